@@ -1,0 +1,45 @@
+// Runs the tests below the given paths and ends with one line: `N passed, N failed`, and `, N skipped` if any were.
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const paths = process.argv.slice(2).map((path) => `./${path}`);
+const directory = mkdtempSync(join(tmpdir(), "codexlb-report-"));
+const report = join(directory, "junit.xml");
+
+const run = Bun.spawn(
+  [
+    process.execPath,
+    "test",
+    "--timeout",
+    "120000",
+    "--reporter=junit",
+    `--reporter-outfile=${report}`,
+    ...paths,
+  ],
+  { stdin: "ignore", stdout: "inherit", stderr: "inherit" },
+);
+const code = await run.exited;
+const totals = readTotals();
+rmSync(directory, { recursive: true, force: true });
+
+const failed = totals.failures;
+const passed = totals.tests - failed - totals.skipped;
+console.log(`${passed} passed, ${failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ""}`);
+process.exit(code === 0 && totals.tests === 0 ? 1 : code);
+
+/** The attributes of the report's root element. */
+function readTotals(): { tests: number; failures: number; skipped: number } {
+  const root = /<testsuites [^>]*>/.exec(readText())?.[0] ?? "";
+  const read = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(root)?.[1] ?? 0);
+  return { tests: read("tests"), failures: read("failures"), skipped: read("skipped") };
+}
+
+function readText(): string {
+  try {
+    return readFileSync(report, "utf8");
+  } catch {
+    return ""; // the runner died before it wrote its report: its exit code says so
+  }
+}
