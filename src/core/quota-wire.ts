@@ -1,0 +1,203 @@
+// How the backend tells quota: the usage endpoint, response headers, stream events and limit errors, read into
+// `QuotaEvidence`. Reading never throws: what is not understood is not evidence.
+
+import { z } from "zod";
+import {
+  type LimitQuota,
+  MAIN_LIMIT_ID,
+  type QuotaEvidence,
+  type QuotaSource,
+  type QuotaWindow,
+  UNKNOWN_QUOTA,
+} from "./quota.ts";
+
+/** Anything with `get(name)`, such as a `Headers`. */
+export interface HeaderReader {
+  get(name: string): string | null;
+  forEach(visit: (value: string, name: string) => void): void;
+}
+
+/** `GET …/wham/usage`. Undefined when the body is not a usage object. */
+export function quotaFromUsage(body: unknown, nowMs: number): QuotaEvidence | undefined {
+  const parsed = UsageBody.safeParse(body);
+  if (!parsed.success) return undefined;
+  const usage = parsed.data;
+  return {
+    planType: usage.plan_type,
+    main: limit(MAIN_LIMIT_ID, undefined, usage.rate_limit, "usage_api", nowMs),
+    additional: usage.additional_rate_limits
+      .map((extra) =>
+        limit(
+          extra.metered_feature ?? extra.limit_name ?? "",
+          extra.limit_name,
+          extra.rate_limit,
+          "usage_api",
+          nowMs,
+        ),
+      )
+      .filter((extra) => extra.id !== ""),
+  };
+}
+
+/** The `x-codex-*` headers (and `x-<limit>-*` of other limits). Undefined when there are none. */
+export function quotaFromHeaders(headers: HeaderReader, nowMs: number): QuotaEvidence | undefined {
+  const ids = new Set<string>();
+  headers.forEach((_value, name) => {
+    const match = LIMIT_HEADER.exec(name.toLowerCase());
+    if (match?.[1] !== undefined) ids.add(match[1]);
+  });
+  if (ids.size === 0) return undefined;
+  const limits = [...ids].map((id) => ({
+    id: id.replaceAll("-", "_"),
+    name: headers.get(`x-${id}-limit-name`) ?? undefined,
+    primary: windowFromHeaders(headers, `x-${id}-primary`, nowMs),
+    secondary: windowFromHeaders(headers, `x-${id}-secondary`, nowMs),
+  }));
+  return {
+    planType: headers.get("x-codex-plan-type") ?? undefined,
+    main: limits.find((found) => found.id === MAIN_LIMIT_ID) ?? UNKNOWN_QUOTA.main,
+    additional: limits.filter((found) => found.id !== MAIN_LIMIT_ID),
+  };
+}
+
+/** A `codex.rate_limits` event. Undefined when the event has no windows. */
+export function quotaFromEvent(event: unknown, nowMs: number): QuotaEvidence | undefined {
+  const parsed = RateLimitsEvent.safeParse(event);
+  if (!parsed.success) return undefined;
+  const { rate_limits: limits, plan_type: planType } = parsed.data;
+  const name = parsed.data.metered_limit_name ?? parsed.data.limit_name ?? MAIN_LIMIT_ID;
+  const told: LimitQuota = {
+    id: name,
+    name: parsed.data.limit_name ?? undefined,
+    primary: windowOf(limits.primary, "event", nowMs),
+    secondary: windowOf(limits.secondary, "event", nowMs),
+  };
+  return name === MAIN_LIMIT_ID
+    ? { planType, main: told, additional: [] }
+    : { planType, main: UNKNOWN_QUOTA.main, additional: [told] };
+}
+
+// --- internal ---
+
+const finite = z.number().refine(Number.isFinite);
+
+const Window = z.looseObject({
+  used_percent: finite.optional(),
+  used: finite.optional(),
+  limit: finite.optional(),
+  limit_window_seconds: finite.optional(),
+  window_minutes: finite.optional(),
+  reset_at: finite.optional(),
+  resets_at: finite.optional(),
+  reset_after_seconds: finite.optional(),
+});
+type Window = z.infer<typeof Window>;
+
+const RateLimit = z.looseObject({
+  primary_window: Window.nullish(),
+  secondary_window: Window.nullish(),
+});
+type RateLimit = z.infer<typeof RateLimit>;
+
+const UsageBody = z.looseObject({
+  plan_type: z.string(),
+  rate_limit: RateLimit.nullish(),
+  additional_rate_limits: z
+    .array(
+      z.looseObject({
+        limit_name: z
+          .string()
+          .nullish()
+          .transform((name) => name ?? undefined),
+        metered_feature: z
+          .string()
+          .nullish()
+          .transform((name) => name ?? undefined),
+        rate_limit: RateLimit.nullish(),
+      }),
+    )
+    .nullish()
+    .transform((list) => list ?? []),
+});
+
+const RateLimitsEvent = z.looseObject({
+  type: z.literal("codex.rate_limits"),
+  plan_type: z
+    .string()
+    .nullish()
+    .transform((plan) => plan ?? undefined),
+  metered_limit_name: z.string().nullish(),
+  limit_name: z.string().nullish(),
+  rate_limits: z.looseObject({ primary: Window.nullish(), secondary: Window.nullish() }),
+});
+
+const LIMIT_HEADER = /^x-(.+)-(?:primary|secondary)-used-percent$/;
+
+function limit(
+  id: string,
+  name: string | undefined,
+  told: RateLimit | null | undefined,
+  source: QuotaSource,
+  nowMs: number,
+): LimitQuota {
+  return {
+    id,
+    name,
+    primary: windowOf(told?.primary_window, source, nowMs),
+    secondary: windowOf(told?.secondary_window, source, nowMs),
+  };
+}
+
+function windowOf(
+  told: Window | null | undefined,
+  source: QuotaSource,
+  nowMs: number,
+): QuotaWindow | undefined {
+  const usedPercent = told === null || told === undefined ? undefined : usedPercentOf(told);
+  if (told === null || told === undefined || usedPercent === undefined) return undefined;
+  const minutes = told.window_minutes;
+  return {
+    usedPercent: clampPercent(usedPercent),
+    resetAtMs: resetOf(told, nowMs),
+    windowSeconds: told.limit_window_seconds ?? (minutes === undefined ? undefined : minutes * 60),
+    asOfMs: nowMs,
+    source,
+  };
+}
+
+function usedPercentOf(told: Window): number | undefined {
+  if (told.used_percent !== undefined) return told.used_percent;
+  if (told.limit === undefined || told.limit <= 0 || told.used === undefined) return undefined;
+  return (told.used / told.limit) * 100;
+}
+
+function resetOf(told: Window, nowMs: number): number | undefined {
+  const seconds = told.reset_at ?? told.resets_at;
+  if (seconds !== undefined && seconds > 0) return seconds * 1000;
+  const after = told.reset_after_seconds;
+  return after !== undefined && after > 0 ? nowMs + after * 1000 : undefined;
+}
+
+function windowFromHeaders(headers: HeaderReader, prefix: string, nowMs: number): QuotaWindow | undefined {
+  const used = numberOf(headers.get(`${prefix}-used-percent`));
+  if (used === undefined) return undefined;
+  const minutes = numberOf(headers.get(`${prefix}-window-minutes`));
+  const resetAt = numberOf(headers.get(`${prefix}-reset-at`));
+  return {
+    usedPercent: clampPercent(used),
+    resetAtMs: resetAt === undefined || resetAt <= 0 ? undefined : resetAt * 1000,
+    windowSeconds: minutes === undefined ? undefined : minutes * 60,
+    asOfMs: nowMs,
+    source: "headers",
+  };
+}
+
+function numberOf(text: string | null): number | undefined {
+  if (text === null || text.trim() === "") return undefined;
+  const value = Number(text);
+  return Number.isFinite(value) ? value : undefined;
+}
+
+function clampPercent(value: number): number {
+  return Math.min(100, Math.max(0, value));
+}

@@ -1,0 +1,63 @@
+// Reads the events of one turn (the Responses stream, over SSE or as WebSocket messages) just far enough to know
+// whether it has produced output yet, how it ended, and what it said about limits.
+
+import type { QuotaEvidence } from "./quota.ts";
+import { quotaFromEvent } from "./quota-wire.ts";
+import { type Failure, failureOfEvent } from "./verdict.ts";
+
+/** What one event means for the turn it belongs to. */
+export type TurnSignal =
+  /** Nothing of worth to the client yet. */
+  | { readonly kind: "preamble" }
+  | { readonly kind: "quota"; readonly evidence: QuotaEvidence | undefined; readonly event: unknown }
+  | { readonly kind: "output" }
+  | { readonly kind: "completed" }
+  | { readonly kind: "failed"; readonly failure: Failure };
+
+/** Events that carry no output: held back until one that does (or a failure) arrives. */
+const PREAMBLE: ReadonlySet<string> = new Set([
+  "response.created",
+  "response.in_progress",
+  "response.queued",
+  "response.metadata",
+  "keepalive",
+]);
+
+/** Reads one event given as JSON text. An event nobody knows counts as output, so that it is never lost. */
+export function readTurnSignal(json: string, nowMs: number): TurnSignal {
+  const type = eventType(json);
+  if (type === undefined) return { kind: "output" };
+  if (PREAMBLE.has(type)) return { kind: "preamble" };
+  switch (type) {
+    case "codex.rate_limits": {
+      const event = parseJson(json);
+      return { kind: "quota", evidence: quotaFromEvent(event, nowMs), event };
+    }
+    case "error":
+    case "response.failed":
+      return { kind: "failed", failure: failureOfEvent(parseJson(json), nowMs) };
+    case "response.completed":
+    case "response.incomplete":
+      return { kind: "completed" };
+    default:
+      return { kind: "output" };
+  }
+}
+
+/** The `type` of a JSON event; read from its head when it stands first (it always does so far), else by parsing. */
+export function eventType(json: string): string | undefined {
+  const head = /^\s*\{\s*"type"\s*:\s*"([^"\\]*)"/.exec(json);
+  if (head !== null) return head[1];
+  const parsed = parseJson(json);
+  if (typeof parsed !== "object" || parsed === null || !("type" in parsed)) return undefined;
+  return typeof parsed.type === "string" ? parsed.type : undefined;
+}
+
+/** `JSON.parse` that answers undefined for what is not JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // the caller treats "not JSON" as "tells nothing"
+  }
+}

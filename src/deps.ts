@@ -1,0 +1,47 @@
+// What the outside world gives: time, randomness, environment, diagnostics. Tests pass their own.
+
+/** Wall clock and timers. Everything that waits goes through it, so that a test can advance time. */
+export interface Clock {
+  /** Unix time in milliseconds. */
+  now(): number;
+  /** Calls `run` once after `ms`; the returned function cancels it. Never keeps the process alive. */
+  after(ms: number, run: () => void): () => void;
+}
+
+/** Diagnostics for the operator (stderr), never for a client and never with a token in them. */
+export interface Log {
+  info(message: string): void;
+  warn(message: string): void;
+}
+
+export interface Deps {
+  readonly clock: Clock;
+  /** `bytes` random bytes. */
+  readonly random: (bytes: number) => Uint8Array;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Log;
+}
+
+/** The real ones. */
+export function systemDeps(): Deps {
+  return {
+    clock: systemClock(),
+    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+    env: process.env,
+    log: {
+      info: (message) => void process.stderr.write(`codexlb: ${message}\n`),
+      warn: (message) => void process.stderr.write(`codexlb: warning: ${message}\n`),
+    },
+  };
+}
+
+function systemClock(): Clock {
+  return {
+    now: () => Date.now(),
+    after: (ms, run) => {
+      const timer = setTimeout(run, ms);
+      timer.unref();
+      return () => clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,83 @@
+// The one error class of the program and the table of its codes: what failed, and what to do next.
+
+/**
+ * Every code with the HTTP status it is answered with and the exit code a command ends with.
+ * Codes are stable: scripts and clients may match on them.
+ */
+export const ERROR_CODES = {
+  usage: { status: 400, exit: 2 },
+  invalid_request: { status: 400, exit: 2 },
+  invalid_alias: { status: 400, exit: 2 },
+  invalid_config: { status: 500, exit: 1 },
+  invalid_auth_file: { status: 400, exit: 1 },
+  identity_differs: { status: 409, exit: 1 },
+  account_not_found: { status: 404, exit: 1 },
+  not_found: { status: 404, exit: 1 },
+  host_refused: { status: 421, exit: 1 },
+  origin_refused: { status: 403, exit: 1 },
+  use_http: { status: 426, exit: 1 },
+  unauthorized: { status: 401, exit: 1 },
+  body_too_large: { status: 413, exit: 1 },
+  usage_limit_reached: { status: 429, exit: 1 },
+  no_accounts: { status: 503, exit: 1 },
+  no_account_available: { status: 503, exit: 1 },
+  upstream_unreachable: { status: 502, exit: 1 },
+  upstream_timeout: { status: 504, exit: 1 },
+  proxy_unreachable: { status: 502, exit: 1 },
+  proxy_answer: { status: 502, exit: 1 },
+  root_locked: { status: 409, exit: 1 },
+  file_unusable: { status: 500, exit: 1 },
+  store_unreadable: { status: 500, exit: 1 },
+  listen_failed: { status: 500, exit: 1 },
+  codex_not_found: { status: 500, exit: 1 },
+  shutting_down: { status: 503, exit: 1 },
+  internal: { status: 500, exit: 1 },
+} as const satisfies Record<string, { status: number; exit: number }>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** A failure a person can act on. `message` says what was being done and why it failed; `next` what to do. */
+export class CodexlbError extends Error {
+  readonly code: ErrorCode;
+  readonly next: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { next?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "CodexlbError";
+    this.code = code;
+    this.next = options.next;
+  }
+
+  get status(): number {
+    return ERROR_CODES[this.code].status;
+  }
+
+  get exitCode(): number {
+    return ERROR_CODES[this.code].exit;
+  }
+}
+
+/** The text of anything thrown, without a stack. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** The system error code (`ENOENT`, `ECONNREFUSED`) of anything thrown, if it has one. */
+export function systemCodeOf(thrown: unknown): string | undefined {
+  if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return undefined;
+  return typeof thrown.code === "string" ? thrown.code : undefined;
+}
+
+/** The body of an error on the data plane, in the shape that OpenAI clients (Codex among them) read. */
+export function dataPlaneErrorBody(error: CodexlbError): {
+  error: { type: string; code: string; message: string };
+} {
+  const message = error.next === undefined ? error.message : `${error.message}; ${error.next}`;
+  return { error: { type: "codexlb_error", code: error.code, message } };
+}
+
+/** The body of an error of the admin API: `{"error": "<text>", "code": "<code>"}`, as the Go program's clients read it. */
+export function adminErrorBody(error: CodexlbError): { error: string; code: string } {
+  const text = error.next === undefined ? error.message : `${error.message}; ${error.next}`;
+  return { error: text, code: error.code };
+}

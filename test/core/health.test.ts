@@ -1,0 +1,79 @@
+import { describe, expect, test } from "bun:test";
+import {
+  coolingLeftMs,
+  HEALTHY,
+  type Health,
+  type HealthEvent,
+  healthAt,
+  transition,
+} from "../../src/core/health.ts";
+
+const fault = (sinceMs: number, untilMs: number): Health => ({
+  kind: "cooling",
+  cause: "fault",
+  reason: "http-500",
+  sinceMs,
+  untilMs,
+});
+const limit = (sinceMs: number, untilMs: number): Health => ({
+  kind: "cooling",
+  cause: "limit",
+  reason: "usage-limit",
+  sinceMs,
+  untilMs,
+});
+const disabled = (reason: string): Health => ({ kind: "disabled", reason, sinceMs: 0 });
+const cool = (atMs: number, untilMs: number, cause: "limit" | "fault" = "fault"): HealthEvent => ({
+  kind: "cool",
+  cause,
+  reason: cause === "limit" ? "usage-limit" : "http-500",
+  atMs,
+  untilMs,
+});
+
+describe("health", () => {
+  const TABLE: [string, Health, HealthEvent, Health][] = [
+    ["a fault cools a healthy account", HEALTHY, cool(10, 20), fault(10, 20)],
+    ["a longer rest replaces a shorter one", fault(10, 20), cool(12, 30), fault(12, 30)],
+    ["a short fault does not shorten a limit", limit(10, 1000), cool(12, 30), limit(10, 1000)],
+    ["a limit replaces a fault", fault(10, 20), cool(12, 900, "limit"), limit(12, 900)],
+    ["a disabled account does not start to cool", disabled("http-401"), cool(1, 2), disabled("http-401")],
+    [
+      "the first reason for being disabled stays",
+      disabled("a"),
+      { kind: "disable", reason: "b", atMs: 1 },
+      disabled("a"),
+    ],
+    ["new credentials cure a dead login", disabled("refresh-token-reused"), { kind: "renewed" }, HEALTHY],
+    [
+      "new credentials do not undo an operator's decision",
+      disabled("by operator"),
+      { kind: "renewed" },
+      disabled("by operator"),
+    ],
+    ["new credentials do not end a limit", limit(1, 9), { kind: "renewed" }, limit(1, 9)],
+    [
+      "a request begun after the fault and served ends it",
+      fault(10, 20),
+      { kind: "served", startedMs: 11 },
+      HEALTHY,
+    ],
+    ["one begun before it does not", fault(10, 20), { kind: "served", startedMs: 9 }, fault(10, 20)],
+    ["newer figures with room end a limit", limit(10, 1000), { kind: "room", asOfMs: 11 }, HEALTHY],
+    ["older ones do not", limit(10, 1000), { kind: "room", asOfMs: 10 }, limit(10, 1000)],
+    ["room does not end a fault", fault(10, 20), { kind: "room", asOfMs: 11 }, fault(10, 20)],
+    ["room does not enable", disabled("http-401"), { kind: "room", asOfMs: 11 }, disabled("http-401")],
+  ];
+  for (const [name, from, event, to] of TABLE)
+    test(name, () => {
+      expect(transition(from, event)).toEqual(to);
+    });
+
+  test("a cooldown ends by time alone", () => {
+    expect(healthAt(fault(10, 20), 19).kind).toBe("cooling");
+    expect(healthAt(fault(10, 20), 20)).toBe(HEALTHY);
+    expect(coolingLeftMs(fault(10, 20), 15)).toBe(5);
+    expect(coolingLeftMs(fault(10, 20), 25)).toBe(0);
+    expect(coolingLeftMs(HEALTHY, 25)).toBe(0);
+  });
+});

@@ -1,0 +1,152 @@
+import { describe, expect, test } from "bun:test";
+import {
+  failureOfEvent,
+  failureOfReply,
+  judge,
+  retryAfterMs,
+  type Scope,
+  type Verdict,
+} from "../../src/core/verdict.ts";
+
+const NOW = Date.UTC(2026, 0, 1);
+const reply = (status: number, body: unknown = "", headers: Record<string, string> = {}) =>
+  failureOfReply(status, new Headers(headers), typeof body === "string" ? body : JSON.stringify(body), NOW);
+const error = (code: string, more: Record<string, unknown> = {}) => ({
+  error: { code, message: "m", ...more },
+});
+
+describe("a reply means", () => {
+  const TABLE: [string, ReturnType<typeof reply>, Scope, Verdict][] = [
+    [
+      "429 with a reset",
+      reply(429, { error: { type: "usage_limit_reached", resets_at: 1_800_000_000 } }),
+      "turn",
+      { kind: "limit", untilMs: 1_800_000_000_000 },
+    ],
+    [
+      "429 with seconds to the reset",
+      reply(429, { error: { type: "usage_limit_reached", resets_in_seconds: 5 } }),
+      "turn",
+      { kind: "limit", untilMs: NOW + 5000 },
+    ],
+    [
+      "a limit off the turn paths",
+      reply(429, error("usage_limit_reached")),
+      "other",
+      { kind: "limit", untilMs: undefined },
+    ],
+    [
+      "usage_not_included",
+      reply(403, error("usage_not_included")),
+      "turn",
+      { kind: "limit", untilMs: undefined },
+    ],
+    [
+      "403 in words",
+      reply(403, { detail: { message: "You’ve hit your usage limit. Purchase" } }),
+      "turn",
+      { kind: "limit", untilMs: undefined },
+    ],
+    [
+      "403 in plain text",
+      reply(403, "see chatgpt.com/codex/settings/usage"),
+      "turn",
+      { kind: "limit", untilMs: undefined },
+    ],
+    ["plain 429", reply(429), "turn", { kind: "cool", reason: "http-429", forMs: 5000 }],
+    [
+      "429 with Retry-After",
+      reply(429, "", { "retry-after": "17" }),
+      "turn",
+      { kind: "cool", reason: "http-429", forMs: 17_000 },
+    ],
+    [
+      "503 with a silly Retry-After",
+      reply(503, "", { "retry-after": "999999" }),
+      "turn",
+      { kind: "cool", reason: "http-503", forMs: 3_600_000 },
+    ],
+    ["500", reply(500), "turn", { kind: "cool", reason: "http-500", forMs: 2000 }],
+    ["500 off the turn paths", reply(500), "other", { kind: "elsewhere", reason: "http-500" }],
+    ["401", reply(401), "turn", { kind: "renew", status: 401 }],
+    ["403", reply(403, error("account_deactivated")), "turn", { kind: "renew", status: 403 }],
+    ["403 off the turn paths", reply(403, error("nope")), "other", { kind: "client" }],
+    [
+      "403 of a challenge",
+      reply(403, "<html>", { "content-type": "text/html" }),
+      "turn",
+      { kind: "cool", reason: "http-403-challenge", forMs: 5000 },
+    ],
+    ["402", reply(402), "turn", { kind: "limit", untilMs: undefined }],
+    ["400", reply(400, error("invalid_request")), "turn", { kind: "client" }],
+    [
+      "foreign ciphertext",
+      reply(400, error("invalid_encrypted_content")),
+      "turn",
+      { kind: "foreign_ciphertext" },
+    ],
+    ["404", reply(404), "turn", { kind: "client" }],
+    ["413", reply(413), "turn", { kind: "client" }],
+    ["408", reply(408), "turn", { kind: "cool", reason: "http-408", forMs: 2000 }],
+  ];
+  for (const [name, failure, scope, verdict] of TABLE)
+    test(`${name}: ${verdict.kind}`, () => {
+      expect(judge(failure, scope)).toEqual(verdict);
+    });
+});
+
+describe("an event means", () => {
+  const TABLE: [string, unknown, Verdict][] = [
+    [
+      "a limit",
+      { type: "error", status: 429, error: { type: "usage_limit_reached", resets_at: 1_800_000_000 } },
+      { kind: "limit", untilMs: 1_800_000_000_000 },
+    ],
+    [
+      "a limit without a status",
+      { type: "response.failed", response: error("insufficient_quota") },
+      { kind: "limit", untilMs: undefined },
+    ],
+    [
+      "status_code",
+      { type: "error", status_code: 503, error: { code: "x" } },
+      { kind: "cool", reason: "http-503", forMs: 2000 },
+    ],
+    [
+      "a rate limit that says when",
+      {
+        type: "response.failed",
+        response: error("rate_limit_exceeded", { message: "Please try again in 1.5s." }),
+      },
+      { kind: "cool", reason: "rate_limit_exceeded", forMs: 1500 },
+    ],
+    [
+      "a header in the event",
+      { type: "error", status: 429, error: { code: "x" }, headers: { "retry-after": "3" } },
+      { kind: "cool", reason: "http-429", forMs: 3000 },
+    ],
+    [
+      "overload",
+      { type: "response.failed", response: error("server_is_overloaded") },
+      { kind: "cool", reason: "server_is_overloaded", forMs: 2000 },
+    ],
+    ["too long", { type: "response.failed", response: error("context_length_exceeded") }, { kind: "client" }],
+    [
+      "the backend's own reconnect",
+      { type: "error", status: 400, error: { code: "websocket_connection_limit_reached" } },
+      { kind: "client" },
+    ],
+    ["nothing readable", "x", { kind: "client" }],
+  ];
+  for (const [name, event, verdict] of TABLE)
+    test(`${name}: ${verdict.kind}`, () => {
+      expect(judge(failureOfEvent(event, NOW), "turn")).toEqual(verdict);
+    });
+});
+
+test("Retry-After is read as seconds or a date, and nothing else", () => {
+  expect(retryAfterMs("7", NOW)).toBe(7000);
+  expect(retryAfterMs(new Date(NOW + 9000).toUTCString(), NOW)).toBe(9000);
+  for (const text of [null, "", "0", "-3", "soon", new Date(NOW - 1000).toUTCString()])
+    expect(retryAfterMs(text, NOW)).toBeUndefined();
+});

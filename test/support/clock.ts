@@ -1,0 +1,34 @@
+// A clock that a test moves by hand.
+
+import type { Clock } from "../../src/deps.ts";
+
+export interface FakeClock extends Clock {
+  /** Moves time on and runs the timers that fall due, in order. */
+  advance(ms: number): void;
+}
+
+export function fakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
+  let now = startMs;
+  let timers: { atMs: number; run: () => void }[] = [];
+  return {
+    now: () => now,
+    after: (ms, run) => {
+      const timer = { atMs: now + ms, run };
+      timers.push(timer);
+      return () => {
+        timers = timers.filter((other) => other !== timer);
+      };
+    },
+    advance: (ms) => {
+      const until = now + ms;
+      for (;;) {
+        const due = timers.filter((timer) => timer.atMs <= until).sort((a, b) => a.atMs - b.atMs)[0];
+        if (due === undefined) break;
+        timers = timers.filter((timer) => timer !== due);
+        now = due.atMs;
+        due.run();
+      }
+      now = until;
+    },
+  };
+}
