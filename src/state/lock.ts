@@ -1,0 +1,69 @@
+// Exclusive locks between processes. The kernel drops them with the process, so nothing can be left behind.
+
+import { dlopen, FFIType } from "bun:ffi";
+import { closeSync, openSync } from "node:fs";
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const FILE_MODE = 0o600;
+
+/** `flock` lives in the C library, which goes by another name on each system. */
+const C_LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  linux: ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"],
+  darwin: ["libSystem.B.dylib"],
+};
+
+/** A held lock; releasing twice is harmless. */
+export interface FileLock {
+  release(): void;
+}
+
+/**
+ * Takes the exclusive lock on `path` (made when missing, never removed), or returns undefined when another
+ * holder has it. Same call as the Go program's, so the two exclude each other on one machine.
+ */
+export function tryLock(path: string): FileLock | undefined {
+  const flock = loadFlock();
+  const file = openSync(path, "a", FILE_MODE);
+  if (flock(file, LOCK_EX | LOCK_NB) !== 0) {
+    closeSync(file);
+    return undefined;
+  }
+  let held = true;
+  return {
+    release: () => {
+      if (held) closeSync(file);
+      held = false;
+    },
+  };
+}
+
+/** As `tryLock`, and tries again for `timeoutMs` while another holder has it. */
+export async function waitForLock(path: string, timeoutMs: number): Promise<FileLock | undefined> {
+  const tries = Math.max(1, Math.ceil(timeoutMs / POLL_MS));
+  for (let count = 0; count < tries; count++) {
+    const lock = tryLock(path);
+    if (lock !== undefined) return lock;
+    await Bun.sleep(POLL_MS);
+  }
+  return undefined;
+}
+
+// --- internal ---
+
+/** `flock` cannot tell when a lock becomes free, so it is tried this often. */
+const POLL_MS = 50;
+
+type Flock = (file: number, operation: number) => number;
+
+function loadFlock(): Flock {
+  for (const library of C_LIBRARIES[process.platform] ?? []) {
+    try {
+      return dlopen(library, { flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 } }).symbols
+        .flock;
+    } catch {
+      // not this name: try the next
+    }
+  }
+  throw new Error(`no flock on ${process.platform}: locking files is not supported here`);
+}

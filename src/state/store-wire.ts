@@ -1,0 +1,328 @@
+// store.json as it stands on disk: the Go program's schema, so that either program opens the other's tree, plus
+// one object `codexlb` per account for what that schema cannot say. The Go program ignores and drops it.
+
+import { z } from "zod";
+import { HEALTHY, type Health } from "../core/health.ts";
+import { type LimitQuota, MAIN_LIMIT_ID, type Quota, type QuotaWindow } from "../core/quota.ts";
+import { messageOf } from "../errors.ts";
+import type { AccountRecord, StoreState } from "./store.ts";
+
+export type DecodedStore =
+  | { readonly kind: "ok"; readonly state: StoreState }
+  | { readonly kind: "newer"; readonly version: number }
+  | { readonly kind: "damaged"; readonly why: string };
+
+const VERSION = 1;
+
+/** Reads store.json. `upstream` is the configured backend: accounts on it, or on the default, follow the setting. */
+export function decodeStore(text: string, upstream: string): DecodedStore {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch (error) {
+    return { kind: "damaged", why: messageOf(error) };
+  }
+  const version = VersionOnly.safeParse(raw);
+  if (version.success && version.data.version > VERSION)
+    return { kind: "newer", version: version.data.version };
+  const parsed = StoreFile.safeParse(raw);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    return { kind: "damaged", why: `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not a store"}` };
+  }
+  const { state, accounts } = parsed.data;
+  const records = accounts.map((account) => decodeAccount(account, upstream));
+  const activeId =
+    state.codexlb === undefined ? records[state.active_index]?.id : (state.codexlb.active_id ?? undefined);
+  return {
+    kind: "ok",
+    state: {
+      accounts: records,
+      activeId: records.some((record) => record.id === activeId) ? activeId : undefined,
+      pinnedId: records.find((record) => record.id === state.pinned_account_id)?.id,
+      messageCounter: state.message_counter,
+      lastRotationMs: state.last_rotation_at_ms,
+    },
+  };
+}
+
+export function encodeStore(state: StoreState, upstream: string, nowMs: number): string {
+  const file = {
+    version: VERSION,
+    updated_at: `${new Date(nowMs).toISOString().slice(0, 19)}Z`,
+    state: {
+      active_index: Math.max(
+        0,
+        state.accounts.findIndex((account) => account.id === state.activeId),
+      ),
+      message_counter: state.messageCounter,
+      last_rotation_at_ms: state.lastRotationMs,
+      ...(state.pinnedId === undefined ? {} : { pinned_account_id: state.pinnedId }),
+      codexlb: { active_id: state.activeId ?? null },
+    },
+    accounts: state.accounts.map((account) => encodeAccount(account, upstream)),
+  };
+  return `${JSON.stringify(file, undefined, 2)}\n`;
+}
+
+// --- internal ---
+
+const VersionOnly = z.looseObject({ version: z.number() });
+
+const count = z.number().catch(0).default(0);
+const maybeText = z
+  .string()
+  .nullish()
+  .transform((value) => value || undefined);
+
+const LimitFile = z.looseObject({
+  limit_id: z.string(),
+  limit_name: maybeText,
+  primary_limit: count,
+  primary_used: count,
+  primary_reset_at: count,
+  primary_window_seconds: count,
+  secondary_limit: count,
+  secondary_used: count,
+  secondary_reset_at: count,
+  secondary_window_seconds: count,
+});
+
+const WindowFile = z.object({
+  usedPercent: z.number(),
+  resetAtMs: z.number().optional(),
+  windowSeconds: z.number().optional(),
+  asOfMs: z.number(),
+  source: z.enum(["headers", "event", "limit_error", "usage_api", "stored"]),
+});
+const OwnLimitFile = z.object({
+  id: z.string(),
+  name: z.string().optional(),
+  primary: WindowFile.optional(),
+  secondary: WindowFile.optional(),
+});
+const OwnAccountFile = z.object({
+  health: z.discriminatedUnion("kind", [
+    z.object({ kind: z.literal("healthy") }),
+    z.object({
+      kind: z.literal("cooling"),
+      cause: z.enum(["limit", "fault"]),
+      reason: z.string(),
+      sinceMs: z.number(),
+      untilMs: z.number(),
+    }),
+    z.object({ kind: z.literal("disabled"), reason: z.string(), sinceMs: z.number() }),
+  ]),
+  user_id: z.string().optional(),
+  plan_type: z.string().optional(),
+  main: OwnLimitFile,
+  additional: z.array(OwnLimitFile),
+});
+
+const QuotaFile = z.looseObject({
+  daily_limit: count,
+  daily_used: count,
+  daily_reset_at: count,
+  weekly_limit: count,
+  weekly_used: count,
+  weekly_reset_at: count,
+  additional_limits: z.array(LimitFile).nullish(),
+  last_sync_at: count,
+  last_sync_message_counter: count,
+  source: z.string().default(""),
+});
+type QuotaFile = z.output<typeof QuotaFile>;
+
+const AccountFile = z.looseObject({
+  id: z.string(),
+  alias: z.string(),
+  home_dir: z.string(),
+  base_url: z.string().default(""),
+  enabled: z.boolean().default(true),
+  disabled_reason: maybeText,
+  cooldown_until_ms: count,
+  last_used_at_ms: count,
+  last_switch_reason: maybeText,
+  chatgpt_account_id: maybeText,
+  user_email: maybeText,
+  quota: QuotaFile.prefault({}),
+  codexlb: OwnAccountFile.optional().catch(undefined),
+});
+type AccountFile = z.output<typeof AccountFile>;
+
+const StoreFile = z.looseObject({
+  state: z
+    .looseObject({
+      active_index: count,
+      message_counter: count,
+      last_rotation_at_ms: count,
+      pinned_account_id: maybeText,
+      codexlb: z.object({ active_id: z.string().nullable() }).optional().catch(undefined),
+    })
+    .prefault({}),
+  accounts: z
+    .array(AccountFile)
+    .nullish()
+    .transform((accounts) => accounts ?? []),
+});
+
+/** The backend that the Go program writes into every account unless another is configured. */
+const BUILT_IN_UPSTREAM = "https://chatgpt.com/backend-api";
+
+function decodeAccount(file: AccountFile, upstream: string): AccountRecord {
+  const own = file.codexlb;
+  const shared = file.base_url === "" || file.base_url === upstream || file.base_url === BUILT_IN_UPSTREAM;
+  return {
+    id: file.id,
+    alias: file.alias,
+    homeDir: file.home_dir,
+    ownBaseUrl: shared ? undefined : file.base_url,
+    chatgptAccountId: file.chatgpt_account_id,
+    chatgptUserId: own?.user_id,
+    email: file.user_email,
+    health: own === undefined ? goHealth(file) : own.health,
+    quota: own === undefined ? goQuota(file.quota) : ownQuota(own),
+    lastUsedMs: file.last_used_at_ms,
+    lastSwitchReason: file.last_switch_reason,
+    quotaSyncMs: file.quota.last_sync_at,
+    quotaSyncMessages: file.quota.last_sync_message_counter,
+  };
+}
+
+function goHealth(file: AccountFile): Health {
+  if (file.disabled_reason !== undefined)
+    return { kind: "disabled", reason: file.disabled_reason, sinceMs: 0 };
+  if (file.cooldown_until_ms === 0) return HEALTHY;
+  const reason = file.last_switch_reason ?? "cooldown";
+  const cause = reason === "usage-limit" ? "limit" : "fault";
+  return { kind: "cooling", cause, reason, sinceMs: 0, untilMs: file.cooldown_until_ms };
+}
+
+function goQuota(file: QuotaFile): Quota {
+  const asOfMs = file.last_sync_at;
+  const window = (limit: number, used: number, resetAt: number, seconds: number): QuotaWindow | undefined =>
+    limit <= 0
+      ? undefined
+      : {
+          usedPercent: Math.min(100, Math.max(0, (used / limit) * 100)),
+          resetAtMs: resetAt > 0 ? resetAt * 1000 : undefined,
+          windowSeconds: seconds > 0 ? seconds : undefined,
+          asOfMs,
+          source: "stored",
+        };
+  return {
+    planType: undefined,
+    main: {
+      id: MAIN_LIMIT_ID,
+      name: undefined,
+      primary: window(file.daily_limit, file.daily_used, file.daily_reset_at, 0),
+      secondary: window(file.weekly_limit, file.weekly_used, file.weekly_reset_at, 0),
+    },
+    additional: (file.additional_limits ?? []).map((limit) => ({
+      id: limit.limit_id,
+      name: limit.limit_name,
+      primary: window(
+        limit.primary_limit,
+        limit.primary_used,
+        limit.primary_reset_at,
+        limit.primary_window_seconds,
+      ),
+      secondary: window(
+        limit.secondary_limit,
+        limit.secondary_used,
+        limit.secondary_reset_at,
+        limit.secondary_window_seconds,
+      ),
+    })),
+  };
+}
+
+function ownQuota(own: z.output<typeof OwnAccountFile>): Quota {
+  const window = (file: z.output<typeof WindowFile> | undefined): QuotaWindow | undefined =>
+    file === undefined
+      ? undefined
+      : { ...file, resetAtMs: file.resetAtMs, windowSeconds: file.windowSeconds };
+  const limit = (file: z.output<typeof OwnLimitFile>): LimitQuota => ({
+    id: file.id,
+    name: file.name,
+    primary: window(file.primary),
+    secondary: window(file.secondary),
+  });
+  return { planType: own.plan_type, main: limit(own.main), additional: own.additional.map(limit) };
+}
+
+function encodeAccount(account: AccountRecord, upstream: string): Record<string, unknown> {
+  const { health, quota } = account;
+  const cooling = health.kind === "cooling" ? health.untilMs : 0;
+  return {
+    id: account.id,
+    alias: account.alias,
+    home_dir: account.homeDir,
+    base_url: account.ownBaseUrl ?? upstream,
+    enabled: health.kind !== "disabled",
+    ...(health.kind === "disabled" ? { disabled_reason: health.reason } : {}),
+    cooldown_until_ms: cooling,
+    last_used_at_ms: account.lastUsedMs,
+    ...(account.lastSwitchReason === undefined ? {} : { last_switch_reason: account.lastSwitchReason }),
+    ...(account.chatgptAccountId === undefined ? {} : { chatgpt_account_id: account.chatgptAccountId }),
+    ...(account.email === undefined ? {} : { user_email: account.email }),
+    quota: encodeQuota(account),
+    codexlb: {
+      health,
+      user_id: account.chatgptUserId,
+      plan_type: quota.planType,
+      main: quota.main,
+      additional: quota.additional,
+    },
+  };
+}
+
+function encodeQuota({ quota, quotaSyncMs, quotaSyncMessages }: AccountRecord): Record<string, unknown> {
+  const daily = goWindow(quota.main.primary);
+  const weekly = goWindow(quota.main.secondary);
+  return {
+    daily_limit: daily.limit,
+    daily_used: daily.used,
+    daily_reset_at: daily.resetAt,
+    weekly_limit: weekly.limit,
+    weekly_used: weekly.used,
+    weekly_reset_at: weekly.resetAt,
+    ...(quota.additional.length === 0 ? {} : { additional_limits: quota.additional.map(encodeLimit) }),
+    last_sync_at: quotaSyncMs,
+    last_sync_message_counter: quotaSyncMessages,
+    source: quotaSyncMs === 0 ? "" : "openai_usage_api",
+  };
+}
+
+function encodeLimit(limit: LimitQuota): Record<string, unknown> {
+  const primary = goWindow(limit.primary);
+  const secondary = goWindow(limit.secondary);
+  return {
+    limit_id: limit.id,
+    ...(limit.name === undefined ? {} : { limit_name: limit.name }),
+    primary_limit: primary.limit,
+    primary_used: primary.used,
+    primary_reset_at: primary.resetAt,
+    primary_window_seconds: primary.seconds,
+    secondary_limit: secondary.limit,
+    secondary_used: secondary.used,
+    secondary_reset_at: secondary.resetAt,
+    secondary_window_seconds: secondary.seconds,
+  };
+}
+
+/** The Go program counts in whole percent of 100; an unknown window is limit 0. Its fields are integers. */
+function goWindow(window: QuotaWindow | undefined): {
+  limit: number;
+  used: number;
+  resetAt: number;
+  seconds: number;
+} {
+  if (window === undefined) return { limit: 0, used: 0, resetAt: 0, seconds: 0 };
+  return {
+    limit: 100,
+    used: Math.round(window.usedPercent),
+    resetAt: window.resetAtMs === undefined ? 0 : Math.floor(window.resetAtMs / 1000),
+    seconds: Math.round(window.windowSeconds ?? 0),
+  };
+}
