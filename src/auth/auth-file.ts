@@ -1,0 +1,106 @@
+// auth.json as Codex writes it, read into credentials. Unknown keys are kept when tokens are replaced.
+
+import { z } from "zod";
+import { CodexlbError, messageOf } from "../errors.ts";
+import { type Claims, readClaims } from "./claims.ts";
+
+/** What a request of an account needs, and what its tokens say of it. */
+export interface Credentials {
+  readonly accessToken: string;
+  readonly refreshToken: string | undefined;
+  readonly idToken: string | undefined;
+  /** Value of the `chatgpt-account-id` header. */
+  readonly accountId: string | undefined;
+  readonly userId: string | undefined;
+  readonly email: string | undefined;
+  readonly planType: string | undefined;
+  /** When the access token expires, Unix ms; undefined for an opaque one. */
+  readonly expiresMs: number | undefined;
+}
+
+/** New tokens from the token endpoint; what is undefined stays as it was. */
+export interface NewTokens {
+  readonly accessToken: string;
+  readonly refreshToken: string | undefined;
+  readonly idToken: string | undefined;
+}
+
+/** Reads the text of an auth.json; `name` is used in errors. Throws `invalid_auth_file`. */
+export function parseAuthFile(text: string, name: string): Credentials {
+  const file = authFileOf(text, name);
+  const { tokens } = file;
+  const access = readClaims(tokens.access_token);
+  const id = tokens.id_token === undefined ? undefined : readClaims(tokens.id_token);
+  const first = <K extends keyof Claims>(key: K) => access?.[key] ?? id?.[key];
+  const exp = access?.exp;
+  return {
+    accessToken: tokens.access_token,
+    refreshToken: tokens.refresh_token,
+    idToken: tokens.id_token,
+    accountId: tokens.account_id ?? first("chatgptAccountId"),
+    userId: first("chatgptUserId"),
+    email: first("email"),
+    planType: id?.planType ?? access?.planType,
+    expiresMs: exp === undefined ? undefined : exp * 1000,
+  };
+}
+
+/** `text` with its tokens replaced and everything else kept. `nowMs` becomes `last_refresh`. */
+export function withNewTokens(text: string, name: string, tokens: NewTokens, nowMs: number): string {
+  const file = authFileOf(text, name);
+  const accountId = readClaims(tokens.accessToken)?.chatgptAccountId ?? file.tokens.account_id;
+  const next = {
+    ...file,
+    auth_mode: file.auth_mode ?? "chatgpt",
+    tokens: {
+      ...file.tokens,
+      access_token: tokens.accessToken,
+      ...(tokens.refreshToken === undefined ? {} : { refresh_token: tokens.refreshToken }),
+      ...(tokens.idToken === undefined ? {} : { id_token: tokens.idToken }),
+      ...(accountId === undefined ? {} : { account_id: accountId }),
+    },
+    last_refresh: new Date(nowMs).toISOString(),
+  };
+  return `${JSON.stringify(next, undefined, 2)}\n`;
+}
+
+// --- internal ---
+
+const token = z
+  .string()
+  .transform((value) => value.trim())
+  .pipe(z.string().min(1));
+const optionalToken = z
+  .string()
+  .nullish()
+  .transform((value) => value?.trim() || undefined);
+
+const AuthFile = z.looseObject({
+  auth_mode: z.string().nullish(),
+  tokens: z.looseObject({
+    access_token: token,
+    refresh_token: optionalToken,
+    id_token: optionalToken,
+    account_id: optionalToken,
+  }),
+});
+
+function authFileOf(text: string, name: string): z.output<typeof AuthFile> {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch (error) {
+    throw invalid(name, `is not JSON: ${messageOf(error)}`);
+  }
+  const parsed = AuthFile.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  if (typeof raw === "object" && raw !== null && "OPENAI_API_KEY" in raw && !("tokens" in raw && raw.tokens))
+    throw invalid(name, "holds an API key, not a ChatGPT login");
+  throw invalid(name, "has no tokens.access_token");
+}
+
+function invalid(name: string, why: string): CodexlbError {
+  return new CodexlbError("invalid_auth_file", `reading ${name}: it ${why}`, {
+    next: "log in again with `codex login` and import the result",
+  });
+}

@@ -1,0 +1,59 @@
+// What a token says about itself. Claims are read for identity and display, never trusted for access: the
+// signature belongs to the backend. Opaque tokens are fine and simply say nothing.
+
+import { z } from "zod";
+
+export interface Claims {
+  /** Unix seconds. */
+  readonly exp: number | undefined;
+  readonly sub: string | undefined;
+  readonly email: string | undefined;
+  readonly chatgptAccountId: string | undefined;
+  readonly chatgptUserId: string | undefined;
+  readonly planType: string | undefined;
+}
+
+/** The claims of a JWT; undefined for a token that is none. */
+export function readClaims(token: string): Claims | undefined {
+  const payload = token.split(".")[1];
+  if (payload === undefined) return undefined;
+  try {
+    const parsed = Payload.safeParse(JSON.parse(Buffer.from(payload, "base64url").toString("utf8")));
+    if (!parsed.success) return undefined;
+    const auth = parsed.data[AUTH_CLAIM];
+    return {
+      exp: parsed.data.exp,
+      sub: parsed.data.sub,
+      email: parsed.data[PROFILE_CLAIM]?.email ?? parsed.data.email,
+      chatgptAccountId: auth?.chatgpt_account_id,
+      chatgptUserId: auth?.chatgpt_user_id ?? auth?.user_id,
+      planType: auth?.chatgpt_plan_type,
+    };
+  } catch {
+    return undefined; // an opaque token
+  }
+}
+
+/** Names of the claim objects in the backend's tokens. */
+export const AUTH_CLAIM = "https://api.openai.com/auth";
+export const PROFILE_CLAIM = "https://api.openai.com/profile";
+
+// --- internal ---
+
+const optionalText = z.string().optional().catch(undefined);
+
+const Payload = z.looseObject({
+  exp: z.number().optional().catch(undefined),
+  sub: optionalText,
+  email: optionalText,
+  [AUTH_CLAIM]: z
+    .looseObject({
+      chatgpt_account_id: optionalText,
+      chatgpt_user_id: optionalText,
+      user_id: optionalText,
+      chatgpt_plan_type: optionalText,
+    })
+    .optional()
+    .catch(undefined),
+  [PROFILE_CLAIM]: z.looseObject({ email: optionalText }).optional().catch(undefined),
+});
