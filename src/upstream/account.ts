@@ -1,0 +1,122 @@
+// An enrolled ChatGPT account as an upstream: its credentials, its routes, its headers.
+
+import type { Credentials } from "../auth/auth-file.ts";
+import { readCredentials, rememberIdentity } from "../auth/homes.ts";
+import type { RefreshLane, Renewal } from "../auth/refresh.ts";
+import type { Deps } from "../deps.ts";
+import { messageOf } from "../errors.ts";
+import type { AccountRecord } from "../state/store.ts";
+import { backendPath, isTurnPath } from "./paths.ts";
+import type { Routing } from "./routing.ts";
+import type { Outgoing, Prepared, Upstream } from "./upstream.ts";
+
+export interface AccountContext {
+  readonly deps: Pick<Deps, "clock">;
+  readonly lane: RefreshLane;
+  readonly routing: Routing;
+  /** The configured backend, without a trailing slash. */
+  readonly baseUrl: () => string;
+  /** How long an account rests after its token could not be renewed for a passing reason, ms. */
+  readonly cooldownMs: () => number;
+}
+
+/** A token this close to its end is renewed before it is used. */
+const EXPIRY_MARGIN_MS = 30_000;
+
+/** `record` is the live record of the store: identity found in credentials is written into it. */
+export function createAccount(record: AccountRecord, context: AccountContext): Upstream {
+  const { clock } = context.deps;
+  let kept: Credentials | undefined;
+
+  const remember = (credentials: Credentials): Credentials => {
+    kept = credentials;
+    rememberIdentity(record, credentials);
+    return credentials;
+  };
+
+  const renew = async (usedToken: string): Promise<Renewal> => {
+    const renewal = await context.lane.renew(record.homeDir, usedToken);
+    if (renewal.kind === "renewed") remember(renewal.credentials);
+    return renewal;
+  };
+
+  const usableCredentials = async (): Promise<Credentials | Prepared> => {
+    const credentials = kept ?? remember(readCredentials(record.homeDir));
+    const expires = credentials.expiresMs;
+    if (
+      expires === undefined ||
+      expires > clock.now() + EXPIRY_MARGIN_MS ||
+      credentials.refreshToken === undefined
+    )
+      return credentials;
+    const renewal = await renew(credentials.accessToken);
+    switch (renewal.kind) {
+      case "renewed":
+        return renewal.credentials;
+      case "dead":
+        return { kind: "unready", verdict: { kind: "disable", reason: renewal.reason }, why: renewal.why };
+      case "failed":
+        // A token that is still good for a moment is better than none.
+        if (expires > clock.now()) return credentials;
+        return {
+          kind: "unready",
+          verdict: { kind: "cool", reason: "auth-refresh-failed", forMs: context.cooldownMs() },
+          why: renewal.why,
+        };
+      default:
+        return renewal satisfies never;
+    }
+  };
+
+  return {
+    id: record.id,
+    label: record.alias,
+    scope: (path) => (isTurnPath(path) ? "turn" : "other"),
+    prepare: async (outgoing) => {
+      let credentials: Credentials | Prepared;
+      try {
+        credentials = await usableCredentials();
+      } catch (error) {
+        return {
+          kind: "unready",
+          verdict: { kind: "disable", reason: "missing-auth" },
+          why: messageOf(error),
+        };
+      }
+      if ("kind" in credentials) return credentials;
+      return address(outgoing, credentials, record.ownBaseUrl ?? context.baseUrl(), context.routing);
+    },
+    renew,
+    forget: () => {
+      kept = undefined;
+    },
+  };
+}
+
+// --- internal ---
+
+async function address(
+  outgoing: Outgoing,
+  credentials: Credentials,
+  baseUrl: string,
+  routing: Routing,
+): Promise<Prepared> {
+  const base = new URL(baseUrl);
+  const headers = new Headers(outgoing.headers);
+  headers.set("authorization", `Bearer ${credentials.accessToken}`);
+  let origin = base.origin;
+  if (credentials.accountId !== undefined) {
+    headers.set("chatgpt-account-id", credentials.accountId);
+    if (isTurnPath(outgoing.path)) {
+      const route = await routing.routeOf({
+        accountId: credentials.accountId,
+        baseUrl,
+        token: credentials.accessToken,
+      });
+      origin = route.origin ?? origin;
+      if (route.override !== undefined) headers.set("x-openai-account-routing-override", route.override);
+    }
+  }
+  const url = `${origin}${backendPath(base.pathname, outgoing.path)}${outgoing.search}`;
+  return { kind: "ready", url, headers, token: credentials.accessToken };
+}

@@ -1,0 +1,62 @@
+// Client paths to backend paths, and which of them carry turns.
+
+/** True for the paths on which an account's allowance is spent: responses (old and new spelling) and chat completions. */
+export function isTurnPath(path: string): boolean {
+  const lower = path.toLowerCase();
+  return TURN_PATH.test(lower) || lower.includes("/chat/completions");
+}
+
+/** True for a turn that streams its answer; `/responses/compact` and other sub-resources answer in one piece. */
+export function isStreamedTurnPath(path: string): boolean {
+  const lower = path.toLowerCase();
+  return lower.endsWith("/responses") || lower.includes("/chat/completions");
+}
+
+/**
+ * The path on the backend whose base URL has the path `basePath`, for the client's `path`. With a base of
+ * `…/backend-api`: `/responses…` and `/v1/responses…` go to `…/codex/responses…`, `/models` (with or without `/v1`)
+ * to `…/codex/models`, `/api/codex/apps…` to `…/wham/apps…`, chat completions to `…/codex/responses`, anything else
+ * below the base. The case of what is passed on is kept.
+ */
+export function backendPath(basePath: string, path: string): string {
+  const base = basePath.replace(/\/+$/, "");
+  if (!base.includes("/backend-api")) return base === "" ? path : join(base, path);
+  const codex = base.includes("/codex") ? base : `${base}/codex`;
+  const responses = RESPONSES.exec(path);
+  if (responses !== null) return `${codex}/responses${responses[1] ?? ""}`;
+  if (MODELS.test(path)) return `${codex}/models`;
+  const apps = APPS.exec(path);
+  if (apps !== null) return `${base}/wham/apps${apps[1] ?? ""}`;
+  if (path.includes("/chat/completions")) return `${codex}/responses`;
+  return join(base, path);
+}
+
+/** True for `GET …/wham/accounts/check`, under any of its prefixes. */
+export function isAccountsCheckPath(path: string): boolean {
+  return /\/(?:wham|api\/codex)\/accounts\/check$/.test(path);
+}
+
+/** True for the usage endpoint in each of the spellings that versions of Codex use. */
+export function isUsagePath(path: string): boolean {
+  return USAGE_PATHS.has(path);
+}
+
+// --- internal ---
+
+const TURN_PATH = /^(?:\/v1)?\/responses(?:\/|$)|\/codex\/responses(?:\/|$)/;
+const RESPONSES = /^(?:\/v1)?\/responses(\/.*)?$/i;
+const MODELS = /^(?:\/v1)?\/models$/i;
+const APPS = /^\/api\/codex\/apps(\/.*)?$/i;
+const USAGE_PATHS: ReadonlySet<string> = new Set([
+  "/backend-api/wham/usage",
+  "/wham/usage",
+  "/api/codex/usage",
+  "/usage",
+]);
+
+/** `path` below `base`, unless it is there already. */
+function join(base: string, path: string): string {
+  return path === base || path.startsWith(`${base}/`)
+    ? path
+    : `${base}${path.startsWith("/") ? "" : "/"}${path}`;
+}

@@ -1,0 +1,205 @@
+// Quota figures for what traffic does not tell: asks the usage endpoint in the background, never for a request.
+// At most one question per account at a time, a few accounts at once, at most one per freshness interval.
+
+import type { Renewal } from "../auth/refresh.ts";
+import { quotaFromUsage } from "../core/quota-wire.ts";
+import type { Deps } from "../deps.ts";
+import { messageOf } from "../errors.ts";
+import type { EventLog } from "../state/events.ts";
+import type { AccountRecord, Store } from "../state/store.ts";
+import type { Pool } from "./pool.ts";
+
+export interface RefresherSettings {
+  readonly intervalMs: number;
+  readonly intervalMessages: number;
+  readonly timeoutMs: number;
+}
+
+export interface Refresher {
+  /** Starts looking for due accounts, now and then every `TICK_MS`. */
+  start(): void;
+  stop(): void;
+  /** Asks for the figures of every account, due or not, unless they are seconds old; resolves when all have answered or failed. */
+  refreshAll(): Promise<void>;
+}
+
+/** How often due accounts are looked for. */
+const TICK_MS = 15_000;
+/** Anyone on the machine may ask for fresh figures; the backend is asked this often at the most. */
+const FORCED_INTERVAL_MS = 10_000;
+/** Accounts asked at the same time. */
+const AT_ONCE = 4;
+/** First wait after a failed question; doubled with each further failure, up to the freshness interval. */
+const BACKOFF_MS = 15_000;
+
+export interface RefresherContext {
+  readonly deps: Pick<Deps, "clock" | "random">;
+  readonly store: Store;
+  readonly pool: Pool;
+  readonly events: EventLog;
+  readonly settings: () => RefresherSettings;
+}
+
+export function createRefresher(context: RefresherContext): Refresher {
+  const { store, settings } = context;
+  const { clock, random } = context.deps;
+  const asking = new Map<string, Promise<void>>();
+  const failures = new Map<string, { count: number; untilMs: number }>();
+  let cancel: (() => void) | undefined;
+  let stopped = false;
+
+  const ask = (record: AccountRecord, force: boolean): Promise<void> => {
+    const running = asking.get(record.id);
+    if (running !== undefined) return running;
+    const asked = askUsage(context, record, force)
+      .then((problem) => {
+        if (problem === undefined) failures.delete(record.id);
+        else backOff(record.id);
+      })
+      .finally(() => asking.delete(record.id));
+    asking.set(record.id, asked);
+    return asked;
+  };
+
+  const backOff = (id: string): void => {
+    const count = (failures.get(id)?.count ?? 0) + 1;
+    const waitMs = Math.min(settings().intervalMs, BACKOFF_MS * 2 ** (count - 1));
+    // A fifth either way, so that accounts which failed together do not come back together.
+    const jitter = 0.8 + ((random(1)[0] ?? 0) / 255) * 0.4;
+    failures.set(id, { count, untilMs: clock.now() + waitMs * jitter });
+  };
+
+  const due = (record: AccountRecord): boolean => {
+    const nowMs = clock.now();
+    if (record.health.kind === "disabled" || (failures.get(record.id)?.untilMs ?? 0) > nowMs) return false;
+    const { intervalMs, intervalMessages } = settings();
+    return (
+      nowMs - record.quotaSyncMs >= intervalMs ||
+      store.state.messageCounter - record.quotaSyncMessages >= intervalMessages
+    );
+  };
+
+  const tick = async (): Promise<void> => {
+    await inGroups(store.state.accounts.filter(due), (record) => ask(record, false));
+    if (!stopped) cancel = clock.after(TICK_MS, () => void tick());
+  };
+
+  return {
+    start: () => void tick(),
+    stop: () => {
+      stopped = true;
+      cancel?.();
+    },
+    refreshAll: () => {
+      const old = store.state.accounts.filter(
+        (record) => clock.now() - record.quotaSyncMs >= FORCED_INTERVAL_MS,
+      );
+      return inGroups(old, (record) => ask(record, true));
+    },
+  };
+}
+
+// --- internal ---
+
+async function inGroups(
+  records: readonly AccountRecord[],
+  run: (record: AccountRecord) => Promise<void>,
+): Promise<void> {
+  for (let start = 0; start < records.length; start += AT_ONCE)
+    await Promise.all(records.slice(start, start + AT_ONCE).map(run));
+}
+
+/** Asks once, with one renewal on 401. Returns what went wrong, undefined when the figures came. */
+async function askUsage(
+  context: RefresherContext,
+  record: AccountRecord,
+  force: boolean,
+): Promise<string | undefined> {
+  const { pool, events, store } = context;
+  const messages = store.state.messageCounter;
+  // The answer is as old as the question: a limit that came meanwhile is the newer evidence.
+  const nowMs = context.deps.clock.now();
+  const answer = await fetchUsage(context, record, true);
+  if (typeof answer === "string") {
+    events.append("quota.refresh_failed", { account_id: record.id, error: answer, force });
+    return answer;
+  }
+  const evidence = quotaFromUsage(answer.body, nowMs);
+  if (evidence === undefined) {
+    events.append("quota.refresh_failed", { account_id: record.id, error: "not a usage object", force });
+    return "not a usage object";
+  }
+  record.quotaSyncMs = nowMs;
+  record.quotaSyncMessages = messages;
+  pool.learn(record.id, evidence);
+  const { primary, secondary } = evidence.main;
+  events.append("quota.refreshed", {
+    account_id: record.id,
+    daily_limit: primary === undefined ? 0 : 100,
+    daily_used: primary?.usedPercent ?? 0,
+    weekly_limit: secondary === undefined ? 0 : 100,
+    weekly_used: secondary?.usedPercent ?? 0,
+    force,
+    last_sync_at_ms: nowMs,
+  });
+  return undefined;
+}
+
+async function fetchUsage(
+  context: RefresherContext,
+  record: AccountRecord,
+  mayRenew: boolean,
+): Promise<{ readonly body: unknown } | string> {
+  const upstream = context.pool.upstreamOf(record.id);
+  if (upstream === undefined) return "the account is gone";
+  const prepared = await upstream.prepare({
+    method: "GET",
+    path: "/wham/usage",
+    search: "",
+    headers: new Headers(),
+  });
+  if (prepared.kind === "unready") return prepared.why;
+  try {
+    const response = await fetch(usageUrl(prepared.url), {
+      headers: prepared.headers,
+      redirect: "manual",
+      signal: AbortSignal.timeout(context.settings().timeoutMs),
+    });
+    if (response.ok) return { body: await response.json() };
+    await response.body?.cancel();
+    if (response.status !== 401 || !mayRenew) return `the usage endpoint answered ${response.status}`;
+  } catch (error) {
+    return messageOf(error);
+  }
+  return afterRenewal(context, record, await upstream.renew(prepared.token));
+}
+
+async function afterRenewal(
+  context: RefresherContext,
+  record: AccountRecord,
+  renewal: Renewal,
+): Promise<{ readonly body: unknown } | string> {
+  switch (renewal.kind) {
+    case "renewed":
+      context.pool.note(record.id, { kind: "renewed" });
+      return fetchUsage(context, record, false);
+    case "dead":
+      context.pool.note(record.id, {
+        kind: "disable",
+        reason: renewal.reason,
+        atMs: context.deps.clock.now(),
+      });
+      context.events.append("account.disabled", { account_id: record.id, reason: renewal.reason });
+      return renewal.why;
+    case "failed":
+      context.events.append("account.auth_refresh_failed", { account_id: record.id, error: renewal.why });
+      return renewal.why;
+    default:
+      return renewal satisfies never;
+  }
+}
+
+/** A backend without `/backend-api` in its base speaks the other spelling. */
+function usageUrl(url: string): string {
+  return url.includes("/backend-api/") ? url : url.replace(/\/wham\/usage$/, "/api/codex/usage");
+}

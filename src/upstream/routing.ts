@@ -1,0 +1,102 @@
+// Workspace routing: some accounts live on another host of the backend or in a region. The backend says so per
+// account (`GET …/wham/accounts/check`); we ask once, remember, and send that account's turns there.
+
+import { z } from "zod";
+import type { Deps } from "../deps.ts";
+
+/** Where an account's turns go. Both undefined: to the configured backend, without more ado. */
+export interface Route {
+  /** Scheme and host to use instead of the configured ones. */
+  readonly origin: string | undefined;
+  /** Value of `x-openai-account-routing-override`. */
+  readonly override: string | undefined;
+}
+
+export interface Routing {
+  /** The route of an account; asks the backend when it is not known yet, and never fails: not known is no route. */
+  routeOf(account: {
+    readonly accountId: string;
+    readonly baseUrl: string;
+    readonly token: string;
+  }): Promise<Route>;
+}
+
+/** An answer counts this long; accounts hardly ever move. */
+const KEEP_MS = 6 * 3_600_000;
+/** After a failure the question is not asked again this soon. */
+const RETRY_MS = 60_000;
+/** The longest that the first request of an account waits for the answer. */
+const TIMEOUT_MS = 3_000;
+
+const NO_ROUTE: Route = { origin: undefined, override: undefined };
+
+export function createRouting({ clock, log }: Pick<Deps, "clock" | "log">): Routing {
+  const known = new Map<string, { readonly route: Promise<Route>; untilMs: number }>();
+  return {
+    routeOf: ({ accountId, baseUrl, token }) => {
+      const key = `${baseUrl} ${accountId}`;
+      const kept = known.get(key);
+      if (kept !== undefined && kept.untilMs > clock.now()) return kept.route;
+      const route = discover(accountId, baseUrl, token).catch((error): Route => {
+        entry.untilMs = clock.now() + RETRY_MS;
+        if (!(error instanceof NotOffered))
+          log.warn(`asking where account ${accountId} lives: ${String(error.message ?? error)}`);
+        return NO_ROUTE;
+      });
+      const entry = { route, untilMs: clock.now() + KEEP_MS };
+      known.set(key, entry);
+      return route;
+    },
+  };
+}
+
+// --- internal ---
+
+/** The backend has no such endpoint (an older or another one): nothing to warn of. */
+class NotOffered extends Error {}
+
+const CheckAnswer = z.looseObject({
+  accounts: z.array(
+    z.looseObject({
+      id: z.string(),
+      workspace_backend_origin: z.string().nullish(),
+      account_routing_override: z.string().nullish(),
+    }),
+  ),
+});
+
+async function discover(accountId: string, baseUrl: string, token: string): Promise<Route> {
+  const response = await fetch(`${baseUrl}/wham/accounts/check`, {
+    headers: { authorization: `Bearer ${token}`, "chatgpt-account-id": accountId },
+    redirect: "manual",
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  if (response.status === 404) throw new NotOffered();
+  if (!response.ok) throw new Error(`the backend answered ${response.status}`);
+  const { accounts } = CheckAnswer.parse(await response.json());
+  const own = accounts.find((account) => account.id === accountId);
+  const override = own?.account_routing_override ?? "NO_CONSTRAINT";
+  if (own === undefined || override === "NO_CONSTRAINT") return NO_ROUTE;
+  const origin = own.workspace_backend_origin ?? undefined;
+  if (origin !== undefined && !mayReceiveTokens(origin, baseUrl))
+    throw new Error(
+      `it is said to live on ${origin}, which is not of the configured backend; not sending it there`,
+    );
+  return { origin, override };
+}
+
+/**
+ * Tokens go only to the configured backend's own domain: https on the same host or below its parent
+ * (chatgpt.com -> gov.chatgpt.com). A backend on loopback may name other loopback addresses.
+ */
+function mayReceiveTokens(origin: string, baseUrl: string): boolean {
+  if (!URL.canParse(origin)) return false;
+  const told = new URL(origin);
+  const base = new URL(baseUrl);
+  if (LOOPBACK.has(base.hostname)) return LOOPBACK.has(told.hostname);
+  return (
+    told.protocol === "https:" && (told.host === base.host || told.hostname.endsWith(`.${base.hostname}`))
+  );
+}
+
+const LOOPBACK: ReadonlySet<string> = new Set(["127.0.0.1", "localhost", "[::1]"]);
