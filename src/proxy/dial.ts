@@ -1,0 +1,118 @@
+// Opens a WebSocket to an upstream: an open socket, or the upstream's refusal as an honest HTTP answer.
+
+import WebSocket from "ws";
+import type { Clock } from "../deps.ts";
+import { messageOf } from "../errors.ts";
+
+/** An open socket to an upstream. Messages that come before `listen` are kept. */
+export interface UpstreamSocket {
+  send(message: string | Uint8Array): void;
+  /** Says whom to tell; exactly once. */
+  listen(listener: SocketListener): void;
+  /** Closes it; nobody is told anything any more. */
+  close(): void;
+}
+
+export interface SocketListener {
+  message(message: string | Uint8Array): void;
+  /** The upstream closed it (`code` 1006: it broke). */
+  closed(code: number, reason: string): void;
+}
+
+export type Dialled =
+  | { readonly kind: "open"; readonly socket: UpstreamSocket; readonly headers: Headers }
+  | { readonly kind: "refused"; readonly status: number; readonly headers: Headers; readonly body: string }
+  | { readonly kind: "broken"; readonly why: string }
+  | { readonly kind: "aborted" };
+
+/** Codex gives up a handshake after 15 s; another account should have its chance before that. */
+const DIAL_TIMEOUT_MS = 10_000;
+/** Largest message in either direction: a whole history with images. */
+export const MESSAGE_LIMIT_BYTES = 128 * 1024 * 1024;
+/** A refusal's body beyond this is cut off. */
+const REFUSAL_LIMIT_CHARS = 1024 * 1024;
+
+export function dial(url: string, headers: Headers, signal: AbortSignal, clock: Clock): Promise<Dialled> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve({ kind: "aborted" });
+    const socket = new WebSocket(url.replace(/^http/, "ws"), {
+      headers: Object.fromEntries(headers),
+      maxPayload: MESSAGE_LIMIT_BYTES,
+      followRedirects: false,
+    });
+    let decided = false;
+    let replyHeaders = new Headers();
+    const decide = (dialled: Dialled) => {
+      if (decided) return;
+      decided = true;
+      cancelTimer();
+      signal.removeEventListener("abort", aborted);
+      if (dialled.kind !== "open") socket.terminate();
+      resolve(dialled);
+    };
+    const aborted = () => decide({ kind: "aborted" });
+    const cancelTimer = clock.after(DIAL_TIMEOUT_MS, () =>
+      decide({ kind: "broken", why: `no answer to the handshake within ${DIAL_TIMEOUT_MS} ms` }),
+    );
+    signal.addEventListener("abort", aborted, { once: true });
+    socket.on("upgrade", (reply) => {
+      replyHeaders = headersOf(reply.headers);
+    });
+    socket.on("unexpected-response", (_request, reply) => {
+      let body = "";
+      reply.on("data", (chunk: Buffer) => {
+        if (body.length < REFUSAL_LIMIT_CHARS) body += chunk.toString("utf8");
+      });
+      reply.on("end", () =>
+        decide({ kind: "refused", status: reply.statusCode ?? 502, headers: headersOf(reply.headers), body }),
+      );
+      reply.on("error", (error: Error) => decide({ kind: "broken", why: error.message }));
+    });
+    const upstream = upstreamSocket(socket);
+    socket.on("open", () => decide({ kind: "open", socket: upstream, headers: replyHeaders }));
+    socket.on("error", (error) => decide({ kind: "broken", why: messageOf(error) }));
+    socket.on("close", () => decide({ kind: "broken", why: "the connection closed during the handshake" }));
+  });
+}
+
+// --- internal ---
+
+function upstreamSocket(socket: WebSocket): UpstreamSocket {
+  let listener: SocketListener | undefined;
+  let silent = false;
+  const early: (string | Uint8Array)[] = [];
+  let ended: { code: number; reason: string } | undefined;
+  socket.on("message", (data: Buffer, isBinary: boolean) => {
+    if (silent) return;
+    const message = isBinary ? new Uint8Array(data) : data.toString("utf8");
+    if (listener === undefined) early.push(message);
+    else listener.message(message);
+  });
+  socket.on("close", (code: number, reason: Buffer) => {
+    ended = { code, reason: String(reason ?? "") };
+    if (!silent) listener?.closed(ended.code, ended.reason);
+  });
+  return {
+    send: (message) => {
+      // A socket that is closing reports it through `closed`; there is nobody to send to any more.
+      if (socket.readyState === WebSocket.OPEN) socket.send(message);
+    },
+    listen: (to) => {
+      listener = to;
+      for (const message of early.splice(0)) to.message(message);
+      if (ended !== undefined && !silent) to.closed(ended.code, ended.reason);
+    },
+    close: () => {
+      silent = true;
+      socket.close(1000);
+    },
+  };
+}
+
+function headersOf(source: Readonly<Record<string, string | string[] | undefined>>): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(source))
+    for (const one of Array.isArray(value) ? value : [value])
+      if (one !== undefined) headers.append(name, one);
+  return headers;
+}

@@ -1,0 +1,29 @@
+// Counts handovers per session without output in between: a session that keeps being sent away is better off on
+// HTTP, which needs no handover at all.
+
+export interface Handovers {
+  count(session: string): void;
+  /** The session produced output. */
+  clear(session: string): void;
+  /** True when the session was handed over `MOST_IN_A_ROW` times in a row. */
+  tooMany(session: string): boolean;
+}
+
+/** Codex itself leaves WebSocket after six retries in a row and shows them from the second one on. */
+const MOST_IN_A_ROW = 4;
+const MOST_SESSIONS = 1_000;
+
+export function createHandovers(): Handovers {
+  const counts = new Map<string, number>();
+  return {
+    count: (session) => {
+      const count = (counts.get(session) ?? 0) + 1;
+      counts.delete(session);
+      counts.set(session, count);
+      const oldest = counts.size > MOST_SESSIONS ? counts.keys().next().value : undefined;
+      if (oldest !== undefined) counts.delete(oldest);
+    },
+    clear: (session) => void counts.delete(session),
+    tooMany: (session) => (counts.get(session) ?? 0) >= MOST_IN_A_ROW,
+  };
+}

@@ -1,0 +1,98 @@
+// The commit barrier for a streamed answer: reads and keeps events until one is worth committing to, so that a
+// limit or an overload that arrives inside a 200 stream can still be answered by another account.
+
+import type { QuotaEvidence } from "../core/quota.ts";
+import { readTurnSignal } from "../core/turn.ts";
+import type { Failure } from "../core/verdict.ts";
+import type { Clock } from "../deps.ts";
+import { createSseSplitter, type SseBlock, type SseSplitter } from "./sse.ts";
+
+/** An opened answer: what was read, and the way to the rest. */
+export interface HeldStream {
+  readonly held: readonly SseBlock[];
+  readonly splitter: SseSplitter;
+  readonly reader: BodyReader;
+  /** A read that was under way when the barrier opened by time. */
+  readonly pendingRead: Promise<Chunk> | undefined;
+  readonly evidence: readonly QuotaEvidence[];
+  readonly end: HoldEnd;
+}
+
+export type HoldEnd =
+  /** Output came, or the turn is over, or the bounds are reached: commit. */
+  | { readonly kind: "commit" }
+  | { readonly kind: "failed"; readonly failure: Failure }
+  /** The stream ended or broke before it was worth anything. */
+  | { readonly kind: "broken"; readonly why: string };
+
+export type Chunk =
+  | { readonly done: false; readonly value: Uint8Array<ArrayBuffer> }
+  | { readonly done: true; readonly value?: Uint8Array<ArrayBuffer> | undefined };
+
+export interface BodyReader {
+  read(): Promise<Chunk>;
+  cancel(reason?: unknown): Promise<void>;
+}
+
+/** After this long without output the client gets what there is: it may be waiting for a sign of life. */
+export const HOLD_MS = 10_000;
+/** Held events beyond this size are released. A preamble repeats the request's instructions: some tens of kB. */
+const HOLD_LIMIT_BYTES = 1024 * 1024;
+
+export async function hold(body: ReadableStream<Uint8Array<ArrayBuffer>>, clock: Clock): Promise<HeldStream> {
+  const reader: BodyReader = body.getReader();
+  const splitter = createSseSplitter();
+  const held: SseBlock[] = [];
+  const evidence: QuotaEvidence[] = [];
+  let heldBytes = 0;
+  let cancelTimer = () => {};
+  const timeUp = new Promise<"time">((resolve) => {
+    cancelTimer = clock.after(HOLD_MS, () => resolve("time"));
+  });
+  const opened = (end: HoldEnd, pendingRead?: Promise<Chunk>): HeldStream => {
+    cancelTimer();
+    return { held, splitter, reader, pendingRead, evidence, end };
+  };
+
+  for (;;) {
+    const reading = reader.read();
+    let chunk: Chunk | "time";
+    try {
+      chunk = await Promise.race([reading, timeUp]);
+    } catch (error) {
+      return opened({ kind: "broken", why: String(error) });
+    }
+    if (chunk === "time") return opened({ kind: "commit" }, reading);
+    if (chunk.done) return opened({ kind: "broken", why: "the answer ended before it had begun" });
+    let end: HoldEnd | undefined;
+    for (const block of splitter.push(chunk.value)) {
+      held.push(block);
+      heldBytes += block.bytes.byteLength;
+      end ??= endOf(block, clock.now(), evidence);
+    }
+    if (end !== undefined) return opened(end);
+    if (heldBytes > HOLD_LIMIT_BYTES) return opened({ kind: "commit" });
+  }
+}
+
+// --- internal ---
+
+function endOf(block: SseBlock, nowMs: number, evidence: QuotaEvidence[]): HoldEnd | undefined {
+  const data = block.data();
+  if (data === undefined) return undefined; // a comment: a sign of life, no output
+  const signal = readTurnSignal(data, nowMs);
+  switch (signal.kind) {
+    case "preamble":
+      return undefined;
+    case "quota":
+      if (signal.evidence !== undefined) evidence.push(signal.evidence);
+      return undefined;
+    case "output":
+    case "completed":
+      return { kind: "commit" };
+    case "failed":
+      return { kind: "failed", failure: signal.failure };
+    default:
+      return signal satisfies never;
+  }
+}

@@ -1,0 +1,197 @@
+// One send of one HTTP request to one upstream, up to the point where its reply can be judged.
+
+import { mergeQuota, type QuotaEvidence, UNKNOWN_QUOTA } from "../core/quota.ts";
+import { quotaFromHeaders } from "../core/quota-wire.ts";
+import { failureOfReply, judge, type Verdict } from "../core/verdict.ts";
+import { systemCodeOf } from "../errors.ts";
+import { isStreamedTurnPath } from "../upstream/paths.ts";
+import type { Lease } from "../upstream/pool.ts";
+import type { Ready, Sent } from "./attempts.ts";
+import { decodeBody } from "./bodies.ts";
+import type { Incoming, ProxyContext } from "./context.ts";
+import { type HeldStream, hold } from "./hold.ts";
+import { portableRequest, TURN_STATE } from "./portable.ts";
+
+/** An upstream's answer, as far as it was read to judge it. */
+export interface HttpReply {
+  readonly response: Response;
+  readonly body:
+    | { readonly kind: "whole"; readonly bytes: Uint8Array<ArrayBuffer> }
+    | { readonly kind: "stream" }
+    | { readonly kind: "held"; readonly stream: HeldStream };
+  /** Ends the upstream's request. */
+  readonly abort: () => void;
+}
+
+/** Error answers are read whole to be judged; the backend's are some kB, a challenge page some tens. */
+const ERROR_BODY_LIMIT_BYTES = 4 * 1024 * 1024;
+
+const SMALL_BODY_BYTES = 64 * 1024;
+
+/** What is sent, and to whom. */
+export interface Sending {
+  readonly ready: Ready;
+  readonly lease: Lease;
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** May be sent twice. */
+  readonly replayable: boolean;
+  /** Another upstream had it before. */
+  readonly retried: boolean;
+}
+
+/** Sends one request to one upstream; when its input holds another account's ciphertext, once more without it. */
+export async function sendHttp(
+  context: ProxyContext,
+  incoming: Incoming,
+  sending: Sending,
+): Promise<Sent<HttpReply>> {
+  const { headers } = sending.ready;
+  // Turn state names the server that began the turn: of no use to any but the first account tried.
+  if (sending.retried) headers.delete(TURN_STATE);
+  const sent = await sendFresh(context, incoming, sending);
+  if (sent.kind !== "reply" || sent.verdict.kind !== "foreign_ciphertext") return sent;
+  const text = decodeBody(sending.body, incoming.request.headers.get("content-encoding"));
+  const portable = text === undefined ? undefined : portableRequest(text);
+  if (portable === undefined) return sent;
+  sent.reply.abort();
+  headers.delete("content-encoding");
+  headers.delete(TURN_STATE);
+  return sendFresh(context, incoming, { ...sending, body: new TextEncoder().encode(portable) });
+}
+
+// --- internal ---
+
+type Fetched =
+  | { readonly kind: "fetched"; readonly response: Response; readonly abort: () => void }
+  /** A kept-alive connection that the upstream closed just then, perhaps. */
+  | { readonly kind: "reset" }
+  | Exclude<Sent<HttpReply>, { kind: "reply" }>;
+
+/** A reset before any answer may be a stale connection's: what may be sent twice is sent once more, on a fresh one. */
+async function sendFresh(
+  context: ProxyContext,
+  incoming: Incoming,
+  sending: Sending,
+): Promise<Sent<HttpReply>> {
+  const { request } = incoming;
+  const first = await fetchOnce(request, sending);
+  const fetched = first.kind === "reset" && sending.replayable ? await fetchOnce(request, sending) : first;
+  switch (fetched.kind) {
+    case "fetched":
+      return judgeReply(context, incoming, sending.lease, fetched.response, fetched.abort);
+    case "reset":
+      return { kind: "broken", why: "ECONNRESET" };
+    default:
+      return fetched;
+  }
+}
+
+async function fetchOnce(request: Request, { ready, body }: Sending): Promise<Fetched> {
+  const ending = new AbortController();
+  const abort = () => ending.abort();
+  if (request.signal.aborted) return { kind: "aborted" };
+  request.signal.addEventListener("abort", abort, { once: true });
+  try {
+    const response = await fetch(ready.url, {
+      method: request.method,
+      headers: ready.headers,
+      ...(body.byteLength === 0 ? {} : { body }),
+      redirect: "manual",
+      decompress: false,
+      timeout: false,
+      signal: ending.signal,
+    });
+    return { kind: "fetched", response, abort };
+  } catch (error) {
+    if (request.signal.aborted) return { kind: "aborted" };
+    const why = systemCodeOf(error) ?? String(error);
+    return why === "ECONNRESET" ? { kind: "reset" } : { kind: "broken", why };
+  }
+}
+
+async function judgeReply(
+  context: ProxyContext,
+  { request, path }: Incoming,
+  lease: Lease,
+  response: Response,
+  abort: () => void,
+): Promise<Sent<HttpReply>> {
+  const { status } = response;
+  const scope = lease.upstream.scope(path);
+  const evidence = quotaFromHeaders(response.headers, context.deps.clock.now());
+  if (isStreamedTurnPath(path) && status < 400 && isReadableEventStream(response))
+    return openTurn(context, request, response, evidence, abort);
+  const matters = status >= 400 && (scope === "turn" || FAILS_OVER.has(status) || status >= 500);
+  const calm: Verdict = status >= 400 ? { kind: "client" } : { kind: "ok" };
+  if (!matters && !isSmall(response))
+    return { kind: "reply", verdict: calm, evidence, reply: { response, body: { kind: "stream" }, abort } };
+  const bytes = await readWhole(response);
+  if (bytes === undefined)
+    return request.signal.aborted ? { kind: "aborted" } : { kind: "broken", why: "the answer broke off" };
+  const verdict = matters ? verdictOfReply(context, response, bytes, scope) : calm;
+  return { kind: "reply", verdict, evidence, reply: { response, body: { kind: "whole", bytes }, abort } };
+}
+
+/** Statuses off the turn paths after which another account may do better. */
+const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 429]);
+
+async function openTurn(
+  { deps }: ProxyContext,
+  request: Request,
+  response: Response,
+  told: QuotaEvidence | undefined,
+  abort: () => void,
+): Promise<Sent<HttpReply>> {
+  if (response.body === null) return { kind: "broken", why: "the answer has no body" };
+  const stream = await hold(response.body, deps.clock);
+  if (request.signal.aborted) {
+    abort();
+    return { kind: "aborted" };
+  }
+  const reply: HttpReply = { response, body: { kind: "held", stream }, abort };
+  const evidence = stream.evidence.reduce((all, event) => mergeQuota(all ?? UNKNOWN_QUOTA, event), told);
+  switch (stream.end.kind) {
+    case "commit":
+      return { kind: "reply", verdict: { kind: "ok" }, evidence, reply };
+    case "broken":
+      abort();
+      return { kind: "broken", why: stream.end.why };
+    case "failed":
+      return { kind: "reply", verdict: judge(stream.end.failure, "turn"), evidence, reply };
+    default:
+      return stream.end satisfies never;
+  }
+}
+
+function verdictOfReply(
+  { deps }: ProxyContext,
+  response: Response,
+  bytes: Uint8Array,
+  scope: "turn" | "other",
+): Verdict {
+  const text = decodeBody(bytes, response.headers.get("content-encoding")) ?? "";
+  return judge(failureOfReply(response.status, response.headers, text, deps.clock.now()), scope);
+}
+
+/** A body that is known to be small is cheaper read at once than pumped, and one that breaks off can be asked for again. */
+function isSmall(response: Response): boolean {
+  const length = response.headers.get("content-length");
+  return response.body !== null && length !== null && Number(length) <= SMALL_BODY_BYTES;
+}
+
+async function readWhole(response: Response): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    return bytes.byteLength > ERROR_BODY_LIMIT_BYTES ? bytes.subarray(0, ERROR_BODY_LIMIT_BYTES) : bytes;
+  } catch {
+    return undefined; // broken or aborted; the caller knows which
+  }
+}
+
+function isReadableEventStream(response: Response): boolean {
+  const encoding = response.headers.get("content-encoding");
+  return (
+    (response.headers.get("content-type") ?? "").includes("text/event-stream") &&
+    (encoding === null || encoding === "identity")
+  );
+}

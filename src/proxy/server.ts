@@ -1,0 +1,134 @@
+// The listening socket: guards every request, answers local paths from the admin app, upgrades WebSockets into
+// tunnels, and forwards the rest.
+
+import type { Server, ServerWebSocket } from "bun";
+import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { BODY_LIMIT_BYTES } from "./bodies.ts";
+import { MESSAGE_LIMIT_BYTES } from "./dial.ts";
+import { forward } from "./forward.ts";
+import type { ListenAddress } from "./guard.ts";
+import { errorResponse } from "./refusal.ts";
+import { openTunnel, type Tunnel, type TunnelContext } from "./tunnel.ts";
+
+/** Paths that this proxy answers itself. */
+export interface LocalPaths {
+  handles(method: string, path: string): boolean;
+  fetch(request: Request): Response | Promise<Response>;
+}
+
+export interface ServerContext extends TunnelContext {
+  readonly local: LocalPaths;
+  readonly guard: (request: Request) => CodexlbError | undefined;
+}
+
+export interface ProxyServer {
+  readonly port: number;
+  /** Takes no new connections, ends idle sockets, and waits for what is under way, up to `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** What a slow client may leave unread of one socket before it is cut off. */
+const BACKPRESSURE_LIMIT_BYTES = 64 * 1024 * 1024;
+
+/** Starts listening. Throws `listen_failed`. */
+export function startServer(listen: ListenAddress, context: ServerContext): ProxyServer {
+  let requests = 0;
+  const tunnels = new Set<Tunnel>();
+  const take = async (request: Request, server: Server<Tunnel>): Promise<Response | undefined> => {
+    const refused = context.guard(request);
+    if (refused !== undefined) return errorResponse(refused);
+    // Only now: without a host there is no URL to read.
+    const url = new URL(request.url);
+    if (context.local.handles(request.method, url.pathname)) return context.local.fetch(request);
+    const incoming = { request, requestId: ++requests, path: url.pathname, search: url.search };
+    context.events.append("request.received", {
+      req_id: incoming.requestId,
+      method: request.method,
+      path: url.pathname,
+    });
+    if ((request.headers.get("upgrade") ?? "").toLowerCase() !== "websocket")
+      return forward(context, incoming);
+    const opened = await openTunnel(context, incoming);
+    if (opened.kind === "refused") return opened.response;
+    const { tunnel } = opened;
+    if (server.upgrade(request, { data: tunnel, headers: tunnel.headers })) {
+      tunnels.add(tunnel);
+      return undefined;
+    }
+    tunnel.closedByClient();
+    return errorResponse(new CodexlbError("invalid_request", "the WebSocket handshake is not complete"));
+  };
+
+  const server = listening(listen, () =>
+    Bun.serve<Tunnel>({
+      hostname: listen.host,
+      port: listen.port,
+      // Long silent reasoning is normal: nothing is cut for being quiet.
+      idleTimeout: 0,
+      development: false,
+      // Outside of development Bun shares ports unless told not to, and a second proxy would steal half the clients.
+      reusePort: false,
+      maxRequestBodySize: BODY_LIMIT_BYTES,
+      fetch: async (request, self) => {
+        try {
+          return await take(request, self);
+        } catch (error) {
+          return failure(context, request, error);
+        }
+      },
+      websocket: {
+        idleTimeout: 0,
+        sendPings: true,
+        perMessageDeflate: false,
+        maxPayloadLength: MESSAGE_LIMIT_BYTES,
+        backpressureLimit: BACKPRESSURE_LIMIT_BYTES,
+        closeOnBackpressureLimit: true,
+        open: (socket: ServerWebSocket<Tunnel>) => socket.data.opened(socket),
+        message: (socket, message) =>
+          socket.data.fromClient(typeof message === "string" ? message : new Uint8Array(message)),
+        close: (socket) => {
+          tunnels.delete(socket.data);
+          socket.data.closedByClient();
+        },
+      },
+    }),
+  );
+  return {
+    port: server.port ?? listen.port,
+    stop: async (deadlineMs) => {
+      const finished = server.stop(false);
+      for (const tunnel of tunnels) tunnel.drain();
+      const late = new Promise<"late">((resolve) =>
+        context.deps.clock.after(deadlineMs, () => resolve("late")),
+      );
+      if ((await Promise.race([finished, late])) === "late") await server.stop(true);
+    },
+  };
+}
+
+// --- internal ---
+
+function listening<T>({ host, port }: ListenAddress, start: () => T): T {
+  try {
+    return start();
+  } catch (error) {
+    const taken = systemCodeOf(error) === "EADDRINUSE";
+    throw new CodexlbError(
+      "listen_failed",
+      `listening on ${host}:${port}: ${taken ? "the address is in use" : messageOf(error)}`,
+      { next: "choose another --listen address, or stop the program that uses it", cause: error },
+    );
+  }
+}
+
+function failure({ deps, events }: ServerContext, request: Request, error: unknown): Response {
+  if (error instanceof CodexlbError) return errorResponse(error);
+  if (request.signal.aborted) return new Response(null, { status: 499 });
+  const what = `handling a ${request.method} request`;
+  deps.log.warn(`${what}: ${messageOf(error)}`);
+  events.append("request.failed", { error: "internal" });
+  const told = new CodexlbError("internal", `${what} failed inside codexlb: ${messageOf(error)}`, {
+    next: "please report it",
+  });
+  return errorResponse(told);
+}

@@ -1,0 +1,35 @@
+// Which session a request belongs to: Codex's root thread, told by a header (two spellings over the versions), or
+// by the body when a client sends no such header.
+
+import { z } from "zod";
+import { parseJson } from "../core/turn.ts";
+import { decodeBody } from "./bodies.ts";
+
+/** The key from the headers alone. */
+export function sessionFromHeaders(headers: Headers): string | undefined {
+  return nonEmpty(headers.get("session-id") ?? headers.get("session_id"));
+}
+
+/** The key of a request with a buffered body: its header, else `prompt_cache_key`, else (searches) `id`. */
+export function sessionOf(headers: Headers, body: Uint8Array, path: string): string | undefined {
+  const named = sessionFromHeaders(headers);
+  if (named !== undefined || body.byteLength === 0) return named;
+  const text = decodeBody(body, headers.get("content-encoding"));
+  if (text === undefined) return undefined;
+  const parsed = SessionBody.safeParse(parseJson(text));
+  if (!parsed.success) return undefined;
+  return nonEmpty(
+    parsed.data.prompt_cache_key ?? (path.endsWith("/alpha/search") ? parsed.data.id : undefined),
+  );
+}
+
+// --- internal ---
+
+const SessionBody = z.looseObject({
+  prompt_cache_key: z.string().optional().catch(undefined),
+  id: z.string().optional().catch(undefined),
+});
+
+function nonEmpty(value: string | null | undefined): string | undefined {
+  return value === null || value === undefined || value.trim() === "" ? undefined : value.trim();
+}

@@ -1,0 +1,127 @@
+import { describe, expect, test } from "bun:test";
+import { startDaemon } from "../../src/daemon.ts";
+import { systemDeps } from "../../src/deps.ts";
+import { createGuard, parseListen } from "../../src/proxy/guard.ts";
+import { layoutOf } from "../../src/state/layout.ts";
+import { startPool } from "../support/pool.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+describe("listen addresses", () => {
+  test("are read with and without a host", () => {
+    expect(parseListen("127.0.0.1:8765")).toEqual({ host: "127.0.0.1", port: 8765 });
+    expect(parseListen(":9000")).toEqual({ host: "0.0.0.0", port: 9000 });
+    expect(parseListen("[::1]:1")).toEqual({ host: "::1", port: 1 });
+    expect(parseListen(" lan.example:80 ")).toEqual({ host: "lan.example", port: 80 });
+  });
+  for (const text of [
+    "",
+    "8765",
+    "127.0.0.1",
+    "127.0.0.1:",
+    "127.0.0.1:99999",
+    "::1:80",
+    "http://127.0.0.1:80",
+  ])
+    test(`${JSON.stringify(text)} is refused`, () => {
+      expect(() => parseListen(text)).toThrow("proxy.listen");
+    });
+});
+
+describe("a proxy on loopback", () => {
+  const guard = createGuard({ host: "127.0.0.1", port: 8765 }, ["proxy.lan"]);
+  const ask = (headers: Record<string, string>) => guard(new Request("http://x/", { headers }))?.code;
+
+  for (const host of [
+    "127.0.0.1:8765",
+    "localhost:8765",
+    "LOCALHOST",
+    "localhost.:8765",
+    "127.0.0.2",
+    "[::1]:8765",
+    "[::ffff:127.0.0.1]:8765",
+    "[::ffff:7f00:1]:8765",
+    "proxy.lan:1",
+  ])
+    test(`answers to ${host}`, () => {
+      expect(ask({ host })).toBeUndefined();
+    });
+  for (const host of [
+    "evil.example",
+    "127.0.0.1.evil.example:8765",
+    "localhost.evil.example",
+    "10.0.0.1:8765",
+    "[::2]:8765",
+    "",
+  ])
+    test(`does not answer to ${JSON.stringify(host)}`, () => {
+      expect(ask({ host })).toBe("host_refused");
+    });
+  test("does not answer without a name, or to a web page", () => {
+    expect(ask({})).toBe("host_refused");
+    for (const origin of ["https://evil.example", "null", "http://127.0.0.1:8765"])
+      expect(ask({ host: "127.0.0.1:8765", origin })).toBe("origin_refused");
+  });
+});
+
+describe("every path of the running proxy", () => {
+  const PATHS = [
+    "/",
+    "/healthz",
+    "/status",
+    "/admin/accounts",
+    "/oauth/token",
+    "/backend-api/codex/responses",
+    "/backend-api/wham/usage",
+  ];
+  test("refuses foreign names and web pages with an error that says why", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    for (const path of PATHS) {
+      const foreign = await fetch(pool.url + path, { headers: { host: "evil.example" } });
+      expect(foreign.status).toBe(421);
+      expect(await foreign.json()).toMatchObject({ error: { code: "host_refused" } });
+      const page = await fetch(pool.url + path, { headers: { origin: "https://evil.example" } });
+      expect(page.status).toBe(403);
+      expect(page.headers.get("access-control-allow-origin")).toBeNull();
+    }
+    expect(pool.mock.requests.filter((one) => one.point === "sse" || one.point === "upgrade")).toEqual([]);
+  });
+
+  test("gets a clear answer without a host name, as an old client sends it", async () => {
+    await using pool = await startPool({ accounts: [] });
+    const { hostname, port } = new URL(pool.url);
+    let text = "";
+    const closed = Promise.withResolvers<void>();
+    const socket = await Bun.connect({
+      hostname,
+      port: Number(port),
+      socket: {
+        data: (_socket, data) => {
+          text += data.toString();
+        },
+        close: () => closed.resolve(),
+      },
+    });
+    socket.write("GET / HTTP/1.0\r\n\r\n");
+    await closed.promise;
+    expect(text).toContain(" 421 ");
+    expect(text).toContain('"code":"host_refused"');
+  });
+
+  test("of the admin API is closed on the port, and never forwarded", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    for (const path of ["/admin/accounts", "/admin/account/rm", "/admin/anything", "/logs"]) {
+      const answer = await fetch(pool.url + path, { method: "POST" });
+      expect([401, 404]).toContain(answer.status);
+      expect(answer.headers.get("content-type")).toContain("application/json");
+    }
+    expect(pool.mock.requests.some((one) => one.path.includes("admin") || one.path.includes("logs"))).toBe(
+      false,
+    );
+  });
+
+  test("is only open to this machine unless the user says otherwise", async () => {
+    using temp = tempDirectory();
+    const starting = startDaemon(layoutOf(`${temp.path}/r`), { listen: "0.0.0.0:0" }, systemDeps());
+    await expect(starting).rejects.toThrow("would let every machine that reaches it use your accounts");
+  });
+});

@@ -1,0 +1,108 @@
+import { describe, expect, test } from "bun:test";
+import { readClaims } from "../../src/auth/claims.ts";
+import { startPool, until } from "../support/pool.ts";
+
+interface Usage {
+  readonly plan_type: string;
+  readonly rate_limit: {
+    readonly primary_window: Record<string, number>;
+    readonly secondary_window: Record<string, number>;
+  };
+}
+
+describe("the proxy itself answers", () => {
+  test("/healthz and /", async () => {
+    await using pool = await startPool({ accounts: [] });
+    expect(await (await fetch(`${pool.url}/healthz`)).json()).toEqual({ ok: true });
+    expect(await (await fetch(`${pool.url}/`)).json()).toEqual({ ok: true, service: "codexlb-proxy" });
+    expect((await fetch(`${pool.url}/`, { method: "HEAD" })).status).toBe(200);
+  });
+
+  test("where an account lives, for whichever account asks", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    for (const path of [
+      "/backend-api/wham/accounts/check",
+      "/wham/accounts/check",
+      "/api/codex/accounts/check",
+    ]) {
+      const answer = await fetch(pool.url + path, { headers: { "chatgpt-account-id": "proxy-only" } });
+      expect(await answer.json()).toMatchObject({
+        accounts: [
+          {
+            id: "proxy-only",
+            workspace_backend_origin: "https://chatgpt.com",
+            account_routing_override: "NO_CONSTRAINT",
+          },
+        ],
+        default_account_id: "proxy-only",
+      });
+    }
+  });
+
+  test("the usage of the whole pool, in integers, on every spelling of the path", async () => {
+    await using pool = await startPool({
+      accounts: [
+        { alias: "alice", turns: 3, plan: "team" },
+        { alias: "bob", turns: 3 },
+      ],
+      prepare: (_layout, mock) => {
+        mock.accounts.spend(mock.accounts.byAlias("alice"));
+      },
+    });
+    await until("figures are known", async () =>
+      (await pool.status()).accounts.every((one) => one.daily_left_pct >= 0),
+    );
+    for (const path of ["/backend-api/wham/usage", "/wham/usage", "/api/codex/usage", "/usage"]) {
+      const usage = (await (await fetch(pool.url + path)).json()) as Usage;
+      const { primary_window } = usage.rate_limit;
+      // One of three turns on one account of two: 33 % and 0 %.
+      expect(primary_window.used_percent ?? -1).toBe(17);
+      expect(usage.plan_type).toBe("team");
+      expect(usage.rate_limit).toMatchObject({ allowed: true, limit_reached: false });
+      for (const window of [primary_window, usage.rate_limit.secondary_window])
+        for (const [key, value] of Object.entries(window))
+          expect([key, Number.isInteger(value)]).toEqual([key, true]);
+    }
+  });
+
+  test("a Codex that wants a new token, in JSON and as a form, with a stub and never with a real one", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice", plan: "team" }] });
+    const fields = { grant_type: "refresh_token", client_id: "x", refresh_token: "codexlb-runtime-refresh" };
+    const bodies = [
+      { body: JSON.stringify(fields), type: "application/json" },
+      { body: new URLSearchParams(fields).toString(), type: "application/x-www-form-urlencoded" },
+    ];
+    for (const { body, type } of bodies) {
+      const answer = await fetch(`${pool.url}/oauth/token`, {
+        method: "POST",
+        body,
+        headers: { "content-type": type },
+      });
+      const tokens = (await answer.json()) as Record<string, string>;
+      expect(readClaims(tokens.access_token ?? "")).toMatchObject({
+        chatgptAccountId: "proxy-only",
+        planType: "team",
+      });
+      expect(tokens.id_token).toBe(tokens.access_token ?? "none");
+      expect(tokens.refresh_token).toBe("codexlb-runtime-refresh");
+    }
+    const wrong = await fetch(`${pool.url}/oauth/token`, {
+      method: "POST",
+      body: JSON.stringify({ ...fields, refresh_token: "x" }),
+    });
+    expect(wrong.status).toBe(401);
+    const other = await fetch(`${pool.url}/oauth/token`, {
+      method: "POST",
+      body: JSON.stringify({ grant_type: "password" }),
+    });
+    expect(other.status).toBe(400);
+    expect(pool.mock.requests.filter((one) => one.point === "token")).toEqual([]);
+  });
+
+  test("its status, with the pool as it is", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "bob" }, { alias: "alice" }] });
+    const status = await pool.status();
+    expect(status.accounts.map((one) => one.alias)).toEqual(["alice", "bob"]);
+    expect(status.state.message_counter).toBe(0);
+  });
+});

@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import { isSelfContained, portableRequest } from "../../src/proxy/portable.ts";
+
+const reasoning = { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "secret" };
+const message = { type: "message", role: "user", content: [] };
+const compaction = { type: "compaction", encrypted_content: "whole history" };
+
+test("encrypted reasoning and the turn state go, everything else stays", () => {
+  const request = {
+    type: "response.create",
+    input: [message, reasoning, compaction, { type: "reasoning", summary: [] }],
+    client_metadata: { "x-codex-turn-state": "t", other: 1 },
+    unknown: { deep: [1, 2] },
+  };
+  expect(JSON.parse(portableRequest(JSON.stringify(request)) ?? "")).toEqual({
+    ...request,
+    input: [message, compaction, { type: "reasoning", summary: [] }],
+    client_metadata: { other: 1 },
+  });
+});
+
+test("a request with nothing to drop is left alone", () => {
+  for (const text of [
+    "{",
+    "[]",
+    "{}",
+    JSON.stringify({ input: [message] }),
+    JSON.stringify({ input: "text" }),
+  ])
+    expect(portableRequest(text)).toBeUndefined();
+});
+
+test("a request stands on its own unless it refers to an earlier response", () => {
+  expect(isSelfContained(JSON.stringify({ input: [] }))).toBe(true);
+  expect(isSelfContained(JSON.stringify({ input: [], previous_response_id: null }))).toBe(true);
+  expect(isSelfContained(JSON.stringify({ input: [{ text: '"previous_response_id"' }] }))).toBe(true);
+  expect(isSelfContained(JSON.stringify({ input: [], previous_response_id: "resp_1" }))).toBe(false);
+});

@@ -1,0 +1,41 @@
+import { expect, test } from "bun:test";
+import WebSocket from "ws";
+import { createSseClient } from "../../src/mock/client.ts";
+import { startPool, type TestPool, until } from "../support/pool.ts";
+
+const PATH = "/backend-api/codex/responses";
+const TURN = JSON.stringify({ type: "response.create", model: "m", input: [] });
+
+test("a proxy that stops ends idle sockets at once, lets running turns finish, and takes nothing new", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+  pool.mock.faults.add({ on: "sse", times: 1, delayMs: 200 });
+  pool.mock.faults.add({ on: "message", times: 1, delayMs: 200 });
+  const idle = await open(pool);
+  const busy = await open(pool);
+  const idleClosed = new Promise<number>((resolve) => idle.on("close", resolve));
+  const busyClosed = new Promise<number>((resolve) => busy.on("close", resolve));
+  const completed = new Promise<boolean>((resolve) =>
+    busy.on("message", (data: Buffer) => {
+      if (data.toString().includes("response.completed")) resolve(true);
+    }),
+  );
+  busy.send(TURN);
+  const turn = createSseClient(pool.url, "s1").turn("hello");
+  const under = (point: string) => pool.mock.requests.some((one) => one.point === point);
+  await until("both turns are under way", () => under("sse") && under("message"));
+  const stopped = pool.daemon.stop("test");
+  expect(await idleClosed).toBe(1001);
+  expect(await turn).toBe("Hello from alice");
+  expect(await completed).toBe(true);
+  expect(await busyClosed).toBe(1001);
+  await stopped;
+  await expect(fetch(`${pool.url}/healthz`)).rejects.toThrow();
+});
+
+function open(pool: TestPool): Promise<WebSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(pool.url.replace("http", "ws") + PATH);
+    socket.once("open", () => resolve(socket));
+    socket.once("error", reject);
+  });
+}

@@ -1,0 +1,47 @@
+import { expect, test } from "bun:test";
+import WebSocket from "ws";
+import type { Clock } from "../../src/deps.ts";
+import { systemDeps } from "../../src/deps.ts";
+import { HOLD_MS } from "../../src/proxy/hold.ts";
+import { startPool, until } from "../support/pool.ts";
+
+/** The real clock, except that the barrier's timers fire when the test says so. */
+function barrierClock(): Clock & { release(): void } {
+  const { clock } = systemDeps();
+  const held: (() => void)[] = [];
+  return {
+    now: clock.now,
+    after: (ms, run) => {
+      if (ms !== HOLD_MS) return clock.after(ms, run);
+      held.push(run);
+      return () => void held.splice(held.indexOf(run), held.includes(run) ? 1 : 0);
+    },
+    release: () => {
+      for (const run of held.splice(0)) run();
+    },
+  };
+}
+
+test("a WebSocket turn that is silent for long gets what there is, and still counts when its output comes", async () => {
+  const clock = barrierClock();
+  await using pool = await startPool({ accounts: [{ alias: "alice" }], clock });
+  const created = { type: "response.created", response: { id: "r" } };
+  // The same turn again is the mock's way to go on later: first a preamble that stays alone, then a whole turn.
+  pool.mock.faults.add({ on: "message", times: 1, events: [created], end: "hang" });
+  const socket = new WebSocket(`${pool.url.replace("http", "ws")}/backend-api/codex/responses`);
+  const types: string[] = [];
+  socket.on("message", (data: Buffer) => void types.push(JSON.parse(data.toString()).type));
+  await new Promise((resolve) => socket.once("open", resolve));
+  const turn = JSON.stringify({ type: "response.create", model: "m", input: [] });
+  socket.send(turn);
+  await until("the backend has the turn", () => pool.mock.requests.some((one) => one.point === "message"));
+  await until("the preamble is released", () => {
+    clock.release();
+    return types.includes("response.created");
+  });
+  expect((await pool.status()).state.message_counter).toBe(0);
+  socket.send(turn);
+  await until("the turn is complete", () => types.includes("response.completed"));
+  expect((await pool.status()).state.message_counter).toBe(1);
+  socket.terminate();
+});

@@ -1,0 +1,167 @@
+import { describe, expect, test } from "bun:test";
+import WebSocket from "ws";
+import { createAdminClient } from "../../src/admin/client.ts";
+import { createSocketClient } from "../../src/mock/client.ts";
+import { startPool, type TestPool, until } from "../support/pool.ts";
+
+const PATH = "/backend-api/codex/responses";
+
+describe("an idle socket", () => {
+  test("whose account is no longer the right one hands the session over at the next turn", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+    const client = createSocketClient(pool.url, "s1");
+    expect(await client.turn("one")).toBe("Hello from alice");
+    await createAdminClient(pool.layout.adminSocket).pin("bob");
+    expect(await client.turn("two")).toBe("Hello from bob");
+    client.close();
+  });
+
+  test("of a removed account is moved as well", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+    const client = createSocketClient(pool.url, "s1");
+    await client.turn("one");
+    await createAdminClient(pool.layout.adminSocket).remove("alice");
+    expect(await client.turn("two")).toBe("Hello from bob");
+    client.close();
+  });
+
+  test("stays where it is when the policy would merely prefer another account", async () => {
+    const config = '[policy]\nmode = "round_robin"\n';
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }], config });
+    const client = createSocketClient(pool.url, "s1");
+    const first = await client.turn("one");
+    for (const text of ["two", "three", "four"]) expect(await client.turn(text)).toBe(first);
+    client.close();
+    const handshakes = pool.mock.requests.filter((request) => request.point === "upgrade");
+    expect(handshakes.length).toBe(1);
+  });
+});
+
+describe("a socket", () => {
+  test("ended by the backend between turns is closed with the same code", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const socket = await open(pool);
+    const closed = new Promise<number>((resolve) => socket.on("close", resolve));
+    pool.mock.faults.add({ on: "message", cutAfter: 3, end: "close", closeCode: 1012 });
+    socket.send(
+      JSON.stringify({ type: "response.create", model: "m", input: [], previous_response_id: null }),
+    );
+    expect(await closed).toBe(1012);
+  });
+
+  test("closed by the client frees its account, and nobody is blamed", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const socket = await open(pool);
+    expect((await pool.status()).accounts[0]?.in_flight).toBe(1);
+    socket.terminate();
+    await until("the use has ended", async () => (await pool.status()).accounts[0]?.in_flight === 0);
+    expect((await pool.status()).accounts[0]).toMatchObject({ healthy: true, cooldown_seconds: 0 });
+  });
+
+  test("carries 8 MB messages", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const client = createSocketClient(pool.url, "s1");
+    expect(await client.turn("x".repeat(8 * 1024 * 1024))).toBe("Hello from alice");
+    client.close();
+  });
+
+  test("that keeps being handed over without output is sent to HTTP with a 426", async () => {
+    await using pool = await startPool({
+      accounts: [{ alias: "alice" }, { alias: "bob" }, { alias: "carol" }],
+    });
+    // Every account fails in a way that passes, on a request that refers to an earlier one.
+    pool.mock.faults.add({
+      on: "message",
+      events: [{ type: "error", status: 500, error: { code: "server_error" } }],
+    });
+    let status = 101;
+    for (let tries = 0; tries < 8 && status === 101; tries++) {
+      const socket = await open(pool).catch((error: Error) => error);
+      if (socket instanceof Error) {
+        status = Number(/\d{3}/.exec(socket.message)?.[0]);
+        break;
+      }
+      const closed = new Promise((resolve) => socket.on("close", resolve));
+      socket.send(
+        JSON.stringify({ type: "response.create", model: "m", input: [], previous_response_id: "x" }),
+      );
+      await closed;
+    }
+    expect(status).toBe(426);
+  });
+
+  test("gets the pool's figures in place of the account's", async () => {
+    await using pool = await startPool({
+      accounts: [
+        { alias: "alice", turns: 2 },
+        { alias: "bob", turns: 2 },
+      ],
+    });
+    await until("figures are known", async () =>
+      (await pool.status()).accounts.every((one) => one.daily_left_pct >= 0),
+    );
+    const socket = await open(pool);
+    const told = new Promise<{ rate_limits: { primary: { used_percent: number } } }>((resolve) =>
+      socket.on("message", (data: Buffer) => {
+        const event = JSON.parse(data.toString());
+        if (event.type === "codex.rate_limits") resolve(event);
+      }),
+    );
+    socket.send(JSON.stringify({ type: "response.create", model: "m", input: [] }));
+    // Alice has used one of two, bob none: a quarter of what the pool has.
+    expect((await told).rate_limits.primary.used_percent).toBe(25);
+    socket.terminate();
+  });
+});
+
+describe("a session", () => {
+  test("over both transports stays with the account that served it, whatever the policy prefers", async () => {
+    const config = '[policy]\nmode = "round_robin"\n';
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }], config });
+    const post = async (session: string) => {
+      const answer = await fetch(pool.url + PATH, {
+        method: "POST",
+        headers: { "session-id": session },
+        body: JSON.stringify({ model: "m", input: [] }),
+      });
+      return /"text":"(Hello from \w+)"/.exec(await answer.text())?.[1];
+    };
+    const owners = new Map<string, string | undefined>();
+    for (const session of ["a", "b", "c", "d"]) owners.set(session, await post(session));
+    expect(new Set(owners.values()).size).toBe(2);
+    for (const [session, owner] of [...owners, ...owners]) expect(await post(session)).toBe(owner);
+    for (const [session, owner] of owners) {
+      const client = createSocketClient(pool.url, session);
+      expect(await client.turn("x")).toBe(owner ?? "nobody");
+      client.close();
+    }
+  });
+
+  test("is recognised by its cache key when there is no header, also in a compressed body", async () => {
+    const config = '[policy]\nmode = "round_robin"\n';
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }], config });
+    const post = async (encoding: string, pack: (text: string) => string | Uint8Array<ArrayBuffer>) => {
+      const body = pack(JSON.stringify({ model: "m", input: [], prompt_cache_key: "k" }));
+      await (
+        await fetch(pool.url + PATH, { method: "POST", body, headers: { "content-encoding": encoding } })
+      ).text();
+    };
+    await post("identity", (text) => text);
+    await post("zstd", (text) => new Uint8Array(Bun.zstdCompressSync(text)));
+    await post("gzip", (text) => Bun.gzipSync(Buffer.from(text)));
+    const served = pool.mock.requests
+      .filter((request) => request.point === "sse")
+      .map((request) => request.account);
+    expect(served.length).toBe(3);
+    expect(new Set(served).size).toBe(1);
+  });
+});
+
+function open(pool: TestPool): Promise<WebSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(pool.url.replace("http", "ws") + PATH, { headers: { "session-id": "s1" } });
+    socket.once("open", () => resolve(socket));
+    socket.once("unexpected-response", (_request, reply) => reject(new Error(`status ${reply.statusCode}`)));
+    socket.once("error", reject);
+  });
+}
