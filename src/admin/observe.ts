@@ -1,0 +1,63 @@
+// What anyone on this machine may read: that the proxy lives, the state of its pool, and what Codex asks about
+// "its" account, answered for the pool as a whole.
+
+import { Hono } from "hono";
+import { STUB_ACCOUNT_ID } from "../auth/stub.ts";
+import { statusDocument, usageBody } from "../core/status.ts";
+import type { Deps } from "../deps.ts";
+import { type ProxyContext, usageNow } from "../proxy/context.ts";
+import { isAccountsCheckPath, isUsagePath } from "../upstream/paths.ts";
+import type { Refresher } from "../upstream/refresher.ts";
+
+export interface ObserveContext {
+  readonly deps: Pick<Deps, "clock">;
+  readonly pool: ProxyContext["pool"];
+  readonly refresher: Refresher;
+}
+
+/** True for the paths of `observeRoutes`. */
+export function isObservePath(method: string, path: string): boolean {
+  if (path === "/healthz" || path === "/status") return true;
+  if (method !== "GET" && method !== "HEAD") return false;
+  return path === "/" || isUsagePath(path) || isAccountsCheckPath(path);
+}
+
+export function observeRoutes({ deps, pool, refresher }: ObserveContext): Hono {
+  const app = new Hono();
+  app.all("/healthz", (c) => c.json({ ok: true }));
+  app.get("/", (c) => c.json({ ok: true, service: "codexlb-proxy" }));
+  app.all("/status", async (c) => {
+    if (c.req.query("refresh") === "1") await refresher.refreshAll();
+    return c.json(statusDocument(pool.facts(), pool.view()));
+  });
+  app.get("*", async (c, next) => {
+    const usage = usageNow({ pool });
+    if (isUsagePath(c.req.path)) return c.json(usageBody(usage, deps.clock.now()));
+    if (isAccountsCheckPath(c.req.path))
+      return c.json(accountsCheck(c.req.header("chatgpt-account-id") ?? STUB_ACCOUNT_ID, usage.planType));
+    return next();
+  });
+  return app;
+}
+
+// --- internal ---
+
+/**
+ * Codex asks where its account lives before it sends anything, and stops when its own id is not in the answer.
+ * It lives here: `NO_CONSTRAINT` and the backend's public origin are what ordinary accounts get.
+ */
+function accountsCheck(accountId: string, planType: string): Record<string, unknown> {
+  return {
+    accounts: [
+      {
+        id: accountId,
+        workspace_backend_origin: "https://chatgpt.com",
+        account_routing_override: "NO_CONSTRAINT",
+        structure: "personal",
+        plan_type: planType,
+      },
+    ],
+    default_account_id: accountId,
+    account_ordering: [accountId],
+  };
+}
