@@ -1,0 +1,60 @@
+// How Codex is pointed at a proxy. It takes two base URLs, and from 0.156 on it sends turns past the proxy when
+// both have the same origin: so the same address is spelt in two ways.
+
+import { CodexlbError } from "../errors.ts";
+
+export interface CodexAddresses {
+  /** `openai_base_url`: turns, models, images. */
+  readonly openai: string;
+  /** `chatgpt_base_url`: usage, accounts, settings, plug-ins. */
+  readonly chatgpt: string;
+  /** `CODEX_REFRESH_TOKEN_URL_OVERRIDE`. */
+  readonly token: string;
+}
+
+/** The addresses for the proxy at `proxyUrl` (scheme, host, port, perhaps a path). Throws `usage` for a URL that has no second spelling. */
+export function codexAddresses(proxyUrl: string): CodexAddresses {
+  const url = parseProxyUrl(proxyUrl);
+  const base = withoutSlash(url.href);
+  const twin = new URL(url.href);
+  twin.hostname = otherSpelling(url.hostname);
+  return {
+    openai: `${base}/backend-api/codex`,
+    chatgpt: `${withoutSlash(twin.href)}/backend-api/`,
+    token: `${base}/oauth/token`,
+  };
+}
+
+/** A proxy's URL as commands get it: `http://:8765` and `http://0.0.0.0:8765` mean this machine. Throws `usage`. */
+export function parseProxyUrl(text: string): URL {
+  const completed = text.trim().replace(/^(https?:\/\/)(?=:\d)/, "$1127.0.0.1");
+  if (!/^https?:\/\//.test(completed) || !URL.canParse(completed))
+    throw new CodexlbError("usage", `${JSON.stringify(text)} is not the URL of a proxy`, {
+      next: "write it as http://127.0.0.1:8765",
+    });
+  const url = new URL(completed);
+  if (url.hostname === "0.0.0.0" || url.hostname === "[::]") url.hostname = "127.0.0.1";
+  return url;
+}
+
+// --- internal ---
+
+/** Another way to write the same host: as an origin it differs, as an address it does not. */
+function otherSpelling(host: string): string {
+  if (host === "127.0.0.1") return "localhost";
+  if (host === "localhost") return "127.0.0.1";
+  if (/^\d+\.\d+\.\d+\.\d+$/.test(host)) return `[::ffff:${host}]`;
+  if (host.startsWith("["))
+    throw new CodexlbError(
+      "usage",
+      `the proxy address ${host} cannot be written in a second way, which Codex needs`,
+      {
+        next: "use the proxy's host name or an IPv4 address",
+      },
+    );
+  return host.endsWith(".") ? host.slice(0, -1) : `${host}.`;
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/, "");
+}

@@ -1,0 +1,64 @@
+// A name for an imported account when the user gives none.
+
+import { basename, join } from "node:path";
+import TOML from "@iarna/toml";
+import type { Credentials } from "../auth/auth-file.ts";
+import type { Deps } from "../deps.ts";
+import { readTextIfPresent } from "../state/atomic-file.ts";
+
+const LONGEST = 64;
+
+/**
+ * The first that gives a usable name: `alias` or `profile` of the home's config.toml, the e-mail's local part, the
+ * account id, the directory's name, `import-` and random digits. Made unique among `taken` with `-2`, `-3` ….
+ */
+export function inferAlias(
+  codexHome: string,
+  credentials: Credentials,
+  taken: Iterable<string>,
+  { random }: Pick<Deps, "random">,
+): string {
+  const directory = basename(codexHome).replace(/^\.+|\.+$/g, "");
+  const candidates = [
+    configHint(codexHome),
+    credentials.email?.split("@")[0],
+    credentials.accountId,
+    directory.toLowerCase() === "codex" ? undefined : directory,
+    `import-${Buffer.from(random(4)).toString("hex")}`,
+  ];
+  const base =
+    candidates.map((candidate) => sanitise(candidate ?? "")).find((candidate) => candidate !== "") ??
+    "import";
+  const used = new Set([...taken].map((alias) => alias.toLowerCase()));
+  if (!used.has(base)) return base;
+  for (let count = 2; count < 1000; count++) {
+    const numbered = `${base.slice(0, LONGEST - 4)}-${count}`;
+    if (!used.has(numbered)) return numbered;
+  }
+  return `${base.slice(0, LONGEST - 9)}-${Buffer.from(random(4)).toString("hex")}`;
+}
+
+// --- internal ---
+
+function configHint(codexHome: string): string | undefined {
+  const text = readTextIfPresent(join(codexHome, "config.toml"));
+  if (text === undefined) return undefined;
+  try {
+    const config = TOML.parse(text);
+    return [config.alias, config.profile].find((value) => typeof value === "string" && value.trim() !== "") as
+      | string
+      | undefined;
+  } catch {
+    return undefined; // a hint only; a broken file gives none
+  }
+}
+
+function sanitise(text: string): string {
+  return text
+    .trim()
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]+/g, "-")
+    .replace(/^[._-]+|[._-]+$/g, "")
+    .slice(0, LONGEST)
+    .replace(/[._-]+$/, "");
+}

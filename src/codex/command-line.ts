@@ -1,0 +1,69 @@
+// The command that runs Codex through the proxy: its arguments, its environment, and both as one line of shell.
+
+import type { CodexAddresses } from "./addresses.ts";
+
+export interface CodexCommand {
+  readonly binary: string;
+  readonly args: readonly string[];
+  /** What is set on top of the inherited environment. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface CommandOptions {
+  readonly binary: string;
+  readonly addresses: CodexAddresses;
+  /** Scheme, host and port of the proxy as given: what versions before 0.118 take from the environment. */
+  readonly proxyUrl: string;
+  readonly codexHome: string;
+  /** `commands.run` of the settings. */
+  readonly prefix: readonly string[];
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** What stands in for an API key where a version of Codex insists on one; the proxy ignores it. */
+const PLACEHOLDER_KEY = "codex-lb-local-key";
+
+export function codexCommand(options: CommandOptions): CodexCommand {
+  const { addresses, prefix, args, env } = options;
+  return {
+    binary: options.binary,
+    args: [
+      "-c",
+      `openai_base_url=${JSON.stringify(addresses.openai)}`,
+      "-c",
+      `chatgpt_base_url=${JSON.stringify(addresses.chatgpt)}`,
+      ...prefix,
+      ...args,
+    ],
+    env: {
+      CODEX_HOME: options.codexHome,
+      CODEX_REFRESH_TOKEN_URL_OVERRIDE: addresses.token,
+      ...(env.OPENAI_API_KEY ? {} : { OPENAI_API_KEY: PLACEHOLDER_KEY }),
+      OPENAI_BASE_URL: options.proxyUrl,
+    },
+  };
+}
+
+/** The command as one line that a POSIX shell runs as it is. */
+export function commandLine({ binary, args, env }: CodexCommand): string {
+  const settings = Object.entries(env)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name}=${quote(value)}`);
+  return [...settings, quote(binary), ...args.map(quote)].join(" ");
+}
+
+/**
+ * What a shell is to run: binary and arguments, quoted, in the shell's own place, so that signals reach Codex and
+ * its end is the shell's end. The environment goes through the process.
+ */
+export function shellScript({ binary, args }: CodexCommand): string {
+  return ["exec", ...[binary, ...args].map(quote)].join(" ");
+}
+
+// --- internal ---
+
+function quote(word: string): string {
+  if (/^[A-Za-z0-9_\-./:@%+=,]+$/.test(word)) return word;
+  return `'${word.replaceAll("'", `'"'"'`)}'`;
+}

@@ -1,0 +1,40 @@
+import { describe, expect, test } from "bun:test";
+import { codexAddresses, parseProxyUrl } from "../../src/codex/addresses.ts";
+
+describe("the two base URLs for Codex", () => {
+  const TABLE: [string, string, string][] = [
+    [
+      "http://127.0.0.1:8765",
+      "http://127.0.0.1:8765/backend-api/codex",
+      "http://localhost:8765/backend-api/",
+    ],
+    [
+      "http://127.0.0.1:8765/",
+      "http://127.0.0.1:8765/backend-api/codex",
+      "http://localhost:8765/backend-api/",
+    ],
+    ["http://localhost:1", "http://localhost:1/backend-api/codex", "http://127.0.0.1:1/backend-api/"],
+    ["http://:8765", "http://127.0.0.1:8765/backend-api/codex", "http://localhost:8765/backend-api/"],
+    ["http://0.0.0.0:8765", "http://127.0.0.1:8765/backend-api/codex", "http://localhost:8765/backend-api/"],
+    ["http://10.1.2.3:1", "http://10.1.2.3:1/backend-api/codex", "http://[::ffff:a01:203]:1/backend-api/"],
+    ["http://edge.lan:1/p", "http://edge.lan:1/p/backend-api/codex", "http://edge.lan.:1/p/backend-api/"],
+  ];
+  for (const [url, openai, chatgpt] of TABLE)
+    test(`of ${url} are the same address in two origins`, () => {
+      const addresses = codexAddresses(url);
+      expect(addresses).toMatchObject({ openai, chatgpt });
+      expect(new URL(addresses.openai).origin).not.toBe(new URL(addresses.chatgpt).origin);
+      expect(addresses.token).toBe(openai.replace("/backend-api/codex", "/oauth/token"));
+    });
+
+  // "localhost" is no second spelling of ::1: on many machines it is 127.0.0.1 alone.
+  test("cannot be made of an IPv6 address, and the message says so", () => {
+    for (const url of ["http://[fd00::5]:1", "http://[::1]:1"])
+      expect(() => codexAddresses(url)).toThrow("cannot be written in a second way");
+  });
+});
+
+test("what is no URL of a proxy is refused", () => {
+  for (const text of ["", "127.0.0.1:8765", "ftp://x", "http://", "localhost"])
+    expect(() => parseProxyUrl(text)).toThrow("is not the URL of a proxy");
+});
