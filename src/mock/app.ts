@@ -1,0 +1,148 @@
+// The HTTP side of the simulated backend: turns over SSE, the catalogue, usage, workspace routing, token refresh.
+
+import { Hono } from "hono";
+import { z } from "zod";
+import { parseJson } from "../core/turn.ts";
+import { decodeBody } from "../proxy/bodies.ts";
+import type { MockAccount } from "./accounts.ts";
+import { appsAnswer } from "./apps.ts";
+import { check, faultBefore } from "./check.ts";
+import type { MockContext } from "./context.ts";
+import { Fault, type FaultPoint } from "./faults.ts";
+import { eventStream } from "./streams.ts";
+import { inputProblem, readTurnRequest } from "./turns.ts";
+import { limitError, rateHeaders, usageOf } from "./wire.ts";
+
+/** The HTTP side of the backend. `models` is the catalogue to serve. */
+export function mockApp(context: MockContext, models: unknown): Hono {
+  const app = new Hono();
+  const { accounts, faults: script } = context;
+
+  app.post("/__mock/faults", async (c) => {
+    const body = parseJson(await c.req.text());
+    const faults = z.array(Fault).safeParse(Array.isArray(body) ? body : [body]);
+    if (!faults.success) return c.json({ error: z.prettifyError(faults.error) }, 400);
+    script.add(...faults.data);
+    return c.json({ ok: true });
+  });
+  app.delete("/__mock/faults", (c) => {
+    script.clear();
+    return c.json({ ok: true });
+  });
+  app.get("/__mock/requests", (c) => c.json(context.requests));
+  app.post("/oauth/token", (c) => refresh(context, c.req.raw));
+  app.post("/oauth/revoke", (c) => c.json({}));
+
+  app.post("*", async (c, next) => {
+    if (!c.req.path.endsWith("/responses")) return next();
+    const json = await bodyOf(c.req.raw);
+    const account = await check(context, c.req.raw, ["sse", "turn"], json);
+    return account instanceof Response ? account : turn(context, account, json, c.req.raw);
+  });
+  const get = (ending: RegExp, point: FaultPoint, answer: (account: MockAccount) => unknown) =>
+    app.get("*", async (c, next) => {
+      if (!ending.test(c.req.path)) return next();
+      const account = await check(context, c.req.raw, [point], undefined);
+      if (account instanceof Response) return account;
+      const body = answer(account);
+      return body === undefined ? c.json({ detail: "Not Found" }, 404) : c.json(body);
+    });
+  get(/\/models$/, "models", () => models ?? { models: [] });
+  get(/\/(?:wham|api\/codex)\/usage$/, "usage", (account) =>
+    usageOf(accounts.rates(account), account, context.clock.now()),
+  );
+  get(/\/(?:wham|api\/codex)\/accounts\/check$/, "accounts", (account) => ({
+    accounts: [
+      {
+        id: account.accountId,
+        workspace_backend_origin: "https://chatgpt.com",
+        account_routing_override: "NO_CONSTRAINT",
+        structure: "personal",
+        plan_type: account.plan,
+      },
+    ],
+    default_account_id: account.accountId,
+    account_ordering: [account.accountId],
+  }));
+  app.post("*", async (c, next) => {
+    if (!/\/(?:ps\/mcp|wham\/apps)$/.test(c.req.path)) return next();
+    const json = await bodyOf(c.req.raw);
+    const account = await check(context, c.req.raw, ["other"], json);
+    return account instanceof Response ? account : appsAnswer(json);
+  });
+  app.all("*", async (c) => {
+    const account = await check(context, c.req.raw, ["other"], undefined);
+    if (account instanceof Response) return account;
+    const known = /analytics-events|config\/bundle|settings\/user/.test(c.req.path);
+    return known ? c.json({}) : c.json({ detail: "Not Found" }, 404);
+  });
+  return app;
+}
+
+// --- internal ---
+
+async function refresh(context: MockContext, request: Request): Promise<Response> {
+  const text = await request.text();
+  const json = parseJson(text) ?? Object.fromEntries(new URLSearchParams(text));
+  const token = z.looseObject({ refresh_token: z.string() }).safeParse(json);
+  const alias = context.accounts.all.find((one) =>
+    token.data?.refresh_token.startsWith(`mock-refresh-${one.alias}-`),
+  )?.alias;
+  context.note({
+    point: "token",
+    method: "POST",
+    path: "/oauth/token",
+    account: alias,
+    headers: Object.fromEntries(request.headers),
+    json,
+  });
+  const early = await faultBefore(context.faults.take(["token"], alias), request, context, json, undefined);
+  if (early !== undefined) return early;
+  if (!token.success)
+    return Response.json(
+      { error: { code: "invalid_request", message: "refresh_token is required" } },
+      { status: 400 },
+    );
+  const answer = context.accounts.refresh(token.data.refresh_token);
+  if (answer.kind === "ok")
+    return Response.json({ ...answer.tokens, token_type: "Bearer", expires_in: 3600 });
+  const error = {
+    message:
+      "Your refresh token has already been used to generate a new access token. Please try signing in again.",
+    type: "invalid_request_error",
+    param: null,
+    code: answer.code,
+  };
+  return Response.json({ error }, { status: 401 });
+}
+
+function turn(context: MockContext, account: MockAccount, json: unknown, request: Request): Response {
+  const asked = readTurnRequest(json);
+  if (asked === undefined) return refuse(400, "invalid_request_error", "the body is not a request");
+  if (asked.previous_response_id)
+    return refuse(400, "unsupported_parameter", "Unsupported parameter: previous_response_id");
+  const problem = inputProblem(asked, account);
+  if (problem !== undefined) return refuse(400, problem.code, problem.message);
+  const headers = () => rateHeaders(context.accounts.rates(account), account.plan);
+  if (!context.accounts.spend(account))
+    return Response.json(
+      { error: limitError(account, context.clock.now()) },
+      { status: 429, headers: headers() },
+    );
+  const events = context.turns.events(asked, account);
+  return eventStream(
+    events,
+    "finish",
+    { ...headers(), "x-codex-turn-state": `ts-${account.accountId}` },
+    request.signal,
+  );
+}
+
+function refuse(status: number, code: string, message: string): Response {
+  return Response.json({ error: { message, type: "invalid_request_error", param: null, code } }, { status });
+}
+
+async function bodyOf(request: Request): Promise<unknown> {
+  const bytes = new Uint8Array(await request.arrayBuffer());
+  return parseJson(decodeBody(bytes, request.headers.get("content-encoding")) ?? "");
+}

@@ -1,0 +1,105 @@
+// The simulated ChatGPT backend: everything that Codex and the proxy ask of the real one, on loopback, with real
+// rules (tokens, allowances, ciphertext, response ids) and scripted faults. It says only what the real one says.
+
+import type { Clock } from "../deps.ts";
+import { CodexlbError } from "../errors.ts";
+import { createMockAccounts, type MockAccountOptions, type MockAccounts, mockAuthFile } from "./accounts.ts";
+import { mockApp } from "./app.ts";
+import { check } from "./check.ts";
+import type { MockContext, MockRequest } from "./context.ts";
+import { createFaultScript, type FaultScript } from "./faults.ts";
+import { type MockSocket, socketHandlers } from "./socket.ts";
+import { createTurnMaker } from "./turns.ts";
+import { rateHeaders } from "./wire.ts";
+
+export interface MockOptions {
+  readonly accounts: readonly MockAccountOptions[];
+  /** Port on 127.0.0.1; default: any free one. */
+  readonly port?: number;
+  readonly clock: Clock;
+  /** What `GET …/models` answers. Default: an empty catalogue, and Codex uses its own. */
+  readonly models?: unknown;
+}
+
+export interface MockBackend {
+  /** Scheme, host and port. */
+  readonly origin: string;
+  /** What to configure as `upstream_base_url`. */
+  readonly baseUrl: string;
+  readonly tokenUrl: string;
+  readonly accounts: MockAccounts;
+  readonly faults: FaultScript;
+  /** Every request in order of arrival; WebSocket messages count as requests. Bounded: the last 10,000. */
+  readonly requests: MockRequest[];
+  /** auth.json of a fresh login of `alias`; `expiresInSeconds` may be negative for a token that ran out. */
+  authFile(alias: string, expiresInSeconds?: number): string;
+  stop(): Promise<void>;
+}
+
+const LOG_LIMIT = 10_000;
+
+/** Starts the backend. Throws when the port is taken. */
+export function startMock(options: MockOptions): MockBackend {
+  const { clock } = options;
+  const requests: MockRequest[] = [];
+  const context: MockContext = {
+    clock,
+    accounts: createMockAccounts(options.accounts, clock),
+    faults: createFaultScript(),
+    turns: createTurnMaker(),
+    requests,
+    note: (request) => {
+      requests.push(request);
+      if (requests.length > LOG_LIMIT) requests.shift();
+    },
+  };
+  const app = mockApp(context, options.models);
+  let server: ReturnType<typeof Bun.serve<MockSocket>>;
+  try {
+    server = Bun.serve<MockSocket>({
+      hostname: "127.0.0.1",
+      port: options.port ?? 0,
+      idleTimeout: 0,
+      development: false,
+      reusePort: false,
+      fetch: async (request, self) => {
+        if ((request.headers.get("upgrade") ?? "").toLowerCase() !== "websocket") return app.fetch(request);
+        const checked = await check(context, request, ["upgrade"], undefined);
+        if (checked instanceof Response) return checked;
+        const data: MockSocket = {
+          path: new URL(request.url).pathname,
+          account: checked,
+          responses: new Set(),
+        };
+        const headers = { ...rateHeaders(context.accounts.rates(checked), checked.plan) };
+        return self.upgrade(request, { data, headers })
+          ? undefined
+          : new Response("not a WebSocket", { status: 400 });
+      },
+      websocket: socketHandlers(context),
+    });
+  } catch (error) {
+    throw new CodexlbError(
+      "listen_failed",
+      `starting the simulated backend on port ${options.port}: the address is in use`,
+      {
+        next: "choose another --port",
+        cause: error,
+      },
+    );
+  }
+  const origin = `http://127.0.0.1:${server.port}`;
+  return {
+    origin,
+    baseUrl: `${origin}/backend-api`,
+    tokenUrl: `${origin}/oauth/token`,
+    accounts: context.accounts,
+    faults: context.faults,
+    requests,
+    authFile: (alias, expiresInSeconds) => {
+      const account = context.accounts.byAlias(alias);
+      return mockAuthFile(account, context.accounts.issue(account, expiresInSeconds), clock.now());
+    },
+    stop: () => server.stop(true),
+  };
+}

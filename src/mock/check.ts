@@ -1,0 +1,68 @@
+// What happens to every request of the simulated backend before it is answered: it is noted, a scripted fault may
+// happen to it, and its credentials are checked.
+
+import type { MockAccount } from "./accounts.ts";
+import type { MockContext } from "./context.ts";
+import type { Fault, FaultPoint } from "./faults.ts";
+import { brokenResponse, eventStream } from "./streams.ts";
+import { readTurnRequest } from "./turns.ts";
+
+/** The account of the request, or the answer that ends it here. `points[0]` is what it is noted as. */
+export async function check(
+  context: MockContext,
+  request: Request,
+  points: readonly FaultPoint[],
+  json: unknown,
+): Promise<MockAccount | Response> {
+  const account = context.accounts.authenticate(request.headers);
+  const headers = Object.fromEntries(request.headers);
+  const path = new URL(request.url).pathname;
+  const named = context.accounts.all.find(
+    (one) => one.accountId === request.headers.get("chatgpt-account-id"),
+  );
+  context.note({
+    point: points[0] ?? "other",
+    method: request.method,
+    path,
+    account: account?.alias,
+    headers,
+    json,
+  });
+  const early = await faultBefore(context.faults.take(points, named?.alias), request, context, json, account);
+  if (early !== undefined) return early;
+  if (account !== undefined) return account;
+  const error = {
+    message: "Provided authentication token is expired.",
+    type: null,
+    code: "token_expired",
+    param: null,
+  };
+  return Response.json({ error }, { status: 401 });
+}
+
+/** The answer of a scripted fault; undefined when there is none, or it only delayed. */
+export async function faultBefore(
+  fault: Fault | undefined,
+  request: Request,
+  context: MockContext,
+  json: unknown,
+  account: MockAccount | undefined,
+): Promise<Response | undefined> {
+  if (fault === undefined) return undefined;
+  if (fault.delayMs !== undefined) await Bun.sleep(fault.delayMs);
+  if (fault.hang)
+    await new Promise<void>((resolve) => request.signal.addEventListener("abort", () => resolve()));
+  if (fault.reset || fault.hang) return brokenResponse();
+  if (fault.answer !== undefined) {
+    const { status, headers, body } = fault.answer;
+    const text = body === undefined ? null : typeof body === "string" ? body : JSON.stringify(body);
+    const type = typeof body === "string" ? "text/plain" : "application/json";
+    return new Response(text, { status, headers: { "content-type": type, ...headers } });
+  }
+  if (fault.events === undefined && fault.cutAfter === undefined && fault.end === undefined) return undefined;
+  const asked = readTurnRequest(json);
+  if (account === undefined || asked === undefined) return undefined;
+  const made = fault.events ?? context.turns.events(asked, account);
+  const events = made.slice(0, fault.cutAfter ?? made.length);
+  return eventStream(events, fault.end ?? "finish", {}, request.signal);
+}

@@ -1,0 +1,90 @@
+// Scripted faults of the simulated backend: which requests fail, and how.
+
+import { z } from "zod";
+
+/** What a fault may happen to. `turn` is a turn on either transport, `sse` and `message` one of them. */
+export const FAULT_POINTS = [
+  "turn",
+  "sse",
+  "message",
+  "upgrade",
+  "models",
+  "usage",
+  "accounts",
+  "token",
+  "other",
+] as const;
+export type FaultPoint = (typeof FAULT_POINTS)[number];
+
+const End = z.enum(["finish", "reset", "hang", "close"]);
+
+export const Fault = z.strictObject({
+  on: z.enum(FAULT_POINTS),
+  /** Only for this account (alias). Default: every account. */
+  account: z.string().optional(),
+  /** Lets this many matching requests pass first. */
+  skip: z.number().int().nonnegative().default(0),
+  /** Happens this often, then never again. Default: always. */
+  times: z.number().int().positive().optional(),
+  /** Waits this long first. */
+  delayMs: z.number().int().nonnegative().optional(),
+  /** Answers with this instead. On a WebSocket message: the text frame to send. */
+  answer: z
+    .strictObject({
+      status: z.number().int().min(200).max(599),
+      headers: z.record(z.string(), z.string()).optional(),
+      body: z.unknown().optional(),
+    })
+    .optional(),
+  /** Sends these events in place of the turn's own. */
+  events: z.array(z.record(z.string(), z.unknown())).optional(),
+  /** Sends only so many events of the turn. */
+  cutAfter: z.number().int().nonnegative().optional(),
+  /** What follows the events: the regular end, a reset connection, silence, or (WebSocket) a close frame. Default `finish`. */
+  end: End.optional(),
+  /** Close code with `end: "close"`. */
+  closeCode: z.number().int().default(1012),
+  /** Breaks the connection before anything is answered. */
+  reset: z.boolean().optional(),
+  /** Never answers. */
+  hang: z.boolean().optional(),
+});
+export type Fault = z.output<typeof Fault>;
+export type FaultInput = z.input<typeof Fault>;
+
+export interface FaultScript {
+  add(...faults: FaultInput[]): void;
+  clear(): void;
+  /** The fault that happens to this request, if any. */
+  take(points: readonly FaultPoint[], account: string | undefined): Fault | undefined;
+}
+
+export function createFaultScript(): FaultScript {
+  let rules: { fault: Fault; skip: number; left: number }[] = [];
+  return {
+    add: (...faults) => {
+      for (const input of faults) {
+        const fault = Fault.parse(input);
+        rules.push({ fault, skip: fault.skip, left: fault.times ?? Number.POSITIVE_INFINITY });
+      }
+    },
+    clear: () => {
+      rules = [];
+    },
+    take: (points, account) => {
+      for (const rule of rules) {
+        const { fault } = rule;
+        if (!points.includes(fault.on) || (fault.account !== undefined && fault.account !== account))
+          continue;
+        if (rule.left <= 0) continue;
+        if (rule.skip > 0) {
+          rule.skip--;
+          continue;
+        }
+        rule.left--;
+        return fault;
+      }
+      return undefined;
+    },
+  };
+}

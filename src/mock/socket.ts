@@ -1,0 +1,105 @@
+// The simulated backend's WebSocket: one turn per `response.create` message, response ids known to their own
+// socket only.
+
+import type { ServerWebSocket, WebSocketHandler } from "bun";
+import { parseJson } from "../core/turn.ts";
+import type { MockAccount } from "./accounts.ts";
+import type { MockContext } from "./context.ts";
+import type { Fault } from "./faults.ts";
+import { inputProblem, readTurnRequest, type TurnRequest } from "./turns.ts";
+import { limitError, rateEvent } from "./wire.ts";
+
+export interface MockSocket {
+  readonly path: string;
+  readonly account: MockAccount;
+  /** Responses made on this socket. */
+  readonly responses: Set<string>;
+}
+
+export function socketHandlers(context: MockContext): WebSocketHandler<MockSocket> {
+  return {
+    idleTimeout: 0,
+    maxPayloadLength: 128 * 1024 * 1024,
+    message: async (socket, message) => {
+      const json = parseJson(String(message));
+      const { account, path } = socket.data;
+      context.note({ point: "message", method: "WS", path, account: account.alias, headers: {}, json });
+      const asked = readTurnRequest(json);
+      if (asked === undefined)
+        return error(socket, 400, "invalid_request_error", "the message is not a request");
+      const fault = asked.generate ? context.faults.take(["message", "turn"], account.alias) : undefined;
+      if (fault?.delayMs !== undefined) await Bun.sleep(fault.delayMs);
+      if (fault !== undefined && happen(fault, context, socket, asked)) return;
+      answer(context, socket, asked);
+    },
+  };
+}
+
+// --- internal ---
+
+type Socket = ServerWebSocket<MockSocket>;
+
+/** Lets a fault happen; false when it only delayed the turn. */
+function happen(fault: Fault, context: MockContext, socket: Socket, asked: TurnRequest): boolean {
+  if (fault.hang) return true;
+  if (fault.reset) {
+    socket.terminate();
+    return true;
+  }
+  if (fault.answer !== undefined) {
+    socket.send(JSON.stringify(fault.answer.body ?? {}));
+    return true;
+  }
+  if (fault.events === undefined && fault.cutAfter === undefined && fault.end === undefined) return false;
+  const made = fault.events ?? context.turns.events(asked, socket.data.account);
+  send(socket, made.slice(0, fault.cutAfter ?? made.length));
+  if (fault.end === "reset") socket.terminate();
+  if (fault.end === "close") socket.close(fault.closeCode);
+  return true;
+}
+
+function answer(context: MockContext, socket: Socket, asked: TurnRequest): void {
+  const { account, responses } = socket.data;
+  const previous = asked.previous_response_id;
+  if (previous && !responses.has(previous))
+    return error(
+      socket,
+      400,
+      "previous_response_not_found",
+      `Previous response with id '${previous}' not found.`,
+    );
+  const problem = inputProblem(asked, account);
+  if (problem !== undefined) return error(socket, 400, problem.code, problem.message);
+  if (asked.generate && !context.accounts.spend(account)) {
+    send(socket, [{ type: "error", status: 429, error: limitError(account, context.clock.now()) }]);
+    return;
+  }
+  const events = context.turns.events(asked, account);
+  const preamble = asked.generate
+    ? [
+        rateEvent(context.accounts.rates(account), account.plan),
+        { type: "response.metadata", headers: { "x-codex-turn-state": `ts-${account.accountId}` } },
+      ]
+    : [];
+  send(socket, [...preamble, ...events]);
+}
+
+function send(socket: Socket, events: readonly Record<string, unknown>[]): void {
+  for (const event of events) {
+    const { response } = event;
+    if (
+      typeof response === "object" &&
+      response !== null &&
+      "id" in response &&
+      typeof response.id === "string"
+    )
+      socket.data.responses.add(response.id);
+    socket.send(JSON.stringify(event));
+  }
+}
+
+function error(socket: Socket, status: number, code: string, message: string): void {
+  send(socket, [
+    { type: "error", status, error: { type: "invalid_request_error", code, message, param: null } },
+  ]);
+}

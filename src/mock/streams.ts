@@ -1,0 +1,42 @@
+// Answers of the simulated backend as streams, with every way they can end.
+
+/** How a stream ends after its events. `close` is the regular end on HTTP. */
+export type StreamEnd = "finish" | "reset" | "hang" | "close";
+
+/** Server-sent events, one chunk each. */
+export function eventStream(
+  events: readonly Record<string, unknown>[],
+  end: StreamEnd,
+  headers: Record<string, string>,
+  signal: AbortSignal,
+): Response {
+  const encoder = new TextEncoder();
+  const rest = [...events];
+  const stream = new ReadableStream<Uint8Array>({
+    pull: async (controller) => {
+      const event = rest.shift();
+      if (event !== undefined) {
+        controller.enqueue(
+          encoder.encode(`event: ${String(event.type)}\ndata: ${JSON.stringify(event)}\n\n`),
+        );
+        return;
+      }
+      if (end === "hang")
+        await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+      if (end === "reset") controller.error();
+      else controller.close();
+    },
+  });
+  return new Response(stream, {
+    headers: { "content-type": "text/event-stream", "cache-control": "no-cache", ...headers },
+  });
+}
+
+/** A connection that breaks before the head of the answer. */
+export function brokenResponse(): Response {
+  return new Response(
+    new ReadableStream({
+      start: (controller) => controller.error(),
+    }),
+  );
+}

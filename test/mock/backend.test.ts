@@ -1,0 +1,127 @@
+// The simulated backend refuses what the real one was seen to refuse.
+
+import { describe, expect, test } from "bun:test";
+import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
+import { fakeClock } from "../support/clock.ts";
+
+function started(turns = 10) {
+  const clock = fakeClock(Date.now());
+  const mock = startMock({ accounts: [{ alias: "alice", turns }, { alias: "bob" }], clock });
+  return { mock, clock, [Symbol.asyncDispose]: () => mock.stop() };
+}
+const credentials = (mock: MockBackend, alias: string, expiresInSeconds?: number) => {
+  const { tokens } = JSON.parse(mock.authFile(alias, expiresInSeconds));
+  return {
+    authorization: `Bearer ${tokens.access_token}`,
+    "chatgpt-account-id": tokens.account_id as string,
+  };
+};
+const post = (mock: MockBackend, headers: Record<string, string>, body: unknown) =>
+  fetch(`${mock.baseUrl}/codex/responses`, { method: "POST", headers, body: JSON.stringify(body) });
+
+describe("credentials", () => {
+  test("are refused when they ran out, belong to another account, or are none", async () => {
+    await using s = started();
+    const good = credentials(s.mock, "alice");
+    const cases = [
+      {},
+      { ...good, authorization: "Bearer x" },
+      { ...good, "chatgpt-account-id": "mock-bob" },
+      credentials(s.mock, "alice", -1),
+    ];
+    for (const headers of cases) expect((await post(s.mock, headers, { input: [] })).status).toBe(401);
+    expect((await post(s.mock, good, { input: [] })).status).toBe(200);
+    s.clock.advance(3_601_000);
+    expect((await post(s.mock, good, { input: [] })).status).toBe(401);
+  });
+
+  test("are renewed once per refresh token", async () => {
+    await using s = started();
+    const refresh = async (refresh_token: string) => {
+      const answer = await fetch(s.mock.tokenUrl, {
+        method: "POST",
+        body: JSON.stringify({ refresh_token }),
+      });
+      return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+    };
+    const { tokens } = JSON.parse(s.mock.authFile("alice"));
+    const first = await refresh(tokens.refresh_token);
+    expect(first.status).toBe(200);
+    expect(await refresh(tokens.refresh_token)).toMatchObject({
+      status: 401,
+      body: { error: { code: "refresh_token_reused" } },
+    });
+    expect((await refresh(String(first.body.refresh_token))).status).toBe(200);
+  });
+});
+
+describe("an allowance", () => {
+  test("runs down, is told on every surface, and comes back at the reset", async () => {
+    await using s = started(2);
+    const headers = credentials(s.mock, "alice");
+    const used = async () =>
+      (
+        (await (await fetch(`${s.mock.baseUrl}/wham/usage`, { headers })).json()) as {
+          rate_limit: { primary_window: { used_percent: number } };
+        }
+      ).rate_limit.primary_window.used_percent;
+    expect(await used()).toBe(0);
+    expect((await post(s.mock, headers, { input: [] })).headers.get("x-codex-primary-used-percent")).toBe(
+      "50",
+    );
+    await post(s.mock, headers, { input: [] });
+    expect(await used()).toBe(100);
+    const refused = await post(s.mock, headers, { input: [] });
+    expect(refused.status).toBe(429);
+    const { error } = (await refused.json()) as { error: { type: string; resets_at: number } };
+    expect(error.type).toBe("usage_limit_reached");
+    s.clock.advance(error.resets_at * 1000 - s.clock.now() + 1000);
+    expect((await post(s.mock, credentials(s.mock, "alice"), { input: [] })).status).toBe(200);
+  });
+});
+
+describe("a request", () => {
+  test("with another account's ciphertext, or an earlier response over HTTP, is refused", async () => {
+    await using s = started();
+    const alien = { input: [{ type: "reasoning", encrypted_content: "mock-ciphertext:mock-bob:r" }] };
+    const answer = await post(s.mock, credentials(s.mock, "alice"), alien);
+    expect([answer.status, await answer.json()]).toMatchObject([
+      400,
+      { error: { code: "invalid_encrypted_content" } },
+    ]);
+    expect((await post(s.mock, credentials(s.mock, "bob"), alien)).status).toBe(200);
+    expect(
+      (await post(s.mock, credentials(s.mock, "bob"), { input: [], previous_response_id: "x" })).status,
+    ).toBe(400);
+  });
+
+  test("may refer to an earlier response on the same socket only", async () => {
+    await using s = started();
+    const headers = credentials(s.mock, "alice");
+    const client = createSocketClient(s.mock.origin, "s", headers);
+    expect(await client.turn("one")).toBe("Hello from alice");
+    expect(await client.turn("two")).toBe("Hello from alice");
+    client.close();
+    const messages = s.mock.requests.filter((one) => one.point === "message");
+    expect(messages.length).toBe(2);
+    expect(JSON.stringify(messages[1]?.json)).toContain("previous_response_id");
+  });
+});
+
+test("faults happen where, when and as often as they are told to", async () => {
+  await using s = started();
+  const scripted = await fetch(`${s.mock.origin}/__mock/faults`, {
+    method: "POST",
+    body: JSON.stringify([{ on: "turn", account: "alice", skip: 1, times: 1, answer: { status: 503 } }]),
+  });
+  expect(scripted.status).toBe(200);
+  const statuses = [];
+  for (const alias of ["alice", "bob", "alice", "alice"])
+    statuses.push((await post(s.mock, credentials(s.mock, alias), { input: [] })).status);
+  expect(statuses).toEqual([200, 200, 503, 200]);
+  const wrong = await fetch(`${s.mock.origin}/__mock/faults`, { method: "POST", body: '{"on":"nowhere"}' });
+  expect(wrong.status).toBe(400);
+  s.mock.faults.add({ on: "turn", cutAfter: 2, end: "reset" });
+  await expect(createSseClient(s.mock.origin, "s", credentials(s.mock, "bob")).turn("x")).rejects.toThrow();
+});
