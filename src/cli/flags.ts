@@ -1,0 +1,109 @@
+// The command line's grammar, the Go program's: `-x` and `--x` are the same, `--x=v` and `--x v` both work, the last
+// one wins, booleans take no separate value, and the first word that is no flag (or `--`) ends the flags.
+
+import type { ArgsDef } from "citty";
+import { CodexlbError } from "../errors.ts";
+
+export interface ParsedFlags {
+  readonly values: Readonly<Record<string, string | boolean>>;
+  /** Everything behind the flags. */
+  readonly rest: readonly string[];
+  /** `-h` or `--help` stood among the flags. */
+  readonly help: boolean;
+}
+
+/**
+ * Reads `argv` by the flags of `definitions` (positionals are not its business). With `passOn` a flag that is not
+ * among them ends the flags like a word does: it is for somebody else. Throws `usage`.
+ */
+export function parseFlags(definitions: ArgsDef, argv: readonly string[], passOn = false): ParsedFlags {
+  const flags = new Map(
+    Object.entries(definitions).filter(([, definition]) => definition.type !== "positional"),
+  );
+  const values: Record<string, string | boolean> = {};
+  for (const [name, definition] of flags)
+    if (definition.default !== undefined) values[name] = definition.default as string | boolean;
+  let help = false;
+  let at = 0;
+  for (; at < argv.length; at++) {
+    const word = argv[at] ?? "";
+    if (word === "--") return { values, rest: argv.slice(at + 1), help };
+    const match = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(word);
+    if (match?.[1] === undefined) break;
+    const name = match[1];
+    if (name === "h" || name === "help") {
+      help = true;
+      continue;
+    }
+    const definition = flags.get(name);
+    if (definition === undefined && passOn) break;
+    if (definition === undefined) throw unknown(word.split("=")[0] ?? word, name, [...flags.keys()]);
+    if (definition.type === "boolean") {
+      values[name] = booleanOf(name, match[2]);
+      continue;
+    }
+    const value = match[2] ?? argv[++at];
+    if (value === undefined) throw usage(`flag --${name} needs a value`);
+    values[name] = value;
+  }
+  return { values, rest: argv.slice(at), help };
+}
+
+/** A whole number given to `flag`; undefined when it was not given. Throws `usage`. */
+export function integerFlag(value: string | undefined, flag: string): number | undefined {
+  if (value === undefined) return undefined;
+  if (!/^[+-]?\d+$/.test(value.trim()))
+    throw usage(`flag --${flag}: ${JSON.stringify(value)} is not a whole number`);
+  return Number(value);
+}
+
+/** A duration in Go's syntax (`3s`, `10m`, `1h30m`, `500ms`) in milliseconds. Throws `usage`. */
+export function durationFlag(value: string, flag: string): number {
+  const text = value.trim();
+  if (text === "0") return 0;
+  const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
+  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text)
+    throw usage(`flag --${flag}: ${JSON.stringify(value)} is not a duration`, "write it as 3s, 10m or 1h30m");
+  return parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] ?? ""] ?? 0), 0);
+}
+
+/** The word of `known` that was probably meant, if one is near enough. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  const ranked = known
+    .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
+    .sort((a, b) => a.distance - b.distance);
+  const best = ranked[0];
+  return best !== undefined && best.distance <= (word.length > 3 ? 2 : 1) ? best.candidate : undefined;
+}
+
+export function usage(message: string, next?: string): CodexlbError {
+  return new CodexlbError("usage", message, next === undefined ? {} : { next });
+}
+
+// --- internal ---
+
+function booleanOf(name: string, value: string | undefined): boolean {
+  if (value === undefined || /^(?:1|t|true|T|TRUE|True)$/.test(value)) return true;
+  if (/^(?:0|f|false|F|FALSE|False)$/.test(value)) return false;
+  throw usage(`flag --${name}: ${JSON.stringify(value)} is neither true nor false`);
+}
+
+function unknown(word: string, name: string, known: readonly string[]): CodexlbError {
+  const meant = nearest(name, known);
+  return usage(`unknown flag ${word}`, meant === undefined ? undefined : `did you mean --${meant}?`);
+}
+
+/** Levenshtein; the words are short. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, replaced));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,189 @@
+// The status document as people read it: a table, a compact layout for narrow terminals, one line for status bars.
+
+import { z } from "zod";
+import { table } from "./table.ts";
+
+const Limit = z.looseObject({
+  limit_id: z.string(),
+  limit_name: z.string().optional(),
+  primary_left_pct: z.number(),
+  primary_reset_at: z.number(),
+  secondary_left_pct: z.number(),
+  secondary_reset_at: z.number(),
+});
+
+const Account = z.looseObject({
+  proxy_name: z.string().default(""),
+  alias: z.string(),
+  id: z.string(),
+  email: z.string().default(""),
+  active: z.boolean(),
+  pinned: z.boolean(),
+  healthy: z.boolean(),
+  enabled: z.boolean(),
+  disabled_reason: z.string().default(""),
+  cooldown_seconds: z.number(),
+  daily_left_pct: z.number(),
+  weekly_left_pct: z.number(),
+  daily_reset_at: z.number(),
+  weekly_reset_at: z.number(),
+  score: z.number(),
+});
+type Account = z.output<typeof Account>;
+
+/** `GET /status`, of this program or of the Go one. */
+export const StatusAnswer = z.looseObject({
+  proxy_name: z.string().default(""),
+  policy: z.looseObject({ mode: z.string().default("") }).prefault({}),
+  state: z.looseObject({ pinned_account_id: z.string().optional() }).prefault({}),
+  selected_proxy_name: z.string().optional(),
+  selected_proxy_url: z.string().optional(),
+  selection_reason: z.string().optional(),
+  accounts: z
+    .array(Account)
+    .nullable()
+    .transform((accounts) => accounts ?? []),
+  additional_limits: z.array(Limit).nullish(),
+});
+export type StatusAnswer = z.output<typeof StatusAnswer>;
+
+/** Terminals narrower than this get the compact layout. */
+const WIDE_COLUMNS = 140;
+
+/** `lb=<alias> reason=<why> mode=<policy>`. */
+export function shortStatus(status: StatusAnswer): string {
+  const active = status.accounts.find(
+    (account) => account.active && account.proxy_name === status.proxy_name,
+  );
+  const who = active?.alias ?? status.selected_proxy_name ?? status.selected_proxy_url ?? "none";
+  return `lb=${who} reason=${status.selection_reason || "none"} mode=${status.policy.mode || "none"}\n`;
+}
+
+/** The table, or below `WIDE_COLUMNS` columns the compact layout. `columns` undefined means wide. */
+export function fullStatus(status: StatusAnswer, columns: number | undefined, nowMs: number): string {
+  if (status.accounts.length === 0) return "no accounts\n";
+  return columns !== undefined && columns < WIDE_COLUMNS ? compact(status, nowMs) : wide(status, nowMs);
+}
+
+// --- internal ---
+
+function wide(status: StatusAnswer, nowMs: number): string {
+  const { accounts } = status;
+  const showPin = accounts.some((account) => isPinned(account, status));
+  const showState = accounts.some((account) => stateOf(account) !== "ready");
+  const row = (cells: Record<string, string>): string[] => [
+    cells.active ?? "",
+    ...(showPin ? [cells.pin ?? ""] : []),
+    cells.proxy ?? "",
+    cells.alias ?? "",
+    cells.email ?? "",
+    ...(showState ? [cells.state ?? ""] : []),
+    cells.daily ?? "",
+    cells.dailyReset ?? "",
+    cells.weekly ?? "",
+    cells.weeklyReset ?? "",
+    cells.score ?? "",
+  ];
+  const head = row({
+    active: "ACTIVE",
+    pin: "PIN",
+    proxy: "PROXY",
+    alias: "ALIAS",
+    email: "EMAIL",
+    state: "STATUS",
+    daily: "DAILY LEFT",
+    dailyReset: "DAILY RESET",
+    weekly: "WEEKLY LEFT",
+    weeklyReset: "WEEKLY RESET",
+    score: "SCORE",
+  });
+  const lines = accounts.map((account) =>
+    row({
+      active: account.active ? "*" : "",
+      pin: isPinned(account, status) ? "P" : "",
+      proxy: account.proxy_name || "none",
+      alias: account.alias,
+      email: account.email || "-",
+      state: stateOf(account),
+      daily: percent(account.daily_left_pct),
+      dailyReset: relative(account.daily_reset_at, nowMs),
+      weekly: percent(account.weekly_left_pct),
+      weeklyReset: relative(account.weekly_reset_at, nowMs),
+      score: account.score.toFixed(3),
+    }),
+  );
+  const limits = (status.additional_limits ?? []).map((limit) =>
+    row({
+      alias: `${limit.limit_name || limit.limit_id} limit`,
+      daily: percent(limit.primary_left_pct),
+      dailyReset: relative(limit.primary_reset_at, nowMs),
+      weekly: percent(limit.secondary_left_pct),
+      weeklyReset: relative(limit.secondary_reset_at, nowMs),
+    }),
+  );
+  const mean = row({
+    daily: meanOf(accounts, "daily_left_pct"),
+    weekly: meanOf(accounts, "weekly_left_pct"),
+  });
+  return table([head, ...lines, head.map(() => "-"), mean, ...limits]);
+}
+
+function compact(status: StatusAnswer, nowMs: number): string {
+  const blocks = status.accounts.map((account) => {
+    const pinned = isPinned(account, status) ? " pinned" : "";
+    const lines = [
+      `${account.active ? "*" : ">"} ${account.alias} @ ${account.proxy_name || "none"}${pinned}`,
+    ];
+    if (account.email !== "") lines.push(`  ${account.email}`);
+    lines.push(
+      `  daily ${percent(account.daily_left_pct)} (${relative(account.daily_reset_at, nowMs)})  weekly ${percent(account.weekly_left_pct)} (${relative(account.weekly_reset_at, nowMs)})  score ${account.score.toFixed(3)}`,
+    );
+    if (stateOf(account) !== "ready") lines.push(`  status ${stateOf(account)}`);
+    return lines.join("\n");
+  });
+  const limits = (status.additional_limits ?? []).map(
+    (limit) =>
+      `${limit.limit_name || limit.limit_id} limit ${percent(limit.primary_left_pct)} (${relative(limit.primary_reset_at, nowMs)})  ${percent(limit.secondary_left_pct)} (${relative(limit.secondary_reset_at, nowMs)})\n`,
+  );
+  const { accounts } = status;
+  const mean = `daily ${meanOf(accounts, "daily_left_pct")}  weekly ${meanOf(accounts, "weekly_left_pct")}\n`;
+  return `${blocks.join("\n\n")}\n\n----\n${mean}${limits.join("")}`;
+}
+
+function isPinned(account: Account, status: StatusAnswer): boolean {
+  const pinned = status.state.pinned_account_id;
+  return account.pinned || (pinned !== undefined && (pinned === account.id || pinned === account.alias));
+}
+
+function stateOf(account: Account): string {
+  if (!account.enabled || account.disabled_reason !== "")
+    return account.disabled_reason === "" ? "disabled" : `disabled(${account.disabled_reason})`;
+  if (account.cooldown_seconds > 0) return `cooldown(${account.cooldown_seconds}s)`;
+  return account.healthy ? "ready" : "unhealthy";
+}
+
+function percent(value: number): string {
+  return value < 0 ? "-" : `${value.toFixed(1)}%`;
+}
+
+function meanOf(accounts: readonly Account[], key: "daily_left_pct" | "weekly_left_pct"): string {
+  const known = accounts.map((account) => account[key]).filter((value) => value >= 0);
+  return known.length === 0 ? "-" : percent(known.reduce((sum, value) => sum + value, 0) / known.length);
+}
+
+const MINUTE_S = 60;
+const HOUR_S = 3_600;
+const DAY_S = 86_400;
+
+/** Time from now until `atSeconds` (Unix), in the largest unit that says enough. */
+function relative(atSeconds: number, nowMs: number): string {
+  if (atSeconds <= 0) return "-";
+  const left = atSeconds - nowMs / 1000;
+  if (left < MINUTE_S) return "soon";
+  if (left < HOUR_S) return `in ${Math.max(1, Math.round(left / MINUTE_S))} min`;
+  if (left < 2 * DAY_S) {
+    const hours = Math.round(left / HOUR_S);
+    return hours === 1 ? "in 1 hour" : `in ${hours} hours`;
+  }
+  return `in ${Math.round(left / DAY_S)} days`;
+}

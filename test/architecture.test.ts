@@ -1,0 +1,89 @@
+// The layers: a file may import only from its own layer and those to the left of it.
+
+import { describe, expect, test } from "bun:test";
+import { dirname, join, relative } from "node:path";
+import { Glob } from "bun";
+
+const SOURCE = join(import.meta.dir, "..", "src");
+
+/** Left to right; a name stands for the file or the folder. */
+const LAYERS = [
+  ["errors.ts", "deps.ts", "version.ts"],
+  ["core"],
+  ["state"],
+  ["auth"],
+  ["upstream"],
+  ["proxy"],
+  ["admin"],
+  ["codex"],
+  ["mock"],
+  ["daemon.ts"],
+  ["cli"],
+  ["main.ts"],
+] as const;
+
+const layerOf = (path: string): number => {
+  const top = path.split("/")[0] ?? "";
+  return LAYERS.findIndex((names) => (names as readonly string[]).includes(top));
+};
+
+/** Every module named in `text`, type imports and lazy ones too. */
+function importsOf(text: string): string[] {
+  const found = text.matchAll(/(?:from|import)\s*\(?\s*["']([^"']+)["']/g);
+  return [...found].map((match) => match[1] ?? "");
+}
+
+const files = [...new Glob("**/*.ts").scanSync(SOURCE)].sort();
+
+describe("layers", () => {
+  test("hold every source file", () => {
+    expect(files.length).toBeGreaterThan(50);
+    expect(files.filter((file) => layerOf(file) < 0)).toEqual([]);
+  });
+
+  test("import leftwards only", async () => {
+    const wrong: string[] = [];
+    for (const file of files) {
+      for (const name of importsOf(await Bun.file(join(SOURCE, file)).text())) {
+        if (!name.startsWith(".")) continue;
+        const target = relative(SOURCE, join(SOURCE, dirname(file), name));
+        if (!name.endsWith(".ts")) wrong.push(`${file} imports ${name}: name the file`);
+        else if (layerOf(target) > layerOf(file)) wrong.push(`${file} imports ${target}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test("of pure rules touch nothing outside: no clock, no randomness, no files, no Bun", async () => {
+    const wrong: string[] = [];
+    for (const file of files.filter((name) => name.startsWith("core/"))) {
+      const text = await Bun.file(join(SOURCE, file)).text();
+      const code = text.replaceAll(/\/\/.*|\/\*[\s\S]*?\*\//g, "");
+      for (const word of [
+        "Date.now",
+        "Math.random",
+        "new Date()",
+        "setTimeout",
+        "Bun.",
+        "process.",
+        "fetch(",
+      ])
+        if (code.includes(word)) wrong.push(`${file} uses ${word}`);
+      for (const name of importsOf(text))
+        if (!name.startsWith(".") && name !== "zod") wrong.push(`${file} imports ${name}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test("are built in one place: only the composition root and tests make a daemon's parts", async () => {
+    const makers = ["createPool(", "createRefreshLane(", "createRefresher(", "startServer("];
+    const wrong: string[] = [];
+    for (const file of files.filter((name) => name !== "daemon.ts")) {
+      const text = await Bun.file(join(SOURCE, file)).text();
+      for (const maker of makers)
+        if (text.includes(maker) && !text.includes(`export function ${maker}`))
+          wrong.push(`${file} calls ${maker}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+});

@@ -1,0 +1,310 @@
+// Commands as processes, from the sources. What the compiled file does differently is in test/e2e.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemDeps } from "../../src/deps.ts";
+import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import { startPool } from "../support/pool.ts";
+import { type TempDirectory, tempDirectory } from "../support/temp.ts";
+
+const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
+let temp: TempDirectory;
+let mock: MockBackend;
+
+beforeAll(() => {
+  temp = tempDirectory();
+  mock = startMock({ accounts: [{ alias: "alice" }, { alias: "bob" }], clock: systemDeps().clock });
+  for (const alias of ["alice", "bob"]) {
+    mkdirSync(join(temp.path, alias));
+    writeFileSync(join(temp.path, alias, "auth.json"), mock.authFile(alias));
+  }
+});
+afterAll(async () => {
+  await mock.stop();
+  temp[Symbol.dispose]();
+});
+
+let roots = 0;
+const newRoot = () => join(temp.path, `root-${++roots}`);
+
+async function codexlb(args: readonly string[], env: Record<string, string> = {}) {
+  const child = Bun.spawn([process.execPath, MAIN, ...args], {
+    cwd: temp.path,
+    env: { PATH: process.env.PATH ?? "", HOME: join(temp.path, "home"), ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { code, out, err };
+}
+
+describe("without a running proxy", () => {
+  test("accounts are imported, listed, pinned and removed", async () => {
+    const root = newRoot();
+    const account = (...words: string[]) =>
+      codexlb(["account", words[0] ?? "", "--root", root, ...words.slice(1)]);
+    expect(await account("list")).toEqual({ code: 0, out: "no accounts\n", err: "" });
+    expect((await account("import", "--from", join(temp.path, "alice"), "work")).out).toBe(
+      "imported account work (total=1)\n",
+    );
+    expect((await account("import", "--from", join(temp.path, "bob"))).out).toBe(
+      "imported account bob (total=2)\n",
+    );
+    expect((await account("list")).out).toBe(
+      "bob\topenai:bob\tbob@example.com\tready\nwork\topenai:work\talice@example.com\tready\n",
+    );
+    expect((await account("pin", "work")).out).toBe("pinned account work\n");
+    expect(JSON.parse(readFileSync(join(root, "store.json"), "utf8")).state.pinned_account_id).toBe(
+      "openai:work",
+    );
+    expect((await account("unpin")).out).toBe("unpinned account selection\n");
+    expect((await account("rm", "openai:work")).out).toBe("removed account work\n");
+    expect(readdirSync(join(root, "accounts"))).toEqual(["bob"]);
+  });
+
+  test("a login that is known renews its account, and never another one's", async () => {
+    const root = newRoot();
+    const add = (...words: string[]) => codexlb(["account", "import", "--root", root, ...words]);
+    const [alice, bob] = [join(temp.path, "alice"), join(temp.path, "bob")];
+    await add("--from", alice, "work");
+    expect((await add("--from", alice)).out).toBe("imported account work (total=1)\n");
+    const refused = await add("--from", bob, "work");
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain(
+      "work is the account alice@example.com by now, and this login is of bob@example.com",
+    );
+    expect((await add("--from", bob, "--replace", "work")).out).toBe("imported account work (total=1)\n");
+    const twin = await add("--from", bob, "home");
+    expect(twin.err).toContain("home is the same ChatGPT account as work");
+  });
+
+  test("many imports at once all arrive", async () => {
+    const root = newRoot();
+    const aliases = ["a", "b", "c", "d", "e", "f"];
+    const ran = await Promise.all(
+      aliases.map((alias) =>
+        codexlb(["account", "import", "--root", root, "--from", join(temp.path, "alice"), alias]),
+      ),
+    );
+    expect(ran.map(({ code }) => code)).toEqual(aliases.map(() => 0));
+    const { accounts } = JSON.parse(readFileSync(join(root, "store.json"), "utf8"));
+    expect(accounts.map((one: { alias: string }) => one.alias).sort()).toEqual(aliases);
+  });
+
+  test("reading commands write nothing", async () => {
+    const root = newRoot();
+    for (const args of [["account", "list"], ["status"], ["run", "--command"]])
+      await codexlb([...args, "--root", root]);
+    expect(readdirSync(temp.path)).not.toContain(root.split("/").at(-1)!);
+  });
+});
+
+describe("beside a running proxy", () => {
+  test("account commands take effect in it at once", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const home = join(temp.path, "bob");
+    const env = { CODEXLB_ROOT: pool.layout.root };
+    expect((await codexlb(["account", "import", "--from", home, "bob"], env)).out).toBe(
+      "imported account bob (total=2)\n",
+    );
+    expect((await codexlb(["account", "pin", "bob"], env)).out).toBe("pinned account bob\n");
+    expect((await pool.status()).accounts.map((one) => [one.alias, one.pinned])).toEqual([
+      ["alice", false],
+      ["bob", true],
+    ]);
+    expect((await codexlb(["account", "list"], env)).out).toContain(
+      "alice\topenai:alice\talice@example.com\tready\n",
+    );
+    expect((await codexlb(["account", "rm", "alice"], env)).out).toBe("removed account alice\n");
+    expect((await pool.status()).accounts.map((one) => one.alias)).toEqual(["bob"]);
+    const missing = await codexlb(["account", "rm", "alice"], env);
+    expect(missing).toMatchObject({ code: 1, out: "" });
+    expect(missing.err).toStartWith("codexlb: account not found: alice; known accounts: bob\n");
+  });
+
+  test("status shows it in each form", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const env = { CODEXLB_PROXY_URL: pool.url, CODEXLB_ROOT: newRoot() };
+    expect((await codexlb(["status"], env)).out).toContain("alice@example.com");
+    expect((await codexlb(["status", "--short"], env)).out).toBe(
+      "lb=none reason=sticky-fallback mode=sticky\n",
+    );
+    expect(JSON.parse((await codexlb(["status", "-json"], env)).out).accounts[0].alias).toBe("alice");
+    expect((await codexlb(["status"], { ...env, COLUMNS: "80" })).out).toContain(
+      "  alice@example.com\n  daily ",
+    );
+  });
+
+  test("a second proxy on its root refuses to start", async () => {
+    await using pool = await startPool({ accounts: [] });
+    const second = await codexlb(["proxy", "--root", pool.layout.root, "--listen", "127.0.0.1:0"]);
+    expect(second.code).toBe(1);
+    expect(second.err).toContain(`another codexlb proxy runs on ${pool.layout.root}`);
+  });
+
+  test("a second one on its port refuses to start", async () => {
+    await using pool = await startPool({ accounts: [] });
+    const second = await codexlb(["proxy", "--root", newRoot(), "--listen", new URL(pool.url).host]);
+    expect(second.code).toBe(1);
+    expect(second.err).toContain("the address is in use\n  choose another --listen address");
+  });
+});
+
+describe("run", () => {
+  test("prints the command it would run, and writes nothing", async () => {
+    const root = newRoot();
+    const ran = await codexlb(["run", "--root", root, "--command", "exec", "--json", "a b"], {
+      OPENAI_API_KEY: "k",
+    });
+    expect(ran).toEqual({
+      code: 0,
+      err: "",
+      out: `CODEX_HOME=${root}/runtime CODEX_REFRESH_TOKEN_URL_OVERRIDE=http://127.0.0.1:8765/oauth/token OPENAI_BASE_URL=http://127.0.0.1:8765 codex -c 'openai_base_url="http://127.0.0.1:8765/backend-api/codex"' -c 'chatgpt_base_url="http://localhost:8765/backend-api/"' exec --json 'a b'\n`,
+    });
+  });
+
+  const script = (name: string, text: string) => {
+    const path = join(temp.path, name);
+    writeFileSync(path, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    return path;
+  };
+
+  test("gives codex its arguments, its environment and the exit code back", async () => {
+    const binary = script(
+      "codex-7",
+      'echo "$CODEX_HOME|$OPENAI_BASE_URL|$BUN_OPTIONS"; for a in "$@"; do echo "<$a>"; done; exit 7',
+    );
+    const root = newRoot();
+    const ran = await codexlb(
+      ["run", "--root", root, "--codex-bin", binary, "--", "--json", "it's", "--help"],
+      { BUN_OPTIONS: "--smol" },
+    );
+    expect(ran.code).toBe(7);
+    expect(ran.out.split("\n").slice(0, 1)).toEqual([`${root}/runtime|http://127.0.0.1:8765|`]);
+    expect(ran.out).toContain("<--json>\n<it's>\n<--help>\n");
+  });
+
+  test("passes flags on that are not its own", async () => {
+    const binary = script("codex-echo", 'for a in "$@"; do echo "<$a>"; done');
+    const ran = await codexlb(["run", "--root", newRoot(), "--codex-bin", binary, "-m", "x", "--command"]);
+    expect(ran.out).toContain("<-m>\n<x>\n<--command>\n");
+  });
+
+  test("says what to do when the shell finds no codex", async () => {
+    const ran = await codexlb(["run", "--root", newRoot(), "--codex-bin", "/nowhere/codex"]);
+    expect(ran.code).toBe(127);
+    expect(ran.err).toContain("install Codex with `npm install -g @openai/codex`");
+  });
+
+  test("ends by the signal that codex ended by", async () => {
+    const binary = script("codex-term", "kill -TERM $$");
+    const child = Bun.spawn([process.execPath, MAIN, "run", "--root", newRoot(), "--codex-bin", binary], {
+      env: { PATH: process.env.PATH ?? "", HOME: temp.path, SHELL: "/bin/sh" },
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    await child.exited;
+    expect(child.signalCode).toBe("SIGTERM");
+  });
+
+  test("says what to do when there is no codex", async () => {
+    const root = newRoot();
+    mkdirSync(root);
+    writeFileSync(join(root, "config.toml"), "[run]\ninherit_shell = false\n");
+    const ran = await codexlb(["run", "--root", root, "--codex-bin", "/nowhere/codex"]);
+    expect(ran.code).toBe(1);
+    expect(ran.err).toContain(
+      "there is no such program\n  install Codex with `npm install -g @openai/codex`",
+    );
+  });
+});
+
+describe("wrong input", () => {
+  const CASES: [string[], number, string][] = [
+    [["stauts"], 2, "codexlb: unknown command: stauts\n  did you mean status?\n"],
+    [["--root", "x"], 2, "codexlb: unknown command: --root\n"],
+    [["account"], 2, "codexlb: which command? import, list, rm, pin, unpin\n"],
+    [["account", "remove"], 2, "codexlb: unknown command: remove\n"],
+    [["account", "pin"], 2, "codexlb: account pin takes one alias\n"],
+    [["account", "rm", "a", "b"], 2, "codexlb: account rm takes one alias\n"],
+    [["account", "unpin", "a"], 2, "codexlb: account unpin takes no arguments\n"],
+    [
+      ["account", "pin", "nobody"],
+      1,
+      "codexlb: account not found: nobody\n  run: codexlb account import ALIAS\n",
+    ],
+    [
+      ["account", "import", "--from", "/nowhere"],
+      1,
+      "codexlb: reading /nowhere/auth.json: there is no such file\n",
+    ],
+    [["account", "import", "--from", "alice", "../x"], 2, 'codexlb: invalid alias "../x"\n'],
+    [["status", "--short", "--json"], 2, "codexlb: status flags --json and --short are mutually exclusive\n"],
+    [["status", "--timeout", "3"], 2, 'codexlb: flag --timeout: "3" is not a duration\n'],
+    [
+      ["status", "--proxy-url", "http://127.0.0.1:1"],
+      1,
+      "codexlb: asking http://127.0.0.1:1/status: nobody listens there\n",
+    ],
+    [["proxy", "--listen", "nonsense"], 1, 'codexlb: proxy.listen: "nonsense" is not an address\n'],
+    [["proxy", "--listen", "0.0.0.0:0"], 1, "codexlb: listening on 0.0.0.0:0 would let every machine"],
+    [["proxy", "--max-attempts", "many"], 2, 'codexlb: flag --max-attempts: "many" is not a whole number\n'],
+    [["mock", "--accounts", "a b"], 2, 'codexlb: flag --accounts: "a b" is not an account\n'],
+    [["status", "-jsno"], 2, "codexlb: unknown flag -jsno\n  did you mean --json?\n"],
+    [["mock", "--port", "99999"], 2, "codexlb: flag --port: 99999 is not a port\n"],
+    [["mock", "--accounts", "a:1,a:2"], 2, "codexlb: flag --accounts: a stands there twice\n"],
+    [
+      ["proxy", "--upstream", "notaurl"],
+      1,
+      'codexlb: proxy.upstream_base_url: "notaurl" is not an http(s) URL\n',
+    ],
+  ];
+  for (const [args, code, message] of CASES)
+    test(`codexlb ${args.join(" ")}: exit ${code}`, async () => {
+      const ran = await codexlb(args, { CODEXLB_ROOT: newRoot() });
+      expect(ran.err).toStartWith(message);
+      expect(ran.code).toBe(code);
+      expect(ran.err).not.toContain("    at ");
+    });
+
+  test("an invalid setting is named with its file, key and the allowed values", async () => {
+    const root = newRoot();
+    mkdirSync(root);
+    writeFileSync(join(root, "config.toml"), '[policy]\nmode = "fastest"\n');
+    const ran = await codexlb(["proxy", "--root", root]);
+    expect(ran.err).toBe(
+      `codexlb: reading ${root}/config.toml: policy.mode: "fastest" is not a policy; allowed: usage_balanced, sticky, round_robin\n  correct the file and try again\n`,
+    );
+  });
+});
+
+describe("help", () => {
+  for (const args of [
+    [],
+    ["proxy"],
+    ["account"],
+    ["account", "import"],
+    ["account", "list"],
+    ["account", "pin"],
+    ["account", "rm"],
+    ["account", "unpin"],
+    ["run"],
+    ["status"],
+    ["mock"],
+    ["demo"],
+  ])
+    test(`codexlb ${[...args, "help"].join(" ")}`, async () => {
+      const ran = await codexlb([...args, "help"]);
+      expect(ran.code).toBe(0);
+      expect(ran.out).toMatchSnapshot();
+    });
+
+  test("is asked for by flag as well", async () => {
+    const ran = await codexlb(["status", "--help"]);
+    expect(ran).toMatchObject({ code: 0, err: "" });
+    expect(ran.out).toContain("--proxy-url");
+  });
+});

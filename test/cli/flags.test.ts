@@ -1,0 +1,96 @@
+import { describe, expect, test } from "bun:test";
+import type { ArgsDef } from "citty";
+import { durationFlag, integerFlag, nearest, parseFlags } from "../../src/cli/flags.ts";
+
+const FLAGS: ArgsDef = {
+  root: { type: "string" },
+  json: { type: "boolean" },
+  timeout: { type: "string", default: "3s" },
+  alias: { type: "positional" },
+};
+
+describe("flags", () => {
+  const TABLE: [string[], Record<string, unknown>, string[]][] = [
+    [[], {}, []],
+    [["--json"], { json: true }, []],
+    [["-json"], { json: true }, []],
+    [["--json=false"], { json: false }, []],
+    [["-json=T"], { json: true }, []],
+    [["--json", "true"], { json: true }, ["true"]],
+    [["--root", "x"], { root: "x" }, []],
+    [["-root=x=y"], { root: "x=y" }, []],
+    [["--root="], { root: "" }, []],
+    [["--root", "--json"], { root: "--json" }, []],
+    [["--root", "a", "--root", "b"], { root: "b" }, []],
+    [["--json", "word", "--root", "x"], { json: true }, ["word", "--root", "x"]],
+    [["--", "--json"], {}, ["--json"]],
+    [["--json", "--", "--", "x"], { json: true }, ["--", "x"]],
+    [["-"], {}, ["-"]],
+  ];
+  for (const [argv, values, rest] of TABLE)
+    test(`${JSON.stringify(argv)}`, () => {
+      expect(parseFlags(FLAGS, argv)).toEqual({
+        values: { timeout: "3s", ...values } as Record<string, string>,
+        rest,
+        help: false,
+      });
+    });
+
+  for (const word of ["-h", "--help", "-help"])
+    test(`${word} asks for help among the flags, and only there`, () => {
+      expect(parseFlags(FLAGS, ["--json", word]).help).toBe(true);
+      expect(parseFlags(FLAGS, ["--json", "x", word]).help).toBe(false);
+      expect(parseFlags(FLAGS, ["--", word]).help).toBe(false);
+    });
+
+  test("of another program end the own ones where they are to be passed on", () => {
+    expect(parseFlags(FLAGS, ["--root", "x", "-m", "model", "--json"], true)).toMatchObject({
+      values: { root: "x" },
+      rest: ["-m", "model", "--json"],
+    });
+  });
+
+  const BAD: [string[], string, string | undefined][] = [
+    [["--jsno"], "unknown flag --jsno", "did you mean --json?"],
+    [["--zzzzzz"], "unknown flag --zzzzzz", undefined],
+    [["--alias", "x"], "unknown flag --alias", undefined],
+    [["--root"], "flag --root needs a value", undefined],
+    [["--json=perhaps"], 'flag --json: "perhaps" is neither true nor false', undefined],
+  ];
+  for (const [argv, message, next] of BAD)
+    test(`${JSON.stringify(argv)} is refused`, () => {
+      try {
+        parseFlags(FLAGS, argv);
+        throw new Error("accepted");
+      } catch (error) {
+        expect(error).toMatchObject({ code: "usage", message, exitCode: 2 });
+        expect((error as { next?: string }).next).toBe(next as string);
+      }
+    });
+});
+
+test("durations are Go's", () => {
+  for (const [text, ms] of [
+    ["3s", 3000],
+    ["10m", 600_000],
+    ["1h30m", 5_400_000],
+    ["500ms", 500],
+    ["1.5s", 1500],
+    ["0", 0],
+  ] as const)
+    expect(durationFlag(text, "t")).toBe(ms);
+  for (const text of ["3", "", "s", "3 s", "-1s", "3s!"])
+    expect(() => durationFlag(text, "t")).toThrow("is not a duration");
+});
+
+test("whole numbers are whole", () => {
+  expect(integerFlag(undefined, "n")).toBeUndefined();
+  expect(integerFlag("-3", "n")).toBe(-3);
+  for (const text of ["", "1.5", "x", "1e3"])
+    expect(() => integerFlag(text, "n")).toThrow("is not a whole number");
+});
+
+test("the nearest word is found, if there is one near", () => {
+  expect(nearest("stauts", ["status", "proxy"])).toBe("status");
+  expect(nearest("q", ["status", "proxy"])).toBeUndefined();
+});

@@ -1,0 +1,98 @@
+import { expect, test } from "bun:test";
+import { fullStatus, StatusAnswer, shortStatus } from "../../src/cli/status-view.ts";
+
+const NOW = 1_700_000_000_000;
+const at = (seconds: number) => NOW / 1000 + seconds;
+
+const STATUS = StatusAnswer.parse({
+  proxy_name: "edge-a",
+  policy: { mode: "usage_balanced" },
+  selection_reason: "usage-stay",
+  accounts: [
+    {
+      proxy_name: "edge-a",
+      alias: "alice",
+      id: "openai:alice",
+      email: "alice@example.com",
+      active: true,
+      pinned: true,
+      healthy: true,
+      enabled: true,
+      cooldown_seconds: 0,
+      daily_left_pct: 80,
+      weekly_left_pct: 70,
+      daily_reset_at: at(3 * 3600),
+      weekly_reset_at: at(4 * 86_400),
+      score: 0.76,
+    },
+    {
+      proxy_name: "edge-b",
+      alias: "bob",
+      id: "openai:bob",
+      active: false,
+      pinned: false,
+      healthy: false,
+      enabled: true,
+      cooldown_seconds: 5,
+      daily_left_pct: -1,
+      weekly_left_pct: -1,
+      daily_reset_at: 0,
+      weekly_reset_at: 0,
+      score: 0.3,
+    },
+  ],
+  additional_limits: [
+    {
+      limit_id: "spark",
+      limit_name: "Spark",
+      primary_left_pct: 75,
+      primary_reset_at: at(59 * 60),
+      secondary_left_pct: 90,
+      secondary_reset_at: at(6 * 86_400),
+    },
+  ],
+});
+
+test("the table is the one that scripts for the Go program read", () => {
+  expect(fullStatus(STATUS, undefined, NOW).replaceAll(" ", "·")).toBe(
+    `ACTIVE··PIN··PROXY···ALIAS········EMAIL··············STATUS········DAILY·LEFT··DAILY·RESET··WEEKLY·LEFT··WEEKLY·RESET··SCORE
+*·······P····edge-a··alice········alice@example.com··ready·········80.0%·······in·3·hours···70.0%········in·4·days·····0.760
+·············edge-b··bob··········-··················cooldown(5s)··-···········-············-············-·············0.300
+-·······-····-·······-············-··················-·············-···········-············-············-·············-
+···································································80.0%····················70.0%······················
+·····················Spark·limit···································75.0%·······in·59·min····90.0%········in·6·days·····
+`,
+  );
+});
+
+test("narrow terminals get a block per account", () => {
+  expect(fullStatus(STATUS, 80, NOW)).toBe(`* alice @ edge-a pinned
+  alice@example.com
+  daily 80.0% (in 3 hours)  weekly 70.0% (in 4 days)  score 0.760
+
+> bob @ edge-b
+  daily - (-)  weekly - (-)  score 0.300
+  status cooldown(5s)
+
+----
+daily 80.0%  weekly 70.0%
+Spark limit 75.0% (in 59 min)  90.0% (in 6 days)
+`);
+});
+
+test("status bars get one line", () => {
+  expect(shortStatus(STATUS)).toBe("lb=alice reason=usage-stay mode=usage_balanced\n");
+  expect(shortStatus(StatusAnswer.parse({ accounts: null }))).toBe("lb=none reason=none mode=none\n");
+});
+
+test("columns that say nothing are left out", () => {
+  const plain = { ...STATUS, accounts: [{ ...STATUS.accounts[0]!, pinned: false }], additional_limits: null };
+  expect(fullStatus(plain, undefined, NOW)).toBe(
+    `ACTIVE  PROXY   ALIAS  EMAIL              DAILY LEFT  DAILY RESET  WEEKLY LEFT  WEEKLY RESET  SCORE
+*       edge-a  alice  alice@example.com  80.0%       in 3 hours   70.0%        in 4 days     0.760
+-       -       -      -                  -           -            -            -             -
+                                          80.0%                    70.0%                      
+`,
+  );
+  expect(fullStatus({ ...STATUS, accounts: [] }, undefined, NOW)).toBe("no accounts\n");
+});

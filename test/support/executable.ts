@@ -1,0 +1,92 @@
+// The compiled executable as a user has it: copied away from the repository, run with a HOME of its own.
+
+import { chmodSync, copyFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { tempDirectory } from "./temp.ts";
+
+export interface Executable extends Disposable {
+  readonly path: string;
+  /** A directory for the test, holding `home` (HOME) and whatever it makes. */
+  readonly directory: string;
+  readonly root: string;
+  env(more?: Record<string, string>): Record<string, string>;
+  /** Runs it to its end. */
+  run(args: readonly string[], more?: Record<string, string>): Promise<Ran>;
+  /** Starts it and resolves when its first line of output is there. */
+  start(args: readonly string[], more?: Record<string, string>): Promise<Running>;
+}
+
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface Running extends AsyncDisposable {
+  readonly pid: number;
+  readonly firstLine: string;
+  stop(): Promise<Ran>;
+}
+
+/** From `CODEXLB_TEST_BINARY`, which the Makefile sets. */
+export function executable(): Executable {
+  const source = process.env.CODEXLB_TEST_BINARY;
+  if (source === undefined) throw new Error("CODEXLB_TEST_BINARY is not set: run this through make");
+  const temp = tempDirectory();
+  const path = join(temp.path, "codexlb");
+  copyFileSync(source, path);
+  chmodSync(path, 0o755);
+  mkdirSync(join(temp.path, "home"));
+  const root = join(temp.path, "root");
+  const env = (more: Record<string, string> = {}) => ({
+    PATH: process.env.PATH ?? "",
+    HOME: join(temp.path, "home"),
+    CODEXLB_ROOT: root,
+    ...more,
+  });
+  const spawn = (args: readonly string[], more?: Record<string, string>) =>
+    Bun.spawn([path, ...args], {
+      cwd: temp.path,
+      env: env(more),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  return {
+    path,
+    directory: temp.path,
+    root,
+    env,
+    run: async (args, more) => {
+      const child = spawn(args, more);
+      const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+      return { code, out, err };
+    },
+    start: async (args, more) => {
+      const child = spawn(args, more);
+      const stderr = child.stderr.text();
+      const reader = child.stdout.getReader();
+      const decoder = new TextDecoder();
+      let out = "";
+      while (!out.includes("\n")) {
+        const { done, value } = await reader.read();
+        if (done) throw new Error(`codexlb ${args.join(" ")} ended: ${await stderr}`);
+        out += decoder.decode(value, { stream: true });
+      }
+      const stop = async (): Promise<Ran> => {
+        child.kill("SIGTERM");
+        const code = await child.exited;
+        return { code, out, err: await stderr };
+      };
+      return {
+        pid: child.pid,
+        firstLine: out.split("\n")[0] ?? "",
+        stop,
+        [Symbol.asyncDispose]: async () => {
+          if (child.exitCode === null) await stop();
+        },
+      };
+    },
+    [Symbol.dispose]: () => temp[Symbol.dispose](),
+  };
+}

@@ -1,0 +1,128 @@
+// A proxy with enrolled accounts in front of a backend, all in this process, on any free port.
+
+import { join } from "node:path";
+import { type Daemon, startDaemon } from "../../src/daemon.ts";
+import { type Clock, type Deps, systemDeps } from "../../src/deps.ts";
+import type { MockAccountOptions } from "../../src/mock/accounts.ts";
+import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../../src/state/atomic-file.ts";
+import { type Layout, layoutOf } from "../../src/state/layout.ts";
+import { tempDirectory } from "./temp.ts";
+
+export interface TestPoolOptions {
+  readonly accounts: readonly (MockAccountOptions & { readonly expiresInSeconds?: number })[];
+  /** Text of config.toml. Default: the `sticky` policy, so that the first account serves whatever was polled when. */
+  readonly config?: string;
+  /** A backend of the test's own in place of the simulated one; tokens still come from the simulated one. */
+  readonly upstream?: string;
+  readonly clock?: Clock;
+  /** Called before the proxy starts, with the root prepared. */
+  readonly prepare?: (layout: Layout, mock: MockBackend) => void;
+}
+
+export interface TestPool extends AsyncDisposable {
+  readonly mock: MockBackend;
+  readonly daemon: Daemon;
+  readonly url: string;
+  readonly layout: Layout;
+  readonly warnings: string[];
+  status(): Promise<StatusView>;
+  /** Events of the log so far, after flushing by stopping; use once at the end of a test. */
+  stopAndReadEvents(): Promise<LoggedEvent[]>;
+}
+
+export interface LoggedEvent {
+  readonly ts: string;
+  readonly event: string;
+  readonly fields?: Record<string, unknown>;
+}
+
+export interface StatusView {
+  readonly accounts: readonly {
+    readonly alias: string;
+    readonly healthy: boolean;
+    readonly enabled: boolean;
+    readonly active: boolean;
+    readonly pinned: boolean;
+    readonly cooldown_seconds: number;
+    readonly cooldown_reason?: string;
+    readonly disabled_reason?: string;
+    readonly daily_left_pct: number;
+    readonly weekly_left_pct: number;
+    readonly in_flight: number;
+    readonly last_used_at_ms: number;
+  }[];
+  readonly state: { readonly message_counter: number; readonly pinned_account_id?: string };
+}
+
+export async function startPool(options: TestPoolOptions): Promise<TestPool> {
+  const directory = tempDirectory();
+  const layout = layoutOf(join(directory.path, "r"));
+  const system = systemDeps();
+  const clock = options.clock ?? system.clock;
+  const mock = startMock({ accounts: options.accounts, clock });
+  const warnings: string[] = [];
+  const deps: Deps = {
+    ...system,
+    clock,
+    env: { HOME: directory.path, CODEXLB_TOKEN_URL: mock.tokenUrl },
+    log: { info: () => {}, warn: (message) => void warnings.push(message) },
+  };
+  for (const { alias, expiresInSeconds } of options.accounts)
+    enrol(layout, alias, mock.authFile(alias, expiresInSeconds));
+  makePrivateDirectory(layout.root);
+  writeFileAtomic(layout.config, options.config ?? '[policy]\nmode = "sticky"\n');
+  options.prepare?.(layout, mock);
+  const upstream = options.upstream ?? mock.baseUrl;
+  const daemon = await startDaemon(layout, { listen: "127.0.0.1:0", upstream }, deps);
+  let stopped = false;
+  const stop = async () => {
+    if (!stopped) await daemon.stop("test");
+    stopped = true;
+  };
+  return {
+    mock,
+    daemon,
+    url: daemon.url,
+    layout,
+    warnings,
+    status: async () => (await (await fetch(`${daemon.url}/status`)).json()) as StatusView,
+    stopAndReadEvents: async () => {
+      await stop();
+      const lines = (readTextIfPresent(layout.events) ?? "").split("\n").filter((line) => line !== "");
+      return lines.map((line) => JSON.parse(line) as LoggedEvent);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await stop();
+      await mock.stop();
+      directory[Symbol.dispose]();
+    },
+  };
+}
+
+/** Puts a login where the proxy looks for accounts. */
+export function enrol(layout: Layout, alias: string, auth: string): void {
+  const home = join(layout.accounts, alias);
+  makePrivateDirectory(home);
+  writeFileAtomic(join(home, "auth.json"), auth);
+}
+
+/** The usage-limit error as the backend words it. */
+export function limitBody(resetsAtSeconds: number): Record<string, unknown> {
+  return {
+    type: "usage_limit_reached",
+    message: "The usage limit has been reached",
+    plan_type: "pro",
+    resets_at: resetsAtSeconds,
+    resets_in_seconds: 60,
+  };
+}
+
+/** Resolves when `check` holds; rejects after five seconds with `what`. For effects that have no promise of their own. */
+export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 5_000;
+  while (!(await check())) {
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
