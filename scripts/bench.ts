@@ -1,0 +1,156 @@
+// Measures the compiled proxy against the simulated backend directly: requests per second, CPU seconds of the
+// proxy per 10,000 requests, and the latency it adds. Direct and proxied rounds alternate, so that whatever else
+// the machine does hits both. Linux only (CPU time is read from /proc).
+
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createSocketClient, createSseClient } from "../src/mock/client.ts";
+import { executable } from "../test/support/executable.ts";
+
+const ROUNDS = 5;
+const CLOCK_TICKS_PER_SECOND = 100;
+
+interface Load {
+  readonly name: string;
+  readonly requests: number;
+  readonly concurrency: number;
+  /** One request against `url`; `worker` keeps sessions apart. */
+  readonly once: (url: string, worker: number) => Promise<unknown>;
+}
+
+interface Round {
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly cpuPer10k: number;
+}
+
+using tool = executable();
+const logins = join(tool.directory, "logins");
+mkdirSync(logins);
+const mock = await tool.start([
+  "mock",
+  "--port",
+  "0",
+  "--accounts",
+  "alice:100000000,bob:100000000",
+  "--homes",
+  logins,
+]);
+const backend = /on (http:\S+)/.exec(mock.firstLine)?.[1] ?? "";
+const origin = new URL(backend).origin;
+for (const alias of ["alice", "bob"])
+  await tool.run(["account", "import", "--from", join(logins, alias), alias]);
+const proxy = await tool.start(["proxy", "--listen", "127.0.0.1:0", "--upstream", backend], {
+  CODEXLB_TOKEN_URL: `${origin}/oauth/token`,
+});
+const proxyUrl = /listening on (http:\S+)/.exec(proxy.firstLine)?.[1] ?? "";
+
+// Straight to the backend one needs an account's own credentials.
+const { tokens } = JSON.parse(readFileSync(join(logins, "alice", "auth.json"), "utf8"));
+const credentials = {
+  authorization: `Bearer ${tokens.access_token}`,
+  "chatgpt-account-id": tokens.account_id,
+};
+const sockets = new Map<string, ReturnType<typeof createSocketClient>>();
+
+const LOADS: readonly Load[] = [
+  {
+    name: "GET models (small JSON)",
+    requests: 10_000,
+    concurrency: 32,
+    once: async (url) =>
+      (await fetch(`${url}/backend-api/codex/models`, { headers: credentials })).arrayBuffer(),
+  },
+  {
+    name: "turn over SSE (11 events)",
+    requests: 4_000,
+    concurrency: 32,
+    once: (url, worker) => createSseClient(url, `w${worker}`, credentials).turn("hello"),
+  },
+  {
+    name: "turn over an open WebSocket (13 messages)",
+    requests: 4_000,
+    concurrency: 32,
+    once: (url, worker) => {
+      const key = `${url} ${worker}`;
+      const client = sockets.get(key) ?? createSocketClient(url, `w${worker}`, credentials);
+      sockets.set(key, client);
+      return client.turn("hello");
+    },
+  },
+];
+
+for (const load of LOADS) {
+  const rounds: { direct: Round; proxied: Round }[] = [];
+  await run(load, origin, 500);
+  await run(load, proxyUrl, 500);
+  for (let round = 0; round < ROUNDS; round++)
+    rounds.push({
+      direct: await run(load, origin, load.requests),
+      proxied: await run(load, proxyUrl, load.requests),
+    });
+  const middle = (side: "direct" | "proxied", key: keyof Round) =>
+    median(rounds.map((round) => round[side][key]));
+  console.log(`${load.name}, ${load.concurrency} at a time, median of ${ROUNDS} rounds of ${load.requests}`);
+  console.log(
+    `  direct   ${middle("direct", "perSecond").toFixed(0)}/s  p50 ${middle("direct", "p50Ms").toFixed(2)} ms  p99 ${middle("direct", "p99Ms").toFixed(2)} ms`,
+  );
+  console.log(
+    `  proxied  ${middle("proxied", "perSecond").toFixed(0)}/s  p50 ${middle("proxied", "p50Ms").toFixed(2)} ms  p99 ${middle("proxied", "p99Ms").toFixed(2)} ms  CPU of the proxy per 10,000: ${middle("proxied", "cpuPer10k").toFixed(2)} s`,
+  );
+}
+const alone: Load = { ...LOADS[0]!, name: "alone", concurrency: 1, requests: 2_000 };
+const direct = median(await repeat(async () => (await run(alone, origin, alone.requests)).p50Ms));
+const proxied = median(await repeat(async () => (await run(alone, proxyUrl, alone.requests)).p50Ms));
+console.log(
+  `latency added to one request at a time: p50 ${(proxied - direct).toFixed(2)} ms (${direct.toFixed(2)} -> ${proxied.toFixed(2)})`,
+);
+console.log(`memory of the proxy afterwards: ${residentMiB(proxy.pid).toFixed(0)} MiB`);
+for (const client of sockets.values()) client.close();
+await proxy.stop();
+await mock.stop();
+
+async function run(load: Load, url: string, requests: number): Promise<Round> {
+  const latencies: number[] = [];
+  const cpuBefore = cpuSeconds(proxy.pid);
+  const startedMs = performance.now();
+  let left = requests;
+  const worker = async (_: unknown, index: number) => {
+    while (left-- > 0) {
+      const beganMs = performance.now();
+      await load.once(url, index);
+      latencies.push(performance.now() - beganMs);
+    }
+  };
+  await Promise.all(Array.from({ length: load.concurrency }, worker));
+  const seconds = (performance.now() - startedMs) / 1000;
+  latencies.sort((a, b) => a - b);
+  const at = (share: number) =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
+  return {
+    perSecond: requests / seconds,
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    cpuPer10k: ((cpuSeconds(proxy.pid) - cpuBefore) / requests) * 10_000,
+  };
+}
+
+async function repeat(measure: () => Promise<number>): Promise<number[]> {
+  const figures: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) figures.push(await measure());
+  return figures;
+}
+
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
+}
+
+function residentMiB(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}

@@ -1,0 +1,126 @@
+// The compiled file alone: copied away, without the repository, without node_modules.
+
+import { describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { createSseClient } from "../../src/mock/client.ts";
+import { executable } from "../support/executable.ts";
+
+describe("the executable", () => {
+  test("says its version, its commit and its Bun", async () => {
+    using tool = executable();
+    for (const flag of ["--version", "-v", "version"])
+      expect((await tool.run([flag])).out).toMatch(
+        /^codexlb \d+\.\d+\.\d+ \([0-9a-f]{12}(?:-dirty)?, bun 1\.4\.5\)\n$/,
+      );
+  });
+
+  test("holds every command", async () => {
+    using tool = executable();
+    for (const command of ["proxy", "account", "run", "status", "mock", "demo"]) {
+      const ran = await tool.run([command, "help"]);
+      expect(ran.code).toBe(0);
+      expect(ran.out).toContain(`codexlb ${command}`);
+    }
+  });
+
+  test("shows its main job", async () => {
+    using tool = executable();
+    const ran = await tool.run(["demo"]);
+    expect(ran.err).toBe("");
+    expect(ran.code).toBe(0);
+    expect(ran.out.match(/Hello from \w+/g)).toEqual([
+      "Hello from alice",
+      "Hello from alice",
+      "Hello from bob",
+      "Hello from bob",
+      "Hello from bob",
+      "Hello from carol",
+    ]);
+    // It leaves nothing behind.
+    expect(readdirSync(tool.directory).sort()).toEqual(["codexlb", "home"]);
+    expect(readdirSync(join(tool.directory, "home"))).toEqual([]);
+  });
+
+  test("proxies, keeps its state private, ends on SIGTERM with everything written, and knows it the next time", async () => {
+    using tool = executable();
+    await using mock = await tool.start([
+      "mock",
+      "--port",
+      "0",
+      "--accounts",
+      "alice:5,bob:5",
+      "--homes",
+      join(tool.directory, "logins"),
+    ]);
+    const upstream = /on (http:\S+)/.exec(mock.firstLine)?.[1] ?? "";
+    const token = { CODEXLB_TOKEN_URL: `${new URL(upstream).origin}/oauth/token` };
+    for (const alias of ["alice", "bob"])
+      expect(
+        (await tool.run(["account", "import", "--from", join(tool.directory, "logins", alias), alias])).code,
+      ).toBe(0);
+    const first = await tool.start(["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream], token);
+    const url = /listening on (http:\S+)/.exec(first.firstLine)?.[1] ?? "";
+    expect(await createSseClient(url, "s").turn("hello")).toMatch(/^Hello from (?:alice|bob)$/);
+    expect((await tool.run(["account", "pin", "bob"])).out).toBe("pinned account bob\n");
+    for (const [name, mode] of [
+      ["", 0o700],
+      ["store.json", 0o600],
+      ["config.toml", 0o600],
+      ["admin.sock", 0o600],
+      ["signing.key", 0o600],
+      ["accounts/alice", 0o700],
+      ["accounts/alice/auth.json", 0o600],
+      ["logs/proxy.current.jsonl", 0o600],
+    ] as const)
+      expect([name, statSync(join(tool.root, name)).mode & 0o777]).toEqual([name, mode]);
+    expect((await first.stop()).code).toBe(0);
+    expect(existsSync(join(tool.root, "admin.sock"))).toBe(false);
+    const store = JSON.parse(readFileSync(join(tool.root, "store.json"), "utf8"));
+    expect(store.state).toMatchObject({ message_counter: 1, pinned_account_id: "openai:bob" });
+    await using second = await tool.start(
+      ["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream],
+      token,
+    );
+    const again = /listening on (http:\S+)/.exec(second.firstLine)?.[1] ?? "";
+    expect(await createSseClient(again, "s2").turn("hello")).toBe("Hello from bob");
+    const log = readFileSync(join(tool.root, "logs/proxy.current.jsonl"), "utf8");
+    for (const secret of ["mock-refresh", "eyJ", "example.com", "hello"]) expect(log).not.toContain(secret);
+    const events = log
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).event);
+    for (const event of [
+      "proxy.started",
+      "request.received",
+      "request.account_selected",
+      "request.completed",
+      "quota.refreshed",
+      "proxy.stopping",
+    ])
+      expect(events).toContain(event);
+  });
+
+  test("is not steered by files that lie in the directory it is started in", async () => {
+    using tool = executable();
+    await Bun.write(join(tool.directory, ".env"), "CODEXLB_ROOT=/nowhere/at/all\n");
+    await Bun.write(join(tool.directory, "bunfig.toml"), 'preload = ["./evil.ts"]\n');
+    const ran = await tool.run(["account", "list"]);
+    expect(ran).toEqual({ code: 0, out: "no accounts\n", err: "" });
+  });
+
+  test("takes a killed proxy's place at once", async () => {
+    using tool = executable();
+    const child = Bun.spawn([tool.path, "proxy", "--listen", "127.0.0.1:0"], {
+      env: tool.env(),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "ignore",
+    });
+    await child.stdout.getReader().read();
+    child.kill("SIGKILL");
+    await child.exited;
+    await using next = await tool.start(["proxy", "--listen", "127.0.0.1:0"]);
+    expect(next.firstLine).toContain("listening on");
+  });
+});

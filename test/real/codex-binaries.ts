@@ -1,0 +1,34 @@
+// Real Codex binaries, from the npm registry, kept outside of the tree.
+
+import { existsSync, mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Today's Codex, and one from before WebSocket and `openai_base_url`. */
+export const CODEX_VERSIONS = { today: "0.169.0", old: "0.107.0" } as const;
+
+const CACHE = process.env.CODEXLB_TEST_CACHE ?? join(tmpdir(), "codexlb-test-cache");
+
+/** The path of the `codex` of `version`, fetched when it is not there yet. */
+export async function codexBinary(version: string): Promise<string> {
+  const directory = join(CACHE, `codex-${version}`);
+  const binary = join(directory, "node_modules", ".bin", "codex");
+  if (existsSync(binary)) return binary;
+  mkdirSync(directory, { recursive: true });
+  const install = Bun.spawn(
+    [
+      "npm",
+      "install",
+      "--prefix",
+      directory,
+      "--ignore-scripts",
+      "--no-audit",
+      "--no-fund",
+      `@openai/codex@${version}`,
+    ],
+    { stdin: "ignore", stdout: "ignore", stderr: "pipe" },
+  );
+  const [code, error] = await Promise.all([install.exited, install.stderr.text()]);
+  if (code !== 0) throw new Error(`fetching @openai/codex@${version}: ${error}`);
+  return binary;
+}

@@ -1,0 +1,294 @@
+// Real Codex through the compiled executable and `codexlb run`, against the simulated backend with two accounts.
+// Every run has a recording HTTPS proxy in its environment: what goes past codexlb is seen there.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemDeps } from "../../src/deps.ts";
+import type { MockAccountOptions } from "../../src/mock/accounts.ts";
+import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import type { FaultInput } from "../../src/mock/faults.ts";
+import { type Executable, executable, type Running } from "../support/executable.ts";
+import { limitBody } from "../support/pool.ts";
+import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { type Recorder, startRecorder } from "./recorder.ts";
+
+const RESET_S = Math.floor(Date.now() / 1000) + 3_600;
+const CREATED = {
+  type: "response.created",
+  response: { id: "resp_early", status: "in_progress", output: [] },
+};
+const LIMIT_EVENT = { type: "error", status: 429, error: limitBody(RESET_S) };
+const LIMIT_ANSWER = { status: 429, body: { error: limitBody(RESET_S) } };
+/** The backend refuses WebSocket, as Codex knows it: it uses server-sent events at once. */
+const NO_WEBSOCKET: FaultInput = { on: "upgrade", answer: { status: 426 } };
+const BYPASS = ["--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"];
+
+let today = "";
+let old = "";
+let recorder: Recorder;
+
+beforeAll(async () => {
+  today = await codexBinary(CODEX_VERSIONS.today);
+  old = await codexBinary(CODEX_VERSIONS.old);
+  recorder = await startRecorder();
+}, 300_000);
+
+afterAll(() => recorder[Symbol.asyncDispose]());
+
+describe("today's Codex over WebSocket", () => {
+  test("completes a turn with a tool call on one account", async () => {
+    await using setup = await start();
+    const ran = await setup.codex(today, "please use TOOL");
+    expectTurn(ran, "alice");
+    expect(ran.out).toContain('"aggregated_output":"tool-ran\\n","exit_code":0');
+    expect(setup.points("message").length).toBeGreaterThanOrEqual(3);
+    expect(setup.points("sse")).toEqual([]);
+  });
+
+  test("completes it on the other account when the first one's limit comes as the first event", async () => {
+    await using setup = await start();
+    setup.mock.faults.add({ on: "message", account: "alice", events: [LIMIT_EVENT] });
+    expectTurn(await setup.codex(today, "please use TOOL"), "bob");
+    expect(setup.points("message")).toContain("alice");
+  });
+
+  test("completes it when the limit comes after response.created, in the middle of a tool round", async () => {
+    await using setup = await start();
+    setup.mock.faults.add({ on: "message", account: "alice", skip: 1, events: [CREATED, LIMIT_EVENT] });
+    const ran = await setup.codex(today, "please use TOOL");
+    expectTurn(ran, "bob");
+    expect(ran.out.match(/"aggregated_output":"tool-ran\\n"/g)?.length).toBe(1);
+  });
+
+  test("completes it when the handshake is refused with a limit", async () => {
+    await using setup = await start();
+    setup.mock.faults.add({ on: "upgrade", account: "alice", answer: LIMIT_ANSWER });
+    expectTurn(await setup.codex(today, "please use TOOL"), "bob");
+  });
+
+  test("prints its own usage-limit message, and stops, when every account is used up", async () => {
+    await using setup = await start();
+    setup.mock.faults.add({ on: "upgrade", answer: LIMIT_ANSWER });
+    const ran = await setup.codex(today, "hello");
+    expect(ran.code).not.toBe(0);
+    expect(ran.out).toContain("hit your usage limit");
+    expect(setup.points("upgrade").length).toBe(2);
+  });
+
+  test("prints the same when the last account is used up in the middle of a session", async () => {
+    await using setup = await start([{ alias: "alice" }]);
+    setup.mock.faults.add({ on: "message", skip: 1, events: [LIMIT_EVENT] });
+    const ran = await setup.codex(today, "please use TOOL");
+    expect(ran.code).not.toBe(0);
+    expect(ran.out).toContain("hit your usage limit");
+  });
+});
+
+describe("today's Codex over server-sent events", () => {
+  test("completes a turn with a tool call", async () => {
+    await using setup = await start();
+    setup.mock.faults.add(NO_WEBSOCKET);
+    const ran = await setup.codex(today, "please use TOOL");
+    expectTurn(ran, "alice");
+    expect(ran.out).toContain('"aggregated_output":"tool-ran\\n","exit_code":0');
+    expect(setup.points("sse")).toEqual(["alice", "alice"]);
+    const encodings = setup.mock.requests
+      .filter((one) => one.point === "sse")
+      .map((one) => one.headers["content-encoding"]);
+    expect(encodings).toEqual(["zstd", "zstd"]);
+  });
+
+  test("completes it on the other account when the first one answers 429", async () => {
+    await using setup = await start();
+    setup.mock.faults.add(NO_WEBSOCKET, { on: "sse", account: "alice", answer: LIMIT_ANSWER });
+    expectTurn(await setup.codex(today, "please use TOOL"), "bob");
+    expect(setup.points("sse")).toEqual(["alice", "bob", "bob"]);
+  });
+
+  test("completes it when the limit is the first event of a 200 stream, in the middle of a tool round", async () => {
+    await using setup = await start();
+    setup.mock.faults.add(NO_WEBSOCKET, { on: "sse", account: "alice", skip: 1, events: [LIMIT_EVENT] });
+    expectTurn(await setup.codex(today, "please use TOOL"), "bob");
+  });
+});
+
+describe("credentials", () => {
+  for (const transport of ["WebSocket", "server-sent events"])
+    describe(`over ${transport}`, () => {
+      const faults = transport === "WebSocket" ? [] : [NO_WEBSOCKET];
+
+      test("that ran out are renewed, and the turn completes on their account", async () => {
+        await using setup = await start([{ alias: "alice", expiresInSeconds: -60 }, { alias: "bob" }]);
+        setup.mock.faults.add(...faults);
+        expectTurn(await setup.codex(today, "please use TOOL"), "alice");
+        expect(setup.points("token")).toEqual(["alice"]);
+      });
+
+      test("that are dead cost only their account", async () => {
+        await using setup = await start([{ alias: "alice" }, { alias: "bob" }]);
+        setup.mock.accounts.revoke(setup.mock.accounts.byAlias("alice"));
+        setup.mock.faults.add(...faults);
+        expectTurn(await setup.codex(today, "please use TOOL"), "bob");
+      });
+    });
+});
+
+describe("a session", () => {
+  test("that is resumed goes on with the account that served it", async () => {
+    await using setup = await start([{ alias: "alice" }, { alias: "bob" }], "round_robin");
+    const owners = new Map<string, string>();
+    for (const prompt of ["first", "second", "third"]) {
+      const ran = await setup.codex(today, prompt);
+      expect(ran.code).toBe(0);
+      owners.set(threadOf(ran), servedBy(ran));
+    }
+    expect(new Set(owners.values()).size).toBe(2);
+    for (const [thread, owner] of owners) {
+      const ran = await setup.codexArgs(today, ["exec", "resume", ...BYPASS, thread, "go on"]);
+      expectTurn(ran, owner);
+      expect(threadOf(ran)).toBe(thread);
+    }
+  }, 120_000);
+});
+
+describe("an old Codex", () => {
+  test("completes a turn with a tool call", async () => {
+    await using setup = await start();
+    const ran = await setup.codex(old, "please use TOOL");
+    expectTurn(ran, "alice");
+    expect(ran.out).toContain("tool-ran");
+    expect(setup.points("sse")).toEqual(["alice", "alice"]);
+  });
+
+  test("completes it on the other account when the first one answers 429", async () => {
+    await using setup = await start();
+    setup.mock.faults.add({ on: "sse", account: "alice", answer: LIMIT_ANSWER });
+    expectTurn(await setup.codex(old, "please use TOOL"), "bob");
+  });
+});
+
+describe("nothing goes past the proxy:", () => {
+  /** Where Responses, models, usage and account requests of Codex would go. */
+  const BACKENDS = /(?:^|\.)(?:chatgpt\.com|openai\.com):443$/;
+  /** Metrics, which no base URL moves; they carry no account and no content of a turn. */
+  const METRICS = "ab.chatgpt.com:443";
+
+  test("the recorder would have seen it", async () => {
+    await using setup = await start();
+    await using own = await startRecorder();
+    // Both base URLs with one origin: today's Codex then sends its turns to chatgpt.com, whatever they say.
+    const origin = setup.url;
+    const same = [
+      "-c",
+      `openai_base_url="${origin}/backend-api/codex"`,
+      "-c",
+      `chatgpt_base_url="${origin}/backend-api/"`,
+    ];
+    // The home that `run` prepared, used without `run`.
+    expect((await setup.codex(today, "hello")).code).toBe(0);
+    const child = Bun.spawn([today, ...same, "exec", ...BYPASS, "hello"], {
+      cwd: setup.work,
+      env: { ...setup.tool.env(), CODEX_HOME: join(setup.tool.root, "runtime"), HTTPS_PROXY: own.url },
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    // It would retry for ever: the first sight is enough.
+    await Promise.race([own.sees("chatgpt.com:443"), child.exited]);
+    child.kill();
+    await child.exited;
+    expect(own.hosts).toContain("chatgpt.com:443");
+  }, 120_000);
+
+  test("in all the runs above it saw no backend", () => {
+    const backends = recorder.hosts.filter((host) => BACKENDS.test(host) && host !== METRICS);
+    expect(backends).toEqual([]);
+  });
+});
+
+// --- set-up
+
+interface Setup extends AsyncDisposable {
+  readonly mock: MockBackend;
+  readonly tool: Executable;
+  readonly url: string;
+  readonly work: string;
+  codex(binary: string, prompt: string): Promise<Ended>;
+  codexArgs(binary: string, args: readonly string[]): Promise<Ended>;
+  /** The accounts of the requests of one kind, in order. */
+  points(point: string): (string | undefined)[];
+}
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function start(
+  accounts: readonly (MockAccountOptions & { readonly expiresInSeconds?: number })[] = [
+    { alias: "alice" },
+    { alias: "bob" },
+  ],
+  policy = "sticky",
+): Promise<Setup> {
+  const tool = executable();
+  const mock = startMock({ accounts, clock: systemDeps().clock });
+  const work = join(tool.directory, "work");
+  mkdirSync(work);
+  for (const { alias, expiresInSeconds } of accounts) {
+    const home = join(tool.directory, "logins", alias);
+    mkdirSync(home, { recursive: true });
+    writeFileSync(join(home, "auth.json"), mock.authFile(alias, expiresInSeconds));
+    const { code, err } = await tool.run(["account", "import", "--from", home, alias]);
+    if (code !== 0) throw new Error(err);
+  }
+  writeFileSync(join(tool.root, "config.toml"), `[policy]\nmode = "${policy}"\n`);
+  const proxy: Running = await tool.start(["proxy", "--listen", "127.0.0.1:0", "--upstream", mock.baseUrl], {
+    CODEXLB_TOKEN_URL: mock.tokenUrl,
+  });
+  const url = /listening on (\S+)/.exec(proxy.firstLine)?.[1] ?? "";
+  const codexArgs = async (binary: string, args: readonly string[]): Promise<Ended> => {
+    const child = Bun.spawn([tool.path, "run", "--proxy-url", url, "--codex-bin", binary, ...args], {
+      cwd: work,
+      env: tool.env({ SHELL: "/bin/sh", HTTPS_PROXY: recorder.url }),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+    return { code, out, err };
+  };
+  return {
+    mock,
+    tool,
+    url,
+    work,
+    codex: (binary, prompt) => codexArgs(binary, ["exec", ...BYPASS, prompt]),
+    codexArgs,
+    points: (point) => mock.requests.filter((one) => one.point === point).map((one) => one.account),
+    [Symbol.asyncDispose]: async () => {
+      await proxy.stop();
+      await mock.stop();
+      tool[Symbol.dispose]();
+    },
+  };
+}
+
+/** The turn completed on `account`, and Codex showed no error and no retry. */
+function expectTurn(ran: Ended, account: string): void {
+  if (ran.code !== 0) throw new Error(`codex ended with ${ran.code}:\n${ran.out}\n${ran.err}`);
+  expect(ran.out).toContain(`"text":"Hello from ${account}"`);
+  expect(ran.out).toContain('"type":"turn.completed"');
+  expect(ran.out).not.toContain('"type":"error"');
+  expect(ran.out + ran.err).not.toMatch(/Reconnecting|Falling back|stream disconnected|usage limit/i);
+}
+
+function threadOf({ out }: Ended): string {
+  return /"thread_id":"([^"]+)"/.exec(out)?.[1] ?? "no thread";
+}
+
+function servedBy({ out }: Ended): string {
+  return /Hello from (\w+)/.exec(out)?.[1] ?? "nobody";
+}

@@ -1,0 +1,42 @@
+// An HTTPS proxy that lets nobody out and writes down who wanted to go where.
+
+import { createServer } from "node:net";
+
+export interface Recorder extends AsyncDisposable {
+  readonly url: string;
+  /** `host:port` of every CONNECT. */
+  readonly hosts: string[];
+  /** Resolves when somebody has wanted to go to `host`. */
+  sees(host: string): Promise<void>;
+}
+
+export async function startRecorder(): Promise<Recorder> {
+  const hosts: string[] = [];
+  const waiting = new Map<string, () => void>();
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", (data) => {
+      const line = data.toString("latin1").split("\r\n")[0] ?? "";
+      const host = line.split(" ")[1] ?? line;
+      hosts.push(host);
+      waiting.get(host)?.();
+      socket.end("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
+    });
+  });
+  const port = await new Promise<number>((resolve) =>
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : 0);
+    }),
+  );
+  return {
+    url: `http://127.0.0.1:${port}`,
+    hosts,
+    sees: (host) =>
+      new Promise((resolve) => {
+        if (hosts.includes(host)) resolve();
+        else waiting.set(host, resolve);
+      }),
+    [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
