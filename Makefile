@@ -1,0 +1,69 @@
+# codexlb. `make demo` and `make test` need only node 20, npm and the npm registry; everything they fetch stays in
+# .tools, node_modules and dist.
+
+BUN := .tools/bun
+BINARY := dist/codexlb
+SOURCES := $(shell find src scripts -type f) package.json bun.lock tsconfig.json
+export BUN_INSTALL_CACHE_DIR := $(CURDIR)/.tools/bun-cache
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+DESTDIR ?=
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(BINARY) ## Show the main job with simulated accounts: turns, a failover, the status table
+	$(BINARY) demo
+
+.PHONY: build
+build: $(BINARY) ## Build dist/codexlb
+
+.PHONY: test
+test: node_modules/.ready ## Run the whole suite
+	$(BUN) scripts/test.ts test/core test/state test/auth test/upstream test/proxy test/mock test/codex test/cli test/architecture
+
+.PHONY: check
+check: node_modules/.ready ## Types, lint and format, unused code
+	$(BUN) run check:types
+	$(BUN) run check:lint
+	$(BUN) run check:unused
+
+.PHONY: smoke
+smoke: $(BINARY) ## Use the executable alone, away from the repository
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/e2e
+
+.PHONY: test-real
+test-real: $(BINARY) ## Run real Codex binaries (from npm) through the executable
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/real
+
+.PHONY: bench
+bench: $(BINARY) ## Measure the proxy against the simulated backend directly
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench.ts
+
+.PHONY: fmt
+fmt: node_modules/.ready ## Format the sources
+	$(BUN) run format
+
+.PHONY: install
+install: $(BINARY) ## Install to $(DESTDIR)$(BINDIR)
+	install -d "$(DESTDIR)$(BINDIR)"
+	install -m 755 $(BINARY) "$(DESTDIR)$(BINDIR)/codexlb"
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf dist
+
+$(BINARY): node_modules/.ready $(SOURCES)
+	$(BUN) scripts/compile.ts --out $(BINARY)
+
+# No package may run a script of its own while it is installed.
+node_modules/.ready: .tools/.ready package.json bun.lock
+	$(BUN) install --frozen-lockfile --ignore-scripts
+	@touch $@
+
+.tools/.ready: scripts/get-bun.mjs scripts/bun-runtime.mjs scripts/bun-runtimes.json
+	node scripts/get-bun.mjs
+	@touch $@
