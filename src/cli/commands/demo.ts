@@ -1,13 +1,14 @@
 // `codexlb demo`: the main job before your eyes, with simulated accounts: this program's own mock, proxy, account
 // and status commands as separate processes in a temporary directory, and a small client in the place of Codex.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defineCommand } from "citty";
 import { createConsola } from "consola";
 import { CodexlbError } from "../../errors.ts";
 import { createSocketClient, createSseClient, type TurnClient } from "../../mock/client.ts";
+import type { FaultInput } from "../../mock/faults.ts";
 import { selfCommand } from "../self.ts";
 
 const say = createConsola({ stdout: process.stdout, stderr: process.stdout });
@@ -38,9 +39,13 @@ async function show(directory: string, children: Child[]): Promise<void> {
   const homes = join(directory, "homes");
   const env = { CODEXLB_ROOT: root, HOME: directory };
 
-  say.start("A simulated backend: alice has 2 turns left, bob 3, carol plenty");
+  say.start(
+    "A simulated backend with three accounts; alice and bob will meet their limits inside their third turn",
+  );
+  const faults = join(directory, "faults.json");
+  writeFileSync(faults, JSON.stringify([limitInTurn("sse", "alice"), limitInTurn("message", "bob")]));
   const mock = await startChild(
-    ["mock", "--port", "0", "--accounts", "alice:2,bob:3,carol:1000", "--homes", homes],
+    ["mock", "--port", "0", "--accounts", ACCOUNTS.join(","), "--homes", homes, "--faults", faults],
     env,
   );
   children.push(mock);
@@ -60,13 +65,11 @@ async function show(directory: string, children: Child[]): Promise<void> {
   process.stdout.write(`${proxy.firstLine}\n`);
   const url = /listening on (http:\/\/\S+)/.exec(proxy.firstLine)?.[1] ?? "";
 
-  say.start(
-    "One session over HTTP: alice serves it until her limit, then the next account, in the same turn",
-  );
+  say.start("One session over HTTP: the third turn begins on alice, meets her limit, and bob completes it");
   await command(["account", "pin", "alice"], env);
   await turns(createSseClient(url, "demo-http"), ["alice", "alice", "bob"]);
 
-  say.start("Another session over WebSocket, begun on bob");
+  say.start("Another one over WebSocket: the third turn begins on bob, and carol completes it");
   await command(["account", "pin", "bob"], env);
   const socket = createSocketClient(url, "demo-websocket");
   await turns(socket, ["bob", "bob", "carol"]);
@@ -75,8 +78,23 @@ async function show(directory: string, children: Child[]): Promise<void> {
   say.start("codexlb status");
   process.stdout.write(await command(["status", "--proxy-url", url], env));
   say.success(
-    "Six turns, two limits, no error. Start with your own: codexlb account import, codexlb proxy, codexlb run",
+    "Six turns, two limits, and the client saw no error. Start with your own: codexlb account import, codexlb proxy, codexlb run",
   );
+}
+
+/** The account's third turn begins well and then says that the limit is reached. */
+function limitInTurn(on: "sse" | "message", account: string): FaultInput {
+  const resetsAt = Math.floor(Date.now() / 1000) + 2 * 3_600;
+  const error = {
+    type: "usage_limit_reached",
+    message: "The usage limit has been reached",
+    resets_at: resetsAt,
+  };
+  const events = [
+    { type: "response.created", response: { id: "resp_limited" } },
+    { type: "error", status: 429, error },
+  ];
+  return { on, account, skip: 2, events };
 }
 
 async function turns(client: TurnClient, expected: readonly string[]): Promise<void> {
