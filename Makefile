@@ -23,13 +23,14 @@ build: $(BINARY) ## Build dist/codexlb
 
 .PHONY: test
 test: node_modules/.ready ## Run the whole suite
-	$(BUN) scripts/test.ts test/core test/state test/auth test/upstream test/proxy test/mock test/codex test/cli test/architecture
+	$(BUN) scripts/test.ts test/core test/state test/auth test/upstream test/proxy test/mock test/codex test/cli test/architecture.test.ts
 
 .PHONY: check
-check: node_modules/.ready ## Types, lint and format, unused code
+check: node_modules/.ready ## Types, lint and format, unused code, the direction of imports
 	$(BUN) run check:types
 	$(BUN) run check:lint
 	$(BUN) run check:unused
+	$(BUN) test ./test/architecture.test.ts
 
 .PHONY: smoke
 smoke: $(BINARY) ## Use the executable alone, away from the repository
