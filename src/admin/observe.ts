@@ -3,7 +3,8 @@
 
 import { Hono } from "hono";
 import { STUB_ACCOUNT_ID } from "../auth/stub.ts";
-import { statusDocument, usageBody } from "../core/status.ts";
+import { usageBody } from "../core/pooled.ts";
+import { statusDocument } from "../core/status.ts";
 import type { Deps } from "../deps.ts";
 import { type ProxyContext, usageNow } from "../proxy/context.ts";
 import { isAccountsCheckPath, isUsagePath } from "../upstream/paths.ts";

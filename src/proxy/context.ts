@@ -1,6 +1,6 @@
 // What forwarding and tunnelling need from the rest of the program.
 
-import { type PooledUsage, pooledUsage } from "../core/status.ts";
+import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
 import type { Deps } from "../deps.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Pool } from "../upstream/pool.ts";

@@ -1,8 +1,8 @@
 // What is edited in replies on their way down, so that Codex sees the pool and not the account that happened to
 // serve: rate-limit headers and events. What no pass wants stays byte for byte.
 
-import type { PooledLimit, PooledUsage, PooledWindow } from "../core/status.ts";
-import { MAIN_WINDOW_SECONDS, usedPercent } from "../core/status.ts";
+import type { PooledLimit, PooledUsage, PooledWindow } from "../core/pooled.ts";
+import { MAIN_WINDOW_SECONDS, usedPercent } from "../core/pooled.ts";
 
 /** Replaces one account's rate-limit headers by the pool's, in place. Replies without any are left alone. */
 export function poolHeaders(headers: Headers, usage: PooledUsage): void {

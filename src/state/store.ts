@@ -7,7 +7,8 @@ import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "./atomic-file.ts";
-import { decodeStore, encodeStore } from "./store-wire.ts";
+import { decodeStore } from "./store-decode.ts";
+import { encodeStore } from "./store-encode.ts";
 
 /** One account. The fields that change are replaced, never mutated in depth. */
 export interface AccountRecord {

@@ -3,8 +3,9 @@
 
 import { coolingLeftMs, type Health, type HealthEvent, healthAt } from "../core/health.ts";
 import { type Candidate, type Choice, choose, type PolicySettings, score } from "../core/policy.ts";
+import type { AccountFacts } from "../core/pooled.ts";
 import { exhausted, type QuotaEvidence, type QuotaView } from "../core/quota.ts";
-import type { AccountFacts, PoolFacts } from "../core/status.ts";
+import type { PoolFacts } from "../core/status.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import type { EventFields, EventLog } from "../state/events.ts";

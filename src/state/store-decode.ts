@@ -1,5 +1,5 @@
-// store.json as it stands on disk: the Go program's schema, so that either program opens the other's tree, plus
-// one object `codexlb` per account for what that schema cannot say. The Go program ignores and drops it.
+// Reads store.json: the Go program's schema, so that either program opens the other's tree, plus one object
+// `codexlb` per account for what that schema cannot say. The Go program ignores and drops it.
 
 import { z } from "zod";
 import { HEALTHY, type Health } from "../core/health.ts";
@@ -12,7 +12,8 @@ export type DecodedStore =
   | { readonly kind: "newer"; readonly version: number }
   | { readonly kind: "damaged"; readonly why: string };
 
-const VERSION = 1;
+/** The version of the schema; a newer one is not understood. */
+export const STORE_VERSION = 1;
 
 /** Reads store.json. `upstream` is the configured backend: accounts on it, or on the default, follow the setting. */
 export function decodeStore(text: string, upstream: string): DecodedStore {
@@ -23,7 +24,7 @@ export function decodeStore(text: string, upstream: string): DecodedStore {
     return { kind: "damaged", why: messageOf(error) };
   }
   const version = VersionOnly.safeParse(raw);
-  if (version.success && version.data.version > VERSION)
+  if (version.success && version.data.version > STORE_VERSION)
     return { kind: "newer", version: version.data.version };
   const parsed = StoreFile.safeParse(raw);
   if (!parsed.success) {
@@ -44,25 +45,6 @@ export function decodeStore(text: string, upstream: string): DecodedStore {
       lastRotationMs: state.last_rotation_at_ms,
     },
   };
-}
-
-export function encodeStore(state: StoreState, upstream: string, nowMs: number): string {
-  const file = {
-    version: VERSION,
-    updated_at: `${new Date(nowMs).toISOString().slice(0, 19)}Z`,
-    state: {
-      active_index: Math.max(
-        0,
-        state.accounts.findIndex((account) => account.id === state.activeId),
-      ),
-      message_counter: state.messageCounter,
-      last_rotation_at_ms: state.lastRotationMs,
-      ...(state.pinnedId === undefined ? {} : { pinned_account_id: state.pinnedId }),
-      codexlb: { active_id: state.activeId ?? null },
-    },
-    accounts: state.accounts.map((account) => encodeAccount(account, upstream)),
-  };
-  return `${JSON.stringify(file, undefined, 2)}\n`;
 }
 
 // --- internal ---
@@ -249,80 +231,4 @@ function ownQuota(own: z.output<typeof OwnAccountFile>): Quota {
     secondary: window(file.secondary),
   });
   return { planType: own.plan_type, main: limit(own.main), additional: own.additional.map(limit) };
-}
-
-function encodeAccount(account: AccountRecord, upstream: string): Record<string, unknown> {
-  const { health, quota } = account;
-  const cooling = health.kind === "cooling" ? health.untilMs : 0;
-  return {
-    id: account.id,
-    alias: account.alias,
-    home_dir: account.homeDir,
-    base_url: account.ownBaseUrl ?? upstream,
-    enabled: health.kind !== "disabled",
-    ...(health.kind === "disabled" ? { disabled_reason: health.reason } : {}),
-    cooldown_until_ms: cooling,
-    last_used_at_ms: account.lastUsedMs,
-    ...(account.lastSwitchReason === undefined ? {} : { last_switch_reason: account.lastSwitchReason }),
-    ...(account.chatgptAccountId === undefined ? {} : { chatgpt_account_id: account.chatgptAccountId }),
-    ...(account.email === undefined ? {} : { user_email: account.email }),
-    quota: encodeQuota(account),
-    codexlb: {
-      health,
-      user_id: account.chatgptUserId,
-      plan_type: quota.planType,
-      main: quota.main,
-      additional: quota.additional,
-    },
-  };
-}
-
-function encodeQuota({ quota, quotaSyncMs, quotaSyncMessages }: AccountRecord): Record<string, unknown> {
-  const daily = goWindow(quota.main.primary);
-  const weekly = goWindow(quota.main.secondary);
-  return {
-    daily_limit: daily.limit,
-    daily_used: daily.used,
-    daily_reset_at: daily.resetAt,
-    weekly_limit: weekly.limit,
-    weekly_used: weekly.used,
-    weekly_reset_at: weekly.resetAt,
-    ...(quota.additional.length === 0 ? {} : { additional_limits: quota.additional.map(encodeLimit) }),
-    last_sync_at: quotaSyncMs,
-    last_sync_message_counter: quotaSyncMessages,
-    source: quotaSyncMs === 0 ? "" : "openai_usage_api",
-  };
-}
-
-function encodeLimit(limit: LimitQuota): Record<string, unknown> {
-  const primary = goWindow(limit.primary);
-  const secondary = goWindow(limit.secondary);
-  return {
-    limit_id: limit.id,
-    ...(limit.name === undefined ? {} : { limit_name: limit.name }),
-    primary_limit: primary.limit,
-    primary_used: primary.used,
-    primary_reset_at: primary.resetAt,
-    primary_window_seconds: primary.seconds,
-    secondary_limit: secondary.limit,
-    secondary_used: secondary.used,
-    secondary_reset_at: secondary.resetAt,
-    secondary_window_seconds: secondary.seconds,
-  };
-}
-
-/** The Go program counts in whole percent of 100; an unknown window is limit 0. Its fields are integers. */
-function goWindow(window: QuotaWindow | undefined): {
-  limit: number;
-  used: number;
-  resetAt: number;
-  seconds: number;
-} {
-  if (window === undefined) return { limit: 0, used: 0, resetAt: 0, seconds: 0 };
-  return {
-    limit: 100,
-    used: Math.round(window.usedPercent),
-    resetAt: window.resetAtMs === undefined ? 0 : Math.floor(window.resetAtMs / 1000),
-    seconds: Math.round(window.windowSeconds ?? 0),
-  };
 }
