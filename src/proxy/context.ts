@@ -12,7 +12,7 @@ export interface ProxySettings {
 }
 
 export interface ProxyContext {
-  readonly deps: Pick<Deps, "clock" | "log">;
+  readonly deps: Pick<Deps, "clock" | "env" | "log">;
   readonly pool: Pool;
   readonly events: EventLog;
   readonly settings: () => ProxySettings;

@@ -8,6 +8,7 @@ import { attempt, type Job, type Outcome, type Ready, type Sent } from "./attemp
 import { type Incoming, type ProxyContext, usageNow } from "./context.ts";
 import { dial, type UpstreamSocket } from "./dial.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
+import { outboundProxy } from "./outbound-proxy.ts";
 import { TURN_STATE } from "./portable.ts";
 import { type Refusal, refusalFor, refusalResponse } from "./refusal.ts";
 
@@ -95,7 +96,8 @@ async function dialOnce(
   signal: AbortSignal,
 ): Promise<Sent<DialReply>> {
   if (tried.size > 1) ready.headers.delete(TURN_STATE);
-  const dialled = await dial(ready.url, ready.headers, signal, deps.clock);
+  const proxy = outboundProxy(ready.url, deps.env);
+  const dialled = await dial(ready.url, ready.headers, signal, deps.clock, proxy);
   const nowMs = deps.clock.now();
   switch (dialled.kind) {
     case "broken":

@@ -1,6 +1,6 @@
 // Opens a WebSocket to an upstream: an open socket, or the upstream's refusal as an honest HTTP answer.
 
-import WebSocket from "ws";
+import WebSocket, { type ClientOptions } from "ws";
 import type { Clock } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 
@@ -32,14 +32,23 @@ export const MESSAGE_LIMIT_BYTES = 128 * 1024 * 1024;
 /** A refusal's body beyond this is cut off. */
 const REFUSAL_LIMIT_CHARS = 1024 * 1024;
 
-export function dial(url: string, headers: Headers, signal: AbortSignal, clock: Clock): Promise<Dialled> {
+/** `proxy`: the HTTP proxy to go through, if any. */
+export function dial(
+  url: string,
+  headers: Headers,
+  signal: AbortSignal,
+  clock: Clock,
+  proxy: string | undefined,
+): Promise<Dialled> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve({ kind: "aborted" });
-    const socket = new WebSocket(url.replace(/^http/, "ws"), {
+    const options: ClientOptions & { proxy?: string } = {
       headers: Object.fromEntries(headers),
       maxPayload: MESSAGE_LIMIT_BYTES,
       followRedirects: false,
-    });
+      ...(proxy === undefined ? {} : { proxy }), // Bun's own option
+    };
+    const socket = new WebSocket(url.replace(/^http/, "ws"), options);
     let decided = false;
     let replyHeaders = new Headers();
     const decide = (dialled: Dialled) => {

@@ -1,0 +1,32 @@
+import { describe, expect, test } from "bun:test";
+import { outboundProxy } from "../../src/proxy/outbound-proxy.ts";
+
+const P = "http://proxy.corp:3128";
+const URL_ = "wss://chatgpt.com/backend-api/codex/responses";
+
+describe("the proxy on the way to the backend", () => {
+  const TABLE: [string, string, Record<string, string>, string | undefined][] = [
+    ["none by default", URL_, {}, undefined],
+    ["HTTPS_PROXY for wss", URL_, { HTTPS_PROXY: P }, P],
+    ["in lower case, which wins", URL_, { HTTPS_PROXY: "http://x:1", https_proxy: P }, P],
+    ["without a scheme", URL_, { HTTPS_PROXY: "proxy.corp:3128" }, P],
+    ["HTTP_PROXY is not for wss", URL_, { HTTP_PROXY: P }, undefined],
+    ["HTTP_PROXY for ws", "ws://backend.lan/x", { HTTP_PROXY: P }, P],
+    ["never for this machine", "ws://127.0.0.1:9000/x", { HTTP_PROXY: P }, undefined],
+    ["NO_PROXY with the host", URL_, { HTTPS_PROXY: P, NO_PROXY: "a.example, chatgpt.com" }, undefined],
+    [
+      "NO_PROXY with the domain",
+      "wss://gov.chatgpt.com/x",
+      { HTTPS_PROXY: P, NO_PROXY: ".chatgpt.com" },
+      undefined,
+    ],
+    ["NO_PROXY with another host that ends alike", URL_, { HTTPS_PROXY: P, NO_PROXY: "gpt.com" }, P],
+    ["NO_PROXY with the port", URL_, { HTTPS_PROXY: P, NO_PROXY: "chatgpt.com:443" }, undefined],
+    ["NO_PROXY with another port", URL_, { HTTPS_PROXY: P, NO_PROXY: "chatgpt.com:80" }, P],
+    ["NO_PROXY for everything", URL_, { HTTPS_PROXY: P, no_proxy: "*" }, undefined],
+  ];
+  for (const [name, url, env, expected] of TABLE)
+    test(name, () => {
+      expect(outboundProxy(url, env)).toBe(expected as string);
+    });
+});
