@@ -59,7 +59,7 @@ describe("the executable", () => {
       expect(
         (await tool.run(["account", "import", "--from", join(tool.directory, "logins", alias), alias])).code,
       ).toBe(0);
-    const first = await tool.start(["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream], token);
+    await using first = await tool.start(["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream], token);
     const url = /listening on (http:\S+)/.exec(first.firstLine)?.[1] ?? "";
     expect(await createSseClient(url, "s").turn("hello")).toMatch(/^Hello from (?:alice|bob)$/);
     expect((await tool.run(["account", "pin", "bob"])).out).toBe("pinned account bob\n");
