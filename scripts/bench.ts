@@ -109,7 +109,54 @@ console.log(
 console.log(`memory of the proxy afterwards: ${residentMiB(proxy.pid).toFixed(0)} MiB`);
 for (const client of sockets.values()) client.close();
 await proxy.stop();
+await measureAbort();
 await mock.stop();
+
+/** How long it takes until a client's abort has ended the backend's request: a backend here, the proxy between. */
+async function measureAbort(): Promise<void> {
+  let started = () => {};
+  let ended = (_atMs: number) => {};
+  const silent = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    idleTimeout: 0,
+    fetch: (request) => {
+      if (!request.url.endsWith("/codex/responses")) return new Response(null, { status: 404 });
+      request.signal.addEventListener("abort", () => ended(performance.now()));
+      started();
+      return new Promise<Response>(() => {});
+    },
+  });
+  const upstream = `http://127.0.0.1:${silent.port}/backend-api`;
+  const between = await tool.start(["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream]);
+  const url = /listening on (http:\S+)/.exec(between.firstLine)?.[1] ?? "";
+  const delays: number[] = [];
+  for (let count = 0; count < 50; count++) {
+    const leaving = new AbortController();
+    const isStarted = new Promise<void>((resolve) => {
+      started = resolve;
+    });
+    const isEnded = new Promise<number>((resolve) => {
+      ended = resolve;
+    });
+    const request = fetch(`${url}/backend-api/codex/responses`, {
+      method: "POST",
+      body: "{}",
+      signal: leaving.signal,
+    });
+    const gone = request.catch(() => {});
+    await isStarted;
+    const leftMs = performance.now();
+    leaving.abort();
+    delays.push((await isEnded) - leftMs);
+    await gone;
+  }
+  console.log(
+    `a client's abort ends the backend's request after: median ${median(delays).toFixed(2)} ms, longest ${Math.max(...delays).toFixed(2)} ms`,
+  );
+  await between.stop();
+  await silent.stop(true);
+}
 
 async function run(load: Load, url: string, requests: number): Promise<Round> {
   const latencies: number[] = [];

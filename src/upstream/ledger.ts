@@ -36,6 +36,8 @@ export interface Ledger {
   learn(record: AccountRecord, evidence: QuotaEvidence): void;
   /** Applies a health event from outside of any use. */
   note(record: AccountRecord, event: HealthEvent): void;
+  /** Takes an account out of service, once, and says so to the operator and in the event log. */
+  disable(record: AccountRecord, reason: string, fields: EventFields): void;
 }
 
 /** How long a limit is believed that names no reset and whose account has no figures: then it is tried again. */
@@ -127,10 +129,11 @@ export function createLedger({
           served(record, use);
           break;
         case "limit": {
-          if (verdict.untilMs !== undefined)
-            record.quota = mergeQuota(record.quota, usedUpUntil(record.quota, verdict.untilMs, nowMs));
-          const known = verdict.untilMs ?? exhaustedUntilMs(record.quota, view());
-          const untilMs = known ?? nowMs + LIMIT_WITHOUT_RESET_MS;
+          // A reset that is over already cannot be the one that the refusal is about.
+          const told = verdict.untilMs !== undefined && verdict.untilMs > nowMs ? verdict.untilMs : undefined;
+          if (told !== undefined)
+            record.quota = mergeQuota(record.quota, usedUpUntil(record.quota, told, nowMs));
+          const untilMs = told ?? exhaustedUntilMs(record.quota, view()) ?? nowMs + LIMIT_WITHOUT_RESET_MS;
           cool(record, { cause: "limit", reason: "usage-limit", untilMs }, use.fields);
           break;
         }
@@ -157,6 +160,7 @@ export function createLedger({
       store.touch();
     },
     note,
+    disable,
   };
 }
 

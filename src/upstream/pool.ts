@@ -75,6 +75,8 @@ export interface Pool {
   view(): QuotaView;
   /** Applies `event` to an account's health, outside of any request. */
   note(accountId: string, event: HealthEvent): void;
+  /** Takes an account out of service, outside of any request. */
+  disable(accountId: string, reason: string): void;
   /** Merges figures told outside of any request. */
   learn(accountId: string, evidence: QuotaEvidence): void;
   upstreamOf(accountId: string): Upstream | undefined;
@@ -201,6 +203,10 @@ export function createPool(context: PoolContext): Pool {
     note: (id, event) => {
       const member = memberOf(id);
       if (member !== undefined) ledger.note(member.record, event);
+    },
+    disable: (id, reason) => {
+      const member = memberOf(id);
+      if (member !== undefined) ledger.disable(member.record, reason, {});
     },
     learn: (id, evidence) => {
       const member = memberOf(id);

@@ -184,12 +184,7 @@ async function afterRenewal(
       context.pool.note(record.id, { kind: "renewed" });
       return fetchUsage(context, record, false);
     case "dead":
-      context.pool.note(record.id, {
-        kind: "disable",
-        reason: renewal.reason,
-        atMs: context.deps.clock.now(),
-      });
-      context.events.append("account.disabled", { account_id: record.id, reason: renewal.reason });
+      context.pool.disable(record.id, renewal.reason);
       return renewal.why;
     case "failed":
       context.events.append("account.auth_refresh_failed", { account_id: record.id, error: renewal.why });

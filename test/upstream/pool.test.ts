@@ -132,6 +132,12 @@ describe("health", () => {
     expect(s.serve()).toBe("a");
   });
 
+  test("of a limit whose reset is over already is that of one without a reset", () => {
+    const s = setup(["a"]);
+    s.pick().settle({ kind: "limit", untilMs: s.clock.now() - 1 });
+    expect(s.pool.shortage()).toMatchObject({ kind: "all_exhausted", untilMs: s.clock.now() + 60_000 });
+  });
+
   test("that merely rests is tried all the same when there is nothing else", () => {
     const s = setup(["a", "b"]);
     s.pick().settle({ kind: "cool", reason: "http-500", forMs: 9000 });

@@ -33,6 +33,19 @@ describe("polled figures", () => {
     expect((await turn()).status).toBe(200);
   });
 
+  test("that a dead login cannot give disable the account, and the operator is told", async () => {
+    await using pool = await startPool({
+      accounts: [{ alias: "alice" }],
+      prepare: (_layout, mock) => mock.accounts.revoke(mock.accounts.byAlias("alice")),
+    });
+    await until("it is disabled", async () => (await pool.status()).accounts[0]?.enabled === false);
+    expect(pool.warnings).toEqual([
+      "account alice is disabled: refresh-token-invalidated; log in again and import it",
+    ]);
+    const events = await pool.stopAndReadEvents();
+    expect(events.filter((event) => event.event === "account.disabled").length).toBe(1);
+  });
+
   test("come from every account at the start, and a token that ran out is renewed for them", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice", expiresInSeconds: -5 }, { alias: "bob" }],
