@@ -1,13 +1,17 @@
 // The health of one upstream as a small state machine. It is judged on reading: time alone ends a cooldown,
 // nothing has to be written for that.
 //
-//   from \ event   cool            disable    renewed            served            room
-//   healthy        cooling         disabled   healthy            healthy           healthy
-//   cooling        longer one wins disabled   (unchanged)        healthy, if the   healthy, if the cooldown
-//                                                                request began     came from a limit and the
-//                                                                after it cooled   evidence is newer
-//   disabled       (unchanged)     first wins healthy, if it was (unchanged)       (unchanged)
-//                                             about credentials
+//   from \ event   cool            disable        renewed            served            room              enable
+//   healthy        cooling         disabled       healthy            healthy           healthy           healthy
+//   cooling        longer one wins disabled       (unchanged)        healthy, if the   healthy, if the   healthy
+//                                                                    request began     cooldown came
+//                                                                    after it cooled   from a limit and
+//                                                                                      the evidence is
+//                                                                                      newer
+//   disabled       (unchanged)     first wins,    healthy, if it was (unchanged)       (unchanged)       healthy
+//                                  but the        about credentials
+//                                  operator's
+//                                  over any
 
 /** Why an upstream rests. `limit`: its allowance is used up until a reset. `fault`: it failed, try again soon. */
 export type CoolCause = "limit" | "fault";
@@ -37,13 +41,21 @@ export type HealthEvent =
   /** A request that began at `startedMs` was served. */
   | { readonly kind: "served"; readonly startedMs: number }
   /** Figures of `asOfMs` say that every window has room. */
-  | { readonly kind: "room"; readonly asOfMs: number };
+  | { readonly kind: "room"; readonly asOfMs: number }
+  /** The operator puts it back into service. */
+  | { readonly kind: "enable" };
 
 export const HEALTHY: Health = { kind: "healthy" };
 
+/** The reason of `codexlb account disable`: nothing but `enable` ends it. */
+export const OPERATOR_REASON = "operator";
+
+/** The reason of an account whose auth.json cannot be read. */
+export const MISSING_AUTH = "missing-auth";
+
 /** Reasons for being disabled that new credentials cure. An operator's own `disable` is not among them. */
 const CREDENTIAL_REASONS: ReadonlySet<string> = new Set([
-  "missing-auth",
+  MISSING_AUTH,
   "http-401",
   "http-403",
   "refresh-token-reused",
@@ -58,20 +70,28 @@ export function transition(health: Health, event: HealthEvent): Health {
     case "cool":
       return cooled(health, event);
     case "disable":
-      return health.kind === "disabled"
+      return health.kind === "disabled" &&
+        (event.reason !== OPERATOR_REASON || health.reason === OPERATOR_REASON)
         ? health
         : { kind: "disabled", reason: event.reason, sinceMs: event.atMs };
     case "renewed":
-      return health.kind === "disabled" && CREDENTIAL_REASONS.has(health.reason) ? HEALTHY : health;
+      return waitsForCredentials(health) ? HEALTHY : health;
     case "served":
       return health.kind === "cooling" && event.startedMs >= health.sinceMs ? HEALTHY : health;
     case "room":
       return health.kind === "cooling" && health.cause === "limit" && event.asOfMs > health.sinceMs
         ? HEALTHY
         : health;
+    case "enable":
+      return HEALTHY;
     default:
       return event satisfies never;
   }
+}
+
+/** True for a disablement that new credentials in its auth.json would end. */
+export function waitsForCredentials(health: Health): boolean {
+  return health.kind === "disabled" && CREDENTIAL_REASONS.has(health.reason);
 }
 
 /** What `health` amounts to at `nowMs`: a cooldown whose time has passed reads as healthy. */

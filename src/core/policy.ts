@@ -19,6 +19,8 @@ export interface Candidate {
   readonly state: "available" | "resting" | "out";
   /** Figures say that nothing is left, although no request was refused yet. */
   readonly exhausted: boolean;
+  /** It keeps the sessions it has and takes no new ones. */
+  readonly draining: boolean;
   /** 0..1, higher is better. */
   readonly score: number;
   /** When resting ends, Unix ms; 0 when not resting. */
@@ -66,15 +68,17 @@ export const UNKNOWN_SHARE = 0.3;
  */
 export function choose(candidates: readonly Candidate[], context: ChoiceContext): Choice | undefined {
   const untried = candidates.filter((candidate) => !context.tried.has(candidate.id));
-  const available = untried.filter((candidate) => candidate.state === "available");
-  if (available.length === 0) return leastBad(untried);
-  const withRoom = available.filter((candidate) => !candidate.exhausted);
-  const eligible = withRoom.length > 0 ? withRoom : available;
+  const { pinnedId, boundId } = context;
+  const own = eligibleOf(untried);
   const has = (id: string | undefined): id is string =>
-    id !== undefined && eligible.some((candidate) => candidate.id === id);
-  if (has(context.pinnedId)) return { id: context.pinnedId, reason: "pinned", switched: false };
-  if (has(context.boundId)) return { id: context.boundId, reason: "affinity", switched: false };
-  return byPolicy(candidates, eligible, context);
+    id !== undefined && own.some((candidate) => candidate.id === id);
+  if (has(pinnedId)) return { id: pinnedId, reason: "pinned", switched: false };
+  if (has(boundId)) return { id: boundId, reason: "affinity", switched: false };
+  const open = untried.filter(
+    (candidate) => !candidate.draining || candidate.id === pinnedId || candidate.id === boundId,
+  );
+  const eligible = eligibleOf(open);
+  return eligible.length === 0 ? leastBad(open) : byPolicy(candidates, eligible, context);
 }
 
 /**
@@ -92,6 +96,13 @@ export function score(quota: Quota, weights: PolicySettings["weights"], view: Qu
 }
 
 // --- internal ---
+
+/** Those that may take work: with known room if there are any, else the exhausted ones. */
+function eligibleOf(candidates: readonly Candidate[]): Candidate[] {
+  const available = candidates.filter((candidate) => candidate.state === "available");
+  const withRoom = available.filter((candidate) => !candidate.exhausted);
+  return withRoom.length > 0 ? withRoom : available;
+}
 
 function byPolicy(
   all: readonly Candidate[],

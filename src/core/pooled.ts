@@ -9,6 +9,7 @@ export interface AccountFacts {
   readonly alias: string;
   readonly email: string | undefined;
   readonly health: Health;
+  readonly draining: boolean;
   readonly quota: Quota;
   readonly lastUsedMs: number;
   readonly lastSwitchReason: string | undefined;
@@ -37,7 +38,7 @@ export interface PooledUsage {
 }
 
 /** The plan shown when no account told its own. */
-const DEFAULT_PLAN = "plus";
+export const DEFAULT_PLAN = "plus";
 
 /** What the enabled accounts have together. Disabled ones have nothing to give and do not count. */
 export function pooledUsage(accounts: readonly AccountFacts[], view: QuotaView): PooledUsage {

@@ -40,6 +40,7 @@ export interface AccountStatus {
   readonly healthy: boolean;
   readonly enabled: boolean;
   readonly disabled_reason?: string;
+  readonly draining?: boolean;
   readonly cooldown_seconds: number;
   readonly cooldown_reason?: string;
   readonly daily_left_pct: number;
@@ -123,6 +124,7 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
     healthy: health.kind === "healthy",
     enabled: health.kind !== "disabled",
     ...(health.kind === "disabled" ? { disabled_reason: health.reason } : {}),
+    ...(account.draining ? { draining: true } : {}),
     cooldown_seconds: Math.ceil(coolingLeftMs(health, view.nowMs) / 1000),
     ...(health.kind === "cooling" ? { cooldown_reason: health.reason } : {}),
     daily_left_pct: leftPercent(remaining(main.primary, view)),
