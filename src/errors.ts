@@ -11,12 +11,16 @@ export const ERROR_CODES = {
   invalid_config: { status: 500, exit: 1 },
   invalid_auth_file: { status: 400, exit: 1 },
   identity_differs: { status: 409, exit: 1 },
+  login_older: { status: 409, exit: 1 },
+  login_failed: { status: 400, exit: 1 },
   account_not_found: { status: 404, exit: 1 },
   not_found: { status: 404, exit: 1 },
   host_refused: { status: 421, exit: 1 },
   origin_refused: { status: 403, exit: 1 },
   use_http: { status: 426, exit: 1 },
   unauthorized: { status: 401, exit: 1 },
+  not_json: { status: 415, exit: 1 },
+  target_proxy_not_found: { status: 404, exit: 1 },
   body_too_large: { status: 413, exit: 1 },
   usage_limit_reached: { status: 429, exit: 1 },
   no_accounts: { status: 503, exit: 1 },
@@ -30,11 +34,17 @@ export const ERROR_CODES = {
   store_unreadable: { status: 500, exit: 1 },
   listen_failed: { status: 500, exit: 1 },
   codex_not_found: { status: 500, exit: 1 },
+  unhealthy: { status: 500, exit: 1 },
   shutting_down: { status: 503, exit: 1 },
   internal: { status: 500, exit: 1 },
 } as const satisfies Record<string, { status: number; exit: number }>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** The code that another codexlb gave, when this version knows it; else `fallback`. */
+export function errorCodeOf(code: string | undefined, fallback: ErrorCode): ErrorCode {
+  return code !== undefined && Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : fallback;
+}
 
 /** A failure a person can act on. `message` says what was being done and why it failed; `next` what to do. */
 export class CodexlbError extends Error {
@@ -76,8 +86,18 @@ export function dataPlaneErrorBody(error: CodexlbError): {
   return { error: { type: "codexlb_error", code: error.code, message } };
 }
 
-/** The body of an error of the admin API: `{"error": "<text>", "code": "<code>"}`, as the Go program's clients read it. */
-export function adminErrorBody(error: CodexlbError): { error: string; code: string } {
-  const text = error.next === undefined ? error.message : `${error.message}; ${error.next}`;
-  return { error: text, code: error.code };
+/**
+ * The body of an error of the admin API. `error` is the whole text, as the Go program's clients read it; our own take
+ * its two parts.
+ */
+export function adminErrorBody(error: CodexlbError): {
+  error: string;
+  code: string;
+  message: string;
+  next?: string;
+} {
+  const { code, message, next } = error;
+  return next === undefined
+    ? { error: message, code, message }
+    : { error: `${message}; ${next}`, code, message, next };
 }

@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -48,6 +49,8 @@ export function makePrivateDirectory(path: string): void {
 /** The text of a file, or undefined when there is none. Throws `file_unusable`. */
 export function readTextIfPresent(path: string): string | undefined {
   try {
+    // A pipe or a terminal in its place would be waited for without end.
+    if (!statSync(path).isFile()) throw new Error("it is not a file");
     return readFileSync(path, "utf8");
   } catch (error) {
     if (systemCodeOf(error) === "ENOENT" || systemCodeOf(error) === "ENOTDIR") return undefined;
@@ -55,14 +58,15 @@ export function readTextIfPresent(path: string): string | undefined {
   }
 }
 
-// --- internal ---
-
-function unusable(what: string, error: unknown): CodexlbError {
+/** The error for a file or directory that the system does not let us use. */
+export function unusable(what: string, error: unknown): CodexlbError {
   return new CodexlbError("file_unusable", `${what}: ${messageOf(error)}`, {
     next: "check what is there and who may use it",
     cause: error,
   });
 }
+
+// --- internal ---
 
 /** Only keeps names of this process apart; says nothing about state. */
 let sequence = 0;

@@ -1,9 +1,13 @@
 // Where the settings come from: the file in ROOT, then the environment, then flags. Later ones win.
 
+import { lstatSync, realpathSync } from "node:fs";
 import type { Deps } from "../deps.ts";
+import { CodexlbError } from "../errors.ts";
 import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "./atomic-file.ts";
-import { type Config, cleanUrls, newConfigText, parseConfig } from "./config.ts";
+import { type ParsedConfig, parseConfig } from "./config.ts";
+import { newConfigText, withProxyName } from "./config-text.ts";
 import type { Layout } from "./layout.ts";
+import { type Config, checkSetting, cleanUrls, SETTINGS, settingOf } from "./settings.ts";
 
 /** Settings given on the command line of `codexlb proxy`; they hold for that process only. */
 export interface ConfigOverrides {
@@ -17,43 +21,154 @@ export interface ConfigOverrides {
   readonly quotaCacheTtlMinutes?: number | undefined;
 }
 
-/** The settings of `layout`'s root as the file has them; a missing file reads as all defaults. Writes nothing. */
-export function readConfig(layout: Layout): Config {
+/** Settings as they hold, and where each comes from. */
+export interface EffectiveConfig {
+  readonly config: Config;
+  /** `default`, `config.toml line 4`, `CODEXLB_PROXY_NAME`, `--listen`, by key. */
+  readonly sources: ReadonlyMap<string, string>;
+}
+
+/** One setting of a running or a future proxy, as `codexlb config show` prints it. */
+export interface ShownSetting {
+  readonly key: string;
+  readonly value: unknown;
+  readonly source: string;
+}
+
+/** The settings of `layout`'s root as the file has them; a missing file reads as all defaults. Writes nothing. Throws `invalid_config`. */
+export function readConfigFile(layout: Layout): ParsedConfig {
   return parseConfig(readTextIfPresent(layout.config) ?? "", layout.config);
 }
 
-/** As `readConfig`, and makes ROOT and a commented config.toml with a generated name when there is none. */
-export function readOrCreateConfig(layout: Layout, deps: Pick<Deps, "random">): Config {
-  if (readTextIfPresent(layout.config) === undefined) {
-    makePrivateDirectory(layout.root);
-    writeFileAtomic(layout.config, newConfigText(`proxy-${Buffer.from(deps.random(4)).toString("hex")}`));
-  }
-  return readConfig(layout);
+/** As `readConfigFile`, for those who only want the settings. */
+export function readConfig(layout: Layout): Config {
+  return readConfigFile(layout).config;
 }
 
-/** `config` with the environment's and the command line's settings on top. Numbers of zero and less are ignored. */
-export function withOverrides(config: Config, flags: ConfigOverrides, env: Deps["env"]): Config {
-  const number = (flag: number | undefined, value: number) => (flag !== undefined && flag > 0 ? flag : value);
+/**
+ * The text of config.toml for a proxy that starts. A missing file is made, with a comment for every setting. A file
+ * without a name gets one, and keeps every other byte. A blank file may be one that is being saved this moment: it
+ * is left alone. Throws `file_unusable`, `invalid_config`.
+ */
+export function prepareConfigFile(layout: Layout, { random, log }: Pick<Deps, "random" | "log">): string {
+  const newName = () => `proxy-${Buffer.from(random(4)).toString("hex")}`;
+  const text = readTextIfPresent(layout.config);
+  if (text === undefined) {
+    makePrivateDirectory(layout.root);
+    const made = newConfigText(newName());
+    writeFileAtomic(targetOf(layout.config), made);
+    return made;
+  }
+  if (text.trim() === "") {
+    log.warn(`${layout.config} is empty; the defaults hold, and it is left as it is`);
+    return text;
+  }
+  if (parseConfig(text, layout.config).config.proxy.name !== "") return text;
+  const named = withProxyName(text, newName());
+  if (named === undefined || readTextIfPresent(layout.config) !== text) return text;
+  writeFileAtomic(targetOf(layout.config), named);
+  return named;
+}
+
+/**
+ * `file` with the environment's and the command line's settings on top. Numbers of zero and less are ignored, as are
+ * blank texts. Throws `usage` for a flag and `invalid_config` for a variable that is not valid.
+ */
+export function effectiveConfig(
+  file: ParsedConfig,
+  flags: ConfigOverrides,
+  env: Deps["env"],
+): EffectiveConfig {
+  const config = structuredClone(file.config) as Config;
+  const sources = new Map(
+    SETTINGS.map(({ key }) => {
+      const line = file.lines.get(key);
+      return [key, line === undefined ? "default" : `config.toml line ${line}`];
+    }),
+  );
+  for (const { key, value, source } of overridesOf(flags, env)) {
+    const checked = checkSetting(key, value);
+    if (typeof checked === "string")
+      throw new CodexlbError(source.startsWith("--") ? "usage" : "invalid_config", `${source}: ${checked}`);
+    assign(config, key, checked.value);
+    sources.set(key, source);
+  }
+  return { config, sources };
+}
+
+/** Every setting with its value and its source, in the order of the file. */
+export function shownSettings({ config, sources }: EffectiveConfig): ShownSetting[] {
+  return SETTINGS.map(({ key }) => ({
+    key,
+    value: withoutSecrets(settingOf(config, key)),
+    source: sources.get(key) ?? "default",
+  }));
+}
+
+/** The settings that `shownSettings` showed, those that are not known left out. */
+export function configFrom(shown: readonly Pick<ShownSetting, "key" | "value">[]): Config {
+  const { config } = parseConfig("", "");
+  for (const { key, value } of shown) {
+    const checked = SETTINGS.some((setting) => setting.key === key) ? checkSetting(key, value) : "unknown";
+    if (typeof checked !== "string") assign(config, key, checked.value);
+  }
+  return config;
+}
+
+/** A value as it may be shown: the keys in URLs (`http://:KEY@host`) are left out. */
+export function withoutSecrets(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  return typeof value === "string" ? value.replace(/^(https?:\/\/)[^/@]*@/, "$1[redacted]@") : value;
+}
+
+// --- internal ---
+
+function overridesOf(flags: ConfigOverrides, env: Deps["env"]): ShownSetting[] {
+  const text = (key: string, source: string, value: string | undefined): ShownSetting[] =>
+    value?.trim() ? [{ key, source, value }] : [];
+  const number = (key: string, source: string, value: number | undefined): ShownSetting[] =>
+    value !== undefined && value > 0 ? [{ key, source, value }] : [];
   const children = cleanUrls((env.CODEXLB_CHILD_PROXY_URLS ?? "").split(/[\s,]+/));
-  const { proxy, quota } = config;
-  return {
-    ...config,
-    proxy: {
-      ...proxy,
-      name: env.CODEXLB_PROXY_NAME?.trim() || proxy.name,
-      listen: flags.listen?.trim() || proxy.listen,
-      upstream_base_url: flags.upstream?.trim().replace(/\/+$/, "") || proxy.upstream_base_url,
-      child_proxy_urls: children.length > 0 ? children : proxy.child_proxy_urls,
-      allow_unauthenticated: proxy.allow_unauthenticated || env.CODEXLB_ALLOW_UNAUTHENTICATED === "1",
-      max_attempts: number(flags.maxAttempts, proxy.max_attempts),
-      usage_timeout_ms: number(flags.usageTimeoutMs, proxy.usage_timeout_ms),
-      cooldown_default_seconds: number(flags.cooldownDefaultSeconds, proxy.cooldown_default_seconds),
-    },
-    quota: {
-      ...quota,
-      refresh_interval_minutes: number(flags.quotaRefreshMinutes, quota.refresh_interval_minutes),
-      refresh_interval_messages: number(flags.quotaRefreshMessages, quota.refresh_interval_messages),
-      cache_ttl_minutes: number(flags.quotaCacheTtlMinutes, quota.cache_ttl_minutes),
-    },
-  };
+  return [
+    ...text("proxy.name", "CODEXLB_PROXY_NAME", env.CODEXLB_PROXY_NAME),
+    ...text("proxy.proxy_url", "CODEXLB_PROXY_URL", env.CODEXLB_PROXY_URL),
+    ...(children.length === 0
+      ? []
+      : [{ key: "proxy.child_proxy_urls", source: "CODEXLB_CHILD_PROXY_URLS", value: children }]),
+    ...(env.CODEXLB_ALLOW_UNAUTHENTICATED === "1"
+      ? [{ key: "proxy.allow_unauthenticated", source: "CODEXLB_ALLOW_UNAUTHENTICATED", value: true }]
+      : []),
+    ...text("proxy.listen", "--listen", flags.listen),
+    ...text("proxy.upstream_base_url", "--upstream", flags.upstream),
+    ...number("proxy.max_attempts", "--max-attempts", flags.maxAttempts),
+    ...number("proxy.usage_timeout_ms", "--usage-timeout-ms", flags.usageTimeoutMs),
+    ...number("proxy.cooldown_default_seconds", "--cooldown-default-seconds", flags.cooldownDefaultSeconds),
+    ...number("quota.refresh_interval_minutes", "--quota-refresh-minutes", flags.quotaRefreshMinutes),
+    ...number("quota.refresh_interval_messages", "--quota-refresh-messages", flags.quotaRefreshMessages),
+    ...number("quota.cache_ttl_minutes", "--quota-cache-ttl-minutes", flags.quotaCacheTtlMinutes),
+  ];
+}
+
+/** `config` is our own copy; `key` is of the table of settings and `value` checked by it. */
+function assign(config: Config, key: string, value: unknown): void {
+  const names = key.split(".");
+  const last = names.pop() ?? "";
+  const table = names.reduce(
+    (inner, name) => inner[name] as Record<string, unknown>,
+    config as Record<string, unknown>,
+  );
+  table[last] = value;
+}
+
+/** A link to a file that is kept elsewhere stays a link. */
+function targetOf(path: string): string {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return path;
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    throw new CodexlbError("file_unusable", `${path} is a link to a file that is not there`, {
+      next: "make the file, or remove the link",
+      cause: error,
+    });
+  }
 }

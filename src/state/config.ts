@@ -1,187 +1,104 @@
-// The settings: their type, their defaults, and reading them from TOML text with errors that name the key.
+// Reads config.toml: TOML with keys that are known, values that are checked, and errors that name line and key.
 
-import TOML from "@iarna/toml";
-import { z } from "zod";
-import { POLICY_MODES } from "../core/policy.ts";
+import type { z } from "zod";
+import { nearest } from "../core/nearest.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
+import { type Config, ConfigFile, SETTINGS, valueAt } from "./settings.ts";
+import { parseToml, type TomlTable } from "./toml.ts";
+import { lineOfPath, type TomlPlaces, tomlPlaces } from "./toml-keys.ts";
 
-/** The effective settings, normalised. */
-export type Config = z.output<typeof ConfigFile>;
+/** What a config.toml says. */
+export interface ParsedConfig {
+  readonly config: Config;
+  /** The line of every setting that stands in the file, by key. */
+  readonly lines: ReadonlyMap<string, number>;
+  /** A line each, for keys and tables that are no settings. */
+  readonly unknown: readonly string[];
+  /** A line each, for values that count as the default. */
+  readonly ignored: readonly string[];
+}
 
 /** Reads `text` (the content of `path`, which only names it in errors). Throws `invalid_config`. */
-export function parseConfig(text: string, path: string): Config {
-  let raw: unknown;
+export function parseConfig(text: string, path: string): ParsedConfig {
+  let raw: TomlTable;
   try {
-    raw = TOML.parse(text);
+    raw = parseToml(text);
   } catch (error) {
-    throw invalid(path, `is not valid TOML: ${messageOf(error).split("\n")[0]}`);
+    throw invalid(path, `not valid TOML: ${messageOf(error)}`);
   }
-  const parsed = ConfigFile.safeParse(raw);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(
-    (issue) => `${issue.path.join(".") || "(top level)"}: ${issue.message}`,
-  );
-  throw invalid(path, problems.join("; "));
-}
-
-/** Splits and cleans a list of child proxy URLs as it comes from the environment or a file. */
-export function cleanUrls(urls: readonly string[]): string[] {
-  return [...new Set(urls.map((url) => withoutTrailingSlash(url.trim())).filter((url) => url !== ""))];
-}
-
-/** The text of a new config.toml: every key with its default and what it means. */
-export function newConfigText(name: string): string {
-  return `# codexlb settings. Every key is optional; what stands here are the defaults.
-# A running proxy reads this file when it starts.
-
-[proxy]
-# How this proxy calls itself in status tables.
-name = ${JSON.stringify(name)}
-# Where clients connect. Anything but loopback needs allow_unauthenticated below.
-listen = "127.0.0.1:8765"
-# The backend that the accounts belong to.
-upstream_base_url = "https://chatgpt.com/backend-api"
-# Other codexlb proxies to send requests to.
-child_proxy_urls = []
-# Where commands (run, status) find the proxy; empty means http://<listen>.
-proxy_url = ""
-# How many accounts one request may try.
-max_attempts = 3
-# Longest wait for the usage and token endpoints.
-usage_timeout_ms = 30000
-# How long an account rests after a connection to the backend failed.
-cooldown_default_seconds = 5
-# Accept clients from other machines without credentials. Only for a network that is yours.
-allow_unauthenticated = false
-# Further host names that clients use for this proxy; its own addresses are always allowed.
-allowed_hosts = []
-
-[policy]
-# usage_balanced: the account with the most left. sticky: stay until it cannot serve. round_robin: take turns.
-mode = "usage_balanced"
-# usage_balanced moves only to an account that is better by this many percent points.
-delta_percent = 10
-# Requests of one session stay on one account while it can serve them (keeps the prompt cache warm).
-affinity = true
-
-[policy.weights]
-# What the short (5 hour) and the long (weekly) window count in an account's score.
-daily = 60
-weekly = 40
-
-[quota]
-# Figures are asked for again after this many minutes or messages; older than the TTL they count as unknown.
-refresh_interval_minutes = 10
-refresh_interval_messages = 10
-cache_ttl_minutes = 30
-
-[commands]
-# Arguments with which codex logs an account in, and arguments put before those of \`codexlb run\`.
-login = ["login"]
-run = []
-
-[run]
-# Run codex through $SHELL -lc, so that your shell's profile applies.
-inherit_shell = true
-`;
+  const places = tomlPlaces(text);
+  const known = lowerKnownKeys(raw);
+  const parsed = ConfigFile.safeParse(known);
+  if (!parsed.success)
+    throw invalid(path, parsed.error.issues.map((issue) => problemAt(places, issue)).join("; "));
+  const ignored: string[] = [];
+  const lines = SETTINGS.flatMap(({ key }): [string, number][] => {
+    const names = key.split(".");
+    const given = valueAt(known, names);
+    if (given === undefined) return [];
+    const legacy = key === "proxy.proxy_url" && valueAt(raw, names) === undefined;
+    const line = lineOfPath(places, legacy ? LEGACY_PROXY_URL.split(".") : names);
+    if (line === undefined) return [];
+    const holds = valueAt(parsed.data, names);
+    if (typeof given !== "number" || given === holds) return [[key, line]];
+    ignored.push(`line ${line}: ${key} = ${given} counts as ${holds}`);
+    return [];
+  });
+  return { config: parsed.data, lines: new Map(lines), unknown: unknownKeys(raw, places), ignored };
 }
 
 // --- internal ---
 
-const text = (fallback: string) =>
-  z
-    .string()
-    .transform((value) => value.trim() || fallback)
-    .default(fallback);
-const url = (fallback: string) =>
-  z
-    .string()
-    .transform((value) => withoutTrailingSlash(value.trim()) || fallback)
-    .default(fallback);
-/** As in the Go program, zero and less mean the default. */
-const positive = (fallback: number) =>
-  z
-    .number()
-    .int()
-    .transform((value) => (value > 0 ? value : fallback))
-    .default(fallback);
-const weight = (fallback: number) =>
-  z
-    .number()
-    .transform((value) => Math.max(0, value))
-    .default(fallback);
-const words = (fallback: string[]) =>
-  z
-    .array(z.string())
-    .transform((list) => {
-      const kept = list.map((word) => word.trim()).filter((word) => word !== "");
-      return kept.length === 0 ? fallback : kept;
-    })
-    .default(fallback);
+/** Where `proxy.proxy_url` stood before it moved. */
+const LEGACY_PROXY_URL = "run.proxy_url";
 
-const DEFAULT_WEIGHTS = { daily: 60, weekly: 40 };
+const TABLES = new Set(
+  SETTINGS.flatMap(({ key }) => {
+    const names = key.split(".").slice(0, -1);
+    return names.map((_name, index) => names.slice(0, index + 1).join("."));
+  }),
+);
+const KEYS = new Set([...SETTINGS.map(({ key }) => key), LEGACY_PROXY_URL]);
 
-const Weights = z
-  .looseObject({ daily: weight(DEFAULT_WEIGHTS.daily), weekly: weight(DEFAULT_WEIGHTS.weekly) })
-  .transform(({ daily, weekly }) => (daily + weekly === 0 ? DEFAULT_WEIGHTS : { daily, weekly }));
+/** As the Go program: keys are known by their name in any case, and a legacy key stands in for its successor. */
+function lowerKnownKeys(raw: TomlTable, prefix = ""): Record<string, unknown> {
+  const entries = Object.entries(raw).map(([name, value]): [string, unknown] => {
+    const lower = name.toLowerCase();
+    const path = `${prefix}${lower}`;
+    if (TABLES.has(path)) return [lower, isTable(value) ? lowerKnownKeys(value, `${path}.`) : value];
+    return [KEYS.has(path) ? lower : name, value];
+  });
+  const folded = Object.fromEntries(entries);
+  if (prefix !== "") return folded;
+  const legacy = valueAt(folded, LEGACY_PROXY_URL.split("."));
+  if (legacy === undefined || valueAt(folded, ["proxy", "proxy_url"]) !== undefined) return folded;
+  const proxy = isTable(folded.proxy) ? folded.proxy : {};
+  return { ...folded, proxy: { ...proxy, proxy_url: legacy } };
+}
 
-const ConfigFile = z.looseObject({
-  proxy: z
-    .looseObject({
-      name: text(""),
-      listen: text("127.0.0.1:8765"),
-      upstream_base_url: url("https://chatgpt.com/backend-api"),
-      child_proxy_urls: z.array(z.string()).transform(cleanUrls).default([]),
-      proxy_url: z
-        .string()
-        .transform((value) => value.trim())
-        .optional(),
-      max_attempts: positive(3),
-      usage_timeout_ms: positive(30_000),
-      cooldown_default_seconds: positive(5),
-      allow_unauthenticated: z.boolean().default(false),
-      allowed_hosts: z.array(z.string()).default([]),
-    })
-    .prefault({}),
-  policy: z
-    .looseObject({
-      mode: z
-        .string()
-        .transform((mode) => mode.trim())
-        .pipe(
-          z.enum(POLICY_MODES, {
-            error: (issue) =>
-              `${JSON.stringify(issue.input)} is not a policy; allowed: ${POLICY_MODES.join(", ")}`,
-          }),
-        )
-        .default("usage_balanced"),
-      delta_percent: z
-        .number()
-        .transform((value) => (value < 0 ? 10 : value))
-        .default(10),
-      affinity: z.boolean().default(true),
-      weights: Weights.prefault({}),
-    })
-    .prefault({}),
-  quota: z
-    .looseObject({
-      refresh_interval_minutes: positive(10),
-      refresh_interval_messages: positive(10),
-      cache_ttl_minutes: positive(30),
-    })
-    .prefault({}),
-  commands: z.looseObject({ login: words(["login"]), run: words([]) }).prefault({}),
-  run: z
-    .looseObject({
-      inherit_shell: z.boolean().default(true),
-      /** Where the key stood before it became proxy.proxy_url. */
-      proxy_url: z.string().optional(),
-    })
-    .prefault({}),
-});
+function unknownKeys(raw: TomlTable, places: TomlPlaces, prefix = ""): string[] {
+  return Object.entries(raw).flatMap(([name, value]) => {
+    const path = `${prefix}${name}`;
+    const lower = path.toLowerCase();
+    if (KEYS.has(lower)) return [];
+    if (TABLES.has(lower)) return isTable(value) ? unknownKeys(value, places, `${path}.`) : [];
+    const line = lineOfPath(places, path.split("."));
+    const meant = nearest(lower, [...KEYS, ...TABLES]);
+    const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+    return [`${line === undefined ? "" : `line ${line}: `}${path} is no setting and has no effect${hint}`];
+  });
+}
 
-function withoutTrailingSlash(value: string): string {
-  return value.replace(/\/+$/, "");
+function problemAt(places: TomlPlaces, issue: z.core.$ZodIssue): string {
+  const line = lineOfPath(places, issue.path);
+  const key = issue.path.filter((part) => typeof part === "string").join(".");
+  const entry = issue.path.find((part) => typeof part === "number");
+  const where = entry === undefined ? key : `${key}, entry ${entry + 1}`;
+  return `${line === undefined ? "" : `line ${line}: `}${where}: ${issue.message}`;
+}
+
+function isTable(value: unknown): value is TomlTable {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
 function invalid(path: string, why: string): CodexlbError {

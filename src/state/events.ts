@@ -1,11 +1,14 @@
 // The event log: one JSON object a line in ROOT/logs/proxy.current.jsonl. Never a token, never a body in it.
-// Lines are gathered and appended in one write a moment later, so that no request waits for the disk.
+// Lines are gathered and appended in one write a moment later, so that no request waits for the disk. A file that
+// has grown full becomes `proxy.<offset>.jsonl`, where the offset is the place of its first byte in the whole log;
+// so places stay the same when files change, and a reader who follows loses nothing.
 
-import { appendFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { appendFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import { makePrivateDirectory } from "./atomic-file.ts";
+import { logParts } from "./log-parts.ts";
 
 export type EventFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -16,13 +19,29 @@ export interface EventLog {
   flush(): void;
 }
 
+export interface EventLogLimits {
+  /** A file of this size is full. */
+  readonly fileBytes: number;
+  /** Full files that are kept; older ones are deleted. */
+  readonly fullFiles: number;
+}
+
+/** 40 MiB at most: some hundred thousand requests. */
+const DEFAULT_LIMITS: EventLogLimits = { fileBytes: 8 * 1024 * 1024, fullFiles: 4 };
+
 /** How long lines wait for company. */
 const GATHER_MS = 100;
+/** Longest text of one field. */
+const TEXT_LIMIT_CHARS = 2_000;
 /** More gathered text than this is written at once. */
 const GATHER_LIMIT_CHARS = 64 * 1024;
 
 /** Opens the event log at `path`; its directory is made. A log that cannot be written warns once and loses lines, not requests. */
-export function openEventLog(path: string, { clock, log }: Pick<Deps, "clock" | "log">): EventLog {
+export function openEventLog(
+  path: string,
+  { clock, log }: Pick<Deps, "clock" | "log">,
+  limits: EventLogLimits = DEFAULT_LIMITS,
+): EventLog {
   makePrivateDirectory(dirname(path));
   let gathered = "";
   let cancel: (() => void) | undefined;
@@ -35,6 +54,7 @@ export function openEventLog(path: string, { clock, log }: Pick<Deps, "clock" | 
     const lines = gathered;
     gathered = "";
     try {
+      makeRoom(path, Buffer.byteLength(lines), limits);
       appendFileSync(path, lines, { mode: 0o600 });
     } catch (error) {
       if (!warned)
@@ -55,9 +75,30 @@ export function openEventLog(path: string, { clock, log }: Pick<Deps, "clock" | 
 
 // --- internal ---
 
+function makeRoom(path: string, bytes: number, { fileBytes, fullFiles }: EventLogLimits): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size === 0 || size + bytes <= fileBytes) return;
+  const parts = logParts(path);
+  const current = parts.at(-1);
+  if (current === undefined) return;
+  renameSync(path, join(dirname(path), `proxy.${String(current.offset).padStart(15, "0")}.jsonl`));
+  for (const old of parts.slice(0, Math.max(0, parts.length - fullFiles))) rmSync(old.path, { force: true });
+}
+
 function fieldsOf(fields: EventFields | undefined): { fields?: Record<string, unknown> } {
   if (fields === undefined) return {};
   const known = Object.entries(fields).filter(([, value]) => value !== undefined);
   if (known.length === 0) return {};
-  return { fields: Object.fromEntries(known.sort(([a], [b]) => (a < b ? -1 : 1))) };
+  return {
+    fields: Object.fromEntries(
+      known.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => [key, short(value)]),
+    ),
+  };
+}
+
+/** Texts of others (an upstream's error) have no bound of their own. */
+function short(value: unknown): unknown {
+  return typeof value === "string" && value.length > TEXT_LIMIT_CHARS
+    ? `${value.slice(0, TEXT_LIMIT_CHARS)}...`
+    : value;
 }

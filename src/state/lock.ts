@@ -2,6 +2,7 @@
 
 import { dlopen, FFIType } from "bun:ffi";
 import { closeSync, openSync } from "node:fs";
+import { unusable } from "./atomic-file.ts";
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -20,11 +21,11 @@ export interface FileLock {
 
 /**
  * Takes the exclusive lock on `path` (made when missing, never removed), or returns undefined when another
- * holder has it. Same call as the Go program's, so the two exclude each other on one machine.
+ * holder has it. Same call as the Go program's, so the two exclude each other on one machine. Throws `file_unusable`.
  */
 export function tryLock(path: string): FileLock | undefined {
   const flock = loadFlock();
-  const file = openSync(path, "a", FILE_MODE);
+  const file = openLockFile(path);
   if (flock(file, LOCK_EX | LOCK_NB) !== 0) {
     closeSync(file);
     return undefined;
@@ -53,6 +54,14 @@ export async function waitForLock(path: string, timeoutMs: number): Promise<File
 
 /** `flock` cannot tell when a lock becomes free, so it is tried this often. */
 const POLL_MS = 50;
+
+function openLockFile(path: string): number {
+  try {
+    return openSync(path, "a", FILE_MODE);
+  } catch (error) {
+    throw unusable(`opening ${path}`, error);
+  }
+}
 
 type Flock = (file: number, operation: number) => number;
 

@@ -24,9 +24,8 @@ export function encodeStore(state: StoreState, upstream: string, nowMs: number):
   return `${JSON.stringify(file, undefined, 2)}\n`;
 }
 
-// --- internal ---
-
-function encodeAccount(account: AccountRecord, upstream: string): Record<string, unknown> {
+/** One account as store.json and `GET /admin/accounts` show it. */
+export function encodeAccount(account: AccountRecord, upstream: string): Record<string, unknown> {
   const { health, quota } = account;
   const cooling = health.kind === "cooling" ? health.untilMs : 0;
   return {
@@ -44,6 +43,8 @@ function encodeAccount(account: AccountRecord, upstream: string): Record<string,
     quota: encodeQuota(account),
     codexlb: {
       health,
+      ...(account.draining ? { draining: true } : {}),
+      dead_login: account.deadLoginMark,
       user_id: account.chatgptUserId,
       plan_type: quota.planType,
       main: quota.main,
@@ -51,6 +52,8 @@ function encodeAccount(account: AccountRecord, upstream: string): Record<string,
     },
   };
 }
+
+// --- internal ---
 
 function encodeQuota({ quota, quotaSyncMs, quotaSyncMessages }: AccountRecord): Record<string, unknown> {
   const daily = goWindow(quota.main.primary);

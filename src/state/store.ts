@@ -1,12 +1,12 @@
 // The state that survives a restart: accounts with their health and quota, the active and the pinned one.
 // It lives in memory; `touch` says that it changed, and it is written behind. Nothing waits for the disk.
 
-import { copyFileSync, renameSync } from "node:fs";
+import { copyFileSync, linkSync, renameSync, rmSync } from "node:fs";
 import { HEALTHY, type Health } from "../core/health.ts";
 import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
-import { readTextIfPresent, writeFileAtomic } from "./atomic-file.ts";
+import { readTextIfPresent, unusable, writeFileAtomic } from "./atomic-file.ts";
 import { decodeStore } from "./store-decode.ts";
 import { encodeStore } from "./store-encode.ts";
 
@@ -19,10 +19,15 @@ export interface AccountRecord {
   readonly homeDir: string;
   /** A backend of its own; undefined means the configured one. */
   readonly ownBaseUrl: string | undefined;
+  /** Its sessions go on, new ones go elsewhere. */
+  draining: boolean;
   chatgptAccountId: string | undefined;
   chatgptUserId: string | undefined;
   email: string | undefined;
   health: Health;
+  /** Marks the credentials in use, and those that it was disabled with; not the credentials themselves. */
+  loginMark: string | undefined;
+  deadLoginMark: string | undefined;
   quota: Quota;
   /** Unix ms, 0 when never. */
   lastUsedMs: number;
@@ -47,12 +52,14 @@ export interface Store {
   readonly state: StoreState;
   /** The state changed: write it within `WRITE_BEHIND_MS`. */
   touch(): void;
-  /** Writes now what is not written yet. Throws what the system says. */
+  /** Writes now what is not written yet. Throws `file_unusable`; then it is tried again by itself. */
   flush(): void;
 }
 
 /** The most that a killed process may lose. */
 const WRITE_BEHIND_MS = 250;
+/** A full disk is looked at again this often. */
+const RETRY_MS = 2_000;
 
 /** A fresh account; everything about its health and quota is still unknown. */
 export function newAccount(alias: string, homeDir: string): AccountRecord {
@@ -61,10 +68,13 @@ export function newAccount(alias: string, homeDir: string): AccountRecord {
     alias,
     homeDir,
     ownBaseUrl: undefined,
+    draining: false,
     chatgptAccountId: undefined,
     chatgptUserId: undefined,
     email: undefined,
     health: HEALTHY,
+    loginMark: undefined,
+    deadLoginMark: undefined,
     quota: UNKNOWN_QUOTA,
     lastUsedMs: 0,
     lastSwitchReason: undefined,
@@ -81,39 +91,52 @@ export function accountId(alias: string): string {
  * Opens the store at `path`. A missing file is an empty store. An unreadable one is set aside as
  * `<path>.corrupt-<ms>` with a warning, and the previous good copy is taken, else an empty one (the accounts come
  * back from their directories). Throws `store_unreadable` for a store of a newer version, which stays untouched.
- * `upstream` is the configured backend, written to accounts that have none of their own. Opening writes nothing
+ * `upstream` tells the configured backend, written to accounts that have none of their own. Opening writes nothing
  * but the setting aside, and not even that when `readOnly`.
  */
 export function openStore(
   path: string,
-  upstream: string,
+  upstream: () => string,
   { clock, log }: Pick<Deps, "clock" | "log">,
   { readOnly = false }: { readOnly?: boolean } = {},
 ): Store {
-  const state = readStore(path, upstream, { clock, log }, readOnly);
+  const state = readStore(path, upstream(), { clock, log }, readOnly);
+  let dirty = false;
+  let warned = false;
   let cancel: (() => void) | undefined;
-  const flush = () => {
-    if (cancel === undefined) return;
-    cancel();
+
+  const write = (): void => {
+    cancel?.();
     cancel = undefined;
-    keepPrevious(path);
-    writeFileAtomic(path, encodeStore(state, upstream, clock.now()));
+    if (!dirty) return;
+    try {
+      keepPrevious(path);
+      writeFileAtomic(path, encodeStore(state, upstream(), clock.now()));
+      dirty = false;
+      warned = false;
+    } catch (error) {
+      cancel = clock.after(RETRY_MS, writeBehind);
+      throw error;
+    }
   };
+
+  const writeBehind = (): void => {
+    try {
+      write();
+    } catch (error) {
+      if (!warned) log.warn(`${messageOf(error)}; the state is kept in memory and tried again`);
+      warned = true;
+    }
+  };
+
   return {
     state,
     touch: () => {
       if (readOnly) throw new Error("a store opened for reading was changed");
-      cancel ??= clock.after(WRITE_BEHIND_MS, () => {
-        try {
-          flush();
-        } catch (error) {
-          log.warn(
-            `writing ${path}: ${messageOf(error)}; the state is kept in memory and written with the next change`,
-          );
-        }
-      });
+      dirty = true;
+      cancel ??= clock.after(WRITE_BEHIND_MS, writeBehind);
     },
-    flush,
+    flush: write,
   };
 }
 
@@ -148,20 +171,35 @@ function readStore(
   if (!readOnly) renameSync(path, aside);
   const previous = readTextIfPresent(previousPath(path));
   const restored = previous === undefined ? undefined : decodeStore(previous, upstream);
-  const source = restored?.kind === "ok" ? "the previous copy" : "the account directories";
+  const source =
+    restored?.kind === "ok"
+      ? "the copy before the last change"
+      : "the account directories: pins, disabled accounts and figures are not in them";
   log.warn(
     `${path} is damaged (${decoded.why}); ${readOnly ? "" : `it is kept as ${aside}, and `}the state is taken from ${source}`,
   );
   return restored?.kind === "ok" ? restored.state : empty;
 }
 
+/** The version that is there becomes the previous one. It was written to the disk as a whole, so its name is enough. */
 function keepPrevious(path: string): void {
   const temporary = `${previousPath(path)}.tmp.${process.pid}`;
   try {
-    copyFileSync(path, temporary);
+    rmSync(temporary, { force: true });
+    linkOrCopy(path, temporary);
     renameSync(temporary, previousPath(path));
   } catch (error) {
-    if (systemCodeOf(error) !== "ENOENT") throw error; // the first write has no previous version
+    // The first write has no previous version.
+    if (systemCodeOf(error) !== "ENOENT") throw unusable(`keeping a copy of ${path}`, error);
+  }
+}
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") throw error;
+    copyFileSync(from, to); // a file system without hard links
   }
 }
 

@@ -1,0 +1,182 @@
+// Reads the event log by place: the last lines, or lines from an offset on. Reads blocks from where they are wanted,
+// never whole files, and gives whole lines only.
+
+import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+/** One file of the log. */
+export interface LogPart {
+  readonly path: string;
+  /** Place of its first byte in the whole log. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface LogQuery {
+  /** Lines from this place on; a place that is no longer there means the oldest line, one beyond the end the end. */
+  readonly offset?: number | undefined;
+  /** Without an offset: this many of the last lines. */
+  readonly tail: number;
+  /** No more lines than this. */
+  readonly limit: number;
+}
+
+export interface LogLines {
+  /** Whole lines, each with its line end. */
+  readonly text: string;
+  /** Where to go on. */
+  readonly nextOffset: number;
+}
+
+/** An answer holds at most about this much, however many lines were asked for. */
+const ANSWER_LIMIT_BYTES = 4 * 1024 * 1024;
+const BLOCK_BYTES = 64 * 1024;
+
+/** Lines of the log whose current file is `path`. A log that was never written has none. */
+export function readLogLines(path: string, { offset, tail, limit }: LogQuery): LogLines {
+  const parts = logParts(path);
+  return offset === undefined ? lastLines(parts, Math.min(tail, limit)) : linesFrom(parts, offset, limit);
+}
+
+/** The files of the log, oldest first, the current one last. */
+export function logParts(path: string): LogPart[] {
+  const directory = dirname(path);
+  const full = namesIn(directory)
+    .flatMap((name) => {
+      const offset = /^proxy\.(\d{15})\.jsonl$/.exec(name)?.[1];
+      return offset === undefined ? [] : [partAt(join(directory, name), Number(offset))];
+    })
+    .sort((a, b) => a.offset - b.offset);
+  const last = full.at(-1);
+  return [...full, partAt(path, last === undefined ? 0 : last.offset + last.bytes)];
+}
+
+// --- internal ---
+
+const NEWLINE = 10;
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // never written
+  }
+}
+
+function partAt(path: string, offset: number): LogPart {
+  return { path, offset, bytes: statSync(path, { throwIfNoEntry: false })?.size ?? 0 };
+}
+
+function linesFrom(parts: readonly LogPart[], from: number, limit: number): LogLines {
+  const first = parts[0]?.offset ?? 0;
+  const last = parts.at(-1);
+  const end = last === undefined ? 0 : last.offset + last.bytes;
+  let at = Math.min(Math.max(from, first), end);
+  let left = limit;
+  let bytes = 0;
+  const chunks: Buffer[] = [];
+  for (const part of parts) {
+    if (at > part.offset && at < part.offset + part.bytes) at = lineStart(part, at);
+    while (left > 0 && bytes < ANSWER_LIMIT_BYTES && at >= part.offset && at < part.offset + part.bytes) {
+      const block = readBlock(part, at - part.offset, BLOCK_BYTES);
+      const lines = upToLine(block, left);
+      if (lines.bytes === 0 && block.length < BLOCK_BYTES) return { text: textOf(chunks), nextOffset: at };
+      // A block without any line end is a line too long to be one of ours: it is passed over in pieces.
+      const taken = lines.bytes === 0 ? block.length : lines.bytes;
+      if (lines.bytes > 0) chunks.push(block.subarray(0, taken));
+      left -= lines.count;
+      bytes += taken;
+      at += taken;
+    }
+  }
+  return { text: textOf(chunks), nextOffset: at };
+}
+
+/** `at`, or behind it the first place where a line begins. */
+function lineStart(part: LogPart, at: number): number {
+  let from = at - part.offset - 1;
+  while (from < part.bytes) {
+    const block = readBlock(part, from, BLOCK_BYTES);
+    const end = block.indexOf(NEWLINE);
+    if (end >= 0) return part.offset + from + end + 1;
+    from += block.length;
+  }
+  // The last line is not whole yet: it will be when it is asked for again.
+  return at;
+}
+
+function lastLines(parts: readonly LogPart[], count: number): LogLines {
+  const last = parts.at(-1);
+  let nextOffset = last === undefined ? 0 : last.offset + last.bytes;
+  const chunks: Buffer[] = [];
+  let lines = 0;
+  let bytes = 0;
+  let cut = false;
+  let headWhole = true;
+  for (const part of [...parts].reverse()) {
+    let end = part.bytes;
+    while (end > 0 && lines <= count && bytes < ANSWER_LIMIT_BYTES) {
+      const start = Math.max(0, end - BLOCK_BYTES);
+      let block = readBlock(part, start, end - start);
+      if (!cut && part === last) {
+        // What follows the last line end is not whole yet.
+        const whole = block.lastIndexOf(NEWLINE) + 1;
+        if (whole === 0 && start > 0) {
+          end = start;
+          continue;
+        }
+        nextOffset = part.offset + start + whole;
+        block = block.subarray(0, whole);
+      }
+      cut = true;
+      chunks.unshift(block);
+      lines += countLines(block);
+      bytes += block.length;
+      end = start;
+      headWhole = start === 0;
+    }
+  }
+  const all = textOf(chunks)
+    .split("\n")
+    .slice(headWhole ? 0 : 1, -1);
+  return {
+    text: all
+      .slice(-count)
+      .map((line) => `${line}\n`)
+      .join(""),
+    nextOffset,
+  };
+}
+
+function readBlock({ path }: LogPart, start: number, length: number): Buffer {
+  const file = openSync(path, "r");
+  try {
+    const block = Buffer.alloc(length);
+    return block.subarray(0, readSync(file, block, 0, length, start));
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** How many bytes of `block` are its first `limit` whole lines. */
+function upToLine(block: Buffer, limit: number): { count: number; bytes: number } {
+  let count = 0;
+  let bytes = 0;
+  while (count < limit) {
+    const end = block.indexOf(NEWLINE, bytes);
+    if (end < 0) break;
+    bytes = end + 1;
+    count++;
+  }
+  return { count, bytes };
+}
+
+function countLines(block: Buffer): number {
+  let count = 0;
+  for (let at = block.indexOf(NEWLINE); at >= 0; at = block.indexOf(NEWLINE, at + 1)) count++;
+  return count;
+}
+
+function textOf(chunks: readonly Buffer[]): string {
+  return Buffer.concat(chunks).toString("utf8");
+}

@@ -1,0 +1,270 @@
+// The table of settings: their type, their defaults, what they mean, and how each is checked.
+
+import { z } from "zod";
+import { isLoopback, parseListen } from "../core/listen.ts";
+import { POLICY_MODES } from "../core/policy.ts";
+
+/** The effective settings, normalised. */
+export type Config = z.output<typeof ConfigFile>;
+
+/** One setting, as documentation and `codexlb config` show it. */
+export interface Setting {
+  /** `proxy.listen`. */
+  readonly key: string;
+  readonly description: string;
+  readonly defaultValue: unknown;
+  /** A running proxy takes it over only when it is started again. */
+  readonly restart: boolean;
+}
+
+/** Splits and cleans a list of child proxy URLs as it comes from the environment or a file. */
+export function cleanUrls(urls: readonly string[]): string[] {
+  return [...new Set(urls.map((url) => withoutTrailingSlash(url.trim())).filter((url) => url !== ""))];
+}
+
+/** Checks `value` for the setting `key` as the file's own; returns it normalised, or what is wrong with it. */
+export function checkSetting(key: string, value: unknown): { readonly value: unknown } | string {
+  const field = FIELDS.find((candidate) => candidate.key === key);
+  if (field === undefined) throw new Error(`there is no setting ${key}`);
+  const parsed = field.schema.safeParse(value);
+  return parsed.success ? { value: parsed.data } : (parsed.error.issues[0]?.message ?? "is not valid");
+}
+
+/**
+ * What is wrong with the settings as a whole, if anything: whoever reaches the port can spend the accounts' quota,
+ * so only this machine may, unless clients must show who they are or the user says that the network is theirs.
+ */
+export function exposureProblem({ proxy }: Config): string | undefined {
+  const host = parseListen(proxy.listen)?.host ?? "";
+  if (isLoopback(host) || proxy.allow_unauthenticated || proxy.client_auth) return undefined;
+  return `listening on ${proxy.listen} would let every machine that reaches it use your accounts`;
+}
+
+/** What to do about `exposureProblem`. */
+export const EXPOSURE_NEXT =
+  "listen on 127.0.0.1; or set proxy.client_auth = true in config.toml and give clients keys (codexlb key add NAME); or set proxy.allow_unauthenticated = true if the network is yours alone";
+
+const NO_TEXT = "must be a text in quotes";
+
+const text = (fallback: string) =>
+  z
+    .string({ error: NO_TEXT })
+    .transform((value) => value.trim() || fallback)
+    .default(fallback);
+const words = (fallback: string[]) =>
+  z
+    .array(z.string({ error: NO_TEXT }), { error: 'must be a list of texts, as ["a", "b"]' })
+    .transform((list) => {
+      const kept = list.map((word) => word.trim()).filter((word) => word !== "");
+      return kept.length === 0 ? fallback : kept;
+    })
+    .default(fallback);
+const flag = (fallback: boolean) =>
+  z.boolean({ error: "must be true or false, without quotes" }).default(fallback);
+const number = () =>
+  z.number({
+    error: ({ input }) => {
+      if (typeof input === "bigint") return "is too large a number";
+      return typeof input === "number" ? "must be a finite number" : "must be a number, without quotes";
+    },
+  });
+/** As in the Go program, zero and less mean the default. */
+const positive = (fallback: number) =>
+  number()
+    .int({ error: "must be a whole number" })
+    .transform((value) => (value > 0 ? value : fallback))
+    .default(fallback);
+const weight = (fallback: number) =>
+  number()
+    .transform((value) => Math.max(0, value))
+    .default(fallback);
+const address = (fallback: string) =>
+  text(fallback).refine((value) => parseListen(value) !== undefined, {
+    error: (issue) => `${JSON.stringify(issue.input)} is not an address; write it as "127.0.0.1:8765"`,
+  });
+const url = (fallback: string) =>
+  z
+    .string({ error: NO_TEXT })
+    .transform((value) => withoutTrailingSlash(value.trim()) || fallback)
+    .refine(isHttpUrl, { error: (issue) => notUrl(issue.input) })
+    .default(fallback);
+const urls = () =>
+  z
+    .array(z.string({ error: NO_TEXT }), { error: 'must be a list of texts, as ["http://10.0.0.2:8765"]' })
+    .transform(cleanUrls)
+    .superRefine((list, context) => {
+      for (const one of list) if (!isHttpUrl(one)) context.addIssue({ code: "custom", message: notUrl(one) });
+    })
+    .default([]);
+
+const DEFAULT_WEIGHTS = { daily: 60, weekly: 40 };
+
+// The order here is the order in the file. `meta` is what the file, the documentation and `config show` say.
+const PROXY = {
+  name: text("")
+    .refine((value) => !/\p{Cc}/u.test(value), { error: "must be one line, without control characters" })
+    .meta({ description: "How this proxy calls itself in status tables." }),
+  listen: address("127.0.0.1:8765").meta({
+    description:
+      "Where clients connect. Anything but loopback needs client_auth or allow_unauthenticated below.",
+    restart: true,
+  }),
+  upstream_base_url: url("https://chatgpt.com/backend-api").meta({
+    description: "The backend that the accounts belong to.",
+  }),
+  child_proxy_urls: urls().meta({ description: "Other codexlb proxies to send requests to." }),
+  proxy_url: text("")
+    .refine((value) => value === "" || isHttpUrl(value), { error: (issue) => notUrl(issue.input) })
+    .meta({
+      description: "Where commands (run, status, account) find the proxy; empty means http://<listen>.",
+    }),
+  max_attempts: positive(3).meta({ description: "How many accounts one request may try." }),
+  usage_timeout_ms: positive(30_000).meta({
+    description: "Longest wait for the usage and token endpoints, in milliseconds.",
+  }),
+  cooldown_default_seconds: positive(5).meta({
+    description: "How long an account rests after a connection to the backend failed.",
+  }),
+  client_auth: flag(false).meta({
+    description:
+      "Clients must show a key (codexlb key add NAME) or the credentials that codexlb run gives to Codex.",
+  }),
+  allow_unauthenticated: flag(false).meta({
+    description: "Accept clients from other machines without credentials. Only for a network that is yours.",
+  }),
+  allowed_hosts: words([])
+    .refine((list) => list.every((host) => /^[\w.:[\]-]+$/.test(host)), {
+      error: 'must be names or addresses without a port, as ["proxy.lan"]',
+    })
+    .meta({
+      description:
+        "Further host names that clients use for this proxy; its own addresses are always allowed.",
+    }),
+};
+const POLICY = {
+  mode: z
+    .string({ error: NO_TEXT })
+    .transform((mode) => mode.trim())
+    .pipe(
+      z.enum(POLICY_MODES, {
+        error: (issue) =>
+          `${JSON.stringify(issue.input)} is not a policy; allowed: ${POLICY_MODES.join(", ")}`,
+      }),
+    )
+    .default("usage_balanced")
+    .meta({
+      description:
+        "usage_balanced: the account with the most left. sticky: stay until it cannot serve. round_robin: take turns.",
+    }),
+  delta_percent: number()
+    .transform((value) => (value < 0 ? 10 : value))
+    .default(10)
+    .meta({
+      description: "usage_balanced moves only to an account that is better by this many percent points.",
+    }),
+  affinity: flag(true).meta({
+    description:
+      "Requests of one session stay on one account while it can serve them (keeps the prompt cache warm).",
+  }),
+};
+const WEIGHTS = {
+  daily: weight(DEFAULT_WEIGHTS.daily).meta({
+    description: "What the short (5 hour) window counts in an account's score.",
+  }),
+  weekly: weight(DEFAULT_WEIGHTS.weekly).meta({ description: "What the long (weekly) window counts." }),
+};
+const QUOTA = {
+  refresh_interval_minutes: positive(10).meta({
+    description: "An account's figures are asked for again after this many minutes ...",
+  }),
+  refresh_interval_messages: positive(10).meta({ description: "... or after this many messages." }),
+  cache_ttl_minutes: positive(30).meta({ description: "Figures older than this count as unknown." }),
+};
+const COMMANDS = {
+  login: words(["login"]).meta({ description: "Arguments with which codex logs an account in." }),
+  run: words([]).meta({ description: "Arguments put before those of codexlb run." }),
+};
+const RUN = {
+  inherit_shell: flag(true).meta({
+    description: "Run codex through $SHELL -lc, so that your shell's profile applies.",
+  }),
+};
+
+const NOT_A_TABLE = "must be a table";
+
+/** config.toml as a whole. */
+export const ConfigFile = z
+  .object({
+    proxy: z.object(PROXY, { error: NOT_A_TABLE }).prefault({}),
+    policy: z
+      .object(
+        {
+          ...POLICY,
+          weights: z
+            .object(WEIGHTS, { error: NOT_A_TABLE })
+            .transform(({ daily, weekly }) => (daily + weekly === 0 ? DEFAULT_WEIGHTS : { daily, weekly }))
+            .prefault({}),
+        },
+        { error: NOT_A_TABLE },
+      )
+      .prefault({}),
+    quota: z.object(QUOTA, { error: NOT_A_TABLE }).prefault({}),
+    commands: z.object(COMMANDS, { error: NOT_A_TABLE }).prefault({}),
+    run: z.object(RUN, { error: NOT_A_TABLE }).prefault({}),
+  })
+  .readonly();
+
+interface Field extends Setting {
+  readonly schema: z.ZodType;
+}
+
+const fieldsOf = (table: string, shape: Readonly<Record<string, z.ZodType>>): Field[] =>
+  Object.entries(shape).map(([name, schema]) => ({
+    key: `${table}.${name}`,
+    schema,
+    description: schema.description ?? "",
+    defaultValue: schema.parse(undefined),
+    restart: schema.meta()?.restart === true,
+  }));
+
+const FIELDS: readonly Field[] = [
+  ...fieldsOf("proxy", PROXY),
+  ...fieldsOf("policy", POLICY),
+  ...fieldsOf("policy.weights", WEIGHTS),
+  ...fieldsOf("quota", QUOTA),
+  ...fieldsOf("commands", COMMANDS),
+  ...fieldsOf("run", RUN),
+];
+
+/** Every setting, in the order of the file. */
+export const SETTINGS: readonly Setting[] = FIELDS;
+
+/** The value of the setting `key`. */
+export function settingOf(config: Config, key: string): unknown {
+  return valueAt(config, key.split("."));
+}
+
+/** The value at `path` in nested tables; undefined when there is none. */
+export function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (inner, name) =>
+      typeof inner === "object" && inner !== null && !Array.isArray(inner)
+        ? (inner as Record<string, unknown>)[name]
+        : undefined,
+    value,
+  );
+}
+
+// --- internal ---
+
+function isHttpUrl(value: string): boolean {
+  return /^https?:\/\//.test(value) && URL.canParse(value);
+}
+
+function notUrl(value: unknown): string {
+  return `${JSON.stringify(value)} is not an http(s) URL`;
+}
+
+function withoutTrailingSlash(value: string): string {
+  return value.replace(/\/+$/, "");
+}
