@@ -1,24 +1,33 @@
-// What people do to accounts: list, import, remove, pin, unpin. One implementation works on a store (inside the
-// daemon, or in a command when none runs); the admin client is the other, and talks to a running daemon.
+// What people do to accounts: list, import, remove, pin, enable and so on. One implementation works on a store
+// (inside the daemon, or in a command when none runs); the admin client is the other, and talks to a proxy.
 
-import { healthAt } from "../core/health.ts";
+import { z } from "zod";
+import { type HealthEvent, OPERATOR_REASON, transition } from "../core/health.ts";
 import type { Deps } from "../deps.ts";
 import type { Layout } from "../state/layout.ts";
 import type { AccountRecord, Store } from "../state/store.ts";
+import { encodeAccount } from "../state/store-encode.ts";
 import { findAccount, installAccount, removeAccount } from "./homes.ts";
+import type { Identity } from "./identity.ts";
 
-/** One line of a listing. */
-export interface AccountSummary {
-  readonly id: string;
-  readonly alias: string;
-  readonly email: string | undefined;
-  readonly chatgptAccountId: string | undefined;
-  readonly chatgptUserId: string | undefined;
-  readonly enabled: boolean;
-  readonly disabledReason: string | undefined;
-  /** When its cooldown ends, Unix ms; 0 when there is none. */
-  readonly cooldownUntilMs: number;
-}
+/**
+ * One account as `GET /admin/accounts` and store.json show it; the Go program's fields, and under `codexlb` what
+ * it does not know.
+ */
+export type ListedAccount = z.output<typeof ListedAccount>;
+export const ListedAccount = z.looseObject({
+  id: z.string(),
+  alias: z.string(),
+  enabled: z.boolean(),
+  disabled_reason: z.string().default(""),
+  /** Unix ms; 0, or a time that is over, when there is none. */
+  cooldown_until_ms: z.number().default(0),
+  user_email: z.string().default(""),
+  chatgpt_account_id: z.string().optional(),
+  codexlb: z
+    .looseObject({ user_id: z.string().optional(), draining: z.boolean().default(false) })
+    .prefault({}),
+});
 
 export interface ImportFiles {
   /** The text of an auth.json. */
@@ -29,65 +38,120 @@ export interface ImportFiles {
   readonly replace: boolean;
 }
 
+/** `enable` ends `disable`, `drain`, a cooldown, and a disablement of any other kind. */
+export type Service = "enable" | "disable" | "drain";
+
 export interface AccountOps {
-  list(): Promise<readonly AccountSummary[]>;
+  list(): Promise<readonly ListedAccount[]>;
   /** Returns how many accounts there are now. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`. */
   import(alias: string, files: ImportFiles): Promise<number>;
-  /** By alias or id; returns its alias. Throws `account_not_found`. */
+  /** By alias or id, as all that follow; returns its alias. Throws `account_not_found`. */
   remove(name: string): Promise<string>;
   pin(name: string): Promise<string>;
   unpin(): Promise<void>;
+  serve(name: string, service: Service): Promise<string>;
 }
 
-/** `changed` is told after each change, with the account it was about. */
+/** What was done, for the event log. */
+export type AccountChange =
+  | "imported"
+  | "removed"
+  | "pinned"
+  | "unpinned"
+  | "enabled"
+  | "disabled"
+  | "draining";
+
+/**
+ * `changed` is told after each change, with the account it was about. A change that cannot be written to the disk is
+ * taken back and throws `file_unusable`, except an import, whose login is in its place by then.
+ */
 export function createAccountOps(
   store: Store,
   layout: Layout,
   { clock }: Pick<Deps, "clock">,
-  changed: (record: AccountRecord | undefined) => void = () => {},
+  upstream: () => string,
+  changed: (change: AccountChange, record: AccountRecord | undefined) => void = () => {},
 ): AccountOps {
   const { state } = store;
-  const done = (record: AccountRecord | undefined) => {
+  const write = (undo: () => void): void => {
     store.touch();
-    store.flush();
-    changed(record);
+    try {
+      store.flush();
+    } catch (error) {
+      undo();
+      throw error;
+    }
   };
   return {
-    list: async () => state.accounts.map((record) => summaryOf(record, clock.now())),
+    list: async () => state.accounts.map((record) => ListedAccount.parse(encodeAccount(record, upstream()))),
     import: async (alias, files) => {
-      done(installAccount(state, layout, alias, files));
+      const record = installAccount(state, layout, alias, files);
+      changed("imported", record);
+      write(() => {});
       return state.accounts.length;
     },
     remove: async (name) => {
-      const record = removeAccount(state, layout, name);
-      done(record);
+      const { record, finish, undo } = removeAccount(state, layout, name);
+      write(undo);
+      changed("removed", record);
+      finish();
       return record.alias;
     },
     pin: async (name) => {
       const record = findAccount(state, name);
+      const before = state.pinnedId;
       state.pinnedId = record.id;
-      done(record);
+      write(() => {
+        state.pinnedId = before;
+      });
+      changed("pinned", record);
       return record.alias;
     },
     unpin: async () => {
+      const before = state.pinnedId;
       state.pinnedId = undefined;
-      done(undefined);
+      write(() => {
+        state.pinnedId = before;
+      });
+      changed("unpinned", undefined);
+    },
+    serve: async (name, service) => {
+      const record = findAccount(state, name);
+      const { draining, health } = record;
+      record.draining = service === "drain";
+      if (service !== "drain") record.health = transition(health, eventOf(service, clock.now()));
+      write(() => Object.assign(record, { draining, health }));
+      changed(CHANGES[service], record);
+      return record.alias;
     },
   };
 }
 
+/** Who a listed account is. */
+export function identityOfListed(account: ListedAccount): Identity {
+  return { alias: account.alias, accountId: account.chatgpt_account_id, userId: account.codexlb.user_id };
+}
+
+/** `ready`, `draining`, `disabled(why)`, or `cooldown(Ns)` as the Go program says it. */
+export function stateOfListed(account: ListedAccount, nowMs: number): string {
+  const left = account.cooldown_until_ms - nowMs;
+  if (left > 0) return `cooldown(${Math.floor(left / 1000) + 1}s)`;
+  const why = account.disabled_reason;
+  if (!account.enabled || why !== "") return why === "" ? "disabled" : `disabled(${why})`;
+  return account.codexlb.draining ? "draining" : "ready";
+}
+
 // --- internal ---
 
-function summaryOf(record: AccountRecord, nowMs: number): AccountSummary {
-  const health = healthAt(record.health, nowMs);
-  return {
-    id: record.id,
-    alias: record.alias,
-    email: record.email,
-    chatgptAccountId: record.chatgptAccountId,
-    chatgptUserId: record.chatgptUserId,
-    enabled: health.kind !== "disabled",
-    disabledReason: health.kind === "disabled" ? health.reason : undefined,
-    cooldownUntilMs: health.kind === "cooling" ? health.untilMs : 0,
-  };
+const CHANGES: Readonly<Record<Service, AccountChange>> = {
+  enable: "enabled",
+  disable: "disabled",
+  drain: "draining",
+};
+
+function eventOf(service: Exclude<Service, "drain">, nowMs: number): HealthEvent {
+  return service === "enable"
+    ? { kind: "enable" }
+    : { kind: "disable", reason: OPERATOR_REASON, atMs: nowMs };
 }

@@ -16,6 +16,8 @@ export interface Credentials {
   readonly planType: string | undefined;
   /** When the access token expires, Unix ms; undefined for an opaque one. */
   readonly expiresMs: number | undefined;
+  /** When the tokens were issued or renewed, Unix ms; undefined when the file does not say. */
+  readonly refreshedMs: number | undefined;
 }
 
 /** New tokens from the token endpoint; what is undefined stays as it was. */
@@ -42,6 +44,7 @@ export function parseAuthFile(text: string, name: string): Credentials {
     email: first("email"),
     planType: id?.planType ?? access?.planType,
     expiresMs: exp === undefined ? undefined : exp * 1000,
+    refreshedMs: timeOf(file.last_refresh),
   };
 }
 
@@ -77,6 +80,7 @@ const optionalToken = z
 
 const AuthFile = z.looseObject({
   auth_mode: z.string().nullish(),
+  last_refresh: z.string().nullish().catch(undefined),
   tokens: z.looseObject({
     access_token: token,
     refresh_token: optionalToken,
@@ -99,8 +103,13 @@ function authFileOf(text: string, name: string): z.output<typeof AuthFile> {
   throw invalid(name, "has no tokens.access_token");
 }
 
+function timeOf(text: string | null | undefined): number | undefined {
+  const ms = Date.parse(text ?? "");
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
 function invalid(name: string, why: string): CodexlbError {
   return new CodexlbError("invalid_auth_file", `reading ${name}: it ${why}`, {
-    next: "log in again with `codex login` and import the result",
+    next: "log in with: codexlb account login ALIAS, or with `codex login` in a Codex home and import that",
   });
 }

@@ -1,6 +1,7 @@
 // The refresh lane of one account: one refresh at a time, in this process and across processes, re-read inside
 // the lock, written back before use. A refresh POST is never sent twice blindly: refresh tokens work once.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Deps } from "../deps.ts";
@@ -12,7 +13,12 @@ import { authFileOf } from "./homes.ts";
 
 /** The public client id of Codex, which the accounts' tokens were issued to. */
 const CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann";
-export const DEFAULT_TOKEN_URL = "https://auth.openai.com/oauth/token";
+const DEFAULT_TOKEN_URL = "https://auth.openai.com/oauth/token";
+
+/** The token endpoint: `CODEXLB_TOKEN_URL`, else OpenAI's. */
+export function tokenUrlOf({ env }: Pick<Deps, "env">): string {
+  return env.CODEXLB_TOKEN_URL?.trim() || DEFAULT_TOKEN_URL;
+}
 
 export type Renewal =
   | { readonly kind: "renewed"; readonly credentials: Credentials }
@@ -27,6 +33,8 @@ export interface RefreshLane {
    * share one refresh. Never throws.
    */
   renew(homeDir: string, usedAccessToken: string): Promise<Renewal>;
+  /** Tries once more to write the tokens that the disk did not take. */
+  save(): void;
 }
 
 export interface RefreshSettings {
@@ -34,59 +42,94 @@ export interface RefreshSettings {
   readonly timeoutMs: number;
 }
 
-export function createRefreshLane(deps: Pick<Deps, "clock">, settings: () => RefreshSettings): RefreshLane {
+export function createRefreshLane(
+  deps: Pick<Deps, "clock" | "log">,
+  settings: () => RefreshSettings,
+): RefreshLane {
   const running = new Map<string, Promise<Renewal>>();
+  const lane: Lane = { deps, settings, unsaved: new Map() };
   return {
     renew: (homeDir, usedAccessToken) => {
       const current = running.get(homeDir);
       if (current !== undefined) return current;
-      const renewal = renewLocked(deps, settings(), homeDir, usedAccessToken)
+      const renewal = renewLocked(lane, homeDir, usedAccessToken)
         .catch((error): Renewal => ({ kind: "failed", why: messageOf(error) }))
         .finally(() => running.delete(homeDir));
       running.set(homeDir, renewal);
       return renewal;
+    },
+    save: () => {
+      for (const homeDir of lane.unsaved.keys()) saveUnsaved(lane, homeDir);
     },
   };
 }
 
 // --- internal ---
 
-async function renewLocked(
-  deps: Pick<Deps, "clock">,
-  settings: RefreshSettings,
-  homeDir: string,
-  usedAccessToken: string,
-): Promise<Renewal> {
-  const lock = await waitForLock(join(homeDir, ".auth.refresh.lock"), settings.timeoutMs);
+interface Lane {
+  readonly deps: Pick<Deps, "clock" | "log">;
+  readonly settings: () => RefreshSettings;
+  /** New auth.json texts that could not be written, by home: each holds the only refresh token that still works. */
+  readonly unsaved: Map<string, { readonly text: string; readonly over: string }>;
+}
+
+async function renewLocked(lane: Lane, homeDir: string, usedAccessToken: string): Promise<Renewal> {
+  const { timeoutMs } = lane.settings();
+  const lock = await waitForLock(join(homeDir, ".auth.refresh.lock"), timeoutMs);
   if (lock === undefined)
-    return {
-      kind: "failed",
-      why: `another process has been renewing ${homeDir} for ${settings.timeoutMs} ms`,
-    };
+    return { kind: "failed", why: `another process has been renewing ${homeDir} for ${timeoutMs} ms` };
   try {
-    return await renewNow(deps, settings, homeDir, usedAccessToken);
+    return await renewNow(lane, homeDir, usedAccessToken);
   } finally {
     lock.release();
   }
 }
 
-async function renewNow(
-  { clock }: Pick<Deps, "clock">,
-  settings: RefreshSettings,
-  homeDir: string,
-  usedAccessToken: string,
-): Promise<Renewal> {
+async function renewNow(lane: Lane, homeDir: string, usedAccessToken: string): Promise<Renewal> {
   const path = authFileOf(homeDir);
-  const text = readTextIfPresent(path) ?? "";
+  const text = currentText(lane, homeDir);
   const before = parseAuthFile(text, path);
   if (before.accessToken !== usedAccessToken) return { kind: "renewed", credentials: before };
   if (before.refreshToken === undefined)
     return { kind: "dead", reason: "http-401", why: "there is no refresh token" };
-  const answer = await postRefresh(settings, before.refreshToken);
+  const answer = await postRefresh(lane.settings(), before.refreshToken);
   if (answer.kind !== "tokens") return answer;
-  const next = withNewTokens(text, path, answer.tokens, clock.now());
-  writeFileAtomic(path, next);
-  return { kind: "renewed", credentials: parseAuthFile(next, path) };
+  // A login that was put in its place meanwhile stays, unless it is the one whose refresh token was spent just now.
+  const placed = placedSince(lane, homeDir, before);
+  if (placed !== undefined) return { kind: "renewed", credentials: placed };
+  const renewed = withNewTokens(text, path, answer.tokens, lane.deps.clock.now());
+  lane.unsaved.set(homeDir, { text: renewed, over: before.refreshToken });
+  saveUnsaved(lane, homeDir);
+  return { kind: "renewed", credentials: parseAuthFile(renewed, path) };
+}
+
+/** The login that is in the place by now, if it is another one than `before`. */
+function placedSince(lane: Lane, homeDir: string, before: Credentials): Credentials | undefined {
+  try {
+    const placed = parseAuthFile(currentText(lane, homeDir), authFileOf(homeDir));
+    return placed.refreshToken === before.refreshToken ? undefined : placed;
+  } catch {
+    return undefined; // what cannot be read is no other login
+  }
+}
+
+function currentText({ unsaved }: Lane, homeDir: string): string {
+  return unsaved.get(homeDir)?.text ?? readTextIfPresent(authFileOf(homeDir)) ?? "";
+}
+
+function saveUnsaved({ deps, unsaved }: Lane, homeDir: string): void {
+  const waiting = unsaved.get(homeDir);
+  if (waiting === undefined) return;
+  const path = authFileOf(homeDir);
+  try {
+    // Another login that came to the place since is not overwritten by an old one's renewal.
+    const placed = parseAuthFile(readTextIfPresent(path) ?? "", path).refreshToken;
+    if (placed === waiting.over) writeFileAtomic(path, waiting.text);
+    unsaved.delete(homeDir);
+  } catch (error) {
+    if (!existsSync(homeDir)) unsaved.delete(homeDir);
+    else deps.log.warn(`${messageOf(error)}; the renewed login is kept in memory and tried again`);
+  }
 }
 
 type Answer = { readonly kind: "tokens"; readonly tokens: NewTokens } | Exclude<Renewal, { kind: "renewed" }>;
@@ -157,8 +200,6 @@ function refused(status: number, body: string): Answer {
   const reason = DEAD[code];
   const why = `the token endpoint answered ${status}${code === "" ? "" : ` ${code}`}`;
   if (reason !== undefined) return { kind: "dead", reason, why };
-  // A plain 400 or 401 to a refresh says that this login is no longer accepted.
-  return status === 400 || status === 401
-    ? { kind: "dead", reason: "http-401", why }
-    : { kind: "failed", why };
+  // A plain 401 says that this login is no longer accepted; a plain 400 may be anything.
+  return status === 401 ? { kind: "dead", reason: "http-401", why } : { kind: "failed", why };
 }

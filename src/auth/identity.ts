@@ -1,0 +1,73 @@
+// Who an account is: its ChatGPT account and user, never its e-mail address; and what a record remembers of that.
+
+import { HEALTHY } from "../core/health.ts";
+import { UNKNOWN_QUOTA } from "../core/quota.ts";
+import type { AccountRecord } from "../state/store.ts";
+import type { Credentials } from "./auth-file.ts";
+import { hashOf } from "./secrets.ts";
+
+/** What tells two logins apart; e-mail addresses say nothing. */
+export interface Identity {
+  readonly alias: string;
+  readonly accountId: string | undefined;
+  readonly userId: string | undefined;
+}
+
+/** The accounts that are the same ChatGPT account and user as `identity`, by alias. */
+export function sameIdentity(accounts: readonly Identity[], identity: Omit<Identity, "alias">): string[] {
+  return accounts
+    .filter(
+      ({ accountId, userId }) =>
+        identity.accountId !== undefined && accountId === identity.accountId && userId === identity.userId,
+    )
+    .map((account) => account.alias);
+}
+
+/** A line for every set of aliases that are one and the same login: each ends the others' when it is renewed. */
+export function twinProblems(accounts: readonly Identity[]): string[] {
+  return accounts.flatMap((account) => {
+    const same = sameIdentity(accounts, account);
+    if (same.length < 2 || same[0] !== account.alias) return [];
+    return [`${same.join(" and ")} are the same ChatGPT account: keep one, or they end each other's login`];
+  });
+}
+
+export function identityOf(record: AccountRecord): Identity {
+  return { alias: record.alias, accountId: record.chatgptAccountId, userId: record.chatgptUserId };
+}
+
+/** Copies what the credentials say of the account into its record. */
+export function rememberIdentity(record: AccountRecord, credentials: Credentials): void {
+  record.chatgptAccountId = credentials.accountId ?? record.chatgptAccountId;
+  record.chatgptUserId = credentials.userId ?? record.chatgptUserId;
+  record.email = credentials.email ?? record.email;
+  record.loginMark = loginMarkOf(credentials);
+  record.quota = { ...record.quota, planType: record.quota.planType ?? credentials.planType };
+}
+
+/** Tells one login from another without giving it away. */
+export function loginMarkOf({ accessToken }: Credentials): string {
+  return hashOf(accessToken).slice(0, 16);
+}
+
+/** How people know an account. */
+export function nameOf(record: AccountRecord): string {
+  return record.email ?? record.chatgptAccountId ?? record.id;
+}
+
+/** True when the credentials are of another account or user than the record. */
+export function isAnother(record: AccountRecord, { accountId, userId }: Credentials): boolean {
+  const differs = (a: string | undefined, b: string | undefined) =>
+    a !== undefined && b !== undefined && a !== b;
+  return differs(record.chatgptAccountId, accountId) || differs(record.chatgptUserId, userId);
+}
+
+/** As `rememberIdentity`; when the account behind the name is another one now, nothing that was known of the former holds. */
+export function adoptIdentity(record: AccountRecord, credentials: Credentials): void {
+  if (isAnother(record, credentials)) {
+    record.health = HEALTHY;
+    record.quota = UNKNOWN_QUOTA;
+    record.quotaSyncMs = 0;
+  }
+  rememberIdentity(record, credentials);
+}
