@@ -1,8 +1,10 @@
 // An enrolled ChatGPT account as an upstream: its credentials, its routes, its headers.
 
 import type { Credentials } from "../auth/auth-file.ts";
-import { readCredentials, rememberIdentity } from "../auth/homes.ts";
+import { readCredentials } from "../auth/homes.ts";
+import { rememberIdentity } from "../auth/identity.ts";
 import type { RefreshLane, Renewal } from "../auth/refresh.ts";
+import { MISSING_AUTH } from "../core/health.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import type { AccountRecord } from "../state/store.ts";
@@ -22,6 +24,10 @@ export interface AccountContext {
 
 /** A token this close to its end is renewed before it is used. */
 const EXPIRY_MARGIN_MS = 30_000;
+/** A token this close to its end is renewed in the background, so that no request waits for it; Codex does at 5 min. */
+const AHEAD_MS = 10 * 60_000;
+/** One that does not say when it ends is renewed after this time, as Codex does. */
+const OPAQUE_AGE_MS = 8 * 24 * 3_600_000;
 
 /** `record` is the live record of the store: identity found in credentials is written into it. */
 export function createAccount(record: AccountRecord, context: AccountContext): Upstream {
@@ -40,8 +46,10 @@ export function createAccount(record: AccountRecord, context: AccountContext): U
     return renewal;
   };
 
+  const current = (): Credentials => kept ?? remember(readCredentials(record.homeDir));
+
   const usableCredentials = async (): Promise<Credentials | Prepared> => {
-    const credentials = kept ?? remember(readCredentials(record.homeDir));
+    const credentials = current();
     const expires = credentials.expiresMs;
     if (
       expires === undefined ||
@@ -79,7 +87,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): U
       } catch (error) {
         return {
           kind: "unready",
-          verdict: { kind: "disable", reason: "missing-auth" },
+          verdict: { kind: "disable", reason: MISSING_AUTH },
           why: messageOf(error),
         };
       }
@@ -87,6 +95,14 @@ export function createAccount(record: AccountRecord, context: AccountContext): U
       return address(outgoing, credentials, record.ownBaseUrl ?? context.baseUrl(), context.routing);
     },
     renew,
+    renewAhead: async () => {
+      try {
+        const credentials = current();
+        return isDue(credentials, clock.now()) ? await renew(credentials.accessToken) : undefined;
+      } catch (error) {
+        return { kind: "failed", why: messageOf(error) };
+      }
+    },
     forget: () => {
       kept = undefined;
     },
@@ -94,6 +110,12 @@ export function createAccount(record: AccountRecord, context: AccountContext): U
 }
 
 // --- internal ---
+
+function isDue({ refreshToken, expiresMs, refreshedMs }: Credentials, nowMs: number): boolean {
+  if (refreshToken === undefined) return false;
+  if (expiresMs !== undefined) return expiresMs - AHEAD_MS <= nowMs;
+  return refreshedMs !== undefined && refreshedMs + OPAQUE_AGE_MS <= nowMs;
+}
 
 async function address(
   outgoing: Outgoing,

@@ -1,6 +1,6 @@
 // What came of the uses of an account, written into its record: health, figures, counters, the session's binding.
 
-import { type HealthEvent, transition } from "../core/health.ts";
+import { type HealthEvent, MISSING_AUTH, transition } from "../core/health.ts";
 import type { Candidate, ChoiceReason } from "../core/policy.ts";
 import {
   exhaustedUntilMs,
@@ -91,7 +91,11 @@ export function createLedger({
   const disable = (record: AccountRecord, reason: string, fields: EventFields): void => {
     if (!note(record, { kind: "disable", reason, atMs: view().nowMs })) return;
     record.lastSwitchReason = reason;
-    log.warn(`account ${record.alias} is disabled: ${reason}; log in again and import it`);
+    // A file that could not be read may come back as it was.
+    record.deadLoginMark = reason === MISSING_AUTH ? undefined : record.loginMark;
+    log.warn(
+      `account ${record.alias} is disabled: ${reason}; log in again with: codexlb account login ${record.alias}`,
+    );
     events.append("account.disabled", { ...fields, account_id: record.id, reason });
   };
 

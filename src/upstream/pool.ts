@@ -224,6 +224,7 @@ function candidateOf(record: AccountRecord, weights: PolicySettings["weights"], 
     id: record.id,
     state: stateOf(health),
     exhausted: exhausted(record.quota, view),
+    draining: record.draining,
     score: score(record.quota, weights, view),
     untilMs: health.kind === "cooling" ? health.untilMs : 0,
   };
@@ -253,6 +254,7 @@ function factsOf({ record, inFlight }: Member): AccountFacts {
     alias: record.alias,
     email: record.email,
     health: record.health,
+    draining: record.draining,
     quota: record.quota,
     lastUsedMs: record.lastUsedMs,
     lastSwitchReason: record.lastSwitchReason,
@@ -261,12 +263,14 @@ function factsOf({ record, inFlight }: Member): AccountFacts {
 }
 
 function shortageOf(members: readonly Member[], view: QuotaView): Shortage {
-  const limits = members.flatMap(({ record }) => {
-    const health = healthAt(record.health, view.nowMs);
-    return health.kind === "cooling" && health.cause === "limit" ? [health.untilMs] : [];
-  });
-  const disabledCount = members.filter(({ record }) => record.health.kind === "disabled").length;
-  const details = members.map(({ record }) => `${record.alias} (${describe(record.health, view.nowMs)})`);
+  const ends = members.map(({ record }) => limitEnd(record, view));
+  const limits = ends.filter((end) => end !== undefined);
+  // What drains takes nothing new, as if it were disabled.
+  const disabledCount = members.filter(
+    ({ record }, index) =>
+      ends[index] === undefined && (record.health.kind === "disabled" || record.draining),
+  ).length;
+  const details = members.map(({ record }) => `${record.alias} (${describe(record, view.nowMs)})`);
   const untilMs = limits.length === 0 ? undefined : Math.min(...limits);
   if (members.length === 0) return { kind: "no_accounts", untilMs: undefined, details };
   if (disabledCount === members.length) return { kind: "all_disabled", untilMs: undefined, details };
@@ -275,11 +279,17 @@ function shortageOf(members: readonly Member[], view: QuotaView): Shortage {
   return { kind: "all_tried", untilMs, details };
 }
 
-function describe(health: Health, nowMs: number): string {
-  const now = healthAt(health, nowMs);
+/** When the limit that an account rests for is over, Unix ms; undefined when it rests for none. */
+function limitEnd(record: AccountRecord, view: QuotaView): number | undefined {
+  const health = healthAt(record.health, view.nowMs);
+  return health.kind === "cooling" && health.cause === "limit" ? health.untilMs : undefined;
+}
+
+function describe(record: AccountRecord, nowMs: number): string {
+  const now = healthAt(record.health, nowMs);
   switch (now.kind) {
     case "healthy":
-      return "failed this request";
+      return record.draining ? "draining" : "failed this request";
     case "cooling":
       return `${now.reason}, ${Math.ceil(coolingLeftMs(now, nowMs) / 1000)} s left`;
     case "disabled":

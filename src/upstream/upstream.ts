@@ -33,6 +33,8 @@ export interface Upstream {
   prepare(outgoing: Outgoing): Promise<Prepared>;
   /** New credentials in place of those with `usedToken`. Never throws. */
   renew(usedToken: string): Promise<Renewal>;
+  /** New credentials before those that are there run out; undefined when that is not due. Never throws. */
+  renewAhead(): Promise<Renewal | undefined>;
   /** Drops what is remembered of the credentials: they were replaced on disk. */
   forget(): void;
 }
