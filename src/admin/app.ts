@@ -1,58 +1,78 @@
-// The local paths of the proxy as Hono apps: one for the TCP port, which anyone on this machine reaches, and one
-// for ROOT/admin.sock, whose file permission is the authentication.
+// The local paths of the proxy as Hono apps with two doors: the TCP port, where admin paths need the admin token,
+// and ROOT/admin.sock, whose file permission is the authentication.
 
-import { Hono } from "hono";
-import { HTTPException } from "hono/http-exception";
-import type { AccountOps } from "../auth/account-ops.ts";
-import { adminErrorBody, CodexlbError, messageOf } from "../errors.ts";
+import { Hono, type MiddlewareHandler } from "hono";
+import type { Access, Role } from "../auth/access.ts";
+import { CodexlbError } from "../errors.ts";
+import { hasOwnLock } from "../proxy/guard.ts";
 import type { LocalPaths } from "../proxy/server.ts";
-import { accountRoutes } from "./accounts.ts";
+import { type AccountContext, accountRoutes } from "./accounts.ts";
+import { withErrors } from "./errors.ts";
+import { type LoginContext, loginRoutes } from "./login.ts";
 import { isObservePath, type ObserveContext, observeRoutes } from "./observe.ts";
-import { isTokenPath, type RuntimeContext, tokenRoutes } from "./runtime.ts";
+import { type OperateContext, operateRoutes } from "./operate.ts";
+import { forThisProxy, jsonOnly, smallBodies } from "./requests.ts";
+import { isTokenPath, type RuntimeContext, runtimeRoutes, tokenRoutes } from "./runtime.ts";
 
-export type AdminContext = ObserveContext & RuntimeContext & { readonly accounts: AccountOps };
+export type AdminContext = ObserveContext & RuntimeContext & AccountContext & LoginContext & OperateContext;
+
+/** Every endpoint of the admin API; the type is what the client is made from. */
+export function adminRoutes(context: AdminContext) {
+  return new Hono()
+    .route("/", accountRoutes(context))
+    .route("/", loginRoutes(context))
+    .route("/", operateRoutes(context))
+    .route("/", runtimeRoutes(context));
+}
+
+export type AdminApi = ReturnType<typeof adminRoutes>;
 
 /** Everything, for the unix socket. */
 export function trustedApp(context: AdminContext): Hono {
-  return withErrors(
-    new Hono()
-      .route("/", observeRoutes(context))
-      .route("/", tokenRoutes(context))
-      .route("/", accountRoutes(context.accounts)),
-  );
+  return localApp(context);
 }
 
-/** What is open on the TCP port. Admin paths are refused there, not forwarded. */
-export function publicPaths(context: AdminContext): LocalPaths {
-  const app = withErrors(
-    new Hono()
-      .route("/", observeRoutes(context))
-      .route("/", tokenRoutes(context))
-      .all("/admin/*", () => {
-        throw new CodexlbError("unauthorized", "the admin API is not open on this port", {
-          next: "run the codexlb command on the machine of the proxy, with the same --root",
-        });
-      }),
-  );
+/** What the TCP port answers itself. */
+export function publicPaths(context: AdminContext, access: Access): LocalPaths {
+  const app = localApp(context, locked(access));
   return {
-    handles: (method, path) =>
-      isObservePath(method, path) ||
-      isTokenPath(method, path) ||
-      path.startsWith("/admin/") ||
-      path === "/logs",
+    handles: (method, path) => isObservePath(method, path) || isTokenPath(method, path) || hasOwnLock(path),
     fetch: (request) => app.fetch(request),
   };
 }
 
 // --- internal ---
 
-function withErrors<App extends Hono>(app: App): App {
-  app.onError((error, c) => {
-    if (error instanceof CodexlbError) return c.json(adminErrorBody(error), error.status as 400);
-    if (error instanceof HTTPException)
-      return c.json({ error: error.message, code: "invalid_request" }, error.status);
-    return c.json({ error: messageOf(error), code: "internal" }, 500);
-  });
-  app.notFound((c) => c.json({ error: "admin endpoint not found", code: "not_found" }, 404));
-  return app;
+/** Stubs are for those who may send requests, too. */
+const CLIENT_PATH = "/admin/runtime-auth";
+
+function localApp(context: AdminContext, lock?: MiddlewareHandler): Hono {
+  const app = withErrors(new Hono());
+  const name = () => context.pool.facts().proxyName;
+  for (const path of ["/admin/*", "/logs"]) {
+    if (lock !== undefined) app.use(path, lock);
+    app.use(path, smallBodies, jsonOnly, forThisProxy(name));
+  }
+  return app
+    .route("/", observeRoutes(context))
+    .route("/", tokenRoutes(context))
+    .route("/", adminRoutes(context));
+}
+
+function refusalOf(shown: string | undefined, role: Role | undefined): string {
+  if (role !== undefined) return "this key does not open the admin API, which needs the admin token";
+  return shown === undefined
+    ? "the admin API needs the admin token"
+    : "what was shown is not the admin token of this proxy";
+}
+
+function locked(access: Access): MiddlewareHandler {
+  return async (c, next) => {
+    const role = access.roleOf(c.req.raw.headers);
+    if (role !== "admin" && (role === undefined || c.req.path !== CLIENT_PATH))
+      throw new CodexlbError("unauthorized", refusalOf(c.req.header("authorization"), role), {
+        next: "give CODEXLB_ADMIN_TOKEN or --admin-token (it is in ROOT/admin.token of the proxy), or run the command on the proxy's machine with its --root",
+      });
+    await next();
+  };
 }

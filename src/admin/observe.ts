@@ -2,6 +2,7 @@
 // "its" account, answered for the pool as a whole.
 
 import { Hono } from "hono";
+import { checkRuntimeAuth } from "../auth/runtime-auth.ts";
 import { STUB_ACCOUNT_ID } from "../auth/stub.ts";
 import { usageBody } from "../core/pooled.ts";
 import { statusDocument } from "../core/status.ts";
@@ -14,22 +15,31 @@ export interface ObserveContext {
   readonly deps: Pick<Deps, "clock">;
   readonly pool: ProxyContext["pool"];
   readonly refresher: Refresher;
+  /** The CODEX_HOME that `codexlb run` uses. */
+  readonly runtimeHome: string;
 }
 
 /** True for the paths of `observeRoutes`. */
 export function isObservePath(method: string, path: string): boolean {
-  if (path === "/healthz" || path === "/status") return true;
+  if (path === "/healthz" || path === "/status" || path === "/health/auth-runtime") return true;
   if (method !== "GET" && method !== "HEAD") return false;
   return path === "/" || isUsagePath(path) || isAccountsCheckPath(path);
 }
 
-export function observeRoutes({ deps, pool, refresher }: ObserveContext): Hono {
+export function observeRoutes({ deps, pool, refresher, runtimeHome }: ObserveContext): Hono {
   const app = new Hono();
   app.all("/healthz", (c) => c.json({ ok: true }));
   app.get("/", (c) => c.json({ ok: true, service: "codexlb-proxy" }));
   app.all("/status", async (c) => {
     if (c.req.query("refresh") === "1") await refresher.refreshAll();
-    return c.json(statusDocument(pool.facts(), pool.view()));
+    return c.json({
+      ...statusDocument(pool.facts(), pool.view()),
+      runtime_auth: checkRuntimeAuth(runtimeHome),
+    });
+  });
+  app.all("/health/auth-runtime", (c) => {
+    const checked = checkRuntimeAuth(runtimeHome);
+    return c.json(checked, checked.ok ? 200 : 503);
   });
   app.get("*", async (c, next) => {
     const usage = usageNow({ pool });

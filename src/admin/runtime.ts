@@ -2,9 +2,10 @@
 
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { makeStub, STUB_REFRESH_TOKEN } from "../auth/stub.ts";
+import { isStubRefreshToken, makeStub, type StubAuth } from "../auth/stub.ts";
 import { parseJson } from "../core/turn.ts";
 import type { Deps } from "../deps.ts";
+import { CodexlbError } from "../errors.ts";
 import { type ProxyContext, usageNow } from "../proxy/context.ts";
 
 export interface RuntimeContext {
@@ -19,20 +20,33 @@ export function isTokenPath(method: string, path: string): boolean {
   return method === "POST" && path === "/oauth/token";
 }
 
-/** `POST /oauth/token`: a Codex that believes its stub has run out gets a new stub. JSON (today's) and form bodies (older). */
-export function tokenRoutes({ deps, pool, signingKey }: RuntimeContext): Hono {
+/**
+ * `POST /oauth/token`: a Codex that believes its stub has run out gets a new stub, for the refresh token of one that
+ * this proxy made. JSON (today's) and form bodies (older).
+ */
+export function tokenRoutes(context: RuntimeContext): Hono {
   const app = new Hono();
   app.post("/oauth/token", async (c) => {
     const asked = TokenRequest.safeParse(await readFields(c));
     if (!asked.success || (asked.data.grant_type ?? "refresh_token") !== "refresh_token")
       return c.json({ error: "unsupported grant_type", code: "unsupported_grant_type" }, 400);
-    if (asked.data.refresh_token !== STUB_REFRESH_TOKEN)
+    if (!isStubRefreshToken(asked.data.refresh_token ?? "", context.signingKey))
       return c.json({ error: "invalid runtime refresh token", code: "invalid_grant" }, 401);
-    const { tokens } = await makeStub(usageNow({ pool }).planType, signingKey, deps.clock.now());
-    const { access_token, id_token, refresh_token } = tokens;
+    const { access_token, id_token, refresh_token } = stubNow(context).tokens;
     return c.json({ access_token, id_token, refresh_token, token_type: "Bearer" });
   });
   return app;
+}
+
+/** `GET /admin/runtime-auth`: a stub for a Codex on another machine. */
+export function runtimeRoutes(context: RuntimeContext) {
+  return new Hono().get("/admin/runtime-auth", (c) => {
+    if (context.pool.facts().accounts.length === 0)
+      throw new CodexlbError("account_not_found", "no available account for runtime auth", {
+        next: "run on the machine of the proxy: codexlb account login ALIAS",
+      });
+    return c.json({ auth: stubNow(context) });
+  });
 }
 
 // --- internal ---
@@ -41,6 +55,10 @@ const TokenRequest = z.looseObject({
   grant_type: z.string().optional(),
   refresh_token: z.string().optional(),
 });
+
+function stubNow({ deps, pool, signingKey }: RuntimeContext): StubAuth {
+  return makeStub(usageNow({ pool }).planType, signingKey, deps.clock.now());
+}
 
 async function readFields(c: Context): Promise<unknown> {
   const text = await c.req.text();

@@ -1,44 +1,34 @@
-// Who may speak to us at all: every request's Host must name an address we listen on, and no request may come
-// from a web page. That closes the door to pages in the user's browser (cross-site requests, DNS rebinding).
+// Who may speak to us at all: every request's Host must name an address we listen on, no request may come from a
+// web page (that closes the door to cross-site requests and DNS rebinding), and where clients must show who they
+// are, they must have done so. The admin paths have a lock of their own (admin/app.ts).
 
 import { hostname, networkInterfaces } from "node:os";
+import type { Access } from "../auth/access.ts";
+import { isLoopback, isWildcard, type ListenAddress } from "../core/listen.ts";
 import { CodexlbError } from "../errors.ts";
 
-export interface ListenAddress {
-  /** As for binding: a name or an address without brackets. */
-  readonly host: string;
-  readonly port: number;
+export interface GuardSettings {
+  /** Further names of this proxy. */
+  readonly allowedHosts: readonly string[];
+  /** Clients must show a key or a stub. */
+  readonly clientAuth: boolean;
 }
 
-/** Reads `127.0.0.1:8765`, `:8765` (all addresses) or `[::1]:8765`. Throws `invalid_config`. */
-export function parseListen(listen: string): ListenAddress {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(listen.trim());
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535)
-    throw new CodexlbError("invalid_config", `proxy.listen: ${JSON.stringify(listen)} is not an address`, {
-      next: 'write it as "127.0.0.1:8765"',
-    });
-  return { host: match[1] ?? (match[2] || "0.0.0.0"), port };
-}
+/** Returns the refusal of a request, undefined when it may pass. */
+export type Guard = (request: Request) => CodexlbError | undefined;
 
-/** True for addresses that only this machine reaches. */
-export function isLoopback(host: string): boolean {
-  return /^127\.\d+\.\d+\.\d+$/.test(host) || LOOPBACK_NAMES.has(host.toLowerCase());
-}
-
-/** Returns the refusal of a request, undefined when it may pass. `allowedHosts` are further names of this proxy. */
-export function createGuard(
-  listen: ListenAddress,
-  allowedHosts: readonly string[],
-): (request: Request) => CodexlbError | undefined {
-  const names = new Set([...hostNames(listen), ...allowedHosts].map(normalise));
-  const own = (name: string) => names.has(name) || (names.has("localhost") && isLoopback(name));
+export function createGuard(listen: ListenAddress, settings: () => GuardSettings, access: Access): Guard {
+  const listening = new Set(hostNames(listen).map(normalise));
+  const own = (name: string) =>
+    listening.has(name) ||
+    (listening.has("localhost") && isLoopback(name)) ||
+    settings().allowedHosts.some((allowed) => normalise(allowed) === name);
   return (request) => {
     const host = request.headers.get("host");
     if (host === null || !own(normalise(hostOf(host))))
       return new CodexlbError(
         "host_refused",
-        `this proxy does not go by the name ${JSON.stringify(host ?? "")}`,
+        `this proxy does not go by the name ${JSON.stringify((host ?? "").slice(0, SHOWN_CHARS))}`,
         {
           next: "add the name to proxy.allowed_hosts in config.toml if it is meant to",
         },
@@ -47,19 +37,39 @@ export function createGuard(
       return new CodexlbError("origin_refused", "requests of web pages are refused", {
         next: "send no Origin header",
       });
-    return undefined;
+    if (!settings().clientAuth) return undefined;
+    const path = new URL(request.url).pathname;
+    if (OPEN_PATHS.has(path) || hasOwnLock(path)) return undefined;
+    const role = access.roleOf(request.headers);
+    if (role !== undefined && (role !== "client" || !PARENT_PATHS.has(path))) return undefined;
+    if (role === "client")
+      return new CodexlbError("unauthorized", "this key may send requests, and not read of the accounts", {
+        next: "use the admin token, or a key of the role parent: codexlb key add --role parent NAME",
+      });
+    return new CodexlbError("unauthorized", "this proxy serves only clients that show a key", {
+      next: "run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; keys are made with codexlb key add NAME",
+    });
   };
+}
+
+/** True for the paths that only the admin token opens. */
+export function hasOwnLock(path: string): boolean {
+  return path.startsWith("/admin/") || path === "/logs";
 }
 
 // --- internal ---
 
-const LOOPBACK_NAMES: ReadonlySet<string> = new Set(["localhost", "::1"]);
-const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+/** Longest part of a stranger's header in a message. */
+const SHOWN_CHARS = 100;
+/** That the proxy lives, and new stubs for stubs, which are credentials themselves. */
+const OPEN_PATHS: ReadonlySet<string> = new Set(["/", "/healthz", "/oauth/token"]);
+/** What tells of the accounts. */
+const PARENT_PATHS: ReadonlySet<string> = new Set(["/status", "/health/auth-runtime"]);
 
 /** The names that reach a socket bound to `listen`. */
 function hostNames({ host }: ListenAddress): string[] {
   if (isLoopback(host)) return [host, "localhost", "::1"];
-  if (!WILDCARDS.has(host)) return [host];
+  if (!isWildcard(host)) return [host];
   const addresses = Object.values(networkInterfaces()).flatMap((list) =>
     (list ?? []).map((entry) => entry.address),
   );

@@ -33,12 +33,16 @@ export function refusalFor(
     case "all_exhausted":
       return usageLimit(shortage.untilMs, about, nowMs);
     case "no_accounts":
-      return refuse("no_accounts", "no account is enrolled", "run: codexlb account import ALIAS");
+      return refuse(
+        "no_accounts",
+        "no account is enrolled",
+        "run: codexlb account login ALIAS, or: codexlb account import",
+      );
     case "all_disabled":
       return refuse(
         "no_account_available",
-        `every account is disabled: ${shortage.details.join(", ")}`,
-        "log in again with `codex login` and run: codexlb account import ALIAS",
+        `no account is in service: ${shortage.details.join(", ")}`,
+        "log in again with: codexlb account login ALIAS, or put one back with: codexlb account enable ALIAS",
       );
     case "all_tried":
       if (about.limitBody !== undefined) return usageLimit(shortage.untilMs, about, nowMs);

@@ -2,11 +2,12 @@
 // tunnels, and forwards the rest.
 
 import type { Server, ServerWebSocket } from "bun";
+import type { ListenAddress } from "../core/listen.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { BODY_LIMIT_BYTES } from "./bodies.ts";
 import { MESSAGE_LIMIT_BYTES } from "./dial.ts";
 import { forward } from "./forward.ts";
-import type { ListenAddress } from "./guard.ts";
+import type { Guard } from "./guard.ts";
 import { errorResponse } from "./refusal.ts";
 import { openTunnel, type Tunnel, type TunnelContext } from "./tunnel.ts";
 
@@ -18,7 +19,7 @@ export interface LocalPaths {
 
 export interface ServerContext extends TunnelContext {
   readonly local: LocalPaths;
-  readonly guard: (request: Request) => CodexlbError | undefined;
+  readonly guard: Guard;
 }
 
 export interface ProxyServer {

@@ -1,0 +1,90 @@
+// The admin endpoints about the proxy itself: what it is, its settings, its event log, keys.
+
+import { Hono } from "hono";
+import { z } from "zod";
+import { KEY_ROLES, type KeyInfo, type KeyOps } from "../auth/keys.ts";
+import type { ShownSetting } from "../state/config-source.ts";
+import type { EventLog } from "../state/events.ts";
+import { readLogLines } from "../state/log-parts.ts";
+import { COMMIT, VERSION } from "../version.ts";
+import { body } from "./requests.ts";
+
+export interface OperateContext {
+  readonly keys: KeyOps;
+  readonly events: EventLog;
+  /** Path of the event log. */
+  readonly eventsPath: string;
+  /** The settings as they hold now. */
+  readonly settings: () => readonly ShownSetting[];
+  readonly about: () => ProxyInfo;
+}
+
+export interface ProxyInfo {
+  readonly name: string;
+  readonly root: string;
+  /** Where it listens, `http://127.0.0.1:8765`. */
+  readonly url: string;
+  readonly pid: number;
+  readonly startedMs: number;
+  /** The token endpoint of its accounts. */
+  readonly tokenUrl: string;
+}
+
+export function operateRoutes({ keys, events, eventsPath, settings, about }: OperateContext) {
+  return new Hono()
+    .get("/admin/version", (c) => c.json(versionBody(about())))
+    .get("/admin/config", (c) => c.json({ settings: settings().map(shown) }))
+    .get("/admin/keys", async (c) => c.json({ keys: (await keys.list()).map(keyBody) }))
+    .post("/admin/key/add", body("key", KeyRequest), async (c) => {
+      const { name, role } = c.req.valid("json");
+      return c.json({ ok: true, key: await keys.add(name, role) });
+    })
+    .post("/admin/key/rm", body("key", KeyName), async (c) => {
+      await keys.remove(c.req.valid("json").name);
+      return c.json({ ok: true });
+    })
+    .get("/logs", (c) => {
+      // A reader sees what happened before it asked.
+      events.flush();
+      const lines = readLogLines(eventsPath, {
+        offset: wholeNumber(c.req.query("offset"), 0),
+        tail: wholeNumber(c.req.query("tail"), 1) ?? DEFAULT_TAIL,
+        limit: Math.min(wholeNumber(c.req.query("limit"), 1) ?? DEFAULT_LIMIT, MOST_LINES),
+      });
+      return c.body(lines.text, 200, {
+        "content-type": "application/x-ndjson",
+        "x-next-offset": String(lines.nextOffset),
+      });
+    });
+}
+
+// --- internal ---
+
+const DEFAULT_TAIL = 100;
+const DEFAULT_LIMIT = 500;
+const MOST_LINES = 2_000;
+
+const KeyName = z.strictObject({
+  name: z.string({ error: "name is required" }).trim().min(1, "name is required"),
+});
+const KeyRequest = KeyName.extend({ role: z.enum(KEY_ROLES).default("client") });
+
+function versionBody({ startedMs, tokenUrl, ...info }: ProxyInfo) {
+  return { version: VERSION, commit: COMMIT, ...info, token_url: tokenUrl, started_at_ms: startedMs };
+}
+
+function keyBody({ name, role, createdMs }: KeyInfo) {
+  return { name, role, created_at_ms: createdMs };
+}
+
+/** Values can be lists, which JSON shows as they are. */
+function shown({ key, value, source }: ShownSetting): { key: string; value: unknown; source: string } {
+  return { key, value, source };
+}
+
+/** As the Go program: what is no number of at least `least` counts as not given. */
+function wholeNumber(text: string | undefined, least: number): number | undefined {
+  if (text === undefined || !/^\d+$/.test(text)) return undefined;
+  const value = Number(text);
+  return Number.isSafeInteger(value) && value >= least ? value : undefined;
+}

@@ -1,0 +1,67 @@
+// What every request to the admin API must be: JSON of a bounded size, with known fields only, for this proxy.
+
+import { zValidator } from "@hono/zod-validator";
+import type { MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { z } from "zod";
+import { CodexlbError } from "../errors.ts";
+
+/** Names the proxy that shall act, in a chain of them. */
+export const TARGET_HEADER = "x-codexlb-target-proxy-name";
+
+/** Logins are a few KiB. */
+const BODY_LIMIT_BYTES = 1024 * 1024;
+
+/** Refuses larger bodies without reading them. */
+export const smallBodies: MiddlewareHandler = bodyLimit({
+  maxSize: BODY_LIMIT_BYTES,
+  onError: () => {
+    throw new CodexlbError("body_too_large", `the body is larger than ${BODY_LIMIT_BYTES / 1024} KiB`);
+  },
+});
+
+/** Refuses bodies that are not declared as JSON: web pages can send those without asking. */
+export const jsonOnly: MiddlewareHandler = async (c, next) => {
+  const type = (c.req.header("content-type") ?? "").split(";")[0]?.trim().toLowerCase();
+  const empty =
+    type === "" && (c.req.header("content-length") ?? "0") === "0" && !c.req.header("transfer-encoding");
+  if (c.req.method === "POST" && !empty && type !== "application/json")
+    throw new CodexlbError("not_json", `the body is ${type || "of no type"} and not application/json`, {
+      next: "send Content-Type: application/json",
+    });
+  await next();
+};
+
+/** Refuses requests for another proxy. */
+export function forThisProxy(name: () => string): MiddlewareHandler {
+  return async (c, next) => {
+    const target = c.req.header(TARGET_HEADER)?.trim() ?? "";
+    if (target !== "" && target.toLowerCase() !== name().toLowerCase())
+      throw new CodexlbError("target_proxy_not_found", `target proxy not found: ${target}`, {
+        next: `the proxy that was asked goes by the name ${name()}`,
+      });
+    await next();
+  };
+}
+
+/** The field that most requests have. */
+export const requiredAlias = z
+  .string({ error: ({ input }) => (input === undefined ? "alias is required" : "must be a text") })
+  .trim()
+  .min(1, { error: "alias is required" });
+
+/** The body of a request, as `schema` has it; `what` names the request in errors. */
+export function body<Schema extends z.ZodType>(what: string, schema: Schema) {
+  return zValidator("json", schema, (result) => {
+    if (result.success) return;
+    const issue = result.error.issues[0];
+    const message = issue?.message ?? "it is not understood";
+    // What is missing is named by the message itself, as in the Go program.
+    if (message.endsWith(" is required")) throw new CodexlbError("invalid_request", message);
+    const where = issue?.path.join(".") ?? "";
+    throw new CodexlbError(
+      "invalid_request",
+      `invalid ${what} request: ${where === "" ? "" : `${where}: `}${message}`,
+    );
+  });
+}
