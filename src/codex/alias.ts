@@ -1,15 +1,15 @@
 // A name for an imported account when the user gives none.
 
 import { basename, join } from "node:path";
-import TOML from "@iarna/toml";
 import type { Credentials } from "../auth/auth-file.ts";
 import type { Deps } from "../deps.ts";
 import { readTextIfPresent } from "../state/atomic-file.ts";
+import { parseToml } from "../state/toml.ts";
 
 const LONGEST = 64;
 
 /**
- * The first that gives a usable name: `alias` or `profile` of the home's config.toml, the e-mail's local part, the
+ * The first that gives a usable name: `alias` or `profile` somewhere in the home's config.toml, the e-mail's local part, the
  * account id, the directory's name, `import-` and random digits. Made unique among `taken` with `-2`, `-3` ….
  */
 export function inferAlias(
@@ -44,13 +44,23 @@ function configHint(codexHome: string): string | undefined {
   const text = readTextIfPresent(join(codexHome, "config.toml"));
   if (text === undefined) return undefined;
   try {
-    const config = TOML.parse(text);
-    return [config.alias, config.profile].find((value) => typeof value === "string" && value.trim() !== "") as
-      | string
-      | undefined;
+    return hintIn(parseToml(text));
   } catch {
     return undefined; // a hint only; a broken file gives none
   }
+}
+
+/** `alias`, else `profile`, at the top; else in the tables below, in the order of the file, depth first. */
+function hintIn(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { alias, profile } = value as { alias?: unknown; profile?: unknown };
+  const own = [alias, profile].find((hint) => typeof hint === "string" && hint.trim() !== "");
+  if (typeof own === "string") return own;
+  for (const inner of Object.values(value)) {
+    const found = hintIn(inner);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function sanitise(text: string): string {

@@ -2,11 +2,11 @@
 
 import { homedir } from "node:os";
 import { join } from "node:path";
-import TOML from "@iarna/toml";
 import type { StubAuth } from "../auth/stub.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
+import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
 
 export interface HomeOptions {
   /** The home to prepare. */
@@ -29,13 +29,26 @@ export function prepareHome({ codexHome, configSources, stub, chatgptBaseUrl }: 
   const target = join(codexHome, "config.toml");
   const source = configSources
     .map((home) => join(home, "config.toml"))
-    .find((path) => path !== target && readTextIfPresent(path) !== undefined);
+    .find((path) => path !== target && hasText(path));
   const merged = {
     ...(source === undefined ? {} : readToml(source)),
     ...ownSettings(readToml(target)),
     chatgpt_base_url: chatgptBaseUrl,
   };
-  writeIfDifferent(target, TOML.stringify(merged), (a, b) => a === b);
+  writeIfDifferent(target, formatToml(merged), (a, b) => a === b);
+}
+
+/**
+ * The text of a config.toml that has only what decides where turns go, from the first of `configSources` that has
+ * one: enough to try that without starting anything else that the user has set up.
+ */
+export function routingSettings(configSources: readonly string[], chatgptBaseUrl: string): string {
+  const source = configSources.map((home) => join(home, "config.toml")).find(hasText);
+  const settings = source === undefined ? {} : readToml(source);
+  const routing = Object.fromEntries(
+    ROUTING_KEYS.flatMap((key) => (key in settings ? [[key, settings[key]]] : [])),
+  );
+  return formatToml({ ...routing, chatgpt_base_url: chatgptBaseUrl } as TomlTable);
 }
 
 /** Where the user's own Codex lives: `$CODEX_HOME`, then `~/.codex`. */
@@ -56,8 +69,15 @@ const OWN_KEYS = [
   "projects",
 ] as const;
 
-function ownSettings(existing: TOML.JsonMap): TOML.JsonMap {
-  const kept: TOML.JsonMap = {};
+/** What decides where Codex sends its turns. */
+const ROUTING_KEYS = ["model_provider", "model_providers", "profile", "profiles", "openai_base_url"] as const;
+
+function hasText(path: string): boolean {
+  return readTextIfPresent(path) !== undefined;
+}
+
+function ownSettings(existing: TomlTable): TomlTable {
+  const kept: TomlTable = {};
   for (const key of OWN_KEYS) {
     const value = existing[key];
     if (value !== undefined) kept[key] = value;
@@ -65,13 +85,13 @@ function ownSettings(existing: TOML.JsonMap): TOML.JsonMap {
   return kept;
 }
 
-function readToml(path: string): TOML.JsonMap {
+function readToml(path: string): TomlTable {
   const text = readTextIfPresent(path);
   if (text === undefined) return {};
   try {
-    return TOML.parse(text);
+    return parseToml(text);
   } catch (error) {
-    throw new CodexlbError("invalid_config", `reading ${path}: ${messageOf(error).split("\n")[0]}`, {
+    throw new CodexlbError("invalid_config", `reading ${path}: ${messageOf(error)}`, {
       next: "correct the file and try again",
     });
   }

@@ -18,30 +18,54 @@ export type Ended =
 export const INSTALL_CODEX =
   "install Codex with `npm install -g @openai/codex`, or name it with --codex-bin or CODEXLB_CODEX_BIN";
 
-/** Variables that steer Bun itself; they are meant for us and must not reach what we start. */
+/** Variables that steer Bun itself, and secrets of ours: they must not reach what we start. */
 const OWN_VARIABLES: ReadonlySet<string> = new Set([
   "BUN_OPTIONS",
   "BUN_BE_BUN",
   "BUN_CONFIG_MAX_HTTP_REQUESTS",
+  "CODEXLB_ADMIN_TOKEN",
+  "CODEXLB_CLIENT_KEY",
 ]);
 
 /** Resolves when Codex has ended. Throws `codex_not_found` when there is nothing to run. */
 export async function runCodex({ command, shell, env }: RunOptions): Promise<Ended> {
   const argv = shell === undefined ? [command.binary, ...command.args] : [shell, "-lc", shellScript(command)];
-  const inherited = Object.entries(env).filter(([name]) => !OWN_VARIABLES.has(name));
-  // Keys typed in the terminal reach Codex by itself, being in the same group; we only must not die of them.
+  const child = await withTerminal(argv, { ...childEnvironment(env), ...command.env });
+  return child.signalCode === null
+    ? { kind: "exit", code: child.exitCode ?? 1 }
+    : { kind: "signal", signal: child.signalCode as NodeJS.Signals };
+}
+
+/** Runs `argv` with the terminal; resolves to its exit code, as a shell would tell it. Throws `codex_not_found`. */
+export async function onTerminal(argv: string[], env: Record<string, string | undefined>): Promise<number> {
+  const child = await withTerminal(argv, env);
+  return child.exitCode ?? 1;
+}
+
+/** `env` without what is meant for us alone. */
+export function childEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !OWN_VARIABLES.has(name)));
+}
+
+// --- internal ---
+
+/**
+ * Resolves when it has ended. Keys typed in the terminal reach it by itself, being in the same group; we only must not
+ * die of them. Other signals are passed on.
+ */
+async function withTerminal(argv: string[], env: Record<string, string | undefined>) {
   const ignore = () => {};
   process.on("SIGINT", ignore);
   process.on("SIGQUIT", ignore);
-  const child = spawn(argv, { ...Object.fromEntries(inherited), ...command.env });
+  const child = spawn(argv, env);
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   process.on("SIGTERM", forward);
   process.on("SIGHUP", forward);
   try {
-    const code = await child.exited;
-    return child.signalCode === null
-      ? { kind: "exit", code }
-      : { kind: "signal", signal: child.signalCode as NodeJS.Signals };
+    await child.exited;
+    return child;
   } finally {
     process.off("SIGINT", ignore);
     process.off("SIGQUIT", ignore);
@@ -49,8 +73,6 @@ export async function runCodex({ command, shell, env }: RunOptions): Promise<End
     process.off("SIGHUP", forward);
   }
 }
-
-// --- internal ---
 
 function spawn(argv: string[], env: Record<string, string | undefined>) {
   try {

@@ -36,6 +36,8 @@ export interface MockAccounts {
   /** The account that a request's bearer and account header name; undefined when they do not fit or are out of date. */
   authenticate(headers: Headers): MockAccount | undefined;
   issue(account: MockAccount, expiresInSeconds?: number): Tokens;
+  /** Whether a refresh token would work. */
+  isLive(refreshToken: string): boolean;
   refresh(refreshToken: string): { kind: "ok"; tokens: Tokens } | { kind: "refused"; code: string };
   /** Ends a login: its tokens and their refresh are refused from now on. */
   revoke(account: MockAccount): void;
@@ -56,7 +58,12 @@ const WEEK_MS = 7 * 24 * 3_600_000;
 const SHORT_WINDOWS_A_WEEK = 10;
 const TOKEN_SECONDS = 3_600;
 
-export function createMockAccounts(options: readonly MockAccountOptions[], clock: Clock): MockAccounts {
+/** `tokenSeconds`: how long access tokens are good for. */
+export function createMockAccounts(
+  options: readonly MockAccountOptions[],
+  clock: Clock,
+  tokenSeconds = TOKEN_SECONDS,
+): MockAccounts {
   const startMs = clock.now();
   const all = options.map(
     ({ alias, turns = 1000, plan = "pro" }): MockAccount => ({
@@ -74,7 +81,7 @@ export function createMockAccounts(options: readonly MockAccountOptions[], clock
   const spent = new Set<string>();
   let serial = 0;
 
-  const issue = (account: MockAccount, expiresInSeconds = TOKEN_SECONDS): Tokens => {
+  const issue = (account: MockAccount, expiresInSeconds = tokenSeconds): Tokens => {
     const refreshToken = `mock-refresh-${account.alias}-${++serial}`;
     live.set(refreshToken, account);
     const access = signed(
@@ -110,6 +117,7 @@ export function createMockAccounts(options: readonly MockAccountOptions[], clock
       return claims.sub === subject(account, generations.get(account.accountId) ?? 0) ? account : undefined;
     },
     issue,
+    isLive: (refreshToken) => live.has(refreshToken),
     refresh: (refreshToken) => {
       if (spent.has(refreshToken)) return { kind: "refused", code: "refresh_token_reused" };
       const account = live.get(refreshToken);

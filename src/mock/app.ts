@@ -8,6 +8,7 @@ import type { MockAccount } from "./accounts.ts";
 import { appsAnswer } from "./apps.ts";
 import { check, faultBefore } from "./check.ts";
 import type { MockContext } from "./context.ts";
+import { deviceRoutes, exchangeCode } from "./device.ts";
 import { Fault, type FaultPoint } from "./faults.ts";
 import { eventStream } from "./streams.ts";
 import { inputProblem, readTurnRequest } from "./turns.ts";
@@ -30,8 +31,21 @@ export function mockApp(context: MockContext, models: unknown): Hono {
     return c.json({ ok: true });
   });
   app.get("/__mock/requests", (c) => c.json(context.requests));
-  app.post("/oauth/token", (c) => refresh(context, c.req.raw));
-  app.post("/oauth/revoke", (c) => c.json({}));
+  app.route("/", deviceRoutes(context));
+  app.post("/oauth/token", (c) => token(context, c.req.raw));
+  app.post("/oauth/revoke", async (c) => {
+    const json = parseJson(await c.req.text());
+    const headers = Object.fromEntries(c.req.raw.headers);
+    context.note({
+      point: "other",
+      method: "POST",
+      path: "/oauth/revoke",
+      account: undefined,
+      headers,
+      json,
+    });
+    return c.json({});
+  });
 
   app.post("*", async (c, next) => {
     if (!c.req.path.endsWith("/responses")) return next();
@@ -81,9 +95,14 @@ export function mockApp(context: MockContext, models: unknown): Hono {
 
 // --- internal ---
 
-async function refresh(context: MockContext, request: Request): Promise<Response> {
+async function token(context: MockContext, request: Request): Promise<Response> {
   const text = await request.text();
   const json = parseJson(text) ?? Object.fromEntries(new URLSearchParams(text));
+  const login = exchangeCode(context, json);
+  return login ?? refresh(context, request, json);
+}
+
+async function refresh(context: MockContext, request: Request, json: unknown): Promise<Response> {
   const token = z.looseObject({ refresh_token: z.string() }).safeParse(json);
   const alias = context.accounts.all.find((one) =>
     token.data?.refresh_token.startsWith(`mock-refresh-${one.alias}-`),

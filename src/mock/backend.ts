@@ -17,6 +17,8 @@ export interface MockOptions {
   /** Port on 127.0.0.1; default: any free one. */
   readonly port?: number;
   readonly clock: Clock;
+  /** How long access tokens are good for. Default: an hour. */
+  readonly tokenSeconds?: number;
   /** What `GET …/models` answers. Default: an empty catalogue, and Codex uses its own. */
   readonly models?: unknown;
 }
@@ -44,7 +46,7 @@ export function startMock(options: MockOptions): MockBackend {
   const requests: MockRequest[] = [];
   const context: MockContext = {
     clock,
-    accounts: createMockAccounts(options.accounts, clock),
+    accounts: createMockAccounts(options.accounts, clock, options.tokenSeconds),
     faults: createFaultScript(),
     turns: createTurnMaker(),
     requests,

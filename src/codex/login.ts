@@ -1,0 +1,178 @@
+// Logs an account in with real `codex login`, in a fresh home that takes the account's place only when the login
+// succeeded. Codex first revokes the login of the home it works in, so it must never be a home that serves.
+
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import type { AccountOps } from "../auth/account-ops.ts";
+import { parseAuthFile } from "../auth/auth-file.ts";
+import { authFileOf, checkAlias } from "../auth/homes.ts";
+import { newLoginHome, sweepLogins } from "../auth/leftovers.ts";
+import type { LoginEnd, Logins } from "../auth/logins.ts";
+import { CodexlbError, systemCodeOf } from "../errors.ts";
+import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
+import type { Layout } from "../state/layout.ts";
+import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
+import { childEnvironment, INSTALL_CODEX, onTerminal } from "./run.ts";
+import { runWatched } from "./watched.ts";
+
+export interface LoginOptions {
+  readonly layout: Layout;
+  readonly binary: string;
+  /** Everything behind the binary, `login` included. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly alias: string;
+  readonly replace: boolean;
+  readonly ops: Pick<AccountOps, "import">;
+  /** Where codex speaks; undefined: it has the terminal. */
+  readonly watch?: { readonly output: (chunk: Uint8Array) => void; readonly signal: AbortSignal };
+}
+
+/** Logs in and enrols the account. Throws what the enrolment throws, and `codex_not_found`, `invalid_alias`. */
+export async function loginAccount(options: LoginOptions): Promise<LoginEnd> {
+  const { layout, alias, binary } = options;
+  checkAlias(alias);
+  requireCodex(binary, options.args);
+  sweepLogins(layout);
+  const home = newLoginHome(layout);
+  let keep = false;
+  try {
+    writeFileAtomic(join(home, "config.toml"), configFor(join(layout.accounts, alias, "config.toml")));
+    const ended = await runLogin(options, home);
+    if (ended !== 0) return failed(ended, `codex login ended with code ${ended}; nothing was changed`);
+    const auth = readTextIfPresent(authFileOf(home));
+    if (auth === undefined)
+      return failed(1, "codex login ended well, but left no auth.json; nothing was changed");
+    parseAuthFile(auth, "the new auth.json");
+    try {
+      const total = await options.ops.import(alias, { auth, config: undefined, replace: options.replace });
+      return { kind: "registered", total };
+    } catch (error) {
+      keep = true;
+      if (!(error instanceof CodexlbError)) throw error;
+      throw new CodexlbError(error.code, error.message, {
+        next: `the login is kept: codexlb account import --from ${home} OTHER_ALIAS (or --replace ${alias}), then delete that directory`,
+      });
+    }
+  } finally {
+    if (!keep) rmSync(home, { recursive: true, force: true });
+  }
+}
+
+export interface ServerLoginsOptions {
+  readonly layout: Layout;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** `commands.login` of the settings. */
+  readonly command: () => readonly string[];
+  readonly ops: Pick<AccountOps, "import">;
+}
+
+/** Logins on this machine for somebody elsewhere. What runs is decided here, never by the request. */
+export function createServerLogins({ layout, env, command, ops }: ServerLoginsOptions): Logins {
+  let underWay = 0;
+  const stopping = new AbortController();
+  const binary = codexBinary(undefined, env);
+  const argsOf = (args: readonly string[]) => loginArguments(command(), args);
+  return {
+    check: ({ alias, args }) => {
+      checkAlias(alias);
+      refuseArguments(args);
+      requireCodex(binary, argsOf(args), "install Codex on the machine of the proxy");
+      if (underWay >= MOST_LOGINS)
+        throw new CodexlbError("invalid_request", `${underWay} logins are under way already`, {
+          next: "finish one of them, or wait",
+        });
+    },
+    run: async ({ alias, args, replace, output, signal }) => {
+      const watch = {
+        output,
+        signal: AbortSignal.any([signal, stopping.signal, AbortSignal.timeout(LONGEST_LOGIN_MS)]),
+      };
+      underWay++;
+      try {
+        return await loginAccount({ layout, binary, args: argsOf(args), env, alias, replace, ops, watch });
+      } catch (error) {
+        return {
+          kind: "failed",
+          exitCode: 1,
+          error: error instanceof CodexlbError ? error : internal(error),
+        };
+      } finally {
+        underWay--;
+      }
+    },
+    stop: () => stopping.abort(),
+  };
+}
+
+/** The Codex executable: the flag, `CODEXLB_CODEX_BIN`, `codex`. */
+export function codexBinary(
+  flag: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): string {
+  return flag?.trim() || env.CODEXLB_CODEX_BIN?.trim() || "codex";
+}
+
+/** `commands.login` and `args`; without any the device flow, which needs no browser where codex runs. */
+export function loginArguments(command: readonly string[], args: readonly string[]): string[] {
+  const device = args.length === 0 && !command.includes(DEVICE_FLOW) ? [DEVICE_FLOW] : args;
+  return [...command, ...device];
+}
+
+// --- internal ---
+
+const DEVICE_FLOW = "--device-auth";
+/** What somebody elsewhere may give to codex: nothing that names a program, a file or another server. */
+const ALLOWED_ARGUMENTS: ReadonlySet<string> = new Set([DEVICE_FLOW]);
+const MOST_LOGINS = 4;
+/** The device flow's code is good for a quarter of an hour. */
+const LONGEST_LOGIN_MS = 20 * 60_000;
+function refuseArguments(args: readonly string[]): void {
+  const refused = args.find((word) => !ALLOWED_ARGUMENTS.has(word));
+  if (refused === undefined) return;
+  throw new CodexlbError(
+    "invalid_request",
+    `login_args: ${JSON.stringify(refused)} is not allowed from elsewhere`,
+    {
+      next: `give ${[...ALLOWED_ARGUMENTS].join(", ")} or nothing; other arguments go to commands.login in config.toml`,
+    },
+  );
+}
+
+/** Go's wording, which the Go program's client looks for before it logs in where it is. */
+function requireCodex(binary: string, args: readonly string[], next = INSTALL_CODEX): void {
+  if (Bun.which(binary) !== null) return;
+  throw new CodexlbError(
+    "codex_not_found",
+    `run ${[binary, ...args].join(" ")}: exec: "${binary}": executable file not found in $PATH`,
+    { next },
+  );
+}
+
+/** The account's own settings, with credentials in a file: what goes to a keyring cannot be enrolled. */
+function configFor(accountConfig: string): string {
+  const own: TomlTable = parseToml(readTextIfPresent(accountConfig) ?? "");
+  return formatToml({ ...own, cli_auth_credentials_store: "file" });
+}
+
+async function runLogin({ binary, args, env, watch }: LoginOptions, home: string): Promise<number> {
+  const childEnv = { ...childEnvironment(env), CODEX_HOME: home };
+  try {
+    return watch === undefined
+      ? await onTerminal([binary, ...args], childEnv)
+      : await runWatched([binary, ...args], { env: childEnv, ...watch });
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") requireCodex(binary, args);
+    throw error;
+  }
+}
+
+function failed(exitCode: number, why: string): LoginEnd {
+  return { kind: "failed", exitCode, error: new CodexlbError("login_failed", why, { next: "try again" }) };
+}
+
+function internal(error: unknown): CodexlbError {
+  return new CodexlbError("internal", error instanceof Error ? error.message : String(error), {
+    cause: error,
+  });
+}

@@ -1,0 +1,58 @@
+// The device flow of `codex login --device-auth`: a code to type in a browser, which nobody has to type here, and
+// the exchange of what it gives for tokens.
+
+import { Hono } from "hono";
+import { z } from "zod";
+import type { MockAccount } from "./accounts.ts";
+import type { MockContext } from "./context.ts";
+
+/** `POST /__mock/login {"alias": …}` says who logs in next; without that it is the first account. */
+export function deviceRoutes(context: MockContext): Hono {
+  const app = new Hono();
+  let next = context.accounts.all[0]?.alias;
+  app.post("/__mock/login", async (c) => {
+    const asked = z.object({ alias: z.string() }).safeParse(await c.req.json().catch(() => undefined));
+    const known = context.accounts.all.some(({ alias }) => alias === asked.data?.alias);
+    if (!asked.success || !known) return c.json({ error: "alias of one of the accounts is required" }, 400);
+    next = asked.data.alias;
+    return c.json({ ok: true });
+  });
+  app.post("/api/accounts/deviceauth/usercode", (c) =>
+    next === undefined
+      ? c.json({ error: "there are no accounts" }, 400)
+      : c.json({
+          device_auth_id: `mock-device-${next}`,
+          user_code: "MOCK-CODE",
+          interval: "1",
+          expires_at: new Date(context.clock.now() + CODE_MS).toISOString(),
+        }),
+  );
+  app.post("/api/accounts/deviceauth/token", async (c) => {
+    const { device_auth_id } = DeviceToken.parse(await c.req.json());
+    return c.json({
+      authorization_code: device_auth_id.replace(/^mock-device-/, CODE_PREFIX),
+      code_challenge: "mock-challenge",
+      code_verifier: "mock-verifier",
+    });
+  });
+  return app;
+}
+
+/** The answer to `grant_type=authorization_code` at the token endpoint; undefined for other requests. */
+export function exchangeCode({ accounts }: MockContext, fields: unknown): Response | undefined {
+  const asked = CodeGrant.safeParse(fields);
+  if (!asked.success) return undefined;
+  const alias = asked.data.code.slice(CODE_PREFIX.length);
+  const account: MockAccount | undefined = accounts.all.find((one) => one.alias === alias);
+  if (account === undefined)
+    return Response.json({ error: { code: "invalid_grant", message: "unknown code" } }, { status: 400 });
+  return Response.json({ ...accounts.issue(account), token_type: "Bearer" });
+}
+
+// --- internal ---
+
+const CODE_MS = 15 * 60_000;
+const CODE_PREFIX = "mock-code-";
+
+const DeviceToken = z.looseObject({ device_auth_id: z.string() });
+const CodeGrant = z.looseObject({ grant_type: z.literal("authorization_code"), code: z.string() });
