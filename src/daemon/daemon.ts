@@ -1,0 +1,184 @@
+// The composition root: the only file that constructs things. Starts the proxy on a root, and stops it in order.
+
+import { chmodSync, rmSync } from "node:fs";
+import { publicPaths, trustedApp } from "../admin/app.ts";
+import { isWildcard, type ListenAddress, parseListen } from "../core/listen.ts";
+import type { Deps } from "../deps.ts";
+import { CodexlbError, messageOf } from "../errors.ts";
+import type { ProxySettings } from "../proxy/context.ts";
+import { createGuard, type GuardSettings } from "../proxy/guard.ts";
+import { createHandovers } from "../proxy/handovers.ts";
+import { startServer } from "../proxy/server.ts";
+import { makePrivateDirectory } from "../state/atomic-file.ts";
+import { type ConfigOverrides, prepareConfigFile } from "../state/config-source.ts";
+import { createLiveConfig, WATCH_INTERVAL_MS } from "../state/config-watch.ts";
+import { type EventLog, openEventLog } from "../state/events.ts";
+import type { Layout } from "../state/layout.ts";
+import { waitForLock } from "../state/lock.ts";
+import type { Config } from "../state/settings.ts";
+import { socketAddress } from "../state/socket-path.ts";
+import { adminParts, type Base, openState, poolParts } from "./parts.ts";
+import { reloading } from "./reload.ts";
+
+export interface Daemon {
+  readonly name: string;
+  /** Where commands on this machine connect, e.g. `http://127.0.0.1:8765`. */
+  readonly url: string;
+  /** Where it listens: as `url`, but for all addresses `http://0.0.0.0:8765`. */
+  readonly listensOn: string;
+  readonly upstream: string;
+  readonly accountCount: number;
+  /** Finishes what is under way, writes the state and lets go of the root. */
+  stop(reason: string): Promise<void>;
+}
+
+/** How long requests under way may go on when the daemon stops: the Go program's value. */
+const STOP_DEADLINE_MS = 5_000;
+/** A command that changes accounts holds the root for milliseconds; another proxy holds it for good. */
+const LOCK_WAIT_MS = 500;
+
+/**
+ * Starts the proxy on `layout`'s root, which it owns until `stop`. Throws `root_locked`, `invalid_config`,
+ * `store_unreadable`, `listen_failed`.
+ */
+export async function startDaemon(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<Daemon> {
+  makePrivateDirectory(layout.root);
+  const lock = await waitForLock(layout.lock, LOCK_WAIT_MS);
+  if (lock === undefined)
+    throw new CodexlbError("root_locked", `another codexlb proxy runs on ${layout.root}`, {
+      next: "stop it first, or give this one another --root",
+    });
+  try {
+    const daemon = run(layout, flags, deps);
+    return {
+      ...daemon,
+      stop: async (reason) => {
+        await daemon.stop(reason);
+        lock.release();
+      },
+    };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+// --- internal ---
+
+function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Daemon {
+  const fallbackName = `proxy-${Buffer.from(deps.random(4)).toString("hex")}`;
+  const text = prepareConfigFile(layout, deps);
+  const live = createLiveConfig({ deps, path: layout.config, text, flags, fallbackName });
+  const { proxy } = live.current();
+  const listen = parseListen(proxy.listen);
+  if (listen === undefined) throw new Error(`proxy.listen was checked and is ${proxy.listen}`);
+  const events = openEventLog(layout.events, deps);
+  const base: Base = { layout, live, deps, events, store: openState(layout, live, deps) };
+  const parts = poolParts(base);
+  const admin = adminParts(base, parts);
+  const server = orReport(events, () =>
+    startServer(listen, {
+      deps,
+      pool: parts.pool,
+      events,
+      settings: () => proxySettings(live.current()),
+      handovers: createHandovers(),
+      local: publicPaths(admin.context, admin.access),
+      guard: createGuard(listen, () => guardSettings(live.current()), admin.access),
+    }),
+  );
+  const url = urlOf(listen, server.port);
+  admin.listensOn(url);
+  const adminServer = orReport(events, () => {
+    try {
+      return listenOnSocket(layout.adminSocket, trustedApp(admin.context).fetch);
+    } catch (error) {
+      void server.stop(0);
+      throw error;
+    }
+  });
+  warnOfUnsupported(live.current(), deps);
+  events.append("proxy.started", {
+    proxy_name: proxy.name,
+    listen: url.slice("http://".length),
+    upstream: proxy.upstream_base_url,
+  });
+  events.append("config.reload_watcher_started", { path: layout.config, interval_ms: WATCH_INTERVAL_MS });
+  // Whoever is told where the log is may look at once.
+  events.flush();
+  live.start(reloading(base));
+  parts.care.start();
+  parts.refresher.start();
+
+  return {
+    name: proxy.name,
+    url,
+    listensOn: isWildcard(listen.host) ? urlFor(listen.host, server.port) : url,
+    upstream: proxy.upstream_base_url,
+    accountCount: base.store.state.accounts.length,
+    stop: async (reason) => {
+      events.append("proxy.stopping", { signal: reason });
+      live.stop();
+      parts.refresher.stop();
+      admin.context.logins.stop();
+      await server.stop(STOP_DEADLINE_MS);
+      await adminServer.stop(true);
+      rmSync(layout.adminSocket, { force: true });
+      parts.care.stop();
+      base.store.flush();
+      events.flush();
+    },
+  };
+}
+
+/** A failure to start goes into the event log too, where a supervisor's user looks for it. */
+function orReport<T>(events: EventLog, start: () => T): T {
+  try {
+    return start();
+  } catch (error) {
+    events.append("proxy.error", { error: messageOf(error) });
+    events.flush();
+    throw error;
+  }
+}
+
+function proxySettings({ proxy }: Config): ProxySettings {
+  return { maxAttempts: proxy.max_attempts, cooldownMs: proxy.cooldown_default_seconds * 1000 };
+}
+
+function guardSettings({ proxy }: Config): GuardSettings {
+  return { allowedHosts: proxy.allowed_hosts, clientAuth: proxy.client_auth };
+}
+
+function warnOfUnsupported(config: Config, { log }: Pick<Deps, "log">): void {
+  if (config.proxy.child_proxy_urls.length > 0)
+    log.warn("proxy.child_proxy_urls is set, but this version does not send requests to child proxies yet");
+}
+
+/** The lock is held, so a socket file that is there was left behind by a killed process. */
+function listenOnSocket(path: string, fetch: (request: Request) => Response | Promise<Response>) {
+  rmSync(path, { force: true });
+  try {
+    const server = Bun.serve({
+      unix: socketAddress(path),
+      development: false,
+      fetch: (request, self) => {
+        // A login says nothing for minutes while somebody types a code.
+        self.timeout(request, 0);
+        return fetch(request);
+      },
+    });
+    chmodSync(path, 0o600);
+    return server;
+  } catch (error) {
+    throw new CodexlbError("listen_failed", `listening on ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function urlOf({ host }: ListenAddress, port: number): string {
+  return urlFor(isWildcard(host) ? "127.0.0.1" : host, port);
+}
+
+function urlFor(host: string, port: number): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}

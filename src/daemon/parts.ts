@@ -1,0 +1,176 @@
+// Builds the parts of a running proxy from what they stand on: the store, the settings, the event log.
+
+import type { AdminContext } from "../admin/app.ts";
+import { createAccess } from "../auth/access.ts";
+import { createAccountOps } from "../auth/account-ops.ts";
+import { homesChanged, reconcile } from "../auth/homes.ts";
+import { identityOf, twinProblems } from "../auth/identity.ts";
+import { openKeys } from "../auth/keys.ts";
+import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
+import { secretFile } from "../auth/secrets.ts";
+import { createServerLogins } from "../codex/login.ts";
+import type { Deps } from "../deps.ts";
+import { shownSettings } from "../state/config-source.ts";
+import type { LiveConfig } from "../state/config-watch.ts";
+import type { EventLog } from "../state/events.ts";
+import type { Layout } from "../state/layout.ts";
+import type { Config } from "../state/settings.ts";
+import { openStore, type Store } from "../state/store.ts";
+import { createAccount } from "../upstream/account.ts";
+import { createAffinity } from "../upstream/affinity.ts";
+import { createCredentialCare } from "../upstream/credential-care.ts";
+import { createPool, type Pool, type PoolSettings } from "../upstream/pool.ts";
+import { createRefresher } from "../upstream/refresher.ts";
+import { createRouting } from "../upstream/routing.ts";
+/** What everything else stands on. */
+export interface Base {
+  readonly layout: Layout;
+  readonly live: LiveConfig;
+  readonly deps: Deps;
+  readonly events: EventLog;
+  readonly store: Store;
+}
+
+/** The store of the root, in line with its directories and written once. Throws `store_unreadable`, `file_unusable`. */
+export function openState(layout: Layout, live: LiveConfig, deps: Deps): Store {
+  const store = openStore(layout.store, () => live.file().proxy.upstream_base_url, deps);
+  for (const problem of reconcile(store.state, layout, deps.clock.now())) deps.log.warn(problem);
+  for (const problem of twinProblems(store.state.accounts.map(identityOf))) deps.log.warn(problem);
+  store.touch();
+  store.flush();
+  return store;
+}
+
+/** The pool and what looks after it in the background. */
+export function poolParts({ layout, live, deps, events, store }: Base) {
+  const config = () => live.current();
+  const tokenUrl = tokenUrlOf(deps);
+  const lane = createRefreshLane(deps, () => ({ tokenUrl, timeoutMs: config().proxy.usage_timeout_ms }));
+  const accountContext = {
+    deps,
+    lane,
+    routing: createRouting(deps),
+    baseUrl: () => config().proxy.upstream_base_url,
+    cooldownMs: () => config().proxy.cooldown_default_seconds * 1000,
+  };
+  const pool = createPool({
+    deps,
+    store,
+    events,
+    affinity: createAffinity(),
+    settings: () => poolSettings(config()),
+    makeUpstream: (record) => createAccount(record, accountContext),
+  });
+  const refresher = createRefresher({
+    deps,
+    store,
+    pool,
+    events,
+    settings: () => ({
+      intervalMs: config().quota.refresh_interval_minutes * 60_000,
+      intervalMessages: config().quota.refresh_interval_messages,
+      timeoutMs: config().proxy.usage_timeout_ms,
+    }),
+  });
+  const care = createCredentialCare({
+    deps,
+    store,
+    pool,
+    lane,
+    events,
+    enrol: () => enrolFromDisk({ layout, deps, events, store }, pool),
+  });
+  return { pool, refresher, care };
+}
+
+/** The admin API with everything behind it. */
+export function adminParts(
+  { layout, live, deps, events, store }: Base,
+  { pool, refresher }: ReturnType<typeof poolParts>,
+) {
+  const accounts = createAccountOps(
+    store,
+    layout,
+    deps,
+    () => live.file().proxy.upstream_base_url,
+    (change, record) => {
+      pool.sync();
+      if (record !== undefined) pool.upstreamOf(record.id)?.forget();
+      events.append(`account.${change}`, { account_id: record?.id });
+    },
+  );
+  const signingKey = secretFile(layout.signingKey, deps.random);
+  const keys = openKeys(layout.keys, deps);
+  const startedMs = deps.clock.now();
+  let url = "";
+  const context: AdminContext = {
+    deps,
+    pool,
+    refresher,
+    runtimeHome: layout.runtime,
+    accounts,
+    logins: createServerLogins({
+      layout,
+      env: deps.env,
+      command: () => live.current().commands.login,
+      ops: accounts,
+    }),
+    signingKey,
+    keys,
+    events,
+    eventsPath: layout.events,
+    settings: () => shownSettings(live.effective()),
+    about: () => ({
+      name: live.current().proxy.name,
+      root: layout.root,
+      url,
+      pid: process.pid,
+      startedMs,
+      tokenUrl: tokenUrlOf(deps),
+    }),
+  };
+  return {
+    context,
+    access: createAccess({ adminToken: secretFile(layout.adminToken, deps.random), signingKey, keys }),
+    listensOn: (address: string) => {
+      url = address;
+    },
+  };
+}
+
+// --- internal ---
+
+/** Homes that were put there or taken away by hand. */
+function enrolFromDisk(
+  { layout, deps, events, store }: Pick<Base, "layout" | "deps" | "events" | "store">,
+  pool: Pool,
+): void {
+  const { state } = store;
+  if (!homesChanged(state, layout)) return;
+  const before = new Map(state.accounts.map(({ id, alias }) => [id, alias]));
+  for (const problem of reconcile(state, layout, deps.clock.now())) deps.log.warn(problem);
+  pool.sync();
+  store.touch();
+  for (const { id, alias } of state.accounts)
+    if (!before.delete(id)) {
+      events.append("account.imported", { account_id: id });
+      deps.log.info(`account ${alias} appeared below ${layout.accounts} and is enrolled`);
+    }
+  for (const [id, alias] of before) {
+    events.append("account.removed", { account_id: id });
+    deps.log.warn(`account ${alias} is gone: its directory below ${layout.accounts} was removed`);
+  }
+}
+
+function poolSettings({ proxy, policy, quota }: Config): PoolSettings {
+  return {
+    proxyName: proxy.name,
+    policy: {
+      mode: policy.mode,
+      deltaPercent: policy.delta_percent,
+      weights: policy.weights,
+      affinity: policy.affinity,
+    },
+    quotaTtlMs: quota.cache_ttl_minutes * 60_000,
+  };
+}

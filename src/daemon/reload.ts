@@ -1,0 +1,37 @@
+// What happens when config.toml was changed while the proxy runs.
+
+import { withoutSecrets } from "../state/config-source.ts";
+import type { ConfigListeners } from "../state/config-watch.ts";
+import { settingOf } from "../state/settings.ts";
+import type { Base } from "./parts.ts";
+/** Settings are read where they are used, so there is only to tell. */
+export function reloading({ layout, live, store, events, deps }: Base): ConfigListeners {
+  const { log } = deps;
+  return {
+    changed: ({ before, after, keys, restart }) => {
+      const moved = before.proxy.upstream_base_url !== after.proxy.upstream_base_url;
+      events.append("config.reloaded", {
+        path: layout.config,
+        policy_mode: live.file().policy.mode,
+        upstream_base_url: live.file().proxy.upstream_base_url,
+        updated_account_base_url: moved
+          ? store.state.accounts.filter(({ ownBaseUrl }) => ownBaseUrl === undefined).length
+          : 0,
+        ...(restart.includes("proxy.listen")
+          ? { listen_requires_restart: true, listen_running: after.proxy.listen }
+          : {}),
+      });
+      store.touch();
+      const shown = keys
+        .map((key) => `${key} = ${JSON.stringify(withoutSecrets(settingOf(after, key)))}`)
+        .join(", ");
+      log.info(`${layout.config} was read again: ${shown || "nothing changed that counts"}`);
+      for (const key of restart)
+        log.info(`${key} changed too, and needs a restart; until then it is ${settingOf(after, key)}`);
+    },
+    failed: (error) => {
+      log.warn(`${error}; the last good settings hold`);
+      events.append("config.reload_failed", { path: layout.config, error });
+    },
+  };
+}
