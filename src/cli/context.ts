@@ -1,26 +1,23 @@
-// What every command starts from: the root it works on, its settings, and the accounts behind it, through the
-// running daemon when there is one and on the files otherwise.
+// What every command starts from: the root it works on, and where the proxy is that it talks to.
 
-import { createAdminClient, daemonAnswers } from "../admin/client.ts";
-import { type AccountOps, createAccountOps } from "../auth/account-ops.ts";
-import { reconcile } from "../auth/homes.ts";
+import { statSync } from "node:fs";
+import { type Door, daemonAnswers, remoteInfo, remoteSettings, socketDoor } from "../admin/client.ts";
+import { readSecret } from "../auth/secrets.ts";
+import { parseProxyUrl } from "../codex/addresses.ts";
+import { isLoopback } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
 import { systemDeps } from "../deps.ts";
-import { CodexlbError } from "../errors.ts";
-import { makePrivateDirectory } from "../state/atomic-file.ts";
-import type { Config } from "../state/config.ts";
-import { readConfig } from "../state/config-source.ts";
-import { type Layout, layoutOf, rootFrom } from "../state/layout.ts";
-import { waitForLock } from "../state/lock.ts";
-import { openStore, type Store } from "../state/store.ts";
+import { CodexlbError, messageOf } from "../errors.ts";
+import { configFrom, readConfig } from "../state/config-source.ts";
+import { type Layout, layoutOf, namedRoot, rootFrom } from "../state/layout.ts";
+import type { Config } from "../state/settings.ts";
 
 export interface CommandContext {
   readonly deps: Deps;
   readonly layout: Layout;
+  /** The user named the root, by flag or variable. */
+  readonly rootNamed: boolean;
 }
-
-/** Commands that change accounts take milliseconds; one that finds another at work waits for it. */
-const LOCK_WAIT_MS = 5_000;
 
 /** The flag that every command has. */
 export const ROOT_FLAG = {
@@ -40,57 +37,135 @@ export const PROXY_URL_FLAG = {
   },
 } as const;
 
+export const ADMIN_TOKEN_FLAG = {
+  "admin-token": {
+    type: "string",
+    description: "Its admin token (CODEXLB_ADMIN_TOKEN; on this machine ROOT/admin.token)",
+    valueHint: "TOKEN",
+  },
+} as const;
+
+export const CODEX_BIN_FLAG = {
+  "codex-bin": {
+    type: "string",
+    description: "Codex executable on this machine (CODEXLB_CODEX_BIN; default codex)",
+    valueHint: "PATH",
+  },
+} as const;
+
+/** The flags of commands that a proxy elsewhere can carry out. */
+export const REMOTE_FLAGS = {
+  "proxy-url": {
+    type: "string",
+    description: "Have it done by the proxy there (CODEXLB_PROXY_URL; default proxy.proxy_url)",
+    valueHint: "URL",
+  },
+  "proxy-name": {
+    type: "string",
+    description: "Which proxy of a chain shall do it",
+    valueHint: "NAME",
+  },
+  ...ADMIN_TOKEN_FLAG,
+} as const;
+
+export interface RemoteFlags {
+  readonly "proxy-url"?: string | undefined;
+  readonly "proxy-name"?: string | undefined;
+  readonly "admin-token"?: string | undefined;
+}
+
+/** Where a command is carried out. */
+export type Place =
+  /** By the daemon of the root if one runs, else on the files. */
+  | { readonly kind: "here" }
+  /** By a proxy elsewhere. With `fallback` it is done here when nobody answers there. */
+  | { readonly kind: "remote"; readonly door: Door; readonly fallback: boolean };
+
+/** A proxy that nobody named is not waited for any longer. */
+const UNNAMED_TIMEOUT_MS = 2_000;
+
+/** Throws `file_unusable` for a root that is no directory. */
 export function contextOf(root: string | undefined): CommandContext {
   const deps = systemDeps();
-  return { deps, layout: layoutOf(rootFrom(root, deps.env)) };
+  const layout = layoutOf(rootFrom(root, deps.env));
+  if (statSync(layout.root, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw new CodexlbError("file_unusable", `the root ${layout.root} is not a directory`, {
+      next: "choose another --root",
+    });
+  return { deps, layout, rootNamed: namedRoot(root, deps.env) !== undefined };
 }
 
-/** The URL of the proxy that a command talks to. */
-export function clientUrl(flag: string | undefined, { env }: Deps, config: Config): string {
-  const named = flag?.trim() || env.CODEXLB_PROXY_URL?.trim();
-  const configured = config.proxy.proxy_url ?? config.run.proxy_url?.trim();
-  return named || configured || `http://${config.proxy.listen}`;
+/** The proxy that flag or environment name. */
+export function namedUrl(flag: string | undefined, env: Deps["env"]): string | undefined {
+  return flag?.trim() || env.CODEXLB_PROXY_URL?.trim() || undefined;
 }
 
-/** Runs `use` with the account operations of the root: the daemon's if one runs, else on the files, which are locked meanwhile. */
-export async function withAccounts<T>(
-  context: CommandContext,
-  use: (ops: AccountOps) => Promise<T>,
-): Promise<T> {
-  const { deps, layout } = context;
-  if (await daemonAnswers(layout.adminSocket)) return use(createAdminClient(layout.adminSocket));
-  makePrivateDirectory(layout.root);
-  const lock = await waitForLock(layout.lock, LOCK_WAIT_MS);
-  if (lock === undefined)
-    throw new CodexlbError(
-      "root_locked",
-      `another codexlb is at work on ${layout.root}, and it does not answer`,
-      {
-        next: "try again in a moment",
-      },
-    );
+/** The settings of the root. While its file is broken, those that its running proxy goes on with. Throws `invalid_config`. */
+export async function configOf({ deps, layout }: CommandContext): Promise<Config> {
   try {
-    const store = openLocalStore(context, false);
-    return await use(createAccountOps(store, layout, deps));
-  } finally {
-    lock.release();
+    return readConfig(layout);
+  } catch (error) {
+    if (!(await daemonAnswers(layout.adminSocket))) throw error;
+    deps.log.warn(`${messageOf(error)}; the settings of the running proxy are used`);
+    return configFrom(await remoteSettings(socketDoor(layout.adminSocket)));
   }
 }
 
-/** As `withAccounts`, for commands that only read: nothing is written and nothing locked. */
-export async function withAccountsReadOnly<T>(
-  context: CommandContext,
-  use: (ops: Pick<AccountOps, "list">) => Promise<T>,
-): Promise<T> {
+/**
+ * The proxy that a command talks to: as named, else `proxy.proxy_url`, else the one that runs on the root, else where
+ * the settings say that it listens. Throws `invalid_config`.
+ */
+export async function proxyUrlOf(context: CommandContext, flag: string | undefined): Promise<string> {
   const { deps, layout } = context;
-  if (await daemonAnswers(layout.adminSocket)) return use(createAdminClient(layout.adminSocket));
-  return use(createAccountOps(openLocalStore(context, true), layout, deps));
+  const named = namedUrl(flag, deps.env);
+  if (named !== undefined) return named;
+  const { proxy } = await configOf(context);
+  if (proxy.proxy_url !== "") return proxy.proxy_url;
+  if (!(await daemonAnswers(layout.adminSocket))) return `http://${proxy.listen}`;
+  return (await remoteInfo(socketDoor(layout.adminSocket))).url;
 }
 
-/** The store of the root with its accounts as they are on disk; problems are told on stderr. */
-export function openLocalStore({ deps, layout }: CommandContext, readOnly: boolean): Store {
-  const upstream = readConfig(layout).proxy.upstream_base_url;
-  const store = openStore(layout.store, upstream, deps, { readOnly });
-  for (const problem of reconcile(store.state, layout, deps.clock.now())) deps.log.warn(problem);
-  return store;
+/**
+ * Where an account command is carried out: by the proxy that flags or environment name; by `proxy.proxy_url`, or
+ * the address in the settings when the user named no root and a token for it is at hand, if somebody answers there;
+ * else here. Throws `usage`, `invalid_config`.
+ */
+export async function placeOf(context: CommandContext, flags: RemoteFlags): Promise<Place> {
+  const { deps, layout, rootNamed } = context;
+  const named = namedUrl(flags["proxy-url"], deps.env);
+  const proxyName = flags["proxy-name"]?.trim() || undefined;
+  const remote = (url: string, fallback: boolean): Place => ({
+    kind: "remote",
+    fallback,
+    door: {
+      url: parseProxyUrl(url).href,
+      token: tokenFor(context, url, flags["admin-token"]),
+      proxyName,
+      timeoutMs: fallback ? UNNAMED_TIMEOUT_MS : undefined,
+    },
+  });
+  if (named !== undefined) return remote(named, false);
+  const { proxy } = await configOf(context);
+  if (proxy.proxy_url !== "") return remote(proxy.proxy_url, proxyName === undefined);
+  const answers = await daemonAnswers(layout.adminSocket);
+  if (proxyName !== undefined)
+    return answers
+      ? { kind: "remote", fallback: false, door: socketDoor(layout.adminSocket, proxyName) }
+      : remote(`http://${proxy.listen}`, false);
+  const listening = `http://${proxy.listen}`;
+  if (answers || rootNamed || tokenFor(context, listening, flags["admin-token"]) === undefined)
+    return { kind: "here" };
+  return remote(listening, true);
+}
+
+/** The token for the proxy at `url`: as given, else, for a proxy on this machine, the one of the root. */
+export function tokenFor(
+  { deps, layout }: CommandContext,
+  url: string,
+  flag: string | undefined,
+): string | undefined {
+  const given = flag?.trim() || deps.env.CODEXLB_ADMIN_TOKEN?.trim();
+  if (given) return given;
+  const host = parseProxyUrl(url).hostname.replace(/^\[|\]$/g, "");
+  return isLoopback(host) ? readSecret(layout.adminToken) : undefined;
 }

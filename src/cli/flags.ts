@@ -2,6 +2,7 @@
 // one wins, booleans take no separate value, and the first word that is no flag (or `--`) ends the flags.
 
 import type { ArgsDef } from "citty";
+import { nearest } from "../core/nearest.ts";
 import { CodexlbError } from "../errors.ts";
 
 export interface ParsedFlags {
@@ -68,15 +69,6 @@ export function durationFlag(value: string, flag: string): number {
   return parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] ?? ""] ?? 0), 0);
 }
 
-/** The word of `known` that was probably meant, if one is near enough. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  const ranked = known
-    .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
-    .sort((a, b) => a.distance - b.distance);
-  const best = ranked[0];
-  return best !== undefined && best.distance <= (word.length > 3 ? 2 : 1) ? best.candidate : undefined;
-}
-
 export function usage(message: string, next?: string): CodexlbError {
   return new CodexlbError("usage", message, next === undefined ? {} : { next });
 }
@@ -92,18 +84,4 @@ function booleanOf(name: string, value: string | undefined): boolean {
 function unknown(word: string, name: string, known: readonly string[]): CodexlbError {
   const meant = nearest(name, known);
   return usage(`unknown flag ${word}`, meant === undefined ? undefined : `did you mean --${meant}?`);
-}
-
-/** Levenshtein; the words are short. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, replaced));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

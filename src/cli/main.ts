@@ -1,10 +1,13 @@
 // From the command line to a command: finds it, reads its flags, prints help, and turns errors into messages and
 // exit codes. Sub-commands are loaded only when they are called.
 
-import { type ArgsDef, type CommandDef, defineCommand, type ParsedArgs, renderUsage } from "citty";
+import { type ArgsDef, type CommandDef, defineCommand, type ParsedArgs } from "citty";
+import { nearest } from "../core/nearest.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { COMMIT, VERSION } from "../version.ts";
-import { nearest, parseFlags, usage } from "./flags.ts";
+import { parseFlags, usage } from "./flags.ts";
+import { type HelpEntry, helpText } from "./help.ts";
+import { outputColumns, wantsColour } from "./terminal.ts";
 
 // Commands differ in their flags; here only what they have in common matters.
 type Command = CommandDef<ArgsDef>;
@@ -22,11 +25,16 @@ const ROOT: Command = defineCommand({
     account: lazy(() => import("./commands/account.ts")),
     run: lazy(() => import("./commands/run.ts")),
     status: lazy(() => import("./commands/status.ts")),
+    config: lazy(() => import("./commands/config.ts")),
+    key: lazy(() => import("./commands/key.ts")),
+    doctor: lazy(() => import("./commands/doctor.ts")),
     mock: lazy(() => import("./commands/mock.ts")),
     demo: lazy(() => import("./commands/demo.ts")),
   },
 });
 
+/** The positional of commands whose further words are another program's. */
+const PASSED_ON = "arguments";
 /** Commands whose flags end where another program's begin. */
 const PASSES_ON: ReadonlySet<string> = new Set(["run"]);
 
@@ -51,6 +59,8 @@ async function dispatch(argv: readonly string[]): Promise<void> {
     const subCommands = await resolved(command.subCommands);
     if (subCommands === undefined) break;
     const [word, ...rest] = words;
+    // A command with sub-commands may also be one itself: then what is no sub-command of it are its own words.
+    if (command.run !== undefined && (word === undefined || !Object.hasOwn(subCommands, word))) break;
     if (word === undefined) {
       process.stdout.write(await help(command));
       throw usage(`which command? ${Object.keys(subCommands).join(", ")}`);
@@ -72,8 +82,30 @@ async function dispatch(argv: readonly string[]): Promise<void> {
   const named = Object.fromEntries(
     positionals.flatMap(([name], index) => (rest[index] === undefined ? [] : [[name, rest[index]]])),
   );
+  if (!Object.hasOwn(definitions, PASSED_ON)) refuseSurplus(rest, positionals.length, await namesOf(command));
   const args = { ...values, ...named, _: [...rest] } as ParsedArgs;
   await command.run?.({ rawArgs: [...rest], args, cmd: command });
+}
+
+/**
+ * Words that a command has no use for are typing errors, as are flags behind them. Commands that take words count
+ * them themselves.
+ */
+function refuseSurplus(words: readonly string[], wanted: number, subCommands: readonly string[]): void {
+  const flag = words.find((word) => /^--?[a-z]/i.test(word));
+  if (flag !== undefined)
+    throw usage(`flag ${flag} stands behind ${words[0]}`, "flags go before other words");
+  const [first] = words;
+  if (wanted > 0 || first === undefined) return;
+  const meant = nearest(first, subCommands);
+  throw usage(
+    `unexpected word ${JSON.stringify(first)}`,
+    meant === undefined ? undefined : `did you mean ${meant}?`,
+  );
+}
+
+async function namesOf(command: Command): Promise<string[]> {
+  return Object.keys((await resolved(command.subCommands)) ?? {});
 }
 
 async function resolved<T>(value: T | Promise<T> | (() => T | Promise<T>)): Promise<T> {
@@ -81,8 +113,15 @@ async function resolved<T>(value: T | Promise<T> | (() => T | Promise<T>)): Prom
 }
 
 async function help(command: Command): Promise<string> {
-  const text = `${await renderUsage(command)}\n`;
-  return process.stdout.isTTY && !process.env.NO_COLOR ? text : Bun.stripANSI(text);
+  const subCommands = (await resolved(command.subCommands)) ?? {};
+  const entries = await Promise.all(
+    Object.entries(subCommands).map(async ([name, sub]): Promise<HelpEntry> => {
+      const meta = await resolved(((await resolved(sub)) as Command).meta);
+      return { name, description: meta?.description ?? "" };
+    }),
+  );
+  const style = { columns: outputColumns(process.env), colour: wantsColour(process.env) };
+  return helpText((await resolved(command.meta)) ?? {}, (await resolved(command.args)) ?? {}, entries, style);
 }
 
 function unknownCommand(word: string, known: readonly string[]): CodexlbError {

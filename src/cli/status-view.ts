@@ -22,6 +22,7 @@ const Account = z.looseObject({
   healthy: z.boolean(),
   enabled: z.boolean(),
   disabled_reason: z.string().default(""),
+  draining: z.boolean().default(false),
   cooldown_seconds: z.number(),
   daily_left_pct: z.number(),
   weekly_left_pct: z.number(),
@@ -159,7 +160,8 @@ function stateOf(account: Account): string {
   if (!account.enabled || account.disabled_reason !== "")
     return account.disabled_reason === "" ? "disabled" : `disabled(${account.disabled_reason})`;
   if (account.cooldown_seconds > 0) return `cooldown(${account.cooldown_seconds}s)`;
-  return account.healthy ? "ready" : "unhealthy";
+  if (!account.healthy) return "unhealthy";
+  return account.draining ? "draining" : "ready";
 }
 
 function percent(value: number): string {

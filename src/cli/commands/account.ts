@@ -1,116 +1,107 @@
-// `codexlb account …`: enrols, lists, pins and removes accounts.
+// `codexlb account ...`: enrols, lists, pins, parks and removes accounts.
 
-import { resolve } from "node:path";
 import { defineCommand } from "citty";
-import { readCredentials, sameIdentity } from "../../auth/homes.ts";
-import { inferAlias } from "../../codex/alias.ts";
-import { userHomes } from "../../codex/home.ts";
-import { CodexlbError } from "../../errors.ts";
-import { readTextIfPresent } from "../../state/atomic-file.ts";
-import { contextOf, ROOT_FLAG, withAccounts, withAccountsReadOnly } from "../context.ts";
+import { PAST } from "../../admin/accounts.ts";
+import { type AccountOps, identityOfListed, type Service, stateOfListed } from "../../auth/account-ops.ts";
+import { twinProblems } from "../../auth/identity.ts";
+import { withAccounts } from "../accounts.ts";
+import { contextOf, placeOf, REMOTE_FLAGS, ROOT_FLAG } from "../context.ts";
 import { usage } from "../flags.ts";
-
-const ALIAS = { type: "positional", description: "Name of the account", valueHint: "ALIAS" } as const;
-
-const importCommand = defineCommand({
-  meta: {
-    name: "codexlb account import",
-    description: "Enrol the account that a Codex home is logged in to",
-  },
-  args: {
-    ...ROOT_FLAG,
-    from: {
-      type: "string",
-      description: "The Codex home (CODEX_HOME; default ~/.codex)",
-      valueHint: "CODEX_HOME",
-    },
-    replace: { type: "boolean", description: "Take it although the alias stands for another account" },
-    alias: { ...ALIAS, required: false },
-  },
-  run: async ({ args, rawArgs }) => {
-    if (rawArgs.length > 1) throw usage("account import takes one alias at most");
-    const context = contextOf(args.root);
-    const from = resolve(args.from?.trim() || (userHomes(context.deps.env)[0] ?? "."));
-    const credentials = readCredentials(from);
-    const auth = readTextIfPresent(`${from}/auth.json`);
-    if (auth === undefined)
-      throw new CodexlbError("invalid_auth_file", `reading ${from}/auth.json: there is no such file`);
-    const config = readTextIfPresent(`${from}/config.toml`);
-    if (credentials.refreshToken === undefined)
-      context.deps.log.warn("this login has no refresh token: it ends when its access token does");
-    await withAccounts(context, async (ops) => {
-      const accounts = await ops.list();
-      const same = sameIdentity(accounts, credentials);
-      const taken = accounts.map((account) => account.alias);
-      // Without a name given, a login that is known already renews the account it belongs to.
-      const alias = args.alias ?? same[0] ?? inferAlias(from, credentials, taken, context.deps);
-      const total = await ops.import(alias, { auth, config, replace: args.replace ?? false });
-      process.stdout.write(`imported account ${alias} (total=${total})\n`);
-      const twins = same.filter((one) => one !== alias);
-      if (twins.length > 0)
-        context.deps.log.warn(
-          `${alias} is the same ChatGPT account as ${twins.join(", ")}; keep one of them, or they end each other's login`,
-        );
-    });
-  },
-});
+import importCommand from "./account-import.ts";
+import login from "./account-login.ts";
 
 const list = defineCommand({
   meta: { name: "codexlb account list", description: "List the enrolled accounts" },
-  args: { ...ROOT_FLAG },
+  args: {
+    ...ROOT_FLAG,
+    ...REMOTE_FLAGS,
+    json: { type: "boolean", description: "Everything that is known of them, as JSON" },
+  },
   run: async ({ args }) => {
     const context = contextOf(args.root);
-    const accounts = await withAccountsReadOnly(context, (ops) => ops.list());
+    const place = await placeOf(context, args);
+    const accounts = await withAccounts(context, place, { write: false }, (ops) => ops.list());
+    for (const problem of twinProblems(accounts.map(identityOfListed))) context.deps.log.warn(problem);
+    if (args.json) return void process.stdout.write(`${JSON.stringify({ accounts }, undefined, 2)}\n`);
     if (accounts.length === 0) return void process.stdout.write("no accounts\n");
     const nowMs = context.deps.clock.now();
-    for (const account of [...accounts].sort((a, b) => (a.alias < b.alias ? -1 : 1))) {
-      const left = account.cooldownUntilMs - nowMs;
-      const state =
-        left > 0 ? `cooldown(${Math.floor(left / 1000) + 1}s)` : account.enabled ? "ready" : "disabled";
-      process.stdout.write(`${account.alias}\t${account.id}\t${account.email ?? "-"}\t${state}\n`);
-    }
+    for (const account of [...accounts].sort((a, b) => (a.alias < b.alias ? -1 : 1)))
+      process.stdout.write(
+        `${account.alias}\t${account.id}\t${account.user_email || "-"}\t${stateOfListed(account, nowMs)}\n`,
+      );
   },
 });
 
-const rm = defineCommand({
-  meta: { name: "codexlb account rm", description: "Remove an account and its stored login" },
-  args: { ...ROOT_FLAG, alias: ALIAS },
-  run: async ({ args, rawArgs }) => {
-    const name = onlyAlias("rm", rawArgs);
-    const alias = await withAccounts(contextOf(args.root), (ops) => ops.remove(name));
-    process.stdout.write(`removed account ${alias}\n`);
-  },
+const rm = onAccount("rm", "Remove an account and its stored login", async (ops, name) => {
+  return `removed account ${await ops.remove(name)}`;
 });
 
-const pin = defineCommand({
-  meta: { name: "codexlb account pin", description: "Use this account for everything while it can serve" },
-  args: { ...ROOT_FLAG, alias: ALIAS },
-  run: async ({ args, rawArgs }) => {
-    const name = onlyAlias("pin", rawArgs);
-    const alias = await withAccounts(contextOf(args.root), (ops) => ops.pin(name));
-    process.stdout.write(`pinned account ${alias}\n`);
+const pin = onAccount(
+  "pin",
+  "Use this account for everything while it can serve",
+  async (ops, name, warn) => {
+    const alias = await ops.pin(name);
+    // A hint only: a proxy that does not list its accounts has pinned it all the same.
+    const accounts = await ops.list().catch(() => []);
+    const pinned = accounts.find((account) => account.alias === alias);
+    if (pinned !== undefined && !pinned.enabled)
+      warn(`${alias} is ${stateOfListed(pinned, 0)}; until it is back, others serve`);
+    return `pinned account ${alias}`;
   },
-});
+);
 
 const unpin = defineCommand({
   meta: { name: "codexlb account unpin", description: "Let the policy choose again" },
-  args: { ...ROOT_FLAG },
-  run: async ({ args, rawArgs }) => {
-    if (rawArgs.length > 0) throw usage("account unpin takes no arguments");
-    await withAccounts(contextOf(args.root), (ops) => ops.unpin());
+  args: { ...ROOT_FLAG, ...REMOTE_FLAGS },
+  run: async ({ args }) => {
+    const context = contextOf(args.root);
+    await withAccounts(context, await placeOf(context, args), { write: true }, (ops) => ops.unpin());
     process.stdout.write("unpinned account selection\n");
   },
 });
 
+const service = (kind: Service, description: string) =>
+  onAccount(kind, description, async (ops, name) => `${PAST[kind]} account ${await ops.serve(name, kind)}`);
+
 export default defineCommand({
-  meta: { name: "codexlb account", description: "Enrol, list, pin and remove accounts" },
-  subCommands: { import: importCommand, list, rm, pin, unpin },
+  meta: { name: "codexlb account", description: "Enrol, list, pin, park and remove accounts" },
+  subCommands: {
+    login,
+    import: importCommand,
+    list,
+    rm,
+    pin,
+    unpin,
+    enable: service("enable", "Put an account back into service, whatever took it out"),
+    disable: service("disable", "Take an account out of service until it is enabled again"),
+    drain: service("drain", "Let an account keep the sessions it has, and take no new ones"),
+  },
 });
 
 // --- internal ---
 
-function onlyAlias(command: string, words: readonly string[]): string {
-  const [alias, ...surplus] = words;
-  if (alias === undefined || surplus.length > 0) throw usage(`account ${command} takes one alias`);
-  return alias;
+/** A command that does one thing to one account, named by alias or id. `run` returns the line to print. */
+function onAccount(
+  name: string,
+  description: string,
+  run: (ops: AccountOps, account: string, warn: (message: string) => void) => Promise<string>,
+) {
+  return defineCommand({
+    meta: { name: `codexlb account ${name}`, description },
+    args: {
+      ...ROOT_FLAG,
+      ...REMOTE_FLAGS,
+      alias: { type: "positional", description: "Alias or id of the account", valueHint: "ALIAS" },
+    },
+    run: async ({ args, rawArgs }) => {
+      const [about, ...surplus] = rawArgs;
+      if (about === undefined || surplus.length > 0) throw usage(`account ${name} takes one alias`);
+      const context = contextOf(args.root);
+      const place = await placeOf(context, args);
+      const line = await withAccounts(context, place, { write: true, about }, (ops) =>
+        run(ops, about, context.deps.log.warn),
+      );
+      process.stdout.write(`${line}\n`);
+    },
+  });
 }

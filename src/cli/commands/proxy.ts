@@ -1,10 +1,11 @@
 // `codexlb proxy`: runs the proxy in the foreground until it is told to stop.
 
 import { defineCommand } from "citty";
-import { startDaemon } from "../../daemon.ts";
+import { startDaemon } from "../../daemon/daemon.ts";
 import { contextOf, ROOT_FLAG } from "../context.ts";
 import { integerFlag } from "../flags.ts";
 import { isCompiled } from "../self.ts";
+import logs from "./proxy-logs.ts";
 
 const number = (description: string) => ({ type: "string", description, valueHint: "N" }) as const;
 
@@ -29,8 +30,11 @@ export default defineCommand({
     "quota-refresh-messages": number("... or so many messages"),
     "quota-cache-ttl-minutes": number("Figures older than this count as unknown"),
   },
+  subCommands: { logs },
   run: async ({ args }) => {
     raiseRequestLimit();
+    // Whoever reads the first line may stop the proxy at once.
+    const told = stopSignal();
     const { deps, layout } = contextOf(args.root);
     const daemon = await startDaemon(
       layout,
@@ -47,14 +51,14 @@ export default defineCommand({
       deps,
     );
     process.stdout.write(
-      `codexlb proxy ${daemon.name} listening on ${daemon.url} (upstream=${daemon.upstream}, logs=${layout.events})\n`,
+      `codexlb proxy ${daemon.name} listening on ${daemon.listensOn} (upstream=${daemon.upstream}, logs=${layout.events})\n`,
     );
     deps.log.info(
       daemon.accountCount === 0
-        ? "no accounts yet; add one with: codexlb account import ALIAS"
+        ? "no accounts yet; add one with: codexlb account login ALIAS, or: codexlb account import"
         : `${daemon.accountCount} account${daemon.accountCount === 1 ? "" : "s"}; run Codex with: codexlb run`,
     );
-    await stopSignal().then((signal) => daemon.stop(signal));
+    await daemon.stop(await told);
   },
 });
 

@@ -1,33 +1,19 @@
 // `codexlb run`: Codex with everything set so that it talks to the proxy.
 
-import { join } from "node:path";
 import { defineCommand } from "citty";
-import { readCredentials } from "../../auth/homes.ts";
-import { DEFAULT_PLAN, makeStub, signingKeyOf } from "../../auth/stub.ts";
 import { codexAddresses, parseProxyUrl } from "../../codex/addresses.ts";
 import { codexCommand, commandLine } from "../../codex/command-line.ts";
-import { prepareHome, userHomes } from "../../codex/home.ts";
+import { codexBinary } from "../../codex/login.ts";
 import { type Ended, INSTALL_CODEX, runCodex } from "../../codex/run.ts";
-import { readConfig } from "../../state/config-source.ts";
-import {
-  type CommandContext,
-  clientUrl,
-  contextOf,
-  openLocalStore,
-  PROXY_URL_FLAG,
-  ROOT_FLAG,
-} from "../context.ts";
+import { CODEX_BIN_FLAG, configOf, contextOf, PROXY_URL_FLAG, proxyUrlOf, ROOT_FLAG } from "../context.ts";
+import { checkAdmission, prepareRuntime } from "../runtime-home.ts";
 
 export default defineCommand({
   meta: { name: "codexlb run", description: "Run Codex through the proxy; its own arguments follow" },
   args: {
     ...ROOT_FLAG,
     ...PROXY_URL_FLAG,
-    "codex-bin": {
-      type: "string",
-      description: "Codex executable (CODEXLB_CODEX_BIN; default codex)",
-      valueHint: "PATH",
-    },
+    ...CODEX_BIN_FLAG,
     "codex-home": {
       type: "string",
       description: "CODEX_HOME to use (default ROOT/runtime)",
@@ -39,21 +25,22 @@ export default defineCommand({
   run: async ({ args, rawArgs }) => {
     const context = contextOf(args.root);
     const { deps, layout } = context;
-    const config = readConfig(layout);
-    const given = clientUrl(args["proxy-url"], deps, config);
-    const addresses = codexAddresses(given);
+    const config = await configOf(context);
+    const proxyUrl = parseProxyUrl(await proxyUrlOf(context, args["proxy-url"])).href.replace(/\/+$/, "");
+    const addresses = codexAddresses(proxyUrl);
     const codexHome = args["codex-home"]?.trim() || layout.runtime;
     const command = codexCommand({
-      binary: args["codex-bin"]?.trim() || deps.env.CODEXLB_CODEX_BIN?.trim() || "codex",
+      binary: codexBinary(args["codex-bin"], deps.env),
       addresses,
-      proxyUrl: parseProxyUrl(given).href.replace(/\/+$/, ""),
+      proxyUrl,
       codexHome,
       prefix: config.commands.run,
       args: rawArgs,
       env: deps.env,
     });
     if (args.command) return void process.stdout.write(`${commandLine(command)}\n`);
-    await prepare(context, codexHome, addresses.chatgpt);
+    const stub = await prepareRuntime(context, codexHome, { proxyUrl, chatgpt: addresses.chatgpt });
+    await checkAdmission(context, proxyUrl, stub);
     const shell = config.run.inherit_shell ? deps.env.SHELL?.trim() || "/bin/sh" : undefined;
     const ended = await runCodex({ command, shell, env: deps.env });
     if (ended.kind === "exit" && ended.code === SHELL_NOT_FOUND && Bun.which(command.binary) === null)
@@ -63,32 +50,6 @@ export default defineCommand({
 });
 
 // --- internal ---
-
-async function prepare(context: CommandContext, codexHome: string, chatgptBaseUrl: string): Promise<void> {
-  const { deps, layout } = context;
-  const { state } = openLocalStore(context, true);
-  // The account that served last knows the plan and the settings best; then the others in order.
-  const accounts = [...state.accounts].sort(
-    (a, b) => Number(b.id === state.activeId) - Number(a.id === state.activeId),
-  );
-  const usable = accounts.filter((account) => account.health.kind !== "disabled");
-  const plan = usable.map((account) => planOf(account.homeDir)).find((found) => found !== undefined);
-  const stub = await makeStub(plan ?? DEFAULT_PLAN, signingKeyOf(layout, deps), deps.clock.now());
-  const first = usable[0];
-  const configSources = [
-    ...(first === undefined ? [] : [join(layout.accounts, first.alias)]),
-    ...userHomes(deps.env),
-  ];
-  prepareHome({ codexHome, configSources, stub, chatgptBaseUrl });
-}
-
-function planOf(homeDir: string): string | undefined {
-  try {
-    return readCredentials(homeDir).planType;
-  } catch {
-    return undefined; // an account that cannot be read has told its problem already
-  }
-}
 
 /** What a shell ends with when there is no such program. */
 const SHELL_NOT_FOUND = 127;

@@ -1,19 +1,21 @@
 // `codexlb status`: asks a proxy how its pool is. Reads only.
 
 import { defineCommand } from "citty";
+import { baseOf, type Door, refusedWith, through, unreachable } from "../../admin/client.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseJson } from "../../core/turn.ts";
-import { CodexlbError, messageOf, systemCodeOf } from "../../errors.ts";
-import { readConfig } from "../../state/config-source.ts";
-import { clientUrl, contextOf, PROXY_URL_FLAG, ROOT_FLAG } from "../context.ts";
+import { CodexlbError } from "../../errors.ts";
+import { ADMIN_TOKEN_FLAG, contextOf, PROXY_URL_FLAG, proxyUrlOf, ROOT_FLAG, tokenFor } from "../context.ts";
 import { durationFlag, usage } from "../flags.ts";
 import { fullStatus, StatusAnswer, shortStatus } from "../status-view.ts";
+import { outputColumns } from "../terminal.ts";
 
 export default defineCommand({
   meta: { name: "codexlb status", description: "Show the accounts of a running proxy" },
   args: {
     ...ROOT_FLAG,
     ...PROXY_URL_FLAG,
+    ...ADMIN_TOKEN_FLAG,
     timeout: {
       type: "string",
       description: "Longest wait for the answer",
@@ -25,48 +27,40 @@ export default defineCommand({
   },
   run: async ({ args }) => {
     if (args.short && args.json) throw usage("status flags --json and --short are mutually exclusive");
-    const { deps, layout } = contextOf(args.root);
-    const url = clientUrl(args["proxy-url"], deps, readConfig(layout));
-    const text = await fetchStatus(url, durationFlag(args.timeout, "timeout"));
+    const context = contextOf(args.root);
+    const { deps } = context;
+    const url = parseProxyUrl(await proxyUrlOf(context, args["proxy-url"])).href;
+    const token = tokenFor(context, url, args["admin-token"]) ?? deps.env.CODEXLB_CLIENT_KEY?.trim();
+    const text = await fetchStatus({
+      url,
+      token,
+      timeoutMs: durationFlag(args.timeout, "timeout") || undefined,
+    });
     if (args.json) return void process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
     const status = StatusAnswer.safeParse(parseJson(text));
     if (!status.success)
       throw new CodexlbError("proxy_answer", `${url} does not answer like a codexlb proxy`, {
         next: "check --proxy-url",
       });
-    const columns = Number(deps.env.COLUMNS);
     process.stdout.write(
       args.short
         ? shortStatus(status.data)
-        : fullStatus(
-            status.data,
-            Number.isInteger(columns) && columns > 0 ? columns : undefined,
-            deps.clock.now(),
-          ),
+        : fullStatus(status.data, outputColumns(deps.env), deps.clock.now()),
     );
   },
 });
 
 // --- internal ---
 
-async function fetchStatus(url: string, timeoutMs: number): Promise<string> {
-  const address = `${parseProxyUrl(url).href.replace(/\/+$/, "")}/status`;
+async function fetchStatus(door: Door): Promise<string> {
   let response: Response;
   let text: string;
   try {
-    response = await fetch(address, { redirect: "manual", signal: AbortSignal.timeout(timeoutMs) });
+    response = await through(door)(`${baseOf(door)}/status`);
     text = await response.text();
   } catch (error) {
-    const refused = systemCodeOf(error) === "ConnectionRefused" || systemCodeOf(error) === "ECONNREFUSED";
-    const why = refused ? "nobody listens there" : messageOf(error);
-    throw new CodexlbError("proxy_unreachable", `asking ${address}: ${why}`, {
-      next: "start the proxy with: codexlb proxy",
-      cause: error,
-    });
+    throw unreachable(door, error);
   }
   if (response.ok) return text;
-  throw new CodexlbError(
-    "proxy_answer",
-    `proxy status error: status=${response.status} body=${text.trim().slice(0, 300)}`,
-  );
+  throw refusedWith(door, response.status, text);
 }

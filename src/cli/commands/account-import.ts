@@ -1,0 +1,114 @@
+// `codexlb account import`: enrols the account that a Codex home on this machine is logged in to.
+
+import { join, resolve } from "node:path";
+import { defineCommand } from "citty";
+import { type AccountOps, identityOfListed } from "../../auth/account-ops.ts";
+import { parseAuthFile } from "../../auth/auth-file.ts";
+import { authFileOf } from "../../auth/homes.ts";
+import { sameIdentity } from "../../auth/identity.ts";
+import { inferAlias } from "../../codex/alias.ts";
+import { userHomes } from "../../codex/home.ts";
+import { CodexlbError } from "../../errors.ts";
+import { readTextIfPresent } from "../../state/atomic-file.ts";
+import { withAccounts } from "../accounts.ts";
+import {
+  type CommandContext,
+  contextOf,
+  type Place,
+  placeOf,
+  REMOTE_FLAGS,
+  type RemoteFlags,
+  ROOT_FLAG,
+} from "../context.ts";
+import { usage } from "../flags.ts";
+
+export default defineCommand({
+  meta: {
+    name: "codexlb account import",
+    description: "Enrol the account that a Codex home is logged in to",
+  },
+  args: {
+    ...ROOT_FLAG,
+    from: {
+      type: "string",
+      description: "The Codex home (CODEX_HOME; default ~/.codex)",
+      valueHint: "CODEX_HOME",
+    },
+    into: {
+      type: "string",
+      description: "local: this machine's root. proxy: the proxy that --proxy-url or the settings name",
+      default: "local",
+      valueHint: "local|proxy",
+    },
+    ...REMOTE_FLAGS,
+    replace: {
+      type: "boolean",
+      description: "Take it although the alias stands for another account, or its login is newer",
+    },
+    alias: { type: "positional", description: "Name of the account", valueHint: "ALIAS", required: false },
+  },
+  run: async ({ args, rawArgs }) => {
+    if (rawArgs.length > 1) throw usage("account import takes one alias at most");
+    const context = contextOf(args.root);
+    const place = await placeFor(context, args.into.trim().toLowerCase(), args);
+    const from = resolve(args.from?.trim() || (userHomes(context.deps.env)[0] ?? "."));
+    await withAccounts(context, place, { write: true }, (ops) =>
+      importFrom(from, { context, ops, named: args.alias, replace: args.replace ?? false }),
+    );
+  },
+});
+
+// --- internal ---
+
+async function placeFor(context: CommandContext, into: string, flags: RemoteFlags): Promise<Place> {
+  if (into === "local") {
+    if (flags["proxy-url"] !== undefined)
+      context.deps.log.warn(
+        "--proxy-url is not used: without --into proxy the account goes to this machine's root",
+      );
+    return { kind: "here" };
+  }
+  if (into !== "proxy") throw usage("--into must be one of: local, proxy");
+  const place = await placeOf(context, flags);
+  // The proxy was asked for: if nobody answers, that is an error and no reason to put the account elsewhere.
+  if (place.kind === "remote") return { ...place, fallback: false };
+  throw usage(
+    "--into=proxy requires --proxy-url, CODEXLB_PROXY_URL or proxy.proxy_url in config.toml",
+    "without --into the account goes to the root of this machine, and into the proxy that runs on it",
+  );
+}
+
+interface Import {
+  readonly context: CommandContext;
+  readonly ops: AccountOps;
+  readonly named: string | undefined;
+  readonly replace: boolean;
+}
+
+async function importFrom(from: string, { context, ops, named, replace }: Import): Promise<void> {
+  const { deps } = context;
+  const path = authFileOf(from);
+  const auth = readTextIfPresent(path);
+  if (auth === undefined)
+    throw new CodexlbError("invalid_auth_file", `reading ${path}: there is no such file`, {
+      next: "name the Codex home with --from, or log in with: codexlb account login ALIAS",
+    });
+  const credentials = parseAuthFile(auth, path);
+  if (credentials.refreshToken === undefined)
+    deps.log.warn("this login has no refresh token: it ends when its access token does");
+  if (credentials.accountId === undefined)
+    deps.log.warn("this login does not say which ChatGPT account it is of; the backend may refuse it");
+  const accounts = await ops.list();
+  const same = sameIdentity(accounts.map(identityOfListed), credentials);
+  const taken = accounts.map((account) => account.alias);
+  // Without a name given, a login that is known already renews the account it belongs to.
+  const alias = named ?? same[0] ?? inferAlias(from, credentials, taken, deps);
+  const config = readTextIfPresent(join(from, "config.toml"));
+  const total = await ops.import(alias, { auth, config, replace });
+  process.stdout.write(`imported account ${alias} (total=${total})\n`);
+  const twins = same.filter((one) => one !== alias);
+  if (twins.length > 0)
+    deps.log.warn(
+      `${alias} is the same ChatGPT account as ${twins.join(", ")}; keep one of them, or they end each other's login`,
+    );
+}

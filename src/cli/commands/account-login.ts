@@ -1,0 +1,125 @@
+// `codexlb account login`: logs an account in with real `codex login`, here or on the machine of a proxy.
+
+import { defineCommand } from "citty";
+import { remoteLogin } from "../../admin/remote-login.ts";
+import { identityOfListed } from "../../auth/account-ops.ts";
+import { checkAlias } from "../../auth/homes.ts";
+import { sameIdentity, twinProblems } from "../../auth/identity.ts";
+import { codexBinary, loginAccount, loginArguments } from "../../codex/login.ts";
+import { CodexlbError } from "../../errors.ts";
+import { withAccounts, withAccountsHere } from "../accounts.ts";
+import {
+  CODEX_BIN_FLAG,
+  type CommandContext,
+  configOf,
+  contextOf,
+  type Place,
+  placeOf,
+  REMOTE_FLAGS,
+  ROOT_FLAG,
+} from "../context.ts";
+import { usage } from "../flags.ts";
+
+export default defineCommand({
+  meta: {
+    name: "codexlb account login",
+    description:
+      "Log an account in with codex login; what follows the alias are its arguments. With --proxy-url codex runs on the machine of that proxy",
+  },
+  args: {
+    ...ROOT_FLAG,
+    ...REMOTE_FLAGS,
+    ...CODEX_BIN_FLAG,
+    replace: { type: "boolean", description: "Take the login although the alias stands for another account" },
+    alias: { type: "positional", description: "Name of the account", valueHint: "ALIAS" },
+    arguments: { type: "positional", description: "Arguments of codex login", required: false },
+  },
+  run: async ({ args, rawArgs }) => {
+    const [alias, ...rest] = rawArgs;
+    if (alias === undefined) throw usage("account login needs an alias", "codexlb account login work");
+    checkAlias(alias);
+    const context = contextOf(args.root);
+    const login: Login = {
+      context,
+      alias,
+      args: rest[0] === "--" ? rest.slice(1) : rest,
+      binary: codexBinary(args["codex-bin"], context.deps.env),
+      replace: args.replace ?? false,
+    };
+    const place = await placeOf(context, args);
+    if (place.kind === "here") return loginHere(login);
+    try {
+      await remoteLogin(place.door, { ...login, output: (text) => void process.stdout.write(text) });
+      await warnOfTwins(context, place, alias);
+    } catch (error) {
+      if (!(error instanceof CodexlbError)) throw error;
+      if (error.code === "codex_not_found") return loginForElsewhere(login, place);
+      if (place.fallback && (error.code === "proxy_unreachable" || error.code === "unauthorized"))
+        return loginHere(login);
+      throw error;
+    }
+  },
+});
+
+// --- internal ---
+
+interface Login {
+  readonly context: CommandContext;
+  readonly alias: string;
+  readonly args: readonly string[];
+  readonly binary: string;
+  readonly replace: boolean;
+}
+
+/** With the terminal; the root is not touched before codex has succeeded. */
+async function loginHere({ context, alias, args, binary, replace }: Login): Promise<void> {
+  const { deps, layout } = context;
+  const end = await loginAccount({
+    layout,
+    binary,
+    args: [...(await configOf(context)).commands.login, ...args],
+    env: deps.env,
+    alias,
+    replace,
+    ops: { import: (name, files) => withAccountsHere(context, true, (ops) => ops.import(name, files)) },
+  });
+  if (end.kind === "failed") throw end.error;
+  process.stdout.write(`registered account ${alias} (total=${end.total})\n`);
+  await warnOfTwins(context, { kind: "here" }, alias);
+}
+
+/** There is no codex on the machine of the proxy: log in on this one and hand the login over. */
+async function loginForElsewhere(
+  { context, alias, args, binary, replace }: Login,
+  place: Place,
+): Promise<void> {
+  const { deps, layout } = context;
+  process.stdout.write("remote codex unavailable; logging in locally and importing auth\n");
+  const end = await loginAccount({
+    layout,
+    binary,
+    args: loginArguments((await configOf(context)).commands.login, args),
+    env: deps.env,
+    alias,
+    replace,
+    ops: {
+      import: (name, files) =>
+        withAccounts(context, place, { write: true }, (ops) => ops.import(name, files)),
+    },
+  });
+  if (end.kind === "failed") throw end.error;
+  process.stdout.write(`imported account ${alias} (total=${end.total})\n`);
+  await warnOfTwins(context, place, alias);
+}
+
+/** The same account under two names ends its own login, sooner or later. */
+async function warnOfTwins(context: CommandContext, place: Place, alias: string): Promise<void> {
+  // A hint only: a proxy that does not list its accounts has enrolled it all the same.
+  const listed = withAccounts(context, place, { write: false }, (ops) => ops.list());
+  const accounts = await listed.catch(() => []);
+  const identities = accounts.map(identityOfListed);
+  const own = identities.find((identity) => identity.alias === alias);
+  if (own === undefined) return;
+  const [problem] = twinProblems(identities.filter((other) => sameIdentity([other], own).length > 0));
+  if (problem !== undefined) context.deps.log.warn(problem);
+}

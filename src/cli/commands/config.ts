@@ -1,0 +1,73 @@
+// `codexlb config ...`: where the settings are, whether they are right, and what holds.
+
+import { defineCommand } from "citty";
+import { daemonAnswers, remoteSettings, socketDoor } from "../../admin/client.ts";
+import { CodexlbError } from "../../errors.ts";
+import { readTextIfPresent } from "../../state/atomic-file.ts";
+import { effectiveConfig, readConfigFile, shownSettings } from "../../state/config-source.ts";
+import { tomlValue } from "../../state/config-text.ts";
+import { EXPOSURE_NEXT, exposureProblem } from "../../state/settings.ts";
+import { contextOf, ROOT_FLAG } from "../context.ts";
+import { table } from "../table.ts";
+import { outputColumns } from "../terminal.ts";
+
+const path = defineCommand({
+  meta: { name: "codexlb config path", description: "Print where config.toml is" },
+  args: { ...ROOT_FLAG },
+  run: ({ args }) => void process.stdout.write(`${contextOf(args.root).layout.config}\n`),
+});
+
+const check = defineCommand({
+  meta: { name: "codexlb config check", description: "Check config.toml; changes nothing" },
+  args: { ...ROOT_FLAG },
+  run: ({ args }) => {
+    const { deps, layout } = contextOf(args.root);
+    const file = readConfigFile(layout);
+    const { config } = effectiveConfig(file, {}, deps.env);
+    for (const remark of [...file.unknown, ...file.ignored])
+      process.stdout.write(`${layout.config}: ${remark}\n`);
+    const exposure = exposureProblem(config);
+    if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: EXPOSURE_NEXT });
+    if (file.unknown.length > 0)
+      throw new CodexlbError("invalid_config", `${layout.config} has keys that are no settings`, {
+        next: "correct or remove them; a proxy starts all the same, without them",
+      });
+    const found =
+      readTextIfPresent(layout.config) === undefined ? "is not there yet: the defaults hold" : "is right";
+    process.stdout.write(`${layout.config} ${found}\n`);
+  },
+});
+
+const show = defineCommand({
+  meta: {
+    name: "codexlb config show",
+    description: "Print every setting as it holds and where it comes from; of the running proxy if one runs",
+  },
+  args: { ...ROOT_FLAG, json: { type: "boolean", description: "As JSON" } },
+  run: async ({ args }) => {
+    const { deps, layout } = contextOf(args.root);
+    const running = await daemonAnswers(layout.adminSocket);
+    const settings = running
+      ? await remoteSettings(socketDoor(layout.adminSocket))
+      : shownSettings(effectiveConfig(readConfigFile(layout), {}, deps.env));
+    if (args.json)
+      return void process.stdout.write(`${JSON.stringify({ running, settings }, undefined, 2)}\n`);
+    const rows = settings.map(({ key, value, source }) => [key, tomlValue(value), source]);
+    process.stdout.write(fitted(rows, outputColumns(deps.env)));
+    if (!running)
+      deps.log.info("no proxy runs on this root; these are the settings that it would start with");
+  },
+});
+
+/** A table, or where that is too wide for the terminal two lines a setting. */
+function fitted(rows: readonly (readonly string[])[], columns: number | undefined): string {
+  const wide = table([["SETTING", "VALUE", "FROM"], ...rows]);
+  const width = Math.max(...wide.split("\n").map((line) => Bun.stringWidth(line)));
+  if (columns === undefined || width <= columns) return wide;
+  return rows.map(([key, value, source]) => `${key} = ${value}\n    ${source}\n`).join("");
+}
+
+export default defineCommand({
+  meta: { name: "codexlb config", description: "Show and check the settings" },
+  subCommands: { check, show, path },
+});

@@ -1,0 +1,80 @@
+// `codexlb doctor`: looks at everything that has to be right, says what is not and what to do, and mends what is safe.
+
+import { defineCommand } from "citty";
+import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
+import { CodexlbError, messageOf } from "../../errors.ts";
+import {
+  CODEX_BIN_FLAG,
+  type CommandContext,
+  contextOf,
+  namedUrl,
+  PROXY_URL_FLAG,
+  ROOT_FLAG,
+} from "../context.ts";
+import { examineAccounts } from "../doctor/accounts.ts";
+import { type CodexFlags, examineCodex, runtimeHomeOf } from "../doctor/codex.ts";
+import type { Examined, Finding } from "../doctor/findings.ts";
+import { examineProxy } from "../doctor/proxy.ts";
+import { examineRoot } from "../doctor/root.ts";
+
+export default defineCommand({
+  meta: { name: "codexlb doctor", description: "Find what is wrong, and say what to do about it" },
+  args: {
+    ...ROOT_FLAG,
+    ...PROXY_URL_FLAG,
+    ...CODEX_BIN_FLAG,
+    "codex-home": {
+      type: "string",
+      description: "The home that codexlb run gives to Codex (default ROOT/runtime)",
+      valueHint: "DIR",
+    },
+    fix: { type: "boolean", description: "Mend what can be mended safely" },
+    json: { type: "boolean", description: "As JSON" },
+  },
+  run: async ({ args }) => {
+    const context = contextOf(args.root);
+    const flags: CodexFlags = {
+      codexBin: args["codex-bin"],
+      codexHome: args["codex-home"],
+      proxyUrl: args["proxy-url"],
+    };
+    const findings = await examine(context, flags);
+    const examined: Examined[] = [];
+    for (const finding of findings) examined.push(await settle(finding, args.fix ?? false));
+    const bad = examined.filter(({ status, fixed }) => status === "bad" && !fixed);
+    if (args.json) {
+      const runtime_auth = checkRuntimeAuth(runtimeHomeOf(context, flags));
+      process.stdout.write(`${JSON.stringify({ ok: bad.length === 0, findings: examined, runtime_auth })}\n`);
+    } else process.stdout.write(examined.map(lineOf).join(""));
+    if (bad.length > 0)
+      throw new CodexlbError("unhealthy", `${bad.length} of ${examined.length} checks failed`, {
+        next: "what to do stands below each of them",
+      });
+  },
+});
+
+// --- internal ---
+
+async function examine(context: CommandContext, flags: CodexFlags): Promise<Finding[]> {
+  return [
+    ...examineRoot(context),
+    ...examineAccounts(context),
+    ...(await examineProxy(context, namedUrl(flags.proxyUrl, context.deps.env))),
+    ...(await examineCodex(context, flags)),
+  ];
+}
+
+async function settle({ fix, ...finding }: Finding, mend: boolean): Promise<Examined> {
+  if (!mend || fix === undefined) return { ...finding, fixed: false };
+  try {
+    await fix();
+    return { ...finding, fixed: true };
+  } catch (error) {
+    return { ...finding, detail: `${finding.detail}; mending it failed: ${messageOf(error)}`, fixed: false };
+  }
+}
+
+function lineOf({ check, status, detail, remedy, fixed }: Examined): string {
+  const line = `${check}: ${fixed ? "fixed" : status} (${detail})\n`;
+  return status === "ok" || fixed || remedy === undefined ? line : `${line}    ${remedy}\n`;
+}

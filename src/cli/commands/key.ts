@@ -1,0 +1,81 @@
+// `codexlb key ...`: keys for clients that must show one, and for proxies in front of this one.
+
+import { defineCommand } from "citty";
+import { KEY_ROLES, type KeyRole } from "../../auth/keys.ts";
+import { withKeysHere } from "../accounts.ts";
+import { contextOf, ROOT_FLAG } from "../context.ts";
+import { usage } from "../flags.ts";
+import { table } from "../table.ts";
+
+const NAME = { type: "positional", description: "Name of the key", valueHint: "NAME" } as const;
+
+const add = defineCommand({
+  meta: { name: "codexlb key add", description: "Make a key and print it; it is shown this once" },
+  args: {
+    ...ROOT_FLAG,
+    role: {
+      type: "string",
+      description: "client: may send requests. parent: a proxy in front, which also reads the status",
+      default: "client",
+      valueHint: KEY_ROLES.join("|"),
+    },
+    name: NAME,
+  },
+  run: async ({ args, rawArgs }) => {
+    const name = onlyName("add", rawArgs);
+    const role = roleOf(args.role);
+    const context = contextOf(args.root);
+    const key = await withKeysHere(context, true, (keys) => keys.add(name, role));
+    process.stdout.write(`${key}\n`);
+    context.deps.log.info(
+      role === "client"
+        ? "clients send it as Authorization: Bearer KEY; codexlb run takes it from CODEXLB_CLIENT_KEY"
+        : "the proxy in front takes it in its proxy.child_proxy_urls: http://:KEY@host:8765",
+    );
+  },
+});
+
+const list = defineCommand({
+  meta: { name: "codexlb key list", description: "List the keys; not what they are" },
+  args: { ...ROOT_FLAG, json: { type: "boolean", description: "As JSON" } },
+  run: async ({ args }) => {
+    const keys = await withKeysHere(contextOf(args.root), false, (ops) => ops.list());
+    if (args.json) return void process.stdout.write(`${JSON.stringify({ keys }, undefined, 2)}\n`);
+    if (keys.length === 0) return void process.stdout.write("no keys\n");
+    const rows = keys.map(({ name, role, createdMs }) => [
+      name,
+      role,
+      new Date(createdMs).toISOString().slice(0, 10),
+    ]);
+    process.stdout.write(table([["NAME", "ROLE", "CREATED"], ...rows]));
+  },
+});
+
+const rm = defineCommand({
+  meta: { name: "codexlb key rm", description: "Remove a key: who shows it is refused from then on" },
+  args: { ...ROOT_FLAG, name: NAME },
+  run: async ({ args, rawArgs }) => {
+    const name = onlyName("rm", rawArgs);
+    await withKeysHere(contextOf(args.root), true, (keys) => keys.remove(name));
+    process.stdout.write(`removed key ${name}\n`);
+  },
+});
+
+export default defineCommand({
+  meta: { name: "codexlb key", description: "Make, list and remove keys of clients" },
+  subCommands: { add, list, rm },
+});
+
+// --- internal ---
+
+function onlyName(command: string, words: readonly string[]): string {
+  const [name, ...surplus] = words;
+  if (name === undefined || surplus.length > 0) throw usage(`key ${command} takes one name`);
+  return name;
+}
+
+function roleOf(text: string): KeyRole {
+  const role = KEY_ROLES.find((candidate) => candidate === text.trim());
+  if (role !== undefined) return role;
+  throw usage(`flag --role: ${JSON.stringify(text)} is not a role`, `roles: ${KEY_ROLES.join(", ")}`);
+}

@@ -1,0 +1,87 @@
+// Each enrolled account: can its login be read, will it go on, is it in service, is it there twice.
+
+import type { Credentials } from "../../auth/auth-file.ts";
+import { readCredentials, reconcile } from "../../auth/homes.ts";
+import { identityOf, twinProblems } from "../../auth/identity.ts";
+import { messageOf } from "../../errors.ts";
+import { readConfig } from "../../state/config-source.ts";
+import { type AccountRecord, openStore } from "../../state/store.ts";
+import type { CommandContext } from "../context.ts";
+import { type Finding, ok } from "./findings.ts";
+
+export function examineAccounts({ deps, layout }: CommandContext): Finding[] {
+  const silent = { ...deps, log: { info: () => {}, warn: () => {} } };
+  let accounts: readonly AccountRecord[];
+  let problems: string[];
+  try {
+    const upstream = readConfig(layout).proxy.upstream_base_url;
+    const { state } = openStore(layout.store, () => upstream, silent, { readOnly: true });
+    problems = reconcile(state, layout, deps.clock.now(), { readOnly: true });
+    accounts = state.accounts;
+  } catch {
+    return []; // what is wrong with settings or store was found already
+  }
+  if (accounts.length === 0)
+    return [
+      {
+        check: "accounts",
+        status: "warning",
+        detail: "there are none",
+        remedy: "run: codexlb account login ALIAS, or: codexlb account import",
+      },
+    ];
+  const named = new Set(accounts.map(({ alias }) => `account ${alias}:`));
+  const elsewhere = problems.filter((line) => ![...named].some((name) => line.startsWith(name)));
+  return [
+    ...accounts.map((account) => examineAccount(account, deps.clock.now())),
+    ...[...elsewhere, ...twinProblems(accounts.map(identityOf))].map(
+      (detail): Finding => ({ check: "accounts", status: "warning", detail }),
+    ),
+  ];
+}
+
+// --- internal ---
+
+function examineAccount(record: AccountRecord, nowMs: number): Finding {
+  const check = `account ${record.alias}`;
+  const login = `run: codexlb account login ${record.alias}`;
+  let credentials: Credentials;
+  try {
+    credentials = readCredentials(record.homeDir);
+  } catch (error) {
+    return { check, status: "bad", detail: messageOf(error), remedy: login };
+  }
+  if (record.health.kind === "disabled") {
+    const { reason } = record.health;
+    return reason === "operator"
+      ? {
+          check,
+          status: "warning",
+          detail: "disabled by you",
+          remedy: `run: codexlb account enable ${record.alias}`,
+        }
+      : { check, status: "bad", detail: `disabled: ${reason}`, remedy: login };
+  }
+  const expired = credentials.expiresMs !== undefined && credentials.expiresMs <= nowMs;
+  if (credentials.refreshToken === undefined)
+    return {
+      check,
+      status: expired ? "bad" : "warning",
+      detail: expired
+        ? "its access token ran out, and it has no refresh token"
+        : "it has no refresh token: it ends when its access token does",
+      remedy: login,
+    };
+  return ok(
+    check,
+    `${expired ? "its token is renewed when it is used" : tokenTime(credentials, nowMs)}${record.draining ? ", draining" : ""}`,
+  );
+}
+
+function tokenTime({ expiresMs }: Credentials, nowMs: number): string {
+  if (expiresMs === undefined) return "its login can be read";
+  const minutes = Math.floor((expiresMs - nowMs) / 60_000);
+  const hours = Math.floor(minutes / 60);
+  const left = hours < 2 ? `${minutes} min` : hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
+  return `its token is good for ${left}`;
+}

@@ -1,0 +1,146 @@
+// The installed Codex: which version it is, whether its turns really come to a proxy it is pointed at, and whether
+// the home that `codexlb run` gives to it is right.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
+import { codexAddresses, parseProxyUrl } from "../../codex/addresses.ts";
+import { codexCommand } from "../../codex/command-line.ts";
+import { routingSettings } from "../../codex/home.ts";
+import { codexBinary } from "../../codex/login.ts";
+import { childEnvironment, INSTALL_CODEX } from "../../codex/run.ts";
+import { runWatched } from "../../codex/watched.ts";
+import { messageOf } from "../../errors.ts";
+import { startMock } from "../../mock/backend.ts";
+import { writeFileAtomic } from "../../state/atomic-file.ts";
+import { type CommandContext, proxyUrlOf } from "../context.ts";
+import { configSources, prepareRuntime } from "../runtime-home.ts";
+import { type Finding, ok } from "./findings.ts";
+
+export interface CodexFlags {
+  readonly codexBin: string | undefined;
+  readonly codexHome: string | undefined;
+  readonly proxyUrl: string | undefined;
+}
+
+export async function examineCodex(context: CommandContext, flags: CodexFlags): Promise<Finding[]> {
+  return [...(await examineBinary(context, flags)), ...examineRuntime(context, flags)];
+}
+
+/** The home that is examined: `--codex-home`, else the one of `codexlb run`. */
+export function runtimeHomeOf({ layout }: CommandContext, { codexHome }: CodexFlags): string {
+  return codexHome?.trim() || layout.runtime;
+}
+
+// --- internal ---
+
+const VERSION_TIMEOUT_MS = 10_000;
+/** A first turn takes two or three seconds. */
+const TURN_TIMEOUT_MS = 20_000;
+
+async function examineBinary(context: CommandContext, flags: CodexFlags): Promise<Finding[]> {
+  const { env } = context.deps;
+  const binary = codexBinary(flags.codexBin, env);
+  if (Bun.which(binary) === null)
+    return [
+      { check: "codex", status: "bad", detail: `there is no program ${binary}`, remedy: INSTALL_CODEX },
+    ];
+  const told = await said([binary, "--version"], childEnvironment(env), VERSION_TIMEOUT_MS);
+  const version = /codex\S*\s+(\d+\.\d+\.\d+\S*)/i.exec(told)?.[1];
+  if (version === undefined)
+    return [
+      {
+        check: "codex",
+        status: "bad",
+        detail: `${binary} --version says ${JSON.stringify(told.trim().slice(0, 200))}`,
+        remedy: INSTALL_CODEX,
+      },
+    ];
+  return [ok("codex", `${version} (${binary})`), await examineTraffic(context, binary, version)];
+}
+
+/** One turn of the real Codex, set up as `codexlb run` does it, with a simulated backend in the proxy's place. */
+async function examineTraffic(context: CommandContext, binary: string, version: string): Promise<Finding> {
+  const { deps } = context;
+  const directory = mkdtempSync(join(tmpdir(), "codexlb-doctor-"));
+  const backend = startMock({ accounts: [{ alias: "doctor" }], clock: deps.clock });
+  try {
+    const addresses = codexAddresses(backend.origin);
+    writeFileAtomic(join(directory, "auth.json"), backend.authFile("doctor"));
+    writeFileAtomic(
+      join(directory, "config.toml"),
+      routingSettings(configSources(context, undefined), addresses.chatgpt),
+    );
+    const command = codexCommand({
+      binary,
+      addresses,
+      proxyUrl: backend.origin,
+      codexHome: directory,
+      prefix: ["-c", "analytics.enabled=false"],
+      args: ["exec", "--skip-git-repo-check", "hello"],
+      env: deps.env,
+    });
+    const env = { ...childEnvironment(deps.env), ...command.env };
+    const text = await said([command.binary, ...command.args], env, TURN_TIMEOUT_MS, directory);
+    const turn = backend.requests.find(({ point }) => point === "message" || point === "sse");
+    if (turn !== undefined)
+      return ok(
+        "traffic",
+        `a turn of Codex ${version} came to the proxy ${turn.point === "sse" ? "over HTTP" : "over WebSocket"}`,
+      );
+    const last = text.trim().split("\n").at(-1) ?? "";
+    return {
+      check: "traffic",
+      status: "bad",
+      detail: `no turn of Codex ${version} came to the proxy${last === "" ? "" : `: ${last.slice(0, 300)}`}`,
+      remedy:
+        "look for model_provider, model_providers or a profile in your config.toml that sends turns elsewhere",
+    };
+  } catch (error) {
+    return { check: "traffic", status: "bad", detail: messageOf(error) };
+  } finally {
+    await backend.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function examineRuntime(context: CommandContext, flags: CodexFlags): Finding[] {
+  const home = runtimeHomeOf(context, flags);
+  const checked = checkRuntimeAuth(home);
+  if (checked.ok) return [ok("runtime auth", checked.path)];
+  return [
+    {
+      check: "runtime auth",
+      // A home that no codex was run in yet is no fault.
+      status: checked.exists ? "bad" : "warning",
+      detail: `${checked.path}: ${checked.issue}`,
+      remedy: "run: codexlb doctor --fix; codexlb run does it by itself",
+      fix: async () => {
+        const url = await proxyUrlOf(context, flags.proxyUrl);
+        const proxyUrl = parseProxyUrl(url).href;
+        await prepareRuntime(context, home, { proxyUrl, chatgpt: codexAddresses(url).chatgpt });
+      },
+    },
+  ];
+}
+
+/** What it said; the end of its time is its end. */
+async function said(
+  argv: string[],
+  env: Record<string, string | undefined>,
+  timeoutMs: number,
+  cwd?: string,
+): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  await runWatched(argv, {
+    env,
+    ...(cwd === undefined ? {} : { cwd }),
+    output: (chunk) => {
+      text += decoder.decode(chunk, { stream: true });
+    },
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  return text;
+}

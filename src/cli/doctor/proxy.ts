@@ -1,0 +1,174 @@
+// The running proxy and the ways it needs: is it there and of this version, is its port its own, can its backend and
+// token endpoint be reached.
+
+import { createServer } from "node:net";
+import { z } from "zod";
+import {
+  type Door,
+  daemonAnswers,
+  remoteInfo,
+  remoteSettings,
+  socketDoor,
+  through,
+} from "../../admin/client.ts";
+import { tokenUrlOf } from "../../auth/refresh.ts";
+import { parseProxyUrl } from "../../codex/addresses.ts";
+import { parseListen } from "../../core/listen.ts";
+import { messageOf, systemCodeOf } from "../../errors.ts";
+import { readConfig } from "../../state/config-source.ts";
+import { tryLock } from "../../state/lock.ts";
+import { VERSION } from "../../version.ts";
+import { type CommandContext, tokenFor } from "../context.ts";
+import { type Finding, ok } from "./findings.ts";
+
+export async function examineProxy(context: CommandContext, named: string | undefined): Promise<Finding[]> {
+  const { deps, layout } = context;
+  if (named !== undefined) return [await examineNamed(context, named)];
+  if (await daemonAnswers(layout.adminSocket)) return examineDaemon(socketDoor(layout.adminSocket));
+  const absence = await examineAbsence(context);
+  try {
+    return [...absence, ...(await examineWays(readConfig(layout).proxy.upstream_base_url, tokenUrlOf(deps)))];
+  } catch {
+    return absence; // the settings were found to be wrong already
+  }
+}
+
+// --- internal ---
+
+const WAY_TIMEOUT_MS = 5_000;
+
+/** A proxy elsewhere: all that can be seen of it from here is that it answers, and whether it lets us in. */
+async function examineNamed(context: CommandContext, url: string): Promise<Finding> {
+  const check = "proxy";
+  try {
+    const href = parseProxyUrl(url).href.replace(/\/+$/, "");
+    const door = { url: href, token: tokenFor(context, href, undefined), timeoutMs: WAY_TIMEOUT_MS };
+    const service = await (await through(door)(`${href}/`)).json().catch(() => undefined);
+    if (!IsProxy.safeParse(service).success)
+      return {
+        check,
+        status: "bad",
+        detail: `${href} answers, but not as a codexlb proxy`,
+        remedy: "check the address",
+      };
+    return ok(check, `${href} answers`);
+  } catch (error) {
+    const remedy = "start it there with: codexlb proxy, or check --proxy-url";
+    return { check, status: "bad", detail: `${url}: ${messageOf(error)}`, remedy };
+  }
+}
+
+const IsProxy = z.looseObject({ service: z.literal("codexlb-proxy") });
+
+async function examineDaemon(door: Door): Promise<Finding[]> {
+  const info = await remoteInfo(door);
+  const settings = await remoteSettings(door);
+  const backend = settings.find(({ key }) => key === "proxy.upstream_base_url")?.value;
+  const what = `${info.name} on ${info.url}, process ${info.pid}`;
+  const daemon: Finding =
+    info.version === VERSION
+      ? ok("proxy", what)
+      : {
+          check: "proxy",
+          status: "warning",
+          detail: `${what} is version ${info.version}, and this command is ${VERSION}`,
+          remedy: "restart the proxy",
+        };
+  return [daemon, await examineAnswer(info.url), ...(await examineWays(String(backend), info.token_url))];
+}
+
+function examineWays(backend: string, tokenUrl: string): Promise<Finding[]> {
+  return Promise.all([examineWay("backend", backend), examineWay("token endpoint", tokenUrl)]);
+}
+
+async function examineAnswer(url: string): Promise<Finding> {
+  try {
+    const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(WAY_TIMEOUT_MS) });
+    if (response.ok) return ok("port", `${url} answers`);
+    return {
+      check: "port",
+      status: "bad",
+      detail: `${url} answers ${response.status}`,
+      remedy: "look at codexlb proxy logs",
+    };
+  } catch (error) {
+    return {
+      check: "port",
+      status: "bad",
+      detail: `${url}: ${messageOf(error)}`,
+      remedy: "restart the proxy",
+    };
+  }
+}
+
+async function examineAbsence({ layout }: CommandContext): Promise<Finding[]> {
+  const lock = lockOf(layout.lock);
+  if (lock === "held")
+    return [
+      {
+        check: "proxy",
+        status: "bad",
+        detail: `a process owns ${layout.root}, but it does not answer on ${layout.adminSocket}`,
+        remedy: "end it, and start codexlb proxy again",
+      },
+    ];
+  const none = ok("proxy", "none runs on this root; start it with: codexlb proxy");
+  const listen = listenOf(layout);
+  if (listen === undefined) return [none];
+  const taken = await isTaken(listen);
+  if (!taken) return [none, ok("port", `${listen.host}:${listen.port} is free`)];
+  return [
+    none,
+    {
+      check: "port",
+      status: "warning",
+      detail: `another program listens on ${listen.host}:${listen.port}`,
+      remedy: "stop it, or set proxy.listen in config.toml to another address",
+    },
+  ];
+}
+
+function lockOf(path: string): "free" | "held" {
+  try {
+    const lock = tryLock(path);
+    lock?.release();
+    return lock === undefined ? "held" : "free";
+  } catch {
+    return "free"; // no root, so nobody owns it
+  }
+}
+
+function listenOf(layout: CommandContext["layout"]) {
+  try {
+    return parseListen(readConfig(layout).proxy.listen);
+  } catch {
+    return undefined; // the settings were found to be wrong already
+  }
+}
+
+function isTaken({ host, port }: { readonly host: string; readonly port: number }): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", (error) => resolve(systemCodeOf(error) === "EADDRINUSE"));
+    probe.listen(port, host, () => probe.close(() => resolve(false)));
+  });
+}
+
+/** Any answer will do: who answers can be reached. */
+async function examineWay(check: string, url: string): Promise<Finding> {
+  try {
+    const response = await fetch(url, {
+      method: "HEAD",
+      redirect: "manual",
+      signal: AbortSignal.timeout(WAY_TIMEOUT_MS),
+    });
+    return ok(check, `${url} answers (${response.status})`);
+  } catch (error) {
+    return {
+      check,
+      status: "bad",
+      detail: `${url} cannot be reached: ${messageOf(error)}`,
+      remedy: "check the network, HTTPS_PROXY and proxy.upstream_base_url",
+    };
+  }
+}

@@ -1,0 +1,190 @@
+// The root on disk: is it there and private, are settings and store readable, did killed processes leave anything.
+
+import { chmodSync, lstatSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { brokenLogins, leftovers, sweepHomes, sweepLogins } from "../../auth/leftovers.ts";
+import { messageOf } from "../../errors.ts";
+import { readTextIfPresent } from "../../state/atomic-file.ts";
+import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
+import type { Layout } from "../../state/layout.ts";
+import { tryLock } from "../../state/lock.ts";
+import { EXPOSURE_NEXT, exposureProblem } from "../../state/settings.ts";
+import { openStore } from "../../state/store.ts";
+import { decodeStore } from "../../state/store-decode.ts";
+import type { CommandContext } from "../context.ts";
+import { type Finding, ok } from "./findings.ts";
+
+export function examineRoot(context: CommandContext): Finding[] {
+  const { layout } = context;
+  const found = lstatSync(layout.root, { throwIfNoEntry: false });
+  if (found === undefined)
+    return [
+      {
+        check: "root",
+        status: "warning",
+        detail: `${layout.root} is not there yet`,
+        remedy: "codexlb proxy and codexlb account login make it",
+      },
+    ];
+  if (!statSync(layout.root).isDirectory())
+    return [
+      {
+        check: "root",
+        status: "bad",
+        detail: `${layout.root} is not a directory`,
+        remedy: "choose another --root",
+      },
+    ];
+  return [
+    ok("root", layout.root),
+    examinePermissions(layout),
+    ...examineConfig(context),
+    examineStore(context),
+    ...examineLeftovers(layout),
+  ];
+}
+
+// --- internal ---
+
+const FOR_OTHERS = 0o077;
+
+function examinePermissions(layout: Layout): Finding {
+  const homes = namesIn(layout.accounts).map((name) => join(layout.accounts, name));
+  const paths = [
+    layout.root,
+    layout.store,
+    layout.config,
+    layout.adminToken,
+    layout.signingKey,
+    layout.keys,
+    layout.adminSocket,
+    layout.accounts,
+    layout.logs,
+    layout.runtime,
+    ...homes.flatMap((home) => [home, join(home, "auth.json"), join(home, "config.toml")]),
+  ];
+  const open = paths.filter((path) => {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    return stat !== undefined && !stat.isSymbolicLink() && (stat.mode & FOR_OTHERS) !== 0;
+  });
+  if (open.length === 0) return ok("permissions", "only you can read what is in it");
+  return {
+    check: "permissions",
+    status: "bad",
+    detail: `others may read ${open.join(", ")}`,
+    remedy: `run: codexlb doctor --fix, or: chmod go= ${open[0]}`,
+    fix: () => {
+      for (const path of open) chmodSync(path, lstatSync(path).mode & 0o700);
+    },
+  };
+}
+
+function examineConfig({ deps, layout }: CommandContext): Finding[] {
+  if (readTextIfPresent(layout.config) === undefined)
+    return [ok("config", `${layout.config} is not there yet; the defaults hold`)];
+  try {
+    const file = readConfigFile(layout);
+    const exposure = exposureProblem(effectiveConfig(file, {}, deps.env).config);
+    const unknown = file.unknown.map(
+      (line): Finding => ({
+        check: "config",
+        status: "warning",
+        detail: line,
+        remedy: `correct it in ${layout.config}`,
+      }),
+    );
+    if (exposure !== undefined)
+      return [...unknown, { check: "config", status: "bad", detail: exposure, remedy: EXPOSURE_NEXT }];
+    return unknown.length > 0 ? unknown : [ok("config", layout.config)];
+  } catch (error) {
+    return [{ check: "config", status: "bad", detail: messageOf(error), remedy: "correct the file" }];
+  }
+}
+
+function examineStore({ deps, layout }: CommandContext): Finding {
+  let text: string | undefined;
+  try {
+    text = readTextIfPresent(layout.store);
+  } catch (error) {
+    return { check: "store", status: "bad", detail: messageOf(error), remedy: "look at who may read it" };
+  }
+  if (text === undefined) return ok("store", `${layout.store} is not there yet`);
+  const decoded = decodeStore(text, "");
+  switch (decoded.kind) {
+    case "ok":
+      return ok("store", `${decoded.state.accounts.length} accounts in ${layout.store}`);
+    case "newer":
+      return {
+        check: "store",
+        status: "bad",
+        detail: `${layout.store} was written by a newer codexlb (version ${decoded.version})`,
+        remedy: "install that version",
+      };
+    case "damaged":
+      return {
+        check: "store",
+        status: "bad",
+        detail: `${layout.store} is damaged: ${decoded.why}`,
+        remedy: "run: codexlb doctor --fix; it is kept beside, and restored from its copy or from accounts/",
+        fix: () =>
+          owning(layout, () => {
+            const store = openStore(layout.store, () => "", deps);
+            store.touch();
+            store.flush();
+          }),
+      };
+    default:
+      return decoded satisfies never;
+  }
+}
+
+function examineLeftovers(layout: Layout): Finding[] {
+  const left = leftovers(layout);
+  const logins = brokenLogins(layout);
+  const kept = logins.filter(({ holdsLogin }) => holdsLogin).map(({ path }) => path);
+  const check = "leftovers";
+  const findings: Finding[] = [];
+  if (left.length > 0)
+    findings.push({
+      check,
+      status: "warning",
+      detail: `a process that was killed left ${left.join(", ")}`,
+      remedy: "run: codexlb doctor --fix",
+      fix: () => owning(layout, () => sweepHomes(layout)),
+    });
+  if (logins.length > kept.length)
+    findings.push({
+      check,
+      status: "warning",
+      detail: `${logins.length - kept.length} logins were broken off and left their homes in ${layout.logins}`,
+      remedy: "run: codexlb doctor --fix",
+      fix: () => sweepLogins(layout),
+    });
+  if (kept.length > 0)
+    findings.push({
+      check,
+      status: "warning",
+      detail: `logins that are not enrolled: ${kept.join(", ")}`,
+      remedy: `run: codexlb account import --from ${kept[0]} ALIAS; then delete the directory`,
+    });
+  return findings;
+}
+
+/** Does `work` if no proxy owns the root; a running one looks after it itself. */
+function owning(layout: Layout, work: () => void): void {
+  const lock = tryLock(layout.lock);
+  if (lock === undefined) throw new Error("a proxy runs on this root; stop it first");
+  try {
+    work();
+  } finally {
+    lock.release();
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // not made yet
+  }
+}

@@ -1,0 +1,13 @@
+// What is known of the terminal: how wide it is, and whether colours are wanted.
+
+/** Columns of the output: COLUMNS, else those of the terminal; undefined when the output is none. */
+export function outputColumns(env: Readonly<Record<string, string | undefined>>): number | undefined {
+  const told = Number(env.COLUMNS);
+  if (Number.isInteger(told) && told > 0) return told;
+  return process.stdout.isTTY ? process.stdout.columns : undefined;
+}
+
+/** Colours are for terminals whose user has not said NO_COLOR (no-color.org). */
+export function wantsColour(env: Readonly<Record<string, string | undefined>>): boolean {
+  return process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb";
+}
