@@ -1,5 +1,16 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import {
   findAccount,
@@ -8,6 +19,8 @@ import {
   reconcile,
   removeAccount,
 } from "../../src/auth/homes.ts";
+import { identityOf, twinProblems } from "../../src/auth/identity.ts";
+import { leftovers } from "../../src/auth/leftovers.ts";
 import { createMockAccounts, mockAuthFile } from "../../src/mock/accounts.ts";
 import { type Layout, layoutOf } from "../../src/state/layout.ts";
 import type { StoreState } from "../../src/state/store.ts";
@@ -90,11 +103,41 @@ describe("importing", () => {
     record.health = { kind: "cooling", cause: "limit", reason: "usage-limit", sinceMs: 1, untilMs: 2 };
     expect(installAccount(s.state, s.layout, "work", login("alice")).health.kind).toBe("cooling");
     expect(() => installAccount(s.state, s.layout, "work", login("bob"))).toThrow(
-      "is the account alice@example.com",
+      "work stands for alice@example.com, and this login is of bob@example.com",
     );
     expect(readCredentials(join(s.layout.accounts, "work")).email).toBe("alice@example.com");
     const other = installAccount(s.state, s.layout, "work", { ...login("bob"), replace: true });
     expect(other).toMatchObject({ health: { kind: "healthy" }, email: "bob@example.com", quotaSyncMs: 0 });
+  });
+
+  test("a login that does not say whose it is takes nobody's place unasked", () => {
+    using s = setup();
+    const good = login("alice");
+    installAccount(s.state, s.layout, "work", good);
+    const anonymous = { ...good, auth: '{"tokens":{"access_token":"a.b.c","refresh_token":"r"}}' };
+    expect(() => installAccount(s.state, s.layout, "work", anonymous)).toThrow(
+      "work stands for alice@example.com, and this login does not say whose it is",
+    );
+    expect(readFileSync(join(s.layout.accounts, "work", "auth.json"), "utf8")).toBe(good.auth);
+    installAccount(s.state, s.layout, "other", anonymous);
+    installAccount(s.state, s.layout, "work", { ...anonymous, replace: true });
+  });
+
+  test("an older login than the one that serves is refused, unless that one is dead or it is asked for", () => {
+    using s = setup();
+    const old = login("alice");
+    const newer = {
+      ...old,
+      auth: old.auth.replace(/"last_refresh": "[^"]*"/, '"last_refresh": "2027-01-01T00:00:00Z"'),
+    };
+    const record = installAccount(s.state, s.layout, "alice", newer);
+    expect(() => installAccount(s.state, s.layout, "alice", old)).toThrow("was renewed after this one");
+    expect(readFileSync(join(s.layout.accounts, "alice", "auth.json"), "utf8")).toBe(newer.auth);
+    record.health = { kind: "disabled", reason: "refresh-token-reused", sinceMs: 1 };
+    installAccount(s.state, s.layout, "alice", old);
+    installAccount(s.state, s.layout, "alice", newer);
+    installAccount(s.state, s.layout, "alice", { ...old, replace: true });
+    expect(readFileSync(join(s.layout.accounts, "alice", "auth.json"), "utf8")).toBe(old.auth);
   });
 
   test("an alias that differs only in case is refused", () => {
@@ -120,10 +163,23 @@ describe("removing", () => {
     for (const name of ["alice", "openai:alice", "OpenAI:Alice"]) {
       installAccount(s.state, s.layout, "alice", login("alice"));
       s.state.pinnedId = s.state.activeId = "openai:alice";
-      removeAccount(s.state, s.layout, name);
+      removeAccount(s.state, s.layout, name).finish();
       expect(existsSync(join(s.layout.accounts, "alice"))).toBe(false);
       expect(s.state).toEqual(emptyState());
     }
+  });
+
+  test("can be taken back as long as it is not finished", () => {
+    using s = setup();
+    for (const alias of ["alice", "bob"]) installAccount(s.state, s.layout, alias, login(alias));
+    s.state.pinnedId = s.state.activeId = "openai:alice";
+    const before = structuredClone(s.state);
+    const removal = removeAccount(s.state, s.layout, "alice");
+    expect(s.state.accounts.map(({ alias }) => alias)).toEqual(["bob"]);
+    expect(existsSync(join(s.layout.accounts, "alice"))).toBe(false);
+    removal.undo();
+    expect(s.state).toEqual(before);
+    expect(existsSync(join(s.layout.accounts, "alice", "auth.json"))).toBe(true);
   });
 
   test("what is no account deletes nothing", () => {
@@ -162,6 +218,40 @@ describe("reconciling with the directories", () => {
     expect(s.state.activeId).toBeUndefined();
   });
 
+  test("keeps every account, out of service, while the directory of all of them cannot be read", () => {
+    using s = setup();
+    for (const alias of ["bob", "alice"]) installAccount(s.state, s.layout, alias, login(alias));
+    s.state.pinnedId = "openai:bob";
+    renameSync(s.layout.accounts, `${s.layout.accounts}-away`);
+    expect(reconcile(s.state, s.layout, 5)[0]).toContain(`reading ${s.layout.accounts}`);
+    expect(s.state.accounts.map(({ alias, health }) => [alias, health.kind])).toEqual([
+      ["bob", "disabled"],
+      ["alice", "disabled"],
+    ]);
+    expect(s.state.pinnedId).toBe("openai:bob");
+    renameSync(`${s.layout.accounts}-away`, s.layout.accounts);
+    expect(reconcile(s.state, s.layout, 6)).toEqual([]);
+    expect(s.state.accounts.map(({ health }) => health.kind)).toEqual(["healthy", "healthy"]);
+  });
+
+  test("starts afresh with an account whose home holds another identity now", () => {
+    using s = setup();
+    const record = installAccount(s.state, s.layout, "work", login("alice"));
+    record.quotaSyncMs = 7;
+    writeFileSync(join(s.layout.accounts, "work", "auth.json"), login("bob").auth);
+    reconcile(s.state, s.layout, 0);
+    expect(findAccount(s.state, "work")).toMatchObject({ email: "bob@example.com", quotaSyncMs: 0 });
+  });
+
+  test("does not use an account whose directory is a link, and says so", () => {
+    using s = setup();
+    installAccount(s.state, s.layout, "alice", login("alice"));
+    renameSync(join(s.layout.accounts, "alice"), join(s.layout.root, "elsewhere"));
+    symlinkSync(join(s.layout.root, "elsewhere"), join(s.layout.accounts, "alice"));
+    expect(reconcile(s.state, s.layout, 0)[0]).toContain("is a symbolic link; it is not used");
+    expect(s.state.accounts).toEqual([]);
+  });
+
   test("keeps an account whose file cannot be read, disabled, and takes it back when it can", () => {
     using s = setup();
     installAccount(s.state, s.layout, "alice", login("alice"));
@@ -176,6 +266,74 @@ describe("reconciling with the directories", () => {
     writeFileSync(path, login("alice").auth);
     expect(reconcile(s.state, s.layout, 6)).toEqual([]);
     expect(findAccount(s.state, "alice").health.kind).toBe("healthy");
+  });
+});
+
+describe("what a killed process left behind", () => {
+  /** A process that is gone: the largest id that Linux gives out is smaller. */
+  const GONE = 4_194_400;
+  const later = (path: string) => utimesSync(path, 4_000_000_000, 4_000_000_000);
+
+  test("is put in place when it is a whole login that is newer, and cleared otherwise", () => {
+    using s = setup();
+    const [before, after] = [login("alice").auth, login("alice").auth];
+    installAccount(s.state, s.layout, "alice", { ...login("alice"), auth: before });
+    const home = join(s.layout.accounts, "alice");
+    const waiting = join(home, `auth.json.tmp.${GONE}.7`);
+    const half = join(home, `auth.json.tmp.${GONE}.8`);
+    const store = `${s.layout.store}.tmp.${GONE}`;
+    writeFileSync(waiting, after);
+    later(waiting);
+    writeFileSync(half, after.slice(0, 100));
+    later(half);
+    writeFileSync(store, "x");
+    reconcile(s.state, s.layout, 0, { readOnly: true });
+    expect(leftovers(s.layout).length).toBe(3);
+    reconcile(s.state, s.layout, 0);
+    expect(readFileSync(join(home, "auth.json"), "utf8")).toBe(after);
+    expect(leftovers(s.layout)).toEqual([]);
+    expect(existsSync(store)).toBe(false);
+  });
+
+  test("does not put an older login over a newer one, nor touch what a living process writes", () => {
+    using s = setup();
+    const auth = login("alice").auth;
+    installAccount(s.state, s.layout, "alice", { ...login("alice"), auth });
+    const home = join(s.layout.accounts, "alice");
+    const older = join(home, `auth.json.tmp.${GONE}.1`);
+    const living = join(home, `auth.json.tmp.${process.ppid}.1`);
+    writeFileSync(older, login("alice").auth);
+    utimesSync(older, 1, 1);
+    writeFileSync(living, login("alice").auth);
+    reconcile(s.state, s.layout, 0);
+    expect(readFileSync(join(home, "auth.json"), "utf8")).toBe(auth);
+    expect(existsSync(older)).toBe(false);
+    expect(existsSync(living)).toBe(true);
+  });
+
+  test("is the rest of a removed home, which is no account", () => {
+    using s = setup();
+    installAccount(s.state, s.layout, "alice", login("alice"));
+    mkdirSync(join(s.layout.accounts, ".removed-1"));
+    writeFileSync(join(s.layout.accounts, ".removed-1", "auth.json"), login("bob").auth);
+    reconcile(s.state, s.layout, 0);
+    expect(s.state.accounts.map(({ alias }) => alias)).toEqual(["alice"]);
+    expect(readdirSync(s.layout.accounts)).toEqual(["alice"]);
+  });
+});
+
+describe("the same login under two names", () => {
+  test("is told by account and user, never by e-mail", () => {
+    using s = setup();
+    for (const alias of ["work", "home"]) installAccount(s.state, s.layout, alias, login("alice"));
+    installAccount(s.state, s.layout, "bob", login("bob"));
+    expect(twinProblems(s.state.accounts.map(identityOf))).toEqual([
+      "work and home are the same ChatGPT account: keep one, or they end each other's login",
+    ]);
+    const [work, home] = s.state.accounts;
+    work!.chatgptUserId = "another user of the same workspace";
+    home!.email = work!.email;
+    expect(twinProblems(s.state.accounts.map(identityOf))).toEqual([]);
   });
 });
 

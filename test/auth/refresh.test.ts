@@ -1,29 +1,33 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRefreshLane, type RefreshLane } from "../../src/auth/refresh.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { tryLock } from "../../src/state/lock.ts";
+import { until } from "../support/pool.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 interface Setup extends AsyncDisposable {
   readonly mock: MockBackend;
   readonly home: string;
   readonly token: string;
+  readonly warnings: string[];
   lane(timeoutMs?: number): RefreshLane;
   asked(): number;
 }
 
 function setup(): Setup {
   const temp = tempDirectory();
-  const deps = systemDeps();
+  const warnings: string[] = [];
+  const deps = { ...systemDeps(), log: { info: () => {}, warn: (line: string) => void warnings.push(line) } };
   const mock = startMock({ accounts: [{ alias: "alice" }], clock: deps.clock });
   const auth = { ...JSON.parse(mock.authFile("alice")), kept: { by: "codex" } };
   writeFileSync(join(temp.path, "auth.json"), JSON.stringify(auth));
   return {
     mock,
     home: temp.path,
+    warnings,
     token: auth.tokens.access_token,
     lane: (timeoutMs = 2_000) => createRefreshLane(deps, () => ({ tokenUrl: mock.tokenUrl, timeoutMs })),
     asked: () => mock.requests.filter((request) => request.point === "token").length,
@@ -52,6 +56,92 @@ describe("the refresh lane", () => {
     // Two lanes know nothing of each other, as two processes would; only the lock and the file join them.
     const renewals = await Promise.all([s.lane().renew(s.home, s.token), s.lane().renew(s.home, s.token)]);
     expect(renewals.map((renewal) => renewal.kind)).toEqual(["renewed", "renewed"]);
+    expect(s.asked()).toBe(1);
+  });
+
+  test("is one for several processes: the backend is asked once, and all go on with the same token", async () => {
+    await using s = setup();
+    const processes = [1, 2, 3].map(() =>
+      Bun.spawn(
+        [
+          process.execPath,
+          join(import.meta.dir, "..", "support", "renew.ts"),
+          s.home,
+          s.mock.tokenUrl,
+          s.token,
+        ],
+        { stdin: "pipe", stdout: "pipe", stderr: "inherit" },
+      ),
+    );
+    const readers = processes.map((child) => child.stdout.pipeThrough(new TextDecoderStream()).getReader());
+    for (const reader of readers) expect((await reader.read()).value).toBe("ready\n");
+    // All of them hold the token that ran out; the go comes to all at once.
+    for (const child of processes) {
+      child.stdin.write("go\n");
+      child.stdin.flush();
+    }
+    const answers = await Promise.all(
+      readers.map(async (reader) => JSON.parse((await reader.read()).value ?? "") as Record<string, string>),
+    );
+    await Promise.all(processes.map((child) => child.exited));
+    const placed = JSON.parse(readFileSync(join(s.home, "auth.json"), "utf8")).tokens.access_token;
+    expect(answers).toEqual(answers.map(() => ({ kind: "renewed", token: placed })));
+    expect(placed).not.toBe(s.token);
+    expect(s.asked()).toBe(1);
+  });
+
+  test("leaves alone a login that took the place while the backend answered", async () => {
+    await using s = setup();
+    const path = join(s.home, "auth.json");
+    s.mock.faults.add({ on: "token", delayMs: 50 });
+    const renewing = s.lane().renew(s.home, s.token);
+    await until("the backend was asked", () => s.asked() === 1);
+    const imported = s.mock.authFile("alice");
+    writeFileSync(path, imported);
+    expect(await renewing).toMatchObject({
+      kind: "renewed",
+      credentials: { accessToken: JSON.parse(imported).tokens.access_token },
+    });
+    expect(readFileSync(path, "utf8")).toBe(imported);
+  });
+
+  test("renews a copy of the spent login that took the place meanwhile", async () => {
+    await using s = setup();
+    const path = join(s.home, "auth.json");
+    const copy = readFileSync(path, "utf8");
+    s.mock.faults.add({ on: "token", delayMs: 50 });
+    const renewing = s.lane().renew(s.home, s.token);
+    await until("the backend was asked", () => s.asked() === 1);
+    writeFileSync(path, copy);
+    expect((await renewing).kind).toBe("renewed");
+    expect(JSON.parse(readFileSync(path, "utf8")).tokens.refresh_token).toBe("mock-refresh-alice-2");
+  });
+
+  test("keeps a renewed login in memory while it cannot be written, and writes it when it can", async () => {
+    await using s = setup();
+    const path = join(s.home, "auth.json");
+    const before = readFileSync(path, "utf8");
+    const lane = s.lane();
+    s.mock.faults.add({ on: "token", delayMs: 50 });
+    const renewing = lane.renew(s.home, s.token);
+    await until("the backend was asked", () => s.asked() === 1);
+    // A directory in the place: neither can the file be read, nor another put there.
+    rmSync(path);
+    mkdirSync(path);
+    const renewed = await renewing;
+    if (renewed.kind !== "renewed") throw new Error(`not renewed: ${renewed.kind}`);
+    const { accessToken } = renewed.credentials;
+    expect(s.warnings.join()).toContain("the renewed login is kept in memory and tried again");
+    lane.save();
+    // Who asks meanwhile gets it from memory.
+    expect(await lane.renew(s.home, s.token)).toMatchObject({
+      kind: "renewed",
+      credentials: { accessToken },
+    });
+    rmSync(path, { recursive: true });
+    writeFileSync(path, before);
+    lane.save();
+    expect(JSON.parse(readFileSync(path, "utf8")).tokens.access_token).toBe(accessToken);
     expect(s.asked()).toBe(1);
   });
 

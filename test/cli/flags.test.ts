@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ArgsDef } from "citty";
-import { durationFlag, integerFlag, nearest, parseFlags } from "../../src/cli/flags.ts";
+import { durationFlag, integerFlag, parseFlags } from "../../src/cli/flags.ts";
+import { nearest } from "../../src/core/nearest.ts";
 
 const FLAGS: ArgsDef = {
   root: { type: "string" },

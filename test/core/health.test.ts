@@ -5,6 +5,7 @@ import {
   type Health,
   type HealthEvent,
   healthAt,
+  OPERATOR_REASON,
   transition,
 } from "../../src/core/health.ts";
 
@@ -44,12 +45,21 @@ describe("health", () => {
       { kind: "disable", reason: "b", atMs: 1 },
       disabled("a"),
     ],
+    [
+      "but an operator's decision is put above any other reason",
+      disabled("http-401"),
+      { kind: "disable", reason: OPERATOR_REASON, atMs: 1 },
+      { kind: "disabled", reason: OPERATOR_REASON, sinceMs: 1 },
+    ],
+    ["the operator enables what was disabled", disabled("operator"), { kind: "enable" }, HEALTHY],
+    ["and what is dead, on trial", disabled("refresh-token-reused"), { kind: "enable" }, HEALTHY],
+    ["and what cools", limit(1, 9), { kind: "enable" }, HEALTHY],
     ["new credentials cure a dead login", disabled("refresh-token-reused"), { kind: "renewed" }, HEALTHY],
     [
       "new credentials do not undo an operator's decision",
-      disabled("by operator"),
+      disabled(OPERATOR_REASON),
       { kind: "renewed" },
-      disabled("by operator"),
+      disabled(OPERATOR_REASON),
     ],
     ["new credentials do not end a limit", limit(1, 9), { kind: "renewed" }, limit(1, 9)],
     [

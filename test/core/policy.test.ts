@@ -6,6 +6,7 @@ const candidate = (id: string, more: Partial<Candidate> = {}): Candidate => ({
   id,
   state: "available",
   exhausted: false,
+  draining: false,
   score: 0.5,
   untilMs: 0,
   ...more,
@@ -142,5 +143,26 @@ describe("score", () => {
   });
   test("is 0 when both weights are", () => {
     expect(score(quota(window(0), window(0)), { daily: 0, weekly: -1 }, view)).toBe(0);
+  });
+});
+
+describe("a draining account", () => {
+  const draining = candidate("a", { draining: true, score: 1 });
+  const other = candidate("b");
+  for (const mode of ["usage_balanced", "sticky", "round_robin"] as const)
+    test(`takes nothing new under ${mode}, though it is the active one`, () => {
+      expect(chosen([draining, other], context(mode, { activeId: "a" }))).toStartWith("b ");
+    });
+  test("keeps the sessions that it has, and what the operator pins to it", () => {
+    expect(chosen([draining, other], context("sticky", { boundId: "a" }))).toBe("a affinity");
+    expect(chosen([draining, other], context("sticky", { pinnedId: "a" }))).toBe("a pinned");
+  });
+  test("is left alone even when nobody else can serve, or others only rest or are used up", () => {
+    expect(chosen([draining], context("sticky"))).toBe("nobody");
+    const resting = candidate("b", { state: "resting", untilMs: 5 });
+    expect(chosen([draining, resting], context("sticky"))).toBe("b least-bad switched");
+    expect(chosen([draining, candidate("b", { exhausted: true })], context("sticky"))).toBe(
+      "b sticky-fallback switched",
+    );
   });
 });

@@ -17,7 +17,7 @@ describe("the executable", () => {
 
   test("holds every command", async () => {
     using tool = executable();
-    for (const command of ["proxy", "account", "run", "status", "mock", "demo"]) {
+    for (const command of ["proxy", "account", "run", "status", "config", "key", "doctor", "mock", "demo"]) {
       const ran = await tool.run([command, "help"]);
       expect(ran.code).toBe(0);
       expect(ran.out).toContain(`codexlb ${command}`);
@@ -69,6 +69,7 @@ describe("the executable", () => {
       ["config.toml", 0o600],
       ["admin.sock", 0o600],
       ["signing.key", 0o600],
+      ["admin.token", 0o600],
       ["accounts/alice", 0o700],
       ["accounts/alice/auth.json", 0o600],
       ["logs/proxy.current.jsonl", 0o600],

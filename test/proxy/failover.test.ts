@@ -372,7 +372,7 @@ describe("credentials", () => {
     expect(answer.status).toBe(503);
     const { error } = (await answer.json()) as { error: { code: string; message: string } };
     expect(error.code).toBe("no_account_available");
-    expect(error.message).toContain("codexlb account import");
+    expect(error.message).toContain("codexlb account login");
     await using empty = await startPool({ accounts: [] });
     expect(await (await post(empty, "s1")).json()).toMatchObject({ error: { code: "no_accounts" } });
   });

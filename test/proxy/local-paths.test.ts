@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { remoteStub, socketDoor } from "../../src/admin/client.ts";
 import { readClaims } from "../../src/auth/claims.ts";
+import { makePrivateDirectory, writeFileAtomic } from "../../src/state/atomic-file.ts";
 import { startPool, until } from "../support/pool.ts";
 
 interface Usage {
@@ -67,7 +70,8 @@ describe("the proxy itself answers", () => {
 
   test("a Codex that wants a new token, in JSON and as a form, with a stub and never with a real one", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice", plan: "team" }] });
-    const fields = { grant_type: "refresh_token", client_id: "x", refresh_token: "codexlb-runtime-refresh" };
+    const stub = await remoteStub(socketDoor(pool.layout.adminSocket));
+    const fields = { grant_type: "refresh_token", client_id: "x", refresh_token: stub.tokens.refresh_token };
     const bodies = [
       { body: JSON.stringify(fields), type: "application/json" },
       { body: new URLSearchParams(fields).toString(), type: "application/x-www-form-urlencoded" },
@@ -84,13 +88,16 @@ describe("the proxy itself answers", () => {
         planType: "team",
       });
       expect(tokens.id_token).toBe(tokens.access_token ?? "none");
-      expect(tokens.refresh_token).toBe("codexlb-runtime-refresh");
+      expect(tokens.refresh_token).toBe(stub.tokens.refresh_token);
     }
-    const wrong = await fetch(`${pool.url}/oauth/token`, {
-      method: "POST",
-      body: JSON.stringify({ ...fields, refresh_token: "x" }),
-    });
-    expect(wrong.status).toBe(401);
+    // The Go program's marker is known to everybody and buys nothing.
+    for (const refresh_token of ["x", "codexlb-runtime-refresh", ""]) {
+      const wrong = await fetch(`${pool.url}/oauth/token`, {
+        method: "POST",
+        body: JSON.stringify({ ...fields, refresh_token }),
+      });
+      expect(wrong.status).toBe(401);
+    }
     const other = await fetch(`${pool.url}/oauth/token`, {
       method: "POST",
       body: JSON.stringify({ grant_type: "password" }),
@@ -104,5 +111,41 @@ describe("the proxy itself answers", () => {
     const status = await pool.status();
     expect(status.accounts.map((one) => one.alias)).toEqual(["alice", "bob"]);
     expect(status.state.message_counter).toBe(0);
+  });
+
+  test("whether the home of codexlb run is right", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const check = async () => {
+      const answer = await fetch(`${pool.url}/health/auth-runtime`);
+      return { status: answer.status, ...((await answer.json()) as Record<string, unknown>) };
+    };
+    expect(await check()).toMatchObject({
+      status: 503,
+      ok: false,
+      exists: false,
+      issue: "missing auth.json",
+    });
+    const stub = await remoteStub(socketDoor(pool.layout.adminSocket));
+    const write = (auth: unknown) => {
+      makePrivateDirectory(pool.layout.runtime);
+      writeFileAtomic(join(pool.layout.runtime, "auth.json"), JSON.stringify(auth));
+    };
+    write(stub);
+    expect(await check()).toMatchObject({
+      status: 200,
+      ok: true,
+      account_id: "proxy-only",
+      access_subject: "codexlb-proxy-only",
+      access_email: "proxy-only@codexlb.internal",
+      refresh_token_proxy: true,
+      access_equals_id_token: true,
+    });
+    write({ ...stub, tokens: { ...stub.tokens, account_id: "real" } });
+    expect(await check()).toMatchObject({
+      status: 503,
+      issue: 'tokens.account_id is "real" and not "proxy-only"',
+    });
+    const status = (await (await fetch(`${pool.url}/status`)).json()) as { runtime_auth: unknown };
+    expect(status.runtime_auth).toMatchObject({ ok: false, account_id: "real" });
   });
 });

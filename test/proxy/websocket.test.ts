@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import WebSocket from "ws";
-import { createAdminClient } from "../../src/admin/client.ts";
 import { createSocketClient } from "../../src/mock/client.ts";
 import { startPool, type TestPool, until } from "../support/pool.ts";
 
@@ -11,7 +10,7 @@ describe("an idle socket", () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     const client = createSocketClient(pool.url, "s1");
     expect(await client.turn("one")).toBe("Hello from alice");
-    await createAdminClient(pool.layout.adminSocket).pin("bob");
+    await pool.accounts.pin("bob");
     expect(await client.turn("two")).toBe("Hello from bob");
     client.close();
   });
@@ -20,7 +19,7 @@ describe("an idle socket", () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     const client = createSocketClient(pool.url, "s1");
     await client.turn("one");
-    await createAdminClient(pool.layout.adminSocket).remove("alice");
+    await pool.accounts.remove("alice");
     expect(await client.turn("two")).toBe("Hello from bob");
     client.close();
   });

@@ -1,21 +1,38 @@
 import { describe, expect, test } from "bun:test";
-import { newConfigText, parseConfig } from "../../src/state/config.ts";
-import { readOrCreateConfig, withOverrides } from "../../src/state/config-source.ts";
+import { lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseConfig } from "../../src/state/config.ts";
+import { effectiveConfig, prepareConfigFile, shownSettings } from "../../src/state/config-source.ts";
+import { newConfigText } from "../../src/state/config-text.ts";
 import { layoutOf } from "../../src/state/layout.ts";
+import { exposureProblem, SETTINGS, settingOf } from "../../src/state/settings.ts";
+import { GO_CONFIG } from "../support/go-program.ts";
 import { tempDirectory } from "../support/temp.ts";
 
-const DEFAULTS = parseConfig("", "config.toml");
+const parse = (text: string) => parseConfig(text, "/r/config.toml");
+const DEFAULTS = parse("").config;
 
 describe("config.toml", () => {
-  test("made anew says the defaults", () => {
-    const { proxy, ...rest } = parseConfig(newConfigText("proxy-x"), "config.toml");
-    const { proxy: defaults, ...others } = DEFAULTS;
-    expect(rest).toEqual(others);
-    expect({ ...proxy, proxy_url: "" }).toEqual({ ...defaults, name: "proxy-x", proxy_url: "" });
+  test("made anew says the defaults and explains every setting", () => {
+    const text = newConfigText("proxy-x");
+    const { config, lines, unknown } = parse(text);
+    expect(config).toEqual({ ...DEFAULTS, proxy: { ...DEFAULTS.proxy, name: "proxy-x" } });
+    expect(unknown).toEqual([]);
+    expect([...lines.keys()]).toEqual(SETTINGS.map(({ key }) => key));
+    for (const { key, description } of SETTINGS) {
+      expect([key, description.length > 20]).toEqual([key, true]);
+      expect(text).toContain(`# ${description}\n${key.split(".").at(-1)} = `);
+    }
+  });
+
+  test("of the Go program is read with nothing left over", () => {
+    const { config, unknown } = parse(GO_CONFIG);
+    expect(config).toEqual({ ...DEFAULTS, proxy: { ...DEFAULTS.proxy, name: "proxy-0a1b2c3d" } });
+    expect(unknown).toEqual([]);
   });
 
   test("is normalised as in the Go program", () => {
-    const config = parseConfig(
+    const { config } = parse(
       `[proxy]
       listen = "  "
       upstream_base_url = " https://x.example/backend-api// "
@@ -30,10 +47,7 @@ describe("config.toml", () => {
       weekly = 0
       [commands]
       login = [" "]
-      run = [" exec ", "", "--yolo"]
-      [other]
-      key = "kept"`,
-      "config.toml",
+      run = [" exec ", "", "--yolo"]`,
     );
     expect(config.proxy).toMatchObject({
       listen: "127.0.0.1:8765",
@@ -50,30 +64,94 @@ describe("config.toml", () => {
     expect(config.commands).toMatchObject({ login: ["login"], run: ["exec", "--yolo"] });
   });
 
-  const BAD: [string, string][] = [
-    [
-      '[policy]\nmode = "fastest"',
-      'policy.mode: "fastest" is not a policy; allowed: usage_balanced, sticky, round_robin',
-    ],
-    ['[proxy]\nmax_attempts = "three"', "proxy.max_attempts:"],
-    ["[proxy", "is not valid TOML"],
-    ["[proxy]\nlisten = 8765", "proxy.listen:"],
-  ];
-  for (const [text, message] of BAD)
-    test(`${JSON.stringify(text)} is refused with the key and the reason`, () => {
-      expect(() => parseConfig(text, "/r/config.toml")).toThrow(message);
-      expect(() => parseConfig(text, "/r/config.toml")).toThrow("/r/config.toml");
-    });
-
-  test("is made once, with a name of its own, and then left alone", () => {
-    using temp = tempDirectory();
-    const layout = layoutOf(`${temp.path}/r`);
-    const random = (bytes: number) => new Uint8Array(bytes).fill(0xab);
-    expect(readOrCreateConfig(layout, { random }).proxy.name).toBe("proxy-abababab");
-    expect(readOrCreateConfig(layout, { random: () => new Uint8Array(4) }).proxy.name).toBe("proxy-abababab");
+  test("keeps a default beside a key that is given, and zero where zero is a value", () => {
+    expect(parse("[policy.weights]\ndaily = 10").config.policy.weights).toEqual({ daily: 10, weekly: 40 });
+    expect(parse("[policy]\ndelta_percent = 0").config.policy.delta_percent).toBe(0);
   });
 
-  test("gives way to the environment, and both to flags; numbers of zero and less are no flags", () => {
+  test("takes keys in any case, the older place of proxy_url, and the line ends of Windows", () => {
+    expect(parse('[Proxy]\nListen = "127.0.0.1:1"').config.proxy.listen).toBe("127.0.0.1:1");
+    const legacy = parse('[run]\nproxy_url = "http://old:1"');
+    expect(legacy.config.proxy.proxy_url).toBe("http://old:1");
+    expect(legacy.lines.get("proxy.proxy_url")).toBe(2);
+    // A key that is there counts, even when it says nothing.
+    expect(parse('[proxy]\nproxy_url = ""\n[run]\nproxy_url = "http://old:1"').config.proxy.proxy_url).toBe(
+      "",
+    );
+    expect(parse('[policy] # mine\r\nmode = "sticky" # mine\r\n').config.policy.mode).toBe("sticky");
+  });
+
+  const BAD: [string, string][] = [
+    [
+      '# mine\n[policy]\nmode = "fastest"',
+      'line 3: policy.mode: "fastest" is not a policy; allowed: usage_balanced, sticky, round_robin',
+    ],
+    ["[policy]\nmode = 3", "line 2: policy.mode: must be a text in quotes"],
+    ['[proxy]\nmax_attempts = "three"', "line 2: proxy.max_attempts: must be a number, without quotes"],
+    ["[proxy]\nmax_attempts = 99999999999999999999", "line 2: proxy.max_attempts: is too large a number"],
+    ["[policy]\ndelta_percent = nan", "line 2: policy.delta_percent: must be a finite number"],
+    ['[proxy]\nname = "a\\nb"', "line 2: proxy.name: must be one line"],
+    ['[proxy]\nproxy_url = "ftp://x"', 'line 2: proxy.proxy_url: "ftp://x" is not an http(s) URL'],
+    ['[proxy]\nallowed_hosts = ["bad host!"]', "line 2: proxy.allowed_hosts: must be names or addresses"],
+    ['[commands]\nrun = ["a", 3]', "line 2: commands.run, entry 2: must be a text in quotes"],
+    ["[proxy]\n\nmax_attempts = 2.5", "line 3: proxy.max_attempts: must be a whole number"],
+    ["[proxy]\nlisten = 8765", "line 2: proxy.listen: must be a text in quotes"],
+    ['[proxy]\nlisten = "8765"', 'line 2: proxy.listen: "8765" is not an address'],
+    [
+      '[proxy]\nchild_proxy_urls = [\n  "http://a", # fine\n  "b"\n]',
+      'line 2: proxy.child_proxy_urls: "b" is not an http(s) URL',
+    ],
+    ['[proxy]\nupstream_base_url = "chatgpt.com"', 'line 2: proxy.upstream_base_url: "chatgpt.com" is not'],
+    ['[run]\ninherit_shell = "yes"', "line 2: run.inherit_shell: must be true or false, without quotes"],
+    ['[commands]\nlogin = "login"', "line 2: commands.login: must be a list of texts"],
+    ["[policy.weights]\ndaily = true", "line 2: policy.weights.daily: must be a number, without quotes"],
+    ["proxy = 3", "line 1: proxy: must be a table"],
+    ["a = 1\n[proxy", "not valid TOML: line 2"],
+    ["[proxy]\nname = 'a'\nname = 'b'", "not valid TOML: line 3"],
+  ];
+  for (const [text, message] of BAD)
+    test(`${JSON.stringify(text)} is refused with the place and the reason`, () => {
+      expect(() => parse(text)).toThrow(message);
+      expect(() => parse(text)).toThrow("reading /r/config.toml");
+    });
+
+  test("names values that count as another, and shows those as what they are", () => {
+    const parsed = parse(
+      "[proxy]\nmax_attempts = -3\n[policy.weights]\nweekly = -4\n[quota]\ncache_ttl_minutes = 30",
+    );
+    expect(parsed.ignored).toEqual([
+      "line 2: proxy.max_attempts = -3 counts as 3",
+      "line 4: policy.weights.weekly = -4 counts as 0",
+    ]);
+    expect([...parsed.lines.keys()]).toEqual(["quota.cache_ttl_minutes"]);
+  });
+
+  test("names what is no setting, with its line and what was probably meant", () => {
+    expect(parse('[proxy]\nlistne = "x"\n[polcy]\nmode = "x"\n[zzz.deep]\na = 1').unknown).toEqual([
+      "line 2: proxy.listne is no setting and has no effect; did you mean proxy.listen?",
+      "line 3: polcy is no setting and has no effect; did you mean policy?",
+      "line 5: zzz is no setting and has no effect",
+    ]);
+  });
+});
+
+describe("listening beyond this machine", () => {
+  const config = (toml: string) => exposureProblem(parse(toml).config);
+  test("needs client authentication or the user's word", () => {
+    for (const listen of ["0.0.0.0:8765", ":8765", "[::]:8765", "10.0.0.1:8765", "box.lan:8765"]) {
+      expect(config(`[proxy]\nlisten = "${listen}"`)).toContain(listen);
+      expect(config(`[proxy]\nlisten = "${listen}"\nclient_auth = true`)).toBeUndefined();
+      expect(config(`[proxy]\nlisten = "${listen}"\nallow_unauthenticated = true`)).toBeUndefined();
+    }
+    for (const listen of ["127.0.0.1:1", "localhost:1", "[::1]:1"])
+      expect(config(`[proxy]\nlisten = "${listen}"`)).toBeUndefined();
+  });
+});
+
+describe("the settings that hold", () => {
+  const file = parse('[proxy]\nname = "file"\nmax_attempts = 2\n[policy]\nmode = "sticky"');
+
+  test("come from the default, the file, the environment and flags, later ones first, and say so", () => {
     const env = { CODEXLB_PROXY_NAME: " edge ", CODEXLB_CHILD_PROXY_URLS: "http://a/, http://b\nhttp://a" };
     const flags = {
       listen: "127.0.0.1:1",
@@ -82,15 +160,118 @@ describe("config.toml", () => {
       usageTimeoutMs: 0,
       quotaCacheTtlMinutes: -1,
     };
-    const config = withOverrides(DEFAULTS, flags, env);
-    expect(config.proxy).toMatchObject({
-      name: "edge",
-      listen: "127.0.0.1:1",
-      upstream_base_url: "https://y",
-      child_proxy_urls: ["http://a", "http://b"],
-      max_attempts: 7,
-      usage_timeout_ms: 30_000,
+    const shown = new Map(
+      shownSettings(effectiveConfig(file, flags, env)).map(({ key, value, source }) => [
+        key,
+        [value, source],
+      ]),
+    );
+    expect([...shown.keys()]).toEqual(SETTINGS.map(({ key }) => key));
+    expect(Object.fromEntries(shown)).toMatchObject({
+      "proxy.name": ["edge", "CODEXLB_PROXY_NAME"],
+      "proxy.listen": ["127.0.0.1:1", "--listen"],
+      "proxy.upstream_base_url": ["https://y", "--upstream"],
+      "proxy.child_proxy_urls": [["http://a", "http://b"], "CODEXLB_CHILD_PROXY_URLS"],
+      "proxy.max_attempts": [7, "--max-attempts"],
+      "proxy.usage_timeout_ms": [30_000, "default"],
+      "policy.mode": ["sticky", "config.toml line 5"],
+      "quota.cache_ttl_minutes": [30, "default"],
     });
-    expect(config.quota.cache_ttl_minutes).toBe(30);
+    expect(settingOf(effectiveConfig(file, {}, {}).config, "proxy.max_attempts")).toBe(2);
+  });
+
+  test("are checked wherever they come from", () => {
+    expect(() => effectiveConfig(file, { listen: "nowhere" }, {})).toThrow(
+      '--listen: "nowhere" is not an address',
+    );
+    expect(() => effectiveConfig(file, { upstream: "x" }, {})).toThrow(
+      '--upstream: "x" is not an http(s) URL',
+    );
+    expect(() => effectiveConfig(file, {}, { CODEXLB_CHILD_PROXY_URLS: "x" })).toThrow(
+      'CODEXLB_CHILD_PROXY_URLS: "x" is not an http(s) URL',
+    );
+  });
+
+  test("are shown without the keys that stand in URLs", () => {
+    const secret = parse(
+      '[proxy]\nproxy_url = "http://:clb_x@h:1"\nchild_proxy_urls = ["http://u:clb_y@h:2", "http://h:3"]',
+    );
+    const shown = JSON.stringify(shownSettings(effectiveConfig(secret, {}, {})));
+    expect(shown).not.toContain("clb_");
+    expect(shown).toContain('["http://[redacted]@h:2","http://h:3"]');
+  });
+
+  test("leave the file's own as they were", () => {
+    const before = structuredClone(file.config);
+    effectiveConfig(file, { maxAttempts: 9 }, { CODEXLB_PROXY_NAME: "x" });
+    expect(file.config).toEqual(before);
+  });
+});
+
+describe("a proxy that starts", () => {
+  function prepare(text: string | undefined) {
+    const temp = tempDirectory();
+    const layout = layoutOf(join(temp.path, "r"));
+    const warnings: string[] = [];
+    const deps = {
+      random: (bytes: number) => new Uint8Array(bytes).fill(0xab),
+      log: { info: () => {}, warn: (line: string) => void warnings.push(line) },
+    };
+    if (text !== undefined) {
+      prepareConfigFile(layout, deps); // makes the directory
+      writeFileSync(layout.config, text);
+    }
+    const told = prepareConfigFile(layout, deps);
+    return {
+      told,
+      written: readFileSync(layout.config, "utf8"),
+      layout,
+      warnings,
+      deps,
+      [Symbol.dispose]: () => temp[Symbol.dispose](),
+    };
+  }
+
+  test("makes the file once, for the owner only, with a name of its own", () => {
+    using made = prepare(undefined);
+    expect(parse(made.told).config.proxy.name).toBe("proxy-abababab");
+    expect(made.written).toBe(made.told);
+    expect(statSync(made.layout.config).mode & 0o777).toBe(0o600);
+    expect(prepareConfigFile(made.layout, { ...made.deps, random: () => new Uint8Array(4) })).toBe(made.told);
+  });
+
+  test("adds a missing name and keeps every other byte", () => {
+    using made = prepare(
+      '# mine\n[proxy] # here\nlisten = "127.0.0.1:9"   # odd   spacing\n\n[mine]\nkept = 1\n',
+    );
+    expect(made.written).toBe(
+      '# mine\n[proxy] # here\nname = "proxy-abababab"\nlisten = "127.0.0.1:9"   # odd   spacing\n\n[mine]\nkept = 1\n',
+    );
+    expect(made.told).toBe(made.written);
+  });
+
+  test("leaves a file alone that has a name, is blank, or is not valid", () => {
+    for (const text of [GO_CONFIG, "", " \n\t\n"]) {
+      using made = prepare(text);
+      expect(made.written).toBe(text);
+      expect(made.warnings.length).toBe(text.trim() === "" ? 1 : 0);
+    }
+    using temp = tempDirectory();
+    const layout = layoutOf(temp.path);
+    writeFileSync(layout.config, "[proxy\n");
+    const deps = { random: () => new Uint8Array(4), log: { info: () => {}, warn: () => {} } };
+    expect(() => prepareConfigFile(layout, deps)).toThrow("not valid TOML");
+    expect(readFileSync(layout.config, "utf8")).toBe("[proxy\n");
+  });
+
+  test("writes through a link to where the file is kept", () => {
+    using temp = tempDirectory();
+    const layout = layoutOf(temp.path);
+    const kept = join(temp.path, "dotfiles.toml");
+    writeFileSync(kept, "[proxy]\n");
+    symlinkSync(kept, layout.config);
+    prepareConfigFile(layout, { random: () => new Uint8Array(4), log: { info: () => {}, warn: () => {} } });
+    expect(lstatSync(layout.config).isSymbolicLink()).toBe(true);
+    expect(readFileSync(kept, "utf8")).toBe('[proxy]\nname = "proxy-00000000"\n');
   });
 });

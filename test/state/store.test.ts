@@ -53,7 +53,7 @@ const GO_STORE = {
 function open(path: string, readOnly = false): Store & { warnings: string[] } {
   const warnings: string[] = [];
   const log = { info: () => {}, warn: (message: string) => void warnings.push(message) };
-  return { ...openStore(path, UPSTREAM, { clock: fakeClock(), log }, { readOnly }), warnings };
+  return { ...openStore(path, () => UPSTREAM, { clock: fakeClock(), log }, { readOnly }), warnings };
 }
 
 describe("the store", () => {
@@ -102,7 +102,7 @@ describe("the store", () => {
     using temp = tempDirectory();
     const path = join(temp.path, "store.json");
     const clock = fakeClock();
-    const store = openStore(path, UPSTREAM, { clock, log: { info: () => {}, warn: () => {} } });
+    const store = openStore(path, () => UPSTREAM, { clock, log: { info: () => {}, warn: () => {} } });
     store.flush();
     expect(readdirSync(temp.path)).toEqual([]);
     store.touch();

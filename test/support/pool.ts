@@ -1,7 +1,10 @@
 // A proxy with enrolled accounts in front of a backend, all in this process, on any free port.
 
 import { join } from "node:path";
-import { type Daemon, startDaemon } from "../../src/daemon.ts";
+import { remoteAccounts, socketDoor } from "../../src/admin/client.ts";
+import type { AccountOps } from "../../src/auth/account-ops.ts";
+import { readSecret } from "../../src/auth/secrets.ts";
+import { type Daemon, startDaemon } from "../../src/daemon/daemon.ts";
 import { type Clock, type Deps, systemDeps } from "../../src/deps.ts";
 import type { MockAccountOptions } from "../../src/mock/accounts.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
@@ -13,9 +16,15 @@ export interface TestPoolOptions {
   readonly accounts: readonly (MockAccountOptions & { readonly expiresInSeconds?: number })[];
   /** Text of config.toml. Default: the `sticky` policy, so that the first account serves whatever was polled when. */
   readonly config?: string;
+  /** False: the backend is the one that `config` names, and no flag. Default true. */
+  readonly upstreamFlag?: boolean;
   /** A backend of the test's own in place of the simulated one; tokens still come from the simulated one. */
   readonly upstream?: string;
   readonly clock?: Clock;
+  /** Name of the root's directory. Default: a short one. */
+  readonly rootName?: string;
+  /** More of the proxy's environment. */
+  readonly env?: (layout: Layout, mock: MockBackend) => Record<string, string>;
   /** Called before the proxy starts, with the root prepared. */
   readonly prepare?: (layout: Layout, mock: MockBackend) => void;
 }
@@ -26,6 +35,10 @@ export interface TestPool extends AsyncDisposable {
   readonly url: string;
   readonly layout: Layout;
   readonly warnings: string[];
+  /** Account operations over the admin socket. */
+  readonly accounts: AccountOps;
+  /** Opens the admin API over TCP. */
+  readonly adminToken: string;
   status(): Promise<StatusView>;
   /** Events of the log so far, after flushing by stopping; use once at the end of a test. */
   stopAndReadEvents(): Promise<LoggedEvent[]>;
@@ -57,7 +70,7 @@ export interface StatusView {
 
 export async function startPool(options: TestPoolOptions): Promise<TestPool> {
   const directory = tempDirectory();
-  const layout = layoutOf(join(directory.path, "r"));
+  const layout = layoutOf(join(directory.path, options.rootName ?? "r"));
   const system = systemDeps();
   const clock = options.clock ?? system.clock;
   const mock = startMock({ accounts: options.accounts, clock });
@@ -65,7 +78,12 @@ export async function startPool(options: TestPoolOptions): Promise<TestPool> {
   const deps: Deps = {
     ...system,
     clock,
-    env: { HOME: directory.path, CODEXLB_TOKEN_URL: mock.tokenUrl },
+    env: {
+      HOME: directory.path,
+      PATH: process.env.PATH,
+      CODEXLB_TOKEN_URL: mock.tokenUrl,
+      ...options.env?.(layout, mock),
+    },
     log: { info: () => {}, warn: (message) => void warnings.push(message) },
   };
   for (const { alias, expiresInSeconds } of options.accounts)
@@ -74,7 +92,11 @@ export async function startPool(options: TestPoolOptions): Promise<TestPool> {
   writeFileAtomic(layout.config, options.config ?? '[policy]\nmode = "sticky"\n');
   options.prepare?.(layout, mock);
   const upstream = options.upstream ?? mock.baseUrl;
-  const daemon = await startDaemon(layout, { listen: "127.0.0.1:0", upstream }, deps);
+  const daemon = await startDaemon(
+    layout,
+    { listen: "127.0.0.1:0", ...(options.upstreamFlag === false ? {} : { upstream }) },
+    deps,
+  );
   let stopped = false;
   const stop = async () => {
     if (!stopped) await daemon.stop("test");
@@ -86,6 +108,8 @@ export async function startPool(options: TestPoolOptions): Promise<TestPool> {
     url: daemon.url,
     layout,
     warnings,
+    accounts: remoteAccounts(socketDoor(layout.adminSocket)),
+    adminToken: readSecret(layout.adminToken) ?? "",
     status: async () => (await (await fetch(`${daemon.url}/status`)).json()) as StatusView,
     stopAndReadEvents: async () => {
       await stop();

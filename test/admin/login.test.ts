@@ -1,0 +1,235 @@
+// Logging an account in on the machine of the proxy, watched from elsewhere.
+
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { remoteLogin } from "../../src/admin/remote-login.ts";
+import { type FakeCodex, fakeCodex } from "../support/fake-codex.ts";
+import { startPool, type TestPool, type TestPoolOptions, until } from "../support/pool.ts";
+import { rawExchange } from "../support/raw.ts";
+
+interface Setup extends AsyncDisposable {
+  readonly pool: TestPool;
+  readonly codex: FakeCodex;
+  /** The answer as the Go program's client would get it. */
+  ask(body: unknown, stream?: boolean): Promise<Response>;
+}
+
+async function start(
+  how: Parameters<typeof fakeCodex>[1] | "none" = {},
+  options: Partial<TestPoolOptions> = {},
+): Promise<Setup> {
+  let codex: FakeCodex | undefined;
+  const pool = await startPool({
+    accounts: [{ alias: "alice" }, { alias: "bob" }],
+    ...options,
+    env: (layout, mock) => {
+      if (how === "none") return { CODEXLB_CODEX_BIN: "codex-that-is-not-there" };
+      const directory = join(layout.root, "..", "bin");
+      mkdirSync(directory, { recursive: true });
+      // A login that is made now is newer than any that was enrolled before.
+      const auth = mock
+        .authFile("bob")
+        .replace(/"last_refresh": "[^"]*"/, '"last_refresh": "2100-01-01T00:00:00Z"');
+      codex = fakeCodex(directory, { auth, ...how });
+      return { CODEXLB_CODEX_BIN: codex.path };
+    },
+  });
+  return {
+    pool,
+    get codex() {
+      if (codex === undefined) throw new Error("there is no codex");
+      return codex;
+    },
+    ask: (body, stream = true) =>
+      fetch(`${pool.url}/admin/account/login${stream ? "?stream=1" : ""}`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: `Bearer ${pool.adminToken}` },
+        body: JSON.stringify(body),
+      }),
+    [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
+  };
+}
+
+const door = (pool: TestPool) => ({ url: pool.url, token: pool.adminToken });
+const login = async (pool: TestPool, alias: string, args: string[] = [], replace = false) => {
+  let said = "";
+  await remoteLogin(door(pool), {
+    alias,
+    args,
+    replace,
+    output: (text) => {
+      said += text;
+    },
+  });
+  return said;
+};
+const authOf = (pool: TestPool, alias: string) =>
+  readFileSync(join(pool.layout.accounts, alias, "auth.json"), "utf8");
+const logins = (pool: TestPool) => (existsSync(pool.layout.logins) ? readdirSync(pool.layout.logins) : []);
+
+describe("a login on the machine of the proxy", () => {
+  test("shows what codex says, takes the device flow, and is effective at once", async () => {
+    await using s = await start();
+    const said = await login(s.pool, "carol");
+    expect(said).toContain("enter ABCD-1234\n");
+    expect(said).toContain("a warning\n");
+    expect(said).toEndWith("registered account carol (total=3)\n");
+    const [started] = s.codex.starts();
+    expect(started?.args).toEqual(["login", "--device-auth"]);
+    // A home of its own that is gone now, with the credentials in a file.
+    expect(started?.home).toStartWith(s.pool.layout.logins);
+    expect(started?.config).toContain('cli_auth_credentials_store = "file"');
+    expect(logins(s.pool)).toEqual([]);
+    expect((await s.pool.status()).accounts.map(({ alias }) => alias).sort()).toEqual([
+      "alice",
+      "bob",
+      "carol",
+    ]);
+  });
+
+  test("uses the arguments of the settings, and only arguments that may come from elsewhere", async () => {
+    await using s = await start(
+      {},
+      { config: '[commands]\nlogin = ["login", "--device-auth", "--extra"]\n' },
+    );
+    await login(s.pool, "carol");
+    await login(s.pool, "bob", ["--device-auth"]);
+    expect(s.codex.starts().map(({ args }) => args)).toEqual([
+      ["login", "--device-auth", "--extra"],
+      ["login", "--device-auth", "--extra", "--device-auth"],
+    ]);
+    await expect(login(s.pool, "carol", ["-c", "a=b"])).rejects.toThrow('"-c" is not allowed from elsewhere');
+    expect(s.codex.starts().length).toBe(2);
+  });
+
+  test("that fails tells the exit code's error and leaves the account that works alone", async () => {
+    await using s = await start({ exitCode: 3 });
+    const before = authOf(s.pool, "bob");
+    await expect(login(s.pool, "bob")).rejects.toThrow("codex login ended with code 3; nothing was changed");
+    expect(authOf(s.pool, "bob")).toBe(before);
+    expect(logins(s.pool)).toEqual([]);
+  });
+
+  test("that succeeds without a login in a file changes nothing", async () => {
+    await using s = await start();
+    const before = authOf(s.pool, "bob");
+    const codex = fakeCodex(join(s.codex.path, ".."));
+    await expect(login(s.pool, "bob")).rejects.toThrow("left no auth.json; nothing was changed");
+    expect(codex.starts().length).toBe(1);
+    expect(authOf(s.pool, "bob")).toBe(before);
+  });
+
+  test("of another account than the alias stands for is kept aside, unless it shall replace it", async () => {
+    await using s = await start();
+    const before = authOf(s.pool, "alice");
+    await expect(login(s.pool, "alice")).rejects.toThrow(
+      "alice stands for alice@example.com, and this login is of bob@example.com",
+    );
+    expect(authOf(s.pool, "alice")).toBe(before);
+    const [kept] = logins(s.pool);
+    expect(existsSync(join(s.pool.layout.logins, kept!, "auth.json"))).toBe(true);
+    expect(await login(s.pool, "alice", [], true)).toEndWith("registered account alice (total=2)\n");
+    expect(authOf(s.pool, "alice")).not.toBe(before);
+  });
+
+  test("ends with the one who watches it, and so does what codex started", async () => {
+    await using s = await start({ wait: true });
+    const leave = new AbortController();
+    const answer = await fetch(`${s.pool.url}/admin/account/login?stream=1`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${s.pool.adminToken}` },
+      body: '{"alias":"carol"}',
+      signal: leave.signal,
+    });
+    const reader = answer.body!.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toContain("ABCD-1234");
+    const pid = s.codex.pid();
+    leave.abort();
+    await until("codex is gone", () => !isAlive(pid));
+    await until("its home is gone", () => logins(s.pool).length === 0);
+    expect((await s.pool.accounts.list()).length).toBe(2);
+  });
+
+  test("ends when the proxy stops, and whoever watches is told", async () => {
+    await using s = await start({ wait: true });
+    let said = "";
+    const watching = remoteLogin(door(s.pool), {
+      alias: "carol",
+      args: [],
+      replace: false,
+      output: (text) => {
+        said += text;
+      },
+    });
+    const ended = watching.catch((error: unknown) => error);
+    await until("codex has spoken", () => said.includes("ABCD-1234"));
+    const pid = s.codex.pid();
+    await s.pool.daemon.stop("test");
+    expect(await ended).toMatchObject({ code: "login_failed" });
+    await until("codex is gone", () => !isAlive(pid));
+    expect(logins(s.pool)).toEqual([]);
+  });
+
+  test("without a codex there says so before anything else, in the words that the Go program's client knows", async () => {
+    await using s = await start("none");
+    await expect(login(s.pool, "carol")).rejects.toMatchObject({ code: "codex_not_found" });
+    const answer = await s.ask({ alias: "carol" });
+    expect(answer.status).toBe(500);
+    expect(((await answer.json()) as { error: string }).error).toContain(
+      'exec: "codex-that-is-not-there": executable file not found in $PATH',
+    );
+  });
+});
+
+describe("for the Go program's client", () => {
+  test("a stream is plain text that ends with the registration", async () => {
+    await using s = await start();
+    const answer = await s.ask({ alias: "carol", codex_bin: "/bin/evil", login_args: null });
+    expect(answer.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+    const text = await answer.text();
+    expect(text).toContain("ABCD-1234");
+    expect(text).toEndWith("registered account carol (total=3)\n");
+    expect(s.codex.starts().length).toBe(1);
+  });
+
+  test("a failure is told in the last line, and the stream breaks, which that client takes for a failure", async () => {
+    await using s = await start({ exitCode: 3 });
+    const body = '{"alias":"carol"}';
+    const raw = await rawExchange(
+      s.pool.url,
+      `POST /admin/account/login?stream=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${s.pool.adminToken}\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    expect(raw).toContain("ABCD-1234");
+    expect(raw).toContain("login account: codex login ended with code 3");
+    // The last chunk of a body that is whole is empty; this one is not whole.
+    expect(raw).not.toContain("\r\n0\r\n");
+  });
+
+  test("without a stream there is one JSON answer", async () => {
+    await using s = await start();
+    expect(await (await s.ask({ alias: "carol" }, false)).json()).toEqual({
+      ok: true,
+      message: "registered account carol",
+      total: 3,
+    });
+    await using failing = await start({ exitCode: 2 });
+    const answer = await failing.ask({ alias: "carol" }, false);
+    expect(answer.status).toBe(400);
+    const refused = (await answer.json()) as { code: string; error: string };
+    expect(refused.code).toBe("login_failed");
+    expect(refused.error).toMatch(
+      /ended with code 2; nothing was changed; it said: (?:a warning|open https)/,
+    );
+  });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,57 @@
+// Documentation that says what the program does, and not what it did.
+
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { configurationPage } from "../scripts/configuration-page.ts";
+import { startPool } from "./support/pool.ts";
+
+const ROOT = join(import.meta.dir, "..");
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+
+test("docs/configuration.md is what the settings say (make docs writes it)", () => {
+  expect(read("docs/configuration.md")).toBe(configurationPage());
+});
+
+test("docs/admin-api.md names every endpoint that there is, and no other", async () => {
+  const named = [...read("docs/admin-api.md").matchAll(/^\| `(GET|POST) (\/\S+)`/gm)].map(
+    ([, method, path]) => `${method} ${path}`,
+  );
+  const routed = ["accounts", "login", "operate", "runtime"].flatMap((file) =>
+    [...read(`src/admin/${file}.ts`).matchAll(/\.(get|post)\(\s*"(\/[^"]+)"/g)]
+      .map(([, method, path]) => `${method?.toUpperCase()} ${path}`)
+      .filter((route) => /admin|logs/.test(route)),
+  );
+  expect(named.sort()).toEqual(routed.sort());
+  await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+  for (const route of named) {
+    const [method = "", path = ""] = route.split(" ");
+    const answer = await fetch(pool.url + path, {
+      method,
+      headers: { authorization: `Bearer ${pool.adminToken}`, "content-type": "application/json" },
+      ...(method === "POST" ? { body: path.endsWith("unpin") ? "{}" : '{"nonsense":1}' } : {}),
+    });
+    await answer.text();
+    expect([route, answer.status === 404]).toEqual([route, false]);
+  }
+});
+
+test("links between pages lead somewhere", () => {
+  const pages = [
+    "README.md",
+    "CONTRIBUTING.md",
+    ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`),
+  ];
+  for (const page of pages)
+    for (const [, target] of read(page).matchAll(/\]\((?!https?:)([^)#]+)/g))
+      expect([page, target, readable(join(ROOT, page, "..", target ?? ""))]).toEqual([page, target, true]);
+});
+
+function readable(path: string): boolean {
+  try {
+    readFileSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,343 @@
+// Kills the proxy with SIGKILL at random moments, under load and while accounts come, go, are pinned and renewed, and
+// looks after every restart whether anything is lost that somebody had been told was done.
+
+import { expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemDeps } from "../../src/deps.ts";
+import { startMock } from "../../src/mock/backend.ts";
+import { createSseClient } from "../../src/mock/client.ts";
+import { layoutOf } from "../../src/state/layout.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+const ROUNDS = 120;
+const CLIENTS = 3;
+const ALIASES = ["a1", "a2", "a3", "a4", "a5", "a6"];
+/** A proxy lives so long at most before it is killed. */
+const LONGEST_LIFE_MS = 150;
+/** Every fifth is killed before it is ready, within this time. */
+const LONGEST_START_MS = 150;
+/** Tokens so short-lived are renewed before every use. */
+const TOKEN_SECONDS = 20;
+const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
+
+/** Reproducible: the seed is printed with the counts. */
+function generator(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+/** What was acknowledged. `unknown`: the answer never came, so both outcomes are right. */
+interface Known {
+  readonly accounts: Map<string, "there" | "gone" | "unknown">;
+  /** The pinned aliases that are right; undefined stands for no pin. */
+  pins: Set<string | undefined>;
+  /** Turns that a client saw completed, by when, Unix ms. */
+  readonly turns: number[];
+  /** The newest serial number of a token that the backend saw in use, by account. */
+  readonly used: Map<string, number>;
+}
+
+test(`nothing is lost when the proxy is killed ${ROUNDS} times at random moments`, async () => {
+  using temp = tempDirectory();
+  const layout = layoutOf(join(temp.path, "r"));
+  const seed = Number(process.env.CODEXLB_TEST_SEED ?? Date.now() % 1_000_000);
+  const random = generator(seed);
+  const mock = startMock({
+    accounts: ALIASES.map((alias) => ({ alias, turns: 1_000_000 })),
+    clock: systemDeps().clock,
+    tokenSeconds: TOKEN_SECONDS,
+  });
+  mkdirSync(layout.root);
+  writeFileSync(layout.config, '[proxy]\nname = "killed"\n[policy]\nmode = "round_robin"\n');
+  const known: Known = { accounts: new Map(), pins: new Set([undefined]), turns: [], used: new Map() };
+  const count = {
+    serving: 0,
+    starting: 0,
+    commands: 0,
+    imports: 0,
+    removals: 0,
+    pins: 0,
+    renewals: 0,
+    inFlight: 0,
+  };
+  const problems: string[] = [];
+  let countedBefore = 0;
+  let oldestLostMs = 0;
+
+  const spawn = (args: readonly string[]) =>
+    Bun.spawn([process.execPath, MAIN, ...args], {
+      env: {
+        PATH: process.env.PATH ?? "",
+        HOME: temp.path,
+        CODEXLB_ROOT: layout.root,
+        CODEXLB_TOKEN_URL: mock.tokenUrl,
+        // Saves the restart that only raises a limit.
+        BUN_CONFIG_MAX_HTTP_REQUESTS: "1000",
+      },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  const spawnProxy = () => spawn(["proxy", "--listen", "127.0.0.1:0", "--upstream", mock.baseUrl]);
+
+  const noteUse = (): void => {
+    for (const { account, headers, point } of mock.requests.splice(0)) {
+      if (point === "token") count.renewals++;
+      const serial = serialOf(headers.authorization?.slice("Bearer ".length) ?? "");
+      if (account !== undefined && serial !== undefined)
+        known.used.set(account, Math.max(known.used.get(account) ?? 0, serial));
+    }
+  };
+
+  /** Looks at the disk while nobody writes. */
+  const lookAtDisk = (round: number): void => {
+    noteUse();
+    for (const name of readdirSync(layout.root))
+      if (name.includes("corrupt")) problems.push(`round ${round}: ${name}`);
+    for (const [alias, state] of known.accounts) {
+      if (state === "gone") continue;
+      const auth = readAuth(join(layout.accounts, alias, "auth.json"));
+      if (auth === undefined) {
+        if (state === "there") problems.push(`round ${round}: the login of ${alias} is gone`);
+        continue;
+      }
+      const serial = serialOf(auth.access_token) ?? 0;
+      const used = known.used.get(alias) ?? 0;
+      if (serial < used) problems.push(`round ${round}: ${alias} used token ${used} and kept ${serial}`);
+      if (!mock.accounts.isLive(auth.refresh_token)) {
+        // The backend had renewed it, and the answer had not arrived yet: no program can know the new token.
+        count.inFlight++;
+        writeFileSync(join(layout.accounts, alias, "auth.json"), mock.authFile(alias));
+      }
+    }
+  };
+
+  const lookAtProxy = async (round: number, url: string, token: string): Promise<void> => {
+    const get = async (path: string) =>
+      (await fetch(url + path, { headers: { authorization: `Bearer ${token}` } })).json() as Promise<{
+        accounts: { alias: string; disabled_reason?: string }[];
+        state: { message_counter: number; pinned_account_id?: string };
+      }>;
+    const { accounts } = await get("/admin/accounts");
+    const { state } = await get("/status");
+    const present = new Set(accounts.map(({ alias }) => alias));
+    for (const [alias, expected] of known.accounts) {
+      if (expected === "there" && !present.has(alias))
+        problems.push(`round ${round}: account ${alias} is lost`);
+      if (expected === "gone" && present.has(alias))
+        problems.push(`round ${round}: account ${alias} came back`);
+      known.accounts.set(alias, present.has(alias) ? "there" : "gone");
+    }
+    for (const { alias, disabled_reason } of accounts)
+      if (disabled_reason) problems.push(`round ${round}: ${alias} is disabled: ${disabled_reason}`);
+    const pinned = state.pinned_account_id?.replace("openai:", "");
+    if (!known.pins.has(pinned))
+      problems.push(`round ${round}: pinned is ${pinned}, and not one of ${[...known.pins].join(", ")}`);
+    known.pins = new Set([pinned]);
+    // Counters may lose what was counted in the last moments before the kill.
+    if (state.message_counter < countedBefore)
+      problems.push(
+        `round ${round}: the counter went back from ${countedBefore} to ${state.message_counter}`,
+      );
+    countedBefore = state.message_counter;
+  };
+
+  try {
+    for (let round = 1; round <= ROUNDS; round++) {
+      const proxy = spawnProxy();
+      const stderr = proxy.stderr.text();
+      if (random(5) === 0) {
+        await Bun.sleep(random(LONGEST_START_MS));
+        proxy.kill("SIGKILL");
+        await proxy.exited;
+        count.starting++;
+        lookAtDisk(round);
+        continue;
+      }
+      const url = await readyUrl(proxy.stdout);
+      if (url === undefined) {
+        problems.push(`round ${round}: the proxy did not start: ${await stderr}`);
+        break;
+      }
+      const token = readFileSync(layout.adminToken, "utf8").trim();
+      await lookAtProxy(round, url, token);
+      const turnsBefore = known.turns.length;
+      const load = [
+        churn({ url, token, random, known, count, authOf: (alias) => JSON.parse(mock.authFile(alias)) }),
+        ...Array.from({ length: CLIENTS }, (_, index) => turns(url, `s${round}-${index}`, known)),
+      ];
+      await Bun.sleep(random(LONGEST_LIFE_MS));
+      proxy.kill("SIGKILL");
+      const killedMs = Date.now();
+      await proxy.exited;
+      await Promise.all(load);
+      count.serving++;
+      if ((await stderr).includes("damaged")) problems.push(`round ${round}: ${await stderr}`);
+      lookAtDisk(round);
+      const kept = storedCounter(layout.store) - countedBefore;
+      const done = known.turns.slice(turnsBefore).sort((a, b) => a - b);
+      for (const atMs of done.slice(Math.max(0, kept)))
+        oldestLostMs = Math.max(oldestLostMs, killedMs - atMs);
+      if (random(5) === 0) {
+        await killCommand(spawn, random, temp.path, known, mock.authFile.bind(mock));
+        count.commands++;
+        lookAtDisk(round);
+      }
+    }
+  } finally {
+    await mock.stop();
+  }
+  const killed = count.serving + count.starting;
+  console.log(
+    `killed the proxy ${killed} times (seed ${seed}): ${count.serving} while it served, ${count.starting} while it started; and ${count.commands} commands\n` +
+      `  meanwhile: ${known.turns.length} turns, ${count.renewals} renewals, ${count.imports} imports, ${count.removals} removals, ${count.pins} pins\n` +
+      `  lost: ${problems.length} of what had been acknowledged; the oldest uncounted turn was ${oldestLostMs} ms old\n` +
+      `  ${count.inFlight} kills fell between a renewal at the backend and its arrival here (the login was made anew)`,
+  );
+  expect(problems).toEqual([]);
+  expect(killed).toBeGreaterThanOrEqual(100);
+  for (const [what, least] of [
+    ["imports", 100],
+    ["removals", 20],
+    ["pins", 20],
+    ["renewals", 100],
+  ] as const)
+    expect([what, count[what] >= least]).toEqual([what, true]);
+  // Written behind within 250 ms; a busy machine gets eight times that.
+  expect(oldestLostMs).toBeLessThan(2_000);
+}, 300_000);
+
+// --- what happens while it lives ---
+
+interface Churn {
+  readonly url: string;
+  readonly token: string;
+  readonly random: (below: number) => number;
+  readonly known: Known;
+  readonly count: { imports: number; removals: number; pins: number };
+  readonly authOf: (alias: string) => unknown;
+}
+
+/** Changes accounts, one change after the other, until nobody answers any more. */
+async function churn({ url, token, random, known, count, authOf }: Churn): Promise<void> {
+  const post = async (path: string, body: unknown): Promise<boolean> => {
+    const answer = await fetch(url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      body: JSON.stringify(body),
+    });
+    await answer.text();
+    return answer.ok;
+  };
+  for (;;) {
+    const alias = ALIASES[random(ALIASES.length)] ?? "";
+    const there = known.accounts.get(alias) === "there";
+    try {
+      const dice = random(10);
+      if (!there || dice < 5) {
+        if (!there) known.accounts.set(alias, "unknown");
+        if (await post("/admin/account/import", { alias, auth: authOf(alias) })) {
+          known.accounts.set(alias, "there");
+          count.imports++;
+        }
+      } else if (dice < 6) {
+        known.accounts.set(alias, "unknown");
+        const pinned = known.pins.has(alias);
+        if (pinned) known.pins.add(undefined);
+        if (await post("/admin/account/rm", { alias })) {
+          known.accounts.set(alias, "gone");
+          if (pinned) known.pins = new Set([undefined]);
+          count.removals++;
+        }
+      } else {
+        const next = dice < 8 ? alias : undefined;
+        known.pins.add(next);
+        const path = next === undefined ? "/admin/account/unpin" : "/admin/account/pin";
+        if (await post(path, next === undefined ? {} : { alias: next })) {
+          known.pins = new Set([next]);
+          count.pins++;
+        }
+      }
+    } catch {
+      return; // killed
+    }
+  }
+}
+
+/** Turns of one session, one after the other, until nobody answers any more. */
+async function turns(url: string, session: string, known: Known): Promise<void> {
+  const client = createSseClient(url, session);
+  for (;;) {
+    try {
+      await client.turn("hello");
+      known.turns.push(Date.now());
+    } catch (error) {
+      // Without accounts the proxy refuses; anything else is the kill.
+      if (!String(error).includes("503")) return;
+      await Bun.sleep(5);
+    }
+  }
+}
+
+/** An import without a proxy, killed somewhere on its way. */
+async function killCommand(
+  spawn: (args: readonly string[]) => Bun.Subprocess,
+  random: (below: number) => number,
+  directory: string,
+  known: Known,
+  authFile: (alias: string) => string,
+): Promise<void> {
+  const alias = ALIASES[random(ALIASES.length)] ?? "";
+  const home = join(directory, "login");
+  mkdirSync(home, { recursive: true });
+  writeFileSync(join(home, "auth.json"), authFile(alias));
+  const child = spawn(["account", "import", "--from", home, alias]);
+  await Bun.sleep(random(LONGEST_START_MS));
+  child.kill("SIGKILL");
+  const code = await child.exited;
+  if (code === 0) known.accounts.set(alias, "there");
+  else if (known.accounts.get(alias) !== "there") known.accounts.set(alias, "unknown");
+}
+
+// --- what is read ---
+
+/** The address that the proxy says it listens on; undefined when it ended without. */
+async function readyUrl(stdout: ReadableStream<Uint8Array>): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stdout) {
+    text += decoder.decode(chunk, { stream: true });
+    const url = /listening on (http:\S+)/.exec(text)?.[1];
+    if (url !== undefined) return url;
+  }
+  return undefined;
+}
+
+function readAuth(path: string): { access_token: string; refresh_token: string } | undefined {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")).tokens;
+  } catch {
+    return undefined;
+  }
+}
+
+function storedCounter(path: string): number {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")).state.message_counter;
+  } catch {
+    return 0;
+  }
+}
+
+/** Tokens of the simulated backend carry a number that grows. */
+function serialOf(token: string): number | undefined {
+  try {
+    return Number(JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8")).jti);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,155 @@
+// Real Codex where it is run for something else than a turn: to log an account in, and to be examined.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemDeps } from "../../src/deps.ts";
+import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import { type Executable, executable } from "../support/executable.ts";
+import { startUpstream } from "../support/upstream.ts";
+import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { type Recorder, startRecorder } from "./recorder.ts";
+
+let today = "";
+let old = "";
+let recorder: Recorder;
+
+beforeAll(async () => {
+  today = await codexBinary(CODEX_VERSIONS.today);
+  old = await codexBinary(CODEX_VERSIONS.old);
+  recorder = await startRecorder();
+}, 300_000);
+
+afterAll(() => recorder[Symbol.asyncDispose]());
+
+interface Setup extends AsyncDisposable {
+  readonly mock: MockBackend;
+  readonly tool: Executable;
+  readonly env: Record<string, string>;
+  /** Who approves the code of the next login. */
+  approve(alias: string): Promise<unknown>;
+  authOf(alias: string): { tokens: { refresh_token: string; account_id: string } };
+}
+
+function start(codex: string): Setup {
+  const tool = executable();
+  const mock = startMock({ accounts: [{ alias: "alice" }, { alias: "bob" }], clock: systemDeps().clock });
+  mkdirSync(tool.root, { mode: 0o700 });
+  writeFileSync(
+    join(tool.root, "config.toml"),
+    `[proxy]\nname = "edge"\nupstream_base_url = "${mock.baseUrl}"\n` +
+      `[commands]\nlogin = ["login", "--device-auth", "--experimental_issuer", "${mock.origin}"]\n`,
+    { mode: 0o600 },
+  );
+  return {
+    mock,
+    tool,
+    env: { CODEXLB_CODEX_BIN: codex, CODEXLB_TOKEN_URL: mock.tokenUrl, HTTPS_PROXY: recorder.url },
+    approve: (alias) =>
+      fetch(`${mock.origin}/__mock/login`, { method: "POST", body: JSON.stringify({ alias }) }),
+    authOf: (alias) => JSON.parse(readFileSync(join(tool.root, "accounts", alias, "auth.json"), "utf8")),
+    [Symbol.asyncDispose]: async () => {
+      await mock.stop();
+      tool[Symbol.dispose]();
+    },
+  };
+}
+
+describe("codexlb account login with real Codex", () => {
+  test("enrols accounts, and logging in again does not end the login that serves", async () => {
+    await using s = start(today);
+    const login = (alias: string) => s.tool.run(["account", "login", alias], s.env);
+    const first = await login("work");
+    expect(first.out).toContain("MOCK-CODE");
+    expect(first.out).toEndWith("registered account work (total=1)\n");
+    expect(s.authOf("work").tokens.account_id).toBe("mock-alice");
+    await s.approve("bob");
+    expect((await login("home")).out).toEndWith("registered account home (total=2)\n");
+    const before = s.authOf("home").tokens.refresh_token;
+    expect((await login("home")).code).toBe(0);
+    expect(s.authOf("home").tokens.refresh_token).not.toBe(before);
+    // Codex revokes the login of the home it works in: none of these homes had one.
+    expect(s.mock.requests.filter(({ path }) => path === "/oauth/revoke")).toEqual([]);
+    expect(s.mock.accounts.isLive(before)).toBe(true);
+    expect(readdirSync(join(s.tool.root, "logins"))).toEqual([]);
+    // Bob's login does not take the place of alice's.
+    const other = await login("work");
+    expect(other.code).toBe(1);
+    expect(other.err).toContain("work stands for alice@example.com, and this login is of bob@example.com");
+    expect(s.authOf("work").tokens.account_id).toBe("mock-alice");
+  });
+
+  test("streams from the machine of the proxy, where the account is in service at once", async () => {
+    await using s = start(today);
+    await using proxy = await s.tool.start(["proxy", "--listen", "127.0.0.1:0"], s.env);
+    const url = /listening on (\S+)/.exec(proxy.firstLine)?.[1] ?? "";
+    const elsewhere = {
+      CODEXLB_ROOT: join(s.tool.directory, "elsewhere"),
+      CODEXLB_ADMIN_TOKEN: readFileSync(join(s.tool.root, "admin.token"), "utf8").trim(),
+      CODEXLB_PROXY_URL: url,
+      CODEXLB_CODEX_BIN: "/nowhere/codex",
+    };
+    const ran = await s.tool.run(["account", "login", "work"], elsewhere);
+    expect(ran.out).toContain("MOCK-CODE");
+    expect(ran.out).toEndWith("registered account work (total=1)\n");
+    expect((await s.tool.run(["account", "list"], elsewhere)).out).toBe(
+      "work\topenai:work\talice@example.com\tready\n",
+    );
+  });
+});
+
+describe("codexlb doctor with real Codex", () => {
+  const findings = (out: string) =>
+    JSON.parse(out) as {
+      ok: boolean;
+      findings: { check: string; status: string; detail: string; fixed: boolean }[];
+      runtime_auth: { ok: boolean };
+    };
+  const about = (out: string, check: string) => findings(out).findings.find((one) => one.check === check);
+
+  test("says which version it is and that its turns come to the proxy, and mends the home of codexlb run", async () => {
+    await using s = start(today);
+    await s.tool.run(["account", "login", "work"], s.env);
+    const before = await s.tool.run(["doctor", "--json"], s.env);
+    expect(before.code).toBe(0);
+    expect(about(before.out, "codex")?.detail).toContain(CODEX_VERSIONS.today);
+    expect(about(before.out, "traffic")).toMatchObject({
+      status: "ok",
+      detail: `a turn of Codex ${CODEX_VERSIONS.today} came to the proxy over WebSocket`,
+    });
+    expect(about(before.out, "runtime auth")).toMatchObject({ status: "warning", fixed: false });
+    const fixed = await s.tool.run(["doctor", "--fix", "--json"], s.env);
+    expect(about(fixed.out, "runtime auth")?.fixed).toBe(true);
+    expect(findings(fixed.out).runtime_auth.ok).toBe(true);
+    const text = await s.tool.run(["doctor"], s.env);
+    expect(text.out).toContain(`runtime auth: ok (${join(s.tool.root, "runtime", "auth.json")})\n`);
+  });
+
+  test("sees an old version's turns too, which come another way", async () => {
+    await using s = start(old);
+    const ran = await s.tool.run(["doctor", "--json"], s.env);
+    expect(about(ran.out, "traffic")).toMatchObject({
+      status: "ok",
+      detail: `a turn of Codex ${CODEX_VERSIONS.old} came to the proxy over HTTP`,
+    });
+  });
+
+  test("finds settings of the user's that send turns past the proxy", async () => {
+    await using s = start(today);
+    await using other = startUpstream(() =>
+      Response.json({ error: { message: "not for you" } }, { status: 400 }),
+    );
+    const home = join(s.tool.directory, "home", ".codex");
+    mkdirSync(home, { recursive: true });
+    writeFileSync(
+      join(home, "config.toml"),
+      `model_provider = "other"\n[model_providers.other]\nname = "other"\nbase_url = "${other.baseUrl}"\nwire_api = "responses"\n`,
+    );
+    const ran = await s.tool.run(["doctor", "--json"], s.env);
+    expect(ran.code).toBe(1);
+    expect(about(ran.out, "traffic")).toMatchObject({ status: "bad" });
+    expect(about(ran.out, "traffic")?.detail).toContain(
+      `no turn of Codex ${CODEX_VERSIONS.today} came to the proxy`,
+    );
+  });
+});

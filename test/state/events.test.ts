@@ -1,0 +1,168 @@
+import { describe, expect, test } from "bun:test";
+import { appendFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openEventLog } from "../../src/state/events.ts";
+import { readLogLines } from "../../src/state/log-parts.ts";
+import { fakeClock } from "../support/clock.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+function logIn(limits?: { fileBytes: number; fullFiles: number }) {
+  const temp = tempDirectory();
+  const path = join(temp.path, "logs", "proxy.current.jsonl");
+  const clock = fakeClock();
+  const events = openEventLog(path, { clock, log: { info: () => {}, warn: () => {} } }, limits);
+  let count = 0;
+  return {
+    path,
+    events,
+    clock,
+    /** Writes lines that are told apart by their number. */
+    add: (lines: number) => {
+      for (let line = 0; line < lines; line++) {
+        events.append("test", { n: ++count });
+        events.flush();
+      }
+    },
+    files: () => readdirSync(join(temp.path, "logs")).sort(),
+    [Symbol.dispose]: () => temp[Symbol.dispose](),
+  };
+}
+
+const ALL = { tail: 100_000, limit: 100_000 };
+const numbers = (text: string) =>
+  text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => (JSON.parse(line) as { fields: { n: number } }).fields.n);
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+
+describe("the event log", () => {
+  test("is written in lines a moment later, readable for the owner only", () => {
+    using log = logIn();
+    log.events.append("proxy.started", { b: 2, a: "x", none: undefined });
+    log.events.append("plain");
+    expect(readLogLines(log.path, ALL).text).toBe("");
+    log.clock.advance(100);
+    expect(readLogLines(log.path, ALL).text).toBe(
+      '{"ts":"2026-01-01T00:00:00.000Z","event":"proxy.started","fields":{"a":"x","b":2}}\n' +
+        '{"ts":"2026-01-01T00:00:00.000Z","event":"plain"}\n',
+    );
+    expect(statSync(log.path).mode & 0o777).toBe(0o600);
+  });
+
+  test("keeps the newest lines in a bounded number of bounded files", () => {
+    using log = logIn({ fileBytes: 1_000, fullFiles: 3 });
+    log.add(200);
+    expect(log.files().length).toBe(4);
+    for (const name of log.files())
+      expect(statSync(join(log.path, "..", name)).size).toBeLessThanOrEqual(1_000);
+    const kept = numbers(readLogLines(log.path, ALL).text);
+    expect(kept).toEqual(range(200 - kept.length + 1, 200));
+    expect(kept.length).toBeGreaterThan(40);
+  });
+
+  test("bounds what others put into a field", () => {
+    using log = logIn();
+    log.events.append("test", { error: "x".repeat(100_000) });
+    log.events.flush();
+    expect(readLogLines(log.path, ALL).text.length).toBeLessThan(3_000);
+  });
+
+  test("goes on in a file of the Go program, however large it is", () => {
+    using log = logIn({ fileBytes: 1_000, fullFiles: 3 });
+    writeFileSync(log.path, `${JSON.stringify({ fields: { n: 0 } })}\n`.repeat(500));
+    const { nextOffset } = readLogLines(log.path, ALL);
+    log.add(3);
+    expect(numbers(readLogLines(log.path, { ...ALL, offset: nextOffset }).text)).toEqual([1, 2, 3]);
+  });
+});
+
+describe("reading it", () => {
+  test("by offset misses no line and repeats none while files change", () => {
+    using log = logIn({ fileBytes: 2_000, fullFiles: 4 });
+    const seen: number[] = [];
+    let offset = 0;
+    for (let round = 0; round < 30; round++) {
+      log.add(7);
+      for (;;) {
+        const lines = readLogLines(log.path, { offset, tail: 1, limit: 3 });
+        offset = lines.nextOffset;
+        if (lines.text === "") break;
+        seen.push(...numbers(lines.text));
+      }
+    }
+    expect(seen).toEqual(range(1, 210));
+    expect(log.files().length).toBe(5);
+  });
+
+  test("from a place that is gone begins with the oldest line, from beyond the end with what comes", () => {
+    using log = logIn({ fileBytes: 500, fullFiles: 1 });
+    log.add(50);
+    const oldest = numbers(readLogLines(log.path, ALL).text)[0];
+    expect(numbers(readLogLines(log.path, { ...ALL, offset: 0 }).text)[0]).toBe(oldest!);
+    const beyond = readLogLines(log.path, { ...ALL, offset: 10_000_000 });
+    expect(beyond.text).toBe("");
+    log.add(1);
+    expect(numbers(readLogLines(log.path, { ...ALL, offset: beyond.nextOffset }).text)).toEqual([51]);
+  });
+
+  test("from the middle of a line begins with the next one", () => {
+    using log = logIn({ fileBytes: 1_000, fullFiles: 10 });
+    log.add(40);
+    const first = Buffer.byteLength(readLogLines(log.path, { tail: 1, limit: 1, offset: 0 }).text);
+    for (const offset of [1, first - 1, first])
+      expect(numbers(readLogLines(log.path, { tail: 1, limit: 2, offset }).text)).toEqual([2, 3]);
+  });
+
+  test("gives the last lines, also over several files, and never more than the limit", () => {
+    using log = logIn({ fileBytes: 1_000, fullFiles: 10 });
+    log.add(60);
+    for (const tail of [1, 5, 20, 60, 61])
+      expect(numbers(readLogLines(log.path, { tail, limit: 1_000 }).text)).toEqual(
+        range(Math.max(1, 60 - tail + 1), 60),
+      );
+    expect(numbers(readLogLines(log.path, { tail: 50, limit: 2 }).text)).toEqual([59, 60]);
+  });
+
+  test("gives whole lines only", () => {
+    using log = logIn();
+    log.add(2);
+    appendFileSync(log.path, '{"fields":{"n":3');
+    for (const query of [ALL, { ...ALL, offset: 0 }]) {
+      const lines = readLogLines(log.path, query);
+      expect(numbers(lines.text)).toEqual([1, 2]);
+      expect(lines.nextOffset).toBe(Buffer.byteLength(lines.text));
+    }
+    const { nextOffset } = readLogLines(log.path, ALL);
+    appendFileSync(log.path, "}}\n");
+    expect(numbers(readLogLines(log.path, { ...ALL, offset: nextOffset }).text)).toEqual([3]);
+  });
+
+  test("that is large reads blocks, and answers in bounded pieces", () => {
+    using log = logIn();
+    const line = `${JSON.stringify({ fields: { n: 1 }, filler: "x".repeat(1_000) })}\n`;
+    writeFileSync(log.path, line.repeat(20_000));
+    const last = readLogLines(log.path, { tail: 3, limit: 3 });
+    expect(last.text).toBe(line.repeat(3));
+    expect(last.nextOffset).toBe(line.length * 20_000);
+    const piece = readLogLines(log.path, { ...ALL, offset: 0 });
+    expect(piece.text.length).toBeLessThan(5 * 1024 * 1024);
+    expect(piece.text.length % line.length).toBe(0);
+    expect(readLogLines(log.path, ALL).text.startsWith('{"fields"')).toBe(true);
+  });
+
+  test("passes over what has no line end", () => {
+    using log = logIn();
+    writeFileSync(log.path, `${"x".repeat(200_000)}\n`);
+    log.add(1);
+    const { text } = readLogLines(log.path, { ...ALL, offset: 0 });
+    expect(text.endsWith('"fields":{"n":1}}\n')).toBe(true);
+  });
+
+  test("of a log that was never written gives nothing", () => {
+    using log = logIn();
+    rmSync(join(log.path, ".."), { recursive: true });
+    expect(readLogLines(log.path, ALL)).toEqual({ text: "", nextOffset: 0 });
+    expect(readLogLines(log.path, { ...ALL, offset: 5 })).toEqual({ text: "", nextOffset: 0 });
+  });
+});

@@ -1,0 +1,68 @@
+// The command line as processes from the sources, with a pipe or a terminal at its end.
+
+import { join } from "node:path";
+
+const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
+
+export interface CliOptions {
+  readonly cwd: string;
+  readonly env?: Record<string, string>;
+  /** Columns of a terminal; undefined: pipes. */
+  readonly terminal?: number;
+}
+
+export interface CliRan {
+  readonly code: number;
+  /** With a terminal: everything that it showed. */
+  readonly out: string;
+  readonly err: string;
+}
+
+export async function runCli(args: readonly string[], options: CliOptions): Promise<CliRan> {
+  const env = { PATH: process.env.PATH ?? "", HOME: join(options.cwd, "home"), ...options.env };
+  const argv = [process.execPath, MAIN, ...args];
+  if (options.terminal !== undefined) return onTerminal(argv, env, options.cwd, options.terminal);
+  const child = Bun.spawn(argv, {
+    cwd: options.cwd,
+    env,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { code, out, err };
+}
+
+// --- internal ---
+
+/** Comes behind the output, with the exit code: only when it was read, everything was. */
+const END = "\u001e";
+
+async function onTerminal(
+  argv: string[],
+  env: Record<string, string>,
+  cwd: string,
+  cols: number,
+): Promise<CliRan> {
+  const ended = Promise.withResolvers<void>();
+  const decoder = new TextDecoder();
+  let text = "";
+  const terminal = new Bun.Terminal({
+    cols,
+    rows: 50,
+    data: (_terminal, data) => {
+      text += decoder.decode(data, { stream: true });
+      if (text.split(END).length > 2) ended.resolve();
+    },
+  });
+  const child = Bun.spawn(["sh", "-c", `"$@"; printf '\\036%d\\036' $?`, "sh", ...argv], {
+    cwd,
+    env: { ...env, TERM: "xterm-256color" },
+    terminal,
+  });
+  await ended.promise;
+  await child.exited;
+  terminal.close();
+  const [out = "", code = ""] = text.split(END);
+  return { code: Number(code), out: out.replaceAll("\r\n", "\n"), err: "" };
+}

@@ -1,0 +1,50 @@
+// A program in the place of `codex`, for logins: a script that writes what a test wants as its outcome. It records
+// how it was started, so that a test can see what codex would have seen.
+
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface FakeCodex {
+  readonly path: string;
+  /** Arguments and CODEX_HOME of each start so far. */
+  starts(): { readonly args: string[]; readonly home: string; readonly config: string }[];
+  /** The id of the process of the last start. */
+  pid(): number;
+}
+
+/**
+ * Makes it in `directory`. `auth`: what it puts into CODEX_HOME/auth.json, undefined for nothing. `wait`: it says its
+ * first words and then waits for ever.
+ */
+export function fakeCodex(
+  directory: string,
+  { auth, exitCode = 0, wait = false }: { auth?: string; exitCode?: number; wait?: boolean } = {},
+): FakeCodex {
+  const path = join(directory, "codex");
+  const record = join(directory, "starts.jsonl");
+  const source = join(directory, "auth-to-write.json");
+  if (auth !== undefined) writeFileSync(source, auth);
+  const script = `#!/bin/sh
+printf '%s\\t%s\\t%s\\n' "$CODEX_HOME" "$*" "$(tr '\\n' ';' < "$CODEX_HOME/config.toml")" >> '${record}'
+echo $$ > '${directory}/pid'
+echo "open https://auth.example/codex/device and enter ABCD-1234"
+echo "a warning" >&2
+${wait ? "sleep 600 & wait" : ""}
+${auth === undefined ? "" : `cp '${source}' "$CODEX_HOME/auth.json"`}
+exit ${exitCode}
+`;
+  writeFileSync(path, script);
+  chmodSync(path, 0o755);
+  return {
+    path,
+    starts: () =>
+      (existsSync(record) ? readFileSync(record, "utf8") : "")
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => {
+          const [home = "", args = "", config = ""] = line.split("\t");
+          return { home, args: args === "" ? [] : args.split(" "), config };
+        }),
+    pid: () => Number(readFileSync(join(directory, "pid"), "utf8")),
+  };
+}

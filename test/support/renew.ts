@@ -1,0 +1,18 @@
+// A process of its own that renews a login when told to: `bun renew.ts HOME TOKEN_URL USED_TOKEN`. It says `ready`,
+// waits for a line, and answers with what came of it, as JSON.
+
+import { createRefreshLane } from "../../src/auth/refresh.ts";
+import { systemDeps } from "../../src/deps.ts";
+
+const [home = "", tokenUrl = "", token = ""] = process.argv.slice(2);
+const lane = createRefreshLane(systemDeps(), () => ({ tokenUrl, timeoutMs: 10_000 }));
+console.log("ready");
+for await (const _line of console) {
+  const renewal = await lane.renew(home, token);
+  console.log(
+    JSON.stringify(
+      renewal.kind === "renewed" ? { kind: renewal.kind, token: renewal.credentials.accessToken } : renewal,
+    ),
+  );
+  break;
+}
