@@ -23,7 +23,7 @@ build: $(BINARY) ## Build dist/codexlb
 
 .PHONY: test
 test: node_modules/.ready ## Run the whole suite
-	$(BUN) scripts/test.ts test/core test/state test/auth test/upstream test/proxy test/mock test/codex test/cli test/architecture.test.ts
+	$(BUN) scripts/test.ts test/core test/state test/auth test/upstream test/proxy test/admin test/mock test/codex test/cli test/durability test/docs.test.ts test/architecture.test.ts
 
 .PHONY: check
 check: node_modules/.ready ## Types, lint and format, unused code, the direction of imports
@@ -47,6 +47,10 @@ bench: $(BINARY) ## Measure the proxy against the simulated backend directly
 .PHONY: fmt
 fmt: node_modules/.ready ## Format the sources
 	$(BUN) run format
+
+.PHONY: docs
+docs: node_modules/.ready ## Write the documentation that is made from the program
+	$(BUN) scripts/docs.ts
 
 .PHONY: install
 install: $(BINARY) ## Install to $(DESTDIR)$(BINDIR)

@@ -1,0 +1,71 @@
+// docs/configuration.md, made from the table of settings.
+
+import { tomlValue } from "../src/state/config-text.ts";
+import { SETTINGS } from "../src/state/settings.ts";
+
+export function configurationPage(): string {
+  const rows = SETTINGS.map(({ key, defaultValue, description, restart }) => [
+    `\`${key}\``,
+    defaultValue === "" ? "" : `\`${tomlValue(defaultValue)}\``,
+    `${description}${restart ? " A change needs a restart." : ""}`,
+  ]);
+  return `${HEAD}\n${markdownTable([["setting", "default", "meaning"], ...rows])}${tail()}`;
+}
+
+function markdownTable(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_cell, index) =>
+    Math.max(...rows.map((row) => row[index]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" | ")} |\n`;
+  const [head = [], ...body] = rows;
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("");
+}
+
+const HEAD = `# Configuration
+
+Settings are in \`ROOT/config.toml\` (ROOT: \`--root\`, else \`CODEXLB_ROOT\`, else \`~/.codex-lb\`). The first start writes
+the file with a comment for every key. Every key is optional, and the file is yours: comments, order and keys that
+codexlb does not know are never touched. Only a missing \`proxy.name\` is put in.
+`;
+
+const tail = (): string => `
+Numbers of zero and less, and blank texts, mean the default, except for \`policy.delta_percent\`, where 0 is a value.
+\`run.proxy_url\`, the older name of \`proxy.proxy_url\`, is still read when that is missing.
+
+## Which value holds
+
+A flag of \`codexlb proxy\`, else the environment, else the file, else the default. \`codexlb config show\` prints every
+setting with its value and where it comes from, of the running proxy if one runs. Commands look for the proxy where a
+flag or \`CODEXLB_PROXY_URL\` says, else at \`proxy.proxy_url\`, else they use the one that runs on their root, else the
+address in \`proxy.listen\`.
+
+${markdownTable([
+  ["environment", "setting"],
+  ["`CODEXLB_PROXY_NAME`", "`proxy.name`"],
+  ["`CODEXLB_PROXY_URL`", "`proxy.proxy_url`"],
+  ["`CODEXLB_CHILD_PROXY_URLS`", "`proxy.child_proxy_urls`, separated by commas or white space"],
+  ["`CODEXLB_ALLOW_UNAUTHENTICATED=1`", "`proxy.allow_unauthenticated`"],
+])}
+## Changes while the proxy runs
+
+The file is looked at every second. What is whole and valid is taken over at once; the log says which settings changed.
+\`proxy.listen\` needs a restart, and the log says so. A file that is empty, gone, not valid TOML or has a wrong value
+changes nothing: the last good settings hold, the reason is told once on stderr and as the event
+\`config.reload_failed\`, with the line and the key. Keys that are no settings are warned of once.
+
+\`codexlb config check\` says whether the file is right, and exits with 1 when it is not. While it is not, commands go
+on with the settings of the running proxy, and say so.
+
+## Listening for other machines
+
+A proxy that listens on anything but loopback does not start unless one of two settings says who may use it:
+
+- \`proxy.client_auth = true\`: clients must show a key (\`codexlb key add NAME\`), or the credentials that \`codexlb run\`
+  gives to Codex. On another machine: \`CODEXLB_CLIENT_KEY=KEY codexlb run --proxy-url http://host:8765\`.
+  On the proxy's own machine \`codexlb run\` with the same root needs no key. Requests that Codex sends without any
+  credentials (its connectors, \`/ps/mcp\`) are refused then: Codex prints an error about them and goes on.
+- \`proxy.allow_unauthenticated = true\`: everybody who reaches the port may use the accounts.
+
+The names by which clients call the proxy must be its own addresses or stand in \`proxy.allowed_hosts\`.
+`;
