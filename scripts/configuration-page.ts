@@ -63,8 +63,8 @@ A proxy that listens on anything but loopback does not start unless one of two s
 
 - \`proxy.client_auth = true\`: clients must show a key (\`codexlb key add NAME\`), or the credentials that \`codexlb run\`
   gives to Codex. On another machine: \`CODEXLB_CLIENT_KEY=KEY codexlb run --proxy-url http://host:8765\`.
-  On the proxy's own machine \`codexlb run\` with the same root needs no key. Requests that Codex sends without any
-  credentials (its connectors, \`/ps/mcp\`) are refused then: Codex prints an error about them and goes on.
+  On the proxy's own machine \`codexlb run\` with the same root needs no key. What Codex sends without any credentials
+  (its connectors) is let in by a key in the path of \`chatgpt_base_url\`, which stands in the config.toml of its home only.
 - \`proxy.allow_unauthenticated = true\`: everybody who reaches the port may use the accounts.
 
 The names by which clients call the proxy must be its own addresses or stand in \`proxy.allowed_hosts\`.

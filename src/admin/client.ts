@@ -84,10 +84,11 @@ export async function remoteInfo(door: Door): Promise<ProxyAnswer> {
   return ProxyAnswer.parse(await answered(door, apiOf(door).admin.version.$get()));
 }
 
-/** Stub credentials from the proxy behind `door`. */
-export async function remoteStub(door: Door): Promise<StubAuth> {
+/** Stub credentials from the proxy behind `door`, and the key for its paths, which the Go program does not have. */
+export async function remoteStub(door: Door): Promise<{ stub: StubAuth; pathKey: string | undefined }> {
   const answer = await answered(door, apiOf(door).admin["runtime-auth"].$get());
-  return z.looseObject({ auth: StubAuth }).parse(answer).auth;
+  const { auth, path_key } = z.looseObject({ auth: StubAuth, path_key: z.string().optional() }).parse(answer);
+  return { stub: auth, pathKey: path_key };
 }
 
 /** Lines of the event log of the proxy behind `door`; `nextOffset` is undefined when it does not tell. */

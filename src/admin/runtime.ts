@@ -2,7 +2,7 @@
 
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { isStubRefreshToken, makeStub, type StubAuth } from "../auth/stub.ts";
+import { isStubRefreshToken, makeStub, pathKeyOf, type StubAuth } from "../auth/stub.ts";
 import { parseJson } from "../core/turn.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
@@ -45,7 +45,7 @@ export function runtimeRoutes(context: RuntimeContext) {
       throw new CodexlbError("account_not_found", "no available account for runtime auth", {
         next: "run on the machine of the proxy: codexlb account login ALIAS",
       });
-    return c.json({ auth: stubNow(context) });
+    return c.json({ auth: stubNow(context), path_key: pathKeyOf(context.signingKey) });
   });
 }
 

@@ -64,6 +64,14 @@ export function isStubRefreshToken(token: string, key: string): boolean {
   return equalSecrets(token, refreshTokenOf(key));
 }
 
+/**
+ * What stands in a URL where Codex sends no credentials (its connectors): `/~KEY/...`. It opens what a stub opens, and
+ * is given with one.
+ */
+export function pathKeyOf(key: string): string {
+  return signatureOf("path", key);
+}
+
 /** True for what looks like the refresh token of a stub of any root, the Go program's included. */
 export function looksLikeStubRefreshToken(token: string): boolean {
   return token === REFRESH_MARKER || token.startsWith(`${REFRESH_MARKER}.`);

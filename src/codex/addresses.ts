@@ -12,15 +12,18 @@ export interface CodexAddresses {
   readonly token: string;
 }
 
-/** The addresses for the proxy at `proxyUrl` (scheme, host, port, perhaps a path). Throws `usage` for a URL that has no second spelling. */
-export function codexAddresses(proxyUrl: string): CodexAddresses {
+/**
+ * The addresses for the proxy at `proxyUrl` (scheme, host, port, perhaps a path). With `pathKey` the requests that Codex
+ * sends without credentials carry it in their path. Throws `usage` for a URL that has no second spelling.
+ */
+export function codexAddresses(proxyUrl: string, pathKey?: string): CodexAddresses {
   const url = parseProxyUrl(proxyUrl);
   const base = withoutSlash(url.href);
   const twin = new URL(url.href);
   twin.hostname = otherSpelling(url.hostname);
   return {
     openai: `${base}/backend-api/codex`,
-    chatgpt: `${withoutSlash(twin.href)}/backend-api/`,
+    chatgpt: `${withoutSlash(twin.href)}${pathKey === undefined ? "" : `/~${pathKey}`}/backend-api/`,
     token: `${base}/oauth/token`,
   };
 }

@@ -12,6 +12,8 @@ export interface CodexCommand {
 export interface CommandOptions {
   readonly binary: string;
   readonly addresses: CodexAddresses;
+  /** `chatgpt_base_url` is in the home's config.toml only: it holds a key, and everybody sees arguments. Default false. */
+  readonly keyed?: boolean;
   /** Scheme, host and port of the proxy as given: what versions before 0.118 take from the environment. */
   readonly proxyUrl: string;
   readonly codexHome: string;
@@ -31,8 +33,7 @@ export function codexCommand(options: CommandOptions): CodexCommand {
     args: [
       "-c",
       `openai_base_url=${JSON.stringify(addresses.openai)}`,
-      "-c",
-      `chatgpt_base_url=${JSON.stringify(addresses.chatgpt)}`,
+      ...(options.keyed ? [] : ["-c", `chatgpt_base_url=${JSON.stringify(addresses.chatgpt)}`]),
       ...prefix,
       ...args,
     ],

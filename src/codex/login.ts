@@ -127,6 +127,7 @@ const ALLOWED_ARGUMENTS: ReadonlySet<string> = new Set([DEVICE_FLOW]);
 const MOST_LOGINS = 4;
 /** The device flow's code is good for a quarter of an hour. */
 const LONGEST_LOGIN_MS = 20 * 60_000;
+
 function refuseArguments(args: readonly string[]): void {
   const refused = args.find((word) => !ALLOWED_ARGUMENTS.has(word));
   if (refused === undefined) return;

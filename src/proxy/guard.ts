@@ -38,9 +38,9 @@ export function createGuard(listen: ListenAddress, settings: () => GuardSettings
         next: "send no Origin header",
       });
     if (!settings().clientAuth) return undefined;
-    const path = new URL(request.url).pathname;
+    const { key, path } = keyedPath(new URL(request.url).pathname);
     if (OPEN_PATHS.has(path) || hasOwnLock(path)) return undefined;
-    const role = access.roleOf(request.headers);
+    const role = access.roleOf(request.headers, key);
     if (role !== undefined && (role !== "client" || !PARENT_PATHS.has(path))) return undefined;
     if (role === "client")
       return new CodexlbError("unauthorized", "this key may send requests, and not read of the accounts", {
@@ -50,6 +50,12 @@ export function createGuard(listen: ListenAddress, settings: () => GuardSettings
       next: "run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; keys are made with codexlb key add NAME",
     });
   };
+}
+
+/** A path without the key that it may begin with, `/~KEY/...`, and that key. */
+export function keyedPath(path: string): { readonly key: string | undefined; readonly path: string } {
+  const match = /^\/~([\w-]+)(\/.*)$/.exec(path);
+  return match === null ? { key: undefined, path } : { key: match[1], path: match[2] ?? "/" };
 }
 
 /** True for the paths that only the admin token opens. */

@@ -7,7 +7,7 @@ import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { BODY_LIMIT_BYTES } from "./bodies.ts";
 import { MESSAGE_LIMIT_BYTES } from "./dial.ts";
 import { forward } from "./forward.ts";
-import type { Guard } from "./guard.ts";
+import { type Guard, keyedPath } from "./guard.ts";
 import { errorResponse } from "./refusal.ts";
 import { openTunnel, type Tunnel, type TunnelContext } from "./tunnel.ts";
 
@@ -40,12 +40,16 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     if (refused !== undefined) return errorResponse(refused);
     // Only now: without a host there is no URL to read.
     const url = new URL(request.url);
-    if (context.local.handles(request.method, url.pathname)) return context.local.fetch(request);
-    const incoming = { request, requestId: ++requests, path: url.pathname, search: url.search };
+    const { key, path } = keyedPath(url.pathname);
+    if (context.local.handles(request.method, path))
+      return context.local.fetch(
+        key === undefined ? request : new Request(new URL(path + url.search, url).href, request),
+      );
+    const incoming = { request, requestId: ++requests, path, search: url.search };
     context.events.append("request.received", {
       req_id: incoming.requestId,
       method: request.method,
-      path: url.pathname,
+      path,
     });
     if ((request.headers.get("upgrade") ?? "").toLowerCase() !== "websocket")
       return forward(context, incoming);

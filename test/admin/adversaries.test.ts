@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { remoteStub, socketDoor } from "../../src/admin/client.ts";
 import { startPool, type TestPool } from "../support/pool.ts";
 
 interface Attack {
@@ -514,6 +515,33 @@ describe("where clients must show who they are", () => {
       }
     // A client's key goes no further than here.
     for (const { headers } of pool.mock.requests) expect(headers.authorization ?? "").not.toContain("clb_");
+  });
+
+  test("what Codex sends without credentials comes in by the key in its path, and by no other", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }], config: CONFIG });
+    const { pathKey } = await remoteStub(socketDoor(pool.layout.adminSocket));
+    const status = async (path: string) => {
+      const answer = await fetch(`${pool.url}${path}`);
+      await answer.text();
+      return answer.status;
+    };
+    expect(await status(`/~${pathKey}/backend-api/wham/usage?x=1`)).toBe(200);
+    expect(await status(`/~${pathKey}/v1/models`)).toBe(200);
+    for (const path of [
+      "/backend-api/wham/usage",
+      `/~${"x".repeat(43)}/backend-api/wham/usage`,
+      `/~${pathKey}x/backend-api/wham/usage`,
+      `/~${pathKey}`,
+      // What it opens is what a client may do.
+      `/~${pathKey}/status`,
+      `/~${pathKey}/admin/accounts`,
+      `/~${pathKey}/logs`,
+    ])
+      expect([path, await status(path)]).toEqual([path, 401]);
+    expect(pool.mock.requests.map(({ path }) => path).filter((path) => path.includes("~"))).toEqual([]);
+    const events = JSON.stringify(await pool.stopAndReadEvents());
+    expect(events).toContain('"/v1/models"');
+    expect(events).not.toContain(pathKey ?? "none");
   });
 
   test("a WebSocket is refused before it is one", async () => {

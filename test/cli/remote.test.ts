@@ -353,13 +353,20 @@ describe("codexlb run on another machine", () => {
     });
     const key = await remoteKeys(socketDoor(pool.layout.adminSocket)).add("laptop", "client");
     const codex = join(temp.path, `codex-${++roots}`);
-    writeFileSync(codex, `#!/bin/sh\necho "$CODEXLB_CLIENT_KEY"\ncat "$CODEX_HOME/auth.json"\n`, {
-      mode: 0o755,
-    });
+    writeFileSync(
+      codex,
+      `#!/bin/sh\necho "$CODEXLB_CLIENT_KEY"\necho "$*"\ngrep chatgpt_base_url "$CODEX_HOME/config.toml"\ncat "$CODEX_HOME/auth.json"\n`,
+      {
+        mode: 0o755,
+      },
+    );
     const args = ["run", "--proxy-url", pool.url, "--codex-bin", codex];
     const tryWith = async (env: Record<string, string>) => {
       const { out, err } = await run(args, { CODEXLB_ROOT: ownRoot(), ...env });
-      const [own, ...auth] = out.split("\n");
+      const [own, words, base, ...auth] = out.split("\n");
+      // Everybody on the machine sees arguments; the file is the user's own.
+      expect(words).not.toContain("chatgpt_base_url");
+      expect(base).toMatch(/^chatgpt_base_url = "http:\/\/localhost:\d+\/~[\w-]{43}\/backend-api\/"$/);
       const { tokens } = JSON.parse(auth.join("\n")) as { tokens: { access_token: string } };
       const answer = await fetch(`${pool.url}/backend-api/wham/usage`, {
         headers: { authorization: `Bearer ${tokens.access_token}` },

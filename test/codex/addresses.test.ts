@@ -27,6 +27,14 @@ describe("the two base URLs for Codex", () => {
       expect(addresses.token).toBe(openai.replace("/backend-api/codex", "/oauth/token"));
     });
 
+  test("carry the key of the paths where Codex sends no credentials", () => {
+    expect(codexAddresses("http://127.0.0.1:1", "KEY")).toEqual({
+      openai: "http://127.0.0.1:1/backend-api/codex",
+      chatgpt: "http://localhost:1/~KEY/backend-api/",
+      token: "http://127.0.0.1:1/oauth/token",
+    });
+  });
+
   // "localhost" is no second spelling of ::1: on many machines it is 127.0.0.1 alone.
   test("cannot be made of an IPv6 address, and the message says so", () => {
     for (const url of ["http://[fd00::5]:1", "http://[::1]:1"])

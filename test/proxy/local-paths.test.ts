@@ -70,7 +70,7 @@ describe("the proxy itself answers", () => {
 
   test("a Codex that wants a new token, in JSON and as a form, with a stub and never with a real one", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice", plan: "team" }] });
-    const stub = await remoteStub(socketDoor(pool.layout.adminSocket));
+    const { stub } = await remoteStub(socketDoor(pool.layout.adminSocket));
     const fields = { grant_type: "refresh_token", client_id: "x", refresh_token: stub.tokens.refresh_token };
     const bodies = [
       { body: JSON.stringify(fields), type: "application/json" },
@@ -125,7 +125,7 @@ describe("the proxy itself answers", () => {
       exists: false,
       issue: "missing auth.json",
     });
-    const stub = await remoteStub(socketDoor(pool.layout.adminSocket));
+    const { stub } = await remoteStub(socketDoor(pool.layout.adminSocket));
     const write = (auth: unknown) => {
       makePrivateDirectory(pool.layout.runtime);
       writeFileAtomic(join(pool.layout.runtime, "auth.json"), JSON.stringify(auth));

@@ -98,6 +98,35 @@ describe("codexlb account login with real Codex", () => {
   });
 });
 
+describe("codexlb run with real Codex, where clients must show who they are", () => {
+  test("everything that Codex sends is let in, on the proxy's own root and elsewhere", async () => {
+    await using s = start(today);
+    await s.tool.run(["account", "login", "work"], s.env);
+    const config = join(s.tool.root, "config.toml");
+    writeFileSync(
+      config,
+      `${readFileSync(config, "utf8").replace("[proxy]", "[proxy]\nclient_auth = true")}`,
+    );
+    await using proxy = await s.tool.start(["proxy", "--listen", "127.0.0.1:0"], s.env);
+    const url = /listening on (\S+)/.exec(proxy.firstLine)?.[1] ?? "";
+    const key = (await s.tool.run(["key", "add", "laptop"])).out.trim();
+    const elsewhere = { CODEXLB_ROOT: join(s.tool.directory, "elsewhere"), CODEXLB_CLIENT_KEY: key };
+    for (const more of [{}, elsewhere]) {
+      s.mock.requests.length = 0;
+      const ran = await s.tool.run(["run", "--proxy-url", url, "exec", "--skip-git-repo-check", "hello"], {
+        ...s.env,
+        SHELL: "/bin/sh",
+        ...more,
+      });
+      expect(ran.out).toContain("Hello from alice");
+      expect(ran.err).not.toMatch(/401|ERROR|Reconnecting/);
+      // Its connectors came, which Codex sends no credentials for.
+      expect(s.mock.requests.some(({ path }) => path.endsWith("/ps/mcp"))).toBe(true);
+      expect(s.mock.requests.filter(({ path }) => path.includes("~"))).toEqual([]);
+    }
+  });
+});
+
 describe("codexlb doctor with real Codex", () => {
   const findings = (out: string) =>
     JSON.parse(out) as {

@@ -1,12 +1,12 @@
 // `codexlb run`: Codex with everything set so that it talks to the proxy.
 
 import { defineCommand } from "citty";
-import { codexAddresses, parseProxyUrl } from "../../codex/addresses.ts";
+import { type CodexAddresses, codexAddresses, parseProxyUrl } from "../../codex/addresses.ts";
 import { codexCommand, commandLine } from "../../codex/command-line.ts";
 import { codexBinary } from "../../codex/login.ts";
 import { type Ended, INSTALL_CODEX, runCodex } from "../../codex/run.ts";
 import { CODEX_BIN_FLAG, configOf, contextOf, PROXY_URL_FLAG, proxyUrlOf, ROOT_FLAG } from "../context.ts";
-import { checkAdmission, prepareRuntime } from "../runtime-home.ts";
+import { prepareRuntime } from "../runtime-home.ts";
 
 export default defineCommand({
   meta: { name: "codexlb run", description: "Run Codex through the proxy; its own arguments follow" },
@@ -27,20 +27,22 @@ export default defineCommand({
     const { deps, layout } = context;
     const config = await configOf(context);
     const proxyUrl = parseProxyUrl(await proxyUrlOf(context, args["proxy-url"])).href.replace(/\/+$/, "");
-    const addresses = codexAddresses(proxyUrl);
     const codexHome = args["codex-home"]?.trim() || layout.runtime;
-    const command = codexCommand({
-      binary: codexBinary(args["codex-bin"], deps.env),
-      addresses,
-      proxyUrl,
-      codexHome,
-      prefix: config.commands.run,
-      args: rawArgs,
-      env: deps.env,
-    });
-    if (args.command) return void process.stdout.write(`${commandLine(command)}\n`);
-    const stub = await prepareRuntime(context, codexHome, { proxyUrl, chatgpt: addresses.chatgpt });
-    await checkAdmission(context, proxyUrl, stub);
+    const commandFor = (addresses: CodexAddresses, keyed: boolean) =>
+      codexCommand({
+        binary: codexBinary(args["codex-bin"], deps.env),
+        addresses,
+        keyed,
+        proxyUrl,
+        codexHome,
+        prefix: config.commands.run,
+        args: rawArgs,
+        env: deps.env,
+      });
+    if (args.command)
+      return void process.stdout.write(`${commandLine(commandFor(codexAddresses(proxyUrl), false))}\n`);
+    const { addresses, keyed } = await prepareRuntime(context, codexHome, proxyUrl);
+    const command = commandFor(addresses, keyed);
     const shell = config.run.inherit_shell ? deps.env.SHELL?.trim() || "/bin/sh" : undefined;
     const ended = await runCodex({ command, shell, env: deps.env });
     if (ended.kind === "exit" && ended.code === SHELL_NOT_FOUND && Bun.which(command.binary) === null)

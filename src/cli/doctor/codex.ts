@@ -117,9 +117,8 @@ function examineRuntime(context: CommandContext, flags: CodexFlags): Finding[] {
       detail: `${checked.path}: ${checked.issue}`,
       remedy: "run: codexlb doctor --fix; codexlb run does it by itself",
       fix: async () => {
-        const url = await proxyUrlOf(context, flags.proxyUrl);
-        const proxyUrl = parseProxyUrl(url).href;
-        await prepareRuntime(context, home, { proxyUrl, chatgpt: codexAddresses(url).chatgpt });
+        const url = parseProxyUrl(await proxyUrlOf(context, flags.proxyUrl)).href.replace(/\/+$/, "");
+        await prepareRuntime(context, home, url);
       },
     },
   ];
