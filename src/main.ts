@@ -2,4 +2,15 @@
 
 import { main } from "./cli/main.ts";
 
-process.exit(await main(process.argv.slice(2)));
+const code = await main(process.argv.slice(2));
+// What a slow reader has not taken yet would be lost with the process. One that reads no more is no error.
+await Promise.all(
+  [process.stdout, process.stderr].map(
+    (stream) =>
+      new Promise<void>((done) => {
+        stream.on("error", () => done());
+        stream.end(() => done());
+      }),
+  ),
+);
+process.exit(code);

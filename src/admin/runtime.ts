@@ -5,7 +5,6 @@ import { z } from "zod";
 import { isStubRefreshToken, makeStub, pathKeyOf, type StubAuth } from "../auth/stub.ts";
 import { parseJson } from "../core/turn.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError } from "../errors.ts";
 import { type ProxyContext, usageNow } from "../proxy/context.ts";
 
 export interface RuntimeContext {
@@ -38,13 +37,9 @@ export function tokenRoutes(context: RuntimeContext): Hono {
   return app;
 }
 
-/** `GET /admin/runtime-auth`: a stub for a Codex on another machine. */
+/** `GET /admin/runtime-auth`: a stub for a Codex on another machine, whether or not there are accounts by now. */
 export function runtimeRoutes(context: RuntimeContext) {
   return new Hono().get("/admin/runtime-auth", (c) => {
-    if (context.pool.facts().accounts.length === 0)
-      throw new CodexlbError("account_not_found", "no available account for runtime auth", {
-        next: "run on the machine of the proxy: codexlb account login ALIAS",
-      });
     return c.json({ auth: stubNow(context), path_key: pathKeyOf(context.signingKey) });
   });
 }

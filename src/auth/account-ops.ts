@@ -7,7 +7,7 @@ import type { Deps } from "../deps.ts";
 import type { Layout } from "../state/layout.ts";
 import type { AccountRecord, Store } from "../state/store.ts";
 import { encodeAccount } from "../state/store-encode.ts";
-import { findAccount, installAccount, removeAccount } from "./homes.ts";
+import { findAccount, installReversibly, removeAccount } from "./homes.ts";
 import type { Identity } from "./identity.ts";
 
 /**
@@ -64,7 +64,7 @@ export type AccountChange =
 
 /**
  * `changed` is told after each change, with the account it was about. A change that cannot be written to the disk is
- * taken back and throws `file_unusable`, except an import, whose login is in its place by then.
+ * taken back and throws `file_unusable`.
  */
 export function createAccountOps(
   store: Store,
@@ -86,9 +86,9 @@ export function createAccountOps(
   return {
     list: async () => state.accounts.map((record) => ListedAccount.parse(encodeAccount(record, upstream()))),
     import: async (alias, files) => {
-      const record = installAccount(state, layout, alias, files);
+      const { record, undo } = installReversibly(state, layout, alias, files);
+      write(undo);
       changed("imported", record);
-      write(() => {});
       return state.accounts.length;
     },
     remove: async (name) => {

@@ -9,7 +9,7 @@ import { makePrivateDirectory, readTextIfPresent, unusable, writeFileAtomic } fr
 import type { Layout } from "../state/layout.ts";
 import { type AccountRecord, accountId, newAccount, type StoreState } from "../state/store.ts";
 import { type Credentials, parseAuthFile } from "./auth-file.ts";
-import { adoptIdentity, isAnother, nameOf } from "./identity.ts";
+import { adoptIdentity, isAnonymous, isAnother, nameOf } from "./identity.ts";
 import { REMOVED_PREFIX, sweepHomes } from "./leftovers.ts";
 
 /** Letters, digits and `._@+-`, at most 128, starting with a letter or digit: e-mail addresses fit, path separators do not. */
@@ -134,6 +134,34 @@ export function installAccount(
   return record;
 }
 
+/** As `installAccount`; `undo` puts back what was there before. */
+export function installReversibly(
+  state: StoreState,
+  layout: Layout,
+  alias: string,
+  files: Parameters<typeof installAccount>[3],
+): { readonly record: AccountRecord; undo(): void } {
+  checkAlias(alias);
+  const known = state.accounts.find((account) => account.alias === alias);
+  const before = known === undefined ? undefined : { ...known };
+  const paths = ["auth.json", "config.toml"].map((name) => join(layout.accounts, alias, name));
+  const texts = paths.map((path) => ({ path, text: textOf(path) }));
+  const record = installAccount(state, layout, alias, files);
+  return {
+    record,
+    undo: () => {
+      if (before === undefined) {
+        removeAccount(state, layout, alias).finish();
+        return;
+      }
+      Object.assign(record, before);
+      for (const { path, text } of texts)
+        if (text === undefined) rmSync(path, { force: true });
+        else writeFileAtomic(path, text);
+    },
+  };
+}
+
 /** An account on its way out: nothing of it is gone before `finish`. */
 export interface Removal {
   readonly record: AccountRecord;
@@ -183,7 +211,7 @@ export function findAccount(state: StoreState, name: string): AccountRecord {
 
 /** An alias goes on standing for the account that it stands for; a login that does not say whose it is may be anybody's. */
 function refuseOther(record: AccountRecord, credentials: Credentials): void {
-  const anonymous = record.chatgptAccountId !== undefined && credentials.accountId === undefined;
+  const anonymous = isAnonymous(record, credentials);
   if (!anonymous && !isAnother(record, credentials)) return;
   const whose = anonymous
     ? "does not say whose it is"
@@ -238,6 +266,15 @@ function identify(
     record.deadLoginMark = undefined;
     accounts.push(record);
     return `account ${alias}: ${messageOf(error)}`;
+  }
+}
+
+/** The text of a file; what cannot be read is not worth keeping. */
+function textOf(path: string): string | undefined {
+  try {
+    return readTextIfPresent(path);
+  } catch {
+    return undefined;
   }
 }
 

@@ -64,10 +64,18 @@ export function isAnother(record: AccountRecord, { accountId, userId }: Credenti
 
 /** As `rememberIdentity`; when the account behind the name is another one now, nothing that was known of the former holds. */
 export function adoptIdentity(record: AccountRecord, credentials: Credentials): void {
-  if (isAnother(record, credentials)) {
+  if (isAnother(record, credentials) || isAnonymous(record, credentials)) {
+    record.chatgptAccountId = undefined;
+    record.chatgptUserId = undefined;
+    record.email = undefined;
     record.health = HEALTHY;
     record.quota = UNKNOWN_QUOTA;
     record.quotaSyncMs = 0;
   }
   rememberIdentity(record, credentials);
+}
+
+/** True when it is known whose account the record is, and the credentials do not say whose they are. */
+export function isAnonymous(record: AccountRecord, { accountId }: Credentials): boolean {
+  return record.chatgptAccountId !== undefined && accountId === undefined;
 }

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { baseOf, type Door, remoteStub, through, unreachable } from "../admin/client.ts";
 import { readCredentials } from "../auth/homes.ts";
-import { secretFile } from "../auth/secrets.ts";
+import { readSecret, secretFile } from "../auth/secrets.ts";
 import { makeStub, pathKeyOf, type StubAuth } from "../auth/stub.ts";
 import { type CodexAddresses, codexAddresses } from "../codex/addresses.ts";
 import { prepareHome, userHomes } from "../codex/home.ts";
@@ -30,13 +30,16 @@ export async function prepareRuntime(
     (a, b) => Number(b.id === state.activeId) - Number(a.id === state.activeId),
   );
   const usable = accounts.filter((account) => account.health.kind !== "disabled");
-  const { stub, pathKey } =
-    (await credentialsOfProxy(context, proxyUrl, accounts.length > 0)) ?? ownCredentials(context, usable);
   const keyed = await asksForKeys(context, proxyUrl);
-  if (keyed && !(await admits(proxyUrl, stub)))
+  const given = await credentialsOfProxy(context, proxyUrl, accounts.length > 0);
+  // Own ones are made when there are none yet; a proxy that asks for keys cannot know those.
+  const useless = keyed && given === undefined && readSecret(context.layout.signingKey) === undefined;
+  const credentials = useless ? undefined : (given ?? ownCredentials(context, usable));
+  if (credentials === undefined || (keyed && !(await admits(proxyUrl, credentials.stub))))
     throw new CodexlbError("unauthorized", `the proxy at ${proxyUrl} serves only clients that show a key`, {
       next: "have one made on its machine with: codexlb key add NAME, and set CODEXLB_CLIENT_KEY to it",
     });
+  const { stub, pathKey } = credentials;
   const addresses = codexAddresses(proxyUrl, keyed ? pathKey : undefined);
   const sources = configSources(context, usable[0]);
   prepareHome({ codexHome, configSources: sources, stub, chatgptBaseUrl: addresses.chatgpt });

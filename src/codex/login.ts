@@ -90,7 +90,17 @@ export function createServerLogins({ layout, env, command, ops }: ServerLoginsOp
       };
       underWay++;
       try {
-        return await loginAccount({ layout, binary, args: argsOf(args), env, alias, replace, ops, watch });
+        const end = await loginAccount({
+          layout,
+          binary,
+          args: argsOf(args),
+          env,
+          alias,
+          replace,
+          ops,
+          watch,
+        });
+        return end.kind === "failed" && stopping.signal.aborted ? STOPPED : end;
       } catch (error) {
         return {
           kind: "failed",
@@ -127,6 +137,14 @@ const ALLOWED_ARGUMENTS: ReadonlySet<string> = new Set([DEVICE_FLOW]);
 const MOST_LOGINS = 4;
 /** The device flow's code is good for a quarter of an hour. */
 const LONGEST_LOGIN_MS = 20 * 60_000;
+
+const STOPPED: LoginEnd = {
+  kind: "failed",
+  exitCode: 1,
+  error: new CodexlbError("login_failed", "the proxy was stopped during the login; nothing was changed", {
+    next: "log in again when it runs",
+  }),
+};
 
 function refuseArguments(args: readonly string[]): void {
   const refused = args.find((word) => !ALLOWED_ARGUMENTS.has(word));

@@ -1,5 +1,6 @@
 // Runs Codex with the terminal handed over whole, and reports how it ended.
 
+import { constants } from "node:os";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
 import { type CodexCommand, shellScript } from "./command-line.ts";
 
@@ -30,16 +31,19 @@ const OWN_VARIABLES: ReadonlySet<string> = new Set([
 /** Resolves when Codex has ended. Throws `codex_not_found` when there is nothing to run. */
 export async function runCodex({ command, shell, env }: RunOptions): Promise<Ended> {
   const argv = shell === undefined ? [command.binary, ...command.args] : [shell, "-lc", shellScript(command)];
-  const child = await withTerminal(argv, { ...childEnvironment(env), ...command.env });
+  const child = await withTerminal(argv, { ...childEnvironment(env), ...command.env }, ["SIGTERM", "SIGHUP"]);
   return child.signalCode === null
     ? { kind: "exit", code: child.exitCode ?? 1 }
     : { kind: "signal", signal: child.signalCode as NodeJS.Signals };
 }
 
-/** Runs `argv` with the terminal; resolves to its exit code, as a shell would tell it. Throws `codex_not_found`. */
+/**
+ * Runs `argv` with the terminal; resolves to its exit code, as a shell would tell it. Every signal ends it: there is
+ * nothing in it that could make use of one. Throws `codex_not_found`.
+ */
 export async function onTerminal(argv: string[], env: Record<string, string | undefined>): Promise<number> {
-  const child = await withTerminal(argv, env);
-  return child.exitCode ?? 1;
+  const { exitCode, signalCode } = await withTerminal(argv, env, SIGNALS);
+  return exitCode ?? 128 + (signalCode === null ? 0 : constants.signals[signalCode as NodeJS.Signals]);
 }
 
 /** `env` without what is meant for us alone. */
@@ -53,26 +57,30 @@ export function childEnvironment(
 
 /**
  * Resolves when it has ended. Keys typed in the terminal reach it by itself, being in the same group; we only must not
- * die of them. Other signals are passed on.
+ * die of them. Signals in `forwarded` are passed on.
  */
-async function withTerminal(argv: string[], env: Record<string, string | undefined>) {
-  const ignore = () => {};
-  process.on("SIGINT", ignore);
-  process.on("SIGQUIT", ignore);
+async function withTerminal(
+  argv: string[],
+  env: Record<string, string | undefined>,
+  forwarded: readonly NodeJS.Signals[],
+) {
   const child = spawn(argv, env);
-  const forward = (signal: NodeJS.Signals) => child.kill(signal);
-  process.on("SIGTERM", forward);
-  process.on("SIGHUP", forward);
+  const handlers = SIGNALS.map((signal) => ({
+    signal,
+    handle: () => {
+      if (forwarded.includes(signal)) child.kill(signal);
+    },
+  }));
+  for (const { signal, handle } of handlers) process.on(signal, handle);
   try {
     await child.exited;
     return child;
   } finally {
-    process.off("SIGINT", ignore);
-    process.off("SIGQUIT", ignore);
-    process.off("SIGTERM", forward);
-    process.off("SIGHUP", forward);
+    for (const { signal, handle } of handlers) process.off(signal, handle);
   }
 }
+
+const SIGNALS = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"] as const;
 
 function spawn(argv: string[], env: Record<string, string | undefined>) {
   try {

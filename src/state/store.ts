@@ -1,7 +1,7 @@
 // The state that survives a restart: accounts with their health and quota, the active and the pinned one.
 // It lives in memory; `touch` says that it changed, and it is written behind. Nothing waits for the disk.
 
-import { copyFileSync, linkSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
 import { HEALTHY, type Health } from "../core/health.ts";
 import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
@@ -186,6 +186,7 @@ function keepPrevious(path: string): void {
   const temporary = `${previousPath(path)}.tmp.${process.pid}`;
   try {
     rmSync(temporary, { force: true });
+    if (!statSync(path).isFile()) throw new Error("it is not a file");
     linkOrCopy(path, temporary);
     renameSync(temporary, previousPath(path));
   } catch (error) {

@@ -4,7 +4,7 @@
 import { statSync } from "node:fs";
 import type { Credentials } from "../auth/auth-file.ts";
 import { authFileOf, readCredentials } from "../auth/homes.ts";
-import { adoptIdentity, loginMarkOf } from "../auth/identity.ts";
+import { adoptIdentity, loginMarkOf, nameOf } from "../auth/identity.ts";
 import type { RefreshLane } from "../auth/refresh.ts";
 import { MISSING_AUTH, waitsForCredentials } from "../core/health.ts";
 import type { Deps } from "../deps.ts";
@@ -129,6 +129,8 @@ function lookAtFile(
   if (mark !== record.loginMark) {
     adoptIdentity(record, credentials);
     pool.upstreamOf(record.id)?.forget();
+    events.append("account.auth_refreshed", { account_id: record.id, mode: "guarded-reload" });
+    deps.log.info(`account ${record.alias} has another login now: ${nameOf(record)}`);
   }
   if (!waitsForCredentials(record.health) || mark === record.deadLoginMark) return;
   pool.upstreamOf(record.id)?.forget();

@@ -166,7 +166,10 @@ describe("a login on the machine of the proxy", () => {
     await until("codex has spoken", () => said.includes("ABCD-1234"));
     const pid = s.codex.pid();
     await s.pool.daemon.stop("test");
-    expect(await ended).toMatchObject({ code: "login_failed" });
+    expect(await ended).toMatchObject({
+      code: "login_failed",
+      message: "the proxy was stopped during the login; nothing was changed",
+    });
     await until("codex is gone", () => !isAlive(pid));
     expect(logins(s.pool)).toEqual([]);
   });

@@ -120,7 +120,12 @@ describe("importing", () => {
     );
     expect(readFileSync(join(s.layout.accounts, "work", "auth.json"), "utf8")).toBe(good.auth);
     installAccount(s.state, s.layout, "other", anonymous);
-    installAccount(s.state, s.layout, "work", { ...anonymous, replace: true });
+    const record = installAccount(s.state, s.layout, "work", { ...anonymous, replace: true });
+    expect([record.email, record.chatgptAccountId, record.chatgptUserId]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 
   test("an older login than the one that serves is refused, unless that one is dead or it is asked for", () => {

@@ -310,6 +310,18 @@ describe("wrong input", () => {
       expect([words, ran.code]).toEqual([words, 1]);
       expect(ran.err).toContain("store.json");
     }
+    const known = readFileSync(join(pool.layout.accounts, "alice", "auth.json"), "utf8");
+    for (const words of [
+      ["--from", join(temp.path, "bob"), "new"],
+      ["--replace", "--from", join(temp.path, "bob"), "alice"],
+    ]) {
+      const ran = await beside("import", ...words);
+      expect([words, ran.code]).toEqual([words, 1]);
+      expect(ran.err).toContain("store.json: it is not a file");
+    }
+    expect(readdirSync(pool.layout.accounts)).toEqual(["alice"]);
+    expect(readFileSync(join(pool.layout.accounts, "alice", "auth.json"), "utf8")).toBe(known);
+    expect((await beside("list")).out).toBe("alice\topenai:alice\talice@example.com\tready\n");
     expect((await pool.status()).state.pinned_account_id).toBeUndefined();
     expect((await pool.status()).accounts.map(({ alias, enabled }) => [alias, enabled])).toEqual([
       ["alice", true],

@@ -115,6 +115,9 @@ describe("codexlb doctor", () => {
     expect(found.about("root")[0]).toMatchObject({ status: "warning", detail: `${root} is not there yet` });
     expect(found.about("accounts")[0]?.remedy).toContain("codexlb account login ALIAS");
     expect(existsSync(root)).toBe(false);
+    mkdirSync(root, { mode: 0o700 });
+    await doctor(root);
+    expect(readdirSync(root)).toEqual([]);
   });
 
   const FAULTS: {

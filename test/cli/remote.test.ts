@@ -245,31 +245,32 @@ describe("login", () => {
     );
   });
 
-  test("that is ended from outside leaves nothing behind", async () => {
-    const directory = join(temp.path, `bin-${++roots}`);
-    mkdirSync(directory);
-    const codex = fakeCodex(directory, { wait: true });
-    const root = ownRoot();
-    const child = Bun.spawn(
-      [process.execPath, join(import.meta.dir, "..", "..", "src", "main.ts"), "account", "login", "work"],
-      {
-        env: {
-          PATH: process.env.PATH ?? "",
-          HOME: temp.path,
-          CODEXLB_ROOT: root,
-          CODEXLB_CODEX_BIN: codex.path,
+  for (const signal of ["SIGTERM", "SIGINT"] as const)
+    test(`that is ended by ${signal} leaves nothing behind`, async () => {
+      const directory = join(temp.path, `bin-${++roots}`);
+      mkdirSync(directory);
+      const codex = fakeCodex(directory, { wait: true });
+      const root = ownRoot();
+      const child = Bun.spawn(
+        [process.execPath, join(import.meta.dir, "..", "..", "src", "main.ts"), "account", "login", "work"],
+        {
+          env: {
+            PATH: process.env.PATH ?? "",
+            HOME: temp.path,
+            CODEXLB_ROOT: root,
+            CODEXLB_CODEX_BIN: codex.path,
+          },
+          stdin: "ignore",
+          stdout: "pipe",
+          stderr: "ignore",
         },
-        stdin: "ignore",
-        stdout: "pipe",
-        stderr: "ignore",
-      },
-    );
-    const reader = child.stdout.getReader();
-    expect(new TextDecoder().decode((await reader.read()).value)).toContain("ABCD-1234");
-    child.kill("SIGTERM");
-    expect(await child.exited).toBe(1);
-    expect(readdirSync(join(root, "logins"))).toEqual([]);
-  });
+      );
+      const reader = child.stdout.getReader();
+      expect(new TextDecoder().decode((await reader.read()).value)).toContain("ABCD-1234");
+      child.kill(signal);
+      expect(await child.exited).toBe(1);
+      expect(readdirSync(join(root, "logins"))).toEqual([]);
+    });
 
   test("that fails changes nothing, and says so", async () => {
     const root = ownRoot();
@@ -495,6 +496,15 @@ describe("the event log", () => {
     await pool.daemon.stop("test");
     expect(events((await run(["proxy", "logs", "--tail", "1"], own)).out)).toEqual(["proxy.stopping"]);
     await pool[Symbol.asyncDispose]();
+  });
+
+  test("is printed whole, however much it is", async () => {
+    const root = ownRoot();
+    mkdirSync(join(root, "logs"));
+    const line = `${JSON.stringify({ event: "test", filler: "x".repeat(150) })}\n`;
+    writeFileSync(join(root, "logs", "proxy.current.jsonl"), line.repeat(15_000));
+    const { out } = await run(["proxy", "logs", "--tail", "12000"], { CODEXLB_ROOT: root });
+    expect(out.length).toBe(line.length * 12_000);
   });
 
   test("is followed without feeding itself", async () => {

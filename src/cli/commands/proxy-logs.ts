@@ -17,6 +17,9 @@ import {
 } from "../context.ts";
 import { durationFlag, integerFlag } from "../flags.ts";
 
+/** As the proxy's. */
+const DEFAULT_LIMIT = "500";
+
 export default defineCommand({
   meta: { name: "codexlb proxy logs", description: "Print the event log, one JSON object a line" },
   args: {
@@ -32,7 +35,7 @@ export default defineCommand({
     limit: {
       type: "string",
       description: "No more lines at a time than this",
-      default: "500",
+      default: DEFAULT_LIMIT,
       valueHint: "N",
     },
     follow: { type: "boolean", description: "Go on with what is added" },
@@ -54,7 +57,7 @@ export default defineCommand({
     const read = await readerOf(context, args, durationFlag(args.timeout, "timeout") || undefined);
     const intervalMs = durationFlag(args.interval, "interval");
     const tail = integerFlag(args.tail, "tail") ?? 0;
-    const limit = integerFlag(args.limit, "limit") ?? 0;
+    const limit = Math.max(integerFlag(args.limit, "limit") ?? 0, args.limit === DEFAULT_LIMIT ? tail : 0);
     let offset = integerFlag(args.offset, "offset") ?? -1;
     if (offset < 0 && tail <= 0) offset = 0;
     for (;;) {
@@ -94,11 +97,8 @@ async function readerOf(
     return through({ ...socketDoor(layout.adminSocket, proxyName), timeoutMs });
   if (!existsSync(layout.events)) deps.log.info(`there is no event log at ${layout.events} yet`);
   return async ({ limit, ...query }) =>
-    readLogLines(layout.events, { ...query, limit: limit > 0 ? limit : DEFAULT_LIMIT });
+    readLogLines(layout.events, { ...query, limit: limit > 0 ? limit : Number(DEFAULT_LIMIT) });
 }
-
-/** As the proxy's. */
-const DEFAULT_LIMIT = 500;
 
 function through(door: Door): Reader {
   return ({ offset, tail, limit }) =>

@@ -4,7 +4,6 @@ import type { Credentials } from "../../auth/auth-file.ts";
 import { readCredentials, reconcile } from "../../auth/homes.ts";
 import { identityOf, twinProblems } from "../../auth/identity.ts";
 import { messageOf } from "../../errors.ts";
-import { readConfig } from "../../state/config-source.ts";
 import { type AccountRecord, openStore } from "../../state/store.ts";
 import type { CommandContext } from "../context.ts";
 import { type Finding, ok } from "./findings.ts";
@@ -14,12 +13,12 @@ export function examineAccounts({ deps, layout }: CommandContext): Finding[] {
   let accounts: readonly AccountRecord[];
   let problems: string[];
   try {
-    const upstream = readConfig(layout).proxy.upstream_base_url;
-    const { state } = openStore(layout.store, () => upstream, silent, { readOnly: true });
+    // Which backend they use does not matter here, and settings that are wrong were found already.
+    const { state } = openStore(layout.store, () => "", silent, { readOnly: true });
     problems = reconcile(state, layout, deps.clock.now(), { readOnly: true });
     accounts = state.accounts;
   } catch {
-    return []; // what is wrong with settings or store was found already
+    return []; // what is wrong with the store was found already
   }
   if (accounts.length === 0)
     return [

@@ -1,6 +1,7 @@
 // The running proxy and the ways it needs: is it there and of this version, is its port its own, can its backend and
 // token endpoint be reached.
 
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { z } from "zod";
 import {
@@ -129,6 +130,8 @@ async function examineAbsence({ layout }: CommandContext): Promise<Finding[]> {
 }
 
 function lockOf(path: string): "free" | "held" {
+  // Looking must not make it.
+  if (!existsSync(path)) return "free";
   try {
     const lock = tryLock(path);
     lock?.release();
