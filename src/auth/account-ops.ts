@@ -7,7 +7,7 @@ import type { Deps } from "../deps.ts";
 import type { Layout } from "../state/layout.ts";
 import type { AccountRecord, Store } from "../state/store.ts";
 import { encodeAccount } from "../state/store-encode.ts";
-import { findAccount, installReversibly, removeAccount } from "./homes.ts";
+import { findAccount, installReversibly, removeAccount } from "./enrol.ts";
 import type { Identity } from "./identity.ts";
 
 /**

@@ -1,16 +1,16 @@
-// The account homes under ROOT/accounts: one CODEX_HOME per alias. Which there are, putting one in, taking one out.
-// Every change on disk is one rename, so that a killed process leaves the old home or the new one.
+// The account homes under ROOT/accounts: one CODEX_HOME per alias. What they are called, what is in them, which there
+// are. Putting one in and taking one out is in enrol.ts.
 
-import { lstatSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type HealthEvent, MISSING_AUTH, transition } from "../core/health.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
-import { makePrivateDirectory, readTextIfPresent, unusable, writeFileAtomic } from "../state/atomic-file.ts";
+import { readTextIfPresent } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
 import { type AccountRecord, accountId, newAccount, type StoreState } from "../state/store.ts";
 import { type Credentials, parseAuthFile } from "./auth-file.ts";
-import { adoptIdentity, isAnonymous, isAnother, nameOf } from "./identity.ts";
-import { REMOVED_PREFIX, sweepHomes } from "./leftovers.ts";
+import { adoptIdentity } from "./identity.ts";
+import { sweepHomes } from "./leftovers.ts";
 
 /** Letters, digits and `._@+-`, at most 128, starting with a letter or digit: e-mail addresses fit, path separators do not. */
 const ALIAS = /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$/;
@@ -93,152 +93,12 @@ export function homesChanged(state: StoreState, layout: Layout): boolean {
   );
 }
 
-/**
- * Installs `auth` (the text of an auth.json) and optionally `config` (of a config.toml) as the home of `alias`, and
- * returns its record. Everything is validated first: a bad import changes nothing. A known alias keeps its quota
- * and loses a disablement that new credentials cure. A login of another account than the alias stands for is taken
- * only with `replace`, and then starts afresh; so is an older login than the one that serves. Throws `invalid_alias`,
- * `invalid_auth_file`, `identity_differs`, `login_older`.
- */
-export function installAccount(
-  state: StoreState,
-  layout: Layout,
-  alias: string,
-  files: { readonly auth: string; readonly config: string | undefined; readonly replace: boolean },
-): AccountRecord {
-  checkAlias(alias);
-  const credentials = parseAuthFile(files.auth, `auth.json of ${alias}`);
-  const clash = state.accounts.find((account) => account.id === accountId(alias) && account.alias !== alias);
-  if (clash !== undefined)
-    throw new CodexlbError(
-      "invalid_alias",
-      `alias ${alias} differs from the existing ${clash.alias} only in case`,
-      {
-        next: `use ${clash.alias} to replace that account, or another alias`,
-      },
-    );
-  const known = state.accounts.find((account) => account.alias === alias);
-  if (known !== undefined && !files.replace) {
-    refuseOther(known, credentials);
-    refuseOlder(known, credentials);
-  }
-  const homeDir = join(layout.accounts, alias);
-  makePrivateDirectory(homeDir);
-  refuseLink(homeDir);
-  writeFileAtomic(authFileOf(homeDir), files.auth);
-  if (files.config !== undefined) writeFileAtomic(join(homeDir, "config.toml"), files.config);
-  const record = known ?? newAccount(alias, homeDir);
-  if (known === undefined) state.accounts.push(record);
-  record.health = transition(record.health, { kind: "renewed" });
-  adoptIdentity(record, credentials);
-  return record;
-}
-
-/** As `installAccount`; `undo` puts back what was there before. */
-export function installReversibly(
-  state: StoreState,
-  layout: Layout,
-  alias: string,
-  files: Parameters<typeof installAccount>[3],
-): { readonly record: AccountRecord; undo(): void } {
-  checkAlias(alias);
-  const known = state.accounts.find((account) => account.alias === alias);
-  const before = known === undefined ? undefined : { ...known };
-  const paths = ["auth.json", "config.toml"].map((name) => join(layout.accounts, alias, name));
-  const texts = paths.map((path) => ({ path, text: textOf(path) }));
-  const record = installAccount(state, layout, alias, files);
-  return {
-    record,
-    undo: () => {
-      if (before === undefined) {
-        removeAccount(state, layout, alias).finish();
-        return;
-      }
-      Object.assign(record, before);
-      for (const { path, text } of texts)
-        if (text === undefined) rmSync(path, { force: true });
-        else writeFileAtomic(path, text);
-    },
-  };
-}
-
-/** An account on its way out: nothing of it is gone before `finish`. */
-export interface Removal {
-  readonly record: AccountRecord;
-  /** Deletes its home. */
-  finish(): void;
-  /** Puts everything back. */
-  undo(): void;
-}
-
-/** Takes the account `name` (alias or id) out of the state, and its home out of sight. Throws `account_not_found`. */
-export function removeAccount(state: StoreState, layout: Layout, name: string): Removal {
-  const record = findAccount(state, name);
-  const homeDir = join(layout.accounts, record.alias);
-  checkAlias(record.alias);
-  refuseLink(homeDir);
-  const home = hideHome(layout, homeDir);
-  const before = { ...state };
-  state.accounts = state.accounts.filter((account) => account !== record);
-  if (state.activeId === record.id) state.activeId = undefined;
-  if (state.pinnedId === record.id) state.pinnedId = undefined;
-  return {
-    record,
-    finish: home.finish,
-    undo: () => {
-      home.undo();
-      Object.assign(state, before);
-    },
-  };
-}
-
-/** The account with this alias or id. Throws `account_not_found`. */
-export function findAccount(state: StoreState, name: string): AccountRecord {
-  const found =
-    state.accounts.find((account) => account.alias === name) ??
-    state.accounts.find((account) => account.id === name.toLowerCase());
-  if (found !== undefined) return found;
-  const aliases = state.accounts.map((account) => account.alias).join(", ");
-  throw new CodexlbError("account_not_found", `account not found: ${name}`, {
-    next:
-      aliases === ""
-        ? "run: codexlb account login ALIAS, or: codexlb account import"
-        : `known accounts: ${aliases}`,
-  });
+/** True when there is something at `path`, readable or not. */
+export function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 // --- internal ---
-
-/** An alias goes on standing for the account that it stands for; a login that does not say whose it is may be anybody's. */
-function refuseOther(record: AccountRecord, credentials: Credentials): void {
-  const anonymous = isAnonymous(record, credentials);
-  if (!anonymous && !isAnother(record, credentials)) return;
-  const whose = anonymous
-    ? "does not say whose it is"
-    : `is of ${credentials.email ?? credentials.accountId}`;
-  throw new CodexlbError(
-    "identity_differs",
-    `${record.alias} stands for ${nameOf(record)}, and this login ${whose}`,
-    { next: "use another alias for it, or give --replace to drop the login that is there" },
-  );
-}
-
-/** Refresh tokens work once: a copy from before the last renewal would put an end to an account that works. */
-function refuseOlder(record: AccountRecord, credentials: Credentials): void {
-  if (record.health.kind === "disabled") return;
-  let stored: Credentials;
-  try {
-    stored = readCredentials(record.homeDir);
-  } catch {
-    return; // what is there cannot be used anyway
-  }
-  if ((credentials.refreshedMs ?? Number.POSITIVE_INFINITY) >= (stored.refreshedMs ?? 0)) return;
-  throw new CodexlbError(
-    "login_older",
-    `the login that ${record.alias} has was renewed after this one, which would no longer work`,
-    { next: "log in anew with: codexlb account login ALIAS; or give --replace to take the older one" },
-  );
-}
 
 /** Adds the record of `alias` to `accounts`; returns what is wrong with it, if anything. */
 function identify(
@@ -269,20 +129,6 @@ function identify(
   }
 }
 
-/** The text of a file; what cannot be read is not worth keeping. */
-function textOf(path: string): string | undefined {
-  try {
-    return readTextIfPresent(path);
-  } catch {
-    return undefined;
-  }
-}
-
-/** True when there is something at `path`, readable or not. */
-function exists(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-}
-
 /** The aliases that have a directory, or all of `known` when it cannot be said. */
 function accountDirectories(
   { accounts }: Layout,
@@ -302,28 +148,4 @@ function accountDirectories(
     const problem = `reading ${accounts}: ${messageOf(error)}`;
     return { aliases, problems: aliases.size === 0 ? [] : [problem] };
   }
-}
-
-/** Out of sight by one rename, then deleted: what is half deleted must not pass for an account. */
-function hideHome(layout: Layout, homeDir: string): Pick<Removal, "finish" | "undo"> {
-  if (!exists(homeDir)) return { finish: () => {}, undo: () => {} };
-  const doomed = join(layout.accounts, `${REMOVED_PREFIX}${crypto.randomUUID()}`);
-  try {
-    renameSync(homeDir, doomed);
-  } catch (error) {
-    throw unusable(`removing ${homeDir}`, error);
-  }
-  return {
-    finish: () => rmSync(doomed, { recursive: true, force: true }),
-    undo: () => renameSync(doomed, homeDir),
-  };
-}
-
-/** A link in the place of an account home could lead a write or a deletion anywhere. */
-function refuseLink(homeDir: string): void {
-  const found = lstatSync(homeDir, { throwIfNoEntry: false });
-  if (found?.isSymbolicLink())
-    throw new CodexlbError("invalid_request", `${homeDir} is a symbolic link`, {
-      next: "replace it by a real directory, or remove the link by hand",
-    });
 }

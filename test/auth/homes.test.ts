@@ -12,13 +12,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import {
-  findAccount,
-  installAccount,
-  readCredentials,
-  reconcile,
-  removeAccount,
-} from "../../src/auth/homes.ts";
+import { findAccount, installAccount, removeAccount } from "../../src/auth/enrol.ts";
+import { readCredentials, reconcile } from "../../src/auth/homes.ts";
 import { identityOf, twinProblems } from "../../src/auth/identity.ts";
 import { leftovers } from "../../src/auth/leftovers.ts";
 import { createMockAccounts, mockAuthFile } from "../../src/mock/accounts.ts";
