@@ -7,7 +7,8 @@
 //                                                                    request began     cooldown came
 //                                                                    after it cooled   from a limit and
 //                                                                                      the evidence is
-//                                                                                      newer
+//                                                                                      newer (from when
+//                                                                                      it says)
 //   disabled       (unchanged)     first wins,    healthy, if it was (unchanged)       (unchanged)       healthy
 //                                  but the        about credentials
 //                                  operator's
@@ -24,6 +25,8 @@ export type Health =
       readonly reason: string;
       readonly sinceMs: number;
       readonly untilMs: number;
+      /** Faults in a row, this one included; 0 for a limit. */
+      readonly faults: number;
     }
   | { readonly kind: "disabled"; readonly reason: string; readonly sinceMs: number };
 
@@ -40,8 +43,8 @@ export type HealthEvent =
   | { readonly kind: "renewed" }
   /** A request that began at `startedMs` was served. */
   | { readonly kind: "served"; readonly startedMs: number }
-  /** Figures of `asOfMs` say that every window has room. */
-  | { readonly kind: "room"; readonly asOfMs: number }
+  /** Figures of `asOfMs` say that every window has room, or has it from `fromMs` on. */
+  | { readonly kind: "room"; readonly asOfMs: number; readonly fromMs?: number }
   /** The operator puts it back into service. */
   | { readonly kind: "enable" };
 
@@ -64,6 +67,22 @@ const CREDENTIAL_REASONS: ReadonlySet<string> = new Set([
   "invalid-grant",
 ]);
 
+/** A rest doubles with each fault in a row, up to this. */
+const LONGEST_BACKOFF_MS = 5 * 60_000;
+/** Faults further apart than this are not of one incident. */
+const INCIDENT_MS = 10 * 60_000;
+/** Accounts that failed together come back up to this share later than each other. */
+const JITTER = 0.2;
+
+/**
+ * How long an account rests after a fault that named no time, ms: `baseMs` for the first, twice as long for each in a
+ * row, and up to a fifth more by `random` (0..1).
+ */
+export function backoffMs(health: Health, baseMs: number, atMs: number, random: number): number {
+  const doubled = baseMs * 2 ** (faultsInRow(health, atMs) - 1);
+  return Math.max(baseMs, Math.min(LONGEST_BACKOFF_MS, doubled)) * (1 + JITTER * random);
+}
+
 /** The next state; the table above. Returns the same object when nothing changes. */
 export function transition(health: Health, event: HealthEvent): Health {
   switch (event.kind) {
@@ -79,9 +98,7 @@ export function transition(health: Health, event: HealthEvent): Health {
     case "served":
       return health.kind === "cooling" && event.startedMs >= health.sinceMs ? HEALTHY : health;
     case "room":
-      return health.kind === "cooling" && health.cause === "limit" && event.asOfMs > health.sinceMs
-        ? HEALTHY
-        : health;
+      return roomFrom(health, event);
     case "enable":
       return HEALTHY;
     default:
@@ -116,5 +133,19 @@ function cooled(health: Health, event: HealthEvent & { kind: "cool" }): Health {
     reason: event.reason,
     sinceMs: event.atMs,
     untilMs: event.untilMs,
+    faults: event.cause === "fault" ? faultsInRow(health, event.atMs) : 0,
   };
+}
+
+function roomFrom(health: Health, { asOfMs, fromMs }: HealthEvent & { kind: "room" }): Health {
+  if (health.kind !== "cooling" || health.cause !== "limit" || asOfMs <= health.sinceMs) return health;
+  if (fromMs === undefined) return HEALTHY;
+  return fromMs < health.untilMs ? { ...health, untilMs: fromMs } : health;
+}
+
+/** Faults in a row with one at `atMs`. Those of requests that were under way together are one. */
+function faultsInRow(health: Health, atMs: number): number {
+  if (health.kind !== "cooling" || health.cause !== "fault") return 1;
+  if (atMs < health.untilMs) return health.faults;
+  return atMs - health.untilMs <= INCIDENT_MS ? health.faults + 1 : 1;
 }

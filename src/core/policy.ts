@@ -1,41 +1,72 @@
 // Which upstream takes a request: pure rules over candidates. `pool.ts` builds the candidates and keeps the state.
+//
+// Candidates fall into tiers, and only the best tier that anyone is in is chosen from:
+//   ready      available, with known room, not held back by its slow start
+//   probing    the same, but it has as many requests under way as a recovering account may have
+//   exhausted  available, though figures say that nothing is left
+//   resting    merely cooling after a fault ("least bad": the one whose rest ends first)
+// Disabled accounts, those that rest for a limit, and those that cannot read the session are in none; for what spends
+// nothing, only disabled ones are.
 
-import { type Quota, type QuotaView, type QuotaWindow, remaining, remainingOfLimit } from "./quota.ts";
+import type { ScoreWeights, WindowStanding } from "./standing.ts";
+import { UNKNOWN_SHARE } from "./standing.ts";
 
-export const POLICY_MODES = ["usage_balanced", "sticky", "round_robin"] as const;
+export const POLICY_MODES = [
+  "usage_balanced",
+  "sticky",
+  "round_robin",
+  "least_in_flight",
+  "reset_aware",
+] as const;
 export type PolicyMode = (typeof POLICY_MODES)[number];
 
 export interface PolicySettings {
   readonly mode: PolicyMode;
-  /** How much better, in percent points of score, another account must be before `usage_balanced` moves. */
+  /**
+   * How much better another account must be before requests without a session move to it: percent points of score
+   * for `usage_balanced`, percent of urgency for `reset_aware`.
+   */
   readonly deltaPercent: number;
-  readonly weights: { readonly daily: number; readonly weekly: number };
+  readonly weights: ScoreWeights;
 }
 
 /** What choosing needs to know of one upstream. */
 export interface Candidate {
   readonly id: string;
-  /** `available`: may take work. `resting`: merely cooling after a fault. `out`: disabled or out of quota till a reset. */
-  readonly state: "available" | "resting" | "out";
+  /** `available`: may take work. `resting`: merely cooling after a fault. `limited`: out of quota till a reset. */
+  readonly state: "available" | "resting" | "limited" | "disabled";
   /** Figures say that nothing is left, although no request was refused yet. */
   readonly exhausted: boolean;
   /** It keeps the sessions it has and takes no new ones. */
   readonly draining: boolean;
+  /** It recovers from a rest, and has as many requests under way as it may have for now. */
+  readonly full: boolean;
+  /** Requests under way. */
+  readonly inFlight: number;
   /** 0..1, higher is better. */
   readonly score: number;
+  readonly primary: WindowStanding;
+  readonly secondary: WindowStanding;
   /** When resting ends, Unix ms; 0 when not resting. */
   readonly untilMs: number;
 }
 
 export interface ChoiceContext {
   readonly settings: PolicySettings;
-  /** The upstream that served last (`usage_balanced`, `sticky`) or was chosen last (`round_robin`). */
+  /** It uses the allowance; what does not, an account without any can serve as well. */
+  readonly spends: boolean;
+  readonly nowMs: number;
+  /** The upstream that served last; with `round_robin` the one chosen last. */
   readonly activeId: string | undefined;
   readonly pinnedId: string | undefined;
   /** The upstream that the request's session belongs to. */
   readonly boundId: string | undefined;
+  /** Only these can read the session's history; undefined: anyone can. */
+  readonly readers: ReadonlySet<string> | undefined;
   /** Upstreams that already failed this request. */
   readonly tried: ReadonlySet<string>;
+  /** Whoever can read the history is looked for, so that those which take no new sessions are asked as well. */
+  readonly searching: boolean;
 }
 
 /** `switched`: another upstream than the active one, by decision of the policy. */
@@ -55,72 +86,98 @@ export type ChoiceReason =
   | "rr-fallback"
   | "usage-stay"
   | "usage-hysteresis"
+  | "usage-idle"
   | "usage-fallback"
+  | "least-in-flight"
+  | "reset-stay"
+  | "reset-aware"
   | "least-bad";
 
-/** What an unknown window counts in a score. */
-export const UNKNOWN_SHARE = 0.3;
+export type Tier = "ready" | "probing" | "exhausted" | "resting";
+
+/** Best first. */
+export const TIERS: readonly Tier[] = ["ready", "probing", "exhausted", "resting"];
 
 /**
- * Chooses among `candidates` (in list order), or returns undefined when none of them may be used at all.
- * Order of rules: pin, the session's own account, policy; accounts with known room before exhausted ones;
- * when everything merely rests, the one whose rest ends first ("least bad").
+ * Chooses among `candidates` (in list order), or returns undefined when none of them may be used at all. Order of
+ * rules: the best tier; in it the pin, the session's own account, the policy. A pin is not held back by a slow start.
  */
 export function choose(candidates: readonly Candidate[], context: ChoiceContext): Choice | undefined {
-  const untried = candidates.filter((candidate) => !context.tried.has(candidate.id));
+  const best = bestTier(candidates, context);
+  if (best === undefined) return undefined;
   const { pinnedId, boundId } = context;
-  const own = eligibleOf(untried);
-  const has = (id: string | undefined): id is string =>
-    id !== undefined && own.some((candidate) => candidate.id === id);
-  if (has(pinnedId)) return { id: pinnedId, reason: "pinned", switched: false };
-  if (has(boundId)) return { id: boundId, reason: "affinity", switched: false };
-  const open = untried.filter(
-    (candidate) => !candidate.draining || candidate.id === pinnedId || candidate.id === boundId,
-  );
-  const eligible = eligibleOf(open);
-  return eligible.length === 0 ? leastBad(open) : byPolicy(candidates, eligible, context);
+  const serves = (id: string | undefined): id is string =>
+    id !== undefined && mayServe(id, candidates, best, context);
+  if (best !== "resting" && serves(pinnedId)) return { id: pinnedId, reason: "pinned", switched: false };
+  if (best !== "resting" && serves(boundId)) return { id: boundId, reason: "affinity", switched: false };
+  const open = (candidate: Candidate) => tierOf(candidate, context) === best;
+  return best === "resting" ? leastBad(candidates, open) : byPolicy(candidates, open, context);
+}
+
+/** The tier of a candidate for a request; undefined when it may not be used for it at all. */
+export function tierOf(candidate: Candidate, context: ChoiceContext): Tier | undefined {
+  const { id, state } = candidate;
+  if (state === "disabled" || context.tried.has(id)) return undefined;
+  if (candidate.draining && !context.searching && id !== context.pinnedId && id !== context.boundId)
+    return undefined;
+  if (context.spends && (state === "limited" || context.readers?.has(id) === false)) return undefined;
+  if (state === "resting") return "resting";
+  if (!context.spends) return "ready";
+  if (candidate.exhausted) return "exhausted";
+  return candidate.full ? "probing" : "ready";
 }
 
 /**
- * The score of an account, 0..1: the weighted mean of what is left of its two windows (unknown counts 0.30),
- * and never more than what is left of any additional limit.
+ * How much an account's allowance calls for being spent: what is left of each window, over the share of the window's
+ * time that is left, weighted. 1: just right; above: some of it would expire unused; below: it is being spent early.
+ * Unknown windows count as 0.30 left, and a window without a known reset as one that has just begun.
  */
-export function score(quota: Quota, weights: PolicySettings["weights"], view: QuotaView): number {
-  const daily = Math.max(0, weights.daily);
-  const weekly = Math.max(0, weights.weekly);
-  const sum = daily + weekly;
-  const share = (window: QuotaWindow | undefined) => remaining(window, view) ?? UNKNOWN_SHARE;
-  const base =
-    sum === 0 ? 0 : (daily * share(quota.main.primary) + weekly * share(quota.main.secondary)) / sum;
-  return Math.min(base, ...quota.additional.map((limit) => remainingOfLimit(limit, view)));
+export function urgency({ primary, secondary }: Candidate, weights: ScoreWeights, nowMs: number): number {
+  const sum = weights.daily + weights.weekly;
+  return sum <= 0
+    ? 0
+    : (weights.daily * pace(primary, nowMs) + weights.weekly * pace(secondary, nowMs)) / sum;
 }
 
 // --- internal ---
 
-/** Those that may take work: with known room if there are any, else the exhausted ones. */
-function eligibleOf(candidates: readonly Candidate[]): Candidate[] {
-  const available = candidates.filter((candidate) => candidate.state === "available");
-  const withRoom = available.filter((candidate) => !candidate.exhausted);
-  return withRoom.length > 0 ? withRoom : available;
+function bestTier(candidates: readonly Candidate[], context: ChoiceContext): Tier | undefined {
+  let best: Tier | undefined;
+  for (const candidate of candidates) {
+    const tier = tierOf(candidate, context);
+    if (tier === "ready") return tier;
+    if (tier !== undefined && (best === undefined || TIERS.indexOf(tier) < TIERS.indexOf(best))) best = tier;
+  }
+  return best;
 }
 
-function byPolicy(
-  all: readonly Candidate[],
-  eligible: readonly Candidate[],
-  { settings, activeId }: ChoiceContext,
-): Choice | undefined {
-  const first = eligible[0];
-  if (first === undefined) return undefined;
-  const active = eligible.find((candidate) => candidate.id === activeId);
+function mayServe(id: string, candidates: readonly Candidate[], best: Tier, context: ChoiceContext): boolean {
+  const candidate = candidates.find((one) => one.id === id);
+  const tier = candidate === undefined ? undefined : tierOf(candidate, context);
+  return tier === best || (tier === "probing" && id === context.pinnedId);
+}
+
+type Test = (candidate: Candidate) => boolean;
+
+function byPolicy(all: readonly Candidate[], open: Test, context: ChoiceContext): Choice | undefined {
+  const { settings, activeId, nowMs } = context;
+  const active = all.find((candidate) => candidate.id === activeId && open(candidate));
   switch (settings.mode) {
-    case "sticky":
-      return active === undefined
-        ? { id: first.id, reason: "sticky-fallback", switched: true }
-        : { id: active.id, reason: "sticky", switched: false };
+    case "sticky": {
+      if (active !== undefined) return { id: active.id, reason: "sticky", switched: false };
+      const first = all.find(open);
+      return first && { id: first.id, reason: "sticky-fallback", switched: true };
+    }
     case "round_robin":
-      return roundRobin(all, eligible, activeId);
+      return roundRobin(all, open, active, activeId);
     case "usage_balanced":
-      return balanced(eligible, active, settings.deltaPercent);
+      return balanced(all, open, active, settings.deltaPercent);
+    case "least_in_flight": {
+      const idle = best(all, open, (a, b) => b.inFlight - a.inFlight || a.score - b.score);
+      return idle && { id: idle.id, reason: "least-in-flight", switched: idle.id !== activeId };
+    }
+    case "reset_aware":
+      return resetAware(all, open, active, settings, nowMs);
     default:
       return settings.mode satisfies never;
   }
@@ -128,43 +185,73 @@ function byPolicy(
 
 function roundRobin(
   all: readonly Candidate[],
-  eligible: readonly Candidate[],
+  open: Test,
+  active: Candidate | undefined,
   activeId: string | undefined,
 ): Choice | undefined {
-  const allowed = new Set(eligible.map((candidate) => candidate.id));
-  if (eligible.length === 1 && activeId !== undefined && allowed.has(activeId))
-    return { id: activeId, reason: "rr-stay", switched: false };
   // An active account that cannot serve now still marks the place in the round; -1 starts at the top.
   const start = all.findIndex((candidate) => candidate.id === activeId);
-  const reason = activeId !== undefined && allowed.has(activeId) ? "rr" : "rr-fallback";
   for (let step = 1; step <= all.length; step++) {
     const next = all[(start + step) % all.length];
-    if (next !== undefined && allowed.has(next.id)) return { id: next.id, reason, switched: true };
+    if (next === undefined || !open(next)) continue;
+    if (next === active) return { id: next.id, reason: "rr-stay", switched: false };
+    return { id: next.id, reason: active === undefined ? "rr-fallback" : "rr", switched: true };
   }
   return undefined;
 }
 
 function balanced(
-  eligible: readonly Candidate[],
+  all: readonly Candidate[],
+  open: Test,
   active: Candidate | undefined,
   deltaPercent: number,
 ): Choice | undefined {
-  const best = eligible.reduce<Candidate | undefined>(
-    (top, candidate) => (top === undefined || candidate.score > top.score ? candidate : top),
-    undefined,
-  );
-  if (best === undefined) return undefined;
-  if (active === undefined) return { id: best.id, reason: "usage-fallback", switched: true };
-  if (active.score < best.score - Math.max(0, deltaPercent) / 100)
-    return { id: best.id, reason: "usage-hysteresis", switched: true };
+  const top = best(all, open, (a, b) => a.score - b.score || b.inFlight - a.inFlight);
+  if (top === undefined) return undefined;
+  if (active === undefined) return { id: top.id, reason: "usage-fallback", switched: true };
+  if (active.score < top.score - Math.max(0, deltaPercent) / 100)
+    return { id: top.id, reason: "usage-hysteresis", switched: true };
+  if (top.score === active.score && top.inFlight < active.inFlight)
+    return { id: top.id, reason: "usage-idle", switched: true };
   return { id: active.id, reason: "usage-stay", switched: false };
 }
 
-function leastBad(untried: readonly Candidate[]): Choice | undefined {
-  const resting = untried.filter((candidate) => candidate.state === "resting");
-  const soonest = resting.reduce<Candidate | undefined>(
-    (best, candidate) => (best === undefined || candidate.untilMs < best.untilMs ? candidate : best),
-    undefined,
-  );
-  return soonest === undefined ? undefined : { id: soonest.id, reason: "least-bad", switched: true };
+function resetAware(
+  all: readonly Candidate[],
+  open: Test,
+  active: Candidate | undefined,
+  { weights, deltaPercent }: PolicySettings,
+  nowMs: number,
+): Choice | undefined {
+  const of = (candidate: Candidate) => urgency(candidate, weights, nowMs);
+  const top = best(all, open, (a, b) => of(a) - of(b) || b.inFlight - a.inFlight);
+  if (top === undefined) return undefined;
+  if (active !== undefined && of(active) >= of(top) * (1 - Math.max(0, deltaPercent) / 100))
+    return { id: active.id, reason: "reset-stay", switched: false };
+  return { id: top.id, reason: "reset-aware", switched: true };
+}
+
+/** The greatest by `compare` among the open ones; the first among equals. */
+function best(
+  all: readonly Candidate[],
+  open: Test,
+  compare: (a: Candidate, b: Candidate) => number,
+): Candidate | undefined {
+  let top: Candidate | undefined;
+  for (const candidate of all)
+    if (open(candidate) && (top === undefined || compare(candidate, top) > 0)) top = candidate;
+  return top;
+}
+
+function leastBad(all: readonly Candidate[], open: Test): Choice | undefined {
+  const soonest = best(all, open, (a, b) => b.untilMs - a.untilMs);
+  return soonest && { id: soonest.id, reason: "least-bad", switched: true };
+}
+
+/** The last minutes of a window would make any rest of it look infinitely urgent. */
+const LEAST_TIME_SHARE = 0.01;
+
+function pace({ left, resetAtMs, lengthMs }: WindowStanding, nowMs: number): number {
+  const time = resetAtMs === undefined ? 1 : (resetAtMs - nowMs) / lengthMs;
+  return (left ?? UNKNOWN_SHARE) / Math.min(1, Math.max(LEAST_TIME_SHARE, time));
 }

@@ -28,7 +28,7 @@ export function quotaFromUsage(body: unknown, nowMs: number): QuotaEvidence | un
     additional: usage.additional_rate_limits
       .map((extra) =>
         limit(
-          extra.metered_feature ?? extra.limit_name ?? "",
+          limitId(extra.metered_feature ?? extra.limit_name ?? ""),
           extra.limit_name,
           extra.rate_limit,
           "usage_api",
@@ -48,7 +48,7 @@ export function quotaFromHeaders(headers: HeaderReader, nowMs: number): QuotaEvi
   });
   if (ids.size === 0) return undefined;
   const limits = [...ids].map((id) => ({
-    id: id.replaceAll("-", "_"),
+    id: limitId(id),
     name: headers.get(`x-${id}-limit-name`) ?? undefined,
     primary: windowFromHeaders(headers, `x-${id}-primary`, nowMs),
     secondary: windowFromHeaders(headers, `x-${id}-secondary`, nowMs),
@@ -60,24 +60,41 @@ export function quotaFromHeaders(headers: HeaderReader, nowMs: number): QuotaEvi
   };
 }
 
-/** A `codex.rate_limits` event. Undefined when the event has no windows. */
+/**
+ * An event that tells limits: `codex.rate_limits`, or Codex's own `token_count` (bare, or as an `event_msg`). Undefined
+ * when it tells none.
+ */
 export function quotaFromEvent(event: unknown, nowMs: number): QuotaEvidence | undefined {
-  const parsed = RateLimitsEvent.safeParse(event);
-  if (!parsed.success) return undefined;
-  const { rate_limits: limits, plan_type: planType } = parsed.data;
-  const name = parsed.data.metered_limit_name ?? parsed.data.limit_name ?? MAIN_LIMIT_ID;
-  const told: LimitQuota = {
-    id: name,
-    name: parsed.data.limit_name ?? undefined,
+  const told = limitsOfEvent(event);
+  if (told === undefined) return undefined;
+  const { limits, planType, name } = told;
+  const limit: LimitQuota = {
+    id: told.id,
+    name,
     primary: windowOf(limits.primary, "event", nowMs),
     secondary: windowOf(limits.secondary, "event", nowMs),
   };
-  return name === MAIN_LIMIT_ID
-    ? { planType, main: told, additional: [] }
-    : { planType, main: UNKNOWN_QUOTA.main, additional: [told] };
+  return told.id === MAIN_LIMIT_ID
+    ? { planType, main: { ...limit, name: undefined }, additional: [] }
+    : { planType, main: UNKNOWN_QUOTA.main, additional: [limit] };
+}
+
+/** A time as the backend tells it, Unix seconds, as Unix ms; one that can only be milliseconds is taken as such. */
+export function epochMs(told: number): number {
+  return told > 100_000_000_000 ? told : told * 1000;
+}
+
+/** One limit has one id, however a source spells it (`codex-bengalfox` in headers, `codex_bengalfox` elsewhere). */
+export function limitId(name: string): string {
+  return name.trim().toLowerCase().replaceAll("-", "_");
 }
 
 // --- internal ---
+
+const maybeName = z
+  .string()
+  .nullish()
+  .transform((name) => name ?? undefined);
 
 const finite = z.number().refine(Number.isFinite);
 
@@ -105,14 +122,8 @@ const UsageBody = z.looseObject({
   additional_rate_limits: z
     .array(
       z.looseObject({
-        limit_name: z
-          .string()
-          .nullish()
-          .transform((name) => name ?? undefined),
-        metered_feature: z
-          .string()
-          .nullish()
-          .transform((name) => name ?? undefined),
+        limit_name: maybeName,
+        metered_feature: maybeName,
         rate_limit: RateLimit.nullish(),
       }),
     )
@@ -122,14 +133,44 @@ const UsageBody = z.looseObject({
 
 const RateLimitsEvent = z.looseObject({
   type: z.literal("codex.rate_limits"),
-  plan_type: z
-    .string()
-    .nullish()
-    .transform((plan) => plan ?? undefined),
-  metered_limit_name: z.string().nullish(),
-  limit_name: z.string().nullish(),
+  plan_type: maybeName,
+  metered_limit_name: maybeName,
+  limit_name: maybeName,
   rate_limits: z.looseObject({ primary: Window.nullish(), secondary: Window.nullish() }),
 });
+
+const Limits = z.looseObject({
+  limit_id: maybeName,
+  limit_name: maybeName,
+  plan_type: maybeName,
+  primary: Window.nullish(),
+  secondary: Window.nullish(),
+});
+type Limits = z.output<typeof Limits>;
+
+const TokenCount = z.looseObject({ type: z.literal("token_count"), rate_limits: Limits });
+const EventMessage = z.looseObject({ type: z.literal("event_msg"), payload: TokenCount });
+
+interface ToldLimits {
+  readonly id: string;
+  readonly name: string | undefined;
+  readonly planType: string | undefined;
+  readonly limits: Pick<Limits, "primary" | "secondary">;
+}
+
+function limitsOfEvent(event: unknown): ToldLimits | undefined {
+  const own = RateLimitsEvent.safeParse(event);
+  if (own.success) {
+    const { rate_limits: limits, plan_type: planType, limit_name: name, metered_limit_name } = own.data;
+    return { id: limitId(metered_limit_name ?? name ?? MAIN_LIMIT_ID), name, planType, limits };
+  }
+  const wrapped = EventMessage.safeParse(event);
+  const counted = TokenCount.safeParse(wrapped.success ? wrapped.data.payload : event);
+  if (!counted.success) return undefined;
+  const limits = counted.data.rate_limits;
+  const { limit_id: id, limit_name: name, plan_type: planType } = limits;
+  return { id: limitId(id ?? MAIN_LIMIT_ID), name, planType, limits };
+}
 
 const LIMIT_HEADER = /^x-(.+)-(?:primary|secondary)-used-percent$/;
 
@@ -173,7 +214,7 @@ function usedPercentOf(told: Window): number | undefined {
 
 function resetOf(told: Window, nowMs: number): number | undefined {
   const seconds = told.reset_at ?? told.resets_at;
-  if (seconds !== undefined && seconds > 0) return seconds * 1000;
+  if (seconds !== undefined && seconds > 0) return epochMs(seconds);
   const after = told.reset_after_seconds;
   return after !== undefined && after > 0 ? nowMs + after * 1000 : undefined;
 }
@@ -185,7 +226,7 @@ function windowFromHeaders(headers: HeaderReader, prefix: string, nowMs: number)
   const resetAt = numberOf(headers.get(`${prefix}-reset-at`));
   return {
     usedPercent: clampPercent(used),
-    resetAtMs: resetAt === undefined || resetAt <= 0 ? undefined : resetAt * 1000,
+    resetAtMs: resetAt === undefined || resetAt <= 0 ? undefined : epochMs(resetAt),
     windowSeconds: minutes === undefined ? undefined : minutes * 60,
     asOfMs: nowMs,
     source: "headers",

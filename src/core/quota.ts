@@ -90,14 +90,21 @@ export function newestFigureMs(quota: Quota): number {
   return Math.max(0, ...windowsOf(quota.main).map((window) => window.asOfMs));
 }
 
-/** True when both main windows are known and the evidence says that none of its windows is used up. */
+/** True when figures of the main limit are known and no window of any limit is used up. */
 export function hasRoom(quota: Quota, view: QuotaView): boolean {
   return newestFigureMs(quota) > 0 && !exhausted(quota, view);
 }
 
-/** What is left of an additional limit: the least of its known windows, 1 when nothing is known of it. */
-export function remainingOfLimit(limit: LimitQuota, view: QuotaView): number {
-  return Math.min(1, ...windowsOf(limit).map((window) => remaining(window, view) ?? 1));
+/** `quota` without the windows that are used up: nothing is known of them. */
+export function withoutUsedUp({ planType, main, additional }: Quota): Quota {
+  const left = (window: QuotaWindow | undefined) =>
+    (window?.usedPercent ?? 100) >= 100 ? undefined : window;
+  const limit = (one: LimitQuota): LimitQuota => ({
+    ...one,
+    primary: left(one.primary),
+    secondary: left(one.secondary),
+  });
+  return { planType, main: limit(main), additional: additional.map(limit) };
 }
 
 // --- internal ---

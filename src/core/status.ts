@@ -1,9 +1,17 @@
 // The status document, as the Go program's clients know it.
 
 import { coolingLeftMs, healthAt } from "./health.ts";
-import { type PolicySettings, score } from "./policy.ts";
+import type { PolicySettings } from "./policy.ts";
 import { type AccountFacts, type PooledLimit, pooledLimit, pooledLimits, unixSeconds } from "./pooled.ts";
-import { type LimitQuota, newestFigureMs, type QuotaView, remaining } from "./quota.ts";
+import {
+  type LimitQuota,
+  newestFigureMs,
+  type Quota,
+  type QuotaView,
+  type QuotaWindow,
+  remaining,
+} from "./quota.ts";
+import { scoreOf } from "./standing.ts";
 
 export interface PoolFacts {
   readonly proxyName: string;
@@ -30,6 +38,18 @@ export interface LimitStatus {
   readonly secondary_window_seconds: number;
 }
 
+/** Where one figure comes from, and how old it is. */
+export interface FigureStatus {
+  /** `daily`, `weekly`, `<limit id> primary`, `<limit id> secondary`. */
+  readonly window: string;
+  readonly used_percent: number;
+  /** `headers`, `event`, `limit_error`, `usage_api`, or `stored` when it is the Go program's. */
+  readonly source: string;
+  readonly age_seconds: number;
+  /** Older than quota.cache_ttl_minutes: it counts as unknown. */
+  readonly outdated: boolean;
+}
+
 export interface AccountStatus {
   readonly proxy_name: string;
   readonly alias: string;
@@ -52,8 +72,10 @@ export interface AccountStatus {
   readonly in_flight: number;
   readonly last_used_at_ms: number;
   readonly last_switch_reason?: string;
+  /** Of the newest figure of the main limit; each figure's own is in `figures`. */
   readonly quota_source?: string;
   readonly quota_as_of_ms?: number;
+  readonly figures: readonly FigureStatus[];
   readonly plan_type?: string;
 }
 
@@ -112,8 +134,9 @@ export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocumen
 
 function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView): AccountStatus {
   const health = healthAt(account.health, view.nowMs);
-  const { main, additional } = account.quota;
-  const figuresMs = newestFigureMs(account.quota);
+  const { quota, standing } = account;
+  const { main, additional } = quota;
+  const figuresMs = newestFigureMs(quota);
   return {
     proxy_name: facts.proxyName,
     alias: account.alias,
@@ -127,8 +150,8 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
     ...(account.draining ? { draining: true } : {}),
     cooldown_seconds: Math.ceil(coolingLeftMs(health, view.nowMs) / 1000),
     ...(health.kind === "cooling" ? { cooldown_reason: health.reason } : {}),
-    daily_left_pct: leftPercent(remaining(main.primary, view)),
-    weekly_left_pct: leftPercent(remaining(main.secondary, view)),
+    daily_left_pct: leftPercent(standing.primary.left),
+    weekly_left_pct: leftPercent(standing.secondary.left),
     daily_reset_at: unixSeconds(main.primary?.resetAtMs),
     weekly_reset_at: unixSeconds(main.secondary?.resetAtMs),
     ...(additional.length === 0
@@ -138,13 +161,37 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
             limitStatus(pooledLimit(limit.id, limit.name, [limit], view)),
           ),
         }),
-    score: score(account.quota, facts.policy.weights, view),
+    score: scoreOf(standing, facts.policy.weights),
     in_flight: account.inFlight,
     last_used_at_ms: account.lastUsedMs,
     ...(account.lastSwitchReason === undefined ? {} : { last_switch_reason: account.lastSwitchReason }),
     ...(figuresMs === 0 ? {} : { quota_source: newestSource(main), quota_as_of_ms: figuresMs }),
+    figures: figuresOf(quota, view),
     ...(account.quota.planType === undefined ? {} : { plan_type: account.quota.planType }),
   };
+}
+
+function figuresOf({ main, additional }: Quota, view: QuotaView): FigureStatus[] {
+  const figure = (window: string, told: QuotaWindow | undefined): FigureStatus[] =>
+    told === undefined
+      ? []
+      : [
+          {
+            window,
+            used_percent: told.usedPercent,
+            source: told.source,
+            age_seconds: Math.max(0, Math.round((view.nowMs - told.asOfMs) / 1000)),
+            outdated: remaining(told, view) === undefined,
+          },
+        ];
+  return [
+    ...figure("daily", main.primary),
+    ...figure("weekly", main.secondary),
+    ...additional.flatMap(({ id, primary, secondary }) => [
+      ...figure(`${id} primary`, primary),
+      ...figure(`${id} secondary`, secondary),
+    ]),
+  ];
 }
 
 function newestSource(main: LimitQuota): string {

@@ -23,15 +23,23 @@ const PREAMBLE: ReadonlySet<string> = new Set([
   "keepalive",
 ]);
 
+/** As the backend writes it, and as others might. */
+const COMPACTION = /"item"\s*:\s*\{[^{}]*"type"\s*:\s*"compaction"/;
+
 /** Reads one event given as JSON text. An event nobody knows counts as output, so that it is never lost. */
 export function readTurnSignal(json: string, nowMs: number): TurnSignal {
   const type = eventType(json);
   if (type === undefined) return { kind: "output" };
   if (PREAMBLE.has(type)) return { kind: "preamble" };
   switch (type) {
-    case "codex.rate_limits": {
+    case "codex.rate_limits":
+    case "token_count":
+    case "event_msg": {
       const event = parseJson(json);
-      return { kind: "quota", evidence: quotaFromEvent(event, nowMs), event };
+      const evidence = quotaFromEvent(event, nowMs);
+      return evidence === undefined && type !== "codex.rate_limits"
+        ? { kind: "output" }
+        : { kind: "quota", evidence, event };
     }
     case "error":
     case "response.failed":
@@ -42,6 +50,11 @@ export function readTurnSignal(json: string, nowMs: number): TurnSignal {
     default:
       return { kind: "output" };
   }
+}
+
+/** True for an `output_item.done` event of a compaction: the whole history in one ciphertext, which cannot be dropped. */
+export function isCompaction(json: string): boolean {
+  return json.includes('"compaction"') && COMPACTION.test(json);
 }
 
 /** The `type` of a JSON event; read from its head when it stands first (it always does so far), else by parsing. */

@@ -9,22 +9,29 @@
 //   400 invalid_encrypted_content                         foreign_ciphertext   nobody: made by another account
 //   402                                                   limit                the account's plan
 //   408, 429, 5xx                                         cool                 the account, for a moment
+//   404, 400 of a model that the account may not use      elsewhere            nobody: another account may have it
+//   an error event without status and with unknown code   elsewhere            nobody knows
 //   no connection, broken connection                      cool, by attempts.ts nobody, when every account fails so
 //   any other 4xx                                         client               the request
 //
-// Off the turn paths (catalogues, plug-ins, settings …) a 403, 429 or 5xx says nothing about an account's turns:
-// `elsewhere` lets another account try and blames nobody.
+// A handshake holds nothing of the request yet, so what else is said to it (`handshake`) is never the request's fault:
+// `elsewhere`, except for 426, which is an answer. Off the turn paths (catalogues, plug-ins, settings …) a 403, 429 or
+// 5xx says nothing about an account's turns: `elsewhere` lets another account try and blames nobody.
 
 import { z } from "zod";
-import type { HeaderReader } from "./quota-wire.ts";
+import { MAIN_LIMIT_ID } from "./quota.ts";
+import { epochMs, type HeaderReader, limitId } from "./quota-wire.ts";
 
 export type Verdict =
   | { readonly kind: "ok" }
+  /** Nothing to judge yet: deliver what there is. */
+  | { readonly kind: "open" }
   /** The request's own fault: deliver as it is. */
   | { readonly kind: "client" }
-  /** The allowance is used up; `untilMs` is its reset when it was told. */
-  | { readonly kind: "limit"; readonly untilMs: number | undefined }
-  | { readonly kind: "cool"; readonly reason: string; readonly forMs: number }
+  /** The allowance is used up; `untilMs` is its reset when it was told, `limitId` the limit when it is not the main one. */
+  | { readonly kind: "limit"; readonly untilMs: number | undefined; readonly limitId?: string }
+  /** `told`: the backend named the time; else it grows with each fault in a row. */
+  | { readonly kind: "cool"; readonly reason: string; readonly forMs: number; readonly told: boolean }
   | { readonly kind: "elsewhere"; readonly reason: string }
   | { readonly kind: "renew"; readonly status: number }
   | { readonly kind: "disable"; readonly reason: string }
@@ -36,14 +43,17 @@ export interface Failure {
   /** `error.code`, else `error.type`. */
   readonly code: string | undefined;
   readonly message: string;
+  /** When it is over, as a limit: the reset that the error names, else its Retry-After. Unix ms. */
   readonly resetsAtMs: number | undefined;
   readonly retryAfterMs: number | undefined;
+  /** The limit that the failure is about, when it is named. */
+  readonly limitId: string | undefined;
   /** The reply is a challenge page of something in front of the backend. */
   readonly challenge: boolean;
 }
 
-/** `turn`: a failure speaks about the account. `other`: it does not. */
-export type Scope = "turn" | "other";
+/** `turn`, `handshake`: a failure speaks about the account. `other`: it does not. */
+export type Scope = "turn" | "handshake" | "other";
 
 /** Rest after a 429 that names no time: the Go program's value. */
 const RATE_LIMIT_MS = 5_000;
@@ -51,6 +61,9 @@ const RATE_LIMIT_MS = 5_000;
 const SERVER_ERROR_MS = 2_000;
 /** No Retry-After of a mere fault is believed beyond this; a limit has its reset time instead. */
 const LONGEST_FAULT_MS = 3_600_000;
+
+/** Names the limit that a refusal is about. */
+const ACTIVE_LIMIT = "x-codex-active-limit";
 
 const LIMIT_CODES: ReadonlySet<string> = new Set([
   "usage_limit_reached",
@@ -62,26 +75,29 @@ const LIMIT_CODES: ReadonlySet<string> = new Set([
 /** Applies the table above. `status` must be an error status or undefined (an event without one). */
 export function judge(failure: Failure, scope: Scope): Verdict {
   const { status, code } = failure;
-  if (isLimit(failure)) return { kind: "limit", untilMs: failure.resetsAtMs };
+  if (isLimit(failure)) return limitOf(failure);
   if (code === "invalid_encrypted_content") return { kind: "foreign_ciphertext" };
   if (status === 401 || code === "token_expired") return { kind: "renew", status: 401 };
   if (status === 403) return forbidden(failure, scope);
-  if (status === 402) return scope === "turn" ? { kind: "limit", untilMs: undefined } : { kind: "client" };
-  const resting = restOf(failure);
-  if (resting === undefined) return { kind: "client" };
+  if (status === 402) return scope === "other" ? { kind: "client" } : limitOf(failure);
+  const rest = restOf(failure);
   const reason = status === undefined ? (code ?? "stream-failed") : `http-${status}`;
-  return scope === "turn" ? { kind: "cool", reason, forMs: resting } : { kind: "elsewhere", reason };
+  if (rest !== undefined)
+    return scope === "other" ? { kind: "elsewhere", reason } : { kind: "cool", reason, ...rest };
+  return isRequestsOwn(failure, scope) ? { kind: "client" } : { kind: "elsewhere", reason };
 }
 
 /** Reads a failed HTTP reply. `body` is its text, "" when it has none or it could not be read. */
 export function failureOfReply(status: number, headers: HeaderReader, body: string, nowMs: number): Failure {
   const error = errorOf(body);
+  const retryAfter = retryAfterMs(headers.get("retry-after"), nowMs);
   return {
     status,
     code: error?.code ?? error?.type ?? undefined,
     message: error?.message ?? body,
-    resetsAtMs: resetOf(error, nowMs),
-    retryAfterMs: retryAfterMs(headers.get("retry-after"), nowMs),
+    resetsAtMs: resetOf(error, nowMs) ?? later(retryAfter, nowMs),
+    retryAfterMs: retryAfter,
+    limitId: limitIdOf(headers.get(ACTIVE_LIMIT)),
     challenge: headers.get("cf-mitigated") !== null || looksLikeHtml(headers.get("content-type"), body),
   };
 }
@@ -92,12 +108,14 @@ export function failureOfEvent(event: unknown, nowMs: number): Failure {
   const told = parsed.success ? parsed.data : undefined;
   const error = told?.error ?? told?.response?.error ?? undefined;
   const message = error?.message ?? "";
+  const retryAfter = retryAfterMs(told?.headers?.["retry-after"] ?? null, nowMs) ?? tryAgainMs(message);
   return {
     status: told?.status ?? told?.status_code ?? undefined,
     code: error?.code ?? error?.type ?? undefined,
     message,
-    resetsAtMs: resetOf(error, nowMs),
-    retryAfterMs: retryAfterMs(told?.headers?.["retry-after"] ?? null, nowMs) ?? tryAgainMs(message),
+    resetsAtMs: resetOf(error, nowMs) ?? later(retryAfter, nowMs),
+    retryAfterMs: retryAfter,
+    limitId: limitIdOf(told?.headers?.[ACTIVE_LIMIT] ?? null),
     challenge: false,
   };
 }
@@ -117,15 +135,16 @@ const ErrorBody = z.looseObject({
   code: z.string().nullish(),
   type: z.string().nullish(),
   message: z.string().nullish(),
-  resets_at: z.number().nullish(),
-  resets_in_seconds: z.number().nullish(),
+  resets_at: z.number().nullish().catch(undefined),
+  resets_in_seconds: z.number().nullish().catch(undefined),
 });
 type ErrorBody = z.infer<typeof ErrorBody>;
 
-/** `{"error": {…}}`, and `{"detail": {…}}` as some of the backend's gateways write it. */
+/** `{"error": {…}}`, and `{"detail": …}` as some of the backend's gateways write it. */
 const ReplyBody = z.union([
   z.looseObject({ error: ErrorBody }).transform((body) => body.error),
   z.looseObject({ detail: ErrorBody }).transform((body) => body.detail),
+  z.looseObject({ detail: z.string() }).transform((body): ErrorBody => ({ message: body.detail })),
 ]);
 
 const FailureEvent = z.looseObject({
@@ -156,19 +175,51 @@ function isLimit(failure: Failure): boolean {
   );
 }
 
+function limitOf({ resetsAtMs, limitId }: Failure): Verdict {
+  return { kind: "limit", untilMs: resetsAtMs, ...(limitId === undefined ? {} : { limitId }) };
+}
+
 function forbidden(failure: Failure, scope: Scope): Verdict {
   if (scope === "other") return { kind: "client" };
-  if (failure.challenge) return { kind: "cool", reason: "http-403-challenge", forMs: RATE_LIMIT_MS };
+  if (failure.challenge)
+    return { kind: "cool", reason: "http-403-challenge", forMs: RATE_LIMIT_MS, told: false };
   return { kind: "renew", status: 403 };
 }
 
-/** How long an upstream rests after a passing failure; undefined when the failure is the request's own. */
-function restOf({ status, code, retryAfterMs: told }: Failure): number | undefined {
+/** How long an upstream rests after a passing failure; undefined when the failure is no passing one. */
+function restOf({ status, code, retryAfterMs: told }: Failure): { forMs: number; told: boolean } | undefined {
   const passing = code !== undefined && PASSING_CODES.has(code);
   const byStatus = status === 429 || status === 408 || (status !== undefined && status >= 500);
   if (!passing && !byStatus) return undefined;
   const fallback = status === 429 || code === "rate_limit_exceeded" ? RATE_LIMIT_MS : SERVER_ERROR_MS;
-  return Math.min(LONGEST_FAULT_MS, told ?? fallback);
+  return { forMs: Math.min(LONGEST_FAULT_MS, told ?? fallback), told: told !== undefined };
+}
+
+/** Codes that say that the request itself cannot be served, by whomever. */
+const REQUEST_CODES: ReadonlySet<string> = new Set([
+  "context_length_exceeded",
+  "invalid_prompt",
+  "cyber_policy",
+  "previous_response_not_found",
+  "websocket_connection_limit_reached",
+]);
+
+/** "The 'x' model is not supported when using Codex with a ChatGPT account", and relatives. */
+const MODEL_NOT_OFFERED =
+  /model.{1,80}(?:is not supported when using|does not exist or you do not have access)/i;
+
+/** True when another account would say the same. */
+function isRequestsOwn({ status, code, message }: Failure, scope: Scope): boolean {
+  if (code !== undefined && REQUEST_CODES.has(code)) return true;
+  if (scope === "handshake") return status === 426;
+  if (scope === "other") return true;
+  if (status === undefined || status === 404) return false;
+  return code !== "model_not_found" && !MODEL_NOT_OFFERED.test(message);
+}
+
+function limitIdOf(name: string | null): string | undefined {
+  const id = limitId(name ?? "");
+  return id === "" || id === MAIN_LIMIT_ID ? undefined : id;
 }
 
 function errorOf(body: string): ErrorBody | undefined {
@@ -182,10 +233,13 @@ function errorOf(body: string): ErrorBody | undefined {
 }
 
 function resetOf(error: ErrorBody | undefined, nowMs: number): number | undefined {
-  if (error === undefined) return undefined;
-  if (typeof error.resets_at === "number" && error.resets_at > 0) return error.resets_at * 1000;
-  const inSeconds = error.resets_in_seconds;
+  const { resets_at: at, resets_in_seconds: inSeconds } = error ?? {};
+  if (typeof at === "number" && at > 0) return epochMs(at);
   return typeof inSeconds === "number" && inSeconds > 0 ? nowMs + inSeconds * 1000 : undefined;
+}
+
+function later(afterMs: number | undefined, nowMs: number): number | undefined {
+  return afterMs === undefined ? undefined : nowMs + afterMs;
 }
 
 /** "Please try again in 1.5s" / "in 20ms", as `rate_limit_exceeded` says it. */
