@@ -35,11 +35,14 @@ export function systemDeps(): Deps {
   };
 }
 
+/** The longest that a timer can be set to; beyond it the runtime would take 1 ms. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 function systemClock(): Clock {
   return {
     now: () => Date.now(),
     after: (ms, run) => {
-      const timer = setTimeout(run, ms);
+      const timer = setTimeout(run, Math.min(ms, LONGEST_TIMER_MS));
       timer.unref();
       return () => clearTimeout(timer);
     },

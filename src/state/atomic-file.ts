@@ -9,7 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
@@ -24,7 +24,8 @@ export function writeFileAtomic(path: string, content: string): void {
   try {
     const file = openSync(temporary, "wx", FILE_MODE);
     try {
-      writeSync(file, content);
+      // A single write may stop half-way through a large text.
+      writeFileSync(file, content);
       fsyncSync(file);
     } finally {
       closeSync(file);

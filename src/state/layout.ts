@@ -7,6 +7,8 @@ export interface Layout {
   readonly root: string;
   readonly store: string;
   readonly config: string;
+  /** Which account each session is with. */
+  readonly sessions: string;
   readonly accounts: string;
   /** The default CODEX_HOME of `codexlb run`. */
   readonly runtime: string;
@@ -50,6 +52,7 @@ export function layoutOf(root: string): Layout {
     root,
     store: join(root, "store.json"),
     config: join(root, "config.toml"),
+    sessions: join(root, "sessions.jsonl"),
     accounts: join(root, "accounts"),
     runtime: join(root, "runtime"),
     logins: join(root, "logins"),

@@ -74,6 +74,19 @@ const positive = (fallback: number) =>
     .int({ error: "must be a whole number" })
     .transform((value) => (value > 0 ? value : fallback))
     .default(fallback);
+/** A million seconds are eleven days; timers end at twice that. */
+const wait = (fallback: number, most: number) =>
+  number()
+    .int({ error: "must be a whole number" })
+    .max(most, { error: `must be ${most} at most` })
+    .transform((value) => (value > 0 ? value : fallback))
+    .default(fallback);
+const seconds = (fallback: number) => wait(fallback, 1_000_000);
+const milliseconds = (fallback: number) => wait(fallback, 1_000_000_000);
+const share = (fallback: number) =>
+  number()
+    .refine((value) => value >= 0 && value <= 100, { error: "must be from 0 to 100" })
+    .default(fallback);
 const weight = (fallback: number) =>
   number()
     .transform((value) => Math.max(0, value))
@@ -118,13 +131,31 @@ const PROXY = {
     .meta({
       description: "Where commands (run, status, account) find the proxy; empty means http://<listen>.",
     }),
-  max_attempts: positive(3).meta({ description: "How many accounts one request may try." }),
-  usage_timeout_ms: positive(30_000).meta({
+  max_attempts: positive(3).meta({
+    description:
+      "How many accounts one request may try. Those that refuse it for their limit or login do not count.",
+  }),
+  usage_timeout_ms: milliseconds(30_000).meta({
     description: "Longest wait for the usage and token endpoints, in milliseconds.",
   }),
-  cooldown_default_seconds: positive(5).meta({
+  cooldown_default_seconds: seconds(5).meta({
     description: "How long an account rests after a connection to the backend failed.",
   }),
+  connect_timeout_seconds: seconds(10).meta({
+    description:
+      "Longest wait for a connection to the backend (over WebSocket: for the handshake). Codex itself gives up after 15.",
+  }),
+  head_timeout_seconds: seconds(120).meta({
+    description: "Longest wait until the backend begins to answer a turn; then another account is asked.",
+  }),
+  idle_timeout_seconds: seconds(900).meta({
+    description:
+      "Longest silence within an answer. Reasoning may be silent for minutes; Codex itself gives up after 300 seconds.",
+  }),
+  retry_budget_percent: share(25).meta({
+    description: "How many of the requests under way may be second and further attempts, in percent ...",
+  }),
+  retry_budget_floor: positive(10).meta({ description: "... and how many always may." }),
   client_auth: flag(false).meta({
     description:
       "Clients must show a key (codexlb key add NAME) or the credentials that codexlb run gives to Codex.",
@@ -154,13 +185,14 @@ const POLICY = {
     .default("usage_balanced")
     .meta({
       description:
-        "usage_balanced: the account with the most left. sticky: stay until it cannot serve. round_robin: take turns.",
+        "usage_balanced: the account with the most left. sticky: stay until it cannot serve. round_robin: take turns. least_in_flight: the fewest requests under way. reset_aware: spend first what would expire unused.",
     }),
   delta_percent: number()
     .transform((value) => (value < 0 ? 10 : value))
     .default(10)
     .meta({
-      description: "usage_balanced moves only to an account that is better by this many percent points.",
+      description:
+        "usage_balanced moves only to an account that is better by this many percent points (reset_aware: percent).",
     }),
   affinity: flag(true).meta({
     description:
@@ -175,9 +207,9 @@ const WEIGHTS = {
 };
 const QUOTA = {
   refresh_interval_minutes: positive(10).meta({
-    description: "An account's figures are asked for again after this many minutes ...",
+    description: "An account's figures are asked for when nothing has told them for this many minutes ...",
   }),
-  refresh_interval_messages: positive(10).meta({ description: "... or after this many messages." }),
+  refresh_interval_messages: positive(10).meta({ description: "... or over this many turns of its own." }),
   cache_ttl_minutes: positive(30).meta({ description: "Figures older than this count as unknown." }),
 };
 const COMMANDS = {

@@ -92,6 +92,7 @@ const OwnAccountFile = z.object({
       reason: z.string(),
       sinceMs: z.number(),
       untilMs: z.number(),
+      faults: z.number().default(0),
     }),
     z.object({ kind: z.literal("disabled"), reason: z.string(), sinceMs: z.number() }),
   ]),
@@ -173,6 +174,7 @@ function decodeAccount(file: AccountFile, upstream: string): AccountRecord {
     lastSwitchReason: file.last_switch_reason,
     quotaSyncMs: file.quota.last_sync_at,
     quotaSyncMessages: file.quota.last_sync_message_counter,
+    unheardTurns: 0,
   };
 }
 
@@ -182,7 +184,8 @@ function goHealth(file: AccountFile): Health {
   if (file.cooldown_until_ms === 0) return HEALTHY;
   const reason = file.last_switch_reason ?? "cooldown";
   const cause = reason === "usage-limit" ? "limit" : "fault";
-  return { kind: "cooling", cause, reason, sinceMs: 0, untilMs: file.cooldown_until_ms };
+  const faults = cause === "fault" ? 1 : 0;
+  return { kind: "cooling", cause, reason, sinceMs: 0, untilMs: file.cooldown_until_ms, faults };
 }
 
 function goQuota(file: QuotaFile): Quota {

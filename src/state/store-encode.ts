@@ -4,9 +4,17 @@ import type { LimitQuota, QuotaWindow } from "../core/quota.ts";
 import type { AccountRecord, StoreState } from "./store.ts";
 import { STORE_VERSION } from "./store-decode.ts";
 
+/** Texts of accounts as they were written last: of a thousand, few have changed since. */
+export type EncodedAccounts = WeakMap<AccountRecord, { readonly of: AccountRecord; readonly text: string }>;
+
 /** The text of store.json. `upstream` is written to the accounts that follow the setting. */
-export function encodeStore(state: StoreState, upstream: string, nowMs: number): string {
-  const file = {
+export function encodeStore(
+  state: StoreState,
+  upstream: string,
+  nowMs: number,
+  encoded: EncodedAccounts = new WeakMap(),
+): string {
+  const head = {
     version: STORE_VERSION,
     updated_at: `${new Date(nowMs).toISOString().slice(0, 19)}Z`,
     state: {
@@ -19,9 +27,10 @@ export function encodeStore(state: StoreState, upstream: string, nowMs: number):
       ...(state.pinnedId === undefined ? {} : { pinned_account_id: state.pinnedId }),
       codexlb: { active_id: state.activeId ?? null },
     },
-    accounts: state.accounts.map((account) => encodeAccount(account, upstream)),
   };
-  return `${JSON.stringify(file, undefined, 2)}\n`;
+  const accounts = state.accounts.map((account) => `\n    ${textOf(account, upstream, encoded)}`);
+  const list = accounts.length === 0 ? "[]" : `[${accounts.join(",")}\n  ]`;
+  return `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "accounts": ${list}\n}\n`;
 }
 
 /** One account as store.json and `GET /admin/accounts` show it. */
@@ -54,6 +63,21 @@ export function encodeAccount(account: AccountRecord, upstream: string): Record<
 }
 
 // --- internal ---
+
+function textOf(account: AccountRecord, upstream: string, encoded: EncodedAccounts): string {
+  const before = encoded.get(account);
+  if (before !== undefined && isSame(before.of, account)) return before.text;
+  const text = JSON.stringify(encodeAccount(account, upstream), undefined, 2).replaceAll("\n", "\n    ");
+  encoded.set(account, { of: { ...account }, text });
+  return text;
+}
+
+/** Fields are replaced, never changed in depth, so that their identity tells. */
+function isSame(before: AccountRecord, now: AccountRecord): boolean {
+  for (const key in now)
+    if (before[key as keyof AccountRecord] !== now[key as keyof AccountRecord]) return false;
+  return true;
+}
 
 function encodeQuota({ quota, quotaSyncMs, quotaSyncMessages }: AccountRecord): Record<string, unknown> {
   const daily = goWindow(quota.main.primary);

@@ -8,7 +8,7 @@ import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { readTextIfPresent, unusable, writeFileAtomic } from "./atomic-file.ts";
 import { decodeStore } from "./store-decode.ts";
-import { encodeStore } from "./store-encode.ts";
+import { type EncodedAccounts, encodeStore } from "./store-encode.ts";
 
 /** One account. The fields that change are replaced, never mutated in depth. */
 export interface AccountRecord {
@@ -35,6 +35,8 @@ export interface AccountRecord {
   /** When the usage endpoint was last asked with success, Unix ms, and the message counter then. */
   quotaSyncMs: number;
   quotaSyncMessages: number;
+  /** Turns it served since its figures were last told, by whatever source. Not kept over a restart. */
+  unheardTurns: number;
 }
 
 export interface StoreState {
@@ -80,6 +82,7 @@ export function newAccount(alias: string, homeDir: string): AccountRecord {
     lastSwitchReason: undefined,
     quotaSyncMs: 0,
     quotaSyncMessages: 0,
+    unheardTurns: 0,
   };
 }
 
@@ -101,6 +104,8 @@ export function openStore(
   { readOnly = false }: { readOnly?: boolean } = {},
 ): Store {
   const state = readStore(path, upstream(), { clock, log }, readOnly);
+  let encoded: EncodedAccounts = new WeakMap();
+  let encodedFor = "";
   let dirty = false;
   let warned = false;
   let cancel: (() => void) | undefined;
@@ -111,7 +116,11 @@ export function openStore(
     if (!dirty) return;
     try {
       keepPrevious(path);
-      writeFileAtomic(path, encodeStore(state, upstream(), clock.now()));
+      const backend = upstream();
+      // It stands in the text of every account that follows the setting.
+      if (encodedFor !== backend) encoded = new WeakMap();
+      encodedFor = backend;
+      writeFileAtomic(path, encodeStore(state, backend, clock.now(), encoded));
       dirty = false;
       warned = false;
     } catch (error) {
