@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { type HealthEvent, OPERATOR_REASON, transition } from "../core/health.ts";
+import { withoutUsedUp } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import type { Layout } from "../state/layout.ts";
 import type { AccountRecord, Store } from "../state/store.ts";
@@ -118,10 +119,12 @@ export function createAccountOps(
     },
     serve: async (name, service) => {
       const record = findAccount(state, name);
-      const { draining, health } = record;
+      const { draining, health, quota } = record;
       record.draining = service === "drain";
       if (service !== "drain") record.health = transition(health, eventOf(service, clock.now()));
-      write(() => Object.assign(record, { draining, health }));
+      // Whoever puts it back knows better than a figure that says there is nothing left.
+      if (service === "enable") record.quota = withoutUsedUp(quota);
+      write(() => Object.assign(record, { draining, health, quota }));
       changed(CHANGES[service], record);
       return record.alias;
     },

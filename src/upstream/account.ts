@@ -68,7 +68,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): U
         if (expires > clock.now()) return credentials;
         return {
           kind: "unready",
-          verdict: { kind: "cool", reason: "auth-refresh-failed", forMs: context.cooldownMs() },
+          verdict: { kind: "cool", reason: "auth-refresh-failed", forMs: context.cooldownMs(), told: false },
           why: renewal.why,
         };
       default:

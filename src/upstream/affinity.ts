@@ -1,34 +1,173 @@
-// Which upstream a session belongs to. Bounded: the sessions used longest ago are forgotten first.
+// Which upstream a session belongs to. Bounded: the sessions used longest ago are forgotten first. It survives a
+// restart: every new binding is a line of ROOT/sessions.jsonl, which is rewritten when most of its lines are out of
+// date. Nothing waits for the disk, and a file that cannot be written costs a warm cache and no request.
+
+import { createHash } from "node:crypto";
+import { appendFileSync } from "node:fs";
+import { z } from "zod";
+import { parseJson } from "../core/turn.ts";
+import type { Deps } from "../deps.ts";
+import { messageOf } from "../errors.ts";
+import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
+
+/** What a session is bound by: its prompt cache, which another upstream can do without, or its history. */
+export interface Binding {
+  readonly upstreamId: string;
+  /** Its history holds what only this upstream can decrypt: no other one can serve it. */
+  readonly held: boolean;
+}
 
 export interface Affinity {
-  /** The upstream `session` belongs to. */
-  get(session: string): string | undefined;
-  bind(session: string, upstreamId: string): void;
+  get(session: string): Binding | undefined;
+  bind(session: string, upstreamId: string, held?: boolean): void;
   /** Forgets every session of an upstream that is gone. */
   drop(upstreamId: string): void;
+  /** Writes what is not written yet. */
+  flush(): void;
+}
+
+/** Where bindings are kept. */
+export interface AffinityFile {
+  readonly path: string;
+  readonly deps: Pick<Deps, "clock" | "log">;
 }
 
 /** Sessions remembered: weeks of heavy use, well under 2 MB. */
 const MOST_SESSIONS = 10_000;
+/** The most that a killed process may lose. */
+const WRITE_BEHIND_MS = 250;
+/** A full disk is looked at again this often. */
+const RETRY_MS = 2_000;
+/** Session keys are UUIDs; a longer one is kept as its hash. */
+const LONGEST_KEY = 200;
 
-export function createAffinity(most = MOST_SESSIONS): Affinity {
+/** Without `file` nothing is kept over a restart. */
+export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affinity {
   // A Map keeps insertion order: re-inserting on use makes the first entry the one used longest ago.
-  const owners = new Map<string, string>();
-  const put = (session: string, upstreamId: string) => {
+  const owners = new Map<string, Binding>();
+  const journal = file === undefined ? undefined : openJournal(file, owners, most);
+
+  const put = (session: string, binding: Binding) => {
     owners.delete(session);
-    owners.set(session, upstreamId);
+    owners.set(session, binding);
     const oldest = owners.size > most ? owners.keys().next().value : undefined;
     if (oldest !== undefined) owners.delete(oldest);
   };
+
   return {
-    get: (session) => {
-      const owner = owners.get(session);
-      if (owner !== undefined) put(session, owner);
-      return owner;
+    get: (key) => {
+      const session = short(key);
+      const binding = owners.get(session);
+      if (binding !== undefined) put(session, binding);
+      return binding;
     },
-    bind: put,
+    bind: (key, upstreamId, held = false) => {
+      const session = short(key);
+      const before = owners.get(session);
+      const binding = { upstreamId, held };
+      put(session, binding);
+      if (before?.upstreamId !== upstreamId || before.held !== held) journal?.note(session, binding);
+    },
     drop: (upstreamId) => {
-      for (const [session, owner] of owners) if (owner === upstreamId) owners.delete(session);
+      for (const [session, binding] of owners) if (binding.upstreamId === upstreamId) owners.delete(session);
+      journal?.outdate();
+    },
+    flush: () => journal?.flush(),
+  };
+}
+
+// --- internal ---
+
+function short(key: string): string {
+  return key.length <= LONGEST_KEY ? key : createHash("sha256").update(key).digest("hex");
+}
+
+interface Journal {
+  note(session: string, binding: Binding): void;
+  /** Lines of the file are no longer true. */
+  outdate(): void;
+  flush(): void;
+}
+
+/** One line: session, upstream, and 1 when it is held. */
+const Line = z.tuple([z.string(), z.string()]).rest(z.number());
+
+function openJournal({ path, deps }: AffinityFile, owners: Map<string, Binding>, most: number): Journal {
+  let lines = readInto(owners, path, deps, most);
+  let pending: string[] = [];
+  let rewrite = false;
+  let warned = false;
+  let cancel: (() => void) | undefined;
+
+  const flush = (): void => {
+    cancel?.();
+    cancel = undefined;
+    try {
+      if (rewrite || lines + pending.length > 2 * most) {
+        const all = [...owners].map(([session, binding]) => lineOf(session, binding));
+        writeFileAtomic(path, all.join(""));
+        lines = all.length;
+      } else if (pending.length > 0) {
+        appendFileSync(path, pending.join(""), { mode: 0o600 });
+        lines += pending.length;
+      }
+      pending = [];
+      rewrite = false;
+      warned = false;
+    } catch (error) {
+      if (!warned)
+        deps.log.warn(`writing ${path}: ${messageOf(error)}; sessions are kept in memory, and tried again`);
+      warned = true;
+      // What was appended of it is not known: the whole is written next.
+      pending = [];
+      rewrite = true;
+      cancel = deps.clock.after(RETRY_MS, flush);
+    }
+  };
+  const later = () => {
+    cancel ??= deps.clock.after(WRITE_BEHIND_MS, flush);
+  };
+  return {
+    note: (session, binding) => {
+      pending.push(lineOf(session, binding));
+      later();
+    },
+    outdate: () => {
+      rewrite = true;
+      later();
+    },
+    flush: () => {
+      if (pending.length > 0 || rewrite) flush();
     },
   };
+}
+
+function lineOf(session: string, { upstreamId, held }: Binding): string {
+  return `${JSON.stringify(held ? [session, upstreamId, 1] : [session, upstreamId])}\n`;
+}
+
+/** Reads the file; returns how many lines it has. Lines that cannot be read (a torn last one) are passed over. */
+function readInto(
+  owners: Map<string, Binding>,
+  path: string,
+  { log }: AffinityFile["deps"],
+  most: number,
+): number {
+  let text: string | undefined;
+  try {
+    text = readTextIfPresent(path);
+  } catch (error) {
+    log.warn(`${messageOf(error)}; sessions may change their accounts once`);
+  }
+  const lines = (text ?? "").split("\n").filter((line) => line !== "");
+  for (const line of lines) {
+    const parsed = Line.safeParse(parseJson(line));
+    if (!parsed.success) continue;
+    const [session, upstreamId, held] = parsed.data;
+    owners.delete(session);
+    owners.set(session, { upstreamId, held: held === 1 });
+  }
+  for (const session of [...owners.keys()].slice(0, Math.max(0, owners.size - most))) owners.delete(session);
+  // A last line without its end would run into the next one.
+  return text === undefined || text === "" || text.endsWith("\n") ? lines.length : Number.POSITIVE_INFINITY;
 }

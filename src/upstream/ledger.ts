@@ -1,11 +1,13 @@
 // What came of the uses of an account, written into its record: health, figures, counters, the session's binding.
 
-import { type HealthEvent, MISSING_AUTH, transition } from "../core/health.ts";
+import { backoffMs, type HealthEvent, MISSING_AUTH, transition } from "../core/health.ts";
 import type { Candidate, ChoiceReason } from "../core/policy.ts";
 import {
+  exhausted,
   exhaustedUntilMs,
   hasRoom,
   mergeQuota,
+  newestFigureMs,
   type Quota,
   type QuotaEvidence,
   type QuotaView,
@@ -26,6 +28,8 @@ export interface Use {
   readonly startedMs: number;
   /** It was a turn, which counts as a message. */
   readonly turn: boolean;
+  /** Its history holds what only this account can decrypt. */
+  readonly held: boolean;
   /** Go into the events. */
   readonly fields: EventFields;
 }
@@ -44,7 +48,7 @@ export interface Ledger {
 const LIMIT_WITHOUT_RESET_MS = 60_000;
 
 export interface LedgerContext {
-  readonly deps: Pick<Deps, "log">;
+  readonly deps: Pick<Deps, "log" | "random">;
   readonly store: Store;
   readonly affinity: Affinity;
   readonly events: EventLog;
@@ -54,7 +58,7 @@ export interface LedgerContext {
 }
 
 export function createLedger({
-  deps: { log },
+  deps: { log, random },
   store,
   affinity,
   events,
@@ -101,28 +105,48 @@ export function createLedger({
 
   const served = (record: AccountRecord, use: Use): void => {
     const { nowMs } = view();
-    // A catalogue that was served says nothing about turns.
-    if (use.turn) note(record, { kind: "served", startedMs: use.startedMs });
     record.lastUsedMs = nowMs;
     record.lastSwitchReason = use.reason;
-    if (use.turn) state.messageCounter++;
+    store.touch();
+    // A catalogue that was served says nothing about turns.
+    if (!use.turn) return;
+    note(record, { kind: "served", startedMs: use.startedMs });
+    state.messageCounter++;
+    record.unheardTurns++;
     // A session on its own account, or a makeshift, says nothing about which account is the active one.
     if (use.reason !== "affinity" && use.reason !== "least-bad" && state.activeId !== record.id) {
       state.activeId = record.id;
       state.lastRotationMs = nowMs;
     }
-    if (use.turn && use.session !== undefined && mayBind(use.session, record.id))
-      affinity.bind(use.session, record.id);
-    store.touch();
+    if (use.session === undefined) return;
+    const binding = affinity.get(use.session);
+    // What only one account can read stays so, on that account.
+    const held = use.held || (binding?.held === true && binding.upstreamId === record.id);
+    if (held || mayBind(binding?.upstreamId, record.id)) affinity.bind(use.session, record.id, held);
   };
 
   /** A detour around a resting account does not move a session; what lasts, and a pin, does. */
-  const mayBind = (session: string, id: string): boolean => {
-    const ownerId = affinity.get(session);
+  const mayBind = (ownerId: string | undefined, id: string): boolean => {
     const owner = state.accounts.find((account) => account.id === ownerId);
     if (owner === undefined || ownerId === id || state.pinnedId === id) return true;
     const candidate = stateOf(owner);
-    return candidate.state === "out" || candidate.exhausted;
+    return candidate.state === "limited" || candidate.state === "disabled" || candidate.exhausted;
+  };
+
+  const limited = (
+    record: AccountRecord,
+    verdict: Verdict & { kind: "limit" },
+    fields: EventFields,
+  ): void => {
+    const { nowMs } = view();
+    // A reset that is over already cannot be the one that the refusal is about.
+    const told = verdict.untilMs !== undefined && verdict.untilMs > nowMs ? verdict.untilMs : undefined;
+    if (told !== undefined)
+      record.quota = mergeQuota(record.quota, usedUpUntil(record.quota, verdict.limitId, told, nowMs));
+    // The limit of a feature does not keep the account from all others; that it is used up puts it last.
+    if (told !== undefined && verdict.limitId !== undefined) return store.touch();
+    const untilMs = told ?? exhaustedUntilMs(record.quota, view()) ?? nowMs + LIMIT_WITHOUT_RESET_MS;
+    cool(record, { cause: "limit", reason: "usage-limit", untilMs }, fields);
   };
 
   return {
@@ -132,23 +156,21 @@ export function createLedger({
         case "ok":
           served(record, use);
           break;
-        case "limit": {
-          // A reset that is over already cannot be the one that the refusal is about.
-          const told = verdict.untilMs !== undefined && verdict.untilMs > nowMs ? verdict.untilMs : undefined;
-          if (told !== undefined)
-            record.quota = mergeQuota(record.quota, usedUpUntil(record.quota, told, nowMs));
-          const untilMs = told ?? exhaustedUntilMs(record.quota, view()) ?? nowMs + LIMIT_WITHOUT_RESET_MS;
-          cool(record, { cause: "limit", reason: "usage-limit", untilMs }, use.fields);
+        case "limit":
+          limited(record, verdict, use.fields);
           break;
-        }
         case "cool": {
-          const untilMs = nowMs + Math.max(1, verdict.forMs);
+          const forMs = verdict.told
+            ? verdict.forMs
+            : backoffMs(record.health, verdict.forMs, nowMs, (random(1)[0] ?? 0) / 255);
+          const untilMs = nowMs + Math.max(1, forMs);
           cool(record, { cause: "fault", reason: verdict.reason, untilMs }, use.fields);
           break;
         }
         case "disable":
           disable(record, verdict.reason, use.fields);
           break;
+        case "open":
         case "client":
         case "elsewhere":
         case "renew":
@@ -159,8 +181,16 @@ export function createLedger({
       }
     },
     learn: (record, evidence) => {
-      record.quota = mergeQuota(record.quota, evidence);
-      if (hasRoom(record.quota, view())) note(record, { kind: "room", asOfMs: newestOf(evidence) });
+      const { quota } = record;
+      record.quota = mergeQuota(quota, evidence);
+      if (evidence.main.primary !== undefined && evidence.main.secondary !== undefined)
+        record.unheardTurns = 0;
+      const asOfMs = newestFigureMs(evidence);
+      if (hasRoom(record.quota, view())) note(record, { kind: "room", asOfMs });
+      else if (exhausted(record.quota, view())) {
+        const fromMs = exhaustedUntilMs(record.quota, view());
+        if (fromMs !== undefined) note(record, { kind: "room", asOfMs, fromMs });
+      }
       store.touch();
     },
     note,
@@ -177,11 +207,12 @@ const SAME_RESET_MS = 120_000;
  * A limit error as evidence: the window that resets at `untilMs` is used up. It is the one known to reset then, else
  * the short one when the reset is no further away than that window is long.
  */
-function usedUpUntil({ main }: Quota, untilMs: number, nowMs: number): Quota {
+function usedUpUntil(quota: Quota, limitId: string | undefined, untilMs: number, nowMs: number): Quota {
+  const limit = limitId === undefined ? quota.main : quota.additional.find(({ id }) => id === limitId);
   const isNear = (window: QuotaWindow | undefined) =>
     window?.resetAtMs !== undefined && Math.abs(window.resetAtMs - untilMs) <= SAME_RESET_MS;
-  const isShort = isNear(main.primary) || (!isNear(main.secondary) && untilMs - nowMs <= SHORT_WINDOW_MS);
-  const known = isShort ? main.primary : main.secondary;
+  const isShort = isNear(limit?.primary) || (!isNear(limit?.secondary) && untilMs - nowMs <= SHORT_WINDOW_MS);
+  const known = isShort ? limit?.primary : limit?.secondary;
   const window: QuotaWindow = {
     usedPercent: 100,
     resetAtMs: untilMs,
@@ -189,13 +220,9 @@ function usedUpUntil({ main }: Quota, untilMs: number, nowMs: number): Quota {
     asOfMs: nowMs,
     source: "limit_error",
   };
-  const told = isShort ? { primary: window } : { secondary: window };
-  return { ...UNKNOWN_QUOTA, main: { ...UNKNOWN_QUOTA.main, ...told } };
+  const told = { primary: isShort ? window : undefined, secondary: isShort ? undefined : window };
+  if (limitId === undefined) return { ...UNKNOWN_QUOTA, main: { ...UNKNOWN_QUOTA.main, ...told } };
+  return { ...UNKNOWN_QUOTA, additional: [{ id: limitId, name: limit?.name, ...told }] };
 }
 
 const SHORT_WINDOW_MS = 5 * 3_600_000;
-
-function newestOf(evidence: QuotaEvidence): number {
-  const { primary, secondary } = evidence.main;
-  return Math.max(primary?.asOfMs ?? 0, secondary?.asOfMs ?? 0);
-}

@@ -12,6 +12,16 @@ export function isStreamedTurnPath(path: string): boolean {
   return lower.endsWith("/responses") || lower.includes("/chat/completions");
 }
 
+/** True for the compaction of a history in one piece, as Codex up to 0.125 does it. */
+export function isCompactPath(path: string): boolean {
+  return /\/responses\/compact$/i.test(path);
+}
+
+/** True for the models catalogue under any of its prefixes. */
+export function isModelsPath(path: string): boolean {
+  return MODELS.test(path) || /\/codex\/models$/i.test(path);
+}
+
 /**
  * The path on the backend whose base URL has the path `basePath`, for the client's `path`. With a base of
  * `…/backend-api`: `/responses…` and `/v1/responses…` go to `…/codex/responses…`, `/models` (with or without `/v1`)
@@ -31,14 +41,14 @@ export function backendPath(basePath: string, path: string): string {
   return join(base, path);
 }
 
-/** True for `GET …/wham/accounts/check`, under any of its prefixes. */
+/** True for `GET …/wham/accounts/check`, under any of its prefixes and however it is spelt. */
 export function isAccountsCheckPath(path: string): boolean {
-  return /\/(?:wham|api\/codex)\/accounts\/check$/.test(path);
+  return /\/(?:wham|api\/codex)\/accounts\/check$/.test(plain(path));
 }
 
-/** True for the usage endpoint in each of the spellings that versions of Codex use. */
+/** True for the usage endpoint, under any of its prefixes and however it is spelt. */
 export function isUsagePath(path: string): boolean {
-  return USAGE_PATHS.has(path);
+  return /^\/usage$|\/(?:wham|api\/codex)\/usage\/?$/.test(plain(path));
 }
 
 // --- internal ---
@@ -47,12 +57,15 @@ const TURN_PATH = /^(?:\/v1)?\/responses(?:\/|$)|\/codex\/responses(?:\/|$)/;
 const RESPONSES = /^(?:\/v1)?\/responses(\/.*)?$/i;
 const MODELS = /^(?:\/v1)?\/models$/i;
 const APPS = /^\/api\/codex\/apps(\/.*)?$/i;
-const USAGE_PATHS: ReadonlySet<string> = new Set([
-  "/backend-api/wham/usage",
-  "/wham/usage",
-  "/api/codex/usage",
-  "/usage",
-]);
+/** As a backend would read it: without escapes that need none, and without doubled slashes. */
+function plain(path: string): string {
+  return path.replace(/%([0-9A-Fa-f]{2})/g, unescaped).replace(/\/{2,}/g, "/");
+}
+
+function unescaped(escaped: string, code: string): string {
+  const character = String.fromCharCode(Number.parseInt(code, 16));
+  return /[\w.~/-]/.test(character) ? character : escaped;
+}
 
 /** `path` below `base`, unless it is there already. */
 function join(base: string, path: string): string {

@@ -1,17 +1,28 @@
 // The set of upstreams with their live state: picks one for a request, takes back what came of it. All of it is
 // synchronous and in memory. The rules are pure (core/policy.ts); here they get their facts.
 
-import { coolingLeftMs, type Health, type HealthEvent, healthAt } from "../core/health.ts";
-import { type Candidate, type Choice, choose, type PolicySettings, score } from "../core/policy.ts";
-import type { AccountFacts } from "../core/pooled.ts";
-import { exhausted, type QuotaEvidence, type QuotaView } from "../core/quota.ts";
+import { explanationOf, type PoolExplanation } from "../core/explain.ts";
+import type { HealthEvent } from "../core/health.ts";
+import {
+  type Candidate,
+  type Choice,
+  type ChoiceContext,
+  choose,
+  type PolicySettings,
+} from "../core/policy.ts";
+import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
+import type { QuotaEvidence, QuotaView } from "../core/quota.ts";
+import { rampAfter } from "../core/slow-start.ts";
 import type { PoolFacts } from "../core/status.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import type { EventFields, EventLog } from "../state/events.ts";
 import type { AccountRecord, Store } from "../state/store.ts";
-import type { Affinity } from "./affinity.ts";
+import type { Affinity, Binding } from "./affinity.ts";
+import { createDetours } from "./detours.ts";
 import { createLedger } from "./ledger.ts";
+import { candidateOf, createRoster, factsOf, type Member, newMember, pooledAccountOf } from "./members.ts";
+import { type Shortage, shortageOf } from "./shortage.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface PoolSettings {
@@ -28,6 +39,8 @@ export interface PickRequest {
   readonly tried: ReadonlySet<string>;
   /** It uses the allowance; what does not, an account without any can serve as well. */
   readonly spends: boolean;
+  /** Whoever can decrypt the history is looked for: draining accounts are asked as well. */
+  readonly searching?: boolean;
   /** Goes into the events of this use. */
   readonly requestId: number;
 }
@@ -41,37 +54,49 @@ export interface Lease {
   settle(verdict: Verdict, about?: AboutUse): void;
   /** Merges figures that traffic told. */
   learn(evidence: QuotaEvidence): void;
+  /** The session's history holds something now that only this upstream can decrypt. */
+  hold(): void;
+  /** `session` was opened by this use, and lives with this upstream. */
+  bind(session: string): void;
+  /** Its answer broke off after its first output. Nobody is blamed, but the session's next try goes elsewhere. */
+  broke(): void;
   release(): void;
 }
 
 export interface AboutUse {
   /** It was a turn, which counts as a message. Default false. */
   readonly turn?: boolean;
+  /** Others could not decrypt the session's history, or nobody else will: it stays with this account. Default false. */
+  readonly held?: boolean;
   /** When this part of the use began, Unix ms; default: when the lease was given. */
   readonly startedMs?: number;
   /** Go into the events. */
   readonly fields?: EventFields;
 }
 
-/** Why nobody can take a request. */
-export interface Shortage {
-  readonly kind: "no_accounts" | "all_exhausted" | "all_disabled" | "all_tried";
-  /** When the first account has room again, Unix ms. */
-  readonly untilMs: number | undefined;
-  /** `alias (reason)` of each account. */
-  readonly details: readonly string[];
-}
-
 export interface Pool {
   /** Chooses an upstream and counts a use of it; undefined when none can serve. */
   pick(request: PickRequest): Lease | undefined;
-  /** True when `upstreamId` should not take the next turn of `session`, and another upstream can. */
+  /**
+   * Counts a use of the upstream whose connection the session has open already; undefined when it is gone or disabled.
+   * `placed`: why it was chosen, for the first turn there.
+   */
+  use(upstreamId: string, request: PickRequest, placed: Choice | undefined): Lease | undefined;
+  /** True when `upstreamId` is gone or disabled, or should not take the next turn of `session` and another one can. */
   shouldMove(upstreamId: string, session: string | undefined): boolean;
-  /** Why `pick` found nobody. */
-  shortage(): Shortage;
-  /** Puts the members in line with the store's accounts. */
+  /** True when another upstream than `upstreamId` has room and could go on with `session`. */
+  canLeave(upstreamId: string, session: string | undefined): boolean;
+  /** Why `pick` found nobody for `session`. */
+  shortage(session: string | undefined): Shortage;
+  /** Requests under way. */
+  inFlight(): number;
+  /** Puts the members in line with the store's accounts: others, or something of theirs was changed outside of the pool. */
   sync(): void;
   facts(): PoolFacts;
+  /** What the pool presents to Codex at this moment. */
+  usage(): PooledUsage;
+  /** Who would get the next turn (of `session`), and why not the others. */
+  explain(session: string | undefined): PoolExplanation;
   view(): QuotaView;
   /** Applies `event` to an account's health, outside of any request. */
   note(accountId: string, event: HealthEvent): void;
@@ -83,7 +108,7 @@ export interface Pool {
 }
 
 export interface PoolContext {
-  readonly deps: Pick<Deps, "clock" | "log">;
+  readonly deps: Pick<Deps, "clock" | "log" | "random">;
   readonly store: Store;
   readonly affinity: Affinity;
   readonly events: EventLog;
@@ -91,107 +116,188 @@ export interface PoolContext {
   readonly makeUpstream: (record: AccountRecord) => Upstream;
 }
 
-interface Member {
-  readonly record: AccountRecord;
-  readonly upstream: Upstream;
-  inFlight: number;
-}
-
 export function createPool(context: PoolContext): Pool {
   const { store, affinity, settings } = context;
   const { clock } = context.deps;
   const { state } = store;
+  const detours = createDetours(clock);
+  const roster = createRoster();
+  let usage: { readonly told: PooledUsage; readonly atMs: number } | undefined;
   let members: Member[] = [];
+  let byId = new Map<string, Member>();
+  let inFlight = 0;
   /** The one chosen last for a turn; `round_robin` goes on from here even while requests are still under way. */
   let turnId: string | undefined;
 
   const view = (): QuotaView => ({ nowMs: clock.now(), ttlMs: settings().quotaTtlMs });
 
-  const candidates = (spends = true): Candidate[] => {
-    const now = view();
-    const { weights } = settings().policy;
-    return members.map(({ record }) => {
-      const candidate = candidateOf(record, weights, now);
-      return spends || record.health.kind === "disabled" ? candidate : unlimited(candidate);
-    });
+  const candidates = (): readonly Candidate[] => roster.candidates(settings().policy.weights, view());
+
+  const bindingOf = (session: string | undefined): Binding | undefined =>
+    session === undefined ? undefined : affinity.get(session);
+
+  /** How a turn of a session is chosen for. `boundId` stands in for a binding of the session. */
+  const choosing = (
+    session: string | undefined,
+    how: Partial<Pick<PickRequest, "tried" | "spends" | "searching">> & { readonly boundId?: string } = {},
+  ): ChoiceContext => {
+    const { policy } = settings();
+    const binding = bindingOf(session);
+    const holds = binding?.held === true && how.spends !== false;
+    return {
+      settings: policy,
+      spends: how.spends !== false,
+      nowMs: clock.now(),
+      activeId: policy.mode === "round_robin" ? (turnId ?? state.activeId) : state.activeId,
+      pinnedId: state.pinnedId,
+      boundId: (policy.affinity || holds ? binding?.upstreamId : undefined) ?? how.boundId,
+      readers: holds ? readersOf(byId.get(binding.upstreamId), members) : undefined,
+      tried: how.tried ?? NOBODY,
+      searching: how.searching === true,
+    };
   };
 
-  const chosen = (all: readonly Candidate[], boundId: string | undefined, tried: ReadonlySet<string>) => {
-    const { policy } = settings();
-    const activeId = policy.mode === "round_robin" ? (turnId ?? state.activeId) : state.activeId;
-    return choose(all, { settings: policy, activeId, pinnedId: state.pinnedId, boundId, tried });
+  /** How it is chosen around the upstream that the session has just lost an answer on, when there is a way around. */
+  const aroundDetour = (
+    all: readonly Candidate[],
+    session: string | undefined,
+    how: ChoiceContext,
+  ): ChoiceContext => {
+    const avoided = detours.of(session);
+    if (avoided === undefined) return how;
+    const around = { ...how, tried: new Set([...how.tried, avoided]) };
+    const choice = choose(all, around);
+    return choice !== undefined && hasRoom(choice) ? around : how;
   };
+
+  const chosen = (all: readonly Candidate[], session: string | undefined, how: ChoiceContext) =>
+    choose(all, aroundDetour(all, session, how));
+
+  /** True for a choice of an account that is known to have room, or not known to have none. */
+  const hasRoom = ({ id, reason }: Choice): boolean =>
+    reason !== "least-bad" && byId.get(id)?.seen?.candidate.exhausted !== true;
 
   const ledger = createLedger({
     ...context,
     view,
-    stateOf: (record) => candidateOf(record, settings().policy.weights, view()),
+    stateOf: (record) => {
+      const member = byId.get(record.id) ?? newMember(record, context.makeUpstream(record));
+      return candidateOf(member, settings().policy.weights, view());
+    },
   });
 
-  const boundTo = (session: string | undefined): string | undefined =>
-    session === undefined || !settings().policy.affinity ? undefined : affinity.get(session);
-
-  const leaseOf = (member: Member, choice: Choice, request: PickRequest): Lease => {
-    let held = true;
-    member.inFlight++;
-    const lease: Lease = {
-      upstream: member.upstream,
-      choice,
-      startedMs: clock.now(),
-      settle: (verdict, { turn = false, startedMs = lease.startedMs, fields = {} } = {}) =>
-        ledger.settle(member.record, verdict, {
-          session: request.session,
-          reason: choice.reason,
-          startedMs,
-          turn,
-          fields: { ...fields, req_id: request.requestId },
-        }),
-      learn: (evidence) => ledger.learn(member.record, evidence),
-      release: () => {
-        if (held) member.inFlight--;
-        held = false;
-      },
-    };
-    return lease;
+  /** Runs what may change the health of a member, and keeps its slow start in line. */
+  const watched = (member: Member, change: () => void): void => {
+    const { health } = member.record;
+    change();
+    roster.touch(member);
+    const { health: after } = member.record;
+    if (after === health) return;
+    if (after.kind === "cooling") member.ramp = rampAfter(member.ramp, "cooled");
+    else if (health.kind === "disabled") member.ramp = rampAfter(member.ramp, "restored");
   };
 
-  const memberOf = (id: string) => members.find((member) => member.record.id === id);
+  const leaseOf = (member: Member, choice: Choice, request: PickRequest): Lease => {
+    let isReleased = false;
+    member.inFlight++;
+    inFlight++;
+    roster.touch(member);
+    const startedMs = clock.now();
+    return {
+      upstream: member.upstream,
+      choice,
+      startedMs,
+      settle: (verdict, about = {}) => {
+        const { turn = false, held = false, fields = {} } = about;
+        watched(member, () =>
+          ledger.settle(member.record, verdict, {
+            session: request.session,
+            reason: choice.reason,
+            startedMs: about.startedMs ?? startedMs,
+            turn,
+            held,
+            fields: { ...fields, req_id: request.requestId },
+          }),
+        );
+        if (verdict.kind !== "ok" || !turn) return;
+        member.ramp = rampAfter(member.ramp, "served");
+        detours.end(request.session);
+      },
+      learn: (evidence) => watched(member, () => ledger.learn(member.record, evidence)),
+      hold: () => {
+        if (request.session !== undefined) affinity.bind(request.session, member.record.id, true);
+      },
+      bind: (session) => affinity.bind(session, member.record.id),
+      broke: () => detours.begin(request.session, member.record.id),
+      release: () => {
+        if (isReleased) return;
+        isReleased = true;
+        member.inFlight--;
+        inFlight--;
+        roster.touch(member);
+      },
+    };
+  };
 
   const sync = (): void => {
     const before = new Map(members.map((member) => [member.record, member]));
     const ids = new Set(state.accounts.map((record) => record.id));
     for (const member of members) if (!ids.has(member.record.id)) affinity.drop(member.record.id);
     members = state.accounts.map(
-      (record) => before.get(record) ?? { record, upstream: context.makeUpstream(record), inFlight: 0 },
+      (record) => before.get(record) ?? newMember(record, context.makeUpstream(record)),
     );
+    byId = new Map(members.map((member) => [member.record.id, member]));
+    roster.set(members);
   };
   sync();
 
+  const facts = () => {
+    const now = view();
+    return members.map((member) => factsOf(member, settings().policy.weights, now));
+  };
+
   return {
     pick: (request) => {
-      const choice = chosen(candidates(request.spends), boundTo(request.session), request.tried);
-      const member = choice === undefined ? undefined : memberOf(choice.id);
+      const choice = chosen(candidates(), request.session, choosing(request.session, request));
+      const member = choice === undefined ? undefined : byId.get(choice.id);
       if (choice === undefined || member === undefined) return undefined;
       if (request.spends) turnId = choice.id;
       return leaseOf(member, choice, request);
     },
+    use: (upstreamId, request, placed) => {
+      const member = byId.get(upstreamId);
+      if (member === undefined || member.record.health.kind === "disabled") return undefined;
+      return leaseOf(member, placed ?? ownOf(upstreamId), request);
+    },
     shouldMove: (upstreamId, session) => {
       const all = candidates();
       const current = all.find((candidate) => candidate.id === upstreamId);
-      if (current?.state === "resting") return false;
+      if (current === undefined || current.state === "disabled") return true;
+      if (current.state === "resting") return false;
       // The open socket itself is a binding, whatever the session table says.
-      const owner = boundTo(session) ?? upstreamId;
-      const next = chosen(all, owner, new Set());
+      const next = chosen(all, session, choosing(session, { boundId: upstreamId }));
       return next !== undefined && next.reason !== "least-bad" && next.id !== upstreamId;
     },
-    shortage: () => shortageOf(members, view()),
+    canLeave: (upstreamId, session) => {
+      const next = choose(candidates(), choosing(session, { tried: new Set([upstreamId]) }));
+      return next !== undefined && hasRoom(next);
+    },
+    shortage: (session) => {
+      const { readers } = choosing(session);
+      const records = members.map(({ record }) => record);
+      return shortageOf(
+        readers === undefined ? records : records.filter(({ id }) => readers.has(id)),
+        view(),
+      );
+    },
+    inFlight: () => inFlight,
     sync,
     facts: () => {
-      const next = chosen(candidates(), undefined, new Set());
+      const next = choose(candidates(), choosing(undefined));
       return {
         proxyName: settings().proxyName,
         policy: settings().policy,
-        accounts: members.map(factsOf),
+        accounts: facts(),
         activeId: state.activeId,
         pinnedId: state.pinnedId,
         next: next === undefined ? undefined : { id: next.id, reason: next.reason },
@@ -199,102 +305,56 @@ export function createPool(context: PoolContext): Pool {
         lastRotationMs: state.lastRotationMs,
       };
     },
+    usage: () => {
+      const now = view();
+      const mostAgeMs = Math.floor(members.length / ACCOUNTS_PER_MS_OF_AGE);
+      if (usage !== undefined && now.nowMs - usage.atMs < mostAgeMs) return usage.told;
+      const { weights } = settings().policy;
+      const accounts = members.map((member) => pooledAccountOf(member, weights, now));
+      usage = { told: pooledUsage(accounts, now), atMs: now.nowMs };
+      return usage.told;
+    },
+    explain: (session) => {
+      const all = candidates();
+      return explanationOf(facts(), all, aroundDetour(all, session, choosing(session)), session);
+    },
     view,
     note: (id, event) => {
-      const member = memberOf(id);
-      if (member !== undefined) ledger.note(member.record, event);
+      const member = byId.get(id);
+      if (member !== undefined) watched(member, () => ledger.note(member.record, event));
     },
     disable: (id, reason) => {
-      const member = memberOf(id);
-      if (member !== undefined) ledger.disable(member.record, reason, {});
+      const member = byId.get(id);
+      if (member !== undefined) watched(member, () => ledger.disable(member.record, reason, {}));
     },
     learn: (id, evidence) => {
-      const member = memberOf(id);
-      if (member !== undefined) ledger.learn(member.record, evidence);
+      const member = byId.get(id);
+      if (member !== undefined) watched(member, () => ledger.learn(member.record, evidence));
     },
-    upstreamOf: (id) => memberOf(id)?.upstream,
+    upstreamOf: (id) => byId.get(id)?.upstream,
   };
 }
 
 // --- internal ---
 
-function candidateOf(record: AccountRecord, weights: PolicySettings["weights"], view: QuotaView): Candidate {
-  const health = healthAt(record.health, view.nowMs);
-  return {
-    id: record.id,
-    state: stateOf(health),
-    exhausted: exhausted(record.quota, view),
-    draining: record.draining,
-    score: score(record.quota, weights, view),
-    untilMs: health.kind === "cooling" ? health.untilMs : 0,
-  };
-}
+const NOBODY: ReadonlySet<string> = new Set();
 
-/** A candidate for what needs no allowance: only disabled accounts are out. */
-function unlimited(candidate: Candidate): Candidate {
-  return { ...candidate, state: candidate.state === "out" ? "available" : candidate.state, exhausted: false };
+/** A session's own account. */
+function ownOf(id: string): Choice {
+  return { id, reason: "affinity", switched: false };
 }
+/** Figures of a thousand accounts together may be ten milliseconds old, those of a few are as new as can be. */
+const ACCOUNTS_PER_MS_OF_AGE = 100;
 
-function stateOf(health: Health): Candidate["state"] {
-  switch (health.kind) {
-    case "healthy":
-      return "available";
-    case "cooling":
-      return health.cause === "limit" ? "out" : "resting";
-    case "disabled":
-      return "out";
-    default:
-      return health satisfies never;
-  }
-}
-
-function factsOf({ record, inFlight }: Member): AccountFacts {
-  return {
-    id: record.id,
-    alias: record.alias,
-    email: record.email,
-    health: record.health,
-    draining: record.draining,
-    quota: record.quota,
-    lastUsedMs: record.lastUsedMs,
-    lastSwitchReason: record.lastSwitchReason,
-    inFlight,
-  };
-}
-
-function shortageOf(members: readonly Member[], view: QuotaView): Shortage {
-  const ends = members.map(({ record }) => limitEnd(record, view));
-  const limits = ends.filter((end) => end !== undefined);
-  // What drains takes nothing new, as if it were disabled.
-  const disabledCount = members.filter(
-    ({ record }, index) =>
-      ends[index] === undefined && (record.health.kind === "disabled" || record.draining),
-  ).length;
-  const details = members.map(({ record }) => `${record.alias} (${describe(record, view.nowMs)})`);
-  const untilMs = limits.length === 0 ? undefined : Math.min(...limits);
-  if (members.length === 0) return { kind: "no_accounts", untilMs: undefined, details };
-  if (disabledCount === members.length) return { kind: "all_disabled", untilMs: undefined, details };
-  if (limits.length > 0 && limits.length + disabledCount === members.length)
-    return { kind: "all_exhausted", untilMs, details };
-  return { kind: "all_tried", untilMs, details };
-}
-
-/** When the limit that an account rests for is over, Unix ms; undefined when it rests for none. */
-function limitEnd(record: AccountRecord, view: QuotaView): number | undefined {
-  const health = healthAt(record.health, view.nowMs);
-  return health.kind === "cooling" && health.cause === "limit" ? health.untilMs : undefined;
-}
-
-function describe(record: AccountRecord, nowMs: number): string {
-  const now = healthAt(record.health, nowMs);
-  switch (now.kind) {
-    case "healthy":
-      return record.draining ? "draining" : "failed this request";
-    case "cooling":
-      return `${now.reason}, ${Math.ceil(coolingLeftMs(now, nowMs) / 1000)} s left`;
-    case "disabled":
-      return `disabled: ${now.reason}`;
-    default:
-      return now satisfies never;
-  }
+/** Who can decrypt what `owner` has encrypted: the accounts of its workspace. Undefined when the owner is gone. */
+function readersOf(owner: Member | undefined, members: readonly Member[]): ReadonlySet<string> | undefined {
+  if (owner === undefined) return undefined;
+  const { id, chatgptAccountId } = owner.record;
+  const readers = members
+    .map(({ record }) => record)
+    .filter(
+      (record) =>
+        record.id === id || (chatgptAccountId !== undefined && record.chatgptAccountId === chatgptAccountId),
+    );
+  return new Set(readers.map((record) => record.id));
 }

@@ -1,5 +1,5 @@
 // Quota figures for what traffic does not tell: asks the usage endpoint in the background, never for a request.
-// At most one question per account at a time, a few accounts at once, at most one per freshness interval.
+// At most one question per account at a time, a few accounts at once, and none while traffic tells it all anyway.
 
 import type { Renewal } from "../auth/refresh.ts";
 import { quotaFromUsage } from "../core/quota-wire.ts";
@@ -29,6 +29,8 @@ const TICK_MS = 15_000;
 const FORCED_INTERVAL_MS = 10_000;
 /** Accounts asked at the same time. */
 const AT_ONCE = 4;
+/** Accounts are asked up to this share of the interval late, so that they are not always asked together. */
+const JITTER = 0.2;
 /** First wait after a failed question; doubled with each further failure, up to the freshness interval. */
 const BACKOFF_MS = 15_000;
 
@@ -44,6 +46,8 @@ export function createRefresher(context: RefresherContext): Refresher {
   const { store, settings } = context;
   const { clock, random } = context.deps;
   const asking = new Map<string, Promise<void>>();
+  /** How late an account is asked next, as a share of the interval. */
+  const late = new Map<string, number>();
   const failures = new Map<string, { count: number; untilMs: number }>();
   let cancel: (() => void) | undefined;
   let stopped = false;
@@ -56,16 +60,22 @@ export function createRefresher(context: RefresherContext): Refresher {
         if (problem === undefined) failures.delete(record.id);
         else backOff(record.id);
       })
-      .finally(() => asking.delete(record.id));
+      .finally(() => {
+        asking.delete(record.id);
+        late.set(record.id, JITTER * chance());
+      });
     asking.set(record.id, asked);
     return asked;
   };
+
+  /** 0..1 */
+  const chance = () => (random(1)[0] ?? 0) / 255;
 
   const backOff = (id: string): void => {
     const count = (failures.get(id)?.count ?? 0) + 1;
     const waitMs = Math.min(settings().intervalMs, BACKOFF_MS * 2 ** (count - 1));
     // A fifth either way, so that accounts which failed together do not come back together.
-    const jitter = 0.8 + ((random(1)[0] ?? 0) / 255) * 0.4;
+    const jitter = 0.8 + chance() * 0.4;
     failures.set(id, { count, untilMs: clock.now() + waitMs * jitter });
   };
 
@@ -73,10 +83,8 @@ export function createRefresher(context: RefresherContext): Refresher {
     const nowMs = clock.now();
     if (record.health.kind === "disabled" || (failures.get(record.id)?.untilMs ?? 0) > nowMs) return false;
     const { intervalMs, intervalMessages } = settings();
-    return (
-      nowMs - record.quotaSyncMs >= intervalMs ||
-      store.state.messageCounter - record.quotaSyncMessages >= intervalMessages
-    );
+    const waitMs = intervalMs * (1 + (late.get(record.id) ?? 0));
+    return nowMs - heardMs(record) >= waitMs || record.unheardTurns >= intervalMessages;
   };
 
   const tick = async (): Promise<void> => {
@@ -100,6 +108,11 @@ export function createRefresher(context: RefresherContext): Refresher {
 }
 
 // --- internal ---
+
+/** When both windows of the account were last told, by traffic or by an answer of the usage endpoint. */
+function heardMs({ quota: { main }, quotaSyncMs }: AccountRecord): number {
+  return Math.max(quotaSyncMs, Math.min(main.primary?.asOfMs ?? 0, main.secondary?.asOfMs ?? 0));
+}
 
 async function inGroups(
   records: readonly AccountRecord[],
@@ -131,6 +144,7 @@ async function askUsage(
   }
   record.quotaSyncMs = nowMs;
   record.quotaSyncMessages = messages;
+  record.unheardTurns = 0;
   pool.learn(record.id, evidence);
   const { primary, secondary } = evidence.main;
   events.append("quota.refreshed", {

@@ -1,0 +1,35 @@
+// Sessions whose last answer broke off after its first output: whoever is to blame, the same try again had better go
+// another way. A detour ends with the next turn that is served, or by itself.
+
+import type { Clock } from "../deps.ts";
+
+export interface Detours {
+  begin(session: string | undefined, upstreamId: string): void;
+  end(session: string | undefined): void;
+  /** The upstream that `session` goes around now. */
+  of(session: string | undefined): string | undefined;
+}
+
+/** Codex is back within seconds. */
+const LASTS_MS = 60_000;
+const MOST_SESSIONS = 1_000;
+
+export function createDetours(clock: Clock): Detours {
+  const detours = new Map<string, { readonly upstreamId: string; readonly untilMs: number }>();
+  return {
+    begin: (session, upstreamId) => {
+      if (session === undefined) return;
+      detours.delete(session);
+      detours.set(session, { upstreamId, untilMs: clock.now() + LASTS_MS });
+      const oldest = detours.size > MOST_SESSIONS ? detours.keys().next().value : undefined;
+      if (oldest !== undefined) detours.delete(oldest);
+    },
+    end: (session) => {
+      if (session !== undefined) detours.delete(session);
+    },
+    of: (session) => {
+      const detour = session === undefined ? undefined : detours.get(session);
+      return detour !== undefined && detour.untilMs > clock.now() ? detour.upstreamId : undefined;
+    },
+  };
+}

@@ -1,0 +1,189 @@
+// The members of the pool: an account's record with its live state, and what choosing and pooling need to know of it.
+// That is computed again only for members that something happened to, so that a thousand accounts at rest cost a
+// request next to nothing.
+
+import { type Health, healthAt } from "../core/health.ts";
+import type { Candidate, PolicySettings } from "../core/policy.ts";
+import type { AccountFacts, PooledAccount } from "../core/pooled.ts";
+import type { Quota, QuotaView } from "../core/quota.ts";
+import type { Ramp } from "../core/slow-start.ts";
+import { type Standing, scoreOf, standingOf } from "../core/standing.ts";
+import type { AccountRecord } from "../state/store.ts";
+import type { Upstream } from "./upstream.ts";
+
+export interface Member {
+  readonly record: AccountRecord;
+  readonly upstream: Upstream;
+  /** Requests under way. */
+  inFlight: number;
+  /** How many may be, while it recovers from a rest. */
+  ramp: Ramp;
+  /** What was computed of it last. */
+  seen: Seen | undefined;
+}
+
+/** A candidate, and what it was computed from. */
+interface Seen {
+  readonly health: Health;
+  readonly quota: Quota;
+  readonly draining: boolean;
+  readonly inFlight: number;
+  readonly ramp: Ramp;
+  readonly weights: PolicySettings["weights"];
+  readonly ttlMs: number;
+  readonly goodUntilMs: number;
+  readonly standing: Standing;
+  readonly candidate: Candidate;
+}
+
+/** The members as choosing sees them, in their order. */
+export interface Roster {
+  /** Whoever is a member from now on; to be told as well when anything of a record was changed outside of the pool. */
+  set(members: readonly Member[]): void;
+  /** Something happened to `member`. */
+  touch(member: Member): void;
+  /** The same array every time, brought up to date. */
+  candidates(weights: PolicySettings["weights"], view: QuotaView): readonly Candidate[];
+}
+
+export function createRoster(): Roster {
+  const touched = new Set<Member>();
+  const indexes = new Map<Member, number>();
+  const seen: Candidate[] = [];
+  let members: readonly Member[] = [];
+  let asked: { readonly weights: PolicySettings["weights"]; readonly ttlMs: number } | undefined;
+  /** From then on time alone has made another candidate of one of them. */
+  let goodUntilMs = 0;
+  const put = (member: Member, index: number, view: QuotaView, weights: PolicySettings["weights"]): void => {
+    const { candidate, goodUntilMs: untilMs } = look(member, weights, view);
+    seen[index] = candidate;
+    goodUntilMs = Math.min(goodUntilMs, untilMs);
+  };
+  return {
+    set: (now) => {
+      members = now;
+      asked = undefined;
+      indexes.clear();
+      members.forEach((member, index) => {
+        indexes.set(member, index);
+      });
+    },
+    touch: (member) => touched.add(member),
+    candidates: (weights, view) => {
+      if (asked?.weights !== weights || asked.ttlMs !== view.ttlMs || goodUntilMs <= view.nowMs) {
+        goodUntilMs = Number.POSITIVE_INFINITY;
+        seen.length = members.length;
+        members.forEach((member, index) => {
+          put(member, index, view, weights);
+        });
+        asked = { weights, ttlMs: view.ttlMs };
+      } else
+        for (const member of touched) {
+          const index = indexes.get(member);
+          if (index !== undefined) put(member, index, view, weights);
+        }
+      touched.clear();
+      return seen;
+    },
+  };
+}
+
+export function newMember(record: AccountRecord, upstream: Upstream): Member {
+  return { record, upstream, inFlight: 0, ramp: undefined, seen: undefined };
+}
+
+/** The member as choosing sees it now. Health and figures of a record are replaced, never changed in depth. */
+export function candidateOf(member: Member, weights: PolicySettings["weights"], view: QuotaView): Candidate {
+  return look(member, weights, view).candidate;
+}
+
+/** The member as pooling sees it now. */
+export function pooledAccountOf(
+  member: Member,
+  weights: PolicySettings["weights"],
+  view: QuotaView,
+): PooledAccount {
+  return look(member, weights, view);
+}
+
+export function factsOf(member: Member, weights: PolicySettings["weights"], view: QuotaView): AccountFacts {
+  const { record, inFlight } = member;
+  return {
+    id: record.id,
+    alias: record.alias,
+    email: record.email,
+    health: record.health,
+    draining: record.draining,
+    quota: record.quota,
+    standing: look(member, weights, view).standing,
+    ramp: member.ramp,
+    lastUsedMs: record.lastUsedMs,
+    lastSwitchReason: record.lastSwitchReason,
+    inFlight,
+  };
+}
+
+// --- internal ---
+
+function look(member: Member, weights: PolicySettings["weights"], view: QuotaView): Seen {
+  const { seen, record } = member;
+  if (
+    seen !== undefined &&
+    seen.goodUntilMs > view.nowMs &&
+    seen.health === record.health &&
+    seen.quota === record.quota &&
+    seen.inFlight === member.inFlight &&
+    seen.ramp === member.ramp &&
+    seen.draining === record.draining &&
+    seen.weights === weights &&
+    seen.ttlMs === view.ttlMs
+  )
+    return seen;
+  const fresh = judged(member, weights, view);
+  member.seen = fresh;
+  return fresh;
+}
+
+function judged(member: Member, weights: PolicySettings["weights"], view: QuotaView): Seen {
+  const { record, seen, inFlight, ramp } = member;
+  const { health, quota, draining } = record;
+  const isSame = seen?.quota === quota && seen.standing.goodUntilMs > view.nowMs && seen.ttlMs === view.ttlMs;
+  const standing = isSame ? seen.standing : standingOf(quota, view);
+  const now = healthAt(health, view.nowMs);
+  return {
+    health,
+    quota,
+    draining,
+    inFlight,
+    ramp,
+    weights,
+    ttlMs: view.ttlMs,
+    goodUntilMs: now.kind === "cooling" ? Math.min(now.untilMs, standing.goodUntilMs) : standing.goodUntilMs,
+    standing,
+    candidate: {
+      id: record.id,
+      state: stateOf(now),
+      exhausted: standing.exhausted,
+      draining,
+      full: ramp !== undefined && inFlight >= ramp,
+      inFlight,
+      score: scoreOf(standing, weights),
+      primary: standing.primary,
+      secondary: standing.secondary,
+      untilMs: now.kind === "cooling" ? now.untilMs : 0,
+    },
+  };
+}
+
+function stateOf(health: Health): Candidate["state"] {
+  switch (health.kind) {
+    case "healthy":
+      return "available";
+    case "cooling":
+      return health.cause === "limit" ? "limited" : "resting";
+    case "disabled":
+      return "disabled";
+    default:
+      return health satisfies never;
+  }
+}
