@@ -5,9 +5,11 @@ import { publicPaths, trustedApp } from "../admin/app.ts";
 import { isWildcard, type ListenAddress, parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
+import { createCatalogues } from "../proxy/catalogues.ts";
 import type { ProxySettings } from "../proxy/context.ts";
 import { createGuard, type GuardSettings } from "../proxy/guard.ts";
 import { createHandovers } from "../proxy/handovers.ts";
+import { createRetryBudget, type RetryBudgetSettings } from "../proxy/retry-budget.ts";
 import { startServer } from "../proxy/server.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
 import { type ConfigOverrides, prepareConfigFile } from "../state/config-source.ts";
@@ -82,6 +84,8 @@ function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Daemon {
       pool: parts.pool,
       events,
       settings: () => proxySettings(live.current()),
+      retries: createRetryBudget(() => retrySettings(live.current()), parts.pool.inFlight),
+      catalogues: createCatalogues(),
       handovers: createHandovers(),
       local: publicPaths(admin.context, admin.access),
       guard: createGuard(listen, () => guardSettings(live.current()), admin.access),
@@ -125,6 +129,7 @@ function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Daemon {
       await adminServer.stop(true);
       rmSync(layout.adminSocket, { force: true });
       parts.care.stop();
+      parts.affinity.flush();
       base.store.flush();
       events.flush();
     },
@@ -143,7 +148,19 @@ function orReport<T>(events: EventLog, start: () => T): T {
 }
 
 function proxySettings({ proxy }: Config): ProxySettings {
-  return { maxAttempts: proxy.max_attempts, cooldownMs: proxy.cooldown_default_seconds * 1000 };
+  return {
+    maxAttempts: proxy.max_attempts,
+    cooldownMs: proxy.cooldown_default_seconds * 1000,
+    timeouts: {
+      connectMs: proxy.connect_timeout_seconds * 1000,
+      headMs: proxy.head_timeout_seconds * 1000,
+      idleMs: proxy.idle_timeout_seconds * 1000,
+    },
+  };
+}
+
+function retrySettings({ proxy }: Config): RetryBudgetSettings {
+  return { percent: proxy.retry_budget_percent, floor: proxy.retry_budget_floor };
 }
 
 function guardSettings({ proxy }: Config): GuardSettings {

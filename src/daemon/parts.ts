@@ -53,11 +53,12 @@ export function poolParts({ layout, live, deps, events, store }: Base) {
     baseUrl: () => config().proxy.upstream_base_url,
     cooldownMs: () => config().proxy.cooldown_default_seconds * 1000,
   };
+  const affinity = createAffinity({ path: layout.sessions, deps });
   const pool = createPool({
     deps,
     store,
     events,
-    affinity: createAffinity(),
+    affinity,
     settings: () => poolSettings(config()),
     makeUpstream: (record) => createAccount(record, accountContext),
   });
@@ -80,7 +81,7 @@ export function poolParts({ layout, live, deps, events, store }: Base) {
     events,
     enrol: () => enrolFromDisk({ layout, deps, events, store }, pool),
   });
-  return { pool, refresher, care };
+  return { pool, affinity, refresher, care };
 }
 
 /** The admin API with everything behind it. */

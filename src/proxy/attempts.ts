@@ -1,11 +1,18 @@
 // The attempt loop, the same for every transport: pick an upstream, send, judge, settle; go round with another
-// one until a reply is final or nobody is left. How to send is the caller's (a fetch, a WebSocket dial).
+// one until a reply is final or nobody is left. How to send is the caller's (a fetch, a WebSocket dial, a turn on an
+// open socket).
+//
+//   what failed                         goes on to another one       counts against max_attempts and the retry budget
+//   a limit, a login, a ciphertext      while there is one           no: it is the account's own, and lasts
+//   a passing failure, the connection   while both allow it          yes
+//   the least bad of those that rest    no                           -
 
 import type { QuotaEvidence } from "../core/quota.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { EventLog } from "../state/events.ts";
-import type { Lease, Pool } from "../upstream/pool.ts";
+import type { Lease } from "../upstream/pool.ts";
 import type { Outgoing, Prepared } from "../upstream/upstream.ts";
+import type { RetryBudget } from "./retry-budget.ts";
 
 export type Ready = Extract<Prepared, { kind: "ready" }>;
 
@@ -24,20 +31,26 @@ export type Sent<Reply> =
 
 export interface Job<Reply> {
   readonly requestId: number;
-  readonly session: string | undefined;
-  readonly outgoing: Outgoing;
+  readonly path: string;
+  /** The request as any upstream can be asked. */
+  outgoing(): Outgoing;
   /** A turn: it counts as a message once served. */
   readonly turn: boolean;
-  /** It uses the accounts' allowance. */
-  readonly spends: boolean;
   /** May be sent to another upstream after a failure. */
   readonly replayable: boolean;
   /** Upstreams that failed already; the loop adds to it. */
   readonly tried: Set<string>;
   /** Passing failures after which the loop gives up. */
   readonly maxAttempts: number;
-  /** How long an upstream rests after its connection failed, ms. */
+  /** How long an upstream rests after its connection failed for the first time, ms. */
   readonly cooldownMs: number;
+  /**
+   * The next upstream that has not been tried. `searching`: somebody could not decrypt the history, and whoever can is
+   * looked for.
+   */
+  pick(searching: boolean): Lease | undefined;
+  /** With what a connection was opened that the lease's upstream can be sent to over: nothing is prepared then. */
+  opened?(lease: Lease): Ready | undefined;
   send(ready: Ready, lease: Lease): Promise<Sent<Reply>>;
   /** Closes a reply that is not going to be used. */
   discard(reply: Reply): void;
@@ -45,7 +58,7 @@ export interface Job<Reply> {
 
 export type Outcome<Reply> =
   /** The reply to give to the client. The lease is the caller's to release. */
-  | { readonly kind: "reply"; readonly lease: Lease; readonly reply: Reply }
+  | { readonly kind: "reply"; readonly lease: Lease; readonly reply: Reply; readonly verdict: Verdict }
   /** Nobody served it. `last`: the last upstream answer, if there was one. */
   | {
       readonly kind: "failed";
@@ -60,100 +73,98 @@ export interface LastAnswer<Reply> {
 }
 
 export interface AttemptContext {
-  readonly pool: Pool;
   readonly events: EventLog;
+  readonly retries: RetryBudget;
 }
 
 export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): Promise<Outcome<Reply>> {
-  const { pool, events } = context;
+  const { events, retries } = context;
   const broken: Lease[] = [];
   let brokenWhy: string | undefined;
   let last: LastAnswer<Reply> | undefined;
+  let endRetry: (() => void) | undefined;
+  /** Somebody could not decrypt the history: it belongs to whoever can. */
+  let isForeign = false;
 
   // Somebody answered: so the network works, and a broken connection was that upstream's own.
   const blameBroken = () => {
     for (const lease of broken)
-      lease.settle({ kind: "cool", reason: "transport-error", forMs: job.cooldownMs });
+      lease.settle({ kind: "cool", reason: "transport-error", forMs: job.cooldownMs, told: false });
     broken.length = 0;
   };
 
-  // Each pick takes an upstream that was not tried yet, so the loop ends with the pool at the latest. A refusal for
-  // a limit or a login is an account's own and cheap, and is not counted: no limit is told while one account has room.
+  /** After a passing failure: whether another upstream may be tried. */
+  const mayRetry = (lease: Lease): boolean => {
+    failures++;
+    // Everything rests: one of them is tried for each request, and the others are left in peace.
+    if (!job.replayable || failures >= job.maxAttempts || lease.choice.reason === "least-bad") return false;
+    endRetry?.();
+    endRetry = retries.begin();
+    if (endRetry === undefined) events.append("request.retry_denied", { req_id: job.requestId });
+    return endRetry !== undefined;
+  };
+
+  const loop = async (): Promise<Outcome<Reply>> => {
+    for (let count = 1; ; count++) {
+      const lease = job.pick(isForeign);
+      if (lease === undefined) break;
+      job.tried.add(lease.upstream.id);
+      const about = { req_id: job.requestId, attempt: count, account_id: lease.upstream.id };
+      events.append("request.account_selected", {
+        ...about,
+        account_alias: lease.upstream.label,
+        switch_reason: lease.choice.reason,
+        switched: lease.choice.switched,
+      });
+      const used = await use(context, job, lease);
+      if (used.kind === "aborted") {
+        lease.release();
+        if (last !== undefined) job.discard(last.reply);
+        events.append("request.canceled", about);
+        return used;
+      }
+      if (used.kind === "broken") {
+        lease.release();
+        broken.push(lease);
+        brokenWhy = used.why;
+        events.append("request.transport_error", { ...about, error: used.why });
+        if (!mayRetry(lease)) break;
+        continue;
+      }
+      const fields = { attempt: count };
+      if (used.kind === "unready") {
+        lease.settle(used.verdict, { fields });
+        lease.release();
+        continue;
+      }
+      blameBroken();
+      if (used.evidence !== undefined) lease.learn(used.evidence);
+      lease.settle(used.verdict, { turn: job.turn, held: isForeign, fields });
+      if (isFinal(used.verdict)) {
+        if (lease.choice.switched && used.verdict.kind === "ok")
+          events.append("request.switched", {
+            req_id: job.requestId,
+            account_id: lease.upstream.id,
+            switch_reason: lease.choice.reason,
+          });
+        if (last !== undefined) job.discard(last.reply);
+        return { kind: "reply", lease, reply: used.reply, verdict: used.verdict };
+      }
+      lease.release();
+      if (last !== undefined) job.discard(last.reply);
+      last = { verdict: used.verdict, reply: used.reply };
+      isForeign ||= used.verdict.kind === "foreign_ciphertext";
+      if (isPassing(used.verdict) && !mayRetry(lease)) break;
+    }
+    return { kind: "failed", last, brokenWhy };
+  };
+
   let failures = 0;
-  for (let count = 1; failures < job.maxAttempts; count++) {
-    const lease = pool.pick({
-      session: job.session,
-      tried: job.tried,
-      spends: job.spends,
-      requestId: job.requestId,
-    });
-    if (lease === undefined) {
-      events.append("request.selection_failed", {
-        req_id: job.requestId,
-        attempt: count,
-        error: pool.shortage().kind,
-      });
-      break;
-    }
-    job.tried.add(lease.upstream.id);
-    events.append("request.account_selected", {
-      req_id: job.requestId,
-      attempt: count,
-      account_id: lease.upstream.id,
-      account_alias: lease.upstream.label,
-      switch_reason: lease.choice.reason,
-      switched: lease.choice.switched,
-    });
-    const used = await use(context, job, lease);
-    if (used.kind === "aborted") {
-      lease.release();
-      if (last !== undefined) job.discard(last.reply);
-      events.append("request.canceled", {
-        req_id: job.requestId,
-        attempt: count,
-        account_id: lease.upstream.id,
-      });
-      return used;
-    }
-    if (used.kind === "broken") {
-      lease.release();
-      failures++;
-      broken.push(lease);
-      brokenWhy = used.why;
-      events.append("request.transport_error", {
-        req_id: job.requestId,
-        attempt: count,
-        account_id: lease.upstream.id,
-        error: used.why,
-      });
-      if (!job.replayable) break;
-      continue;
-    }
-    const fields = { attempt: count };
-    if (used.kind === "unready") {
-      lease.settle(used.verdict, { fields });
-      lease.release();
-      continue;
-    }
-    blameBroken();
-    if (used.evidence !== undefined) lease.learn(used.evidence);
-    lease.settle(used.verdict, { turn: job.turn, fields });
-    if (isFinal(used.verdict, job)) {
-      if (lease.choice.switched && used.verdict.kind === "ok")
-        events.append("request.switched", {
-          req_id: job.requestId,
-          account_id: lease.upstream.id,
-          switch_reason: lease.choice.reason,
-        });
-      if (last !== undefined) job.discard(last.reply);
-      return { kind: "reply", lease, reply: used.reply };
-    }
-    lease.release();
-    if (used.verdict.kind === "cool" || used.verdict.kind === "elsewhere") failures++;
-    if (last !== undefined) job.discard(last.reply);
-    last = { verdict: used.verdict, reply: used.reply };
+  try {
+    return await loop();
+  } finally {
+    endRetry?.();
   }
-  return { kind: "failed", last, brokenWhy };
 }
 
 // --- internal ---
@@ -165,6 +176,8 @@ async function use<Reply>({ events }: AttemptContext, job: Job<Reply>, lease: Le
   const first = await prepareAndSend(job, lease);
   if (first.kind !== "reply" || first.verdict.kind !== "renew") return first;
   const { status } = first.verdict;
+  // Tried in its rest, it says the same again: a new token for every request would not change it.
+  if (status === 403 && lease.choice.reason === "least-bad") return { ...first, verdict: FORBIDDEN };
   const renewal = await lease.upstream.renew(first.token);
   switch (renewal.kind) {
     case "dead":
@@ -175,11 +188,14 @@ async function use<Reply>({ events }: AttemptContext, job: Job<Reply>, lease: Le
         account_id: lease.upstream.id,
         error: renewal.why,
       });
-      return { ...first, verdict: { kind: "cool", reason: "auth-refresh-failed", forMs: job.cooldownMs } };
+      return {
+        ...first,
+        verdict: { kind: "cool", reason: "auth-refresh-failed", forMs: job.cooldownMs, told: false },
+      };
     case "renewed": {
       events.append("account.auth_refreshed", { req_id: job.requestId, account_id: lease.upstream.id });
       job.discard(first.reply);
-      const second = await prepareAndSend(job, lease);
+      const second = await prepareAndSend(job, lease, true);
       if (second.kind !== "reply" || second.verdict.kind !== "renew") return second;
       return { ...second, verdict: refusedAgain(second.verdict.status, job, lease) };
     }
@@ -192,43 +208,39 @@ async function use<Reply>({ events }: AttemptContext, job: Job<Reply>, lease: Le
  * A 403 may be about the account or about what it was asked, and nothing in it says which: a long rest, after which
  * traffic finds out by itself, instead of an end that somebody has to undo.
  */
-const FORBIDDEN: Verdict = { kind: "cool", reason: "http-403", forMs: 15 * 60_000 };
+const FORBIDDEN: Verdict = { kind: "cool", reason: "http-403", forMs: 15 * 60_000, told: true };
 
 /** A fresh token is refused as well. Off the turn paths that says more about the path than about the account. */
 function refusedAgain<Reply>(status: number, job: Job<Reply>, lease: Lease): Verdict {
   const reason = `http-${status}`;
-  if (lease.upstream.scope(job.outgoing.path) !== "turn") return { kind: "elsewhere", reason };
+  if (lease.upstream.scope(job.path) !== "turn") return { kind: "elsewhere", reason };
   return status === 403 ? FORBIDDEN : { kind: "disable", reason };
 }
 
 async function prepareAndSend<Reply>(
   job: Job<Reply>,
   lease: Lease,
+  renewed = false,
 ): Promise<
   | (Extract<Sent<Reply>, { kind: "reply" }> & { readonly token: string })
   | Exclude<Used<Reply>, { kind: "reply" }>
 > {
-  const prepared = await lease.upstream.prepare(job.outgoing);
+  const opened = renewed ? undefined : job.opened?.(lease);
+  const prepared = opened ?? (await lease.upstream.prepare(job.outgoing()));
   if (prepared.kind === "unready") return { kind: "unready", verdict: prepared.verdict };
   const sent = await job.send(prepared, lease);
   return sent.kind === "reply" ? { ...sent, token: prepared.token } : sent;
 }
 
-function isFinal<Reply>(verdict: Verdict, job: Job<Reply>): boolean {
-  switch (verdict.kind) {
-    case "ok":
-    case "client":
-    case "foreign_ciphertext":
-      return true;
-    case "limit":
-    case "disable":
-    case "renew":
-      // The request was refused before it did anything, so it may go elsewhere even if it is not idempotent.
-      return false;
-    case "cool":
-    case "elsewhere":
-      return !job.replayable;
-    default:
-      return verdict satisfies never;
-  }
+/** Final for the client: served, or nobody else would say anything else. */
+function isFinal(verdict: Verdict): boolean {
+  return verdict.kind === "ok" || verdict.kind === "open" || verdict.kind === "client";
+}
+
+/**
+ * It may be gone in a moment. The others (a limit, a login, a history that cannot be read) were refused before anything
+ * was done, so the request may go elsewhere even if it is not idempotent, and does so until it is served.
+ */
+function isPassing(verdict: Verdict): boolean {
+  return verdict.kind === "cool" || verdict.kind === "elsewhere";
 }

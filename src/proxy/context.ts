@@ -1,14 +1,26 @@
 // What forwarding and tunnelling need from the rest of the program.
 
-import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
 import type { Deps } from "../deps.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Pool } from "../upstream/pool.ts";
+import type { Catalogues } from "./catalogues.ts";
+import type { RetryBudget } from "./retry-budget.ts";
 
 export interface ProxySettings {
   readonly maxAttempts: number;
-  /** How long an upstream rests after its connection failed, ms. */
+  /** How long an upstream rests after its connection failed for the first time, ms. */
   readonly cooldownMs: number;
+  readonly timeouts: Timeouts;
+}
+
+/** How long is waited for what, ms. */
+export interface Timeouts {
+  /** For a connection to the backend; over WebSocket for the whole handshake. */
+  readonly connectMs: number;
+  /** For the response head of a streamed turn, or the first event of a turn over WebSocket. */
+  readonly headMs: number;
+  /** Between two parts of an answer. */
+  readonly idleMs: number;
 }
 
 export interface ProxyContext {
@@ -16,6 +28,8 @@ export interface ProxyContext {
   readonly pool: Pool;
   readonly events: EventLog;
   readonly settings: () => ProxySettings;
+  readonly retries: RetryBudget;
+  readonly catalogues: Catalogues;
 }
 
 /** One request of a client, as far as both transports share it. */
@@ -25,9 +39,4 @@ export interface Incoming {
   readonly path: string;
   /** Query with its `?`, or "". */
   readonly search: string;
-}
-
-/** What the pool presents to Codex at this moment. */
-export function usageNow({ pool }: Pick<ProxyContext, "pool">): PooledUsage {
-  return pooledUsage(pool.facts().accounts, pool.view());
 }

@@ -1,62 +1,118 @@
-// The attempt loop for WebSocket: its send is a dial, its reply an open socket or the backend's refusal.
+// The attempt loop for a handshake: its send is a dial, its reply an open socket or the backend's refusal.
 
+import type { QuotaEvidence } from "../core/quota.ts";
 import { quotaFromHeaders } from "../core/quota-wire.ts";
-import { failureOfReply, judge } from "../core/verdict.ts";
+import { failureOfReply, judge, type Verdict } from "../core/verdict.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
-import type { Lease } from "../upstream/pool.ts";
+import type { Outgoing } from "../upstream/upstream.ts";
 import { attempt, type Job, type Outcome, type Ready, type Sent } from "./attempts.ts";
-import { type Incoming, type ProxyContext, usageNow } from "./context.ts";
+import type { Incoming, ProxyContext } from "./context.ts";
 import { dial, type UpstreamSocket } from "./dial.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
 import { outboundProxy } from "./outbound-proxy.ts";
 import { TURN_STATE } from "./portable.ts";
 import { type Refusal, refusalFor, refusalResponse } from "./refusal.ts";
 
-export type DialReply =
-  | {
-      readonly kind: "open";
-      readonly socket: UpstreamSocket;
-      readonly headers: Headers;
-      readonly token: string;
-    }
-  | { readonly kind: "refused"; readonly status: number; readonly headers: Headers; readonly body: string };
+/** An open socket to an account. */
+export interface Far {
+  readonly upstreamId: string;
+  readonly socket: UpstreamSocket;
+  /** Headers of its 101. */
+  readonly headers: Headers;
+  /** With what it was opened. */
+  readonly ready: Ready;
+}
+
+export interface RefusedDial {
+  readonly kind: "refused";
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+export type DialReply = { readonly kind: "open"; readonly far: Far } | RefusedDial;
+
+/** The handshake as any account can be asked for it. */
+export function handshakeOf({ request, path, search }: Incoming): Outgoing {
+  return { method: "GET", path, search, headers: outgoingHeaders(request.headers, { turn: true }) };
+}
 
 /** Opens a socket to an account that can take the session. Never throws. */
 export function dialAccount(
   context: ProxyContext,
-  { request, path, search, requestId }: Incoming,
+  incoming: Incoming,
   session: string | undefined,
-  tried: Set<string>,
-  signal: AbortSignal,
 ): Promise<Outcome<DialReply>> {
   const { maxAttempts, cooldownMs } = context.settings();
+  const { requestId } = incoming;
+  const { signal } = incoming.request;
+  const tried = new Set<string>();
   const job: Job<DialReply> = {
     requestId,
-    session,
-    outgoing: { method: "GET", path, search, headers: outgoingHeaders(request.headers, { turn: true }) },
+    path: incoming.path,
+    outgoing: () => handshakeOf(incoming),
     turn: false,
-    spends: true,
     replayable: true,
     tried,
     maxAttempts,
     cooldownMs,
-    send: (ready, lease) => dialOnce(context, path, ready, lease, tried, signal),
+    pick: () => context.pool.pick({ session, tried, spends: true, requestId }),
+    send: (ready, lease) => dialOnce(context, ready, lease.upstream.id, { moved: tried.size > 1, signal }),
     discard: (reply) => {
-      if (reply.kind === "open") reply.socket.close();
+      if (reply.kind === "open") reply.far.socket.close();
     },
   };
   return attempt(context, job);
 }
 
+/** Dials one account. `moved`: another one had the session's turn before. */
+export async function dialOnce(
+  { deps, settings }: ProxyContext,
+  ready: Ready,
+  upstreamId: string,
+  { moved, signal }: { readonly moved: boolean; readonly signal: AbortSignal },
+): Promise<Sent<DialReply>> {
+  if (moved) ready.headers.delete(TURN_STATE);
+  const dialled = await dial(ready.url, ready.headers, {
+    signal,
+    clock: deps.clock,
+    proxy: outboundProxy(ready.url, deps.env),
+    timeoutMs: settings().timeouts.connectMs,
+  });
+  const nowMs = deps.clock.now();
+  const reply = (verdict: Verdict, told: DialReply): Sent<DialReply> => {
+    const headers = dialled.kind === "open" || dialled.kind === "refused" ? dialled.headers : new Headers();
+    const evidence: QuotaEvidence | undefined = quotaFromHeaders(headers, nowMs);
+    return { kind: "reply", verdict, evidence, reply: told };
+  };
+  switch (dialled.kind) {
+    case "broken":
+    case "aborted":
+      return dialled;
+    case "open": {
+      const { socket, headers } = dialled;
+      // An open socket proves nothing of turns yet, so it settles nothing: the first output will.
+      return reply({ kind: "open" }, { kind: "open", far: { upstreamId, socket, headers, ready } });
+    }
+    case "refused": {
+      const failure = failureOfReply(dialled.status, dialled.headers, dialled.body, nowMs);
+      return reply(judge(failure, "handshake"), { ...dialled, headers: downstreamHeaders(dialled.headers) });
+    }
+    default:
+      return dialled satisfies never;
+  }
+}
+
 /** What to tell the client when no account could be dialled. */
 export function dialRefusal(
   context: ProxyContext,
+  session: string | undefined,
   { last, brokenWhy }: Pick<Extract<Outcome<DialReply>, { kind: "failed" }>, "last" | "brokenWhy">,
 ): Refusal {
   const limitBody =
     last?.verdict.kind === "limit" && last.reply.kind === "refused" ? last.reply.body : undefined;
-  const about = { limitBody, planType: usageNow(context).planType, brokenWhy };
-  return refusalFor(context.pool.shortage(), about, context.deps.clock.now());
+  const about = { limitBody, planType: context.pool.usage().planType, brokenWhy };
+  return refusalFor(context.pool.shortage(session), about, context.deps.clock.now());
 }
 
 /** Makes Codex use HTTP for this thread, at once and without a word. `why` is for whoever else reads it. */
@@ -70,57 +126,24 @@ export function useHttp(why: string): Response {
   });
 }
 
-/** The HTTP answer to a handshake that nobody took. */
+/**
+ * The HTTP answer to a handshake that nobody took. A limit, and a pool without accounts, is told. Whatever else it was,
+ * HTTP may still work, and there Codex can be told to wait: a 426 makes it change over at once and in silence, where
+ * any other answer costs it six tries and a notice.
+ */
 export function refusedDial(
   context: ProxyContext,
   { requestId }: Incoming,
+  session: string | undefined,
   failed: Extract<Outcome<DialReply>, { kind: "failed" }>,
 ): Response {
-  const refusal = dialRefusal(context, failed);
-  const shortage = context.pool.shortage();
+  const refusal = dialRefusal(context, session, failed);
   context.events.append("websocket.failed", { req_id: requestId, error: refusal.code });
-  // Nobody could be reached over WebSocket: HTTP may still work, and Codex changes over at once on a 426.
-  if (failed.last === undefined && failed.brokenWhy !== undefined && shortage.kind === "all_tried")
-    return useHttp(`no WebSocket to the backend: ${failed.brokenWhy}`);
-  return refusalResponse(refusal);
-}
-
-// --- internal ---
-
-async function dialOnce(
-  { deps }: ProxyContext,
-  path: string,
-  ready: Ready,
-  lease: Lease,
-  tried: ReadonlySet<string>,
-  signal: AbortSignal,
-): Promise<Sent<DialReply>> {
-  if (tried.size > 1) ready.headers.delete(TURN_STATE);
-  const proxy = outboundProxy(ready.url, deps.env);
-  const dialled = await dial(ready.url, ready.headers, signal, deps.clock, proxy);
-  const nowMs = deps.clock.now();
-  switch (dialled.kind) {
-    case "broken":
-    case "aborted":
-      return dialled;
-    case "open":
-      // An open socket proves nothing of turns yet, so it settles nothing: the first output will.
-      return {
-        kind: "reply",
-        verdict: { kind: "client" },
-        reply: { ...dialled, token: ready.token },
-        evidence: quotaFromHeaders(dialled.headers, nowMs),
-      };
-    case "refused": {
-      const failure = failureOfReply(dialled.status, dialled.headers, dialled.body, nowMs);
-      return {
-        kind: "reply",
-        verdict: dialled.status < 400 ? { kind: "client" } : judge(failure, lease.upstream.scope(path)),
-        reply: { ...dialled, headers: downstreamHeaders(dialled.headers) },
-        evidence: quotaFromHeaders(dialled.headers, nowMs),
-      };
-    }
-    default:
-      return dialled satisfies never;
-  }
+  if (context.pool.shortage(session).kind !== "all_tried" || refusal.code === "usage_limit_reached")
+    return refusalResponse(refusal);
+  const { last, brokenWhy } = failed;
+  if (brokenWhy !== undefined) return useHttp(`no WebSocket to the backend: ${brokenWhy}`);
+  if (last?.reply.kind === "refused")
+    return useHttp(`the backend answered the WebSocket handshake with ${last.reply.status}`);
+  return useHttp("no account can take a WebSocket now");
 }

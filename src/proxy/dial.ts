@@ -4,17 +4,21 @@ import WebSocket, { type ClientOptions } from "ws";
 import type { Clock } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 
-/** An open socket to an upstream. Messages that come before `listen` are kept. */
+/** An open socket to an upstream. */
 export interface UpstreamSocket {
+  /** False once it has ended, by whomever. */
+  isOpen(): boolean;
   send(message: string | Uint8Array): void;
-  /** Says whom to tell; exactly once. */
-  listen(listener: SocketListener): void;
+  /** Says whom to tell from now on, beginning with what came while nobody was told (`undefined`: nobody). */
+  listen(listener: SocketListener | undefined): void;
   /** Closes it; nobody is told anything any more. */
   close(): void;
 }
 
 export interface SocketListener {
   message(message: string | Uint8Array): void;
+  /** The upstream answered a ping: it is there, though it says nothing. */
+  alive?(): void;
   /** The upstream closed it (`code` 1006: it broke). */
   closed(code: number, reason: string): void;
 }
@@ -25,20 +29,26 @@ export type Dialled =
   | { readonly kind: "broken"; readonly why: string }
   | { readonly kind: "aborted" };
 
-/** Codex gives up a handshake after 15 s; another account should have its chance before that. */
-const DIAL_TIMEOUT_MS = 10_000;
+/** Often enough for anything in between that drops silent connections, and for noticing one that is dead. */
+const PING_INTERVAL_MS = 30_000;
 /** Largest message in either direction: a whole history with images. */
 export const MESSAGE_LIMIT_BYTES = 128 * 1024 * 1024;
 /** A refusal's body beyond this is cut off. */
 const REFUSAL_LIMIT_CHARS = 1024 * 1024;
 
-/** `proxy`: the HTTP proxy to go through, if any. */
+export interface DialOptions {
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  /** The HTTP proxy to go through, if any. */
+  readonly proxy: string | undefined;
+  /** Longest wait for the handshake, ms. */
+  readonly timeoutMs: number;
+}
+
 export function dial(
   url: string,
   headers: Headers,
-  signal: AbortSignal,
-  clock: Clock,
-  proxy: string | undefined,
+  { signal, clock, proxy, timeoutMs }: DialOptions,
 ): Promise<Dialled> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve({ kind: "aborted" });
@@ -60,8 +70,11 @@ export function dial(
       resolve(dialled);
     };
     const aborted = () => decide({ kind: "aborted" });
-    const cancelTimer = clock.after(DIAL_TIMEOUT_MS, () =>
-      decide({ kind: "broken", why: `no answer to the handshake within ${DIAL_TIMEOUT_MS} ms` }),
+    const cancelTimer = clock.after(timeoutMs, () =>
+      decide({
+        kind: "broken",
+        why: `no answer to the handshake within ${timeoutMs / 1000} s (connect_timeout_seconds)`,
+      }),
     );
     signal.addEventListener("abort", aborted, { once: true });
     socket.on("upgrade", (reply) => {
@@ -77,7 +90,7 @@ export function dial(
       );
       reply.on("error", (error: Error) => decide({ kind: "broken", why: error.message }));
     });
-    const upstream = upstreamSocket(socket);
+    const upstream = upstreamSocket(socket, clock);
     socket.on("open", () => decide({ kind: "open", socket: upstream, headers: replyHeaders }));
     socket.on("error", (error) => decide({ kind: "broken", why: messageOf(error) }));
     socket.on("close", () => decide({ kind: "broken", why: "the connection closed during the handshake" }));
@@ -86,11 +99,21 @@ export function dial(
 
 // --- internal ---
 
-function upstreamSocket(socket: WebSocket): UpstreamSocket {
+function upstreamSocket(socket: WebSocket, clock: Clock): UpstreamSocket {
   let listener: SocketListener | undefined;
   let silent = false;
   const early: (string | Uint8Array)[] = [];
   let ended: { code: number; reason: string } | undefined;
+  let cancelPing = () => {};
+  const ping = (): void => {
+    cancelPing = clock.after(PING_INTERVAL_MS, () => {
+      if (socket.readyState !== WebSocket.OPEN) return;
+      socket.ping();
+      ping();
+    });
+  };
+  socket.on("open", ping);
+  socket.on("pong", () => listener?.alive?.());
   socket.on("message", (data: Buffer, isBinary: boolean) => {
     if (silent) return;
     const message = isBinary ? new Uint8Array(data) : data.toString("utf8");
@@ -98,21 +121,28 @@ function upstreamSocket(socket: WebSocket): UpstreamSocket {
     else listener.message(message);
   });
   socket.on("close", (code: number, reason: Buffer) => {
+    cancelPing();
     ended = { code, reason: String(reason ?? "") };
     if (!silent) listener?.closed(ended.code, ended.reason);
   });
   return {
+    isOpen: () => !silent && socket.readyState === WebSocket.OPEN,
     send: (message) => {
       // A socket that is closing reports it through `closed`; there is nobody to send to any more.
       if (socket.readyState === WebSocket.OPEN) socket.send(message);
     },
     listen: (to) => {
       listener = to;
-      for (const message of early.splice(0)) to.message(message);
-      if (ended !== undefined && !silent) to.closed(ended.code, ended.reason);
+      // A listener may hand over to another one in the middle of what came early.
+      while (listener !== undefined && early.length > 0) {
+        const message = early.shift();
+        if (message !== undefined) listener.message(message);
+      }
+      if (ended !== undefined && !silent) listener?.closed(ended.code, ended.reason);
     },
     close: () => {
       silent = true;
+      cancelPing();
       socket.close(1000);
     },
   };

@@ -1,15 +1,18 @@
 // HTTP and SSE: one request of a client through the attempt loop, and the reply on its way back.
 
-import { isTurnPath } from "../upstream/paths.ts";
-import { attempt, type Outcome } from "./attempts.ts";
+import { isCompactPath, isModelsPath, isTurnPath } from "../upstream/paths.ts";
+import type { Lease } from "../upstream/pool.ts";
+import type { Shortage } from "../upstream/shortage.ts";
+import { attempt, type LastAnswer, type Outcome } from "./attempts.ts";
 import { decodeBody, readBody } from "./bodies.ts";
-import { type Incoming, type ProxyContext, usageNow } from "./context.ts";
+import type { Incoming, ProxyContext } from "./context.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
-import { poolHeaders } from "./passes.ts";
-import { refusalFor, refusalResponse } from "./refusal.ts";
+import type { HoldEnd } from "./hold.ts";
+import { poolCatalogue, poolHeaders } from "./passes.ts";
+import { refusalFor, refusalResponse, retryAfterSeconds, speaksForAll } from "./refusal.ts";
 import { type HttpReply, sendHttp } from "./send-http.ts";
-import { sessionOf } from "./session.ts";
-import { asItCame, type Edit, passThrough, turnStream, watching } from "./stream.ts";
+import { appsSession, sessionOf } from "./session.ts";
+import { asItCame, type Edit, type Passage, passThrough, turnStream, watching } from "./stream.ts";
 
 /** Forwards one request. Never throws, except `body_too_large`. */
 export async function forward(context: ProxyContext, incoming: Incoming): Promise<Response> {
@@ -19,33 +22,36 @@ export async function forward(context: ProxyContext, incoming: Incoming): Promis
   const session = sessionOf(request.headers, body, path);
   const { maxAttempts, cooldownMs } = context.settings();
   const headers = outgoingHeaders(request.headers, { turn });
+  // The version that a client has is the pool's, and no account's.
+  if (isModelsPath(path)) headers.delete("if-none-match");
   const replayable = turn || request.method === "GET" || request.method === "HEAD";
   const tried = new Set<string>();
   const outcome = await attempt<HttpReply>(context, {
     requestId,
-    session,
-    outgoing: { method: request.method, path, search, headers },
+    path,
+    outgoing: () => ({ method: request.method, path, search, headers }),
     turn: turn && request.method === "POST",
-    spends: turn,
     replayable,
     tried,
     maxAttempts,
     cooldownMs,
+    pick: (searching) => context.pool.pick({ session, tried, spends: turn, requestId, searching }),
     send: (ready, lease) =>
       sendHttp(context, incoming, { ready, lease, body, replayable, retried: tried.size > 1 }),
     discard: (reply) => reply.abort(),
   });
-  return respond(context, incoming, outcome);
+  return respond(context, incoming, session, outcome);
 }
 
 // --- internal ---
 
 function respond(
   context: ProxyContext,
-  { requestId, path }: Incoming,
+  incoming: Incoming,
+  session: string | undefined,
   outcome: Outcome<HttpReply>,
 ): Response {
-  const { events } = context;
+  const { requestId, path } = incoming;
   switch (outcome.kind) {
     case "aborted":
       return new Response(null, { status: 499 }); // nobody is there to read it
@@ -57,56 +63,122 @@ function respond(
         status: reply.response.status,
         path,
       };
-      events.append("request.completed", fields);
-      const headers = downstreamHeaders(reply.response.headers);
-      if (isTurnPath(path)) poolHeaders(headers, usageNow(context));
-      return toClient(reply, headers, watching(context, lease), () => lease.release());
+      context.events.append("request.completed", fields);
+      if (isCompactPath(path) && outcome.verdict.kind === "ok") lease.hold();
+      const opened = appsSession(reply.response.headers);
+      if (opened !== undefined) lease.bind(opened);
+      return toClient(context, reply, {
+        headers: headersFor(context, incoming, lease, reply.response),
+        edit: watching(context, lease, { session, credited: outcome.verdict.kind !== "open" }),
+        release: () => lease.release(),
+        broke: () => lease.broke(),
+      });
     }
     case "failed":
-      return failed(context, requestId, outcome);
+      return failed(context, incoming, session, outcome);
     default:
       return outcome satisfies never;
   }
 }
 
-/** `headers` are the client's; `edit` is applied to the events of a held turn; `release` is called once at the end. */
+/** The reply's headers as the client may see them: the pool's, where the account's are no truth about the pool. */
+function headersFor(
+  { pool, catalogues }: ProxyContext,
+  { request, path, search }: Incoming,
+  lease: Lease,
+  { ok, headers: told }: Response,
+): Headers {
+  const headers = downstreamHeaders(told);
+  const isCatalogue = isModelsPath(path);
+  if (isTurnPath(path)) poolHeaders(headers, pool.usage);
+  if (ok) {
+    const asked = new URLSearchParams(search).get("client_version");
+    const clientVersion = asked ?? request.headers.get("version") ?? "";
+    poolCatalogue(headers, catalogues, { clientVersion, accountId: lease.upstream.id }, isCatalogue);
+  }
+  return headers;
+}
+
+interface ToClient extends Pick<Passage, "release" | "broke"> {
+  readonly headers: Headers;
+  /** Applied to the events of a held turn. */
+  readonly edit: Edit;
+}
+
 function toClient(
+  context: ProxyContext,
   { response, body, abort }: HttpReply,
-  headers: Headers,
-  edit: Edit,
-  release: () => void,
+  { headers, edit, ...ends }: ToClient,
 ): Response {
   const init = { status: response.status, statusText: response.statusText, headers };
+  const passage = { context, abort, ...ends };
   if (body.kind === "held") {
     headers.delete("content-length");
-    return new Response(turnStream(body.stream, edit, release, abort), init);
+    return new Response(turnStream(body.stream, edit, passage), init);
   }
   if (body.kind === "stream" && response.body !== null)
-    return new Response(passThrough(response.body, release, abort), init);
-  release();
+    return new Response(passThrough(response.body, passage), init);
+  ends.release();
   return new Response(body.kind === "whole" ? body.bytes : null, init);
 }
 
 function failed(
   context: ProxyContext,
-  requestId: number,
+  { requestId, path }: Incoming,
+  session: string | undefined,
   { last, brokenWhy }: Extract<Outcome<HttpReply>, { kind: "failed" }>,
 ): Response {
   const { pool, events, deps } = context;
-  const shortage = pool.shortage();
-  // The last answer as it came, unless it speaks of one account only (a limit, a login) and not of the pool.
-  const speaksForPool =
-    last !== undefined && (last.verdict.kind === "cool" || last.verdict.kind === "elsewhere");
-  if (speaksForPool && last.reply.response.status !== 401 && shortage.kind === "all_tried") {
-    events.append("request.failed", { req_id: requestId, status: last.reply.response.status });
-    return toClient(last.reply, downstreamHeaders(last.reply.response.headers), asItCame, () => {});
+  const shortage = pool.shortage(isTurnPath(path) ? session : undefined);
+  const nowMs = deps.clock.now();
+  if (last !== undefined && isForClient(last, shortage, path)) {
+    const { reply, verdict } = last;
+    events.append("request.failed", { req_id: requestId, status: reply.response.status });
+    const told = verdict.kind === "cool" && verdict.told;
+    const waitSeconds = retryAfterSeconds(shortage, nowMs, told);
+    if (verdict.kind === "cool" && !told && reply.body.kind === "held") {
+      reply.abort();
+      return failureResponse(reply.body.stream.end, waitSeconds);
+    }
+    const headers = downstreamHeaders(reply.response.headers);
+    // The pool's time, whatever the one that was asked last has said. Without any Codex takes a 429 for the end of the
+    // turn, and comes back from anything else within moments.
+    if (verdict.kind === "cool") headers.set("retry-after", String(waitSeconds));
+    return toClient(context, reply, { headers, edit: asItCame, release: () => {} });
   }
   if (last !== undefined) last.reply.abort();
   const limitBody = last?.verdict.kind === "limit" ? limitBodyOf(last.reply) : undefined;
-  const planType = usageNow(context).planType;
-  const refusal = refusalFor(shortage, { limitBody, planType, brokenWhy }, deps.clock.now());
+  const { planType } = pool.usage();
+  const refusal = refusalFor(shortage, { limitBody, planType, brokenWhy }, nowMs);
   events.append("request.failed", { req_id: requestId, status: refusal.status, error: refusal.code });
   return refusalResponse(refusal);
+}
+
+/**
+ * A failure that came inside of a stream, as an answer: as the end of a stream Codex would take an overload for the end
+ * of the turn, as a 503 it waits and tries again.
+ */
+function failureResponse(end: HoldEnd, waitSeconds: number): Response {
+  const failure = end.kind === "failed" ? end.failure : undefined;
+  const { code, message } = { code: failure?.code ?? "server_error", message: failure?.message ?? "" };
+  return Response.json(
+    { error: { type: code, code, message } },
+    { status: 503, headers: { "retry-after": String(waitSeconds) } },
+  );
+}
+
+/** The last answer is given as it came, unless it speaks of one account only (a limit, a login) and not of the pool. */
+function isForClient({ verdict, reply }: LastAnswer<HttpReply>, shortage: Shortage, path: string): boolean {
+  if (reply.response.status === 401) return false;
+  switch (verdict.kind) {
+    case "cool":
+    case "elsewhere":
+      return shortage.kind === "all_tried" || !isTurnPath(path);
+    case "foreign_ciphertext":
+      return speaksForAll(shortage);
+    default:
+      return false;
+  }
 }
 
 function limitBodyOf({ response, body }: HttpReply): string | undefined {

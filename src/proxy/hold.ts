@@ -6,6 +6,7 @@ import { readTurnSignal } from "../core/turn.ts";
 import type { Failure } from "../core/verdict.ts";
 import type { Clock } from "../deps.ts";
 import { createSseSplitter, type SseBlock, type SseSplitter } from "./sse.ts";
+import { createIdleWatch } from "./timeouts.ts";
 
 /** An opened answer: what was read, and the way to the rest. */
 export interface HeldStream {
@@ -19,8 +20,8 @@ export interface HeldStream {
 }
 
 export type HoldEnd =
-  /** Output came, or the turn is over, or the bounds are reached: commit. */
-  | { readonly kind: "commit" }
+  /** Output came or the turn is over (`output`), or there was none within the bounds: commit. */
+  | { readonly kind: "commit"; readonly by: "output" | "bound" }
   | { readonly kind: "failed"; readonly failure: Failure }
   /** The stream ended or broke before it was worth anything. */
   | { readonly kind: "broken"; readonly why: string };
@@ -39,39 +40,50 @@ export const HOLD_MS = 10_000;
 /** Held events beyond this size are released. A preamble repeats the request's instructions: some tens of kB. */
 const HOLD_LIMIT_BYTES = 1024 * 1024;
 
-export async function hold(body: ReadableStream<Uint8Array<ArrayBuffer>>, clock: Clock): Promise<HeldStream> {
+/** `idle`: how long a silence within the answer may last, ms, and what it is called when it lasts longer. */
+export async function hold(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  clock: Clock,
+  idle: { readonly ms: number; readonly why: string },
+): Promise<HeldStream> {
   const reader: BodyReader = body.getReader();
   const splitter = createSseSplitter();
   const held: SseBlock[] = [];
   const evidence: QuotaEvidence[] = [];
   let heldBytes = 0;
-  let cancelTimer = () => {};
-  const timeUp = new Promise<"time">((resolve) => {
-    cancelTimer = clock.after(HOLD_MS, () => resolve("time"));
-  });
+  const interrupted = Promise.withResolvers<"time" | "silence">();
+  const cancelTimer = clock.after(HOLD_MS, () => interrupted.resolve("time"));
+  // A silence that may last longer than anything is held does not matter here.
+  const watch =
+    idle.ms < HOLD_MS ? createIdleWatch(clock, idle.ms, () => interrupted.resolve("silence")) : undefined;
   const opened = (end: HoldEnd, pendingRead?: Promise<Chunk>): HeldStream => {
     cancelTimer();
+    watch?.stop();
     return { held, splitter, reader, pendingRead, evidence, end };
   };
 
   for (;;) {
     const reading = reader.read();
-    let chunk: Chunk | "time";
+    let chunk: Chunk | "time" | "silence";
+    watch?.begin();
     try {
-      chunk = await Promise.race([reading, timeUp]);
+      chunk = await Promise.race([reading, interrupted.promise]);
     } catch (error) {
       return opened({ kind: "broken", why: String(error) });
     }
-    if (chunk === "time") return opened({ kind: "commit" }, reading);
+    if (chunk === "time") return opened({ kind: "commit", by: "bound" }, reading);
+    if (chunk === "silence") return opened({ kind: "broken", why: idle.why });
     if (chunk.done) return opened({ kind: "broken", why: "the answer ended before it had begun" });
     let end: HoldEnd | undefined;
     for (const block of splitter.push(chunk.value)) {
       held.push(block);
       heldBytes += block.bytes.byteLength;
-      end ??= endOf(block, clock.now(), evidence);
+      const told = endOf(block, clock.now(), evidence);
+      // What came together with the first output has not been seen by the client either.
+      if (end === undefined || told?.kind === "failed") end = told ?? end;
     }
     if (end !== undefined) return opened(end);
-    if (heldBytes > HOLD_LIMIT_BYTES) return opened({ kind: "commit" });
+    if (heldBytes > HOLD_LIMIT_BYTES) return opened({ kind: "commit", by: "bound" });
   }
 }
 
@@ -89,7 +101,7 @@ function endOf(block: SseBlock, nowMs: number, evidence: QuotaEvidence[]): HoldE
       return undefined;
     case "output":
     case "completed":
-      return { kind: "commit" };
+      return { kind: "commit", by: "output" };
     case "failed":
       return { kind: "failed", failure: signal.failure };
     default:

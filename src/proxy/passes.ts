@@ -1,16 +1,21 @@
 // What is edited in replies on their way down, so that Codex sees the pool and not the account that happened to
-// serve: rate-limit headers and events. What no pass wants stays byte for byte.
+// serve: rate-limit headers and events, the version of the catalogue. What no pass wants stays byte for byte.
 
-import type { PooledLimit, PooledUsage, PooledWindow } from "../core/pooled.ts";
-import { MAIN_WINDOW_SECONDS, usedPercent } from "../core/pooled.ts";
+import type { PooledLimit, PooledUsage } from "../core/pooled.ts";
+import { usedPercent } from "../core/pooled.ts";
+import { MAIN_LIMIT_ID } from "../core/quota.ts";
+import { MAIN_WINDOW_SECONDS } from "../core/standing.ts";
+import type { TurnSignal } from "../core/turn.ts";
+import type { Catalogues } from "./catalogues.ts";
 
 /** Replaces one account's rate-limit headers by the pool's, in place. Replies without any are left alone. */
-export function poolHeaders(headers: Headers, usage: PooledUsage): void {
+export function poolHeaders(headers: Headers, usage: () => PooledUsage): void {
   const names = [...headers.keys()].filter((name) => ACCOUNT_HEADER.test(name));
   if (names.length === 0) return;
   for (const name of names) headers.delete(name);
-  setLimit(headers, "x-codex", usage.main);
-  for (const limit of usage.additional) {
+  const { main, additional, planType } = usage();
+  setLimit(headers, "x-codex", main);
+  for (const limit of additional) {
     const prefix = `x-${limit.id.toLowerCase().replaceAll("_", "-")}`;
     if (!/^[a-z0-9-]+$/.test(prefix)) continue;
     setLimit(headers, prefix, limit);
@@ -19,52 +24,109 @@ export function poolHeaders(headers: Headers, usage: PooledUsage): void {
   headers.set("x-codex-credits-has-credits", "false");
   headers.set("x-codex-credits-unlimited", "false");
   headers.set("x-codex-active-limit", "codex");
-  headers.set("x-codex-plan-type", usage.planType);
+  headers.set("x-codex-plan-type", planType);
 }
 
-/** The pool's version of a `codex.rate_limits` event about the main limit; undefined when it is about another one. */
-export function poolRateLimitsEvent(event: unknown, usage: PooledUsage): string | undefined {
-  if (typeof event !== "object" || event === null) return undefined;
-  const name =
-    ("metered_limit_name" in event ? event.metered_limit_name : undefined) ??
-    ("limit_name" in event ? event.limit_name : undefined) ??
-    "codex";
-  if (name !== "codex") return undefined;
-  const reached = usedPercent(usage.main.primary) >= 100 || usedPercent(usage.main.secondary) >= 100;
-  return JSON.stringify({
-    ...event,
-    plan_type: usage.planType,
-    rate_limits: {
-      allowed: !reached,
-      limit_reached: reached,
-      primary: windowEvent(usage.main.primary, MAIN_WINDOW_SECONDS.primary),
-      secondary: windowEvent(usage.main.secondary, MAIN_WINDOW_SECONDS.secondary),
-    },
-    credits: { has_credits: false, unlimited: false, balance: null },
-  });
+/** Which catalogue a reply speaks of: of which version of Codex, and of whose account. */
+export interface CatalogueOf {
+  readonly clientVersion: string;
+  readonly accountId: string;
 }
+
+/** Replaces the version of an account's catalogue by the pool's, in place: in `etag` when the reply is the catalogue. */
+export function poolCatalogue(
+  headers: Headers,
+  catalogues: Catalogues,
+  { clientVersion, accountId }: CatalogueOf,
+  isCatalogue: boolean,
+): void {
+  const name = isCatalogue ? "etag" : MODELS_ETAG;
+  const etag = headers.get(name);
+  if (etag !== null) headers.set(name, catalogues.unify(clientVersion, accountId, etag));
+}
+
+/**
+ * The pool's version of an event that tells limits (`codex.rate_limits`, `token_count`, `event_msg`), read into
+ * `evidence`; undefined when it tells none, or of a limit that the pool does not know.
+ */
+export function poolLimitsEvent(
+  { event, evidence }: Extract<TurnSignal, { kind: "quota" }>,
+  usage: PooledUsage,
+): string | undefined {
+  const id = evidence && (evidence.additional[0]?.id ?? MAIN_LIMIT_ID);
+  const limit = id === MAIN_LIMIT_ID ? usage.main : usage.additional.find((one) => one.id === id);
+  if (limit === undefined || typeof event !== "object" || event === null || !("type" in event))
+    return undefined;
+  switch (event.type) {
+    case "codex.rate_limits":
+      return JSON.stringify({
+        ...event,
+        plan_type: usage.planType,
+        rate_limits: {
+          allowed: !limit.reached,
+          limit_reached: limit.reached,
+          primary: windowEvent(limit, "primary", "reset_at"),
+          secondary: windowEvent(limit, "secondary", "reset_at"),
+        },
+        credits: { has_credits: false, unlimited: false, balance: null },
+      });
+    case "token_count":
+      return JSON.stringify({ ...event, rate_limits: snapshot(limit, usage) });
+    case "event_msg": {
+      const payload = "payload" in event && typeof event.payload === "object" ? event.payload : {};
+      return JSON.stringify({ ...event, payload: { ...payload, rate_limits: snapshot(limit, usage) } });
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Names the version of the catalogue that the backend has for the account. */
+const MODELS_ETAG = "x-models-etag";
 
 // --- internal ---
 
 const ACCOUNT_HEADER =
   /^x-codex-(?:credits-|active-limit$|promo-message$|plan-type$|rate-limit-reached-type$)|^x-.+-(?:primary|secondary)-(?:used-percent|window-minutes|reset-at|reset-after-seconds)$|^x-.+-(?:limit-name|primary-over-secondary-limit-percent)$/;
 
+type Side = "primary" | "secondary";
+
 function setLimit(headers: Headers, prefix: string, limit: PooledLimit): void {
-  setWindow(headers, `${prefix}-primary`, limit.primary, MAIN_WINDOW_SECONDS.primary);
-  setWindow(headers, `${prefix}-secondary`, limit.secondary, MAIN_WINDOW_SECONDS.secondary);
+  for (const side of ["primary", "secondary"] as const) {
+    const { resetAtMs } = limit[side];
+    headers.set(`${prefix}-${side}-used-percent`, String(usedPercent(limit[side], limit)));
+    headers.set(`${prefix}-${side}-window-minutes`, String(minutes(limit, side)));
+    if (resetAtMs !== undefined)
+      headers.set(`${prefix}-${side}-reset-at`, String(Math.floor(resetAtMs / 1000)));
+  }
 }
 
-function setWindow(headers: Headers, prefix: string, window: PooledWindow, defaultSeconds: number): void {
-  headers.set(`${prefix}-used-percent`, String(usedPercent(window)));
-  headers.set(`${prefix}-window-minutes`, String(Math.round((window.windowSeconds ?? defaultSeconds) / 60)));
-  if (window.resetAtMs !== undefined)
-    headers.set(`${prefix}-reset-at`, String(Math.floor(window.resetAtMs / 1000)));
-}
-
-function windowEvent(window: PooledWindow, defaultSeconds: number): Record<string, number> {
+function windowEvent(
+  limit: PooledLimit,
+  side: Side,
+  resetKey: "reset_at" | "resets_at",
+): Record<string, number> {
+  const { resetAtMs } = limit[side];
   return {
-    used_percent: usedPercent(window),
-    window_minutes: Math.round((window.windowSeconds ?? defaultSeconds) / 60),
-    ...(window.resetAtMs === undefined ? {} : { reset_at: Math.floor(window.resetAtMs / 1000) }),
+    used_percent: usedPercent(limit[side], limit),
+    window_minutes: minutes(limit, side),
+    ...(resetAtMs === undefined ? {} : { [resetKey]: Math.floor(resetAtMs / 1000) }),
   };
+}
+
+/** The limits as Codex's own events tell them. */
+function snapshot(limit: PooledLimit, usage: PooledUsage): Record<string, unknown> {
+  return {
+    limit_id: limit.id,
+    limit_name: limit.name ?? null,
+    primary: windowEvent(limit, "primary", "resets_at"),
+    secondary: windowEvent(limit, "secondary", "resets_at"),
+    credits: null,
+    plan_type: usage.planType,
+    rate_limit_reached_type: null,
+  };
+}
+
+function minutes(limit: PooledLimit, side: Side): number {
+  return Math.round((limit[side].windowSeconds ?? MAIN_WINDOW_SECONDS[side]) / 60);
 }

@@ -5,23 +5,25 @@ import { z } from "zod";
 import { parseJson } from "../core/turn.ts";
 
 /**
- * `text` (a Responses request as JSON) without encrypted reasoning and without turn state, or undefined when there
- * is nothing to drop or the text is no such request. Compaction items stay: without them the history would be gone.
+ * `text` (a Responses request as JSON) without encrypted reasoning and without turn state; undefined when there is no
+ * encrypted reasoning to drop, when the text is no such request, or when its history is a compaction: that is one
+ * ciphertext as a whole, and dropping the rest would not help.
  */
 export function portableRequest(text: string): string | undefined {
   const parsed = RequestBody.safeParse(parseJson(text));
-  if (!parsed.success) return undefined;
+  if (!parsed.success || parsed.data.input === undefined) return undefined;
   const { input, client_metadata: metadata, ...rest } = parsed.data;
-  const kept = input?.filter((item) => !isEncryptedReasoning(item));
-  const dropsReasoning = kept !== undefined && input !== undefined && kept.length < input.length;
-  const dropsState = metadata?.[TURN_STATE] !== undefined;
-  if (!dropsReasoning && !dropsState) return undefined;
-  const { [TURN_STATE]: _state, ...otherMetadata } = metadata ?? {};
-  return JSON.stringify({
-    ...rest,
-    ...(kept === undefined ? {} : { input: kept }),
-    ...(metadata === undefined ? {} : { client_metadata: otherMetadata }),
-  });
+  const kept = input.filter((item) => !isEncrypted(item, "reasoning"));
+  if (kept.length === input.length || input.some((item) => isEncrypted(item, "compaction"))) return undefined;
+  return JSON.stringify({ ...rest, input: kept, ...stateless(metadata) });
+}
+
+/** `text` without the token that ties its turn to the server that began it. */
+export function withoutTurnState(text: string): string {
+  if (!text.includes(`"${TURN_STATE}"`)) return text;
+  const parsed = RequestBody.safeParse(parseJson(text));
+  if (parsed.data?.client_metadata?.[TURN_STATE] === undefined) return text;
+  return JSON.stringify({ ...parsed.data, ...stateless(parsed.data.client_metadata) });
 }
 
 /** True when a request stands on its own: it refers to no earlier response of its socket. */
@@ -41,8 +43,14 @@ const RequestBody = z.looseObject({
   client_metadata: z.record(z.string(), z.unknown()).optional(),
 });
 
-const Item = z.looseObject({ type: z.literal("reasoning"), encrypted_content: z.string() });
+const Item = z.looseObject({ type: z.string(), encrypted_content: z.string() });
 
-function isEncryptedReasoning(item: unknown): boolean {
-  return Item.safeParse(item).success;
+function isEncrypted(item: unknown, type: "reasoning" | "compaction"): boolean {
+  return Item.safeParse(item).data?.type === type;
+}
+
+function stateless(metadata: Record<string, unknown> | undefined): Record<string, unknown> {
+  if (metadata === undefined) return {};
+  const { [TURN_STATE]: _state, ...others } = metadata;
+  return { client_metadata: others };
 }

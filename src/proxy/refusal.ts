@@ -2,9 +2,10 @@
 // reset, or a clear error that says what to do. Never a 401: that would make Codex renew a token that is ours.
 
 import { z } from "zod";
-import { parseJson } from "../core/turn.ts";
+import { eventType, parseJson } from "../core/turn.ts";
+import type { Failure } from "../core/verdict.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
-import type { Shortage } from "../upstream/pool.ts";
+import type { Shortage } from "../upstream/shortage.ts";
 
 /** A whole answer, ready for either transport. */
 export interface Refusal {
@@ -45,22 +46,43 @@ export function refusalFor(
         "log in again with: codexlb account login ALIAS, or put one back with: codexlb account enable ALIAS",
       );
     case "all_tried":
-      if (about.limitBody !== undefined) return usageLimit(shortage.untilMs, about, nowMs);
       if (about.brokenWhy !== undefined)
         return refuse(
           "upstream_unreachable",
           `the backend could not be reached: ${about.brokenWhy}`,
           "check the network; the request can be sent again",
         );
+      // An account that rests for a moment is worth waiting for; a limit would end the turn.
+      if (shortage.restsUntilMs === undefined && shortage.untilMs !== undefined)
+        return usageLimit(shortage.untilMs, about, nowMs);
       return refuse(
         "no_account_available",
         `no account could serve the request: ${shortage.details.join(", ")}`,
         "run: codexlb status",
-        RETRY_SECONDS,
+        retryAfterSeconds(shortage, nowMs),
       );
     default:
       return shortage.kind satisfies never;
   }
+}
+
+/**
+ * In how many seconds the client shall come back when everything merely rests: when the first rest is over, and soon
+ * at any rate, because whoever comes may have one account tried. `told`: the backend has named the times.
+ */
+export function retryAfterSeconds({ restsUntilMs }: Shortage, nowMs: number, told = false): number {
+  if (restsUntilMs === undefined) return SHORTEST_RETRY_SECONDS;
+  // What the backend has named is no guess.
+  if (told) return Math.max(SHORTEST_RETRY_SECONDS, Math.ceil((restsUntilMs - nowMs) / 1000));
+  return Math.min(
+    LONGEST_RETRY_SECONDS,
+    Math.max(SHORTEST_RETRY_SECONDS, Math.ceil((restsUntilMs - nowMs) / 1000)),
+  );
+}
+
+/** True when a history that nobody could decrypt cannot belong to an account that was not asked: one that rests, or is disabled. */
+export function speaksForAll({ kind, untilMs, disabled }: Shortage): boolean {
+  return kind === "all_tried" && untilMs === undefined && disabled === 0;
 }
 
 /** A refusal as an HTTP answer. */
@@ -70,17 +92,30 @@ export function refusalResponse(refusal: Refusal): Response {
   return new Response(refusal.body, { status: refusal.status, headers });
 }
 
-/** A refusal as the error event of a WebSocket turn. */
-export function refusalEvent(refusal: Refusal): string {
-  const error = z.looseObject({ error: z.unknown() }).safeParse(parseJson(refusal.body));
+/**
+ * A refusal as the error event of a WebSocket turn. Codex waits over WebSocket only for a 429 that says how long, so
+ * that is what a refusal becomes after which waiting helps.
+ */
+export function refusalEvent({ status, body, retryAfterSeconds: seconds }: Refusal): string {
+  const parsed = z.looseObject({ error: z.looseObject({}) }).safeParse(parseJson(body));
+  const error = parsed.success ? parsed.data.error : undefined;
+  if (seconds === undefined) return JSON.stringify({ type: "error", status, error });
+  const limited = { ...error, type: "rate_limit_exceeded", code: "rate_limit_exceeded" };
   return JSON.stringify({
     type: "error",
-    status: refusal.status,
-    error: error.success ? error.data.error : undefined,
-    ...(refusal.retryAfterSeconds === undefined
-      ? {}
-      : { headers: { "retry-after": String(refusal.retryAfterSeconds) } }),
+    status: 429,
+    error: limited,
+    headers: { "retry-after": String(seconds) },
   });
+}
+
+/**
+ * A failed turn's event for a client on a WebSocket. Codex ignores an error that has no status, and would wait for
+ * minutes; with that of a failing server it tries again.
+ */
+export function asTold(message: string, { status }: Pick<Failure, "status">): string {
+  if (status !== undefined || eventType(message) !== "error") return message;
+  return message.replace(/^\s*\{/, '{"status":500,');
 }
 
 /** The answer for an error of our own. */
@@ -90,16 +125,20 @@ export function errorResponse(error: CodexlbError): Response {
 
 // --- internal ---
 
-/** When accounts only rest for a moment. */
-const RETRY_SECONDS = 5;
+/** Errors that Codex has words for. */
+const LIMIT_TYPES = ["usage_limit_reached", "usage_not_included"] as const;
+
+const SHORTEST_RETRY_SECONDS = 1;
+const LONGEST_RETRY_SECONDS = 5;
 
 function usageLimit(
   untilMs: number | undefined,
   about: { readonly limitBody: string | undefined; readonly planType: string },
   nowMs: number,
 ): Refusal {
+  // Whatever else it was refused with (a 402, say), Codex would not understand as a limit.
   const told = z
-    .looseObject({ error: z.looseObject({}) })
+    .looseObject({ error: z.looseObject({ type: z.enum(LIMIT_TYPES) }) })
     .safeParse(about.limitBody === undefined ? undefined : parseJson(about.limitBody));
   const inSeconds = untilMs === undefined ? undefined : Math.max(1, Math.ceil((untilMs - nowMs) / 1000));
   const error = {

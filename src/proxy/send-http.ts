@@ -2,7 +2,7 @@
 
 import { mergeQuota, type QuotaEvidence, UNKNOWN_QUOTA } from "../core/quota.ts";
 import { quotaFromHeaders } from "../core/quota-wire.ts";
-import { failureOfReply, judge, type Verdict } from "../core/verdict.ts";
+import { failureOfReply, judge, type Scope, type Verdict } from "../core/verdict.ts";
 import { systemCodeOf } from "../errors.ts";
 import { isStreamedTurnPath } from "../upstream/paths.ts";
 import type { Lease } from "../upstream/pool.ts";
@@ -11,6 +11,7 @@ import { decodeBody } from "./bodies.ts";
 import type { Incoming, ProxyContext } from "./context.ts";
 import { type HeldStream, hold } from "./hold.ts";
 import { portableRequest, TURN_STATE } from "./portable.ts";
+import { idleWhy, watchHead } from "./timeouts.ts";
 
 /** An upstream's answer, as far as it was read to judge it. */
 export interface HttpReply {
@@ -73,9 +74,9 @@ async function sendFresh(
   incoming: Incoming,
   sending: Sending,
 ): Promise<Sent<HttpReply>> {
-  const { request } = incoming;
-  const first = await fetchOnce(request, sending);
-  const fetched = first.kind === "reset" && sending.replayable ? await fetchOnce(request, sending) : first;
+  const first = await fetchOnce(context, incoming, sending);
+  const fetched =
+    first.kind === "reset" && sending.replayable ? await fetchOnce(context, incoming, sending) : first;
   switch (fetched.kind) {
     case "fetched":
       return judgeReply(context, incoming, sending.lease, fetched.response, fetched.abort);
@@ -86,11 +87,23 @@ async function sendFresh(
   }
 }
 
-async function fetchOnce(request: Request, { ready, body }: Sending): Promise<Fetched> {
+async function fetchOnce(
+  { deps, settings }: ProxyContext,
+  { request, path }: Incoming,
+  { ready, body }: Sending,
+): Promise<Fetched> {
   const ending = new AbortController();
   const abort = () => ending.abort();
   if (request.signal.aborted) return { kind: "aborted" };
   request.signal.addEventListener("abort", abort, { once: true });
+  const { connectMs, headMs } = settings().timeouts;
+  let expiredWhy: string | undefined;
+  // An answer in one piece (a compaction, a picture) may take minutes to begin.
+  const watched = { connectMs, headMs: isStreamedTurnPath(path) ? headMs : undefined };
+  const arrived = watchHead(deps, ready.url, watched, (why) => {
+    expiredWhy = why;
+    abort();
+  });
   try {
     const response = await fetch(ready.url, {
       method: request.method,
@@ -104,8 +117,11 @@ async function fetchOnce(request: Request, { ready, body }: Sending): Promise<Fe
     return { kind: "fetched", response, abort };
   } catch (error) {
     if (request.signal.aborted) return { kind: "aborted" };
+    if (expiredWhy !== undefined) return { kind: "broken", why: expiredWhy };
     const why = systemCodeOf(error) ?? String(error);
     return why === "ECONNRESET" ? { kind: "reset" } : { kind: "broken", why };
+  } finally {
+    arrived();
   }
 }
 
@@ -125,7 +141,7 @@ async function judgeReply(
   const calm: Verdict = status >= 400 ? { kind: "client" } : { kind: "ok" };
   if (!matters && !isSmall(response))
     return { kind: "reply", verdict: calm, evidence, reply: { response, body: { kind: "stream" }, abort } };
-  const bytes = await readWhole(response);
+  const bytes = await readWhole(context, response, abort);
   if (bytes === undefined)
     return request.signal.aborted ? { kind: "aborted" } : { kind: "broken", why: "the answer broke off" };
   const verdict = matters ? verdictOfReply(context, response, bytes, scope) : calm;
@@ -136,14 +152,15 @@ async function judgeReply(
 const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 429]);
 
 async function openTurn(
-  { deps }: ProxyContext,
+  { deps, settings }: ProxyContext,
   request: Request,
   response: Response,
   told: QuotaEvidence | undefined,
   abort: () => void,
 ): Promise<Sent<HttpReply>> {
   if (response.body === null) return { kind: "broken", why: "the answer has no body" };
-  const stream = await hold(response.body, deps.clock);
+  const { timeouts } = settings();
+  const stream = await hold(response.body, deps.clock, { ms: timeouts.idleMs, why: idleWhy(timeouts) });
   if (request.signal.aborted) {
     abort();
     return { kind: "aborted" };
@@ -152,7 +169,12 @@ async function openTurn(
   const evidence = stream.evidence.reduce((all, event) => mergeQuota(all ?? UNKNOWN_QUOTA, event), told);
   switch (stream.end.kind) {
     case "commit":
-      return { kind: "reply", verdict: { kind: "ok" }, evidence, reply };
+      return {
+        kind: "reply",
+        verdict: { kind: stream.end.by === "output" ? "ok" : "open" },
+        evidence,
+        reply,
+      };
     case "broken":
       abort();
       return { kind: "broken", why: stream.end.why };
@@ -167,7 +189,7 @@ function verdictOfReply(
   { deps }: ProxyContext,
   response: Response,
   bytes: Uint8Array,
-  scope: "turn" | "other",
+  scope: Scope,
 ): Verdict {
   const text = decodeBody(bytes, response.headers.get("content-encoding")) ?? "";
   return judge(failureOfReply(response.status, response.headers, text, deps.clock.now()), scope);
@@ -179,12 +201,19 @@ function isSmall(response: Response): boolean {
   return response.body !== null && length !== null && Number(length) <= SMALL_BODY_BYTES;
 }
 
-async function readWhole(response: Response): Promise<Uint8Array<ArrayBuffer> | undefined> {
+async function readWhole(
+  { deps, settings }: ProxyContext,
+  response: Response,
+  abort: () => void,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const cancelTimer = deps.clock.after(settings().timeouts.idleMs, abort);
   try {
     const bytes = new Uint8Array(await response.arrayBuffer());
     return bytes.byteLength > ERROR_BODY_LIMIT_BYTES ? bytes.subarray(0, ERROR_BODY_LIMIT_BYTES) : bytes;
   } catch {
     return undefined; // broken or aborted; the caller knows which
+  } finally {
+    cancelTimer();
   }
 }
 

@@ -10,9 +10,9 @@ export function sessionFromHeaders(headers: Headers): string | undefined {
   return nonEmpty(headers.get("session-id") ?? headers.get("session_id"));
 }
 
-/** The key of a request with a buffered body: its header, else `prompt_cache_key`, else (searches) `id`. */
+/** The key of a request with a buffered body: its header (or that of the apps server), else `prompt_cache_key`, else (searches) `id`. */
 export function sessionOf(headers: Headers, body: Uint8Array, path: string): string | undefined {
-  const named = sessionFromHeaders(headers);
+  const named = sessionFromHeaders(headers) ?? appsSession(headers);
   if (named !== undefined || body.byteLength === 0) return named;
   const text = decodeBody(body, headers.get("content-encoding"));
   if (text === undefined) return undefined;
@@ -21,6 +21,12 @@ export function sessionOf(headers: Headers, body: Uint8Array, path: string): str
   return nonEmpty(
     parsed.data.prompt_cache_key ?? (path.endsWith("/alpha/search") ? parsed.data.id : undefined),
   );
+}
+
+/** The key of a session of the apps server (MCP), which lives with the account that opened it. */
+export function appsSession(headers: Headers): string | undefined {
+  const id = nonEmpty(headers.get("mcp-session-id"));
+  return id === undefined ? undefined : `mcp ${id}`;
 }
 
 // --- internal ---

@@ -1,57 +1,115 @@
-// The turn under way on a WebSocket: the request as it is to be sent, and what is held back of its answer.
+// One turn on an upstream's socket, up to the commit barrier: sent, and its events kept until one is worth passing on.
 
-import { isSelfContained, portableRequest, TURN_STATE } from "./portable.ts";
+import { readTurnSignal, type TurnSignal } from "../core/turn.ts";
+import type { Failure } from "../core/verdict.ts";
+import type { Clock } from "../deps.ts";
+import type { Timeouts } from "./context.ts";
+import type { UpstreamSocket } from "./dial.ts";
+import { HOLD_MS } from "./hold.ts";
+import { createIdleWatch, idleWhy } from "./timeouts.ts";
 
-export interface SocketTurn {
-  /** The client's request, as it is to be sent. */
-  request: string;
-  /** The connection is only being warmed up: no message is counted. */
-  readonly warmUp: boolean;
-  readonly selfContained: boolean;
-  readonly startedMs: number;
-  /** Output, or the whole preamble, has gone to the client. */
-  committed: boolean;
-  /** Output has gone to the client: the account is credited for it. */
-  served: boolean;
-  /** It has left its socket and has no other one yet. */
-  moving: boolean;
-  /** It was sent again without another account's ciphertext. */
-  repaired: boolean;
-  /** How often it was sent to another socket. */
-  moves: number;
-  readonly tried: Set<string>;
-  readonly held: string[];
-  heldChars: number;
-  cancelTimer: () => void;
+/** What came of the beginning of a turn. Nobody listens to the socket then; what comes meanwhile is kept. */
+export type BegunTurn =
+  /**
+   * There is something for the client. `by`: the end of it is output, or there was none within the bounds. `over`: it is
+   * the whole turn.
+   */
+  | {
+      readonly kind: "begun";
+      readonly held: readonly string[];
+      readonly by: "output" | "bound";
+      readonly over: boolean;
+    }
+  | { readonly kind: "failed"; readonly failure: Failure; readonly message: string }
+  /** The socket fell silent, or was closed (`stale`: by an upstream that may have meant to close an idle one). */
+  | { readonly kind: "broken"; readonly why: string; readonly stale: boolean }
+  /** The client went away. */
+  | { readonly kind: "aborted" };
+
+export interface TurnWatch {
+  readonly clock: Clock;
+  readonly timeouts: Timeouts;
+  /** The client went away. */
+  readonly signal: AbortSignal;
+  /** What is to be passed on of an event that tells limits, after learning from it. */
+  readonly limits: (signal: Extract<TurnSignal, { kind: "quota" }>, json: string) => string;
 }
 
-/** A turn that begins with the client's `request` (a `response.create` message). */
-export function newTurn(request: string, startedMs: number): SocketTurn {
-  return {
-    request,
-    warmUp: /"generate"\s*:\s*false/.test(request),
-    selfContained: isSelfContained(request),
-    startedMs,
-    committed: false,
-    served: false,
-    moving: false,
-    repaired: false,
-    moves: 0,
-    tried: new Set(),
-    held: [],
-    heldChars: 0,
-    cancelTimer: () => {},
-  };
-}
+/** Held events beyond this size are released. */
+const HOLD_LIMIT_CHARS = 1024 * 1024;
 
-/** Forgets what was held: the turn starts over elsewhere. */
-export function discardHeld(turn: SocketTurn): void {
-  turn.cancelTimer();
-  turn.held.length = 0;
-  turn.heldChars = 0;
-}
-
-/** The request without the token that ties its turn to the server that began it. */
-export function withoutTurnState(request: string): string {
-  return request.includes(`"${TURN_STATE}"`) ? (portableRequest(request) ?? request) : request;
+/** Sends `request` (a `response.create` message) and reads on until it is known what comes of it. */
+export function beginTurn(
+  socket: UpstreamSocket,
+  request: string,
+  { clock, timeouts, signal, limits }: TurnWatch,
+): Promise<BegunTurn> {
+  return new Promise((resolve) => {
+    const held: string[] = [];
+    let heldChars = 0;
+    // A silence that may last longer than anything is held does not matter here.
+    const idle =
+      timeouts.idleMs < HOLD_MS
+        ? createIdleWatch(clock, timeouts.idleMs, () =>
+            finish({ kind: "broken", why: idleWhy(timeouts), stale: false }),
+          )
+        : undefined;
+    const finish = (turn: BegunTurn): void => {
+      cancelTimer();
+      idle?.stop();
+      signal.removeEventListener("abort", aborted);
+      socket.listen(undefined);
+      resolve(turn);
+    };
+    const aborted = () => finish({ kind: "aborted" });
+    let cancelTimer = clock.after(timeouts.headMs, () =>
+      finish({
+        kind: "broken",
+        why: `the turn did not begin within ${timeouts.headMs / 1000} s (head_timeout_seconds)`,
+        stale: false,
+      }),
+    );
+    const hold = (message: string): void => {
+      if (held.length === 0) {
+        cancelTimer();
+        cancelTimer = clock.after(HOLD_MS, () => finish({ kind: "begun", held, by: "bound", over: false }));
+      }
+      held.push(message);
+      heldChars += message.length;
+      if (heldChars > HOLD_LIMIT_CHARS) finish({ kind: "begun", held, by: "bound", over: false });
+    };
+    const take = (message: string): void => {
+      idle?.begin();
+      const signal = readTurnSignal(message, clock.now());
+      switch (signal.kind) {
+        case "preamble":
+          return hold(message);
+        case "quota":
+          return hold(limits(signal, message));
+        case "output":
+        case "completed":
+          held.push(message);
+          return finish({ kind: "begun", held, by: "output", over: signal.kind === "completed" });
+        case "failed":
+          return finish({ kind: "failed", failure: signal.failure, message });
+        default:
+          return signal satisfies never;
+      }
+    };
+    if (signal.aborted) return aborted();
+    signal.addEventListener("abort", aborted, { once: true });
+    socket.send(request);
+    socket.listen({
+      message: (message) => {
+        // Frames of bytes are no events; whoever sent one means it to arrive.
+        if (typeof message === "string") take(message);
+      },
+      closed: (code) =>
+        finish({
+          kind: "broken",
+          why: `the connection was closed (${code}) before the turn began`,
+          stale: true,
+        }),
+    });
+  });
 }

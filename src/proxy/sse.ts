@@ -48,9 +48,9 @@ export function createSseSplitter(): SseSplitter {
   };
 }
 
-/** An event as bytes, in the backend's own form. */
-export function encodeSse(type: string, json: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`event: ${type}\ndata: ${json}\n\n`);
+/** An event as bytes, in the backend's own form; without a name when it has none. */
+export function encodeSse(name: string | undefined, json: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${name === undefined ? "" : `event: ${name}\n`}data: ${json}\n\n`);
 }
 
 export function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -67,7 +67,15 @@ const LF = 10;
 const CR = 13;
 
 function block(bytes: Uint8Array<ArrayBuffer>): SseBlock {
-  return { bytes, name: () => nameOf(bytes), data: () => dataOf(new TextDecoder().decode(bytes)) };
+  let name: { readonly is: string | undefined } | undefined;
+  return {
+    bytes,
+    name: () => {
+      name ??= { is: nameOf(bytes) };
+      return name.is;
+    },
+    data: () => dataOf(new TextDecoder().decode(bytes)),
+  };
 }
 
 /** Names are short; what is longer is no name that matters. */

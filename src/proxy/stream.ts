@@ -1,103 +1,165 @@
 // A reply's body on its way to the client: pulled chunk by chunk (so a slow client slows the upstream), watched
 // for what it says about limits, and released when it ends however it ends.
 
-import { readTurnSignal } from "../core/turn.ts";
+import { isCompaction, readTurnSignal } from "../core/turn.ts";
 import { judge } from "../core/verdict.ts";
 import type { Lease } from "../upstream/pool.ts";
-import { type ProxyContext, usageNow } from "./context.ts";
+import { afterOutput } from "./after-output.ts";
+import type { ProxyContext } from "./context.ts";
 import type { Chunk, HeldStream } from "./hold.ts";
-import { poolRateLimitsEvent } from "./passes.ts";
+import { poolLimitsEvent } from "./passes.ts";
 import { concat, encodeSse, type SseBlock } from "./sse.ts";
+import { createIdleWatch } from "./timeouts.ts";
 
 type Body = ReadableStream<Uint8Array<ArrayBuffer>>;
 
-/** A body that nobody looks into. `abort` ends the upstream's request when the client goes away. */
-export function passThrough(source: Body, release: () => void, abort: () => void): Body {
+/** What happens to a body besides being passed on. */
+export interface Passage {
+  readonly context: Pick<ProxyContext, "deps" | "settings">;
+  /** Called once when the body has ended, however it ended. */
+  readonly release: () => void;
+  /** Called before, when it broke off. */
+  readonly broke?: () => void;
+  /** Ends the upstream's request. */
+  readonly abort: () => void;
+}
+
+/** A body that nobody looks into. */
+export function passThrough(source: Body, passage: Passage): Body {
   const reader = source.getReader();
-  return pumped(
+  return pumped<Uint8Array<ArrayBuffer>>(
     async () => reader.read(),
-    (chunk) => chunk,
+    (bytes) => ({ bytes }),
     () => new Uint8Array(),
-    release,
-    abort,
+    passage,
   );
 }
 
-/** What passes on in the place of one event. */
+/** What passes on in the place of one event. Throws when the client is to be cut off there. */
 export type Edit = (block: SseBlock) => Uint8Array<ArrayBuffer>;
 
 export const asItCame: Edit = (block) => block.bytes;
 
 /** A turn's stream after the commit barrier: first what was held, then the rest. */
-export function turnStream(stream: HeldStream, edit: Edit, release: () => void, abort: () => void): Body {
+export function turnStream(stream: HeldStream, edit: Edit, passage: Passage): Body {
   const { splitter, reader } = stream;
-  let held: Uint8Array<ArrayBuffer> | undefined = joined(stream.held.map(edit));
+  let isOpen = false;
+  const noted: Edit = (block) => {
+    const name = block.name();
+    if (name?.startsWith("response.")) isOpen = !ENDS.has(name);
+    return edit(block);
+  };
+  let held: HeldStream["held"] | undefined = stream.held;
   let pending: Promise<Chunk> | undefined = stream.pendingRead;
-  return pumped(
+  return pumped<readonly SseBlock[]>(
     async () => {
       const first = held;
       held = undefined;
-      if (first !== undefined && first.byteLength > 0) return { done: false, value: first, edited: true };
-      const reading = pending ?? reader.read();
+      if (first !== undefined && first.length > 0) return { done: false, value: first };
+      const reading = await (pending ?? reader.read());
       pending = undefined;
-      return reading;
+      // A stream that ends before its turn does is a broken one, however politely it was closed.
+      if (reading.done && isOpen) passage.broke?.();
+      return reading.done ? reading : { done: false, value: splitter.push(reading.value) };
     },
-    (chunk) => joined(splitter.push(chunk).map(edit)),
+    (blocks) => edited(blocks, noted),
     () => splitter.rest(),
-    release,
-    abort,
+    passage,
   );
 }
 
-/** Learns from the events of a served turn, and tells the pool's limits in place of the account's. */
-export function watching(context: ProxyContext, lease: Lease): Edit {
-  return (block) => watch(context, lease, block);
+/** Events after which nothing of the turn is missing. */
+const ENDS: ReadonlySet<string> = new Set(["response.completed", "response.incomplete", "response.failed"]);
+
+/**
+ * Learns from the events of a turn, and tells the pool's limits in place of the account's. `credited`: the account has
+ * been credited for its output, which else is done at the first of it.
+ */
+export function watching(
+  context: ProxyContext,
+  lease: Lease,
+  { session, credited }: { readonly session: string | undefined; readonly credited: boolean },
+): Edit {
+  let isCredited = credited;
+  return (block) => {
+    if (!isCredited && isOutput(block)) {
+      isCredited = true;
+      lease.settle({ kind: "ok" }, { turn: true });
+    }
+    return watch(context, lease, session, block);
+  };
 }
 
 // --- internal ---
 
-/** A chunk; `edited`: it went through the edits already. */
-type Pulled = Chunk & { readonly edited?: boolean };
+type Pulled<Value> =
+  | { readonly done: false; readonly value: Value }
+  | { readonly done: true; readonly value?: unknown };
+
+/** What passes on, and why it is the last thing that does. */
+interface Edited {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly cut?: unknown;
+}
 
 /** Pulls until there is something to pass on. Errors reach the client as a broken connection, never as a clean end. */
-function pumped(
-  pull: () => Promise<Pulled>,
-  edit: (chunk: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>,
+function pumped<Value>(
+  pull: () => Promise<Pulled<Value>>,
+  edit: (value: Value) => Edited,
   rest: () => Uint8Array<ArrayBuffer>,
-  release: () => void,
-  abort: () => void,
+  { context, release, abort, broke }: Passage,
 ): Body {
+  let cut: unknown;
+  const { timeouts } = context.settings();
+  // The read that is waited for ends with the request.
+  const idle = createIdleWatch(context.deps.clock, timeouts.idleMs, abort);
+  const finish = () => {
+    idle.stop();
+    release();
+  };
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull: async (controller) => {
       try {
         for (;;) {
+          if (cut !== undefined) throw cut;
+          idle.begin();
           const chunk = await pull();
+          idle.end();
           if (chunk.done) {
             const left = rest();
             if (left.byteLength > 0) controller.enqueue(left);
-            release();
+            finish();
             controller.close();
             return;
           }
-          const bytes = chunk.edited === true ? chunk.value : edit(chunk.value);
+          const { bytes, cut: why } = edit(chunk.value);
+          cut = why;
           if (bytes.byteLength === 0) continue;
           controller.enqueue(bytes);
           return;
         }
       } catch (error) {
-        release();
+        broke?.();
+        finish();
+        abort();
         controller.error(error);
       }
     },
     cancel: () => {
-      release();
+      finish();
       abort();
     },
   });
 }
 
-function watch(context: ProxyContext, lease: Lease, block: SseBlock): Uint8Array<ArrayBuffer> {
+function watch(
+  context: ProxyContext,
+  lease: Lease,
+  session: string | undefined,
+  block: SseBlock,
+): Uint8Array<ArrayBuffer> {
   const name = block.name();
+  if (name === "response.output_item.done" && isCompaction(block.data() ?? "")) lease.hold();
   if (name?.startsWith("response.") && name !== "response.failed") return block.bytes;
   const data = block.data();
   if (data === undefined) return block.bytes;
@@ -105,13 +167,17 @@ function watch(context: ProxyContext, lease: Lease, block: SseBlock): Uint8Array
   switch (signal.kind) {
     case "quota": {
       if (signal.evidence !== undefined) lease.learn(signal.evidence);
-      const pooled = poolRateLimitsEvent(signal.event, usageNow(context));
-      return pooled === undefined ? block.bytes : encodeSse("codex.rate_limits", pooled);
+      const pooled = poolLimitsEvent(signal, context.pool.usage());
+      return pooled === undefined ? block.bytes : encodeSse(name, pooled);
     }
-    case "failed":
+    case "failed": {
       // Too late for another account: the client has seen output. The next request shall know, though.
-      lease.settle(judge(signal.failure, "turn"));
-      return block.bytes;
+      const verdict = judge(signal.failure, "turn");
+      lease.settle(verdict);
+      if (verdict.kind !== "client") lease.broke();
+      if (afterOutput(context, lease, session, verdict) === "pass") return block.bytes;
+      throw new Error("the turn failed after its first output; cut, so that the client sends it again");
+    }
     case "preamble":
     case "output":
     case "completed":
@@ -119,6 +185,23 @@ function watch(context: ProxyContext, lease: Lease, block: SseBlock): Uint8Array
     default:
       return signal satisfies never;
   }
+}
+
+function isOutput(block: SseBlock): boolean {
+  const data = block.data();
+  const kind = data === undefined ? "preamble" : readTurnSignal(data, 0).kind;
+  return kind === "output" || kind === "completed";
+}
+
+/** The blocks as they pass on, up to one at which the client is to be cut off. */
+function edited(blocks: readonly SseBlock[], edit: Edit): Edited {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  try {
+    for (const block of blocks) parts.push(edit(block));
+  } catch (cut) {
+    return { bytes: joined(parts), cut };
+  }
+  return { bytes: joined(parts) };
 }
 
 function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {

@@ -1,0 +1,111 @@
+// Waiting with an end: for a connection, for a response head, for the next part of an answer. Each wait has its own
+// setting, and says in its failure which one it was.
+
+import type { Clock, Deps } from "../deps.ts";
+import type { Timeouts } from "./context.ts";
+import { outboundProxy } from "./outbound-proxy.ts";
+
+/** Calls `expired` when a wait takes longer than `idleMs`. A wait begins with `begin` and ends with `end`. */
+export interface IdleWatch {
+  begin(): void;
+  end(): void;
+  /** No more waits. */
+  stop(): void;
+}
+
+/** One timer for all waits of an answer: most of them end within milliseconds. */
+export function createIdleWatch(clock: Clock, idleMs: number, expired: () => void): IdleWatch {
+  let sinceMs: number | undefined;
+  let cancel: (() => void) | undefined;
+  const arm = (ms: number): void => {
+    cancel = clock.after(ms, () => {
+      cancel = undefined;
+      if (sinceMs === undefined) return;
+      const leftMs = sinceMs + idleMs - clock.now();
+      if (leftMs > 0) return arm(leftMs);
+      sinceMs = undefined;
+      expired();
+    });
+  };
+  return {
+    begin: () => {
+      sinceMs = clock.now();
+      if (cancel === undefined) arm(idleMs);
+    },
+    end: () => {
+      sinceMs = undefined;
+    },
+    stop: () => {
+      sinceMs = undefined;
+      cancel?.();
+      cancel = undefined;
+    },
+  };
+}
+
+/**
+ * Watches a request to `url` until its response head is there (then call the returned function). `expired` is told why:
+ * no connection can be made, or `headMs` (undefined: no bound) is over. `fetch` does not say when it is connected, so
+ * half of `connectMs` after the start it is tried whether a connection can be made in the other half.
+ */
+export function watchHead(
+  { clock, env }: Pick<Deps, "clock" | "env">,
+  url: string,
+  { connectMs, headMs }: { readonly connectMs: number; readonly headMs: number | undefined },
+  expired: (why: string) => void,
+): () => void {
+  const startedMs = clock.now();
+  let over = false;
+  const expire = (why: string): void => {
+    if (!over) expired(why);
+    over = true;
+  };
+  const probe = async (): Promise<void> => {
+    if (!(await canConnect(url, env, connectMs / 2, clock)))
+      expire(`no connection within ${connectMs / 1000} s (connect_timeout_seconds)`);
+  };
+  // Most heads are there long before: then this was the only timer.
+  let cancel = clock.after(connectMs / 2, () => {
+    if (headMs !== undefined)
+      cancel = clock.after(Math.max(0, startedMs + headMs - clock.now()), () =>
+        expire(`no answer within ${headMs / 1000} s (head_timeout_seconds)`),
+      );
+    void probe();
+  });
+  return () => {
+    over = true;
+    cancel();
+  };
+}
+
+/** What the failure of a wait between two parts of an answer is called. */
+export function idleWhy({ idleMs }: Pick<Timeouts, "idleMs">): string {
+  return `nothing came for ${idleMs / 1000} s (idle_timeout_seconds)`;
+}
+
+// --- internal ---
+
+async function canConnect(url: string, env: Deps["env"], withinMs: number, clock: Clock): Promise<boolean> {
+  const { hostname, port, protocol } = new URL(outboundProxy(url, env) ?? url);
+  const connected = Promise.withResolvers<boolean>();
+  const cancel = clock.after(withinMs, () => connected.resolve(false));
+  try {
+    const connecting = Bun.connect({
+      hostname: hostname.replace(/^\[|\]$/g, ""),
+      port: Number(port) || (protocol === "https:" ? 443 : 80),
+      socket: {
+        open: (socket) => {
+          socket.end();
+          connected.resolve(true);
+        },
+        connectError: () => connected.resolve(false),
+        error: () => {},
+        data: () => {},
+      },
+    });
+    connecting.catch(() => connected.resolve(false));
+    return await connected.promise;
+  } finally {
+    cancel();
+  }
+}

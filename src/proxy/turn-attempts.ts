@@ -1,0 +1,258 @@
+// The attempt loop for one turn of a WebSocket: its send is the turn's beginning on the socket that is open, or on one
+// dialled for it.
+
+import type { Choice } from "../core/policy.ts";
+import { judge, type Verdict } from "../core/verdict.ts";
+import type { Lease } from "../upstream/pool.ts";
+import { attempt, type Job, type Outcome, type Ready, type Sent } from "./attempts.ts";
+import type { Incoming, ProxyContext } from "./context.ts";
+import { dialOnce, type Far, handshakeOf, type RefusedDial } from "./dial-account.ts";
+import { poolLimitsEvent } from "./passes.ts";
+import { isSelfContained, portableRequest, withoutTurnState } from "./portable.ts";
+import { asTold, refusalEvent, refusalFor, speaksForAll } from "./refusal.ts";
+import { type BegunTurn, beginTurn } from "./socket-turn.ts";
+
+/** The upstream's end of a tunnel. */
+export interface TurnSocket {
+  far(): Far;
+  /** `far` takes the place of the one before, which is closed. */
+  adopt(far: Far): void;
+  /** Why its account was chosen when the client connected; undefined once a turn was served. */
+  placed(): Choice | undefined;
+  /** A turn was served. */
+  served(): void;
+}
+
+export type TakenTurn =
+  /** It has begun: `held` is for the client, and the lease is the caller's to release. */
+  | {
+      readonly kind: "begun";
+      readonly lease: Lease;
+      readonly held: readonly string[];
+      readonly over: boolean;
+      /** Credits the account for the first output, unless that was done. */
+      readonly credit: () => void;
+    }
+  /** Only the client can repeat it. */
+  | { readonly kind: "hand_over"; readonly failure: TurnFailure | undefined }
+  /** Nobody served it; `event` tells the client so. */
+  | { readonly kind: "failed"; readonly event: string }
+  | { readonly kind: "aborted" };
+
+/** A failure before output, as the backend told it. */
+export interface TurnFailure {
+  /** The event for the client. */
+  readonly event: string;
+  /** The event's text when it is a usage limit. */
+  readonly limitBody: string | undefined;
+}
+
+type Reply = Extract<BegunTurn, { kind: "begun" }> | Extract<BegunTurn, { kind: "failed" }> | RefusedDial;
+
+/** Takes the turn that `message` (a `response.create`) asks for. Never throws. */
+export async function takeTurn(
+  context: ProxyContext,
+  incoming: Incoming,
+  session: string | undefined,
+  message: string,
+  socket: TurnSocket,
+  signal: AbortSignal,
+): Promise<TakenTurn> {
+  const { pool, settings } = context;
+  const { requestId } = incoming;
+  const { maxAttempts, cooldownMs } = settings();
+  const selfContained = isSelfContained(message);
+  const home = socket.far().upstreamId;
+  const mustMove = pool.shouldMove(home, session);
+  if (mustMove && !selfContained) return { kind: "hand_over", failure: undefined };
+
+  let isSent = false;
+  const tried = new Set<string>();
+  const request = { session, tried, spends: true, requestId };
+  const job: Job<Reply> = {
+    requestId,
+    path: incoming.path,
+    outgoing: () => handshakeOf(incoming),
+    turn: !/"generate"\s*:\s*false/.test(message), // else the connection is only being warmed up
+    replayable: true,
+    tried,
+    maxAttempts,
+    cooldownMs,
+    pick: (searching) => {
+      if (tried.size === 0 && !mustMove) return pool.use(home, request, socket.placed());
+      return selfContained ? pool.pick({ ...request, searching }) : undefined;
+    },
+    opened: (lease) => {
+      const { upstreamId, socket: open, ready } = socket.far();
+      return upstreamId === lease.upstream.id && open.isOpen() ? ready : undefined;
+    },
+    send: (ready, lease) => {
+      const text = lease.upstream.id === home ? message : withoutTurnState(message);
+      const moved = lease.upstream.id !== home;
+      // Refused for its login, which is renewed by now: of no use to a turn that makes sense on the old socket alone.
+      if (isSent && !selfContained) return Promise.resolve({ kind: "broken", why: "the login was renewed" });
+      isSent = true;
+      return sendTurn({ ...context, socket, signal }, ready, lease, { text, selfContained, moved });
+    },
+    // The socket stays: the next one takes its place when it is open.
+    discard: () => {},
+  };
+  const outcome = await attempt(context, job);
+  if (outcome.kind === "reply" && outcome.verdict.kind === "ok" && job.turn) socket.served();
+  return takenOf(context, session, { selfContained, turn: job.turn }, outcome);
+}
+
+// --- internal ---
+
+interface SendContext extends ProxyContext {
+  readonly socket: TurnSocket;
+  readonly signal: AbortSignal;
+}
+
+interface TurnText {
+  readonly text: string;
+  readonly selfContained: boolean;
+  /** Another account had the session before. */
+  readonly moved: boolean;
+}
+
+/** Begins the turn on `lease`'s account: on its open socket, else on a new one. */
+async function sendTurn(
+  context: SendContext,
+  ready: Ready,
+  lease: Lease,
+  turn: TurnText,
+): Promise<Sent<Reply>> {
+  const open = context.socket.far();
+  const isOwn = open.upstreamId === lease.upstream.id && open.socket.isOpen();
+  // Prepared anew: the login was renewed, and is of no use to what was opened before.
+  if (!isOwn || (open.ready !== ready && turn.selfContained))
+    return turn.selfContained
+      ? sendOnNew(context, ready, lease, turn)
+      : { kind: "broken", why: "the connection is closed" };
+  const sent = await sendOn(context, open, lease, turn.text);
+  // It may have been closed while it lay idle: that is no fault of anybody's.
+  return sent.kind === "broken" && sent.stale && turn.selfContained
+    ? sendOnNew(context, ready, lease, turn)
+    : sent;
+}
+
+async function sendOnNew(
+  context: SendContext,
+  ready: Ready,
+  lease: Lease,
+  { text, moved }: TurnText,
+): Promise<Sent<Reply>> {
+  const dialled = await dialOnce(context, ready, lease.upstream.id, { moved, signal: context.signal });
+  if (dialled.kind !== "reply") return dialled;
+  const { reply } = dialled;
+  if (reply.kind === "refused") return { ...dialled, reply };
+  if (dialled.evidence !== undefined) lease.learn(dialled.evidence);
+  context.socket.adopt(reply.far);
+  return sendOn(context, reply.far, lease, text);
+}
+
+/** Begins the turn on `far`; when its input holds another account's ciphertext, once more without it. */
+async function sendOn(
+  context: SendContext,
+  far: Far,
+  lease: Lease,
+  text: string,
+  repaired = false,
+): Promise<Exclude<Sent<Reply>, { kind: "broken" }> | Extract<BegunTurn, { kind: "broken" }>> {
+  const { deps, settings, pool, signal } = context;
+  const begun = await beginTurn(far.socket, text, {
+    clock: deps.clock,
+    timeouts: settings().timeouts,
+    signal,
+    limits: (told, json) => {
+      if (told.evidence !== undefined) lease.learn(told.evidence);
+      return poolLimitsEvent(told, pool.usage()) ?? json;
+    },
+  });
+  const reply = (verdict: Verdict, told: Reply) => ({
+    kind: "reply" as const,
+    verdict,
+    reply: told,
+    evidence: undefined, // learnt as it came
+  });
+  switch (begun.kind) {
+    case "begun":
+      return reply({ kind: begun.by === "output" ? "ok" : "open" }, begun);
+    case "failed": {
+      const verdict = judge(begun.failure, "turn");
+      const portable =
+        verdict.kind === "foreign_ciphertext" && !repaired && isSelfContained(text)
+          ? portableRequest(text)
+          : undefined;
+      return portable === undefined ? reply(verdict, begun) : sendOn(context, far, lease, portable, true);
+    }
+    case "broken":
+    case "aborted":
+      return begun;
+    default:
+      return begun satisfies never;
+  }
+}
+
+function takenOf(
+  context: ProxyContext,
+  session: string | undefined,
+  { selfContained, turn }: { readonly selfContained: boolean; readonly turn: boolean },
+  outcome: Outcome<Reply>,
+): TakenTurn {
+  switch (outcome.kind) {
+    case "aborted":
+      return outcome;
+    case "reply": {
+      const { lease, reply, verdict } = outcome;
+      if (reply.kind === "begun") {
+        let isCredited = verdict.kind === "ok";
+        const credit = () => {
+          if (!isCredited) lease.settle({ kind: "ok" }, { turn });
+          isCredited = true;
+        };
+        return { kind: "begun", lease, held: reply.held, over: reply.over, credit };
+      }
+      lease.release();
+      return { kind: "failed", event: failureEvent(reply) };
+    }
+    case "failed": {
+      const { last } = outcome;
+      if (!selfContained) return { kind: "hand_over", failure: last && failureOf(last.reply) };
+      return { kind: "failed", event: refusalOf(context, session, outcome) };
+    }
+    default:
+      return outcome satisfies never;
+  }
+}
+
+/** What the client is told when nobody served the turn. */
+function refusalOf(
+  { pool, deps }: ProxyContext,
+  session: string | undefined,
+  { last, brokenWhy }: Extract<Outcome<Reply>, { kind: "failed" }>,
+): string {
+  const shortage = pool.shortage(session);
+  if (last !== undefined && last.reply.kind !== "begun" && shortage.kind === "all_tried") {
+    const { verdict, reply } = last;
+    // As the backend told it, unless it speaks of one account only: what Codex waits for by itself, or gives up.
+    if (verdict.kind === "elsewhere" || (verdict.kind === "cool" && verdict.told && reply.kind === "failed"))
+      return failureEvent(reply);
+    if (verdict.kind === "foreign_ciphertext" && speaksForAll(shortage)) return failureEvent(reply);
+  }
+  const limitBody = last?.verdict.kind === "limit" ? failureOf(last.reply)?.limitBody : undefined;
+  const about = { limitBody, planType: pool.usage().planType, brokenWhy };
+  return refusalEvent(refusalFor(shortage, about, deps.clock.now()));
+}
+
+function failureOf(reply: Reply): TurnFailure | undefined {
+  if (reply.kind === "begun") return undefined;
+  return { event: failureEvent(reply), limitBody: reply.kind === "failed" ? reply.message : reply.body };
+}
+
+function failureEvent(reply: Exclude<Reply, { kind: "begun" }>): string {
+  if (reply.kind === "refused")
+    return refusalEvent({ ...reply, code: "upstream", retryAfterSeconds: undefined });
+  return asTold(reply.message, reply.failure);
+}
