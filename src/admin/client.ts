@@ -79,6 +79,12 @@ export async function remoteSettings(door: Door): Promise<z.output<typeof Settin
   return Settings.parse(await answered(door, apiOf(door).admin.config.$get())).settings;
 }
 
+/** Who would get the next turn (of `session`) from the proxy behind `door`, and why not the others. */
+export async function remoteExplanation(door: Door, session: string | undefined): Promise<Explained> {
+  const url = `${baseOf(door)}/admin/explain${session === undefined ? "" : `?${new URLSearchParams({ session })}`}`;
+  return Explained.parse(await answered(door, through(door)(url)));
+}
+
 /** What the proxy behind `door` is. */
 export async function remoteInfo(door: Door): Promise<ProxyAnswer> {
   return ProxyAnswer.parse(await answered(door, apiOf(door).admin.version.$get()));
@@ -225,6 +231,38 @@ const KeyList = z.looseObject({
 });
 const Settings = z.looseObject({
   settings: z.array(z.looseObject({ key: z.string(), value: z.unknown(), source: z.string() })),
+});
+
+/** `GET /admin/explain`. */
+export type Explained = z.output<typeof Explained>;
+const Explained = z.looseObject({
+  mode: z.string(),
+  session: z.string().optional(),
+  bound_to: z.string().optional(),
+  held: z.boolean(),
+  pinned: z.string().optional(),
+  chosen: z.string().optional(),
+  reason: z.string().optional(),
+  back_at_ms: z.number().optional(),
+  accounts: z.array(
+    z.looseObject({
+      alias: z.string(),
+      tier: z.string(),
+      in_flight: z.number(),
+      score: z.number(),
+      terms: z.array(
+        z.looseObject({
+          window: z.string(),
+          share: z.number(),
+          known: z.boolean(),
+          weight: z.number(),
+        }),
+      ),
+      capped_by: z.looseObject({ limit: z.string(), share: z.number() }).optional(),
+      urgency: z.number(),
+      why: z.string(),
+    }),
+  ),
 });
 
 /** What a proxy says of itself. */

@@ -7,7 +7,7 @@ import { STUB_ACCOUNT_ID } from "../auth/stub.ts";
 import { usageBody } from "../core/pooled.ts";
 import { statusDocument } from "../core/status.ts";
 import type { Deps } from "../deps.ts";
-import { type ProxyContext, usageNow } from "../proxy/context.ts";
+import type { ProxyContext } from "../proxy/context.ts";
 import { isAccountsCheckPath, isUsagePath } from "../upstream/paths.ts";
 import type { Refresher } from "../upstream/refresher.ts";
 
@@ -42,7 +42,7 @@ export function observeRoutes({ deps, pool, refresher, runtimeHome }: ObserveCon
     return c.json(checked, checked.ok ? 200 : 503);
   });
   app.get("*", async (c, next) => {
-    const usage = usageNow({ pool });
+    const usage = pool.usage();
     if (isUsagePath(c.req.path)) return c.json(usageBody(usage, deps.clock.now()));
     if (isAccountsCheckPath(c.req.path))
       return c.json(accountsCheck(c.req.header("chatgpt-account-id") ?? STUB_ACCOUNT_ID, usage.planType));

@@ -6,10 +6,12 @@ import { KEY_ROLES, type KeyInfo, type KeyOps } from "../auth/keys.ts";
 import type { ShownSetting } from "../state/config-source.ts";
 import type { EventLog } from "../state/events.ts";
 import { readLogLines } from "../state/log-parts.ts";
+import type { Pool } from "../upstream/pool.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { body } from "./requests.ts";
 
 export interface OperateContext {
+  readonly pool: Pick<Pool, "explain">;
   readonly keys: KeyOps;
   readonly events: EventLog;
   /** Path of the event log. */
@@ -30,10 +32,11 @@ export interface ProxyInfo {
   readonly tokenUrl: string;
 }
 
-export function operateRoutes({ keys, events, eventsPath, settings, about }: OperateContext) {
+export function operateRoutes({ pool, keys, events, eventsPath, settings, about }: OperateContext) {
   return new Hono()
     .get("/admin/version", (c) => c.json(versionBody(about())))
     .get("/admin/config", (c) => c.json({ settings: settings().map(shown) }))
+    .get("/admin/explain", (c) => c.json(pool.explain(c.req.query("session")?.trim() || undefined)))
     .get("/admin/keys", async (c) => c.json({ keys: (await keys.list()).map(keyBody) }))
     .post("/admin/key/add", body("key", KeyRequest), async (c) => {
       const { name, role } = c.req.valid("json");

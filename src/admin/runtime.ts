@@ -5,7 +5,7 @@ import { z } from "zod";
 import { isStubRefreshToken, makeStub, pathKeyOf, type StubAuth } from "../auth/stub.ts";
 import { parseJson } from "../core/turn.ts";
 import type { Deps } from "../deps.ts";
-import { type ProxyContext, usageNow } from "../proxy/context.ts";
+import type { ProxyContext } from "../proxy/context.ts";
 
 export interface RuntimeContext {
   readonly deps: Pick<Deps, "clock">;
@@ -52,7 +52,7 @@ const TokenRequest = z.looseObject({
 });
 
 function stubNow({ deps, pool, signingKey }: RuntimeContext): StubAuth {
-  return makeStub(usageNow({ pool }).planType, signingKey, deps.clock.now());
+  return makeStub(pool.usage().planType, signingKey, deps.clock.now());
 }
 
 async function readFields(c: Context): Promise<unknown> {

@@ -25,6 +25,7 @@ const ROOT: Command = defineCommand({
     account: lazy(() => import("./commands/account.ts")),
     run: lazy(() => import("./commands/run.ts")),
     status: lazy(() => import("./commands/status.ts")),
+    explain: lazy(() => import("./commands/explain.ts")),
     config: lazy(() => import("./commands/config.ts")),
     key: lazy(() => import("./commands/key.ts")),
     doctor: lazy(() => import("./commands/doctor.ts")),

@@ -29,6 +29,16 @@ const Account = z.looseObject({
   daily_reset_at: z.number(),
   weekly_reset_at: z.number(),
   score: z.number(),
+  figures: z
+    .array(
+      z.looseObject({
+        window: z.string(),
+        source: z.string(),
+        age_seconds: z.number(),
+        outdated: z.boolean().default(false),
+      }),
+    )
+    .default([]),
 });
 type Account = z.output<typeof Account>;
 
@@ -66,11 +76,30 @@ export function fullStatus(status: StatusAnswer, columns: number | undefined, no
   return columns !== undefined && columns < WIDE_COLUMNS ? compact(status, nowMs) : wide(status, nowMs);
 }
 
+const MINUTE_S = 60;
+const HOUR_S = 3_600;
+const DAY_S = 86_400;
+
+/** Time from now until `atSeconds` (Unix), in the largest unit that says enough. */
+export function relative(atSeconds: number, nowMs: number): string {
+  if (atSeconds <= 0) return "-";
+  const left = atSeconds - nowMs / 1000;
+  if (left < MINUTE_S) return "soon";
+  if (left < HOUR_S) return `in ${Math.max(1, Math.round(left / MINUTE_S))} min`;
+  if (left < 2 * DAY_S) {
+    const hours = Math.round(left / HOUR_S);
+    return hours === 1 ? "in 1 hour" : `in ${hours} hours`;
+  }
+  return `in ${Math.round(left / DAY_S)} days`;
+}
+
 // --- internal ---
 
 function wide(status: StatusAnswer, nowMs: number): string {
   const { accounts } = status;
   const showPin = accounts.some((account) => isPinned(account, status));
+  // The Go program does not tell them.
+  const showFigures = accounts.some((account) => account.figures.length > 0);
   const showState = accounts.some((account) => stateOf(account) !== "ready");
   const row = (cells: Record<string, string>): string[] => [
     cells.active ?? "",
@@ -84,6 +113,7 @@ function wide(status: StatusAnswer, nowMs: number): string {
     cells.weekly ?? "",
     cells.weeklyReset ?? "",
     cells.score ?? "",
+    ...(showFigures ? [cells.figures ?? ""] : []),
   ];
   const head = row({
     active: "ACTIVE",
@@ -97,6 +127,7 @@ function wide(status: StatusAnswer, nowMs: number): string {
     weekly: "WEEKLY LEFT",
     weeklyReset: "WEEKLY RESET",
     score: "SCORE",
+    figures: "FIGURES",
   });
   const lines = accounts.map((account) =>
     row({
@@ -111,6 +142,7 @@ function wide(status: StatusAnswer, nowMs: number): string {
       weekly: percent(account.weekly_left_pct),
       weeklyReset: relative(account.weekly_reset_at, nowMs),
       score: account.score.toFixed(3),
+      figures: figuresOf(account),
     }),
   );
   const limits = (status.additional_limits ?? []).map((limit) =>
@@ -139,6 +171,7 @@ function compact(status: StatusAnswer, nowMs: number): string {
     lines.push(
       `  daily ${percent(account.daily_left_pct)} (${relative(account.daily_reset_at, nowMs)})  weekly ${percent(account.weekly_left_pct)} (${relative(account.weekly_reset_at, nowMs)})  score ${account.score.toFixed(3)}`,
     );
+    if (account.figures.length > 0) lines.push(`  figures ${figuresOf(account)}`);
     if (stateOf(account) !== "ready") lines.push(`  status ${stateOf(account)}`);
     return lines.join("\n");
   });
@@ -164,28 +197,29 @@ function stateOf(account: Account): string {
   return account.draining ? "draining" : "ready";
 }
 
+/** Where the figures of the main limit come from and how old they are, each once: `headers 5s`, `usage_api 40m (too old)`. */
+function figuresOf({ figures }: Account): string {
+  const told = figures
+    .filter(({ window }) => window === "daily" || window === "weekly")
+    .map(
+      ({ source, age_seconds, outdated }) => `${source} ${age(age_seconds)}${outdated ? " (too old)" : ""}`,
+    );
+  return told.length === 0 ? "-" : [...new Set(told)].join(", ");
+}
+
+function age(seconds: number): string {
+  if (seconds < MINUTE_S) return `${seconds}s`;
+  if (seconds < HOUR_S) return `${Math.round(seconds / MINUTE_S)}m`;
+  return seconds < 2 * DAY_S ? `${Math.round(seconds / HOUR_S)}h` : `${Math.round(seconds / DAY_S)}d`;
+}
+
 function percent(value: number): string {
   return value < 0 ? "-" : `${value.toFixed(1)}%`;
 }
 
+/** What the accounts in service have left on average. */
 function meanOf(accounts: readonly Account[], key: "daily_left_pct" | "weekly_left_pct"): string {
-  const known = accounts.map((account) => account[key]).filter((value) => value >= 0);
+  const inService = accounts.filter(({ enabled, disabled_reason }) => enabled && disabled_reason === "");
+  const known = inService.map((account) => account[key]).filter((value) => value >= 0);
   return known.length === 0 ? "-" : percent(known.reduce((sum, value) => sum + value, 0) / known.length);
-}
-
-const MINUTE_S = 60;
-const HOUR_S = 3_600;
-const DAY_S = 86_400;
-
-/** Time from now until `atSeconds` (Unix), in the largest unit that says enough. */
-function relative(atSeconds: number, nowMs: number): string {
-  if (atSeconds <= 0) return "-";
-  const left = atSeconds - nowMs / 1000;
-  if (left < MINUTE_S) return "soon";
-  if (left < HOUR_S) return `in ${Math.max(1, Math.round(left / MINUTE_S))} min`;
-  if (left < 2 * DAY_S) {
-    const hours = Math.round(left / HOUR_S);
-    return hours === 1 ? "in 1 hour" : `in ${hours} hours`;
-  }
-  return `in ${Math.round(left / DAY_S)} days`;
 }

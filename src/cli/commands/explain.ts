@@ -1,0 +1,127 @@
+// `codexlb explain`: who gets the next turn, and why not the others. Reads only.
+
+import { defineCommand } from "citty";
+import {
+  type Door,
+  daemonAnswers,
+  type Explained,
+  remoteExplanation,
+  socketDoor,
+} from "../../admin/client.ts";
+import { parseProxyUrl } from "../../codex/addresses.ts";
+import {
+  ADMIN_TOKEN_FLAG,
+  type CommandContext,
+  configOf,
+  contextOf,
+  namedUrl,
+  PROXY_URL_FLAG,
+  proxyUrlOf,
+  ROOT_FLAG,
+  tokenFor,
+} from "../context.ts";
+import { usage } from "../flags.ts";
+import { relative } from "../status-view.ts";
+import { table } from "../table.ts";
+import { outputColumns } from "../terminal.ts";
+
+/** A proxy that does not answer by then has other troubles. */
+const TIMEOUT_MS = 5_000;
+
+export default defineCommand({
+  meta: { name: "codexlb explain", description: "Say who gets the next turn, and why not the others" },
+  args: {
+    ...ROOT_FLAG,
+    ...PROXY_URL_FLAG,
+    ...ADMIN_TOKEN_FLAG,
+    session: {
+      type: "string",
+      description:
+        "The next turn of this session (Codex prints it as session or thread id); default: of a new one",
+      valueHint: "ID",
+    },
+    json: { type: "boolean", description: "As JSON" },
+  },
+  run: async ({ args }) => {
+    const context = contextOf(args.root);
+    const door = await doorOf(context, args["proxy-url"], args["admin-token"]);
+    const session = args.session?.trim() || undefined;
+    if (session !== undefined && /\p{Cc}/u.test(session))
+      throw usage("--session has control characters, which no session id has");
+    const explained = await remoteExplanation(door, session);
+    process.stdout.write(
+      args.json
+        ? `${JSON.stringify(explained, undefined, 2)}\n`
+        : explanation(explained, outputColumns(context.deps.env), context.deps.clock.now()),
+    );
+  },
+});
+
+/** As people read it: the decision first, then a line (two on a narrow terminal) for each account. */
+export function explanation(explained: Explained, columns: number | undefined, nowMs: number): string {
+  if (explained.accounts.length === 0) return "no accounts\n";
+  return `${headOf(explained, nowMs)}\n${accountsOf(explained, columns)}`;
+}
+
+// --- internal ---
+
+async function doorOf(
+  context: CommandContext,
+  url: string | undefined,
+  token: string | undefined,
+): Promise<Door> {
+  const { deps, layout } = context;
+  const isElsewhere =
+    namedUrl(url, deps.env) !== undefined || (await configOf(context)).proxy.proxy_url !== "";
+  if (!isElsewhere && (await daemonAnswers(layout.adminSocket))) return socketDoor(layout.adminSocket);
+  const named = parseProxyUrl(await proxyUrlOf(context, url)).href;
+  return { url: named, token: tokenFor(context, named, token), timeoutMs: TIMEOUT_MS };
+}
+
+function headOf(explained: Explained, nowMs: number): string {
+  const { mode, session, bound_to, held, pinned, chosen, reason, back_at_ms: backMs } = explained;
+  const whose =
+    session === undefined ? "the next turn of a new session" : `the next turn of session ${session}`;
+  const back = backMs === undefined ? "" : `; the first account is back ${relative(backMs / 1000, nowMs)}`;
+  const who = chosen === undefined ? `nobody can take it${back}` : `${chosen} (${reason})`;
+  const bound =
+    session === undefined
+      ? ""
+      : bound_to === undefined
+        ? "; the session has no account yet"
+        : `; the session is with ${bound_to}${held ? ", and only its workspace can read it" : ""}`;
+  return `${whose}: ${who}\npolicy ${mode}${pinned === undefined ? "" : `; ${pinned} is pinned`}${bound}\n`;
+}
+
+function accountsOf({ accounts }: Explained, columns: number | undefined): string {
+  const rows = accounts.map((account) => [
+    account.alias,
+    account.tier,
+    String(account.in_flight),
+    account.score.toFixed(3) + capText(account),
+    ...["daily", "weekly"].map((window) => termOf(account, window)),
+    account.urgency.toFixed(2),
+  ]);
+  const head = ["ALIAS", "STATE", "IN FLIGHT", "SCORE", "DAILY", "WEEKLY", "URGENCY"];
+  const wide = table([[...head, "WHY"], ...rows.map((row, index) => [...row, accounts[index]?.why ?? ""])]);
+  const width = Math.max(...wide.split("\n").map((line) => Bun.stringWidth(line)));
+  if (columns === undefined || width <= columns) return wide;
+  const lines = table([head, ...rows])
+    .trimEnd()
+    .split("\n");
+  return lines
+    .map((line, index) => (index === 0 ? `${line}\n` : `${line}\n  ${accounts[index - 1]?.why ?? ""}\n`))
+    .join("");
+}
+
+/** The further limit that the score cannot exceed. */
+function capText({ capped_by: cap }: Explained["accounts"][number]): string {
+  return cap === undefined ? "" : ` (${cap.limit} ${cap.share.toFixed(2)})`;
+}
+
+/** `0.60 x 0.42`; with a question mark when the share is not known. */
+function termOf({ terms }: Explained["accounts"][number], window: string): string {
+  const term = terms.find((one) => one.window === window);
+  if (term === undefined) return "-";
+  return `${term.weight.toFixed(2)} x ${term.share.toFixed(2)}${term.known ? "" : "?"}`;
+}
