@@ -12,7 +12,7 @@ import { deviceRoutes, exchangeCode } from "./device.ts";
 import { Fault, type FaultPoint } from "./faults.ts";
 import { eventStream } from "./streams.ts";
 import { inputProblem, readTurnRequest } from "./turns.ts";
-import { limitError, rateHeaders, usageOf } from "./wire.ts";
+import { limitError, modelsEtag, rateHeaders, usageOf } from "./wire.ts";
 
 /** The HTTP side of the backend. `models` is the catalogue to serve. */
 export function mockApp(context: MockContext, models: unknown): Hono {
@@ -28,6 +28,10 @@ export function mockApp(context: MockContext, models: unknown): Hono {
   });
   app.delete("/__mock/faults", (c) => {
     script.clear();
+    return c.json({ ok: true });
+  });
+  app.post("/__mock/release", (c) => {
+    script.release();
     return c.json({ ok: true });
   });
   app.get("/__mock/requests", (c) => c.json(context.requests));
@@ -53,15 +57,27 @@ export function mockApp(context: MockContext, models: unknown): Hono {
     const account = await check(context, c.req.raw, ["sse", "turn"], json);
     return account instanceof Response ? account : turn(context, account, json, c.req.raw);
   });
-  const get = (ending: RegExp, point: FaultPoint, answer: (account: MockAccount) => unknown) =>
+  const get = (
+    ending: RegExp,
+    point: FaultPoint,
+    answer: (account: MockAccount) => unknown,
+    headers: (account: MockAccount) => Record<string, string> = () => ({}),
+  ) =>
     app.get("*", async (c, next) => {
       if (!ending.test(c.req.path)) return next();
       const account = await check(context, c.req.raw, [point], undefined);
       if (account instanceof Response) return account;
       const body = answer(account);
-      return body === undefined ? c.json({ detail: "Not Found" }, 404) : c.json(body);
+      return body === undefined
+        ? c.json({ detail: "Not Found" }, 404)
+        : c.json(body, { headers: headers(account) });
     });
-  get(/\/models$/, "models", () => models ?? { models: [] });
+  get(
+    /\/models$/,
+    "models",
+    () => models ?? { models: [] },
+    (account) => ({ etag: modelsEtag(account) }),
+  );
   get(/\/(?:wham|api\/codex)\/usage$/, "usage", (account) =>
     usageOf(accounts.rates(account), account, context.clock.now()),
   );
@@ -152,7 +168,11 @@ function turn(context: MockContext, account: MockAccount, json: unknown, request
   return eventStream(
     events,
     "finish",
-    { ...headers(), "x-codex-turn-state": `ts-${account.accountId}` },
+    {
+      ...headers(),
+      "x-codex-turn-state": `ts-${account.accountId}`,
+      "x-models-etag": modelsEtag(account),
+    },
     request.signal,
   );
 }

@@ -10,7 +10,7 @@ import type { MockContext, MockRequest } from "./context.ts";
 import { createFaultScript, type FaultScript } from "./faults.ts";
 import { type MockSocket, socketHandlers } from "./socket.ts";
 import { createTurnMaker } from "./turns.ts";
-import { rateHeaders } from "./wire.ts";
+import { modelsEtag, rateHeaders } from "./wire.ts";
 
 export interface MockOptions {
   readonly accounts: readonly MockAccountOptions[];
@@ -73,7 +73,10 @@ export function startMock(options: MockOptions): MockBackend {
           account: checked,
           responses: new Set(),
         };
-        const headers = { ...rateHeaders(context.accounts.rates(checked), checked.plan) };
+        const headers = {
+          ...rateHeaders(context.accounts.rates(checked), checked.plan),
+          "x-models-etag": modelsEtag(checked),
+        };
         return self.upgrade(request, { data, headers })
           ? undefined
           : new Response("not a WebSocket", { status: 400 });

@@ -3,7 +3,7 @@
 
 import type { MockAccount } from "./accounts.ts";
 import type { MockContext } from "./context.ts";
-import type { Fault, FaultPoint } from "./faults.ts";
+import { changesEvents, type Fault, type FaultPoint } from "./faults.ts";
 import { brokenResponse, eventStream } from "./streams.ts";
 import { readTurnRequest } from "./turns.ts";
 
@@ -59,10 +59,12 @@ export async function faultBefore(
     const type = typeof body === "string" ? "text/plain" : "application/json";
     return new Response(text, { status, headers: { "content-type": type, ...headers } });
   }
-  if (fault.events === undefined && fault.cutAfter === undefined && fault.end === undefined) return undefined;
+  if (!changesEvents(fault)) return undefined;
   const asked = readTurnRequest(json);
   if (account === undefined || asked === undefined) return undefined;
   const made = fault.events ?? context.turns.events(asked, account);
   const events = made.slice(0, fault.cutAfter ?? made.length);
-  return eventStream(events, fault.end ?? "finish", {}, request.signal);
+  const { gateAfter } = fault;
+  const gate = gateAfter === undefined ? undefined : { after: gateAfter, released: context.faults.released };
+  return eventStream(events, fault.end ?? "finish", {}, request.signal, gate);
 }

@@ -2,11 +2,15 @@
 
 import { z } from "zod";
 
-/** What a fault may happen to. `turn` is a turn on either transport, `sse` and `message` one of them. */
+/**
+ * What a fault may happen to. `turn` is a turn on either transport, `sse` and `message` one of them; `warmup` is the
+ * request that warms a WebSocket up.
+ */
 export const FAULT_POINTS = [
   "turn",
   "sse",
   "message",
+  "warmup",
   "upgrade",
   "models",
   "usage",
@@ -40,6 +44,8 @@ export const Fault = z.strictObject({
   events: z.array(z.record(z.string(), z.unknown())).optional(),
   /** Sends only so many events of the turn. */
   cutAfter: z.number().int().nonnegative().optional(),
+  /** Sends only so many events until `release` says that the client has had them; then the rest, and the end. */
+  gateAfter: z.number().int().nonnegative().optional(),
   /** What follows the events: the regular end, a reset connection, silence, or (WebSocket) a close frame. Default `finish`. */
   end: End.optional(),
   /** Close code with `end: "close"`. */
@@ -52,14 +58,25 @@ export const Fault = z.strictObject({
 export type Fault = z.output<typeof Fault>;
 export type FaultInput = z.input<typeof Fault>;
 
+/** True when a fault is about the events of a turn, and not about what is answered in their place. */
+export function changesEvents({ events, cutAfter, gateAfter, end }: Fault): boolean {
+  return [events, cutAfter, gateAfter, end].some((part) => part !== undefined);
+}
+
 export interface FaultScript {
   add(...faults: FaultInput[]): void;
   clear(): void;
+  /** Lets one answer go on that waits at its gate, now or when it comes to it. */
+  release(): void;
+  /** Resolves when an answer at its gate may go on. */
+  released(): Promise<void>;
   /** The fault that happens to this request, if any. */
   take(points: readonly FaultPoint[], account: string | undefined): Fault | undefined;
 }
 
 export function createFaultScript(): FaultScript {
+  let permits = 0;
+  const waiting: (() => void)[] = [];
   let rules: { fault: Fault; skip: number; left: number }[] = [];
   return {
     add: (...faults) => {
@@ -70,6 +87,15 @@ export function createFaultScript(): FaultScript {
     },
     clear: () => {
       rules = [];
+    },
+    release: () => {
+      const next = waiting.shift();
+      if (next === undefined) permits++;
+      else next();
+    },
+    released: async () => {
+      if (permits > 0) permits--;
+      else await new Promise<void>((resolve) => waiting.push(resolve));
     },
     take: (points, account) => {
       for (const rule of rules) {

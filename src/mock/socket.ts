@@ -2,10 +2,11 @@
 // socket only.
 
 import type { ServerWebSocket, WebSocketHandler } from "bun";
+import { z } from "zod";
 import { parseJson } from "../core/turn.ts";
 import type { MockAccount } from "./accounts.ts";
 import type { MockContext } from "./context.ts";
-import type { Fault } from "./faults.ts";
+import { changesEvents, type Fault } from "./faults.ts";
 import { inputProblem, readTurnRequest, type TurnRequest } from "./turns.ts";
 import { limitError, rateEvent } from "./wire.ts";
 
@@ -27,9 +28,9 @@ export function socketHandlers(context: MockContext): WebSocketHandler<MockSocke
       const asked = readTurnRequest(json);
       if (asked === undefined)
         return error(socket, 400, "invalid_request_error", "the message is not a request");
-      const fault = asked.generate ? context.faults.take(["message", "turn"], account.alias) : undefined;
+      const fault = context.faults.take(asked.generate ? ["message", "turn"] : ["warmup"], account.alias);
       if (fault?.delayMs !== undefined) await Bun.sleep(fault.delayMs);
-      if (fault !== undefined && happen(fault, context, socket, asked)) return;
+      if (fault !== undefined && (await happen(fault, context, socket, asked))) return;
       answer(context, socket, asked);
     },
   };
@@ -40,22 +41,39 @@ export function socketHandlers(context: MockContext): WebSocketHandler<MockSocke
 type Socket = ServerWebSocket<MockSocket>;
 
 /** Lets a fault happen; false when it only delayed the turn. */
-function happen(fault: Fault, context: MockContext, socket: Socket, asked: TurnRequest): boolean {
+async function happen(
+  fault: Fault,
+  context: MockContext,
+  socket: Socket,
+  asked: TurnRequest,
+): Promise<boolean> {
   if (fault.hang) return true;
   if (fault.reset) {
     socket.terminate();
     return true;
   }
   if (fault.answer !== undefined) {
-    socket.send(JSON.stringify(fault.answer.body ?? {}));
+    socket.send(JSON.stringify(asEvent(fault.answer)));
     return true;
   }
-  if (fault.events === undefined && fault.cutAfter === undefined && fault.end === undefined) return false;
+  if (!changesEvents(fault)) return false;
   const made = fault.events ?? context.turns.events(asked, socket.data.account);
-  send(socket, made.slice(0, fault.cutAfter ?? made.length));
+  const events = made.slice(0, fault.cutAfter ?? made.length);
+  if (fault.gateAfter !== undefined) {
+    send(socket, events.splice(0, fault.gateAfter));
+    await context.faults.released();
+  }
+  send(socket, events);
   if (fault.end === "reset") socket.terminate();
   if (fault.end === "close") socket.close(fault.closeCode);
   return true;
+}
+
+/** An answer as the event that the backend would send in its place, unless its body is an event already. */
+function asEvent({ status, headers, body }: NonNullable<Fault["answer"]>): unknown {
+  const told = z.looseObject({ type: z.string().optional(), error: z.unknown() }).safeParse(body);
+  if (told.data?.type !== undefined) return body;
+  return { type: "error", status, error: told.data?.error ?? { message: "no" }, headers };
 }
 
 function answer(context: MockContext, socket: Socket, asked: TurnRequest): void {

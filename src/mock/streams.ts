@@ -3,17 +3,26 @@
 /** How a stream ends after its events. `close` is the regular end on HTTP. */
 export type StreamEnd = "finish" | "reset" | "hang" | "close";
 
+/** Where an answer waits: after so many events, for what is awaited. */
+export interface Gate {
+  readonly after: number;
+  readonly released: () => Promise<void>;
+}
+
 /** Server-sent events, one chunk each. */
 export function eventStream(
   events: readonly Record<string, unknown>[],
   end: StreamEnd,
   headers: Record<string, string>,
   signal: AbortSignal,
+  gate?: Gate,
 ): Response {
   const encoder = new TextEncoder();
   const rest = [...events];
+  let sent = 0;
   const stream = new ReadableStream<Uint8Array>({
     pull: async (controller) => {
+      if (gate !== undefined && sent++ === gate.after) await gate.released();
       const event = rest.shift();
       if (event !== undefined) {
         controller.enqueue(

@@ -14,6 +14,11 @@ export function rateHeaders({ primary, secondary }: Rates, plan: string): Record
   };
 }
 
+/** The version of the catalogue that an account sees: it depends on its plan. */
+export function modelsEtag({ plan }: MockAccount): string {
+  return `W/"mock-models-${plan}"`;
+}
+
 export function rateEvent({ primary, secondary }: Rates, plan: string) {
   return {
     type: "codex.rate_limits",
