@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { configurationPage } from "../scripts/configuration-page.ts";
+import { policiesPage } from "../scripts/policies-page.ts";
 import { startPool } from "./support/pool.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -11,6 +12,10 @@ const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
 test("docs/configuration.md is what the settings say (make docs writes it)", () => {
   expect(read("docs/configuration.md")).toBe(configurationPage());
+});
+
+test("docs/policies.md is what the simulation says (make docs writes it)", () => {
+  expect(read("docs/policies.md")).toBe(policiesPage());
 });
 
 test("docs/admin-api.md names every endpoint that there is, and no other", async () => {

@@ -95,7 +95,14 @@ describe("importing", () => {
   test("the same account again keeps what is known of it, another one under its name starts afresh", () => {
     using s = setup();
     const record = installAccount(s.state, s.layout, "work", login("alice"));
-    record.health = { kind: "cooling", cause: "limit", reason: "usage-limit", sinceMs: 1, untilMs: 2 };
+    record.health = {
+      kind: "cooling",
+      cause: "limit",
+      reason: "usage-limit",
+      sinceMs: 1,
+      untilMs: 2,
+      faults: 0,
+    };
     expect(installAccount(s.state, s.layout, "work", login("alice")).health.kind).toBe("cooling");
     expect(() => installAccount(s.state, s.layout, "work", login("bob"))).toThrow(
       "work stands for alice@example.com, and this login is of bob@example.com",

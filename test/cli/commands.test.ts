@@ -347,7 +347,7 @@ describe("wrong input", () => {
     writeFileSync(join(root, "config.toml"), '[policy]\nmode = "fastest"\n');
     const ran = await codexlb(["proxy", "--root", root]);
     expect(ran.err).toBe(
-      `codexlb: reading ${root}/config.toml: line 2: policy.mode: "fastest" is not a policy; allowed: usage_balanced, sticky, round_robin\n  correct the file and try again\n`,
+      `codexlb: reading ${root}/config.toml: line 2: policy.mode: "fastest" is not a policy; allowed: usage_balanced, sticky, round_robin, least_in_flight, reset_aware\n  correct the file and try again\n`,
     );
   });
 });

@@ -116,7 +116,8 @@ describe("output", () => {
       .replace(/clb_[\w-]{43}/g, "clb_KEY")
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
       .replace(/(_at|_ms|AtMs|asOfMs|sinceMs)": ?\d+/g, '$1": N')
-      .replace(/"score": ?[\d.]+/g, '"score": N')
+      .replace(/"(score|age_seconds|urgency)": ?[\d.]+/g, '"$1": N')
+      .replace(/usage_api \d+s/g, "usage_api Ns")
       .replace(/"(dead_login)": ?"\w+"/g, '"$1": "HASH"')
       .replace(/\d{4}-\d\d-\d\d/g, "DATE")
       // The port decides how wide its column is.
@@ -127,6 +128,8 @@ describe("output", () => {
   const COMMANDS: (readonly string[])[] = [
     ["status", "--proxy-url", "PROXY"],
     ["status", "--short", "--proxy-url", "PROXY"],
+    ["explain"],
+    ["explain", "--session", "s1", "--json"],
     ["account", "list"],
     ["account", "pin", "alice"],
     ["account", "unpin"],

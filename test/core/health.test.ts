@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import {
+  backoffMs,
   coolingLeftMs,
   HEALTHY,
   type Health,
@@ -15,6 +16,7 @@ const fault = (sinceMs: number, untilMs: number): Health => ({
   reason: "http-500",
   sinceMs,
   untilMs,
+  faults: 1,
 });
 const limit = (sinceMs: number, untilMs: number): Health => ({
   kind: "cooling",
@@ -22,6 +24,7 @@ const limit = (sinceMs: number, untilMs: number): Health => ({
   reason: "usage-limit",
   sinceMs,
   untilMs,
+  faults: 0,
 });
 const disabled = (reason: string): Health => ({ kind: "disabled", reason, sinceMs: 0 });
 const cool = (atMs: number, untilMs: number, cause: "limit" | "fault" = "fault"): HealthEvent => ({
@@ -86,4 +89,44 @@ describe("health", () => {
     expect(coolingLeftMs(fault(10, 20), 25)).toBe(0);
     expect(coolingLeftMs(HEALTHY, 25)).toBe(0);
   });
+});
+
+describe("a rest after a fault that named no time", () => {
+  /** Fails `gapMs` after each rest is over; returns how long each rest was. */
+  const rests = (count: number, gapMs: number, random = 0): number[] => {
+    let health: Health = HEALTHY;
+    let atMs = 0;
+    return Array.from({ length: count }, () => {
+      const forMs = backoffMs(health, 2000, atMs, random);
+      health = transition(health, cool(atMs, atMs + forMs));
+      atMs += forMs + gapMs;
+      return forMs;
+    });
+  };
+  test("doubles with each one in a row, up to five minutes", () => {
+    expect(rests(9, 1)).toEqual([2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000]);
+  });
+  test("is as short as ever when the last incident was long ago", () => {
+    expect(rests(3, 601_000)).toEqual([2000, 2000, 2000]);
+  });
+  test("is up to a fifth longer, by chance", () => {
+    expect(rests(2, 1, 1)).toEqual([2400, 4800]);
+  });
+  test("counts requests that failed together as one", () => {
+    const once = transition(HEALTHY, cool(0, 2000));
+    const twice = transition(once, cool(100, 2100));
+    expect(backoffMs(twice, 2000, 2100, 0)).toBe(4000);
+  });
+  test("is forgotten with the first success", () => {
+    const served = transition(fault(0, 2000), { kind: "served", startedMs: 2000 });
+    expect(backoffMs(served, 2000, 3000, 0)).toBe(2000);
+  });
+});
+
+test("newer figures that show an earlier reset shorten a limit, older ones and later resets do not", () => {
+  const room = (asOfMs: number, fromMs: number): HealthEvent => ({ kind: "room", asOfMs, fromMs });
+  expect(transition(limit(10, 1000), room(20, 500))).toEqual(limit(10, 500));
+  expect(transition(limit(10, 1000), room(10, 500))).toEqual(limit(10, 1000));
+  expect(transition(limit(10, 1000), room(20, 2000))).toEqual(limit(10, 1000));
+  expect(transition(fault(10, 1000), room(20, 500))).toEqual(fault(10, 1000));
 });

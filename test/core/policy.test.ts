@@ -1,24 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { type Candidate, type ChoiceContext, choose, type PolicyMode, score } from "../../src/core/policy.ts";
+import { type Candidate, type ChoiceContext, choose, urgency } from "../../src/core/policy.ts";
 import { type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
+import { scoreOf, standingOf, type WindowStanding } from "../../src/core/standing.ts";
+import { candidate, context } from "../support/candidates.ts";
 
-const candidate = (id: string, more: Partial<Candidate> = {}): Candidate => ({
-  id,
-  state: "available",
-  exhausted: false,
-  draining: false,
-  score: 0.5,
-  untilMs: 0,
-  ...more,
-});
-const context = (mode: PolicyMode, more: Partial<ChoiceContext> = {}): ChoiceContext => ({
-  settings: { mode, deltaPercent: 10, weights: { daily: 60, weekly: 40 } },
-  activeId: undefined,
-  pinnedId: undefined,
-  boundId: undefined,
-  tried: new Set(),
-  ...more,
-});
 const chosen = (candidates: Candidate[], how: ChoiceContext) => {
   const choice = choose(candidates, how);
   return choice === undefined
@@ -57,13 +42,88 @@ describe("round_robin", () => {
     expect(chosen(three, context("round_robin", { activeId: "c" }))).toBe("a rr switched");
   });
   test("goes on behind an active account that cannot serve", () => {
-    const list = [candidate("a"), candidate("b", { state: "out" }), candidate("c")];
+    const list = [candidate("a"), candidate("b", { state: "limited" }), candidate("c")];
     expect(chosen(list, context("round_robin", { activeId: "b" }))).toBe("c rr-fallback switched");
   });
   test("stays when there is only one", () => {
     expect(chosen([candidate("a")], context("round_robin", { activeId: "a" }))).toBe("a rr-stay");
     expect(chosen(three, context("round_robin"))).toBe("a rr-fallback switched");
   });
+});
+
+describe("among equals", () => {
+  test("usage_balanced takes the one with fewer requests under way", () => {
+    const list = [candidate("a", { inFlight: 2 }), candidate("b", { inFlight: 1 })];
+    expect(chosen(list, context("usage_balanced"))).toBe("b usage-fallback switched");
+    expect(chosen(list, context("usage_balanced", { activeId: "a" }))).toBe("b usage-idle switched");
+    const better = [candidate("a", { inFlight: 2, score: 0.51 }), candidate("b")];
+    expect(chosen(better, context("usage_balanced", { activeId: "a" }))).toBe("a usage-stay");
+  });
+});
+
+describe("least_in_flight", () => {
+  test("takes the one with the fewest requests under way, the better score among equals", () => {
+    const list = [
+      candidate("a", { inFlight: 1, score: 1 }),
+      candidate("b", { score: 0.2 }),
+      candidate("c", { score: 0.4 }),
+    ];
+    expect(chosen(list, context("least_in_flight", { activeId: "a" }))).toBe("c least-in-flight switched");
+  });
+});
+
+describe("reset_aware", () => {
+  const HOUR = 3_600_000;
+  const window = (left: number | undefined, resetInH: number | undefined, hours: number): WindowStanding => ({
+    left,
+    resetAtMs: resetInH === undefined ? undefined : resetInH * HOUR,
+    lengthMs: hours * HOUR,
+  });
+  const account = (id: string, weekly: WindowStanding, daily = window(1, undefined, 5)) =>
+    candidate(id, { primary: daily, secondary: weekly });
+
+  test("spends first what would expire unused", () => {
+    const list = [
+      account("full week ahead", window(0.9, 160, 168)),
+      account("half left, a day to go", window(0.5, 24, 168)),
+    ];
+    expect(chosen(list, context("reset_aware"))).toBe("half left, a day to go reset-aware switched");
+  });
+  test("stays with the active one while no other is more urgent by the delta", () => {
+    const list = [account("a", window(0.5, 84, 168)), account("b", window(0.52, 84, 168))];
+    expect(chosen(list, context("reset_aware", { activeId: "a" }))).toBe("a reset-stay");
+    const clear = [account("a", window(0.5, 84, 168)), account("b", window(0.99, 84, 168))];
+    expect(chosen(clear, context("reset_aware", { activeId: "a" }))).toBe("b reset-aware switched");
+  });
+  test("urgency is 1 when use and time run evenly, and what is unknown counts 0.30 of a fresh window", () => {
+    const weights = { daily: 60, weekly: 40 };
+    const even = account("a", window(0.25, 42, 168), window(0.5, 2.5, 5));
+    expect(urgency(even, weights, 0)).toBeCloseTo(1, 10);
+    const unknown = account("b", window(undefined, undefined, 168), window(undefined, undefined, 5));
+    expect(urgency(unknown, weights, 0)).toBeCloseTo(0.3, 10);
+  });
+});
+
+describe("an account that recovers", () => {
+  const probing = (id: string) => candidate(id, { full: true, inFlight: 1, score: 1 });
+  test("is left alone with its probe while another one is ready, also by its own sessions", () => {
+    const list = [probing("a"), candidate("b")];
+    expect(chosen(list, context("usage_balanced"))).toBe("b usage-fallback switched");
+    expect(chosen(list, context("usage_balanced", { boundId: "a" }))).toBe("b usage-fallback switched");
+  });
+  test("serves all the same when it is pinned, or the only one with room", () => {
+    expect(chosen([probing("a"), candidate("b")], context("sticky", { pinnedId: "a" }))).toBe("a pinned");
+    const list = [probing("a"), candidate("b", { exhausted: true }), candidate("c", { state: "resting" })];
+    expect(chosen(list, context("usage_balanced"))).toBe("a usage-fallback switched");
+  });
+});
+
+test("a session that only some can read goes to nobody else, not even to a pinned account", () => {
+  const list = [candidate("a", { state: "limited" }), candidate("b"), candidate("c", { exhausted: true })];
+  const how = (...readers: string[]) =>
+    context("usage_balanced", { pinnedId: "b", boundId: "a", readers: new Set(readers) });
+  expect(chosen(list, how("a"))).toBe("nobody");
+  expect(chosen(list, how("a", "c"))).toBe("c usage-fallback switched");
 });
 
 describe("whatever the policy,", () => {
@@ -93,7 +153,7 @@ describe("whatever the policy,", () => {
   });
   test("an account is not tried twice, and nobody is chosen when none is left", () => {
     expect(chosen([candidate("a")], context("sticky", { tried: new Set(["a"]) }))).toBe("nobody");
-    expect(chosen([candidate("a", { state: "out" })], context("sticky"))).toBe("nobody");
+    expect(chosen([candidate("a", { state: "limited" })], context("sticky"))).toBe("nobody");
     expect(chosen([], context("usage_balanced"))).toBe("nobody");
   });
 });
@@ -132,17 +192,16 @@ describe("score", () => {
   ];
   for (const [name, given, expected] of TABLE)
     test(name, () => {
-      expect(score(given, weights, view)).toBeCloseTo(expected, 10);
+      expect(scoreOf(standingOf(given, view), weights)).toBeCloseTo(expected, 10);
     });
   test("is never more than what an additional limit has left", () => {
     const spark = { id: "spark", name: "Spark", primary: window(90), secondary: undefined };
-    expect(score({ ...quota(window(0), window(0)), additional: [spark] }, weights, view)).toBeCloseTo(
-      0.1,
-      10,
-    );
+    expect(
+      scoreOf(standingOf({ ...quota(window(0), window(0)), additional: [spark] }, view), weights),
+    ).toBeCloseTo(0.1, 10);
   });
   test("is 0 when both weights are", () => {
-    expect(score(quota(window(0), window(0)), { daily: 0, weekly: -1 }, view)).toBe(0);
+    expect(scoreOf(standingOf(quota(window(0), window(0)), view), { daily: 0, weekly: -1 })).toBe(0);
   });
 });
 

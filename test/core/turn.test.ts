@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { eventType, readTurnSignal } from "../../src/core/turn.ts";
+import { eventType, isCompaction, readTurnSignal } from "../../src/core/turn.ts";
 
 const kind = (event: unknown) => readTurnSignal(JSON.stringify(event), 0).kind;
 
@@ -32,4 +32,13 @@ test("the type is found wherever it stands", () => {
   expect(eventType('{"x":{"type":"inner"},"type":"outer"}')).toBe("outer");
   expect(eventType('{"type":7}')).toBeUndefined();
   expect(eventType("{")).toBeUndefined();
+});
+
+test("a compaction is told from what merely speaks of one", () => {
+  const done = (item: unknown) =>
+    JSON.stringify({ type: "response.output_item.done", output_index: 0, item });
+  expect(isCompaction(done({ type: "compaction", encrypted_content: "x" }))).toBe(true);
+  expect(isCompaction(done({ id: "cmp_1", type: "compaction", encrypted_content: "x" }))).toBe(true);
+  expect(isCompaction(done({ type: "message", content: [{ text: '{"type":"compaction"}' }] }))).toBe(false);
+  expect(isCompaction(done({ type: "reasoning", encrypted_content: "x" }))).toBe(false);
 });

@@ -39,6 +39,11 @@ interface Known {
   readonly turns: number[];
   /** The newest serial number of a token that the backend saw in use, by account. */
   readonly used: Map<string, number>;
+  /**
+   * Serial numbers of logins that were given to be imported. One that was made just before the last renewal may take
+   * its place: it is a login of its own, which works as well.
+   */
+  readonly imported: Set<number>;
 }
 
 test(`nothing is lost when the proxy is killed ${ROUNDS} times at random moments`, async () => {
@@ -53,7 +58,13 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times at random moments
   });
   mkdirSync(layout.root);
   writeFileSync(layout.config, '[proxy]\nname = "killed"\n[policy]\nmode = "round_robin"\n');
-  const known: Known = { accounts: new Map(), pins: new Set([undefined]), turns: [], used: new Map() };
+  const known: Known = {
+    accounts: new Map(),
+    pins: new Set([undefined]),
+    turns: [],
+    used: new Map(),
+    imported: new Set(),
+  };
   const count = {
     serving: 0,
     starting: 0,
@@ -82,6 +93,11 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times at random moments
       stdout: "pipe",
       stderr: "pipe",
     });
+  const importable = (alias: string): unknown => {
+    const auth = JSON.parse(mock.authFile(alias)) as { tokens: { access_token: string } };
+    known.imported.add(serialOf(auth.tokens.access_token) ?? 0);
+    return auth;
+  };
   const spawnProxy = () => spawn(["proxy", "--listen", "127.0.0.1:0", "--upstream", mock.baseUrl]);
 
   const noteUse = (): void => {
@@ -107,7 +123,8 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times at random moments
       }
       const serial = serialOf(auth.access_token) ?? 0;
       const used = known.used.get(alias) ?? 0;
-      if (serial < used) problems.push(`round ${round}: ${alias} used token ${used} and kept ${serial}`);
+      if (serial < used && !known.imported.has(serial))
+        problems.push(`round ${round}: ${alias} used token ${used} and kept ${serial}`);
       if (!mock.accounts.isLive(auth.refresh_token)) {
         // The backend had renewed it, and the answer had not arrived yet: no program can know the new token.
         count.inFlight++;
@@ -167,7 +184,7 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times at random moments
       await lookAtProxy(round, url, token);
       const turnsBefore = known.turns.length;
       const load = [
-        churn({ url, token, random, known, count, authOf: (alias) => JSON.parse(mock.authFile(alias)) }),
+        churn({ url, token, random, known, count, authOf: importable }),
         ...Array.from({ length: CLIENTS }, (_, index) => turns(url, `s${round}-${index}`, known)),
       ];
       await Bun.sleep(random(LONGEST_LIFE_MS));

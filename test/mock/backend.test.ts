@@ -125,3 +125,22 @@ test("faults happen where, when and as often as they are told to", async () => {
   s.mock.faults.add({ on: "turn", cutAfter: 2, end: "reset" });
   await expect(createSseClient(s.mock.origin, "s", credentials(s.mock, "bob")).turn("x")).rejects.toThrow();
 });
+
+test("an answer waits at its gate until it is released, over either transport", async () => {
+  await using s = started();
+  s.mock.faults.add({ on: "turn", gateAfter: 2 });
+  const headers = credentials(s.mock, "alice");
+  for (const client of [createSseClient, createSocketClient]) {
+    const turns = client(s.mock.origin, "s1", headers);
+    const turn = turns.turn("hello");
+    const first = await Promise.race([
+      turn,
+      post(s.mock, headers, {}).then(async (other) => other.body?.cancel()),
+    ]);
+    expect(first).toBeUndefined();
+    s.mock.faults.release();
+    s.mock.faults.release();
+    expect(await turn).toBe("Hello from alice");
+    turns.close();
+  }
+});

@@ -3,6 +3,7 @@ import { HOLD_MS, hold } from "../../src/proxy/hold.ts";
 import { fakeClock } from "../support/clock.ts";
 
 const sse = (event: Record<string, unknown>) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+const IDLE = { ms: 900_000, why: "silence" };
 const CREATED = sse({ type: "response.created" });
 const OUTPUT = sse({ type: "response.output_text.delta", delta: "x" });
 
@@ -24,7 +25,7 @@ function source() {
 describe("the commit barrier", () => {
   test("opens at the first output, with all that came before", async () => {
     const { stream, push } = source();
-    const held = hold(stream, fakeClock());
+    const held = hold(stream, fakeClock(), IDLE);
     push(CREATED);
     push(OUTPUT.slice(0, 10));
     push(OUTPUT.slice(10));
@@ -36,7 +37,7 @@ describe("the commit barrier", () => {
   test("opens by itself after ten seconds, and loses nothing of what comes later", async () => {
     const clock = fakeClock();
     const { stream, push } = source();
-    const held = hold(stream, clock);
+    const held = hold(stream, clock, IDLE);
     push(CREATED);
     await Promise.resolve();
     clock.advance(HOLD_MS);
@@ -49,14 +50,14 @@ describe("the commit barrier", () => {
 
   test("opens when a megabyte is held", async () => {
     const { stream, push } = source();
-    const held = hold(stream, fakeClock());
+    const held = hold(stream, fakeClock(), IDLE);
     push(sse({ type: "response.created", instructions: "x".repeat(1024 * 1024) }));
     expect((await held).end.kind).toBe("commit");
   });
 
   test("says that the stream broke when it ended before output", async () => {
     const { stream, push, close } = source();
-    const held = hold(stream, fakeClock());
+    const held = hold(stream, fakeClock(), IDLE);
     push(CREATED);
     close();
     expect((await held).end).toEqual({ kind: "broken", why: "the answer ended before it had begun" });
@@ -64,7 +65,7 @@ describe("the commit barrier", () => {
 
   test("gives the failure when one comes first", async () => {
     const { stream, push } = source();
-    const held = hold(stream, fakeClock());
+    const held = hold(stream, fakeClock(), IDLE);
     push(CREATED + sse({ type: "error", status: 429, error: { type: "usage_limit_reached" } }));
     expect((await held).end).toMatchObject({
       kind: "failed",
@@ -74,7 +75,7 @@ describe("the commit barrier", () => {
 
   test("counts a comment neither as output nor as failure", async () => {
     const { stream, push } = source();
-    const held = hold(stream, fakeClock());
+    const held = hold(stream, fakeClock(), IDLE);
     push(": keep-alive\n\n");
     push(OUTPUT);
     expect((await held).held.length).toBe(2);

@@ -46,7 +46,7 @@ describe("the proxy itself answers", () => {
     await using pool = await startPool({
       accounts: [
         { alias: "alice", turns: 3, plan: "team" },
-        { alias: "bob", turns: 3 },
+        { alias: "bob", turns: 3, plan: "plus" },
       ],
       prepare: (_layout, mock) => {
         mock.accounts.spend(mock.accounts.byAlias("alice"));
@@ -55,7 +55,15 @@ describe("the proxy itself answers", () => {
     await until("figures are known", async () =>
       (await pool.status()).accounts.every((one) => one.daily_left_pct >= 0),
     );
-    for (const path of ["/backend-api/wham/usage", "/wham/usage", "/api/codex/usage", "/usage"]) {
+    for (const path of [
+      "/backend-api/wham/usage",
+      "/wham/usage",
+      "/api/codex/usage",
+      "/usage",
+      "/backend-api/api/codex/usage",
+      "//backend-api/wham/usage",
+      "/backend-api/wham/%75sage",
+    ]) {
       const usage = (await (await fetch(pool.url + path)).json()) as Usage;
       const { primary_window } = usage.rate_limit;
       // One of three turns on one account of two: 33 % and 0 %.

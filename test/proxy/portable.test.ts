@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { isSelfContained, portableRequest } from "../../src/proxy/portable.ts";
+import { isSelfContained, portableRequest, withoutTurnState } from "../../src/proxy/portable.ts";
 
 const reasoning = { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "secret" };
 const message = { type: "message", role: "user", content: [] };
@@ -8,15 +8,25 @@ const compaction = { type: "compaction", encrypted_content: "whole history" };
 test("encrypted reasoning and the turn state go, everything else stays", () => {
   const request = {
     type: "response.create",
-    input: [message, reasoning, compaction, { type: "reasoning", summary: [] }],
+    input: [message, reasoning, { type: "reasoning", summary: [] }],
     client_metadata: { "x-codex-turn-state": "t", other: 1 },
     unknown: { deep: [1, 2] },
   };
   expect(JSON.parse(portableRequest(JSON.stringify(request)) ?? "")).toEqual({
     ...request,
-    input: [message, compaction, { type: "reasoning", summary: [] }],
+    input: [message, { type: "reasoning", summary: [] }],
     client_metadata: { other: 1 },
   });
+});
+
+test("the turn state alone goes when the turn is sent to another account", () => {
+  const request = { input: [reasoning], client_metadata: { "x-codex-turn-state": "t", other: 1 } };
+  expect(JSON.parse(withoutTurnState(JSON.stringify(request)))).toEqual({
+    ...request,
+    client_metadata: { other: 1 },
+  });
+  const text = '{ "input": [{ "text": "x-codex-turn-state" }] }';
+  expect(withoutTurnState(text)).toBe(text);
 });
 
 test("a request with nothing to drop is left alone", () => {
@@ -26,6 +36,8 @@ test("a request with nothing to drop is left alone", () => {
     "{}",
     JSON.stringify({ input: [message] }),
     JSON.stringify({ input: "text" }),
+    // Without its compaction a history would be gone, and with it the rest is refused all the same.
+    JSON.stringify({ input: [message, reasoning, compaction] }),
   ])
     expect(portableRequest(text)).toBeUndefined();
 });

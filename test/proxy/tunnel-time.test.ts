@@ -25,22 +25,24 @@ function barrierClock(): Clock & { release(): void } {
 test("a WebSocket turn that is silent for long gets what there is, and still counts when its output comes", async () => {
   const clock = barrierClock();
   await using pool = await startPool({ accounts: [{ alias: "alice" }], clock });
-  const created = { type: "response.created", response: { id: "r" } };
-  // The same turn again is the mock's way to go on later: first a preamble that stays alone, then a whole turn.
-  pool.mock.faults.add({ on: "message", times: 1, events: [created], end: "hang" });
+  const events = [
+    { type: "response.created", response: { id: "r" } },
+    { type: "response.output_text.delta", delta: "x" },
+    { type: "response.completed", response: { id: "r" } },
+  ];
+  pool.mock.faults.add({ on: "message", events, gateAfter: 1 });
   const socket = new WebSocket(`${pool.url.replace("http", "ws")}/backend-api/codex/responses`);
   const types: string[] = [];
   socket.on("message", (data: Buffer) => void types.push(JSON.parse(data.toString()).type));
   await new Promise((resolve) => socket.once("open", resolve));
-  const turn = JSON.stringify({ type: "response.create", model: "m", input: [] });
-  socket.send(turn);
+  socket.send(JSON.stringify({ type: "response.create", model: "m", input: [] }));
   await until("the backend has the turn", () => pool.mock.requests.some((one) => one.point === "message"));
   await until("the preamble is released", () => {
     clock.release();
     return types.includes("response.created");
   });
   expect((await pool.status()).state.message_counter).toBe(0);
-  socket.send(turn);
+  pool.mock.faults.release();
   await until("the turn is complete", () => types.includes("response.completed"));
   expect((await pool.status()).state.message_counter).toBe(1);
   socket.terminate();

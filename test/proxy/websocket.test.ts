@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import WebSocket from "ws";
 import { createSocketClient } from "../../src/mock/client.ts";
-import { startPool, type TestPool, until } from "../support/pool.ts";
+import { limitBody, startPool, type TestPool, until } from "../support/pool.ts";
 
 const PATH = "/backend-api/codex/responses";
 
@@ -21,6 +21,19 @@ describe("an idle socket", () => {
     await client.turn("one");
     await pool.accounts.remove("alice");
     expect(await client.turn("two")).toBe("Hello from bob");
+    client.close();
+  });
+
+  test("of a disabled account takes nothing more there, also when nobody else is in service", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+    const client = createSocketClient(pool.url, "s1");
+    await client.turn("one");
+    for (const alias of ["alice", "bob"]) await pool.accounts.serve(alias, "disable");
+    const before = pool.mock.requests.filter(({ point }) => point === "message").length;
+    await expect(client.turn("two")).rejects.toThrow("no_account_available");
+    expect(pool.mock.requests.filter(({ point }) => point === "message").length).toBe(before);
+    await pool.accounts.serve("bob", "enable");
+    expect(await client.turn("three")).toBe("Hello from bob");
     client.close();
   });
 
@@ -50,11 +63,51 @@ describe("a socket", () => {
 
   test("closed by the client frees its account, and nobody is blamed", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    pool.mock.faults.add({ on: "message", cutAfter: 3, end: "hang" });
     const socket = await open(pool);
+    // An open socket is no use of its account; a turn is.
+    expect((await pool.status()).accounts[0]?.in_flight).toBe(0);
+    const begun = new Promise((resolve) => socket.once("message", resolve));
+    socket.send(JSON.stringify({ type: "response.create", model: "m", input: [] }));
+    await begun;
     expect((await pool.status()).accounts[0]?.in_flight).toBe(1);
     socket.terminate();
     await until("the use has ended", async () => (await pool.status()).accounts[0]?.in_flight === 0);
     expect((await pool.status()).accounts[0]).toMatchObject({ healthy: true, cooldown_seconds: 0 });
+  });
+
+  test("makes its account the active one with its first turn, and not with each that follows", async () => {
+    const config = '[policy]\nmode = "round_robin"\n';
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }], config });
+    const active = async () => (await pool.status()).accounts.find((one) => one.active)?.alias;
+    const first = createSocketClient(pool.url, "s1");
+    const second = createSocketClient(pool.url, "s2");
+    expect([await first.turn("one"), await active()]).toEqual(["Hello from alice", "alice"]);
+    expect([await second.turn("one"), await active()]).toEqual(["Hello from bob", "bob"]);
+    expect([await first.turn("two"), await active()]).toEqual(["Hello from alice", "bob"]);
+    first.close();
+    second.close();
+  });
+
+  test("whose client asks for several turns at once takes them one after the other, and loses none", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+    pool.mock.faults.add({
+      on: "message",
+      account: "alice",
+      skip: 1,
+      events: [{ type: "error", status: 429, error: limitBody(Math.floor(Date.now() / 1000) + 600) }],
+    });
+    const socket = await open(pool);
+    const texts: string[] = [];
+    socket.on("message", (data: Buffer) => {
+      const { type, text } = JSON.parse(data.toString());
+      if (type === "response.output_text.done") texts.push(text);
+    });
+    for (const _ of [1, 2, 3])
+      socket.send(JSON.stringify({ type: "response.create", model: "m", input: [] }));
+    await until("all are served", () => texts.length === 3);
+    expect(texts).toEqual(["Hello from alice", "Hello from bob", "Hello from bob"]);
+    socket.terminate();
   });
 
   test("carries 8 MB messages", async () => {
@@ -89,6 +142,27 @@ describe("a socket", () => {
     expect(status).toBe(426);
   });
 
+  test("gets the pool's figures between turns as well", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+    await until("figures are known", async () =>
+      (await pool.status()).accounts.every((one) => one.daily_left_pct >= 0),
+    );
+    const rate_limits = { primary: { used_percent: 90, window_minutes: 300 }, secondary: null };
+    pool.mock.faults.add({
+      on: "message",
+      events: [
+        { type: "response.output_text.delta", delta: "x" },
+        { type: "response.completed", response: { id: "r" } },
+        { type: "codex.rate_limits", rate_limits },
+      ],
+    });
+    const socket = await open(pool);
+    const told = toldUsed(socket);
+    socket.send(JSON.stringify({ type: "response.create", model: "m", input: [] }));
+    expect(await told).toBe(45);
+    socket.terminate();
+  });
+
   test("gets the pool's figures in place of the account's", async () => {
     await using pool = await startPool({
       accounts: [
@@ -100,15 +174,10 @@ describe("a socket", () => {
       (await pool.status()).accounts.every((one) => one.daily_left_pct >= 0),
     );
     const socket = await open(pool);
-    const told = new Promise<{ rate_limits: { primary: { used_percent: number } } }>((resolve) =>
-      socket.on("message", (data: Buffer) => {
-        const event = JSON.parse(data.toString());
-        if (event.type === "codex.rate_limits") resolve(event);
-      }),
-    );
+    const told = toldUsed(socket);
     socket.send(JSON.stringify({ type: "response.create", model: "m", input: [] }));
     // Alice has used one of two, bob none: a quarter of what the pool has.
-    expect((await told).rate_limits.primary.used_percent).toBe(25);
+    expect(await told).toBe(25);
     socket.terminate();
   });
 });
@@ -155,6 +224,16 @@ describe("a session", () => {
     expect(new Set(served).size).toBe(1);
   });
 });
+
+/** The share of the short window, in percent, that the next event about limits says is used. */
+function toldUsed(socket: WebSocket): Promise<number> {
+  return new Promise((resolve) =>
+    socket.on("message", (data: Buffer) => {
+      const event = JSON.parse(data.toString());
+      if (event.type === "codex.rate_limits") resolve(event.rate_limits.primary.used_percent);
+    }),
+  );
+}
 
 function open(pool: TestPool): Promise<WebSocket> {
   return new Promise((resolve, reject) => {

@@ -2,27 +2,20 @@
 // Every run has a recording HTTPS proxy in its environment: what goes past codexlb is seen there.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemDeps } from "../../src/deps.ts";
-import type { MockAccountOptions } from "../../src/mock/accounts.ts";
-import { type MockBackend, startMock } from "../../src/mock/backend.ts";
-import type { FaultInput } from "../../src/mock/faults.ts";
-import { type Executable, executable, type Running } from "../support/executable.ts";
-import { limitBody } from "../support/pool.ts";
 import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
-
-const RESET_S = Math.floor(Date.now() / 1000) + 3_600;
-const CREATED = {
-  type: "response.created",
-  response: { id: "resp_early", status: "in_progress", output: [] },
-};
-const LIMIT_EVENT = { type: "error", status: 429, error: limitBody(RESET_S) };
-const LIMIT_ANSWER = { status: 429, body: { error: limitBody(RESET_S) } };
-/** The backend refuses WebSocket, as Codex knows it: it uses server-sent events at once. */
-const NO_WEBSOCKET: FaultInput = { on: "upgrade", answer: { status: 426 } };
-const BYPASS = ["--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"];
+import {
+  BYPASS,
+  CREATED,
+  expectTurn,
+  LIMIT_ANSWER,
+  LIMIT_EVENT,
+  NO_WEBSOCKET,
+  servedBy,
+  startReal,
+  threadOf,
+} from "./setup.ts";
 
 let today = "";
 let old = "";
@@ -38,7 +31,7 @@ afterAll(() => recorder[Symbol.asyncDispose]());
 
 describe("today's Codex over WebSocket", () => {
   test("completes a turn with a tool call on one account", async () => {
-    await using setup = await start();
+    await using setup = await startReal(recorder);
     const ran = await setup.codex(today, "please use TOOL");
     expectTurn(ran, "alice");
     expect(ran.out).toContain('"aggregated_output":"tool-ran\\n","exit_code":0');
@@ -47,14 +40,14 @@ describe("today's Codex over WebSocket", () => {
   });
 
   test("completes it on the other account when the first one's limit comes as the first event", async () => {
-    await using setup = await start();
+    await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "message", account: "alice", events: [LIMIT_EVENT] });
     expectTurn(await setup.codex(today, "please use TOOL"), "bob");
     expect(setup.points("message")).toContain("alice");
   });
 
   test("completes it when the limit comes after response.created, in the middle of a tool round", async () => {
-    await using setup = await start();
+    await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "message", account: "alice", skip: 1, events: [CREATED, LIMIT_EVENT] });
     const ran = await setup.codex(today, "please use TOOL");
     expectTurn(ran, "bob");
@@ -62,13 +55,13 @@ describe("today's Codex over WebSocket", () => {
   });
 
   test("completes it when the handshake is refused with a limit", async () => {
-    await using setup = await start();
+    await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "upgrade", account: "alice", answer: LIMIT_ANSWER });
     expectTurn(await setup.codex(today, "please use TOOL"), "bob");
   });
 
   test("prints its own usage-limit message, and stops, when every account is used up", async () => {
-    await using setup = await start();
+    await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "upgrade", answer: LIMIT_ANSWER });
     const ran = await setup.codex(today, "hello");
     expect(ran.code).not.toBe(0);
@@ -77,7 +70,7 @@ describe("today's Codex over WebSocket", () => {
   });
 
   test("prints the same when the last account is used up in the middle of a session", async () => {
-    await using setup = await start([{ alias: "alice" }]);
+    await using setup = await startReal(recorder, [{ alias: "alice" }]);
     setup.mock.faults.add({ on: "message", skip: 1, events: [LIMIT_EVENT] });
     const ran = await setup.codex(today, "please use TOOL");
     expect(ran.code).not.toBe(0);
@@ -87,7 +80,7 @@ describe("today's Codex over WebSocket", () => {
 
 describe("today's Codex over server-sent events", () => {
   test("completes a turn with a tool call", async () => {
-    await using setup = await start();
+    await using setup = await startReal(recorder);
     setup.mock.faults.add(NO_WEBSOCKET);
     const ran = await setup.codex(today, "please use TOOL");
     expectTurn(ran, "alice");
@@ -100,14 +93,14 @@ describe("today's Codex over server-sent events", () => {
   });
 
   test("completes it on the other account when the first one answers 429", async () => {
-    await using setup = await start();
+    await using setup = await startReal(recorder);
     setup.mock.faults.add(NO_WEBSOCKET, { on: "sse", account: "alice", answer: LIMIT_ANSWER });
     expectTurn(await setup.codex(today, "please use TOOL"), "bob");
     expect(setup.points("sse")).toEqual(["alice", "bob", "bob"]);
   });
 
   test("completes it when the limit is the first event of a 200 stream, in the middle of a tool round", async () => {
-    await using setup = await start();
+    await using setup = await startReal(recorder);
     setup.mock.faults.add(NO_WEBSOCKET, { on: "sse", account: "alice", skip: 1, events: [LIMIT_EVENT] });
     expectTurn(await setup.codex(today, "please use TOOL"), "bob");
   });
@@ -119,14 +112,17 @@ describe("credentials", () => {
       const faults = transport === "WebSocket" ? [] : [NO_WEBSOCKET];
 
       test("that ran out are renewed, and the turn completes on their account", async () => {
-        await using setup = await start([{ alias: "alice", expiresInSeconds: -60 }, { alias: "bob" }]);
+        await using setup = await startReal(recorder, [
+          { alias: "alice", expiresInSeconds: -60 },
+          { alias: "bob" },
+        ]);
         setup.mock.faults.add(...faults);
         expectTurn(await setup.codex(today, "please use TOOL"), "alice");
         expect(setup.points("token")).toEqual(["alice"]);
       });
 
       test("that are dead cost only their account", async () => {
-        await using setup = await start([{ alias: "alice" }, { alias: "bob" }]);
+        await using setup = await startReal(recorder, [{ alias: "alice" }, { alias: "bob" }]);
         setup.mock.accounts.revoke(setup.mock.accounts.byAlias("alice"));
         setup.mock.faults.add(...faults);
         expectTurn(await setup.codex(today, "please use TOOL"), "bob");
@@ -136,7 +132,11 @@ describe("credentials", () => {
 
 describe("a session", () => {
   test("that is resumed goes on with the account that served it", async () => {
-    await using setup = await start([{ alias: "alice" }, { alias: "bob" }], "round_robin");
+    await using setup = await startReal(
+      recorder,
+      [{ alias: "alice" }, { alias: "bob" }],
+      '[policy]\nmode = "round_robin"\n',
+    );
     const owners = new Map<string, string>();
     for (const prompt of ["first", "second", "third"]) {
       const ran = await setup.codex(today, prompt);
@@ -154,7 +154,7 @@ describe("a session", () => {
 
 describe("an old Codex", () => {
   test("completes a turn with a tool call", async () => {
-    await using setup = await start();
+    await using setup = await startReal(recorder);
     const ran = await setup.codex(old, "please use TOOL");
     expectTurn(ran, "alice");
     expect(ran.out).toContain("tool-ran");
@@ -162,7 +162,7 @@ describe("an old Codex", () => {
   });
 
   test("completes it on the other account when the first one answers 429", async () => {
-    await using setup = await start();
+    await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "sse", account: "alice", answer: LIMIT_ANSWER });
     expectTurn(await setup.codex(old, "please use TOOL"), "bob");
   });
@@ -175,7 +175,7 @@ describe("nothing goes past the proxy:", () => {
   const METRICS = "ab.chatgpt.com:443";
 
   test("the recorder would have seen it", async () => {
-    await using setup = await start();
+    await using setup = await startReal(recorder);
     await using own = await startRecorder();
     // Both base URLs with one origin: today's Codex then sends its turns to chatgpt.com, whatever they say.
     const origin = setup.url;
@@ -206,89 +206,3 @@ describe("nothing goes past the proxy:", () => {
     expect(backends).toEqual([]);
   });
 });
-
-// --- set-up
-
-interface Setup extends AsyncDisposable {
-  readonly mock: MockBackend;
-  readonly tool: Executable;
-  readonly url: string;
-  readonly work: string;
-  codex(binary: string, prompt: string): Promise<Ended>;
-  codexArgs(binary: string, args: readonly string[]): Promise<Ended>;
-  /** The accounts of the requests of one kind, in order. */
-  points(point: string): (string | undefined)[];
-}
-
-interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function start(
-  accounts: readonly (MockAccountOptions & { readonly expiresInSeconds?: number })[] = [
-    { alias: "alice" },
-    { alias: "bob" },
-  ],
-  policy = "sticky",
-): Promise<Setup> {
-  const tool = executable();
-  const mock = startMock({ accounts, clock: systemDeps().clock });
-  const work = join(tool.directory, "work");
-  mkdirSync(work);
-  for (const { alias, expiresInSeconds } of accounts) {
-    const home = join(tool.directory, "logins", alias);
-    mkdirSync(home, { recursive: true });
-    writeFileSync(join(home, "auth.json"), mock.authFile(alias, expiresInSeconds));
-    const { code, err } = await tool.run(["account", "import", "--from", home, alias]);
-    if (code !== 0) throw new Error(err);
-  }
-  writeFileSync(join(tool.root, "config.toml"), `[policy]\nmode = "${policy}"\n`);
-  const proxy: Running = await tool.start(["proxy", "--listen", "127.0.0.1:0", "--upstream", mock.baseUrl], {
-    CODEXLB_TOKEN_URL: mock.tokenUrl,
-  });
-  const url = /listening on (\S+)/.exec(proxy.firstLine)?.[1] ?? "";
-  const codexArgs = async (binary: string, args: readonly string[]): Promise<Ended> => {
-    const child = Bun.spawn([tool.path, "run", "--proxy-url", url, "--codex-bin", binary, ...args], {
-      cwd: work,
-      env: tool.env({ SHELL: "/bin/sh", HTTPS_PROXY: recorder.url }),
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-    return { code, out, err };
-  };
-  return {
-    mock,
-    tool,
-    url,
-    work,
-    codex: (binary, prompt) => codexArgs(binary, ["exec", ...BYPASS, prompt]),
-    codexArgs,
-    points: (point) => mock.requests.filter((one) => one.point === point).map((one) => one.account),
-    [Symbol.asyncDispose]: async () => {
-      await proxy.stop();
-      await mock.stop();
-      tool[Symbol.dispose]();
-    },
-  };
-}
-
-/** The turn completed on `account`, and Codex showed no error and no retry. */
-function expectTurn(ran: Ended, account: string): void {
-  if (ran.code !== 0) throw new Error(`codex ended with ${ran.code}:\n${ran.out}\n${ran.err}`);
-  expect(ran.out).toContain(`"text":"Hello from ${account}"`);
-  expect(ran.out).toContain('"type":"turn.completed"');
-  expect(ran.out).not.toContain('"type":"error"');
-  expect(ran.out + ran.err).not.toMatch(/Reconnecting|Falling back|stream disconnected|usage limit/i);
-}
-
-function threadOf({ out }: Ended): string {
-  return /"thread_id":"([^"]+)"/.exec(out)?.[1] ?? "no thread";
-}
-
-function servedBy({ out }: Ended): string {
-  return /Hello from (\w+)/.exec(out)?.[1] ?? "nobody";
-}

@@ -63,7 +63,7 @@ describe("settings of a running proxy", () => {
     expect(w.failures.map((line) => line.replaceAll(w.path, "config.toml"))).toEqual([
       "config.toml is empty",
       expect.stringContaining("not valid TOML: line 1"),
-      'reading config.toml: line 2: policy.mode: "stcky" is not a policy; allowed: usage_balanced, sticky, round_robin',
+      'reading config.toml: line 2: policy.mode: "stcky" is not a policy; allowed: usage_balanced, sticky, round_robin, least_in_flight, reset_aware',
       "config.toml is gone",
     ]);
     // Back to what holds: nothing to do, and the next failure is told again.

@@ -89,7 +89,14 @@ describe("the store", () => {
     const path = join(temp.path, "store.json");
     const store = open(path);
     const account = newAccount("Alice", "/x");
-    account.health = { kind: "cooling", cause: "limit", reason: "usage-limit", sinceMs: 1, untilMs: 2 };
+    account.health = {
+      kind: "cooling",
+      cause: "limit",
+      reason: "usage-limit",
+      sinceMs: 1,
+      untilMs: 2,
+      faults: 0,
+    };
     account.chatgptUserId = "user-1";
     store.state.accounts.push(account);
     store.state.activeId = account.id;

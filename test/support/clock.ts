@@ -32,3 +32,36 @@ export function fakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
     },
   };
 }
+
+export interface SkippingClock extends Clock {
+  /** Moves time on at once, and runs the timers that fall due, in order. */
+  skip(ms: number): void;
+}
+
+/** The real clock, which a test may move on: for what goes over real sockets and waits for long. */
+export function skippingClock(): SkippingClock {
+  let skippedMs = 0;
+  const now = () => Date.now() + skippedMs;
+  const timers = new Set<{ readonly atMs: number; readonly run: () => void }>();
+  return {
+    now,
+    after: (ms, run) => {
+      const timer = { atMs: now() + ms, run };
+      timers.add(timer);
+      const fire = () => {
+        if (timers.delete(timer)) run();
+      };
+      const real = setTimeout(fire, ms);
+      real.unref();
+      return () => {
+        clearTimeout(real);
+        timers.delete(timer);
+      };
+    },
+    skip: (ms) => {
+      skippedMs += ms;
+      const due = [...timers].filter((timer) => timer.atMs <= now()).sort((a, b) => a.atMs - b.atMs);
+      for (const timer of due) if (timers.delete(timer)) timer.run();
+    },
+  };
+}

@@ -1,14 +1,28 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { createAffinity } from "../../src/upstream/affinity.ts";
+import { fakeClock } from "../support/clock.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+const ownerOf = (affinity: ReturnType<typeof createAffinity>, session: string) =>
+  affinity.get(session)?.upstreamId;
 
 test("sessions are remembered up to a bound, the one used longest ago goes first", () => {
-  const affinity = createAffinity(2);
+  const affinity = createAffinity(undefined, 2);
   affinity.bind("a", "x");
   affinity.bind("b", "y");
-  expect(affinity.get("a")).toBe("x"); // used: now b is the oldest
+  expect(ownerOf(affinity, "a")).toBe("x"); // used: now b is the oldest
   affinity.bind("c", "z");
   expect(affinity.get("b")).toBeUndefined();
-  expect(affinity.get("a")).toBe("x");
+  expect(ownerOf(affinity, "a")).toBe("x");
+});
+
+test("a key of any length is remembered", () => {
+  const affinity = createAffinity();
+  affinity.bind("x".repeat(5_000), "a");
+  expect(ownerOf(affinity, "x".repeat(5_000))).toBe("a");
+  expect(affinity.get("x".repeat(5_001))).toBeUndefined();
 });
 
 test("the sessions of an upstream that is gone are forgotten", () => {
@@ -17,5 +31,88 @@ test("the sessions of an upstream that is gone are forgotten", () => {
   affinity.bind("b", "y");
   affinity.drop("x");
   expect(affinity.get("a")).toBeUndefined();
-  expect(affinity.get("b")).toBe("y");
+  expect(ownerOf(affinity, "b")).toBe("y");
+});
+
+describe("over a restart", () => {
+  function setup(most?: number) {
+    const temp = tempDirectory();
+    const path = join(temp.path, "sessions.jsonl");
+    const clock = fakeClock();
+    const warnings: string[] = [];
+    const log = { info: () => {}, warn: (message: string) => void warnings.push(message) };
+    return {
+      path,
+      clock,
+      warnings,
+      open: () => createAffinity({ path, deps: { clock, log } }, most),
+      [Symbol.dispose]: () => temp[Symbol.dispose](),
+    };
+  }
+
+  test("bindings are there again, with what holds them", () => {
+    using s = setup();
+    const before = s.open();
+    before.bind("a", "x");
+    before.bind("b", "x", true);
+    before.bind("a", "y");
+    before.flush();
+    const after = s.open();
+    expect(after.get("a")).toEqual({ upstreamId: "y", held: false });
+    expect(after.get("b")).toEqual({ upstreamId: "x", held: true });
+    expect(statSync(s.path).mode & 0o777).toBe(0o600);
+  });
+
+  test("what was bound a quarter of a second ago is on the disk, and using a session writes nothing", () => {
+    using s = setup();
+    const affinity = s.open();
+    affinity.bind("a", "x");
+    s.clock.advance(250);
+    const written = readFileSync(s.path, "utf8");
+    affinity.get("a");
+    affinity.bind("a", "x");
+    s.clock.advance(10_000);
+    expect(readFileSync(s.path, "utf8")).toBe(written);
+    expect(ownerOf(s.open(), "a")).toBe("x");
+  });
+
+  test("a line that was cut off, and lines that are none, cost themselves alone", () => {
+    using s = setup();
+    const before = s.open();
+    before.bind("a", "x");
+    before.flush();
+    appendFileSync(s.path, '{}\n42\n["b","y"]\n["c",');
+    const after = s.open();
+    expect(ownerOf(after, "a")).toBe("x");
+    expect(ownerOf(after, "b")).toBe("y");
+    after.bind("d", "z");
+    after.flush();
+    expect(ownerOf(s.open(), "d")).toBe("z");
+    expect(s.warnings).toEqual([]);
+  });
+
+  test("the file stays within twice the bound", () => {
+    using s = setup(10);
+    const affinity = s.open();
+    for (let turn = 0; turn < 200; turn++) {
+      affinity.bind(`s${turn}`, "x");
+      affinity.flush();
+    }
+    expect(readFileSync(s.path, "utf8").split("\n").length).toBeLessThanOrEqual(21);
+    expect(ownerOf(s.open(), "s199")).toBe("x");
+    expect(s.open().get("s0")).toBeUndefined();
+  });
+
+  test("a file that cannot be used costs a warning, once, and is written when it can be", () => {
+    using s = setup();
+    mkdirSync(s.path);
+    const affinity = s.open();
+    affinity.bind("a", "x");
+    s.clock.advance(10_000);
+    expect(ownerOf(affinity, "a")).toBe("x");
+    expect(s.warnings.length).toBe(2); // reading it, writing it
+    rmSync(s.path, { recursive: true });
+    s.clock.advance(2_000);
+    expect(ownerOf(s.open(), "a")).toBe("x");
+  });
 });

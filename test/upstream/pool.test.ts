@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import type { PolicyMode } from "../../src/core/policy.ts";
-import { newAccount, type Store } from "../../src/state/store.ts";
-import { createAffinity } from "../../src/upstream/affinity.ts";
-import { createPool, type Lease, type Pool } from "../../src/upstream/pool.ts";
-import type { Upstream } from "../../src/upstream/upstream.ts";
+import { type Ramp, rampAfter } from "../../src/core/slow-start.ts";
+import type { Store } from "../../src/state/store.ts";
+import type { Lease, Pool } from "../../src/upstream/pool.ts";
 import { type FakeClock, fakeClock } from "../support/clock.ts";
+import { memoryPool } from "../support/memory-pool.ts";
 
 interface Setup {
   readonly pool: Pool;
@@ -16,29 +16,7 @@ interface Setup {
 
 function setup(aliases: readonly string[], mode: PolicyMode = "usage_balanced", affinity = true): Setup {
   const clock = fakeClock();
-  const store: Store = {
-    state: {
-      accounts: aliases.map((alias) => newAccount(alias, `/${alias}`)),
-      activeId: undefined,
-      pinnedId: undefined,
-      messageCounter: 0,
-      lastRotationMs: 0,
-    },
-    touch: () => {},
-    flush: () => {},
-  };
-  const pool = createPool({
-    deps: { clock, log: { info: () => {}, warn: () => {} } },
-    store,
-    affinity: createAffinity(),
-    events: { append: () => {}, flush: () => {} },
-    settings: () => ({
-      proxyName: "p",
-      policy: { mode, deltaPercent: 10, weights: { daily: 60, weekly: 40 }, affinity },
-      quotaTtlMs: 60_000,
-    }),
-    makeUpstream: (record) => ({ id: record.id, label: record.alias }) as Upstream,
-  });
+  const { pool, store } = memoryPool({ aliases, clock, mode, affinity, quotaTtlMs: 60_000 });
   const pick = (session?: string): Lease => {
     const lease = pool.pick({ session, tried: new Set(), spends: true, requestId: 1 });
     if (lease === undefined) throw new Error("nobody");
@@ -71,7 +49,9 @@ describe("a session", () => {
   test("makes a detour around a fault, and comes back", () => {
     const s = setup(["a", "b"]);
     expect(s.serve("one")).toBe("a");
-    s.pick("one").settle({ kind: "cool", reason: "http-500", forMs: 2000 });
+    const failed = s.pick("one");
+    failed.settle({ kind: "cool", reason: "http-500", forMs: 2000, told: true });
+    failed.release();
     expect(s.serve("one")).toBe("b");
     s.clock.advance(2000);
     expect(s.serve("one")).toBe("a");
@@ -127,7 +107,10 @@ describe("health", () => {
     const s = setup(["a"]);
     s.pick().settle({ kind: "limit", untilMs: undefined });
     expect(s.pool.pick({ session: undefined, tried: new Set(), spends: true, requestId: 1 })).toBeUndefined();
-    expect(s.pool.shortage()).toMatchObject({ kind: "all_exhausted", untilMs: s.clock.now() + 60_000 });
+    expect(s.pool.shortage(undefined)).toMatchObject({
+      kind: "all_exhausted",
+      untilMs: s.clock.now() + 60_000,
+    });
     s.clock.advance(60_000);
     expect(s.serve()).toBe("a");
   });
@@ -135,13 +118,16 @@ describe("health", () => {
   test("of a limit whose reset is over already is that of one without a reset", () => {
     const s = setup(["a"]);
     s.pick().settle({ kind: "limit", untilMs: s.clock.now() - 1 });
-    expect(s.pool.shortage()).toMatchObject({ kind: "all_exhausted", untilMs: s.clock.now() + 60_000 });
+    expect(s.pool.shortage(undefined)).toMatchObject({
+      kind: "all_exhausted",
+      untilMs: s.clock.now() + 60_000,
+    });
   });
 
   test("that merely rests is tried all the same when there is nothing else", () => {
     const s = setup(["a", "b"]);
-    s.pick().settle({ kind: "cool", reason: "http-500", forMs: 9000 });
-    s.pick().settle({ kind: "cool", reason: "http-500", forMs: 3000 });
+    s.pick().settle({ kind: "cool", reason: "http-500", forMs: 9000, told: true });
+    s.pick().settle({ kind: "cool", reason: "http-500", forMs: 3000, told: true });
     expect(s.pick().choice).toMatchObject({ id: "openai:b", reason: "least-bad" });
   });
 
@@ -170,8 +156,114 @@ describe("health", () => {
     s.pick().settle({ kind: "disable", reason: "http-401" });
     expect(s.store.state.pinnedId).toBe("openai:a");
     expect(s.serve()).toBe("b");
-    expect(s.pool.shortage().details).toEqual(["a (disabled: http-401)", "b (failed this request)"]);
+    expect(s.pool.shortage(undefined).details).toEqual(["a (disabled: http-401)", "b (failed this request)"]);
   });
+});
+
+describe("slow start", () => {
+  test("allows one at a time, then two, then four, then as many as come", () => {
+    const steps: Ramp[] = [rampAfter(undefined, "cooled")];
+    for (let served = 0; served < 4; served++) steps.push(rampAfter(steps.at(-1), "served"));
+    expect(steps).toEqual([1, 2, 4, undefined, undefined]);
+    expect(rampAfter(2, "cooled")).toBe(1);
+    expect(rampAfter(1, "restored")).toBeUndefined();
+  });
+
+  test("keeps a recovering account from being run over, and does not make anybody wait", () => {
+    const s = setup(["a", "b"], "sticky", false);
+    expect(s.serve()).toBe("a");
+    const failed = s.pick();
+    failed.settle({ kind: "cool", reason: "http-503", forMs: 1000, told: true });
+    failed.release();
+    expect(s.serve()).toBe("b");
+    s.store.state.activeId = "openai:a";
+    s.clock.advance(1000);
+    const taken = () => {
+      const lease = s.pick();
+      lease.settle({ kind: "client" });
+      return lease;
+    };
+    const probe = taken();
+    expect(probe.upstream.label).toBe("a");
+    expect(taken().upstream.label).toBe("b");
+    probe.settle({ kind: "ok" }, { turn: true });
+    s.store.state.activeId = "openai:a";
+    expect(taken().upstream.label).toBe("a");
+    expect(taken().upstream.label).toBe("b");
+  });
+});
+
+describe("a session whose history only its account can read", () => {
+  test("waits for that account, and is told its reset, while others have room", () => {
+    const s = setup(["a", "b"]);
+    s.serve("one");
+    s.pick("one").hold();
+    s.pick("one").settle({ kind: "limit", untilMs: s.clock.now() + 9000 });
+    const request = { session: "one", tried: new Set<string>(), spends: true, requestId: 1 };
+    expect(s.pool.pick(request)).toBeUndefined();
+    expect(s.pool.shortage("one")).toMatchObject({ kind: "all_exhausted", untilMs: s.clock.now() + 9000 });
+    expect(s.serve("two")).toBe("b");
+    s.clock.advance(9000);
+    expect(s.serve("one")).toBe("a");
+  });
+
+  test("may go to another account of the same workspace, and looks for its own when that is gone", () => {
+    const s = setup(["a", "b", "c"]);
+    for (const account of s.store.state.accounts)
+      account.chatgptAccountId = account.alias === "b" ? "other" : "shared";
+    s.serve("one");
+    s.pick("one").hold();
+    s.pick("one").settle({ kind: "limit", untilMs: s.clock.now() + 9000 });
+    expect(s.pick("one").upstream.label).toBe("c");
+    s.store.state.accounts = s.store.state.accounts.filter((account) => account.alias !== "a");
+    s.pool.sync();
+    expect(s.pick("one").upstream.label).toBe("b");
+  });
+
+  test("is held by whoever could read it", () => {
+    const s = setup(["a", "b"]);
+    const lease = s.pick("one");
+    lease.settle({ kind: "ok" }, { turn: true, held: true });
+    expect(s.pool.explain("one")).toMatchObject({ bound_to: lease.upstream.label, held: true });
+  });
+});
+
+test("a session goes around the account its answer broke off on, and says so, until a turn is served", () => {
+  const s = setup(["a", "b"]);
+  expect(s.serve("one")).toBe("a");
+  const lease = s.pick("one");
+  lease.broke();
+  lease.release();
+  const { chosen, accounts } = s.pool.explain("one");
+  expect(chosen).toBe("b");
+  expect(accounts.find(({ alias }) => alias === "a")?.why).toContain("broke off there");
+  expect(s.serve("one")).toBe("b");
+  expect(s.serve("one")).toBe("a");
+});
+
+describe("a limit of one feature", () => {
+  test("puts its account last, and does not close it", () => {
+    const s = setup(["a", "b"]);
+    s.pick().settle({ kind: "limit", untilMs: s.clock.now() + 1_000_000, limitId: "codex_spark" });
+    expect(s.store.state.accounts[0]?.health.kind).toBe("healthy");
+    expect(s.serve()).toBe("b");
+    s.pick().settle({ kind: "disable", reason: "http-401" });
+    expect(s.serve()).toBe("a");
+  });
+});
+
+test("what is no turn does not make its account the active one", () => {
+  const s = setup(["a", "b"]);
+  expect(s.serve()).toBe("a");
+  const other = s.pool.pick({
+    session: undefined,
+    tried: new Set(["openai:a"]),
+    spends: false,
+    requestId: 1,
+  });
+  other?.settle({ kind: "ok" });
+  expect(other?.upstream.label).toBe("b");
+  expect(s.store.state.activeId).toBe("openai:a");
 });
 
 test("uses are counted while they last, and released once", () => {

@@ -1,0 +1,407 @@
+// What holds for whatever may happen: the rules of core/ and of the pool, tried with thousands of made-up cases.
+
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { HEALTHY, type Health, type HealthEvent, healthAt, transition } from "../../src/core/health.ts";
+import {
+  type Candidate,
+  type ChoiceContext,
+  choose,
+  POLICY_MODES,
+  TIERS,
+  tierOf,
+} from "../../src/core/policy.ts";
+import { pooledUsage, usageBody } from "../../src/core/pooled.ts";
+import { exhausted, mergeQuota, type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
+import { standingOf } from "../../src/core/standing.ts";
+import { failureOfEvent, failureOfReply, judge, type Verdict } from "../../src/core/verdict.ts";
+import type { Pool } from "../../src/upstream/pool.ts";
+import { fakeClock } from "../support/clock.ts";
+import { memoryPool } from "../support/memory-pool.ts";
+
+fc.configureGlobal({ numRuns: 1_000 });
+
+/** Everything happens within an hour of this, so that figures neither grow too old nor lie in the past. */
+const NOW = Date.UTC(2026, 0, 1);
+const HOUR_MS = 3_600_000;
+const soon = fc.integer({ min: NOW, max: NOW + HOUR_MS });
+
+// --- what may be told
+
+const quotaWindow: fc.Arbitrary<QuotaWindow> = fc.record({
+  usedPercent: fc.oneof(fc.constant(0), fc.constant(100), fc.double({ min: 0, max: 100, noNaN: true })),
+  resetAtMs: fc.option(soon, { nil: undefined }),
+  windowSeconds: fc.constantFrom(undefined, 18_000, 604_800),
+  asOfMs: soon,
+  source: fc.constantFrom("headers", "event", "usage_api", "limit_error"),
+});
+const maybeWindow = fc.option(quotaWindow, { nil: undefined });
+const limits = (id: fc.Arbitrary<string>) =>
+  fc.record({ id, name: fc.constant(undefined), primary: maybeWindow, secondary: maybeWindow });
+const evidence: fc.Arbitrary<Quota> = fc.record({
+  planType: fc.constant(undefined),
+  main: limits(fc.constant("codex")),
+  additional: fc.uniqueArray(limits(fc.constantFrom("a", "b")), { selector: ({ id }) => id }),
+});
+
+// --- what may be chosen from
+
+const share = fc.record({
+  left: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
+  resetAtMs: fc.option(soon, { nil: undefined }),
+  lengthMs: fc.constantFrom(18_000_000, 604_800_000),
+});
+const candidates: fc.Arbitrary<Candidate[]> = fc
+  .array(
+    fc.record({
+      state: fc.constantFrom<Candidate["state"]>("available", "resting", "limited", "disabled"),
+      exhausted: fc.boolean(),
+      draining: fc.boolean(),
+      full: fc.boolean(),
+      inFlight: fc.nat(5),
+      score: fc.double({ min: 0, max: 1, noNaN: true }),
+      primary: share,
+      secondary: share,
+      untilMs: soon,
+    }),
+    { maxLength: 6 },
+  )
+  .map((list) => list.map((candidate, index) => ({ ...candidate, id: String(index) })));
+const id = fc.constantFrom(undefined, "0", "1", "2", "3", "4", "5", "gone");
+const ids = fc.uniqueArray(fc.constantFrom("0", "1", "2", "3", "4", "5")).map((list) => new Set(list));
+const context: fc.Arbitrary<ChoiceContext> = fc.record({
+  settings: fc.record({
+    mode: fc.constantFrom(...POLICY_MODES),
+    deltaPercent: fc.integer({ min: 0, max: 50 }),
+    weights: fc.record({ daily: fc.nat(100), weekly: fc.nat(100) }),
+  }),
+  spends: fc.boolean(),
+  nowMs: fc.constant(NOW),
+  activeId: id,
+  pinnedId: id,
+  boundId: id,
+  readers: fc.option(ids, { nil: undefined }),
+  tried: ids,
+  searching: fc.boolean(),
+});
+
+describe("whatever the policy and the accounts,", () => {
+  test("somebody is chosen exactly when somebody may be", () =>
+    fc.assert(
+      fc.property(candidates, context, (list, how) => {
+        const may = list.filter((candidate) => tierOf(candidate, how) !== undefined);
+        expect(choose(list, how) === undefined).toBe(may.length === 0);
+      }),
+    ));
+
+  test("nobody is chosen who is out, was tried, or cannot read the session", () =>
+    fc.assert(
+      fc.property(candidates, context, (list, how) => {
+        const chosen = list.find((candidate) => candidate.id === choose(list, how)?.id);
+        if (chosen === undefined) return;
+        expect(chosen.state).not.toBe("disabled");
+        if (how.spends) expect(chosen.state).not.toBe("limited");
+        expect(how.tried.has(chosen.id)).toBe(false);
+        if (how.spends && how.readers !== undefined) expect(how.readers.has(chosen.id)).toBe(true);
+      }),
+    ));
+
+  test("nobody is chosen while there is one of a better tier, except for a pinned one that recovers", () =>
+    fc.assert(
+      fc.property(candidates, context, (list, how) => {
+        const chosen = list.find((candidate) => candidate.id === choose(list, how)?.id);
+        if (chosen === undefined) return;
+        const rank = (candidate: Candidate) => {
+          const tier = tierOf(candidate, how);
+          return tier === undefined ? Number.POSITIVE_INFINITY : TIERS.indexOf(tier);
+        };
+        const allowed = chosen.id === how.pinnedId && rank(chosen) === 1 ? 0 : rank(chosen);
+        expect(Math.min(...list.map(rank))).toBeGreaterThanOrEqual(allowed);
+      }),
+    ));
+
+  test("a choice is a matter of its arguments alone", () =>
+    fc.assert(
+      fc.property(candidates, context, (list, how) => {
+        expect(choose(structuredClone(list), how)).toEqual(choose(list, how));
+      }),
+    ));
+});
+
+describe("quota", () => {
+  test("is what the newest evidence says of each window, in any order of arrival", () =>
+    fc.assert(
+      fc.property(
+        fc
+          .array(evidence, { maxLength: 6 })
+          .chain((told) =>
+            fc.tuple(fc.constant(told), fc.shuffledSubarray(told, { minLength: told.length })),
+          ),
+        ([told, shuffled]) => {
+          const merged = told.reduce(mergeQuota, UNKNOWN_QUOTA);
+          const other = shuffled.reduce(mergeQuota, UNKNOWN_QUOTA);
+          for (const side of ["primary", "secondary"] as const) {
+            const windows = told.map(({ main }) => main[side]).filter((window) => window !== undefined);
+            const newestMs = Math.max(...windows.map(({ asOfMs }) => asOfMs));
+            const most = Math.max(
+              ...windows.filter(({ asOfMs }) => asOfMs === newestMs).map(({ usedPercent }) => usedPercent),
+            );
+            expect(merged.main[side]?.usedPercent).toBe(windows.length === 0 ? undefined : most);
+            expect(other.main[side]?.usedPercent).toBe(merged.main[side]?.usedPercent);
+            expect(other.main[side]?.asOfMs).toBe(merged.main[side]?.asOfMs);
+          }
+          expect(other.additional.map((limit) => limit.id)).toEqual(
+            merged.additional.map((limit) => limit.id),
+          );
+        },
+      ),
+    ));
+
+  test("that was told is never forgotten for what was not told", () =>
+    fc.assert(
+      fc.property(evidence, evidence, (first, second) => {
+        const merged = mergeQuota(first, second);
+        for (const side of ["primary", "secondary"] as const)
+          if (first.main[side] !== undefined || second.main[side] !== undefined)
+            expect(merged.main[side]).toBeDefined();
+      }),
+    ));
+
+  test("of the pool is told in integers, and as reached exactly when no account has room", () =>
+    fc.assert(
+      fc.property(fc.array(evidence, { minLength: 1, maxLength: 5 }), (quotas) => {
+        const view = { nowMs: NOW + HOUR_MS, ttlMs: HOUR_MS };
+        const accounts = quotas.map((quota) => ({
+          health: HEALTHY,
+          quota,
+          standing: standingOf(quota, view),
+        }));
+        const body = usageBody(pooledUsage(accounts, view), view.nowMs) as {
+          rate_limit: {
+            allowed: boolean;
+            limit_reached: boolean;
+            primary_window: Record<string, number>;
+            secondary_window: Record<string, number>;
+          };
+        };
+        const { allowed, limit_reached, primary_window, secondary_window } = body.rate_limit;
+        const mains = quotas.map((quota) => ({ ...quota, additional: [] }));
+        const reached = mains.every((quota) => exhausted(quota, view));
+        expect([allowed, limit_reached]).toEqual([!reached, reached]);
+        for (const window of [primary_window, secondary_window])
+          for (const value of Object.values(window)) expect(Number.isInteger(value)).toBe(true);
+        const fullest = Math.max(primary_window.used_percent ?? -1, secondary_window.used_percent ?? -1);
+        expect(fullest === 100).toBe(reached);
+      }),
+    ));
+});
+
+// --- health
+
+const cooling = fc
+  .record({ cause: fc.constantFrom("limit" as const, "fault" as const), atMs: soon, forMs: fc.nat(HOUR_MS) })
+  .map(
+    ({ cause, atMs, forMs }): HealthEvent => ({
+      kind: "cool",
+      cause,
+      reason: "r",
+      atMs,
+      untilMs: atMs + forMs,
+    }),
+  );
+const healthEvent: fc.Arbitrary<HealthEvent> = fc.oneof(
+  { weight: 3, arbitrary: cooling },
+  fc.record({ kind: fc.constant("room" as const), asOfMs: soon }),
+  fc.record({ kind: fc.constant("room" as const), asOfMs: soon, fromMs: soon }),
+  fc.record({ kind: fc.constant("served" as const), startedMs: soon }),
+  fc.record({
+    kind: fc.constant("disable" as const),
+    reason: fc.constantFrom("http-401", "operator"),
+    atMs: soon,
+  }),
+  fc.constant<HealthEvent>({ kind: "renewed" }),
+  fc.constant<HealthEvent>({ kind: "enable" }),
+);
+
+describe("health", () => {
+  const after = (events: readonly HealthEvent[]): Health => events.reduce(transition, HEALTHY);
+
+  test("cools no longer than one of its causes said", () =>
+    fc.assert(
+      fc.property(fc.array(healthEvent, { maxLength: 12 }), (events) => {
+        const health = after(events);
+        if (health.kind !== "cooling") return;
+        const told = events.flatMap((event) => {
+          if (event.kind === "cool") return [event.untilMs];
+          return event.kind === "room" && "fromMs" in event ? [event.fromMs ?? 0] : [];
+        });
+        expect(told).toContain(health.untilMs);
+        expect(healthAt(health, Math.max(...told)).kind).toBe("healthy");
+      }),
+    ));
+
+  test("that the operator took away comes back by the operator alone", () =>
+    fc.assert(
+      fc.property(fc.array(healthEvent, { maxLength: 12 }), (events) => {
+        const rest = events.filter((event) => event.kind !== "enable");
+        const health = after([{ kind: "disable", reason: "operator", atMs: NOW }, ...rest]);
+        expect(health).toMatchObject({ kind: "disabled", reason: "operator" });
+      }),
+    ));
+});
+
+// --- verdicts
+
+const text = fc.oneof(fc.constantFrom("", "try again in 3s", "You've hit your usage limit."), fc.string());
+const code = fc.oneof(
+  fc.constantFrom("usage_limit_reached", "token_expired", "rate_limit_exceeded", "invalid_encrypted_content"),
+  fc.string(),
+);
+const errorBody = fc.record(
+  { code, type: code, message: text, resets_at: fc.double(), resets_in_seconds: fc.double() },
+  { requiredKeys: [] },
+);
+
+describe("a verdict", () => {
+  const isSound = (verdict: Verdict): void => {
+    if (verdict.kind === "cool") {
+      expect(verdict.forMs).toBeGreaterThan(0);
+      expect(verdict.forMs).toBeLessThanOrEqual(HOUR_MS);
+    }
+    if (verdict.kind === "limit" && verdict.untilMs !== undefined) expect(verdict.untilMs).not.toBeNaN();
+  };
+
+  test("is found for every reply, and none that failed is taken for good", () =>
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 400, max: 599 }),
+        fc.oneof(
+          text,
+          errorBody.map((error) => JSON.stringify({ error })),
+        ),
+        fc.constantFrom("turn" as const, "handshake" as const, "other" as const),
+        fc.option(text, { nil: undefined }),
+        (status, body, scope, retryAfter) => {
+          const headers = new Headers();
+          if (retryAfter !== undefined && /^[\x20-\x7e]*$/.test(retryAfter))
+            headers.set("retry-after", retryAfter);
+          const verdict = judge(failureOfReply(status, headers, body, NOW), scope);
+          expect(["ok", "open"]).not.toContain(verdict.kind);
+          isSound(verdict);
+          // Nobody is blamed for what is no turn, but for a limit or a login.
+          if (scope === "other") expect(["cool", "disable"]).not.toContain(verdict.kind);
+        },
+      ),
+    ));
+
+  test("is found for every event", () =>
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.jsonValue(),
+          fc.record(
+            { type: fc.constant("error"), status: fc.integer(), error: errorBody },
+            { requiredKeys: [] },
+          ),
+          fc.record({ type: fc.constant("response.failed"), response: fc.record({ error: errorBody }) }),
+        ),
+        (event) => {
+          const verdict = judge(failureOfEvent(event, NOW), "turn");
+          expect(["ok", "open"]).not.toContain(verdict.kind);
+          isSound(verdict);
+        },
+      ),
+    ));
+});
+
+// --- the pool, over whatever happens to it
+
+type Step =
+  | { readonly do: "turn"; readonly session: number; readonly verdicts: readonly Verdict[] }
+  | { readonly do: "learn"; readonly account: number; readonly told: Quota }
+  | { readonly do: "wait"; readonly ms: number };
+
+const verdict: fc.Arbitrary<Verdict> = fc.oneof(
+  { weight: 4, arbitrary: fc.constant<Verdict>({ kind: "ok" }) },
+  soon.map((untilMs): Verdict => ({ kind: "limit", untilMs })),
+  fc.constant<Verdict>({ kind: "limit", untilMs: undefined }),
+  fc.nat(60_000).map((forMs): Verdict => ({ kind: "cool", reason: "http-500", forMs, told: false })),
+  fc.constant<Verdict>({ kind: "disable", reason: "http-401" }),
+  fc.constant<Verdict>({ kind: "client" }),
+);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("turn" as const),
+      session: fc.nat(3),
+      verdicts: fc.array(verdict, { minLength: 4, maxLength: 4 }),
+    }),
+  },
+  fc.record({ do: fc.constant("learn" as const), account: fc.nat(3), told: evidence }),
+  fc.record({ do: fc.constant("wait" as const), ms: fc.nat(HOUR_MS / 10) }),
+);
+
+describe("a pool, whatever happens to it,", () => {
+  const NAMES = ["a", "b", "c", "d"];
+
+  const poolOf = (mode: (typeof POLICY_MODES)[number]) => {
+    const clock = fakeClock(NOW);
+    return { clock, ...memoryPool({ aliases: NAMES, clock, mode, quotaTtlMs: HOUR_MS }) };
+  };
+
+  /** Takes a turn as the attempt loop does. Returns whether somebody served it. */
+  const turn = (pool: Pool, { session, verdicts }: Step & { do: "turn" }): boolean => {
+    const tried = new Set<string>();
+    for (const one of verdicts) {
+      const lease = pool.pick({ session: `s${session}`, tried, spends: true, requestId: 1 });
+      if (lease === undefined) return false;
+      tried.add(lease.upstream.id);
+      lease.settle(one, { turn: true });
+      lease.release();
+      if (one.kind === "ok" || one.kind === "client") return true;
+    }
+    return false;
+  };
+
+  test("never says that all is used up, nor lets anybody wait, while an account is available", () =>
+    fc.assert(
+      fc.property(fc.constantFrom(...POLICY_MODES), fc.array(step, { maxLength: 30 }), (mode, steps) => {
+        const { pool, clock, store } = poolOf(mode);
+        for (const one of steps) {
+          if (one.do === "wait") clock.advance(one.ms);
+          if (one.do === "learn") pool.learn(`openai:${NAMES[one.account]}`, one.told);
+          if (one.do === "turn") turn(pool, one);
+          const nowMs = clock.now();
+          const available = store.state.accounts.filter(
+            ({ health }) => healthAt(health, nowMs).kind === "healthy",
+          );
+          const lease = pool.pick({ session: undefined, tried: new Set(), spends: true, requestId: 1 });
+          if (available.length > 0) {
+            expect(available.map((account) => account.id)).toContain(lease?.upstream.id ?? "nobody");
+            expect(pool.shortage(undefined).kind).toBe("all_tried");
+          }
+          lease?.release();
+          expect(pool.inFlight()).toBe(0);
+        }
+      }),
+    ));
+
+  test("has what was computed of its accounts as if it were computed anew", () =>
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const { pool, clock } = poolOf("usage_balanced");
+        for (const one of steps) {
+          if (one.do === "wait") clock.advance(one.ms);
+          if (one.do === "learn") pool.learn(`openai:${NAMES[one.account]}`, one.told);
+          if (one.do === "turn") turn(pool, one);
+          const view = pool.view();
+          for (const { standing, quota } of pool.facts().accounts) {
+            const { goodUntilMs: _kept, ...kept } = standing;
+            const { goodUntilMs: _fresh, ...fresh } = standingOf(quota, view);
+            expect(kept).toEqual(fresh);
+          }
+        }
+      }),
+    ));
+});

@@ -1,0 +1,281 @@
+// A client that takes one turn as Codex 0.169 does, failures included: what it repeats in silence, what it shows, when
+// it waits, and what ends the turn. The rules were measured with the real one; test/real holds the rows that matter
+// most against it. Its waits are not slept: they are told to `waited`, and everybody's clock is moved on.
+
+import WebSocket from "ws";
+import { parseJson } from "../../src/core/turn.ts";
+import { failureOfEvent } from "../../src/core/verdict.ts";
+import { createSseSplitter } from "../../src/proxy/sse.ts";
+
+export interface SeenTurn {
+  /** The account that completed the turn. */
+  readonly servedBy: string | undefined;
+  /** What the user of it reads besides the answer, in order; nothing when all went unseen. */
+  readonly shown: readonly string[];
+  /** Connections and requests it took. */
+  readonly tries: number;
+}
+
+export interface CodexLike {
+  readonly url: string;
+  readonly session: string;
+  /** Waits. */
+  waited(seconds: number): void;
+  /** Has had output of a turn. */
+  hadOutput(): void;
+}
+
+/** What one try came to. */
+type Tried =
+  | { readonly kind: "done"; readonly text: string }
+  /** It will be tried again: after `waitSeconds` when that was told. */
+  | { readonly kind: "again"; readonly why: string; readonly waitSeconds?: number }
+  /** At once, and never shown. */
+  | { readonly kind: "use_http" }
+  | { readonly kind: "terminal"; readonly shown: string };
+
+const MOST_RETRIES = 5;
+/** Requests of one try over HTTP that fails with a server's error. */
+const MOST_REQUESTS = 5;
+
+export async function takeTurn(client: CodexLike, transport: "websocket" | "sse"): Promise<SeenTurn> {
+  const shown: string[] = [];
+  let tries = 0;
+  const run = async (attempt: () => Promise<Tried>): Promise<SeenTurn | "use_http"> => {
+    for (let retry = 0; ; retry++) {
+      const tried = await attempt();
+      tries++;
+      if (tried.kind === "done") return { servedBy: /Hello from (\w+)/.exec(tried.text)?.[1], shown, tries };
+      if (tried.kind === "use_http") return "use_http";
+      if (tried.kind === "terminal") return { servedBy: undefined, shown: [...shown, tried.shown], tries };
+      if (retry === MOST_RETRIES) {
+        if (transport === "websocket" && attempt === overSocket) {
+          shown.push("Falling back from WebSockets to HTTPS transport");
+          return "use_http";
+        }
+        return { servedBy: undefined, shown: [...shown, tried.why], tries };
+      }
+      // The first one is silent over WebSocket; over HTTP the requests of a try have been.
+      if (retry > 0 || tried.why.startsWith("exceeded")) shown.push(`Reconnecting... ${retry + 1}/5`);
+      client.waited(tried.waitSeconds ?? 0.2 * 2 ** retry);
+    }
+  };
+  const socket = transport === "websocket" ? createSocket(client) : undefined;
+  const overSocket = async () => socket?.turn() ?? { kind: "use_http" as const };
+  try {
+    const ended = await run(transport === "websocket" ? overSocket : () => overHttp(client));
+    if (ended !== "use_http") return ended;
+    const second = await run(() => overHttp(client));
+    return second === "use_http" ? { servedBy: undefined, shown, tries } : second;
+  } finally {
+    socket?.close();
+  }
+}
+
+// --- internal ---
+
+const PATH = "/backend-api/codex/responses";
+const INPUT = [{ type: "message", role: "user", content: [{ type: "input_text", text: "hello" }] }];
+
+function createSocket(client: CodexLike): { turn(): Promise<Tried>; close(): void } {
+  let socket: WebSocket | undefined;
+  let isWarm = false;
+  return {
+    turn: async () => {
+      if (socket === undefined) {
+        const opened = await open(client);
+        if (!(opened instanceof WebSocket)) return opened;
+        socket = opened;
+      }
+      let previous: string | undefined;
+      if (!isWarm) {
+        isWarm = true;
+        const warmed = await exchange(client, socket, { generate: false, input: [] });
+        previous = warmed.id;
+        if (warmed.tried.kind !== "done") {
+          socket.terminate();
+          socket = undefined;
+          return { kind: "again", why: "prewarm" };
+        }
+      }
+      const { tried } = await exchange(client, socket, { input: INPUT, previous_response_id: previous });
+      if (tried.kind !== "done") {
+        socket.terminate();
+        socket = undefined;
+      }
+      return tried;
+    },
+    close: () => socket?.terminate(),
+  };
+}
+
+function open({ url, session }: CodexLike): Promise<WebSocket | Tried> {
+  return new Promise((resolve) => {
+    const socket = new WebSocket(`${url.replace(/^http/, "ws")}${PATH}`, {
+      headers: { "session-id": session },
+    });
+    socket.once("open", () => resolve(socket));
+    socket.once("error", () => resolve({ kind: "again", why: "stream disconnected" }));
+    socket.once("unexpected-response", (_request, reply) => {
+      let body = "";
+      reply.on("data", (chunk: Buffer) => {
+        body += chunk.toString();
+      });
+      reply.on("end", () =>
+        resolve(refusedUpgrade(reply.statusCode ?? 0, reply.headers["retry-after"], body)),
+      );
+    });
+  });
+}
+
+function refusedUpgrade(status: number, retryAfter: string | undefined, body: string): Tried {
+  const { code } = errorOf(body);
+  if (status === 426) return { kind: "use_http" };
+  if (status === 429) return tooMany(code, retryAfter);
+  if (status === 400) return { kind: "terminal", shown: body };
+  if (status === 503 && code === "server_is_overloaded") return { kind: "terminal", shown: AT_CAPACITY };
+  return { kind: "again", why: `unexpected status ${status}` };
+}
+
+const AT_CAPACITY = "Selected model is at capacity";
+const LIMITED = "You've hit your usage limit";
+
+function tooMany(code: string | undefined, retryAfter: string | undefined): Tried {
+  if (code === "usage_limit_reached") return { kind: "terminal", shown: LIMITED };
+  if (code === "usage_not_included") return { kind: "terminal", shown: "upgrade to Plus" };
+  const why = "exceeded retry limit, last status: 429";
+  if (retryAfter === undefined) return { kind: "terminal", shown: why };
+  return { kind: "again", why, waitSeconds: Number(retryAfter) };
+}
+
+function exchange(
+  client: CodexLike,
+  socket: WebSocket,
+  request: Record<string, unknown>,
+): Promise<{ readonly tried: Tried; readonly id?: string | undefined }> {
+  return new Promise((resolve) => {
+    const answer = createAnswer(client, "websocket");
+    const finish = (tried: Tried) => {
+      socket.removeAllListeners();
+      socket.on("error", () => {});
+      resolve({ tried, id: answer.id() });
+    };
+    socket.on("message", (data: Buffer) => {
+      const tried = answer.take(data.toString());
+      if (tried !== undefined) finish(tried);
+    });
+    socket.on("close", () => finish({ kind: "again", why: "stream disconnected" }));
+    socket.on("error", () => finish({ kind: "again", why: "stream disconnected" }));
+    socket.send(JSON.stringify({ type: "response.create", model: "m", store: false, ...request }));
+  });
+}
+
+async function overHttp(client: CodexLike): Promise<Tried> {
+  const { url, session, waited } = client;
+  for (let request = 1; ; request++) {
+    let response: Response;
+    try {
+      response = await fetch(url + PATH, {
+        method: "POST",
+        headers: { "content-type": "application/json", "session-id": session },
+        body: JSON.stringify({ model: "m", stream: true, store: false, input: INPUT }),
+      });
+    } catch {
+      if (request === MOST_REQUESTS) return { kind: "again", why: "connection failed" };
+      waited(0.2 * 2 ** (request - 1));
+      continue;
+    }
+    const retryAfter = response.headers.get("retry-after") ?? undefined;
+    if (response.ok) return readStream(client, response);
+    const body = await response.text();
+    const { code } = errorOf(body);
+    if (response.status === 429) return tooMany(code, retryAfter);
+    if (response.status === 400) return { kind: "terminal", shown: body };
+    if (response.status === 401)
+      return { kind: "terminal", shown: "a 401: Codex would renew a token that is not its own" };
+    if (response.status < 500) return { kind: "again", why: `unexpected status ${response.status}` };
+    if (request === MOST_REQUESTS)
+      return code === "server_is_overloaded"
+        ? { kind: "terminal", shown: AT_CAPACITY }
+        : { kind: "again", why: `unexpected status ${response.status}` };
+    waited(retryAfter === undefined ? 0.2 * 2 ** (request - 1) : Number(retryAfter));
+  }
+}
+
+async function readStream(client: CodexLike, response: Response): Promise<Tried> {
+  const answer = createAnswer(client, "sse");
+  const splitter = createSseSplitter();
+  try {
+    for await (const chunk of response.body ?? [])
+      for (const block of splitter.push(chunk)) {
+        const tried = answer.take(block.data() ?? "");
+        if (tried !== undefined) return tried;
+      }
+  } catch {
+    // cut off, as below
+  }
+  return { kind: "again", why: "stream disconnected" };
+}
+
+/** Reads events until one of them decides. */
+function createAnswer(
+  client: CodexLike,
+  transport: "websocket" | "sse",
+): {
+  take(json: string): Tried | undefined;
+  id(): string | undefined;
+} {
+  let text = "";
+  let id: string | undefined;
+  return {
+    id: () => id,
+    take: (json) => {
+      const event = parseJson(json) as
+        | { type?: string; delta?: string; response?: { id?: string } }
+        | undefined;
+      if (event?.type === "response.output_text.delta") {
+        if (text === "") client.hadOutput();
+        text += event.delta ?? "";
+      }
+      if (event?.type === "response.completed") {
+        id = event.response?.id;
+        return { kind: "done", text };
+      }
+      if (event?.type === "response.failed") return failedTurn(event);
+      return event?.type === "error" && transport === "websocket" ? failedSocket(event) : undefined;
+    },
+  };
+}
+
+function failedTurn(event: unknown): Tried {
+  const { code, retryAfterMs } = failureOfEvent(event, Date.now());
+  switch (code) {
+    case "insufficient_quota":
+      return { kind: "terminal", shown: "Quota exceeded" };
+    case "context_length_exceeded":
+      return { kind: "terminal", shown: "ran out of room in the model's context window" };
+    case "server_is_overloaded":
+      return { kind: "terminal", shown: AT_CAPACITY };
+    case "rate_limit_exceeded":
+      return { kind: "again", why: "rate limit", waitSeconds: (retryAfterMs ?? 200) / 1000 };
+    default:
+      return { kind: "again", why: "stream disconnected" };
+  }
+}
+
+/** An `error` event over WebSocket. Undefined: ignored, which is what Codex does without a status. */
+function failedSocket(event: unknown): Tried | undefined {
+  const { status, code, message, retryAfterMs } = failureOfEvent(event, Date.now());
+  if (status === undefined) return undefined;
+  if (status === 429)
+    return tooMany(code, retryAfterMs === undefined ? undefined : String(retryAfterMs / 1000));
+  const reconnects = code === "previous_response_not_found" || code === "websocket_connection_limit_reached";
+  if (status === 503 && code === "server_is_overloaded") return { kind: "terminal", shown: AT_CAPACITY };
+  if ((status === 400 && !reconnects) || status === 404) return { kind: "terminal", shown: message };
+  return { kind: "again", why: "stream disconnected" };
+}
+
+function errorOf(body: string): { readonly code: string | undefined } {
+  const parsed = parseJson(body) as { error?: { code?: string; type?: string } } | undefined;
+  return { code: parsed?.error?.code ?? parsed?.error?.type };
+}

@@ -1,0 +1,68 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Outcome, runMatrix } from "./matrix.ts";
+import { faultsPage, shownText, withoutTimes } from "./report.ts";
+
+const PAGE = join(import.meta.dir, "..", "..", "docs", "faults.md");
+
+let outcomes: Outcome[] = [];
+let before = "";
+
+beforeAll(async () => {
+  before = readFileSync(PAGE, "utf8");
+  outcomes = await runMatrix();
+  writeFileSync(PAGE, faultsPage(outcomes));
+}, 300_000);
+
+/** What a failing expectation should say it is about. */
+const nameOf = ({ row, phase, transport, accounts }: Outcome) =>
+  `${row.name}, ${phase}, ${transport}, ${accounts}`;
+const isReady = ({ states }: Outcome) => Object.values(states).every((state) => state === "ready");
+
+describe("with a healthy second account", () => {
+  test("every turn completes, whatever fails and wherever, and the client sees no error", () => {
+    const failing = outcomes.filter(({ accounts, row }) => accounts === 2 && row.requestsOwn !== true);
+    expect(failing.length).toBeGreaterThan(100);
+    const seen = failing.filter(({ servedBy, shown }) => servedBy === undefined || shown.length > 0);
+    expect(seen.map((one) => `${nameOf(one)}: ${shownText(one)}`)).toEqual([]);
+  });
+
+  test("only a turn that has begun costs the client a second try, and never a third", () => {
+    const again = outcomes.filter(({ accounts, tries }) => accounts === 2 && tries > 1);
+    for (const one of again) expect([nameOf(one), one.tries]).toEqual([nameOf(one), 2]);
+    // Over SSE every request stands on its own, and only what the client has seen begin needs its help.
+    const early = again.filter(({ phase, transport }) => phase !== "after" && transport === "sse");
+    expect(early.map(nameOf)).toEqual([]);
+  });
+
+  test("bob is never blamed for what alice does", () => {
+    for (const one of outcomes.filter(({ accounts }) => accounts === 2))
+      expect([nameOf(one), one.states.bob]).toEqual([nameOf(one), "ready"]);
+  });
+});
+
+test("a request that is itself at fault is answered at once, and no account suffers", () => {
+  for (const one of outcomes.filter(({ row, phase }) => row.requestsOwn === true && phase !== "after"))
+    expect([nameOf(one), isReady(one)]).toEqual([nameOf(one), true]);
+});
+
+test("a limit of the only account ends the turn in Codex's own words, without hammering", () => {
+  const limits = outcomes.filter(
+    ({ accounts, row }) => accounts === 1 && row.name.startsWith("usage_limit_reached"),
+  );
+  expect(limits.length).toBeGreaterThan(8);
+  for (const one of limits) {
+    expect([nameOf(one), shownText(one)]).toEqual([nameOf(one), '"You\'ve hit your usage limit"']);
+    expect(one.tries).toBeLessThanOrEqual(2);
+    expect(one.states.alice).toBe("rests until its reset");
+  }
+});
+
+test("no client ever sees a 401", () => {
+  for (const { shown } of outcomes) expect(shown.join()).not.toContain("a 401");
+});
+
+test("docs/faults.md says what is seen (it has been written anew: look at it, and commit it)", () => {
+  expect(withoutTimes(before)).toBe(withoutTimes(faultsPage(outcomes)));
+});

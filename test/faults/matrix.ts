@@ -1,0 +1,110 @@
+// Runs the fault matrix: every row, in every phase, over both transports, with two accounts and with one.
+
+import { join } from "node:path";
+import type { Clock } from "../../src/deps.ts";
+import { systemDeps } from "../../src/deps.ts";
+import { writeFileAtomic } from "../../src/state/atomic-file.ts";
+import type { Layout } from "../../src/state/layout.ts";
+import { newAccount } from "../../src/state/store.ts";
+import { encodeStore } from "../../src/state/store-encode.ts";
+import { type StatusView, startPool } from "../support/pool.ts";
+import { type SeenTurn, takeTurn } from "./codex-like.ts";
+import { faultsOf, PHASES, type Phase, ROWS, type Row, TRANSPORTS, type Transport } from "./rows.ts";
+
+export interface Case {
+  readonly row: Row;
+  readonly phase: Phase;
+  readonly transport: Transport;
+  readonly accounts: 1 | 2;
+}
+
+export interface Outcome extends Case, SeenTurn {
+  /** Real time and Codex's own waits together. */
+  readonly seconds: number;
+  /** State each account is left in. */
+  readonly states: Readonly<Record<string, string>>;
+}
+
+/** As short as they can be set, so that the rows in which nothing comes end soon. */
+const CONFIG = `
+[proxy]
+connect_timeout_seconds = 1
+head_timeout_seconds = 1
+idle_timeout_seconds = 1
+
+[policy]
+mode = "sticky"
+`;
+
+/** Rows in which a timeout runs out take seconds, and nothing of the machine. */
+const AT_ONCE = 8;
+
+export async function runMatrix(): Promise<Outcome[]> {
+  const cases = [2, 1].flatMap((accounts) =>
+    ROWS.flatMap((row) =>
+      PHASES.flatMap((phase) =>
+        TRANSPORTS.filter((transport) => faultsOf(row, phase, transport) !== undefined).map(
+          (transport): Case => ({ row, phase, transport, accounts: accounts === 2 ? 2 : 1 }),
+        ),
+      ),
+    ),
+  );
+  const outcomes: Outcome[] = [];
+  const queue = cases.entries();
+  const work = async () => {
+    for (const [index, one] of queue) outcomes[index] = await run(one);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return outcomes;
+}
+
+// --- internal ---
+
+async function run(one: Case): Promise<Outcome> {
+  const { clock, skip } = skippingClock();
+  await using pool = await startPool({
+    accounts: [{ alias: "alice" }, { alias: "bob" }].slice(0, one.accounts),
+    config: CONFIG,
+    clock,
+    prepare: (layout) => {
+      if (one.row.refusesConnections === true) moveAway(layout);
+    },
+  });
+  pool.mock.faults.add(...(faultsOf(one.row, one.phase, one.transport) ?? []));
+  if (one.transport === "sse") pool.mock.faults.add({ on: "upgrade", answer: { status: 426 } });
+  const startedMs = clock.now();
+  const client = { url: pool.url, session: "s1", waited: skip, hadOutput: pool.mock.faults.release };
+  const seen = await takeTurn(client, one.transport);
+  const seconds = (clock.now() - startedMs) / 1000;
+  const { accounts } = await pool.status();
+  const states = Object.fromEntries(accounts.map((account) => [account.alias, stateOf(account)]));
+  return { ...one, ...seen, seconds, states };
+}
+
+/** Gives alice a backend of her own, at an address where nobody listens. */
+function moveAway(layout: Layout): void {
+  const alice = newAccount("alice", join(layout.accounts, "alice"));
+  const state = { activeId: undefined, pinnedId: undefined, messageCounter: 0, lastRotationMs: 0 };
+  const accounts = [{ ...alice, ownBaseUrl: "http://127.0.0.1:1/backend-api" }];
+  writeFileAtomic(layout.store, encodeStore({ ...state, accounts }, "", 0));
+}
+
+/** The real clock, with waits left out. */
+function skippingClock(): { readonly clock: Clock; skip(seconds: number): void } {
+  const { clock } = systemDeps();
+  let skippedMs = 0;
+  return {
+    clock: { now: () => clock.now() + skippedMs, after: clock.after },
+    skip: (seconds) => {
+      skippedMs += seconds * 1000;
+    },
+  };
+}
+
+function stateOf(account: StatusView["accounts"][number]): string {
+  if (account.disabled_reason !== undefined) return `disabled: ${account.disabled_reason}`;
+  if (account.cooldown_seconds === 0) return "ready";
+  return account.cooldown_reason === "usage-limit"
+    ? "rests until its reset"
+    : `rests: ${account.cooldown_reason}`;
+}

@@ -1,0 +1,182 @@
+// What can go wrong, as the backend says it or does it, and where in a turn.
+
+import type { FaultInput } from "../../src/mock/faults.ts";
+import { limitBody } from "../support/pool.ts";
+
+/** `head`: before the upgrade or the response head. `before`, `after`: inside the answer, before and after its first output. */
+export const PHASES = ["head", "before", "after"] as const;
+export type Phase = (typeof PHASES)[number];
+export const TRANSPORTS = ["websocket", "sse"] as const;
+export type Transport = (typeof TRANSPORTS)[number];
+
+export interface Row {
+  readonly name: string;
+  /** Instead of the upgrade or the response head. */
+  readonly head?: Pick<FaultInput, "answer" | "reset" | "hang">;
+  /** Nobody listens where the account's backend is. */
+  readonly refusesConnections?: boolean;
+  /** Happens to what warms a WebSocket up, in place of the turn. */
+  readonly warmUp?: Pick<FaultInput, "events" | "reset">;
+  /** Inside the answer: an event, or how the answer ends. */
+  readonly inside?: { readonly event?: Record<string, unknown>; readonly end?: FaultInput["end"] };
+  /** Happens once. Default: whenever the account is asked. */
+  readonly once?: boolean;
+  /** Another account would say the same of this request: it is the client's to hear, at once and as it is. */
+  readonly requestsOwn?: boolean;
+  /** Means nothing over this transport. */
+  readonly not?: Transport;
+}
+
+export const RESET_S = Math.floor(Date.now() / 1000) + 3_600;
+const LIMIT = limitBody(RESET_S);
+
+export const CREATED = {
+  type: "response.created",
+  response: { id: "resp_begun", status: "in_progress", output: [] },
+};
+const ITEM = { type: "message", id: "msg_begun", role: "assistant", status: "in_progress", content: [] };
+export const OUTPUT = [
+  { type: "response.output_item.added", output_index: 0, item: ITEM },
+  {
+    type: "response.output_text.delta",
+    item_id: "msg_begun",
+    output_index: 0,
+    content_index: 0,
+    delta: "Hel",
+  },
+];
+
+export const ROWS: readonly Row[] = [
+  refused("usage_limit_reached", 429, LIMIT),
+  {
+    ...refused("usage_limit_reached, with Retry-After", 429, LIMIT),
+    head: { answer: { status: 429, headers: { "retry-after": "600" }, body: { error: LIMIT } } },
+  },
+  refused("usage_not_included", 429, { type: "usage_not_included", message: "not in your plan" }),
+  failed("usage_limit_reached"),
+  failed("insufficient_quota"),
+  refused("429 without Retry-After", 429, error("too_many_requests")),
+  {
+    name: "429 with Retry-After",
+    head: {
+      answer: { status: 429, headers: { "retry-after": "2" }, body: { error: error("too_many_requests") } },
+    },
+    inside: {
+      event: {
+        type: "error",
+        status: 429,
+        error: error("too_many_requests"),
+        headers: { "retry-after": "2" },
+      },
+    },
+  },
+  failed("rate_limit_exceeded", "Please try again in 1.5s."),
+  refused("401", 401, error("token_expired")),
+  refused("402", 402, error("payment_required")),
+  refused("403", 403, error("forbidden")),
+  {
+    name: "403, a challenge page",
+    head: {
+      answer: { status: 403, headers: { "cf-mitigated": "challenge" }, body: "<html>prove it</html>" },
+    },
+  },
+  refused("404", 404, error("model_not_found")),
+  { ...refused("400", 400, error("invalid_request")), requestsOwn: true },
+  { ...failed("context_length_exceeded"), requestsOwn: true },
+  refused("400 invalid_encrypted_content", 400, error("invalid_encrypted_content")),
+  refused("500", 500, error("internal_server_error")),
+  { name: "502", head: { answer: { status: 502, body: "bad gateway" } } },
+  refused("503", 503, error("unavailable")),
+  refused("503 server_is_overloaded", 503, error("server_is_overloaded")),
+  failed("server_is_overloaded"),
+  failed("invalid_encrypted_content"),
+  failed("a code that nobody knows", undefined, "odd"),
+  { name: "an error event without a status", inside: { event: { type: "error", error: error("odd") } } },
+  {
+    name: "400 previous_response_not_found",
+    inside: { event: { type: "error", status: 400, error: error("previous_response_not_found") } },
+    once: true,
+    not: "sse",
+  },
+  {
+    name: "400 websocket_connection_limit_reached",
+    inside: { event: { type: "error", status: 400, error: error("websocket_connection_limit_reached") } },
+    once: true,
+    not: "sse",
+  },
+  { name: "426", head: { answer: { status: 426, body: {} } }, not: "sse" },
+  { name: "200 that is no upgrade", head: { answer: { status: 200, body: {} } }, not: "sse" },
+  {
+    name: "an error in place of the warm-up",
+    warmUp: { events: [{ type: "error", status: 500, error: error("internal_server_error") }] },
+  },
+  { name: "the connection is reset during the warm-up", warmUp: { reset: true } },
+  { name: "nobody listens", refusesConnections: true },
+  { name: "the connection is reset", head: { reset: true }, inside: { end: "reset" } },
+  { name: "the connection is closed in order", inside: { end: "close" }, not: "sse" },
+  { name: "the answer ends in order, and is not complete", inside: { end: "finish" }, not: "websocket" },
+  { name: "no answer at all", head: { hang: true } },
+  { name: "nothing more comes", inside: { end: "hang" }, once: true },
+];
+
+/** The faults that a row is in a phase, over a transport; undefined when the row does not go there. */
+export function faultsOf(row: Row, phase: Phase, transport: Transport): FaultInput[] | undefined {
+  if (row.refusesConnections === true) return phase === "head" ? [] : undefined;
+  const fault = row.not === transport ? undefined : faultOf(row, phase, transport);
+  return fault && [fault];
+}
+
+// --- internal ---
+
+function faultOf(row: Row, phase: Phase, transport: Transport): FaultInput | undefined {
+  const about = { account: "alice", ...(row.once === true ? { times: 1 } : {}) } as const;
+  if (phase === "head")
+    return row.head && { on: transport === "sse" ? "sse" : "upgrade", ...about, ...row.head };
+  if (row.warmUp !== undefined)
+    return phase === "before" && transport === "websocket"
+      ? { on: "warmup", ...about, ...row.warmUp }
+      : undefined;
+  if (row.inside === undefined) return undefined;
+  const { event, end } = row.inside;
+  const events = [
+    CREATED,
+    ...(phase === "after" ? OUTPUT : []),
+    ...(event === undefined ? [] : [transport === "sse" ? asFailed(event) : event]),
+  ];
+  return {
+    on: transport === "sse" ? "sse" : "message",
+    ...about,
+    events,
+    // It goes on when the client has had the output.
+    ...(phase === "after" ? { gateAfter: 1 + OUTPUT.length } : {}),
+    ...(end === undefined ? {} : { end }),
+  };
+}
+
+function error(code: string, message = "no"): Record<string, unknown> {
+  return { type: code, code, message };
+}
+
+/** Refused with a status, as a head or as an event. */
+function refused(name: string, status: number, told: Record<string, unknown>): Row {
+  return {
+    name,
+    head: { answer: { status, body: { error: told } } },
+    inside: { event: { type: "error", status, error: told } },
+  };
+}
+
+/** Told inside a stream alone. */
+function failed(name: string, message?: string, code = name): Row {
+  const told = code === "usage_limit_reached" ? LIMIT : error(code, message);
+  return {
+    name: `response.failed: ${name}`,
+    inside: { event: { type: "response.failed", response: { error: told } } },
+  };
+}
+
+/** Over SSE the backend tells failures as `response.failed`. */
+function asFailed(event: Record<string, unknown>): Record<string, unknown> {
+  if (event.type !== "error" || event.status === undefined) return event;
+  return { type: "response.failed", response: { error: event.error } };
+}

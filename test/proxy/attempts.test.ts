@@ -1,0 +1,159 @@
+import { describe, expect, test } from "bun:test";
+import type { ChoiceReason } from "../../src/core/policy.ts";
+import type { Verdict } from "../../src/core/verdict.ts";
+import { attempt, type Job, type Sent } from "../../src/proxy/attempts.ts";
+import { createRetryBudget, type RetryBudget } from "../../src/proxy/retry-budget.ts";
+import type { Lease } from "../../src/upstream/pool.ts";
+
+const COOL: Verdict = { kind: "cool", reason: "http-500", forMs: 1, told: false };
+const LIMIT: Verdict = { kind: "limit", untilMs: undefined };
+const OK: Verdict = { kind: "ok" };
+const FOREIGN: Verdict = { kind: "foreign_ciphertext" };
+
+interface Settled {
+  readonly name: string;
+  readonly verdict: Verdict;
+  readonly held: boolean | undefined;
+}
+
+/** Accounts that answer with a verdict each, or break; asked in order. */
+async function run(
+  answers: readonly (Verdict | "broken")[],
+  {
+    reason = "usage-stay",
+    retries = UNLIMITED,
+    replayable = true,
+    maxAttempts = 3,
+  }: { reason?: ChoiceReason; retries?: RetryBudget; replayable?: boolean; maxAttempts?: number } = {},
+) {
+  const settled: Settled[] = [];
+  const events: string[] = [];
+  const released: string[] = [];
+  let next = 0;
+  const job: Job<string> = {
+    requestId: 1,
+    path: "/responses",
+    outgoing: () => ({ method: "POST", path: "/responses", search: "", headers: new Headers() }),
+    turn: true,
+    replayable,
+    tried: new Set(),
+    maxAttempts,
+    cooldownMs: 1,
+    pick: () => {
+      if (next >= answers.length) return undefined;
+      const name = String(next++);
+      return {
+        upstream: {
+          id: name,
+          label: name,
+          scope: () => "turn",
+          prepare: async () => ({ kind: "ready", url: "", headers: new Headers(), token: "t" }),
+          renew: async () => ({ kind: "failed", why: "x" }),
+        },
+        choice: { id: name, reason, switched: false },
+        settle: (verdict: Verdict, about?: { held?: boolean }) =>
+          void settled.push({ name, verdict, held: about?.held }),
+        learn: () => {},
+        release: () => void released.push(name),
+      } as unknown as Lease;
+    },
+    send: async (_ready, lease): Promise<Sent<string>> => {
+      const answer = answers[Number(lease.upstream.id)] ?? OK;
+      return answer === "broken"
+        ? { kind: "broken", why: "reset" }
+        : { kind: "reply", verdict: answer, reply: lease.upstream.id, evidence: undefined };
+    },
+    discard: () => {},
+  };
+  const outcome = await attempt(
+    { retries, events: { append: (event) => void events.push(event), flush: () => {} } },
+    job,
+  );
+  const served = outcome.kind === "reply" ? outcome.reply : undefined;
+  return { outcome, served, asked: next, settled, events, released };
+}
+
+const UNLIMITED: RetryBudget = { begin: () => () => {} };
+
+describe("a request", () => {
+  test("goes round limits, dead logins and histories that cannot be read as long as there is somebody", async () => {
+    const disable: Verdict = { kind: "disable", reason: "http-401" };
+    expect((await run([LIMIT, disable, FOREIGN, LIMIT, LIMIT, OK])).served).toBe("5");
+  });
+
+  test("gives up passing failures after max_attempts", async () => {
+    const { outcome, asked } = await run([COOL, COOL, COOL, OK]);
+    expect([outcome.kind, asked]).toEqual(["failed", 3]);
+    expect((await run([COOL, LIMIT, COOL, OK])).served).toBe("3");
+  });
+
+  test("that took the least bad of those that rest does not go on to the next one", async () => {
+    const { outcome, asked } = await run([COOL, OK], { reason: "least-bad" });
+    expect([outcome.kind, asked]).toEqual(["failed", 1]);
+  });
+
+  test("that cannot be repeated is not, except where nothing was done", async () => {
+    expect((await run([COOL, OK], { replayable: false })).asked).toBe(1);
+    expect((await run([LIMIT, OK], { replayable: false })).served).toBe("1");
+  });
+
+  test("that somebody could not read is held by whoever can", async () => {
+    const { settled } = await run([FOREIGN, OK]);
+    expect(settled.at(-1)).toEqual({ name: "1", verdict: OK, held: true });
+    expect((await run([LIMIT, OK])).settled.at(-1)?.held).toBe(false);
+  });
+
+  test("whose connections all break blames nobody; once somebody answers, those that broke", async () => {
+    expect((await run(["broken", "broken", "broken"])).settled).toEqual([]);
+    const { settled } = await run(["broken", OK]);
+    expect(settled.map(({ name, verdict }) => [name, verdict.kind])).toEqual([
+      ["0", "cool"],
+      ["1", "ok"],
+    ]);
+  });
+
+  test("releases every lease but the one that serves", async () => {
+    expect((await run([LIMIT, COOL, OK])).released).toEqual(["0", "1"]);
+    expect((await run([COOL, COOL, COOL])).released).toEqual(["0", "1", "2"]);
+  });
+});
+
+describe("the retry budget", () => {
+  const settings = { percent: 25, floor: 2 };
+
+  test("allows as many retries at a time as its floor, then a share of what is under way", () => {
+    let inFlight = 4;
+    const budget = createRetryBudget(
+      () => settings,
+      () => inFlight,
+    );
+    const first = budget.begin();
+    expect([first, budget.begin()]).not.toContain(undefined);
+    expect(budget.begin()).toBeUndefined();
+    inFlight = 12;
+    expect(budget.begin()).toBeDefined();
+    expect(budget.begin()).toBeUndefined();
+    first?.();
+    first?.();
+    expect(budget.begin()).toBeDefined();
+    expect(budget.begin()).toBeUndefined();
+  });
+
+  test("when it is used up ends passing failures at once, and limits not at all", async () => {
+    const none: RetryBudget = { begin: () => undefined };
+    const failed = await run([COOL, OK], { retries: none });
+    expect([failed.outcome.kind, failed.asked]).toEqual(["failed", 1]);
+    expect(failed.events).toContain("request.retry_denied");
+    expect((await run([LIMIT, FOREIGN, OK], { retries: none })).served).toBe("2");
+  });
+
+  test("gets back what a request took", async () => {
+    const budget = createRetryBudget(
+      () => ({ percent: 0, floor: 1 }),
+      () => 1,
+    );
+    for (const answers of [[COOL, OK], [COOL, COOL, COOL], [COOL], ["broken" as const, LIMIT]])
+      await run(answers, { retries: budget });
+    expect(budget.begin()).toBeDefined();
+  });
+});

@@ -1,0 +1,193 @@
+// The rows of the fault matrix that matter most, with real Codex: what the user of it sees.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { FaultInput } from "../../src/mock/faults.ts";
+import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { type Recorder, startRecorder } from "./recorder.ts";
+import {
+  BYPASS,
+  CREATED,
+  expectTurn,
+  LIMIT_EVENT,
+  NO_WEBSOCKET,
+  servedBy,
+  startReal,
+  threadOf,
+} from "./setup.ts";
+
+let today = "";
+let recorder: Recorder;
+
+beforeAll(async () => {
+  today = await codexBinary(CODEX_VERSIONS.today);
+  recorder = await startRecorder();
+}, 300_000);
+
+afterAll(() => recorder[Symbol.asyncDispose]());
+
+const ALICE = [{ alias: "alice" }];
+const OVERLOADED = {
+  type: "response.failed",
+  response: { error: { code: "server_is_overloaded", message: "x" } },
+};
+const item = { type: "message", id: "msg_begun", role: "assistant", status: "in_progress", content: [] };
+/** Output that Codex shows, and not the end of it. */
+const OUTPUT = [
+  CREATED,
+  { type: "response.output_item.added", output_index: 0, item },
+  {
+    type: "response.output_text.delta",
+    item_id: "msg_begun",
+    output_index: 0,
+    content_index: 0,
+    delta: "Hel",
+  },
+];
+const TURN = { on: "message" } as const;
+
+/** What happens to alice, on either transport. */
+interface Row {
+  readonly name: string;
+  readonly faults: (on: Pick<FaultInput, "on" | "skip">) => FaultInput[];
+}
+
+const ROWS: readonly Row[] = [
+  {
+    name: "its limit comes after output",
+    faults: (on) => [{ ...on, account: "alice", times: 1, events: [...OUTPUT, LIMIT_EVENT] }],
+  },
+  {
+    name: "its connection breaks after output",
+    faults: (on) => [{ ...on, account: "alice", times: 1, events: OUTPUT, end: "reset" }],
+  },
+  {
+    name: "it is overloaded before output",
+    faults: (on) => [{ ...on, account: "alice", times: 1, events: [CREATED, OVERLOADED] }],
+  },
+  {
+    name: "an error without a status comes, which Codex would wait upon for minutes",
+    faults: (on) => [
+      {
+        ...on,
+        account: "alice",
+        times: 1,
+        events: [{ type: "error", error: { code: "odd", message: "x" } }],
+      },
+    ],
+  },
+];
+
+for (const transport of ["WebSocket", "server-sent events"] as const)
+  describe(`over ${transport}, a turn completes and Codex shows nothing although`, () => {
+    const on = transport === "WebSocket" ? TURN : ({ on: "sse" } as const);
+    const base = transport === "WebSocket" ? [] : [NO_WEBSOCKET];
+    for (const { name, faults } of ROWS)
+      test(name, async () => {
+        await using setup = await startReal(recorder);
+        setup.mock.faults.add(...base, ...faults(on));
+        const ran = await setup.codex(today, "hello");
+        expect(ran.code).toBe(0);
+        expect(ran.out).toMatch(/Hello from (?:alice|bob)/);
+        expect(ran.out + ran.err).not.toMatch(/Reconnecting|Falling back|usage limit|"type":"error"/i);
+      });
+  });
+
+describe("with one account that merely rests, Codex waits and goes on by itself, after", () => {
+  for (const transport of ["WebSocket", "server-sent events"] as const) {
+    const on = transport === "WebSocket" ? TURN : ({ on: "sse" } as const);
+    const base = transport === "WebSocket" ? [] : [NO_WEBSOCKET];
+
+    test(`an overload, over ${transport}`, async () => {
+      await using setup = await startReal(recorder, ALICE);
+      setup.mock.faults.add(...base, {
+        ...on,
+        times: transport === "WebSocket" ? 4 : 2,
+        events: [CREATED, OVERLOADED],
+      });
+      const ran = await setup.codex(today, "hello");
+      expectCompleted(ran);
+    });
+
+    test(`a 429 that names no time, over ${transport}`, async () => {
+      await using setup = await startReal(recorder, ALICE);
+      const answer = { status: 429, body: { error: { code: "rate_limit_exceeded", message: "slow down" } } };
+      const event = { type: "error", status: 429, error: answer.body.error };
+      setup.mock.faults.add(
+        ...base,
+        transport === "WebSocket" ? { ...on, times: 1, events: [event] } : { ...on, times: 1, answer },
+      );
+      expectCompleted(await setup.codex(today, "hello"));
+    });
+  }
+});
+
+describe("a handshake", () => {
+  test("that every account refuses makes Codex use HTTP, in silence", async () => {
+    await using setup = await startReal(recorder);
+    setup.mock.faults.add({ on: "upgrade", answer: { status: 503, body: {} } });
+    const ran = await setup.codex(today, "hello");
+    // Both rest for a moment, and the least bad one serves.
+    expectTurn(ran, servedBy(ran));
+    expect(setup.points("message")).toEqual([]);
+  });
+
+  test("that one account never answers is taken by the other", async () => {
+    const config = '[proxy]\nconnect_timeout_seconds = 1\n[policy]\nmode = "sticky"\n';
+    await using setup = await startReal(recorder, undefined, config);
+    setup.mock.faults.add({ on: "upgrade", account: "alice", hang: true });
+    expectTurn(await setup.codex(today, "hello"), "bob");
+  });
+});
+
+test("the catalogue is not fetched again during turns, although the accounts tell different versions of it", async () => {
+  await using setup = await startReal(
+    recorder,
+    [
+      { alias: "alice", plan: "pro" },
+      { alias: "bob", plan: "team" },
+    ],
+    '[policy]\nmode = "round_robin"\naffinity = false\n',
+  );
+  setup.mock.faults.add(NO_WEBSOCKET);
+  const ran = await setup.codex(today, "please use TOOL");
+  expect(ran.code).toBe(0);
+  expect(new Set(setup.points("sse")).size).toBe(2);
+  // Codex asks for it when it starts; told of another version by a turn, it would ask again at once.
+  const points = setup.mock.requests.map((request) => request.point);
+  expect(points).toContain("models");
+  expect(points.slice(points.indexOf("sse"))).not.toContain("models");
+});
+
+test("a compacted session stays with the account that can read it, whatever is pinned", async () => {
+  await using setup = await startReal(recorder);
+  const first = await setup.codex(today, "one");
+  expectTurn(first, "alice");
+  const thread = threadOf(first);
+  const resume = (prompt: string) =>
+    setup.codexArgs(today, [
+      "exec",
+      "resume",
+      ...BYPASS,
+      "-c",
+      "model_auto_compact_token_limit=900",
+      thread,
+      prompt,
+    ]);
+  expectTurn(await resume("two"), "alice");
+  const compactions = setup.mock.requests.filter(({ json }) =>
+    JSON.stringify(json ?? "").includes("compaction_trigger"),
+  );
+  expect(compactions.map((one) => one.account)).toEqual(["alice"]);
+  await setup.tool.run(["account", "pin", "bob"]);
+  const before = setup.points("message").length;
+  expectTurn(await resume("three"), "alice");
+  expect(setup.points("message").slice(before)).not.toContain("bob");
+  expectTurn(await setup.codex(today, "another session"), "bob");
+});
+
+/** The turn completed; that Codex said it was reconnecting is its way of waiting. */
+function expectCompleted({ code, out, err }: { code: number; out: string; err: string }): void {
+  if (code !== 0) throw new Error(`codex ended with ${code}:\n${out}\n${err}`);
+  expect(out).toContain("Hello from alice");
+  expect(out).not.toContain("at capacity");
+}

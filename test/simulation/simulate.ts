@@ -1,0 +1,206 @@
+// Runs sessions of turns through the real pool in a simulated world, and counts what came of it.
+
+import type { PolicyMode } from "../../src/core/policy.ts";
+import type { Lease, Pool } from "../../src/upstream/pool.ts";
+import { memoryPool } from "../support/memory-pool.ts";
+import {
+  createWorld,
+  DAY_MS,
+  HOUR_MS,
+  MINUTE_MS,
+  sequence,
+  WARM_COST,
+  WEEK_LIMIT,
+  type World,
+} from "./world.ts";
+
+export interface Setup {
+  readonly accounts: number;
+  readonly days: number;
+  /** Demand as a share of what the accounts have a day. */
+  readonly load: number;
+  readonly mode: PolicyMode;
+  readonly affinity: boolean;
+  readonly seed: number;
+}
+
+export interface Figures {
+  readonly turns: number;
+  /** Turns that nobody took although an account had room. */
+  readonly refusedWithRoom: number;
+  /** Turns that nobody took because nobody had room. */
+  readonly refused: number;
+  /** What was left at weekly resets, as a share of the weeks that were reset. */
+  readonly wasted: number;
+  /** Turns of a session on another account than its last one. */
+  readonly moves: number;
+  /** Turns that found their session's prompt in the cache, of those that are not the first of their session. */
+  readonly cacheHits: number;
+}
+
+/** A working day has its sessions between these hours, most of them in the middle. */
+const DAY_BEGINS_H = 7;
+const DAY_ENDS_H = 23;
+const MOST_TURNS_IN_SESSION = 60;
+const POLL_MS = 10 * MINUTE_MS;
+const START_MS = Date.UTC(2026, 0, 5);
+
+export function simulate(setup: Setup): Figures {
+  const random = sequence(setup.seed);
+  const world = createWorld(setup.accounts, START_MS, random);
+  const counts = { turns: 0, refusedWithRoom: 0, refused: 0, moves: 0, later: 0, hits: 0 };
+  let nowMs = START_MS;
+  const { pool } = memoryPool({
+    aliases: world.accounts.map(({ index }) => `a${index}`),
+    clock: { now: () => nowMs, after: () => () => {} },
+    mode: setup.mode,
+    affinity: setup.affinity,
+    quotaTtlMs: 30 * MINUTE_MS,
+  });
+  const todo = createAgenda();
+  const homes = new Map<number, number>();
+
+  const turn = (session: number, left: number): void => {
+    const lease = take(pool, world, session, nowMs);
+    counts.turns++;
+    if (lease === undefined) {
+      if (world.accounts.some((account) => account.hasRoom())) counts.refusedWithRoom++;
+      else counts.refused++;
+      return; // the user comes back another day
+    }
+    const account = accountOf(world, lease);
+    const { warm } = account.serve(session, nowMs);
+    const home = homes.get(session);
+    if (home !== undefined) {
+      counts.later++;
+      if (warm) counts.hits++;
+      if (home !== account.index) counts.moves++;
+    }
+    homes.set(session, account.index);
+    lease.learn(account.figures(nowMs, "headers"));
+    lease.settle({ kind: "ok" }, { turn: true });
+    todo.at(nowMs + 5_000 + random() * 55_000, () => {
+      lease.release();
+      if (left > 1) todo.at(nowMs + 10_000 + random() * 3 * MINUTE_MS, () => turn(session, left - 1));
+    });
+  };
+
+  for (const [session, { atMs, turns }] of sessionsOf(setup, random).entries())
+    todo.at(atMs, () => turn(session, turns));
+  const endMs = START_MS + setup.days * DAY_MS;
+  for (let atMs = START_MS; atMs < endMs; atMs += POLL_MS)
+    todo.at(atMs, () => {
+      for (const account of world.accounts)
+        pool.learn(idOf(account.index), account.figures(nowMs, "usage_api"));
+    });
+  todo.run(endMs, (atMs) => {
+    nowMs = atMs;
+    world.roll(nowMs);
+  });
+  return {
+    turns: counts.turns,
+    refusedWithRoom: counts.refusedWithRoom,
+    refused: counts.refused,
+    wasted: world.wasted.resets === 0 ? 0 : world.wasted.left / world.wasted.resets,
+    moves: counts.moves,
+    cacheHits: counts.later === 0 ? 0 : counts.hits / counts.later,
+  };
+}
+
+// --- internal ---
+
+/** The attempt loop in small: an account that refuses for its limit is settled so, and the next one is asked. */
+function take(pool: Pool, world: World, session: number, nowMs: number): Lease | undefined {
+  const tried = new Set<string>();
+  for (;;) {
+    const lease = pool.pick({ session: `s${session}`, tried, spends: true, requestId: 0 });
+    if (lease === undefined) return undefined;
+    const account = accountOf(world, lease);
+    if (account.hasRoom()) return lease;
+    tried.add(lease.upstream.id);
+    lease.settle({ kind: "limit", untilMs: account.roomMs() });
+    lease.learn(account.figures(nowMs, "headers"));
+    lease.release();
+  }
+}
+
+function idOf(index: number): string {
+  return `openai:a${index}`;
+}
+
+function accountOf(world: World, { upstream }: Lease) {
+  const account = world.accounts[Number(upstream.label.slice(1))];
+  if (account === undefined) throw new Error(`no account ${upstream.label}`);
+  return account;
+}
+
+/** Sessions over the days, as many as make the load. */
+function sessionsOf(
+  { accounts, days, load }: Setup,
+  random: () => number,
+): { atMs: number; turns: number }[] {
+  const wanted = (accounts * WEEK_LIMIT * days * load) / 7 / WARM_COST;
+  const sessions: { atMs: number; turns: number }[] = [];
+  for (let turns = 0; turns < wanted; ) {
+    const length = 1 + Math.floor(random() ** 2 * MOST_TURNS_IN_SESSION);
+    // The mean of two throws: busy in the middle of the day.
+    const hour = DAY_BEGINS_H + ((random() + random()) / 2) * (DAY_ENDS_H - DAY_BEGINS_H);
+    const day = Math.floor(random() * days);
+    sessions.push({ atMs: START_MS + day * DAY_MS + hour * HOUR_MS, turns: length });
+    turns += length;
+  }
+  return sessions;
+}
+
+interface Agenda {
+  at(atMs: number, run: () => void): void;
+  /** Runs what is due, in order, up to `endMs`; `moved` is told the time first. */
+  run(endMs: number, moved: (atMs: number) => void): void;
+}
+
+/** What happens when; a binary heap. Things at the same time happen in the order in which they were put down. */
+function createAgenda(): Agenda {
+  const heap: { atMs: number; order: number; run: () => void }[] = [];
+  let order = 0;
+  const before = (a: number, b: number): boolean => {
+    const [one, two] = [heap[a], heap[b]];
+    if (one === undefined || two === undefined) return false;
+    return one.atMs < two.atMs || (one.atMs === two.atMs && one.order < two.order);
+  };
+  const swap = (a: number, b: number): void => {
+    const [one, two] = [heap[a], heap[b]];
+    if (one !== undefined && two !== undefined) [heap[a], heap[b]] = [two, one];
+  };
+  const takeFirst = () => {
+    const first = heap[0];
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return first;
+    heap[0] = last;
+    for (let at = 0; ; ) {
+      const left = 2 * at + 1;
+      const least = before(left + 1, left) ? left + 1 : left;
+      if (!before(least, at)) break;
+      swap(least, at);
+      at = least;
+    }
+    return first;
+  };
+  return {
+    at: (atMs, run) => {
+      heap.push({ atMs, order: order++, run });
+      for (let at = heap.length - 1; at > 0; ) {
+        const parent = (at - 1) >> 1;
+        if (!before(at, parent)) break;
+        swap(at, parent);
+        at = parent;
+      }
+    },
+    run: (endMs, moved) => {
+      for (let next = takeFirst(); next !== undefined && next.atMs <= endMs; next = takeFirst()) {
+        moved(next.atMs);
+        next.run();
+      }
+      moved(endMs);
+    },
+  };
+}

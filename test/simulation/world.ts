@@ -1,0 +1,128 @@
+// A world to try policies in: accounts whose allowances run down and start anew as the backend's do, and whose prompt
+// caches are warm only for sessions they have served lately. No network, no real time.
+
+import type { QuotaEvidence, QuotaWindow } from "../../src/core/quota.ts";
+
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
+export const DAY_MS = 24 * HOUR_MS;
+const SHORT_MS = 5 * HOUR_MS;
+const WEEK_MS = 7 * DAY_MS;
+
+/** What a turn costs when the account has the session's prompt in its cache, and when it has not. */
+export const WARM_COST = 1;
+export const COLD_COST = 3;
+/** A cache entry is good this long after its last use. */
+const CACHE_MS = 30 * MINUTE_MS;
+
+/** What an account may spend in its two windows. A week holds eight short windows. */
+export const SHORT_LIMIT = 150;
+export const WEEK_LIMIT = 1_200;
+
+export interface World {
+  readonly accounts: readonly WorldAccount[];
+  /** What was left in weekly windows at their resets, and how many were reset, in whole allowances. */
+  readonly wasted: { left: number; resets: number };
+  /** Lets time pass: windows that have ended start anew. */
+  roll(nowMs: number): void;
+}
+
+export interface WorldAccount {
+  readonly index: number;
+  /** The allowance is not used up in any window. */
+  hasRoom(): boolean;
+  /** Spends a turn of a session. */
+  serve(session: number, nowMs: number): { readonly warm: boolean };
+  /** What the backend tells of it. */
+  figures(nowMs: number, source: QuotaWindow["source"]): QuotaEvidence;
+  /** When the windows that are used up have room again, Unix ms. */
+  roomMs(): number;
+}
+
+interface Window {
+  used: number;
+  /** Undefined: it begins with the next use. */
+  endMs: number | undefined;
+  readonly limit: number;
+  readonly lengthMs: number;
+}
+
+/** `random` decides how far each account is into its week, and how much of it is spent. */
+export function createWorld(count: number, startMs: number, random: () => number): World {
+  const wasted = { left: 0, resets: 0 };
+  const members = Array.from({ length: count }, (_, index) => {
+    // Staggered over the week, and spent about as evenly as time has passed.
+    const passed = (index + random()) / count;
+    const week: Window = {
+      used: WEEK_LIMIT * Math.min(1, Math.max(0, passed + 0.4 * (random() - 0.5))),
+      endMs: startMs + WEEK_MS * (1 - passed),
+      limit: WEEK_LIMIT,
+      lengthMs: WEEK_MS,
+    };
+    return member(index, { used: 0, endMs: undefined, limit: SHORT_LIMIT, lengthMs: SHORT_MS }, week);
+  });
+  return {
+    accounts: members,
+    wasted,
+    roll: (nowMs) => {
+      for (const { short, week } of members) {
+        if (short.endMs !== undefined && short.endMs <= nowMs)
+          Object.assign(short, { used: 0, endMs: undefined });
+        while (week.endMs !== undefined && week.endMs <= nowMs) {
+          wasted.left += Math.max(0, 1 - week.used / week.limit);
+          wasted.resets++;
+          Object.assign(week, { used: 0, endMs: week.endMs + WEEK_MS });
+        }
+      }
+    },
+  };
+}
+
+// --- internal ---
+
+type Member = WorldAccount & { readonly short: Window; readonly week: Window };
+
+function member(index: number, short: Window, week: Window): Member {
+  const cached = new Map<number, number>();
+  return {
+    index,
+    short,
+    week,
+    hasRoom: () => short.used < short.limit && week.used < week.limit,
+    serve: (session, nowMs) => {
+      const warm = (cached.get(session) ?? Number.NEGATIVE_INFINITY) + CACHE_MS > nowMs;
+      cached.set(session, nowMs);
+      short.endMs ??= nowMs + short.lengthMs;
+      for (const window of [short, week]) window.used += warm ? WARM_COST : COLD_COST;
+      return { warm };
+    },
+    figures: (asOfMs, source) => {
+      const told = ({ used, limit, endMs, lengthMs }: Window): QuotaWindow => ({
+        usedPercent: Math.min(100, Math.round((used / limit) * 100)),
+        // The backend tells a reset for a window that has not begun as well: a whole length from now.
+        resetAtMs: endMs ?? asOfMs + lengthMs,
+        windowSeconds: lengthMs / 1000,
+        asOfMs,
+        source,
+      });
+      return {
+        planType: "plus",
+        main: { id: "codex", name: undefined, primary: told(short), secondary: told(week) },
+        additional: [],
+      };
+    },
+    roomMs: () =>
+      Math.max(...[short, week].filter(({ used, limit }) => used >= limit).map(({ endMs }) => endMs ?? 0)),
+  };
+}
+
+/** A sequence of numbers from 0 to 1 that is the same every time (mulberry32). */
+export function sequence(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,38 @@
+// Candidates and contexts of a choice, with everything ordinary that a test does not say.
+
+import type { Candidate, ChoiceContext, PolicyMode } from "../../src/core/policy.ts";
+import type { WindowStanding } from "../../src/core/standing.ts";
+
+/** Half of it left, and no reset known. */
+export const WINDOW: WindowStanding = { left: 0.5, resetAtMs: undefined, lengthMs: 1000 };
+
+export function candidate(id: string, more: Partial<Candidate> = {}): Candidate {
+  return {
+    id,
+    state: "available",
+    exhausted: false,
+    draining: false,
+    full: false,
+    inFlight: 0,
+    score: 0.5,
+    primary: WINDOW,
+    secondary: WINDOW,
+    untilMs: 0,
+    ...more,
+  };
+}
+
+export function context(mode: PolicyMode, more: Partial<ChoiceContext> = {}): ChoiceContext {
+  return {
+    settings: { mode, deltaPercent: 10, weights: { daily: 60, weekly: 40 } },
+    spends: true,
+    nowMs: 0,
+    activeId: undefined,
+    pinnedId: undefined,
+    boundId: undefined,
+    readers: undefined,
+    tried: new Set(),
+    searching: false,
+    ...more,
+  };
+}

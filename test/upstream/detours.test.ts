@@ -1,0 +1,21 @@
+import { expect, test } from "bun:test";
+import { createDetours } from "../../src/upstream/detours.ts";
+import { fakeClock } from "../support/clock.ts";
+
+test("a session goes around the upstream it lost an answer on, until a turn is served or a minute is over", () => {
+  const clock = fakeClock();
+  const detours = createDetours(clock);
+  detours.begin(undefined, "x");
+  detours.begin("a", "x");
+  detours.begin("b", "y");
+  expect(["a", "b", "c", undefined].map((session) => detours.of(session))).toEqual([
+    "x",
+    "y",
+    undefined,
+    undefined,
+  ]);
+  detours.end("a");
+  expect(detours.of("a")).toBeUndefined();
+  clock.advance(60_000);
+  expect(detours.of("b")).toBeUndefined();
+});
