@@ -23,7 +23,11 @@ build: $(BINARY) ## Build dist/codexlb
 
 .PHONY: test
 test: node_modules/.ready ## Run the whole suite
-	$(BUN) scripts/test.ts test/core test/state test/auth test/upstream test/proxy test/admin test/mock test/codex test/cli test/durability test/docs.test.ts test/architecture.test.ts
+	$(BUN) scripts/test.ts test/core test/state test/auth test/upstream test/proxy test/admin test/mock test/codex test/cli test/simulation test/durability test/docs.test.ts test/architecture.test.ts
+
+.PHONY: test-faults
+test-faults: node_modules/.ready ## Let everything fail that can, and write down what Codex sees: docs/faults.md
+	$(BUN) scripts/test.ts test/faults
 
 .PHONY: check
 check: node_modules/.ready ## Types, lint and format, unused code, the direction of imports
@@ -43,6 +47,7 @@ test-real: $(BINARY) ## Run real Codex binaries (from npm) through the executabl
 .PHONY: bench
 bench: $(BINARY) ## Measure the proxy against the simulated backend directly
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench.ts
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench-accounts.ts
 
 .PHONY: fmt
 fmt: node_modules/.ready ## Format the sources

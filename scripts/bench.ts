@@ -1,29 +1,14 @@
 // Measures the compiled proxy against the simulated backend directly: requests per second, CPU seconds of the
 // proxy per 10,000 requests, and the latency it adds. Direct and proxied rounds alternate, so that whatever else
-// the machine does hits both. Linux only (CPU time is read from /proc).
+// the machine does hits both.
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createSocketClient, createSseClient } from "../src/mock/client.ts";
 import { executable } from "../test/support/executable.ts";
+import { type Load, measure, median, type Round, residentMiB } from "./measure.ts";
 
 const ROUNDS = 5;
-const CLOCK_TICKS_PER_SECOND = 100;
-
-interface Load {
-  readonly name: string;
-  readonly requests: number;
-  readonly concurrency: number;
-  /** One request against `url`; `worker` keeps sessions apart. */
-  readonly once: (url: string, worker: number) => Promise<unknown>;
-}
-
-interface Round {
-  readonly perSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly cpuPer10k: number;
-}
 
 using tool = executable();
 const logins = join(tool.directory, "logins");
@@ -80,6 +65,8 @@ const LOADS: readonly Load[] = [
     },
   },
 ];
+
+const run = (load: Load, url: string, requests: number) => measure(load, url, requests, proxy.pid);
 
 for (const load of LOADS) {
   const rounds: { direct: Round; proxied: Round }[] = [];
@@ -158,46 +145,8 @@ async function measureAbort(): Promise<void> {
   await silent.stop(true);
 }
 
-async function run(load: Load, url: string, requests: number): Promise<Round> {
-  const latencies: number[] = [];
-  const cpuBefore = cpuSeconds(proxy.pid);
-  const startedMs = performance.now();
-  let left = requests;
-  const worker = async (_: unknown, index: number) => {
-    while (left-- > 0) {
-      const beganMs = performance.now();
-      await load.once(url, index);
-      latencies.push(performance.now() - beganMs);
-    }
-  };
-  await Promise.all(Array.from({ length: load.concurrency }, worker));
-  const seconds = (performance.now() - startedMs) / 1000;
-  latencies.sort((a, b) => a - b);
-  const at = (share: number) =>
-    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
-  return {
-    perSecond: requests / seconds,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
-    cpuPer10k: ((cpuSeconds(proxy.pid) - cpuBefore) / requests) * 10_000,
-  };
-}
-
 async function repeat(measure: () => Promise<number>): Promise<number[]> {
   const figures: number[] = [];
   for (let round = 0; round < ROUNDS; round++) figures.push(await measure());
   return figures;
-}
-
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
-}
-
-function residentMiB(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

@@ -2,6 +2,7 @@
 
 import { tomlValue } from "../src/state/config-text.ts";
 import { SETTINGS } from "../src/state/settings.ts";
+import { markdownTable } from "./markdown-table.ts";
 
 export function configurationPage(): string {
   const rows = SETTINGS.map(({ key, defaultValue, description, restart }) => [
@@ -12,16 +13,6 @@ export function configurationPage(): string {
   return `${HEAD}\n${markdownTable([["setting", "default", "meaning"], ...rows])}${tail()}`;
 }
 
-function markdownTable(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_cell, index) =>
-    Math.max(...rows.map((row) => row[index]?.length ?? 0)),
-  );
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" | ")} |\n`;
-  const [head = [], ...body] = rows;
-  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("");
-}
-
 const HEAD = `# Configuration
 
 Settings are in \`ROOT/config.toml\` (ROOT: \`--root\`, else \`CODEXLB_ROOT\`, else \`~/.codex-lb\`). The first start writes
@@ -30,7 +21,8 @@ codexlb does not know are never touched. Only a missing \`proxy.name\` is put in
 `;
 
 const tail = (): string => `
-Numbers of zero and less, and blank texts, mean the default, except for \`policy.delta_percent\`, where 0 is a value.
+Numbers of zero and less, and blank texts, mean the default. Zero is a value for \`policy.delta_percent\`,
+\`policy.weights\` (a negative weight counts as zero) and \`proxy.retry_budget_percent\`.
 \`run.proxy_url\`, the older name of \`proxy.proxy_url\`, is still read when that is missing.
 
 ## Which value holds
