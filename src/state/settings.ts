@@ -69,20 +69,15 @@ const number = () =>
     },
   });
 /** As in the Go program, zero and less mean the default. */
-const positive = (fallback: number) =>
-  number()
-    .int({ error: "must be a whole number" })
-    .transform((value) => (value > 0 ? value : fallback))
-    .default(fallback);
-/** A million seconds are eleven days; timers end at twice that. */
-const wait = (fallback: number, most: number) =>
+const positive = (fallback: number, most = Number.MAX_SAFE_INTEGER) =>
   number()
     .int({ error: "must be a whole number" })
     .max(most, { error: `must be ${most} at most` })
     .transform((value) => (value > 0 ? value : fallback))
     .default(fallback);
-const seconds = (fallback: number) => wait(fallback, 1_000_000);
-const milliseconds = (fallback: number) => wait(fallback, 1_000_000_000);
+/** A million seconds are eleven days; timers end at twice that. */
+const seconds = (fallback: number) => positive(fallback, 1_000_000);
+const milliseconds = (fallback: number) => positive(fallback, 1_000_000_000);
 const share = (fallback: number) =>
   number()
     .refine((value) => value >= 0 && value <= 100, { error: "must be from 0 to 100" })

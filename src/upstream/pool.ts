@@ -3,13 +3,7 @@
 
 import { explanationOf, type PoolExplanation } from "../core/explain.ts";
 import type { HealthEvent } from "../core/health.ts";
-import {
-  type Candidate,
-  type Choice,
-  type ChoiceContext,
-  choose,
-  type PolicySettings,
-} from "../core/policy.ts";
+import type { Candidate, Choice, PolicySettings } from "../core/policy.ts";
 import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
 import type { QuotaEvidence, QuotaView } from "../core/quota.ts";
 import { rampAfter } from "../core/slow-start.ts";
@@ -18,10 +12,11 @@ import type { Verdict } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import type { EventFields, EventLog } from "../state/events.ts";
 import type { AccountRecord, Store } from "../state/store.ts";
-import type { Affinity, Binding } from "./affinity.ts";
+import type { Affinity } from "./affinity.ts";
 import { createDetours } from "./detours.ts";
 import { createLedger } from "./ledger.ts";
 import { candidateOf, createRoster, factsOf, type Member, newMember, pooledAccountOf } from "./members.ts";
+import { createPlacement, type Placement, type PlacementRequest } from "./placement.ts";
 import { type Shortage, shortageOf } from "./shortage.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -32,15 +27,7 @@ export interface PoolSettings {
   readonly quotaTtlMs: number;
 }
 
-export interface PickRequest {
-  /** The session key, if the request has one. */
-  readonly session: string | undefined;
-  /** Upstreams that already failed this request. */
-  readonly tried: ReadonlySet<string>;
-  /** It uses the allowance; what does not, an account without any can serve as well. */
-  readonly spends: boolean;
-  /** Whoever can decrypt the history is looked for: draining accounts are asked as well. */
-  readonly searching?: boolean;
+export interface PickRequest extends PlacementRequest {
   /** Goes into the events of this use. */
   readonly requestId: number;
 }
@@ -74,7 +61,7 @@ export interface AboutUse {
   readonly fields?: EventFields;
 }
 
-export interface Pool {
+export interface Pool extends Pick<Placement, "shouldMove" | "canLeave"> {
   /** Chooses an upstream and counts a use of it; undefined when none can serve. */
   pick(request: PickRequest): Lease | undefined;
   /**
@@ -82,10 +69,6 @@ export interface Pool {
    * `placed`: why it was chosen, for the first turn there.
    */
   use(upstreamId: string, request: PickRequest, placed: Choice | undefined): Lease | undefined;
-  /** True when `upstreamId` is gone or disabled, or should not take the next turn of `session` and another one can. */
-  shouldMove(upstreamId: string, session: string | undefined): boolean;
-  /** True when another upstream than `upstreamId` has room and could go on with `session`. */
-  canLeave(upstreamId: string, session: string | undefined): boolean;
   /** Why `pick` found nobody for `session`. */
   shortage(session: string | undefined): Shortage;
   /** Requests under way. */
@@ -126,56 +109,19 @@ export function createPool(context: PoolContext): Pool {
   let members: Member[] = [];
   let byId = new Map<string, Member>();
   let inFlight = 0;
-  /** The one chosen last for a turn; `round_robin` goes on from here even while requests are still under way. */
-  let turnId: string | undefined;
 
   const view = (): QuotaView => ({ nowMs: clock.now(), ttlMs: settings().quotaTtlMs });
 
   const candidates = (): readonly Candidate[] => roster.candidates(settings().policy.weights, view());
 
-  const bindingOf = (session: string | undefined): Binding | undefined =>
-    session === undefined ? undefined : affinity.get(session);
-
-  /** How a turn of a session is chosen for. `boundId` stands in for a binding of the session. */
-  const choosing = (
-    session: string | undefined,
-    how: Partial<Pick<PickRequest, "tried" | "spends" | "searching">> & { readonly boundId?: string } = {},
-  ): ChoiceContext => {
-    const { policy } = settings();
-    const binding = bindingOf(session);
-    const holds = binding?.held === true && how.spends !== false;
-    return {
-      settings: policy,
-      spends: how.spends !== false,
-      nowMs: clock.now(),
-      activeId: policy.mode === "round_robin" ? (turnId ?? state.activeId) : state.activeId,
-      pinnedId: state.pinnedId,
-      boundId: (policy.affinity || holds ? binding?.upstreamId : undefined) ?? how.boundId,
-      readers: holds ? readersOf(byId.get(binding.upstreamId), members) : undefined,
-      tried: how.tried ?? NOBODY,
-      searching: how.searching === true,
-    };
-  };
-
-  /** How it is chosen around the upstream that the session has just lost an answer on, when there is a way around. */
-  const aroundDetour = (
-    all: readonly Candidate[],
-    session: string | undefined,
-    how: ChoiceContext,
-  ): ChoiceContext => {
-    const avoided = detours.of(session);
-    if (avoided === undefined) return how;
-    const around = { ...how, tried: new Set([...how.tried, avoided]) };
-    const choice = choose(all, around);
-    return choice !== undefined && hasRoom(choice) ? around : how;
-  };
-
-  const chosen = (all: readonly Candidate[], session: string | undefined, how: ChoiceContext) =>
-    choose(all, aroundDetour(all, session, how));
-
-  /** True for a choice of an account that is known to have room, or not known to have none. */
-  const hasRoom = ({ id, reason }: Choice): boolean =>
-    reason !== "least-bad" && byId.get(id)?.seen?.candidate.exhausted !== true;
+  const placement = createPlacement({
+    clock,
+    policy: () => settings().policy,
+    state,
+    affinity,
+    detours,
+    candidates,
+  });
 
   const ledger = createLedger({
     ...context,
@@ -258,32 +204,19 @@ export function createPool(context: PoolContext): Pool {
 
   return {
     pick: (request) => {
-      const choice = chosen(candidates(), request.session, choosing(request.session, request));
-      const member = choice === undefined ? undefined : byId.get(choice.id);
-      if (choice === undefined || member === undefined) return undefined;
-      if (request.spends) turnId = choice.id;
-      return leaseOf(member, choice, request);
+      const choice = placement.place(request);
+      const member = choice && byId.get(choice.id);
+      return choice && member && leaseOf(member, choice, request);
     },
     use: (upstreamId, request, placed) => {
       const member = byId.get(upstreamId);
       if (member === undefined || member.record.health.kind === "disabled") return undefined;
       return leaseOf(member, placed ?? ownOf(upstreamId), request);
     },
-    shouldMove: (upstreamId, session) => {
-      const all = candidates();
-      const current = all.find((candidate) => candidate.id === upstreamId);
-      if (current === undefined || current.state === "disabled") return true;
-      if (current.state === "resting") return false;
-      // The open socket itself is a binding, whatever the session table says.
-      const next = chosen(all, session, choosing(session, { boundId: upstreamId }));
-      return next !== undefined && next.reason !== "least-bad" && next.id !== upstreamId;
-    },
-    canLeave: (upstreamId, session) => {
-      const next = choose(candidates(), choosing(session, { tried: new Set([upstreamId]) }));
-      return next !== undefined && hasRoom(next);
-    },
+    shouldMove: placement.shouldMove,
+    canLeave: placement.canLeave,
     shortage: (session) => {
-      const { readers } = choosing(session);
+      const { readers } = placement.contextOf(session);
       const records = members.map(({ record }) => record);
       return shortageOf(
         readers === undefined ? records : records.filter(({ id }) => readers.has(id)),
@@ -293,7 +226,7 @@ export function createPool(context: PoolContext): Pool {
     inFlight: () => inFlight,
     sync,
     facts: () => {
-      const next = choose(candidates(), choosing(undefined));
+      const next = placement.next();
       return {
         proxyName: settings().proxyName,
         policy: settings().policy,
@@ -314,10 +247,7 @@ export function createPool(context: PoolContext): Pool {
       usage = { told: pooledUsage(accounts, now), atMs: now.nowMs };
       return usage.told;
     },
-    explain: (session) => {
-      const all = candidates();
-      return explanationOf(facts(), all, aroundDetour(all, session, choosing(session)), session);
-    },
+    explain: (session) => explanationOf(facts(), candidates(), placement.contextOf(session), session),
     view,
     note: (id, event) => {
       const member = byId.get(id);
@@ -337,24 +267,10 @@ export function createPool(context: PoolContext): Pool {
 
 // --- internal ---
 
-const NOBODY: ReadonlySet<string> = new Set();
+/** Figures of a thousand accounts together may be ten milliseconds old, those of a few are as new as can be. */
+const ACCOUNTS_PER_MS_OF_AGE = 100;
 
 /** A session's own account. */
 function ownOf(id: string): Choice {
   return { id, reason: "affinity", switched: false };
-}
-/** Figures of a thousand accounts together may be ten milliseconds old, those of a few are as new as can be. */
-const ACCOUNTS_PER_MS_OF_AGE = 100;
-
-/** Who can decrypt what `owner` has encrypted: the accounts of its workspace. Undefined when the owner is gone. */
-function readersOf(owner: Member | undefined, members: readonly Member[]): ReadonlySet<string> | undefined {
-  if (owner === undefined) return undefined;
-  const { id, chatgptAccountId } = owner.record;
-  const readers = members
-    .map(({ record }) => record)
-    .filter(
-      (record) =>
-        record.id === id || (chatgptAccountId !== undefined && record.chatgptAccountId === chatgptAccountId),
-    );
-  return new Set(readers.map((record) => record.id));
 }

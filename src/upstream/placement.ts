@@ -1,0 +1,129 @@
+// Where a request goes: gives the pure rules of core/policy.ts their facts. These are the candidates, the pin, the
+// session's binding, who can read its history, and the detour that it may be on.
+
+import {
+  type Candidate,
+  type Choice,
+  type ChoiceContext,
+  choose,
+  type PolicySettings,
+} from "../core/policy.ts";
+import type { Clock } from "../deps.ts";
+import type { AccountRecord, StoreState } from "../state/store.ts";
+import type { Affinity } from "./affinity.ts";
+import type { Detours } from "./detours.ts";
+
+/** What is known of a request when it is placed. */
+export interface PlacementRequest {
+  /** The session key, if the request has one. */
+  readonly session: string | undefined;
+  /** Upstreams that already failed this request. */
+  readonly tried: ReadonlySet<string>;
+  /** It uses the allowance; what does not, an account without any can serve as well. */
+  readonly spends: boolean;
+  /** Whoever can decrypt the history is looked for: draining accounts are asked as well. */
+  readonly searching?: boolean;
+}
+
+export interface Placement {
+  /** Who takes the request; undefined when nobody can. */
+  place(request: PlacementRequest): Choice | undefined;
+  /** Who would take the next turn of a new session. */
+  next(): Choice | undefined;
+  /** How the next turn of `session` is chosen for. */
+  contextOf(session: string | undefined): ChoiceContext;
+  /** True when `upstreamId` is gone or disabled, or should not take the next turn of `session` and another one can. */
+  shouldMove(upstreamId: string, session: string | undefined): boolean;
+  /** True when another upstream than `upstreamId` has room and could go on with `session`. */
+  canLeave(upstreamId: string, session: string | undefined): boolean;
+}
+
+export interface PlacementContext {
+  readonly clock: Clock;
+  readonly policy: () => PolicySettings & { readonly affinity: boolean };
+  readonly state: StoreState;
+  readonly affinity: Affinity;
+  readonly detours: Detours;
+  readonly candidates: () => readonly Candidate[];
+}
+
+export function createPlacement(context: PlacementContext): Placement {
+  const { clock, policy, state, affinity, detours, candidates } = context;
+  /** The one chosen last for a turn; `round_robin` goes on from here even while requests are still under way. */
+  let turnId: string | undefined;
+
+  /** `openId`: the upstream whose connection the session has open; it stands in for a binding. */
+  const choosing = (
+    { session, tried, spends, searching = false }: PlacementRequest,
+    openId?: string,
+  ): ChoiceContext => {
+    const settings = policy();
+    const binding = session === undefined ? undefined : affinity.get(session);
+    const holds = binding?.held === true && spends;
+    return {
+      settings,
+      spends,
+      nowMs: clock.now(),
+      activeId: settings.mode === "round_robin" ? (turnId ?? state.activeId) : state.activeId,
+      pinnedId: state.pinnedId,
+      boundId: (settings.affinity || holds ? binding?.upstreamId : undefined) ?? openId,
+      readers: holds ? readersOf(binding.upstreamId, state.accounts) : undefined,
+      tried,
+      searching,
+    };
+  };
+
+  /** Chosen around the upstream that the session has just lost an answer on, when there is a way around. */
+  const aroundDetour = (session: string | undefined, how: ChoiceContext): ChoiceContext => {
+    const avoided = detours.of(session);
+    if (avoided === undefined) return how;
+    const around = { ...how, tried: new Set([...how.tried, avoided]) };
+    return hasRoom(choose(candidates(), around)) ? around : how;
+  };
+
+  const hasRoom = (choice: Choice | undefined): boolean =>
+    choice !== undefined &&
+    choice.reason !== "least-bad" &&
+    candidates().find(({ id }) => id === choice.id)?.exhausted === false;
+
+  return {
+    place: (request) => {
+      const choice = choose(candidates(), aroundDetour(request.session, choosing(request)));
+      if (request.spends && choice !== undefined) turnId = choice.id;
+      return choice;
+    },
+    next: () => choose(candidates(), choosing(nextTurn(undefined))),
+    contextOf: (session) => aroundDetour(session, choosing(nextTurn(session))),
+    shouldMove: (upstreamId, session) => {
+      const current = candidates().find((candidate) => candidate.id === upstreamId);
+      if (current === undefined || current.state === "disabled") return true;
+      if (current.state === "resting") return false;
+      // The open socket itself is a binding, when the session table knows of none.
+      const how = choosing(nextTurn(session), upstreamId);
+      const next = choose(candidates(), aroundDetour(session, how));
+      return next !== undefined && next.reason !== "least-bad" && next.id !== upstreamId;
+    },
+    canLeave: (upstreamId, session) =>
+      hasRoom(choose(candidates(), choosing({ ...nextTurn(session), tried: new Set([upstreamId]) }))),
+  };
+}
+
+// --- internal ---
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+function nextTurn(session: string | undefined): PlacementRequest {
+  return { session, tried: NOBODY, spends: true };
+}
+
+/** Who can decrypt what `ownerId` has encrypted: the accounts of its workspace. Undefined when the owner is gone. */
+function readersOf(ownerId: string, accounts: readonly AccountRecord[]): ReadonlySet<string> | undefined {
+  const owner = accounts.find(({ id }) => id === ownerId);
+  if (owner === undefined) return undefined;
+  const workspace = owner.chatgptAccountId;
+  const readers = accounts.filter(
+    ({ id, chatgptAccountId }) =>
+      id === ownerId || (workspace !== undefined && chatgptAccountId === workspace),
+  );
+  return new Set(readers.map(({ id }) => id));
+}
