@@ -72,12 +72,9 @@ export function refusalFor(
  */
 export function retryAfterSeconds({ restsUntilMs }: Shortage, nowMs: number, told = false): number {
   if (restsUntilMs === undefined) return SHORTEST_RETRY_SECONDS;
+  const seconds = Math.max(SHORTEST_RETRY_SECONDS, Math.ceil((restsUntilMs - nowMs) / 1000));
   // What the backend has named is no guess.
-  if (told) return Math.max(SHORTEST_RETRY_SECONDS, Math.ceil((restsUntilMs - nowMs) / 1000));
-  return Math.min(
-    LONGEST_RETRY_SECONDS,
-    Math.max(SHORTEST_RETRY_SECONDS, Math.ceil((restsUntilMs - nowMs) / 1000)),
-  );
+  return told ? seconds : Math.min(LONGEST_RETRY_SECONDS, seconds);
 }
 
 /** True when a history that nobody could decrypt cannot belong to an account that was not asked: one that rests, or is disabled. */
