@@ -11,10 +11,16 @@ import { withErrors } from "./errors.ts";
 import { type LoginContext, loginRoutes } from "./login.ts";
 import { isObservePath, type ObserveContext, observeRoutes } from "./observe.ts";
 import { type OperateContext, operateRoutes } from "./operate.ts";
-import { forThisProxy, jsonOnly, smallBodies } from "./requests.ts";
+import { type RelayContext, relayed } from "./relay.ts";
+import { jsonOnly, smallBodies } from "./requests.ts";
 import { isTokenPath, type RuntimeContext, runtimeRoutes, tokenRoutes } from "./runtime.ts";
 
-export type AdminContext = ObserveContext & RuntimeContext & AccountContext & LoginContext & OperateContext;
+export type AdminContext = ObserveContext &
+  RuntimeContext &
+  AccountContext &
+  LoginContext &
+  OperateContext &
+  RelayContext;
 
 /** Every endpoint of the admin API; the type is what the client is made from. */
 export function adminRoutes(context: AdminContext) {
@@ -45,14 +51,16 @@ export function publicPaths(context: AdminContext, access: Access): LocalPaths {
 
 /** Stubs are for those who may send requests, too. */
 const CLIENT_PATH = "/admin/runtime-auth";
+/** A proxy in front passes calls on, but makes no keys. */
+const PARENT_PATH = /^\/admin\/(?!key)/;
 
 function localApp(context: AdminContext, lock?: MiddlewareHandler): Hono {
   const app = withErrors(new Hono());
-  const name = () => context.pool.facts().proxyName;
   for (const path of ["/admin/*", "/logs"]) {
     if (lock !== undefined) app.use(path, lock);
-    app.use(path, smallBodies, jsonOnly, forThisProxy(name));
+    app.use(path, smallBodies, jsonOnly);
   }
+  app.use("/admin/*", relayed(context));
   return app
     .route("/", observeRoutes(context))
     .route("/", tokenRoutes(context))
@@ -66,10 +74,25 @@ function refusalOf(shown: string | undefined, role: Role | undefined): string {
     : "what was shown is not the admin token of this proxy";
 }
 
+function opens(role: Role | undefined, path: string): boolean {
+  switch (role) {
+    case "admin":
+      return true;
+    case "parent":
+      return PARENT_PATH.test(path);
+    case "client":
+      return path === CLIENT_PATH;
+    case undefined:
+      return false;
+    default:
+      return role satisfies never;
+  }
+}
+
 function locked(access: Access): MiddlewareHandler {
   return async (c, next) => {
     const role = access.roleOf(c.req.raw.headers);
-    if (role !== "admin" && (role === undefined || c.req.path !== CLIENT_PATH))
+    if (!opens(role, c.req.path))
       throw new CodexlbError("unauthorized", refusalOf(c.req.header("authorization"), role), {
         next: "give CODEXLB_ADMIN_TOKEN or --admin-token (it is in ROOT/admin.token of the proxy), or run the command on the proxy's machine with its --root",
       });

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { type AccountOps, ListedAccount } from "../auth/account-ops.ts";
 import { KEY_ROLES, type KeyOps } from "../auth/keys.ts";
 import { StubAuth } from "../auth/stub.ts";
+import { StatusAnswer } from "../core/status-wire.ts";
 import { parseJson } from "../core/turn.ts";
 import { CodexlbError, errorCodeOf, messageOf, systemCodeOf } from "../errors.ts";
 import { socketAddress } from "../state/socket-path.ts";
@@ -95,6 +96,29 @@ export async function remoteStub(door: Door): Promise<{ stub: StubAuth; pathKey:
   const answer = await answered(door, apiOf(door).admin["runtime-auth"].$get());
   const { auth, path_key } = z.looseObject({ auth: StubAuth, path_key: z.string().optional() }).parse(answer);
   return { stub: auth, pathKey: path_key };
+}
+
+/** The status document of the proxy behind `door`, as it came. */
+export async function remoteStatusText(door: Door): Promise<string> {
+  let response: Response;
+  let text: string;
+  try {
+    response = await through(door)(`${baseOf(door)}/status`);
+    text = await response.text();
+  } catch (error) {
+    throw unreachable(door, error);
+  }
+  if (response.ok) return text;
+  throw refusedWith(door, response.status, text);
+}
+
+/** The same, read. */
+export async function remoteStatus(door: Door): Promise<StatusAnswer> {
+  const status = StatusAnswer.safeParse(parseJson(await remoteStatusText(door)));
+  if (status.success) return status.data;
+  throw new CodexlbError("proxy_answer", `${baseOf(door)} does not answer like a codexlb proxy`, {
+    next: "check the address of the proxy",
+  });
 }
 
 /** Lines of the event log of the proxy behind `door`; `nextOffset` is undefined when it does not tell. */

@@ -4,10 +4,12 @@
 import { Hono } from "hono";
 import { checkRuntimeAuth } from "../auth/runtime-auth.ts";
 import { STUB_ACCOUNT_ID } from "../auth/stub.ts";
+import { HOPS_HEADER, type Hop, parseHops } from "../core/hops.ts";
 import { usageBody } from "../core/pooled.ts";
 import { statusDocument } from "../core/status.ts";
 import type { Deps } from "../deps.ts";
 import type { ProxyContext } from "../proxy/context.ts";
+import type { Children } from "../upstream/children.ts";
 import { isAccountsCheckPath, isUsagePath } from "../upstream/paths.ts";
 import type { Refresher } from "../upstream/refresher.ts";
 
@@ -15,6 +17,9 @@ export interface ObserveContext {
   readonly deps: Pick<Deps, "clock">;
   readonly pool: ProxyContext["pool"];
   readonly refresher: Refresher;
+  readonly children: Pick<Children, "askAll">;
+  /** This proxy. */
+  readonly self: () => Hop;
   /** The CODEX_HOME that `codexlb run` uses. */
   readonly runtimeHome: string;
 }
@@ -26,12 +31,16 @@ export function isObservePath(method: string, path: string): boolean {
   return path === "/" || isUsagePath(path) || isAccountsCheckPath(path);
 }
 
-export function observeRoutes({ deps, pool, refresher, runtimeHome }: ObserveContext): Hono {
+export function observeRoutes(context: ObserveContext): Hono {
+  const { deps, pool, refresher, children, self, runtimeHome } = context;
   const app = new Hono();
   app.all("/healthz", (c) => c.json({ ok: true }));
   app.get("/", (c) => c.json({ ok: true, service: "codexlb-proxy" }));
   app.all("/status", async (c) => {
-    if (c.req.query("refresh") === "1") await refresher.refreshAll();
+    // In a circle of proxies the question ends where it began.
+    const hops = parseHops(c.req.header(HOPS_HEADER) ?? null);
+    if (c.req.query("refresh") === "1" && !hops.some(({ id }) => id === self().id))
+      await Promise.all([refresher.refreshAll(), children.askAll(true, hops)]);
     return c.json({
       ...statusDocument(pool.facts(), pool.view()),
       runtime_auth: checkRuntimeAuth(runtimeHome),

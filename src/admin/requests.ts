@@ -1,4 +1,4 @@
-// What every request to the admin API must be: JSON of a bounded size, with known fields only, for this proxy.
+// What every request to the admin API must be: JSON of a bounded size, with known fields only.
 
 import { zValidator } from "@hono/zod-validator";
 import type { MiddlewareHandler } from "hono";
@@ -31,18 +31,6 @@ export const jsonOnly: MiddlewareHandler = async (c, next) => {
     });
   await next();
 };
-
-/** Refuses requests for another proxy. */
-export function forThisProxy(name: () => string): MiddlewareHandler {
-  return async (c, next) => {
-    const target = c.req.header(TARGET_HEADER)?.trim() ?? "";
-    if (target !== "" && target.toLowerCase() !== name().toLowerCase())
-      throw new CodexlbError("target_proxy_not_found", `target proxy not found: ${target}`, {
-        next: `the proxy that was asked goes by the name ${name()}`,
-      });
-    await next();
-  };
-}
 
 /** The field that most requests have. */
 export const requiredAlias = z

@@ -36,6 +36,18 @@ export function identityOf(record: AccountRecord): Identity {
   return { alias: record.alias, accountId: record.chatgptAccountId, userId: record.chatgptUserId };
 }
 
+/**
+ * The same text for the same ChatGPT account and user in whatever proxy, and nothing that could be read from it;
+ * undefined when the login does not say whose it is.
+ */
+export function identityMarkOf({
+  chatgptAccountId,
+  chatgptUserId,
+}: Pick<AccountRecord, "chatgptAccountId" | "chatgptUserId">): string | undefined {
+  if (chatgptAccountId === undefined || chatgptUserId === undefined) return undefined;
+  return hashOf(`codexlb identity ${chatgptAccountId} ${chatgptUserId}`).slice(0, 32);
+}
+
 /** Copies what the credentials say of the account into its record. */
 export function rememberIdentity(record: AccountRecord, credentials: Credentials): void {
   record.chatgptAccountId = credentials.accountId ?? record.chatgptAccountId;

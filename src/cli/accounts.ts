@@ -6,8 +6,8 @@ import {
   daemonAnswers,
   remoteAccounts,
   remoteKeys,
+  remoteStatus,
   socketDoor,
-  through,
 } from "../admin/client.ts";
 import { type AccountOps, createAccountOps } from "../auth/account-ops.ts";
 import { reconcile } from "../auth/homes.ts";
@@ -18,7 +18,6 @@ import { readConfig } from "../state/config-source.ts";
 import { tryLock } from "../state/lock.ts";
 import { openStore, type Store } from "../state/store.ts";
 import type { CommandContext, Place } from "./context.ts";
-import { StatusAnswer } from "./status-view.ts";
 
 /** Commands that change accounts take milliseconds; one that finds another at work waits for it. */
 const LOCK_WAIT_MS = 5_000;
@@ -34,10 +33,10 @@ export async function withAccounts<T>(
   options: { readonly write: boolean; readonly about?: string },
   use: (ops: AccountOps) => Promise<T>,
 ): Promise<T> {
-  const here = () => withAccountsHere(context, options.write, use);
+  const here = () => withAccountsHere(context, options.write, use, options.about);
   if (place.kind === "here") return here();
   try {
-    const proxyName = place.door.proxyName ?? (await ownerOf(place, options.about));
+    const proxyName = place.door.proxyName ?? (await ownerOf(place.door, options.about));
     return await use(remoteAccounts({ ...place.door, proxyName }));
   } catch (error) {
     if (!place.fallback || !isElsewhere(error)) throw error;
@@ -54,10 +53,11 @@ export function withAccountsHere<T>(
   context: CommandContext,
   write: boolean,
   use: (ops: AccountOps) => Promise<T>,
+  about?: string,
 ): Promise<T> {
   const { deps, layout } = context;
   return onRoot(context, write, {
-    daemon: (door) => use(remoteAccounts(door)),
+    daemon: async (door) => use(remoteAccounts({ ...door, proxyName: await ownerOf(door, about) })),
     files: () => {
       const upstream = readConfig(layout).proxy.upstream_base_url;
       return use(createAccountOps(openLocalStore(context, !write, upstream), layout, deps, () => upstream));
@@ -124,16 +124,10 @@ function isElsewhere(error: unknown): boolean {
 }
 
 /** The name of the one proxy of a chain that has the account `about`, if there is exactly one. */
-async function ownerOf(
-  place: Place & { kind: "remote" },
-  about: string | undefined,
-): Promise<string | undefined> {
+async function ownerOf(door: Door, about: string | undefined): Promise<string | undefined> {
   if (about === undefined) return undefined;
   try {
-    const response = await through({ timeoutMs: STATUS_TIMEOUT_MS, ...place.door })(
-      new URL("/status", place.door.url),
-    );
-    const status = StatusAnswer.parse(await response.json());
+    const status = await remoteStatus({ timeoutMs: STATUS_TIMEOUT_MS, ...door });
     const owners = status.accounts
       .filter((account) => account.alias === about || account.id === about)
       .map((account) => account.proxy_name || status.proxy_name)

@@ -1,62 +1,9 @@
 // The status document as people read it: a table, a compact layout for narrow terminals, one line for status bars.
 
-import { z } from "zod";
+import type { AccountAnswer, ChildAnswer, StatusAnswer } from "../core/status-wire.ts";
 import { table } from "./table.ts";
 
-const Limit = z.looseObject({
-  limit_id: z.string(),
-  limit_name: z.string().optional(),
-  primary_left_pct: z.number(),
-  primary_reset_at: z.number(),
-  secondary_left_pct: z.number(),
-  secondary_reset_at: z.number(),
-});
-
-const Account = z.looseObject({
-  proxy_name: z.string().default(""),
-  alias: z.string(),
-  id: z.string(),
-  email: z.string().default(""),
-  active: z.boolean(),
-  pinned: z.boolean(),
-  healthy: z.boolean(),
-  enabled: z.boolean(),
-  disabled_reason: z.string().default(""),
-  draining: z.boolean().default(false),
-  cooldown_seconds: z.number(),
-  daily_left_pct: z.number(),
-  weekly_left_pct: z.number(),
-  daily_reset_at: z.number(),
-  weekly_reset_at: z.number(),
-  score: z.number(),
-  figures: z
-    .array(
-      z.looseObject({
-        window: z.string(),
-        source: z.string(),
-        age_seconds: z.number(),
-        outdated: z.boolean().default(false),
-      }),
-    )
-    .default([]),
-});
-type Account = z.output<typeof Account>;
-
-/** `GET /status`, of this program or of the Go one. */
-export const StatusAnswer = z.looseObject({
-  proxy_name: z.string().default(""),
-  policy: z.looseObject({ mode: z.string().default("") }).prefault({}),
-  state: z.looseObject({ pinned_account_id: z.string().optional() }).prefault({}),
-  selected_proxy_name: z.string().optional(),
-  selected_proxy_url: z.string().optional(),
-  selection_reason: z.string().optional(),
-  accounts: z
-    .array(Account)
-    .nullable()
-    .transform((accounts) => accounts ?? []),
-  additional_limits: z.array(Limit).nullish(),
-});
-export type StatusAnswer = z.output<typeof StatusAnswer>;
+type Account = AccountAnswer;
 
 /** Terminals narrower than this get the compact layout. */
 const WIDE_COLUMNS = 140;
@@ -72,8 +19,12 @@ export function shortStatus(status: StatusAnswer): string {
 
 /** The table, or below `WIDE_COLUMNS` columns the compact layout. `columns` undefined means wide. */
 export function fullStatus(status: StatusAnswer, columns: number | undefined, nowMs: number): string {
-  if (status.accounts.length === 0) return "no accounts\n";
-  return columns !== undefined && columns < WIDE_COLUMNS ? compact(status, nowMs) : wide(status, nowMs);
+  const isNarrow = columns !== undefined && columns < WIDE_COLUMNS;
+  const accounts =
+    status.accounts.length === 0 ? "no accounts\n" : isNarrow ? compact(status, nowMs) : wide(status, nowMs);
+  const children = treeOf(status.child_proxies, 0);
+  if (children.length === 0) return accounts;
+  return `${accounts}\n${isNarrow ? compactChildren(children) : wideChildren(children)}`;
 }
 
 const MINUTE_S = 60;
@@ -184,12 +135,61 @@ function compact(status: StatusAnswer, nowMs: number): string {
   return `${blocks.join("\n\n")}\n\n----\n${mean}${limits.join("")}`;
 }
 
+interface TreeChild {
+  /** 0: our own; more: a child of a child. */
+  readonly depth: number;
+  readonly child: ChildAnswer;
+}
+
+function treeOf(children: readonly ChildAnswer[], depth: number): TreeChild[] {
+  return children.flatMap((child) => [{ depth, child }, ...treeOf(child.child_proxies ?? [], depth + 1)]);
+}
+
+/** As the Go program; a child of a child stands below it, indented. */
+function wideChildren(children: readonly TreeChild[]): string {
+  const rows = children.map(({ depth, child }) => [
+    `${"  ".repeat(depth)}${child.name || "none"}`,
+    child.url,
+    childStateOf(child),
+    child.score.toFixed(3),
+    child.selected_target || "none",
+    child.selection_reason || "none",
+    child.last_error || "none",
+  ]);
+  return table([["NAME", "URL", "STATUS", "SCORE", "SELECTED", "REASON", "ERROR"], ...rows]);
+}
+
+function compactChildren(children: readonly TreeChild[]): string {
+  const blocks = children.map(({ depth, child }) => {
+    const indent = "  ".repeat(depth);
+    const about = [
+      ...(child.selected_target ? [`selected ${child.selected_target}`] : []),
+      ...(child.selection_reason ? [`reason ${child.selection_reason}`] : []),
+      ...(child.last_error ? [`error ${child.last_error}`] : []),
+    ];
+    const lines = [
+      `- ${child.name || "none"}  ${childStateOf(child)}  score ${child.score.toFixed(3)}`,
+      `  ${child.url}`,
+      ...(about.length === 0 ? [] : [`  ${about.join("  ")}`]),
+    ];
+    return lines.map((line) => `${indent}${line}\n`).join("");
+  });
+  return `child proxies:\n${blocks.join("")}`;
+}
+
+function childStateOf({ reachable, cooldown_seconds, healthy }: ChildAnswer): string {
+  if (!reachable) return "unreachable";
+  if (cooldown_seconds > 0) return `cooldown(${cooldown_seconds}s)`;
+  return healthy ? "ready" : "unhealthy";
+}
+
 function isPinned(account: Account, status: StatusAnswer): boolean {
   const pinned = status.state.pinned_account_id;
   return account.pinned || (pinned !== undefined && (pinned === account.id || pinned === account.alias));
 }
 
-function stateOf(account: Account): string {
+/** `ready`, `draining`, `disabled(why)`, `cooldown(Ns)`, `unhealthy`. */
+export function stateOf(account: Account): string {
   if (!account.enabled || account.disabled_reason !== "")
     return account.disabled_reason === "" ? "disabled" : `disabled(${account.disabled_reason})`;
   if (account.cooldown_seconds > 0) return `cooldown(${account.cooldown_seconds}s)`;

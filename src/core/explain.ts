@@ -17,6 +17,12 @@ import type { AccountFacts } from "./pooled.ts";
 import { remaining } from "./quota.ts";
 import { scoreOf, UNKNOWN_SHARE } from "./standing.ts";
 
+/** What is told of an account, or of a child proxy. */
+export interface Told extends Pick<AccountFacts, "id" | "alias" | "health" | "quota" | "standing" | "ramp"> {
+  /** Why it cannot serve, where that does not show in its health. */
+  readonly why?: string | undefined;
+}
+
 export interface PoolExplanation {
   readonly mode: PolicyMode;
   readonly session: string | undefined;
@@ -58,7 +64,7 @@ export interface ScoreTerm {
 }
 
 export function explanationOf(
-  accounts: readonly AccountFacts[],
+  accounts: readonly Told[],
   candidates: readonly Candidate[],
   context: ChoiceContext,
   session: string | undefined,
@@ -118,7 +124,7 @@ const CHOSEN: Readonly<Record<ChoiceReason, string>> = {
 
 function whyNot(
   candidate: Candidate,
-  account: AccountFacts | undefined,
+  account: Told | undefined,
   choice: Choice | undefined,
   candidates: readonly Candidate[],
   context: ChoiceContext,
@@ -167,7 +173,7 @@ function pace(candidate: Candidate, { settings, nowMs }: ChoiceContext): string 
   return number(urgency(candidate, settings.weights, nowMs));
 }
 
-function behind(tier: Tier, account: AccountFacts | undefined, { nowMs }: ChoiceContext): string {
+function behind(tier: Tier, account: Told | undefined, { nowMs }: ChoiceContext): string {
   switch (tier) {
     case "ready":
       return "ready";
@@ -177,7 +183,7 @@ function behind(tier: Tier, account: AccountFacts | undefined, { nowMs }: Choice
       return "used up by its figures";
     case "resting": {
       const health = account === undefined ? HEALTHY : healthAt(account.health, nowMs);
-      if (health.kind !== "cooling") return "it rests after a fault";
+      if (health.kind !== "cooling") return account?.why ?? "it rests after a fault";
       return `it rests after ${health.reason}, for ${duration(coolingLeftMs(health, nowMs))} more`;
     }
     default:
@@ -196,7 +202,7 @@ function backAt(candidates: readonly Candidate[], context: ChoiceContext): numbe
 
 /** The additional limit with the least left, when that is less than the terms make. */
 function capOf(
-  { quota, standing }: AccountFacts,
+  { quota, standing }: Told,
   { score }: Candidate,
   { nowMs, settings }: ChoiceContext,
 ): AccountExplanation["capped_by"] {
@@ -212,11 +218,12 @@ function capOf(
   return least && { limit: least.name ?? least.id, share: standing.additionalLeft };
 }
 
-function whyOut(candidate: Candidate, account: AccountFacts | undefined, context: ChoiceContext): string {
+function whyOut(candidate: Candidate, account: Told | undefined, context: ChoiceContext): string {
   const health = account === undefined ? HEALTHY : healthAt(account.health, context.nowMs);
   if (health.kind === "disabled") return `disabled: ${health.reason}`;
+  if (candidate.state === "disabled") return account?.why ?? "";
   if (candidate.state === "limited")
-    return `its limit is reached, for ${duration(coolingLeftMs(health, context.nowMs))} more`;
+    return `its limit is reached, for ${duration(candidate.untilMs - context.nowMs)} more`;
   if (context.tried.has(candidate.id))
     return "the session's last answer broke off there: it goes around it once";
   if (context.readers?.has(candidate.id) === false) return "it cannot decrypt this session's history";

@@ -18,6 +18,8 @@ export interface AccountFacts {
   readonly id: string;
   readonly alias: string;
   readonly email: string | undefined;
+  /** The same for the same ChatGPT account and user. */
+  readonly identity: string | undefined;
   readonly health: Health;
   readonly draining: boolean;
   readonly quota: Quota;

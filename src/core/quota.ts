@@ -1,7 +1,7 @@
 // The allowance of one account: its windows, what is left of them, and how evidence from several sources is
 // merged. Newest evidence wins, window by window, whatever the order of arrival; what nobody told is unknown.
 
-export type QuotaSource = "headers" | "event" | "limit_error" | "usage_api" | "stored";
+export type QuotaSource = "headers" | "event" | "limit_error" | "usage_api" | "stored" | "child";
 
 /** One rate-limit window as last heard of. */
 export interface QuotaWindow {

@@ -1,6 +1,9 @@
 // The status document, as the Go program's clients know it.
 
-import { coolingLeftMs, healthAt } from "./health.ts";
+import type { Capacity } from "./capacity.ts";
+import { type ChildReport, distinct, pooledRemote } from "./child-report.ts";
+import { coolingLeftMs, type Health, healthAt } from "./health.ts";
+import type { Hop } from "./hops.ts";
 import type { PolicySettings } from "./policy.ts";
 import { type AccountFacts, type PooledLimit, pooledLimit, pooledLimits, unixSeconds } from "./pooled.ts";
 import {
@@ -12,11 +15,35 @@ import {
   remaining,
 } from "./quota.ts";
 import { scoreOf } from "./standing.ts";
+import type { AccountAnswer, ChildAnswer } from "./status-wire.ts";
+
+/** A child proxy as others may see it. */
+export interface ChildFacts {
+  readonly id: string;
+  readonly name: string;
+  /** Without the key. */
+  readonly url: string;
+  readonly reachable: boolean;
+  readonly healthy: boolean;
+  readonly cooldownMs: number;
+  readonly health: Health;
+  readonly capacity: Capacity;
+  /** What it says of itself, while that counts. */
+  readonly report: ChildReport | undefined;
+  readonly lastSwitchReason: string | undefined;
+  readonly error: string | undefined;
+  /** What somebody has to do about it. */
+  readonly next: string | undefined;
+  readonly inFlight: number;
+}
 
 export interface PoolFacts {
-  readonly proxyName: string;
+  /** This proxy. */
+  readonly self: Hop;
   readonly policy: PolicySettings;
+  /** Our own. */
   readonly accounts: readonly AccountFacts[];
+  readonly children: readonly ChildFacts[];
   readonly activeId: string | undefined;
   readonly pinnedId: string | undefined;
   /** What the next request without a session would get. */
@@ -52,6 +79,9 @@ export interface FigureStatus {
 
 export interface AccountStatus {
   readonly proxy_name: string;
+  readonly proxy_id: string;
+  /** The same for the same ChatGPT account and user, in whatever proxy. */
+  readonly identity?: string;
   readonly alias: string;
   readonly id: string;
   readonly email?: string;
@@ -79,8 +109,34 @@ export interface AccountStatus {
   readonly plan_type?: string;
 }
 
+/** A child proxy; what the Go program does not know of it comes last. */
+export interface ChildStatus {
+  readonly name: string;
+  readonly url: string;
+  /** It served the last request that was placed by the policy. */
+  readonly active: boolean;
+  readonly healthy: boolean;
+  readonly reachable: boolean;
+  readonly cooldown_seconds: number;
+  readonly score: number;
+  readonly selected_target?: string;
+  readonly selection_reason?: string;
+  readonly last_switch_reason?: string;
+  readonly last_error?: string;
+  readonly proxy_id?: string;
+  readonly cooldown_reason?: string;
+  readonly in_flight: number;
+  /** The way from here back to here that leads through it. */
+  readonly cycle?: string;
+  /** What somebody has to do about `last_error`. */
+  readonly next?: string;
+  readonly child_proxies?: readonly ChildAnswer[];
+}
+
 export interface StatusDocument {
   readonly proxy_name: string;
+  /** Made anew by every start. */
+  readonly proxy_id: string;
   readonly generated_at: string;
   readonly policy: {
     readonly mode: string;
@@ -94,19 +150,36 @@ export interface StatusDocument {
     readonly pinned_account_id?: string;
   };
   readonly selected_account_id?: string;
+  readonly selected_proxy_url?: string;
+  readonly selected_proxy_name?: string;
   readonly selection_reason?: string;
-  readonly accounts: readonly AccountStatus[];
+  /** Our own, and those below child proxies, which say so in `proxy_path`. */
+  readonly accounts: readonly (AccountStatus | AccountAnswer)[];
   readonly additional_limits?: readonly LimitStatus[];
+  readonly child_proxies?: readonly ChildStatus[];
 }
 
 /** The status document. Accounts: the active one first, then by proxy and alias. */
 export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocument {
-  const accounts = facts.accounts
-    .map((account) => accountStatus(account, facts, view))
-    .sort((a, b) => Number(b.active) - Number(a.active) || compare(a.alias, b.alias));
-  const additional = pooledLimits(facts.accounts, view).map(limitStatus);
+  const { children } = facts;
+  const own = facts.accounts.map((account) => accountStatus(account, facts, view));
+  const reached = children.flatMap(({ id, report }) =>
+    (report?.accounts ?? []).map((account) => ({
+      key: account.key,
+      limits: pooledRemote(account, view),
+      told: { ...account.told, active: account.told.active && id === facts.activeId },
+    })),
+  );
+  const remote = distinct(reached, ({ key }) => key);
+  const accounts = [...own, ...remote.map(({ told }) => told)].sort(
+    (a, b) =>
+      Number(b.active) - Number(a.active) || compare(a.proxy_name, b.proxy_name) || compare(a.alias, b.alias),
+  );
+  const everywhere = [...facts.accounts, ...remote.map(({ limits }) => limits)];
+  const additional = pooledLimits(everywhere, view).map(limitStatus);
   return {
-    proxy_name: facts.proxyName,
+    proxy_name: facts.self.name,
+    proxy_id: facts.self.id,
     generated_at: new Date(view.nowMs).toISOString(),
     policy: {
       mode: facts.policy.mode,
@@ -122,15 +195,47 @@ export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocumen
       last_rotation_at_ms: facts.lastRotationMs,
       ...(facts.pinnedId === undefined ? {} : { pinned_account_id: facts.pinnedId }),
     },
-    ...(facts.next === undefined
-      ? {}
-      : { selected_account_id: facts.next.id, selection_reason: facts.next.reason }),
+    ...selected(facts),
     accounts,
     ...(additional.length === 0 ? {} : { additional_limits: additional }),
+    ...(children.length === 0 ? {} : { child_proxies: children.map((child) => childStatus(child, facts)) }),
   };
 }
 
 // --- internal ---
+
+function selected({ next, children }: PoolFacts): Partial<StatusDocument> {
+  if (next === undefined) return {};
+  const child = children.find(({ id }) => id === next.id);
+  const who =
+    child === undefined
+      ? { selected_account_id: next.id }
+      : { selected_proxy_url: child.url, selected_proxy_name: child.name };
+  return { ...who, selection_reason: next.reason };
+}
+
+function childStatus(child: ChildFacts, { activeId }: PoolFacts): ChildStatus {
+  const { report, health } = child;
+  return {
+    name: child.name,
+    url: child.url,
+    active: child.id === activeId,
+    healthy: child.healthy,
+    reachable: child.reachable,
+    cooldown_seconds: Math.ceil(child.cooldownMs / 1000),
+    score: child.capacity.score,
+    ...(report?.selectedTarget === undefined ? {} : { selected_target: report.selectedTarget }),
+    ...(report?.selectionReason === undefined ? {} : { selection_reason: report.selectionReason }),
+    ...(child.lastSwitchReason === undefined ? {} : { last_switch_reason: child.lastSwitchReason }),
+    ...(child.error === undefined ? {} : { last_error: child.error }),
+    ...(report?.id === undefined ? {} : { proxy_id: report.id }),
+    ...(health.kind === "cooling" && child.cooldownMs > 0 ? { cooldown_reason: health.reason } : {}),
+    in_flight: child.inFlight,
+    ...(report?.cycle === undefined ? {} : { cycle: report.cycle }),
+    ...(child.next === undefined ? {} : { next: child.next }),
+    ...(report === undefined || report.children.length === 0 ? {} : { child_proxies: report.children }),
+  };
+}
 
 function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView): AccountStatus {
   const health = healthAt(account.health, view.nowMs);
@@ -138,7 +243,9 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
   const { main, additional } = quota;
   const figuresMs = newestFigureMs(quota);
   return {
-    proxy_name: facts.proxyName,
+    proxy_name: facts.self.name,
+    proxy_id: facts.self.id,
+    ...(account.identity === undefined ? {} : { identity: account.identity }),
     alias: account.alias,
     id: account.id,
     ...(account.email === undefined ? {} : { email: account.email }),

@@ -14,11 +14,18 @@
 //   no connection, broken connection                      cool, by attempts.ts nobody, when every account fails so
 //   any other 4xx                                         client               the request
 //
+// What a child proxy says (`judgeChild`) is judged by the same table, but for this: it has seen to its accounts' logins
+// itself, so a 401 or a 421 is about the way we ask it; the others of its refusals are no fault of its own.
+//
+//   401, 421                                              cool                 the settings of the two proxies
+//   508, 426, 403                                         elsewhere            nobody: another one may serve it
+//
 // A handshake holds nothing of the request yet, so what else is said to it (`handshake`) is never the request's fault:
 // `elsewhere`, except for 426, which is an answer. Off the turn paths (catalogues, plug-ins, settings …) a 403, 429 or
 // 5xx says nothing about an account's turns: `elsewhere` lets another account try and blames nobody.
 
 import { z } from "zod";
+import { ATTEMPTS_HEADER, parseAttempts } from "./hops.ts";
 import { MAIN_LIMIT_ID } from "./quota.ts";
 import { epochMs, type HeaderReader, limitId } from "./quota-wire.ts";
 
@@ -50,6 +57,8 @@ export interface Failure {
   readonly limitId: string | undefined;
   /** The reply is a challenge page of something in front of the backend. */
   readonly challenge: boolean;
+  /** How many attempts a proxy on the way made before it gave up; undefined when none says so. */
+  readonly attempts?: number | undefined;
 }
 
 /** `turn`, `handshake`: a failure speaks about the account. `other`: it does not. */
@@ -87,6 +96,17 @@ export function judge(failure: Failure, scope: Scope): Verdict {
   return isRequestsOwn(failure, scope) ? { kind: "client" } : { kind: "elsewhere", reason };
 }
 
+/** As `judge`, for a failure that a child proxy tells. */
+export function judgeChild(failure: Failure, scope: Scope): Verdict {
+  const { status } = failure;
+  if (status === 401 || status === 421)
+    return { kind: "cool", reason: CHILD_REFUSES[status], forMs: CHILD_REFUSES_MS, told: true };
+  if (status === 508 || status === 426 || (status === 403 && !isLimit(failure)))
+    return { kind: "elsewhere", reason: `http-${status}` };
+  const verdict = judge(failure, scope);
+  return verdict.kind === "renew" ? { kind: "elsewhere", reason: "http-401" } : verdict;
+}
+
 /** Reads a failed HTTP reply. `body` is its text, "" when it has none or it could not be read. */
 export function failureOfReply(status: number, headers: HeaderReader, body: string, nowMs: number): Failure {
   const error = errorOf(body);
@@ -99,6 +119,7 @@ export function failureOfReply(status: number, headers: HeaderReader, body: stri
     retryAfterMs: retryAfter,
     limitId: limitIdOf(headers.get(ACTIVE_LIMIT)),
     challenge: headers.get("cf-mitigated") !== null || looksLikeHtml(headers.get("content-type"), body),
+    attempts: parseAttempts(headers.get(ATTEMPTS_HEADER)),
   };
 }
 
@@ -117,6 +138,7 @@ export function failureOfEvent(event: unknown, nowMs: number): Failure {
     retryAfterMs: retryAfter,
     limitId: limitIdOf(told?.headers?.[ACTIVE_LIMIT] ?? null),
     challenge: false,
+    attempts: parseAttempts(told?.headers?.[ATTEMPTS_HEADER]),
   };
 }
 
@@ -130,6 +152,11 @@ export function retryAfterMs(value: string | null, nowMs: number): number | unde
 }
 
 // --- internal ---
+
+/** Until somebody has changed the settings; its status is asked in between, and says sooner that they are right. */
+const CHILD_REFUSES_MS = 30_000;
+
+const CHILD_REFUSES = { 401: "child-key-refused", 421: "child-host-refused" } as const;
 
 const ErrorBody = z.looseObject({
   code: z.string().nullish(),

@@ -2,6 +2,7 @@
 
 import { chmodSync, rmSync } from "node:fs";
 import { publicPaths, trustedApp } from "../admin/app.ts";
+import type { Hop } from "../core/hops.ts";
 import { isWildcard, type ListenAddress, parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
@@ -30,12 +31,15 @@ export interface Daemon {
   readonly listensOn: string;
   readonly upstream: string;
   readonly accountCount: number;
+  readonly childCount: number;
   /** Finishes what is under way, writes the state and lets go of the root. */
   stop(reason: string): Promise<void>;
 }
 
 /** How long requests under way may go on when the daemon stops: the Go program's value. */
 const STOP_DEADLINE_MS = 5_000;
+/** The longest that the start waits for child proxies. */
+const FIRST_LOOK_MS = 1_000;
 /** A command that changes accounts holds the root for milliseconds; another proxy holds it for good. */
 const LOCK_WAIT_MS = 500;
 
@@ -51,7 +55,7 @@ export async function startDaemon(layout: Layout, flags: ConfigOverrides, deps: 
       next: "stop it first, or give this one another --root",
     });
   try {
-    const daemon = run(layout, flags, deps);
+    const daemon = await run(layout, flags, deps);
     return {
       ...daemon,
       stop: async (reason) => {
@@ -67,7 +71,7 @@ export async function startDaemon(layout: Layout, flags: ConfigOverrides, deps: 
 
 // --- internal ---
 
-function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Daemon {
+async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<Daemon> {
   const fallbackName = `proxy-${Buffer.from(deps.random(4)).toString("hex")}`;
   const text = prepareConfigFile(layout, deps);
   const live = createLiveConfig({ deps, path: layout.config, text, flags, fallbackName });
@@ -75,14 +79,19 @@ function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Daemon {
   const listen = parseListen(proxy.listen);
   if (listen === undefined) throw new Error(`proxy.listen was checked and is ${proxy.listen}`);
   const events = openEventLog(layout.events, deps);
-  const base: Base = { layout, live, deps, events, store: openState(layout, live, deps) };
+  const id = Buffer.from(deps.random(8)).toString("hex");
+  const self = (): Hop => ({ name: live.current().proxy.name, id });
+  const base: Base = { layout, live, deps, events, store: openState(layout, live, deps), self };
   const parts = poolParts(base);
+  // The first request finds children that are known, unless they are slow.
+  await parts.children.start(parts.pool, FIRST_LOOK_MS);
   const admin = adminParts(base, parts);
   const server = orReport(events, () =>
     startServer(listen, {
       deps,
       pool: parts.pool,
       events,
+      self,
       settings: () => proxySettings(live.current()),
       retries: createRetryBudget(() => retrySettings(live.current()), parts.pool.inFlight),
       catalogues: createCatalogues(),
@@ -101,7 +110,6 @@ function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Daemon {
       throw error;
     }
   });
-  warnOfUnsupported(live.current(), deps);
   events.append("proxy.started", {
     proxy_name: proxy.name,
     listen: url.slice("http://".length),
@@ -110,7 +118,7 @@ function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Daemon {
   events.append("config.reload_watcher_started", { path: layout.config, interval_ms: WATCH_INTERVAL_MS });
   // Whoever is told where the log is may look at once.
   events.flush();
-  live.start(reloading(base));
+  live.start(reloading(base, parts.children));
   parts.care.start();
   parts.refresher.start();
 
@@ -120,10 +128,12 @@ function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Daemon {
     listensOn: isWildcard(listen.host) ? urlFor(listen.host, server.port) : url,
     upstream: proxy.upstream_base_url,
     accountCount: base.store.state.accounts.length,
+    childCount: parts.children.list().length,
     stop: async (reason) => {
       events.append("proxy.stopping", { signal: reason });
       live.stop();
       parts.refresher.stop();
+      parts.children.stop();
       admin.context.logins.stop();
       await server.stop(STOP_DEADLINE_MS);
       await adminServer.stop(true);
@@ -165,11 +175,6 @@ function retrySettings({ proxy }: Config): RetryBudgetSettings {
 
 function guardSettings({ proxy }: Config): GuardSettings {
   return { allowedHosts: proxy.allowed_hosts, clientAuth: proxy.client_auth };
-}
-
-function warnOfUnsupported(config: Config, { log }: Pick<Deps, "log">): void {
-  if (config.proxy.child_proxy_urls.length > 0)
-    log.warn("proxy.child_proxy_urls is set, but this version does not send requests to child proxies yet");
 }
 
 /** The lock is held, so a socket file that is there was left behind by a killed process. */

@@ -9,6 +9,7 @@ import { openKeys } from "../auth/keys.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
 import { secretFile } from "../auth/secrets.ts";
 import { createServerLogins } from "../codex/login.ts";
+import type { Hop } from "../core/hops.ts";
 import type { Deps } from "../deps.ts";
 import { shownSettings } from "../state/config-source.ts";
 import type { LiveConfig } from "../state/config-watch.ts";
@@ -18,6 +19,7 @@ import type { Config } from "../state/settings.ts";
 import { openStore, type Store } from "../state/store.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
+import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
 import { createPool, type Pool, type PoolSettings } from "../upstream/pool.ts";
 import { createRefresher } from "../upstream/refresher.ts";
@@ -29,6 +31,8 @@ export interface Base {
   readonly deps: Deps;
   readonly events: EventLog;
   readonly store: Store;
+  /** This proxy; its id is made anew by every start. */
+  readonly self: () => Hop;
 }
 
 /** The store of the root, in line with its directories and written once. Throws `store_unreadable`, `file_unusable`. */
@@ -42,7 +46,7 @@ export function openState(layout: Layout, live: LiveConfig, deps: Deps): Store {
 }
 
 /** The pool and what looks after it in the background. */
-export function poolParts({ layout, live, deps, events, store }: Base) {
+export function poolParts({ layout, live, deps, events, store, self }: Base) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
   const lane = createRefreshLane(deps, () => ({ tokenUrl, timeoutMs: config().proxy.usage_timeout_ms }));
@@ -54,13 +58,22 @@ export function poolParts({ layout, live, deps, events, store }: Base) {
     cooldownMs: () => config().proxy.cooldown_default_seconds * 1000,
   };
   const affinity = createAffinity({ path: layout.sessions, deps });
+  const children = createChildren({
+    deps,
+    events,
+    urls: () => config().proxy.child_proxy_urls,
+    self,
+    refreshTimeoutMs: () => config().proxy.usage_timeout_ms,
+  });
   const pool = createPool({
     deps,
     store,
     events,
     affinity,
     settings: () => poolSettings(config()),
-    makeUpstream: (record) => createAccount(record, accountContext),
+    self,
+    makeAccount: (record) => createAccount(record, accountContext),
+    children: children.list,
   });
   const refresher = createRefresher({
     deps,
@@ -81,13 +94,13 @@ export function poolParts({ layout, live, deps, events, store }: Base) {
     events,
     enrol: () => enrolFromDisk({ layout, deps, events, store }, pool),
   });
-  return { pool, affinity, refresher, care };
+  return { pool, affinity, children, refresher, care };
 }
 
 /** The admin API with everything behind it. */
 export function adminParts(
-  { layout, live, deps, events, store }: Base,
-  { pool, refresher }: ReturnType<typeof poolParts>,
+  { layout, live, deps, events, store, self }: Base,
+  { pool, children, refresher }: ReturnType<typeof poolParts>,
 ) {
   const accounts = createAccountOps(
     store,
@@ -96,7 +109,7 @@ export function adminParts(
     () => live.file().proxy.upstream_base_url,
     (change, record) => {
       pool.sync();
-      if (record !== undefined) pool.upstreamOf(record.id)?.forget();
+      if (record !== undefined) pool.accountOf(record.id)?.forget();
       events.append(`account.${change}`, { account_id: record?.id });
     },
   );
@@ -107,6 +120,8 @@ export function adminParts(
   const context: AdminContext = {
     deps,
     pool,
+    self,
+    children,
     refresher,
     runtimeHome: layout.runtime,
     accounts,
@@ -163,9 +178,8 @@ function enrolFromDisk(
   }
 }
 
-function poolSettings({ proxy, policy, quota }: Config): PoolSettings {
+function poolSettings({ policy, quota }: Config): PoolSettings {
   return {
-    proxyName: proxy.name,
     policy: {
       mode: policy.mode,
       deltaPercent: policy.delta_percent,

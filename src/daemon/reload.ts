@@ -3,9 +3,16 @@
 import { withoutSecrets } from "../state/config-source.ts";
 import type { ConfigListeners } from "../state/config-watch.ts";
 import { settingOf } from "../state/settings.ts";
+import type { Children } from "../upstream/children.ts";
 import type { Base } from "./parts.ts";
-/** Settings are read where they are used, so there is only to tell. */
-export function reloading({ layout, live, store, events, deps }: Base): ConfigListeners {
+
+const CHILDREN_KEY = "proxy.child_proxy_urls";
+
+/** Settings are read where they are used, so there is only to tell, and to bring the children in line. */
+export function reloading(
+  { layout, live, store, events, deps }: Base,
+  children: Pick<Children, "sync">,
+): ConfigListeners {
   const { log } = deps;
   return {
     changed: ({ before, after, keys, restart }) => {
@@ -22,6 +29,7 @@ export function reloading({ layout, live, store, events, deps }: Base): ConfigLi
           : {}),
       });
       store.touch();
+      if (keys.includes(CHILDREN_KEY)) children.sync();
       const shown = keys
         .map((key) => `${key} = ${JSON.stringify(withoutSecrets(settingOf(after, key)))}`)
         .join(", ");

@@ -4,24 +4,18 @@
 
 import type { Verdict } from "../core/verdict.ts";
 import type { Lease } from "../upstream/pool.ts";
-import type { ProxyContext } from "./context.ts";
 
 /** What the client gets of a failure after output: the event as it came, or a cut upon which it comes back. */
-export function afterOutput(
-  { pool }: Pick<ProxyContext, "pool">,
-  lease: Lease,
-  session: string | undefined,
-  verdict: Verdict,
-): "pass" | "cut" {
+export function afterOutput(lease: Lease, verdict: Verdict): "pass" | "cut" {
   switch (verdict.kind) {
     case "limit":
     case "disable":
     case "elsewhere":
     case "foreign_ciphertext":
-      return pool.canLeave(lease.upstream.id, session) ? "cut" : "pass";
+      return lease.canLeave() ? "cut" : "pass";
     case "cool":
       // Codex waits by itself for the time that an event names.
-      return verdict.told && !pool.canLeave(lease.upstream.id, session) ? "pass" : "cut";
+      return verdict.told && !lease.canLeave() ? "pass" : "cut";
     case "renew":
       return "cut";
     case "ok":

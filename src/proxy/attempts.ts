@@ -10,6 +10,7 @@
 import type { QuotaEvidence } from "../core/quota.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { EventLog } from "../state/events.ts";
+import { isTurnPath } from "../upstream/paths.ts";
 import type { Lease } from "../upstream/pool.ts";
 import type { Outgoing, Prepared } from "../upstream/upstream.ts";
 import type { RetryBudget } from "./retry-budget.ts";
@@ -23,6 +24,8 @@ export type Sent<Reply> =
       readonly verdict: Verdict;
       readonly reply: Reply;
       readonly evidence: QuotaEvidence | undefined;
+      /** Passing failures that a child proxy met with before it gave up; default: this one. */
+      readonly attempts?: number | undefined;
     }
   /** No connection, or it broke before anything of worth came. */
   | { readonly kind: "broken"; readonly why: string }
@@ -32,8 +35,8 @@ export type Sent<Reply> =
 export interface Job<Reply> {
   readonly requestId: number;
   readonly path: string;
-  /** The request as any upstream can be asked. */
-  outgoing(): Outgoing;
+  /** The request as any upstream can be asked, `attemptsLeft` passing failures before the loop gives up. */
+  outgoing(attemptsLeft: number): Outgoing;
   /** A turn: it counts as a message once served. */
   readonly turn: boolean;
   /** May be sent to another upstream after a failure. */
@@ -64,6 +67,8 @@ export type Outcome<Reply> =
       readonly kind: "failed";
       readonly last: LastAnswer<Reply> | undefined;
       readonly brokenWhy: string | undefined;
+      /** Passing failures that were met with. */
+      readonly failures: number;
     }
   | { readonly kind: "aborted" };
 
@@ -93,9 +98,9 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
     broken.length = 0;
   };
 
-  /** After a passing failure: whether another upstream may be tried. */
-  const mayRetry = (lease: Lease): boolean => {
-    failures++;
+  /** After passing failures: whether another upstream may be tried. */
+  const mayRetry = (lease: Lease, count = 1): boolean => {
+    failures += count;
     // Everything rests: one of them is tried for each request, and the others are left in peace.
     if (!job.replayable || failures >= job.maxAttempts || lease.choice.reason === "least-bad") return false;
     endRetry?.();
@@ -109,14 +114,14 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
       const lease = job.pick(isForeign);
       if (lease === undefined) break;
       job.tried.add(lease.upstream.id);
-      const about = { req_id: job.requestId, attempt: count, account_id: lease.upstream.id };
-      events.append("request.account_selected", {
+      const about = { req_id: job.requestId, attempt: count, ...lease.upstream.named };
+      events.append(SELECTED[lease.upstream.kind], {
         ...about,
-        account_alias: lease.upstream.label,
+        [NAME_FIELD[lease.upstream.kind]]: lease.upstream.label,
         switch_reason: lease.choice.reason,
         switched: lease.choice.switched,
       });
-      const used = await use(context, job, lease);
+      const used = await use(context, job, lease, Math.max(1, job.maxAttempts - failures));
       if (used.kind === "aborted") {
         lease.release();
         if (last !== undefined) job.discard(last.reply);
@@ -144,7 +149,7 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
         if (lease.choice.switched && used.verdict.kind === "ok")
           events.append("request.switched", {
             req_id: job.requestId,
-            account_id: lease.upstream.id,
+            ...lease.upstream.named,
             switch_reason: lease.choice.reason,
           });
         if (last !== undefined) job.discard(last.reply);
@@ -154,9 +159,9 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
       if (last !== undefined) job.discard(last.reply);
       last = { verdict: used.verdict, reply: used.reply };
       isForeign ||= used.verdict.kind === "foreign_ciphertext";
-      if (isPassing(used.verdict) && !mayRetry(lease)) break;
+      if (isPassing(used.verdict) && !mayRetry(lease, used.attempts)) break;
     }
-    return { kind: "failed", last, brokenWhy };
+    return { kind: "failed", last, brokenWhy, failures };
   };
 
   let failures = 0;
@@ -169,11 +174,20 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
 
 // --- internal ---
 
+/** As the Go program, which does not tell of children there. */
+const SELECTED = { account: "request.account_selected", child_proxy: "request.child_selected" } as const;
+const NAME_FIELD = { account: "account_alias", child_proxy: "proxy_name" } as const;
+
 type Used<Reply> = Sent<Reply> | { readonly kind: "unready"; readonly verdict: Verdict };
 
 /** One use of one upstream: its credentials are renewed once when they are refused. */
-async function use<Reply>({ events }: AttemptContext, job: Job<Reply>, lease: Lease): Promise<Used<Reply>> {
-  const first = await prepareAndSend(job, lease);
+async function use<Reply>(
+  { events }: AttemptContext,
+  job: Job<Reply>,
+  lease: Lease,
+  attemptsLeft: number,
+): Promise<Used<Reply>> {
+  const first = await prepareAndSend(job, lease, attemptsLeft);
   if (first.kind !== "reply" || first.verdict.kind !== "renew") return first;
   const { status } = first.verdict;
   // Tried in its rest, it says the same again: a new token for every request would not change it.
@@ -185,7 +199,7 @@ async function use<Reply>({ events }: AttemptContext, job: Job<Reply>, lease: Le
     case "failed":
       events.append("account.auth_refresh_failed", {
         req_id: job.requestId,
-        account_id: lease.upstream.id,
+        ...lease.upstream.named,
         error: renewal.why,
       });
       return {
@@ -193,11 +207,11 @@ async function use<Reply>({ events }: AttemptContext, job: Job<Reply>, lease: Le
         verdict: { kind: "cool", reason: "auth-refresh-failed", forMs: job.cooldownMs, told: false },
       };
     case "renewed": {
-      events.append("account.auth_refreshed", { req_id: job.requestId, account_id: lease.upstream.id });
+      events.append("account.auth_refreshed", { req_id: job.requestId, ...lease.upstream.named });
       job.discard(first.reply);
-      const second = await prepareAndSend(job, lease, true);
+      const second = await prepareAndSend(job, lease, attemptsLeft, true);
       if (second.kind !== "reply" || second.verdict.kind !== "renew") return second;
-      return { ...second, verdict: refusedAgain(second.verdict.status, job, lease) };
+      return { ...second, verdict: refusedAgain(second.verdict.status, job) };
     }
     default:
       return renewal satisfies never;
@@ -211,22 +225,23 @@ async function use<Reply>({ events }: AttemptContext, job: Job<Reply>, lease: Le
 const FORBIDDEN: Verdict = { kind: "cool", reason: "http-403", forMs: 15 * 60_000, told: true };
 
 /** A fresh token is refused as well. Off the turn paths that says more about the path than about the account. */
-function refusedAgain<Reply>(status: number, job: Job<Reply>, lease: Lease): Verdict {
+function refusedAgain<Reply>(status: number, job: Job<Reply>): Verdict {
   const reason = `http-${status}`;
-  if (lease.upstream.scope(job.path) !== "turn") return { kind: "elsewhere", reason };
+  if (!isTurnPath(job.path)) return { kind: "elsewhere", reason };
   return status === 403 ? FORBIDDEN : { kind: "disable", reason };
 }
 
 async function prepareAndSend<Reply>(
   job: Job<Reply>,
   lease: Lease,
+  attemptsLeft: number,
   renewed = false,
 ): Promise<
   | (Extract<Sent<Reply>, { kind: "reply" }> & { readonly token: string })
   | Exclude<Used<Reply>, { kind: "reply" }>
 > {
   const opened = renewed ? undefined : job.opened?.(lease);
-  const prepared = opened ?? (await lease.upstream.prepare(job.outgoing()));
+  const prepared = opened ?? (await lease.upstream.prepare(job.outgoing(attemptsLeft)));
   if (prepared.kind === "unready") return { kind: "unready", verdict: prepared.verdict };
   const sent = await job.send(prepared, lease);
   return sent.kind === "reply" ? { ...sent, token: prepared.token } : sent;

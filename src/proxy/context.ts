@@ -1,5 +1,6 @@
 // What forwarding and tunnelling need from the rest of the program.
 
+import type { Hop } from "../core/hops.ts";
 import type { Deps } from "../deps.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Pool } from "../upstream/pool.ts";
@@ -30,6 +31,8 @@ export interface ProxyContext {
   readonly settings: () => ProxySettings;
   readonly retries: RetryBudget;
   readonly catalogues: Catalogues;
+  /** This proxy. */
+  readonly self: () => Hop;
 }
 
 /** One request of a client, as far as both transports share it. */
@@ -39,4 +42,14 @@ export interface Incoming {
   readonly path: string;
   /** Query with its `?`, or "". */
   readonly search: string;
+  /** The proxies of a chain that it has passed; none when it comes from a client. */
+  readonly hops: readonly Hop[];
+  /** How many passing failures the proxies before allow; undefined when it comes from a client. */
+  readonly attemptsLeft: number | undefined;
+}
+
+/** Passing failures after which the attempts for a request end: of this proxy's, and of those before it, the fewer. */
+export function mostAttempts({ settings }: ProxyContext, { attemptsLeft }: Incoming): number {
+  const { maxAttempts } = settings();
+  return attemptsLeft === undefined ? maxAttempts : Math.max(1, Math.min(maxAttempts, attemptsLeft));
 }

@@ -1,12 +1,13 @@
 // The attempt loop for a handshake: its send is a dial, its reply an open socket or the backend's refusal.
 
+import { ATTEMPTS_HEADER, parseAttempts } from "../core/hops.ts";
 import type { QuotaEvidence } from "../core/quota.ts";
 import { quotaFromHeaders } from "../core/quota-wire.ts";
-import { failureOfReply, judge, type Verdict } from "../core/verdict.ts";
+import { failureOfReply, type Verdict } from "../core/verdict.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
-import type { Outgoing } from "../upstream/upstream.ts";
+import type { Outgoing, Upstream } from "../upstream/upstream.ts";
 import { attempt, type Job, type Outcome, type Ready, type Sent } from "./attempts.ts";
-import type { Incoming, ProxyContext } from "./context.ts";
+import { type Incoming, mostAttempts, type ProxyContext } from "./context.ts";
 import { dial, type UpstreamSocket } from "./dial.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
 import { outboundProxy } from "./outbound-proxy.ts";
@@ -33,8 +34,13 @@ export interface RefusedDial {
 export type DialReply = { readonly kind: "open"; readonly far: Far } | RefusedDial;
 
 /** The handshake as any account can be asked for it. */
-export function handshakeOf({ request, path, search }: Incoming): Outgoing {
-  return { method: "GET", path, search, headers: outgoingHeaders(request.headers, { turn: true }) };
+export function handshakeOf(
+  { self }: ProxyContext,
+  { request, path, search, hops }: Incoming,
+  attemptsLeft: number,
+): Outgoing {
+  const headers = outgoingHeaders(request.headers, { turn: true });
+  return { method: "GET", path, search, headers, hops: [...hops, self()], attemptsLeft };
 }
 
 /** Opens a socket to an account that can take the session. Never throws. */
@@ -43,21 +49,21 @@ export function dialAccount(
   incoming: Incoming,
   session: string | undefined,
 ): Promise<Outcome<DialReply>> {
-  const { maxAttempts, cooldownMs } = context.settings();
-  const { requestId } = incoming;
+  const { cooldownMs } = context.settings();
+  const { requestId, hops } = incoming;
   const { signal } = incoming.request;
   const tried = new Set<string>();
   const job: Job<DialReply> = {
     requestId,
     path: incoming.path,
-    outgoing: () => handshakeOf(incoming),
+    outgoing: (attemptsLeft) => handshakeOf(context, incoming, attemptsLeft),
     turn: false,
     replayable: true,
     tried,
-    maxAttempts,
+    maxAttempts: mostAttempts(context, incoming),
     cooldownMs,
-    pick: () => context.pool.pick({ session, tried, spends: true, requestId }),
-    send: (ready, lease) => dialOnce(context, ready, lease.upstream.id, { moved: tried.size > 1, signal }),
+    pick: () => context.pool.pick({ session, hops, tried, spends: true, requestId }),
+    send: (ready, lease) => dialOnce(context, ready, lease.upstream, { moved: tried.size > 1, signal }),
     discard: (reply) => {
       if (reply.kind === "open") reply.far.socket.close();
     },
@@ -69,7 +75,7 @@ export function dialAccount(
 export async function dialOnce(
   { deps, settings }: ProxyContext,
   ready: Ready,
-  upstreamId: string,
+  upstream: Upstream,
   { moved, signal }: { readonly moved: boolean; readonly signal: AbortSignal },
 ): Promise<Sent<DialReply>> {
   if (moved) ready.headers.delete(TURN_STATE);
@@ -83,7 +89,8 @@ export async function dialOnce(
   const reply = (verdict: Verdict, told: DialReply): Sent<DialReply> => {
     const headers = dialled.kind === "open" || dialled.kind === "refused" ? dialled.headers : new Headers();
     const evidence: QuotaEvidence | undefined = quotaFromHeaders(headers, nowMs);
-    return { kind: "reply", verdict, evidence, reply: told };
+    const attempts = parseAttempts(headers.get(ATTEMPTS_HEADER));
+    return { kind: "reply", verdict, evidence, attempts, reply: told };
   };
   switch (dialled.kind) {
     case "broken":
@@ -92,11 +99,17 @@ export async function dialOnce(
     case "open": {
       const { socket, headers } = dialled;
       // An open socket proves nothing of turns yet, so it settles nothing: the first output will.
-      return reply({ kind: "open" }, { kind: "open", far: { upstreamId, socket, headers, ready } });
+      return reply(
+        { kind: "open" },
+        { kind: "open", far: { upstreamId: upstream.id, socket, headers, ready } },
+      );
     }
     case "refused": {
       const failure = failureOfReply(dialled.status, dialled.headers, dialled.body, nowMs);
-      return reply(judge(failure, "handshake"), { ...dialled, headers: downstreamHeaders(dialled.headers) });
+      return reply(upstream.judge(failure, "handshake"), {
+        ...dialled,
+        headers: downstreamHeaders(dialled.headers),
+      });
     }
     default:
       return dialled satisfies never;

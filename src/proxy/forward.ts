@@ -1,11 +1,12 @@
 // HTTP and SSE: one request of a client through the attempt loop, and the reply on its way back.
 
+import { ATTEMPTS_HEADER } from "../core/hops.ts";
 import { isCompactPath, isModelsPath, isTurnPath } from "../upstream/paths.ts";
 import type { Lease } from "../upstream/pool.ts";
 import type { Shortage } from "../upstream/shortage.ts";
 import { attempt, type LastAnswer, type Outcome } from "./attempts.ts";
 import { decodeBody, readBody } from "./bodies.ts";
-import type { Incoming, ProxyContext } from "./context.ts";
+import { type Incoming, mostAttempts, type ProxyContext } from "./context.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
 import type { HoldEnd } from "./hold.ts";
 import { poolCatalogue, poolHeaders } from "./passes.ts";
@@ -20,7 +21,7 @@ export async function forward(context: ProxyContext, incoming: Incoming): Promis
   const turn = isTurnPath(path);
   const body = await readBody(request);
   const session = sessionOf(request.headers, body, path);
-  const { maxAttempts, cooldownMs } = context.settings();
+  const { cooldownMs } = context.settings();
   const headers = outgoingHeaders(request.headers, { turn });
   // The version that a client has is the pool's, and no account's.
   if (isModelsPath(path)) headers.delete("if-none-match");
@@ -29,13 +30,21 @@ export async function forward(context: ProxyContext, incoming: Incoming): Promis
   const outcome = await attempt<HttpReply>(context, {
     requestId,
     path,
-    outgoing: () => ({ method: request.method, path, search, headers }),
+    outgoing: (attemptsLeft) => ({
+      method: request.method,
+      path,
+      search,
+      headers,
+      hops: [...incoming.hops, context.self()],
+      attemptsLeft,
+    }),
     turn: turn && request.method === "POST",
     replayable,
     tried,
-    maxAttempts,
+    maxAttempts: mostAttempts(context, incoming),
     cooldownMs,
-    pick: (searching) => context.pool.pick({ session, tried, spends: turn, requestId, searching }),
+    pick: (searching) =>
+      context.pool.pick({ session, hops: incoming.hops, tried, spends: turn, requestId, searching }),
     send: (ready, lease) =>
       sendHttp(context, incoming, { ready, lease, body, replayable, retried: tried.size > 1 }),
     discard: (reply) => reply.abort(),
@@ -59,7 +68,7 @@ function respond(
       const { lease, reply } = outcome;
       const fields = {
         req_id: requestId,
-        account_id: lease.upstream.id,
+        ...lease.upstream.named,
         status: reply.response.status,
         path,
       };
@@ -69,13 +78,14 @@ function respond(
       if (opened !== undefined) lease.bind(opened);
       return toClient(context, reply, {
         headers: headersFor(context, incoming, lease, reply.response),
-        edit: watching(context, lease, { session, credited: outcome.verdict.kind !== "open" }),
+        edit: watching(context, lease, { credited: outcome.verdict.kind !== "open" }),
+        patienceMs: lease.upstream.patienceMs,
         release: () => lease.release(),
         broke: () => lease.broke(),
       });
     }
     case "failed":
-      return failed(context, incoming, session, outcome);
+      return withAttempts(incoming, outcome.failures, failed(context, incoming, session, outcome));
     default:
       return outcome satisfies never;
   }
@@ -99,7 +109,13 @@ function headersFor(
   return headers;
 }
 
-interface ToClient extends Pick<Passage, "release" | "broke"> {
+/** A proxy in front counts what was tried for it already. */
+function withAttempts({ attemptsLeft }: Incoming, failures: number, response: Response): Response {
+  if (attemptsLeft !== undefined && failures > 0) response.headers.set(ATTEMPTS_HEADER, String(failures));
+  return response;
+}
+
+interface ToClient extends Pick<Passage, "release" | "broke" | "patienceMs"> {
   readonly headers: Headers;
   /** Applied to the events of a held turn. */
   readonly edit: Edit;
@@ -144,7 +160,12 @@ function failed(
     // The pool's time, whatever the one that was asked last has said. Without any Codex takes a 429 for the end of the
     // turn, and comes back from anything else within moments.
     if (verdict.kind === "cool") headers.set("retry-after", String(waitSeconds));
-    return toClient(context, reply, { headers, edit: asItCame, release: () => {} });
+    return toClient(context, reply, {
+      headers,
+      edit: asItCame,
+      patienceMs: (configuredMs) => configuredMs,
+      release: () => {},
+    });
   }
   if (last !== undefined) last.reply.abort();
   const limitBody = last?.verdict.kind === "limit" ? limitBodyOf(last.reply) : undefined;

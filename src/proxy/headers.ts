@@ -1,6 +1,8 @@
 // Which headers cross the proxy. The one place that every request and reply passes: what is the client's own does
 // not go up, what is the connection's own goes nowhere, and cookies go neither way.
 
+import { ATTEMPTS_HEADER, HOPS_HEADER } from "../core/hops.ts";
+
 /** The client's headers as any upstream may see them; credentials are added later, by the upstream itself. */
 export function outgoingHeaders(incoming: Headers, options: { readonly turn: boolean }): Headers {
   const headers = without(incoming, CLIENT_ONLY);
@@ -47,6 +49,9 @@ const CLIENT_ONLY: ReadonlySet<string> = new Set([
   "x-real-ip",
   // decided per account
   "x-openai-account-routing-override",
+  // of the proxies of a chain; set anew for a child
+  HOPS_HEADER,
+  ATTEMPTS_HEADER,
   // of the client's own WebSocket handshake
   "sec-websocket-key",
   "sec-websocket-version",
@@ -63,6 +68,8 @@ const UPSTREAM_ONLY: ReadonlySet<string> = new Set([
   "strict-transport-security",
   "sec-websocket-accept",
   "sec-websocket-extensions",
+  // told anew for a proxy in front
+  ATTEMPTS_HEADER,
 ]);
 
 function without(source: Headers, names: ReadonlySet<string>): Headers {

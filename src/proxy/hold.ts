@@ -55,7 +55,13 @@ export async function hold(
   const cancelTimer = clock.after(HOLD_MS, () => interrupted.resolve("time"));
   // A silence that may last longer than anything is held does not matter here.
   const watch =
-    idle.ms < HOLD_MS ? createIdleWatch(clock, idle.ms, () => interrupted.resolve("silence")) : undefined;
+    idle.ms < HOLD_MS
+      ? createIdleWatch(
+          clock,
+          () => idle.ms,
+          () => interrupted.resolve("silence"),
+        )
+      : undefined;
   const opened = (end: HoldEnd, pendingRead?: Promise<Chunk>): HeldStream => {
     cancelTimer();
     watch?.stop();

@@ -2,6 +2,7 @@
 // reset, or a clear error that says what to do. Never a 401: that would make Codex renew a token that is ours.
 
 import { z } from "zod";
+import { ATTEMPTS_HEADER } from "../core/hops.ts";
 import { eventType, parseJson } from "../core/turn.ts";
 import type { Failure } from "../core/verdict.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
@@ -104,6 +105,14 @@ export function refusalEvent({ status, body, retryAfterSeconds: seconds }: Refus
     error: limited,
     headers: { "retry-after": String(seconds) },
   });
+}
+
+/** An error event that tells a proxy in front how many attempts it took. */
+export function eventWithAttempts(event: string, attempts: number): string {
+  const parsed = z.looseObject({ headers: z.looseObject({}).optional() }).safeParse(parseJson(event));
+  if (!parsed.success || attempts === 0) return event;
+  const headers = { ...parsed.data.headers, [ATTEMPTS_HEADER]: String(attempts) };
+  return JSON.stringify({ ...parsed.data, headers });
 }
 
 /**

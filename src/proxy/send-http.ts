@@ -1,11 +1,13 @@
 // One send of one HTTP request to one upstream, up to the point where its reply can be judged.
 
+import { ATTEMPTS_HEADER, parseAttempts } from "../core/hops.ts";
 import { mergeQuota, type QuotaEvidence, UNKNOWN_QUOTA } from "../core/quota.ts";
 import { quotaFromHeaders } from "../core/quota-wire.ts";
-import { failureOfReply, judge, type Scope, type Verdict } from "../core/verdict.ts";
+import { failureOfReply, type Scope, type Verdict } from "../core/verdict.ts";
 import { systemCodeOf } from "../errors.ts";
-import { isStreamedTurnPath } from "../upstream/paths.ts";
+import { isStreamedTurnPath, isTurnPath } from "../upstream/paths.ts";
 import type { Lease } from "../upstream/pool.ts";
+import type { Upstream } from "../upstream/upstream.ts";
 import type { Ready, Sent } from "./attempts.ts";
 import { decodeBody } from "./bodies.ts";
 import type { Incoming, ProxyContext } from "./context.ts";
@@ -133,27 +135,28 @@ async function judgeReply(
   abort: () => void,
 ): Promise<Sent<HttpReply>> {
   const { status } = response;
-  const scope = lease.upstream.scope(path);
+  const { upstream } = lease;
+  const scope: Scope = isTurnPath(path) ? "turn" : "other";
   const evidence = quotaFromHeaders(response.headers, context.deps.clock.now());
   if (isStreamedTurnPath(path) && status < 400 && isReadableEventStream(response))
-    return openTurn(context, request, response, evidence, abort);
-  const matters = status >= 400 && (scope === "turn" || FAILS_OVER.has(status) || status >= 500);
+    return openTurn(context, request, upstream, response, evidence, abort);
+  const matters = status >= 400 && (scope === "turn" || upstream.failsOver.has(status) || status >= 500);
   const calm: Verdict = status >= 400 ? { kind: "client" } : { kind: "ok" };
   if (!matters && !isSmall(response))
     return { kind: "reply", verdict: calm, evidence, reply: { response, body: { kind: "stream" }, abort } };
   const bytes = await readWhole(context, response, abort);
   if (bytes === undefined)
     return request.signal.aborted ? { kind: "aborted" } : { kind: "broken", why: "the answer broke off" };
-  const verdict = matters ? verdictOfReply(context, response, bytes, scope) : calm;
-  return { kind: "reply", verdict, evidence, reply: { response, body: { kind: "whole", bytes }, abort } };
+  const verdict = matters ? verdictOfReply(context, upstream, response, bytes, scope) : calm;
+  const attempts = parseAttempts(response.headers.get(ATTEMPTS_HEADER));
+  const reply: HttpReply = { response, body: { kind: "whole", bytes }, abort };
+  return { kind: "reply", verdict, evidence, attempts, reply };
 }
-
-/** Statuses off the turn paths after which another account may do better. */
-const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 429]);
 
 async function openTurn(
   { deps, settings }: ProxyContext,
   request: Request,
+  upstream: Upstream,
   response: Response,
   told: QuotaEvidence | undefined,
   abort: () => void,
@@ -179,7 +182,7 @@ async function openTurn(
       abort();
       return { kind: "broken", why: stream.end.why };
     case "failed":
-      return { kind: "reply", verdict: judge(stream.end.failure, "turn"), evidence, reply };
+      return { kind: "reply", verdict: upstream.judge(stream.end.failure, "turn"), evidence, reply };
     default:
       return stream.end satisfies never;
   }
@@ -187,12 +190,13 @@ async function openTurn(
 
 function verdictOfReply(
   { deps }: ProxyContext,
+  upstream: Upstream,
   response: Response,
   bytes: Uint8Array,
   scope: Scope,
 ): Verdict {
   const text = decodeBody(bytes, response.headers.get("content-encoding")) ?? "";
-  return judge(failureOfReply(response.status, response.headers, text, deps.clock.now()), scope);
+  return upstream.judge(failureOfReply(response.status, response.headers, text, deps.clock.now()), scope);
 }
 
 /** A body that is known to be small is cheaper read at once than pumped, and one that breaks off can be asked for again. */

@@ -2,9 +2,11 @@
 // tunnels, and forwards the rest.
 
 import type { Server, ServerWebSocket } from "bun";
+import { ATTEMPTS_HEADER, cycleOf, HOPS_HEADER, parseAttempts, parseHops } from "../core/hops.ts";
 import type { ListenAddress } from "../core/listen.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { BODY_LIMIT_BYTES } from "./bodies.ts";
+import type { Incoming } from "./context.ts";
 import { MESSAGE_LIMIT_BYTES } from "./dial.ts";
 import { forward } from "./forward.ts";
 import { type Guard, keyedPath } from "./guard.ts";
@@ -45,7 +47,17 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
       return context.local.fetch(
         key === undefined ? request : new Request(new URL(path + url.search, url).href, request),
       );
-    const incoming = { request, requestId: ++requests, path, search: url.search };
+    const hops = parseHops(request.headers.get(HOPS_HEADER));
+    const cycle = cycleOf(hops, context.self());
+    if (cycle !== undefined) return errorResponse(loop(cycle));
+    const incoming: Incoming = {
+      request,
+      requestId: ++requests,
+      path,
+      search: url.search,
+      hops,
+      attemptsLeft: hops.length === 0 ? undefined : parseAttempts(request.headers.get(ATTEMPTS_HEADER)),
+    };
     context.events.append("request.received", {
       req_id: incoming.requestId,
       method: request.method,
@@ -112,6 +124,12 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
 }
 
 // --- internal ---
+
+function loop(cycle: string): CodexlbError {
+  return new CodexlbError("loop_detected", `the request came back to a proxy that it has passed: ${cycle}`, {
+    next: "take one of them out of proxy.child_proxy_urls of the other",
+  });
+}
 
 function listening<T>({ host, port }: ListenAddress, start: () => T): T {
   try {

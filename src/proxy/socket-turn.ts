@@ -29,6 +29,8 @@ export type BegunTurn =
 export interface TurnWatch {
   readonly clock: Clock;
   readonly timeouts: Timeouts;
+  /** How long a silence is waited out that the settings would wait out for `configuredMs`. */
+  readonly patienceMs: (configuredMs: number) => number;
   /** The client went away. */
   readonly signal: AbortSignal;
   /** What is to be passed on of an event that tells limits, after learning from it. */
@@ -42,7 +44,7 @@ const HOLD_LIMIT_CHARS = 1024 * 1024;
 export function beginTurn(
   socket: UpstreamSocket,
   request: string,
-  { clock, timeouts, signal, limits }: TurnWatch,
+  { clock, timeouts, patienceMs, signal, limits }: TurnWatch,
 ): Promise<BegunTurn> {
   return new Promise((resolve) => {
     const held: string[] = [];
@@ -50,28 +52,33 @@ export function beginTurn(
     // A silence that may last longer than anything is held does not matter here.
     const idle =
       timeouts.idleMs < HOLD_MS
-        ? createIdleWatch(clock, timeouts.idleMs, () =>
-            finish({ kind: "broken", why: idleWhy(timeouts), stale: false }),
+        ? createIdleWatch(
+            clock,
+            () => timeouts.idleMs,
+            () => finish({ kind: "broken", why: idleWhy(timeouts), stale: false }),
           )
         : undefined;
     const finish = (turn: BegunTurn): void => {
       cancelTimer();
+      head.stop();
       idle?.stop();
       signal.removeEventListener("abort", aborted);
       socket.listen(undefined);
       resolve(turn);
     };
     const aborted = () => finish({ kind: "aborted" });
-    let cancelTimer = clock.after(timeouts.headMs, () =>
+    const headMs = () => patienceMs(timeouts.headMs);
+    const head = createIdleWatch(clock, headMs, () =>
       finish({
         kind: "broken",
-        why: `the turn did not begin within ${timeouts.headMs / 1000} s (head_timeout_seconds)`,
+        why: `the turn did not begin within ${headMs() / 1000} s (head_timeout_seconds)`,
         stale: false,
       }),
     );
+    let cancelTimer = () => {};
     const hold = (message: string): void => {
       if (held.length === 0) {
-        cancelTimer();
+        head.stop();
         cancelTimer = clock.after(HOLD_MS, () => finish({ kind: "begun", held, by: "bound", over: false }));
       }
       held.push(message);
@@ -99,6 +106,7 @@ export function beginTurn(
     if (signal.aborted) return aborted();
     signal.addEventListener("abort", aborted, { once: true });
     socket.send(request);
+    head.begin();
     socket.listen({
       message: (message) => {
         // Frames of bytes are no events; whoever sent one means it to arrive.

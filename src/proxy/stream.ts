@@ -2,7 +2,6 @@
 // for what it says about limits, and released when it ends however it ends.
 
 import { isCompaction, readTurnSignal } from "../core/turn.ts";
-import { judge } from "../core/verdict.ts";
 import type { Lease } from "../upstream/pool.ts";
 import { afterOutput } from "./after-output.ts";
 import type { ProxyContext } from "./context.ts";
@@ -16,6 +15,8 @@ type Body = ReadableStream<Uint8Array<ArrayBuffer>>;
 /** What happens to a body besides being passed on. */
 export interface Passage {
   readonly context: Pick<ProxyContext, "deps" | "settings">;
+  /** How long a silence is waited out that the settings would wait out for `configuredMs`. */
+  readonly patienceMs: (configuredMs: number) => number;
   /** Called once when the body has ended, however it ended. */
   readonly release: () => void;
   /** Called before, when it broke off. */
@@ -78,7 +79,7 @@ const ENDS: ReadonlySet<string> = new Set(["response.completed", "response.incom
 export function watching(
   context: ProxyContext,
   lease: Lease,
-  { session, credited }: { readonly session: string | undefined; readonly credited: boolean },
+  { credited }: { readonly credited: boolean },
 ): Edit {
   let isCredited = credited;
   return (block) => {
@@ -86,7 +87,7 @@ export function watching(
       isCredited = true;
       lease.settle({ kind: "ok" }, { turn: true });
     }
-    return watch(context, lease, session, block);
+    return watch(context, lease, block);
   };
 }
 
@@ -107,12 +108,12 @@ function pumped<Value>(
   pull: () => Promise<Pulled<Value>>,
   edit: (value: Value) => Edited,
   rest: () => Uint8Array<ArrayBuffer>,
-  { context, release, abort, broke }: Passage,
+  { context, patienceMs, release, abort, broke }: Passage,
 ): Body {
   let cut: unknown;
   const { timeouts } = context.settings();
   // The read that is waited for ends with the request.
-  const idle = createIdleWatch(context.deps.clock, timeouts.idleMs, abort);
+  const idle = createIdleWatch(context.deps.clock, () => patienceMs(timeouts.idleMs), abort);
   const finish = () => {
     idle.stop();
     release();
@@ -152,12 +153,7 @@ function pumped<Value>(
   });
 }
 
-function watch(
-  context: ProxyContext,
-  lease: Lease,
-  session: string | undefined,
-  block: SseBlock,
-): Uint8Array<ArrayBuffer> {
+function watch(context: ProxyContext, lease: Lease, block: SseBlock): Uint8Array<ArrayBuffer> {
   const name = block.name();
   if (name === "response.output_item.done" && isCompaction(block.data() ?? "")) lease.hold();
   if (name?.startsWith("response.") && name !== "response.failed") return block.bytes;
@@ -172,10 +168,10 @@ function watch(
     }
     case "failed": {
       // Too late for another account: the client has seen output. The next request shall know, though.
-      const verdict = judge(signal.failure, "turn");
+      const verdict = lease.upstream.judge(signal.failure, "turn");
       lease.settle(verdict);
       if (verdict.kind !== "client") lease.broke();
-      if (afterOutput(context, lease, session, verdict) === "pass") return block.bytes;
+      if (afterOutput(lease, verdict) === "pass") return block.bytes;
       throw new Error("the turn failed after its first output; cut, so that the client sends it again");
     }
     case "preamble":

@@ -5,7 +5,7 @@ import type { Clock, Deps } from "../deps.ts";
 import type { Timeouts } from "./context.ts";
 import { outboundProxy } from "./outbound-proxy.ts";
 
-/** Calls `expired` when a wait takes longer than `idleMs`. A wait begins with `begin` and ends with `end`. */
+/** Calls `expired` when a wait takes longer than it may. A wait begins with `begin` and ends with `end`. */
 export interface IdleWatch {
   begin(): void;
   end(): void;
@@ -13,15 +13,21 @@ export interface IdleWatch {
   stop(): void;
 }
 
-/** One timer for all waits of an answer: most of them end within milliseconds. */
-export function createIdleWatch(clock: Clock, idleMs: number, expired: () => void): IdleWatch {
+/** While something is waited for, it is looked at least so often whether less patience is called for by now. */
+const PATIENCE_CHECK_MS = 5_000;
+
+/**
+ * One timer for all waits of an answer: most of them end within milliseconds. `idleMs` may become less while a wait goes
+ * on: of an upstream that is known to be out of reach not much is to be expected.
+ */
+export function createIdleWatch(clock: Clock, idleMs: () => number, expired: () => void): IdleWatch {
   let sinceMs: number | undefined;
   let cancel: (() => void) | undefined;
   const arm = (ms: number): void => {
-    cancel = clock.after(ms, () => {
+    cancel = clock.after(Math.min(ms, PATIENCE_CHECK_MS), () => {
       cancel = undefined;
       if (sinceMs === undefined) return;
-      const leftMs = sinceMs + idleMs - clock.now();
+      const leftMs = sinceMs + idleMs() - clock.now();
       if (leftMs > 0) return arm(leftMs);
       sinceMs = undefined;
       expired();
@@ -30,7 +36,7 @@ export function createIdleWatch(clock: Clock, idleMs: number, expired: () => voi
   return {
     begin: () => {
       sinceMs = clock.now();
-      if (cancel === undefined) arm(idleMs);
+      if (cancel === undefined) arm(idleMs());
     },
     end: () => {
       sinceMs = undefined;

@@ -10,7 +10,6 @@
 
 import type { Choice } from "../core/policy.ts";
 import { eventType, isCompaction, readTurnSignal } from "../core/turn.ts";
-import { judge } from "../core/verdict.ts";
 import { messageOf } from "../errors.ts";
 import type { Lease } from "../upstream/pool.ts";
 import { afterOutput } from "./after-output.ts";
@@ -70,7 +69,7 @@ export async function openTunnel(context: TunnelContext, incoming: Incoming): Pr
         return { kind: "refused", response: useHttp("the backend does not offer WebSocket") };
       context.events.append("websocket.account_selected", {
         req_id: incoming.requestId,
-        account_id: lease.upstream.id,
+        ...lease.upstream.named,
         account_alias: lease.upstream.label,
       });
       return { kind: "tunnel", tunnel: createTunnel(context, incoming, session, reply.far, lease.choice) };
@@ -200,7 +199,9 @@ function createTunnel(
 
   /** The rest of a turn whose beginning the client has. */
   const flow = (lease: Lease, credit: () => void): void => {
-    const idle: IdleWatch = createIdleWatch(clock, settings().timeouts.idleMs, () => {
+    const { upstream } = lease;
+    const patienceMs = () => upstream.patienceMs(settings().timeouts.idleMs);
+    const idle: IdleWatch = createIdleWatch(clock, patienceMs, () => {
       lease.broke();
       close((end) => end.terminate());
     });
@@ -233,11 +234,11 @@ function createTunnel(
             finish();
             return rest();
           case "failed": {
-            const verdict = judge(signal.failure, "turn");
+            const verdict = upstream.judge(signal.failure, "turn");
             lease.settle(verdict);
             if (verdict.kind !== "client") lease.broke();
             finish();
-            if (afterOutput(context, lease, session, verdict) === "cut") return reconnect();
+            if (afterOutput(lease, verdict) === "cut") return reconnect();
             toClient(asTold(message, signal.failure));
             return rest();
           }

@@ -2,14 +2,14 @@
 // dialled for it.
 
 import type { Choice } from "../core/policy.ts";
-import { judge, type Verdict } from "../core/verdict.ts";
+import type { Verdict } from "../core/verdict.ts";
 import type { Lease } from "../upstream/pool.ts";
 import { attempt, type Job, type Outcome, type Ready, type Sent } from "./attempts.ts";
-import type { Incoming, ProxyContext } from "./context.ts";
+import { type Incoming, mostAttempts, type ProxyContext } from "./context.ts";
 import { dialOnce, type Far, handshakeOf, type RefusedDial } from "./dial-account.ts";
 import { poolLimitsEvent } from "./passes.ts";
 import { isSelfContained, portableRequest, withoutTurnState } from "./portable.ts";
-import { asTold, refusalEvent, refusalFor, speaksForAll } from "./refusal.ts";
+import { asTold, eventWithAttempts, refusalEvent, refusalFor, speaksForAll } from "./refusal.ts";
 import { type BegunTurn, beginTurn } from "./socket-turn.ts";
 
 /** The upstream's end of a tunnel. */
@@ -59,24 +59,24 @@ export async function takeTurn(
   signal: AbortSignal,
 ): Promise<TakenTurn> {
   const { pool, settings } = context;
-  const { requestId } = incoming;
-  const { maxAttempts, cooldownMs } = settings();
+  const { requestId, hops } = incoming;
+  const { cooldownMs } = settings();
   const selfContained = isSelfContained(message);
   const home = socket.far().upstreamId;
-  const mustMove = pool.shouldMove(home, session);
+  const mustMove = pool.shouldMove(home, { session, hops });
   if (mustMove && !selfContained) return { kind: "hand_over", failure: undefined };
 
   let isSent = false;
   const tried = new Set<string>();
-  const request = { session, tried, spends: true, requestId };
+  const request = { session, hops, tried, spends: true, requestId };
   const job: Job<Reply> = {
     requestId,
     path: incoming.path,
-    outgoing: () => handshakeOf(incoming),
+    outgoing: (attemptsLeft) => handshakeOf(context, incoming, attemptsLeft),
     turn: !/"generate"\s*:\s*false/.test(message), // else the connection is only being warmed up
     replayable: true,
     tried,
-    maxAttempts,
+    maxAttempts: mostAttempts(context, incoming),
     cooldownMs,
     pick: (searching) => {
       if (tried.size === 0 && !mustMove) return pool.use(home, request, socket.placed());
@@ -99,7 +99,7 @@ export async function takeTurn(
   };
   const outcome = await attempt(context, job);
   if (outcome.kind === "reply" && outcome.verdict.kind === "ok" && job.turn) socket.served();
-  return takenOf(context, session, { selfContained, turn: job.turn }, outcome);
+  return takenOf(context, incoming, session, { selfContained, turn: job.turn }, outcome);
 }
 
 // --- internal ---
@@ -143,7 +143,7 @@ async function sendOnNew(
   lease: Lease,
   { text, moved }: TurnText,
 ): Promise<Sent<Reply>> {
-  const dialled = await dialOnce(context, ready, lease.upstream.id, { moved, signal: context.signal });
+  const dialled = await dialOnce(context, ready, lease.upstream, { moved, signal: context.signal });
   if (dialled.kind !== "reply") return dialled;
   const { reply } = dialled;
   if (reply.kind === "refused") return { ...dialled, reply };
@@ -164,15 +164,17 @@ async function sendOn(
   const begun = await beginTurn(far.socket, text, {
     clock: deps.clock,
     timeouts: settings().timeouts,
+    patienceMs: lease.upstream.patienceMs,
     signal,
     limits: (told, json) => {
       if (told.evidence !== undefined) lease.learn(told.evidence);
       return poolLimitsEvent(told, pool.usage()) ?? json;
     },
   });
-  const reply = (verdict: Verdict, told: Reply) => ({
+  const reply = (verdict: Verdict, told: Reply, attempts?: number) => ({
     kind: "reply" as const,
     verdict,
+    attempts,
     reply: told,
     evidence: undefined, // learnt as it came
   });
@@ -180,12 +182,14 @@ async function sendOn(
     case "begun":
       return reply({ kind: begun.by === "output" ? "ok" : "open" }, begun);
     case "failed": {
-      const verdict = judge(begun.failure, "turn");
+      const verdict = lease.upstream.judge(begun.failure, "turn");
       const portable =
         verdict.kind === "foreign_ciphertext" && !repaired && isSelfContained(text)
           ? portableRequest(text)
           : undefined;
-      return portable === undefined ? reply(verdict, begun) : sendOn(context, far, lease, portable, true);
+      return portable === undefined
+        ? reply(verdict, begun, begun.failure.attempts)
+        : sendOn(context, far, lease, portable, true);
     }
     case "broken":
     case "aborted":
@@ -197,6 +201,7 @@ async function sendOn(
 
 function takenOf(
   context: ProxyContext,
+  incoming: Incoming,
   session: string | undefined,
   { selfContained, turn }: { readonly selfContained: boolean; readonly turn: boolean },
   outcome: Outcome<Reply>,
@@ -220,7 +225,12 @@ function takenOf(
     case "failed": {
       const { last } = outcome;
       if (!selfContained) return { kind: "hand_over", failure: last && failureOf(last.reply) };
-      return { kind: "failed", event: refusalOf(context, session, outcome) };
+      const event = refusalOf(context, session, outcome);
+      // A proxy in front counts what was tried for it already.
+      return {
+        kind: "failed",
+        event: incoming.attemptsLeft === undefined ? event : eventWithAttempts(event, outcome.failures),
+      };
     }
     default:
       return outcome satisfies never;

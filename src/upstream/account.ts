@@ -4,7 +4,9 @@ import type { Credentials } from "../auth/auth-file.ts";
 import { readCredentials } from "../auth/homes.ts";
 import { rememberIdentity } from "../auth/identity.ts";
 import type { RefreshLane, Renewal } from "../auth/refresh.ts";
+import { capacityOfQuota } from "../core/capacity.ts";
 import { MISSING_AUTH } from "../core/health.ts";
+import { judge } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import type { AccountRecord } from "../state/store.ts";
@@ -29,8 +31,16 @@ const AHEAD_MS = 10 * 60_000;
 /** One that does not say when it ends is renewed after this time, as Codex does. */
 const OPAQUE_AGE_MS = 8 * 24 * 3_600_000;
 
+/** An enrolled account, with what only an account can do. */
+export interface Account extends Upstream {
+  /** New credentials before those that are there run out; undefined when that is not due. Never throws. */
+  renewAhead(): Promise<Renewal | undefined>;
+  /** Drops what is remembered of the credentials: they were replaced on disk. */
+  forget(): void;
+}
+
 /** `record` is the live record of the store: identity found in credentials is written into it. */
-export function createAccount(record: AccountRecord, context: AccountContext): Upstream {
+export function createAccount(record: AccountRecord, context: AccountContext): Account {
   const { clock } = context.deps;
   let kept: Credentials | undefined;
 
@@ -79,7 +89,13 @@ export function createAccount(record: AccountRecord, context: AccountContext): U
   return {
     id: record.id,
     label: record.alias,
-    scope: (path) => (isTurnPath(path) ? "turn" : "other"),
+    kind: "account",
+    named: { account_id: record.id },
+    failsOver: FAILS_OVER,
+    judge,
+    figures: () => record.quota,
+    capacity: (view, weights) => capacityOfQuota(record.quota, view, weights),
+    patienceMs: (configuredMs) => configuredMs,
     prepare: async (outgoing) => {
       let credentials: Credentials | Prepared;
       try {
@@ -93,6 +109,11 @@ export function createAccount(record: AccountRecord, context: AccountContext): U
       }
       if ("kind" in credentials) return credentials;
       return address(outgoing, credentials, record.ownBaseUrl ?? context.baseUrl(), context.routing);
+    },
+    retired: (reason) => {
+      // A file that could not be read may come back as it was.
+      record.deadLoginMark = reason === MISSING_AUTH ? undefined : record.loginMark;
+      return `log in again with: codexlb account login ${record.alias}`;
     },
     renew,
     renewAhead: async () => {
@@ -110,6 +131,8 @@ export function createAccount(record: AccountRecord, context: AccountContext): U
 }
 
 // --- internal ---
+
+const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 429]);
 
 function isDue({ refreshToken, expiresMs, refreshedMs }: Credentials, nowMs: number): boolean {
   if (refreshToken === undefined) return false;

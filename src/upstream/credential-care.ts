@@ -85,7 +85,7 @@ async function renewAhead(
   { pool, events, deps }: CredentialCareContext,
   record: AccountRecord,
 ): Promise<"not_due" | "done" | "failed"> {
-  const renewal = await pool.upstreamOf(record.id)?.renewAhead();
+  const renewal = await pool.accountOf(record.id)?.renewAhead();
   if (renewal === undefined) return "not_due";
   switch (renewal.kind) {
     case "renewed":
@@ -128,12 +128,12 @@ function lookAtFile(
   const mark = loginMarkOf(credentials);
   if (mark !== record.loginMark) {
     adoptIdentity(record, credentials);
-    pool.upstreamOf(record.id)?.forget();
+    pool.accountOf(record.id)?.forget();
     events.append("account.auth_refreshed", { account_id: record.id, mode: "guarded-reload" });
     deps.log.info(`account ${record.alias} has another login now: ${nameOf(record)}`);
   }
   if (!waitsForCredentials(record.health) || mark === record.deadLoginMark) return;
-  pool.upstreamOf(record.id)?.forget();
+  pool.accountOf(record.id)?.forget();
   pool.note(record.id, { kind: "renewed" });
   events.append("account.auth_refreshed", { account_id: record.id, mode: "guarded-reload" });
   deps.log.info(`account ${record.alias} can be used again`);

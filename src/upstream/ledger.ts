@@ -1,6 +1,6 @@
-// What came of the uses of an account, written into its record: health, figures, counters, the session's binding.
+// What came of the uses of an upstream, written into its record: health, figures, counters, the session's binding.
 
-import { backoffMs, type HealthEvent, MISSING_AUTH, transition } from "../core/health.ts";
+import { backoffMs, type HealthEvent, transition } from "../core/health.ts";
 import type { Candidate, ChoiceReason } from "../core/policy.ts";
 import {
   exhausted,
@@ -17,8 +17,15 @@ import {
 import type { Verdict } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import type { EventFields, EventLog } from "../state/events.ts";
-import type { AccountRecord, Store } from "../state/store.ts";
+import type { Store } from "../state/store.ts";
 import type { Affinity } from "./affinity.ts";
+import type { LiveState, Upstream } from "./upstream.ts";
+
+/** What is written into, and what it belongs to. */
+export interface Booked {
+  readonly record: LiveState;
+  readonly upstream: Upstream;
+}
 
 /** The use that a verdict is about. */
 export interface Use {
@@ -35,13 +42,13 @@ export interface Use {
 }
 
 export interface Ledger {
-  settle(record: AccountRecord, verdict: Verdict, use: Use): void;
+  settle(booked: Booked, verdict: Verdict, use: Use): void;
   /** Merges figures; evidence of room ends a limit that it is newer than. */
-  learn(record: AccountRecord, evidence: QuotaEvidence): void;
+  learn(record: LiveState, evidence: QuotaEvidence): void;
   /** Applies a health event from outside of any use. */
-  note(record: AccountRecord, event: HealthEvent): void;
-  /** Takes an account out of service, once, and says so to the operator and in the event log. */
-  disable(record: AccountRecord, reason: string, fields: EventFields): void;
+  note(record: LiveState, event: HealthEvent): void;
+  /** Takes it out of service, once, and says so to the operator and in the event log. */
+  disable(booked: Booked, reason: string, fields: EventFields): void;
 }
 
 /** How long a limit is believed that names no reset and whose account has no figures: then it is tried again. */
@@ -53,8 +60,8 @@ export interface LedgerContext {
   readonly affinity: Affinity;
   readonly events: EventLog;
   readonly view: () => QuotaView;
-  /** How choosing sees an account now. */
-  readonly stateOf: (record: AccountRecord) => Candidate;
+  /** How choosing sees an upstream now; undefined when it is gone. */
+  readonly stateOf: (id: string) => Candidate | undefined;
 }
 
 export function createLedger({
@@ -67,7 +74,7 @@ export function createLedger({
 }: LedgerContext): Ledger {
   const { state } = store;
 
-  const note = (record: AccountRecord, event: HealthEvent): boolean => {
+  const note = (record: LiveState, event: HealthEvent): boolean => {
     const before = record.health;
     record.health = transition(before, event);
     if (record.health === before) return false;
@@ -76,7 +83,7 @@ export function createLedger({
   };
 
   const cool = (
-    record: AccountRecord,
+    { record, upstream }: Booked,
     how: Pick<HealthEvent & { kind: "cool" }, "cause" | "reason" | "untilMs">,
     fields: EventFields,
   ): void => {
@@ -84,26 +91,22 @@ export function createLedger({
     record.lastSwitchReason = how.reason;
     note(record, { kind: "cool", atMs: nowMs, ...how });
     const cooldown_seconds = Math.max(1, Math.ceil((how.untilMs - nowMs) / 1000));
-    events.append("account.cooldown", {
+    events.append(`${upstream.kind}.cooldown`, {
       ...fields,
-      account_id: record.id,
+      ...upstream.named,
       reason: how.reason,
       cooldown_seconds,
     });
   };
 
-  const disable = (record: AccountRecord, reason: string, fields: EventFields): void => {
+  const disable = ({ record, upstream }: Booked, reason: string, fields: EventFields): void => {
     if (!note(record, { kind: "disable", reason, atMs: view().nowMs })) return;
     record.lastSwitchReason = reason;
-    // A file that could not be read may come back as it was.
-    record.deadLoginMark = reason === MISSING_AUTH ? undefined : record.loginMark;
-    log.warn(
-      `account ${record.alias} is disabled: ${reason}; log in again with: codexlb account login ${record.alias}`,
-    );
-    events.append("account.disabled", { ...fields, account_id: record.id, reason });
+    log.warn(`${upstream.kind} ${upstream.label} is disabled: ${reason}; ${upstream.retired(reason)}`);
+    events.append(`${upstream.kind}.disabled`, { ...fields, ...upstream.named, reason });
   };
 
-  const served = (record: AccountRecord, use: Use): void => {
+  const served = (record: LiveState, use: Use): void => {
     const { nowMs } = view();
     record.lastUsedMs = nowMs;
     record.lastSwitchReason = use.reason;
@@ -127,17 +130,13 @@ export function createLedger({
 
   /** A detour around a resting account does not move a session; what lasts, and a pin, does. */
   const mayBind = (ownerId: string | undefined, id: string): boolean => {
-    const owner = state.accounts.find((account) => account.id === ownerId);
-    if (owner === undefined || ownerId === id || state.pinnedId === id) return true;
-    const candidate = stateOf(owner);
+    const candidate = ownerId === undefined ? undefined : stateOf(ownerId);
+    if (candidate === undefined || ownerId === id || state.pinnedId === id) return true;
     return candidate.state === "limited" || candidate.state === "disabled" || candidate.exhausted;
   };
 
-  const limited = (
-    record: AccountRecord,
-    verdict: Verdict & { kind: "limit" },
-    fields: EventFields,
-  ): void => {
+  const limited = (booked: Booked, verdict: Verdict & { kind: "limit" }, fields: EventFields): void => {
+    const { record } = booked;
     const { nowMs } = view();
     // A reset that is over already cannot be the one that the refusal is about.
     const told = verdict.untilMs !== undefined && verdict.untilMs > nowMs ? verdict.untilMs : undefined;
@@ -146,29 +145,30 @@ export function createLedger({
     // The limit of a feature does not keep the account from all others; that it is used up puts it last.
     if (told !== undefined && verdict.limitId !== undefined) return store.touch();
     const untilMs = told ?? exhaustedUntilMs(record.quota, view()) ?? nowMs + LIMIT_WITHOUT_RESET_MS;
-    cool(record, { cause: "limit", reason: "usage-limit", untilMs }, fields);
+    cool(booked, { cause: "limit", reason: "usage-limit", untilMs }, fields);
   };
 
   return {
-    settle: (record, verdict, use) => {
+    settle: (booked, verdict, use) => {
+      const { record } = booked;
       const { nowMs } = view();
       switch (verdict.kind) {
         case "ok":
           served(record, use);
           break;
         case "limit":
-          limited(record, verdict, use.fields);
+          limited(booked, verdict, use.fields);
           break;
         case "cool": {
           const forMs = verdict.told
             ? verdict.forMs
             : backoffMs(record.health, verdict.forMs, nowMs, (random(1)[0] ?? 0) / 255);
           const untilMs = nowMs + Math.max(1, forMs);
-          cool(record, { cause: "fault", reason: verdict.reason, untilMs }, use.fields);
+          cool(booked, { cause: "fault", reason: verdict.reason, untilMs }, use.fields);
           break;
         }
         case "disable":
-          disable(record, verdict.reason, use.fields);
+          disable(booked, verdict.reason, use.fields);
           break;
         case "open":
         case "client":

@@ -1,18 +1,20 @@
-// The members of the pool: an account's record with its live state, and what choosing and pooling need to know of it.
+// The members of the pool: an upstream with its live state, and what choosing and pooling need to know of it.
 // That is computed again only for members that something happened to, so that a thousand accounts at rest cost a
 // request next to nothing.
 
+import { identityMarkOf } from "../auth/identity.ts";
+import type { Capacity } from "../core/capacity.ts";
 import { type Health, healthAt } from "../core/health.ts";
 import type { Candidate, PolicySettings } from "../core/policy.ts";
 import type { AccountFacts, PooledAccount } from "../core/pooled.ts";
 import type { Quota, QuotaView } from "../core/quota.ts";
 import type { Ramp } from "../core/slow-start.ts";
-import { type Standing, scoreOf, standingOf } from "../core/standing.ts";
+import type { Standing } from "../core/standing.ts";
 import type { AccountRecord } from "../state/store.ts";
-import type { Upstream } from "./upstream.ts";
+import type { LiveState, Upstream } from "./upstream.ts";
 
 export interface Member {
-  readonly record: AccountRecord;
+  readonly record: LiveState;
   readonly upstream: Upstream;
   /** Requests under way. */
   inFlight: number;
@@ -22,16 +24,23 @@ export interface Member {
   seen: Seen | undefined;
 }
 
+/** A member that is an enrolled account. */
+export interface AccountMember extends Member {
+  readonly record: AccountRecord;
+}
+
 /** A candidate, and what it was computed from. */
 interface Seen {
   readonly health: Health;
   readonly quota: Quota;
+  readonly figures: object;
   readonly draining: boolean;
   readonly inFlight: number;
   readonly ramp: Ramp;
   readonly weights: PolicySettings["weights"];
   readonly ttlMs: number;
   readonly goodUntilMs: number;
+  readonly capacity: Capacity;
   readonly standing: Standing;
   readonly candidate: Candidate;
 }
@@ -88,8 +97,20 @@ export function createRoster(): Roster {
   };
 }
 
-export function newMember(record: AccountRecord, upstream: Upstream): Member {
+export function newMember<State extends LiveState, Of extends Upstream>(
+  record: State,
+  upstream: Of,
+): Member & { readonly record: State; readonly upstream: Of } {
   return { record, upstream, inFlight: 0, ramp: undefined, seen: undefined };
+}
+
+/** Why the member cannot serve, where that is known in advance. */
+export function whyClosed(
+  member: Member,
+  weights: PolicySettings["weights"],
+  view: QuotaView,
+): string | undefined {
+  return look(member, weights, view).capacity.why;
 }
 
 /** The member as choosing sees it now. Health and figures of a record are replaced, never changed in depth. */
@@ -106,12 +127,17 @@ export function pooledAccountOf(
   return look(member, weights, view);
 }
 
-export function factsOf(member: Member, weights: PolicySettings["weights"], view: QuotaView): AccountFacts {
+export function factsOf(
+  member: AccountMember,
+  weights: PolicySettings["weights"],
+  view: QuotaView,
+): AccountFacts {
   const { record, inFlight } = member;
   return {
     id: record.id,
     alias: record.alias,
     email: record.email,
+    identity: identityMarkOf(record),
     health: record.health,
     draining: record.draining,
     quota: record.quota,
@@ -131,7 +157,7 @@ function look(member: Member, weights: PolicySettings["weights"], view: QuotaVie
     seen !== undefined &&
     seen.goodUntilMs > view.nowMs &&
     seen.health === record.health &&
-    seen.quota === record.quota &&
+    seen.figures === member.upstream.figures() &&
     seen.inFlight === member.inFlight &&
     seen.ramp === member.ramp &&
     seen.draining === record.draining &&
@@ -145,32 +171,41 @@ function look(member: Member, weights: PolicySettings["weights"], view: QuotaVie
 }
 
 function judged(member: Member, weights: PolicySettings["weights"], view: QuotaView): Seen {
-  const { record, seen, inFlight, ramp } = member;
+  const { record, upstream, seen, inFlight, ramp } = member;
   const { health, quota, draining } = record;
-  const isSame = seen?.quota === quota && seen.standing.goodUntilMs > view.nowMs && seen.ttlMs === view.ttlMs;
-  const standing = isSame ? seen.standing : standingOf(quota, view);
+  const figures = upstream.figures();
+  const isSame =
+    seen?.figures === figures &&
+    seen.capacity.standing.goodUntilMs > view.nowMs &&
+    seen.ttlMs === view.ttlMs &&
+    seen.weights === weights;
+  const capacity = isSame ? seen.capacity : upstream.capacity(view, weights);
+  const { standing } = capacity;
   const now = healthAt(health, view.nowMs);
   return {
     health,
     quota,
+    figures,
     draining,
     inFlight,
     ramp,
     weights,
     ttlMs: view.ttlMs,
     goodUntilMs: now.kind === "cooling" ? Math.min(now.untilMs, standing.goodUntilMs) : standing.goodUntilMs,
+    capacity,
     standing,
     candidate: {
       id: record.id,
-      state: stateOf(now),
+      // Its own health comes first: what is known in advance is older.
+      state: now.kind === "healthy" ? capacity.state : stateOf(now),
       exhausted: standing.exhausted,
       draining,
       full: ramp !== undefined && inFlight >= ramp,
       inFlight,
-      score: scoreOf(standing, weights),
+      score: capacity.score,
       primary: standing.primary,
       secondary: standing.secondary,
-      untilMs: now.kind === "cooling" ? now.untilMs : 0,
+      untilMs: now.kind === "cooling" ? now.untilMs : capacity.untilMs,
     },
   };
 }

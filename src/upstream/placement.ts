@@ -1,6 +1,7 @@
 // Where a request goes: gives the pure rules of core/policy.ts their facts. These are the candidates, the pin, the
 // session's binding, who can read its history, and the detour that it may be on.
 
+import type { Hop } from "../core/hops.ts";
 import {
   type Candidate,
   type Choice,
@@ -13,10 +14,16 @@ import type { AccountRecord, StoreState } from "../state/store.ts";
 import type { Affinity } from "./affinity.ts";
 import type { Detours } from "./detours.ts";
 
-/** What is known of a request when it is placed. */
-export interface PlacementRequest {
+/** Whose a request is, and the way it came. */
+export interface Origin {
   /** The session key, if the request has one. */
   readonly session: string | undefined;
+  /** The proxies of a chain that it has passed: it must not come to one of them again. */
+  readonly hops: readonly Hop[];
+}
+
+/** What is known of a request when it is placed. */
+export interface PlacementRequest extends Origin {
   /** Upstreams that already failed this request. */
   readonly tried: ReadonlySet<string>;
   /** It uses the allowance; what does not, an account without any can serve as well. */
@@ -32,10 +39,10 @@ export interface Placement {
   next(): Choice | undefined;
   /** How the next turn of `session` is chosen for. */
   contextOf(session: string | undefined): ChoiceContext;
-  /** True when `upstreamId` is gone or disabled, or should not take the next turn of `session` and another one can. */
-  shouldMove(upstreamId: string, session: string | undefined): boolean;
-  /** True when another upstream than `upstreamId` has room and could go on with `session`. */
-  canLeave(upstreamId: string, session: string | undefined): boolean;
+  /** True when `upstreamId` is gone or disabled, or should not take the next turn and another one can. */
+  shouldMove(upstreamId: string, origin: Origin): boolean;
+  /** True when another upstream than `upstreamId` has room and could go on with it. */
+  canLeave(upstreamId: string, origin: Origin): boolean;
 }
 
 export interface PlacementContext {
@@ -45,16 +52,18 @@ export interface PlacementContext {
   readonly affinity: Affinity;
   readonly detours: Detours;
   readonly candidates: () => readonly Candidate[];
+  /** The upstreams that lead back to a proxy that was passed. */
+  readonly loops: (hops: readonly Hop[]) => readonly string[];
 }
 
 export function createPlacement(context: PlacementContext): Placement {
-  const { clock, policy, state, affinity, detours, candidates } = context;
+  const { clock, policy, state, affinity, detours, candidates, loops } = context;
   /** The one chosen last for a turn; `round_robin` goes on from here even while requests are still under way. */
   let turnId: string | undefined;
 
   /** `openId`: the upstream whose connection the session has open; it stands in for a binding. */
   const choosing = (
-    { session, tried, spends, searching = false }: PlacementRequest,
+    { session, hops, tried, spends, searching = false }: PlacementRequest,
     openId?: string,
   ): ChoiceContext => {
     const settings = policy();
@@ -67,8 +76,8 @@ export function createPlacement(context: PlacementContext): Placement {
       activeId: settings.mode === "round_robin" ? (turnId ?? state.activeId) : state.activeId,
       pinnedId: state.pinnedId,
       boundId: (settings.affinity || holds ? binding?.upstreamId : undefined) ?? openId,
-      readers: holds ? readersOf(binding.upstreamId, state.accounts) : undefined,
-      tried,
+      readers: holds ? readersOf(binding.upstreamId, state.accounts, candidates()) : undefined,
+      tried: hops.length === 0 ? tried : new Set([...tried, ...loops(hops)]),
       searching,
     };
   };
@@ -92,19 +101,19 @@ export function createPlacement(context: PlacementContext): Placement {
       if (request.spends && choice !== undefined) turnId = choice.id;
       return choice;
     },
-    next: () => choose(candidates(), choosing(nextTurn(undefined))),
-    contextOf: (session) => aroundDetour(session, choosing(nextTurn(session))),
-    shouldMove: (upstreamId, session) => {
+    next: () => choose(candidates(), choosing(nextTurn(NO_ORIGIN))),
+    contextOf: (session) => aroundDetour(session, choosing(nextTurn({ session, hops: [] }))),
+    shouldMove: (upstreamId, origin) => {
       const current = candidates().find((candidate) => candidate.id === upstreamId);
       if (current === undefined || current.state === "disabled") return true;
       if (current.state === "resting") return false;
       // The open socket itself is a binding, when the session table knows of none.
-      const how = choosing(nextTurn(session), upstreamId);
-      const next = choose(candidates(), aroundDetour(session, how));
+      const how = choosing(nextTurn(origin), upstreamId);
+      const next = choose(candidates(), aroundDetour(origin.session, how));
       return next !== undefined && next.reason !== "least-bad" && next.id !== upstreamId;
     },
-    canLeave: (upstreamId, session) =>
-      hasRoom(choose(candidates(), choosing({ ...nextTurn(session), tried: new Set([upstreamId]) }))),
+    canLeave: (upstreamId, origin) =>
+      hasRoom(choose(candidates(), choosing({ ...nextTurn(origin), tried: new Set([upstreamId]) }))),
   };
 }
 
@@ -112,14 +121,24 @@ export function createPlacement(context: PlacementContext): Placement {
 
 const NOBODY: ReadonlySet<string> = new Set();
 
-function nextTurn(session: string | undefined): PlacementRequest {
-  return { session, tried: NOBODY, spends: true };
+const NO_ORIGIN: Origin = { session: undefined, hops: [] };
+
+function nextTurn(origin: Origin): PlacementRequest {
+  return { ...origin, tried: NOBODY, spends: true };
 }
 
-/** Who can decrypt what `ownerId` has encrypted: the accounts of its workspace. Undefined when the owner is gone. */
-function readersOf(ownerId: string, accounts: readonly AccountRecord[]): ReadonlySet<string> | undefined {
+/**
+ * Who can decrypt what `ownerId` has encrypted: the accounts of its workspace, or the child proxy that has such an
+ * account. Undefined when the owner is gone.
+ */
+function readersOf(
+  ownerId: string,
+  accounts: readonly AccountRecord[],
+  candidates: readonly Candidate[],
+): ReadonlySet<string> | undefined {
   const owner = accounts.find(({ id }) => id === ownerId);
-  if (owner === undefined) return undefined;
+  if (owner === undefined)
+    return candidates.some(({ id }) => id === ownerId) ? new Set([ownerId]) : undefined;
   const workspace = owner.chatgptAccountId;
   const readers = accounts.filter(
     ({ id, chatgptAccountId }) =>

@@ -1,27 +1,38 @@
 // The set of upstreams with their live state: picks one for a request, takes back what came of it. All of it is
 // synchronous and in memory. The rules are pure (core/policy.ts); here they get their facts.
 
+import { distinct, pooledRemote } from "../core/child-report.ts";
 import { explanationOf, type PoolExplanation } from "../core/explain.ts";
 import type { HealthEvent } from "../core/health.ts";
+import type { Hop } from "../core/hops.ts";
 import type { Candidate, Choice, PolicySettings } from "../core/policy.ts";
-import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
-import type { QuotaEvidence, QuotaView } from "../core/quota.ts";
+import { type PooledAccount, type PooledUsage, pooledUsage } from "../core/pooled.ts";
+import { type QuotaEvidence, type QuotaView, UNKNOWN_QUOTA } from "../core/quota.ts";
 import { rampAfter } from "../core/slow-start.ts";
 import type { PoolFacts } from "../core/status.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import type { EventFields, EventLog } from "../state/events.ts";
 import type { AccountRecord, Store } from "../state/store.ts";
+import type { Account } from "./account.ts";
 import type { Affinity } from "./affinity.ts";
+import type { Child } from "./child.ts";
 import { createDetours } from "./detours.ts";
 import { createLedger } from "./ledger.ts";
-import { candidateOf, createRoster, factsOf, type Member, newMember, pooledAccountOf } from "./members.ts";
+import {
+  type AccountMember,
+  createRoster,
+  factsOf,
+  type Member,
+  newMember,
+  pooledAccountOf,
+  whyClosed,
+} from "./members.ts";
 import { createPlacement, type Placement, type PlacementRequest } from "./placement.ts";
 import { type Shortage, shortageOf } from "./shortage.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface PoolSettings {
-  readonly proxyName: string;
   readonly policy: PolicySettings & { readonly affinity: boolean };
   /** Figures older than this are unknown, ms. */
   readonly quotaTtlMs: number;
@@ -45,6 +56,8 @@ export interface Lease {
   hold(): void;
   /** `session` was opened by this use, and lives with this upstream. */
   bind(session: string): void;
+  /** True when another upstream has room and could go on with this. */
+  canLeave(): boolean;
   /** Its answer broke off after its first output. Nobody is blamed, but the session's next try goes elsewhere. */
   broke(): void;
   release(): void;
@@ -61,7 +74,7 @@ export interface AboutUse {
   readonly fields?: EventFields;
 }
 
-export interface Pool extends Pick<Placement, "shouldMove" | "canLeave"> {
+export interface Pool extends Pick<Placement, "shouldMove"> {
   /** Chooses an upstream and counts a use of it; undefined when none can serve. */
   pick(request: PickRequest): Lease | undefined;
   /**
@@ -73,21 +86,26 @@ export interface Pool extends Pick<Placement, "shouldMove" | "canLeave"> {
   shortage(session: string | undefined): Shortage;
   /** Requests under way. */
   inFlight(): number;
-  /** Puts the members in line with the store's accounts: others, or something of theirs was changed outside of the pool. */
+  /**
+   * Puts the members in line with the store's accounts and the child proxies: others, or something of theirs was changed
+   * outside of the pool.
+   */
   sync(): void;
+  /** Something was told of `upstreamId` outside of any request. */
+  touch(upstreamId: string): void;
   facts(): PoolFacts;
   /** What the pool presents to Codex at this moment. */
   usage(): PooledUsage;
   /** Who would get the next turn (of `session`), and why not the others. */
   explain(session: string | undefined): PoolExplanation;
   view(): QuotaView;
-  /** Applies `event` to an account's health, outside of any request. */
-  note(accountId: string, event: HealthEvent): void;
+  /** Applies `event` to the health of an upstream, outside of any request. */
+  note(upstreamId: string, event: HealthEvent): void;
   /** Takes an account out of service, outside of any request. */
   disable(accountId: string, reason: string): void;
   /** Merges figures told outside of any request. */
   learn(accountId: string, evidence: QuotaEvidence): void;
-  upstreamOf(accountId: string): Upstream | undefined;
+  accountOf(accountId: string): Account | undefined;
 }
 
 export interface PoolContext {
@@ -96,7 +114,11 @@ export interface PoolContext {
   readonly affinity: Affinity;
   readonly events: EventLog;
   readonly settings: () => PoolSettings;
-  readonly makeUpstream: (record: AccountRecord) => Upstream;
+  /** This proxy. */
+  readonly self: () => Hop;
+  readonly makeAccount: (record: AccountRecord) => Account;
+  /** The child proxies, in the order of the settings. */
+  readonly children: () => readonly Child[];
 }
 
 export function createPool(context: PoolContext): Pool {
@@ -106,8 +128,11 @@ export function createPool(context: PoolContext): Pool {
   const detours = createDetours(clock);
   const roster = createRoster();
   let usage: { readonly told: PooledUsage; readonly atMs: number } | undefined;
+  let accounts: (AccountMember & { readonly upstream: Account })[] = [];
+  let children: (Member & { readonly upstream: Child })[] = [];
   let members: Member[] = [];
   let byId = new Map<string, Member>();
+  let accountUpstreams = new Map<string, Account>();
   let inFlight = 0;
 
   const view = (): QuotaView => ({ nowMs: clock.now(), ttlMs: settings().quotaTtlMs });
@@ -121,15 +146,17 @@ export function createPool(context: PoolContext): Pool {
     affinity,
     detours,
     candidates,
+    loops: (hops) =>
+      children.flatMap(({ upstream }) => {
+        const id = upstream.report(view())?.id;
+        return hops.some((hop) => hop.id === id) ? [upstream.id] : [];
+      }),
   });
 
   const ledger = createLedger({
     ...context,
     view,
-    stateOf: (record) => {
-      const member = byId.get(record.id) ?? newMember(record, context.makeUpstream(record));
-      return candidateOf(member, settings().policy.weights, view());
-    },
+    stateOf: (id) => candidates().find((candidate) => candidate.id === id),
   });
 
   /** Runs what may change the health of a member, and keeps its slow start in line. */
@@ -156,7 +183,7 @@ export function createPool(context: PoolContext): Pool {
       settle: (verdict, about = {}) => {
         const { turn = false, held = false, fields = {} } = about;
         watched(member, () =>
-          ledger.settle(member.record, verdict, {
+          ledger.settle(member, verdict, {
             session: request.session,
             reason: choice.reason,
             startedMs: about.startedMs ?? startedMs,
@@ -174,6 +201,7 @@ export function createPool(context: PoolContext): Pool {
         if (request.session !== undefined) affinity.bind(request.session, member.record.id, true);
       },
       bind: (session) => affinity.bind(session, member.record.id),
+      canLeave: () => placement.canLeave(member.record.id, request),
       broke: () => detours.begin(request.session, member.record.id),
       release: () => {
         if (isReleased) return;
@@ -186,20 +214,51 @@ export function createPool(context: PoolContext): Pool {
   };
 
   const sync = (): void => {
-    const before = new Map(members.map((member) => [member.record, member]));
-    const ids = new Set(state.accounts.map((record) => record.id));
-    for (const member of members) if (!ids.has(member.record.id)) affinity.drop(member.record.id);
-    members = state.accounts.map(
-      (record) => before.get(record) ?? newMember(record, context.makeUpstream(record)),
+    const before = members;
+    const knownAccounts = new Map(accounts.map((member) => [member.record, member]));
+    accounts = state.accounts.map(
+      (record) => knownAccounts.get(record) ?? newMember(record, context.makeAccount(record)),
     );
+    const knownChildren = new Map(children.map((member) => [member.upstream, member]));
+    children = context.children().map((child) => knownChildren.get(child) ?? newMember(child.state, child));
+    members = [...accounts, ...children];
+    const ids = new Set(members.map(({ record }) => record.id));
+    for (const { record } of before) if (!ids.has(record.id)) affinity.drop(record.id);
     byId = new Map(members.map((member) => [member.record.id, member]));
+    accountUpstreams = new Map(accounts.map(({ record, upstream }) => [record.id, upstream]));
     roster.set(members);
   };
   sync();
 
-  const facts = () => {
-    const now = view();
-    return members.map((member) => factsOf(member, settings().policy.weights, now));
+  const accountFacts = (now: QuotaView) =>
+    accounts.map((member) => factsOf(member, settings().policy.weights, now));
+
+  const childFacts = (now: QuotaView) =>
+    children.map(({ upstream, inFlight: count }) => ({ ...upstream.facts(now), inFlight: count }));
+
+  /** Every account of the tree once, our own first. A child that nothing is known of may have anything. */
+  const pooled = (now: QuotaView): readonly PooledAccount[] => {
+    const { weights } = settings().policy;
+    const own = accounts.map((member) => pooledAccountOf(member, weights, now));
+    if (children.length === 0) return own;
+    const theirs = children.flatMap(({ upstream }) => upstream.report(now)?.accounts ?? []);
+    const reached = distinct(theirs, ({ key }) => key);
+    const ours = new Set(accountFacts(now).map(({ identity }) => identity));
+    const others = distinct(reached, ({ identity }) => identity).filter(
+      ({ identity }) => identity === undefined || !ours.has(identity),
+    );
+    const unknown = children.filter(({ upstream }) => {
+      const sight = upstream.sight();
+      return upstream.report(now) === undefined && !(sight.kind === "lost" && sight.fault === "refused");
+    });
+    return [
+      ...own,
+      ...others.map((account) => pooledRemote(account, now)),
+      ...unknown.map((member) => ({
+        ...pooledAccountOf(member, weights, now),
+        quota: UNKNOWN_QUOTA,
+      })),
+    ];
   };
 
   return {
@@ -214,23 +273,31 @@ export function createPool(context: PoolContext): Pool {
       return leaseOf(member, placed ?? ownOf(upstreamId), request);
     },
     shouldMove: placement.shouldMove,
-    canLeave: placement.canLeave,
     shortage: (session) => {
       const { readers } = placement.contextOf(session);
-      const records = members.map(({ record }) => record);
-      return shortageOf(
-        readers === undefined ? records : records.filter(({ id }) => readers.has(id)),
-        view(),
-      );
+      const now = view();
+      const all = candidates().flatMap((candidate, index) => {
+        const member = members[index];
+        if (member === undefined || readers?.has(candidate.id) === false) return [];
+        const why = whyClosed(member, settings().policy.weights, now);
+        return [{ label: member.upstream.label, candidate, health: member.record.health, why }];
+      });
+      return shortageOf(all, now.nowMs);
     },
     inFlight: () => inFlight,
     sync,
+    touch: (upstreamId) => {
+      const member = byId.get(upstreamId);
+      if (member !== undefined) roster.touch(member);
+    },
     facts: () => {
       const next = placement.next();
+      const now = view();
       return {
-        proxyName: settings().proxyName,
+        self: context.self(),
         policy: settings().policy,
-        accounts: facts(),
+        accounts: accountFacts(now),
+        children: childFacts(now),
         activeId: state.activeId,
         pinnedId: state.pinnedId,
         next: next === undefined ? undefined : { id: next.id, reason: next.reason },
@@ -242,12 +309,21 @@ export function createPool(context: PoolContext): Pool {
       const now = view();
       const mostAgeMs = Math.floor(members.length / ACCOUNTS_PER_MS_OF_AGE);
       if (usage !== undefined && now.nowMs - usage.atMs < mostAgeMs) return usage.told;
-      const { weights } = settings().policy;
-      const accounts = members.map((member) => pooledAccountOf(member, weights, now));
-      usage = { told: pooledUsage(accounts, now), atMs: now.nowMs };
+      usage = { told: pooledUsage(pooled(now), now), atMs: now.nowMs };
       return usage.told;
     },
-    explain: (session) => explanationOf(facts(), candidates(), placement.contextOf(session), session),
+    explain: (session) => {
+      const { weights } = settings().policy;
+      const now = view();
+      const explained = members.map((member) => ({
+        ...pooledAccountOf(member, weights, now),
+        id: member.record.id,
+        alias: member.upstream.label,
+        ramp: member.ramp,
+        why: whyClosed(member, weights, now),
+      }));
+      return explanationOf(explained, candidates(), placement.contextOf(session), session);
+    },
     view,
     note: (id, event) => {
       const member = byId.get(id);
@@ -255,13 +331,13 @@ export function createPool(context: PoolContext): Pool {
     },
     disable: (id, reason) => {
       const member = byId.get(id);
-      if (member !== undefined) watched(member, () => ledger.disable(member.record, reason, {}));
+      if (member !== undefined) watched(member, () => ledger.disable(member, reason, {}));
     },
     learn: (id, evidence) => {
       const member = byId.get(id);
       if (member !== undefined) watched(member, () => ledger.learn(member.record, evidence));
     },
-    upstreamOf: (id) => byId.get(id)?.upstream,
+    accountOf: (id) => accountUpstreams.get(id),
   };
 }
 

@@ -164,12 +164,14 @@ async function fetchUsage(
   record: AccountRecord,
   mayRenew: boolean,
 ): Promise<{ readonly body: unknown } | string> {
-  const upstream = context.pool.upstreamOf(record.id);
+  const upstream = context.pool.accountOf(record.id);
   if (upstream === undefined) return "the account is gone";
   const prepared = await upstream.prepare({
     method: "GET",
     path: "/wham/usage",
     search: "",
+    hops: [],
+    attemptsLeft: 1,
     headers: new Headers(),
   });
   if (prepared.kind === "unready") return prepared.why;

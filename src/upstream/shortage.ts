@@ -1,8 +1,7 @@
 // Why nobody can take a request, and when somebody can.
 
-import { coolingLeftMs, healthAt } from "../core/health.ts";
-import type { QuotaView } from "../core/quota.ts";
-import type { AccountRecord } from "../state/store.ts";
+import { type Health, healthAt } from "../core/health.ts";
+import type { Candidate } from "../core/policy.ts";
 
 export interface Shortage {
   readonly kind: "no_accounts" | "all_exhausted" | "all_disabled" | "all_tried";
@@ -16,22 +15,29 @@ export interface Shortage {
   readonly details: readonly string[];
 }
 
-/** The shortage among `records`: the accounts that could have taken the request at all. */
-export function shortageOf(records: readonly AccountRecord[], view: QuotaView): Shortage {
-  const limits = ends(records, view, "limit");
-  const rests = ends(records, view, "fault");
+/** One of those that could have taken the request at all. */
+export interface Wanting {
+  readonly label: string;
+  readonly candidate: Candidate;
+  readonly health: Health;
+  /** Why it cannot serve, where that does not show in its health. */
+  readonly why: string | undefined;
+}
+
+/** The shortage among `all`: those that could have taken the request at all. */
+export function shortageOf(all: readonly Wanting[], nowMs: number): Shortage {
+  const limits = ends(all, "limited");
+  const rests = ends(all, "resting");
+  const disabled = all.filter(({ candidate }) => candidate.state === "disabled").length;
   // What drains takes nothing new, as if it were disabled.
-  const closed = records.filter(
-    (record) =>
-      record.health.kind === "disabled" ||
-      (record.draining && healthAt(record.health, view.nowMs).kind === "healthy"),
-  );
+  const draining = all.filter(({ candidate }) => candidate.state === "available" && candidate.draining);
   return {
-    kind: kindOf(records.length, closed.length, limits.length),
+    kind: kindOf(all.length, disabled + draining.length, limits.length),
     untilMs: limits.length === 0 ? undefined : Math.min(...limits),
-    restsUntilMs: rests.length === 0 ? undefined : Math.min(...rests),
-    disabled: records.filter((record) => record.health.kind === "disabled").length,
-    details: records.map((record) => `${record.alias} (${describe(record, view.nowMs)})`),
+    // Of one that nothing is heard of, nobody knows.
+    restsUntilMs: rests.length === 0 ? undefined : Math.max(nowMs, Math.min(...rests)),
+    disabled,
+    details: all.map((one) => `${one.label} (${describe(one, nowMs)})`),
   };
 }
 
@@ -43,24 +49,25 @@ function kindOf(all: number, closed: number, limited: number): Shortage["kind"] 
   return limited > 0 && limited + closed === all ? "all_exhausted" : "all_tried";
 }
 
-/** When the rests for `cause` that are going on are over, Unix ms. */
-function ends(records: readonly AccountRecord[], { nowMs }: QuotaView, cause: "limit" | "fault"): number[] {
-  return records.flatMap((record) => {
-    const health = healthAt(record.health, nowMs);
-    return health.kind === "cooling" && health.cause === cause ? [health.untilMs] : [];
-  });
+/** When those in `state` are out of it, Unix ms. */
+function ends(all: readonly Wanting[], state: "limited" | "resting"): number[] {
+  return all.flatMap(({ candidate }) => (candidate.state === state ? [candidate.untilMs] : []));
 }
 
-function describe(record: AccountRecord, nowMs: number): string {
-  const now = healthAt(record.health, nowMs);
-  switch (now.kind) {
-    case "healthy":
-      return record.draining ? "draining" : "failed this request";
-    case "cooling":
-      return `${now.reason}, ${Math.ceil(coolingLeftMs(now, nowMs) / 1000)} s left`;
+function describe({ candidate, health, why }: Wanting, nowMs: number): string {
+  const now = healthAt(health, nowMs);
+  const reason = now.kind === "healthy" ? why : now.reason;
+  switch (candidate.state) {
+    case "available":
+      return candidate.draining ? "draining" : "failed this request";
+    case "resting":
+    case "limited": {
+      const left = Math.ceil((candidate.untilMs - nowMs) / 1000);
+      return left > 0 ? `${reason}, ${left} s left` : `${reason}`;
+    }
     case "disabled":
-      return `disabled: ${now.reason}`;
+      return now.kind === "disabled" ? `disabled: ${reason}` : `${reason}`;
     default:
-      return now satisfies never;
+      return candidate.state satisfies never;
   }
 }

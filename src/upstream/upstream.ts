@@ -1,7 +1,13 @@
-// The interface of everything we can send to. An enrolled account is one kind; a child proxy will be another.
+// The interface of everything we can send to: an enrolled account, a child proxy.
 
 import type { Renewal } from "../auth/refresh.ts";
-import type { Scope, Verdict } from "../core/verdict.ts";
+import type { Capacity } from "../core/capacity.ts";
+import type { Hop } from "../core/hops.ts";
+import type { QuotaView } from "../core/quota.ts";
+import type { ScoreWeights } from "../core/standing.ts";
+import type { Failure, Scope, Verdict } from "../core/verdict.ts";
+import type { EventFields } from "../state/events.ts";
+import type { AccountRecord } from "../state/store.ts";
 
 /** The client's request as far as an upstream needs it; headers are already stripped of what is the client's own. */
 export interface Outgoing {
@@ -11,6 +17,10 @@ export interface Outgoing {
   /** Query with its `?`, or "". */
   readonly search: string;
   readonly headers: Headers;
+  /** The proxies that the request has passed, this one last. */
+  readonly hops: readonly Hop[];
+  /** How many passing failures may still be met on its way. */
+  readonly attemptsLeft: number;
 }
 
 /** Where to send it and as whom; or why this upstream cannot take it now. */
@@ -26,15 +36,30 @@ export type Prepared =
 
 export interface Upstream {
   readonly id: string;
-  /** How people call it: an account's alias. */
+  /** How people call it: an account's alias, a proxy's name. */
   readonly label: string;
-  /** What a failure on `path` speaks about. */
-  scope(path: string): Scope;
+  /** What kind of thing it is, as events and people call it. */
+  readonly kind: "account" | "child_proxy";
+  /** What names it in an event. */
+  readonly named: EventFields;
+  /** Statuses off the turn paths after which another upstream may do better, besides those of 500 and more. */
+  readonly failsOver: ReadonlySet<number>;
+  /** What a failure that it told means for it. */
+  judge(failure: Failure, scope: Scope): Verdict;
+  /** Another object when its capacity may be another one. */
+  figures(): object;
+  capacity(view: QuotaView, weights: ScoreWeights): Capacity;
+  /** How long its silence is waited out, ms, where `configuredMs` is what the settings say. */
+  patienceMs(configuredMs: number): number;
   prepare(outgoing: Outgoing): Promise<Prepared>;
+  /** It was taken out of service; says what somebody has to do about that. */
+  retired(reason: string): string;
   /** New credentials in place of those with `usedToken`. Never throws. */
   renew(usedToken: string): Promise<Renewal>;
-  /** New credentials before those that are there run out; undefined when that is not due. Never throws. */
-  renewAhead(): Promise<Renewal | undefined>;
-  /** Drops what is remembered of the credentials: they were replaced on disk. */
-  forget(): void;
 }
+
+/** What is live of an upstream; an account's is kept by the store. Fields are replaced, never changed in depth. */
+export type LiveState = Pick<
+  AccountRecord,
+  "id" | "alias" | "health" | "quota" | "draining" | "lastUsedMs" | "lastSwitchReason" | "unheardTurns"
+>;

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { fullStatus, StatusAnswer, shortStatus } from "../../src/cli/status-view.ts";
+import { fullStatus, shortStatus } from "../../src/cli/status-view.ts";
+import { StatusAnswer } from "../../src/core/status-wire.ts";
 
 const NOW = 1_700_000_000_000;
 const at = (seconds: number) => NOW / 1000 + seconds;

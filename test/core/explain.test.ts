@@ -14,6 +14,7 @@ const facts = (id: string, health: Health = HEALTHY): AccountFacts => ({
   id,
   alias: `<${id}>`,
   email: undefined,
+  identity: undefined,
   health,
   draining: false,
   quota: UNKNOWN_QUOTA,

@@ -354,7 +354,7 @@ describe("a pool, whatever happens to it,", () => {
   const turn = (pool: Pool, { session, verdicts }: Step & { do: "turn" }): boolean => {
     const tried = new Set<string>();
     for (const one of verdicts) {
-      const lease = pool.pick({ session: `s${session}`, tried, spends: true, requestId: 1 });
+      const lease = pool.pick({ hops: [], session: `s${session}`, tried, spends: true, requestId: 1 });
       if (lease === undefined) return false;
       tried.add(lease.upstream.id);
       lease.settle(one, { turn: true });
@@ -376,7 +376,13 @@ describe("a pool, whatever happens to it,", () => {
           const available = store.state.accounts.filter(
             ({ health }) => healthAt(health, nowMs).kind === "healthy",
           );
-          const lease = pool.pick({ session: undefined, tried: new Set(), spends: true, requestId: 1 });
+          const lease = pool.pick({
+            session: undefined,
+            hops: [],
+            tried: new Set(),
+            spends: true,
+            requestId: 1,
+          });
           if (available.length > 0) {
             expect(available.map((account) => account.id)).toContain(lease?.upstream.id ?? "nobody");
             expect(pool.shortage(undefined).kind).toBe("all_tried");

@@ -33,7 +33,14 @@ async function run(
   const job: Job<string> = {
     requestId: 1,
     path: "/responses",
-    outgoing: () => ({ method: "POST", path: "/responses", search: "", headers: new Headers() }),
+    outgoing: () => ({
+      method: "POST",
+      path: "/responses",
+      search: "",
+      headers: new Headers(),
+      hops: [],
+      attemptsLeft: 1,
+    }),
     turn: true,
     replayable,
     tried: new Set(),

@@ -142,7 +142,11 @@ describe("an answer", () => {
 test("a wait counts from its own beginning, however many went before", () => {
   const clock = fakeClock();
   let expired = 0;
-  const watch = createIdleWatch(clock, 1_000, () => expired++);
+  const watch = createIdleWatch(
+    clock,
+    () => 1_000,
+    () => expired++,
+  );
   watch.begin();
   clock.advance(900);
   watch.end();

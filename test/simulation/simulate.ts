@@ -113,7 +113,7 @@ export function simulate(setup: Setup): Figures {
 function take(pool: Pool, world: World, session: number, nowMs: number): Lease | undefined {
   const tried = new Set<string>();
   for (;;) {
-    const lease = pool.pick({ session: `s${session}`, tried, spends: true, requestId: 0 });
+    const lease = pool.pick({ hops: [], session: `s${session}`, tried, spends: true, requestId: 0 });
     if (lease === undefined) return undefined;
     const account = accountOf(world, lease);
     if (account.hasRoom()) return lease;

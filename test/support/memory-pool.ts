@@ -1,11 +1,12 @@
 // A pool of accounts that are nothing but their records: for what choosing and settling do, without a backend.
 
+import { capacityOfQuota } from "../../src/core/capacity.ts";
 import type { PolicyMode } from "../../src/core/policy.ts";
 import type { Clock } from "../../src/deps.ts";
 import { newAccount, type Store } from "../../src/state/store.ts";
+import type { Account } from "../../src/upstream/account.ts";
 import { createAffinity } from "../../src/upstream/affinity.ts";
 import { createPool, type Pool } from "../../src/upstream/pool.ts";
-import type { Upstream } from "../../src/upstream/upstream.ts";
 
 export interface MemoryPoolOptions {
   readonly aliases: readonly string[];
@@ -31,7 +32,6 @@ export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; r
     flush: () => {},
   };
   const settings = {
-    proxyName: "p",
     policy: { mode, deltaPercent: 10, weights: { daily: 60, weekly: 40 }, affinity },
     quotaTtlMs,
   };
@@ -41,7 +41,18 @@ export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; r
     affinity: createAffinity(),
     events: { append: () => {}, flush: () => {} },
     settings: () => settings,
-    makeUpstream: (record) => ({ id: record.id, label: record.alias }) as Upstream,
+    self: () => ({ name: "p", id: "p" }),
+    makeAccount: (record) =>
+      ({
+        id: record.id,
+        label: record.alias,
+        kind: "account",
+        named: { account_id: record.id },
+        figures: () => record.quota,
+        capacity: (view, weights) => capacityOfQuota(record.quota, view, weights),
+        retired: () => "",
+      }) as Partial<Account> as Account,
+    children: () => [],
   });
   return { pool, store };
 }

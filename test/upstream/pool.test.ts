@@ -18,7 +18,7 @@ function setup(aliases: readonly string[], mode: PolicyMode = "usage_balanced", 
   const clock = fakeClock();
   const { pool, store } = memoryPool({ aliases, clock, mode, affinity, quotaTtlMs: 60_000 });
   const pick = (session?: string): Lease => {
-    const lease = pool.pick({ session, tried: new Set(), spends: true, requestId: 1 });
+    const lease = pool.pick({ session, hops: [], tried: new Set(), spends: true, requestId: 1 });
     if (lease === undefined) throw new Error("nobody");
     return lease;
   };
@@ -69,9 +69,9 @@ describe("a session", () => {
   test("moves when another account is pinned, and an open socket is told so", () => {
     const s = setup(["a", "b"]);
     s.serve("one");
-    expect(s.pool.shouldMove("openai:a", "one")).toBe(false);
+    expect(s.pool.shouldMove("openai:a", { session: "one", hops: [] })).toBe(false);
     s.store.state.pinnedId = "openai:b";
-    expect(s.pool.shouldMove("openai:a", "one")).toBe(true);
+    expect(s.pool.shouldMove("openai:a", { session: "one", hops: [] })).toBe(true);
     expect(s.serve("one")).toBe("b");
   });
 
@@ -91,22 +91,29 @@ describe("round_robin", () => {
 test("what needs no allowance does not move the round, and is served by a used-up account", () => {
   const s = setup(["a", "b"], "round_robin");
   const other = () =>
-    s.pool.pick({ session: undefined, tried: new Set(), spends: false, requestId: 1 })?.upstream.label;
+    s.pool.pick({ session: undefined, hops: [], tried: new Set(), spends: false, requestId: 1 })?.upstream
+      .label;
   expect(s.serve()).toBe("a");
   other();
   expect(s.serve()).toBe("b");
   for (const _ of ["a", "b"]) s.pick().settle({ kind: "limit", untilMs: s.clock.now() + 1000 });
-  expect(s.pool.pick({ session: undefined, tried: new Set(), spends: true, requestId: 1 })).toBeUndefined();
-  const lease = s.pool.pick({ session: undefined, tried: new Set(), spends: false, requestId: 1 });
+  expect(
+    s.pool.pick({ session: undefined, hops: [], tried: new Set(), spends: true, requestId: 1 }),
+  ).toBeUndefined();
+  const lease = s.pool.pick({ session: undefined, hops: [], tried: new Set(), spends: false, requestId: 1 });
   lease?.settle({ kind: "ok" });
-  expect(s.pool.pick({ session: undefined, tried: new Set(), spends: true, requestId: 1 })).toBeUndefined();
+  expect(
+    s.pool.pick({ session: undefined, hops: [], tried: new Set(), spends: true, requestId: 1 }),
+  ).toBeUndefined();
 });
 
 describe("health", () => {
   test("of a limit without a reset is believed for a minute, and no longer", () => {
     const s = setup(["a"]);
     s.pick().settle({ kind: "limit", untilMs: undefined });
-    expect(s.pool.pick({ session: undefined, tried: new Set(), spends: true, requestId: 1 })).toBeUndefined();
+    expect(
+      s.pool.pick({ session: undefined, hops: [], tried: new Set(), spends: true, requestId: 1 }),
+    ).toBeUndefined();
     expect(s.pool.shortage(undefined)).toMatchObject({
       kind: "all_exhausted",
       untilMs: s.clock.now() + 60_000,
@@ -199,7 +206,7 @@ describe("a session whose history only its account can read", () => {
     s.serve("one");
     s.pick("one").hold();
     s.pick("one").settle({ kind: "limit", untilMs: s.clock.now() + 9000 });
-    const request = { session: "one", tried: new Set<string>(), spends: true, requestId: 1 };
+    const request = { session: "one", hops: [], tried: new Set<string>(), spends: true, requestId: 1 };
     expect(s.pool.pick(request)).toBeUndefined();
     expect(s.pool.shortage("one")).toMatchObject({ kind: "all_exhausted", untilMs: s.clock.now() + 9000 });
     expect(s.serve("two")).toBe("b");
@@ -257,6 +264,7 @@ test("what is no turn does not make its account the active one", () => {
   expect(s.serve()).toBe("a");
   const other = s.pool.pick({
     session: undefined,
+    hops: [],
     tried: new Set(["openai:a"]),
     spends: false,
     requestId: 1,

@@ -2,11 +2,14 @@
 
 import { defineCommand } from "citty";
 import { PAST } from "../../admin/accounts.ts";
+import { daemonAnswers, remoteStatus, socketDoor } from "../../admin/client.ts";
 import { type AccountOps, identityOfListed, type Service, stateOfListed } from "../../auth/account-ops.ts";
 import { twinProblems } from "../../auth/identity.ts";
+import { CodexlbError } from "../../errors.ts";
 import { withAccounts } from "../accounts.ts";
-import { contextOf, placeOf, REMOTE_FLAGS, ROOT_FLAG } from "../context.ts";
+import { type CommandContext, contextOf, type Place, placeOf, REMOTE_FLAGS, ROOT_FLAG } from "../context.ts";
 import { usage } from "../flags.ts";
+import { stateOf } from "../status-view.ts";
 import importCommand from "./account-import.ts";
 import login from "./account-login.ts";
 
@@ -15,11 +18,16 @@ const list = defineCommand({
   args: {
     ...ROOT_FLAG,
     ...REMOTE_FLAGS,
+    tree: {
+      type: "boolean",
+      description: "Also those of the proxies below the running one, a fifth column says whose they are",
+    },
     json: { type: "boolean", description: "Everything that is known of them, as JSON" },
   },
   run: async ({ args }) => {
     const context = contextOf(args.root);
     const place = await placeOf(context, args);
+    if (args.tree) return listTree(context, place, args.json ?? false);
     const accounts = await withAccounts(context, place, { write: false }, (ops) => ops.list());
     for (const problem of twinProblems(accounts.map(identityOfListed))) context.deps.log.warn(problem);
     if (args.json) return void process.stdout.write(`${JSON.stringify({ accounts }, undefined, 2)}\n`);
@@ -31,6 +39,31 @@ const list = defineCommand({
       );
   },
 });
+
+/** From the status of a proxy, which tells of all that are below it. */
+async function listTree(context: CommandContext, place: Place, json: boolean): Promise<void> {
+  const { layout } = context;
+  if (place.kind === "here" && !(await daemonAnswers(layout.adminSocket)))
+    throw new CodexlbError("proxy_unreachable", `no proxy runs on ${layout.root}`, {
+      next: "start it with: codexlb proxy, or name one with --proxy-url",
+    });
+  if (place.kind === "remote" && place.door.proxyName !== undefined)
+    throw usage("--tree and --proxy-name are mutually exclusive");
+  const status = await remoteStatus(place.kind === "here" ? socketDoor(layout.adminSocket) : place.door);
+  const accounts = [...status.accounts].sort(
+    (a, b) => compare(a.proxy_name, b.proxy_name) || compare(a.alias, b.alias),
+  );
+  if (json) return void process.stdout.write(`${JSON.stringify({ accounts }, undefined, 2)}\n`);
+  if (accounts.length === 0) return void process.stdout.write("no accounts\n");
+  for (const account of accounts)
+    process.stdout.write(
+      `${[account.alias, account.id, account.email || "-", stateOf(account), account.proxy_name || status.proxy_name].join("\t")}\n`,
+    );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
 
 const rm = onAccount("rm", "Remove an account and its stored login", async (ops, name) => {
   return `removed account ${await ops.remove(name)}`;

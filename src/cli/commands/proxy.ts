@@ -1,7 +1,7 @@
 // `codexlb proxy`: runs the proxy in the foreground until it is told to stop.
 
 import { defineCommand } from "citty";
-import { startDaemon } from "../../daemon/daemon.ts";
+import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
 import { contextOf, ROOT_FLAG } from "../context.ts";
 import { integerFlag } from "../flags.ts";
 import { isCompiled } from "../self.ts";
@@ -54,15 +54,22 @@ export default defineCommand({
       `codexlb proxy ${daemon.name} listening on ${daemon.listensOn} (upstream=${daemon.upstream}, logs=${layout.events})\n`,
     );
     deps.log.info(
-      daemon.accountCount === 0
+      daemon.accountCount + daemon.childCount === 0
         ? "no accounts yet; add one with: codexlb account login ALIAS, or: codexlb account import"
-        : `${daemon.accountCount} account${daemon.accountCount === 1 ? "" : "s"}; run Codex with: codexlb run`,
+        : `${served(daemon)}; run Codex with: codexlb run`,
     );
     await daemon.stop(await told);
   },
 });
 
 // --- internal ---
+
+/** `2 accounts and 1 child proxy`. */
+function served({ accountCount, childCount }: Daemon): string {
+  const accounts = `${accountCount} account${accountCount === 1 ? "" : "s"}`;
+  const children = `${childCount} child prox${childCount === 1 ? "y" : "ies"}`;
+  return childCount === 0 ? accounts : `${accounts} and ${children}`;
+}
 
 const LIMIT_VARIABLE = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 /** Bun allows 256 upstream requests at a time unless told otherwise; long turns of many agents come near that. */

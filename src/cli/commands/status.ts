@@ -1,13 +1,14 @@
 // `codexlb status`: asks a proxy how its pool is. Reads only.
 
 import { defineCommand } from "citty";
-import { baseOf, type Door, refusedWith, through, unreachable } from "../../admin/client.ts";
+import { remoteStatusText } from "../../admin/client.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
+import { StatusAnswer } from "../../core/status-wire.ts";
 import { parseJson } from "../../core/turn.ts";
 import { CodexlbError } from "../../errors.ts";
 import { ADMIN_TOKEN_FLAG, contextOf, PROXY_URL_FLAG, proxyUrlOf, ROOT_FLAG, tokenFor } from "../context.ts";
 import { durationFlag, usage } from "../flags.ts";
-import { fullStatus, StatusAnswer, shortStatus } from "../status-view.ts";
+import { fullStatus, shortStatus } from "../status-view.ts";
 import { outputColumns } from "../terminal.ts";
 
 export default defineCommand({
@@ -31,7 +32,7 @@ export default defineCommand({
     const { deps } = context;
     const url = parseProxyUrl(await proxyUrlOf(context, args["proxy-url"])).href;
     const token = tokenFor(context, url, args["admin-token"]) ?? deps.env.CODEXLB_CLIENT_KEY?.trim();
-    const text = await fetchStatus({
+    const text = await remoteStatusText({
       url,
       token,
       timeoutMs: durationFlag(args.timeout, "timeout") || undefined,
@@ -49,18 +50,3 @@ export default defineCommand({
     );
   },
 });
-
-// --- internal ---
-
-async function fetchStatus(door: Door): Promise<string> {
-  let response: Response;
-  let text: string;
-  try {
-    response = await through(door)(`${baseOf(door)}/status`);
-    text = await response.text();
-  } catch (error) {
-    throw unreachable(door, error);
-  }
-  if (response.ok) return text;
-  throw refusedWith(door, response.status, text);
-}

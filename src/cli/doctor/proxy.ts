@@ -9,6 +9,7 @@ import {
   daemonAnswers,
   remoteInfo,
   remoteSettings,
+  remoteStatus,
   socketDoor,
   through,
 } from "../../admin/client.ts";
@@ -75,8 +76,41 @@ async function examineDaemon(door: Door): Promise<Finding[]> {
           detail: `${what} is version ${info.version}, and this command is ${VERSION}`,
           remedy: "restart the proxy",
         };
-  return [daemon, await examineAnswer(info.url), ...(await examineWays(String(backend), info.token_url))];
+  return [
+    daemon,
+    await examineAnswer(info.url),
+    ...(await examineWays(String(backend), info.token_url)),
+    ...(await examineChildren(door)),
+  ];
 }
+
+/** What the proxy knows of its children. */
+async function examineChildren(door: Door): Promise<Finding[]> {
+  const { child_proxies } = await remoteStatus(door);
+  return child_proxies.map((child): Finding => {
+    const { name, url, reachable, last_error: error, cycle, next } = ChildFinding.parse(child);
+    const check = `child proxy ${name}`;
+    if (error === undefined && cycle === undefined) return ok(check, `${url} answers`);
+    if (error === undefined)
+      return {
+        check,
+        status: "warning",
+        detail: `${url} answers, and leads back here: ${cycle}; requests do not go round`,
+        remedy: "take one of them out of proxy.child_proxy_urls of the other",
+      };
+    const remedy = next ?? (reachable ? "look at codexlb status there" : "start it, or check the network");
+    return { check, status: reachable ? "warning" : "bad", detail: `${url}: ${error}`, remedy };
+  });
+}
+
+const ChildFinding = z.looseObject({
+  name: z.string(),
+  url: z.string(),
+  reachable: z.boolean(),
+  last_error: z.string().optional(),
+  cycle: z.string().optional(),
+  next: z.string().optional(),
+});
 
 function examineWays(backend: string, tokenUrl: string): Promise<Finding[]> {
   return Promise.all([examineWay("backend", backend), examineWay("token endpoint", tokenUrl)]);

@@ -1,0 +1,188 @@
+// Admin calls for a proxy further down the chain, by its name. The name is resolved first, from what the children say of
+// their own trees; then the call goes one step on, to the one child behind which that proxy is, and is executed once.
+
+import type { MiddlewareHandler } from "hono";
+import type { RemoteAccount } from "../core/child-report.ts";
+import { cycleOf, formatHops, HOPS_HEADER, type Hop, parseHops } from "../core/hops.ts";
+import type { ChildAnswer } from "../core/status-wire.ts";
+import type { Deps } from "../deps.ts";
+import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { downstreamHeaders } from "../proxy/headers.ts";
+import type { Child } from "../upstream/child.ts";
+import { addressAt, withKey } from "../upstream/child-link.ts";
+import type { Children } from "../upstream/children.ts";
+import { TARGET_HEADER } from "./requests.ts";
+
+export interface RelayContext {
+  readonly deps: Pick<Deps, "clock">;
+  /** This proxy. */
+  readonly self: () => Hop;
+  readonly children: Pick<Children, "list" | "askAll">;
+}
+
+/** Passes requests for another proxy on to it. Names are compared without regard to case. */
+export function relayed(context: RelayContext): MiddlewareHandler {
+  return async (c, next) => {
+    const target = c.req.header(TARGET_HEADER)?.trim() ?? "";
+    if (target === "" || isNamed(context.self().name, target)) return next();
+    const hops = parseHops(c.req.header(HOPS_HEADER) ?? null);
+    const cycle = cycleOf(hops, context.self());
+    if (cycle !== undefined)
+      throw new CodexlbError("loop_detected", `the call for ${target} came back to a proxy: ${cycle}`);
+    const child = await resolve(context, target);
+    return send(child, c.req.raw, new URL(c.req.url), [...hops, context.self()], target);
+  };
+}
+
+// --- internal ---
+
+/** The child behind which `target` is. What was known is looked at first; only then the children are asked. */
+async function resolve({ deps, self, children }: RelayContext, target: string): Promise<Child> {
+  const look = () => found(children.list(), target, deps.clock.now());
+  let places = look();
+  if (places.length === 0) {
+    await children.askAll(false);
+    places = look();
+  }
+  const [place, ...others] = places;
+  if (place === undefined) throw notFound(children.list(), self(), target, deps.clock.now());
+  if (others.length > 0)
+    throw new CodexlbError("target_proxy_ambiguous", `${places.length} proxies are called ${target}`, {
+      next: `give each of them a proxy.name of its own; they are at ${places.map(({ where }) => where).join(", ")}`,
+    });
+  return place.child;
+}
+
+interface Place {
+  /** Tells one proxy from another of the same name. */
+  readonly key: string;
+  readonly child: Child;
+  readonly where: string;
+}
+
+/** Every proxy called `target` below `children`, each once, whatever the ways to it. */
+function found(children: readonly Child[], target: string, nowMs: number): Place[] {
+  const places = new Map<string, Place>();
+  for (const child of children) {
+    const report = child.report({ nowMs, ttlMs: 0 });
+    if (report === undefined) continue;
+    const put = (name: string, id: string | undefined, way: readonly string[]) => {
+      if (!isNamed(name, target)) return;
+      // Without an id it is told apart by the way to it.
+      const key = id === undefined || id === "" ? `${child.id} ${way.join("/")}` : id;
+      if (!places.has(key)) places.set(key, { key, child, where: [child.link.url, ...way].join(" -> ") });
+    };
+    put(report.name, report.id, []);
+    eachChild(report.children, [], (below, way) => put(below.name, below.proxy_id, [...way, below.name]));
+    // The Go program tells of its grandchildren only through their accounts.
+    for (const { told } of report.accounts) putOwner(told, put);
+  }
+  return [...places.values()];
+}
+
+function putOwner(
+  { proxy_name, proxy_id, proxy_path }: RemoteAccount["told"],
+  put: (name: string, id: string | undefined, way: readonly string[]) => void,
+): void {
+  const way = proxy_path.slice(1).map(({ name }) => name);
+  const isTold = way.length > 0 || proxy_id !== undefined;
+  const [owner] = proxy_path;
+  // An owner that is the child itself was put already.
+  if (isTold ? way.length > 0 : proxy_name !== owner?.name)
+    put(proxy_name, proxy_id, isTold ? way : [proxy_name]);
+}
+
+function eachChild(
+  children: readonly ChildAnswer[],
+  way: readonly string[],
+  visit: (child: ChildAnswer, way: readonly string[]) => void,
+): void {
+  for (const child of children) {
+    visit(child, way);
+    eachChild(child.child_proxies ?? [], [...way, child.name], visit);
+  }
+}
+
+function notFound(children: readonly Child[], self: Hop, target: string, nowMs: number): CodexlbError {
+  const hidden: string[] = [];
+  const names: string[] = [self.name];
+  for (const child of children) {
+    const report = child.report({ nowMs, ttlMs: 0 });
+    if (report === undefined) {
+      const { error } = child.facts({ nowMs, ttlMs: 0 });
+      hidden.push(`${child.label}: ${error ?? "not heard of"}`);
+      continue;
+    }
+    names.push(report.name);
+    eachChild(report.children, [], (below, way) => {
+      names.push(below.name);
+      if (!below.reachable)
+        hidden.push(`${[report.name, ...way, below.name].join("/")}: ${below.last_error ?? "unreachable"}`);
+    });
+  }
+  if (hidden.length > 0)
+    return new CodexlbError(
+      "target_proxy_unavailable",
+      `looking for the proxy ${target}: ${hidden.join("; ")}`,
+      { next: "start what is not running there, and try again" },
+    );
+  return new CodexlbError("target_proxy_not_found", `target proxy not found: ${target}`, {
+    next: `there are: ${[...new Set(names)].join(", ")}`,
+  });
+}
+
+/** One step on. The answer passes as it comes; when whoever asked goes away, the call ends. */
+async function send(
+  child: Child,
+  request: Request,
+  url: URL,
+  hops: readonly Hop[],
+  target: string,
+): Promise<Response> {
+  const headers = withKey(
+    child.link,
+    new Headers({ [TARGET_HEADER]: target, [HOPS_HEADER]: formatHops(hops) }),
+  );
+  for (const name of PASSED_HEADERS) {
+    const value = request.headers.get(name);
+    if (value !== null) headers.set(name, value);
+  }
+  const hasBody = request.method !== "GET" && request.method !== "HEAD";
+  const body = hasBody ? await request.arrayBuffer() : undefined;
+  const gone = new AbortController();
+  request.signal.addEventListener("abort", () => gone.abort(), { once: true });
+  let response: Response;
+  try {
+    response = await fetch(addressAt(child.link, `${url.pathname}${url.search}`), {
+      method: request.method,
+      headers,
+      ...(body === undefined || body.byteLength === 0 ? {} : { body }),
+      redirect: "manual",
+      // A login may say nothing for as long as somebody types a code.
+      timeout: false,
+      signal: gone.signal,
+    });
+  } catch (error) {
+    const why = systemCodeOf(error) ?? messageOf(error);
+    throw new CodexlbError("target_proxy_unavailable", `passing the call on to ${child.label}: ${why}`, {
+      next: "look at codexlb status",
+      cause: error,
+    });
+  }
+  if (response.status === 401 || response.status === 403) {
+    await response.body?.cancel();
+    throw new CodexlbError("child_refused", `${child.label} does not let this proxy act on its accounts`, {
+      next: `make a key there with: codexlb key add --role parent NAME, and write it into proxy.child_proxy_urls here: ${child.link.url.replace("://", "://:KEY@")}`,
+    });
+  }
+  const told = downstreamHeaders(response.headers);
+  told.delete("content-length");
+  const { status } = response;
+  return new Response(response.body, { status, headers: told });
+}
+
+const PASSED_HEADERS = ["content-type", "accept"] as const;
+
+function isNamed(name: string, target: string): boolean {
+  return name.toLowerCase() === target.toLowerCase();
+}

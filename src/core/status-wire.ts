@@ -1,0 +1,109 @@
+// `GET /status` as it is read, of this program or of the Go one: by commands that show it, and by a proxy in front.
+
+import { z } from "zod";
+
+const Limit = z.looseObject({
+  limit_id: z.string(),
+  limit_name: z.string().optional(),
+  primary_left_pct: z.number(),
+  primary_reset_at: z.number(),
+  primary_window_seconds: z.number().default(0),
+  secondary_left_pct: z.number(),
+  secondary_reset_at: z.number(),
+  secondary_window_seconds: z.number().default(0),
+});
+
+const HopAnswer = z.looseObject({ name: z.string(), id: z.string() });
+
+export type AccountAnswer = z.output<typeof AccountAnswer>;
+const AccountAnswer = z.looseObject({
+  proxy_name: z.string().default(""),
+  /** Who owns it; the Go program does not tell. */
+  proxy_id: z.string().optional(),
+  /** The proxies between the one that was asked and the account, the owner last; empty for its own. */
+  proxy_path: z.array(HopAnswer).default([]),
+  alias: z.string(),
+  id: z.string(),
+  /** The same for the same ChatGPT account and user, whoever has enrolled it. */
+  identity: z.string().optional(),
+  email: z.string().default(""),
+  active: z.boolean(),
+  pinned: z.boolean(),
+  healthy: z.boolean(),
+  enabled: z.boolean(),
+  disabled_reason: z.string().default(""),
+  draining: z.boolean().default(false),
+  cooldown_seconds: z.number(),
+  cooldown_reason: z.string().optional(),
+  daily_left_pct: z.number(),
+  weekly_left_pct: z.number(),
+  daily_reset_at: z.number(),
+  weekly_reset_at: z.number(),
+  additional_limits: z.array(Limit).nullish(),
+  score: z.number(),
+  plan_type: z.string().optional(),
+  figures: z
+    .array(
+      z.looseObject({
+        window: z.string(),
+        source: z.string(),
+        age_seconds: z.number(),
+        outdated: z.boolean().default(false),
+      }),
+    )
+    .default([]),
+});
+
+/** A child proxy, with its own children below it where it tells of them. */
+export interface ChildAnswer {
+  readonly name: string;
+  readonly url: string;
+  readonly proxy_id?: string | undefined;
+  readonly active: boolean;
+  readonly healthy: boolean;
+  readonly reachable: boolean;
+  readonly cooldown_seconds: number;
+  readonly score: number;
+  readonly selected_target?: string | undefined;
+  readonly selection_reason?: string | undefined;
+  readonly last_switch_reason?: string | undefined;
+  readonly last_error?: string | undefined;
+  readonly child_proxies?: readonly ChildAnswer[] | undefined;
+}
+
+const ChildAnswer: z.ZodType<ChildAnswer> = z.looseObject({
+  name: z.string(),
+  url: z.string(),
+  proxy_id: z.string().optional(),
+  active: z.boolean(),
+  healthy: z.boolean(),
+  reachable: z.boolean(),
+  cooldown_seconds: z.number(),
+  score: z.number(),
+  selected_target: z.string().optional(),
+  selection_reason: z.string().optional(),
+  last_switch_reason: z.string().optional(),
+  last_error: z.string().optional(),
+  child_proxies: z.lazy(() => z.array(ChildAnswer)).optional(),
+});
+
+export type StatusAnswer = z.output<typeof StatusAnswer>;
+export const StatusAnswer = z.looseObject({
+  proxy_name: z.string().default(""),
+  proxy_id: z.string().optional(),
+  policy: z.looseObject({ mode: z.string().default("") }).prefault({}),
+  state: z.looseObject({ pinned_account_id: z.string().optional() }).prefault({}),
+  selected_account_id: z.string().optional(),
+  selected_proxy_name: z.string().optional(),
+  selected_proxy_url: z.string().optional(),
+  selection_reason: z.string().optional(),
+  accounts: z
+    .array(AccountAnswer)
+    .nullable()
+    .transform((accounts) => accounts ?? []),
+  additional_limits: z.array(Limit).nullish(),
+  child_proxies: z
+    .array(ChildAnswer)
+    .nullish()
+    .transform((children) => children ?? []),
+});

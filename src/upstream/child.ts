@@ -1,0 +1,143 @@
+// A child proxy as an upstream: what it last said of itself, and how a request gets there. It is asked in the
+// background (children.ts), never for a request.
+
+import { type Capacity, NO_STANDING } from "../core/capacity.ts";
+import { type ChildReport, capacityOfReport, REPORT_MS } from "../core/child-report.ts";
+import { coolingLeftMs, HEALTHY, healthAt } from "../core/health.ts";
+import { ATTEMPTS_HEADER, formatHops, HOPS_HEADER } from "../core/hops.ts";
+import { type QuotaView, UNKNOWN_QUOTA } from "../core/quota.ts";
+import type { ChildFacts } from "../core/status.ts";
+import { judgeChild } from "../core/verdict.ts";
+import { addressAt, type ChildLink, withKey } from "./child-link.ts";
+import type { LiveState, Upstream } from "./upstream.ts";
+
+/** What is known of a child: nothing yet, its report, or why there is none. */
+export type Sight =
+  | { readonly kind: "unseen" }
+  | { readonly kind: "seen"; readonly report: ChildReport }
+  | {
+      readonly kind: "lost";
+      /** `refused`: somebody has to change the settings of one of the two. */
+      readonly fault: "unreachable" | "refused";
+      readonly why: string;
+      readonly next: string | undefined;
+      /** When it was heard of last, Unix ms; 0 when never. */
+      readonly heardMs: number;
+      /** The name that it had. */
+      readonly name: string | undefined;
+    };
+
+export interface Child extends Upstream {
+  readonly link: ChildLink;
+  readonly state: LiveState;
+  sight(): Sight;
+  see(sight: Sight): void;
+  /** Its report while it counts. */
+  report(view: QuotaView): ChildReport | undefined;
+  facts(view: QuotaView): Omit<ChildFacts, "inFlight">;
+}
+
+export function createChild(link: ChildLink): Child {
+  let sight: Sight = { kind: "unseen" };
+  const state: LiveState = {
+    id: link.id,
+    alias: hostOf(link),
+    health: HEALTHY,
+    quota: UNKNOWN_QUOTA,
+    draining: false,
+    lastUsedMs: 0,
+    lastSwitchReason: undefined,
+    unheardTurns: 0,
+  };
+  const report = ({ nowMs }: QuotaView) =>
+    sight.kind === "seen" && nowMs - sight.report.askedMs < REPORT_MS ? sight.report : undefined;
+  const nameNow = () => (sight.kind === "seen" ? sight.report.name : nameOfLost(sight)) || state.alias;
+  return {
+    link,
+    state,
+    id: link.id,
+    get label() {
+      return nameNow();
+    },
+    kind: "child_proxy",
+    named: { child_proxy_url: link.url },
+    failsOver: FAILS_OVER,
+    judge: judgeChild,
+    sight: () => sight,
+    see: (now) => {
+      sight = now;
+    },
+    report,
+    figures: () => sight,
+    capacity: (view) => capacityOf(sight, report(view), view),
+    patienceMs: (configuredMs) =>
+      sight.kind === "lost" && sight.fault === "unreachable"
+        ? Math.min(configuredMs, REPORT_MS)
+        : configuredMs,
+    prepare: async ({ path, search, headers: told, hops, attemptsLeft }) => {
+      const headers = withKey(link, new Headers(told));
+      headers.set(HOPS_HEADER, formatHops(hops));
+      headers.set(ATTEMPTS_HEADER, String(attemptsLeft));
+      return { kind: "ready", url: addressAt(link, `${path}${search}`), headers, token: "" };
+    },
+    retired: () => "look at its own codexlb status",
+    // Its accounts' credentials are its own affair; `judgeChild` never asks for it.
+    renew: async () => ({ kind: "failed", why: "a child proxy renews its logins itself" }),
+    facts: (view) => {
+      const told = report(view);
+      const capacity = capacityOf(sight, told, view);
+      const health = healthAt(state.health, view.nowMs);
+      return {
+        id: link.id,
+        name: nameNow(),
+        url: link.url,
+        reachable: told !== undefined,
+        healthy: health.kind === "healthy" && capacity.state === "available",
+        cooldownMs: coolingLeftMs(state.health, view.nowMs),
+        health: state.health,
+        capacity,
+        report: told,
+        lastSwitchReason: state.lastSwitchReason,
+        error: errorOf(sight, capacity),
+        next: sight.kind === "lost" ? sight.next : undefined,
+      };
+    },
+  };
+}
+
+// --- internal ---
+
+/** A child that refuses the way it is asked says so on every path. */
+const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 421, 426, 429]);
+
+function capacityOf(sight: Sight, report: ChildReport | undefined, view: QuotaView): Capacity {
+  if (report !== undefined) return capacityOfReport(report, view);
+  const none = { untilMs: 0, standing: NO_STANDING, score: 0 };
+  switch (sight.kind) {
+    case "unseen":
+      return { ...none, state: "resting", why: "not asked yet" };
+    case "seen":
+      return { ...none, state: "resting", why: "not heard of for a while" };
+    case "lost":
+      return {
+        ...none,
+        state: sight.fault === "unreachable" ? "resting" : "disabled",
+        why: sight.why,
+      };
+    default:
+      return sight satisfies never;
+  }
+}
+
+function errorOf(sight: Sight, capacity: Capacity): string | undefined {
+  if (sight.kind === "lost") return sight.why;
+  return capacity.state === "available" ? undefined : capacity.why;
+}
+
+function nameOfLost(sight: Sight): string | undefined {
+  return sight.kind === "lost" ? sight.name : undefined;
+}
+
+function hostOf({ url }: ChildLink): string {
+  return url.replace(/^https?:\/\//, "");
+}
