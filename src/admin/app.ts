@@ -12,7 +12,7 @@ import { type LoginContext, loginRoutes } from "./login.ts";
 import { isObservePath, type ObserveContext, observeRoutes } from "./observe.ts";
 import { type OperateContext, operateRoutes } from "./operate.ts";
 import { type RelayContext, relayed } from "./relay.ts";
-import { jsonOnly, smallBodies } from "./requests.ts";
+import { jsonOnly, smallBodies, TARGET_HEADER } from "./requests.ts";
 import { isTokenPath, type RuntimeContext, runtimeRoutes, tokenRoutes } from "./runtime.ts";
 
 export type AdminContext = ObserveContext &
@@ -51,7 +51,7 @@ export function publicPaths(context: AdminContext, access: Access): LocalPaths {
 
 /** Stubs are for those who may send requests, too. */
 const CLIENT_PATH = "/admin/runtime-auth";
-/** A proxy in front passes calls on, but makes no keys. */
+/** A proxy in front passes calls on (they name the proxy that is meant), but makes no keys. */
 const PARENT_PATH = /^\/admin\/(?!key)/;
 
 function localApp(context: AdminContext, lock?: MiddlewareHandler): Hono {
@@ -74,12 +74,12 @@ function refusalOf(shown: string | undefined, role: Role | undefined): string {
     : "what was shown is not the admin token of this proxy";
 }
 
-function opens(role: Role | undefined, path: string): boolean {
+function opens(role: Role | undefined, path: string, isRelayed: boolean): boolean {
   switch (role) {
     case "admin":
       return true;
     case "parent":
-      return PARENT_PATH.test(path);
+      return (isRelayed && PARENT_PATH.test(path)) || path === CLIENT_PATH;
     case "client":
       return path === CLIENT_PATH;
     case undefined:
@@ -92,7 +92,7 @@ function opens(role: Role | undefined, path: string): boolean {
 function locked(access: Access): MiddlewareHandler {
   return async (c, next) => {
     const role = access.roleOf(c.req.raw.headers);
-    if (!opens(role, c.req.path))
+    if (!opens(role, c.req.path, c.req.header(TARGET_HEADER) !== undefined))
       throw new CodexlbError("unauthorized", refusalOf(c.req.header("authorization"), role), {
         next: "give CODEXLB_ADMIN_TOKEN or --admin-token (it is in ROOT/admin.token of the proxy), or run the command on the proxy's machine with its --root",
       });

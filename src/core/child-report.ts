@@ -6,7 +6,14 @@ import { type Capacity, NO_STANDING } from "./capacity.ts";
 import { HEALTHY, type Health } from "./health.ts";
 import { type Hop, wayOf } from "./hops.ts";
 import type { PooledAccount } from "./pooled.ts";
-import { type LimitQuota, MAIN_LIMIT_ID, type Quota, type QuotaView, type QuotaWindow } from "./quota.ts";
+import {
+  type LimitQuota,
+  MAIN_LIMIT_ID,
+  newestFigureMs,
+  type Quota,
+  type QuotaView,
+  type QuotaWindow,
+} from "./quota.ts";
 import { MAIN_WINDOW_SECONDS, type Standing, standingOf, type WindowStanding } from "./standing.ts";
 import type { AccountAnswer, ChildAnswer, StatusAnswer } from "./status-wire.ts";
 
@@ -100,6 +107,20 @@ export function distinct<T>(all: readonly T[], keyOf: (one: T) => string | undef
   });
 }
 
+/** Of those with the same identity the one whose figures are the newest; without identity each counts. */
+export function newestOfEach<T extends { readonly identity: string | undefined; readonly quota: Quota }>(
+  all: readonly T[],
+): T[] {
+  const newest = new Map<string, T>();
+  for (const one of all) {
+    if (one.identity === undefined) continue;
+    const before = newest.get(one.identity);
+    if (before === undefined || newestFigureMs(one.quota) > newestFigureMs(before.quota))
+      newest.set(one.identity, one);
+  }
+  return all.filter((one) => one.identity === undefined || newest.get(one.identity) === one);
+}
+
 /** The account as pooling sees it. */
 export function pooledRemote({ quota, health }: RemoteAccount, view: QuotaView): PooledAccount {
   return { quota, health, standing: standingOf(quota, { ...view, ttlMs: Number.POSITIVE_INFINITY }) };
@@ -142,24 +163,40 @@ function healthOf(account: AccountAnswer, askedMs: number): Health {
   };
 }
 
-/** The child has judged already which of its figures count: those that it gives are as new as the question. */
+/** The child has judged already which of its figures count; where it says how old they are, that is kept. */
 function quotaOf(account: AccountAnswer, askedMs: number): Quota {
-  const window = (leftPercent: number, resetAt: number, seconds: number): QuotaWindow | undefined =>
+  const ages = new Map(account.figures.map(({ window, age_seconds }) => [window, age_seconds]));
+  const window = (
+    name: string,
+    leftPercent: number,
+    resetAt: number,
+    seconds: number,
+  ): QuotaWindow | undefined =>
     leftPercent < 0
       ? undefined
       : {
           usedPercent: Math.min(100, Math.max(0, 100 - leftPercent)),
           resetAtMs: resetAt > 0 ? resetAt * 1000 : undefined,
           windowSeconds: seconds > 0 ? seconds : undefined,
-          asOfMs: askedMs,
+          asOfMs: askedMs - (ages.get(name) ?? 0) * 1000,
           source: "child",
         };
   const additional = (account.additional_limits ?? []).map(
     (limit): LimitQuota => ({
       id: limit.limit_id,
       name: limit.limit_name,
-      primary: window(limit.primary_left_pct, limit.primary_reset_at, limit.primary_window_seconds),
-      secondary: window(limit.secondary_left_pct, limit.secondary_reset_at, limit.secondary_window_seconds),
+      primary: window(
+        `${limit.limit_id} primary`,
+        limit.primary_left_pct,
+        limit.primary_reset_at,
+        limit.primary_window_seconds,
+      ),
+      secondary: window(
+        `${limit.limit_id} secondary`,
+        limit.secondary_left_pct,
+        limit.secondary_reset_at,
+        limit.secondary_window_seconds,
+      ),
     }),
   );
   return {
@@ -167,8 +204,13 @@ function quotaOf(account: AccountAnswer, askedMs: number): Quota {
     main: {
       id: MAIN_LIMIT_ID,
       name: undefined,
-      primary: window(account.daily_left_pct, account.daily_reset_at, MAIN_WINDOW_SECONDS.primary),
-      secondary: window(account.weekly_left_pct, account.weekly_reset_at, MAIN_WINDOW_SECONDS.secondary),
+      primary: window("daily", account.daily_left_pct, account.daily_reset_at, MAIN_WINDOW_SECONDS.primary),
+      secondary: window(
+        "weekly",
+        account.weekly_left_pct,
+        account.weekly_reset_at,
+        MAIN_WINDOW_SECONDS.secondary,
+      ),
     },
     additional,
   };

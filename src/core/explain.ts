@@ -223,7 +223,7 @@ function whyOut(candidate: Candidate, account: Told | undefined, context: Choice
   if (health.kind === "disabled") return `disabled: ${health.reason}`;
   if (candidate.state === "disabled") return account?.why ?? "";
   if (candidate.state === "limited")
-    return `its limit is reached, for ${duration(candidate.untilMs - context.nowMs)} more`;
+    return `its limit is reached, for ${duration(coolingLeftMs(health, context.nowMs) || candidate.untilMs - context.nowMs)} more`;
   if (context.tried.has(candidate.id))
     return "the session's last answer broke off there: it goes around it once";
   if (context.readers?.has(candidate.id) === false) return "it cannot decrypt this session's history";

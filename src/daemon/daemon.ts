@@ -97,7 +97,7 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
       catalogues: createCatalogues(),
       handovers: createHandovers(),
       local: publicPaths(admin.context, admin.access),
-      guard: createGuard(listen, () => guardSettings(live.current()), admin.access),
+      guard: createGuard(listen, () => guardSettings(live.current()), admin.access, deps),
     }),
   );
   const url = urlOf(listen, server.port);

@@ -5,6 +5,7 @@
 import { hostname, networkInterfaces } from "node:os";
 import type { Access } from "../auth/access.ts";
 import { isLoopback, isWildcard, type ListenAddress } from "../core/listen.ts";
+import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 
 export interface GuardSettings {
@@ -17,12 +18,26 @@ export interface GuardSettings {
 /** Returns the refusal of a request, undefined when it may pass. */
 export type Guard = (request: Request) => CodexlbError | undefined;
 
-export function createGuard(listen: ListenAddress, settings: () => GuardSettings, access: Access): Guard {
-  const listening = new Set(hostNames(listen).map(normalise));
-  const own = (name: string) =>
+export function createGuard(
+  listen: ListenAddress,
+  settings: () => GuardSettings,
+  access: Access,
+  { clock }: Pick<Deps, "clock">,
+): Guard {
+  let listening = namesOf(listen);
+  let lookedMs = clock.now();
+  const isKnown = (name: string) =>
     listening.has(name) ||
     (listening.has("localhost") && isLoopback(name)) ||
     settings().allowedHosts.some((allowed) => normalise(allowed) === name);
+  const own = (name: string): boolean => {
+    if (isKnown(name)) return true;
+    if (!isWildcard(listen.host) || clock.now() - lookedMs < LOOK_AGAIN_MS) return false;
+    // A network may have come up since.
+    listening = namesOf(listen);
+    lookedMs = clock.now();
+    return isKnown(name);
+  };
   return (request) => {
     const host = request.headers.get("host");
     if (host === null || !own(normalise(hostOf(host))))
@@ -71,6 +86,13 @@ const SHOWN_CHARS = 100;
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/", "/healthz", "/oauth/token"]);
 /** What tells of the accounts. */
 const PARENT_PATHS: ReadonlySet<string> = new Set(["/status", "/health/auth-runtime"]);
+
+/** Addresses of this machine are looked up for strangers this often at the most. */
+const LOOK_AGAIN_MS = 1_000;
+
+function namesOf(listen: ListenAddress): ReadonlySet<string> {
+  return new Set(hostNames(listen).map(normalise));
+}
 
 /** The names that reach a socket bound to `listen`. */
 function hostNames({ host }: ListenAddress): string[] {

@@ -1,9 +1,10 @@
 // The set of upstreams with their live state: picks one for a request, takes back what came of it. All of it is
 // synchronous and in memory. The rules are pure (core/policy.ts); here they get their facts.
 
-import { distinct, pooledRemote } from "../core/child-report.ts";
+import { identityMarkOf } from "../auth/identity.ts";
+import { distinct, newestOfEach, pooledRemote } from "../core/child-report.ts";
 import { explanationOf, type PoolExplanation } from "../core/explain.ts";
-import type { HealthEvent } from "../core/health.ts";
+import { type Health, type HealthEvent, healthAt } from "../core/health.ts";
 import type { Hop } from "../core/hops.ts";
 import type { Candidate, Choice, PolicySettings } from "../core/policy.ts";
 import { type PooledAccount, type PooledUsage, pooledUsage } from "../core/pooled.ts";
@@ -236,24 +237,35 @@ export function createPool(context: PoolContext): Pool {
   const childFacts = (now: QuotaView) =>
     children.map(({ upstream, inFlight: count }) => ({ ...upstream.facts(now), inFlight: count }));
 
-  /** Every account of the tree once, our own first. A child that nothing is known of may have anything. */
+  /** Every account of the tree once. A child that nothing is known of may have anything. */
   const pooled = (now: QuotaView): readonly PooledAccount[] => {
     const { weights } = settings().policy;
     const own = accounts.map((member) => pooledAccountOf(member, weights, now));
     if (children.length === 0) return own;
-    const theirs = children.flatMap(({ upstream }) => upstream.report(now)?.accounts ?? []);
-    const reached = distinct(theirs, ({ key }) => key);
-    const ours = new Set(accountFacts(now).map(({ identity }) => identity));
-    const others = distinct(reached, ({ identity }) => identity).filter(
-      ({ identity }) => identity === undefined || !ours.has(identity),
+    const ours = accounts.map(({ record }, index) => ({
+      identity: identityMarkOf(record),
+      quota: record.quota,
+      as: own[index],
+    }));
+    const told = children.flatMap(({ upstream, record }) =>
+      (upstream.report(now)?.accounts ?? []).map((account) => ({
+        ...account,
+        // That it has just refused is newer than what it said of its accounts.
+        health: isLimited(record.health, now.nowMs) ? record.health : account.health,
+      })),
     );
+    const theirs = distinct(told, ({ key }) => key).map((account) => ({
+      identity: account.identity,
+      quota: account.quota,
+      as: pooledRemote(account, now),
+    }));
+    const each = newestOfEach([...ours, ...theirs]).flatMap(({ as }) => as ?? []);
     const unknown = children.filter(({ upstream }) => {
       const sight = upstream.sight();
       return upstream.report(now) === undefined && !(sight.kind === "lost" && sight.fault === "refused");
     });
     return [
-      ...own,
-      ...others.map((account) => pooledRemote(account, now)),
+      ...each,
       ...unknown.map((member) => ({
         ...pooledAccountOf(member, weights, now),
         quota: UNKNOWN_QUOTA,
@@ -345,6 +357,11 @@ export function createPool(context: PoolContext): Pool {
 
 /** Figures of a thousand accounts together may be ten milliseconds old, those of a few are as new as can be. */
 const ACCOUNTS_PER_MS_OF_AGE = 100;
+
+function isLimited(health: Health, nowMs: number): boolean {
+  const now = healthAt(health, nowMs);
+  return now.kind === "cooling" && now.cause === "limit";
+}
 
 /** A session's own account. */
 function ownOf(id: string): Choice {

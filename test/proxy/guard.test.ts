@@ -12,6 +12,7 @@ describe("a proxy on loopback", () => {
     { host: "127.0.0.1", port: 8765 },
     () => ({ allowedHosts: ["proxy.lan"], clientAuth: false }),
     { roleOf: () => undefined },
+    systemDeps(),
   );
   const ask = (headers: Record<string, string>) => guard(new Request("http://x/", { headers }))?.code;
 

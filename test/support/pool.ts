@@ -142,9 +142,16 @@ export function limitBody(resetsAtSeconds: number): Record<string, unknown> {
   };
 }
 
-/** Resolves when `check` holds; rejects after five seconds with `what`. For effects that have no promise of their own. */
-export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 5_000;
+/**
+ * Resolves when `check` holds; rejects after `withinMs` (default 5 s) with `what`. For effects that have no promise of
+ * their own.
+ */
+export async function until(
+  what: string,
+  check: () => boolean | Promise<boolean>,
+  withinMs = 5_000,
+): Promise<void> {
+  const deadline = Date.now() + withinMs;
   while (!(await check())) {
     if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,0 +1,203 @@
+// Admin calls by name, through the front, to whichever proxy of the tree is meant.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Chain, type ChainNode, startChain, untilAccounts, untilChild } from "../support/chain.ts";
+import { type FakeCodex, fakeCodex } from "../support/fake-codex.ts";
+import { until } from "../support/pool.ts";
+
+/** A child without client_auth still wants a key for its admin API: here the one of its own root. */
+const link = (node: ChainNode) => node.url.replace("://", `://:${node.adminToken}@`);
+
+describe("by name", () => {
+  let chain: Chain;
+  let front: ChainNode;
+  let middle: ChainNode;
+  let leaf: ChainNode;
+  const front_ = (args: readonly string[]) => chain.run(args, { CODEXLB_ROOT: front.layout.root });
+
+  beforeAll(async () => {
+    chain = startChain([{ alias: "alice" }, { alias: "bob" }, { alias: "carol" }]);
+    leaf = await chain.start({ name: "Leaf", accounts: ["alice", "bob"] });
+    middle = await chain.start({ name: "middle", accounts: ["carol"], children: [link(leaf)] });
+    front = await chain.start({ name: "front", children: [link(middle)] });
+    await untilAccounts(front, ["alice", "bob", "carol"]);
+  });
+  afterAll(() => chain[Symbol.asyncDispose]());
+
+  test("a grandchild acts, once, whatever the case of the name", async () => {
+    const pinned = await front_(["account", "pin", "--proxy-name", "LEAF", "bob"]);
+    expect(pinned).toMatchObject({ code: 0, out: "pinned account bob\n", err: "" });
+    expect((await leaf.status()).state.pinned_account_id).toBe("openai:bob");
+    expect((await middle.status()).state.pinned_account_id).toBeUndefined();
+    const list = await front_(["account", "list", "--proxy-name", "leaf"]);
+    expect(list.out).toContain("alice\topenai:alice");
+    expect(list.out).not.toContain("carol");
+  });
+
+  test("an alias that only one proxy has needs no name", async () => {
+    expect(await front_(["account", "drain", "alice"])).toMatchObject({ code: 0 });
+    expect((await leaf.status()).accounts.find(({ alias }) => alias === "alice")?.draining).toBe(true);
+    expect(await front_(["account", "enable", "alice"])).toMatchObject({ code: 0 });
+  });
+
+  test("errors come back as they were said", async () => {
+    const none = await front_(["account", "rm", "--proxy-name", "leaf", "nobody"]);
+    expect(none.code).toBe(1);
+    expect(none.err).toContain("account not found: nobody");
+  });
+
+  test("a name that nobody has is told with those that there are", async () => {
+    const other = await front_(["account", "pin", "--proxy-name", "other", "alice"]);
+    expect(other).toMatchObject({
+      code: 1,
+      err: "codexlb: target proxy not found: other\n  there are: front, middle, Leaf\n",
+    });
+  });
+
+  test("a name that cannot be looked for is told with what is in the way", async () => {
+    const dead = await chain.start({ name: "dead" });
+    front.configure([link(middle), dead.url]);
+    await untilChild(front, "dead", ({ reachable }) => reachable);
+    await dead.kill();
+    await untilChild(front, "dead", ({ reachable }) => !reachable);
+    const other = await front_(["account", "list", "--proxy-name", "other"]);
+    expect(other.code).toBe(1);
+    expect(other.err).toContain("looking for the proxy other: dead: unreachable: nobody listens there");
+    expect((await front_(["account", "list", "--proxy-name", "leaf"])).code).toBe(0);
+    front.configure([link(middle)]);
+  });
+
+  test("a name that two proxies have is refused, and nothing is done", async () => {
+    const twin = await chain.start({ name: "leaf", accounts: ["alice"] });
+    front.configure([link(middle), link(twin)]);
+    await untilChild(front, "leaf");
+    const both = await front_(["account", "pin", "--proxy-name", "leaf", "alice"]);
+    expect(both.code).toBe(1);
+    expect(both.err).toContain("2 proxies are called leaf");
+    expect(both.err).toContain(twin.url);
+    expect((await twin.status()).state.pinned_account_id).toBeUndefined();
+    expect((await leaf.status()).state.pinned_account_id).toBe("openai:bob");
+    front.configure([link(middle)]);
+    await until("it is gone", async () => (await front.status()).child_proxies.length === 1);
+  });
+
+  test("a child that does not know this proxy's key is named", async () => {
+    front.configure([middle.url]);
+    await until(
+      "the key is gone",
+      async () => {
+        const ran = await front_(["account", "list", "--proxy-name", "middle"]);
+        return ran.err.includes("middle does not let this proxy act on its accounts");
+      },
+      20_000,
+    );
+    front.configure([link(middle)]);
+  });
+});
+
+describe("a login on the machine of a grandchild", () => {
+  async function setup(how: { exitCode?: number; wait?: boolean }) {
+    const chain = startChain([{ alias: "alice" }, { alias: "bob" }]);
+    const directory = join(chain.directory, "bin");
+    mkdirSync(directory);
+    const codex: FakeCodex = fakeCodex(directory, { auth: chain.mock.authFile("bob"), ...how });
+    const leaf = await chain.start({ name: "leaf", env: { CODEXLB_CODEX_BIN: codex.path } });
+    const middle = await chain.start({ name: "middle", children: [link(leaf)] });
+    const front = await chain.start({ name: "front", children: [link(middle)] });
+    await until(
+      "the front knows the leaf",
+      async () => (await front.status()).child_proxies[0]?.child_proxies?.[0]?.name === "leaf",
+      20_000,
+    );
+    return { chain, front, leaf, codex };
+  }
+
+  test("streams what codex says there, takes the device flow, and ends with the account in service", async () => {
+    const { chain, front, leaf, codex } = await setup({});
+    await using _ = chain;
+    const ran = await chain.run(["account", "login", "--proxy-name", "leaf", "bob"], {
+      CODEXLB_ROOT: front.layout.root,
+    });
+    expect(ran).toMatchObject({ code: 0 });
+    expect(ran.out).toContain("enter ABCD-1234\n");
+    expect(ran.out).toEndWith("registered account bob (total=1)\n");
+    expect(codex.starts().map(({ args }) => args)).toEqual([["login", "--device-auth"]]);
+    expect((await leaf.status()).accounts.map(({ alias }) => alias)).toEqual(["bob"]);
+  });
+
+  test("that fails tells codex's exit code", async () => {
+    const { chain, front, leaf } = await setup({ exitCode: 7 });
+    await using _ = chain;
+    const ran = await chain.run(["account", "login", "--proxy-name", "leaf", "bob"], {
+      CODEXLB_ROOT: front.layout.root,
+    });
+    expect(ran.code).toBe(1);
+    expect(ran.out).toContain("enter ABCD-1234\n");
+    expect(ran.err).toContain("codex login ended with code 7");
+    expect((await leaf.status()).accounts).toEqual([]);
+    const plain = await fetch(`${front.url}/admin/account/login?stream=1`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        accept: "application/x-ndjson",
+        authorization: `Bearer ${front.adminToken}`,
+        "x-codexlb-target-proxy-name": "leaf",
+      },
+      body: JSON.stringify({ alias: "bob" }),
+    });
+    expect(JSON.parse((await plain.text()).trim().split("\n").at(-1) ?? "")).toMatchObject({ exit_code: 7 });
+  });
+
+  test("ends when whoever asked goes away", async () => {
+    const { chain, front, codex } = await setup({ wait: true });
+    await using _ = chain;
+    const controller = new AbortController();
+    let said = "";
+    const answer = await fetch(`${front.url}/admin/account/login?stream=1`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        authorization: `Bearer ${front.adminToken}`,
+        "x-codexlb-target-proxy-name": "leaf",
+      },
+      body: JSON.stringify({ alias: "bob" }),
+      signal: controller.signal,
+    });
+    const reader = answer.body?.getReader();
+    while (!said.includes("ABCD-1234")) said += new TextDecoder().decode((await reader?.read())?.value);
+    const pid = codex.pid();
+    controller.abort();
+    await until(
+      "codex is gone",
+      () => {
+        try {
+          process.kill(pid, 0);
+          return false;
+        } catch {
+          return true;
+        }
+      },
+      20_000,
+    );
+  });
+
+  test("shows nothing of it to who may not ask", async () => {
+    const { chain, front } = await setup({});
+    await using _ = chain;
+    const ran = await chain.run([
+      "account",
+      "login",
+      "--proxy-url",
+      front.url,
+      "--proxy-name",
+      "leaf",
+      "--admin-token",
+      "guess",
+      "bob",
+    ]);
+    expect(ran.code).toBe(1);
+    expect(ran.err).toContain("not the admin token of this proxy");
+  });
+});

@@ -1,0 +1,164 @@
+// Children that run dry, die and come back, are slow, or refuse: no client notices while another way exists.
+
+import { describe, expect, test } from "bun:test";
+import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
+import { takeTurn } from "../faults/codex-like.ts";
+import { startChain, untilAccounts, untilChild } from "../support/chain.ts";
+import { until } from "../support/pool.ts";
+
+const servedBy = (text: string) => /from (\w+)/.exec(text)?.[1];
+
+describe("a limit below one child", () => {
+  test.each([
+    ["SSE", createSseClient],
+    ["WebSocket", createSocketClient],
+  ] as const)("over %s is answered by another child", async (_name, create) => {
+    await using chain = startChain([{ alias: "alice", turns: 2 }, { alias: "bob" }]);
+    const left = await chain.start({ name: "left", accounts: ["alice"] });
+    const middle = await chain.start({ name: "middle", children: [left.url] });
+    const right = await chain.start({ name: "right", accounts: ["bob"] });
+    const front = await chain.start({ name: "front", children: [middle.url, right.url] });
+    await untilAccounts(front, ["alice", "bob"]);
+    const client = create(front.url, "s");
+    const served: (string | undefined)[] = [];
+    for (let turn = 0; turn < 4; turn++) served.push(servedBy(await client.turn("next")));
+    client.close();
+    expect(served).toEqual(["alice", "alice", "bob", "bob"]);
+  });
+
+  test("of all accounts is told with the earliest reset of the tree", async () => {
+    await using chain = startChain([
+      { alias: "alice", turns: 1 },
+      { alias: "bob", turns: 1 },
+    ]);
+    const left = await chain.start({ name: "left", accounts: ["alice"] });
+    const middle = await chain.start({ name: "middle", accounts: ["bob"], children: [left.url] });
+    const front = await chain.start({ name: "front", children: [middle.url] });
+    await untilAccounts(front, ["alice", "bob"]);
+    const client = createSseClient(front.url, "s");
+    await client.turn("one");
+    await client.turn("two");
+    const seen = await takeTurn(
+      { url: front.url, session: "t", waited: () => {}, hadOutput: () => {} },
+      "websocket",
+    );
+    expect(seen.servedBy).toBeUndefined();
+    expect(seen.shown).toEqual(["You've hit your usage limit"]);
+    const usage = await fetch(`${front.url}/backend-api/wham/usage`);
+    expect(await usage.json()).toMatchObject({ rate_limit: { limit_reached: true, allowed: false } });
+  });
+});
+
+describe("a child under load", () => {
+  test("dies and comes back, and no client is told of it", async () => {
+    await using chain = startChain([
+      { alias: "alice", turns: 100_000 },
+      { alias: "bob", turns: 100_000 },
+    ]);
+    const more = '[policy]\nmode = "round_robin"\naffinity = false\n';
+    const left = await chain.start({ name: "left", accounts: ["alice"] });
+    const right = await chain.start({ name: "right", accounts: ["bob"] });
+    const front = await chain.start({ name: "front", children: [left.url, right.url], more });
+    await untilAccounts(front, ["alice", "bob"]);
+    let stop = false;
+    const counts = { alice: 0, bob: 0 };
+    const bad: unknown[] = [];
+    const work = async (worker: number): Promise<void> => {
+      for (let turn = 0; !stop; turn++) {
+        const session = `${worker}-${turn}`;
+        const how = { url: front.url, session, waited: () => {}, hadOutput: () => {} };
+        const seen = await takeTurn(how, worker % 2 === 0 ? "sse" : "websocket");
+        if (seen.shown.length > 0 || (seen.servedBy !== "alice" && seen.servedBy !== "bob")) bad.push(seen);
+        else counts[seen.servedBy]++;
+      }
+    };
+    const workers = [0, 1, 2, 3, 4, 5].map(work);
+    await until("both serve", () => counts.alice > 20 && counts.bob > 20, 30_000);
+    await left.kill();
+    const { bob } = counts;
+    await until("the other one serves alone", () => counts.bob > bob + 50, 30_000);
+    const port = Number(new URL(left.url).port);
+    const again = await chain.start({ name: "left", accounts: ["alice"], port });
+    const { alice } = counts;
+    await until("it serves again", () => counts.alice > alice + 20, 60_000);
+    stop = true;
+    await Promise.all(workers);
+    expect(again.url).toBe(left.url);
+    expect(bad).toEqual([]);
+  });
+});
+
+/** Answers everything after `delayMs`, or (undefined) never. */
+function slowProxy(): { readonly url: string; readonly asked: string[]; stop(): void } {
+  const asked: string[] = [];
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    idleTimeout: 0,
+    fetch: (request) => {
+      asked.push(new URL(request.url).pathname);
+      return new Promise<Response>(() => {});
+    },
+  });
+  return { url: `http://127.0.0.1:${server.port}`, asked, stop: () => void server.stop(true) };
+}
+
+describe("a child that does not answer", () => {
+  test("delays nobody: nothing is sent there while another way exists, and status does not wait", async () => {
+    const slow = slowProxy();
+    await using chain = startChain([{ alias: "alice" }]);
+    const child = await chain.start({ name: "child", accounts: ["alice"] });
+    const front = await chain.start({ name: "front", children: [slow.url, child.url] });
+    await untilChild(front, "child");
+    for (const create of [createSseClient, createSocketClient]) {
+      const client = create(front.url, "s");
+      expect(servedBy(await client.turn("one"))).toBe("alice");
+      client.close();
+    }
+    await untilChild(front, new URL(slow.url).host, ({ last_error }) => last_error !== undefined);
+    const status = await front.status();
+    const seen = status.child_proxies.find(({ url }) => url === slow.url);
+    expect(seen).toMatchObject({ reachable: false, healthy: false });
+    // Only its status was asked for, and not for every request.
+    expect(new Set(slow.asked)).toEqual(new Set(["/status"]));
+    expect(slow.asked.length).toBeLessThan(5);
+    slow.stop();
+  });
+});
+
+describe("a child that wants a key", () => {
+  test("is a fault of the settings until the key is right, which status and doctor name", async () => {
+    await using chain = startChain([{ alias: "alice" }, { alias: "bob" }]);
+    const child = await chain.start({ name: "locked", accounts: ["alice"], proxy: "client_auth = true" });
+    const front = await chain.start({ name: "front", accounts: ["bob"], children: [child.url] });
+    const host = new URL(child.url).host;
+    await untilChild(front, host, ({ last_error }) => last_error?.includes("wants a key") === true);
+    expect(front.said()).toContain(
+      "it wants a key (401); make one there with: codexlb key add --role parent NAME",
+    );
+    const env = { CODEXLB_ROOT: front.layout.root };
+    const doctor = await chain.run(["doctor"], env);
+    expect(doctor.out).toContain(`child proxy ${host}: bad (${child.url}: it wants a key (401))`);
+    expect(doctor.out).toContain("codexlb key add --role parent NAME");
+
+    const key = (
+      await chain.run(["key", "add", "--role", "parent", "front"], { CODEXLB_ROOT: child.layout.root })
+    ).out.match(/clb_\S+/)?.[0];
+    const withKey = (secret: string) => child.url.replace("://", `://:${secret}@`);
+    front.configure([withKey("wrong")]);
+    await untilChild(front, host, ({ last_error }) => last_error?.includes("refuses the key") === true);
+    front.configure([withKey(key ?? "")]);
+    await untilAccounts(front, ["alice", "bob"]);
+    const status = JSON.stringify(await front.status());
+    expect(status).not.toContain(key ?? "none");
+    const shown = await chain.run(["config", "show"], env);
+    expect(shown.out).not.toContain(key ?? "none");
+    // It opens what is needed, and nothing else.
+    const pinned = await chain.run(["account", "pin", "alice"], env);
+    expect(pinned).toMatchObject({ code: 0, out: "pinned account alice\n" });
+    const keys = await fetch(`${child.url}/admin/keys`, {
+      headers: { authorization: `Bearer ${key}`, "x-codexlb-target-proxy-name": "locked" },
+    });
+    expect(keys.status).toBe(401);
+  });
+});
