@@ -23,7 +23,7 @@ build: $(BINARY) ## Build dist/codexlb
 
 .PHONY: test
 test: node_modules/.ready ## Run the whole suite
-	$(BUN) scripts/test.ts test/core test/state test/auth test/upstream test/proxy test/admin test/mock test/codex test/cli test/simulation test/durability test/docs.test.ts test/architecture.test.ts
+	$(BUN) scripts/test.ts test/core test/state test/auth test/upstream test/proxy test/admin test/chain test/mock test/codex test/cli test/simulation test/durability test/docs.test.ts test/architecture.test.ts
 
 .PHONY: test-faults
 test-faults: node_modules/.ready ## Let everything fail that can, and write down what Codex sees: docs/faults.md
@@ -48,6 +48,7 @@ test-real: $(BINARY) ## Run real Codex binaries (from npm) through the executabl
 bench: $(BINARY) ## Measure the proxy against the simulated backend directly
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench.ts
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench-accounts.ts
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench-chain.ts
 
 .PHONY: fmt
 fmt: node_modules/.ready ## Format the sources

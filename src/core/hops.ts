@@ -30,7 +30,7 @@ export function parseHops(header: string | null): readonly Hop[] {
 }
 
 export function formatHops(hops: readonly Hop[]): string {
-  return hops.map(({ name, id }) => `${encodeURIComponent(name)}~${id}`).join(", ");
+  return hops.map(({ name, id }) => `${encodeURIComponent(name).replaceAll("~", "%7E")}~${id}`).join(", ");
 }
 
 /** The way of a request that comes back to `own`, as `a -> b -> a`; undefined when it does not. */

@@ -468,7 +468,7 @@ describe("the admin API refuses", () => {
 });
 
 describe("where clients must show who they are", () => {
-  const CONFIG = "[proxy]\nclient_auth = true\n";
+  const CONFIG = '[proxy]\nname = "p"\nclient_auth = true\n';
   const PATHS: [string, string, string][] = [
     // path, who may: anyone, client, parent, admin
     ["GET", "/", "anyone"],
@@ -482,6 +482,15 @@ describe("where clients must show who they are", () => {
     ["GET", "/status", "parent"],
     ["GET", "/health/auth-runtime", "parent"],
     ["GET", "/admin/accounts", "admin"],
+    ["GET", "/logs", "admin"],
+  ];
+  /** With a header that says which proxy of a chain is meant. */
+  const NAMED: [string, string, string][] = [
+    ["GET", "/admin/accounts", "parent"],
+    ["GET", "/admin/explain", "parent"],
+    ["POST", "/admin/account/rm", "parent"],
+    ["GET", "/admin/keys", "admin"],
+    ["POST", "/admin/key/add", "admin"],
     ["GET", "/logs", "admin"],
   ];
   const RANKS = ["anyone", "client", "parent", "admin"];
@@ -506,11 +515,15 @@ describe("where clients must show who they are", () => {
       ["a key of role parent", "parent", await keyOf("parent")],
       ["the admin token", "admin", pool.adminToken],
     ];
+    const cases = [
+      ...PATHS.map((one) => [...one, {}] as const),
+      ...NAMED.map((one) => [...one, { ...JSON_TYPE, "x-codexlb-target-proxy-name": "p" }] as const),
+    ];
     for (const [who, rank, token] of WHO)
-      for (const [method, path, least] of PATHS) {
+      for (const [method, path, least, named] of cases) {
         const answer = await fetch(pool.url + path, {
           method,
-          headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+          headers: token === undefined ? named : { ...named, authorization: `Bearer ${token}` },
           ...(method === "POST" ? { body: JSON.stringify({ input: [], stream: true }) } : {}),
         });
         await answer.arrayBuffer();

@@ -156,7 +156,7 @@ describe("a proxy that --proxy-url names", () => {
     const other = await run(["account", "pin", "--proxy-name", "other", "alice"], env);
     expect(other).toMatchObject({
       code: 1,
-      err: "codexlb: target proxy not found: other\n  the proxy that was asked goes by the name Edge\n",
+      err: "codexlb: target proxy not found: other\n  there are: Edge\n",
     });
   });
 });

@@ -1,0 +1,137 @@
+import { describe, expect, test } from "bun:test";
+import { capacityOfReport, newestOfEach, REPORT_MS, reportOf } from "../../src/core/child-report.ts";
+import { UNKNOWN_QUOTA } from "../../src/core/quota.ts";
+import { StatusAnswer } from "../../src/core/status-wire.ts";
+
+const NOW = 1_700_000_000_000;
+const VIEW = { nowMs: NOW, ttlMs: 60_000 };
+const OWN = { name: "front", id: "f0" };
+
+const account = (alias: string, more: Record<string, unknown> = {}) => ({
+  proxy_name: "child",
+  alias,
+  id: `openai:${alias}`,
+  active: false,
+  pinned: false,
+  healthy: true,
+  enabled: true,
+  cooldown_seconds: 0,
+  daily_left_pct: 50,
+  weekly_left_pct: 50,
+  daily_reset_at: NOW / 1000 + 3_600,
+  weekly_reset_at: NOW / 1000 + 86_400,
+  score: 0.5,
+  ...more,
+});
+const report = (accounts: unknown, more: Record<string, unknown> = {}) =>
+  reportOf(StatusAnswer.parse({ proxy_name: "child", accounts, ...more }), OWN, NOW);
+const capacity = (accounts: unknown) => capacityOfReport(report(accounts), VIEW);
+
+describe("a child's capacity", () => {
+  test("is the mean of its accounts in service, as the Go program weighs it", () => {
+    const all = [
+      account("a", { score: 0.9 }),
+      account("b", { score: 0.3 }),
+      account("c", { score: 1, enabled: false }),
+      account("d", { score: 1, cooldown_seconds: 9, healthy: false }),
+      account("e", { score: 1, draining: true }),
+      account("f", { score: 7, disabled_reason: "http-401" }),
+    ];
+    expect(capacity(all)).toMatchObject({
+      state: "available",
+      why: undefined,
+      standing: { exhausted: false },
+    });
+    expect(capacity(all).score).toBeCloseTo(0.6);
+  });
+
+  test("is used up when all of them are, and not before", () => {
+    const empty = account("a", { daily_left_pct: 0, score: 0 });
+    expect(capacity([empty, account("b")]).standing.exhausted).toBe(false);
+    expect(capacity([empty]).standing.exhausted).toBe(true);
+  });
+
+  test("holds as long as the report does, and no longer than its figures", () => {
+    expect(capacity([account("a")]).standing.goodUntilMs).toBe(NOW + REPORT_MS);
+    const soon = account("a", { daily_reset_at: NOW / 1000 + 5 });
+    expect(capacity([soon]).standing.goodUntilMs).toBe(NOW + 5_000);
+  });
+
+  test("of accounts that wait for a reset is limited until the first; of those that rest, resting", () => {
+    const limited = (seconds: number) =>
+      account(`l${seconds}`, { healthy: false, cooldown_seconds: seconds, cooldown_reason: "usage-limit" });
+    const resting = account("r", { healthy: false, cooldown_seconds: 7, cooldown_reason: "http-503" });
+    expect(capacity([limited(900), limited(600)])).toMatchObject({
+      state: "limited",
+      untilMs: NOW + 600_000,
+    });
+    expect(capacity([limited(2), resting])).toMatchObject({ state: "resting", untilMs: NOW + 7_000 });
+  });
+
+  test("without accounts is none, and says so", () => {
+    expect(capacity([])).toMatchObject({ state: "disabled", why: "no accounts there" });
+    expect(capacity(null)).toMatchObject({ state: "disabled", why: "no accounts there" });
+    expect(capacity([account("a", { enabled: false })])).toMatchObject({
+      state: "disabled",
+      why: "none of its accounts is in service",
+    });
+  });
+
+  test("leaves out what leads back, and names the circle", () => {
+    const mine = account("mine", { proxy_name: "front", proxy_id: "f0", proxy_path: [OWN] });
+    const behind = account("far", {
+      proxy_name: "far",
+      proxy_id: "x",
+      proxy_path: [OWN, { name: "far", id: "x" }],
+    });
+    const told = report([mine, behind], { proxy_id: "c0" });
+    expect(told.accounts).toEqual([]);
+    expect(told.cycle).toBe("front -> child -> front");
+    expect(capacityOfReport(told, VIEW).why).toBe(
+      "no accounts there, and it leads back here: front -> child -> front",
+    );
+    // The Go program has names only.
+    expect(report([account("mine", { proxy_name: "FRONT" })]).accounts).toEqual([]);
+  });
+
+  test("counts an account that is told twice once", () => {
+    const one = account("a", { proxy_name: "leaf", proxy_id: "l", proxy_path: [{ name: "leaf", id: "l" }] });
+    expect(
+      report([
+        one,
+        {
+          ...one,
+          proxy_path: [
+            { name: "m", id: "m" },
+            { name: "leaf", id: "l" },
+          ],
+        },
+      ]).accounts.length,
+    ).toBe(1);
+    const other = { ...one, proxy_id: "l2" };
+    expect(report([one, other]).accounts.length).toBe(2);
+  });
+});
+
+test("of one identity the newest figures count, and accounts without one each", () => {
+  const at = (asOfMs: number) => ({
+    ...UNKNOWN_QUOTA,
+    main: {
+      ...UNKNOWN_QUOTA.main,
+      primary: {
+        usedPercent: 1,
+        resetAtMs: undefined,
+        windowSeconds: undefined,
+        asOfMs,
+        source: "child" as const,
+      },
+    },
+  });
+  const all = [
+    { name: "old", identity: "i", quota: at(1) },
+    { name: "new", identity: "i", quota: at(2) },
+    { name: "x", identity: undefined, quota: at(1) },
+    { name: "y", identity: undefined, quota: at(1) },
+  ];
+  expect(newestOfEach(all).map(({ name }) => name)).toEqual(["new", "x", "y"]);
+});

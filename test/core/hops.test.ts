@@ -1,0 +1,51 @@
+import { describe, expect, test } from "bun:test";
+import { cycleOf, formatHops, type Hop, parseAttempts, parseHops } from "../../src/core/hops.ts";
+
+const hop = (name: string, id = name): Hop => ({ name, id });
+
+describe("the hops of a request", () => {
+  test("are written and read, whatever the names", () => {
+    const hops = [hop("edge a", "1f"), hop("ü, ~%", "2e"), hop("", "3d")];
+    expect(parseHops(formatHops(hops))).toEqual(hops);
+  });
+
+  test.each([null, "", "nonsense", "a~", "a~b c", `a~${"x".repeat(65)}`, ",,,"])(
+    "are none in %p",
+    (header) => {
+      expect(parseHops(header)).toEqual([]);
+    },
+  );
+
+  test("that cannot be read are passed over, the others are not", () => {
+    expect(parseHops("a~1, what, %zz~2")).toEqual([hop("a", "1"), hop("%zz", "2")]);
+  });
+
+  test("make a circle when they come back, named from where it closes", () => {
+    const own = hop("b");
+    expect(cycleOf([hop("a"), own, hop("c")], own)).toBe("b -> c -> b");
+    expect(cycleOf([own], own)).toBe("b -> b");
+    expect(cycleOf([hop("a"), hop("c")], own)).toBeUndefined();
+    // Two proxies of one name are two.
+    expect(cycleOf([hop("b", "another")], own)).toBeUndefined();
+  });
+
+  test("are bounded", () => {
+    const many = Array.from({ length: 32 }, (_, index) => hop(`p${index}`));
+    expect(cycleOf(many, hop("x"))).toBeDefined();
+    expect(cycleOf(many.slice(1), hop("x"))).toBeUndefined();
+  });
+});
+
+test("a count of attempts is a whole number, or nothing", () => {
+  expect(["3", " 2 ", "0", "", "-1", "1.5", "99999", null, undefined].map(parseAttempts)).toEqual([
+    3,
+    2,
+    0,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
