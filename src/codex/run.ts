@@ -64,15 +64,17 @@ async function withTerminal(
   env: Record<string, string | undefined>,
   forwarded: readonly NodeJS.Signals[],
 ) {
-  const child = spawn(argv, env);
+  let child: ReturnType<typeof spawn> | undefined;
+  // Before it starts: whoever hears its first word may end us at once.
   const handlers = SIGNALS.map((signal) => ({
     signal,
     handle: () => {
-      if (forwarded.includes(signal)) child.kill(signal);
+      if (forwarded.includes(signal)) child?.kill(signal);
     },
   }));
   for (const { signal, handle } of handlers) process.on(signal, handle);
   try {
+    child = spawn(argv, env);
     await child.exited;
     return child;
   } finally {
