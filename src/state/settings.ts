@@ -120,7 +120,10 @@ const PROXY = {
   upstream_base_url: url("https://chatgpt.com/backend-api").meta({
     description: "The backend that the accounts belong to.",
   }),
-  child_proxy_urls: urls().meta({ description: "Other codexlb proxies to send requests to." }),
+  child_proxy_urls: urls().meta({
+    description:
+      'Other codexlb proxies to send requests to, with a key that was made there (codexlb key add --role parent NAME): ["http://:KEY@10.0.0.2:8765"].',
+  }),
   proxy_url: text("")
     .refine((value) => value === "" || isHttpUrl(value), { error: (issue) => notUrl(issue.input) })
     .meta({

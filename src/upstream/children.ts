@@ -1,7 +1,7 @@
 // The child proxies of the settings, each asked for its status in the background at a bounded rate: every few seconds
 // while it answers and while it does not. No request ever waits for that.
 
-import { type ChildReport, REPORT_MS, reportOf } from "../core/child-report.ts";
+import { REPORT_MS, reportOf } from "../core/child-report.ts";
 import { formatHops, HOPS_HEADER, type Hop } from "../core/hops.ts";
 import { StatusAnswer } from "../core/status-wire.ts";
 import { parseJson } from "../core/turn.ts";
@@ -281,9 +281,4 @@ async function textOf(response: Response): Promise<string> {
     throw new Error(`its status has more than ${ANSWER_LIMIT_BYTES} bytes`);
   }
   return text;
-}
-
-/** The names of reports, for whoever looks for one. */
-export function reportsOf(children: readonly Child[], nowMs: number): ChildReport[] {
-  return children.flatMap((child) => child.report({ nowMs, ttlMs: 0 }) ?? []);
 }

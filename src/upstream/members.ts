@@ -113,12 +113,7 @@ export function whyClosed(
   return look(member, weights, view).capacity.why;
 }
 
-/** The member as choosing sees it now. Health and figures of a record are replaced, never changed in depth. */
-export function candidateOf(member: Member, weights: PolicySettings["weights"], view: QuotaView): Candidate {
-  return look(member, weights, view).candidate;
-}
-
-/** The member as pooling sees it now. */
+/** The member as pooling sees it now. Health and figures of a record are replaced, never changed in depth. */
 export function pooledAccountOf(
   member: Member,
   weights: PolicySettings["weights"],

@@ -106,7 +106,8 @@ export function createPlacement(context: PlacementContext): Placement {
     shouldMove: (upstreamId, origin) => {
       const current = candidates().find((candidate) => candidate.id === upstreamId);
       if (current === undefined || current.state === "disabled") return true;
-      if (current.state === "resting") return false;
+      // A rest ends by itself; one without an end is of a child that nothing is heard of.
+      if (current.state === "resting" && current.untilMs > 0) return false;
       // The open socket itself is a binding, when the session table knows of none.
       const how = choosing(nextTurn(origin), upstreamId);
       const next = choose(candidates(), aroundDetour(origin.session, how));

@@ -1,14 +1,12 @@
 // The set of upstreams with their live state: picks one for a request, takes back what came of it. All of it is
 // synchronous and in memory. The rules are pure (core/policy.ts); here they get their facts.
 
-import { identityMarkOf } from "../auth/identity.ts";
-import { distinct, newestOfEach, pooledRemote } from "../core/child-report.ts";
 import { explanationOf, type PoolExplanation } from "../core/explain.ts";
-import { type Health, type HealthEvent, healthAt } from "../core/health.ts";
+import type { HealthEvent } from "../core/health.ts";
 import type { Hop } from "../core/hops.ts";
 import type { Candidate, Choice, PolicySettings } from "../core/policy.ts";
-import { type PooledAccount, type PooledUsage, pooledUsage } from "../core/pooled.ts";
-import { type QuotaEvidence, type QuotaView, UNKNOWN_QUOTA } from "../core/quota.ts";
+import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
+import type { QuotaEvidence, QuotaView } from "../core/quota.ts";
 import { rampAfter } from "../core/slow-start.ts";
 import type { PoolFacts } from "../core/status.ts";
 import type { Verdict } from "../core/verdict.ts";
@@ -31,6 +29,7 @@ import {
 } from "./members.ts";
 import { createPlacement, type Placement, type PlacementRequest } from "./placement.ts";
 import { type Shortage, shortageOf } from "./shortage.ts";
+import { createTree } from "./tree.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface PoolSettings {
@@ -128,6 +127,7 @@ export function createPool(context: PoolContext): Pool {
   const { state } = store;
   const detours = createDetours(clock);
   const roster = createRoster();
+  const tree = createTree();
   let usage: { readonly told: PooledUsage; readonly atMs: number } | undefined;
   let accounts: (AccountMember & { readonly upstream: Account })[] = [];
   let children: (Member & { readonly upstream: Child })[] = [];
@@ -237,42 +237,6 @@ export function createPool(context: PoolContext): Pool {
   const childFacts = (now: QuotaView) =>
     children.map(({ upstream, inFlight: count }) => ({ ...upstream.facts(now), inFlight: count }));
 
-  /** Every account of the tree once. A child that nothing is known of may have anything. */
-  const pooled = (now: QuotaView): readonly PooledAccount[] => {
-    const { weights } = settings().policy;
-    const own = accounts.map((member) => pooledAccountOf(member, weights, now));
-    if (children.length === 0) return own;
-    const ours = accounts.map(({ record }, index) => ({
-      identity: identityMarkOf(record),
-      quota: record.quota,
-      as: own[index],
-    }));
-    const told = children.flatMap(({ upstream, record }) =>
-      (upstream.report(now)?.accounts ?? []).map((account) => ({
-        ...account,
-        // That it has just refused is newer than what it said of its accounts.
-        health: isLimited(record.health, now.nowMs) ? record.health : account.health,
-      })),
-    );
-    const theirs = distinct(told, ({ key }) => key).map((account) => ({
-      identity: account.identity,
-      quota: account.quota,
-      as: pooledRemote(account, now),
-    }));
-    const each = newestOfEach([...ours, ...theirs]).flatMap(({ as }) => as ?? []);
-    const unknown = children.filter(({ upstream }) => {
-      const sight = upstream.sight();
-      return upstream.report(now) === undefined && !(sight.kind === "lost" && sight.fault === "refused");
-    });
-    return [
-      ...each,
-      ...unknown.map((member) => ({
-        ...pooledAccountOf(member, weights, now),
-        quota: UNKNOWN_QUOTA,
-      })),
-    ];
-  };
-
   return {
     pick: (request) => {
       const choice = placement.place(request);
@@ -321,7 +285,10 @@ export function createPool(context: PoolContext): Pool {
       const now = view();
       const mostAgeMs = Math.floor(members.length / ACCOUNTS_PER_MS_OF_AGE);
       if (usage !== undefined && now.nowMs - usage.atMs < mostAgeMs) return usage.told;
-      usage = { told: pooledUsage(pooled(now), now), atMs: now.nowMs };
+      const { weights } = settings().policy;
+      const own = accounts.map((member) => [member.record, pooledAccountOf(member, weights, now)] as const);
+      const pooled = tree.pooled(own, context.children(), now);
+      usage = { told: pooledUsage(pooled, now), atMs: now.nowMs };
       return usage.told;
     },
     explain: (session) => {
@@ -357,11 +324,6 @@ export function createPool(context: PoolContext): Pool {
 
 /** Figures of a thousand accounts together may be ten milliseconds old, those of a few are as new as can be. */
 const ACCOUNTS_PER_MS_OF_AGE = 100;
-
-function isLimited(health: Health, nowMs: number): boolean {
-  const now = healthAt(health, nowMs);
-  return now.kind === "cooling" && now.cause === "limit";
-}
 
 /** A session's own account. */
 function ownOf(id: string): Choice {
