@@ -47,47 +47,100 @@ export async function startReal(
   accounts: readonly (MockAccountOptions & { readonly expiresInSeconds?: number })[] = ALICE_AND_BOB,
   config = '[policy]\nmode = "sticky"\n',
 ): Promise<Setup> {
+  const base = startBase(recorder, accounts);
+  for (const { alias, expiresInSeconds } of accounts)
+    await enrolIn(base, base.tool.root, alias, expiresInSeconds);
+  const url = await base.proxy(base.tool.root, config);
+  return base.setup(url);
+}
+
+/**
+ * The same accounts in a tree of proxies: alice two hops below the front, bob one hop below it. Codex talks to the front,
+ * which has none.
+ */
+export async function startRealChain(recorder: Recorder, policy = 'mode = "sticky"\n'): Promise<Setup> {
+  const base = startBase(recorder, ALICE_AND_BOB);
+  const { tool } = base;
+  const rootOf = (name: string) => join(tool.directory, name);
+  const configOf = (name: string, children: readonly string[]) =>
+    `[proxy]\nname = "${name}"\nchild_proxy_urls = ${JSON.stringify(children)}\n[policy]\n${policy}`;
+  await enrolIn(base, rootOf("left"), "alice", undefined);
+  await enrolIn(base, rootOf("right"), "bob", undefined);
+  const left = await base.proxy(rootOf("left"), configOf("left", []));
+  const right = await base.proxy(rootOf("right"), configOf("right", []));
+  const middle = await base.proxy(rootOf("middle"), configOf("middle", [left]));
+  return base.setup(await base.proxy(tool.root, configOf("front", [middle, right])));
+}
+
+interface Base {
+  readonly mock: MockBackend;
+  readonly tool: Executable;
+  /** Starts a proxy on `root`; resolves to its address. */
+  proxy(root: string, config: string): Promise<string>;
+  /** Codex talks to the proxy at `url`. */
+  setup(url: string): Setup;
+}
+
+function startBase(recorder: Recorder, accounts: readonly MockAccountOptions[]): Base {
   const tool = executable();
   const mock = startMock({ accounts, clock: systemDeps().clock });
   const work = join(tool.directory, "work");
+  const proxies: Running[] = [];
   mkdirSync(work);
-  for (const { alias, expiresInSeconds } of accounts) {
-    const home = join(tool.directory, "logins", alias);
-    mkdirSync(home, { recursive: true });
-    writeFileSync(join(home, "auth.json"), mock.authFile(alias, expiresInSeconds));
-    const { code, err } = await tool.run(["account", "import", "--from", home, alias]);
-    if (code !== 0) throw new Error(err);
-  }
-  writeFileSync(join(tool.root, "config.toml"), config);
-  const proxy: Running = await tool.start(["proxy", "--listen", "127.0.0.1:0", "--upstream", mock.baseUrl], {
-    CODEXLB_TOKEN_URL: mock.tokenUrl,
-  });
-  const url = /listening on (\S+)/.exec(proxy.firstLine)?.[1] ?? "";
-  const codexArgs = async (binary: string, args: readonly string[]): Promise<Ended> => {
-    const child = Bun.spawn([tool.path, "run", "--proxy-url", url, "--codex-bin", binary, ...args], {
-      cwd: work,
-      env: tool.env({ SHELL: "/bin/sh", HTTPS_PROXY: recorder.url }),
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-    return { code, out, err };
-  };
   return {
     mock,
     tool,
-    url,
-    work,
-    codex: (binary, prompt) => codexArgs(binary, ["exec", ...BYPASS, prompt]),
-    codexArgs,
-    points: (point) => mock.requests.filter((one) => one.point === point).map((one) => one.account),
-    [Symbol.asyncDispose]: async () => {
-      await proxy.stop();
-      await mock.stop();
-      tool[Symbol.dispose]();
+    proxy: async (root, config) => {
+      mkdirSync(root, { recursive: true, mode: 0o700 });
+      writeFileSync(join(root, "config.toml"), config);
+      const running = await tool.start(
+        ["proxy", "--root", root, "--listen", "127.0.0.1:0", "--upstream", mock.baseUrl],
+        { CODEXLB_TOKEN_URL: mock.tokenUrl },
+      );
+      proxies.push(running);
+      return /listening on (\S+)/.exec(running.firstLine)?.[1] ?? "";
+    },
+    setup: (url) => {
+      const codexArgs = async (binary: string, args: readonly string[]): Promise<Ended> => {
+        const child = Bun.spawn([tool.path, "run", "--proxy-url", url, "--codex-bin", binary, ...args], {
+          cwd: work,
+          env: tool.env({ SHELL: "/bin/sh", HTTPS_PROXY: recorder.url }),
+          stdin: "ignore",
+          stdout: "pipe",
+          stderr: "pipe",
+        });
+        const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+        return { code, out, err };
+      };
+      return {
+        mock,
+        tool,
+        url,
+        work,
+        codex: (binary, prompt) => codexArgs(binary, ["exec", ...BYPASS, prompt]),
+        codexArgs,
+        points: (point) => mock.requests.filter((one) => one.point === point).map((one) => one.account),
+        [Symbol.asyncDispose]: async () => {
+          for (const proxy of proxies.reverse()) await proxy.stop();
+          await mock.stop();
+          tool[Symbol.dispose]();
+        },
+      };
     },
   };
+}
+
+async function enrolIn(
+  { tool, mock }: Base,
+  root: string,
+  alias: string,
+  expiresInSeconds: number | undefined,
+): Promise<void> {
+  const home = join(tool.directory, "logins", alias);
+  mkdirSync(home, { recursive: true });
+  writeFileSync(join(home, "auth.json"), mock.authFile(alias, expiresInSeconds));
+  const { code, err } = await tool.run(["account", "import", "--root", root, "--from", home, alias]);
+  if (code !== 0) throw new Error(err);
 }
 
 /** The turn completed on `account`, and Codex showed no error and no retry. */
