@@ -5,6 +5,7 @@ import { z } from "zod";
 import { type AccountOps, ListedAccount } from "../auth/account-ops.ts";
 import { KEY_ROLES, type KeyOps } from "../auth/keys.ts";
 import { StubAuth } from "../auth/stub.ts";
+import { nameForHeader } from "../core/hops.ts";
 import { StatusAnswer } from "../core/status-wire.ts";
 import { parseJson } from "../core/turn.ts";
 import { CodexlbError, errorCodeOf, messageOf, systemCodeOf } from "../errors.ts";
@@ -157,7 +158,7 @@ export function through(
   return (input, init = {}) => {
     const headers = new Headers(init.headers);
     if (door.token !== undefined) headers.set("authorization", `Bearer ${door.token}`);
-    if (door.proxyName !== undefined) headers.set(TARGET_HEADER, door.proxyName);
+    if (door.proxyName !== undefined) headers.set(TARGET_HEADER, nameForHeader(door.proxyName));
     return fetch(input, {
       ...init,
       headers,

@@ -3,7 +3,15 @@
 
 import type { MiddlewareHandler } from "hono";
 import type { RemoteAccount } from "../core/child-report.ts";
-import { cycleOf, formatHops, HOPS_HEADER, type Hop, parseHops } from "../core/hops.ts";
+import {
+  cycleOf,
+  formatHops,
+  HOPS_HEADER,
+  type Hop,
+  nameForHeader,
+  nameFromHeader,
+  parseHops,
+} from "../core/hops.ts";
 import type { ChildAnswer } from "../core/status-wire.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
@@ -23,7 +31,7 @@ export interface RelayContext {
 /** Passes requests for another proxy on to it. Names are compared without regard to case. */
 export function relayed(context: RelayContext): MiddlewareHandler {
   return async (c, next) => {
-    const target = c.req.header(TARGET_HEADER)?.trim() ?? "";
+    const target = nameFromHeader(c.req.header(TARGET_HEADER) ?? "");
     if (target === "" || isNamed(context.self().name, target)) return next();
     const hops = parseHops(c.req.header(HOPS_HEADER) ?? null);
     const cycle = cycleOf(hops, context.self());
@@ -141,7 +149,7 @@ async function send(
 ): Promise<Response> {
   const headers = withKey(
     child.link,
-    new Headers({ [TARGET_HEADER]: target, [HOPS_HEADER]: formatHops(hops) }),
+    new Headers({ [TARGET_HEADER]: nameForHeader(target), [HOPS_HEADER]: formatHops(hops) }),
   );
   for (const name of PASSED_HEADERS) {
     const value = request.headers.get(name);

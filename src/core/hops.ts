@@ -45,6 +45,16 @@ export function wayOf(hops: readonly Pick<Hop, "name">[]): string {
   return hops.map(({ name }) => name).join(" -> ");
 }
 
+/** A name as a header can hold it: in ASCII, percent-encoded where it has to be. */
+export function nameForHeader(name: string): string {
+  return /^[\x20-\x7e]*$/.test(name) && !name.includes("%") ? name : encodeURIComponent(name);
+}
+
+/** The name in a header, as `nameForHeader` and the Go program write it. */
+export function nameFromHeader(text: string): string {
+  return decoded(text.trim());
+}
+
 /** A count of attempts as a header tells it; undefined when it tells none. */
 export function parseAttempts(text: string | null | undefined): number | undefined {
   return text !== null && text !== undefined && /^\d{1,4}$/.test(text.trim()) ? Number(text) : undefined;

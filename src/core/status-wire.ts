@@ -2,9 +2,12 @@
 
 import { z } from "zod";
 
+/** What another machine says is shown on terminals: nothing in it may steer them. */
+const text = z.string().transform((told) => told.replace(/\p{Cc}/gu, " "));
+
 const Limit = z.looseObject({
-  limit_id: z.string(),
-  limit_name: z.string().optional(),
+  limit_id: text,
+  limit_name: text.optional(),
   primary_left_pct: z.number(),
   primary_reset_at: z.number(),
   primary_window_seconds: z.number().default(0),
@@ -13,40 +16,40 @@ const Limit = z.looseObject({
   secondary_window_seconds: z.number().default(0),
 });
 
-const HopAnswer = z.looseObject({ name: z.string(), id: z.string() });
+const HopAnswer = z.looseObject({ name: text, id: text });
 
 export type AccountAnswer = z.output<typeof AccountAnswer>;
 const AccountAnswer = z.looseObject({
-  proxy_name: z.string().default(""),
+  proxy_name: text.default(""),
   /** Who owns it; the Go program does not tell. */
-  proxy_id: z.string().optional(),
+  proxy_id: text.optional(),
   /** The proxies between the one that was asked and the account, the owner last; empty for its own. */
   proxy_path: z.array(HopAnswer).default([]),
-  alias: z.string(),
-  id: z.string(),
+  alias: text,
+  id: text,
   /** The same for the same ChatGPT account and user, whoever has enrolled it. */
-  identity: z.string().optional(),
-  email: z.string().default(""),
+  identity: text.optional(),
+  email: text.default(""),
   active: z.boolean(),
   pinned: z.boolean(),
   healthy: z.boolean(),
   enabled: z.boolean(),
-  disabled_reason: z.string().default(""),
+  disabled_reason: text.default(""),
   draining: z.boolean().default(false),
   cooldown_seconds: z.number(),
-  cooldown_reason: z.string().optional(),
+  cooldown_reason: text.optional(),
   daily_left_pct: z.number(),
   weekly_left_pct: z.number(),
   daily_reset_at: z.number(),
   weekly_reset_at: z.number(),
   additional_limits: z.array(Limit).nullish(),
   score: z.number(),
-  plan_type: z.string().optional(),
+  plan_type: text.optional(),
   figures: z
     .array(
       z.looseObject({
-        window: z.string(),
-        source: z.string(),
+        window: text,
+        source: text,
         age_seconds: z.number(),
         outdated: z.boolean().default(false),
       }),
@@ -72,31 +75,31 @@ export interface ChildAnswer {
 }
 
 const ChildAnswer: z.ZodType<ChildAnswer> = z.looseObject({
-  name: z.string(),
-  url: z.string(),
-  proxy_id: z.string().optional(),
+  name: text,
+  url: text,
+  proxy_id: text.optional(),
   active: z.boolean(),
   healthy: z.boolean(),
   reachable: z.boolean(),
   cooldown_seconds: z.number(),
   score: z.number(),
-  selected_target: z.string().optional(),
-  selection_reason: z.string().optional(),
-  last_switch_reason: z.string().optional(),
-  last_error: z.string().optional(),
+  selected_target: text.optional(),
+  selection_reason: text.optional(),
+  last_switch_reason: text.optional(),
+  last_error: text.optional(),
   child_proxies: z.lazy(() => z.array(ChildAnswer)).optional(),
 });
 
 export type StatusAnswer = z.output<typeof StatusAnswer>;
 export const StatusAnswer = z.looseObject({
-  proxy_name: z.string().default(""),
-  proxy_id: z.string().optional(),
-  policy: z.looseObject({ mode: z.string().default("") }).prefault({}),
-  state: z.looseObject({ pinned_account_id: z.string().optional() }).prefault({}),
-  selected_account_id: z.string().optional(),
-  selected_proxy_name: z.string().optional(),
-  selected_proxy_url: z.string().optional(),
-  selection_reason: z.string().optional(),
+  proxy_name: text.default(""),
+  proxy_id: text.optional(),
+  policy: z.looseObject({ mode: text.default("") }).prefault({}),
+  state: z.looseObject({ pinned_account_id: text.optional() }).prefault({}),
+  selected_account_id: text.optional(),
+  selected_proxy_name: text.optional(),
+  selected_proxy_url: text.optional(),
+  selection_reason: text.optional(),
   accounts: z
     .array(AccountAnswer)
     .nullable()

@@ -292,7 +292,9 @@ function isHttpUrl(value: string): boolean {
 }
 
 function notUrl(value: unknown): string {
-  return `${JSON.stringify(value)} is not an http(s) URL`;
+  // It may hold a key.
+  const shown = JSON.stringify(value)?.replace(/\/\/[^/@]*@/, "//[redacted]@");
+  return `${shown} is not an http(s) URL`;
 }
 
 function withoutTrailingSlash(value: string): string {

@@ -245,7 +245,15 @@ function refusal(child: Child, own: Hop, status: number, text: string): Sight {
     default:
       return status >= 500
         ? lost(child, "unreachable", `its status answered ${status}`, undefined)
-        : lost(child, "refused", `its status answered ${status}: ${text.slice(0, SHOWN_CHARS)}`, CHECK);
+        : lost(
+            child,
+            "refused",
+            `its status answered ${status}: ${text
+              .slice(0, SHOWN_CHARS)
+              .replace(/\p{Cc}/gu, " ")
+              .trim()}`,
+            CHECK,
+          );
   }
 }
 

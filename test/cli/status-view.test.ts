@@ -97,3 +97,23 @@ test("columns that say nothing are left out", () => {
   );
   expect(fullStatus({ ...STATUS, accounts: [] }, undefined, NOW)).toBe("no accounts\n");
 });
+
+test("what a proxy elsewhere says cannot steer the terminal", () => {
+  const evil = StatusAnswer.parse({
+    accounts: null,
+    child_proxies: [
+      {
+        name: "\u001b[2Jevil",
+        url: "http://h",
+        active: false,
+        healthy: false,
+        reachable: false,
+        cooldown_seconds: 0,
+        score: 0,
+        last_error: "a\u0007b\nc",
+      },
+    ],
+  });
+  expect(fullStatus(evil, 200, NOW)).not.toMatch(/[\u001b\u0007]/);
+  expect(fullStatus(evil, 80, NOW)).toContain("error a b c");
+});

@@ -1,5 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { cycleOf, formatHops, type Hop, parseAttempts, parseHops } from "../../src/core/hops.ts";
+import {
+  cycleOf,
+  formatHops,
+  type Hop,
+  nameForHeader,
+  nameFromHeader,
+  parseAttempts,
+  parseHops,
+} from "../../src/core/hops.ts";
 
 const hop = (name: string, id = name): Hop => ({ name, id });
 
@@ -48,4 +56,9 @@ test("a count of attempts is a whole number, or nothing", () => {
     undefined,
     undefined,
   ]);
+});
+
+test.each(["edge-a", "büro 2", "東京", "100%", "%41", ""])("the name %p survives a header", (name) => {
+  const headers = new Headers({ name: nameForHeader(name) });
+  expect(nameFromHeader(headers.get("name") ?? "")).toBe(name);
 });
