@@ -52,15 +52,15 @@ export function publicPaths(context: AdminContext, access: Access): LocalPaths {
 /** Stubs are for those who may send requests, too. */
 const CLIENT_PATH = "/admin/runtime-auth";
 /** A proxy in front passes calls on (they name the proxy that is meant), but makes no keys. */
-const PARENT_PATH = /^\/admin\/(?!key)/;
+const PARENT_PATH = /^\/admin\/(?!key)|^\/logs$/;
 
 function localApp(context: AdminContext, lock?: MiddlewareHandler): Hono {
   const app = withErrors(new Hono());
+  const relay = relayed(context);
   for (const path of ["/admin/*", "/logs"]) {
     if (lock !== undefined) app.use(path, lock);
-    app.use(path, smallBodies, jsonOnly);
+    app.use(path, smallBodies, jsonOnly, relay);
   }
-  app.use("/admin/*", relayed(context));
   return app
     .route("/", observeRoutes(context))
     .route("/", tokenRoutes(context))

@@ -4,10 +4,10 @@
 import type { MiddlewareHandler } from "hono";
 import type { RemoteAccount } from "../core/child-report.ts";
 import {
-  cycleOf,
   formatHops,
   HOPS_HEADER,
   type Hop,
+  loopProblem,
   nameForHeader,
   nameFromHeader,
   parseHops,
@@ -34,11 +34,11 @@ export function relayed(context: RelayContext): MiddlewareHandler {
     const target = nameFromHeader(c.req.header(TARGET_HEADER) ?? "");
     if (target === "" || isNamed(context.self().name, target)) return next();
     const hops = parseHops(c.req.header(HOPS_HEADER) ?? null);
-    const cycle = cycleOf(hops, context.self());
-    if (cycle !== undefined)
-      throw new CodexlbError("loop_detected", `the call for ${target} came back to a proxy: ${cycle}`);
+    const loop = loopProblem(hops, context.self());
+    if (loop !== undefined) throw new CodexlbError("loop_detected", `looking for ${target}: ${loop}`);
     const child = await resolve(context, target);
-    return send(child, c.req.raw, new URL(c.req.url), [...hops, context.self()], target);
+    const changed = c.req.method === "GET" ? undefined : () => context.children.askAll(false);
+    return send(child, c.req.raw, new URL(c.req.url), [...hops, context.self()], target, changed);
   };
 }
 
@@ -139,13 +139,17 @@ function notFound(children: readonly Child[], self: Hop, target: string, nowMs: 
   });
 }
 
-/** One step on. The answer passes as it comes; when whoever asked goes away, the call ends. */
+/**
+ * One step on. The answer passes as it comes; when whoever asked goes away, the call ends. Before its end `changed` looks
+ * at what it has changed, so that the next question is answered by it.
+ */
 async function send(
   child: Child,
   request: Request,
   url: URL,
   hops: readonly Hop[],
   target: string,
+  changed: (() => Promise<void>) | undefined,
 ): Promise<Response> {
   const headers = withKey(
     child.link,
@@ -171,7 +175,9 @@ async function send(
       signal: gone.signal,
     });
   } catch (error) {
-    const why = systemCodeOf(error) ?? messageOf(error);
+    const code = systemCodeOf(error);
+    const isRefused = code === "ConnectionRefused" || code === "ECONNREFUSED";
+    const why = isRefused ? "nobody listens there" : (code ?? messageOf(error));
     throw new CodexlbError("target_proxy_unavailable", `passing the call on to ${child.label}: ${why}`, {
       next: "look at codexlb status",
       cause: error,
@@ -186,7 +192,34 @@ async function send(
   const told = downstreamHeaders(response.headers);
   told.delete("content-length");
   const { status } = response;
-  return new Response(response.body, { status, headers: told });
+  return new Response(
+    passed(response.body, () => gone.abort(), changed),
+    { status, headers: told },
+  );
+}
+
+/** `body` as it comes. That it breaks off breaks the answer off, and is no error of this program. */
+function passed(
+  body: ReadableStream<Uint8Array> | null,
+  abort: () => void,
+  changed: (() => Promise<void>) | undefined,
+): ReadableStream<Uint8Array> | null {
+  const reader = body?.getReader();
+  if (reader === undefined) return null;
+  return new ReadableStream<Uint8Array>({
+    pull: async (controller) => {
+      try {
+        const { done, value } = await reader.read();
+        if (value !== undefined) controller.enqueue(value);
+        if (!done) return;
+        await changed?.();
+        controller.close();
+      } catch {
+        controller.error(new Error("the answer broke off"));
+      }
+    },
+    cancel: abort,
+  });
 }
 
 const PASSED_HEADERS = ["content-type", "accept"] as const;

@@ -19,6 +19,9 @@ import { tryLock } from "../state/lock.ts";
 import { openStore, type Store } from "../state/store.ts";
 import type { CommandContext, Place } from "./context.ts";
 
+/** Works with the accounts; `below` is the proxy that has them when it was found to be another one than was asked. */
+type Use<T> = (ops: AccountOps, below?: string) => Promise<T>;
+
 /** Commands that change accounts take milliseconds; one that finds another at work waits for it. */
 const LOCK_WAIT_MS = 5_000;
 const LOCK_POLL_MS = 50;
@@ -31,13 +34,14 @@ export async function withAccounts<T>(
   context: CommandContext,
   place: Place,
   options: { readonly write: boolean; readonly about?: string },
-  use: (ops: AccountOps) => Promise<T>,
+  use: Use<T>,
 ): Promise<T> {
   const here = () => withAccountsHere(context, options.write, use, options.about);
   if (place.kind === "here") return here();
   try {
-    const proxyName = place.door.proxyName ?? (await ownerOf(place.door, options.about));
-    return await use(remoteAccounts({ ...place.door, proxyName }));
+    const { proxyName } = place.door;
+    const owner = proxyName === undefined ? await ownerOf(place.door, options.about) : undefined;
+    return await use(remoteAccounts({ ...place.door, proxyName: proxyName ?? owner?.name }), owner?.below);
   } catch (error) {
     if (!place.fallback || !isElsewhere(error)) throw error;
     if (error instanceof CodexlbError && error.code === "unauthorized")
@@ -52,12 +56,15 @@ export async function withAccounts<T>(
 export function withAccountsHere<T>(
   context: CommandContext,
   write: boolean,
-  use: (ops: AccountOps) => Promise<T>,
+  use: Use<T>,
   about?: string,
 ): Promise<T> {
   const { deps, layout } = context;
   return onRoot(context, write, {
-    daemon: async (door) => use(remoteAccounts({ ...door, proxyName: await ownerOf(door, about) })),
+    daemon: async (door) => {
+      const owner = await ownerOf(door, about);
+      return use(remoteAccounts({ ...door, proxyName: owner?.name }), owner?.below);
+    },
     files: () => {
       const upstream = readConfig(layout).proxy.upstream_base_url;
       return use(createAccountOps(openLocalStore(context, !write, upstream), layout, deps, () => upstream));
@@ -123,20 +130,31 @@ function isElsewhere(error: unknown): boolean {
   );
 }
 
-/** The name of the one proxy of a chain that has the account `about`, if there is exactly one. */
-async function ownerOf(door: Door, about: string | undefined): Promise<string | undefined> {
+/**
+ * The name of the one proxy of a chain that has the account `about`: its own when it has it, else the only one below
+ * it. Throws `target_proxy_ambiguous` when there are several below.
+ */
+async function ownerOf(
+  door: Door,
+  about: string | undefined,
+): Promise<{ readonly name: string; readonly below: string | undefined } | undefined> {
   if (about === undefined) return undefined;
-  try {
-    const status = await remoteStatus({ timeoutMs: STATUS_TIMEOUT_MS, ...door });
-    const owners = status.accounts
-      .filter((account) => account.alias === about || account.id === about)
-      .map((account) => account.proxy_name || status.proxy_name)
-      .filter((name) => name !== "");
-    const names = [...new Set(owners)];
-    return names.length === 1 ? names[0] : undefined;
-  } catch {
-    return undefined; // the proxy that was asked decides; what is wrong with it shows then
-  }
+  // When its status cannot be had, the proxy that was asked decides; what is wrong with it shows then.
+  const status = await remoteStatus({ timeoutMs: STATUS_TIMEOUT_MS, ...door }).catch(() => undefined);
+  if (status === undefined) return undefined;
+  const own = status.proxy_name;
+  const owners = status.accounts
+    .filter((account) => account.alias === about || account.id === about)
+    .map((account) => account.proxy_name || own);
+  const [name, ...others] = [...new Set(owners.filter((owner) => owner !== ""))];
+  if (name === undefined) return undefined;
+  if (owners.includes(own)) return { name: own, below: undefined };
+  if (others.length === 0) return { name, below: name };
+  throw new CodexlbError(
+    "target_proxy_ambiguous",
+    `${about} is an account of ${[name, ...others].join(" and ")}`,
+    { next: `say which is meant: --proxy-name ${name}` },
+  );
 }
 
 const STATUS_TIMEOUT_MS = 5_000;

@@ -177,8 +177,8 @@ function compactChildren(children: readonly TreeChild[]): string {
   return `child proxies:\n${blocks.join("")}`;
 }
 
-function childStateOf({ reachable, cooldown_seconds, healthy }: ChildAnswer): string {
-  if (!reachable) return "unreachable";
+function childStateOf({ reachable, cooldown_seconds, healthy, next }: ChildAnswer): string {
+  if (!reachable) return next === undefined ? "unreachable" : "misconfigured";
   if (cooldown_seconds > 0) return `cooldown(${cooldown_seconds}s)`;
   return healthy ? "ready" : "unhealthy";
 }

@@ -33,11 +33,14 @@ export function formatHops(hops: readonly Hop[]): string {
   return hops.map(({ name, id }) => `${encodeURIComponent(name).replaceAll("~", "%7E")}~${id}`).join(", ");
 }
 
-/** The way of a request that comes back to `own`, as `a -> b -> a`; undefined when it does not. */
-export function cycleOf(hops: readonly Hop[], own: Hop): string | undefined {
+/** What is wrong with the way that a request has come to `own`: it is a circle, or endless. Undefined when nothing is. */
+export function loopProblem(hops: readonly Hop[], own: Hop): string | undefined {
   const start = hops.findIndex(({ id }) => id === own.id);
-  if (start < 0 && hops.length < MOST_HOPS) return undefined;
-  return wayOf([...hops.slice(Math.max(0, start)), own]);
+  if (start >= 0)
+    return `the request came back to a proxy that it has passed: ${wayOf([...hops.slice(start), own])}`;
+  return hops.length < MOST_HOPS
+    ? undefined
+    : `the request has passed ${hops.length} proxies, which is too many`;
 }
 
 /** `a -> b -> c`. */

@@ -71,6 +71,8 @@ export interface ChildAnswer {
   readonly selection_reason?: string | undefined;
   readonly last_switch_reason?: string | undefined;
   readonly last_error?: string | undefined;
+  /** What somebody has to do about it. */
+  readonly next?: string | undefined;
   readonly child_proxies?: readonly ChildAnswer[] | undefined;
 }
 
@@ -87,6 +89,7 @@ const ChildAnswer: z.ZodType<ChildAnswer> = z.looseObject({
   selection_reason: text.optional(),
   last_switch_reason: text.optional(),
   last_error: text.optional(),
+  next: text.optional(),
   child_proxies: z.lazy(() => z.array(ChildAnswer)).optional(),
 });
 

@@ -131,7 +131,7 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
       if (used.kind === "broken") {
         lease.release();
         broken.push(lease);
-        brokenWhy = used.why;
+        brokenWhy = `${lease.upstream.where} could not be reached: ${used.why}`;
         events.append("request.transport_error", { ...about, error: used.why });
         if (!mayRetry(lease)) break;
         continue;

@@ -155,7 +155,7 @@ export function refusedDial(
   if (context.pool.shortage(session).kind !== "all_tried" || refusal.code === "usage_limit_reached")
     return refusalResponse(refusal);
   const { last, brokenWhy } = failed;
-  if (brokenWhy !== undefined) return useHttp(`no WebSocket to the backend: ${brokenWhy}`);
+  if (brokenWhy !== undefined) return useHttp(`no WebSocket: ${brokenWhy}`);
   if (last?.reply.kind === "refused")
     return useHttp(`the backend answered the WebSocket handshake with ${last.reply.status}`);
   return useHttp("no account can take a WebSocket now");

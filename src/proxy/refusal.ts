@@ -44,13 +44,15 @@ export function refusalFor(
       return refuse(
         "no_account_available",
         `no account is in service: ${shortage.details.join(", ")}`,
-        "log in again with: codexlb account login ALIAS, or put one back with: codexlb account enable ALIAS",
+        shortage.ofAccounts
+          ? "log in again with: codexlb account login ALIAS, or put one back with: codexlb account enable ALIAS"
+          : "run: codexlb doctor",
       );
     case "all_tried":
       if (about.brokenWhy !== undefined)
         return refuse(
           "upstream_unreachable",
-          `the backend could not be reached: ${about.brokenWhy}`,
+          about.brokenWhy,
           "check the network; the request can be sent again",
         );
       // An account that rests for a moment is worth waiting for; a limit would end the turn.

@@ -92,7 +92,7 @@ async function sendFresh(
 async function fetchOnce(
   { deps, settings }: ProxyContext,
   { request, path }: Incoming,
-  { ready, body }: Sending,
+  { ready, lease, body }: Sending,
 ): Promise<Fetched> {
   const ending = new AbortController();
   const abort = () => ending.abort();
@@ -101,7 +101,8 @@ async function fetchOnce(
   const { connectMs, headMs } = settings().timeouts;
   let expiredWhy: string | undefined;
   // An answer in one piece (a compaction, a picture) may take minutes to begin.
-  const watched = { connectMs, headMs: isStreamedTurnPath(path) ? headMs : undefined };
+  const longestMs = isStreamedTurnPath(path) ? headMs : Number.POSITIVE_INFINITY;
+  const watched = { connectMs, headMs: () => lease.upstream.patienceMs(longestMs) };
   const arrived = watchHead(deps, ready.url, watched, (why) => {
     expiredWhy = why;
     abort();

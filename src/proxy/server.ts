@@ -2,7 +2,7 @@
 // tunnels, and forwards the rest.
 
 import type { Server, ServerWebSocket } from "bun";
-import { ATTEMPTS_HEADER, cycleOf, HOPS_HEADER, parseAttempts, parseHops } from "../core/hops.ts";
+import { ATTEMPTS_HEADER, HOPS_HEADER, loopProblem, parseAttempts, parseHops } from "../core/hops.ts";
 import type { ListenAddress } from "../core/listen.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { BODY_LIMIT_BYTES } from "./bodies.ts";
@@ -48,8 +48,11 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
         key === undefined ? request : new Request(new URL(path + url.search, url).href, request),
       );
     const hops = parseHops(request.headers.get(HOPS_HEADER));
-    const cycle = cycleOf(hops, context.self());
-    if (cycle !== undefined) return errorResponse(loop(cycle));
+    const loop = loopProblem(hops, context.self());
+    if (loop !== undefined)
+      return errorResponse(
+        new CodexlbError("loop_detected", loop, { next: "look at proxy.child_proxy_urls of these proxies" }),
+      );
     const incoming: Incoming = {
       request,
       requestId: ++requests,
@@ -124,12 +127,6 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
 }
 
 // --- internal ---
-
-function loop(cycle: string): CodexlbError {
-  return new CodexlbError("loop_detected", `the request came back to a proxy that it has passed: ${cycle}`, {
-    next: "take one of them out of proxy.child_proxy_urls of the other",
-  });
-}
 
 function listening<T>({ host, port }: ListenAddress, start: () => T): T {
   try {

@@ -14,7 +14,7 @@ export interface IdleWatch {
 }
 
 /** While something is waited for, it is looked at least so often whether less patience is called for by now. */
-const PATIENCE_CHECK_MS = 5_000;
+const PATIENCE_CHECK_MS = 2_000;
 
 /**
  * One timer for all waits of an answer: most of them end within milliseconds. `idleMs` may become less while a wait goes
@@ -51,16 +51,15 @@ export function createIdleWatch(clock: Clock, idleMs: () => number, expired: () 
 
 /**
  * Watches a request to `url` until its response head is there (then call the returned function). `expired` is told why:
- * no connection can be made, or `headMs` (undefined: no bound) is over. `fetch` does not say when it is connected, so
+ * no connection can be made, or `headMs` (which may become less meanwhile; infinite: no bound) is over. `fetch` does not say when it is connected, so
  * half of `connectMs` after the start it is tried whether a connection can be made in the other half.
  */
 export function watchHead(
   { clock, env }: Pick<Deps, "clock" | "env">,
   url: string,
-  { connectMs, headMs }: { readonly connectMs: number; readonly headMs: number | undefined },
+  { connectMs, headMs }: { readonly connectMs: number; readonly headMs: () => number },
   expired: (why: string) => void,
 ): () => void {
-  const startedMs = clock.now();
   let over = false;
   const expire = (why: string): void => {
     if (!over) expired(why);
@@ -70,16 +69,14 @@ export function watchHead(
     if (!(await canConnect(url, env, connectMs / 2, clock)))
       expire(`no connection within ${connectMs / 1000} s (connect_timeout_seconds)`);
   };
-  // Most heads are there long before: then this was the only timer.
-  let cancel = clock.after(connectMs / 2, () => {
-    if (headMs !== undefined)
-      cancel = clock.after(Math.max(0, startedMs + headMs - clock.now()), () =>
-        expire(`no answer within ${headMs / 1000} s (head_timeout_seconds)`),
-      );
-    void probe();
-  });
+  const head = createIdleWatch(clock, headMs, () =>
+    expire(`no answer within ${headMs() / 1000} s (head_timeout_seconds)`),
+  );
+  head.begin();
+  const cancel = clock.after(connectMs / 2, () => void probe());
   return () => {
     over = true;
+    head.stop();
     cancel();
   };
 }

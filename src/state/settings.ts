@@ -101,7 +101,10 @@ const urls = () =>
     .array(z.string({ error: NO_TEXT }), { error: 'must be a list of texts, as ["http://10.0.0.2:8765"]' })
     .transform(cleanUrls)
     .superRefine((list, context) => {
-      for (const one of list) if (!isHttpUrl(one)) context.addIssue({ code: "custom", message: notUrl(one) });
+      for (const one of list)
+        if (!isHttpUrl(one)) context.addIssue({ code: "custom", message: notUrl(one) });
+        else if (/[?#]/.test(one))
+          context.addIssue({ code: "custom", message: "a proxy's URL has no query and no fragment" });
     })
     .default([]);
 

@@ -90,6 +90,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     id: record.id,
     label: record.alias,
     kind: "account",
+    where: "the backend",
     named: { account_id: record.id },
     failsOver: FAILS_OVER,
     judge,
@@ -110,6 +111,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
       if ("kind" in credentials) return credentials;
       return address(outgoing, credentials, record.ownBaseUrl ?? context.baseUrl(), context.routing);
     },
+    told: () => {},
     retired: (reason) => {
       // A file that could not be read may come back as it was.
       record.deadLoginMark = reason === MISSING_AUTH ? undefined : record.loginMark;

@@ -14,7 +14,8 @@ import type { LiveState, Upstream } from "./upstream.ts";
 /** What is known of a child: nothing yet, its report, or why there is none. */
 export type Sight =
   | { readonly kind: "unseen" }
-  | { readonly kind: "seen"; readonly report: ChildReport }
+  /** `shaky`: why the last question was not answered. */
+  | { readonly kind: "seen"; readonly report: ChildReport; readonly shaky?: string | undefined }
   | {
       readonly kind: "lost";
       /** `refused`: somebody has to change the settings of one of the two. */
@@ -37,7 +38,11 @@ export interface Child extends Upstream {
   facts(view: QuotaView): Omit<ChildFacts, "inFlight">;
 }
 
-export function createChild(link: ChildLink): Child {
+/** An upstream that cannot be asked for its status is not believed to answer a request after so long a silence, ms. */
+const SILENCE_MS = 6_000;
+
+/** `trouble` is called when a request could not be served there: it may look otherwise than it was seen. */
+export function createChild(link: ChildLink, trouble: () => void): Child {
   let sight: Sight = { kind: "unseen" };
   const state: LiveState = {
     id: link.id,
@@ -60,6 +65,9 @@ export function createChild(link: ChildLink): Child {
       return nameNow();
     },
     kind: "child_proxy",
+    get where() {
+      return `the proxy ${nameNow()}`;
+    },
     named: { child_proxy_url: link.url },
     failsOver: FAILS_OVER,
     judge: judgeChild,
@@ -70,10 +78,13 @@ export function createChild(link: ChildLink): Child {
     report,
     figures: () => sight,
     capacity: (view) => capacityOf(sight, report(view), view),
-    patienceMs: (configuredMs) =>
-      sight.kind === "lost" && sight.fault === "unreachable"
-        ? Math.min(configuredMs, REPORT_MS)
-        : configuredMs,
+    patienceMs: (configuredMs) => {
+      const isSilent = sight.kind === "lost" ? sight.fault === "unreachable" : isShaky(sight);
+      return isSilent ? Math.min(configuredMs, SILENCE_MS) : configuredMs;
+    },
+    told: ({ kind }) => {
+      if (kind === "limit" || kind === "cool") trouble();
+    },
     prepare: async ({ path, search, headers: told, hops, attemptsLeft }) => {
       const headers = withKey(link, new Headers(told));
       headers.set(HOPS_HEADER, formatHops(hops));
@@ -111,7 +122,12 @@ export function createChild(link: ChildLink): Child {
 const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 421, 426, 429]);
 
 function capacityOf(sight: Sight, report: ChildReport | undefined, view: QuotaView): Capacity {
-  if (report !== undefined) return capacityOfReport(report, view);
+  if (report !== undefined) {
+    const capacity = capacityOfReport(report, view);
+    return isShaky(sight) && capacity.state === "available"
+      ? { ...capacity, state: "resting", why: sight.shaky }
+      : capacity;
+  }
   const none = { untilMs: 0, standing: NO_STANDING, score: 0 };
   switch (sight.kind) {
     case "unseen":
@@ -127,6 +143,10 @@ function capacityOf(sight: Sight, report: ChildReport | undefined, view: QuotaVi
     default:
       return sight satisfies never;
   }
+}
+
+function isShaky(sight: Sight): sight is Extract<Sight, { kind: "seen" }> {
+  return sight.kind === "seen" && sight.shaky !== undefined;
 }
 
 function errorOf(sight: Sight, capacity: Capacity): string | undefined {

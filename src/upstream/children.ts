@@ -38,14 +38,16 @@ export interface ChildrenContext {
   readonly refreshTimeoutMs: () => number;
 }
 
-/** How often a child is asked. A report counts for three times as long, so that one lost answer means nothing. */
-const INTERVAL_MS = 4_000;
+/** How often a child is asked. */
+const INTERVAL_MS = 3_000;
 /** The next question after one that failed. */
 const RETRY_MS = 2_000;
 /** Up to this share later, so that not all are asked together. */
 const JITTER = 0.2;
+/** The next question after trouble with a request. */
+const SOON_MS = 1_000;
 /** A status comes from memory. */
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 3_000;
 /** A thousand accounts make one MB. */
 const ANSWER_LIMIT_BYTES = 16 * 1024 * 1024;
 
@@ -53,7 +55,7 @@ export function createChildren(context: ChildrenContext): Children {
   const { clock, random } = context.deps;
   const asking = new Map<Child, Promise<void>>();
   const timers = new Map<Child, () => void>();
-  let children = childLinks(context.urls()).map(createChild);
+  let children: readonly Child[] = [];
   let pool: ChildPool | undefined;
 
   const ask = (child: Child): Promise<void> => {
@@ -62,7 +64,7 @@ export function createChildren(context: ChildrenContext): Children {
     timers.get(child)?.();
     timers.delete(child);
     const asked = look(context, child)
-      .then((sight) => see(context, child, sight, pool))
+      .then((sight) => see(context, child, unlessTwin(children, child, sight), pool))
       .finally(() => {
         asking.delete(child);
         later(child);
@@ -71,10 +73,13 @@ export function createChildren(context: ChildrenContext): Children {
     return asked;
   };
 
-  const later = (child: Child): void => {
+  const later = (child: Child, soon = false): void => {
     if (pool === undefined || !children.includes(child)) return;
     const chance = (random(1)[0] ?? 0) / 255;
-    const waitMs = (child.sight().kind === "seen" ? INTERVAL_MS : RETRY_MS) * (1 + JITTER * chance);
+    const sight = child.sight();
+    const isWell = sight.kind === "seen" && sight.shaky === undefined;
+    const waitMs = soon ? SOON_MS : (isWell ? INTERVAL_MS : RETRY_MS) * (1 + JITTER * chance);
+    drop(child);
     timers.set(
       child,
       clock.after(waitMs, () => void ask(child)),
@@ -86,6 +91,14 @@ export function createChildren(context: ChildrenContext): Children {
     timers.delete(child);
   };
 
+  const begin = (link: ChildLink): Child => {
+    const child = createChild(link, () => {
+      if (!asking.has(child)) later(child, true);
+    });
+    return child;
+  };
+  children = childLinks(context.urls()).map(begin);
+
   return {
     list: () => children,
     start: (to, waitMs) => {
@@ -96,7 +109,7 @@ export function createChildren(context: ChildrenContext): Children {
     },
     sync: () => {
       const before = children;
-      children = childLinks(context.urls()).map((link) => before.find(isAt(link)) ?? createChild(link));
+      children = childLinks(context.urls()).map((link) => before.find(isAt(link)) ?? begin(link));
       before.filter((child) => !children.includes(child)).forEach(drop);
       pool?.sync();
       for (const child of children) if (!before.includes(child)) void ask(child);
@@ -131,14 +144,17 @@ function see(
 ): void {
   const before = child.sight();
   const nowMs = clock.now();
-  // One lost answer means nothing: what it said before counts for a while.
+  // What it said before counts for a while, but requests rather go elsewhere.
   if (
     sight.kind === "lost" &&
     sight.fault === "unreachable" &&
     before.kind === "seen" &&
     nowMs - before.report.askedMs < REPORT_MS
-  )
+  ) {
+    child.see({ ...before, shaky: sight.why });
+    pool?.touch(child.id);
     return;
+  }
   child.see(sight);
   if (sight.kind === "seen") {
     const { state } = child;
@@ -214,6 +230,7 @@ async function look(
 const PLAIN = { refresh: false, hops: [] };
 
 const WORDS: Readonly<Record<string, string>> = {
+  EPROTO: "it does not speak TLS; is it http://?",
   ConnectionRefused: "nobody listens there",
   ECONNREFUSED: "nobody listens there",
   ECONNRESET: "the connection broke",
@@ -223,13 +240,20 @@ const CHECK = "check the address in proxy.child_proxy_urls";
 
 function refusal(child: Child, own: Hop, status: number, text: string): Sight {
   const { url, key } = child.link;
+  // Anybody may answer with these; only a proxy says so in its own words.
+  if (status < 500 && !text.includes('"codexlb_error"'))
+    return lost(child, "refused", `its status answered ${status}: it is not a codexlb proxy`, CHECK);
   switch (status) {
     case 401: {
       const example = url.replace("://", "://:KEY@");
       return lost(
         child,
         "refused",
-        key === undefined ? "it wants a key (401)" : "it refuses the key (401)",
+        key === undefined
+          ? "it wants a key (401)"
+          : text.includes("may send requests")
+            ? "that key is of role client, and not of role parent (401)"
+            : "it refuses the key (401)",
         `make one there with: codexlb key add --role parent NAME, and write it into proxy.child_proxy_urls here: ${example}`,
       );
     }
@@ -245,19 +269,27 @@ function refusal(child: Child, own: Hop, status: number, text: string): Sight {
     default:
       return status >= 500
         ? lost(child, "unreachable", `its status answered ${status}`, undefined)
-        : lost(
-            child,
-            "refused",
-            `its status answered ${status}: ${text
-              .slice(0, SHOWN_CHARS)
-              .replace(/\p{Cc}/gu, " ")
-              .trim()}`,
-            CHECK,
-          );
+        : lost(child, "refused", `its status answered ${status}`, CHECK);
   }
 }
 
-const SHOWN_CHARS = 100;
+/** The same proxy by another address is one proxy: the first counts. */
+function unlessTwin(children: readonly Child[], child: Child, sight: Sight): Sight {
+  if (sight.kind !== "seen" || sight.report.id === undefined) return sight;
+  const { id } = sight.report;
+  const twin = children.slice(0, children.indexOf(child)).find((other) => {
+    const seen = other.sight();
+    return seen.kind === "seen" && seen.report.id === id;
+  });
+  if (twin === undefined) return sight;
+  const told = lost(
+    child,
+    "refused",
+    `it is the same proxy as ${twin.link.url}`,
+    "remove one of them from proxy.child_proxy_urls",
+  );
+  return { ...told, name: sight.report.name };
+}
 
 function isItself(child: Child, own: Hop): Sight {
   return lost(
@@ -268,7 +300,9 @@ function isItself(child: Child, own: Hop): Sight {
   );
 }
 
-function lost(child: Child, fault: "unreachable" | "refused", why: string, next: string | undefined): Sight {
+type Lost = Extract<Sight, { kind: "lost" }>;
+
+function lost(child: Child, fault: "unreachable" | "refused", why: string, next: string | undefined): Lost {
   const before = child.sight();
   const heardMs =
     before.kind === "seen" ? before.report.askedMs : before.kind === "lost" ? before.heardMs : 0;

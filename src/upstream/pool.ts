@@ -193,6 +193,7 @@ export function createPool(context: PoolContext): Pool {
             fields: { ...fields, req_id: request.requestId },
           }),
         );
+        member.upstream.told(verdict);
         if (verdict.kind !== "ok" || !turn) return;
         member.ramp = rampAfter(member.ramp, "served");
         detours.end(request.session);
@@ -256,7 +257,8 @@ export function createPool(context: PoolContext): Pool {
         const member = members[index];
         if (member === undefined || readers?.has(candidate.id) === false) return [];
         const why = whyClosed(member, settings().policy.weights, now);
-        return [{ label: member.upstream.label, candidate, health: member.record.health, why }];
+        const { kind, label } = member.upstream;
+        return [{ kind, label, candidate, health: member.record.health, why }];
       });
       return shortageOf(all, now.nowMs);
     },

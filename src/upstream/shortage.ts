@@ -2,6 +2,7 @@
 
 import { type Health, healthAt } from "../core/health.ts";
 import type { Candidate } from "../core/policy.ts";
+import type { Upstream } from "./upstream.ts";
 
 export interface Shortage {
   readonly kind: "no_accounts" | "all_exhausted" | "all_disabled" | "all_tried";
@@ -11,12 +12,15 @@ export interface Shortage {
   readonly restsUntilMs: number | undefined;
   /** Accounts that are disabled. */
   readonly disabled: number;
-  /** `alias (reason)` of each account. */
+  /** There are accounts of our own among them. */
+  readonly ofAccounts: boolean;
+  /** `alias (reason)` of each. */
   readonly details: readonly string[];
 }
 
 /** One of those that could have taken the request at all. */
 export interface Wanting {
+  readonly kind: Upstream["kind"];
   readonly label: string;
   readonly candidate: Candidate;
   readonly health: Health;
@@ -37,6 +41,7 @@ export function shortageOf(all: readonly Wanting[], nowMs: number): Shortage {
     // Of one that nothing is heard of, nobody knows.
     restsUntilMs: rests.length === 0 ? undefined : Math.max(nowMs, Math.min(...rests)),
     disabled,
+    ofAccounts: all.some(({ kind }) => kind === "account"),
     details: all.map((one) => `${one.label} (${describe(one, nowMs)})`),
   };
 }

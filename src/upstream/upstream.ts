@@ -42,6 +42,8 @@ export interface Upstream {
   readonly kind: "account" | "child_proxy";
   /** What names it in an event. */
   readonly named: EventFields;
+  /** How a message calls what is at its other end. */
+  readonly where: string;
   /** Statuses off the turn paths after which another upstream may do better, besides those of 500 and more. */
   readonly failsOver: ReadonlySet<number>;
   /** What a failure that it told means for it. */
@@ -52,6 +54,8 @@ export interface Upstream {
   /** How long its silence is waited out, ms, where `configuredMs` is what the settings say. */
   patienceMs(configuredMs: number): number;
   prepare(outgoing: Outgoing): Promise<Prepared>;
+  /** A use of it was judged. */
+  told(verdict: Verdict): void;
   /** It was taken out of service; says what somebody has to do about that. */
   retired(reason: string): string;
   /** New credentials in place of those with `usedToken`. Never throws. */

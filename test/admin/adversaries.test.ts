@@ -491,7 +491,7 @@ describe("where clients must show who they are", () => {
     ["POST", "/admin/account/rm", "parent"],
     ["GET", "/admin/keys", "admin"],
     ["POST", "/admin/key/add", "admin"],
-    ["GET", "/logs", "admin"],
+    ["GET", "/logs", "parent"],
   ];
   const RANKS = ["anyone", "client", "parent", "admin"];
 

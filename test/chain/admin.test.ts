@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { makePrivateDirectory, writeFileAtomic } from "../../src/state/atomic-file.ts";
 import { type Chain, type ChainNode, startChain, untilAccounts, untilChild } from "../support/chain.ts";
 import { type FakeCodex, fakeCodex } from "../support/fake-codex.ts";
 import { until } from "../support/pool.ts";
@@ -40,6 +41,40 @@ describe("by name", () => {
     expect(await front_(["account", "drain", "alice"])).toMatchObject({ code: 0 });
     expect((await leaf.status()).accounts.find(({ alias }) => alias === "alice")?.draining).toBe(true);
     expect(await front_(["account", "enable", "alice"])).toMatchObject({ code: 0 });
+  });
+
+  test("an alias that several proxies below have needs one", async () => {
+    const twin = await chain.start({ name: "twin", accounts: ["bob"] });
+    front.configure([link(middle), link(twin)]);
+    await untilChild(front, "twin");
+    const both = await front_(["account", "disable", "bob"]);
+    expect(both).toMatchObject({ code: 1 });
+    expect(both.err).toMatch(/bob is an account of \w+ and \w+\n {2}say which is meant: --proxy-name/);
+    front.configure([link(middle)]);
+    await until("it is gone", async () => (await front.status()).child_proxies.length === 1);
+  });
+
+  test("an import goes where it is said, and is known at once, and so is the log that is asked for", async () => {
+    const home = join(chain.directory, "carol");
+    makePrivateDirectory(home);
+    writeFileAtomic(join(home, "auth.json"), chain.mock.authFile("carol"));
+    const imported = await front_(["account", "import", "--proxy-name", "leaf", "--from", home, "new"]);
+    expect(imported).toMatchObject({ code: 0, out: "imported account new (total=3)\n" });
+    const removed = await front_(["account", "rm", "new"]);
+    expect(removed).toMatchObject({ code: 0, out: "removed account new\n" });
+    expect((await leaf.status()).accounts.length).toBe(2);
+    const logs = await front_([
+      "proxy",
+      "logs",
+      "--proxy-url",
+      front.url,
+      "--proxy-name",
+      "leaf",
+      "--tail",
+      "5",
+    ]);
+    expect(logs.code).toBe(0);
+    expect(logs.out).toContain('"account.removed"');
   });
 
   test("errors come back as they were said", async () => {
@@ -111,7 +146,7 @@ describe("a login on the machine of a grandchild", () => {
       async () => (await front.status()).child_proxies[0]?.child_proxies?.[0]?.name === "leaf",
       20_000,
     );
-    return { chain, front, leaf, codex };
+    return { chain, front, middle, leaf, codex };
   }
 
   test("streams what codex says there, takes the device flow, and ends with the account in service", async () => {
@@ -150,11 +185,8 @@ describe("a login on the machine of a grandchild", () => {
     expect(JSON.parse((await plain.text()).trim().split("\n").at(-1) ?? "")).toMatchObject({ exit_code: 7 });
   });
 
-  test("ends when whoever asked goes away", async () => {
-    const { chain, front, codex } = await setup({ wait: true });
-    await using _ = chain;
-    const controller = new AbortController();
-    let said = "";
+  /** Begins a login that waits; resolves when codex has spoken. */
+  async function waitingLogin(front: ChainNode, signal?: AbortSignal) {
     const answer = await fetch(`${front.url}/admin/account/login?stream=1`, {
       method: "POST",
       headers: {
@@ -163,10 +195,19 @@ describe("a login on the machine of a grandchild", () => {
         "x-codexlb-target-proxy-name": "leaf",
       },
       body: JSON.stringify({ alias: "bob" }),
-      signal: controller.signal,
+      ...(signal === undefined ? {} : { signal }),
     });
     const reader = answer.body?.getReader();
+    let said = "";
     while (!said.includes("ABCD-1234")) said += new TextDecoder().decode((await reader?.read())?.value);
+    return reader;
+  }
+
+  test("ends when whoever asked goes away", async () => {
+    const { chain, front, codex } = await setup({ wait: true });
+    await using _ = chain;
+    const controller = new AbortController();
+    await waitingLogin(front, controller.signal);
     const pid = codex.pid();
     controller.abort();
     await until(
@@ -181,6 +222,20 @@ describe("a login on the machine of a grandchild", () => {
       },
       20_000,
     );
+  });
+
+  test("that is cut in between breaks off, and is no error of the front", async () => {
+    const { chain, front, middle } = await setup({ wait: true });
+    await using _ = chain;
+    const reader = await waitingLogin(front);
+    await middle.kill();
+    const ended = async () => {
+      while ((await reader?.read())?.done === false);
+      return "a clean end";
+    };
+    expect(await ended().catch(() => "cut")).toBe("cut");
+    await until("it is heard of", () => front.said().includes("child proxy middle"), 30_000);
+    expect(front.said()).not.toMatch(/Error|errno|verbose/);
   });
 
   test("shows nothing of it to who may not ask", async () => {

@@ -126,6 +126,72 @@ describe("a child that does not answer", () => {
   });
 });
 
+describe("a child that freezes", () => {
+  test.each(["sse", "websocket"] as const)(
+    "loses what waits for it, over %s, and nobody else is sent there",
+    async (transport) => {
+      await using chain = startChain([{ alias: "alice" }, { alias: "bob" }]);
+      const left = await chain.start({ name: "left", accounts: ["alice"] });
+      const right = await chain.start({ name: "right", accounts: ["bob"] });
+      const front = await chain.start({ name: "front", children: [left.url, right.url] });
+      await untilAccounts(front, ["alice", "bob"]);
+      process.kill(left.pid, "SIGSTOP");
+      const turn = (session: string) =>
+        takeTurn({ url: front.url, session, waited: () => {}, hadOutput: () => {} }, transport);
+      // These are on their way there before anybody can know; the head timeout is two minutes.
+      const caught = await Promise.all(["a", "b", "c"].map(turn));
+      for (const seen of caught) expect(seen).toMatchObject({ servedBy: "bob", shown: [] });
+      expect(await turn("d")).toMatchObject({ servedBy: "bob", shown: [], tries: 1 });
+      await right.kill();
+      // Nobody is left: that is said within seconds, with names.
+      const answer = await fetch(`${front.url}/backend-api/codex/responses`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ model: "m", stream: true, store: false, input: [] }),
+      });
+      expect(answer.status).toBe(502);
+      expect(await answer.text()).toMatch(/the proxy (?:left|right) could not be reached/);
+      process.kill(left.pid, "SIGCONT");
+      await untilChild(front, "left");
+      expect(await turn("e")).toMatchObject({ servedBy: "alice", shown: [] });
+    },
+  );
+});
+
+describe("what is no other proxy", () => {
+  test("is named for what it is, in one line", async () => {
+    await using chain = startChain([{ alias: "alice" }]);
+    const page = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Response("<!DOCTYPE HTML>\n<html>", { status: 404 }),
+    });
+    const child = await chain.start({ name: "child", accounts: ["alice"] });
+    const other = child.url.replace("127.0.0.1", "localhost");
+    const front = await chain.start({
+      name: "front",
+      children: [`http://127.0.0.1:${page.port}`, child.url, other, child.url.replace("http", "https")],
+    });
+    const seen = (url: string) =>
+      untilChild(front, new URL(url).host, ({ last_error }) => last_error !== undefined);
+    await seen(`http://127.0.0.1:${page.port}`);
+    await untilChild(front, "child", ({ url, last_error }) => url === other && last_error !== undefined);
+    const errors = (await front.status()).child_proxies.map(({ last_error, next }) => [last_error, next]);
+    expect(errors).toEqual([
+      ["its status answered 404: it is not a codexlb proxy", "check the address in proxy.child_proxy_urls"],
+      [undefined, undefined],
+      [`it is the same proxy as ${child.url}`, "remove one of them from proxy.child_proxy_urls"],
+      ["unreachable: it does not speak TLS; is it http://?", undefined],
+    ]);
+    const status = await chain.run(["status", "--proxy-url", front.url]);
+    expect(status.out).toContain(" misconfigured ");
+    expect(status.out).not.toContain("DOCTYPE");
+    await page.stop(true);
+    front.configure([`${child.url}?key=x`]);
+    await until("the settings are refused", () => front.said().includes("has no query and no fragment"));
+  });
+});
+
 describe("a child that wants a key", () => {
   test("is a fault of the settings until the key is right, which status and doctor name", async () => {
     await using chain = startChain([{ alias: "alice" }, { alias: "bob" }]);
@@ -156,6 +222,7 @@ describe("a child that wants a key", () => {
     // It opens what is needed, and nothing else.
     const pinned = await chain.run(["account", "pin", "alice"], env);
     expect(pinned).toMatchObject({ code: 0, out: "pinned account alice\n" });
+    expect(pinned.err).toContain("pinned in the proxy locked; proxies in front of it still choose");
     const keys = await fetch(`${child.url}/admin/keys`, {
       headers: { authorization: `Bearer ${key}`, "x-codexlb-target-proxy-name": "locked" },
     });

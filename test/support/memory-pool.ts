@@ -50,6 +50,7 @@ export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; r
         named: { account_id: record.id },
         figures: () => record.quota,
         capacity: (view, weights) => capacityOfQuota(record.quota, view, weights),
+        told: () => {},
         retired: () => "",
       }) as Partial<Account> as Account,
     children: () => [],

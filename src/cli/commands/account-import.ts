@@ -36,8 +36,8 @@ export default defineCommand({
     },
     into: {
       type: "string",
-      description: "local: this machine's root. proxy: the proxy that --proxy-url or the settings name",
-      default: "local",
+      description:
+        "local: this machine's root (the default). proxy: the proxy that --proxy-url or the settings name (the default with --proxy-name)",
       valueHint: "local|proxy",
     },
     ...REMOTE_FLAGS,
@@ -50,7 +50,8 @@ export default defineCommand({
   run: async ({ args, rawArgs }) => {
     if (rawArgs.length > 1) throw usage("account import takes one alias at most");
     const context = contextOf(args.root);
-    const place = await placeFor(context, args.into.trim().toLowerCase(), args);
+    const fallback = args["proxy-name"]?.trim() ? "proxy" : "local";
+    const place = await placeFor(context, args.into?.trim().toLowerCase() || fallback, args);
     const from = resolve(args.from?.trim() || (userHomes(context.deps.env)[0] ?? "."));
     await withAccounts(context, place, { write: true }, (ops) =>
       importFrom(from, { context, ops, named: args.alias, replace: args.replace ?? false }),
@@ -62,10 +63,11 @@ export default defineCommand({
 
 async function placeFor(context: CommandContext, into: string, flags: RemoteFlags): Promise<Place> {
   if (into === "local") {
-    if (flags["proxy-url"] !== undefined)
-      context.deps.log.warn(
-        "--proxy-url is not used: without --into proxy the account goes to this machine's root",
-      );
+    for (const flag of ["proxy-url", "proxy-name"] as const)
+      if (flags[flag] !== undefined)
+        context.deps.log.warn(
+          `--${flag} is not used: without --into proxy the account goes to this machine's root`,
+        );
     return { kind: "here" };
   }
   if (into !== "proxy") throw usage("--into must be one of: local, proxy");

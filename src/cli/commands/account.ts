@@ -5,6 +5,7 @@ import { PAST } from "../../admin/accounts.ts";
 import { daemonAnswers, remoteStatus, socketDoor } from "../../admin/client.ts";
 import { type AccountOps, identityOfListed, type Service, stateOfListed } from "../../auth/account-ops.ts";
 import { twinProblems } from "../../auth/identity.ts";
+import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { withAccounts } from "../accounts.ts";
 import { type CommandContext, contextOf, type Place, placeOf, REMOTE_FLAGS, ROOT_FLAG } from "../context.ts";
@@ -72,8 +73,12 @@ const rm = onAccount("rm", "Remove an account and its stored login", async (ops,
 const pin = onAccount(
   "pin",
   "Use this account for everything while it can serve",
-  async (ops, name, warn) => {
+  async (ops, name, { warn, info }, below) => {
     const alias = await ops.pin(name);
+    if (below !== undefined)
+      info(
+        `pinned in the proxy ${below}; proxies in front of it still choose by themselves. Undo it with: codexlb account unpin --proxy-name ${below}`,
+      );
     // A hint only: a proxy that does not list its accounts has pinned it all the same.
     const accounts = await ops.list().catch(() => []);
     const pinned = accounts.find((account) => account.alias === alias);
@@ -117,7 +122,7 @@ export default defineCommand({
 function onAccount(
   name: string,
   description: string,
-  run: (ops: AccountOps, account: string, warn: (message: string) => void) => Promise<string>,
+  run: (ops: AccountOps, account: string, log: Log, below?: string) => Promise<string>,
 ) {
   return defineCommand({
     meta: { name: `codexlb account ${name}`, description },
@@ -131,8 +136,8 @@ function onAccount(
       if (about === undefined || surplus.length > 0) throw usage(`account ${name} takes one alias`);
       const context = contextOf(args.root);
       const place = await placeOf(context, args);
-      const line = await withAccounts(context, place, { write: true, about }, (ops) =>
-        run(ops, about, context.deps.log.warn),
+      const line = await withAccounts(context, place, { write: true, about }, (ops, below) =>
+        run(ops, about, context.deps.log, below),
       );
       process.stdout.write(`${line}\n`);
     },

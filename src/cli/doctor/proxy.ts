@@ -25,7 +25,7 @@ import { type Finding, ok } from "./findings.ts";
 
 export async function examineProxy(context: CommandContext, named: string | undefined): Promise<Finding[]> {
   const { deps, layout } = context;
-  if (named !== undefined) return [await examineNamed(context, named)];
+  if (named !== undefined) return examineNamed(context, named);
   if (await daemonAnswers(layout.adminSocket)) return examineDaemon(socketDoor(layout.adminSocket));
   const absence = await examineAbsence(context);
   try {
@@ -40,23 +40,27 @@ export async function examineProxy(context: CommandContext, named: string | unde
 const WAY_TIMEOUT_MS = 5_000;
 
 /** A proxy elsewhere: all that can be seen of it from here is that it answers, and whether it lets us in. */
-async function examineNamed(context: CommandContext, url: string): Promise<Finding> {
+async function examineNamed(context: CommandContext, url: string): Promise<Finding[]> {
   const check = "proxy";
   try {
     const href = parseProxyUrl(url).href.replace(/\/+$/, "");
     const door = { url: href, token: tokenFor(context, href, undefined), timeoutMs: WAY_TIMEOUT_MS };
     const service = await (await through(door)(`${href}/`)).json().catch(() => undefined);
     if (!IsProxy.safeParse(service).success)
-      return {
-        check,
-        status: "bad",
-        detail: `${href} answers, but not as a codexlb proxy`,
-        remedy: "check the address",
-      };
-    return ok(check, `${href} answers`);
+      return [
+        {
+          check,
+          status: "bad",
+          detail: `${href} answers, but not as a codexlb proxy`,
+          remedy: "check the address",
+        },
+      ];
+    // Who may not read its status is not told of its children either.
+    const children = await examineChildren(door).catch(() => []);
+    return [ok(check, `${href} answers`), ...children];
   } catch (error) {
     const remedy = "start it there with: codexlb proxy, or check --proxy-url";
-    return { check, status: "bad", detail: `${url}: ${messageOf(error)}`, remedy };
+    return [{ check, status: "bad", detail: `${url}: ${messageOf(error)}`, remedy }];
   }
 }
 
