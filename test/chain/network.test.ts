@@ -71,7 +71,6 @@ describe.skipIf(why !== undefined)("proxies in networks of their own", () => {
       first: "alice",
       cut: "cut",
       resent: "bob",
-      lost: true,
       afterwards: expect.stringMatching(/alice|bob/),
     });
   });

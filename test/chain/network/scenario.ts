@@ -89,11 +89,11 @@ async function scenario(): Promise<Record<string, unknown>> {
   })().catch(() => "cut");
   // What Codex does then: the same again, at once.
   const resent = await servedBy(await post("s"));
-  const lost = !(await isReachable("alice"));
+  await until("it counts as lost", async () => !(await isReachable("alice")), 30_000);
 
   run(["ip", "-n", east, "link", "set", "eth0", "up"]);
   await until("it is heard of again", () => isReachable("alice"), 40_000);
-  return { first, cut, resent, lost, afterwards: await servedBy(await post("new")) };
+  return { first, cut, resent, afterwards: await servedBy(await post("new")) };
 }
 
 try {
