@@ -7,6 +7,16 @@ WORKDIR /src
 COPY . .
 RUN make build
 
+# What `codexlb login-with --docker-image` runs: a browser, and the same executable.
+#   docker build --target login -t codexlb-login .
+FROM debian:bookworm-slim AS login
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends ca-certificates chromium fonts-liberation \
+  && rm -rf /var/lib/apt/lists/*
+COPY --from=build /src/dist/codexlb /usr/local/bin/codexlb
+# As root, without a sandbox of its own: the container is the browser's sandbox, and it is gone after one login.
+ENTRYPOINT ["codexlb", "login-with"]
+
 FROM node:22-bookworm-slim
 ARG CODEX_NPM_VERSION=latest
 RUN npm install --global "@openai/codex@${CODEX_NPM_VERSION}" && npm cache clean --force

@@ -23,7 +23,7 @@ build: $(BINARY) ## Build dist/codexlb
 
 .PHONY: test
 test: node_modules/.ready ## Run the whole suite
-	$(BUN) scripts/test.ts test/core test/state test/auth test/upstream test/proxy test/admin test/chain test/mock test/codex test/cli test/simulation test/durability test/docs.test.ts test/architecture.test.ts
+	$(BUN) scripts/test.ts test/core test/state test/auth test/upstream test/proxy test/admin test/login test/chain test/mock test/codex test/cli test/simulation test/durability test/docs.test.ts test/architecture.test.ts
 
 .PHONY: test-faults
 test-faults: node_modules/.ready ## Let everything fail that can, and write down what Codex sees: docs/faults.md

@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import packageJson from "../package.json";
 import { BUN_VERSION, fetchRuntime, hostTarget } from "./bun-runtime.mjs";
+import { PLAYWRIGHT_EXTERNALS, playwrightPlugin } from "./playwright-plugin.ts";
 
 const { values } = parseArgs({
   options: { target: { type: "string" }, out: { type: "string", default: "dist/codexlb" } },
@@ -27,6 +28,8 @@ const result = await Bun.build({
   splitting: true,
   bytecode: true,
   sourcemap: "linked",
+  plugins: [playwrightPlugin],
+  external: [...PLAYWRIGHT_EXTERNALS],
   define: {
     CODEXLB_VERSION: JSON.stringify(packageJson.version),
     CODEXLB_COMMIT: JSON.stringify(commit()),

@@ -16,6 +16,7 @@ const LAYERS = [
   ["proxy"],
   ["admin"],
   ["codex"],
+  ["login"],
   ["mock"],
   ["daemon"],
   ["cli"],
@@ -73,6 +74,16 @@ describe("layers", () => {
         if (!name.startsWith(".") && name !== "zod") wrong.push(`${file} imports ${name}`);
     }
     expect(wrong).toEqual([]);
+  });
+
+  test("leave the browser to one of them, which loads it only when it is wanted", async () => {
+    const uses: string[] = [];
+    for (const file of files) {
+      const text = await Bun.file(join(SOURCE, file)).text();
+      if (/import\("playwright-core"\)/.test(text)) uses.push(file);
+      expect([file, /^import (?!type).*"playwright-core"/m.test(text)]).toEqual([file, false]);
+    }
+    expect(uses).toEqual(["login/browser.ts"]);
   });
 
   test("are built in one place: only the composition root and tests make a daemon's parts", async () => {

@@ -67,6 +67,24 @@ export function withNewTokens(text: string, name: string, tokens: NewTokens, now
   return `${JSON.stringify(next, undefined, 2)}\n`;
 }
 
+/** The text of a new login's auth.json, as codex writes it. `nowMs` becomes `last_refresh`. */
+export function newAuthFile(tokens: Required<NewTokens>, nowMs: number): string {
+  const claims = readClaims(tokens.accessToken) ?? readClaims(tokens.idToken ?? "");
+  const accountId = claims?.chatgptAccountId;
+  const file = {
+    auth_mode: "chatgpt",
+    OPENAI_API_KEY: null,
+    tokens: {
+      id_token: tokens.idToken,
+      access_token: tokens.accessToken,
+      refresh_token: tokens.refreshToken,
+      ...(accountId === undefined ? {} : { account_id: accountId }),
+    },
+    last_refresh: new Date(nowMs).toISOString(),
+  };
+  return `${JSON.stringify(file, undefined, 2)}\n`;
+}
+
 // --- internal ---
 
 const token = z

@@ -12,7 +12,7 @@ import { type Credentials, type NewTokens, parseAuthFile, withNewTokens } from "
 import { authFileOf } from "./homes.ts";
 
 /** The public client id of Codex, which the accounts' tokens were issued to. */
-const CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann";
+export const CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann";
 const DEFAULT_TOKEN_URL = "https://auth.openai.com/oauth/token";
 
 /** The token endpoint: `CODEXLB_TOKEN_URL`, else OpenAI's. */

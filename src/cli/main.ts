@@ -23,6 +23,7 @@ const ROOT: Command = defineCommand({
   subCommands: {
     proxy: lazy(() => import("./commands/proxy.ts")),
     account: lazy(() => import("./commands/account.ts")),
+    "login-with": lazy(() => import("./commands/login-with.ts")),
     run: lazy(() => import("./commands/run.ts")),
     status: lazy(() => import("./commands/status.ts")),
     explain: lazy(() => import("./commands/explain.ts")),

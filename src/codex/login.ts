@@ -115,12 +115,15 @@ export function createServerLogins({ layout, env, command, ops }: ServerLoginsOp
   };
 }
 
+/** What is looked for on PATH when nobody names another. */
+export const DEFAULT_CODEX = "codex";
+
 /** The Codex executable: the flag, `CODEXLB_CODEX_BIN`, `codex`. */
 export function codexBinary(
   flag: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
 ): string {
-  return flag?.trim() || env.CODEXLB_CODEX_BIN?.trim() || "codex";
+  return flag?.trim() || env.CODEXLB_CODEX_BIN?.trim() || DEFAULT_CODEX;
 }
 
 /** `commands.login` and `args`; without any the device flow, which needs no browser where codex runs. */

@@ -10,6 +10,7 @@ import { check, faultBefore } from "./check.ts";
 import type { MockContext } from "./context.ts";
 import { deviceRoutes, exchangeCode } from "./device.ts";
 import { Fault, type FaultPoint } from "./faults.ts";
+import { createSignIn, type SignIn } from "./sign-in.ts";
 import { eventStream } from "./streams.ts";
 import { inputProblem, readTurnRequest } from "./turns.ts";
 import { limitError, modelsEtag, rateHeaders, usageOf } from "./wire.ts";
@@ -35,8 +36,10 @@ export function mockApp(context: MockContext, models: unknown): Hono {
     return c.json({ ok: true });
   });
   app.get("/__mock/requests", (c) => c.json(context.requests));
+  const signIn = createSignIn(context);
   app.route("/", deviceRoutes(context));
-  app.post("/oauth/token", (c) => token(context, c.req.raw));
+  app.route("/", signIn.routes);
+  app.post("/oauth/token", (c) => token(context, signIn, c.req.raw));
   app.post("/oauth/revoke", async (c) => {
     const json = parseJson(await c.req.text());
     const headers = Object.fromEntries(c.req.raw.headers);
@@ -111,10 +114,10 @@ export function mockApp(context: MockContext, models: unknown): Hono {
 
 // --- internal ---
 
-async function token(context: MockContext, request: Request): Promise<Response> {
+async function token(context: MockContext, signIn: SignIn, request: Request): Promise<Response> {
   const text = await request.text();
   const json = parseJson(text) ?? Object.fromEntries(new URLSearchParams(text));
-  const login = exchangeCode(context, json);
+  const login = exchangeCode(context, signIn, json);
   return login ?? refresh(context, request, json);
 }
 

@@ -5,6 +5,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { MockAccount } from "./accounts.ts";
 import type { MockContext } from "./context.ts";
+import type { SignIn } from "./sign-in.ts";
 
 /** `POST /__mock/login {"alias": …}` says who logs in next; without that it is the first account. */
 export function deviceRoutes(context: MockContext): Hono {
@@ -38,12 +39,21 @@ export function deviceRoutes(context: MockContext): Hono {
   return app;
 }
 
-/** The answer to `grant_type=authorization_code` at the token endpoint; undefined for other requests. */
-export function exchangeCode({ accounts }: MockContext, fields: unknown): Response | undefined {
+/**
+ * The answer to `grant_type=authorization_code` at the token endpoint, for a code of the device flow or one that the
+ * sign-in gave to a browser; undefined for other requests.
+ */
+export function exchangeCode(
+  { accounts }: MockContext,
+  signIn: Pick<SignIn, "redeem">,
+  fields: unknown,
+): Response | undefined {
   const asked = CodeGrant.safeParse(fields);
   if (!asked.success) return undefined;
-  const alias = asked.data.code.slice(CODE_PREFIX.length);
-  const account: MockAccount | undefined = accounts.all.find((one) => one.alias === alias);
+  const { code, code_verifier } = asked.data;
+  const account: MockAccount | undefined = code.startsWith(CODE_PREFIX)
+    ? accounts.all.find((one) => one.alias === code.slice(CODE_PREFIX.length))
+    : signIn.redeem(code, code_verifier);
   if (account === undefined)
     return Response.json({ error: { code: "invalid_grant", message: "unknown code" } }, { status: 400 });
   return Response.json({ ...accounts.issue(account), token_type: "Bearer" });
@@ -55,4 +65,8 @@ const CODE_MS = 15 * 60_000;
 const CODE_PREFIX = "mock-code-";
 
 const DeviceToken = z.looseObject({ device_auth_id: z.string() });
-const CodeGrant = z.looseObject({ grant_type: z.literal("authorization_code"), code: z.string() });
+const CodeGrant = z.looseObject({
+  grant_type: z.literal("authorization_code"),
+  code: z.string(),
+  code_verifier: z.string().default(""),
+});

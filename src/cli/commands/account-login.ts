@@ -5,7 +5,8 @@ import { remoteLogin } from "../../admin/remote-login.ts";
 import { identityOfListed } from "../../auth/account-ops.ts";
 import { checkAlias } from "../../auth/homes.ts";
 import { sameIdentity, twinProblems } from "../../auth/identity.ts";
-import { codexBinary, loginAccount, loginArguments } from "../../codex/login.ts";
+import { codexBinary, DEFAULT_CODEX, loginAccount, loginArguments } from "../../codex/login.ts";
+import { loginWithoutCodex } from "../../codex/own-login.ts";
 import { CodexlbError } from "../../errors.ts";
 import { withAccounts, withAccountsHere } from "../accounts.ts";
 import {
@@ -72,8 +73,11 @@ interface Login {
 }
 
 /** With the terminal; the root is not touched before codex has succeeded. */
-async function loginHere({ context, alias, args, binary, replace }: Login): Promise<void> {
+async function loginHere(login: Login): Promise<void> {
+  const { context, alias, args, binary, replace } = login;
   const { deps, layout } = context;
+  if (binary === DEFAULT_CODEX && Bun.which(binary, { PATH: deps.env.PATH ?? "" }) === null)
+    return loginOurselves(login);
   const end = await loginAccount({
     layout,
     binary,
@@ -87,6 +91,26 @@ async function loginHere({ context, alias, args, binary, replace }: Login): Prom
   process.stdout.write(`registered account ${alias} (total=${end.total})\n`);
   await warnOfTwins(context, { kind: "here" }, alias);
 }
+
+/** There is no codex here, and nobody named one. */
+async function loginOurselves({ context, alias, args, replace }: Login): Promise<void> {
+  const stopping = new AbortController();
+  const stop = () => stopping.abort();
+  for (const signal of SIGNALS) process.on(signal, stop);
+  try {
+    const say = (text: string) => void process.stdout.write(text);
+    const auth = await loginWithoutCodex(context.deps, args, say, stopping.signal);
+    const total = await withAccountsHere(context, true, (ops) =>
+      ops.import(alias, { auth, config: undefined, replace }),
+    );
+    process.stdout.write(`registered account ${alias} (total=${total})\n`);
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, stop);
+  }
+  await warnOfTwins(context, { kind: "here" }, alias);
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** There is no codex on the machine of the proxy: log in on this one and hand the login over. */
 async function loginForElsewhere(

@@ -1,0 +1,277 @@
+// Logging in at OpenAI's sign-in without codex: the same OAuth as `codex login` (authorization code with PKCE, RFC 7636,
+// answered on loopback) and `codex login --device-auth`. Both end in the text of an auth.json.
+
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { parseJson } from "../core/turn.ts";
+import type { Clock, Deps } from "../deps.ts";
+import { CodexlbError, messageOf } from "../errors.ts";
+import { newAuthFile } from "./auth-file.ts";
+import { CLIENT_ID, tokenUrlOf } from "./refresh.ts";
+
+export interface OAuthDeps extends Pick<Deps, "env" | "random"> {
+  readonly clock: Clock;
+}
+
+/** A login that waits for a browser. */
+export interface BrowserLogin {
+  /** What the browser is to open. */
+  readonly url: string;
+  /** Resolves to the text of an auth.json. Throws `login_failed`. */
+  readonly auth: Promise<string>;
+  /** Takes no more answers. */
+  close(): void;
+}
+
+/** A login that waits for somebody to type a code. */
+export interface DeviceLogin {
+  readonly url: string;
+  readonly code: string;
+  /** Resolves to the text of an auth.json. Throws `login_failed`. */
+  readonly auth: Promise<string>;
+}
+
+/** Where Codex's sign-in answers to; the second is for when the first is taken. Other ports are refused there. */
+const CALLBACK_PORTS = [1455, 1457] as const;
+const CALLBACK_PATH = "/auth/callback";
+const SCOPE = "openid profile email offline_access api.connectors.read api.connectors.invoke";
+const DEFAULT_ISSUER = "https://auth.openai.com";
+/** One question to the sign-in. */
+const TIMEOUT_MS = 30_000;
+/** How long a device code is good. */
+const DEVICE_MS = 15 * 60_000;
+const LONGEST_INTERVAL_MS = 30_000;
+
+/** The sign-in: `CODEXLB_ISSUER`, else OpenAI's. */
+export function issuerOf({ env }: Pick<Deps, "env">): string {
+  return (env.CODEXLB_ISSUER?.trim() || DEFAULT_ISSUER).replace(/\/+$/, "");
+}
+
+/** Begins a login in a browser. Throws `listen_failed` when both ports for the answer are taken. */
+export function beginBrowserLogin(deps: OAuthDeps): BrowserLogin {
+  const verifier = randomText(deps, 64);
+  const state = randomText(deps, 32);
+  const answer = Promise.withResolvers<string>();
+  // Whoever began the login may have given up on it.
+  answer.promise.catch(() => {});
+  const server = listen(async (url) => {
+    const problem = problemOf(url, state);
+    if (problem !== undefined) {
+      // A stranger's answer (another state) is no reason to end the login.
+      if (url.searchParams.get("state") === state) answer.reject(failed(problem));
+      return page(400, "The login did not succeed", problem);
+    }
+    try {
+      const code = url.searchParams.get("code") ?? "";
+      answer.resolve(await exchange(deps, { code, redirectUri: redirectUri(server.port), verifier }));
+      return page(200, "You are logged in", "This window can be closed.");
+    } catch (error) {
+      answer.reject(error);
+      return page(502, "The login did not succeed", messageOf(error));
+    }
+  });
+  const query = new URLSearchParams({
+    response_type: "code",
+    client_id: CLIENT_ID,
+    redirect_uri: redirectUri(server.port),
+    scope: SCOPE,
+    code_challenge: createHash("sha256").update(verifier).digest("base64url"),
+    code_challenge_method: "S256",
+    id_token_add_organizations: "true",
+    codex_cli_simplified_flow: "true",
+    state,
+    originator: "codex_cli_rs",
+  });
+  return {
+    url: `${issuerOf(deps)}/oauth/authorize?${query}`,
+    auth: answer.promise,
+    close: () => {
+      answer.reject(failed("it was given up"));
+      void server.stop();
+    },
+  };
+}
+
+/** Begins a login by a code that is typed in any browser. Throws `login_failed`. */
+export async function beginDeviceLogin(deps: OAuthDeps, signal: AbortSignal): Promise<DeviceLogin> {
+  const issuer = issuerOf(deps);
+  const begun = UserCode.safeParse(
+    await postJson(`${issuer}/api/accounts/deviceauth/usercode`, { client_id: CLIENT_ID }, signal),
+  );
+  if (!begun.success) throw failed("the sign-in did not give a code");
+  const { device_auth_id, user_code, interval } = begun.data;
+  const auth = pollDevice(deps, { issuer, device_auth_id, user_code, interval }, signal);
+  auth.catch(() => {});
+  return { url: `${issuer}/codex/device`, code: user_code, auth };
+}
+
+// --- internal ---
+
+const seconds = z
+  .union([z.number(), z.string().transform(Number)])
+  .pipe(z.number().positive())
+  .catch(5);
+const UserCode = z.looseObject({ device_auth_id: z.string(), user_code: z.string(), interval: seconds });
+const DeviceGrant = z.looseObject({ authorization_code: z.string(), code_verifier: z.string() });
+const Tokens = z.looseObject({
+  access_token: z.string().min(1),
+  refresh_token: z.string().min(1),
+  id_token: z.string().min(1),
+});
+
+async function pollDevice(
+  deps: OAuthDeps,
+  asked: {
+    readonly issuer: string;
+    readonly device_auth_id: string;
+    readonly user_code: string;
+    readonly interval: number;
+  },
+  signal: AbortSignal,
+): Promise<string> {
+  const { issuer, device_auth_id, user_code, interval } = asked;
+  const deadlineMs = deps.clock.now() + DEVICE_MS;
+  const url = `${issuer}/api/accounts/deviceauth/token`;
+  while (deps.clock.now() < deadlineMs) {
+    signal.throwIfAborted();
+    const response = await post(url, JSON.stringify({ device_auth_id, user_code }), JSON_TYPE, signal);
+    if (response.ok) {
+      const grant = DeviceGrant.safeParse(parseJson(await response.text()));
+      if (!grant.success) throw failed("the sign-in's answer is not understood");
+      const { authorization_code: code, code_verifier: verifier } = grant.data;
+      return exchange(deps, { code, verifier, redirectUri: `${issuer}/deviceauth/callback` });
+    }
+    await response.body?.cancel();
+    // Until somebody has typed the code it is forbidden (403) or not found (404).
+    if (response.status !== 403 && response.status !== 404)
+      throw failed(`the sign-in answered ${response.status}`);
+    await waited(deps.clock, Math.min(LONGEST_INTERVAL_MS, interval * 1000), signal);
+  }
+  throw failed("the code was not typed in time");
+}
+
+async function exchange(
+  deps: OAuthDeps,
+  grant: { readonly code: string; readonly verifier: string; readonly redirectUri: string },
+): Promise<string> {
+  const form = new URLSearchParams({
+    grant_type: "authorization_code",
+    client_id: CLIENT_ID,
+    code: grant.code,
+    redirect_uri: grant.redirectUri,
+    code_verifier: grant.verifier,
+  });
+  const response = await post(
+    tokenUrlOf(deps),
+    form.toString(),
+    "application/x-www-form-urlencoded",
+    undefined,
+  );
+  const text = await response.text();
+  if (!response.ok) throw failed(`the token endpoint answered ${response.status}`);
+  const tokens = Tokens.safeParse(parseJson(text));
+  if (!tokens.success) throw failed("the token endpoint gave no tokens");
+  const { access_token, refresh_token, id_token } = tokens.data;
+  return newAuthFile(
+    { accessToken: access_token, refreshToken: refresh_token, idToken: id_token },
+    deps.clock.now(),
+  );
+}
+
+const JSON_TYPE = "application/json";
+
+async function postJson(url: string, body: unknown, signal: AbortSignal): Promise<unknown> {
+  const response = await post(url, JSON.stringify(body), JSON_TYPE, signal);
+  const text = await response.text();
+  if (!response.ok) throw failed(`the sign-in answered ${response.status}`);
+  return parseJson(text);
+}
+
+async function post(
+  url: string,
+  body: string,
+  type: string,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  try {
+    return await fetch(url, {
+      method: "POST",
+      headers: { "content-type": type },
+      body,
+      redirect: "manual",
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+    });
+  } catch (error) {
+    throw failed(`${new URL(url).origin} cannot be reached: ${messageOf(error)}`);
+  }
+}
+
+function waited(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, resolve);
+    signal.addEventListener(
+      "abort",
+      () => {
+        cancel();
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
+
+function listen(answer: (url: URL) => Promise<Response>): { readonly port: number; stop(): Promise<void> } {
+  for (const port of CALLBACK_PORTS) {
+    try {
+      const server = Bun.serve({
+        hostname: "127.0.0.1",
+        port,
+        development: false,
+        reusePort: false,
+        fetch: async (request) => {
+          const url = new URL(request.url);
+          if (request.method !== "GET" || url.pathname !== CALLBACK_PATH)
+            return new Response("not found\n", { status: 404 });
+          return answer(url);
+        },
+      });
+      return { port, stop: () => server.stop(false) };
+    } catch {
+      // taken: the next one
+    }
+  }
+  throw new CodexlbError(
+    "listen_failed",
+    `waiting for the sign-in's answer: ports ${CALLBACK_PORTS.join(" and ")} are taken`,
+    { next: "finish the other login, and try again" },
+  );
+}
+
+function redirectUri(port: number): string {
+  return `http://127.0.0.1:${port}${CALLBACK_PATH}`;
+}
+
+/** What is wrong with the sign-in's answer, if anything. */
+function problemOf({ searchParams }: URL, state: string): string | undefined {
+  if (searchParams.get("state") !== state) return "the answer is not to this login";
+  const error = searchParams.get("error_description") ?? searchParams.get("error");
+  if (error !== null) return `the sign-in refused: ${error}`;
+  return searchParams.get("code") ? undefined : "the sign-in gave no code";
+}
+
+function page(status: number, title: string, text: string): Response {
+  const escaped = Bun.escapeHTML(text);
+  return new Response(`<!doctype html><title>${title}</title><h1>${title}</h1><p>${escaped}</p>\n`, {
+    status,
+    headers: { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" },
+  });
+}
+
+function randomText({ random }: Pick<Deps, "random">, bytes: number): string {
+  return Buffer.from(random(bytes)).toString("base64url");
+}
+
+function failed(why: string): CodexlbError {
+  return new CodexlbError("login_failed", `logging in: ${why}`, { next: "try again" });
+}

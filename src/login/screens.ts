@@ -1,0 +1,124 @@
+// The screens of the sign-in as data: how each is recognised, and what is done there. What cannot be done without a
+// person is a stop with a name. The first screen of the list that is seen is it, so that stops come before what they
+// lie over.
+
+import type { ErrorCode } from "../errors.ts";
+
+export interface Screen {
+  readonly name: string;
+  /** It is there when one of these (Playwright selectors) is visible. */
+  readonly seen: readonly string[];
+  readonly act: Act;
+}
+
+export type Act =
+  /** Fill the first of `into` with what `with` names, and go on. */
+  | {
+      readonly kind: "fill";
+      readonly with: "username" | "password" | "totp";
+      readonly into: readonly string[];
+    }
+  | { readonly kind: "click"; readonly on: readonly string[] }
+  | { readonly kind: "stop"; readonly code: ErrorCode; readonly what: string; readonly next: string };
+
+const button = (...names: readonly string[]): string[] =>
+  names.flatMap((name) => [
+    `button:text-is("${name}")`,
+    `a:text-is("${name}")`,
+    `[role=button]:text-is("${name}")`,
+  ]);
+
+const BY_HAND = "finish it by hand: add --headed, or use codexlb account login ALIAS";
+
+const EMAIL = [
+  "input[type=email]",
+  "input[name=email]",
+  "input[name=username]",
+  "input[autocomplete=username]",
+];
+const PASSWORD = ["input[type=password]", "input[name=password]", "input[autocomplete=current-password]"];
+const CODE = [
+  "input[autocomplete=one-time-code]",
+  "input[name=code]",
+  "input[name=totp]",
+  "input[inputmode=numeric]",
+];
+
+/** What sends a form off, best first. */
+export const SUBMIT: readonly string[] = [
+  ...button("Continue", "Next", "Sign in", "Log in", "Verify"),
+  "button[type=submit]",
+  "input[type=submit]",
+];
+
+const USE_PASSWORD = button(
+  "Continue with password",
+  "Use password",
+  "Use your password",
+  "Use password instead",
+);
+
+export const SCREENS: readonly Screen[] = [
+  {
+    name: "captcha",
+    seen: [
+      "iframe[src*=captcha]",
+      "iframe[src*=arkose]",
+      "iframe[src*=turnstile]",
+      "iframe[src*=challenges]",
+      "#captcha",
+      "text=/verify (?:that )?you are (?:a )?human/i",
+    ],
+    act: { kind: "stop", code: "login_captcha", what: "the sign-in asks for a CAPTCHA", next: BY_HAND },
+  },
+  {
+    name: "locked",
+    seen: ["text=/account (?:has been |is )?(?:locked|deactivated|disabled|suspended|deleted)/i"],
+    act: {
+      kind: "stop",
+      code: "login_locked",
+      what: "the account is locked",
+      next: "look into its mail, or ask the provider; codexlb cannot do anything about it",
+    },
+  },
+  {
+    name: "wrong password",
+    seen: [
+      "text=/(?:incorrect|wrong|invalid) (?:email address or |e-?mail or |username or )?password/i",
+      "text=/(?:email|e-mail|account) (?:address )?(?:was )?(?:is )?not found|no account (?:exists|found)/i",
+    ],
+    act: {
+      kind: "stop",
+      code: "login_wrong_password",
+      what: "the sign-in does not accept this e-mail address and password",
+      next: "check both; after several tries the account may be locked",
+    },
+  },
+  // A way around a code or a key that the sign-in itself offers.
+  { name: "use password", seen: USE_PASSWORD, act: { kind: "click", on: USE_PASSWORD } },
+  {
+    name: "e-mail code",
+    seen: [
+      "text=/check your (?:e-?mail|inbox)|code (?:that )?we (?:just )?sent|sent (?:you )?a (?:verification )?code/i",
+    ],
+    act: {
+      kind: "stop",
+      code: "login_email_code",
+      what: "the sign-in has sent a code by e-mail",
+      next: BY_HAND,
+    },
+  },
+  {
+    name: "passkey",
+    seen: ["text=/(?:use|sign in with|verify with) (?:your |a )?(?:passkey|security key)/i"],
+    act: { kind: "stop", code: "login_passkey", what: "the sign-in asks for a passkey", next: BY_HAND },
+  },
+  { name: "one-time password", seen: CODE, act: { kind: "fill", with: "totp", into: CODE } },
+  { name: "password", seen: PASSWORD, act: { kind: "fill", with: "password", into: PASSWORD } },
+  { name: "e-mail", seen: EMAIL, act: { kind: "fill", with: "username", into: EMAIL } },
+  {
+    name: "consent",
+    seen: button("Authorize", "Allow", "Accept", "Agree", "Open Codex", "Continue"),
+    act: { kind: "click", on: button("Authorize", "Allow", "Accept", "Agree", "Open Codex", "Continue") },
+  },
+];

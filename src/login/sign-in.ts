@@ -1,0 +1,133 @@
+// A login with no hands: the sign-in is begun by codex, or by ourselves where there is no codex, and a browser is driven
+// through it. Whatever ends it, nothing is left behind: no browser, no codex, no port that listens.
+
+import { beginBrowserLogin, type OAuthDeps } from "../auth/oauth.ts";
+import { loginAccount } from "../codex/login.ts";
+import { CodexlbError } from "../errors.ts";
+import type { Layout } from "../state/layout.ts";
+import { openBrowser } from "./browser.ts";
+import { driveSignIn, type Secrets } from "./drive.ts";
+
+export interface SignInOptions {
+  readonly deps: OAuthDeps;
+  readonly layout: Layout;
+  readonly alias: string;
+  /** The codex that begins the login; undefined: there is none, and we do. */
+  readonly codex: string | undefined;
+  /** The browser's executable. */
+  readonly browser: string;
+  readonly headed: boolean;
+  readonly secrets: Secrets;
+  readonly timeoutMs: number;
+  readonly progress: (what: string) => void;
+  /** The person has had enough. */
+  readonly signal: AbortSignal;
+  /** Gets the text of the new auth.json; resolves when it is taken over. */
+  readonly take: (auth: string) => Promise<number>;
+}
+
+/** Logs in and hands the result to `take`; resolves to how many accounts there are then. Throws `login_…`, `browser_not_found`. */
+export async function signIn(options: SignInOptions): Promise<number> {
+  const { deps, browser, headed, secrets, timeoutMs, progress, layout } = options;
+  const ending = new AbortController();
+  const end = () => ending.abort();
+  options.signal.addEventListener("abort", end, { once: true });
+  const cancelTimer = deps.clock.after(timeoutMs, end);
+  progress("starting the browser");
+  const open = await openBrowser(browser, { headed });
+  const closed = () => open.close().catch(() => {}); // it may be gone already
+  const drive = (url: string, over: Promise<unknown>) =>
+    driveSignIn({
+      page: open.page,
+      url,
+      secrets,
+      over,
+      headed,
+      progress,
+      logs: layout.logs,
+      signal: ending.signal,
+      now: deps.clock.now,
+    });
+  try {
+    return await (options.codex === undefined
+      ? byOurselves(options, drive)
+      : byCodex(options, options.codex, ending, drive));
+  } finally {
+    cancelTimer();
+    options.signal.removeEventListener("abort", end);
+    ending.abort();
+    await closed();
+  }
+}
+
+// --- internal ---
+
+type Drive = (url: string, over: Promise<unknown>) => Promise<void>;
+
+/** Codex says where the sign-in is within this time. */
+const URL_MS = 30_000;
+
+async function byOurselves({ deps, progress, take }: SignInOptions, drive: Drive): Promise<number> {
+  const login = beginBrowserLogin(deps);
+  try {
+    await drive(login.url, login.auth);
+    const auth = await login.auth;
+    progress("logged in");
+    return await take(auth);
+  } finally {
+    login.close();
+  }
+}
+
+async function byCodex(
+  { deps, layout, alias, progress, take }: SignInOptions,
+  binary: string,
+  ending: AbortController,
+  drive: Drive,
+): Promise<number> {
+  const url = Promise.withResolvers<string>();
+  url.promise.catch(() => {});
+  let said = "";
+  const login = loginAccount({
+    layout,
+    binary,
+    args: ["login"],
+    // Codex would open the sign-in in the person's own browser as well.
+    env: { ...deps.env, BROWSER: "true" },
+    alias,
+    replace: true,
+    ops: { import: (_alias, { auth }) => take(auth) },
+    watch: {
+      output: (chunk) => {
+        said = (said + Bun.stripANSI(new TextDecoder().decode(chunk))).slice(-SAID_CHARS);
+        const found = /https?:\/\/\S+\/oauth\/authorize\?\S+/.exec(said)?.[0];
+        if (found !== undefined) url.resolve(found);
+      },
+      signal: ending.signal,
+    },
+  });
+  login.catch(() => {});
+  const cancelTimer = deps.clock.after(URL_MS, () =>
+    url.reject(
+      new CodexlbError("login_failed", "codex login did not say where to sign in", { next: "try again" }),
+    ),
+  );
+  login.then(
+    () => url.reject(new CodexlbError("login_failed", "codex login ended before it was begun")),
+    url.reject,
+  );
+  try {
+    await drive(await url.promise, login);
+    const end = await login;
+    if (end.kind === "failed") throw end.error;
+    progress("logged in");
+    return end.total;
+  } finally {
+    cancelTimer();
+    ending.abort();
+    await login.catch(() => {});
+  }
+}
+
+/** The URL is half a KiB long. */
+const SAID_CHARS = 8_192;

@@ -1,0 +1,109 @@
+// Logging in without codex, against the simulated sign-in.
+
+import { describe, expect, test } from "bun:test";
+import { parseAuthFile } from "../../src/auth/auth-file.ts";
+import { beginBrowserLogin, beginDeviceLogin } from "../../src/auth/oauth.ts";
+import { systemDeps } from "../../src/deps.ts";
+import { startMock } from "../../src/mock/backend.ts";
+import { MOCK_PASSWORD } from "../../src/mock/sign-in.ts";
+
+function setup() {
+  const system = systemDeps();
+  const mock = startMock({ accounts: [{ alias: "alice" }, { alias: "bob" }], clock: system.clock });
+  const deps = { ...system, env: { CODEXLB_ISSUER: mock.origin, CODEXLB_TOKEN_URL: mock.tokenUrl } };
+  return { mock, deps, [Symbol.asyncDispose]: () => mock.stop() };
+}
+
+/** What a person does in the browser, as requests; resolves to where the browser is sent at the end. */
+async function signInBy(
+  origin: string,
+  loginUrl: string,
+  email: string,
+  password = MOCK_PASSWORD,
+): Promise<string> {
+  const query = new URL(loginUrl).search;
+  const send = (path: string, more: Record<string, string> = {}) =>
+    fetch(origin + path, {
+      method: "POST",
+      body: new URLSearchParams({ query, email, ...more }).toString(),
+      redirect: "manual",
+    });
+  await send("/sign-in/email");
+  await send("/sign-in/password", { password });
+  return (await send("/sign-in/consent")).headers.get("location") ?? "";
+}
+
+describe("a login in a browser", () => {
+  test("ends in an auth.json that serves, and asks as codex does", async () => {
+    await using s = setup();
+    const login = beginBrowserLogin(s.deps);
+    const asked = new URL(login.url);
+    expect(Object.fromEntries(asked.searchParams)).toMatchObject({
+      response_type: "code",
+      client_id: "app_EMoamEEZ73f0CkXaXp7hrann",
+      code_challenge_method: "S256",
+      id_token_add_organizations: "true",
+      codex_cli_simplified_flow: "true",
+      originator: "codex_cli_rs",
+    });
+    expect(asked.searchParams.get("redirect_uri")).toMatch(/^http:\/\/127\.0\.0\.1:145[57]\/auth\/callback$/);
+    const back = await fetch(await signInBy(s.mock.origin, login.url, "bob@example.com"));
+    expect(back.status).toBe(200);
+    expect(await back.text()).toContain("You are logged in");
+    const credentials = parseAuthFile(await login.auth, "auth.json");
+    expect(credentials).toMatchObject({ accountId: "mock-bob", email: "bob@example.com" });
+    expect(s.mock.accounts.isLive(credentials.refreshToken ?? "")).toBe(true);
+    login.close();
+  });
+
+  test("takes the second port when the first is taken, and says so when both are", async () => {
+    await using s = setup();
+    const [one, two] = [beginBrowserLogin(s.deps), beginBrowserLogin(s.deps)];
+    expect([one, two].map(({ url }) => /127\.0\.0\.1%3A(\d+)/.exec(url)?.[1])).toEqual(["1455", "1457"]);
+    expect(() => beginBrowserLogin(s.deps)).toThrow("ports 1455 and 1457 are taken");
+    one.close();
+    two.close();
+  });
+
+  test("is not ended by an answer to another login, and by a refusal it is", async () => {
+    await using s = setup();
+    const login = beginBrowserLogin(s.deps);
+    const callback = new URL(login.url).searchParams.get("redirect_uri") ?? "";
+    expect((await fetch(`${callback}?code=x&state=other`)).status).toBe(400);
+    const state = new URL(login.url).searchParams.get("state") ?? "";
+    const refused = await fetch(`${callback}?error=access_denied&error_description=<b>no</b>&state=${state}`);
+    expect(await refused.text()).toContain("&lt;b&gt;no&lt;/b&gt;");
+    expect(login.auth).rejects.toThrow("the sign-in refused");
+    login.close();
+  });
+
+  test("does not accept a code that was asked for with another verifier", async () => {
+    await using s = setup();
+    const first = beginBrowserLogin(s.deps);
+    const second = beginBrowserLogin(s.deps);
+    const answer = new URL(await signInBy(s.mock.origin, first.url, "alice@example.com"));
+    const stolen = new URL(new URL(second.url).searchParams.get("redirect_uri") ?? "");
+    stolen.searchParams.set("code", answer.searchParams.get("code") ?? "");
+    stolen.searchParams.set("state", new URL(second.url).searchParams.get("state") ?? "");
+    expect((await fetch(stolen)).status).toBe(502);
+    expect(second.auth).rejects.toThrow("the token endpoint answered 400");
+    first.close();
+    second.close();
+  });
+});
+
+describe("a login by a code", () => {
+  test("ends in an auth.json that serves", async () => {
+    await using s = setup();
+    const login = await beginDeviceLogin(s.deps, new AbortController().signal);
+    expect(login).toMatchObject({ url: `${s.mock.origin}/codex/device`, code: "MOCK-CODE" });
+    expect(parseAuthFile(await login.auth, "auth.json")).toMatchObject({ accountId: "mock-alice" });
+  });
+
+  test("says when the sign-in cannot be reached", async () => {
+    const deps = { ...systemDeps(), env: { CODEXLB_ISSUER: "http://127.0.0.1:1" } };
+    expect(beginDeviceLogin(deps, new AbortController().signal)).rejects.toThrow(
+      "http://127.0.0.1:1 cannot be reached",
+    );
+  });
+});

@@ -1,0 +1,329 @@
+// The compiled executable drives a real Chromium through the simulated sign-in. The password and the TOTP secret are
+// canaries: after all of it they stand nowhere.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemDeps } from "../../src/deps.ts";
+import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import { MOCK_PASSWORD, MOCK_TOTP_SECRET } from "../../src/mock/sign-in.ts";
+import { type Executable, executable, type Ran } from "../support/executable.ts";
+
+let tool: Executable;
+let mock: MockBackend;
+/** What other programs could see of the processes while they ran. */
+const seen = new Set<string>();
+
+beforeAll(() => {
+  tool = executable();
+  mock = startMock({ accounts: [{ alias: "alice" }, { alias: "bob" }], clock: systemDeps().clock });
+});
+afterAll(async () => {
+  await mock.stop();
+  tool[Symbol.dispose]();
+});
+
+const env = () => ({
+  ...tool.env(),
+  CODEXLB_ISSUER: mock.origin,
+  CODEXLB_TOKEN_URL: mock.tokenUrl,
+  CODEXLB_CODEX_BIN: "there-is-no-codex",
+});
+
+function look(): void {
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)))
+    for (const file of ["cmdline", "environ"])
+      try {
+        if (Number(pid) !== process.pid) seen.add(readFileSync(join("/proc", pid, file), "utf8"));
+      } catch {
+        // gone, or not ours to see
+      }
+}
+
+async function loginWith(
+  args: readonly string[],
+  { stdin = `${MOCK_PASSWORD}\n`, more = {} as Record<string, string> } = {},
+): Promise<Ran> {
+  const child = Bun.spawn([tool.path, "login-with", ...args], {
+    cwd: tool.directory,
+    env: { ...env(), ...more },
+    stdin: new Blob([stdin]),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const outputs = Promise.all([child.stdout.text(), child.stderr.text()]);
+  const looking = setInterval(look, 50);
+  const code = await child.exited;
+  clearInterval(looking);
+  const [out, err] = await outputs;
+  return { code, out, err };
+}
+
+const scenario = (name: string) =>
+  fetch(`${mock.origin}/__mock/sign-in`, { method: "POST", body: JSON.stringify({ scenario: name }) });
+const ALICE = ["--username", "alice@example.com", "--password-stdin"];
+const hostAuth = () => JSON.parse(readFileSync(join(tool.directory, "home", ".codex", "auth.json"), "utf8"));
+
+describe("login-with in a real browser", () => {
+  test.each(["plain", "slow", "use_password"])("enrols the account: %s", async (name) => {
+    await scenario(name);
+    const ran = await loginWith(["work", ...ALICE]);
+    expect(ran).toMatchObject({ code: 0 });
+    expect(ran.out).toBe(
+      `imported login credentials into ${join(tool.directory, "home", ".codex")} and registered account work\n`,
+    );
+    expect(ran.err).toContain("consent");
+    expect(hostAuth().tokens.account_id).toBe("mock-alice");
+    expect((await tool.run(["account", "list"])).out).toStartWith(
+      "work\topenai:work\talice@example.com\tready",
+    );
+  });
+
+  test("takes the flags before the alias, leaves the host's home alone, and tells its steps as JSON", async () => {
+    await scenario("plain");
+    const before = hostAuth();
+    const ran = await loginWith([
+      "--username",
+      "bob@example.com",
+      "--password-stdin",
+      "--no-host-home",
+      "--json",
+      "second",
+    ]);
+    expect(ran).toMatchObject({ code: 0, err: "" });
+    const lines = ran.out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ step }) => step).filter(Boolean)).toEqual([
+      "starting the browser",
+      "opening the sign-in",
+      "e-mail",
+      "password",
+      "consent",
+      "logged in",
+    ]);
+    expect(lines.at(-1)).toMatchObject({ ok: true, total: 2 });
+    expect(hostAuth()).toEqual(before);
+  });
+
+  test("answers a one-time password, quietly, beside a running proxy", async () => {
+    await scenario("totp");
+    await using proxy = await tool.start(
+      ["proxy", "--listen", "127.0.0.1:0", "--upstream", mock.baseUrl],
+      env(),
+    );
+    const ran = await loginWith(["third", ...ALICE, "--totp-stdin", "--quiet"], {
+      stdin: `${MOCK_PASSWORD}\n${MOCK_TOTP_SECRET}\n`,
+    });
+    expect(ran).toMatchObject({ code: 0, err: "" });
+    const url = /on (http:\S+)/.exec(proxy.firstLine)?.[1] ?? "";
+    const status = (await (await fetch(`${url}/status`)).json()) as { accounts: { alias: string }[] };
+    expect(status.accounts.map(({ alias }) => alias)).toContain("third");
+  });
+
+  test("keeps the login that the host had", async () => {
+    await scenario("plain");
+    const before = readFileSync(join(tool.directory, "home", ".codex", "auth.json"), "utf8");
+    expect((await loginWith(["work", ...ALICE])).code).toBe(0);
+    const home = join(tool.directory, "home", ".codex");
+    const kept = readdirSync(home).filter((name) => name.startsWith("auth.json.before-"));
+    expect(kept.map((name) => readFileSync(join(home, name), "utf8"))).toContain(before);
+    const revoked = mock.requests.filter(({ path }) => path === "/oauth/revoke");
+    expect(revoked).toEqual([]);
+  });
+
+  test.each([
+    ["captcha", 10, "asks for a CAPTCHA"],
+    ["totp", 11, "asks for a one-time password"],
+    ["email_code", 12, "sent a code by e-mail"],
+    ["passkey", 13, "asks for a passkey"],
+    ["locked", 15, "the account is locked"],
+    ["unexpected", 16, "the screen did not change"],
+  ])("stops at %s with exit code %d", async (name, code, words) => {
+    await scenario(name);
+    const before = hostAuth();
+    const ran = await loginWith(["other", ...ALICE, "--quiet"]);
+    expect(ran.code).toBe(code);
+    expect(ran.err).toContain(words);
+    expect(ran.err.trim().split("\n").length).toBe(2);
+    expect(hostAuth()).toEqual(before);
+    expect(existsSync(join(tool.root, "accounts", "other"))).toBe(false);
+    const logs = join(tool.root, "logs");
+    expect(readFileSync(join(logs, "login-with.txt"), "utf8")).toContain("login_");
+    expect(statSync(join(logs, "login-with.png")).mode & 0o777).toBe(0o600);
+  });
+
+  test("stops at a wrong password with exit code 14", async () => {
+    await scenario("plain");
+    const ran = await loginWith(["other", ...ALICE, "--quiet"], { stdin: "not it\n" });
+    expect(ran.code).toBe(14);
+    expect(ran.err).toContain("does not accept this e-mail address and password");
+  });
+
+  test("ends in time, and when it is told to, with its browser", async () => {
+    await scenario("unexpected");
+    const late = await loginWith(["other", ...ALICE, "--quiet", "--timeout", "3s"]);
+    expect(late.code).toBe(17);
+    const child = Bun.spawn([tool.path, "login-with", "other", ...ALICE], {
+      cwd: tool.directory,
+      env: env(),
+      stdin: new Blob([`${MOCK_PASSWORD}\n`]),
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+    let said = "";
+    while (!said.includes("e-mail")) said += (await reader.read()).value ?? "";
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(1);
+    const browsers = [...readdirSync("/proc")].filter((pid) => {
+      try {
+        return (
+          /^\d+$/.test(pid) &&
+          readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("playwright_chromiumdev_profile")
+        );
+      } catch {
+        return false;
+      }
+    });
+    expect(browsers).toEqual([]);
+  });
+
+  test("says what is missing and what is wrong before anything is done", async () => {
+    await scenario("captcha");
+    const none = await loginWith(["work", ...ALICE], { more: { PATH: "/nowhere" } });
+    const hasOne = ["/snap/bin/chromium", "/opt/google/chrome/chrome", "/usr/lib/chromium/chromium"].some(
+      existsSync,
+    );
+    if (!hasOne) expect(none).toMatchObject({ code: 18 });
+    for (const [args, words] of [
+      [["work", "--password-stdin"], "--username is required"],
+      [["work", "--username", "a@b.c"], "exactly one of --password or --password-stdin"],
+      [["work", ...ALICE, "--password", "x"], "exactly one of --password or --password-stdin"],
+      [["../x", ...ALICE], "invalid alias"],
+      [["work", ...ALICE, "more"], "login-with takes one alias"],
+      [[...ALICE], "login-with needs an alias"],
+      [["work", ...ALICE, "--browser", "/nowhere/chrome"], "there is no browser at /nowhere/chrome"],
+    ] as const) {
+      const ran = await loginWith(args);
+      expect([args, ran.code]).toEqual([args, words.includes("no browser") ? 18 : 2]);
+      expect(ran.err).toContain(words);
+    }
+    expect(await loginWith(["work", ...ALICE], { stdin: "\n" })).toMatchObject({ code: 2 });
+  });
+});
+
+describe("login-with in a container", () => {
+  /** In the place of docker: it writes down its arguments and runs the image's entry point on this machine. */
+  function fakeDocker(): { readonly path: string; calls(): string[][] } {
+    const path = join(tool.directory, "docker");
+    const record = join(tool.directory, "docker.jsonl");
+    writeFileSync(
+      path,
+      `#!/bin/sh
+for word in "$@"; do printf '%s\\t' "$word" >> '${record}'; done
+echo >> '${record}'
+test "$1" = run || exit 0
+while test "$1" != the-image; do shift; done
+shift
+exec '${tool.path}' login-with "$@"
+`,
+    );
+    chmodSync(path, 0o755);
+    return {
+      path,
+      calls: () =>
+        readFileSync(record, "utf8")
+          .split("\n")
+          .filter((line) => line !== "")
+          .map((line) => line.split("\t").slice(0, -1)),
+    };
+  }
+
+  test("hands the password over on standard input, takes the login from standard output, and mounts nothing", async () => {
+    await scenario("totp");
+    const docker = fakeDocker();
+    const ran = await loginWith(
+      [
+        "work",
+        ...ALICE,
+        "--totp-stdin",
+        "--docker-bin",
+        docker.path,
+        "--docker-image",
+        "the-image",
+        "--docker-network",
+        "vpn_net",
+      ],
+      { stdin: `${MOCK_PASSWORD}\n${MOCK_TOTP_SECRET}\n` },
+    );
+    expect(ran).toMatchObject({ code: 0 });
+    expect(ran.out).toContain("registered account work\n");
+    expect(ran.err).toContain("consent");
+    const [call, ...others] = docker.calls();
+    expect(others).toEqual([]);
+    const name = call?.[5] ?? "";
+    expect(name).toMatch(/^codexlb-login-[0-9a-f]{12}$/);
+    expect(call).toEqual([
+      "run",
+      "--rm",
+      "--init",
+      "--interactive",
+      "--name",
+      name,
+      "--network",
+      "vpn_net",
+      "the-image",
+      "--username",
+      "alice@example.com",
+      "--password-stdin",
+      "--totp-stdin",
+      "--timeout",
+      "600s",
+      "--export",
+      "login",
+    ]);
+  });
+
+  test("stops there as it would here, and a container that takes too long is ended by its name", async () => {
+    await scenario("captcha");
+    const docker = fakeDocker();
+    const args = ["work", ...ALICE, "--quiet", "--docker-bin", docker.path, "--docker-image", "the-image"];
+    expect(await loginWith(args)).toMatchObject({ code: 10 });
+    await scenario("unexpected");
+    const late = await loginWith([...args, "--timeout", "2s"]);
+    expect(late.code).toBe(17);
+    const none = await loginWith(["work", ...ALICE, "--docker-bin", "/nowhere/docker"]);
+    expect(none).toMatchObject({ code: 1 });
+    expect(none.err).toContain("there is no such program");
+  });
+
+  test("the image is a target of the Dockerfile with a browser and this program at its entry", () => {
+    const dockerfile = readFileSync(join(import.meta.dir, "..", "..", "Dockerfile"), "utf8");
+    const target = /FROM \S+ AS login\n([\s\S]*?)(?=\nFROM )/.exec(dockerfile)?.[1] ?? "";
+    expect(target).toContain("chromium");
+    expect(target).toContain("ca-certificates");
+    expect(target).toContain("COPY --from=build /src/dist/codexlb /usr/local/bin/codexlb");
+    expect(target).toContain('ENTRYPOINT ["codexlb", "login-with"]');
+  });
+});
+
+test("after all of it the password and the TOTP secret stand nowhere", () => {
+  const places: string[] = [];
+  const walk = (directory: string): void => {
+    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isDirectory()) walk(path);
+      else if (entry.isFile() && path !== tool.path && holds(readFileSync(path, "latin1"))) places.push(path);
+    }
+  };
+  walk(tool.directory);
+  expect(places).toEqual([]);
+  expect(seen.size).toBeGreaterThan(10);
+  expect([...seen].filter(holds)).toEqual([]);
+});
+
+function holds(text: string): boolean {
+  return text.includes(MOCK_PASSWORD) || text.includes(MOCK_TOTP_SECRET);
+}

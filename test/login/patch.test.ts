@@ -1,0 +1,29 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { patched } from "../../scripts/playwright-plugin.ts";
+
+const bundle = readFileSync(createRequire(import.meta.url).resolve("playwright-core/lib/coreBundle"), "utf8");
+
+/** What is wrong with `source`, and nothing of it: it is four million characters long. */
+function problemOf(source: string): string {
+  try {
+    patched(source);
+    return "none";
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+test("what is patched in playwright-core is there, and gone afterwards", () => {
+  const after = patched(bundle);
+  expect(after.includes('require("../package.json")')).toBe(true);
+  expect(after.includes('require("../browsers.json")')).toBe(true);
+  expect(/\b__dirname\b/.test(after)).toBe(false);
+});
+
+test("another version of it, in which a place is missing, is twice there or has moved, fails the build", () => {
+  expect(problemOf(bundle)).toBe("none");
+  expect(problemOf(bundle.replaceAll("browsers.json", "other.json"))).toContain("is there 0 times and not 1");
+  expect(problemOf(bundle + bundle)).toContain("is there 2 times and not 1");
+});
