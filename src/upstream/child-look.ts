@@ -1,0 +1,147 @@
+// Asks a child proxy for its status, and finds words for what came instead of one.
+
+import { reportOf } from "../core/child-report.ts";
+import { formatHops, HOPS_HEADER, type Hop } from "../core/hops.ts";
+import { StatusAnswer } from "../core/status-wire.ts";
+import { parseJson } from "../core/turn.ts";
+import type { Deps } from "../deps.ts";
+import { messageOf, systemCodeOf } from "../errors.ts";
+import type { Child, Sight } from "./child.ts";
+import { addressAt, withKey } from "./child-link.ts";
+
+export interface LookContext {
+  readonly deps: Pick<Deps, "clock">;
+  /** This proxy. */
+  readonly self: () => Hop;
+  /** Longest wait for an answer after which the backend was to be asked, ms. */
+  readonly refreshTimeoutMs: () => number;
+}
+
+/** A status comes from memory. */
+const TIMEOUT_MS = 3_000;
+/** A thousand accounts make one MB. */
+const ANSWER_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** Asks a child for its status. Never throws. */
+export async function look(
+  context: LookContext,
+  child: Child,
+  { refresh, hops }: { readonly refresh: boolean; readonly hops: readonly Hop[] } = PLAIN,
+): Promise<Sight> {
+  const { deps, self, refreshTimeoutMs } = context;
+  const { link } = child;
+  const own = self();
+  const askedMs = deps.clock.now();
+  const headers = withKey(link, new Headers({ [HOPS_HEADER]: formatHops([...hops, own]) }));
+  const timeoutMs = refresh ? refreshTimeoutMs() : TIMEOUT_MS;
+  try {
+    const response = await fetch(addressAt(link, `/status${refresh ? "?refresh=1" : ""}`), {
+      headers,
+      redirect: "manual",
+      // A kept connection whose other end is gone would fail the question instead of the next one.
+      keepalive: false,
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const text = await textOf(response);
+    if (response.status === 200) {
+      const answer = StatusAnswer.safeParse(parseJson(text));
+      if (!answer.success)
+        return lost(child, "refused", `${link.url} does not answer as a codexlb proxy`, CHECK);
+      const report = reportOf(answer.data, own, askedMs);
+      return report.id === own.id ? isItself(child, own) : { kind: "seen", report };
+    }
+    return refusal(child, own, response.status, text);
+  } catch (error) {
+    const timedOut = error instanceof Error && error.name === "TimeoutError";
+    const why = timedOut
+      ? `no answer within ${timeoutMs / 1000} s`
+      : (WORDS[systemCodeOf(error) ?? ""] ?? systemCodeOf(error) ?? messageOf(error));
+    return lost(child, "unreachable", `unreachable: ${why}`, undefined);
+  }
+}
+
+const PLAIN = { refresh: false, hops: [] };
+
+const WORDS: Readonly<Record<string, string>> = {
+  EPROTO: "it does not speak TLS; is it http://?",
+  ConnectionRefused: "nobody listens there",
+  ECONNREFUSED: "nobody listens there",
+  ECONNRESET: "the connection broke",
+};
+
+const CHECK = "check the address in proxy.child_proxy_urls";
+
+function refusal(child: Child, own: Hop, status: number, text: string): Sight {
+  const { url, key } = child.link;
+  // Anybody may answer with these; only a proxy says so in its own words.
+  if (status < 500 && !text.includes('"codexlb_error"'))
+    return lost(child, "refused", `its status answered ${status}: it is not a codexlb proxy`, CHECK);
+  switch (status) {
+    case 401: {
+      const example = url.replace("://", "://:KEY@");
+      return lost(
+        child,
+        "refused",
+        key === undefined
+          ? "it wants a key (401)"
+          : text.includes("may send requests")
+            ? "that key is of role client, and not of role parent (401)"
+            : "it refuses the key (401)",
+        `make one there with: codexlb key add --role parent NAME, and write it into proxy.child_proxy_urls here: ${example}`,
+      );
+    }
+    case 421:
+      return lost(
+        child,
+        "refused",
+        `it does not go by the name in ${url} (421)`,
+        "add that name to proxy.allowed_hosts in its config.toml",
+      );
+    case 508:
+      return isItself(child, own);
+    default:
+      return status >= 500
+        ? lost(child, "unreachable", `its status answered ${status}`, undefined)
+        : lost(child, "refused", `its status answered ${status}`, CHECK);
+  }
+}
+
+function isItself(child: Child, own: Hop): Sight {
+  return lost(
+    child,
+    "refused",
+    `it is this proxy itself: ${own.name} -> ${own.name}`,
+    "remove it from proxy.child_proxy_urls",
+  );
+}
+
+type Lost = Extract<Sight, { kind: "lost" }>;
+
+/** What is seen of a child that cannot be used; what was known of it before is kept. */
+export function lost(
+  child: Child,
+  fault: "unreachable" | "refused",
+  why: string,
+  next: string | undefined,
+): Lost {
+  const before = child.sight();
+  const heardMs =
+    before.kind === "seen" ? before.report.askedMs : before.kind === "lost" ? before.heardMs : 0;
+  const name = before.kind === "seen" ? before.report.name : before.kind === "lost" ? before.name : undefined;
+  return { kind: "lost", fault, why, next, heardMs, name };
+}
+
+async function textOf(response: Response): Promise<string> {
+  const length = Number(response.headers.get("content-length") ?? 0);
+  if (length > ANSWER_LIMIT_BYTES) throw new Error(`its status has ${length} bytes`);
+  const reader = response.body?.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (let chunk = await reader?.read(); chunk?.value !== undefined; chunk = await reader?.read()) {
+    text += decoder.decode(chunk.value, { stream: true });
+    if (text.length <= ANSWER_LIMIT_BYTES) continue;
+    await reader?.cancel();
+    throw new Error(`its status has more than ${ANSWER_LIMIT_BYTES} bytes`);
+  }
+  return text;
+}
