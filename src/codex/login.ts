@@ -8,10 +8,12 @@ import { parseAuthFile } from "../auth/auth-file.ts";
 import { authFileOf, checkAlias } from "../auth/homes.ts";
 import { newLoginHome, sweepLogins } from "../auth/leftovers.ts";
 import type { LoginEnd, Logins } from "../auth/logins.ts";
+import type { OAuthDeps } from "../auth/oauth.ts";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
 import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
+import { loginWithoutCodex } from "./own-login.ts";
 import { childEnvironment, INSTALL_CODEX, onTerminal } from "./run.ts";
 import { runWatched } from "./watched.ts";
 
@@ -61,14 +63,15 @@ export async function loginAccount(options: LoginOptions): Promise<LoginEnd> {
 
 export interface ServerLoginsOptions {
   readonly layout: Layout;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly deps: OAuthDeps;
   /** `commands.login` of the settings. */
   readonly command: () => readonly string[];
   readonly ops: Pick<AccountOps, "import">;
 }
 
 /** Logins on this machine for somebody elsewhere. What runs is decided here, never by the request. */
-export function createServerLogins({ layout, env, command, ops }: ServerLoginsOptions): Logins {
+export function createServerLogins({ layout, deps, command, ops }: ServerLoginsOptions): Logins {
+  const { env } = deps;
   let underWay = 0;
   const stopping = new AbortController();
   const binary = codexBinary(undefined, env);
@@ -77,7 +80,8 @@ export function createServerLogins({ layout, env, command, ops }: ServerLoginsOp
     check: ({ alias, args }) => {
       checkAlias(alias);
       refuseArguments(args);
-      requireCodex(binary, argsOf(args), "install Codex on the machine of the proxy");
+      if (!isMissing(binary, env))
+        requireCodex(binary, argsOf(args), "install Codex on the machine of the proxy");
       if (underWay >= MOST_LOGINS)
         throw new CodexlbError("invalid_request", `${underWay} logins are under way already`, {
           next: "finish one of them, or wait",
@@ -90,6 +94,11 @@ export function createServerLogins({ layout, env, command, ops }: ServerLoginsOp
       };
       underWay++;
       try {
+        if (isMissing(binary, env)) {
+          const say = (text: string) => output(new TextEncoder().encode(text));
+          const auth = await loginWithoutCodex(deps, [DEVICE_FLOW], say, watch.signal);
+          return { kind: "registered", total: await ops.import(alias, { auth, config: undefined, replace }) };
+        }
         const end = await loginAccount({
           layout,
           binary,
@@ -102,6 +111,7 @@ export function createServerLogins({ layout, env, command, ops }: ServerLoginsOp
         });
         return end.kind === "failed" && stopping.signal.aborted ? STOPPED : end;
       } catch (error) {
+        if (stopping.signal.aborted) return STOPPED;
         return {
           kind: "failed",
           exitCode: 1,
@@ -116,7 +126,7 @@ export function createServerLogins({ layout, env, command, ops }: ServerLoginsOp
 }
 
 /** What is looked for on PATH when nobody names another. */
-export const DEFAULT_CODEX = "codex";
+const DEFAULT_CODEX = "codex";
 
 /** The Codex executable: the flag, `CODEXLB_CODEX_BIN`, `codex`. */
 export function codexBinary(
@@ -124,6 +134,11 @@ export function codexBinary(
   env: Readonly<Record<string, string | undefined>>,
 ): string {
   return flag?.trim() || env.CODEXLB_CODEX_BIN?.trim() || DEFAULT_CODEX;
+}
+
+/** True when nobody named a codex and there is none: then we log in ourselves. */
+export function isMissing(binary: string, env: Readonly<Record<string, string | undefined>>): boolean {
+  return binary === DEFAULT_CODEX && Bun.which(binary, { PATH: env.PATH ?? "" }) === null;
 }
 
 /** `commands.login` and `args`; without any the device flow, which needs no browser where codex runs. */

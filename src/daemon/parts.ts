@@ -127,7 +127,7 @@ export function adminParts(
     accounts,
     logins: createServerLogins({
       layout,
-      env: deps.env,
+      deps,
       command: () => live.current().commands.login,
       ops: accounts,
     }),

@@ -185,6 +185,18 @@ describe("a login on the machine of the proxy", () => {
   });
 });
 
+test("a login where nobody has codex is done by the proxy itself, by a code", async () => {
+  await using pool = await startPool({
+    accounts: [{ alias: "alice" }],
+    env: (_layout, mock) => ({ PATH: "/nowhere", CODEXLB_ISSUER: mock.origin }),
+  });
+  const said = await login(pool, "again");
+  expect(said).toContain(
+    `Open ${pool.mock.origin}/codex/device in any browser and enter the code MOCK-CODE\n`,
+  );
+  expect(said).toEndWith("registered account again (total=2)\n");
+});
+
 describe("for the Go program's client", () => {
   test("a stream is plain text that ends with the registration", async () => {
     await using s = await start();

@@ -5,7 +5,7 @@ import { remoteLogin } from "../../admin/remote-login.ts";
 import { identityOfListed } from "../../auth/account-ops.ts";
 import { checkAlias } from "../../auth/homes.ts";
 import { sameIdentity, twinProblems } from "../../auth/identity.ts";
-import { codexBinary, DEFAULT_CODEX, loginAccount, loginArguments } from "../../codex/login.ts";
+import { codexBinary, isMissing, loginAccount, loginArguments } from "../../codex/login.ts";
 import { loginWithoutCodex } from "../../codex/own-login.ts";
 import { CodexlbError } from "../../errors.ts";
 import { withAccounts, withAccountsHere } from "../accounts.ts";
@@ -76,8 +76,7 @@ interface Login {
 async function loginHere(login: Login): Promise<void> {
   const { context, alias, args, binary, replace } = login;
   const { deps, layout } = context;
-  if (binary === DEFAULT_CODEX && Bun.which(binary, { PATH: deps.env.PATH ?? "" }) === null)
-    return loginOurselves(login);
+  if (isMissing(binary, deps.env)) return loginOurselves(login);
   const end = await loginAccount({
     layout,
     binary,

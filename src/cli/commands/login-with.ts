@@ -105,7 +105,7 @@ export default defineCommand({
     const how: How = { context, given, alias, secrets, teller, signal: stopping.signal };
     for (const signal of SIGNALS) process.on(signal, stop);
     try {
-      await (isContained(given) ? inContainer(how) : withBrowser(how));
+      await (isContained(given, deps.env) ? inContainer(how) : withBrowser(how));
     } catch (error) {
       const told = stopping.signal.aborted ? GIVEN_UP : error;
       if (told instanceof CodexlbError) teller.failed(told);
@@ -131,8 +131,14 @@ interface How {
   readonly signal: AbortSignal;
 }
 
-function isContained(given: Given): boolean {
-  return [given["docker-image"], given["docker-network"], given["docker-bin"]].some((flag) => flag?.trim());
+/** As the flags say; without any, when there is no browser here but something that runs containers. */
+function isContained(given: Given, env: Readonly<Record<string, string | undefined>>): boolean {
+  const isAsked = [given["docker-image"], given["docker-network"], given["docker-bin"]].some((flag) =>
+    flag?.trim(),
+  );
+  if (isAsked || given.browser?.trim() || findBrowser(undefined, env, process.platform) !== undefined)
+    return isAsked;
+  return Bun.which("docker", { PATH: env.PATH ?? "" }) !== null;
 }
 
 async function inContainer({ context, given, alias, secrets, teller, signal }: How): Promise<void> {

@@ -1,0 +1,58 @@
+// login-with where real Codex is installed: it begins the sign-in and exchanges the code, the executable drives Chromium.
+
+import { beforeAll, expect, test } from "bun:test";
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { systemDeps } from "../../src/deps.ts";
+import { startMock } from "../../src/mock/backend.ts";
+import { MOCK_PASSWORD } from "../../src/mock/sign-in.ts";
+import { executable } from "../support/executable.ts";
+import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { startSignInProxy } from "./sign-in-proxy.ts";
+
+let today = "";
+beforeAll(async () => {
+  today = await codexBinary(CODEX_VERSIONS.today);
+}, 300_000);
+
+const chromium = Bun.which("chromium");
+const missing = chromium === null ? "chromium" : Bun.which("openssl") === null ? "openssl" : undefined;
+if (missing !== undefined) console.log(`skipped: login-with and real Codex (there is no ${missing})`);
+
+test.skipIf(missing !== undefined)("real Codex begins the login, and its result is enrolled", async () => {
+  using tool = executable();
+  const mock = startMock({ accounts: [{ alias: "alice" }], clock: systemDeps().clock });
+  const directory = join(tool.directory, "tls");
+  mkdirSync(directory);
+  await using way = startSignInProxy(directory, mock.origin, chromium ?? "");
+  if (way === undefined) throw new Error("openssl was there a moment ago");
+  const login = async (password: string) => {
+    const child = Bun.spawn(
+      [
+        ...[tool.path, "login-with", "work", "--username", "alice@example.com", "--password-stdin"],
+        ...["--browser", way.browser, "--codex-bin", today, "--no-host-home"],
+      ],
+      {
+        cwd: tool.directory,
+        env: tool.env(way.env),
+        stdin: new Blob([`${password}\n`]),
+        stdout: "pipe",
+        stderr: "pipe",
+      },
+    );
+    const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+    return { code, out, err };
+  };
+  const wrong = await login("not it");
+  expect({ code: wrong.code, err: wrong.err.slice(-400) }).toMatchObject({ code: 14 });
+  const ran = await login(MOCK_PASSWORD);
+  expect({ code: ran.code, err: ran.code === 0 ? "" : ran.err }).toEqual({ code: 0, err: "" });
+  expect(ran.out).toBe("registered account work (total=1)\n");
+  expect(way.seen).toContain("POST /oauth/token");
+  expect(way.seen).toContain("GET /oauth/authorize");
+  expect((await tool.run(["account", "list"])).out).toStartWith(
+    "work\topenai:work\talice@example.com\tready",
+  );
+  expect(readdirSync(join(tool.root, "logins"))).toEqual([]);
+  await mock.stop();
+});
