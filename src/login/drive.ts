@@ -87,18 +87,24 @@ async function untilOver(ended: Promise<void>, signal: AbortSignal): Promise<voi
   if ((await Promise.race([ended, aborted])) === "aborted") throw timedOut();
 }
 
-/** The screen that is there once it is another than `before`. */
+/**
+ * The screen that is there once it is another than `before`. It must be seen twice in a row: pages come in parts, and a
+ * button may be there before the field that it belongs to.
+ */
 async function nextScreen(
   { page, signal, headed }: DriveOptions,
   before: string,
   isOver: () => boolean,
 ): Promise<Screen | "over"> {
   const deadlineMs = performance.now() + SCREEN_MS;
+  let last: string | undefined;
   while (performance.now() < deadlineMs || headed) {
     if (isOver()) return "over";
     if (signal.aborted) throw timedOut();
     const screen = await seenOn(page);
-    if (screen !== undefined && (await fingerprint(page, screen)) !== before) return screen;
+    const seen = screen === undefined ? undefined : await fingerprint(page, screen);
+    if (screen !== undefined && seen !== before && seen === last) return screen;
+    last = seen;
     await Bun.sleep(POLL_MS);
   }
   throw unexpected(before === "" ? "a screen came that is not known" : "the screen did not change", page);

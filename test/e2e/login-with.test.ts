@@ -30,14 +30,19 @@ const env = () => ({
   CODEXLB_CODEX_BIN: "there-is-no-codex",
 });
 
+/** Whatever they start inherits their environment, which names the test's own directory. */
 function look(): void {
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)))
-    for (const file of ["cmdline", "environ"])
-      try {
-        if (Number(pid) !== process.pid) seen.add(readFileSync(join("/proc", pid, file), "utf8"));
-      } catch {
-        // gone, or not ours to see
-      }
+    try {
+      const [environ, cmdline] = ["environ", "cmdline"].map((file) =>
+        readFileSync(join("/proc", pid, file), "utf8"),
+      );
+      if (Number(pid) === process.pid || !environ?.includes(tool.directory)) continue;
+      seen.add(environ);
+      seen.add(cmdline ?? "");
+    } catch {
+      // gone, or not ours to see
+    }
 }
 
 async function loginWith(
@@ -181,7 +186,8 @@ describe("login-with in a real browser", () => {
       try {
         return (
           /^\d+$/.test(pid) &&
-          readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("playwright_chromiumdev_profile")
+          readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("playwright_chromiumdev_profile") &&
+          readFileSync(`/proc/${pid}/environ`, "utf8").includes(tool.directory)
         );
       } catch {
         return false;
