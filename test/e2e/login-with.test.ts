@@ -127,6 +127,19 @@ describe("login-with in a real browser", () => {
     expect(status.accounts.map(({ alias }) => alias)).toContain("third");
   });
 
+  test("refuses the login of another account than the alias stands for, and changes nothing", async () => {
+    await scenario("plain");
+    const before = hostAuth();
+    const args = ["second", ...ALICE, "--quiet"];
+    const refused = await loginWith(args);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain("--replace");
+    expect(hostAuth()).toEqual(before);
+    expect((await tool.run(["account", "list"])).out).toContain("second\topenai:second\tbob@example.com");
+    expect((await loginWith([...args, "--replace", "--no-host-home"])).code).toBe(0);
+    expect((await tool.run(["account", "list"])).out).toContain("second\topenai:second\talice@example.com");
+  });
+
   test("keeps the login that the host had", async () => {
     await scenario("plain");
     const before = readFileSync(join(tool.directory, "home", ".codex", "auth.json"), "utf8");

@@ -71,6 +71,7 @@ const FLAGS = {
     default: "10m",
     valueHint: "DURATION",
   },
+  replace: { type: "boolean", description: "Take the login although the alias stands for another account" },
   quiet: { type: "boolean", description: "Say nothing on the way" },
   json: { type: "boolean", description: "Tell the steps and the result as lines of JSON" },
 } as const;
@@ -195,7 +196,7 @@ async function takeOver(
   }
   const { deps } = context;
   const total = await withAccountsHere(context, true, (ops) =>
-    ops.import(alias, { auth, config: undefined, replace: true }),
+    ops.import(alias, { auth, config: undefined, replace: given.replace ?? false }),
   );
   if (given["no-host-home"]) return total;
   const backup = giveToHost(hostHomeOf(given, deps.env), auth, deps.clock.now());
@@ -237,6 +238,7 @@ interface Given {
   readonly "docker-network"?: string | undefined;
   readonly "docker-bin"?: string | undefined;
   readonly export?: boolean | undefined;
+  readonly replace?: boolean | undefined;
   readonly timeout: string;
   readonly quiet?: boolean | undefined;
   readonly json?: boolean | undefined;
