@@ -48,6 +48,8 @@ export const ERROR_CODES = {
   login_unexpected_screen: { status: 500, exit: 16 },
   login_timeout: { status: 500, exit: 17 },
   browser_not_found: { status: 500, exit: 18 },
+  // As a shell tells it: Ctrl-C; other signals have their own.
+  interrupted: { status: 499, exit: 130 },
   unhealthy: { status: 500, exit: 1 },
   shutting_down: { status: 503, exit: 1 },
   internal: { status: 500, exit: 1 },
@@ -64,20 +66,23 @@ export function errorCodeOf(code: string | undefined, fallback: ErrorCode): Erro
 export class CodexlbError extends Error {
   readonly code: ErrorCode;
   readonly next: string | undefined;
+  /** What a command ends with: that of the code, but for signals. */
+  readonly exitCode: number;
 
-  constructor(code: ErrorCode, message: string, options: { next?: string; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { next?: string; cause?: unknown; exitCode?: number } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "CodexlbError";
     this.code = code;
     this.next = options.next;
+    this.exitCode = options.exitCode ?? ERROR_CODES[code].exit;
   }
 
   get status(): number {
     return ERROR_CODES[this.code].status;
-  }
-
-  get exitCode(): number {
-    return ERROR_CODES[this.code].exit;
   }
 }
 

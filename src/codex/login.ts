@@ -141,6 +141,16 @@ export function isMissing(binary: string, env: Readonly<Record<string, string | 
   return binary === DEFAULT_CODEX && Bun.which(binary, { PATH: env.PATH ?? "" }) === null;
 }
 
+/** Throws `codex_not_found`, in Go's wording, which the Go program's client looks for before it logs in where it is. */
+export function requireCodex(binary: string, args: readonly string[], next = INSTALL_CODEX): void {
+  if (Bun.which(binary) !== null) return;
+  throw new CodexlbError(
+    "codex_not_found",
+    `run ${[binary, ...args].join(" ")}: exec: "${binary}": executable file not found in $PATH`,
+    { next },
+  );
+}
+
 /** `commands.login` and `args`; without any the device flow, which needs no browser where codex runs. */
 export function loginArguments(command: readonly string[], args: readonly string[]): string[] {
   const device = args.length === 0 && !command.includes(DEVICE_FLOW) ? [DEVICE_FLOW] : args;
@@ -173,16 +183,6 @@ function refuseArguments(args: readonly string[]): void {
     {
       next: `give ${[...ALLOWED_ARGUMENTS].join(", ")} or nothing; other arguments go to commands.login in config.toml`,
     },
-  );
-}
-
-/** Go's wording, which the Go program's client looks for before it logs in where it is. */
-function requireCodex(binary: string, args: readonly string[], next = INSTALL_CODEX): void {
-  if (Bun.which(binary) !== null) return;
-  throw new CodexlbError(
-    "codex_not_found",
-    `run ${[binary, ...args].join(" ")}: exec: "${binary}": executable file not found in $PATH`,
-    { next },
   );
 }
 

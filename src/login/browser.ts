@@ -1,15 +1,29 @@
 // The browser of a login: finds one of the Chromium family on this machine and opens one page in it. The only place
 // that loads playwright-core, and only when a login needs it.
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, existsSync, openSync, readSync, realpathSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { basename, join } from "node:path";
 import type { Page } from "playwright-core";
+import { newLoginHome } from "../auth/leftovers.ts";
+import { childEnvironment } from "../codex/run.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
+import { makePrivateDirectory } from "../state/atomic-file.ts";
+import type { Layout } from "../state/layout.ts";
 
 export interface OpenBrowser {
   readonly page: Page;
-  /** Ends the browser and removes its profile. */
+  /** Ends the browser and removes all that it wrote. */
   close(): Promise<void>;
+}
+
+export interface BrowserOptions {
+  readonly executable: string;
+  readonly headed: boolean;
+  /** All that the browser writes goes below it: what a killed login leaves is found and removed by the next one. */
+  readonly layout: Layout;
+  readonly env: Env;
+  readonly platform: NodeJS.Platform;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -22,11 +36,13 @@ export function findBrowser(
 ): string | undefined {
   const named = flag?.trim();
   if (named) {
-    const found = Bun.which(named, { PATH: env.PATH ?? "" }) ?? (existsSync(named) ? named : undefined);
+    const found = Bun.which(named, { PATH: env.PATH ?? "" }) ?? undefined;
     if (found === undefined)
-      throw new CodexlbError("browser_not_found", `there is no browser at ${named}`, {
-        next: "check --browser",
-      });
+      throw new CodexlbError(
+        "browser_not_found",
+        existsSync(named) ? `${named} is not a program` : `there is no browser at ${named}`,
+        { next: "check --browser" },
+      );
     return found;
   }
   const onPath = NAMES.map((name) => Bun.which(name, { PATH: env.PATH ?? "" })).find((path) => path !== null);
@@ -34,15 +50,26 @@ export function findBrowser(
 }
 
 /** Opens a page in a fresh profile. Throws `browser_not_found` when the browser does not start. */
-export async function openBrowser(
-  executable: string,
-  { headed }: { readonly headed: boolean },
-): Promise<OpenBrowser> {
+export async function openBrowser(options: BrowserOptions): Promise<OpenBrowser> {
+  const { executable, headed, layout, env, platform } = options;
+  if (headed && platform === "linux" && !env.DISPLAY && !env.WAYLAND_DISPLAY)
+    throw new CodexlbError("browser_not_found", "--headed needs a display, and there is none", {
+      next: "leave --headed out, or run it in a desktop session",
+    });
   const { chromium } = await import("playwright-core");
+  const snap = platform === "linux" && isSnap(executable);
+  const home = snap ? snapHome(env) : newLoginHome(layout);
+  // Its processes may still be writing when the first of them has ended.
+  const forget = () => rm(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   try {
-    const browser = await chromium.launch({
+    const context = await chromium.launchPersistentContext(join(home, "profile"), {
       executablePath: executable,
       headless: !headed,
+      artifactsDir: home,
+      env: definedOf({
+        ...childEnvironment(env),
+        ...(platform === "linux" && !snap ? privateEnvironment(env, home) : {}),
+      }),
       // Codexlb ends it itself, in order; and a browser of root's has no sandbox.
       handleSIGINT: false,
       handleSIGTERM: false,
@@ -53,12 +80,19 @@ export async function openBrowser(
         ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
       ],
     });
-    const page = await (await browser.newContext()).newPage();
-    return { page, close: () => browser.close() };
+    const page = context.pages()[0] ?? (await context.newPage());
+    return {
+      page,
+      close: async () => {
+        await context.close().catch(() => {}); // it may be gone already
+        await forget();
+      },
+    };
   } catch (error) {
+    await forget();
     throw new CodexlbError(
       "browser_not_found",
-      `starting ${executable}: ${messageOf(error).split("\n")[0] ?? ""}`,
+      `${executable} did not start as a browser of the Chromium family${reasonIn(messageOf(error))}`,
       { next: "try another one with --browser PATH", cause: error },
     );
   }
@@ -98,4 +132,49 @@ function placesOf(platform: NodeJS.Platform, env: Env): string[] {
     default:
       return ["/snap/bin/chromium", "/opt/google/chrome/chrome", "/usr/lib/chromium/chromium"];
   }
+}
+
+/** A snap sees neither hidden directories nor the temporary ones of others; this place is the snap's own. */
+function snapHome(env: Env): string {
+  const home = join(env.HOME ?? "/", "snap", "chromium", "common", `codexlb-${process.pid}`);
+  makePrivateDirectory(home);
+  return home;
+}
+
+/** Ubuntu's chromium-browser is a script that starts the snap's. */
+function isSnap(executable: string): boolean {
+  if (basename(realpathSync(executable)) === "snap") return true;
+  const head = Buffer.alloc(4096);
+  const file = openSync(executable, "r");
+  try {
+    return head.subarray(0, readSync(file, head)).includes("/snap/bin/");
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Browsers and the libraries below them write into HOME, whatever profile they are given. */
+function privateEnvironment(env: Env, home: string): Env {
+  return {
+    HOME: home,
+    XDG_CONFIG_HOME: undefined,
+    XDG_CACHE_HOME: undefined,
+    XDG_DATA_HOME: undefined,
+    // An X server's key lies in the real HOME.
+    XAUTHORITY: env.XAUTHORITY ?? join(env.HOME ?? "/", ".Xauthority"),
+  };
+}
+
+function definedOf(env: Env): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
+
+/** What the browser itself said, in Playwright's account of it: its last words, or why it was fatal. */
+function reasonIn(message: string): string {
+  const lines = [...Bun.stripANSI(message).matchAll(/\[err\] (?:\[\S+:(\w+):\S+\] )?(.+)/g)];
+  const said = lines.find(([, level]) => level === "FATAL") ?? lines.at(-1);
+  const why = said?.[2] ?? /spawn .*/.exec(message)?.[0];
+  return why === undefined ? "" : `: ${why.trim()}`;
 }

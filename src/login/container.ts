@@ -3,10 +3,12 @@
 // mounted, and nothing stays: whatever ends the login ends the container.
 
 import { z } from "zod";
+import { childEnvironment } from "../codex/run.ts";
 import { parseJson } from "../core/turn.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, errorCodeOf, systemCodeOf } from "../errors.ts";
+import { adminErrorBody, CodexlbError, errorCodeOf, messageOf, systemCodeOf } from "../errors.ts";
 import type { Secrets } from "./drive.ts";
+import type { LastScreen } from "./last-screen.ts";
 
 export interface ContainerOptions {
   readonly deps: Pick<Deps, "clock" | "env" | "random">;
@@ -16,13 +18,84 @@ export interface ContainerOptions {
   readonly secrets: Secrets;
   readonly timeoutMs: number;
   readonly progress: (what: string) => void;
+  /** Gets the last screen after a failure. */
+  readonly keep: (screen: LastScreen) => void;
+  /** The person has had enough; its reason is thrown. */
   readonly signal: AbortSignal;
 }
 
-/** A line that the program in the container says. */
+/** What the program in the container says, each as a line of JSON; all else is not for us. */
+export const said = {
+  step: (step: string) => ({ step }),
+  login: (auth: string) => ({ auth }),
+  lastScreen: ({ picture, text }: LastScreen) => ({
+    screen: { picture: Buffer.from(picture).toString("base64"), text },
+  }),
+  failure: (error: CodexlbError) => ({ ok: false, ...adminErrorBody(error) }),
+};
+
+/** Resolves to the text of the new auth.json. Throws what stops the login there, and `login_failed`. */
+export async function signInContained(options: ContainerOptions): Promise<string> {
+  const { deps, docker, image, network, secrets, timeoutMs, progress, signal } = options;
+  const name = `codexlb-login-${Buffer.from(deps.random(6)).toString("hex")}`;
+  const env = childEnvironment(deps.env);
+  progress(`starting the container ${name}`);
+  const child = start(
+    [
+      ...[docker, "run", "--rm", "--init", "--interactive", "--name", name, "--network", network, image],
+      ...["--username", secrets.username, "--password-stdin"],
+      ...(secrets.totp === undefined ? [] : ["--totp-stdin"]),
+      ...["--timeout", `${Math.max(1, Math.floor((timeoutMs * INNER_SHARE) / 1000))}s`, "--export", "login"],
+    ],
+    env,
+  );
+  let isEnded = false;
+  // The client passes a signal on, but may be ended alone, and the container would go on: it is ended by its name too.
+  const end = () => {
+    if (isEnded) return;
+    isEnded = true;
+    child.kill("SIGTERM");
+    start([docker, "rm", "--force", name], env).exited.finally(() => child.kill("SIGKILL"));
+  };
+  signal.addEventListener("abort", end, { once: true });
+  const cancelTimer = deps.clock.after(timeoutMs, end);
+  try {
+    // A client that has ended at once reads nothing; why it did is known below.
+    await send(child.stdin, [secrets.password, ...(secrets.totp === undefined ? [] : [secrets.totp])]);
+    const told = await readLines(child.stdout, options);
+    const code = await child.exited;
+    signal.throwIfAborted();
+    if (told.auth !== undefined) return told.auth;
+    if (told.error !== undefined) throw told.error;
+    if (isEnded)
+      throw new CodexlbError("login_timeout", "the login in the container took too long", {
+        next: "give it more time with --timeout",
+      });
+    throw code === DOCKER_FAILED
+      ? new CodexlbError("login_failed", `${docker} could not run ${image}; it said why`, {
+          next: `see that it works, and that the image is there: ${docker} build --target login -t ${image} .`,
+        })
+      : new CodexlbError("login_failed", `the container ended with code ${code} and gave no login`, {
+          next: `see that ${image} is the target login of codexlb's Dockerfile, of this version`,
+        });
+  } finally {
+    cancelTimer();
+    signal.removeEventListener("abort", end);
+    if (child.exitCode === null && child.signalCode === null) end();
+  }
+}
+
+// --- internal ---
+
+/** The program in the container gives up before we do, so that it can still say what it was at. */
+const INNER_SHARE = 0.9;
+/** What `docker run` ends with when it was docker itself that failed. */
+const DOCKER_FAILED = 125;
+
 const Line = z.union([
   z.object({ step: z.string() }),
   z.object({ auth: z.string() }),
+  z.object({ screen: z.object({ picture: z.base64(), text: z.string() }) }),
   z.object({
     error: z.string(),
     code: z.string(),
@@ -31,84 +104,50 @@ const Line = z.union([
   }),
 ]);
 
-/** Resolves to the text of the new auth.json. Throws what stops the login there, and `login_failed`. */
-export async function signInContained(options: ContainerOptions): Promise<string> {
-  const { deps, docker, image, network, secrets, timeoutMs, progress, signal } = options;
-  const name = `codexlb-login-${Buffer.from(deps.random(6)).toString("hex")}`;
-  const argv = [
-    ...[docker, "run", "--rm", "--init", "--interactive", "--name", name, "--network", network, image],
-    ...["--username", secrets.username, "--password-stdin"],
-    ...(secrets.totp === undefined ? [] : ["--totp-stdin"]),
-    ...["--timeout", `${Math.ceil(timeoutMs / 1000)}s`, "--export", "login"],
-  ];
-  progress(`starting the container ${name}`);
-  const child = start(argv, deps.env);
-  // The client alone may be ended, and the container would go on: it is ended by its name.
-  let isEnded = false;
-  const end = () => {
-    isEnded = true;
-    start([docker, "rm", "--force", name], deps.env).unref();
-  };
-  signal.addEventListener("abort", end, { once: true });
-  const cancelTimer = deps.clock.after(timeoutMs, end);
-  try {
-    child.stdin.write(`${secrets.password}\n${secrets.totp === undefined ? "" : `${secrets.totp}\n`}`);
-    await child.stdin.end();
-    const told = await readLines(child.stdout, progress);
-    const code = await child.exited;
-    if (signal.aborted) throw new CodexlbError("login_failed", "the login was given up; nothing was changed");
-    if (isEnded)
-      throw new CodexlbError("login_timeout", "the login in the container took too long", {
-        next: "give it more time with --timeout",
-      });
-    if (told.kind === "auth") return told.auth;
-    if (told.kind === "error") throw told.error;
-    throw new CodexlbError("login_failed", `the container ended with code ${code} and gave no login`, {
-      next: `look whether ${image} is there: docker build --target login -t ${image} .`,
-    });
-  } finally {
-    cancelTimer();
-    signal.removeEventListener("abort", end);
-    if (child.exitCode === null) end();
-  }
+interface Told {
+  auth?: string;
+  error?: CodexlbError;
 }
 
-// --- internal ---
-
-type Told =
-  | { readonly kind: "nothing" }
-  | { readonly kind: "auth"; readonly auth: string }
-  | { readonly kind: "error"; readonly error: CodexlbError };
-
-function start(argv: string[], env: Deps["env"]) {
+function start(argv: string[], env: Record<string, string | undefined>) {
   try {
     return Bun.spawn(argv, { env, stdin: "pipe", stdout: "pipe", stderr: "inherit" });
   } catch (error) {
-    if (systemCodeOf(error) !== "ENOENT") throw error;
-    throw new CodexlbError("login_failed", `starting ${argv[0]}: there is no such program`, {
+    const why = systemCodeOf(error) === "ENOENT" ? "there is no such program" : messageOf(error);
+    throw new CodexlbError("login_failed", `starting ${argv[0]}: ${why}`, {
       next: "install Docker or Podman, name it with --docker-bin, or use a browser of this machine",
       cause: error,
     });
   }
 }
 
+async function send(stdin: Bun.FileSink, lines: readonly string[]): Promise<void> {
+  try {
+    stdin.write(lines.map((line) => `${line}\n`).join(""));
+    await stdin.end();
+  } catch {
+    // nobody reads
+  }
+}
+
 async function readLines(
   stream: ReadableStream<Uint8Array>,
-  progress: (what: string) => void,
+  { progress, keep }: Pick<ContainerOptions, "progress" | "keep">,
 ): Promise<Told> {
   const decoder = new TextDecoder();
-  let rest = "";
-  let told: Told = { kind: "nothing" };
+  const told: Told = {};
   const take = (text: string): void => {
     const line = Line.safeParse(parseJson(text)).data;
     if (line === undefined) return;
     if ("step" in line) progress(line.step);
-    else if ("auth" in line) told = { kind: "auth", auth: line.auth };
-    else told = { kind: "error", error: errorOf(line) };
+    else if ("auth" in line) told.auth = line.auth;
+    else if ("screen" in line)
+      keep({ picture: Buffer.from(line.screen.picture, "base64"), text: line.screen.text });
+    else told.error = errorOf(line);
   };
+  let rest = "";
   for await (const chunk of stream) {
-    rest += decoder.decode(chunk, { stream: true });
-    const lines = rest.split("\n");
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
     lines.forEach(take);
   }

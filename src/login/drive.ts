@@ -1,12 +1,10 @@
 // Drives the sign-in in a browser: looks which screen is there, does what there is to do, waits for the next one. Every
 // wait has an end, and what is typed is never part of a message or a picture.
 
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Locator, Page } from "playwright-core";
-import { CodexlbError } from "../errors.ts";
-import { makePrivateDirectory, writeFileAtomic } from "../state/atomic-file.ts";
-import { SCREENS, type Screen, SUBMIT } from "./screens.ts";
+import { CodexlbError, messageOf } from "../errors.ts";
+import type { LastScreen } from "./last-screen.ts";
+import { SCREENS, type Screen, type Stop, SUBMIT } from "./screens.ts";
 import { totpCode } from "./totp.ts";
 
 export interface Secrets {
@@ -23,95 +21,103 @@ export interface DriveOptions {
   readonly secrets: Secrets;
   /** Settles when the login is over, however it ended; the driving stops then. */
   readonly over: Promise<unknown>;
-  /** A person can go on where the program cannot. */
+  /** A person does what the program cannot; it goes on behind that. */
   readonly headed: boolean;
   /** Told each screen as it is come to. */
   readonly progress: (what: string) => void;
-  /** Where a picture of the last screen is kept after a failure. */
-  readonly logs: string;
+  /** Gets the last screen after a failure. */
+  readonly keep: (screen: LastScreen) => void;
+  /** Its reason is thrown. */
   readonly signal: AbortSignal;
   readonly now: () => number;
 }
 
-/** How long the next screen may take to come. */
-const SCREEN_MS = 20_000;
-const POLL_MS = 150;
-/** More screens than any sign-in has: it goes round in a circle. */
-const MOST_SCREENS = 25;
-const ACTION_MS = 5_000;
-
 /** Resolves when `over` has settled. Throws a `login_…` error for what stops it. */
 export async function driveSignIn(options: DriveOptions): Promise<void> {
   const { page, url, over, signal } = options;
-  let isOver = false;
-  const ended = over.then(
-    () => {
-      isOver = true;
-    },
-    () => {
-      isOver = true;
-    },
-  );
+  const way: Way = { isOver: false, before: "", last: undefined, dealtWith: new Set(), told: new Set() };
+  const end = () => {
+    way.isOver = true;
+  };
+  over.then(end, end);
   try {
     options.progress("opening the sign-in");
-    await page.goto(url, { timeout: SCREEN_MS, waitUntil: "domcontentloaded" });
-    let before = "";
-    for (let count = 0; count < MOST_SCREENS; count++) {
-      const screen = await nextScreen(options, before, () => isOver);
+    await orAborted(page.goto(url, { timeout: SCREEN_MS, waitUntil: "domcontentloaded" }), signal);
+    for (let acts = 0; acts < MOST_ACTS; ) {
+      const screen = await nextScreen(options, way);
       if (screen === "over") return;
-      if (signal.aborted) throw timedOut();
-      options.progress(screen.name);
-      if (screen.act.kind === "stop") {
-        const stop = new CodexlbError(screen.act.code, screen.act.what, { next: screen.act.next });
-        if (!options.headed) throw stop;
-        options.progress(`${stop.message}: finish it in the window`);
-        return await untilOver(ended, signal);
-      }
-      await act(options, screen, screen.act);
-      before = await fingerprint(page, screen);
+      way.last = screen;
+      const stop = stopOf(screen, way, options.secrets);
+      if (stop === undefined) {
+        acts++;
+        options.progress(screen.name);
+        await act(options, screen);
+        way.dealtWith.add(screen.name);
+      } else leaveToPerson(options, way, screen, stop);
+      way.before = await fingerprint(page, screen);
     }
-    throw unexpected(`the sign-in goes round in a circle`, page);
+    throw unexpected("the sign-in goes round in a circle", page);
   } catch (error) {
     const known = error instanceof CodexlbError ? error : unexpected(firstLine(error), page);
-    await keepPicture(options, known);
+    if (!signal.aborted || known.code === "login_timeout") await keepScreen(options, way, known);
     throw known;
   }
 }
 
 // --- internal ---
 
-async function untilOver(ended: Promise<void>, signal: AbortSignal): Promise<void> {
-  const aborted = new Promise<"aborted">((resolve) =>
-    signal.addEventListener("abort", () => resolve("aborted"), { once: true }),
-  );
-  if ((await Promise.race([ended, aborted])) === "aborted") throw timedOut();
+/** How long the next screen may take to come. */
+const SCREEN_MS = 20_000;
+const POLL_MS = 150;
+/** More than any sign-in has. */
+const MOST_ACTS = 25;
+const ACTION_MS = 5_000;
+/** Pages come in parts, and a button may be there before the field that it belongs to: a screen must last this long. */
+const LOOKS = 2;
+/** One that was filled in already may only be on its way out: as it is sent, pages change their words. */
+const LOOKS_AGAIN = 20;
+
+/** Where the sign-in is. */
+interface Way {
+  isOver: boolean;
+  /** The screen that was acted on last, as `fingerprint` tells it. */
+  before: string;
+  last: Screen | undefined;
+  readonly dealtWith: Set<string>;
+  /** Screens that a person was told to see to. */
+  readonly told: Set<string>;
 }
 
-/**
- * The screen that is there once it is another than `before`. It must be seen twice in a row: pages come in parts, and a
- * button may be there before the field that it belongs to.
- */
-async function nextScreen(
-  { page, signal, headed }: DriveOptions,
-  before: string,
-  isOver: () => boolean,
-): Promise<Screen | "over"> {
+/** The screen that is there once it is another than the one before. */
+async function nextScreen({ page, signal, headed }: DriveOptions, way: Way): Promise<Screen | "over"> {
   const deadlineMs = performance.now() + SCREEN_MS;
   let last: string | undefined;
+  let looks = 0;
   while (performance.now() < deadlineMs || headed) {
-    if (isOver()) return "over";
-    if (signal.aborted) throw timedOut();
-    const screen = await seenOn(page);
+    if (way.isOver) return "over";
+    signal.throwIfAborted();
+    const screen = await seenOn(page, way);
     const seen = screen === undefined ? undefined : await fingerprint(page, screen);
-    if (screen !== undefined && seen !== before && seen === last) return screen;
+    looks = seen === last ? looks + 1 : 1;
     last = seen;
+    if (screen !== undefined && seen !== way.before && looks >= looksFor(screen, way)) return screen;
     await Bun.sleep(POLL_MS);
   }
-  throw unexpected(before === "" ? "a screen came that is not known" : "the screen did not change", page);
+  throw unexpected(
+    way.last === undefined
+      ? "no screen came that is known"
+      : `behind the screen "${way.last.name}" no other came that is known`,
+    page,
+  );
 }
 
-async function seenOn(page: Page): Promise<Screen | undefined> {
+function looksFor({ name, act }: Screen, { dealtWith }: Way): number {
+  return act.kind === "fill" && dealtWith.has(name) ? LOOKS_AGAIN : LOOKS;
+}
+
+async function seenOn(page: Page, { dealtWith }: Way): Promise<Screen | undefined> {
   for (const screen of SCREENS) {
+    if (screen.after !== undefined && !dealtWith.has(screen.after)) continue;
     const shown = await Promise.all(screen.seen.map((selector) => isVisible(page.locator(selector))));
     if (shown.includes(true)) return screen;
   }
@@ -133,33 +139,37 @@ async function fingerprint(page: Page, { name }: Screen): Promise<string> {
   return `${name} ${page.url()} ${text}`;
 }
 
-async function act(
-  { page, secrets, now }: DriveOptions,
-  { name }: Screen,
-  what: Exclude<Screen["act"], { kind: "stop" }>,
-): Promise<void> {
-  if (what.kind === "click") return click(page, what.on);
-  const value =
-    what.with === "totp"
-      ? secrets.totp === undefined
-        ? undefined
-        : totpCode(secrets.totp, now())
-      : secrets[what.with];
-  if (value === undefined)
-    throw new CodexlbError("login_mfa", "the sign-in asks for a one-time password", {
-      next: "give the authenticator's secret with --totp-stdin, or finish it by hand with --headed",
-    });
-  const field = await firstVisible(page, what.into);
-  if (field === undefined) throw unexpected(`the field of the screen "${name}" is gone`, page);
-  await field.fill(value, { timeout: ACTION_MS });
-  const submit = await firstVisible(page, SUBMIT);
-  if (submit === undefined) await field.press("Enter", { timeout: ACTION_MS });
-  else await submit.click({ timeout: ACTION_MS, noWaitAfter: true });
+/** Why nothing can be done on `screen`. */
+function stopOf({ name, act }: Screen, { dealtWith }: Way, secrets: Secrets): Stop | undefined {
+  if (act.kind === "stop") return act.stop;
+  if (act.kind === "click") return undefined;
+  if (secrets[act.with] === undefined) return act.lacking;
+  return dealtWith.has(name) ? act.again : undefined;
 }
 
-async function click(page: Page, on: readonly string[]): Promise<void> {
-  const target = await firstVisible(page, on);
-  await target?.click({ timeout: ACTION_MS, noWaitAfter: true });
+function leaveToPerson(
+  { headed, progress }: DriveOptions,
+  { told }: Way,
+  { name }: Screen,
+  stop: Stop,
+): void {
+  if (!headed)
+    throw new CodexlbError(stop.code, stop.what, stop.next === undefined ? {} : { next: stop.next });
+  if (!told.has(name)) progress(`${stop.what}: please see to it in the window`);
+  told.add(name);
+}
+
+async function act({ page, secrets, now }: DriveOptions, { name, act }: Screen): Promise<void> {
+  if (act.kind === "stop") return;
+  const target = await firstVisible(page, act.kind === "click" ? act.on : act.into);
+  if (act.kind === "click") return target?.click({ timeout: ACTION_MS, noWaitAfter: true });
+  const given = secrets[act.with] ?? "";
+  const value = act.with === "totp" ? totpCode(given, now()) : given;
+  if (target === undefined) throw unexpected(`the field of the screen "${name}" is gone`, page);
+  await target.fill(value, { timeout: ACTION_MS });
+  const submit = await firstVisible(page, SUBMIT);
+  if (submit === undefined) await target.press("Enter", { timeout: ACTION_MS });
+  else await submit.click({ timeout: ACTION_MS, noWaitAfter: true });
 }
 
 async function firstVisible(page: Page, selectors: readonly string[]): Promise<Locator | undefined> {
@@ -170,14 +180,13 @@ async function firstVisible(page: Page, selectors: readonly string[]): Promise<L
   return undefined;
 }
 
-/** The last screen, with what stands in its fields taken out, and its name; never a reason to fail. */
-async function keepPicture({ page, logs }: DriveOptions, error: CodexlbError): Promise<void> {
+/** The last screen, with what stands in its fields taken out; never a reason to fail. */
+async function keepScreen({ page, keep }: DriveOptions, { last }: Way, error: CodexlbError): Promise<void> {
   try {
     await page.evaluate(BLANK_FIELDS);
     const picture = await page.screenshot({ timeout: ACTION_MS });
-    makePrivateDirectory(logs);
-    writeFileSync(join(logs, "login-with.png"), picture, { mode: 0o600 });
-    writeFileAtomic(join(logs, "login-with.txt"), `${error.code}: ${error.message}\nat ${placeOf(page)}\n`);
+    const screen = last === undefined ? "no screen that is known" : `screen "${last.name}"`;
+    keep({ picture, text: `${error.code}: ${error.message}\n${screen}\nat ${placeOf(page)}\n` });
   } catch {
     // a browser that is gone has no picture
   }
@@ -191,18 +200,19 @@ function placeOf(page: Page): string {
 }
 
 function unexpected(why: string, page: Page): CodexlbError {
-  return new CodexlbError("login_unexpected_screen", `${why} (${placeOf(page)})`, {
-    next: "look at logs/login-with.png in the root; try --headed, or codexlb account login ALIAS",
-  });
+  return new CodexlbError("login_unexpected_screen", `${why} (${placeOf(page)})`);
 }
 
-function timedOut(): CodexlbError {
-  return new CodexlbError("login_timeout", "the login took too long", {
-    next: "give it more time with --timeout, or look on with --headed",
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
   });
 }
 
 /** What a browser says, without the pages that it adds. */
 function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+  return messageOf(error).split("\n")[0] ?? "";
 }

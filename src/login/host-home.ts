@@ -1,9 +1,22 @@
 // The Codex home of this machine's user, which gets the new login as well. The login that was there is kept beside it
 // and never revoked: it may be an account's that is enrolled.
 
-import { copyFileSync } from "node:fs";
-import { join } from "node:path";
-import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
+import { accessSync, constants, copyFileSync, existsSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { makePrivateDirectory, readTextIfPresent, unusable, writeFileAtomic } from "../state/atomic-file.ts";
+
+/** Throws `file_unusable` when a login could not be written into `home`; makes nothing. */
+export function checkHost(home: string): void {
+  let place = resolve(home);
+  while (!existsSync(place) && dirname(place) !== place) place = dirname(place);
+  try {
+    if (!statSync(place).isDirectory()) throw new Error(`${place} is not a directory`);
+    accessSync(place, constants.W_OK | constants.X_OK);
+    readTextIfPresent(join(home, "auth.json"));
+  } catch (error) {
+    throw unusable(`the login could not be written into ${home}`, error);
+  }
+}
 
 /** Writes `auth` to `home`/auth.json; returns the path of the copy of what was there before, if it was another. */
 export function giveToHost(home: string, auth: string, nowMs: number): string | undefined {

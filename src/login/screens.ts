@@ -8,6 +8,8 @@ export interface Screen {
   readonly name: string;
   /** It is there when one of these (Playwright selectors) is visible. */
   readonly seen: readonly string[];
+  /** It counts only behind this one: its marks are too common to be sure before. */
+  readonly after?: string;
   readonly act: Act;
 }
 
@@ -17,9 +19,20 @@ export type Act =
       readonly kind: "fill";
       readonly with: "username" | "password" | "totp";
       readonly into: readonly string[];
+      /** It is asked for once more: it was not accepted, and a second try could lock the account. */
+      readonly again: Stop;
+      /** There is nothing to fill in. */
+      readonly lacking?: Stop;
     }
   | { readonly kind: "click"; readonly on: readonly string[] }
-  | { readonly kind: "stop"; readonly code: ErrorCode; readonly what: string; readonly next: string };
+  | { readonly kind: "stop"; readonly stop: Stop };
+
+/** Why the login cannot go on by itself. */
+export interface Stop {
+  readonly code: ErrorCode;
+  readonly what: string;
+  readonly next?: string;
+}
 
 const button = (...names: readonly string[]): string[] =>
   names.flatMap((name) => [
@@ -27,8 +40,6 @@ const button = (...names: readonly string[]): string[] =>
     `a:text-is("${name}")`,
     `[role=button]:text-is("${name}")`,
   ]);
-
-const BY_HAND = "finish it by hand: add --headed, or use codexlb account login ALIAS";
 
 const EMAIL = [
   "input[type=email]",
@@ -57,6 +68,18 @@ const USE_PASSWORD = button(
   "Use your password",
   "Use password instead",
 );
+const CONSENT = button("Authorize", "Allow", "Accept", "Agree", "Open Codex", "Continue");
+
+const WRONG_PASSWORD: Stop = {
+  code: "login_wrong_password",
+  what: "the sign-in does not accept this e-mail address and password",
+  next: "check both; after several tries the account may be locked",
+};
+const WRONG_CODE: Stop = {
+  code: "login_mfa",
+  what: "the sign-in does not accept the one-time password",
+  next: "check the authenticator's secret and this machine's clock",
+};
 
 export const SCREENS: readonly Screen[] = [
   {
@@ -69,16 +92,18 @@ export const SCREENS: readonly Screen[] = [
       "#captcha",
       "text=/verify (?:that )?you are (?:a )?human/i",
     ],
-    act: { kind: "stop", code: "login_captcha", what: "the sign-in asks for a CAPTCHA", next: BY_HAND },
+    act: { kind: "stop", stop: { code: "login_captcha", what: "the sign-in asks for a CAPTCHA" } },
   },
   {
     name: "locked",
     seen: ["text=/account (?:has been |is )?(?:locked|deactivated|disabled|suspended|deleted)/i"],
     act: {
       kind: "stop",
-      code: "login_locked",
-      what: "the account is locked",
-      next: "look into its mail, or ask the provider; codexlb cannot do anything about it",
+      stop: {
+        code: "login_locked",
+        what: "the account is locked",
+        next: "look into its mail, or ask the provider; codexlb cannot do anything about it",
+      },
     },
   },
   {
@@ -87,12 +112,16 @@ export const SCREENS: readonly Screen[] = [
       "text=/(?:incorrect|wrong|invalid) (?:email address or |e-?mail or |username or )?password/i",
       "text=/(?:email|e-mail|account) (?:address )?(?:was )?(?:is )?not found|no account (?:exists|found)/i",
     ],
-    act: {
-      kind: "stop",
-      code: "login_wrong_password",
-      what: "the sign-in does not accept this e-mail address and password",
-      next: "check both; after several tries the account may be locked",
-    },
+    act: { kind: "stop", stop: WRONG_PASSWORD },
+  },
+  {
+    name: "wrong one-time password",
+    seen: [
+      "text=/(?:incorrect|wrong|invalid|expired) (?:one-time |verification |authentication |security )?(?:code|passcode|one-time password)/i",
+      "text=/code (?:is |was |you entered is )?(?:incorrect|wrong|invalid|expired|not valid)/i",
+    ],
+    after: "one-time password",
+    act: { kind: "stop", stop: WRONG_CODE },
   },
   // A way around a code or a key that the sign-in itself offers.
   { name: "use password", seen: USE_PASSWORD, act: { kind: "click", on: USE_PASSWORD } },
@@ -101,24 +130,37 @@ export const SCREENS: readonly Screen[] = [
     seen: [
       "text=/check your (?:e-?mail|inbox)|code (?:that )?we (?:just )?sent|sent (?:you )?a (?:verification )?code/i",
     ],
-    act: {
-      kind: "stop",
-      code: "login_email_code",
-      what: "the sign-in has sent a code by e-mail",
-      next: BY_HAND,
-    },
+    act: { kind: "stop", stop: { code: "login_email_code", what: "the sign-in has sent a code by e-mail" } },
   },
   {
     name: "passkey",
     seen: ["text=/(?:use|sign in with|verify with) (?:your |a )?(?:passkey|security key)/i"],
-    act: { kind: "stop", code: "login_passkey", what: "the sign-in asks for a passkey", next: BY_HAND },
+    act: { kind: "stop", stop: { code: "login_passkey", what: "the sign-in asks for a passkey" } },
   },
-  { name: "one-time password", seen: CODE, act: { kind: "fill", with: "totp", into: CODE } },
-  { name: "password", seen: PASSWORD, act: { kind: "fill", with: "password", into: PASSWORD } },
-  { name: "e-mail", seen: EMAIL, act: { kind: "fill", with: "username", into: EMAIL } },
   {
-    name: "consent",
-    seen: button("Authorize", "Allow", "Accept", "Agree", "Open Codex", "Continue"),
-    act: { kind: "click", on: button("Authorize", "Allow", "Accept", "Agree", "Open Codex", "Continue") },
+    name: "one-time password",
+    seen: CODE,
+    act: {
+      kind: "fill",
+      with: "totp",
+      into: CODE,
+      again: WRONG_CODE,
+      lacking: {
+        code: "login_mfa",
+        what: "the sign-in asks for a one-time password",
+        next: "give the authenticator's secret with --totp-stdin",
+      },
+    },
   },
+  {
+    name: "password",
+    seen: PASSWORD,
+    act: { kind: "fill", with: "password", into: PASSWORD, again: WRONG_PASSWORD },
+  },
+  {
+    name: "e-mail",
+    seen: EMAIL,
+    act: { kind: "fill", with: "username", into: EMAIL, again: WRONG_PASSWORD },
+  },
+  { name: "consent", seen: CONSENT, after: "password", act: { kind: "click", on: CONSENT } },
 ];

@@ -1,12 +1,14 @@
 // A login with no hands: the sign-in is begun by codex, or by ourselves where there is no codex, and a browser is driven
 // through it. Whatever ends it, nothing is left behind: no browser, no codex, no port that listens.
 
+import { sweepLogins } from "../auth/leftovers.ts";
 import { beginBrowserLogin, type OAuthDeps } from "../auth/oauth.ts";
 import { loginAccount } from "../codex/login.ts";
 import { CodexlbError } from "../errors.ts";
 import type { Layout } from "../state/layout.ts";
-import { openBrowser } from "./browser.ts";
+import { type OpenBrowser, openBrowser } from "./browser.ts";
 import { driveSignIn, type Secrets } from "./drive.ts";
+import type { LastScreen } from "./last-screen.ts";
 
 export interface SignInOptions {
   readonly deps: OAuthDeps;
@@ -20,7 +22,9 @@ export interface SignInOptions {
   readonly secrets: Secrets;
   readonly timeoutMs: number;
   readonly progress: (what: string) => void;
-  /** The person has had enough. */
+  /** Gets the last screen after a failure. */
+  readonly keep: (screen: LastScreen) => void;
+  /** The person has had enough; its reason is thrown. */
   readonly signal: AbortSignal;
   /** Gets the text of the new auth.json; resolves when it is taken over. */
   readonly take: (auth: string) => Promise<number>;
@@ -28,27 +32,34 @@ export interface SignInOptions {
 
 /** Logs in and hands the result to `take`; resolves to how many accounts there are then. Throws `login_…`, `browser_not_found`. */
 export async function signIn(options: SignInOptions): Promise<number> {
-  const { deps, browser, headed, secrets, timeoutMs, progress, layout } = options;
+  const { deps, layout, headed, secrets, timeoutMs, progress, keep } = options;
   const ending = new AbortController();
-  const end = () => ending.abort();
+  const end = () => ending.abort(options.signal.reason);
   options.signal.addEventListener("abort", end, { once: true });
-  const cancelTimer = deps.clock.after(timeoutMs, end);
-  progress("starting the browser");
-  const open = await openBrowser(browser, { headed });
-  const closed = () => open.close().catch(() => {}); // it may be gone already
-  const drive = (url: string, over: Promise<unknown>) =>
-    driveSignIn({
-      page: open.page,
-      url,
-      secrets,
-      over,
-      headed,
-      progress,
-      logs: layout.logs,
-      signal: ending.signal,
-      now: deps.clock.now,
-    });
+  const cancelTimer = deps.clock.after(timeoutMs, () => ending.abort(timedOut()));
+  let browser: OpenBrowser | undefined;
   try {
+    progress("starting the browser");
+    browser = await openBrowser({
+      executable: options.browser,
+      headed,
+      layout,
+      env: deps.env,
+      platform: process.platform,
+    });
+    const { page } = browser;
+    const drive = (url: string, over: Promise<unknown>) =>
+      driveSignIn({
+        page,
+        url,
+        secrets,
+        over,
+        headed,
+        progress,
+        keep,
+        signal: ending.signal,
+        now: deps.clock.now,
+      });
     return await (options.codex === undefined
       ? byOurselves(options, drive)
       : byCodex(options, options.codex, ending, drive));
@@ -56,7 +67,9 @@ export async function signIn(options: SignInOptions): Promise<number> {
     cancelTimer();
     options.signal.removeEventListener("abort", end);
     ending.abort();
-    await closed();
+    await browser?.close();
+    // By now the browser of one that was killed just before has ended as well, and writes no more.
+    sweepLogins(layout);
   }
 }
 
@@ -131,3 +144,9 @@ async function byCodex(
 
 /** The URL is half a KiB long. */
 const SAID_CHARS = 8_192;
+
+function timedOut(): CodexlbError {
+  return new CodexlbError("login_timeout", "the login took too long", {
+    next: "give it more time with --timeout",
+  });
+}

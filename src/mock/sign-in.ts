@@ -18,7 +18,12 @@ const SCENARIOS = [
   /** A code is offered first, and the password as a way around it. */
   "use_password",
   "totp",
+  /** Whatever is given, it is asked for once more, in words that nobody knows. */
+  "password_again",
+  "totp_again",
   "captcha",
+  /** A CAPTCHA that somebody solves after a while. */
+  "captcha_solved",
   "email_code",
   "passkey",
   "locked",
@@ -55,13 +60,19 @@ export function createSignIn({ accounts, clock }: MockContext): SignIn {
 
   app.get("/oauth/authorize", (c) => {
     const query = new URL(c.req.url).search;
-    if (scenario === "captcha")
-      return page(c, "One moment", `<p>Verify you are human</p><div id="captcha"></div>`);
-    return page(
-      c,
-      "Welcome back",
-      form("/sign-in/email", query, `<label>Email <input type="email" name="email"></label>`, "Continue"),
+    const first = form(
+      "/sign-in/email",
+      query,
+      `<label>Email <input type="email" name="email"></label>`,
+      "Continue",
     );
+    if (scenario === "captcha" || scenario === "captcha_solved")
+      return page(
+        c,
+        "One moment",
+        `<div id="box"><p>Verify you are human</p><div id="captcha"></div></div>${scenario === "captcha" ? "" : later("box", first)}`,
+      );
+    return page(c, "Welcome back", first);
   });
 
   app.post("/sign-in/email", async (c) => {
@@ -96,23 +107,16 @@ export function createSignIn({ accounts, clock }: MockContext): SignIn {
     const known = accounts.all.some((account) => account.email === email);
     if (!known || password !== MOCK_PASSWORD)
       return page(c, "Enter your password", "<p role=alert>Incorrect email address or password</p>");
-    if (scenario === "totp")
-      return page(
-        c,
-        "Two-factor authentication",
-        form(
-          "/sign-in/totp",
-          query,
-          `${hidden("email", email)}<label>Code of your authenticator app <input name="code" inputmode="numeric" autocomplete="one-time-code"></label>`,
-          "Verify",
-        ),
-      );
+    if (scenario === "password_again")
+      return passwordPage(c, email, query, "<p>Let us try that once more</p>");
+    if (scenario === "totp" || scenario === "totp_again") return codePage(c, email, query);
     return consentPage(c, email, query);
   });
 
   app.post("/sign-in/totp", async (c) => {
     const { email, query, code } = await fieldsOf(c);
     const now = clock.now();
+    if (scenario === "totp_again") return codePage(c, email, query, "<p>Let us try that once more</p>");
     if (![now, now - 30_000].some((at) => totpCode(MOCK_TOTP_SECRET, at) === code))
       return page(c, "Two-factor authentication", "<p role=alert>That code is wrong</p>");
     return consentPage(c, email, query);
@@ -132,15 +136,11 @@ export function createSignIn({ accounts, clock }: MockContext): SignIn {
     return c.redirect(`${redirect}?${answer}`);
   });
 
-  const passwordPage = (c: Context, email: string, query: string) => {
+  const passwordPage = (c: Context, email: string, query: string, words = "") => {
     const field = `${hidden("email", email)}<label>Password <input type="password" name="password"></label>`;
-    const whole = form("/sign-in/password", query, field, "Continue");
-    if (scenario !== "slow") return page(c, "Enter your password", whole);
-    return page(
-      c,
-      "Enter your password",
-      `<div id="late"></div><script>setTimeout(() => { document.getElementById("late").innerHTML = ${JSON.stringify(whole)}; }, ${LATE_MS});</script>`,
-    );
+    const whole = words + form("/sign-in/password", query, field, "Continue");
+    const content = scenario === "slow" ? `<div id="box"></div>${later("box", whole)}` : whole;
+    return page(c, "Enter your password", content);
   };
 
   return {
@@ -167,6 +167,15 @@ function consentPage(c: Context, email: string, query: string) {
   );
 }
 
+function codePage(c: Context, email: string, query: string, words = "") {
+  const field = `<label>Code of your authenticator app <input name="code" inputmode="numeric" autocomplete="one-time-code"></label>`;
+  return page(
+    c,
+    "Two-factor authentication",
+    words + form("/sign-in/totp", query, hidden("email", email) + field, "Verify"),
+  );
+}
+
 async function fieldsOf(c: Context): Promise<Record<"email" | "query" | "password" | "code", string>> {
   const fields = new URLSearchParams(await c.req.text());
   const of = (name: string) => fields.get(name) ?? "";
@@ -175,6 +184,11 @@ async function fieldsOf(c: Context): Promise<Record<"email" | "query" | "passwor
 
 function form(action: string, query: string, content: string, submit: string): string {
   return `<form method="post" action="${action}">${hidden("query", query)}${content}<button type="submit">${submit}</button></form>`;
+}
+
+/** Puts `content` into the element `id` after a while. */
+function later(id: string, content: string): string {
+  return `<script>setTimeout(() => { document.getElementById("${id}").innerHTML = ${JSON.stringify(content)}; }, ${LATE_MS});</script>`;
 }
 
 function hidden(name: string, value: string): string {

@@ -2,20 +2,32 @@
 // canaries: after all of it they stand nowhere.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { MOCK_PASSWORD, MOCK_TOTP_SECRET } from "../../src/mock/sign-in.ts";
 import { type Executable, executable, type Ran } from "../support/executable.ts";
+import { until } from "../support/pool.ts";
 
 let tool: Executable;
 let mock: MockBackend;
+/** A good secret, but not this account's. */
+const OTHER_SECRET = "GEZDGNBVGY3TQOJQ";
 /** What other programs could see of the processes while they ran. */
 const seen = new Set<string>();
 
 beforeAll(() => {
   tool = executable();
+  mkdirSync(join(tool.directory, "tmp"));
   mock = startMock({ accounts: [{ alias: "alice" }, { alias: "bob" }], clock: systemDeps().clock });
 });
 afterAll(async () => {
@@ -25,9 +37,11 @@ afterAll(async () => {
 
 const env = () => ({
   ...tool.env(),
+  TMPDIR: join(tool.directory, "tmp"),
   CODEXLB_ISSUER: mock.origin,
   CODEXLB_TOKEN_URL: mock.tokenUrl,
-  CODEXLB_CODEX_BIN: "there-is-no-codex",
+  // Debian's directories hold the browser, and no codex.
+  PATH: "/usr/bin:/bin",
 });
 
 /** Whatever they start inherits their environment, which names the test's own directory. */
@@ -45,17 +59,81 @@ function look(): void {
     }
 }
 
-async function loginWith(
-  args: readonly string[],
-  { stdin = `${MOCK_PASSWORD}\n`, more = {} as Record<string, string> } = {},
-): Promise<Ran> {
-  const child = Bun.spawn([tool.path, "login-with", ...args], {
+function start(args: readonly string[], stdin = `${MOCK_PASSWORD}\n`, more: Record<string, string> = {}) {
+  return Bun.spawn([tool.path, "login-with", ...args], {
     cwd: tool.directory,
     env: { ...env(), ...more },
     stdin: new Blob([stdin]),
     stdout: "pipe",
     stderr: "pipe",
   });
+}
+
+async function heard(child: ReturnType<typeof start>, words: string): Promise<void> {
+  const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  let said = "";
+  while (!said.includes(words)) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`it never said ${words}: ${said}`);
+    said += value;
+  }
+}
+
+function browsers(): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return (
+        /^\d+$/.test(pid) &&
+        /chrom/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")) &&
+        readFileSync(`/proc/${pid}/environ`, "utf8").includes(tool.directory)
+      );
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** No browser of ours, no profile, nothing in HOME but what is for Codex. */
+function expectNothingLeft(): void {
+  expect(browsers()).toEqual([]);
+  expect(readdirSync(join(tool.root, "logins"))).toEqual([]);
+  expect(readdirSync(join(tool.directory, "home")).filter((name) => name !== ".codex")).toEqual([]);
+  expect(readdirSync(join(tool.directory, "tmp"))).toEqual([]);
+}
+
+function expectLastScreen({ err }: Ran): void {
+  const logs = join(tool.root, "logs");
+  expect(err).toContain(join(logs, "login-with.png"));
+  expect(statSync(join(logs, "login-with.png")).mode & 0o777).toBe(0o600);
+  expect(readFileSync(join(logs, "login-with.png")).subarray(1, 4).toString()).toBe("PNG");
+  expect(readFileSync(join(logs, "login-with.txt"), "utf8")).toMatch(/^login_\w+: .+\nscreen ".+"\nat http/);
+}
+
+const hasDisplay = Bun.which("Xvfb") !== null;
+if (!hasDisplay) console.log("skipped: login-with --headed (there is no Xvfb)");
+
+/** A display that nobody looks at. */
+async function startDisplay() {
+  const child = Bun.spawn(["Xvfb", "-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "ignore",
+  });
+  const { value } = await child.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+  return {
+    name: `:${value?.trim()}`,
+    [Symbol.asyncDispose]: async () => {
+      child.kill();
+      await child.exited;
+    },
+  };
+}
+
+async function loginWith(
+  args: readonly string[],
+  { stdin = `${MOCK_PASSWORD}\n`, more = {} as Record<string, string> } = {},
+): Promise<Ran> {
+  const child = start(args, stdin, more);
   const outputs = Promise.all([child.stdout.text(), child.stderr.text()]);
   const looking = setInterval(look, 50);
   const code = await child.exited;
@@ -154,10 +232,11 @@ describe("login-with in a real browser", () => {
   test.each([
     ["captcha", 10, "asks for a CAPTCHA"],
     ["totp", 11, "asks for a one-time password"],
+    ["password_again", 14, "does not accept this e-mail address and password"],
     ["email_code", 12, "sent a code by e-mail"],
     ["passkey", 13, "asks for a passkey"],
     ["locked", 15, "the account is locked"],
-    ["unexpected", 16, "the screen did not change"],
+    ["unexpected", 16, 'behind the screen "e-mail" no other came that is known'],
   ])("stops at %s with exit code %d", async (name, code, words) => {
     await scenario(name);
     const before = hostAuth();
@@ -167,9 +246,36 @@ describe("login-with in a real browser", () => {
     expect(ran.err.trim().split("\n").length).toBe(2);
     expect(hostAuth()).toEqual(before);
     expect(existsSync(join(tool.root, "accounts", "other"))).toBe(false);
-    const logs = join(tool.root, "logs");
-    expect(readFileSync(join(logs, "login-with.txt"), "utf8")).toContain("login_");
-    expect(statSync(join(logs, "login-with.png")).mode & 0o777).toBe(0o600);
+    expectLastScreen(ran);
+    expectNothingLeft();
+  });
+
+  test.each(["totp", "totp_again"])("stops at a one-time password that is not accepted: %s", async (name) => {
+    await scenario(name);
+    const ran = await loginWith(["other", ...ALICE, "--totp-stdin", "--quiet"], {
+      stdin: `${MOCK_PASSWORD}\n${OTHER_SECRET}\n`,
+    });
+    expect(ran.code).toBe(11);
+    expect(ran.err).toContain("does not accept the one-time password");
+    expect(ran.err).not.toContain("--totp-stdin");
+  });
+
+  test("tells everything that goes wrong as a line of JSON as well", async () => {
+    await scenario("captcha");
+    const usage = await loginWith(["--username", "alice", "--password-stdin", "--json", "other"]);
+    expect(usage.code).toBe(2);
+    expect(JSON.parse(usage.out)).toMatchObject({ ok: false, code: "usage" });
+    const stop = await loginWith(["other", ...ALICE, "--json", "--quiet"]);
+    expect(stop.code).toBe(10);
+    expect(JSON.parse(stop.out)).toMatchObject({ ok: false, code: "login_captcha" });
+  });
+
+  test("says when the account is there under another name already", async () => {
+    await scenario("plain");
+    const ran = await loginWith(["fourth", ...ALICE, "--no-host-home"]);
+    expect(ran.code).toBe(0);
+    expect(ran.err).toMatch(/fourth.*same ChatGPT account|same ChatGPT account.*fourth/s);
+    await tool.run(["account", "rm", "fourth"]);
   });
 
   test("stops at a wrong password with exit code 14", async () => {
@@ -183,30 +289,34 @@ describe("login-with in a real browser", () => {
     await scenario("unexpected");
     const late = await loginWith(["other", ...ALICE, "--quiet", "--timeout", "3s"]);
     expect(late.code).toBe(17);
-    const child = Bun.spawn([tool.path, "login-with", "other", ...ALICE], {
-      cwd: tool.directory,
-      env: env(),
-      stdin: new Blob([`${MOCK_PASSWORD}\n`]),
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
-    let said = "";
-    while (!said.includes("e-mail")) said += (await reader.read()).value ?? "";
+    const child = start(["other", ...ALICE]);
+    await heard(child, "e-mail");
     child.kill("SIGTERM");
-    expect(await child.exited).toBe(1);
-    const browsers = [...readdirSync("/proc")].filter((pid) => {
-      try {
-        return (
-          /^\d+$/.test(pid) &&
-          readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("playwright_chromiumdev_profile") &&
-          readFileSync(`/proc/${pid}/environ`, "utf8").includes(tool.directory)
-        );
-      } catch {
-        return false;
-      }
-    });
-    expect(browsers).toEqual([]);
+    expect(await child.exited).toBe(143);
+    expectNothingLeft();
+  });
+
+  test("what a killed one leaves is gone after the next", async () => {
+    await scenario("unexpected");
+    const child = start(["other", ...ALICE]);
+    await heard(child, "e-mail");
+    child.kill("SIGKILL");
+    await child.exited;
+    expect(readdirSync(join(tool.root, "logins")).length).toBe(1);
+    await until("the browser has ended", () => browsers().length === 0);
+    await scenario("captcha");
+    expect((await loginWith(["other", ...ALICE])).code).toBe(10);
+    expectNothingLeft();
+  });
+
+  test.skipIf(!hasDisplay)("with --headed a person does what it cannot, and it goes on", async () => {
+    await scenario("captcha_solved");
+    await using display = await startDisplay();
+    const ran = await loginWith(["work", ...ALICE, "--headed"], { more: { DISPLAY: display.name } });
+    expect({ code: ran.code, err: ran.err }).toMatchObject({ code: 0 });
+    expect(ran.err).toContain("the sign-in asks for a CAPTCHA: please see to it in the window");
+    expect(ran.err).toContain("consent");
+    expectNothingLeft();
   });
 
   test("says what is missing and what is wrong before anything is done", async () => {
@@ -223,12 +333,32 @@ describe("login-with in a real browser", () => {
       [["../x", ...ALICE], "invalid alias"],
       [["work", ...ALICE, "more"], "login-with takes one alias"],
       [[...ALICE], "login-with needs an alias"],
-      [["work", ...ALICE, "--browser", "/nowhere/chrome"], "there is no browser at /nowhere/chrome"],
+      [["work", "--username", "alice", "--password-stdin"], '"alice" is no e-mail address'],
+      [["work", ...ALICE, "--timeout", "0"], "no login is done in no time"],
+      [["work", ...ALICE, "--browser", "x", "--docker-image", "y"], "--docker-image and --browser do not go"],
+      [
+        ["work", ...ALICE, "--no-host-home", "--codex-home", "y"],
+        "--no-host-home and --codex-home do not go",
+      ],
     ] as const) {
       const ran = await loginWith(args);
-      expect([args, ran.code]).toEqual([args, words.includes("no browser") ? 18 : 2]);
+      expect([args, ran.code]).toEqual([args, 2]);
       expect(ran.err).toContain(words);
     }
+    for (const [args, code, words] of [
+      [["--browser", "/nowhere/chrome"], 18, "there is no browser at /nowhere/chrome"],
+      [["--browser", tool.directory], 18, `${tool.directory} is not a program`],
+      [["--browser", "/bin/true"], 18, "/bin/true did not start as a browser of the Chromium family"],
+      [["--headed"], 18, "--headed needs a display, and there is none"],
+      [["--codex-bin", "/nowhere/codex"], 1, "/nowhere/codex"],
+      [["--codex-home", join(tool.path, "home")], 1, "the login could not be written into"],
+    ] as const) {
+      const ran = await loginWith(["work", ...ALICE, ...args, "--quiet"]);
+      expect([args, ran.code]).toEqual([args, code]);
+      expect(ran.err).toContain(words);
+      expect(ran.err.trim().split("\n").length).toBe(2);
+    }
+    expectNothingLeft();
     expect(await loginWith(["work", ...ALICE], { stdin: "\n" })).toMatchObject({ code: 2 });
   });
 });
@@ -244,6 +374,7 @@ describe("login-with in a container", () => {
 for word in "$@"; do printf '%s\\t' "$word" >> '${record}'; done
 echo >> '${record}'
 test "$1" = run || exit 0
+test -n "$FAKE_DOCKER_FAILS" && { echo 'docker: no such image' >&2; exit 125; }
 while test "$1" != the-image; do shift; done
 shift
 exec '${tool.path}' login-with "$@"
@@ -299,7 +430,7 @@ exec '${tool.path}' login-with "$@"
       "--password-stdin",
       "--totp-stdin",
       "--timeout",
-      "600s",
+      "540s",
       "--export",
       "login",
     ]);
@@ -309,13 +440,21 @@ exec '${tool.path}' login-with "$@"
     await scenario("captcha");
     const docker = fakeDocker();
     const args = ["work", ...ALICE, "--quiet", "--docker-bin", docker.path, "--docker-image", "the-image"];
-    expect(await loginWith(args)).toMatchObject({ code: 10 });
+    const stopped = await loginWith(args);
+    expect(stopped.code).toBe(10);
+    expect(stopped.err.trim().split("\n").length).toBe(2);
+    expect(stopped.err).not.toContain("--headed");
+    expectLastScreen(stopped);
     await scenario("unexpected");
     const late = await loginWith([...args, "--timeout", "2s"]);
     expect(late.code).toBe(17);
     const none = await loginWith(["work", ...ALICE, "--docker-bin", "/nowhere/docker"]);
     expect(none).toMatchObject({ code: 1 });
     expect(none.err).toContain("there is no such program");
+    const broken = await loginWith(args, { more: { FAKE_DOCKER_FAILS: "1" } });
+    expect(broken.code).toBe(1);
+    expect(broken.err).toStartWith("docker: no such image\n");
+    expect(broken.err).toContain("could not run the-image; it said why");
   });
 
   test("the image is a target of the Dockerfile with a browser and this program at its entry", () => {

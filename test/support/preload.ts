@@ -1,11 +1,14 @@
 // Before any test: a HOME of its own, so that nothing of the user's is read or written, and none of the variables
 // that steer the program.
 
-import { mkdtempSync } from "node:fs";
+import { afterAll } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-process.env.HOME = mkdtempSync(join(tmpdir(), "codexlb-test-home-"));
+const home = mkdtempSync(join(tmpdir(), "codexlb-test-home-"));
+process.env.HOME = home;
+afterAll(() => rmSync(home, { recursive: true, force: true }));
 for (const name of Object.keys(process.env))
   if (name.startsWith("CODEXLB_") && !name.startsWith("CODEXLB_TEST_")) delete process.env[name];
 for (const name of [

@@ -2,9 +2,7 @@
 
 import { defineCommand } from "citty";
 import { remoteLogin } from "../../admin/remote-login.ts";
-import { identityOfListed } from "../../auth/account-ops.ts";
 import { checkAlias } from "../../auth/homes.ts";
-import { sameIdentity, twinProblems } from "../../auth/identity.ts";
 import { codexBinary, isMissing, loginAccount, loginArguments } from "../../codex/login.ts";
 import { loginWithoutCodex } from "../../codex/own-login.ts";
 import { CodexlbError } from "../../errors.ts";
@@ -20,6 +18,7 @@ import {
   ROOT_FLAG,
 } from "../context.ts";
 import { usage } from "../flags.ts";
+import { twinProblem } from "../twins.ts";
 
 export default defineCommand({
   meta: {
@@ -135,14 +134,7 @@ async function loginForElsewhere(
   await warnOfTwins(context, place, alias);
 }
 
-/** The same account under two names ends its own login, sooner or later. */
 async function warnOfTwins(context: CommandContext, place: Place, alias: string): Promise<void> {
-  // A hint only: a proxy that does not list its accounts has enrolled it all the same.
-  const listed = withAccounts(context, place, { write: false }, (ops) => ops.list());
-  const accounts = await listed.catch(() => []);
-  const identities = accounts.map(identityOfListed);
-  const own = identities.find((identity) => identity.alias === alias);
-  if (own === undefined) return;
-  const [problem] = twinProblems(identities.filter((other) => sameIdentity([other], own).length > 0));
+  const problem = await twinProblem(context, place, alias);
   if (problem !== undefined) context.deps.log.warn(problem);
 }

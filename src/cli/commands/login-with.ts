@@ -1,80 +1,20 @@
 // `codexlb login-with`: logs an account in with no hands, by driving a browser through the sign-in.
 
+import { constants } from "node:os";
 import { defineCommand } from "citty";
-import { createConsola } from "consola";
-import { checkAlias } from "../../auth/homes.ts";
 import { userHomes } from "../../codex/home.ts";
-import { codexBinary } from "../../codex/login.ts";
-import { adminErrorBody, CodexlbError } from "../../errors.ts";
+import { codexBinary, isMissing, requireCodex } from "../../codex/login.ts";
+import { CodexlbError, type ErrorCode } from "../../errors.ts";
 import { findBrowser } from "../../login/browser.ts";
 import { signInContained } from "../../login/container.ts";
-import type { Secrets } from "../../login/drive.ts";
-import { giveToHost } from "../../login/host-home.ts";
+import { checkHost, giveToHost } from "../../login/host-home.ts";
+import { forgetLastScreen, keepLastScreen, type LastScreen } from "../../login/last-screen.ts";
 import { signIn } from "../../login/sign-in.ts";
-import { totpCode } from "../../login/totp.ts";
 import { withAccountsHere } from "../accounts.ts";
-import { CODEX_BIN_FLAG, type CommandContext, contextOf, ROOT_FLAG } from "../context.ts";
-import { durationFlag, parseFlags, usage } from "../flags.ts";
-
-const FLAGS = {
-  ...ROOT_FLAG,
-  ...CODEX_BIN_FLAG,
-  username: { type: "string", description: "E-mail address of the account", valueHint: "EMAIL" },
-  password: {
-    type: "string",
-    description: "Its password; others on this machine can see it: rather use --password-stdin",
-    valueHint: "PASSWORD",
-  },
-  "password-stdin": { type: "boolean", description: "Read the password from standard input, its first line" },
-  "totp-stdin": {
-    type: "boolean",
-    description:
-      "Read the authenticator's secret (base32) from standard input, behind the password if that comes from there too",
-  },
-  "codex-home": {
-    type: "string",
-    description: "Codex home that gets the login as well (CODEX_HOME; default ~/.codex)",
-    valueHint: "DIR",
-  },
-  "no-host-home": { type: "boolean", description: "Leave the Codex home of this machine alone" },
-  browser: {
-    type: "string",
-    description: "Browser of the Chromium family (default: the one that is installed)",
-    valueHint: "PATH",
-  },
-  headed: {
-    type: "boolean",
-    description: "Show the browser; what cannot be done without a person is left to you",
-  },
-  "docker-image": {
-    type: "string",
-    description: "Do it in a container of this image (the target login of the Dockerfile)",
-    valueHint: "TAG",
-  },
-  "docker-network": {
-    type: "string",
-    description: "Network of the container (default bridge); chooses the container too",
-    valueHint: "NAME",
-  },
-  "docker-bin": {
-    type: "string",
-    description: "Docker, or what is used like it (default docker); chooses the container too",
-    valueHint: "PATH",
-  },
-  export: {
-    type: "boolean",
-    description: "Print the login as a line of JSON and keep nothing: what the container does",
-  },
-  timeout: {
-    type: "string",
-    description: "Longest time for all of it",
-    default: "10m",
-    valueHint: "DURATION",
-  },
-  replace: { type: "boolean", description: "Take the login although the alias stands for another account" },
-  quiet: { type: "boolean", description: "Say nothing on the way" },
-  json: { type: "boolean", description: "Tell the steps and the result as lines of JSON" },
-} as const;
+import { type CommandContext, contextOf } from "../context.ts";
+import { FLAGS, type Given, givenIn, type Input, inputOf } from "../login-with/input.ts";
+import { exportLastScreen, exportLogin, type Teller, tellerOf } from "../login-with/teller.ts";
+import { twinProblem } from "../twins.ts";
 
 export default defineCommand({
   meta: {
@@ -83,82 +23,107 @@ export default defineCommand({
   },
   args: {
     ...FLAGS,
-    // Both orders are allowed: ALIAS --username ..., and --username ... ALIAS.
     arguments: { type: "positional", description: "Name of the account", valueHint: "ALIAS" },
   },
-  run: async ({ args: first, rawArgs }) => {
-    const [alias, ...rest] = rawArgs;
-    if (alias === undefined)
-      throw usage(
-        "login-with needs an alias",
-        "codexlb login-with work --username you@example.com --password-stdin",
-      );
-    const behind = parseFlags(FLAGS, rest);
-    if (behind.rest.length > 0) throw usage("login-with takes one alias");
-    const given = { ...first, ...givenIn(rest, behind.values) } as typeof first;
-    checkAlias(alias);
-    const context = contextOf(given.root);
-    const { deps } = context;
-    const secrets = await secretsOf(given, deps.clock.now(), deps.log.warn);
-    const teller = tellerOf(given);
+  run: async ({ args, rawArgs }) => {
+    let given: Given = args;
+    let teller = tellerOf(given);
     const stopping = new AbortController();
-    const stop = () => stopping.abort();
-    const how: How = { context, given, alias, secrets, teller, signal: stopping.signal };
-    for (const signal of SIGNALS) process.on(signal, stop);
+    const signals = SIGNALS.map((signal) => ({ signal, handle: () => stop(stopping, signal) }));
+    for (const { signal, handle } of signals) process.on(signal, handle);
+    let work: Work | undefined;
     try {
-      await (isContained(given, deps.env) ? inContainer(how) : withBrowser(how));
+      const behind = givenIn(args, rawArgs);
+      given = behind.given;
+      teller = tellerOf(given);
+      const context = contextOf(given.root);
+      const input = await inputOf(given, behind.alias, {
+        nowMs: context.deps.clock.now(),
+        warn: context.deps.log.warn,
+      });
+      work = { context, input, teller, signal: stopping.signal, picture: undefined };
+      await logIn(work);
     } catch (error) {
-      const told = stopping.signal.aborted ? GIVEN_UP : error;
+      const told = error instanceof CodexlbError ? withHints(error, work) : error;
       if (told instanceof CodexlbError) teller.failed(told);
-      throw told;
+      // Outside of the container it is said once more.
+      if (!given.export || !(told instanceof CodexlbError)) throw told;
+      process.exitCode = told.exitCode;
     } finally {
-      for (const signal of SIGNALS) process.off(signal, stop);
+      for (const { signal, handle } of signals) process.off(signal, handle);
     }
   },
 });
 
 // --- internal ---
 
-const GIVEN_UP = new CodexlbError("login_failed", "the login was given up; nothing was changed");
-/** The image as the Dockerfile's own words build it. */
-const DEFAULT_IMAGE = "codexlb-login";
-
-interface How {
+interface Work {
   readonly context: CommandContext;
-  readonly given: Given;
-  readonly alias: string;
-  readonly secrets: Secrets;
+  readonly input: Input;
   readonly teller: Teller;
   readonly signal: AbortSignal;
+  /** Where the last screen of a failed login is kept. */
+  picture: string | undefined;
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** The image as the Dockerfile's own words build it. */
+const DEFAULT_IMAGE = "codexlb-login";
+/** What a person could do. */
+const BY_HAND: ReadonlySet<ErrorCode> = new Set([
+  "login_captcha",
+  "login_mfa",
+  "login_email_code",
+  "login_passkey",
+  "login_unexpected_screen",
+]);
+
+/** The first signal ends the login in order, a second one the program. */
+function stop(stopping: AbortController, signal: NodeJS.Signals): void {
+  const exitCode = 128 + constants.signals[signal];
+  if (stopping.signal.aborted) process.exit(exitCode);
+  stopping.abort(
+    new CodexlbError("interrupted", "the login was given up; nothing was changed", { exitCode }),
+  );
+}
+
+async function logIn(work: Work): Promise<void> {
+  const { given } = work.input;
+  const { layout, deps } = work.context;
+  if (!given.export) forgetLastScreen(layout);
+  const isHostWritten = !given.export && !given["no-host-home"];
+  if (isHostWritten) checkHost(hostHomeOf(given, deps.env));
+  if (isContained(work)) return finish(work, await takeOver(work, await inContainer(work)));
+  finish(work, await withBrowser(work));
 }
 
 /** As the flags say; without any, when there is no browser here but something that runs containers. */
-function isContained(given: Given, env: Readonly<Record<string, string | undefined>>): boolean {
-  const isAsked = [given["docker-image"], given["docker-network"], given["docker-bin"]].some((flag) =>
-    flag?.trim(),
-  );
-  if (isAsked || given.browser?.trim() || findBrowser(undefined, env, process.platform) !== undefined)
-    return isAsked;
-  return Bun.which("docker", { PATH: env.PATH ?? "" }) !== null;
+function isContained({ input: { given, contained }, context: { deps } }: Work): boolean {
+  if (contained || given.browser?.trim()) return contained;
+  if (given.headed || given.export || findBrowser(undefined, deps.env, process.platform) !== undefined)
+    return false;
+  return Bun.which("docker", { PATH: deps.env.PATH ?? "" }) !== null;
 }
 
-async function inContainer({ context, given, alias, secrets, teller, signal }: How): Promise<void> {
-  const auth = await signInContained({
+function inContainer(work: Work): Promise<string> {
+  const { context, input, teller, signal } = work;
+  const { given, secrets, timeoutMs } = input;
+  return signInContained({
     deps: context.deps,
     docker: given["docker-bin"]?.trim() || "docker",
     image: given["docker-image"]?.trim() || DEFAULT_IMAGE,
     network: given["docker-network"]?.trim() || "bridge",
     secrets,
-    timeoutMs: durationFlag(given.timeout, "timeout"),
+    timeoutMs,
     progress: teller.step,
+    keep: (screen) => keep(work, screen),
     signal,
   });
-  const total = await takeOver({ context, given, alias, teller }, auth);
-  finish({ context, given, alias, teller }, total);
 }
 
-async function withBrowser(how: How): Promise<void> {
-  const { context, given, alias, secrets, teller, signal } = how;
+function withBrowser(work: Work): Promise<number> {
+  const { context, input, teller, signal } = work;
+  const { given, alias, secrets, timeoutMs } = input;
   const { deps, layout } = context;
   const browser = findBrowser(given.browser, deps.env, process.platform);
   if (browser === undefined)
@@ -166,48 +131,55 @@ async function withBrowser(how: How): Promise<void> {
       "browser_not_found",
       "there is no browser of the Chromium family on this machine",
       {
-        next: "install chromium or Google Chrome, name one with --browser PATH, use a container with --docker-image TAG, or use: codexlb account login ALIAS --device-auth",
+        next: `install chromium or Google Chrome, name one with --browser PATH, use a container with --docker-image TAG, or use: codexlb account login ${alias} --device-auth`,
       },
     );
-  const total = await signIn({
+  const codex = codexBinary(given["codex-bin"], deps.env);
+  const ourselves = isMissing(codex, deps.env);
+  if (!ourselves) requireCodex(codex, ["login"]);
+  return signIn({
     deps,
     layout,
     alias,
-    codex: Bun.which(codexBinary(given["codex-bin"], deps.env), { PATH: deps.env.PATH ?? "" }) ?? undefined,
+    codex: ourselves ? undefined : codex,
     browser,
     headed: given.headed ?? false,
     secrets,
-    timeoutMs: durationFlag(given.timeout, "timeout"),
+    timeoutMs,
     progress: teller.step,
+    keep: (screen) => keep(work, screen),
     signal,
-    take: (auth) => takeOver(how, auth),
+    take: (auth) => takeOver(work, auth),
   });
-  finish(how, total);
 }
 
 /** The login becomes the account's, and the host's; returns how many accounts there are then. */
-async function takeOver(
-  { context, given, alias, teller }: Pick<How, "context" | "given" | "alias" | "teller">,
-  auth: string,
-): Promise<number> {
+async function takeOver({ context, input, teller }: Work, auth: string): Promise<number> {
+  const { given, alias } = input;
   if (given.export) {
-    process.stdout.write(`${JSON.stringify({ auth })}\n`);
+    exportLogin(auth);
     return 0;
   }
-  const { deps } = context;
   const total = await withAccountsHere(context, true, (ops) =>
     ops.import(alias, { auth, config: undefined, replace: given.replace ?? false }),
   );
+  const twins = await twinProblem(context, { kind: "here" }, alias);
+  if (twins !== undefined) teller.note(twins);
   if (given["no-host-home"]) return total;
-  const backup = giveToHost(hostHomeOf(given, deps.env), auth, deps.clock.now());
-  if (backup !== undefined) teller.note(`the login that was there before is kept as ${backup}`);
+  const home = hostHomeOf(given, context.deps.env);
+  try {
+    const backup = giveToHost(home, auth, context.deps.clock.now());
+    if (backup !== undefined) teller.note(`the login that was there before is kept as ${backup}`);
+  } catch (error) {
+    if (!(error instanceof CodexlbError)) throw error;
+    throw new CodexlbError(error.code, `account ${alias} is registered, but ${error.message}`, {
+      next: `codexlb works without; ${error.next ?? "see what is wrong there"}`,
+    });
+  }
   return total;
 }
 
-function finish(
-  { context, given, alias, teller }: Pick<How, "context" | "given" | "alias" | "teller">,
-  total: number,
-): void {
+function finish({ context, input: { given, alias }, teller }: Work, total: number): void {
   if (given.export) return;
   teller.done(
     given["no-host-home"]
@@ -221,81 +193,26 @@ function hostHomeOf(given: Given, env: Readonly<Record<string, string | undefine
   return given["codex-home"]?.trim() || (userHomes(env)[0] ?? ".");
 }
 
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-const STDIN_LIMIT_BYTES = 64 * 1024;
-
-interface Given {
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-  readonly "password-stdin"?: boolean | undefined;
-  readonly "totp-stdin"?: boolean | undefined;
-  readonly "codex-bin"?: string | undefined;
-  readonly "codex-home"?: string | undefined;
-  readonly "no-host-home"?: boolean | undefined;
-  readonly browser?: string | undefined;
-  readonly headed?: boolean | undefined;
-  readonly "docker-image"?: string | undefined;
-  readonly "docker-network"?: string | undefined;
-  readonly "docker-bin"?: string | undefined;
-  readonly export?: boolean | undefined;
-  readonly replace?: boolean | undefined;
-  readonly timeout: string;
-  readonly quiet?: boolean | undefined;
-  readonly json?: boolean | undefined;
+function keep(work: Work, screen: LastScreen): void {
+  if (work.input.given.export) exportLastScreen(screen);
+  else work.picture = keepLastScreen(work.context.layout, screen);
 }
 
-/** What was given in `words`, without the defaults. */
-function givenIn(words: readonly string[], values: Readonly<Record<string, string | boolean>>) {
-  const names = new Set(words.flatMap((word) => /^--?([^-=][^=]*)/.exec(word)?.[1] ?? []));
-  return Object.fromEntries(Object.entries(values).filter(([name]) => names.has(name)));
-}
-
-async function secretsOf(given: Given, nowMs: number, warn: (message: string) => void): Promise<Secrets> {
-  const username = given.username?.trim();
-  if (!username) throw usage("login-with: --username is required");
-  if ((given.password === undefined) === !given["password-stdin"])
-    throw usage("login-with: specify exactly one of --password or --password-stdin");
-  if (given.password !== undefined)
-    warn("--password can be seen by others on this machine while this runs; use --password-stdin");
-  const lines = given["password-stdin"] || given["totp-stdin"] ? (await readStdin()).split(/\r?\n/) : [];
-  const password = given.password ?? lines.shift() ?? "";
-  if (password.trim() === "") throw usage("login-with: password is empty");
-  const totp = given["totp-stdin"] ? (lines.shift()?.trim() ?? "") : undefined;
-  if (totp === "") throw usage("login-with: the TOTP secret is empty");
-  // Whether it is one is better known now than after the password was typed.
-  if (totp !== undefined) totpCode(totp, nowMs);
-  return { username, password, totp };
-}
-
-async function readStdin(): Promise<string> {
-  const text = await Bun.stdin.text();
-  if (text.length > STDIN_LIMIT_BYTES) throw usage("login-with: standard input holds more than a password");
-  return text;
-}
-
-interface Teller {
-  step(what: string): void;
-  note(what: string): void;
-  done(message: string, total: number): void;
-  failed(error: CodexlbError): void;
-}
-
-/** How the way is told: on stderr for people, as lines on stdout with --json. */
-function tellerOf({ quiet, json, export: exported }: Given): Teller {
-  const line = (value: unknown) => void process.stdout.write(`${JSON.stringify(value)}\n`);
-  if (json || exported)
-    return {
-      step: (step) => line({ step }),
-      note: (note) => line({ note }),
-      done: (message, total) => line({ ok: true, message, total }),
-      failed: (error) => line({ ok: false, ...adminErrorBody(error) }),
-    };
-  const consola = createConsola({ level: quiet ? 0 : 3, stdout: process.stderr, stderr: process.stderr });
-  return {
-    step: (what) => consola.start(what),
-    note: (what) => consola.info(what),
-    done: (message) => void process.stdout.write(`${message}\n`),
-    // The message itself comes at the end of every command.
-    failed: () => {},
-  };
+/** `error` with what can be done here about it. In the container nothing can. */
+function withHints(error: CodexlbError, work: Work | undefined): CodexlbError {
+  if (work === undefined || work.input.given.export) return error;
+  const { alias } = work.input;
+  const byHand = isContained(work)
+    ? `do it by hand: codexlb account login ${alias} --device-auth`
+    : `do that part by hand with --headed, or all of it: codexlb account login ${alias}`;
+  const next = [
+    error.next,
+    BY_HAND.has(error.code) ? byHand : undefined,
+    work.picture === undefined ? undefined : `the last screen is kept as ${work.picture}`,
+  ].filter((hint) => hint !== undefined);
+  return new CodexlbError(error.code, error.message, {
+    ...(next.length > 0 ? { next: next.join("; ") } : {}),
+    cause: error,
+    exitCode: error.exitCode,
+  });
 }
