@@ -19,6 +19,10 @@ export interface OperateContext {
   /** The settings as they hold now. */
   readonly settings: () => readonly ShownSetting[];
   readonly about: () => ProxyInfo;
+  readonly presence: {
+    /** Somebody uses the proxy until the returned function is called. */
+    enter(): () => void;
+  };
 }
 
 export interface ProxyInfo {
@@ -32,7 +36,7 @@ export interface ProxyInfo {
   readonly tokenUrl: string;
 }
 
-export function operateRoutes({ pool, keys, events, eventsPath, settings, about }: OperateContext) {
+export function operateRoutes({ pool, keys, events, eventsPath, settings, about, presence }: OperateContext) {
   return new Hono()
     .get("/admin/version", (c) => c.json(versionBody(about())))
     .get("/admin/config", (c) => c.json({ settings: settings().map(shown) }))
@@ -45,6 +49,12 @@ export function operateRoutes({ pool, keys, events, eventsPath, settings, about 
     .post("/admin/key/rm", body("key", KeyName), async (c) => {
       await keys.remove(c.req.valid("json").name);
       return c.json({ ok: true });
+    })
+    .get("/admin/presence", (c) => {
+      const leave = presence.enter();
+      c.req.raw.signal.addEventListener("abort", leave, { once: true });
+      // It has no end: whoever asked is here for as long as the connection is.
+      return c.body(new ReadableStream({ start: (controller) => controller.enqueue(HERE), cancel: leave }));
     })
     .get("/logs", (c) => {
       // A reader sees what happened before it asked.
@@ -63,6 +73,8 @@ export function operateRoutes({ pool, keys, events, eventsPath, settings, about 
 
 // --- internal ---
 
+/** The head of an answer goes out with the first part of its body. */
+const HERE = new TextEncoder().encode("\n");
 const DEFAULT_TAIL = 100;
 const DEFAULT_LIMIT = 500;
 const MOST_LINES = 2_000;

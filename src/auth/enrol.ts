@@ -7,7 +7,7 @@ import { transition } from "../core/health.ts";
 import { CodexlbError } from "../errors.ts";
 import { makePrivateDirectory, readTextIfPresent, unusable, writeFileAtomic } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
-import { type AccountRecord, accountId, newAccount, type StoreState } from "../state/store.ts";
+import { type AccountRecord, accountId, accountNamed, newAccount, type StoreState } from "../state/store.ts";
 import { type Credentials, parseAuthFile } from "./auth-file.ts";
 import { authFileOf, checkAlias, exists, readCredentials } from "./homes.ts";
 import { adoptIdentity, isAnonymous, isAnother, nameOf } from "./identity.ts";
@@ -114,9 +114,7 @@ export function removeAccount(state: StoreState, layout: Layout, name: string): 
 
 /** The account with this alias or id. Throws `account_not_found`. */
 export function findAccount(state: StoreState, name: string): AccountRecord {
-  const found =
-    state.accounts.find((account) => account.alias === name) ??
-    state.accounts.find((account) => account.id === name.toLowerCase());
+  const found = accountNamed(state, name);
   if (found !== undefined) return found;
   const aliases = state.accounts.map((account) => account.alias).join(", ");
   throw new CodexlbError("account_not_found", `account not found: ${name}`, {

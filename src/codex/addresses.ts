@@ -14,16 +14,20 @@ export interface CodexAddresses {
 
 /**
  * The addresses for the proxy at `proxyUrl` (scheme, host, port, perhaps a path). With `pathKey` the requests that Codex
- * sends without credentials carry it in their path. Throws `usage` for a URL that has no second spelling.
+ * sends without credentials carry it in their path; `run` is the prefix of a run's requests. Throws `usage` for a URL
+ * that has no second spelling.
  */
-export function codexAddresses(proxyUrl: string, pathKey?: string): CodexAddresses {
+export function codexAddresses(
+  proxyUrl: string,
+  { pathKey, run = "" }: { readonly pathKey?: string | undefined; readonly run?: string } = {},
+): CodexAddresses {
   const url = parseProxyUrl(proxyUrl);
   const base = withoutSlash(url.href);
   const twin = new URL(url.href);
   twin.hostname = otherSpelling(url.hostname);
   return {
-    openai: `${base}/backend-api/codex`,
-    chatgpt: `${withoutSlash(twin.href)}${pathKey === undefined ? "" : `/~${pathKey}`}/backend-api/`,
+    openai: `${base}${run}/backend-api/codex`,
+    chatgpt: `${withoutSlash(twin.href)}${pathKey === undefined ? "" : `/~${pathKey}`}${run}/backend-api/`,
     token: `${base}/oauth/token`,
   };
 }

@@ -16,7 +16,8 @@ export interface CommandOptions {
   readonly keyed?: boolean;
   /** Scheme, host and port of the proxy as given: what versions before 0.118 take from the environment. */
   readonly proxyUrl: string;
-  readonly codexHome: string;
+  /** Undefined: the user's own, whose login and its renewal are left alone. */
+  readonly codexHome: string | undefined;
   /** `commands.run` of the settings. */
   readonly prefix: readonly string[];
   readonly args: readonly string[];
@@ -38,9 +39,13 @@ export function codexCommand(options: CommandOptions): CodexCommand {
       ...args,
     ],
     env: {
-      CODEX_HOME: options.codexHome,
-      CODEX_REFRESH_TOKEN_URL_OVERRIDE: addresses.token,
-      ...(env.OPENAI_API_KEY ? {} : { OPENAI_API_KEY: PLACEHOLDER_KEY }),
+      ...(options.codexHome === undefined
+        ? {}
+        : {
+            CODEX_HOME: options.codexHome,
+            CODEX_REFRESH_TOKEN_URL_OVERRIDE: addresses.token,
+            ...(env.OPENAI_API_KEY ? {} : { OPENAI_API_KEY: PLACEHOLDER_KEY }),
+          }),
       OPENAI_BASE_URL: options.proxyUrl,
     },
   };

@@ -51,6 +51,15 @@ export function routingSettings(configSources: readonly string[], chatgptBaseUrl
   return formatToml({ ...routing, chatgpt_base_url: chatgptBaseUrl } as TomlTable);
 }
 
+/** The settings in `home`/config.toml; undefined when there are none that can be read. */
+export function settingsIn(home: string): TomlTable | undefined {
+  try {
+    return readToml(join(home, "config.toml"));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Where the user's own Codex lives: `$CODEX_HOME`, then `~/.codex`. */
 export function userHomes(env: Deps["env"]): string[] {
   const named = env.CODEX_HOME?.trim();

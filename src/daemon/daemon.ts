@@ -21,6 +21,7 @@ import { waitForLock } from "../state/lock.ts";
 import type { Config } from "../state/settings.ts";
 import { socketAddress } from "../state/socket-path.ts";
 import { adminParts, type Base, openState, poolParts } from "./parts.ts";
+import { createPresence } from "./presence.ts";
 import { reloading } from "./reload.ts";
 
 export interface Daemon {
@@ -32,12 +33,21 @@ export interface Daemon {
   readonly upstream: string;
   readonly accountCount: number;
   readonly childCount: number;
-  /** Finishes what is under way, writes the state and lets go of the root. */
-  stop(reason: string): Promise<void>;
+  /** Requests under way. */
+  inFlight(): number;
+  /** How long requests under way may go on when it stops, as the settings say now, ms. */
+  drainMs(): number;
+  /** Reads the settings now, instead of within a second. */
+  reload(): void;
+  /** Resolves when nobody uses it any more who said so by `/admin/presence`. */
+  deserted(): Promise<void>;
+  /**
+   * Finishes what is under way (for `drainMs` at most, or until `hurry` is aborted), writes the state and lets go of the
+   * root.
+   */
+  stop(reason: string, hurry?: AbortSignal): Promise<void>;
 }
 
-/** How long requests under way may go on when the daemon stops: the Go program's value. */
-const STOP_DEADLINE_MS = 5_000;
 /** The longest that the start waits for child proxies. */
 const FIRST_LOOK_MS = 1_000;
 /** A command that changes accounts holds the root for milliseconds; another proxy holds it for good. */
@@ -58,8 +68,8 @@ export async function startDaemon(layout: Layout, flags: ConfigOverrides, deps: 
     const daemon = await run(layout, flags, deps);
     return {
       ...daemon,
-      stop: async (reason) => {
-        await daemon.stop(reason);
+      stop: async (reason, hurry) => {
+        await daemon.stop(reason, hurry);
         lock.release();
       },
     };
@@ -85,7 +95,9 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
   const parts = poolParts(base);
   // The first request finds children that are known, unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
-  const admin = adminParts(base, parts);
+  const presence = createPresence(deps.clock);
+  const admin = adminParts(base, parts, presence);
+  const drainMs = () => live.current().proxy.drain_timeout_seconds * 1000;
   const server = orReport(events, () =>
     startServer(listen, {
       deps,
@@ -106,7 +118,7 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
     try {
       return listenOnSocket(layout.adminSocket, trustedApp(admin.context).fetch);
     } catch (error) {
-      void server.stop(0);
+      void server.stop(Promise.resolve());
       throw error;
     }
   });
@@ -129,13 +141,17 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
     upstream: proxy.upstream_base_url,
     accountCount: base.store.state.accounts.length,
     childCount: parts.children.list().length,
-    stop: async (reason) => {
+    inFlight: parts.pool.inFlight,
+    drainMs,
+    reload: live.look,
+    deserted: presence.deserted,
+    stop: async (reason, hurry) => {
       events.append("proxy.stopping", { signal: reason });
       live.stop();
       parts.refresher.stop();
       parts.children.stop();
       admin.context.logins.stop();
-      await server.stop(STOP_DEADLINE_MS);
+      await server.stop(deadlineOf(deps, drainMs(), hurry));
       await adminServer.stop(true);
       rmSync(layout.adminSocket, { force: true });
       parts.care.stop();
@@ -144,6 +160,15 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
       events.flush();
     },
   };
+}
+
+/** Settles after `ms`, or when somebody cannot wait. */
+function deadlineOf({ clock }: Deps, ms: number, hurry: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve);
+    if (hurry?.aborted) resolve();
+    hurry?.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 /** A failure to start goes into the event log too, where a supervisor's user looks for it. */

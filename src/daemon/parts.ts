@@ -24,6 +24,8 @@ import { createCredentialCare } from "../upstream/credential-care.ts";
 import { createPool, type Pool, type PoolSettings } from "../upstream/pool.ts";
 import { createRefresher } from "../upstream/refresher.ts";
 import { createRouting } from "../upstream/routing.ts";
+import type { Presence } from "./presence.ts";
+
 /** What everything else stands on. */
 export interface Base {
   readonly layout: Layout;
@@ -101,6 +103,7 @@ export function poolParts({ layout, live, deps, events, store, self }: Base) {
 export function adminParts(
   { layout, live, deps, events, store, self }: Base,
   { pool, children, refresher }: ReturnType<typeof poolParts>,
+  presence: Presence,
 ) {
   const accounts = createAccountOps(
     store,
@@ -135,6 +138,7 @@ export function adminParts(
     keys,
     events,
     eventsPath: layout.events,
+    presence,
     settings: () => shownSettings(live.effective()),
     about: () => ({
       name: live.current().proxy.name,

@@ -3,6 +3,7 @@
 import type { Hop } from "../core/hops.ts";
 import type { Deps } from "../deps.ts";
 import type { EventLog } from "../state/events.ts";
+import type { Origin } from "../upstream/placement.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Catalogues } from "./catalogues.ts";
 import type { RetryBudget } from "./retry-budget.ts";
@@ -44,8 +45,15 @@ export interface Incoming {
   readonly search: string;
   /** The proxies of a chain that it has passed; none when it comes from a client. */
   readonly hops: readonly Hop[];
+  /** The account that the client has chosen for itself. */
+  readonly pinnedId: string | undefined;
   /** How many passing failures the proxies before allow; undefined when it comes from a client. */
   readonly attemptsLeft: number | undefined;
+}
+
+/** Whose it is, and the way it came. */
+export function originOf({ hops, pinnedId }: Incoming, session: string | undefined): Origin {
+  return { session, hops, pinnedId };
 }
 
 /** Passing failures after which the attempts for a request end: of this proxy's, and of those before it, the fewer. */

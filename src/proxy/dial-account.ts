@@ -7,7 +7,7 @@ import { failureOfReply, type Verdict } from "../core/verdict.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
 import type { Outgoing, Upstream } from "../upstream/upstream.ts";
 import { attempt, type Job, type Outcome, type Ready, type Sent } from "./attempts.ts";
-import { type Incoming, mostAttempts, type ProxyContext } from "./context.ts";
+import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { dial, type UpstreamSocket } from "./dial.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
 import { outboundProxy } from "./outbound-proxy.ts";
@@ -50,7 +50,7 @@ export function dialAccount(
   session: string | undefined,
 ): Promise<Outcome<DialReply>> {
   const { cooldownMs } = context.settings();
-  const { requestId, hops } = incoming;
+  const { requestId } = incoming;
   const { signal } = incoming.request;
   const tried = new Set<string>();
   const job: Job<DialReply> = {
@@ -62,7 +62,7 @@ export function dialAccount(
     tried,
     maxAttempts: mostAttempts(context, incoming),
     cooldownMs,
-    pick: () => context.pool.pick({ session, hops, tried, spends: true, requestId }),
+    pick: () => context.pool.pick({ ...originOf(incoming, session), tried, spends: true, requestId }),
     send: (ready, lease) => dialOnce(context, ready, lease.upstream, { moved: tried.size > 1, signal }),
     discard: (reply) => {
       if (reply.kind === "open") reply.far.socket.close();

@@ -6,7 +6,7 @@ import type { Lease } from "../upstream/pool.ts";
 import type { Shortage } from "../upstream/shortage.ts";
 import { attempt, type LastAnswer, type Outcome } from "./attempts.ts";
 import { decodeBody, readBody } from "./bodies.ts";
-import { type Incoming, mostAttempts, type ProxyContext } from "./context.ts";
+import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
 import type { HoldEnd } from "./hold.ts";
 import { poolCatalogue, poolHeaders } from "./passes.ts";
@@ -44,7 +44,7 @@ export async function forward(context: ProxyContext, incoming: Incoming): Promis
     maxAttempts: mostAttempts(context, incoming),
     cooldownMs,
     pick: (searching) =>
-      context.pool.pick({ session, hops: incoming.hops, tried, spends: turn, requestId, searching }),
+      context.pool.pick({ ...originOf(incoming, session), tried, spends: turn, requestId, searching }),
     send: (ready, lease) =>
       sendHttp(context, incoming, { ready, lease, body, replayable, retried: tried.size > 1 }),
     discard: (reply) => reply.abort(),

@@ -5,6 +5,7 @@
 import { hostname, networkInterfaces } from "node:os";
 import type { Access } from "../auth/access.ts";
 import { isLoopback, isWildcard, type ListenAddress } from "../core/listen.ts";
+import { type RunTag, withoutRun } from "../core/run-tag.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 
@@ -53,7 +54,7 @@ export function createGuard(
         next: "send no Origin header",
       });
     if (!settings().clientAuth) return undefined;
-    const { key, path } = keyedPath(new URL(request.url).pathname);
+    const { key, path } = ownPath(new URL(request.url).pathname);
     if (OPEN_PATHS.has(path) || hasOwnLock(path)) return undefined;
     const role = access.roleOf(request.headers, key);
     if (role !== undefined && (role !== "client" || !PARENT_PATHS.has(path))) return undefined;
@@ -67,10 +68,16 @@ export function createGuard(
   };
 }
 
-/** A path without the key that it may begin with, `/~KEY/...`, and that key. */
-export function keyedPath(path: string): { readonly key: string | undefined; readonly path: string } {
-  const match = /^\/~([\w-]+)(\/.*)$/.exec(path);
-  return match === null ? { key: undefined, path } : { key: match[1], path: match[2] ?? "/" };
+/** What a path may begin with, `/~KEY/@RUN/...`, and the path without. */
+export interface OwnPath {
+  readonly key: string | undefined;
+  readonly run: RunTag | undefined;
+  readonly path: string;
+}
+
+export function ownPath(path: string): OwnPath {
+  const [, key, rest = path] = /^\/~([\w-]+)(\/.*)$/.exec(path) ?? [];
+  return { key, ...withoutRun(rest) };
 }
 
 /** True for the paths that only the admin token opens. */

@@ -4,13 +4,16 @@
 import type { Server, ServerWebSocket } from "bun";
 import { ATTEMPTS_HEADER, HOPS_HEADER, loopProblem, parseAttempts, parseHops } from "../core/hops.ts";
 import type { ListenAddress } from "../core/listen.ts";
+import { RUN_PATH } from "../core/run-tag.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { isTurnPath } from "../upstream/paths.ts";
 import { BODY_LIMIT_BYTES } from "./bodies.ts";
 import type { Incoming } from "./context.ts";
 import { MESSAGE_LIMIT_BYTES } from "./dial.ts";
 import { forward } from "./forward.ts";
-import { type Guard, keyedPath } from "./guard.ts";
+import { type Guard, ownPath } from "./guard.ts";
 import { errorResponse } from "./refusal.ts";
+import { createRuns } from "./runs.ts";
 import { openTunnel, type Tunnel, type TunnelContext } from "./tunnel.ts";
 
 /** Paths that this proxy answers itself. */
@@ -26,8 +29,8 @@ export interface ServerContext extends TunnelContext {
 
 export interface ProxyServer {
   readonly port: number;
-  /** Takes no new connections, ends idle sockets, and waits for what is under way, up to `deadlineMs`. */
-  stop(deadlineMs: number): Promise<void>;
+  /** Takes no new connections, ends idle sockets, and waits for what is under way, until `deadline` settles. */
+  stop(deadline: Promise<unknown>): Promise<void>;
 }
 
 /** What a slow client may leave unread of one socket before it is cut off. */
@@ -37,15 +40,23 @@ const BACKPRESSURE_LIMIT_BYTES = 64 * 1024 * 1024;
 export function startServer(listen: ListenAddress, context: ServerContext): ProxyServer {
   let requests = 0;
   const tunnels = new Set<Tunnel>();
+  const runs = createRuns();
   const take = async (request: Request, server: Server<Tunnel>): Promise<Response | undefined> => {
     const refused = context.guard(request);
     if (refused !== undefined) return errorResponse(refused);
     // Only now: without a host there is no URL to read.
     const url = new URL(request.url);
-    const { key, path } = keyedPath(url.pathname);
+    const { run, path } = ownPath(url.pathname);
+    const pinned = run?.account === undefined ? undefined : context.pool.idOf(run.account);
+    if (run !== undefined) {
+      if (run.account !== undefined && pinned === undefined)
+        return errorResponse(unknownAccount(run.account));
+      if (path === RUN_PATH) return Response.json(runs.seen(run.id));
+      runs.note(run.id, isTurnPath(path));
+    }
     if (context.local.handles(request.method, path))
       return context.local.fetch(
-        key === undefined ? request : new Request(new URL(path + url.search, url).href, request),
+        path === url.pathname ? request : new Request(new URL(path + url.search, url).href, request),
       );
     const hops = parseHops(request.headers.get(HOPS_HEADER));
     const loop = loopProblem(hops, context.self());
@@ -59,6 +70,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
       path,
       search: url.search,
       hops,
+      pinnedId: pinned,
       attemptsLeft: hops.length === 0 ? undefined : parseAttempts(request.headers.get(ATTEMPTS_HEADER)),
     };
     context.events.append("request.received", {
@@ -115,12 +127,10 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
   );
   return {
     port: server.port ?? listen.port,
-    stop: async (deadlineMs) => {
+    stop: async (deadline) => {
       const finished = server.stop(false);
       for (const tunnel of tunnels) tunnel.drain();
-      const late = new Promise<"late">((resolve) =>
-        context.deps.clock.after(deadlineMs, () => resolve("late")),
-      );
+      const late = deadline.then(() => "late");
       if ((await Promise.race([finished, late])) === "late") await server.stop(true);
     },
   };
@@ -139,6 +149,16 @@ function listening<T>({ host, port }: ListenAddress, start: () => T): T {
       { next: "choose another --listen address, or stop the program that uses it", cause: error },
     );
   }
+}
+
+function unknownAccount(name: string): CodexlbError {
+  return new CodexlbError(
+    "account_not_found",
+    `this proxy has no account ${JSON.stringify(name)} of its own`,
+    {
+      next: "see codexlb account list",
+    },
+  );
 }
 
 function failure({ deps, events }: ServerContext, request: Request, error: unknown): Response {

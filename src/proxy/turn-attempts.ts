@@ -5,7 +5,7 @@ import type { Choice } from "../core/policy.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Lease } from "../upstream/pool.ts";
 import { attempt, type Job, type Outcome, type Ready, type Sent } from "./attempts.ts";
-import { type Incoming, mostAttempts, type ProxyContext } from "./context.ts";
+import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { dialOnce, type Far, handshakeOf, type RefusedDial } from "./dial-account.ts";
 import { poolLimitsEvent } from "./passes.ts";
 import { isSelfContained, portableRequest, withoutTurnState } from "./portable.ts";
@@ -59,16 +59,17 @@ export async function takeTurn(
   signal: AbortSignal,
 ): Promise<TakenTurn> {
   const { pool, settings } = context;
-  const { requestId, hops } = incoming;
+  const { requestId } = incoming;
+  const origin = originOf(incoming, session);
   const { cooldownMs } = settings();
   const selfContained = isSelfContained(message);
   const home = socket.far().upstreamId;
-  const mustMove = pool.shouldMove(home, { session, hops });
+  const mustMove = pool.shouldMove(home, origin);
   if (mustMove && !selfContained) return { kind: "hand_over", failure: undefined };
 
   let isSent = false;
   const tried = new Set<string>();
-  const request = { session, hops, tried, spends: true, requestId };
+  const request = { ...origin, tried, spends: true, requestId };
   const job: Job<Reply> = {
     requestId,
     path: incoming.path,

@@ -17,6 +17,8 @@ export interface LiveConfig {
   file(): Config;
   /** Starts looking at the file. */
   start(listeners: ConfigListeners): void;
+  /** Looks now. */
+  look(): void;
   stop(): void;
 }
 
@@ -99,6 +101,7 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
   };
 
   const look = (): void => {
+    cancel?.();
     cancel = clock.after(WATCH_INTERVAL_MS, look);
     const text = readOr(options.path, failed);
     if (text === taken) problem = undefined;
@@ -122,6 +125,7 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
       listeners = told;
       cancel = clock.after(WATCH_INTERVAL_MS, look);
     },
+    look,
     stop: () => cancel?.(),
   };
 }

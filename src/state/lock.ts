@@ -1,18 +1,13 @@
 // Exclusive locks between processes. The kernel drops them with the process, so nothing can be left behind.
 
-import { dlopen, FFIType } from "bun:ffi";
+import { FFIType } from "bun:ffi";
 import { closeSync, openSync } from "node:fs";
 import { unusable } from "./atomic-file.ts";
+import { fromCLibrary } from "./c-library.ts";
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const FILE_MODE = 0o600;
-
-/** `flock` lives in the C library, which goes by another name on each system. */
-const C_LIBRARIES: Readonly<Record<string, readonly string[]>> = {
-  linux: ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"],
-  darwin: ["libSystem.B.dylib"],
-};
 
 /** A held lock; releasing twice is harmless. */
 export interface FileLock {
@@ -66,13 +61,5 @@ function openLockFile(path: string): number {
 type Flock = (file: number, operation: number) => number;
 
 function loadFlock(): Flock {
-  for (const library of C_LIBRARIES[process.platform] ?? []) {
-    try {
-      return dlopen(library, { flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 } }).symbols
-        .flock;
-    } catch {
-      // not this name: try the next
-    }
-  }
-  throw new Error(`no flock on ${process.platform}: locking files is not supported here`);
+  return fromCLibrary({ flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 } }).flock;
 }

@@ -149,6 +149,10 @@ const PROXY = {
   head_timeout_seconds: seconds(120).meta({
     description: "Longest wait until the backend begins to answer a turn; then another account is asked.",
   }),
+  drain_timeout_seconds: seconds(30).meta({
+    description:
+      "How long turns under way may go on when the proxy is told to stop; a second signal ends them at once.",
+  }),
   idle_timeout_seconds: seconds(900).meta({
     description:
       "Longest silence within an answer. Reasoning may be silent for minutes; Codex itself gives up after 300 seconds.",

@@ -90,6 +90,14 @@ export function accountId(alias: string): string {
   return `openai:${alias.toLowerCase()}`;
 }
 
+/** The account that `name` stands for, an alias or an id. */
+export function accountNamed(state: StoreState, name: string): AccountRecord | undefined {
+  return (
+    state.accounts.find((account) => account.alias === name) ??
+    state.accounts.find((account) => account.id === name.toLowerCase())
+  );
+}
+
 /**
  * Opens the store at `path`. A missing file is an empty store. An unreadable one is set aside as
  * `<path>.corrupt-<ms>` with a warning, and the previous good copy is taken, else an empty one (the accounts come

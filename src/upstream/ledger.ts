@@ -30,6 +30,8 @@ export interface Booked {
 /** The use that a verdict is about. */
 export interface Use {
   readonly session: string | undefined;
+  /** The client had pinned it to an account by itself. */
+  readonly pinned: boolean;
   /** Why this account was chosen for it. */
   readonly reason: ChoiceReason;
   readonly startedMs: number;
@@ -116,8 +118,9 @@ export function createLedger({
     note(record, { kind: "served", startedMs: use.startedMs });
     state.messageCounter++;
     record.unheardTurns++;
-    // A session on its own account, or a makeshift, says nothing about which account is the active one.
-    if (use.reason !== "affinity" && use.reason !== "least-bad" && state.activeId !== record.id) {
+    // A session on its own account, a makeshift, or one client's pin say nothing of which account is the active one.
+    const isChoice = use.reason !== "affinity" && use.reason !== "least-bad" && !use.pinned;
+    if (isChoice && state.activeId !== record.id) {
       state.activeId = record.id;
       state.lastRotationMs = nowMs;
     }

@@ -20,6 +20,8 @@ export interface Origin {
   readonly session: string | undefined;
   /** The proxies of a chain that it has passed: it must not come to one of them again. */
   readonly hops: readonly Hop[];
+  /** An account that it is pinned to by itself, before the pool's pin. */
+  readonly pinnedId?: string | undefined;
 }
 
 /** What is known of a request when it is placed. */
@@ -63,7 +65,7 @@ export function createPlacement(context: PlacementContext): Placement {
 
   /** `openId`: the upstream whose connection the session has open; it stands in for a binding. */
   const choosing = (
-    { session, hops, tried, spends, searching = false }: PlacementRequest,
+    { session, hops, pinnedId, tried, spends, searching = false }: PlacementRequest,
     openId?: string,
   ): ChoiceContext => {
     const settings = policy();
@@ -74,7 +76,7 @@ export function createPlacement(context: PlacementContext): Placement {
       spends,
       nowMs: clock.now(),
       activeId: settings.mode === "round_robin" ? (turnId ?? state.activeId) : state.activeId,
-      pinnedId: state.pinnedId,
+      pinnedId: pinnedId ?? state.pinnedId,
       boundId: (settings.affinity || holds ? binding?.upstreamId : undefined) ?? openId,
       readers: holds ? readersOf(binding.upstreamId, state.accounts, candidates()) : undefined,
       tried: hops.length === 0 ? tried : new Set([...tried, ...loops(hops)]),
@@ -98,11 +100,11 @@ export function createPlacement(context: PlacementContext): Placement {
   return {
     place: (request) => {
       const choice = choose(candidates(), aroundDetour(request.session, choosing(request)));
-      if (request.spends && choice !== undefined) turnId = choice.id;
+      if (request.spends && choice !== undefined && request.pinnedId === undefined) turnId = choice.id;
       return choice;
     },
     next: () => choose(candidates(), choosing(nextTurn(NO_ORIGIN))),
-    contextOf: (session) => aroundDetour(session, choosing(nextTurn({ session, hops: [] }))),
+    contextOf: (session) => aroundDetour(session, choosing(nextTurn({ ...NO_ORIGIN, session }))),
     shouldMove: (upstreamId, origin) => {
       const current = candidates().find((candidate) => candidate.id === upstreamId);
       if (current === undefined || current.state === "disabled") return true;

@@ -12,7 +12,7 @@ import type { PoolFacts } from "../core/status.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import type { EventFields, EventLog } from "../state/events.ts";
-import type { AccountRecord, Store } from "../state/store.ts";
+import { type AccountRecord, accountNamed, type Store } from "../state/store.ts";
 import type { Account } from "./account.ts";
 import type { Affinity } from "./affinity.ts";
 import type { Child } from "./child.ts";
@@ -106,6 +106,8 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
   /** Merges figures told outside of any request. */
   learn(accountId: string, evidence: QuotaEvidence): void;
   accountOf(accountId: string): Account | undefined;
+  /** The id of the account of this proxy that is called `name`, by alias or id. */
+  idOf(name: string): string | undefined;
 }
 
 export interface PoolContext {
@@ -186,6 +188,7 @@ export function createPool(context: PoolContext): Pool {
         watched(member, () =>
           ledger.settle(member, verdict, {
             session: request.session,
+            pinned: request.pinnedId !== undefined,
             reason: choice.reason,
             startedMs: about.startedMs ?? startedMs,
             turn,
@@ -319,6 +322,7 @@ export function createPool(context: PoolContext): Pool {
       if (member !== undefined) watched(member, () => ledger.learn(member.record, evidence));
     },
     accountOf: (id) => accountUpstreams.get(id),
+    idOf: (name) => accountNamed(state, name)?.id,
   };
 }
 

@@ -28,7 +28,7 @@ describe("the two base URLs for Codex", () => {
     });
 
   test("carry the key of the paths where Codex sends no credentials", () => {
-    expect(codexAddresses("http://127.0.0.1:1", "KEY")).toEqual({
+    expect(codexAddresses("http://127.0.0.1:1", { pathKey: "KEY" })).toEqual({
       openai: "http://127.0.0.1:1/backend-api/codex",
       chatgpt: "http://localhost:1/~KEY/backend-api/",
       token: "http://127.0.0.1:1/oauth/token",

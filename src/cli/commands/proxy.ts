@@ -1,9 +1,12 @@
 // `codexlb proxy`: runs the proxy in the foreground until it is told to stop.
 
+import { constants } from "node:os";
 import { defineCommand } from "citty";
 import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
+import { createSupervisor } from "../../daemon/supervisor.ts";
 import { contextOf, ROOT_FLAG } from "../context.ts";
 import { integerFlag } from "../flags.ts";
+import { listenForSignals } from "../proxy-signals.ts";
 import { isCompiled } from "../self.ts";
 import logs from "./proxy-logs.ts";
 
@@ -29,13 +32,18 @@ export default defineCommand({
     "quota-refresh-minutes": number("Figures are asked for again after so many minutes"),
     "quota-refresh-messages": number("... or so many messages"),
     "quota-cache-ttl-minutes": number("Figures older than this count as unknown"),
+    "until-deserted": {
+      type: "boolean",
+      description: "Stop when no codexlb run uses it any more: how run starts it for itself",
+    },
   },
   subCommands: { logs },
   run: async ({ args }) => {
     raiseRequestLimit();
-    // Whoever reads the first line may stop the proxy at once.
-    const told = stopSignal();
+    // Whoever reads the first line may signal the proxy at once.
+    const signals = listenForSignals();
     const { deps, layout } = contextOf(args.root);
+    const supervisor = createSupervisor(deps);
     const daemon = await startDaemon(
       layout,
       {
@@ -58,7 +66,24 @@ export default defineCommand({
         ? "no accounts yet; add one with: codexlb account login ALIAS, or: codexlb account import"
         : `${served(daemon)}; run Codex with: codexlb run`,
     );
-    await daemon.stop(await told);
+    const status = `serves ${served(daemon)} on ${daemon.listensOn}`;
+    supervisor.ready(status);
+    signals.onReload(() => {
+      supervisor.reloading();
+      deps.log.info(`SIGHUP: looking at ${layout.config}`);
+      daemon.reload();
+      supervisor.ready(status);
+    });
+    const reason = await Promise.race([
+      signals.stop,
+      ...(args["until-deserted"] ? [daemon.deserted().then(() => "deserted")] : []),
+    ]);
+    const waiting = underWay(daemon);
+    supervisor.stopping(waiting ?? "stops");
+    if (waiting !== undefined) deps.log.info(`${waiting}; a second signal ends it at once`);
+    await daemon.stop(reason, signals.hurry);
+    if (signals.hurry.aborted)
+      process.exitCode = 128 + constants.signals[signals.hurry.reason as NodeJS.Signals];
   },
 });
 
@@ -69,6 +94,13 @@ function served({ accountCount, childCount }: Daemon): string {
   const accounts = `${accountCount} account${accountCount === 1 ? "" : "s"}`;
   const children = `${childCount} child prox${childCount === 1 ? "y" : "ies"}`;
   return childCount === 0 ? accounts : `${accounts} and ${children}`;
+}
+
+/** `finishes 2 requests, 30 s at most`; undefined when there is nothing to wait for. */
+function underWay(daemon: Daemon): string | undefined {
+  const count = daemon.inFlight();
+  if (count === 0) return undefined;
+  return `finishes ${count} request${count === 1 ? "" : "s"}, ${daemon.drainMs() / 1000} s at most`;
 }
 
 const LIMIT_VARIABLE = "BUN_CONFIG_MAX_HTTP_REQUESTS";
@@ -82,12 +114,5 @@ function raiseRequestLimit(): void {
   process.execve(process.execPath, [process.execPath, ...process.argv.slice(2)], {
     ...process.env,
     [LIMIT_VARIABLE]: REQUEST_LIMIT,
-  });
-}
-
-function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    process.once("SIGINT", () => resolve("SIGINT"));
-    process.once("SIGTERM", () => resolve("SIGTERM"));
   });
 }

@@ -1,12 +1,27 @@
 // `codexlb run`: Codex with everything set so that it talks to the proxy.
 
+import { join } from "node:path";
 import { defineCommand } from "citty";
-import { type CodexAddresses, codexAddresses, parseProxyUrl } from "../../codex/addresses.ts";
+import { codexAddresses, parseProxyUrl } from "../../codex/addresses.ts";
 import { codexCommand, commandLine } from "../../codex/command-line.ts";
+import { settingsIn } from "../../codex/home.ts";
 import { codexBinary } from "../../codex/login.ts";
 import { type Ended, INSTALL_CODEX, runCodex } from "../../codex/run.ts";
-import { CODEX_BIN_FLAG, configOf, contextOf, PROXY_URL_FLAG, proxyUrlOf, ROOT_FLAG } from "../context.ts";
-import { prepareRuntime } from "../runtime-home.ts";
+import { type RunTag, runPrefix } from "../../core/run-tag.ts";
+import {
+  CODEX_BIN_FLAG,
+  type CommandContext,
+  configOf,
+  contextOf,
+  PROXY_URL_FLAG,
+  proxyUrlOf,
+  ROOT_FLAG,
+} from "../context.ts";
+import { usage } from "../flags.ts";
+import { nativeHome } from "../run/native-home.ts";
+import { proxyForRun } from "../run/own-proxy.ts";
+import { prepareRuntime } from "../run/runtime-home.ts";
+import { missedRun, seenOf, tagRun } from "../run/tagged-run.ts";
 
 export default defineCommand({
   meta: { name: "codexlb run", description: "Run Codex through the proxy; its own arguments follow" },
@@ -19,39 +34,115 @@ export default defineCommand({
       description: "CODEX_HOME to use (default ROOT/runtime)",
       valueHint: "DIR",
     },
+    "native-home": {
+      type: "boolean",
+      description: "Use your own CODEX_HOME and its login, and write nothing there",
+    },
+    account: {
+      type: "string",
+      description: "Pin this run alone to an account of the proxy",
+      valueHint: "ALIAS",
+    },
+    "auto-start": {
+      type: "boolean",
+      description:
+        "Start a proxy that ends with this run when none runs (what happens on a terminal; --auto-start=false prevents it)",
+    },
     command: { type: "boolean", description: "Print the command and exit" },
     arguments: { type: "positional", description: "Arguments of codex", required: false },
   },
   run: async ({ args, rawArgs }) => {
+    if (args["native-home"] && args["codex-home"]?.trim())
+      throw usage("run: --native-home and --codex-home do not go together", "leave one of them out");
     const context = contextOf(args.root);
     const { deps, layout } = context;
     const config = await configOf(context);
-    const proxyUrl = parseProxyUrl(await proxyUrlOf(context, args["proxy-url"])).href.replace(/\/+$/, "");
-    const codexHome = args["codex-home"]?.trim() || layout.runtime;
-    const commandFor = (addresses: CodexAddresses, keyed: boolean) =>
-      codexCommand({
-        binary: codexBinary(args["codex-bin"], deps.env),
-        addresses,
-        keyed,
-        proxyUrl,
-        codexHome,
-        prefix: config.commands.run,
-        args: rawArgs,
-        env: deps.env,
-      });
-    if (args.command)
-      return void process.stdout.write(`${commandLine(commandFor(codexAddresses(proxyUrl), false))}\n`);
-    const { addresses, keyed } = await prepareRuntime(context, codexHome, proxyUrl);
-    const command = commandFor(addresses, keyed);
-    const shell = config.run.inherit_shell ? deps.env.SHELL?.trim() || "/bin/sh" : undefined;
-    const ended = await runCodex({ command, shell, env: deps.env });
-    if (ended.kind === "exit" && ended.code === SHELL_NOT_FOUND && Bun.which(command.binary) === null)
-      deps.log.info(`${command.binary} was not found; ${INSTALL_CODEX}`);
-    await endAs(ended);
+    const job: Job = {
+      context,
+      binary: codexBinary(args["codex-bin"], deps.env),
+      codexHome: args["native-home"] ? undefined : args["codex-home"]?.trim() || layout.runtime,
+      prefix: config.commands.run,
+      args: rawArgs,
+    };
+    if (args.command) {
+      const proxyUrl = parseProxyUrl(await proxyUrlOf(context, args["proxy-url"])).href.replace(/\/+$/, "");
+      return void process.stdout.write(`${commandLine(commandOf(job, { proxyUrl }))}\n`);
+    }
+    const autoStart = args["auto-start"] ?? (process.stdin.isTTY === true && process.stderr.isTTY === true);
+    const proxy = await proxyForRun(context, args["proxy-url"], autoStart);
+    try {
+      const account = args.account?.trim() || undefined;
+      const shell = config.run.inherit_shell ? deps.env.SHELL?.trim() || "/bin/sh" : undefined;
+      await endAs(await runAt(job, proxy.url, account, shell));
+    } finally {
+      proxy.leave();
+    }
   },
 });
 
 // --- internal ---
+
+/** What is the same for every way to run it. */
+interface Job {
+  readonly context: CommandContext;
+  readonly binary: string;
+  /** Undefined: the user's own. */
+  readonly codexHome: string | undefined;
+  readonly prefix: readonly string[];
+  readonly args: readonly string[];
+}
+
+interface Way {
+  readonly proxyUrl: string;
+  readonly pathKey?: string | undefined;
+  readonly tag?: RunTag | undefined;
+}
+
+function commandOf({ context, ...job }: Job, { proxyUrl, pathKey, tag }: Way) {
+  const run = tag === undefined ? "" : runPrefix(tag);
+  return codexCommand({
+    ...job,
+    addresses: codexAddresses(proxyUrl, { pathKey, run }),
+    keyed: pathKey !== undefined,
+    proxyUrl: `${proxyUrl}${run}`,
+    env: context.deps.env,
+  });
+}
+
+async function runAt(
+  job: Job,
+  proxyUrl: string,
+  account: string | undefined,
+  shell: string | undefined,
+): Promise<Ended> {
+  const { deps } = job.context;
+  const home = job.codexHome ?? (await nativeHome(job.context, proxyUrl));
+  const prepared =
+    job.codexHome === undefined ? undefined : await prepareRuntime(job.context, home, proxyUrl);
+  const door = { url: proxyUrl, token: prepared?.token };
+  const tag = await tagRun(door, account, deps.random);
+  const command = commandOf(job, { proxyUrl, pathKey: prepared?.pathKey, tag });
+  const ended = await runCodex({ command, shell, env: deps.env });
+  if (ended.kind === "exit" && ended.code === SHELL_NOT_FOUND && Bun.which(command.binary) === null)
+    deps.log.info(`${command.binary} was not found; ${INSTALL_CODEX}`);
+  const seen = tag === undefined ? undefined : await seenOf(door, tag);
+  const missed =
+    seen &&
+    missedRun({
+      proxyUrl,
+      args: [...job.prefix, ...job.args],
+      seen,
+      exitCode: ended.kind === "exit" ? ended.code : 1,
+      provider: providerIn(home),
+    });
+  if (missed !== undefined) deps.log.info(missed);
+  return ended;
+}
+
+function providerIn(home: string): { name: string; path: string } | undefined {
+  const name = settingsIn(home)?.model_provider;
+  return typeof name === "string" ? { name, path: join(home, "config.toml") } : undefined;
+}
 
 /** What a shell ends with when there is no such program. */
 const SHELL_NOT_FOUND = 127;

@@ -15,7 +15,7 @@ import { messageOf } from "../../errors.ts";
 import { startMock } from "../../mock/backend.ts";
 import { writeFileAtomic } from "../../state/atomic-file.ts";
 import { type CommandContext, proxyUrlOf } from "../context.ts";
-import { configSources, prepareRuntime } from "../runtime-home.ts";
+import { configSources, prepareRuntime } from "../run/runtime-home.ts";
 import { type Finding, ok } from "./findings.ts";
 
 export interface CodexFlags {

@@ -1,28 +1,35 @@
 // Puts the CODEX_HOME of `codexlb run` in order: stub credentials that the proxy knows, and the user's settings.
 
 import { join } from "node:path";
-import { baseOf, type Door, remoteStub, through, unreachable } from "../admin/client.ts";
-import { readCredentials } from "../auth/homes.ts";
-import { readSecret, secretFile } from "../auth/secrets.ts";
-import { makeStub, pathKeyOf, type StubAuth } from "../auth/stub.ts";
-import { type CodexAddresses, codexAddresses } from "../codex/addresses.ts";
-import { prepareHome, userHomes } from "../codex/home.ts";
-import { DEFAULT_PLAN } from "../core/pooled.ts";
-import { CodexlbError, messageOf } from "../errors.ts";
-import type { AccountRecord } from "../state/store.ts";
-import { openLocalStore } from "./accounts.ts";
-import { type CommandContext, configOf, tokenFor } from "./context.ts";
+import { baseOf, type Door, remoteStub, through, unreachable } from "../../admin/client.ts";
+import { readCredentials } from "../../auth/homes.ts";
+import { readSecret, secretFile } from "../../auth/secrets.ts";
+import { makeStub, pathKeyOf, type StubAuth } from "../../auth/stub.ts";
+import { codexAddresses } from "../../codex/addresses.ts";
+import { prepareHome, userHomes } from "../../codex/home.ts";
+import { DEFAULT_PLAN } from "../../core/pooled.ts";
+import { CodexlbError, messageOf } from "../../errors.ts";
+import type { AccountRecord } from "../../state/store.ts";
+import { openLocalStore } from "../accounts.ts";
+import { type CommandContext, configOf, tokenFor } from "../context.ts";
+
+/** What Codex gets to show to the proxy. */
+export interface Runtime {
+  /** Stands in the paths of what Codex sends without credentials, at a proxy that asks for keys. */
+  readonly pathKey: string | undefined;
+  /** The access token of its stub. */
+  readonly token: string;
+}
 
 /**
- * Writes `codexHome`/auth.json and config.toml for the proxy at `proxyUrl`. Returns the addresses for Codex, and
- * whether they hold a key. Codex takes a refusal for a login that is over, and tells people to log in again: so the
+ * Writes `codexHome`/auth.json and config.toml for the proxy at `proxyUrl`. Codex takes a refusal for a login that is over, and tells people to log in again: so the
  * proxy is asked first what Codex will ask. One that does not answer is warned of. Throws `unauthorized`.
  */
 export async function prepareRuntime(
   context: CommandContext,
   codexHome: string,
   proxyUrl: string,
-): Promise<{ readonly addresses: CodexAddresses; readonly keyed: boolean }> {
+): Promise<Runtime> {
   const { proxy } = await configOf(context);
   const { state } = openLocalStore(context, true, proxy.upstream_base_url);
   // The account that served last knows the plan and the settings best; then the others in order.
@@ -39,11 +46,24 @@ export async function prepareRuntime(
     throw new CodexlbError("unauthorized", `the proxy at ${proxyUrl} serves only clients that show a key`, {
       next: "have one made on its machine with: codexlb key add NAME, and set CODEXLB_CLIENT_KEY to it",
     });
-  const { stub, pathKey } = credentials;
-  const addresses = codexAddresses(proxyUrl, keyed ? pathKey : undefined);
+  const { stub } = credentials;
+  const pathKey = keyed ? credentials.pathKey : undefined;
+  const addresses = codexAddresses(proxyUrl, { pathKey });
   const sources = configSources(context, usable[0]);
   prepareHome({ codexHome, configSources: sources, stub, chatgptBaseUrl: addresses.chatgpt });
-  return { addresses, keyed };
+  return { pathKey, token: stub.tokens.access_token };
+}
+
+/** Whether the proxy refuses who shows nothing. One that does not answer asks for nothing. */
+export async function asksForKeys({ deps }: CommandContext, proxyUrl: string): Promise<boolean> {
+  const door = { url: proxyUrl, timeoutMs: ANSWER_TIMEOUT_MS };
+  try {
+    return (await statusOfCheck(door)) === 401;
+  } catch (error) {
+    const { message, next } = unreachable(door, error);
+    deps.log.warn(`${message}; ${next}`);
+    return false;
+  }
 }
 
 /** Homes whose config.toml may be taken over, best first. */
@@ -92,18 +112,6 @@ function ownCredentials(
   const plan = accounts.map((account) => planOf(account.homeDir)).find((found) => found !== undefined);
   const key = secretFile(layout.signingKey, deps.random);
   return { stub: makeStub(plan ?? DEFAULT_PLAN, key, deps.clock.now()), pathKey: pathKeyOf(key) };
-}
-
-/** Whether the proxy refuses who shows nothing. One that does not answer asks for nothing. */
-async function asksForKeys({ deps }: CommandContext, proxyUrl: string): Promise<boolean> {
-  const door = { url: proxyUrl, timeoutMs: ANSWER_TIMEOUT_MS };
-  try {
-    return (await statusOfCheck(door)) === 401;
-  } catch (error) {
-    const { message, next } = unreachable(door, error);
-    deps.log.warn(`${message}; ${next}`);
-    return false;
-  }
 }
 
 async function admits(proxyUrl: string, stub: StubAuth): Promise<boolean> {

@@ -1,0 +1,49 @@
+// `run --native-home`: Codex in the user's own home, with the user's own login. Nothing is written there; the proxy puts
+// an account's credentials in the place of those that Codex shows.
+
+import { join } from "node:path";
+import { readCredentials } from "../../auth/homes.ts";
+import { userHomes } from "../../codex/home.ts";
+import { CodexlbError } from "../../errors.ts";
+import { openLocalStore } from "../accounts.ts";
+import { type CommandContext, configOf } from "../context.ts";
+import { asksForKeys } from "./runtime-home.ts";
+
+/** The user's home, after a look whether it fits. Throws `unauthorized` for a proxy that asks for keys. */
+export async function nativeHome(context: CommandContext, proxyUrl: string): Promise<string> {
+  const { deps } = context;
+  const [home = "."] = userHomes(deps.env);
+  if (await asksForKeys(context, proxyUrl))
+    throw new CodexlbError(
+      "unauthorized",
+      `the proxy at ${proxyUrl} serves only clients that show a key, and the login in ${home} is none`,
+      { next: "leave --native-home out, and set CODEXLB_CLIENT_KEY" },
+    );
+  const login = loginIn(home);
+  if (login === undefined) {
+    deps.log.warn(
+      `${home} has no login that could be read, and Codex will ask for one; without --native-home it needs none`,
+    );
+    return home;
+  }
+  const { proxy } = await configOf(context);
+  const { state } = openLocalStore(context, true, proxy.upstream_base_url);
+  const twin = state.accounts.find(
+    (account) => loginIn(account.homeDir)?.refreshToken === login.refreshToken,
+  );
+  if (twin !== undefined)
+    deps.log.warn(
+      `the login in ${join(home, "auth.json")} is that of account ${twin.alias}: a token can be renewed once, by Codex or by the proxy; leave --native-home out, or log in again in one of them`,
+    );
+  return home;
+}
+
+// --- internal ---
+
+function loginIn(home: string): ReturnType<typeof readCredentials> | undefined {
+  try {
+    return readCredentials(home);
+  } catch {
+    return undefined;
+  }
+}

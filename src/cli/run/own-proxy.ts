@@ -1,0 +1,124 @@
+// The proxy of a run: the one that is named, the one that runs on the root, or one that is started for this run and ends
+// with the last run that uses it.
+
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { daemonAnswers, socketDoor, through } from "../../admin/client.ts";
+import { parseProxyUrl } from "../../codex/addresses.ts";
+import { CodexlbError } from "../../errors.ts";
+import { makePrivateDirectory } from "../../state/atomic-file.ts";
+import { openLocalStore } from "../accounts.ts";
+import { type CommandContext, configOf, namedUrl, proxyUrlOf } from "../context.ts";
+import { selfCommand } from "../self.ts";
+
+export interface RunProxy {
+  /** Without a slash at the end. */
+  readonly url: string;
+  /** The run is over: a proxy that was started for runs may end. */
+  leave(): void;
+}
+
+/**
+ * The proxy for a run; `flag` is `--proxy-url`. One that nobody named is started when it does not run and `autoStart`
+ * is set. Throws `no_accounts` when it would have none, and `listen_failed` when it does not start.
+ */
+export async function proxyForRun(
+  context: CommandContext,
+  flag: string | undefined,
+  autoStart: boolean,
+): Promise<RunProxy> {
+  const { deps, layout } = context;
+  const { proxy } = await configOf(context);
+  const isNamed = namedUrl(flag, deps.env) !== undefined || proxy.proxy_url !== "";
+  if (!isNamed && autoStart && !(await runsAlready(context, proxy.listen)))
+    await start(context, proxy.child_proxy_urls.length > 0);
+  const url = parseProxyUrl(await proxyUrlOf(context, flag)).href.replace(/\/+$/, "");
+  return { url, leave: isNamed ? () => {} : await enter(layout.adminSocket) };
+}
+
+// --- internal ---
+
+/** How long a proxy may take to start. */
+const START_MS = 20_000;
+const RETRY_MS = 100;
+const ANSWER_MS = 1_000;
+
+async function runsAlready({ layout }: CommandContext, listen: string): Promise<boolean> {
+  if (await daemonAnswers(layout.adminSocket)) return true;
+  // One of another root, or in a container, that listens where the settings say.
+  try {
+    const url = `${parseProxyUrl(`http://${listen}`).origin}/healthz`;
+    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
+    return response.ok && /"ok"\s*:\s*true/.test(await response.text());
+  } catch {
+    return false;
+  }
+}
+
+async function start(context: CommandContext, hasChildren: boolean): Promise<void> {
+  const { deps, layout } = context;
+  const { proxy } = await configOf(context);
+  const { state } = openLocalStore(context, true, proxy.upstream_base_url);
+  if (state.accounts.length === 0 && !hasChildren)
+    throw new CodexlbError("no_accounts", "there are no accounts yet that Codex could use", {
+      next: "add one with: codexlb account login ALIAS, or: codexlb account import",
+    });
+  deps.log.info("no proxy runs; starting one that ends with this run (--auto-start=false: do not)");
+  const deadlineMs = deps.clock.now() + START_MS;
+  for (;;) {
+    const failure = await startOnce(context);
+    // Another run may have started one at the same moment, or one is about to end.
+    if (failure === undefined || (await daemonAnswers(layout.adminSocket))) return;
+    if (!failure.includes("another codexlb") || deps.clock.now() > deadlineMs)
+      throw new CodexlbError("listen_failed", `starting a proxy for this run: ${failure}`, {
+        next: `start it yourself to see more: codexlb proxy --root ${layout.root}`,
+      });
+    await Bun.sleep(RETRY_MS);
+  }
+}
+
+/** Resolves when it listens, or to why it does not. It has no terminal: what it says is in ROOT/logs. */
+async function startOnce({ layout, deps }: CommandContext): Promise<string | undefined> {
+  makePrivateDirectory(layout.logs);
+  const said = join(layout.logs, "auto-start.log");
+  const file = openSync(said, "w", 0o600);
+  try {
+    const child = Bun.spawn([...selfCommand(), "proxy", "--root", layout.root, "--until-deserted"], {
+      env: deps.env,
+      cwd: layout.root,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: file,
+      // In a group of its own: the keys of this terminal are for Codex.
+      detached: true,
+    });
+    const reader = child.stdout.getReader();
+    const { done } = await reader.read();
+    if (done) {
+      await child.exited;
+      const [line = "it ended at once"] = readFileSync(said, "utf8").trim().split("\n").slice(-2);
+      return line.replace(/^codexlb: /, "");
+    }
+    void reader.cancel();
+    child.unref();
+    return undefined;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Tells the proxy of the root that it is used, until the returned function is called or this process ends. */
+async function enter(socket: string): Promise<() => void> {
+  const leaving = new AbortController();
+  try {
+    const door = socketDoor(socket);
+    const response = await through(door)(`${door.url}/admin/presence`, { signal: leaving.signal });
+    response.body
+      ?.getReader()
+      .read()
+      .catch(() => {});
+  } catch {
+    // nobody there: a proxy elsewhere is used
+  }
+  return () => leaving.abort();
+}

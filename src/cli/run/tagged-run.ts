@@ -1,0 +1,108 @@
+// Whether a run comes by at the proxy at all. Codex that is set up to go elsewhere says nothing of it, and works past
+// the accounts: so the run's requests are counted by a tag in their path, and the user is told at the end.
+
+import { type Door, through } from "../../admin/client.ts";
+import { type RunSeen, type RunTag, runPrefix } from "../../core/run-tag.ts";
+import { parseJson } from "../../core/turn.ts";
+import { CodexlbError } from "../../errors.ts";
+
+/** The tag of a run; undefined when the proxy does not know of tags. `account`: the run is pinned to it. */
+export async function tagRun(
+  door: Door,
+  account: string | undefined,
+  random: (bytes: number) => Uint8Array,
+): Promise<RunTag | undefined> {
+  const tag = { id: Buffer.from(random(8)).toString("hex"), account };
+  const { status, body } = await ask(door, tag);
+  if (seenIn(body) !== undefined) return tag;
+  if (account === undefined) return undefined;
+  const error = errorIn(body);
+  if (error !== undefined && status === 404)
+    throw new CodexlbError("account_not_found", error, { next: "the accounts are in: codexlb status" });
+  throw status === 0
+    ? new CodexlbError(
+        "proxy_unreachable",
+        `nobody answers at ${door.url} who could use account ${account}`,
+        {
+          next: "start it with: codexlb proxy",
+        },
+      )
+    : new CodexlbError("proxy_answer", `the proxy at ${door.url} cannot pin a single run`, {
+        next: `leave --account out, or pin it for everything: codexlb account pin ${account}`,
+      });
+}
+
+/** What the proxy has seen of the run; undefined when it does not answer. */
+export async function seenOf(door: Door, tag: RunTag): Promise<RunSeen | undefined> {
+  return seenIn((await ask(door, tag)).body);
+}
+
+export interface EndedRun {
+  readonly proxyUrl: string;
+  /** Codex's own arguments. */
+  readonly args: readonly string[];
+  readonly seen: RunSeen;
+  /** 0: it ended well. */
+  readonly exitCode: number;
+  /** `model_provider` of the settings that Codex had, and the file that it stands in. */
+  readonly provider: { readonly name: string; readonly path: string } | undefined;
+}
+
+/** What is to be said of a run that did not come by; undefined when it did, or had no reason to. */
+export function missedRun({ proxyUrl, args, seen, exitCode, provider }: EndedRun): string | undefined {
+  if (args.some((word) => SILENT_WORDS.has(word))) return undefined;
+  const why = whyElsewhere(args, provider);
+  if (seen.requests === 0)
+    return `the proxy at ${proxyUrl} saw no request of this run: ${why ?? (exitCode === 0 ? UNKNOWN : `Codex ended with code ${exitCode} before it asked for anything`)}`;
+  if (seen.turns === 0 && exitCode === 0 && args.some((word) => word === "exec" || word === "e"))
+    return `the proxy at ${proxyUrl} saw requests of this run, but no turn: ${why ?? UNKNOWN}`;
+  return undefined;
+}
+
+// --- internal ---
+
+const ANSWER_MS = 3_000;
+const UNKNOWN =
+  "it went past the accounts, or asked for nothing; codexlb doctor shows where Codex sends its turns";
+/** Sub-commands and flags of Codex with which it asks nobody for a turn. */
+const SILENT_WORDS: ReadonlySet<string> = new Set([
+  ..."--help -h --version -V help login logout mcp mcp-server app-server completion features".split(" "),
+  ..."plugin sandbox debug apply a cloud update doctor execpolicy generate-ts archive delete unarchive".split(
+    " ",
+  ),
+]);
+
+async function ask(door: Door, tag: RunTag): Promise<{ status: number; body: unknown }> {
+  try {
+    const response = await through({ timeoutMs: ANSWER_MS, ...door })(`${door.url}${runPrefix(tag)}/run`);
+    return { status: response.status, body: parseJson(await response.text()) };
+  } catch {
+    return { status: 0, body: undefined };
+  }
+}
+
+function seenIn(body: unknown): RunSeen | undefined {
+  if (typeof body !== "object" || body === null || !("requests" in body) || !("turns" in body))
+    return undefined;
+  const { requests, turns } = body;
+  return typeof requests === "number" && typeof turns === "number" ? { requests, turns } : undefined;
+}
+
+function errorIn(body: unknown): string | undefined {
+  if (typeof body !== "object" || body === null || !("error" in body)) return undefined;
+  const { error } = body;
+  if (typeof error !== "object" || error === null || !("code" in error) || !("message" in error))
+    return undefined;
+  return error.code === "account_not_found" ? String(error.message).split(";")[0] : undefined;
+}
+
+function whyElsewhere(args: readonly string[], provider: EndedRun["provider"]): string | undefined {
+  if (args.includes("--oss")) return "--oss has Codex use a model of this machine";
+  const given = args.find((word) => /^(?:--config=|-c)?model_provider\s*=/.test(word));
+  if (given !== undefined) return `Codex was told to use another provider (${given})`;
+  const url = args.find((word) => /^(?:--config=|-c)?(?:openai|chatgpt)_base_url\s*=/.test(word));
+  if (url !== undefined) return `Codex was told to go elsewhere (${url})`;
+  if (provider !== undefined && provider.name !== "openai")
+    return `model_provider = ${JSON.stringify(provider.name)} in ${provider.path} has Codex use another provider`;
+  return undefined;
+}

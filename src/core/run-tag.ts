@@ -1,0 +1,42 @@
+// The tag of one `codexlb run`: it stands at the head of the path of everything that this run sends, so that the proxy
+// can tell whether the run comes by at all, and which account it has chosen for itself.
+
+export interface RunTag {
+  readonly id: string;
+  /** Alias or id of the account that the run is pinned to. */
+  readonly account: string | undefined;
+}
+
+/** What the proxy has seen of a run. */
+export interface RunSeen {
+  readonly requests: number;
+  /** Requests that carry turns; over WebSocket one for each socket. */
+  readonly turns: number;
+}
+
+/** The path behind a run's prefix that tells `RunSeen` of it. */
+export const RUN_PATH = "/run";
+
+/** `/@ID`, or `/@ID:ACCOUNT`. */
+export function runPrefix({ id, account }: RunTag): string {
+  return `/@${id}${account === undefined ? "" : `:${encodeURIComponent(account)}`}`;
+}
+
+/** A path without the prefix that it may begin with, and the run that this names. */
+export function withoutRun(path: string): { readonly run: RunTag | undefined; readonly path: string } {
+  const [, id, account, rest] = /^\/@([0-9a-z]{8,32})(?::([^/]{1,400}))?(\/.*)$/.exec(path) ?? [];
+  const named = account === undefined ? undefined : decoded(account);
+  if (id === undefined || rest === undefined || (account !== undefined && named === undefined))
+    return { run: undefined, path };
+  return { run: { id, account: named }, path: rest };
+}
+
+// --- internal ---
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,201 @@
+// `codexlb run` with a program in the place of Codex that asks the proxy for what Codex asks for.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { daemonAnswers } from "../../src/admin/client.ts";
+import { systemDeps } from "../../src/deps.ts";
+import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import { layoutOf } from "../../src/state/layout.ts";
+import { type CliRan, runCli } from "../support/cli.ts";
+import { enrol, startPool, until } from "../support/pool.ts";
+import { type TempDirectory, tempDirectory } from "../support/temp.ts";
+
+let temp: TempDirectory;
+let mock: MockBackend;
+beforeAll(() => {
+  temp = tempDirectory();
+  mock = startMock({ accounts: [{ alias: "alice" }, { alias: "bob" }], clock: systemDeps().clock });
+});
+afterAll(async () => {
+  await mock.stop();
+  temp[Symbol.dispose]();
+});
+
+let serial = 0;
+
+/** Takes a turn (unless told `exec nothing`) where its settings say, and prints who answered. */
+function askingCodex(): string {
+  const source = join(temp.path, "codex.ts");
+  const client = join(import.meta.dir, "..", "..", "src", "mock", "client.ts");
+  writeFileSync(
+    source,
+    `import { createSseClient } from ${JSON.stringify(client)};
+const url = process.argv.join("\\n").match(/openai_base_url="(.*)\\/backend-api\\/codex"/)?.[1] ?? "";
+if (!process.argv.includes("nothing")) console.log(await createSseClient(url, crypto.randomUUID()).turn("hi"));
+console.log("home", process.env.CODEX_HOME ?? "-", "token", process.env.CODEX_REFRESH_TOKEN_URL_OVERRIDE ?? "-");
+process.exitCode = Number(process.env.FAKE_CODE ?? 0);
+`,
+  );
+  const path = join(temp.path, "codex");
+  writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' '${source}' "$@"\n`, { mode: 0o755 });
+  return path;
+}
+
+/** A root with two accounts and no proxy. */
+function freshRoot(): { root: string; env: Record<string, string> } {
+  const root = join(temp.path, `root-${++serial}`);
+  const layout = layoutOf(root);
+  for (const alias of ["alice", "bob"]) enrol(layout, alias, mock.authFile(alias));
+  writeFileSync(
+    layout.config,
+    `[proxy]\nlisten = "127.0.0.1:0"\nupstream_base_url = "${mock.baseUrl}"\n[policy]\nmode = "sticky"\n[run]\ninherit_shell = false\n`,
+  );
+  return { root, env: { CODEXLB_ROOT: root, CODEXLB_TOKEN_URL: mock.tokenUrl } };
+}
+
+const run = (args: readonly string[], env: Record<string, string>): Promise<CliRan> =>
+  runCli(["run", "--codex-bin", askingCodex(), ...args], { cwd: temp.path, env });
+
+describe("a proxy for the run", () => {
+  test("is started when none runs, and ends with it", async () => {
+    const { root, env } = freshRoot();
+    const ran = await run(["--auto-start", "exec", "hi"], { ...env, FAKE_CODE: "7" });
+    expect(ran).toMatchObject({
+      code: 7,
+      err: "codexlb: no proxy runs; starting one that ends with this run (--auto-start=false: do not)\n",
+    });
+    expect(ran.out).toStartWith("Hello from alice\n");
+    const { adminSocket, logs } = layoutOf(root);
+    await until("the proxy has ended", async () => !(await daemonAnswers(adminSocket)), 20_000);
+    expect(readdirSync(logs)).toContain("auto-start.log");
+  });
+
+  test("is shared by runs that come in time, and there is one of it", async () => {
+    const { env } = freshRoot();
+    const all = await Promise.all([1, 2, 3].map(() => run(["--auto-start", "exec", "hi"], env)));
+    expect(all.map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(all.map(({ out }) => out.split("\n")[0])).toEqual(Array(3).fill("Hello from alice"));
+  });
+
+  test("is not started without accounts, elsewhere, or when it is not wanted", async () => {
+    const { root, env } = freshRoot();
+    const none = await run(["--root", join(temp.path, "nothing"), "--auto-start", "exec"], env);
+    expect(none).toMatchObject({ code: 1, out: "" });
+    expect(none.err).toContain("there are no accounts yet");
+    for (const flags of [[], ["--auto-start=false"], ["--auto-start", "--proxy-url", "http://127.0.0.1:1"]]) {
+      const ran = await run([...flags, "exec", "nothing"], env);
+      expect([flags, ran.err.includes("starting one")]).toEqual([flags, false]);
+    }
+    expect(await daemonAnswers(layoutOf(root).adminSocket)).toBe(false);
+  });
+
+  test("that does not start says why", async () => {
+    const { root, env } = freshRoot();
+    const taken = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("not a proxy") });
+    const { port } = taken;
+    writeFileSync(layoutOf(root).config, `[proxy]\nlisten = "127.0.0.1:${port}"\n`);
+    const ran = await run(["--auto-start", "exec"], env);
+    await taken.stop(true);
+    expect(ran).toMatchObject({ code: 1, out: "" });
+    expect(ran.err).toContain(
+      `starting a proxy for this run: listening on 127.0.0.1:${port}: the address is in use`,
+    );
+  });
+});
+
+describe("a run", () => {
+  test("can be pinned to an account, and to none that is not there", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+    const at = ["--root", pool.layout.root];
+    expect((await run([...at, "--account", "bob", "exec"], {})).out).toStartWith("Hello from bob\n");
+    expect((await run([...at, "exec"], {})).out).toStartWith("Hello from alice\n");
+    const wrong = await run([...at, "--account", "carol", "exec"], {});
+    expect(wrong).toMatchObject({ code: 1, out: "" });
+    expect(wrong.err).toContain('this proxy has no account "carol" of its own');
+    const nobody = await run(["--proxy-url", "http://127.0.0.1:1", "--account", "bob", "exec"], {});
+    expect(nobody).toMatchObject({ code: 1, out: "" });
+    expect(nobody.err).toContain("nobody answers at http://127.0.0.1:1 who could use account bob");
+  });
+
+  test("at a proxy that knows of no tags goes on without", async () => {
+    // As the Go program: what it does not know goes to the backend.
+    const seen: string[] = [];
+    const { tokens } = JSON.parse(mock.authFile("alice"));
+    const other = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: async (request) => {
+        const { pathname } = new URL(request.url);
+        seen.push(pathname);
+        if (pathname.startsWith("/@")) return new Response("not found", { status: 404 });
+        return fetch(`${mock.origin}${pathname}`, {
+          method: request.method,
+          ...(request.method === "POST" ? { body: await request.text() } : {}),
+          headers: {
+            "content-type": "application/json",
+            authorization: `Bearer ${tokens.access_token}`,
+            "chatgpt-account-id": tokens.account_id,
+          },
+        });
+      },
+    });
+    const at = ["--root", join(temp.path, "elsewhere"), "--proxy-url", `http://127.0.0.1:${other.port}`];
+    const ran = await run([...at, "exec"], {});
+    expect(ran.out).toStartWith("Hello from alice\n");
+    expect(seen.at(-1)).toBe("/backend-api/codex/responses");
+    const pinned = await run([...at, "--account", "bob", "exec"], {});
+    expect(pinned).toMatchObject({ code: 1, out: "" });
+    expect(pinned.err).toContain("cannot pin a single run");
+    await other.stop(true);
+  });
+
+  test("that did not come by says so, and why", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const at = ["--root", pool.layout.root];
+    const said = async (args: readonly string[], env: Record<string, string> = {}) =>
+      (await run([...at, ...args], env)).err.replace("codexlb: ", "").trimEnd();
+    const nothing = `the proxy at ${pool.url} saw no request of this run: `;
+    expect(await said(["exec", "nothing"])).toStartWith(`${nothing}it went past the accounts`);
+    expect(await said(["exec", "nothing"], { FAKE_CODE: "3" })).toBe(
+      `${nothing}Codex ended with code 3 before it asked for anything`,
+    );
+    expect(await said(["-c", "model_provider=ollama", "exec", "nothing"])).toBe(
+      `${nothing}Codex was told to use another provider (model_provider=ollama)`,
+    );
+    expect(await said(["--oss", "exec", "nothing"])).toContain("--oss");
+    const config = join(pool.layout.runtime, "config.toml");
+    writeFileSync(join(temp.path, "home-config.toml"), 'model_provider = "azure"\n');
+    mkdirSync(join(temp.path, "home", ".codex"), { recursive: true });
+    writeFileSync(join(temp.path, "home", ".codex", "config.toml"), 'model_provider = "azure"\n');
+    expect(await said(["exec", "nothing"])).toBe(
+      `${nothing}model_provider = "azure" in ${config} has Codex use another provider`,
+    );
+    for (const args of [["nothing", "--help"], ["login", "nothing"], ["--version", "nothing"], ["exec"]])
+      expect([args, await said(args)]).toEqual([args, ""]);
+  });
+
+  test("in the user's own home writes nothing, and leaves the login's renewal to Codex", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const home = join(temp.path, "native");
+    mkdirSync(home);
+    writeFileSync(join(home, "auth.json"), mock.authFile("bob"));
+    writeFileSync(join(home, "config.toml"), "# mine\n");
+    const before = readdirSync(home).map((name) => [name, readFileSync(join(home, name), "utf8")]);
+    const ran = await run(["--root", pool.layout.root, "--native-home", "exec"], { CODEX_HOME: home });
+    expect(ran).toMatchObject({ code: 0, err: "" });
+    expect(ran.out).toBe(`Hello from alice\nhome ${home} token -\n`);
+    expect(readdirSync(home).map((name) => [name, readFileSync(join(home, name), "utf8")])).toEqual(before);
+    expect(readdirSync(pool.layout.root)).not.toContain("runtime");
+    // The same login twice is renewed by two, and works for one.
+    writeFileSync(join(home, "auth.json"), readFileSync(join(pool.layout.accounts, "alice", "auth.json")));
+    const twin = await run(["--root", pool.layout.root, "--native-home", "exec"], { CODEX_HOME: home });
+    expect(twin.err).toContain("is that of account alice");
+    const empty = await run(["--root", pool.layout.root, "--native-home", "exec"], {
+      CODEX_HOME: join(temp.path, "no-home"),
+    });
+    expect(empty.err).toContain("has no login that could be read");
+    const both = await run(["--native-home", "--codex-home", home], {});
+    expect(both).toMatchObject({ code: 2 });
+  });
+});

@@ -1,0 +1,25 @@
+import { expect, test } from "bun:test";
+import { runPrefix, withoutRun } from "../../src/core/run-tag.ts";
+
+const ID = "0123456789abcdef";
+
+test("a run's prefix is taken off the path again", () => {
+  for (const account of [undefined, "alice", "me+x@example.com", "openai:alice"])
+    expect(withoutRun(`${runPrefix({ id: ID, account })}/backend-api/codex/responses`)).toEqual({
+      run: { id: ID, account },
+      path: "/backend-api/codex/responses",
+    });
+  expect(runPrefix({ id: ID, account: "me+x@example.com" })).toBe(`/@${ID}:me%2Bx%40example.com`);
+});
+
+test.each([
+  "/backend-api/codex/responses",
+  "/@short/x",
+  `/@${ID}`,
+  `/@${ID}:/x`,
+  `/@${ID}:%zz/x`,
+  `/x/@${ID}/y`,
+  `/@${ID.toUpperCase()}/x`,
+])("%s is a path like any other", (path) => {
+  expect(withoutRun(path)).toEqual({ run: undefined, path });
+});

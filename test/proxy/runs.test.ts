@@ -1,0 +1,84 @@
+// Requests of one `codexlb run`, which are told by the tag in their path: counted, and pinned to its account.
+
+import { expect, test } from "bun:test";
+import { remoteKeys, socketDoor } from "../../src/admin/client.ts";
+import { type RunTag, runPrefix } from "../../src/core/run-tag.ts";
+import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
+import { createRuns } from "../../src/proxy/runs.ts";
+import { startPool, type TestPool } from "../support/pool.ts";
+
+const ID = "0123456789abcdef";
+const TWO = { accounts: [{ alias: "alice" }, { alias: "bob" }] };
+
+const at = (pool: TestPool, account?: string) => `${pool.url}${runPrefix({ id: ID, account })}`;
+const seen = async (pool: TestPool) => (await fetch(`${at(pool)}/run`)).json();
+
+test("the requests of a run are counted, what carries turns apart", async () => {
+  await using pool = await startPool(TWO);
+  expect(await seen(pool)).toEqual({ requests: 0, turns: 0 });
+  await fetch(`${at(pool)}/backend-api/codex/models?client_version=0.169.0`);
+  await fetch(`${at(pool)}/backend-api/wham/usage`);
+  expect(await createSseClient(at(pool), "s1").turn("hi")).toBe("Hello from alice");
+  const socket = createSocketClient(at(pool), "s2");
+  await socket.turn("hi");
+  await socket.turn("again");
+  socket.close();
+  expect(await seen(pool)).toEqual({ requests: 4, turns: 2 });
+  // Nothing of it goes up.
+  expect(pool.mock.requests.filter(({ path }) => path.includes("@"))).toEqual([]);
+});
+
+test("a run that has chosen an account stays with it, over both transports, before the pool's pin", async () => {
+  await using pool = await startPool(TWO);
+  await pool.accounts.pin("alice");
+  for (const name of ["bob", "openai:bob"]) {
+    expect(await createSseClient(at(pool, name), `sse ${name}`).turn("hi")).toBe("Hello from bob");
+    const socket = createSocketClient(at(pool, name), `socket ${name}`);
+    expect(await socket.turn("hi")).toBe("Hello from bob");
+    expect(await socket.turn("again")).toBe("Hello from bob");
+    socket.close();
+  }
+  expect(await createSseClient(pool.url, "s3").turn("hi")).toBe("Hello from alice");
+});
+
+test("while its account cannot serve, others do", async () => {
+  await using pool = await startPool(TWO);
+  await pool.accounts.serve("bob", "disable");
+  expect(await createSseClient(at(pool, "bob"), "s1").turn("hi")).toBe("Hello from alice");
+});
+
+test("an account that is not there is refused, whatever is asked for", async () => {
+  await using pool = await startPool(TWO);
+  for (const path of ["/run", "/backend-api/codex/models", "/backend-api/wham/usage", "/status"]) {
+    const answer = await fetch(`${at(pool, "carol")}${path}`);
+    expect([path, answer.status]).toEqual([path, 404]);
+    expect(await answer.json()).toMatchObject({ error: { code: "account_not_found" } });
+  }
+});
+
+test("the tag opens nothing that is locked without it", async () => {
+  await using pool = await startPool({ ...TWO, config: "[proxy]\nclient_auth = true\n" });
+  const key = await remoteKeys(socketDoor(pool.layout.adminSocket)).add("laptop", "client");
+  const statusOf = async (path: string, bearer?: string) => {
+    const headers = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
+    return (await fetch(`${at(pool)}${path}`, { headers })).status;
+  };
+  for (const path of ["/run", "/status", "/backend-api/codex/models", "/admin/accounts", "/logs"])
+    expect([path, await statusOf(path)]).toEqual([path, 401]);
+  for (const path of ["/status", "/admin/accounts", "/logs"])
+    expect([path, await statusOf(path, key)]).toEqual([path, 401]);
+  expect(await statusOf("/run", key)).toBe(200);
+  expect(await statusOf("/admin/accounts", pool.adminToken)).toBe(200);
+});
+
+test("runs that were silent for the longest are forgotten first", () => {
+  const runs = createRuns();
+  const id = (n: number): RunTag["id"] => n.toString(16).padStart(16, "0");
+  for (let n = 0; n < 5_000; n++) {
+    runs.note(id(n), false);
+    runs.note(id(0), true);
+  }
+  expect(runs.seen(id(0))).toEqual({ requests: 5_001, turns: 5_000 });
+  expect(runs.seen(id(1)).requests).toBe(0);
+  expect(runs.seen(id(4_999)).requests).toBe(1);
+});
