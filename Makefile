@@ -46,6 +46,7 @@ test-real: $(BINARY) ## Run real Codex binaries (from npm) through the executabl
 
 .PHONY: bench
 bench: $(BINARY) ## Measure the proxy against the simulated backend directly
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench-start.ts
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench.ts
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench-accounts.ts
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench-chain.ts

@@ -5,8 +5,8 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import packageJson from "../package.json";
+import { buildExecutable } from "./build-executable.ts";
 import { BUN_VERSION, fetchRuntime, hostTarget } from "./bun-runtime.mjs";
-import { PLAYWRIGHT_EXTERNALS, playwrightPlugin } from "./playwright-plugin.ts";
 
 const { values } = parseArgs({
   options: { target: { type: "string" }, out: { type: "string", default: "dist/codexlb" } },
@@ -19,34 +19,16 @@ if (Bun.version !== BUN_VERSION) {
 
 const target = values.target ?? hostTarget();
 mkdirSync(dirname(values.out), { recursive: true });
-const result = await Bun.build({
-  entrypoints: ["src/main.ts"],
-  target: "bun",
-  format: "esm",
-  minify: true,
-  // A lazy import costs nothing at start only when it is a chunk of its own.
-  splitting: true,
-  bytecode: true,
-  sourcemap: "linked",
-  plugins: [playwrightPlugin],
-  external: [...PLAYWRIGHT_EXTERNALS],
-  define: {
-    CODEXLB_VERSION: JSON.stringify(packageJson.version),
-    CODEXLB_COMMIT: JSON.stringify(commit()),
-  },
-  compile: {
-    outfile: values.out,
-    // Another platform's runtime comes from the registry, by its pinned hash.
-    executablePath: values.target === undefined ? process.execPath : fetchRuntime(target),
-    // The executable is not steered by files that happen to lie in the user's directory.
-    autoloadDotenv: false,
-    autoloadBunfig: false,
-  },
-  throw: false,
+const problems = await buildExecutable({
+  entry: "src/main.ts",
+  outfile: values.out,
+  // Another platform's runtime comes from the registry, by its pinned hash.
+  runtime: values.target === undefined ? process.execPath : fetchRuntime(target),
+  version: packageJson.version,
+  commit: commit(),
 });
-
-for (const message of result.logs) console.error(String(message));
-if (!result.success) process.exit(1);
+for (const problem of problems) console.error(problem);
+if (problems.length > 0) process.exit(1);
 console.log(
   `built ${values.out} for ${target} (${(Bun.file(values.out).size / 1024 / 1024).toFixed(0)} MiB)`,
 );

@@ -1,16 +1,20 @@
 // The executable's entry point.
 
-import { main } from "./cli/main.ts";
+import { quickAnswer } from "./quick.ts";
 
-const code = await main(process.argv.slice(2));
-// What a slow reader has not taken yet would be lost with the process. One that reads no more is no error.
-await Promise.all(
-  [process.stdout, process.stderr].map(
-    (stream) =>
-      new Promise<void>((done) => {
-        stream.on("error", () => done());
-        stream.end(() => done());
-      }),
-  ),
-);
-process.exit(code);
+const argv = process.argv.slice(2);
+if (!(await quickAnswer(argv))) {
+  const { main } = await import("./cli/main.ts");
+  const code = await main(argv);
+  // What a slow reader has not taken yet would be lost with the process. One that reads no more is no error.
+  await Promise.all(
+    [process.stdout, process.stderr].map(
+      (stream) =>
+        new Promise<void>((done) => {
+          stream.on("error", () => done());
+          stream.end(() => done());
+        }),
+    ),
+  );
+  process.exit(code);
+}

@@ -20,6 +20,7 @@ const LAYERS = [
   ["mock"],
   ["daemon"],
   ["cli"],
+  ["quick.ts"],
   ["main.ts"],
 ] as const;
 

@@ -19,6 +19,8 @@ export interface OperateContext {
   /** The settings as they hold now. */
   readonly settings: () => readonly ShownSetting[];
   readonly about: () => ProxyInfo;
+  /** What `status --short` says on this root; undefined when its commands are for a proxy elsewhere. */
+  readonly shortStatus: () => string | undefined;
   readonly presence: {
     /** Somebody uses the proxy until the returned function is called. */
     enter(): () => void;
@@ -36,10 +38,15 @@ export interface ProxyInfo {
   readonly tokenUrl: string;
 }
 
-export function operateRoutes({ pool, keys, events, eventsPath, settings, about, presence }: OperateContext) {
+export function operateRoutes(context: OperateContext) {
+  const { pool, keys, events, eventsPath, settings, about, shortStatus, presence } = context;
   return new Hono()
     .get("/admin/version", (c) => c.json(versionBody(about())))
     .get("/admin/config", (c) => c.json({ settings: settings().map(shown) }))
+    .get(SHORT_STATUS_PATH, (c) => {
+      const line = shortStatus();
+      return line === undefined ? c.text("", 404) : c.text(`${line}\n`);
+    })
     .get("/admin/explain", (c) => c.json(pool.explain(c.req.query("session")?.trim() || undefined)))
     .get("/admin/keys", async (c) => c.json({ keys: (await keys.list()).map(keyBody) }))
     .post("/admin/key/add", body("key", KeyRequest), async (c) => {
@@ -72,6 +79,9 @@ export function operateRoutes({ pool, keys, events, eventsPath, settings, about,
 }
 
 // --- internal ---
+
+/** As src/quick.ts asks for it. */
+const SHORT_STATUS_PATH = "/admin/short-status";
 
 /** The head of an answer goes out with the first part of its body. */
 const HERE = new TextEncoder().encode("\n");

@@ -4,7 +4,6 @@
 import { type ArgsDef, type CommandDef, defineCommand, type ParsedArgs } from "citty";
 import { nearest } from "../core/nearest.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
-import { COMMIT, VERSION } from "../version.ts";
 import { parseFlags, usage } from "./flags.ts";
 import { type HelpEntry, helpText } from "./help.ts";
 import { outputColumns, wantsColour } from "./terminal.ts";
@@ -53,8 +52,6 @@ export async function main(argv: readonly string[]): Promise<number> {
 // --- internal ---
 
 async function dispatch(argv: readonly string[]): Promise<void> {
-  if (argv[0] === "--version" || argv[0] === "-version" || argv[0] === "-v" || argv[0] === "version")
-    return void process.stdout.write(`codexlb ${VERSION} (${COMMIT}, bun ${Bun.version})\n`);
   let command = ROOT;
   let words = argv;
   for (;;) {

@@ -8,15 +8,6 @@ type Account = AccountAnswer;
 /** Terminals narrower than this get the compact layout. */
 const WIDE_COLUMNS = 140;
 
-/** `lb=<alias> reason=<why> mode=<policy>`. */
-export function shortStatus(status: StatusAnswer): string {
-  const active = status.accounts.find(
-    (account) => account.active && account.proxy_name === status.proxy_name,
-  );
-  const who = active?.alias ?? status.selected_proxy_name ?? status.selected_proxy_url ?? "none";
-  return `lb=${who} reason=${status.selection_reason || "none"} mode=${status.policy.mode || "none"}\n`;
-}
-
 /** The table, or below `WIDE_COLUMNS` columns the compact layout. `columns` undefined means wide. */
 export function fullStatus(status: StatusAnswer, columns: number | undefined, nowMs: number): string {
   const isNarrow = columns !== undefined && columns < WIDE_COLUMNS;

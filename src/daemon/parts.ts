@@ -10,6 +10,8 @@ import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
 import { secretFile } from "../auth/secrets.ts";
 import { createServerLogins } from "../codex/login.ts";
 import type { Hop } from "../core/hops.ts";
+import { shortStatus } from "../core/short-status.ts";
+import { statusDocument } from "../core/status.ts";
 import type { Deps } from "../deps.ts";
 import { shownSettings } from "../state/config-source.ts";
 import type { LiveConfig } from "../state/config-watch.ts";
@@ -139,6 +141,10 @@ export function adminParts(
     events,
     eventsPath: layout.events,
     presence,
+    shortStatus: () =>
+      live.current().proxy.proxy_url === ""
+        ? shortStatus(statusDocument(pool.facts(), pool.view()))
+        : undefined,
     settings: () => shownSettings(live.effective()),
     about: () => ({
       name: live.current().proxy.name,

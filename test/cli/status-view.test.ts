@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { fullStatus, shortStatus } from "../../src/cli/status-view.ts";
+import { fullStatus } from "../../src/cli/status-view.ts";
+import { shortStatus } from "../../src/core/short-status.ts";
 import { StatusAnswer } from "../../src/core/status-wire.ts";
 
 const NOW = 1_700_000_000_000;
@@ -82,8 +83,8 @@ Spark limit 75.0% (in 59 min)  90.0% (in 6 days)
 });
 
 test("status bars get one line", () => {
-  expect(shortStatus(STATUS)).toBe("lb=alice reason=usage-stay mode=usage_balanced\n");
-  expect(shortStatus(StatusAnswer.parse({ accounts: null }))).toBe("lb=none reason=none mode=none\n");
+  expect(shortStatus(STATUS)).toBe("lb=alice reason=usage-stay mode=usage_balanced");
+  expect(shortStatus(StatusAnswer.parse({ accounts: null }))).toBe("lb=none reason=none mode=none");
 });
 
 test("columns that say nothing are left out", () => {

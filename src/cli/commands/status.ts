@@ -3,12 +3,13 @@
 import { defineCommand } from "citty";
 import { remoteStatusText } from "../../admin/client.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
+import { shortStatus } from "../../core/short-status.ts";
 import { StatusAnswer } from "../../core/status-wire.ts";
 import { parseJson } from "../../core/turn.ts";
 import { CodexlbError } from "../../errors.ts";
 import { ADMIN_TOKEN_FLAG, contextOf, PROXY_URL_FLAG, proxyUrlOf, ROOT_FLAG, tokenFor } from "../context.ts";
 import { durationFlag, usage } from "../flags.ts";
-import { fullStatus, shortStatus } from "../status-view.ts";
+import { fullStatus } from "../status-view.ts";
 import { outputColumns } from "../terminal.ts";
 
 export default defineCommand({
@@ -45,7 +46,7 @@ export default defineCommand({
       });
     process.stdout.write(
       args.short
-        ? shortStatus(status.data)
+        ? `${shortStatus(status.data)}\n`
         : fullStatus(status.data, outputColumns(deps.env), deps.clock.now()),
     );
   },

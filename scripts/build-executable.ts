@@ -1,0 +1,42 @@
+// How sources become one executable: the same for the program and for what it is measured against.
+
+import { PLAYWRIGHT_EXTERNALS, playwrightPlugin } from "./playwright-plugin.ts";
+
+export interface BuildOptions {
+  readonly entry: string;
+  readonly outfile: string;
+  /** The Bun that becomes part of it. */
+  readonly runtime: string;
+  readonly version: string;
+  readonly commit: string;
+}
+
+/** Resolves to what is wrong; nothing when it was built. */
+export async function buildExecutable(options: BuildOptions): Promise<string[]> {
+  const result = await Bun.build({
+    entrypoints: [options.entry],
+    target: "bun",
+    format: "esm",
+    minify: true,
+    // A lazy import costs nothing at start only when it is a chunk of its own.
+    splitting: true,
+    bytecode: true,
+    sourcemap: "linked",
+    plugins: [playwrightPlugin],
+    external: [...PLAYWRIGHT_EXTERNALS],
+    define: {
+      CODEXLB_VERSION: JSON.stringify(options.version),
+      CODEXLB_COMMIT: JSON.stringify(options.commit),
+    },
+    compile: {
+      outfile: options.outfile,
+      executablePath: options.runtime,
+      // The executable is not steered by files that happen to lie in the user's directory.
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+    },
+    throw: false,
+  });
+  const said = result.logs.map(String);
+  return result.success || said.length > 0 ? said : ["the build failed and did not say why"];
+}

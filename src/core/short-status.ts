@@ -1,0 +1,24 @@
+// The status document in one line, for prompts and status bars.
+
+/** What it needs of the document, ours or another proxy's. */
+export interface ShortFacts {
+  readonly proxy_name: string;
+  readonly policy: { readonly mode: string };
+  readonly accounts: readonly {
+    readonly alias: string;
+    readonly proxy_name: string;
+    readonly active: boolean;
+  }[];
+  readonly selected_proxy_name?: string | undefined;
+  readonly selected_proxy_url?: string | undefined;
+  readonly selection_reason?: string | undefined;
+}
+
+/** `lb=<alias> reason=<why> mode=<policy>`. */
+export function shortStatus(status: ShortFacts): string {
+  const active = status.accounts.find(
+    (account) => account.active && account.proxy_name === status.proxy_name,
+  );
+  const who = active?.alias ?? status.selected_proxy_name ?? status.selected_proxy_url ?? "none";
+  return `lb=${who} reason=${status.selection_reason || "none"} mode=${status.policy.mode || "none"}`;
+}

@@ -1,0 +1,156 @@
+// What signals do to a running proxy, and what the service manager is told.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemDeps } from "../../src/deps.ts";
+import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import { createSseClient } from "../../src/mock/client.ts";
+import { type Layout, layoutOf } from "../../src/state/layout.ts";
+import { notifySocket } from "../support/notify-socket.ts";
+import { enrol, until } from "../support/pool.ts";
+import { type TempDirectory, tempDirectory } from "../support/temp.ts";
+
+const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
+
+let temp: TempDirectory;
+let mock: MockBackend;
+let serial = 0;
+beforeAll(() => {
+  temp = tempDirectory();
+  mock = startMock({ accounts: [{ alias: "alice" }], clock: systemDeps().clock });
+});
+afterAll(async () => {
+  await mock.stop();
+  temp[Symbol.dispose]();
+});
+
+function freshRoot(settings = ""): Layout {
+  const layout = layoutOf(join(temp.path, `root-${++serial}`));
+  enrol(layout, "alice", mock.authFile("alice"));
+  writeFileSync(
+    layout.config,
+    `[proxy]\nlisten = "127.0.0.1:0"\nupstream_base_url = "${mock.baseUrl}"\n${settings}`,
+  );
+  return layout;
+}
+
+const command = ({ root }: Layout) => [process.execPath, MAIN, "proxy", "--root", root];
+const environment = (more: Record<string, string> = {}) => ({
+  PATH: process.env.PATH ?? "",
+  HOME: temp.path,
+  CODEXLB_TOKEN_URL: mock.tokenUrl,
+  ...more,
+});
+
+async function startProxy(layout: Layout, more?: Record<string, string>) {
+  const child = Bun.spawn(command(layout), {
+    env: environment(more),
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  let err = "";
+  const reading = (async () => {
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) err += text;
+  })();
+  const { value = "" } = await child.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+  return {
+    url: /on (http:\S+)/.exec(value)?.[1] ?? "",
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+    ended: async () => {
+      const code = await child.exited;
+      await reading;
+      return { code, err };
+    },
+    said: (words: string) => until(`it said ${words}`, () => err.includes(words)),
+  };
+}
+
+/** A turn whose answer is late by `delayMs`; resolves when the backend has it. */
+async function lateTurn(url: string, delayMs: number): Promise<{ readonly answer: Promise<string> }> {
+  const before = mock.requests.length;
+  mock.faults.add({ on: "sse", times: 1, delayMs });
+  const answer = createSseClient(url, "s1").turn("hi");
+  answer.catch(() => {});
+  await until("the backend has the turn", () =>
+    mock.requests.slice(before).some(({ point }) => point === "sse"),
+  );
+  return { answer };
+}
+
+test("SIGTERM lets turns under way finish", async () => {
+  const proxy = await startProxy(freshRoot());
+  const { answer } = await lateTurn(proxy.url, 500);
+  proxy.kill("SIGTERM");
+  await proxy.said("finishes 1 request, 30 s at most; a second signal ends it at once");
+  expect(await answer).toBe("Hello from alice");
+  expect((await proxy.ended()).code).toBe(0);
+});
+
+test.each([
+  ["SIGTERM", 143],
+  ["SIGINT", 130],
+] as const)("a second signal, %s, ends it at once", async (signal, code) => {
+  const proxy = await startProxy(freshRoot());
+  const { answer } = await lateTurn(proxy.url, 60_000);
+  proxy.kill("SIGTERM");
+  await proxy.said("finishes 1 request");
+  proxy.kill(signal);
+  expect((await proxy.ended()).code).toBe(code);
+  await expect(answer).rejects.toThrow();
+});
+
+test("drain_timeout_seconds bounds the wait", async () => {
+  const proxy = await startProxy(freshRoot("drain_timeout_seconds = 1\n"));
+  const { answer } = await lateTurn(proxy.url, 60_000);
+  proxy.kill("SIGTERM");
+  await proxy.said("1 s at most");
+  expect((await proxy.ended()).code).toBe(0);
+  await expect(answer).rejects.toThrow();
+});
+
+test("SIGHUP has it look at its settings", async () => {
+  const layout = freshRoot();
+  const proxy = await startProxy(layout);
+  writeFileSync(layout.config, `[proxy]\nupstream_base_url = "${mock.baseUrl}"\nmax_attempts = 7\n`);
+  proxy.kill("SIGHUP");
+  await proxy.said(`SIGHUP: looking at ${layout.config}`);
+  await proxy.said("proxy.max_attempts = 7");
+  expect(await createSseClient(proxy.url, "s1").turn("hi")).toBe("Hello from alice");
+  proxy.kill("SIGINT");
+  expect((await proxy.ended()).code).toBe(0);
+});
+
+test.skipIf(process.platform !== "linux").each(["path", "name"])(
+  "the service manager is told over a socket with a %s",
+  async (kind) => {
+    using manager = notifySocket(
+      kind === "path" ? join(temp.path, "notify") : `@codexlb-test-${process.pid}`,
+    );
+    const proxy = await startProxy(freshRoot(), { NOTIFY_SOCKET: manager.address });
+    const hears = async (words: RegExp) => {
+      let rest: string[] = [];
+      await until(`the service manager hears ${words}`, () => {
+        rest.push(...manager.read());
+        const at = rest.findIndex((message) => words.test(message));
+        rest = at < 0 ? rest : rest.slice(at);
+        return at >= 0;
+      });
+    };
+    await hears(/^READY=1\nSTATUS=serves 1 account on http:\/\/127\.0\.0\.1:\d+$/);
+    proxy.kill("SIGHUP");
+    await hears(/^RELOADING=1\nMONOTONIC_USEC=\d+$/);
+    proxy.kill("SIGTERM");
+    await hears(/^STOPPING=1\nSTATUS=stops$/);
+    expect((await proxy.ended()).code).toBe(0);
+  },
+);
+
+test("a service manager that is not there is told of, and changes nothing", async () => {
+  const proxy = await startProxy(freshRoot(), { NOTIFY_SOCKET: join(temp.path, "nobody") });
+  await proxy.said("warning: telling the service manager at");
+  expect(await createSseClient(proxy.url, "s1").turn("hi")).toBe("Hello from alice");
+  proxy.kill("SIGTERM");
+  expect((await proxy.ended()).code).toBe(0);
+});

@@ -1,0 +1,76 @@
+// The answers that do not wait for the rest of the program: the same as the long way gives.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { runCli } from "../support/cli.ts";
+import { startPool } from "../support/pool.ts";
+import { type TempDirectory, tempDirectory } from "../support/temp.ts";
+
+let temp: TempDirectory;
+beforeAll(() => {
+  temp = tempDirectory();
+});
+afterAll(() => temp[Symbol.dispose]());
+
+const run = (args: readonly string[], env: Record<string, string> = {}) =>
+  runCli(args, { cwd: temp.path, env });
+
+test("status --short asks the proxy of the root, and nothing else", async () => {
+  const root = join(temp.path, "only-socket");
+  mkdirSync(root);
+  const asked: string[] = [];
+  const server = Bun.serve({
+    unix: join(root, "admin.sock"),
+    fetch: (request) => {
+      asked.push(new URL(request.url).pathname);
+      return new Response("lb=quick\n");
+    },
+  });
+  for (const [args, env] of [
+    [["status", "--short", "--root", root], {}],
+    [["status", `-root=${root}`, "-short"], {}],
+    [["status", "--short"], { CODEXLB_ROOT: root }],
+  ] as const)
+    expect(await run(args, env)).toEqual({ code: 0, out: "lb=quick\n", err: "" });
+  expect(asked).toEqual(Array(3).fill("/admin/short-status"));
+  await server.stop(true);
+});
+
+test("it says what the long way says", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+  await pool.accounts.pin("bob");
+  const quick = await run(["status", "--short", "--root", pool.layout.root]);
+  const long = await run(["status", "--short", "--timeout", "3s", "--root", pool.layout.root]);
+  expect(quick).toEqual(long);
+  expect(quick).toMatchObject({ code: 0, err: "" });
+  expect(quick.out).toMatch(/^lb=\w+ reason=[\w-]+ mode=sticky\n$/);
+});
+
+test("a root whose commands are for a proxy elsewhere goes there", async () => {
+  await using elsewhere = await startPool({
+    accounts: [{ alias: "carol" }],
+    config: '[policy]\nmode = "round_robin"\n',
+  });
+  await using pool = await startPool({
+    accounts: [{ alias: "alice" }],
+    config: `[proxy]\nproxy_url = "${elsewhere.url}"\n`,
+  });
+  const far = await run(["status", "--short", "--root", pool.layout.root]);
+  expect(far.out).toContain("mode=round_robin");
+  const named = await run(["status", "--short"], {
+    CODEXLB_ROOT: pool.layout.root,
+    CODEXLB_PROXY_URL: elsewhere.url,
+  });
+  expect(named.out).toBe(far.out);
+});
+
+test("what is wrong is told as ever", async () => {
+  const nobody = await run(["status", "--short", "--root", join(temp.path, "nothing")]);
+  expect(nobody).toMatchObject({ code: 1, out: "" });
+  expect(nobody.err).toContain("codexlb proxy");
+  const both = await run(["status", "--short", "--json"]);
+  expect(both).toMatchObject({ code: 2, out: "" });
+  for (const word of ["--version", "-version", "-v", "version"])
+    expect((await run([word])).out).toMatch(/^codexlb \S+ \(\S+, bun \S+\)\n$/);
+});
