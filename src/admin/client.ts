@@ -2,6 +2,7 @@
 
 import { hc } from "hono/client";
 import { z } from "zod";
+import { AccountDetails } from "../auth/account-details.ts";
 import { type AccountOps, ListedAccount } from "../auth/account-ops.ts";
 import { KEY_ROLES, type KeyOps } from "../auth/keys.ts";
 import { StubAuth } from "../auth/stub.ts";
@@ -56,6 +57,10 @@ export function remoteAccounts(door: Door): AccountOps {
     pin: (name) => done(api.admin.account.pin.$post(named(name)), name),
     unpin: async () => {
       await answered(door, api.admin.account.unpin.$post());
+    },
+    show: async (name) => {
+      const url = `${baseOf(door)}/admin/account/show?${new URLSearchParams({ alias: name })}`;
+      return AccountDetails.parse(await answered(door, through(door)(url)));
     },
     serve: (name, service) => done(api.admin.account[service].$post(named(name)), name),
   };

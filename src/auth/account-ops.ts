@@ -8,6 +8,7 @@ import type { Deps } from "../deps.ts";
 import type { Layout } from "../state/layout.ts";
 import type { AccountRecord, Store } from "../state/store.ts";
 import { encodeAccount } from "../state/store-encode.ts";
+import type { AccountDetails } from "./account-details.ts";
 import { findAccount, installReversibly, removeAccount } from "./enrol.ts";
 import type { Identity } from "./identity.ts";
 
@@ -51,6 +52,18 @@ export interface AccountOps {
   pin(name: string): Promise<string>;
   unpin(): Promise<void>;
   serve(name: string, service: Service): Promise<string>;
+  show(name: string): Promise<AccountDetails>;
+}
+
+export interface AccountOpsContext {
+  readonly store: Store;
+  readonly layout: Layout;
+  readonly deps: Pick<Deps, "clock">;
+  /** The configured backend. */
+  readonly upstream: () => string;
+  readonly details: (record: AccountRecord) => AccountDetails;
+  /** Told after each change, with the account it was about. */
+  readonly changed?: (change: AccountChange, record: AccountRecord | undefined) => void;
 }
 
 /** What was done, for the event log. */
@@ -63,17 +76,15 @@ export type AccountChange =
   | "disabled"
   | "draining";
 
-/**
- * `changed` is told after each change, with the account it was about. A change that cannot be written to the disk is
- * taken back and throws `file_unusable`.
- */
-export function createAccountOps(
-  store: Store,
-  layout: Layout,
-  { clock }: Pick<Deps, "clock">,
-  upstream: () => string,
-  changed: (change: AccountChange, record: AccountRecord | undefined) => void = () => {},
-): AccountOps {
+/** A change that cannot be written to the disk is taken back and throws `file_unusable`. */
+export function createAccountOps({
+  store,
+  layout,
+  deps: { clock },
+  upstream,
+  details,
+  changed = () => {},
+}: AccountOpsContext): AccountOps {
   const { state } = store;
   const write = (undo: () => void): void => {
     store.touch();
@@ -128,6 +139,7 @@ export function createAccountOps(
       changed(CHANGES[service], record);
       return record.alias;
     },
+    show: async (name) => details(findAccount(state, name)),
   };
 }
 

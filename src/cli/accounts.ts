@@ -12,11 +12,15 @@ import {
 import { type AccountOps, createAccountOps } from "../auth/account-ops.ts";
 import { reconcile } from "../auth/homes.ts";
 import { type KeyOps, openKeys } from "../auth/keys.ts";
+import type { QuotaView } from "../core/quota.ts";
 import { CodexlbError } from "../errors.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
 import { readConfig } from "../state/config-source.ts";
 import { tryLock } from "../state/lock.ts";
 import { openStore, type Store } from "../state/store.ts";
+import { createAffinity } from "../upstream/affinity.ts";
+import { detailsOf, factsAtRest } from "../upstream/details.ts";
+import { poolSettings } from "../upstream/pool-settings.ts";
 import type { CommandContext, Place } from "./context.ts";
 
 /** Works with the accounts; `below` is the proxy that has them when it was found to be another one than was asked. */
@@ -66,8 +70,31 @@ export function withAccountsHere<T>(
       return use(remoteAccounts({ ...door, proxyName: owner?.name }), owner?.below);
     },
     files: () => {
-      const upstream = readConfig(layout).proxy.upstream_base_url;
-      return use(createAccountOps(openLocalStore(context, !write, upstream), layout, deps, () => upstream));
+      const config = readConfig(layout);
+      const upstream = config.proxy.upstream_base_url;
+      const store = openLocalStore(context, !write, upstream);
+      const view = (): QuotaView => ({
+        nowMs: deps.clock.now(),
+        ttlMs: poolSettings(config).quotaTtlMs,
+      });
+      return use(
+        createAccountOps({
+          store,
+          layout,
+          deps,
+          upstream: () => upstream,
+          details: (record) =>
+            detailsOf(
+              {
+                layout,
+                affinity: createAffinity({ path: layout.sessions, deps }),
+                facts: () => factsAtRest(store.state, config, view()),
+                view,
+              },
+              record,
+            ),
+        }),
+      );
     },
   });
 }

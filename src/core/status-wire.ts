@@ -19,7 +19,7 @@ const Limit = z.looseObject({
 const HopAnswer = z.looseObject({ name: text, id: text });
 
 export type AccountAnswer = z.output<typeof AccountAnswer>;
-const AccountAnswer = z.looseObject({
+export const AccountAnswer = z.looseObject({
   proxy_name: text.default(""),
   /** Who owns it; the Go program does not tell. */
   proxy_id: text.optional(),
@@ -44,6 +44,8 @@ const AccountAnswer = z.looseObject({
   weekly_reset_at: z.number(),
   additional_limits: z.array(Limit).nullish(),
   score: z.number(),
+  in_flight: z.number().default(0),
+  last_used_at_ms: z.number().default(0),
   plan_type: text.optional(),
   figures: z
     .array(

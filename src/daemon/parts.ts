@@ -17,13 +17,14 @@ import { shownSettings } from "../state/config-source.ts";
 import type { LiveConfig } from "../state/config-watch.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Layout } from "../state/layout.ts";
-import type { Config } from "../state/settings.ts";
 import { openStore, type Store } from "../state/store.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
-import { createPool, type Pool, type PoolSettings } from "../upstream/pool.ts";
+import { detailsOf } from "../upstream/details.ts";
+import { createPool, type Pool } from "../upstream/pool.ts";
+import { poolSettings } from "../upstream/pool-settings.ts";
 import { createRefresher } from "../upstream/refresher.ts";
 import { createRouting } from "../upstream/routing.ts";
 import type { Presence } from "./presence.ts";
@@ -104,20 +105,21 @@ export function poolParts({ layout, live, deps, events, store, self }: Base) {
 /** The admin API with everything behind it. */
 export function adminParts(
   { layout, live, deps, events, store, self }: Base,
-  { pool, children, refresher }: ReturnType<typeof poolParts>,
+  { pool, affinity, children, refresher }: ReturnType<typeof poolParts>,
   presence: Presence,
 ) {
-  const accounts = createAccountOps(
+  const accounts = createAccountOps({
     store,
     layout,
     deps,
-    () => live.file().proxy.upstream_base_url,
-    (change, record) => {
+    upstream: () => live.file().proxy.upstream_base_url,
+    details: (record) => detailsOf({ layout, affinity, facts: pool.facts, view: pool.view, events }, record),
+    changed: (change, record) => {
       pool.sync();
       if (record !== undefined) pool.accountOf(record.id)?.forget();
       events.append(`account.${change}`, { account_id: record?.id });
     },
-  );
+  });
   const signingKey = secretFile(layout.signingKey, deps.random);
   const keys = openKeys(layout.keys, deps);
   const startedMs = deps.clock.now();
@@ -186,16 +188,4 @@ function enrolFromDisk(
     events.append("account.removed", { account_id: id });
     deps.log.warn(`account ${alias} is gone: its directory below ${layout.accounts} was removed`);
   }
-}
-
-function poolSettings({ policy, quota }: Config): PoolSettings {
-  return {
-    policy: {
-      mode: policy.mode,
-      deltaPercent: policy.delta_percent,
-      weights: policy.weights,
-      affinity: policy.affinity,
-    },
-    quotaTtlMs: quota.cache_ttl_minutes * 60_000,
-  };
 }

@@ -20,6 +20,8 @@ export interface Binding {
 export interface Affinity {
   get(session: string): Binding | undefined;
   bind(session: string, upstreamId: string, held?: boolean): void;
+  /** The sessions of an upstream, the one used last first. */
+  sessionsOf(upstreamId: string): string[];
   /** Forgets every session of an upstream that is gone. */
   drop(upstreamId: string): void;
   /** Writes what is not written yet. */
@@ -68,6 +70,10 @@ export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affin
       put(session, binding);
       if (before?.upstreamId !== upstreamId || before.held !== held) journal?.note(session, binding);
     },
+    sessionsOf: (upstreamId) =>
+      [...owners]
+        .flatMap(([session, binding]) => (binding.upstreamId === upstreamId ? [session] : []))
+        .reverse(),
     drop: (upstreamId) => {
       for (const [session, binding] of owners) if (binding.upstreamId === upstreamId) owners.delete(session);
       journal?.outdate();

@@ -7,12 +7,19 @@ import { type AccountOps, identityOfListed, type Service, stateOfListed } from "
 import { twinProblems } from "../../auth/identity.ts";
 import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
+import { accountView } from "../account-view.ts";
 import { withAccounts } from "../accounts.ts";
 import { type CommandContext, contextOf, type Place, placeOf, REMOTE_FLAGS, ROOT_FLAG } from "../context.ts";
 import { usage } from "../flags.ts";
 import { stateOf } from "../status-view.ts";
 import importCommand from "./account-import.ts";
 import login from "./account-login.ts";
+
+const ALIAS = {
+  type: "positional",
+  description: "Alias or id of the account",
+  valueHint: "ALIAS",
+} as const;
 
 const list = defineCommand({
   meta: { name: "codexlb account list", description: "List the enrolled accounts" },
@@ -66,6 +73,27 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+const show = defineCommand({
+  meta: { name: "codexlb account show", description: "All that is known of one account" },
+  args: {
+    ...ROOT_FLAG,
+    ...REMOTE_FLAGS,
+    json: { type: "boolean", description: "As JSON" },
+    alias: ALIAS,
+  },
+  run: async ({ args, rawArgs }) => {
+    const about = onlyAlias("show", rawArgs);
+    const context = contextOf(args.root);
+    const place = await placeOf(context, args);
+    const details = await withAccounts(context, place, { write: false, about }, (ops) => ops.show(about));
+    process.stdout.write(
+      args.json
+        ? `${JSON.stringify(details, undefined, 2)}\n`
+        : accountView(details, context.deps.clock.now()),
+    );
+  },
+});
+
 const rm = onAccount("rm", "Remove an account and its stored login", async (ops, name) => {
   return `removed account ${await ops.remove(name)}`;
 });
@@ -107,6 +135,7 @@ export default defineCommand({
     login,
     import: importCommand,
     list,
+    show,
     rm,
     pin,
     unpin,
@@ -117,6 +146,12 @@ export default defineCommand({
 });
 
 // --- internal ---
+
+function onlyAlias(command: string, words: readonly string[]): string {
+  const [alias, ...surplus] = words;
+  if (alias === undefined || surplus.length > 0) throw usage(`account ${command} takes one alias`);
+  return alias;
+}
 
 /** A command that does one thing to one account, named by alias or id. `run` returns the line to print. */
 function onAccount(
@@ -129,11 +164,10 @@ function onAccount(
     args: {
       ...ROOT_FLAG,
       ...REMOTE_FLAGS,
-      alias: { type: "positional", description: "Alias or id of the account", valueHint: "ALIAS" },
+      alias: ALIAS,
     },
     run: async ({ args, rawArgs }) => {
-      const [about, ...surplus] = rawArgs;
-      if (about === undefined || surplus.length > 0) throw usage(`account ${name} takes one alias`);
+      const about = onlyAlias(name, rawArgs);
       const context = contextOf(args.root);
       const place = await placeOf(context, args);
       const line = await withAccounts(context, place, { write: true, about }, (ops, below) =>

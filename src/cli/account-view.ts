@@ -1,0 +1,93 @@
+// One account as people read it.
+
+import type { AccountDetails } from "../auth/account-details.ts";
+import { relative, stateOf } from "./status-view.ts";
+
+/** A block of lines; the times of the events are UTC. */
+export function accountView(details: AccountDetails, nowMs: number): string {
+  const { status, sessions, events } = details;
+  const rows: [string, string][] = [
+    ["account", accountOf(details)],
+    ["home", details.home],
+    ["state", stateLine(details)],
+    ["daily", windowOf(status, "daily", nowMs)],
+    ["weekly", windowOf(status, "weekly", nowMs)],
+    ...(status.additional_limits ?? []).map((limit): [string, string] => [
+      `${limit.limit_name || limit.limit_id} limit`,
+      `${left(limit.primary_left_pct)}, ${left(limit.secondary_left_pct)}`,
+    ]),
+    ["used", `${ago(status.last_used_at_ms, nowMs)}; ${status.in_flight} under way`],
+    [
+      "sessions",
+      sessions.count === 0
+        ? "none stay with it"
+        : `${sessions.count}: ${listed(sessions.latest, sessions.count)}`,
+    ],
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const head = `${status.alias}${status.proxy_name === "" ? "" : ` @ ${status.proxy_name}`}\n`;
+  const lines = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}\n`).join("");
+  const told = events.map((event) => `  ${eventLine(event)}\n`).join("");
+  return `${head}${lines}${told === "" ? "" : `\nlast events\n${told}`}`;
+}
+
+// --- internal ---
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+function accountOf({ status, chatgpt_account_id }: AccountDetails): string {
+  const plan = status.plan_type === undefined ? "plan not known" : `plan ${status.plan_type}`;
+  const workspace = chatgpt_account_id === undefined ? [] : [`workspace ${chatgpt_account_id}`];
+  return [status.email || "no e-mail address", plan, ...workspace].join(", ");
+}
+
+function stateLine({ status }: AccountDetails): string {
+  const reason = status.cooldown_reason === undefined ? "" : ` after ${status.cooldown_reason}`;
+  return [
+    `${stateOf(status)}${status.cooldown_seconds > 0 ? reason : ""}`,
+    ...(status.active ? ["active"] : []),
+    ...(status.pinned ? ["pinned"] : []),
+    `score ${status.score.toFixed(3)}`,
+  ].join(", ");
+}
+
+function windowOf(status: AccountDetails["status"], name: "daily" | "weekly", nowMs: number): string {
+  const percent = name === "daily" ? status.daily_left_pct : status.weekly_left_pct;
+  const resetAt = name === "daily" ? status.daily_reset_at : status.weekly_reset_at;
+  const figure = status.figures.find(({ window }) => window === name);
+  const told =
+    figure === undefined
+      ? ""
+      : ` (${figure.source}, ${figure.age_seconds} s old${figure.outdated ? ": too old" : ""})`;
+  return `${left(percent)}${resetAt > 0 ? `, resets ${relative(resetAt, nowMs)}` : ""}${told}`;
+}
+
+function left(percent: number): string {
+  return percent < 0 ? "not known" : `${percent.toFixed(1)} % left`;
+}
+
+function ago(atMs: number, nowMs: number): string {
+  if (atMs === 0) return "never";
+  const passed = Math.max(0, nowMs - atMs);
+  if (passed < MINUTE_MS) return "a moment ago";
+  if (passed < HOUR_MS) return `${Math.round(passed / MINUTE_MS)} min ago`;
+  return passed < 2 * DAY_MS
+    ? `${Math.round(passed / HOUR_MS)} h ago`
+    : `${Math.round(passed / DAY_MS)} days ago`;
+}
+
+function listed(latest: readonly string[], count: number): string {
+  return `${latest.join(", ")}${count > latest.length ? ", …" : ""}`;
+}
+
+function eventLine({ ts, event, fields }: AccountDetails["events"][number]): string {
+  const told = Object.entries(fields)
+    .filter(([name]) => !OWN_FIELDS.has(name))
+    .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  return [ts.replace(/\.\d+Z$/, "Z"), event, ...told].join("  ").replace(/\p{Cc}/gu, " ");
+}
+
+/** They say which account it was, which is known. */
+const OWN_FIELDS: ReadonlySet<string> = new Set(["account_id", "account_alias", "alias"]);

@@ -1,0 +1,98 @@
+// One account in full: its state, the sessions that stay with it, and what was written of it lately.
+
+import type { AccountDetails } from "../auth/account-details.ts";
+import { identityMarkOf } from "../auth/identity.ts";
+import type { AccountFacts } from "../core/pooled.ts";
+import type { QuotaView } from "../core/quota.ts";
+import { standingOf } from "../core/standing.ts";
+import { type PoolFacts, statusDocument } from "../core/status.ts";
+import { AccountAnswer } from "../core/status-wire.ts";
+import { parseJson } from "../core/turn.ts";
+import type { EventLog } from "../state/events.ts";
+import type { Layout } from "../state/layout.ts";
+import { readLogLines } from "../state/log-parts.ts";
+import type { Config } from "../state/settings.ts";
+import type { AccountRecord, StoreState } from "../state/store.ts";
+import type { Affinity } from "./affinity.ts";
+import { poolSettings } from "./pool-settings.ts";
+
+export interface DetailsContext {
+  readonly layout: Pick<Layout, "events">;
+  readonly affinity: Pick<Affinity, "sessionsOf">;
+  readonly facts: () => PoolFacts;
+  readonly view: () => QuotaView;
+  /** Where there is a log that is still being written. */
+  readonly events?: Pick<EventLog, "flush">;
+}
+
+export function detailsOf(
+  { layout, affinity, facts, view, events }: DetailsContext,
+  record: AccountRecord,
+): AccountDetails {
+  const pool = facts();
+  const own = pool.accounts.filter(({ id }) => id === record.id);
+  const [status] = statusDocument({ ...pool, accounts: own, children: [] }, view()).accounts;
+  const sessions = affinity.sessionsOf(record.id);
+  // A reader sees what happened before it asked.
+  events?.flush();
+  return {
+    status: AccountAnswer.parse(status),
+    home: record.homeDir,
+    ...(record.chatgptAccountId === undefined ? {} : { chatgpt_account_id: record.chatgptAccountId }),
+    sessions: { count: sessions.length, latest: sessions.slice(0, LATEST_SESSIONS) },
+    events: eventsOf(layout.events, record.id),
+  };
+}
+
+/** What is known of the accounts of a root that no proxy runs on. */
+export function factsAtRest(state: StoreState, config: Config, view: QuotaView): PoolFacts {
+  return {
+    self: { name: config.proxy.name, id: "" },
+    policy: poolSettings(config).policy,
+    accounts: state.accounts.map((record) => factAtRest(record, view)),
+    children: [],
+    activeId: state.activeId,
+    pinnedId: state.pinnedId,
+    next: undefined,
+    messageCounter: state.messageCounter,
+    lastRotationMs: state.lastRotationMs,
+  };
+}
+
+// --- internal ---
+
+const LATEST_SESSIONS = 5;
+const LATEST_EVENTS = 10;
+/** As far back as an answer of the log goes. */
+const LINES = 2_000;
+
+function factAtRest(record: AccountRecord, view: QuotaView): AccountFacts {
+  return {
+    id: record.id,
+    alias: record.alias,
+    email: record.email,
+    identity: identityMarkOf(record),
+    health: record.health,
+    draining: record.draining,
+    quota: record.quota,
+    standing: standingOf(record.quota, view),
+    ramp: undefined,
+    lastUsedMs: record.lastUsedMs,
+    lastSwitchReason: record.lastSwitchReason,
+    inFlight: 0,
+  };
+}
+
+function eventsOf(path: string, accountId: string): AccountDetails["events"] {
+  const lines = readLogLines(path, { tail: LINES, limit: LINES }).text.split("\n");
+  return lines
+    .flatMap((line) => {
+      // Most lines are of others, and need not be read.
+      if (!line.includes(accountId)) return [];
+      const event = parseJson(line) as Partial<AccountDetails["events"][number]> | undefined;
+      const { ts, event: name, fields = {} } = event ?? {};
+      const isOwn = fields.account_id === accountId && ts !== undefined && name !== undefined;
+      return isOwn ? [{ ts, event: name, fields }] : [];
+    })
+    .slice(-LATEST_EVENTS);
+}

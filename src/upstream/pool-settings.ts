@@ -1,0 +1,16 @@
+// The settings of the pool out of those of the program.
+
+import type { Config } from "../state/settings.ts";
+import type { PoolSettings } from "./pool.ts";
+
+export function poolSettings({ policy, quota }: Config): PoolSettings {
+  return {
+    policy: {
+      mode: policy.mode,
+      deltaPercent: policy.delta_percent,
+      weights: policy.weights,
+      affinity: policy.affinity,
+    },
+    quotaTtlMs: quota.cache_ttl_minutes * 60_000,
+  };
+}
