@@ -34,7 +34,7 @@ export function leftovers({ root, accounts, store, config }: Layout): string[] {
 
 /** A home for a login of this process; private, empty. */
 export function newLoginHome({ logins }: Layout): string {
-  const home = join(logins, `${process.pid}-${crypto.randomUUID()}`);
+  const home = join(logins, `${process.pid}-${crypto.randomUUID().slice(0, 8)}`);
   makePrivateDirectory(home);
   return home;
 }

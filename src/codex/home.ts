@@ -63,7 +63,7 @@ export function settingsIn(home: string): TomlTable | undefined {
 /** Where the user's own Codex lives: `$CODEX_HOME`, then `~/.codex`. */
 export function userHomes(env: Deps["env"]): string[] {
   const named = env.CODEX_HOME?.trim();
-  const standard = join(env.HOME ?? homedir(), ".codex");
+  const standard = join(env.HOME || homedir(), ".codex");
   return named === undefined || named === "" ? [standard] : [named, standard];
 }
 

@@ -1,7 +1,7 @@
 // The browser of a login: finds one of the Chromium family on this machine and opens one page in it. The only place
 // that loads playwright-core, and only when a login needs it.
 
-import { closeSync, existsSync, openSync, readSync, realpathSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, realpathSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Page } from "playwright-core";
@@ -13,6 +13,8 @@ import type { Layout } from "../state/layout.ts";
 
 export interface OpenBrowser {
   readonly page: Page;
+  /** Resolves when the window was closed, or the browser has ended. */
+  readonly gone: Promise<void>;
   /** Ends the browser and removes all that it wrote. */
   close(): Promise<void>;
 }
@@ -40,7 +42,9 @@ export function findBrowser(
     if (found === undefined)
       throw new CodexlbError(
         "browser_not_found",
-        existsSync(named) ? `${named} is not a program` : `there is no browser at ${named}`,
+        existsSync(named)
+          ? `${named} is not a program`
+          : `there is no browser ${named.includes("/") ? "at" : "on PATH that is called"} ${named}`,
         { next: "check --browser" },
       );
     return found;
@@ -61,6 +65,9 @@ export async function openBrowser(options: BrowserOptions): Promise<OpenBrowser>
   const home = snap ? snapHome(env) : newLoginHome(layout);
   // Its processes may still be writing when the first of them has ended.
   const forget = () => rm(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  // For whoever cannot wait for the end: what can be removed at once is.
+  const forgetAtOnce = () => rmSync(home, { recursive: true, force: true });
+  process.on("exit", forgetAtOnce);
   try {
     const context = await chromium.launchPersistentContext(join(home, "profile"), {
       executablePath: executable,
@@ -83,6 +90,11 @@ export async function openBrowser(options: BrowserOptions): Promise<OpenBrowser>
     const page = context.pages()[0] ?? (await context.newPage());
     return {
       page,
+      gone: new Promise<void>((resolve) => {
+        page.once("close", () => resolve());
+        page.once("crash", () => resolve());
+        context.once("close", () => resolve());
+      }),
       close: async () => {
         await context.close().catch(() => {}); // it may be gone already
         await forget();
@@ -153,10 +165,15 @@ function isSnap(executable: string): boolean {
   }
 }
 
+/** What Chromium adds to TMPDIR for a socket, whose path has a bound. */
+const SOCKET_CHARS = "/org.chromium.Chromium.XXXXXX/SingletonSocket".length;
+const LONGEST_SOCKET = 103;
+
 /** Browsers and the libraries below them write into HOME, whatever profile they are given. */
 function privateEnvironment(env: Env, home: string): Env {
   return {
     HOME: home,
+    ...(home.length + SOCKET_CHARS <= LONGEST_SOCKET ? { TMPDIR: home } : {}),
     XDG_CONFIG_HOME: undefined,
     XDG_CACHE_HOME: undefined,
     XDG_DATA_HOME: undefined,

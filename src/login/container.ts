@@ -20,7 +20,7 @@ export interface ContainerOptions {
   readonly progress: (what: string) => void;
   /** Gets the last screen after a failure. */
   readonly keep: (screen: LastScreen) => void;
-  /** The person has had enough; its reason is thrown. */
+  /** The time is up, or the person has had enough; its reason is thrown. */
   readonly signal: AbortSignal;
 }
 
@@ -42,46 +42,44 @@ export async function signInContained(options: ContainerOptions): Promise<string
   progress(`starting the container ${name}`);
   const child = start(
     [
-      ...[docker, "run", "--rm", "--init", "--interactive", "--name", name, "--network", network, image],
+      ...[docker, "run", "--rm", "--init", "--interactive"],
+      // What it says holds the login, and must not go to a log of the engine's.
+      ...["--log-driver", "none", "--name", name, "--network", network, image],
       ...["--username", secrets.username, "--password-stdin"],
       ...(secrets.totp === undefined ? [] : ["--totp-stdin"]),
       ...["--timeout", `${Math.max(1, Math.floor((timeoutMs * INNER_SHARE) / 1000))}s`, "--export", "login"],
     ],
     env,
   );
-  let isEnded = false;
-  // The client passes a signal on, but may be ended alone, and the container would go on: it is ended by its name too.
+  let ended: Promise<string | undefined> | undefined;
   const end = () => {
-    if (isEnded) return;
-    isEnded = true;
-    child.kill("SIGTERM");
-    start([docker, "rm", "--force", name], env).exited.finally(() => child.kill("SIGKILL"));
+    ended ??= endContainer(child, [docker, "rm", "--force", name], options);
   };
   signal.addEventListener("abort", end, { once: true });
-  const cancelTimer = deps.clock.after(timeoutMs, end);
   try {
     // A client that has ended at once reads nothing; why it did is known below.
     await send(child.stdin, [secrets.password, ...(secrets.totp === undefined ? [] : [secrets.totp])]);
     const told = await readLines(child.stdout, options);
     const code = await child.exited;
-    signal.throwIfAborted();
+    if (signal.aborted) throw withHint(signal.reason, await ended);
     if (told.auth !== undefined) return told.auth;
     if (told.error !== undefined) throw told.error;
-    if (isEnded)
-      throw new CodexlbError("login_timeout", "the login in the container took too long", {
-        next: "give it more time with --timeout",
-      });
     throw code === DOCKER_FAILED
       ? new CodexlbError("login_failed", `${docker} could not run ${image}; it said why`, {
           next: `see that it works, and that the image is there: ${docker} build --target login -t ${image} .`,
         })
       : new CodexlbError("login_failed", `the container ended with code ${code} and gave no login`, {
-          next: `see that ${image} is the target login of codexlb's Dockerfile, of this version`,
+          next:
+            code > 128
+              ? "it was ended from outside: by somebody, or for want of memory"
+              : `see that ${image} is the target login of codexlb's Dockerfile, of this version`,
         });
   } finally {
-    cancelTimer();
     signal.removeEventListener("abort", end);
+    // It ends by itself when its input does, also when we are killed.
+    await child.stdin.end();
     if (child.exitCode === null && child.signalCode === null) end();
+    await ended;
   }
 }
 
@@ -91,16 +89,20 @@ export async function signInContained(options: ContainerOptions): Promise<string
 const INNER_SHARE = 0.9;
 /** What `docker run` ends with when it was docker itself that failed. */
 const DOCKER_FAILED = 125;
+/** An engine that has not removed it by then is not going to. */
+const REMOVE_MS = 10_000;
+/** What it says is shown on a terminal: nothing in it may steer that. */
+const text = z.string().transform((said) => said.replace(/\p{Cc}/gu, " "));
 
 const Line = z.union([
-  z.object({ step: z.string() }),
+  z.object({ step: text }),
   z.object({ auth: z.string() }),
   z.object({ screen: z.object({ picture: z.base64(), text: z.string() }) }),
   z.object({
-    error: z.string(),
+    error: text,
     code: z.string(),
-    message: z.string().optional(),
-    next: z.string().optional(),
+    message: text.optional(),
+    next: text.optional(),
   }),
 ]);
 
@@ -121,10 +123,37 @@ function start(argv: string[], env: Record<string, string | undefined>) {
   }
 }
 
+/**
+ * The client passes a signal on, but may be ended alone, and the container would go on: it is ended by its name too.
+ * Resolves to what is left to be done by hand, if it could not be.
+ */
+async function endContainer(
+  child: ReturnType<typeof start>,
+  remove: string[],
+  { deps }: Pick<ContainerOptions, "deps">,
+): Promise<string | undefined> {
+  child.kill("SIGTERM");
+  const removing = start(remove, childEnvironment(deps.env));
+  const cancelTimer = deps.clock.after(REMOVE_MS, () => removing.kill("SIGKILL"));
+  const code = await removing.exited;
+  cancelTimer();
+  child.kill("SIGKILL");
+  return code === 0 ? undefined : `the container may still run: ${remove.join(" ")}`;
+}
+
+function withHint(reason: unknown, hint: string | undefined): unknown {
+  if (hint === undefined || !(reason instanceof CodexlbError)) return reason;
+  const { code, message, next, exitCode } = reason;
+  return new CodexlbError(code, message, {
+    next: next === undefined ? hint : `${next}; ${hint}`,
+    exitCode,
+  });
+}
+
 async function send(stdin: Bun.FileSink, lines: readonly string[]): Promise<void> {
   try {
     stdin.write(lines.map((line) => `${line}\n`).join(""));
-    await stdin.end();
+    await stdin.flush();
   } catch {
     // nobody reads
   }

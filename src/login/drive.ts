@@ -4,6 +4,7 @@
 import type { Locator, Page } from "playwright-core";
 import { CodexlbError, messageOf } from "../errors.ts";
 import type { LastScreen } from "./last-screen.ts";
+import { orAborted } from "./or-aborted.ts";
 import { SCREENS, type Screen, type Stop, SUBMIT } from "./screens.ts";
 import { totpCode } from "./totp.ts";
 
@@ -27,6 +28,8 @@ export interface DriveOptions {
   readonly progress: (what: string) => void;
   /** Gets the last screen after a failure. */
   readonly keep: (screen: LastScreen) => void;
+  /** Resolves when the browser has ended; `signal` is aborted then. */
+  readonly gone: Promise<void>;
   /** Its reason is thrown. */
   readonly signal: AbortSignal;
   readonly now: () => number;
@@ -42,7 +45,7 @@ export async function driveSignIn(options: DriveOptions): Promise<void> {
   over.then(end, end);
   try {
     options.progress("opening the sign-in");
-    await orAborted(page.goto(url, { timeout: SCREEN_MS, waitUntil: "domcontentloaded" }), signal);
+    await openPage(page, url, signal);
     for (let acts = 0; acts < MOST_ACTS; ) {
       const screen = await nextScreen(options, way);
       if (screen === "over") return;
@@ -58,7 +61,7 @@ export async function driveSignIn(options: DriveOptions): Promise<void> {
     }
     throw unexpected("the sign-in goes round in a circle", page);
   } catch (error) {
-    const known = error instanceof CodexlbError ? error : unexpected(firstLine(error), page);
+    const known = await whyEnded(error, options);
     if (!signal.aborted || known.code === "login_timeout") await keepScreen(options, way, known);
     throw known;
   }
@@ -72,6 +75,9 @@ const POLL_MS = 150;
 /** More than any sign-in has. */
 const MOST_ACTS = 25;
 const ACTION_MS = 5_000;
+const END_TOLD_MS = 500;
+/** Stands for every screen that is not known. */
+const UNKNOWN = "";
 /** Pages come in parts, and a button may be there before the field that it belongs to: a screen must last this long. */
 const LOOKS = 2;
 /** One that was filled in already may only be on its way out: as it is sent, pages change their words. */
@@ -88,12 +94,32 @@ interface Way {
   readonly told: Set<string>;
 }
 
+async function openPage(page: Page, url: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  try {
+    await orAborted(page.goto(url, { timeout: SCREEN_MS, waitUntil: "domcontentloaded" }), signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    const why = /net::(\w+)/.exec(messageOf(error))?.[1] ?? firstLine(error);
+    const where = URL.canParse(url) ? new URL(url).origin : "an address that is none";
+    throw new CodexlbError("login_failed", `opening the sign-in at ${where}: ${why}`, {
+      next: "check the network from here to there, and CODEXLB_ISSUER if it is set",
+    });
+  }
+}
+
 /** The screen that is there once it is another than the one before. */
-async function nextScreen({ page, signal, headed }: DriveOptions, way: Way): Promise<Screen | "over"> {
+async function nextScreen(options: DriveOptions, way: Way): Promise<Screen | "over"> {
+  const { page, signal, headed, progress } = options;
   const deadlineMs = performance.now() + SCREEN_MS;
   let last: string | undefined;
   let looks = 0;
-  while (performance.now() < deadlineMs || headed) {
+  for (;;) {
+    if (performance.now() > deadlineMs) {
+      if (!headed) break;
+      if (!way.told.has(UNKNOWN)) progress("this screen is not known: please see to it in the window");
+      way.told.add(UNKNOWN);
+    }
     if (way.isOver) return "over";
     signal.throwIfAborted();
     const screen = await seenOn(page, way);
@@ -185,13 +211,22 @@ async function keepScreen({ page, keep }: DriveOptions, { last }: Way, error: Co
   try {
     await page.evaluate(BLANK_FIELDS);
     const picture = await page.screenshot({ timeout: ACTION_MS });
-    const screen = last === undefined ? "no screen that is known" : `screen "${last.name}"`;
-    keep({ picture, text: `${error.code}: ${error.message}\n${screen}\nat ${placeOf(page)}\n` });
+    const known = last === undefined ? "none that is known" : `"${last.name}"`;
+    const screen =
+      error.code === "login_unexpected_screen" && last !== undefined
+        ? `one that is not known, behind ${known}`
+        : known;
+    const title = (await page.title()).replace(/\s+/g, " ").slice(0, TITLE_CHARS);
+    keep({
+      picture,
+      text: `${error.code}: ${error.message}\nscreen: ${screen}\ntitle: ${title}\nat ${placeOf(page)}\n`,
+    });
   } catch {
     // a browser that is gone has no picture
   }
 }
 
+const TITLE_CHARS = 200;
 const BLANK_FIELDS = `for (const field of document.querySelectorAll("input, textarea")) field.value = "";`;
 
 /** Where the page is, without the query, which holds what is the login's own. */
@@ -199,17 +234,17 @@ function placeOf(page: Page): string {
   return page.url().replace(/[?#].*$/s, "");
 }
 
-function unexpected(why: string, page: Page): CodexlbError {
-  return new CodexlbError("login_unexpected_screen", `${why} (${placeOf(page)})`);
+/** `error`, unless there is a better reason: it was stopped, or there is no browser any more. */
+async function whyEnded(error: unknown, { page, signal, gone }: DriveOptions): Promise<CodexlbError> {
+  const known = error instanceof CodexlbError ? error : unexpected(firstLine(error), page);
+  if (known.code === "login_unexpected_screen")
+    // What is asked of a browser that ends may fail before its end is told.
+    await Promise.race([gone, Bun.sleep(END_TOLD_MS)]);
+  return signal.aborted && signal.reason instanceof CodexlbError ? signal.reason : known;
 }
 
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
+function unexpected(why: string, page: Page): CodexlbError {
+  return new CodexlbError("login_unexpected_screen", `${why} (${placeOf(page)})`);
 }
 
 /** What a browser says, without the pages that it adds. */

@@ -24,7 +24,11 @@ export function keepLastScreen({ logs }: Layout, { picture, text }: LastScreen):
 
 /** A login begins: the screen of an earlier one would only mislead. */
 export function forgetLastScreen({ logs }: Layout): void {
-  for (const name of [PICTURE, TEXT]) rmSync(join(logs, name), { force: true });
+  try {
+    for (const name of [PICTURE, TEXT]) rmSync(join(logs, name), { force: true });
+  } catch {
+    // where nothing can be removed, nothing can be kept
+  }
 }
 
 // --- internal ---

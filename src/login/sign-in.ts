@@ -20,11 +20,10 @@ export interface SignInOptions {
   readonly browser: string;
   readonly headed: boolean;
   readonly secrets: Secrets;
-  readonly timeoutMs: number;
   readonly progress: (what: string) => void;
   /** Gets the last screen after a failure. */
   readonly keep: (screen: LastScreen) => void;
-  /** The person has had enough; its reason is thrown. */
+  /** The time is up, or the person has had enough; its reason is thrown. */
   readonly signal: AbortSignal;
   /** Gets the text of the new auth.json; resolves when it is taken over. */
   readonly take: (auth: string) => Promise<number>;
@@ -32,11 +31,11 @@ export interface SignInOptions {
 
 /** Logs in and hands the result to `take`; resolves to how many accounts there are then. Throws `login_…`, `browser_not_found`. */
 export async function signIn(options: SignInOptions): Promise<number> {
-  const { deps, layout, headed, secrets, timeoutMs, progress, keep } = options;
+  const { deps, layout, headed, secrets, progress, keep, signal } = options;
   const ending = new AbortController();
-  const end = () => ending.abort(options.signal.reason);
-  options.signal.addEventListener("abort", end, { once: true });
-  const cancelTimer = deps.clock.after(timeoutMs, () => ending.abort(timedOut()));
+  const end = () => ending.abort(signal.reason);
+  signal.throwIfAborted();
+  signal.addEventListener("abort", end, { once: true });
   let browser: OpenBrowser | undefined;
   try {
     progress("starting the browser");
@@ -48,6 +47,7 @@ export async function signIn(options: SignInOptions): Promise<number> {
       platform: process.platform,
     });
     const { page } = browser;
+    const gone = browser.gone.then(() => ending.abort(browserClosed()));
     const drive = (url: string, over: Promise<unknown>) =>
       driveSignIn({
         page,
@@ -57,15 +57,16 @@ export async function signIn(options: SignInOptions): Promise<number> {
         headed,
         progress,
         keep,
+        gone,
         signal: ending.signal,
         now: deps.clock.now,
       });
+    ending.signal.throwIfAborted();
     return await (options.codex === undefined
       ? byOurselves(options, drive)
       : byCodex(options, options.codex, ending, drive));
   } finally {
-    cancelTimer();
-    options.signal.removeEventListener("abort", end);
+    signal.removeEventListener("abort", end);
     ending.abort();
     await browser?.close();
     // By now the browser of one that was killed just before has ended as well, and writes no more.
@@ -121,14 +122,10 @@ async function byCodex(
   });
   login.catch(() => {});
   const cancelTimer = deps.clock.after(URL_MS, () =>
-    url.reject(
-      new CodexlbError("login_failed", "codex login did not say where to sign in", { next: "try again" }),
-    ),
+    url.reject(silent("did not say where to sign in", said)),
   );
-  login.then(
-    () => url.reject(new CodexlbError("login_failed", "codex login ended before it was begun")),
-    url.reject,
-  );
+  ending.signal.addEventListener("abort", () => url.reject(ending.signal.reason), { once: true });
+  login.then(() => url.reject(silent("ended before it said where to sign in", said)), url.reject);
   try {
     await drive(await url.promise, login);
     const end = await login;
@@ -142,11 +139,21 @@ async function byCodex(
   }
 }
 
+/** `what` codex login did, with its last words. */
+function silent(what: string, said: string): CodexlbError {
+  const last = said.trim().split("\n").at(-1)?.trim().slice(0, WORDS_CHARS);
+  return new CodexlbError("login_failed", `codex login ${what}${last ? `: ${last}` : ""}`, {
+    next: "try it by itself: codex login",
+  });
+}
+
+const WORDS_CHARS = 300;
 /** The URL is half a KiB long. */
 const SAID_CHARS = 8_192;
 
-function timedOut(): CodexlbError {
-  return new CodexlbError("login_timeout", "the login took too long", {
-    next: "give it more time with --timeout",
+/** The person closed it, or it broke down. */
+function browserClosed(): CodexlbError {
+  return new CodexlbError("login_failed", "the browser was closed before the login was done", {
+    next: "try again, and leave it open",
   });
 }

@@ -3,7 +3,7 @@
 import { createHmac } from "node:crypto";
 import { CodexlbError } from "../errors.ts";
 
-/** The code of `secret` (base32, spaces and case do not matter) at `nowMs`. Throws `usage` for what is no secret. */
+/** The code of `secret` (base32, spaces and case do not matter, or an otpauth address) at `nowMs`. Throws `usage` for what is no secret. */
 export function totpCode(secret: string, nowMs: number): string {
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64BE(BigInt(Math.floor(nowMs / PERIOD_MS)));
@@ -20,8 +20,27 @@ const PERIOD_MS = 30_000;
 const DIGITS = 6;
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
+/** What a QR code holds is the address that an authenticator app is set up with; ours is its plain form. */
+function plainSecret(text: string): string {
+  if (!/^otpauth:\/\//i.test(text)) return text;
+  const asked = new URL(text).searchParams;
+  const isPlain =
+    /^otpauth:\/\/totp\//i.test(text) &&
+    (asked.get("algorithm") ?? "SHA1").toUpperCase() === "SHA1" &&
+    (asked.get("digits") ?? "6") === String(DIGITS) &&
+    (asked.get("period") ?? "30") === String(PERIOD_MS / 1000);
+  if (isPlain) return asked.get("secret") ?? "";
+  throw new CodexlbError(
+    "usage",
+    "the otpauth address asks for other codes than six digits every 30 seconds",
+    {
+      next: "such codes are not supported; finish the sign-in by hand",
+    },
+  );
+}
+
 function bytesOf(secret: string): Buffer {
-  const text = secret.replace(/[\s-]/g, "").replace(/=+$/, "").toUpperCase();
+  const text = plainSecret(secret.trim()).replace(/[\s-]/g, "").replace(/=+$/, "").toUpperCase();
   const digits = [...text].map((letter) => ALPHABET.indexOf(letter));
   if (digits.length === 0 || digits.includes(-1))
     throw new CodexlbError("usage", "the TOTP secret is not base32", {

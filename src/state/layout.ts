@@ -35,7 +35,7 @@ export function rootFrom(
   env: Readonly<Record<string, string | undefined>>,
 ): string {
   const named = namedRoot(flag, env);
-  return named === undefined ? join(env.HOME ?? homedir(), ".codex-lb") : resolve(named);
+  return named === undefined ? join(env.HOME || homedir(), ".codex-lb") : resolve(named);
 }
 
 /** The root that the user named, if any. */

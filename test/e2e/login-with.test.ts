@@ -11,6 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
@@ -69,7 +70,31 @@ function start(args: readonly string[], stdin = `${MOCK_PASSWORD}\n`, more: Reco
   });
 }
 
-async function heard(child: ReturnType<typeof start>, words: string): Promise<void> {
+/** With an input that stays open. */
+function startOpen(args: readonly string[]) {
+  return Bun.spawn([tool.path, "login-with", ...args], {
+    cwd: tool.directory,
+    env: env(),
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+}
+
+/** A process has a handler for the signal. */
+function hears(pid: number, signal: NodeJS.Signals): boolean {
+  const mask = /SigCgt:\s*([0-9a-f]+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "0";
+  return ((BigInt(`0x${mask}`) >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n;
+}
+
+/** The process of the browser that the others belong to. */
+function mainBrowser(): number {
+  const [pid] = browsers().filter((one) => !readFileSync(`/proc/${one}/cmdline`, "utf8").includes("--type="));
+  return Number(pid);
+}
+
+/** Resolves when it has said `words`, to a function that waits for the rest. */
+async function heard(child: ReturnType<typeof start>, words: string): Promise<() => Promise<string>> {
   const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
   let said = "";
   while (!said.includes(words)) {
@@ -77,6 +102,14 @@ async function heard(child: ReturnType<typeof start>, words: string): Promise<vo
     if (done) throw new Error(`it never said ${words}: ${said}`);
     said += value;
   }
+  return async () => {
+    let rest = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return rest;
+      rest += value;
+    }
+  };
 }
 
 function browsers(): string[] {
@@ -106,7 +139,9 @@ function expectLastScreen({ err }: Ran): void {
   expect(err).toContain(join(logs, "login-with.png"));
   expect(statSync(join(logs, "login-with.png")).mode & 0o777).toBe(0o600);
   expect(readFileSync(join(logs, "login-with.png")).subarray(1, 4).toString()).toBe("PNG");
-  expect(readFileSync(join(logs, "login-with.txt"), "utf8")).toMatch(/^login_\w+: .+\nscreen ".+"\nat http/);
+  expect(readFileSync(join(logs, "login-with.txt"), "utf8")).toMatch(
+    /^login_\w+: .+\nscreen: .+\ntitle: .+\nat http/,
+  );
 }
 
 const hasDisplay = Bun.which("Xvfb") !== null;
@@ -296,6 +331,74 @@ describe("login-with in a real browser", () => {
     expectNothingLeft();
   });
 
+  test("does not wait for the end of its input, and for no more of it than it needs", async () => {
+    await scenario("captcha");
+    const child = startOpen(["other", ...ALICE, "--quiet"]);
+    child.stdin.write(`${MOCK_PASSWORD}\n`);
+    await child.stdin.flush();
+    expect(await child.exited).toBe(10);
+  });
+
+  test.each([
+    [["--timeout", "1s"], undefined, 17],
+    [[], "SIGTERM", 143],
+    [[], "SIGINT", 130],
+  ] as const)("while it waits for its input %p %s ends it with %d", async (flags, signal, code) => {
+    const child = startOpen(["other", ...ALICE, ...flags]);
+    if (signal !== undefined) {
+      await until("it hears signals", () => hears(child.pid, signal));
+      child.kill(signal);
+    }
+    expect(await child.exited).toBe(code);
+  });
+
+  test("asks on a terminal, and shows nothing of what is typed", async () => {
+    await scenario("captcha");
+    let shown = "";
+    const terminal = new Bun.Terminal({
+      cols: 100,
+      rows: 30,
+      data: (_terminal, data) => {
+        shown += new TextDecoder().decode(data);
+      },
+    });
+    const child = Bun.spawn([tool.path, "login-with", "other", ...ALICE], {
+      cwd: tool.directory,
+      env: { ...env(), TERM: "xterm" },
+      terminal,
+    });
+    await until("it asks", () => shown.includes("Password of alice@example.com: "));
+    terminal.write(`oops\u0015${MOCK_PASSWORD}x\u007f\r`);
+    expect(await child.exited).toBe(10);
+    terminal.close();
+    expect(shown).not.toContain("mock");
+    expect(shown).not.toContain("oops");
+    expect(shown).toContain("asks for a CAPTCHA");
+  });
+
+  test("says when nobody can be reached, when the browser is closed, and what codex says", async () => {
+    const away = await loginWith(["other", ...ALICE, "--quiet"], {
+      more: { CODEXLB_ISSUER: "http://127.0.0.1:1" },
+    });
+    expect(away.code).toBe(1);
+    expect(away.err).toStartWith("codexlb: opening the sign-in at http://127.0.0.1:1: ERR_");
+    await scenario("unexpected");
+    const child = start(["other", ...ALICE]);
+    const rest = await heard(child, "e-mail");
+    process.kill(mainBrowser(), "SIGKILL");
+    expect(await rest()).toContain("the browser was closed before the login was done");
+    expect(await child.exited).toBe(1);
+    const codex = join(tool.directory, "codex-broken");
+    writeFileSync(codex, "#!/bin/sh\necho 'error: config.toml is broken' >&2\nexit 1\n", { mode: 0o755 });
+    const broken = await loginWith(["other", ...ALICE, "--quiet", "--codex-bin", codex]);
+    expect(broken.code).toBe(1);
+    expect(broken.err).toContain("ended before it said where to sign in: error: config.toml is broken");
+    writeFileSync(codex, "#!/bin/sh\nexec sleep 600\n", { mode: 0o755 });
+    const hung = await loginWith(["other", ...ALICE, "--quiet", "--codex-bin", codex, "--timeout", "4s"]);
+    expect(hung.code).toBe(17);
+    expectNothingLeft();
+  });
+
   test("what a killed one leaves is gone after the next", async () => {
     await scenario("unexpected");
     const child = start(["other", ...ALICE]);
@@ -335,6 +438,7 @@ describe("login-with in a real browser", () => {
       [[...ALICE], "login-with needs an alias"],
       [["work", "--username", "alice", "--password-stdin"], '"alice" is no e-mail address'],
       [["work", ...ALICE, "--timeout", "0"], "no login is done in no time"],
+      [["work", ...ALICE, "--docker-network", ""], "--docker-network is empty"],
       [["work", ...ALICE, "--browser", "x", "--docker-image", "y"], "--docker-image and --browser do not go"],
       [
         ["work", ...ALICE, "--no-host-home", "--codex-home", "y"],
@@ -352,6 +456,7 @@ describe("login-with in a real browser", () => {
       [["--headed"], 18, "--headed needs a display, and there is none"],
       [["--codex-bin", "/nowhere/codex"], 1, "/nowhere/codex"],
       [["--codex-home", join(tool.path, "home")], 1, "the login could not be written into"],
+      [["--codex-home", join(tool.root, "accounts", "second")], 1, "one of codexlb's own directories"],
     ] as const) {
       const ran = await loginWith(["work", ...ALICE, ...args, "--quiet"]);
       expect([args, ran.code]).toEqual([args, code]);
@@ -413,13 +518,15 @@ exec '${tool.path}' login-with "$@"
     expect(ran.err).toContain("consent");
     const [call, ...others] = docker.calls();
     expect(others).toEqual([]);
-    const name = call?.[5] ?? "";
+    const name = call?.[7] ?? "";
     expect(name).toMatch(/^codexlb-login-[0-9a-f]{12}$/);
     expect(call).toEqual([
       "run",
       "--rm",
       "--init",
       "--interactive",
+      "--log-driver",
+      "none",
       "--name",
       name,
       "--network",
@@ -434,6 +541,19 @@ exec '${tool.path}' login-with "$@"
       "--export",
       "login",
     ]);
+  });
+
+  test("gives up in the container when whoever asked is gone", async () => {
+    await scenario("unexpected");
+    const child = startOpen(["--username", "alice@example.com", "--password-stdin", "--export", "login"]);
+    child.stdin.write(`${MOCK_PASSWORD}\n`);
+    await child.stdin.flush();
+    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let said = "";
+    while (!said.includes('"e-mail"')) said += (await reader.read()).value ?? "";
+    await child.stdin.end();
+    expect(await child.exited).toBe(130);
+    expectNothingLeft();
   });
 
   test("stops there as it would here, and a container that takes too long is ended by its name", async () => {

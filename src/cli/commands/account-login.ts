@@ -1,11 +1,13 @@
 // `codexlb account login`: logs an account in with real `codex login`, here or on the machine of a proxy.
 
+import { constants } from "node:os";
 import { defineCommand } from "citty";
 import { remoteLogin } from "../../admin/remote-login.ts";
 import { checkAlias } from "../../auth/homes.ts";
 import { codexBinary, isMissing, loginAccount, loginArguments } from "../../codex/login.ts";
 import { loginWithoutCodex } from "../../codex/own-login.ts";
 import { CodexlbError } from "../../errors.ts";
+import { orAborted } from "../../login/or-aborted.ts";
 import { withAccounts, withAccountsHere } from "../accounts.ts";
 import {
   CODEX_BIN_FLAG,
@@ -24,7 +26,7 @@ export default defineCommand({
   meta: {
     name: "codexlb account login",
     description:
-      "Log an account in with codex login; what follows the alias are its arguments. With --proxy-url codex runs on the machine of that proxy",
+      "Log an account in with codex login, or without codex in the same way; what follows the alias are its arguments (--device-auth: by a code, in any browser). With --proxy-url it is done on the machine of that proxy",
   },
   args: {
     ...ROOT_FLAG,
@@ -32,7 +34,11 @@ export default defineCommand({
     ...CODEX_BIN_FLAG,
     replace: { type: "boolean", description: "Take the login although the alias stands for another account" },
     alias: { type: "positional", description: "Name of the account", valueHint: "ALIAS" },
-    arguments: { type: "positional", description: "Arguments of codex login", required: false },
+    arguments: {
+      type: "positional",
+      description: "Arguments of codex login, such as --device-auth",
+      required: false,
+    },
   },
   run: async ({ args, rawArgs }) => {
     const [alias, ...rest] = rawArgs;
@@ -93,11 +99,17 @@ async function loginHere(login: Login): Promise<void> {
 /** There is no codex here, and nobody named one. */
 async function loginOurselves({ context, alias, args, replace }: Login): Promise<void> {
   const stopping = new AbortController();
-  const stop = () => stopping.abort();
+  const stop = (signal: NodeJS.Signals) =>
+    stopping.abort(
+      new CodexlbError("interrupted", "the login was given up; nothing was changed", {
+        exitCode: 128 + constants.signals[signal],
+      }),
+    );
   for (const signal of SIGNALS) process.on(signal, stop);
   try {
     const say = (text: string) => void process.stdout.write(text);
-    const auth = await loginWithoutCodex(context.deps, args, say, stopping.signal);
+    const login = loginWithoutCodex(context.deps, args, say, stopping.signal);
+    const auth = await orAborted(login, stopping.signal);
     const total = await withAccountsHere(context, true, (ops) =>
       ops.import(alias, { auth, config: undefined, replace }),
     );

@@ -9,10 +9,12 @@ import { findBrowser } from "../../login/browser.ts";
 import { signInContained } from "../../login/container.ts";
 import { checkHost, giveToHost } from "../../login/host-home.ts";
 import { forgetLastScreen, keepLastScreen, type LastScreen } from "../../login/last-screen.ts";
+import { orAborted } from "../../login/or-aborted.ts";
 import { signIn } from "../../login/sign-in.ts";
 import { withAccountsHere } from "../accounts.ts";
 import { type CommandContext, contextOf } from "../context.ts";
-import { FLAGS, type Given, givenIn, type Input, inputOf } from "../login-with/input.ts";
+import { FLAGS, type Given, givenIn, type Input, inputOf, timeoutOf } from "../login-with/input.ts";
+import { openSecretLines, type SecretLines } from "../login-with/secret-lines.ts";
 import { exportLastScreen, exportLogin, type Teller, tellerOf } from "../login-with/teller.ts";
 import { twinProblem } from "../twins.ts";
 
@@ -28,20 +30,32 @@ export default defineCommand({
   run: async ({ args, rawArgs }) => {
     let given: Given = args;
     let teller = tellerOf(given);
+    let work: Work | undefined;
+    let lines: SecretLines | undefined;
+    let cancelTimer = () => {};
     const stopping = new AbortController();
     const signals = SIGNALS.map((signal) => ({ signal, handle: () => stop(stopping, signal) }));
     for (const { signal, handle } of signals) process.on(signal, handle);
-    let work: Work | undefined;
     try {
       const behind = givenIn(args, rawArgs);
       given = behind.given;
       teller = tellerOf(given);
       const context = contextOf(given.root);
-      const input = await inputOf(given, behind.alias, {
-        nowMs: context.deps.clock.now(),
-        warn: context.deps.log.warn,
+      const { clock, log } = context.deps;
+      const timeoutMs = timeoutOf(given);
+      cancelTimer = clock.after(timeoutMs, () => stopping.abort(timedOut()));
+      const reading = inputOf(given, behind.alias, {
+        nowMs: clock.now(),
+        warn: log.warn,
+        lines: () => {
+          lines ??= openSecretLines();
+          return lines;
+        },
       });
-      work = { context, input, teller, signal: stopping.signal, picture: undefined };
+      const input = await orAborted(reading, stopping.signal);
+      if (given.export) endWithOutside(stopping, lines);
+      else lines?.close();
+      work = { context, input, timeoutMs, teller, signal: stopping.signal, picture: undefined };
       await logIn(work);
     } catch (error) {
       const told = error instanceof CodexlbError ? withHints(error, work) : error;
@@ -50,6 +64,8 @@ export default defineCommand({
       if (!given.export || !(told instanceof CodexlbError)) throw told;
       process.exitCode = told.exitCode;
     } finally {
+      cancelTimer();
+      lines?.close();
       for (const { signal, handle } of signals) process.off(signal, handle);
     }
   },
@@ -60,13 +76,14 @@ export default defineCommand({
 interface Work {
   readonly context: CommandContext;
   readonly input: Input;
+  readonly timeoutMs: number;
   readonly teller: Teller;
   readonly signal: AbortSignal;
   /** Where the last screen of a failed login is kept. */
   picture: string | undefined;
 }
 
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 /** The image as the Dockerfile's own words build it. */
 const DEFAULT_IMAGE = "codexlb-login";
 /** What a person could do. */
@@ -87,12 +104,28 @@ function stop(stopping: AbortController, signal: NodeJS.Signals): void {
   );
 }
 
+function timedOut(): CodexlbError {
+  return new CodexlbError("login_timeout", "the login took too long", {
+    next: "give it more time with --timeout",
+  });
+}
+
+/** In the container: when nobody is outside any more, nobody takes the login, and it must not be made. */
+function endWithOutside(stopping: AbortController, lines: SecretLines | undefined): void {
+  const end = () =>
+    stopping.abort(
+      new CodexlbError("interrupted", "whoever asked for the login is gone; nothing was changed"),
+    );
+  void lines?.ended.then(end);
+  process.stdout.on("error", end);
+}
+
 async function logIn(work: Work): Promise<void> {
   const { given } = work.input;
   const { layout, deps } = work.context;
   if (!given.export) forgetLastScreen(layout);
   const isHostWritten = !given.export && !given["no-host-home"];
-  if (isHostWritten) checkHost(hostHomeOf(given, deps.env));
+  if (isHostWritten) checkHost(hostHomeOf(given, deps.env), layout);
   if (isContained(work)) return finish(work, await takeOver(work, await inContainer(work)));
   finish(work, await withBrowser(work));
 }
@@ -106,8 +139,8 @@ function isContained({ input: { given, contained }, context: { deps } }: Work): 
 }
 
 function inContainer(work: Work): Promise<string> {
-  const { context, input, teller, signal } = work;
-  const { given, secrets, timeoutMs } = input;
+  const { context, input, timeoutMs, teller, signal } = work;
+  const { given, secrets } = input;
   return signInContained({
     deps: context.deps,
     docker: given["docker-bin"]?.trim() || "docker",
@@ -123,7 +156,7 @@ function inContainer(work: Work): Promise<string> {
 
 function withBrowser(work: Work): Promise<number> {
   const { context, input, teller, signal } = work;
-  const { given, alias, secrets, timeoutMs } = input;
+  const { given, alias, secrets } = input;
   const { deps, layout } = context;
   const browser = findBrowser(given.browser, deps.env, process.platform);
   if (browser === undefined)
@@ -145,7 +178,6 @@ function withBrowser(work: Work): Promise<number> {
     browser,
     headed: given.headed ?? false,
     secrets,
-    timeoutMs,
     progress: teller.step,
     keep: (screen) => keep(work, screen),
     signal,

@@ -11,7 +11,11 @@ import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../../
 import { integerFlag, usage } from "../flags.ts";
 
 export default defineCommand({
-  meta: { name: "codexlb mock", description: "Run a simulated backend with simulated accounts" },
+  meta: {
+    name: "codexlb mock",
+    description:
+      "Run a simulated backend with simulated accounts, and a sign-in for them (password mock-password)",
+  },
   args: {
     port: {
       type: "string",

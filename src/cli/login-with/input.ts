@@ -5,6 +5,7 @@ import type { Secrets } from "../../login/drive.ts";
 import { totpCode } from "../../login/totp.ts";
 import { CODEX_BIN_FLAG, ROOT_FLAG } from "../context.ts";
 import { durationFlag, parseFlags, usage } from "../flags.ts";
+import type { SecretLines } from "./secret-lines.ts";
 
 export const FLAGS = {
   ...ROOT_FLAG,
@@ -54,7 +55,8 @@ export const FLAGS = {
   },
   export: {
     type: "boolean",
-    description: "Print the login as a line of JSON and keep nothing: what the container does",
+    description:
+      "Print the login as a line of JSON and keep nothing, and give up when standard input ends: what the container does",
   },
   timeout: {
     type: "string",
@@ -78,8 +80,6 @@ export interface Input {
   readonly alias: string;
   /** It was asked for a container. */
   readonly contained: boolean;
-  /** Milliseconds. */
-  readonly timeoutMs: number;
   readonly secrets: Secrets;
 }
 
@@ -93,11 +93,24 @@ export function givenIn(first: Given, words: readonly string[]): { given: Given;
   return { given: { ...first, ...Object.fromEntries(named) }, alias };
 }
 
+export interface InputContext {
+  readonly nowMs: number;
+  readonly warn: (message: string) => void;
+  readonly lines: () => SecretLines;
+}
+
+/** How long the login may take, ms. Throws `usage`. */
+export function timeoutOf(given: Given): number {
+  const timeoutMs = durationFlag(given.timeout ?? FLAGS.timeout.default, "timeout");
+  if (timeoutMs === 0) throw usage("flag --timeout: no login is done in no time", "write it as 90s or 10m");
+  return timeoutMs;
+}
+
 /** Checks all of it, and reads the secrets. Throws `usage`, `invalid_alias`. */
 export async function inputOf(
   given: Given,
   alias: string | undefined,
-  { nowMs, warn }: { readonly nowMs: number; readonly warn: (message: string) => void },
+  context: InputContext,
 ): Promise<Input> {
   if (alias === undefined)
     throw usage(
@@ -106,10 +119,8 @@ export async function inputOf(
     );
   checkAlias(alias);
   refuseContradictions(given);
-  const timeoutMs = durationFlag(given.timeout ?? FLAGS.timeout.default, "timeout");
-  if (timeoutMs === 0) throw usage("flag --timeout: no login is done in no time", "write it as 90s or 10m");
   const contained = CONTAINER_FLAGS.some((name) => isGiven(given, name));
-  return { given, alias, contained, timeoutMs, secrets: await secretsOf(given, nowMs, warn) };
+  return { given, alias, contained, secrets: await secretsOf(given, context) };
 }
 
 // --- internal ---
@@ -121,7 +132,6 @@ const CONTRADICTIONS: readonly (readonly [readonly (keyof Given)[], readonly (ke
   [["no-host-home"], ["codex-home"]],
   [["export"], ["codex-home", "no-host-home", "replace"]],
 ];
-const STDIN_LIMIT_BYTES = 64 * 1024;
 
 function isGiven(given: Given, name: keyof Given): boolean {
   const value = given[name];
@@ -129,6 +139,9 @@ function isGiven(given: Given, name: keyof Given): boolean {
 }
 
 function refuseContradictions(given: Given): void {
+  // A variable that is not set must not send the login through another network than was meant.
+  const empty = CONTAINER_FLAGS.find((name) => given[name]?.trim() === "");
+  if (empty !== undefined) throw usage(`login-with: --${empty} is empty`, "leave it out, or give it a value");
   for (const [some, others] of CONTRADICTIONS) {
     const one = some.find((name) => isGiven(given, name));
     const other = others.find((name) => isGiven(given, name));
@@ -137,7 +150,7 @@ function refuseContradictions(given: Given): void {
   }
 }
 
-async function secretsOf(given: Given, nowMs: number, warn: (message: string) => void): Promise<Secrets> {
+async function secretsOf(given: Given, { nowMs, warn, lines }: InputContext): Promise<Secrets> {
   const username = given.username?.trim();
   if (!username) throw usage("login-with: --username is required");
   if (!username.includes("@"))
@@ -152,10 +165,9 @@ async function secretsOf(given: Given, nowMs: number, warn: (message: string) =>
     );
   if (given.password !== undefined)
     warn("--password can be seen by others on this machine while this runs; use --password-stdin");
-  const lines = given["password-stdin"] || given["totp-stdin"] ? (await readStdin()).split(/\r?\n/) : [];
-  const password = given.password ?? lines.shift() ?? "";
+  const password = given.password ?? (await lines().next(`Password of ${username}: `));
   if (password.trim() === "") throw usage("login-with: password is empty");
-  const totp = given["totp-stdin"] ? (lines.shift()?.trim() ?? "") : undefined;
+  const totp = given["totp-stdin"] ? (await lines().next("Secret of its authenticator: ")).trim() : undefined;
   if (totp === "")
     throw usage(
       "login-with: the TOTP secret is empty",
@@ -164,10 +176,4 @@ async function secretsOf(given: Given, nowMs: number, warn: (message: string) =>
   // Whether it is one is better known now than after the password was typed.
   if (totp !== undefined) totpCode(totp, nowMs);
   return { username, password, totp };
-}
-
-async function readStdin(): Promise<string> {
-  const text = await Bun.stdin.text();
-  if (text.length > STDIN_LIMIT_BYTES) throw usage("login-with: standard input holds more than a password");
-  return text;
 }
