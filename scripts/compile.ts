@@ -33,6 +33,7 @@ const result = await Bun.build({
   define: {
     CODEXLB_VERSION: JSON.stringify(packageJson.version),
     CODEXLB_COMMIT: JSON.stringify(commit()),
+    CODEXLB_DATE: JSON.stringify(commitDate()),
   },
   compile: {
     outfile: values.out,
@@ -56,4 +57,10 @@ function commit(): string {
   if (!hash.success) return "unknown";
   const dirty = Bun.spawnSync(["git", "status", "--porcelain"], { stderr: "ignore" }).stdout.length > 0;
   return `${hash.stdout.toString().trim()}${dirty ? "-dirty" : ""}`;
+}
+
+/** A day, as git says it; empty when it does not know. */
+function commitDate(): string {
+  const day = Bun.spawnSync(["git", "show", "--no-patch", "--format=%cs", "HEAD"], { stderr: "ignore" });
+  return day.success ? day.stdout.toString().trim() : "";
 }

@@ -23,9 +23,13 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 // --- internal ---
 
+/** What the shells' completion scripts call; not for people, so it is no command with a help. */
+const COMPLETE = "__complete";
+
 async function dispatch(argv: readonly string[]): Promise<void> {
   if (argv[0] === "--version" || argv[0] === "-version" || argv[0] === "-v" || argv[0] === "version")
     return void process.stdout.write(`codexlb ${VERSION} (${COMMIT}, bun ${Bun.version})\n`);
+  if (argv[0] === COMPLETE) return (await import("./completions/complete.ts")).complete(ROOT, argv.slice(1));
   const { at, rest: words } = await commandAt(ROOT, argv);
   const [word] = words;
   // A command with sub-commands may also be one itself: then what is no sub-command of it are its own words.

@@ -23,6 +23,8 @@ export const ROOT: Command = defineCommand({
     config: lazy(() => import("./commands/config.ts")),
     key: lazy(() => import("./commands/key.ts")),
     doctor: lazy(() => import("./commands/doctor.ts")),
+    completions: lazy(() => import("./commands/completions.ts")),
+    man: lazy(() => import("./commands/man.ts")),
     mock: lazy(() => import("./commands/mock.ts")),
     demo: lazy(() => import("./commands/demo.ts")),
   },
