@@ -8,6 +8,7 @@ export BUN_INSTALL_CACHE_DIR := $(CURDIR)/.tools/bun-cache
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share
 DESTDIR ?=
 
 .PHONY: help
@@ -60,9 +61,19 @@ docs: node_modules/.ready ## Write the documentation that is made from the progr
 	$(BUN) scripts/docs.ts
 
 .PHONY: install
-install: $(BINARY) ## Install to $(DESTDIR)$(BINDIR)
-	install -d "$(DESTDIR)$(BINDIR)"
+install: $(BINARY) ## Install to $(DESTDIR)$(BINDIR), with the manual page and completions
+	$(BINARY) man > dist/codexlb.1
+	$(BINARY) completions bash > dist/codexlb.bash
+	$(BINARY) completions zsh > dist/_codexlb
+	$(BINARY) completions fish > dist/codexlb.fish
+	install -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(DATADIR)/man/man1" \
+	  "$(DESTDIR)$(DATADIR)/bash-completion/completions" "$(DESTDIR)$(DATADIR)/zsh/site-functions" \
+	  "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d"
 	install -m 755 $(BINARY) "$(DESTDIR)$(BINDIR)/codexlb"
+	install -m 644 dist/codexlb.1 "$(DESTDIR)$(DATADIR)/man/man1/codexlb.1"
+	install -m 644 dist/codexlb.bash "$(DESTDIR)$(DATADIR)/bash-completion/completions/codexlb"
+	install -m 644 dist/_codexlb "$(DESTDIR)$(DATADIR)/zsh/site-functions/_codexlb"
+	install -m 644 dist/codexlb.fish "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/codexlb.fish"
 
 .PHONY: clean
 clean: ## Remove what was built

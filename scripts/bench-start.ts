@@ -21,6 +21,7 @@ const problems = await buildExecutable({
   runtime: process.execPath,
   version: "0",
   commit: "0",
+  date: "",
 });
 if (problems.length > 0) throw new Error(problems.join("\n"));
 

@@ -9,6 +9,8 @@ export interface BuildOptions {
   readonly runtime: string;
   readonly version: string;
   readonly commit: string;
+  /** The day of the commit; "": not known. */
+  readonly date: string;
 }
 
 /** Resolves to what is wrong; nothing when it was built. */
@@ -27,6 +29,7 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
     define: {
       CODEXLB_VERSION: JSON.stringify(options.version),
       CODEXLB_COMMIT: JSON.stringify(options.commit),
+      CODEXLB_DATE: JSON.stringify(options.date),
     },
     compile: {
       outfile: options.outfile,

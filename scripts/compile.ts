@@ -26,6 +26,7 @@ const problems = await buildExecutable({
   runtime: values.target === undefined ? process.execPath : fetchRuntime(target),
   version: packageJson.version,
   commit: commit(),
+  date: commitDate(),
 });
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exit(1);
@@ -38,4 +39,10 @@ function commit(): string {
   if (!hash.success) return "unknown";
   const dirty = Bun.spawnSync(["git", "status", "--porcelain"], { stderr: "ignore" }).stdout.length > 0;
   return `${hash.stdout.toString().trim()}${dirty ? "-dirty" : ""}`;
+}
+
+/** A day, as git says it; empty when it does not know. */
+function commitDate(): string {
+  const day = Bun.spawnSync(["git", "show", "--no-patch", "--format=%cs", "HEAD"], { stderr: "ignore" });
+  return day.success ? day.stdout.toString().trim() : "";
 }

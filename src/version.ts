@@ -1,7 +1,10 @@
-// What `--version` says. scripts/compile.ts stamps both; a run from the sources is `dev`.
+// What `--version` and the manual page say. scripts/compile.ts stamps all of it; a run from the sources is `dev`.
 
 declare const CODEXLB_VERSION: string | undefined;
 declare const CODEXLB_COMMIT: string | undefined;
+declare const CODEXLB_DATE: string | undefined;
 
 export const VERSION = typeof CODEXLB_VERSION === "string" ? CODEXLB_VERSION : "dev";
 export const COMMIT = typeof CODEXLB_COMMIT === "string" ? CODEXLB_COMMIT : "unknown";
+/** The day of the commit, `2026-01-31`; undefined when it is not known. */
+export const BUILT = typeof CODEXLB_DATE === "string" && CODEXLB_DATE !== "" ? CODEXLB_DATE : undefined;

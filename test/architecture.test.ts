@@ -49,7 +49,8 @@ describe("layers", () => {
       for (const name of importsOf(await Bun.file(join(SOURCE, file)).text())) {
         if (!name.startsWith(".")) continue;
         const target = relative(SOURCE, join(SOURCE, dirname(file), name));
-        if (!name.endsWith(".ts")) wrong.push(`${file} imports ${name}: name the file`);
+        // A script for a shell is a text in its own language.
+        if (!/\.(?:ts|bash|zsh|fish|ps1)$/.test(name)) wrong.push(`${file} imports ${name}: name the file`);
         else if (layerOf(target) > layerOf(file)) wrong.push(`${file} imports ${target}`);
       }
     }

@@ -13,41 +13,67 @@ export interface ParsedFlags {
   readonly help: boolean;
 }
 
+/** The flags of a line that may not be complete. */
+export interface ReadFlags extends ParsedFlags {
+  /** The names of those that stand there. */
+  readonly given: ReadonlySet<string>;
+  /** The flag at the end whose value is missing. */
+  readonly open: string | undefined;
+  /** A word or `--` came: there can be no more flags. */
+  readonly ended: boolean;
+}
+
 /**
  * Reads `argv` by the flags of `definitions` (positionals are not its business). With `passOn` a flag that is not
  * among them ends the flags like a word does: it is for somebody else. Throws `usage`.
  */
 export function parseFlags(definitions: ArgsDef, argv: readonly string[], passOn = false): ParsedFlags {
+  const { values, rest, help, open } = readFlags(definitions, argv, passOn);
+  if (open !== undefined) throw usage(`flag --${open} needs a value`);
+  return { values, rest, help };
+}
+
+/** As `parseFlags`, of a line that may end inside a flag. Throws `usage`. */
+export function readFlags(definitions: ArgsDef, argv: readonly string[], passOn: boolean): ReadFlags {
   const flags = new Map(
     Object.entries(definitions).filter(([, definition]) => definition.type !== "positional"),
   );
   const values: Record<string, string | boolean> = {};
   for (const [name, definition] of flags)
     if (definition.default !== undefined) values[name] = definition.default as string | boolean;
+  const given = new Set<string>();
   let help = false;
+  let open: string | undefined;
+  let ended = false;
   let at = 0;
-  for (; at < argv.length; at++) {
+  for (; at < argv.length && !ended; at++) {
     const word = argv[at] ?? "";
-    if (word === "--") return { values, rest: argv.slice(at + 1), help };
+    if (word === "--") {
+      ended = true;
+      continue;
+    }
     const match = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(word);
-    if (match?.[1] === undefined) break;
-    const name = match[1];
+    const name = match?.[1];
+    const definition = flags.get(name ?? "");
     if (name === "h" || name === "help") {
       help = true;
       continue;
     }
-    const definition = flags.get(name);
-    if (definition === undefined && passOn) break;
+    if (name === undefined || (definition === undefined && passOn)) {
+      ended = true;
+      break;
+    }
     if (definition === undefined) throw unknown(word.split("=")[0] ?? word, name, [...flags.keys()]);
+    given.add(name);
     if (definition.type === "boolean") {
-      values[name] = booleanOf(name, match[2]);
+      values[name] = booleanOf(name, match?.[2]);
       continue;
     }
-    const value = match[2] ?? argv[++at];
-    if (value === undefined) throw usage(`flag --${name} needs a value`);
-    values[name] = value;
+    const value = match?.[2] ?? argv[++at];
+    if (value === undefined) open = name;
+    else values[name] = value;
   }
-  return { values, rest: argv.slice(at), help };
+  return { values, rest: argv.slice(at), help, given, open, ended };
 }
 
 /** A whole number given to `flag`; undefined when it was not given. Throws `usage`. */

@@ -1,6 +1,6 @@
 // The help of a command, made from its definition: as wide as the terminal, one entry a flag, nothing cut off.
 
-import type { ArgsDef } from "citty";
+import type { Described, Flag, Positional } from "./definitions.ts";
 
 export interface HelpStyle {
   /** Width of the output; undefined when it is no terminal. */
@@ -8,38 +8,34 @@ export interface HelpStyle {
   readonly colour: boolean;
 }
 
-/** A sub-command by its name, with what it does. */
-export interface HelpEntry {
-  readonly name: string;
-  readonly description: string;
-}
-
-/** The help text of `command`, whose flags and arguments are `args`. */
+/** The help text of `command`, whose sub-commands are `subCommands` by their names. */
 export function helpText(
-  meta: { readonly name?: string; readonly description?: string },
-  args: ArgsDef,
-  subCommands: readonly HelpEntry[],
+  command: Described,
+  subCommands: ReadonlyMap<string, Described>,
   { columns = PIPE_COLUMNS, colour }: HelpStyle,
 ): string {
   const width = Math.min(WIDEST, Math.max(NARROWEST, columns));
   const heading = (text: string) => (colour ? `\u001b[1m${text}\u001b[0m` : text);
-  const positionals = entriesOf(args, true);
-  const flags = entriesOf(args, false);
-  const words = [
-    meta.name ?? "",
-    ...(flags.length > 0 ? ["[FLAGS]"] : []),
-    ...(subCommands.length > 0 ? [flags.length > 0 ? "[COMMAND]" : "COMMAND"] : []),
-    ...usageOf(args),
-  ];
+  const commands = [...subCommands].map(([name, { description }]) => ({ name, description }));
   const sections = [
-    wrapped(meta.description ?? "", width, "").join("\n"),
-    `${heading("Usage:")} ${words.join(" ")}`,
-    section(heading("Commands:"), subCommands, width),
-    section(heading("Arguments:"), positionals, width),
-    section(heading("Flags:"), flags, width),
-    ...(subCommands.length > 0 ? [`${meta.name} COMMAND --help shows the flags of a command.`] : []),
+    wrapped(command.description, width, "").join("\n"),
+    `${heading("Usage:")} ${[command.name, ...usageWords(command)].join(" ")}`,
+    section(heading("Commands:"), commands, width),
+    section(heading("Arguments:"), command.positionals.map(wordEntry), width),
+    section(heading("Flags:"), command.flags.map(flagEntry), width),
+    ...(commands.length > 0 ? [`${command.name} COMMAND --help shows the flags of a command.`] : []),
   ];
   return `${sections.filter((text) => text !== "").join("\n\n")}\n`;
+}
+
+/** What may follow the name of `command`: `[FLAGS]`, `COMMAND`, its own words. */
+export function usageWords({ flags, subCommands, positionals }: Described): string[] {
+  const subCommand = flags.length > 0 ? "[COMMAND]" : "COMMAND";
+  return [
+    ...(flags.length > 0 ? ["[FLAGS]"] : []),
+    ...(subCommands.size > 0 ? [subCommand] : []),
+    ...positionals.map(({ hint, required }) => (required ? hint : `[${hint}]`)),
+  ];
 }
 
 // --- internal ---
@@ -52,29 +48,21 @@ const WIDEST = 120;
 /** Names longer than this get a line of their own. */
 const NAME_COLUMNS = 26;
 
-function entriesOf(args: ArgsDef, positional: boolean): HelpEntry[] {
-  return Object.entries(args)
-    .filter(([, definition]) => (definition.type === "positional") === positional)
-    .map(([name, definition]) => {
-      const hint =
-        "valueHint" in definition && definition.valueHint ? definition.valueHint : name.toUpperCase();
-      const byDefault = typeof definition.default === "string" ? ` (default ${definition.default})` : "";
-      const shown = positional ? hint : definition.type === "boolean" ? `--${name}` : `--${name} ${hint}`;
-      return { name: shown, description: `${definition.description ?? ""}${byDefault}` };
-    });
+/** A line of a section: what is explained, and how. */
+interface Entry {
+  readonly name: string;
+  readonly description: string;
 }
 
-function usageOf(args: ArgsDef): string[] {
-  return Object.entries(args)
-    .filter(([, definition]) => definition.type === "positional")
-    .map(([name, definition]) => {
-      const hint =
-        "valueHint" in definition && definition.valueHint ? definition.valueHint : name.toUpperCase();
-      return definition.required === false ? `[${hint}]` : hint;
-    });
+function wordEntry({ hint, description }: Positional): Entry {
+  return { name: hint, description };
 }
 
-function section(heading: string, entries: readonly HelpEntry[], width: number): string {
+function flagEntry({ name, hint, description }: Flag): Entry {
+  return { name: hint === undefined ? `--${name}` : `--${name} ${hint}`, description };
+}
+
+function section(heading: string, entries: readonly Entry[], width: number): string {
   if (entries.length === 0) return "";
   const longest = Math.max(
     ...entries.map(({ name }) => name.length).filter((length) => length <= NAME_COLUMNS),

@@ -1,43 +1,14 @@
 // From the command line to a command: finds it, reads its flags, prints help, and turns errors into messages and
 // exit codes. Sub-commands are loaded only when they are called.
 
-import { type ArgsDef, type CommandDef, defineCommand, type ParsedArgs } from "citty";
+import type { ParsedArgs } from "citty";
 import { nearest } from "../core/nearest.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
+import { commandAt, type Described, subCommandsOf } from "./definitions.ts";
 import { parseFlags, usage } from "./flags.ts";
-import { type HelpEntry, helpText } from "./help.ts";
+import { helpText } from "./help.ts";
+import { ROOT } from "./root.ts";
 import { outputColumns, wantsColour } from "./terminal.ts";
-
-// Commands differ in their flags; here only what they have in common matters.
-type Command = CommandDef<ArgsDef>;
-type LoadedCommand = { readonly default: unknown };
-
-const lazy = (load: () => Promise<LoadedCommand>) => async () => (await load()).default as Command;
-
-const ROOT: Command = defineCommand({
-  meta: {
-    name: "codexlb",
-    description: "Runs Codex over several ChatGPT accounts of your own. Without arguments: codexlb run.",
-  },
-  subCommands: {
-    proxy: lazy(() => import("./commands/proxy.ts")),
-    account: lazy(() => import("./commands/account.ts")),
-    "login-with": lazy(() => import("./commands/login-with.ts")),
-    run: lazy(() => import("./commands/run.ts")),
-    status: lazy(() => import("./commands/status.ts")),
-    explain: lazy(() => import("./commands/explain.ts")),
-    config: lazy(() => import("./commands/config.ts")),
-    key: lazy(() => import("./commands/key.ts")),
-    doctor: lazy(() => import("./commands/doctor.ts")),
-    mock: lazy(() => import("./commands/mock.ts")),
-    demo: lazy(() => import("./commands/demo.ts")),
-  },
-});
-
-/** The positional of commands whose further words are another program's. */
-const PASSED_ON = "arguments";
-/** Commands whose flags end where another program's begin. */
-const PASSES_ON: ReadonlySet<string> = new Set(["run"]);
 
 /** Runs `argv` (without the program's name); resolves to the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -51,39 +22,32 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 // --- internal ---
 
+/** What the shells' completion scripts call; not for people, so it is no command with a help. */
+const COMPLETE = "__complete";
+
 async function dispatch(argv: readonly string[]): Promise<void> {
-  let command = ROOT;
-  let words = argv;
-  for (;;) {
-    const subCommands = await resolved(command.subCommands);
-    if (subCommands === undefined) break;
-    const [word, ...rest] = words;
-    // A command with sub-commands may also be one itself: then what is no sub-command of it are its own words.
-    if (command.run !== undefined && (word === undefined || !Object.hasOwn(subCommands, word))) break;
+  if (argv[0] === COMPLETE) return (await import("./completions/complete.ts")).complete(ROOT, argv.slice(1));
+  const { at, rest: words } = await commandAt(ROOT, argv);
+  const [word] = words;
+  // A command with sub-commands may also be one itself: then what is no sub-command of it are its own words.
+  if (at.subCommands.size > 0 && !at.runs) {
     if (word === undefined) {
-      process.stdout.write(await help(command));
-      throw usage(`which command? ${Object.keys(subCommands).join(", ")}`);
+      process.stdout.write(await help(at));
+      throw usage(`which command? ${[...at.subCommands.keys()].join(", ")}`);
     }
     if (word === "help" || word === "-h" || word === "--help" || word === "-help")
-      return void process.stdout.write(await help(command));
-    const sub = Object.hasOwn(subCommands, word) ? subCommands[word] : undefined;
-    if (sub === undefined) throw unknownCommand(word, Object.keys(subCommands));
-    command = (await resolved(sub)) as Command;
-    words = rest;
+      return void process.stdout.write(await help(at));
+    throw unknownCommand(word, [...at.subCommands.keys()]);
   }
-  const definitions = (await resolved(command.args)) ?? {};
-  if (words[0] === "help" && words.length === 1) return void process.stdout.write(await help(command));
-  const { values, rest, help: asked } = parseFlags(definitions, words, PASSES_ON.has(argv[0] ?? ""));
-  if (asked) return void process.stdout.write(await help(command));
-  const positionals = Object.entries(definitions).filter(
-    ([, definition]) => definition.type === "positional",
-  );
+  if (word === "help" && words.length === 1) return void process.stdout.write(await help(at));
+  const { values, rest, help: asked } = parseFlags(at.args, words, at.passesOn);
+  if (asked) return void process.stdout.write(await help(at));
   const named = Object.fromEntries(
-    positionals.flatMap(([name], index) => (rest[index] === undefined ? [] : [[name, rest[index]]])),
+    at.positionals.flatMap(({ name }, index) => (rest[index] === undefined ? [] : [[name, rest[index]]])),
   );
-  if (!Object.hasOwn(definitions, PASSED_ON)) refuseSurplus(rest, positionals.length, await namesOf(command));
+  if (!at.takesMore) refuseSurplus(rest, at.positionals.length, [...at.subCommands.keys()]);
   const args = { ...values, ...named, _: [...rest] } as ParsedArgs;
-  await command.run?.({ rawArgs: [...rest], args, cmd: command });
+  await at.command.run?.({ rawArgs: [...rest], args, cmd: at.command });
 }
 
 /**
@@ -103,24 +67,9 @@ function refuseSurplus(words: readonly string[], wanted: number, subCommands: re
   );
 }
 
-async function namesOf(command: Command): Promise<string[]> {
-  return Object.keys((await resolved(command.subCommands)) ?? {});
-}
-
-async function resolved<T>(value: T | Promise<T> | (() => T | Promise<T>)): Promise<T> {
-  return typeof value === "function" ? (value as () => T | Promise<T>)() : value;
-}
-
-async function help(command: Command): Promise<string> {
-  const subCommands = (await resolved(command.subCommands)) ?? {};
-  const entries = await Promise.all(
-    Object.entries(subCommands).map(async ([name, sub]): Promise<HelpEntry> => {
-      const meta = await resolved(((await resolved(sub)) as Command).meta);
-      return { name, description: meta?.description ?? "" };
-    }),
-  );
+async function help(command: Described): Promise<string> {
   const style = { columns: outputColumns(process.env), colour: wantsColour(process.env) };
-  return helpText((await resolved(command.meta)) ?? {}, (await resolved(command.args)) ?? {}, entries, style);
+  return helpText(command, await subCommandsOf(command), style);
 }
 
 function unknownCommand(word: string, known: readonly string[]): CodexlbError {

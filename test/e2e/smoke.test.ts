@@ -17,10 +17,53 @@ describe("the executable", () => {
 
   test("holds every command", async () => {
     using tool = executable();
-    for (const command of ["proxy", "account", "run", "status", "config", "key", "doctor", "mock", "demo"]) {
+    for (const command of [
+      "proxy",
+      "account",
+      "run",
+      "status",
+      "config",
+      "key",
+      "doctor",
+      "completions",
+      "man",
+      "mock",
+      "demo",
+    ]) {
       const ran = await tool.run([command, "help"]);
       expect(ran.code).toBe(0);
       expect(ran.out).toContain(`codexlb ${command}`);
+    }
+  });
+
+  test("holds its completion scripts and its manual page", async () => {
+    using tool = executable();
+    expect((await tool.run(["completions", "bash"])).out).toContain("complete -F _codexlb codexlb");
+    expect((await tool.run(["__complete", "bash", "0", "expl"])).out).toStartWith("words\nexplain\t");
+    expect((await tool.run(["man"])).out).toMatch(/^\.TH "CODEXLB" 1 \d{4}-\d\d-\d\d "codexlb \d/);
+  });
+
+  test("is installed with them", async () => {
+    using tool = executable();
+    // The executable as it is: it need not be built again.
+    const make = Bun.spawn(
+      ["make", "-o", "dist/codexlb", "install", "PREFIX=/usr", `DESTDIR=${tool.directory}/installed`],
+      { cwd: join(import.meta.dir, "..", ".."), stdin: "ignore", stdout: "ignore", stderr: "pipe" },
+    );
+    expect([await make.exited, await make.stderr.text()]).toEqual([0, ""]);
+    const installed = readdirSync(join(tool.directory, "installed/usr"), {
+      recursive: true,
+      encoding: "utf8",
+    });
+    for (const [name, mode] of [
+      ["bin/codexlb", 0o755],
+      ["share/man/man1/codexlb.1", 0o644],
+      ["share/bash-completion/completions/codexlb", 0o644],
+      ["share/zsh/site-functions/_codexlb", 0o644],
+      ["share/fish/vendor_completions.d/codexlb.fish", 0o644],
+    ] as const) {
+      expect(installed).toContain(name);
+      expect(statSync(join(tool.directory, "installed/usr", name)).mode & 0o777).toBe(mode);
     }
   });
 

@@ -1,0 +1,112 @@
+// What can stand at a place of the command line, by the definitions of the commands alone: what a root knows is asked
+// of `names`.
+
+import { commandAt, type Described, type Flag, subCommandsOf } from "../definitions.ts";
+import { type ReadFlags, readFlags } from "../flags.ts";
+import type { Command } from "../root.ts";
+import type { Line } from "./line.ts";
+
+export interface Candidate {
+  readonly word: string;
+  readonly description: string;
+}
+
+export type Offer =
+  | { readonly kind: "words"; readonly words: readonly Candidate[] }
+  | { readonly kind: "files" }
+  | { readonly kind: "directories" };
+
+/** The aliases, or the names of the keys, of the root that the flag `root` names, or of the usual one. */
+export type Names = (of: "aliases" | "keys", root: string | undefined) => Promise<readonly Candidate[]>;
+
+/** What may come in the place of `current`. Throws `usage` when the words before it are wrong already. */
+export async function offerFor(
+  root: Command,
+  { before, current }: Pick<Line, "before" | "current">,
+  names: Names,
+): Promise<Offer> {
+  const { at, rest } = await commandAt(root, before);
+  if (!at.runs && rest.length > 0) return NOTHING;
+  const read = readWords(at, rest);
+  const place: Place = { at, read, names };
+  const open = at.flags.find(({ name }) => name === read.open);
+  if (open !== undefined) return valueOffer(place, open);
+  if (!read.ended && current.startsWith("-")) return flagOffer(place, current);
+  const positional = at.positionals[read.rest.length];
+  if (positional !== undefined) return valueOffer(place, positional);
+  if (at.takesMore && !hasFlagsBehind(at)) return { kind: "files" };
+  if (read.ended) return NOTHING;
+  const subCommands = rest.length === 0 ? await subCommandWords(at) : [];
+  return { kind: "words", words: [...subCommands, ...(at.runs ? flagWords(place, "--") : [])] };
+}
+
+// --- internal ---
+
+interface Place {
+  readonly at: Described;
+  readonly read: ReadFlags;
+  readonly names: Names;
+}
+
+const NOTHING: Offer = { kind: "words", words: [] };
+/** Commands that read their flags behind their one word, too. */
+const FLAGS_BEHIND: ReadonlySet<string> = new Set(["login-with"]);
+/** Commands for which a name is that of a key there is; elsewhere it is a new one, or something else's. */
+const KEY_WANTED: ReadonlySet<string> = new Set(["key rm"]);
+const DIRECTORIES: ReadonlySet<string> = new Set(["DIR", "CODEX_HOME"]);
+/** ARGUMENTS are another program's. */
+const FILES: ReadonlySet<string> = new Set(["PATH", "FILE", "ARGUMENTS"]);
+const HELP: Flag = { name: "help", hint: undefined, description: "Show the help" };
+const VERSION: Flag = { name: "version", hint: undefined, description: "Show the version" };
+
+function hasFlagsBehind({ path }: Described): boolean {
+  return FLAGS_BEHIND.has(path.join(" "));
+}
+
+function readWords(at: Described, words: readonly string[]): ReadFlags {
+  const first = readFlags(at.args, words, at.passesOn);
+  const [word, ...behind] = first.rest;
+  if (word === undefined || !hasFlagsBehind(at)) return first;
+  const second = readFlags(at.args, behind, at.passesOn);
+  return {
+    ...second,
+    values: { ...first.values, ...second.values },
+    given: new Set([...first.given, ...second.given]),
+    rest: [word, ...second.rest],
+  };
+}
+
+/** Flags, or behind an equals sign the value of one. */
+async function flagOffer(place: Place, current: string): Promise<Offer> {
+  const [, dashes = "", name, equals] = /^(--?)([^=]*)(=?)/.exec(current) ?? [];
+  if (equals === "") return { kind: "words", words: flagWords(place, current === "-" ? "--" : dashes) };
+  const flag = place.at.flags.find((one) => one.name === name);
+  if (flag === undefined) return NOTHING;
+  const offer = await valueOffer(place, flag);
+  if (offer.kind !== "words") return offer;
+  const words = offer.words.map((one) => ({ ...one, word: `${dashes}${name}=${one.word}` }));
+  return { kind: "words", words };
+}
+
+/** The flags that are not on the line yet. */
+function flagWords({ at, read }: Place, dashes: string): Candidate[] {
+  return [...at.flags, HELP, ...(at.path.length === 0 ? [VERSION] : [])]
+    .filter(({ name }) => !read.given.has(name))
+    .map(({ name, description }) => ({ word: `${dashes}${name}`, description }));
+}
+
+async function subCommandWords(at: Described): Promise<Candidate[]> {
+  return [...(await subCommandsOf(at))].map(([word, { description }]) => ({ word, description }));
+}
+
+/** The values of a flag or positional, as its hint names them. */
+async function valueOffer({ at, read, names }: Place, { name, hint = "" }: Flag): Promise<Offer> {
+  if (DIRECTORIES.has(hint)) return { kind: "directories" };
+  if (FILES.has(hint)) return { kind: "files" };
+  const root = typeof read.values.root === "string" ? read.values.root : undefined;
+  if (hint === "ALIAS") return { kind: "words", words: await names("aliases", root) };
+  if (name === "name" && KEY_WANTED.has(at.path.join(" ")))
+    return { kind: "words", words: await names("keys", root) };
+  if (!hint.includes("|")) return NOTHING;
+  return { kind: "words", words: hint.split("|").map((word) => ({ word, description: "" })) };
+}
