@@ -3,15 +3,17 @@
 
 import type { ParsedArgs } from "citty";
 import { nearest } from "../core/nearest.ts";
-import { CodexlbError, messageOf } from "../errors.ts";
-import { commandAt, type Described, subCommandsOf } from "./definitions.ts";
+import type { CodexlbError } from "../errors.ts";
+import { commandAt, type Described, everyCommand, subCommandsOf } from "./definitions.ts";
 import { parseFlags, usage } from "./flags.ts";
 import { helpText } from "./help.ts";
 import { ROOT } from "./root.ts";
+import { catchSurprises, report } from "./surprises.ts";
 import { outputColumns, wantsColour } from "./terminal.ts";
 
 /** Runs `argv` (without the program's name); resolves to the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  catchSurprises(argv[0] === "proxy");
   try {
     await dispatch(argv.length === 0 ? ["run"] : argv);
     return Number(process.exitCode ?? 0);
@@ -37,7 +39,7 @@ async function dispatch(argv: readonly string[]): Promise<void> {
     }
     if (word === "help" || word === "-h" || word === "--help" || word === "-help")
       return void process.stdout.write(await help(at));
-    throw unknownCommand(word, [...at.subCommands.keys()]);
+    throw await unknownCommand(word, at);
   }
   if (word === "help" && words.length === 1) return void process.stdout.write(await help(at));
   const { values, rest, help: asked } = parseFlags(at.args, words, at.passesOn);
@@ -72,18 +74,16 @@ async function help(command: Described): Promise<string> {
   return helpText(command, await subCommandsOf(command), style);
 }
 
-function unknownCommand(word: string, known: readonly string[]): CodexlbError {
+async function unknownCommand(word: string, at: Described): Promise<CodexlbError> {
+  const known = [...at.subCommands.keys()];
+  // Some people leave out the words before it.
+  const elsewhere = (await everyCommand(ROOT)).filter(
+    ({ path }) => path.at(-1) === word || (path.length === 1 && path[0]?.startsWith(`${word}-`)),
+  );
   const meant = nearest(word, known);
+  const names = elsewhere.length > 0 ? elsewhere.map(({ name }) => name) : meant === undefined ? [] : [meant];
   return usage(
     `unknown command: ${word}`,
-    meant === undefined ? `commands: ${known.join(", ")}` : `did you mean ${meant}?`,
+    names.length === 0 ? `commands: ${known.join(", ")}` : `did you mean ${names.join(", or ")}?`,
   );
-}
-
-/** `codexlb: <what failed and why>`, then the next step on a line of its own. */
-function report(error: unknown): number {
-  process.stderr.write(`codexlb: ${messageOf(error)}\n`);
-  if (error instanceof CodexlbError && error.next !== undefined) process.stderr.write(`  ${error.next}\n`);
-  if (process.env.CODEXLB_DEBUG === "1" && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  return error instanceof CodexlbError ? error.exitCode : 1;
 }

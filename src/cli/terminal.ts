@@ -7,6 +7,17 @@ export function outputColumns(env: Readonly<Record<string, string | undefined>>)
   return process.stdout.isTTY ? process.stdout.columns : undefined;
 }
 
+/** Says what is waited for while `work` is under way, where somebody looks on; nothing of it stays. */
+export async function waitingFor<T>(what: string, work: Promise<T>): Promise<T> {
+  if (process.stderr.isTTY !== true) return work;
+  process.stderr.write(`${what} ...`);
+  try {
+    return await work;
+  } finally {
+    process.stderr.write("\r\u001b[K");
+  }
+}
+
 /** Colours are for terminals whose user has not said NO_COLOR (no-color.org). */
 export function wantsColour(env: Readonly<Record<string, string | undefined>>): boolean {
   return process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb";

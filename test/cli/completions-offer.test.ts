@@ -21,7 +21,7 @@ async function offered(line: string, root: Command = ROOT): Promise<string | str
 
 describe("offered are", () => {
   const TABLE: [string, string | string[]][] = [
-    ["account ", ["login", "import", "list", "rm", "pin", "unpin", "enable", "disable", "drain"]],
+    ["account ", ["login", "import", "list", "show", "rm", "pin", "unpin", "enable", "disable", "drain"]],
     ["key ", ["add", "list", "rm"]],
     ["-", ["--help", "--version"]],
     ["-v", ["-help", "-version"]],
@@ -57,7 +57,13 @@ describe("offered are", () => {
     ["mock --faults ", "files"],
     // Another program's.
     ["run ", "files"],
-    ["run -", ["--root", "--proxy-url", "--codex-bin", "--codex-home", "--command", "--help"]],
+    [
+      "run -",
+      [
+        ...["--root", "--proxy-url", "--codex-bin", "--codex-home", "--native-home", "--account"],
+        ...["--auto-start", "--command", "--help"],
+      ],
+    ],
     ["run exec ", "files"],
     ["run exec --", "files"],
     ["run -- --", "files"],

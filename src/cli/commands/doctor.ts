@@ -16,6 +16,7 @@ import { type CodexFlags, examineCodex, runtimeHomeOf } from "../doctor/codex.ts
 import type { Examined, Finding } from "../doctor/findings.ts";
 import { examineProxy } from "../doctor/proxy.ts";
 import { examineRoot } from "../doctor/root.ts";
+import { waitingFor } from "../terminal.ts";
 
 export default defineCommand({
   meta: { name: "codexlb doctor", description: "Find what is wrong, and say what to do about it" },
@@ -38,14 +39,17 @@ export default defineCommand({
       codexHome: args["codex-home"],
       proxyUrl: args["proxy-url"],
     };
-    const findings = await examine(context, flags);
     const examined: Examined[] = [];
-    for (const finding of findings) examined.push(await settle(finding, args.fix ?? false));
+    for await (const finding of examine(context, flags)) {
+      const settled = await settle(finding, args.fix ?? false);
+      examined.push(settled);
+      if (!args.json) process.stdout.write(lineOf(settled));
+    }
     const bad = examined.filter(({ status, fixed }) => status === "bad" && !fixed);
     if (args.json) {
       const runtime_auth = checkRuntimeAuth(runtimeHomeOf(context, flags));
       process.stdout.write(`${JSON.stringify({ ok: bad.length === 0, findings: examined, runtime_auth })}\n`);
-    } else process.stdout.write(examined.map(lineOf).join(""));
+    }
     if (bad.length > 0)
       throw new CodexlbError("unhealthy", `${bad.length} of ${examined.length} checks failed`, {
         next: "what to do stands below each of them",
@@ -55,13 +59,13 @@ export default defineCommand({
 
 // --- internal ---
 
-async function examine(context: CommandContext, flags: CodexFlags): Promise<Finding[]> {
-  return [
-    ...examineRoot(context),
-    ...examineAccounts(context),
-    ...(await examineProxy(context, namedUrl(flags.proxyUrl, context.deps.env))),
-    ...(await examineCodex(context, flags)),
-  ];
+/** Each is told as soon as it is known: Codex's own turn takes seconds. */
+async function* examine(context: CommandContext, flags: CodexFlags): AsyncGenerator<Finding> {
+  yield* examineRoot(context);
+  yield* examineAccounts(context);
+  const url = namedUrl(flags.proxyUrl, context.deps.env);
+  yield* await waitingFor("asking the proxy and the backend", examineProxy(context, url));
+  yield* await waitingFor("taking a turn with Codex", examineCodex(context, flags));
 }
 
 async function settle({ fix, ...finding }: Finding, mend: boolean): Promise<Examined> {

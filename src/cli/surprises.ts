@@ -1,0 +1,30 @@
+// What nobody has thought of: told in one line, as everything that goes wrong, and where it happened only to whoever
+// asks.
+
+import { CodexlbError, messageOf } from "../errors.ts";
+
+/** `codexlb: <what failed and why>`, then the next step on a line of its own; returns the exit code. */
+export function report(error: unknown): number {
+  process.stderr.write(`codexlb: ${messageOf(error)}\n`);
+  const known = error instanceof CodexlbError ? error : undefined;
+  const next = known === undefined ? ASK : known.next;
+  if (next !== undefined) process.stderr.write(`  ${next}\n`);
+  if (process.env.CODEXLB_DEBUG === "1" && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return known?.exitCode ?? 1;
+}
+
+/**
+ * Errors that nobody waited for: the program ends with them, but for one that serves others (`goOn`), which tells of
+ * them and serves on.
+ */
+export function catchSurprises(goOn: boolean): void {
+  process.on("uncaughtException", (error) => process.exit(report(error)));
+  process.on("unhandledRejection", (error) => {
+    const code = report(error);
+    if (!goOn) process.exit(code);
+  });
+}
+
+// --- internal ---
+
+const ASK = "this should not happen: please report it, with what CODEXLB_DEBUG=1 shows";
