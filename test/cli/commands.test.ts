@@ -224,7 +224,11 @@ describe("wrong input", () => {
   const CASES: [string[], number, string][] = [
     [["stauts"], 2, "codexlb: unknown command: stauts\n  did you mean status?\n"],
     [["--root", "x"], 2, "codexlb: unknown command: --root\n"],
-    [["account"], 2, "codexlb: which command? login, import, list, show, rm, pin, unpin, enable, disable, drain\n"],
+    [
+      ["account"],
+      2,
+      "codexlb: which command? login, import, list, show, rm, pin, unpin, enable, disable, drain\n",
+    ],
     [["account", "remove"], 2, "codexlb: unknown command: remove\n"],
     [["account", "pin"], 2, "codexlb: account pin takes one alias\n"],
     [["account", "rm", "a", "b"], 2, "codexlb: account rm takes one alias\n"],

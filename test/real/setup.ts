@@ -30,7 +30,7 @@ export interface Setup extends AsyncDisposable {
   readonly url: string;
   readonly work: string;
   codex(binary: string, prompt: string): Promise<Ended>;
-  codexArgs(binary: string, args: readonly string[]): Promise<Ended>;
+  codexArgs(binary: string, args: readonly string[], more?: Record<string, string>): Promise<Ended>;
   /** The accounts of the requests of one kind, in order. */
   points(point: string): (string | undefined)[];
 }
@@ -101,10 +101,10 @@ function startBase(recorder: Recorder, accounts: readonly MockAccountOptions[]):
       return /listening on (\S+)/.exec(running.firstLine)?.[1] ?? "";
     },
     setup: (url) => {
-      const codexArgs = async (binary: string, args: readonly string[]): Promise<Ended> => {
+      const codexArgs: Setup["codexArgs"] = async (binary, args, more = {}) => {
         const child = Bun.spawn([tool.path, "run", "--proxy-url", url, "--codex-bin", binary, ...args], {
           cwd: work,
-          env: tool.env({ SHELL: "/bin/sh", HTTPS_PROXY: recorder.url }),
+          env: tool.env({ SHELL: "/bin/sh", HTTPS_PROXY: recorder.url, ...more }),
           stdin: "ignore",
           stdout: "pipe",
           stderr: "pipe",

@@ -50,13 +50,15 @@ export interface EndedRun {
 
 /** What is to be said of a run that did not come by; undefined when it did, or had no reason to. */
 export function missedRun({ proxyUrl, args, seen, exitCode, provider }: EndedRun): string | undefined {
-  if (args.some((word) => SILENT_WORDS.has(word))) return undefined;
+  if (seen.turns > 0 || args.some((word) => SILENT_WORDS.has(word))) return undefined;
+  const told = (why: string) =>
+    `the proxy at ${proxyUrl} saw no ${seen.requests === 0 ? "request" : "turn"} of this run: ${why}`;
   const why = whyElsewhere(args, provider);
+  if (why !== undefined) return told(why);
   if (seen.requests === 0)
-    return `the proxy at ${proxyUrl} saw no request of this run: ${why ?? (exitCode === 0 ? UNKNOWN : `Codex ended with code ${exitCode} before it asked for anything`)}`;
-  if (seen.turns === 0 && exitCode === 0 && args.some((word) => word === "exec" || word === "e"))
-    return `the proxy at ${proxyUrl} saw requests of this run, but no turn: ${why ?? UNKNOWN}`;
-  return undefined;
+    return told(exitCode === 0 ? UNKNOWN : `Codex ended with code ${exitCode} before it asked for anything`);
+  // Other requests alone are those of somebody who has looked in, and typed nothing.
+  return exitCode === 0 && args.some((word) => EXEC.has(word)) ? told(UNKNOWN) : undefined;
 }
 
 // --- internal ---
@@ -64,6 +66,8 @@ export function missedRun({ proxyUrl, args, seen, exitCode, provider }: EndedRun
 const ANSWER_MS = 3_000;
 const UNKNOWN =
   "it went past the accounts, or asked for nothing; codexlb doctor shows where Codex sends its turns";
+/** Sub-commands that take a turn, or fail. */
+const EXEC: ReadonlySet<string> = new Set(["exec", "e", "review"]);
 /** Sub-commands and flags of Codex with which it asks nobody for a turn. */
 const SILENT_WORDS: ReadonlySet<string> = new Set([
   ..."--help -h --version -V help login logout mcp mcp-server app-server completion features".split(" "),

@@ -1,0 +1,94 @@
+// What `codexlb run` adds to Codex, with real ones: a proxy of its own, an account of its own, the user's own home, and
+// a word at the end when Codex went elsewhere.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { type Recorder, startRecorder } from "./recorder.ts";
+import { expectTurn, startReal } from "./setup.ts";
+
+let today = "";
+let old = "";
+let recorder: Recorder;
+beforeAll(async () => {
+  today = await codexBinary(CODEX_VERSIONS.today);
+  old = await codexBinary(CODEX_VERSIONS.old);
+  recorder = await startRecorder();
+}, 300_000);
+afterAll(() => recorder[Symbol.asyncDispose]());
+
+const EXEC = ["exec", "--json", "--skip-git-repo-check", "hello"];
+
+describe("codexlb run with real Codex", () => {
+  test("pins one run to an account, over WebSocket and over SSE", async () => {
+    await using s = await startReal(recorder);
+    for (const binary of [today, old]) {
+      const pinned = await s.codexArgs(binary, ["--account", "bob", ...EXEC]);
+      expectTurn(pinned, "bob");
+      expect(pinned.err).not.toContain("codexlb:");
+      expectTurn(await s.codexArgs(binary, EXEC), "alice");
+    }
+    expect(s.mock.requests.filter(({ path }) => path.includes("@"))).toEqual([]);
+  });
+
+  test("leaves the user's own home and login alone", async () => {
+    await using s = await startReal(recorder);
+    const home = join(s.tool.directory, "native");
+    mkdirSync(home);
+    writeFileSync(join(home, "auth.json"), s.mock.authFile("bob"));
+    writeFileSync(join(home, "config.toml"), "# mine\n");
+    const before = ["auth.json", "config.toml"].map((name) => [
+      readFileSync(join(home, name), "utf8"),
+      statSync(join(home, name)).mtimeMs,
+    ]);
+    const ran = await s.codexArgs(today, ["--native-home", ...EXEC], { CODEX_HOME: home });
+    expectTurn(ran, "alice");
+    expect(
+      ["auth.json", "config.toml"].map((name) => [
+        readFileSync(join(home, name), "utf8"),
+        statSync(join(home, name)).mtimeMs,
+      ]),
+    ).toEqual(before);
+    // Codex keeps its sessions there, where its user finds them.
+    expect(readdirSync(home)).toContain("sessions");
+    expect(readdirSync(s.tool.root)).not.toContain("runtime");
+  });
+
+  test("starts a proxy for itself, which serves and ends", async () => {
+    await using s = await startReal(recorder);
+    const root = join(s.tool.directory, "alone");
+    const login = join(s.tool.directory, "logins", "alice");
+    await s.tool.run(["account", "import", "--root", root, "--from", login, "alice"]);
+    writeFileSync(
+      join(root, "config.toml"),
+      `[proxy]\nlisten = "127.0.0.1:0"\nupstream_base_url = "${s.mock.baseUrl}"\n`,
+    );
+    const ran = await s.tool.run(["run", "--auto-start", "--codex-bin", today, ...EXEC], {
+      CODEXLB_ROOT: root,
+      CODEXLB_TOKEN_URL: s.mock.tokenUrl,
+      SHELL: "/bin/sh",
+      HTTPS_PROXY: recorder.url,
+    });
+    expectTurn(ran, "alice");
+    expect(ran.err).toContain("no proxy runs; starting one that ends with this run");
+    const log = () => readFileSync(join(root, "logs", "proxy.current.jsonl"), "utf8");
+    for (let tries = 0; tries < 200 && !log().includes("proxy.stopping"); tries++) await Bun.sleep(50);
+    expect(log()).toContain('"signal":"deserted"');
+  });
+
+  test("says so when Codex was told to go elsewhere", async () => {
+    await using s = await startReal(recorder);
+    const elsewhere = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: () => new Response("", { status: 500 }),
+    });
+    const provider = `model_providers.mine={name="mine",base_url="http://127.0.0.1:${elsewhere.port}",wire_api="responses",request_max_retries=0,stream_max_retries=0}`;
+    const ran = await s.codexArgs(today, ["-c", provider, "-c", "model_provider=mine", ...EXEC]);
+    await elsewhere.stop(true);
+    expect(ran.code).not.toBe(0);
+    expect(s.points("message")).toEqual([]);
+    expect(ran.err).toMatch(/codexlb: the proxy at \S+ saw no turn of this run: .*model_provider=mine/);
+  });
+});
