@@ -36,7 +36,8 @@ test("docs/admin-api.md names every endpoint that there is, and no other", async
       headers: { authorization: `Bearer ${pool.adminToken}`, "content-type": "application/json" },
       ...(method === "POST" ? { body: path.endsWith("unpin") ? "{}" : '{"nonsense":1}' } : {}),
     });
-    await answer.text();
+    // One of them has no end.
+    await answer.body?.cancel();
     expect([route, answer.status === 404]).toEqual([route, false]);
   }
 });

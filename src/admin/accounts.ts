@@ -16,7 +16,12 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
     done(`${PAST[service]} account ${await ops.serve(name, service)}`);
   return new Hono()
     .get("/admin/accounts", async (c) => c.json({ accounts: [...(await ops.list())] }))
-    .get("/admin/account/show", async (c) => c.json(await ops.show(c.req.query("alias")?.trim() ?? "")))
+    .get("/admin/account/show", async (c) => {
+      const alias = c.req.query("alias")?.trim();
+      if (!alias)
+        throw new CodexlbError("invalid_request", "alias is required", { next: "add ?alias=ALIAS" });
+      return c.json(await ops.show(alias));
+    })
     .post("/admin/account/import", body("import", ImportRequest), async (c) => {
       const { alias, auth, config, replace } = c.req.valid("json");
       if (auth === undefined)

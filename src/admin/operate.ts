@@ -43,7 +43,7 @@ export function operateRoutes(context: OperateContext) {
   return new Hono()
     .get("/admin/version", (c) => c.json(versionBody(about())))
     .get("/admin/config", (c) => c.json({ settings: settings().map(shown) }))
-    .get(SHORT_STATUS_PATH, (c) => {
+    .get("/admin/short-status", (c) => {
       const line = shortStatus();
       return line === undefined ? c.text("", 404) : c.text(`${line}\n`);
     })
@@ -79,9 +79,6 @@ export function operateRoutes(context: OperateContext) {
 }
 
 // --- internal ---
-
-/** As src/quick.ts asks for it. */
-const SHORT_STATUS_PATH = "/admin/short-status";
 
 /** The head of an answer goes out with the first part of its body. */
 const HERE = new TextEncoder().encode("\n");
