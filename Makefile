@@ -38,8 +38,8 @@ check: node_modules/.ready ## Types, lint and format, unused code, the direction
 	$(BUN) test ./test/architecture.test.ts
 
 .PHONY: smoke
-smoke: $(BINARY) ## Use the executable alone, away from the repository
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/e2e
+smoke: $(BINARY) ## Use the executable alone, away from the repository, and in real terminals
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/e2e test/terminal
 
 .PHONY: test-real
 test-real: $(BINARY) ## Run real Codex binaries (from npm) through the executable

@@ -126,13 +126,14 @@ function compact(status: StatusAnswer, nowMs: number): string {
   return `${blocks.join("\n\n")}\n\n----\n${mean}${limits.join("")}`;
 }
 
-interface TreeChild {
+export interface TreeChild {
   /** 0: our own; more: a child of a child. */
   readonly depth: number;
   readonly child: ChildAnswer;
 }
 
-function treeOf(children: readonly ChildAnswer[], depth: number): TreeChild[] {
+/** `children`, each with its own below it. */
+export function treeOf(children: readonly ChildAnswer[], depth: number): TreeChild[] {
   return children.flatMap((child) => [{ depth, child }, ...treeOf(child.child_proxies ?? [], depth + 1)]);
 }
 
@@ -168,13 +169,14 @@ function compactChildren(children: readonly TreeChild[]): string {
   return `child proxies:\n${blocks.join("")}`;
 }
 
-function childStateOf({ reachable, cooldown_seconds, healthy, next }: ChildAnswer): string {
+/** `ready`, `unhealthy`, `cooldown(Ns)`, `unreachable`, `misconfigured`. */
+export function childStateOf({ reachable, cooldown_seconds, healthy, next }: ChildAnswer): string {
   if (!reachable) return next === undefined ? "unreachable" : "misconfigured";
   if (cooldown_seconds > 0) return `cooldown(${cooldown_seconds}s)`;
   return healthy ? "ready" : "unhealthy";
 }
 
-function isPinned(account: Account, status: StatusAnswer): boolean {
+export function isPinned(account: Account, status: StatusAnswer): boolean {
   const pinned = status.state.pinned_account_id;
   return account.pinned || (pinned !== undefined && (pinned === account.id || pinned === account.alias));
 }
@@ -198,7 +200,8 @@ function figuresOf({ figures }: Account): string {
   return told.length === 0 ? "-" : [...new Set(told)].join(", ");
 }
 
-function age(seconds: number): string {
+/** `5s`, `40m`, `3h`, `4d`. */
+export function age(seconds: number): string {
   if (seconds < MINUTE_S) return `${seconds}s`;
   if (seconds < HOUR_S) return `${Math.round(seconds / MINUTE_S)}m`;
   return seconds < 2 * DAY_S ? `${Math.round(seconds / HOUR_S)}h` : `${Math.round(seconds / DAY_S)}d`;
@@ -208,9 +211,13 @@ function percent(value: number): string {
   return value < 0 ? "-" : `${value.toFixed(1)}%`;
 }
 
-/** What the accounts in service have left on average. */
 function meanOf(accounts: readonly Account[], key: "daily_left_pct" | "weekly_left_pct"): string {
+  return percent(meanLeft(accounts, key));
+}
+
+/** What the accounts in service have left on average, 0..100; -1 when it is known of none. */
+export function meanLeft(accounts: readonly Account[], key: "daily_left_pct" | "weekly_left_pct"): number {
   const inService = accounts.filter(({ enabled, disabled_reason }) => enabled && disabled_reason === "");
   const known = inService.map((account) => account[key]).filter((value) => value >= 0);
-  return known.length === 0 ? "-" : percent(known.reduce((sum, value) => sum + value, 0) / known.length);
+  return known.length === 0 ? -1 : known.reduce((sum, value) => sum + value, 0) / known.length;
 }

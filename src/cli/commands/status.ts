@@ -1,15 +1,26 @@
-// `codexlb status`: asks a proxy how its pool is. Reads only.
+// `codexlb status`: asks a proxy how its pool is, once or again and again. Reads only.
 
 import { defineCommand } from "citty";
-import { remoteStatusText } from "../../admin/client.ts";
+import { daemonAnswers, remoteInfo, remoteStatusText, socketDoor } from "../../admin/client.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { shortStatus } from "../../core/short-status.ts";
 import { StatusAnswer } from "../../core/status-wire.ts";
 import { parseJson } from "../../core/turn.ts";
 import { CodexlbError } from "../../errors.ts";
-import { ADMIN_TOKEN_FLAG, contextOf, PROXY_URL_FLAG, proxyUrlOf, ROOT_FLAG, tokenFor } from "../context.ts";
+import {
+  ADMIN_TOKEN_FLAG,
+  type CommandContext,
+  configOf,
+  contextOf,
+  namedUrl,
+  PROXY_URL_FLAG,
+  proxyUrlOf,
+  ROOT_FLAG,
+  tokenFor,
+} from "../context.ts";
 import { durationFlag, usage } from "../flags.ts";
 import { fullStatus } from "../status-view.ts";
+import { watchStatus } from "../status-watch.ts";
 import { outputColumns } from "../terminal.ts";
 
 export default defineCommand({
@@ -26,28 +37,104 @@ export default defineCommand({
     },
     short: { type: "boolean", description: "One line, for status bars" },
     json: { type: "boolean", description: "The status document as it is" },
+    watch: { type: "boolean", description: "Keep it on the screen, up to date, until q is pressed" },
+    interval: {
+      type: "string",
+      description: "How often --watch asks",
+      default: "2s",
+      valueHint: "DURATION",
+    },
   },
   run: async ({ args }) => {
     if (args.short && args.json) throw usage("status flags --json and --short are mutually exclusive");
+    const intervalMs = intervalOf(args.interval);
     const context = contextOf(args.root);
     const { deps } = context;
+    if (args.watch) refuseToWatch(args, deps.env);
+    const timeoutMs = durationFlag(args.timeout, "timeout") || undefined;
     const url = parseProxyUrl(await proxyUrlOf(context, args["proxy-url"])).href;
-    const token = tokenFor(context, url, args["admin-token"]) ?? deps.env.CODEXLB_CLIENT_KEY?.trim();
-    const text = await remoteStatusText({
-      url,
-      token,
-      timeoutMs: durationFlag(args.timeout, "timeout") || undefined,
-    });
+    const ask = (address: string) => {
+      const token = tokenFor(context, address, args["admin-token"]) ?? deps.env.CODEXLB_CLIENT_KEY?.trim();
+      return remoteStatusText({ url: address, token, timeoutMs });
+    };
+    const text = await ask(url);
     if (args.json) return void process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
-    const status = StatusAnswer.safeParse(parseJson(text));
-    if (!status.success)
-      throw new CodexlbError("proxy_answer", `${url} does not answer like a codexlb proxy`, {
-        next: "check --proxy-url",
-      });
-    process.stdout.write(
-      args.short
-        ? `${shortStatus(status.data)}\n`
-        : fullStatus(status.data, outputColumns(deps.env), deps.clock.now()),
-    );
+    const status = statusOf(text, url);
+    if (!args.watch)
+      return void process.stdout.write(
+        args.short
+          ? `${shortStatus(status)}\n`
+          : fullStatus(status, outputColumns(deps.env), deps.clock.now()),
+      );
+    const isNamed =
+      namedUrl(args["proxy-url"], deps.env) !== undefined || (await configOf(context)).proxy.proxy_url !== "";
+    let address = url;
+    process.exitCode = await watchStatus({
+      first: { status, url },
+      intervalMs,
+      deps,
+      ask: async () => {
+        try {
+          return { status: statusOf(await ask(address), address), url: address };
+        } catch (error) {
+          // The proxy of the root may be back elsewhere: the next question goes there.
+          if (!isNamed) address = (await runningUrl(context)) ?? address;
+          throw error;
+        }
+      },
+    });
   },
 });
+
+// --- internal ---
+
+/** More often would be work for the proxy that nobody can see. */
+const SHORTEST_INTERVAL_MS = 500;
+/** Timers cannot be set to whatever can be written. */
+const LONGEST_INTERVAL_MS = 3_600_000;
+/** A proxy that has not told by then where it listens is asked another time. */
+const INFO_TIMEOUT_MS = 2_000;
+
+function intervalOf(text: string): number {
+  const ms = durationFlag(text, "interval");
+  if (ms >= SHORTEST_INTERVAL_MS && ms <= LONGEST_INTERVAL_MS) return ms;
+  throw usage(`flag --interval: ${text.trim()} is not from 500ms to 1h`, "write it as 2s or 1m");
+}
+
+/** Throws `usage` where there is nothing to watch on. */
+function refuseToWatch(
+  { short, json }: { readonly short?: boolean | undefined; readonly json?: boolean | undefined },
+  env: CommandContext["deps"]["env"],
+): void {
+  if (json || short)
+    throw usage(
+      `status flags --watch and ${json ? "--json" : "--short"} are mutually exclusive`,
+      "run status without --watch again and again",
+    );
+  if (!process.stdout.isTTY || env.TERM === "dumb")
+    throw usage(
+      process.stdout.isTTY
+        ? "status --watch: this terminal (TERM=dumb) cannot be drawn on"
+        : "status --watch needs a terminal, and the output is none",
+      "run status without --watch, for scripts with --json",
+    );
+}
+
+function statusOf(text: string, url: string): StatusAnswer {
+  const status = StatusAnswer.safeParse(parseJson(text));
+  if (status.success) return status.data;
+  throw new CodexlbError("proxy_answer", `${url} does not answer like a codexlb proxy`, {
+    next: "check --proxy-url",
+  });
+}
+
+/** Where the proxy of the root listens; undefined when none runs, or it does not tell. */
+async function runningUrl({ layout }: CommandContext): Promise<string | undefined> {
+  if (!(await daemonAnswers(layout.adminSocket))) return undefined;
+  try {
+    const door = { ...socketDoor(layout.adminSocket), timeoutMs: INFO_TIMEOUT_MS };
+    return parseProxyUrl((await remoteInfo(door)).url).href;
+  } catch {
+    return undefined; // why the proxy cannot be asked has been said already
+  }
+}

@@ -1,0 +1,67 @@
+// A program in the place of Codex that has the whole terminal, as Codex does: it shows its size and every key, and
+// tells what else reached it. With `cooked` as its last word it leaves the terminal as it is and reads lines.
+
+import { constants } from "node:os";
+
+const told: string[] = [];
+const tell = (word: string) => {
+  told.push(word);
+  if (isRaw) draw();
+  else process.stdout.write(`${word}\n`);
+};
+const isCooked = process.argv.at(-1) === "cooked";
+let isRaw = false;
+
+function draw(): void {
+  const { columns, rows } = process.stdout;
+  const lines = [`size ${columns}x${rows}`, ...told.slice(2 - rows)];
+  process.stdout.write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join("\r\n")}\u001b[J`);
+}
+
+function enter(): void {
+  process.stdin.setRawMode(true);
+  isRaw = true;
+  process.stdout.write("\u001b[?1049h\u001b[?25l");
+  draw();
+}
+
+function leave(): void {
+  isRaw = false;
+  process.stdout.write("\u001b[?25h\u001b[?1049l");
+  process.stdin.setRawMode(false);
+}
+
+function typed(key: string): void {
+  if (key === "7") {
+    leave();
+    process.exit(7);
+  }
+  const signal = { t: "SIGTERM", k: "SIGKILL" }[key];
+  if (signal !== undefined) {
+    leave();
+    process.kill(process.pid, signal as NodeJS.Signals);
+  } else if (key === "\u001a") {
+    leave();
+    process.kill(0, "SIGTSTP");
+  } else tell(`key ${JSON.stringify(key)}`);
+}
+
+process.on("SIGINT", () => tell(`signal ${constants.signals.SIGINT}`));
+process.stdin.setEncoding("utf8");
+if (isCooked) {
+  tell("cooked");
+  process.stdin.on("data", (line: string) => {
+    tell(`line ${line.trim()}`);
+    if (line.trim() === "end") process.exit(7);
+  });
+} else {
+  process.on("SIGCONT", () => {
+    told.push("continued");
+    enter();
+    // The size may have changed meanwhile.
+    process.kill(process.pid, "SIGWINCH");
+  });
+  process.stdout.on("resize", draw);
+  process.stdin.on("data", typed);
+  enter();
+}

@@ -1,0 +1,131 @@
+// `codexlb run` hands the terminal over whole: keys, sizes and signals reach the program, and its end is codexlb's.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Executable, executable } from "../support/executable.ts";
+import { until } from "../support/pool.ts";
+import { GIVEN_BACK, noPanes, openPane, TAKEN } from "../support/tmux.ts";
+
+const PROGRAM = join(import.meta.dir, "full-screen.ts");
+const why = noPanes();
+if (why !== undefined) console.log(`skipped: codexlb run in a terminal (${why})`);
+
+let tool: Executable;
+
+beforeAll(() => {
+  tool = executable();
+});
+afterAll(() => tool[Symbol.dispose]());
+
+describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell %p", (inheritShell) => {
+  let codex: string;
+  let root: string;
+
+  beforeAll(() => {
+    codex = join(tool.directory, "codex");
+    writeFileSync(codex, `#!/bin/sh\nexec '${process.execPath}' '${PROGRAM}' "$@"\n`);
+    chmodSync(codex, 0o755);
+    root = join(tool.directory, `root-${inheritShell}`);
+    mkdirSync(root);
+    writeFileSync(join(root, "config.toml"), `[run]\ninherit_shell = ${inheritShell}\n`);
+  });
+
+  const open = () =>
+    openPane({
+      columns: 80,
+      rows: 24,
+      cwd: tool.directory,
+      env: { ...tool.env(), CODEXLB_ROOT: root, CODEXLB_CODEX_BIN: codex, SHELL: Bun.which("bash") ?? "" },
+    });
+  // There is no proxy, and none is wanted: codexlb says so and goes on.
+  const command = (mode: "full" | "cooked") => `./codexlb run --proxy-url http://127.0.0.1:1 ${mode}`;
+  test("keys arrive one by one, Ctrl-C among them, and sizes when they change", async () => {
+    using pane = await open();
+    const code = pane.start(command("full"));
+    await pane.shows("size 80x24");
+    expect(pane.state()).toEqual(TAKEN);
+    for (const [key, told] of [
+      ["a", 'key "a"'],
+      ["Up", 'key "\\u001b[A"'],
+      ["C-c", 'key "\\u0003"'],
+      ["Enter", 'key "\\r"'],
+      ["b", 'key "b"'],
+    ] as const) {
+      pane.press(key);
+      await pane.shows(told);
+    }
+    pane.resize(100, 30);
+    await pane.shows("size 100x30");
+    pane.resize(60, 20);
+    const lines = await pane.shows("size 60x20");
+    expect(lines.some((line) => line.includes("signal"))).toBe(false);
+    pane.press("7");
+    expect(await code()).toBe(7);
+    expect(pane.state()).toEqual(GIVEN_BACK);
+  });
+
+  test("Ctrl-C in a cooked terminal is a signal for the program, and codexlb waits for its end", async () => {
+    using pane = await open();
+    const code = pane.start(command("cooked"));
+    await pane.shows(/^cooked$/);
+    pane.press("C-c");
+    await pane.shows("signal 2");
+    pane.line("still here");
+    await pane.shows("line still here");
+    pane.line("end");
+    expect(await code()).toBe(7);
+  });
+
+  test("Ctrl-Z stops both, fg brings them back, and the size of then is known", async () => {
+    using pane = await open();
+    const before = await pane.modes();
+    pane.line(command("full"));
+    await pane.shows("size 80x24");
+    for (const [columns, rows] of [
+      [100, 30],
+      [80, 24],
+    ] as const) {
+      pane.press("C-z");
+      await pane.shows(/Stopped/);
+      await pane.prompt();
+      expect(pane.state()).toEqual(GIVEN_BACK);
+      expect(await pane.modes()).toBe(before);
+      // All of them: none is left that runs.
+      expect(await pane.run('test -z "$(jobs -r)"')).toBe(0);
+      pane.resize(columns, rows);
+      pane.line("fg");
+      await pane.shows(`size ${columns}x${rows}`);
+      await pane.shows("continued");
+    }
+    pane.press("7");
+    await pane.prompt();
+    expect(await pane.run("true")).toBe(0);
+    expect(await pane.modes()).toBe(before);
+  });
+
+  test("while they are stopped the shell can end both", async () => {
+    using pane = await open();
+    const before = await pane.modes();
+    pane.line(command("full"));
+    await pane.shows("size 80x24");
+    pane.press("C-z");
+    await pane.shows(/Stopped/);
+    expect(await pane.run("kill %%")).toBe(0);
+    await until("they have ended", async () => (await pane.run('test -z "$(jobs -p)"')) === 0, 45_000);
+    expect(pane.state()).toEqual(GIVEN_BACK);
+    expect(await pane.modes()).toBe(before);
+  });
+
+  test.each([
+    ["7", 7],
+    ["t", 143],
+    ["k", 137],
+  ] as const)("the key %s ends the program, and the shell is told %d", async (key, expected) => {
+    using pane = await open();
+    const code = pane.start(command("full"));
+    await pane.shows("size 80x24");
+    pane.press(key);
+    expect(await code()).toBe(expected);
+  });
+});
