@@ -18,13 +18,21 @@ export function report(error: unknown): number {
  * them and serves on.
  */
 export function catchSurprises(goOn: boolean): void {
-  process.on("uncaughtException", (error) => process.exit(report(error)));
+  process.on("uncaughtException", (error) => {
+    if (isAlone("uncaughtException")) process.exit(report(error));
+  });
   process.on("unhandledRejection", (error) => {
+    if (!isAlone("unhandledRejection")) return;
     const code = report(error);
     if (!goOn) process.exit(code);
   });
 }
 
 // --- internal ---
+
+/** Who has the whole screen gives it back first, and hears of it by itself. */
+function isAlone(event: "uncaughtException" | "unhandledRejection"): boolean {
+  return process.listenerCount(event) === 1;
+}
 
 const ASK = "this should not happen: please report it, with what CODEXLB_DEBUG=1 shows";

@@ -1,0 +1,93 @@
+// The proxy in a terminal: what it says first, how it ends with the terminal, and that `codexlb run` starts one by itself
+// where somebody looks on.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { daemonAnswers, remoteInfo, socketDoor } from "../../src/admin/client.ts";
+import { systemDeps } from "../../src/deps.ts";
+import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import { type Layout, layoutOf } from "../../src/state/layout.ts";
+import { type Executable, executable } from "../support/executable.ts";
+import { enrol, until } from "../support/pool.ts";
+import { noPanes, openPane, type Pane } from "../support/tmux.ts";
+
+const why = noPanes();
+if (why !== undefined) console.log(`skipped: the proxy in a terminal (${why})`);
+
+let tool: Executable;
+let mock: MockBackend;
+let layout: Layout;
+
+beforeAll(() => {
+  tool = executable();
+  mock = startMock({ accounts: [{ alias: "alice" }], clock: systemDeps().clock });
+  layout = layoutOf(tool.root);
+  enrol(layout, "alice", mock.authFile("alice"));
+  writeFileSync(
+    layout.config,
+    `[proxy]\nlisten = "127.0.0.1:0"\nupstream_base_url = "${mock.baseUrl}"\n[run]\ninherit_shell = false\n`,
+  );
+});
+afterAll(async () => {
+  await mock.stop();
+  tool[Symbol.dispose]();
+});
+
+const open = (more: Record<string, string> = {}): Promise<Pane> =>
+  openPane({
+    columns: 120,
+    rows: 30,
+    cwd: tool.directory,
+    env: { ...tool.env(), CODEXLB_TOKEN_URL: mock.tokenUrl, ...more },
+  });
+const isGone = (pid: number) => !existsSync(`/proc/${pid}`);
+
+describe.skipIf(why !== undefined)("the proxy in a terminal", () => {
+  test("says where it listens, what it serves and what to type next, and ends on Ctrl-C", async () => {
+    using pane = await open();
+    // The ^C that the terminal shows is not to stand before the code.
+    const code = pane.start("(./codexlb proxy; code=$?; echo; exit $code)");
+    await pane.shows(/^codexlb proxy proxy-\w+ listening on http:\/\/127\.0\.0\.1:\d+/);
+    await pane.shows("1 account; run Codex with: codexlb run");
+    pane.press("C-c");
+    expect(await code()).toBe(0);
+  });
+
+  test("ends when the terminal is closed", async () => {
+    const pane = await open();
+    pane.line("./codexlb proxy");
+    await pane.shows("run Codex with: codexlb run");
+    const { pid } = await remoteInfo(socketDoor(layout.adminSocket));
+    pane[Symbol.dispose]();
+    await until("it has ended", () => isGone(pid), 20_000);
+    expect(readFileSync(layout.events, "utf8")).toContain('"signal":"SIGHUP"');
+  });
+
+  test("is started by run, which has the terminal to itself, and ends with it", async () => {
+    const codex = join(tool.directory, "codex-asks");
+    writeFileSync(codex, "#!/bin/sh\necho 'codex is here'\nread -r line\nexit 7\n");
+    chmodSync(codex, 0o755);
+    using pane = await open({ CODEXLB_CODEX_BIN: codex });
+    const code = pane.start("./codexlb run --oss");
+    await pane.shows("no proxy runs; starting one that ends with this run");
+    await pane.shows("codex is here");
+    const { pid } = await remoteInfo(socketDoor(layout.adminSocket));
+    pane.press("Enter");
+    expect(await code()).toBe(7);
+    await until("it has ended", () => isGone(pid), 20_000);
+    expect(await daemonAnswers(layout.adminSocket)).toBe(false);
+  });
+
+  test("is not outlived by a run whose terminal is closed", async () => {
+    const codex = join(tool.directory, "codex-waits");
+    writeFileSync(codex, "#!/bin/sh\necho 'codex is here'\nexec sleep 600\n");
+    chmodSync(codex, 0o755);
+    const pane = await open({ CODEXLB_CODEX_BIN: codex });
+    pane.line("./codexlb run");
+    await pane.shows("codex is here");
+    const { pid } = await remoteInfo(socketDoor(layout.adminSocket));
+    pane[Symbol.dispose]();
+    await until("it has ended", () => isGone(pid), 20_000);
+  });
+});
