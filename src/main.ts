@@ -3,7 +3,7 @@
 import { quickAnswer } from "./quick.ts";
 
 const argv = process.argv.slice(2);
-if (!quickAnswer(argv)) {
+if (!(await quickAnswer(argv))) {
   const { main } = await import("./cli/main.ts");
   const code = await main(argv);
   // What a slow reader has not taken yet would be lost with the process. One that reads no more is no error.

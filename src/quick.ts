@@ -3,11 +3,10 @@
 // in all else. Nothing may be imported or used here that takes time, as process.stdout, node:fs and validators do.
 
 import { askSocket } from "./state/ask-socket.ts";
-import { COMMIT, VERSION } from "./version.ts";
 
-/** Prints the answer and returns true, or returns false when it is not for here. */
-export function quickAnswer(argv: readonly string[]): boolean {
-  const answer = answerTo(argv);
+/** Prints the answer and resolves to true, or to false when it is not for here. */
+export async function quickAnswer(argv: readonly string[]): Promise<boolean> {
+  const answer = await answerTo(argv);
   // biome-ignore lint/suspicious/noConsole: the quickest way to write a line, by ten milliseconds
   if (answer !== undefined) console.log(answer);
   return answer !== undefined;
@@ -20,12 +19,19 @@ const VERSION_WORDS: ReadonlySet<string> = new Set(["--version", "-version", "-v
 const LONGEST_SOCKET = 100;
 const ANSWER_SECONDS = 3;
 
-function answerTo([command = "", ...words]: readonly string[]): string | undefined {
-  if (VERSION_WORDS.has(command)) return `codexlb ${VERSION} (${COMMIT}, bun ${Bun.version})`;
+async function answerTo([command = "", ...words]: readonly string[]): Promise<string | undefined> {
+  if (VERSION_WORDS.has(command)) {
+    const { COMMIT, VERSION } = await import("./version.ts");
+    return `codexlb ${VERSION} (${COMMIT}, bun ${Bun.version})`;
+  }
   const root = command === "status" ? rootOfShortStatus(words) : undefined;
   const socket = `${root}/admin.sock`;
   if (root === undefined || socket.length > LONGEST_SOCKET) return undefined;
-  return askSocket(socket, "/admin/short-status", ANSWER_SECONDS)?.trimEnd();
+  try {
+    return askSocket(socket, "/admin/short-status", ANSWER_SECONDS)?.trimEnd();
+  } catch {
+    return undefined; // the long way needs none of it
+  }
 }
 
 /** The root that `status --short` is about; undefined when more is asked for, or a proxy elsewhere. */

@@ -1,17 +1,16 @@
 // One question to a unix socket by the system's own calls: setting up any of Bun's clients takes longer than the answer.
 // It blocks, which is right for a program that does nothing else.
 
-import { FFIType, ptr } from "bun:ffi";
-import { fromCLibrary } from "./c-library.ts";
+import { dlopen, FFIType, ptr } from "bun:ffi";
 
 /**
  * The body of the answer to `GET target` by who listens at `path`, if it says 200 and comes in one piece; undefined when
- * it does not, or there is none within `seconds`. Linux and macOS.
+ * it does not, or there is none within `seconds`. Throws where the C library goes by another name.
  */
 export function askSocket(path: string, target: string, seconds: number): string | undefined {
   const system = process.platform === "darwin" ? DARWIN : LINUX;
   const { i32, i64, u32, u64, ptr: pointer } = FFIType;
-  const libc = fromCLibrary({
+  const { symbols: libc } = dlopen(system.library, {
     socket: { args: [i32, i32, i32], returns: i32 },
     setsockopt: { args: [i32, i32, i32, pointer, u32], returns: i32 },
     connect: { args: [i32, pointer, u32], returns: i32 },
@@ -45,6 +44,7 @@ const OK = "HTTP/1.1 200 ";
 const HEAD_END = "\r\n\r\n";
 
 interface System {
+  readonly library: string;
   /** Puts what stands before the name into an address (`struct sockaddr_un`). */
   setHead(address: Uint8Array): void;
   /** SOL_SOCKET. */
@@ -54,11 +54,13 @@ interface System {
 }
 
 const LINUX: System = {
+  library: "libc.so.6",
   setHead: (address) => address.set([AF_UNIX, 0]),
   level: 1,
   receiveTimeout: 20,
 };
 const DARWIN: System = {
+  library: "libSystem.B.dylib",
   setHead: (address) => address.set([address.length, AF_UNIX]),
   level: 0xffff,
   receiveTimeout: 0x1006,
