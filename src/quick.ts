@@ -14,7 +14,7 @@ export async function quickAnswer(argv: readonly string[]): Promise<boolean> {
 
 // --- internal ---
 
-const VERSION_WORDS: ReadonlySet<string> = new Set(["--version", "-version", "-v", "version"]);
+const VERSION_WORDS: ReadonlySet<string> = new Set(["--version", "-version", "-v", "-V", "version"]);
 /** Longer names are not for sockets everywhere. */
 const LONGEST_SOCKET = 100;
 const ANSWER_SECONDS = 3;

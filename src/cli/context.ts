@@ -101,7 +101,16 @@ export function namedUrl(flag: string | undefined, env: Deps["env"]): string | u
 }
 
 /** The settings of the root. While its file is broken, those that its running proxy goes on with. Throws `invalid_config`. */
-export async function configOf({ deps, layout }: CommandContext): Promise<Config> {
+export async function configOf(context: CommandContext): Promise<Config> {
+  const known = read.get(context) ?? readSettings(context);
+  read.set(context, known);
+  return known;
+}
+
+/** Each command reads them once, and warns once. */
+const read = new WeakMap<CommandContext, Promise<Config>>();
+
+async function readSettings({ deps, layout }: CommandContext): Promise<Config> {
   try {
     return readConfig(layout);
   } catch (error) {

@@ -37,7 +37,8 @@ async function dispatch(argv: readonly string[]): Promise<void> {
       process.stdout.write(await help(at));
       throw usage(`which command? ${[...at.subCommands.keys()].join(", ")}`);
     }
-    if (word === "help" || word === "-h" || word === "--help" || word === "-help")
+    if (word === "help") return helpOn([...at.path, ...words.slice(1)]);
+    if (word === "-h" || word === "--help" || word === "-help")
       return void process.stdout.write(await help(at));
     throw await unknownCommand(word, at);
   }
@@ -67,6 +68,13 @@ function refuseSurplus(words: readonly string[], wanted: number, subCommands: re
     `unexpected word ${JSON.stringify(first)}`,
     meant === undefined ? undefined : `did you mean ${meant}?`,
   );
+}
+
+/** `codexlb help account pin`. */
+async function helpOn(path: readonly string[]): Promise<void> {
+  const { at, rest } = await commandAt(ROOT, path);
+  if (rest[0] !== undefined) throw await unknownCommand(rest[0], at);
+  process.stdout.write(await help(at));
 }
 
 async function help(command: Described): Promise<string> {

@@ -1,6 +1,6 @@
 // What is known of the terminal: how wide it is, whether colours are wanted, and whose it is.
 
-import { readFileSync } from "node:fs";
+import { placeInTerminal } from "../codex/foreground.ts";
 
 /** Columns of the output: COLUMNS, else those of the terminal; undefined when the output is none. */
 export function outputColumns(env: Readonly<Record<string, string | undefined>>): number | undefined {
@@ -27,23 +27,5 @@ export function wantsColour(env: Readonly<Record<string, string | undefined>>): 
 
 /** False for a job in the background, which may not set the terminal. True where that cannot be told. */
 export function isForeground(): boolean {
-  const [own, foreground] = processGroups();
-  return own === undefined || foreground === undefined || foreground <= 0 || own === foreground;
-}
-
-// --- internal ---
-
-/** The process group of this process, and the one in the foreground of its terminal. */
-function processGroups(): number[] {
-  try {
-    // proc_pid_stat(5). The name before it, in parentheses, may hold anything.
-    const [, , group, , , foreground] =
-      readFileSync("/proc/self/stat", "utf8").split(") ").at(-1)?.split(" ") ?? [];
-    return [Number(group), Number(foreground)];
-  } catch {
-    // There is no such file on macOS, and always a ps.
-    if (Bun.which("ps") === null) return [];
-    const ran = Bun.spawnSync(["ps", "-o", "pgid=,tpgid=", "-p", String(process.pid)]);
-    return (ran.stdout.toString().match(/-?\d+/g) ?? []).map(Number);
-  }
+  return placeInTerminal() !== "background";
 }

@@ -59,14 +59,6 @@ export function commandLine({ binary, args, env }: CodexCommand): string {
   return [...settings, quote(binary), ...args.map(quote)].join(" ");
 }
 
-/**
- * What a shell is to run: binary and arguments, quoted, in the shell's own place, so that signals reach Codex and
- * its end is the shell's end. The environment goes through the process.
- */
-export function shellScript({ binary, args }: CodexCommand): string {
-  return ["exec", ...[binary, ...args].map(quote)].join(" ");
-}
-
 // --- internal ---
 
 function quote(word: string): string {

@@ -2,7 +2,9 @@
 
 import { constants } from "node:os";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
-import { type CodexCommand, shellScript } from "./command-line.ts";
+import type { CodexCommand } from "./command-line.ts";
+import { placeInTerminal } from "./foreground.ts";
+import { throughLoginShell } from "./login-shell.ts";
 
 export interface RunOptions {
   readonly command: CodexCommand;
@@ -30,8 +32,10 @@ const OWN_VARIABLES: ReadonlySet<string> = new Set([
 
 /** Resolves when Codex has ended. Throws `codex_not_found` when there is nothing to run. */
 export async function runCodex({ command, shell, env }: RunOptions): Promise<Ended> {
-  const argv = shell === undefined ? [command.binary, ...command.args] : [shell, "-lc", shellScript(command)];
-  const child = await withTerminal(argv, { ...childEnvironment(env), ...command.env }, ["SIGTERM", "SIGHUP"]);
+  const found = Bun.which(command.binary, { PATH: env.PATH ?? "" }) ?? undefined;
+  const argv =
+    shell === undefined ? [command.binary, ...command.args] : throughLoginShell(shell, command, found);
+  const child = await withTerminal(argv, { ...childEnvironment(env), ...command.env }, FOR_CODEX);
   return child.signalCode === null
     ? { kind: "exit", code: child.exitCode ?? 1 }
     : { kind: "signal", signal: child.signalCode as NodeJS.Signals };
@@ -69,7 +73,9 @@ async function withTerminal(
   const handlers = SIGNALS.map((signal) => ({
     signal,
     handle: () => {
-      if (forwarded.includes(signal)) child?.kill(signal);
+      // A key reaches it by itself; what is sent to us alone, by a program, does not.
+      const isKey = OF_KEYS.has(signal) && placeInTerminal() === "foreground";
+      if (forwarded.includes(signal) && !isKey) child?.kill(signal);
     },
   }));
   for (const { signal, handle } of handlers) process.on(signal, handle);
@@ -82,15 +88,20 @@ async function withTerminal(
   }
 }
 
-const SIGNALS = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"] as const;
+const SIGNALS = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
+const FOR_CODEX: readonly NodeJS.Signals[] = SIGNALS;
+const OF_KEYS: ReadonlySet<NodeJS.Signals> = new Set(["SIGINT", "SIGQUIT"]);
 
 function spawn(argv: string[], env: Record<string, string | undefined>) {
   try {
     return Bun.spawn(argv, { env, stdin: "inherit", stdout: "inherit", stderr: "inherit" });
   } catch (error) {
     if (systemCodeOf(error) !== "ENOENT") throw error;
+    const isShell = argv[1] === "-lc";
     throw new CodexlbError("codex_not_found", `starting ${argv[0]}: there is no such program`, {
-      next: INSTALL_CODEX,
+      next: isShell
+        ? "it is what SHELL names: correct that, or set run.inherit_shell = false in config.toml"
+        : INSTALL_CODEX,
       cause: error,
     });
   }

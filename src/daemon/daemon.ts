@@ -209,11 +209,10 @@ function listenOnSocket(path: string, fetch: (request: Request) => Response | Pr
     const server = Bun.serve({
       unix: socketAddress(path),
       development: false,
-      fetch: (request, self) => {
-        // A login says nothing for minutes while somebody types a code.
-        self.timeout(request, 0);
-        return fetch(request);
-      },
+      fetch,
+      // A login says nothing for minutes while somebody types a code, and a run that is there says nothing at all. The
+      // types know of it for ports only; without it a socket is cut after twelve silent seconds.
+      ...({ idleTimeout: 0 } as object),
     });
     chmodSync(path, 0o600);
     return server;

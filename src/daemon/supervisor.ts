@@ -27,15 +27,14 @@ export function createSupervisor({ env, log }: Pick<Deps, "env" | "log">): Super
   };
   return {
     ready: (status) => tell("READY=1", `STATUS=${status}`),
-    reloading: () =>
-      tell("RELOADING=1", `MONOTONIC_USEC=${process.hrtime.bigint() / NANOSECONDS_PER_MICROSECOND}`),
+    reloading: () => tell("RELOADING=1", `MONOTONIC_USEC=${monotonicMicroseconds()}`),
     stopping: (status) => tell("STOPPING=1", `STATUS=${status}`),
   };
 }
 
 // --- internal ---
 
-const NANOSECONDS_PER_MICROSECOND = 1_000n;
+const CLOCK_MONOTONIC = 1;
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
@@ -58,6 +57,17 @@ function send(address: string, text: string): void {
   } finally {
     libc.close(socket);
   }
+}
+
+/** Of the system's clock: Bun's own begins with the process. */
+function monotonicMicroseconds(): bigint {
+  const libc = fromCLibrary({
+    clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
+  });
+  const time = new BigInt64Array(2);
+  libc.clock_gettime(CLOCK_MONOTONIC, ptr(time));
+  const [seconds = 0n, nanoseconds = 0n] = time;
+  return seconds * 1_000_000n + nanoseconds / 1_000n;
 }
 
 /** `struct sockaddr_un`: `@name` is a name without a file, which begins with a zero and ends where it ends. */

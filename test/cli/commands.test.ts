@@ -220,6 +220,26 @@ describe("run", () => {
   });
 });
 
+test("help names the command that it is about", async () => {
+  const [asked, flag] = await Promise.all([
+    codexlb(["help", "account", "pin"]),
+    codexlb(["account", "pin", "--help"]),
+  ]);
+  expect(asked).toEqual(flag);
+  const unknown = await codexlb(["help", "acount"]);
+  expect(unknown).toMatchObject({ code: 2, out: "" });
+  expect(unknown.err).toContain("did you mean account?");
+});
+
+test("output that cannot be written is no success", async () => {
+  const child = Bun.spawn(["sh", "-c", '"$@" > /dev/full', "sh", process.execPath, MAIN, "man"], {
+    env: { PATH: process.env.PATH ?? "", HOME: temp.path },
+    stdout: "ignore",
+    stderr: "ignore",
+  });
+  expect(await child.exited).toBe(1);
+});
+
 describe("wrong input", () => {
   const CASES: [string[], number, string][] = [
     [["stauts"], 2, "codexlb: unknown command: stauts\n  did you mean status?\n"],

@@ -325,4 +325,13 @@ describe("codexlb doctor", () => {
     expect(text.out).toContain("traffic: ok (a turn of Codex 0.200.1 came to the proxy over HTTP)\n");
     expect(text.err).toContain("1 of ");
   });
+
+  test("says when no account is in service, though each of them is well", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    await pool.accounts.serve("alice", "disable");
+    const ran = await runCli(["doctor", "--root", pool.layout.root, "--codex-bin", "/nowhere/codex"], {
+      cwd: pool.layout.root,
+    });
+    expect(ran.out).toContain("accounts: bad (none is in service, and every turn is refused)\n");
+  });
 });

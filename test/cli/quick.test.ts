@@ -71,6 +71,6 @@ test("what is wrong is told as ever", async () => {
   expect(nobody.err).toContain("codexlb proxy");
   const both = await run(["status", "--short", "--json"]);
   expect(both).toMatchObject({ code: 2, out: "" });
-  for (const word of ["--version", "-version", "-v", "version"])
+  for (const word of ["--version", "-version", "-v", "-V", "version"])
     expect((await run([word])).out).toMatch(/^codexlb \S+ \(\S+, bun \S+\)\n$/);
 });

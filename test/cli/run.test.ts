@@ -1,7 +1,7 @@
 // `codexlb run` with a program in the place of Codex that asks the proxy for what Codex asks for.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { daemonAnswers } from "../../src/admin/client.ts";
 import { systemDeps } from "../../src/deps.ts";
@@ -10,6 +10,8 @@ import { layoutOf } from "../../src/state/layout.ts";
 import { type CliRan, runCli } from "../support/cli.ts";
 import { enrol, startPool, until } from "../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
+
+const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
 
 let temp: TempDirectory;
 let mock: MockBackend;
@@ -104,6 +106,56 @@ describe("a proxy for the run", () => {
   });
 });
 
+test("a run that says nothing for long is still there", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+  const response = await fetch("http://localhost/admin/presence", { unix: pool.layout.adminSocket });
+  let isOpen = true;
+  const close = () => {
+    isOpen = false;
+  };
+  void response.body?.pipeTo(new WritableStream()).then(close, close);
+  // Bun's own clock cuts silent connections, which no other clock could show.
+  const startedMs = Date.now();
+  await until("more time has passed than Bun waits", () => Date.now() - startedMs > 13_500, 30_000);
+  expect(isOpen).toBe(true);
+}, 60_000);
+
+describe("signals to a run that has no terminal", () => {
+  test.each(["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const)(
+    "%s reaches codex, whose end it is",
+    async (signal) => {
+      const binary = join(temp.path, `codex-${signal}`);
+      const name = signal.slice(3);
+      writeFileSync(
+        binary,
+        `#!/bin/sh\ntrap 'echo got ${name}; exit 9' ${name}\necho ready\nwhile :; do sleep 0.05; done\n`,
+        { mode: 0o755 },
+      );
+      const { root } = freshRoot();
+      const child = Bun.spawn(
+        [process.execPath, MAIN, "run", "--root", root, "--codex-bin", binary, "--version"],
+        {
+          env: { PATH: process.env.PATH ?? "", HOME: temp.path },
+          stdin: "ignore",
+          stdout: "pipe",
+          stderr: "ignore",
+        },
+      );
+      const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      let said = "";
+      while (!said.includes("ready")) said += (await reader.read()).value ?? "";
+      child.kill(signal);
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        said += value;
+      }
+      expect(said).toContain(`got ${name}`);
+      expect(await child.exited).toBe(9);
+    },
+  );
+});
+
 describe("a run", () => {
   test("can be pinned to an account, and to none that is not there", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
@@ -164,15 +216,44 @@ describe("a run", () => {
       `${nothing}Codex was told to use another provider (model_provider=ollama)`,
     );
     expect(await said(["--oss", "exec", "nothing"])).toContain("--oss");
-    const config = join(pool.layout.runtime, "config.toml");
-    writeFileSync(join(temp.path, "home-config.toml"), 'model_provider = "azure"\n');
+    // Ours is made from the user's own, which is the one to correct.
+    const config = join(temp.path, "home", ".codex", "config.toml");
     mkdirSync(join(temp.path, "home", ".codex"), { recursive: true });
-    writeFileSync(join(temp.path, "home", ".codex", "config.toml"), 'model_provider = "azure"\n');
+    writeFileSync(config, 'model_provider = "azure"\n');
     expect(await said(["exec", "nothing"])).toBe(
       `${nothing}model_provider = "azure" in ${config} has Codex use another provider`,
     );
+    writeFileSync(config, "");
+    writeFileSync(join(temp.path, "codex-killed"), "#!/bin/sh\nkill -KILL $$\n", { mode: 0o755 });
+    const killed = await runCli(["run", ...at, "--codex-bin", join(temp.path, "codex-killed"), "exec"], {
+      cwd: temp.path,
+    });
+    expect(killed.err).toContain(`${nothing}Codex ended by SIGKILL before it asked for anything`);
     for (const args of [["nothing", "--help"], ["login", "nothing"], ["--version", "nothing"], ["exec"]])
       expect([args, await said(args)]).toEqual([args, ""]);
+  });
+
+  test("whose proxy has gone away is told so", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const stopped = join(temp.path, "stopped");
+    writeFileSync(
+      join(temp.path, "codex-long"),
+      `#!/bin/sh\ntouch '${stopped}-wanted'\nwhile ! test -e '${stopped}'; do sleep 0.05; done\n`,
+      { mode: 0o755 },
+    );
+    const running = runCli(
+      ["run", "--root", pool.layout.root, "--codex-bin", join(temp.path, "codex-long"), "exec"],
+      { cwd: temp.path },
+    );
+    await until("codex runs", () => existsSync(`${stopped}-wanted`), 20_000);
+    await pool.daemon.stop("test");
+    writeFileSync(stopped, "");
+    expect((await running).err).toContain(`the proxy at ${pool.url} has gone away`);
+  });
+
+  test("cannot be printed with a pin that is its own", async () => {
+    const ran = await run(["--account", "bob", "--command"], {});
+    expect(ran).toMatchObject({ code: 2, out: "" });
   });
 
   test("in the user's own home writes nothing, and leaves the login's renewal to Codex", async () => {

@@ -168,7 +168,9 @@ function withBrowser(work: Work): Promise<number> {
       },
     );
   const codex = codexBinary(given["codex-bin"], deps.env);
-  const ourselves = isMissing(codex, deps.env);
+  // Codex does not know the variable, and would type the password into the real one.
+  const isOtherIssuer = Boolean(deps.env.CODEXLB_ISSUER?.trim()) && !given["codex-bin"]?.trim();
+  const ourselves = isOtherIssuer || isMissing(codex, deps.env);
   if (!ourselves) requireCodex(codex, ["login"]);
   return signIn({
     deps,

@@ -20,7 +20,7 @@ import {
 import { usage } from "../flags.ts";
 import { nativeHome } from "../run/native-home.ts";
 import { proxyForRun } from "../run/own-proxy.ts";
-import { prepareRuntime } from "../run/runtime-home.ts";
+import { configSources, prepareRuntime } from "../run/runtime-home.ts";
 import { missedRun, seenOf, tagRun } from "../run/tagged-run.ts";
 
 export default defineCommand({
@@ -46,12 +46,17 @@ export default defineCommand({
     "auto-start": {
       type: "boolean",
       description:
-        "Start a proxy that ends with this run when none runs (what happens on a terminal; --auto-start=false prevents it)",
+        "Start a proxy that ends with this run when none runs (on a terminal it does without being told; --auto-start=false prevents it)",
     },
     command: { type: "boolean", description: "Print the command and exit" },
     arguments: { type: "positional", description: "Arguments of codex", required: false },
   },
   run: async ({ args, rawArgs }) => {
+    if (args.command && args.account?.trim())
+      throw usage(
+        "run: --command prints what every run does, and --account pins a single one",
+        "leave one of them out, or pin it for all: codexlb account pin ALIAS",
+      );
     if (args["native-home"] && args["codex-home"]?.trim())
       throw usage("run: --native-home and --codex-home do not go together", "leave one of them out");
     const context = contextOf(args.root);
@@ -126,22 +131,32 @@ async function runAt(
   if (ended.kind === "exit" && ended.code === SHELL_NOT_FOUND && Bun.which(command.binary) === null)
     deps.log.info(`${command.binary} was not found; ${INSTALL_CODEX}`);
   const seen = tag === undefined ? undefined : await seenOf(door, tag);
+  if (tag !== undefined && seen === undefined)
+    deps.log.info(`the proxy at ${proxyUrl} has gone away; look at: codexlb proxy logs`);
   const missed =
     seen &&
     missedRun({
       proxyUrl,
       args: [...job.prefix, ...job.args],
       seen,
-      exitCode: ended.kind === "exit" ? ended.code : 1,
-      provider: providerIn(home),
+      failure: failureOf(ended),
+      provider: providerOf(job.context, home),
     });
   if (missed !== undefined) deps.log.info(missed);
   return ended;
 }
 
-function providerIn(home: string): { name: string; path: string } | undefined {
+function failureOf(ended: Ended): string | undefined {
+  if (ended.kind === "signal") return `by ${ended.signal}`;
+  return ended.code === 0 ? undefined : `with code ${ended.code}`;
+}
+
+/** What Codex was set up for, and the user's own file that says so: ours is made from it. */
+function providerOf(context: CommandContext, home: string): { name: string; path: string } | undefined {
   const name = settingsIn(home)?.model_provider;
-  return typeof name === "string" ? { name, path: join(home, "config.toml") } : undefined;
+  if (typeof name !== "string") return undefined;
+  const from = configSources(context, undefined).find((one) => settingsIn(one)?.model_provider === name);
+  return { name, path: join(from ?? home, "config.toml") };
 }
 
 /** What a shell ends with when there is no such program. */

@@ -29,10 +29,23 @@ export function examineAccounts({ deps, layout }: CommandContext): Finding[] {
         remedy: "run: codexlb account login ALIAS, or: codexlb account import",
       },
     ];
+  const each = accounts.map((account) => examineAccount(account, deps.clock.now()));
   const named = new Set(accounts.map(({ alias }) => `account ${alias}:`));
   const elsewhere = problems.filter((line) => ![...named].some((name) => line.startsWith(name)));
   return [
-    ...accounts.map((account) => examineAccount(account, deps.clock.now())),
+    ...each,
+    // What is wrong with one of them says so itself.
+    ...(each.some(({ status }) => status === "bad") ||
+    accounts.some(({ health }) => health.kind !== "disabled")
+      ? []
+      : [
+          {
+            check: "accounts",
+            status: "bad" as const,
+            detail: "none is in service, and every turn is refused",
+            remedy: "run: codexlb account enable ALIAS, or log in again",
+          },
+        ]),
     ...[...elsewhere, ...twinProblems(accounts.map(identityOf))].map(
       (detail): Finding => ({ check: "accounts", status: "warning", detail }),
     ),

@@ -1,7 +1,7 @@
 // The proxy of a run: the one that is named, the one that runs on the root, or one that is started for this run and ends
 // with the last run that uses it.
 
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { daemonAnswers, socketDoor, through } from "../../admin/client.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
@@ -41,6 +41,7 @@ export async function proxyForRun(
 /** How long a proxy may take to start. */
 const START_MS = 20_000;
 const RETRY_MS = 100;
+const LOG_BYTES = 64 * 1024;
 const ANSWER_MS = 1_000;
 
 async function runsAlready({ layout }: CommandContext, listen: string): Promise<boolean> {
@@ -81,7 +82,10 @@ async function start(context: CommandContext, hasChildren: boolean): Promise<voi
 async function startOnce({ layout, deps }: CommandContext): Promise<string | undefined> {
   makePrivateDirectory(layout.logs);
   const said = join(layout.logs, "auto-start.log");
-  const file = openSync(said, "w", 0o600);
+  if ((statSync(said, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES) rmSync(said);
+  // Several runs may start one at the same moment.
+  const file = openSync(said, "a", 0o600);
+  const before = fstatSync(file).size;
   try {
     const child = Bun.spawn([...selfCommand(), "proxy", "--root", layout.root, "--until-deserted"], {
       env: deps.env,
@@ -96,8 +100,9 @@ async function startOnce({ layout, deps }: CommandContext): Promise<string | und
     const { done } = await reader.read();
     if (done) {
       await child.exited;
-      const [line = "it ended at once"] = readFileSync(said, "utf8").trim().split("\n").slice(-2);
-      return line.replace(/^codexlb: /, "");
+      const lines = readFileSync(said).subarray(before).toString().split("\n");
+      const line = lines.find((one) => one.startsWith("codexlb: ") && !one.startsWith("codexlb: warning"));
+      return line?.slice("codexlb: ".length) ?? "it ended at once";
     }
     void reader.cancel();
     child.unref();

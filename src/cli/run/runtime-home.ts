@@ -61,7 +61,7 @@ export async function asksForKeys({ deps }: CommandContext, proxyUrl: string): P
     return (await statusOfCheck(door)) === 401;
   } catch (error) {
     const { message, next } = unreachable(door, error);
-    deps.log.warn(`${message}; ${next}`);
+    deps.log.warn(`${message}; ${next}, or have run start one for itself: codexlb run --auto-start`);
     return false;
   }
 }

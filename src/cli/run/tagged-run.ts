@@ -42,23 +42,23 @@ export interface EndedRun {
   /** Codex's own arguments. */
   readonly args: readonly string[];
   readonly seen: RunSeen;
-  /** 0: it ended well. */
-  readonly exitCode: number;
+  /** Undefined: it ended well; else how, as `with code 3`, `by SIGTERM`. */
+  readonly failure: string | undefined;
   /** `model_provider` of the settings that Codex had, and the file that it stands in. */
   readonly provider: { readonly name: string; readonly path: string } | undefined;
 }
 
 /** What is to be said of a run that did not come by; undefined when it did, or had no reason to. */
-export function missedRun({ proxyUrl, args, seen, exitCode, provider }: EndedRun): string | undefined {
+export function missedRun({ proxyUrl, args, seen, failure, provider }: EndedRun): string | undefined {
   if (seen.turns > 0 || args.some((word) => SILENT_WORDS.has(word))) return undefined;
   const told = (why: string) =>
     `the proxy at ${proxyUrl} saw no ${seen.requests === 0 ? "request" : "turn"} of this run: ${why}`;
   const why = whyElsewhere(args, provider);
   if (why !== undefined) return told(why);
   if (seen.requests === 0)
-    return told(exitCode === 0 ? UNKNOWN : `Codex ended with code ${exitCode} before it asked for anything`);
+    return told(failure === undefined ? UNKNOWN : `Codex ended ${failure} before it asked for anything`);
   // Other requests alone are those of somebody who has looked in, and typed nothing.
-  return exitCode === 0 && args.some((word) => EXEC.has(word)) ? told(UNKNOWN) : undefined;
+  return failure === undefined && args.some((word) => EXEC.has(word)) ? told(UNKNOWN) : undefined;
 }
 
 // --- internal ---
