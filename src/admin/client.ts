@@ -7,6 +7,7 @@ import { type AccountOps, ListedAccount } from "../auth/account-ops.ts";
 import { KEY_ROLES, type KeyOps } from "../auth/keys.ts";
 import { StubAuth } from "../auth/stub.ts";
 import { nameForHeader } from "../core/hops.ts";
+import { isLoopback } from "../core/listen.ts";
 import { StatusAnswer } from "../core/status-wire.ts";
 import { parseJson } from "../core/turn.ts";
 import { CodexlbError, errorCodeOf, messageOf, systemCodeOf } from "../errors.ts";
@@ -194,7 +195,11 @@ export function refusedWith(door: Door, status: number, text: string): CodexlbEr
   const plain = PlainRefusal.safeParse(parseJson(text));
   if (plain.success) {
     const { code, message } = plain.data.error;
-    return new CodexlbError(errorCodeOf(code, status === 401 ? "unauthorized" : "proxy_answer"), message);
+    const known = errorCodeOf(code, status === 401 ? "unauthorized" : "proxy_answer");
+    if (known === code) return new CodexlbError(known, message);
+    return new CodexlbError(known, `${baseOf(door)} answered ${status}: ${message}`, {
+      next: "check that a codexlb proxy listens there",
+    });
   }
   const body = text.trim();
   if (body !== "" && !body.startsWith("<"))
@@ -224,12 +229,20 @@ export function unreachable(door: Door, error: unknown): CodexlbError {
       : messageOf(error);
   const where = door.unix === undefined ? baseOf(door) : door.unix;
   return new CodexlbError("proxy_unreachable", `asking the proxy at ${where}: ${why}`, {
-    next: "start it with: codexlb proxy",
+    next: timedOut
+      ? "see what listens there, or give it more time"
+      : door.unix !== undefined || isHere(door)
+        ? "start it with: codexlb proxy"
+        : "check the address, and that the proxy runs there",
     cause: error,
   });
 }
 
 // --- internal ---
+
+function isHere({ url }: Door): boolean {
+  return URL.canParse(url) && isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""));
+}
 
 /** A daemon on the same machine that has not answered by then is not going to. */
 const ANSWER_TIMEOUT_MS = 2_000;

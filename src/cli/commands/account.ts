@@ -43,10 +43,15 @@ const list = defineCommand({
     const nowMs = context.deps.clock.now();
     for (const account of [...accounts].sort((a, b) => (a.alias < b.alias ? -1 : 1)))
       process.stdout.write(
-        `${account.alias}\t${account.id}\t${account.user_email || "-"}\t${stateOfListed(account, nowMs)}\n`,
+        `${account.alias}\t${account.id}\t${account.user_email || "-"}\t${plainState(stateOfListed(account, nowMs))}\n`,
       );
   },
 });
+
+/** In the Go program's words, which scripts compare; why it is so is in `account show`. */
+function plainState(state: string): string {
+  return state.replace(/^disabled\(.*\)$/, "disabled");
+}
 
 /** From the status of a proxy, which tells of all that are below it. */
 async function listTree(context: CommandContext, place: Place, json: boolean): Promise<void> {
