@@ -68,6 +68,7 @@ export async function openBrowser(options: BrowserOptions): Promise<OpenBrowser>
   // For whoever cannot wait for the end: what can be removed at once is.
   const forgetAtOnce = () => rmSync(home, { recursive: true, force: true });
   process.on("exit", forgetAtOnce);
+  const heir = leaveToHeir(home, env);
   try {
     const context = await chromium.launchPersistentContext(join(home, "profile"), {
       executablePath: executable,
@@ -98,10 +99,12 @@ export async function openBrowser(options: BrowserOptions): Promise<OpenBrowser>
       close: async () => {
         await context.close().catch(() => {}); // it may be gone already
         await forget();
+        heir.kill();
       },
     };
   } catch (error) {
     await forget();
+    heir.kill();
     throw new CodexlbError(
       "browser_not_found",
       `${executable} did not start as a browser of the Chromium family${reasonIn(messageOf(error))}`,
@@ -145,6 +148,23 @@ function placesOf(platform: NodeJS.Platform, env: Env): string[] {
       return ["/snap/bin/chromium", "/opt/google/chrome/chrome", "/usr/lib/chromium/chromium"];
   }
 }
+
+/**
+ * Who cannot clean up, being killed, has it done: a shell that waits for the end of a pipe, which the kernel brings about.
+ * The browser goes by the same sign, and may be writing until then.
+ */
+function leaveToHeir(home: string, env: Env) {
+  return Bun.spawn(["sh", "-c", HEIR, "sh", home], {
+    env: { PATH: env.PATH },
+    stdin: "pipe",
+    stdout: "ignore",
+    stderr: "ignore",
+    // In a group of its own: what ends ours is not meant for it.
+    detached: true,
+  });
+}
+
+const HEIR = 'cat >/dev/null; for second in 1 2 3 4 5; do sleep 1; rm -rf "$1"; done';
 
 /** A snap sees neither hidden directories nor the temporary ones of others; this place is the snap's own. */
 function snapHome(env: Env): string {

@@ -19,6 +19,8 @@ export function openSecretLines(): SecretLines {
   const decoder = new TextDecoder();
   const lines: string[] = [];
   let open = "";
+  /** A line end of two characters is one, and may come in two pieces. */
+  let before = "";
   let isEnded = false;
   let isClosed = false;
   let wake = () => {};
@@ -30,6 +32,9 @@ export function openSecretLines(): SecretLines {
     wake();
   };
   const take = (character: string): void => {
+    const isSecondHalf = character === "\n" && before === "\r";
+    before = character;
+    if (isSecondHalf) return;
     if (character === "\n" || character === "\r") lines.push(open);
     if (character === "\n" || character === "\r" || (isTerminal && character === CLEAR)) open = "";
     else if (isTerminal && character === INTERRUPT) process.kill(process.pid, "SIGINT");
@@ -38,8 +43,7 @@ export function openSecretLines(): SecretLines {
     else open += character;
   };
   const data = (chunk: Buffer): void => {
-    // A line end of two characters is one.
-    for (const character of decoder.decode(chunk, { stream: true }).replaceAll("\r\n", "\n")) take(character);
+    for (const character of decoder.decode(chunk, { stream: true })) take(character);
     wake();
   };
   if (isTerminal) stdin.setRawMode(true);
