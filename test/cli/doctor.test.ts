@@ -334,4 +334,15 @@ describe("codexlb doctor", () => {
     });
     expect(ran.out).toContain("accounts: bad (none is in service, and every turn is refused)\n");
   });
+
+  test("says when the settings of the home that run uses cannot be read", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    mkdirSync(pool.layout.runtime, { recursive: true });
+    writeFileSync(join(pool.layout.runtime, "config.toml"), "x = [");
+    const ran = await runCli(["doctor", "--root", pool.layout.root, "--codex-bin", "/nowhere/codex"], {
+      cwd: pool.layout.root,
+    });
+    expect(ran.out).toContain("runtime settings: bad (");
+    expect(ran.out).toContain("codexlb run makes it anew");
+  });
 });

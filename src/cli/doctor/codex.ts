@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
 import { codexAddresses, parseProxyUrl } from "../../codex/addresses.ts";
 import { codexCommand } from "../../codex/command-line.ts";
-import { routingSettings } from "../../codex/home.ts";
+import { routingSettings, settingsIn } from "../../codex/home.ts";
 import { codexBinary } from "../../codex/login.ts";
 import { childEnvironment, INSTALL_CODEX } from "../../codex/run.ts";
 import { runWatched } from "../../codex/watched.ts";
@@ -107,6 +107,15 @@ async function examineTraffic(context: CommandContext, binary: string, version: 
 
 function examineRuntime(context: CommandContext, flags: CodexFlags): Finding[] {
   const home = runtimeHomeOf(context, flags);
+  if (settingsIn(home) === undefined)
+    return [
+      {
+        check: "runtime settings",
+        status: "bad",
+        detail: `${join(home, "config.toml")} cannot be read as TOML`,
+        remedy: "correct it, or delete it: codexlb run makes it anew",
+      },
+    ];
   const checked = checkRuntimeAuth(home);
   if (checked.ok) return [ok("runtime auth", checked.path)];
   return [
