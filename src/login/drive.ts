@@ -57,7 +57,6 @@ export async function driveSignIn(options: DriveOptions): Promise<void> {
         await act(options, screen);
         way.dealtWith.add(screen.name);
       } else leaveToPerson(options, way, screen, stop);
-      way.before = await fingerprint(page, screen);
     }
     throw unexpected("the sign-in goes round in a circle", page);
   } catch (error) {
@@ -86,7 +85,7 @@ const LOOKS_AGAIN = 20;
 /** Where the sign-in is. */
 interface Way {
   isOver: boolean;
-  /** The screen that was acted on last, as `fingerprint` tells it. */
+  /** The screen that was come to last, as `fingerprint` tells it. */
   before: string;
   last: Screen | undefined;
   readonly dealtWith: Set<string>;
@@ -126,7 +125,11 @@ async function nextScreen(options: DriveOptions, way: Way): Promise<Screen | "ov
     const seen = screen === undefined ? undefined : await fingerprint(page, screen);
     looks = seen === last ? looks + 1 : 1;
     last = seen;
-    if (screen !== undefined && seen !== way.before && looks >= looksFor(screen, way)) return screen;
+    if (screen !== undefined && seen !== way.before && looks >= looksFor(screen, way)) {
+      // As it is before anything is done: the next one may be there before that has ended.
+      way.before = seen ?? "";
+      return screen;
+    }
     await Bun.sleep(POLL_MS);
   }
   throw unexpected(
