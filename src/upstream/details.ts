@@ -1,8 +1,6 @@
 // One account in full: its state, the sessions that stay with it, and what was written of it lately.
 
 import type { AccountDetails } from "../auth/account-details.ts";
-import { identityMarkOf } from "../auth/identity.ts";
-import type { AccountFacts } from "../core/pooled.ts";
 import type { QuotaView } from "../core/quota.ts";
 import { standingOf } from "../core/standing.ts";
 import { type PoolFacts, statusDocument } from "../core/status.ts";
@@ -14,6 +12,7 @@ import { readLogLines } from "../state/log-parts.ts";
 import type { Config } from "../state/settings.ts";
 import type { AccountRecord, StoreState } from "../state/store.ts";
 import type { Affinity } from "./affinity.ts";
+import { factsOfRecord } from "./members.ts";
 import { poolSettings } from "./pool-settings.ts";
 
 export interface DetailsContext {
@@ -49,7 +48,9 @@ export function factsAtRest(state: StoreState, config: Config, view: QuotaView):
   return {
     self: { name: config.proxy.name, id: "" },
     policy: poolSettings(config).policy,
-    accounts: state.accounts.map((record) => factAtRest(record, view)),
+    accounts: state.accounts.map((record) =>
+      factsOfRecord(record, { standing: standingOf(record.quota, view), ramp: undefined, inFlight: 0 }),
+    ),
     children: [],
     activeId: state.activeId,
     pinnedId: state.pinnedId,
@@ -65,23 +66,6 @@ const LATEST_SESSIONS = 5;
 const LATEST_EVENTS = 10;
 /** As far back as an answer of the log goes. */
 const LINES = 2_000;
-
-function factAtRest(record: AccountRecord, view: QuotaView): AccountFacts {
-  return {
-    id: record.id,
-    alias: record.alias,
-    email: record.email,
-    identity: identityMarkOf(record),
-    health: record.health,
-    draining: record.draining,
-    quota: record.quota,
-    standing: standingOf(record.quota, view),
-    ramp: undefined,
-    lastUsedMs: record.lastUsedMs,
-    lastSwitchReason: record.lastSwitchReason,
-    inFlight: 0,
-  };
-}
 
 function eventsOf(path: string, accountId: string): AccountDetails["events"] {
   const lines = readLogLines(path, { tail: LINES, limit: LINES }).text.split("\n");

@@ -127,7 +127,15 @@ export function factsOf(
   weights: PolicySettings["weights"],
   view: QuotaView,
 ): AccountFacts {
-  const { record, inFlight } = member;
+  const { record, ramp, inFlight } = member;
+  return factsOfRecord(record, { standing: look(member, weights, view).standing, ramp, inFlight });
+}
+
+/** The facts of an account: those of its record, and what only a running proxy knows. */
+export function factsOfRecord(
+  record: AccountRecord,
+  live: Pick<AccountFacts, "standing" | "ramp" | "inFlight">,
+): AccountFacts {
   return {
     id: record.id,
     alias: record.alias,
@@ -136,11 +144,9 @@ export function factsOf(
     health: record.health,
     draining: record.draining,
     quota: record.quota,
-    standing: look(member, weights, view).standing,
-    ramp: member.ramp,
     lastUsedMs: record.lastUsedMs,
     lastSwitchReason: record.lastSwitchReason,
-    inFlight,
+    ...live,
   };
 }
 

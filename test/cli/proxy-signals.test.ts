@@ -122,7 +122,10 @@ test("SIGHUP has it look at its settings", async () => {
   expect((await proxy.ended()).code).toBe(0);
 });
 
-test.skipIf(process.platform !== "linux").each(["path", "name"])(
+const isLinux = process.platform === "linux";
+if (!isLinux) console.log("skipped: what the service manager is told (systemd is on Linux only)");
+
+test.skipIf(!isLinux).each(["path", "name"])(
   "the service manager is told over a socket with a %s",
   async (kind) => {
     using manager = notifySocket(
