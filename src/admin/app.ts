@@ -20,7 +20,13 @@ export type AdminContext = ObserveContext &
   AccountContext &
   LoginContext &
   OperateContext &
-  RelayContext;
+  RelayContext &
+  QuickContext;
+
+export interface QuickContext {
+  /** What `status --short` says on this root; undefined when its commands are for a proxy elsewhere. */
+  readonly shortStatus: () => string | undefined;
+}
 
 /** Every endpoint of the admin API; the type is what the client is made from. */
 export function adminRoutes(context: AdminContext) {
@@ -36,6 +42,16 @@ export type AdminApi = ReturnType<typeof adminRoutes>;
 /** Everything, for the unix socket. */
 export function trustedApp(context: AdminContext): Hono {
   return localApp(context);
+}
+
+/** What the unix socket answers before it comes to the app, whose way takes longer than this answer does. */
+export function quickRoutes({ shortStatus }: QuickContext) {
+  return {
+    "/admin/short-status": () => {
+      const line = shortStatus();
+      return line === undefined ? new Response("", { status: 404 }) : new Response(`${line}\n`);
+    },
+  };
 }
 
 /** What the TCP port answers itself. */

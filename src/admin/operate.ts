@@ -19,8 +19,6 @@ export interface OperateContext {
   /** The settings as they hold now. */
   readonly settings: () => readonly ShownSetting[];
   readonly about: () => ProxyInfo;
-  /** What `status --short` says on this root; undefined when its commands are for a proxy elsewhere. */
-  readonly shortStatus: () => string | undefined;
   readonly presence: {
     /** Somebody uses the proxy until the returned function is called. */
     enter(): () => void;
@@ -39,14 +37,10 @@ export interface ProxyInfo {
 }
 
 export function operateRoutes(context: OperateContext) {
-  const { pool, keys, events, eventsPath, settings, about, shortStatus, presence } = context;
+  const { pool, keys, events, eventsPath, settings, about, presence } = context;
   return new Hono()
     .get("/admin/version", (c) => c.json(versionBody(about())))
     .get("/admin/config", (c) => c.json({ settings: settings().map(shown) }))
-    .get("/admin/short-status", (c) => {
-      const line = shortStatus();
-      return line === undefined ? c.text("", 404) : c.text(`${line}\n`);
-    })
     .get("/admin/explain", (c) => c.json(pool.explain(c.req.query("session")?.trim() || undefined)))
     .get("/admin/keys", async (c) => c.json({ keys: (await keys.list()).map(keyBody) }))
     .post("/admin/key/add", body("key", KeyRequest), async (c) => {

@@ -14,6 +14,7 @@ import {
   type QuotaWindow,
   remaining,
 } from "./quota.ts";
+import type { ShortFacts } from "./short-status.ts";
 import { scoreOf } from "./standing.ts";
 import type { AccountAnswer, ChildAnswer } from "./status-wire.ts";
 
@@ -199,6 +200,21 @@ export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocumen
     accounts,
     ...(additional.length === 0 ? {} : { additional_limits: additional }),
     ...(children.length === 0 ? {} : { child_proxies: children.map((child) => childStatus(child, facts)) }),
+  };
+}
+
+/** What of it goes into the short line. */
+export function shortFacts(facts: PoolFacts): ShortFacts {
+  const { name } = facts.self;
+  return {
+    proxy_name: name,
+    policy: facts.policy,
+    accounts: facts.accounts.map(({ alias, id }) => ({
+      alias,
+      proxy_name: name,
+      active: id === facts.activeId,
+    })),
+    ...selected(facts),
   };
 }
 

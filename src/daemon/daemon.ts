@@ -1,7 +1,7 @@
 // The composition root: the only file that constructs things. Starts the proxy on a root, and stops it in order.
 
 import { chmodSync, rmSync } from "node:fs";
-import { publicPaths, trustedApp } from "../admin/app.ts";
+import { publicPaths, quickRoutes, trustedApp } from "../admin/app.ts";
 import type { Hop } from "../core/hops.ts";
 import { isWildcard, type ListenAddress, parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
@@ -116,7 +116,10 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
   admin.listensOn(url);
   const adminServer = orReport(events, () => {
     try {
-      return listenOnSocket(layout.adminSocket, trustedApp(admin.context).fetch);
+      return listenOnSocket(layout.adminSocket, {
+        routes: quickRoutes(admin.context),
+        fetch: trustedApp(admin.context).fetch,
+      });
     } catch (error) {
       void server.stop(Promise.resolve());
       throw error;
@@ -202,14 +205,20 @@ function guardSettings({ proxy }: Config): GuardSettings {
   return { allowedHosts: proxy.allowed_hosts, clientAuth: proxy.client_auth };
 }
 
+interface SocketDoors {
+  readonly routes: Readonly<Record<string, () => Response>>;
+  /** What is at none of them. */
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+}
+
 /** The lock is held, so a socket file that is there was left behind by a killed process. */
-function listenOnSocket(path: string, fetch: (request: Request) => Response | Promise<Response>) {
+function listenOnSocket(path: string, doors: SocketDoors) {
   rmSync(path, { force: true });
   try {
     const server = Bun.serve({
       unix: socketAddress(path),
       development: false,
-      fetch,
+      ...doors,
       // A login says nothing for minutes while somebody types a code, and a run that is there says nothing at all. The
       // types know of it for ports only; without it a socket is cut after twelve silent seconds.
       ...({ idleTimeout: 0 } as object),

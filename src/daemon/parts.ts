@@ -11,7 +11,7 @@ import { secretFile } from "../auth/secrets.ts";
 import { createServerLogins } from "../codex/login.ts";
 import type { Hop } from "../core/hops.ts";
 import { shortStatus } from "../core/short-status.ts";
-import { statusDocument } from "../core/status.ts";
+import { shortFacts } from "../core/status.ts";
 import type { Deps } from "../deps.ts";
 import { shownSettings } from "../state/config-source.ts";
 import type { LiveConfig } from "../state/config-watch.ts";
@@ -144,9 +144,7 @@ export function adminParts(
     eventsPath: layout.events,
     presence,
     shortStatus: () =>
-      live.current().proxy.proxy_url === ""
-        ? shortStatus(statusDocument(pool.facts(), pool.view()))
-        : undefined,
+      live.current().proxy.proxy_url === "" ? shortStatus(shortFacts(pool.facts())) : undefined,
     settings: () => shownSettings(live.effective()),
     about: () => ({
       name: live.current().proxy.name,

@@ -1,21 +1,20 @@
 // One question to a unix socket by the system's own calls: setting up any of Bun's clients takes longer than the answer.
 // It blocks, which is right for a program that does nothing else.
 
-import { dlopen, FFIType, ptr } from "bun:ffi";
-
 /**
  * The body of the answer to `GET target` by who listens at `path`, if it says 200 and comes in one piece; undefined when
- * it does not, or there is none within `seconds`. Throws where the C library goes by another name.
+ * it does not, or there is none within `seconds`. Throws where the C library goes by another name,
+ * or Bun has no such calls any more.
  */
 export function askSocket(path: string, target: string, seconds: number): string | undefined {
+  const { dlopen, ptr } = (Bun as unknown as WithFFI).FFI;
   const system = process.platform === "darwin" ? DARWIN : LINUX;
-  const { i32, i64, u32, u64, ptr: pointer } = FFIType;
   const { symbols: libc } = dlopen(system.library, {
-    socket: { args: [i32, i32, i32], returns: i32 },
-    setsockopt: { args: [i32, i32, i32, pointer, u32], returns: i32 },
-    connect: { args: [i32, pointer, u32], returns: i32 },
-    send: { args: [i32, pointer, u64, i32], returns: i64 },
-    recv: { args: [i32, pointer, u64, i32], returns: i64 },
+    socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+    setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+    connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
+    send: { args: ["i32", "ptr", "u64", "i32"], returns: "i64" },
+    recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i64" },
   });
   const encoder = new TextEncoder();
   const address = encoder.encode(`  ${path}\0`);
@@ -36,6 +35,11 @@ export function askSocket(path: string, target: string, seconds: number): string
 }
 
 // --- internal ---
+
+/** What the module bun:ffi is made from. Importing that takes longer than all that is done with it here. */
+interface WithFFI {
+  readonly FFI: Pick<typeof import("bun:ffi"), "dlopen" | "ptr">;
+}
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;

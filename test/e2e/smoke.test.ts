@@ -1,7 +1,7 @@
 // The compiled file alone: copied away, without the repository, without node_modules.
 
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createSseClient } from "../../src/mock/client.ts";
 import { executable } from "../support/executable.ts";
@@ -34,6 +34,23 @@ describe("the executable", () => {
       expect(ran.code).toBe(0);
       expect(ran.out).toContain(`codexlb ${command}`);
     }
+  });
+
+  test("tells its short status without the rest of the program", async () => {
+    using tool = executable();
+    mkdirSync(tool.root);
+    const asked: string[] = [];
+    const server = Bun.serve({
+      unix: join(tool.root, "admin.sock"),
+      fetch: (request) => {
+        asked.push(new URL(request.url).pathname);
+        return new Response("lb=quick\n");
+      },
+    });
+    // The long way would ask for more, and get nothing out of this answer.
+    expect(await tool.run(["status", "--short"])).toEqual({ code: 0, out: "lb=quick\n", err: "" });
+    expect(asked).toEqual(["/admin/short-status"]);
+    await server.stop(true);
   });
 
   test("holds its completion scripts and its manual page", async () => {
