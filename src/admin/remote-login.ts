@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { parseJson } from "../core/turn.ts";
 import { CodexlbError, errorCodeOf } from "../errors.ts";
-import { baseOf, type Door, refusedWith, through, unreachable } from "./client.ts";
+import { baseOf, type Door, refusedWith, through, unreachable } from "./door.ts";
 import { LOGIN_LINES_TYPE, LoginLine } from "./login.ts";
 
 export interface RemoteLogin {

@@ -1,14 +1,8 @@
 // The accounts (and keys) behind a command: through a proxy elsewhere, through the daemon of the root, or on the
 // files, which are locked meanwhile.
 
-import {
-  type Door,
-  daemonAnswers,
-  remoteAccounts,
-  remoteKeys,
-  remoteStatus,
-  socketDoor,
-} from "../admin/client.ts";
+import { remoteAccounts, remoteKeys, remoteStatus } from "../admin/client.ts";
+import { type Door, daemonAnswers, socketDoor } from "../admin/door.ts";
 import { type AccountOps, createAccountOps } from "../auth/account-ops.ts";
 import { reconcile } from "../auth/homes.ts";
 import { type KeyOps, openKeys } from "../auth/keys.ts";

@@ -1,7 +1,8 @@
 // What every command starts from: the root it works on, and where the proxy is that it talks to.
 
 import { statSync } from "node:fs";
-import { type Door, daemonAnswers, remoteInfo, remoteSettings, socketDoor } from "../admin/client.ts";
+import { remoteInfo, remoteSettings } from "../admin/client.ts";
+import { type Door, daemonAnswers, socketDoor } from "../admin/door.ts";
 import { readSecret } from "../auth/secrets.ts";
 import { parseProxyUrl } from "../codex/addresses.ts";
 import { isLoopback } from "../core/listen.ts";

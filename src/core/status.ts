@@ -1,10 +1,8 @@
-// The status document, as the Go program's clients know it.
+// Makes the status document, and what the short line needs of it, from the facts of a pool.
 
-import type { Capacity } from "./capacity.ts";
-import { type ChildReport, distinct, pooledRemote } from "./child-report.ts";
-import { coolingLeftMs, type Health, healthAt } from "./health.ts";
-import type { Hop } from "./hops.ts";
-import type { PolicySettings } from "./policy.ts";
+import { distinct, pooledRemote } from "./child-report.ts";
+import { coolingLeftMs, healthAt } from "./health.ts";
+import type { ChildFacts, PoolFacts } from "./pool-facts.ts";
 import { type AccountFacts, type PooledLimit, pooledLimit, pooledLimits, unixSeconds } from "./pooled.ts";
 import {
   type LimitQuota,
@@ -16,149 +14,13 @@ import {
 } from "./quota.ts";
 import type { ShortFacts } from "./short-status.ts";
 import { scoreOf } from "./standing.ts";
-import type { AccountAnswer, ChildAnswer } from "./status-wire.ts";
-
-/** A child proxy as others may see it. */
-export interface ChildFacts {
-  readonly id: string;
-  readonly name: string;
-  /** Without the key. */
-  readonly url: string;
-  readonly reachable: boolean;
-  readonly healthy: boolean;
-  readonly cooldownMs: number;
-  readonly health: Health;
-  readonly capacity: Capacity;
-  /** What it says of itself, while that counts. */
-  readonly report: ChildReport | undefined;
-  readonly lastSwitchReason: string | undefined;
-  readonly error: string | undefined;
-  /** What somebody has to do about it. */
-  readonly next: string | undefined;
-  readonly inFlight: number;
-}
-
-export interface PoolFacts {
-  /** This proxy. */
-  readonly self: Hop;
-  readonly policy: PolicySettings;
-  /** Our own. */
-  readonly accounts: readonly AccountFacts[];
-  readonly children: readonly ChildFacts[];
-  readonly activeId: string | undefined;
-  readonly pinnedId: string | undefined;
-  /** What the next request without a session would get. */
-  readonly next: { readonly id: string; readonly reason: string } | undefined;
-  readonly messageCounter: number;
-  readonly lastRotationMs: number;
-}
-
-export interface LimitStatus {
-  readonly limit_id: string;
-  readonly limit_name?: string;
-  /** 0..100, -1 when unknown. */
-  readonly primary_left_pct: number;
-  /** Unix seconds, 0 when unknown. */
-  readonly primary_reset_at: number;
-  readonly primary_window_seconds: number;
-  readonly secondary_left_pct: number;
-  readonly secondary_reset_at: number;
-  readonly secondary_window_seconds: number;
-}
-
-/** Where one figure comes from, and how old it is. */
-export interface FigureStatus {
-  /** `daily`, `weekly`, `<limit id> primary`, `<limit id> secondary`. */
-  readonly window: string;
-  readonly used_percent: number;
-  /** `headers`, `event`, `limit_error`, `usage_api`, or `stored` when it is the Go program's. */
-  readonly source: string;
-  readonly age_seconds: number;
-  /** Older than quota.cache_ttl_minutes: it counts as unknown. */
-  readonly outdated: boolean;
-}
-
-export interface AccountStatus {
-  readonly proxy_name: string;
-  readonly proxy_id: string;
-  /** The same for the same ChatGPT account and user, in whatever proxy. */
-  readonly identity?: string;
-  readonly alias: string;
-  readonly id: string;
-  readonly email?: string;
-  readonly active: boolean;
-  readonly pinned: boolean;
-  readonly healthy: boolean;
-  readonly enabled: boolean;
-  readonly disabled_reason?: string;
-  readonly draining?: boolean;
-  readonly cooldown_seconds: number;
-  readonly cooldown_reason?: string;
-  readonly daily_left_pct: number;
-  readonly weekly_left_pct: number;
-  readonly daily_reset_at: number;
-  readonly weekly_reset_at: number;
-  readonly additional_limits?: readonly LimitStatus[];
-  readonly score: number;
-  readonly in_flight: number;
-  readonly last_used_at_ms: number;
-  readonly last_switch_reason?: string;
-  /** Of the newest figure of the main limit; each figure's own is in `figures`. */
-  readonly quota_source?: string;
-  readonly quota_as_of_ms?: number;
-  readonly figures: readonly FigureStatus[];
-  readonly plan_type?: string;
-}
-
-/** A child proxy; what the Go program does not know of it comes last. */
-export interface ChildStatus {
-  readonly name: string;
-  readonly url: string;
-  /** It served the last request that was placed by the policy. */
-  readonly active: boolean;
-  readonly healthy: boolean;
-  readonly reachable: boolean;
-  readonly cooldown_seconds: number;
-  readonly score: number;
-  readonly selected_target?: string;
-  readonly selection_reason?: string;
-  readonly last_switch_reason?: string;
-  readonly last_error?: string;
-  readonly proxy_id?: string;
-  readonly cooldown_reason?: string;
-  readonly in_flight: number;
-  /** The way from here back to here that leads through it. */
-  readonly cycle?: string;
-  /** What somebody has to do about `last_error`. */
-  readonly next?: string;
-  readonly child_proxies?: readonly ChildAnswer[];
-}
-
-export interface StatusDocument {
-  readonly proxy_name: string;
-  /** Made anew by every start. */
-  readonly proxy_id: string;
-  readonly generated_at: string;
-  readonly policy: {
-    readonly mode: string;
-    readonly delta_percent: number;
-    readonly weights: { readonly daily: number; readonly weekly: number };
-  };
-  readonly state: {
-    readonly active_index: number;
-    readonly message_counter: number;
-    readonly last_rotation_at_ms: number;
-    readonly pinned_account_id?: string;
-  };
-  readonly selected_account_id?: string;
-  readonly selected_proxy_url?: string;
-  readonly selected_proxy_name?: string;
-  readonly selection_reason?: string;
-  /** Our own, and those below child proxies, which say so in `proxy_path`. */
-  readonly accounts: readonly (AccountStatus | AccountAnswer)[];
-  readonly additional_limits?: readonly LimitStatus[];
-  readonly child_proxies?: readonly ChildStatus[];
-}
+import type {
+  AccountStatus,
+  ChildStatus,
+  FigureStatus,
+  LimitStatus,
+  StatusDocument,
+} from "./status-document.ts";
 
 /** The status document. Accounts: the active one first, then by proxy and alias. */
 export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocument {

@@ -3,7 +3,7 @@
 // So a failure that another account, or a moment, would cure is told as a cut instead of an end.
 
 import type { Verdict } from "../core/verdict.ts";
-import type { Lease } from "../upstream/pool.ts";
+import type { Lease } from "../upstream/leases.ts";
 
 /** What the client gets of a failure after output: the event as it came, or a cut upon which it comes back. */
 export function afterOutput(lease: Lease, verdict: Verdict): "pass" | "cut" {

@@ -10,8 +10,8 @@
 import type { QuotaEvidence } from "../core/quota.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { EventLog } from "../state/events.ts";
+import type { Lease } from "../upstream/leases.ts";
 import { isTurnPath } from "../upstream/paths.ts";
-import type { Lease } from "../upstream/pool.ts";
 import type { Outgoing, Prepared } from "../upstream/upstream.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 

@@ -1,8 +1,8 @@
 // HTTP and SSE: one request of a client through the attempt loop, and the reply on its way back.
 
 import { ATTEMPTS_HEADER } from "../core/hops.ts";
+import type { Lease } from "../upstream/leases.ts";
 import { isCompactPath, isModelsPath, isTurnPath } from "../upstream/paths.ts";
-import type { Lease } from "../upstream/pool.ts";
 import type { Shortage } from "../upstream/shortage.ts";
 import { attempt, type LastAnswer, type Outcome } from "./attempts.ts";
 import { decodeBody, readBody } from "./bodies.ts";

@@ -5,8 +5,8 @@ import { mergeQuota, type QuotaEvidence, UNKNOWN_QUOTA } from "../core/quota.ts"
 import { quotaFromHeaders } from "../core/quota-wire.ts";
 import { failureOfReply, type Scope, type Verdict } from "../core/verdict.ts";
 import { systemCodeOf } from "../errors.ts";
+import type { Lease } from "../upstream/leases.ts";
 import { isStreamedTurnPath, isTurnPath } from "../upstream/paths.ts";
-import type { Lease } from "../upstream/pool.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { Ready, Sent } from "./attempts.ts";
 import { decodeBody } from "./bodies.ts";

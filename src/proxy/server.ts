@@ -12,9 +12,10 @@ import type { Incoming } from "./context.ts";
 import { MESSAGE_LIMIT_BYTES } from "./dial.ts";
 import { forward } from "./forward.ts";
 import { type Guard, ownPath } from "./guard.ts";
+import { openTunnel } from "./open-tunnel.ts";
 import { errorResponse } from "./refusal.ts";
 import { createRuns } from "./runs.ts";
-import { openTunnel, type Tunnel, type TunnelContext } from "./tunnel.ts";
+import type { Tunnel, TunnelContext } from "./tunnel.ts";
 
 /** Paths that this proxy answers itself. */
 export interface LocalPaths {

@@ -2,7 +2,7 @@
 // for what it says about limits, and released when it ends however it ends.
 
 import { isCompaction, readTurnSignal } from "../core/turn.ts";
-import type { Lease } from "../upstream/pool.ts";
+import type { Lease } from "../upstream/leases.ts";
 import { afterOutput } from "./after-output.ts";
 import type { ProxyContext } from "./context.ts";
 import type { Chunk, HeldStream } from "./hold.ts";

@@ -1,6 +1,5 @@
-// WebSocket: a client's socket and the upstream's behind it. The upstream is dialled before the client is upgraded,
-// so refusals are honest HTTP answers. Messages are read, not spliced: each turn goes through the attempt loop, and a
-// session changes its account only between turns.
+// WebSocket: a client's socket and the upstream's behind it. Messages are read, not spliced: each turn goes through the
+// attempt loop, and a session changes its account only between turns.
 //
 //   a turn fails before output, or its account is no longer the right one:
 //     the request stands on its own  -> the attempt loop sends it to another account; the client notices nothing
@@ -11,15 +10,14 @@
 import type { Choice } from "../core/policy.ts";
 import { eventType, isCompaction, readTurnSignal } from "../core/turn.ts";
 import { messageOf } from "../errors.ts";
-import type { Lease } from "../upstream/pool.ts";
+import type { Lease } from "../upstream/leases.ts";
 import { afterOutput } from "./after-output.ts";
 import type { Incoming, ProxyContext } from "./context.ts";
-import { dialAccount, type Far, refusedDial, useHttp } from "./dial-account.ts";
+import type { Far } from "./dial-account.ts";
 import type { Handovers } from "./handovers.ts";
 import { downstreamHeaders } from "./headers.ts";
 import { poolCatalogue, poolHeaders, poolLimitsEvent } from "./passes.ts";
 import { asTold, refusalEvent, refusalFor } from "./refusal.ts";
-import { sessionFromHeaders } from "./session.ts";
 import { createIdleWatch, type IdleWatch } from "./timeouts.ts";
 import { type TurnFailure, type TurnSocket, takeTurn } from "./turn-attempts.ts";
 
@@ -42,46 +40,12 @@ export interface Tunnel {
   drain(): void;
 }
 
-export type Opened =
-  | { readonly kind: "tunnel"; readonly tunnel: Tunnel }
-  | { readonly kind: "refused"; readonly response: Response };
-
 export interface TunnelContext extends ProxyContext {
   readonly handovers: Handovers;
 }
 
-/** Dials an upstream for a client that asks for a WebSocket. Never throws. */
-export async function openTunnel(context: TunnelContext, incoming: Incoming): Promise<Opened> {
-  const session = sessionFromHeaders(incoming.request.headers);
-  if (session !== undefined && context.handovers.tooMany(session))
-    return { kind: "refused", response: useHttp("the session was handed over too often without output") };
-  const outcome = await dialAccount(context, incoming, session);
-  switch (outcome.kind) {
-    case "aborted":
-      return { kind: "refused", response: new Response(null, { status: 499 }) };
-    case "failed":
-      return { kind: "refused", response: refusedDial(context, incoming, session, outcome) };
-    case "reply": {
-      const { lease, reply } = outcome;
-      // Only a turn is a use: a socket may lie idle for hours.
-      lease.release();
-      if (reply.kind === "refused")
-        return { kind: "refused", response: useHttp("the backend does not offer WebSocket") };
-      context.events.append("websocket.account_selected", {
-        req_id: incoming.requestId,
-        ...lease.upstream.named,
-        account_alias: lease.upstream.label,
-      });
-      return { kind: "tunnel", tunnel: createTunnel(context, incoming, session, reply.far, lease.choice) };
-    }
-    default:
-      return outcome satisfies never;
-  }
-}
-
-// --- internal ---
-
-function createTunnel(
+/** `first` is dialled and open; `choice` says why it was chosen. */
+export function createTunnel(
   context: TunnelContext,
   incoming: Incoming,
   session: string | undefined,
@@ -304,6 +268,8 @@ function createTunnel(
     },
   };
 }
+
+// --- internal ---
 
 /** Codex asks for one turn at a time. */
 const MOST_WAITING = 16;

@@ -3,7 +3,7 @@
 
 import type { Choice } from "../core/policy.ts";
 import type { Verdict } from "../core/verdict.ts";
-import type { Lease } from "../upstream/pool.ts";
+import type { Lease } from "../upstream/leases.ts";
 import { attempt, type Job, type Outcome, type Ready, type Sent } from "./attempts.ts";
 import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { dialOnce, type Far, handshakeOf, type RefusedDial } from "./dial-account.ts";

@@ -1,9 +1,10 @@
 // One account in full: its state, the sessions that stay with it, and what was written of it lately.
 
 import type { AccountDetails } from "../auth/account-details.ts";
+import type { PoolFacts } from "../core/pool-facts.ts";
 import type { QuotaView } from "../core/quota.ts";
 import { standingOf } from "../core/standing.ts";
-import { type PoolFacts, statusDocument } from "../core/status.ts";
+import { statusDocument } from "../core/status.ts";
 import { AccountAnswer } from "../core/status-wire.ts";
 import { parseJson } from "../core/turn.ts";
 import type { EventLog } from "../state/events.ts";

@@ -5,18 +5,18 @@ import { explanationOf, type PoolExplanation } from "../core/explain.ts";
 import type { HealthEvent } from "../core/health.ts";
 import type { Hop } from "../core/hops.ts";
 import type { Candidate, Choice, PolicySettings } from "../core/policy.ts";
+import type { PoolFacts } from "../core/pool-facts.ts";
 import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
 import type { QuotaEvidence, QuotaView } from "../core/quota.ts";
 import { rampAfter } from "../core/slow-start.ts";
-import type { PoolFacts } from "../core/status.ts";
-import type { Verdict } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
-import type { EventFields, EventLog } from "../state/events.ts";
+import type { EventLog } from "../state/events.ts";
 import { type AccountRecord, accountNamed, type Store } from "../state/store.ts";
 import type { Account } from "./account.ts";
 import type { Affinity } from "./affinity.ts";
 import type { Child } from "./child.ts";
 import { createDetours } from "./detours.ts";
+import { createLeases, type Lease, type PickRequest } from "./leases.ts";
 import { createLedger } from "./ledger.ts";
 import {
   type AccountMember,
@@ -27,51 +27,14 @@ import {
   pooledAccountOf,
   whyClosed,
 } from "./members.ts";
-import { createPlacement, type Placement, type PlacementRequest } from "./placement.ts";
+import { createPlacement, type Placement } from "./placement.ts";
 import { type Shortage, shortageOf } from "./shortage.ts";
 import { createTree } from "./tree.ts";
-import type { Upstream } from "./upstream.ts";
 
 export interface PoolSettings {
   readonly policy: PolicySettings & { readonly affinity: boolean };
   /** Figures older than this are unknown, ms. */
   readonly quotaTtlMs: number;
-}
-
-export interface PickRequest extends PlacementRequest {
-  /** Goes into the events of this use. */
-  readonly requestId: number;
-}
-
-/** One use of one upstream. Settle it as often as something is learnt; release it exactly when the use ends. */
-export interface Lease {
-  readonly upstream: Upstream;
-  readonly choice: Choice;
-  readonly startedMs: number;
-  /** Applies what a reply or event meant. */
-  settle(verdict: Verdict, about?: AboutUse): void;
-  /** Merges figures that traffic told. */
-  learn(evidence: QuotaEvidence): void;
-  /** The session's history holds something now that only this upstream can decrypt. */
-  hold(): void;
-  /** `session` was opened by this use, and lives with this upstream. */
-  bind(session: string): void;
-  /** True when another upstream has room and could go on with this. */
-  canLeave(): boolean;
-  /** Its answer broke off after its first output. Nobody is blamed, but the session's next try goes elsewhere. */
-  broke(): void;
-  release(): void;
-}
-
-export interface AboutUse {
-  /** It was a turn, which counts as a message. Default false. */
-  readonly turn?: boolean;
-  /** Others could not decrypt the session's history, or nobody else will: it stays with this account. Default false. */
-  readonly held?: boolean;
-  /** When this part of the use began, Unix ms; default: when the lease was given. */
-  readonly startedMs?: number;
-  /** Go into the events. */
-  readonly fields?: EventFields;
 }
 
 export interface Pool extends Pick<Placement, "shouldMove"> {
@@ -136,7 +99,6 @@ export function createPool(context: PoolContext): Pool {
   let members: Member[] = [];
   let byId = new Map<string, Member>();
   let accountUpstreams = new Map<string, Account>();
-  let inFlight = 0;
 
   const view = (): QuotaView => ({ nowMs: clock.now(), ttlMs: settings().quotaTtlMs });
 
@@ -173,50 +135,7 @@ export function createPool(context: PoolContext): Pool {
     else if (health.kind === "disabled") member.ramp = rampAfter(member.ramp, "restored");
   };
 
-  const leaseOf = (member: Member, choice: Choice, request: PickRequest): Lease => {
-    let isReleased = false;
-    member.inFlight++;
-    inFlight++;
-    roster.touch(member);
-    const startedMs = clock.now();
-    return {
-      upstream: member.upstream,
-      choice,
-      startedMs,
-      settle: (verdict, about = {}) => {
-        const { turn = false, held = false, fields = {} } = about;
-        watched(member, () =>
-          ledger.settle(member, verdict, {
-            session: request.session,
-            pinned: request.pinnedId !== undefined,
-            reason: choice.reason,
-            startedMs: about.startedMs ?? startedMs,
-            turn,
-            held,
-            fields: { ...fields, req_id: request.requestId },
-          }),
-        );
-        member.upstream.told(verdict);
-        if (verdict.kind !== "ok" || !turn) return;
-        member.ramp = rampAfter(member.ramp, "served");
-        detours.end(request.session);
-      },
-      learn: (evidence) => watched(member, () => ledger.learn(member.record, evidence)),
-      hold: () => {
-        if (request.session !== undefined) affinity.bind(request.session, member.record.id, true);
-      },
-      bind: (session) => affinity.bind(session, member.record.id),
-      canLeave: () => placement.canLeave(member.record.id, request),
-      broke: () => detours.begin(request.session, member.record.id),
-      release: () => {
-        if (isReleased) return;
-        isReleased = true;
-        member.inFlight--;
-        inFlight--;
-        roster.touch(member);
-      },
-    };
-  };
+  const leases = createLeases({ clock, affinity, detours, roster, ledger, placement, watched });
 
   const sync = (): void => {
     const before = members;
@@ -245,12 +164,12 @@ export function createPool(context: PoolContext): Pool {
     pick: (request) => {
       const choice = placement.place(request);
       const member = choice && byId.get(choice.id);
-      return choice && member && leaseOf(member, choice, request);
+      return choice && member && leases.give(member, choice, request);
     },
     use: (upstreamId, request, placed) => {
       const member = byId.get(upstreamId);
       if (member === undefined || member.record.health.kind === "disabled") return undefined;
-      return leaseOf(member, placed ?? ownOf(upstreamId), request);
+      return leases.give(member, placed ?? ownOf(upstreamId), request);
     },
     shouldMove: placement.shouldMove,
     shortage: (session) => {
@@ -265,7 +184,7 @@ export function createPool(context: PoolContext): Pool {
       });
       return shortageOf(all, now.nowMs);
     },
-    inFlight: () => inFlight,
+    inFlight: leases.count,
     sync,
     touch: (upstreamId) => {
       const member = byId.get(upstreamId);

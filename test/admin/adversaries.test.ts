@@ -3,7 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { remoteStub, socketDoor } from "../../src/admin/client.ts";
+import { remoteStub } from "../../src/admin/client.ts";
+import { socketDoor } from "../../src/admin/door.ts";
 import { startPool, type TestPool, until } from "../support/pool.ts";
 
 interface Attack {

@@ -3,7 +3,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { remoteKeys, socketDoor } from "../../src/admin/client.ts";
+import { remoteKeys } from "../../src/admin/client.ts";
+import { socketDoor } from "../../src/admin/door.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { runCli } from "../support/cli.ts";

@@ -3,7 +3,7 @@ import type { ChoiceReason } from "../../src/core/policy.ts";
 import type { Verdict } from "../../src/core/verdict.ts";
 import { attempt, type Job, type Sent } from "../../src/proxy/attempts.ts";
 import { createRetryBudget, type RetryBudget } from "../../src/proxy/retry-budget.ts";
-import type { Lease } from "../../src/upstream/pool.ts";
+import type { Lease } from "../../src/upstream/leases.ts";
 
 const COOL: Verdict = { kind: "cool", reason: "http-500", forMs: 1, told: false };
 const LIMIT: Verdict = { kind: "limit", untilMs: undefined };

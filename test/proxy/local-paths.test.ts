@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { remoteStub, socketDoor } from "../../src/admin/client.ts";
+import { remoteStub } from "../../src/admin/client.ts";
+import { socketDoor } from "../../src/admin/door.ts";
 import { readClaims } from "../../src/auth/claims.ts";
 import { makePrivateDirectory, writeFileAtomic } from "../../src/state/atomic-file.ts";
 import { startPool, until } from "../support/pool.ts";

@@ -1,7 +1,8 @@
 // Requests of one `codexlb run`, which are told by the tag in their path: counted, and pinned to its account.
 
 import { expect, test } from "bun:test";
-import { remoteKeys, socketDoor } from "../../src/admin/client.ts";
+import { remoteKeys } from "../../src/admin/client.ts";
+import { socketDoor } from "../../src/admin/door.ts";
 import { type RunTag, runPrefix } from "../../src/core/run-tag.ts";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
 import { createRuns } from "../../src/proxy/runs.ts";

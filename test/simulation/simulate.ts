@@ -1,7 +1,8 @@
 // Runs sessions of turns through the real pool in a simulated world, and counts what came of it.
 
 import type { PolicyMode } from "../../src/core/policy.ts";
-import type { Lease, Pool } from "../../src/upstream/pool.ts";
+import type { Lease } from "../../src/upstream/leases.ts";
+import type { Pool } from "../../src/upstream/pool.ts";
 import { memoryPool } from "../support/memory-pool.ts";
 import {
   createWorld,

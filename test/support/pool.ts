@@ -1,7 +1,8 @@
 // A proxy with enrolled accounts in front of a backend, all in this process, on any free port.
 
 import { join } from "node:path";
-import { remoteAccounts, socketDoor } from "../../src/admin/client.ts";
+import { remoteAccounts } from "../../src/admin/client.ts";
+import { socketDoor } from "../../src/admin/door.ts";
 import type { AccountOps } from "../../src/auth/account-ops.ts";
 import { readSecret } from "../../src/auth/secrets.ts";
 import { type Daemon, startDaemon } from "../../src/daemon/daemon.ts";

@@ -4,7 +4,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { daemonAnswers, remoteInfo, socketDoor } from "../../src/admin/client.ts";
+import { remoteInfo } from "../../src/admin/client.ts";
+import { daemonAnswers, socketDoor } from "../../src/admin/door.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { type Layout, layoutOf } from "../../src/state/layout.ts";

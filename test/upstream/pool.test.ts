@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import type { PolicyMode } from "../../src/core/policy.ts";
 import { type Ramp, rampAfter } from "../../src/core/slow-start.ts";
 import type { Store } from "../../src/state/store.ts";
-import type { Lease, Pool } from "../../src/upstream/pool.ts";
+import type { Lease } from "../../src/upstream/leases.ts";
+import type { Pool } from "../../src/upstream/pool.ts";
 import { type FakeClock, fakeClock } from "../support/clock.ts";
 import { memoryPool } from "../support/memory-pool.ts";
 

@@ -2,7 +2,8 @@
 
 import { defineCommand } from "citty";
 import { PAST } from "../../admin/accounts.ts";
-import { daemonAnswers, remoteStatus, socketDoor } from "../../admin/client.ts";
+import { remoteStatus } from "../../admin/client.ts";
+import { daemonAnswers, socketDoor } from "../../admin/door.ts";
 import { type AccountOps, identityOfListed, type Service, stateOfListed } from "../../auth/account-ops.ts";
 import { twinProblems } from "../../auth/identity.ts";
 import type { Log } from "../../deps.ts";

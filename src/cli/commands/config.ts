@@ -1,7 +1,8 @@
 // `codexlb config ...`: where the settings are, whether they are right, and what holds.
 
 import { defineCommand } from "citty";
-import { daemonAnswers, remoteSettings, socketDoor } from "../../admin/client.ts";
+import { remoteSettings } from "../../admin/client.ts";
+import { daemonAnswers, socketDoor } from "../../admin/door.ts";
 import { CodexlbError } from "../../errors.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
 import { effectiveConfig, readConfigFile, shownSettings } from "../../state/config-source.ts";

@@ -1,13 +1,9 @@
 // `codexlb explain`: who gets the next turn, and why not the others. Reads only.
 
 import { defineCommand } from "citty";
-import {
-  type Door,
-  daemonAnswers,
-  type Explained,
-  remoteExplanation,
-  socketDoor,
-} from "../../admin/client.ts";
+import type { Explained } from "../../admin/answers.ts";
+import { remoteExplanation } from "../../admin/client.ts";
+import { type Door, daemonAnswers, socketDoor } from "../../admin/door.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import {
   ADMIN_TOKEN_FLAG,

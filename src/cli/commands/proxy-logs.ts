@@ -2,7 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { defineCommand } from "citty";
-import { type Door, daemonAnswers, remoteLogLines, socketDoor } from "../../admin/client.ts";
+import { remoteLogLines } from "../../admin/client.ts";
+import { type Door, daemonAnswers, socketDoor } from "../../admin/door.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { readLogLines } from "../../state/log-parts.ts";
 import {

@@ -1,7 +1,8 @@
 // `codexlb status`: asks a proxy how its pool is, once or again and again. Reads only.
 
 import { defineCommand } from "citty";
-import { daemonAnswers, remoteInfo, remoteStatusText, socketDoor } from "../../admin/client.ts";
+import { remoteInfo, remoteStatusText } from "../../admin/client.ts";
+import { daemonAnswers, socketDoor } from "../../admin/door.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { shortStatus } from "../../core/short-status.ts";
 import { StatusAnswer } from "../../core/status-wire.ts";

@@ -4,15 +4,8 @@
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { z } from "zod";
-import {
-  type Door,
-  daemonAnswers,
-  remoteInfo,
-  remoteSettings,
-  remoteStatus,
-  socketDoor,
-  through,
-} from "../../admin/client.ts";
+import { remoteInfo, remoteSettings, remoteStatus } from "../../admin/client.ts";
+import { type Door, daemonAnswers, socketDoor, through } from "../../admin/door.ts";
 import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseListen } from "../../core/listen.ts";

@@ -3,7 +3,7 @@
 
 import { closeSync, fstatSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { daemonAnswers, socketDoor, through } from "../../admin/client.ts";
+import { daemonAnswers, socketDoor, through } from "../../admin/door.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { CodexlbError } from "../../errors.ts";
 import { makePrivateDirectory } from "../../state/atomic-file.ts";

@@ -1,7 +1,8 @@
 // Puts the CODEX_HOME of `codexlb run` in order: stub credentials that the proxy knows, and the user's settings.
 
 import { join } from "node:path";
-import { baseOf, type Door, remoteStub, through, unreachable } from "../../admin/client.ts";
+import { remoteStub } from "../../admin/client.ts";
+import { baseOf, type Door, through, unreachable } from "../../admin/door.ts";
 import { readCredentials } from "../../auth/homes.ts";
 import { readSecret, secretFile } from "../../auth/secrets.ts";
 import { makeStub, pathKeyOf, type StubAuth } from "../../auth/stub.ts";

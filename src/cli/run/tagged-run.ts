@@ -1,7 +1,7 @@
 // Whether a run comes by at the proxy at all. Codex that is set up to go elsewhere says nothing of it, and works past
 // the accounts: so the run's requests are counted by a tag in their path, and the user is told at the end.
 
-import { type Door, through } from "../../admin/client.ts";
+import { type Door, through } from "../../admin/door.ts";
 import { type RunSeen, type RunTag, runPrefix } from "../../core/run-tag.ts";
 import { parseJson } from "../../core/turn.ts";
 import { CodexlbError } from "../../errors.ts";

@@ -1,0 +1,75 @@
+// What a proxy answers to its admin API, as far as its commands read it.
+
+import { z } from "zod";
+import { ListedAccount } from "../auth/account-ops.ts";
+import { KEY_ROLES } from "../auth/keys.ts";
+
+/** `GET /admin/accounts`; the Go program says null for none. */
+export const Accounts = z.looseObject({
+  accounts: z
+    .array(ListedAccount)
+    .nullable()
+    .transform((accounts) => accounts ?? []),
+});
+
+/** What every change of an account is answered with. */
+export const Done = z.looseObject({ message: z.string().default(""), total: z.number().default(0) });
+
+/** `GET /admin/keys`. */
+export const KeyList = z.looseObject({
+  keys: z.array(
+    z
+      .object({ name: z.string(), role: z.enum(KEY_ROLES), created_at_ms: z.number() })
+      .transform(({ name, role, created_at_ms }) => ({ name, role, createdMs: created_at_ms })),
+  ),
+});
+
+/** `GET /admin/config`. */
+export const Settings = z.looseObject({
+  settings: z.array(z.looseObject({ key: z.string(), value: z.unknown(), source: z.string() })),
+});
+
+/** `GET /admin/explain`. */
+export type Explained = z.output<typeof Explained>;
+export const Explained = z.looseObject({
+  mode: z.string(),
+  session: z.string().optional(),
+  bound_to: z.string().optional(),
+  held: z.boolean(),
+  pinned: z.string().optional(),
+  chosen: z.string().optional(),
+  reason: z.string().optional(),
+  back_at_ms: z.number().optional(),
+  accounts: z.array(
+    z.looseObject({
+      alias: z.string(),
+      tier: z.string(),
+      in_flight: z.number(),
+      score: z.number(),
+      terms: z.array(
+        z.looseObject({
+          window: z.string(),
+          share: z.number(),
+          known: z.boolean(),
+          weight: z.number(),
+        }),
+      ),
+      capped_by: z.looseObject({ limit: z.string(), share: z.number() }).optional(),
+      urgency: z.number(),
+      why: z.string(),
+    }),
+  ),
+});
+
+/** `GET /admin/version`: what a proxy says of itself. */
+export type ProxyAnswer = z.output<typeof ProxyAnswer>;
+export const ProxyAnswer = z.looseObject({
+  version: z.string(),
+  commit: z.string(),
+  name: z.string(),
+  root: z.string(),
+  url: z.string(),
+  pid: z.number(),
+  token_url: z.string(),
+  started_at_ms: z.number(),
+});

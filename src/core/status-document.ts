@@ -1,0 +1,110 @@
+// The shape of the status document, as the Go program's clients know it; what those do not know of is told by its names.
+
+import type { AccountAnswer, ChildAnswer } from "./status-wire.ts";
+
+export interface LimitStatus {
+  readonly limit_id: string;
+  readonly limit_name?: string;
+  /** 0..100, -1 when unknown. */
+  readonly primary_left_pct: number;
+  /** Unix seconds, 0 when unknown. */
+  readonly primary_reset_at: number;
+  readonly primary_window_seconds: number;
+  readonly secondary_left_pct: number;
+  readonly secondary_reset_at: number;
+  readonly secondary_window_seconds: number;
+}
+
+/** Where one figure comes from, and how old it is. */
+export interface FigureStatus {
+  /** `daily`, `weekly`, `<limit id> primary`, `<limit id> secondary`. */
+  readonly window: string;
+  readonly used_percent: number;
+  /** `headers`, `event`, `limit_error`, `usage_api`, or `stored` when it is the Go program's. */
+  readonly source: string;
+  readonly age_seconds: number;
+  /** Older than quota.cache_ttl_minutes: it counts as unknown. */
+  readonly outdated: boolean;
+}
+
+export interface AccountStatus {
+  readonly proxy_name: string;
+  readonly proxy_id: string;
+  /** The same for the same ChatGPT account and user, in whatever proxy. */
+  readonly identity?: string;
+  readonly alias: string;
+  readonly id: string;
+  readonly email?: string;
+  readonly active: boolean;
+  readonly pinned: boolean;
+  readonly healthy: boolean;
+  readonly enabled: boolean;
+  readonly disabled_reason?: string;
+  readonly draining?: boolean;
+  readonly cooldown_seconds: number;
+  readonly cooldown_reason?: string;
+  readonly daily_left_pct: number;
+  readonly weekly_left_pct: number;
+  readonly daily_reset_at: number;
+  readonly weekly_reset_at: number;
+  readonly additional_limits?: readonly LimitStatus[];
+  readonly score: number;
+  readonly in_flight: number;
+  readonly last_used_at_ms: number;
+  readonly last_switch_reason?: string;
+  /** Of the newest figure of the main limit; each figure's own is in `figures`. */
+  readonly quota_source?: string;
+  readonly quota_as_of_ms?: number;
+  readonly figures: readonly FigureStatus[];
+  readonly plan_type?: string;
+}
+
+/** A child proxy; what the Go program does not know of it comes last. */
+export interface ChildStatus {
+  readonly name: string;
+  readonly url: string;
+  /** It served the last request that was placed by the policy. */
+  readonly active: boolean;
+  readonly healthy: boolean;
+  readonly reachable: boolean;
+  readonly cooldown_seconds: number;
+  readonly score: number;
+  readonly selected_target?: string;
+  readonly selection_reason?: string;
+  readonly last_switch_reason?: string;
+  readonly last_error?: string;
+  readonly proxy_id?: string;
+  readonly cooldown_reason?: string;
+  readonly in_flight: number;
+  /** The way from here back to here that leads through it. */
+  readonly cycle?: string;
+  /** What somebody has to do about `last_error`. */
+  readonly next?: string;
+  readonly child_proxies?: readonly ChildAnswer[];
+}
+
+export interface StatusDocument {
+  readonly proxy_name: string;
+  /** Made anew by every start. */
+  readonly proxy_id: string;
+  readonly generated_at: string;
+  readonly policy: {
+    readonly mode: string;
+    readonly delta_percent: number;
+    readonly weights: { readonly daily: number; readonly weekly: number };
+  };
+  readonly state: {
+    readonly active_index: number;
+    readonly message_counter: number;
+    readonly last_rotation_at_ms: number;
+    readonly pinned_account_id?: string;
+  };
+  readonly selected_account_id?: string;
+  readonly selected_proxy_url?: string;
+  readonly selected_proxy_name?: string;
+  readonly selection_reason?: string;
+  /** Our own, and those below child proxies, which say so in `proxy_path`. */
+  readonly accounts: readonly (AccountStatus | AccountAnswer)[];
+  readonly additional_limits?: readonly LimitStatus[];
+  readonly child_proxies?: readonly ChildStatus[];
+}

@@ -1,0 +1,40 @@
+// The beginning of a WebSocket: the upstream is dialled before the client is upgraded, so refusals are honest HTTP
+// answers.
+
+import type { Incoming } from "./context.ts";
+import { dialAccount, refusedDial, useHttp } from "./dial-account.ts";
+import { sessionFromHeaders } from "./session.ts";
+import { createTunnel, type Tunnel, type TunnelContext } from "./tunnel.ts";
+
+export type Opened =
+  | { readonly kind: "tunnel"; readonly tunnel: Tunnel }
+  | { readonly kind: "refused"; readonly response: Response };
+
+/** Dials an upstream for a client that asks for a WebSocket. Never throws. */
+export async function openTunnel(context: TunnelContext, incoming: Incoming): Promise<Opened> {
+  const session = sessionFromHeaders(incoming.request.headers);
+  if (session !== undefined && context.handovers.tooMany(session))
+    return { kind: "refused", response: useHttp("the session was handed over too often without output") };
+  const outcome = await dialAccount(context, incoming, session);
+  switch (outcome.kind) {
+    case "aborted":
+      return { kind: "refused", response: new Response(null, { status: 499 }) };
+    case "failed":
+      return { kind: "refused", response: refusedDial(context, incoming, session, outcome) };
+    case "reply": {
+      const { lease, reply } = outcome;
+      // Only a turn is a use: a socket may lie idle for hours.
+      lease.release();
+      if (reply.kind === "refused")
+        return { kind: "refused", response: useHttp("the backend does not offer WebSocket") };
+      context.events.append("websocket.account_selected", {
+        req_id: incoming.requestId,
+        ...lease.upstream.named,
+        account_alias: lease.upstream.label,
+      });
+      return { kind: "tunnel", tunnel: createTunnel(context, incoming, session, reply.far, lease.choice) };
+    }
+    default:
+      return outcome satisfies never;
+  }
+}
