@@ -47,6 +47,11 @@ export function issuerOf({ env }: Pick<Deps, "env">): string {
   return (env.CODEXLB_ISSUER?.trim() || DEFAULT_ISSUER).replace(/\/+$/, "");
 }
 
+/** True when the sign-in is one that Codex would not go to. */
+export function namesIssuer({ env }: Pick<Deps, "env">): boolean {
+  return Boolean(env.CODEXLB_ISSUER?.trim());
+}
+
 /** Begins a login in a browser. Throws `listen_failed` when both ports for the answer are taken. */
 export function beginBrowserLogin(deps: OAuthDeps): BrowserLogin {
   const verifier = randomText(deps, 64);

@@ -8,7 +8,7 @@ import { parseAuthFile } from "../auth/auth-file.ts";
 import { authFileOf, checkAlias } from "../auth/homes.ts";
 import { newLoginHome, sweepLogins } from "../auth/leftovers.ts";
 import type { LoginEnd, Logins } from "../auth/logins.ts";
-import type { OAuthDeps } from "../auth/oauth.ts";
+import { namesIssuer, type OAuthDeps } from "../auth/oauth.ts";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
@@ -80,7 +80,7 @@ export function createServerLogins({ layout, deps, command, ops }: ServerLoginsO
     check: ({ alias, args }) => {
       checkAlias(alias);
       refuseArguments(args);
-      if (!isMissing(binary, env))
+      if (!isOwnLogin(binary, env))
         requireCodex(binary, argsOf(args), "install Codex on the machine of the proxy");
       if (underWay >= MOST_LOGINS)
         throw new CodexlbError("invalid_request", `${underWay} logins are under way already`, {
@@ -94,7 +94,7 @@ export function createServerLogins({ layout, deps, command, ops }: ServerLoginsO
       };
       underWay++;
       try {
-        if (isMissing(binary, env)) {
+        if (isOwnLogin(binary, env)) {
           const say = (text: string) => output(new TextEncoder().encode(text));
           const auth = await loginWithoutCodex(deps, [DEVICE_FLOW], say, watch.signal);
           return { kind: "registered", total: await ops.import(alias, { auth, config: undefined, replace }) };
@@ -136,9 +136,10 @@ export function codexBinary(
   return flag?.trim() || env.CODEXLB_CODEX_BIN?.trim() || DEFAULT_CODEX;
 }
 
-/** True when nobody named a codex and there is none: then we log in ourselves. */
-export function isMissing(binary: string, env: Readonly<Record<string, string | undefined>>): boolean {
-  return binary === DEFAULT_CODEX && Bun.which(binary, { PATH: env.PATH ?? "" }) === null;
+/** True when we log in ourselves: nobody named a codex, and there is none, or it would go to another sign-in. */
+export function isOwnLogin(binary: string, env: Readonly<Record<string, string | undefined>>): boolean {
+  if (binary !== DEFAULT_CODEX) return false;
+  return namesIssuer({ env }) || Bun.which(binary, { PATH: env.PATH ?? "" }) === null;
 }
 
 /** Throws `codex_not_found`, in Go's wording, which the Go program's client looks for before it logs in where it is. */

@@ -1,6 +1,6 @@
-// Logging in where there is no codex: the same sign-in, in a browser on this machine or by a code in any other.
+// Logging in without codex: the same sign-in, in a browser on this machine or by a code in any other.
 
-import { beginBrowserLogin, beginDeviceLogin, type OAuthDeps } from "../auth/oauth.ts";
+import { beginBrowserLogin, beginDeviceLogin, namesIssuer, type OAuthDeps } from "../auth/oauth.ts";
 import { CodexlbError } from "../errors.ts";
 import { INSTALL_CODEX } from "./run.ts";
 
@@ -16,22 +16,23 @@ export async function loginWithoutCodex(
   say: (text: string) => void,
   signal: AbortSignal,
 ): Promise<string> {
+  const whyNotCodex = namesIssuer(deps) ? "codex does not know CODEXLB_ISSUER" : "codex is not installed";
   const foreign = args.find((word) => word !== DEVICE_FLOW);
   if (foreign !== undefined)
-    throw new CodexlbError("codex_not_found", `codex is not installed, and ${foreign} is an argument of it`, {
-      next: `${INSTALL_CODEX}; or give ${DEVICE_FLOW} or nothing`,
+    throw new CodexlbError("codex_not_found", `${whyNotCodex}, and ${foreign} is an argument of it`, {
+      next: `${namesIssuer(deps) ? "name a codex with --codex-bin" : INSTALL_CODEX}; or give ${DEVICE_FLOW} or nothing`,
     });
   if (args.length > 0) {
     const login = await beginDeviceLogin(deps, signal);
     say(
-      `codex is not installed, and not needed for this.\nOpen ${login.url} in any browser and enter the code ${login.code}\n`,
+      `${whyNotCodex}, and is not needed for this.\nOpen ${login.url} in any browser and enter the code ${login.code}\n`,
     );
     return login.auth;
   }
   const login = beginBrowserLogin(deps);
   try {
     say(
-      `codex is not installed, and not needed for this.\nOpen this in a browser on this machine (or give ${DEVICE_FLOW} for another one):\n\n  ${login.url}\n\n`,
+      `${whyNotCodex}, and is not needed for this.\nOpen this in a browser on this machine (or give ${DEVICE_FLOW} for another one):\n\n  ${login.url}\n\n`,
     );
     return await Promise.race([login.auth, givenUp(signal)]);
   } finally {

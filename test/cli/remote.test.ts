@@ -553,3 +553,13 @@ describe("the event log", () => {
     expect(events.length).toBeLessThan(10);
   });
 });
+
+test("the log of a proxy with another name is not looked for in the files here", async () => {
+  const root = ownRoot('[proxy]\nlisten = "127.0.0.1:1"\n');
+  mkdirSync(join(root, "logs"));
+  writeFileSync(join(root, "logs", "proxy.current.jsonl"), '{"type":"of.another"}\n');
+  expect((await run(["proxy", "logs", "--root", root])).out).toContain("of.another");
+  const named = await run(["proxy", "logs", "--root", root, "--proxy-name", "leaf"]);
+  expect(named).toMatchObject({ code: 1, out: "" });
+  expect(named.err).toContain("http://127.0.0.1:1");
+});

@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import { defineCommand } from "citty";
 import { remoteLogin } from "../../admin/remote-login.ts";
 import { checkAlias } from "../../auth/homes.ts";
-import { codexBinary, isMissing, loginAccount, loginArguments } from "../../codex/login.ts";
+import { codexBinary, isOwnLogin, loginAccount, loginArguments } from "../../codex/login.ts";
 import { loginWithoutCodex } from "../../codex/own-login.ts";
 import { CodexlbError } from "../../errors.ts";
 import { orAborted } from "../../login/or-aborted.ts";
@@ -81,7 +81,7 @@ interface Login {
 async function loginHere(login: Login): Promise<void> {
   const { context, alias, args, binary, replace } = login;
   const { deps, layout } = context;
-  if (isMissing(binary, deps.env)) return loginOurselves(login);
+  if (isOwnLogin(binary, deps.env)) return loginOurselves(login);
   const end = await loginAccount({
     layout,
     binary,
@@ -96,7 +96,7 @@ async function loginHere(login: Login): Promise<void> {
   await warnOfTwins(context, { kind: "here" }, alias);
 }
 
-/** There is no codex here, and nobody named one. */
+/** Without codex. */
 async function loginOurselves({ context, alias, args, replace }: Login): Promise<void> {
   const stopping = new AbortController();
   const stop = (signal: NodeJS.Signals) =>

@@ -2,8 +2,9 @@
 
 import { constants } from "node:os";
 import { defineCommand } from "citty";
+import { namesIssuer } from "../../auth/oauth.ts";
 import { userHomes } from "../../codex/home.ts";
-import { codexBinary, isMissing, requireCodex } from "../../codex/login.ts";
+import { codexBinary, isOwnLogin, requireCodex } from "../../codex/login.ts";
 import { CodexlbError, type ErrorCode } from "../../errors.ts";
 import { findBrowser } from "../../login/browser.ts";
 import { signInContained } from "../../login/container.ts";
@@ -168,9 +169,9 @@ function withBrowser(work: Work): Promise<number> {
       },
     );
   const codex = codexBinary(given["codex-bin"], deps.env);
-  // Codex does not know the variable, and would type the password into the real one.
-  const isOtherIssuer = Boolean(deps.env.CODEXLB_ISSUER?.trim()) && !given["codex-bin"]?.trim();
-  const ourselves = isOtherIssuer || isMissing(codex, deps.env);
+  // One that the environment names does not know the other sign-in, and the password would go to the real one.
+  const isOtherIssuer = namesIssuer(deps) && !given["codex-bin"]?.trim();
+  const ourselves = isOtherIssuer || isOwnLogin(codex, deps.env);
   if (!ourselves) requireCodex(codex, ["login"]);
   return signIn({
     deps,

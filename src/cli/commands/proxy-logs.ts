@@ -89,13 +89,16 @@ async function readerOf(
 ): Promise<Reader> {
   const { deps, layout } = context;
   const proxyName = flags["proxy-name"]?.trim() || undefined;
-  const url = namedUrl(flags["proxy-url"], deps.env) ?? (await configOf(context)).proxy.proxy_url;
+  const { proxy } = await configOf(context);
+  const named = namedUrl(flags["proxy-url"], deps.env) ?? proxy.proxy_url;
+  if (named === "" && (await daemonAnswers(layout.adminSocket)))
+    return through({ ...socketDoor(layout.adminSocket, proxyName), timeoutMs });
+  // The files here are of the proxy here, whatever its name: another one is to be asked.
+  const url = named === "" && proxyName !== undefined ? `http://${proxy.listen}` : named;
   if (url !== "") {
     const token = tokenFor(context, url, flags["admin-token"]);
     return through({ url: parseProxyUrl(url).href, token, proxyName, timeoutMs });
   }
-  if (await daemonAnswers(layout.adminSocket))
-    return through({ ...socketDoor(layout.adminSocket, proxyName), timeoutMs });
   if (!existsSync(layout.events)) deps.log.info(`there is no event log at ${layout.events} yet`);
   return async ({ limit, ...query }) =>
     readLogLines(layout.events, { ...query, limit: limit > 0 ? limit : Number(DEFAULT_LIMIT) });
