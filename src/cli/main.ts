@@ -3,7 +3,7 @@
 
 import type { ParsedArgs } from "citty";
 import { nearest } from "../core/nearest.ts";
-import type { CodexlbError } from "../errors.ts";
+import { CodexlbError } from "../errors.ts";
 import { commandAt, type Described, everyCommand, subCommandsOf } from "./definitions.ts";
 import { parseFlags, usage } from "./flags.ts";
 import { helpText } from "./help.ts";
@@ -43,6 +43,14 @@ async function dispatch(argv: readonly string[]): Promise<void> {
     throw await unknownCommand(word, at);
   }
   if (word === "help" && words.length === 1) return void process.stdout.write(await help(at));
+  try {
+    await runCommand(at, words);
+  } catch (error) {
+    throw withHelp(error, at);
+  }
+}
+
+async function runCommand(at: Described, words: readonly string[]): Promise<void> {
   const { values, rest, help: asked } = parseFlags(at.args, words, at.passesOn);
   if (asked) return void process.stdout.write(await help(at));
   const named = Object.fromEntries(
@@ -51,6 +59,12 @@ async function dispatch(argv: readonly string[]): Promise<void> {
   if (!at.takesMore) refuseSurplus(rest, at.positionals.length, [...at.subCommands.keys()]);
   const args = { ...values, ...named, _: [...rest] } as ParsedArgs;
   await at.command.run?.({ rawArgs: [...rest], args, cmd: at.command });
+}
+
+/** Wrong use that has no better next step leads to the help. */
+function withHelp(error: unknown, { name }: Described): unknown {
+  if (!(error instanceof CodexlbError) || error.code !== "usage" || error.next !== undefined) return error;
+  return usage(error.message, `${name} --help tells how it is used`);
 }
 
 /**

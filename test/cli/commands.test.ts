@@ -286,8 +286,11 @@ describe("wrong input", () => {
       ["proxy", "bogus", "--listen", "127.0.0.1:0"],
       "codexlb: flag --listen stands behind bogus\n  flags go before other words\n",
     ],
-    [["status", "extra"], 'codexlb: unexpected word "extra"\n'],
-    [["account", "list", "extra"], 'codexlb: unexpected word "extra"\n'],
+    [["status", "extra"], 'codexlb: unexpected word "extra"\n  codexlb status --help tells how it is used\n'],
+    [
+      ["account", "list", "extra"],
+      'codexlb: unexpected word "extra"\n  codexlb account list --help tells how it is used\n',
+    ],
     [
       ["account", "import", "alice", "--from", "x"],
       "codexlb: flag --from stands behind alice\n  flags go before other words\n",

@@ -152,7 +152,11 @@ function refuseContradictions(given: Given): void {
 
 async function secretsOf(given: Given, { nowMs, warn, lines }: InputContext): Promise<Secrets> {
   const username = given.username?.trim();
-  if (!username) throw usage("login-with: --username is required");
+  if (!username)
+    throw usage(
+      "login-with: --username is required",
+      "give the e-mail address that signs in: --username you@example.com",
+    );
   if (!username.includes("@"))
     throw usage(
       `login-with: --username: ${JSON.stringify(username)} is no e-mail address`,
