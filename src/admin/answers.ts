@@ -69,6 +69,7 @@ export const ProxyAnswer = z.looseObject({
   name: z.string(),
   root: z.string(),
   url: z.string(),
+  draining: z.boolean().default(false),
   pid: z.number(),
   token_url: z.string(),
   started_at_ms: z.number(),

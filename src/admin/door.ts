@@ -40,6 +40,16 @@ export async function daemonAnswers(socketPath: string): Promise<boolean> {
   }
 }
 
+/** True when a codexlb proxy, ours or the Go program's, answers at `url` within `timeoutMs`. */
+export async function isProxy(url: string, timeoutMs: number): Promise<boolean> {
+  try {
+    const response = await fetch(`${baseOf({ url })}/healthz`, { signal: AbortSignal.timeout(timeoutMs) });
+    return response.ok && z.looseObject({ ok: z.literal(true) }).safeParse(await response.json()).success;
+  } catch {
+    return false; // nobody, or one that speaks of something else
+  }
+}
+
 /** Sends one request through `door`, with its token and its target. Any answer is returned; a failure to connect throws. */
 export function through(
   door: Door,
@@ -81,7 +91,7 @@ export function refusedWith(door: Door, status: number, text: string): CodexlbEr
     const known = errorCodeOf(code, status === 401 ? "unauthorized" : "proxy_answer");
     if (known === code) return new CodexlbError(known, message);
     return new CodexlbError(known, `${baseOf(door)} answered ${status}: ${message}`, {
-      next: "check that a codexlb proxy listens there",
+      next: IS_IT_A_PROXY,
     });
   }
   const body = text.trim();
@@ -89,6 +99,7 @@ export function refusedWith(door: Door, status: number, text: string): CodexlbEr
     return new CodexlbError(
       "proxy_answer",
       `${baseOf(door)} answered ${status}: ${body.slice(0, SHOWN_CHARS)}`,
+      { next: IS_IT_A_PROXY },
     );
   return new CodexlbError(
     "proxy_unreachable",
@@ -142,6 +153,7 @@ export async function answered(door: Door, call: Call): Promise<unknown> {
   throw new CodexlbError(
     "proxy_answer",
     `parse admin response: ${baseOf(door)} answered ${text.slice(0, SHOWN_CHARS)}`,
+    { next: IS_IT_A_PROXY },
   );
 }
 
@@ -153,6 +165,7 @@ function isHere({ url }: Door): boolean {
 
 /** A daemon on the same machine that has not answered by then is not going to. */
 const ANSWER_TIMEOUT_MS = 2_000;
+const IS_IT_A_PROXY = "check that a codexlb proxy listens there";
 /** Longest part of a stranger's answer in a message. */
 const SHOWN_CHARS = 200;
 

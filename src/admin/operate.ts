@@ -30,6 +30,8 @@ export interface ProxyInfo {
   readonly root: string;
   /** Where it listens, `http://127.0.0.1:8765`. */
   readonly url: string;
+  /** It finishes what is under way, and takes nothing new. */
+  readonly draining: boolean;
   readonly pid: number;
   readonly startedMs: number;
   /** The token endpoint of its accounts. */

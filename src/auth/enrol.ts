@@ -4,6 +4,7 @@
 import { lstatSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { transition } from "../core/health.ts";
+import { nearest } from "../core/nearest.ts";
 import { CodexlbError } from "../errors.ts";
 import { makePrivateDirectory, readTextIfPresent, unusable, writeFileAtomic } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
@@ -116,16 +117,24 @@ export function removeAccount(state: StoreState, layout: Layout, name: string): 
 export function findAccount(state: StoreState, name: string): AccountRecord {
   const found = accountNamed(state, name);
   if (found !== undefined) return found;
-  const aliases = state.accounts.map((account) => account.alias).join(", ");
+  const aliases = state.accounts.map((account) => account.alias);
   throw new CodexlbError("account_not_found", `account not found: ${name}`, {
-    next:
-      aliases === ""
-        ? "run: codexlb account login ALIAS, or: codexlb account import"
-        : `known accounts: ${aliases}`,
+    next: otherThan(name, aliases),
   });
 }
 
 // --- internal ---
+
+const MOST_NAMED = 8;
+
+/** What somebody may have meant who named an account that there is not. */
+function otherThan(name: string, aliases: readonly string[]): string {
+  if (aliases.length === 0) return "run: codexlb account login ALIAS, or: codexlb account import";
+  const meant = nearest(name.toLowerCase(), aliases);
+  if (meant !== undefined) return `did you mean ${meant}?`;
+  if (aliases.length > MOST_NAMED) return `see: codexlb account list (there are ${aliases.length})`;
+  return `known accounts: ${aliases.join(", ")}`;
+}
 
 /** An alias goes on standing for the account that it stands for; a login that does not say whose it is may be anybody's. */
 function refuseOther(record: AccountRecord, credentials: Credentials): void {

@@ -1,6 +1,6 @@
 // What every command starts from: the root it works on, and where the proxy is that it talks to.
 
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { remoteInfo, remoteSettings } from "../admin/client.ts";
 import { type Door, daemonAnswers, socketDoor } from "../admin/door.ts";
 import { readSecret } from "../auth/secrets.ts";
@@ -8,7 +8,7 @@ import { parseProxyUrl } from "../codex/addresses.ts";
 import { isLoopback } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
 import { systemDeps } from "../deps.ts";
-import { CodexlbError, messageOf } from "../errors.ts";
+import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { configFrom, readConfig } from "../state/config-source.ts";
 import { type Layout, layoutOf, namedRoot, rootFrom } from "../state/layout.ts";
 import type { Config } from "../state/settings.ts";
@@ -89,11 +89,25 @@ const UNNAMED_TIMEOUT_MS = 2_000;
 export function contextOf(root: string | undefined): CommandContext {
   const deps = systemDeps();
   const layout = layoutOf(rootFrom(root, deps.env));
-  if (statSync(layout.root, { throwIfNoEntry: false })?.isDirectory() === false)
+  if (!mayBeDirectory(layout.root))
     throw new CodexlbError("file_unusable", `the root ${layout.root} is not a directory`, {
       next: "choose another --root",
     });
   return { deps, layout, rootNamed: namedRoot(root, deps.env) !== undefined };
+}
+
+/** False when something else is there, or on the way there. What cannot be looked at is told by whoever needs it. */
+function mayBeDirectory(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() !== false;
+  } catch (error) {
+    return systemCodeOf(error) !== "ENOTDIR";
+  }
+}
+
+/** False for a root that nothing was enrolled in yet: what looks for something there need not make it. */
+export function isThere({ layout }: CommandContext): boolean {
+  return existsSync(layout.root);
 }
 
 /** The proxy that flag or environment name. */

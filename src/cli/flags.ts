@@ -9,8 +9,10 @@ export interface ParsedFlags {
   readonly values: Readonly<Record<string, string | boolean>>;
   /** Everything behind the flags. */
   readonly rest: readonly string[];
-  /** `-h` or `--help` stood among the flags. */
+  /** `-h` or `--help` stood among the flags, and ended them. */
   readonly help: boolean;
+  /** `--` ended the flags: what looks like one in `rest` is none. */
+  readonly separated: boolean;
 }
 
 /** The flags of a line that may not be complete. */
@@ -28,9 +30,9 @@ export interface ReadFlags extends ParsedFlags {
  * among them ends the flags like a word does: it is for somebody else. Throws `usage`.
  */
 export function parseFlags(definitions: ArgsDef, argv: readonly string[], passOn = false): ParsedFlags {
-  const { values, rest, help, open } = readFlags(definitions, argv, passOn);
+  const { values, rest, help, separated, open } = readFlags(definitions, argv, passOn);
   if (open !== undefined) throw usage(`flag --${open} needs a value`);
-  return { values, rest, help };
+  return { values, rest, help, separated };
 }
 
 /** As `parseFlags`, of a line that may end inside a flag. Throws `usage`. */
@@ -43,6 +45,7 @@ export function readFlags(definitions: ArgsDef, argv: readonly string[], passOn:
     if (definition.default !== undefined) values[name] = definition.default as string | boolean;
   const given = new Set<string>();
   let help = false;
+  let separated = false;
   let open: string | undefined;
   let ended = false;
   let at = 0;
@@ -50,6 +53,7 @@ export function readFlags(definitions: ArgsDef, argv: readonly string[], passOn:
     const word = argv[at] ?? "";
     if (word === "--") {
       ended = true;
+      separated = true;
       continue;
     }
     const match = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(word);
@@ -57,6 +61,7 @@ export function readFlags(definitions: ArgsDef, argv: readonly string[], passOn:
     const definition = flags.get(name ?? "");
     if (name === "h" || name === "help") {
       help = true;
+      ended = true;
       continue;
     }
     if (name === undefined || (definition === undefined && passOn)) {
@@ -73,7 +78,7 @@ export function readFlags(definitions: ArgsDef, argv: readonly string[], passOn:
     if (value === undefined) open = name;
     else values[name] = value;
   }
-  return { values, rest: argv.slice(at), help, given, open, ended };
+  return { values, rest: argv.slice(at), help, separated, given, open, ended };
 }
 
 /** A whole number given to `flag`; undefined when it was not given. Throws `usage`. */
@@ -84,15 +89,16 @@ export function integerFlag(value: string | undefined, flag: string): number | u
   return Number(value);
 }
 
-/** A duration in Go's syntax (`3s`, `10m`, `1h30m`, `500ms`) in milliseconds. Throws `usage`. */
+/** A duration in Go's syntax (`3s`, `10m`, `1h30m`, `500ms`) in milliseconds; less than nothing is nothing. Throws `usage`. */
 export function durationFlag(value: string, flag: string): number {
-  const text = value.trim();
+  const [, sign = "", text = ""] = /^([+-]?)(.*)$/s.exec(value.trim()) ?? [];
   if (text === "0") return 0;
   const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
   if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text)
     throw usage(`flag --${flag}: ${JSON.stringify(value)} is not a duration`, "write it as 3s, 10m or 1h30m");
-  return parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] ?? ""] ?? 0), 0);
+  const ms = parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] ?? ""] ?? 0), 0);
+  return sign === "-" ? 0 : ms;
 }
 
 export function usage(message: string, next?: string): CodexlbError {

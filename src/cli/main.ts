@@ -3,23 +3,29 @@
 
 import type { ParsedArgs } from "citty";
 import { nearest } from "../core/nearest.ts";
+import { systemDeps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { commandAt, type Described, everyCommand, subCommandsOf } from "./definitions.ts";
-import { parseFlags, usage } from "./flags.ts";
+import { type ParsedFlags, parseFlags, usage } from "./flags.ts";
 import { helpText } from "./help.ts";
+import { flushOutput, watchOutput } from "./output.ts";
 import { ROOT } from "./root.ts";
 import { catchSurprises, report } from "./surprises.ts";
 import { outputColumns, wantsColour } from "./terminal.ts";
 
 /** Runs `argv` (without the program's name); resolves to the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
-  catchSurprises(argv[0] === "proxy");
+  // Whoever serves others goes on whatever happens to its own output.
+  const serves = argv[0] === "proxy" && argv[1] !== "logs";
+  catchSurprises(serves);
+  watchOutput(serves);
   try {
     await dispatch(argv.length === 0 ? ["run"] : argv);
-    return Number(process.exitCode ?? 0);
   } catch (error) {
-    return report(error);
+    process.exitCode = report(error);
   }
+  await flushOutput();
+  return Number(process.exitCode ?? 0);
 }
 
 // --- internal ---
@@ -51,12 +57,13 @@ async function dispatch(argv: readonly string[]): Promise<void> {
 }
 
 async function runCommand(at: Described, words: readonly string[]): Promise<void> {
-  const { values, rest, help: asked } = parseFlags(at.args, words, at.passesOn);
-  if (asked) return void process.stdout.write(await help(at));
+  const parsed = parseFlags(at.args, words, at.passesOn);
+  const { values, rest } = parsed;
+  if (parsed.help) return void process.stdout.write(await help(at));
   const named = Object.fromEntries(
     at.positionals.flatMap(({ name }, index) => (rest[index] === undefined ? [] : [[name, rest[index]]])),
   );
-  if (!at.takesMore) refuseSurplus(rest, at.positionals.length, [...at.subCommands.keys()]);
+  if (!at.takesMore) refuseSurplus(at, parsed);
   const args = { ...values, ...named, _: [...rest] } as ParsedArgs;
   await at.command.run?.({ rawArgs: [...rest], args, cmd: at.command });
 }
@@ -68,21 +75,30 @@ function withHelp(error: unknown, { name }: Described): unknown {
 }
 
 /**
- * Words that a command has no use for are typing errors, as are flags behind them. Commands that take words count
- * them themselves.
+ * Words that a command has no use for are typing errors, as are flags behind them. The Go program passes over them, so
+ * its commands that scripts know merely warn. Commands that take words count them themselves.
  */
-function refuseSurplus(words: readonly string[], wanted: number, subCommands: readonly string[]): void {
-  const flag = words.find((word) => /^--?[a-z]/i.test(word));
-  if (flag !== undefined)
-    throw usage(`flag ${flag} stands behind ${words[0]}`, "flags go before other words");
-  const [first] = words;
-  if (wanted > 0 || first === undefined) return;
-  const meant = nearest(first, subCommands);
+function refuseSurplus(at: Described, { rest, separated }: ParsedFlags): void {
+  const [first] = rest;
+  const flag = separated ? undefined : rest.find((word) => /^--?[a-z]/i.test(word));
+  if (flag !== undefined) throw usage(`flag ${flag} stands behind ${first}`, "flags go before other words");
+  if (first === undefined || at.positionals.length > 0) return;
+  const meant = nearest(first, [...at.subCommands.keys()]);
+  if (meant === undefined && FORGIVING.has(at.name))
+    return systemDeps().log.warn(`${at.name} has no use for ${JSON.stringify(first)}`);
   throw usage(
     `unexpected word ${JSON.stringify(first)}`,
     meant === undefined ? undefined : `did you mean ${meant}?`,
   );
 }
+
+const FORGIVING: ReadonlySet<string> = new Set([
+  "codexlb proxy",
+  "codexlb proxy logs",
+  "codexlb status",
+  "codexlb doctor",
+  "codexlb account list",
+]);
 
 /** `codexlb help account pin`. */
 async function helpOn(path: readonly string[]): Promise<void> {

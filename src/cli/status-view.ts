@@ -8,9 +8,17 @@ type Account = AccountAnswer;
 /** Terminals narrower than this get the compact layout. */
 const WIDE_COLUMNS = 140;
 
-/** The table, or below `WIDE_COLUMNS` columns the compact layout. `columns` undefined means wide. */
-export function fullStatus(status: StatusAnswer, columns: number | undefined, nowMs: number): string {
+export interface StatusStyle {
+  /** Undefined: wide. */
+  readonly columns: number | undefined;
+  /** Where the figures come from, too. Scripts of the Go program know of no such column. */
+  readonly figures: boolean;
+}
+
+/** The table, or below `WIDE_COLUMNS` columns the compact layout. */
+export function fullStatus(told: StatusAnswer, { columns, figures }: StatusStyle, nowMs: number): string {
   const isNarrow = columns !== undefined && columns < WIDE_COLUMNS;
+  const status = figures ? told : withoutFigures(told);
   const accounts =
     status.accounts.length === 0 ? "no accounts\n" : isNarrow ? compact(status, nowMs) : wide(status, nowMs);
   const children = treeOf(status.child_proxies, 0);
@@ -36,6 +44,10 @@ export function relative(atSeconds: number, nowMs: number): string {
 }
 
 // --- internal ---
+
+function withoutFigures(status: StatusAnswer): StatusAnswer {
+  return { ...status, accounts: status.accounts.map((account) => ({ ...account, figures: [] })) };
+}
 
 function wide(status: StatusAnswer, nowMs: number): string {
   const { accounts } = status;

@@ -1,13 +1,13 @@
 // What nobody has thought of: told in one line, as everything that goes wrong, and where it happened only to whoever
 // asks.
 
-import { CodexlbError, messageOf } from "../errors.ts";
+import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 
 /** `codexlb: <what failed and why>`, then the next step on a line of its own; returns the exit code. */
 export function report(error: unknown): number {
   process.stderr.write(`codexlb: ${messageOf(error)}\n`);
   const known = error instanceof CodexlbError ? error : undefined;
-  const next = known === undefined ? ASK : known.next;
+  const next = known === undefined ? nextOf(error) : known.next;
   if (next !== undefined) process.stderr.write(`  ${next}\n`);
   if (process.env.CODEXLB_DEBUG === "1" && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return known?.exitCode ?? 1;
@@ -35,4 +35,25 @@ function isAlone(event: "uncaughtException" | "unhandledRejection"): boolean {
   return process.listenerCount(event) === 1;
 }
 
+/** What the system refuses is no mistake of the program. */
+function nextOf(error: unknown): string {
+  return OF_THE_SYSTEM.has(systemCodeOf(error) ?? "") ? LOOK : ASK;
+}
+
+const OF_THE_SYSTEM: ReadonlySet<string> = new Set([
+  "EACCES",
+  "EDQUOT",
+  "EIO",
+  "EISDIR",
+  "ELOOP",
+  "EMFILE",
+  "ENAMETOOLONG",
+  "ENFILE",
+  "ENOSPC",
+  "ENOTDIR",
+  "EPERM",
+  "EROFS",
+]);
+
+const LOOK = "look at what is there, who may use it, and whether there is room";
 const ASK = "this should not happen: please report it, with what CODEXLB_DEBUG=1 shows";

@@ -96,9 +96,10 @@ function spawn(argv: string[], env: Record<string, string | undefined>) {
   try {
     return Bun.spawn(argv, { env, stdin: "inherit", stdout: "inherit", stderr: "inherit" });
   } catch (error) {
-    if (systemCodeOf(error) !== "ENOENT") throw error;
+    const why = NOT_STARTED[systemCodeOf(error) ?? ""];
+    if (why === undefined) throw error;
     const isShell = argv[1] === "-lc";
-    throw new CodexlbError("codex_not_found", `starting ${argv[0]}: there is no such program`, {
+    throw new CodexlbError("codex_not_found", `starting ${argv[0]}: ${why}`, {
       next: isShell
         ? "it is what SHELL names: correct that, or set run.inherit_shell = false in config.toml"
         : INSTALL_CODEX,
@@ -106,3 +107,9 @@ function spawn(argv: string[], env: Record<string, string | undefined>) {
     });
   }
 }
+
+const NOT_STARTED: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such program",
+  EACCES: "it is not a program, or not one that you may run",
+  ENOEXEC: "it is not a program for this machine",
+};

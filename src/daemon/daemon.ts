@@ -37,8 +37,8 @@ export interface Daemon {
   inFlight(): number;
   /** How long requests under way may go on when it stops, as the settings say now, ms. */
   drainMs(): number;
-  /** Reads the settings now, instead of within a second. */
-  reload(): void;
+  /** Reads the settings now, instead of within a second; false: the file is as it was. */
+  reload(): boolean;
   /** Resolves when nobody uses it any more who said so by `/admin/presence`. */
   deserted(): Promise<void>;
   /**
@@ -149,6 +149,7 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
     reload: live.look,
     deserted: presence.deserted,
     stop: async (reason, hurry) => {
+      admin.drains();
       events.append("proxy.stopping", { signal: reason });
       live.stop();
       parts.refresher.stop();

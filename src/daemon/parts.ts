@@ -124,6 +124,7 @@ export function adminParts(
   const keys = openKeys(layout.keys, deps);
   const startedMs = deps.clock.now();
   let url = "";
+  let draining = false;
   const context: AdminContext = {
     deps,
     pool,
@@ -150,6 +151,7 @@ export function adminParts(
       name: live.current().proxy.name,
       root: layout.root,
       url,
+      draining,
       pid: process.pid,
       startedMs,
       tokenUrl: tokenUrlOf(deps),
@@ -160,6 +162,9 @@ export function adminParts(
     access: createAccess({ adminToken: secretFile(layout.adminToken, deps.random), signingKey, keys }),
     listensOn: (address: string) => {
       url = address;
+    },
+    drains: () => {
+      draining = true;
     },
   };
 }

@@ -41,5 +41,6 @@ export function reloading(
       log.warn(`${error}; the last good settings hold`);
       events.append("config.reload_failed", { path: layout.config, error });
     },
+    mended: () => log.info(`${layout.config} is as it was again, and holds`),
   };
 }

@@ -17,8 +17,8 @@ export interface LiveConfig {
   file(): Config;
   /** Starts looking at the file. */
   start(listeners: ConfigListeners): void;
-  /** Looks now. */
-  look(): void;
+  /** Looks now; false: the file is as it was. */
+  look(): boolean;
   stop(): void;
 }
 
@@ -37,6 +37,8 @@ export interface ConfigListeners {
   readonly changed: (change: ConfigChange) => void;
   /** Told once for every different reason why the file is not taken over. */
   readonly failed: (error: string) => void;
+  /** Told when the file is again what it was before it failed. */
+  readonly mended: () => void;
 }
 
 export interface ConfigChange {
@@ -100,21 +102,26 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
     listeners?.changed({ before, after, keys: differing(before, after), restart });
   };
 
-  const look = (): void => {
+  const look = (): boolean => {
     cancel?.();
     cancel = clock.after(WATCH_INTERVAL_MS, look);
     const text = readOr(options.path, failed);
-    if (text === taken) problem = undefined;
-    if (text === undefined || text === taken) return;
+    if (text === taken) {
+      if (problem !== undefined) listeners?.mended();
+      problem = undefined;
+      return false;
+    }
+    if (text === undefined) return true;
     if (text.trim() === "") {
       failed(`${options.path} is empty`);
-      return;
+      return true;
     }
     cancel();
     cancel = clock.after(SETTLE_MS, () => {
       if (readOr(options.path, failed) === text) take(text);
       cancel = clock.after(WATCH_INTERVAL_MS, look);
     });
+    return true;
   };
 
   return {

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import { layoutOf } from "../../src/state/layout.ts";
 import { runCli } from "../support/cli.ts";
 import { startPool } from "../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
@@ -263,7 +264,7 @@ describe("wrong input", () => {
       1,
       "codexlb: reading /nowhere/auth.json: there is no such file\n",
     ],
-    [["account", "import", "--from", "alice", "../x"], 2, 'codexlb: invalid alias "../x"\n'],
+    [["account", "import", "--from", "alice", "../x"], 1, 'codexlb: invalid alias "../x"\n'],
     [["status", "--short", "--json"], 2, "codexlb: status flags --json and --short are mutually exclusive\n"],
     [["status", "--timeout", "3"], 2, 'codexlb: flag --timeout: "3" is not a duration\n'],
     [
@@ -286,10 +287,9 @@ describe("wrong input", () => {
       ["proxy", "bogus", "--listen", "127.0.0.1:0"],
       "codexlb: flag --listen stands behind bogus\n  flags go before other words\n",
     ],
-    [["status", "extra"], 'codexlb: unexpected word "extra"\n  codexlb status --help tells how it is used\n'],
     [
-      ["account", "list", "extra"],
-      'codexlb: unexpected word "extra"\n  codexlb account list --help tells how it is used\n',
+      ["config", "show", "extra"],
+      'codexlb: unexpected word "extra"\n  codexlb config show --help tells how it is used\n',
     ],
     [
       ["account", "import", "alice", "--from", "x"],
@@ -306,6 +306,72 @@ describe("wrong input", () => {
       expect(await codexlb(args, { CODEXLB_ROOT: root })).toEqual({ code: 2, out: "", err: message });
       expect(existsSync(root)).toBe(false);
     });
+
+  test("words that the Go program passes over are warned of there", async () => {
+    const root = newRoot();
+    const env = { CODEXLB_ROOT: root };
+    expect(await codexlb(["account", "list", "extra"], env)).toEqual({
+      code: 0,
+      out: "no accounts\n",
+      err: 'codexlb: warning: codexlb account list has no use for "extra"\n',
+    });
+    const status = await codexlb(["status", "--json", "true"], env);
+    expect(status.err).toStartWith('codexlb: warning: codexlb status has no use for "true"\n');
+    expect(existsSync(root)).toBe(false);
+  });
+
+  test("what stands behind -- is no flag", async () => {
+    const env = { CODEXLB_ROOT: newRoot() };
+    expect((await codexlb(["account", "rm", "--", "-x"], env)).err).toStartWith(
+      "codexlb: account not found: -x\n",
+    );
+    expect((await codexlb(["account", "show", "--", "--json"], env)).code).toBe(1);
+  });
+
+  test("what finds nothing leaves no root behind", async () => {
+    const root = newRoot();
+    for (const args of [
+      ["account", "rm", "x"],
+      ["account", "pin", "x"],
+      ["account", "unpin"],
+      ["key", "rm", "x"],
+    ])
+      await codexlb(args, { CODEXLB_ROOT: root });
+    expect(existsSync(root)).toBe(false);
+  });
+
+  test("a mistyped alias gets a suggestion, and no long list", async () => {
+    const root = newRoot();
+    const env = { CODEXLB_ROOT: root };
+    const { accounts } = layoutOf(root);
+    for (let count = 1; count <= 9; count++) {
+      mkdirSync(join(accounts, `account-${count}`), { recursive: true });
+      writeFileSync(join(accounts, `account-${count}`, "auth.json"), mock.authFile("alice"));
+    }
+    expect((await codexlb(["account", "show", "acount-3"], env)).err).toEndWith(
+      "  did you mean account-3?\n",
+    );
+    expect((await codexlb(["account", "show", "zed"], env)).err).toEndWith(
+      "  see: codexlb account list (there are 9)\n",
+    );
+  });
+
+  test("a root behind a file is refused, and so are files that are directories", async () => {
+    const file = join(temp.path, "a-file");
+    writeFileSync(file, "");
+    const behind = await codexlb(["account", "list"], { CODEXLB_ROOT: join(file, "x") });
+    expect(behind).toMatchObject({ code: 1, out: "" });
+    expect(behind.err).toBe(
+      `codexlb: the root ${join(file, "x")} is not a directory\n  choose another --root\n`,
+    );
+    const root = newRoot();
+    mkdirSync(join(root, "config.toml"), { recursive: true });
+    const doctor = await codexlb(["doctor", "--codex-bin", "/nowhere/codex"], { CODEXLB_ROOT: root });
+    expect(doctor.code).toBe(1);
+    expect(doctor.out).toMatch(/^config: bad \(.*config.toml/m);
+    expect(doctor.out).toMatch(/^runtime auth: /m);
+    expect(doctor.err).not.toContain("should not happen");
+  });
 
   test("a root that is a file is refused by every command", async () => {
     const root = newRoot();

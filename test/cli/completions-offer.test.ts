@@ -85,7 +85,9 @@ describe("offered are", () => {
     ["account --root x ", []],
     ["status --json=", []],
     ["status --bogus=", []],
-    ["help ", []],
+    ["help account pin x", []],
+    ["help key ", ["add", "list", "rm"]],
+    ["help bogus ", []],
   ];
   for (const [line, words] of TABLE)
     test(`${JSON.stringify(line)}: ${typeof words === "string" ? words : words.join(" ") || "nothing"}`, async () => {

@@ -34,12 +34,14 @@ describe("flags", () => {
         values: { timeout: "3s", ...values } as Record<string, string>,
         rest,
         help: false,
+        separated: argv.includes("--"),
       });
     });
 
   for (const word of ["-h", "--help", "-help"])
     test(`${word} asks for help among the flags, and only there`, () => {
       expect(parseFlags(FLAGS, ["--json", word]).help).toBe(true);
+      expect(parseFlags(FLAGS, [word, "--bogus"]).help).toBe(true);
       expect(parseFlags(FLAGS, ["--json", "x", word]).help).toBe(false);
       expect(parseFlags(FLAGS, ["--", word]).help).toBe(false);
     });
@@ -78,9 +80,12 @@ test("durations are Go's", () => {
     ["500ms", 500],
     ["1.5s", 1500],
     ["0", 0],
+    ["+3s", 3000],
+    ["-1s", 0],
+    ["-0", 0],
   ] as const)
     expect(durationFlag(text, "t")).toBe(ms);
-  for (const text of ["3", "", "s", "3 s", "-1s", "3s!"])
+  for (const text of ["3", "", "s", "3 s", "+-1s", "3s!"])
     expect(() => durationFlag(text, "t")).toThrow("is not a duration");
 });
 

@@ -110,13 +110,52 @@ test("drain_timeout_seconds bounds the wait", async () => {
   await expect(answer).rejects.toThrow();
 });
 
+test("a run that finds it about to end has another one behind it", async () => {
+  const layout = freshRoot();
+  const proxy = await startProxy(layout);
+  const { answer } = await lateTurn(proxy.url, 60_000);
+  proxy.kill("SIGTERM");
+  await proxy.said("finishes 1 request");
+  const codex = join(temp.path, "codex");
+  writeFileSync(codex, '#!/bin/sh\necho "$OPENAI_BASE_URL"\n', { mode: 0o755 });
+  const run = Bun.spawn(
+    [
+      process.execPath,
+      MAIN,
+      "run",
+      "--root",
+      layout.root,
+      "--auto-start",
+      "--codex-bin",
+      codex,
+      "exec",
+      "--help",
+    ],
+    { env: environment({ SHELL: "/bin/sh" }), stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+  );
+  let err = "";
+  const reading = (async () => {
+    for await (const text of run.stderr.pipeThrough(new TextDecoderStream())) err += text;
+  })();
+  await until("it waits", () => err.includes("the proxy that runs is about to end"), 20_000);
+  proxy.kill("SIGTERM");
+  const [code, out] = await Promise.all([run.exited, run.stdout.text(), proxy.ended(), reading]);
+  expect(code).toBe(0);
+  expect(out).toMatch(/^http:\/\/127\.0\.0\.1:\d+/);
+  expect(out).not.toStartWith(proxy.url);
+  expect(err.trim().split("\n").length).toBe(1);
+  await expect(answer).rejects.toThrow();
+});
+
 test("SIGHUP has it look at its settings", async () => {
   const layout = freshRoot();
   const proxy = await startProxy(layout);
   writeFileSync(layout.config, `[proxy]\nupstream_base_url = "${mock.baseUrl}"\nmax_attempts = 7\n`);
   proxy.kill("SIGHUP");
-  await proxy.said(`SIGHUP: looking at ${layout.config}`);
+  await proxy.said(`SIGHUP: reading ${layout.config}`);
   await proxy.said("proxy.max_attempts = 7");
+  proxy.kill("SIGHUP");
+  await proxy.said(`SIGHUP: ${layout.config} is unchanged`);
   expect(await createSseClient(proxy.url, "s1").turn("hi")).toBe("Hello from alice");
   proxy.kill("SIGINT");
   expect((await proxy.ended()).code).toBe(0);

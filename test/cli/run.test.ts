@@ -179,6 +179,7 @@ describe("a run", () => {
       hostname: "127.0.0.1",
       fetch: async (request) => {
         const { pathname } = new URL(request.url);
+        if (pathname === "/healthz") return Response.json({ ok: true });
         seen.push(pathname);
         if (pathname.startsWith("/@")) return new Response("not found", { status: 404 });
         return fetch(`${mock.origin}${pathname}`, {
@@ -200,6 +201,47 @@ describe("a run", () => {
     expect(pinned).toMatchObject({ code: 1, out: "" });
     expect(pinned.err).toContain("cannot pin a single run");
     await other.stop(true);
+  });
+
+  test("does not begin where somebody else listens", async () => {
+    for (const [status, text] of [
+      [404, "nope"],
+      [200, "hello"],
+    ] as const) {
+      const stranger = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        fetch: () => new Response(text, { status }),
+      });
+      const url = `http://127.0.0.1:${stranger.port}`;
+      const ran = await run(["--root", join(temp.path, "strange"), "--proxy-url", url, "exec"], {});
+      expect(ran).toMatchObject({ code: 1, out: "" });
+      expect(ran.err).toStartWith(`codexlb: what answers at ${url} is not a codexlb proxy\n`);
+      await stranger.stop(true);
+    }
+  });
+
+  test("is pinned to an account that has a name", async () => {
+    expect(await run(["--account=", "exec"], {})).toMatchObject({ code: 2, out: "" });
+  });
+
+  test("of what is no program says so", async () => {
+    const { env } = freshRoot();
+    const text = join(temp.path, "text");
+    writeFileSync(text, "hello");
+    for (const [binary, shell, code, words] of [
+      [temp.path, "false", 1, `starting ${temp.path}: it is not a program`],
+      [text, "false", 1, `starting ${text}: it is not a program`],
+      [text, "true", 126, `${text} was not run; install Codex`],
+    ] as const) {
+      writeFileSync(join(env.CODEXLB_ROOT ?? "", "config.toml"), `[run]\ninherit_shell = ${shell}\n`);
+      const ran = await runCli(["run", "--codex-bin", binary, "exec"], {
+        cwd: temp.path,
+        env: { ...env, SHELL: "/bin/sh" },
+      });
+      expect([binary, shell, ran.code]).toEqual([binary, shell, code]);
+      expect(ran.err).toContain(words);
+    }
   });
 
   test("that did not come by says so, and why", async () => {

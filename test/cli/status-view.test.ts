@@ -56,7 +56,7 @@ const STATUS = StatusAnswer.parse({
 });
 
 test("the table is the one that scripts for the Go program read", () => {
-  expect(fullStatus(STATUS, undefined, NOW).replaceAll(" ", "·")).toBe(
+  expect(fullStatus(STATUS, { columns: undefined, figures: true }, NOW).replaceAll(" ", "·")).toBe(
     `ACTIVE··PIN··PROXY···ALIAS········EMAIL··············STATUS········DAILY·LEFT··DAILY·RESET··WEEKLY·LEFT··WEEKLY·RESET··SCORE
 *·······P····edge-a··alice········alice@example.com··ready·········80.0%·······in·3·hours···70.0%········in·4·days·····0.760
 ·············edge-b··bob··········-··················cooldown(5s)··-···········-············-············-·············0.300
@@ -68,7 +68,7 @@ test("the table is the one that scripts for the Go program read", () => {
 });
 
 test("narrow terminals get a block per account", () => {
-  expect(fullStatus(STATUS, 80, NOW)).toBe(`* alice @ edge-a pinned
+  expect(fullStatus(STATUS, { columns: 80, figures: true }, NOW)).toBe(`* alice @ edge-a pinned
   alice@example.com
   daily 80.0% (in 3 hours)  weekly 70.0% (in 4 days)  score 0.760
 
@@ -89,14 +89,16 @@ test("status bars get one line", () => {
 
 test("columns that say nothing are left out", () => {
   const plain = { ...STATUS, accounts: [{ ...STATUS.accounts[0]!, pinned: false }], additional_limits: null };
-  expect(fullStatus(plain, undefined, NOW)).toBe(
+  expect(fullStatus(plain, { columns: undefined, figures: true }, NOW)).toBe(
     `ACTIVE  PROXY   ALIAS  EMAIL              DAILY LEFT  DAILY RESET  WEEKLY LEFT  WEEKLY RESET  SCORE
 *       edge-a  alice  alice@example.com  80.0%       in 3 hours   70.0%        in 4 days     0.760
 -       -       -      -                  -           -            -            -             -
                                           80.0%                    70.0%                      
 `,
   );
-  expect(fullStatus({ ...STATUS, accounts: [] }, undefined, NOW)).toBe("no accounts\n");
+  expect(fullStatus({ ...STATUS, accounts: [] }, { columns: undefined, figures: true }, NOW)).toBe(
+    "no accounts\n",
+  );
 });
 
 test("what a proxy elsewhere says cannot steer the terminal", () => {
@@ -115,6 +117,6 @@ test("what a proxy elsewhere says cannot steer the terminal", () => {
       },
     ],
   });
-  expect(fullStatus(evil, 200, NOW).replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
-  expect(fullStatus(evil, 80, NOW)).toContain("error a b c");
+  expect(fullStatus(evil, { columns: 200, figures: true }, NOW).replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
+  expect(fullStatus(evil, { columns: 80, figures: true }, NOW)).toContain("error a b c");
 });

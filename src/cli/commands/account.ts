@@ -10,7 +10,15 @@ import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { accountView } from "../account-view.ts";
 import { withAccounts } from "../accounts.ts";
-import { type CommandContext, contextOf, type Place, placeOf, REMOTE_FLAGS, ROOT_FLAG } from "../context.ts";
+import {
+  type CommandContext,
+  contextOf,
+  isThere,
+  type Place,
+  placeOf,
+  REMOTE_FLAGS,
+  ROOT_FLAG,
+} from "../context.ts";
 import { usage } from "../flags.ts";
 import { stateOf } from "../status-view.ts";
 import importCommand from "./account-import.ts";
@@ -127,7 +135,8 @@ const unpin = defineCommand({
   args: { ...ROOT_FLAG, ...REMOTE_FLAGS },
   run: async ({ args }) => {
     const context = contextOf(args.root);
-    await withAccounts(context, await placeOf(context, args), { write: true }, (ops) => ops.unpin());
+    const place = await placeOf(context, args);
+    await withAccounts(context, place, { write: isThere(context) }, (ops) => ops.unpin());
     process.stdout.write("unpinned account selection\n");
   },
 });
@@ -176,7 +185,7 @@ function onAccount(
       const about = onlyAlias(name, rawArgs);
       const context = contextOf(args.root);
       const place = await placeOf(context, args);
-      const line = await withAccounts(context, place, { write: true, about }, (ops, below) =>
+      const line = await withAccounts(context, place, { write: isThere(context), about }, (ops, below) =>
         run(ops, about, context.deps.log, below),
       );
       process.stdout.write(`${line}\n`);

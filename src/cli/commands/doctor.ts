@@ -61,11 +61,23 @@ export default defineCommand({
 
 /** Each is told as soon as it is known: Codex's own turn takes seconds. */
 async function* examine(context: CommandContext, flags: CodexFlags): AsyncGenerator<Finding> {
-  yield* examineRoot(context);
-  yield* examineAccounts(context);
   const url = namedUrl(flags.proxyUrl, context.deps.env);
-  yield* await waitingFor("asking the proxy and the backend", examineProxy(context, url));
-  yield* await waitingFor("taking a turn with Codex", examineCodex(context, flags));
+  yield* await orFinding("root", async () => examineRoot(context));
+  yield* await orFinding("accounts", async () => examineAccounts(context));
+  yield* await orFinding("proxy", () =>
+    waitingFor("asking the proxy and the backend", examineProxy(context, url)),
+  );
+  yield* await orFinding("codex", () => waitingFor("taking a turn with Codex", examineCodex(context, flags)));
+}
+
+/** What keeps one examination from being made keeps no other from it. */
+async function orFinding(check: string, examination: () => Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await examination();
+  } catch (error) {
+    const remedy = error instanceof CodexlbError ? error.next : undefined;
+    return [{ check, status: "bad", detail: messageOf(error), ...(remedy === undefined ? {} : { remedy }) }];
+  }
 }
 
 async function settle({ fix, ...finding }: Finding, mend: boolean): Promise<Examined> {

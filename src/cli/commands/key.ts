@@ -3,8 +3,9 @@
 import { defineCommand } from "citty";
 import { KEY_ROLES, type KeyRole } from "../../auth/keys.ts";
 import { withKeysHere } from "../accounts.ts";
-import { contextOf, ROOT_FLAG } from "../context.ts";
+import { contextOf, isThere, ROOT_FLAG } from "../context.ts";
 import { usage } from "../flags.ts";
+import { printed } from "../output.ts";
 import { table } from "../table.ts";
 
 const NAME = { type: "positional", description: "Name of the key", valueHint: "NAME" } as const;
@@ -25,8 +26,14 @@ const add = defineCommand({
     const name = onlyName("add", rawArgs);
     const role = roleOf(args.role);
     const context = contextOf(args.root);
-    const key = await withKeysHere(context, true, (keys) => keys.add(name, role));
-    process.stdout.write(`${key}\n`);
+    await withKeysHere(context, true, async (keys) => {
+      const key = await keys.add(name, role);
+      // It is shown this once: one that nobody could read opens nothing.
+      await printed(`${key}\n`).catch(async (error) => {
+        await keys.remove(name);
+        throw error;
+      });
+    });
     context.deps.log.info(
       role === "client"
         ? "clients send it as Authorization: Bearer KEY; codexlb run takes it from CODEXLB_CLIENT_KEY"
@@ -56,7 +63,8 @@ const rm = defineCommand({
   args: { ...ROOT_FLAG, name: NAME },
   run: async ({ args, rawArgs }) => {
     const name = onlyName("rm", rawArgs);
-    await withKeysHere(contextOf(args.root), true, (keys) => keys.remove(name));
+    const context = contextOf(args.root);
+    await withKeysHere(context, isThere(context), (keys) => keys.remove(name));
     process.stdout.write(`removed key ${name}\n`);
   },
 });

@@ -64,14 +64,14 @@ export default defineCommand({
     deps.log.info(
       daemon.accountCount + daemon.childCount === 0
         ? "no accounts yet; add one with: codexlb account login ALIAS, or: codexlb account import"
-        : `${served(daemon)}; run Codex with: codexlb run`,
+        : `${served(daemon)}; ${nextOf(daemon)}`,
     );
     const status = `serves ${served(daemon)} on ${daemon.listensOn}`;
     supervisor.ready(status);
     signals.onReload(() => {
       supervisor.reloading();
-      deps.log.info(`SIGHUP: looking at ${layout.config}`);
-      daemon.reload();
+      const isOther = daemon.reload();
+      deps.log.info(`SIGHUP: ${isOther ? `reading ${layout.config}` : `${layout.config} is unchanged`}`);
       supervisor.ready(status);
     });
     const reason = await Promise.race([
@@ -88,6 +88,13 @@ export default defineCommand({
 });
 
 // --- internal ---
+
+/** Codex wants the address in two spellings, which one of IPv6 does not have. */
+function nextOf({ listensOn }: Daemon): string {
+  return listensOn.includes("[")
+    ? "codexlb run cannot use an IPv6 address: listen on 127.0.0.1 for it"
+    : "run Codex with: codexlb run";
+}
 
 /** `2 accounts and 1 child proxy`. */
 function served({ accountCount, childCount }: Daemon): string {

@@ -57,6 +57,8 @@ export default defineCommand({
         "run: --command prints what every run does, and --account pins a single one",
         "leave one of them out, or pin it for all: codexlb account pin ALIAS",
       );
+    if (args.account?.trim() === "")
+      throw usage("run: --account is empty", "leave it out, or name an account: codexlb account list");
     if (args["native-home"] && args["codex-home"]?.trim())
       throw usage("run: --native-home and --codex-home do not go together", "leave one of them out");
     const context = contextOf(args.root);
@@ -128,8 +130,8 @@ async function runAt(
   const tag = await tagRun(door, account, deps.random);
   const command = commandOf(job, { proxyUrl, pathKey: prepared?.pathKey, tag });
   const ended = await runCodex({ command, shell, env: deps.env });
-  if (ended.kind === "exit" && ended.code === SHELL_NOT_FOUND && Bun.which(command.binary) === null)
-    deps.log.info(`${command.binary} was not found; ${INSTALL_CODEX}`);
+  if (ended.kind === "exit" && SHELL_FAILURES.has(ended.code) && Bun.which(command.binary) === null)
+    deps.log.info(`${command.binary} was not ${SHELL_FAILURES.get(ended.code)}; ${INSTALL_CODEX}`);
   const seen = tag === undefined ? undefined : await seenOf(door, tag);
   if (tag !== undefined && seen === undefined)
     deps.log.info(`the proxy at ${proxyUrl} has gone away; look at: codexlb proxy logs`);
@@ -159,8 +161,11 @@ function providerOf(context: CommandContext, home: string): { name: string; path
   return { name, path: join(from ?? home, "config.toml") };
 }
 
-/** What a shell ends with when there is no such program. */
-const SHELL_NOT_FOUND = 127;
+/** What a shell ends with when it could not run the program (POSIX 2.8.2), and what the program was not. */
+const SHELL_FAILURES: ReadonlyMap<number, string> = new Map([
+  [126, "run"],
+  [127, "found"],
+]);
 
 /** Ends this process as Codex ended: with its exit code, or by the same signal. */
 async function endAs(ended: Ended): Promise<void> {

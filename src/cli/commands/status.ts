@@ -7,6 +7,7 @@ import { parseProxyUrl } from "../../codex/addresses.ts";
 import { shortStatus } from "../../core/short-status.ts";
 import { StatusAnswer } from "../../core/status-wire.ts";
 import { parseJson } from "../../core/turn.ts";
+import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import {
   ADMIN_TOKEN_FLAG,
@@ -20,7 +21,7 @@ import {
   tokenFor,
 } from "../context.ts";
 import { durationFlag, usage } from "../flags.ts";
-import { fullStatus } from "../status-view.ts";
+import { fullStatus, type StatusStyle } from "../status-view.ts";
 import { watchStatus } from "../status-watch.ts";
 import { outputColumns } from "../terminal.ts";
 
@@ -41,7 +42,7 @@ export default defineCommand({
     watch: { type: "boolean", description: "Keep it on the screen, up to date, until q is pressed" },
     interval: {
       type: "string",
-      description: "How often --watch asks",
+      description: "How often --watch asks, from 500ms to 1h",
       default: "2s",
       valueHint: "DURATION",
     },
@@ -63,9 +64,7 @@ export default defineCommand({
     const status = statusOf(text, url);
     if (!args.watch)
       return void process.stdout.write(
-        args.short
-          ? `${shortStatus(status)}\n`
-          : fullStatus(status, outputColumns(deps.env), deps.clock.now()),
+        args.short ? `${shortStatus(status)}\n` : fullStatus(status, styleOf(deps), deps.clock.now()),
       );
     const isNamed =
       namedUrl(args["proxy-url"], deps.env) !== undefined || (await configOf(context)).proxy.proxy_url !== "";
@@ -88,6 +87,10 @@ export default defineCommand({
 });
 
 // --- internal ---
+
+function styleOf({ env }: Deps): StatusStyle {
+  return { columns: outputColumns(env), figures: process.stdout.isTTY === true };
+}
 
 /** More often would be work for the proxy that nobody can see. */
 const SHORTEST_INTERVAL_MS = 500;

@@ -25,6 +25,7 @@ export async function offerFor(
   { before, current }: Pick<Line, "before" | "current">,
   names: Names,
 ): Promise<Offer> {
+  if (before[0] === "help") return helpOffer(root, before.slice(1));
   const { at, rest } = await commandAt(root, before);
   if (!at.runs && rest.length > 0) return NOTHING;
   const read = readWords(at, rest);
@@ -58,6 +59,12 @@ const DIRECTORIES: ReadonlySet<string> = new Set(["DIR", "CODEX_HOME"]);
 const FILES: ReadonlySet<string> = new Set(["PATH", "FILE", "ARGUMENTS"]);
 const HELP: Flag = { name: "help", hint: undefined, description: "Show the help" };
 const VERSION: Flag = { name: "version", hint: undefined, description: "Show the version" };
+
+/** `codexlb help account pin`. */
+async function helpOffer(root: Command, path: readonly string[]): Promise<Offer> {
+  const { at, rest } = await commandAt(root, path);
+  return rest.length > 0 ? NOTHING : { kind: "words", words: await subCommandWords(at) };
+}
 
 function hasFlagsBehind({ path }: Described): boolean {
   return FLAGS_BEHIND.has(path.join(" "));

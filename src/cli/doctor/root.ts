@@ -80,9 +80,9 @@ function examinePermissions(layout: Layout): Finding {
 }
 
 function examineConfig({ deps, layout }: CommandContext): Finding[] {
-  if (readTextIfPresent(layout.config) === undefined)
-    return [ok("config", `${layout.config} is not there yet; the defaults hold`)];
   try {
+    if (readTextIfPresent(layout.config) === undefined)
+      return [ok("config", `${layout.config} is not there yet; the defaults hold`)];
     const file = readConfigFile(layout);
     const exposure = exposureProblem(effectiveConfig(file, {}, deps.env).config);
     const unknown = file.unknown.map(

@@ -3,7 +3,8 @@
 
 import { closeSync, fstatSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { daemonAnswers, socketDoor, through } from "../../admin/door.ts";
+import { remoteInfo } from "../../admin/client.ts";
+import { daemonAnswers, isProxy, socketDoor, through } from "../../admin/door.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { CodexlbError } from "../../errors.ts";
 import { makePrivateDirectory } from "../../state/atomic-file.ts";
@@ -44,16 +45,16 @@ const RETRY_MS = 100;
 const LOG_BYTES = 64 * 1024;
 const ANSWER_MS = 1_000;
 
-async function runsAlready({ layout }: CommandContext, listen: string): Promise<boolean> {
-  if (await daemonAnswers(layout.adminSocket)) return true;
-  // One of another root, or in a container, that listens where the settings say.
-  try {
-    const url = `${parseProxyUrl(`http://${listen}`).origin}/healthz`;
-    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
-    return response.ok && /"ok"\s*:\s*true/.test(await response.text());
-  } catch {
-    return false;
-  }
+async function runsAlready(context: CommandContext, listen: string): Promise<boolean> {
+  // One of another root, or in a container, may listen where the settings say.
+  return (await serves(context)) || isProxy(parseProxyUrl(`http://${listen}`).origin, ANSWER_MS);
+}
+
+/** Whether the proxy of the root takes requests: one that is about to end does not. */
+async function serves({ layout }: CommandContext): Promise<boolean> {
+  if (!(await daemonAnswers(layout.adminSocket))) return false;
+  const info = await remoteInfo(socketDoor(layout.adminSocket)).catch(() => undefined);
+  return info?.draining === false;
 }
 
 async function start(context: CommandContext, hasChildren: boolean): Promise<void> {
@@ -64,16 +65,30 @@ async function start(context: CommandContext, hasChildren: boolean): Promise<voi
     throw new CodexlbError("no_accounts", "there are no accounts yet that Codex could use", {
       next: "add one with: codexlb account login ALIAS, or: codexlb account import",
     });
-  deps.log.info("no proxy runs; starting one that ends with this run (--auto-start=false: do not)");
-  const deadlineMs = deps.clock.now() + START_MS;
+  deps.log.info(
+    (await daemonAnswers(layout.adminSocket))
+      ? "the proxy that runs is about to end; starting one behind it that ends with this run"
+      : "no proxy runs; starting one that ends with this run (--auto-start=false: do not)",
+  );
+  const deadlineMs = deps.clock.now() + START_MS + proxy.drain_timeout_seconds * 1000;
   for (;;) {
+    await untilGone(context, deadlineMs);
     const failure = await startOnce(context);
     // Another run may have started one at the same moment, or one is about to end.
-    if (failure === undefined || (await daemonAnswers(layout.adminSocket))) return;
+    if (failure === undefined || (await serves(context))) return;
     if (!failure.includes("another codexlb") || deps.clock.now() > deadlineMs)
       throw new CodexlbError("listen_failed", `starting a proxy for this run: ${failure}`, {
         next: `start it yourself to see more: codexlb proxy --root ${layout.root}`,
       });
+    await Bun.sleep(RETRY_MS);
+  }
+}
+
+/** Waits for a proxy of the root that finishes its last requests. */
+async function untilGone(context: CommandContext, deadlineMs: number): Promise<void> {
+  const { deps, layout } = context;
+  while (deps.clock.now() < deadlineMs && (await daemonAnswers(layout.adminSocket))) {
+    if (await serves(context)) return;
     await Bun.sleep(RETRY_MS);
   }
 }

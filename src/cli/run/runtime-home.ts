@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { remoteStub } from "../../admin/client.ts";
-import { baseOf, type Door, through, unreachable } from "../../admin/door.ts";
+import { baseOf, type Door, isProxy, through, unreachable } from "../../admin/door.ts";
 import { readCredentials } from "../../auth/homes.ts";
 import { readSecret, secretFile } from "../../auth/secrets.ts";
 import { makeStub, pathKeyOf, type StubAuth } from "../../auth/stub.ts";
@@ -55,16 +55,27 @@ export async function prepareRuntime(
   return { pathKey, token: stub.tokens.access_token };
 }
 
-/** Whether the proxy refuses who shows nothing. One that does not answer asks for nothing. */
-export async function asksForKeys({ deps }: CommandContext, proxyUrl: string): Promise<boolean> {
+/**
+ * Whether the proxy refuses who shows nothing. One that does not answer asks for nothing. Throws `proxy_answer` when
+ * somebody else answers there, who is not to see what Codex sends.
+ */
+export async function asksForKeys(context: CommandContext, proxyUrl: string): Promise<boolean> {
   const door = { url: proxyUrl, timeoutMs: ANSWER_TIMEOUT_MS };
+  let status: number;
   try {
-    return (await statusOfCheck(door)) === 401;
+    status = await statusOfCheck(door);
   } catch (error) {
     const { message, next } = unreachable(door, error);
-    deps.log.warn(`${message}; ${next}, or have run start one for itself: codexlb run --auto-start`);
+    const own = `http://${(await configOf(context)).proxy.listen}`;
+    const start = proxyUrl === own ? ", or have run start one for itself: codexlb run --auto-start" : "";
+    context.deps.log.warn(`${message}; ${next}${start}`);
     return false;
   }
+  if (status === 401) return true;
+  if (await isProxy(proxyUrl, ANSWER_TIMEOUT_MS)) return false;
+  throw new CodexlbError("proxy_answer", `what answers at ${proxyUrl} is not a codexlb proxy`, {
+    next: "give the address of one with --proxy-url, or have one listen elsewhere: proxy.listen in config.toml",
+  });
 }
 
 /** Homes whose config.toml may be taken over, best first. */

@@ -1,0 +1,56 @@
+// Standard output as files and pipes are: what cannot be written is told, and a reader that has gone away is none's
+// fault and ends the program.
+
+import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { report } from "./surprises.ts";
+
+/** From now on a failure to write ends the program: without a word when the reader has gone away; `serves`: never. */
+export function watchOutput(serves: boolean): void {
+  process.stdout.on("error", (error) => {
+    if (serves || taken.has(error)) return;
+    if (!isReaderGone(error)) process.exitCode = report(unwritten(error));
+    void ended(process.stderr).then(() => process.exit());
+  });
+  // There is nobody left to tell it to.
+  process.stderr.on("error", () => {});
+}
+
+/** Writes `text`, and waits until it is out. Throws `file_unusable` when it cannot be written. */
+export function printed(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (!error) return resolve();
+      taken.add(error);
+      reject(unwritten(error));
+    });
+  });
+}
+
+/** Waits for what a slow reader has not taken yet, which would be lost with the process. */
+export async function flushOutput(): Promise<void> {
+  await ended(process.stdout);
+  // What failed there is told here.
+  await ended(process.stderr);
+}
+
+// --- internal ---
+
+/** Failures that somebody has been told of. */
+const taken = new WeakSet<Error>();
+
+function ended(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((done) => {
+    stream.on("error", () => done());
+    stream.end(() => done());
+  });
+}
+
+function isReaderGone(error: Error): boolean {
+  return systemCodeOf(error) === "EPIPE";
+}
+
+function unwritten(error: Error): CodexlbError {
+  return new CodexlbError("file_unusable", `writing to standard output: ${messageOf(error)}`, {
+    cause: error,
+  });
+}

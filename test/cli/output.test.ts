@@ -1,0 +1,81 @@
+// Output that nobody can have, and what the program says of it.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { runCli } from "../support/cli.ts";
+import { type TempDirectory, tempDirectory } from "../support/temp.ts";
+
+const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
+
+let temp: TempDirectory;
+beforeAll(() => {
+  temp = tempDirectory();
+});
+afterAll(() => temp[Symbol.dispose]());
+
+/** Runs `script` in a shell, in which `"$@"` is the program. */
+async function inShell(script: string, root: string) {
+  const child = Bun.spawn(["bash", "-c", script, "bash", process.execPath, MAIN], {
+    env: { PATH: process.env.PATH ?? "", HOME: temp.path, CODEXLB_ROOT: root },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { code, out, err };
+}
+
+const FULL = "codexlb: writing to standard output: ENOSPC";
+
+describe.skipIf(process.platform !== "linux")("a full disk", () => {
+  test.each(["help", "man", "config show", "account list", "key list", "run --command", "completions zsh"])(
+    "is told of: codexlb %s",
+    async (words) => {
+      const ran = await inShell(`"$@" ${words} > /dev/full`, join(temp.path, "none"));
+      expect([words, ran.code]).toEqual([words, 1]);
+      expect(ran.err).toContain(FULL);
+    },
+  );
+
+  test("takes back the key that nobody could read", async () => {
+    const root = join(temp.path, "keys");
+    const ran = await inShell('"$@" key add full > /dev/full', root);
+    expect(ran.code).toBe(1);
+    expect(ran.err).toStartWith(FULL);
+    expect(ran.err.trim().split("\n").length).toBe(1);
+    const listed = await runCli(["key", "list", "--root", root], { cwd: temp.path });
+    expect(listed.out).toBe("no keys\n");
+  });
+});
+if (process.platform !== "linux") console.log("skipped: a full disk (/dev/full is on Linux only)");
+
+describe("a reader that goes away", () => {
+  test.each(["doctor", "man"])("ends codexlb %s without a word", async (words) => {
+    const ran = await inShell(
+      `"$@" ${words} | head -1; echo "\${PIPESTATUS[0]}" >&2`,
+      join(temp.path, "none"),
+    );
+    expect(ran.out.split("\n").length).toBe(2);
+    expect(ran.err).toBe("0\n");
+  });
+
+  test("ends what follows the log", async () => {
+    const root = join(temp.path, "followed");
+    mkdirSync(join(root, "logs"), { recursive: true });
+    const log = join(root, "logs", "proxy.current.jsonl");
+    writeFileSync(log, '{"type":"first"}\n');
+    const child = Bun.spawn([process.execPath, MAIN, "proxy", "logs", "--follow", "--interval", "10ms"], {
+      env: { PATH: process.env.PATH ?? "", HOME: temp.path, CODEXLB_ROOT: root },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const reader = child.stdout.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe('{"type":"first"}\n');
+    await reader.cancel();
+    appendFileSync(log, '{"type":"second"}\n');
+    expect(await child.exited).toBe(0);
+    expect(await child.stderr.text()).toBe("");
+  });
+});
