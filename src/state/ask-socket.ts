@@ -3,8 +3,8 @@
 
 /**
  * The body of the answer to `GET target` by who listens at `path`, if it says 200 and comes in one piece; undefined when
- * it does not, or there is none within `seconds`. Throws where the C library goes by another name,
- * or Bun has no such calls any more.
+ * it does not, or there is none within `seconds`. Throws where the C library goes by another name, or Bun has no such
+ * calls.
  */
 export function askSocket(path: string, target: string, seconds: number): string | undefined {
   const { dlopen, ptr } = (Bun as unknown as WithFFI).FFI;
