@@ -97,6 +97,12 @@ export function systemCodeOf(thrown: unknown): string | undefined {
   return typeof thrown.code === "string" ? thrown.code : undefined;
 }
 
+/** Why somebody could not be asked, in words: Bun's own are about its functions. */
+export function connectProblem(thrown: unknown): string {
+  const code = systemCodeOf(thrown) ?? "";
+  return CONNECT_WORDS[code] ?? (code || messageOf(thrown));
+}
+
 /** The body of an error on the data plane, in the shape that OpenAI clients (Codex among them) read. */
 export function dataPlaneErrorBody(error: CodexlbError): {
   error: { type: string; code: string; message: string };
@@ -120,3 +126,18 @@ export function adminErrorBody(error: CodexlbError): {
     ? { error: message, code, message }
     : { error: `${message}; ${next}`, code, message, next };
 }
+
+// --- internal ---
+
+const CONNECT_WORDS: Readonly<Record<string, string>> = {
+  EPROTO: "it does not speak TLS; is it http://?",
+  ConnectionRefused: "nobody listens there",
+  ECONNREFUSED: "nobody listens there",
+  // A socket that is not there is refused in other words.
+  ENOENT: "nobody listens there",
+  ECONNRESET: "the connection broke",
+  EHOSTUNREACH: "there is no way to it",
+  ENETUNREACH: "there is no way to it",
+  ENOTFOUND: "nobody knows that name",
+  Malformed_HTTP_Response: "what answers there does not speak HTTP",
+};

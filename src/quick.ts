@@ -7,9 +7,13 @@ import { askSocket } from "./state/ask-socket.ts";
 /** Prints the answer and resolves to true, or to false when it is not for here. */
 export async function quickAnswer(argv: readonly string[]): Promise<boolean> {
   const answer = await answerTo(argv);
-  // biome-ignore lint/suspicious/noConsole: the quickest way to write a line, by ten milliseconds
-  if (answer !== undefined) console.log(answer);
-  return answer !== undefined;
+  if (answer === undefined) return false;
+  try {
+    await Bun.write(Bun.stdout, `${answer}\n`);
+  } catch (error) {
+    (await import("./cli/output.ts")).tellUnwritten(error);
+  }
+  return true;
 }
 
 // --- internal ---

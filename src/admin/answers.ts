@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { ListedAccount } from "../auth/account-ops.ts";
 import { KEY_ROLES } from "../auth/keys.ts";
+import { StubAuth } from "../auth/stub.ts";
 
 /** `GET /admin/accounts`; the Go program says null for none. */
 export const Accounts = z.looseObject({
@@ -13,7 +14,11 @@ export const Accounts = z.looseObject({
 });
 
 /** What every change of an account is answered with. */
-export const Done = z.looseObject({ message: z.string().default(""), total: z.number().default(0) });
+export const Done = z.looseObject({
+  ok: z.literal(true),
+  message: z.string().default(""),
+  total: z.number().default(0),
+});
 
 /** `GET /admin/keys`. */
 export const KeyList = z.looseObject({
@@ -23,6 +28,12 @@ export const KeyList = z.looseObject({
       .transform(({ name, role, created_at_ms }) => ({ name, role, createdMs: created_at_ms })),
   ),
 });
+
+/** `POST /admin/key/add`. */
+export const NewKey = z.looseObject({ key: z.string() });
+
+/** `GET /admin/runtime-auth`. */
+export const Stub = z.looseObject({ auth: StubAuth, path_key: z.string().optional() });
 
 /** `GET /admin/config`. */
 export const Settings = z.looseObject({

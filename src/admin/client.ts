@@ -5,11 +5,9 @@ import { z } from "zod";
 import { AccountDetails } from "../auth/account-details.ts";
 import type { AccountOps } from "../auth/account-ops.ts";
 import type { KeyOps } from "../auth/keys.ts";
-import { StubAuth } from "../auth/stub.ts";
+import type { StubAuth } from "../auth/stub.ts";
 import { StatusAnswer } from "../core/status-wire.ts";
-import { parseJson } from "../core/turn.ts";
-import { CodexlbError } from "../errors.ts";
-import { Accounts, Done, Explained, KeyList, ProxyAnswer, Settings } from "./answers.ts";
+import { Accounts, Done, Explained, KeyList, NewKey, ProxyAnswer, Settings, Stub } from "./answers.ts";
 import type { AdminApi } from "./app.ts";
 import { answered, baseOf, type Call, type Door, refusedWith, through, unreachable } from "./door.ts";
 
@@ -18,12 +16,12 @@ export function remoteAccounts(door: Door): AccountOps {
   const api = apiOf(door);
   const named = (name: string) => ({ json: { alias: name } });
   const done = async (call: Call, name: string): Promise<string> => {
-    const { message } = Done.parse(await answered(door, call));
+    const { message } = await answered(door, Done, call);
     // The proxy tells which alias it was when an id was given.
     return /^\w+ account (\S+)$/.exec(message)?.[1] ?? name;
   };
   return {
-    list: async () => Accounts.parse(await answered(door, api.admin.accounts.$get())).accounts,
+    list: async () => (await answered(door, Accounts, api.admin.accounts.$get())).accounts,
     import: async (alias, { auth, config, replace }) => {
       const json = {
         alias,
@@ -32,16 +30,16 @@ export function remoteAccounts(door: Door): AccountOps {
         ...(config === undefined ? {} : { config }),
         ...(replace ? { replace } : {}),
       };
-      return Done.parse(await answered(door, api.admin.account.import.$post({ json }))).total;
+      return (await answered(door, Done, api.admin.account.import.$post({ json }))).total;
     },
     remove: (name) => done(api.admin.account.rm.$post(named(name)), name),
     pin: (name) => done(api.admin.account.pin.$post(named(name)), name),
     unpin: async () => {
-      await answered(door, api.admin.account.unpin.$post());
+      await answered(door, Done, api.admin.account.unpin.$post());
     },
     show: async (name) => {
       const url = `${baseOf(door)}/admin/account/show?${new URLSearchParams({ alias: name })}`;
-      return AccountDetails.parse(await answered(door, through(door)(url)));
+      return answered(door, AccountDetails, through(door)(url));
     },
     serve: (name, service) => done(api.admin.account[service].$post(named(name)), name),
   };
@@ -51,37 +49,34 @@ export function remoteAccounts(door: Door): AccountOps {
 export function remoteKeys(door: Door): KeyOps {
   const api = apiOf(door);
   return {
-    list: async () => KeyList.parse(await answered(door, api.admin.keys.$get())).keys,
+    list: async () => (await answered(door, KeyList, api.admin.keys.$get())).keys,
     add: async (name, role) =>
-      z
-        .looseObject({ key: z.string() })
-        .parse(await answered(door, api.admin.key.add.$post({ json: { name, role } }))).key,
+      (await answered(door, NewKey, api.admin.key.add.$post({ json: { name, role } }))).key,
     remove: async (name) => {
-      await answered(door, api.admin.key.rm.$post({ json: { name } }));
+      await answered(door, Done, api.admin.key.rm.$post({ json: { name } }));
     },
   };
 }
 
 /** The settings of the proxy behind `door`, as they hold. */
 export async function remoteSettings(door: Door): Promise<z.output<typeof Settings>["settings"]> {
-  return Settings.parse(await answered(door, apiOf(door).admin.config.$get())).settings;
+  return (await answered(door, Settings, apiOf(door).admin.config.$get())).settings;
 }
 
 /** Who would get the next turn (of `session`) from the proxy behind `door`, and why not the others. */
 export async function remoteExplanation(door: Door, session: string | undefined): Promise<Explained> {
   const url = `${baseOf(door)}/admin/explain${session === undefined ? "" : `?${new URLSearchParams({ session })}`}`;
-  return Explained.parse(await answered(door, through(door)(url)));
+  return answered(door, Explained, through(door)(url));
 }
 
 /** What the proxy behind `door` is. */
 export async function remoteInfo(door: Door): Promise<ProxyAnswer> {
-  return ProxyAnswer.parse(await answered(door, apiOf(door).admin.version.$get()));
+  return answered(door, ProxyAnswer, apiOf(door).admin.version.$get());
 }
 
 /** Stub credentials from the proxy behind `door`, and the key for its paths, which the Go program does not have. */
 export async function remoteStub(door: Door): Promise<{ stub: StubAuth; pathKey: string | undefined }> {
-  const answer = await answered(door, apiOf(door).admin["runtime-auth"].$get());
-  const { auth, path_key } = z.looseObject({ auth: StubAuth, path_key: z.string().optional() }).parse(answer);
+  const { auth, path_key } = await answered(door, Stub, apiOf(door).admin["runtime-auth"].$get());
   return { stub: auth, pathKey: path_key };
 }
 
@@ -101,11 +96,7 @@ export async function remoteStatusText(door: Door): Promise<string> {
 
 /** The same, read. */
 export async function remoteStatus(door: Door): Promise<StatusAnswer> {
-  const status = StatusAnswer.safeParse(parseJson(await remoteStatusText(door)));
-  if (status.success) return status.data;
-  throw new CodexlbError("proxy_answer", `${baseOf(door)} does not answer like a codexlb proxy`, {
-    next: "check the address of the proxy",
-  });
+  return answered(door, StatusAnswer, through(door)(`${baseOf(door)}/status`));
 }
 
 /** Lines of the event log of the proxy behind `door`; `nextOffset` is undefined when it does not tell. */

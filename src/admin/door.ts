@@ -5,7 +5,7 @@ import { z } from "zod";
 import { nameForHeader } from "../core/hops.ts";
 import { isLoopback } from "../core/listen.ts";
 import { parseJson } from "../core/turn.ts";
-import { CodexlbError, errorCodeOf, messageOf, systemCodeOf } from "../errors.ts";
+import { CodexlbError, connectProblem, errorCodeOf, systemCodeOf } from "../errors.ts";
 import { socketAddress } from "../state/socket-path.ts";
 import { TARGET_HEADER } from "./requests.ts";
 
@@ -29,14 +29,20 @@ export function socketDoor(socketPath: string, proxyName?: string): Door {
 
 /** True when a daemon answers behind `socketPath`. */
 export async function daemonAnswers(socketPath: string): Promise<boolean> {
+  return (await daemonBehind(socketPath)) === "answers";
+}
+
+/** Whether there is a daemon behind `socketPath`; `silent`: it takes connections, and says nothing (it is stopped). */
+export async function daemonBehind(socketPath: string): Promise<"answers" | "silent" | "none"> {
   try {
     const response = await fetch("http://localhost/healthz", {
       unix: socketAddress(socketPath),
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     });
-    return response.ok;
-  } catch {
-    return false; // no socket, or nobody behind it
+    return response.ok ? "answers" : "none";
+  } catch (error) {
+    const timedOut = error instanceof Error && error.name === "TimeoutError";
+    return timedOut ? "silent" : "none"; // no socket, or nobody behind it
   }
 }
 
@@ -112,22 +118,17 @@ export function refusedWith(door: Door, status: number, text: string): CodexlbEr
 
 /** The error for a proxy that could not be asked at all. */
 export function unreachable(door: Door, error: unknown): CodexlbError {
-  const code = systemCodeOf(error);
-  // A socket that is not there is refused in other words.
-  const refused = code === "ConnectionRefused" || code === "ECONNREFUSED" || code === "ENOENT";
   const timedOut = error instanceof Error && error.name === "TimeoutError";
-  const why = refused
-    ? "nobody listens there"
-    : timedOut
-      ? `no answer within ${door.timeoutMs} ms`
-      : messageOf(error);
+  const why = timedOut ? `no answer within ${door.timeoutMs} ms` : connectProblem(error);
   const where = door.unix === undefined ? baseOf(door) : door.unix;
   return new CodexlbError("proxy_unreachable", `asking the proxy at ${where}: ${why}`, {
     next: timedOut
       ? "see what listens there, or give it more time"
-      : door.unix !== undefined || isHere(door)
-        ? "start it with: codexlb proxy"
-        : "check the address, and that the proxy runs there",
+      : !isNobody(error)
+        ? "see what listens there"
+        : door.unix !== undefined || isHere(door)
+          ? "start it with: codexlb proxy"
+          : "check the address, and that the proxy runs there",
     cause: error,
   });
 }
@@ -135,29 +136,36 @@ export function unreachable(door: Door, error: unknown): CodexlbError {
 /** An answer on its way. */
 export type Call = Promise<{ ok: boolean; status: number; text(): Promise<string> }>;
 
-/** The JSON that came back from `call`, made through `door`; throws what a refusal or a failure means. */
-export async function answered(door: Door, call: Call): Promise<unknown> {
-  let status: number;
+/** What came back from `call`, made through `door`, as `schema` has it; throws what a refusal or a failure means. */
+export async function answered<Schema extends z.ZodType>(
+  door: Door,
+  schema: Schema,
+  call: Call,
+): Promise<z.output<Schema>> {
   let text: string;
   try {
     const response = await call;
-    status = response.status;
     text = await response.text();
-    if (!response.ok) throw refusedWith(door, status, text);
+    if (!response.ok) throw refusedWith(door, response.status, text);
   } catch (error) {
     if (error instanceof CodexlbError) throw error;
     throw unreachable(door, error);
   }
-  const answer = parseJson(text);
-  if (typeof answer === "object" && answer !== null) return answer;
+  const answer = schema.safeParse(parseJson(text));
+  if (answer.success) return answer.data;
   throw new CodexlbError(
     "proxy_answer",
-    `parse admin response: ${baseOf(door)} answered ${text.slice(0, SHOWN_CHARS)}`,
+    `${baseOf(door)} does not answer like a codexlb proxy: ${text.slice(0, SHOWN_CHARS).trim()}`,
     { next: IS_IT_A_PROXY },
   );
 }
 
 // --- internal ---
+
+function isNobody(error: unknown): boolean {
+  const code = systemCodeOf(error);
+  return code === "ConnectionRefused" || code === "ECONNREFUSED" || code === "ENOENT";
+}
 
 function isHere({ url }: Door): boolean {
   return URL.canParse(url) && isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""));

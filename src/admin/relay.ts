@@ -14,7 +14,7 @@ import {
 } from "../core/hops.ts";
 import type { ChildAnswer } from "../core/status-wire.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { CodexlbError, connectProblem } from "../errors.ts";
 import { downstreamHeaders } from "../proxy/headers.ts";
 import type { Child } from "../upstream/child.ts";
 import { addressAt, withKey } from "../upstream/child-link.ts";
@@ -175,9 +175,7 @@ async function send(
       signal: gone.signal,
     });
   } catch (error) {
-    const code = systemCodeOf(error);
-    const isRefused = code === "ConnectionRefused" || code === "ECONNREFUSED";
-    const why = isRefused ? "nobody listens there" : (code ?? messageOf(error));
+    const why = connectProblem(error);
     throw new CodexlbError("target_proxy_unavailable", `passing the call on to ${child.label}: ${why}`, {
       next: "look at codexlb status",
       cause: error,

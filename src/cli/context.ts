@@ -2,7 +2,7 @@
 
 import { existsSync, statSync } from "node:fs";
 import { remoteInfo, remoteSettings } from "../admin/client.ts";
-import { type Door, daemonAnswers, socketDoor } from "../admin/door.ts";
+import { type Door, daemonAnswers, daemonBehind, socketDoor } from "../admin/door.ts";
 import { readSecret } from "../auth/secrets.ts";
 import { parseProxyUrl } from "../codex/addresses.ts";
 import { isLoopback } from "../core/listen.ts";
@@ -137,7 +137,7 @@ async function readSettings({ deps, layout }: CommandContext): Promise<Config> {
 
 /**
  * The proxy that a command talks to: as named, else `proxy.proxy_url`, else the one that runs on the root, else where
- * the settings say that it listens. Throws `invalid_config`.
+ * the settings say that it listens. Throws `invalid_config`, and `shutting_down` for one that is about to end.
  */
 export async function proxyUrlOf(context: CommandContext, flag: string | undefined): Promise<string> {
   const { deps, layout } = context;
@@ -145,8 +145,25 @@ export async function proxyUrlOf(context: CommandContext, flag: string | undefin
   if (named !== undefined) return named;
   const { proxy } = await configOf(context);
   if (proxy.proxy_url !== "") return proxy.proxy_url;
-  if (!(await daemonAnswers(layout.adminSocket))) return `http://${proxy.listen}`;
-  return (await remoteInfo(socketDoor(layout.adminSocket))).url;
+  if (!(await runsHere(context))) return `http://${proxy.listen}`;
+  const { url, draining } = await remoteInfo(socketDoor(layout.adminSocket));
+  if (!draining) return url;
+  throw new CodexlbError(
+    "shutting_down",
+    `the proxy on ${layout.root} finishes what is under way, and ends then`,
+    {
+      next: "start another one behind it: codexlb proxy; run does so with --auto-start",
+    },
+  );
+}
+
+/** Whether a proxy runs on the root. Throws `proxy_unreachable` for one that is there and does not answer. */
+export async function runsHere({ layout }: CommandContext): Promise<boolean> {
+  const daemon = await daemonBehind(layout.adminSocket);
+  if (daemon !== "silent") return daemon === "answers";
+  throw new CodexlbError("proxy_unreachable", `the proxy on ${layout.root} is there, and does not answer`, {
+    next: "see what it does; or end it, and start codexlb proxy again",
+  });
 }
 
 /**

@@ -6,13 +6,17 @@ import { report } from "./surprises.ts";
 
 /** From now on a failure to write ends the program: without a word when the reader has gone away; `serves`: never. */
 export function watchOutput(serves: boolean): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => broken.add(stream));
   process.stdout.on("error", (error) => {
     if (serves || taken.has(error)) return;
-    if (!isReaderGone(error)) process.exitCode = report(unwritten(error));
+    tellUnwritten(error);
     void ended(process.stderr).then(() => process.exit());
   });
-  // There is nobody left to tell it to.
-  process.stderr.on("error", () => {});
+}
+
+/** Says why there is no output, and that this is a failure, unless nobody wanted it any more. */
+export function tellUnwritten(error: unknown): void {
+  if (systemCodeOf(error) !== "EPIPE") process.exitCode = report(unwritten(error));
 }
 
 /** Writes `text`, and waits until it is out. Throws `file_unusable` when it cannot be written. */
@@ -37,19 +41,18 @@ export async function flushOutput(): Promise<void> {
 
 /** Failures that somebody has been told of. */
 const taken = new WeakSet<Error>();
+/** Streams that could not be written to. To end such a one never ends, and takes all of the processor (Bun 1.4.5). */
+const broken = new WeakSet<NodeJS.WriteStream>();
 
 function ended(stream: NodeJS.WriteStream): Promise<void> {
+  if (broken.has(stream)) return Promise.resolve();
   return new Promise((done) => {
     stream.on("error", () => done());
     stream.end(() => done());
   });
 }
 
-function isReaderGone(error: Error): boolean {
-  return systemCodeOf(error) === "EPIPE";
-}
-
-function unwritten(error: Error): CodexlbError {
+function unwritten(error: unknown): CodexlbError {
   return new CodexlbError("file_unusable", `writing to standard output: ${messageOf(error)}`, {
     cause: error,
   });

@@ -61,7 +61,8 @@ export function commandLine({ binary, args, env }: CodexCommand): string {
 
 // --- internal ---
 
-function quote(word: string): string {
+/** `word` as a POSIX shell reads it again. */
+export function quote(word: string): string {
   if (/^[A-Za-z0-9_\-./:@%+=,]+$/.test(word)) return word;
   return `'${word.replaceAll("'", `'"'"'`)}'`;
 }

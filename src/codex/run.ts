@@ -96,7 +96,9 @@ function spawn(argv: string[], env: Record<string, string | undefined>) {
   try {
     return Bun.spawn(argv, { env, stdin: "inherit", stdout: "inherit", stderr: "inherit" });
   } catch (error) {
-    const why = NOT_STARTED[systemCodeOf(error) ?? ""];
+    const code = systemCodeOf(error) ?? "";
+    const hasFile = code === "ENOENT" && Bun.which(argv[0] ?? "") !== null;
+    const why = hasFile ? "the interpreter in its first line is not there" : NOT_STARTED[code];
     if (why === undefined) throw error;
     const isShell = argv[1] === "-lc";
     throw new CodexlbError("codex_not_found", `starting ${argv[0]}: ${why}`, {

@@ -5,7 +5,7 @@ import { formatHops, HOPS_HEADER, type Hop } from "../core/hops.ts";
 import { StatusAnswer } from "../core/status-wire.ts";
 import { parseJson } from "../core/turn.ts";
 import type { Deps } from "../deps.ts";
-import { messageOf, systemCodeOf } from "../errors.ts";
+import { connectProblem } from "../errors.ts";
 import type { Child, Sight } from "./child.ts";
 import { addressAt, withKey } from "./child-link.ts";
 
@@ -53,21 +53,12 @@ export async function look(
     return refusal(child, own, response.status, text);
   } catch (error) {
     const timedOut = error instanceof Error && error.name === "TimeoutError";
-    const why = timedOut
-      ? `no answer within ${timeoutMs / 1000} s`
-      : (WORDS[systemCodeOf(error) ?? ""] ?? systemCodeOf(error) ?? messageOf(error));
+    const why = timedOut ? `no answer within ${timeoutMs / 1000} s` : connectProblem(error);
     return lost(child, "unreachable", `unreachable: ${why}`, undefined);
   }
 }
 
 const PLAIN = { refresh: false, hops: [] };
-
-const WORDS: Readonly<Record<string, string>> = {
-  EPROTO: "it does not speak TLS; is it http://?",
-  ConnectionRefused: "nobody listens there",
-  ECONNREFUSED: "nobody listens there",
-  ECONNRESET: "the connection broke",
-};
 
 const CHECK = "check the address in proxy.child_proxy_urls";
 

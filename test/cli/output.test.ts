@@ -3,7 +3,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { daemonAnswers } from "../../src/admin/door.ts";
+import { layoutOf } from "../../src/state/layout.ts";
 import { runCli } from "../support/cli.ts";
+import { until } from "../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
 const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
@@ -29,14 +32,20 @@ async function inShell(script: string, root: string) {
 const FULL = "codexlb: writing to standard output: ENOSPC";
 
 describe.skipIf(process.platform !== "linux")("a full disk", () => {
-  test.each(["help", "man", "config show", "account list", "key list", "run --command", "completions zsh"])(
-    "is told of: codexlb %s",
-    async (words) => {
-      const ran = await inShell(`"$@" ${words} > /dev/full`, join(temp.path, "none"));
-      expect([words, ran.code]).toEqual([words, 1]);
-      expect(ran.err).toContain(FULL);
-    },
-  );
+  test.each([
+    "help",
+    "--version",
+    "man",
+    "config show",
+    "account list",
+    "key list",
+    "run --command",
+    "completions zsh",
+  ])("is told of: codexlb %s", async (words) => {
+    const ran = await inShell(`"$@" ${words} > /dev/full`, join(temp.path, "none"));
+    expect([words, ran.code]).toEqual([words, 1]);
+    expect(ran.err).toContain(FULL);
+  });
 
   test("takes back the key that nobody could read", async () => {
     const root = join(temp.path, "keys");
@@ -49,6 +58,37 @@ describe.skipIf(process.platform !== "linux")("a full disk", () => {
   });
 });
 if (process.platform !== "linux") console.log("skipped: a full disk (/dev/full is on Linux only)");
+
+describe.skipIf(process.platform !== "linux")("a full disk behind standard error", () => {
+  test.each([
+    ["statsu", 2],
+    ["status --bogus", 2],
+    ["account rm nobody", 1],
+    ["--version", 0],
+    ["run --codex-bin /bin/true exec", 0],
+  ] as const)("changes nothing for codexlb %s", async (words, code) => {
+    const root = join(temp.path, "none-2");
+    expect((await inShell(`"$@" ${words} 2> /dev/full > /dev/null`, root)).code).toBe(code);
+    // Both of them: it ends all the same.
+    expect((await inShell(`"$@" ${words} 2> /dev/full > /dev/full`, root)).code).toBe(
+      code || (words === "--version" ? 1 : 0),
+    );
+  });
+
+  test("keeps no proxy from serving, and none from stopping", async () => {
+    const root = join(temp.path, "serving");
+    mkdirSync(root);
+    writeFileSync(join(root, "config.toml"), '[proxy]\nlisten = "127.0.0.1:0"\n');
+    const child = Bun.spawn(
+      ["bash", "-c", 'exec "$@" proxy 2> /dev/full > /dev/full', "bash", process.execPath, MAIN],
+      { env: { PATH: process.env.PATH ?? "", HOME: temp.path, CODEXLB_ROOT: root }, stdin: "ignore" },
+    );
+    await until("it serves", () => daemonAnswers(layoutOf(root).adminSocket), 20_000);
+    child.kill("SIGHUP");
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+  });
+});
 
 describe("a reader that goes away", () => {
   test.each(["doctor", "man"])("ends codexlb %s without a word", async (words) => {

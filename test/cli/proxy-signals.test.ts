@@ -7,6 +7,7 @@ import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { createSseClient } from "../../src/mock/client.ts";
 import { type Layout, layoutOf } from "../../src/state/layout.ts";
+import { runCli } from "../support/cli.ts";
 import { notifySocket } from "../support/notify-socket.ts";
 import { enrol, until } from "../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
@@ -107,6 +108,31 @@ test("drain_timeout_seconds bounds the wait", async () => {
   proxy.kill("SIGTERM");
   await proxy.said("1 s at most");
   expect((await proxy.ended()).code).toBe(0);
+  await expect(answer).rejects.toThrow();
+});
+
+test("commands that find it about to end, or stopped, say so", async () => {
+  const layout = freshRoot();
+  const proxy = await startProxy(layout);
+  const told = (...args: string[]) =>
+    runCli([...args, "--root", layout.root], { cwd: temp.path, env: { CODEXLB_TOKEN_URL: mock.tokenUrl } });
+  proxy.kill("SIGSTOP");
+  for (const words of [["status"], ["run", "--auto-start", "--codex-bin", "/bin/true"]]) {
+    const stopped = await told(...words);
+    expect(stopped).toMatchObject({ code: 1, out: "" });
+    expect(stopped.err).toStartWith(`codexlb: the proxy on ${layout.root} is there, and does not answer\n`);
+  }
+  proxy.kill("SIGCONT");
+  const { answer } = await lateTurn(proxy.url, 60_000);
+  proxy.kill("SIGTERM");
+  await proxy.said("finishes 1 request");
+  expect(await told("status")).toMatchObject({
+    code: 1,
+    err: `codexlb: the proxy on ${layout.root} finishes what is under way, and ends then\n  start another one behind it: codexlb proxy; run does so with --auto-start\n`,
+  });
+  expect((await told("doctor")).out).toContain("port: warning (the proxy finishes what is under way");
+  proxy.kill("SIGTERM");
+  await proxy.ended();
   await expect(answer).rejects.toThrow();
 });
 

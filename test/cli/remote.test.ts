@@ -554,6 +554,32 @@ describe("the event log", () => {
   });
 });
 
+test("somebody else who answers in JSON is not taken for a proxy", async () => {
+  const stranger = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json({}) });
+  const url = `http://127.0.0.1:${stranger.port}`;
+  const env = { CODEXLB_ROOT: ownRoot(), CODEXLB_PROXY_URL: url, CODEXLB_ADMIN_TOKEN: "x" };
+  for (const args of [["explain"], ["account", "list"], ["account", "pin", "x"], ["account", "unpin"]]) {
+    const ran = await run(args, env);
+    expect([args, ran.code, ran.out]).toEqual([args, 1, ""]);
+    expect(ran.err).toContain(
+      `${url} does not answer like a codexlb proxy: {}\n  check that a codexlb proxy`,
+    );
+  }
+  await stranger.stop(true);
+});
+
+test("somebody else who hangs up is told of in plain words", async () => {
+  const rude = Bun.listen({
+    port: 0,
+    hostname: "127.0.0.1",
+    socket: { data: (socket) => void socket.end() },
+  });
+  const ran = await run(["status", "--proxy-url", `http://127.0.0.1:${rude.port}`, "--root", ownRoot()]);
+  expect(ran).toMatchObject({ code: 1, out: "" });
+  expect(ran.err).toEndWith(": the connection broke\n  see what listens there\n");
+  rude.stop(true);
+});
+
 test("the log of a proxy with another name is not looked for in the files here", async () => {
   const root = ownRoot('[proxy]\nlisten = "127.0.0.1:1"\n');
   mkdirSync(join(root, "logs"));

@@ -229,10 +229,13 @@ describe("a run", () => {
     const { env } = freshRoot();
     const text = join(temp.path, "text");
     writeFileSync(text, "hello");
+    const orphan = join(temp.path, "orphan");
+    writeFileSync(orphan, "#!/nowhere/sh\n", { mode: 0o755 });
     for (const [binary, shell, code, words] of [
       [temp.path, "false", 1, `starting ${temp.path}: it is not a program`],
       [text, "false", 1, `starting ${text}: it is not a program`],
       [text, "true", 126, `${text} was not run; install Codex`],
+      [orphan, "false", 1, `starting ${orphan}: the interpreter in its first line is not there`],
     ] as const) {
       writeFileSync(join(env.CODEXLB_ROOT ?? "", "config.toml"), `[run]\ninherit_shell = ${shell}\n`);
       const ran = await runCli(["run", "--codex-bin", binary, "exec"], {
@@ -242,6 +245,14 @@ describe("a run", () => {
       expect([binary, shell, ran.code]).toEqual([binary, shell, code]);
       expect(ran.err).toContain(words);
     }
+  });
+
+  test("whose Codex dies of a signal that Bun ignores ends with its number", async () => {
+    const { env } = freshRoot();
+    const dying = join(temp.path, "codex-piped");
+    writeFileSync(dying, "#!/bin/sh\nkill -PIPE $$\nexit 3\n", { mode: 0o755 });
+    const ran = await runCli(["run", "--codex-bin", dying, "exec"], { cwd: temp.path, env });
+    expect(ran.code).toBe(141);
   });
 
   test("that did not come by says so, and why", async () => {

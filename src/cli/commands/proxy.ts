@@ -2,6 +2,7 @@
 
 import { constants } from "node:os";
 import { defineCommand } from "citty";
+import { quote } from "../../codex/command-line.ts";
 import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
 import { createSupervisor } from "../../daemon/supervisor.ts";
 import { contextOf, ROOT_FLAG } from "../context.ts";
@@ -64,7 +65,7 @@ export default defineCommand({
     deps.log.info(
       daemon.accountCount + daemon.childCount === 0
         ? "no accounts yet; add one with: codexlb account login ALIAS, or: codexlb account import"
-        : `${served(daemon)}; ${nextOf(daemon)}`,
+        : `${served(daemon)}; ${nextOf(daemon, args.root?.trim())}`,
     );
     const status = `serves ${served(daemon)} on ${daemon.listensOn}`;
     supervisor.ready(status);
@@ -90,10 +91,10 @@ export default defineCommand({
 // --- internal ---
 
 /** Codex wants the address in two spellings, which one of IPv6 does not have. */
-function nextOf({ listensOn }: Daemon): string {
+function nextOf({ listensOn }: Daemon, root: string | undefined): string {
   return listensOn.includes("[")
     ? "codexlb run cannot use an IPv6 address: listen on 127.0.0.1 for it"
-    : "run Codex with: codexlb run";
+    : `run Codex with: codexlb run${root ? ` --root ${quote(root)}` : ""}`;
 }
 
 /** `2 accounts and 1 child proxy`. */

@@ -1,5 +1,6 @@
 // `codexlb run`: Codex with everything set so that it talks to the proxy.
 
+import { constants } from "node:os";
 import { join } from "node:path";
 import { defineCommand } from "citty";
 import { codexAddresses, parseProxyUrl } from "../../codex/addresses.ts";
@@ -174,9 +175,9 @@ async function endAs(ended: Ended): Promise<void> {
     return;
   }
   process.kill(process.pid, ended.signal);
-  // A signal that is ignored here does not end us: then its usual exit code has to tell.
+  // A signal that is ignored here, as SIGPIPE, does not end us: then its usual exit code has to tell.
   await Bun.sleep(SIGNAL_GRACE_MS);
-  process.exitCode = 255;
+  process.exitCode = 128 + constants.signals[ended.signal];
 }
 
 const SIGNAL_GRACE_MS = 100;

@@ -9,7 +9,7 @@ import { type Door, daemonAnswers, socketDoor, through } from "../../admin/door.
 import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseListen } from "../../core/listen.ts";
-import { messageOf, systemCodeOf } from "../../errors.ts";
+import { connectProblem, messageOf, systemCodeOf } from "../../errors.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { VERSION } from "../../version.ts";
@@ -53,7 +53,7 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
     return [ok(check, `${href} answers`), ...children];
   } catch (error) {
     const remedy = "start it there with: codexlb proxy, or check --proxy-url";
-    return [{ check, status: "bad", detail: `${url}: ${messageOf(error)}`, remedy }];
+    return [{ check, status: "bad", detail: `${url}: ${connectProblem(error)}`, remedy }];
   }
 }
 
@@ -75,11 +75,18 @@ async function examineDaemon(door: Door): Promise<Finding[]> {
         };
   return [
     daemon,
-    await examineAnswer(info.url),
+    info.draining ? ENDING : await examineAnswer(info.url),
     ...(await examineWays(String(backend), info.token_url)),
     ...(await examineChildren(door)),
   ];
 }
+
+const ENDING: Finding = {
+  check: "port",
+  status: "warning",
+  detail: "the proxy finishes what is under way, and ends then",
+  remedy: "start it again: codexlb proxy",
+};
 
 /** What the proxy knows of its children. */
 async function examineChildren(door: Door): Promise<Finding[]> {
@@ -127,7 +134,7 @@ async function examineAnswer(url: string): Promise<Finding> {
     return {
       check: "port",
       status: "bad",
-      detail: `${url}: ${messageOf(error)}`,
+      detail: `${url}: ${connectProblem(error)}`,
       remedy: "restart the proxy",
     };
   }

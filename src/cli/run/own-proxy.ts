@@ -9,7 +9,7 @@ import { parseProxyUrl } from "../../codex/addresses.ts";
 import { CodexlbError } from "../../errors.ts";
 import { makePrivateDirectory } from "../../state/atomic-file.ts";
 import { openLocalStore } from "../accounts.ts";
-import { type CommandContext, configOf, namedUrl, proxyUrlOf } from "../context.ts";
+import { type CommandContext, configOf, namedUrl, proxyUrlOf, runsHere } from "../context.ts";
 import { selfCommand } from "../self.ts";
 
 export interface RunProxy {
@@ -51,8 +51,9 @@ async function runsAlready(context: CommandContext, listen: string): Promise<boo
 }
 
 /** Whether the proxy of the root takes requests: one that is about to end does not. */
-async function serves({ layout }: CommandContext): Promise<boolean> {
-  if (!(await daemonAnswers(layout.adminSocket))) return false;
+async function serves(context: CommandContext): Promise<boolean> {
+  const { layout } = context;
+  if (!(await runsHere(context))) return false;
   const info = await remoteInfo(socketDoor(layout.adminSocket)).catch(() => undefined);
   return info?.draining === false;
 }
@@ -130,15 +131,17 @@ async function startOnce({ layout, deps }: CommandContext): Promise<string | und
 /** Tells the proxy of the root that it is used, until the returned function is called or this process ends. */
 async function enter(socket: string): Promise<() => void> {
   const leaving = new AbortController();
-  try {
-    const door = socketDoor(socket);
-    const response = await through(door)(`${door.url}/admin/presence`, { signal: leaving.signal });
-    response.body
-      ?.getReader()
-      .read()
-      .catch(() => {});
-  } catch {
-    // nobody there: a proxy elsewhere is used
-  }
+  const door = socketDoor(socket);
+  const entered = through(door)(`${door.url}/admin/presence`, { signal: leaving.signal })
+    .then(
+      (response) =>
+        void response.body
+          ?.getReader()
+          .read()
+          .catch(() => {}),
+    )
+    .catch(() => {}); // nobody there: a proxy elsewhere is used
+  // One that is stopped at this moment hears of it later.
+  await Promise.race([entered, Bun.sleep(ANSWER_MS)]);
   return () => leaving.abort();
 }
