@@ -27,12 +27,13 @@ export interface ChildFacts {
   readonly inFlight: number;
 }
 
-export interface PoolFacts {
+/** The pool as it is known without looking at any account. */
+export interface PoolOutline {
   /** This proxy. */
   readonly self: Hop;
   readonly policy: PolicySettings;
   /** Our own. */
-  readonly accounts: readonly AccountFacts[];
+  readonly accounts: readonly Pick<AccountFacts, "id" | "alias">[];
   readonly children: readonly ChildFacts[];
   readonly activeId: string | undefined;
   readonly pinnedId: string | undefined;
@@ -40,4 +41,8 @@ export interface PoolFacts {
   readonly next: { readonly id: string; readonly reason: string } | undefined;
   readonly messageCounter: number;
   readonly lastRotationMs: number;
+}
+
+export interface PoolFacts extends PoolOutline {
+  readonly accounts: readonly AccountFacts[];
 }

@@ -2,7 +2,7 @@
 
 import { distinct, pooledRemote } from "./child-report.ts";
 import { coolingLeftMs, healthAt } from "./health.ts";
-import type { ChildFacts, PoolFacts } from "./pool-facts.ts";
+import type { ChildFacts, PoolFacts, PoolOutline } from "./pool-facts.ts";
 import { type AccountFacts, type PooledLimit, pooledLimit, pooledLimits, unixSeconds } from "./pooled.ts";
 import {
   type LimitQuota,
@@ -66,7 +66,7 @@ export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocumen
 }
 
 /** What of it goes into the short line. */
-export function shortFacts(facts: PoolFacts): ShortFacts {
+export function shortFacts(facts: PoolOutline): ShortFacts {
   const { name } = facts.self;
   return {
     proxy_name: name,
@@ -82,7 +82,7 @@ export function shortFacts(facts: PoolFacts): ShortFacts {
 
 // --- internal ---
 
-function selected({ next, children }: PoolFacts): Partial<StatusDocument> {
+function selected({ next, children }: PoolOutline): Partial<StatusDocument> {
   if (next === undefined) return {};
   const child = children.find(({ id }) => id === next.id);
   const who =

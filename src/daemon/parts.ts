@@ -145,7 +145,7 @@ export function adminParts(
     eventsPath: layout.events,
     presence,
     shortStatus: () =>
-      live.current().proxy.proxy_url === "" ? shortStatus(shortFacts(pool.facts())) : undefined,
+      live.current().proxy.proxy_url === "" ? shortStatus(shortFacts(pool.outline())) : undefined,
     settings: () => shownSettings(live.effective()),
     about: () => ({
       name: live.current().proxy.name,

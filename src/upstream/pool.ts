@@ -5,7 +5,7 @@ import { explanationOf, type PoolExplanation } from "../core/explain.ts";
 import type { HealthEvent } from "../core/health.ts";
 import type { Hop } from "../core/hops.ts";
 import type { Candidate, Choice, PolicySettings } from "../core/policy.ts";
-import type { PoolFacts } from "../core/pool-facts.ts";
+import type { PoolFacts, PoolOutline } from "../core/pool-facts.ts";
 import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
 import type { QuotaEvidence, QuotaView } from "../core/quota.ts";
 import { rampAfter } from "../core/slow-start.ts";
@@ -56,6 +56,7 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
   sync(): void;
   /** Something was told of `upstreamId` outside of any request. */
   touch(upstreamId: string): void;
+  outline(): PoolOutline;
   facts(): PoolFacts;
   /** What the pool presents to Codex at this moment. */
   usage(): PooledUsage;
@@ -160,6 +161,21 @@ export function createPool(context: PoolContext): Pool {
   const childFacts = (now: QuotaView) =>
     children.map(({ upstream, inFlight: count }) => ({ ...upstream.facts(now), inFlight: count }));
 
+  const outlineAt = (now: QuotaView): PoolOutline => {
+    const next = placement.next();
+    return {
+      self: context.self(),
+      policy: settings().policy,
+      accounts: state.accounts,
+      children: childFacts(now),
+      activeId: state.activeId,
+      pinnedId: state.pinnedId,
+      next: next === undefined ? undefined : { id: next.id, reason: next.reason },
+      messageCounter: state.messageCounter,
+      lastRotationMs: state.lastRotationMs,
+    };
+  };
+
   return {
     pick: (request) => {
       const choice = placement.place(request);
@@ -190,20 +206,10 @@ export function createPool(context: PoolContext): Pool {
       const member = byId.get(upstreamId);
       if (member !== undefined) roster.touch(member);
     },
+    outline: () => outlineAt(view()),
     facts: () => {
-      const next = placement.next();
       const now = view();
-      return {
-        self: context.self(),
-        policy: settings().policy,
-        accounts: accountFacts(now),
-        children: childFacts(now),
-        activeId: state.activeId,
-        pinnedId: state.pinnedId,
-        next: next === undefined ? undefined : { id: next.id, reason: next.reason },
-        messageCounter: state.messageCounter,
-        lastRotationMs: state.lastRotationMs,
-      };
+      return { ...outlineAt(now), accounts: accountFacts(now) };
     },
     usage: () => {
       const now = view();
