@@ -32,7 +32,8 @@ async function answerTo([command = "", ...words]: readonly string[]): Promise<st
   const socket = `${root}/admin.sock`;
   if (root === undefined || socket.length > LONGEST_SOCKET) return undefined;
   try {
-    return askSocket(socket, "/admin/short-status", ANSWER_SECONDS)?.trimEnd();
+    const line = askSocket(socket, "/admin/short-status", ANSWER_SECONDS)?.trimEnd();
+    return line?.startsWith("lb=") ? line : undefined;
   } catch {
     return undefined; // the long way needs none of it
   }

@@ -214,8 +214,8 @@ interface SocketDoors {
 
 /** The lock is held, so a socket file that is there was left behind by a killed process. */
 function listenOnSocket(path: string, doors: SocketDoors) {
-  rmSync(path, { force: true });
   try {
+    rmSync(path, { force: true });
     const server = Bun.serve({
       unix: socketAddress(path),
       development: false,

@@ -330,13 +330,16 @@ describe("wrong input", () => {
 
   test("what finds nothing leaves no root behind", async () => {
     const root = newRoot();
-    for (const args of [
-      ["account", "rm", "x"],
-      ["account", "pin", "x"],
-      ["account", "unpin"],
-      ["key", "rm", "x"],
-    ])
-      await codexlb(args, { CODEXLB_ROOT: root });
+    for (const [args, code] of [
+      [["account", "rm", "x"], 1],
+      [["account", "pin", "x"], 1],
+      [["account", "unpin"], 0],
+      [["key", "rm", "x"], 1],
+      [["doctor", "--fix", "--codex-bin", "/nowhere/codex"], 1],
+    ] as const) {
+      const ran = await codexlb(args, { CODEXLB_ROOT: root });
+      expect([args, ran.code]).toEqual([args, code]);
+    }
     expect(existsSync(root)).toBe(false);
   });
 

@@ -65,6 +65,16 @@ test("a root whose commands are for a proxy elsewhere goes there", async () => {
   expect(named.out).toBe(far.out);
 });
 
+test("a socket that says something else is left to the long way", async () => {
+  const root = join(temp.path, "nonsense");
+  mkdirSync(root);
+  const server = Bun.serve({ unix: join(root, "admin.sock"), fetch: () => new Response("hello") });
+  const ran = await run(["status", "--short", "--root", root]);
+  expect(ran).toMatchObject({ code: 1, out: "" });
+  expect(ran.err).toContain("does not answer like a codexlb proxy: hello");
+  await server.stop(true);
+});
+
 test("what is wrong is told as ever", async () => {
   const nobody = await run(["status", "--short", "--root", join(temp.path, "nothing")]);
   expect(nobody).toMatchObject({ code: 1, out: "" });

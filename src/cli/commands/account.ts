@@ -136,7 +136,9 @@ const unpin = defineCommand({
   run: async ({ args }) => {
     const context = contextOf(args.root);
     const place = await placeOf(context, args);
-    await withAccounts(context, place, { write: isThere(context) }, (ops) => ops.unpin());
+    // Where there is no root, nothing is pinned.
+    if (place.kind === "remote" || isThere(context))
+      await withAccounts(context, place, { write: true }, (ops) => ops.unpin());
     process.stdout.write("unpinned account selection\n");
   },
 });

@@ -7,6 +7,7 @@ import {
   CODEX_BIN_FLAG,
   type CommandContext,
   contextOf,
+  isThere,
   namedUrl,
   PROXY_URL_FLAG,
   ROOT_FLAG,
@@ -41,7 +42,7 @@ export default defineCommand({
     };
     const examined: Examined[] = [];
     for await (const finding of examine(context, flags)) {
-      const settled = await settle(finding, args.fix ?? false);
+      const settled = await settle(finding, (args.fix ?? false) && isThere(context));
       examined.push(settled);
       if (!args.json) process.stdout.write(lineOf(settled));
     }
