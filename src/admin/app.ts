@@ -87,7 +87,7 @@ function refusalOf(shown: string | undefined, role: Role | undefined): string {
   if (role !== undefined) return "this key does not open the admin API, which needs the admin token";
   return shown === undefined
     ? "the admin API needs the admin token"
-    : "what was shown is not the admin token of this proxy";
+    : "what was shown is not the admin token of this proxy, nor a key of it";
 }
 
 function opens(role: Role | undefined, path: string, isRelayed: boolean): boolean {

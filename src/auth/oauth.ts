@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { parseJson } from "../core/turn.ts";
 import type { Clock, Deps } from "../deps.ts";
-import { CodexlbError, messageOf } from "../errors.ts";
+import { CodexlbError, connectProblem, messageOf } from "../errors.ts";
 import { newAuthFile } from "./auth-file.ts";
 import { CLIENT_ID, tokenUrlOf } from "./refresh.ts";
 
@@ -42,9 +42,14 @@ const TIMEOUT_MS = 30_000;
 const DEVICE_MS = 15 * 60_000;
 const LONGEST_INTERVAL_MS = 30_000;
 
-/** The sign-in: `CODEXLB_ISSUER`, else OpenAI's. */
+/** The sign-in: `CODEXLB_ISSUER`, else OpenAI's. Throws `usage`. */
 export function issuerOf({ env }: Pick<Deps, "env">): string {
-  return (env.CODEXLB_ISSUER?.trim() || DEFAULT_ISSUER).replace(/\/+$/, "");
+  const issuer = env.CODEXLB_ISSUER?.trim() || DEFAULT_ISSUER;
+  if (!/^https?:\/\//.test(issuer) || !URL.canParse(issuer))
+    throw new CodexlbError("usage", `CODEXLB_ISSUER: ${JSON.stringify(issuer)} is not an http(s) URL`, {
+      next: "give it one, or leave it out",
+    });
+  return issuer.replace(/\/+$/, "");
 }
 
 /** True when the sign-in is one that Codex would not go to. */
@@ -208,7 +213,7 @@ async function post(
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });
   } catch (error) {
-    throw failed(`${new URL(url).origin} cannot be reached: ${messageOf(error)}`);
+    throw failed(`${new URL(url).origin} cannot be reached: ${connectProblem(error)}`);
   }
 }
 

@@ -66,3 +66,13 @@ test("a codex that would sign in elsewhere is not used, unless somebody names it
   expect(named.err).toContain("codex login ended with code 3");
   expect(existsSync(ran)).toBe(true);
 });
+
+test("a sign-in that is none, or that nobody answers for, is told of in plain words", async () => {
+  expect(await login(["work", "--device-auth"], { CODEXLB_ISSUER: "nonsense" })).toMatchObject({
+    code: 2,
+    err: 'codexlb: CODEXLB_ISSUER: "nonsense" is not an http(s) URL\n  give it one, or leave it out\n',
+  });
+  const dead = await login(["work", "--device-auth"], { CODEXLB_ISSUER: "http://127.0.0.1:1" });
+  expect(dead.code).toBe(1);
+  expect(dead.err).toContain("http://127.0.0.1:1 cannot be reached: nobody listens there\n");
+});

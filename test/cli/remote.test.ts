@@ -86,7 +86,7 @@ describe("a proxy that --proxy-url names", () => {
     const refused = await run(args, env);
     expect(refused.code).toBe(1);
     expect(refused.err).toContain(
-      "codexlb: what was shown is not the admin token of this proxy\n  give CODEXLB_ADMIN_TOKEN",
+      "codexlb: what was shown is not the admin token of this proxy, nor a key of it\n  give CODEXLB_ADMIN_TOKEN",
     );
     expect((await run(args, { CODEXLB_ROOT: env.CODEXLB_ROOT })).err).toStartWith(
       "codexlb: the admin API needs the admin token\n",

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node
 import { join } from "node:path";
 import { createSseClient } from "../../src/mock/client.ts";
 import { executable } from "../support/executable.ts";
+import { until } from "../support/pool.ts";
 
 describe("the executable", () => {
   test("says its version, its commit and its Bun", async () => {
@@ -82,6 +83,24 @@ describe("the executable", () => {
       expect(installed).toContain(name);
       expect(statSync(join(tool.directory, "installed/usr", name)).mode & 0o777).toBe(mode);
     }
+  });
+
+  test.each([
+    ["a reader that goes away", '"$@" | head -1', 0],
+    ["a signal", 'coproc "$@"; id=$!; read -r line <&"$COPROC"; kill -TERM $id; wait $id', 143],
+  ])("shows it no further than %s, and leaves nothing behind", async (_what, script, code) => {
+    using tool = executable();
+    const shell = Bun.spawn(["bash", "-c", script, "bash", tool.path, "demo"], {
+      env: tool.env({ TMPDIR: tool.directory }),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [out, err] = await Promise.all([shell.stdout.text(), shell.stderr.text()]);
+    expect([await shell.exited, err]).toEqual([code, ""]);
+    expect(out.split("\n").length).toBeLessThan(4);
+    await until("its processes are gone", () => processesOf(tool.path).length === 0, 20_000);
+    expect(readdirSync(tool.directory).filter((name) => name.startsWith("codexlb-demo-"))).toEqual([]);
   });
 
   test("shows its main job", async () => {
@@ -185,3 +204,20 @@ describe("the executable", () => {
     expect(next.firstLine).toContain("listening on");
   });
 });
+
+/** The command lines of what runs from `path`. Linux tells; elsewhere there are none to be seen. */
+function processesOf(path: string): string[] {
+  if (process.platform !== "linux") return [];
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((id) => commandLineOf(id))
+    .filter((line) => line.startsWith(path));
+}
+
+function commandLineOf(id: string): string {
+  try {
+    return readFileSync(`/proc/${id}/cmdline`, "utf8");
+  } catch {
+    return ""; // it has ended meanwhile
+  }
+}

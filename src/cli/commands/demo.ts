@@ -2,8 +2,9 @@
 // and status commands as separate processes in a temporary directory, and a small client in the place of Codex.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Subprocess } from "bun";
 import { defineCommand } from "citty";
 import { createConsola } from "consola";
 import { CodexlbError } from "../../errors.ts";
@@ -20,24 +21,36 @@ export default defineCommand({
   },
   run: async () => {
     const directory = mkdtempSync(join(tmpdir(), "codexlb-demo-"));
-    const children: Child[] = [];
+    const children: Subprocess[] = [];
+    // However this ends: a reader that goes away, and signals, end the process at once.
+    process.on("exit", () => {
+      for (const child of children) child.kill("SIGKILL");
+      // What the kernel does for one of them at this moment is done by then.
+      Bun.sleepSync(DYING_MS);
+      rmSync(directory, { recursive: true, force: true });
+    });
+    for (const signal of SIGNALS) process.on(signal, () => process.exit(128 + constants.signals[signal]));
     try {
       await show(directory, children);
     } finally {
-      for (const child of children.reverse()) await child.stop();
-      rmSync(directory, { recursive: true, force: true });
+      for (const child of children.toReversed()) {
+        child.kill("SIGTERM");
+        await child.exited;
+      }
     }
   },
 });
 
 // --- internal ---
 
+const DYING_MS = 50;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const ACCOUNTS = ["alice", "bob", "carol"] as const;
 
-async function show(directory: string, children: Child[]): Promise<void> {
+async function show(directory: string, children: Subprocess[]): Promise<void> {
   const root = join(directory, "root");
   const homes = join(directory, "homes");
-  const env = { CODEXLB_ROOT: root, HOME: directory };
+  const stage = { env: { CODEXLB_ROOT: root, HOME: directory }, children };
 
   say.start(
     "A simulated backend with three accounts; alice and bob will meet their limits inside their third turn",
@@ -46,37 +59,35 @@ async function show(directory: string, children: Child[]): Promise<void> {
   writeFileSync(faults, JSON.stringify([limitInTurn("sse", "alice"), limitInTurn("message", "bob")]));
   const mock = await startChild(
     ["mock", "--port", "0", "--accounts", ACCOUNTS.join(","), "--homes", homes, "--faults", faults],
-    env,
+    stage,
   );
-  children.push(mock);
-  const backend = /on (http:\/\/\S+)/.exec(mock.firstLine)?.[1] ?? "";
+  const backend = /on (http:\/\/\S+)/.exec(mock)?.[1] ?? "";
   const tokenUrl = `${new URL(backend).origin}/oauth/token`;
 
   say.start("Enrol the three accounts");
   for (const alias of ACCOUNTS)
-    process.stdout.write(await command(["account", "import", "--from", join(homes, alias), alias], env));
+    process.stdout.write(await command(["account", "import", "--from", join(homes, alias), alias], stage));
 
   say.start("Start the proxy");
   const proxy = await startChild(["proxy", "--listen", "127.0.0.1:0", "--upstream", backend], {
-    ...env,
-    CODEXLB_TOKEN_URL: tokenUrl,
+    ...stage,
+    env: { ...stage.env, CODEXLB_TOKEN_URL: tokenUrl },
   });
-  children.push(proxy);
-  process.stdout.write(`${proxy.firstLine}\n`);
-  const url = /listening on (http:\/\/\S+)/.exec(proxy.firstLine)?.[1] ?? "";
+  process.stdout.write(`${proxy}\n`);
+  const url = /listening on (http:\/\/\S+)/.exec(proxy)?.[1] ?? "";
 
   say.start("One session over HTTP: the third turn begins on alice, meets her limit, and bob completes it");
-  await command(["account", "pin", "alice"], env);
+  await command(["account", "pin", "alice"], stage);
   await turns(createSseClient(url, "demo-http"), ["alice", "alice", "bob"]);
 
   say.start("Another one over WebSocket: the third turn begins on bob, and carol completes it");
-  await command(["account", "pin", "bob"], env);
+  await command(["account", "pin", "bob"], stage);
   const socket = createSocketClient(url, "demo-websocket");
   await turns(socket, ["bob", "bob", "carol"]);
   socket.close();
 
   say.start("codexlb status");
-  process.stdout.write(await command(["status", "--proxy-url", url], env));
+  process.stdout.write(await command(["status", "--proxy-url", url], stage));
   say.success(
     "Six turns, two limits, and the client saw no error. Start with your own: codexlb account import, codexlb proxy, codexlb run",
   );
@@ -109,44 +120,45 @@ async function turns(client: TurnClient, expected: readonly string[]): Promise<v
   }
 }
 
-interface Child {
-  readonly firstLine: string;
-  stop(): Promise<void>;
+/** `env` and `children` are the same for all that the demonstration starts. */
+interface Stage {
+  readonly env: Readonly<Record<string, string>>;
+  /** What was started, from the moment that it runs. */
+  readonly children: Subprocess[];
 }
 
-async function startChild(args: readonly string[], env: Record<string, string>): Promise<Child> {
-  const child = Bun.spawn([...selfCommand(), ...args], {
-    env: { ...process.env, ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "ignore",
-  });
+/** Starts it; resolves to its first line. */
+async function startChild(args: readonly string[], stage: Stage): Promise<string> {
+  const child = spawn(args, stage);
   const reader = child.stdout.getReader();
   const decoder = new TextDecoder();
   let text = "";
   while (!text.includes("\n")) {
     const { done, value } = await reader.read();
     if (done)
-      throw new CodexlbError("internal", `starting codexlb ${args[0]} failed: ${text || "it said nothing"}`);
+      throw new CodexlbError(
+        "internal",
+        `starting codexlb ${args[0]} failed: ${text || (await child.stderr.text())}`,
+      );
     text += decoder.decode(value, { stream: true });
   }
-  return {
-    firstLine: text.split("\n")[0] ?? "",
-    stop: async () => {
-      child.kill("SIGTERM");
-      await child.exited;
-    },
-  };
+  return text.split("\n")[0] ?? "";
 }
 
-async function command(args: readonly string[], env: Record<string, string>): Promise<string> {
+async function command(args: readonly string[], stage: Stage): Promise<string> {
+  const child = spawn(args, stage);
+  const [out, error, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  if (code !== 0) throw new CodexlbError("internal", `codexlb ${args.join(" ")} failed: ${error.trim()}`);
+  return out;
+}
+
+function spawn(args: readonly string[], { env, children }: Stage) {
   const child = Bun.spawn([...selfCommand(), ...args], {
     env: { ...process.env, ...env, COLUMNS: "" },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [out, error, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  if (code !== 0) throw new CodexlbError("internal", `codexlb ${args.join(" ")} failed: ${error.trim()}`);
-  return out;
+  children.push(child);
+  return child;
 }
