@@ -46,14 +46,10 @@ export async function daemonBehind(socketPath: string): Promise<"answers" | "sil
   }
 }
 
-/** True when a codexlb proxy, ours or the Go program's, answers at `url` within `timeoutMs`. */
-export async function isProxy(url: string, timeoutMs: number): Promise<boolean> {
-  try {
-    const response = await fetch(`${baseOf({ url })}/healthz`, { signal: AbortSignal.timeout(timeoutMs) });
-    return response.ok && z.looseObject({ ok: z.literal(true) }).safeParse(await response.json()).success;
-  } catch {
-    return false; // nobody, or one that speaks of something else
-  }
+/** True when a codexlb proxy, ours or the Go program's, answers at `door`. Throws when nobody can be asked there. */
+export async function isProxy(door: Door): Promise<boolean> {
+  const response = await through(door)(`${baseOf(door)}/`);
+  return Greeting.safeParse(parseJson(await response.text())).success;
 }
 
 /** Sends one request through `door`, with its token and its target. Any answer is returned; a failure to connect throws. */
@@ -177,6 +173,7 @@ const IS_IT_A_PROXY = "check that a codexlb proxy listens there";
 /** Longest part of a stranger's answer in a message. */
 const SHOWN_CHARS = 200;
 
+const Greeting = z.looseObject({ service: z.literal("codexlb-proxy") });
 const Refused = z.looseObject({
   error: z.string(),
   code: z.string().optional(),

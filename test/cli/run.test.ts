@@ -179,7 +179,7 @@ describe("a run", () => {
       hostname: "127.0.0.1",
       fetch: async (request) => {
         const { pathname } = new URL(request.url);
-        if (pathname === "/healthz") return Response.json({ ok: true });
+        if (pathname === "/") return Response.json({ ok: true, service: "codexlb-proxy" });
         seen.push(pathname);
         if (pathname.startsWith("/@")) return new Response("not found", { status: 404 });
         return fetch(`${mock.origin}${pathname}`, {
@@ -207,6 +207,7 @@ describe("a run", () => {
     for (const [status, text] of [
       [404, "nope"],
       [200, "hello"],
+      [200, '{"ok":true}'],
     ] as const) {
       const stranger = Bun.serve({
         port: 0,

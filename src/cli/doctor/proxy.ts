@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { z } from "zod";
 import { remoteInfo, remoteSettings, remoteStatus } from "../../admin/client.ts";
-import { type Door, daemonAnswers, socketDoor, through } from "../../admin/door.ts";
+import { type Door, daemonAnswers, isProxy, socketDoor } from "../../admin/door.ts";
 import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseListen } from "../../core/listen.ts";
@@ -38,8 +38,7 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
   try {
     const href = parseProxyUrl(url).href.replace(/\/+$/, "");
     const door = { url: href, token: tokenFor(context, href, undefined), timeoutMs: WAY_TIMEOUT_MS };
-    const service = await (await through(door)(`${href}/`)).json().catch(() => undefined);
-    if (!IsProxy.safeParse(service).success)
+    if (!(await isProxy(door)))
       return [
         {
           check,
@@ -56,8 +55,6 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
     return [{ check, status: "bad", detail: `${url}: ${connectProblem(error)}`, remedy }];
   }
 }
-
-const IsProxy = z.looseObject({ service: z.literal("codexlb-proxy") });
 
 async function examineDaemon(door: Door): Promise<Finding[]> {
   const info = await remoteInfo(door);

@@ -47,7 +47,8 @@ const ANSWER_MS = 1_000;
 
 async function runsAlready(context: CommandContext, listen: string): Promise<boolean> {
   // One of another root, or in a container, may listen where the settings say.
-  return (await serves(context)) || isProxy(parseProxyUrl(`http://${listen}`).origin, ANSWER_MS);
+  const door = { url: parseProxyUrl(`http://${listen}`).origin, timeoutMs: ANSWER_MS };
+  return (await serves(context)) || (await isProxy(door).catch(() => false));
 }
 
 /** Whether the proxy of the root takes requests: one that is about to end does not. */

@@ -61,9 +61,9 @@ export async function prepareRuntime(
  */
 export async function asksForKeys(context: CommandContext, proxyUrl: string): Promise<boolean> {
   const door = { url: proxyUrl, timeoutMs: ANSWER_TIMEOUT_MS };
-  let status: number;
   try {
-    status = await statusOfCheck(door);
+    if ((await statusOfCheck(door)) === 401) return true;
+    if (await isProxy(door)) return false;
   } catch (error) {
     const { message, next } = unreachable(door, error);
     const own = `http://${(await configOf(context)).proxy.listen}`;
@@ -71,8 +71,6 @@ export async function asksForKeys(context: CommandContext, proxyUrl: string): Pr
     context.deps.log.warn(`${message}; ${next}${start}`);
     return false;
   }
-  if (status === 401) return true;
-  if (await isProxy(proxyUrl, ANSWER_TIMEOUT_MS)) return false;
   throw new CodexlbError("proxy_answer", `what answers at ${proxyUrl} is not a codexlb proxy`, {
     next: "give the address of one with --proxy-url, or have one listen elsewhere: proxy.listen in config.toml",
   });
