@@ -75,7 +75,10 @@ async function withTerminal(
     handle: () => {
       // A key reaches it by itself; what is sent to us alone, by a program, does not.
       const isKey = OF_KEYS.has(signal) && placeInTerminal() === "foreground";
-      if (forwarded.includes(signal) && !isKey) child?.kill(signal);
+      if (!forwarded.includes(signal) || isKey) return;
+      child?.kill(signal);
+      // What is stopped hears of it only when it goes on; shells do the same for `kill %1`.
+      if (ENDING.has(signal)) child?.kill("SIGCONT");
     },
   }));
   for (const { signal, handle } of handlers) process.on(signal, handle);
@@ -91,6 +94,7 @@ async function withTerminal(
 const SIGNALS = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
 const FOR_CODEX: readonly NodeJS.Signals[] = SIGNALS;
 const OF_KEYS: ReadonlySet<NodeJS.Signals> = new Set(["SIGINT", "SIGQUIT"]);
+const ENDING: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGHUP"]);
 
 function spawn(argv: string[], env: Record<string, string | undefined>) {
   try {

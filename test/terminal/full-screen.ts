@@ -2,6 +2,7 @@
 // tells what else reached it. With `cooked` as its last word it leaves the terminal as it is and reads lines.
 
 import { constants } from "node:os";
+import { placeInTerminal } from "../../src/codex/foreground.ts";
 
 const told: string[] = [];
 const tell = (word: string) => {
@@ -56,6 +57,8 @@ if (isCooked) {
   });
 } else {
   process.on("SIGCONT", () => {
+    // In the background, to set the terminal would stop us again, with our end, which may be under way, left undone.
+    if (placeInTerminal() === "background") return;
     told.push("continued");
     enter();
     // The size may have changed meanwhile.

@@ -117,6 +117,21 @@ describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell 
     expect(await pane.modes()).toBe(before);
   });
 
+  test("what is stopped is ended by what ends codexlb alone, too", async () => {
+    using pane = await open();
+    const before = await pane.modes();
+    pane.line(command("full"));
+    await pane.shows("size 80x24");
+    pane.press("C-z");
+    await pane.shows(/Stopped/);
+    await pane.prompt();
+    // The job's number is codexlb's; what it started is told by nobody but codexlb.
+    expect(await pane.run('pid=$(jobs -p); kill -TERM "$pid"; kill -CONT "$pid"')).toBe(0);
+    await until("they have ended", async () => (await pane.run('test -z "$(jobs -p)"')) === 0, 45_000);
+    expect(pane.state()).toEqual(GIVEN_BACK);
+    expect(await pane.modes()).toBe(before);
+  });
+
   test.each([
     ["7", 7],
     ["t", 143],
