@@ -1,5 +1,6 @@
 // How sources become one executable: the same for the program and for what it is measured against.
 
+import { rmSync } from "node:fs";
 import { PLAYWRIGHT_EXTERNALS, playwrightPlugin } from "./playwright-plugin.ts";
 
 export interface BuildOptions {
@@ -40,6 +41,8 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
     },
     throw: false,
   });
+  // The executable holds its source maps; these would stay behind with every build.
+  for (const { kind, path } of result.outputs) if (kind === "sourcemap") rmSync(path, { force: true });
   const said = result.logs.map(String);
   return result.success || said.length > 0 ? said : ["the build failed and did not say why"];
 }

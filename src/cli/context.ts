@@ -115,6 +115,23 @@ export function namedUrl(flag: string | undefined, env: Deps["env"]): string | u
   return flag?.trim() || env.CODEXLB_PROXY_URL?.trim() || undefined;
 }
 
+/** A proxy that the user names, and where. */
+export interface NamedProxy {
+  readonly url: string;
+  readonly by: "--proxy-url" | "CODEXLB_PROXY_URL" | "proxy.proxy_url";
+}
+
+/** The proxy that is named for a command, in this order; `flag` is `--proxy-url`. Throws `invalid_config`. */
+export async function namedProxy(
+  context: CommandContext,
+  flag: string | undefined,
+): Promise<NamedProxy | undefined> {
+  const url = namedUrl(flag, context.deps.env);
+  if (url !== undefined) return { url, by: flag?.trim() ? "--proxy-url" : "CODEXLB_PROXY_URL" };
+  const { proxy_url } = (await configOf(context)).proxy;
+  return proxy_url === "" ? undefined : { url: proxy_url, by: "proxy.proxy_url" };
+}
+
 /** The settings of the root. While its file is broken, those that its running proxy goes on with. Throws `invalid_config`. */
 export async function configOf(context: CommandContext): Promise<Config> {
   const known = read.get(context) ?? readSettings(context);
@@ -140,12 +157,10 @@ async function readSettings({ deps, layout }: CommandContext): Promise<Config> {
  * the settings say that it listens. Throws `invalid_config`, and `shutting_down` for one that is about to end.
  */
 export async function proxyUrlOf(context: CommandContext, flag: string | undefined): Promise<string> {
-  const { deps, layout } = context;
-  const named = namedUrl(flag, deps.env);
-  if (named !== undefined) return named;
-  const { proxy } = await configOf(context);
-  if (proxy.proxy_url !== "") return proxy.proxy_url;
-  if (!(await runsHere(context))) return `http://${proxy.listen}`;
+  const { layout } = context;
+  const named = await namedProxy(context, flag);
+  if (named !== undefined) return named.url;
+  if (!(await runsHere(context))) return `http://${(await configOf(context)).proxy.listen}`;
   const { url, draining } = await remoteInfo(socketDoor(layout.adminSocket));
   if (!draining) return url;
   throw new CodexlbError(
@@ -172,8 +187,7 @@ export async function runsHere({ layout }: CommandContext): Promise<boolean> {
  * else here. Throws `usage`, `invalid_config`.
  */
 export async function placeOf(context: CommandContext, flags: RemoteFlags): Promise<Place> {
-  const { deps, layout, rootNamed } = context;
-  const named = namedUrl(flags["proxy-url"], deps.env);
+  const { layout, rootNamed } = context;
   const proxyName = flags["proxy-name"]?.trim() || undefined;
   const remote = (url: string, fallback: boolean): Place => ({
     kind: "remote",
@@ -185,9 +199,10 @@ export async function placeOf(context: CommandContext, flags: RemoteFlags): Prom
       timeoutMs: fallback ? UNNAMED_TIMEOUT_MS : undefined,
     },
   });
-  if (named !== undefined) return remote(named, false);
+  const named = await namedProxy(context, flags["proxy-url"]);
+  if (named !== undefined)
+    return remote(named.url, named.by === "proxy.proxy_url" && proxyName === undefined);
   const { proxy } = await configOf(context);
-  if (proxy.proxy_url !== "") return remote(proxy.proxy_url, proxyName === undefined);
   const answers = await daemonAnswers(layout.adminSocket);
   if (proxyName !== undefined)
     return answers

@@ -1,6 +1,8 @@
 // Standard output as files and pipes are: what cannot be written is told, and a reader that has gone away is none's
 // fault and ends the program.
 
+import { fstatSync, statSync } from "node:fs";
+import { devNull } from "node:os";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { report } from "./surprises.ts";
 
@@ -19,8 +21,20 @@ export function tellUnwritten(error: unknown): void {
   if (systemCodeOf(error) !== "EPIPE") process.exitCode = report(unwritten(error));
 }
 
-/** Writes `text`, and waits until it is out. Throws `file_unusable` when it cannot be written. */
+/**
+ * Writes `text`, which is shown this once, and waits until it is out. Throws `file_unusable` when it cannot be written
+ * or nobody could read it.
+ */
 export function printed(text: string): Promise<void> {
+  // Bun opens it, too, where standard output is closed.
+  if (leadsNowhere(process.stdout.fd))
+    return Promise.reject(
+      new CodexlbError(
+        "file_unusable",
+        "writing to standard output: it leads nowhere, and what is written is shown this once",
+        { next: "run it where you can read it, or send it to a file" },
+      ),
+    );
   return new Promise((resolve, reject) => {
     process.stdout.write(text, (error) => {
       if (!error) return resolve();
@@ -50,6 +64,11 @@ function ended(stream: NodeJS.WriteStream): Promise<void> {
     stream.on("error", () => done());
     stream.end(() => done());
   });
+}
+
+function leadsNowhere(fd: number): boolean {
+  const { rdev } = fstatSync(fd);
+  return rdev !== 0 && rdev === statSync(devNull, { throwIfNoEntry: false })?.rdev;
 }
 
 function unwritten(error: unknown): CodexlbError {

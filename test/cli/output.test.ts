@@ -57,6 +57,22 @@ describe.skipIf(process.platform !== "linux")("a full disk", () => {
     expect(listed.out).toBe("no keys\n");
   });
 });
+
+test.each(["> /dev/null", ">&-"])(
+  "codexlb key add %s makes no key, for nobody could read it",
+  async (where) => {
+    const root = join(temp.path, "unread");
+    const ran = await inShell(`"$@" key add lost ${where}`, root);
+    expect(ran).toEqual({
+      code: 1,
+      out: "",
+      err: "codexlb: writing to standard output: it leads nowhere, and what is written is shown this once\n  run it where you can read it, or send it to a file\n",
+    });
+    const listed = await runCli(["key", "list", "--root", root], { cwd: temp.path });
+    expect(listed.out).toBe("no keys\n");
+  },
+);
+
 if (process.platform !== "linux") console.log("skipped: a full disk (/dev/full is on Linux only)");
 
 describe.skipIf(process.platform !== "linux")("a full disk behind standard error", () => {

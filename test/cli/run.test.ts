@@ -92,6 +92,21 @@ describe("a proxy for the run", () => {
     expect(await daemonAnswers(layoutOf(root).adminSocket)).toBe(false);
   });
 
+  test.each([
+    ["--proxy-url", ["--proxy-url", "http://127.0.0.1:1"], {}],
+    ["CODEXLB_PROXY_URL", [], { CODEXLB_PROXY_URL: "http://127.0.0.1:1" }],
+    ["proxy.proxy_url", [], {}],
+  ] as const)("that %s names is not this machine's to start, which is said", async (name, flags, named) => {
+    const { root, env } = freshRoot();
+    if (name === "proxy.proxy_url")
+      writeFileSync(layoutOf(root).config, '[proxy]\nproxy_url = "http://127.0.0.1:1"\n');
+    const said = `codexlb: warning: --auto-start is of no use: ${name} names a proxy, and run starts none in its place\n`;
+    const told = await run(["--auto-start", ...flags, "exec", "nothing"], { ...env, ...named });
+    expect(told.err).toContain(said);
+    const untold = await run([...flags, "exec", "nothing"], { ...env, ...named });
+    expect(untold.err).not.toContain("--auto-start is of no use");
+  });
+
   test("that does not start says why", async () => {
     const { root, env } = freshRoot();
     const taken = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("not a proxy") });

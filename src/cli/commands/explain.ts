@@ -8,9 +8,8 @@ import { parseProxyUrl } from "../../codex/addresses.ts";
 import {
   ADMIN_TOKEN_FLAG,
   type CommandContext,
-  configOf,
   contextOf,
-  namedUrl,
+  namedProxy,
   PROXY_URL_FLAG,
   proxyUrlOf,
   ROOT_FLAG,
@@ -66,9 +65,8 @@ async function doorOf(
   url: string | undefined,
   token: string | undefined,
 ): Promise<Door> {
-  const { deps, layout } = context;
-  const isElsewhere =
-    namedUrl(url, deps.env) !== undefined || (await configOf(context)).proxy.proxy_url !== "";
+  const { layout } = context;
+  const isElsewhere = (await namedProxy(context, url)) !== undefined;
   if (!isElsewhere && (await daemonAnswers(layout.adminSocket))) return socketDoor(layout.adminSocket);
   const named = parseProxyUrl(await proxyUrlOf(context, url)).href;
   return { url: named, token: tokenFor(context, named, token), timeoutMs: TIMEOUT_MS };

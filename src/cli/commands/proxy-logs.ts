@@ -10,7 +10,7 @@ import {
   type CommandContext,
   configOf,
   contextOf,
-  namedUrl,
+  namedProxy,
   REMOTE_FLAGS,
   type RemoteFlags,
   ROOT_FLAG,
@@ -89,13 +89,13 @@ async function readerOf(
 ): Promise<Reader> {
   const { deps, layout } = context;
   const proxyName = flags["proxy-name"]?.trim() || undefined;
-  const { proxy } = await configOf(context);
-  const named = namedUrl(flags["proxy-url"], deps.env) ?? proxy.proxy_url;
-  if (named === "" && (await daemonAnswers(layout.adminSocket)))
+  const named = await namedProxy(context, flags["proxy-url"]);
+  if (named === undefined && (await daemonAnswers(layout.adminSocket)))
     return through({ ...socketDoor(layout.adminSocket, proxyName), timeoutMs });
   // The files here are of the proxy here, whatever its name: another one is to be asked.
-  const url = named === "" && proxyName !== undefined ? `http://${proxy.listen}` : named;
-  if (url !== "") {
+  const listening = async () => `http://${(await configOf(context)).proxy.listen}`;
+  const url = named?.url ?? (proxyName === undefined ? undefined : await listening());
+  if (url !== undefined) {
     const token = tokenFor(context, url, flags["admin-token"]);
     return through({ url: parseProxyUrl(url).href, token, proxyName, timeoutMs });
   }

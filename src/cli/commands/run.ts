@@ -76,8 +76,7 @@ export default defineCommand({
       const proxyUrl = parseProxyUrl(await proxyUrlOf(context, args["proxy-url"])).href.replace(/\/+$/, "");
       return void process.stdout.write(`${commandLine(commandOf(job, { proxyUrl }))}\n`);
     }
-    const autoStart = args["auto-start"] ?? (process.stdin.isTTY === true && process.stderr.isTTY === true);
-    const proxy = await proxyForRun(context, args["proxy-url"], autoStart);
+    const proxy = await proxyForRun(context, args["proxy-url"], args["auto-start"]);
     try {
       const account = args.account?.trim() || undefined;
       const shell = config.run.inherit_shell ? deps.env.SHELL?.trim() || "/bin/sh" : undefined;

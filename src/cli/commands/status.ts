@@ -12,9 +12,8 @@ import { CodexlbError } from "../../errors.ts";
 import {
   ADMIN_TOKEN_FLAG,
   type CommandContext,
-  configOf,
   contextOf,
-  namedUrl,
+  namedProxy,
   PROXY_URL_FLAG,
   proxyUrlOf,
   ROOT_FLAG,
@@ -66,8 +65,7 @@ export default defineCommand({
       return void process.stdout.write(
         args.short ? `${shortStatus(status)}\n` : fullStatus(status, styleOf(deps), deps.clock.now()),
       );
-    const isNamed =
-      namedUrl(args["proxy-url"], deps.env) !== undefined || (await configOf(context)).proxy.proxy_url !== "";
+    const isNamed = (await namedProxy(context, args["proxy-url"])) !== undefined;
     let address = url;
     process.exitCode = await watchStatus({
       first: { status, url },

@@ -9,7 +9,7 @@ import { parseProxyUrl } from "../../codex/addresses.ts";
 import { CodexlbError } from "../../errors.ts";
 import { makePrivateDirectory } from "../../state/atomic-file.ts";
 import { openLocalStore } from "../accounts.ts";
-import { type CommandContext, configOf, namedUrl, proxyUrlOf, runsHere } from "../context.ts";
+import { type CommandContext, configOf, namedProxy, proxyUrlOf, runsHere } from "../context.ts";
 import { selfCommand } from "../self.ts";
 
 export interface RunProxy {
@@ -21,20 +21,24 @@ export interface RunProxy {
 
 /**
  * The proxy for a run; `flag` is `--proxy-url`. One that nobody named is started when it does not run and `autoStart`
- * is set. Throws `no_accounts` when it would have none, and `listen_failed` when it does not start.
+ * is set; undefined: on a terminal. Throws `no_accounts` when it would have none, and `listen_failed` when it does not
+ * start.
  */
 export async function proxyForRun(
   context: CommandContext,
   flag: string | undefined,
-  autoStart: boolean,
+  autoStart: boolean | undefined,
 ): Promise<RunProxy> {
   const { deps, layout } = context;
   const { proxy } = await configOf(context);
-  const isNamed = namedUrl(flag, deps.env) !== undefined || proxy.proxy_url !== "";
-  if (!isNamed && autoStart && !(await runsAlready(context, proxy.listen)))
+  const named = await namedProxy(context, flag);
+  if (named !== undefined && autoStart)
+    deps.log.warn(`--auto-start is of no use: ${named.by} names a proxy, and run starts none in its place`);
+  const isWanted = autoStart ?? (process.stdin.isTTY === true && process.stderr.isTTY === true);
+  if (named === undefined && isWanted && !(await runsAlready(context, proxy.listen)))
     await start(context, proxy.child_proxy_urls.length > 0);
   const url = parseProxyUrl(await proxyUrlOf(context, flag)).href.replace(/\/+$/, "");
-  return { url, leave: isNamed ? () => {} : await enter(layout.adminSocket) };
+  return { url, leave: named === undefined ? await enter(layout.adminSocket) : () => {} };
 }
 
 // --- internal ---
