@@ -185,6 +185,26 @@ describe("a run", () => {
     expect(nobody.err).toContain("nobody answers at http://127.0.0.1:1 who could use account bob");
   });
 
+  test.each([
+    [["exec", "--acount", "bob"], "--acount went to Codex; codexlb run has --account"],
+    [["--native-hme=true"], "--native-hme went to Codex; codexlb run has --native-home"],
+    [
+      ["exec", "-account", "bob"],
+      "-account is a flag of codexlb run, and stands before what is for Codex: codexlb run -account ...",
+    ],
+    [["exec", "--", "--account"], undefined],
+    [["--profile", "x", "-m", "gpt"], undefined],
+  ])("tells whose %p is when Codex was used wrongly", async (words, said) => {
+    const { env } = freshRoot();
+    const at = ["--proxy-url", "http://127.0.0.1:1", ...words, "nothing"];
+    const hints = async (code: string) =>
+      (await run(at, { ...env, FAKE_CODE: code })).err
+        .split("\n")
+        .filter((line) => /went to|flag of/.test(line));
+    expect(await hints("2")).toEqual(said === undefined ? [] : [`codexlb: ${said}`]);
+    expect(await hints("3")).toEqual([]);
+  });
+
   test("at a proxy that knows of no tags goes on without", async () => {
     // As the Go program: what it does not know goes to the backend.
     const seen: string[] = [];

@@ -77,6 +77,24 @@ describe("codexlb run with real Codex", () => {
     expect(log()).toContain('"signal":"deserted"');
   });
 
+  test("tells whose a flag is that Codex does not know", async () => {
+    await using s = await startReal(recorder);
+    for (const binary of [today, old]) {
+      const misspelt = await s.codexArgs(binary, ["--acount", "bob", ...EXEC]);
+      expect(misspelt.code).toBe(2);
+      expect(misspelt.err).toContain("unexpected argument '--acount' found");
+      expect(misspelt.err).toEndWith("codexlb: --acount went to Codex; codexlb run has --account\n");
+      const late = await s.codexArgs(binary, [...EXEC, "--account", "bob"]);
+      expect(late.code).toBe(2);
+      expect(late.err).toEndWith(
+        "codexlb: --account is a flag of codexlb run, and stands before what is for Codex: codexlb run --account ...\n",
+      );
+    }
+    const other = await s.codexArgs(today, ["--bogus", ...EXEC]);
+    expect(other.code).toBe(2);
+    expect(other.err).toContain("Codex ended with code 2 before it asked for anything");
+  });
+
   test("says so when Codex was told to go elsewhere", async () => {
     await using s = await startReal(recorder);
     const elsewhere = Bun.serve({

@@ -22,34 +22,40 @@ import { usage } from "../flags.ts";
 import { nativeHome } from "../run/native-home.ts";
 import { proxyForRun } from "../run/own-proxy.ts";
 import { configSources, prepareRuntime } from "../run/runtime-home.ts";
+import { CODEX_USAGE, strayedFlag } from "../run/strayed-flag.ts";
 import { missedRun, seenOf, tagRun } from "../run/tagged-run.ts";
+
+/** Its own; all else is Codex's. */
+const FLAGS = {
+  ...ROOT_FLAG,
+  ...PROXY_URL_FLAG,
+  ...CODEX_BIN_FLAG,
+  "codex-home": {
+    type: "string",
+    description: "CODEX_HOME to use (default ROOT/runtime)",
+    valueHint: "DIR",
+  },
+  "native-home": {
+    type: "boolean",
+    description: "Use your own CODEX_HOME and its login, and write nothing there",
+  },
+  account: {
+    type: "string",
+    description: "Pin this run alone to an account of the proxy",
+    valueHint: "ALIAS",
+  },
+  "auto-start": {
+    type: "boolean",
+    description:
+      "Start a proxy that ends with this run when none runs (on a terminal it does without being told; --auto-start=false prevents it)",
+  },
+  command: { type: "boolean", description: "Print the command and exit" },
+} as const;
 
 export default defineCommand({
   meta: { name: "codexlb run", description: "Run Codex through the proxy; its own arguments follow" },
   args: {
-    ...ROOT_FLAG,
-    ...PROXY_URL_FLAG,
-    ...CODEX_BIN_FLAG,
-    "codex-home": {
-      type: "string",
-      description: "CODEX_HOME to use (default ROOT/runtime)",
-      valueHint: "DIR",
-    },
-    "native-home": {
-      type: "boolean",
-      description: "Use your own CODEX_HOME and its login, and write nothing there",
-    },
-    account: {
-      type: "string",
-      description: "Pin this run alone to an account of the proxy",
-      valueHint: "ALIAS",
-    },
-    "auto-start": {
-      type: "boolean",
-      description:
-        "Start a proxy that ends with this run when none runs (on a terminal it does without being told; --auto-start=false prevents it)",
-    },
-    command: { type: "boolean", description: "Print the command and exit" },
+    ...FLAGS,
     arguments: { type: "positional", description: "Arguments of codex", required: false },
   },
   run: async ({ args, rawArgs }) => {
@@ -132,6 +138,11 @@ async function runAt(
   const ended = await runCodex({ command, shell, env: deps.env });
   if (ended.kind === "exit" && SHELL_FAILURES.has(ended.code) && Bun.which(command.binary) === null)
     deps.log.info(`${command.binary} was not ${SHELL_FAILURES.get(ended.code)}; ${INSTALL_CODEX}`);
+  const strayed = isUsage(ended) ? strayedFlag(job.args, Object.keys(FLAGS)) : undefined;
+  if (strayed !== undefined) {
+    deps.log.info(strayed);
+    return ended;
+  }
   const seen = tag === undefined ? undefined : await seenOf(door, tag);
   if (tag !== undefined && seen === undefined)
     deps.log.info(`the proxy at ${proxyUrl} has gone away; look at: codexlb proxy logs`);
@@ -146,6 +157,10 @@ async function runAt(
     });
   if (missed !== undefined) deps.log.info(missed);
   return ended;
+}
+
+function isUsage(ended: Ended): boolean {
+  return ended.kind === "exit" && ended.code === CODEX_USAGE;
 }
 
 function failureOf(ended: Ended): string | undefined {
