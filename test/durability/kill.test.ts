@@ -11,6 +11,9 @@ import { layoutOf } from "../../src/state/layout.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 const ROUNDS = 120;
+/** What must have happened meanwhile. On a busy machine less does in the same time, and there are more rounds. */
+const LEAST = { imports: 100, removals: 20, pins: 20, renewals: 100 };
+const MOST_ROUNDS = 5 * ROUNDS;
 const CLIENTS = 3;
 const ALIASES = ["a1", "a2", "a3", "a4", "a5", "a6"];
 /** A proxy lives so long at most before it is killed. */
@@ -46,7 +49,7 @@ interface Known {
   readonly imported: Set<number>;
 }
 
-test(`nothing is lost when the proxy is killed ${ROUNDS} times at random moments`, async () => {
+test(`nothing is lost when the proxy is killed ${ROUNDS} times, or more, at random moments`, async () => {
   using temp = tempDirectory();
   const layout = layoutOf(join(temp.path, "r"));
   const seed = Number(process.env.CODEXLB_TEST_SEED ?? Date.now() % 1_000_000);
@@ -75,6 +78,8 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times at random moments
     renewals: 0,
     inFlight: 0,
   };
+  const missing = () =>
+    (Object.keys(LEAST) as (keyof typeof LEAST)[]).filter((what) => count[what] < LEAST[what]);
   const problems: string[] = [];
   let countedBefore = 0;
   let oldestLostMs = 0;
@@ -164,7 +169,7 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times at random moments
   };
 
   try {
-    for (let round = 1; round <= ROUNDS; round++) {
+    for (let round = 1; round <= ROUNDS || (missing().length > 0 && round <= MOST_ROUNDS); round++) {
       const proxy = spawnProxy();
       const stderr = proxy.stderr.text();
       if (random(5) === 0) {
@@ -217,13 +222,7 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times at random moments
   );
   expect(problems).toEqual([]);
   expect(killed).toBeGreaterThanOrEqual(100);
-  for (const [what, least] of [
-    ["imports", 100],
-    ["removals", 20],
-    ["pins", 20],
-    ["renewals", 100],
-  ] as const)
-    expect([what, count[what] >= least]).toEqual([what, true]);
+  expect(missing()).toEqual([]);
   // Written behind within 250 ms; a busy machine gets eight times that.
   expect(oldestLostMs).toBeLessThan(2_000);
 }, 300_000);
