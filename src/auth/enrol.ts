@@ -13,6 +13,7 @@ import { type Credentials, parseAuthFile } from "./auth-file.ts";
 import { authFileOf, checkAlias, exists, readCredentials } from "./homes.ts";
 import { adoptIdentity, isAnonymous, isAnother, nameOf } from "./identity.ts";
 import { REMOVED_PREFIX } from "./leftovers.ts";
+import { looksLikeStub } from "./stub.ts";
 
 /**
  * Installs `auth` (the text of an auth.json) and optionally `config` (of a config.toml) as the home of `alias`, and
@@ -29,6 +30,14 @@ export function installAccount(
 ): AccountRecord {
   checkAlias(alias);
   const credentials = parseAuthFile(files.auth, `auth.json of ${alias}`);
+  if (looksLikeStub(credentials.accessToken))
+    throw new CodexlbError(
+      "invalid_auth_file",
+      `auth.json of ${alias} is what codexlb run gives to Codex, and no login`,
+      {
+        next: "name the Codex home of a real login with --from, or log in with: codexlb account login ALIAS",
+      },
+    );
   const clash = state.accounts.find((account) => account.id === accountId(alias) && account.alias !== alias);
   if (clash !== undefined)
     throw new CodexlbError(

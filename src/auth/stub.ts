@@ -59,6 +59,11 @@ export function isStub(token: string, key: string): boolean {
   );
 }
 
+/** True for an access token of a stub, whoever has signed it; the Go program's, too. */
+export function looksLikeStub(token: string): boolean {
+  return readClaims(token)?.sub === STUB_SUBJECT;
+}
+
 /** True for the refresh token of stubs that were signed with `key`. */
 export function isStubRefreshToken(token: string, key: string): boolean {
   return equalSecrets(token, refreshTokenOf(key));

@@ -2,7 +2,10 @@
 
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { StubAuth } from "../auth/stub.ts";
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { looksLikeStub, type StubAuth } from "../auth/stub.ts";
+import { parseJson } from "../core/turn.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
@@ -11,6 +14,8 @@ import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
 export interface HomeOptions {
   /** The home to prepare. */
   readonly codexHome: string;
+  /** It is the one that codexlb keeps in its root: settings in it are taken over, and nobody's own. Default false. */
+  readonly isKept?: boolean;
   /** Homes whose config.toml may be taken over, best first; the first that has one is it. */
   readonly configSources: readonly string[];
   readonly stub: StubAuth;
@@ -19,23 +24,28 @@ export interface HomeOptions {
 }
 
 /**
- * Writes auth.json (the stub) and config.toml into `codexHome`. What Codex itself keeps in an existing config.toml
- * there (model, trusted projects, notices) survives and wins; the rest comes from the first source that has one.
- * Files that are right already are not touched. Throws `invalid_config` for TOML that cannot be read.
+ * Writes auth.json (the stub) and config.toml into `codexHome`. The settings come from the first source that has some;
+ * what was changed in those of `codexHome` since they were taken over (by Codex, or by hand) holds on top of them.
+ * Files that are right already are not touched. Throws `invalid_config` for TOML that cannot be read, and
+ * `file_unusable` for a home that is somebody's own.
  */
-export function prepareHome({ codexHome, configSources, stub, chatgptBaseUrl }: HomeOptions): void {
+export function prepareHome(options: HomeOptions): void {
+  const { codexHome, configSources, stub, chatgptBaseUrl } = options;
+  refuseForeign(codexHome, options.isKept ?? false);
+  const target = join(codexHome, "config.toml");
+  const path = configSources
+    .map((home) => join(home, "config.toml"))
+    .find((one) => one !== target && hasText(one));
+  const source = path === undefined ? {} : readToml(path);
+  const takenPath = join(codexHome, TAKEN_OVER);
+  const existing = readToml(target);
+  const merged = hasText(takenPath)
+    ? changedAlike(source, withoutAddress(readToml(takenPath)), withoutAddress(existing))
+    : { ...source, ...ownSettings(existing) };
   makePrivateDirectory(codexHome);
   writeIfDifferent(join(codexHome, "auth.json"), `${JSON.stringify(stub, undefined, 2)}\n`, sameButForTime);
-  const target = join(codexHome, "config.toml");
-  const source = configSources
-    .map((home) => join(home, "config.toml"))
-    .find((path) => path !== target && hasText(path));
-  const merged = {
-    ...(source === undefined ? {} : readToml(source)),
-    ...ownSettings(readToml(target)),
-    chatgpt_base_url: chatgptBaseUrl,
-  };
-  writeIfDifferent(target, formatToml(merged), (a, b) => a === b);
+  writeIfDifferent(target, formatToml({ ...merged, chatgpt_base_url: chatgptBaseUrl }), same);
+  writeIfDifferent(takenPath, formatToml(source), same);
 }
 
 /**
@@ -69,7 +79,10 @@ export function userHomes(env: Deps["env"]): string[] {
 
 // --- internal ---
 
-/** What Codex writes into its config.toml itself while it runs. */
+/** The settings as they were taken over, so that what was changed since is known. */
+const TAKEN_OVER = ".codexlb-taken-over.toml";
+
+/** What Codex writes into its config.toml itself while it runs: all that is kept of a home of which no more is known. */
 const OWN_KEYS = [
   "model",
   "model_reasoning_effort",
@@ -80,6 +93,54 @@ const OWN_KEYS = [
 
 /** What decides where Codex sends its turns. */
 const ROUTING_KEYS = ["model_provider", "model_providers", "profile", "profiles", "openai_base_url"] as const;
+
+/** `codexlb run` makes its homes, and writes into no other: what is there would be lost. Throws `file_unusable`. */
+function refuseForeign(codexHome: string, isKept: boolean): void {
+  const auth = readTextIfPresent(join(codexHome, "auth.json"));
+  const token = auth === undefined ? undefined : tokenIn(auth);
+  const holdsLogin = token !== undefined && !looksLikeStub(token);
+  const isOurs = isKept || token !== undefined || hasText(join(codexHome, TAKEN_OVER));
+  if (!holdsLogin && (isOurs || !hasText(join(codexHome, "config.toml")))) return;
+  const what = holdsLogin ? "a login" : "settings";
+  throw new CodexlbError("file_unusable", `${codexHome} holds ${what} of its own, which run would replace`, {
+    next: `leave it as it is, with: CODEX_HOME=${codexHome} codexlb run --native-home; ${
+      holdsLogin
+        ? `or enrol it, and take its auth.json away: codexlb account import --from ${codexHome} ALIAS`
+        : "or have --codex-home name a directory that is empty, or not there yet"
+    }`,
+  });
+}
+
+/** The API key or access token in an auth.json; undefined when nobody could use it. */
+function tokenIn(text: string): string | undefined {
+  const { data } = AuthFile.safeParse(parseJson(text));
+  return data?.OPENAI_API_KEY || data?.tokens?.access_token || undefined;
+}
+
+const AuthFile = z.object({
+  OPENAI_API_KEY: z.string().nullish(),
+  tokens: z.object({ access_token: z.string() }).nullish(),
+});
+
+function withoutAddress({ chatgpt_base_url: _, ...others }: TomlTable): TomlTable {
+  return others;
+}
+
+/** `source`, with what differs between `before` and `after` changed in it, too. */
+function changedAlike(source: TomlTable, before: TomlTable, after: TomlTable): TomlTable {
+  const merged: TomlTable = { ...source };
+  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    const [was, is, now] = [before[key], after[key], source[key]];
+    if (isDeepStrictEqual(was, is)) continue;
+    if (is === undefined) delete merged[key];
+    else merged[key] = isTable(is) && isTable(now) ? changedAlike(now, isTable(was) ? was : {}, is) : is;
+  }
+  return merged;
+}
+
+function isTable(value: unknown): value is TomlTable {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
 
 function hasText(path: string): boolean {
   return readTextIfPresent(path) !== undefined;
@@ -110,6 +171,8 @@ function writeIfDifferent(path: string, text: string, same: (a: string, b: strin
   const before = readTextIfPresent(path);
   if (before === undefined || !same(before, text)) writeFileAtomic(path, text);
 }
+
+const same = (a: string, b: string): boolean => a === b;
 
 /** The time of issue alone is no reason to rewrite credentials that a running Codex may be reading. */
 function sameButForTime(a: string, b: string): boolean {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import TOML from "@iarna/toml";
 import { readClaims } from "../../src/auth/claims.ts";
@@ -47,6 +47,7 @@ describe("the home that run prepares", () => {
     );
     const options = {
       codexHome: home,
+      isKept: true,
       configSources: [join(temp.path, "none"), source],
       stub: await stubAt(0),
       chatgptBaseUrl: "http://localhost:1/backend-api/",
@@ -59,6 +60,78 @@ describe("the home that run prepares", () => {
       chatgpt_base_url: "http://localhost:1/backend-api/",
     });
   });
+
+  test("keeps what was changed in it, and follows what was changed in the user's", () => {
+    using temp = tempDirectory();
+    const [source, home] = [join(temp.path, "s"), join(temp.path, "h")];
+    mkdirSync(source);
+    const theirs = (text: string) => writeFileSync(join(source, "config.toml"), text);
+    const path = join(home, "config.toml");
+    const settings = () => {
+      prepareHome({ codexHome: home, configSources: [source], stub: stubAt(0), chatgptBaseUrl: "http://x/" });
+      const { chatgpt_base_url: url, ...rest } = TOML.parse(readFileSync(path, "utf8"));
+      expect(url).toBe("http://x/");
+      return rest as unknown;
+    };
+    theirs('model = "a"\nold = 1\n[tui]\ntheme = "dark"\nbell = true\n[mcp_servers.gone]\ncommand = "g"\n');
+    settings();
+    // As `codex mcp add`, `codex mcp remove` and the menus do it.
+    writeFileSync(
+      path,
+      readFileSync(path, "utf8")
+        .replace('theme = "dark"', 'theme = "light"')
+        .replace(/\[mcp_servers\.gone\]\ncommand = "g"/, '[mcp_servers.mine]\ncommand = "m"'),
+    );
+    const changed = { tui: { theme: "light", bell: true }, mcp_servers: { mine: { command: "m" } } };
+    expect(settings()).toEqual({ model: "a", old: 1, ...changed });
+    theirs(
+      'model = "b"\nnew = 2\n[tui]\ntheme = "blue"\nbell = false\n[mcp_servers.gone]\ncommand = "g"\n[mcp_servers.more]\ncommand = "o"\n',
+    );
+    const followed = {
+      model: "b",
+      new: 2,
+      tui: { theme: "light", bell: false },
+      mcp_servers: { mine: { command: "m" }, more: { command: "o" } },
+    };
+    expect(settings()).toEqual(followed);
+    expect(settings()).toEqual(followed);
+  });
+
+  test.each([
+    ["auth.json", '{"OPENAI_API_KEY":"sk-1"}', "a login"],
+    ["auth.json", '{"tokens":{"access_token":"e30.eyJzdWIiOiJtZSJ9.sig"}}', "a login"],
+    ["config.toml", 'model = "mine"\n', "settings"],
+  ])("is none that is somebody's own: %s with %s", (name, text, what) => {
+    using temp = tempDirectory();
+    const path = join(temp.path, name);
+    writeFileSync(path, text);
+    expect(() =>
+      prepareHome({ codexHome: temp.path, configSources: [], stub: stubAt(0), chatgptBaseUrl: "http://x/" }),
+    ).toThrow(`${temp.path} holds ${what} of its own, which run would replace`);
+    expect(readdirSync(temp.path)).toEqual([name]);
+    expect(readFileSync(path, "utf8")).toBe(text);
+  });
+
+  test.each(["not json", "{}", '{"tokens":null}'])(
+    "replaces an auth.json that nobody can use: %s",
+    (text) => {
+      using temp = tempDirectory();
+      const path = join(temp.path, "auth.json");
+      const prepare = (isKept: boolean) =>
+        prepareHome({
+          ...{ codexHome: temp.path, isKept, configSources: [] },
+          ...{ stub: stubAt(0), chatgptBaseUrl: "http://x/" },
+        });
+      writeFileSync(path, text);
+      writeFileSync(join(temp.path, "config.toml"), 'model = "kept"\n');
+      expect(() => prepare(false)).toThrow("holds settings of its own");
+      prepare(true);
+      expect(JSON.parse(readFileSync(path, "utf8"))).toEqual(stubAt(0));
+      // It is known from now on.
+      prepare(false);
+      expect(readFileSync(join(temp.path, "config.toml"), "utf8")).toContain('model = "kept"');
+    },
+  );
 
   test("is not written again when nothing changed", async () => {
     using temp = tempDirectory();

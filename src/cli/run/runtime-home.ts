@@ -1,6 +1,6 @@
 // Puts the CODEX_HOME of `codexlb run` in order: stub credentials that the proxy knows, and the user's settings.
 
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { remoteStub } from "../../admin/client.ts";
 import { baseOf, type Door, isProxy, through, unreachable } from "../../admin/door.ts";
 import { readCredentials } from "../../auth/homes.ts";
@@ -23,8 +23,9 @@ export interface Runtime {
 }
 
 /**
- * Writes `codexHome`/auth.json and config.toml for the proxy at `proxyUrl`. Codex takes a refusal for a login that is over, and tells people to log in again: so the
- * proxy is asked first what Codex will ask. One that does not answer is warned of. Throws `unauthorized`.
+ * Writes `codexHome`/auth.json and config.toml for the proxy at `proxyUrl`. Codex takes a refusal for a login that is
+ * over, and tells people to log in again: so the proxy is asked first what Codex will ask. One that does not answer is
+ * warned of. Throws `unauthorized`, and `file_unusable` for a home that is somebody's own.
  */
 export async function prepareRuntime(
   context: CommandContext,
@@ -51,7 +52,8 @@ export async function prepareRuntime(
   const pathKey = keyed ? credentials.pathKey : undefined;
   const addresses = codexAddresses(proxyUrl, { pathKey });
   const sources = configSources(context, usable[0]);
-  prepareHome({ codexHome, configSources: sources, stub, chatgptBaseUrl: addresses.chatgpt });
+  const isKept = resolve(codexHome) === resolve(context.layout.runtime);
+  prepareHome({ codexHome, isKept, configSources: sources, stub, chatgptBaseUrl: addresses.chatgpt });
   return { pathKey, token: stub.tokens.access_token };
 }
 
