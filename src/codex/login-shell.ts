@@ -6,17 +6,21 @@ import type { CodexCommand } from "./command-line.ts";
 
 /**
  * The words that run `command` out of `shell`, in the shell's own place, so that signals reach Codex and its end is the
- * shell's end. A profile may have taken the directory of Codex off the PATH: then it is the one at `found`.
+ * shell's end. A profile may have taken the directory of Codex off the PATH: then it is the one at `found`. It may have
+ * set what is in the command's environment, too, as people do who keep their CODEX_HOME elsewhere: that is set again,
+ * but for the API key, which is the user's own wherever there is one.
  */
 export function throughLoginShell(
   shell: string,
-  { binary, args }: Pick<CodexCommand, "binary" | "args">,
+  { binary, args, env }: CodexCommand,
   found: string | undefined,
 ): string[] {
   const name = basename(shell);
-  const words = [found ?? binary, binary, ...args];
-  if (name === "fish") return [shell, "-lc", FISH, ...words];
-  return [POSIX_SHELLS.has(name) ? shell : "/bin/sh", "-lc", POSIX, ...words];
+  const settings = Object.entries(env).filter(([key]) => key !== "OPENAI_API_KEY");
+  const names = settings.map(([key]) => key);
+  const words = [found ?? binary, ...settings.map(([, value]) => value), binary, ...args];
+  if (name === "fish") return [shell, "-lc", `${fishSets(names)}${FISH}`, ...words];
+  return [POSIX_SHELLS.has(name) ? shell : "/bin/sh", "-lc", `${posixSets(names)}${POSIX}`, ...words];
 }
 
 // --- internal ---
@@ -25,4 +29,8 @@ const POSIX_SHELLS: ReadonlySet<string> = new Set("sh bash zsh dash ksh mksh ash
 /** Its $0 is where Codex was found, its arguments are the command. */
 const POSIX =
   'if ! command -v "$1" >/dev/null 2>&1; then found=$0; shift; set -- "$found" "$@"; fi; exec "$@"';
+const posixSets = (names: readonly string[]): string =>
+  names.map((name) => `export ${name}="$1"; shift; `).join("");
+const fishSets = (names: readonly string[]): string =>
+  names.map((name) => `set -gx ${name} $argv[2]; set -e argv[2]; `).join("");
 const FISH = "set -l found $argv[1]; set -e argv[1]; type -q $argv[1]; or set argv[1] $found; exec $argv";

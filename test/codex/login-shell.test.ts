@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { throughLoginShell } from "../../src/codex/login-shell.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
@@ -23,7 +23,7 @@ for (const shell of ["sh", "bash", "zsh", "dash", "fish"]) {
     const evil = join(temp.path, `evil-${shell}`);
     const words = wordsFor(evil);
     const args = ["-c", 'for word in "$@"; do printf "%s\\0" "$word"; done', "codex", ...words];
-    const argv = throughLoginShell(path ?? "", { binary: "/bin/sh", args }, undefined);
+    const argv = throughLoginShell(path ?? "", { binary: "/bin/sh", args, env: {} }, undefined);
     const env = { PATH: process.env.PATH ?? "", HOME: temp.path };
     const child = Bun.spawn(argv, { env, stdout: "pipe", stderr: "pipe" });
     const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
@@ -37,7 +37,7 @@ for (const shell of ["sh", "bash", "zsh", "dash", "fish"]) {
     async () => {
       const codex = join(temp.path, "codex");
       writeFileSync(codex, '#!/bin/sh\necho "codex $*"\nexit 7\n', { mode: 0o755 });
-      const argv = throughLoginShell(path ?? "", { binary: "codex", args: ["hi"] }, codex);
+      const argv = throughLoginShell(path ?? "", { binary: "codex", args: ["hi"], env: {} }, codex);
       const env = { PATH: "/usr/bin:/bin", HOME: temp.path };
       const child = Bun.spawn(argv, { env, stdout: "pipe", stderr: "pipe" });
       const [out, code] = await Promise.all([child.stdout.text(), child.exited]);
@@ -46,6 +46,55 @@ for (const shell of ["sh", "bash", "zsh", "dash", "fish"]) {
   );
 }
 
+const PROFILES: readonly [shell: string, file: string, line: (name: string) => string][] = [
+  ["sh", ".profile", (name) => `export ${name}=profile`],
+  ["bash", ".bash_profile", (name) => `export ${name}=profile`],
+  ["zsh", ".zprofile", (name) => `export ${name}=profile`],
+  ["fish", ".config/fish/config.fish", (name) => `set -gx ${name} profile`],
+];
+for (const [shell, file, line] of PROFILES) {
+  const path = Bun.which(shell);
+  if (path === null) console.log(`skipped: what a profile sets (there is no ${shell})`);
+  test.skipIf(path === null)(
+    `${shell} gives on what is set for Codex, whatever its profile sets`,
+    async () => {
+      const home = join(temp.path, `home-${shell}`);
+      mkdirSync(dirname(join(home, file)), { recursive: true });
+      const names = ["CODEX_HOME", "OPENAI_API_KEY", "OTHER"];
+      writeFileSync(join(home, file), names.map(line).join("\n"));
+      const env = {
+        CODEX_HOME: "/a 'home' $HOME",
+        OPENAI_API_KEY: "placeholder",
+        OPENAI_BASE_URL: "http://x",
+      };
+      const args = [
+        "-c",
+        'for word in "$CODEX_HOME" "$OPENAI_API_KEY" "$OTHER" "$OPENAI_BASE_URL" "$1"; do echo "$word"; done',
+      ];
+      const argv = throughLoginShell(
+        path ?? "",
+        { binary: "/bin/sh", args: [...args, "codex", "hi"], env },
+        undefined,
+      );
+      const child = Bun.spawn(argv, {
+        env: { ...env, PATH: process.env.PATH ?? "", HOME: home },
+        stdout: "pipe",
+      });
+      expect((await child.stdout.text()).trim().split("\n")).toEqual([
+        env.CODEX_HOME,
+        // The user's own.
+        "profile",
+        "profile",
+        env.OPENAI_BASE_URL,
+        "hi",
+      ]);
+      expect(await child.exited).toBe(0);
+    },
+  );
+}
+
 test("a shell that is not known to take arguments so is not used", () => {
-  expect(throughLoginShell("/usr/bin/nu", { binary: "codex", args: [] }, undefined)[0]).toBe("/bin/sh");
+  expect(throughLoginShell("/usr/bin/nu", { binary: "codex", args: [], env: {} }, undefined)[0]).toBe(
+    "/bin/sh",
+  );
 });
