@@ -136,6 +136,35 @@ test("commands that find it about to end, or stopped, say so", async () => {
   await expect(answer).rejects.toThrow();
 });
 
+test("a proxy that is started meanwhile waits for its end", async () => {
+  const layout = freshRoot();
+  const before = await startProxy(layout);
+  const { answer } = await lateTurn(before.url, 60_000);
+  before.kill("SIGTERM");
+  await before.said("finishes 1 request");
+  const behind = () =>
+    Bun.spawn([process.execPath, MAIN, "proxy", "--root", layout.root], {
+      ...{ env: environment({}), stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+    });
+  const [given, kept] = [behind(), behind()];
+  const waits = async ({ stderr }: typeof kept) => {
+    const reader = stderr.pipeThrough(new TextDecoderStream()).getReader();
+    let err = "";
+    while (!err.includes("starting behind it")) err += (await reader.read()).value ?? "";
+  };
+  await Promise.all([waits(given), waits(kept)]);
+  // One that is told to stop while it waits does so.
+  given.kill("SIGTERM");
+  expect([await given.exited, await given.stdout.text()]).toEqual([0, ""]);
+  before.kill("SIGTERM");
+  await before.ended();
+  await expect(answer).rejects.toThrow();
+  const { value } = await kept.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+  expect(value).toContain("listening on http://127.0.0.1:");
+  kept.kill("SIGTERM");
+  expect(await kept.exited).toBe(0);
+});
+
 test("a run that finds it about to end has another one behind it", async () => {
   const layout = freshRoot();
   const proxy = await startProxy(layout);

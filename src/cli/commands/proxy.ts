@@ -4,6 +4,7 @@ import { constants } from "node:os";
 import { defineCommand } from "citty";
 import { quote } from "../../codex/command-line.ts";
 import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
+import { untilDrained } from "../../daemon/succession.ts";
 import { createSupervisor } from "../../daemon/supervisor.ts";
 import { contextOf, ROOT_FLAG } from "../context.ts";
 import { integerFlag } from "../flags.ts";
@@ -44,6 +45,8 @@ export default defineCommand({
     // Whoever reads the first line may signal the proxy at once.
     const signals = listenForSignals();
     const { deps, layout } = contextOf(args.root);
+    const early = await Promise.race([signals.stop, untilDrained(layout, deps)]);
+    if (early !== undefined) return;
     const supervisor = createSupervisor(deps);
     const daemon = await startDaemon(
       layout,
