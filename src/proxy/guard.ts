@@ -60,10 +60,12 @@ export function createGuard(
     if (role !== undefined && (role !== "client" || !PARENT_PATHS.has(path))) return undefined;
     if (role === "client")
       return new CodexlbError("unauthorized", "this key may send requests, and not read of the accounts", {
-        next: "use the admin token, or a key of the role parent: codexlb key add --role parent NAME",
+        next: READ_NEXT,
       });
     return new CodexlbError("unauthorized", "this proxy serves only clients that show a key", {
-      next: "run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; keys are made with codexlb key add NAME",
+      next: PARENT_PATHS.has(path)
+        ? `to read of its accounts, ${READ_NEXT}`
+        : "run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; keys are made with codexlb key add NAME",
     });
   };
 }
@@ -87,6 +89,8 @@ export function hasOwnLock(path: string): boolean {
 
 // --- internal ---
 
+const READ_NEXT =
+  "use the admin token (CODEXLB_ADMIN_TOKEN), or a key of the role parent: codexlb key add --role parent NAME";
 /** Longest part of a stranger's header in a message. */
 const SHOWN_CHARS = 100;
 /** That the proxy lives, and new stubs for stubs, which are credentials themselves. */

@@ -5,10 +5,13 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { remoteKeys } from "../../src/admin/client.ts";
+import { socketDoor } from "../../src/admin/door.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { tryLock } from "../../src/state/lock.ts";
@@ -333,6 +336,45 @@ describe("codexlb doctor", () => {
       cwd: pool.layout.root,
     });
     expect(ran.out).toContain("accounts: bad (none is in service, and every turn is refused)\n");
+  });
+
+  test("of a client tells whether the proxy elsewhere lets it in", async () => {
+    await using pool = await startPool({
+      accounts: [{ alias: "alice" }],
+      config: "[proxy]\nclient_auth = true\n",
+    });
+    const key = await remoteKeys(socketDoor(pool.layout.adminSocket)).add("here", "client");
+    const root = join(temp.path, "client");
+    const examined = (env: Record<string, string>) =>
+      runCli(["doctor", "--root", root, "--proxy-url", pool.url, "--codex-bin", codex], {
+        cwd: temp.path,
+        env,
+      });
+    const refused = `access: bad (it serves only clients that show a key, and knows none that is set here)\n`;
+    for (const env of [{}, { CODEXLB_CLIENT_KEY: "wrong" }]) {
+      const ran = await examined(env);
+      expect(ran.out).toContain(refused);
+      expect(ran.code).toBe(1);
+    }
+    const ran = await examined({ CODEXLB_CLIENT_KEY: key });
+    expect(ran.out).toContain("access: ok (it serves codexlb run from here)\n");
+    expect(ran.out).toContain(`accounts: ok (there are none here; those of ${pool.url} are used)\n`);
+    expect(ran.code).toBe(0);
+    expect(existsSync(root)).toBe(false);
+  });
+
+  test("mends no home that is somebody's own", async () => {
+    const root = await rootWith();
+    const home = join(temp.path, "own");
+    mkdirSync(home);
+    writeFileSync(join(home, "auth.json"), mock.authFile("alice"));
+    const before = readFileSync(join(home, "auth.json"), "utf8");
+    const found = await doctor(root, "--fix", "--codex-home", home);
+    expect(found.about("runtime auth")[0]).toMatchObject({ status: "bad", fixed: false });
+    expect(found.about("runtime auth")[0]?.detail).toContain(
+      "holds a login of its own, which run would replace",
+    );
+    expect(readFileSync(join(home, "auth.json"), "utf8")).toBe(before);
   });
 
   test("says when the settings of the home that run uses cannot be read", async () => {

@@ -433,7 +433,9 @@ describe("status", () => {
     expect((await elsewhere({ CODEXLB_CLIENT_KEY: client })).err).toContain(
       "this key may send requests, and not read of the accounts",
     );
-    expect((await elsewhere({})).err).toContain("codexlb: this proxy serves only clients that show a key");
+    const unknown = (await elsewhere({})).err;
+    expect(unknown).toContain("codexlb: this proxy serves only clients that show a key");
+    expect(unknown).toContain("use the admin token (CODEXLB_ADMIN_TOKEN), or a key of the role parent");
   });
 });
 

@@ -64,7 +64,7 @@ export default defineCommand({
 async function* examine(context: CommandContext, flags: CodexFlags): AsyncGenerator<Finding> {
   const url = namedUrl(flags.proxyUrl, context.deps.env);
   yield* await orFinding("root", async () => examineRoot(context));
-  yield* await orFinding("accounts", async () => examineAccounts(context));
+  yield* await orFinding("accounts", async () => examineAccounts(context, url));
   yield* await orFinding("proxy", () =>
     waitingFor("asking the proxy and the backend", examineProxy(context, url)),
   );

@@ -8,7 +8,8 @@ import { type AccountRecord, openStore } from "../../state/store.ts";
 import type { CommandContext } from "../context.ts";
 import { type Finding, ok } from "./findings.ts";
 
-export function examineAccounts({ deps, layout }: CommandContext): Finding[] {
+/** `proxyUrl` is the URL of another proxy, whose accounts are used: then there need be none here. */
+export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: string | undefined): Finding[] {
   const silent = { ...deps, log: { info: () => {}, warn: () => {} } };
   let accounts: readonly AccountRecord[];
   let problems: string[];
@@ -20,6 +21,8 @@ export function examineAccounts({ deps, layout }: CommandContext): Finding[] {
   } catch {
     return []; // what is wrong with the store was found already
   }
+  if (accounts.length === 0 && proxyUrl !== undefined)
+    return [ok("accounts", `there are none here; those of ${proxyUrl} are used`)];
   if (accounts.length === 0)
     return [
       {

@@ -14,6 +14,7 @@ import { readConfig } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { VERSION } from "../../version.ts";
 import { type CommandContext, tokenFor } from "../context.ts";
+import { KEY_NEXT, letsUsIn } from "../run/runtime-home.ts";
 import { type Finding, ok } from "./findings.ts";
 
 export async function examineProxy(context: CommandContext, named: string | undefined): Promise<Finding[]> {
@@ -49,7 +50,15 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
       ];
     // Who may not read its status is not told of its children either.
     const children = await examineChildren(door).catch(() => []);
-    return [ok(check, `${href} answers`), ...children];
+    const access: Finding = (await letsUsIn(context, href))
+      ? ok("access", "it serves codexlb run from here")
+      : {
+          check: "access",
+          status: "bad",
+          detail: "it serves only clients that show a key, and knows none that is set here",
+          remedy: KEY_NEXT,
+        };
+    return [ok(check, `${href} answers`), access, ...children];
   } catch (error) {
     const remedy = "start it there with: codexlb proxy, or check --proxy-url";
     return [{ check, status: "bad", detail: `${url}: ${connectProblem(error)}`, remedy }];

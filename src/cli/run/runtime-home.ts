@@ -14,6 +14,10 @@ import type { AccountRecord } from "../../state/store.ts";
 import { openLocalStore } from "../accounts.ts";
 import { type CommandContext, configOf, tokenFor } from "../context.ts";
 
+/** What helps who is not let in. */
+export const KEY_NEXT =
+  "have a key made on its machine with: codexlb key add NAME, and set CODEXLB_CLIENT_KEY to it";
+
 /** What Codex gets to show to the proxy. */
 export interface Runtime {
   /** Stands in the paths of what Codex sends without credentials, at a proxy that asks for keys. */
@@ -46,7 +50,7 @@ export async function prepareRuntime(
   const credentials = useless ? undefined : (given ?? ownCredentials(context, usable));
   if (credentials === undefined || (keyed && !(await admits(proxyUrl, credentials.stub))))
     throw new CodexlbError("unauthorized", `the proxy at ${proxyUrl} serves only clients that show a key`, {
-      next: "have one made on its machine with: codexlb key add NAME, and set CODEXLB_CLIENT_KEY to it",
+      next: KEY_NEXT,
     });
   const { stub } = credentials;
   const pathKey = keyed ? credentials.pathKey : undefined;
@@ -76,6 +80,16 @@ export async function asksForKeys(context: CommandContext, proxyUrl: string): Pr
   throw new CodexlbError("proxy_answer", `what answers at ${proxyUrl} is not a codexlb proxy`, {
     next: "give the address of one with --proxy-url, or have one listen elsewhere: proxy.listen in config.toml",
   });
+}
+
+/** Whether `codexlb run` would be let in by the proxy at `proxyUrl`; writes nothing. Throws `proxy_answer`. */
+export async function letsUsIn(context: CommandContext, proxyUrl: string): Promise<boolean> {
+  if (!(await asksForKeys(context, proxyUrl))) return true;
+  const { deps, layout } = context;
+  const key = readSecret(layout.signingKey);
+  const given = await credentialsOfProxy(context, proxyUrl, key !== undefined);
+  const stub = given?.stub ?? (key && makeStub(DEFAULT_PLAN, key, deps.clock.now()));
+  return stub ? admits(proxyUrl, stub) : false;
 }
 
 /** Homes whose config.toml may be taken over, best first. */
