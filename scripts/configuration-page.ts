@@ -49,6 +49,18 @@ changes nothing: the last good settings hold, the reason is told once on stderr 
 \`codexlb config check\` says whether the file is right, and exits with 1 when it is not. While it is not, commands go
 on with the settings of the running proxy, and say so.
 
+## Codex's own settings
+
+\`codexlb run\` gives Codex a home of its own, \`ROOT/runtime\` or what \`--codex-home\` names: stub credentials, sessions,
+history and a config.toml are in it. Each run takes the settings over from the first config.toml that there is, of the
+account that served last, of \`CODEX_HOME\`, of \`~/.codex\`; what was changed in the home itself since then (by
+\`codexlb run mcp add ...\`, in Codex's menus, by hand) holds on top of them. Comments are not kept there. Nothing else is
+taken over: for the \`AGENTS.md\`, prompts and skills of your own home there is \`codexlb run --native-home\`, which uses
+that home as it is. A \`--codex-home\` that holds a login or settings which codexlb did not put there is refused.
+
+With \`run.inherit_shell\` the profile of your shell applies; what \`codexlb run\` sets for Codex (\`CODEX_HOME\` among it)
+holds all the same.
+
 ## Listening for other machines
 
 A proxy that listens on anything but loopback does not start unless one of two settings says who may use it:

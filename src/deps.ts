@@ -1,5 +1,7 @@
 // What the outside world gives: time, randomness, environment, diagnostics. Tests pass their own.
 
+import { oneLine } from "./one-line.ts";
+
 /** Wall clock and timers. Everything that waits goes through it, so that a test can advance time. */
 export interface Clock {
   /** Unix time in milliseconds. */
@@ -29,8 +31,8 @@ export function systemDeps(): Deps {
     random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     env: process.env,
     log: {
-      info: (message) => void process.stderr.write(`codexlb: ${message}\n`),
-      warn: (message) => void process.stderr.write(`codexlb: warning: ${message}\n`),
+      info: (message) => void process.stderr.write(`codexlb: ${oneLine(message)}\n`),
+      warn: (message) => void process.stderr.write(`codexlb: warning: ${oneLine(message)}\n`),
     },
   };
 }

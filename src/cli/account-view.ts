@@ -1,6 +1,7 @@
 // One account as people read it.
 
 import type { AccountDetails } from "../auth/account-details.ts";
+import { oneLine } from "../one-line.ts";
 import { relative, stateOf } from "./status-view.ts";
 
 /** A block of lines; the times of the events are UTC. */
@@ -86,7 +87,7 @@ function eventLine({ ts, event, fields }: AccountDetails["events"][number]): str
   const told = Object.entries(fields)
     .filter(([name]) => !OWN_FIELDS.has(name))
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
-  return [ts.replace(/\.\d+Z$/, "Z"), event, ...told].join("  ").replace(/\p{Cc}/gu, " ");
+  return oneLine([ts.replace(/\.\d+Z$/, "Z"), event, ...told].join("  "));
 }
 
 /** They say which account it was, which is known. */

@@ -118,6 +118,8 @@ async function unknownCommand(word: string, at: Described): Promise<CodexlbError
   const elsewhere = (await everyCommand(ROOT)).filter(
     ({ path }) => path.at(-1) === word || (path.length === 1 && path[0]?.startsWith(`${word}-`)),
   );
+  if (at.path.length === 0 && CODEX_COMMANDS.has(word))
+    return usage(`unknown command: ${word}`, `it is one of Codex's: codexlb run ${word} ...`);
   const meant = nearest(word, known);
   const names = elsewhere.length > 0 ? elsewhere.map(({ name }) => name) : meant === undefined ? [] : [meant];
   return usage(
@@ -125,3 +127,8 @@ async function unknownCommand(word: string, at: Described): Promise<CodexlbError
     names.length === 0 ? `commands: ${known.join(", ")}` : `did you mean ${names.join(", or ")}?`,
   );
 }
+
+/** Of Codex, and none of ours. */
+const CODEX_COMMANDS: ReadonlySet<string> = new Set(
+  "exec e review resume fork apply mcp features".split(" "),
+);

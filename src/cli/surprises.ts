@@ -2,13 +2,14 @@
 // asks.
 
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { oneLine } from "../one-line.ts";
 
 /** `codexlb: <what failed and why>`, then the next step on a line of its own; returns the exit code. */
 export function report(error: unknown): number {
-  process.stderr.write(`codexlb: ${messageOf(error)}\n`);
+  process.stderr.write(`codexlb: ${oneLine(messageOf(error))}\n`);
   const known = error instanceof CodexlbError ? error : undefined;
   const next = known === undefined ? nextOf(error) : known.next;
-  if (next !== undefined) process.stderr.write(`  ${next}\n`);
+  if (next !== undefined) process.stderr.write(`  ${next.split("\n").map(oneLine).join("\n")}\n`);
   if (process.env.CODEXLB_DEBUG === "1" && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return known?.exitCode ?? 1;
 }

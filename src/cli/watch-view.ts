@@ -1,6 +1,7 @@
 // The picture of `codexlb status --watch`: lines for a screen of a given size. Pure: the same for the same arguments.
 
 import type { StatusAnswer } from "../core/status-wire.ts";
+import { oneLine } from "../one-line.ts";
 import { type Paint, paintOf } from "./paint.ts";
 import { age, childStateOf, type TreeChild, treeOf } from "./status-view.ts";
 import { table } from "./table.ts";
@@ -92,7 +93,7 @@ function chosenOf(status: StatusAnswer): string | undefined {
 
 function alarmOf({ answeredMs }: Known, trouble: string, nowMs: number): string {
   const seconds = Math.max(0, Math.round((nowMs - answeredMs) / 1000));
-  return `! ${age(seconds)} old: ${trouble.replace(/\p{Cc}/gu, " ")}`;
+  return `! ${age(seconds)} old: ${oneLine(trouble)}`;
 }
 
 /** In no more than `rows` lines; the last one is cut off. */

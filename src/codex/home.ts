@@ -10,6 +10,7 @@ import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
+import { quote } from "./command-line.ts";
 
 export interface HomeOptions {
   /** The home to prepare. */
@@ -103,9 +104,9 @@ function refuseForeign(codexHome: string, isKept: boolean): void {
   if (!holdsLogin && (isOurs || !hasText(join(codexHome, "config.toml")))) return;
   const what = holdsLogin ? "a login" : "settings";
   throw new CodexlbError("file_unusable", `${codexHome} holds ${what} of its own, which run would replace`, {
-    next: `leave it as it is, with: CODEX_HOME=${codexHome} codexlb run --native-home; ${
+    next: `leave it as it is, with: CODEX_HOME=${quote(codexHome)} codexlb run --native-home; ${
       holdsLogin
-        ? `or enrol it, and take its auth.json away: codexlb account import --from ${codexHome} ALIAS`
+        ? `or enrol it, and take its auth.json away: codexlb account import --from ${quote(codexHome)} ALIAS`
         : "or have --codex-home name a directory that is empty, or not there yet"
     }`,
   });

@@ -13,7 +13,7 @@ import { createHandovers } from "../proxy/handovers.ts";
 import { createRetryBudget, type RetryBudgetSettings } from "../proxy/retry-budget.ts";
 import { startServer } from "../proxy/server.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
-import { type ConfigOverrides, prepareConfigFile } from "../state/config-source.ts";
+import { type ConfigOverrides, prepareConfigFile, withoutSecrets } from "../state/config-source.ts";
 import { createLiveConfig, WATCH_INTERVAL_MS } from "../state/config-watch.ts";
 import { type EventLog, openEventLog } from "../state/events.ts";
 import type { Layout } from "../state/layout.ts";
@@ -30,6 +30,7 @@ export interface Daemon {
   readonly url: string;
   /** Where it listens: as `url`, but for all addresses `http://0.0.0.0:8765`. */
   readonly listensOn: string;
+  /** Without a password in it. */
   readonly upstream: string;
   readonly accountCount: number;
   readonly childCount: number;
@@ -125,10 +126,11 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
       throw error;
     }
   });
+  const upstream = String(withoutSecrets(proxy.upstream_base_url));
   events.append("proxy.started", {
     proxy_name: proxy.name,
     listen: url.slice("http://".length),
-    upstream: proxy.upstream_base_url,
+    upstream,
   });
   events.append("config.reload_watcher_started", { path: layout.config, interval_ms: WATCH_INTERVAL_MS });
   // Whoever is told where the log is may look at once.
@@ -141,7 +143,7 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
     name: proxy.name,
     url,
     listensOn: isWildcard(listen.host) ? urlFor(listen.host, server.port) : url,
-    upstream: proxy.upstream_base_url,
+    upstream,
     accountCount: base.store.state.accounts.length,
     childCount: parts.children.list().length,
     inFlight: parts.pool.inFlight,

@@ -7,6 +7,7 @@ import { childEnvironment } from "../codex/run.ts";
 import { parseJson } from "../core/turn.ts";
 import type { Deps } from "../deps.ts";
 import { adminErrorBody, CodexlbError, errorCodeOf, messageOf, systemCodeOf } from "../errors.ts";
+import { oneLine } from "../one-line.ts";
 import type { Secrets } from "./drive.ts";
 import type { LastScreen } from "./last-screen.ts";
 
@@ -92,7 +93,7 @@ const DOCKER_FAILED = 125;
 /** An engine that has not removed it by then is not going to. */
 const REMOVE_MS = 10_000;
 /** What it says is shown on a terminal: nothing in it may steer that. */
-const text = z.string().transform((said) => said.replace(/\p{Cc}/gu, " "));
+const text = z.string().transform(oneLine);
 
 const Line = z.union([
   z.object({ step: text }),

@@ -66,17 +66,17 @@ export function changesEvents({ events, cutAfter, gateAfter, end }: Fault): bool
 export interface FaultScript {
   add(...faults: FaultInput[]): void;
   clear(): void;
-  /** Lets one answer go on that waits at its gate, now or when it comes to it. */
+  /** Lets one answer go on that waits at its gate, now or when it comes to it. Those whose client has gone are none. */
   release(): void;
   /** Resolves when an answer at its gate may go on. */
-  released(): Promise<void>;
+  released(isGone: () => boolean): Promise<void>;
   /** The fault that happens to this request, if any. */
   take(points: readonly FaultPoint[], account: string | undefined): Fault | undefined;
 }
 
 export function createFaultScript(): FaultScript {
   let permits = 0;
-  const waiting: (() => void)[] = [];
+  let waiting: { readonly goOn: () => void; readonly isGone: () => boolean }[] = [];
   let rules: { fault: Fault; skip: number; left: number }[] = [];
   return {
     add: (...faults) => {
@@ -89,13 +89,14 @@ export function createFaultScript(): FaultScript {
       rules = [];
     },
     release: () => {
+      waiting = waiting.filter(({ isGone }) => !isGone());
       const next = waiting.shift();
       if (next === undefined) permits++;
-      else next();
+      else next.goOn();
     },
-    released: async () => {
+    released: async (isGone) => {
       if (permits > 0) permits--;
-      else await new Promise<void>((resolve) => waiting.push(resolve));
+      else await new Promise<void>((goOn) => waiting.push({ goOn, isGone }));
     },
     take: (points, account) => {
       for (const rule of rules) {

@@ -61,7 +61,7 @@ async function happen(
   const events = made.slice(0, fault.cutAfter ?? made.length);
   if (fault.gateAfter !== undefined) {
     send(socket, events.splice(0, fault.gateAfter));
-    await context.faults.released();
+    await context.faults.released(() => socket.readyState !== WebSocket.OPEN);
   }
   send(socket, events);
   if (fault.end === "reset") socket.terminate();

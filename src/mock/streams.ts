@@ -6,7 +6,7 @@ export type StreamEnd = "finish" | "reset" | "hang" | "close";
 /** Where an answer waits: after so many events, for what is awaited. */
 export interface Gate {
   readonly after: number;
-  readonly released: () => Promise<void>;
+  readonly released: (isGone: () => boolean) => Promise<void>;
 }
 
 /** Server-sent events, one chunk each. */
@@ -22,7 +22,7 @@ export function eventStream(
   let sent = 0;
   const stream = new ReadableStream<Uint8Array>({
     pull: async (controller) => {
-      if (gate !== undefined && sent++ === gate.after) await gate.released();
+      if (gate !== undefined && sent++ === gate.after) await gate.released(() => signal.aborted);
       const event = rest.shift();
       if (event !== undefined) {
         controller.enqueue(

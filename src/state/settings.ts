@@ -80,7 +80,8 @@ const seconds = (fallback: number) => positive(fallback, 1_000_000);
 const milliseconds = (fallback: number) => positive(fallback, 1_000_000_000);
 const share = (fallback: number) =>
   number()
-    .refine((value) => value >= 0 && value <= 100, { error: "must be from 0 to 100" })
+    .max(100, { error: "must be 100 at most" })
+    .transform((value) => (value < 0 ? fallback : value))
     .default(fallback);
 const weight = (fallback: number) =>
   number()
@@ -180,7 +181,7 @@ const PROXY = {
 const POLICY = {
   mode: z
     .string({ error: NO_TEXT })
-    .transform((mode) => mode.trim())
+    .transform((mode) => mode.trim() || "usage_balanced")
     .pipe(
       z.enum(POLICY_MODES, {
         error: (issue) =>

@@ -245,6 +245,9 @@ describe("wrong input", () => {
   const CASES: [string[], number, string][] = [
     [["stauts"], 2, "codexlb: unknown command: stauts\n  did you mean status?\n"],
     [["--root", "x"], 2, "codexlb: unknown command: --root\n"],
+    [["exec", "hi"], 2, "codexlb: unknown command: exec\n  it is one of Codex's: codexlb run exec ...\n"],
+    [["a\u001b[31mb\nc"], 2, "codexlb: unknown command: a [31mb c\n"],
+    [["account", "show", ""], 2, "codexlb: account show takes one alias\n"],
     [
       ["account"],
       2,

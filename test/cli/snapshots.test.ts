@@ -173,6 +173,7 @@ describe("output", () => {
       ["add", "--role", "parent", "front"],
       ["add", "--role", "boss", "x"],
       ["list"],
+      ["list", "--json"],
       ["rm", "ci"],
       ["rm", "ci"],
       ["rm"],

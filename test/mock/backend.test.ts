@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
+import { createFaultScript } from "../../src/mock/faults.ts";
 import { fakeClock } from "../support/clock.ts";
 
 function started(turns = 10) {
@@ -143,4 +144,19 @@ test("an answer waits at its gate until it is released, over either transport", 
     expect(await turn).toBe("Hello from alice");
     turns.close();
   }
+});
+
+test("releases are counted for those who are there, and kept for one that comes", async () => {
+  const script = createFaultScript();
+  const went: string[] = [];
+  let isGone = false;
+  const wait = (name: string, gone: () => boolean) => script.released(gone).then(() => void went.push(name));
+  void wait("gone", () => isGone);
+  const stays = wait("stays", () => false);
+  isGone = true;
+  script.release();
+  await stays;
+  script.release();
+  await wait("comes", () => false);
+  expect(went).toEqual(["stays", "comes"]);
 });

@@ -67,6 +67,9 @@ describe("config.toml", () => {
   test("keeps a default beside a key that is given, and zero where zero is a value", () => {
     expect(parse("[policy.weights]\ndaily = 10").config.policy.weights).toEqual({ daily: 10, weekly: 40 });
     expect(parse("[policy]\ndelta_percent = 0").config.policy.delta_percent).toBe(0);
+    expect(parse("[proxy]\nretry_budget_percent = 0").config.proxy.retry_budget_percent).toBe(0);
+    expect(parse("[proxy]\nretry_budget_percent = -1").config.proxy.retry_budget_percent).toBe(25);
+    expect(parse('[policy]\nmode = " "').config.policy.mode).toBe("usage_balanced");
   });
 
   test("takes keys in any case, the older place of proxy_url, and the line ends of Windows", () => {

@@ -166,7 +166,7 @@ export default defineCommand({
 
 function onlyAlias(command: string, words: readonly string[]): string {
   const [alias, ...surplus] = words;
-  if (alias === undefined || surplus.length > 0) throw usage(`account ${command} takes one alias`);
+  if (!alias?.trim() || surplus.length > 0) throw usage(`account ${command} takes one alias`);
   return alias;
 }
 

@@ -3,6 +3,7 @@
 import { defineCommand } from "citty";
 import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
+import { oneLine } from "../../one-line.ts";
 import {
   CODEX_BIN_FLAG,
   type CommandContext,
@@ -92,6 +93,6 @@ async function settle({ fix, ...finding }: Finding, mend: boolean): Promise<Exam
 }
 
 function lineOf({ check, status, detail, remedy, fixed }: Examined): string {
-  const line = `${check}: ${fixed ? "fixed" : status} (${detail})\n`;
+  const line = `${check}: ${fixed ? "fixed" : status} (${oneLine(detail)})\n`;
   return status === "ok" || fixed || remedy === undefined ? line : `${line}    ${remedy}\n`;
 }

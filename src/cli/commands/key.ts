@@ -47,7 +47,10 @@ const list = defineCommand({
   args: { ...ROOT_FLAG, json: { type: "boolean", description: "As JSON" } },
   run: async ({ args }) => {
     const keys = await withKeysHere(contextOf(args.root), false, (ops) => ops.list());
-    if (args.json) return void process.stdout.write(`${JSON.stringify({ keys }, undefined, 2)}\n`);
+    if (args.json) {
+      const listed = keys.map(({ name, role, createdMs }) => ({ name, role, created_at_ms: createdMs }));
+      return void process.stdout.write(`${JSON.stringify({ keys: listed }, undefined, 2)}\n`);
+    }
     if (keys.length === 0) return void process.stdout.write("no keys\n");
     const rows = keys.map(({ name, role, createdMs }) => [
       name,

@@ -26,7 +26,12 @@ export default defineCommand({
   args: {
     ...ROOT_FLAG,
     ...REMOTE_FLAGS,
-    tail: { type: "string", description: "So many of the last lines", default: "100", valueHint: "N" },
+    tail: {
+      type: "string",
+      description: "So many of the last lines; 0: from the first one on",
+      default: "100",
+      valueHint: "N",
+    },
     offset: {
       type: "string",
       description: "Lines from this place on instead",

@@ -94,8 +94,8 @@ export default defineCommand({
 // --- internal ---
 
 /** Codex wants the address in two spellings, which one of IPv6 does not have. */
-function nextOf({ listensOn }: Daemon, root: string | undefined): string {
-  return listensOn.includes("[")
+function nextOf({ url }: Daemon, root: string | undefined): string {
+  return url.includes("[")
     ? "codexlb run cannot use an IPv6 address: listen on 127.0.0.1 for it"
     : `run Codex with: codexlb run${root ? ` --root ${quote(root)}` : ""}`;
 }

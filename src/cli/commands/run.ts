@@ -136,11 +136,9 @@ async function runAt(
   const tag = await tagRun(door, account, deps.random);
   const command = commandOf(job, { proxyUrl, pathKey: prepared?.pathKey, tag });
   const ended = await runCodex({ command, shell, env: deps.env });
-  if (ended.kind === "exit" && SHELL_FAILURES.has(ended.code) && Bun.which(command.binary) === null)
-    deps.log.info(`${command.binary} was not ${SHELL_FAILURES.get(ended.code)}; ${INSTALL_CODEX}`);
-  const strayed = isUsage(ended) ? strayedFlag(job.args, Object.keys(FLAGS)) : undefined;
-  if (strayed !== undefined) {
-    deps.log.info(strayed);
+  const before = beforeItBegan(ended, job);
+  if (before !== undefined) {
+    deps.log.info(before);
     return ended;
   }
   const seen = tag === undefined ? undefined : await seenOf(door, tag);
@@ -159,8 +157,12 @@ async function runAt(
   return ended;
 }
 
-function isUsage(ended: Ended): boolean {
-  return ended.kind === "exit" && ended.code === CODEX_USAGE;
+/** What kept Codex from beginning at all, where its end tells. */
+function beforeItBegan(ended: Ended, { binary, args }: Job): string | undefined {
+  if (ended.kind === "signal") return undefined;
+  const failure = Bun.which(binary) === null ? SHELL_FAILURES.get(ended.code) : undefined;
+  if (failure !== undefined) return `${binary} was not ${failure}; ${INSTALL_CODEX}`;
+  return ended.code === CODEX_USAGE ? strayedFlag(args, Object.keys(FLAGS)) : undefined;
 }
 
 function failureOf(ended: Ended): string | undefined {

@@ -3,6 +3,7 @@
 // a tab, what it means. Whatever goes wrong, somebody is typing a line: no answer is better than a message in it.
 
 import { systemDeps } from "../../deps.ts";
+import { oneLine } from "../../one-line.ts";
 import type { Command } from "../root.ts";
 import { lineOf, lineOfBash } from "./line.ts";
 import { namesFrom } from "./names.ts";
@@ -25,7 +26,7 @@ export async function answerTo(argv: readonly string[], root: Command, names: Na
   if (offer.kind !== "words") return `${offer.kind}\n`;
   const lines = offer.words
     .filter(({ word }) => PLAIN.test(word) && (!MATCHED_HERE.has(shell) || word.startsWith(line.current)))
-    .map(({ word, description }) => `${word.slice(line.kept)}\t${description.replace(/\p{Cc}/gu, " ")}\n`);
+    .map(({ word, description }) => `${word.slice(line.kept)}\t${oneLine(description)}\n`);
   return ["words\n", ...lines].join("");
 }
 
