@@ -77,6 +77,24 @@ describe("codexlb run with real Codex", () => {
     expect(log()).toContain('"signal":"deserted"');
   });
 
+  test("keeps what Codex is configured with, and gives it the home that is meant, whatever a profile says", async () => {
+    await using s = await startReal(recorder);
+    for (const binary of [today, old]) {
+      const codex = (...args: string[]) =>
+        s.codexArgs(binary, args, { CODEX_HOME: "", HOME: home, SHELL: "/bin/bash" });
+      const home = join(s.tool.directory, `home-${binary === today ? "today" : "old"}`);
+      mkdirSync(home);
+      writeFileSync(join(home, ".bash_profile"), 'export CODEX_HOME="$HOME/elsewhere"\n');
+      expect((await codex("mcp", "add", "kept", "--", "echo", "hi")).code).toBe(0);
+      const found = await codex("mcp", "get", "kept");
+      expect([found.code, found.out.includes("command: echo")]).toEqual([0, true]);
+      expectTurn(await codex(...EXEC), "alice");
+      expect((await codex("mcp", "remove", "kept")).code).toBe(0);
+      expect((await codex("mcp", "get", "kept")).code).not.toBe(0);
+      expect(readdirSync(home).filter((name) => name === "elsewhere")).toEqual([]);
+    }
+  });
+
   test("tells whose a flag is that Codex does not know", async () => {
     await using s = await startReal(recorder);
     for (const binary of [today, old]) {
