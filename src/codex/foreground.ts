@@ -1,6 +1,6 @@
 // Whose the keys of the terminal are.
 
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 
 /** `foreground`, `background` of a terminal, or `none`: there is no terminal, or it cannot be told. */
 export function placeInTerminal(): "foreground" | "background" | "none" {
@@ -9,7 +9,29 @@ export function placeInTerminal(): "foreground" | "background" | "none" {
   return own === foreground ? "foreground" : "background";
 }
 
+/**
+ * Whether a SIGINT or SIGQUIT may come from a key, which then reached everybody in the foreground: not in the
+ * background, and not where a program has the keys for itself. True where that cannot be told.
+ */
+export function mayBeKey(): boolean {
+  return placeInTerminal() === "foreground" && !hasKeysForItself();
+}
+
 // --- internal ---
+
+/** Whether the terminal is set to make no signals of keys (`-isig`). */
+function hasKeysForItself(): boolean {
+  let terminal: number | undefined;
+  try {
+    terminal = openSync("/dev/tty", "r");
+    const { stdout } = Bun.spawnSync(["stty", "-a"], { stdin: terminal, stderr: "ignore" });
+    return /(?:^|\s)-isig\b/.test(stdout.toString());
+  } catch {
+    return false; // there is no terminal, or no stty
+  } finally {
+    if (terminal !== undefined) closeSync(terminal);
+  }
+}
 
 /** The process group of this process, and the one in the foreground of its terminal. */
 function processGroups(): number[] {

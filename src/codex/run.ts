@@ -3,7 +3,7 @@
 import { constants } from "node:os";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
 import type { CodexCommand } from "./command-line.ts";
-import { placeInTerminal } from "./foreground.ts";
+import { mayBeKey } from "./foreground.ts";
 import { throughLoginShell } from "./login-shell.ts";
 
 export interface RunOptions {
@@ -74,7 +74,7 @@ async function withTerminal(
     signal,
     handle: () => {
       // A key reaches it by itself; what is sent to us alone, by a program, does not.
-      const isKey = OF_KEYS.has(signal) && placeInTerminal() === "foreground";
+      const isKey = OF_KEYS.has(signal) && mayBeKey();
       if (!forwarded.includes(signal) || isKey) return;
       child?.kill(signal);
       // What is stopped hears of it only when it goes on; shells do the same for `kill %1`.

@@ -15,7 +15,7 @@ let isRaw = false;
 
 function draw(): void {
   const { columns, rows } = process.stdout;
-  const lines = [`size ${columns}x${rows}`, ...told.slice(2 - rows)];
+  const lines = [`size ${columns}x${rows} under ${process.ppid}`, ...told.slice(2 - rows)];
   process.stdout.write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join("\r\n")}\u001b[J`);
 }
 

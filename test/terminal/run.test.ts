@@ -132,6 +132,20 @@ describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell 
     expect(await pane.modes()).toBe(before);
   });
 
+  test("SIGINT and SIGQUIT sent to codexlb alone reach the program that has the keys for itself", async () => {
+    using pane = await open();
+    const code = pane.start(command("full"));
+    const lines = await pane.shows(/^size 80x24 under \d+$/);
+    const pid = Number(
+      lines.map((line) => /under (\d+)$/.exec(line)?.[1]).find((word) => word !== undefined),
+    );
+    process.kill(pid, "SIGINT");
+    await pane.shows("signal 2");
+    process.kill(pid, "SIGQUIT");
+    expect(await code()).toBe(131);
+    expect(await pane.run("stty sane")).toBe(0);
+  });
+
   test.each([
     ["7", 7],
     ["t", 143],
