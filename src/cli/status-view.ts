@@ -1,7 +1,7 @@
 // The status document as people read it: a table, a compact layout for narrow terminals, one line for status bars.
 
 import type { AccountAnswer, ChildAnswer, StatusAnswer } from "../core/status-wire.ts";
-import { table } from "./table.ts";
+import { table, widthOf } from "./table.ts";
 
 type Account = AccountAnswer;
 
@@ -15,12 +15,15 @@ export interface StatusStyle {
   readonly figures: boolean;
 }
 
-/** The table, or below `WIDE_COLUMNS` columns the compact layout. */
-export function fullStatus(told: StatusAnswer, { columns, figures }: StatusStyle, nowMs: number): string {
-  const isNarrow = columns !== undefined && columns < WIDE_COLUMNS;
-  const status = figures ? told : withoutFigures(told);
-  const accounts =
-    status.accounts.length === 0 ? "no accounts\n" : isNarrow ? compact(status, nowMs) : wide(status, nowMs);
+/** The table; below `WIDE_COLUMNS` columns, and on a terminal that it does not fit, the compact layout. */
+export function fullStatus(status: StatusAnswer, { columns, figures }: StatusStyle, nowMs: number): string {
+  const plain = () => wide(withoutFigures(status), nowMs);
+  const full = figures ? wide(status, nowMs) : plain();
+  const fits = (text: string) => !figures || columns === undefined || widthOf(text) <= columns;
+  const table = columns !== undefined && columns < WIDE_COLUMNS ? undefined : [full, plain()].find(fits);
+  const isNarrow = table === undefined;
+  const shown = figures ? status : withoutFigures(status);
+  const accounts = status.accounts.length === 0 ? "no accounts\n" : (table ?? compact(shown, nowMs));
   const children = treeOf(status.child_proxies, 0);
   if (children.length === 0) return accounts;
   return `${accounts}\n${isNarrow ? compactChildren(children) : wideChildren(children)}`;

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { fullStatus } from "../../src/cli/status-view.ts";
+import { widthOf } from "../../src/cli/table.ts";
 import { shortStatus } from "../../src/core/short-status.ts";
 import { StatusAnswer } from "../../src/core/status-wire.ts";
 
@@ -119,4 +120,27 @@ test("what a proxy elsewhere says cannot steer the terminal", () => {
   });
   expect(fullStatus(evil, { columns: 200, figures: true }, NOW).replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
   expect(fullStatus(evil, { columns: 80, figures: true }, NOW)).toContain("error a b c");
+});
+
+test("a terminal that the table does not fit gets it without the figures, or the compact layout", () => {
+  const [alice, bob] = STATUS.accounts;
+  const figure = { window: "daily", source: "usage_api", age_seconds: 3, confidence: "fresh" };
+  const wide = (email: string) =>
+    StatusAnswer.parse({ ...STATUS, accounts: [{ ...alice, email, figures: [figure] }, bob] });
+  const shown = (email: string, columns: number) => fullStatus(wide(email), { columns, figures: true }, NOW);
+  const short = "a@example.com";
+  const full = shown(short, 1_000);
+  expect(full).toContain("FIGURES");
+  const long = `${"a".repeat(140 - widthOf(full))}${short}`;
+  const layouts = [long, `${long}${"a".repeat(8)}`, "a".repeat(120)].map((email) => {
+    const text = shown(email, 140);
+    return [text.startsWith("ACTIVE"), text.includes("FIGURES"), widthOf(text) <= 140];
+  });
+  expect(layouts).toEqual([
+    [true, true, true],
+    [true, false, true],
+    [false, false, true],
+  ]);
+  // What scripts read has the table whatever it takes.
+  expect(fullStatus(wide("a".repeat(120)), { columns: 140, figures: false }, NOW)).toStartWith("ACTIVE");
 });

@@ -9,7 +9,7 @@ import { effectiveConfig, readConfigFile, shownSettings } from "../../state/conf
 import { tomlValue } from "../../state/config-text.ts";
 import { EXPOSURE_NEXT, exposureProblem } from "../../state/settings.ts";
 import { contextOf, ROOT_FLAG } from "../context.ts";
-import { table } from "../table.ts";
+import { table, widthOf } from "../table.ts";
 import { outputColumns } from "../terminal.ts";
 
 const path = defineCommand({
@@ -63,8 +63,7 @@ const show = defineCommand({
 /** A table, or where that is too wide for the terminal two lines a setting. */
 function fitted(rows: readonly (readonly string[])[], columns: number | undefined): string {
   const wide = table([["SETTING", "VALUE", "FROM"], ...rows]);
-  const width = Math.max(...wide.split("\n").map((line) => Bun.stringWidth(line)));
-  if (columns === undefined || width <= columns) return wide;
+  if (columns === undefined || widthOf(wide) <= columns) return wide;
   return rows.map(([key, value, source]) => `${key} = ${value}\n    ${source}\n`).join("");
 }
 
