@@ -3,22 +3,28 @@
 
 import { accessSync, constants, copyFileSync, existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
+import { CodexlbError } from "../errors.ts";
 import { makePrivateDirectory, readTextIfPresent, unusable, writeFileAtomic } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
 
 /** Throws `file_unusable` when a login cannot or must not be written into `home`; makes nothing. */
 export function checkHost(home: string, { root }: Pick<Layout, "root">): void {
+  const doing = `the login could not be written into ${home}`;
   let place = resolve(home);
   while (!existsSync(place) && dirname(place) !== place) place = dirname(place);
   try {
     if (!statSync(place).isDirectory()) throw new Error(`${place} is not a directory`);
     accessSync(place, constants.W_OK | constants.X_OK);
-    if (isWithin(realpathSync(place), existsSync(root) ? realpathSync(root) : root))
-      throw new Error("it is one of codexlb's own directories, whose logins are not for Codex");
     readTextIfPresent(join(home, "auth.json"));
   } catch (error) {
-    throw unusable(`the login could not be written into ${home}`, error);
+    throw unusable(doing, error);
   }
+  if (isWithin(realpathSync(place), existsSync(root) ? realpathSync(root) : root))
+    throw new CodexlbError(
+      "file_unusable",
+      `${doing}: it is one of codexlb's own directories, whose logins are not for Codex`,
+      { next: "name another one with --codex-home, or leave it out with --no-host-home" },
+    );
 }
 
 /** Writes `auth` to `home`/auth.json; returns the path of the copy of what was there before, if it was another. */

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeStub } from "../../src/auth/stub.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { layoutOf } from "../../src/state/layout.ts";
@@ -239,6 +240,35 @@ test("output that cannot be written is no success", async () => {
     stderr: "ignore",
   });
   expect(await child.exited).toBe(1);
+});
+
+test("account import takes no stand-in of codexlb's own, which is in the home that run gives to Codex", async () => {
+  const root = join(temp.path, "standing-in");
+  const home = join(temp.path, "stand-in");
+  mkdirSync(home);
+  writeFileSync(join(home, "auth.json"), JSON.stringify(makeStub("pro", "k".repeat(32), Date.now())));
+  const ran = await runCli(["account", "import", "--root", root, "x"], {
+    cwd: temp.path,
+    env: { CODEX_HOME: home },
+  });
+  expect(ran).toMatchObject({ code: 1, out: "" });
+  expect(ran.err).toContain("codexlb: auth.json of x is what codexlb run gives to Codex, and no login\n");
+  expect((await runCli(["account", "list", "--root", root], { cwd: temp.path })).out).toBe("no accounts\n");
+});
+
+test("config check says what holds without a file, and with an empty one", async () => {
+  const root = join(temp.path, "checked");
+  mkdirSync(root);
+  const path = join(root, "config.toml");
+  const said = async () => runCli(["config", "check", "--root", root], { cwd: temp.path });
+  expect(await said()).toMatchObject({ code: 0, out: `${path} is not there yet: the defaults hold\n` });
+  writeFileSync(path, " \n");
+  expect(await said()).toMatchObject({
+    code: 0,
+    out: `${path} is empty: the defaults hold at a start, and a running proxy keeps what it has\n`,
+  });
+  writeFileSync(path, "# mine\n");
+  expect(await said()).toMatchObject({ code: 0, out: `${path} is right\n` });
 });
 
 describe("wrong input", () => {

@@ -33,9 +33,7 @@ const check = defineCommand({
       throw new CodexlbError("invalid_config", `${layout.config} has keys that are no settings`, {
         next: "correct or remove them; a proxy starts all the same, without them",
       });
-    const found =
-      readTextIfPresent(layout.config) === undefined ? "is not there yet: the defaults hold" : "is right";
-    process.stdout.write(`${layout.config} ${found}\n`);
+    process.stdout.write(`${layout.config} ${found(readTextIfPresent(layout.config))}\n`);
   },
 });
 
@@ -59,6 +57,14 @@ const show = defineCommand({
       deps.log.info("no proxy runs on this root; these are the settings that it would start with");
   },
 });
+
+function found(text: string | undefined): string {
+  if (text === undefined) return "is not there yet: the defaults hold";
+  // An editor that is about to write the file leaves it so for a moment.
+  if (text.trim() === "")
+    return "is empty: the defaults hold at a start, and a running proxy keeps what it has";
+  return "is right";
+}
 
 /** A table, or where that is too wide for the terminal two lines a setting. */
 function fitted(rows: readonly (readonly string[])[], columns: number | undefined): string {
