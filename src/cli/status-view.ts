@@ -17,13 +17,13 @@ export interface StatusStyle {
 
 /** The table; below `WIDE_COLUMNS` columns, and on a terminal that it does not fit, the compact layout. */
 export function fullStatus(status: StatusAnswer, { columns, figures }: StatusStyle, nowMs: number): string {
-  const plain = () => wide(withoutFigures(status), nowMs);
-  const full = figures ? wide(status, nowMs) : plain();
+  const plain = withoutFigures(status);
+  const told = figures ? status : plain;
   const fits = (text: string) => !figures || columns === undefined || widthOf(text) <= columns;
-  const table = columns !== undefined && columns < WIDE_COLUMNS ? undefined : [full, plain()].find(fits);
-  const isNarrow = table === undefined;
-  const shown = figures ? status : withoutFigures(status);
-  const accounts = status.accounts.length === 0 ? "no accounts\n" : (table ?? compact(shown, nowMs));
+  const isWide = columns === undefined || columns >= WIDE_COLUMNS;
+  const fitting = isWide ? [told, plain].map((one) => wide(one, nowMs)).find(fits) : undefined;
+  const isNarrow = fitting === undefined;
+  const accounts = status.accounts.length === 0 ? "no accounts\n" : (fitting ?? compact(told, nowMs));
   const children = treeOf(status.child_proxies, 0);
   if (children.length === 0) return accounts;
   return `${accounts}\n${isNarrow ? compactChildren(children) : wideChildren(children)}`;

@@ -16,6 +16,7 @@ export function table(rows: readonly (readonly string[])[]): string {
       .join(GAP);
   return rows.map((row) => `${line(row)}\n`).join("");
 }
+
 /** Columns of the widest line. */
 export function widthOf(text: string): number {
   return Math.max(...text.split("\n").map((line) => Bun.stringWidth(line)));

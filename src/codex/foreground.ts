@@ -11,7 +11,7 @@ export function placeInTerminal(): "foreground" | "background" | "none" {
 
 /**
  * Whether a SIGINT or SIGQUIT may come from a key, which then reached everybody in the foreground: not in the
- * background, and not where a program has the keys for itself. True where that cannot be told.
+ * background, and not where a program has the keys for itself.
  */
 export function mayBeKey(): boolean {
   return placeInTerminal() === "foreground" && !hasKeysForItself();

@@ -7,11 +7,11 @@ import type { Layout } from "../state/layout.ts";
 
 /** Waits as long as the proxy of the root is about to end, and says so. */
 export async function untilDrained({ root, adminSocket }: Layout, { log }: Pick<Deps, "log">): Promise<void> {
-  const door = socketDoor(adminSocket);
+  const door = { ...socketDoor(adminSocket), timeoutMs: ANSWER_MS };
   const drains = () =>
     remoteInfo(door).then(
       ({ draining }) => draining,
-      () => false, // gone, or no proxy that could be waited for
+      () => false, // gone, or it does not answer
     );
   if (!(await drains())) return;
   log.info(`the proxy that runs on ${root} finishes what is under way; starting behind it`);
@@ -21,3 +21,4 @@ export async function untilDrained({ root, adminSocket }: Layout, { log }: Pick<
 // --- internal ---
 
 const POLL_MS = 100;
+const ANSWER_MS = 1_000;

@@ -122,6 +122,9 @@ test("commands that find it about to end, or stopped, say so", async () => {
     expect(stopped).toMatchObject({ code: 1, out: "" });
     expect(stopped.err).toStartWith(`codexlb: the proxy on ${layout.root} is there, and does not answer\n`);
   }
+  const second = await told("proxy");
+  expect(second).toMatchObject({ code: 1, out: "" });
+  expect(second.err).toStartWith(`codexlb: another codexlb proxy runs on ${layout.root}\n`);
   proxy.kill("SIGCONT");
   const { answer } = await lateTurn(proxy.url, 60_000);
   proxy.kill("SIGTERM");

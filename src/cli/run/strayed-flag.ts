@@ -2,7 +2,7 @@
 
 import { nearest } from "../../core/nearest.ts";
 
-/** With what Codex ends when it is used wrongly (seen with 0.169). */
+/** With what Codex ends when it is used wrongly (seen with 0.107 and 0.169). */
 export const CODEX_USAGE = 2;
 
 /** What is to be said of such a flag among `args`, Codex's; `own` are the names of run's flags. */
