@@ -12,6 +12,8 @@ export interface RunSeen {
   readonly requests: number;
   /** Requests that carry turns; over WebSocket one for each socket. */
   readonly turns: number;
+  /** The account that the run is pinned to cannot serve now, and others do. */
+  readonly absence?: "exhausted" | "resting" | "out" | undefined;
 }
 
 /** The path behind a run's prefix that tells `RunSeen` of it. */

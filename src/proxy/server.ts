@@ -4,7 +4,7 @@
 import type { Server, ServerWebSocket } from "bun";
 import { ATTEMPTS_HEADER, HOPS_HEADER, loopProblem, parseAttempts, parseHops } from "../core/hops.ts";
 import type { ListenAddress } from "../core/listen.ts";
-import { RUN_PATH } from "../core/run-tag.ts";
+import { RUN_PATH, type RunSeen } from "../core/run-tag.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { isTurnPath } from "../upstream/paths.ts";
 import { BODY_LIMIT_BYTES } from "./bodies.ts";
@@ -52,7 +52,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     if (run !== undefined) {
       if (run.account !== undefined && pinned === undefined)
         return errorResponse(unknownAccount(run.account));
-      if (path === RUN_PATH) return Response.json(runs.seen(run.id));
+      if (path === RUN_PATH) return Response.json({ ...runs.seen(run.id), ...absenceOf(context, pinned) });
       runs.note(run.id, isTurnPath(path));
     }
     if (context.local.handles(request.method, path))
@@ -138,6 +138,14 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
 }
 
 // --- internal ---
+
+/** Whether the account that a run is pinned to would get its next turn. No more of it is for clients to know. */
+function absenceOf({ pool }: ServerContext, pinned: string | undefined): Pick<RunSeen, "absence"> {
+  const account =
+    pinned === undefined ? undefined : pool.explain(undefined).accounts.find(({ id }) => id === pinned);
+  const tier = account?.tier;
+  return tier === undefined || tier === "ready" || tier === "probing" ? {} : { absence: tier };
+}
 
 function listening<T>({ host, port }: ListenAddress, start: () => T): T {
   try {

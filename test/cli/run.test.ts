@@ -177,6 +177,11 @@ describe("a run", () => {
     const at = ["--root", pool.layout.root];
     expect((await run([...at, "--account", "bob", "exec"], {})).out).toStartWith("Hello from bob\n");
     expect((await run([...at, "exec"], {})).out).toStartWith("Hello from alice\n");
+    expect((await run([...at, "--account", "bob", "exec"], {})).err).toBe("");
+    await pool.accounts.serve("bob", "disable");
+    const absent = await run([...at, "--account", "bob", "exec"], {});
+    expect(absent.out).toStartWith("Hello from alice\n");
+    expect(absent.err).toBe("codexlb: warning: bob is out of service; until it is back, others serve\n");
     const wrong = await run([...at, "--account", "carol", "exec"], {});
     expect(wrong).toMatchObject({ code: 1, out: "" });
     expect(wrong.err).toContain('this proxy has no account "carol" of its own');

@@ -133,7 +133,7 @@ async function runAt(
   const prepared =
     job.codexHome === undefined ? undefined : await prepareRuntime(job.context, home, proxyUrl);
   const door = { url: proxyUrl, token: prepared?.token };
-  const tag = await tagRun(door, account, deps.random);
+  const tag = await tagRun(door, account, deps);
   const command = commandOf(job, { proxyUrl, pathKey: prepared?.pathKey, tag });
   const ended = await runCodex({ command, shell, env: deps.env });
   const before = beforeItBegan(ended, job);

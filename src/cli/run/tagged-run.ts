@@ -1,20 +1,28 @@
 // Whether a run comes by at the proxy at all. Codex that is set up to go elsewhere says nothing of it, and works past
 // the accounts: so the run's requests are counted by a tag in their path, and the user is told at the end.
 
+import { z } from "zod";
 import { type Door, through } from "../../admin/door.ts";
 import { type RunSeen, type RunTag, runPrefix } from "../../core/run-tag.ts";
 import { parseJson } from "../../core/turn.ts";
+import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 
-/** The tag of a run; undefined when the proxy does not know of tags. `account`: the run is pinned to it. */
+/**
+ * The tag of a run; undefined when the proxy does not know of tags. `account`: the run is pinned to it, and it is warned
+ * of one that cannot serve.
+ */
 export async function tagRun(
   door: Door,
   account: string | undefined,
-  random: (bytes: number) => Uint8Array,
+  { random, log }: Pick<Deps, "random" | "log">,
 ): Promise<RunTag | undefined> {
   const tag = { id: Buffer.from(random(8)).toString("hex"), account };
   const { status, body } = await ask(door, tag);
-  if (seenIn(body) !== undefined) return tag;
+  const seen = seenIn(body);
+  if (seen?.absence !== undefined)
+    log.warn(`${account} ${ABSENCES[seen.absence]}; until it is back, others serve`);
+  if (seen !== undefined) return tag;
   if (account === undefined) return undefined;
   const error = errorIn(body);
   if (error !== undefined && status === 404)
@@ -86,11 +94,21 @@ async function ask(door: Door, tag: RunTag): Promise<{ status: number; body: unk
 }
 
 function seenIn(body: unknown): RunSeen | undefined {
-  if (typeof body !== "object" || body === null || !("requests" in body) || !("turns" in body))
-    return undefined;
-  const { requests, turns } = body;
-  return typeof requests === "number" && typeof turns === "number" ? { requests, turns } : undefined;
+  return Seen.safeParse(body).data;
 }
+
+const Seen = z.object({
+  requests: z.number(),
+  turns: z.number(),
+  // A reason that this version does not know is none that it could tell.
+  absence: z.enum(["exhausted", "resting", "out"]).optional().catch(undefined),
+});
+
+const ABSENCES: Readonly<Record<NonNullable<RunSeen["absence"]>, string>> = {
+  exhausted: "is used up",
+  resting: "rests after a failure",
+  out: "is out of service",
+};
 
 function errorIn(body: unknown): string | undefined {
   if (typeof body !== "object" || body === null || !("error" in body)) return undefined;
