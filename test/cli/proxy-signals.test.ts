@@ -139,15 +139,24 @@ test("commands that find it about to end, or stopped, say so", async () => {
   await expect(answer).rejects.toThrow();
 });
 
-test("a proxy that is started meanwhile waits for its end", async () => {
+/** A proxy that finishes a turn of a minute. */
+async function aboutToEnd() {
   const layout = freshRoot();
-  const before = await startProxy(layout);
-  const { answer } = await lateTurn(before.url, 60_000);
-  before.kill("SIGTERM");
-  await before.said("finishes 1 request");
+  const proxy = await startProxy(layout);
+  const { answer } = await lateTurn(proxy.url, 60_000);
+  proxy.kill("SIGTERM");
+  await proxy.said("finishes 1 request");
+  return { layout, proxy, answer };
+}
+
+test("a proxy that is started meanwhile waits for its end", async () => {
+  const { layout, proxy: before, answer } = await aboutToEnd();
   const behind = () =>
     Bun.spawn([process.execPath, MAIN, "proxy", "--root", layout.root], {
-      ...{ env: environment({}), stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+      env: environment(),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
     });
   const [given, kept] = [behind(), behind()];
   const waits = async ({ stderr }: typeof kept) => {
@@ -169,11 +178,7 @@ test("a proxy that is started meanwhile waits for its end", async () => {
 });
 
 test("a run that finds it about to end has another one behind it", async () => {
-  const layout = freshRoot();
-  const proxy = await startProxy(layout);
-  const { answer } = await lateTurn(proxy.url, 60_000);
-  proxy.kill("SIGTERM");
-  await proxy.said("finishes 1 request");
+  const { layout, proxy, answer } = await aboutToEnd();
   const codex = join(temp.path, "codex");
   writeFileSync(codex, '#!/bin/sh\necho "$OPENAI_BASE_URL"\n', { mode: 0o755 });
   const run = Bun.spawn(

@@ -104,20 +104,11 @@ describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell 
     expect(await pane.modes()).toBe(before);
   });
 
-  test("while they are stopped the shell can end both", async () => {
-    using pane = await open();
-    const before = await pane.modes();
-    pane.line(command("full"));
-    await pane.shows("size 80x24");
-    pane.press("C-z");
-    await pane.shows(/Stopped/);
-    expect(await pane.run("kill %%")).toBe(0);
-    await until("they have ended", async () => (await pane.run('test -z "$(jobs -p)"')) === 0, 45_000);
-    expect(pane.state()).toEqual(GIVEN_BACK);
-    expect(await pane.modes()).toBe(before);
-  });
-
-  test("what is stopped is ended by what ends codexlb alone, too", async () => {
+  test.each([
+    ["their shell", "kill %%"],
+    // The job's number is codexlb's; what it started is told by nobody but codexlb.
+    ["whoever tells codexlb alone", 'pid=$(jobs -p); kill -TERM "$pid"; kill -CONT "$pid"'],
+  ])("while they are stopped %s can end both", async (_who, words) => {
     using pane = await open();
     const before = await pane.modes();
     pane.line(command("full"));
@@ -125,8 +116,7 @@ describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell 
     pane.press("C-z");
     await pane.shows(/Stopped/);
     await pane.prompt();
-    // The job's number is codexlb's; what it started is told by nobody but codexlb.
-    expect(await pane.run('pid=$(jobs -p); kill -TERM "$pid"; kill -CONT "$pid"')).toBe(0);
+    expect(await pane.run(words)).toBe(0);
     await until("they have ended", async () => (await pane.run('test -z "$(jobs -p)"')) === 0, 45_000);
     expect(pane.state()).toEqual(GIVEN_BACK);
     expect(await pane.modes()).toBe(before);

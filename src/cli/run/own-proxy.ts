@@ -78,7 +78,6 @@ async function start(context: CommandContext, hasChildren: boolean): Promise<voi
   );
   const deadlineMs = deps.clock.now() + START_MS + proxy.drain_timeout_seconds * 1000;
   for (;;) {
-    await untilGone(context, deadlineMs);
     const failure = await startOnce(context);
     // Another run may have started one at the same moment, or one is about to end.
     if (failure === undefined || (await serves(context))) return;
@@ -90,16 +89,7 @@ async function start(context: CommandContext, hasChildren: boolean): Promise<voi
   }
 }
 
-/** Waits for a proxy of the root that finishes its last requests. */
-async function untilGone(context: CommandContext, deadlineMs: number): Promise<void> {
-  const { deps, layout } = context;
-  while (deps.clock.now() < deadlineMs && (await daemonAnswers(layout.adminSocket))) {
-    if (await serves(context)) return;
-    await Bun.sleep(RETRY_MS);
-  }
-}
-
-/** Resolves when it listens, or to why it does not. It has no terminal: what it says is in ROOT/logs. */
+/** Resolves when it listens, behind one that finishes its last requests, or to why it does not. It has no terminal: what it says is in ROOT/logs. */
 async function startOnce({ layout, deps }: CommandContext): Promise<string | undefined> {
   makePrivateDirectory(layout.logs);
   const said = join(layout.logs, "auto-start.log");
@@ -122,7 +112,9 @@ async function startOnce({ layout, deps }: CommandContext): Promise<string | und
     if (done) {
       await child.exited;
       const lines = readFileSync(said).subarray(before).toString().split("\n");
-      const line = lines.find((one) => one.startsWith("codexlb: ") && !one.startsWith("codexlb: warning"));
+      const line = lines.findLast(
+        (one) => one.startsWith("codexlb: ") && !one.startsWith("codexlb: warning"),
+      );
       return line?.slice("codexlb: ".length) ?? "it ended at once";
     }
     void reader.cancel();
