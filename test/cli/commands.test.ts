@@ -278,6 +278,7 @@ describe("wrong input", () => {
     [["exec", "hi"], 2, "codexlb: unknown command: exec\n  it is one of Codex's: codexlb run exec ...\n"],
     [["a\u001b[31mb\nc"], 2, "codexlb: unknown command: a [31mb c\n"],
     [["account", "show", ""], 2, "codexlb: account show takes one alias\n"],
+    [["proxy", "logs", "--tail", "x"], 2, 'codexlb: flag --tail: "x" is not a whole number\n'],
     [
       ["account"],
       2,

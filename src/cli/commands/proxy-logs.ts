@@ -60,11 +60,11 @@ export default defineCommand({
   },
   run: async ({ args }) => {
     const context = contextOf(args.root);
-    const read = await readerOf(context, args, durationFlag(args.timeout, "timeout") || undefined);
     const intervalMs = durationFlag(args.interval, "interval");
     const tail = integerFlag(args.tail, "tail") ?? 0;
     const limit = Math.max(integerFlag(args.limit, "limit") ?? 0, args.limit === DEFAULT_LIMIT ? tail : 0);
     let offset = integerFlag(args.offset, "offset") ?? -1;
+    const read = await readerOf(context, args, durationFlag(args.timeout, "timeout") || undefined);
     if (offset < 0 && tail <= 0) offset = 0;
     for (;;) {
       const lines = await read({ offset: offset < 0 ? undefined : offset, tail, limit });
