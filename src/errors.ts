@@ -100,7 +100,12 @@ export function systemCodeOf(thrown: unknown): string | undefined {
 /** Why somebody could not be asked, in words: Bun's own are about its functions. */
 export function connectProblem(thrown: unknown): string {
   const code = systemCodeOf(thrown) ?? "";
-  return CONNECT_WORDS[code] ?? (code || messageOf(thrown));
+  return NOBODY_WORDS[code] ?? CONNECT_WORDS[code] ?? (code || messageOf(thrown));
+}
+
+/** True when there was nobody who could be asked: the address is wrong, or what should listen there does not run. */
+export function reachedNobody(thrown: unknown): boolean {
+  return (systemCodeOf(thrown) ?? "") in NOBODY_WORDS;
 }
 
 /** The body of an error on the data plane, in the shape that OpenAI clients (Codex among them) read. */
@@ -129,15 +134,17 @@ export function adminErrorBody(error: CodexlbError): {
 
 // --- internal ---
 
-const CONNECT_WORDS: Readonly<Record<string, string>> = {
-  EPROTO: "it does not speak TLS; is it http://?",
+const NOBODY_WORDS: Readonly<Record<string, string>> = {
   ConnectionRefused: "nobody listens there",
   ECONNREFUSED: "nobody listens there",
   // A socket that is not there is refused in other words.
   ENOENT: "nobody listens there",
-  ECONNRESET: "the connection broke",
   EHOSTUNREACH: "there is no way to it",
   ENETUNREACH: "there is no way to it",
   ENOTFOUND: "nobody knows that name",
+};
+const CONNECT_WORDS: Readonly<Record<string, string>> = {
+  EPROTO: "it does not speak TLS; is it http://?",
+  ECONNRESET: "the connection broke",
   Malformed_HTTP_Response: "what answers there does not speak HTTP",
 };

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { nameForHeader } from "../core/hops.ts";
 import { isLoopback } from "../core/listen.ts";
 import { parseJson } from "../core/turn.ts";
-import { CodexlbError, connectProblem, errorCodeOf, systemCodeOf } from "../errors.ts";
+import { CodexlbError, connectProblem, errorCodeOf, reachedNobody } from "../errors.ts";
 import { socketAddress } from "../state/socket-path.ts";
 import { TARGET_HEADER } from "./requests.ts";
 
@@ -120,7 +120,7 @@ export function unreachable(door: Door, error: unknown): CodexlbError {
   return new CodexlbError("proxy_unreachable", `asking the proxy at ${where}: ${why}`, {
     next: timedOut
       ? "see what listens there, or give it more time"
-      : !isNobody(error)
+      : !reachedNobody(error)
         ? "see what listens there"
         : door.unix !== undefined || isHere(door)
           ? "start it with: codexlb proxy"
@@ -157,11 +157,6 @@ export async function answered<Schema extends z.ZodType>(
 }
 
 // --- internal ---
-
-function isNobody(error: unknown): boolean {
-  const code = systemCodeOf(error);
-  return code === "ConnectionRefused" || code === "ECONNREFUSED" || code === "ENOENT";
-}
 
 function isHere({ url }: Door): boolean {
   return URL.canParse(url) && isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""));
