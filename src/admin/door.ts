@@ -3,8 +3,8 @@
 
 import { z } from "zod";
 import { nameForHeader } from "../core/hops.ts";
+import { parseJson } from "../core/json.ts";
 import { isLoopback } from "../core/listen.ts";
-import { parseJson } from "../core/turn.ts";
 import { CodexlbError, connectProblem, errorCodeOf, reachedNobody } from "../errors.ts";
 import { socketAddress } from "../state/socket-path.ts";
 import { TARGET_HEADER } from "./requests.ts";

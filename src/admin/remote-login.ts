@@ -1,7 +1,7 @@
 // The client's side of a login on the proxy's machine: shows what codex says there, and finds out how it ended.
 
 import { z } from "zod";
-import { parseJson } from "../core/turn.ts";
+import { parseJson } from "../core/json.ts";
 import { CodexlbError, errorCodeOf } from "../errors.ts";
 import { baseOf, type Door, refusedWith, through, unreachable } from "./door.ts";
 import { LOGIN_LINES_TYPE, LoginLine } from "./login.ts";

@@ -3,7 +3,7 @@
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { isStubRefreshToken, makeStub, pathKeyOf, type StubAuth } from "../auth/stub.ts";
-import { parseJson } from "../core/turn.ts";
+import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import type { ProxyContext } from "../proxy/context.ts";
 

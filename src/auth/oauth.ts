@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { parseJson } from "../core/turn.ts";
+import { parseJson } from "../core/json.ts";
 import type { Clock, Deps } from "../deps.ts";
 import { CodexlbError, connectProblem, messageOf } from "../errors.ts";
 import { newAuthFile } from "./auth-file.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { looksLikeStub, type StubAuth } from "../auth/stub.ts";
-import { parseJson } from "../core/turn.ts";
+import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";

@@ -1,6 +1,7 @@
 // Reads the events of one turn (the Responses stream, over SSE or as WebSocket messages) just far enough to know
 // whether it has produced output yet, how it ended, and what it said about limits.
 
+import { parseJson, stringFields } from "./json.ts";
 import type { QuotaEvidence } from "./quota.ts";
 import { quotaFromEvent } from "./quota-wire.ts";
 import { type Failure, failureOfEvent } from "./verdict.ts";
@@ -57,20 +58,8 @@ export function isCompaction(json: string): boolean {
   return json.includes('"compaction"') && COMPACTION.test(json);
 }
 
-/** The `type` of a JSON event; read from its head when it stands first (it always does so far), else by parsing. */
+/** The `type` of a JSON event; read from its head when it stands first (it always does so far), else found by a scan. */
 export function eventType(json: string): string | undefined {
   const head = /^\s*\{\s*"type"\s*:\s*"([^"\\]*)"/.exec(json);
-  if (head !== null) return head[1];
-  const parsed = parseJson(json);
-  if (typeof parsed !== "object" || parsed === null || !("type" in parsed)) return undefined;
-  return typeof parsed.type === "string" ? parsed.type : undefined;
-}
-
-/** `JSON.parse` that answers undefined for what is not JSON. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // the caller treats "not JSON" as "tells nothing"
-  }
+  return head === null ? stringFields(json, ["type"]).type : head[1];
 }

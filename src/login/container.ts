@@ -4,7 +4,7 @@
 
 import { z } from "zod";
 import { childEnvironment } from "../codex/run.ts";
-import { parseJson } from "../core/turn.ts";
+import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { adminErrorBody, CodexlbError, errorCodeOf, messageOf, systemCodeOf } from "../errors.ts";
 import { oneLine } from "../one-line.ts";

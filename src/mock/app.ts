@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import { parseJson } from "../core/turn.ts";
+import { parseJson } from "../core/json.ts";
 import { decodeBody } from "../proxy/bodies.ts";
 import type { MockAccount } from "./accounts.ts";
 import { appsAnswer } from "./apps.ts";
@@ -186,5 +186,5 @@ function refuse(status: number, code: string, message: string): Response {
 
 async function bodyOf(request: Request): Promise<unknown> {
   const bytes = new Uint8Array(await request.arrayBuffer());
-  return parseJson(decodeBody(bytes, request.headers.get("content-encoding")) ?? "");
+  return parseJson((await decodeBody(bytes, request.headers.get("content-encoding"))) ?? "");
 }

@@ -2,8 +2,8 @@
 
 import WebSocket from "ws";
 import { z } from "zod";
-import { parseJson } from "../core/turn.ts";
-import { createSseSplitter } from "../proxy/sse.ts";
+import { parseJson } from "../core/json.ts";
+import { blockData, createSseSplitter } from "../proxy/sse.ts";
 
 export interface TurnClient {
   /** Takes one turn; resolves to the text of the answer. Rejects when the turn fails, with what the client was told. */
@@ -41,7 +41,7 @@ export function createSseClient(proxyUrl: string, session: string, extra: Extra 
       const answer = createAnswer();
       const splitter = createSseSplitter();
       for await (const chunk of response.body)
-        for (const block of splitter.push(chunk)) answer.take(block.data() ?? "");
+        for (const block of splitter.push(chunk)) answer.take(blockData(block) ?? "");
       history.push(...answer.items);
       return answer.text();
     },

@@ -3,7 +3,7 @@
 
 import type { ServerWebSocket, WebSocketHandler } from "bun";
 import { z } from "zod";
-import { parseJson } from "../core/turn.ts";
+import { parseJson } from "../core/json.ts";
 import type { MockAccount } from "./accounts.ts";
 import type { MockContext } from "./context.ts";
 import { changesEvents, type Fault } from "./faults.ts";

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import { z } from "zod";
-import { parseJson } from "../core/turn.ts";
+import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";

@@ -1,12 +1,12 @@
 // One account in full: its state, the sessions that stay with it, and what was written of it lately.
 
 import type { AccountDetails } from "../auth/account-details.ts";
+import { parseJson } from "../core/json.ts";
 import type { PoolFacts } from "../core/pool-facts.ts";
 import type { QuotaView } from "../core/quota.ts";
 import { standingOf } from "../core/standing.ts";
 import { statusDocument } from "../core/status.ts";
 import { AccountAnswer } from "../core/status-wire.ts";
-import { parseJson } from "../core/turn.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Layout } from "../state/layout.ts";
 import { readLogLines } from "../state/log-parts.ts";

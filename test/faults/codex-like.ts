@@ -3,9 +3,9 @@
 // most against it. Its waits are not slept: they are told to `waited`, and everybody's clock is moved on.
 
 import WebSocket from "ws";
-import { parseJson } from "../../src/core/turn.ts";
+import { parseJson } from "../../src/core/json.ts";
 import { failureOfEvent } from "../../src/core/verdict.ts";
-import { createSseSplitter } from "../../src/proxy/sse.ts";
+import { blockData, createSseSplitter } from "../../src/proxy/sse.ts";
 
 export interface SeenTurn {
   /** The account that completed the turn. */
@@ -208,7 +208,7 @@ async function readStream(client: CodexLike, response: Response): Promise<Tried>
   try {
     for await (const chunk of response.body ?? [])
       for (const block of splitter.push(chunk)) {
-        const tried = answer.take(block.data() ?? "");
+        const tried = answer.take(blockData(block) ?? "");
         if (tried !== undefined) return tried;
       }
   } catch {

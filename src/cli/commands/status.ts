@@ -4,9 +4,9 @@ import { defineCommand } from "citty";
 import { remoteInfo, remoteStatusText } from "../../admin/client.ts";
 import { daemonAnswers, socketDoor } from "../../admin/door.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
+import { parseJson } from "../../core/json.ts";
 import { shortStatus } from "../../core/short-status.ts";
 import { StatusAnswer } from "../../core/status-wire.ts";
-import { parseJson } from "../../core/turn.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import {

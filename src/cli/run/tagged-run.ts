@@ -3,8 +3,8 @@
 
 import { z } from "zod";
 import { type Door, through } from "../../admin/door.ts";
+import { parseJson } from "../../core/json.ts";
 import { type RunSeen, type RunTag, runPrefix } from "../../core/run-tag.ts";
-import { parseJson } from "../../core/turn.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 

@@ -1,0 +1,218 @@
+// JSON that another party wrote. It is parsed only within bounds, because a few megabytes of brackets take gigabytes
+// and seconds to build; where a few fields of a large document are enough, they are found without building it.
+
+export interface JsonBounds {
+  /** Length of the text, in UTF-16 code units. */
+  readonly chars: number;
+  /** Objects and arrays inside each other. */
+  readonly depth: number;
+  /** Values of all kinds together. */
+  readonly values: number;
+}
+
+/**
+ * Far beyond every document of the backend and of a child proxy with a thousand accounts; at the bound a parse takes
+ * about 100 ms.
+ */
+export const JSON_BOUNDS: JsonBounds = { chars: 16 * 1024 * 1024, depth: 128, values: 500_000 };
+
+/** `JSON.parse` that returns undefined for what is not JSON, and for what is beyond `bounds`. */
+export function parseJson(text: string, bounds: JsonBounds = JSON_BOUNDS): unknown {
+  if (!fits(text, bounds)) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // the caller treats "not JSON" as "says nothing"
+  }
+}
+
+/** A value within a text: its first character, and the one behind its last. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Member extends Span {
+  readonly name: string;
+  /** Where its name begins; `start` is that of its value. */
+  readonly nameStart: number;
+}
+
+/**
+ * The members of the object that begins at `start`, in order. Ends early where the text stops being JSON. Neither
+ * builds the document nor recurses; values are not checked.
+ */
+export function* membersOf(text: string, start = 0): Generator<Member> {
+  let at = skipSpace(text, start);
+  if (text.charCodeAt(at) !== OPEN_BRACE) return;
+  at = skipSpace(text, at + 1);
+  while (text.charCodeAt(at) === QUOTE) {
+    const nameStart = at;
+    const nameEnd = stringEnd(text, at);
+    const name = textAt(text, { start: nameStart, end: nameEnd });
+    if (nameEnd < 0 || name === undefined) return;
+    at = skipSpace(text, nameEnd);
+    if (text.charCodeAt(at) !== COLON) return;
+    const valueStart = skipSpace(text, at + 1);
+    const end = valueEnd(text, valueStart);
+    if (end < 0) return;
+    yield { name, nameStart, start: valueStart, end };
+    at = skipSpace(text, end);
+    if (text.charCodeAt(at) !== COMMA) return;
+    at = skipSpace(text, at + 1);
+  }
+}
+
+/** The elements of the array that begins at `start`, as `membersOf`. */
+export function* elementsOf(text: string, start = 0): Generator<Span> {
+  let at = skipSpace(text, start);
+  if (text.charCodeAt(at) !== OPEN_BRACKET) return;
+  at = skipSpace(text, at + 1);
+  while (at < text.length && text.charCodeAt(at) !== CLOSE_BRACKET) {
+    const end = valueEnd(text, at);
+    if (end <= at) return;
+    yield { start: at, end };
+    at = skipSpace(text, end);
+    if (text.charCodeAt(at) !== COMMA) return;
+    at = skipSpace(text, at + 1);
+  }
+}
+
+/** The member `name` of the object that begins at `start`; the last one, as for `JSON.parse`, when there are several. */
+export function memberOf(text: string, name: string, start = 0): Member | undefined {
+  let found: Member | undefined;
+  for (const member of membersOf(text, start)) if (member.name === name) found = member;
+  return found;
+}
+
+/**
+ * Those of `names` that the object in `text` has as strings of at most `LONGEST_FIELD` characters. Of a name that
+ * occurs twice the last one counts, as for `JSON.parse`.
+ */
+export function stringFields<Name extends string>(
+  text: string,
+  names: readonly Name[],
+): Partial<Record<Name, string>> {
+  const found: Partial<Record<Name, string>> = {};
+  for (const member of membersOf(text)) {
+    const name = names.find((one) => one === member.name);
+    if (name === undefined) continue;
+    const value = member.end - member.start > LONGEST_FIELD ? undefined : textAt(text, member);
+    if (value === undefined) delete found[name];
+    else found[name] = value;
+  }
+  return found;
+}
+
+/** The string at `span`; undefined when another kind of value is there. */
+export function textAt(text: string, { start, end }: Span): string | undefined {
+  if (text.charCodeAt(start) !== QUOTE) return undefined;
+  const raw = text.slice(start, end);
+  if (!raw.includes("\\")) return raw.slice(1, -1);
+  try {
+    const value: unknown = JSON.parse(raw);
+    return typeof value === "string" ? value : undefined;
+  } catch {
+    return undefined; // a broken escape
+  }
+}
+
+// --- internal ---
+
+/** Names, ids and keys are short; the longest that is of use is a session key. */
+const LONGEST_FIELD = 4_096;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+
+function fits(text: string, { chars, depth: deepest, values: most }: JsonBounds): boolean {
+  if (text.length > chars) return false;
+  let depth = 0;
+  let values = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        at = stringEnd(text, at) - 1;
+        if (at < 0) return false;
+        break;
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        if (++depth > deepest || ++values > most) return false;
+        break;
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        depth--;
+        break;
+      case COMMA:
+        if (++values > most) return false;
+        break;
+      default:
+        break;
+    }
+  }
+  return true;
+}
+
+/** Behind the string that begins at `start`, or -1 when it does not end. */
+function stringEnd(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let before = end - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before--;
+    if ((end - 1 - before) % 2 === 0) return end + 1;
+  }
+  return -1;
+}
+
+/** Behind the value that begins at `start`, or -1 when it does not end. */
+function valueEnd(text: string, start: number): number {
+  const first = text.charCodeAt(start);
+  if (first === QUOTE) return stringEnd(text, start);
+  if (first !== OPEN_BRACE && first !== OPEN_BRACKET) return scalarEnd(text, start);
+  let depth = 0;
+  for (let at = start; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        at = stringEnd(text, at) - 1;
+        if (at < 0) return -1;
+        break;
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        depth++;
+        break;
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        if (--depth === 0) return at + 1;
+        break;
+      default:
+        break;
+    }
+  }
+  return -1;
+}
+
+/** Behind a number or a literal; what it is is not checked. */
+function scalarEnd(text: string, start: number): number {
+  let at = start;
+  while (at < text.length && !isDelimiter(text.charCodeAt(at))) at++;
+  return at;
+}
+
+function isDelimiter(code: number): boolean {
+  return code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET || isSpace(code);
+}
+
+function skipSpace(text: string, start: number): number {
+  let at = start;
+  while (isSpace(text.charCodeAt(at))) at++;
+  return at;
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
