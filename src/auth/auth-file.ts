@@ -1,7 +1,9 @@
 // auth.json as Codex writes it, read into credentials. Unknown keys are kept when tokens are replaced.
 
 import { z } from "zod";
-import { CodexlbError, messageOf } from "../errors.ts";
+import { headerValue } from "../core/bounds.ts";
+import { parseJson } from "../core/json.ts";
+import { CodexlbError } from "../errors.ts";
 import { type Claims, readClaims } from "./claims.ts";
 
 /** What a request of an account needs, and what its tokens say of it. */
@@ -39,7 +41,7 @@ export function parseAuthFile(text: string, name: string): Credentials {
     accessToken: tokens.access_token,
     refreshToken: tokens.refresh_token,
     idToken: tokens.id_token,
-    accountId: tokens.account_id ?? first("chatgptAccountId"),
+    accountId: tokens.account_id ?? headerValue(first("chatgptAccountId") ?? ""),
     userId: first("chatgptUserId"),
     email: first("email"),
     planType: id?.planType ?? access?.planType,
@@ -87,14 +89,28 @@ export function newAuthFile(tokens: Required<NewTokens>, nowMs: number): string 
 
 // --- internal ---
 
+/** What goes into a header must fit there: visible ASCII; the backend's own are base64, dots and dashes. */
+const sendable = (most: number) =>
+  z
+    .string()
+    .regex(/^[!-~]+$/, NOT_SENDABLE)
+    .max(most, NOT_SENDABLE);
+const NOT_SENDABLE = "cannot be sent in a header";
+const LONGEST_TOKEN = 16 * 1024;
+const LONGEST_ACCOUNT_ID = 256;
+
 const token = z
   .string()
   .transform((value) => value.trim())
-  .pipe(z.string().min(1));
-const optionalToken = z
-  .string()
-  .nullish()
-  .transform((value) => value?.trim() || undefined);
+  .pipe(z.string().min(1))
+  .pipe(sendable(LONGEST_TOKEN));
+const optional = (most: number) =>
+  z
+    .string()
+    .nullish()
+    .transform((value) => value?.trim() || undefined)
+    .pipe(sendable(most).optional());
+const optionalToken = optional(LONGEST_TOKEN);
 
 const AuthFile = z.looseObject({
   auth_mode: z.string().nullish(),
@@ -103,19 +119,17 @@ const AuthFile = z.looseObject({
     access_token: token,
     refresh_token: optionalToken,
     id_token: optionalToken,
-    account_id: optionalToken,
+    account_id: optional(LONGEST_ACCOUNT_ID),
   }),
 });
 
 function authFileOf(text: string, name: string): z.output<typeof AuthFile> {
-  let raw: unknown;
-  try {
-    raw = JSON.parse(text);
-  } catch (error) {
-    throw invalid(name, `is not JSON: ${messageOf(error)}`);
-  }
+  const raw = parseJson(text);
+  if (raw === undefined) throw invalid(name, "is not JSON");
   const parsed = AuthFile.safeParse(raw);
   if (parsed.success) return parsed.data;
+  const odd = parsed.error.issues.find(({ message }) => message === NOT_SENDABLE);
+  if (odd !== undefined) throw invalid(name, `has a ${odd.path.join(".")} that ${NOT_SENDABLE}`);
   if (typeof raw === "object" && raw !== null && "OPENAI_API_KEY" in raw && !("tokens" in raw && raw.tokens))
     throw invalid(name, "holds an API key, not a ChatGPT login");
   throw invalid(name, "has no tokens.access_token");

@@ -2,6 +2,8 @@
 // signature belongs to the backend. Opaque tokens are fine and simply say nothing.
 
 import { z } from "zod";
+import { shortText } from "../core/bounds.ts";
+import { parseJson } from "../core/json.ts";
 
 export interface Claims {
   /** Unix seconds. */
@@ -17,21 +19,18 @@ export interface Claims {
 export function readClaims(token: string): Claims | undefined {
   const payload = token.split(".")[1];
   if (payload === undefined) return undefined;
-  try {
-    const parsed = Payload.safeParse(JSON.parse(Buffer.from(payload, "base64url").toString("utf8")));
-    if (!parsed.success) return undefined;
-    const auth = parsed.data[AUTH_CLAIM];
-    return {
-      exp: parsed.data.exp,
-      sub: parsed.data.sub,
-      email: parsed.data[PROFILE_CLAIM]?.email ?? parsed.data.email,
-      chatgptAccountId: auth?.chatgpt_account_id,
-      chatgptUserId: auth?.chatgpt_user_id ?? auth?.user_id,
-      planType: auth?.chatgpt_plan_type,
-    };
-  } catch {
-    return undefined; // an opaque token
-  }
+  const parsed = Payload.safeParse(parseJson(Buffer.from(payload, "base64url").toString("utf8")));
+  // An opaque token says nothing.
+  if (!parsed.success) return undefined;
+  const auth = parsed.data[AUTH_CLAIM];
+  return {
+    exp: parsed.data.exp,
+    sub: parsed.data.sub,
+    email: parsed.data[PROFILE_CLAIM]?.email ?? parsed.data.email,
+    chatgptAccountId: auth?.chatgpt_account_id,
+    chatgptUserId: auth?.chatgpt_user_id ?? auth?.user_id,
+    planType: auth?.chatgpt_plan_type,
+  };
 }
 
 /** Names of the claim objects in the backend's tokens. */
@@ -40,7 +39,14 @@ export const PROFILE_CLAIM = "https://api.openai.com/profile";
 
 // --- internal ---
 
-const optionalText = z.string().optional().catch(undefined);
+/** Shown to people and kept in the store: what is longer is no name, address or plan. */
+const LONGEST_CLAIM = 320;
+
+const optionalText = z
+  .string()
+  .optional()
+  .catch(undefined)
+  .transform((text) => (text === undefined ? undefined : shortText(text, LONGEST_CLAIM)));
 
 const Payload = z.looseObject({
   exp: z.number().optional().catch(undefined),

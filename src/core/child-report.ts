@@ -2,11 +2,13 @@
 // amount to together. Accounts that lead back to the reader are left out, whoever tells of them: requests may not go
 // there.
 
+import { believableLength } from "./bounds.ts";
 import { type Capacity, NO_STANDING } from "./capacity.ts";
 import { HEALTHY, type Health } from "./health.ts";
 import { type Hop, wayOf } from "./hops.ts";
 import type { PooledAccount } from "./pooled.ts";
 import {
+  believable,
   type LimitQuota,
   MAIN_LIMIT_ID,
   newestFigureMs,
@@ -158,7 +160,7 @@ function healthOf(account: AccountAnswer, askedMs: number): Health {
     cause: reason === "usage-limit" ? "limit" : "fault",
     reason,
     sinceMs: askedMs,
-    untilMs: askedMs + Math.max(1, cooldown_seconds) * 1000,
+    untilMs: askedMs + (believableLength(Math.max(1, cooldown_seconds) * 1000) ?? 1000),
     faults: 1,
   };
 }
@@ -199,7 +201,7 @@ function quotaOf(account: AccountAnswer, askedMs: number): Quota {
       ),
     }),
   );
-  return {
+  const quota: Quota = {
     planType: account.plan_type,
     main: {
       id: MAIN_LIMIT_ID,
@@ -214,6 +216,7 @@ function quotaOf(account: AccountAnswer, askedMs: number): Quota {
     },
     additional,
   };
+  return believable(quota, askedMs);
 }
 
 /** None of its accounts is in service: when the first of them will be, and why none is. */

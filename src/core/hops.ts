@@ -30,7 +30,7 @@ export function parseHops(header: string | null): readonly Hop[] {
 }
 
 export function formatHops(hops: readonly Hop[]): string {
-  return hops.map(({ name, id }) => `${encodeURIComponent(name).replaceAll("~", "%7E")}~${id}`).join(", ");
+  return hops.map(({ name, id }) => `${encoded(name).replaceAll("~", "%7E")}~${id}`).join(", ");
 }
 
 /** What is wrong with the way that a request has come to `own`: it is a circle, or endless. Undefined when nothing is. */
@@ -50,7 +50,7 @@ export function wayOf(hops: readonly Pick<Hop, "name">[]): string {
 
 /** A name as a header can hold it: in ASCII, percent-encoded where it has to be. */
 export function nameForHeader(name: string): string {
-  return /^[\x20-\x7e]*$/.test(name) && !name.includes("%") ? name : encodeURIComponent(name);
+  return /^[\x20-\x7e]*$/.test(name) && !name.includes("%") ? name : encoded(name);
 }
 
 /** The name in a header, as `nameForHeader` and the Go program write it. */
@@ -64,6 +64,11 @@ export function parseAttempts(text: string | null | undefined): number | undefin
 }
 
 // --- internal ---
+
+/** Half of a surrogate pair has no encoding. */
+function encoded(name: string): string {
+  return encodeURIComponent(name.toWellFormed());
+}
 
 function decoded(text: string): string {
   try {

@@ -1,6 +1,7 @@
 // What the accounts have together, as if they were one: the usage that the whole pool presents to Codex, on every
 // surface: the usage endpoint, headers, events.
 
+import { MOST_LIMITS } from "./bounds.ts";
 import type { Health } from "./health.ts";
 import {
   type LimitQuota,
@@ -140,9 +141,11 @@ export function pooledLimits(accounts: readonly PooledAccount[], view: QuotaView
       else limits.push(limit);
     }
   }
-  return [...byId].map(([id, limits]) =>
-    pooledLimit(id, limits.find((limit) => limit.name !== undefined)?.name, limits, view),
-  );
+  return [...byId]
+    .slice(0, MOST_LIMITS)
+    .map(([id, limits]) =>
+      pooledLimit(id, limits.find((limit) => limit.name !== undefined)?.name, limits, view),
+    );
 }
 
 /** Several accounts' figures of one limit as one. */

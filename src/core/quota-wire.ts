@@ -1,8 +1,10 @@
 // How the backend tells quota: the usage endpoint, response headers, stream events and limit errors, read into
-// `QuotaEvidence`. Reading never throws: what is not understood is not evidence.
+// `QuotaEvidence`. Reading never throws: what is not understood, or cannot be true, is not evidence.
 
 import { z } from "zod";
+import { LONGEST_NAME, MOST_LIMITS, shortText } from "./bounds.ts";
 import {
+  believable,
   type LimitQuota,
   MAIN_LIMIT_ID,
   type QuotaEvidence,
@@ -22,10 +24,11 @@ export function quotaFromUsage(body: unknown, nowMs: number): QuotaEvidence | un
   const parsed = UsageBody.safeParse(body);
   if (!parsed.success) return undefined;
   const usage = parsed.data;
-  return {
+  const told = {
     planType: usage.plan_type,
     main: limit(MAIN_LIMIT_ID, undefined, usage.rate_limit, "usage_api", nowMs),
     additional: usage.additional_rate_limits
+      .slice(0, MOST_LIMITS)
       .map((extra) =>
         limit(
           limitId(extra.metered_feature ?? extra.limit_name ?? ""),
@@ -37,13 +40,14 @@ export function quotaFromUsage(body: unknown, nowMs: number): QuotaEvidence | un
       )
       .filter((extra) => extra.id !== ""),
   };
+  return believable(told, nowMs);
 }
 
 /** The `x-codex-*` headers (and `x-<limit>-*` of other limits). Undefined when there are none. */
 export function quotaFromHeaders(headers: HeaderReader, nowMs: number): QuotaEvidence | undefined {
   const ids = new Set<string>();
   headers.forEach((_value, name) => {
-    const match = LIMIT_HEADER.exec(name.toLowerCase());
+    const match = ids.size < MOST_LIMITS ? LIMIT_HEADER.exec(name.toLowerCase()) : null;
     if (match?.[1] !== undefined) ids.add(match[1]);
   });
   if (ids.size === 0) return undefined;
@@ -53,11 +57,12 @@ export function quotaFromHeaders(headers: HeaderReader, nowMs: number): QuotaEvi
     primary: windowFromHeaders(headers, `x-${id}-primary`, nowMs),
     secondary: windowFromHeaders(headers, `x-${id}-secondary`, nowMs),
   }));
-  return {
+  const told = {
     planType: headers.get("x-codex-plan-type") ?? undefined,
     main: limits.find((found) => found.id === MAIN_LIMIT_ID) ?? UNKNOWN_QUOTA.main,
     additional: limits.filter((found) => found.id !== MAIN_LIMIT_ID),
   };
+  return believable(told, nowMs);
 }
 
 /**
@@ -74,9 +79,11 @@ export function quotaFromEvent(event: unknown, nowMs: number): QuotaEvidence | u
     primary: windowOf(limits.primary, "event", nowMs),
     secondary: windowOf(limits.secondary, "event", nowMs),
   };
-  return told.id === MAIN_LIMIT_ID
-    ? { planType, main: { ...limit, name: undefined }, additional: [] }
-    : { planType, main: UNKNOWN_QUOTA.main, additional: [limit] };
+  const evidence =
+    told.id === MAIN_LIMIT_ID
+      ? { planType, main: { ...limit, name: undefined }, additional: [] }
+      : { planType, main: UNKNOWN_QUOTA.main, additional: [limit] };
+  return believable(evidence, nowMs);
 }
 
 /** A time as the backend tells it, Unix seconds, as Unix ms; one that can only be milliseconds is taken as such. */
@@ -86,7 +93,7 @@ export function epochMs(told: number): number {
 
 /** One limit has one id, however a source spells it (`codex-bengalfox` in headers, `codex_bengalfox` elsewhere). */
 export function limitId(name: string): string {
-  return name.trim().toLowerCase().replaceAll("-", "_");
+  return shortText(name, LONGEST_NAME).trim().toLowerCase().replaceAll("-", "_");
 }
 
 // --- internal ---
@@ -94,40 +101,44 @@ export function limitId(name: string): string {
 const maybeName = z
   .string()
   .nullish()
+  .catch(undefined)
   .transform((name) => name ?? undefined);
 
-const finite = z.number().refine(Number.isFinite);
+/** A field that is no number is as good as absent; it says nothing about the others. */
+const figure = z.number().optional().catch(undefined);
 
 const Window = z.looseObject({
-  used_percent: finite.optional(),
-  used: finite.optional(),
-  limit: finite.optional(),
-  limit_window_seconds: finite.optional(),
-  window_minutes: finite.optional(),
-  reset_at: finite.optional(),
-  resets_at: finite.optional(),
-  reset_after_seconds: finite.optional(),
+  used_percent: figure,
+  used: figure,
+  limit: figure,
+  limit_window_seconds: figure,
+  window_minutes: figure,
+  reset_at: figure,
+  resets_at: figure,
+  reset_after_seconds: figure,
 });
 type Window = z.infer<typeof Window>;
+const maybeWindow = Window.nullish().catch(undefined);
 
 const RateLimit = z.looseObject({
-  primary_window: Window.nullish(),
-  secondary_window: Window.nullish(),
+  primary_window: maybeWindow,
+  secondary_window: maybeWindow,
 });
 type RateLimit = z.infer<typeof RateLimit>;
 
 const UsageBody = z.looseObject({
   plan_type: z.string(),
-  rate_limit: RateLimit.nullish(),
+  rate_limit: RateLimit.nullish().catch(undefined),
   additional_rate_limits: z
     .array(
       z.looseObject({
         limit_name: maybeName,
         metered_feature: maybeName,
-        rate_limit: RateLimit.nullish(),
+        rate_limit: RateLimit.nullish().catch(undefined),
       }),
     )
     .nullish()
+    .catch(undefined)
     .transform((list) => list ?? []),
 });
 
@@ -136,15 +147,15 @@ const RateLimitsEvent = z.looseObject({
   plan_type: maybeName,
   metered_limit_name: maybeName,
   limit_name: maybeName,
-  rate_limits: z.looseObject({ primary: Window.nullish(), secondary: Window.nullish() }),
+  rate_limits: z.looseObject({ primary: maybeWindow, secondary: maybeWindow }),
 });
 
 const Limits = z.looseObject({
   limit_id: maybeName,
   limit_name: maybeName,
   plan_type: maybeName,
-  primary: Window.nullish(),
-  secondary: Window.nullish(),
+  primary: maybeWindow,
+  secondary: maybeWindow,
 });
 type Limits = z.output<typeof Limits>;
 
@@ -226,7 +237,7 @@ function windowFromHeaders(headers: HeaderReader, prefix: string, nowMs: number)
   const resetAt = numberOf(headers.get(`${prefix}-reset-at`));
   return {
     usedPercent: clampPercent(used),
-    resetAtMs: resetAt === undefined || resetAt <= 0 ? undefined : epochMs(resetAt),
+    resetAtMs: resetAt === undefined ? undefined : epochMs(resetAt),
     windowSeconds: minutes === undefined ? undefined : minutes * 60,
     asOfMs: nowMs,
     source: "headers",

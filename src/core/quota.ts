@@ -1,6 +1,8 @@
 // The allowance of one account: its windows, what is left of them, and how evidence from several sources is
 // merged. Newest evidence wins, window by window, whatever the order of arrival; what nobody told is unknown.
 
+import { believableEnd, believableLength, LONGEST_NAME, MOST_LIMITS, shortText } from "./bounds.ts";
+
 export type QuotaSource = "headers" | "event" | "limit_error" | "usage_api" | "stored" | "child";
 
 /** One rate-limit window as last heard of. */
@@ -48,6 +50,37 @@ export interface QuotaView {
   readonly nowMs: number;
   /** Older figures count as unknown. */
   readonly ttlMs: number;
+}
+
+/**
+ * `quota`, which another party wrote, as far as it can be true at `nowMs`: what cannot is unknown, what is too long is
+ * cut.
+ */
+export function believable({ planType, main, additional }: Quota, nowMs: number): Quota {
+  const window = (told: QuotaWindow | undefined): QuotaWindow | undefined =>
+    told && {
+      ...told,
+      usedPercent: Math.min(100, Math.max(0, told.usedPercent)),
+      resetAtMs: told.resetAtMs === undefined ? undefined : believableEnd(told.resetAtMs, nowMs),
+      windowSeconds:
+        told.windowSeconds === undefined || believableLength(told.windowSeconds * 1000) === undefined
+          ? undefined
+          : told.windowSeconds,
+      // Figures of the future would outlive all that come after them.
+      asOfMs: Math.min(nowMs, told.asOfMs),
+    };
+  const name = (text: string | undefined) => (text ? shortText(text, LONGEST_NAME) : undefined);
+  const limit = (told: LimitQuota): LimitQuota => ({
+    id: shortText(told.id, LONGEST_NAME),
+    name: name(told.name),
+    primary: window(told.primary),
+    secondary: window(told.secondary),
+  });
+  return {
+    planType: name(planType),
+    main: limit(main),
+    additional: additional.slice(0, MOST_LIMITS).map(limit),
+  };
 }
 
 /** Merges `evidence` into `quota`; commutative for windows, because the newer `asOfMs` wins. */
@@ -124,7 +157,14 @@ function mergeAdditional(known: readonly LimitQuota[], told: readonly LimitQuota
     const before = byId.get(limit.id);
     byId.set(limit.id, before === undefined ? limit : mergeLimit(before, limit));
   }
-  return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return mostRecent([...byId.values()]).sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** At most `MOST_LIMITS` of them, those that were told last. */
+function mostRecent(limits: LimitQuota[]): LimitQuota[] {
+  if (limits.length <= MOST_LIMITS) return limits;
+  const toldMs = (limit: LimitQuota) => Math.max(0, ...windowsOf(limit).map(({ asOfMs }) => asOfMs));
+  return limits.sort((a, b) => toldMs(b) - toldMs(a)).slice(0, MOST_LIMITS);
 }
 
 function mergeLimit(known: LimitQuota, told: LimitQuota): LimitQuota {

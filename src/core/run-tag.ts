@@ -21,7 +21,7 @@ export const RUN_PATH = "/run";
 
 /** `/@ID`, or `/@ID:ACCOUNT`. */
 export function runPrefix({ id, account }: RunTag): string {
-  return `/@${id}${account === undefined ? "" : `:${encodeURIComponent(account)}`}`;
+  return `/@${id}${account === undefined ? "" : `:${encodeURIComponent(account.toWellFormed())}`}`;
 }
 
 /** A path without the prefix that it may begin with, and the run that this names. */

@@ -25,7 +25,9 @@
 // 5xx says nothing about an account's turns: `elsewhere` lets another account try and blames nobody.
 
 import { z } from "zod";
+import { believableEnd, shortText } from "./bounds.ts";
 import { ATTEMPTS_HEADER, parseAttempts } from "./hops.ts";
+import { parseJson } from "./json.ts";
 import { MAIN_LIMIT_ID } from "./quota.ts";
 import { epochMs, type HeaderReader, limitId } from "./quota-wire.ts";
 
@@ -114,7 +116,7 @@ export function failureOfReply(status: number, headers: HeaderReader, body: stri
   return {
     status,
     code: error?.code ?? error?.type ?? undefined,
-    message: error?.message ?? body,
+    message: messageOf(error?.message ?? body),
     resetsAtMs: resetOf(error, nowMs) ?? later(retryAfter, nowMs),
     retryAfterMs: retryAfter,
     limitId: limitIdOf(headers.get(ACTIVE_LIMIT)),
@@ -128,7 +130,7 @@ export function failureOfEvent(event: unknown, nowMs: number): Failure {
   const parsed = FailureEvent.safeParse(event);
   const told = parsed.success ? parsed.data : undefined;
   const error = told?.error ?? told?.response?.error ?? undefined;
-  const message = error?.message ?? "";
+  const message = messageOf(error?.message ?? "");
   const retryAfter = retryAfterMs(told?.headers?.["retry-after"] ?? null, nowMs) ?? tryAgainMs(message);
   return {
     status: told?.status ?? told?.status_code ?? undefined,
@@ -146,9 +148,8 @@ export function failureOfEvent(event: unknown, nowMs: number): Failure {
 export function retryAfterMs(value: string | null, nowMs: number): number | undefined {
   if (value === null) return undefined;
   const text = value.trim();
-  if (/^\d+$/.test(text)) return Number(text) > 0 ? Number(text) * 1000 : undefined;
-  const date = Date.parse(text);
-  return Number.isNaN(date) || date <= nowMs ? undefined : date - nowMs;
+  const endMs = /^\d+$/.test(text) ? nowMs + Number(text) * 1000 : Date.parse(text);
+  return endMs > nowMs && believableEnd(endMs, nowMs) !== undefined ? endMs - nowMs : undefined;
 }
 
 // --- internal ---
@@ -158,10 +159,12 @@ const CHILD_REFUSES_MS = 30_000;
 
 const CHILD_REFUSES = { 401: "child-key-refused", 421: "child-host-refused" } as const;
 
+const maybeText = z.string().nullish().catch(undefined);
+
 const ErrorBody = z.looseObject({
-  code: z.string().nullish(),
-  type: z.string().nullish(),
-  message: z.string().nullish(),
+  code: maybeText,
+  type: maybeText,
+  message: maybeText,
   resets_at: z.number().nullish().catch(undefined),
   resets_in_seconds: z.number().nullish().catch(undefined),
 });
@@ -175,8 +178,8 @@ const ReplyBody = z.union([
 ]);
 
 const FailureEvent = z.looseObject({
-  status: z.number().nullish(),
-  status_code: z.number().nullish(),
+  status: z.number().nullish().catch(undefined),
+  status_code: z.number().nullish().catch(undefined),
   error: ErrorBody.nullish(),
   response: z.looseObject({ error: ErrorBody.nullish() }).nullish(),
   headers: z.record(z.string(), z.string()).nullish().catch(undefined),
@@ -250,19 +253,22 @@ function limitIdOf(name: string | null): string | undefined {
 }
 
 function errorOf(body: string): ErrorBody | undefined {
-  if (!body.trimStart().startsWith("{")) return undefined;
-  try {
-    const parsed = ReplyBody.safeParse(JSON.parse(body));
-    return parsed.success ? parsed.data : undefined;
-  } catch {
-    return undefined; // not JSON after all: then it is no error object either
-  }
+  const parsed = ReplyBody.safeParse(parseJson(body));
+  return parsed.success ? parsed.data : undefined;
+}
+
+/** Enough for every sentence of the backend that is looked for. */
+const LONGEST_MESSAGE = 4_096;
+
+function messageOf(text: string): string {
+  return shortText(text, LONGEST_MESSAGE);
 }
 
 function resetOf(error: ErrorBody | undefined, nowMs: number): number | undefined {
   const { resets_at: at, resets_in_seconds: inSeconds } = error ?? {};
-  if (typeof at === "number" && at > 0) return epochMs(at);
-  return typeof inSeconds === "number" && inSeconds > 0 ? nowMs + inSeconds * 1000 : undefined;
+  const resetMs = typeof at === "number" ? believableEnd(epochMs(at), nowMs) : undefined;
+  if (resetMs !== undefined || typeof inSeconds !== "number" || inSeconds <= 0) return resetMs;
+  return believableEnd(nowMs + inSeconds * 1000, nowMs);
 }
 
 function later(afterMs: number | undefined, nowMs: number): number | undefined {
@@ -275,7 +281,7 @@ function tryAgainMs(message: string): number | undefined {
   if (match?.[1] === undefined || match[2] === undefined) return undefined;
   const unit = match[2].toLowerCase();
   const factor = unit === "ms" ? 1 : unit.startsWith("m") ? 60_000 : 1000;
-  return Math.ceil(Number(match[1]) * factor);
+  return Math.min(LONGEST_FAULT_MS, Math.ceil(Number(match[1]) * factor));
 }
 
 function looksLikeHtml(contentType: string | null, body: string): boolean {

@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import { HEALTHY, type Health } from "../core/health.ts";
-import { type LimitQuota, MAIN_LIMIT_ID, type Quota, type QuotaWindow } from "../core/quota.ts";
+import { believable, type LimitQuota, MAIN_LIMIT_ID, type Quota, type QuotaWindow } from "../core/quota.ts";
 import { messageOf } from "../errors.ts";
 import type { AccountRecord, StoreState } from "./store.ts";
 
@@ -15,8 +15,11 @@ export type DecodedStore =
 /** The version of the schema; a newer one is not understood. */
 export const STORE_VERSION = 1;
 
-/** Reads store.json. `upstream` is the configured backend: accounts on it, or on the default, follow the setting. */
-export function decodeStore(text: string, upstream: string): DecodedStore {
+/**
+ * Reads store.json. `upstream` is the configured backend: accounts on it, or on the default, follow the setting. Figures
+ * that cannot be true at `nowMs` are dropped.
+ */
+export function decodeStore(text: string, upstream: string, nowMs: number): DecodedStore {
   let raw: unknown;
   try {
     raw = JSON.parse(text);
@@ -32,7 +35,7 @@ export function decodeStore(text: string, upstream: string): DecodedStore {
     return { kind: "damaged", why: `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not a store"}` };
   }
   const { state, accounts } = parsed.data;
-  const records = accounts.map((account) => decodeAccount(account, upstream));
+  const records = accounts.map((account) => decodeAccount(account, upstream, nowMs));
   const activeId =
     state.codexlb === undefined ? records[state.active_index]?.id : (state.codexlb.active_id ?? undefined);
   return {
@@ -154,7 +157,7 @@ const StoreFile = z.looseObject({
 /** The backend that the Go program writes into every account unless another is configured. */
 const BUILT_IN_UPSTREAM = "https://chatgpt.com/backend-api";
 
-function decodeAccount(file: AccountFile, upstream: string): AccountRecord {
+function decodeAccount(file: AccountFile, upstream: string, nowMs: number): AccountRecord {
   const own = file.codexlb;
   const shared = file.base_url === "" || file.base_url === upstream || file.base_url === BUILT_IN_UPSTREAM;
   return {
@@ -169,7 +172,7 @@ function decodeAccount(file: AccountFile, upstream: string): AccountRecord {
     loginMark: undefined,
     deadLoginMark: own?.dead_login,
     health: own === undefined ? goHealth(file) : own.health,
-    quota: own === undefined ? goQuota(file.quota) : ownQuota(own),
+    quota: believable(own === undefined ? goQuota(file.quota) : ownQuota(own), nowMs),
     lastUsedMs: file.last_used_at_ms,
     lastSwitchReason: file.last_switch_reason,
     quotaSyncMs: file.quota.last_sync_at,

@@ -174,7 +174,7 @@ function readStore(
   };
   const text = readTextIfPresent(path);
   if (text === undefined) return empty;
-  const decoded = decodeStore(text, upstream);
+  const decoded = decodeStore(text, upstream, clock.now());
   if (decoded.kind === "ok") return decoded.state;
   if (decoded.kind === "newer")
     throw new CodexlbError(
@@ -187,7 +187,7 @@ function readStore(
   const aside = `${path}.corrupt-${clock.now()}`;
   if (!readOnly) renameSync(path, aside);
   const previous = readTextIfPresent(previousPath(path));
-  const restored = previous === undefined ? undefined : decodeStore(previous, upstream);
+  const restored = previous === undefined ? undefined : decodeStore(previous, upstream, clock.now());
   const source =
     restored?.kind === "ok"
       ? "the copy before the last change"

@@ -1,9 +1,10 @@
 // Asks a child proxy for its status, and finds words for what came instead of one.
 
+import { boundedFetch } from "../bounded-fetch.ts";
 import { reportOf } from "../core/child-report.ts";
 import { formatHops, HOPS_HEADER, type Hop } from "../core/hops.ts";
+import { parseJson } from "../core/json.ts";
 import { StatusAnswer } from "../core/status-wire.ts";
-import { parseJson } from "../core/turn.ts";
 import type { Deps } from "../deps.ts";
 import { connectProblem } from "../errors.ts";
 import type { Child, Sight } from "./child.ts";
@@ -35,22 +36,20 @@ export async function look(
   const headers = withKey(link, new Headers({ [HOPS_HEADER]: formatHops([...hops, own]) }));
   const timeoutMs = refresh ? refreshTimeoutMs() : TIMEOUT_MS;
   try {
-    const response = await fetch(addressAt(link, `/status${refresh ? "?refresh=1" : ""}`), {
-      headers,
-      redirect: "manual",
+    const { status, text } = await boundedFetch(
+      addressAt(link, `/status${refresh ? "?refresh=1" : ""}`),
       // A kept connection whose other end is gone would fail the question instead of the next one.
-      keepalive: false,
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    const text = await textOf(response);
-    if (response.status === 200) {
+      { headers, keepalive: false },
+      { limitBytes: ANSWER_LIMIT_BYTES, timeoutMs },
+    );
+    if (status === 200) {
       const answer = StatusAnswer.safeParse(parseJson(text));
       if (!answer.success)
         return lost(child, "refused", `${link.url} does not answer as a codexlb proxy`, CHECK);
       const report = reportOf(answer.data, own, askedMs);
       return report.id === own.id ? isItself(child, own) : { kind: "seen", report };
     }
-    return refusal(child, own, response.status, text);
+    return refusal(child, own, status, text);
   } catch (error) {
     const timedOut = error instanceof Error && error.name === "TimeoutError";
     const why = timedOut ? `no answer within ${timeoutMs / 1000} s` : connectProblem(error);
@@ -120,19 +119,4 @@ export function lost(
     before.kind === "seen" ? before.report.askedMs : before.kind === "lost" ? before.heardMs : 0;
   const name = before.kind === "seen" ? before.report.name : before.kind === "lost" ? before.name : undefined;
   return { kind: "lost", fault, why, next, heardMs, name };
-}
-
-async function textOf(response: Response): Promise<string> {
-  const length = Number(response.headers.get("content-length") ?? 0);
-  if (length > ANSWER_LIMIT_BYTES) throw new Error(`its status has ${length} bytes`);
-  const reader = response.body?.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  for (let chunk = await reader?.read(); chunk?.value !== undefined; chunk = await reader?.read()) {
-    text += decoder.decode(chunk.value, { stream: true });
-    if (text.length <= ANSWER_LIMIT_BYTES) continue;
-    await reader?.cancel();
-    throw new Error(`its status has more than ${ANSWER_LIMIT_BYTES} bytes`);
-  }
-  return text;
 }

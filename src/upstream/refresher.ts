@@ -2,6 +2,8 @@
 // At most one question per account at a time, a few accounts at once, and none while traffic tells it all anyway.
 
 import type { Renewal } from "../auth/refresh.ts";
+import { boundedFetch } from "../bounded-fetch.ts";
+import { parseJson } from "../core/json.ts";
 import { quotaFromUsage } from "../core/quota-wire.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
@@ -27,6 +29,8 @@ export interface Refresher {
 const TICK_MS = 15_000;
 /** Anyone on the machine may ask for fresh figures; the backend is asked this often at the most. */
 const FORCED_INTERVAL_MS = 10_000;
+/** An answer is a kilobyte or two. */
+const ANSWER_LIMIT_BYTES = 1024 * 1024;
 /** Accounts asked at the same time. */
 const AT_ONCE = 4;
 /** Accounts are asked up to this share of the interval late, so that they are not always asked together. */
@@ -176,14 +180,13 @@ async function fetchUsage(
   });
   if (prepared.kind === "unready") return prepared.why;
   try {
-    const response = await fetch(usageUrl(prepared.url), {
-      headers: prepared.headers,
-      redirect: "manual",
-      signal: AbortSignal.timeout(context.settings().timeoutMs),
-    });
-    if (response.ok) return { body: await response.json() };
-    await response.body?.cancel();
-    if (response.status !== 401 || !mayRenew) return `the usage endpoint answered ${response.status}`;
+    const answer = await boundedFetch(
+      usageUrl(prepared.url),
+      { headers: prepared.headers },
+      { limitBytes: ANSWER_LIMIT_BYTES, timeoutMs: context.settings().timeoutMs },
+    );
+    if (answer.ok) return { body: parseJson(answer.text) };
+    if (answer.status !== 401 || !mayRenew) return `the usage endpoint answered ${answer.status}`;
   } catch (error) {
     return messageOf(error);
   }

@@ -2,6 +2,9 @@
 // account (`GET …/wham/accounts/check`); we ask once, remember, and send that account's turns there.
 
 import { z } from "zod";
+import { boundedFetch } from "../bounded-fetch.ts";
+import { headerValue } from "../core/bounds.ts";
+import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 
 /** Where an account's turns go. Both undefined: to the configured backend, without more ado. */
@@ -27,6 +30,8 @@ const KEEP_MS = 6 * 3_600_000;
 const RETRY_MS = 60_000;
 /** The longest that the first request of an account waits for the answer. */
 const TIMEOUT_MS = 3_000;
+/** A few hundred bytes for each workspace of the account. */
+const ANSWER_LIMIT_BYTES = 1024 * 1024;
 
 const NO_ROUTE: Route = { origin: undefined, override: undefined };
 
@@ -66,17 +71,20 @@ const CheckAnswer = z.looseObject({
 });
 
 async function discover(accountId: string, baseUrl: string, token: string): Promise<Route> {
-  const response = await fetch(`${baseUrl}/wham/accounts/check`, {
-    headers: { authorization: `Bearer ${token}`, "chatgpt-account-id": accountId },
-    redirect: "manual",
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
-  if (response.status === 404) throw new NotOffered();
-  if (!response.ok) throw new Error(`the backend answered ${response.status}`);
-  const { accounts } = CheckAnswer.parse(await response.json());
+  const answer = await boundedFetch(
+    `${baseUrl}/wham/accounts/check`,
+    { headers: { authorization: `Bearer ${token}`, "chatgpt-account-id": accountId } },
+    { limitBytes: ANSWER_LIMIT_BYTES, timeoutMs: TIMEOUT_MS },
+  );
+  if (answer.status === 404) throw new NotOffered();
+  if (!answer.ok) throw new Error(`the backend answered ${answer.status}`);
+  const parsed = CheckAnswer.safeParse(parseJson(answer.text));
+  if (!parsed.success) throw new Error("the answer does not list the accounts");
+  const { accounts } = parsed.data;
   const own = accounts.find((account) => account.id === accountId);
   const override = own?.account_routing_override ?? "NO_CONSTRAINT";
   if (own === undefined || override === "NO_CONSTRAINT") return NO_ROUTE;
+  if (headerValue(override) === undefined) throw new Error("its routing override cannot be sent in a header");
   const origin = own.workspace_backend_origin ?? undefined;
   if (origin !== undefined && !mayReceiveTokens(origin, baseUrl))
     throw new Error(

@@ -121,9 +121,10 @@ describe("a codex.rate_limits event", () => {
 });
 
 test("a time told in milliseconds is one all the same", () => {
-  const rate_limits = { primary: { used_percent: 1, reset_at: 1_793_601_299_741 }, secondary: null };
+  const resetMs = NOW + 3_600_741;
+  const rate_limits = { primary: { used_percent: 1, reset_at: resetMs }, secondary: null };
   expect(quotaFromEvent({ type: "codex.rate_limits", rate_limits }, NOW)?.main.primary?.resetAtMs).toBe(
-    1_793_601_299_741,
+    resetMs,
   );
 });
 

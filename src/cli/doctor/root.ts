@@ -109,7 +109,7 @@ function examineStore({ deps, layout }: CommandContext): Finding {
     return { check: "store", status: "bad", detail: messageOf(error), remedy: "look at who may read it" };
   }
   if (text === undefined) return ok("store", `${layout.store} is not there yet`);
-  const decoded = decodeStore(text, "");
+  const decoded = decodeStore(text, "", deps.clock.now());
   switch (decoded.kind) {
     case "ok":
       return ok("store", `${decoded.state.accounts.length} accounts in ${layout.store}`);

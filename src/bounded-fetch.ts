@@ -1,0 +1,90 @@
+// Questions of our own to other parties: a backend, a token endpoint, another proxy. Whatever they answer, only so much
+// of it is read, and only for so long.
+
+/** What came back. */
+export interface Answer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+export interface FetchBounds {
+  /** A longer answer is an error. */
+  readonly limitBytes: number;
+  /** Longest wait for the whole answer, ms; undefined: as long as `init.signal` lets it. */
+  readonly timeoutMs: number | undefined;
+}
+
+/**
+ * Sends a request and reads its whole answer as text. Redirects are not followed, and compressed answers are neither
+ * asked for nor unpacked: a small one may unpack to gigabytes. Throws what `fetch` throws, a `TimeoutError` after
+ * `timeoutMs`, and an `AnswerTooLarge`.
+ */
+export async function boundedFetch(
+  url: string | URL,
+  init: BunFetchRequestInit,
+  { limitBytes, timeoutMs }: FetchBounds,
+): Promise<Answer> {
+  const headers = new Headers(init.headers);
+  headers.set("accept-encoding", "identity");
+  const signals = [
+    ...(init.signal ? [init.signal] : []),
+    ...(timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)]),
+  ];
+  const response = await fetch(url, {
+    ...init,
+    headers,
+    redirect: "manual",
+    decompress: false,
+    ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
+  });
+  const { bytes, isWhole } = await readBounded(response, limitBytes);
+  if (!isWhole) throw new AnswerTooLarge(limitBytes);
+  return {
+    ok: response.ok,
+    status: response.status,
+    headers: response.headers,
+    text: new TextDecoder().decode(bytes),
+  };
+}
+
+/** An answer that is longer than anything that could be meant. */
+export class AnswerTooLarge extends Error {
+  constructor(limitBytes: number) {
+    super(`the answer is larger than ${limitBytes / 1024} KiB`);
+    this.name = "AnswerTooLarge";
+  }
+}
+
+/** The part of a body that was read. */
+export interface BoundedBody {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** False: there is more of it, which is not going to be read. */
+  readonly isWhole: boolean;
+}
+
+/** Reads at most `limitBytes` of a body and ends it there. Throws when it breaks off. */
+export async function readBounded(
+  source: { readonly headers: Headers; readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null } & {
+    arrayBuffer(): Promise<ArrayBuffer>;
+  },
+  limitBytes: number,
+): Promise<BoundedBody> {
+  if (source.body === null) return { bytes: new Uint8Array(), isWhole: true };
+  const length = source.headers.get("content-length");
+  // The length was told, and holds: reading in one go is cheaper.
+  if (length !== null && /^\d{1,15}$/.test(length) && Number(length) <= limitBytes)
+    return { bytes: new Uint8Array(await source.arrayBuffer()), isWhole: true };
+  const reader = source.body.getReader();
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+    parts.push(chunk.value);
+    size += chunk.value.byteLength;
+    if (size <= limitBytes) continue;
+    await reader.cancel();
+    return { bytes: Buffer.concat(parts, limitBytes), isWhole: false };
+  }
+  return { bytes: Buffer.concat(parts, size), isWhole: true };
+}
