@@ -5,12 +5,14 @@ import type { QuotaEvidence } from "../core/quota.ts";
 import { readTurnSignal } from "../core/turn.ts";
 import type { Failure } from "../core/verdict.ts";
 import type { Clock } from "../deps.ts";
-import { createSseSplitter, type SseBlock, type SseSplitter } from "./sse.ts";
+import { blockData, createSseSplitter, type SseBlock, type SseSplitter } from "./sse.ts";
 import { createIdleWatch } from "./timeouts.ts";
 
 /** An opened answer: what was read, and the way to the rest. */
 export interface HeldStream {
   readonly held: readonly SseBlock[];
+  /** The events of the last chunk that were not looked at any more. */
+  readonly unread: IterableIterator<SseBlock>;
   readonly splitter: SseSplitter;
   readonly reader: BodyReader;
   /** A read that was under way when the barrier opened by time. */
@@ -39,6 +41,8 @@ export interface BodyReader {
 export const HOLD_MS = 10_000;
 /** Held events beyond this size are released. A preamble repeats the request's instructions: some tens of kB. */
 const HOLD_LIMIT_BYTES = 1024 * 1024;
+/** And beyond this number: a preamble has three or four. */
+export const HOLD_LIMIT_EVENTS = 256;
 
 /** `idle`: how long a silence within the answer may last, ms, and what it is called when it lasts longer. */
 export async function hold(
@@ -51,6 +55,7 @@ export async function hold(
   const held: SseBlock[] = [];
   const evidence: QuotaEvidence[] = [];
   let heldBytes = 0;
+  let unread = splitter.push(new Uint8Array());
   const interrupted = Promise.withResolvers<"time" | "silence">();
   const cancelTimer = clock.after(HOLD_MS, () => interrupted.resolve("time"));
   // A silence that may last longer than anything is held does not matter here.
@@ -65,7 +70,7 @@ export async function hold(
   const opened = (end: HoldEnd, pendingRead?: Promise<Chunk>): HeldStream => {
     cancelTimer();
     watch?.stop();
-    return { held, splitter, reader, pendingRead, evidence, end };
+    return { held, unread, splitter, reader, pendingRead, evidence, end };
   };
 
   for (;;) {
@@ -81,22 +86,26 @@ export async function hold(
     if (chunk === "silence") return opened({ kind: "broken", why: idle.why });
     if (chunk.done) return opened({ kind: "broken", why: "the answer ended before it had begun" });
     let end: HoldEnd | undefined;
-    for (const block of splitter.push(chunk.value)) {
+    unread = splitter.push(chunk.value);
+    for (let next = unread.next(); !next.done; next = unread.next()) {
+      const block = next.value;
       held.push(block);
-      heldBytes += block.bytes.byteLength;
+      heldBytes += block.end - block.start;
       const told = endOf(block, clock.now(), evidence);
       // What came together with the first output has not been seen by the client either.
       if (end === undefined || told?.kind === "failed") end = told ?? end;
+      if (held.length >= HOLD_LIMIT_EVENTS) break;
     }
     if (end !== undefined) return opened(end);
-    if (heldBytes > HOLD_LIMIT_BYTES) return opened({ kind: "commit", by: "bound" });
+    if (heldBytes > HOLD_LIMIT_BYTES || held.length >= HOLD_LIMIT_EVENTS)
+      return opened({ kind: "commit", by: "bound" });
   }
 }
 
 // --- internal ---
 
 function endOf(block: SseBlock, nowMs: number, evidence: QuotaEvidence[]): HoldEnd | undefined {
-  const data = block.data();
+  const data = blockData(block);
   if (data === undefined) return undefined; // a comment: a sign of life, no output
   const signal = readTurnSignal(data, nowMs);
   switch (signal.kind) {

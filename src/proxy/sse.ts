@@ -1,18 +1,17 @@
-// Server-sent events on their way through: cuts a byte stream into whole events without changing a byte, and
-// shows the `data` of each.
+// Server-sent events on their way through: cuts a byte stream into whole events without changing a byte, and reads the
+// name and the data of those that matter. Every byte is looked at once and copied at most once, whatever the sizes of
+// events and chunks.
 
-/** One event as it came, with its terminating blank line. */
+/** One event as it came, with its terminating blank line: the bytes of `source` from `start` to `end`. */
 export interface SseBlock {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** What the event's first line names it, read without decoding the rest; undefined when it names nothing. */
-  name(): string | undefined;
-  /** The event's data lines joined; undefined for comments and other blocks without data. */
-  data(): string | undefined;
+  readonly source: Uint8Array<ArrayBuffer>;
+  readonly start: number;
+  readonly end: number;
 }
 
 export interface SseSplitter {
-  /** The events that `chunk` completes, in order. */
-  push(chunk: Uint8Array<ArrayBuffer>): SseBlock[];
+  /** The events that `chunk` completes, in order, found as they are asked for. Use all of them before the next `push`. */
+  push(chunk: Uint8Array<ArrayBuffer>): IterableIterator<SseBlock>;
   /** What is left of an unfinished event; the splitter is empty afterwards. */
   rest(): Uint8Array<ArrayBuffer>;
 }
@@ -21,31 +20,55 @@ export interface SseSplitter {
 const BLOCK_LIMIT_BYTES = 8 * 1024 * 1024;
 
 export function createSseSplitter(): SseSplitter {
-  let pending: Uint8Array<ArrayBuffer> = EMPTY;
+  const pending = createGatherer();
+  /** Bytes of the unfinished line; and the last of them, which matters when it is the only one. */
+  let lineBytes = 0;
+  let lineByte = 0;
   return {
-    push: (chunk) => {
-      let bytes = pending.byteLength === 0 ? chunk : concat(pending, chunk);
-      const blocks: SseBlock[] = [];
-      // An end found earlier cannot lie in what was pending, except for its last three bytes.
-      let from = Math.max(0, pending.byteLength - 3);
-      for (let end = blockEnd(bytes, from); end >= 0; end = blockEnd(bytes, 0)) {
-        blocks.push(block(bytes.subarray(0, end)));
-        bytes = bytes.subarray(end);
-        from = 0;
+    *push(chunk) {
+      let start = 0;
+      let lineStart = 0;
+      for (let at = chunk.indexOf(LF); at >= 0; at = chunk.indexOf(LF, at + 1)) {
+        const length = lineBytes + at - lineStart;
+        const isBlank = length === 0 || (length === 1 && (at > lineStart ? chunk[at - 1] : lineByte) === CR);
+        lineBytes = 0;
+        lineStart = at + 1;
+        if (!isBlank) continue;
+        if (pending.size() === 0) yield { source: chunk, start, end: at + 1 };
+        else {
+          pending.add(chunk.subarray(start, at + 1));
+          yield wholeOf(pending.take());
+        }
+        start = at + 1;
       }
-      if (bytes.byteLength > BLOCK_LIMIT_BYTES) {
-        blocks.push({ bytes, name: () => undefined, data: () => undefined });
-        bytes = EMPTY;
-      }
-      pending = bytes;
-      return blocks;
+      lineBytes += chunk.byteLength - lineStart;
+      lineByte = chunk.at(-1) ?? lineByte;
+      pending.add(chunk.subarray(start));
+      if (pending.size() > BLOCK_LIMIT_BYTES) yield wholeOf(pending.take());
     },
-    rest: () => {
-      const left = pending;
-      pending = EMPTY;
-      return left;
-    },
+    rest: pending.take,
   };
+}
+
+export function blockBytes({ source, start, end }: SseBlock): Uint8Array<ArrayBuffer> {
+  return source.subarray(start, end);
+}
+
+/** What the event's first line names it, read without decoding the rest; undefined when it names nothing. */
+export function blockName({ source, start, end }: SseBlock): string | undefined {
+  if (source[start] !== FIRST_OF_EVENT || end - start > BLOCK_LIMIT_BYTES) return undefined;
+  const head = DECODER.decode(source.subarray(start, Math.min(end, start + NAME_LIMIT_BYTES)));
+  return /^event: ?([^\r\n]*)\r?\n/.exec(head)?.[1];
+}
+
+/** The event's data lines joined; undefined for comments, other blocks without data, and what is no whole event. */
+export function blockData(block: SseBlock): string | undefined {
+  if (block.end - block.start > BLOCK_LIMIT_BYTES) return undefined;
+  const lines = DECODER.decode(blockBytes(block))
+    .split(/\r?\n/)
+    .filter((line) => line.startsWith("data:"))
+    .map((line) => line.slice(line.startsWith("data: ") ? 6 : 5));
+  return lines.length === 0 ? undefined : lines.join("\n");
 }
 
 /** An event as bytes, in the backend's own form; without a name when it has none. */
@@ -53,52 +76,55 @@ export function encodeSse(name: string | undefined, json: string): Uint8Array<Ar
   return new TextEncoder().encode(`${name === undefined ? "" : `event: ${name}\n`}data: ${json}\n\n`);
 }
 
-export function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(a.byteLength + b.byteLength);
-  joined.set(a);
-  joined.set(b, a.byteLength);
+/** The bytes of `parts`, one behind the other. */
+export function joinBytes(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+  const [first = EMPTY, ...others] = parts;
+  if (others.length === 0) return first;
+  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.byteLength;
+  }
   return joined;
 }
 
 // --- internal ---
 
-const EMPTY = new Uint8Array();
-const LF = 10;
-const CR = 13;
-
-function block(bytes: Uint8Array<ArrayBuffer>): SseBlock {
-  let name: { readonly is: string | undefined } | undefined;
+/** Gathers bytes; its buffer doubles, so that a stream of single bytes is no slower than one of large chunks. */
+function createGatherer() {
+  let buffer: Uint8Array<ArrayBuffer> = EMPTY;
+  let size = 0;
   return {
-    bytes,
-    name: () => {
-      name ??= { is: nameOf(bytes) };
-      return name.is;
+    size: () => size,
+    add: (bytes: Uint8Array<ArrayBuffer>): void => {
+      if (size + bytes.byteLength > buffer.byteLength) {
+        const larger = new Uint8Array(Math.max(size + bytes.byteLength, 2 * buffer.byteLength));
+        larger.set(buffer.subarray(0, size));
+        buffer = larger;
+      }
+      buffer.set(bytes, size);
+      size += bytes.byteLength;
     },
-    data: () => dataOf(new TextDecoder().decode(bytes)),
+    /** All of it; the gatherer is empty afterwards. */
+    take: (): Uint8Array<ArrayBuffer> => {
+      const gathered = buffer.subarray(0, size);
+      buffer = EMPTY;
+      size = 0;
+      return gathered;
+    },
   };
 }
 
+function wholeOf(source: Uint8Array<ArrayBuffer>): SseBlock {
+  return { source, start: 0, end: source.byteLength };
+}
+
+const EMPTY = new Uint8Array();
+const LF = 10;
+const CR = 13;
+/** Of `event:`; what begins otherwise names nothing in its first line. */
+const FIRST_OF_EVENT = 0x65;
 /** Names are short; what is longer is no name that matters. */
 const NAME_LIMIT_BYTES = 80;
-
-function nameOf(bytes: Uint8Array<ArrayBuffer>): string | undefined {
-  const head = new TextDecoder().decode(bytes.subarray(0, NAME_LIMIT_BYTES));
-  return /^event: ?([^\r\n]*)\r?\n/.exec(head)?.[1];
-}
-
-function dataOf(text: string): string | undefined {
-  const lines = text
-    .split(/\r?\n/)
-    .filter((line) => line.startsWith("data:"))
-    .map((line) => line.slice(line.startsWith("data: ") ? 6 : 5));
-  return lines.length === 0 ? undefined : lines.join("\n");
-}
-
-/** Where the first event ends (just behind its blank line), looking from `from` on; -1 when it has not ended. */
-function blockEnd(bytes: Uint8Array, from: number): number {
-  for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1)) {
-    if (bytes[at + 1] === LF) return at + 2;
-    if (bytes[at + 1] === CR && bytes[at + 2] === LF) return at + 3;
-  }
-  return -1;
-}
+const DECODER = new TextDecoder();

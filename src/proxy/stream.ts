@@ -7,7 +7,7 @@ import { afterOutput } from "./after-output.ts";
 import type { ProxyContext } from "./context.ts";
 import type { Chunk, HeldStream } from "./hold.ts";
 import { poolLimitsEvent } from "./passes.ts";
-import { concat, encodeSse, type SseBlock } from "./sse.ts";
+import { blockBytes, blockData, blockName, encodeSse, joinBytes, type SseBlock } from "./sse.ts";
 import { createIdleWatch } from "./timeouts.ts";
 
 type Body = ReadableStream<Uint8Array<ArrayBuffer>>;
@@ -36,32 +36,43 @@ export function passThrough(source: Body, passage: Passage): Body {
   );
 }
 
-/** What passes on in the place of one event. Throws when the client is to be cut off there. */
-export type Edit = (block: SseBlock) => Uint8Array<ArrayBuffer>;
+/** What passes on in the place of an event; undefined: the event as it came. Throws when the client is to be cut off there. */
+export type Edit = (block: SseBlock) => Uint8Array<ArrayBuffer> | undefined;
 
-export const asItCame: Edit = (block) => block.bytes;
+export const asItCame: Edit = () => undefined;
+
+/** Events handled before others get their turn: about 10 ms of the smallest ones. */
+const BATCH_EVENTS = 4_096;
 
 /** A turn's stream after the commit barrier: first what was held, then the rest. */
 export function turnStream(stream: HeldStream, edit: Edit, passage: Passage): Body {
   const { splitter, reader } = stream;
   let isOpen = false;
   const noted: Edit = (block) => {
-    const name = block.name();
+    const name = blockName(block);
     if (name?.startsWith("response.")) isOpen = !ENDS.has(name);
     return edit(block);
   };
-  let held: HeldStream["held"] | undefined = stream.held;
+  let held: HeldStream["held"] = stream.held;
+  let unread = stream.unread;
   let pending: Promise<Chunk> | undefined = stream.pendingRead;
   return pumped<readonly SseBlock[]>(
     async () => {
       const first = held;
-      held = undefined;
-      if (first !== undefined && first.length > 0) return { done: false, value: first };
-      const reading = await (pending ?? reader.read());
-      pending = undefined;
-      // A stream that ends before its turn does is a broken one, however politely it was closed.
-      if (reading.done && isOpen) passage.broke?.();
-      return reading.done ? reading : { done: false, value: splitter.push(reading.value) };
+      held = [];
+      if (first.length > 0) return { done: false, value: first };
+      for (;;) {
+        const batch = nextOf(unread, BATCH_EVENTS);
+        // A whole batch of them at once: there may be thousands more in this chunk.
+        if (batch.length === BATCH_EVENTS) await new Promise((resolve) => setImmediate(resolve));
+        if (batch.length > 0) return { done: false, value: batch };
+        const reading = await (pending ?? reader.read());
+        pending = undefined;
+        // A stream that ends before its turn does is a broken one, however politely it was closed.
+        if (reading.done && isOpen) passage.broke?.();
+        if (reading.done) return reading;
+        unread = splitter.push(reading.value);
+      }
     },
     (blocks) => edited(blocks, noted),
     () => splitter.rest(),
@@ -153,55 +164,77 @@ function pumped<Value>(
   });
 }
 
-function watch(context: ProxyContext, lease: Lease, block: SseBlock): Uint8Array<ArrayBuffer> {
-  const name = block.name();
-  if (name === "response.output_item.done" && isCompaction(block.data() ?? "")) lease.hold();
-  if (name?.startsWith("response.") && name !== "response.failed") return block.bytes;
-  const data = block.data();
-  if (data === undefined) return block.bytes;
+function watch(context: ProxyContext, lease: Lease, block: SseBlock): Uint8Array<ArrayBuffer> | undefined {
+  const name = blockName(block);
+  if (name === "response.output_item.done" && isCompaction(blockData(block) ?? "")) lease.hold();
+  if (name?.startsWith("response.") && name !== "response.failed") return undefined;
+  const data = blockData(block);
+  if (data === undefined) return undefined;
   const signal = readTurnSignal(data, context.deps.clock.now());
   switch (signal.kind) {
     case "quota": {
       if (signal.evidence !== undefined) lease.learn(signal.evidence);
       const pooled = poolLimitsEvent(signal, context.pool.usage());
-      return pooled === undefined ? block.bytes : encodeSse(name, pooled);
+      return pooled === undefined ? undefined : encodeSse(name, pooled);
     }
     case "failed": {
       // Too late for another account: the client has seen output. The next request shall know, though.
       const verdict = lease.upstream.judge(signal.failure, "turn");
       lease.settle(verdict);
       if (verdict.kind !== "client") lease.broke();
-      if (afterOutput(lease, verdict) === "pass") return block.bytes;
+      if (afterOutput(lease, verdict) === "pass") return undefined;
       throw new Error("the turn failed after its first output; cut, so that the client sends it again");
     }
     case "preamble":
     case "output":
     case "completed":
-      return block.bytes;
+      return undefined;
     default:
       return signal satisfies never;
   }
 }
 
 function isOutput(block: SseBlock): boolean {
-  const data = block.data();
+  const data = blockData(block);
   const kind = data === undefined ? "preamble" : readTurnSignal(data, 0).kind;
   return kind === "output" || kind === "completed";
 }
 
-/** The blocks as they pass on, up to one at which the client is to be cut off. */
+/** The blocks as they pass on, up to one at which the client is to be cut off. Neighbours that are not edited stay one piece. */
 function edited(blocks: readonly SseBlock[], edit: Edit): Edited {
   const parts: Uint8Array<ArrayBuffer>[] = [];
+  let run: { source: SseBlock["source"]; start: number; end: number } | undefined;
+  const endRun = (): void => {
+    if (run !== undefined) parts.push(blockBytes(run));
+    run = undefined;
+  };
   try {
-    for (const block of blocks) parts.push(edit(block));
+    for (const block of blocks) {
+      const changed = edit(block);
+      if (changed !== undefined) {
+        endRun();
+        parts.push(changed);
+      } else if (run?.source === block.source && run.end === block.start) run.end = block.end;
+      else {
+        endRun();
+        run = { ...block };
+      }
+    }
   } catch (cut) {
-    return { bytes: joined(parts), cut };
+    endRun();
+    return { bytes: joinBytes(parts), cut };
   }
-  return { bytes: joined(parts) };
+  endRun();
+  return { bytes: joinBytes(parts) };
 }
 
-function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  const [first, ...others] = parts;
-  if (first === undefined) return new Uint8Array();
-  return others.reduce<Uint8Array<ArrayBuffer>>((all, part) => concat(all, part), first);
+/** At most `most` of what `blocks` still has. */
+function nextOf(blocks: IterableIterator<SseBlock>, most: number): SseBlock[] {
+  const taken: SseBlock[] = [];
+  while (taken.length < most) {
+    const next = blocks.next();
+    if (next.done) break;
+    taken.push(next.value);
+  }
+  return taken;
 }

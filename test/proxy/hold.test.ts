@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { HOLD_MS, hold } from "../../src/proxy/hold.ts";
+import { HOLD_LIMIT_EVENTS, HOLD_MS, hold } from "../../src/proxy/hold.ts";
+import { blockBytes } from "../../src/proxy/sse.ts";
 import { fakeClock } from "../support/clock.ts";
 
 const sse = (event: Record<string, unknown>) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
@@ -31,7 +32,9 @@ describe("the commit barrier", () => {
     push(OUTPUT.slice(10));
     const { end, held: blocks } = await held;
     expect(end.kind).toBe("commit");
-    expect(blocks.map((block) => new TextDecoder().decode(block.bytes)).join("")).toBe(CREATED + OUTPUT);
+    expect(blocks.map((block) => new TextDecoder().decode(blockBytes(block))).join("")).toBe(
+      CREATED + OUTPUT,
+    );
   });
 
   test("opens by itself after ten seconds, and loses nothing of what comes later", async () => {
@@ -53,6 +56,15 @@ describe("the commit barrier", () => {
     const held = hold(stream, fakeClock(), IDLE);
     push(sse({ type: "response.created", instructions: "x".repeat(1024 * 1024) }));
     expect((await held).end.kind).toBe("commit");
+  });
+
+  test("opens when many events are held, and leaves the others of their chunk to be read", async () => {
+    const { stream, push } = source();
+    const held = hold(stream, fakeClock(), IDLE);
+    push(": a\n\n".repeat(HOLD_LIMIT_EVENTS + 10));
+    const opened = await held;
+    expect(opened.end).toEqual({ kind: "commit", by: "bound" });
+    expect([opened.held.length, [...opened.unread].length]).toEqual([HOLD_LIMIT_EVENTS, 10]);
   });
 
   test("says that the stream broke when it ended before output", async () => {
