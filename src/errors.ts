@@ -51,6 +51,7 @@ export const ERROR_CODES = {
   // As a shell tells it: Ctrl-C; other signals have their own.
   interrupted: { status: 499, exit: 130 },
   unhealthy: { status: 500, exit: 1 },
+  busy: { status: 503, exit: 1 },
   shutting_down: { status: 503, exit: 1 },
   internal: { status: 500, exit: 1 },
 } as const satisfies Record<string, { status: number; exit: number }>;
@@ -68,17 +69,20 @@ export class CodexlbError extends Error {
   readonly next: string | undefined;
   /** What a command ends with: that of the code, but for signals. */
   readonly exitCode: number;
+  /** When a client should try again, where waiting helps. */
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { next?: string; cause?: unknown; exitCode?: number } = {},
+    options: { next?: string; cause?: unknown; exitCode?: number; retryAfterSeconds?: number } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "CodexlbError";
     this.code = code;
     this.next = options.next;
     this.exitCode = options.exitCode ?? ERROR_CODES[code].exit;
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 
   get status(): number {

@@ -6,6 +6,7 @@ import type { Hop } from "../core/hops.ts";
 import { isWildcard, type ListenAddress, parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
+import { createBodyBudget } from "../proxy/body-budget.ts";
 import { createCatalogues } from "../proxy/catalogues.ts";
 import type { ProxySettings } from "../proxy/context.ts";
 import { createGuard, type GuardSettings } from "../proxy/guard.ts";
@@ -107,6 +108,7 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
       self,
       settings: () => proxySettings(live.current()),
       retries: createRetryBudget(() => retrySettings(live.current()), parts.pool.inFlight),
+      bodies: createBodyBudget(deps.clock),
       catalogues: createCatalogues(),
       handovers: createHandovers(),
       local: publicPaths(admin.context, admin.access),

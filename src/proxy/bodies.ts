@@ -1,46 +1,144 @@
 // Request bodies: read once, whole and bounded, so that they can be sent again; decoded only on a copy.
 
-import { gunzipSync, inflateSync, zstdDecompressSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gunzip, inflate, zstdDecompress } from "node:zlib";
 import { CodexlbError } from "../errors.ts";
+import { BODY_BUDGET, type BodyBudget } from "./body-budget.ts";
 
 /** The largest request body that is accepted: long histories with images are a few MiB, uploads some tens. */
 export const BODY_LIMIT_BYTES = 128 * 1024 * 1024;
-/** The largest text a compressed body may unpack to when we have to look into it. */
-const DECODED_LIMIT_BYTES = 128 * 1024 * 1024;
 
-/** The whole body; empty when there is none. Throws `body_too_large`. */
-export async function readBody(request: Request): Promise<Uint8Array<ArrayBuffer>> {
-  if (request.body === null) return new Uint8Array();
-  const told = Number(request.headers.get("content-length") ?? 0);
-  if (told > BODY_LIMIT_BYTES) throw tooLarge();
-  const body = new Uint8Array(await request.arrayBuffer());
-  if (body.byteLength > BODY_LIMIT_BYTES) throw tooLarge();
-  return body;
+/** What is sent to an upstream. A large body stays a blob, because bytes would be copied for every send. */
+export type BodyContent = Uint8Array<ArrayBuffer> | Blob;
+
+/** A request's body, which counts against the budget until it is released. */
+export interface RequestBody {
+  readonly content: BodyContent;
+  /** Call it when nothing refers to the content any more. */
+  release(): void;
 }
 
-/** The text of a body, unpacked if it is compressed; undefined when it cannot be read or unpacks beyond the bound. */
-export function decodeBody(body: Uint8Array, encoding: string | null): string | undefined {
-  const options = { maxOutputLength: DECODED_LIMIT_BYTES };
+/** Reads the whole body; empty when there is none. Throws `body_too_large`, and `busy` when there is no room for it. */
+export async function readBody(request: Request, budget: BodyBudget): Promise<RequestBody> {
+  if (request.body === null) return { content: new Uint8Array(), release: () => {} };
+  const length = request.headers.get("content-length");
+  if (length === null) return readGrowing(request.body, request.signal, budget);
+  const bytes = Number(length);
+  if (bytes > BODY_LIMIT_BYTES) throw tooLarge();
+  // What is not read yet waits at the client's end.
+  const release = budget.tryTake(bytes) ?? (await budget.take(bytes, request.signal));
+  if (release === undefined) throw busy();
   try {
-    switch ((encoding ?? "identity").trim().toLowerCase()) {
-      case "identity":
-      case "":
-        return new TextDecoder().decode(body);
-      case "zstd":
-        return zstdDecompressSync(body, options).toString("utf8");
-      case "gzip":
-        return gunzipSync(body, options).toString("utf8");
-      case "deflate":
-        return inflateSync(body, options).toString("utf8");
-      default:
-        return undefined;
-    }
+    const isSmall = bytes <= BODY_BUDGET.smallBytes;
+    const content = isSmall ? new Uint8Array(await request.arrayBuffer()) : await request.blob();
+    return { content, release: collecting(bytes, release) };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** How many bytes there are. */
+export function sizeOf(content: BodyContent): number {
+  return content instanceof Blob ? content.size : content.byteLength;
+}
+
+/**
+ * `release` for something of `bytes`. What is large is given back to the system before anything else takes its place, and
+ * not only when the collector runs by itself.
+ */
+export function collecting(bytes: number, release: () => void): () => void {
+  if (bytes < COLLECTED_BYTES) return release;
+  return () =>
+    // Whoever calls this may still refer to it.
+    void setImmediate(() => {
+      Bun.gc(true);
+      release();
+    });
+}
+
+/** The error for a request that there is no room for now. */
+export function busy(): CodexlbError {
+  return new CodexlbError(
+    "busy",
+    "the proxy holds as many request bodies as it can, and none was finished in time",
+    { next: "send the request again in a few seconds", retryAfterSeconds: RETRY_SECONDS },
+  );
+}
+
+const COLLECTED_BYTES = 8 * 1024 * 1024;
+/** The largest text that a body is unpacked to when we have to look into it: Codex sends histories of 16 MiB. */
+const DECODED_LIMIT_BYTES = 20 * 1024 * 1024;
+/** Text packs to a tenth of its size, perhaps a thirtieth; beyond this it is made to fill memory. */
+const MOST_RATIO = 100;
+/** What any body may unpack to, however small it is. */
+const SMALL_DECODED_BYTES = 1024 * 1024;
+
+/** The text of a body, unpacked if it is compressed; undefined when it cannot be read or unpacks beyond the bounds. */
+export async function decodeBody(content: BodyContent, encoding: string | null): Promise<string | undefined> {
+  const unpack = UNPACKERS[(encoding ?? "").trim().toLowerCase()];
+  if (unpack === undefined || sizeOf(content) > DECODED_LIMIT_BYTES) return undefined;
+  const mostBytes = Math.max(SMALL_DECODED_BYTES, MOST_RATIO * sizeOf(content));
+  try {
+    const bytes = content instanceof Blob ? new Uint8Array(await content.arrayBuffer()) : content;
+    const plain = await unpack(bytes, { maxOutputLength: Math.min(DECODED_LIMIT_BYTES, mostBytes) });
+    return new TextDecoder().decode(plain);
   } catch {
     return undefined; // damaged or too large: then we know nothing of it, and the upstream will say what is wrong
   }
 }
 
 // --- internal ---
+
+const RETRY_SECONDS = 2;
+
+type Unpack = (body: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
+
+/** Content codings (RFC 9110, 8.4.1) that clients of the backend use; unpacked in another thread. */
+const UNPACKERS: Readonly<Record<string, Unpack | undefined>> = {
+  "": async (body) => body,
+  identity: async (body) => body,
+  zstd: promisify(zstdDecompress),
+  gzip: promisify(gunzip),
+  deflate: promisify(inflate),
+};
+
+/** Room for a body that does not say how long it is is taken in steps: the first for an ordinary one, then larger ones. */
+const FIRST_STEP_BYTES = BODY_BUDGET.smallBytes;
+const STEP_BYTES = 8 * 1024 * 1024;
+
+async function readGrowing(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  signal: AbortSignal,
+  budget: BodyBudget,
+): Promise<RequestBody> {
+  const releases: (() => void)[] = [];
+  const release = () => {
+    for (const one of releases) one();
+  };
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  let room = 0;
+  try {
+    for await (const part of body) {
+      size += part.byteLength;
+      if (size > BODY_LIMIT_BYTES) throw tooLarge();
+      while (size > room) {
+        const step = room === 0 ? FIRST_STEP_BYTES : STEP_BYTES;
+        const more = budget.tryTake(step) ?? (await budget.take(step, signal));
+        if (more === undefined) throw busy();
+        releases.push(more);
+        room += step;
+      }
+      parts.push(part);
+    }
+    const content = size <= FIRST_STEP_BYTES ? Buffer.concat(parts, size) : new Blob(parts);
+    return { content, release: collecting(size, release) };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
 
 function tooLarge(): CodexlbError {
   return new CodexlbError(

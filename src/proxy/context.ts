@@ -5,6 +5,7 @@ import type { Deps } from "../deps.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Origin } from "../upstream/placement.ts";
 import type { Pool } from "../upstream/pool.ts";
+import type { BodyBudget } from "./body-budget.ts";
 import type { Catalogues } from "./catalogues.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
@@ -31,6 +32,7 @@ export interface ProxyContext {
   readonly events: EventLog;
   readonly settings: () => ProxySettings;
   readonly retries: RetryBudget;
+  readonly bodies: BodyBudget;
   readonly catalogues: Catalogues;
   /** This proxy. */
   readonly self: () => Hop;

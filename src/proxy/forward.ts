@@ -5,7 +5,7 @@ import type { Lease } from "../upstream/leases.ts";
 import { isCompactPath, isModelsPath, isTurnPath } from "../upstream/paths.ts";
 import type { Shortage } from "../upstream/shortage.ts";
 import { attempt, type LastAnswer, type Outcome } from "./attempts.ts";
-import { decodeBody, readBody } from "./bodies.ts";
+import { type BodyContent, decodeBody, readBody } from "./bodies.ts";
 import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
 import type { HoldEnd } from "./hold.ts";
@@ -15,12 +15,23 @@ import { type HttpReply, sendHttp } from "./send-http.ts";
 import { appsSession, sessionOf } from "./session.ts";
 import { asItCame, type Edit, type Passage, passThrough, turnStream, watching } from "./stream.ts";
 
-/** Forwards one request. Never throws, except `body_too_large`. */
+/** Forwards one request. Throws `body_too_large` and `busy`. */
 export async function forward(context: ProxyContext, incoming: Incoming): Promise<Response> {
+  const body = await readBody(incoming.request, context.bodies);
+  try {
+    return await forwardBody(context, incoming, body.content);
+  } finally {
+    // The reply is there: nothing is sent again from now on.
+    body.release();
+  }
+}
+
+// --- internal ---
+
+async function forwardBody(context: ProxyContext, incoming: Incoming, body: BodyContent): Promise<Response> {
   const { request, path, search, requestId } = incoming;
   const turn = isTurnPath(path);
-  const body = await readBody(request);
-  const session = sessionOf(request.headers, body, path);
+  const session = await sessionOf(request.headers, body, path);
   const { cooldownMs } = context.settings();
   const headers = outgoingHeaders(request.headers, { turn });
   // The version that a client has is the pool's, and no account's.
@@ -49,17 +60,23 @@ export async function forward(context: ProxyContext, incoming: Incoming): Promis
       sendHttp(context, incoming, { ready, lease, body, replayable, retried: tried.size > 1 }),
     discard: (reply) => reply.abort(),
   });
-  return respond(context, incoming, session, outcome);
+  try {
+    return await respond(context, incoming, session, outcome);
+  } catch (error) {
+    if (outcome.kind === "reply") {
+      outcome.lease.release();
+      outcome.reply.abort();
+    }
+    throw error;
+  }
 }
 
-// --- internal ---
-
-function respond(
+async function respond(
   context: ProxyContext,
   incoming: Incoming,
   session: string | undefined,
   outcome: Outcome<HttpReply>,
-): Response {
+): Promise<Response> {
   const { requestId, path } = incoming;
   switch (outcome.kind) {
     case "aborted":
@@ -85,7 +102,7 @@ function respond(
       });
     }
     case "failed":
-      return withAttempts(incoming, outcome.failures, failed(context, incoming, session, outcome));
+      return withAttempts(incoming, outcome.failures, await failed(context, incoming, session, outcome));
     default:
       return outcome satisfies never;
   }
@@ -138,12 +155,12 @@ function toClient(
   return new Response(body.kind === "whole" ? body.bytes : null, init);
 }
 
-function failed(
+async function failed(
   context: ProxyContext,
   { requestId, path }: Incoming,
   session: string | undefined,
   { last, brokenWhy }: Extract<Outcome<HttpReply>, { kind: "failed" }>,
-): Response {
+): Promise<Response> {
   const { pool, events, deps } = context;
   const shortage = pool.shortage(isTurnPath(path) ? session : undefined);
   const nowMs = deps.clock.now();
@@ -168,7 +185,7 @@ function failed(
     });
   }
   if (last !== undefined) last.reply.abort();
-  const limitBody = last?.verdict.kind === "limit" ? limitBodyOf(last.reply) : undefined;
+  const limitBody = last?.verdict.kind === "limit" ? await limitBodyOf(last.reply) : undefined;
   const { planType } = pool.usage();
   const refusal = refusalFor(shortage, { limitBody, planType, brokenWhy }, nowMs);
   events.append("request.failed", { req_id: requestId, status: refusal.status, error: refusal.code });
@@ -202,6 +219,6 @@ function isForClient({ verdict, reply }: LastAnswer<HttpReply>, shortage: Shorta
   }
 }
 
-function limitBodyOf({ response, body }: HttpReply): string | undefined {
+async function limitBodyOf({ response, body }: HttpReply): Promise<string | undefined> {
   return body.kind === "whole" ? decodeBody(body.bytes, response.headers.get("content-encoding")) : undefined;
 }

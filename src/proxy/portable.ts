@@ -1,8 +1,8 @@
 // Making a turn's input fit another account. Reasoning items are encrypted for the account that produced them and
-// are refused by any other; without them the turn works. The turn state token is the former account's as well.
+// are refused by any other; without them the turn works. The turn state token is the former account's as well. What is
+// dropped is cut out of the text: the rest stays as the client wrote it, and nothing large is ever parsed.
 
-import { z } from "zod";
-import { parseJson } from "../core/turn.ts";
+import { elementsOf, memberOf, membersOf, type Span, textAt } from "../core/json.ts";
 
 /**
  * `text` (a Responses request as JSON) without encrypted reasoning and without turn state; undefined when there is no
@@ -10,27 +10,49 @@ import { parseJson } from "../core/turn.ts";
  * ciphertext as a whole, and dropping the rest would not help.
  */
 export function portableRequest(text: string): string | undefined {
-  const parsed = RequestBody.safeParse(parseJson(text));
-  if (!parsed.success || parsed.data.input === undefined) return undefined;
-  const { input, client_metadata: metadata, ...rest } = parsed.data;
-  const kept = input.filter((item) => !isEncrypted(item, "reasoning"));
-  if (kept.length === input.length || input.some((item) => isEncrypted(item, "compaction"))) return undefined;
-  return JSON.stringify({ ...rest, input: kept, ...stateless(metadata) });
+  const input = memberOf(text, "input");
+  if (input === undefined) return undefined;
+  const kept: Span[] = [];
+  let dropped = 0;
+  for (const item of elementsOf(text, input.start)) {
+    const type = encryptedType(text, item);
+    if (type === "compaction") return undefined;
+    if (type === "reasoning") dropped++;
+    else kept.push(item);
+  }
+  if (dropped === 0) return undefined;
+  const items = kept.map(({ start, end }) => text.slice(start, end)).join(",");
+  return withoutTurnState(`${text.slice(0, input.start)}[${items}]${text.slice(input.end)}`);
 }
 
 /** `text` without the token that ties its turn to the server that began it. */
 export function withoutTurnState(text: string): string {
   if (!text.includes(`"${TURN_STATE}"`)) return text;
-  const parsed = RequestBody.safeParse(parseJson(text));
-  if (parsed.data?.client_metadata?.[TURN_STATE] === undefined) return text;
-  return JSON.stringify({ ...parsed.data, ...stateless(parsed.data.client_metadata) });
+  const metadata = memberOf(text, "client_metadata");
+  if (metadata === undefined) return text;
+  const members = [...membersOf(text, metadata.start)];
+  const others = members.filter(({ name }) => name !== TURN_STATE);
+  if (others.length === members.length) return text;
+  const kept = others.map(({ nameStart, end }) => text.slice(nameStart, end)).join(",");
+  return `${text.slice(0, metadata.start)}{${kept}}${text.slice(metadata.end)}`;
 }
 
-/** True when a request stands on its own: it refers to no earlier response of its socket. */
-export function isSelfContained(text: string): boolean {
-  if (!text.includes('"previous_response_id"')) return true;
-  const parsed = z.looseObject({ previous_response_id: z.string().nullish() }).safeParse(parseJson(text));
-  return parsed.success && !parsed.data.previous_response_id;
+/** What a `response.create` message asks for. */
+export interface TurnRequest {
+  /** It stands on its own: it refers to no earlier response of its socket. */
+  readonly selfContained: boolean;
+  /** It only warms the connection up, and produces nothing. */
+  readonly warmsUp: boolean;
+}
+
+export function turnRequestOf(text: string): TurnRequest {
+  let previous = "null";
+  let generate = "true";
+  for (const { name, start, end } of membersOf(text)) {
+    if (name === "previous_response_id") previous = text.slice(start, end);
+    if (name === "generate") generate = text.slice(start, end);
+  }
+  return { selfContained: previous === "null" || previous === '""', warmsUp: generate === "false" };
 }
 
 /** Header (and metadata key) that ties the requests of one turn to the server that began it. */
@@ -38,19 +60,13 @@ export const TURN_STATE = "x-codex-turn-state";
 
 // --- internal ---
 
-const RequestBody = z.looseObject({
-  input: z.array(z.unknown()).optional(),
-  client_metadata: z.record(z.string(), z.unknown()).optional(),
-});
-
-const Item = z.looseObject({ type: z.string(), encrypted_content: z.string() });
-
-function isEncrypted(item: unknown, type: "reasoning" | "compaction"): boolean {
-  return Item.safeParse(item).data?.type === type;
-}
-
-function stateless(metadata: Record<string, unknown> | undefined): Record<string, unknown> {
-  if (metadata === undefined) return {};
-  const { [TURN_STATE]: _state, ...others } = metadata;
-  return { client_metadata: others };
+/** The type of an item that holds a ciphertext; undefined for any other. */
+function encryptedType(text: string, item: Span): string | undefined {
+  let type: string | undefined;
+  let isEncrypted = false;
+  for (const member of membersOf(text, item.start)) {
+    if (member.name === "type") type = textAt(text, member);
+    if (member.name === "encrypted_content") isEncrypted = text[member.start] === '"';
+  }
+  return isEncrypted ? type : undefined;
 }

@@ -3,7 +3,8 @@
 
 import { z } from "zod";
 import { ATTEMPTS_HEADER } from "../core/hops.ts";
-import { eventType, parseJson } from "../core/turn.ts";
+import { parseJson } from "../core/json.ts";
+import { eventType } from "../core/turn.ts";
 import type { Failure } from "../core/verdict.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
 import type { Shortage } from "../upstream/shortage.ts";
@@ -128,7 +129,9 @@ export function asTold(message: string, { status }: Pick<Failure, "status">): st
 
 /** The answer for an error of our own. */
 export function errorResponse(error: CodexlbError): Response {
-  return Response.json(dataPlaneErrorBody(error), { status: error.status });
+  const { retryAfterSeconds: seconds, status } = error;
+  const headers = seconds === undefined ? {} : { "retry-after": String(seconds) };
+  return Response.json(dataPlaneErrorBody(error), { status, headers });
 }
 
 // --- internal ---

@@ -1,5 +1,6 @@
 // One send of one HTTP request to one upstream, up to the point where its reply can be judged.
 
+import { readBounded } from "../bounded-fetch.ts";
 import { ATTEMPTS_HEADER, parseAttempts } from "../core/hops.ts";
 import { mergeQuota, type QuotaEvidence, UNKNOWN_QUOTA } from "../core/quota.ts";
 import { quotaFromHeaders } from "../core/quota-wire.ts";
@@ -9,7 +10,7 @@ import type { Lease } from "../upstream/leases.ts";
 import { isStreamedTurnPath, isTurnPath } from "../upstream/paths.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { Ready, Sent } from "./attempts.ts";
-import { decodeBody } from "./bodies.ts";
+import { type BodyContent, decodeBody, sizeOf } from "./bodies.ts";
 import type { Incoming, ProxyContext } from "./context.ts";
 import { type HeldStream, hold } from "./hold.ts";
 import { portableRequest, TURN_STATE } from "./portable.ts";
@@ -27,7 +28,7 @@ export interface HttpReply {
 }
 
 /** Error answers are read whole to be judged; the backend's are some kB, a challenge page some tens. */
-const ERROR_BODY_LIMIT_BYTES = 4 * 1024 * 1024;
+const ERROR_BODY_LIMIT_BYTES = 1024 * 1024;
 
 const SMALL_BODY_BYTES = 64 * 1024;
 
@@ -35,7 +36,7 @@ const SMALL_BODY_BYTES = 64 * 1024;
 export interface Sending {
   readonly ready: Ready;
   readonly lease: Lease;
-  readonly body: Uint8Array<ArrayBuffer>;
+  readonly body: BodyContent;
   /** May be sent twice. */
   readonly replayable: boolean;
   /** Another upstream had it before. */
@@ -53,7 +54,7 @@ export async function sendHttp(
   if (sending.retried) headers.delete(TURN_STATE);
   const sent = await sendFresh(context, incoming, sending);
   if (sent.kind !== "reply" || sent.verdict.kind !== "foreign_ciphertext") return sent;
-  const text = decodeBody(sending.body, incoming.request.headers.get("content-encoding"));
+  const text = await decodeBody(sending.body, incoming.request.headers.get("content-encoding"));
   const portable = text === undefined ? undefined : portableRequest(text);
   if (portable === undefined) return sent;
   sent.reply.abort();
@@ -111,7 +112,7 @@ async function fetchOnce(
     const response = await fetch(ready.url, {
       method: request.method,
       headers: ready.headers,
-      ...(body.byteLength === 0 ? {} : { body }),
+      ...(sizeOf(body) === 0 ? {} : { body }),
       redirect: "manual",
       decompress: false,
       timeout: false,
@@ -146,9 +147,9 @@ async function judgeReply(
   if (!matters && !isSmall(response))
     return { kind: "reply", verdict: calm, evidence, reply: { response, body: { kind: "stream" }, abort } };
   const bytes = await readWhole(context, response, abort);
-  if (bytes === undefined)
-    return request.signal.aborted ? { kind: "aborted" } : { kind: "broken", why: "the answer broke off" };
-  const verdict = matters ? verdictOfReply(context, upstream, response, bytes, scope) : calm;
+  if (typeof bytes === "string")
+    return request.signal.aborted ? { kind: "aborted" } : { kind: "broken", why: bytes };
+  const verdict = matters ? await verdictOfReply(context, upstream, response, bytes, scope) : calm;
   const attempts = parseAttempts(response.headers.get(ATTEMPTS_HEADER));
   const reply: HttpReply = { response, body: { kind: "whole", bytes }, abort };
   return { kind: "reply", verdict, evidence, attempts, reply };
@@ -189,14 +190,14 @@ async function openTurn(
   }
 }
 
-function verdictOfReply(
+async function verdictOfReply(
   { deps }: ProxyContext,
   upstream: Upstream,
   response: Response,
-  bytes: Uint8Array,
+  bytes: Uint8Array<ArrayBuffer>,
   scope: Scope,
-): Verdict {
-  const text = decodeBody(bytes, response.headers.get("content-encoding")) ?? "";
+): Promise<Verdict> {
+  const text = (await decodeBody(bytes, response.headers.get("content-encoding"))) ?? "";
   return upstream.judge(failureOfReply(response.status, response.headers, text, deps.clock.now()), scope);
 }
 
@@ -206,17 +207,18 @@ function isSmall(response: Response): boolean {
   return response.body !== null && length !== null && Number(length) <= SMALL_BODY_BYTES;
 }
 
+/** The whole body, or why it cannot be had. */
 async function readWhole(
   { deps, settings }: ProxyContext,
   response: Response,
   abort: () => void,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
+): Promise<Uint8Array<ArrayBuffer> | string> {
   const cancelTimer = deps.clock.after(settings().timeouts.idleMs, abort);
   try {
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    return bytes.byteLength > ERROR_BODY_LIMIT_BYTES ? bytes.subarray(0, ERROR_BODY_LIMIT_BYTES) : bytes;
+    const { bytes, isWhole } = await readBounded(response, ERROR_BODY_LIMIT_BYTES);
+    return isWhole ? bytes : `the error answer is larger than ${ERROR_BODY_LIMIT_BYTES / 1024} KiB`;
   } catch {
-    return undefined; // broken or aborted; the caller knows which
+    return "the answer broke off";
   } finally {
     cancelTimer();
   }

@@ -1,9 +1,8 @@
 // Which session a request belongs to: Codex's root thread, told by a header (two spellings over the versions), or
 // by the body when a client sends no such header.
 
-import { z } from "zod";
-import { parseJson } from "../core/turn.ts";
-import { decodeBody } from "./bodies.ts";
+import { stringFields } from "../core/json.ts";
+import { type BodyContent, decodeBody, sizeOf } from "./bodies.ts";
 
 /** The key from the headers alone. */
 export function sessionFromHeaders(headers: Headers): string | undefined {
@@ -11,16 +10,17 @@ export function sessionFromHeaders(headers: Headers): string | undefined {
 }
 
 /** The key of a request with a buffered body: its header (or that of the apps server), else `prompt_cache_key`, else (searches) `id`. */
-export function sessionOf(headers: Headers, body: Uint8Array, path: string): string | undefined {
+export async function sessionOf(
+  headers: Headers,
+  body: BodyContent,
+  path: string,
+): Promise<string | undefined> {
   const named = sessionFromHeaders(headers) ?? appsSession(headers);
-  if (named !== undefined || body.byteLength === 0) return named;
-  const text = decodeBody(body, headers.get("content-encoding"));
+  if (named !== undefined || sizeOf(body) === 0) return named;
+  const text = await decodeBody(body, headers.get("content-encoding"));
   if (text === undefined) return undefined;
-  const parsed = SessionBody.safeParse(parseJson(text));
-  if (!parsed.success) return undefined;
-  return nonEmpty(
-    parsed.data.prompt_cache_key ?? (path.endsWith("/alpha/search") ? parsed.data.id : undefined),
-  );
+  const { prompt_cache_key, id } = stringFields(text, ["prompt_cache_key", "id"]);
+  return nonEmpty(prompt_cache_key ?? (path.endsWith("/alpha/search") ? id : undefined));
 }
 
 /** The key of a session of the apps server (MCP), which lives with the account that opened it. */
@@ -30,11 +30,6 @@ export function appsSession(headers: Headers): string | undefined {
 }
 
 // --- internal ---
-
-const SessionBody = z.looseObject({
-  prompt_cache_key: z.string().optional().catch(undefined),
-  id: z.string().optional().catch(undefined),
-});
 
 function nonEmpty(value: string | null | undefined): string | undefined {
   return value === null || value === undefined || value.trim() === "" ? undefined : value.trim();

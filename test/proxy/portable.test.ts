@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { isSelfContained, portableRequest, withoutTurnState } from "../../src/proxy/portable.ts";
+import { portableRequest, turnRequestOf, withoutTurnState } from "../../src/proxy/portable.ts";
 
 const reasoning = { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "secret" };
 const message = { type: "message", role: "user", content: [] };
@@ -29,6 +29,11 @@ test("the turn state alone goes when the turn is sent to another account", () =>
   expect(withoutTurnState(text)).toBe(text);
 });
 
+test("what stays is not a byte different from what the client wrote", () => {
+  const text = ` { "n" : 1.0 , "input" : [ {"a":"\\u00e9"} , ${JSON.stringify(reasoning)},  {"b" : [ ] } ] , "z":null}`;
+  expect(portableRequest(text)).toBe(' { "n" : 1.0 , "input" : [{"a":"\\u00e9"},{"b" : [ ] }] , "z":null}');
+});
+
 test("a request with nothing to drop is left alone", () => {
   for (const text of [
     "{",
@@ -43,8 +48,16 @@ test("a request with nothing to drop is left alone", () => {
 });
 
 test("a request stands on its own unless it refers to an earlier response", () => {
-  expect(isSelfContained(JSON.stringify({ input: [] }))).toBe(true);
-  expect(isSelfContained(JSON.stringify({ input: [], previous_response_id: null }))).toBe(true);
-  expect(isSelfContained(JSON.stringify({ input: [{ text: '"previous_response_id"' }] }))).toBe(true);
-  expect(isSelfContained(JSON.stringify({ input: [], previous_response_id: "resp_1" }))).toBe(false);
+  const standsAlone = (request: unknown) => turnRequestOf(JSON.stringify(request)).selfContained;
+  expect(standsAlone({ input: [] })).toBe(true);
+  expect(standsAlone({ input: [], previous_response_id: null })).toBe(true);
+  expect(standsAlone({ input: [{ previous_response_id: "resp_1" }] })).toBe(true);
+  expect(standsAlone({ input: [], previous_response_id: "resp_1" })).toBe(false);
+});
+
+test("a request warms its connection up when it says so itself, and not something within it", () => {
+  const warmsUp = (request: unknown) => turnRequestOf(JSON.stringify(request)).warmsUp;
+  expect(warmsUp({ generate: false, input: [] })).toBe(true);
+  expect(warmsUp({ input: [] })).toBe(false);
+  expect(warmsUp({ input: [{ generate: false, text: '"generate": false' }] })).toBe(false);
 });
