@@ -9,6 +9,7 @@
 
 import type { QuotaEvidence } from "../core/quota.ts";
 import type { Verdict } from "../core/verdict.ts";
+import { messageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Lease } from "../upstream/leases.ts";
 import { isTurnPath } from "../upstream/paths.ts";
@@ -84,6 +85,8 @@ export interface AttemptContext {
 
 export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): Promise<Outcome<Reply>> {
   const { events, retries } = context;
+  /** The use that is under way. Whatever happens, it ends with the loop, unless its reply is the caller's. */
+  let current: Lease | undefined;
   const broken: Lease[] = [];
   let brokenWhy: string | undefined;
   let last: LastAnswer<Reply> | undefined;
@@ -109,10 +112,17 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
     return endRetry !== undefined;
   };
 
+  const endUse = (): void => {
+    current?.release();
+    current = undefined;
+  };
+
   const loop = async (): Promise<Outcome<Reply>> => {
     for (let count = 1; ; count++) {
+      endUse();
       const lease = job.pick(isForeign);
       if (lease === undefined) break;
+      current = lease;
       job.tried.add(lease.upstream.id);
       const about = { req_id: job.requestId, attempt: count, ...lease.upstream.named };
       events.append(SELECTED[lease.upstream.kind], {
@@ -123,13 +133,11 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
       });
       const used = await use(context, job, lease, Math.max(1, job.maxAttempts - failures));
       if (used.kind === "aborted") {
-        lease.release();
         if (last !== undefined) job.discard(last.reply);
         events.append("request.canceled", about);
         return used;
       }
       if (used.kind === "broken") {
-        lease.release();
         broken.push(lease);
         brokenWhy = `${lease.upstream.where} could not be reached: ${used.why}`;
         events.append("request.transport_error", { ...about, error: used.why });
@@ -138,8 +146,8 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
       }
       const fields = { attempt: count };
       if (used.kind === "unready") {
+        events.append("request.account_unready", { ...about, error: used.why });
         lease.settle(used.verdict, { fields });
-        lease.release();
         continue;
       }
       blameBroken();
@@ -153,9 +161,10 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
             switch_reason: lease.choice.reason,
           });
         if (last !== undefined) job.discard(last.reply);
+        current = undefined;
         return { kind: "reply", lease, reply: used.reply, verdict: used.verdict };
       }
-      lease.release();
+      endUse();
       if (last !== undefined) job.discard(last.reply);
       last = { verdict: used.verdict, reply: used.reply };
       isForeign ||= used.verdict.kind === "foreign_ciphertext";
@@ -169,6 +178,7 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
     return await loop();
   } finally {
     endRetry?.();
+    endUse();
   }
 }
 
@@ -178,7 +188,7 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
 const SELECTED = { account: "request.account_selected", child_proxy: "request.child_selected" } as const;
 const NAME_FIELD = { account: "account_alias", child_proxy: "proxy_name" } as const;
 
-type Used<Reply> = Sent<Reply> | { readonly kind: "unready"; readonly verdict: Verdict };
+type Used<Reply> = Sent<Reply> | Extract<Prepared, { kind: "unready" }>;
 
 /** One use of one upstream: its credentials are renewed once when they are refused. */
 async function use<Reply>(
@@ -241,10 +251,21 @@ async function prepareAndSend<Reply>(
   | Exclude<Used<Reply>, { kind: "reply" }>
 > {
   const opened = renewed ? undefined : job.opened?.(lease);
-  const prepared = opened ?? (await lease.upstream.prepare(job.outgoing(attemptsLeft)));
-  if (prepared.kind === "unready") return { kind: "unready", verdict: prepared.verdict };
+  const prepared = opened ?? (await prepare(job, lease, attemptsLeft));
+  if (prepared.kind === "unready") return prepared;
   const sent = await job.send(prepared, lease);
   return sent.kind === "reply" ? { ...sent, token: prepared.token } : sent;
+}
+
+/** What an account's files or its backend say of it may be impossible to send: that is its failure, and no other's. */
+async function prepare<Reply>(job: Job<Reply>, lease: Lease, attemptsLeft: number): Promise<Prepared> {
+  const outgoing = job.outgoing(attemptsLeft);
+  try {
+    return await lease.upstream.prepare(outgoing);
+  } catch (error) {
+    const verdict: Verdict = { kind: "cool", reason: "unusable", forMs: job.cooldownMs, told: false };
+    return { kind: "unready", verdict, why: messageOf(error) };
+  }
 }
 
 /** Final for the client: served, or nobody else would say anything else. */

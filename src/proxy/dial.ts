@@ -8,7 +8,11 @@ import { messageOf } from "../errors.ts";
 export interface UpstreamSocket {
   /** False once it has ended, by whomever. */
   isOpen(): boolean;
-  send(message: string | Uint8Array): void;
+  /** False: the upstream leaves too much unread, and the message was not sent. */
+  send(message: string | Uint8Array): boolean;
+  /** Takes nothing from the upstream until `resume`, so that it has to wait. Calling either twice is harmless. */
+  pause(): void;
+  resume(): void;
   /** Says whom to tell from now on, beginning with what came while nobody was told (`undefined`: nobody). */
   listen(listener: SocketListener | undefined): void;
   /** Closes it; nobody is told anything any more. */
@@ -31,8 +35,12 @@ export type Dialled =
 
 /** Often enough for anything in between that drops silent connections, and for noticing one that is dead. */
 const PING_INTERVAL_MS = 30_000;
-/** Largest message in either direction: a whole history with images. */
-export const MESSAGE_LIMIT_BYTES = 128 * 1024 * 1024;
+/** Largest message of an upstream: a picture in one event, several times over. */
+const MESSAGE_LIMIT_BYTES = 32 * 1024 * 1024;
+/** What an upstream may leave unread: a message of the largest size, and one that is being sent. */
+const UNREAD_LIMIT_BYTES = 32 * 1024 * 1024;
+/** What is kept of messages that nobody listens for; then the upstream waits. */
+const EARLY_LIMIT_CHARS = 1024 * 1024;
 /** A refusal's body beyond this is cut off. */
 const REFUSAL_LIMIT_CHARS = 1024 * 1024;
 
@@ -82,12 +90,13 @@ export function dial(
     });
     socket.on("unexpected-response", (_request, reply) => {
       let body = "";
+      const refused = () =>
+        decide({ kind: "refused", status: reply.statusCode ?? 502, headers: headersOf(reply.headers), body });
       reply.on("data", (chunk: Buffer) => {
-        if (body.length < REFUSAL_LIMIT_CHARS) body += chunk.toString("utf8");
+        body += chunk.toString("utf8", 0, REFUSAL_LIMIT_CHARS - body.length);
+        if (body.length >= REFUSAL_LIMIT_CHARS) refused();
       });
-      reply.on("end", () =>
-        decide({ kind: "refused", status: reply.statusCode ?? 502, headers: headersOf(reply.headers), body }),
-      );
+      reply.on("end", refused);
       reply.on("error", (error: Error) => decide({ kind: "broken", why: error.message }));
     });
     const upstream = upstreamSocket(socket, clock);
@@ -102,7 +111,9 @@ export function dial(
 function upstreamSocket(socket: WebSocket, clock: Clock): UpstreamSocket {
   let listener: SocketListener | undefined;
   let silent = false;
+  let isPaused = false;
   const early: (string | Uint8Array)[] = [];
+  let earlyChars = 0;
   let ended: { code: number; reason: string } | undefined;
   let cancelPing = () => {};
   const ping = (): void => {
@@ -117,8 +128,10 @@ function upstreamSocket(socket: WebSocket, clock: Clock): UpstreamSocket {
   socket.on("message", (data: Buffer, isBinary: boolean) => {
     if (silent) return;
     const message = isBinary ? new Uint8Array(data) : data.toString("utf8");
-    if (listener === undefined) early.push(message);
-    else listener.message(message);
+    if (listener !== undefined) return listener.message(message);
+    early.push(message);
+    earlyChars += message.length;
+    if (earlyChars > EARLY_LIMIT_CHARS) socket.pause();
   });
   socket.on("close", (code: number, reason: Buffer) => {
     cancelPing();
@@ -129,15 +142,28 @@ function upstreamSocket(socket: WebSocket, clock: Clock): UpstreamSocket {
     isOpen: () => !silent && socket.readyState === WebSocket.OPEN,
     send: (message) => {
       // A socket that is closing reports it through `closed`; there is nobody to send to any more.
-      if (socket.readyState === WebSocket.OPEN) socket.send(message);
+      if (socket.readyState !== WebSocket.OPEN) return true;
+      if (socket.bufferedAmount > UNREAD_LIMIT_BYTES) return false;
+      socket.send(message);
+      return true;
+    },
+    pause: () => {
+      isPaused = true;
+      socket.pause();
+    },
+    resume: () => {
+      isPaused = false;
+      if (earlyChars <= EARLY_LIMIT_CHARS) socket.resume();
     },
     listen: (to) => {
       listener = to;
       // A listener may hand over to another one in the middle of what came early.
       while (listener !== undefined && early.length > 0) {
         const message = early.shift();
+        earlyChars -= message?.length ?? 0;
         if (message !== undefined) listener.message(message);
       }
+      if (earlyChars <= EARLY_LIMIT_CHARS && !isPaused) socket.resume();
       if (ended !== undefined && !silent) listener?.closed(ended.code, ended.reason);
     },
     close: () => {

@@ -10,7 +10,7 @@ export type Opened =
   | { readonly kind: "tunnel"; readonly tunnel: Tunnel }
   | { readonly kind: "refused"; readonly response: Response };
 
-/** Dials an upstream for a client that asks for a WebSocket. Never throws. */
+/** Dials an upstream for a client that asks for a WebSocket. */
 export async function openTunnel(context: TunnelContext, incoming: Incoming): Promise<Opened> {
   const session = sessionFromHeaders(incoming.request.headers);
   if (session !== undefined && context.handovers.tooMany(session))
@@ -32,7 +32,12 @@ export async function openTunnel(context: TunnelContext, incoming: Incoming): Pr
         ...lease.upstream.named,
         account_alias: lease.upstream.label,
       });
-      return { kind: "tunnel", tunnel: createTunnel(context, incoming, session, reply.far, lease.choice) };
+      try {
+        return { kind: "tunnel", tunnel: createTunnel(context, incoming, session, reply.far, lease.choice) };
+      } catch (error) {
+        reply.far.socket.close();
+        throw error;
+      }
     }
     default:
       return outcome satisfies never;

@@ -1,6 +1,7 @@
 // What is edited in replies on their way down, so that Codex sees the pool and not the account that happened to
 // serve: rate-limit headers and events, the version of the catalogue. What no pass wants stays byte for byte.
 
+import { headerValue } from "../core/bounds.ts";
 import type { PooledLimit, PooledUsage } from "../core/pooled.ts";
 import { usedPercent } from "../core/pooled.ts";
 import { MAIN_LIMIT_ID } from "../core/quota.ts";
@@ -8,23 +9,32 @@ import { MAIN_WINDOW_SECONDS } from "../core/standing.ts";
 import type { TurnSignal } from "../core/turn.ts";
 import type { Catalogues } from "./catalogues.ts";
 
-/** Replaces one account's rate-limit headers by the pool's, in place. Replies without any are left alone. */
+/**
+ * Clients read about a hundred headers of an answer, and each limit takes seven. Real accounts have two or three limits;
+ * the usage endpoint has room for all of them.
+ */
+const MOST_LIMITS_IN_HEADERS = 6;
+
+/**
+ * Replaces one account's rate-limit headers by the pool's, in place. Replies without any are left alone. Names and plans
+ * are somebody else's text: one that no header can hold is left out.
+ */
 export function poolHeaders(headers: Headers, usage: () => PooledUsage): void {
   const names = [...headers.keys()].filter((name) => ACCOUNT_HEADER.test(name));
   if (names.length === 0) return;
   for (const name of names) headers.delete(name);
   const { main, additional, planType } = usage();
   setLimit(headers, "x-codex", main);
-  for (const limit of additional) {
+  for (const limit of additional.slice(0, MOST_LIMITS_IN_HEADERS)) {
     const prefix = `x-${limit.id.toLowerCase().replaceAll("_", "-")}`;
     if (!/^[a-z0-9-]+$/.test(prefix)) continue;
     setLimit(headers, prefix, limit);
-    if (limit.name !== undefined) headers.set(`${prefix}-limit-name`, limit.name);
+    setText(headers, `${prefix}-limit-name`, limit.name);
   }
   headers.set("x-codex-credits-has-credits", "false");
   headers.set("x-codex-credits-unlimited", "false");
   headers.set("x-codex-active-limit", "codex");
-  headers.set("x-codex-plan-type", planType);
+  setText(headers, "x-codex-plan-type", planType);
 }
 
 /** Which catalogue a reply speaks of: of which version of Codex, and of whose account. */
@@ -90,6 +100,11 @@ const ACCOUNT_HEADER =
   /^x-codex-(?:credits-|active-limit$|promo-message$|plan-type$|rate-limit-reached-type$)|^x-.+-(?:primary|secondary)-(?:used-percent|window-minutes|reset-at|reset-after-seconds)$|^x-.+-(?:limit-name|primary-over-secondary-limit-percent)$/;
 
 type Side = "primary" | "secondary";
+
+function setText(headers: Headers, name: string, text: string | undefined): void {
+  const value = text === undefined ? undefined : headerValue(text);
+  if (value !== undefined) headers.set(name, value);
+}
 
 function setLimit(headers: Headers, prefix: string, limit: PooledLimit): void {
   for (const side of ["primary", "secondary"] as const) {

@@ -9,7 +9,6 @@ import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { isTurnPath } from "../upstream/paths.ts";
 import { BODY_LIMIT_BYTES } from "./bodies.ts";
 import type { Incoming } from "./context.ts";
-import { MESSAGE_LIMIT_BYTES } from "./dial.ts";
 import { forward } from "./forward.ts";
 import { type Guard, ownPath } from "./guard.ts";
 import { openTunnel } from "./open-tunnel.ts";
@@ -34,7 +33,12 @@ export interface ProxyServer {
   stop(deadline: Promise<unknown>): Promise<void>;
 }
 
-/** What a slow client may leave unread of one socket before it is cut off. */
+/** Largest message of a client: the backend's own limit. Codex sends what is larger over HTTP. */
+const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
+/**
+ * What a client may leave unread of one socket before it is cut off. A tunnel makes the upstream wait long before; this
+ * is for the one message that may come on top, which has 32 MiB at most.
+ */
 const BACKPRESSURE_LIMIT_BYTES = 64 * 1024 * 1024;
 
 /** Starts listening. Throws `listen_failed`. */
@@ -119,6 +123,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
         open: (socket: ServerWebSocket<Tunnel>) => socket.data.opened(socket),
         message: (socket, message) =>
           socket.data.fromClient(typeof message === "string" ? message : new Uint8Array(message)),
+        drain: (socket) => socket.data.drained(),
         close: (socket) => {
           tunnels.delete(socket.data);
           socket.data.closedByClient();

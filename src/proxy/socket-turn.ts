@@ -5,7 +5,7 @@ import type { Failure } from "../core/verdict.ts";
 import type { Clock } from "../deps.ts";
 import type { Timeouts } from "./context.ts";
 import type { UpstreamSocket } from "./dial.ts";
-import { HOLD_MS } from "./hold.ts";
+import { HOLD_LIMIT_EVENTS, HOLD_MS } from "./hold.ts";
 import { createIdleWatch, idleWhy } from "./timeouts.ts";
 
 /** What came of the beginning of a turn. Nobody listens to the socket then; what comes meanwhile is kept. */
@@ -83,7 +83,8 @@ export function beginTurn(
       }
       held.push(message);
       heldChars += message.length;
-      if (heldChars > HOLD_LIMIT_CHARS) finish({ kind: "begun", held, by: "bound", over: false });
+      if (heldChars > HOLD_LIMIT_CHARS || held.length >= HOLD_LIMIT_EVENTS)
+        finish({ kind: "begun", held, by: "bound", over: false });
     };
     const take = (message: string): void => {
       idle?.begin();
@@ -105,7 +106,8 @@ export function beginTurn(
     };
     if (signal.aborted) return aborted();
     signal.addEventListener("abort", aborted, { once: true });
-    socket.send(request);
+    if (!socket.send(request))
+      return finish({ kind: "broken", why: "it leaves what it is sent unread", stale: false });
     head.begin();
     socket.listen({
       message: (message) => {

@@ -6,24 +6,30 @@
 //     it refers to an earlier answer -> hand over: the client is told in its own protocol to reconnect, and comes
 //                                       back at once with the whole history, which another account can take
 //   a turn fails after output        -> the same, if another account could go on with it
+//
+// Every queue is bounded. A client that reads slowly slows the upstream; an upstream that reads slowly ends the tunnel
+// when its share of unread messages is used up, because the client's end cannot be made to wait.
 
 import type { Choice } from "../core/policy.ts";
 import { eventType, isCompaction, readTurnSignal } from "../core/turn.ts";
-import { messageOf } from "../errors.ts";
+import { dataPlaneErrorBody, messageOf } from "../errors.ts";
 import type { Lease } from "../upstream/leases.ts";
 import { afterOutput } from "./after-output.ts";
+import { busy, collecting } from "./bodies.ts";
 import type { Incoming, ProxyContext } from "./context.ts";
 import type { Far } from "./dial-account.ts";
 import type { Handovers } from "./handovers.ts";
 import { downstreamHeaders } from "./headers.ts";
 import { poolCatalogue, poolHeaders, poolLimitsEvent } from "./passes.ts";
-import { asTold, refusalEvent, refusalFor } from "./refusal.ts";
+import { asTold, type Refusal, refusalEvent, refusalFor } from "./refusal.ts";
 import { createIdleWatch, type IdleWatch } from "./timeouts.ts";
 import { type TurnFailure, type TurnSocket, takeTurn } from "./turn-attempts.ts";
 
 /** The client's end, as Bun.serve gives it. */
 export interface ClientSocket {
   send(message: string | Uint8Array): number;
+  /** Bytes that the client has not taken yet. */
+  getBufferedAmount(): number;
   close(code?: number, reason?: string): void;
   terminate(): void;
 }
@@ -34,6 +40,8 @@ export interface Tunnel {
   readonly headers: Headers;
   opened(client: ClientSocket): void;
   fromClient(message: string | Uint8Array): void;
+  /** The client has taken some of what was waiting for it. */
+  drained(): void;
   /** The client's end is closed, or never opened. */
   closedByClient(): void;
   /** Closes as soon as no turn is under way: the client reconnects when it has the next one. */
@@ -58,10 +66,11 @@ export function createTunnel(
   let client: ClientSocket | undefined;
   let far = first;
   let placed: Choice | undefined = choice;
-  let busy = false;
+  let isBusy = false;
   /** Turns that the client asked for while one was under way; each takes its own way when its time comes. */
-  const waiting: string[] = [];
+  const waiting: AskedTurn[] = [];
   let closed = false;
+  let isClientSlow = false;
   let draining = false;
   /** Called when the tunnel closes in the middle of a turn. */
   let endTurn = () => {};
@@ -76,12 +85,56 @@ export function createTunnel(
     });
     leaving.abort();
     endTurn();
+    slowness.stop();
+    for (const turn of waiting) turn.release();
     far.socket.close();
     if (client !== undefined) tell(client);
   };
 
+  /** What nobody has thought of ends this tunnel and no other. */
+  const safely = (what: string, run: () => void): void => {
+    try {
+      run();
+    } catch (error) {
+      fail(what, error);
+    }
+  };
+
+  const fail = (what: string, error: unknown): void => {
+    context.deps.log.warn(`${what} over WebSocket: ${messageOf(error)}`);
+    close((end) => end.terminate());
+  };
+
+  /** A client that takes nothing for as long as an upstream may be silent is gone. */
+  const slowness: IdleWatch = createIdleWatch(
+    clock,
+    () => settings().timeouts.idleMs,
+    () => close((end) => end.terminate()),
+  );
+  /** Called when the client begins to be slow, and when it has caught up. */
+  let slowChanged = () => {};
+
   const toClient = (message: string | Uint8Array): void => {
-    client?.send(message);
+    if (client === undefined) return;
+    client.send(message);
+    if (isClientSlow || client.getBufferedAmount() <= SLOW_CLIENT_BYTES) return;
+    isClientSlow = true;
+    far.socket.pause();
+    slowness.begin();
+    slowChanged();
+  };
+
+  const drained = (): void => {
+    if (!isClientSlow || client === undefined) return;
+    if (client.getBufferedAmount() > SLOW_CLIENT_BYTES / 2) return slowness.begin();
+    isClientSlow = false;
+    slowness.end();
+    far.socket.resume();
+    slowChanged();
+  };
+
+  const toUpstream = (message: string | Uint8Array): void => {
+    if (!far.socket.send(message)) close((end) => end.close(1013, "the upstream takes nothing more"));
   };
 
   /** The upstream closed the socket: so does the proxy, in the same way. */
@@ -92,12 +145,15 @@ export function createTunnel(
     });
 
   const rest = (): void => {
-    busy = false;
+    isBusy = false;
     if (draining) return close(GOING_AWAY);
     if (!far.socket.isOpen()) return close((end) => end.close(1000));
     const next = waiting.shift();
     if (next !== undefined) return begin(next);
-    far.socket.listen({ message: betweenTurns, closed: passClosing });
+    far.socket.listen({
+      message: (message) => safely("passing a message on", () => betweenTurns(message)),
+      closed: passClosing,
+    });
   };
 
   const betweenTurns = (message: string | Uint8Array): void => {
@@ -109,15 +165,23 @@ export function createTunnel(
 
   // --- a turn
 
-  const begin = (message: string): void => {
-    run(message).catch((error) => {
-      context.deps.log.warn(`taking a turn over WebSocket: ${messageOf(error)}`);
-      close((end) => end.terminate());
-    });
+  const begin = ({ message, release }: AskedTurn): void => {
+    run(message)
+      .catch((error) => fail("taking a turn", error))
+      .finally(release);
+  };
+
+  /** The turn as far as there is room for it; else the client is told to come back. */
+  const asked = (message: string): AskedTurn | undefined => {
+    const bytes = COPIES_OF_TURN * message.length;
+    const release = context.bodies.tryTake(bytes);
+    if (release !== undefined) return { message, release: collecting(bytes, release) };
+    toClient(refusalEvent(busyRefusal()));
+    return undefined;
   };
 
   const run = async (message: string): Promise<void> => {
-    busy = true;
+    isBusy = true;
     const socket: TurnSocket = {
       far: () => far,
       adopt: (next) => {
@@ -129,6 +193,7 @@ export function createTunnel(
           });
         far.socket.close();
         far = next;
+        if (isClientSlow) next.socket.pause();
         if (closed) next.socket.close();
       },
       placed: () => placed,
@@ -141,12 +206,15 @@ export function createTunnel(
     switch (taken.kind) {
       case "begun": {
         if (session !== undefined) handovers.clear(session);
+        // Whatever ends the tunnel from here on ends the use of the account.
+        endTurn = () => taken.lease.release();
         for (const held of taken.held) {
           if (isCompaction(held)) taken.lease.hold();
           toClient(held);
         }
         if (!taken.over) return flow(taken.lease, taken.credit);
-        taken.lease.release();
+        endTurn();
+        endTurn = () => {};
         return rest();
       }
       case "hand_over":
@@ -171,44 +239,50 @@ export function createTunnel(
     });
     const finish = (): void => {
       endTurn = () => {};
+      slowChanged = () => {};
       idle.stop();
       lease.release();
     };
     endTurn = finish;
-    idle.begin();
-    far.socket.listen({
-      alive: () => idle.begin(),
-      message: (message) => {
-        idle.begin();
-        if (typeof message !== "string") return toClient(message);
-        const signal = readTurnSignal(message, clock.now());
-        switch (signal.kind) {
-          case "preamble":
-            return toClient(message);
-          case "output":
-            credit();
-            if (isCompaction(message)) lease.hold();
-            return toClient(message);
-          case "quota":
-            if (signal.evidence !== undefined) lease.learn(signal.evidence);
-            return toClient(poolLimitsEvent(signal, pool.usage()) ?? message);
-          case "completed":
-            credit();
-            toClient(message);
-            finish();
-            return rest();
-          case "failed": {
-            const verdict = upstream.judge(signal.failure, "turn");
-            lease.settle(verdict);
-            if (verdict.kind !== "client") lease.broke();
-            finish();
-            if (afterOutput(lease, verdict) === "cut") return reconnect();
-            toClient(asTold(message, signal.failure));
-            return rest();
-          }
-          default:
-            return signal satisfies never;
+    // An upstream that is kept waiting is not silent.
+    slowChanged = () => (isClientSlow ? idle.end() : idle.begin());
+    const take = (message: string | Uint8Array): void => {
+      if (typeof message !== "string") return toClient(message);
+      const signal = readTurnSignal(message, clock.now());
+      switch (signal.kind) {
+        case "preamble":
+          return toClient(message);
+        case "output":
+          credit();
+          if (isCompaction(message)) lease.hold();
+          return toClient(message);
+        case "quota":
+          if (signal.evidence !== undefined) lease.learn(signal.evidence);
+          return toClient(poolLimitsEvent(signal, pool.usage()) ?? message);
+        case "completed":
+          credit();
+          toClient(message);
+          finish();
+          return rest();
+        case "failed": {
+          const verdict = upstream.judge(signal.failure, "turn");
+          lease.settle(verdict);
+          if (verdict.kind !== "client") lease.broke();
+          finish();
+          if (afterOutput(lease, verdict) === "cut") return reconnect();
+          toClient(asTold(message, signal.failure));
+          return rest();
         }
+        default:
+          return signal satisfies never;
+      }
+    };
+    slowChanged();
+    far.socket.listen({
+      alive: () => slowChanged(),
+      message: (message) => {
+        slowChanged();
+        safely("passing a turn on", () => take(message));
       },
       closed: (code, reason) => {
         lease.broke();
@@ -254,17 +328,22 @@ export function createTunnel(
       if (closed) return socket.terminate();
       rest();
     },
-    fromClient: (message) => {
-      if (typeof message !== "string" || eventType(message) !== "response.create")
-        return far.socket.send(message);
-      if (!busy) return begin(message);
-      if (waiting.length >= MOST_WAITING) return close((end) => end.close(1008, "too many turns at a time"));
-      waiting.push(message);
-    },
+    fromClient: (message) =>
+      safely("taking a message", () => {
+        if (typeof message !== "string" || eventType(message) !== "response.create")
+          return toUpstream(message);
+        if (waiting.length >= MOST_WAITING)
+          return close((end) => end.close(1008, "too many turns at a time"));
+        const turn = asked(message);
+        if (turn === undefined) return;
+        if (isBusy) waiting.push(turn);
+        else begin(turn);
+      }),
+    drained,
     closedByClient: () => close(() => {}),
     drain: () => {
       draining = true;
-      if (!busy) close(GOING_AWAY);
+      if (!isBusy) close(GOING_AWAY);
     },
   };
 }
@@ -273,6 +352,26 @@ export function createTunnel(
 
 /** Codex asks for one turn at a time. */
 const MOST_WAITING = 16;
+/** The message, the frame that it came in, and the frame that it is sent in. */
+const COPIES_OF_TURN = 3;
+/** With so much unread a client is slow: the kernel's own buffers are a few megabytes, and full by then. */
+const SLOW_CLIENT_BYTES = 1024 * 1024;
+
+/** A turn that the client has asked for; it counts against the budget of bodies until it is released. */
+interface AskedTurn {
+  readonly message: string;
+  release(): void;
+}
+
+function busyRefusal(): Refusal {
+  const error = busy();
+  return {
+    status: error.status,
+    code: error.code,
+    retryAfterSeconds: error.retryAfterSeconds,
+    body: JSON.stringify(dataPlaneErrorBody(error)),
+  };
+}
 
 /** RFC 6455, 7.4.1: the endpoint is going away. */
 const GOING_AWAY = (client: ClientSocket) => client.close(1001);

@@ -8,7 +8,7 @@ import { attempt, type Job, type Outcome, type Ready, type Sent } from "./attemp
 import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { dialOnce, type Far, handshakeOf, type RefusedDial } from "./dial-account.ts";
 import { poolLimitsEvent } from "./passes.ts";
-import { isSelfContained, portableRequest, withoutTurnState } from "./portable.ts";
+import { portableRequest, turnRequestOf, withoutTurnState } from "./portable.ts";
 import { asTold, eventWithAttempts, refusalEvent, refusalFor, speaksForAll } from "./refusal.ts";
 import { type BegunTurn, beginTurn } from "./socket-turn.ts";
 
@@ -62,7 +62,7 @@ export async function takeTurn(
   const { requestId } = incoming;
   const origin = originOf(incoming, session);
   const { cooldownMs } = settings();
-  const selfContained = isSelfContained(message);
+  const { selfContained, warmsUp } = turnRequestOf(message);
   const home = socket.far().upstreamId;
   const mustMove = pool.shouldMove(home, origin);
   if (mustMove && !selfContained) return { kind: "hand_over", failure: undefined };
@@ -74,7 +74,7 @@ export async function takeTurn(
     requestId,
     path: incoming.path,
     outgoing: (attemptsLeft) => handshakeOf(context, incoming, attemptsLeft),
-    turn: !/"generate"\s*:\s*false/.test(message), // else the connection is only being warmed up
+    turn: !warmsUp,
     replayable: true,
     tried,
     maxAttempts: mostAttempts(context, incoming),
@@ -100,7 +100,12 @@ export async function takeTurn(
   };
   const outcome = await attempt(context, job);
   if (outcome.kind === "reply" && outcome.verdict.kind === "ok" && job.turn) socket.served();
-  return takenOf(context, incoming, session, { selfContained, turn: job.turn }, outcome);
+  try {
+    return takenOf(context, incoming, session, { selfContained, turn: job.turn }, outcome);
+  } catch (error) {
+    if (outcome.kind === "reply") outcome.lease.release();
+    throw error;
+  }
 }
 
 // --- internal ---
@@ -185,7 +190,7 @@ async function sendOn(
     case "failed": {
       const verdict = lease.upstream.judge(begun.failure, "turn");
       const portable =
-        verdict.kind === "foreign_ciphertext" && !repaired && isSelfContained(text)
+        verdict.kind === "foreign_ciphertext" && !repaired && turnRequestOf(text).selfContained
           ? portableRequest(text)
           : undefined;
       return portable === undefined

@@ -16,19 +16,25 @@ interface Settled {
   readonly held: boolean | undefined;
 }
 
-/** Accounts that answer with a verdict each, or break; asked in order. */
+/** Accounts that answer with a verdict each, break, or fail where nothing should; asked in order. */
 async function run(
-  answers: readonly (Verdict | "broken")[],
+  answers: readonly (Verdict | "broken" | "unpreparable" | "throws")[],
   {
     reason = "usage-stay",
     retries = UNLIMITED,
     replayable = true,
     maxAttempts = 3,
-  }: { reason?: ChoiceReason; retries?: RetryBudget; replayable?: boolean; maxAttempts?: number } = {},
+    released = [],
+  }: {
+    reason?: ChoiceReason;
+    retries?: RetryBudget;
+    replayable?: boolean;
+    maxAttempts?: number;
+    released?: string[];
+  } = {},
 ) {
   const settled: Settled[] = [];
   const events: string[] = [];
-  const released: string[] = [];
   let next = 0;
   const job: Job<string> = {
     requestId: 1,
@@ -54,7 +60,11 @@ async function run(
           id: name,
           label: name,
           scope: () => "turn",
-          prepare: async () => ({ kind: "ready", url: "", headers: new Headers(), token: "t" }),
+          prepare: async () => {
+            if (answers[Number(name)] === "unpreparable")
+              throw new TypeError("a header has an invalid value");
+            return { kind: "ready", url: "", headers: new Headers(), token: "t" };
+          },
           renew: async () => ({ kind: "failed", why: "x" }),
         },
         choice: { id: name, reason, switched: false },
@@ -66,6 +76,7 @@ async function run(
     },
     send: async (_ready, lease): Promise<Sent<string>> => {
       const answer = answers[Number(lease.upstream.id)] ?? OK;
+      if (answer === "throws" || answer === "unpreparable") throw new Error("a bug");
       return answer === "broken"
         ? { kind: "broken", why: "reset" }
         : { kind: "reply", verdict: answer, reply: lease.upstream.id, evidence: undefined };
@@ -117,6 +128,22 @@ describe("a request", () => {
       ["0", "cool"],
       ["1", "ok"],
     ]);
+  });
+
+  test("of an account that cannot be prepared goes to the next one, and blames that account alone", async () => {
+    const { outcome, settled, released } = await run(["unpreparable", OK]);
+    expect(outcome.kind).toBe("reply");
+    expect(settled.map(({ name, verdict }) => [name, verdict.kind])).toEqual([
+      ["0", "cool"],
+      ["1", "ok"],
+    ]);
+    expect(released).toEqual(["0"]);
+  });
+
+  test("that fails inside releases its lease all the same", async () => {
+    const released: string[] = [];
+    await expect(run(["throws"], { released })).rejects.toThrow("a bug");
+    expect(released).toEqual(["0"]);
   });
 
   test("releases every lease but the one that serves", async () => {

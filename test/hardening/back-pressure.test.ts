@@ -1,0 +1,184 @@
+// One end of a connection that does not read: the other end is made to wait, or the connection ends; memory stays
+// within its bound, and nothing is lost of what passes.
+
+import { expect, test } from "bun:test";
+import WebSocket from "ws";
+import { until } from "../support/pool.ts";
+import { type HardenedProxy, startHardened, TURN } from "./proxy.ts";
+
+const MEBIBYTE = 1024 * 1024;
+const CREATE = '{"type":"response.create","input":[]}';
+
+/** A backend over raw sockets, so that it can stop reading; `opened` gets each connection behind its 101. */
+async function socketBackend(opened: (socket: Bun.Socket<Peer>) => void) {
+  const server = Bun.listen<Peer>({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      open: (socket) => {
+        socket.data = { head: "", isOpen: false };
+      },
+      data: (socket, data) => {
+        if (socket.data.isOpen) return;
+        socket.data.head += data.toString("latin1");
+        const key = /sec-websocket-key: (\S+)/i.exec(socket.data.head)?.[1];
+        if (!socket.data.head.includes("\r\n\r\n")) return;
+        if (key === undefined) {
+          socket.end("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+          return;
+        }
+        const accept = new Bun.CryptoHasher("sha1")
+          .update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+          .digest("base64");
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
+        );
+        socket.data.isOpen = true;
+        opened(socket);
+      },
+      drain: (socket) => socket.data.drained?.(),
+    },
+  });
+  return {
+    baseUrl: `http://127.0.0.1:${server.port}/backend-api`,
+    [Symbol.asyncDispose]: async () => server.stop(true),
+  };
+}
+
+interface Peer {
+  head: string;
+  isOpen: boolean;
+  drained?: () => void;
+}
+
+/** A text frame of a server, RFC 6455, 5.2. */
+function frame(text: string): Uint8Array {
+  const payload = Buffer.from(text);
+  const head = Buffer.alloc(payload.length < 126 ? 2 : payload.length < 65_536 ? 4 : 10);
+  head[0] = 0x81;
+  if (payload.length < 126) head[1] = payload.length;
+  else if (payload.length < 65_536) {
+    head[1] = 126;
+    head.writeUInt16BE(payload.length, 2);
+  } else {
+    head[1] = 127;
+    head.writeBigUInt64BE(BigInt(payload.length), 2);
+  }
+  return Buffer.concat([head, payload]);
+}
+
+function connect(proxy: HardenedProxy): Promise<WebSocket> {
+  const socket = new WebSocket(proxy.url().replace("http", "ws") + TURN);
+  socket.on("error", () => {});
+  return new Promise((resolve) => socket.once("open", () => resolve(socket)));
+}
+
+test("a backend that does not read ends the connection before what it leaves unread fills memory", async () => {
+  await using upstream = await socketBackend((socket) => void socket.pause());
+  await using proxy = await startHardened({ upstream: upstream.baseUrl });
+  await proxy.endures("frames for a backend that reads nothing", async () => {
+    const sent = await Promise.all(Array.from({ length: 2 }, () => fillUp(proxy)));
+    for (const bytes of sent) expect(bytes).toBeLessThan(256 * MEBIBYTE);
+  });
+  expect(await proxy.inFlight()).toBe(0);
+}, 60_000);
+
+/** Sends until the proxy closes the connection; resolves to how many bytes that took. */
+async function fillUp(proxy: HardenedProxy): Promise<number> {
+  const socket = await connect(proxy);
+  const message = "x".repeat(MEBIBYTE);
+  let sent = 0;
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  const send = (): void => {
+    if (socket.readyState !== WebSocket.OPEN || sent > 1024 * MEBIBYTE) return;
+    sent += message.length;
+    socket.send(message, send);
+  };
+  send();
+  await closed;
+  return sent;
+}
+
+test("turns that are asked for while one waits are bounded, too", async () => {
+  await using upstream = await socketBackend(() => {});
+  await using proxy = await startHardened({ upstream: upstream.baseUrl });
+  await proxy.endures("turns of 8 MiB that nobody answers", async () => {
+    const sockets = await Promise.all(Array.from({ length: 8 }, () => connect(proxy)));
+    // Some wait for the backend; whoever finds no room is told to come back.
+    const refused = Promise.any(
+      sockets.map(
+        (socket) =>
+          new Promise<string>((resolve) =>
+            socket.once("message", (data: Buffer) => resolve(data.toString())),
+          ),
+      ),
+    );
+    const turn = `{"type":"response.create","input":["${"x".repeat(8 * MEBIBYTE)}"]}`;
+    for (const socket of sockets) for (let count = 0; count < 2; count++) socket.send(turn);
+    expect(JSON.parse(await refused)).toMatchObject({
+      type: "error",
+      status: 429,
+      headers: { "retry-after": "2" },
+    });
+    for (const socket of sockets) socket.terminate();
+  });
+  await until("every use has ended", async () => (await proxy.inFlight()) === 0);
+}, 60_000);
+
+test("a client that reads slowly makes the backend wait, is not cut off, and gets every message in order", async () => {
+  const MESSAGES = 3_000;
+  const filler = "x".repeat(64 * 1024);
+  let written = 0;
+  await using upstream = await socketBackend((socket) => {
+    const messages = (function* () {
+      yield frame('{"type":"response.output_text.delta","delta":"begin"}');
+      for (let index = 0; index < MESSAGES; index++)
+        yield frame(`{"type":"response.output_text.delta","index":${index},"delta":"${filler}"}`);
+      yield frame('{"type":"response.completed","response":{"id":"r"}}');
+    })();
+    let left: Uint8Array = new Uint8Array();
+    const write = (): void => {
+      for (;;) {
+        if (left.byteLength === 0) {
+          const next = messages.next();
+          if (next.done) return;
+          left = next.value;
+        }
+        const taken = socket.write(left);
+        written += Math.max(0, taken);
+        left = left.subarray(Math.max(0, taken));
+        if (left.byteLength > 0) return;
+      }
+    };
+    socket.data.drained = write;
+    // The turn is asked for at once; what is written before waits in the proxy, which bounds it, too.
+    write();
+  });
+  await using proxy = await startHardened({ upstream: upstream.baseUrl });
+  await proxy.endures("190 MiB for a client that reads nothing for a while", async () => {
+    const socket = await connect(proxy);
+    const indexes: number[] = [];
+    const completed = new Promise<void>((resolve, reject) => {
+      socket.on("message", (data: Buffer) => {
+        const text = data.subarray(0, 100).toString();
+        const index = /"index":(\d+)/.exec(text)?.[1];
+        if (index !== undefined) indexes.push(Number(index));
+        if (text.includes("response.completed")) resolve();
+      });
+      socket.on("close", (code: number) => reject(new Error(`cut off with ${code}`)));
+    });
+    socket.pause();
+    socket.send(CREATE);
+    // The backend comes to a halt: nothing more is written for as long as others are answered a hundred times.
+    for (let calm = 0, before = written; calm < 100; calm = before === written ? calm + 1 : 0) {
+      before = written;
+      await fetch(`${proxy.url()}/healthz`);
+    }
+    expect(written).toBeLessThan(64 * MEBIBYTE);
+    socket.resume();
+    await completed;
+    expect(indexes.length).toBe(MESSAGES);
+    expect(indexes.every((index, place) => index === place)).toBe(true);
+    socket.terminate();
+  });
+}, 60_000);

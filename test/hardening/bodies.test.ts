@@ -1,0 +1,120 @@
+// Small requests that unpack to gigabytes, large ones, and many at a time: others are answered meanwhile, and memory
+// stays within its bound.
+
+import { expect, test } from "bun:test";
+import WebSocket from "ws";
+import { startUpstream } from "../support/upstream.ts";
+import { eventStream, type HardenedProxy, sseOf, startHardened, TURN, TURN_EVENTS } from "./proxy.ts";
+
+const MEBIBYTE = 1024 * 1024;
+
+/** A backend that reads every body and serves every turn; says how many bytes the last one had. */
+function backend(answerAfter?: Promise<void>) {
+  let lastBytes = 0;
+  const upstream = startUpstream(async (request) => {
+    lastBytes = (await request.arrayBuffer()).byteLength;
+    await answerAfter;
+    return eventStream(sseOf(TURN_EVENTS));
+  });
+  return { ...upstream, lastBytes: () => lastBytes };
+}
+
+const post = (proxy: HardenedProxy, body: Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
+  fetch(proxy.url() + TURN, { method: "POST", body, headers }).then(async (response) => {
+    await response.text();
+    return response.status;
+  });
+
+const zstd = (text: string) => new Uint8Array(Bun.zstdCompressSync(text));
+const gzip = (text: string) => new Uint8Array(Bun.gzipSync(text));
+
+test("a body that unpacks to 127 MiB is not unpacked to look for a session, and goes up as it came", async () => {
+  await using upstream = backend();
+  await using proxy = await startHardened({ upstream: upstream.baseUrl });
+  const text = `{"input":${"[".repeat(127 * MEBIBYTE)}`;
+  for (const [encoding, body] of [
+    ["zstd", zstd(text)],
+    ["gzip", gzip(text)],
+  ] as const)
+    await proxy.endures(`ten ${encoding} bodies of ${body.byteLength} bytes`, async () => {
+      const statuses = await Promise.all(
+        Array.from({ length: 10 }, () => post(proxy, body, { "content-encoding": encoding })),
+      );
+      expect(statuses).toEqual(Array.from({ length: 10 }, () => 200));
+      expect(upstream.lastBytes()).toBe(body.byteLength);
+    });
+  expect(await proxy.inFlight()).toBe(0);
+}, 120_000);
+
+test("bodies of 19 MiB of brackets are searched without being built", async () => {
+  await using upstream = backend();
+  await using proxy = await startHardened({ upstream: upstream.baseUrl });
+  const bodies = ["[", '{"a":', '"",', "[[],"].map((unit) => {
+    const text = `{"x":[${unit.repeat(Math.floor((19 * MEBIBYTE) / unit.length))}`;
+    return new TextEncoder().encode(text);
+  });
+  await proxy.endures("19 MiB of JSON, four times", async () => {
+    for (const body of bodies) expect(await post(proxy, body)).toBe(200);
+  });
+}, 120_000);
+
+test("seventeen bodies of 100 MiB at once wait for each other, small ones pass them, and all are served or told to wait", async () => {
+  const release = Promise.withResolvers<void>();
+  await using upstream = backend(release.promise);
+  await using proxy = await startHardened({ upstream: upstream.baseUrl });
+  const large = new Uint8Array(100 * MEBIBYTE).fill(0x20);
+  await proxy.endures("seventeen bodies of 100 MiB", async () => {
+    const turns = Array.from({ length: 17 }, () => post(proxy, large));
+    // Ordinary turns do not stand in line behind them.
+    const small = Array.from({ length: 20 }, () => post(proxy, new Uint8Array(50_000).fill(0x20)));
+    release.resolve();
+    expect(await Promise.all(small)).toEqual(small.map(() => 200));
+    const statuses = await Promise.all(turns);
+    expect(statuses.filter((status) => status !== 200 && status !== 503)).toEqual([]);
+    expect(statuses).toContain(200);
+  });
+  expect(await proxy.inFlight()).toBe(0);
+}, 120_000);
+
+test("a message larger than the backend takes is refused as the backend refuses it, and a hostile one freezes nobody", async () => {
+  await using upstream = socketBackend();
+  await using proxy = await startHardened({ upstream: upstream.baseUrl });
+  const closeCode = (message: string) =>
+    new Promise<number>((resolve) => {
+      const socket = new WebSocket(proxy.url().replace("http", "ws") + TURN);
+      socket.on("open", () => socket.send(message));
+      socket.on("message", () => socket.close(4000));
+      socket.on("close", (code) => resolve(code));
+      socket.on("error", () => {});
+    });
+  await proxy.endures("messages of 15 to 60 MiB", async () => {
+    expect(await closeCode("x".repeat(60 * MEBIBYTE))).toBe(1009);
+    const brackets = "[".repeat(15 * MEBIBYTE);
+    // The type stands last, and the document does not end: it is no turn, and is passed on as it came.
+    expect(await closeCode(`{"input":${brackets}`)).toBe(4000);
+    const items = `[${"[],".repeat(5 * MEBIBYTE)}0]`;
+    expect(await closeCode(`{"input":${items},"type":"response.create"}`)).toBe(4000);
+  });
+  expect(await proxy.inFlight()).toBe(0);
+}, 120_000);
+
+/** A backend that answers every message over WebSocket with a whole turn. */
+function socketBackend() {
+  const server = Bun.serve<undefined>({
+    hostname: "127.0.0.1",
+    port: 0,
+    development: false,
+    fetch: (request, self) =>
+      self.upgrade(request, { data: undefined }) ? undefined : new Response(null, { status: 404 }),
+    websocket: {
+      maxPayloadLength: 64 * MEBIBYTE,
+      message: (socket) => {
+        for (const event of TURN_EVENTS) socket.send(JSON.stringify(event));
+      },
+    },
+  });
+  return {
+    baseUrl: `http://127.0.0.1:${server.port}/backend-api`,
+    [Symbol.asyncDispose]: () => server.stop(true),
+  };
+}

@@ -1,0 +1,45 @@
+// How a proxy does while something is done to it: the longest that /healthz took to answer, beside a bare server on the
+// same machine (so that a busy machine is not taken for a busy proxy), and the most memory it has had.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface Vitals {
+  readonly longestMs: number;
+  /** The longest that the bare server took meanwhile. */
+  readonly controlMs: number;
+  readonly peakMiB: number;
+}
+
+/** Watches the proxy at `url`, process `pid`, while `run` runs; prints the figures. */
+export async function vitalsDuring(
+  what: string,
+  { url, pid }: { readonly url: string; readonly pid: number },
+  run: () => Promise<void>,
+): Promise<Vitals> {
+  const pinger = Bun.spawn([process.execPath, join(import.meta.dir, "pinger.ts"), `${url}/healthz`], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const reader = pinger.stdout.getReader();
+  // The first line says that it has begun.
+  await reader.read();
+  await run();
+  await pinger.stdin.end();
+  const { value } = await reader.read();
+  await pinger.exited;
+  const { longestMs, controlMs } = JSON.parse(new TextDecoder().decode(value)) as Omit<Vitals, "peakMiB">;
+  const peakMiB = memoryOf(pid).peakMiB;
+  console.log(
+    `  ${what}: /healthz ${longestMs.toFixed(0)} ms at the longest (a bare server ${controlMs.toFixed(0)} ms), peak ${peakMiB.toFixed(0)} MiB`,
+  );
+  return { longestMs, controlMs, peakMiB };
+}
+
+/** Resident memory of a process, now and at its peak. */
+export function memoryOf(pid: number): { readonly nowMiB: number; readonly peakMiB: number } {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const read = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) / 1024;
+  return { nowMiB: read("VmRSS"), peakMiB: read("VmHWM") };
+}
