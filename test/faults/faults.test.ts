@@ -59,6 +59,10 @@ test("a limit of the only account ends the turn in Codex's own words, without ha
   }
 });
 
+test("no use of an account outlasts its turn, however that ended", () => {
+  expect(outcomes.filter(({ leftInUse }) => leftInUse > 0).map(nameOf)).toEqual([]);
+});
+
 test("no client ever sees a 401", () => {
   for (const { shown } of outcomes) expect(shown.join()).not.toContain("a 401");
 });

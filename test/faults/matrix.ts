@@ -7,7 +7,7 @@ import { writeFileAtomic } from "../../src/state/atomic-file.ts";
 import type { Layout } from "../../src/state/layout.ts";
 import { newAccount } from "../../src/state/store.ts";
 import { encodeStore } from "../../src/state/store-encode.ts";
-import { type StatusView, startPool } from "../support/pool.ts";
+import { type StatusView, startPool, type TestPool, until } from "../support/pool.ts";
 import { type SeenTurn, takeTurn } from "./codex-like.ts";
 import { faultsOf, PHASES, type Phase, ROWS, type Row, TRANSPORTS, type Transport } from "./rows.ts";
 
@@ -23,6 +23,8 @@ export interface Outcome extends Case, SeenTurn {
   readonly seconds: number;
   /** State each account is left in. */
   readonly states: Readonly<Record<string, string>>;
+  /** Uses of accounts that had not ended within five seconds of the turn's end. */
+  readonly leftInUse: number;
 }
 
 /** As short as they can be set, so that the rows in which nothing comes end soon. */
@@ -76,9 +78,17 @@ async function run(one: Case): Promise<Outcome> {
   const client = { url: pool.url, session: "s1", waited: skip, hadOutput: pool.mock.faults.release };
   const seen = await takeTurn(client, one.transport);
   const seconds = (clock.now() - startedMs) / 1000;
+  const leftInUse = await usesLeft(pool);
   const { accounts } = await pool.status();
   const states = Object.fromEntries(accounts.map((account) => [account.alias, stateOf(account)]));
-  return { ...one, ...seen, seconds, states };
+  return { ...one, ...seen, seconds, states, leftInUse };
+}
+
+async function usesLeft(pool: TestPool): Promise<number> {
+  const count = async () => (await pool.status()).accounts.reduce((sum, { in_flight }) => sum + in_flight, 0);
+  // The client's end of the connection closes a moment after it has what it wants.
+  await until("every use has ended", async () => (await count()) === 0).catch(() => {});
+  return count();
 }
 
 /** Gives alice a backend of her own, at an address where nobody listens. */
