@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   not_found: { status: 404, exit: 1 },
   host_refused: { status: 421, exit: 1 },
   origin_refused: { status: 403, exit: 1 },
+  method_refused: { status: 405, exit: 1 },
   use_http: { status: 426, exit: 1 },
   unauthorized: { status: 401, exit: 1 },
   not_json: { status: 415, exit: 1 },

@@ -1,6 +1,6 @@
-// Who may speak to us at all: every request's Host must name an address we listen on, no request may come from a
-// web page (that closes the door to cross-site requests and DNS rebinding), and where clients must show who they
-// are, they must have done so. The admin paths have a lock of their own (admin/app.ts).
+// Which requests are answered at all: the Host header must name an address this proxy listens on, no web page may have
+// caused the request (which rules out cross-site requests and DNS rebinding), the method must be one that clients
+// use, and where clients need a key, the request must carry one. The admin paths have their own lock (admin/app.ts).
 
 import { hostname, networkInterfaces } from "node:os";
 import type { Access } from "../auth/access.ts";
@@ -15,6 +15,12 @@ export interface GuardSettings {
   /** Clients must show a key or a stub. */
   readonly clientAuth: boolean;
 }
+
+/**
+ * The methods that Codex and the SDKs use. OPTIONS serves only pages of other origins; TRACE and CONNECT would make
+ * this a proxy to anywhere.
+ */
+export const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
 /** Returns the refusal of a request, undefined when it may pass. */
 export type Guard = (request: Request) => CodexlbError | undefined;
@@ -41,17 +47,23 @@ export function createGuard(
   };
   return (request) => {
     const host = request.headers.get("host");
-    if (host === null || !own(normalise(hostOf(host))))
-      return new CodexlbError(
-        "host_refused",
-        `this proxy does not go by the name ${JSON.stringify((host ?? "").slice(0, SHOWN_CHARS))}`,
-        {
-          next: "add the name to proxy.allowed_hosts in config.toml if it is meant to",
-        },
-      );
-    if (request.headers.get("origin") !== null)
-      return new CodexlbError("origin_refused", "requests of web pages are refused", {
-        next: "send no Origin header",
+    const name = hostOf(host ?? "");
+    if (host !== null && name === undefined)
+      return new CodexlbError("invalid_request", `the Host header ${quoted(host)} is not valid`, {
+        next: "send one host name or address, with or without a port",
+      });
+    if (host === null || name === undefined || !own(normalise(name)))
+      return new CodexlbError("host_refused", `this proxy does not go by the name ${quoted(host ?? "")}`, {
+        next: "add the name to proxy.allowed_hosts in config.toml if it is meant to",
+      });
+    const page = pageMark(request.headers, host);
+    if (page !== undefined)
+      return new CodexlbError("origin_refused", "requests from web pages are refused", {
+        next: `send no ${page} header; to look at a page of the proxy, type its address`,
+      });
+    if (!METHODS.has(request.method))
+      return new CodexlbError("method_refused", `the method ${request.method} is not supported`, {
+        next: `use one of ${[...METHODS].join(", ")}`,
       });
     if (!settings().clientAuth) return undefined;
     const { key, path } = ownPath(new URL(request.url).pathname);
@@ -93,6 +105,8 @@ const READ_NEXT =
   "use the admin token (CODEXLB_ADMIN_TOKEN), or a key of the role parent: codexlb key add --role parent NAME";
 /** Longest part of a stranger's header in a message. */
 const SHOWN_CHARS = 100;
+/** `none`: typed into the address bar, or a bookmark. `same-site` may be another program's port on this machine. */
+const OWN_SITES: ReadonlySet<string> = new Set(["none", "same-origin"]);
 /** That the proxy lives, and new stubs for stubs, which are credentials themselves. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/", "/healthz", "/oauth/token"]);
 /** What tells of the accounts. */
@@ -115,8 +129,30 @@ function hostNames({ host }: ListenAddress): string[] {
   return [...addresses, hostname(), "localhost", "::1"];
 }
 
-function hostOf(header: string): string {
-  return /^\[([^\]]+)\](?::\d+)?$/.exec(header)?.[1] ?? header.replace(/:\d+$/, "");
+/**
+ * The header by which a request shows that a web page of another origin caused it. Browsers send Origin with what
+ * scripts ask for and with WebSocket handshakes, Sec-Fetch-Site with every request to loopback or over TLS, and Referer
+ * with most of the others. Codex sends none of them.
+ */
+function pageMark(headers: Headers, host: string): string | undefined {
+  if (headers.get("origin") !== null) return "Origin";
+  const site = headers.get("sec-fetch-site");
+  if (site !== null && !OWN_SITES.has(site)) return "Sec-Fetch-Site";
+  const referer = headers.get("referer");
+  // Another port is another program, so the port counts.
+  if (referer === null || URL.parse(referer)?.host === new URL(`http://${host}`).host) return undefined;
+  return "Referer";
+}
+
+/** The name or address in a Host header; undefined when it is not a valid one. */
+function hostOf(header: string): string | undefined {
+  const [, address, name] = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::\d*)?$/i.exec(header) ?? [];
+  // It knows which ports and addresses there are.
+  return URL.canParse(`http://${header}`) ? (address ?? name) : undefined;
+}
+
+function quoted(header: string): string {
+  return JSON.stringify(header.slice(0, SHOWN_CHARS));
 }
 
 /** Lower case, without a trailing dot, and IPv4 that is written as IPv6 as what it is. */

@@ -10,7 +10,7 @@ import { isTurnPath } from "../upstream/paths.ts";
 import { BODY_LIMIT_BYTES } from "./bodies.ts";
 import type { Incoming } from "./context.ts";
 import { forward } from "./forward.ts";
-import { type Guard, ownPath } from "./guard.ts";
+import { type Guard, METHODS, ownPath } from "./guard.ts";
 import { openTunnel } from "./open-tunnel.ts";
 import { errorResponse } from "./refusal.ts";
 import { createRuns } from "./runs.ts";
@@ -48,7 +48,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
   const runs = createRuns();
   const take = async (request: Request, server: Server<Tunnel>): Promise<Response | undefined> => {
     const refused = context.guard(request);
-    if (refused !== undefined) return errorResponse(refused);
+    if (refused !== undefined) return guardResponse(refused);
     // Only now: without a host there is no URL to read.
     const url = new URL(request.url);
     const { run, path } = ownPath(url.pathname);
@@ -150,6 +150,13 @@ function absenceOf({ pool }: ServerContext, pinned: string | undefined): Pick<Ru
     pinned === undefined ? undefined : pool.explain(undefined).accounts.find(({ id }) => id === pinned);
   const tier = account?.tier;
   return tier === undefined || tier === "ready" || tier === "probing" ? {} : { absence: tier };
+}
+
+function guardResponse(refused: CodexlbError): Response {
+  const response = errorResponse(refused);
+  // RFC 9110, 15.5.6
+  if (refused.code === "method_refused") response.headers.set("allow", [...METHODS].join(", "));
+  return response;
 }
 
 function listening<T>({ host, port }: ListenAddress, start: () => T): T {

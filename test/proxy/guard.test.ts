@@ -36,16 +36,68 @@ describe("a proxy on loopback", () => {
     "localhost.evil.example",
     "10.0.0.1:8765",
     "[::2]:8765",
-    "",
+    "0x7f.1",
   ])
     test(`does not answer to ${JSON.stringify(host)}`, () => {
       expect(ask({ host })).toBe("host_refused");
     });
-  test("does not answer without a name, or to a web page", () => {
+  test("does not answer without a name, or to a script of a web page", () => {
     expect(ask({})).toBe("host_refused");
-    for (const origin of ["https://evil.example", "null", "http://127.0.0.1:8765"])
+    for (const origin of ["https://evil.example", "null", "http://127.0.0.1:8765", ""])
       expect(ask({ host: "127.0.0.1:8765", origin })).toBe("origin_refused");
   });
+  for (const site of ["cross-site", "same-site", "CROSS-SITE", "none, cross-site", "tomorrow", ""])
+    test(`does not answer to an image or a link of a page that is ${JSON.stringify(site)}`, () => {
+      for (const mode of ["no-cors", "navigate"])
+        expect(ask({ host: "127.0.0.1:8765", "sec-fetch-site": site, "sec-fetch-mode": mode })).toBe(
+          "origin_refused",
+        );
+    });
+  for (const site of ["none", "same-origin"])
+    test(`answers to an address typed into the browser and to its own pages (${site})`, () => {
+      expect(
+        ask({ host: "127.0.0.1:8765", "sec-fetch-site": site, "sec-fetch-mode": "navigate" }),
+      ).toBeUndefined();
+    });
+  test("does not answer to pages of other origins whose browser sends no Sec-Fetch-Site", () => {
+    for (const referer of [
+      "https://evil.example/",
+      "http://127.0.0.1:3000/page",
+      "http://127.0.0.1:8765.evil.example/",
+      "about:blank",
+      "not a URL",
+      "",
+    ])
+      expect([referer, ask({ host: "127.0.0.1:8765", referer })]).toEqual([referer, "origin_refused"]);
+    expect(ask({ host: "127.0.0.1:8765", referer: "http://127.0.0.1:8765/" })).toBeUndefined();
+    expect(ask({ host: "LOCALHOST:80", referer: "http://localhost/status" })).toBeUndefined();
+  });
+  for (const host of [
+    "",
+    "localhost:99999",
+    "localhost:65536",
+    "localhost:-1",
+    "localhost:8e1",
+    "localhost:1:2",
+    "[localhost]",
+    "[::1",
+    "::1",
+    "[::1%25lo]",
+    "localhost, localhost",
+    "user@localhost",
+    "user:secret@localhost",
+    "local host",
+    "localhost/x",
+    "localhost?x",
+    "localhost#x",
+    "localhost\\x",
+    "%6cocalhost",
+    "1.2.3.4.5",
+    "xn--",
+  ])
+    test(`says that ${JSON.stringify(host)} is not a host`, () => {
+      expect(ask({ host })).toBe("invalid_request");
+    });
 });
 
 describe("every path of the running proxy", () => {
@@ -64,9 +116,17 @@ describe("every path of the running proxy", () => {
       const foreign = await fetch(pool.url + path, { headers: { host: "evil.example" } });
       expect(foreign.status).toBe(421);
       expect(await foreign.json()).toMatchObject({ error: { code: "host_refused" } });
-      const page = await fetch(pool.url + path, { headers: { origin: "https://evil.example" } });
-      expect(page.status).toBe(403);
-      expect(page.headers.get("access-control-allow-origin")).toBeNull();
+      for (const mark of [
+        { origin: "https://evil.example" },
+        { "sec-fetch-site": "cross-site" },
+        { "sec-fetch-site": "same-site" },
+        { referer: "https://evil.example/" },
+      ]) {
+        const page = await fetch(pool.url + path, { headers: mark as Record<string, string> });
+        expect([path, mark, page.status]).toEqual([path, mark, 403]);
+        expect(await page.json()).toMatchObject({ error: { code: "origin_refused" } });
+        expect(page.headers.get("access-control-allow-origin")).toBeNull();
+      }
     }
     expect(pool.mock.requests.filter((one) => one.point === "sse" || one.point === "upgrade")).toEqual([]);
   });
