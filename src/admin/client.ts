@@ -10,6 +10,7 @@ import { StatusAnswer } from "../core/status-wire.ts";
 import { Accounts, Done, Explained, KeyList, NewKey, ProxyAnswer, Settings, Stub } from "./answers.ts";
 import type { AdminApi } from "./app.ts";
 import { answered, baseOf, type Call, type Door, refusedWith, through, unreachable } from "./door.ts";
+import { NEXT_OFFSET_HEADER } from "./requests.ts";
 
 /** Account operations carried out by the proxy behind `door`. */
 export function remoteAccounts(door: Door): AccountOps {
@@ -111,7 +112,7 @@ export async function remoteLogLines(
   );
   const text = await response.text();
   if (!response.ok) throw refusedWith(door, response.status, text);
-  const next = response.headers.get("x-next-offset") ?? "";
+  const next = response.headers.get(NEXT_OFFSET_HEADER) ?? "";
   return { text, nextOffset: /^\d+$/.test(next) ? Number(next) : undefined };
 }
 

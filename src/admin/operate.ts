@@ -8,7 +8,7 @@ import type { EventLog } from "../state/events.ts";
 import { readLogLines } from "../state/log-parts.ts";
 import type { Pool } from "../upstream/pool.ts";
 import { COMMIT, VERSION } from "../version.ts";
-import { body } from "./requests.ts";
+import { body, NEXT_OFFSET_HEADER } from "./requests.ts";
 
 export interface OperateContext {
   readonly pool: Pick<Pool, "explain">;
@@ -69,7 +69,7 @@ export function operateRoutes(context: OperateContext) {
       });
       return c.body(lines.text, 200, {
         "content-type": "application/x-ndjson",
-        "x-next-offset": String(lines.nextOffset),
+        [NEXT_OFFSET_HEADER]: String(lines.nextOffset),
       });
     });
 }

@@ -19,7 +19,7 @@ import { downstreamHeaders } from "../proxy/headers.ts";
 import type { Child } from "../upstream/child.ts";
 import { addressAt, withKey } from "../upstream/child-link.ts";
 import type { Children } from "../upstream/children.ts";
-import { TARGET_HEADER } from "./requests.ts";
+import { NEXT_OFFSET_HEADER, TARGET_HEADER } from "./requests.ts";
 
 export interface RelayContext {
   readonly deps: Pick<Deps, "clock">;
@@ -189,6 +189,8 @@ async function send(
   }
   const told = downstreamHeaders(response.headers);
   told.delete("content-length");
+  const nextOffset = response.headers.get(NEXT_OFFSET_HEADER);
+  if (nextOffset !== null) told.set(NEXT_OFFSET_HEADER, nextOffset);
   const { status } = response;
   return new Response(
     passed(response.body, () => gone.abort(), changed),

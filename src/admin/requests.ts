@@ -9,6 +9,9 @@ import { CodexlbError } from "../errors.ts";
 /** Names the proxy that shall act, in a chain of them. */
 export const TARGET_HEADER = "x-codexlb-target-proxy-name";
 
+/** On a page of the event log: the offset of the next one. */
+export const NEXT_OFFSET_HEADER = "x-next-offset";
+
 /** Logins are a few KiB. */
 const BODY_LIMIT_BYTES = 1024 * 1024;
 

@@ -1,83 +1,137 @@
-// Which headers cross the proxy. The one place that every request and reply passes: what is the client's own does
-// not go up, what is the connection's own goes nowhere, and cookies go neither way.
+// Which headers cross the proxy: one list for each direction, of what clients and backend are known to need. Anything
+// else stays on its own side, so that a header nobody thought of can neither identify the client nor set a policy on
+// the proxy's origin.
 
-import { ATTEMPTS_HEADER, HOPS_HEADER } from "../core/hops.ts";
-
-/** The client's headers as any upstream may see them; credentials are added later, by the upstream itself. */
+/** The client's headers as any upstream may see them; the upstream adds its own credentials. */
 export function outgoingHeaders(incoming: Headers, options: { readonly turn: boolean }): Headers {
-  const headers = without(incoming, CLIENT_ONLY);
-  // A turn's answer is read on its way through, so it must not come compressed.
+  const headers = passed(incoming, goesUp);
+  // A turn's answer is read on its way through, so it must not be compressed.
   if (options.turn) headers.delete("accept-encoding");
   return headers;
 }
 
 /** An upstream's headers as the client may see them. */
 export function downstreamHeaders(upstream: Headers): Headers {
-  return without(upstream, UPSTREAM_ONLY);
+  return passed(upstream, comesDown);
 }
 
 // --- internal ---
 
-/** RFC 9110, 7.6.1, with the names that older software still uses. */
-const HOP_BY_HOP = [
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-] as const;
+/**
+ * Namespaces of Codex, OpenAI and MCP. Unknown names in them pass both ways: each release of Codex adds some.
+ * `x-codexlb-` is not among them.
+ */
+const PREFIXES = ["x-codex-", "x-openai-", "openai-", "x-oai-", "oai-", "x-responsesapi-", "mcp-"] as const;
 
-const CLIENT_ONLY: ReadonlySet<string> = new Set([
-  ...HOP_BY_HOP,
-  // set anew for the upstream's connection
-  "host",
+/** The openai SDKs describe themselves in these. */
+const UP_PREFIXES = [...PREFIXES, "x-stainless-"] as const;
+
+const UP: ReadonlySet<string> = new Set([
+  // content and its negotiation
+  "accept",
+  "accept-encoding",
+  "accept-language",
+  "cache-control",
+  "content-disposition",
+  "content-encoding",
+  "content-language",
+  "content-range",
+  "content-type",
+  "if-match",
+  "if-modified-since",
+  "if-none-match",
+  "if-range",
+  "if-unmodified-since",
+  "range",
+  // Codex: who it is and which session, thread and request this is, in the spellings of all versions
+  "conversation-id",
+  "conversation_id",
+  "originator",
+  "session-id",
+  "session_id",
+  "thread-id",
+  "thread_id",
+  "user-agent",
+  "version",
+  "x-client-request-id",
+  "x-request-id",
+  "x-session-id",
+  // W3C trace context, which Codex sends when its telemetry is on
+  "traceparent",
+  "tracestate",
+  // SDKs and MCP
+  "idempotency-key",
+  "last-event-id",
+]);
+
+const DOWN_PREFIXES = [...PREFIXES, "x-ratelimit-"] as const;
+
+const DOWN: ReadonlySet<string> = new Set([
+  "accept-ranges",
+  "age",
+  "allow",
+  "cache-control",
+  "content-disposition",
+  "content-encoding",
+  "content-language",
   "content-length",
-  "expect",
-  // who the client is, or which proxy it came through, is not the upstream's business
-  "authorization",
-  "chatgpt-account-id",
-  "cookie",
-  "proxy-authorization",
-  "forwarded",
-  "via",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-port",
-  "x-forwarded-proto",
-  "x-real-ip",
-  // decided per account
-  "x-openai-account-routing-override",
-  // of the proxies of a chain; set anew for a child
-  HOPS_HEADER,
-  ATTEMPTS_HEADER,
-  // of the client's own WebSocket handshake
-  "sec-websocket-key",
-  "sec-websocket-version",
-  "sec-websocket-extensions",
-  "sec-websocket-accept",
+  "content-range",
+  "content-type",
+  "date",
+  "etag",
+  "expires",
+  "last-modified",
+  // Redirects are the client's to follow, with its own credentials: the proxy follows none.
+  "location",
+  "retry-after",
+  "retry-after-ms",
+  "vary",
+  // Codex prints or acts on these
+  "cf-mitigated",
+  "cf-ray",
+  "x-error-json",
+  "x-models-etag",
+  "x-reasoning-included",
+  "x-request-id",
+  "x-should-retry",
 ]);
 
-const UPSTREAM_ONLY: ReadonlySet<string> = new Set([
-  ...HOP_BY_HOP,
-  "proxy-authenticate",
-  // of the upstream's own origin; wrong or harmful on ours
-  "set-cookie",
-  "alt-svc",
-  "strict-transport-security",
-  "sec-websocket-accept",
-  "sec-websocket-extensions",
-  // told anew for a proxy in front
-  ATTEMPTS_HEADER,
-]);
+/** Rate limits: `x-codex-primary-used-percent`, and the same for a limit of any other name. */
+const LIMIT =
+  /^x-.+-(?:(?:primary|secondary)-(?:used-percent|window-minutes|reset-at|reset-after-seconds)|limit-name|primary-over-secondary-limit-percent)$/;
 
-function without(source: Headers, names: ReadonlySet<string>): Headers {
-  const headers = new Headers(source);
-  for (const name of (source.get("connection") ?? "").split(",")) {
-    const named = name.trim();
-    if (/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(named)) headers.delete(named);
-  }
-  for (const name of names) headers.delete(name);
+/**
+ * Credentials and assertions (`x-openai-agent-assertion`, `x-openai-actor-authorization`,
+ * `openai-sentinel-proof-token`): they were made for the identity of the client, and no account of the pool is that.
+ */
+const ASSERTION = /-(?:api-key|assertion|authorization|cookie|credentials?|secret|token)$/;
+
+/** The route is a property of the account, so the account adds it. */
+const ROUTING = "x-openai-account-routing-override";
+
+/** They name the account that served, or its owner. */
+const ACCOUNT_NAMES: ReadonlySet<string> = new Set(["openai-organization", "openai-project", ROUTING]);
+
+function goesUp(name: string): boolean {
+  if (UP.has(name)) return true;
+  return hasPrefix(name, UP_PREFIXES) && !ASSERTION.test(name) && name !== ROUTING;
+}
+
+function comesDown(name: string): boolean {
+  if (DOWN.has(name) || LIMIT.test(name)) return true;
+  return hasPrefix(name, DOWN_PREFIXES) && !ASSERTION.test(name) && !ACCOUNT_NAMES.has(name);
+}
+
+function hasPrefix(name: string, prefixes: readonly string[]): boolean {
+  return prefixes.some((prefix) => name.startsWith(prefix));
+}
+
+function passed(source: Headers, passes: (name: string) => boolean): Headers {
+  // RFC 9110, 7.6.1: what `Connection` names belongs to that connection alone.
+  const hopByHop = new Set(
+    (source.get("connection") ?? "").split(",").map((name) => name.trim().toLowerCase()),
+  );
+  const headers = new Headers();
+  for (const [name, value] of source) if (passes(name) && !hopByHop.has(name)) headers.set(name, value);
   return headers;
 }

@@ -82,23 +82,23 @@ describe("bytes pass untouched", () => {
   test("repeated headers keep all their values, in both directions", async () => {
     let seen = "";
     await using upstream = startUpstream((request) => {
-      seen = request.headers.get("x-many") ?? "";
+      seen = request.headers.get("x-openai-many") ?? "";
       return new Response("x", {
         headers: [
-          ["x-back", "1"],
-          ["x-back", "2"],
+          ["x-openai-back", "1"],
+          ["x-openai-back", "2"],
         ],
       });
     });
     await using pool = await startPool({ accounts: [{ alias: "alice" }], upstream: upstream.baseUrl });
     const answer = await fetch(pool.url + OTHER, {
       headers: [
-        ["x-many", "a"],
-        ["x-many", "b"],
+        ["x-openai-many", "a"],
+        ["x-openai-many", "b"],
       ],
     });
     expect(seen).toBe("a, b");
-    expect(answer.headers.get("x-back")).toBe("1, 2");
+    expect(answer.headers.get("x-openai-back")).toBe("1, 2");
   });
 });
 
@@ -107,7 +107,7 @@ describe("headers", () => {
     let seen = new Headers();
     await using upstream = startUpstream((request) => {
       seen = request.headers;
-      return new Response("x", { headers: { "set-cookie": "a=b", "alt-svc": "h3", "x-kept": "yes" } });
+      return new Response("x", { headers: { "set-cookie": "a=b", "alt-svc": "h3", "x-openai-kept": "yes" } });
     });
     await using pool = await startPool({ accounts: [{ alias: "alice" }], upstream: upstream.baseUrl });
     const answer = await fetch(pool.url + OTHER, {
@@ -117,19 +117,19 @@ describe("headers", () => {
         cookie: "c=1",
         "x-forwarded-for": "10.1.1.1",
         "proxy-authorization": "Basic x",
-        "x-hop": "1",
-        connection: "x-hop",
+        "x-openai-hop": "1",
+        connection: "x-openai-hop",
         originator: "codex_exec",
         "user-agent": "codex_exec/0.169.0",
       },
     });
     expect(seen.get("authorization")).toStartWith("Bearer ey");
     expect(seen.get("chatgpt-account-id")).toBe("mock-alice");
-    for (const name of ["cookie", "x-forwarded-for", "proxy-authorization", "x-hop"])
+    for (const name of ["cookie", "x-forwarded-for", "proxy-authorization", "x-openai-hop"])
       expect(seen.get(name)).toBeNull();
     expect(seen.get("originator")).toBe("codex_exec");
     expect(seen.get("user-agent")).toBe("codex_exec/0.169.0");
-    expect(answer.headers.get("x-kept")).toBe("yes");
+    expect(answer.headers.get("x-openai-kept")).toBe("yes");
     for (const name of ["set-cookie", "alt-svc"]) expect(answer.headers.get(name)).toBeNull();
   });
 });
