@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   host_refused: { status: 421, exit: 1 },
   origin_refused: { status: 403, exit: 1 },
   method_refused: { status: 405, exit: 1 },
+  path_refused: { status: 403, exit: 1 },
   use_http: { status: 426, exit: 1 },
   unauthorized: { status: 401, exit: 1 },
   not_json: { status: 415, exit: 1 },

@@ -11,6 +11,7 @@ import { createCatalogues } from "../proxy/catalogues.ts";
 import type { ProxySettings } from "../proxy/context.ts";
 import { createGuard, type GuardSettings } from "../proxy/guard.ts";
 import { createHandovers } from "../proxy/handovers.ts";
+import { createPathGate } from "../proxy/path-gate.ts";
 import { createRetryBudget, type RetryBudgetSettings } from "../proxy/retry-budget.ts";
 import { startServer } from "../proxy/server.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
@@ -113,6 +114,7 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
       handovers: createHandovers(),
       local: publicPaths(admin.context, admin.access),
       guard: createGuard(listen, () => guardSettings(live.current()), admin.access, deps),
+      gate: createPathGate({ deps, events, allowedPaths: () => live.current().proxy.allowed_paths }),
     }),
   );
   const url = urlOf(listen, server.port);

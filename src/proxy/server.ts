@@ -12,6 +12,7 @@ import type { Incoming } from "./context.ts";
 import { forward } from "./forward.ts";
 import { type Guard, METHODS, ownPath } from "./guard.ts";
 import { openTunnel } from "./open-tunnel.ts";
+import type { PathGate } from "./path-gate.ts";
 import { errorResponse } from "./refusal.ts";
 import { createRuns } from "./runs.ts";
 import type { Tunnel, TunnelContext } from "./tunnel.ts";
@@ -25,6 +26,7 @@ export interface LocalPaths {
 export interface ServerContext extends TunnelContext {
   readonly local: LocalPaths;
   readonly guard: Guard;
+  readonly gate: PathGate;
 }
 
 export interface ProxyServer {
@@ -63,6 +65,8 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
       return context.local.fetch(
         path === url.pathname ? request : new Request(new URL(path + url.search, url).href, request),
       );
+    const closed = context.gate(request.method, path);
+    if (closed !== undefined) return errorResponse(closed);
     const hops = parseHops(request.headers.get(HOPS_HEADER));
     const loop = loopProblem(hops, context.self());
     if (loop !== undefined)

@@ -177,6 +177,14 @@ const PROXY = {
       description:
         "Further host names that clients use for this proxy; its own addresses are always allowed.",
     }),
+  allowed_paths: words([])
+    .refine((list) => list.every((path) => path === "*" || /^[\w.~-]+(?:\/[\w.~-]+)*$/.test(path)), {
+      error: 'must be first segments of paths without slashes around them, as ["conversations"], or ["*"]',
+    })
+    .meta({
+      description:
+        'Further paths of the backend that clients may reach with an account\'s login, by first segment, as ["conversations"]; those of Codex are always allowed. ["*"] allows all.',
+    }),
 };
 const POLICY = {
   mode: z

@@ -1,0 +1,66 @@
+// Refuses requests for paths of the backend that Codex does not use, and logs that it did so.
+
+import type { Deps } from "../deps.ts";
+import { CodexlbError } from "../errors.ts";
+import type { EventLog } from "../state/events.ts";
+import { firstSegment, isAllowedPath } from "./allowed-paths.ts";
+
+/** Returns the refusal of a request that would be forwarded; undefined when it may be. */
+export type PathGate = (method: string, path: string) => CodexlbError | undefined;
+
+export interface PathGateContext {
+  readonly deps: Pick<Deps, "clock">;
+  readonly events: EventLog;
+  /** `proxy.allowed_paths`. */
+  readonly allowedPaths: () => readonly string[];
+}
+
+/** The event of a refused request. */
+export const REFUSED_EVENT = "request.refused";
+
+export function createPathGate({ deps, events, allowedPaths }: PathGateContext): PathGate {
+  let minuteBeganMs = 0;
+  let inMinute = 0;
+  let unlogged = 0;
+  const log = (method: string, segment: string): void => {
+    const nowMs = deps.clock.now();
+    if (Math.abs(nowMs - minuteBeganMs) >= 60_000) {
+      minuteBeganMs = nowMs;
+      inMinute = 0;
+    }
+    if (inMinute >= MOST_A_MINUTE) {
+      unlogged++;
+      return;
+    }
+    inMinute++;
+    events.append(REFUSED_EVENT, { method, segment, unlogged: unlogged === 0 ? undefined : unlogged });
+    unlogged = 0;
+  };
+  return (method, path) => {
+    if (isAllowedPath(path, allowedPaths())) return undefined;
+    const segment = firstSegment(path);
+    const isShown = segment !== undefined && SHOWN.test(segment);
+    log(method, isShown ? segment : OTHER);
+    const [what, them] = isShown ? [`paths below /${segment} are`, "them"] : ["this path is", "it"];
+    const name = isShown ? JSON.stringify(segment) : "its first segment";
+    return new CodexlbError(
+      "path_refused",
+      `${what} not forwarded to the backend: Codex does not use ${them}`,
+      {
+        next:
+          segment === undefined
+            ? "send the path without dot segments and repeated escapes"
+            : `to allow ${them}, add ${name} to proxy.allowed_paths in config.toml`,
+      },
+    );
+  };
+}
+
+// --- internal ---
+
+/** A client that asks in a loop must not fill the log. */
+const MOST_A_MINUTE = 10;
+
+/** Keys and tokens are longer than this, so one typed in the wrong place is neither logged nor repeated. */
+const SHOWN = /^[a-z0-9._-]{1,32}$/;
+const OTHER = "(other)";

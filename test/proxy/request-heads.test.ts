@@ -1,0 +1,153 @@
+// Request heads that no HTTP library sends. Each gets a clean 4xx or 505, or is handled as a request for this proxy; none is
+// an error of codexlb, and none makes it connect to where the client says.
+
+import { expect, test } from "bun:test";
+import { startPool } from "../support/pool.ts";
+import { rawExchange } from "../support/raw.ts";
+
+const MODELS = "/backend-api/codex/models";
+const END = "Host: localhost\r\nConnection: close\r\n\r\n";
+const withHost = (host: string) => `GET ${MODELS} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+
+interface Row {
+  readonly what: string;
+  readonly bytes: string;
+  /** The status; "closed": the connection is closed without an answer. */
+  readonly answer: number | "closed";
+  readonly code?: string;
+}
+
+const ROWS: readonly Row[] = [
+  ...[
+    "",
+    "localhost:99999",
+    "[localhost]",
+    "::1",
+    "user@localhost",
+    "localhost evil",
+    "localhost/x",
+    "localhost, evil.example",
+    "evil.example, localhost",
+    "l\u00f6cal",
+    "1.2.3.4.5",
+  ].map(
+    (host): Row => ({ what: `Host: ${host}`, bytes: withHost(host), answer: 400, code: "invalid_request" }),
+  ),
+  ...["localhost", "LOCALHOST.", "localhost:", "[::1]:1", "127.0.0.1:65535"].map(
+    (host): Row => ({ what: `Host: ${host}`, bytes: withHost(host), answer: 200 }),
+  ),
+  {
+    what: "two hosts, the foreign one first",
+    bytes: `GET ${MODELS} HTTP/1.1\r\nHost: evil.example\r\n${END}`,
+    answer: 400,
+    code: "invalid_request",
+  },
+  {
+    what: "two hosts, the foreign one last",
+    bytes: `GET ${MODELS} HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n`,
+    answer: 400,
+    code: "invalid_request",
+  },
+  { what: "no host", bytes: `GET ${MODELS} HTTP/1.1\r\nConnection: close\r\n\r\n`, answer: 400 },
+  {
+    what: "HTTP/1.0 without a host",
+    bytes: `GET ${MODELS} HTTP/1.0\r\n\r\n`,
+    answer: 421,
+    code: "host_refused",
+  },
+  { what: "HTTP/1.0", bytes: `GET ${MODELS} HTTP/1.0\r\nHost: localhost\r\n\r\n`, answer: 200 },
+  { what: "HTTP/2.0", bytes: `GET ${MODELS} HTTP/2.0\r\n${END}`, answer: 505 },
+  {
+    what: "CONNECT",
+    bytes: `CONNECT evil.example:443 HTTP/1.1\r\n${END}`,
+    answer: 405,
+    code: "method_refused",
+  },
+  {
+    what: "CONNECT in its own form",
+    bytes: "CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\nConnection: close\r\n\r\n",
+    answer: 421,
+    code: "host_refused",
+  },
+  {
+    what: "CONNECT of a path",
+    bytes: `CONNECT ${MODELS} HTTP/1.1\r\n${END}`,
+    answer: 405,
+    code: "method_refused",
+  },
+  { what: "TRACE", bytes: `TRACE ${MODELS} HTTP/1.1\r\n${END}`, answer: 405, code: "method_refused" },
+  {
+    what: "TRACE of a local path",
+    bytes: `TRACE /healthz HTTP/1.1\r\n${END}`,
+    answer: 405,
+    code: "method_refused",
+  },
+  { what: "OPTIONS", bytes: `OPTIONS ${MODELS} HTTP/1.1\r\n${END}`, answer: 405, code: "method_refused" },
+  { what: "OPTIONS *", bytes: `OPTIONS * HTTP/1.1\r\n${END}`, answer: 400 },
+  { what: "PROPFIND", bytes: `PROPFIND ${MODELS} HTTP/1.1\r\n${END}`, answer: 405, code: "method_refused" },
+  { what: "a method of one's own", bytes: `FOO ${MODELS} HTTP/1.1\r\n${END}`, answer: "closed" },
+  { what: "a method in lower case", bytes: `get ${MODELS} HTTP/1.1\r\n${END}`, answer: "closed" },
+  {
+    what: "an absolute target, to a proxy to anywhere",
+    bytes: `GET http://evil.example${MODELS} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`,
+    answer: 421,
+    code: "host_refused",
+  },
+  {
+    what: "an absolute target of a path that is open here",
+    bytes: `GET http://evil.example${MODELS} HTTP/1.1\r\n${END}`,
+    answer: 200,
+  },
+  {
+    what: "an absolute target of a path that is closed here",
+    bytes: `GET http://evil.example/backend-api/me HTTP/1.1\r\n${END}`,
+    answer: 403,
+    code: "path_refused",
+  },
+  { what: "a target without a slash", bytes: `GET backend-api/codex/models HTTP/1.1\r\n${END}`, answer: 400 },
+  {
+    what: "two framings",
+    bytes: `POST ${MODELS} HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n${END}0\r\n\r\n`,
+    answer: 400,
+  },
+  {
+    what: "two lengths",
+    bytes: `POST ${MODELS} HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n${END}abcd`,
+    answer: 400,
+  },
+  {
+    what: "an unknown coding",
+    bytes: `POST ${MODELS} HTTP/1.1\r\nTransfer-Encoding: gzip\r\n${END}abc`,
+    answer: 400,
+  },
+  { what: "a folded header", bytes: `GET ${MODELS} HTTP/1.1\r\nx-codex-a: a\r\n b\r\n${END}`, answer: 400 },
+  {
+    what: "a space before the colon",
+    bytes: `GET ${MODELS} HTTP/1.1\r\nx-codex-a : a\r\n${END}`,
+    answer: 400,
+  },
+  {
+    what: "a control character in a value",
+    bytes: `GET ${MODELS} HTTP/1.1\r\nx-codex-a: \u0001\r\n${END}`,
+    answer: 400,
+  },
+];
+
+test("odd request heads get a clean answer, and none leads anywhere but to the backend", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+  for (const { what, bytes, answer, code } of ROWS) {
+    const before = modelsAsked();
+    const text = await rawExchange(pool.url, bytes);
+    const status = /^HTTP\/1\.1 (\d+)/.exec(text)?.[1];
+    expect([what, status === undefined ? text || "closed" : Number(status)]).toEqual([what, answer]);
+    if (code !== undefined)
+      expect([what, JSON.parse(text.slice(text.indexOf("{"))).error.code]).toEqual([what, code]);
+    if (answer === 405) expect(text.toLowerCase()).toContain("allow: get, head, post, put, patch, delete");
+    expect([what, modelsAsked() - before]).toEqual([what, answer === 200 ? 1 : 0]);
+  }
+  expect(pool.warnings).toEqual([]);
+
+  function modelsAsked(): number {
+    return pool.mock.requests.filter(({ path }) => path === MODELS).length;
+  }
+});
