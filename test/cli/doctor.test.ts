@@ -165,6 +165,30 @@ describe("codexlb doctor", () => {
       detail: "would let every machine that reaches it use your accounts",
     },
     {
+      what: "clients that may reach everything in the accounts",
+      harm: (root) => appendFileSync(join(root, "config.toml"), 'allowed_paths = ["*"]\n'),
+      check: "paths",
+      status: "warning",
+      detail: "proxy.allowed_paths lets clients reach everything in your accounts",
+    },
+    {
+      what: "a client that asked for other paths today, not what one asked for last week",
+      harm: (root) => {
+        mkdirSync(join(root, "logs"), { mode: 0o700 });
+        const line = (ageMs: number, segment: string) =>
+          `${JSON.stringify({ ts: new Date(Date.now() - ageMs).toISOString(), event: "request.refused", fields: { method: "GET", segment } })}\n`;
+        const day = 24 * 3_600_000;
+        writeFileSync(
+          join(root, "logs", "proxy.current.jsonl"),
+          `${line(7 * day, "gizmos")}${line(9_000, "memories")}${line(8_000, "me")}${line(7_000, "memories")}not JSON request.refused\n`,
+          { mode: 0o600 },
+        );
+      },
+      check: "paths",
+      status: "warning",
+      detail: "in the last 24 hours clients asked for paths that are not forwarded: memories, me",
+    },
+    {
       what: "a damaged store",
       harm: (root) => writeFileSync(join(root, "store.json"), '{"version":1,"acc', { mode: 0o600 }),
       check: "store",

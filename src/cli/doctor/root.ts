@@ -13,6 +13,7 @@ import { openStore } from "../../state/store.ts";
 import { decodeStore } from "../../state/store-decode.ts";
 import type { CommandContext } from "../context.ts";
 import { type Finding, ok } from "./findings.ts";
+import { examinePaths } from "./paths.ts";
 
 export function examineRoot(context: CommandContext): Finding[] {
   const { layout } = context;
@@ -41,6 +42,7 @@ export function examineRoot(context: CommandContext): Finding[] {
     ...examineConfig(context),
     examineStore(context),
     ...examineLeftovers(layout),
+    ...examinePaths(context),
   ];
 }
 

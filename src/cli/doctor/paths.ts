@@ -1,0 +1,69 @@
+// The paths of the backend that clients may reach: whether the settings open all of them, and what was refused lately.
+
+import { z } from "zod";
+import { parseJson } from "../../core/turn.ts";
+import { REFUSED_EVENT } from "../../proxy/path-gate.ts";
+import { readConfig } from "../../state/config-source.ts";
+import { readLogLines } from "../../state/log-parts.ts";
+import type { CommandContext } from "../context.ts";
+import type { Finding } from "./findings.ts";
+
+/** Nothing when there is nothing to say. */
+export function examinePaths(context: CommandContext): Finding[] {
+  const check = "paths";
+  if (allowedPaths(context).includes("*"))
+    return [
+      {
+        check,
+        status: "warning",
+        detail: "proxy.allowed_paths lets clients reach everything in your accounts, conversations included",
+        remedy: 'name the paths that your client needs in place of "*"; those of Codex are always allowed',
+      },
+    ];
+  const refused = lastRefused(context);
+  if (refused.size === 0) return [];
+  const [first] = refused;
+  return [
+    {
+      check,
+      status: "warning",
+      detail: `in the last 24 hours clients asked for paths that are not forwarded: ${[...refused].join(", ")}`,
+      remedy: `if a client of yours needs them, add them to proxy.allowed_paths in config.toml, as ["${first}"]`,
+    },
+  ];
+}
+
+// --- internal ---
+
+const DAY_MS = 24 * 3_600_000;
+/** As far back as the proxy's own answers about its log go. */
+const LINES = 2_000;
+const MOST_NAMED = 10;
+
+const Refused = z.object({
+  ts: z.string(),
+  event: z.literal(REFUSED_EVENT),
+  fields: z.object({ segment: z.string() }),
+});
+
+function allowedPaths({ layout }: CommandContext): readonly string[] {
+  try {
+    return readConfig(layout).proxy.allowed_paths;
+  } catch {
+    return []; // the settings were found to be wrong already
+  }
+}
+
+/** The first segments that were refused lately, the latest first. */
+function lastRefused({ deps, layout }: CommandContext): ReadonlySet<string> {
+  const since = deps.clock.now() - DAY_MS;
+  const segments = readLogLines(layout.events, { tail: LINES, limit: LINES })
+    .text.split("\n")
+    .reverse()
+    .flatMap((line) => {
+      if (!line.includes(REFUSED_EVENT)) return [];
+      const event = Refused.safeParse(parseJson(line)).data;
+      return event === undefined || Date.parse(event.ts) < since ? [] : [event.fields.segment];
+    });
+  return new Set([...new Set(segments)].slice(0, MOST_NAMED));
+}
