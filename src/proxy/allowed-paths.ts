@@ -3,22 +3,23 @@
 
 /**
  * True when `path`, with or without `/backend-api` in front, is one that Codex uses, or begins with one of `further`
- * (segments such as `conversations` or `accounts/settings`; `*` stands for every path). Where a path leads is decided
- * on its segments as the most lenient server would read them, so no spelling reaches what the plain one does not.
+ * (segments such as `conversations` or `accounts/settings`; `*` stands for every path). The decision is made on the
+ * segments as the most lenient server would read them, so no spelling reaches what the plain one does not.
  */
 export function isAllowedPath(path: string, further: readonly string[]): boolean {
-  if (further.includes("*")) return true;
   const segments = segmentsOf(path);
+  // A key of this proxy, written in a way that it was not recognised by: neither the backend nor the log may see it.
+  if (segments?.[0]?.startsWith("~")) return false;
+  if (further.includes("*")) return true;
   if (segments === undefined) return false;
-  return [...CODEX_PATHS, ...further].some((allowed) =>
-    allowed
-      .toLowerCase()
-      .split("/")
-      .every((segment, index) => segments[index] === segment),
+  const plain = `${segments.join("/")}/`;
+  return (
+    CODEX_PATHS.some((allowed) => plain.startsWith(`${allowed}/`)) ||
+    further.some((allowed) => plain.startsWith(`${allowed.toLowerCase()}/`))
   );
 }
 
-/** The segment that decides about `path`, without escapes; undefined when it has none or cannot be read. */
+/** The first segment of `path`, without escapes; undefined when it has none or cannot be read. */
 export function firstSegment(path: string): string | undefined {
   return segmentsOf(path)?.[0];
 }
@@ -49,6 +50,9 @@ const CODEX_PATHS = [
   "connectors",
   // Strings: an attachment is announced with POST /files and confirmed with /files/ID/uploaded.
   "files",
+  // Strings: whether an account was let into a program that needs a check of its owner. Never all of `accounts`: it
+  // manages the account, and switch-workspace-token hands out a token.
+  "accounts/verified_access",
   // Measured with a base URL that has no path, and what the openai SDKs send.
   "v1",
   "responses",
@@ -64,7 +68,7 @@ const CODEX_PATHS = [
 /** How often a server may decode a path; nobody encodes a path more often in good faith. */
 const MOST_DECODINGS = 3;
 
-/** Never part of a path: control characters, and the bytes that only an overlong UTF-8 spelling of `.` or `/` contains. */
+/** Never in a path: control characters, and bytes that only overlong UTF-8 spellings of `.` and `/` contain. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
 const UNREADABLE = /[\u0000-\u001f\u007f\u00c0\u00c1]/;
 

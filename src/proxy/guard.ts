@@ -130,9 +130,9 @@ function hostNames({ host }: ListenAddress): string[] {
 }
 
 /**
- * The header by which a request shows that a web page of another origin caused it. Browsers send Origin with what
- * scripts ask for and with WebSocket handshakes, Sec-Fetch-Site with every request to loopback or over TLS, and Referer
- * with most of the others. Codex sends none of them.
+ * The header by which a request shows that a web page of another origin caused it; Codex sends none of these. Chromium
+ * 147 sends Sec-Fetch-Site with every request to loopback but WebSocket handshakes, which have an Origin. Over plain
+ * HTTP to other machines it sends no Sec-Fetch-Site, but a Referer, unless the page forbids it.
  */
 function pageMark(headers: Headers, host: string): string | undefined {
   if (headers.get("origin") !== null) return "Origin";

@@ -46,12 +46,7 @@ export function createPathGate({ deps, events, allowedPaths }: PathGateContext):
     return new CodexlbError(
       "path_refused",
       `${what} not forwarded to the backend: Codex does not use ${them}`,
-      {
-        next:
-          segment === undefined
-            ? "send the path without dot segments and repeated escapes"
-            : `to allow ${them}, add ${name} to proxy.allowed_paths in config.toml`,
-      },
+      { next: nextFor(segment, them, name) },
     );
   };
 }
@@ -64,3 +59,9 @@ const MOST_A_MINUTE = 10;
 /** Keys and tokens are longer than this, so one typed in the wrong place is neither logged nor repeated. */
 const SHOWN = /^[a-z0-9._-]{1,32}$/;
 const OTHER = "(other)";
+
+function nextFor(segment: string | undefined, them: string, name: string): string {
+  if (segment === undefined) return "send the path without dot segments and repeated escapes";
+  if (segment.startsWith("~")) return "write the key without escapes, as /~KEY at the beginning of the path";
+  return `to allow ${them}, add ${name} to proxy.allowed_paths in config.toml`;
+}

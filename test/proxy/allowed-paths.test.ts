@@ -45,6 +45,7 @@ const OF_CODEX = [
   "/backend-api/codex/alpha/notes/v2/thread_hint",
   "/backend-api/wham/remote/control/server/enroll",
   "/backend-api/files/file-1/uploaded",
+  "/backend-api/accounts/verified_access",
   "/backend-api/public/plugins/workspace/upload-url",
   // SDKs and base URLs without a path
   "/responses",
@@ -134,6 +135,16 @@ describe("of the backend's paths", () => {
     expect(isAllowedPath("/accounts/other", further)).toBe(false);
     expect(isAllowedPath("/backend-api/codex/..%2fmemories", further)).toBe(false);
     expect(isAllowedPath("/backend-api/codex/..%2fmemories", ["*"])).toBe(true);
+  });
+
+  test("none that begins with a key of the proxy is open, however it is written", () => {
+    for (const path of [
+      "/%7Eclb_x/codex",
+      "/%257eclb_x/codex",
+      "//~clb_x/codex",
+      "/backend-api/~clb_x/codex",
+    ])
+      expect([path, isAllowedPath(path, ["*"])]).toEqual([path, false]);
   });
 });
 

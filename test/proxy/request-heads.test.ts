@@ -1,5 +1,5 @@
-// Request heads that no HTTP library sends. Each gets a clean 4xx or 505, or is handled as a request for this proxy; none is
-// an error of codexlb, and none makes it connect to where the client says.
+// Request heads that no HTTP library sends. Each gets a clean 4xx or 505, or is handled as a request for this proxy. None
+// causes a 500, and none makes the proxy connect to a host that the client names.
 
 import { expect, test } from "bun:test";
 import { startPool } from "../support/pool.ts";
