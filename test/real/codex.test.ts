@@ -39,6 +39,15 @@ describe("today's Codex over WebSocket", () => {
     expect(setup.points("sse")).toEqual([]);
   });
 
+  test("asks for no path that the proxy does not forward, and neither does the old one", async () => {
+    await using setup = await startReal(recorder);
+    expectTurn(await setup.codex(today, "please use TOOL"), "alice");
+    expectTurn(await setup.codex(old, "please use TOOL"), "alice");
+    const { out } = await setup.tool.run(["proxy", "logs", "--tail", "0", "--limit", "2000"]);
+    expect(out).toContain('"event":"request.received"');
+    expect(out).not.toContain('"event":"request.refused"');
+  });
+
   test("completes it on the other account when the first one's limit comes as the first event", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "message", account: "alice", events: [LIMIT_EVENT] });
