@@ -72,4 +72,18 @@ A proxy that listens on anything but loopback does not start unless one of two s
 - \`proxy.allow_unauthenticated = true\`: everybody who reaches the port may use the accounts.
 
 The names by which clients call the proxy must be its own addresses or stand in \`proxy.allowed_hosts\`.
+
+## Which paths are forwarded
+
+An account's login opens everything that its owner can do on the website; clients reach only the paths that Codex uses.
+The proxy answers other paths with 403 \`path_refused\`, logs \`request.refused\` with the first segment of the path (at most
+ten lines a minute), and \`codexlb doctor\` lists what was refused in the last 24 hours. To open a path for a client of
+yours, add its first segment:
+
+\`\`\`toml
+[proxy]
+allowed_paths = ["conversations"]
+\`\`\`
+
+\`["*"]\` opens every path.
 `;
