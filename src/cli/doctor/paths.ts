@@ -1,7 +1,7 @@
 // The paths of the backend that clients may reach: whether the settings open all of them, and what was refused lately.
 
 import { z } from "zod";
-import { parseJson } from "../../core/turn.ts";
+import { parseJson } from "../../core/json.ts";
 import { REFUSED_EVENT } from "../../proxy/path-gate.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { readLogLines } from "../../state/log-parts.ts";
