@@ -10,6 +10,8 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share
 DESTDIR ?=
+FACTOR ?= 50
+MINUTES ?= 10
 
 .PHONY: help
 help: ## Show the targets
@@ -23,18 +25,19 @@ demo: $(BINARY) ## Show the main job with simulated accounts: turns, a failover,
 build: $(BINARY) ## Build dist/codexlb
 
 .PHONY: test
-test: node_modules/.ready ## Run the whole suite
-	$(BUN) scripts/test.ts test/core test/state test/auth test/upstream test/proxy test/admin test/login test/chain test/mock test/codex test/cli test/simulation test/durability test/docs.test.ts test/architecture.test.ts
+test: $(BINARY) ## Run the whole suite
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/core test/state test/auth test/upstream test/proxy test/admin test/login test/chain test/mock test/codex test/cli test/simulation test/durability test/hardening test/fuzz test/docs.test.ts test/architecture.test.ts
 
 .PHONY: test-faults
 test-faults: node_modules/.ready ## Let everything fail that can, and write down what Codex sees: docs/faults.md
 	$(BUN) scripts/test.ts test/faults
 
 .PHONY: check
-check: node_modules/.ready ## Types, lint and format, unused code, the direction of imports
+check: node_modules/.ready ## Types, lint and format, unused code, known vulnerabilities, the direction of imports
 	$(BUN) run check:types
 	$(BUN) run check:lint
 	$(BUN) run check:unused
+	$(BUN) run check:audit
 	$(BUN) test ./test/architecture.test.ts
 
 .PHONY: smoke
@@ -44,6 +47,15 @@ smoke: $(BINARY) ## Use the executable alone, away from the repository, and in r
 .PHONY: test-real
 test-real: $(BINARY) ## Run real Codex binaries (from npm) through the executable
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/real
+
+.PHONY: fuzz
+fuzz: $(BINARY) ## Fuzz for longer: FACTOR=50 times the cases of make test (SEED=N repeats a run)
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) CODEXLB_TEST_FUZZ_FACTOR=$(FACTOR) $(if $(SEED),CODEXLB_TEST_FUZZ_SEED=$(SEED)) \
+	  $(BUN) test --timeout 3600000 ./test/fuzz
+
+.PHONY: soak
+soak: $(BINARY) ## Mixed traffic for MINUTES=10, with faults, reloads, pins and keys; memory and descriptors must stay flat
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/soak.ts $(MINUTES)
 
 .PHONY: bench
 bench: $(BINARY) ## Measure the proxy against the simulated backend directly
