@@ -37,7 +37,7 @@ check: node_modules/.ready ## Types, lint and format, unused code, known vulnera
 	$(BUN) run check:types
 	$(BUN) run check:lint
 	$(BUN) run check:unused
-	$(BUN) run check:audit
+	$(BUN) scripts/audit.ts
 	$(BUN) test ./test/architecture.test.ts
 
 .PHONY: smoke
