@@ -24,8 +24,18 @@ export const Done = z.looseObject({
 export const KeyList = z.looseObject({
   keys: z.array(
     z
-      .object({ name: z.string(), role: z.enum(KEY_ROLES), created_at_ms: z.number() })
-      .transform(({ name, role, created_at_ms }) => ({ name, role, createdMs: created_at_ms })),
+      .object({
+        name: z.string(),
+        role: z.enum(KEY_ROLES),
+        created_at_ms: z.number(),
+        last_used_at_ms: z.number().optional(),
+      })
+      .transform(({ name, role, created_at_ms, last_used_at_ms }) => ({
+        name,
+        role,
+        createdMs: created_at_ms,
+        lastUsedMs: last_used_at_ms,
+      })),
   ),
 });
 

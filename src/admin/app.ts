@@ -2,17 +2,20 @@
 // and ROOT/admin.sock, whose file permission is the authentication.
 
 import { Hono, type MiddlewareHandler } from "hono";
-import type { Access, Role } from "../auth/access.ts";
+import type { Access, Holder, Role } from "../auth/access.ts";
+import { hashOf } from "../auth/secrets.ts";
+import { TARGET_HEADER } from "../core/hops.ts";
 import { CodexlbError } from "../errors.ts";
 import { hasOwnLock } from "../proxy/guard.ts";
 import type { LocalPaths } from "../proxy/server.ts";
 import { type AccountContext, accountRoutes } from "./accounts.ts";
+import { type ChallengeContext, challengeRoutes } from "./challenge.ts";
 import { withErrors } from "./errors.ts";
 import { type LoginContext, loginRoutes } from "./login.ts";
 import { isObservePath, type ObserveContext, observeRoutes } from "./observe.ts";
 import { type OperateContext, operateRoutes } from "./operate.ts";
 import { type RelayContext, relayed } from "./relay.ts";
-import { jsonOnly, smallBodies, TARGET_HEADER } from "./requests.ts";
+import { jsonOnly, smallBodies } from "./requests.ts";
 import { isTokenPath, type RuntimeContext, runtimeRoutes, tokenRoutes } from "./runtime.ts";
 
 export type AdminContext = ObserveContext &
@@ -21,6 +24,7 @@ export type AdminContext = ObserveContext &
   LoginContext &
   OperateContext &
   RelayContext &
+  ChallengeContext &
   QuickContext;
 
 export interface QuickContext {
@@ -73,9 +77,13 @@ const PARENT_PATH = /^\/admin\/(?!key)|^\/logs$/;
 function localApp(context: AdminContext, lock?: MiddlewareHandler): Hono {
   const app = withErrors(new Hono());
   const relay = relayed(context);
+  // Before the lock: who proves something here has proved nothing yet.
+  app.route("/", challengeRoutes(context));
   for (const path of ["/admin/*", "/logs"]) {
     if (lock !== undefined) app.use(path, lock);
-    app.use(path, smallBodies, jsonOnly, relay);
+    app.use(path, smallBodies);
+    if (lock !== undefined) app.use(path, provenBody);
+    app.use(path, jsonOnly, relay);
   }
   return app
     .route("/", observeRoutes(context))
@@ -105,9 +113,16 @@ function opens(role: Role | undefined, path: string, isRelayed: boolean): boolea
   }
 }
 
-function locked(access: Access): MiddlewareHandler {
+/** Who was let in by the lock; undefined behind the socket. */
+interface Admitted {
+  readonly Variables: { readonly holder?: Holder };
+}
+
+function locked(access: Access): MiddlewareHandler<Admitted> {
   return async (c, next) => {
-    const role = access.roleOf(c.req.raw.headers);
+    const holder = access.holderOf(c.req.raw);
+    const role = holder?.role;
+    c.set("holder", holder);
     if (!opens(role, c.req.path, c.req.header(TARGET_HEADER) !== undefined))
       throw new CodexlbError("unauthorized", refusalOf(c.req.header("authorization"), role), {
         next: "give CODEXLB_ADMIN_TOKEN or --admin-token (it is in ROOT/admin.token of the proxy), or run the command on the proxy's machine with its --root",
@@ -115,3 +130,14 @@ function locked(access: Access): MiddlewareHandler {
     await next();
   };
 }
+
+/** A proof covers the body by its hash, which can be looked at only behind the bound on bodies. */
+const provenBody: MiddlewareHandler<Admitted> = async (c, next) => {
+  const wanted = c.get("holder")?.bodySha256;
+  if (wanted === undefined) return next();
+  const bytes = new Uint8Array(await c.req.raw.arrayBuffer());
+  if (hashOf(bytes) !== wanted)
+    throw new CodexlbError("unauthorized", "the body is not the one that the proof is for");
+  if (bytes.byteLength > 0) c.req.raw = new Request(c.req.raw, { body: bytes });
+  return next();
+};

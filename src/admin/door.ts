@@ -2,20 +2,24 @@
 // its refusals and its silence mean.
 
 import { z } from "zod";
-import { nameForHeader } from "../core/hops.ts";
+import type { ProvenRequest } from "../auth/proof.ts";
+import { hashOf } from "../auth/secrets.ts";
+import { nameForHeader, TARGET_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import { isLoopback } from "../core/listen.ts";
 import { CodexlbError, connectProblem, errorCodeOf, reachedNobody } from "../errors.ts";
 import { socketAddress } from "../state/socket-path.ts";
-import { TARGET_HEADER } from "./requests.ts";
+import { type Credential, greets } from "./proving.ts";
 
 /** A way to the admin API of a proxy. */
 export interface Door {
   /** `http://host:port`; over a socket the host does not matter. */
   readonly url: string;
   readonly unix?: string;
-  /** The admin token, or a client key where that is enough. */
-  readonly token?: string | undefined;
+  /** Proves the admin token, or a key where that is enough. */
+  readonly credential?: Credential | undefined;
+  /** The access token of a stub, which is made to be sent. */
+  readonly stub?: string | undefined;
   /** Which proxy of a chain shall act. */
   readonly proxyName?: string | undefined;
   /** Longest wait for a whole answer, ms; undefined: as long as it takes. */
@@ -47,26 +51,41 @@ export async function daemonBehind(socketPath: string): Promise<"answers" | "sil
 }
 
 /** True when a codexlb proxy, ours or the Go program's, answers at `door`. Throws when nobody can be asked there. */
-export async function isProxy(door: Door): Promise<boolean> {
-  const response = await through(door)(`${baseOf(door)}/`);
-  return Greeting.safeParse(parseJson(await response.text())).success;
+export function isProxy(door: Door): Promise<boolean> {
+  return greets(baseOf(door), signalOf(door));
 }
 
-/** Sends one request through `door`, with its token and its target. Any answer is returned; a failure to connect throws. */
+/**
+ * Sends one request through `door`, with its credential and its target; a body has to be a text. Any answer is returned.
+ * A failure to connect throws, and so does a proxy that cannot prove that it knows the credential.
+ */
 export function through(
   door: Door,
 ): (input: string | URL | Request, init?: RequestInit) => Promise<Response> {
-  return (input, init = {}) => {
+  const send = async (input: string | URL | Request, init: RequestInit): Promise<Response> => {
     const headers = new Headers(init.headers);
-    if (door.token !== undefined) headers.set("authorization", `Bearer ${door.token}`);
+    const signal = signalOf(door) ?? init.signal ?? undefined;
+    if (door.stub !== undefined) headers.set("authorization", `Bearer ${door.stub}`);
     if (door.proxyName !== undefined) headers.set(TARGET_HEADER, nameForHeader(door.proxyName));
+    if (door.credential !== undefined) {
+      const said = saidBy(door, input, init, headers);
+      const shown = await door.credential.authorize(baseOf(door), said, signal);
+      if (shown !== undefined) headers.set("authorization", shown);
+    }
     return fetch(input, {
       ...init,
       headers,
       redirect: "manual",
       ...(door.unix === undefined ? {} : { unix: door.unix }),
-      ...(door.timeoutMs === undefined ? {} : { signal: AbortSignal.timeout(door.timeoutMs) }),
+      ...(signal === undefined ? {} : { signal }),
     });
+  };
+  return async (input, init = {}) => {
+    const response = await send(input, init);
+    // The proxy may have been started anew since the last question, and then knows nothing of what was agreed on.
+    if (response.status !== 401 || door.credential?.renew() !== true) return response;
+    await response.body?.cancel();
+    return send(input, init);
   };
 }
 
@@ -112,8 +131,9 @@ export function refusedWith(door: Door, status: number, text: string): CodexlbEr
   );
 }
 
-/** The error for a proxy that could not be asked at all. */
+/** The error for a proxy that could not be asked at all, or has not proved what it had to. */
 export function unreachable(door: Door, error: unknown): CodexlbError {
+  if (error instanceof CodexlbError) return error;
   const timedOut = error instanceof Error && error.name === "TimeoutError";
   const why = timedOut ? `no answer within ${door.timeoutMs} ms` : connectProblem(error);
   const where = door.unix === undefined ? baseOf(door) : door.unix;
@@ -158,6 +178,27 @@ export async function answered<Schema extends z.ZodType>(
 
 // --- internal ---
 
+function signalOf({ timeoutMs }: Door): AbortSignal | undefined {
+  return timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+}
+
+/** What a request says, as the proxy will see it: a path in front of its own is taken off on the way. */
+function saidBy(
+  door: Door,
+  input: string | URL | Request,
+  { method = "GET", body }: RequestInit,
+  headers: Headers,
+): ProvenRequest {
+  const { pathname, search } = new URL(input instanceof Request ? input.url : input);
+  const before = new URL(baseOf(door)).pathname.replace(/\/$/, "");
+  return {
+    method: method.toUpperCase(),
+    target: `${pathname.slice(before.length)}${search}`,
+    proxyName: headers.get(TARGET_HEADER) ?? "",
+    bodySha256: hashOf(typeof body === "string" ? body : ""),
+  };
+}
+
 function isHere({ url }: Door): boolean {
   return URL.canParse(url) && isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""));
 }
@@ -168,7 +209,6 @@ const IS_IT_A_PROXY = "check that a codexlb proxy listens there";
 /** Longest part of a stranger's answer in a message. */
 const SHOWN_CHARS = 200;
 
-const Greeting = z.looseObject({ service: z.literal("codexlb-proxy") });
 const Refused = z.looseObject({
   error: z.string(),
   code: z.string().optional(),

@@ -91,8 +91,8 @@ function versionBody({ startedMs, tokenUrl, ...info }: ProxyInfo) {
   return { version: VERSION, commit: COMMIT, ...info, token_url: tokenUrl, started_at_ms: startedMs };
 }
 
-function keyBody({ name, role, createdMs }: KeyInfo) {
-  return { name, role, created_at_ms: createdMs };
+function keyBody({ name, role, createdMs, lastUsedMs }: KeyInfo) {
+  return { name, role, created_at_ms: createdMs, last_used_at_ms: lastUsedMs };
 }
 
 /** Values can be lists, which JSON shows as they are. */

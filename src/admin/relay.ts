@@ -11,6 +11,7 @@ import {
   nameForHeader,
   nameFromHeader,
   parseHops,
+  TARGET_HEADER,
 } from "../core/hops.ts";
 import type { ChildAnswer } from "../core/status-wire.ts";
 import type { Deps } from "../deps.ts";
@@ -19,7 +20,7 @@ import { downstreamHeaders } from "../proxy/headers.ts";
 import type { Child } from "../upstream/child.ts";
 import { addressAt, withKey } from "../upstream/child-link.ts";
 import type { Children } from "../upstream/children.ts";
-import { NEXT_OFFSET_HEADER, TARGET_HEADER } from "./requests.ts";
+import { NEXT_OFFSET_HEADER } from "./requests.ts";
 
 export interface RelayContext {
   readonly deps: Pick<Deps, "clock">;

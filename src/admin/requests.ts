@@ -6,22 +6,24 @@ import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
 import { CodexlbError } from "../errors.ts";
 
-/** Names the proxy that shall act, in a chain of them. */
-export const TARGET_HEADER = "x-codexlb-target-proxy-name";
-
 /** On a page of the event log: the offset of the next one. */
 export const NEXT_OFFSET_HEADER = "x-next-offset";
 
 /** Logins are a few KiB. */
 const BODY_LIMIT_BYTES = 1024 * 1024;
 
-/** Refuses larger bodies without reading them. */
-export const smallBodies: MiddlewareHandler = bodyLimit({
-  maxSize: BODY_LIMIT_BYTES,
-  onError: () => {
-    throw new CodexlbError("body_too_large", `the body is larger than ${BODY_LIMIT_BYTES / 1024} KiB`);
-  },
-});
+/** Refuses bodies of more than `limitBytes`: by the length that they tell, else as soon as more has come. */
+export function boundedBody(limitBytes: number): MiddlewareHandler {
+  return bodyLimit({
+    maxSize: limitBytes,
+    onError: () => {
+      throw new CodexlbError("body_too_large", `the body is larger than ${limitBytes / 1024} KiB`);
+    },
+  });
+}
+
+/** What every request to the admin API keeps to. */
+export const smallBodies: MiddlewareHandler = boundedBody(BODY_LIMIT_BYTES);
 
 /** Refuses bodies that are not declared as JSON: web pages can send those without asking. */
 export const jsonOnly: MiddlewareHandler = async (c, next) => {

@@ -2,16 +2,15 @@
 
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { isStubRefreshToken, makeStub, pathKeyOf, type StubAuth } from "../auth/stub.ts";
+import type { Access, Holder } from "../auth/access.ts";
+import { ROOT_GRANT } from "../auth/stub.ts";
 import { parseJson } from "../core/json.ts";
-import type { Deps } from "../deps.ts";
 import type { ProxyContext } from "../proxy/context.ts";
+import { boundedBody } from "./requests.ts";
 
 export interface RuntimeContext {
-  readonly deps: Pick<Deps, "clock">;
   readonly pool: ProxyContext["pool"];
-  /** Signs stubs. */
-  readonly signingKey: string;
+  readonly access: Pick<Access, "credentialsFor" | "grantOfRefreshToken">;
 }
 
 /** True for the path of `tokenRoutes`. */
@@ -20,40 +19,46 @@ export function isTokenPath(method: string, path: string): boolean {
 }
 
 /**
- * `POST /oauth/token`: a Codex that believes its stub has run out gets a new stub, for the refresh token of one that
- * this proxy made. JSON (today's) and form bodies (older).
+ * `POST /oauth/token`: a Codex whose stub runs out gets a new one, for the refresh token of one that this proxy made,
+ * as long as what that was given for holds. JSON (today's) and form bodies (older).
  */
-export function tokenRoutes(context: RuntimeContext): Hono {
+export function tokenRoutes({ access, pool }: RuntimeContext): Hono {
   const app = new Hono();
-  app.post("/oauth/token", async (c) => {
+  app.post("/oauth/token", boundedBody(TOKEN_LIMIT_BYTES), async (c) => {
     const asked = TokenRequest.safeParse(await readFields(c));
     if (!asked.success || (asked.data.grant_type ?? "refresh_token") !== "refresh_token")
       return c.json({ error: "unsupported grant_type", code: "unsupported_grant_type" }, 400);
-    if (!isStubRefreshToken(asked.data.refresh_token ?? "", context.signingKey))
+    const grant = access.grantOfRefreshToken(asked.data.refresh_token ?? "");
+    if (grant === undefined)
       return c.json({ error: "invalid runtime refresh token", code: "invalid_grant" }, 401);
-    const { access_token, id_token, refresh_token } = stubNow(context).tokens;
+    const { stub } = access.credentialsFor(grant, pool.usage().planType);
+    const { access_token, id_token, refresh_token } = stub.tokens;
     return c.json({ access_token, id_token, refresh_token, token_type: "Bearer" });
   });
   return app;
 }
 
-/** `GET /admin/runtime-auth`: a stub for a Codex on another machine, whether or not there are accounts by now. */
-export function runtimeRoutes(context: RuntimeContext) {
-  return new Hono().get("/admin/runtime-auth", (c) => {
-    return c.json({ auth: stubNow(context), path_key: pathKeyOf(context.signingKey) });
+/**
+ * `GET /admin/runtime-auth`: a stub for a Codex on another machine, whether or not there are accounts by now. It is tied
+ * to the key that asks; over the socket to the root.
+ */
+export function runtimeRoutes({ access, pool }: RuntimeContext) {
+  return new Hono<{ Variables: { holder?: Holder } }>().get("/admin/runtime-auth", (c) => {
+    const grant = c.get("holder")?.grant ?? ROOT_GRANT;
+    const { stub, pathKey } = access.credentialsFor(grant, pool.usage().planType);
+    return c.json({ auth: stub, path_key: pathKey });
   });
 }
 
 // --- internal ---
 
+/** A token is a KiB. */
+const TOKEN_LIMIT_BYTES = 64 * 1024;
+
 const TokenRequest = z.looseObject({
   grant_type: z.string().optional(),
   refresh_token: z.string().optional(),
 });
-
-function stubNow({ deps, pool, signingKey }: RuntimeContext): StubAuth {
-  return makeStub(pool.usage().planType, signingKey, deps.clock.now());
-}
 
 async function readFields(c: Context): Promise<unknown> {
   const text = await c.req.text();

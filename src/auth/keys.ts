@@ -3,8 +3,9 @@
 
 import { z } from "zod";
 import type { Deps } from "../deps.ts";
-import { CodexlbError } from "../errors.ts";
+import { CodexlbError, messageOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
+import { keyIdOf } from "./proof.ts";
 import { hashOf, newSecret } from "./secrets.ts";
 
 /** `client`: may send requests. `parent`: a proxy in front, which may also read the status and pass admin calls on. */
@@ -16,30 +17,71 @@ export interface KeyInfo {
   readonly role: KeyRole;
   /** Unix ms. */
   readonly createdMs: number;
+  /** Unix ms, to the minute; undefined: never. Stubs that were given for the key count. */
+  readonly lastUsedMs: number | undefined;
 }
 
 export interface KeyOps {
   list(): Promise<readonly KeyInfo[]>;
   /** Makes a key and returns it; it cannot be had again. Throws `invalid_request` for a name that is taken or not allowed. */
   add(name: string, role: KeyRole): Promise<string>;
-  /** Throws `not_found`. */
+  /** Ends everything that was opened with the key. Throws `not_found`. */
   remove(name: string): Promise<void>;
 }
 
+export interface KnownKey {
+  /** Of this key alone: another one of the same name has another. */
+  readonly id: string;
+  readonly role: KeyRole;
+  readonly sha256: string;
+}
+
 export interface Keys extends KeyOps {
-  /** The role of the key `secret`; undefined when there is no such key. */
-  roleOf(secret: string): KeyRole | undefined;
+  /** The key `secret`; undefined when there is no such key. */
+  find(secret: string): KnownKey | undefined;
+  /** The key with this id. */
+  withId(id: string): KnownKey | undefined;
+  /** Notes that the key with this id, if there is one, was used just now; the disk hears of it later. */
+  used(id: string): void;
+  /** Writes down what was used, now. */
+  flush(): void;
+}
+
+export interface KeysDeps extends Pick<Deps, "clock" | "random" | "log"> {
+  /** Called when the key with this id has been removed. */
+  readonly removed?: (id: string) => void;
 }
 
 /** The keys in the file `path`; no file means none. Throws `file_unusable` for a file that cannot be read. */
-export function openKeys(path: string, { clock, random }: Pick<Deps, "clock" | "random">): Keys {
-  let keys = readKeys(path);
-  const save = (next: readonly KeptKey[]): void => {
-    writeFileAtomic(path, `${JSON.stringify({ version: 1, keys: next }, undefined, 2)}\n`);
+export function openKeys(path: string, { clock, random, log, removed }: KeysDeps): Keys {
+  let keys: readonly OpenKey[] = readKeys(path).map(known);
+  const lastUsed = new Map<string, number>();
+  for (const { id, last_used_ms: ms } of keys) if (ms !== undefined) lastUsed.set(id, ms);
+  let isDirty = false;
+  const write = (next: readonly OpenKey[]): void => {
+    const kept = next.map(({ id, ...key }) => ({ ...key, ...timeOf(lastUsed.get(id)) }));
+    writeFileAtomic(path, `${JSON.stringify({ version: 1, keys: kept }, undefined, 2)}\n`);
     keys = next;
+    isDirty = false;
+  };
+  const flush = (): void => {
+    if (!isDirty) return;
+    try {
+      write(keys);
+    } catch (error) {
+      // The next use tries again; nothing but a time is lost.
+      isDirty = false;
+      log.warn(`writing when keys were last used: ${messageOf(error)}`);
+    }
   };
   return {
-    list: async () => keys.map(({ name, role, created_ms }) => ({ name, role, createdMs: created_ms })),
+    list: async () =>
+      keys.map(({ id, name, role, created_ms }) => ({
+        name,
+        role,
+        createdMs: created_ms,
+        lastUsedMs: lastUsed.get(id),
+      })),
     add: async (name, role) => {
       if (!NAME.test(name))
         throw new CodexlbError("invalid_request", `invalid key name ${JSON.stringify(name)}`, {
@@ -50,23 +92,35 @@ export function openKeys(path: string, { clock, random }: Pick<Deps, "clock" | "
           next: `choose another name, or remove it with: codexlb key rm ${name}`,
         });
       const secret = `${PREFIX}${newSecret(random)}`;
-      save([...keys, { name, role, created_ms: clock.now(), sha256: hashOf(secret) }]);
+      write([...keys, known({ name, role, created_ms: clock.now(), sha256: hashOf(secret) })]);
       return secret;
     },
     remove: async (name) => {
-      if (!keys.some((key) => key.name === name)) {
+      const doomed = keys.find((key) => key.name === name);
+      if (doomed === undefined) {
         const names = keys.map((key) => key.name).join(", ");
         throw new CodexlbError("not_found", `there is no key ${name}`, {
           next: names === "" ? "there are no keys" : `keys: ${names}`,
         });
       }
-      save(keys.filter((key) => key.name !== name));
+      write(keys.filter((key) => key !== doomed));
+      lastUsed.delete(doomed.id);
+      removed?.(doomed.id);
     },
     // What is compared are hashes: how alike two of them are says nothing about the keys.
-    roleOf: (secret) => {
+    find: (secret) => {
       const sha256 = hashOf(secret);
-      return keys.find((key) => key.sha256 === sha256)?.role;
+      return keys.find((key) => key.sha256 === sha256);
     },
+    withId: (id) => keys.find((key) => key.id === id),
+    used: (id) => {
+      const minuteMs = clock.now() - (clock.now() % MINUTE_MS);
+      if (lastUsed.get(id) === minuteMs || !keys.some((key) => key.id === id)) return;
+      lastUsed.set(id, minuteMs);
+      if (!isDirty) clock.after(WRITE_BEHIND_MS, flush);
+      isDirty = true;
+    },
+    flush,
   };
 }
 
@@ -75,15 +129,30 @@ export function openKeys(path: string, { clock, random }: Pick<Deps, "clock" | "
 /** Lets people and scanners for leaked secrets see what it is. */
 const PREFIX = "clb_";
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const MINUTE_MS = 60_000;
+/** One small file is written this often at the most, however many requests come. */
+const WRITE_BEHIND_MS = 60_000;
 
 const KeptKey = z.object({
   name: z.string(),
   role: z.enum(KEY_ROLES),
   created_ms: z.number(),
   sha256: z.string(),
+  last_used_ms: z.number().optional(),
 });
 type KeptKey = z.output<typeof KeptKey>;
 const KeysFile = z.object({ version: z.literal(1), keys: z.array(KeptKey) });
+
+/** Its id is found once: every request looks for one. */
+type OpenKey = KeptKey & Pick<KnownKey, "id">;
+
+function known(key: KeptKey): OpenKey {
+  return { ...key, id: keyIdOf(key.sha256) };
+}
+
+function timeOf(ms: number | undefined): Pick<KeptKey, "last_used_ms"> {
+  return ms === undefined ? {} : { last_used_ms: ms };
+}
 
 function readKeys(path: string): readonly KeptKey[] {
   const text = readTextIfPresent(path);

@@ -30,7 +30,7 @@ export function newSecret(random: Deps["random"]): string {
 }
 
 /** SHA-256 in hex: enough to keep for secrets that are random themselves. */
-export function hashOf(secret: string): string {
+export function hashOf(secret: string | Uint8Array): string {
   return createHash("sha256").update(secret).digest("hex");
 }
 

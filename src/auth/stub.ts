@@ -1,15 +1,23 @@
 // The credentials that Codex gets from us instead of real ones: a signed token that only this proxy knows, so a
-// Codex home never holds anything of value. Same shape as the Go program's, but signed (HS256), and with a refresh
-// token that nobody can guess.
+// Codex home never holds anything of value. Same shape as the Go program's, but signed (HS256), with an end, and with
+// the grant that it was given for: it ends with that.
 
 import { createHmac } from "node:crypto";
 import { z } from "zod";
+import { parseJson } from "../core/turn.ts";
 import { AUTH_CLAIM, PROFILE_CLAIM, readClaims } from "./claims.ts";
 import { equalSecrets } from "./secrets.ts";
 
 export const STUB_ACCOUNT_ID = "proxy-only";
 export const STUB_EMAIL = "proxy-only@codexlb.internal";
 export const STUB_SUBJECT = "codexlb-proxy-only";
+
+/**
+ * What stubs are given for. `ROOT_GRANT`: the runs of the root itself, whose files (or socket) the user can open. Else
+ * the id of the secret that they were asked for with: a key, or the admin token.
+ */
+export type Grant = string;
+export const ROOT_GRANT: Grant = "root";
 
 /** auth.json with a stub: what `run` writes into the runtime home. */
 export type StubAuth = z.output<typeof StubAuth>;
@@ -25,13 +33,19 @@ export const StubAuth = z.object({
   }),
 });
 
-/** A stub for the plan that Codex shall believe to be on, signed with `key`. */
-export function makeStub(planType: string, key: string, nowMs: number): StubAuth {
+/**
+ * A stub for the plan that Codex shall believe to be on, signed with `key`. Those of one day (UTC) are the same text, so
+ * that a run does not replace credentials which another one is reading.
+ */
+export function makeStub(planType: string, key: string, nowMs: number, grant: Grant = ROOT_GRANT): StubAuth {
+  const issued = dayOf(nowMs);
   const token = signed(
     {
       email: STUB_EMAIL,
       sub: STUB_SUBJECT,
-      exp: STUB_EXPIRES_S,
+      iat: issued * DAY_S,
+      exp: (issued + STUB_DAYS) * DAY_S,
+      [GRANT_CLAIM]: grant,
       [AUTH_CLAIM]: { chatgpt_account_id: STUB_ACCOUNT_ID, chatgpt_plan_type: planType },
       [PROFILE_CLAIM]: { email: STUB_EMAIL },
     },
@@ -44,19 +58,19 @@ export function makeStub(planType: string, key: string, nowMs: number): StubAuth
     tokens: {
       access_token: token,
       id_token: token,
-      refresh_token: refreshTokenOf(key),
+      refresh_token: sealed(REFRESH_MARKER, ".", grant, issued, key),
       account_id: STUB_ACCOUNT_ID,
     },
   };
 }
 
-/** True for an access token of a stub that was signed with `key`. */
-export function isStub(token: string, key: string): boolean {
+/** What the access token of a stub was given for; undefined when `key` did not sign it, or it has run out. */
+export function grantOfStub(token: string, key: string, nowMs: number): Grant | undefined {
   const [head, payload, signature, ...more] = token.split(".");
-  if (head !== HEAD || payload === undefined || signature === undefined || more.length > 0) return false;
-  return (
-    equalSecrets(signature, signatureOf(`${head}.${payload}`, key)) && readClaims(token)?.sub === STUB_SUBJECT
-  );
+  if (head !== HEAD || payload === undefined || signature === undefined || more.length > 0) return undefined;
+  if (!equalSecrets(signature, signatureOf(`${head}.${payload}`, key))) return undefined;
+  const claims = StubClaims.safeParse(parseJson(Buffer.from(payload, "base64url").toString()));
+  return claims.success && nowMs < claims.data.exp * 1000 ? claims.data[GRANT_CLAIM] : undefined;
 }
 
 /** True for an access token of a stub, whoever has signed it; the Go program's, too. */
@@ -64,17 +78,23 @@ export function looksLikeStub(token: string): boolean {
   return readClaims(token)?.sub === STUB_SUBJECT;
 }
 
-/** True for the refresh token of stubs that were signed with `key`. */
-export function isStubRefreshToken(token: string, key: string): boolean {
-  return equalSecrets(token, refreshTokenOf(key));
+/** What the refresh token of a stub was given for; undefined as for `grantOfStub`. */
+export function grantOfRefreshToken(token: string, key: string, nowMs: number): Grant | undefined {
+  return unsealed(token, REFRESH_MARKER, ".", REFRESH_DAYS, key, nowMs);
 }
 
 /**
  * What stands in a URL where Codex sends no credentials (its connectors): `/~KEY/...`. It opens what a stub opens, and
- * is given with one.
+ * is given with one. Codex cannot renew it, so it serves for longer; those of one month are the same text.
  */
-export function pathKeyOf(key: string): string {
-  return signatureOf("path", key);
+export function pathKeyOf(key: string, nowMs: number, grant: Grant = ROOT_GRANT): string {
+  const month = dayOf(nowMs) - (dayOf(nowMs) % PATH_KEY_STEP_DAYS);
+  return sealed(PATH_MARKER, "-", grant, month, key);
+}
+
+/** What a path key was given for; undefined as for `grantOfStub`. */
+export function grantOfPathKey(pathKey: string, key: string, nowMs: number): Grant | undefined {
+  return unsealed(pathKey, PATH_MARKER, "-", PATH_KEY_DAYS, key, nowMs);
 }
 
 /** True for what looks like the refresh token of a stub of any root, the Go program's included. */
@@ -84,12 +104,30 @@ export function looksLikeStubRefreshToken(token: string): boolean {
 
 // --- internal ---
 
-/** Year 2100: Codex never asks for a new one by expiry. */
-const STUB_EXPIRES_S = 4_102_444_800;
+const DAY_S = 86_400;
+/** Codex renews a stub by itself some minutes before its end. */
+const STUB_DAYS = 7;
+/** A Codex that was left open asks for a new stub with it; `codexlb run` writes a new one anyway. */
+const REFRESH_DAYS = 30;
+/** From one to two months. */
+const PATH_KEY_DAYS = 60;
+const PATH_KEY_STEP_DAYS = 30;
 const REFRESH_MARKER = "codexlb-runtime-refresh";
+const PATH_MARKER = "path";
+const GRANT_CLAIM = "codexlb_grant";
+
+const StubClaims = z.looseObject({
+  sub: z.literal(STUB_SUBJECT),
+  exp: z.number(),
+  [GRANT_CLAIM]: z.string().min(1),
+});
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
 const HEAD = encode({ alg: "HS256", typ: "JWT" });
+
+function dayOf(ms: number): number {
+  return Math.floor(ms / 1000 / DAY_S);
+}
 
 function signed(claims: unknown, key: string): string {
   const body = `${HEAD}.${encode(claims)}`;
@@ -100,6 +138,24 @@ function signatureOf(body: string, key: string): string {
   return createHmac("sha256", key).update(body).digest("base64url");
 }
 
-function refreshTokenOf(key: string): string {
-  return `${REFRESH_MARKER}.${signatureOf(REFRESH_MARKER, key)}`;
+/** `MARKER.GRANT.DAY.SIGNATURE`. */
+function sealed(marker: string, dot: string, grant: Grant, day: number, key: string): string {
+  const body = [marker, grant, day].join(dot);
+  return `${body}${dot}${signatureOf(body, key)}`;
 }
+
+function unsealed(
+  text: string,
+  marker: string,
+  dot: string,
+  days: number,
+  key: string,
+  nowMs: number,
+): Grant | undefined {
+  const body = text.slice(0, -SIGNATURE_CHARS - 1);
+  if (!equalSecrets(text, `${body}${dot}${signatureOf(body, key)}`)) return undefined;
+  const [, grant, day] = new RegExp(`^${marker}\\${dot}([0-9a-z]+)\\${dot}(\\d+)$`).exec(body) ?? [];
+  return grant !== undefined && dayOf(nowMs) < Number(day) + days ? grant : undefined;
+}
+
+const SIGNATURE_CHARS = 43;

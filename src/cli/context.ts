@@ -3,7 +3,8 @@
 import { existsSync, statSync } from "node:fs";
 import { remoteInfo, remoteSettings } from "../admin/client.ts";
 import { type Door, daemonAnswers, daemonBehind, socketDoor } from "../admin/door.ts";
-import { readSecret } from "../auth/secrets.ts";
+import { type Credential, createCredential } from "../admin/proving.ts";
+import { newSecret, readSecret } from "../auth/secrets.ts";
 import { parseProxyUrl } from "../codex/addresses.ts";
 import { isLoopback } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
@@ -72,6 +73,12 @@ export const REMOTE_FLAGS = {
 export interface RemoteFlags {
   readonly "proxy-url"?: string | undefined;
   readonly "proxy-name"?: string | undefined;
+  readonly "admin-token"?: string | undefined;
+}
+
+/** What a command that asks a proxy is told about it. */
+export interface ProxyFlags {
+  readonly "proxy-url"?: string | undefined;
   readonly "admin-token"?: string | undefined;
 }
 
@@ -189,39 +196,99 @@ export async function runsHere({ layout }: CommandContext): Promise<boolean> {
 export async function placeOf(context: CommandContext, flags: RemoteFlags): Promise<Place> {
   const { layout, rootNamed } = context;
   const proxyName = flags["proxy-name"]?.trim() || undefined;
-  const remote = (url: string, fallback: boolean): Place => ({
+  const remote = ({ url, isNamed }: Address, fallback: boolean): Place => ({
     kind: "remote",
     fallback,
     door: {
       url: parseProxyUrl(url).href,
-      token: tokenFor(context, url, flags["admin-token"]),
+      credential: credentialFor(context, { url, isNamed }, flags["admin-token"]),
       proxyName,
       timeoutMs: fallback ? UNNAMED_TIMEOUT_MS : undefined,
     },
   });
   const named = await namedProxy(context, flags["proxy-url"]);
   if (named !== undefined)
-    return remote(named.url, named.by === "proxy.proxy_url" && proxyName === undefined);
+    return remote(
+      { url: named.url, isNamed: true },
+      named.by === "proxy.proxy_url" && proxyName === undefined,
+    );
   const { proxy } = await configOf(context);
+  const listening = { url: `http://${proxy.listen}`, isNamed: false };
   const answers = await daemonAnswers(layout.adminSocket);
   if (proxyName !== undefined)
     return answers
       ? { kind: "remote", fallback: false, door: socketDoor(layout.adminSocket, proxyName) }
-      : remote(`http://${proxy.listen}`, false);
-  const listening = `http://${proxy.listen}`;
-  if (answers || rootNamed || tokenFor(context, listening, flags["admin-token"]) === undefined)
-    return { kind: "here" };
+      : remote(listening, false);
+  const token = tokenFor(context, flags["admin-token"]) ?? readSecret(layout.adminToken);
+  if (answers || rootNamed || token === undefined) return { kind: "here" };
   return remote(listening, true);
 }
 
-/** The token for the proxy at `url`: as given, else, for a proxy on this machine, the one of the root. */
-export function tokenFor(
-  { deps, layout }: CommandContext,
-  url: string,
+/**
+ * The way to the proxy that a command asks: over its socket to the one that runs on the root, else to where
+ * `proxyUrlOf` says, with what opens it. `clientKey`: CODEXLB_CLIENT_KEY will do, too.
+ */
+export async function doorOf(
+  context: CommandContext,
+  flags: ProxyFlags,
+  { timeoutMs, clientKey = false }: { readonly timeoutMs: number | undefined; readonly clientKey?: boolean },
+): Promise<Door> {
+  const { layout } = context;
+  const isNamed = (await namedProxy(context, flags["proxy-url"])) !== undefined;
+  const socket: Door = { ...socketDoor(layout.adminSocket), timeoutMs };
+  if (!isNamed && (await runsHere(context))) return socket;
+  const url = parseProxyUrl(await proxyUrlOf(context, flags["proxy-url"])).href;
+  if (tokenFor(context, flags["admin-token"]) === undefined && (await isOwn(context, url))) return socket;
+  const key = clientKey && isNamed ? context.deps.env.CODEXLB_CLIENT_KEY?.trim() : undefined;
+  return {
+    url,
+    credential: credentialFor(context, { url, isNamed }, flags["admin-token"] || key),
+    timeoutMs,
+  };
+}
+
+/** Whether the proxy that runs on the root listens at `url`. Its socket says so, and nobody else can open that. */
+export async function isOwn({ layout }: CommandContext, url: string): Promise<boolean> {
+  if (!(await daemonAnswers(layout.adminSocket))) return false;
+  const info = await remoteInfo(socketDoor(layout.adminSocket)).catch(() => undefined);
+  return info !== undefined && new URL(info.url).origin === new URL(url).origin;
+}
+
+/** The admin token that the user has given. */
+export function tokenFor({ deps }: CommandContext, flag: string | undefined): string | undefined {
+  return flag?.trim() || deps.env.CODEXLB_ADMIN_TOKEN?.trim() || undefined;
+}
+
+/**
+ * What opens the proxy at `url`: the token that was given, else the root's own, if the proxy can be the root's. `isNamed`:
+ * the user named the proxy; else nothing is believed of what listens there before it has proved that it is the root's.
+ */
+export function credentialFor(
+  context: CommandContext,
+  address: Address,
   flag: string | undefined,
-): string | undefined {
-  const given = flag?.trim() || deps.env.CODEXLB_ADMIN_TOKEN?.trim();
-  if (given) return given;
-  const host = parseProxyUrl(url).hostname.replace(/^\[|\]$/g, "");
-  return isLoopback(host) ? readSecret(layout.adminToken) : undefined;
+): Credential | undefined {
+  const given = tokenFor(context, flag);
+  if (given === undefined) return rootCredential(context, address);
+  return createCredential({ ...context.deps, secret: given, origin: address.isNamed ? "given" : "own" });
+}
+
+/** The root's own token, for a proxy that can be the root's. */
+export function rootCredential(
+  { deps, layout }: CommandContext,
+  { url, isNamed }: Address,
+): Credential | undefined {
+  const own = readSecret(layout.adminToken);
+  // Where the root has no token, nothing can prove that it is the root's proxy.
+  if (!isNamed) return createCredential({ ...deps, secret: own ?? newSecret(deps.random), origin: "own" });
+  const isHere = isLoopback(parseProxyUrl(url).hostname.replace(/^\[|\]$/g, ""));
+  return isHere && own !== undefined
+    ? createCredential({ ...deps, secret: own, origin: "spare" })
+    : undefined;
+}
+
+export interface Address {
+  readonly url: string;
+  /** By the user. */
+  readonly isNamed: boolean;
 }

@@ -7,6 +7,8 @@ export interface Hop {
   readonly id: string;
 }
 
+/** Names the proxy of a chain that shall act on an admin call. */
+export const TARGET_HEADER = "x-codexlb-target-proxy-name";
 /** The proxies that a request has passed, `name~id` in order, separated by commas; names are percent-encoded. */
 export const HOPS_HEADER = "x-codexlb-hops";
 

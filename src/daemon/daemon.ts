@@ -113,6 +113,7 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
       catalogues: createCatalogues(),
       handovers: createHandovers(),
       local: publicPaths(admin.context, admin.access),
+      admission: admin.admission,
       guard: createGuard(listen, () => guardSettings(live.current()), admin.access, deps),
       gate: createPathGate({ deps, events, allowedPaths: () => live.current().proxy.allowed_paths }),
     }),
@@ -166,6 +167,7 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
       rmSync(layout.adminSocket, { force: true });
       parts.care.stop();
       parts.affinity.flush();
+      admin.flush();
       base.store.flush();
       events.flush();
     },

@@ -1,8 +1,9 @@
 // Builds the parts of a running proxy from what they stand on: the store, the settings, the event log.
 
 import type { AdminContext } from "../admin/app.ts";
-import { createAccess } from "../auth/access.ts";
+import { createAccess, secretsOf } from "../auth/access.ts";
 import { createAccountOps } from "../auth/account-ops.ts";
+import { createChallenges } from "../auth/challenges.ts";
 import { homesChanged, reconcile } from "../auth/homes.ts";
 import { identityOf, twinProblems } from "../auth/identity.ts";
 import { openKeys } from "../auth/keys.ts";
@@ -13,6 +14,7 @@ import type { Hop } from "../core/hops.ts";
 import { shortStatus } from "../core/short-status.ts";
 import { shortFacts } from "../core/status.ts";
 import type { Deps } from "../deps.ts";
+import { createAdmission } from "../proxy/admission.ts";
 import { shownSettings } from "../state/config-source.ts";
 import type { LiveConfig } from "../state/config-watch.ts";
 import type { EventLog } from "../state/events.ts";
@@ -120,8 +122,21 @@ export function adminParts(
       events.append(`account.${change}`, { account_id: record?.id });
     },
   });
-  const signingKey = secretFile(layout.signingKey, deps.random);
-  const keys = openKeys(layout.keys, deps);
+  const adminToken = secretFile(layout.adminToken, deps.random);
+  const keys = openKeys(layout.keys, { ...deps, removed: (id) => admission.end(id) });
+  const challenges = createChallenges({
+    ...deps,
+    secretOf: secretsOf(adminToken, keys),
+    port: () => Number(new URL(url).port || 80),
+  });
+  const access = createAccess({
+    ...deps,
+    adminToken,
+    signingKey: secretFile(layout.signingKey, deps.random),
+    keys,
+    challenges,
+  });
+  const admission = createAdmission(access, () => live.current().proxy.client_auth);
   const startedMs = deps.clock.now();
   let url = "";
   let draining = false;
@@ -139,7 +154,8 @@ export function adminParts(
       command: () => live.current().commands.login,
       ops: accounts,
     }),
-    signingKey,
+    access,
+    challenges,
     keys,
     events,
     eventsPath: layout.events,
@@ -159,7 +175,10 @@ export function adminParts(
   };
   return {
     context,
-    access: createAccess({ adminToken: secretFile(layout.adminToken, deps.random), signingKey, keys }),
+    access,
+    admission,
+    /** Writes down what is written behind. */
+    flush: keys.flush,
     listensOn: (address: string) => {
       url = address;
     },

@@ -41,6 +41,10 @@ export interface ProxyContext {
 /** One request of a client, as far as both transports share it. */
 export interface Incoming {
   readonly request: Request;
+  /** Aborted when the client has gone, and when it may no longer be served. */
+  readonly signal: AbortSignal;
+  /** To be called once, when the answer is over, however it ended. */
+  readonly ended: () => void;
   readonly requestId: number;
   readonly path: string;
   /** Query with its `?`, or "". */

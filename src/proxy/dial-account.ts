@@ -51,7 +51,7 @@ export function dialAccount(
 ): Promise<Outcome<DialReply>> {
   const { cooldownMs } = context.settings();
   const { requestId } = incoming;
-  const { signal } = incoming.request;
+  const { signal } = incoming;
   const tried = new Set<string>();
   const job: Job<DialReply> = {
     requestId,

@@ -7,6 +7,7 @@ import type { Shortage } from "../upstream/shortage.ts";
 import { attempt, type LastAnswer, type Outcome } from "./attempts.ts";
 import { type BodyContent, decodeBody, readBody } from "./bodies.ts";
 import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
+import { pathForLog } from "./guard.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
 import type { HoldEnd } from "./hold.ts";
 import { poolCatalogue, poolHeaders } from "./passes.ts";
@@ -80,6 +81,7 @@ async function respond(
   const { requestId, path } = incoming;
   switch (outcome.kind) {
     case "aborted":
+      incoming.ended();
       return new Response(null, { status: 499 }); // nobody is there to read it
     case "reply": {
       const { lease, reply } = outcome;
@@ -87,7 +89,7 @@ async function respond(
         req_id: requestId,
         ...lease.upstream.named,
         status: reply.response.status,
-        path,
+        path: pathForLog(path),
       };
       context.events.append("request.completed", fields);
       if (isCompactPath(path) && outcome.verdict.kind === "ok") lease.hold();
@@ -97,7 +99,10 @@ async function respond(
         headers: headersFor(context, incoming, lease, reply.response),
         edit: watching(context, lease, { credited: outcome.verdict.kind !== "open" }),
         patienceMs: lease.upstream.patienceMs,
-        release: () => lease.release(),
+        release: () => {
+          lease.release();
+          incoming.ended();
+        },
         broke: () => lease.broke(),
       });
     }
@@ -157,7 +162,7 @@ function toClient(
 
 async function failed(
   context: ProxyContext,
-  { requestId, path }: Incoming,
+  { requestId, path, ended }: Incoming,
   session: string | undefined,
   { last, brokenWhy }: Extract<Outcome<HttpReply>, { kind: "failed" }>,
 ): Promise<Response> {
@@ -171,6 +176,7 @@ async function failed(
     const waitSeconds = retryAfterSeconds(shortage, nowMs, told);
     if (verdict.kind === "cool" && !told && reply.body.kind === "held") {
       reply.abort();
+      ended();
       return failureResponse(reply.body.stream.end, waitSeconds);
     }
     const headers = downstreamHeaders(reply.response.headers);
@@ -181,9 +187,10 @@ async function failed(
       headers,
       edit: asItCame,
       patienceMs: (configuredMs) => configuredMs,
-      release: () => {},
+      release: ended,
     });
   }
+  ended();
   if (last !== undefined) last.reply.abort();
   const limitBody = last?.verdict.kind === "limit" ? await limitBodyOf(last.reply) : undefined;
   const { planType } = pool.usage();

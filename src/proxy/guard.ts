@@ -28,7 +28,7 @@ export type Guard = (request: Request) => CodexlbError | undefined;
 export function createGuard(
   listen: ListenAddress,
   settings: () => GuardSettings,
-  access: Access,
+  access: Pick<Access, "roleOf">,
   { clock }: Pick<Deps, "clock">,
 ): Guard {
   let listening = namesOf(listen);
@@ -68,7 +68,7 @@ export function createGuard(
     if (!settings().clientAuth) return undefined;
     const { key, path } = ownPath(new URL(request.url).pathname);
     if (OPEN_PATHS.has(path) || hasOwnLock(path)) return undefined;
-    const role = access.roleOf(request.headers, key);
+    const role = access.roleOf(request, key);
     if (role !== undefined && (role !== "client" || !PARENT_PATHS.has(path))) return undefined;
     if (role === "client")
       return new CodexlbError("unauthorized", "this key may send requests, and not read of the accounts", {
@@ -94,6 +94,19 @@ export function ownPath(path: string): OwnPath {
   return { key, ...withoutRun(rest) };
 }
 
+/**
+ * `path` as the log may have it. A key in a path opens what a client may do, and a client that spells its URL in some
+ * other way than we do (`/%7EKEY`, `//~KEY`, `/@RUN/~KEY`) shows it all the same. No path of Codex has a tilde.
+ */
+export function pathForLog(path: string): string {
+  let plain = path;
+  for (let round = 0; round < MOST_DECODED && plain.includes("%"); round++)
+    plain = plain.replace(/%([0-7][0-9a-f])/gi, (_all, code: string) =>
+      String.fromCharCode(Number.parseInt(code, 16)),
+    );
+  return /~|%(?:25|7)/.test(plain) ? WITH_KEY : path;
+}
+
 /** True for the paths that only the admin token opens. */
 export function hasOwnLock(path: string): boolean {
   return path.startsWith("/admin/") || path === "/logs";
@@ -103,6 +116,10 @@ export function hasOwnLock(path: string): boolean {
 
 const READ_NEXT =
   "use the admin token (CODEXLB_ADMIN_TOKEN), or a key of the role parent: codexlb key add --role parent NAME";
+/** What stands in the log for a path with a key in it. */
+const WITH_KEY = "/~";
+/** Nobody escapes more often by mistake. */
+const MOST_DECODED = 4;
 /** Longest part of a stranger's header in a message. */
 const SHOWN_CHARS = 100;
 /** `none`: typed into the address bar, or a bookmark. `same-site` may be another program's port on this machine. */

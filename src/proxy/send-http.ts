@@ -92,13 +92,13 @@ async function sendFresh(
 
 async function fetchOnce(
   { deps, settings }: ProxyContext,
-  { request, path }: Incoming,
+  { request, signal, path }: Incoming,
   { ready, lease, body }: Sending,
 ): Promise<Fetched> {
   const ending = new AbortController();
   const abort = () => ending.abort();
-  if (request.signal.aborted) return { kind: "aborted" };
-  request.signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) return { kind: "aborted" };
+  signal.addEventListener("abort", abort, { once: true });
   const { connectMs, headMs } = settings().timeouts;
   let expiredWhy: string | undefined;
   // An answer in one piece (a compaction, a picture) may take minutes to begin.
@@ -120,7 +120,7 @@ async function fetchOnce(
     });
     return { kind: "fetched", response, abort };
   } catch (error) {
-    if (request.signal.aborted) return { kind: "aborted" };
+    if (signal.aborted) return { kind: "aborted" };
     if (expiredWhy !== undefined) return { kind: "broken", why: expiredWhy };
     const why = systemCodeOf(error) ?? String(error);
     return why === "ECONNRESET" ? { kind: "reset" } : { kind: "broken", why };
@@ -131,7 +131,7 @@ async function fetchOnce(
 
 async function judgeReply(
   context: ProxyContext,
-  { request, path }: Incoming,
+  { signal, path }: Incoming,
   lease: Lease,
   response: Response,
   abort: () => void,
@@ -141,14 +141,14 @@ async function judgeReply(
   const scope: Scope = isTurnPath(path) ? "turn" : "other";
   const evidence = quotaFromHeaders(response.headers, context.deps.clock.now());
   if (isStreamedTurnPath(path) && status < 400 && isReadableEventStream(response))
-    return openTurn(context, request, upstream, response, evidence, abort);
+    return openTurn(context, signal, upstream, response, evidence, abort);
   const matters = status >= 400 && (scope === "turn" || upstream.failsOver.has(status) || status >= 500);
   const calm: Verdict = status >= 400 ? { kind: "client" } : { kind: "ok" };
   if (!matters && !isSmall(response))
     return { kind: "reply", verdict: calm, evidence, reply: { response, body: { kind: "stream" }, abort } };
   const bytes = await readWhole(context, response, abort);
   if (typeof bytes === "string")
-    return request.signal.aborted ? { kind: "aborted" } : { kind: "broken", why: bytes };
+    return signal.aborted ? { kind: "aborted" } : { kind: "broken", why: bytes };
   const verdict = matters ? await verdictOfReply(context, upstream, response, bytes, scope) : calm;
   const attempts = parseAttempts(response.headers.get(ATTEMPTS_HEADER));
   const reply: HttpReply = { response, body: { kind: "whole", bytes }, abort };
@@ -157,7 +157,7 @@ async function judgeReply(
 
 async function openTurn(
   { deps, settings }: ProxyContext,
-  request: Request,
+  signal: AbortSignal,
   upstream: Upstream,
   response: Response,
   told: QuotaEvidence | undefined,
@@ -166,7 +166,7 @@ async function openTurn(
   if (response.body === null) return { kind: "broken", why: "the answer has no body" };
   const { timeouts } = settings();
   const stream = await hold(response.body, deps.clock, { ms: timeouts.idleMs, why: idleWhy(timeouts) });
-  if (request.signal.aborted) {
+  if (signal.aborted) {
     abort();
     return { kind: "aborted" };
   }

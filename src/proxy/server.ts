@@ -2,15 +2,17 @@
 // tunnels, and forwards the rest.
 
 import type { Server, ServerWebSocket } from "bun";
+import type { Holder } from "../auth/access.ts";
 import { ATTEMPTS_HEADER, HOPS_HEADER, loopProblem, parseAttempts, parseHops } from "../core/hops.ts";
 import type { ListenAddress } from "../core/listen.ts";
 import { RUN_PATH, type RunSeen } from "../core/run-tag.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { isTurnPath } from "../upstream/paths.ts";
+import type { Admission } from "./admission.ts";
 import { BODY_LIMIT_BYTES } from "./bodies.ts";
 import type { Incoming } from "./context.ts";
 import { forward } from "./forward.ts";
-import { type Guard, METHODS, ownPath } from "./guard.ts";
+import { type Guard, METHODS, ownPath, pathForLog } from "./guard.ts";
 import { openTunnel } from "./open-tunnel.ts";
 import type { PathGate } from "./path-gate.ts";
 import { errorResponse } from "./refusal.ts";
@@ -27,6 +29,7 @@ export interface ServerContext extends TunnelContext {
   readonly local: LocalPaths;
   readonly guard: Guard;
   readonly gate: PathGate;
+  readonly admission: Admission;
 }
 
 export interface ProxyServer {
@@ -46,14 +49,17 @@ const BACKPRESSURE_LIMIT_BYTES = 64 * 1024 * 1024;
 /** Starts listening. Throws `listen_failed`. */
 export function startServer(listen: ListenAddress, context: ServerContext): ProxyServer {
   let requests = 0;
-  const tunnels = new Set<Tunnel>();
+  /** Open ones, with what is to be called when they close. */
+  const tunnels = new Map<Tunnel, () => void>();
   const runs = createRuns();
   const take = async (request: Request, server: Server<Tunnel>): Promise<Response | undefined> => {
     const refused = context.guard(request);
     if (refused !== undefined) return guardResponse(refused);
     // Only now: without a host there is no URL to read.
     const url = new URL(request.url);
-    const { run, path } = ownPath(url.pathname);
+    const { key, run, path } = ownPath(url.pathname);
+    const holder = context.admission.holderOf(request, key);
+    if (run?.account !== undefined && !context.admission.readsAccounts(holder)) return errorResponse(NO_PIN);
     const pinned = run?.account === undefined ? undefined : context.pool.idOf(run.account);
     if (run !== undefined) {
       if (run.account !== undefined && pinned === undefined)
@@ -73,8 +79,13 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
       return errorResponse(
         new CodexlbError("loop_detected", loop, { next: "look at proxy.child_proxy_urls of these proxies" }),
       );
+    const isHandshake = (request.headers.get("upgrade") ?? "").toLowerCase() === "websocket";
+    if (isHandshake && !isWholeHandshake(request)) return errorResponse(INCOMPLETE);
+    const client = presenceOf(context.admission, holder, request);
     const incoming: Incoming = {
       request,
+      signal: client.signal,
+      ended: client.leave,
       requestId: ++requests,
       path,
       search: url.search,
@@ -85,19 +96,34 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     context.events.append("request.received", {
       req_id: incoming.requestId,
       method: request.method,
-      path,
+      path: pathForLog(path),
     });
-    if ((request.headers.get("upgrade") ?? "").toLowerCase() !== "websocket")
-      return forward(context, incoming);
-    const opened = await openTunnel(context, incoming);
+    if (isHandshake) return tunnelFor(incoming, holder, server);
+    try {
+      const response = await forward(context, incoming);
+      return client.isRevoked() ? errorResponse(REMOVED) : response;
+    } catch (error) {
+      client.leave();
+      throw error;
+    }
+  };
+  const tunnelFor = async (
+    incoming: Incoming,
+    holder: Holder | undefined,
+    server: Server<Tunnel>,
+  ): Promise<Response | undefined> => {
+    const opened = await openTunnel(context, incoming).finally(incoming.ended);
     if (opened.kind === "refused") return opened.response;
     const { tunnel } = opened;
-    if (server.upgrade(request, { data: tunnel, headers: tunnel.headers })) {
-      tunnels.add(tunnel);
+    if (
+      !incoming.signal.aborted &&
+      server.upgrade(incoming.request, { data: tunnel, headers: tunnel.headers })
+    ) {
+      tunnels.set(tunnel, holder === undefined ? () => {} : context.admission.enter(holder, tunnel.revoke));
       return undefined;
     }
     tunnel.closedByClient();
-    return errorResponse(new CodexlbError("invalid_request", "the WebSocket handshake is not complete"));
+    return errorResponse(incoming.signal.aborted ? REMOVED : INCOMPLETE);
   };
 
   const server = listening(listen, () =>
@@ -129,6 +155,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
           socket.data.fromClient(typeof message === "string" ? message : new Uint8Array(message)),
         drain: (socket) => socket.data.drained(),
         close: (socket) => {
+          tunnels.get(socket.data)?.();
           tunnels.delete(socket.data);
           socket.data.closedByClient();
         },
@@ -139,7 +166,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     port: server.port ?? listen.port,
     stop: async (deadline) => {
       const finished = server.stop(false);
-      for (const tunnel of tunnels) tunnel.drain();
+      for (const tunnel of tunnels.keys()) tunnel.drain();
       const late = deadline.then(() => "late");
       if ((await Promise.race([finished, late])) === "late") await server.stop(true);
     },
@@ -147,6 +174,49 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
 }
 
 // --- internal ---
+
+const REMOVED = new CodexlbError("unauthorized", "the key of this request has been removed", {
+  next: "make another one with: codexlb key add NAME",
+});
+/** The same for every name: which accounts there are is nothing that a client's key can find out. */
+const NO_PIN = new CodexlbError("unauthorized", "this key cannot choose an account", {
+  next: "leave --account out, or use a key of the role parent: codexlb key add --role parent NAME",
+});
+const INCOMPLETE = new CodexlbError("invalid_request", "the WebSocket handshake is not complete", {
+  next: "send what RFC 6455, section 4.1 asks for",
+});
+
+/** Whether there can be a WebSocket: an account is dialled only then. RFC 6455, 4.2.1. */
+function isWholeHandshake({ method, headers }: Request): boolean {
+  const key = headers.get("sec-websocket-key")?.trim() ?? "";
+  return (
+    method === "GET" &&
+    /^[A-Za-z0-9+/]{22}==$/.test(key) &&
+    headers.get("sec-websocket-version")?.trim() === "13"
+  );
+}
+
+/** A client that is being answered: until it goes away, or what it was let in by ends. */
+function presenceOf(admission: Admission, holder: Holder | undefined, { signal }: Request) {
+  // Most proxies ask for no keys, and most answers then need nothing more than the request's own signal.
+  if (holder === undefined) return { signal, leave: () => {}, isRevoked: () => false };
+  const ending = new AbortController();
+  const gone = () => ending.abort();
+  let isRevoked = false;
+  const leave = admission.enter(holder, () => {
+    isRevoked = true;
+    ending.abort();
+  });
+  signal.addEventListener("abort", gone, { once: true });
+  return {
+    signal: ending.signal,
+    isRevoked: () => isRevoked,
+    leave: () => {
+      leave();
+      signal.removeEventListener("abort", gone);
+    },
+  };
+}
 
 /** Whether the account that a run is pinned to would get its next turn. No more of it is for clients to know. */
 function absenceOf({ pool }: ServerContext, pinned: string | undefined): Pick<RunSeen, "absence"> {

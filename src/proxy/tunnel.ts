@@ -44,6 +44,8 @@ export interface Tunnel {
   drained(): void;
   /** The client's end is closed, or never opened. */
   closedByClient(): void;
+  /** Closes at once: the key that it was opened with has been removed. */
+  revoke(): void;
   /** Closes as soon as no turn is under way: the client reconnects when it has the next one. */
   drain(): void;
 }
@@ -341,6 +343,7 @@ export function createTunnel(
       }),
     drained,
     closedByClient: () => close(() => {}),
+    revoke: () => close((end) => end.close(1008, "the key was removed")),
     drain: () => {
       draining = true;
       if (!isBusy) close(GOING_AWAY);

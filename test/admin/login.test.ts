@@ -3,7 +3,9 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { createCredential } from "../../src/admin/proving.ts";
 import { remoteLogin } from "../../src/admin/remote-login.ts";
+import { systemDeps } from "../../src/deps.ts";
 import { type FakeCodex, fakeCodex } from "../support/fake-codex.ts";
 import { startPool, type TestPool, type TestPoolOptions, until } from "../support/pool.ts";
 import { rawExchange } from "../support/raw.ts";
@@ -51,7 +53,10 @@ async function start(
   };
 }
 
-const door = (pool: TestPool) => ({ url: pool.url, token: pool.adminToken });
+const door = (pool: TestPool) => ({
+  url: pool.url,
+  credential: createCredential({ ...systemDeps(), secret: pool.adminToken, origin: "given" }),
+});
 const login = async (pool: TestPool, alias: string, args: string[] = [], replace = false) => {
   let said = "";
   await remoteLogin(door(pool), {

@@ -2,26 +2,33 @@ import { describe, expect, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createAccess } from "../../src/auth/access.ts";
+import { createAccess, secretsOf } from "../../src/auth/access.ts";
+import { createChallenges } from "../../src/auth/challenges.ts";
 import { openKeys } from "../../src/auth/keys.ts";
 import { equalSecrets, readSecret, secretFile } from "../../src/auth/secrets.ts";
-import { isStubRefreshToken, makeStub } from "../../src/auth/stub.ts";
+import { grantOfRefreshToken, grantOfStub, makeStub, pathKeyOf } from "../../src/auth/stub.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 const deps = systemDeps();
+const NOW_MS = deps.clock.now();
+const DAY_MS = 86_400_000;
+const stubNow = (key: string) => makeStub("pro", key, NOW_MS).tokens;
 const ADMIN = "a".repeat(43);
 const SIGNING = "s".repeat(43);
+
+const asking = (headers: Record<string, string>) => new Request("http://127.0.0.1:1/", { headers });
 
 function setup() {
   const temp = tempDirectory();
   const path = join(temp.path, "keys.json");
   const keys = openKeys(path, deps);
-  const access = createAccess({ adminToken: ADMIN, signingKey: SIGNING, keys });
+  const challenges = createChallenges({ ...deps, secretOf: secretsOf(ADMIN, keys), port: () => 1 });
+  const access = createAccess({ ...deps, adminToken: ADMIN, signingKey: SIGNING, keys, challenges });
   return {
     path,
     keys,
-    roleOf: (bearer: string) => access.roleOf(new Headers({ authorization: bearer })),
+    roleOf: (bearer: string) => access.roleOf(asking({ authorization: bearer })),
     access,
     [Symbol.dispose]: () => temp[Symbol.dispose](),
   };
@@ -36,14 +43,14 @@ describe("a role is proved by", () => {
     expect(s.roleOf(`bearer   ${ADMIN} `)).toBe("admin");
     expect(s.roleOf(`Bearer ${client}`)).toBe("client");
     expect(s.roleOf(`Bearer ${parent}`)).toBe("parent");
-    expect(s.roleOf(`Bearer ${makeStub("pro", SIGNING, 0).tokens.access_token}`)).toBe("client");
+    expect(s.roleOf(`Bearer ${stubNow(SIGNING).access_token}`)).toBe("client");
   });
 
   test("nothing else", async () => {
     using s = setup();
     const removed = await s.keys.add("old", "client");
     await s.keys.remove("old");
-    const stub = makeStub("pro", SIGNING, 0).tokens;
+    const stub = stubNow(SIGNING);
     const [head, payload, signature] = stub.access_token.split(".");
     const none = Buffer.from('{"alg":"none","typ":"JWT"}').toString("base64url");
     const other = Buffer.from('{"sub":"someone"}').toString("base64url");
@@ -57,7 +64,7 @@ describe("a role is proved by", () => {
       `Bearer ${ADMIN.slice(1)}`,
       `Bearer ${removed}`,
       `Bearer ${stub.refresh_token}`,
-      `Bearer ${makeStub("pro", "another root's key".repeat(3), 0).tokens.access_token}`,
+      `Bearer ${stubNow("another root's key".repeat(3)).access_token}`,
       `Bearer ${none}.${payload}.sig`,
       `Bearer ${none}.${payload}.${signature}`,
       `Bearer ${head}.${payload}.`,
@@ -66,18 +73,87 @@ describe("a role is proved by", () => {
       `Bearer ${head}.${other}.${signedOther}`,
     ];
     for (const bearer of refused) expect([bearer, s.roleOf(bearer)]).toEqual([bearer, undefined]);
-    expect(s.access.roleOf(new Headers())).toBeUndefined();
+    expect(s.access.roleOf(asking({}))).toBeUndefined();
+  });
+});
+
+describe("a stub", () => {
+  test("serves for six to seven days, its refresh token for 30, and those of one day are the same text", () => {
+    const midnight = NOW_MS - (NOW_MS % DAY_MS);
+    const { access_token, refresh_token } = makeStub("pro", SIGNING, midnight + DAY_MS - 1).tokens;
+    expect(makeStub("pro", SIGNING, midnight).tokens.access_token).toBe(access_token);
+    expect(grantOfStub(access_token, SIGNING, midnight + 7 * DAY_MS - 1)).toBe("root");
+    expect(grantOfStub(access_token, SIGNING, midnight + 7 * DAY_MS)).toBeUndefined();
+    expect(grantOfRefreshToken(refresh_token, SIGNING, midnight + 30 * DAY_MS - 1)).toBe("root");
+    expect(grantOfRefreshToken(refresh_token, SIGNING, midnight + 30 * DAY_MS)).toBeUndefined();
+  });
+
+  test("without an end or a grant, as they were once made, opens nothing", () => {
+    using s = setup();
+    const { access_token } = stubNow(SIGNING);
+    const [head, payload = ""] = access_token.split(".");
+    const { codexlb_grant: _, ...claims } = JSON.parse(Buffer.from(payload, "base64url").toString());
+    const old = `${head}.${Buffer.from(JSON.stringify({ ...claims, exp: 4_102_444_800 })).toString("base64url")}`;
+    const signature = createHmac("sha256", SIGNING).update(old).digest("base64url");
+    expect(s.roleOf(`Bearer ${old}.${signature}`)).toBeUndefined();
+  });
+
+  test("ends with the key that it was given for, and does not come back with the key's name", async () => {
+    using s = setup();
+    const id = s.keys.find(await s.keys.add("laptop", "client"))?.id ?? "none";
+    const { stub, pathKey } = s.access.credentialsFor(id, "pro");
+    const { access_token, refresh_token } = stub.tokens;
+    const opened = () => [
+      s.roleOf(`Bearer ${access_token}`),
+      s.access.roleOf(asking({}), pathKey),
+      s.access.grantOfRefreshToken(refresh_token),
+    ];
+    expect(opened()).toEqual(["client", "client", id]);
+    await s.keys.remove("laptop");
+    expect(opened()).toEqual([undefined, undefined, undefined]);
+    await s.keys.add("laptop", "client");
+    expect(opened()).toEqual([undefined, undefined, undefined]);
+  });
+
+  test("of the root itself is good for as long as the root's signing key is", () => {
+    using s = setup();
+    using again = setup();
+    expect(again.roleOf(`Bearer ${s.access.credentialsFor("root", "pro").stub.tokens.access_token}`)).toBe(
+      "client",
+    );
+    expect(again.access.roleOf(asking({}), pathKeyOf(SIGNING, NOW_MS))).toBe("client");
+    expect(again.access.roleOf(asking({}), pathKeyOf("k".repeat(43), NOW_MS))).toBeUndefined();
+    expect(again.access.roleOf(asking({}), pathKeyOf(SIGNING, NOW_MS - 61 * DAY_MS))).toBeUndefined();
   });
 });
 
 describe("keys", () => {
+  test("know to the minute when they were last used, their stubs included, and write it behind", async () => {
+    using s = setup();
+    const key = await s.keys.add("ci", "client");
+    const lastUse = async (keys = s.keys) => (await keys.list())[0]?.lastUsedMs;
+    expect(await lastUse()).toBeUndefined();
+    s.roleOf(`Bearer ${key}`);
+    const usedMs = (await lastUse()) ?? 0;
+    expect(usedMs % 60_000).toBe(0);
+    expect(Math.abs(deps.clock.now() - usedMs)).toBeLessThan(120_000);
+    // Requests do not wait for the disk.
+    expect(await lastUse(openKeys(s.path, deps))).toBeUndefined();
+    s.keys.flush();
+    expect(await lastUse(openKeys(s.path, deps))).toBe(usedMs);
+    // Who is not a key has nothing to be noted at.
+    s.roleOf(`Bearer ${ADMIN}`);
+    s.keys.used("root");
+    expect((await s.keys.list()).length).toBe(1);
+  });
+
   test("are kept as hashes, for the owner only, and over a restart", async () => {
     using s = setup();
     const key = await s.keys.add("ci", "client");
     expect(key).toMatch(/^clb_[A-Za-z0-9_-]{43}$/);
     expect(readFileSync(s.path, "utf8")).not.toContain(key.slice(4));
     expect(statSync(s.path).mode & 0o777).toBe(0o600);
-    expect(openKeys(s.path, deps).roleOf(key)).toBe("client");
+    expect(openKeys(s.path, deps).find(key)?.role).toBe("client");
   });
 
   test("have names of their own", async () => {
@@ -122,10 +198,9 @@ describe("secrets", () => {
   });
 
   test("that everybody knows do not renew a stub", () => {
-    expect(isStubRefreshToken("codexlb-runtime-refresh", SIGNING)).toBe(false);
-    expect(isStubRefreshToken(makeStub("pro", SIGNING, 0).tokens.refresh_token, SIGNING)).toBe(true);
-    expect(isStubRefreshToken(makeStub("pro", "other".repeat(9), 0).tokens.refresh_token, SIGNING)).toBe(
-      false,
-    );
+    const grantOf = (token: string) => grantOfRefreshToken(token, SIGNING, NOW_MS);
+    expect(grantOf("codexlb-runtime-refresh")).toBeUndefined();
+    expect(grantOf(stubNow(SIGNING).refresh_token)).toBe("root");
+    expect(grantOf(stubNow("other".repeat(9)).refresh_token)).toBeUndefined();
   });
 });

@@ -3,18 +3,7 @@
 import { defineCommand } from "citty";
 import type { Explained } from "../../admin/answers.ts";
 import { remoteExplanation } from "../../admin/client.ts";
-import { type Door, daemonAnswers, socketDoor } from "../../admin/door.ts";
-import { parseProxyUrl } from "../../codex/addresses.ts";
-import {
-  ADMIN_TOKEN_FLAG,
-  type CommandContext,
-  contextOf,
-  namedProxy,
-  PROXY_URL_FLAG,
-  proxyUrlOf,
-  ROOT_FLAG,
-  tokenFor,
-} from "../context.ts";
+import { ADMIN_TOKEN_FLAG, contextOf, doorOf, PROXY_URL_FLAG, ROOT_FLAG } from "../context.ts";
 import { usage } from "../flags.ts";
 import { relative } from "../status-view.ts";
 import { table } from "../table.ts";
@@ -39,7 +28,7 @@ export default defineCommand({
   },
   run: async ({ args }) => {
     const context = contextOf(args.root);
-    const door = await doorOf(context, args["proxy-url"], args["admin-token"]);
+    const door = await doorOf(context, args, { timeoutMs: TIMEOUT_MS });
     const session = args.session?.trim() || undefined;
     if (session !== undefined && /\p{Cc}/u.test(session))
       throw usage("--session has control characters, which no session id has");
@@ -59,18 +48,6 @@ export function explanation(explained: Explained, columns: number | undefined, n
 }
 
 // --- internal ---
-
-async function doorOf(
-  context: CommandContext,
-  url: string | undefined,
-  token: string | undefined,
-): Promise<Door> {
-  const { layout } = context;
-  const isElsewhere = (await namedProxy(context, url)) !== undefined;
-  if (!isElsewhere && (await daemonAnswers(layout.adminSocket))) return socketDoor(layout.adminSocket);
-  const named = parseProxyUrl(await proxyUrlOf(context, url)).href;
-  return { url: named, token: tokenFor(context, named, token), timeoutMs: TIMEOUT_MS };
-}
 
 function headOf(explained: Explained, nowMs: number): string {
   const { mode, session, bound_to, held, pinned, chosen, reason, back_at_ms: backMs } = explained;

@@ -43,21 +43,30 @@ const add = defineCommand({
 });
 
 const list = defineCommand({
-  meta: { name: "codexlb key list", description: "List the keys; not what they are" },
+  meta: {
+    name: "codexlb key list",
+    description: "List key names and when each was last used (never the secrets)",
+  },
   args: { ...ROOT_FLAG, json: { type: "boolean", description: "As JSON" } },
   run: async ({ args }) => {
     const keys = await withKeysHere(contextOf(args.root), false, (ops) => ops.list());
     if (args.json) {
-      const listed = keys.map(({ name, role, createdMs }) => ({ name, role, created_at_ms: createdMs }));
+      const listed = keys.map(({ name, role, createdMs, lastUsedMs = null }) => ({
+        name,
+        role,
+        created_at_ms: createdMs,
+        last_used_at_ms: lastUsedMs,
+      }));
       return void process.stdout.write(`${JSON.stringify({ keys: listed }, undefined, 2)}\n`);
     }
     if (keys.length === 0) return void process.stdout.write("no keys\n");
-    const rows = keys.map(({ name, role, createdMs }) => [
+    const rows = keys.map(({ name, role, createdMs, lastUsedMs }) => [
       name,
       role,
       new Date(createdMs).toISOString().slice(0, 10),
+      lastUsedMs === undefined ? "never" : `${new Date(lastUsedMs).toISOString().slice(0, 16)}Z`,
     ]);
-    process.stdout.write(table([["NAME", "ROLE", "CREATED"], ...rows]));
+    process.stdout.write(table([["NAME", "ROLE", "CREATED", "LAST USED"], ...rows]));
   },
 });
 

@@ -10,11 +10,11 @@ import {
   type CommandContext,
   configOf,
   contextOf,
+  credentialFor,
   namedProxy,
   REMOTE_FLAGS,
   type RemoteFlags,
   ROOT_FLAG,
-  tokenFor,
 } from "../context.ts";
 import { durationFlag, integerFlag } from "../flags.ts";
 
@@ -101,8 +101,9 @@ async function readerOf(
   const listening = async () => `http://${(await configOf(context)).proxy.listen}`;
   const url = named?.url ?? (proxyName === undefined ? undefined : await listening());
   if (url !== undefined) {
-    const token = tokenFor(context, url, flags["admin-token"]);
-    return through({ url: parseProxyUrl(url).href, token, proxyName, timeoutMs });
+    const isNamed = named !== undefined;
+    const credential = credentialFor(context, { url, isNamed }, flags["admin-token"]);
+    return through({ url: parseProxyUrl(url).href, credential, proxyName, timeoutMs });
   }
   if (!existsSync(layout.events)) deps.log.info(`there is no event log at ${layout.events} yet`);
   return async ({ limit, ...query }) =>

@@ -21,6 +21,7 @@ import {
 import { usage } from "../flags.ts";
 import { nativeHome } from "../run/native-home.ts";
 import { proxyForRun } from "../run/own-proxy.ts";
+import type { ProxyAddress } from "../run/proxy-address.ts";
 import { configSources, prepareRuntime } from "../run/runtime-home.ts";
 import { CODEX_USAGE, strayedFlag } from "../run/strayed-flag.ts";
 import { missedRun, seenOf, tagRun } from "../run/tagged-run.ts";
@@ -86,7 +87,7 @@ export default defineCommand({
     try {
       const account = args.account?.trim() || undefined;
       const shell = config.run.inherit_shell ? deps.env.SHELL?.trim() || "/bin/sh" : undefined;
-      await endAs(await runAt(job, proxy.url, account, shell));
+      await endAs(await runAt(job, proxy, account, shell));
     } finally {
       proxy.leave();
     }
@@ -124,15 +125,15 @@ function commandOf({ context, ...job }: Job, { proxyUrl, pathKey, tag }: Way) {
 
 async function runAt(
   job: Job,
-  proxyUrl: string,
+  address: ProxyAddress,
   account: string | undefined,
   shell: string | undefined,
 ): Promise<Ended> {
   const { deps } = job.context;
-  const home = job.codexHome ?? (await nativeHome(job.context, proxyUrl));
-  const prepared =
-    job.codexHome === undefined ? undefined : await prepareRuntime(job.context, home, proxyUrl);
-  const door = { url: proxyUrl, token: prepared?.token };
+  const proxyUrl = address.url;
+  const home = job.codexHome ?? (await nativeHome(job.context, address));
+  const prepared = job.codexHome === undefined ? undefined : await prepareRuntime(job.context, home, address);
+  const door = { url: proxyUrl, stub: prepared?.token };
   const tag = await tagRun(door, account, deps);
   const command = commandOf(job, { proxyUrl, pathKey: prepared?.pathKey, tag });
   const ended = await runCodex({ command, shell, env: deps.env });

@@ -2,7 +2,7 @@
 
 import { defineCommand } from "citty";
 import { remoteInfo, remoteStatusText } from "../../admin/client.ts";
-import { daemonAnswers, socketDoor } from "../../admin/door.ts";
+import type { Door } from "../../admin/door.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseJson } from "../../core/json.ts";
 import { shortStatus } from "../../core/short-status.ts";
@@ -13,11 +13,9 @@ import {
   ADMIN_TOKEN_FLAG,
   type CommandContext,
   contextOf,
-  namedProxy,
+  doorOf,
   PROXY_URL_FLAG,
-  proxyUrlOf,
   ROOT_FLAG,
-  tokenFor,
 } from "../context.ts";
 import { durationFlag, usage } from "../flags.ts";
 import { fullStatus, type StatusStyle } from "../status-view.ts";
@@ -53,30 +51,27 @@ export default defineCommand({
     const { deps } = context;
     if (args.watch) refuseToWatch(args, deps.env);
     const timeoutMs = durationFlag(args.timeout, "timeout") || undefined;
-    const url = parseProxyUrl(await proxyUrlOf(context, args["proxy-url"])).href;
-    const ask = (address: string) => {
-      const token = tokenFor(context, address, args["admin-token"]) ?? deps.env.CODEXLB_CLIENT_KEY?.trim();
-      return remoteStatusText({ url: address, token, timeoutMs });
-    };
-    const text = await ask(url);
+    const door = () => doorOf(context, args, { timeoutMs, clientKey: true });
+    let kept = await door();
+    const text = await remoteStatusText(kept);
     if (args.json) return void process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+    const url = await shownUrl(kept);
     const status = statusOf(text, url);
     if (!args.watch)
       return void process.stdout.write(
         args.short ? `${shortStatus(status)}\n` : fullStatus(status, styleOf(deps), deps.clock.now()),
       );
-    const isNamed = (await namedProxy(context, args["proxy-url"])) !== undefined;
-    let address = url;
     process.exitCode = await watchStatus({
       first: { status, url },
       intervalMs,
       deps,
       ask: async () => {
         try {
-          return { status: statusOf(await ask(address), address), url: address };
+          const shown = await shownUrl(kept);
+          return { status: statusOf(await remoteStatusText(kept), shown), url: shown };
         } catch (error) {
-          // The proxy of the root may be back elsewhere: the next question goes there.
-          if (!isNamed) address = (await runningUrl(context)) ?? address;
+          // The proxy of the root may be back elsewhere, where the next question goes.
+          kept = await door().catch(() => kept);
           throw error;
         }
       },
@@ -94,8 +89,6 @@ function styleOf({ env }: Deps): StatusStyle {
 const SHORTEST_INTERVAL_MS = 500;
 /** Timers cannot be set to whatever can be written. */
 const LONGEST_INTERVAL_MS = 3_600_000;
-/** A proxy that has not told by then where it listens is asked another time. */
-const INFO_TIMEOUT_MS = 2_000;
 
 function intervalOf(text: string): number {
   const ms = durationFlag(text, "interval");
@@ -130,13 +123,7 @@ function statusOf(text: string, url: string): StatusAnswer {
   });
 }
 
-/** Where the proxy of the root listens; undefined when none runs, or it does not tell. */
-async function runningUrl({ layout }: CommandContext): Promise<string | undefined> {
-  if (!(await daemonAnswers(layout.adminSocket))) return undefined;
-  try {
-    const door = { ...socketDoor(layout.adminSocket), timeoutMs: INFO_TIMEOUT_MS };
-    return parseProxyUrl((await remoteInfo(door)).url).href;
-  } catch {
-    return undefined; // why the proxy cannot be asked has been said already
-  }
+/** Where the proxy behind `door` listens, for people. */
+async function shownUrl(door: Door): Promise<string> {
+  return door.unix === undefined ? door.url : parseProxyUrl((await remoteInfo(door)).url).href;
 }

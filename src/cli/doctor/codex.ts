@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
-import { codexAddresses, parseProxyUrl } from "../../codex/addresses.ts";
+import { codexAddresses } from "../../codex/addresses.ts";
 import { codexCommand } from "../../codex/command-line.ts";
 import { routingSettings, settingsIn } from "../../codex/home.ts";
 import { codexBinary } from "../../codex/login.ts";
@@ -14,7 +14,8 @@ import { runWatched } from "../../codex/watched.ts";
 import { messageOf } from "../../errors.ts";
 import { startMock } from "../../mock/backend.ts";
 import { writeFileAtomic } from "../../state/atomic-file.ts";
-import { type CommandContext, proxyUrlOf } from "../context.ts";
+import type { CommandContext } from "../context.ts";
+import { addressOf } from "../run/proxy-address.ts";
 import { configSources, prepareRuntime } from "../run/runtime-home.ts";
 import { type Finding, ok } from "./findings.ts";
 
@@ -126,8 +127,7 @@ function examineRuntime(context: CommandContext, flags: CodexFlags): Finding[] {
       detail: `${checked.path}: ${checked.issue}`,
       remedy: "run: codexlb doctor --fix; codexlb run does it by itself",
       fix: async () => {
-        const url = parseProxyUrl(await proxyUrlOf(context, flags.proxyUrl)).href.replace(/\/+$/, "");
-        await prepareRuntime(context, home, url);
+        await prepareRuntime(context, home, await addressOf(context, flags.proxyUrl));
       },
     },
   ];

@@ -13,7 +13,7 @@ import { connectProblem, messageOf, systemCodeOf } from "../../errors.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { VERSION } from "../../version.ts";
-import { type CommandContext, tokenFor } from "../context.ts";
+import { type CommandContext, credentialFor } from "../context.ts";
 import { KEY_NEXT, letsUsIn } from "../run/runtime-home.ts";
 import { type Finding, ok } from "./findings.ts";
 
@@ -38,7 +38,11 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
   const check = "proxy";
   try {
     const href = parseProxyUrl(url).href.replace(/\/+$/, "");
-    const door = { url: href, token: tokenFor(context, href, undefined), timeoutMs: WAY_TIMEOUT_MS };
+    const door = {
+      url: href,
+      credential: credentialFor(context, { url: href, isNamed: true }, undefined),
+      timeoutMs: WAY_TIMEOUT_MS,
+    };
     if (!(await isProxy(door)))
       return [
         {

@@ -7,16 +7,24 @@ import { userHomes } from "../../codex/home.ts";
 import { CodexlbError } from "../../errors.ts";
 import { openLocalStore } from "../accounts.ts";
 import { type CommandContext, configOf } from "../context.ts";
+import type { ProxyAddress } from "./proxy-address.ts";
 import { asksForKeys } from "./runtime-home.ts";
 
-/** The user's home, after a look whether it fits. Throws `unauthorized` for a proxy that asks for keys. */
-export async function nativeHome(context: CommandContext, proxyUrl: string): Promise<string> {
-  const { deps } = context;
+/**
+ * The user's home, after a look whether it fits. Throws `unauthorized` for a proxy that asks for keys, and
+ * `proxy_unreachable` when there is none: whatever listened there later would get the user's own login.
+ */
+export async function nativeHome(context: CommandContext, { url, whose }: ProxyAddress): Promise<string> {
+  const { deps, layout } = context;
   const [home = "."] = userHomes(deps.env);
-  if (await asksForKeys(context, proxyUrl))
+  if (whose === "absent")
+    throw new CodexlbError("proxy_unreachable", `no proxy runs on ${layout.root}`, {
+      next: "start it with: codexlb proxy, or give --auto-start",
+    });
+  if (await asksForKeys(context, url))
     throw new CodexlbError(
       "unauthorized",
-      `the proxy at ${proxyUrl} serves only clients that show a key, and the login in ${home} is none`,
+      `the proxy at ${url} serves only clients that show a key, and the login in ${home} is none`,
       { next: "leave --native-home out, and set CODEXLB_CLIENT_KEY" },
     );
   const login = loginIn(home);

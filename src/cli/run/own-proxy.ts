@@ -4,25 +4,23 @@
 import { closeSync, fstatSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { remoteInfo } from "../../admin/client.ts";
-import { daemonAnswers, isProxy, socketDoor, through } from "../../admin/door.ts";
-import { parseProxyUrl } from "../../codex/addresses.ts";
+import { daemonAnswers, socketDoor, through } from "../../admin/door.ts";
 import { CodexlbError } from "../../errors.ts";
 import { makePrivateDirectory } from "../../state/atomic-file.ts";
 import { openLocalStore } from "../accounts.ts";
-import { type CommandContext, configOf, namedProxy, proxyUrlOf, runsHere } from "../context.ts";
+import { type CommandContext, configOf, namedProxy, runsHere } from "../context.ts";
 import { selfCommand } from "../self.ts";
+import { addressOf, type ProxyAddress } from "./proxy-address.ts";
 
-export interface RunProxy {
-  /** Without a slash at the end. */
-  readonly url: string;
+export interface RunProxy extends ProxyAddress {
   /** The run is over: a proxy that was started for runs may end. */
   leave(): void;
 }
 
 /**
  * The proxy for a run; `flag` is `--proxy-url`. One that nobody named is started when it does not run and `autoStart`
- * is set; undefined: on a terminal. Throws `no_accounts` when it would have none, and `listen_failed` when it does not
- * start.
+ * is set; undefined: on a terminal. Throws `no_accounts` when it would have none, `listen_failed` when it does not start,
+ * and what `addressOf` throws.
  */
 export async function proxyForRun(
   context: CommandContext,
@@ -35,10 +33,10 @@ export async function proxyForRun(
   if (named !== undefined && autoStart)
     deps.log.warn(`--auto-start is of no use: ${named.by} names a proxy, and run starts none in its place`);
   const isWanted = autoStart ?? (process.stdin.isTTY === true && process.stderr.isTTY === true);
-  if (named === undefined && isWanted && !(await runsAlready(context, proxy.listen)))
+  if (named === undefined && isWanted && !(await serves(context)))
     await start(context, proxy.child_proxy_urls.length > 0);
-  const url = parseProxyUrl(await proxyUrlOf(context, flag)).href.replace(/\/+$/, "");
-  return { url, leave: named === undefined ? await enter(layout.adminSocket) : () => {} };
+  const address = await addressOf(context, flag);
+  return { ...address, leave: named === undefined ? await enter(layout.adminSocket) : () => {} };
 }
 
 // --- internal ---
@@ -48,12 +46,6 @@ const START_MS = 20_000;
 const RETRY_MS = 100;
 const LOG_BYTES = 64 * 1024;
 const ANSWER_MS = 1_000;
-
-async function runsAlready(context: CommandContext, listen: string): Promise<boolean> {
-  // One of another root, or in a container, may listen where the settings say.
-  const door = { url: parseProxyUrl(`http://${listen}`).origin, timeoutMs: ANSWER_MS };
-  return (await serves(context)) || (await isProxy(door).catch(() => false));
-}
 
 /** Whether the proxy of the root takes requests: one that is about to end does not. */
 async function serves(context: CommandContext): Promise<boolean> {

@@ -3,8 +3,9 @@
 import { join, resolve } from "node:path";
 import { remoteStub } from "../../admin/client.ts";
 import { baseOf, type Door, isProxy, through, unreachable } from "../../admin/door.ts";
+import { createCredential } from "../../admin/proving.ts";
 import { readCredentials } from "../../auth/homes.ts";
-import { readSecret, secretFile } from "../../auth/secrets.ts";
+import { newSecret, readSecret, secretFile } from "../../auth/secrets.ts";
 import { makeStub, pathKeyOf, type StubAuth } from "../../auth/stub.ts";
 import { codexAddresses } from "../../codex/addresses.ts";
 import { prepareHome, userHomes } from "../../codex/home.ts";
@@ -13,6 +14,7 @@ import { CodexlbError, messageOf } from "../../errors.ts";
 import type { AccountRecord } from "../../state/store.ts";
 import { openLocalStore } from "../accounts.ts";
 import { type CommandContext, configOf, tokenFor } from "../context.ts";
+import { addressOf, type ProxyAddress } from "./proxy-address.ts";
 
 /** What helps who is not let in. */
 export const KEY_NEXT =
@@ -34,8 +36,9 @@ export interface Runtime {
 export async function prepareRuntime(
   context: CommandContext,
   codexHome: string,
-  proxyUrl: string,
+  address: ProxyAddress,
 ): Promise<Runtime> {
+  const proxyUrl = address.url;
   const { proxy } = await configOf(context);
   const { state } = openLocalStore(context, true, proxy.upstream_base_url);
   // The account that served last knows the plan and the settings best; then the others in order.
@@ -44,11 +47,8 @@ export async function prepareRuntime(
   );
   const usable = accounts.filter((account) => account.health.kind !== "disabled");
   const keyed = await asksForKeys(context, proxyUrl);
-  const given = await credentialsOfProxy(context, proxyUrl, accounts.length > 0);
-  // Own ones are made when there are none yet; a proxy that asks for keys cannot know those.
-  const useless = keyed && given === undefined && readSecret(context.layout.signingKey) === undefined;
-  const credentials = useless ? undefined : (given ?? ownCredentials(context, usable));
-  if (credentials === undefined || (keyed && !(await admits(proxyUrl, credentials.stub))))
+  const credentials = await credentialsFor(context, address, () => planOfAny(usable));
+  if (keyed && !(await admits(proxyUrl, credentials.stub)))
     throw new CodexlbError("unauthorized", `the proxy at ${proxyUrl} serves only clients that show a key`, {
       next: KEY_NEXT,
     });
@@ -85,11 +85,11 @@ export async function asksForKeys(context: CommandContext, proxyUrl: string): Pr
 /** Whether `codexlb run` would be let in by the proxy at `proxyUrl`; writes nothing. Throws `proxy_answer`. */
 export async function letsUsIn(context: CommandContext, proxyUrl: string): Promise<boolean> {
   if (!(await asksForKeys(context, proxyUrl))) return true;
-  const { deps, layout } = context;
-  const key = readSecret(layout.signingKey);
-  const given = await credentialsOfProxy(context, proxyUrl, key !== undefined);
-  const stub = given?.stub ?? (key && makeStub(DEFAULT_PLAN, key, deps.clock.now()));
-  return stub ? admits(proxyUrl, stub) : false;
+  const address = await addressOf(context, proxyUrl);
+  // A root that was not made yet has no stubs, and looking does not make it.
+  if (address.whose !== "named" && readSecret(context.layout.signingKey) === undefined) return false;
+  const { stub } = await credentialsFor(context, address, () => undefined);
+  return admits(proxyUrl, stub);
 }
 
 /** Homes whose config.toml may be taken over, best first. */
@@ -111,37 +111,45 @@ interface RuntimeCredentials {
 }
 
 /**
- * What the proxy signed itself, which a proxy elsewhere may insist on: asked for with the client key, if there is one,
- * and in a root without accounts. A root with accounts signs its own, as its proxy does.
+ * What the root signs, for its own proxy. Another one is asked for what it has signed itself, with the key or the token
+ * that the user has given; without, Codex gets a stub that means nothing to anybody, for it does not start without one.
  */
+async function credentialsFor(
+  context: CommandContext,
+  { url, whose }: ProxyAddress,
+  plan: () => string | undefined,
+): Promise<RuntimeCredentials> {
+  const { deps, layout } = context;
+  const given = whose === "named" ? await credentialsOfProxy(context, url) : undefined;
+  if (given !== undefined) return given;
+  const key = whose === "named" ? newSecret(deps.random) : secretFile(layout.signingKey, deps.random);
+  const nowMs = deps.clock.now();
+  return { stub: makeStub(plan() ?? DEFAULT_PLAN, key, nowMs), pathKey: pathKeyOf(key, nowMs) };
+}
+
 async function credentialsOfProxy(
   context: CommandContext,
-  proxyUrl: string,
-  hasAccounts: boolean,
+  url: string,
 ): Promise<RuntimeCredentials | undefined> {
   const { deps } = context;
   const key = deps.env.CODEXLB_CLIENT_KEY?.trim();
-  const token = key || (hasAccounts ? undefined : tokenFor(context, proxyUrl, undefined));
-  if (!token) return undefined;
+  const secret = key || tokenFor(context, undefined);
+  if (!secret) return undefined;
+  const credential = createCredential({ ...deps, secret, origin: "given" });
   try {
-    return await remoteStub({ url: proxyUrl, token, timeoutMs: ANSWER_TIMEOUT_MS });
+    return await remoteStub({ url, credential, timeoutMs: ANSWER_TIMEOUT_MS });
   } catch (error) {
     if (key) deps.log.warn(`asking for credentials with CODEXLB_CLIENT_KEY: ${messageOf(error)}`);
     return undefined;
   }
 }
 
-function ownCredentials(
-  { deps, layout }: CommandContext,
-  accounts: readonly AccountRecord[],
-): RuntimeCredentials {
-  const plan = accounts.map((account) => planOf(account.homeDir)).find((found) => found !== undefined);
-  const key = secretFile(layout.signingKey, deps.random);
-  return { stub: makeStub(plan ?? DEFAULT_PLAN, key, deps.clock.now()), pathKey: pathKeyOf(key) };
+function planOfAny(accounts: readonly AccountRecord[]): string | undefined {
+  return accounts.map((account) => planOf(account.homeDir)).find((found) => found !== undefined);
 }
 
 async function admits(proxyUrl: string, stub: StubAuth): Promise<boolean> {
-  const door = { url: proxyUrl, token: stub.tokens.access_token, timeoutMs: ANSWER_TIMEOUT_MS };
+  const door = { url: proxyUrl, stub: stub.tokens.access_token, timeoutMs: ANSWER_TIMEOUT_MS };
   return (await statusOfCheck(door).catch(() => 0)) !== 401;
 }
 

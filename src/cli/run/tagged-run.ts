@@ -25,8 +25,11 @@ export async function tagRun(
   if (seen !== undefined) return tag;
   if (account === undefined) return undefined;
   const error = errorIn(body);
-  if (error !== undefined && status === 404)
-    throw new CodexlbError("account_not_found", error, { next: "the accounts are in: codexlb status" });
+  if (error?.code === "account_not_found" && status === 404)
+    throw new CodexlbError("account_not_found", error.message, {
+      next: "the accounts are in: codexlb status",
+    });
+  if (error?.code === "unauthorized") throw new CodexlbError("unauthorized", error.message);
   throw status === 0
     ? new CodexlbError(
         "proxy_unreachable",
@@ -110,13 +113,15 @@ const ABSENCES: Readonly<Record<NonNullable<RunSeen["absence"]>, string>> = {
   out: "is out of service",
 };
 
-function errorIn(body: unknown): string | undefined {
-  if (typeof body !== "object" || body === null || !("error" in body)) return undefined;
-  const { error } = body;
-  if (typeof error !== "object" || error === null || !("code" in error) || !("message" in error))
-    return undefined;
-  return error.code === "account_not_found" ? String(error.message).split(";")[0] : undefined;
+/** What the proxy refuses it with, in its own words. */
+function errorIn(body: unknown): { readonly code: string; readonly message: string } | undefined {
+  const { data } = Refused.safeParse(body);
+  return data && { code: data.error.code, message: data.error.message.split(";")[0] ?? "" };
 }
+
+const Refused = z.object({
+  error: z.object({ type: z.literal("codexlb_error"), code: z.string(), message: z.string() }),
+});
 
 function whyElsewhere(args: readonly string[], provider: EndedRun["provider"]): string | undefined {
   if (args.includes("--oss")) return "--oss has Codex use a model of this machine";

@@ -1,0 +1,160 @@
+// The client's side of auth/proof.ts: has a proxy prove that it knows the secret at hand, and proves each request to it,
+// so that no address that is wrong, and no program on the proxy's port, ever gets the secret.
+
+import { z } from "zod";
+import { keyIdOf, type Nonces, type ProvenRequest, proveRequest, proxyMac } from "../auth/proof.ts";
+import { equalSecrets, hashOf, newSecret } from "../auth/secrets.ts";
+import { parseJson } from "../core/turn.ts";
+import type { Deps } from "../deps.ts";
+import { CodexlbError } from "../errors.ts";
+import { CHALLENGE_PATH } from "./challenge.ts";
+
+/** A secret that is proved and not sent. */
+export interface Credential {
+  /**
+   * The header `Authorization` of `request` to the proxy at `base`; undefined: there is nothing to show. Throws
+   * `unauthorized` when what listens there does not know the secret and has to.
+   */
+  authorize(
+    base: string,
+    request: ProvenRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<string | undefined>;
+  /** Whether the proxy at `base` has proved that it knows the secret. Throws as `authorize` does. */
+  isProved(base: string, signal: AbortSignal | undefined): Promise<boolean>;
+  /** Forgets what was agreed on: the proxy may have been started anew. True when there was something to forget. */
+  renew(): boolean;
+}
+
+/**
+ * How the secret and the proxy come together.
+ * `given`: the user named the proxy and gave the secret for it. A proxy that knows of no proofs (an older codexlb, the Go
+ * program) gets it as it is, and the user is warned.
+ * `own`: nobody named a proxy, so it has to be this root's, and listen itself where it is asked.
+ * `spare`: the user named a proxy and gave nothing, and it may be this root's. When it is not, it is asked without.
+ * The secrets of `own` and `spare` are never sent.
+ */
+export type Origin = "given" | "own" | "spare";
+
+export interface CredentialOptions extends Pick<Deps, "clock" | "random" | "log"> {
+  readonly secret: string;
+  readonly origin: Origin;
+}
+
+export function createCredential({ secret, origin, clock, random, log }: CredentialOptions): Credential {
+  const sha256 = hashOf(secret);
+  let agreed: { readonly terms: Terms; readonly base: string; readonly sinceMs: number } | undefined;
+  let isWarned = false;
+  const agree = async (base: string, signal: AbortSignal | undefined): Promise<Terms> => {
+    if (agreed?.base === base && clock.now() - agreed.sinceMs < RENEW_MS) return agreed.terms;
+    const terms = await challenge(base, signal);
+    if (terms === "as it is" && !isWarned) {
+      isWarned = true;
+      log.warn(
+        `the proxy at ${base} is an older codexlb or the Go program, which cannot prove that it knows the token; the token is sent to it`,
+      );
+    }
+    agreed = { terms, base, sinceMs: clock.now() };
+    return terms;
+  };
+  const challenge = async (base: string, signal: AbortSignal | undefined): Promise<Terms> => {
+    const nonce = newSecret(random);
+    const response = await fetch(`${base}${CHALLENGE_PATH}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ key_id: keyIdOf(sha256), nonce }),
+      redirect: "manual",
+      signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const answer = Answer.safeParse(parseJson(await startOf(response)));
+    if (!answer.success || !response.ok) {
+      if (origin !== "given") return stranger(base, origin);
+      if (await greets(base, signal)) return "as it is";
+      throw new CodexlbError("proxy_unreachable", `what answers at ${base} is not a codexlb proxy`, {
+        next: "check the address of the proxy",
+      });
+    }
+    const { port, proof } = answer.data;
+    const nonces = { client: nonce, proxy: answer.data.nonce };
+    if (!equalSecrets(proof, proxyMac(sha256, nonces, port))) return stranger(base, origin);
+    // A program that passes everything on cannot change what it passes, but it would read the answers.
+    if (origin !== "given" && String(port) !== portOf(base)) return stranger(base, origin);
+    return nonces;
+  };
+  return {
+    authorize: async (base, request, signal) => {
+      const terms = await agree(base, signal);
+      if (terms === "not at all") return undefined;
+      if (terms === "as it is") return `Bearer ${secret}`;
+      return proveRequest(sha256, terms, newSecret(random), request);
+    },
+    isProved: async (base, signal) => typeof (await agree(base, signal)) === "object",
+    renew: () => {
+      const had = typeof agreed?.terms === "object";
+      if (had) agreed = undefined;
+      return had;
+    },
+  };
+}
+
+/** True when a codexlb proxy, ours or the Go program's, answers at `base`: so it says, and proves nothing. */
+export async function greets(base: string, signal: AbortSignal | undefined): Promise<boolean> {
+  const response = await fetch(`${base}/`, {
+    redirect: "manual",
+    signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),
+  });
+  return Greeting.safeParse(parseJson(await startOf(response))).success;
+}
+
+// --- internal ---
+
+/** Half of what the proxy allows: clocks differ, and requests take time. */
+const RENEW_MS = 30_000;
+/** Both answers come from memory. */
+const TIMEOUT_MS = 10_000;
+/** Both answers are a few hundred bytes; a stranger may send anything. */
+const ANSWER_BYTES = 16 * 1024;
+
+const Greeting = z.looseObject({ service: z.literal("codexlb-proxy") });
+const Answer = z.looseObject({
+  nonce: z.string().regex(/^[\w-]{22,86}$/),
+  port: z.int().min(0).max(65_535),
+  proof: z.string().max(200),
+});
+
+/** How the secret is shown: by proofs over these nonces, or in these ways. */
+type Terms = Nonces | "as it is" | "not at all";
+
+function stranger(base: string, origin: Origin): "not at all" {
+  if (origin === "spare") return "not at all";
+  throw origin === "own"
+    ? new CodexlbError("unauthorized", `what listens at ${base} is not the proxy of this root`, {
+        next: "see what it is, and start the proxy elsewhere: codexlb proxy --listen ADDRESS; for a proxy of another root give --proxy-url and --admin-token",
+      })
+    : new CodexlbError(
+        "unauthorized",
+        `what listens at ${base} does not know the token or key, which was not sent to it`,
+        {
+          next: "check the address; the token is in ROOT/admin.token of the proxy there, and keys are made there with: codexlb key add NAME",
+        },
+      );
+}
+
+function portOf(base: string): string {
+  const { port, protocol } = new URL(base);
+  return port || (protocol === "https:" ? "443" : "80");
+}
+
+/** The beginning of an answer's text: all of it for the answers that are meant. */
+async function startOf(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  while (text.length <= ANSWER_BYTES) {
+    const chunk = await reader?.read();
+    if (chunk?.value === undefined) return text;
+    text += decoder.decode(chunk.value, { stream: true });
+  }
+  await reader?.cancel();
+  return text;
+}
