@@ -20,3 +20,26 @@ export async function rawExchange(url: string, text: string | Uint8Array): Promi
   await ended.promise;
   return received;
 }
+
+/** Sends `text`, and resolves to the first line of the answer; the connection may stay open behind it. */
+export async function rawHead(url: string, text: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const arrived = Promise.withResolvers<string>();
+  let received = "";
+  const socket = await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      data: (_socket, data) => {
+        received += data.toString();
+        if (received.includes("\r\n")) arrived.resolve(received.split("\r\n")[0] ?? "");
+      },
+      close: () => arrived.resolve(received),
+      error: () => arrived.resolve(received),
+    },
+  });
+  socket.write(text);
+  const head = await arrived.promise;
+  socket.end();
+  return head;
+}
