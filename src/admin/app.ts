@@ -3,6 +3,8 @@
 
 import { Hono, type MiddlewareHandler } from "hono";
 import type { Access, Holder, Role } from "../auth/access.ts";
+import type { AccountOps } from "../auth/account-ops.ts";
+import { networkSettings } from "../auth/network-settings.ts";
 import { hashOf } from "../auth/secrets.ts";
 import { TARGET_HEADER } from "../core/hops.ts";
 import { CodexlbError } from "../errors.ts";
@@ -60,7 +62,7 @@ export function quickRoutes({ shortStatus }: QuickContext) {
 
 /** What the TCP port answers itself. */
 export function publicPaths(context: AdminContext, access: Access): LocalPaths {
-  const app = localApp(context, locked(access));
+  const app = localApp({ ...context, accounts: fromNetwork(context.accounts) }, locked(access));
   return {
     handles: (method, path) => isObservePath(method, path) || isTokenPath(method, path) || hasOwnLock(path),
     fetch: (request) => app.fetch(request),
@@ -111,6 +113,17 @@ function opens(role: Role | undefined, path: string, isRelayed: boolean): boolea
     default:
       return role satisfies never;
   }
+}
+
+/** Whoever may send a login here may not bring programs to this machine. */
+function fromNetwork(accounts: AccountOps): AccountOps {
+  return {
+    ...accounts,
+    import: (alias, { config, ...files }) => {
+      const taken = config === undefined ? undefined : networkSettings(config).config;
+      return accounts.import(alias, { ...files, config: taken });
+    },
+  };
 }
 
 /** Who was let in by the lock; undefined behind the socket. */

@@ -6,8 +6,10 @@ import { type AccountOps, identityOfListed } from "../../auth/account-ops.ts";
 import { parseAuthFile } from "../../auth/auth-file.ts";
 import { authFileOf } from "../../auth/homes.ts";
 import { sameIdentity } from "../../auth/identity.ts";
+import { networkSettings } from "../../auth/network-settings.ts";
 import { inferAlias } from "../../codex/alias.ts";
 import { userHomes } from "../../codex/home.ts";
+import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
 import { withAccounts } from "../accounts.ts";
@@ -54,7 +56,13 @@ export default defineCommand({
     const place = await placeFor(context, args.into?.trim().toLowerCase() || fallback, args);
     const from = resolve(args.from?.trim() || (userHomes(context.deps.env)[0] ?? "."));
     await withAccounts(context, place, { write: true }, (ops) =>
-      importFrom(from, { context, ops, named: args.alias, replace: args.replace ?? false }),
+      importFrom(from, {
+        context,
+        ops,
+        named: args.alias,
+        replace: args.replace ?? false,
+        isElsewhere: place.kind === "remote",
+      }),
     );
   },
 });
@@ -85,9 +93,14 @@ interface Import {
   readonly ops: AccountOps;
   readonly named: string | undefined;
   readonly replace: boolean;
+  /** Another machine's proxy takes it. */
+  readonly isElsewhere: boolean;
 }
 
-async function importFrom(from: string, { context, ops, named, replace }: Import): Promise<void> {
+async function importFrom(
+  from: string,
+  { context, ops, named, replace, isElsewhere }: Import,
+): Promise<void> {
   const { deps } = context;
   const path = authFileOf(from);
   const auth = readTextIfPresent(path);
@@ -105,7 +118,7 @@ async function importFrom(from: string, { context, ops, named, replace }: Import
   const taken = accounts.map((account) => account.alias);
   // Without a name given, a login that is known already renews the account it belongs to.
   const alias = named ?? same[0] ?? inferAlias(from, credentials, taken, deps);
-  const config = readTextIfPresent(join(from, "config.toml"));
+  const config = settingsFrom(from, isElsewhere, deps.log);
   const total = await ops.import(alias, { auth, config, replace });
   process.stdout.write(`imported account ${alias} (total=${total})\n`);
   const twins = same.filter((one) => one !== alias);
@@ -113,4 +126,14 @@ async function importFrom(from: string, { context, ops, named, replace }: Import
     deps.log.warn(
       `${alias} is the same ChatGPT account as ${twins.join(", ")}; keep one of them, or they end each other's login`,
     );
+}
+
+/** The text of the config.toml that goes with the login. A proxy elsewhere takes no more of it than is harmless there. */
+function settingsFrom(from: string, isElsewhere: boolean, log: Log): string | undefined {
+  const own = readTextIfPresent(join(from, "config.toml"));
+  if (own === undefined || !isElsewhere) return own;
+  const { config, leftOut } = networkSettings(own);
+  if (leftOut.length > 0)
+    log.info(`settings that could start programs or send turns elsewhere stay here: ${leftOut.join(", ")}`);
+  return config;
 }

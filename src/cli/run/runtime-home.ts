@@ -11,6 +11,7 @@ import { codexAddresses } from "../../codex/addresses.ts";
 import { prepareHome, userHomes } from "../../codex/home.ts";
 import { DEFAULT_PLAN } from "../../core/pooled.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
+import { readTextIfPresent } from "../../state/atomic-file.ts";
 import type { AccountRecord } from "../../state/store.ts";
 import { openLocalStore } from "../accounts.ts";
 import { type CommandContext, configOf, tokenFor } from "../context.ts";
@@ -56,6 +57,7 @@ export async function prepareRuntime(
   const pathKey = keyed ? credentials.pathKey : undefined;
   const addresses = codexAddresses(proxyUrl, { pathKey });
   const sources = configSources(context, usable[0]);
+  tellWhoseSettings(context, sources, codexHome);
   const isKept = resolve(codexHome) === resolve(context.layout.runtime);
   prepareHome({ codexHome, isKept, configSources: sources, stub, chatgptBaseUrl: addresses.chatgpt });
   return { pathKey, token: stub.tokens.access_token };
@@ -101,6 +103,26 @@ export function configSources(
 }
 
 // --- internal ---
+
+/** Says so when Codex gets other settings than the user has given it. */
+function tellWhoseSettings(
+  { deps, layout }: CommandContext,
+  sources: readonly string[],
+  codexHome: string,
+): void {
+  const texts = sources
+    .map((home) => ({ path: join(home, "config.toml"), text: configIn(home) }))
+    .filter(({ path, text }) => text !== undefined && path !== join(codexHome, "config.toml"));
+  const [used] = texts;
+  if (used === undefined || !used.path.startsWith(`${layout.accounts}/`)) return;
+  const own = texts.find(({ path }) => !path.startsWith(`${layout.accounts}/`));
+  if (own?.text !== used.text)
+    deps.log.info(`Codex gets the settings that came with an account (${used.path}), not your own`);
+}
+
+function configIn(home: string): string | undefined {
+  return readTextIfPresent(join(home, "config.toml"));
+}
 
 /** The wait for an answer of the proxy before Codex is started without. */
 const ANSWER_TIMEOUT_MS = 3_000;

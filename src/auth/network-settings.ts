@@ -1,0 +1,64 @@
+// Which of Codex's settings are taken from elsewhere. A config.toml can start programs (mcp_servers, notify, hooks), send
+// turns and logins to other addresses (model_provider, *_base_url), loosen the sandbox, put words into the model's mouth
+// and read files; and `codexlb run` makes Codex's home from it. So only keys are taken that choose among what the
+// account can do anyway, and only with values that can be nothing else.
+
+import { CodexlbError, messageOf } from "../errors.ts";
+import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
+
+export interface NetworkSettings {
+  /** The text of a config.toml; undefined: nothing of it is taken. */
+  readonly config: string | undefined;
+  /** The top-level keys that were left out. */
+  readonly leftOut: readonly string[];
+}
+
+/** What is taken of `config`, the text of a config.toml. Throws `invalid_request` for a text that is none. */
+export function networkSettings(config: string): NetworkSettings {
+  const all = parsed(config);
+  const taken: TomlTable = {};
+  const leftOut: string[] = [];
+  for (const [key, value] of Object.entries(all))
+    if (HARMLESS_KEYS.has(key) && isPlain(value)) taken[key] = value;
+    else leftOut.push(key);
+  return { config: Object.keys(taken).length === 0 ? undefined : formatToml(taken), leftOut };
+}
+
+// --- internal ---
+
+/** Of the keys that Codex 0.171 reads. */
+const HARMLESS_KEYS: ReadonlySet<string> = new Set([
+  "model",
+  "review_model",
+  "model_context_window",
+  "model_auto_compact_token_limit",
+  "model_reasoning_effort",
+  "plan_mode_reasoning_effort",
+  "model_reasoning_summary",
+  "model_verbosity",
+  "personality",
+  "service_tier",
+  "tool_output_token_limit",
+  "hide_agent_reasoning",
+  "show_raw_agent_reasoning",
+]);
+
+/** A name, a number or a choice: nothing that could be a path, an address or a sentence. */
+function isPlain(value: TomlTable[string]): value is string | number | boolean {
+  if (typeof value === "string") return /^[\w.:-]{1,100}$/.test(value);
+  return typeof value === "boolean" || (typeof value === "number" && Number.isSafeInteger(value));
+}
+
+function parsed(config: string): TomlTable {
+  try {
+    return parseToml(config);
+  } catch (error) {
+    throw new CodexlbError(
+      "invalid_request",
+      `the config of the import is not valid TOML: ${messageOf(error)}`,
+      {
+        next: "correct the config.toml, or leave it out",
+      },
+    );
+  }
+}
