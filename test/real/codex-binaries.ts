@@ -4,8 +4,8 @@ import { existsSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Today's Codex, and one from before WebSocket and `openai_base_url`. */
-export const CODEX_VERSIONS = { today: "0.169.0", old: "0.107.0" } as const;
+/** The newest that was tried, the one that most tests use, and one from before WebSocket and `openai_base_url`. */
+export const CODEX_VERSIONS = { newest: "0.171.0", today: "0.169.0", old: "0.107.0" } as const;
 
 const CACHE = process.env.CODEXLB_TEST_CACHE ?? join(tmpdir(), "codexlb-test-cache");
 
