@@ -226,7 +226,7 @@ export async function placeOf(context: CommandContext, flags: RemoteFlags): Prom
 
 /**
  * The way to the proxy that a command asks: over its socket to the one that runs on the root, else to where
- * `proxyUrlOf` says, with what opens it. `clientKey`: CODEXLB_CLIENT_KEY will do, too.
+ * `proxyUrlOf` says, with what opens it. `clientKey`: CODEXLB_CLIENT_KEY will do, too. Throws what `proxyUrlOf` throws.
  */
 export async function doorOf(
   context: CommandContext,
@@ -236,8 +236,8 @@ export async function doorOf(
   const { layout } = context;
   const isNamed = (await namedProxy(context, flags["proxy-url"])) !== undefined;
   const socket: Door = { ...socketDoor(layout.adminSocket), timeoutMs };
-  if (!isNamed && (await runsHere(context))) return socket;
   const url = parseProxyUrl(await proxyUrlOf(context, flags["proxy-url"])).href;
+  if (!isNamed && (await runsHere(context))) return socket;
   if (tokenFor(context, flags["admin-token"]) === undefined && (await isOwn(context, url))) return socket;
   const key = clientKey && isNamed ? context.deps.env.CODEXLB_CLIENT_KEY?.trim() : undefined;
   return {

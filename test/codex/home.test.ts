@@ -24,7 +24,7 @@ describe("the home that run prepares", () => {
     expect(auth_mode).toBe("chatgpt");
     expect(tokens.account_id).toBe("proxy-only");
     expect(readClaims(tokens.access_token)).toEqual({
-      exp: 4_102_444_800,
+      exp: 7 * 86_400,
       sub: "codexlb-proxy-only",
       email: "proxy-only@codexlb.internal",
       chatgptAccountId: "proxy-only",
