@@ -8,6 +8,7 @@ import { networkSettings } from "../auth/network-settings.ts";
 import { hashOf } from "../auth/secrets.ts";
 import { TARGET_HEADER } from "../core/hops.ts";
 import { CodexlbError } from "../errors.ts";
+import type { Admission } from "../proxy/admission.ts";
 import { hasOwnLock } from "../proxy/guard.ts";
 import type { LocalPaths } from "../proxy/server.ts";
 import { type AccountContext, accountRoutes } from "./accounts.ts";
@@ -61,8 +62,12 @@ export function quickRoutes({ shortStatus }: QuickContext) {
 }
 
 /** What the TCP port answers itself. */
-export function publicPaths(context: AdminContext, access: Access): LocalPaths {
-  const app = localApp({ ...context, accounts: fromNetwork(context.accounts) }, locked(access));
+export function publicPaths(
+  context: AdminContext,
+  access: Access,
+  admission: Pick<Admission, "enter">,
+): LocalPaths {
+  const app = localApp({ ...context, accounts: fromNetwork(context.accounts) }, locked(access, admission));
   return {
     handles: (method, path) => isObservePath(method, path) || isTokenPath(method, path) || hasOwnLock(path),
     fetch: (request) => app.fetch(request),
@@ -131,7 +136,7 @@ interface Admitted {
   readonly Variables: { readonly holder?: Holder };
 }
 
-function locked(access: Access): MiddlewareHandler<Admitted> {
+function locked(access: Access, admission: Pick<Admission, "enter">): MiddlewareHandler<Admitted> {
   return async (c, next) => {
     const holder = access.holderOf(c.req.raw);
     const role = holder?.role;
@@ -141,7 +146,46 @@ function locked(access: Access): MiddlewareHandler<Admitted> {
         next: "give CODEXLB_ADMIN_TOKEN or --admin-token (it is in ROOT/admin.token of the proxy), or run the command on the proxy's machine with its --root",
       });
     await next();
+    // A login that is watched goes on for minutes: it ends with the key of who watches.
+    if (role === "parent" && holder !== undefined) c.res = endingWith(admission, holder, c.res);
   };
+}
+
+/** `response`, whose body is cut when what the holder was let in by ends. */
+function endingWith(
+  admission: Pick<Admission, "enter">,
+  holder: Holder,
+  { body, status, headers }: Response,
+): Response {
+  const reader = body?.getReader();
+  if (reader === undefined) return new Response(null, { status, headers });
+  let leave = () => {};
+  const cut = new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      leave = admission.enter(holder, () => {
+        controller.error(new Error("the key was removed"));
+        // Nobody is left who could be told how that went.
+        reader.cancel().catch(() => {});
+      });
+    },
+    pull: async (controller) => {
+      try {
+        const { done, value } = await reader.read();
+        if (value !== undefined) controller.enqueue(value);
+        if (!done) return;
+        leave();
+        controller.close();
+      } catch (error) {
+        leave();
+        controller.error(error);
+      }
+    },
+    cancel: (reason) => {
+      leave();
+      return reader.cancel(reason);
+    },
+  });
+  return new Response(cut, { status, headers });
 }
 
 /** A proof covers the body by its hash, which can be looked at only behind the bound on bodies. */

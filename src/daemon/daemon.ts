@@ -112,7 +112,7 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
       bodies: createBodyBudget(deps.clock),
       catalogues: createCatalogues(),
       handovers: createHandovers(),
-      local: publicPaths(admin.context, admin.access),
+      local: publicPaths(admin.context, admin.access, admin.admission),
       admission: admin.admission,
       guard: createGuard(listen, () => guardSettings(live.current()), admin.access, deps),
       gate: createPathGate({ deps, events, allowedPaths: () => live.current().proxy.allowed_paths }),

@@ -3,6 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { remoteKeys } from "../../src/admin/client.ts";
+import { socketDoor } from "../../src/admin/door.ts";
 import { createCredential } from "../../src/admin/proving.ts";
 import { remoteLogin } from "../../src/admin/remote-login.ts";
 import { systemDeps } from "../../src/deps.ts";
@@ -154,6 +156,28 @@ describe("a login on the machine of the proxy", () => {
     await until("codex is gone", () => !isAlive(pid));
     await until("its home is gone", () => logins(s.pool).length === 0);
     expect((await s.pool.accounts.list()).length).toBe(2);
+  });
+
+  test("ends when the key of the one who watches it is removed", async () => {
+    await using s = await start({ wait: true }, { config: '[proxy]\nname = "p"\n' });
+    const keys = remoteKeys(socketDoor(s.pool.layout.adminSocket));
+    const key = await keys.add("front", "parent");
+    const answer = await fetch(`${s.pool.url}/admin/account/login?stream=1`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        authorization: `Bearer ${key}`,
+        "x-codexlb-target-proxy-name": "p",
+      },
+      body: '{"alias":"carol"}',
+    });
+    const reader = answer.body!.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toContain("ABCD-1234");
+    const pid = s.codex.pid();
+    await keys.remove("front");
+    await expect(reader.read()).rejects.toThrow();
+    await until("codex is gone", () => !isAlive(pid));
+    await until("its home is gone", () => logins(s.pool).length === 0);
   });
 
   test("ends when the proxy stops, and whoever watches is told", async () => {
