@@ -1,0 +1,107 @@
+// The lock of the admin API on the TCP port: who may use which path, what a proof has to cover, and that an answer ends with
+// the key that it was given for.
+
+import type { MiddlewareHandler } from "hono";
+import type { Access, Holder, Role } from "../auth/access.ts";
+import { hashOf } from "../auth/secrets.ts";
+import { TARGET_HEADER } from "../core/hops.ts";
+import { CodexlbError } from "../errors.ts";
+import type { Admission } from "../proxy/admission.ts";
+
+/** Who was let in by the lock; undefined behind the socket. */
+export interface Admitted {
+  readonly Variables: { readonly holder?: Holder };
+}
+
+/** Lets pass who may, and ends their answers with what let them in. */
+export function locked(access: Access, admission: Pick<Admission, "enter">): MiddlewareHandler<Admitted> {
+  return async (c, next) => {
+    const holder = access.holderOf(c.req.raw);
+    const role = holder?.role;
+    c.set("holder", holder);
+    if (!opens(role, c.req.path, c.req.header(TARGET_HEADER) !== undefined))
+      throw new CodexlbError("unauthorized", refusalOf(c.req.header("authorization"), role), {
+        next: "give CODEXLB_ADMIN_TOKEN or --admin-token (it is in ROOT/admin.token of the proxy), or run the command on the proxy's machine with its --root",
+      });
+    await next();
+    // A login that is watched goes on for minutes: it ends with the key of who watches.
+    if (role === "parent" && holder !== undefined) c.res = endingWith(admission, holder, c.res);
+  };
+}
+
+/** A proof covers the body by its hash, which can be looked at only behind the bound on bodies. */
+export const provenBody: MiddlewareHandler<Admitted> = async (c, next) => {
+  const wanted = c.get("holder")?.bodySha256;
+  if (wanted === undefined) return next();
+  const bytes = new Uint8Array(await c.req.raw.arrayBuffer());
+  if (hashOf(bytes) !== wanted)
+    throw new CodexlbError("unauthorized", "the body is not the one that the proof is for");
+  if (bytes.byteLength > 0) c.req.raw = new Request(c.req.raw, { body: bytes });
+  return next();
+};
+
+// --- internal ---
+
+/** Stubs are for those who may send requests, too. */
+const CLIENT_PATH = "/admin/runtime-auth";
+/** A proxy in front passes calls on (they name the proxy that is meant), but makes no keys. */
+const PARENT_PATH = /^\/admin\/(?!key)|^\/logs$/;
+
+function refusalOf(shown: string | undefined, role: Role | undefined): string {
+  if (role !== undefined) return "this key does not open the admin API, which needs the admin token";
+  return shown === undefined
+    ? "the admin API needs the admin token"
+    : "what was shown is not the admin token of this proxy, nor a key of it";
+}
+
+function opens(role: Role | undefined, path: string, isRelayed: boolean): boolean {
+  switch (role) {
+    case "admin":
+      return true;
+    case "parent":
+      return (isRelayed && PARENT_PATH.test(path)) || path === CLIENT_PATH;
+    case "client":
+      return path === CLIENT_PATH;
+    case undefined:
+      return false;
+    default:
+      return role satisfies never;
+  }
+}
+
+/** `response`, whose body is cut when what the holder was let in by ends. */
+function endingWith(
+  admission: Pick<Admission, "enter">,
+  holder: Holder,
+  { body, status, headers }: Response,
+): Response {
+  const reader = body?.getReader();
+  if (reader === undefined) return new Response(null, { status, headers });
+  let leave = () => {};
+  const cut = new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      leave = admission.enter(holder, () => {
+        controller.error(new Error("the key was removed"));
+        // Nobody is left who could be told how that went.
+        reader.cancel().catch(() => {});
+      });
+    },
+    pull: async (controller) => {
+      try {
+        const { done, value } = await reader.read();
+        if (value !== undefined) controller.enqueue(value);
+        if (!done) return;
+        leave();
+        controller.close();
+      } catch (error) {
+        leave();
+        controller.error(error);
+      }
+    },
+    cancel: (reason) => {
+      leave();
+      return reader.cancel(reason);
+    },
+  });
+  return new Response(cut, { status, headers });
+}
