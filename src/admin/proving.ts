@@ -4,7 +4,7 @@
 import { z } from "zod";
 import { keyIdOf, type Nonces, type ProvenRequest, proveRequest, proxyMac } from "../auth/proof.ts";
 import { equalSecrets, hashOf, newSecret } from "../auth/secrets.ts";
-import { parseJson } from "../core/turn.ts";
+import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { CHALLENGE_PATH } from "./challenge.ts";

@@ -4,7 +4,7 @@
 
 import { createHmac } from "node:crypto";
 import { z } from "zod";
-import { parseJson } from "../core/turn.ts";
+import { parseJson } from "../core/json.ts";
 import { AUTH_CLAIM, PROFILE_CLAIM, readClaims } from "./claims.ts";
 import { equalSecrets } from "./secrets.ts";
 

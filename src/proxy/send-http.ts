@@ -147,8 +147,7 @@ async function judgeReply(
   if (!matters && !isSmall(response))
     return { kind: "reply", verdict: calm, evidence, reply: { response, body: { kind: "stream" }, abort } };
   const bytes = await readWhole(context, response, abort);
-  if (typeof bytes === "string")
-    return signal.aborted ? { kind: "aborted" } : { kind: "broken", why: bytes };
+  if (typeof bytes === "string") return signal.aborted ? { kind: "aborted" } : { kind: "broken", why: bytes };
   const verdict = matters ? await verdictOfReply(context, upstream, response, bytes, scope) : calm;
   const attempts = parseAttempts(response.headers.get(ATTEMPTS_HEADER));
   const reply: HttpReply = { response, body: { kind: "whole", bytes }, abort };
