@@ -1,6 +1,7 @@
 // What the outside world gives: time, randomness, environment, diagnostics. Tests pass their own.
 
-import { oneLine } from "./one-line.ts";
+import { printError } from "./print.ts";
+import { shortLine } from "./printable.ts";
 
 /** Wall clock and timers. Everything that waits goes through it, so that a test can advance time. */
 export interface Clock {
@@ -31,8 +32,8 @@ export function systemDeps(): Deps {
     random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     env: process.env,
     log: {
-      info: (message) => void process.stderr.write(`codexlb: ${oneLine(message)}\n`),
-      warn: (message) => void process.stderr.write(`codexlb: warning: ${oneLine(message)}\n`),
+      info: (message) => printError(`codexlb: ${shortLine(message)}\n`),
+      warn: (message) => printError(`codexlb: warning: ${shortLine(message)}\n`),
     },
   };
 }

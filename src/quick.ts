@@ -2,6 +2,7 @@
 // `status --short` of a proxy that runs on the root. What is not as simple as that goes the long way, which is the same
 // in all else. Nothing may be imported or used here that takes time, as process.stdout, node:fs and validators do.
 
+import { oneLine } from "./printable.ts";
 import { askSocket } from "./state/ask-socket.ts";
 
 /** Prints the answer and resolves to true, or to false when it is not for here. */
@@ -33,7 +34,7 @@ async function answerTo([command = "", ...words]: readonly string[]): Promise<st
   if (root === undefined || socket.length > LONGEST_SOCKET) return undefined;
   try {
     const line = askSocket(socket, "/admin/short-status", ANSWER_SECONDS)?.trimEnd();
-    return line?.startsWith("lb=") ? line : undefined;
+    return line?.startsWith("lb=") ? oneLine(line) : undefined;
   } catch {
     return undefined; // the long way needs none of it
   }

@@ -8,7 +8,7 @@ const SOURCE = join(import.meta.dir, "..", "src");
 
 /** Left to right; a name stands for the file or the folder. */
 const LAYERS = [
-  ["errors.ts", "one-line.ts", "bounded-fetch.ts", "deps.ts", "version.ts"],
+  ["errors.ts", "printable.ts", "print.ts", "bounded-fetch.ts", "deps.ts", "version.ts"],
   ["core"],
   ["state"],
   ["auth"],
@@ -98,5 +98,33 @@ describe("layers", () => {
           wrong.push(`${file} calls ${maker}`);
     }
     expect(wrong).toEqual([]);
+  });
+
+  test("print in one place, where what others said is made safe for a terminal", async () => {
+    const ways = [
+      "process.stdout.write(",
+      "process.stderr.write(",
+      "console.",
+      "Bun.stdout",
+      "Bun.stderr",
+      "createConsola(",
+    ];
+    const uses: string[] = [];
+    for (const file of files) {
+      const text = await Bun.file(join(SOURCE, file)).text();
+      const code = text.replaceAll(/\/\/.*|\/\*[\s\S]*?\*\//g, "");
+      if (ways.some((way) => code.includes(way))) uses.push(file);
+    }
+    expect(uses).toEqual([
+      // It says nothing but its own words.
+      "cli/commands/demo.ts",
+      // Gives consola nothing but single lines.
+      "cli/login-with/teller.ts",
+      // Owns the terminal while it is open; its lines go through `printable`.
+      "cli/screen.ts",
+      "print.ts",
+      // Answers before anything else is loaded; its line goes through `oneLine`.
+      "quick.ts",
+    ]);
   });
 });

@@ -8,6 +8,7 @@ import { nameForHeader, TARGET_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import { isLoopback } from "../core/listen.ts";
 import { CodexlbError, connectProblem, errorCodeOf, reachedNobody } from "../errors.ts";
+import { oneLineTexts } from "../printable.ts";
 import { socketAddress } from "../state/socket-path.ts";
 import { type Credential, greets } from "./proving.ts";
 
@@ -99,7 +100,7 @@ export function baseOf({ url }: Door): string {
  * proxy that answers (an empty body, a page of HTML).
  */
 export function refusedWith(door: Door, status: number, text: string): CodexlbError {
-  const refused = Refused.safeParse(parseJson(text));
+  const refused = Refused.safeParse(oneLineTexts(parseJson(text)));
   if (refused.success) {
     const { error, code, message = error, next } = refused.data;
     const known = errorCodeOf(code, status === 401 ? "unauthorized" : "proxy_answer");
@@ -167,7 +168,7 @@ export async function answered<Schema extends z.ZodType>(
     if (error instanceof CodexlbError) throw error;
     throw unreachable(door, error);
   }
-  const answer = schema.safeParse(parseJson(text));
+  const answer = schema.safeParse(oneLineTexts(parseJson(text)));
   if (answer.success) return answer.data;
   throw new CodexlbError(
     "proxy_answer",

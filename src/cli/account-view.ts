@@ -1,8 +1,9 @@
 // One account as people read it.
 
 import type { AccountDetails } from "../auth/account-details.ts";
-import { oneLine } from "../one-line.ts";
+import { oneLine, shortLine } from "../printable.ts";
 import { relative, stateOf } from "./status-view.ts";
+import { table } from "./table.ts";
 
 /** A block of lines; the times of the events are UTC. */
 export function accountView(details: AccountDetails, nowMs: number): string {
@@ -25,11 +26,10 @@ export function accountView(details: AccountDetails, nowMs: number): string {
         : `${sessions.count}: ${listed(sessions.latest, sessions.count)}`,
     ],
   ];
-  const width = Math.max(...rows.map(([name]) => name.length));
-  const head = `${status.alias}${status.proxy_name === "" ? "" : ` @ ${status.proxy_name}`}\n`;
-  const lines = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}\n`).join("");
+  const head = oneLine(`${status.alias}${status.proxy_name === "" ? "" : ` @ ${status.proxy_name}`}`);
+  const lines = table(rows.map(([name, value]) => [`  ${name}`, value]));
   const told = events.map((event) => `  ${eventLine(event)}\n`).join("");
-  return `${head}${lines}${told === "" ? "" : `\nlast events\n${told}`}`;
+  return `${head}\n${lines}${told === "" ? "" : `\nlast events\n${told}`}`;
 }
 
 // --- internal ---
@@ -87,7 +87,7 @@ function eventLine({ ts, event, fields }: AccountDetails["events"][number]): str
   const told = Object.entries(fields)
     .filter(([name]) => !OWN_FIELDS.has(name))
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
-  return oneLine([ts.replace(/\.\d+Z$/, "Z"), event, ...told].join("  "));
+  return shortLine([ts.replace(/\.\d+Z$/, "Z"), event, ...told].join("  "));
 }
 
 /** They say which account it was, which is known. */

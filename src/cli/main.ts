@@ -5,6 +5,7 @@ import type { ParsedArgs } from "citty";
 import { nearest } from "../core/nearest.ts";
 import { systemDeps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
+import { print } from "../print.ts";
 import { commandAt, type Described, everyCommand, subCommandsOf } from "./definitions.ts";
 import { type ParsedFlags, parseFlags, usage } from "./flags.ts";
 import { helpText } from "./help.ts";
@@ -40,15 +41,14 @@ async function dispatch(argv: readonly string[]): Promise<void> {
   // A command with sub-commands may also be one itself: then what is no sub-command of it are its own words.
   if (at.subCommands.size > 0 && !at.runs) {
     if (word === undefined) {
-      process.stdout.write(await help(at));
+      print(await help(at));
       throw usage(`which command? ${[...at.subCommands.keys()].join(", ")}`);
     }
     if (word === "help") return helpOn([...at.path, ...words.slice(1)]);
-    if (word === "-h" || word === "--help" || word === "-help")
-      return void process.stdout.write(await help(at));
+    if (word === "-h" || word === "--help" || word === "-help") return print(await help(at));
     throw await unknownCommand(word, at);
   }
-  if (word === "help" && words.length === 1) return void process.stdout.write(await help(at));
+  if (word === "help" && words.length === 1) return print(await help(at));
   try {
     await runCommand(at, words);
   } catch (error) {
@@ -59,7 +59,7 @@ async function dispatch(argv: readonly string[]): Promise<void> {
 async function runCommand(at: Described, words: readonly string[]): Promise<void> {
   const parsed = parseFlags(at.args, words, at.passesOn);
   const { values, rest } = parsed;
-  if (parsed.help) return void process.stdout.write(await help(at));
+  if (parsed.help) return print(await help(at));
   const named = Object.fromEntries(
     at.positionals.flatMap(({ name }, index) => (rest[index] === undefined ? [] : [[name, rest[index]]])),
   );
@@ -104,7 +104,7 @@ const FORGIVING: ReadonlySet<string> = new Set([
 async function helpOn(path: readonly string[]): Promise<void> {
   const { at, rest } = await commandAt(ROOT, path);
   if (rest[0] !== undefined) throw await unknownCommand(rest[0], at);
-  process.stdout.write(await help(at));
+  print(await help(at));
 }
 
 async function help(command: Described): Promise<string> {

@@ -4,6 +4,7 @@
 import { fstatSync, statSync } from "node:fs";
 import { devNull } from "node:os";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { print } from "../print.ts";
 import { report } from "./surprises.ts";
 
 /** From now on a failure to write ends the program: without a word when the reader has gone away; `serves`: never. */
@@ -36,7 +37,7 @@ export function printed(text: string): Promise<void> {
       ),
     );
   return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => {
+    print(text, (error) => {
       if (!error) return resolve();
       taken.add(error);
       reject(unwritten(error));

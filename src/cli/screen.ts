@@ -2,6 +2,7 @@
 
 import { constants } from "node:os";
 import { isatty } from "node:tty";
+import { printable } from "../printable.ts";
 import { keyReader } from "./keys.ts";
 import { isForeground } from "./terminal.ts";
 
@@ -165,7 +166,7 @@ function sizeOfTerminal(): Size {
 
 /** One string that turns whatever is on the screen into the picture, without clearing it first. */
 function frameOf(paint: (size: Size) => readonly string[], size: Size): string {
-  const lines = paint(size);
+  const lines = paint(size).map(printable);
   // Behind a full line there is nothing to erase, and the cursor still stands on its last character.
   const text = lines
     .map((line) => (Bun.stringWidth(line) < size.columns ? line + ERASE_LINE : line))

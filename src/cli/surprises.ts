@@ -2,15 +2,22 @@
 // asks.
 
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
-import { oneLine } from "../one-line.ts";
+import { printError } from "../print.ts";
+import { shortLine } from "../printable.ts";
 
 /** `codexlb: <what failed and why>`, then the next step on a line of its own; returns the exit code. */
 export function report(error: unknown): number {
-  process.stderr.write(`codexlb: ${oneLine(messageOf(error))}\n`);
+  printError(`codexlb: ${shortLine(messageOf(error))}\n`);
   const known = error instanceof CodexlbError ? error : undefined;
   const next = known === undefined ? nextOf(error) : known.next;
-  if (next !== undefined) process.stderr.write(`  ${next.split("\n").map(oneLine).join("\n")}\n`);
-  if (process.env.CODEXLB_DEBUG === "1" && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (next !== undefined)
+    printError(
+      `  ${next
+        .split("\n")
+        .map((line) => shortLine(line))
+        .join("\n")}\n`,
+    );
+  if (process.env.CODEXLB_DEBUG === "1" && error instanceof Error) printError(`${error.stack}\n`);
   return known?.exitCode ?? 1;
 }
 

@@ -1,8 +1,15 @@
 // Plain tables: columns as wide as their longest cell and two spaces; the last column is not padded.
 
+import { shortLine } from "../printable.ts";
+
 const GAP = "  ";
 
-export function table(rows: readonly (readonly string[])[]): string {
+/** No reason, name or address of ours is longer. */
+const LONGEST_CELL = 400;
+
+/** Cells are on one line, and what others said in them is cut to 400 columns. */
+export function table(given: readonly (readonly string[])[]): string {
+  const rows = given.map((row) => row.map((cell) => shortLine(cell, LONGEST_CELL)));
   const widths: number[] = [];
   for (const row of rows)
     row.forEach((cell, index) => {

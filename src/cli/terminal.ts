@@ -1,6 +1,7 @@
 // What is known of the terminal: how wide it is, whether colours are wanted, and whose it is.
 
 import { placeInTerminal } from "../codex/foreground.ts";
+import { showMeanwhile } from "../print.ts";
 
 /** Columns of the output: COLUMNS, else those of the terminal; undefined when the output is none. */
 export function outputColumns(env: Readonly<Record<string, string | undefined>>): number | undefined {
@@ -12,11 +13,11 @@ export function outputColumns(env: Readonly<Record<string, string | undefined>>)
 /** Says what is waited for while `work` is under way, where somebody looks on; nothing of it stays. */
 export async function waitingFor<T>(what: string, work: Promise<T>): Promise<T> {
   if (process.stderr.isTTY !== true) return work;
-  process.stderr.write(`${what} ...`);
+  const erase = showMeanwhile(`${what} ...`);
   try {
     return await work;
   } finally {
-    process.stderr.write(`\r${" ".repeat(what.length + " ...".length)}\r`);
+    erase();
   }
 }
 

@@ -1,10 +1,10 @@
 // `GET /status` as it is read, of this program or of the Go one: by commands that show it, and by a proxy in front.
 
 import { z } from "zod";
-import { oneLine } from "../one-line.ts";
+import { shortLine } from "../printable.ts";
 
 /** What another machine says is shown on terminals: nothing in it may steer them. */
-const text = z.string().transform(oneLine);
+const text = z.string().transform((text) => shortLine(text));
 
 const Limit = z.looseObject({
   limit_id: text,

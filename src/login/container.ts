@@ -7,7 +7,7 @@ import { childEnvironment } from "../codex/run.ts";
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { adminErrorBody, CodexlbError, errorCodeOf, messageOf, systemCodeOf } from "../errors.ts";
-import { oneLine } from "../one-line.ts";
+import { oneLine } from "../printable.ts";
 import type { Secrets } from "./drive.ts";
 import type { LastScreen } from "./last-screen.ts";
 

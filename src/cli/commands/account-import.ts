@@ -11,6 +11,7 @@ import { inferAlias } from "../../codex/alias.ts";
 import { userHomes } from "../../codex/home.ts";
 import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
+import { print } from "../../print.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
 import { withAccounts } from "../accounts.ts";
 import {
@@ -120,7 +121,7 @@ async function importFrom(
   const alias = named ?? same[0] ?? inferAlias(from, credentials, taken, deps);
   const config = settingsFrom(from, isElsewhere, deps.log);
   const total = await ops.import(alias, { auth, config, replace });
-  process.stdout.write(`imported account ${alias} (total=${total})\n`);
+  print(`imported account ${alias} (total=${total})\n`);
   const twins = same.filter((one) => one !== alias);
   if (twins.length > 0)
     deps.log.warn(

@@ -8,6 +8,8 @@ import { codexBinary, isOwnLogin, loginAccount, loginArguments } from "../../cod
 import { loginWithoutCodex } from "../../codex/own-login.ts";
 import { CodexlbError } from "../../errors.ts";
 import { orAborted } from "../../login/or-aborted.ts";
+import { print } from "../../print.ts";
+import { plainText } from "../../printable.ts";
 import { withAccounts, withAccountsHere } from "../accounts.ts";
 import {
   CODEX_BIN_FLAG,
@@ -54,8 +56,9 @@ export default defineCommand({
     };
     const place = await placeOf(context, args);
     if (place.kind === "here") return loginHere(login);
+    const words = plainText();
     try {
-      await remoteLogin(place.door, { ...login, output: (text) => void process.stdout.write(text) });
+      await remoteLogin(place.door, { ...login, output: (text) => print(words.read(text)) });
       await warnOfTwins(context, place, alias);
     } catch (error) {
       if (!(error instanceof CodexlbError)) throw error;
@@ -92,7 +95,7 @@ async function loginHere(login: Login): Promise<void> {
     ops: { import: (name, files) => withAccountsHere(context, true, (ops) => ops.import(name, files)) },
   });
   if (end.kind === "failed") throw end.error;
-  process.stdout.write(`registered account ${alias} (total=${end.total})\n`);
+  print(`registered account ${alias} (total=${end.total})\n`);
   await warnOfTwins(context, { kind: "here" }, alias);
 }
 
@@ -107,13 +110,12 @@ async function loginOurselves({ context, alias, args, replace }: Login): Promise
     );
   for (const signal of SIGNALS) process.on(signal, stop);
   try {
-    const say = (text: string) => void process.stdout.write(text);
-    const login = loginWithoutCodex(context.deps, args, say, stopping.signal);
+    const login = loginWithoutCodex(context.deps, args, print, stopping.signal);
     const auth = await orAborted(login, stopping.signal);
     const total = await withAccountsHere(context, true, (ops) =>
       ops.import(alias, { auth, config: undefined, replace }),
     );
-    process.stdout.write(`registered account ${alias} (total=${total})\n`);
+    print(`registered account ${alias} (total=${total})\n`);
   } finally {
     for (const signal of SIGNALS) process.off(signal, stop);
   }
@@ -128,7 +130,7 @@ async function loginForElsewhere(
   place: Place,
 ): Promise<void> {
   const { deps, layout } = context;
-  process.stdout.write("remote codex unavailable; logging in locally and importing auth\n");
+  print("remote codex unavailable; logging in locally and importing auth\n");
   const end = await loginAccount({
     layout,
     binary,
@@ -142,7 +144,7 @@ async function loginForElsewhere(
     },
   });
   if (end.kind === "failed") throw end.error;
-  process.stdout.write(`imported account ${alias} (total=${end.total})\n`);
+  print(`imported account ${alias} (total=${end.total})\n`);
   await warnOfTwins(context, place, alias);
 }
 

@@ -8,6 +8,8 @@ import { type AccountOps, identityOfListed, type Service, stateOfListed } from "
 import { twinProblems } from "../../auth/identity.ts";
 import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
+import { print, printJson } from "../../print.ts";
+import { shortLine } from "../../printable.ts";
 import { accountView } from "../account-view.ts";
 import { withAccounts } from "../accounts.ts";
 import {
@@ -47,12 +49,17 @@ const list = defineCommand({
     if (args.tree) return listTree(context, place, args.json ?? false);
     const accounts = await withAccounts(context, place, { write: false }, (ops) => ops.list());
     for (const problem of twinProblems(accounts.map(identityOfListed))) context.deps.log.warn(problem);
-    if (args.json) return void process.stdout.write(`${JSON.stringify({ accounts }, undefined, 2)}\n`);
-    if (accounts.length === 0) return void process.stdout.write("no accounts\n");
+    if (args.json) return printJson({ accounts }, 2);
+    if (accounts.length === 0) return print("no accounts\n");
     const nowMs = context.deps.clock.now();
     for (const account of [...accounts].sort((a, b) => (a.alias < b.alias ? -1 : 1)))
-      process.stdout.write(
-        `${account.alias}\t${account.id}\t${account.user_email || "-"}\t${plainState(stateOfListed(account, nowMs))}\n`,
+      print(
+        tabbed([
+          account.alias,
+          account.id,
+          account.user_email || "-",
+          plainState(stateOfListed(account, nowMs)),
+        ]),
       );
   },
 });
@@ -75,12 +82,23 @@ async function listTree(context: CommandContext, place: Place, json: boolean): P
   const accounts = [...status.accounts].sort(
     (a, b) => compare(a.proxy_name, b.proxy_name) || compare(a.alias, b.alias),
   );
-  if (json) return void process.stdout.write(`${JSON.stringify({ accounts }, undefined, 2)}\n`);
-  if (accounts.length === 0) return void process.stdout.write("no accounts\n");
+  if (json) return printJson({ accounts }, 2);
+  if (accounts.length === 0) return print("no accounts\n");
   for (const account of accounts)
-    process.stdout.write(
-      `${[account.alias, account.id, account.email || "-", stateOf(account), account.proxy_name || status.proxy_name].join("\t")}\n`,
+    print(
+      tabbed([
+        account.alias,
+        account.id,
+        account.email || "-",
+        stateOf(account),
+        account.proxy_name || status.proxy_name,
+      ]),
     );
+}
+
+/** A line for people and for scripts, which split it at its tabs. */
+function tabbed(fields: readonly string[]): string {
+  return `${fields.map((field) => shortLine(field)).join("\t")}\n`;
 }
 
 function compare(a: string, b: string): number {
@@ -100,7 +118,7 @@ const show = defineCommand({
     const context = contextOf(args.root);
     const place = await placeOf(context, args);
     const details = await withAccounts(context, place, { write: false, about }, (ops) => ops.show(about));
-    process.stdout.write(
+    print(
       args.json
         ? `${JSON.stringify(details, undefined, 2)}\n`
         : accountView(details, context.deps.clock.now()),
@@ -139,7 +157,7 @@ const unpin = defineCommand({
     // Where there is no root, nothing is pinned.
     if (place.kind === "remote" || isThere(context))
       await withAccounts(context, place, { write: true }, (ops) => ops.unpin());
-    process.stdout.write("unpinned account selection\n");
+    print("unpinned account selection\n");
   },
 });
 
@@ -190,7 +208,7 @@ function onAccount(
       const line = await withAccounts(context, place, { write: isThere(context), about }, (ops, below) =>
         run(ops, about, context.deps.log, below),
       );
-      process.stdout.write(`${line}\n`);
+      print(`${line}\n`);
     },
   });
 }

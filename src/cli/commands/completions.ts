@@ -2,6 +2,7 @@
 
 import { defineCommand } from "citty";
 import { nearest } from "../../core/nearest.ts";
+import { print } from "../../print.ts";
 import { SHELLS } from "../completions/shells.ts";
 import { usage } from "../flags.ts";
 
@@ -22,7 +23,7 @@ export default defineCommand({
       );
     if (surplus.length > 0) throw usage("completions takes one shell");
     const shell = SHELLS.find((one) => one.name === name);
-    if (shell !== undefined) return void process.stdout.write(shell.script);
+    if (shell !== undefined) return print(shell.script);
     const meant = nearest(name, NAMES);
     throw usage(
       `there are no completions for ${JSON.stringify(name)}, but for: ${NAMES.join(", ")}`,

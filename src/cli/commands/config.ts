@@ -4,6 +4,7 @@ import { defineCommand } from "citty";
 import { remoteSettings } from "../../admin/client.ts";
 import { daemonAnswers, socketDoor } from "../../admin/door.ts";
 import { CodexlbError } from "../../errors.ts";
+import { print, printJson } from "../../print.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
 import { effectiveConfig, readConfigFile, shownSettings } from "../../state/config-source.ts";
 import { tomlValue } from "../../state/config-text.ts";
@@ -15,7 +16,7 @@ import { outputColumns } from "../terminal.ts";
 const path = defineCommand({
   meta: { name: "codexlb config path", description: "Print where config.toml is" },
   args: { ...ROOT_FLAG },
-  run: ({ args }) => void process.stdout.write(`${contextOf(args.root).layout.config}\n`),
+  run: ({ args }) => print(`${contextOf(args.root).layout.config}\n`),
 });
 
 const check = defineCommand({
@@ -25,15 +26,14 @@ const check = defineCommand({
     const { deps, layout } = contextOf(args.root);
     const file = readConfigFile(layout);
     const { config } = effectiveConfig(file, {}, deps.env);
-    for (const remark of [...file.unknown, ...file.ignored])
-      process.stdout.write(`${layout.config}: ${remark}\n`);
+    for (const remark of [...file.unknown, ...file.ignored]) print(`${layout.config}: ${remark}\n`);
     const exposure = exposureProblem(config);
     if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: EXPOSURE_NEXT });
     if (file.unknown.length > 0)
       throw new CodexlbError("invalid_config", `${layout.config} has keys that are no settings`, {
         next: "correct or remove them; a proxy starts all the same, without them",
       });
-    process.stdout.write(`${layout.config} ${found(readTextIfPresent(layout.config))}\n`);
+    print(`${layout.config} ${found(readTextIfPresent(layout.config))}\n`);
   },
 });
 
@@ -49,10 +49,9 @@ const show = defineCommand({
     const settings = running
       ? await remoteSettings(socketDoor(layout.adminSocket))
       : shownSettings(effectiveConfig(readConfigFile(layout), {}, deps.env));
-    if (args.json)
-      return void process.stdout.write(`${JSON.stringify({ running, settings }, undefined, 2)}\n`);
+    if (args.json) return printJson({ running, settings }, 2);
     const rows = settings.map(({ key, value, source }) => [key, tomlValue(value), source]);
-    process.stdout.write(fitted(rows, outputColumns(deps.env)));
+    print(fitted(rows, outputColumns(deps.env)));
     if (!running)
       deps.log.info("no proxy runs on this root; these are the settings that it would start with");
   },

@@ -10,6 +10,7 @@ import { createConsola } from "consola";
 import { CodexlbError } from "../../errors.ts";
 import { createSocketClient, createSseClient, type TurnClient } from "../../mock/client.ts";
 import type { FaultInput } from "../../mock/faults.ts";
+import { print } from "../../print.ts";
 import { selfCommand } from "../self.ts";
 
 const say = createConsola({ stdout: process.stdout, stderr: process.stdout });
@@ -66,14 +67,14 @@ async function show(directory: string, children: Subprocess[]): Promise<void> {
 
   say.start("Enrol the three accounts");
   for (const alias of ACCOUNTS)
-    process.stdout.write(await command(["account", "import", "--from", join(homes, alias), alias], stage));
+    print(await command(["account", "import", "--from", join(homes, alias), alias], stage));
 
   say.start("Start the proxy");
   const proxy = await startChild(["proxy", "--listen", "127.0.0.1:0", "--upstream", backend], {
     ...stage,
     env: { ...stage.env, CODEXLB_TOKEN_URL: tokenUrl },
   });
-  process.stdout.write(`${proxy}\n`);
+  print(`${proxy}\n`);
   const url = /listening on (http:\/\/\S+)/.exec(proxy)?.[1] ?? "";
 
   say.start("One session over HTTP: the third turn begins on alice, meets her limit, and bob completes it");
@@ -87,7 +88,7 @@ async function show(directory: string, children: Subprocess[]): Promise<void> {
   socket.close();
 
   say.start("codexlb status");
-  process.stdout.write(await command(["status", "--proxy-url", url], stage));
+  print(await command(["status", "--proxy-url", url], stage));
   say.success(
     "Six turns, two limits, and the client saw no error. Start with your own: codexlb account import, codexlb proxy, codexlb run",
   );
@@ -111,7 +112,7 @@ function limitInTurn(on: "sse" | "message", account: string): FaultInput {
 async function turns(client: TurnClient, expected: readonly string[]): Promise<void> {
   for (const [index, name] of expected.entries()) {
     const text = await client.turn(`turn ${index + 1}`);
-    process.stdout.write(`  turn ${index + 1}: ${text}\n`);
+    print(`  turn ${index + 1}: ${text}\n`);
     if (text !== `Hello from ${name}`)
       throw new CodexlbError(
         "internal",

@@ -3,7 +3,8 @@
 import { defineCommand } from "citty";
 import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
-import { oneLine } from "../../one-line.ts";
+import { print, printJson } from "../../print.ts";
+import { oneLine } from "../../printable.ts";
 import {
   CODEX_BIN_FLAG,
   type CommandContext,
@@ -45,12 +46,12 @@ export default defineCommand({
     for await (const finding of examine(context, flags)) {
       const settled = await settle(finding, (args.fix ?? false) && isThere(context));
       examined.push(settled);
-      if (!args.json) process.stdout.write(lineOf(settled));
+      if (!args.json) print(lineOf(settled));
     }
     const bad = examined.filter(({ status, fixed }) => status === "bad" && !fixed);
     if (args.json) {
       const runtime_auth = checkRuntimeAuth(runtimeHomeOf(context, flags));
-      process.stdout.write(`${JSON.stringify({ ok: bad.length === 0, findings: examined, runtime_auth })}\n`);
+      printJson({ ok: bad.length === 0, findings: examined, runtime_auth });
     }
     if (bad.length > 0)
       throw new CodexlbError("unhealthy", `${bad.length} of ${examined.length} checks failed`, {
@@ -94,5 +95,5 @@ async function settle({ fix, ...finding }: Finding, mend: boolean): Promise<Exam
 
 function lineOf({ check, status, detail, remedy, fixed }: Examined): string {
   const line = `${check}: ${fixed ? "fixed" : status} (${oneLine(detail)})\n`;
-  return status === "ok" || fixed || remedy === undefined ? line : `${line}    ${remedy}\n`;
+  return status === "ok" || fixed || remedy === undefined ? line : `${line}    ${oneLine(remedy)}\n`;
 }

@@ -3,6 +3,7 @@
 import { defineCommand } from "citty";
 import type { Explained } from "../../admin/answers.ts";
 import { remoteExplanation } from "../../admin/client.ts";
+import { print } from "../../print.ts";
 import { ADMIN_TOKEN_FLAG, contextOf, doorOf, PROXY_URL_FLAG, ROOT_FLAG } from "../context.ts";
 import { usage } from "../flags.ts";
 import { relative } from "../status-view.ts";
@@ -33,7 +34,7 @@ export default defineCommand({
     if (session !== undefined && /\p{Cc}/u.test(session))
       throw usage("--session has control characters, which no session id has");
     const explained = await remoteExplanation(door, session);
-    process.stdout.write(
+    print(
       args.json
         ? `${JSON.stringify(explained, undefined, 2)}\n`
         : explanation(explained, outputColumns(context.deps.env), context.deps.clock.now()),

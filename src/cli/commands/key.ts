@@ -2,6 +2,7 @@
 
 import { defineCommand } from "citty";
 import { KEY_ROLES, type KeyRole } from "../../auth/keys.ts";
+import { print, printJson } from "../../print.ts";
 import { withKeysHere } from "../accounts.ts";
 import { contextOf, isThere, ROOT_FLAG } from "../context.ts";
 import { usage } from "../flags.ts";
@@ -57,16 +58,16 @@ const list = defineCommand({
         created_at_ms: createdMs,
         last_used_at_ms: lastUsedMs,
       }));
-      return void process.stdout.write(`${JSON.stringify({ keys: listed }, undefined, 2)}\n`);
+      return printJson({ keys: listed }, 2);
     }
-    if (keys.length === 0) return void process.stdout.write("no keys\n");
+    if (keys.length === 0) return print("no keys\n");
     const rows = keys.map(({ name, role, createdMs, lastUsedMs }) => [
       name,
       role,
       new Date(createdMs).toISOString().slice(0, 10),
       lastUsedMs === undefined ? "never" : `${new Date(lastUsedMs).toISOString().slice(0, 16)}Z`,
     ]);
-    process.stdout.write(table([["NAME", "ROLE", "CREATED", "LAST USED"], ...rows]));
+    print(table([["NAME", "ROLE", "CREATED", "LAST USED"], ...rows]));
   },
 });
 
@@ -77,7 +78,7 @@ const rm = defineCommand({
     const name = onlyName("rm", rawArgs);
     const context = contextOf(args.root);
     await withKeysHere(context, isThere(context), (keys) => keys.remove(name));
-    process.stdout.write(`removed key ${name}\n`);
+    print(`removed key ${name}\n`);
   },
 });
 

@@ -2,6 +2,7 @@
 
 import { defineCommand } from "citty";
 import { systemDeps } from "../../deps.ts";
+import { print } from "../../print.ts";
 import { BUILT, VERSION } from "../../version.ts";
 import { everyCommand } from "../definitions.ts";
 import { manualPage } from "../manual/page.ts";
@@ -14,6 +15,6 @@ export default defineCommand({
   },
   run: async () => {
     const date = BUILT ?? new Date(systemDeps().clock.now()).toISOString().slice(0, 10);
-    process.stdout.write(manualPage(await everyCommand(ROOT), { version: VERSION, date }));
+    print(manualPage(await everyCommand(ROOT), { version: VERSION, date }));
   },
 });

@@ -7,6 +7,7 @@ import { systemDeps } from "../../deps.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import { startMock } from "../../mock/backend.ts";
 import { Fault } from "../../mock/faults.ts";
+import { print } from "../../print.ts";
 import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../../state/atomic-file.ts";
 import { integerFlag, usage } from "../flags.ts";
 
@@ -47,7 +48,7 @@ export default defineCommand({
     mock.faults.add(...faults);
     if (args.homes !== undefined)
       for (const { alias } of accounts) writeHome(join(resolve(args.homes), alias), mock.authFile(alias));
-    process.stdout.write(
+    print(
       `simulated backend on ${mock.baseUrl}\n` +
         `  accounts:  ${accounts.map(({ alias, turns }) => `${alias} (${turns} turns)`).join(", ")}\n` +
         `  proxy:     CODEXLB_TOKEN_URL=${mock.tokenUrl} codexlb proxy --upstream ${mock.baseUrl}\n` +

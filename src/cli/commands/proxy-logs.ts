@@ -5,6 +5,7 @@ import { defineCommand } from "citty";
 import { remoteLogLines } from "../../admin/client.ts";
 import { type Door, daemonAnswers, socketDoor } from "../../admin/door.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
+import { printJsonText } from "../../print.ts";
 import { readLogLines } from "../../state/log-parts.ts";
 import {
   type CommandContext,
@@ -68,7 +69,7 @@ export default defineCommand({
     if (offset < 0 && tail <= 0) offset = 0;
     for (;;) {
       const lines = await read({ offset: offset < 0 ? undefined : offset, tail, limit });
-      if (lines.text !== "") process.stdout.write(lines.text.endsWith("\n") ? lines.text : `${lines.text}\n`);
+      if (lines.text !== "") printJsonText(lines.text.endsWith("\n") ? lines.text : `${lines.text}\n`);
       offset = lines.nextOffset ?? offset;
       if (!args.follow) return;
       // More may be waiting than one answer holds.

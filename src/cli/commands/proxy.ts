@@ -6,6 +6,7 @@ import { quote } from "../../codex/command-line.ts";
 import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
 import { untilDrained } from "../../daemon/succession.ts";
 import { createSupervisor } from "../../daemon/supervisor.ts";
+import { print } from "../../print.ts";
 import { contextOf, ROOT_FLAG } from "../context.ts";
 import { integerFlag } from "../flags.ts";
 import { listenForSignals } from "../proxy-signals.ts";
@@ -62,7 +63,7 @@ export default defineCommand({
       },
       deps,
     );
-    process.stdout.write(
+    print(
       `codexlb proxy ${daemon.name} listening on ${daemon.listensOn} (upstream=${daemon.upstream}, logs=${layout.events})\n`,
     );
     deps.log.info(

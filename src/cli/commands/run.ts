@@ -9,6 +9,7 @@ import { settingsIn } from "../../codex/home.ts";
 import { codexBinary } from "../../codex/login.ts";
 import { type Ended, INSTALL_CODEX, runCodex } from "../../codex/run.ts";
 import { type RunTag, runPrefix } from "../../core/run-tag.ts";
+import { print } from "../../print.ts";
 import {
   CODEX_BIN_FLAG,
   type CommandContext,
@@ -81,7 +82,7 @@ export default defineCommand({
     };
     if (args.command) {
       const proxyUrl = parseProxyUrl(await proxyUrlOf(context, args["proxy-url"])).href.replace(/\/+$/, "");
-      return void process.stdout.write(`${commandLine(commandOf(job, { proxyUrl }))}\n`);
+      return print(`${commandLine(commandOf(job, { proxyUrl }))}\n`);
     }
     const proxy = await proxyForRun(context, args["proxy-url"], args["auto-start"]);
     try {

@@ -9,6 +9,7 @@ import { shortStatus } from "../../core/short-status.ts";
 import { StatusAnswer } from "../../core/status-wire.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
+import { print, printJsonText } from "../../print.ts";
 import {
   ADMIN_TOKEN_FLAG,
   type CommandContext,
@@ -54,11 +55,11 @@ export default defineCommand({
     const door = () => doorOf(context, args, { timeoutMs, clientKey: true });
     let kept = await door();
     const text = await remoteStatusText(kept);
-    if (args.json) return void process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+    if (args.json) return printJsonText(text.endsWith("\n") ? text : `${text}\n`);
     const url = await shownUrl(kept);
     const status = statusOf(text, url);
     if (!args.watch)
-      return void process.stdout.write(
+      return print(
         args.short ? `${shortStatus(status)}\n` : fullStatus(status, styleOf(deps), deps.clock.now()),
       );
     process.exitCode = await watchStatus({

@@ -3,7 +3,8 @@
 // a tab, what it means. Whatever goes wrong, somebody is typing a line: no answer is better than a message in it.
 
 import { systemDeps } from "../../deps.ts";
-import { oneLine } from "../../one-line.ts";
+import { print } from "../../print.ts";
+import { oneLine } from "../../printable.ts";
 import type { Command } from "../root.ts";
 import { lineOf, lineOfBash } from "./line.ts";
 import { namesFrom } from "./names.ts";
@@ -12,7 +13,7 @@ import { type Names, offerFor } from "./offer.ts";
 /** Prints the answer, or nothing. Never throws. */
 export async function complete(root: Command, argv: readonly string[]): Promise<void> {
   try {
-    process.stdout.write(await answerTo(argv, root, namesFrom(systemDeps())));
+    print(await answerTo(argv, root, namesFrom(systemDeps())));
   } catch {
     // Said above.
   }

@@ -1,6 +1,7 @@
 // Secrets from standard input, a line each: from a pipe as they come, from a terminal with a question and without
 // showing what is typed.
 
+import { printError } from "../../print.ts";
 import { usage } from "../flags.ts";
 
 export interface SecretLines {
@@ -52,14 +53,14 @@ export function openSecretLines(): SecretLines {
   stdin.on("error", finish);
   return {
     next: async (question) => {
-      if (isTerminal) process.stderr.write(question);
+      if (isTerminal) printError(question);
       while (lines.length === 0 && !isEnded) {
         if (open.length > LONGEST) break;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
-      if (isTerminal) process.stderr.write("\n");
+      if (isTerminal) printError("\n");
       const line = lines.shift() ?? open;
       if (line.length > LONGEST) throw usage("login-with: standard input holds more than a password");
       return line;

@@ -4,6 +4,8 @@ import { createConsola } from "consola";
 import type { CodexlbError } from "../../errors.ts";
 import { said } from "../../login/container.ts";
 import type { LastScreen } from "../../login/last-screen.ts";
+import { print, printJson } from "../../print.ts";
+import { oneLine } from "../../printable.ts";
 import type { Given } from "./input.ts";
 
 export interface Teller {
@@ -25,9 +27,9 @@ export function tellerOf({ quiet, json, export: exported }: Given): Teller {
   }
   const consola = createConsola({ level: quiet ? 0 : 3, stdout: process.stderr, stderr: process.stderr });
   return {
-    step: (what) => consola.start(what),
-    note: (what) => consola.info(what),
-    done: (message) => void process.stdout.write(`${message}\n`),
+    step: (what) => consola.start(oneLine(what)),
+    note: (what) => consola.info(oneLine(what)),
+    done: (message) => print(`${message}\n`),
     // The message itself comes at the end of every command.
     failed: () => {},
   };
@@ -46,5 +48,5 @@ export function exportLastScreen(screen: LastScreen): void {
 // --- internal ---
 
 function line(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  printJson(value);
 }
