@@ -36,6 +36,8 @@ export const ERROR_CODES = {
   proxy_unreachable: { status: 502, exit: 1 },
   proxy_answer: { status: 502, exit: 1 },
   root_locked: { status: 409, exit: 1 },
+  root_moved: { status: 409, exit: 1 },
+  root_not_private: { status: 500, exit: 1 },
   file_unusable: { status: 500, exit: 1 },
   store_unreadable: { status: 500, exit: 1 },
   listen_failed: { status: 500, exit: 1 },

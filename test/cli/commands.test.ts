@@ -473,7 +473,7 @@ describe("wrong input", () => {
 
   test("an invalid setting is named with its file, key and the allowed values", async () => {
     const root = newRoot();
-    mkdirSync(root);
+    mkdirSync(root, { mode: 0o700 });
     writeFileSync(join(root, "config.toml"), '[policy]\nmode = "fastest"\n');
     const ran = await codexlb(["proxy", "--root", root]);
     expect(ran.err).toBe(

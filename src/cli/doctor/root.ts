@@ -1,13 +1,13 @@
 // The root on disk: is it there and private, are settings and store readable, did killed processes leave anything.
 
-import { chmodSync, lstatSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { lstatSync, statSync } from "node:fs";
 import { brokenLogins, leftovers, sweepHomes, sweepLogins } from "../../auth/leftovers.ts";
 import { messageOf } from "../../errors.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
 import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
 import type { Layout } from "../../state/layout.ts";
 import { tryLock } from "../../state/lock.ts";
+import { makePathPrivate, pathsForOthers, replaceableBy } from "../../state/private-root.ts";
 import { EXPOSURE_NEXT, exposureProblem } from "../../state/settings.ts";
 import { openStore } from "../../state/store.ts";
 import { decodeStore } from "../../state/store-decode.ts";
@@ -48,36 +48,23 @@ export function examineRoot(context: CommandContext): Finding[] {
 
 // --- internal ---
 
-const FOR_OTHERS = 0o077;
-
 function examinePermissions(layout: Layout): Finding {
-  const homes = namesIn(layout.accounts).map((name) => join(layout.accounts, name));
-  const paths = [
-    layout.root,
-    layout.store,
-    layout.config,
-    layout.adminToken,
-    layout.signingKey,
-    layout.keys,
-    layout.adminSocket,
-    layout.accounts,
-    layout.logs,
-    layout.runtime,
-    ...homes.flatMap((home) => [home, join(home, "auth.json"), join(home, "config.toml")]),
-  ];
-  const open = paths.filter((path) => {
-    const stat = lstatSync(path, { throwIfNoEntry: false });
-    return stat !== undefined && !stat.isSymbolicLink() && (stat.mode & FOR_OTHERS) !== 0;
-  });
+  const unsafe = replaceableBy(layout.root);
+  if (unsafe !== undefined)
+    return {
+      check: "permissions",
+      status: "bad",
+      detail: unsafe.message,
+      remedy: unsafe.next ?? "choose another --root",
+    };
+  const open = pathsForOthers(layout);
   if (open.length === 0) return ok("permissions", "only you can read what is in it");
   return {
     check: "permissions",
     status: "bad",
     detail: `others may read ${open.join(", ")}`,
     remedy: `run: codexlb doctor --fix, or: chmod go= ${open[0]}`,
-    fix: () => {
-      for (const path of open) chmodSync(path, lstatSync(path).mode & 0o700);
-    },
+    fix: () => open.forEach(makePathPrivate),
   };
 }
 
@@ -180,13 +167,5 @@ function owning(layout: Layout, work: () => void): void {
     work();
   } finally {
     lock.release();
-  }
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return []; // not made yet
   }
 }

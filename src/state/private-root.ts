@@ -1,0 +1,141 @@
+// What of a root others may read or write. Whoever can write to it decides what the proxy does, and whoever can read it has
+// the accounts; so a start mends what it can and refuses the rest.
+
+import { chmodSync, lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Log } from "../deps.ts";
+import { CodexlbError } from "../errors.ts";
+import type { Layout } from "./layout.ts";
+
+/** Group and others. */
+const FOR_OTHERS = 0o077;
+const GROUP_WRITES = 0o020;
+const OTHERS_WRITE = 0o002;
+/** In a directory with this bit only its owner may rename an entry. */
+const STICKY = 0o1000;
+/** Owner of what belongs to nobody that this user namespace knows. */
+const OVERFLOW_UID = 65_534;
+/** Files named in one line. */
+const MOST_NAMED = 3;
+
+/**
+ * Makes everything in `layout`'s root private, with one warning when others could have got at it. Throws `root_not_private` when
+ * another user owns the root or can replace it.
+ */
+export function makePrivate(layout: Layout, log: Log, user = currentUser()): void {
+  const problem = replaceableBy(layout.root, user);
+  if (problem !== undefined) {
+    // Root may have to work on what others own; it is what they can do to it that it has to know.
+    if (user.uid !== 0) throw problem;
+    log.warn(`${problem.message}; ${problem.next}`);
+  }
+  const open = pathsForOthers(layout);
+  const left = open.filter((path) => !closed(path));
+  if (left.includes(layout.root))
+    throw new CodexlbError(
+      "root_not_private",
+      `others can use ${layout.root}, and its mode cannot be changed`,
+      {
+        next: "choose another --root, on a file system that keeps permissions",
+      },
+    );
+  if (left.length > 0)
+    log.warn(`others can use ${named(left)}, and the mode cannot be changed: look who owns it`);
+  const mended = open.filter((path) => !left.includes(path));
+  // In a directory that only the owner may enter, nobody else has had the files.
+  if (mended.includes(layout.root)) log.warn(`others could use ${named(mended)}: now only you can`);
+}
+
+/** The paths in `layout`'s root that group or others may read, write or enter. Links are not followed. */
+export function pathsForOthers(layout: Layout): string[] {
+  return privatePaths(layout).filter((path) => {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    return stat !== undefined && !stat.isSymbolicLink() && (stat.mode & FOR_OTHERS) !== 0;
+  });
+}
+
+/** Takes `path` from group and others. */
+export function makePathPrivate(path: string): void {
+  chmodSync(path, lstatSync(path).mode & 0o700);
+}
+
+/** Why another user can put something else in the place of `root` or into it, whatever the modes of its files. */
+export function replaceableBy(root: string, user = currentUser()): CodexlbError | undefined {
+  const found = lstatSync(realpathSync(root));
+  if (user.uid !== undefined && found.uid !== user.uid)
+    return unsafe(`${root} belongs to another user (${found.uid})`, `run: chown -R ${user.uid} ${root}`);
+  for (let path = realpathSync(root); path !== dirname(path); path = dirname(path)) {
+    const parent = dirname(path);
+    if (isWritableByOthers(lstatSync(parent), user))
+      return unsafe(
+        `others can write to ${parent} and so put another directory in the place of ${root}`,
+        `run: chmod go-w ${parent}, or choose another --root`,
+      );
+  }
+  return undefined;
+}
+
+export interface User {
+  readonly uid: number | undefined;
+  readonly gid: number | undefined;
+}
+
+// --- internal ---
+
+function currentUser(): User {
+  return { uid: process.getuid?.(), gid: process.getgid?.() };
+}
+
+/** A group that is the user's own (as most systems make one for each user) counts as the user. */
+function isWritableByOthers({ uid, gid, mode }: Stats, user: User): boolean {
+  if (uid !== user.uid && uid !== 0 && uid !== OVERFLOW_UID) return true;
+  if ((mode & STICKY) !== 0) return false;
+  return (mode & OTHERS_WRITE) !== 0 || ((mode & GROUP_WRITES) !== 0 && gid !== user.gid && gid !== 0);
+}
+
+function unsafe(what: string, next: string): CodexlbError {
+  return new CodexlbError("root_not_private", what, { next });
+}
+
+function closed(path: string): boolean {
+  try {
+    makePathPrivate(path);
+    return (lstatSync(path).mode & FOR_OTHERS) === 0;
+  } catch {
+    return false; // the caller says so
+  }
+}
+
+function privatePaths(layout: Layout): string[] {
+  const homes = namesIn(layout.accounts).map((name) => join(layout.accounts, name));
+  return [
+    layout.root,
+    layout.store,
+    layout.config,
+    layout.sessions,
+    layout.adminToken,
+    layout.signingKey,
+    layout.keys,
+    layout.adminSocket,
+    layout.accounts,
+    layout.logs,
+    layout.logins,
+    layout.runtime,
+    join(layout.runtime, "auth.json"),
+    ...namesIn(layout.logs).map((name) => join(layout.logs, name)),
+    ...homes.flatMap((home) => [home, join(home, "auth.json"), join(home, "config.toml")]),
+  ];
+}
+
+function named(paths: readonly string[]): string {
+  const more = paths.length - MOST_NAMED;
+  return `${paths.slice(0, MOST_NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // not made yet
+  }
+}
