@@ -1,6 +1,5 @@
 // The composition root: the only file that constructs things. Starts the proxy on a root, and stops it in order.
 
-import { chmodSync, rmSync } from "node:fs";
 import { publicPaths, quickRoutes, trustedApp } from "../admin/app.ts";
 import type { Hop } from "../core/hops.ts";
 import { isWildcard, type ListenAddress, parseListen } from "../core/listen.ts";
@@ -19,9 +18,10 @@ import { type ConfigOverrides, prepareConfigFile, withoutSecrets } from "../stat
 import { createLiveConfig, WATCH_INTERVAL_MS } from "../state/config-watch.ts";
 import { type EventLog, openEventLog } from "../state/events.ts";
 import type { Layout } from "../state/layout.ts";
-import { waitForLock } from "../state/lock.ts";
+import { makePrivate } from "../state/private-root.ts";
+import { ownRoot, type RootOwner } from "../state/root-owner.ts";
 import type { Config } from "../state/settings.ts";
-import { socketAddress } from "../state/socket-path.ts";
+import { listenOnSocket } from "./admin-socket.ts";
 import { adminParts, type Base, openState, poolParts } from "./parts.ts";
 import { createPresence } from "./presence.ts";
 import { reloading } from "./reload.ts";
@@ -42,6 +42,8 @@ export interface Daemon {
   drainMs(): number;
   /** Reads the settings now, instead of within a second; false: the file is as it was. */
   reload(): boolean;
+  /** Resolves to what happened when its root is no longer there: it is to be stopped, and writes nothing any more. */
+  readonly lost: Promise<CodexlbError>;
   /** Resolves when nobody uses it any more who said so by `/admin/presence`. */
   deserted(): Promise<void>;
   /**
@@ -58,43 +60,44 @@ const LOCK_WAIT_MS = 500;
 
 /**
  * Starts the proxy on `layout`'s root, which it owns until `stop`. Throws `root_locked`, `invalid_config`,
- * `store_unreadable`, `listen_failed`.
+ * `root_not_private`, `store_unreadable`, `listen_failed`.
  */
 export async function startDaemon(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<Daemon> {
   makePrivateDirectory(layout.root);
-  const lock = await waitForLock(layout.lock, LOCK_WAIT_MS);
-  if (lock === undefined)
+  makePrivate(layout, deps.log);
+  const owner = await ownRoot(layout, deps, LOCK_WAIT_MS);
+  if (owner === undefined)
     throw new CodexlbError("root_locked", `another codexlb proxy runs on ${layout.root}`, {
       next: "stop it first, or give this one another --root",
     });
   try {
-    const daemon = await run(layout, flags, deps);
+    const daemon = await run(layout, flags, deps, owner);
     return {
       ...daemon,
       stop: async (reason, hurry) => {
         await daemon.stop(reason, hurry);
-        lock.release();
+        owner.release();
       },
     };
   } catch (error) {
-    lock.release();
+    owner.release();
     throw error;
   }
 }
 
 // --- internal ---
 
-async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<Daemon> {
+async function run(layout: Layout, flags: ConfigOverrides, deps: Deps, owner: RootOwner): Promise<Daemon> {
   const fallbackName = `proxy-${Buffer.from(deps.random(4)).toString("hex")}`;
   const text = prepareConfigFile(layout, deps);
   const live = createLiveConfig({ deps, path: layout.config, text, flags, fallbackName });
   const { proxy } = live.current();
   const listen = parseListen(proxy.listen);
   if (listen === undefined) throw new Error(`proxy.listen was checked and is ${proxy.listen}`);
-  const events = openEventLog(layout.events, deps);
+  const events = openEventLog(layout.events, deps, { owner });
   const id = Buffer.from(deps.random(8)).toString("hex");
   const self = (): Hop => ({ name: live.current().proxy.name, id });
-  const base: Base = { layout, live, deps, events, store: openState(layout, live, deps), self };
+  const base: Base = { layout, live, deps, events, store: openState(layout, live, deps, owner), owner, self };
   const parts = poolParts(base);
   // The first request finds children that are known, unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
@@ -122,7 +125,7 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
   admin.listensOn(url);
   const adminServer = orReport(events, () => {
     try {
-      return listenOnSocket(layout.adminSocket, {
+      return listenOnSocket(layout.adminSocket, deps, {
         routes: quickRoutes(admin.context),
         fetch: trustedApp(admin.context).fetch,
       });
@@ -155,6 +158,7 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
     drainMs,
     reload: live.look,
     deserted: presence.deserted,
+    lost: owner.lost,
     stop: async (reason, hurry) => {
       admin.drains();
       events.append("proxy.stopping", { signal: reason });
@@ -163,12 +167,13 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<
       parts.children.stop();
       admin.context.logins.stop();
       await server.stop(deadlineOf(deps, drainMs(), hurry));
-      await adminServer.stop(true);
-      rmSync(layout.adminSocket, { force: true });
+      await adminServer.stop();
       parts.care.stop();
       parts.affinity.flush();
-      admin.flush();
-      base.store.flush();
+      if (owner.isOurs()) {
+        admin.flush();
+        base.store.flush();
+      }
       events.flush();
     },
   };
@@ -212,31 +217,6 @@ function retrySettings({ proxy }: Config): RetryBudgetSettings {
 
 function guardSettings({ proxy }: Config): GuardSettings {
   return { allowedHosts: proxy.allowed_hosts, clientAuth: proxy.client_auth };
-}
-
-interface SocketDoors {
-  readonly routes: Readonly<Record<string, () => Response>>;
-  /** What is at none of them. */
-  readonly fetch: (request: Request) => Response | Promise<Response>;
-}
-
-/** The lock is held, so a socket file that is there was left behind by a killed process. */
-function listenOnSocket(path: string, doors: SocketDoors) {
-  try {
-    rmSync(path, { force: true });
-    const server = Bun.serve({
-      unix: socketAddress(path),
-      development: false,
-      ...doors,
-      // A login says nothing for minutes while somebody types a code, and a run that is there says nothing at all. The
-      // types know of it for ports only; without it a socket is cut after twelve silent seconds.
-      ...({ idleTimeout: 0 } as object),
-    });
-    chmodSync(path, 0o600);
-    return server;
-  } catch (error) {
-    throw new CodexlbError("listen_failed", `listening on ${path}: ${messageOf(error)}`, { cause: error });
-  }
 }
 
 function urlOf({ host }: ListenAddress, port: number): string {

@@ -19,6 +19,7 @@ import { shownSettings } from "../state/config-source.ts";
 import type { LiveConfig } from "../state/config-watch.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Layout } from "../state/layout.ts";
+import type { RootOwner } from "../state/root-owner.ts";
 import { openStore, type Store } from "../state/store.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
@@ -38,13 +39,14 @@ export interface Base {
   readonly deps: Deps;
   readonly events: EventLog;
   readonly store: Store;
+  readonly owner: RootOwner;
   /** This proxy; its id is made anew by every start. */
   readonly self: () => Hop;
 }
 
 /** The store of the root, in line with its directories and written once. Throws `store_unreadable`, `file_unusable`. */
-export function openState(layout: Layout, live: LiveConfig, deps: Deps): Store {
-  const store = openStore(layout.store, () => live.file().proxy.upstream_base_url, deps);
+export function openState(layout: Layout, live: LiveConfig, deps: Deps, owner: RootOwner): Store {
+  const store = openStore(layout.store, () => live.file().proxy.upstream_base_url, deps, { owner });
   for (const problem of reconcile(store.state, layout, deps.clock.now())) deps.log.warn(problem);
   for (const problem of twinProblems(store.state.accounts.map(identityOf))) deps.log.warn(problem);
   store.touch();
@@ -53,7 +55,7 @@ export function openState(layout: Layout, live: LiveConfig, deps: Deps): Store {
 }
 
 /** The pool and what looks after it in the background. */
-export function poolParts({ layout, live, deps, events, store, self }: Base) {
+export function poolParts({ layout, live, deps, events, store, self, owner }: Base) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
   const lane = createRefreshLane(deps, () => ({ tokenUrl, timeoutMs: config().proxy.usage_timeout_ms }));
@@ -64,7 +66,7 @@ export function poolParts({ layout, live, deps, events, store, self }: Base) {
     baseUrl: () => config().proxy.upstream_base_url,
     cooldownMs: () => config().proxy.cooldown_default_seconds * 1000,
   };
-  const affinity = createAffinity({ path: layout.sessions, deps });
+  const affinity = createAffinity({ path: layout.sessions, deps, owner });
   const children = createChildren({
     deps,
     events,
@@ -99,7 +101,7 @@ export function poolParts({ layout, live, deps, events, store, self }: Base) {
     pool,
     lane,
     events,
-    enrol: () => enrolFromDisk({ layout, deps, events, store }, pool),
+    enrol: () => enrolFromDisk({ layout, deps, events, store, owner }, pool),
   });
   return { pool, affinity, children, refresher, care };
 }
@@ -192,11 +194,12 @@ export function adminParts(
 
 /** Homes that were put there or taken away by hand. */
 function enrolFromDisk(
-  { layout, deps, events, store }: Pick<Base, "layout" | "deps" | "events" | "store">,
+  { layout, deps, events, store, owner }: Pick<Base, "layout" | "deps" | "events" | "store" | "owner">,
   pool: Pool,
 ): void {
   const { state } = store;
-  if (!homesChanged(state, layout)) return;
+  // A root that was moved has not lost its accounts.
+  if (!owner.isOurs() || !homesChanged(state, layout)) return;
   const before = new Map(state.accounts.map(({ id, alias }) => [id, alias]));
   for (const problem of reconcile(state, layout, deps.clock.now())) deps.log.warn(problem);
   pool.sync();

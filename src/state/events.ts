@@ -9,6 +9,7 @@ import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import { makePrivateDirectory } from "./atomic-file.ts";
 import { logParts } from "./log-parts.ts";
+import type { RootOwner } from "./root-owner.ts";
 
 export type EventFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -26,6 +27,12 @@ export interface EventLogLimits {
   readonly fullFiles: number;
 }
 
+export interface EventLogOptions {
+  readonly limits?: EventLogLimits;
+  /** Owns the root that the log is in: when the root is gone, lines are dropped. */
+  readonly owner?: Pick<RootOwner, "isOurs">;
+}
+
 /** 40 MiB at most: some hundred thousand requests. */
 const DEFAULT_LIMITS: EventLogLimits = { fileBytes: 8 * 1024 * 1024, fullFiles: 4 };
 
@@ -40,7 +47,7 @@ const GATHER_LIMIT_CHARS = 64 * 1024;
 export function openEventLog(
   path: string,
   { clock, log }: Pick<Deps, "clock" | "log">,
-  limits: EventLogLimits = DEFAULT_LIMITS,
+  { limits = DEFAULT_LIMITS, owner }: EventLogOptions = {},
 ): EventLog {
   makePrivateDirectory(dirname(path));
   let gathered = "";
@@ -53,6 +60,7 @@ export function openEventLog(
     if (gathered === "") return;
     const lines = gathered;
     gathered = "";
+    if (owner?.isOurs() === false) return;
     try {
       makeRoom(path, Buffer.byteLength(lines), limits);
       appendFileSync(path, lines, { mode: 0o600 });

@@ -2,11 +2,13 @@
 // It lives in memory; `touch` says that it changed, and it is written behind. Nothing waits for the disk.
 
 import { copyFileSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { HEALTHY, type Health } from "../core/health.ts";
 import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { readTextIfPresent, unusable, writeFileAtomic } from "./atomic-file.ts";
+import { moved, type RootOwner } from "./root-owner.ts";
 import { decodeStore } from "./store-decode.ts";
 import { type EncodedAccounts, encodeStore } from "./store-encode.ts";
 
@@ -98,6 +100,12 @@ export function accountNamed(state: StoreState, name: string): AccountRecord | u
   );
 }
 
+export interface StoreOptions {
+  readonly readOnly?: boolean;
+  /** Owns the root that the store is in; default: the caller holds the lock for a moment. */
+  readonly owner?: Pick<RootOwner, "isOurs">;
+}
+
 /**
  * Opens the store at `path`. A missing file is an empty store. An unreadable one is set aside as
  * `<path>.corrupt-<ms>` with a warning, and the previous good copy is taken, else an empty one (the accounts come
@@ -109,7 +117,7 @@ export function openStore(
   path: string,
   upstream: () => string,
   { clock, log }: Pick<Deps, "clock" | "log">,
-  { readOnly = false }: { readOnly?: boolean } = {},
+  { readOnly = false, owner }: StoreOptions = {},
 ): Store {
   const state = readStore(path, upstream(), { clock, log }, readOnly);
   let encoded: EncodedAccounts = new WeakMap();
@@ -123,6 +131,7 @@ export function openStore(
     cancel = undefined;
     if (!dirty) return;
     try {
+      if (owner?.isOurs() === false) throw moved(dirname(path));
       keepPrevious(path);
       const backend = upstream();
       // It stands in the text of every account that follows the setting.

@@ -9,6 +9,7 @@ import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
+import type { RootOwner } from "../state/root-owner.ts";
 
 /** What a session is bound by: its prompt cache, which another upstream can do without, or its history. */
 export interface Binding {
@@ -32,6 +33,8 @@ export interface Affinity {
 export interface AffinityFile {
   readonly path: string;
   readonly deps: Pick<Deps, "clock" | "log">;
+  /** Owns the root that the file is in; default: the caller only reads it. */
+  readonly owner?: Pick<RootOwner, "isOurs">;
 }
 
 /** Sessions remembered: weeks of heavy use, well under 2 MB. */
@@ -98,7 +101,11 @@ interface Journal {
 /** One line: session, upstream, and 1 when it is held. */
 const Line = z.tuple([z.string(), z.string()]).rest(z.number());
 
-function openJournal({ path, deps }: AffinityFile, owners: Map<string, Binding>, most: number): Journal {
+function openJournal(
+  { path, deps, owner }: AffinityFile,
+  owners: Map<string, Binding>,
+  most: number,
+): Journal {
   let lines = readInto(owners, path, deps, most);
   let pending: string[] = [];
   let rewrite = false;
@@ -108,6 +115,7 @@ function openJournal({ path, deps }: AffinityFile, owners: Map<string, Binding>,
   const flush = (): void => {
     cancel?.();
     cancel = undefined;
+    if (owner?.isOurs() === false) return;
     try {
       if (rewrite || lines + pending.length > 2 * most) {
         const all = [...owners].map(([session, binding]) => lineOf(session, binding));

@@ -10,7 +10,11 @@ function logIn(limits?: { fileBytes: number; fullFiles: number }) {
   const temp = tempDirectory();
   const path = join(temp.path, "logs", "proxy.current.jsonl");
   const clock = fakeClock();
-  const events = openEventLog(path, { clock, log: { info: () => {}, warn: () => {} } }, limits);
+  const events = openEventLog(
+    path,
+    { clock, log: { info: () => {}, warn: () => {} } },
+    limits === undefined ? {} : { limits },
+  );
   let count = 0;
   return {
     path,

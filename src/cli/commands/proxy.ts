@@ -6,6 +6,7 @@ import { quote } from "../../codex/command-line.ts";
 import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
 import { untilDrained } from "../../daemon/succession.ts";
 import { createSupervisor } from "../../daemon/supervisor.ts";
+import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { contextOf, ROOT_FLAG } from "../context.ts";
 import { integerFlag } from "../flags.ts";
@@ -81,12 +82,15 @@ export default defineCommand({
     });
     const reason = await Promise.race([
       signals.stop,
+      daemon.lost,
       ...(args["until-deserted"] ? [daemon.deserted().then(() => "deserted")] : []),
     ]);
     const waiting = underWay(daemon);
     supervisor.stopping(waiting ?? "stops");
+    if (waiting !== undefined && reason instanceof CodexlbError) deps.log.warn(reason.message);
     if (waiting !== undefined) deps.log.info(`${waiting}; a second signal ends it at once`);
-    await daemon.stop(reason, signals.hurry);
+    await daemon.stop(reason instanceof CodexlbError ? reason.code : reason, signals.hurry);
+    if (reason instanceof CodexlbError) throw reason;
     if (signals.hurry.aborted)
       process.exitCode = 128 + constants.signals[signals.hurry.reason as NodeJS.Signals];
   },
