@@ -3,40 +3,52 @@
 
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { systemCodeOf } from "../errors.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
+import { isLocked, tryLock } from "../state/lock.ts";
 import { parseAuthFile } from "./auth-file.ts";
+
+/** In an account's home, held by whoever renews its login. The Go program's name. */
+export const RENEWAL_LOCK = ".auth.refresh.lock";
 
 /** Homes on their way out; no alias begins like this. */
 export const REMOVED_PREFIX = ".removed-";
 
 /**
  * Takes up what was left: a whole auth.json that is newer than the one in its place was about to replace it and may
- * hold the only copy of a renewed token, so it does; everything else is deleted.
+ * hold the only copy of a renewed token, so it does; everything else is deleted. The caller owns the root, so nobody
+ * else is writing, but for renewals, which hold the lock of their home.
  */
 export function sweepHomes(layout: Layout): void {
-  for (const path of leftovers(layout)) if (!finish(path)) discard(path);
+  for (const path of leftIn(layout)) if (!finish(path)) discard(path);
 }
 
-/** The files and directories in `layout`'s root that a killed process left behind. */
-export function leftovers({ root, accounts, store, config }: Layout): string[] {
-  const homes = namesIn(accounts).map((name) => join(accounts, name));
-  const removed = homes.filter((path) => basename(path).startsWith(REMOVED_PREFIX));
-  return [
-    ...removed,
-    ...unplaced(root, [basename(store), `${basename(store)}.previous`, basename(config)]),
-    ...homes
-      .filter((path) => !removed.includes(path))
-      .flatMap((home) => unplaced(home, ["auth.json", "config.toml"])),
-  ];
+/**
+ * The files and directories in `layout`'s root that a killed process left behind. While a process owns the root, only
+ * those that are older than any write takes.
+ */
+export function leftovers(layout: Layout): string[] {
+  const left = leftIn(layout);
+  return isLocked(layout.lock) ? left.filter((path) => ageOf(path) > LONGEST_WRITE_MS) : left;
 }
 
-/** A home for a login of this process; private, empty. */
-export function newLoginHome({ logins }: Layout): string {
-  const home = join(logins, `${process.pid}-${crypto.randomUUID().slice(0, 8)}`);
-  makePrivateDirectory(home);
-  return home;
+/** A directory for one login of this process, which nobody else takes for a leftover. */
+export interface LoginHome {
+  readonly path: string;
+  /** From now on it is a leftover, if it is still there. */
+  release(): void;
+}
+
+/** A home for a login; private, empty but for its lock. Throws `file_unusable`. */
+export function newLoginHome({ logins }: Layout): LoginHome {
+  for (;;) {
+    const path = join(logins, crypto.randomUUID());
+    makePrivateDirectory(path);
+    const lock = tryLock(join(path, LOGIN_LOCK));
+    // Whoever looks for leftovers takes the lock for a moment.
+    if (lock !== undefined) return { path, release: lock.release };
+    discard(path);
+  }
 }
 
 /** Deletes the homes of logins that were broken off and left nothing. */
@@ -44,40 +56,52 @@ export function sweepLogins(layout: Layout): void {
   for (const { path, holdsLogin } of brokenLogins(layout)) if (!holdsLogin) discard(path);
 }
 
-/** The homes of logins whose process is gone. One that holds a login was kept on purpose, or its process was killed. */
+/**
+ * The homes of logins whose process is gone. One that holds a login was kept on purpose, or its process was killed. A
+ * lock tells, and not a process id, which means another process in another container.
+ */
 export function brokenLogins({ logins }: Layout): { readonly path: string; readonly holdsLogin: boolean }[] {
   return namesIn(logins)
-    .filter((name) => {
-      const pid = Number(/^(\d+)-/.exec(name)?.[1]);
-      return Number.isNaN(pid) || (pid !== process.pid && !isAlive(pid));
-    })
     .map((name) => join(logins, name))
+    .filter((path) => {
+      const lock = join(path, LOGIN_LOCK);
+      return existsSync(lock) ? !isLocked(lock) : ageOf(path) > LONGEST_LOGIN_MS;
+    })
     .map((path) => ({ path, holdsLogin: existsSync(join(path, "auth.json")) }));
 }
 
 // --- internal ---
 
+/** In the home of a login, held by its process. */
+const LOGIN_LOCK = ".codexlb.lock";
+/** No login takes longer; older versions made homes without a lock. */
+const LONGEST_LOGIN_MS = 3_600_000;
+/** From the making of a file to its renaming; a renewal waits for its answer in between. */
+const LONGEST_WRITE_MS = 10 * 60_000;
+
 /** How atomic files are called until they are renamed: the process behind the name (the Go program writes it so too). */
 const UNPLACED = /^(.+)\.tmp\.(\d+)(?:\.\d+)?$/;
 
+function leftIn({ root, accounts, store, config }: Layout): string[] {
+  const homes = namesIn(accounts).map((name) => join(accounts, name));
+  const removed = homes.filter((path) => basename(path).startsWith(REMOVED_PREFIX));
+  return [
+    ...removed,
+    ...unplaced(root, [basename(store), `${basename(store)}.previous`, basename(config)]),
+    ...homes
+      .filter((path) => !removed.includes(path) && !isLocked(join(path, RENEWAL_LOCK)))
+      .flatMap((home) => unplaced(home, ["auth.json", "config.toml"])),
+  ];
+}
+
 function unplaced(directory: string, targets: readonly string[]): string[] {
   return namesIn(directory)
-    .filter((name) => {
-      const [, target = "", pid = ""] = UNPLACED.exec(name) ?? [];
-      return targets.includes(target) && !isAlive(Number(pid));
-    })
+    .filter((name) => targets.includes(UNPLACED.exec(name)?.[1] ?? ""))
     .map((name) => join(directory, name));
 }
 
-/** True for another process that still runs: it may be about to put its file in place. */
-function isAlive(pid: number): boolean {
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemCodeOf(error) === "EPERM";
-  }
+function ageOf(path: string): number {
+  return Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY);
 }
 
 function discard(path: string): void {

@@ -6,13 +6,17 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
-import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
+import { shortLine } from "../printable.ts";
+import { readTextIfPresent, reserveFile, writeFileAtomic } from "../state/atomic-file.ts";
 import { waitForLock } from "../state/lock.ts";
 import { type Credentials, type NewTokens, parseAuthFile, withNewTokens } from "./auth-file.ts";
 import { authFileOf } from "./homes.ts";
+import { RENEWAL_LOCK } from "./leftovers.ts";
 
 /** The public client id of Codex, which the accounts' tokens were issued to. */
 export const CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann";
+/** New tokens may be longer than those they replace. */
+const ROOM_FOR_LONGER_BYTES = 16 * 1024;
 const DEFAULT_TOKEN_URL = "https://auth.openai.com/oauth/token";
 
 /** The token endpoint: `CODEXLB_TOKEN_URL`, else OpenAI's. */
@@ -75,7 +79,7 @@ interface Lane {
 
 async function renewLocked(lane: Lane, homeDir: string, usedAccessToken: string): Promise<Renewal> {
   const { timeoutMs } = lane.settings();
-  const lock = await waitForLock(join(homeDir, ".auth.refresh.lock"), timeoutMs);
+  const lock = await waitForLock(join(homeDir, RENEWAL_LOCK), timeoutMs);
   if (lock === undefined)
     return { kind: "failed", why: `another process has been renewing ${homeDir} for ${timeoutMs} ms` };
   try {
@@ -92,15 +96,21 @@ async function renewNow(lane: Lane, homeDir: string, usedAccessToken: string): P
   if (before.accessToken !== usedAccessToken) return { kind: "renewed", credentials: before };
   if (before.refreshToken === undefined)
     return { kind: "dead", reason: "http-401", why: "there is no refresh token" };
-  const answer = await postRefresh(lane.settings(), before.refreshToken);
-  if (answer.kind !== "tokens") return answer;
-  // A login that was put in its place meanwhile stays, unless it is the one whose refresh token was spent just now.
-  const placed = placedSince(lane, homeDir, before);
-  if (placed !== undefined) return { kind: "renewed", credentials: placed };
-  const renewed = withNewTokens(text, path, answer.tokens, lane.deps.clock.now());
-  lane.unsaved.set(homeDir, { text: renewed, over: before.refreshToken });
-  saveUnsaved(lane, homeDir);
-  return { kind: "renewed", credentials: parseAuthFile(renewed, path) };
+  // A refresh token works once: what replaces it must have its place on the disk before it is spent.
+  const room = reserveFile(path, 2 * Buffer.byteLength(text) + ROOM_FOR_LONGER_BYTES);
+  try {
+    const answer = await postRefresh(lane.settings(), before.refreshToken);
+    if (answer.kind !== "tokens") return answer;
+    // A login that was put in its place meanwhile stays, unless it is the one whose refresh token was spent just now.
+    const placed = placedSince(lane, homeDir, before);
+    if (placed !== undefined) return { kind: "renewed", credentials: placed };
+    const renewed = withNewTokens(text, path, answer.tokens, lane.deps.clock.now());
+    lane.unsaved.set(homeDir, { text: renewed, over: before.refreshToken });
+    saveUnsaved(lane, homeDir, room.place);
+    return { kind: "renewed", credentials: parseAuthFile(renewed, path) };
+  } finally {
+    room.release();
+  }
 }
 
 /** The login that is in the place by now, if it is another one than `before`. */
@@ -117,14 +127,18 @@ function currentText({ unsaved }: Lane, homeDir: string): string {
   return unsaved.get(homeDir)?.text ?? readTextIfPresent(authFileOf(homeDir)) ?? "";
 }
 
-function saveUnsaved({ deps, unsaved }: Lane, homeDir: string): void {
+function saveUnsaved(
+  { deps, unsaved }: Lane,
+  homeDir: string,
+  write = (text: string) => writeFileAtomic(authFileOf(homeDir), text),
+): void {
   const waiting = unsaved.get(homeDir);
   if (waiting === undefined) return;
   const path = authFileOf(homeDir);
   try {
     // Another login that came to the place since is not overwritten by an old one's renewal.
     const placed = parseAuthFile(readTextIfPresent(path) ?? "", path).refreshToken;
-    if (placed === waiting.over) writeFileAtomic(path, waiting.text);
+    if (placed === waiting.over) write(waiting.text);
     unsaved.delete(homeDir);
   } catch (error) {
     if (!existsSync(homeDir)) unsaved.delete(homeDir);
@@ -185,6 +199,9 @@ const DEAD: Readonly<Record<string, string>> = {
   invalid_grant: "invalid-grant",
 };
 
+/** Longer ones are no codes. */
+const LONGEST_CODE = 100;
+
 const RefusalBody = z.looseObject({
   error: z.union([z.string(), z.looseObject({ code: z.string().nullish() })]).optional(),
 });
@@ -193,7 +210,7 @@ function refused(status: number, body: string): Answer {
   let code = "";
   try {
     const { error } = RefusalBody.parse(JSON.parse(body));
-    code = (typeof error === "string" ? error : error?.code) ?? "";
+    code = shortLine((typeof error === "string" ? error : error?.code) ?? "", LONGEST_CODE);
   } catch {
     // no error object: the status has to do
   }

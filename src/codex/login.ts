@@ -36,7 +36,7 @@ export async function loginAccount(options: LoginOptions): Promise<LoginEnd> {
   checkAlias(alias);
   requireCodex(binary, options.args);
   sweepLogins(layout);
-  const home = newLoginHome(layout);
+  const { path: home, release } = newLoginHome(layout);
   let keep = false;
   try {
     writeFileAtomic(join(home, "config.toml"), configFor(join(layout.accounts, alias, "config.toml")));
@@ -58,6 +58,7 @@ export async function loginAccount(options: LoginOptions): Promise<LoginEnd> {
     }
   } finally {
     if (!keep) rmSync(home, { recursive: true, force: true });
+    release();
   }
 }
 

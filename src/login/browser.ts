@@ -62,9 +62,12 @@ export async function openBrowser(options: BrowserOptions): Promise<OpenBrowser>
     });
   const { chromium } = await import("playwright-core");
   const snap = platform === "linux" && isSnap(executable);
-  const home = snap ? snapHome(env) : newLoginHome(layout);
+  const { path: home, release } = snap ? { path: snapHome(env), release: () => {} } : newLoginHome(layout);
   // Its processes may still be writing when the first of them has ended.
-  const forget = () => rm(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  const forget = async () => {
+    await rm(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    release();
+  };
   // For whoever cannot wait for the end: what can be removed at once is.
   const forgetAtOnce = () => rmSync(home, { recursive: true, force: true });
   process.on("exit", forgetAtOnce);

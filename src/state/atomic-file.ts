@@ -1,41 +1,84 @@
 // Files that are either the old version or the new one, whatever happens in between.
 
+import { randomInt } from "node:crypto";
 import {
   closeSync,
   fsyncSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
-  writeFileSync,
+  writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 
 /** Files with state or secrets: the owner only. */
 const FILE_MODE = 0o600;
+/** The most that `randomInt` takes. */
+const MOST_NAMES = 2 ** 48 - 1;
 const DIRECTORY_MODE = 0o700;
 
 /** Replaces `path` by `content`: a temporary file beside it, fsync, rename, fsync of the directory. Throws `file_unusable`. */
 export function writeFileAtomic(path: string, content: string): void {
-  const temporary = `${path}.tmp.${process.pid}.${++sequence}`;
-  try {
-    const file = openSync(temporary, "wx", FILE_MODE);
-    try {
-      // A single write may stop half-way through a large text.
-      writeFileSync(file, content);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
+  reserveFile(path, 0).place(content);
+}
+
+/** Room on the disk for the next content of a file. It is used once: placed or released. */
+export interface Reservation {
+  /** Replaces the file by `content`. Throws `file_unusable`; the room is given back then. */
+  place(content: string): void;
+  /** Gives the room back; harmless afterwards. */
+  release(): void;
+}
+
+/**
+ * Takes `bytes` on the disk for what is to replace `path`, so that a full disk shows now and not then. A file system that
+ * writes every change to a new place may still refuse the last step. Throws `file_unusable`.
+ */
+export function reserveFile(path: string, bytes: number): Reservation {
+  // In containers many processes have the same id; what one of them left must not be in the way of the next.
+  const temporary = `${path}.tmp.${process.pid}.${randomInt(MOST_NAMES)}`;
+  let file: number | undefined;
+  const release = () => {
+    if (file === undefined) return;
+    closeSync(file);
+    file = undefined;
     rmSync(temporary, { force: true });
-    throw unusable(`writing ${path}`, error);
-  }
-  fsyncDirectory(dirname(path));
+  };
+  const orRelease = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      release();
+      throw unusable(`writing ${path}`, error);
+    }
+  };
+  orRelease(() => {
+    file = openSync(temporary, "wx", FILE_MODE);
+    if (bytes === 0) return;
+    writeAll(file, Buffer.alloc(bytes, " "));
+    fsyncSync(file);
+  });
+  return {
+    place: (content) => {
+      orRelease(() => {
+        if (file === undefined) throw new Error("the room for it was given back");
+        const text = Buffer.from(content);
+        writeAll(file, text);
+        ftruncateSync(file, text.length);
+        fsyncSync(file);
+        renameSync(temporary, path);
+        closeSync(file);
+        file = undefined;
+      });
+      fsyncDirectory(dirname(path));
+    },
+    release,
+  };
 }
 
 /** Makes `path` and its parents, for the owner only. */
@@ -69,8 +112,10 @@ export function unusable(what: string, error: unknown): CodexlbError {
 
 // --- internal ---
 
-/** Only keeps names of this process apart; says nothing about state. */
-let sequence = 0;
+/** From the first byte of the file on; a single write may stop half-way through a large text. */
+function writeAll(file: number, content: Uint8Array): void {
+  for (let at = 0; at < content.length; ) at += writeSync(file, content, at, content.length - at, at);
+}
 
 function fsyncDirectory(path: string): void {
   let directory: number | undefined;

@@ -1,7 +1,7 @@
 // Exclusive locks between processes. The kernel drops them with the process, so nothing can be left behind.
 
 import { FFIType } from "bun:ffi";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { unusable } from "./atomic-file.ts";
 import { fromCLibrary } from "./c-library.ts";
 
@@ -32,6 +32,14 @@ export function tryLock(path: string): FileLock | undefined {
       held = false;
     },
   };
+}
+
+/** True while somebody, this process included, holds the lock on `path`. Makes no file. */
+export function isLocked(path: string): boolean {
+  if (!existsSync(path)) return false;
+  const lock = tryLock(path);
+  lock?.release();
+  return lock === undefined;
 }
 
 /** As `tryLock`, and tries again for `timeoutMs` while another holder has it. */

@@ -11,13 +11,14 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { findAccount, installAccount, removeAccount } from "../../src/auth/enrol.ts";
 import { readCredentials, reconcile } from "../../src/auth/homes.ts";
 import { identityOf, twinProblems } from "../../src/auth/identity.ts";
-import { leftovers } from "../../src/auth/leftovers.ts";
+import { brokenLogins, leftovers, newLoginHome, sweepLogins } from "../../src/auth/leftovers.ts";
 import { createMockAccounts, mockAuthFile } from "../../src/mock/accounts.ts";
 import { type Layout, layoutOf } from "../../src/state/layout.ts";
+import { tryLock } from "../../src/state/lock.ts";
 import type { StoreState } from "../../src/state/store.ts";
 import { fakeClock } from "../support/clock.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -308,14 +309,63 @@ describe("what a killed process left behind", () => {
     installAccount(s.state, s.layout, "alice", { ...login("alice"), auth });
     const home = join(s.layout.accounts, "alice");
     const older = join(home, `auth.json.tmp.${GONE}.1`);
-    const living = join(home, `auth.json.tmp.${process.ppid}.1`);
     writeFileSync(older, login("alice").auth);
     utimesSync(older, 1, 1);
-    writeFileSync(living, login("alice").auth);
     reconcile(s.state, s.layout, 0);
     expect(readFileSync(join(home, "auth.json"), "utf8")).toBe(auth);
     expect(existsSync(older)).toBe(false);
+  });
+
+  test("is not what a renewal under way writes, whatever its process id means here", () => {
+    using s = setup();
+    const auth = login("alice").auth;
+    installAccount(s.state, s.layout, "alice", { ...login("alice"), auth });
+    const home = join(s.layout.accounts, "alice");
+    const lock = tryLock(join(home, ".auth.refresh.lock"));
+    const living = join(home, `auth.json.tmp.${GONE}.1`);
+    writeFileSync(living, login("alice").auth);
+    later(living);
+    reconcile(s.state, s.layout, 0);
+    expect(readFileSync(join(home, "auth.json"), "utf8")).toBe(auth);
     expect(existsSync(living)).toBe(true);
+    lock?.release();
+    reconcile(s.state, s.layout, 0);
+    expect(existsSync(living)).toBe(false);
+  });
+
+  test("is shown while a proxy owns the root only when it is too old to be under way", () => {
+    using s = setup();
+    mkdirSync(s.layout.root);
+    const path = `${s.layout.store}.tmp.${process.pid}.1`;
+    writeFileSync(path, "x");
+    expect(leftovers(s.layout)).toEqual([path]);
+    const lock = tryLock(s.layout.lock);
+    expect(leftovers(s.layout)).toEqual([]);
+    utimesSync(path, 1, 1);
+    expect(leftovers(s.layout)).toEqual([path]);
+    lock?.release();
+  });
+
+  test("of a login is known by its lock, and not by a process id of another container", () => {
+    using s = setup();
+    const home = newLoginHome(s.layout);
+    // Held by no process here, and there is a process with that id.
+    const broken = join(s.layout.logins, `${process.ppid}-x`);
+    mkdirSync(broken);
+    writeFileSync(join(broken, ".codexlb.lock"), "");
+    // From a version without locks: by its age.
+    const [young, old] = ["1-young", "1-old"].map((name) => join(s.layout.logins, name));
+    for (const path of [young!, old!]) mkdirSync(path);
+    utimesSync(old!, 1, 1);
+    expect(
+      brokenLogins(s.layout)
+        .map(({ path }) => path)
+        .sort(),
+    ).toEqual([broken, old!].sort());
+    sweepLogins(s.layout);
+    expect(readdirSync(s.layout.logins).sort()).toEqual([basename(home.path), "1-young"].sort());
+    home.release();
+    expect(brokenLogins(s.layout).map(({ path }) => path)).toEqual([home.path]);
   });
 
   test("is the rest of a removed home, which is no account", () => {

@@ -1,5 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { createRefreshLane, type RefreshLane } from "../../src/auth/refresh.ts";
 import { systemDeps } from "../../src/deps.ts";
@@ -17,8 +26,10 @@ interface Setup extends AsyncDisposable {
   asked(): number;
 }
 
-function setup(): Setup {
+/** `smallDisk`: the home is on a disk of its own. */
+function setup(smallDisk = false): Setup {
   const temp = tempDirectory();
+  if (smallDisk) mountSmallDisk(temp.path);
   const warnings: string[] = [];
   const deps = { ...systemDeps(), log: { info: () => {}, warn: (line: string) => void warnings.push(line) } };
   const mock = startMock({ accounts: [{ alias: "alice" }], clock: deps.clock });
@@ -33,9 +44,38 @@ function setup(): Setup {
     asked: () => mock.requests.filter((request) => request.point === "token").length,
     [Symbol.asyncDispose]: async () => {
       await mock.stop();
+      if (smallDisk) Bun.spawnSync(["umount", temp.path]);
       temp[Symbol.dispose]();
     },
   };
+}
+
+function mountSmallDisk(path: string): boolean {
+  const command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", path];
+  return Bun.which("mount") !== null && Bun.spawnSync(command, { stderr: "ignore" }).success;
+}
+
+/** Why no disk can be filled up here; undefined when one can. */
+const whyNoSmallDisk = (() => {
+  if (process.platform !== "linux") return "it needs Linux";
+  using temp = tempDirectory();
+  if (!mountSmallDisk(temp.path)) return "this user may not mount";
+  Bun.spawnSync(["umount", temp.path]);
+  return undefined;
+})();
+if (whyNoSmallDisk !== undefined) console.log(`skipped: renewals on a full disk (${whyNoSmallDisk})`);
+
+/** Takes what room there is on the disk of `directory`. */
+function fill(directory: string): void {
+  const file = openSync(join(directory, "filler"), "w");
+  for (const bytes of [4_096, 1]) {
+    try {
+      for (;;) writeSync(file, Buffer.alloc(bytes));
+    } catch {
+      // full for pieces of this size
+    }
+  }
+  closeSync(file);
 }
 
 describe("the refresh lane", () => {
@@ -153,6 +193,42 @@ describe("the refresh lane", () => {
     expect(s.asked()).toBe(0);
     lock?.release();
     expect((await s.lane().renew(s.home, s.token)).kind).toBe("renewed");
+  });
+
+  test("is cut short in what it says of a refusal", async () => {
+    await using s = setup();
+    const code = `\u001b[2J${"x".repeat(1_000_000)}`;
+    s.mock.faults.add({ on: "token", answer: { status: 400, body: { error: { code } } } });
+    const renewal = await s.lane().renew(s.home, s.token);
+    if (renewal.kind !== "failed") throw new Error(`not failed: ${renewal.kind}`);
+    expect(renewal.why.length).toBeLessThan(200);
+    expect(renewal.why).not.toMatch(/\p{Cc}/u);
+  });
+
+  describe.skipIf(whyNoSmallDisk !== undefined)("on a full disk", () => {
+    test("does not spend the refresh token, and renews when there is room", async () => {
+      await using s = setup(true);
+      fill(s.home);
+      const renewal = await s.lane().renew(s.home, s.token);
+      expect(renewal).toMatchObject({ kind: "failed" });
+      expect(JSON.stringify(renewal)).toContain("ENOSPC");
+      expect(s.asked()).toBe(0);
+      rmSync(join(s.home, "filler"));
+      expect((await s.lane().renew(s.home, s.token)).kind).toBe("renewed");
+      expect(readdirSync(s.home).sort()).toEqual([".auth.refresh.lock", "auth.json"]);
+    });
+
+    test("that fills up while the backend answers still takes the renewed login", async () => {
+      await using s = setup(true);
+      s.mock.faults.add({ on: "token", delayMs: 100 });
+      const renewing = s.lane().renew(s.home, s.token);
+      await until("the backend was asked", () => s.asked() === 1);
+      fill(s.home);
+      expect((await renewing).kind).toBe("renewed");
+      expect(s.warnings).toEqual([]);
+      const placed = JSON.parse(readFileSync(join(s.home, "auth.json"), "utf8"));
+      expect(placed.tokens.refresh_token).toBe("mock-refresh-alice-2");
+    });
   });
 
   const REFUSALS: [string, { status: number; body: unknown }, unknown][] = [

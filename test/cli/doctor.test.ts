@@ -214,7 +214,9 @@ describe("codexlb doctor", () => {
     {
       what: "a login that was broken off",
       harm: (root) => {
-        mkdirSync(join(root, "logins", "4194400-x"), { recursive: true, mode: 0o700 });
+        const home = join(root, "logins", "x");
+        mkdirSync(home, { recursive: true, mode: 0o700 });
+        writeFileSync(join(home, ".codexlb.lock"), "", { mode: 0o600 });
       },
       check: "leftovers",
       status: "warning",
@@ -224,8 +226,9 @@ describe("codexlb doctor", () => {
     {
       what: "a login that was never enrolled, which it keeps",
       harm: (root) => {
-        const home = join(root, "logins", "4194400-x");
+        const home = join(root, "logins", "x");
         mkdirSync(home, { recursive: true, mode: 0o700 });
+        writeFileSync(join(home, ".codexlb.lock"), "", { mode: 0o600 });
         writeFileSync(join(home, "auth.json"), mock.authFile("alice"), { mode: 0o600 });
       },
       check: "leftovers",
