@@ -6,6 +6,7 @@ import { z } from "zod";
 import { parseJson } from "../core/json.ts";
 import type { Clock, Deps } from "../deps.ts";
 import { CodexlbError, connectProblem, messageOf } from "../errors.ts";
+import { shortLine } from "../printable.ts";
 import { newAuthFile } from "./auth-file.ts";
 import { CLIENT_ID, tokenUrlOf } from "./refresh.ts";
 
@@ -40,6 +41,8 @@ const DEFAULT_ISSUER = "https://auth.openai.com";
 const TIMEOUT_MS = 30_000;
 /** How long a device code is good. */
 const DEVICE_MS = 15 * 60_000;
+/** Of what the sign-in gives as its reason. */
+const LONGEST_REASON = 300;
 const LONGEST_INTERVAL_MS = 30_000;
 
 /** The sign-in: `CODEXLB_ISSUER`, else OpenAI's. Throws `usage`. */
@@ -266,7 +269,7 @@ function redirectUri(port: number): string {
 function problemOf({ searchParams }: URL, state: string): string | undefined {
   if (searchParams.get("state") !== state) return "the answer is not to this login";
   const error = searchParams.get("error_description") ?? searchParams.get("error");
-  if (error !== null) return `the sign-in refused: ${error}`;
+  if (error !== null) return `the sign-in refused: ${shortLine(error, LONGEST_REASON)}`;
   return searchParams.get("code") ? undefined : "the sign-in gave no code";
 }
 

@@ -1,4 +1,5 @@
-// The event log: one JSON object a line in ROOT/logs/proxy.current.jsonl. Never a token, never a body in it.
+// The event log: one JSON object a line in ROOT/logs/proxy.current.jsonl. Never a token, never a body in it. Every text in a line has a
+// bound, and nothing in it steers the terminal of whoever looks at the file.
 // Lines are gathered and appended in one write a moment later, so that no request waits for the disk. A file that
 // has grown full becomes `proxy.<offset>.jsonl`, where the offset is the place of its first byte in the whole log;
 // so places stay the same when files change, and a reader who follows loses nothing.
@@ -7,6 +8,7 @@ import { appendFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
+import { printableJson } from "../printable.ts";
 import { makePrivateDirectory } from "./atomic-file.ts";
 import { logParts } from "./log-parts.ts";
 import type { RootOwner } from "./root-owner.ts";
@@ -73,7 +75,8 @@ export function openEventLog(
 
   return {
     append: (event, fields) => {
-      gathered += `${JSON.stringify({ ts: new Date(clock.now()).toISOString(), event, ...fieldsOf(fields) })}\n`;
+      const line = { ts: new Date(clock.now()).toISOString(), event, ...fieldsOf(fields) };
+      gathered += `${printableJson(JSON.stringify(line))}\n`;
       if (gathered.length > GATHER_LIMIT_CHARS) flush();
       else cancel ??= clock.after(GATHER_MS, flush);
     },
