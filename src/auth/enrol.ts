@@ -1,33 +1,37 @@
 // Putting an account in and taking one out. Every change on disk is one rename, so that a killed process leaves the old
 // home or the new one; and it can be taken back as long as the store is not written.
 
-import { lstatSync, renameSync, rmSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { transition } from "../core/health.ts";
 import { nearest } from "../core/nearest.ts";
 import { CodexlbError } from "../errors.ts";
-import { makePrivateDirectory, readTextIfPresent, unusable, writeFileAtomic } from "../state/atomic-file.ts";
+import { unusable } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
 import { type AccountRecord, accountId, accountNamed, newAccount, type StoreState } from "../state/store.ts";
 import { type Credentials, parseAuthFile } from "./auth-file.ts";
-import { authFileOf, checkAlias, exists, readCredentials } from "./homes.ts";
+import { checkAlias, exists, readCredentials } from "./homes.ts";
 import { adoptIdentity, isAnonymous, isAnother, nameOf } from "./identity.ts";
 import { REMOVED_PREFIX } from "./leftovers.ts";
 import { looksLikeStub } from "./stub.ts";
+import { refuseLink, writeHome } from "./write-home.ts";
+
+type AccountFiles = { readonly auth: string; readonly config: string | undefined; readonly replace: boolean };
 
 /**
  * Installs `auth` (the text of an auth.json) and optionally `config` (of a config.toml) as the home of `alias`, and
- * returns its record. Everything is validated first: a bad import changes nothing. A known alias keeps its quota
- * and loses a disablement that new credentials cure. A login of another account than the alias stands for is taken
- * only with `replace`, and then starts afresh; so is an older login than the one that serves. Throws `invalid_alias`,
- * `invalid_auth_file`, `identity_differs`, `login_older`.
+ * returns its record. Everything is validated first: a bad import changes nothing, nor does one that cannot be written.
+ * A known alias keeps its quota and loses a disablement that new credentials cure. A login of another account than the
+ * alias stands for is taken only with `replace`, and then starts afresh; so is an older login than the one that serves.
+ * `undo` puts back what was there before. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`, `login_older`,
+ * `file_unusable`.
  */
-export function installAccount(
+export function installReversibly(
   state: StoreState,
   layout: Layout,
   alias: string,
-  files: { readonly auth: string; readonly config: string | undefined; readonly replace: boolean },
-): AccountRecord {
+  files: AccountFiles,
+): { readonly record: AccountRecord; undo(): void } {
   checkAlias(alias);
   const credentials = parseAuthFile(files.auth, `auth.json of ${alias}`);
   if (looksLikeStub(credentials.accessToken))
@@ -53,43 +57,30 @@ export function installAccount(
     refuseOlder(known, credentials);
   }
   const homeDir = join(layout.accounts, alias);
-  makePrivateDirectory(homeDir);
-  refuseLink(homeDir);
-  writeFileAtomic(authFileOf(homeDir), files.auth);
-  if (files.config !== undefined) writeFileAtomic(join(homeDir, "config.toml"), files.config);
+  const restoreHome = writeHome(homeDir, { "auth.json": files.auth, "config.toml": files.config });
   const record = known ?? newAccount(alias, homeDir);
+  const before = { ...record };
   if (known === undefined) state.accounts.push(record);
   record.health = transition(record.health, { kind: "renewed" });
   adoptIdentity(record, credentials);
-  return record;
-}
-
-/** As `installAccount`; `undo` puts back what was there before. */
-export function installReversibly(
-  state: StoreState,
-  layout: Layout,
-  alias: string,
-  files: Parameters<typeof installAccount>[3],
-): { readonly record: AccountRecord; undo(): void } {
-  checkAlias(alias);
-  const known = state.accounts.find((account) => account.alias === alias);
-  const before = known === undefined ? undefined : { ...known };
-  const paths = ["auth.json", "config.toml"].map((name) => join(layout.accounts, alias, name));
-  const texts = paths.map((path) => ({ path, text: textOf(path) }));
-  const record = installAccount(state, layout, alias, files);
   return {
     record,
     undo: () => {
-      if (before === undefined) {
-        removeAccount(state, layout, alias).finish();
-        return;
-      }
+      if (known === undefined) state.accounts = state.accounts.filter((account) => account !== record);
       Object.assign(record, before);
-      for (const { path, text } of texts)
-        if (text === undefined) rmSync(path, { force: true });
-        else writeFileAtomic(path, text);
+      restoreHome();
     },
   };
+}
+
+/** As `installReversibly`, for good. */
+export function installAccount(
+  state: StoreState,
+  layout: Layout,
+  alias: string,
+  files: AccountFiles,
+): AccountRecord {
+  return installReversibly(state, layout, alias, files).record;
 }
 
 /** An account on its way out: nothing of it is gone before `finish`. */
@@ -176,15 +167,6 @@ function refuseOlder(record: AccountRecord, credentials: Credentials): void {
   );
 }
 
-/** The text of a file; what cannot be read is not worth keeping. */
-function textOf(path: string): string | undefined {
-  try {
-    return readTextIfPresent(path);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Out of sight by one rename, then deleted: what is half deleted must not pass for an account. */
 function hideHome(layout: Layout, homeDir: string): Pick<Removal, "finish" | "undo"> {
   if (!exists(homeDir)) return { finish: () => {}, undo: () => {} };
@@ -198,13 +180,4 @@ function hideHome(layout: Layout, homeDir: string): Pick<Removal, "finish" | "un
     finish: () => rmSync(doomed, { recursive: true, force: true }),
     undo: () => renameSync(doomed, homeDir),
   };
-}
-
-/** A link in the place of an account home could lead a write or a deletion anywhere. */
-function refuseLink(homeDir: string): void {
-  const found = lstatSync(homeDir, { throwIfNoEntry: false });
-  if (found?.isSymbolicLink())
-    throw new CodexlbError("invalid_request", `${homeDir} is a symbolic link`, {
-      next: "replace it by a real directory, or remove the link by hand",
-    });
 }

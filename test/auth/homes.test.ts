@@ -12,10 +12,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { findAccount, installAccount, removeAccount } from "../../src/auth/enrol.ts";
+import { findAccount, installAccount, installReversibly, removeAccount } from "../../src/auth/enrol.ts";
 import { readCredentials, reconcile } from "../../src/auth/homes.ts";
 import { identityOf, twinProblems } from "../../src/auth/identity.ts";
 import { brokenLogins, leftovers, newLoginHome, sweepLogins } from "../../src/auth/leftovers.ts";
+import { writeHome } from "../../src/auth/write-home.ts";
 import { createMockAccounts, mockAuthFile } from "../../src/mock/accounts.ts";
 import { type Layout, layoutOf } from "../../src/state/layout.ts";
 import { tryLock } from "../../src/state/lock.ts";
@@ -274,6 +275,66 @@ describe("reconciling with the directories", () => {
     writeFileSync(path, login("alice").auth);
     expect(reconcile(s.state, s.layout, 6)).toEqual([]);
     expect(findAccount(s.state, "alice").health.kind).toBe("healthy");
+  });
+});
+
+describe("an import that cannot be written", () => {
+  /** What is below ROOT/accounts, with the texts of files. */
+  const accountsOf = ({ accounts }: Layout) =>
+    readdirSync(accounts, { recursive: true })
+      .map(String)
+      .sort()
+      .map((name) => {
+        const path = join(accounts, name);
+        return `${name} ${statSync(path).isFile() ? readFileSync(path, "utf8") : ""}`;
+      });
+  const withConfig = (alias: string) => ({ ...login(alias), config: 'model = "x"\n' });
+
+  test("leaves no home of a new alias", () => {
+    using s = setup();
+    installAccount(s.state, s.layout, "bob", login("bob"));
+    const before = accountsOf(s.layout);
+    // Longer than a file can be called with what is added to it while it is written.
+    const files = { "auth.json": "x", ["c".repeat(250)]: "y" };
+    expect(() => writeHome(join(s.layout.accounts, "alice"), files)).toThrow("writing");
+    expect(accountsOf(s.layout)).toEqual(before);
+  });
+
+  test("leaves the login that an alias had", () => {
+    using s = setup();
+    const record = installAccount(s.state, s.layout, "alice", login("alice"));
+    const was = { ...record };
+    mkdirSync(join(s.layout.accounts, "alice", "config.toml"));
+    const before = accountsOf(s.layout);
+    expect(() => installAccount(s.state, s.layout, "alice", { ...withConfig("bob"), replace: true })).toThrow(
+      "writing",
+    );
+    expect(accountsOf(s.layout)).toEqual(before);
+    expect(record).toEqual(was);
+  });
+
+  test("leaves a file in the place of the home alone", () => {
+    using s = setup();
+    mkdirSync(s.layout.accounts, { recursive: true });
+    writeFileSync(join(s.layout.accounts, "alice"), "a file");
+    const before = accountsOf(s.layout);
+    expect(() => installAccount(s.state, s.layout, "alice", withConfig("alice"))).toThrow(
+      "making the directory",
+    );
+    expect(accountsOf(s.layout)).toEqual(before);
+    expect(s.state.accounts).toEqual([]);
+  });
+
+  test("takes back a home that was made, with nothing that lay there before", () => {
+    using s = setup();
+    const { undo } = installReversibly(s.state, s.layout, "alice", withConfig("alice"));
+    undo();
+    expect(accountsOf(s.layout)).toEqual([]);
+    mkdirSync(join(s.layout.accounts, "bob"));
+    writeFileSync(join(s.layout.accounts, "bob", "notes"), "mine");
+    installReversibly(s.state, s.layout, "bob", withConfig("bob")).undo();
+    expect(accountsOf(s.layout)).toEqual(["bob ", "bob/notes mine"]);
+    expect(s.state.accounts).toEqual([]);
   });
 });
 
