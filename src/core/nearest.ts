@@ -2,11 +2,14 @@
 
 /** The word of `known` that was probably meant, if one is near enough. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
+  const most = word.length > 3 ? 2 : 1;
   const ranked = known
+    // The difference in length is the least that the distance can be.
+    .filter((candidate) => Math.abs(candidate.length - word.length) <= most)
     .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
     .sort((a, b) => a.distance - b.distance);
   const best = ranked[0];
-  return best !== undefined && best.distance <= (word.length > 3 ? 2 : 1) ? best.candidate : undefined;
+  return best !== undefined && best.distance <= most ? best.candidate : undefined;
 }
 
 // --- internal ---

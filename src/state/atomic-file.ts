@@ -20,6 +20,8 @@ import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 const FILE_MODE = 0o600;
 /** The most that `randomInt` takes. */
 const MOST_NAMES = 2 ** 48 - 1;
+/** No state of ours comes near: ten thousand sessions take 2 MB, a thousand accounts as much. */
+const LONGEST_FILE_BYTES = 32 * 1024 * 1024;
 const DIRECTORY_MODE = 0o700;
 
 /** Replaces `path` by `content`: a temporary file beside it, fsync, rename, fsync of the directory. Throws `file_unusable`. */
@@ -90,11 +92,17 @@ export function makePrivateDirectory(path: string): void {
   }
 }
 
-/** The text of a file, or undefined when there is none. Throws `file_unusable`. */
-export function readTextIfPresent(path: string): string | undefined {
+/**
+ * The text of a file, or undefined when there is none. Throws `file_unusable`, also for one of more than `limitBytes`:
+ * reading would stop everything else for as long as it takes.
+ */
+export function readTextIfPresent(path: string, limitBytes = LONGEST_FILE_BYTES): string | undefined {
   try {
+    const stat = statSync(path);
     // A pipe or a terminal in its place would be waited for without end.
-    if (!statSync(path).isFile()) throw new Error("it is not a file");
+    if (!stat.isFile()) throw new Error("it is not a file");
+    if (stat.size > limitBytes)
+      throw new Error(`it has ${stat.size} bytes, and more than ${limitBytes} are not read`);
     return readFileSync(path, "utf8");
   } catch (error) {
     if (systemCodeOf(error) === "ENOENT" || systemCodeOf(error) === "ENOTDIR") return undefined;

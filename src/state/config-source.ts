@@ -3,8 +3,8 @@
 import { lstatSync, realpathSync } from "node:fs";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
-import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "./atomic-file.ts";
-import { type ParsedConfig, parseConfig } from "./config.ts";
+import { makePrivateDirectory, writeFileAtomic } from "./atomic-file.ts";
+import { type ParsedConfig, parseConfig, readConfigText } from "./config.ts";
 import { newConfigText, withProxyName } from "./config-text.ts";
 import type { Layout } from "./layout.ts";
 import { type Config, checkSetting, cleanUrls, SETTINGS, settingOf } from "./settings.ts";
@@ -37,7 +37,7 @@ export interface ShownSetting {
 
 /** The settings of `layout`'s root as the file has them; a missing file reads as all defaults. Writes nothing. Throws `invalid_config`. */
 export function readConfigFile(layout: Layout): ParsedConfig {
-  return parseConfig(readTextIfPresent(layout.config) ?? "", layout.config);
+  return parseConfig(readConfigText(layout.config) ?? "", layout.config);
 }
 
 /** As `readConfigFile`, for those who only want the settings. */
@@ -52,7 +52,7 @@ export function readConfig(layout: Layout): Config {
  */
 export function prepareConfigFile(layout: Layout, { random, log }: Pick<Deps, "random" | "log">): string {
   const newName = () => `proxy-${Buffer.from(random(4)).toString("hex")}`;
-  const text = readTextIfPresent(layout.config);
+  const text = readConfigText(layout.config);
   if (text === undefined) {
     makePrivateDirectory(layout.root);
     const made = newConfigText(newName());
@@ -65,7 +65,7 @@ export function prepareConfigFile(layout: Layout, { random, log }: Pick<Deps, "r
   }
   if (parseConfig(text, layout.config).config.proxy.name !== "") return text;
   const named = withProxyName(text, newName());
-  if (named === undefined || readTextIfPresent(layout.config) !== text) return text;
+  if (named === undefined || readConfigText(layout.config) !== text) return text;
   writeFileAtomic(targetOf(layout.config), named);
   return named;
 }

@@ -4,8 +4,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
-import { readTextIfPresent } from "./atomic-file.ts";
-import { type ParsedConfig, parseConfig } from "./config.ts";
+import { type ParsedConfig, parseConfig, readConfigText } from "./config.ts";
 import { type ConfigOverrides, type EffectiveConfig, effectiveConfig } from "./config-source.ts";
 import { type Config, EXPOSURE_NEXT, exposureProblem, SETTINGS, settingOf } from "./settings.ts";
 
@@ -171,7 +170,7 @@ function differing(a: Config, b: Config): string[] {
 /** The text of the file; when there is none `failed` is told why. */
 function readOr(path: string, failed: (why: string) => void): string | undefined {
   try {
-    const text = readTextIfPresent(path);
+    const text = readConfigText(path);
     if (text === undefined) failed(`${path} is gone`);
     return text;
   } catch (error) {

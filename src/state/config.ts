@@ -3,19 +3,29 @@
 import type { z } from "zod";
 import { nearest } from "../core/nearest.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
+import { shortLine } from "../printable.ts";
+import { readTextIfPresent } from "./atomic-file.ts";
 import { type Config, ConfigFile, SETTINGS, valueAt } from "./settings.ts";
 import { parseToml, type TomlTable } from "./toml.ts";
-import { lineOfPath, type TomlPlaces, tomlPlaces } from "./toml-keys.ts";
+import { lineFinder, tomlPlaces } from "./toml-keys.ts";
 
 /** What a config.toml says. */
 export interface ParsedConfig {
   readonly config: Config;
   /** The line of every setting that stands in the file, by key. */
   readonly lines: ReadonlyMap<string, number>;
-  /** A line each, for keys and tables that are no settings. */
+  /** A line each, for keys and tables that are no settings; the last one counts what is too much to list. */
   readonly unknown: readonly string[];
   /** A line each, for values that count as the default. */
   readonly ignored: readonly string[];
+}
+
+/** A file of every setting with its explanation has 5 KB; the worst one of this size is parsed in a fifth of a second. */
+const LONGEST_CONFIG_BYTES = 64 * 1024;
+
+/** The text of a config.toml; undefined when there is none. Throws `file_unusable`, also for a file of over 64 KiB. */
+export function readConfigText(path: string): string | undefined {
+  return readTextIfPresent(path, LONGEST_CONFIG_BYTES);
 }
 
 /** Reads `text` (the content of `path`, which only names it in errors). Throws `invalid_config`. */
@@ -26,28 +36,46 @@ export function parseConfig(text: string, path: string): ParsedConfig {
   } catch (error) {
     throw invalid(path, `not valid TOML: ${messageOf(error)}`);
   }
-  const places = tomlPlaces(text);
+  const lineOf = lineFinder(tomlPlaces(text));
   const known = lowerKnownKeys(raw);
   const parsed = ConfigFile.safeParse(known);
   if (!parsed.success)
-    throw invalid(path, parsed.error.issues.map((issue) => problemAt(places, issue)).join("; "));
+    throw invalid(
+      path,
+      listed(
+        parsed.error.issues.map((issue) => () => problemAt(lineOf, issue)),
+        "problems",
+      ).join("; "),
+    );
   const ignored: string[] = [];
   const lines = SETTINGS.flatMap(({ key }): [string, number][] => {
     const names = key.split(".");
     const given = valueAt(known, names);
     if (given === undefined) return [];
     const legacy = key === "proxy.proxy_url" && valueAt(raw, names) === undefined;
-    const line = lineOfPath(places, legacy ? LEGACY_PROXY_URL.split(".") : names);
+    const line = lineOf(legacy ? LEGACY_PROXY_URL.split(".") : names);
     if (line === undefined) return [];
     const holds = valueAt(parsed.data, names);
     if (typeof given !== "number" || given === holds) return [[key, line]];
     ignored.push(`line ${line}: ${key} = ${given} counts as ${holds}`);
     return [];
   });
-  return { config: parsed.data, lines: new Map(lines), unknown: unknownKeys(raw, places), ignored };
+  return { config: parsed.data, lines: new Map(lines), unknown: unknownKeys(raw, lineOf), ignored };
 }
 
 // --- internal ---
+
+type LineFinder = ReturnType<typeof lineFinder>;
+
+/** Remarks of a kind on one file: more of them help nobody. */
+const MOST_LISTED = 20;
+
+/** The first of `lines`, and how many `what` there are besides. */
+function listed(lines: readonly (() => string)[], what: string): string[] {
+  const shown = lines.slice(0, MOST_LISTED).map((line) => line());
+  const more = lines.length - shown.length;
+  return more > 0 ? [...shown, `and ${more} more ${what}`] : shown;
+}
 
 /** Where `proxy.proxy_url` stood before it moved. */
 const LEGACY_PROXY_URL = "run.proxy_url";
@@ -76,21 +104,32 @@ function lowerKnownKeys(raw: TomlTable, prefix = ""): Record<string, unknown> {
   return { ...folded, proxy: { ...proxy, proxy_url: legacy } };
 }
 
-function unknownKeys(raw: TomlTable, places: TomlPlaces, prefix = ""): string[] {
+function unknownKeys(raw: TomlTable, lineOf: LineFinder): string[] {
+  const describe = (path: string) => () => {
+    const line = lineOf(path.split("."));
+    const meant = nearest(path.toLowerCase(), [...KEYS, ...TABLES]);
+    const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+    const where = line === undefined ? "" : `line ${line}: `;
+    return `${where}${shortLine(path, LONGEST_KEY)} is no setting and has no effect${hint}`;
+  };
+  return listed(unknownPaths(raw).map(describe), "keys that are no settings");
+}
+
+/** Longer ones are cut where they are shown. */
+const LONGEST_KEY = 100;
+
+function unknownPaths(raw: TomlTable, prefix = ""): string[] {
   return Object.entries(raw).flatMap(([name, value]) => {
     const path = `${prefix}${name}`;
     const lower = path.toLowerCase();
     if (KEYS.has(lower)) return [];
-    if (TABLES.has(lower)) return isTable(value) ? unknownKeys(value, places, `${path}.`) : [];
-    const line = lineOfPath(places, path.split("."));
-    const meant = nearest(lower, [...KEYS, ...TABLES]);
-    const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
-    return [`${line === undefined ? "" : `line ${line}: `}${path} is no setting and has no effect${hint}`];
+    if (TABLES.has(lower)) return isTable(value) ? unknownPaths(value, `${path}.`) : [];
+    return [path];
   });
 }
 
-function problemAt(places: TomlPlaces, issue: z.core.$ZodIssue): string {
-  const line = lineOfPath(places, issue.path);
+function problemAt(lineOf: LineFinder, issue: z.core.$ZodIssue): string {
+  const line = lineOf(issue.path);
   const key = issue.path.filter((part) => typeof part === "string").join(".");
   const entry = issue.path.find((part) => typeof part === "number");
   const where = entry === undefined ? key : `${key}, entry ${entry + 1}`;

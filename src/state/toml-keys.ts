@@ -23,16 +23,20 @@ export interface TomlPlaces {
   readonly tables: readonly TomlHeader[];
 }
 
-/** The keys and table headers of `text` in their order. Keys inside of inline tables are not listed. */
+/**
+ * The keys and table headers of `text` in their order. Keys inside of inline tables are not listed, and of paths that
+ * are deeper than any setting only the beginning. Takes time in proportion to the text.
+ */
 export function tomlPlaces(text: string): TomlPlaces {
   const keys: TomlKey[] = [];
   const tables: TomlHeader[] = [];
+  const lineAt = lineCounter(text);
   let table: readonly string[] = [];
   let at = 0;
   for (;;) {
     at = skipBlank(text, at);
     if (at >= text.length) return { keys, tables };
-    const line = lineOf(text, at);
+    const line = lineAt(at);
     if (text[at] === "[") {
       const name = readKey(text, at + (text[at + 1] === "[" ? 2 : 1));
       table = name.path;
@@ -43,33 +47,65 @@ export function tomlPlaces(text: string): TomlPlaces {
     const key = readKey(text, at);
     const valueStart = skipSpaces(text, skipSpaces(text, key.end) + 1);
     const valueEnd = endOfValue(text, valueStart);
-    keys.push({ path: [...table, ...key.path], line, valueStart, valueEnd });
+    keys.push({ path: [...table, ...key.path].slice(0, DEEPEST), line, valueStart, valueEnd });
     at = endOfLine(text, valueEnd);
   }
 }
 
-/** The line of `path` or of the nearest part of it that stands in the text; undefined when nothing of it does. */
-export function lineOfPath({ keys, tables }: TomlPlaces, path: readonly PropertyKey[]): number | undefined {
-  const names = path.map((part) => String(part).toLowerCase());
-  const places = [...tables, ...keys];
-  const agree = (path: readonly string[]) =>
-    path.every((part, index) => index >= names.length || part.toLowerCase() === names[index]);
-  // What stands below a path defines it, too; a longer part of it is nearer than a shorter one.
-  const near = places.filter(({ path }) => path.length > 0 && agree(path));
-  const below = near.find(({ path }) => path.length >= names.length);
-  const above = near.reduce<TomlKey | TomlHeader | undefined>(
-    (best, place) => (best === undefined || place.path.length > best.path.length ? place : best),
-    undefined,
-  );
-  return (near.find(({ path }) => path.length === names.length) ?? below ?? above)?.line;
+/** Finds the line of a path, or of the nearest part of it that stands in the text; undefined when nothing of it does. */
+export function lineFinder({
+  keys,
+  tables,
+}: TomlPlaces): (path: readonly PropertyKey[]) => number | undefined {
+  const root: PathNode = { line: undefined, below: undefined, parts: new Map() };
+  for (const { path, line } of [...tables, ...keys]) {
+    let node = root;
+    for (const part of path) {
+      node.below ??= line;
+      const name = part.toLowerCase();
+      const next = node.parts.get(name) ?? { line: undefined, below: undefined, parts: new Map() };
+      node.parts.set(name, next);
+      node = next;
+    }
+    node.line ??= line;
+  }
+  return (path) => {
+    let node = root;
+    let above: number | undefined;
+    for (const part of path) {
+      const next = node.parts.get(String(part).toLowerCase());
+      if (next === undefined) return above;
+      node = next;
+      above = node.line ?? above;
+    }
+    // What stands below a path defines it, too; a longer part of it is nearer than a shorter one.
+    return node.line ?? node.below ?? above;
+  };
 }
 
 // --- internal ---
 
+/** Names of a path that are looked at; settings have at most three. */
+const DEEPEST = 8;
+
+/** What is known of a path, and of those that begin with it, by their next name in lower case. */
+interface PathNode {
+  line: number | undefined;
+  /** The first line of a longer path. */
+  below: number | undefined;
+  readonly parts: Map<string, PathNode>;
+}
+
 const QUOTES = ['"""', "'''", '"', "'"] as const;
 
-function lineOf(text: string, offset: number): number {
-  return text.slice(0, offset).split("\n").length;
+/** The line of an offset, asked for in their order. */
+function lineCounter(text: string): (offset: number) => number {
+  let line = 1;
+  let next = text.indexOf("\n");
+  return (offset) => {
+    for (; next >= 0 && next < offset; next = text.indexOf("\n", next + 1)) line++;
+    return line;
+  };
 }
 
 function skipSpaces(text: string, from: number): number {
@@ -102,7 +138,8 @@ function readKey(text: string, from: number): { path: string[]; end: number } {
     at = skipSpaces(text, at);
     const quoted = text[at] === '"' || text[at] === "'";
     const end = quoted ? endOfString(text, at) : endOfBare(text, at);
-    path.push(quoted ? text.slice(at + 1, end - 1) : text.slice(at, end));
+    const part = quoted ? text.slice(at + 1, end - 1) : text.slice(at, end);
+    if (path.length < DEEPEST) path.push(part);
     at = skipSpaces(text, end);
     if (text[at] !== ".") return { path, end };
     at++;
@@ -143,5 +180,5 @@ function endOfValue(text: string, from: number): number {
       at++;
     }
   }
-  return text.slice(0, at).trimEnd().length;
+  return from + text.slice(from, at).trimEnd().length;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { withProxyName } from "../../src/state/config-text.ts";
 import { parseToml } from "../../src/state/toml.ts";
-import { lineOfPath, tomlPlaces } from "../../src/state/toml-keys.ts";
+import { lineFinder, tomlPlaces } from "../../src/state/toml-keys.ts";
 
 describe("a name is put into", () => {
   const CASES: [string, string, string][] = [
@@ -79,6 +79,6 @@ describe("the line of a key is found", () => {
   for (const [path, line] of CASES)
     test(path, () => {
       expect(parseToml(text)).toBeDefined();
-      expect(lineOfPath(tomlPlaces(text), path.split("."))).toBe(line);
+      expect(lineFinder(tomlPlaces(text))(path.split("."))).toBe(line);
     });
 });

@@ -51,6 +51,17 @@ describe("settings of a running proxy", () => {
     expect(w.changes.length).toBe(2);
   });
 
+  test("stay as they were when the file is too large to be read in passing", () => {
+    using w = watch(STICKY);
+    w.write(`${ROUND}${"# padding\n".repeat(10_000)}`);
+    for (let count = 0; count < 3; count++) w.look();
+    expect(w.live.current().policy.mode).toBe("sticky");
+    expect(w.failures).toEqual([`reading ${w.path}: it has 100030 bytes, and more than 65536 are not read`]);
+    w.write(ROUND);
+    w.look();
+    expect(w.live.current().policy.mode).toBe("round_robin");
+  });
+
   test("stay as they were while the file is empty, gone, broken or wrong; each reason is told once", () => {
     using w = watch(STICKY);
     for (const text of ["", "\n \n", "[policy", '[policy]\nmode = "stcky"\n']) {

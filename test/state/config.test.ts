@@ -31,6 +31,36 @@ describe("config.toml", () => {
     expect(unknown).toEqual([]);
   });
 
+  test("with thousands of keys that are no settings names some, counts the others, and takes no minutes", () => {
+    const COUNT = 16_000;
+    const text = Array.from({ length: COUNT }, (_, index) => `unknown_${index} = ${index}\n`).join("");
+    const startedMs = performance.now();
+    const { unknown } = parse(text);
+    expect(unknown.length).toBe(21);
+    expect(unknown[0]).toBe("line 1: unknown_0 is no setting and has no effect");
+    expect(unknown[19]).toBe("line 20: unknown_19 is no setting and has no effect");
+    expect(unknown[20]).toBe("and 15980 more keys that are no settings");
+    // It took 46 s when every key was looked for in the whole text.
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
+  });
+
+  test.each([
+    ["one long key", `${"x".repeat(60_000)} = 1\n`],
+    ["one long path", `a${".a".repeat(30_000)} = 1\n`],
+    ["keys below a long path", `[a${".a".repeat(15_000)}]\nk = 1\n`],
+    ["a value that nests", `a = ${"[".repeat(30_000)}${"]".repeat(30_000)}\n`],
+    ["a list of what is no text", `[proxy]\nallowed_hosts = [${"1,".repeat(30_000)}1]\n`],
+  ])("that is one absurdity is answered with a message of a few lines: %s", (_what, text) => {
+    let told: string;
+    try {
+      told = parse(text).unknown.join();
+    } catch (error) {
+      told = String(error);
+    }
+    expect(told.length).toBeGreaterThan(10);
+    expect(told.length).toBeLessThan(4_000);
+  });
+
   test("is normalised as in the Go program", () => {
     const { config } = parse(
       `[proxy]

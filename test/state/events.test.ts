@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { openEventLog } from "../../src/state/events.ts";
 import { readLogLines } from "../../src/state/log-parts.ts";
 import { fakeClock } from "../support/clock.ts";
+import { hostile, unprintableIn } from "../support/hostile-text.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 function logIn(limits?: { fileBytes: number; fullFiles: number }) {
@@ -52,6 +53,17 @@ describe("the event log", () => {
         '{"ts":"2026-01-01T00:00:00.000Z","event":"plain"}\n',
     );
     expect(statSync(log.path).mode & 0o777).toBe(0o600);
+  });
+
+  test("cuts long texts, and has nothing in it that steers a terminal", () => {
+    using log = logIn();
+    log.events.append("account.auth_refresh_failed", { error: `${hostile("evil")}${"x".repeat(1_000_000)}` });
+    log.events.flush();
+    const { text } = readLogLines(log.path, ALL);
+    expect(text.length).toBeLessThan(3_000);
+    expect(unprintableIn(text, "\n")).toEqual([]);
+    expect(text.split("\n").length).toBe(2);
+    expect(JSON.parse(text).fields.error).toStartWith(hostile("evil"));
   });
 
   test("keeps the newest lines in a bounded number of bounded files", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Store } from "../../src/state/store.ts";
 import { newAccount, openStore } from "../../src/state/store.ts";
@@ -82,6 +82,14 @@ describe("the store", () => {
     const written = JSON.parse(readFileSync(path, "utf8"));
     expect(written.state).toMatchObject(GO_STORE.state);
     expect(written.accounts[0]).toMatchObject(GO_STORE.accounts[0]!);
+  });
+
+  test("of an absurd size is refused with its size, unread", () => {
+    using temp = tempDirectory();
+    const path = join(temp.path, "store.json");
+    writeFileSync(path, "{");
+    truncateSync(path, 40_000_000_000);
+    expect(() => open(path)).toThrow("it has 40000000000 bytes, and more than 33554432 are not read");
   });
 
   test("keeps everything over a restart", () => {

@@ -5,7 +5,7 @@ import { remoteSettings } from "../../admin/client.ts";
 import { daemonAnswers, socketDoor } from "../../admin/door.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
-import { readTextIfPresent } from "../../state/atomic-file.ts";
+import { readConfigText } from "../../state/config.ts";
 import { effectiveConfig, readConfigFile, shownSettings } from "../../state/config-source.ts";
 import { tomlValue } from "../../state/config-text.ts";
 import { EXPOSURE_NEXT, exposureProblem } from "../../state/settings.ts";
@@ -33,7 +33,7 @@ const check = defineCommand({
       throw new CodexlbError("invalid_config", `${layout.config} has keys that are no settings`, {
         next: "correct or remove them; a proxy starts all the same, without them",
       });
-    print(`${layout.config} ${found(readTextIfPresent(layout.config))}\n`);
+    print(`${layout.config} ${found(readConfigText(layout.config))}\n`);
   },
 });
 

@@ -4,6 +4,7 @@ import { lstatSync, statSync } from "node:fs";
 import { brokenLogins, leftovers, sweepHomes, sweepLogins } from "../../auth/leftovers.ts";
 import { messageOf } from "../../errors.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
+import { readConfigText } from "../../state/config.ts";
 import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
 import type { Layout } from "../../state/layout.ts";
 import { tryLock } from "../../state/lock.ts";
@@ -70,7 +71,7 @@ function examinePermissions(layout: Layout): Finding {
 
 function examineConfig({ deps, layout }: CommandContext): Finding[] {
   try {
-    if (readTextIfPresent(layout.config) === undefined)
+    if (readConfigText(layout.config) === undefined)
       return [ok("config", `${layout.config} is not there yet; the defaults hold`)];
     const file = readConfigFile(layout);
     const exposure = exposureProblem(effectiveConfig(file, {}, deps.env).config);
