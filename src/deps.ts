@@ -2,11 +2,17 @@
 
 import { printError } from "./print.ts";
 import { shortLine } from "./printable.ts";
+import { BEAT_MS, runningTime } from "./running-time.ts";
 
 /** Wall clock and timers. Everything that waits goes through it, so that a test can advance time. */
 export interface Clock {
   /** Unix time in milliseconds. */
   now(): number;
+  /**
+   * Milliseconds since some moment, for durations: it never goes back, whatever the wall clock is set to, and stands still
+   * while the process is stopped.
+   */
+  monotonic(): number;
   /** Calls `run` once after `ms`; the returned function cancels it. Never keeps the process alive. */
   after(ms: number, run: () => void): () => void;
 }
@@ -42,8 +48,17 @@ export function systemDeps(): Deps {
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 function systemClock(): Clock {
+  const running = runningTime(() => performance.now());
+  let beat: ReturnType<typeof setInterval> | undefined;
   return {
     now: () => Date.now(),
+    monotonic: () => {
+      if (beat === undefined) {
+        beat = setInterval(running, BEAT_MS);
+        beat.unref();
+      }
+      return running();
+    },
     after: (ms, run) => {
       const timer = setTimeout(run, Math.min(ms, LONGEST_TIMER_MS));
       timer.unref();

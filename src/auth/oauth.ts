@@ -143,9 +143,9 @@ async function pollDevice(
   signal: AbortSignal,
 ): Promise<string> {
   const { issuer, device_auth_id, user_code, interval } = asked;
-  const deadlineMs = deps.clock.now() + DEVICE_MS;
+  const deadlineMs = deps.clock.monotonic() + DEVICE_MS;
   const url = `${issuer}/api/accounts/deviceauth/token`;
-  while (deps.clock.now() < deadlineMs) {
+  while (deps.clock.monotonic() < deadlineMs) {
     signal.throwIfAborted();
     const response = await post(url, JSON.stringify({ device_auth_id, user_code }), JSON_TYPE, signal);
     if (response.ok) {

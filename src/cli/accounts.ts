@@ -121,8 +121,8 @@ async function onRoot<T>(
   write: boolean,
   work: { readonly daemon: (door: Door) => Promise<T>; readonly files: () => Promise<T> },
 ): Promise<T> {
-  const deadlineMs = deps.clock.now() + LOCK_WAIT_MS;
-  while (deps.clock.now() < deadlineMs) {
+  const deadlineMs = deps.clock.monotonic() + LOCK_WAIT_MS;
+  while (deps.clock.monotonic() < deadlineMs) {
     if (await daemonAnswers(layout.adminSocket)) return work.daemon(socketDoor(layout.adminSocket));
     if (!write) return work.files();
     makePrivateDirectory(layout.root);

@@ -22,6 +22,7 @@ import { makePrivate } from "../state/private-root.ts";
 import { ownRoot, type RootOwner } from "../state/root-owner.ts";
 import type { Config } from "../state/settings.ts";
 import { listenOnSocket } from "./admin-socket.ts";
+import { watchClock } from "./clock-watch.ts";
 import { adminParts, type Base, openState, poolParts } from "./parts.ts";
 import { createPresence } from "./presence.ts";
 import { reloading } from "./reload.ts";
@@ -144,6 +145,7 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps, owner: Ro
   // Whoever is told where the log is may look at once.
   events.flush();
   live.start(reloading(base, parts.children));
+  const unwatchClock = watchClock({ ...base, pool: parts.pool, children: parts.children.list });
   parts.care.start();
   parts.refresher.start();
 
@@ -163,6 +165,7 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps, owner: Ro
       admin.drains();
       events.append("proxy.stopping", { signal: reason });
       live.stop();
+      unwatchClock();
       parts.refresher.stop();
       parts.children.stop();
       admin.context.logins.stop();

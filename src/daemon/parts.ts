@@ -30,6 +30,7 @@ import { createPool, type Pool } from "../upstream/pool.ts";
 import { poolSettings } from "../upstream/pool-settings.ts";
 import { createRefresher } from "../upstream/refresher.ts";
 import { createRouting } from "../upstream/routing.ts";
+import { makePlausible } from "./clock-watch.ts";
 import type { Presence } from "./presence.ts";
 
 /** What everything else stands on. */
@@ -49,6 +50,7 @@ export function openState(layout: Layout, live: LiveConfig, deps: Deps, owner: R
   const store = openStore(layout.store, () => live.file().proxy.upstream_base_url, deps, { owner });
   for (const problem of reconcile(store.state, layout, deps.clock.now())) deps.log.warn(problem);
   for (const problem of twinProblems(store.state.accounts.map(identityOf))) deps.log.warn(problem);
+  for (const record of store.state.accounts) makePlausible(record, deps.clock.now());
   store.touch();
   store.flush();
   return store;

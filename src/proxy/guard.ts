@@ -32,17 +32,17 @@ export function createGuard(
   { clock }: Pick<Deps, "clock">,
 ): Guard {
   let listening = namesOf(listen);
-  let lookedMs = clock.now();
+  let lookedMs = clock.monotonic();
   const isKnown = (name: string) =>
     listening.has(name) ||
     (listening.has("localhost") && isLoopback(name)) ||
     settings().allowedHosts.some((allowed) => normalise(allowed) === name);
   const own = (name: string): boolean => {
     if (isKnown(name)) return true;
-    if (!isWildcard(listen.host) || clock.now() - lookedMs < LOOK_AGAIN_MS) return false;
+    if (!isWildcard(listen.host) || clock.monotonic() - lookedMs < LOOK_AGAIN_MS) return false;
     // A network may have come up since.
     listening = namesOf(listen);
-    lookedMs = clock.now();
+    lookedMs = clock.monotonic();
     return isKnown(name);
   };
   return (request) => {

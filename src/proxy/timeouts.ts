@@ -18,7 +18,8 @@ const PATIENCE_CHECK_MS = 2_000;
 
 /**
  * One timer for all waits of an answer: most of them end within milliseconds. `idleMs` may become less while a wait goes
- * on: of an upstream that is known to be out of reach not much is to be expected.
+ * on: of an upstream that is known to be out of reach not much is to be expected. Time in which this process did not run
+ * does not count: it says nothing of others.
  */
 export function createIdleWatch(clock: Clock, idleMs: () => number, expired: () => void): IdleWatch {
   let sinceMs: number | undefined;
@@ -27,7 +28,7 @@ export function createIdleWatch(clock: Clock, idleMs: () => number, expired: () 
     cancel = clock.after(Math.min(ms, PATIENCE_CHECK_MS), () => {
       cancel = undefined;
       if (sinceMs === undefined) return;
-      const leftMs = sinceMs + idleMs() - clock.now();
+      const leftMs = sinceMs + idleMs() - clock.monotonic();
       if (leftMs > 0) return arm(leftMs);
       sinceMs = undefined;
       expired();
@@ -35,7 +36,7 @@ export function createIdleWatch(clock: Clock, idleMs: () => number, expired: () 
   };
   return {
     begin: () => {
-      sinceMs = clock.now();
+      sinceMs = clock.monotonic();
       if (cancel === undefined) arm(idleMs());
     },
     end: () => {
@@ -91,7 +92,12 @@ export function idleWhy({ idleMs }: Pick<Timeouts, "idleMs">): string {
 async function canConnect(url: string, env: Deps["env"], withinMs: number, clock: Clock): Promise<boolean> {
   const { hostname, port, protocol } = new URL(outboundProxy(url, env) ?? url);
   const connected = Promise.withResolvers<boolean>();
-  const cancel = clock.after(withinMs, () => connected.resolve(false));
+  const watch = createIdleWatch(
+    clock,
+    () => withinMs,
+    () => connected.resolve(false),
+  );
+  watch.begin();
   try {
     const connecting = Bun.connect({
       hostname: hostname.replace(/^\[|\]$/g, ""),
@@ -109,6 +115,6 @@ async function canConnect(url: string, env: Deps["env"], withinMs: number, clock
     connecting.catch(() => connected.resolve(false));
     return await connected.promise;
   } finally {
-    cancel();
+    watch.stop();
   }
 }

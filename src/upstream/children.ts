@@ -68,7 +68,7 @@ export function createChildren(context: ChildrenContext): Children {
     const sight = child.sight();
     const isWell = sight.kind === "seen" && sight.shaky === undefined;
     const waitMs = soon ? SOON_MS : (isWell ? INTERVAL_MS : RETRY_MS) * (1 + JITTER * chance);
-    const atMs = clock.now() + waitMs;
+    const atMs = clock.monotonic() + waitMs;
     const planned = timers.get(child);
     // Trouble after trouble must not put it off.
     if (planned !== undefined && planned.atMs <= atMs) return;

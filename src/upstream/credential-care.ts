@@ -48,10 +48,10 @@ export function createCredentialCare(context: CredentialCareContext): Credential
     let begun = 0;
     for (const record of context.store.state.accounts) {
       if (stopped || begun >= AT_ONCE) return;
-      if (record.health.kind === "disabled" || (retryMs.get(record.id) ?? 0) > clock.now()) continue;
+      if (record.health.kind === "disabled" || (retryMs.get(record.id) ?? 0) > clock.monotonic()) continue;
       const outcome = await renewAhead(context, record);
       if (outcome !== "not_due") begun++;
-      if (outcome === "failed") retryMs.set(record.id, clock.now() + RETRY_MS);
+      if (outcome === "failed") retryMs.set(record.id, clock.monotonic() + RETRY_MS);
       else retryMs.delete(record.id);
     }
   };

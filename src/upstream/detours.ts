@@ -20,7 +20,7 @@ export function createDetours(clock: Clock): Detours {
     begin: (session, upstreamId) => {
       if (session === undefined) return;
       detours.delete(session);
-      detours.set(session, { upstreamId, untilMs: clock.now() + LASTS_MS });
+      detours.set(session, { upstreamId, untilMs: clock.monotonic() + LASTS_MS });
       const oldest = detours.size > MOST_SESSIONS ? detours.keys().next().value : undefined;
       if (oldest !== undefined) detours.delete(oldest);
     },
@@ -29,7 +29,7 @@ export function createDetours(clock: Clock): Detours {
     },
     of: (session) => {
       const detour = session === undefined ? undefined : detours.get(session);
-      return detour !== undefined && detour.untilMs > clock.now() ? detour.upstreamId : undefined;
+      return detour !== undefined && detour.untilMs > clock.monotonic() ? detour.upstreamId : undefined;
     },
   };
 }

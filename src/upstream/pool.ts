@@ -214,11 +214,11 @@ export function createPool(context: PoolContext): Pool {
     usage: () => {
       const now = view();
       const mostAgeMs = Math.floor(members.length / ACCOUNTS_PER_MS_OF_AGE);
-      if (usage !== undefined && now.nowMs - usage.atMs < mostAgeMs) return usage.told;
+      if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.told;
       const { weights } = settings().policy;
       const own = accounts.map((member) => [member.record, pooledAccountOf(member, weights, now)] as const);
       const pooled = tree.pooled(own, context.children(), now);
-      usage = { told: pooledUsage(pooled, now), atMs: now.nowMs };
+      usage = { told: pooledUsage(pooled, now), atMs: clock.monotonic() };
       return usage.told;
     },
     explain: (session) => {

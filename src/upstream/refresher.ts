@@ -80,12 +80,13 @@ export function createRefresher(context: RefresherContext): Refresher {
     const waitMs = Math.min(settings().intervalMs, BACKOFF_MS * 2 ** (count - 1));
     // A fifth either way, so that accounts which failed together do not come back together.
     const jitter = 0.8 + chance() * 0.4;
-    failures.set(id, { count, untilMs: clock.now() + waitMs * jitter });
+    failures.set(id, { count, untilMs: clock.monotonic() + waitMs * jitter });
   };
 
   const due = (record: AccountRecord): boolean => {
     const nowMs = clock.now();
-    if (record.health.kind === "disabled" || (failures.get(record.id)?.untilMs ?? 0) > nowMs) return false;
+    if (record.health.kind === "disabled" || (failures.get(record.id)?.untilMs ?? 0) > clock.monotonic())
+      return false;
     const { intervalMs, intervalMessages } = settings();
     const waitMs = intervalMs * (1 + (late.get(record.id) ?? 0));
     return nowMs - heardMs(record) >= waitMs || record.unheardTurns >= intervalMessages;

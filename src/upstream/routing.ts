@@ -41,14 +41,14 @@ export function createRouting({ clock, log }: Pick<Deps, "clock" | "log">): Rout
     routeOf: ({ accountId, baseUrl, token }) => {
       const key = `${baseUrl} ${accountId}`;
       const kept = known.get(key);
-      if (kept !== undefined && kept.untilMs > clock.now()) return kept.route;
+      if (kept !== undefined && kept.untilMs > clock.monotonic()) return kept.route;
       const route = discover(accountId, baseUrl, token).catch((error): Route => {
-        entry.untilMs = clock.now() + RETRY_MS;
+        entry.untilMs = clock.monotonic() + RETRY_MS;
         if (!(error instanceof NotOffered))
           log.warn(`asking where account ${accountId} lives: ${String(error.message ?? error)}`);
         return NO_ROUTE;
       });
-      const entry = { route, untilMs: clock.now() + KEEP_MS };
+      const entry = { route, untilMs: clock.monotonic() + KEEP_MS };
       known.set(key, entry);
       return route;
     },

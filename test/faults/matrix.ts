@@ -104,7 +104,11 @@ function skippingClock(): { readonly clock: Clock; skip(seconds: number): void }
   const { clock } = systemDeps();
   let skippedMs = 0;
   return {
-    clock: { now: () => clock.now() + skippedMs, after: clock.after },
+    clock: {
+      now: () => clock.now() + skippedMs,
+      monotonic: () => clock.monotonic() + skippedMs,
+      after: clock.after,
+    },
     skip: (seconds) => {
       skippedMs += seconds * 1000;
     },

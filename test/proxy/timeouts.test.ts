@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import WebSocket from "ws";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
 import { createIdleWatch } from "../../src/proxy/timeouts.ts";
+import { runningTime } from "../../src/running-time.ts";
 import { fakeClock, skippingClock } from "../support/clock.ts";
 import { deafAddress } from "../support/deaf.ts";
 import { startPool, until } from "../support/pool.ts";
@@ -137,6 +138,56 @@ describe("an answer", () => {
     expect(await closed).toBe(1006);
     await until("the use has ended", async () => (await pool.status()).accounts[0]?.in_flight === 0);
   });
+});
+
+test("a wait does not go on while the process is stopped", () => {
+  let uptimeMs = 0;
+  const running = runningTime(() => uptimeMs);
+  const fake = fakeClock();
+  const clock = { ...fake, monotonic: running };
+  /** Timers fire late by what the process was stopped for. */
+  const pass = (ms: number) => {
+    uptimeMs += ms;
+    fake.advance(ms);
+  };
+  let expired = 0;
+  const watch = createIdleWatch(
+    clock,
+    () => 10_000,
+    () => expired++,
+  );
+  watch.begin();
+  for (let second = 0; second < 5; second++) {
+    pass(1_000);
+    running();
+  }
+  uptimeMs += 3_600_000;
+  fake.advance(2_000);
+  expect(expired).toBe(0);
+  for (let second = 0; second < 4; second++) {
+    pass(1_000);
+    running();
+  }
+  expect(expired).toBe(0);
+  for (let second = 0; second < 4; second++) {
+    pass(1_000);
+    running();
+  }
+  expect(expired).toBe(1);
+});
+
+test("a wait does not become longer when the clock is set back", () => {
+  const clock = fakeClock();
+  let expired = 0;
+  const watch = createIdleWatch(
+    clock,
+    () => 10_000,
+    () => expired++,
+  );
+  watch.begin();
+  clock.setBack(3_600_000);
+  clock.advance(10_000);
+  expect(expired).toBe(1);
 });
 
 test("a wait counts from its own beginning, however many went before", () => {

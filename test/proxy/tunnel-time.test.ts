@@ -11,6 +11,7 @@ function barrierClock(): Clock & { release(): void } {
   const held: (() => void)[] = [];
   return {
     now: clock.now,
+    monotonic: clock.monotonic,
     after: (ms, run) => {
       if (ms !== HOLD_MS) return clock.after(ms, run);
       held.push(run);

@@ -53,7 +53,7 @@ export function simulate(setup: Setup): Figures {
   let nowMs = START_MS;
   const { pool } = memoryPool({
     aliases: world.accounts.map(({ index }) => `a${index}`),
-    clock: { now: () => nowMs, after: () => () => {} },
+    clock: { now: () => nowMs, monotonic: () => nowMs, after: () => () => {} },
     mode: setup.mode,
     affinity: setup.affinity,
     quotaTtlMs: 30 * MINUTE_MS,

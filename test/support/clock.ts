@@ -3,6 +3,8 @@
 import type { Clock } from "../../src/deps.ts";
 
 export interface FakeClock extends Clock {
+  /** Sets the wall clock back; nothing else changes. */
+  setBack(ms: number): void;
   /** Moves time on and runs the timers that fall due, in order. */
   advance(ms: number): void;
 }
@@ -10,8 +12,13 @@ export interface FakeClock extends Clock {
 export function fakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
   let now = startMs;
   let timers: { atMs: number; run: () => void }[] = [];
+  let behindMs = 0;
   return {
-    now: () => now,
+    now: () => now - behindMs,
+    monotonic: () => now,
+    setBack: (ms) => {
+      behindMs += ms;
+    },
     after: (ms, run) => {
       const timer = { atMs: now + ms, run };
       timers.push(timer);
@@ -36,17 +43,21 @@ export function fakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
 export interface SkippingClock extends Clock {
   /** Moves time on at once, and runs the timers that fall due, in order. */
   skip(ms: number): void;
+  /** Sets the wall clock back; nothing else changes. */
+  setBack(ms: number): void;
 }
 
 /** The real clock, which a test may move on: for what goes over real sockets and waits for long. */
 export function skippingClock(): SkippingClock {
   let skippedMs = 0;
-  const now = () => Date.now() + skippedMs;
+  let behindMs = 0;
+  const monotonic = () => Date.now() + skippedMs;
   const timers = new Set<{ readonly atMs: number; readonly run: () => void }>();
   return {
-    now,
+    now: () => monotonic() - behindMs,
+    monotonic,
     after: (ms, run) => {
-      const timer = { atMs: now() + ms, run };
+      const timer = { atMs: monotonic() + ms, run };
       timers.add(timer);
       const fire = () => {
         if (timers.delete(timer)) run();
@@ -60,8 +71,11 @@ export function skippingClock(): SkippingClock {
     },
     skip: (ms) => {
       skippedMs += ms;
-      const due = [...timers].filter((timer) => timer.atMs <= now()).sort((a, b) => a.atMs - b.atMs);
+      const due = [...timers].filter(({ atMs }) => atMs <= monotonic()).sort((a, b) => a.atMs - b.atMs);
       for (const timer of due) if (timers.delete(timer)) timer.run();
+    },
+    setBack: (ms) => {
+      behindMs += ms;
     },
   };
 }
