@@ -41,6 +41,8 @@ const DEFAULT_ISSUER = "https://auth.openai.com";
 const TIMEOUT_MS = 30_000;
 /** How long a device code is good. */
 const DEVICE_MS = 15 * 60_000;
+/** Of a code that a person types. */
+const LONGEST_CODE = 100;
 /** Of what the sign-in gives as its reason. */
 const LONGEST_REASON = 300;
 const LONGEST_INTERVAL_MS = 30_000;
@@ -115,7 +117,7 @@ export async function beginDeviceLogin(deps: OAuthDeps, signal: AbortSignal): Pr
   const { device_auth_id, user_code, interval } = begun.data;
   const auth = pollDevice(deps, { issuer, device_auth_id, user_code, interval }, signal);
   auth.catch(() => {});
-  return { url: `${issuer}/codex/device`, code: user_code, auth };
+  return { url: `${issuer}/codex/device`, code: shortLine(user_code, LONGEST_CODE), auth };
 }
 
 // --- internal ---

@@ -11,6 +11,7 @@ import { CodexlbError } from "../errors.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
 import { readConfig } from "../state/config-source.ts";
 import { tryLock } from "../state/lock.ts";
+import { makePrivate } from "../state/private-root.ts";
 import { openStore, type Store } from "../state/store.ts";
 import { createAffinity } from "../upstream/affinity.ts";
 import { detailsOf, factsAtRest } from "../upstream/details.ts";
@@ -126,6 +127,7 @@ async function onRoot<T>(
     if (await daemonAnswers(layout.adminSocket)) return work.daemon(socketDoor(layout.adminSocket));
     if (!write) return work.files();
     makePrivateDirectory(layout.root);
+    makePrivate(layout, deps.log);
     const lock = tryLock(layout.lock);
     if (lock === undefined) {
       // Another command, or a proxy that is about to answer.

@@ -33,7 +33,7 @@ let roots = 0;
 /** A root of its own for the command, which has nothing to do with the proxy's. */
 function ownRoot(config = ""): string {
   const root = join(temp.path, `own-${++roots}`);
-  mkdirSync(root);
+  mkdirSync(root, { mode: 0o700 });
   if (config !== "") writeFileSync(join(root, "config.toml"), config);
   return root;
 }
