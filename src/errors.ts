@@ -57,6 +57,7 @@ export const ERROR_CODES = {
   unhealthy: { status: 500, exit: 1 },
   busy: { status: 503, exit: 1 },
   shutting_down: { status: 503, exit: 1 },
+  too_many_connections: { status: 503, exit: 1 },
   internal: { status: 500, exit: 1 },
 } as const satisfies Record<string, { status: number; exit: number }>;
 

@@ -7,6 +7,7 @@ import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { createBodyBudget } from "../proxy/body-budget.ts";
 import { createCatalogues } from "../proxy/catalogues.ts";
+import { CONNECTION_LIMITS, type ConnectionLimits } from "../proxy/connections.ts";
 import type { ProxySettings } from "../proxy/context.ts";
 import { createGuard, type GuardSettings } from "../proxy/guard.ts";
 import { createHandovers } from "../proxy/handovers.ts";
@@ -16,6 +17,7 @@ import { startServer } from "../proxy/server.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
 import { type ConfigOverrides, prepareConfigFile, withoutSecrets } from "../state/config-source.ts";
 import { createLiveConfig, WATCH_INTERVAL_MS } from "../state/config-watch.ts";
+import { systemDescriptors } from "../state/descriptors.ts";
 import { type EventLog, openEventLog } from "../state/events.ts";
 import type { Layout } from "../state/layout.ts";
 import { makePrivate } from "../state/private-root.ts";
@@ -63,7 +65,12 @@ const LOCK_WAIT_MS = 500;
  * Starts the proxy on `layout`'s root, which it owns until `stop`. Throws `root_locked`, `invalid_config`,
  * `root_not_private`, `store_unreadable`, `listen_failed`.
  */
-export async function startDaemon(layout: Layout, flags: ConfigOverrides, deps: Deps): Promise<Daemon> {
+export async function startDaemon(
+  layout: Layout,
+  flags: ConfigOverrides,
+  deps: Deps,
+  limits: ConnectionLimits = CONNECTION_LIMITS,
+): Promise<Daemon> {
   makePrivateDirectory(layout.root);
   makePrivate(layout, deps.log);
   const owner = await ownRoot(layout, deps, LOCK_WAIT_MS);
@@ -72,7 +79,7 @@ export async function startDaemon(layout: Layout, flags: ConfigOverrides, deps: 
       next: "stop it first, or give this one another --root",
     });
   try {
-    const daemon = await run(layout, flags, deps, owner);
+    const daemon = await run(layout, flags, deps, owner, limits);
     return {
       ...daemon,
       stop: async (reason, hurry) => {
@@ -88,7 +95,13 @@ export async function startDaemon(layout: Layout, flags: ConfigOverrides, deps: 
 
 // --- internal ---
 
-async function run(layout: Layout, flags: ConfigOverrides, deps: Deps, owner: RootOwner): Promise<Daemon> {
+async function run(
+  layout: Layout,
+  flags: ConfigOverrides,
+  deps: Deps,
+  owner: RootOwner,
+  limits: ConnectionLimits,
+): Promise<Daemon> {
   const fallbackName = `proxy-${Buffer.from(deps.random(4)).toString("hex")}`;
   const text = prepareConfigFile(layout, deps);
   const live = createLiveConfig({ deps, path: layout.config, text, flags, fallbackName });
@@ -120,6 +133,8 @@ async function run(layout: Layout, flags: ConfigOverrides, deps: Deps, owner: Ro
       admission: admin.admission,
       guard: createGuard(listen, () => guardSettings(live.current()), admin.access, deps),
       gate: createPathGate({ deps, events, allowedPaths: () => live.current().proxy.allowed_paths }),
+      descriptors: systemDescriptors(),
+      limits,
     }),
   );
   const url = urlOf(listen, server.port);

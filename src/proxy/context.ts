@@ -7,6 +7,7 @@ import type { Origin } from "../upstream/placement.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { Catalogues } from "./catalogues.ts";
+import type { Connection } from "./connections.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
 export interface ProxySettings {
@@ -45,6 +46,7 @@ export interface Incoming {
   readonly signal: AbortSignal;
   /** To be called once, when the answer is over, however it ended. */
   readonly ended: () => void;
+  readonly connection: Connection;
   readonly requestId: number;
   readonly path: string;
   /** Query with its `?`, or "". */

@@ -16,10 +16,11 @@ import { type HttpReply, sendHttp } from "./send-http.ts";
 import { appsSession, sessionOf } from "./session.ts";
 import { asItCame, type Edit, type Passage, passThrough, turnStream, watching } from "./stream.ts";
 
-/** Forwards one request. Throws `body_too_large` and `busy`. */
+/** Forwards one request. Throws `body_too_large`, `busy`, and an AbortError when the client has gone. */
 export async function forward(context: ProxyContext, incoming: Incoming): Promise<Response> {
   const body = await readBody(incoming.request, context.bodies);
   try {
+    await incoming.connection.received();
     return await forwardBody(context, incoming, body.content);
   } finally {
     // The reply is there: nothing is sent again from now on.
@@ -95,7 +96,7 @@ async function respond(
       if (isCompactPath(path) && outcome.verdict.kind === "ok") lease.hold();
       const opened = appsSession(reply.response.headers);
       if (opened !== undefined) lease.bind(opened);
-      return toClient(context, reply, {
+      return toClient(context, incoming, reply, {
         headers: headersFor(context, incoming, lease, reply.response),
         edit: watching(context, lease, { credited: outcome.verdict.kind !== "open" }),
         patienceMs: lease.upstream.patienceMs,
@@ -145,27 +146,36 @@ interface ToClient extends Pick<Passage, "release" | "broke" | "patienceMs"> {
 
 function toClient(
   context: ProxyContext,
+  { connection }: Incoming,
   { response, body, abort }: HttpReply,
   { headers, edit, ...ends }: ToClient,
 ): Response {
   const init = { status: response.status, statusText: response.statusText, headers };
-  const passage = { context, abort, ...ends };
+  const passage = (): Passage => {
+    const ended = connection.streams();
+    const release = () => {
+      ends.release();
+      ended();
+    };
+    return { context, abort, ...ends, release };
+  };
   if (body.kind === "held") {
     headers.delete("content-length");
-    return new Response(turnStream(body.stream, edit, passage), init);
+    return new Response(turnStream(body.stream, edit, passage()), init);
   }
   if (body.kind === "stream" && response.body !== null)
-    return new Response(passThrough(response.body, passage), init);
+    return new Response(passThrough(response.body, passage()), init);
   ends.release();
   return new Response(body.kind === "whole" ? body.bytes : null, init);
 }
 
 async function failed(
   context: ProxyContext,
-  { requestId, path, ended }: Incoming,
+  incoming: Incoming,
   session: string | undefined,
   { last, brokenWhy }: Extract<Outcome<HttpReply>, { kind: "failed" }>,
 ): Promise<Response> {
+  const { requestId, path, ended } = incoming;
   const { pool, events, deps } = context;
   const shortage = pool.shortage(isTurnPath(path) ? session : undefined);
   const nowMs = deps.clock.now();
@@ -183,7 +193,7 @@ async function failed(
     // The pool's time, whatever the one that was asked last has said. Without any Codex takes a 429 for the end of the
     // turn, and comes back from anything else within moments.
     if (verdict.kind === "cool") headers.set("retry-after", String(waitSeconds));
-    return toClient(context, reply, {
+    return toClient(context, incoming, reply, {
       headers,
       edit: asItCame,
       patienceMs: (configuredMs) => configuredMs,

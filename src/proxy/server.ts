@@ -7,9 +7,11 @@ import { ATTEMPTS_HEADER, HOPS_HEADER, loopProblem, parseAttempts, parseHops } f
 import type { ListenAddress } from "../core/listen.ts";
 import { RUN_PATH, type RunSeen } from "../core/run-tag.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import type { Descriptors } from "../state/descriptors.ts";
 import { isTurnPath } from "../upstream/paths.ts";
 import type { Admission } from "./admission.ts";
 import { BODY_LIMIT_BYTES } from "./bodies.ts";
+import { type Connection, type ConnectionLimits, createConnections } from "./connections.ts";
 import type { Incoming } from "./context.ts";
 import { forward } from "./forward.ts";
 import { type Guard, METHODS, ownPath, pathForLog } from "./guard.ts";
@@ -30,6 +32,8 @@ export interface ServerContext extends TunnelContext {
   readonly guard: Guard;
   readonly gate: PathGate;
   readonly admission: Admission;
+  readonly descriptors: Descriptors;
+  readonly limits: ConnectionLimits;
 }
 
 export interface ProxyServer {
@@ -49,10 +53,15 @@ const BACKPRESSURE_LIMIT_BYTES = 64 * 1024 * 1024;
 /** Starts listening. Throws `listen_failed`. */
 export function startServer(listen: ListenAddress, context: ServerContext): ProxyServer {
   let requests = 0;
-  /** Open ones, with what is to be called when they close. */
+  /** Open ones, with what ends their connection's use and their holder's. */
   const tunnels = new Map<Tunnel, () => void>();
+  const connections = createConnections(context);
   const runs = createRuns();
-  const take = async (request: Request, server: Server<Tunnel>): Promise<Response | undefined> => {
+  const take = async (
+    request: Request,
+    connection: Connection,
+    server: Server<Tunnel>,
+  ): Promise<Response | undefined> => {
     const refused = context.guard(request);
     if (refused !== undefined) return guardResponse(refused);
     // Only now: without a host there is no URL to read.
@@ -67,12 +76,18 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
       if (path === RUN_PATH) return Response.json({ ...runs.seen(run.id), ...absenceOf(context, pinned) });
       runs.note(run.id, isTurnPath(path));
     }
-    if (context.local.handles(request.method, path))
-      return context.local.fetch(
-        path === url.pathname ? request : new Request(new URL(path + url.search, url).href, request),
-      );
-    const closed = context.gate(request.method, path);
-    if (closed !== undefined) return errorResponse(closed);
+    if (context.local.handles(request.method, path)) {
+      const asked =
+        path === url.pathname ? request : new Request(new URL(path + url.search, url).href, request);
+      const response = await context.local.fetch(asked);
+      // Presence and logins are streams that say nothing for minutes.
+      if (response.ok && isAdminPath(path)) connection.lasts();
+      return response;
+    }
+    const forbidden = context.gate(request.method, path);
+    if (forbidden !== undefined) return errorResponse(forbidden);
+    const full = connections.refusal();
+    if (full !== undefined) return closing(errorResponse(full));
     const hops = parseHops(request.headers.get(HOPS_HEADER));
     const loop = loopProblem(hops, context.self());
     if (loop !== undefined)
@@ -86,6 +101,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
       request,
       signal: client.signal,
       ended: client.leave,
+      connection,
       requestId: ++requests,
       path,
       search: url.search,
@@ -98,6 +114,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
       method: request.method,
       path: pathForLog(path),
     });
+    if (isHandshake) await connection.received();
     if (isHandshake) return tunnelFor(incoming, holder, server);
     try {
       const response = await forward(context, incoming);
@@ -115,13 +132,19 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     const opened = await openTunnel(context, incoming).finally(incoming.ended);
     if (opened.kind === "refused") return opened.response;
     const { tunnel } = opened;
+    const closed = incoming.connection.upgrades();
     if (
       !incoming.signal.aborted &&
       server.upgrade(incoming.request, { data: tunnel, headers: tunnel.headers })
     ) {
-      tunnels.set(tunnel, holder === undefined ? () => {} : context.admission.enter(holder, tunnel.revoke));
+      const leave = holder === undefined ? () => {} : context.admission.enter(holder, tunnel.revoke);
+      tunnels.set(tunnel, () => {
+        leave();
+        closed();
+      });
       return undefined;
     }
+    closed();
     tunnel.closedByClient();
     return errorResponse(incoming.signal.aborted ? REMOVED : INCOMPLETE);
   };
@@ -130,17 +153,19 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     Bun.serve<Tunnel>({
       hostname: listen.host,
       port: listen.port,
-      // Long silent reasoning is normal: nothing is cut for being quiet.
-      idleTimeout: 0,
+      idleTimeout: context.limits.keepAliveSeconds,
       development: false,
       // Outside of development Bun shares ports unless told not to, and a second proxy would steal half the clients.
       reusePort: false,
       maxRequestBodySize: BODY_LIMIT_BYTES,
       fetch: async (request, self) => {
+        const connection = connections.take(request);
         try {
-          return await take(request, self);
+          return await take(request, connection, self);
         } catch (error) {
           return failure(context, request, error);
+        } finally {
+          connection.handled();
         }
       },
       websocket: {
@@ -162,6 +187,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
       },
     }),
   );
+  connections.watch(server);
   return {
     port: server.port ?? listen.port,
     stop: async (deadline) => {
@@ -169,6 +195,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
       for (const tunnel of tunnels.keys()) tunnel.drain();
       const late = deadline.then(() => "late");
       if ((await Promise.race([finished, late])) === "late") await server.stop(true);
+      connections.stop();
     },
   };
 }
@@ -216,6 +243,15 @@ function presenceOf(admission: Admission, holder: Holder | undefined, { signal }
       signal.removeEventListener("abort", gone);
     },
   };
+}
+
+function isAdminPath(path: string): boolean {
+  return path.startsWith("/admin/");
+}
+
+function closing(response: Response): Response {
+  response.headers.set("connection", "close");
+  return response;
 }
 
 /** Whether the account that a run is pinned to would get its next turn. No more of it is for clients to know. */

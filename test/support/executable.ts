@@ -12,8 +12,11 @@ export interface Executable extends Disposable {
   env(more?: Record<string, string>): Record<string, string>;
   /** Runs it to its end. */
   run(args: readonly string[], more?: Record<string, string>): Promise<Ran>;
-  /** Starts it and resolves when its first line of output is there. */
-  start(args: readonly string[], more?: Record<string, string>): Promise<Running>;
+  /**
+   * Starts it and resolves when its first line of output is there. `openFiles`: the limit on its open files, soft and
+   * hard.
+   */
+  start(args: readonly string[], more?: Record<string, string>, openFiles?: number): Promise<Running>;
 }
 
 export interface Ran {
@@ -44,8 +47,8 @@ export function executable(): Executable {
     CODEXLB_ROOT: root,
     ...more,
   });
-  const spawn = (args: readonly string[], more?: Record<string, string>) =>
-    Bun.spawn([path, ...args], {
+  const spawn = (args: readonly string[], more?: Record<string, string>, openFiles?: number) =>
+    Bun.spawn([...(openFiles === undefined ? [] : limited(openFiles)), path, ...args], {
       cwd: temp.path,
       env: env(more),
       stdin: "ignore",
@@ -62,8 +65,8 @@ export function executable(): Executable {
       const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
       return { code, out, err };
     },
-    start: async (args, more) => {
-      const child = spawn(args, more);
+    start: async (args, more, openFiles) => {
+      const child = spawn(args, more, openFiles);
       const stderr = child.stderr.text();
       const reader = child.stdout.getReader();
       const decoder = new TextDecoder();
@@ -89,4 +92,10 @@ export function executable(): Executable {
     },
     [Symbol.dispose]: () => temp[Symbol.dispose](),
   };
+}
+
+// --- internal ---
+
+function limited(openFiles: number): string[] {
+  return ["sh", "-c", `ulimit -n ${openFiles} && exec "$@"`, "sh"];
 }

@@ -9,6 +9,7 @@ import { type Daemon, startDaemon } from "../../src/daemon/daemon.ts";
 import { type Clock, type Deps, systemDeps } from "../../src/deps.ts";
 import type { MockAccountOptions } from "../../src/mock/accounts.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import type { ConnectionLimits } from "../../src/proxy/connections.ts";
 import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../../src/state/atomic-file.ts";
 import { type Layout, layoutOf } from "../../src/state/layout.ts";
 import { tempDirectory } from "./temp.ts";
@@ -26,6 +27,8 @@ export interface TestPoolOptions {
   readonly rootName?: string;
   /** More of the proxy's environment. */
   readonly env?: (layout: Layout, mock: MockBackend) => Record<string, string>;
+  /** Shorter than the real ones, for tests that wait for them. */
+  readonly limits?: ConnectionLimits;
   /** Called before the proxy starts, with the root prepared. */
   readonly prepare?: (layout: Layout, mock: MockBackend) => void;
 }
@@ -97,6 +100,7 @@ export async function startPool(options: TestPoolOptions): Promise<TestPool> {
     layout,
     { listen: "127.0.0.1:0", ...(options.upstreamFlag === false ? {} : { upstream }) },
     deps,
+    options.limits,
   );
   let stopped = false;
   const stop = async () => {
