@@ -40,6 +40,8 @@ export interface DescriptorRoom {
 export function createDescriptorRoom(context: DescriptorRoomContext): DescriptorRoom {
   const { descriptors } = context;
   const levels = levelsFor(descriptors.limit);
+  // The system gives out the lowest free number. So while none from here on is open, no more than so many are.
+  const areFew = descriptors.noneOpenBetween(levels.shedAt, levels.usable);
   /** Silent connections that were there at the last look, and the number of the look that saw them first. */
   let silent = new Map<string, number>();
   let looks = 0;
@@ -49,15 +51,18 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
   let closedConnections = 0;
   let refusedRequests = 0;
   let reportedAtMs = Number.NEGATIVE_INFINITY;
+  let unreportedSinceMs: number | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Returns all that are open when they are many, which is when it takes longer to find out. */
   const count = (): readonly number[] => {
     takenSinceCount = 0;
-    // The system gives out the lowest free number. So while none above the level is open, no more than that many are.
-    const isFew = descriptors.openBetween(levels.shedAt, levels.usable).length === 0;
-    const all = isFew ? [] : descriptors.openBetween(0, levels.usable);
-    open = isFew ? levels.shedAt : all.length;
+    if (areFew()) {
+      open = levels.shedAt;
+      return [];
+    }
+    const all = descriptors.openBetween(0, levels.usable);
+    open = all.length;
     return all;
   };
 
@@ -98,8 +103,12 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
   const report = (): void => {
     if (closedConnections + refusedRequests === 0) return;
     const nowMs = performance.now();
+    unreportedSinceMs ??= nowMs;
     if (nowMs - reportedAtMs < REPORT_EVERY_MS) return;
+    // The event log needs a descriptor, too.
+    if (open >= levels.refuseAt && nowMs - unreportedSinceMs < REPORT_WITHIN_MS) return;
     reportedAtMs = nowMs;
+    unreportedSinceMs = undefined;
     context.report({ open, limit: descriptors.limit, closedConnections, refusedRequests });
     closedConnections = 0;
     refusedRequests = 0;
@@ -134,10 +143,12 @@ const MOST_DESCRIPTORS = 65_536;
  */
 const RESERVE = { share: 1 / 4, least: 32, most: 1_024 } as const;
 /** Time between two looks. One takes about 10 us while there is room. */
-const LOOK_MS = 100;
+const LOOK_MS = 200;
 /** A body usually comes with its head, so an upload of this age is a slow one. */
 const YOUNG_UPLOAD_MS = 1_000;
 const REPORT_EVERY_MS = 60_000;
+/** A report waits so long for free descriptors. */
+const REPORT_WITHIN_MS = 2_000;
 /** The client's connection and one to an upstream. */
 const DESCRIPTORS_PER_REQUEST = 2;
 

@@ -132,11 +132,11 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     const opened = await openTunnel(context, incoming).finally(incoming.ended);
     if (opened.kind === "refused") return opened.response;
     const { tunnel } = opened;
-    const closed = incoming.connection.upgrades();
     if (
       !incoming.signal.aborted &&
       server.upgrade(incoming.request, { data: tunnel, headers: tunnel.headers })
     ) {
+      const closed = incoming.connection.upgrades();
       const leave = holder === undefined ? () => {} : context.admission.enter(holder, tunnel.revoke);
       tunnels.set(tunnel, () => {
         leave();
@@ -144,7 +144,6 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
       });
       return undefined;
     }
-    closed();
     tunnel.closedByClient();
     return errorResponse(incoming.signal.aborted ? REMOVED : INCOMPLETE);
   };

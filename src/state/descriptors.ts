@@ -7,6 +7,8 @@ import { fromCLibrary } from "./c-library.ts";
 export interface Descriptors {
   /** The most that this process may have open. Bun raises the soft limit to the hard one when it starts. */
   readonly limit: number;
+  /** Returns a quick check: true when none from `from` up to, but without, `to` is open. */
+  noneOpenBetween(from: number, to: number): () => boolean;
   /** The open ones from `from` up to, but without, `to`. */
   openBetween(from: number, to: number): number[];
   /** Those of `descriptors` that are connections accepted on `port`. */
@@ -49,10 +51,13 @@ export function systemDescriptors(): Descriptors {
   const limit = process.platform === "darwin" ? Math.min(soft, DARWIN_OPEN_MAX) : soft;
   return {
     limit,
+    noneOpenBetween: (from, to) => {
+      const entries = pollEntries(from, to);
+      // The answer counts those it has something to report of: those that are not open.
+      return () => poll(entries, BigInt(to - from), 0) === to - from;
+    },
     openBetween: (from, to) => {
-      // One call for all of them. Nothing is asked of them, so only those that are not open report anything new.
-      const entries = new Int32Array(2 * Math.max(0, to - from));
-      for (let index = 0; index < to - from; index++) entries[2 * index] = from + index;
+      const entries = pollEntries(from, to);
       poll(entries, BigInt(to - from), 0);
       const open: number[] = [];
       for (let index = 0; index < to - from; index++)
@@ -89,6 +94,13 @@ const AF_INET6 = process.platform === "darwin" ? 30 : 10;
 const INTERNET_FAMILIES: ReadonlySet<number> = new Set([AF_INET, AF_INET6]);
 /** `::ffff:0:0/96`: an IPv4 peer of a socket that listens on both. */
 const MAPPED_PREFIX = "0:0:0:0:0:ffff:";
+
+/** One `struct pollfd` for each: the descriptor, and in one word what is asked of it (nothing) and what is reported. */
+function pollEntries(from: number, to: number): Int32Array {
+  const entries = new Int32Array(2 * (to - from));
+  for (let index = 0; index < to - from; index++) entries[2 * index] = from + index;
+  return entries;
+}
 
 /** Linux has two bytes in the order of the machine; macOS has the length in the first and the family in the second. */
 function familyOf(address: Uint8Array): number {

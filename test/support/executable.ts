@@ -13,10 +13,14 @@ export interface Executable extends Disposable {
   /** Runs it to its end. */
   run(args: readonly string[], more?: Record<string, string>): Promise<Ran>;
   /**
-   * Starts it and resolves when its first line of output is there. `openFiles`: the limit on its open files, soft and
-   * hard.
+   * Starts it, with its limits on open files when they are given, and resolves when its first line of output is there.
    */
-  start(args: readonly string[], more?: Record<string, string>, openFiles?: number): Promise<Running>;
+  start(args: readonly string[], more?: Record<string, string>, openFiles?: OpenFiles): Promise<Running>;
+}
+
+export interface OpenFiles {
+  readonly soft: number;
+  readonly hard: number;
 }
 
 export interface Ran {
@@ -47,7 +51,7 @@ export function executable(): Executable {
     CODEXLB_ROOT: root,
     ...more,
   });
-  const spawn = (args: readonly string[], more?: Record<string, string>, openFiles?: number) =>
+  const spawn = (args: readonly string[], more?: Record<string, string>, openFiles?: OpenFiles) =>
     Bun.spawn([...(openFiles === undefined ? [] : limited(openFiles)), path, ...args], {
       cwd: temp.path,
       env: env(more),
@@ -96,6 +100,6 @@ export function executable(): Executable {
 
 // --- internal ---
 
-function limited(openFiles: number): string[] {
-  return ["sh", "-c", `ulimit -n ${openFiles} && exec "$@"`, "sh"];
+function limited({ soft, hard }: OpenFiles): string[] {
+  return ["sh", "-c", `ulimit -Sn ${soft} && ulimit -Hn ${hard} && exec "$@"`, "sh"];
 }
