@@ -17,12 +17,13 @@ export interface DescriptorRoomContext {
   /** Where clients connect to. */
   readonly port: () => number;
   readonly used: () => UsedConnections;
-  /** Told at most once every `REPORT_EVERY_MS`. */
+  /** Called at most once every `REPORT_EVERY_MS`. */
   readonly report: (shortage: DescriptorShortage) => void;
 }
 
 /** What happened since the last report. */
 export interface DescriptorShortage {
+  /** The most that were open. */
   readonly open: number;
   readonly limit: number;
   readonly closedConnections: number;
@@ -48,6 +49,7 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
   /** How many are open, at most. */
   let open = levels.shedAt;
   let takenSinceCount = 0;
+  let mostOpen = 0;
   let closedConnections = 0;
   let refusedRequests = 0;
   let reportedAtMs = Number.NEGATIVE_INFINITY;
@@ -63,6 +65,7 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
     }
     const all = descriptors.openBetween(0, levels.usable);
     open = all.length;
+    mostOpen = Math.max(mostOpen, open);
     return all;
   };
 
@@ -101,7 +104,10 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
   };
 
   const report = (): void => {
-    if (closedConnections + refusedRequests === 0) return;
+    if (closedConnections + refusedRequests === 0) {
+      mostOpen = 0;
+      return;
+    }
     const nowMs = performance.now();
     unreportedSinceMs ??= nowMs;
     if (nowMs - reportedAtMs < REPORT_EVERY_MS) return;
@@ -109,7 +115,8 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
     if (open >= levels.refuseAt && nowMs - unreportedSinceMs < REPORT_WITHIN_MS) return;
     reportedAtMs = nowMs;
     unreportedSinceMs = undefined;
-    context.report({ open, limit: descriptors.limit, closedConnections, refusedRequests });
+    context.report({ open: mostOpen, limit: descriptors.limit, closedConnections, refusedRequests });
+    mostOpen = 0;
     closedConnections = 0;
     refusedRequests = 0;
   };

@@ -87,7 +87,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     const forbidden = context.gate(request.method, path);
     if (forbidden !== undefined) return errorResponse(forbidden);
     const full = connections.refusal();
-    if (full !== undefined) return closing(errorResponse(full));
+    if (full !== undefined) return tooMany(full);
     const hops = parseHops(request.headers.get(HOPS_HEADER));
     const loop = loopProblem(hops, context.self());
     if (loop !== undefined)
@@ -248,8 +248,11 @@ function isAdminPath(path: string): boolean {
   return path.startsWith("/admin/");
 }
 
-function closing(response: Response): Response {
+/** Gives the descriptor back at once. */
+function tooMany(error: CodexlbError): Response {
+  const response = errorResponse(error);
   response.headers.set("connection", "close");
+  response.headers.set("retry-after", "1");
   return response;
 }
 
