@@ -58,7 +58,8 @@ export function systemDescriptors(): Descriptors {
     },
     openBetween: (from, to) => {
       const entries = pollEntries(from, to);
-      poll(entries, BigInt(to - from), 0);
+      // Without an answer nothing is known to be open, and nobody's connection is closed for it.
+      if (poll(entries, BigInt(to - from), 0) < 0) return [];
       const open: number[] = [];
       for (let index = 0; index < to - from; index++)
         if ((((entries[2 * index + 1] ?? 0) >> 16) & POLLNVAL) === 0) open.push(from + index);
