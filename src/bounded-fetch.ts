@@ -39,14 +39,15 @@ export async function boundedFetch(
     decompress: false,
     ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
   });
-  const { bytes, isWhole } = await readBounded(response, limitBytes);
+  const text = await boundedText(response, limitBytes);
+  return { ok: response.ok, status: response.status, headers: response.headers, text };
+}
+
+/** The text of an answer that is not compressed. Throws an `AnswerTooLarge`, and when it breaks off. */
+export async function boundedText(source: BodySource, limitBytes: number): Promise<string> {
+  const { bytes, isWhole } = await readBounded(source, limitBytes);
   if (!isWhole) throw new AnswerTooLarge(limitBytes);
-  return {
-    ok: response.ok,
-    status: response.status,
-    headers: response.headers,
-    text: new TextDecoder().decode(bytes),
-  };
+  return new TextDecoder().decode(bytes);
 }
 
 /** An answer that is longer than anything that could be meant. */
@@ -64,13 +65,15 @@ export interface BoundedBody {
   readonly isWhole: boolean;
 }
 
+/** What has a body: a request, an answer. */
+export interface BodySource {
+  readonly headers: { get(name: string): string | null };
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
 /** Reads at most `limitBytes` of a body and ends it there. Throws when it breaks off. */
-export async function readBounded(
-  source: { readonly headers: Headers; readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null } & {
-    arrayBuffer(): Promise<ArrayBuffer>;
-  },
-  limitBytes: number,
-): Promise<BoundedBody> {
+export async function readBounded(source: BodySource, limitBytes: number): Promise<BoundedBody> {
   if (source.body === null) return { bytes: new Uint8Array(), isWhole: true };
   const length = source.headers.get("content-length");
   // The length was told, and holds: reading in one go is cheaper.

@@ -9,7 +9,7 @@ import type { StubAuth } from "../auth/stub.ts";
 import { StatusAnswer } from "../core/status-wire.ts";
 import { Accounts, Done, Explained, KeyList, NewKey, ProxyAnswer, Settings, Stub } from "./answers.ts";
 import type { AdminApi } from "./app.ts";
-import { answered, baseOf, type Call, type Door, refusedWith, through, unreachable } from "./door.ts";
+import { answered, baseOf, type Call, type Door, refusedWith, textOf, through, unreachable } from "./door.ts";
 import { NEXT_OFFSET_HEADER } from "./requests.ts";
 
 /** Account operations carried out by the proxy behind `door`. */
@@ -87,7 +87,7 @@ export async function remoteStatusText(door: Door): Promise<string> {
   let text: string;
   try {
     response = await through(door)(`${baseOf(door)}/status`);
-    text = await response.text();
+    text = await textOf(response);
   } catch (error) {
     throw unreachable(door, error);
   }
@@ -105,12 +105,14 @@ export async function remoteLogLines(
   door: Door,
   query: Readonly<Record<string, string>>,
 ): Promise<{ text: string; nextOffset: number | undefined }> {
-  const response = await through(door)(`${baseOf(door)}/logs?${new URLSearchParams(query)}`).catch(
-    (error) => {
-      throw unreachable(door, error);
-    },
-  );
-  const text = await response.text();
+  let response: Response;
+  let text: string;
+  try {
+    response = await through(door)(`${baseOf(door)}/logs?${new URLSearchParams(query)}`);
+    text = await textOf(response);
+  } catch (error) {
+    throw unreachable(door, error);
+  }
   if (!response.ok) throw refusedWith(door, response.status, text);
   const next = response.headers.get(NEXT_OFFSET_HEADER) ?? "";
   return { text, nextOffset: /^\d+$/.test(next) ? Number(next) : undefined };

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import type { ProvenRequest } from "../auth/proof.ts";
 import { hashOf } from "../auth/secrets.ts";
+import { type BodySource, boundedText } from "../bounded-fetch.ts";
 import { nameForHeader, TARGET_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import { isLoopback } from "../core/listen.ts";
@@ -66,6 +67,8 @@ export function through(
   const send = async (input: string | URL | Request, init: RequestInit): Promise<Response> => {
     const headers = new Headers(init.headers);
     const signal = signalOf(door) ?? init.signal ?? undefined;
+    // A small answer could unpack to gigabytes.
+    headers.set("accept-encoding", "identity");
     if (door.stub !== undefined) headers.set("authorization", `Bearer ${door.stub}`);
     if (door.proxyName !== undefined) headers.set(TARGET_HEADER, nameForHeader(door.proxyName));
     if (door.credential !== undefined) {
@@ -77,6 +80,7 @@ export function through(
       ...init,
       headers,
       redirect: "manual",
+      decompress: false,
       ...(door.unix === undefined ? {} : { unix: door.unix }),
       ...(signal === undefined ? {} : { signal }),
     });
@@ -151,7 +155,12 @@ export function unreachable(door: Door, error: unknown): CodexlbError {
 }
 
 /** An answer on its way. */
-export type Call = Promise<{ ok: boolean; status: number; text(): Promise<string> }>;
+export type Call = Promise<BodySource & { readonly ok: boolean; readonly status: number }>;
+
+/** The text of an answer. Throws an `AnswerTooLarge`, and when it breaks off. */
+export function textOf(response: BodySource): Promise<string> {
+  return boundedText(response, ANSWER_LIMIT_BYTES);
+}
 
 /** What came back from `call`, made through `door`, as `schema` has it; throws what a refusal or a failure means. */
 export async function answered<Schema extends z.ZodType>(
@@ -162,7 +171,7 @@ export async function answered<Schema extends z.ZodType>(
   let text: string;
   try {
     const response = await call;
-    text = await response.text();
+    text = await textOf(response);
     if (!response.ok) throw refusedWith(door, response.status, text);
   } catch (error) {
     if (error instanceof CodexlbError) throw error;
@@ -204,6 +213,8 @@ function isHere({ url }: Door): boolean {
   return URL.canParse(url) && isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""));
 }
 
+/** A page of the event log, or a status document with some thousand accounts. */
+const ANSWER_LIMIT_BYTES = 32 * 1024 * 1024;
 /** A daemon on the same machine that has not answered by then is not going to. */
 const ANSWER_TIMEOUT_MS = 2_000;
 const IS_IT_A_PROXY = "check that a codexlb proxy listens there";

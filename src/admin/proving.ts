@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { keyIdOf, type Nonces, type ProvenRequest, proveRequest, proxyMac } from "../auth/proof.ts";
 import { equalSecrets, hashOf, newSecret } from "../auth/secrets.ts";
+import { readBounded } from "../bounded-fetch.ts";
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
@@ -64,6 +65,7 @@ export function createCredential({ secret, origin, clock, random, log }: Credent
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ key_id: keyIdOf(sha256), nonce }),
       redirect: "manual",
+      decompress: false,
       signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),
     });
     const answer = Answer.safeParse(parseJson(await startOf(response)));
@@ -101,6 +103,7 @@ export function createCredential({ secret, origin, clock, random, log }: Credent
 export async function greets(base: string, signal: AbortSignal | undefined): Promise<boolean> {
   const response = await fetch(`${base}/`, {
     redirect: "manual",
+    decompress: false,
     signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),
   });
   return Greeting.safeParse(parseJson(await startOf(response))).success;
@@ -147,14 +150,5 @@ function portOf(base: string): string {
 
 /** The beginning of an answer's text: all of it for the answers that are meant. */
 async function startOf(response: Response): Promise<string> {
-  const reader = response.body?.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  while (text.length <= ANSWER_BYTES) {
-    const chunk = await reader?.read();
-    if (chunk?.value === undefined) return text;
-    text += decoder.decode(chunk.value, { stream: true });
-  }
-  await reader?.cancel();
-  return text;
+  return new TextDecoder().decode((await readBounded(response, ANSWER_BYTES)).bytes);
 }

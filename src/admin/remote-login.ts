@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { parseJson } from "../core/json.ts";
 import { CodexlbError, errorCodeOf } from "../errors.ts";
-import { baseOf, type Door, refusedWith, through, unreachable } from "./door.ts";
+import { baseOf, type Door, refusedWith, textOf, through, unreachable } from "./door.ts";
 import { LOGIN_LINES_TYPE, LoginLine } from "./login.ts";
 
 export interface RemoteLogin {
@@ -28,7 +28,7 @@ export async function remoteLogin(door: Door, { alias, args, replace, output }: 
     throw unreachable(door, error);
   });
   if (!response.ok || response.body === null) {
-    const refused = refusedWith(door, response.status, await response.text());
+    const refused = refusedWith(door, response.status, await textOf(response));
     throw refused.message.includes(NO_CODEX) ? new CodexlbError("codex_not_found", refused.message) : refused;
   }
   const asLines = (response.headers.get("content-type") ?? "").startsWith(LOGIN_LINES_TYPE);
@@ -46,6 +46,9 @@ async function* untilBroken(body: ReadableStream<Uint8Array> | null): AsyncGener
   }
 }
 
+/** Codex says much less at a time; what is longer is cut, and is then no line that is understood. */
+const LONGEST_LINE = 1024 * 1024;
+
 /** As the Go program says that there is no codex. */
 const NO_CODEX = "executable file not found in $PATH";
 
@@ -55,7 +58,7 @@ async function readLines(body: ReadableStream<Uint8Array>, output: (text: string
   for await (const chunk of untilBroken(body)) {
     rest += decoder.decode(chunk, { stream: true });
     const lines = rest.split("\n");
-    rest = lines.pop() ?? "";
+    rest = (lines.pop() ?? "").slice(0, LONGEST_LINE);
     for (const text of lines) if (readLine(text, output) === "registered") return;
   }
   throw new CodexlbError("login_failed", "the connection to the proxy broke before the login was finished", {

@@ -99,7 +99,8 @@ const NOT_SENDABLE = "cannot be sent in a header";
 const LONGEST_TOKEN = 16 * 1024;
 const LONGEST_ACCOUNT_ID = 256;
 
-const token = z
+/** A token as it can be sent and kept. */
+export const Token = z
   .string()
   .transform((value) => value.trim())
   .pipe(z.string().min(1))
@@ -116,7 +117,7 @@ const AuthFile = z.looseObject({
   auth_mode: z.string().nullish(),
   last_refresh: z.string().nullish().catch(undefined),
   tokens: z.looseObject({
-    access_token: token,
+    access_token: Token,
     refresh_token: optionalToken,
     id_token: optionalToken,
     account_id: optional(LONGEST_ACCOUNT_ID),

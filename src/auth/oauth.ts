@@ -3,12 +3,13 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { type Answer, boundedFetch } from "../bounded-fetch.ts";
 import { parseJson } from "../core/json.ts";
 import type { Clock, Deps } from "../deps.ts";
 import { CodexlbError, connectProblem, messageOf } from "../errors.ts";
 import { shortLine } from "../printable.ts";
 import { newAuthFile } from "./auth-file.ts";
-import { CLIENT_ID, tokenUrlOf } from "./refresh.ts";
+import { CLIENT_ID, TOKEN_ANSWER_BYTES, tokenUrlOf } from "./refresh.ts";
 
 export interface OAuthDeps extends Pick<Deps, "env" | "random"> {
   readonly clock: Clock;
@@ -151,12 +152,11 @@ async function pollDevice(
     signal.throwIfAborted();
     const response = await post(url, JSON.stringify({ device_auth_id, user_code }), JSON_TYPE, signal);
     if (response.ok) {
-      const grant = DeviceGrant.safeParse(parseJson(await response.text()));
+      const grant = DeviceGrant.safeParse(parseJson(response.text));
       if (!grant.success) throw failed("the sign-in's answer is not understood");
       const { authorization_code: code, code_verifier: verifier } = grant.data;
       return exchange(deps, { code, verifier, redirectUri: `${issuer}/deviceauth/callback` });
     }
-    await response.body?.cancel();
     // Until somebody has typed the code it is forbidden (403) or not found (404).
     if (response.status !== 403 && response.status !== 404)
       throw failed(`the sign-in answered ${response.status}`);
@@ -182,9 +182,8 @@ async function exchange(
     "application/x-www-form-urlencoded",
     undefined,
   );
-  const text = await response.text();
   if (!response.ok) throw failed(`the token endpoint answered ${response.status}`);
-  const tokens = Tokens.safeParse(parseJson(text));
+  const tokens = Tokens.safeParse(parseJson(response.text));
   if (!tokens.success) throw failed("the token endpoint gave no tokens");
   const { access_token, refresh_token, id_token } = tokens.data;
   return newAuthFile(
@@ -197,9 +196,8 @@ const JSON_TYPE = "application/json";
 
 async function postJson(url: string, body: unknown, signal: AbortSignal): Promise<unknown> {
   const response = await post(url, JSON.stringify(body), JSON_TYPE, signal);
-  const text = await response.text();
   if (!response.ok) throw failed(`the sign-in answered ${response.status}`);
-  return parseJson(text);
+  return parseJson(response.text);
 }
 
 async function post(
@@ -207,16 +205,18 @@ async function post(
   body: string,
   type: string,
   signal: AbortSignal | undefined,
-): Promise<Response> {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+): Promise<Answer> {
   try {
-    return await fetch(url, {
-      method: "POST",
-      headers: { "content-type": type },
-      body,
-      redirect: "manual",
-      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-    });
+    return await boundedFetch(
+      url,
+      {
+        method: "POST",
+        headers: { "content-type": type },
+        body,
+        ...(signal === undefined ? {} : { signal }),
+      },
+      { limitBytes: TOKEN_ANSWER_BYTES, timeoutMs: TIMEOUT_MS },
+    );
   } catch (error) {
     throw failed(`${new URL(url).origin} cannot be reached: ${connectProblem(error)}`);
   }

@@ -4,12 +4,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { boundedFetch } from "../bounded-fetch.ts";
+import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import { shortLine } from "../printable.ts";
 import { readTextIfPresent, reserveFile, writeFileAtomic } from "../state/atomic-file.ts";
 import { waitForLock } from "../state/lock.ts";
-import { type Credentials, type NewTokens, parseAuthFile, withNewTokens } from "./auth-file.ts";
+import { type Credentials, type NewTokens, parseAuthFile, Token, withNewTokens } from "./auth-file.ts";
 import { authFileOf } from "./homes.ts";
 import { RENEWAL_LOCK } from "./leftovers.ts";
 
@@ -149,46 +151,40 @@ function saveUnsaved(
 type Answer = { readonly kind: "tokens"; readonly tokens: NewTokens } | Exclude<Renewal, { kind: "renewed" }>;
 
 async function postRefresh({ tokenUrl, timeoutMs }: RefreshSettings, refreshToken: string): Promise<Answer> {
-  let response: Response;
   try {
-    response = await fetch(tokenUrl, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({
-        client_id: CLIENT_ID,
-        grant_type: "refresh_token",
-        refresh_token: refreshToken,
-      }),
-      redirect: "manual",
-      signal: AbortSignal.timeout(timeoutMs),
-    });
+    const answer = await boundedFetch(
+      tokenUrl,
+      {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({
+          client_id: CLIENT_ID,
+          grant_type: "refresh_token",
+          refresh_token: refreshToken,
+        }),
+      },
+      { limitBytes: TOKEN_ANSWER_BYTES, timeoutMs },
+    );
+    return answer.ok ? tokensOf(answer.text, tokenUrl) : refused(answer.status, answer.text);
   } catch (error) {
     return { kind: "failed", why: `asking ${tokenUrl}: ${messageOf(error)}` };
   }
-  const body = await response.text().catch(() => "");
-  return response.ok ? tokensOf(body, tokenUrl) : refused(response.status, body);
 }
 
 const TokenAnswer = z.looseObject({
-  access_token: z.string().min(1),
-  refresh_token: z.string().min(1).optional(),
-  id_token: z.string().min(1).optional(),
+  access_token: Token,
+  refresh_token: Token.optional(),
+  id_token: Token.optional(),
 });
 
 function tokensOf(body: string, tokenUrl: string): Answer {
-  try {
-    const answer = TokenAnswer.parse(JSON.parse(body));
-    return {
-      kind: "tokens",
-      tokens: {
-        accessToken: answer.access_token,
-        refreshToken: answer.refresh_token,
-        idToken: answer.id_token,
-      },
-    };
-  } catch {
-    return { kind: "failed", why: `${tokenUrl} answered without an access token` };
-  }
+  const answer = TokenAnswer.safeParse(parseJson(body));
+  if (!answer.success) return { kind: "failed", why: `${tokenUrl} answered without a usable access token` };
+  const { access_token, refresh_token, id_token } = answer.data;
+  return {
+    kind: "tokens",
+    tokens: { accessToken: access_token, refreshToken: refresh_token, idToken: id_token },
+  };
 }
 
 /** Refusals after which only a new login helps, by the code the token endpoint names them with. */
@@ -199,6 +195,8 @@ const DEAD: Readonly<Record<string, string>> = {
   invalid_grant: "invalid-grant",
 };
 
+/** Three tokens of a few kilobytes each. */
+export const TOKEN_ANSWER_BYTES = 256 * 1024;
 /** Longer ones are no codes. */
 const LONGEST_CODE = 100;
 
@@ -207,13 +205,9 @@ const RefusalBody = z.looseObject({
 });
 
 function refused(status: number, body: string): Answer {
-  let code = "";
-  try {
-    const { error } = RefusalBody.parse(JSON.parse(body));
-    code = shortLine((typeof error === "string" ? error : error?.code) ?? "", LONGEST_CODE);
-  } catch {
-    // no error object: the status has to do
-  }
+  // Without an error object the status has to do.
+  const error = RefusalBody.safeParse(parseJson(body)).data?.error;
+  const code = shortLine((typeof error === "string" ? error : error?.code) ?? "", LONGEST_CODE);
   const reason = DEAD[code];
   const why = `the token endpoint answered ${status}${code === "" ? "" : ` ${code}`}`;
   if (reason !== undefined) return { kind: "dead", reason, why };

@@ -39,8 +39,9 @@ export function listenOnSocket(
       unix: socketAddress(passing),
       development: false,
       ...doors,
-      // A login says nothing for minutes while somebody types a code, and a run that is there says nothing at all. The
-      // types know of it for ports only; without it a socket is cut after twelve silent seconds.
+      // Logins and presence say nothing for minutes, and on a unix socket `server.timeout()` has no effect. So idle
+      // connections of the user's own programs are kept; Bun still cuts those without a complete head after 12 s. The
+      // types know the option for ports only.
       ...({ idleTimeout: 0 } as object),
     });
     renameSync(passing, path);

@@ -1,5 +1,6 @@
 // What forwarding and tunnelling need from the rest of the program.
 
+import type { Holder } from "../auth/access.ts";
 import type { Hop } from "../core/hops.ts";
 import type { Deps } from "../deps.ts";
 import type { EventLog } from "../state/events.ts";
@@ -46,6 +47,12 @@ export interface Incoming {
   readonly signal: AbortSignal;
   /** To be called once, when the answer is over, however it ended. */
   readonly ended: () => void;
+  /** The key that it was let in by has been removed since. */
+  readonly isRevoked: () => boolean;
+  /** Who asks, where clients must show it. */
+  readonly holder: Holder | undefined;
+  /** It asks for a WebSocket. */
+  readonly isHandshake: boolean;
   readonly connection: Connection;
   readonly requestId: number;
   readonly path: string;

@@ -134,6 +134,7 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
         `too many connections: ${open} of ${descriptors.limit} file descriptors are in use`,
         {
           next: "try again in a moment; if it persists, raise the limit on open files of the proxy (ulimit -n)",
+          retryAfterSeconds: 1,
         },
       );
     },

@@ -13,8 +13,12 @@ export type Opened =
 /** Dials an upstream for a client that asks for a WebSocket. */
 export async function openTunnel(context: TunnelContext, incoming: Incoming): Promise<Opened> {
   const session = sessionFromHeaders(incoming.request.headers);
+  const sentToHttp = (why: string): Opened => {
+    context.events.append("websocket.failed", { req_id: incoming.requestId, error: "use_http" });
+    return { kind: "refused", response: useHttp(why) };
+  };
   if (session !== undefined && context.handovers.tooMany(session))
-    return { kind: "refused", response: useHttp("the session was handed over too often without output") };
+    return sentToHttp("the session was handed over too often without output");
   const outcome = await dialAccount(context, incoming, session);
   switch (outcome.kind) {
     case "aborted":
@@ -25,8 +29,7 @@ export async function openTunnel(context: TunnelContext, incoming: Incoming): Pr
       const { lease, reply } = outcome;
       // Only a turn is a use: a socket may lie idle for hours.
       lease.release();
-      if (reply.kind === "refused")
-        return { kind: "refused", response: useHttp("the backend does not offer WebSocket") };
+      if (reply.kind === "refused") return sentToHttp("the backend does not offer WebSocket");
       context.events.append("websocket.account_selected", {
         req_id: incoming.requestId,
         ...lease.upstream.named,

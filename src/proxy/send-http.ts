@@ -5,7 +5,7 @@ import { ATTEMPTS_HEADER, parseAttempts } from "../core/hops.ts";
 import { mergeQuota, type QuotaEvidence, UNKNOWN_QUOTA } from "../core/quota.ts";
 import { quotaFromHeaders } from "../core/quota-wire.ts";
 import { failureOfReply, type Scope, type Verdict } from "../core/verdict.ts";
-import { systemCodeOf } from "../errors.ts";
+import { CodexlbError, systemCodeOf } from "../errors.ts";
 import type { Lease } from "../upstream/leases.ts";
 import { isStreamedTurnPath, isTurnPath } from "../upstream/paths.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -31,6 +31,15 @@ export interface HttpReply {
 const ERROR_BODY_LIMIT_BYTES = 1024 * 1024;
 
 const SMALL_BODY_BYTES = 64 * 1024;
+
+const OUT_OF_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
+
+function outOfDescriptors(): CodexlbError {
+  return new CodexlbError("too_many_connections", "connecting to the backend: too many open files", {
+    next: "try again in a moment; if it persists, raise the limit on open files of the proxy (ulimit -n)",
+    retryAfterSeconds: 1,
+  });
+}
 
 /** What is sent, and to whom. */
 export interface Sending {
@@ -123,6 +132,8 @@ async function fetchOnce(
     if (signal.aborted) return { kind: "aborted" };
     if (expiredWhy !== undefined) return { kind: "broken", why: expiredWhy };
     const why = systemCodeOf(error) ?? String(error);
+    // The proxy itself has run out of descriptors: no account's fault, and another one would fail the same way.
+    if (OUT_OF_DESCRIPTORS.has(why)) throw outOfDescriptors();
     return why === "ECONNRESET" ? { kind: "reset" } : { kind: "broken", why };
   } finally {
     arrived();

@@ -133,6 +133,7 @@ function examineWays(backend: string, tokenUrl: string): Promise<Finding[]> {
 async function examineAnswer(url: string): Promise<Finding> {
   try {
     const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(WAY_TIMEOUT_MS) });
+    await response.body?.cancel();
     if (response.ok) return ok("port", `${url} answers`);
     return {
       check: "port",

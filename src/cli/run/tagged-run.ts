@@ -2,7 +2,7 @@
 // the accounts: so the run's requests are counted by a tag in their path, and the user is told at the end.
 
 import { z } from "zod";
-import { type Door, through } from "../../admin/door.ts";
+import { type Door, textOf, through } from "../../admin/door.ts";
 import { parseJson } from "../../core/json.ts";
 import { type RunSeen, type RunTag, runPrefix } from "../../core/run-tag.ts";
 import type { Deps } from "../../deps.ts";
@@ -90,7 +90,7 @@ const SILENT_WORDS: ReadonlySet<string> = new Set([
 async function ask(door: Door, tag: RunTag): Promise<{ status: number; body: unknown }> {
   try {
     const response = await through({ timeoutMs: ANSWER_MS, ...door })(`${door.url}${runPrefix(tag)}/run`);
-    return { status: response.status, body: parseJson(await response.text()) };
+    return { status: response.status, body: parseJson(await textOf(response)) };
   } catch {
     return { status: 0, body: undefined };
   }
