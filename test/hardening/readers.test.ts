@@ -154,7 +154,7 @@ test("eight thousand additional limits cost a turn nothing", async () => {
     })),
   };
   const limits = Array.from(
-    { length: 300 },
+    { length: 60 },
     (_, index) => [`x-limit${index}-primary-used-percent`, "1"] as const,
   );
   await using upstream = backend((path) => {
