@@ -4,7 +4,7 @@
 
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { remoteAccounts, remoteKeys, remoteLogLines } from "../src/admin/client.ts";
+import { remoteAccounts, remoteKeys, remoteStatus } from "../src/admin/client.ts";
 import { socketDoor } from "../src/admin/door.ts";
 import { parseJson } from "../src/core/json.ts";
 import { systemDeps } from "../src/deps.ts";
@@ -12,6 +12,7 @@ import { startMock } from "../src/mock/backend.ts";
 import { createSocketClient, createSseClient, type TurnClient } from "../src/mock/client.ts";
 import type { FaultInput } from "../src/mock/faults.ts";
 import { layoutOf } from "../src/state/layout.ts";
+import { readLogLines } from "../src/state/log-parts.ts";
 import { executable } from "../test/support/executable.ts";
 import { until } from "../test/support/pool.ts";
 import { median, residentMiB } from "./measure.ts";
@@ -28,7 +29,10 @@ const SETTLING = 1 / 3;
 const MOST_GROWTH_MIB = 24;
 const MOST_MORE_DESCRIPTORS = 24;
 
-const mock = startMock({ accounts: ALIASES.map((alias) => ({ alias })), clock: systemDeps().clock });
+const mock = startMock({
+  accounts: ALIASES.map((alias) => ({ alias, turns: 1_000_000_000 })),
+  clock: systemDeps().clock,
+});
 using tool = executable();
 const layout = layoutOf(tool.root);
 for (const alias of ALIASES) {
@@ -161,9 +165,9 @@ const ENDS = new Set([
   "websocket.failed",
 ]);
 let offset = 0;
-async function readLog(): Promise<void> {
+function readLog(): void {
   for (;;) {
-    const { text, nextOffset } = await remoteLogLines(door, { offset: String(offset), limit: "2000" });
+    const { text, nextOffset } = readLogLines(layout.events, { offset, tail: 1, limit: 2_000 });
     const lines = text.split("\n").filter((line) => line !== "");
     for (const line of lines) {
       const { event, fields } = parseJson(line) as { event: string; fields?: { req_id?: number } };
@@ -172,7 +176,7 @@ async function readLog(): Promise<void> {
       if (event === "request.received") requests.set(id, 0);
       else if (ENDS.has(event)) requests.set(id, (requests.get(id) ?? Number.NaN) + 1);
     }
-    if (nextOffset === undefined || lines.length === 0) return;
+    if (lines.length === 0) return;
     offset = nextOffset;
   }
 }
@@ -187,7 +191,7 @@ async function watch(): Promise<void> {
   const everyMs = Math.min(60_000, (minutes * 60_000) / 12);
   while (!isOver()) {
     await Bun.sleep(Math.min(everyMs, Math.max(0, endMs - Date.now())));
-    await readLog();
+    readLog();
     const sample = {
       atMs: Date.now(),
       rssMiB: residentMiB(proxy.pid),
@@ -214,23 +218,14 @@ const [changes] = await Promise.all([
   ...Array.from({ length: WORKERS }, (_, worker) => converse(worker)),
 ]);
 
-const inUse = async () => (await accounts.list()).length && (await busy());
-async function busy(): Promise<number> {
-  const response = await fetch(`${url}/status`, {
-    headers: { authorization: `Bearer ${await adminToken()}` },
-  });
-  const { accounts: listed } = (await response.json()) as { accounts: { in_flight: number }[] };
-  return listed.reduce((sum, { in_flight }) => sum + in_flight, 0);
-}
-const adminToken = async () => (await Bun.file(layout.adminToken).text()).trim();
-await until("every use of an account has ended", async () => (await inUse()) === 0, 30_000);
+await until(
+  "every use of an account has ended",
+  async () => (await remoteStatus(door)).accounts.every(({ in_flight }) => in_flight === 0),
+  30_000,
+);
 const { err } = await proxy.stop();
 await mock.stop();
-
-// The log is complete only now; its last part is in the file.
-const rest = await Bun.file(layout.events).text();
-const stoppedAt = rest.lastIndexOf('"proxy.stopping"');
-if (stoppedAt < 0) throw new Error("the event log does not say that the proxy was stopped");
+readLog();
 
 const settled = samples.slice(Math.ceil(samples.length * SETTLING));
 const half = Math.ceil(settled.length / 2);

@@ -20,6 +20,10 @@ export function mockApp(context: MockContext, models: unknown): Hono {
   const app = new Hono();
   const { accounts, faults: script } = context;
 
+  app.onError((error, c) => {
+    if (!c.req.raw.signal.aborted) throw error;
+    return new Response(null, { status: 499 }); // the client has gone in the middle of its request
+  });
   app.post("/__mock/faults", async (c) => {
     const body = parseJson(await c.req.text());
     const faults = z.array(Fault).safeParse(Array.isArray(body) ? body : [body]);
