@@ -44,10 +44,22 @@ test("docs/admin-api.md names every endpoint that there is, and no other", async
   }
 });
 
+test("docs/security.md names a test for every bound, and only tests that there are", () => {
+  const page = read("docs/security.md");
+  const named = [...page.matchAll(/`([\w/-]+\.test\.ts)`/g)].map(([, path]) => path ?? "");
+  expect(named.length).toBeGreaterThan(30);
+  for (const path of named) expect([path, readable(join(ROOT, "test", path))]).toEqual([path, true]);
+  const bounds = page.slice(page.indexOf("## Bounds"), page.indexOf("## On the disk"));
+  const rows = bounds.split("\n").filter((line) => line.startsWith("| ") && !/^\| (?:what|-)/.test(line));
+  expect(rows.length).toBeGreaterThan(15);
+  expect(rows.filter((row) => !row.includes(".test.ts`"))).toEqual([]);
+});
+
 test("links between pages lead somewhere", () => {
   const pages = [
     "README.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`),
   ];
   for (const page of pages)

@@ -114,7 +114,10 @@ interface Edited {
   readonly cut?: unknown;
 }
 
-/** Pulls until there is something to pass on. Errors reach the client as a broken connection, never as a clean end. */
+/**
+ * Pulls until there is something to pass on. Errors reach the client as a broken connection, never as a clean end. A
+ * client that takes nothing for as long as an upstream may be silent is gone.
+ */
 function pumped<Value>(
   pull: () => Promise<Pulled<Value>>,
   edit: (value: Value) => Edited,
@@ -122,21 +125,32 @@ function pumped<Value>(
   { context, patienceMs, release, abort, broke }: Passage,
 ): Body {
   let cut: unknown;
-  const { timeouts } = context.settings();
-  // The read that is waited for ends with the request.
-  const idle = createIdleWatch(context.deps.clock, () => patienceMs(timeouts.idleMs), abort);
+  /** Set while the client has to take what was passed on. */
+  let untaken: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
+  const { idleMs } = context.settings().timeouts;
+  const wait = createIdleWatch(
+    context.deps.clock,
+    () => (untaken === undefined ? patienceMs(idleMs) : idleMs),
+    () => {
+      // A read that is waited for ends with the request.
+      abort();
+      if (untaken === undefined) return;
+      finish();
+      untaken.error(new Error(`the client took nothing for ${idleMs / 1000} s`));
+    },
+  );
   const finish = () => {
-    idle.stop();
+    wait.stop();
     release();
   };
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull: async (controller) => {
+      untaken = undefined;
       try {
         for (;;) {
           if (cut !== undefined) throw cut;
-          idle.begin();
+          wait.begin();
           const chunk = await pull();
-          idle.end();
           if (chunk.done) {
             const left = rest();
             if (left.byteLength > 0) controller.enqueue(left);
@@ -147,6 +161,8 @@ function pumped<Value>(
           const { bytes, cut: why } = edit(chunk.value);
           cut = why;
           if (bytes.byteLength === 0) continue;
+          untaken = controller;
+          wait.begin();
           controller.enqueue(bytes);
           return;
         }

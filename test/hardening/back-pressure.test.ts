@@ -4,7 +4,7 @@
 import { expect, test } from "bun:test";
 import WebSocket from "ws";
 import { until } from "../support/pool.ts";
-import { type HardenedProxy, startHardened, TURN } from "./proxy.ts";
+import { eventStream, type HardenedProxy, startHardened, TURN } from "./proxy.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const CREATE = '{"type":"response.create","input":[]}';
@@ -123,6 +123,91 @@ test("turns that are asked for while one waits are bounded, too", async () => {
     for (const socket of sockets) socket.terminate();
   });
   await until("every use has ended", async () => (await proxy.inFlight()) === 0);
+}, 60_000);
+
+test("a client that reads nothing at all is given up, over either transport", async () => {
+  const filler = "x".repeat(64 * 1024);
+  const event = (text: string) => `{"type":"response.output_text.delta","delta":"${text}"}`;
+  await using upstream = await socketBackend((socket) => {
+    const chunk = frame(event(filler));
+    const write = (): void => {
+      while (socket.write(chunk) === chunk.byteLength);
+    };
+    socket.data.drained = write;
+    write();
+  });
+  let isGone = false;
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    idleTimeout: 0,
+    development: false,
+    fetch: () =>
+      eventStream(
+        new ReadableStream<Uint8Array>({
+          pull: (controller) => controller.enqueue(new TextEncoder().encode(`data: ${event(filler)}\n\n`)),
+          cancel: () => {
+            isGone = true;
+          },
+        }),
+      ),
+  });
+  const config = "[proxy]\nidle_timeout_seconds = 1\n";
+  try {
+    await using overSockets = await startHardened({ upstream: upstream.baseUrl, config });
+    const socket = await connect(overSockets);
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.pause();
+    socket.send(CREATE);
+    await until("the use has begun", async () => (await overSockets.inFlight()) === 1);
+    await until("the use has ended", async () => (await overSockets.inFlight()) === 0, 20_000);
+    socket.resume();
+    await closed;
+
+    await using overHttp = await startHardened({
+      upstream: `http://127.0.0.1:${server.port}/backend-api`,
+      config,
+    });
+    const { hostname, port } = new URL(overHttp.url());
+    const client = await Bun.connect({ hostname, port: Number(port), socket: { data: () => {} } });
+    client.pause();
+    client.write(`POST ${TURN} HTTP/1.1\r\nhost: ${hostname}\r\ncontent-length: 2\r\n\r\n{}`);
+    await until("the use has begun", async () => (await overHttp.inFlight()) === 1);
+    await until("the use has ended", async () => (await overHttp.inFlight()) === 0, 20_000);
+    await until("the backend was left", () => isGone);
+    client.terminate();
+  } finally {
+    await server.stop(true);
+  }
+}, 60_000);
+
+test("an event larger than any picture ends the connection", async () => {
+  await using upstream = await socketBackend((socket) => {
+    let left = frame(`{"type":"response.output_text.delta","delta":"${"x".repeat(33 * MEBIBYTE)}"}`);
+    const write = (): void => {
+      while (left.byteLength > 0) {
+        const taken = socket.write(left);
+        if (taken <= 0) return;
+        left = left.subarray(taken);
+      }
+    };
+    socket.data.drained = write;
+    write();
+  });
+  await using proxy = await startHardened({ upstream: upstream.baseUrl });
+  await proxy.endures("a message of 33 MiB from a backend", async () => {
+    const socket = await connect(proxy);
+    const ended = new Promise<string>((resolve) => {
+      socket.on("close", () => resolve("closed"));
+      socket.on("message", (data: Buffer) => {
+        if (data.byteLength > MEBIBYTE) resolve("passed");
+        else if (data.toString().includes('"error"')) resolve("an error");
+      });
+    });
+    socket.send(CREATE);
+    expect(await ended).not.toBe("passed");
+    socket.terminate();
+  });
 }, 60_000);
 
 test("a client that reads slowly makes the backend wait, is not cut off, and gets every message in order", async () => {
