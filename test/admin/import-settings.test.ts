@@ -115,7 +115,11 @@ describe("the settings of an import", () => {
     writeFileSync(join(from, "auth.json"), pool.mock.authFile("alice"));
     writeFileSync(join(from, "config.toml"), 'model = "x"\nnotify = ["sh"]\n');
     const run = (args: readonly string[], env: Record<string, string>) =>
-      runCli(["account", "import", "--from", from, ...args, "alice"], { cwd: temp.path, env });
+      runCli(["account", "import", "--from", from, ...args, "alice"], {
+        compiled: true,
+        cwd: temp.path,
+        env,
+      });
     expect((await run([], { CODEXLB_ROOT: pool.layout.root })).err).toBe("");
     expect(configOf(pool, "alice")).toEqual({ model: "x", notify: ["sh"] });
     const elsewhere = await run(["--into", "proxy", "--proxy-url", pool.url], {
@@ -145,6 +149,7 @@ describe("codexlb run", () => {
     const said = async () =>
       (
         await runCli(["run", "--root", pool.layout.root, "--codex-bin", codex, "--version"], {
+          compiled: true,
           cwd: temp.path,
         })
       ).err;

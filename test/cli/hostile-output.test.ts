@@ -149,6 +149,7 @@ afterAll(() => {
 
 const run = (args: readonly string[], columns: number | undefined) =>
   runCli(args, {
+    compiled: true,
     cwd: temp.path,
     env: { CODEXLB_ROOT: join(temp.path, "none"), CODEXLB_ADMIN_TOKEN: "t" },
     ...(columns === undefined ? {} : { terminal: columns }),
@@ -266,7 +267,8 @@ describe("what a backend said", () => {
       CODEXLB_PROXY_URL: pool.url,
       CODEXLB_ADMIN_TOKEN: pool.adminToken,
     };
-    const show = () => runCli(["account", "show", "alice"], { cwd: temp.path, env, terminal: 300 });
+    const show = () =>
+      runCli(["account", "show", "alice"], { compiled: true, cwd: temp.path, env, terminal: 300 });
     while (!(await show()).out.includes(SHOWN));
     for (const words of [
       "status",
@@ -276,7 +278,7 @@ describe("what a backend said", () => {
       "explain",
       "proxy logs",
     ]) {
-      const { out } = await runCli(words.split(" "), { cwd: temp.path, env, terminal: 300 });
+      const { out } = await runCli(words.split(" "), { compiled: true, cwd: temp.path, env, terminal: 300 });
       expect(out).toContain("alice");
       expect([words, unprintableIn(withoutOurs(out), "\n\t")]).toEqual([words, []]);
     }
@@ -288,7 +290,11 @@ test("the event log of a root without a proxy is shown as text", async () => {
   const layout = layoutOf(join(temp.path, "logs-only"));
   mkdirSync(layout.logs, { recursive: true });
   writeFileSync(layout.events, `{"ts":"t","event":"${hostile(SHOWN).replaceAll("\n", "")}"}\n`);
-  const { out } = await runCli(["proxy", "logs", "--root", layout.root], { cwd: temp.path, terminal: 300 });
+  const { out } = await runCli(["proxy", "logs", "--root", layout.root], {
+    compiled: true,
+    cwd: temp.path,
+    terminal: 300,
+  });
   expect(out).toContain(SHOWN);
   expect(unprintableIn(withoutOurs(out), "\n\t")).toEqual([]);
 });

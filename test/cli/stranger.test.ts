@@ -47,7 +47,7 @@ function rootAt(port: number): Layout {
 }
 
 const run = (args: readonly string[], env: Record<string, string>) =>
-  runCli(args, { cwd: temp.path, env: { CODEXLB_CODEX_BIN: codex, ...env } });
+  runCli(args, { compiled: true, cwd: temp.path, env: { CODEXLB_CODEX_BIN: codex, ...env } });
 
 /** What must not be among what the stranger was sent. */
 function expectNoSecret(received: string, layout: Layout): void {

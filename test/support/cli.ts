@@ -1,14 +1,16 @@
-// The command line as processes from the sources, with a pipe or a terminal at its end.
+// The command line as processes from the sources or of the executable, with a pipe or a terminal at its end.
 
 import { join } from "node:path";
 
-const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
+const SOURCES = [process.execPath, join(import.meta.dir, "..", "..", "src", "main.ts")];
 
 export interface CliOptions {
   readonly cwd: string;
   readonly env?: Record<string, string>;
   /** Columns of a terminal; undefined: pipes. */
   readonly terminal?: number;
+  /** The executable in place of the sources, where there is one: make sees to that. */
+  readonly compiled?: boolean;
 }
 
 export interface CliRan {
@@ -20,7 +22,9 @@ export interface CliRan {
 
 export async function runCli(args: readonly string[], options: CliOptions): Promise<CliRan> {
   const env = { PATH: process.env.PATH ?? "", HOME: join(options.cwd, "home"), ...options.env };
-  const argv = [process.execPath, MAIN, ...args];
+  const { CODEXLB_TEST_BINARY: binary } = process.env;
+  const program = options.compiled && binary !== undefined ? [binary] : SOURCES;
+  const argv = [...program, ...args];
   if (options.terminal !== undefined) return onTerminal(argv, env, options.cwd, options.terminal);
   const child = Bun.spawn(argv, {
     cwd: options.cwd,
