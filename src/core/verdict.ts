@@ -2,6 +2,8 @@
 //
 //   what came                                             verdict              who is to blame
 //   1xx-3xx                                               ok                   -
+//   a refusal on grounds of policy, any status            client               the request; no other account sees it
+//   access_program_not_enabled                            elsewhere, once      nobody: another account may be enrolled
 //   usage_limit_reached and its relatives, any status     limit (until reset)  the account, till its reset
 //   401                                                   renew                the token; renewed once, then disabled
 //   403 of a challenge page (Cloudflare)                  cool                 the way there
@@ -41,7 +43,8 @@ export type Verdict =
   | { readonly kind: "limit"; readonly untilMs: number | undefined; readonly limitId?: string }
   /** `told`: the backend named the time; else it grows with each fault in a row. */
   | { readonly kind: "cool"; readonly reason: string; readonly forMs: number; readonly told: boolean }
-  | { readonly kind: "elsewhere"; readonly reason: string }
+  /** `once`: only one more account is worth asking. */
+  | { readonly kind: "elsewhere"; readonly reason: string; readonly once?: boolean }
   | { readonly kind: "renew"; readonly status: number }
   | { readonly kind: "disable"; readonly reason: string }
   | { readonly kind: "foreign_ciphertext" };
@@ -81,11 +84,35 @@ const LIMIT_CODES: ReadonlySet<string> = new Set([
   "usage_not_included",
   "insufficient_quota",
   "workspace_owner_credits_depleted",
+  "workspace_member_credits_depleted",
+  "workspace_owner_usage_limit_reached",
+  "workspace_member_usage_limit_reached",
+]);
+
+/**
+ * Refusals on grounds of policy, as Codex 0.171 knows them. Asking a second account would put a flagged request on all of
+ * a person's accounts, and none of them would answer otherwise.
+ */
+const POLICY_CODES: ReadonlySet<string> = new Set([
+  "bio_policy",
+  "budget_reached",
+  "content_filter",
+  "content_policy_violation",
+  "cyber_policy",
+  "flex_unavailable",
+  "inference_hook_denied",
+  "invalid_prompt",
+  "misalignment_policy_violation",
+  "policy_capacity_unavailable",
+  "session_budget_exceeded",
+  "too_many_denials",
 ]);
 
 /** Applies the table above. `status` must be an error status or undefined (an event without one). */
 export function judge(failure: Failure, scope: Scope): Verdict {
   const { status, code } = failure;
+  if (isPolicy(failure)) return { kind: "client" };
+  if (code === "access_program_not_enabled") return { kind: "elsewhere", reason: code, once: true };
   if (isLimit(failure)) return limitOf(failure);
   if (code === "invalid_encrypted_content") return { kind: "foreign_ciphertext" };
   if (status === 401 || code === "token_expired") return { kind: "renew", status: 401 };
@@ -101,6 +128,7 @@ export function judge(failure: Failure, scope: Scope): Verdict {
 /** As `judge`, for a failure that a child proxy tells. */
 export function judgeChild(failure: Failure, scope: Scope): Verdict {
   const { status } = failure;
+  if (isPolicy(failure)) return { kind: "client" };
   if (status === 401 || status === 421)
     return { kind: "cool", reason: CHILD_REFUSES[status], forMs: CHILD_REFUSES_MS, told: true };
   if (status === 508 || status === 426 || (status === 403 && !isLimit(failure)))
@@ -194,6 +222,10 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
   "internal_server_error",
 ]);
 
+function isPolicy({ code }: Failure): boolean {
+  return code !== undefined && POLICY_CODES.has(snakeCase(code));
+}
+
 function isLimit(failure: Failure): boolean {
   if (failure.code !== undefined && LIMIT_CODES.has(failure.code)) return true;
   if (failure.status !== 403 && failure.status !== 429) return false;
@@ -228,8 +260,6 @@ function restOf({ status, code, retryAfterMs: told }: Failure): { forMs: number;
 /** Codes that say that the request itself cannot be served, by whomever. */
 const REQUEST_CODES: ReadonlySet<string> = new Set([
   "context_length_exceeded",
-  "invalid_prompt",
-  "cyber_policy",
   "previous_response_not_found",
   "websocket_connection_limit_reached",
 ]);
@@ -245,6 +275,11 @@ function isRequestsOwn({ status, code, message }: Failure, scope: Scope): boolea
   if (scope === "other") return true;
   if (status === undefined || status === 404) return false;
   return code !== "model_not_found" && !MODEL_NOT_OFFERED.test(message);
+}
+
+/** Some layers of Codex spell codes in camel case. */
+function snakeCase(code: string): string {
+  return code.replace(/([a-z])([A-Z])/g, "$1_$2").toLowerCase();
 }
 
 function limitIdOf(name: string | null): string | undefined {

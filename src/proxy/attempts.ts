@@ -93,6 +93,8 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
   let endRetry: (() => void) | undefined;
   /** Somebody could not decrypt the history: it belongs to whoever can. */
   let isForeign = false;
+  /** One account was asked for which only one more is worth asking. */
+  let isLastTry = false;
 
   // Somebody answered: so the network works, and a broken connection was that upstream's own.
   const blameBroken = () => {
@@ -168,6 +170,10 @@ export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): 
       if (last !== undefined) job.discard(last.reply);
       last = { verdict: used.verdict, reply: used.reply };
       isForeign ||= used.verdict.kind === "foreign_ciphertext";
+      if (used.verdict.kind === "elsewhere" && used.verdict.once) {
+        if (isLastTry) break;
+        isLastTry = true;
+      }
       if (isPassing(used.verdict) && !mayRetry(lease, used.attempts)) break;
     }
     return { kind: "failed", last, brokenWhy, failures };

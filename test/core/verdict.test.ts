@@ -3,6 +3,7 @@ import {
   failureOfEvent,
   failureOfReply,
   judge,
+  judgeChild,
   retryAfterMs,
   type Scope,
   type Verdict,
@@ -13,6 +14,60 @@ const reply = (status: number, body: unknown = "", headers: Record<string, strin
   failureOfReply(status, new Headers(headers), typeof body === "string" ? body : JSON.stringify(body), NOW);
 const error = (code: string, more: Record<string, unknown> = {}) => ({
   error: { code, message: "m", ...more },
+});
+
+describe("a refusal on grounds of policy is the request's own", () => {
+  for (const code of [
+    "bio_policy",
+    "cyber_policy",
+    "content_policy_violation",
+    "misalignment_policy_violation",
+    "inference_hook_denied",
+    "policy_capacity_unavailable",
+    "flex_unavailable",
+    "flexUnavailable",
+    "budget_reached",
+    "tooManyDenials",
+    "sessionBudgetExceeded",
+  ])
+    test(code, () => {
+      const told = [
+        ...[400, 403, 429, 503].map((status) => reply(status, error(code))),
+        failureOfEvent({ type: "response.failed", response: error(code) }, NOW),
+        failureOfEvent({ type: "error", status: 403, ...error(code) }, NOW),
+      ];
+      for (const failure of told)
+        for (const verdict of [
+          judge(failure, "turn"),
+          judge(failure, "handshake"),
+          judgeChild(failure, "turn"),
+        ])
+          expect(verdict).toEqual({ kind: "client" });
+    });
+
+  test("but for a program that another account may be enrolled in: one more is asked", () => {
+    const failure = failureOfEvent(
+      { type: "response.failed", response: error("access_program_not_enabled") },
+      NOW,
+    );
+    expect(judge(failure, "turn")).toEqual({
+      kind: "elsewhere",
+      reason: "access_program_not_enabled",
+      once: true,
+    });
+  });
+});
+
+test("a member's limits are limits", () => {
+  for (const code of [
+    "workspace_member_credits_depleted",
+    "workspace_owner_usage_limit_reached",
+    "workspace_member_usage_limit_reached",
+  ])
+    expect(judge(reply(403, error(code, { resets_in_seconds: 60 })), "turn")).toEqual({
+      kind: "limit",
+      untilMs: NOW + 60_000,
+    });
 });
 
 describe("a reply means", () => {

@@ -130,6 +130,13 @@ describe("a request", () => {
     ]);
   });
 
+  test("that only one more account is worth asking for asks one more", async () => {
+    const once: Verdict = { kind: "elsewhere", reason: "access_program_not_enabled", once: true };
+    const { outcome, asked } = await run([once, once, OK]);
+    expect([outcome.kind, asked]).toEqual(["failed", 2]);
+    expect((await run([once, OK])).served).toBe("1");
+  });
+
   test("of an account that cannot be prepared goes to the next one, and blames that account alone", async () => {
     const { outcome, settled, released } = await run(["unpreparable", OK]);
     expect(outcome.kind).toBe("reply");
