@@ -187,13 +187,17 @@ function tokensOf(body: string, tokenUrl: string): Answer {
   };
 }
 
-/** Refusals after which only a new login helps, by the code the token endpoint names them with. */
-const DEAD: Readonly<Record<string, string>> = {
-  refresh_token_reused: "refresh-token-reused",
-  refresh_token_expired: "refresh-token-expired",
-  refresh_token_invalidated: "refresh-token-invalidated",
-  invalid_grant: "invalid-grant",
-};
+/**
+ * Refusals after which only a new login helps, whatever their status: the token endpoint's code, and the reason that the
+ * account is disabled with.
+ */
+const DEAD: ReadonlyMap<string, string> = new Map([
+  ["refresh_token_reused", "refresh-token-reused"],
+  ["refresh_token_expired", "refresh-token-expired"],
+  ["refresh_token_invalidated", "refresh-token-invalidated"],
+  ["invalid_refresh_token", "refresh-token-invalidated"],
+  ["invalid_grant", "invalid-grant"],
+]);
 
 /** Three tokens of a few kilobytes each. */
 export const TOKEN_ANSWER_BYTES = 256 * 1024;
@@ -208,7 +212,7 @@ function refused(status: number, body: string): Answer {
   // Without an error object the status has to do.
   const error = RefusalBody.safeParse(parseJson(body)).data?.error;
   const code = shortLine((typeof error === "string" ? error : error?.code) ?? "", LONGEST_CODE);
-  const reason = DEAD[code];
+  const reason = DEAD.get(code);
   const why = `the token endpoint answered ${status}${code === "" ? "" : ` ${code}`}`;
   if (reason !== undefined) return { kind: "dead", reason, why };
   // A plain 401 says that this login is no longer accepted; a plain 400 may be anything.

@@ -76,7 +76,7 @@ const SMALL_DECODED_BYTES = 1024 * 1024;
 
 /** The text of a body, unpacked if it is compressed; undefined when it cannot be read or unpacks beyond the bounds. */
 export async function decodeBody(content: BodyContent, encoding: string | null): Promise<string | undefined> {
-  const unpack = UNPACKERS[(encoding ?? "").trim().toLowerCase()];
+  const unpack = UNPACKERS.get((encoding ?? "").trim().toLowerCase());
   if (unpack === undefined || sizeOf(content) > DECODED_LIMIT_BYTES) return undefined;
   const mostBytes = Math.max(SMALL_DECODED_BYTES, MOST_RATIO * sizeOf(content));
   try {
@@ -95,13 +95,13 @@ const RETRY_SECONDS = 2;
 type Unpack = (body: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
 
 /** Content codings (RFC 9110, 8.4.1) that clients of the backend use; unpacked in another thread. */
-const UNPACKERS: Readonly<Record<string, Unpack | undefined>> = {
-  "": async (body) => body,
-  identity: async (body) => body,
-  zstd: promisify(zstdDecompress),
-  gzip: promisify(gunzip),
-  deflate: promisify(inflate),
-};
+const UNPACKERS: ReadonlyMap<string, Unpack> = new Map([
+  ["", async (body) => body],
+  ["identity", async (body) => body],
+  ["zstd", promisify(zstdDecompress)],
+  ["gzip", promisify(gunzip)],
+  ["deflate", promisify(inflate)],
+]);
 
 /** Room for a body that does not say how long it is is taken in steps: the first for an ordinary one, then larger ones. */
 const FIRST_STEP_BYTES = BODY_BUDGET.smallBytes;

@@ -15,7 +15,7 @@ import type { Routing } from "./routing.ts";
 import type { Outgoing, Prepared, Upstream } from "./upstream.ts";
 
 export interface AccountContext {
-  readonly deps: Pick<Deps, "clock">;
+  readonly deps: Pick<Deps, "clock" | "log">;
   readonly lane: RefreshLane;
   readonly routing: Routing;
   /** The configured backend, without a trailing slash. */
@@ -41,8 +41,10 @@ export interface Account extends Upstream {
 
 /** `record` is the live record of the store: identity found in credentials is written into it. */
 export function createAccount(record: AccountRecord, context: AccountContext): Account {
-  const { clock } = context.deps;
+  const { clock, log } = context.deps;
   let kept: Credentials | undefined;
+  /** An access token that seems to have run out although it was issued just now: it serves until it is refused. */
+  let seemsOld: string | undefined;
 
   const remember = (credentials: Credentials): Credentials => {
     kept = credentials;
@@ -52,8 +54,23 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
 
   const renew = async (usedToken: string): Promise<Renewal> => {
     const renewal = await context.lane.renew(record.homeDir, usedToken);
-    if (renewal.kind === "renewed") remember(renewal.credentials);
+    if (renewal.kind === "renewed") {
+      remember(renewal.credentials);
+      noteAge(renewal.credentials);
+    }
     return renewal;
+  };
+
+  const noteAge = ({ accessToken, expiresMs }: Credentials): void => {
+    if (expiresMs === undefined || expiresMs > clock.now() + EXPIRY_MARGIN_MS) {
+      seemsOld = undefined;
+      return;
+    }
+    if (seemsOld === undefined)
+      log.warn(
+        `the token endpoint gave ${record.alias} an access token that seems to have run out already; it is used until it is refused (check this machine's clock)`,
+      );
+    seemsOld = accessToken;
   };
 
   const current = (): Credentials => kept ?? remember(readCredentials(record.homeDir));
@@ -64,7 +81,8 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     if (
       expires === undefined ||
       expires > clock.now() + EXPIRY_MARGIN_MS ||
-      credentials.refreshToken === undefined
+      credentials.refreshToken === undefined ||
+      credentials.accessToken === seemsOld
     )
       return credentials;
     const renewal = await renew(credentials.accessToken);
@@ -121,7 +139,8 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     renewAhead: async () => {
       try {
         const credentials = current();
-        return isDue(credentials, clock.now()) ? await renew(credentials.accessToken) : undefined;
+        const isFresh = credentials.accessToken === seemsOld || !isDue(credentials, clock.now());
+        return isFresh ? undefined : await renew(credentials.accessToken);
       } catch (error) {
         return { kind: "failed", why: messageOf(error) };
       }

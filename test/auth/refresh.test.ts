@@ -247,6 +247,13 @@ describe("the refresh lane", () => {
       { status: 400, body: { error: "invalid_grant" } },
       { kind: "dead", reason: "invalid-grant" },
     ],
+    [
+      "a token that was revoked",
+      { status: 400, body: { error: { code: "invalid_refresh_token" } } },
+      { kind: "dead", reason: "refresh-token-invalidated" },
+    ],
+    // No code is looked up among the properties that every object has.
+    ["a code such as constructor", { status: 400, body: { error: "constructor" } }, { kind: "failed" }],
     ["a plain 401", { status: 401, body: "no" }, { kind: "dead", reason: "http-401" }],
     ["429", { status: 429, body: {} }, { kind: "failed" }],
     ["503", { status: 503, body: "<html>" }, { kind: "failed" }],

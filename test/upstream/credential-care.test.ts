@@ -5,6 +5,7 @@ import { readClaims } from "../../src/auth/claims.ts";
 import { createSseClient } from "../../src/mock/client.ts";
 import { fakeClock } from "../support/clock.ts";
 import { enrol, startPool, type TestPool, until } from "../support/pool.ts";
+import { startUpstream } from "../support/upstream.ts";
 
 const TICK_MS = 5_000;
 const authOf = (pool: TestPool, alias: string) => join(pool.layout.accounts, alias, "auth.json");
@@ -14,6 +15,31 @@ const secondsLeft = (token: string, nowMs: number) => (readClaims(token)?.exp ??
 const renewals = (pool: TestPool) => pool.mock.requests.filter(({ point }) => point === "token").length;
 const stateOf = async (pool: TestPool, alias: string) =>
   (await pool.status()).accounts.find((one) => one.alias === alias);
+
+test("a new token that seems to have run out already serves until it is refused, and is reported once", async () => {
+  const expired = Math.floor(Date.now() / 1000) - 3_600;
+  const token = `h.${Buffer.from(JSON.stringify({ exp: expired })).toString("base64url")}.s`;
+  const seen: string[] = [];
+  let isRefused = false;
+  await using upstream = startUpstream((request) => {
+    seen.push(request.headers.get("authorization") ?? "");
+    return new Response(isRefused ? "expired" : "ok", { status: isRefused ? 401 : 200 });
+  });
+  await using pool = await startPool({
+    accounts: [{ alias: "alice", expiresInSeconds: -60 }],
+    upstream: upstream.baseUrl,
+    prepare: (_layout, mock) =>
+      mock.faults.add({ on: "token", answer: { status: 200, body: { access_token: token } } }),
+  });
+  const ask = async () => (await fetch(`${pool.url}/backend-api/codex/models`)).text();
+  for (let count = 0; count < 3; count++) expect(await ask()).toBe("ok");
+  expect(new Set(seen)).toEqual(new Set([`Bearer ${token}`]));
+  expect(renewals(pool)).toBe(1);
+  isRefused = true;
+  await ask();
+  expect(renewals(pool)).toBe(2);
+  expect(pool.warnings.filter((line) => line.includes("seems to have run out already")).length).toBe(1);
+});
 
 describe("in the background", () => {
   test("a login is renewed before it runs out, once, also of an account that has nothing left", async () => {
