@@ -11,7 +11,7 @@ import type { Incoming } from "./context.ts";
 import { forward } from "./forward.ts";
 import { openTunnel } from "./open-tunnel.ts";
 import { errorResponse } from "./refusal.ts";
-import type { Tunnel, TunnelContext } from "./tunnel.ts";
+import { MESSAGE_LIMIT_BYTES, type Tunnel, type TunnelContext } from "./tunnel.ts";
 
 export interface ServerContext extends TunnelContext, AdmitContext {
   readonly descriptors: Descriptors;
@@ -24,8 +24,6 @@ export interface ProxyServer {
   stop(deadline: Promise<unknown>): Promise<void>;
 }
 
-/** Largest message of a client: the backend's own limit. Codex sends what is larger over HTTP. */
-const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
 /**
  * What a client may leave unread of one socket before it is cut off. A tunnel makes the upstream wait long before; this
  * is for the one message that may come on top, which has 32 MiB at most.

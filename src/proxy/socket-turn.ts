@@ -21,6 +21,8 @@ export type BegunTurn =
       readonly over: boolean;
     }
   | { readonly kind: "failed"; readonly failure: Failure; readonly message: string }
+  /** The request is larger than the upstream takes, and would be for any other account. */
+  | { readonly kind: "too_big"; readonly reason: string }
   /** The socket fell silent, or was closed (`stale`: by an upstream that may have meant to close an idle one). */
   | { readonly kind: "broken"; readonly why: string; readonly stale: boolean }
   /** The client went away. */
@@ -36,6 +38,9 @@ export interface TurnWatch {
   /** What is to be passed on of an event that tells limits, after learning from it. */
   readonly limits: (signal: Extract<TurnSignal, { kind: "quota" }>, json: string) => string;
 }
+
+/** Close code of an endpoint that was sent a message larger than it takes (RFC 6455, 7.4.1). */
+export const TOO_BIG = 1009;
 
 /** Held events beyond this size are released. */
 const HOLD_LIMIT_CHARS = 1024 * 1024;
@@ -114,12 +119,16 @@ export function beginTurn(
         // Frames of bytes are no events; whoever sent one means it to arrive.
         if (typeof message === "string") take(message);
       },
-      closed: (code) =>
-        finish({
-          kind: "broken",
-          why: `the connection was closed (${code}) before the turn began`,
-          stale: true,
-        }),
+      closed: (code, reason) =>
+        finish(
+          code === TOO_BIG
+            ? { kind: "too_big", reason }
+            : {
+                kind: "broken",
+                why: `the connection was closed (${code}) before the turn began`,
+                stale: true,
+              },
+        ),
     });
   });
 }

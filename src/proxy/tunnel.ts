@@ -22,6 +22,7 @@ import type { Handovers } from "./handovers.ts";
 import { downstreamHeaders } from "./headers.ts";
 import { poolCatalogue, poolHeaders, poolLimitsEvent } from "./passes.ts";
 import { asTold, type Refusal, refusalEvent, refusalFor } from "./refusal.ts";
+import { TOO_BIG } from "./socket-turn.ts";
 import { createIdleWatch, type IdleWatch } from "./timeouts.ts";
 import { type TurnFailure, type TurnSocket, takeTurn } from "./turn-attempts.ts";
 
@@ -49,6 +50,9 @@ export interface Tunnel {
   /** Closes as soon as no turn is under way: the client reconnects when it has the next one. */
   drain(): void;
 }
+
+/** Largest message of a client: the backend's own limit. Codex sends what is larger over HTTP. */
+export const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 export interface TunnelContext extends ProxyContext {
   readonly handovers: Handovers;
@@ -224,6 +228,8 @@ export function createTunnel(
       case "failed":
         toClient(taken.event);
         return rest();
+      case "too_big":
+        return close((end) => end.close(TOO_BIG, taken.reason));
       case "aborted":
         return;
       default:
@@ -287,7 +293,7 @@ export function createTunnel(
         safely("passing a turn on", () => take(message));
       },
       closed: (code, reason) => {
-        lease.broke();
+        if (code !== TOO_BIG) lease.broke();
         passClosing(code, reason);
       },
     });
@@ -321,6 +327,7 @@ export function createTunnel(
 
   const headers = downstreamHeaders(first.headers);
   poolHeaders(headers, pool.usage);
+  headers.set(MESSAGE_LIMIT_HEADER, String(messageLimit(headers)));
   const clientVersion = incoming.request.headers.get("version") ?? "";
   poolCatalogue(headers, context.catalogues, { clientVersion, accountId: first.upstreamId }, false);
   return {
@@ -374,6 +381,17 @@ function busyRefusal(): Refusal {
     retryAfterSeconds: error.retryAfterSeconds,
     body: JSON.stringify(dataPlaneErrorBody(error)),
   };
+}
+
+/** Tells Codex (0.171 and later) of the largest message: what is larger goes over HTTP at once. */
+const MESSAGE_LIMIT_HEADER = "x-codex-websocket-max-message-bytes";
+
+/** The smaller of the upstream's limit and ours, in bytes. */
+function messageLimit(headers: Headers): number {
+  const told = headers.get(MESSAGE_LIMIT_HEADER) ?? "";
+  return /^\d{1,15}$/.test(told) && Number(told) > 0
+    ? Math.min(Number(told), MESSAGE_LIMIT_BYTES)
+    : MESSAGE_LIMIT_BYTES;
 }
 
 /** RFC 6455, 7.4.1: the endpoint is going away. */

@@ -37,6 +37,8 @@ export type TakenTurn =
   | { readonly kind: "hand_over"; readonly failure: TurnFailure | undefined }
   /** Nobody served it; `event` tells the client so. */
   | { readonly kind: "failed"; readonly event: string }
+  /** It is larger than the backend takes: Codex sends it over HTTP when it is told by the close code. */
+  | { readonly kind: "too_big"; readonly reason: string }
   | { readonly kind: "aborted" };
 
 /** A failure before output, as the backend told it. */
@@ -47,7 +49,7 @@ export interface TurnFailure {
   readonly limitBody: string | undefined;
 }
 
-type Reply = Extract<BegunTurn, { kind: "begun" }> | Extract<BegunTurn, { kind: "failed" }> | RefusedDial;
+type Reply = Extract<BegunTurn, { kind: "begun" | "failed" | "too_big" }> | RefusedDial;
 
 /** Takes the turn that `message` (a `response.create`) asks for. Never throws. */
 export async function takeTurn(
@@ -197,6 +199,8 @@ async function sendOn(
         ? reply(verdict, begun, begun.failure.attempts)
         : sendOn(context, far, lease, portable, true);
     }
+    case "too_big":
+      return reply({ kind: "client" }, begun);
     case "broken":
     case "aborted":
       return begun;
@@ -226,7 +230,7 @@ function takenOf(
         return { kind: "begun", lease, held: reply.held, over: reply.over, credit };
       }
       lease.release();
-      return { kind: "failed", event: failureEvent(reply) };
+      return reply.kind === "too_big" ? reply : { kind: "failed", event: failureEvent(reply) };
     }
     case "failed": {
       const { last } = outcome;
@@ -250,7 +254,7 @@ function refusalOf(
   { last, brokenWhy }: Extract<Outcome<Reply>, { kind: "failed" }>,
 ): string {
   const shortage = pool.shortage(session);
-  if (last !== undefined && last.reply.kind !== "begun" && shortage.kind === "all_tried") {
+  if (last !== undefined && isRefusal(last.reply) && shortage.kind === "all_tried") {
     const { verdict, reply } = last;
     // As the backend told it, unless it speaks of one account only: what Codex waits for by itself, or gives up.
     if (verdict.kind === "elsewhere" || (verdict.kind === "cool" && verdict.told && reply.kind === "failed"))
@@ -263,11 +267,18 @@ function refusalOf(
 }
 
 function failureOf(reply: Reply): TurnFailure | undefined {
-  if (reply.kind === "begun") return undefined;
+  if (!isRefusal(reply)) return undefined;
   return { event: failureEvent(reply), limitBody: reply.kind === "failed" ? reply.message : reply.body };
 }
 
-function failureEvent(reply: Exclude<Reply, { kind: "begun" }>): string {
+/** The backend has said why it does not serve the turn. */
+type RefusedReply = Extract<Reply, { kind: "failed" | "refused" }>;
+
+function isRefusal(reply: Reply): reply is RefusedReply {
+  return reply.kind === "failed" || reply.kind === "refused";
+}
+
+function failureEvent(reply: RefusedReply): string {
   if (reply.kind === "refused")
     return refusalEvent({ ...reply, code: "upstream", retryAfterSeconds: undefined });
   return asTold(reply.message, reply.failure);

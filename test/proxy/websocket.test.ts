@@ -117,6 +117,22 @@ describe("a socket", () => {
     client.close();
   });
 
+  test("tells its client the largest message, and passes on that one was too large: nobody else is asked", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+    const socket = new WebSocket(pool.url.replace("http", "ws") + PATH, { headers: { "session-id": "s1" } });
+    const told = new Promise((resolve) =>
+      socket.once("upgrade", ({ headers }) => resolve(headers["x-codex-websocket-max-message-bytes"])),
+    );
+    await new Promise((resolve) => socket.once("open", resolve));
+    expect(await told).toBe(String(16 * 1024 * 1024));
+    pool.mock.faults.add({ on: "message", events: [], end: "close", closeCode: 1009 });
+    const closed = new Promise<number>((resolve) => socket.on("close", resolve));
+    socket.send(JSON.stringify({ type: "response.create", model: "m", input: [] }));
+    expect(await closed).toBe(1009);
+    expect(pool.mock.requests.filter(({ point }) => point === "message").length).toBe(1);
+    for (const { healthy } of (await pool.status()).accounts) expect(healthy).toBe(true);
+  });
+
   test("that keeps being handed over without output is sent to HTTP with a 426", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }, { alias: "bob" }, { alias: "carol" }],
