@@ -53,7 +53,7 @@ export async function boundedText(source: BodySource, limitBytes: number): Promi
 /** An answer that is longer than anything that could be meant. */
 export class AnswerTooLarge extends Error {
   constructor(limitBytes: number) {
-    super(`the answer is larger than ${limitBytes / 1024} KiB`);
+    super(`the response is larger than ${limitBytes / 1024} KiB`);
     this.name = "AnswerTooLarge";
   }
 }

@@ -21,7 +21,7 @@ export function locked(access: Access, admission: Pick<Admission, "enter">): Mid
     c.set("holder", holder);
     if (!opens(role, c.req.path, c.req.header(TARGET_HEADER) !== undefined))
       throw new CodexlbError("unauthorized", refusalOf(c.req.header("authorization"), role), {
-        next: "give CODEXLB_ADMIN_TOKEN or --admin-token (it is in ROOT/admin.token of the proxy), or run the command on the proxy's machine with its --root",
+        next: "set CODEXLB_ADMIN_TOKEN or --admin-token (the proxy's ROOT/admin.token has it), or run the command on the proxy's machine with its --root",
       });
     await next();
     // A login that is watched goes on for minutes: it ends with the key of who watches.
@@ -35,7 +35,7 @@ export const provenBody: MiddlewareHandler<Admitted> = async (c, next) => {
   if (wanted === undefined) return next();
   const bytes = new Uint8Array(await c.req.raw.arrayBuffer());
   if (hashOf(bytes) !== wanted)
-    throw new CodexlbError("unauthorized", "the body is not the one that the proof is for");
+    throw new CodexlbError("unauthorized", "the request body does not match the proof");
   if (bytes.byteLength > 0) c.req.raw = new Request(c.req.raw, { body: bytes });
   return next();
 };
@@ -48,10 +48,10 @@ const CLIENT_PATH = "/admin/runtime-auth";
 const PARENT_PATH = /^\/admin\/(?!key)|^\/logs$/;
 
 function refusalOf(shown: string | undefined, role: Role | undefined): string {
-  if (role !== undefined) return "this key does not open the admin API, which needs the admin token";
+  if (role !== undefined) return "this key cannot use the admin API, which requires the admin token";
   return shown === undefined
-    ? "the admin API needs the admin token"
-    : "what was shown is not the admin token of this proxy, nor a key of it";
+    ? "the admin API requires the admin token"
+    : "these credentials are neither this proxy's admin token nor one of its keys";
 }
 
 function opens(role: Role | undefined, path: string, isRelayed: boolean): boolean {

@@ -52,7 +52,7 @@ export function createCredential({ secret, origin, clock, random, log }: Credent
     if (terms === "as it is" && !isWarned) {
       isWarned = true;
       log.warn(
-        `the proxy at ${base} is an older codexlb or the Go program, which cannot prove that it knows the token; the token is sent to it`,
+        `the proxy at ${base} is an older codexlb or the Go program and cannot prove that it knows the token; sending the token itself`,
       );
     }
     agreed = { terms, base, sinceMs: clock.now() };
@@ -72,8 +72,8 @@ export function createCredential({ secret, origin, clock, random, log }: Credent
     if (!answer.success || !response.ok) {
       if (origin !== "given") return stranger(base, origin);
       if (await greets(base, signal)) return "as it is";
-      throw new CodexlbError("proxy_unreachable", `what answers at ${base} is not a codexlb proxy`, {
-        next: "check the address of the proxy",
+      throw new CodexlbError("proxy_unreachable", `the server at ${base} is not a codexlb proxy`, {
+        next: "check the proxy's address",
       });
     }
     const { port, proof } = answer.data;
@@ -131,14 +131,14 @@ type Terms = Nonces | "as it is" | "not at all";
 function stranger(base: string, origin: Origin): "not at all" {
   if (origin === "spare") return "not at all";
   throw origin === "own"
-    ? new CodexlbError("unauthorized", `what listens at ${base} is not the proxy of this root`, {
-        next: "see what it is, and start the proxy elsewhere: codexlb proxy --listen ADDRESS; for a proxy of another root give --proxy-url and --admin-token",
+    ? new CodexlbError("unauthorized", `the server at ${base} is not this root's proxy`, {
+        next: "find out which program listens there, or start the proxy on another address: codexlb proxy --listen ADDRESS; to use another root's proxy, give --proxy-url and --admin-token",
       })
     : new CodexlbError(
         "unauthorized",
-        `what listens at ${base} does not know the token or key, which was not sent to it`,
+        `the server at ${base} does not know this token or key (it was not sent)`,
         {
-          next: "check the address; the token is in ROOT/admin.token of the proxy there, and keys are made there with: codexlb key add NAME",
+          next: "check the address and the token or key; that proxy's token is in its ROOT/admin.token, and codexlb key add NAME makes a key there",
         },
       );
 }

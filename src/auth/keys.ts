@@ -71,7 +71,7 @@ export function openKeys(path: string, { clock, random, log, removed }: KeysDeps
     } catch (error) {
       // The next use tries again; nothing but a time is lost.
       isDirty = false;
-      log.warn(`writing when keys were last used: ${messageOf(error)}`);
+      log.warn(`saving when keys were last used: ${messageOf(error)}`);
     }
   };
   return {

@@ -53,12 +53,8 @@ function parsed(config: string): TomlTable {
   try {
     return parseToml(config);
   } catch (error) {
-    throw new CodexlbError(
-      "invalid_request",
-      `the config of the import is not valid TOML: ${messageOf(error)}`,
-      {
-        next: "correct the config.toml, or leave it out",
-      },
-    );
+    throw new CodexlbError("invalid_request", `the imported config is not valid TOML: ${messageOf(error)}`, {
+      next: "correct the config.toml, or import without it",
+    });
   }
 }

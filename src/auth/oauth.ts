@@ -271,7 +271,7 @@ function redirectUri(port: number): string {
 function problemOf({ searchParams }: URL, state: string): string | undefined {
   if (searchParams.get("state") !== state) return "the answer is not to this login";
   const error = searchParams.get("error_description") ?? searchParams.get("error");
-  if (error !== null) return `the sign-in refused: ${shortLine(error, LONGEST_REASON)}`;
+  if (error !== null) return `the sign-in was refused: ${shortLine(error, LONGEST_REASON)}`;
   return searchParams.get("code") ? undefined : "the sign-in gave no code";
 }
 

@@ -179,7 +179,8 @@ const TokenAnswer = z.looseObject({
 
 function tokensOf(body: string, tokenUrl: string): Answer {
   const answer = TokenAnswer.safeParse(parseJson(body));
-  if (!answer.success) return { kind: "failed", why: `${tokenUrl} answered without a usable access token` };
+  if (!answer.success)
+    return { kind: "failed", why: `the response of ${tokenUrl} has no usable access token` };
   const { access_token, refresh_token, id_token } = answer.data;
   return {
     kind: "tokens",

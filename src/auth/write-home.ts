@@ -41,7 +41,7 @@ export function refuseLink(homeDir: string): void {
   const found = lstatSync(homeDir, { throwIfNoEntry: false });
   if (found?.isSymbolicLink())
     throw new CodexlbError("invalid_request", `${homeDir} is a symbolic link`, {
-      next: "replace it by a real directory, or remove the link by hand",
+      next: "replace it with a real directory, or remove the link by hand",
     });
 }
 

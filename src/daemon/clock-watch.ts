@@ -36,7 +36,7 @@ export function watchClock({ deps, store, pool, children, events }: ClockWatchCo
     store.touch();
     events.append("clock.set_back", { by_ms: byMs });
     deps.log.warn(
-      `the clock was set back by ${Math.round(byMs / 1000)} s; cooldowns still end when they would have`,
+      `the system clock was set back by ${Math.round(byMs / 1000)} s; cooldowns are not extended`,
     );
   });
 }

@@ -100,21 +100,21 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
 
 /** The error for a client whose key was removed while it waited. */
 export const KEY_REMOVED = new CodexlbError("unauthorized", "the key of this request has been removed", {
-  next: "make another one with: codexlb key add NAME",
+  next: "make a new key: codexlb key add NAME",
 });
 
 /** The error for a WebSocket handshake that does not lead to a WebSocket. */
 export const INCOMPLETE_HANDSHAKE = new CodexlbError(
   "invalid_request",
-  "the WebSocket handshake is not complete",
-  { next: "send what RFC 6455, section 4.1 asks for" },
+  "the WebSocket handshake is incomplete",
+  { next: "send every header that RFC 6455, section 4.1 requires" },
 );
 
 // --- internal ---
 
 /** The same for every name: which accounts there are is nothing that a client's key can find out. */
 const NO_PIN = new CodexlbError("unauthorized", "this key cannot choose an account", {
-  next: "leave --account out, or use a key of the role parent: codexlb key add --role parent NAME",
+  next: "omit --account, or use a key with the parent role: codexlb key add --role parent NAME",
 });
 
 function answered(response: Response): Admitted {
@@ -179,7 +179,7 @@ function absenceOf(pool: ProxyContext["pool"], pinnedId: string | undefined): Pi
 }
 
 function loopDetected(loop: string): CodexlbError {
-  return new CodexlbError("loop_detected", loop, { next: "look at proxy.child_proxy_urls of these proxies" });
+  return new CodexlbError("loop_detected", loop, { next: "check proxy.child_proxy_urls on these proxies" });
 }
 
 function unknownAccount(name: string): CodexlbError {

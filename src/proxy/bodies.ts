@@ -59,11 +59,10 @@ export function collecting(bytes: number, release: () => void): () => void {
 
 /** The error for a request that there is no room for now. */
 export function busy(): CodexlbError {
-  return new CodexlbError(
-    "busy",
-    "the proxy holds as many request bodies as it can, and none was finished in time",
-    { next: "send the request again in a few seconds", retryAfterSeconds: RETRY_SECONDS },
-  );
+  return new CodexlbError("busy", "the memory for request bodies is full, and none became free in time", {
+    next: "send the request again in a few seconds",
+    retryAfterSeconds: RETRY_SECONDS,
+  });
 }
 
 const COLLECTED_BYTES = 8 * 1024 * 1024;

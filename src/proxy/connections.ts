@@ -178,6 +178,6 @@ function reportShortage({ deps, events }: ConnectionsContext, shortage: Descript
     refused_requests: refusedRequests,
   });
   deps.log.warn(
-    `too many connections: ${open} of ${limit} file descriptors in use, ${closedConnections} silent connections closed, ${refusedRequests} requests refused; if these are your own clients, raise the limit on open files (ulimit -n)`,
+    `too many connections: ${open} of ${limit} file descriptors in use, ${closedConnections} silent connections closed, ${refusedRequests} requests refused; if these are your own clients, raise the open file limit (ulimit -n)`,
   );
 }

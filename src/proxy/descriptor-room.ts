@@ -133,7 +133,7 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
         "too_many_connections",
         `too many connections: ${open} of ${descriptors.limit} file descriptors are in use`,
         {
-          next: "try again in a moment; if it persists, raise the limit on open files of the proxy (ulimit -n)",
+          next: "try again in a moment; if this persists, raise the proxy's open file limit (ulimit -n)",
           retryAfterSeconds: 1,
         },
       );

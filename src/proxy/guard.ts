@@ -53,13 +53,13 @@ export function createGuard(
         next: "send one host name or address, with or without a port",
       });
     if (host === null || name === undefined || !own(normalise(name)))
-      return new CodexlbError("host_refused", `this proxy does not go by the name ${quoted(host ?? "")}`, {
-        next: "add the name to proxy.allowed_hosts in config.toml if it is meant to",
+      return new CodexlbError("host_refused", `${quoted(host ?? "")} is not a name of this proxy`, {
+        next: "if clients should use this name, add it to proxy.allowed_hosts in config.toml",
       });
     const page = pageMark(request.headers, host);
     if (page !== undefined)
       return new CodexlbError("origin_refused", "requests from web pages are refused", {
-        next: `send no ${page} header; to look at a page of the proxy, type its address`,
+        next: `leave out the ${page} header; to open one of the proxy's pages, type its address into the browser`,
       });
     if (!METHODS.has(request.method))
       return new CodexlbError("method_refused", `the method ${request.method} is not supported`, {

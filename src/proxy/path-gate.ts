@@ -61,7 +61,9 @@ const SHOWN = /^[a-z0-9._-]{1,32}$/;
 const OTHER = "(other)";
 
 function nextFor(segment: string | undefined, them: string, name: string): string {
-  if (segment === undefined) return "send the path without dot segments and repeated escapes";
-  if (segment.startsWith("~")) return "write the key without escapes, as /~KEY at the beginning of the path";
+  if (segment === undefined)
+    return "send the path without control characters, dot segments or repeated percent-encoding";
+  if (segment.startsWith("~"))
+    return "write the key without percent-encoding, as /~KEY at the start of the path";
   return `to allow ${them}, add ${name} to proxy.allowed_paths in config.toml`;
 }

@@ -36,7 +36,7 @@ const OUT_OF_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
 
 function outOfDescriptors(): CodexlbError {
   return new CodexlbError("too_many_connections", "connecting to the backend: too many open files", {
-    next: "try again in a moment; if it persists, raise the limit on open files of the proxy (ulimit -n)",
+    next: "try again in a moment; if this persists, raise the proxy's open file limit (ulimit -n)",
     retryAfterSeconds: 1,
   });
 }
@@ -226,9 +226,9 @@ async function readWhole(
   const cancelTimer = deps.clock.after(settings().timeouts.idleMs, abort);
   try {
     const { bytes, isWhole } = await readBounded(response, ERROR_BODY_LIMIT_BYTES);
-    return isWhole ? bytes : `the error answer is larger than ${ERROR_BODY_LIMIT_BYTES / 1024} KiB`;
+    return isWhole ? bytes : `the error response is larger than ${ERROR_BODY_LIMIT_BYTES / 1024} KiB`;
   } catch {
-    return "the answer broke off";
+    return "the connection closed in the middle of the response";
   } finally {
     cancelTimer();
   }

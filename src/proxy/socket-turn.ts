@@ -112,7 +112,7 @@ export function beginTurn(
     if (signal.aborted) return aborted();
     signal.addEventListener("abort", aborted, { once: true });
     if (!socket.send(request))
-      return finish({ kind: "broken", why: "it leaves what it is sent unread", stale: false });
+      return finish({ kind: "broken", why: "it does not read what the proxy sends", stale: false });
     head.begin();
     socket.listen({
       message: (message) => {

@@ -136,7 +136,7 @@ function pumped<Value>(
       abort();
       if (untaken === undefined) return;
       finish();
-      untaken.error(new Error(`the client took nothing for ${idleMs / 1000} s`));
+      untaken.error(new Error(`the client read nothing for ${idleMs / 1000} s`));
     },
   );
   const finish = () => {

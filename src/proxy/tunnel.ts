@@ -140,7 +140,7 @@ export function createTunnel(
   };
 
   const toUpstream = (message: string | Uint8Array): void => {
-    if (!far.socket.send(message)) close((end) => end.close(1013, "the upstream takes nothing more"));
+    if (!far.socket.send(message)) close((end) => end.close(1013, "the upstream has stopped reading"));
   };
 
   /** The upstream closed the socket: so does the proxy, in the same way. */
@@ -157,7 +157,7 @@ export function createTunnel(
     const next = waiting.shift();
     if (next !== undefined) return begin(next);
     far.socket.listen({
-      message: (message) => safely("passing a message on", () => betweenTurns(message)),
+      message: (message) => safely("forwarding a message", () => betweenTurns(message)),
       closed: passClosing,
     });
   };
@@ -173,7 +173,7 @@ export function createTunnel(
 
   const begin = ({ message, release }: AskedTurn): void => {
     run(message)
-      .catch((error) => fail("taking a turn", error))
+      .catch((error) => fail("handling a turn", error))
       .finally(release);
   };
 
@@ -290,7 +290,7 @@ export function createTunnel(
       alive: () => slowChanged(),
       message: (message) => {
         slowChanged();
-        safely("passing a turn on", () => take(message));
+        safely("forwarding a turn", () => take(message));
       },
       closed: (code, reason) => {
         if (code !== TOO_BIG) lease.broke();
@@ -338,11 +338,10 @@ export function createTunnel(
       rest();
     },
     fromClient: (message) =>
-      safely("taking a message", () => {
+      safely("handling a message", () => {
         if (typeof message !== "string" || eventType(message) !== "response.create")
           return toUpstream(message);
-        if (waiting.length >= MOST_WAITING)
-          return close((end) => end.close(1008, "too many turns at a time"));
+        if (waiting.length >= MOST_WAITING) return close((end) => end.close(1008, "too many turns at once"));
         const turn = asked(message);
         if (turn === undefined) return;
         if (isBusy) waiting.push(turn);

@@ -68,7 +68,7 @@ export function reserveFile(path: string, bytes: number): Reservation {
   return {
     place: (content) => {
       orRelease(() => {
-        if (file === undefined) throw new Error("the room for it was given back");
+        if (file === undefined) throw new Error("its reserved space was already released");
         const text = Buffer.from(content);
         writeAll(file, text);
         ftruncateSync(file, text.length);
@@ -102,7 +102,7 @@ export function readTextIfPresent(path: string, limitBytes = LONGEST_FILE_BYTES)
     // A pipe or a terminal in its place would be waited for without end.
     if (!stat.isFile()) throw new Error("it is not a file");
     if (stat.size > limitBytes)
-      throw new Error(`it has ${stat.size} bytes, and more than ${limitBytes} are not read`);
+      throw new Error(`it is too large (${stat.size} bytes; the limit is ${limitBytes})`);
     return readFileSync(path, "utf8");
   } catch (error) {
     if (systemCodeOf(error) === "ENOENT" || systemCodeOf(error) === "ENOTDIR") return undefined;

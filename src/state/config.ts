@@ -110,9 +110,9 @@ function unknownKeys(raw: TomlTable, lineOf: LineFinder): string[] {
     const meant = nearest(path.toLowerCase(), [...KEYS, ...TABLES]);
     const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
     const where = line === undefined ? "" : `line ${line}: `;
-    return `${where}${shortLine(path, LONGEST_KEY)} is no setting and has no effect${hint}`;
+    return `${where}${shortLine(path, LONGEST_KEY)} is not a setting and has no effect${hint}`;
   };
-  return listed(unknownPaths(raw).map(describe), "keys that are no settings");
+  return listed(unknownPaths(raw).map(describe), "keys that are not settings");
 }
 
 /** Longer ones are cut where they are shown. */

@@ -34,16 +34,19 @@ export function makePrivate(layout: Layout, log: Log, user = currentUser()): voi
   if (left.includes(layout.root))
     throw new CodexlbError(
       "root_not_private",
-      `others can use ${layout.root}, and its mode cannot be changed`,
+      `other users can access ${layout.root}, and its mode cannot be changed`,
       {
-        next: "choose another --root, on a file system that keeps permissions",
+        next: "choose another --root, on a file system that supports permissions",
       },
     );
   if (left.length > 0)
-    log.warn(`others can use ${named(left)}, and the mode cannot be changed: look who owns it`);
+    log.warn(
+      `other users can access ${named(left)}, and codexlb cannot change the mode; check who owns these paths`,
+    );
   const mended = open.filter((path) => !left.includes(path));
   // In a directory that only the owner may enter, nobody else has had the files.
-  if (mended.includes(layout.root)) log.warn(`others could use ${named(mended)}: now only you can`);
+  if (mended.includes(layout.root))
+    log.warn(`other users could access ${named(mended)}; made private, so that now only you can`);
 }
 
 /** The paths in `layout`'s root that group or others may read, write or enter. Links are not followed. */
@@ -63,12 +66,12 @@ export function makePathPrivate(path: string): void {
 export function replaceableBy(root: string, user = currentUser()): CodexlbError | undefined {
   const found = lstatSync(realpathSync(root));
   if (user.uid !== undefined && found.uid !== user.uid)
-    return unsafe(`${root} belongs to another user (${found.uid})`, `run: chown -R ${user.uid} ${root}`);
+    return unsafe(`${root} belongs to another user (uid ${found.uid})`, `run: chown -R ${user.uid} ${root}`);
   for (let path = realpathSync(root); path !== dirname(path); path = dirname(path)) {
     const parent = dirname(path);
     if (isWritableByOthers(lstatSync(parent), user))
       return unsafe(
-        `others can write to ${parent} and so put another directory in the place of ${root}`,
+        `other users can write to ${parent}, so they could replace ${root} with another directory`,
         `run: chmod go-w ${parent}, or choose another --root`,
       );
   }

@@ -50,8 +50,8 @@ export async function ownRoot(
 export function moved(root: string): CodexlbError {
   return new CodexlbError(
     "root_moved",
-    `${root} was moved, removed or replaced while the proxy ran; it writes nothing there any more`,
-    { next: "start it again with --root where the directory is now" },
+    `${root} was moved, removed or replaced while the proxy was running; the proxy no longer writes there`,
+    { next: "start the proxy again, with --root set to the directory's current path" },
   );
 }
 

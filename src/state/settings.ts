@@ -179,11 +179,11 @@ const PROXY = {
     }),
   allowed_paths: words([])
     .refine((list) => list.every((path) => path === "*" || /^[\w.~-]+(?:\/[\w.~-]+)*$/.test(path)), {
-      error: 'must be first segments of paths without slashes around them, as ["conversations"], or ["*"]',
+      error: 'must be path segments without leading or trailing slashes, such as ["conversations"], or ["*"]',
     })
     .meta({
       description:
-        'Further paths of the backend that clients may reach with an account\'s login, by first segment, as ["conversations"]; those of Codex are always allowed. ["*"] allows all.',
+        'Additional backend paths that clients can reach with an account\'s login, by first segment, such as ["conversations"]. The paths that Codex uses are always allowed; ["*"] allows every path.',
     }),
 };
 const POLICY = {

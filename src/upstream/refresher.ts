@@ -187,7 +187,7 @@ async function fetchUsage(
       { limitBytes: ANSWER_LIMIT_BYTES, timeoutMs: context.settings().timeoutMs },
     );
     if (answer.ok) return { body: parseJson(answer.text) };
-    if (answer.status !== 401 || !mayRenew) return `the usage endpoint answered ${answer.status}`;
+    if (answer.status !== 401 || !mayRenew) return `the usage endpoint returned ${answer.status}`;
   } catch (error) {
     return messageOf(error);
   }

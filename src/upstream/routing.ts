@@ -77,9 +77,9 @@ async function discover(accountId: string, baseUrl: string, token: string): Prom
     { limitBytes: ANSWER_LIMIT_BYTES, timeoutMs: TIMEOUT_MS },
   );
   if (answer.status === 404) throw new NotOffered();
-  if (!answer.ok) throw new Error(`the backend answered ${answer.status}`);
+  if (!answer.ok) throw new Error(`the backend returned ${answer.status}`);
   const parsed = CheckAnswer.safeParse(parseJson(answer.text));
-  if (!parsed.success) throw new Error("the answer does not list the accounts");
+  if (!parsed.success) throw new Error("the response does not list the accounts");
   const { accounts } = parsed.data;
   const own = accounts.find((account) => account.id === accountId);
   const override = own?.account_routing_override ?? "NO_CONSTRAINT";

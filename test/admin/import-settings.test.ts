@@ -127,7 +127,7 @@ describe("the settings of an import", () => {
       CODEXLB_ADMIN_TOKEN: pool.adminToken,
     });
     expect(elsewhere.err).toContain(
-      "settings that could start programs or send turns elsewhere stay here: notify",
+      "these settings were not sent, because they could start programs or redirect turns there: notify",
     );
     expect(configOf(pool, "alice")).toEqual({ model: "x" });
   });
@@ -157,7 +157,7 @@ describe("codexlb run", () => {
     const config = join(pool.layout.accounts, "alice", "config.toml");
     writeFileSync(config, 'model = "x"\n');
     expect(await said()).toBe(
-      `codexlb: Codex gets the settings that came with an account (${config}), not your own\n`,
+      `codexlb: Codex uses the settings that came with an account (${config}), not your own\n`,
     );
     // The user's own, copied when the account was imported.
     mkdirSync(join(temp.path, "home", ".codex"), { recursive: true });

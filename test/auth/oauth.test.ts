@@ -73,7 +73,7 @@ describe("a login in a browser", () => {
     const state = new URL(login.url).searchParams.get("state") ?? "";
     const refused = await fetch(`${callback}?error=access_denied&error_description=<b>no</b>&state=${state}`);
     expect(await refused.text()).toContain("&lt;b&gt;no&lt;/b&gt;");
-    expect(login.auth).rejects.toThrow("the sign-in refused");
+    expect(login.auth).rejects.toThrow("the sign-in was refused");
     login.close();
   });
 

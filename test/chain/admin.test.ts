@@ -253,6 +253,6 @@ describe("a login on the machine of a grandchild", () => {
       "bob",
     ]);
     expect(ran.code).toBe(1);
-    expect(ran.err).toContain("does not know the token or key, which was not sent to it");
+    expect(ran.err).toContain("does not know this token or key (it was not sent)");
   });
 });

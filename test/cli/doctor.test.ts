@@ -154,7 +154,7 @@ describe("codexlb doctor", () => {
       harm: (root) => appendFileSync(join(root, "config.toml"), "[polcy]\n"),
       check: "config",
       status: "warning",
-      detail: ": polcy is no setting and has no effect; did you mean policy?",
+      detail: ": polcy is not a setting and has no effect; did you mean policy?",
     },
     {
       what: "an address that everybody reaches",
@@ -186,7 +186,7 @@ describe("codexlb doctor", () => {
       },
       check: "paths",
       status: "warning",
-      detail: "in the last 24 hours clients asked for paths that are not forwarded: memories, me",
+      detail: "in the last 24 hours clients requested paths that the proxy does not forward: memories, me",
     },
     {
       what: "a damaged store",

@@ -86,10 +86,10 @@ describe("a proxy that --proxy-url names", () => {
     const refused = await run(args, env);
     expect(refused.code).toBe(1);
     expect(refused.err).toContain(
-      `codexlb: what listens at ${pool.url} does not know the token or key, which was not sent to it\n  check the address`,
+      `codexlb: the server at ${pool.url} does not know this token or key (it was not sent)\n  check the address`,
     );
     expect((await run(args, { CODEXLB_ROOT: env.CODEXLB_ROOT })).err).toStartWith(
-      "codexlb: the admin API needs the admin token\n",
+      "codexlb: the admin API requires the admin token\n",
     );
     expect((await run([...args, "--admin-token", pool.adminToken], env)).code).toBe(0);
   });
@@ -110,7 +110,7 @@ describe("a proxy that --proxy-url names", () => {
     expect(nobody.err).toContain("asking the proxy at http://127.0.0.1:1: nobody listens there");
     await using page = startUpstream(() => new Response("<html>hello</html>", { status: 404 }));
     const html = await run(["account", "list", "--proxy-url", new URL(page.baseUrl).origin], env);
-    expect(html.err).toContain("is not a codexlb proxy\n  check the address");
+    expect(html.err).toContain("is not a codexlb proxy\n  check the proxy's address");
     expect(readdirSync(env.CODEXLB_ROOT)).toEqual([]);
   });
 
@@ -384,7 +384,7 @@ describe("codexlb run on another machine", () => {
     // Without one, Codex would tell people to log in again: it is not even started.
     for (const [env, why] of [
       [{}, ""],
-      [{ CODEXLB_CLIENT_KEY: `${key}x` }, "does not know the token or key, which was not sent to it"],
+      [{ CODEXLB_CLIENT_KEY: `${key}x` }, "does not know this token or key (it was not sent)"],
     ] as [Record<string, string>, string][]) {
       const ran = await run(args, { CODEXLB_ROOT: ownRoot(), ...env });
       expect(ran).toMatchObject({ code: 1, out: "" });
@@ -561,7 +561,7 @@ test("somebody else who answers in JSON is not taken for a proxy", async () => {
     const ran = await run(args, env);
     expect([args, ran.code, ran.out]).toEqual([args, 1, ""]);
     expect(ran.err).toBe(
-      `codexlb: what answers at ${url} is not a codexlb proxy\n  check the address of the proxy\n`,
+      `codexlb: the server at ${url} is not a codexlb proxy\n  check the proxy's address\n`,
     );
   }
   await stranger.stop(true);

@@ -89,7 +89,7 @@ describe("with the proxy down, what listens on its port", () => {
           expect([args, ran.code]).toEqual([args, code]);
           if (code !== 0)
             expect(ran.err).toContain(
-              `what listens at ${stranger.url} is not the proxy of this root\n  see what`,
+              `the server at ${stranger.url} is not this root's proxy\n  find out which program`,
             );
         }
         expectNoSecret(stranger.received(), layout);
@@ -177,7 +177,7 @@ describe("a proxy that the user names", () => {
     const given = await run(["account", "list"], { ...env, CODEXLB_ADMIN_TOKEN: "given" });
     expect(given).toMatchObject({ code: 0, out: "no accounts\n" });
     expect(
-      given.err.match(/warning: .* cannot prove that it knows the token; the token is sent to it/g)?.length,
+      given.err.match(/warning: .* cannot prove that it knows the token; sending the token itself/g)?.length,
     ).toBe(1);
     seen.length = 0;
     expect((await run(["account", "list"], env)).code).toBe(1);

@@ -56,7 +56,7 @@ describe("settings of a running proxy", () => {
     w.write(`${ROUND}${"# padding\n".repeat(10_000)}`);
     for (let count = 0; count < 3; count++) w.look();
     expect(w.live.current().policy.mode).toBe("sticky");
-    expect(w.failures).toEqual([`reading ${w.path}: it has 100030 bytes, and more than 65536 are not read`]);
+    expect(w.failures).toEqual([`reading ${w.path}: it is too large (100030 bytes; the limit is 65536)`]);
     w.write(ROUND);
     w.look();
     expect(w.live.current().policy.mode).toBe("round_robin");
@@ -161,8 +161,8 @@ describe("settings of a running proxy", () => {
     w.write("[proxy]\nlistne = 1\nmax_attempts = 5\nother = 1\n");
     w.look();
     expect(w.warnings.map((line) => line.replace(w.path, "config.toml"))).toEqual([
-      "config.toml: line 2: proxy.listne is no setting and has no effect; did you mean proxy.listen?",
-      "config.toml: line 4: proxy.other is no setting and has no effect",
+      "config.toml: line 2: proxy.listne is not a setting and has no effect; did you mean proxy.listen?",
+      "config.toml: line 4: proxy.other is not a setting and has no effect",
     ]);
   });
 });

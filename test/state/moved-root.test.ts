@@ -78,8 +78,8 @@ describe("a root that was moved", () => {
     renameSync(root, join(temp.path, "elsewhere"));
     expect(await child.exited).toBe(1);
     expect(await child.stderr.text()).toContain(
-      `codexlb: ${root} was moved, removed or replaced while the proxy ran; it writes nothing there any more\n` +
-        "  start it again with --root where the directory is now\n",
+      `codexlb: ${root} was moved, removed or replaced while the proxy was running; the proxy no longer writes there\n` +
+        "  start the proxy again, with --root set to the directory's current path\n",
     );
     expect(existsSync(root)).toBe(false);
   });

@@ -36,7 +36,7 @@ describe("modes", () => {
     expect(modeOf(layout.root)).toBe(0o700);
     expect(modeOf(join(layout.accounts, "alice", "auth.json"))).toBe(0o600);
     expect(warnings).toEqual([
-      `others could use ${layout.root}, ${layout.sessions}, ${layout.events} and 1 more: now only you can`,
+      `other users could access ${layout.root}, ${layout.sessions}, ${layout.events} and 1 more; made private, so that now only you can`,
     ]);
   });
 
@@ -87,7 +87,7 @@ describe("another user's", () => {
 
   test("root is refused with what to do about it", () => {
     expect(() => makePrivate(layout, log, other)).toThrow(
-      new CodexlbError("root_not_private", `${layout.root} belongs to another user (${me.uid})`),
+      new CodexlbError("root_not_private", `${layout.root} belongs to another user (uid ${me.uid})`),
     );
     expect(replaceableBy(layout.root, other)?.next).toBe(`run: chown -R 54321 ${layout.root}`);
   });
@@ -95,21 +95,21 @@ describe("another user's", () => {
   test.skipIf(me.uid !== 0)("parent directory is refused, too", () => {
     chownSync(temp.path, 54_320, 54_320);
     chownSync(layout.root, other.uid, other.gid);
-    expect(replaceableBy(layout.root, other)?.message).toContain(`others can write to ${temp.path}`);
+    expect(replaceableBy(layout.root, other)?.message).toContain(`other users can write to ${temp.path}`);
   });
 
   test.skipIf(me.uid !== 0)("group that can write to a parent is refused", () => {
     chmodSync(temp.path, 0o770);
     chownSync(temp.path, other.uid, 54_320);
     chownSync(layout.root, other.uid, other.gid);
-    expect(replaceableBy(layout.root, other)?.message).toContain(`others can write to ${temp.path}`);
+    expect(replaceableBy(layout.root, other)?.message).toContain(`other users can write to ${temp.path}`);
   });
 
   test.skipIf(me.uid !== 0)("root is only warned of where the superuser runs the proxy", () => {
     chownSync(layout.root, other.uid, other.gid);
     makePrivate(layout, log);
     expect(warnings).toEqual([
-      `${layout.root} belongs to another user (54321); run: chown -R 0 ${layout.root}`,
+      `${layout.root} belongs to another user (uid 54321); run: chown -R 0 ${layout.root}`,
     ]);
   });
 });

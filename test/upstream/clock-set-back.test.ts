@@ -26,7 +26,7 @@ test("a cooldown after a fault ends as if the clock had not been set back, and f
   clock.setBack(24 * 3_600_000);
   clock.skip(2_000);
   expect((await alice())?.cooldown_seconds).toBeLessThanOrEqual(left);
-  expect(pool.warnings.join()).toContain("the clock was set back by 86400 s");
+  expect(pool.warnings.join()).toContain("the system clock was set back by 86400 s");
   clock.skip(600_000);
   expect(await alice()).toMatchObject({ cooldown_seconds: 0, healthy: true });
   const polls = () => pool.mock.requests.filter(({ point }) => point === "usage").length;

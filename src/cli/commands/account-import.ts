@@ -135,6 +135,8 @@ function settingsFrom(from: string, isElsewhere: boolean, log: Log): string | un
   if (own === undefined || !isElsewhere) return own;
   const { config, leftOut } = networkSettings(own);
   if (leftOut.length > 0)
-    log.info(`settings that could start programs or send turns elsewhere stay here: ${leftOut.join(", ")}`);
+    log.info(
+      `these settings were not sent, because they could start programs or redirect turns there: ${leftOut.join(", ")}`,
+    );
   return config;
 }

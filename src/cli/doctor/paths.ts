@@ -16,8 +16,9 @@ export function examinePaths(context: CommandContext): Finding[] {
       {
         check,
         status: "warning",
-        detail: "proxy.allowed_paths lets clients reach everything in your accounts, conversations included",
-        remedy: 'name the paths that your client needs in place of "*"; those of Codex are always allowed',
+        detail: "proxy.allowed_paths lets clients reach everything in your accounts, including conversations",
+        remedy:
+          'replace "*" with the paths that your client needs; the paths that Codex uses are always allowed',
       },
     ];
   const refused = lastRefused(context);
@@ -27,8 +28,8 @@ export function examinePaths(context: CommandContext): Finding[] {
     {
       check,
       status: "warning",
-      detail: `in the last 24 hours clients asked for paths that are not forwarded: ${[...refused].join(", ")}`,
-      remedy: `if a client of yours needs them, add them to proxy.allowed_paths in config.toml, as ["${first}"]`,
+      detail: `in the last 24 hours clients requested paths that the proxy does not forward: ${[...refused].join(", ")}`,
+      remedy: `if one of your clients needs them, add them to proxy.allowed_paths in config.toml, for example ["${first}"]`,
     },
   ];
 }

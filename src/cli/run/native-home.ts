@@ -18,13 +18,13 @@ export async function nativeHome(context: CommandContext, { url, whose }: ProxyA
   const { deps, layout } = context;
   const [home = "."] = userHomes(deps.env);
   if (whose === "absent")
-    throw new CodexlbError("proxy_unreachable", `no proxy runs on ${layout.root}`, {
-      next: "start it with: codexlb proxy, or give --auto-start",
+    throw new CodexlbError("proxy_unreachable", `no proxy is running on ${layout.root}`, {
+      next: "start one with codexlb proxy, or pass --auto-start",
     });
   if (await asksForKeys(context, url))
     throw new CodexlbError(
       "unauthorized",
-      `the proxy at ${url} serves only clients that show a key, and the login in ${home} is none`,
+      `the proxy at ${url} requires a client key, and the login in ${home} is not one`,
       { next: "leave --native-home out, and set CODEXLB_CLIENT_KEY" },
     );
   const login = loginIn(home);

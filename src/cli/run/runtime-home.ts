@@ -117,7 +117,7 @@ function tellWhoseSettings(
   if (used === undefined || !used.path.startsWith(`${layout.accounts}/`)) return;
   const own = texts.find(({ path }) => !path.startsWith(`${layout.accounts}/`));
   if (own?.text !== used.text)
-    deps.log.info(`Codex gets the settings that came with an account (${used.path}), not your own`);
+    deps.log.info(`Codex uses the settings that came with an account (${used.path}), not your own`);
 }
 
 function configIn(home: string): string | undefined {

@@ -27,7 +27,7 @@ export async function tagRun(
   const error = errorIn(body);
   if (error?.code === "account_not_found" && status === 404)
     throw new CodexlbError("account_not_found", error.message, {
-      next: "the accounts are in: codexlb status",
+      next: "list the accounts with: codexlb status",
     });
   if (error?.code === "unauthorized") throw new CodexlbError("unauthorized", error.message);
   throw status === 0
