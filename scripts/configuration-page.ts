@@ -75,15 +75,15 @@ The names by which clients call the proxy must be its own addresses or stand in 
 
 ## Which paths are forwarded
 
-An account's login opens everything that its owner can do on the website; clients reach only the paths that Codex uses.
-The proxy answers other paths with 403 \`path_refused\`, logs \`request.refused\` with the first segment of the path (at most
-ten lines a minute), and \`codexlb doctor\` lists what was refused in the last 24 hours. To open a path for a client of
-yours, add its first segment:
+An account's login gives access to everything that its owner can do on the website. Clients reach only the paths that
+Codex uses. For any other path the proxy returns 403 \`path_refused\` and logs \`request.refused\` with the first segment of
+the path (at most ten lines a minute). \`codexlb doctor\` lists the paths that were refused in the last 24 hours. If one of
+your clients needs such a path, add its first segment:
 
 \`\`\`toml
 [proxy]
 allowed_paths = ["conversations"]
 \`\`\`
 
-\`["*"]\` opens every path.
+\`["*"]\` allows every path.
 `;
