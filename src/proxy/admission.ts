@@ -1,21 +1,21 @@
-// On whose behalf requests are served, where clients must show who they are: what they may know, and that everything
-// which is open for a key ends with it.
+// Tracks which client each request is served for when clients must authenticate: what the client may learn, and ending
+// everything that is open for a key once the key is removed.
 
 import type { Access, Asking, Holder } from "../auth/access.ts";
 import type { Grant } from "../auth/stub.ts";
 
 export interface Admission {
-  /** Who asks; undefined where clients need not show it, and for who has shown nothing. */
+  /** The authenticated client; undefined if clients need not authenticate, or if this one did not. */
   holderOf(request: Asking, pathKey: string | undefined): Holder | undefined;
-  /** Whether it may learn which accounts there are. */
+  /** Whether the client may learn which accounts exist. */
   readsAccounts(holder: Holder | undefined): boolean;
-  /** Calls `end` when the holder's grant ends, unless the returned function was called before. */
+  /** Calls `end` when the holder's grant ends, unless the returned function is called first. */
   enter(holder: Holder, end: () => void): () => void;
-  /** Ends what is under way for `grant`, now. */
+  /** Immediately ends everything in progress for `grant`. */
   end(grant: Grant): void;
 }
 
-/** `clientAuth`: whether clients must show who they are, as the settings say now. */
+/** `clientAuth`: whether the current settings require clients to authenticate. */
 export function createAdmission(access: Pick<Access, "holderOf">, clientAuth: () => boolean): Admission {
   const open = new Map<Grant, Set<() => void>>();
   return {

@@ -1,5 +1,5 @@
-// What comes before a request is one: who may ask, and for what. Everything that a request's head says is read here,
-// once; what passes is an `Incoming`, for either transport.
+// Decides whether a request is let in: who may send it, and for which path. The whole request head is read here, once.
+// A request that passes becomes an `Incoming`, which both transports use.
 
 import type { Holder } from "../auth/access.ts";
 import { ATTEMPTS_HEADER, HOPS_HEADER, loopProblem, parseAttempts, parseHops } from "../core/hops.ts";
@@ -28,15 +28,15 @@ export interface AdmitContext extends ProxyContext {
 }
 
 export type Admitted =
-  /** A request for an account. */
+  /** Let in, to be served by an account. */
   | { readonly kind: "incoming"; readonly incoming: Incoming }
-  /** It was refused, or this proxy answers it itself. */
+  /** Refused, or answered by this proxy itself. */
   | { readonly kind: "answered"; readonly response: Response };
 
-/** Decides on a request that came by `connection`. Throws only what the local paths throw. */
+/** Decides on a request that arrived on `connection`. Throws only what the local paths throw. */
 export type Admit = (request: Request, connection: Connection) => Promise<Admitted>;
 
-/** `refusal`: why no more requests can be taken now. */
+/** `refusal` returns why the proxy cannot take more requests now, if that is so. */
 export function createAdmit(context: AdmitContext, refusal: Connections["refusal"]): Admit {
   const { guard, gate, admission, local, pool, events, self } = context;
   const runs = createRuns();
@@ -44,7 +44,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
   return async (request, connection) => {
     const refused = guard(request);
     if (refused !== undefined) return answered(guardResponse(refused));
-    // Only now: without a host there is no URL to read.
+    // Not before the guard: without a valid Host header there is no URL to read.
     const url = new URL(request.url);
     const { key, run, path } = ownPath(url.pathname);
     const holder = admission.holderOf(request, key);
@@ -62,7 +62,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
       const asked =
         path === url.pathname ? request : new Request(new URL(path + url.search, url).href, request);
       const response = await local.fetch(asked);
-      // Presence and logins are streams that say nothing for minutes.
+      // Presence and logins are streams that can be silent for minutes.
       if (response.ok && path.startsWith("/admin/")) connection.lasts();
       return answered(response);
     }
@@ -98,12 +98,12 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
   };
 }
 
-/** The error for a client whose key was removed while it waited. */
+/** The error for a client whose key was removed while its request was waiting. */
 export const KEY_REMOVED = new CodexlbError("unauthorized", "the key of this request has been removed", {
   next: "make a new key: codexlb key add NAME",
 });
 
-/** The error for a WebSocket handshake that does not lead to a WebSocket. */
+/** The error for a handshake that cannot become a WebSocket. */
 export const INCOMPLETE_HANDSHAKE = new CodexlbError(
   "invalid_request",
   "the WebSocket handshake is incomplete",
@@ -112,7 +112,7 @@ export const INCOMPLETE_HANDSHAKE = new CodexlbError(
 
 // --- internal ---
 
-/** The same for every name: which accounts there are is nothing that a client's key can find out. */
+/** The same error for every name, so that a client key cannot be used to find out which accounts exist. */
 const NO_PIN = new CodexlbError("unauthorized", "this key cannot choose an account", {
   next: "omit --account, or use a key with the parent role: codexlb key add --role parent NAME",
 });
@@ -128,13 +128,13 @@ function guardResponse(refused: CodexlbError): Response {
   return response;
 }
 
-/** Gives the descriptor back at once. */
+/** Closes the connection after the response, which frees its descriptor immediately. */
 function closing(response: Response): Response {
   response.headers.set("connection", "close");
   return response;
 }
 
-/** Whether there can be a WebSocket: an account is dialled only then. RFC 6455, 4.2.1. */
+/** Whether the handshake is valid (RFC 6455, 4.2.1). Checked first, so that no account is dialled in vain. */
 function isWholeHandshake({ method, headers }: Request): boolean {
   const key = headers.get("sec-websocket-key")?.trim() ?? "";
   return (
@@ -144,13 +144,13 @@ function isWholeHandshake({ method, headers }: Request): boolean {
   );
 }
 
-/** A client that is being answered: until it goes away, or what it was let in by ends. */
+/** The client's presence ends when it disconnects, or when the grant that let it in ends. */
 function presenceOf(
   admission: Admission,
   holder: Holder | undefined,
   { signal }: Request,
 ): Pick<Incoming, "signal" | "ended" | "isRevoked"> {
-  // Most proxies ask for no keys, and most answers then need nothing more than the request's own signal.
+  // Most proxies require no keys; the request's own signal is then all that is needed.
   if (holder === undefined) return { signal, ended: () => {}, isRevoked: () => false };
   const ending = new AbortController();
   const gone = () => ending.abort();
@@ -170,7 +170,7 @@ function presenceOf(
   };
 }
 
-/** Whether the account that a run is pinned to would get its next turn. No more of it is for clients to know. */
+/** Why the account that a run is pinned to would not get its next turn. Clients may not learn more about it. */
 function absenceOf(pool: ProxyContext["pool"], pinnedId: string | undefined): Pick<RunSeen, "absence"> {
   const account =
     pinnedId === undefined ? undefined : pool.explain(undefined).accounts.find(({ id }) => id === pinnedId);

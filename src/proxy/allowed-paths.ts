@@ -1,14 +1,14 @@
-// Which paths of the backend clients may reach. An account's token opens everything that its owner can do on the
-// website; what Codex needs is a small part of that.
+// Which backend paths clients can reach. An account's token gives access to everything that its owner can do on the
+// website, and Codex needs only a small part of that.
 
 /**
- * True when `path`, with or without `/backend-api` in front, is one that Codex uses, or begins with one of `further`
- * (segments such as `conversations` or `accounts/settings`; `*` stands for every path). The decision is made on the
- * segments as the most lenient server would read them, so no spelling reaches what the plain one does not.
+ * True when Codex uses `path` (with or without a leading `/backend-api`), or when `path` begins with one of `further`:
+ * segments such as `conversations` or `accounts/settings`, or `*` for every path. The path is decoded as the most
+ * lenient server would decode it, so that an unusual spelling reaches no more than the plain one.
  */
 export function isAllowedPath(path: string, further: readonly string[]): boolean {
   const segments = segmentsOf(path);
-  // A key of this proxy, written in a way that it was not recognised by: neither the backend nor the log may see it.
+  // A key of this proxy in a spelling that was not recognised as one. Neither the backend nor the log may see it.
   if (segments?.[0]?.startsWith("~")) return false;
   if (further.includes("*")) return true;
   if (segments === undefined) return false;
@@ -19,7 +19,7 @@ export function isAllowedPath(path: string, further: readonly string[]): boolean
   );
 }
 
-/** The first segment of `path`, without escapes; undefined when it has none or cannot be read. */
+/** The first segment of `path`, decoded; undefined if the path has none or cannot be decoded safely. */
 export function firstSegment(path: string): string | undefined {
   return segmentsOf(path)?.[0];
 }
@@ -27,8 +27,9 @@ export function firstSegment(path: string): string | undefined {
 // --- internal ---
 
 /**
- * First segments (where one is too wide: the first two) below the backend's base. "Measured" was seen in recorded
- * sessions of Codex 0.107 to 0.171; "strings" stands in the 0.171 executable and was not seen in a session.
+ * First segments below the backend's base, or the first two where one would allow too much. "Measured" paths were seen
+ * in recorded sessions of Codex 0.107 to 0.171. "Strings" paths occur in the 0.171 executable but in no recorded
+ * session.
  */
 const CODEX_PATHS = [
   // Measured: responses, models, analytics-events, alpha/search, images/generations, realtime/calls. Strings:
@@ -37,8 +38,8 @@ const CODEX_PATHS = [
   // Measured: usage, accounts/check, settings/user, rate-limit-reset-credits, security-setup, apps (0.125). Strings:
   // tasks, environments, config/bundle, profiles/me, workspace-messages, remote/control, agent-identities.
   "wham",
-  // Measured: the same as below wham, when chatgpt_base_url does not contain /backend-api. Never all of `api`: below it
-  // are the session and the settings of the website.
+  // Measured: the same as below wham, when chatgpt_base_url does not contain /backend-api. Never all of `api`, which
+  // also contains the website's session and settings.
   "api/codex",
   // Measured: plugins/installed, plugins/suggested, plugins/tooling-state, mcp. Strings: apps, plugins/workspace.
   "ps",
@@ -50,29 +51,29 @@ const CODEX_PATHS = [
   "connectors",
   // Strings: an attachment is announced with POST /files and confirmed with /files/ID/uploaded.
   "files",
-  // Strings: whether an account was let into a program that needs a check of its owner. Never all of `accounts`: it
-  // manages the account, and switch-workspace-token hands out a token.
+  // Strings: whether the owner of an account has been verified for a program that requires it. Never all of `accounts`,
+  // which manages the account and, with switch-workspace-token, hands out a token.
   "accounts/verified_access",
-  // Measured with a base URL that has no path, and what the openai SDKs send.
+  // Measured with a base URL without a path; the openai SDKs send these, too.
   "v1",
   "responses",
   "models",
   "chat/completions",
-  // Strings: further resources below openai_base_url, when it has no path.
+  // Strings: more resources below an openai_base_url without a path.
   "alpha",
   "images/generations",
   "images/edits",
   "realtime",
 ] as const;
 
-/** How often a server may decode a path; nobody encodes a path more often in good faith. */
+/** How many times a path is decoded; more layers of encoding are not an honest mistake. */
 const MOST_DECODINGS = 3;
 
-/** Never in a path: control characters, and bytes that only overlong UTF-8 spellings of `.` and `/` contain. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
+/** Not allowed in a path: control characters, and bytes that occur only in overlong UTF-8 forms of `.` and `/`. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern has to match them
 const UNREADABLE = /[\u0000-\u001f\u007f\u00c0\u00c1]/;
 
-/** Undefined: servers may disagree about where the path leads. */
+/** The decoded segments; undefined if servers could disagree about where the path leads. */
 function segmentsOf(path: string): readonly string[] | undefined {
   const plain = decoded(path);
   if (plain === undefined || UNREADABLE.test(plain)) return undefined;
@@ -85,7 +86,7 @@ function segmentsOf(path: string): readonly string[] | undefined {
   return segments[0] === "backend-api" ? segments.slice(1) : segments;
 }
 
-/** Without percent-encoding, however often it was applied; undefined when that is more often than anybody means. */
+/** Removes all layers of percent-encoding; undefined if there are more than `MOST_DECODINGS`. */
 function decoded(path: string): string | undefined {
   let plain = path;
   for (let count = 0; count < MOST_DECODINGS; count++) {

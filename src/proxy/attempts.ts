@@ -85,7 +85,7 @@ export interface AttemptContext {
 
 export async function attempt<Reply>(context: AttemptContext, job: Job<Reply>): Promise<Outcome<Reply>> {
   const { events, retries } = context;
-  /** The use that is under way. Whatever happens, it ends with the loop, unless its reply is the caller's. */
+  /** The lease in use. It is released when the loop ends, however that happens, unless the caller gets its reply. */
   let current: Lease | undefined;
   const broken: Lease[] = [];
   let brokenWhy: string | undefined;
@@ -263,7 +263,7 @@ async function prepareAndSend<Reply>(
   return sent.kind === "reply" ? { ...sent, token: prepared.token } : sent;
 }
 
-/** What an account's files or its backend say of it may be impossible to send: that is its failure, and no other's. */
+/** A value in an account's files or from its backend may be impossible to send. Only that account fails then. */
 async function prepare<Reply>(job: Job<Reply>, lease: Lease, attemptsLeft: number): Promise<Prepared> {
   const outgoing = job.outgoing(attemptsLeft);
   try {

@@ -8,24 +8,24 @@ import { BODY_BUDGET, type BodyBudget } from "./body-budget.ts";
 /** The largest request body that is accepted: long histories with images are a few MiB, uploads some tens. */
 export const BODY_LIMIT_BYTES = 128 * 1024 * 1024;
 
-/** What is sent to an upstream. A large body stays a blob, because bytes would be copied for every send. */
+/** What is sent to an upstream. A large body stays a blob, because each send would copy plain bytes. */
 export type BodyContent = Uint8Array<ArrayBuffer> | Blob;
 
-/** A request's body, which counts against the budget until it is released. */
+/** A request's body. It counts against the budget until it is released. */
 export interface RequestBody {
   readonly content: BodyContent;
-  /** Call it when nothing refers to the content any more. */
+  /** To be called when nothing refers to the content any longer. */
   release(): void;
 }
 
-/** Reads the whole body; empty when there is none. Throws `body_too_large`, and `busy` when there is no room for it. */
+/** Reads the whole body (empty if there is none). Throws `body_too_large`, or `busy` if the budget has no room. */
 export async function readBody(request: Request, budget: BodyBudget): Promise<RequestBody> {
   if (request.body === null) return { content: new Uint8Array(), release: () => {} };
   const length = request.headers.get("content-length");
   if (length === null) return readGrowing(request.body, request.signal, budget);
   const bytes = Number(length);
   if (bytes > BODY_LIMIT_BYTES) throw tooLarge();
-  // What is not read yet waits at the client's end.
+  // Data that is not read yet stays with the client.
   const release = budget.tryTake(bytes) ?? (await budget.take(bytes, request.signal));
   if (release === undefined) throw busy();
   try {
@@ -38,26 +38,26 @@ export async function readBody(request: Request, budget: BodyBudget): Promise<Re
   }
 }
 
-/** How many bytes there are. */
+/** The size of `content` in bytes. */
 export function sizeOf(content: BodyContent): number {
   return content instanceof Blob ? content.size : content.byteLength;
 }
 
 /**
- * `release` for something of `bytes`. What is large is given back to the system before anything else takes its place, and
- * not only when the collector runs by itself.
+ * Wraps `release` for content of `bytes`. Large content is garbage-collected before its room in the budget is released;
+ * otherwise the next body would add to memory that the collector has not freed yet.
  */
 export function collecting(bytes: number, release: () => void): () => void {
   if (bytes < COLLECTED_BYTES) return release;
   return () =>
-    // Whoever calls this may still refer to it.
+    // Not immediately: the caller's stack may still refer to the content.
     void setImmediate(() => {
       Bun.gc(true);
       release();
     });
 }
 
-/** The error for a request that there is no room for now. */
+/** The error for a request whose body does not fit into the budget now. */
 export function busy(): CodexlbError {
   return new CodexlbError("busy", "the memory for request bodies is full, and none became free in time", {
     next: "send the request again in a few seconds",
@@ -66,14 +66,14 @@ export function busy(): CodexlbError {
 }
 
 const COLLECTED_BYTES = 8 * 1024 * 1024;
-/** The largest text that a body is unpacked to when we have to look into it: Codex sends histories of 16 MiB. */
+/** The largest text that a body is decompressed to for inspection: Codex sends histories of 16 MiB. */
 const DECODED_LIMIT_BYTES = 20 * 1024 * 1024;
-/** Text packs to a tenth of its size, perhaps a thirtieth; beyond this it is made to fill memory. */
+/** Real text compresses by a factor of 10 to 30. A higher ratio than this is an attempt to fill memory. */
 const MOST_RATIO = 100;
-/** What any body may unpack to, however small it is. */
+/** Every body may decompress to this size, however small it is. */
 const SMALL_DECODED_BYTES = 1024 * 1024;
 
-/** The text of a body, unpacked if it is compressed; undefined when it cannot be read or unpacks beyond the bounds. */
+/** The text of a body, decompressed if needed; undefined if it cannot be read or exceeds the bounds. */
 export async function decodeBody(content: BodyContent, encoding: string | null): Promise<string | undefined> {
   const unpack = UNPACKERS.get((encoding ?? "").trim().toLowerCase());
   if (unpack === undefined || sizeOf(content) > DECODED_LIMIT_BYTES) return undefined;
@@ -93,7 +93,7 @@ const RETRY_SECONDS = 2;
 
 type Unpack = (body: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
 
-/** Content codings (RFC 9110, 8.4.1) that clients of the backend use; unpacked in another thread. */
+/** Content codings (RFC 9110, 8.4.1) that clients of the backend use. Decompression runs in another thread. */
 const UNPACKERS: ReadonlyMap<string, Unpack> = new Map([
   ["", async (body) => body],
   ["identity", async (body) => body],
@@ -102,7 +102,7 @@ const UNPACKERS: ReadonlyMap<string, Unpack> = new Map([
   ["deflate", promisify(inflate)],
 ]);
 
-/** Room for a body that does not say how long it is is taken in steps: the first for an ordinary one, then larger ones. */
+/** A body of unknown length takes room in steps: first enough for an ordinary turn, then larger ones. */
 const FIRST_STEP_BYTES = BODY_BUDGET.smallBytes;
 const STEP_BYTES = 8 * 1024 * 1024;
 

@@ -1,28 +1,28 @@
-// How many bytes of request bodies the proxy holds at a time, for all clients together. Bodies are held whole, so that
-// they can be sent again; without a common bound a few large ones would take all memory.
+// Limits how many bytes of request bodies the proxy keeps in memory for all clients together. Bodies are kept whole, so
+// that they can be sent again; without a common limit a few large ones would fill the memory.
 
 import type { Clock } from "../deps.ts";
 
 export interface BodyBudget {
-  /** Room for `bytes` now, or undefined. The returned function gives it back; calling it twice is harmless. */
+  /** Takes room for `bytes` now, or returns undefined. The returned function releases it; a second call is harmless. */
   tryTake(bytes: number): (() => void) | undefined;
   /**
-   * As `tryTake`, and waits for room when there is none: smaller bodies first. Undefined when there is none after
-   * `WAIT_MS`, or when `signal` is aborted before.
+   * Like `tryTake`, but waits until there is room; smaller bodies go first. Returns undefined after `WAIT_MS`, or when
+   * `signal` is aborted.
    */
   take(bytes: number, signal: AbortSignal): Promise<(() => void) | undefined>;
 }
 
 export interface BodyBudgetSizes {
   readonly totalBytes: number;
-  /** Kept free for bodies of at most `smallBytes`: an ordinary turn never waits for uploads. */
+  /** Reserved for bodies of at most `smallBytes`, so that an ordinary turn never waits for uploads. */
   readonly reservedBytes: number;
   readonly smallBytes: number;
 }
 
 /**
- * One body of the largest size and some ordinary ones. While a body is received it takes half as much again, so that all
- * of them together stay below 300 MiB.
+ * Room for one body of the largest size and some ordinary ones. A body takes 1.5 times its size while it is received,
+ * so all of them together stay below 300 MiB.
  */
 export const BODY_BUDGET: BodyBudgetSizes = {
   totalBytes: 160 * 1024 * 1024,
@@ -30,7 +30,7 @@ export const BODY_BUDGET: BodyBudgetSizes = {
   smallBytes: 1024 * 1024,
 };
 
-/** A turn's body is sent within seconds. Codex comes back by itself after a 503. */
+/** Sending a turn's body takes seconds, so room soon becomes free. Codex retries by itself after a 503. */
 const WAIT_MS = 20_000;
 
 export function createBodyBudget(clock: Clock, sizes: BodyBudgetSizes = BODY_BUDGET): BodyBudget {

@@ -1,13 +1,13 @@
-// The clients' connections, and how long each may keep silent. What a client has to send has a time limit; what it waits
-// for has none, so streams, long polls and tunnels are never cut for being quiet.
+// The clients' connections, and how long each of them may be silent. There is a time limit while the client has
+// something to send and none while it waits, so streams, long polls and tunnels are never closed for being quiet.
 //
 //   phase                              limit
 //   first head                         10 to 12 s, however many bytes drip in; built into Bun
 //   body                               `bodySeconds`, renewed whenever 16 KiB/s * `bodySeconds` have arrived
-//   waiting for the answer, reading it none
-//   keep-alive, and a later head       `keepAliveSeconds` after the last answer
+//   waiting for and reading a response none
+//   keep-alive, and a later head       `keepAliveSeconds` after the last response
 //
-// Bun keeps these limits in its event loop, so time during which the process is stopped does not count.
+// Bun measures these limits in its event loop, so time during which the process is stopped does not count.
 
 import type { Server } from "bun";
 import type { Deps } from "../deps.ts";
@@ -26,10 +26,10 @@ export interface ConnectionLimits {
 }
 
 export const CONNECTION_LIMITS: ConnectionLimits = {
-  // The longest that an upload may be silent. At Bun's least rate 100 MiB may still take nearly two hours.
+  // The longest silence of an upload. At the lowest rate that Bun accepts, 100 MiB can still take nearly two hours.
   bodySeconds: 60,
-  // Codex drops idle connections after 90 s. As long as the client goes first, no request arrives on a connection that
-  // is being closed.
+  // Longer than the 90 s after which Codex closes idle connections. If the client closes first, no request arrives on a
+  // connection that the proxy is closing.
   keepAliveSeconds: 120,
 };
 
@@ -43,34 +43,34 @@ export interface ConnectionsContext {
 export interface Connections extends Pick<DescriptorRoom, "stop" | "refusal"> {
   /** Follows the connections of `server`, from before its first request. */
   watch(server: Server<unknown>): void;
-  /** The connection that `request` came by. It is in use until `Connection` reports otherwise. */
+  /** The connection that `request` arrived on. It counts as in use until `Connection` reports otherwise. */
   take(request: Request): Connection;
 }
 
 /** A client's connection while it is used for one request. */
 export interface Connection {
   /**
-   * The whole request is here: no time limit from now on. Resolves once Bun has read the rest of the packet that the
-   * request ended in. A second request in it makes Bun close the connection without any answer; then, and when the
-   * client has gone otherwise, it rejects, and nothing should be sent upstream.
+   * The whole request has arrived: no time limit from now on. Resolves once Bun has read the rest of the packet in
+   * which the request ended. If that packet contains a second request, Bun closes the connection without a response.
+   * Then, and when the client disconnects for another reason, this rejects and nothing should be sent upstream.
    */
   received(): Promise<void>;
-  /** The answer is a stream: the connection is in use until the returned function is called. */
+  /** The response is a stream: the connection is in use until the returned function is called. */
   streams(): () => void;
-  /** The answer may be a stream whose end nobody reports: no time limit until the next request. */
+  /** The response may be a stream whose end is not reported: no time limit until the next request. */
   lasts(): void;
   /** The connection has become a WebSocket: it is in use until the returned function is called. */
   upgrades(): () => void;
-  /** The handler has returned an answer, which is complete unless it was announced as a stream. */
+  /** The handler has returned a response, which is complete unless one of the methods above was called. */
   handled(): void;
 }
 
 export function createConnections(context: ConnectionsContext): Connections {
   const { descriptors, limits } = context;
   let server: Server<unknown> | undefined;
-  // Of requests under way only this is kept: a table of the requests themselves costs each of them 7 % more CPU time.
+  // Not a table keyed by request: that would cost every request 7 % more CPU time.
   const inUse = new Set<Use>();
-  /** Requests whose end only Bun knows. */
+  /** Requests whose end is known only to Bun. */
   const lasting = new Map<Request, Use>();
 
   const used = (): UsedConnections => {
@@ -157,10 +157,10 @@ export function createConnections(context: ConnectionsContext): Connections {
 // --- internal ---
 
 interface Use {
-  /** Nothing when the client has gone already. */
+  /** Null or undefined if the client has already disconnected. */
   readonly peer: ReturnType<Server<unknown>["requestIP"]> | undefined;
   isReceiving: boolean;
-  /** `performance.now()`. */
+  /** On the clock of `performance.now()`. */
   readonly sinceMs: number;
   endsLater: boolean;
 }

@@ -43,15 +43,15 @@ export interface ProxyContext {
 /** One request of a client, as far as both transports share it. */
 export interface Incoming {
   readonly request: Request;
-  /** Aborted when the client has gone, and when it may no longer be served. */
+  /** Aborted when the client disconnects, or when it may no longer be served. */
   readonly signal: AbortSignal;
-  /** To be called once, when the answer is over, however it ended. */
+  /** To be called once when the response is over, however it ended. */
   readonly ended: () => void;
-  /** The key that it was let in by has been removed since. */
+  /** True if the key that let it in has since been removed. */
   readonly isRevoked: () => boolean;
-  /** Who asks, where clients must show it. */
+  /** The authenticated client, if clients must authenticate. */
   readonly holder: Holder | undefined;
-  /** It asks for a WebSocket. */
+  /** True if the client requests a WebSocket. */
   readonly isHandshake: boolean;
   readonly connection: Connection;
   readonly requestId: number;

@@ -1,20 +1,20 @@
-// Keeps descriptors free for upstreams, files and admin.sock, however many connections clients open: before they run
-// out, it closes connections that say nothing, then stalled uploads, and has new requests refused.
+// Keeps file descriptors free for upstreams, files and admin.sock, however many connections clients open. Before the
+// descriptors run out, it closes silent connections, then stalled uploads, and has new requests refused.
 
 import { CodexlbError } from "../errors.ts";
 import type { Descriptors } from "../state/descriptors.ts";
 
-/** The connections, by `peerKey`, that a request or a WebSocket uses. */
+/** The connections that a request or a WebSocket uses, by `peerKey`. */
 export interface UsedConnections {
-  /** Their answer is awaited or under way. They are never closed. */
+  /** Connections that wait for or receive a response. They are never closed. */
   readonly answering: ReadonlySet<string>;
-  /** Their request body is incomplete, since when (`performance.now()`). */
+  /** Connections with an incomplete request body, and since when (on the clock of `performance.now()`). */
   readonly receiving: ReadonlyMap<string, number>;
 }
 
 export interface DescriptorRoomContext {
   readonly descriptors: Descriptors;
-  /** Where clients connect to. */
+  /** The port that clients connect to. */
   readonly port: () => number;
   readonly used: () => UsedConnections;
   /** Called at most once every `REPORT_EVERY_MS`. */
@@ -23,7 +23,7 @@ export interface DescriptorRoomContext {
 
 /** What happened since the last report. */
 export interface DescriptorShortage {
-  /** The most that were open. */
+  /** The highest number of open descriptors. */
   readonly open: number;
   readonly limit: number;
   readonly closedConnections: number;
@@ -31,22 +31,22 @@ export interface DescriptorShortage {
 }
 
 export interface DescriptorRoom {
-  /** Looks at the descriptors from now on. */
+  /** Starts checking the descriptors regularly. */
   start(): void;
   stop(): void;
-  /** Why one more request cannot be served; undefined: it can. */
+  /** Why the proxy cannot serve one more request; undefined if it can. */
   refusal(): CodexlbError | undefined;
 }
 
 export function createDescriptorRoom(context: DescriptorRoomContext): DescriptorRoom {
   const { descriptors } = context;
   const levels = levelsFor(descriptors.limit);
-  // The system gives out the lowest free number. So while none from here on is open, no more than so many are.
+  // The system assigns the lowest free number. If no descriptor from `shedAt` up is open, at most `shedAt` are open.
   const areFew = descriptors.noneOpenBetween(levels.shedAt, levels.usable);
-  /** Silent connections that were there at the last look, and the number of the look that saw them first. */
+  /** Silent connections found by the last check, and the number of the check that found each of them first. */
   let silent = new Map<string, number>();
   let looks = 0;
-  /** How many are open, at most. */
+  /** Upper bound of the number of open descriptors. */
   let open = levels.shedAt;
   let takenSinceCount = 0;
   let mostOpen = 0;
@@ -56,7 +56,7 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
   let unreportedSinceMs: number | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Returns all that are open when they are many, which is when it takes longer to find out. */
+  /** Returns all open descriptors if there are many. Only then are they counted one by one, which is slower. */
   const count = (): readonly number[] => {
     takenSinceCount = 0;
     if (areFew()) {
@@ -75,7 +75,7 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
     if (open > levels.shedAt) shed(all);
     else silent.clear();
     report();
-    // The descriptors are real even where a test has a clock of its own.
+    // Not `clock.after`: the descriptors are real even in a test with its own clock.
     timer = setTimeout(look, LOOK_MS);
     timer.unref();
   };
@@ -111,7 +111,7 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
     const nowMs = performance.now();
     unreportedSinceMs ??= nowMs;
     if (nowMs - reportedAtMs < REPORT_EVERY_MS) return;
-    // The event log needs a descriptor, too.
+    // Wait for free descriptors, because the event log needs one.
     if (open >= levels.refuseAt && nowMs - unreportedSinceMs < REPORT_WITHIN_MS) return;
     reportedAtMs = nowMs;
     unreportedSinceMs = undefined;
@@ -143,25 +143,25 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
 
 // --- internal ---
 
-/** More descriptors than one person's proxy ever needs, however many the system allows. */
+/** Upper limit of our own, if the system allows more: more than one person's proxy ever needs. */
 const MOST_DESCRIPTORS = 65_536;
 /**
- * What silent connections do not get: a quarter, so that the connections that arrive between two looks find room. At
- * least what a few requests and a write of the state need, at most what those ever need.
+ * Descriptors that silent connections may not use: a quarter, so that connections that arrive between two checks find
+ * room. `least` is enough for a few requests and a write of the state; requests and writes never need more than `most`.
  */
 const RESERVE = { share: 1 / 4, least: 32, most: 1_024 } as const;
-/** Time between two looks. One takes about 10 us while there is room. */
+/** Time between two checks. A check takes about 10 us while there is room. */
 const LOOK_MS = 200;
-/** A body usually comes with its head, so an upload of this age is a slow one. */
+/** A body usually arrives together with its head, so an upload of this age is slow. */
 const YOUNG_UPLOAD_MS = 1_000;
 const REPORT_EVERY_MS = 60_000;
-/** A report waits so long for free descriptors. */
+/** How long a report waits for free descriptors. */
 const REPORT_WITHIN_MS = 2_000;
 /** The client's connection and one to an upstream. */
 const DESCRIPTORS_PER_REQUEST = 2;
 
 interface Levels {
-  /** Descriptors are below this. */
+  /** All descriptor numbers are below this. */
   readonly usable: number;
   readonly shedTo: number;
   readonly shedAt: number;
@@ -173,7 +173,7 @@ function levelsFor(limit: number): Levels {
   const reserve = Math.min(Math.max(usable * RESERVE.share, RESERVE.least), RESERVE.most, usable / 2);
   return {
     usable,
-    // Below the level that starts it, so that not every new connection makes it look again.
+    // Lower than the level that starts shedding, so that not every new connection starts it again.
     shedTo: Math.floor(usable - reserve * 1.5),
     shedAt: Math.floor(usable - reserve),
     refuseAt: Math.floor(usable - reserve / 2),
@@ -185,7 +185,7 @@ interface Candidates {
   readonly uploads: { readonly descriptor: number; readonly sinceMs: number }[];
 }
 
-/** Descriptors, the first to go first: those silent for longest, old uploads, those that this look saw first. */
+/** The order in which descriptors are closed: longest silent first, then old uploads, then newly found ones. */
 function inOrder({ silent, uploads }: Candidates, thisLook: number): number[] {
   const known = silent.filter(({ firstLook }) => firstLook < thisLook);
   return [

@@ -8,9 +8,9 @@ import { messageOf } from "../errors.ts";
 export interface UpstreamSocket {
   /** False once it has ended, by whomever. */
   isOpen(): boolean;
-  /** False: the upstream leaves too much unread, and the message was not sent. */
+  /** Returns false, without sending, if the upstream has too much unread data. */
   send(message: string | Uint8Array): boolean;
-  /** Takes nothing from the upstream until `resume`, so that it has to wait. Calling either twice is harmless. */
+  /** Reads nothing from the upstream until `resume`, so that it has to wait. Repeated calls are harmless. */
   pause(): void;
   resume(): void;
   /** Says whom to tell from now on, beginning with what came while nobody was told (`undefined`: nobody). */
@@ -35,11 +35,11 @@ export type Dialled =
 
 /** Often enough for anything in between that drops silent connections, and for noticing one that is dead. */
 const PING_INTERVAL_MS = 30_000;
-/** Largest message of an upstream: a picture in one event, several times over. */
+/** Largest message of an upstream: several times the size of an event with a picture. */
 const MESSAGE_LIMIT_BYTES = 32 * 1024 * 1024;
-/** What an upstream may leave unread: a message of the largest size, and one that is being sent. */
+/** How much an upstream may leave unread: a message of the largest size, and one that is being sent. */
 const UNREAD_LIMIT_BYTES = 32 * 1024 * 1024;
-/** What is kept of messages that nobody listens for; then the upstream waits. */
+/** How much is kept of messages that arrive before there is a listener; beyond this the upstream has to wait. */
 const EARLY_LIMIT_CHARS = 1024 * 1024;
 /** A refusal's body beyond this is cut off. */
 const REFUSAL_LIMIT_CHARS = 1024 * 1024;

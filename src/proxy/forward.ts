@@ -16,14 +16,14 @@ import { type HttpReply, sendHttp } from "./send-http.ts";
 import { appsSession, sessionOf } from "./session.ts";
 import { asItCame, type Edit, type Passage, passThrough, turnStream, watching } from "./stream.ts";
 
-/** Forwards one request. Throws `body_too_large`, `busy`, and an AbortError when the client has gone. */
+/** Forwards one request. Throws `body_too_large`, `busy`, and an AbortError when the client disconnects. */
 export async function forward(context: ProxyContext, incoming: Incoming): Promise<Response> {
   const body = await readBody(incoming.request, context.bodies);
   try {
     await incoming.connection.received();
     return await forwardBody(context, incoming, body.content);
   } finally {
-    // The reply is there: nothing is sent again from now on.
+    // The reply has arrived, so the body is not needed for another attempt.
     body.release();
   }
 }

@@ -1,6 +1,7 @@
-// Which requests are answered at all: the Host header must name an address this proxy listens on, no web page may have
-// caused the request (which rules out cross-site requests and DNS rebinding), the method must be one that clients
-// use, and where clients need a key, the request must carry one. The admin paths have their own lock (admin/app.ts).
+// Decides which requests are answered at all. The Host header must name an address that this proxy listens on, and no
+// web page may have caused the request; this rules out cross-site requests and DNS rebinding. The method must be one
+// that clients use. If clients need a key, the request must carry one. The admin paths have their own lock
+// (admin/lock.ts).
 
 import { hostname, networkInterfaces } from "node:os";
 import type { Access } from "../auth/access.ts";
@@ -17,8 +18,8 @@ export interface GuardSettings {
 }
 
 /**
- * The methods that Codex and the SDKs use. OPTIONS serves only pages of other origins; TRACE and CONNECT would make
- * this a proxy to anywhere.
+ * The methods that Codex and the SDKs use. OPTIONS would serve only pages of other origins, and TRACE and CONNECT would
+ * make this a proxy to anywhere.
  */
 export const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
@@ -95,8 +96,9 @@ export function ownPath(path: string): OwnPath {
 }
 
 /**
- * `path` as the log may have it. A key in a path opens what a client may do, and a client that spells its URL in some
- * other way than we do (`/%7EKEY`, `//~KEY`, `/@RUN/~KEY`) shows it all the same. No path of Codex has a tilde.
+ * `path` in a form that is safe to log. A key in a path gives a client's rights, and a client can spell its URL in
+ * other ways than we do (`/%7EKEY`, `//~KEY`, `/@RUN/~KEY`). So any path with a tilde is replaced; no path of Codex has
+ * one.
  */
 export function pathForLog(path: string): string {
   let plain = path;
@@ -116,13 +118,13 @@ export function hasOwnLock(path: string): boolean {
 
 const READ_NEXT =
   "use the admin token (CODEXLB_ADMIN_TOKEN), or a key of the role parent: codexlb key add --role parent NAME";
-/** What stands in the log for a path with a key in it. */
+/** Logged in place of a path that may contain a key. */
 const WITH_KEY = "/~";
-/** Nobody escapes more often by mistake. */
+/** Layers of percent-encoding that are decoded; more than this is not a mistake. */
 const MOST_DECODED = 4;
 /** Longest part of a stranger's header in a message. */
 const SHOWN_CHARS = 100;
-/** `none`: typed into the address bar, or a bookmark. `same-site` may be another program's port on this machine. */
+/** `none`: a typed address or a bookmark. Not `same-site`: that can be another program's port on this machine. */
 const OWN_SITES: ReadonlySet<string> = new Set(["none", "same-origin"]);
 /** That the proxy lives, and new stubs for stubs, which are credentials themselves. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/", "/healthz", "/oauth/token"]);
@@ -147,16 +149,16 @@ function hostNames({ host }: ListenAddress): string[] {
 }
 
 /**
- * The header by which a request shows that a web page of another origin caused it; Codex sends none of these. Chromium
- * 147 sends Sec-Fetch-Site with every request to loopback but WebSocket handshakes, which have an Origin. Over plain
- * HTTP to other machines it sends no Sec-Fetch-Site, but a Referer, unless the page forbids it.
+ * The header that shows that a web page of another origin caused the request; Codex sends none of these headers. To
+ * loopback, Chromium 147 sends Sec-Fetch-Site with every request except WebSocket handshakes, which have an Origin.
+ * Over plain HTTP to other machines it sends a Referer instead, unless the page suppresses that.
  */
 function pageMark(headers: Headers, host: string): string | undefined {
   if (headers.get("origin") !== null) return "Origin";
   const site = headers.get("sec-fetch-site");
   if (site !== null && !OWN_SITES.has(site)) return "Sec-Fetch-Site";
   const referer = headers.get("referer");
-  // Another port is another program, so the port counts.
+  // Compared with the port, because another port is another program.
   if (referer === null || URL.parse(referer)?.host === new URL(`http://${host}`).host) return undefined;
   return "Referer";
 }
@@ -164,7 +166,7 @@ function pageMark(headers: Headers, host: string): string | undefined {
 /** The name or address in a Host header; undefined when it is not a valid one. */
 function hostOf(header: string): string | undefined {
   const [, address, name] = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::\d*)?$/i.exec(header) ?? [];
-  // It knows which ports and addresses there are.
+  // The URL parser also rejects ports and addresses that cannot exist.
   return URL.canParse(`http://${header}`) ? (address ?? name) : undefined;
 }
 

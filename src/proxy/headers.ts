@@ -1,11 +1,11 @@
-// Which headers cross the proxy: one list for each direction, of what clients and backend are known to need. Anything
-// else stays on its own side, so that a header nobody thought of can neither identify the client nor set a policy on
+// Decides which headers cross the proxy. There is one list for each direction, of what clients and backend are known to
+// need. All other headers are dropped, so that an unforeseen one can neither identify the client nor set a policy on
 // the proxy's origin.
 
-/** The client's headers as any upstream may see them; the upstream adds its own credentials. */
+/** The client's headers that any upstream may see. The upstream adds its own credentials. */
 export function outgoingHeaders(incoming: Headers, options: { readonly turn: boolean }): Headers {
   const headers = passed(incoming, goesUp);
-  // A turn's answer is read on its way through, so it must not be compressed.
+  // The proxy reads a turn's response while forwarding it, so the response must not be compressed.
   if (options.turn) headers.delete("accept-encoding");
   return headers;
 }
@@ -17,13 +17,13 @@ export function downstreamHeaders(upstream: Headers): Headers {
 
 // --- internal ---
 
-// Namespaces of Codex, OpenAI and MCP, and of the openai SDKs. Unknown names in them pass: each release of Codex adds
-// some. `x-codexlb-` is not among them.
+// Namespaces of Codex, OpenAI, MCP and the openai SDKs. Unknown names in them pass, because each Codex release adds
+// some. Our own `x-codexlb-` is not among them.
 const UP_PREFIX = /^(?:x-codex-|x-openai-|openai-|x-oai-|oai-|x-responsesapi-|mcp-|x-stainless-)/;
 const DOWN_PREFIX = /^(?:x-codex-|x-openai-|openai-|x-oai-|oai-|x-responsesapi-|mcp-|x-ratelimit-)/;
 
 const UP: ReadonlySet<string> = new Set([
-  // content and its negotiation
+  // content and content negotiation
   "accept",
   "accept-encoding",
   "accept-language",
@@ -39,7 +39,7 @@ const UP: ReadonlySet<string> = new Set([
   "if-range",
   "if-unmodified-since",
   "range",
-  // Codex: who it is and which session, thread and request this is, in the spellings of all versions
+  // Codex: client, session, thread and request, in the spellings of all versions
   "conversation-id",
   "conversation_id",
   "originator",
@@ -75,7 +75,7 @@ const DOWN: ReadonlySet<string> = new Set([
   "etag",
   "expires",
   "last-modified",
-  // Redirects are the client's to follow, with its own credentials: the proxy follows none.
+  // The client follows redirects, with its own credentials; the proxy does not.
   "location",
   "retry-after",
   "retry-after-ms",
@@ -90,20 +90,20 @@ const DOWN: ReadonlySet<string> = new Set([
   "x-should-retry",
 ]);
 
-/** Rate limits: `x-codex-primary-used-percent`, and the same for a limit of any other name. */
+/** Rate limits: `x-codex-primary-used-percent`, and the same for limits with other names. */
 const LIMIT =
   /^x-.+-(?:(?:primary|secondary)-(?:used-percent|window-minutes|reset-at|reset-after-seconds)|limit-name|primary-over-secondary-limit-percent)$/;
 
 /**
  * Credentials and assertions (`x-openai-agent-assertion`, `x-openai-actor-authorization`,
- * `openai-sentinel-proof-token`): they were made for the identity of the client, and no account of the pool is that.
+ * `openai-sentinel-proof-token`) were issued to the client's identity, which is none of the pool's accounts.
  */
 const ASSERTION = /-(?:api-key|assertion|authorization|cookie|credentials?|secret|token)$/;
 
-/** The route is a property of the account, so the account adds it. */
+/** Not taken from the client: the route belongs to the account, which adds its own. */
 const ROUTING = "x-openai-account-routing-override";
 
-/** They name the account that served, or its owner. */
+/** Headers that identify the account that served the request, or its owner. */
 const ACCOUNT_NAMES: ReadonlySet<string> = new Set(["openai-organization", "openai-project", ROUTING]);
 
 function goesUp(name: string): boolean {
@@ -116,11 +116,11 @@ function comesDown(name: string): boolean {
   return LIMIT.test(name);
 }
 
-/** Copying all and deleting some is cheaper than copying some one by one. */
+/** Copies all headers and deletes some, which is cheaper than copying them one by one. */
 function passed(source: Headers, passes: (name: string) => boolean): Headers {
   const headers = new Headers(source);
   for (const name of source.keys()) if (!passes(name)) headers.delete(name);
-  // RFC 9110, 7.6.1: what `Connection` names belongs to that connection alone.
+  // RFC 9110, 7.6.1: headers that `Connection` names apply to that connection only.
   for (const name of (source.get("connection") ?? "").split(",")) {
     const named = name.trim();
     if (/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(named)) headers.delete(named);

@@ -11,7 +11,7 @@ import { createIdleWatch } from "./timeouts.ts";
 /** An opened answer: what was read, and the way to the rest. */
 export interface HeldStream {
   readonly held: readonly SseBlock[];
-  /** The events of the last chunk that were not looked at any more. */
+  /** The events of the last chunk that were not read yet when the barrier opened. */
   readonly unread: IterableIterator<SseBlock>;
   readonly splitter: SseSplitter;
   readonly reader: BodyReader;
@@ -41,7 +41,7 @@ export interface BodyReader {
 export const HOLD_MS = 10_000;
 /** Held events beyond this size are released. A preamble repeats the request's instructions: some tens of kB. */
 const HOLD_LIMIT_BYTES = 1024 * 1024;
-/** And beyond this number: a preamble has three or four. */
+/** Held events are also released at this number: a preamble has three or four. */
 export const HOLD_LIMIT_EVENTS = 256;
 
 /** `idle`: how long a silence within the answer may last, ms, and what it is called when it lasts longer. */

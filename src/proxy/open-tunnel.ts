@@ -10,7 +10,7 @@ export type Opened =
   | { readonly kind: "tunnel"; readonly tunnel: Tunnel }
   | { readonly kind: "refused"; readonly response: Response };
 
-/** Dials an upstream for a client that asks for a WebSocket. */
+/** Dials an upstream for a client that requests a WebSocket. */
 export async function openTunnel(context: TunnelContext, incoming: Incoming): Promise<Opened> {
   const session = sessionFromHeaders(incoming.request.headers);
   const sentToHttp = (why: string): Opened => {

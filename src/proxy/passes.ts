@@ -10,14 +10,14 @@ import type { TurnSignal } from "../core/turn.ts";
 import type { Catalogues } from "./catalogues.ts";
 
 /**
- * Clients read about a hundred headers of an answer, and each limit takes seven. Real accounts have two or three limits;
- * the usage endpoint has room for all of them.
+ * Clients read about a hundred headers of a response, and each limit takes seven. Real accounts have two or three
+ * limits. The response of the usage endpoint contains all of them.
  */
 const MOST_LIMITS_IN_HEADERS = 6;
 
 /**
- * Replaces one account's rate-limit headers by the pool's, in place. Replies without any are left alone. Names and plans
- * are somebody else's text: one that no header can hold is left out.
+ * Replaces one account's rate-limit headers with the pool's, in place. Replies without any are left alone. Names and
+ * plans come from the backend, so one that does not fit into a header is left out.
  */
 export function poolHeaders(headers: Headers, usage: () => PooledUsage): void {
   const names = [...headers.keys()].filter((name) => ACCOUNT_HEADER.test(name));

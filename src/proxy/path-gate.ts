@@ -1,11 +1,11 @@
-// Refuses requests for paths of the backend that Codex does not use, and logs that it did so.
+// Refuses requests for backend paths that Codex does not use, and logs the refusals.
 
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import { firstSegment, isAllowedPath } from "./allowed-paths.ts";
 
-/** Returns the refusal of a request that would be forwarded; undefined when it may be. */
+/** Returns why a request must not be forwarded; undefined if it may be. */
 export type PathGate = (method: string, path: string) => CodexlbError | undefined;
 
 export interface PathGateContext {
@@ -15,7 +15,7 @@ export interface PathGateContext {
   readonly allowedPaths: () => readonly string[];
 }
 
-/** The event of a refused request. */
+/** Name of the event that is logged for a refused request. */
 export const REFUSED_EVENT = "request.refused";
 
 export function createPathGate({ deps, events, allowedPaths }: PathGateContext): PathGate {
@@ -53,10 +53,10 @@ export function createPathGate({ deps, events, allowedPaths }: PathGateContext):
 
 // --- internal ---
 
-/** A client that asks in a loop must not fill the log. */
+/** Limits logging, because a client that retries in a loop must not fill the log. */
 const MOST_A_MINUTE = 10;
 
-/** Keys and tokens are longer than this, so one typed in the wrong place is neither logged nor repeated. */
+/** Segments that may be logged and repeated. Keys and tokens are longer, so a misplaced one is not revealed. */
 const SHOWN = /^[a-z0-9._-]{1,32}$/;
 const OTHER = "(other)";
 

@@ -1,6 +1,6 @@
-// Making a turn's input fit another account. Reasoning items are encrypted for the account that produced them and
-// are refused by any other; without them the turn works. The turn state token is the former account's as well. What is
-// dropped is cut out of the text: the rest stays as the client wrote it, and nothing large is ever parsed.
+// Makes a turn's input fit another account. Reasoning items are encrypted for the account that produced them, and every
+// other account refuses them; the turn works without them. The turn state token belongs to the former account, too.
+// Both are cut out of the text, so that the rest stays exactly as the client wrote it and nothing large is parsed.
 
 import { elementsOf, memberOf, membersOf, type Span, textAt } from "../core/json.ts";
 
@@ -39,9 +39,9 @@ export function withoutTurnState(text: string): string {
 
 /** What a `response.create` message asks for. */
 export interface TurnRequest {
-  /** It stands on its own: it refers to no earlier response of its socket. */
+  /** True if it does not refer to an earlier response of its socket. */
   readonly selfContained: boolean;
-  /** It only warms the connection up, and produces nothing. */
+  /** True if it only warms the connection up, without producing output. */
   readonly warmsUp: boolean;
 }
 
@@ -60,7 +60,7 @@ export const TURN_STATE = "x-codex-turn-state";
 
 // --- internal ---
 
-/** The type of an item that holds a ciphertext; undefined for any other. */
+/** The type of an item that contains encrypted content; undefined for any other item. */
 function encryptedType(text: string, item: Span): string | undefined {
   let type: string | undefined;
   let isEncrypted = false;

@@ -132,7 +132,7 @@ async function fetchOnce(
     if (signal.aborted) return { kind: "aborted" };
     if (expiredWhy !== undefined) return { kind: "broken", why: expiredWhy };
     const why = systemCodeOf(error) ?? String(error);
-    // The proxy itself has run out of descriptors: no account's fault, and another one would fail the same way.
+    // The proxy itself has run out of descriptors. No account is to blame, and another one would fail the same way.
     if (OUT_OF_DESCRIPTORS.has(why)) throw outOfDescriptors();
     return why === "ECONNRESET" ? { kind: "reset" } : { kind: "broken", why };
   } finally {
@@ -217,7 +217,7 @@ function isSmall(response: Response): boolean {
   return response.body !== null && length !== null && Number(length) <= SMALL_BODY_BYTES;
 }
 
-/** The whole body, or why it cannot be had. */
+/** The whole body, or why it could not be read. */
 async function readWhole(
   { deps, settings }: ProxyContext,
   response: Response,

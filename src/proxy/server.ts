@@ -1,4 +1,4 @@
-// The listening socket: takes requests, upgrades WebSockets into tunnels, forwards the rest, and stops in order.
+// The listening socket: accepts requests, upgrades WebSockets to tunnels, forwards the rest, and shuts down in order.
 
 import type { Server, ServerWebSocket } from "bun";
 import type { ListenAddress } from "../core/listen.ts";
@@ -25,14 +25,14 @@ export interface ProxyServer {
 }
 
 /**
- * What a client may leave unread of one socket before it is cut off. A tunnel makes the upstream wait long before; this
- * is for the one message that may come on top, which has 32 MiB at most.
+ * How much of one socket a client may leave unread before it is disconnected. A tunnel makes the upstream wait long
+ * before that; the difference allows for one more message, which has at most 32 MiB.
  */
 const BACKPRESSURE_LIMIT_BYTES = 64 * 1024 * 1024;
 
 /** Starts listening. Throws `listen_failed`. */
 export function startServer(listen: ListenAddress, context: ServerContext): ProxyServer {
-  /** Open ones, with what ends their connection's use and their holder's. */
+  /** Open WebSockets, each with the function that ends its use of the connection and of the grant. */
   const tunnels = new Map<Tunnel, () => void>();
   const connections = createConnections(context);
   const admit = createAdmit(context, connections.refusal);
@@ -134,7 +134,7 @@ function listening<T>({ host, port }: ListenAddress, start: () => T): T {
   }
 }
 
-/** The answer for a request that ended in an error, which the log gets as the end of the request `requestId`. */
+/** The response for a request that ended in an error, which is logged as the end of request `requestId`. */
 function failure(
   { deps, events }: ServerContext,
   request: Request,

@@ -1,8 +1,8 @@
-// Server-sent events on their way through: cuts a byte stream into whole events without changing a byte, and reads the
-// name and the data of those that matter. Every byte is looked at once and copied at most once, whatever the sizes of
-// events and chunks.
+// Server-sent events that pass through the proxy: splits a byte stream into whole events without changing a byte, and
+// reads the name and data of those that matter. Every byte is examined once and copied at most once, whatever the sizes
+// of events and chunks.
 
-/** One event as it came, with its terminating blank line: the bytes of `source` from `start` to `end`. */
+/** One unchanged event with its terminating blank line: the bytes of `source` from `start` to `end`. */
 export interface SseBlock {
   readonly source: Uint8Array<ArrayBuffer>;
   readonly start: number;
@@ -10,7 +10,7 @@ export interface SseBlock {
 }
 
 export interface SseSplitter {
-  /** The events that `chunk` completes, in order, found as they are asked for. Use all of them before the next `push`. */
+  /** The events that `chunk` completes, in order, found lazily. Consume all of them before the next `push`. */
   push(chunk: Uint8Array<ArrayBuffer>): IterableIterator<SseBlock>;
   /** What is left of an unfinished event; the splitter is empty afterwards. */
   rest(): Uint8Array<ArrayBuffer>;
@@ -21,7 +21,7 @@ const BLOCK_LIMIT_BYTES = 8 * 1024 * 1024;
 
 export function createSseSplitter(): SseSplitter {
   const pending = createGatherer();
-  /** Bytes of the unfinished line; and the last of them, which matters when it is the only one. */
+  /** Length of the unfinished line, and its last byte, which matters if it is the only one. */
   let lineBytes = 0;
   let lineByte = 0;
   return {
@@ -54,14 +54,14 @@ export function blockBytes({ source, start, end }: SseBlock): Uint8Array<ArrayBu
   return source.subarray(start, end);
 }
 
-/** What the event's first line names it, read without decoding the rest; undefined when it names nothing. */
+/** The event's name from its first line, read without decoding the rest; undefined if that line names none. */
 export function blockName({ source, start, end }: SseBlock): string | undefined {
   if (source[start] !== FIRST_OF_EVENT || end - start > BLOCK_LIMIT_BYTES) return undefined;
   const head = DECODER.decode(source.subarray(start, Math.min(end, start + NAME_LIMIT_BYTES)));
   return /^event: ?([^\r\n]*)\r?\n/.exec(head)?.[1];
 }
 
-/** The event's data lines joined; undefined for comments, other blocks without data, and what is no whole event. */
+/** The event's data lines, joined; undefined for comments, blocks without data, and incomplete events. */
 export function blockData(block: SseBlock): string | undefined {
   if (block.end - block.start > BLOCK_LIMIT_BYTES) return undefined;
   const lines = DECODER.decode(blockBytes(block))
@@ -76,7 +76,7 @@ export function encodeSse(name: string | undefined, json: string): Uint8Array<Ar
   return new TextEncoder().encode(`${name === undefined ? "" : `event: ${name}\n`}data: ${json}\n\n`);
 }
 
-/** The bytes of `parts`, one behind the other. */
+/** The bytes of `parts`, concatenated. */
 export function joinBytes(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   const [first = EMPTY, ...others] = parts;
   if (others.length === 0) return first;
@@ -91,7 +91,7 @@ export function joinBytes(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array
 
 // --- internal ---
 
-/** Gathers bytes; its buffer doubles, so that a stream of single bytes is no slower than one of large chunks. */
+/** Gathers bytes. Its buffer doubles, so that single bytes are not slower to gather than large chunks. */
 function createGatherer() {
   let buffer: Uint8Array<ArrayBuffer> = EMPTY;
   let size = 0;
@@ -106,7 +106,7 @@ function createGatherer() {
       buffer.set(bytes, size);
       size += bytes.byteLength;
     },
-    /** All of it; the gatherer is empty afterwards. */
+    /** Returns everything gathered; the gatherer is empty afterwards. */
     take: (): Uint8Array<ArrayBuffer> => {
       const gathered = buffer.subarray(0, size);
       buffer = EMPTY;
@@ -123,8 +123,8 @@ function wholeOf(source: Uint8Array<ArrayBuffer>): SseBlock {
 const EMPTY = new Uint8Array();
 const LF = 10;
 const CR = 13;
-/** Of `event:`; what begins otherwise names nothing in its first line. */
+/** The first byte of `event:`. Other first lines do not name the event. */
 const FIRST_OF_EVENT = 0x65;
-/** Names are short; what is longer is no name that matters. */
+/** Longer names are none of those that matter. */
 const NAME_LIMIT_BYTES = 80;
 const DECODER = new TextDecoder();

@@ -36,12 +36,12 @@ export function passThrough(source: Body, passage: Passage): Body {
   );
 }
 
-/** What passes on in the place of an event; undefined: the event as it came. Throws when the client is to be cut off there. */
+/** Returns the replacement for an event, or undefined to keep it. Throws to disconnect the client at this event. */
 export type Edit = (block: SseBlock) => Uint8Array<ArrayBuffer> | undefined;
 
 export const asItCame: Edit = () => undefined;
 
-/** Events handled before others get their turn: about 10 ms of the smallest ones. */
+/** Events handled before other requests get a turn: about 10 ms for the smallest events. */
 const BATCH_EVENTS = 4_096;
 
 /** A turn's stream after the commit barrier: first what was held, then the rest. */
@@ -63,7 +63,7 @@ export function turnStream(stream: HeldStream, edit: Edit, passage: Passage): Bo
       if (first.length > 0) return { done: false, value: first };
       for (;;) {
         const batch = nextOf(unread, BATCH_EVENTS);
-        // A whole batch of them at once: there may be thousands more in this chunk.
+        // A full batch: this chunk may contain thousands more, so let other requests run first.
         if (batch.length === BATCH_EVENTS) await new Promise((resolve) => setImmediate(resolve));
         if (batch.length > 0) return { done: false, value: batch };
         const reading = await (pending ?? reader.read());
@@ -115,8 +115,8 @@ interface Edited {
 }
 
 /**
- * Pulls until there is something to pass on. Errors reach the client as a broken connection, never as a clean end. A
- * client that takes nothing for as long as an upstream may be silent is gone.
+ * Pulls until there is something to forward. Errors reach the client as a broken connection, never as a clean end. A
+ * client that reads nothing for as long as an upstream may be silent counts as gone.
  */
 function pumped<Value>(
   pull: () => Promise<Pulled<Value>>,
@@ -125,14 +125,14 @@ function pumped<Value>(
   { context, patienceMs, release, abort, broke }: Passage,
 ): Body {
   let cut: unknown;
-  /** Set while the client has to take what was passed on. */
+  /** Set while the client has not yet read what was forwarded. */
   let untaken: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
   const { idleMs } = context.settings().timeouts;
   const wait = createIdleWatch(
     context.deps.clock,
     () => (untaken === undefined ? patienceMs(idleMs) : idleMs),
     () => {
-      // A read that is waited for ends with the request.
+      // Aborting the request also ends a pending read.
       abort();
       if (untaken === undefined) return;
       finish();
@@ -216,7 +216,10 @@ function isOutput(block: SseBlock): boolean {
   return kind === "output" || kind === "completed";
 }
 
-/** The blocks as they pass on, up to one at which the client is to be cut off. Neighbours that are not edited stay one piece. */
+/**
+ * The blocks after `edit`, up to the one at which the client is to be disconnected. Adjacent unedited blocks stay one
+ * piece.
+ */
 function edited(blocks: readonly SseBlock[], edit: Edit): Edited {
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let run: { source: SseBlock["source"]; start: number; end: number } | undefined;
@@ -244,7 +247,7 @@ function edited(blocks: readonly SseBlock[], edit: Edit): Edited {
   return { bytes: joinBytes(parts) };
 }
 
-/** At most `most` of what `blocks` still has. */
+/** The next blocks of `blocks`, at most `most`. */
 function nextOf(blocks: IterableIterator<SseBlock>, most: number): SseBlock[] {
   const taken: SseBlock[] = [];
   while (taken.length < most) {

@@ -17,9 +17,9 @@ export interface IdleWatch {
 const PATIENCE_CHECK_MS = 2_000;
 
 /**
- * One timer for all waits of an answer: most of them end within milliseconds. `idleMs` may become less while a wait goes
- * on: of an upstream that is known to be out of reach not much is to be expected. Time in which this process did not run
- * does not count: it says nothing of others.
+ * One timer for all waits of an answer: most of them end within milliseconds. `idleMs` may become less while a wait
+ * goes on: of an upstream that is known to be out of reach not much is to be expected. Time during which this process
+ * was stopped does not count, because it says nothing about the upstream.
  */
 export function createIdleWatch(clock: Clock, idleMs: () => number, expired: () => void): IdleWatch {
   let sinceMs: number | undefined;

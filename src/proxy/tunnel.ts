@@ -7,8 +7,8 @@
 //                                       back at once with the whole history, which another account can take
 //   a turn fails after output        -> the same, if another account could go on with it
 //
-// Every queue is bounded. A client that reads slowly slows the upstream; an upstream that reads slowly ends the tunnel
-// when its share of unread messages is used up, because the client's end cannot be made to wait.
+// Every queue is bounded. If the client reads slowly, the upstream has to wait. If the upstream reads slowly, the
+// tunnel is closed once too much is unread, because the proxy cannot make the client wait.
 
 import type { Choice } from "../core/policy.ts";
 import { eventType, isCompaction, readTurnSignal } from "../core/turn.ts";
@@ -29,7 +29,7 @@ import { type TurnFailure, type TurnSocket, takeTurn } from "./turn-attempts.ts"
 /** The client's end, as Bun.serve gives it. */
 export interface ClientSocket {
   send(message: string | Uint8Array): number;
-  /** Bytes that the client has not taken yet. */
+  /** Bytes that the client has not read yet. */
   getBufferedAmount(): number;
   close(code?: number, reason?: string): void;
   terminate(): void;
@@ -41,17 +41,17 @@ export interface Tunnel {
   readonly headers: Headers;
   opened(client: ClientSocket): void;
   fromClient(message: string | Uint8Array): void;
-  /** The client has taken some of what was waiting for it. */
+  /** The client has read some of the buffered data. */
   drained(): void;
   /** The client's end is closed, or never opened. */
   closedByClient(): void;
-  /** Closes at once: the key that it was opened with has been removed. */
+  /** Closes immediately, because the key that it was opened with has been removed. */
   revoke(): void;
   /** Closes as soon as no turn is under way: the client reconnects when it has the next one. */
   drain(): void;
 }
 
-/** Largest message of a client: the backend's own limit. Codex sends what is larger over HTTP. */
+/** Largest message of a client: the backend's own limit. Codex sends larger ones over HTTP. */
 export const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 export interface TunnelContext extends ProxyContext {
@@ -97,7 +97,7 @@ export function createTunnel(
     if (client !== undefined) tell(client);
   };
 
-  /** What nobody has thought of ends this tunnel and no other. */
+  /** An unexpected error ends only this tunnel. */
   const safely = (what: string, run: () => void): void => {
     try {
       run();
@@ -111,13 +111,13 @@ export function createTunnel(
     close((end) => end.terminate());
   };
 
-  /** A client that takes nothing for as long as an upstream may be silent is gone. */
+  /** A client that reads nothing for as long as an upstream may be silent counts as gone. */
   const slowness: IdleWatch = createIdleWatch(
     clock,
     () => settings().timeouts.idleMs,
     () => close((end) => end.terminate()),
   );
-  /** Called when the client begins to be slow, and when it has caught up. */
+  /** Called when the client becomes slow, and when it has caught up. */
   let slowChanged = () => {};
 
   const toClient = (message: string | Uint8Array): void => {
@@ -177,7 +177,7 @@ export function createTunnel(
       .finally(release);
   };
 
-  /** The turn as far as there is room for it; else the client is told to come back. */
+  /** Takes room for the turn in the budget. If there is none, asks the client to retry and returns undefined. */
   const asked = (message: string): AskedTurn | undefined => {
     const bytes = COPIES_OF_TURN * message.length;
     const release = context.bodies.tryTake(bytes);
@@ -212,7 +212,7 @@ export function createTunnel(
     switch (taken.kind) {
       case "begun": {
         if (session !== undefined) handovers.clear(session);
-        // Whatever ends the tunnel from here on ends the use of the account.
+        // From here on, closing the tunnel also releases the account.
         endTurn = () => taken.lease.release();
         for (const held of taken.held) {
           if (isCompaction(held)) taken.lease.hold();
@@ -252,7 +252,7 @@ export function createTunnel(
       lease.release();
     };
     endTurn = finish;
-    // An upstream that is kept waiting is not silent.
+    // An upstream that has to wait for the client does not count as silent.
     slowChanged = () => (isClientSlow ? idle.end() : idle.begin());
     const take = (message: string | Uint8Array): void => {
       if (typeof message !== "string") return toClient(message);
@@ -361,12 +361,12 @@ export function createTunnel(
 
 /** Codex asks for one turn at a time. */
 const MOST_WAITING = 16;
-/** The message, the frame that it came in, and the frame that it is sent in. */
+/** The message, the frame it arrived in, and the frame it is sent in. */
 const COPIES_OF_TURN = 3;
-/** With so much unread a client is slow: the kernel's own buffers are a few megabytes, and full by then. */
+/** A client with this much unread is slow: the kernel's own buffers of a few megabytes are full by then. */
 const SLOW_CLIENT_BYTES = 1024 * 1024;
 
-/** A turn that the client has asked for; it counts against the budget of bodies until it is released. */
+/** A turn that the client has requested. It counts against the budget of bodies until it is released. */
 interface AskedTurn {
   readonly message: string;
   release(): void;
