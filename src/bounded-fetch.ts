@@ -1,7 +1,7 @@
-// Questions of our own to other parties: a backend, a token endpoint, another proxy. Whatever they answer, only so much
-// of it is read, and only for so long.
+// Requests that codexlb itself sends to other parties: a backend, a token endpoint, another proxy. The size of the
+// response and the time for it are limited, whatever the other party sends.
 
-/** What came back. */
+/** A response with its whole text. */
 export interface Answer {
   readonly ok: boolean;
   readonly status: number;
@@ -10,16 +10,16 @@ export interface Answer {
 }
 
 export interface FetchBounds {
-  /** A longer answer is an error. */
+  /** A longer response is an error. */
   readonly limitBytes: number;
-  /** Longest wait for the whole answer, ms; undefined: as long as `init.signal` lets it. */
+  /** Longest wait for the whole response, ms; undefined: until `init.signal` is aborted. */
   readonly timeoutMs: number | undefined;
 }
 
 /**
- * Sends a request and reads its whole answer as text. Redirects are not followed, and compressed answers are neither
- * asked for nor unpacked: a small one may unpack to gigabytes. Throws what `fetch` throws, a `TimeoutError` after
- * `timeoutMs`, and an `AnswerTooLarge`.
+ * Sends a request and reads the whole response as text. Redirects are not followed. Compressed responses are neither
+ * requested nor decompressed, because a small one could decompress to gigabytes. Throws what `fetch` throws, a
+ * `TimeoutError` after `timeoutMs`, and an `AnswerTooLarge`.
  */
 export async function boundedFetch(
   url: string | URL,
@@ -43,14 +43,14 @@ export async function boundedFetch(
   return { ok: response.ok, status: response.status, headers: response.headers, text };
 }
 
-/** The text of an answer that is not compressed. Throws an `AnswerTooLarge`, and when it breaks off. */
+/** The text of an uncompressed response. Throws an `AnswerTooLarge`, and if the connection closes early. */
 export async function boundedText(source: BodySource, limitBytes: number): Promise<string> {
   const { bytes, isWhole } = await readBounded(source, limitBytes);
   if (!isWhole) throw new AnswerTooLarge(limitBytes);
   return new TextDecoder().decode(bytes);
 }
 
-/** An answer that is longer than anything that could be meant. */
+/** The response is longer than any that makes sense. */
 export class AnswerTooLarge extends Error {
   constructor(limitBytes: number) {
     super(`the response is larger than ${limitBytes / 1024} KiB`);
@@ -61,22 +61,22 @@ export class AnswerTooLarge extends Error {
 /** The part of a body that was read. */
 export interface BoundedBody {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** False: there is more of it, which is not going to be read. */
+  /** False if the body is longer; the rest is not read. */
   readonly isWhole: boolean;
 }
 
-/** What has a body: a request, an answer. */
+/** Anything with a body: a request or a response. */
 export interface BodySource {
   readonly headers: { get(name: string): string | null };
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
   arrayBuffer(): Promise<ArrayBuffer>;
 }
 
-/** Reads at most `limitBytes` of a body and ends it there. Throws when it breaks off. */
+/** Reads at most `limitBytes` of a body and cancels the rest. Throws if the connection closes early. */
 export async function readBounded(source: BodySource, limitBytes: number): Promise<BoundedBody> {
   if (source.body === null) return { bytes: new Uint8Array(), isWhole: true };
   const length = source.headers.get("content-length");
-  // The length was told, and holds: reading in one go is cheaper.
+  // The declared length is reliable, and reading in one go is cheaper.
   if (length !== null && /^\d{1,15}$/.test(length) && Number(length) <= limitBytes)
     return { bytes: new Uint8Array(await source.arrayBuffer()), isWhole: true };
   const reader = source.body.getReader();

@@ -9,8 +9,8 @@ export interface Clock {
   /** Unix time in milliseconds. */
   now(): number;
   /**
-   * Milliseconds since some moment, for durations: it never goes back, whatever the wall clock is set to, and stands still
-   * while the process is stopped.
+   * Milliseconds since an arbitrary moment, for durations. It never goes back, whatever the wall clock is set to, and
+   * it does not advance while the process is stopped.
    */
   monotonic(): number;
   /** Calls `run` once after `ms`; the returned function cancels it. Never keeps the process alive. */

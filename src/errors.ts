@@ -74,7 +74,7 @@ export class CodexlbError extends Error {
   readonly next: string | undefined;
   /** What a command ends with: that of the code, but for signals. */
   readonly exitCode: number;
-  /** When a client should try again, where waiting helps. */
+  /** After how long a client should try again; undefined if waiting does not help. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(

@@ -1,38 +1,38 @@
-// Text from others (backends, other proxies, files) made safe to print: nothing in it can steer a terminal, reorder
-// what stands around it, hide, or begin a line of its own.
+// Makes text from other parties (backends, other proxies, files) safe to print: it cannot control the terminal, reorder
+// the text around it, hide, or start a new line.
 
-/** Longest text of others in one place on the screen, in UTF-16 units; no name, reason or error of ours is longer. */
+/** Longest text from another party in one place, in UTF-16 units; none of our own texts is longer. */
 const LONGEST_SHOWN = 2_000;
 
 /**
  * `text` on one line. Controls, format characters (bidi, zero width, tags), line separators, lone surrogates and
- * other characters that are drawn as nothing become spaces.
+ * other invisible characters become spaces.
  */
 export function oneLine(text: string): string {
   return text.replace(UNPRINTABLE, " ");
 }
 
-/** As `oneLine`, cut to `limit` UTF-16 units: for text whose length somebody else decides. */
+/** Like `oneLine`, cut to `limit` UTF-16 units: for text whose length another party controls. */
 export function shortLine(text: string, limit = LONGEST_SHOWN): string {
   if (text.length <= limit) return oneLine(text);
-  // Half a surrogate pair at the cut becomes a space like any other.
+  // Half a surrogate pair at the cut becomes a space, too.
   return `${oneLine(text.slice(0, limit))}...`;
 }
 
-/** `text` as it is printed: line breaks, tabs and our own colours stay, everything else is as in `oneLine`. */
+/** `text` for printing: keeps line breaks, tabs and our own colours, and treats everything else like `oneLine`. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE_OR_OURS, (found) => (OURS.test(found) ? found : " "));
 }
 
 /**
- * `json` (a JSON text) with the same meaning and only printable characters: JSON.stringify leaves DEL, C1 controls and
- * format characters as they are.
+ * `json` (a JSON text) with the same meaning but only printable characters. Needed because JSON.stringify does not
+ * escape DEL, C1 controls and format characters.
  */
 export function printableJson(json: string): string {
   return json.replace(UNPRINTABLE, (found) => JSON_SPACE[found] ?? escaped(found));
 }
 
-/** `value` (of a JSON text) with each text in it as in `oneLine`; what nests deeper than anything that is shown stays. */
+/** Applies `oneLine` to every string in `value` (parsed JSON), down to `DEEPEST_SHOWN`: nothing deeper is shown. */
 export function oneLineTexts(value: unknown, depth = 0): unknown {
   if (typeof value === "string") return oneLine(value);
   if (typeof value !== "object" || value === null || depth > DEEPEST_SHOWN) return value;
@@ -43,11 +43,11 @@ export function oneLineTexts(value: unknown, depth = 0): unknown {
 }
 
 export interface PlainText {
-  /** The part of the text so far that can be printed: line breaks and tabs stay, escape sequences are left out. */
+  /** Returns what can be printed so far: keeps line breaks and tabs, removes escape sequences. */
   read(chunk: string): string;
 }
 
-/** What a program on another machine writes, as plain text. A sequence may be cut anywhere between two chunks. */
+/** Converts the output of a program on another machine to plain text. Chunks may end in the middle of a sequence. */
 export function plainText(): PlainText {
   let held = "";
   return {
@@ -62,7 +62,7 @@ export function plainText(): PlainText {
 
 // --- internal ---
 
-/** No document of ours nests deeper, but for proxies below proxies, which are at most a few. */
+/** Our documents do not nest deeper: only a chain of proxies adds levels, and chains are short. */
 const DEEPEST_SHOWN = 100;
 
 const ESC = "\u001b";
@@ -73,14 +73,14 @@ const COLOUR = new RegExp(`${ESC}\\[(?:0|1|2|22|31|32|33|39)m`, "g");
 const OURS = new RegExp(`^(?:[\\n\\t]|${COLOUR.source})$`);
 const UNPRINTABLE_OR_OURS = new RegExp(`${COLOUR.source}|${UNPRINTABLE.source}`, "gu");
 
-/** Longer ones are no sequences, but text that somebody hides behind the beginning of one. */
+/** Anything longer is not a sequence but text hidden behind the beginning of one. */
 const LONGEST_SEQUENCE = 64;
-/** CSI and two-character sequences (ECMA-48), which are what programs colour and move with. */
+/** CSI and two-character sequences (ECMA-48), which programs use for colours and cursor movement. */
 const SEQUENCE = new RegExp(`${ESC}(?:\\[[0-?]{0,61}[ -/]{0,2}[@-~]|[ -/]{0,2}[0-Z\\\\^-~])`, "g");
-/** The beginning of a sequence at the end of a chunk, or half a line break. */
+/** An incomplete sequence or half a line break at the end of a chunk. */
 const BEGUN = new RegExp(`(?:${ESC}(?:\\[[0-?]*[ -/]*|[ -/]*)?|\\r)$`);
 
-/** White space between the tokens of a JSON text; within its strings there is none of these. */
+/** White space between the tokens of a JSON text. Inside its strings these characters are always escaped. */
 const JSON_SPACE: Readonly<Record<string, string>> = { "\n": "\n", "\t": "\t", "\r": " " };
 
 function escaped(character: string): string {

@@ -1,11 +1,11 @@
-// Time as this process lives it: what passes while it is stopped, or the machine asleep, is not waited for by it.
+// Time during which this process runs. Time while it is stopped, or while the machine sleeps, does not count.
 
-/** How often `read` is to be called at least, ms. */
+/** Longest time that may pass between two readings, ms. */
 export const BEAT_MS = 1_000;
-/** A longer gap between two readings is a stop; a busy machine makes shorter ones. */
+/** A longer gap between two readings means that the process was stopped; a busy machine causes shorter ones. */
 const STOPPED_MS = 3 * BEAT_MS;
 
-/** Reads the time in which the process ran, ms, from `uptimeMs`, which never goes back. */
+/** Returns a function that reads the process's running time, ms, from `uptimeMs`, which never goes back. */
 export function runningTime(uptimeMs: () => number): () => number {
   let seenMs = uptimeMs();
   let missedMs = 0;

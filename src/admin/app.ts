@@ -77,7 +77,7 @@ export function publicPaths(
 function localApp(context: AdminContext, lock?: MiddlewareHandler): Hono {
   const app = withErrors(new Hono());
   const relay = relayed(context);
-  // Before the lock: who proves something here has proved nothing yet.
+  // Before the lock, because a client that asks for a challenge has proved nothing yet.
   app.route("/", challengeRoutes(context));
   for (const path of ["/admin/*", "/logs"]) {
     if (lock !== undefined) app.use(path, lock);
@@ -91,7 +91,7 @@ function localApp(context: AdminContext, lock?: MiddlewareHandler): Hono {
     .route("/", adminRoutes(context));
 }
 
-/** Whoever may send a login here may not bring programs to this machine. */
+/** Filters the settings of an import, because a login sent over the network must not bring programs here. */
 function fromNetwork(accounts: AccountOps): AccountOps {
   return {
     ...accounts,

@@ -1,5 +1,5 @@
-// `POST /admin/challenge`: proves to a client that this proxy knows a secret which the client knows, too, so that the
-// client can prove the same in turn (auth/proof.ts). Open to everybody, and tells nobody which secrets there are.
+// `POST /admin/challenge`: proves to a client that this proxy knows the client's secret, so that the client can prove
+// the same in turn (auth/proof.ts). It needs no credentials, and does not reveal which secrets exist.
 
 import { Hono } from "hono";
 import { z } from "zod";
@@ -30,7 +30,7 @@ export function challengeRoutes({ challenges }: ChallengeContext): Hono {
 
 // --- internal ---
 
-/** An identifier and a nonce. */
+/** Enough for an identifier and a nonce. */
 const CHALLENGE_LIMIT_BYTES = 4 * 1024;
 
 const ChallengeRequest = z.strictObject({

@@ -18,9 +18,9 @@ export interface Door {
   /** `http://host:port`; over a socket the host does not matter. */
   readonly url: string;
   readonly unix?: string;
-  /** Proves the admin token, or a key where that is enough. */
+  /** Proves the admin token, or a key where a key is enough. */
   readonly credential?: Credential | undefined;
-  /** The access token of a stub, which is made to be sent. */
+  /** The access token of a stub. Unlike a secret it may be sent. */
   readonly stub?: string | undefined;
   /** Which proxy of a chain shall act. */
   readonly proxyName?: string | undefined;
@@ -58,8 +58,8 @@ export function isProxy(door: Door): Promise<boolean> {
 }
 
 /**
- * Sends one request through `door`, with its credential and its target; a body has to be a text. Any answer is returned.
- * A failure to connect throws, and so does a proxy that cannot prove that it knows the credential.
+ * Sends one request through `door`, with its credential and its target. A body must be a string. Returns any response.
+ * Throws if it cannot connect, or if the proxy cannot prove that it knows the credential.
  */
 export function through(
   door: Door,
@@ -67,7 +67,7 @@ export function through(
   const send = async (input: string | URL | Request, init: RequestInit): Promise<Response> => {
     const headers = new Headers(init.headers);
     const signal = signalOf(door) ?? init.signal ?? undefined;
-    // A small answer could unpack to gigabytes.
+    // Not compressed: a small response could decompress to gigabytes.
     headers.set("accept-encoding", "identity");
     if (door.stub !== undefined) headers.set("authorization", `Bearer ${door.stub}`);
     if (door.proxyName !== undefined) headers.set(TARGET_HEADER, nameForHeader(door.proxyName));
@@ -87,7 +87,7 @@ export function through(
   };
   return async (input, init = {}) => {
     const response = await send(input, init);
-    // The proxy may have been started anew since the last question, and then knows nothing of what was agreed on.
+    // If the proxy has restarted since the last request, it does not know the agreed nonces any longer.
     if (response.status !== 401 || door.credential?.renew() !== true) return response;
     await response.body?.cancel();
     return send(input, init);
@@ -136,7 +136,7 @@ export function refusedWith(door: Door, status: number, text: string): CodexlbEr
   );
 }
 
-/** The error for a proxy that could not be asked at all, or has not proved what it had to. */
+/** The error for a proxy that cannot be reached, or that has not proved that it knows the credential. */
 export function unreachable(door: Door, error: unknown): CodexlbError {
   if (error instanceof CodexlbError) return error;
   const timedOut = error instanceof Error && error.name === "TimeoutError";
@@ -157,7 +157,7 @@ export function unreachable(door: Door, error: unknown): CodexlbError {
 /** An answer on its way. */
 export type Call = Promise<BodySource & { readonly ok: boolean; readonly status: number }>;
 
-/** The text of an answer. Throws an `AnswerTooLarge`, and when it breaks off. */
+/** The text of a response. Throws an `AnswerTooLarge`, and if the connection closes early. */
 export function textOf(response: BodySource): Promise<string> {
   return boundedText(response, ANSWER_LIMIT_BYTES);
 }
@@ -192,7 +192,7 @@ function signalOf({ timeoutMs }: Door): AbortSignal | undefined {
   return timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
 }
 
-/** What a request says, as the proxy will see it: a path in front of its own is taken off on the way. */
+/** The request as the proxy will see it: a path prefix in front of the proxy is stripped on the way. */
 function saidBy(
   door: Door,
   input: string | URL | Request,
@@ -213,7 +213,7 @@ function isHere({ url }: Door): boolean {
   return URL.canParse(url) && isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ""));
 }
 
-/** A page of the event log, or a status document with some thousand accounts. */
+/** Enough for a page of the event log, or a status document with several thousand accounts. */
 const ANSWER_LIMIT_BYTES = 32 * 1024 * 1024;
 /** A daemon on the same machine that has not answered by then is not going to. */
 const ANSWER_TIMEOUT_MS = 2_000;

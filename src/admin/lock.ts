@@ -1,5 +1,5 @@
-// The lock of the admin API on the TCP port: who may use which path, what a proof has to cover, and that an answer ends with
-// the key that it was given for.
+// The lock of the admin API on the TCP port: decides who may use which path, checks that a proof covers the body, and
+// ends responses when the key they were requested with is removed.
 
 import type { MiddlewareHandler } from "hono";
 import type { Access, Holder, Role } from "../auth/access.ts";
@@ -8,12 +8,12 @@ import { TARGET_HEADER } from "../core/hops.ts";
 import { CodexlbError } from "../errors.ts";
 import type { Admission } from "../proxy/admission.ts";
 
-/** Who was let in by the lock; undefined behind the socket. */
+/** The client that the lock let in; undefined on the unix socket, which has no lock. */
 export interface Admitted {
   readonly Variables: { readonly holder?: Holder };
 }
 
-/** Lets pass who may, and ends their answers with what let them in. */
+/** Lets authorised requests pass, and ends a parent's response when its key is removed. */
 export function locked(access: Access, admission: Pick<Admission, "enter">): MiddlewareHandler<Admitted> {
   return async (c, next) => {
     const holder = access.holderOf(c.req.raw);
@@ -24,12 +24,12 @@ export function locked(access: Access, admission: Pick<Admission, "enter">): Mid
         next: "set CODEXLB_ADMIN_TOKEN or --admin-token (the proxy's ROOT/admin.token has it), or run the command on the proxy's machine with its --root",
       });
     await next();
-    // A login that is watched goes on for minutes: it ends with the key of who watches.
+    // A login can be watched for minutes; the response must end when the watcher's key is removed.
     if (role === "parent" && holder !== undefined) c.res = endingWith(admission, holder, c.res);
   };
 }
 
-/** A proof covers the body by its hash, which can be looked at only behind the bound on bodies. */
+/** Compares the body with the hash in the proof. Must run after the limit on body sizes. */
 export const provenBody: MiddlewareHandler<Admitted> = async (c, next) => {
   const wanted = c.get("holder")?.bodySha256;
   if (wanted === undefined) return next();
@@ -42,9 +42,9 @@ export const provenBody: MiddlewareHandler<Admitted> = async (c, next) => {
 
 // --- internal ---
 
-/** Stubs are for those who may send requests, too. */
+/** The path that clients may use: whoever may send requests may also get a stub. */
 const CLIENT_PATH = "/admin/runtime-auth";
-/** A proxy in front passes calls on (they name the proxy that is meant), but makes no keys. */
+/** The paths of calls that a proxy in front may relay (they name their target proxy). It cannot manage keys. */
 const PARENT_PATH = /^\/admin\/(?!key)|^\/logs$/;
 
 function refusalOf(shown: string | undefined, role: Role | undefined): string {
@@ -69,7 +69,7 @@ function opens(role: Role | undefined, path: string, isRelayed: boolean): boolea
   }
 }
 
-/** `response`, whose body is cut when what the holder was let in by ends. */
+/** `response` with a body that ends when the holder's grant ends. */
 function endingWith(
   admission: Pick<Admission, "enter">,
   holder: Holder,
@@ -82,7 +82,7 @@ function endingWith(
     start: (controller) => {
       leave = admission.enter(holder, () => {
         controller.error(new Error("the key was removed"));
-        // Nobody is left who could be told how that went.
+        // The client is gone, so there is no one to report an error to.
         reader.cancel().catch(() => {});
       });
     },

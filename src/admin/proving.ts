@@ -1,5 +1,5 @@
-// The client's side of auth/proof.ts: has a proxy prove that it knows the secret at hand, and proves each request to it,
-// so that no address that is wrong, and no program on the proxy's port, ever gets the secret.
+// The client's side of auth/proof.ts: lets a proxy prove that it knows the secret, and then proves each request to it.
+// This way neither a wrong address nor another program on the proxy's port ever gets the secret.
 
 import { z } from "zod";
 import { keyIdOf, type Nonces, type ProvenRequest, proveRequest, proxyMac } from "../auth/proof.ts";
@@ -10,11 +10,11 @@ import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { CHALLENGE_PATH } from "./challenge.ts";
 
-/** A secret that is proved and not sent. */
+/** A secret that is proved, not sent. */
 export interface Credential {
   /**
-   * The header `Authorization` of `request` to the proxy at `base`; undefined: there is nothing to show. Throws
-   * `unauthorized` when what listens there does not know the secret and has to.
+   * The `Authorization` header of `request` to the proxy at `base`; undefined if it is sent without one. Throws
+   * `unauthorized` if the server there has to know the secret and does not.
    */
   authorize(
     base: string,
@@ -23,16 +23,18 @@ export interface Credential {
   ): Promise<string | undefined>;
   /** Whether the proxy at `base` has proved that it knows the secret. Throws as `authorize` does. */
   isProved(base: string, signal: AbortSignal | undefined): Promise<boolean>;
-  /** Forgets what was agreed on: the proxy may have been started anew. True when there was something to forget. */
+  /** Forgets the agreed nonces, because the proxy may have restarted. Returns true if there were any. */
   renew(): boolean;
 }
 
 /**
- * How the secret and the proxy come together.
- * `given`: the user named the proxy and gave the secret for it. A proxy that knows of no proofs (an older codexlb, the Go
- * program) gets it as it is, and the user is warned.
- * `own`: nobody named a proxy, so it has to be this root's, and listen itself where it is asked.
- * `spare`: the user named a proxy and gave nothing, and it may be this root's. When it is not, it is asked without.
+ * Where the secret comes from, which decides how it may be used.
+ * `given`: the user named the proxy and gave a secret for it. A proxy without support for proofs (an older codexlb, the
+ * Go program) gets the secret itself, and the user is warned.
+ * `own`: the user named no proxy, so it must be this root's proxy, listening at that very address.
+ * `spare`: the user named a proxy but gave no secret, and it may be this root's. If it is not, requests carry no
+ * secret.
+ *
  * The secrets of `own` and `spare` are never sent.
  */
 export type Origin = "given" | "own" | "spare";
@@ -79,7 +81,7 @@ export function createCredential({ secret, origin, clock, random, log }: Credent
     const { port, proof } = answer.data;
     const nonces = { client: nonce, proxy: answer.data.nonce };
     if (!equalSecrets(proof, proxyMac(sha256, nonces, port))) return stranger(base, origin);
-    // A program that passes everything on cannot change what it passes, but it would read the answers.
+    // The port differs if a program in between forwards everything. It could change nothing, but read the responses.
     if (origin !== "given" && String(port) !== portOf(base)) return stranger(base, origin);
     return nonces;
   };
@@ -99,7 +101,7 @@ export function createCredential({ secret, origin, clock, random, log }: Credent
   };
 }
 
-/** True when a codexlb proxy, ours or the Go program's, answers at `base`: so it says, and proves nothing. */
+/** True if the server at `base` says that it is a codexlb proxy (ours or the Go program's). This proves nothing. */
 export async function greets(base: string, signal: AbortSignal | undefined): Promise<boolean> {
   const response = await fetch(`${base}/`, {
     redirect: "manual",
@@ -111,11 +113,11 @@ export async function greets(base: string, signal: AbortSignal | undefined): Pro
 
 // --- internal ---
 
-/** Half of what the proxy allows: clocks differ, and requests take time. */
+/** Half of what the proxy allows, because clocks differ and requests take time. */
 const RENEW_MS = 30_000;
-/** Both answers come from memory. */
+/** Generous: a proxy answers both requests from memory. */
 const TIMEOUT_MS = 10_000;
-/** Both answers are a few hundred bytes; a stranger may send anything. */
+/** Real responses are a few hundred bytes; another program may send anything. */
 const ANSWER_BYTES = 16 * 1024;
 
 const Greeting = z.looseObject({ service: z.literal("codexlb-proxy") });
@@ -125,7 +127,7 @@ const Answer = z.looseObject({
   proof: z.string().max(200),
 });
 
-/** How the secret is shown: by proofs over these nonces, or in these ways. */
+/** How requests show the secret: by proofs over these nonces, as it is, or not at all. */
 type Terms = Nonces | "as it is" | "not at all";
 
 function stranger(base: string, origin: Origin): "not at all" {
@@ -148,7 +150,7 @@ function portOf(base: string): string {
   return port || (protocol === "https:" ? "443" : "80");
 }
 
-/** The beginning of an answer's text: all of it for the answers that are meant. */
+/** The beginning of a response's text, which is all of it for the expected responses. */
 async function startOf(response: Response): Promise<string> {
   return new TextDecoder().decode((await readBounded(response, ANSWER_BYTES)).bytes);
 }

@@ -46,7 +46,7 @@ async function* untilBroken(body: ReadableStream<Uint8Array> | null): AsyncGener
   }
 }
 
-/** Codex says much less at a time; what is longer is cut, and is then no line that is understood. */
+/** Codex prints much less at a time. A longer line is cut, and is then not understood. */
 const LONGEST_LINE = 1024 * 1024;
 
 /** As the Go program says that there is no codex. */

@@ -6,13 +6,13 @@ import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
 import { CodexlbError } from "../errors.ts";
 
-/** On a page of the event log: the offset of the next one. */
+/** Response header of a page of the event log: the offset of the next page. */
 export const NEXT_OFFSET_HEADER = "x-next-offset";
 
 /** Logins are a few KiB. */
 const BODY_LIMIT_BYTES = 1024 * 1024;
 
-/** Refuses bodies of more than `limitBytes`: by the length that they tell, else as soon as more has come. */
+/** Refuses bodies of more than `limitBytes`, by their declared length or as soon as more has arrived. */
 export function boundedBody(limitBytes: number): MiddlewareHandler {
   return bodyLimit({
     maxSize: limitBytes,
@@ -22,7 +22,7 @@ export function boundedBody(limitBytes: number): MiddlewareHandler {
   });
 }
 
-/** What every request to the admin API keeps to. */
+/** The limit for every request to the admin API. */
 export const smallBodies: MiddlewareHandler = boundedBody(BODY_LIMIT_BYTES);
 
 /** Refuses bodies that are not declared as JSON: web pages can send those without asking. */

@@ -19,8 +19,8 @@ export function isTokenPath(method: string, path: string): boolean {
 }
 
 /**
- * `POST /oauth/token`: a Codex whose stub runs out gets a new one, for the refresh token of one that this proxy made,
- * as long as what that was given for holds. JSON (today's) and form bodies (older).
+ * `POST /oauth/token`: a Codex whose stub expires gets a new one for the refresh token of a stub that this proxy made,
+ * unless the grant of that stub has ended. JSON (today's) and form bodies (older).
  */
 export function tokenRoutes({ access, pool }: RuntimeContext): Hono {
   const app = new Hono();
@@ -39,8 +39,8 @@ export function tokenRoutes({ access, pool }: RuntimeContext): Hono {
 }
 
 /**
- * `GET /admin/runtime-auth`: a stub for a Codex on another machine, whether or not there are accounts by now. It is tied
- * to the key that asks; over the socket to the root.
+ * `GET /admin/runtime-auth`: a stub for a Codex on another machine, even if there are no accounts yet. It is tied to
+ * the key that requests it, or to the root if it is requested over the socket.
  */
 export function runtimeRoutes({ access, pool }: RuntimeContext) {
   return new Hono<{ Variables: { holder?: Holder } }>().get("/admin/runtime-auth", (c) => {
@@ -52,7 +52,7 @@ export function runtimeRoutes({ access, pool }: RuntimeContext) {
 
 // --- internal ---
 
-/** A token is a KiB. */
+/** Ample: a token has about 1 KiB. */
 const TOKEN_LIMIT_BYTES = 64 * 1024;
 
 const TokenRequest = z.looseObject({

@@ -1,4 +1,4 @@
-// Who is asking: the one place that turns what a request shows into a role, and knows what ends with what.
+// Determines who sends a request: the only place that turns credentials into a role and a grant.
 
 import { TARGET_HEADER } from "../core/hops.ts";
 import type { Deps } from "../deps.ts";
@@ -20,28 +20,28 @@ import {
 /** `admin`: everything. `parent`: a proxy in front. `client`: may send requests. */
 export type Role = "admin" | "parent" | "client";
 
-/** What a request has proved. */
+/** The sender of a request, as its credentials prove. */
 export interface Holder {
   readonly role: Role;
-  /** What it was let in by; it ends with that. */
+  /** The secret or root that the access is based on, and ends with. */
   readonly grant: Grant;
-  /** It may learn which accounts there are: it is not a client's key, nor was it given for one. */
+  /** True if it may learn which accounts exist: not for a client key and not for anything issued for one. */
   readonly readsAccounts: boolean;
-  /** Set for a request with a proof in place of a secret: what its body must hash to. */
+  /** For a request with a proof instead of a secret: the hash that its body must have. */
   readonly bodySha256?: string;
 }
 
-/** As much of a request as is looked at. */
+/** The parts of a request that are examined. */
 export type Asking = Pick<Request, "headers" | "method" | "url">;
 
 export interface Access {
-  /** The role that the header `Authorization` or a key in the path proves; undefined when neither does. */
+  /** The role that the `Authorization` header or a key in the path proves; undefined if neither does. */
   roleOf(request: Asking, pathKey?: string): Role | undefined;
-  /** The same, with what it hangs on. A proof serves one request, so ask about the same object. */
+  /** The role with its grant. A proof is valid once, so pass the same object for the same request. */
   holderOf(request: Asking, pathKey?: string): Holder | undefined;
-  /** What the refresh token of a stub was given for, if that has not ended. */
+  /** The grant that a stub's refresh token was issued for, unless it has ended. */
   grantOfRefreshToken(token: string): Grant | undefined;
-  /** A stub, and a key for the paths of what Codex sends without one, for whom `grant` let in. */
+  /** A stub for `grant`, and a path key for the requests that Codex sends without credentials. */
   credentialsFor(grant: Grant, planType: string): { readonly stub: StubAuth; readonly pathKey: string };
 }
 
@@ -55,13 +55,13 @@ export interface AccessOptions extends Pick<Deps, "clock"> {
 
 export function createAccess({ adminToken, signingKey, keys, challenges, clock }: AccessOptions): Access {
   const adminId = keyIdOf(hashOf(adminToken));
-  /** The holder that a secret is, or that a proof of it makes. */
+  /** The holder that the secret with this id, or a proof of it, stands for. */
   const withId = (id: string): Holder | undefined => {
     if (id === adminId) return { role: "admin", grant: adminId, readsAccounts: true };
     const key = keys.withId(id);
     return key && { role: key.role, grant: key.id, readsAccounts: key.role !== "client" };
   };
-  /** Stubs and path keys open what a client may, whatever they were given for, and for as long as that holds. */
+  /** Stubs and path keys give a client's rights, whatever they were issued for, and until their grant ends. */
   const asClient = (grant: Grant | undefined): Holder | undefined => {
     if (grant === ROOT_GRANT) return { role: "client", grant, readsAccounts: true };
     const giver = grant === undefined ? undefined : withId(grant);
@@ -87,7 +87,7 @@ export function createAccess({ adminToken, signingKey, keys, challenges, clock }
   };
   const looked = new WeakMap<Asking, Holder | undefined>();
   const holderOf: Access["holderOf"] = (request, pathKey) => {
-    // Several places ask about one request, and a proof is good for one look.
+    // Several places ask about the same request, but a proof can be checked only once.
     if (!looked.has(request)) looked.set(request, ofHeader(request));
     const holder =
       looked.get(request) ??
@@ -110,7 +110,7 @@ export function createAccess({ adminToken, signingKey, keys, challenges, clock }
   };
 }
 
-/** What a proof names by `keyId`, as a hash: the admin token or a key. */
+/** Looks up the SHA-256 of the secret with a `keyId`: of the admin token or a key. */
 export function secretsOf(
   adminToken: string,
   keys: Pick<Keys, "withId">,

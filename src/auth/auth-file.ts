@@ -89,7 +89,7 @@ export function newAuthFile(tokens: Required<NewTokens>, nowMs: number): string 
 
 // --- internal ---
 
-/** What goes into a header must fit there: visible ASCII; the backend's own are base64, dots and dashes. */
+/** Text that can be sent in a header: visible ASCII. The backend's own tokens are base64, dots and dashes. */
 const sendable = (most: number) =>
   z
     .string()
@@ -99,7 +99,7 @@ const NOT_SENDABLE = "cannot be sent in a header";
 const LONGEST_TOKEN = 16 * 1024;
 const LONGEST_ACCOUNT_ID = 256;
 
-/** A token as it can be sent and kept. */
+/** A token that can be sent and stored. */
 export const Token = z
   .string()
   .transform((value) => value.trim())

@@ -1,5 +1,5 @@
-// The proxy's side of auth/proof.ts: answers challenges and checks proven requests. It keeps nothing for those who have
-// proven nothing.
+// The proxy's side of auth/proof.ts: answers challenges and checks proven requests. It stores nothing for clients that
+// have not proved anything.
 
 import { createHmac } from "node:crypto";
 import type { Deps } from "../deps.ts";
@@ -26,29 +26,29 @@ export interface ChallengeAnswer {
 }
 
 export interface Challenges {
-  /** Answers everybody alike: for a key that does not exist the proof is one that fits no secret. */
+  /** Answers every challenge alike: for a key that does not exist, the proof matches no secret. */
   answer(challenge: Challenge): ChallengeAnswer;
   /**
-   * The proof in `header`, when it proves `request` and has not served before. The body is the caller's to compare with
+   * The proof in `header`, if it proves `request` and has not been used before. The caller has to compare the body with
    * `bodySha256`.
    */
   check(header: string, request: Omit<ProvenRequest, "bodySha256">): RequestProof | undefined;
 }
 
 export interface ChallengesOptions extends Pick<Deps, "clock" | "random"> {
-  /** The SHA-256 of the secret that `keyId` names. */
+  /** The SHA-256 of the secret that `keyId` identifies. */
   readonly secretOf: (keyId: string) => string | undefined;
   /** The port that this proxy listens on. */
   readonly port: () => number;
 }
 
-/** How long the answer to a challenge serves, ms: a command asks a few questions, and asks for another one. */
+/** How long the response to a challenge is valid, ms. A command sends a few requests; a longer one renews it. */
 export const CHALLENGE_LIFETIME_MS = 60_000;
 
 export function createChallenges({ clock, random, secretOf, port }: ChallengesOptions): Challenges {
-  /** Marks our own nonces, so that none has to be kept. It ends with the process, as they do. */
+  /** Authenticates our own nonces, so that none has to be stored. They become invalid with the process. */
   const ownKey = newSecret(random);
-  /** The MACs of requests that were served, oldest first, with the time after which they are too old anyway. */
+  /** The MACs of used proofs, oldest first, each with the time at which it expires anyway. */
   const served = new Map<string, number>();
   const markOf = (keyId: string, clientNonce: string, head: string) =>
     createHmac("sha256", ownKey)
@@ -74,7 +74,7 @@ export function createChallenges({ clock, random, secretOf, port }: ChallengesOp
       const head =
         clock.now().toString(36).padStart(TIME_CHARS, "0") + newSecret(random).slice(0, MARK_CHARS);
       const nonces = { client: nonce, proxy: head + markOf(keyId, nonce, head) };
-      // A secret that nobody has: the work, and the look of the answer, are the same.
+      // A secret that nobody knows, so that the work and the response look the same for an unknown key.
       const secret = secretOf(keyId) ?? ownKey;
       return { nonce: nonces.proxy, port: port(), proof: proxyMac(secret, nonces, port()) };
     },
@@ -100,5 +100,5 @@ export function createChallenges({ clock, random, secretOf, port }: ChallengesOp
 const TIME_CHARS = 9;
 /** 132 bits of base64url. */
 const MARK_CHARS = 22;
-/** Only who knows a secret can fill it; beyond it the oldest could serve again within their minute. */
+/** Only clients that know a secret can fill the list. Beyond this, the oldest proofs could be reused for a minute. */
 const MOST_SERVED = 4_096;

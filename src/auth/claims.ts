@@ -20,7 +20,7 @@ export function readClaims(token: string): Claims | undefined {
   const payload = token.split(".")[1];
   if (payload === undefined) return undefined;
   const parsed = Payload.safeParse(parseJson(Buffer.from(payload, "base64url").toString("utf8")));
-  // An opaque token says nothing.
+  // An opaque token has no claims.
   if (!parsed.success) return undefined;
   const auth = parsed.data[AUTH_CLAIM];
   return {
@@ -39,7 +39,7 @@ export const PROFILE_CLAIM = "https://api.openai.com/profile";
 
 // --- internal ---
 
-/** Shown to people and kept in the store: what is longer is no name, address or plan. */
+/** Claims are displayed and stored; no real name, address or plan is longer. */
 const LONGEST_CLAIM = 320;
 
 const optionalText = z

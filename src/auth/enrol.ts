@@ -21,10 +21,9 @@ type AccountFiles = { readonly auth: string; readonly config: string | undefined
 /**
  * Installs `auth` (the text of an auth.json) and optionally `config` (of a config.toml) as the home of `alias`, and
  * returns its record. Everything is validated first: a bad import changes nothing, nor does one that cannot be written.
- * A known alias keeps its quota and loses a disablement that new credentials cure. A login of another account than the
- * alias stands for is taken only with `replace`, and then starts afresh; so is an older login than the one that serves.
- * `undo` puts back what was there before. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`, `login_older`,
- * `file_unusable`.
+ * A known alias keeps its quota and loses a disablement that new credentials cure. A login of another account, or an
+ * older login than the current one, is accepted only with `replace`, and then starts afresh. `undo` restores the
+ * previous state. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`, `login_older`, `file_unusable`.
  */
 export function installReversibly(
   state: StoreState,
@@ -73,7 +72,7 @@ export function installReversibly(
   };
 }
 
-/** As `installReversibly`, for good. */
+/** Like `installReversibly`, without a way to undo it. */
 export function installAccount(
   state: StoreState,
   layout: Layout,

@@ -17,7 +17,7 @@ export interface KeyInfo {
   readonly role: KeyRole;
   /** Unix ms. */
   readonly createdMs: number;
-  /** Unix ms, to the minute; undefined: never. Stubs that were given for the key count. */
+  /** Unix ms, to the minute; undefined: never. Use of stubs that were issued for the key counts. */
   readonly lastUsedMs: number | undefined;
 }
 
@@ -25,25 +25,25 @@ export interface KeyOps {
   list(): Promise<readonly KeyInfo[]>;
   /** Makes a key and returns it; it cannot be had again. Throws `invalid_request` for a name that is taken or not allowed. */
   add(name: string, role: KeyRole): Promise<string>;
-  /** Ends everything that was opened with the key. Throws `not_found`. */
+  /** Removes the key and ends everything it gave access to. Throws `not_found`. */
   remove(name: string): Promise<void>;
 }
 
 export interface KnownKey {
-  /** Of this key alone: another one of the same name has another. */
+  /** Unique to this key: a later key with the same name has another id. */
   readonly id: string;
   readonly role: KeyRole;
   readonly sha256: string;
 }
 
 export interface Keys extends KeyOps {
-  /** The key `secret`; undefined when there is no such key. */
+  /** The key with this secret; undefined if there is none. */
   find(secret: string): KnownKey | undefined;
   /** The key with this id. */
   withId(id: string): KnownKey | undefined;
-  /** Notes that the key with this id, if there is one, was used just now; the disk hears of it later. */
+  /** Notes that the key with this id, if there is one, was used just now; written to disk later. */
   used(id: string): void;
-  /** Writes down what was used, now. */
+  /** Writes the times of last use to disk now. */
   flush(): void;
 }
 
@@ -69,7 +69,7 @@ export function openKeys(path: string, { clock, random, log, removed }: KeysDeps
     try {
       write(keys);
     } catch (error) {
-      // The next use tries again; nothing but a time is lost.
+      // The next use tries again; only a time is lost.
       isDirty = false;
       log.warn(`saving when keys were last used: ${messageOf(error)}`);
     }
@@ -130,7 +130,7 @@ export function openKeys(path: string, { clock, random, log, removed }: KeysDeps
 const PREFIX = "clb_";
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const MINUTE_MS = 60_000;
-/** One small file is written this often at the most, however many requests come. */
+/** How often the file is written at most, however many requests arrive. */
 const WRITE_BEHIND_MS = 60_000;
 
 const KeptKey = z.object({
@@ -143,7 +143,7 @@ const KeptKey = z.object({
 type KeptKey = z.output<typeof KeptKey>;
 const KeysFile = z.object({ version: z.literal(1), keys: z.array(KeptKey) });
 
-/** Its id is found once: every request looks for one. */
+/** A key with its id, which is computed only once because every request compares it. */
 type OpenKey = KeptKey & Pick<KnownKey, "id">;
 
 function known(key: KeptKey): OpenKey {

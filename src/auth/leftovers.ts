@@ -8,7 +8,7 @@ import type { Layout } from "../state/layout.ts";
 import { isLocked, tryLock } from "../state/lock.ts";
 import { parseAuthFile } from "./auth-file.ts";
 
-/** In an account's home, held by whoever renews its login. The Go program's name. */
+/** Lock in an account's home, held while its login is renewed. The name is the Go program's. */
 export const RENEWAL_LOCK = ".auth.refresh.lock";
 
 /** Homes on their way out; no alias begins like this. */
@@ -16,8 +16,8 @@ export const REMOVED_PREFIX = ".removed-";
 
 /**
  * Takes up what was left: a whole auth.json that is newer than the one in its place was about to replace it and may
- * hold the only copy of a renewed token, so it does; everything else is deleted. The caller owns the root, so nobody
- * else is writing, but for renewals, which hold the lock of their home.
+ * hold the only copy of a renewed token, so it does; everything else is deleted. The caller owns the root, so only
+ * renewals can be writing, and they hold the lock of their home.
  */
 export function sweepHomes(layout: Layout): void {
   for (const path of leftIn(layout)) if (!finish(path)) discard(path);
@@ -25,27 +25,27 @@ export function sweepHomes(layout: Layout): void {
 
 /**
  * The files and directories in `layout`'s root that a killed process left behind. While a process owns the root, only
- * those that are older than any write takes.
+ * those that are too old to belong to a write in progress.
  */
 export function leftovers(layout: Layout): string[] {
   const left = leftIn(layout);
   return isLocked(layout.lock) ? left.filter((path) => ageOf(path) > LONGEST_WRITE_MS) : left;
 }
 
-/** A directory for one login of this process, which nobody else takes for a leftover. */
+/** A directory for one login of this process. Other processes do not mistake it for a leftover. */
 export interface LoginHome {
   readonly path: string;
-  /** From now on it is a leftover, if it is still there. */
+  /** Gives up the directory: if it still exists, it is a leftover from now on. */
   release(): void;
 }
 
-/** A home for a login; private, empty but for its lock. Throws `file_unusable`. */
+/** Creates a private home for a login, empty except for its lock. Throws `file_unusable`. */
 export function newLoginHome({ logins }: Layout): LoginHome {
   for (;;) {
     const path = join(logins, crypto.randomUUID());
     makePrivateDirectory(path);
     const lock = tryLock(join(path, LOGIN_LOCK));
-    // Whoever looks for leftovers takes the lock for a moment.
+    // Otherwise a process that looks for leftovers has the lock for a moment; try another directory.
     if (lock !== undefined) return { path, release: lock.release };
     discard(path);
   }
@@ -57,8 +57,8 @@ export function sweepLogins(layout: Layout): void {
 }
 
 /**
- * The homes of logins whose process is gone. One that holds a login was kept on purpose, or its process was killed. A
- * lock tells, and not a process id, which means another process in another container.
+ * The homes of logins whose process is gone. One that holds a login was kept on purpose, or its process was killed. The
+ * lock shows whether the process is alive; its process id would mean another process in another container.
  */
 export function brokenLogins({ logins }: Layout): { readonly path: string; readonly holdsLogin: boolean }[] {
   return namesIn(logins)
@@ -72,11 +72,11 @@ export function brokenLogins({ logins }: Layout): { readonly path: string; reado
 
 // --- internal ---
 
-/** In the home of a login, held by its process. */
+/** Lock in the home of a login, held by the login's process. */
 const LOGIN_LOCK = ".codexlb.lock";
-/** No login takes longer; older versions made homes without a lock. */
+/** No login takes longer. Needed for the homes of older versions, which have no lock. */
 const LONGEST_LOGIN_MS = 3_600_000;
-/** From the making of a file to its renaming; a renewal waits for its answer in between. */
+/** Longest time between creating a file and renaming it; a renewal waits for the response in between. */
 const LONGEST_WRITE_MS = 10 * 60_000;
 
 /** How atomic files are called until they are renamed: the process behind the name (the Go program writes it so too). */

@@ -1,19 +1,19 @@
-// Which of Codex's settings are taken from elsewhere. A config.toml can start programs (mcp_servers, notify, hooks), send
-// turns and logins to other addresses (model_provider, *_base_url), loosen the sandbox, put words into the model's mouth
-// and read files; and `codexlb run` makes Codex's home from it. So only keys are taken that choose among what the
-// account can do anyway, and only with values that can be nothing else.
+// Decides which Codex settings are accepted from another machine. `codexlb run` builds Codex's home from an imported
+// config.toml, which can start programs (mcp_servers, notify, hooks), send turns and logins to other addresses
+// (model_provider, *_base_url), loosen the sandbox, inject instructions for the model and read files. So only keys are
+// accepted that choose among the account's own options, and only with values that cannot be anything else.
 
 import { CodexlbError, messageOf } from "../errors.ts";
 import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
 
 export interface NetworkSettings {
-  /** The text of a config.toml; undefined: nothing of it is taken. */
+  /** The accepted settings as the text of a config.toml; undefined if there are none. */
   readonly config: string | undefined;
   /** The top-level keys that were left out. */
   readonly leftOut: readonly string[];
 }
 
-/** What is taken of `config`, the text of a config.toml. Throws `invalid_request` for a text that is none. */
+/** The accepted part of `config`, the text of a config.toml. Throws `invalid_request` if it is not valid TOML. */
 export function networkSettings(config: string): NetworkSettings {
   const all = parsed(config);
   const taken: TomlTable = {};
@@ -26,7 +26,7 @@ export function networkSettings(config: string): NetworkSettings {
 
 // --- internal ---
 
-/** Of the keys that Codex 0.171 reads. */
+/** A subset of the keys that Codex 0.171 reads. */
 const HARMLESS_KEYS: ReadonlySet<string> = new Set([
   "model",
   "review_model",
@@ -43,7 +43,7 @@ const HARMLESS_KEYS: ReadonlySet<string> = new Set([
   "show_raw_agent_reasoning",
 ]);
 
-/** A name, a number or a choice: nothing that could be a path, an address or a sentence. */
+/** True for a name, a number or a choice, which cannot be a path, an address or a sentence. */
 function isPlain(value: TomlTable[string]): value is string | number | boolean {
   if (typeof value === "string") return /^[\w.:-]{1,100}$/.test(value);
   return typeof value === "boolean" || (typeof value === "number" && Number.isSafeInteger(value));

@@ -42,9 +42,9 @@ const DEFAULT_ISSUER = "https://auth.openai.com";
 const TIMEOUT_MS = 30_000;
 /** How long a device code is good. */
 const DEVICE_MS = 15 * 60_000;
-/** Of a code that a person types. */
+/** Longest code that a person has to type. */
 const LONGEST_CODE = 100;
-/** Of what the sign-in gives as its reason. */
+/** Longest reason that is shown for a refused sign-in. */
 const LONGEST_REASON = 300;
 const LONGEST_INTERVAL_MS = 30_000;
 

@@ -17,7 +17,7 @@ import { RENEWAL_LOCK } from "./leftovers.ts";
 
 /** The public client id of Codex, which the accounts' tokens were issued to. */
 export const CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann";
-/** New tokens may be longer than those they replace. */
+/** Extra room, because new tokens can be longer than the ones they replace. */
 const ROOM_FOR_LONGER_BYTES = 16 * 1024;
 const DEFAULT_TOKEN_URL = "https://auth.openai.com/oauth/token";
 
@@ -98,7 +98,7 @@ async function renewNow(lane: Lane, homeDir: string, usedAccessToken: string): P
   if (before.accessToken !== usedAccessToken) return { kind: "renewed", credentials: before };
   if (before.refreshToken === undefined)
     return { kind: "dead", reason: "http-401", why: "there is no refresh token" };
-  // A refresh token works once: what replaces it must have its place on the disk before it is spent.
+  // A refresh token works only once, so room on disk for its successor is reserved before it is spent.
   const room = reserveFile(path, 2 * Buffer.byteLength(text) + ROOM_FOR_LONGER_BYTES);
   try {
     const answer = await postRefresh(lane.settings(), before.refreshToken);
@@ -202,7 +202,7 @@ const DEAD: ReadonlyMap<string, string> = new Map([
 
 /** Three tokens of a few kilobytes each. */
 export const TOKEN_ANSWER_BYTES = 256 * 1024;
-/** Longer ones are no codes. */
+/** No real error code is longer. */
 const LONGEST_CODE = 100;
 
 const RefusalBody = z.looseObject({
@@ -210,7 +210,7 @@ const RefusalBody = z.looseObject({
 });
 
 function refused(status: number, body: string): Answer {
-  // Without an error object the status has to do.
+  // Without an error object only the status counts.
   const error = RefusalBody.safeParse(parseJson(body)).data?.error;
   const code = shortLine((typeof error === "string" ? error : error?.code) ?? "", LONGEST_CODE);
   const reason = DEAD.get(code);

@@ -1,6 +1,6 @@
 // The credentials that Codex gets from us instead of real ones: a signed token that only this proxy knows, so a
-// Codex home never holds anything of value. Same shape as the Go program's, but signed (HS256), with an end, and with
-// the grant that it was given for: it ends with that.
+// Codex home never holds anything of value. Same shape as the Go program's, but signed (HS256), with an expiry time and
+// the grant that it was issued for. It ends with that grant.
 
 import { createHmac } from "node:crypto";
 import { z } from "zod";
@@ -13,8 +13,8 @@ export const STUB_EMAIL = "proxy-only@codexlb.internal";
 export const STUB_SUBJECT = "codexlb-proxy-only";
 
 /**
- * What stubs are given for. `ROOT_GRANT`: the runs of the root itself, whose files (or socket) the user can open. Else
- * the id of the secret that they were asked for with: a key, or the admin token.
+ * What a stub is issued for. `ROOT_GRANT`: runs of the root itself, by a user who can open its files or its socket.
+ * Otherwise the id of the secret that was used to request the stub: a key or the admin token.
  */
 export type Grant = string;
 export const ROOT_GRANT: Grant = "root";
@@ -34,8 +34,8 @@ export const StubAuth = z.object({
 });
 
 /**
- * A stub for the plan that Codex shall believe to be on, signed with `key`. Those of one day (UTC) are the same text, so
- * that a run does not replace credentials which another one is reading.
+ * A stub that shows `planType` to Codex, signed with `key`. Stubs of the same day (UTC) are identical, so that a run
+ * does not replace credentials that another run is reading.
  */
 export function makeStub(planType: string, key: string, nowMs: number, grant: Grant = ROOT_GRANT): StubAuth {
   const issued = dayOf(nowMs);
@@ -64,7 +64,7 @@ export function makeStub(planType: string, key: string, nowMs: number, grant: Gr
   };
 }
 
-/** What the access token of a stub was given for; undefined when `key` did not sign it, or it has run out. */
+/** The grant of a stub's access token; undefined if `key` did not sign it or it has expired. */
 export function grantOfStub(token: string, key: string, nowMs: number): Grant | undefined {
   const [head, payload, signature, ...more] = token.split(".");
   if (head !== HEAD || payload === undefined || signature === undefined || more.length > 0) return undefined;
@@ -78,21 +78,22 @@ export function looksLikeStub(token: string): boolean {
   return readClaims(token)?.sub === STUB_SUBJECT;
 }
 
-/** What the refresh token of a stub was given for; undefined as for `grantOfStub`. */
+/** The grant of a stub's refresh token; undefined as for `grantOfStub`. */
 export function grantOfRefreshToken(token: string, key: string, nowMs: number): Grant | undefined {
   return unsealed(token, REFRESH_MARKER, ".", REFRESH_DAYS, key, nowMs);
 }
 
 /**
- * What stands in a URL where Codex sends no credentials (its connectors): `/~KEY/...`. It opens what a stub opens, and
- * is given with one. Codex cannot renew it, so it serves for longer; those of one month are the same text.
+ * The key in a URL (`/~KEY/...`) for requests that Codex sends without credentials (its connectors). It gives the same
+ * rights as a stub, and is issued with one. Codex cannot renew it, so it is valid for longer; those of the same 30 days
+ * are identical.
  */
 export function pathKeyOf(key: string, nowMs: number, grant: Grant = ROOT_GRANT): string {
   const month = dayOf(nowMs) - (dayOf(nowMs) % PATH_KEY_STEP_DAYS);
   return sealed(PATH_MARKER, "-", grant, month, key);
 }
 
-/** What a path key was given for; undefined as for `grantOfStub`. */
+/** The grant of a path key; undefined as for `grantOfStub`. */
 export function grantOfPathKey(pathKey: string, key: string, nowMs: number): Grant | undefined {
   return unsealed(pathKey, PATH_MARKER, "-", PATH_KEY_DAYS, key, nowMs);
 }
@@ -105,11 +106,11 @@ export function looksLikeStubRefreshToken(token: string): boolean {
 // --- internal ---
 
 const DAY_S = 86_400;
-/** Codex renews a stub by itself some minutes before its end. */
+/** Codex renews a stub by itself some minutes before it expires. */
 const STUB_DAYS = 7;
-/** A Codex that was left open asks for a new stub with it; `codexlb run` writes a new one anyway. */
+/** For a Codex that was left open, which uses it to get a new stub. `codexlb run` writes a new stub anyway. */
 const REFRESH_DAYS = 30;
-/** From one to two months. */
+/** A path key is valid for 30 to 60 days, because all keys of the same 30 days are identical. */
 const PATH_KEY_DAYS = 60;
 const PATH_KEY_STEP_DAYS = 30;
 const REFRESH_MARKER = "codexlb-runtime-refresh";

@@ -1,16 +1,16 @@
-// The files of an account home, written so that a failure in the middle leaves what was there before.
+// Writes the files of an account home so that a failure halfway leaves the previous ones in place.
 
 import { lstatSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CodexlbError } from "../errors.ts";
 import { readTextIfPresent, unusable, writeFileAtomic } from "../state/atomic-file.ts";
 
-/** Texts by file name; what is undefined stays as it is. */
+/** Texts by file name; undefined leaves a file as it is. */
 export type HomeFiles = Readonly<Record<string, string | undefined>>;
 
 /**
- * Writes `files` into `homeDir`, which is made when it is missing. Returns what puts everything back as it was; a failure
- * has done so already. Throws `file_unusable`, and `invalid_request` for a link in the place of the home.
+ * Writes `files` into `homeDir`, which is created if it is missing. Returns a function that restores the previous
+ * state; on failure the state is already restored. Throws `file_unusable`, and `invalid_request` if the home is a link.
  */
 export function writeHome(homeDir: string, files: HomeFiles): () => void {
   refuseLink(homeDir);
@@ -36,7 +36,7 @@ export function writeHome(homeDir: string, files: HomeFiles): () => void {
   return undo;
 }
 
-/** A link in the place of an account home could lead a write or a deletion anywhere. */
+/** A link in place of an account home could redirect a write or a deletion to anywhere. */
 export function refuseLink(homeDir: string): void {
   const found = lstatSync(homeDir, { throwIfNoEntry: false });
   if (found?.isSymbolicLink())
@@ -47,7 +47,7 @@ export function refuseLink(homeDir: string): void {
 
 // --- internal ---
 
-/** True when it was not there. */
+/** Returns true if the directory did not exist. */
 function makeDirectory(path: string): boolean {
   try {
     return mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;

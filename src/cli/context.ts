@@ -76,7 +76,7 @@ export interface RemoteFlags {
   readonly "admin-token"?: string | undefined;
 }
 
-/** What a command that asks a proxy is told about it. */
+/** The flags of a command that say which proxy to ask. */
 export interface ProxyFlags {
   readonly "proxy-url"?: string | undefined;
   readonly "admin-token"?: string | undefined;
@@ -225,8 +225,8 @@ export async function placeOf(context: CommandContext, flags: RemoteFlags): Prom
 }
 
 /**
- * The way to the proxy that a command asks: over its socket to the one that runs on the root, else to where
- * `proxyUrlOf` says, with what opens it. `clientKey`: CODEXLB_CLIENT_KEY will do, too. Throws what `proxyUrlOf` throws.
+ * How a command reaches its proxy: over the socket if it is the one that runs on the root, otherwise at the address of
+ * `proxyUrlOf`, with a credential. `clientKey`: CODEXLB_CLIENT_KEY is accepted, too. Throws what `proxyUrlOf` throws.
  */
 export async function doorOf(
   context: CommandContext,
@@ -247,21 +247,22 @@ export async function doorOf(
   };
 }
 
-/** Whether the proxy that runs on the root listens at `url`. Its socket says so, and nobody else can open that. */
+/** Whether the proxy of this root listens at `url`. Its socket can be trusted, because only the user can open it. */
 export async function isOwn({ layout }: CommandContext, url: string): Promise<boolean> {
   if (!(await daemonAnswers(layout.adminSocket))) return false;
   const info = await remoteInfo(socketDoor(layout.adminSocket)).catch(() => undefined);
   return info !== undefined && new URL(info.url).origin === new URL(url).origin;
 }
 
-/** The admin token that the user has given. */
+/** The admin token that the user gave. */
 export function tokenFor({ deps }: CommandContext, flag: string | undefined): string | undefined {
   return flag?.trim() || deps.env.CODEXLB_ADMIN_TOKEN?.trim() || undefined;
 }
 
 /**
- * What opens the proxy at `url`: the token that was given, else the root's own, if the proxy can be the root's. `isNamed`:
- * the user named the proxy; else nothing is believed of what listens there before it has proved that it is the root's.
+ * The credential for the proxy at `url`: the token that the user gave, otherwise the root's own if the proxy can be
+ * this root's. Unless the user named the proxy (`isNamed`), it is not trusted before it has proved that it is this
+ * root's.
  */
 export function credentialFor(
   context: CommandContext,
@@ -273,13 +274,13 @@ export function credentialFor(
   return createCredential({ ...context.deps, secret: given, origin: address.isNamed ? "given" : "own" });
 }
 
-/** The root's own token, for a proxy that can be the root's. */
+/** The root's own token, for a proxy that can be this root's. */
 export function rootCredential(
   { deps, layout }: CommandContext,
   { url, isNamed }: Address,
 ): Credential | undefined {
   const own = readSecret(layout.adminToken);
-  // Where the root has no token, nothing can prove that it is the root's proxy.
+  // Without a token in the root no proxy can prove that it is this root's; a random secret makes that fail.
   if (!isNamed) return createCredential({ ...deps, secret: own ?? newSecret(deps.random), origin: "own" });
   const isHere = isLoopback(parseProxyUrl(url).hostname.replace(/^\[|\]$/g, ""));
   return isHere && own !== undefined
@@ -289,6 +290,6 @@ export function rootCredential(
 
 export interface Address {
   readonly url: string;
-  /** By the user. */
+  /** The user named this address. */
   readonly isNamed: boolean;
 }

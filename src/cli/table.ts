@@ -7,7 +7,7 @@ const GAP = "  ";
 /** No reason, name or address of ours is longer. */
 const LONGEST_CELL = 400;
 
-/** Cells are on one line, and what others said in them is cut to 400 columns. */
+/** Each cell is on one line, and text from other parties is cut to 400 columns. */
 export function table(given: readonly (readonly string[])[]): string {
   const rows = given.map((row) => row.map((cell) => shortLine(cell, LONGEST_CELL)));
   const widths: number[] = [];

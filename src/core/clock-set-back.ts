@@ -1,24 +1,24 @@
-// Times that were kept by a clock which has been set back since: a cooldown lasts no longer for it, and newer figures are
-// not taken for older ones.
+// Corrects stored times after the system clock was set back, so that cooldowns do not last longer and new figures do
+// not look older than the stored ones.
 
 import type { Health } from "./health.ts";
 import type { LimitQuota, Quota, QuotaWindow } from "./quota.ts";
 
-/** As `core/verdict.ts` bounds what a fault may ask for, and a fifth more so that accounts do not come back together. */
+/** The longest cooldown in `core/verdict.ts`, plus the fifth that keeps accounts from coming back together. */
 const LONGEST_FAULT_MS = 1.2 * 3_600_000;
-/** The longest windows have 30 days; a clock may be a day off. */
+/** The longest windows last 30 days, and a clock can be a day off. */
 const LONGEST_LIMIT_MS = 32 * 24 * 3_600_000;
 
 /**
- * `health` when the clock has just been set back by `byMs`. A fault asked for a duration, which goes on as it was; a
- * limit ends at a moment that the backend named, and the clock is right about it only now.
+ * `health` after the clock was set back by `byMs`. A cooldown after a fault has a duration, so its times are shifted. A
+ * limit ends at a time that the backend named, so it stays: only now does the clock agree with the backend.
  */
 export function healthSetBack(health: Health, byMs: number): Health {
   if (health.kind !== "cooling" || health.cause !== "fault") return health;
   return { ...health, sinceMs: health.sinceMs - byMs, untilMs: health.untilMs - byMs };
 }
 
-/** `health` with no cooldown that is longer from `nowMs` on than it was when it began, or than any can be. */
+/** `health` with its cooldown shortened to its original length, and to the longest that a cooldown can have. */
 export function plausibleHealth(health: Health, nowMs: number): Health {
   if (health.kind !== "cooling") return health;
   const { sinceMs, untilMs, cause } = health;
@@ -31,7 +31,7 @@ export function plausibleHealth(health: Health, nowMs: number): Health {
   return { ...health, sinceMs: Math.min(sinceMs, nowMs), untilMs: Math.min(untilMs, nowMs + longestMs) };
 }
 
-/** `quota` with no figure that is newer than `nowMs`, which would win over all that come until then. */
+/** `quota` without figures newer than `nowMs`, which would override all figures that arrive until then. */
 export function plausibleQuota(quota: Quota, nowMs: number): Quota {
   const limits = [quota.main, ...quota.additional];
   const isRight = limits.every(({ primary, secondary }) =>

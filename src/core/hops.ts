@@ -7,7 +7,7 @@ export interface Hop {
   readonly id: string;
 }
 
-/** Names the proxy of a chain that shall act on an admin call. */
+/** Header that names the proxy of a chain that is to carry out an admin call. */
 export const TARGET_HEADER = "x-codexlb-target-proxy-name";
 /** The proxies that a request has passed, `name~id` in order, separated by commas; names are percent-encoded. */
 export const HOPS_HEADER = "x-codexlb-hops";
@@ -67,7 +67,7 @@ export function parseAttempts(text: string | null | undefined): number | undefin
 
 // --- internal ---
 
-/** Half of a surrogate pair has no encoding. */
+/** Half of a surrogate pair cannot be encoded. */
 function encoded(name: string): string {
   return encodeURIComponent(name.toWellFormed());
 }

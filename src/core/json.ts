@@ -1,32 +1,32 @@
-// JSON that another party wrote. It is parsed only within bounds, because a few megabytes of brackets take gigabytes
-// and seconds to build; where a few fields of a large document are enough, they are found without building it.
+// JSON from other parties. It is parsed only within bounds, because parsing a few megabytes of brackets can take
+// gigabytes of memory and seconds. If a few fields of a large document are enough, they are found without parsing it.
 
 export interface JsonBounds {
   /** Length of the text, in UTF-16 code units. */
   readonly chars: number;
-  /** Objects and arrays inside each other. */
+  /** Nesting depth of objects and arrays. */
   readonly depth: number;
-  /** Values of all kinds together. */
+  /** Number of values of all kinds. */
   readonly values: number;
 }
 
 /**
- * Far beyond every document of the backend and of a child proxy with a thousand accounts; at the bound a parse takes
- * about 100 ms.
+ * Far larger than any document of the backend, or of a child proxy with a thousand accounts. Parsing a document of this
+ * size takes about 100 ms.
  */
 export const JSON_BOUNDS: JsonBounds = { chars: 16 * 1024 * 1024, depth: 128, values: 500_000 };
 
-/** `JSON.parse` that returns undefined for what is not JSON, and for what is beyond `bounds`. */
+/** Like `JSON.parse`, but returns undefined for text that is not JSON or exceeds `bounds`. */
 export function parseJson(text: string, bounds: JsonBounds = JSON_BOUNDS): unknown {
   if (!fits(text, bounds)) return undefined;
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // the caller treats "not JSON" as "says nothing"
+    return undefined; // callers treat invalid JSON as an empty message
   }
 }
 
-/** A value within a text: its first character, and the one behind its last. */
+/** The position of a value in a text: its first character, and the one after its last. */
 export interface Span {
   readonly start: number;
   readonly end: number;
@@ -34,13 +34,13 @@ export interface Span {
 
 export interface Member extends Span {
   readonly name: string;
-  /** Where its name begins; `start` is that of its value. */
+  /** Where its name begins; its value begins at `start`. */
   readonly nameStart: number;
 }
 
 /**
- * The members of the object that begins at `start`, in order. Ends early where the text stops being JSON. Neither
- * builds the document nor recurses; values are not checked.
+ * The members of the object that begins at `start`, in order. Stops where the text is not valid JSON any longer. Does
+ * not parse the document, recurse or check values.
  */
 export function* membersOf(text: string, start = 0): Generator<Member> {
   let at = skipSpace(text, start);
@@ -63,7 +63,7 @@ export function* membersOf(text: string, start = 0): Generator<Member> {
   }
 }
 
-/** The elements of the array that begins at `start`, as `membersOf`. */
+/** The elements of the array that begins at `start`, in the manner of `membersOf`. */
 export function* elementsOf(text: string, start = 0): Generator<Span> {
   let at = skipSpace(text, start);
   if (text.charCodeAt(at) !== OPEN_BRACKET) return;
@@ -78,7 +78,7 @@ export function* elementsOf(text: string, start = 0): Generator<Span> {
   }
 }
 
-/** The member `name` of the object that begins at `start`; the last one, as for `JSON.parse`, when there are several. */
+/** The member `name` of the object that begins at `start`. Of several, the last one counts, as in `JSON.parse`. */
 export function memberOf(text: string, name: string, start = 0): Member | undefined {
   let found: Member | undefined;
   for (const member of membersOf(text, start)) if (member.name === name) found = member;
@@ -86,8 +86,8 @@ export function memberOf(text: string, name: string, start = 0): Member | undefi
 }
 
 /**
- * Those of `names` that the object in `text` has as strings of at most `LONGEST_FIELD` characters. Of a name that
- * occurs twice the last one counts, as for `JSON.parse`.
+ * The fields in `names` whose values in the object `text` are strings of at most `LONGEST_FIELD` characters. If a name
+ * occurs twice, the last one counts, as in `JSON.parse`.
  */
 export function stringFields<Name extends string>(
   text: string,
@@ -104,7 +104,7 @@ export function stringFields<Name extends string>(
   return found;
 }
 
-/** The string at `span`; undefined when another kind of value is there. */
+/** The string at this position; undefined if the value there is not a string. */
 export function textAt(text: string, { start, end }: Span): string | undefined {
   if (text.charCodeAt(start) !== QUOTE) return undefined;
   const raw = text.slice(start, end);
@@ -113,13 +113,13 @@ export function textAt(text: string, { start, end }: Span): string | undefined {
     const value: unknown = JSON.parse(raw);
     return typeof value === "string" ? value : undefined;
   } catch {
-    return undefined; // a broken escape
+    return undefined; // an invalid escape
   }
 }
 
 // --- internal ---
 
-/** Names, ids and keys are short; the longest that is of use is a session key. */
+/** Names, ids and keys are short; the longest useful one is a session key. */
 const LONGEST_FIELD = 4_096;
 
 const QUOTE = 0x22;
@@ -159,7 +159,7 @@ function fits(text: string, { chars, depth: deepest, values: most }: JsonBounds)
   return true;
 }
 
-/** Behind the string that begins at `start`, or -1 when it does not end. */
+/** The position after the string that begins at `start`, or -1 if it does not end. */
 function stringEnd(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let before = end - 1;
@@ -169,7 +169,7 @@ function stringEnd(text: string, start: number): number {
   return -1;
 }
 
-/** Behind the value that begins at `start`, or -1 when it does not end. */
+/** The position after the value that begins at `start`, or -1 if it does not end. */
 function valueEnd(text: string, start: number): number {
   const first = text.charCodeAt(start);
   if (first === QUOTE) return stringEnd(text, start);
@@ -196,7 +196,7 @@ function valueEnd(text: string, start: number): number {
   return -1;
 }
 
-/** Behind a number or a literal; what it is is not checked. */
+/** The position after a number or a literal, which is not checked. */
 function scalarEnd(text: string, start: number): number {
   let at = start;
   while (at < text.length && !isDelimiter(text.charCodeAt(at))) at++;

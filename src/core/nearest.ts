@@ -4,7 +4,7 @@
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const most = word.length > 3 ? 2 : 1;
   const ranked = known
-    // The difference in length is the least that the distance can be.
+    // The distance is at least the difference in length.
     .filter((candidate) => Math.abs(candidate.length - word.length) <= most)
     .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
     .sort((a, b) => a.distance - b.distance);

@@ -1,5 +1,5 @@
 // How the backend tells quota: the usage endpoint, response headers, stream events and limit errors, read into
-// `QuotaEvidence`. Reading never throws: what is not understood, or cannot be true, is not evidence.
+// `QuotaEvidence`. Reading never throws: a value that is not understood or not plausible is ignored.
 
 import { z } from "zod";
 import { LONGEST_NAME, MOST_LIMITS, shortText } from "./bounds.ts";
@@ -104,7 +104,7 @@ const maybeName = z
   .catch(undefined)
   .transform((name) => name ?? undefined);
 
-/** A field that is no number is as good as absent; it says nothing about the others. */
+/** A field that is not a number counts as absent and does not affect the other fields. */
 const figure = z.number().optional().catch(undefined);
 
 const Window = z.looseObject({

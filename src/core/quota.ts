@@ -53,8 +53,8 @@ export interface QuotaView {
 }
 
 /**
- * `quota`, which another party wrote, as far as it can be true at `nowMs`: what cannot is unknown, what is too long is
- * cut.
+ * The plausible part of `quota`, which another party wrote, at `nowMs`. Implausible values become unknown, and texts
+ * that are too long are cut.
  */
 export function believable({ planType, main, additional }: Quota, nowMs: number): Quota {
   const window = (told: QuotaWindow | undefined): QuotaWindow | undefined =>
@@ -66,7 +66,7 @@ export function believable({ planType, main, additional }: Quota, nowMs: number)
         told.windowSeconds === undefined || believableLength(told.windowSeconds * 1000) === undefined
           ? undefined
           : told.windowSeconds,
-      // Figures of the future would outlive all that come after them.
+      // Figures dated in the future would override all later ones.
       asOfMs: Math.min(nowMs, told.asOfMs),
     };
   const name = (text: string | undefined) => (text ? shortText(text, LONGEST_NAME) : undefined);
@@ -160,7 +160,7 @@ function mergeAdditional(known: readonly LimitQuota[], told: readonly LimitQuota
   return mostRecent([...byId.values()]).sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** At most `MOST_LIMITS` of them, those that were told last. */
+/** At most `MOST_LIMITS` of the limits: the most recent ones. */
 function mostRecent(limits: LimitQuota[]): LimitQuota[] {
   if (limits.length <= MOST_LIMITS) return limits;
   const toldMs = (limit: LimitQuota) => Math.max(0, ...windowsOf(limit).map(({ asOfMs }) => asOfMs));

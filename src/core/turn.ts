@@ -58,7 +58,7 @@ export function isCompaction(json: string): boolean {
   return json.includes('"compaction"') && COMPACTION.test(json);
 }
 
-/** The `type` of a JSON event; read from its head when it stands first (it always does so far), else found by a scan. */
+/** The `type` of a JSON event: read from the start if it comes first (so far it always does), else found by a scan. */
 export function eventType(json: string): string | undefined {
   const head = /^\s*\{\s*"type"\s*:\s*"([^"\\]*)"/.exec(json);
   return head === null ? stringFields(json, ["type"]).type : head[1];

@@ -292,7 +292,7 @@ function errorOf(body: string): ErrorBody | undefined {
   return parsed.success ? parsed.data : undefined;
 }
 
-/** Enough for every sentence of the backend that is looked for. */
+/** Enough to contain every sentence of the backend that matters here. */
 const LONGEST_MESSAGE = 4_096;
 
 function messageOf(text: string): string {

@@ -1,4 +1,5 @@
-// The admin API's unix socket: never open to others, not even for a moment, and only its own file is removed at the end.
+// The admin API's unix socket. Other users can never open it, not even for a moment, and `stop` removes only its own
+// file.
 
 import { renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,12 +10,12 @@ import { socketAddress } from "../state/socket-path.ts";
 
 export interface SocketDoors {
   readonly routes: Readonly<Record<string, () => Response>>;
-  /** What is at none of them. */
+  /** Handles requests that match none of the routes. */
   readonly fetch: (request: Request) => Response | Promise<Response>;
 }
 
 export interface AdminSocket {
-  /** Cuts every connection, and removes the socket unless another process has put one in its place. */
+  /** Closes every connection, and removes the socket unless another process has replaced it. */
   stop(): Promise<void>;
 }
 
@@ -22,7 +23,7 @@ export interface AdminSocket {
 const OTHERS_AND_EXECUTION = 0o177;
 
 /**
- * Listens at `path`. The caller owns the root, so a socket that is there was left behind by a killed process and is
+ * Listens at `path`. The caller owns the root, so an existing socket was left behind by a killed process and is
  * replaced. Throws `listen_failed`.
  */
 export function listenOnSocket(
@@ -30,25 +31,25 @@ export function listenOnSocket(
   { random }: Pick<Deps, "random">,
   doors: SocketDoors,
 ): AdminSocket {
-  // The runtime removes the path that it was given when it stops, whatever is there by then: one that nobody else has.
+  // When Bun stops, it removes the path it was given, whatever file is there by then. So give it a path of its own.
   const passing = join(dirname(path), `.${Buffer.from(random(4)).toString("hex")}.sock`);
-  // The mode is set by the system with the file; there is no time in which it is another one.
+  // With the umask the system creates the file with the right mode; changing it afterwards would leave a gap.
   const umask = process.umask(OTHERS_AND_EXECUTION);
   try {
     const server = Bun.serve({
       unix: socketAddress(passing),
       development: false,
       ...doors,
-      // Logins and presence say nothing for minutes, and on a unix socket `server.timeout()` has no effect. So idle
-      // connections of the user's own programs are kept; Bun still cuts those without a complete head after 12 s. The
-      // types know the option for ports only.
+      // Logins and presence can be silent for minutes, and `server.timeout()` has no effect on a unix socket. So idle
+      // connections of the user's own programs are kept; Bun still closes those without a complete head after 12 s. The
+      // cast is needed because the types allow this option for ports only.
       ...({ idleTimeout: 0 } as object),
     });
     renameSync(passing, path);
     const ours = identityOf(path);
     return {
       stop: async () => {
-        // While we listen, no other file can have the identity of this one.
+        // No other file can have this identity while we listen.
         if (identityOf(path) === ours) rmSync(path, { force: true });
         await server.stop(true);
       },

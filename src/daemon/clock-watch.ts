@@ -1,4 +1,4 @@
-// Notices that the system's clock was set back, and brings what was kept by it in line.
+// Notices when the system clock is set back, and corrects the stored times.
 
 import { healthSetBack, plausibleHealth, plausibleQuota } from "../core/clock-set-back.ts";
 import type { Clock, Deps } from "../deps.ts";
@@ -15,12 +15,12 @@ export interface ClockWatchContext {
   readonly events: EventLog;
 }
 
-/** How often the clock is compared with the time that has really passed. */
+/** How often the clock is compared with the time that has actually passed. */
 const LOOK_MS = 1_000;
-/** Clocks are put right by less than this all the time. */
+/** Smaller corrections of a clock are normal. */
 const TOLERATED_MS = 1_000;
 
-/** Looks from now on; returns what ends it. */
+/** Starts watching; the returned function stops it. */
 export function watchClock({ deps, store, pool, children, events }: ClockWatchContext): () => void {
   return onSetBack(deps.clock, (byMs) => {
     const nowMs = deps.clock.now();
@@ -41,7 +41,7 @@ export function watchClock({ deps, store, pool, children, events }: ClockWatchCo
   });
 }
 
-/** Puts right what a store was given by a clock that has been set back since. */
+/** Corrects the times in a record that were stored before the clock was set back. */
 export function makePlausible(record: AccountRecord, nowMs: number): void {
   record.health = plausibleHealth(record.health, nowMs);
   record.quota = plausibleQuota(record.quota, nowMs);
@@ -51,7 +51,7 @@ export function makePlausible(record: AccountRecord, nowMs: number): void {
 
 // --- internal ---
 
-/** A clock that goes ahead (it was set, or the machine slept) ends waits early, which is no harm. */
+/** Calls `setBack` only for backward jumps. A forward jump (or sleep) only ends waits early, which is harmless. */
 function onSetBack(clock: Clock, setBack: (byMs: number) => void): () => void {
   const ahead = () => clock.now() - clock.monotonic();
   let before = ahead();

@@ -45,7 +45,10 @@ export interface Daemon {
   drainMs(): number;
   /** Reads the settings now, instead of within a second; false: the file is as it was. */
   reload(): boolean;
-  /** Resolves to what happened when its root is no longer there: it is to be stopped, and writes nothing any more. */
+  /**
+   * Resolves to an error when its root is moved, removed or replaced: it must be stopped, and writes nothing any
+   * longer.
+   */
   readonly lost: Promise<CodexlbError>;
   /** Resolves when nobody uses it any more who said so by `/admin/presence`. */
   deserted(): Promise<void>;

@@ -181,7 +181,7 @@ export function adminParts(
     context,
     access,
     admission,
-    /** Writes down what is written behind. */
+    /** Writes all delayed changes to disk. */
     flush: keys.flush,
     listensOn: (address: string) => {
       url = address;
@@ -200,7 +200,7 @@ function enrolFromDisk(
   pool: Pool,
 ): void {
   const { state } = store;
-  // A root that was moved has not lost its accounts.
+  // If the root was moved, its homes are not there, but the accounts were not removed.
   if (!owner.isOurs() || !homesChanged(state, layout)) return;
   const before = new Map(state.accounts.map(({ id, alias }) => [id, alias]));
   for (const problem of reconcile(state, layout, deps.clock.now())) deps.log.warn(problem);

@@ -22,7 +22,7 @@ export function mockApp(context: MockContext, models: unknown): Hono {
 
   app.onError((error, c) => {
     if (!c.req.raw.signal.aborted) throw error;
-    return new Response(null, { status: 499 }); // the client has gone in the middle of its request
+    return new Response(null, { status: 499 }); // the client disconnected in the middle of its request
   });
   app.post("/__mock/faults", async (c) => {
     const body = parseJson(await c.req.text());

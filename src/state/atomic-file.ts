@@ -20,7 +20,7 @@ import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 const FILE_MODE = 0o600;
 /** The most that `randomInt` takes. */
 const MOST_NAMES = 2 ** 48 - 1;
-/** No state of ours comes near: ten thousand sessions take 2 MB, a thousand accounts as much. */
+/** Far larger than our state files: ten thousand sessions take 2 MB, a thousand accounts as much. */
 const LONGEST_FILE_BYTES = 32 * 1024 * 1024;
 const DIRECTORY_MODE = 0o700;
 
@@ -29,20 +29,20 @@ export function writeFileAtomic(path: string, content: string): void {
   reserveFile(path, 0).place(content);
 }
 
-/** Room on the disk for the next content of a file. It is used once: placed or released. */
+/** Reserved disk space for the next content of a file, to be used once: placed or released. */
 export interface Reservation {
-  /** Replaces the file by `content`. Throws `file_unusable`; the room is given back then. */
+  /** Replaces the file with `content`. Throws `file_unusable`, after releasing the space. */
   place(content: string): void;
-  /** Gives the room back; harmless afterwards. */
+  /** Releases the space; does nothing if it was already used or released. */
   release(): void;
 }
 
 /**
- * Takes `bytes` on the disk for what is to replace `path`, so that a full disk shows now and not then. A file system that
- * writes every change to a new place may still refuse the last step. Throws `file_unusable`.
+ * Reserves `bytes` of disk space for the replacement of `path`, so that a full disk is noticed now and not later. A
+ * copy-on-write file system may still refuse the last step. Throws `file_unusable`.
  */
 export function reserveFile(path: string, bytes: number): Reservation {
-  // In containers many processes have the same id; what one of them left must not be in the way of the next.
+  // Random, because processes in different containers can have the same id, and must not find each other's leftovers.
   const temporary = `${path}.tmp.${process.pid}.${randomInt(MOST_NAMES)}`;
   let file: number | undefined;
   const release = () => {
@@ -93,8 +93,8 @@ export function makePrivateDirectory(path: string): void {
 }
 
 /**
- * The text of a file, or undefined when there is none. Throws `file_unusable`, also for one of more than `limitBytes`:
- * reading would stop everything else for as long as it takes.
+ * The text of a file, or undefined if there is none. Throws `file_unusable`, also for a file of more than `limitBytes`,
+ * because reading it would block everything else.
  */
 export function readTextIfPresent(path: string, limitBytes = LONGEST_FILE_BYTES): string | undefined {
   try {
@@ -120,7 +120,7 @@ export function unusable(what: string, error: unknown): CodexlbError {
 
 // --- internal ---
 
-/** From the first byte of the file on; a single write may stop half-way through a large text. */
+/** Writes all of `content` from the start of the file. A loop, because one write can stop halfway. */
 function writeAll(file: number, content: Uint8Array): void {
   for (let at = 0; at < content.length; ) at += writeSync(file, content, at, content.length - at, at);
 }

@@ -14,13 +14,16 @@ export interface ParsedConfig {
   readonly config: Config;
   /** The line of every setting that stands in the file, by key. */
   readonly lines: ReadonlyMap<string, number>;
-  /** A line each, for keys and tables that are no settings; the last one counts what is too much to list. */
+  /** One line for each key or table that is not a setting; the last line counts those that are not listed. */
   readonly unknown: readonly string[];
   /** A line each, for values that count as the default. */
   readonly ignored: readonly string[];
 }
 
-/** A file of every setting with its explanation has 5 KB; the worst one of this size is parsed in a fifth of a second. */
+/**
+ * A file with every setting and its explanation has 5 KB. Parsing the worst file of this size takes a fifth of a
+ * second.
+ */
 const LONGEST_CONFIG_BYTES = 64 * 1024;
 
 /** The text of a config.toml; undefined when there is none. Throws `file_unusable`, also for a file of over 64 KiB. */
@@ -67,10 +70,10 @@ export function parseConfig(text: string, path: string): ParsedConfig {
 
 type LineFinder = ReturnType<typeof lineFinder>;
 
-/** Remarks of a kind on one file: more of them help nobody. */
+/** Most remarks of one kind about a file; more would not help. */
 const MOST_LISTED = 20;
 
-/** The first of `lines`, and how many `what` there are besides. */
+/** The first of `lines`, and the number of further `what`. */
 function listed(lines: readonly (() => string)[], what: string): string[] {
   const shown = lines.slice(0, MOST_LISTED).map((line) => line());
   const more = lines.length - shown.length;
@@ -115,7 +118,7 @@ function unknownKeys(raw: TomlTable, lineOf: LineFinder): string[] {
   return listed(unknownPaths(raw).map(describe), "keys that are not settings");
 }
 
-/** Longer ones are cut where they are shown. */
+/** Longer keys are cut in messages. */
 const LONGEST_KEY = 100;
 
 function unknownPaths(raw: TomlTable, prefix = ""): string[] {

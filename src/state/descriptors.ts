@@ -1,29 +1,29 @@
 // The file descriptors of this process: how many it may have, which are open, and which of those are accepted TCP
-// connections. Bun accepts connections without asking, and does not say which descriptor belongs to which.
+// connections. Needed because Bun accepts every connection and does not say which descriptor it got.
 
 import { FFIType } from "bun:ffi";
 import { fromCLibrary } from "./c-library.ts";
 
 export interface Descriptors {
-  /** The most that this process may have open. Bun raises the soft limit to the hard one when it starts. */
+  /** How many this process may have open. Bun raises the soft limit to the hard limit when it starts. */
   readonly limit: number;
-  /** Returns a quick check: true when none from `from` up to, but without, `to` is open. */
+  /** Returns a fast check: true if no descriptor from `from` up to `to` (exclusive) is open. */
   noneOpenBetween(from: number, to: number): () => boolean;
-  /** The open ones from `from` up to, but without, `to`. */
+  /** The open descriptors from `from` up to `to` (exclusive). */
   openBetween(from: number, to: number): number[];
-  /** Those of `descriptors` that are connections accepted on `port`. */
+  /** The `descriptors` that are connections accepted on `port`. */
   accepted(port: number, descriptors: readonly number[]): AcceptedConnection[];
-  /** Ends a connection in both directions. Bun sees that and frees the descriptor. */
+  /** Shuts a connection down in both directions. Bun notices that and frees the descriptor. */
   shutDown(descriptor: number): void;
 }
 
 export interface AcceptedConnection {
   readonly descriptor: number;
-  /** As from `peerKey`. */
+  /** In the format of `peerKey`. */
   readonly peer: string;
 }
 
-/** Identifies the other end of a connection, with `address` as Bun prints it. */
+/** Identifies the other end of a connection; `address` in the format that Bun uses. */
 export function peerKey(address: string, port: number): string {
   const plain = address.replace(/%.*$/, "");
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain);
@@ -31,7 +31,7 @@ export function peerKey(address: string, port: number): string {
   return plain.includes(":") ? `${new URL(`http://[${plain}]`).hostname}:${port}` : `${plain}:${port}`;
 }
 
-/** The real ones. Throws on a system whose C library is not known. */
+/** The real descriptors of this process. Throws on a system whose C library is unknown. */
 export function systemDescriptors(): Descriptors {
   const { getrlimit, poll, getsockname, getpeername, shutdown } = fromCLibrary({
     getrlimit: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
@@ -53,12 +53,12 @@ export function systemDescriptors(): Descriptors {
     limit,
     noneOpenBetween: (from, to) => {
       const entries = pollEntries(from, to);
-      // The answer counts those it has something to report of: those that are not open.
+      // `poll` returns the number of entries with something to report: the descriptors that are not open.
       return () => poll(entries, BigInt(to - from), 0) === to - from;
     },
     openBetween: (from, to) => {
       const entries = pollEntries(from, to);
-      // Without an answer nothing is known to be open, and nobody's connection is closed for it.
+      // If `poll` fails, no descriptor is known to be open, so no connection is closed by mistake.
       if (poll(entries, BigInt(to - from), 0) < 0) return [];
       const open: number[] = [];
       for (let index = 0; index < to - from; index++)
@@ -69,7 +69,7 @@ export function systemDescriptors(): Descriptors {
       const found: AcceptedConnection[] = [];
       for (const descriptor of candidates) {
         if (!readInto(getsockname, descriptor) || portOf(address) !== port) continue;
-        // The listening socket has no peer, and one that is shut down has none any more.
+        // The listening socket has no peer, nor does a connection that is already shut down.
         if (readInto(getpeername, descriptor)) found.push({ descriptor, peer: peerIn(address) });
       }
       return found;
@@ -81,9 +81,9 @@ export function systemDescriptors(): Descriptors {
 // --- internal ---
 
 const RLIMIT_NOFILE = process.platform === "darwin" ? 8 : 7;
-/** Where a process gets no more descriptors than this, even with the limit `unlimited`. */
+/** Upper limit for a process, even if its limit is `unlimited`. */
 const DARWIN_OPEN_MAX = 10_240;
-/** What most systems start with, in case that the limit cannot be read. */
+/** The default of most systems, used if the limit cannot be read. */
 const UNKNOWN_LIMIT = 1_024;
 const SHUT_RDWR = 2;
 /** What `poll` reports of a descriptor that is not open. */
@@ -93,17 +93,17 @@ const ADDRESS_BYTES = 128;
 const AF_INET = 2;
 const AF_INET6 = process.platform === "darwin" ? 30 : 10;
 const INTERNET_FAMILIES: ReadonlySet<number> = new Set([AF_INET, AF_INET6]);
-/** `::ffff:0:0/96`: an IPv4 peer of a socket that listens on both. */
+/** `::ffff:0:0/96`: an IPv4 peer of a socket that listens on IPv4 and IPv6. */
 const MAPPED_PREFIX = "0:0:0:0:0:ffff:";
 
-/** One `struct pollfd` for each: the descriptor, and in one word what is asked of it (nothing) and what is reported. */
+/** One `struct pollfd` each: the descriptor, and a word with the requested events (none) and the reported ones. */
 function pollEntries(from: number, to: number): Int32Array {
   const entries = new Int32Array(2 * (to - from));
   for (let index = 0; index < to - from; index++) entries[2 * index] = from + index;
   return entries;
 }
 
-/** Linux has two bytes in the order of the machine; macOS has the length in the first and the family in the second. */
+/** Linux stores two bytes in native order; macOS stores the length in the first and the family in the second. */
 function familyOf(address: Uint8Array): number {
   return (process.platform === "darwin" ? address[1] : address[0]) ?? 0;
 }

@@ -1,8 +1,8 @@
-// The event log: one JSON object a line in ROOT/logs/proxy.current.jsonl. Never a token, never a body in it. Every text in a line has a
-// bound, and nothing in it steers the terminal of whoever looks at the file.
-// Lines are gathered and appended in one write a moment later, so that no request waits for the disk. A file that
-// has grown full becomes `proxy.<offset>.jsonl`, where the offset is the place of its first byte in the whole log;
-// so places stay the same when files change, and a reader who follows loses nothing.
+// The event log: one JSON object a line in ROOT/logs/proxy.current.jsonl. It never contains tokens or bodies. The
+// length of every text in it is limited, and nothing in it controls the terminal of a reader. Lines are gathered and
+// appended in one write a moment later, so that no request waits for the disk. A file that has grown full becomes
+// `proxy.<offset>.jsonl`, where the offset is the place of its first byte in the whole log; so places stay the same
+// when files change, and a reader who follows loses nothing.
 
 import { appendFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -31,7 +31,7 @@ export interface EventLogLimits {
 
 export interface EventLogOptions {
   readonly limits?: EventLogLimits;
-  /** Owns the root that the log is in: when the root is gone, lines are dropped. */
+  /** Owns the root that contains the log. If the root is gone, lines are dropped. */
   readonly owner?: Pick<RootOwner, "isOurs">;
 }
 

@@ -34,7 +34,7 @@ export function tryLock(path: string): FileLock | undefined {
   };
 }
 
-/** True while somebody, this process included, holds the lock on `path`. Makes no file. */
+/** True while any process, including this one, holds the lock on `path`. Does not create the file. */
 export function isLocked(path: string): boolean {
   if (!existsSync(path)) return false;
   const lock = tryLock(path);

@@ -1,5 +1,5 @@
-// What of a root others may read or write. Whoever can write to it decides what the proxy does, and whoever can read it has
-// the accounts; so a start mends what it can and refuses the rest.
+// Checks what other users may do with a root. A user who can write to it controls the proxy, and one who can read it
+// has the accounts. So the start corrects the modes that it can, and refuses a root that stays unsafe.
 
 import { chmodSync, lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join } from "node:path";
@@ -7,25 +7,25 @@ import type { Log } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import type { Layout } from "./layout.ts";
 
-/** Group and others. */
+/** Permission bits of group and others. */
 const FOR_OTHERS = 0o077;
 const GROUP_WRITES = 0o020;
 const OTHERS_WRITE = 0o002;
-/** In a directory with this bit only its owner may rename an entry. */
+/** In a directory with this bit, only the owner of an entry may rename it. */
 const STICKY = 0o1000;
-/** Owner of what belongs to nobody that this user namespace knows. */
+/** Shown as the owner of files whose owner does not exist in this user namespace. */
 const OVERFLOW_UID = 65_534;
-/** Files named in one line. */
+/** Most files that a message names. */
 const MOST_NAMED = 3;
 
 /**
- * Makes everything in `layout`'s root private, with one warning when others could have got at it. Throws `root_not_private` when
- * another user owns the root or can replace it.
+ * Makes everything in `layout`'s root private, and warns once if other users could access it. Throws `root_not_private`
+ * if another user owns the root or can replace it.
  */
 export function makePrivate(layout: Layout, log: Log, user = currentUser()): void {
   const problem = replaceableBy(layout.root, user);
   if (problem !== undefined) {
-    // Root may have to work on what others own; it is what they can do to it that it has to know.
+    // The superuser may have to work in directories of other users, and only has to know the risk.
     if (user.uid !== 0) throw problem;
     log.warn(`${problem.message}; ${problem.next}`);
   }
@@ -44,12 +44,12 @@ export function makePrivate(layout: Layout, log: Log, user = currentUser()): voi
       `other users can access ${named(left)}, and codexlb cannot change the mode; check who owns these paths`,
     );
   const mended = open.filter((path) => !left.includes(path));
-  // In a directory that only the owner may enter, nobody else has had the files.
+  // If only the owner could enter the root, no other user could access the files in it.
   if (mended.includes(layout.root))
     log.warn(`other users could access ${named(mended)}; made private, so that now only you can`);
 }
 
-/** The paths in `layout`'s root that group or others may read, write or enter. Links are not followed. */
+/** The paths in `layout`'s root that group or others can read, write or enter. Links are not followed. */
 export function pathsForOthers(layout: Layout): string[] {
   return privatePaths(layout).filter((path) => {
     const stat = lstatSync(path, { throwIfNoEntry: false });
@@ -57,12 +57,12 @@ export function pathsForOthers(layout: Layout): string[] {
   });
 }
 
-/** Takes `path` from group and others. */
+/** Removes all permissions of group and others from `path`. */
 export function makePathPrivate(path: string): void {
   chmodSync(path, lstatSync(path).mode & 0o700);
 }
 
-/** Why another user can put something else in the place of `root` or into it, whatever the modes of its files. */
+/** Why another user can replace `root`, or files in it, whatever their modes; undefined if none can. */
 export function replaceableBy(root: string, user = currentUser()): CodexlbError | undefined {
   const found = lstatSync(realpathSync(root));
   if (user.uid !== undefined && found.uid !== user.uid)
@@ -89,7 +89,7 @@ function currentUser(): User {
   return { uid: process.getuid?.(), gid: process.getgid?.() };
 }
 
-/** A group that is the user's own (as most systems make one for each user) counts as the user. */
+/** The user's own group counts as the user, because most systems create one for each user. */
 function isWritableByOthers({ uid, gid, mode }: Stats, user: User): boolean {
   if (uid !== user.uid && uid !== 0 && uid !== OVERFLOW_UID) return true;
   if ((mode & STICKY) !== 0) return false;
@@ -105,7 +105,7 @@ function closed(path: string): boolean {
     makePathPrivate(path);
     return (lstatSync(path).mode & FOR_OTHERS) === 0;
   } catch {
-    return false; // the caller says so
+    return false; // the caller reports it
   }
 }
 
@@ -139,6 +139,6 @@ function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch {
-    return []; // not made yet
+    return []; // does not exist yet
   }
 }

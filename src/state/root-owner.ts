@@ -1,5 +1,5 @@
-// The one process that owns a root: it holds the lock, and knows when the paths name another directory than the one it
-// locked (moved away, removed, replaced). From then on nothing may be written there.
+// Ownership of a root by one process. The owner holds the lock, and notices when the paths no longer lead to the
+// directory that it locked (because it was moved, removed or replaced). From then on it must not write there.
 
 import { statSync } from "node:fs";
 import type { Clock } from "../deps.ts";
@@ -8,18 +8,18 @@ import type { Layout } from "./layout.ts";
 import { waitForLock } from "./lock.ts";
 
 export interface RootOwner {
-  /** False once the root or its lock is not what it was at the start. */
+  /** False once the root or its lock is no longer the one of the start. */
   isOurs(): boolean;
-  /** Resolves to what happened when the root is no longer ours, looked at every second until `release`. */
+  /** Resolves to an error when the root is no longer ours; checked every second until `release`. */
   readonly lost: Promise<CodexlbError>;
   /** Lets another process own the root. */
   release(): void;
 }
 
-/** How often it is looked whether the root is still there. */
+/** How often the root is checked. */
 const LOOK_MS = 1_000;
 
-/** Takes `layout`'s root; undefined when another process has had it for `timeoutMs`. Throws `file_unusable`. */
+/** Takes `layout`'s root; undefined if another process still owns it after `timeoutMs`. Throws `file_unusable`. */
 export async function ownRoot(
   layout: Layout,
   { clock }: { readonly clock: Clock },
@@ -46,7 +46,7 @@ export async function ownRoot(
   };
 }
 
-/** The error for a root that is no longer the one that was started on. */
+/** The error for a root that is no longer the directory that the proxy started on. */
 export function moved(root: string): CodexlbError {
   return new CodexlbError(
     "root_moved",
@@ -55,12 +55,12 @@ export function moved(root: string): CodexlbError {
   );
 }
 
-/** Which file or directory `path` names; undefined for none. It stays the same as long as somebody has that one open. */
+/** Identifies the file or directory at `path`; undefined if there is none. Not reused while the file is open. */
 export function identityOf(path: string): string | undefined {
   try {
     const { dev, ino } = statSync(path);
     return `${dev} ${ino}`;
   } catch {
-    return undefined; // what cannot be looked at is not what it was
+    return undefined; // a path that cannot be read is not the original one
   }
 }

@@ -17,7 +17,7 @@ export const STORE_VERSION = 1;
 
 /**
  * Reads store.json. `upstream` is the configured backend: accounts on it, or on the default, follow the setting. Figures
- * that cannot be true at `nowMs` are dropped.
+ * that are not plausible at `nowMs` are dropped.
  */
 export function decodeStore(text: string, upstream: string, nowMs: number): DecodedStore {
   let raw: unknown;

@@ -102,7 +102,7 @@ export function accountNamed(state: StoreState, name: string): AccountRecord | u
 
 export interface StoreOptions {
   readonly readOnly?: boolean;
-  /** Owns the root that the store is in; default: the caller holds the lock for a moment. */
+  /** Owns the root that contains the store; default: the caller holds the lock for a moment. */
   readonly owner?: Pick<RootOwner, "isOurs">;
 }
 

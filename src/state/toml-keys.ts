@@ -24,8 +24,8 @@ export interface TomlPlaces {
 }
 
 /**
- * The keys and table headers of `text` in their order. Keys inside of inline tables are not listed, and of paths that
- * are deeper than any setting only the beginning. Takes time in proportion to the text.
+ * The keys and table headers of `text`, in order. Keys in inline tables are not listed, and paths deeper than any
+ * setting are shortened. The time is proportional to the length of the text.
  */
 export function tomlPlaces(text: string): TomlPlaces {
   const keys: TomlKey[] = [];
@@ -52,7 +52,7 @@ export function tomlPlaces(text: string): TomlPlaces {
   }
 }
 
-/** Finds the line of a path, or of the nearest part of it that stands in the text; undefined when nothing of it does. */
+/** Finds the line of a path, or of the nearest path that the text contains; undefined if there is none. */
 export function lineFinder({
   keys,
   tables,
@@ -78,27 +78,27 @@ export function lineFinder({
       node = next;
       above = node.line ?? above;
     }
-    // What stands below a path defines it, too; a longer part of it is nearer than a shorter one.
+    // An entry below a path defines the path, too. A longer matching part is nearer than a shorter one.
     return node.line ?? node.below ?? above;
   };
 }
 
 // --- internal ---
 
-/** Names of a path that are looked at; settings have at most three. */
+/** How many names of a path are examined; settings have at most three. */
 const DEEPEST = 8;
 
-/** What is known of a path, and of those that begin with it, by their next name in lower case. */
+/** What is known about a path, and about the longer paths, by their next name in lower case. */
 interface PathNode {
   line: number | undefined;
-  /** The first line of a longer path. */
+  /** The first line of any longer path. */
   below: number | undefined;
   readonly parts: Map<string, PathNode>;
 }
 
 const QUOTES = ['"""', "'''", '"', "'"] as const;
 
-/** The line of an offset, asked for in their order. */
+/** Returns the line of an offset; offsets must be given in ascending order. */
 function lineCounter(text: string): (offset: number) => number {
   let line = 1;
   let next = text.indexOf("\n");

@@ -33,7 +33,7 @@ export interface Affinity {
 export interface AffinityFile {
   readonly path: string;
   readonly deps: Pick<Deps, "clock" | "log">;
-  /** Owns the root that the file is in; default: the caller only reads it. */
+  /** Owns the root that contains the file; default: the caller only reads it. */
   readonly owner?: Pick<RootOwner, "isOurs">;
 }
 

@@ -29,7 +29,7 @@ export interface Refresher {
 const TICK_MS = 15_000;
 /** Anyone on the machine may ask for fresh figures; the backend is asked this often at the most. */
 const FORCED_INTERVAL_MS = 10_000;
-/** An answer is a kilobyte or two. */
+/** Ample: a response has a kilobyte or two. */
 const ANSWER_LIMIT_BYTES = 1024 * 1024;
 /** Accounts asked at the same time. */
 const AT_ONCE = 4;

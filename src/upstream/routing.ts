@@ -30,7 +30,7 @@ const KEEP_MS = 6 * 3_600_000;
 const RETRY_MS = 60_000;
 /** The longest that the first request of an account waits for the answer. */
 const TIMEOUT_MS = 3_000;
-/** A few hundred bytes for each workspace of the account. */
+/** Ample: a response has a few hundred bytes for each workspace of the account. */
 const ANSWER_LIMIT_BYTES = 1024 * 1024;
 
 const NO_ROUTE: Route = { origin: undefined, override: undefined };

@@ -94,7 +94,7 @@ interface Import {
   readonly ops: AccountOps;
   readonly named: string | undefined;
   readonly replace: boolean;
-  /** Another machine's proxy takes it. */
+  /** True if the proxy of another machine receives the account. */
   readonly isElsewhere: boolean;
 }
 
@@ -129,7 +129,7 @@ async function importFrom(
     );
 }
 
-/** The text of the config.toml that goes with the login. A proxy elsewhere takes no more of it than is harmless there. */
+/** The config.toml that is sent with the login; only its harmless settings, if the proxy is on another machine. */
 function settingsFrom(from: string, isElsewhere: boolean, log: Log): string | undefined {
   const own = readTextIfPresent(join(from, "config.toml"));
   if (own === undefined || !isElsewhere) return own;

@@ -96,7 +96,7 @@ async function listTree(context: CommandContext, place: Place, json: boolean): P
     );
 }
 
-/** A line for people and for scripts, which split it at its tabs. */
+/** One line, with tabs between the fields because scripts split it there. */
 function tabbed(fields: readonly string[]): string {
   return `${fields.map((field) => shortLine(field)).join("\t")}\n`;
 }

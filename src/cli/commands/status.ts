@@ -71,7 +71,7 @@ export default defineCommand({
           const shown = await shownUrl(kept);
           return { status: statusOf(await remoteStatusText(kept), shown), url: shown };
         } catch (error) {
-          // The proxy of the root may be back elsewhere, where the next question goes.
+          // The root's proxy may have come back at another address; ask there next time.
           kept = await door().catch(() => kept);
           throw error;
         }
@@ -124,7 +124,7 @@ function statusOf(text: string, url: string): StatusAnswer {
   });
 }
 
-/** Where the proxy behind `door` listens, for people. */
+/** The address of the proxy behind `door`, for display. */
 async function shownUrl(door: Door): Promise<string> {
   return door.unix === undefined ? door.url : parseProxyUrl((await remoteInfo(door)).url).href;
 }

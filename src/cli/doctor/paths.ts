@@ -1,4 +1,4 @@
-// The paths of the backend that clients may reach: whether the settings open all of them, and what was refused lately.
+// Checks which backend paths clients can reach: whether the settings allow all of them, and what was refused recently.
 
 import { z } from "zod";
 import { parseJson } from "../../core/json.ts";
@@ -8,7 +8,7 @@ import { readLogLines } from "../../state/log-parts.ts";
 import type { CommandContext } from "../context.ts";
 import type { Finding } from "./findings.ts";
 
-/** Nothing when there is nothing to say. */
+/** Returns no finding if all is well. */
 export function examinePaths(context: CommandContext): Finding[] {
   const check = "paths";
   if (allowedPaths(context).includes("*"))
@@ -37,7 +37,7 @@ export function examinePaths(context: CommandContext): Finding[] {
 // --- internal ---
 
 const DAY_MS = 24 * 3_600_000;
-/** As far back as the proxy's own answers about its log go. */
+/** As many lines as the proxy itself returns of its log. */
 const LINES = 2_000;
 const MOST_NAMED = 10;
 
@@ -51,11 +51,11 @@ function allowedPaths({ layout }: CommandContext): readonly string[] {
   try {
     return readConfig(layout).proxy.allowed_paths;
   } catch {
-    return []; // the settings were found to be wrong already
+    return []; // another check reports settings that are wrong
   }
 }
 
-/** The first segments that were refused lately, the latest first. */
+/** The first segments of recently refused paths, the latest first. */
 function lastRefused({ deps, layout }: CommandContext): ReadonlySet<string> {
   const since = deps.clock.now() - DAY_MS;
   const segments = readLogLines(layout.events, { tail: LINES, limit: LINES })

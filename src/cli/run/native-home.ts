@@ -11,8 +11,9 @@ import type { ProxyAddress } from "./proxy-address.ts";
 import { asksForKeys } from "./runtime-home.ts";
 
 /**
- * The user's home, after a look whether it fits. Throws `unauthorized` for a proxy that asks for keys, and
- * `proxy_unreachable` when there is none: whatever listened there later would get the user's own login.
+ * The user's home, once it is clear that it can be used. Throws `unauthorized` if the proxy requires keys. Throws
+ * `proxy_unreachable` if no proxy is running, because a program that listens there later would get the user's own
+ * login.
  */
 export async function nativeHome(context: CommandContext, { url, whose }: ProxyAddress): Promise<string> {
   const { deps, layout } = context;

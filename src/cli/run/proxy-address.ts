@@ -1,4 +1,4 @@
-// Where Codex is sent, and whether that is known to be the proxy of this root: only that one gets the root's own stubs.
+// Finds the proxy address for Codex, and whether it is this root's proxy. Only that proxy gets the root's own stubs.
 
 import { unreachable } from "../../admin/door.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
@@ -9,15 +9,15 @@ export interface ProxyAddress {
   /** Without a slash at the end. */
   readonly url: string;
   /**
-   * `own`: the proxy of this root: its socket says so, or it has proved it. `absent`: where that proxy will listen, and
-   * nothing does. `named`: the user named it, and no more is known.
+   * `own`: this root's proxy, according to its socket or by proof. `absent`: the address where that proxy would listen,
+   * but nothing does. `named`: the user named the proxy, and nothing else is known about it.
    */
   readonly whose: "own" | "absent" | "named";
 }
 
 /**
- * Where Codex is sent; `flag` is `--proxy-url`. Throws `unauthorized` when another program listens where the proxy of the
- * root should, `proxy_unreachable` when that does not answer, and `shutting_down`.
+ * The proxy address for Codex; `flag` is `--proxy-url`. Throws `unauthorized` if another program listens on the address
+ * of this root's proxy, `proxy_unreachable` if that program does not answer, and `shutting_down`.
  */
 export async function addressOf(context: CommandContext, flag: string | undefined): Promise<ProxyAddress> {
   const isNamed = (await namedProxy(context, flag)) !== undefined;
@@ -30,7 +30,7 @@ export async function addressOf(context: CommandContext, flag: string | undefine
   } catch (error) {
     if (isNamed) return { url, whose: "named" };
     if (error instanceof CodexlbError) throw error;
-    // What is there and does not answer has proved nothing.
+    // A program that listens there without answering has not proved anything.
     if (!reachedNobody(error)) throw unreachable({ url, timeoutMs: PROOF_MS }, error);
     return { url, whose: "absent" };
   }
@@ -38,5 +38,5 @@ export async function addressOf(context: CommandContext, flag: string | undefine
 
 // --- internal ---
 
-/** A proxy answers from memory. */
+/** Generous: a proxy answers from memory. */
 const PROOF_MS = 3_000;

@@ -88,7 +88,7 @@ export async function asksForKeys(context: CommandContext, proxyUrl: string): Pr
 export async function letsUsIn(context: CommandContext, proxyUrl: string): Promise<boolean> {
   if (!(await asksForKeys(context, proxyUrl))) return true;
   const address = await addressOf(context, proxyUrl);
-  // A root that was not made yet has no stubs, and looking does not make it.
+  // A root that does not exist yet has no stubs, and this check must not create it.
   if (address.whose !== "named" && readSecret(context.layout.signingKey) === undefined) return false;
   const { stub } = await credentialsFor(context, address, () => undefined);
   return admits(proxyUrl, stub);
@@ -104,7 +104,7 @@ export function configSources(
 
 // --- internal ---
 
-/** Says so when Codex gets other settings than the user has given it. */
+/** Reports when Codex gets settings other than the user's own. */
 function tellWhoseSettings(
   { deps, layout }: CommandContext,
   sources: readonly string[],
@@ -133,8 +133,9 @@ interface RuntimeCredentials {
 }
 
 /**
- * What the root signs, for its own proxy. Another one is asked for what it has signed itself, with the key or the token
- * that the user has given; without, Codex gets a stub that means nothing to anybody, for it does not start without one.
+ * Credentials for Codex. The root signs them for its own proxy. Another proxy is asked for its own, with the key or
+ * token that the user gave. Without either, Codex gets a stub that no proxy accepts, because it does not start without
+ * a login.
  */
 async function credentialsFor(
   context: CommandContext,

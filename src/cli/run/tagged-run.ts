@@ -113,7 +113,7 @@ const ABSENCES: Readonly<Record<NonNullable<RunSeen["absence"]>, string>> = {
   out: "is out of service",
 };
 
-/** What the proxy refuses it with, in its own words. */
+/** The error that the proxy returned, in its own words. */
 function errorIn(body: unknown): { readonly code: string; readonly message: string } | undefined {
   const { data } = Refused.safeParse(body);
   return data && { code: data.error.code, message: data.error.message.split(";")[0] ?? "" };
