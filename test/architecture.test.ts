@@ -100,7 +100,7 @@ describe("layers", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("print in one place, where what others said is made safe for a terminal", async () => {
+  test("print through one file, which makes text from other parties safe for a terminal", async () => {
     const ways = [
       "process.stdout.write(",
       "process.stderr.write(",

@@ -44,7 +44,7 @@ test("docs/admin-api.md names every endpoint that there is, and no other", async
   }
 });
 
-test("docs/security.md names a test for every bound, and only tests that there are", () => {
+test("docs/security.md names a test for every bound, and only tests that exist", () => {
   const page = read("docs/security.md");
   const named = [...page.matchAll(/`([\w/-]+\.test\.ts)`/g)].map(([, path]) => path ?? "");
   expect(named.length).toBeGreaterThan(30);

@@ -70,7 +70,7 @@ const post = (pool: TestPool, body: unknown, headers: Record<string, string> = {
   });
 
 describe("the settings of an import", () => {
-  test("from elsewhere are taken as far as they are harmless", async () => {
+  test("are limited to the harmless ones if they come from another machine", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const auth = JSON.parse(pool.mock.authFile("alice"));
     expect((await post(pool, { alias: "alice", auth, config: HOSTILE })).status).toBe(200);
@@ -83,7 +83,7 @@ describe("the settings of an import", () => {
     expect(configOf(pool, "alice")).toEqual(HARMLESS);
   });
 
-  test("that a proxy in front passes on are no others", async () => {
+  test("are limited in the same way if a proxy in front relays them", async () => {
     await using child = await startPool({
       accounts: [{ alias: "alice" }],
       config: '[proxy]\nname = "child"\n',
@@ -107,7 +107,7 @@ describe("the settings of an import", () => {
     expect(configOf(child, "alice")).toEqual(HARMLESS);
   });
 
-  test("of the local user are as they are, and the command says what stays behind", async () => {
+  test("are kept as they are for the local user, and the command lists what it does not send", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     using temp = tempDirectory();
     const from = join(temp.path, "from");
@@ -133,7 +133,7 @@ describe("the settings of an import", () => {
   });
 });
 
-test("reading a config as large as a request may be takes no more than a moment", () => {
+test("reading a config of the largest accepted size is fast", () => {
   const lines = Array.from({ length: 80_000 }, (_, index) => `k${index} = 1`).join("\n");
   const startedMs = performance.now();
   expect(networkSettings(lines).config).toBeUndefined();
@@ -141,7 +141,7 @@ test("reading a config as large as a request may be takes no more than a moment"
 });
 
 describe("codexlb run", () => {
-  test("says when Codex gets settings that came with an account", async () => {
+  test("reports when Codex uses settings that came with an account", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     using temp = tempDirectory();
     const codex = join(temp.path, "codex");

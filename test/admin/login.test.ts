@@ -158,7 +158,7 @@ describe("a login on the machine of the proxy", () => {
     expect((await s.pool.accounts.list()).length).toBe(2);
   });
 
-  test("ends when the key of the one who watches it is removed", async () => {
+  test("stops streaming when the watcher's key is removed", async () => {
     await using s = await start({ wait: true }, { config: '[proxy]\nname = "p"\n' });
     const keys = remoteKeys(socketDoor(s.pool.layout.adminSocket));
     const key = await keys.add("front", "parent");

@@ -78,7 +78,7 @@ describe("a role is proved by", () => {
 });
 
 describe("a stub", () => {
-  test("serves for six to seven days, its refresh token for 30, and those of one day are the same text", () => {
+  test("is valid for 6 to 7 days, its refresh token for 30 days, and stubs of the same day are identical", () => {
     const midnight = NOW_MS - (NOW_MS % DAY_MS);
     const { access_token, refresh_token } = makeStub("pro", SIGNING, midnight + DAY_MS - 1).tokens;
     expect(makeStub("pro", SIGNING, midnight).tokens.access_token).toBe(access_token);
@@ -88,7 +88,7 @@ describe("a stub", () => {
     expect(grantOfRefreshToken(refresh_token, SIGNING, midnight + 30 * DAY_MS)).toBeUndefined();
   });
 
-  test("without an end or a grant, as they were once made, opens nothing", () => {
+  test("of an older version, without expiry or grant, is not accepted", () => {
     using s = setup();
     const { access_token } = stubNow(SIGNING);
     const [head, payload = ""] = access_token.split(".");
@@ -98,7 +98,7 @@ describe("a stub", () => {
     expect(s.roleOf(`Bearer ${old}.${signature}`)).toBeUndefined();
   });
 
-  test("ends with the key that it was given for, and does not come back with the key's name", async () => {
+  test("ends when its key is removed, and a new key with the same name does not revive it", async () => {
     using s = setup();
     const id = s.keys.find(await s.keys.add("laptop", "client"))?.id ?? "none";
     const { stub, pathKey } = s.access.credentialsFor(id, "pro");
@@ -115,7 +115,7 @@ describe("a stub", () => {
     expect(opened()).toEqual([undefined, undefined, undefined]);
   });
 
-  test("of the root itself is good for as long as the root's signing key is", () => {
+  test("of the root itself is accepted as long as the root's signing key stays the same", () => {
     using s = setup();
     using again = setup();
     expect(again.roleOf(`Bearer ${s.access.credentialsFor("root", "pro").stub.tokens.access_token}`)).toBe(
@@ -128,7 +128,7 @@ describe("a stub", () => {
 });
 
 describe("keys", () => {
-  test("know to the minute when they were last used, their stubs included, and write it behind", async () => {
+  test("record their last use (also through stubs) to the minute, and write it later", async () => {
     using s = setup();
     const key = await s.keys.add("ci", "client");
     const lastUse = async (keys = s.keys) => (await keys.list())[0]?.lastUsedMs;

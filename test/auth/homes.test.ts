@@ -290,7 +290,7 @@ describe("an import that cannot be written", () => {
       });
   const withConfig = (alias: string) => ({ ...login(alias), config: 'model = "x"\n' });
 
-  test("leaves no home of a new alias", () => {
+  test("leaves no home for a new alias", () => {
     using s = setup();
     installAccount(s.state, s.layout, "bob", login("bob"));
     const before = accountsOf(s.layout);
@@ -300,7 +300,7 @@ describe("an import that cannot be written", () => {
     expect(accountsOf(s.layout)).toEqual(before);
   });
 
-  test("leaves the login that an alias had", () => {
+  test("keeps the previous login of an alias", () => {
     using s = setup();
     const record = installAccount(s.state, s.layout, "alice", login("alice"));
     const was = { ...record };
@@ -313,7 +313,7 @@ describe("an import that cannot be written", () => {
     expect(record).toEqual(was);
   });
 
-  test("leaves a file in the place of the home alone", () => {
+  test("does not touch a file that is in place of the home", () => {
     using s = setup();
     mkdirSync(s.layout.accounts, { recursive: true });
     writeFileSync(join(s.layout.accounts, "alice"), "a file");
@@ -325,7 +325,7 @@ describe("an import that cannot be written", () => {
     expect(s.state.accounts).toEqual([]);
   });
 
-  test("takes back a home that was made, with nothing that lay there before", () => {
+  test("removes a home that it created, but keeps files that were there before", () => {
     using s = setup();
     const { undo } = installReversibly(s.state, s.layout, "alice", withConfig("alice"));
     undo();
@@ -377,7 +377,7 @@ describe("what a killed process left behind", () => {
     expect(existsSync(older)).toBe(false);
   });
 
-  test("is not what a renewal under way writes, whatever its process id means here", () => {
+  test("does not include a file that a running renewal writes, whatever its process id means here", () => {
     using s = setup();
     const auth = login("alice").auth;
     installAccount(s.state, s.layout, "alice", { ...login("alice"), auth });
@@ -394,7 +394,7 @@ describe("what a killed process left behind", () => {
     expect(existsSync(living)).toBe(false);
   });
 
-  test("is shown while a proxy owns the root only when it is too old to be under way", () => {
+  test("is listed while a proxy owns the root only if it is too old to be in progress", () => {
     using s = setup();
     mkdirSync(s.layout.root);
     const path = `${s.layout.store}.tmp.${process.pid}.1`;
@@ -407,7 +407,7 @@ describe("what a killed process left behind", () => {
     lock?.release();
   });
 
-  test("of a login is known by its lock, and not by a process id of another container", () => {
+  test("of a login is recognised by its lock, not by a process id of another container", () => {
     using s = setup();
     const home = newLoginHome(s.layout);
     // Held by no process here, and there is a process with that id.

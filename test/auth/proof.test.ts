@@ -31,7 +31,7 @@ function setup() {
 }
 
 describe("a proxy", () => {
-  test("proves a secret to who knows it, bound to both nonces and its port", () => {
+  test("proves that it knows a secret, bound to both nonces and its port", () => {
     const { answer, nonces } = setup();
     expect(answer.proof).toBe(proxyMac(SECRET, nonces, 8765));
     for (const other of [
@@ -42,7 +42,7 @@ describe("a proxy", () => {
       expect(other).not.toBe(answer.proof);
   });
 
-  test("answers for a secret that it does not have as for one that it has", () => {
+  test("answers for an unknown secret in the same way as for a known one", () => {
     const { challenges, nonce, answer } = setup();
     const unknown = challenges.answer({ keyId: "0".repeat(32), nonce });
     const shapeOf = ({ nonce, port, proof }: typeof unknown) => [nonce.length, port, proof.length];
@@ -51,7 +51,7 @@ describe("a proxy", () => {
 });
 
 describe("a request", () => {
-  test("is proved once, and only as it is", () => {
+  test("has a proof that is valid once and only for the unchanged request", () => {
     const { challenges, prove } = setup();
     const header = prove();
     for (const change of [{ method: "GET" }, { target: "/admin/account/rm" }, { proxyName: "" }])
@@ -63,7 +63,7 @@ describe("a request", () => {
     expect(challenges.check(prove(), REQUEST)).toBeDefined();
   });
 
-  test("is not proved by another secret, nor over nonces that this proxy did not make", () => {
+  test("is not proved by another secret or with nonces of another proxy", () => {
     const { challenges, prove, nonce } = setup();
     expect(challenges.check(prove(hashOf("another")), REQUEST)).toBeUndefined();
     const { nonces } = setup();
@@ -76,7 +76,7 @@ describe("a request", () => {
       expect(challenges.check(junk, REQUEST)).toBeUndefined();
   });
 
-  test("can be proved for a minute after the challenge", () => {
+  test("can be proved for one minute after the challenge", () => {
     const { challenges, prove, clock } = setup();
     clock.advance(CHALLENGE_LIFETIME_MS);
     expect(challenges.check(prove(), REQUEST)).toBeDefined();

@@ -195,7 +195,7 @@ describe("the refresh lane", () => {
     expect((await s.lane().renew(s.home, s.token)).kind).toBe("renewed");
   });
 
-  test("is cut short in what it says of a refusal", async () => {
+  test("shortens the reason of a refusal", async () => {
     await using s = setup();
     const code = `\u001b[2J${"x".repeat(1_000_000)}`;
     s.mock.faults.add({ on: "token", answer: { status: 400, body: { error: { code } } } });
@@ -206,7 +206,7 @@ describe("the refresh lane", () => {
   });
 
   describe.skipIf(whyNoSmallDisk !== undefined)("on a full disk", () => {
-    test("does not spend the refresh token, and renews when there is room", async () => {
+    test("does not spend the refresh token, and renews once there is room", async () => {
       await using s = setup(true);
       fill(s.home);
       const renewal = await s.lane().renew(s.home, s.token);
@@ -218,7 +218,7 @@ describe("the refresh lane", () => {
       expect(readdirSync(s.home).sort()).toEqual([".auth.refresh.lock", "auth.json"]);
     });
 
-    test("that fills up while the backend answers still takes the renewed login", async () => {
+    test("that fills up while the backend responds, still stores the renewed login", async () => {
       await using s = setup(true);
       s.mock.faults.add({ on: "token", delayMs: 100 });
       const renewing = s.lane().renew(s.home, s.token);

@@ -177,7 +177,7 @@ const COMMANDS = [
 
 describe.each([40, 400])("on a terminal of %d columns", (columns) => {
   test.each(COMMANDS)(
-    "%s prints what another proxy said, and nothing of it steers the terminal",
+    "%s prints another proxy's text without letting it control the terminal",
     async (words) => {
       const [command = [], flags = []] = splitAt(words.split(" "));
       const ran = await run([...command, "--proxy-url", proxy.url, ...flags], columns);
@@ -194,17 +194,17 @@ test.each(COMMANDS)("in a pipe it is the same: %s", async (words) => {
   expect(unprintableIn(ran.out + ran.err, "\n\t")).toEqual([]);
 });
 
-test("JSON for programs has what another proxy said unchanged", async () => {
+test("JSON output contains another proxy's text unchanged", async () => {
   const ran = await run(["status", "--json", "--proxy-url", proxy.url], undefined);
   expect(JSON.parse(ran.out)).toEqual(await (await fetch(`${proxy.url}/status`)).json());
 });
 
-test("a long text is cut where a table is shown", () => {
+test("a long text is cut in a table", () => {
   const shown = table([["NAME"], ["x".repeat(100_000)], ["y"]]);
   expect(Math.max(...shown.split("\n").map((line) => line.length))).toBeLessThan(500);
 });
 
-test("the live picture has nothing of it either", async () => {
+test("status --watch does not show it either", async () => {
   let bytes = "";
   const shown = Promise.withResolvers<void>();
   const decoder = new TextDecoder();
@@ -229,7 +229,7 @@ test("the live picture has nothing of it either", async () => {
   expect(unprintableIn(withoutOurs(bytes), "\n")).toEqual([]);
 });
 
-describe("what a backend said", () => {
+describe("text from a backend", () => {
   const usage = {
     plan_type: hostile(SHOWN),
     rate_limit: { allowed: true, limit_reached: false, primary_window: window(40), secondary_window: null },
@@ -251,7 +251,7 @@ describe("what a backend said", () => {
     };
   }
 
-  test("of limits and plans is shown as text by every command", async () => {
+  test("in limits and plans is shown as plain text by every command", async () => {
     const backend = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
@@ -286,7 +286,7 @@ describe("what a backend said", () => {
   });
 });
 
-test("the event log of a root without a proxy is shown as text", async () => {
+test("the event log of a root without a proxy is shown as plain text", async () => {
   const layout = layoutOf(join(temp.path, "logs-only"));
   mkdirSync(layout.logs, { recursive: true });
   writeFileSync(layout.events, `{"ts":"t","event":"${hostile(SHOWN).replaceAll("\n", "")}"}\n`);

@@ -39,7 +39,7 @@ describe("text from others", () => {
     expect(oneLine(given)).toBe(shown);
   });
 
-  test("on one line has nothing unprintable in it", () => {
+  test("on one line contains nothing unprintable", () => {
     fc.assert(fc.property(text, (given) => expect(unprintableIn(oneLine(given))).toEqual([])));
   });
 
@@ -56,32 +56,32 @@ describe("text from others", () => {
     );
   });
 
-  test("in a document is on one line wherever it stands", () => {
+  test("in a document is on one line, at any depth", () => {
     const given = { "a\u001bb": ["\u009b", { deep: "x\u202ey" }, 1, null, true] };
     expect(oneLineTexts(given)).toEqual({ "a b": [" ", { deep: "x y" }, 1, null, true] });
   });
 
-  test("in a document that nests without end does not end the program", () => {
+  test("in a deeply nested document does not crash the program", () => {
     let nested: unknown = "\u001b";
     for (let depth = 0; depth < 100_000; depth++) nested = [nested];
     expect(oneLineTexts(nested)).toBeArrayOfSize(1);
   });
 });
 
-describe("what is printed", () => {
+describe("printed text", () => {
   test("keeps line breaks, tabs and our colours", () => {
     const own = "\u001b[1mNAME\u001b[22m\tx\n\u001b[31mred\u001b[39m\n";
     expect(printable(own)).toBe(own);
   });
 
   test.each(["\u001b[31;1m", "\u001b[8m", "\u001b[2J", "\u001b]0;title\u0007", "\u001b[31", "\r"])(
-    "has nothing else of a terminal's language: %j",
+    "contains no other terminal sequence: %j",
     (given) => {
       expect(unprintableIn(printable(given))).toEqual([]);
     },
   );
 
-  test("has nothing unprintable in it but our own", () => {
+  test("contains nothing unprintable except our own colours and line breaks", () => {
     fc.assert(
       fc.property(text, (given) =>
         expect(unprintableIn(Bun.stripANSI(printable(given)), "\n\t")).toEqual([]),
@@ -91,7 +91,7 @@ describe("what is printed", () => {
 });
 
 describe("printed JSON", () => {
-  test("means the same and has nothing unprintable in it", () => {
+  test("has the same meaning and contains nothing unprintable", () => {
     const anything = fc.oneof(fc.jsonValue(), text, fc.dictionary(text, text));
     fc.assert(
       fc.property(anything, fc.constantFrom(undefined, 2), (value, indent) => {
@@ -107,19 +107,19 @@ describe("printed JSON", () => {
   });
 });
 
-describe("what a program on another machine writes", () => {
+describe("output of a program on another machine", () => {
   const read = (...chunks: string[]) => {
     const words = plainText();
     return chunks.map((chunk) => words.read(chunk)).join("");
   };
 
-  test("is shown without its colours and movements", () => {
+  test("is shown without colours and cursor movements", () => {
     expect(read("Go to \u001b[94mhttps://x.test\u001b[0m\r\nand\u001b[2K\u001b[1A wait\n")).toBe(
       "Go to https://x.test\nand wait\n",
     );
   });
 
-  test("is shown the same wherever it was cut", () => {
+  test("is shown the same wherever the chunks end", () => {
     const whole = "one \u001b[1;31mtwo\u001b[0m\r\nthree \u001b(Bfour\n";
     for (let cut = 0; cut <= whole.length; cut++)
       expect(read(whole.slice(0, cut), whole.slice(cut))).toBe("one two\nthree four\n");
@@ -129,7 +129,7 @@ describe("what a program on another machine writes", () => {
     expect(read(`a\u001b[${"1;".repeat(200)}`, "secret")).toContain("secret");
   });
 
-  test("has nothing unprintable in it, however it is cut", () => {
+  test("contains nothing unprintable, wherever the chunks end", () => {
     fc.assert(
       fc.property(fc.array(text), (chunks) => expect(unprintableIn(read(...chunks), "\n\t")).toEqual([])),
     );

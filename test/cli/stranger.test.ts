@@ -55,7 +55,7 @@ function expectNoSecret(received: string, layout: Layout): void {
     expect(received).not.toContain(secret ?? "no secret");
 }
 
-describe("with the proxy down, what listens on its port", () => {
+describe("with the proxy down, another program on its port", () => {
   const COMMANDS: [readonly string[], number][] = [
     [["status"], 1],
     [["status", "--json"], 1],
@@ -100,7 +100,7 @@ describe("with the proxy down, what listens on its port", () => {
 });
 
 describe("a proxy that the user names", () => {
-  test("gets neither token nor key before it has proved that it knows them", async () => {
+  test("gets no token or key before it has proved that it knows it", async () => {
     await using stranger = startStranger();
     const layout = rootAt(1);
     const named = { CODEXLB_ROOT: layout.root, CODEXLB_PROXY_URL: stranger.url };
@@ -120,7 +120,7 @@ describe("a proxy that the user names", () => {
     await Bun.file(started()).delete();
   });
 
-  test("serves through a program in between, which learns no secret and changes no request", async () => {
+  test("works through a program in the middle, which learns no secret and cannot change a request", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }],
       config: "[proxy]\nclient_auth = true\n",
@@ -155,7 +155,7 @@ describe("a proxy that the user names", () => {
     expect((await pool.accounts.list()).map(({ alias }) => alias)).toEqual(["alice"]);
   });
 
-  test("and that knows of no proofs gets a token that was given for it, with a warning, and no other", async () => {
+  test("without support for proofs gets a token given for it, with a warning, and no other secret", async () => {
     const seen: string[] = [];
     await using old = Object.assign(
       Bun.serve({
@@ -186,7 +186,7 @@ describe("a proxy that the user names", () => {
   });
 });
 
-test("the root's own proxy is asked over its socket, wherever it listens", async () => {
+test("commands reach the root's own proxy over its socket, wherever it listens", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   await using stranger = startStranger();
   writeFileSync(pool.layout.config, `[proxy]\nlisten = "127.0.0.1:${stranger.port}"\n`);

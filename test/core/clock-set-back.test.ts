@@ -23,7 +23,7 @@ const times = {
 };
 
 describe("a cooldown", () => {
-  test("after a fault takes as long as before, however far the clock is set back", () => {
+  test("after a fault lasts as long as before, however far the clock is set back", () => {
     fc.assert(
       fc.property(times.since, times.lasts, fc.nat(400 * DAY_MS), (agoMs, lastsMs, byMs) => {
         const before = cooling("fault", NOW - agoMs, NOW - agoMs + lastsMs);
@@ -34,7 +34,7 @@ describe("a cooldown", () => {
     );
   });
 
-  test("that was read from a disk is never longer than it was when it began, nor than any can be", () => {
+  test("read from disk is never longer than it was originally, nor than the longest possible cooldown", () => {
     fc.assert(
       fc.property(
         fc.constantFrom("fault" as const, "limit" as const),
@@ -50,18 +50,18 @@ describe("a cooldown", () => {
     );
   });
 
-  test("of a limit ends when the backend said, now that the clock is right", () => {
+  test("after a limit ends at the time that the backend named, now that the clock is right", () => {
     const before = cooling("limit", NOW - HOUR_MS, NOW + 5 * HOUR_MS);
     expect(healthSetBack(before, 60_000)).toBe(before);
     expect(plausibleHealth(before, NOW - 60_000)).toBe(before);
   });
 
-  test("of the Go program, which does not say when it began, is as it was", () => {
+  test("of the Go program, which has no start time, is unchanged", () => {
     const health = cooling("limit", 0, NOW + DAY_MS);
     expect(plausibleHealth(health, NOW)).toBe(health);
   });
 
-  test("is all of a health that changes", () => {
+  test("is the only part of an account's health that changes", () => {
     for (const health of [
       { kind: "healthy" },
       { kind: "disabled", reason: "operator", sinceMs: NOW },
@@ -81,16 +81,16 @@ describe("figures", () => {
     },
   });
 
-  test("from before the clock was set back give way to newer ones", () => {
+  test("from before the clock was set back are replaced by newer ones", () => {
     const kept = plausibleQuota(figures(100, NOW + DAY_MS), NOW);
     expect(mergeQuota(kept, figures(10, NOW + 1)).main.primary?.usedPercent).toBe(10);
   });
 
-  test("do not name a reset that no window has", () => {
+  test("do not contain a reset later than any window allows", () => {
     expect(plausibleQuota(figures(100, NOW + 400 * DAY_MS), NOW).main.primary?.resetAtMs).toBeUndefined();
   });
 
-  test("that are right stay the same object", () => {
+  test("that are plausible stay the same object", () => {
     const right = figures(100, NOW);
     expect(plausibleQuota(right, NOW)).toBe(right);
   });

@@ -16,7 +16,7 @@ describe("parseJson", () => {
     );
   });
 
-  test("returns undefined for text that is no JSON, and never throws", () => {
+  test("returns undefined for text that is not JSON, and never throws", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
         let expected: unknown;
@@ -30,7 +30,7 @@ describe("parseJson", () => {
     );
   });
 
-  test("builds nothing that is too deep, too large or has too many values", () => {
+  test("does not parse text that is too deep, too large or has too many values", () => {
     const deep = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
     expect(parseJson(deep(JSON_BOUNDS.depth))).toBeDefined();
     expect(parseJson(deep(JSON_BOUNDS.depth + 1))).toBeUndefined();
@@ -57,7 +57,7 @@ describe("the scanner", () => {
     );
   });
 
-  test("ends on any text, and returns spans that lie within it in order", () => {
+  test("terminates on any text, and returns ordered spans within it", () => {
     const jsonish = fc.array(fc.constantFrom(...'[]{},:"\\ \nab01tf'.split("")), { maxLength: 60 });
     fc.assert(
       fc.property(jsonish, (parts) => {
@@ -75,7 +75,7 @@ describe("the scanner", () => {
     );
   });
 
-  test("takes the last of two members with the same name, and only strings", () => {
+  test("returns the last of two members with the same name, and only strings", () => {
     const fields = (text: string) => stringFields(text, ["a", "b"]);
     expect(fields('{"a":"1","a":"2"}')).toEqual({ a: "2" });
     expect(fields('{"a":"1","a":2}')).toEqual({});
@@ -85,7 +85,7 @@ describe("the scanner", () => {
     expect(textAt('"\\ud800"', { start: 0, end: 8 })).toBe("\ud800");
   });
 
-  test("takes a time that grows with the text and not with its square", () => {
+  test("takes linear time", () => {
     const MEBIBYTE = 1024 * 1024;
     const hostile = [
       "[".repeat(8 * MEBIBYTE),

@@ -59,7 +59,7 @@ test("a limit of the only account ends the turn in Codex's own words, without ha
   }
 });
 
-test("no use of an account outlasts its turn, however that ended", () => {
+test("every use of an account ends with its turn, however the turn ended", () => {
   expect(outcomes.filter(({ leftInUse }) => leftInUse > 0).map(nameOf)).toEqual([]);
 });
 

@@ -73,7 +73,7 @@ function connect(proxy: HardenedProxy): Promise<WebSocket> {
   return new Promise((resolve) => socket.once("open", () => resolve(socket)));
 }
 
-test("a backend that does not read ends the connection before what it leaves unread fills memory", async () => {
+test("the connection of a backend that does not read is closed before unread data fills the memory", async () => {
   await using upstream = await socketBackend((socket) => void socket.pause());
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
   await proxy.endures("frames for a backend that reads nothing", async () => {
@@ -99,7 +99,7 @@ async function fillUp(proxy: HardenedProxy): Promise<number> {
   return sent;
 }
 
-test("turns that are asked for while one waits are bounded, too", async () => {
+test("turns that queue while another one waits are bounded, too", async () => {
   await using upstream = await socketBackend(() => {});
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
   await proxy.endures("turns of 8 MiB that nobody answers", async () => {
@@ -125,7 +125,7 @@ test("turns that are asked for while one waits are bounded, too", async () => {
   await until("every use has ended", async () => (await proxy.inFlight()) === 0);
 }, 60_000);
 
-test("a client that reads nothing at all is given up, over either transport", async () => {
+test("a client that reads nothing is disconnected, over either transport", async () => {
   const filler = "x".repeat(64 * 1024);
   const event = (text: string) => `{"type":"response.output_text.delta","delta":"${text}"}`;
   await using upstream = await socketBackend((socket) => {
@@ -181,7 +181,7 @@ test("a client that reads nothing at all is given up, over either transport", as
   }
 }, 60_000);
 
-test("an event larger than any picture ends the connection", async () => {
+test("an event larger than any picture closes the connection", async () => {
   await using upstream = await socketBackend((socket) => {
     let left = frame(`{"type":"response.output_text.delta","delta":"${"x".repeat(33 * MEBIBYTE)}"}`);
     const write = (): void => {
@@ -210,7 +210,7 @@ test("an event larger than any picture ends the connection", async () => {
   });
 }, 60_000);
 
-test("a client that reads slowly makes the backend wait, is not cut off, and gets every message in order", async () => {
+test("a client that reads slowly makes the backend wait, stays connected, and gets every message in order", async () => {
   const MESSAGES = 3_000;
   const filler = "x".repeat(64 * 1024);
   let written = 0;

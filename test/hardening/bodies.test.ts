@@ -28,7 +28,7 @@ const post = (proxy: HardenedProxy, body: Uint8Array<ArrayBuffer>, headers: Reco
 const zstd = (text: string) => new Uint8Array(Bun.zstdCompressSync(text));
 const gzip = (text: string) => new Uint8Array(Bun.gzipSync(text));
 
-test("a body that unpacks to 127 MiB is not unpacked to look for a session, and goes up as it came", async () => {
+test("a body that decompresses to 127 MiB is forwarded unchanged, without decompressing it to find a session", async () => {
   await using upstream = backend();
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
   const text = `{"input":${"[".repeat(127 * MEBIBYTE)}`;
@@ -46,7 +46,7 @@ test("a body that unpacks to 127 MiB is not unpacked to look for a session, and 
   expect(await proxy.inFlight()).toBe(0);
 }, 120_000);
 
-test("bodies of 19 MiB of brackets are searched without being built", async () => {
+test("bodies of 19 MiB of brackets are searched without being parsed", async () => {
   await using upstream = backend();
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
   const bodies = ["[", '{"a":', '"",', "[[],"].map((unit) => {
@@ -58,7 +58,7 @@ test("bodies of 19 MiB of brackets are searched without being built", async () =
   });
 }, 120_000);
 
-test("seventeen bodies of 100 MiB at once wait for each other, small ones pass them, and all are served or told to wait", async () => {
+test("seventeen bodies of 100 MiB at once wait for each other, small ones overtake them, and all are served or asked to retry", async () => {
   const release = Promise.withResolvers<void>();
   await using upstream = backend(release.promise);
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
@@ -76,7 +76,7 @@ test("seventeen bodies of 100 MiB at once wait for each other, small ones pass t
   expect(await proxy.inFlight()).toBe(0);
 }, 120_000);
 
-test("a message larger than the backend takes is refused as the backend refuses it, and a hostile one freezes nobody", async () => {
+test("a message larger than the backend's limit is refused in the same way, and a hostile one blocks no other client", async () => {
   await using upstream = socketBackend();
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
   const closeCode = (message: string) =>

@@ -86,11 +86,14 @@ describe.if(process.platform === "linux")("against", () => {
     }, 30_000);
 });
 
-test.if(process.platform === "linux")("the soft limit on open files is raised to the hard one", async () => {
-  await using proxy = await startProxy(1_024, 128);
-  const limits = readFileSync(`/proc/${proxy.pid}/limits`, "utf8");
-  expect(/Max open files +(\d+) +(\d+)/.exec(limits)?.slice(1)).toEqual(["1024", "1024"]);
-});
+test.if(process.platform === "linux")(
+  "the soft limit on open files is raised to the hard limit",
+  async () => {
+    await using proxy = await startProxy(1_024, 128);
+    const limits = readFileSync(`/proc/${proxy.pid}/limits`, "utf8");
+    expect(/Max open files +(\d+) +(\d+)/.exec(limits)?.slice(1)).toEqual(["1024", "1024"]);
+  },
+);
 
 test.if(process.platform === "linux")(
   "when all is in use, requests are refused, and nothing in use is cut",

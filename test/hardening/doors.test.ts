@@ -7,7 +7,7 @@ import { rawExchange } from "../support/raw.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { eventStream, sseOf, startHardened, TURN, TURN_EVENTS } from "./proxy.ts";
 
-test("web pages and paths that are not Codex's reach no account, however they are spelled", async () => {
+test("web pages and paths that Codex does not use reach no account, however they are spelled", async () => {
   const reached: string[] = [];
   await using upstream = startUpstream((request) => {
     reached.push(new URL(request.url).pathname);
@@ -50,7 +50,7 @@ test("web pages and paths that are not Codex's reach no account, however they ar
   expect(reached.length).toBe(2);
 }, 60_000);
 
-test("removing a key ends its streams, sockets and later requests at once", async () => {
+test("removing a key immediately ends its streams, sockets and later requests", async () => {
   const delta = sseOf([{ type: "response.output_text.delta" }]);
   // Turns that go on until their client goes away.
   const upstream = Bun.serve<undefined>({

@@ -74,7 +74,7 @@ describe("a stream of many small events", () => {
     }, 60_000);
 });
 
-describe("an answer without end", () => {
+describe("an endless response", () => {
   for (const status of [429, 500, 403])
     test(`of an error (${status}) is given up, and another account serves`, async () => {
       const body = endless("error ");
@@ -105,7 +105,7 @@ describe("an answer without end", () => {
       expect(body.takenMiB()).toBeLessThan(64);
     }, 60_000);
 
-  test("of a child's status is given up", async () => {
+  test("of a child's status is abandoned", async () => {
     const body = endless('{"accounts":[');
     await using upstream = backend((path) => (path === "/status" ? new Response(body.stream()) : undefined));
     const child = new URL(upstream.baseUrl).origin;
@@ -118,7 +118,7 @@ describe("an answer without end", () => {
     });
   }, 60_000);
 
-  test("of a token endpoint is given up, and another account serves", async () => {
+  test("of a token endpoint is abandoned, and another account serves", async () => {
     const body = endless('{"access_token":"');
     await using upstream = backend((path, request) => {
       if (path === "/oauth/token") return new Response(body.stream());
@@ -138,7 +138,7 @@ describe("an answer without end", () => {
   }, 60_000);
 });
 
-test("eight thousand additional limits cost a turn nothing", async () => {
+test("eight thousand additional limits do not slow a turn down", async () => {
   const window = {
     used_percent: 1,
     limit_window_seconds: 18_000,

@@ -115,11 +115,11 @@ test.each(CASES)("100 MB to %s by %s, showing %s: %p", async (path, framing, sho
   expect(longestMs).toBeLessThan(2_000);
 });
 
-test("a length and chunks together are no request at all", async () => {
+test("a request with both a length and chunks is invalid", async () => {
   expect(await flood("/oauth/token", "both", "")).toBe(400);
 });
 
-test("none of it has filled the memory", () => {
+test("these requests have not filled the memory", () => {
   const [, peakKiB] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${proxy.pid}/status`, "utf8")) ?? [];
   expect(Number(peakKiB) / 1024).toBeLessThan(256);
 });

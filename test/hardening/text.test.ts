@@ -91,7 +91,7 @@ function turnOverSocket(url: string): Promise<string> {
   });
 }
 
-describe("a backend's odd text fails no turn, over either transport, before and after a restart", () => {
+describe("a backend's odd text breaks no turn, over either transport, before and after a restart", () => {
   test("names and plans", async () => {
     for (const [what, text] of Object.entries(ODD)) {
       using backend = oddBackend(text, 1);
@@ -142,7 +142,7 @@ describe("a backend's odd text fails no turn, over either transport, before and 
   }, 60_000);
 });
 
-test("an account whose login cannot be sent fails alone, and such a login is not imported", async () => {
+test("a login that cannot be sent affects only its own account, and cannot be imported", async () => {
   await using backend = startUpstream(() => eventStream(sseOf(TURN_EVENTS)));
   for (const fields of [
     { account_id: "a\r\nx-injected: 1" },
@@ -163,7 +163,7 @@ test("an account whose login cannot be sent fails alone, and such a login is not
   }
 }, 60_000);
 
-test("a routing override that cannot be sent is that account's own", async () => {
+test("a routing override that cannot be sent affects only its own account", async () => {
   const backend = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,

@@ -118,17 +118,17 @@ const DISGUISED = [
 const pathOf = (target: string) => new URL(target, "http://127.0.0.1").pathname;
 const escaped = (path: string) => (path.startsWith("//") ? path : pathOf(path));
 
-describe("of the backend's paths", () => {
+describe("backend paths:", () => {
   for (const path of OF_CODEX)
-    test(`${path} is open`, () => {
+    test(`${path} is allowed`, () => {
       expect(isAllowedPath(escaped(path), [])).toBe(true);
     });
   for (const path of [...CLOSED, ...DISGUISED])
-    test(`${path} is closed`, () => {
+    test(`${path} is refused`, () => {
       expect(isAllowedPath(escaped(path), [])).toBe(false);
     });
 
-  test("further ones are opened by their first segments, and all of them by *", () => {
+  test("more are allowed by their first segments, and all of them by *", () => {
     const further = ["Conversations", "accounts/settings"];
     expect(isAllowedPath("/backend-api/conversations/1", further)).toBe(true);
     expect(isAllowedPath("/accounts/settings/x", further)).toBe(true);
@@ -137,7 +137,7 @@ describe("of the backend's paths", () => {
     expect(isAllowedPath("/backend-api/codex/..%2fmemories", ["*"])).toBe(true);
   });
 
-  test("none that begins with a key of the proxy is open, however it is written", () => {
+  test("none that begins with a key of the proxy is allowed, however it is spelled", () => {
     for (const path of [
       "/%7Eclb_x/codex",
       "/%257eclb_x/codex",
@@ -159,7 +159,7 @@ describe("refusals", () => {
     return { clock, logged, gate: createPathGate({ deps: { clock }, events, allowedPaths: () => [] }) };
   };
 
-  test("are logged ten times a minute at most; the next line counts the others", () => {
+  test("are logged at most ten times a minute; the next line counts the others", () => {
     const { clock, logged, gate } = gateAnd();
     for (let count = 0; count < 1_000; count++)
       expect(gate("GET", "/backend-api/memories/x?y")?.status).toBe(403);
@@ -175,7 +175,7 @@ describe("refusals", () => {
     ]);
   });
 
-  test("name neither keys and tokens nor what cannot be read", () => {
+  test("do not repeat keys, tokens or unreadable paths", () => {
     const { logged, gate } = gateAnd();
     const secret = "clb_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
     for (const path of [
@@ -202,7 +202,7 @@ describe("the running proxy", () => {
     );
   const asked = (pool: TestPool) => pool.mock.requests.map(({ path }) => path);
 
-  test("sends nothing up for any spelling of a closed path", async () => {
+  test("forwards no spelling of a refused path", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     await until("its own questions are asked", () => asked(pool).length >= 1);
     for (const target of [...CLOSED, ...DISGUISED]) {
@@ -216,7 +216,7 @@ describe("the running proxy", () => {
     expect(refused[0]?.fields).toEqual({ method: "GET", segment: "conversations" });
   });
 
-  test("sends the open ones up, through the prefixes of runs and keys too", async () => {
+  test("forwards allowed paths, also with the prefixes of runs and keys", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const key = await remoteKeys(socketDoor(pool.layout.adminSocket)).add("laptop", "client");
     const prefixes = [
@@ -240,7 +240,7 @@ describe("the running proxy", () => {
     ]);
   });
 
-  test("opens no WebSocket on a closed path", async () => {
+  test("opens no WebSocket on a refused path", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const answer = await rawExchange(
       pool.url,
@@ -250,7 +250,7 @@ describe("the running proxy", () => {
     expect(pool.mock.requests.filter(({ point }) => point === "upgrade")).toEqual([]);
   });
 
-  test("says which setting opens a path, and opens it when the file says so", async () => {
+  test("names the setting that allows a path, and follows that setting when it changes", async () => {
     const clock = fakeClock();
     await using pool = await startPool({ clock, accounts: [{ alias: "alice" }] });
     const refused = await fetch(`${pool.url}/backend-api/memories/m1`);
@@ -270,7 +270,7 @@ describe("the running proxy", () => {
   });
 });
 
-test("in a chain every proxy decides by its own settings, and a refusal of a child is its client's answer", async () => {
+test("in a chain every proxy applies its own settings, and the client gets a child's refusal", async () => {
   await using chain = startChain([{ alias: "alice" }]);
   const leaf = await chain.start({ name: "leaf", accounts: ["alice"] });
   const front = await chain.start({

@@ -137,7 +137,7 @@ describe("a request", () => {
     expect((await run([once, OK])).served).toBe("1");
   });
 
-  test("of an account that cannot be prepared goes to the next one, and blames that account alone", async () => {
+  test("of an account that cannot be prepared moves on to the next account, and only that account cools down", async () => {
     const { outcome, settled, released } = await run(["unpreparable", OK]);
     expect(outcome.kind).toBe("reply");
     expect(settled.map(({ name, verdict }) => [name, verdict.kind])).toEqual([
@@ -147,7 +147,7 @@ describe("a request", () => {
     expect(released).toEqual(["0"]);
   });
 
-  test("that fails inside releases its lease all the same", async () => {
+  test("that fails with an unexpected error still releases its lease", async () => {
     const released: string[] = [];
     await expect(run(["throws"], { released })).rejects.toThrow("a bug");
     expect(released).toEqual(["0"]);

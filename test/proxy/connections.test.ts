@@ -48,7 +48,7 @@ describe("a connection that", () => {
     },
   ];
 
-  test.concurrent("owes something and is silent or drips is cut, and no account waits for it", async () => {
+  test.concurrent("has something to send but is silent or drips is closed, and no account waits for it", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }], limits: LIMITS });
     const cut = CUT.map(({ what, first, drip }) => ({ what, client: open(pool, first, drip) }));
     await Promise.all(cut.map(({ client }) => client.connected));
@@ -61,7 +61,7 @@ describe("a connection that", () => {
     expect(pool.mock.requests.filter(({ path }) => path.endsWith("/responses"))).toEqual([]);
   }, 60_000);
 
-  test.concurrent("waits for its answer, or is a stream or a WebSocket, is not cut, and is cut once the answer is over", async () => {
+  test.concurrent("waits for its response, or is a stream or a WebSocket, stays open until the response is over", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }], limits: LIMITS });
     pool.mock.faults.add({ on: "sse", times: 1, delayMs: LONG_MS });
     const awaiting = createSseClient(pool.url, "s").turn("hello");
@@ -88,7 +88,7 @@ describe("a connection that", () => {
 });
 
 describe("requests that come in one packet", () => {
-  test("get no answer, and nothing goes upstream, when the first one waits for an account", async () => {
+  test("get no response, and nothing is sent upstream, if the first one waits for an account", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     await createSseClient(pool.url, "s").turn("hello");
     const before = pool.mock.requests.length;
@@ -106,7 +106,7 @@ describe("requests that come in one packet", () => {
     expect((await pool.status()).accounts[0]?.in_flight).toBe(0);
   });
 
-  test("are answered in order as long as they are answered at once", async () => {
+  test("are answered in order if each is answered immediately", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const client = open(pool, `GET /healthz ${HEAD}\r\n`.repeat(3));
     await until("all three are answered", () => client.received().split("HTTP/1.1 200").length === 4);

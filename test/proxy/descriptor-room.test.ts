@@ -9,14 +9,14 @@ import type { Descriptors } from "../../src/state/descriptors.ts";
 /** A process that may open 128 files: from 96 on connections are closed down to 80, from 112 on requests refused. */
 const LIMIT = 128;
 
-test("with room left nothing is closed and no request refused", () => {
+test("with room left, nothing is closed and no request is refused", () => {
   using room = roomWith(96);
   expect(room.closed).toEqual([]);
   expect(room.refusal()).toBeUndefined();
   expect(room.reports).toEqual([]);
 });
 
-test("silent connections are closed before old uploads; what is answered and young uploads stay", () => {
+test("silent connections are closed before old uploads; connections with a response and young uploads stay", () => {
   const old = new Map([
     [peer(20), performance.now() - 60_000],
     [peer(21), performance.now() - 90_000],
@@ -31,7 +31,7 @@ test("silent connections are closed before old uploads; what is answered and you
   expect(room.reports).toMatchObject([{ open: 107, limit: LIMIT, closedConnections: 12 }]);
 });
 
-test("only as many are closed as there are too many", () => {
+test("only as many connections are closed as necessary", () => {
   using room = roomWith(100, undefined, 10);
   expect(room.closed).toHaveLength(20);
 });
@@ -49,7 +49,7 @@ test("when everything is in use, requests are refused and nothing is closed", ()
   expect(room.refusal()).toBeUndefined();
 });
 
-test("requests between two looks count, too", () => {
+test("requests between two checks count, too", () => {
   using room = roomWith(96);
   room.setOpen(120);
   const refused = Array.from({ length: 16 }, () => room.refusal()).filter((one) => one !== undefined);

@@ -41,7 +41,7 @@ describe("a proxy on loopback", () => {
     test(`does not answer to ${JSON.stringify(host)}`, () => {
       expect(ask({ host })).toBe("host_refused");
     });
-  test("does not answer without a name, or to a script of a web page", () => {
+  test("refuses a request without a Host header, or from a web page's script", () => {
     expect(ask({})).toBe("host_refused");
     for (const origin of ["https://evil.example", "null", "http://127.0.0.1:8765", ""])
       expect(ask({ host: "127.0.0.1:8765", origin })).toBe("origin_refused");
@@ -59,7 +59,7 @@ describe("a proxy on loopback", () => {
         ask({ host: "127.0.0.1:8765", "sec-fetch-site": site, "sec-fetch-mode": "navigate" }),
       ).toBeUndefined();
     });
-  test("does not answer to pages of other origins whose browser sends no Sec-Fetch-Site", () => {
+  test("refuses pages of other origins if the browser sends no Sec-Fetch-Site", () => {
     for (const referer of [
       "https://evil.example/",
       "http://127.0.0.1:3000/page",

@@ -173,12 +173,12 @@ const NOT_DOWN = [
 const all = (names: readonly string[]) => new Headers(names.map((name): [string, string] => [name, "v"]));
 const namesOf = (headers: Headers) => [...headers.keys()].sort();
 
-describe("of a request's headers", () => {
-  test("those that Codex and SDKs send go up, and nothing else", () => {
+describe("request headers", () => {
+  test("that Codex and SDKs send are forwarded, and no others", () => {
     const headers = outgoingHeaders(all([...UP, ...NOT_UP]), { turn: false });
     expect(namesOf(headers)).toEqual([...UP].sort());
   });
-  test("those that Connection names do not go up", () => {
+  test("that Connection names are not forwarded", () => {
     const told = new Headers({
       connection: "Session-Id , x-codex-a,, bad name",
       "session-id": "s",
@@ -186,18 +186,18 @@ describe("of a request's headers", () => {
     });
     expect(namesOf(outgoingHeaders(told, { turn: false }))).toEqual([]);
   });
-  test("a turn's do not ask for a compressed answer", () => {
+  test("of a turn do not request a compressed response", () => {
     const told = new Headers({ "accept-encoding": "zstd" });
     expect(namesOf(outgoingHeaders(told, { turn: true }))).toEqual([]);
     expect(namesOf(outgoingHeaders(told, { turn: false }))).toEqual(["accept-encoding"]);
   });
 });
 
-describe("of an answer's headers", () => {
-  test("those that Codex and SDKs read come down, and nothing else", () => {
+describe("response headers", () => {
+  test("that Codex and SDKs read are returned, and no others", () => {
     expect(namesOf(downstreamHeaders(all([...DOWN, ...NOT_DOWN])))).toEqual([...DOWN].sort());
   });
-  test("none that tells a limit is lost, whatever the limit is called", () => {
+  test("about limits are all returned, whatever the limit is called", () => {
     const told = new Headers();
     for (const id of ["codex", "codex-bengalfox", "bengalfox", "a.b_c"])
       for (const [name, value] of [
@@ -229,7 +229,7 @@ const NOT_UP_LINES = NOT_UP.filter((name) => !["origin", "referer", "sec-fetch-m
 
 describe("over HTTP", () => {
   for (const path of [TURN, OTHER])
-    test(`${path} carries them as the lists say`, async () => {
+    test(`${path} carries the headers in the lists`, async () => {
       let seen = new Headers();
       await using upstream = startUpstream((request) => {
         seen = request.headers;
@@ -251,7 +251,7 @@ describe("over HTTP", () => {
 });
 
 describe("over WebSocket", () => {
-  test("the handshake carries them as the lists say", async () => {
+  test("the handshake carries the headers in the lists", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const headers: Record<string, string> = { "x-codex-tomorrow": "kept", "x-codex-odd": ODD };
     for (const name of NOT_UP) if (!/^(?:origin|referer|sec-)/.test(name)) headers[name] = "secret";

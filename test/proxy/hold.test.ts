@@ -58,7 +58,7 @@ describe("the commit barrier", () => {
     expect((await held).end.kind).toBe("commit");
   });
 
-  test("opens when many events are held, and leaves the others of their chunk to be read", async () => {
+  test("opens when many events are held, and leaves the rest of their chunk unread", async () => {
     const { stream, push } = source();
     const held = hold(stream, fakeClock(), IDLE);
     push(": a\n\n".repeat(HOLD_LIMIT_EVENTS + 10));

@@ -37,7 +37,7 @@ const renewal = (pool: TestPool, refresh_token: string) =>
   });
 
 describe("removing a key", () => {
-  test("ends its stubs, their renewal and its path key, and a new key of that name brings none back", async () => {
+  test("ends its stubs, their renewal and its path key, and a new key with that name revives none", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }], config: CONFIG });
     const one = await keyed(pool, "laptop");
     const other = await keyed(pool, "desk");
@@ -55,7 +55,7 @@ describe("removing a key", () => {
     expect(await opened(other)).toEqual([200, 200, 200, 200]);
   });
 
-  test("closes the sockets and cuts the streams that are open for it and its stubs, and no others", async () => {
+  test("closes the sockets and streams that are open for it and its stubs, and no others", async () => {
     const gone: string[] = [];
     await using upstream = startUpstream((request) => {
       const session = request.headers.get("session-id") ?? "";
@@ -152,7 +152,7 @@ describe("removing a key", () => {
   });
 });
 
-test("a stub is renewed by its refresh token, and stays its key's", async () => {
+test("a stub is renewed with its refresh token, and stays tied to its key", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }], config: CONFIG });
   const { refresh } = await keyed(pool, "laptop");
   const { access_token } = (await (await renewal(pool, refresh)).json()) as { access_token: string };
@@ -161,7 +161,7 @@ test("a stub is renewed by its refresh token, and stays its key's", async () => 
   expect(await statusOf(`${pool.url}/v1/models`, { headers: bearer(access_token) })).toBe(401);
 });
 
-test("the admin API says when a key was last used", async () => {
+test("the admin API returns when a key was last used", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }], config: CONFIG });
   await keysOf(pool).add("unused", "client");
   await keyed(pool, "laptop");
@@ -171,7 +171,7 @@ test("the admin API says when a key was last used", async () => {
 });
 
 describe("a client's key", () => {
-  test("does not find out which accounts there are, with or without a key, by any path", async () => {
+  test("cannot be used to find out which accounts exist, by any path", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }, { alias: "bob" }],
       config: CONFIG,
@@ -215,7 +215,7 @@ describe("a client's key", () => {
   });
 });
 
-test("a key in a path is not logged, in whatever spelling", async () => {
+test("a key in a path is never logged, whatever its spelling", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   const KEY = `path-root-20000-${"Secret".repeat(7)}x`;
   const encoded = [...KEY].map((c) => `%${c.charCodeAt(0).toString(16)}`).join("");

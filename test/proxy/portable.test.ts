@@ -29,7 +29,7 @@ test("the turn state alone goes when the turn is sent to another account", () =>
   expect(withoutTurnState(text)).toBe(text);
 });
 
-test("what stays is not a byte different from what the client wrote", () => {
+test("the remaining text is byte for byte what the client wrote", () => {
   const text = ` { "n" : 1.0 , "input" : [ {"a":"\\u00e9"} , ${JSON.stringify(reasoning)},  {"b" : [ ] } ] , "z":null}`;
   expect(portableRequest(text)).toBe(' { "n" : 1.0 , "input" : [{"a":"\\u00e9"},{"b" : [ ] }] , "z":null}');
 });
@@ -55,7 +55,7 @@ test("a request stands on its own unless it refers to an earlier response", () =
   expect(standsAlone({ input: [], previous_response_id: "resp_1" })).toBe(false);
 });
 
-test("a request warms its connection up when it says so itself, and not something within it", () => {
+test("a request counts as warm-up only if its own field says so, not a nested one", () => {
   const warmsUp = (request: unknown) => turnRequestOf(JSON.stringify(request)).warmsUp;
   expect(warmsUp({ generate: false, input: [] })).toBe(true);
   expect(warmsUp({ input: [] })).toBe(false);

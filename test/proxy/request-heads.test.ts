@@ -133,7 +133,7 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-test("odd request heads get a clean answer, and none leads anywhere but to the backend", async () => {
+test("odd request heads get a proper response, and none is sent anywhere but to the backend", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   for (const { what, bytes, answer, code } of ROWS) {
     const before = modelsAsked();

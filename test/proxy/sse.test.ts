@@ -48,7 +48,7 @@ function split(stream: Uint8Array<ArrayBuffer>, cuts: readonly number[]): { bloc
 }
 
 describe("splitting a stream into events", () => {
-  test("gives the same events wherever the stream is cut, and loses no byte", () => {
+  test("returns the same events wherever the chunks end, and loses no byte", () => {
     fc.assert(
       fc.property(streams, fc.array(fc.nat(), { maxLength: 12 }), (stream, cuts) => {
         const bytes = bytesOf(stream);
@@ -71,7 +71,7 @@ describe("splitting a stream into events", () => {
     expect([second && blockName(second), second && blockData(second)]).toEqual([undefined, "x\ny"]);
   });
 
-  test("passes an event without end on in pieces", () => {
+  test("forwards an endless event in pieces", () => {
     const splitter = createSseSplitter();
     const part = bytesOf("x".repeat(1024 * 1024));
     let passed = 0;
@@ -83,7 +83,7 @@ describe("splitting a stream into events", () => {
     expect(passed + splitter.rest().byteLength).toBe(20 * 1024 * 1024);
   });
 
-  test("takes a time that grows with the stream and not with its square", () => {
+  test("takes linear time", () => {
     const startedMs = performance.now();
     const splitter = createSseSplitter();
     const single = bytesOf("x");

@@ -140,7 +140,7 @@ describe("an answer", () => {
   });
 });
 
-test("a wait does not go on while the process is stopped", () => {
+test("time while the process is stopped does not count towards a wait", () => {
   let uptimeMs = 0;
   const running = runningTime(() => uptimeMs);
   const fake = fakeClock();
@@ -176,7 +176,7 @@ test("a wait does not go on while the process is stopped", () => {
   expect(expired).toBe(1);
 });
 
-test("a wait does not become longer when the clock is set back", () => {
+test("setting the clock back does not prolong a wait", () => {
   const clock = fakeClock();
   let expired = 0;
   const watch = createIdleWatch(

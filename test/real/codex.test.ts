@@ -39,7 +39,7 @@ describe("today's Codex over WebSocket", () => {
     expect(setup.points("sse")).toEqual([]);
   });
 
-  test("asks for no path that the proxy does not forward, and neither does the old one", async () => {
+  test("requests no path that the proxy refuses, and neither does the old version", async () => {
     await using setup = await startReal(recorder);
     expectTurn(await setup.codex(today, "please use TOOL"), "alice");
     expectTurn(await setup.codex(old, "please use TOOL"), "alice");

@@ -28,7 +28,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => recorder[Symbol.asyncDispose]());
 
-test("Codex renews a stub that has run out, and is refused once its key is removed", async () => {
+test("Codex renews an expired stub, and is refused once its key is removed", async () => {
   await using s = await startReal(
     recorder,
     [{ alias: "alice" }],

@@ -51,7 +51,7 @@ describe("settings of a running proxy", () => {
     expect(w.changes.length).toBe(2);
   });
 
-  test("stay as they were when the file is too large to be read in passing", () => {
+  test("stay as they were if the file is too large", () => {
     using w = watch(STICKY);
     w.write(`${ROUND}${"# padding\n".repeat(10_000)}`);
     for (let count = 0; count < 3; count++) w.look();

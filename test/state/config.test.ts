@@ -31,7 +31,7 @@ describe("config.toml", () => {
     expect(unknown).toEqual([]);
   });
 
-  test("with thousands of keys that are no settings names some, counts the others, and takes no minutes", () => {
+  test("with thousands of unknown keys lists some, counts the others, and is parsed quickly", () => {
     const COUNT = 16_000;
     const text = Array.from({ length: COUNT }, (_, index) => `unknown_${index} = ${index}\n`).join("");
     const startedMs = performance.now();

@@ -6,7 +6,7 @@ import { peerKey, systemDescriptors } from "../../src/state/descriptors.ts";
 describe("the descriptors of this process", () => {
   const descriptors = systemDescriptors();
 
-  test("are open from when they are opened until they are closed", () => {
+  test("count as open from opening to closing", () => {
     const descriptor = openSync("/", "r");
     const noneOpen = descriptors.noneOpenBetween(descriptor, descriptor + 1);
     expect(noneOpen()).toBe(false);

@@ -55,7 +55,7 @@ describe("the event log", () => {
     expect(statSync(log.path).mode & 0o777).toBe(0o600);
   });
 
-  test("cuts long texts, and has nothing in it that steers a terminal", () => {
+  test("cuts long texts, and contains nothing that controls a terminal", () => {
     using log = logIn();
     log.events.append("account.auth_refresh_failed", { error: `${hostile("evil")}${"x".repeat(1_000_000)}` });
     log.events.flush();

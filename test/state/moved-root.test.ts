@@ -33,7 +33,7 @@ async function turn(url: string): Promise<number> {
 }
 
 describe("a root that was moved", () => {
-  test("is noticed within a second, and nothing is written to what stands in its place", async () => {
+  test("is noticed within a second, and nothing is written to its replacement", async () => {
     const clock = skippingClock();
     await using pool = await startPool({ accounts: [{ alias: "alice" }], clock });
     const elsewhere = `${pool.layout.root}-moved`;
@@ -52,7 +52,7 @@ describe("a root that was moved", () => {
     expect(pool.warnings.some((line) => line.startsWith("account alice is gone"))).toBe(false);
   });
 
-  test("and does not acknowledge changes", async () => {
+  test("makes the proxy refuse changes", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const elsewhere = `${pool.layout.root}-moved`;
     renameSync(pool.layout.root, elsewhere);
@@ -66,7 +66,7 @@ describe("a root that was moved", () => {
     expect(await answer.json()).toMatchObject({ code: "root_moved" });
   });
 
-  test("ends the proxy with what happened and what to do", async () => {
+  test("shuts the proxy down with a message and a next step", async () => {
     using temp = tempDirectory();
     const root = join(temp.path, "root");
     const child = Bun.spawn([process.execPath, MAIN, "proxy", "--root", root, "--listen", "127.0.0.1:0"], {
@@ -86,7 +86,7 @@ describe("a root that was moved", () => {
 });
 
 describe("admin.sock", () => {
-  test("of another proxy on the old path is left to it", async () => {
+  test("of another proxy on the old path is kept", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     renameSync(pool.layout.root, `${pool.layout.root}-moved`);
     const other = await startDaemon(layoutOf(pool.layout.root), { listen: "127.0.0.1:0" }, systemDeps());
@@ -96,7 +96,7 @@ describe("admin.sock", () => {
     expect(existsSync(pool.layout.adminSocket)).toBe(false);
   });
 
-  test("that was put in the place of its own is left there", async () => {
+  test("that has replaced its own is kept", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     rmSync(pool.layout.adminSocket);
     writeFileSync(pool.layout.adminSocket, "other");
@@ -104,14 +104,14 @@ describe("admin.sock", () => {
     expect(existsSync(pool.layout.adminSocket)).toBe(true);
   });
 
-  test("goes with its proxy, and nothing else stays of it", async () => {
+  test("is removed with its proxy, which leaves nothing else behind", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     expect(lstatSync(pool.layout.adminSocket).mode & 0o777).toBe(0o600);
     await pool.daemon.stop("test");
     expect(readdirSync(pool.layout.root).filter((name) => name.endsWith(".sock"))).toEqual([]);
   });
 
-  test.skipIf(Bun.which("strace") === null)("is made with its mode, not given it afterwards", async () => {
+  test.skipIf(Bun.which("strace") === null)("is created with its mode, not changed afterwards", async () => {
     using temp = tempDirectory();
     const trace = join(temp.path, "trace");
     const calls = "trace=bind,umask,chmod,fchmodat,rename,renameat,renameat2";

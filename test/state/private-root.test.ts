@@ -26,7 +26,7 @@ beforeEach(() => {
 afterEach(() => temp[Symbol.dispose]());
 
 describe("modes", () => {
-  test("that let others in are mended at a start, with one line", () => {
+  test("that give other users access are corrected at start, with one warning", () => {
     chmodSync(layout.root, 0o777);
     chmodSync(join(layout.accounts, "alice", "auth.json"), 0o644);
     writeFileSync(layout.sessions, "", { mode: 0o666 });
@@ -40,19 +40,19 @@ describe("modes", () => {
     ]);
   });
 
-  test("that are right are left alone and not mentioned", () => {
+  test("that are correct are left alone, without a warning", () => {
     makePrivate(layout, log);
     expect(warnings).toEqual([]);
   });
 
-  test("of files in a root that others cannot enter are mended without a word", () => {
+  test("of files in a root that other users cannot enter are corrected without a warning", () => {
     chmodSync(join(layout.accounts, "alice", "auth.json"), 0o644);
     makePrivate(layout, log);
     expect(modeOf(join(layout.accounts, "alice", "auth.json"))).toBe(0o600);
     expect(warnings).toEqual([]);
   });
 
-  test("of what a link leads to are not touched", () => {
+  test("of a link's target are not changed", () => {
     const outside = join(temp.path, "outside.toml");
     writeFileSync(outside, "", { mode: 0o644 });
     symlinkSync(outside, layout.config);
@@ -62,7 +62,7 @@ describe("modes", () => {
 });
 
 describe("a parent directory", () => {
-  test("that all can write to lets them put another root in its place", () => {
+  test("that everyone can write to lets others replace the root", () => {
     chmodSync(temp.path, 0o777);
     const problem = replaceableBy(layout.root);
     expect(problem?.code).toBe("root_not_private");
@@ -70,7 +70,7 @@ describe("a parent directory", () => {
     expect(problem?.next).toBe(`run: chmod go-w ${temp.path}, or choose another --root`);
   });
 
-  test("that all can write to with the sticky bit, as /tmp, does not", () => {
+  test("that everyone can write to, with the sticky bit (as /tmp), does not", () => {
     chmodSync(temp.path, 0o1777);
     expect(replaceableBy(layout.root)).toBeUndefined();
   });
@@ -85,7 +85,7 @@ describe("another user's", () => {
   /** Somebody who owns none of it. */
   const other = { uid: 54_321, gid: 54_321 };
 
-  test("root is refused with what to do about it", () => {
+  test("root is refused with a next step", () => {
     expect(() => makePrivate(layout, log, other)).toThrow(
       new CodexlbError("root_not_private", `${layout.root} belongs to another user (uid ${me.uid})`),
     );
@@ -105,7 +105,7 @@ describe("another user's", () => {
     expect(replaceableBy(layout.root, other)?.message).toContain(`other users can write to ${temp.path}`);
   });
 
-  test.skipIf(me.uid !== 0)("root is only warned of where the superuser runs the proxy", () => {
+  test.skipIf(me.uid !== 0)("root causes only a warning if the superuser runs the proxy", () => {
     chownSync(layout.root, other.uid, other.gid);
     makePrivate(layout, log);
     expect(warnings).toEqual([

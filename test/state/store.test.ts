@@ -84,7 +84,7 @@ describe("the store", () => {
     expect(written.accounts[0]).toMatchObject(GO_STORE.accounts[0]!);
   });
 
-  test("of an absurd size is refused with its size, unread", () => {
+  test("of an absurd size is refused without reading it", () => {
     using temp = tempDirectory();
     const path = join(temp.path, "store.json");
     writeFileSync(path, "{");

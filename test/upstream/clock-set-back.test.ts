@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { skippingClock } from "../support/clock.ts";
 import { startPool, until } from "../support/pool.ts";
 
-test("a cooldown after a fault ends as if the clock had not been set back, and figures are taken in again", async () => {
+test("a cooldown after a fault ends as if the clock had not been set back, and new figures are accepted", async () => {
   const clock = skippingClock();
   const accounts = [{ alias: "alice" }, { alias: "bob" }];
   await using pool = await startPool({ accounts, clock });
