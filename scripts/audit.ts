@@ -1,5 +1,5 @@
-// Looks the locked packages up in the registry's advisories. Where the registry offers none (a mirror, no network), the
-// short list in advisories.json has to do, and the output says so.
+// Checks the locked packages against the registry's advisories. If the registry offers none (a mirror, no network),
+// checks them against the short list in advisories.json, and says so.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,20 +11,21 @@ if (audit.exitCode === 0) {
   console.log(said);
   process.exit(0);
 }
-// An answer that lists advisories names their severities; anything else means that there was no answer.
+// A list of advisories contains their severities. Any other output means that the registry returned none.
 if (/\b(?:low|moderate|high|critical): /.test(said) || /\d+ vulnerabilit/.test(said)) {
   console.log(said);
   process.exit(1);
 }
 console.log(
-  `audit: the registry offers no advisories here${/ - (\d{3})$/.test(said) ? ` (status ${said.slice(-3)})` : ""}; checking against ${known.advisories.length} known ones of ${known.asOf} instead`,
+  `audit: the registry returned no advisories${/ - (\d{3})$/.test(said) ? ` (status ${said.slice(-3)})` : ""}; checking against the ${known.advisories.length} in scripts/advisories.json (as of ${known.asOf})`,
 );
 const lock = readFileSync(join(import.meta.dir, "..", "bun.lock"), "utf8");
 const locked = [...lock.matchAll(/^ {4}"[^"]+": \["(@?[^@"]+)@([^"]+)"/gm)].map(([, name, version]) => ({
   name: name ?? "",
   version: version ?? "",
 }));
-if (!locked.some(({ name }) => name === "hono")) throw new Error("bun.lock was not understood");
+if (!locked.some(({ name }) => name === "hono"))
+  throw new Error("reading bun.lock: unknown format, no package found");
 const hits = known.advisories.flatMap((advisory) =>
   locked
     .filter(

@@ -1,6 +1,6 @@
-// `make soak`: mixed traffic through the compiled executable for some minutes, with aborts, faults, limits, reloads,
-// pins and keys that come and go. Prints memory and descriptors every minute; fails unless both are flat once they have
-// settled, every request in the event log has come to one end, and no use of an account is left.
+// `make soak`: sends mixed traffic through the compiled executable for some minutes, with aborts, faults, limits,
+// reloads and changing pins and keys. Prints memory and descriptors every minute. Fails unless both stay flat once they
+// have settled, every request in the event log ends exactly once, and no account is left in use.
 
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -22,9 +22,9 @@ if (!(minutes > 0)) throw new Error("usage: bun scripts/soak.ts [MINUTES]");
 
 const ALIASES = ["alice", "bob", "carol", "dave"];
 const WORKERS = 6;
-/** A history that grows for ever is not what is looked for. */
+/** Limits the length of a conversation, because a history that grows forever would look like a leak. */
 const TURNS_OF_SESSION = 12;
-/** Heap and buffers have settled by then: the share of the time that is not compared. */
+/** The share of the run that is not compared: heap and buffers have settled afterwards. */
 const SETTLING = 1 / 3;
 const MOST_GROWTH_MIB = 24;
 const MOST_MORE_DESCRIPTORS = 24;
@@ -57,7 +57,7 @@ const chance = (share: number) => Math.random() < share;
 const oneOf = <T>(all: readonly T[]): T => all[Math.floor(Math.random() * all.length)] as T;
 const pause = (ms: number) => Bun.sleep(Math.random() * ms);
 
-/** What became of the clients' turns. */
+/** How the clients' turns ended. */
 const turns = { served: 0, failed: 0, aborted: 0 };
 const count = (what: keyof typeof turns) => {
   turns[what]++;
@@ -78,7 +78,7 @@ async function converse(worker: number): Promise<void> {
   }
 }
 
-/** Requests that their client gives up, before, during and after the answer. */
+/** Sends requests that the client aborts before, during or after the response. */
 async function giveUp(): Promise<void> {
   while (!isOver()) {
     const leaving = new AbortController();
@@ -130,7 +130,7 @@ async function trouble(): Promise<void> {
   }
 }
 
-/** What its owner does meanwhile. Returns how often each of it was done. */
+/** Makes the changes of an owner meanwhile. Returns how many were made. */
 async function operate(): Promise<number> {
   let done = 0;
   for (; !isOver(); done++) {
@@ -155,7 +155,7 @@ async function operate(): Promise<number> {
   return done;
 }
 
-/** The event log from its beginning: which requests have come, and to how many ends each of them. */
+/** Reads the event log from its beginning: the requests, and how many times each of them ended. */
 const requests = new Map<number, number>();
 const ENDS = new Set([
   "request.completed",
@@ -234,19 +234,21 @@ const growth = (of: (sample: Sample) => number) =>
 const unended = [...requests].filter(([, ends]) => ends !== 1);
 const problems = [
   ...(growth(({ rssMiB }) => rssMiB) > MOST_GROWTH_MIB
-    ? [`memory grew by ${growth(({ rssMiB }) => rssMiB).toFixed(0)} MiB after it had settled`]
+    ? [`memory grew by ${growth(({ rssMiB }) => rssMiB).toFixed(0)} MiB after settling`]
     : []),
   ...(growth(({ descriptors }) => descriptors) > MOST_MORE_DESCRIPTORS
-    ? [`descriptors grew by ${growth(({ descriptors }) => descriptors)} after they had settled`]
+    ? [`descriptors grew by ${growth(({ descriptors }) => descriptors)} after settling`]
     : []),
   ...(unended.length > 0
-    ? [`${unended.length} requests did not come to one end, such as ${JSON.stringify(unended.slice(0, 5))}`]
+    ? [
+        `${unended.length} requests did not end exactly once, for example ${JSON.stringify(unended.slice(0, 5))}`,
+      ]
     : []),
   ...(turns.served < 100 ? [`only ${turns.served} turns were served`] : []),
   ...(err.includes("this should not happen") ? [`the proxy reported: ${err}`] : []),
 ];
 console.log(
-  `${requests.size} requests, each with one end: ${unended.length === 0 ? "yes" : "no"}; ${changes} changes by the owner`,
+  `${requests.size} requests, each ended exactly once: ${unended.length === 0 ? "yes" : "no"}; ${changes} changes by the owner`,
 );
 for (const problem of problems) console.log(`FAILED: ${problem}`);
 process.exit(problems.length === 0 ? 0 : 1);

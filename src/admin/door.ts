@@ -72,8 +72,8 @@ export function through(
     if (door.stub !== undefined) headers.set("authorization", `Bearer ${door.stub}`);
     if (door.proxyName !== undefined) headers.set(TARGET_HEADER, nameForHeader(door.proxyName));
     if (door.credential !== undefined) {
-      const said = saidBy(door, input, init, headers);
-      const shown = await door.credential.authorize(baseOf(door), said, signal);
+      const proven = provenRequest(door, input, init, headers);
+      const shown = await door.credential.authorize(baseOf(door), proven, signal);
       if (shown !== undefined) headers.set("authorization", shown);
     }
     return fetch(input, {
@@ -193,7 +193,7 @@ function signalOf({ timeoutMs }: Door): AbortSignal | undefined {
 }
 
 /** The request as the proxy will see it: a path prefix in front of the proxy is stripped on the way. */
-function saidBy(
+function provenRequest(
   door: Door,
   input: string | URL | Request,
   { method = "GET", body }: RequestInit,

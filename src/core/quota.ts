@@ -57,24 +57,24 @@ export interface QuotaView {
  * that are too long are cut.
  */
 export function believable({ planType, main, additional }: Quota, nowMs: number): Quota {
-  const window = (told: QuotaWindow | undefined): QuotaWindow | undefined =>
-    told && {
-      ...told,
-      usedPercent: Math.min(100, Math.max(0, told.usedPercent)),
-      resetAtMs: told.resetAtMs === undefined ? undefined : believableEnd(told.resetAtMs, nowMs),
+  const window = (received: QuotaWindow | undefined): QuotaWindow | undefined =>
+    received && {
+      ...received,
+      usedPercent: Math.min(100, Math.max(0, received.usedPercent)),
+      resetAtMs: received.resetAtMs === undefined ? undefined : believableEnd(received.resetAtMs, nowMs),
       windowSeconds:
-        told.windowSeconds === undefined || believableLength(told.windowSeconds * 1000) === undefined
+        received.windowSeconds === undefined || believableLength(received.windowSeconds * 1000) === undefined
           ? undefined
-          : told.windowSeconds,
+          : received.windowSeconds,
       // Figures dated in the future would override all later ones.
-      asOfMs: Math.min(nowMs, told.asOfMs),
+      asOfMs: Math.min(nowMs, received.asOfMs),
     };
   const name = (text: string | undefined) => (text ? shortText(text, LONGEST_NAME) : undefined);
-  const limit = (told: LimitQuota): LimitQuota => ({
-    id: shortText(told.id, LONGEST_NAME),
-    name: name(told.name),
-    primary: window(told.primary),
-    secondary: window(told.secondary),
+  const limit = (received: LimitQuota): LimitQuota => ({
+    id: shortText(received.id, LONGEST_NAME),
+    name: name(received.name),
+    primary: window(received.primary),
+    secondary: window(received.secondary),
   });
   return {
     planType: name(planType),

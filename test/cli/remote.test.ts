@@ -494,7 +494,7 @@ describe("the event log", () => {
     expect(events((await run(args, elsewhere)).out)).toEqual(["proxy.started"]);
     expect(
       (await run(["proxy", "logs", "--proxy-url", pool.url], { CODEXLB_ROOT: ownRoot() })).err,
-    ).toContain("needs the admin token");
+    ).toContain("requires the admin token");
     await pool.daemon.stop("test");
     expect(events((await run(["proxy", "logs", "--tail", "1"], own)).out)).toEqual(["proxy.stopping"]);
     await pool[Symbol.asyncDispose]();

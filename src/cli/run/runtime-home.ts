@@ -57,7 +57,7 @@ export async function prepareRuntime(
   const pathKey = keyed ? credentials.pathKey : undefined;
   const addresses = codexAddresses(proxyUrl, { pathKey });
   const sources = configSources(context, usable[0]);
-  tellWhoseSettings(context, sources, codexHome);
+  reportForeignSettings(context, sources, codexHome);
   const isKept = resolve(codexHome) === resolve(context.layout.runtime);
   prepareHome({ codexHome, isKept, configSources: sources, stub, chatgptBaseUrl: addresses.chatgpt });
   return { pathKey, token: stub.tokens.access_token };
@@ -105,7 +105,7 @@ export function configSources(
 // --- internal ---
 
 /** Reports when Codex gets settings other than the user's own. */
-function tellWhoseSettings(
+function reportForeignSettings(
   { deps, layout }: CommandContext,
   sources: readonly string[],
   codexHome: string,
