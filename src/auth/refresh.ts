@@ -103,7 +103,7 @@ async function renewNow(lane: Lane, homeDir: string, usedAccessToken: string): P
   try {
     const answer = await postRefresh(lane.settings(), before.refreshToken);
     if (answer.kind !== "tokens") return answer;
-    // A login that was put in its place meanwhile stays, unless it is the one whose refresh token was spent just now.
+    // A login that was placed there meanwhile stays, unless it is the one whose refresh token was just spent.
     const placed = placedSince(lane, homeDir, before);
     if (placed !== undefined) return { kind: "renewed", credentials: placed };
     const renewed = withNewTokens(text, path, answer.tokens, lane.deps.clock.now());

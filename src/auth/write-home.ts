@@ -56,7 +56,7 @@ function makeDirectory(path: string): boolean {
   }
 }
 
-/** The text of a file; what cannot be read is not worth keeping. */
+/** The text of a file; undefined if it is missing or unreadable, and so not worth keeping. */
 function textOf(path: string): string | undefined {
   try {
     return readTextIfPresent(path);

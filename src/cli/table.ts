@@ -4,7 +4,7 @@ import { shortLine } from "../printable.ts";
 
 const GAP = "  ";
 
-/** No reason, name or address of ours is longer. */
+/** Longest text in a cell; none of our reasons, names or addresses is longer. */
 const LONGEST_CELL = 400;
 
 /** Each cell is on one line, and text from other parties is cut to 400 columns. */

@@ -55,7 +55,7 @@ export function createSocketClient(proxyUrl: string, session: string, extra: Ext
   let open: { readonly socket: WebSocket; previous: string | undefined } | undefined;
 
   const attempt = async (newItems: readonly unknown[]): Promise<Answer | "reconnect"> => {
-    // One that was closed between two turns would never answer.
+    // A socket that was closed between two turns would never answer.
     if (open?.socket.readyState !== WebSocket.OPEN)
       open = { socket: await connect(proxyUrl, session, extra), previous: undefined };
     const { socket, previous } = open;

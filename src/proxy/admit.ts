@@ -123,7 +123,7 @@ function answered(response: Response): Admitted {
 
 function guardResponse(refused: CodexlbError): Response {
   const response = errorResponse(refused);
-  // RFC 9110, 15.5.6
+  // Required with a 405 (RFC 9110, 15.5.6).
   if (refused.code === "method_refused") response.headers.set("allow", [...METHODS].join(", "));
   return response;
 }

@@ -144,7 +144,7 @@ function failure(
   const about = requestId === undefined ? {} : { req_id: requestId };
   if (request.signal.aborted) {
     if (requestId !== undefined) events.append("request.canceled", about);
-    return new Response(null, { status: 499 }); // nobody is there to read it
+    return new Response(null, { status: 499 }); // the client has disconnected
   }
   if (error instanceof CodexlbError) {
     if (requestId !== undefined)

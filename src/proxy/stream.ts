@@ -68,7 +68,7 @@ export function turnStream(stream: HeldStream, edit: Edit, passage: Passage): Bo
         if (batch.length > 0) return { done: false, value: batch };
         const reading = await (pending ?? reader.read());
         pending = undefined;
-        // A stream that ends before its turn does is a broken one, however politely it was closed.
+        // A stream that ends before its turn is broken, even if it was closed properly.
         if (reading.done && isOpen) passage.broke?.();
         if (reading.done) return reading;
         unread = splitter.push(reading.value);

@@ -57,7 +57,7 @@ const MOST_TICKS_PER_SECOND = 20;
 
 describe.if(process.platform === "linux")("against", () => {
   for (const flood of FLOODS)
-    test(`${flood.name}, turns, /healthz and admin.sock go on, and what is in use stays open`, async () => {
+    test(`${flood.name}, turns, /healthz and admin.sock keep working, and connections in use stay open`, async () => {
       await using proxy = await startProxy(flood.openFiles);
       const before = openFiles(proxy.pid);
       const used = [await openSocket(proxy.url), await openPresence(proxy.url, proxy.adminToken())];
@@ -96,7 +96,7 @@ test.if(process.platform === "linux")(
 );
 
 test.if(process.platform === "linux")(
-  "when all is in use, requests are refused, and nothing in use is cut",
+  "if everything is in use, requests are refused and no connection in use is closed",
   async () => {
     await using proxy = await startProxy(128);
     const sockets: InUse[] = [];

@@ -57,7 +57,7 @@ describe("a stream of many small events", () => {
     ["unknown events", "event: x\ndata: {}\n\n"],
     ["limits", `data: {"type":"codex.rate_limits","rate_limits":{"primary":{"used_percent":1}}}\n\n`],
   ] as const)
-    test(`(${what}) passes whole, and keeps nobody waiting`, async () => {
+    test(`(${what}) passes completely, and blocks no other client`, async () => {
       const size = (what === "limits" ? 1 : 4) * 1024 * 1024;
       const noise = unit.repeat(Math.ceil(size / unit.length));
       await using upstream = backend((path) =>
@@ -76,7 +76,7 @@ describe("a stream of many small events", () => {
 
 describe("an endless response", () => {
   for (const status of [429, 500, 403])
-    test(`of an error (${status}) is given up, and another account serves`, async () => {
+    test(`of an error (${status}) is abandoned, and another account serves`, async () => {
       const body = endless("error ");
       await using upstream = backend((path, request) =>
         path.endsWith("/responses") && isOfAlice(request)
@@ -92,7 +92,7 @@ describe("an endless response", () => {
     }, 60_000);
 
   for (const path of ["/wham/usage", "/wham/accounts/check"])
-    test(`of ${path} is given up, and turns go on`, async () => {
+    test(`of ${path} is abandoned, and turns still work`, async () => {
       const body = endless('{"a":');
       await using upstream = backend((asked) =>
         asked.endsWith(path) ? new Response(body.stream()) : undefined,

@@ -107,7 +107,7 @@ const CASES: readonly (readonly [string, Framing, "nothing" | "the token", numbe
   ["/admin/account/unpin", "chunked", "the token", 413],
 ];
 
-test.each(CASES)("100 MB to %s by %s, showing %s: %p", async (path, framing, shown, status) => {
+test.each(CASES)("100 MB to %s by %s with %s as credential: %p", async (path, framing, shown, status) => {
   const work = flood(path, framing, shown === "nothing" ? "" : `Bearer ${token}`);
   const longestMs = await longestAnswerDuring(work);
   // The answer comes at once; what a client goes on sending is read and dropped, for how long depends on the kernel.

@@ -47,14 +47,14 @@ describe("a proxy on loopback", () => {
       expect(ask({ host: "127.0.0.1:8765", origin })).toBe("origin_refused");
   });
   for (const site of ["cross-site", "same-site", "CROSS-SITE", "none, cross-site", "tomorrow", ""])
-    test(`does not answer to an image or a link of a page that is ${JSON.stringify(site)}`, () => {
+    test(`refuses an image or a link of a page that is ${JSON.stringify(site)}`, () => {
       for (const mode of ["no-cors", "navigate"])
         expect(ask({ host: "127.0.0.1:8765", "sec-fetch-site": site, "sec-fetch-mode": mode })).toBe(
           "origin_refused",
         );
     });
   for (const site of ["none", "same-origin"])
-    test(`answers to an address typed into the browser and to its own pages (${site})`, () => {
+    test(`answers an address typed into the browser and its own pages (${site})`, () => {
       expect(
         ask({ host: "127.0.0.1:8765", "sec-fetch-site": site, "sec-fetch-mode": "navigate" }),
       ).toBeUndefined();
@@ -95,7 +95,7 @@ describe("a proxy on loopback", () => {
     "1.2.3.4.5",
     "xn--",
   ])
-    test(`says that ${JSON.stringify(host)} is not a host`, () => {
+    test(`rejects ${JSON.stringify(host)} as an invalid Host header`, () => {
       expect(ask({ host })).toBe("invalid_request");
     });
 });
