@@ -72,12 +72,16 @@ export function createGuard(
     const role = access.roleOf(request, key);
     if (role !== undefined && (role !== "client" || !PARENT_PATHS.has(path))) return undefined;
     if (role === "client")
-      return new CodexlbError("unauthorized", "this key may send requests, and not read of the accounts", {
-        next: READ_NEXT,
-      });
-    return new CodexlbError("unauthorized", "this proxy serves only clients that show a key", {
+      return new CodexlbError(
+        "unauthorized",
+        "this key may send requests, but not read anything about the accounts",
+        {
+          next: READ_NEXT,
+        },
+      );
+    return new CodexlbError("unauthorized", "this proxy requires a key", {
       next: PARENT_PATHS.has(path)
-        ? `to read of its accounts, ${READ_NEXT}`
+        ? `to read about its accounts, ${READ_NEXT}`
         : "run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; keys are made with codexlb key add NAME",
     });
   };

@@ -377,7 +377,7 @@ describe("codexlb doctor", () => {
         cwd: temp.path,
         env,
       });
-    const refused = `access: bad (it serves only clients that show a key, and knows none that is set here)\n`;
+    const refused = `access: bad (it requires a key, and none is set here that it knows)\n`;
     for (const env of [{}, { CODEXLB_CLIENT_KEY: "wrong" }]) {
       const ran = await examined(env);
       expect(ran.out).toContain(refused);

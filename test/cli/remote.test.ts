@@ -389,7 +389,7 @@ describe("codexlb run on another machine", () => {
       const ran = await run(args, { CODEXLB_ROOT: ownRoot(), ...env });
       expect(ran).toMatchObject({ code: 1, out: "" });
       expect(ran.err).toContain(why);
-      expect(ran.err).toContain(`the proxy at ${pool.url} serves only clients that show a key`);
+      expect(ran.err).toContain(`the proxy at ${pool.url} requires a key`);
     }
   });
 
@@ -428,10 +428,10 @@ describe("status", () => {
     expect((await elsewhere({}, "--admin-token", pool.adminToken)).code).toBe(0);
     expect((await elsewhere({ CODEXLB_CLIENT_KEY: parent })).code).toBe(0);
     expect((await elsewhere({ CODEXLB_CLIENT_KEY: client })).err).toContain(
-      "this key may send requests, and not read of the accounts",
+      "this key may send requests, but not read anything about the accounts",
     );
     const unknown = (await elsewhere({})).err;
-    expect(unknown).toContain("codexlb: this proxy serves only clients that show a key");
+    expect(unknown).toContain("codexlb: this proxy requires a key");
     expect(unknown).toContain("use the admin token (CODEXLB_ADMIN_TOKEN), or a key of the role parent");
   });
 });

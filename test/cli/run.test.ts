@@ -257,7 +257,7 @@ describe("a run", () => {
       const url = `http://127.0.0.1:${stranger.port}`;
       const ran = await run(["--root", join(temp.path, "strange"), "--proxy-url", url, "exec"], {});
       expect(ran).toMatchObject({ code: 1, out: "" });
-      expect(ran.err).toStartWith(`codexlb: what answers at ${url} is not a codexlb proxy\n`);
+      expect(ran.err).toStartWith(`codexlb: the server at ${url} is not a codexlb proxy\n`);
       await stranger.stop(true);
     }
   });

@@ -59,7 +59,7 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
       : {
           check: "access",
           status: "bad",
-          detail: "it serves only clients that show a key, and knows none that is set here",
+          detail: "it requires a key, and none is set here that it knows",
           remedy: KEY_NEXT,
         };
     return [ok(check, `${href} answers`), access, ...children];

@@ -50,7 +50,7 @@ export async function prepareRuntime(
   const keyed = await asksForKeys(context, proxyUrl);
   const credentials = await credentialsFor(context, address, () => planOfAny(usable));
   if (keyed && !(await admits(proxyUrl, credentials.stub)))
-    throw new CodexlbError("unauthorized", `the proxy at ${proxyUrl} serves only clients that show a key`, {
+    throw new CodexlbError("unauthorized", `the proxy at ${proxyUrl} requires a key`, {
       next: KEY_NEXT,
     });
   const { stub } = credentials;
@@ -79,7 +79,7 @@ export async function asksForKeys(context: CommandContext, proxyUrl: string): Pr
     context.deps.log.warn(`${message}; ${next}${start}`);
     return false;
   }
-  throw new CodexlbError("proxy_answer", `what answers at ${proxyUrl} is not a codexlb proxy`, {
+  throw new CodexlbError("proxy_answer", `the server at ${proxyUrl} is not a codexlb proxy`, {
     next: "give the address of one with --proxy-url, or have one listen elsewhere: proxy.listen in config.toml",
   });
 }
