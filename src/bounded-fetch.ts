@@ -1,6 +1,8 @@
 // Requests that codexlb itself sends to other parties: a backend, a token endpoint, another proxy. The size of the
 // response and the time for it are limited, whatever the other party sends.
 
+import { createPieces, gatheringReader } from "./gathering-reader.ts";
+
 /** A response with its whole text. */
 export interface Answer {
   readonly ok: boolean;
@@ -79,15 +81,15 @@ export async function readBounded(source: BodySource, limitBytes: number): Promi
   // The declared length is reliable, and reading in one go is cheaper.
   if (length !== null && /^\d{1,15}$/.test(length) && Number(length) <= limitBytes)
     return { bytes: new Uint8Array(await source.arrayBuffer()), isWhole: true };
-  const reader = source.body.getReader();
-  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const reader = gatheringReader(source.body);
+  const pieces = createPieces();
   let size = 0;
   for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
-    parts.push(chunk.value);
+    pieces.add(chunk.value);
     size += chunk.value.byteLength;
     if (size <= limitBytes) continue;
     await reader.cancel();
-    return { bytes: Buffer.concat(parts, limitBytes), isWhole: false };
+    return { bytes: Buffer.concat(pieces.all(), limitBytes), isWhole: false };
   }
-  return { bytes: Buffer.concat(parts, size), isWhole: true };
+  return { bytes: Buffer.concat(pieces.all(), size), isWhole: true };
 }

@@ -8,7 +8,16 @@ const SOURCE = join(import.meta.dir, "..", "src");
 
 /** Left to right; a name stands for the file or the folder. */
 const LAYERS = [
-  ["errors.ts", "printable.ts", "print.ts", "bounded-fetch.ts", "running-time.ts", "deps.ts", "version.ts"],
+  [
+    "errors.ts",
+    "printable.ts",
+    "print.ts",
+    "gathering-reader.ts",
+    "bounded-fetch.ts",
+    "running-time.ts",
+    "deps.ts",
+    "version.ts",
+  ],
   ["core"],
   ["state"],
   ["auth"],

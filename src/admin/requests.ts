@@ -2,8 +2,8 @@
 
 import { zValidator } from "@hono/zod-validator";
 import type { MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
+import { readBounded } from "../bounded-fetch.ts";
 import { CodexlbError } from "../errors.ts";
 
 /** Response header of a page of the event log: the offset of the next page. */
@@ -14,12 +14,19 @@ const BODY_LIMIT_BYTES = 1024 * 1024;
 
 /** Refuses bodies of more than `limitBytes`, by their declared length or as soon as more has arrived. */
 export function boundedBody(limitBytes: number): MiddlewareHandler {
-  return bodyLimit({
-    maxSize: limitBytes,
-    onError: () => {
-      throw new CodexlbError("body_too_large", `the body is larger than ${limitBytes / 1024} KiB`);
-    },
-  });
+  const tooLarge = () =>
+    new CodexlbError("body_too_large", `the body is larger than ${limitBytes / 1024} KiB`);
+  return async (c, next) => {
+    const { raw } = c.req;
+    const length = raw.headers.get("content-length");
+    if (length !== null && Number(length) > limitBytes) throw tooLarge();
+    if (length === null && raw.body !== null) {
+      const { bytes, isWhole } = await readBounded(raw, limitBytes);
+      if (!isWhole) throw tooLarge();
+      c.req.raw = new Request(raw, { body: bytes });
+    }
+    await next();
+  };
 }
 
 /** The limit for every request to the admin API. */

@@ -3,6 +3,7 @@
 import { promisify } from "node:util";
 import { gunzip, inflate, zstdDecompress } from "node:zlib";
 import { CodexlbError } from "../errors.ts";
+import { createPieces, gatheringReader } from "../gathering-reader.ts";
 import { BODY_BUDGET, type BodyBudget } from "./body-budget.ts";
 
 /** The largest request body that is accepted: long histories with images are a few MiB, uploads some tens. */
@@ -115,12 +116,13 @@ async function readGrowing(
   const release = () => {
     for (const one of releases) one();
   };
-  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const pieces = createPieces();
   let size = 0;
   let room = 0;
   try {
-    for await (const part of body) {
-      size += part.byteLength;
+    const reader = gatheringReader(body);
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      size += part.value.byteLength;
       if (size > BODY_LIMIT_BYTES) throw tooLarge();
       while (size > room) {
         const step = room === 0 ? FIRST_STEP_BYTES : STEP_BYTES;
@@ -129,8 +131,9 @@ async function readGrowing(
         releases.push(more);
         room += step;
       }
-      parts.push(part);
+      pieces.add(part.value);
     }
+    const parts = pieces.all();
     const content = size <= FIRST_STEP_BYTES ? Buffer.concat(parts, size) : new Blob(parts);
     return { content, release: collecting(size, release) };
   } catch (error) {

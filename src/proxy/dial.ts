@@ -39,8 +39,14 @@ const PING_INTERVAL_MS = 30_000;
 const MESSAGE_LIMIT_BYTES = 32 * 1024 * 1024;
 /** How much an upstream may leave unread: a message of the largest size, and one that is being sent. */
 const UNREAD_LIMIT_BYTES = 32 * 1024 * 1024;
+/** How much all upstreams together may leave unread: more than all turns that the budget of bodies admits at once. */
+const ALL_UNREAD_LIMIT_BYTES = 64 * 1024 * 1024;
+/** This much of one socket is not looked into. */
+const SMALL_UNREAD_BYTES = 64 * 1024;
 /** How much is kept of messages that arrive before there is a listener; beyond this the upstream has to wait. */
-const EARLY_LIMIT_CHARS = 1024 * 1024;
+const QUEUE_LIMIT_CHARS = 1024 * 1024;
+/** Messages of one upstream that are passed on before other requests get a turn: a few milliseconds. */
+const BATCH_MESSAGES = 256;
 /** A refusal's body beyond this is cut off. */
 const REFUSAL_LIMIT_CHARS = 1024 * 1024;
 
@@ -112,9 +118,15 @@ function upstreamSocket(socket: WebSocket, clock: Clock): UpstreamSocket {
   let listener: SocketListener | undefined;
   let silent = false;
   let isPaused = false;
-  const early: (string | Uint8Array)[] = [];
-  let earlyChars = 0;
+  /** Messages not yet passed on: there was no listener, or too many came at once. Those before `head` are done with. */
+  let queue: (string | Uint8Array)[] = [];
+  let head = 0;
+  let queuedChars = 0;
+  /** Messages passed on since the event loop last ran. */
+  let passed = 0;
+  let isWaiting = false;
   let ended: { code: number; reason: string } | undefined;
+  let endKnownTo: SocketListener | undefined;
   let cancelPing = () => {};
   const ping = (): void => {
     cancelPing = clock.after(PING_INTERVAL_MS, () => {
@@ -123,28 +135,65 @@ function upstreamSocket(socket: WebSocket, clock: Clock): UpstreamSocket {
       ping();
     });
   };
+  /** Lets the event loop run, and goes on. */
+  const later = (): void => {
+    if (isWaiting) return;
+    isWaiting = true;
+    setImmediate(() => {
+      isWaiting = false;
+      passed = 0;
+      passQueue();
+    });
+  };
+  const passQueue = (): void => {
+    // A listener may hand over to another one in the middle, which then goes on here.
+    while (!silent && listener !== undefined && head < queue.length && passed < BATCH_MESSAGES) {
+      const message = queue[head++] ?? "";
+      passed++;
+      queuedChars -= message.length;
+      listener.message(message);
+    }
+    if (silent || listener === undefined) return;
+    if (head < queue.length) return later();
+    queue = [];
+    head = 0;
+    if (!isPaused) socket.resume();
+    tellEnd();
+  };
+  const tellEnd = (): void => {
+    if (ended === undefined || silent || listener === undefined || endKnownTo === listener) return;
+    endKnownTo = listener;
+    listener.closed(ended.code, ended.reason);
+  };
   socket.on("open", ping);
   socket.on("pong", () => listener?.alive?.());
   socket.on("message", (data: Buffer, isBinary: boolean) => {
     if (silent) return;
     const message = isBinary ? new Uint8Array(data) : data.toString("utf8");
-    if (listener !== undefined) return listener.message(message);
-    early.push(message);
-    earlyChars += message.length;
-    if (earlyChars > EARLY_LIMIT_CHARS) socket.pause();
+    if (listener !== undefined && head === queue.length && passed < BATCH_MESSAGES) {
+      passed++;
+      if (passed === 1) later();
+      return listener.message(message);
+    }
+    queue.push(message);
+    queuedChars += message.length;
+    if (queuedChars > QUEUE_LIMIT_CHARS || listener !== undefined) socket.pause();
+    if (listener !== undefined) later();
   });
   socket.on("close", (code: number, reason: Buffer) => {
     cancelPing();
+    unreadSockets.delete(socket);
     ended = { code, reason: String(reason ?? "") };
-    if (!silent) listener?.closed(ended.code, ended.reason);
+    if (head === queue.length) tellEnd();
   });
   return {
     isOpen: () => !silent && socket.readyState === WebSocket.OPEN,
     send: (message) => {
       // A socket that is closing reports it through `closed`; there is nobody to send to any more.
       if (socket.readyState !== WebSocket.OPEN) return true;
-      if (socket.bufferedAmount > UNREAD_LIMIT_BYTES) return false;
+      if (socket.bufferedAmount > UNREAD_LIMIT_BYTES || !hasRoom(socket, message.length)) return false;
       socket.send(message);
+      if (socket.bufferedAmount > 0) unreadSockets.add(socket);
       return true;
     },
     pause: () => {
@@ -153,25 +202,34 @@ function upstreamSocket(socket: WebSocket, clock: Clock): UpstreamSocket {
     },
     resume: () => {
       isPaused = false;
-      if (earlyChars <= EARLY_LIMIT_CHARS) socket.resume();
+      if (head === queue.length) socket.resume();
     },
     listen: (to) => {
       listener = to;
-      // A listener may hand over to another one in the middle of what came early.
-      while (listener !== undefined && early.length > 0) {
-        const message = early.shift();
-        earlyChars -= message?.length ?? 0;
-        if (message !== undefined) listener.message(message);
-      }
-      if (earlyChars <= EARLY_LIMIT_CHARS && !isPaused) socket.resume();
-      if (ended !== undefined && !silent) listener?.closed(ended.code, ended.reason);
+      passQueue();
     },
     close: () => {
       silent = true;
       cancelPing();
-      socket.close(1000);
+      // Data that is not on its way yet would stay in memory until the upstream reads it.
+      if (socket.bufferedAmount > 0) socket.terminate();
+      else socket.close(1000);
     },
   };
+}
+
+/** Open sockets whose upstream has perhaps not read everything. The memory that this takes is the whole process's. */
+const unreadSockets = new Set<WebSocket>();
+
+/** Whether `bytes` more may wait for the upstream of `socket`. Small messages to an upstream that reads always may. */
+function hasRoom(socket: WebSocket, bytes: number): boolean {
+  if (socket.bufferedAmount + bytes <= SMALL_UNREAD_BYTES) return true;
+  let total = bytes;
+  for (const other of unreadSockets) {
+    if (other.bufferedAmount === 0) unreadSockets.delete(other);
+    total += other.bufferedAmount;
+  }
+  return total <= ALL_UNREAD_LIMIT_BYTES;
 }
 
 function headersOf(source: Readonly<Record<string, string | string[] | undefined>>): Headers {

@@ -5,6 +5,7 @@ import type { QuotaEvidence } from "../core/quota.ts";
 import { readTurnSignal } from "../core/turn.ts";
 import type { Failure } from "../core/verdict.ts";
 import type { Clock } from "../deps.ts";
+import { type BodyReader, type Chunk, gatheringReader } from "../gathering-reader.ts";
 import { blockData, createSseSplitter, type SseBlock, type SseSplitter } from "./sse.ts";
 import { createIdleWatch } from "./timeouts.ts";
 
@@ -28,15 +29,6 @@ export type HoldEnd =
   /** The stream ended or broke before it was worth anything. */
   | { readonly kind: "broken"; readonly why: string };
 
-export type Chunk =
-  | { readonly done: false; readonly value: Uint8Array<ArrayBuffer> }
-  | { readonly done: true; readonly value?: Uint8Array<ArrayBuffer> | undefined };
-
-export interface BodyReader {
-  read(): Promise<Chunk>;
-  cancel(reason?: unknown): Promise<void>;
-}
-
 /** After this long without output the client gets what there is: it may be waiting for a sign of life. */
 export const HOLD_MS = 10_000;
 /** Held events beyond this size are released. A preamble repeats the request's instructions: some tens of kB. */
@@ -50,7 +42,7 @@ export async function hold(
   clock: Clock,
   idle: { readonly ms: number; readonly why: string },
 ): Promise<HeldStream> {
-  const reader: BodyReader = body.getReader();
+  const reader = gatheringReader(body);
   const splitter = createSseSplitter();
   const held: SseBlock[] = [];
   const evidence: QuotaEvidence[] = [];

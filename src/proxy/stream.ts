@@ -2,10 +2,11 @@
 // for what it says about limits, and released when it ends however it ends.
 
 import { isCompaction, readTurnSignal } from "../core/turn.ts";
+import { type Chunk, gatheringReader } from "../gathering-reader.ts";
 import type { Lease } from "../upstream/leases.ts";
 import { afterOutput } from "./after-output.ts";
 import type { ProxyContext } from "./context.ts";
-import type { Chunk, HeldStream } from "./hold.ts";
+import type { HeldStream } from "./hold.ts";
 import { poolLimitsEvent } from "./passes.ts";
 import { blockBytes, blockData, blockName, encodeSse, joinBytes, type SseBlock } from "./sse.ts";
 import { createIdleWatch } from "./timeouts.ts";
@@ -27,9 +28,9 @@ export interface Passage {
 
 /** A body that nobody looks into. */
 export function passThrough(source: Body, passage: Passage): Body {
-  const reader = source.getReader();
+  const reader = gatheringReader(source);
   return pumped<Uint8Array<ArrayBuffer>>(
-    async () => reader.read(),
+    reader.read,
     (bytes) => ({ bytes }),
     () => new Uint8Array(),
     passage,
@@ -41,8 +42,8 @@ export type Edit = (block: SseBlock) => Uint8Array<ArrayBuffer> | undefined;
 
 export const asItCame: Edit = () => undefined;
 
-/** Events handled before other requests get a turn: about 10 ms for the smallest events. */
-const BATCH_EVENTS = 4_096;
+/** Events handled before other requests get a turn: 30 ms for events about limits, less for all others. */
+const BATCH_EVENTS = 1_024;
 
 /** A turn's stream after the commit barrier: first what was held, then the rest. */
 export function turnStream(stream: HeldStream, edit: Edit, passage: Passage): Body {
