@@ -14,14 +14,31 @@ export type BodyContent = Uint8Array<ArrayBuffer> | Blob;
 
 /** A request's body. It counts against the budget until it is released. */
 export interface RequestBody {
+  /** Throws after the release. */
   readonly content: BodyContent;
-  /** To be called when nothing refers to the content any longer. */
+  /** To be called when the content is not needed any longer. */
   release(): void;
+}
+
+/** A body of `content`; `release` is called when it is released. */
+export function bodyOf(content: BodyContent, release = () => {}): RequestBody {
+  // Whoever still has the body, such as a stream of the reply, must not keep 100 MiB alive.
+  let kept: BodyContent | undefined = content;
+  return {
+    get content() {
+      if (kept === undefined) throw new Error("a request body was read after its release");
+      return kept;
+    },
+    release: () => {
+      kept = undefined;
+      release();
+    },
+  };
 }
 
 /** Reads the whole body (empty if there is none). Throws `body_too_large`, or `busy` if the budget has no room. */
 export async function readBody(request: Request, budget: BodyBudget): Promise<RequestBody> {
-  if (request.body === null) return { content: new Uint8Array(), release: () => {} };
+  if (request.body === null) return bodyOf(new Uint8Array());
   const length = request.headers.get("content-length");
   if (length === null) return readGrowing(request.body, request.signal, budget);
   const bytes = Number(length);
@@ -32,7 +49,7 @@ export async function readBody(request: Request, budget: BodyBudget): Promise<Re
   try {
     const isSmall = bytes <= BODY_BUDGET.smallBytes;
     const content = isSmall ? new Uint8Array(await request.arrayBuffer()) : await request.blob();
-    return { content, release: collecting(bytes, release) };
+    return bodyOf(content, collecting(bytes, release));
   } catch (error) {
     release();
     throw error;
@@ -51,11 +68,10 @@ export function sizeOf(content: BodyContent): number {
 export function collecting(bytes: number, release: () => void): () => void {
   if (bytes < COLLECTED_BYTES) return release;
   return () =>
-    // Not immediately: the caller's stack may still refer to the content.
-    void setImmediate(() => {
+    void setTimeout(() => {
       Bun.gc(true);
       release();
-    });
+    }, COLLECT_AFTER_MS);
 }
 
 /** The error for a request whose body does not fit into the budget now. */
@@ -67,6 +83,8 @@ export function busy(): CodexlbError {
 }
 
 const COLLECTED_BYTES = 8 * 1024 * 1024;
+/** Bun itself refers to a body for some milliseconds after the response has begun. */
+const COLLECT_AFTER_MS = 50;
 /** The largest text that a body is decompressed to for inspection: Codex sends histories of 16 MiB. */
 const DECODED_LIMIT_BYTES = 20 * 1024 * 1024;
 /** Real text compresses by a factor of 10 to 30. A higher ratio than this is an attempt to fill memory. */
@@ -135,7 +153,7 @@ async function readGrowing(
     }
     const parts = pieces.all();
     const content = size <= FIRST_STEP_BYTES ? Buffer.concat(parts, size) : new Blob(parts);
-    return { content, release: collecting(size, release) };
+    return bodyOf(content, collecting(size, release));
   } catch (error) {
     release();
     throw error;

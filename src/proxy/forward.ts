@@ -5,7 +5,7 @@ import type { Lease } from "../upstream/leases.ts";
 import { isCompactPath, isModelsPath, isTurnPath } from "../upstream/paths.ts";
 import type { Shortage } from "../upstream/shortage.ts";
 import { attempt, type LastAnswer, type Outcome } from "./attempts.ts";
-import { type BodyContent, decodeBody, readBody } from "./bodies.ts";
+import { decodeBody, type RequestBody, readBody } from "./bodies.ts";
 import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { pathForLog } from "./guard.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
@@ -21,7 +21,7 @@ export async function forward(context: ProxyContext, incoming: Incoming): Promis
   const body = await readBody(incoming.request, context.bodies);
   try {
     await incoming.connection.received();
-    return await forwardBody(context, incoming, body.content);
+    return await forwardBody(context, incoming, body);
   } finally {
     // The reply has arrived, so the body is not needed for another attempt.
     body.release();
@@ -30,10 +30,10 @@ export async function forward(context: ProxyContext, incoming: Incoming): Promis
 
 // --- internal ---
 
-async function forwardBody(context: ProxyContext, incoming: Incoming, body: BodyContent): Promise<Response> {
+async function forwardBody(context: ProxyContext, incoming: Incoming, body: RequestBody): Promise<Response> {
   const { request, path, search, requestId } = incoming;
   const turn = isTurnPath(path);
-  const session = await sessionOf(request.headers, body, path);
+  const session = await sessionOf(request.headers, body.content, path);
   const { cooldownMs } = context.settings();
   const headers = outgoingHeaders(request.headers, { turn });
   // The version that a client has is the pool's, and no account's.

@@ -10,7 +10,7 @@ import type { Lease } from "../upstream/leases.ts";
 import { isStreamedTurnPath, isTurnPath } from "../upstream/paths.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { Ready, Sent } from "./attempts.ts";
-import { type BodyContent, decodeBody, sizeOf } from "./bodies.ts";
+import { bodyOf, decodeBody, type RequestBody, sizeOf } from "./bodies.ts";
 import type { Incoming, ProxyContext } from "./context.ts";
 import { type HeldStream, hold } from "./hold.ts";
 import { portableRequest, TURN_STATE } from "./portable.ts";
@@ -45,7 +45,7 @@ function outOfDescriptors(): CodexlbError {
 export interface Sending {
   readonly ready: Ready;
   readonly lease: Lease;
-  readonly body: BodyContent;
+  readonly body: RequestBody;
   /** May be sent twice. */
   readonly replayable: boolean;
   /** Another upstream had it before. */
@@ -63,13 +63,13 @@ export async function sendHttp(
   if (sending.retried) headers.delete(TURN_STATE);
   const sent = await sendFresh(context, incoming, sending);
   if (sent.kind !== "reply" || sent.verdict.kind !== "foreign_ciphertext") return sent;
-  const text = await decodeBody(sending.body, incoming.request.headers.get("content-encoding"));
+  const text = await decodeBody(sending.body.content, incoming.request.headers.get("content-encoding"));
   const portable = text === undefined ? undefined : portableRequest(text);
   if (portable === undefined) return sent;
   sent.reply.abort();
   headers.delete("content-encoding");
   headers.delete(TURN_STATE);
-  return sendFresh(context, incoming, { ...sending, body: new TextEncoder().encode(portable) });
+  return sendFresh(context, incoming, { ...sending, body: bodyOf(new TextEncoder().encode(portable)) });
 }
 
 // --- internal ---
@@ -121,7 +121,7 @@ async function fetchOnce(
     const response = await fetch(ready.url, {
       method: request.method,
       headers: ready.headers,
-      ...(sizeOf(body) === 0 ? {} : { body }),
+      ...(sizeOf(body.content) === 0 ? {} : { body: body.content }),
       redirect: "manual",
       decompress: false,
       timeout: false,
