@@ -28,14 +28,12 @@ export interface Credential {
 }
 
 /**
- * Where the secret comes from, which decides how it may be used.
- * `given`: the user named the proxy and gave a secret for it. A proxy without support for proofs (an older codexlb, the
- * Go program) gets the secret itself, and the user is warned.
+ * Where the secret comes from, which decides what the proxy has to prove.
+ * `given`: the user named the proxy and gave a secret for it. A proxy without support for proofs (the Go program, which
+ * asks for no secret) gets requests without one, and the user is warned.
  * `own`: the user named no proxy, so it must be this root's proxy, listening at that very address.
  * `spare`: the user named a proxy but gave no secret, and it may be this root's. If it is not, requests carry no
  * secret.
- *
- * The secrets of `own` and `spare` are never sent.
  */
 export type Origin = "given" | "own" | "spare";
 
@@ -51,10 +49,10 @@ export function createCredential({ secret, origin, clock, random, log }: Credent
   const agree = async (base: string, signal: AbortSignal | undefined): Promise<Terms> => {
     if (agreed?.base === base && clock.now() - agreed.sinceMs < RENEW_MS) return agreed.terms;
     const terms = await challenge(base, signal);
-    if (terms === "as it is" && !isWarned) {
+    if (terms === "not at all" && origin === "given" && !isWarned) {
       isWarned = true;
       log.warn(
-        `the proxy at ${base} is an older codexlb or the Go program and cannot prove that it knows the token; sending the token itself`,
+        `the proxy at ${base} does not support proofs (the Go program does not), so the token or key is not sent to it`,
       );
     }
     agreed = { terms, base, sinceMs: clock.now() };
@@ -73,7 +71,7 @@ export function createCredential({ secret, origin, clock, random, log }: Credent
     const answer = Answer.safeParse(parseJson(await startOf(response)));
     if (!answer.success || !response.ok) {
       if (origin !== "given") return stranger(base, origin);
-      if (await greets(base, signal)) return "as it is";
+      if (await greets(base, signal)) return "not at all";
       throw new CodexlbError("proxy_unreachable", `the server at ${base} is not a codexlb proxy`, {
         next: "check the proxy's address",
       });
@@ -89,7 +87,6 @@ export function createCredential({ secret, origin, clock, random, log }: Credent
     authorize: async (base, request, signal) => {
       const terms = await agree(base, signal);
       if (terms === "not at all") return undefined;
-      if (terms === "as it is") return `Bearer ${secret}`;
       return proveRequest(sha256, terms, newSecret(random), request);
     },
     isProved: async (base, signal) => typeof (await agree(base, signal)) === "object",
@@ -127,8 +124,8 @@ const Answer = z.looseObject({
   proof: z.string().max(200),
 });
 
-/** How requests show the secret: by proofs over these nonces, as it is, or not at all. */
-type Terms = Nonces | "as it is" | "not at all";
+/** How requests show the secret: by proofs over these nonces, or not at all. */
+type Terms = Nonces | "not at all";
 
 function stranger(base: string, origin: Origin): "not at all" {
   if (origin === "spare") return "not at all";

@@ -19,35 +19,41 @@ export function networkSettings(config: string): NetworkSettings {
   const taken: TomlTable = {};
   const leftOut: string[] = [];
   for (const [key, value] of Object.entries(all))
-    if (HARMLESS_KEYS.has(key) && isPlain(value)) taken[key] = value;
+    if (HARMLESS_KEYS.get(key)?.(value)) taken[key] = value;
     else leftOut.push(key);
   return { config: Object.keys(taken).length === 0 ? undefined : formatToml(taken), leftOut };
 }
 
 // --- internal ---
 
-/** A subset of the keys that Codex 0.171 reads. */
-const HARMLESS_KEYS: ReadonlySet<string> = new Set([
-  "model",
-  "review_model",
-  "model_context_window",
-  "model_auto_compact_token_limit",
-  "model_reasoning_effort",
-  "plan_mode_reasoning_effort",
-  "model_reasoning_summary",
-  "model_verbosity",
-  "personality",
-  "service_tier",
-  "tool_output_token_limit",
-  "hide_agent_reasoning",
-  "show_raw_agent_reasoning",
-]);
+type Kind = (value: TomlTable[string]) => boolean;
 
-/** True for a name, a number or a choice, which cannot be a path, an address or a sentence. */
-function isPlain(value: TomlTable[string]): value is string | number | boolean {
-  if (typeof value === "string") return /^[\w.:-]{1,100}$/.test(value);
-  return typeof value === "boolean" || (typeof value === "number" && Number.isSafeInteger(value));
-}
+const number: Kind = (value) => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+const truth: Kind = (value) => typeof value === "boolean";
+/** A model's name, which cannot be a path, an address or a sentence. */
+const name: Kind = (value) => typeof value === "string" && /^[\w.:-]{1,100}$/.test(value);
+/** One of the words that Codex 0.171 knows. It does not start with another one. */
+const oneOf =
+  (...words: readonly string[]): Kind =>
+  (value) =>
+    words.includes(value as string);
+
+/** A subset of the keys that Codex 0.171 reads, and what their values have to be. */
+const HARMLESS_KEYS: ReadonlyMap<string, Kind> = new Map([
+  ["model", name],
+  ["review_model", name],
+  ["model_context_window", number],
+  ["model_auto_compact_token_limit", number],
+  ["model_reasoning_effort", name],
+  ["plan_mode_reasoning_effort", name],
+  ["model_reasoning_summary", oneOf("auto", "concise", "detailed", "none")],
+  ["model_verbosity", oneOf("low", "medium", "high")],
+  ["personality", oneOf("none", "friendly", "pragmatic")],
+  ["service_tier", name],
+  ["tool_output_token_limit", number],
+  ["hide_agent_reasoning", truth],
+  ["show_raw_agent_reasoning", truth],
+]);
 
 function parsed(config: string): TomlTable {
   try {

@@ -101,8 +101,8 @@ export function ownPath(path: string): OwnPath {
 
 /**
  * `path` in a form that is safe to log. A key in a path gives a client's rights, and a client can spell its URL in
- * other ways than we do (`/%7EKEY`, `//~KEY`, `/@RUN/~KEY`). So any path with a tilde is replaced; no path of Codex has
- * one.
+ * other ways than we do (`/%7EKEY`, `//~KEY`, `/@RUN/~KEY`) or put the key elsewhere. So any path is replaced that has a
+ * tilde (no path of Codex has one) or something like a key.
  */
 export function pathForLog(path: string): string {
   let plain = path;
@@ -110,7 +110,7 @@ export function pathForLog(path: string): string {
     plain = plain.replace(/%([0-7][0-9a-f])/gi, (_all, code: string) =>
       String.fromCharCode(Number.parseInt(code, 16)),
     );
-  return /~|%(?:25|7)/.test(plain) ? WITH_KEY : path;
+  return /~|%(?:25|7)/.test(plain) || LIKE_KEY.test(plain) ? WITH_KEY : path;
 }
 
 /** True for the paths that only the admin token opens. */
@@ -124,6 +124,8 @@ const READ_NEXT =
   "use the admin token (CODEXLB_ADMIN_TOKEN), or a key of the role parent: codexlb key add --role parent NAME";
 /** Logged in place of a path that may contain a key. */
 const WITH_KEY = "/~";
+/** The beginnings of a key (auth/keys.ts), and of a key for paths (auth/stub.ts). */
+const LIKE_KEY = /clb_|path-[\w-]+-\d+-/;
 /** Layers of percent-encoding that are decoded; more than this is not a mistake. */
 const MOST_DECODED = 4;
 /** Longest part of a stranger's header in a message. */

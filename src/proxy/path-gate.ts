@@ -40,7 +40,7 @@ export function createPathGate({ deps, events, allowedPaths }: PathGateContext):
     if (isAllowedPath(path, allowedPaths())) return undefined;
     const segment = firstSegment(path);
     const isShown = segment !== undefined && SHOWN.test(segment);
-    log(method, isShown ? segment : OTHER);
+    log(method, isShown ? segment : OTHER_SEGMENT);
     const [what, them] = isShown ? [`paths below /${segment} are`, "them"] : ["this path is", "it"];
     const name = isShown ? JSON.stringify(segment) : "its first segment";
     return new CodexlbError(
@@ -51,6 +51,9 @@ export function createPathGate({ deps, events, allowedPaths }: PathGateContext):
   };
 }
 
+/** Logged in place of a segment that is not repeated. */
+export const OTHER_SEGMENT = "(other)";
+
 // --- internal ---
 
 /** Limits logging, because a client that retries in a loop must not fill the log. */
@@ -58,7 +61,6 @@ const MOST_A_MINUTE = 10;
 
 /** Segments that may be logged and repeated. Keys and tokens are longer, so a misplaced one is not revealed. */
 const SHOWN = /^[a-z0-9._-]{1,32}$/;
-const OTHER = "(other)";
 
 function nextFor(segment: string | undefined, them: string, name: string): string {
   if (segment === undefined)

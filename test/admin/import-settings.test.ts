@@ -133,6 +133,26 @@ describe("the settings of an import", () => {
   });
 });
 
+test("a value that Codex could not read is left out, because Codex would not start with it", () => {
+  const wrong = [
+    'model_verbosity = "loud"',
+    'personality = "EVIL"',
+    'model_reasoning_summary = "long"',
+    'hide_agent_reasoning = "yes"',
+    "show_raw_agent_reasoning = 1",
+    "tool_output_token_limit = -1",
+    'model_context_window = "large"',
+    "model_auto_compact_token_limit = 1.5",
+    "model = true",
+    'review_model = "../x"',
+  ];
+  for (const line of wrong)
+    expect(networkSettings(line)).toEqual({ config: undefined, leftOut: [line.split(" ")[0] ?? ""] });
+  const right =
+    'model_verbosity = "low"\npersonality = "friendly"\nmodel_reasoning_summary = "auto"\nservice_tier = "fast"\n';
+  expect(networkSettings(right)).toEqual({ config: right, leftOut: [] });
+});
+
 test("reading a config of the largest accepted size is fast", () => {
   const lines = Array.from({ length: 80_000 }, (_, index) => `k${index} = 1`).join("\n");
   const startedMs = performance.now();

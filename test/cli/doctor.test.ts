@@ -14,6 +14,7 @@ import { remoteKeys } from "../../src/admin/client.ts";
 import { socketDoor } from "../../src/admin/door.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import { OTHER_SEGMENT } from "../../src/proxy/path-gate.ts";
 import { tryLock } from "../../src/state/lock.ts";
 import { runCli } from "../support/cli.ts";
 import { startPool } from "../support/pool.ts";
@@ -187,6 +188,20 @@ describe("codexlb doctor", () => {
       check: "paths",
       status: "warning",
       detail: "in the last 24 hours clients requested paths that the proxy does not forward: memories, me",
+    },
+    {
+      what: "a client that asked for a path whose segment is not logged",
+      harm: (root) => {
+        mkdirSync(join(root, "logs"), { mode: 0o700 });
+        writeFileSync(
+          join(root, "logs", "proxy.current.jsonl"),
+          `${JSON.stringify({ ts: new Date().toISOString(), event: "request.refused", fields: { method: "GET", segment: OTHER_SEGMENT } })}\n`,
+          { mode: 0o600 },
+        );
+      },
+      check: "paths",
+      status: "warning",
+      detail: "clients requested paths that the proxy does not forward: (other)",
     },
     {
       what: "a damaged store",

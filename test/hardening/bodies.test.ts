@@ -58,6 +58,53 @@ test("bodies of 19 MiB of brackets are searched without being parsed", async () 
   });
 }, 120_000);
 
+test("bodies in chunks of one byte cost little more than others", async () => {
+  await using upstream = backend();
+  await using proxy = await startHardened({ upstream: upstream.baseUrl });
+  const megabyte = Buffer.from("1\r\n \r\n".repeat(1_000_000));
+  await proxy.endures("two bodies of 1 MB in chunks of one byte", async () => {
+    const statuses = await Promise.all([postRaw(proxy, megabyte), postRaw(proxy, megabyte)]);
+    expect(statuses).toEqual([200, 200]);
+    expect(upstream.lastBytes()).toBe(1_000_000);
+  });
+  expect(await proxy.inFlight()).toBe(0);
+}, 120_000);
+
+/** Sends `chunks`, which are framed, as one body; resolves to the status. */
+async function postRaw(proxy: HardenedProxy, chunks: Uint8Array): Promise<number> {
+  const { hostname, port, host } = new URL(proxy.url());
+  const answered = Promise.withResolvers<number>();
+  const parts = [
+    Buffer.from(`POST ${TURN} HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\n`),
+    chunks,
+    Buffer.from("0\r\n\r\n"),
+  ];
+  const pour = (socket: Bun.Socket) => {
+    for (let part = parts[0]; part !== undefined; part = parts[0]) {
+      const written = socket.write(part);
+      if (written === part.byteLength) parts.shift();
+      else {
+        if (written > 0) parts[0] = part.subarray(written);
+        return;
+      }
+    }
+  };
+  const socket = await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      open: pour,
+      drain: pour,
+      data: (_socket, data) => answered.resolve(Number(/^HTTP\S+ (\d+)/.exec(data.toString())?.[1])),
+      close: () => answered.resolve(0),
+      error: () => answered.resolve(0),
+    },
+  });
+  const status = await answered.promise;
+  socket.terminate();
+  return status;
+}
+
 test("seventeen bodies of 100 MiB at once wait for each other, small ones overtake them, and all are served or asked to retry", async () => {
   const release = Promise.withResolvers<void>();
   await using upstream = backend(release.promise);

@@ -247,6 +247,23 @@ test("a key in a path is never logged, whatever its spelling", async () => {
   for (const part of ["Secret", encoded.slice(20, 40), twice.slice(40, 60)]) expect(text).not.toContain(part);
 });
 
+test("a key in the middle of a path that is forwarded is not logged either", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+  const keys = [`path-root-20000-${"Secret".repeat(7)}x`, `clb_${"Secret".repeat(7)}`];
+  for (const key of keys)
+    for (const path of [
+      `/backend-api/codex/${key}/x`,
+      `/backend-api/codex/@${key}/x`,
+      `/backend-api/codex/x%2f@${key}`,
+      `/backend-api/codex/%${key.charCodeAt(0).toString(16)}${key.slice(1)}`,
+      `/v1/${key}`,
+    ])
+      await (await fetch(pool.url + path)).arrayBuffer();
+  const events = await pool.stopAndReadEvents();
+  expect(events.filter(({ event }) => event === "request.received").length).toBe(10);
+  expect(JSON.stringify(events)).not.toContain("Secret");
+});
+
 describe("a WebSocket handshake", () => {
   const WHOLE: Record<string, string> = {
     connection: "Upgrade",

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { parseJson } from "../../core/json.ts";
-import { REFUSED_EVENT } from "../../proxy/path-gate.ts";
+import { OTHER_SEGMENT, REFUSED_EVENT } from "../../proxy/path-gate.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { readLogLines } from "../../state/log-parts.ts";
 import type { CommandContext } from "../context.ts";
@@ -23,13 +23,16 @@ export function examinePaths(context: CommandContext): Finding[] {
     ];
   const refused = lastRefused(context);
   if (refused.size === 0) return [];
-  const [first] = refused;
+  const named = [...refused].find((segment) => segment !== OTHER_SEGMENT);
   return [
     {
       check,
       status: "warning",
       detail: `in the last 24 hours clients requested paths that the proxy does not forward: ${[...refused].join(", ")}`,
-      remedy: `if one of your clients needs them, add them to proxy.allowed_paths in config.toml, for example ["${first}"]`,
+      remedy:
+        named === undefined
+          ? "if one of your clients needs them, find out from it which paths it requests, and add their first segments to proxy.allowed_paths in config.toml"
+          : `if one of your clients needs them, add them to proxy.allowed_paths in config.toml, for example ["${named}"]`,
     },
   ];
 }
