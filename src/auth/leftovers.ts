@@ -42,7 +42,8 @@ export interface LoginHome {
 /** Creates a private home for a login, empty except for its lock. Throws `file_unusable`. */
 export function newLoginHome({ logins }: Layout): LoginHome {
   for (;;) {
-    const path = join(logins, crypto.randomUUID());
+    // Short, because Chromium makes a socket in it, whose path has a bound. Without room it would use the host's TMPDIR.
+    const path = join(logins, crypto.randomUUID().slice(-12));
     makePrivateDirectory(path);
     const lock = tryLock(join(path, LOGIN_LOCK));
     // Otherwise a process that looks for leftovers has the lock for a moment; try another directory.
