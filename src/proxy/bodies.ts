@@ -22,7 +22,7 @@ export interface RequestBody {
 
 /** A body of `content`; `release` is called when it is released. */
 export function bodyOf(content: BodyContent, release = () => {}): RequestBody {
-  // Whoever still has the body, such as a stream of the reply, must not keep 100 MiB alive.
+  // Other objects, such as the reply's stream, may hold on to the body for longer. They must not keep 100 MiB alive.
   let kept: BodyContent | undefined = content;
   return {
     get content() {

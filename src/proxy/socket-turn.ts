@@ -21,7 +21,7 @@ export type BegunTurn =
       readonly over: boolean;
     }
   | { readonly kind: "failed"; readonly failure: Failure; readonly message: string }
-  /** The request is larger than the upstream takes, and would be for any other account. */
+  /** The request is larger than the upstream accepts, whichever account sends it. */
   | { readonly kind: "too_big"; readonly reason: string }
   /** The socket fell silent, or was closed (`stale`: by an upstream that may have meant to close an idle one). */
   | { readonly kind: "broken"; readonly why: string; readonly stale: boolean }

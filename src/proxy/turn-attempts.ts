@@ -37,7 +37,7 @@ export type TakenTurn =
   | { readonly kind: "hand_over"; readonly failure: TurnFailure | undefined }
   /** Nobody served it; `event` tells the client so. */
   | { readonly kind: "failed"; readonly event: string }
-  /** It is larger than the backend takes: Codex sends it over HTTP when it is told by the close code. */
+  /** It is larger than the backend accepts. Codex resends it over HTTP when it sees the close code. */
   | { readonly kind: "too_big"; readonly reason: string }
   | { readonly kind: "aborted" };
 

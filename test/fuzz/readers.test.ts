@@ -1,5 +1,5 @@
-// Whatever another party writes, reading it never throws what nobody expects, and what was read can be shown, pooled,
-// sent as headers and written back.
+// Data from other parties: reading it throws only the documented errors, and the result can be shown, pooled, sent as
+// headers and written back.
 
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -133,7 +133,7 @@ const headers = fc
   )
   .map((fields) => new Headers(fields));
 
-/** Everything that is done with figures, whoever has told them. */
+/** Everything that is done with an account's figures, wherever they come from. */
 function use(quota: Quota): void {
   const all = mergeQuota(UNKNOWN_QUOTA, quota);
   const health = { kind: "healthy" } as const;

@@ -110,7 +110,7 @@ test("many connections to a backend that does not read have one bound together, 
   });
 }, 60_000);
 
-test("a backend that sends hundreds of thousands of tiny messages holds up nobody, and they arrive in order", async () => {
+test("hundreds of thousands of tiny messages from a backend do not delay other requests, and arrive in order", async () => {
   const most = 300_000;
   await using upstream = await socketBackend((socket) => {
     const frames = Buffer.concat(Array.from({ length: most }, (_, index) => frame(String(index))));
@@ -164,7 +164,7 @@ test("turns that queue while another one waits are bounded, too", async () => {
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
   await proxy.endures("turns of 8 MiB that nobody answers", async () => {
     const sockets = await Promise.all(Array.from({ length: 8 }, () => connect(proxy)));
-    // Some wait for the backend; whoever finds no room is told to come back.
+    // Some wait for the backend; a turn that does not fit is refused with a time to retry.
     const refused = Promise.any(
       sockets.map(
         (socket) =>

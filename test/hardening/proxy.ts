@@ -28,7 +28,7 @@ export interface ProxyOptions {
   readonly aliases?: readonly string[];
   /** Appended to config.toml. */
   readonly config?: string;
-  /** Default: nobody answers there. */
+  /** Default: an address where nothing listens. */
   readonly tokenUrl?: string;
   /** In every login; default: none. */
   readonly refreshToken?: string;

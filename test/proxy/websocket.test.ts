@@ -117,7 +117,7 @@ describe("a socket", () => {
     client.close();
   });
 
-  test("tells its client the largest message, and passes on that one was too large: nobody else is asked", async () => {
+  test("announces the largest message, and passes on that one was too large without trying another account", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     const socket = new WebSocket(pool.url.replace("http", "ws") + PATH, { headers: { "session-id": "s1" } });
     const told = new Promise((resolve) =>

@@ -82,7 +82,7 @@ describe("a parent directory", () => {
 });
 
 describe("another user's", () => {
-  /** Somebody who owns none of it. */
+  /** A user who owns none of these files. */
   const other = { uid: 54_321, gid: 54_321 };
 
   test("root is refused with a next step", () => {
