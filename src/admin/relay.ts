@@ -2,6 +2,7 @@
 // their own trees; then the call goes one step on, to the one child behind which that proxy is, and is executed once.
 
 import type { MiddlewareHandler } from "hono";
+import { plainView } from "../core/capacity.ts";
 import type { RemoteAccount } from "../core/child-report.ts";
 import {
   formatHops,
@@ -73,7 +74,7 @@ interface Place {
 function found(children: readonly Child[], target: string, nowMs: number): Place[] {
   const places = new Map<string, Place>();
   for (const child of children) {
-    const report = child.report({ nowMs, ttlMs: 0 });
+    const report = child.report(plainView(nowMs));
     if (report === undefined) continue;
     const put = (name: string, id: string | undefined, way: readonly string[]) => {
       if (!isNamed(name, target)) return;
@@ -116,9 +117,9 @@ function notFound(children: readonly Child[], self: Hop, target: string, nowMs: 
   const hidden: string[] = [];
   const names: string[] = [self.name];
   for (const child of children) {
-    const report = child.report({ nowMs, ttlMs: 0 });
+    const report = child.report(plainView(nowMs));
     if (report === undefined) {
-      const { error } = child.facts({ nowMs, ttlMs: 0 });
+      const { error } = child.facts(plainView(nowMs));
       hidden.push(`${child.label}: ${error ?? "not heard of"}`);
       continue;
     }

@@ -85,6 +85,7 @@ export function poolParts({ layout, live, deps, events, store, self, owner }: Ba
     self,
     makeAccount: (record) => createAccount(record, accountContext),
     children: children.list,
+    offers: () => undefined,
   });
   const refresher = createRefresher({
     deps,

@@ -1,7 +1,7 @@
 // Request bodies: read once, whole and bounded, so that they can be sent again; decoded only on a copy.
 
 import { promisify } from "node:util";
-import { gunzip, inflate, zstdDecompress } from "node:zlib";
+import { constants, gunzip, inflate, zstdDecompress } from "node:zlib";
 import { CodexlbError } from "../errors.ts";
 import { createPieces, gatheringReader } from "../gathering-reader.ts";
 import { BODY_BUDGET, type BodyBudget } from "./body-budget.ts";
@@ -106,11 +106,38 @@ export async function decodeBody(content: BodyContent, encoding: string | null):
   }
 }
 
+/** The text of the first kilobytes of a body; undefined if they cannot be read or exceed the bounds. */
+export async function decodeStart(
+  content: BodyContent,
+  encoding: string | null,
+): Promise<string | undefined> {
+  const name = (encoding ?? "").trim().toLowerCase();
+  const unpack = UNPACKERS.get(name);
+  if (unpack === undefined) return undefined;
+  const start = content.slice(0, name === "" || name === "identity" ? START_BYTES : PACKED_START_BYTES);
+  try {
+    const bytes = start instanceof Blob ? new Uint8Array(await start.arrayBuffer()) : start;
+    // Without a flush, input that is cut off counts as damaged.
+    const finishFlush = name === "zstd" ? constants.ZSTD_e_flush : constants.Z_SYNC_FLUSH;
+    const plain = await unpack(bytes, { maxOutputLength: MOST_RATIO * PACKED_START_BYTES, finishFlush });
+    return new TextDecoder().decode(plain.subarray(0, START_BYTES));
+  } catch {
+    return undefined; // the whole body is read instead, and then found to be damaged
+  }
+}
+
 // --- internal ---
+
+const START_BYTES = 4_096;
+/** A block of zstd holds up to 128 KiB of text, and nothing of it can be read before its end. */
+const PACKED_START_BYTES = 64 * 1024;
 
 const RETRY_SECONDS = 2;
 
-type Unpack = (body: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
+type Unpack = (
+  body: Uint8Array,
+  options: { maxOutputLength: number; finishFlush?: number },
+) => Promise<Uint8Array>;
 
 /** Content codings (RFC 9110, 8.4.1) that clients of the backend use. Decompression runs in another thread. */
 const UNPACKERS: ReadonlyMap<string, Unpack> = new Map([

@@ -66,9 +66,13 @@ export interface Incoming {
   readonly attemptsLeft: number | undefined;
 }
 
-/** Whose it is, and the way it came. */
-export function originOf({ hops, pinnedId }: Incoming, session: string | undefined): Origin {
-  return { session, hops, pinnedId };
+/** The session of a request, the way it came, and the model that it asks for. */
+export function originOf(
+  { hops, pinnedId }: Incoming,
+  session: string | undefined,
+  model: string | undefined,
+): Origin {
+  return { session, hops, pinnedId, model };
 }
 
 /** Passing failures after which the attempts for a request end: of this proxy's, and of those before it, the fewer. */

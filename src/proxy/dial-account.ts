@@ -62,7 +62,8 @@ export function dialAccount(
     tried,
     maxAttempts: mostAttempts(context, incoming),
     cooldownMs,
-    pick: () => context.pool.pick({ ...originOf(incoming, session), tried, spends: true, requestId }),
+    pick: () =>
+      context.pool.pick({ ...originOf(incoming, session, undefined), tried, spends: true, requestId }),
     send: (ready, lease) => dialOnce(context, ready, lease.upstream, { moved: tried.size > 1, signal }),
     discard: (reply) => {
       if (reply.kind === "open") reply.far.socket.close();
@@ -151,6 +152,12 @@ export function refusedDial(
   failed: Extract<Outcome<DialReply>, { kind: "failed" }>,
 ): Response {
   const refusal = dialRefusal(context, session, failed);
+  // A handshake does not name its model, but a POST does.
+  if (
+    refusal.code === "usage_limit_reached" &&
+    context.pool.usage().additional.some(({ reached }) => !reached)
+  )
+    return useHttp("the main limit of every account is reached, and some models have limits of their own");
   context.events.append("websocket.failed", { req_id: requestId, error: refusal.code });
   if (context.pool.shortage(session).kind !== "all_tried" || refusal.code === "usage_limit_reached")
     return refusalResponse(refusal);

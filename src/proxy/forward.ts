@@ -13,7 +13,7 @@ import type { HoldEnd } from "./hold.ts";
 import { poolCatalogue, poolHeaders } from "./passes.ts";
 import { refusalFor, refusalResponse, retryAfterSeconds, speaksForAll } from "./refusal.ts";
 import { type HttpReply, sendHttp } from "./send-http.ts";
-import { appsSession, sessionOf } from "./session.ts";
+import { appsSession, factsOfRequest, type RequestFacts } from "./session.ts";
 import { asItCame, type Edit, type Passage, passThrough, turnStream, watching } from "./stream.ts";
 
 /** Forwards one request. Throws `body_too_large`, `busy`, and an AbortError when the client disconnects. */
@@ -33,7 +33,7 @@ export async function forward(context: ProxyContext, incoming: Incoming): Promis
 async function forwardBody(context: ProxyContext, incoming: Incoming, body: RequestBody): Promise<Response> {
   const { request, path, search, requestId } = incoming;
   const turn = isTurnPath(path);
-  const session = await sessionOf(request.headers, body.content, path);
+  const facts = await factsOfRequest(request.headers, body.content, { path, turn });
   const { cooldownMs } = context.settings();
   const headers = outgoingHeaders(request.headers, { turn });
   // The version that a client has is the pool's, and no account's.
@@ -57,13 +57,19 @@ async function forwardBody(context: ProxyContext, incoming: Incoming, body: Requ
     maxAttempts: mostAttempts(context, incoming),
     cooldownMs,
     pick: (searching) =>
-      context.pool.pick({ ...originOf(incoming, session), tried, spends: turn, requestId, searching }),
+      context.pool.pick({
+        ...originOf(incoming, facts.session, facts.model),
+        tried,
+        spends: turn,
+        requestId,
+        searching,
+      }),
     send: (ready, lease) =>
       sendHttp(context, incoming, { ready, lease, body, replayable, retried: tried.size > 1 }),
     discard: (reply) => reply.abort(),
   });
   try {
-    return await respond(context, incoming, session, outcome);
+    return await respond(context, incoming, facts, outcome);
   } catch (error) {
     if (outcome.kind === "reply") {
       outcome.lease.release();
@@ -76,7 +82,7 @@ async function forwardBody(context: ProxyContext, incoming: Incoming, body: Requ
 async function respond(
   context: ProxyContext,
   incoming: Incoming,
-  session: string | undefined,
+  facts: RequestFacts,
   outcome: Outcome<HttpReply>,
 ): Promise<Response> {
   const { requestId, path } = incoming;
@@ -108,7 +114,7 @@ async function respond(
       });
     }
     case "failed":
-      return withAttempts(incoming, outcome.failures, await failed(context, incoming, session, outcome));
+      return withAttempts(incoming, outcome.failures, await failed(context, incoming, facts, outcome));
     default:
       return outcome satisfies never;
   }
@@ -172,12 +178,12 @@ function toClient(
 async function failed(
   context: ProxyContext,
   incoming: Incoming,
-  session: string | undefined,
+  { session, model }: RequestFacts,
   { last, brokenWhy }: Extract<Outcome<HttpReply>, { kind: "failed" }>,
 ): Promise<Response> {
   const { requestId, path, ended } = incoming;
   const { pool, events, deps } = context;
-  const shortage = pool.shortage(isTurnPath(path) ? session : undefined);
+  const shortage = pool.shortage(isTurnPath(path) ? session : undefined, model);
   const nowMs = deps.clock.now();
   if (last !== undefined && isForClient(last, shortage, path)) {
     const { reply, verdict } = last;

@@ -14,6 +14,7 @@ import type { Choice } from "../core/policy.ts";
 import { eventType, isCompaction, readTurnSignal } from "../core/turn.ts";
 import { dataPlaneErrorBody, messageOf } from "../errors.ts";
 import type { Lease } from "../upstream/leases.ts";
+import type { Shortage } from "../upstream/shortage.ts";
 import { afterOutput } from "./after-output.ts";
 import { busy, collecting } from "./bodies.ts";
 import type { Incoming, ProxyContext } from "./context.ts";
@@ -224,7 +225,7 @@ export function createTunnel(
         return rest();
       }
       case "hand_over":
-        return handOver(taken.failure);
+        return handOver(taken.failure, taken.shortage);
       case "failed":
         toClient(taken.event);
         return rest();
@@ -302,8 +303,7 @@ export function createTunnel(
   // --- when only the client can go on
 
   /** The client reconnects and sends everything, unless nobody could take it. */
-  const handOver = (failure: TurnFailure | undefined): void => {
-    const shortage = pool.shortage(session);
+  const handOver = (failure: TurnFailure | undefined, shortage: Shortage): void => {
     if (shortage.kind === "all_exhausted" || shortage.kind === "all_disabled") {
       const { planType } = pool.usage();
       const about = { limitBody: failure?.limitBody, planType, brokenWhy: undefined };

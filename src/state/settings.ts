@@ -212,12 +212,16 @@ const POLICY = {
     description:
       "Requests of one session stay on one account while it can serve them (keeps the prompt cache warm).",
   }),
+  use_credits: flag(true).meta({
+    description:
+      "When every account's ordinary quota is used up, accounts with credits serve on them. false: credits are never spent.",
+  }),
 };
 const WEIGHTS = {
   daily: weight(DEFAULT_WEIGHTS.daily).meta({
-    description: "What the short (5 hour) window counts in an account's score.",
+    description: "Weight of the short (5 hour) window in an account's score.",
   }),
-  weekly: weight(DEFAULT_WEIGHTS.weekly).meta({ description: "What the long (weekly) window counts." }),
+  weekly: weight(DEFAULT_WEIGHTS.weekly).meta({ description: "Weight of longer windows (weekly, monthly)." }),
 };
 const QUOTA = {
   refresh_interval_minutes: positive(10).meta({

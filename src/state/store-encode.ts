@@ -1,6 +1,7 @@
 // Writes store.json in the schema that store-decode.ts describes.
 
 import type { LimitQuota, QuotaWindow } from "../core/quota.ts";
+import { goSlots } from "../core/windows.ts";
 import type { AccountRecord, StoreState } from "./store.ts";
 import { STORE_VERSION } from "./store-decode.ts";
 
@@ -56,8 +57,9 @@ export function encodeAccount(account: AccountRecord, upstream: string): Record<
       dead_login: account.deadLoginMark,
       user_id: account.chatgptUserId,
       plan_type: quota.planType,
-      main: quota.main,
-      additional: quota.additional,
+      main: ownLimit(quota.main),
+      additional: quota.additional.map(ownLimit),
+      spending: quota.spending,
     },
   };
 }
@@ -80,8 +82,8 @@ function isSame(before: AccountRecord, now: AccountRecord): boolean {
 }
 
 function encodeQuota({ quota, quotaSyncMs, quotaSyncMessages }: AccountRecord): Record<string, unknown> {
-  const daily = goWindow(quota.main.primary);
-  const weekly = goWindow(quota.main.secondary);
+  const daily = goWindow(quota.main.windows.short);
+  const weekly = goWindow(quota.main.windows.weekly);
   return {
     daily_limit: daily.limit,
     daily_used: daily.used,
@@ -97,8 +99,9 @@ function encodeQuota({ quota, quotaSyncMs, quotaSyncMessages }: AccountRecord): 
 }
 
 function encodeLimit(limit: LimitQuota): Record<string, unknown> {
-  const primary = goWindow(limit.primary);
-  const secondary = goWindow(limit.secondary);
+  const slots = goSlots(limit.windows);
+  const primary = goWindow(slots.primary);
+  const secondary = goWindow(slots.secondary);
   return {
     limit_id: limit.id,
     ...(limit.name === undefined ? {} : { limit_name: limit.name }),
@@ -111,6 +114,18 @@ function encodeLimit(limit: LimitQuota): Record<string, unknown> {
     secondary_reset_at: secondary.resetAt,
     secondary_window_seconds: secondary.seconds,
   };
+}
+
+/** `completeAsOfMs` and `refusal` only where there is one: few limits have a refusal. */
+function ownLimit({
+  id,
+  name,
+  model,
+  windows,
+  completeAsOfMs,
+  refusal,
+}: LimitQuota): Record<string, unknown> {
+  return { id, name, model, ...windows, complete_as_of_ms: completeAsOfMs || undefined, refusal };
 }
 
 /** The Go program counts in whole percent of 100; an unknown window is limit 0. Its fields are integers. */

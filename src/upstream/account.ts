@@ -6,6 +6,7 @@ import { rememberIdentity } from "../auth/identity.ts";
 import type { RefreshLane, Renewal } from "../auth/refresh.ts";
 import { capacityOfQuota } from "../core/capacity.ts";
 import { MISSING_AUTH } from "../core/health.ts";
+import { ownLimitFor } from "../core/meters.ts";
 import { judge } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
@@ -113,7 +114,8 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     failsOver: FAILS_OVER,
     judge,
     figures: () => record.quota,
-    capacity: (view, weights) => capacityOfQuota(record.quota, view, weights),
+    capacity: (view) => capacityOfQuota(record.quota, view),
+    ownLimit: ({ model, refusedBy }) => ownLimitFor(record.quota, model, refusedBy),
     patienceMs: (configuredMs) => configuredMs,
     prepare: async (outgoing) => {
       let credentials: Credentials | Prepared;

@@ -1,10 +1,11 @@
 // A child proxy as an upstream: what it last said of itself, and how a request gets there. It is asked in the
 // background (children.ts), never for a request.
 
-import { type Capacity, NO_STANDING } from "../core/capacity.ts";
+import { type Capacity, type CapacityView, NO_STANDING } from "../core/capacity.ts";
 import { type ChildReport, capacityOfReport, REPORT_MS } from "../core/child-report.ts";
 import { coolingLeftMs, HEALTHY, healthAt } from "../core/health.ts";
 import { ATTEMPTS_HEADER, formatHops, HOPS_HEADER } from "../core/hops.ts";
+import { limitFor, ownLimitFor } from "../core/meters.ts";
 import type { ChildFacts } from "../core/pool-facts.ts";
 import { type QuotaView, UNKNOWN_QUOTA } from "../core/quota.ts";
 import { judgeChild } from "../core/verdict.ts";
@@ -35,7 +36,7 @@ export interface Child extends Upstream {
   see(sight: Sight): void;
   /** Its report while it counts. */
   report(view: QuotaView): ChildReport | undefined;
-  facts(view: QuotaView): Omit<ChildFacts, "inFlight">;
+  facts(view: CapacityView): Omit<ChildFacts, "inFlight">;
 }
 
 /** An upstream that cannot be asked for its status is not believed to answer a request after so long a silence, ms. */
@@ -77,7 +78,18 @@ export function createChild(link: ChildLink, trouble: () => void): Child {
     },
     report,
     figures: () => sight,
-    capacity: (view) => capacityOf(sight, report(view), view),
+    capacity: (view) => {
+      const limit = limitFor(state.quota, view.model, view.refusedBy);
+      const untilMs = limit.refusal?.untilMs ?? 0;
+      const capacity = capacityOf(sight, report(view), view);
+      return untilMs > view.nowMs ? { ...capacity, state: "limited", untilMs, why: "usage-limit" } : capacity;
+    },
+    ownLimit: (view) => {
+      const quotas = [state.quota, ...(report(view)?.accounts ?? []).map(({ quota }) => quota)];
+      return quotas
+        .map((quota) => ownLimitFor(quota, view.model, view.refusedBy))
+        .find((one) => one !== undefined);
+    },
     patienceMs: (configuredMs) => {
       const isSilent = sight.kind === "lost" ? sight.fault === "unreachable" : isShaky(sight);
       return isSilent ? Math.min(configuredMs, SILENCE_MS) : configuredMs;
@@ -121,7 +133,7 @@ export function createChild(link: ChildLink, trouble: () => void): Child {
 /** A child that refuses the way it is asked says so on every path. */
 const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 421, 426, 429]);
 
-function capacityOf(sight: Sight, report: ChildReport | undefined, view: QuotaView): Capacity {
+function capacityOf(sight: Sight, report: ChildReport | undefined, view: CapacityView): Capacity {
   if (report !== undefined) {
     const capacity = capacityOfReport(report, view);
     return isShaky(sight) && capacity.state === "available"

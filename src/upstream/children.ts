@@ -1,8 +1,10 @@
 // The child proxies of the settings, each asked for its status in the background at a bounded rate: every few seconds
 // while it answers and while it does not. No request ever waits for that.
 
+import { plainView } from "../core/capacity.ts";
 import { REPORT_MS } from "../core/child-report.ts";
 import type { Hop } from "../core/hops.ts";
+import { UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import type { EventLog } from "../state/events.ts";
 import { type Child, createChild, type Sight } from "./child.ts";
@@ -154,7 +156,9 @@ function see(
     // What kept requests from getting there is over.
     if (health.kind === "cooling" && WAY_REASONS.has(health.reason))
       pool?.note(child.id, { kind: "served", startedMs: sight.report.askedMs });
-    const { state: now, standing } = child.capacity({ nowMs, ttlMs: 0 }, { daily: 1, weekly: 1 });
+    // What its accounts refuse by which limit is in the report.
+    state.quota = UNKNOWN_QUOTA;
+    const { state: now, standing } = child.capacity(plainView(nowMs));
     if (now === "available" && !standing.exhausted)
       pool?.note(child.id, { kind: "room", asOfMs: sight.report.askedMs });
   }

@@ -50,7 +50,11 @@ export function factsAtRest(state: StoreState, config: Config, view: QuotaView):
     self: { name: config.proxy.name, id: "" },
     policy: poolSettings(config).policy,
     accounts: state.accounts.map((record) =>
-      factsOfRecord(record, { standing: standingOf(record.quota, view), ramp: undefined, inFlight: 0 }),
+      factsOfRecord(record, {
+        standing: standingOf(record.quota, record.quota.main, view),
+        ramp: undefined,
+        inFlight: 0,
+      }),
     ),
     children: [],
     activeId: state.activeId,

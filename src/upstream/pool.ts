@@ -1,9 +1,11 @@
 // The set of upstreams with their live state: picks one for a request, takes back what came of it. All of it is
 // synchronous and in memory. The rules are pure (core/policy.ts); here they get their facts.
 
+import type { CapacityView } from "../core/capacity.ts";
 import { explanationOf, type PoolExplanation } from "../core/explain.ts";
 import type { HealthEvent } from "../core/health.ts";
 import type { Hop } from "../core/hops.ts";
+import type { LimitName } from "../core/meters.ts";
 import type { Candidate, Choice, PolicySettings } from "../core/policy.ts";
 import type { PoolFacts, PoolOutline } from "../core/pool-facts.ts";
 import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
@@ -22,17 +24,23 @@ import {
   type AccountMember,
   createRoster,
   factsOf,
+  healthFor,
   type Member,
   newMember,
   pooledAccountOf,
   whyClosed,
 } from "./members.ts";
 import { createPlacement, type Placement } from "./placement.ts";
+import { createRefusedLimits } from "./refused-limits.ts";
 import { type Shortage, shortageOf } from "./shortage.ts";
 import { createTree } from "./tree.ts";
 
 export interface PoolSettings {
-  readonly policy: PolicySettings & { readonly affinity: boolean };
+  readonly policy: PolicySettings & {
+    readonly affinity: boolean;
+    /** Accounts that have nothing but credits left serve on them. */
+    readonly useCredits: boolean;
+  };
   /** Figures older than this are unknown, ms. */
   readonly quotaTtlMs: number;
 }
@@ -45,8 +53,8 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
    * `placed`: why it was chosen, for the first turn there.
    */
   use(upstreamId: string, request: PickRequest, placed: Choice | undefined): Lease | undefined;
-  /** Why `pick` found nobody for `session`. */
-  shortage(session: string | undefined): Shortage;
+  /** Why `pick` found no upstream for `session`, or for `model`. */
+  shortage(session: string | undefined, model?: string): Shortage;
   /** Requests under way. */
   inFlight(): number;
   /**
@@ -60,8 +68,8 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
   facts(): PoolFacts;
   /** What the pool presents to Codex at this moment. */
   usage(): PooledUsage;
-  /** Who would get the next turn (of `session`), and why not the others. */
-  explain(session: string | undefined): PoolExplanation;
+  /** Which upstream would get the next turn (of `session`, for `model`), and why not the others. */
+  explain(session: string | undefined, model: string | undefined): PoolExplanation;
   view(): QuotaView;
   /** Applies `event` to the health of an upstream, outside of any request. */
   note(upstreamId: string, event: HealthEvent): void;
@@ -85,6 +93,8 @@ export interface PoolContext {
   readonly makeAccount: (record: AccountRecord) => Account;
   /** The child proxies, in the order of the settings. */
   readonly children: () => readonly Child[];
+  /** Whether an upstream's catalogue lists `model`; undefined when its catalogue is unknown. */
+  readonly offers: (upstreamId: string, model: string) => boolean | undefined;
 }
 
 export function createPool(context: PoolContext): Pool {
@@ -103,7 +113,15 @@ export function createPool(context: PoolContext): Pool {
 
   const view = (): QuotaView => ({ nowMs: clock.now(), ttlMs: settings().quotaTtlMs });
 
-  const candidates = (): readonly Candidate[] => roster.candidates(settings().policy.weights, view());
+  const refusedLimits = createRefusedLimits();
+
+  const capacityView = (model: string | undefined): CapacityView => {
+    const { policy, quotaTtlMs } = settings();
+    const { weights, useCredits } = policy;
+    return { nowMs: clock.now(), ttlMs: quotaTtlMs, weights, useCredits, model, refusedBy: refusedLimits.of };
+  };
+
+  const candidates = (model?: string): readonly Candidate[] => roster.candidates(capacityView(model));
 
   const placement = createPlacement({
     clock,
@@ -112,6 +130,7 @@ export function createPool(context: PoolContext): Pool {
     affinity,
     detours,
     candidates,
+    offers: context.offers,
     loops: (hops) =>
       children.flatMap(({ upstream }) => {
         const id = upstream.report(view())?.id;
@@ -122,7 +141,9 @@ export function createPool(context: PoolContext): Pool {
   const ledger = createLedger({
     ...context,
     view,
-    stateOf: (id) => candidates().find((candidate) => candidate.id === id),
+    useCredits: () => settings().policy.useCredits,
+    refusedLimits,
+    stateOf: (id, model) => candidates(model).find((candidate) => candidate.id === id),
   });
 
   /** Runs what may change the health of a member, and keeps its slow start in line. */
@@ -155,13 +176,15 @@ export function createPool(context: PoolContext): Pool {
   };
   sync();
 
-  const accountFacts = (now: QuotaView) =>
-    accounts.map((member) => factsOf(member, settings().policy.weights, now));
+  const accountFacts = () => {
+    const now = capacityView(undefined);
+    return accounts.map((member) => factsOf(member, now));
+  };
 
-  const childFacts = (now: QuotaView) =>
+  const childFacts = (now: CapacityView) =>
     children.map(({ upstream, inFlight: count }) => ({ ...upstream.facts(now), inFlight: count }));
 
-  const outlineAt = (now: QuotaView): PoolOutline => {
+  const outlineAt = (now: CapacityView): PoolOutline => {
     const next = placement.next();
     return {
       self: context.self(),
@@ -188,17 +211,20 @@ export function createPool(context: PoolContext): Pool {
       return leases.give(member, placed ?? ownOf(upstreamId), request);
     },
     shouldMove: placement.shouldMove,
-    shortage: (session) => {
-      const { readers } = placement.contextOf(session);
-      const now = view();
-      const all = candidates().flatMap((candidate, index) => {
+    shortage: (session, model) => {
+      const { readers, offering } = placement.contextOf(session, model);
+      const now = capacityView(model);
+      const all = candidates(model).flatMap((candidate, index) => {
         const member = members[index];
         if (member === undefined || readers?.has(candidate.id) === false) return [];
-        const why = whyClosed(member, settings().policy.weights, now);
+        if (offering?.has(candidate.id) === false) return [];
         const { kind, label } = member.upstream;
-        return [{ kind, label, candidate, health: member.record.health, why }];
+        return [{ kind, label, candidate, health: healthFor(member, now), why: whyClosed(member, now) }];
       });
-      return shortageOf(all, now.nowMs);
+      const limitId = members
+        .map(({ upstream }) => upstream.ownLimit(now)?.id)
+        .find((id) => id !== undefined);
+      return { ...shortageOf(all, now.nowMs), limitId };
     },
     inFlight: leases.count,
     sync,
@@ -206,32 +232,31 @@ export function createPool(context: PoolContext): Pool {
       const member = byId.get(upstreamId);
       if (member !== undefined) roster.touch(member);
     },
-    outline: () => outlineAt(view()),
-    facts: () => {
-      const now = view();
-      return { ...outlineAt(now), accounts: accountFacts(now) };
-    },
+    outline: () => outlineAt(capacityView(undefined)),
+    facts: () => ({ ...outlineAt(capacityView(undefined)), accounts: accountFacts() }),
     usage: () => {
-      const now = view();
+      const now = capacityView(undefined);
       const mostAgeMs = Math.floor(members.length / ACCOUNTS_PER_MS_OF_AGE);
       if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.told;
-      const { weights } = settings().policy;
-      const own = accounts.map((member) => [member.record, pooledAccountOf(member, weights, now)] as const);
+      const own = accounts.map((member) => [member.record, pooledAccountOf(member, now)] as const);
       const pooled = tree.pooled(own, context.children(), now);
-      usage = { told: pooledUsage(pooled, now), atMs: clock.monotonic() };
+      usage = { told: pooledUsage(pooled, now, now.useCredits), atMs: clock.monotonic() };
       return usage.told;
     },
-    explain: (session) => {
-      const { weights } = settings().policy;
-      const now = view();
+    explain: (session, model) => {
+      const now = capacityView(model);
       const explained = members.map((member) => ({
-        ...pooledAccountOf(member, weights, now),
         id: member.record.id,
         alias: member.upstream.label,
+        health: healthFor(member, now),
+        limit: nameOf(member.upstream.ownLimit(now)),
         ramp: member.ramp,
-        why: whyClosed(member, weights, now),
+        why: whyClosed(member, now),
       }));
-      return explanationOf(explained, candidates(), placement.contextOf(session), session);
+      return explanationOf(explained, candidates(model), placement.contextOf(session, model), {
+        session,
+        model,
+      });
     },
     view,
     note: (id, event) => {
@@ -255,6 +280,10 @@ export function createPool(context: PoolContext): Pool {
 
 /** Figures of a thousand accounts together may be ten milliseconds old, those of a few are as new as can be. */
 const ACCOUNTS_PER_MS_OF_AGE = 100;
+
+function nameOf(limit: LimitName | undefined): string | undefined {
+  return limit && (limit.name ?? limit.id);
+}
 
 /** A session's own account. */
 function ownOf(id: string): Choice {

@@ -114,9 +114,9 @@ export function createRefresher(context: RefresherContext): Refresher {
 
 // --- internal ---
 
-/** When both windows of the account were last told, by traffic or by an answer of the usage endpoint. */
+/** When all windows of the account were last named, by traffic or by an answer of the usage endpoint. */
 function heardMs({ quota: { main }, quotaSyncMs }: AccountRecord): number {
-  return Math.max(quotaSyncMs, Math.min(main.primary?.asOfMs ?? 0, main.secondary?.asOfMs ?? 0));
+  return Math.max(quotaSyncMs, main.completeAsOfMs);
 }
 
 async function inGroups(
@@ -151,13 +151,13 @@ async function askUsage(
   record.quotaSyncMessages = messages;
   record.unheardTurns = 0;
   pool.learn(record.id, evidence);
-  const { primary, secondary } = evidence.main;
+  const { short, weekly } = evidence.main.windows;
   events.append("quota.refreshed", {
     account_id: record.id,
-    daily_limit: primary === undefined ? 0 : 100,
-    daily_used: primary?.usedPercent ?? 0,
-    weekly_limit: secondary === undefined ? 0 : 100,
-    weekly_used: secondary?.usedPercent ?? 0,
+    daily_limit: short === undefined ? 0 : 100,
+    daily_used: short?.usedPercent ?? 0,
+    weekly_limit: weekly === undefined ? 0 : 100,
+    weekly_used: weekly?.usedPercent ?? 0,
     force,
     last_sync_at_ms: nowMs,
   });

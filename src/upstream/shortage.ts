@@ -16,6 +16,8 @@ export interface Shortage {
   readonly ofAccounts: boolean;
   /** `alias (reason)` of each. */
   readonly details: readonly string[];
+  /** The limit that counts for the model, when it is not the main one. */
+  readonly limitId?: string | undefined;
 }
 
 /** One of those that could have taken the request at all. */

@@ -10,8 +10,12 @@ const RESET_S = 1_900_000_000;
 const limit = (id: string, left: number, more: Partial<PooledLimit> = {}): PooledLimit => ({
   id,
   name: undefined,
-  primary: { left, resetAtMs: RESET_S * 1000, windowSeconds: 18_000 },
-  secondary: { left: 1, resetAtMs: undefined, windowSeconds: 604_800 },
+  model: undefined,
+  windows: {
+    short: { kind: "short", left, resetAtMs: RESET_S * 1000, windowSeconds: 18_000 },
+    weekly: { kind: "weekly", left: 1, resetAtMs: undefined, windowSeconds: 604_800 },
+    monthly: undefined,
+  },
   reached: false,
   ...more,
 });
@@ -19,6 +23,7 @@ const USAGE: PooledUsage = {
   planType: "pro",
   main: limit("codex", 0.42),
   additional: [limit("codex_spark", 0.1, { name: "Spark" })],
+  credits: undefined,
 };
 const event = (told: Record<string, unknown>) => {
   const text = poolLimitsEvent({ kind: "quota", event: told, evidence: quotaFromEvent(told, 0) }, USAGE);
