@@ -13,7 +13,7 @@ import { Fault, type FaultPoint } from "./faults.ts";
 import { createSignIn, type SignIn } from "./sign-in.ts";
 import { eventStream } from "./streams.ts";
 import { inputProblem, readTurnRequest } from "./turns.ts";
-import { limitError, modelsEtag, rateHeaders, usageOf } from "./wire.ts";
+import { modelsEtag, rateHeaders, refusalOf, usageOf } from "./wire.ts";
 
 /** The HTTP side of the backend. `models` is the catalogue to serve. */
 export function mockApp(context: MockContext, models: unknown): Hono {
@@ -166,11 +166,11 @@ function turn(context: MockContext, account: MockAccount, json: unknown, request
   const problem = inputProblem(asked, account);
   if (problem !== undefined) return refuse(400, problem.code, problem.message);
   const headers = () => rateHeaders(context.accounts.rates(account), account.plan);
-  if (!context.accounts.spend(account))
-    return Response.json(
-      { error: limitError(account, context.clock.now()) },
-      { status: 429, headers: headers() },
-    );
+  const spent = context.accounts.spend(account, asked.model);
+  if (spent.kind === "refused") {
+    const { error, headers: active } = refusalOf(spent, account, context.clock.now());
+    return Response.json({ error }, { status: 429, headers: { ...headers(), ...active } });
+  }
   const events = context.turns.events(asked, account);
   return eventStream(
     events,
