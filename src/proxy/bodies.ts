@@ -1,10 +1,11 @@
 // Request bodies: read once, whole and bounded, so that they can be sent again; decoded only on a copy.
 
 import { promisify } from "node:util";
-import { constants, gunzip, inflate, zstdDecompress } from "node:zlib";
+import { constants, gunzip, inflate, zstdDecompress, zstdDecompressSync } from "node:zlib";
 import { CodexlbError } from "../errors.ts";
 import { createPieces, gatheringReader } from "../gathering-reader.ts";
 import { BODY_BUDGET, type BodyBudget } from "./body-budget.ts";
+import { firstBlockEnd } from "./zstd-start.ts";
 
 /** The largest request body that is accepted: long histories with images are a few MiB, uploads some tens. */
 export const BODY_LIMIT_BYTES = 128 * 1024 * 1024;
@@ -112,32 +113,39 @@ export async function decodeStart(
   encoding: string | null,
 ): Promise<string | undefined> {
   const name = (encoding ?? "").trim().toLowerCase();
-  const unpack = UNPACKERS.get(name);
+  const unpack = STARTERS.get(name);
   if (unpack === undefined) return undefined;
-  const start = content.slice(0, name === "" || name === "identity" ? START_BYTES : PACKED_START_BYTES);
+  const start = content.slice(0, name === "zstd" ? ZSTD_START_BYTES : START_BYTES);
   try {
     const bytes = start instanceof Blob ? new Uint8Array(await start.arrayBuffer()) : start;
-    // Without a flush, input that is cut off counts as damaged.
-    const finishFlush = name === "zstd" ? constants.ZSTD_e_flush : constants.Z_SYNC_FLUSH;
-    const plain = await unpack(bytes, { maxOutputLength: MOST_RATIO * PACKED_START_BYTES, finishFlush });
-    return new TextDecoder().decode(plain.subarray(0, START_BYTES));
+    return new TextDecoder().decode((await unpack(bytes)).subarray(0, START_BYTES));
   } catch {
-    return undefined; // the whole body is read instead, and then found to be damaged
+    return undefined; // the caller reads the whole body instead, and finds it to be damaged
   }
 }
 
 // --- internal ---
 
 const START_BYTES = 4_096;
-/** A block of zstd holds up to 128 KiB of text, and nothing of it can be read before its end. */
-const PACKED_START_BYTES = 64 * 1024;
+/** A first block and what stands before it. Compression does not make a block larger. */
+const ZSTD_START_BYTES = 128 * 1024 + 32;
+/** Without a flush, input that is cut off counts as damaged. */
+const CUT_OFF = { maxOutputLength: 1024 * START_BYTES, finishFlush: constants.Z_SYNC_FLUSH };
+
+/** How the start of a body is unpacked, by its content coding. */
+const STARTERS: ReadonlyMap<string, (start: Uint8Array) => Promise<Uint8Array>> = new Map([
+  ["", async (start) => start],
+  ["identity", async (start) => start],
+  ["gzip", (start) => promisify(gunzip)(start, CUT_OFF)],
+  ["deflate", (start) => promisify(inflate)(start, CUT_OFF)],
+  // A block takes 0.1 ms, less than handing it to another thread.
+  ["zstd", async (start) => zstdDecompressSync(start.subarray(0, firstBlockEnd(start)), ONE_BLOCK)],
+]);
+const ONE_BLOCK = { maxOutputLength: 128 * 1024, finishFlush: constants.ZSTD_e_flush };
 
 const RETRY_SECONDS = 2;
 
-type Unpack = (
-  body: Uint8Array,
-  options: { maxOutputLength: number; finishFlush?: number },
-) => Promise<Uint8Array>;
+type Unpack = (body: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
 
 /** Content codings (RFC 9110, 8.4.1) that clients of the backend use. Decompression runs in another thread. */
 const UNPACKERS: ReadonlyMap<string, Unpack> = new Map([
