@@ -249,7 +249,7 @@ function percent(value: number): string {
   return value < 0 ? "-" : `${value.toFixed(1)}%`;
 }
 
-function hasMonthly(account: Account): boolean {
+export function hasMonthly(account: Account): boolean {
   return account.monthly_left_pct >= 0 || account.windows?.includes("monthly") === true;
 }
 
@@ -258,7 +258,7 @@ function hasCredits({ credits }: Account): boolean {
 }
 
 /** The balance, `unlimited`, or `-` without credits; `(not usable)` when they are refused or forbidden. */
-function creditsText({ credits }: Account): string {
+export function creditsText({ credits }: Account): string {
   if (credits === undefined || !credits.has_credits) return "-";
   const amount = credits.unlimited ? "unlimited" : String(credits.balance);
   return credits.usable ? amount : `${amount} (not usable)`;
