@@ -51,7 +51,7 @@ export function quotaFromHeaders(headers: HeaderReader, nowMs: number): QuotaEvi
     const match = ids.size < MOST_LIMITS ? LIMIT_HEADER.exec(name.toLowerCase()) : null;
     if (match?.[1] !== undefined) ids.add(match[1]);
   });
-  const spending = spendingFromHeaders(headers, nowMs);
+  const spending = spendingFromHeaders(headers, ids.size > 0, nowMs);
   if (ids.size === 0 && spending === UNKNOWN_SPENDING) return undefined;
   const limits = [...ids].map((id) =>
     limitOf(
@@ -352,7 +352,8 @@ function spendingOfCredits(credits: CreditsBody, nowMs: number): Spending {
   return { ...UNKNOWN_SPENDING, credits: { value, asOfMs: nowMs } };
 }
 
-function spendingFromHeaders(headers: HeaderReader, nowMs: number): Spending {
+/** `withLimits`: the headers name limits. Then a reached type that they do not name is none. */
+function spendingFromHeaders(headers: HeaderReader, withLimits: boolean, nowMs: number): Spending {
   const has = flagOf(headers.get("x-codex-credits-has-credits"));
   const type = headers.get("x-codex-rate-limit-reached-type");
   const credits = {
@@ -361,7 +362,8 @@ function spendingFromHeaders(headers: HeaderReader, nowMs: number): Spending {
     balance: numberOf(headers.get("x-codex-credits-balance")),
   };
   const spending = spendingOfCredits(credits, nowMs);
-  return type === null ? spending : { ...spending, reachedType: { value: type, asOfMs: nowMs } };
+  if (type === null && !withLimits) return spending;
+  return { ...spending, reachedType: { value: type ?? undefined, asOfMs: nowMs } };
 }
 
 function flagOf(text: string | null): boolean | undefined {

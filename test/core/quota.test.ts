@@ -211,6 +211,15 @@ describe("headers", () => {
     });
     expect(quota?.main).toEqual(UNKNOWN_QUOTA.main);
   });
+  test("name what is reached, and without that name nothing is", () => {
+    const limits = { "x-codex-primary-used-percent": "10", "x-codex-primary-window-minutes": "300" };
+    const type = { "x-codex-rate-limit-reached-type": "workspace_owner_credits_depleted" };
+    const refused = quotaFromHeaders(new Headers({ ...limits, ...type }), NOW) ?? UNKNOWN_QUOTA;
+    expect(isExhausted(refused, refused.main, view)).toBe(true);
+    const served = quotaFromHeaders(new Headers(limits), NOW + 1) ?? UNKNOWN_QUOTA;
+    const merged = mergeQuota(refused, served);
+    expect(isExhausted(merged, merged.main, view)).toBe(false);
+  });
   test("are no evidence when there are none", () => {
     expect(quotaFromHeaders(new Headers({ "x-other": "1" }), NOW)).toBeUndefined();
   });

@@ -53,6 +53,27 @@ describe("an event that tells limits tells the pool's,", () => {
     expect(told("codex_other")).toBeUndefined();
   });
 
+  test("with the windows and credits that the pool has, and no others", () => {
+    const { weekly } = USAGE.main.windows;
+    const weeklyOnly = limit("codex", 1, { windows: { short: undefined, weekly, monthly: undefined } });
+    const credits = { hasCredits: true, unlimited: false, balance: 2.5 };
+    const usage = { ...USAGE, main: weeklyOnly, credits };
+    const told = { type: "codex.rate_limits", rate_limits };
+    const text = poolLimitsEvent({ kind: "quota", event: told, evidence: quotaFromEvent(told, 0) }, usage);
+    expect(JSON.parse(text ?? "")).toMatchObject({
+      rate_limits: { allowed: true, primary: { used_percent: 0, window_minutes: 10_080 }, secondary: null },
+      credits: { has_credits: true, unlimited: false, balance: "2.5" },
+    });
+    const headers = new Headers({
+      "x-codex-primary-used-percent": "3",
+      "x-codex-secondary-used-percent": "9",
+    });
+    poolHeaders(headers, () => usage);
+    expect(headers.get("x-codex-primary-window-minutes")).toBe("10080");
+    expect(headers.get("x-codex-secondary-used-percent")).toBeNull();
+    expect(headers.get("x-codex-credits-balance")).toBe("2.5");
+  });
+
   test("in Codex's own spellings", () => {
     const limits = { limit_id: "codex", primary: { used_percent: 3, resets_at: 1 } };
     const bare = event({ type: "token_count", info: { total: 1 }, rate_limits: limits });
