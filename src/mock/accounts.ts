@@ -10,6 +10,8 @@ export interface MockAccountOptions {
   /** Turns in the short window. Default 1000. */
   readonly turns?: number;
   readonly plan?: string;
+  /** What `GET …/models` returns to this account. Default: what the backend returns to all. */
+  readonly models?: unknown;
 }
 
 export interface MockAccount {
@@ -17,6 +19,8 @@ export interface MockAccount {
   readonly accountId: string;
   readonly email: string;
   readonly plan: string;
+  /** Its own catalogue, if it has one. */
+  models: unknown;
   /** Turns the short window allows. */
   turns: number;
   used: number;
@@ -66,11 +70,12 @@ export function createMockAccounts(
 ): MockAccounts {
   const startMs = clock.now();
   const all = options.map(
-    ({ alias, turns = 1000, plan = "pro" }): MockAccount => ({
+    ({ alias, turns = 1000, plan = "pro", models }): MockAccount => ({
       alias,
       accountId: `mock-${alias}`,
       email: `${alias}@example.com`,
       plan,
+      models,
       turns,
       used: 0,
       resetMs: startMs + WINDOW_MS,

@@ -8,7 +8,7 @@ import type { MockAccount } from "./accounts.ts";
 import type { MockContext } from "./context.ts";
 import { changesEvents, type Fault } from "./faults.ts";
 import { inputProblem, readTurnRequest, type TurnRequest } from "./turns.ts";
-import { limitError, rateEvent } from "./wire.ts";
+import { limitError, modelsEtag, rateEvent } from "./wire.ts";
 
 export interface MockSocket {
   readonly path: string;
@@ -97,6 +97,7 @@ function answer(context: MockContext, socket: Socket, asked: TurnRequest): void 
     ? [
         rateEvent(context.accounts.rates(account), account.plan),
         { type: "response.metadata", headers: { "x-codex-turn-state": `ts-${account.accountId}` } },
+        { type: "codex.response.metadata", headers: { "x-models-etag": modelsEtag(account) } },
       ]
     : [];
   send(socket, [...preamble, ...events]);
