@@ -37,6 +37,11 @@ Score: what is left of the short and the long window (0 to 1, unknown counts 0.3
 never more than what is left of any further limit. \`codexlb explain\` shows it all for the next request, or for the next
 one of a session (\`--session ID\`).
 
+## Models
+
+Codex offers the models of all accounts and child proxies in service. If several have a model, its settings are those of
+the first one in the list. A model that only one account has disappears from the list when that account is disabled.
+
 ## How they compare
 
 Sessions of 1 to 60 turns on working days, the same ones for every policy, for ${DAYS} days in three worlds, through the

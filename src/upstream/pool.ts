@@ -14,6 +14,7 @@ import type { EventLog } from "../state/events.ts";
 import { type AccountRecord, accountNamed, type Store } from "../state/store.ts";
 import type { Account } from "./account.ts";
 import type { Affinity } from "./affinity.ts";
+import type { ServingMember } from "./catalogue-cells.ts";
 import type { Child } from "./child.ts";
 import { createDetours } from "./detours.ts";
 import { createLeases, type Lease, type PickRequest } from "./leases.ts";
@@ -70,6 +71,8 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
   /** Merges figures told outside of any request. */
   learn(accountId: string, evidence: QuotaEvidence): void;
   accountOf(accountId: string): Account | undefined;
+  /** The upstreams that are not disabled, in list order, without those that lead back to a proxy of `hops`. */
+  serving(hops: readonly Hop[]): readonly ServingMember[];
   /** The id of the account of this proxy that is called `name`, by alias or id. */
   idOf(name: string): string | undefined;
 }
@@ -105,6 +108,12 @@ export function createPool(context: PoolContext): Pool {
 
   const candidates = (): readonly Candidate[] => roster.candidates(settings().policy.weights, view());
 
+  const loops = (hops: readonly Hop[]): readonly string[] =>
+    children.flatMap(({ upstream }) => {
+      const id = upstream.report(view())?.id;
+      return hops.some((hop) => hop.id === id) ? [upstream.id] : [];
+    });
+
   const placement = createPlacement({
     clock,
     policy: () => settings().policy,
@@ -112,11 +121,7 @@ export function createPool(context: PoolContext): Pool {
     affinity,
     detours,
     candidates,
-    loops: (hops) =>
-      children.flatMap(({ upstream }) => {
-        const id = upstream.report(view())?.id;
-        return hops.some((hop) => hop.id === id) ? [upstream.id] : [];
-      }),
+    loops,
   });
 
   const ledger = createLedger({
@@ -247,6 +252,13 @@ export function createPool(context: PoolContext): Pool {
       if (member !== undefined) watched(member, () => ledger.learn(member.record, evidence));
     },
     accountOf: (id) => accountUpstreams.get(id),
+    serving: (hops) => {
+      const states = candidates();
+      const excluded = loops(hops);
+      return members.filter(
+        ({ record }, index) => states[index]?.state !== "disabled" && !excluded.includes(record.id),
+      );
+    },
     idOf: (name) => accountNamed(state, name)?.id,
   };
 }
