@@ -35,7 +35,7 @@ export async function catalogueResponse(
 
 /**
  * Puts the pool's version of the catalogue in place of that of upstream `upstreamId`, in the headers of a reply. Replies
- * to turns always get it. Without a version that the client knows, Codex does not fetch its catalogue again.
+ * to turns always get it. While it is unknown they name none, and Codex keeps the catalogue that it has.
  */
 export function poolVersion(
   context: ProxyContext,
