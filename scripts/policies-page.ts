@@ -48,6 +48,11 @@ accounts have is placed only on those.
 \`codexlb explain\` shows all of this for the next request, for the next one of a session (\`--session ID\`), or for a
 model (\`--model MODEL\`).
 
+## Models
+
+Codex offers the models of all accounts and child proxies in service. If several have a model, its settings are those of
+the first one in the list. A model that only one account has disappears from the list when that account is disabled.
+
 ## How they compare
 
 Sessions of 1 to 60 turns on working days, the same ones for every policy, for ${DAYS} days in three worlds, through the

@@ -6,7 +6,6 @@ import { isWildcard, type ListenAddress, parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { createBodyBudget } from "../proxy/body-budget.ts";
-import { createCatalogues } from "../proxy/catalogues.ts";
 import { CONNECTION_LIMITS, type ConnectionLimits } from "../proxy/connections.ts";
 import type { ProxySettings } from "../proxy/context.ts";
 import { createGuard, type GuardSettings } from "../proxy/guard.ts";
@@ -130,7 +129,7 @@ async function run(
       settings: () => proxySettings(live.current()),
       retries: createRetryBudget(() => retrySettings(live.current()), parts.pool.inFlight),
       bodies: createBodyBudget(deps.clock),
-      catalogues: createCatalogues(),
+      catalogues: parts.catalogues,
       handovers: createHandovers(),
       local: publicPaths(admin.context, admin.access, admin.admission),
       admission: admin.admission,
@@ -186,6 +185,7 @@ async function run(
       unwatchClock();
       parts.refresher.stop();
       parts.children.stop();
+      parts.catalogues.stop();
       admin.context.logins.stop();
       await server.stop(deadlineOf(deps, drainMs(), hurry));
       await adminServer.stop();

@@ -23,6 +23,7 @@ import type { RootOwner } from "../state/root-owner.ts";
 import { openStore, type Store } from "../state/store.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
+import { createCatalogues } from "../upstream/catalogues.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
 import { detailsOf } from "../upstream/details.ts";
@@ -85,8 +86,9 @@ export function poolParts({ layout, live, deps, events, store, self, owner }: Ba
     self,
     makeAccount: (record) => createAccount(record, accountContext),
     children: children.list,
-    offers: () => undefined,
+    models: () => catalogues,
   });
+  const catalogues = createCatalogues({ deps, events, pool, self, serving: pool.serving });
   const refresher = createRefresher({
     deps,
     store,
@@ -106,7 +108,7 @@ export function poolParts({ layout, live, deps, events, store, self, owner }: Ba
     events,
     enrol: () => enrolFromDisk({ layout, deps, events, store, owner }, pool),
   });
-  return { pool, affinity, children, refresher, care };
+  return { pool, affinity, children, catalogues, refresher, care };
 }
 
 /** The admin API with everything behind it. */

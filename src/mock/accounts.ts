@@ -18,6 +18,8 @@ export interface MockAccountOptions {
   readonly meters?: readonly MockMeterOptions[];
   /** The workspace's limit for this member in turns, whatever the windows allow. Default: none. */
   readonly memberTurns?: number;
+  /** What `GET …/models` returns to this account. Default: what the backend returns to all. */
+  readonly models?: unknown;
 }
 
 export type MockWindow = "short" | "weekly" | "monthly";
@@ -50,6 +52,8 @@ export interface MockAccount extends Meter {
   readonly memberTurns: number | undefined;
   /** All turns so far. */
   served: number;
+  /** Its own catalogue, if it has one. */
+  models: unknown;
 }
 
 export interface Tokens {
@@ -125,6 +129,7 @@ export function createMockAccounts(
       email: `${alias}@example.com`,
       plan,
       windows,
+      models: more.models,
       turns,
       used: 0,
       resetMs: startMs + lengthMs(windows),

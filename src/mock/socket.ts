@@ -8,7 +8,7 @@ import type { MockAccount } from "./accounts.ts";
 import type { MockContext } from "./context.ts";
 import { changesEvents, type Fault } from "./faults.ts";
 import { inputProblem, readTurnRequest, type TurnRequest } from "./turns.ts";
-import { rateEvent, refusalOf } from "./wire.ts";
+import { modelsEtag, rateEvent, refusalOf } from "./wire.ts";
 
 export interface MockSocket {
   readonly path: string;
@@ -100,6 +100,7 @@ function answer(context: MockContext, socket: Socket, asked: TurnRequest): void 
     ? [
         rateEvent(context.accounts.rates(account), account.plan),
         { type: "response.metadata", headers: { "x-codex-turn-state": `ts-${account.accountId}` } },
+        { type: "codex.response.metadata", headers: { "x-models-etag": modelsEtag(account) } },
       ]
     : [];
   send(socket, [...preamble, ...events]);

@@ -23,9 +23,10 @@ export function rateHeaders(
   };
 }
 
-/** The version of the catalogue that an account sees: it depends on its plan. */
-export function modelsEtag({ plan }: MockAccount): string {
-  return `W/"mock-models-${plan}"`;
+/** The version of the catalogue that an account sees: it depends on its own catalogue, else on its plan. */
+export function modelsEtag({ plan, models }: MockAccount): string {
+  const of = models === undefined ? plan : Bun.hash(JSON.stringify(models)).toString(36);
+  return `W/"mock-models-${of}"`;
 }
 
 export function rateEvent({ primary, secondary, credits }: Rates, plan: string) {

@@ -4,10 +4,10 @@ import type { Holder } from "../auth/access.ts";
 import type { Hop } from "../core/hops.ts";
 import type { Deps } from "../deps.ts";
 import type { EventLog } from "../state/events.ts";
+import type { Catalogues } from "../upstream/catalogues.ts";
 import type { Origin } from "../upstream/placement.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { BodyBudget } from "./body-budget.ts";
-import type { Catalogues } from "./catalogues.ts";
 import type { Connection } from "./connections.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 

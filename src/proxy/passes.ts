@@ -1,5 +1,5 @@
 // What is edited in replies on their way down, so that Codex sees the pool and not the account that happened to
-// serve: rate-limit headers and events, the version of the catalogue. What no pass wants stays byte for byte.
+// serve: rate-limit headers and events. What no pass wants stays byte for byte.
 
 import { headerValue } from "../core/bounds.ts";
 import {
@@ -12,7 +12,6 @@ import {
 } from "../core/pooled.ts";
 import { MAIN_LIMIT_ID } from "../core/quota.ts";
 import type { TurnSignal } from "../core/turn.ts";
-import type { Catalogues } from "./catalogues.ts";
 
 /**
  * Clients read about a hundred headers of a response, and each limit takes seven. Real accounts have two or three
@@ -41,24 +40,6 @@ export function poolHeaders(headers: Headers, usage: () => PooledUsage): void {
   if (credits !== undefined) headers.set("x-codex-credits-balance", balanceText(credits));
   headers.set("x-codex-active-limit", "codex");
   setText(headers, "x-codex-plan-type", planType);
-}
-
-/** Which catalogue a reply speaks of: of which version of Codex, and of whose account. */
-export interface CatalogueOf {
-  readonly clientVersion: string;
-  readonly accountId: string;
-}
-
-/** Replaces the version of an account's catalogue by the pool's, in place: in `etag` when the reply is the catalogue. */
-export function poolCatalogue(
-  headers: Headers,
-  catalogues: Catalogues,
-  { clientVersion, accountId }: CatalogueOf,
-  isCatalogue: boolean,
-): void {
-  const name = isCatalogue ? "etag" : MODELS_ETAG;
-  const etag = headers.get(name);
-  if (etag !== null) headers.set(name, catalogues.unify(clientVersion, accountId, etag));
 }
 
 /**
@@ -95,9 +76,6 @@ export function poolLimitsEvent(
       return undefined;
   }
 }
-
-/** Names the version of the catalogue that the backend has for the account. */
-const MODELS_ETAG = "x-models-etag";
 
 // --- internal ---
 

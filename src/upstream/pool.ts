@@ -2,6 +2,7 @@
 // synchronous and in memory. The rules are pure (core/policy.ts); here they get their facts.
 
 import type { CapacityView } from "../core/capacity.ts";
+import type { ModelOffers } from "../core/catalogue.ts";
 import { explanationOf, type PoolExplanation } from "../core/explain.ts";
 import type { HealthEvent } from "../core/health.ts";
 import type { Hop } from "../core/hops.ts";
@@ -16,6 +17,7 @@ import type { EventLog } from "../state/events.ts";
 import { type AccountRecord, accountNamed, type Store } from "../state/store.ts";
 import type { Account } from "./account.ts";
 import type { Affinity } from "./affinity.ts";
+import type { ServingMember } from "./catalogue-cells.ts";
 import type { Child } from "./child.ts";
 import { createDetours } from "./detours.ts";
 import { createLeases, type Lease, type PickRequest } from "./leases.ts";
@@ -78,6 +80,8 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
   /** Merges figures told outside of any request. */
   learn(accountId: string, evidence: QuotaEvidence): void;
   accountOf(accountId: string): Account | undefined;
+  /** The upstreams that are not disabled, in list order, without those that lead back to a proxy of `hops`. */
+  serving(hops: readonly Hop[]): readonly ServingMember[];
   /** The id of the account of this proxy that is called `name`, by alias or id. */
   idOf(name: string): string | undefined;
 }
@@ -93,8 +97,8 @@ export interface PoolContext {
   readonly makeAccount: (record: AccountRecord) => Account;
   /** The child proxies, in the order of the settings. */
   readonly children: () => readonly Child[];
-  /** Whether an upstream's catalogue lists `model`; undefined when its catalogue is unknown. */
-  readonly offers: (upstreamId: string, model: string) => boolean | undefined;
+  /** What the upstreams' catalogues list. */
+  readonly models: () => Pick<ModelOffers, "offers">;
 }
 
 export function createPool(context: PoolContext): Pool {
@@ -123,6 +127,12 @@ export function createPool(context: PoolContext): Pool {
 
   const candidates = (model?: string): readonly Candidate[] => roster.candidates(capacityView(model));
 
+  const loops = (hops: readonly Hop[]): readonly string[] =>
+    children.flatMap(({ upstream }) => {
+      const id = upstream.report(view())?.id;
+      return hops.some((hop) => hop.id === id) ? [upstream.id] : [];
+    });
+
   const placement = createPlacement({
     clock,
     policy: () => settings().policy,
@@ -130,12 +140,8 @@ export function createPool(context: PoolContext): Pool {
     affinity,
     detours,
     candidates,
-    offers: context.offers,
-    loops: (hops) =>
-      children.flatMap(({ upstream }) => {
-        const id = upstream.report(view())?.id;
-        return hops.some((hop) => hop.id === id) ? [upstream.id] : [];
-      }),
+    offers: (id, model) => context.models().offers(id, model),
+    loops,
   });
 
   const ledger = createLedger({
@@ -272,6 +278,13 @@ export function createPool(context: PoolContext): Pool {
       if (member !== undefined) watched(member, () => ledger.learn(member.record, evidence));
     },
     accountOf: (id) => accountUpstreams.get(id),
+    serving: (hops) => {
+      const states = candidates();
+      const excluded = loops(hops);
+      return members.filter(
+        ({ record }, index) => states[index]?.state !== "disabled" && !excluded.includes(record.id),
+      );
+    },
     idOf: (name) => accountNamed(state, name)?.id,
   };
 }

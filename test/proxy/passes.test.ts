@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { PooledLimit, PooledUsage } from "../../src/core/pooled.ts";
 import { quotaFromEvent } from "../../src/core/quota-wire.ts";
-import { createCatalogues } from "../../src/proxy/catalogues.ts";
-import { poolCatalogue, poolHeaders, poolLimitsEvent } from "../../src/proxy/passes.ts";
+import { poolHeaders, poolLimitsEvent } from "../../src/proxy/passes.ts";
 import { startPool } from "../support/pool.ts";
 import { startUpstream } from "../support/upstream.ts";
 
@@ -119,30 +118,6 @@ test("headers of one account are replaced by the pool's, all of them", () => {
     "x-codex-spark-secondary-used-percent": "0",
     "x-codex-spark-secondary-window-minutes": "10080",
     "x-codex-spark-limit-name": "Spark",
-  });
-});
-
-describe("the version of the catalogue", () => {
-  test("is one for all accounts, and another when the backend changes an account's", () => {
-    const catalogues = createCatalogues();
-    const told = (account: string, etag: string) => catalogues.unify("0.169.0", account, etag);
-    expect([told("a", "1"), told("b", "2"), told("a", "1"), told("b", "2")]).toEqual(["1", "1", "1", "1"]);
-    expect([told("b", "3"), told("a", "1"), told("b", "3")]).toEqual(["3", "3", "3"]);
-    // The same change, as the other account comes to it.
-    expect([told("a", "3"), told("b", "3")]).toEqual(["3", "3"]);
-    expect(catalogues.unify("0.170.0", "a", "9")).toBe("9");
-  });
-
-  test("is told in turns and in the catalogue itself", () => {
-    const catalogues = createCatalogues();
-    const of = (accountId: string, isCatalogue: boolean, headers: Headers) => {
-      poolCatalogue(headers, catalogues, { clientVersion: "1", accountId }, isCatalogue);
-      return Object.fromEntries(headers);
-    };
-    expect(of("a", true, new Headers({ etag: "A" }))).toEqual({ etag: "A" });
-    expect(of("b", false, new Headers({ "x-models-etag": "B" }))).toEqual({ "x-models-etag": "A" });
-    expect(of("b", true, new Headers({ etag: "B" }))).toEqual({ etag: "A" });
-    expect(of("b", false, new Headers({ etag: "other" }))).toEqual({ etag: "other" });
   });
 });
 

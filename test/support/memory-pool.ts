@@ -60,7 +60,7 @@ export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; r
         retired: () => "",
       }) as Partial<Account> as Account,
     children: () => [],
-    offers: options.offers ?? (() => undefined),
+    models: () => ({ offers: options.offers ?? (() => undefined) }),
   });
   return { pool, store };
 }
