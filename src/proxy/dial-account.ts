@@ -10,7 +10,6 @@ import { attempt, type Job, type Outcome, type Ready, type Sent } from "./attemp
 import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { dial, type UpstreamSocket } from "./dial.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
-import { outboundProxy } from "./outbound-proxy.ts";
 import { TURN_STATE } from "./portable.ts";
 import { type Refusal, refusalFor, refusalResponse } from "./refusal.ts";
 
@@ -82,7 +81,7 @@ export async function dialOnce(
   const dialled = await dial(ready.url, ready.headers, {
     signal,
     clock: deps.clock,
-    proxy: outboundProxy(ready.url, deps.env),
+    egress: ready.egress,
     timeoutMs: settings().timeouts.connectMs,
   });
   const nowMs = deps.clock.now();

@@ -9,6 +9,7 @@ import { MISSING_AUTH } from "../core/health.ts";
 import { judge } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
+import type { Outbound } from "../network/egress.ts";
 import type { AccountRecord } from "../state/store.ts";
 import { backendPath, isTurnPath } from "./paths.ts";
 import type { Routing } from "./routing.ts";
@@ -18,6 +19,7 @@ export interface AccountContext {
   readonly deps: Pick<Deps, "clock" | "log">;
   readonly lane: RefreshLane;
   readonly routing: Routing;
+  readonly outbound: Pick<Outbound, "toBackend">;
   /** The configured backend, without a trailing slash. */
   readonly baseUrl: () => string;
   /** How long an account rests after its token could not be renewed for a passing reason, ms. */
@@ -53,7 +55,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
   };
 
   const renew = async (usedToken: string): Promise<Renewal> => {
-    const renewal = await context.lane.renew(record.homeDir, usedToken);
+    const renewal = await context.lane.renew(record.homeDir, usedToken, record.outboundProxy);
     if (renewal.kind === "renewed") {
       remember(renewal.credentials);
       noteAge(renewal.credentials);
@@ -127,7 +129,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
         };
       }
       if ("kind" in credentials) return credentials;
-      return address(outgoing, credentials, record.ownBaseUrl ?? context.baseUrl(), context.routing);
+      return address(outgoing, credentials, record, context);
     },
     told: () => {},
     retired: (reason) => {
@@ -164,9 +166,10 @@ function isDue({ refreshToken, expiresMs, refreshedMs }: Credentials, nowMs: num
 async function address(
   outgoing: Outgoing,
   credentials: Credentials,
-  baseUrl: string,
-  routing: Routing,
+  { ownBaseUrl, outboundProxy }: AccountRecord,
+  { baseUrl: configured, routing, outbound }: AccountContext,
 ): Promise<Prepared> {
+  const baseUrl = ownBaseUrl ?? configured();
   const base = new URL(baseUrl);
   const headers = new Headers(outgoing.headers);
   headers.set("authorization", `Bearer ${credentials.accessToken}`);
@@ -178,11 +181,13 @@ async function address(
         accountId: credentials.accountId,
         baseUrl,
         token: credentials.accessToken,
+        egress: outbound.toBackend(baseUrl, outboundProxy),
       });
       origin = route.origin ?? origin;
       if (route.override !== undefined) headers.set("x-openai-account-routing-override", route.override);
     }
   }
   const url = `${origin}${backendPath(base.pathname, outgoing.path)}${outgoing.search}`;
-  return { kind: "ready", url, headers, token: credentials.accessToken };
+  const egress = outbound.toBackend(url, outboundProxy);
+  return { kind: "ready", url, headers, egress, token: credentials.accessToken };
 }

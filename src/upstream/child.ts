@@ -8,6 +8,7 @@ import { ATTEMPTS_HEADER, formatHops, HOPS_HEADER } from "../core/hops.ts";
 import type { ChildFacts } from "../core/pool-facts.ts";
 import { type QuotaView, UNKNOWN_QUOTA } from "../core/quota.ts";
 import { judgeChild } from "../core/verdict.ts";
+import type { Egress, Outbound } from "../network/egress.ts";
 import { addressAt, type ChildLink, withKey } from "./child-link.ts";
 import type { LiveState, Upstream } from "./upstream.ts";
 
@@ -31,6 +32,8 @@ export type Sight =
 export interface Child extends Upstream {
   readonly link: ChildLink;
   readonly state: LiveState;
+  /** How a connection to it is made now. */
+  egress(): Egress;
   sight(): Sight;
   see(sight: Sight): void;
   /** Its report while it counts. */
@@ -42,7 +45,11 @@ export interface Child extends Upstream {
 const SILENCE_MS = 6_000;
 
 /** `trouble` is called when a request could not be served there: it may look otherwise than it was seen. */
-export function createChild(link: ChildLink, trouble: () => void): Child {
+export function createChild(
+  link: ChildLink,
+  outbound: Pick<Outbound, "toProxy">,
+  trouble: () => void,
+): Child {
   let sight: Sight = { kind: "unseen" };
   const state: LiveState = {
     id: link.id,
@@ -56,6 +63,7 @@ export function createChild(link: ChildLink, trouble: () => void): Child {
   };
   const report = ({ nowMs }: QuotaView) =>
     sight.kind === "seen" && nowMs - sight.report.askedMs < REPORT_MS ? sight.report : undefined;
+  const egress = () => outbound.toProxy(link.url);
   const nameNow = () => (sight.kind === "seen" ? sight.report.name : nameOfLost(sight)) || state.alias;
   return {
     link,
@@ -71,6 +79,7 @@ export function createChild(link: ChildLink, trouble: () => void): Child {
     named: { child_proxy_url: link.url },
     failsOver: FAILS_OVER,
     judge: judgeChild,
+    egress,
     sight: () => sight,
     see: (now) => {
       sight = now;
@@ -89,7 +98,13 @@ export function createChild(link: ChildLink, trouble: () => void): Child {
       const headers = withKey(link, new Headers(told));
       headers.set(HOPS_HEADER, formatHops(hops));
       headers.set(ATTEMPTS_HEADER, String(attemptsLeft));
-      return { kind: "ready", url: addressAt(link, `${path}${search}`), headers, token: "" };
+      return {
+        kind: "ready",
+        url: addressAt(link, `${path}${search}`),
+        headers,
+        egress: egress(),
+        token: "",
+      };
     },
     retired: () => "look at its own codexlb status",
     // Its accounts' credentials are its own affair; `judgeChild` never asks for it.

@@ -7,6 +7,8 @@ import { parseJson } from "../core/json.ts";
 import { quotaFromUsage } from "../core/quota-wire.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
+import { egressProblem } from "../network/connect-problem.ts";
+import { fetchOptions } from "../network/egress.ts";
 import type { EventLog } from "../state/events.ts";
 import type { AccountRecord, Store } from "../state/store.ts";
 import type { Pool } from "./pool.ts";
@@ -180,16 +182,17 @@ async function fetchUsage(
     headers: new Headers(),
   });
   if (prepared.kind === "unready") return prepared.why;
+  const { egress, headers } = prepared;
   try {
     const answer = await boundedFetch(
       usageUrl(prepared.url),
-      { headers: prepared.headers },
+      { ...fetchOptions(egress), headers },
       { limitBytes: ANSWER_LIMIT_BYTES, timeoutMs: context.settings().timeoutMs },
     );
     if (answer.ok) return { body: parseJson(answer.text) };
     if (answer.status !== 401 || !mayRenew) return `the usage endpoint returned ${answer.status}`;
   } catch (error) {
-    return messageOf(error);
+    return egressProblem(error, prepared.url, egress) ?? messageOf(error);
   }
   return afterRenewal(context, record, await upstream.renew(prepared.token));
 }

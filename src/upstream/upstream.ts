@@ -6,6 +6,7 @@ import type { Hop } from "../core/hops.ts";
 import type { QuotaView } from "../core/quota.ts";
 import type { ScoreWeights } from "../core/standing.ts";
 import type { Failure, Scope, Verdict } from "../core/verdict.ts";
+import type { Egress } from "../network/egress.ts";
 import type { EventFields } from "../state/events.ts";
 import type { AccountRecord } from "../state/store.ts";
 
@@ -29,6 +30,8 @@ export type Prepared =
       readonly kind: "ready";
       readonly url: string;
       readonly headers: Headers;
+      /** How the connection to `url` is made. */
+      readonly egress: Egress;
       /** The access token in `headers`, for `renew`. */
       readonly token: string;
     }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { outboundProxy } from "../../src/proxy/outbound-proxy.ts";
+import { outboundProxy } from "../../src/network/outbound-proxy.ts";
 
 const P = "http://proxy.corp:3128";
 const URL_ = "wss://chatgpt.com/backend-api/codex/responses";
@@ -27,6 +27,6 @@ describe("the proxy on the way to the backend", () => {
   ];
   for (const [name, url, env, expected] of TABLE)
     test(name, () => {
-      expect(outboundProxy(url, env)).toBe(expected as string);
+      expect(outboundProxy(url, { setting: "", env })).toBe(expected as string);
     });
 });
