@@ -18,6 +18,9 @@ export function accountView(details: AccountDetails, nowMs: number): string {
       `${limit.limit_name || limit.limit_id} limit`,
       `${left(limit.primary_left_pct)}, ${left(limit.secondary_left_pct)}`,
     ]),
+    ...(details.outbound_proxy === undefined
+      ? []
+      : [["outbound proxy", details.outbound_proxy] satisfies [string, string]]),
     ["used", `${ago(status.last_used_at_ms, nowMs)}; ${status.in_flight} under way`],
     [
       "sessions",
