@@ -9,12 +9,15 @@ import type { Egress } from "./egress.ts";
  */
 export function egressProblem(thrown: unknown, url: string, { proxy }: Egress): string | undefined {
   const code = systemCodeOf(thrown) ?? "";
-  const { hostname } = new URL(url);
+  // Bun does not say whose certificate it was.
+  const hostname = [url, ...(proxy?.startsWith("https:") ? [proxy] : [])]
+    .map((one) => new URL(one).hostname)
+    .join(" or of the outbound proxy ");
   if (UNTRUSTED.has(code))
     return `the certificate of ${hostname} is not trusted (${code}); if your network has its own authority, name its PEM file in SSL_CERT_FILE or CODEX_CA_CERTIFICATE and restart`;
   if (code === "CERT_HAS_EXPIRED")
     return `the certificate of ${hostname} has expired (check the clock of this machine)`;
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `the certificate is not for ${hostname}`;
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `the certificate of ${hostname} is for another host`;
   if (proxy === undefined) return undefined;
   const message = messageOf(thrown);
   const { host } = new URL(proxy);

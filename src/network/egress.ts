@@ -29,17 +29,19 @@ export interface OutboundOptions {
   readonly setting?: () => string;
 }
 
-/** Its functions throw `invalid_config` for an https URL while `CODEX_CA_CERTIFICATE` cannot be used. */
+/** Its functions throw `invalid_config` for a way over TLS while `CODEX_CA_CERTIFICATE` cannot be used. */
 export function createOutbound({ env, setting = () => "" }: OutboundOptions): Outbound {
-  const trustFor = (url: string) => (url.startsWith("https:") ? trustOf(env) : undefined);
+  const egress = (url: string, proxy: string | undefined): Egress => {
+    const isTls = url.startsWith("https:") || proxy?.startsWith("https:");
+    return { proxy, trust: isTls ? trustOf(env) : undefined };
+  };
   const toBackend = (url: string, own?: string): Egress => {
     const source = own === undefined ? { setting: setting(), env } : { setting: own, env: {} };
-    return { proxy: outboundProxy(url, source), trust: trustFor(url) };
+    return egress(url, outboundProxy(url, source));
   };
   return {
     toBackend,
-    toProxy: (url) =>
-      isPrivateHost(new URL(url).hostname) ? { proxy: undefined, trust: trustFor(url) } : toBackend(url),
+    toProxy: (url) => (isPrivateHost(new URL(url).hostname) ? egress(url, undefined) : toBackend(url)),
   };
 }
 

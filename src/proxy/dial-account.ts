@@ -96,7 +96,10 @@ export async function dialOnce(
     case "aborted":
       return dialled;
     case "open": {
-      const { socket, headers } = dialled;
+      const { headers } = dialled;
+      // A change of the outbound proxy holds for the next turn of an open socket, too.
+      const isOpen = () => dialled.socket.isOpen() && ready.isEgressCurrent();
+      const socket: UpstreamSocket = { ...dialled.socket, isOpen };
       // An open socket proves nothing of turns yet, so it settles nothing: the first output will.
       return reply(
         { kind: "open" },

@@ -166,10 +166,10 @@ function isDue({ refreshToken, expiresMs, refreshedMs }: Credentials, nowMs: num
 async function address(
   outgoing: Outgoing,
   credentials: Credentials,
-  { ownBaseUrl, outboundProxy }: AccountRecord,
+  record: AccountRecord,
   { baseUrl: configured, routing, outbound }: AccountContext,
 ): Promise<Prepared> {
-  const baseUrl = ownBaseUrl ?? configured();
+  const baseUrl = record.ownBaseUrl ?? configured();
   const base = new URL(baseUrl);
   const headers = new Headers(outgoing.headers);
   headers.set("authorization", `Bearer ${credentials.accessToken}`);
@@ -181,13 +181,15 @@ async function address(
         accountId: credentials.accountId,
         baseUrl,
         token: credentials.accessToken,
-        egress: outbound.toBackend(baseUrl, outboundProxy),
+        egress: outbound.toBackend(baseUrl, record.outboundProxy),
       });
       origin = route.origin ?? origin;
       if (route.override !== undefined) headers.set("x-openai-account-routing-override", route.override);
     }
   }
   const url = `${origin}${backendPath(base.pathname, outgoing.path)}${outgoing.search}`;
-  const egress = outbound.toBackend(url, outboundProxy);
-  return { kind: "ready", url, headers, egress, token: credentials.accessToken };
+  const egressNow = () => outbound.toBackend(url, record.outboundProxy);
+  const egress = egressNow();
+  const isEgressCurrent = () => egressNow().proxy === egress.proxy;
+  return { kind: "ready", url, headers, egress, isEgressCurrent, token: credentials.accessToken };
 }

@@ -63,7 +63,7 @@ export function createChild(
   };
   const report = ({ nowMs }: QuotaView) =>
     sight.kind === "seen" && nowMs - sight.report.askedMs < REPORT_MS ? sight.report : undefined;
-  const egress = () => outbound.toProxy(link.url);
+  const egressNow = () => outbound.toProxy(link.url);
   const nameNow = () => (sight.kind === "seen" ? sight.report.name : nameOfLost(sight)) || state.alias;
   return {
     link,
@@ -79,7 +79,7 @@ export function createChild(
     named: { child_proxy_url: link.url },
     failsOver: FAILS_OVER,
     judge: judgeChild,
-    egress,
+    egress: egressNow,
     sight: () => sight,
     see: (now) => {
       sight = now;
@@ -98,11 +98,13 @@ export function createChild(
       const headers = withKey(link, new Headers(told));
       headers.set(HOPS_HEADER, formatHops(hops));
       headers.set(ATTEMPTS_HEADER, String(attemptsLeft));
+      const egress = egressNow();
       return {
         kind: "ready",
         url: addressAt(link, `${path}${search}`),
         headers,
-        egress: egress(),
+        egress,
+        isEgressCurrent: () => egressNow().proxy === egress.proxy,
         token: "",
       };
     },

@@ -32,6 +32,8 @@ export type Prepared =
       readonly headers: Headers;
       /** How the connection to `url` is made. */
       readonly egress: Egress;
+      /** False once a new connection to `url` would be made through another proxy. */
+      isEgressCurrent(): boolean;
       /** The access token in `headers`, for `renew`. */
       readonly token: string;
     }

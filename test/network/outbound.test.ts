@@ -195,6 +195,21 @@ describe("an account's own outbound proxy", () => {
     expect(events).not.toContain("word");
   });
 
+  test("is used by the next turn of a session whose WebSocket is open", async () => {
+    await using shared = await network.proxy();
+    await using own = await network.proxy();
+    await using s = await pool({ HTTPS_PROXY: shared.url });
+    const client = createSocketClient(s.url, "session");
+    expect(await client.turn("one")).toBe("Hello from alice");
+    await s.accounts.set("alice", { outboundProxy: own.url });
+    const before = shared.passed.length;
+    expect(await client.turn("two")).toBe("Hello from alice");
+    expect(await client.turn("three")).toBe("Hello from alice");
+    expect([shared.passed.length, requestsOf(own)]).toEqual([before, ["CONNECT backend.test:443"]]);
+    client.close();
+    expect((await s.status()).accounts).toMatchObject([{ healthy: true }]);
+  });
+
   test("is kept over a restart", async () => {
     await using own = await network.proxy();
     await using s = await pool({ HTTPS_PROXY: DEAD }, { accounts: [{ alias: "alice" }, { alias: "bob" }] });
