@@ -20,16 +20,30 @@ export function egressProblem(thrown: unknown, url: string, { proxy }: Egress): 
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `the certificate of ${hostname} is for another host`;
   if (proxy === undefined) return undefined;
   const message = messageOf(thrown);
-  const { host } = new URL(proxy);
   const refusal = /\bProxy (?:refused|connection failed|authentication required)[^:]*: (\d{3}.*)$/i.exec(
     message,
   )?.[1];
-  if (refusal === undefined) return `through the outbound proxy ${host}: ${code || message}`;
-  const remedy = refusal.startsWith("407") ? " (write user and password into the URL of the proxy)" : "";
-  return `the outbound proxy ${host} refused the connection: ${refusal}${remedy}`;
+  return refusal === undefined
+    ? `through the outbound proxy ${new URL(proxy).host}: ${code || message}`
+    : refusedBy(proxy, refusal);
+}
+
+/**
+ * What is wrong when a response with `status` comes from the outbound proxy itself, which it can only over plain http;
+ * undefined if it is the other server's.
+ */
+export function proxyRefusal(status: number, { proxy }: Egress): string | undefined {
+  if (status !== 407 || proxy === undefined) return undefined;
+  return refusedBy(proxy, "407 Proxy Authentication Required");
 }
 
 // --- internal ---
+
+/** `refusal`: a status and its text. */
+function refusedBy(proxy: string, refusal: string): string {
+  const remedy = refusal.startsWith("407") ? " (write user and password into the URL of the proxy)" : "";
+  return `the outbound proxy ${new URL(proxy).host} refused the connection: ${refusal}${remedy}`;
+}
 
 const UNTRUSTED: ReadonlySet<string> = new Set([
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",

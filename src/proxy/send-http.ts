@@ -6,7 +6,7 @@ import { mergeQuota, type QuotaEvidence, UNKNOWN_QUOTA } from "../core/quota.ts"
 import { quotaFromHeaders } from "../core/quota-wire.ts";
 import { failureOfReply, type Scope, type Verdict } from "../core/verdict.ts";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
-import { egressProblem } from "../network/connect-problem.ts";
+import { egressProblem, proxyRefusal } from "../network/connect-problem.ts";
 import { fetchOptions } from "../network/egress.ts";
 import type { Lease } from "../upstream/leases.ts";
 import { isStreamedTurnPath, isTurnPath } from "../upstream/paths.ts";
@@ -130,7 +130,10 @@ async function fetchOnce(
       timeout: false,
       signal: ending.signal,
     });
-    return { kind: "fetched", response, abort };
+    const refusal = proxyRefusal(response.status, ready.egress);
+    if (refusal === undefined) return { kind: "fetched", response, abort };
+    abort();
+    return { kind: "broken", why: refusal };
   } catch (error) {
     if (signal.aborted) return { kind: "aborted" };
     if (expiredWhy !== undefined) return { kind: "broken", why: expiredWhy };

@@ -7,7 +7,7 @@ import { parseJson } from "../core/json.ts";
 import { StatusAnswer } from "../core/status-wire.ts";
 import type { Deps } from "../deps.ts";
 import { connectProblem } from "../errors.ts";
-import { egressProblem } from "../network/connect-problem.ts";
+import { egressProblem, proxyRefusal } from "../network/connect-problem.ts";
 import { fetchOptions } from "../network/egress.ts";
 import type { Child, Sight } from "./child.ts";
 import { addressAt, withKey } from "./child-link.ts";
@@ -52,6 +52,8 @@ export async function look(
       const report = reportOf(answer.data, own, askedMs);
       return report.id === own.id ? isItself(child, own) : { kind: "seen", report };
     }
+    const refused = proxyRefusal(status, egress);
+    if (refused !== undefined) return lost(child, "unreachable", `unreachable: ${refused}`, undefined);
     return refusal(child, own, status, text);
   } catch (error) {
     const timedOut = error instanceof Error && error.name === "TimeoutError";

@@ -169,6 +169,22 @@ describe("child proxies", () => {
   });
 });
 
+test("an outbound proxy that refuses the user is named by turns and children on plain http, too", async () => {
+  site = chain.mock.origin;
+  await using proxy = await network.proxy("me:word");
+  const node = await chain.start({
+    name: "plain",
+    accounts: ["alice"],
+    upstream: "http://backend.test/backend-api",
+    children: ["http://child.test"],
+    env: { HTTP_PROXY: proxy.url },
+  });
+  const refusal = `the outbound proxy ${proxy.host} refused the connection: 407 Proxy Authentication Required`;
+  for (const said of await turns(node.url)) expect(said).toContain(refusal);
+  const [child] = (await node.status()).child_proxies;
+  expect(child?.last_error).toContain(`unreachable: ${refusal}`);
+});
+
 test("an account's own outbound proxy is used although NO_PROXY names the backend", async () => {
   site = chain.mock.origin;
   await using own = await network.proxy();
