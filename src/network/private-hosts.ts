@@ -1,5 +1,5 @@
-// Which hosts are on this machine or on a network of the user's own. A proxy of a company or a provider cannot reach
-// most of them, and has no business with the rest.
+// Which hosts are on this machine or on a private network. An HTTP proxy of a company or a provider usually cannot reach
+// them.
 
 import { BlockList, isIP } from "node:net";
 
