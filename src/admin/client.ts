@@ -38,6 +38,10 @@ export function remoteAccounts(door: Door): AccountOps {
     unpin: async () => {
       await answered(door, Done, api.admin.account.unpin.$post());
     },
+    set: (name, { outboundProxy }) => {
+      const json = { alias: name, outbound_proxy: outboundProxy ?? "" };
+      return done(api.admin.account.set.$post({ json }), name);
+    },
     show: async (name) => {
       const url = `${baseOf(door)}/admin/account/show?${new URLSearchParams({ alias: name })}`;
       return answered(door, AccountDetails, through(door)(url));

@@ -17,6 +17,8 @@ import {
 import type { ChildAnswer } from "../core/status-wire.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, connectProblem } from "../errors.ts";
+import { egressProblem } from "../network/connect-problem.ts";
+import { fetchOptions } from "../network/egress.ts";
 import { downstreamHeaders } from "../proxy/headers.ts";
 import type { Child } from "../upstream/child.ts";
 import { addressAt, withKey } from "../upstream/child-link.ts";
@@ -165,9 +167,11 @@ async function send(
   const body = hasBody ? await request.arrayBuffer() : undefined;
   const gone = new AbortController();
   request.signal.addEventListener("abort", () => gone.abort(), { once: true });
+  const egress = child.egress();
   let response: Response;
   try {
     response = await fetch(addressAt(child.link, `${url.pathname}${url.search}`), {
+      ...fetchOptions(egress),
       method: request.method,
       headers,
       ...(body === undefined || body.byteLength === 0 ? {} : { body }),
@@ -177,7 +181,7 @@ async function send(
       signal: gone.signal,
     });
   } catch (error) {
-    const why = connectProblem(error);
+    const why = egressProblem(error, child.link.url, egress) ?? connectProblem(error);
     throw new CodexlbError("target_proxy_unavailable", `passing the call on to ${child.label}: ${why}`, {
       next: "look at codexlb status",
       cause: error,

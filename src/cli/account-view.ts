@@ -21,6 +21,9 @@ export function accountView(details: AccountDetails, nowMs: number): string {
       limitLine(limit),
     ]),
     ...spendingRows(status, nowMs),
+    ...(details.outbound_proxy === undefined
+      ? []
+      : [["outbound proxy", details.outbound_proxy] satisfies [string, string]]),
     ["used", `${ago(status.last_used_at_ms, nowMs)}; ${status.in_flight} under way`],
     [
       "sessions",

@@ -3,6 +3,7 @@
 import { constants } from "node:os";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
 import type { CodexCommand } from "./command-line.ts";
+import { noProxyWith } from "./direct-hosts.ts";
 import { mayBeKey } from "./foreground.ts";
 import { throughLoginShell } from "./login-shell.ts";
 
@@ -35,7 +36,8 @@ export async function runCodex({ command, shell, env }: RunOptions): Promise<End
   const found = Bun.which(command.binary, { PATH: env.PATH ?? "" }) ?? undefined;
   const argv =
     shell === undefined ? [command.binary, ...command.args] : throughLoginShell(shell, command, found);
-  const child = await withTerminal(argv, { ...childEnvironment(env), ...command.env }, FOR_CODEX);
+  const noProxy = noProxyWith(env, command.directHosts);
+  const child = await withTerminal(argv, { ...childEnvironment(env), ...command.env, ...noProxy }, FOR_CODEX);
   return child.signalCode === null
     ? { kind: "exit", code: child.exitCode ?? 1 }
     : { kind: "signal", signal: child.signalCode as NodeJS.Signals };

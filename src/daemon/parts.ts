@@ -14,6 +14,7 @@ import type { Hop } from "../core/hops.ts";
 import { shortStatus } from "../core/short-status.ts";
 import { shortFacts } from "../core/status.ts";
 import type { Deps } from "../deps.ts";
+import type { Outbound } from "../network/egress.ts";
 import { createAdmission } from "../proxy/admission.ts";
 import { shownSettings } from "../state/config-source.ts";
 import type { LiveConfig } from "../state/config-watch.ts";
@@ -42,6 +43,7 @@ export interface Base {
   readonly events: EventLog;
   readonly store: Store;
   readonly owner: RootOwner;
+  readonly outbound: Outbound;
   /** This proxy; its id is made anew by every start. */
   readonly self: () => Hop;
 }
@@ -58,14 +60,19 @@ export function openState(layout: Layout, live: LiveConfig, deps: Deps, owner: R
 }
 
 /** The pool and what looks after it in the background. */
-export function poolParts({ layout, live, deps, events, store, self, owner }: Base) {
+export function poolParts({ layout, live, deps, events, store, self, owner, outbound }: Base) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
-  const lane = createRefreshLane(deps, () => ({ tokenUrl, timeoutMs: config().proxy.usage_timeout_ms }));
+  const lane = createRefreshLane(deps, () => ({
+    tokenUrl,
+    timeoutMs: config().proxy.usage_timeout_ms,
+    outbound,
+  }));
   const accountContext = {
     deps,
     lane,
     routing: createRouting(deps),
+    outbound,
     baseUrl: () => config().proxy.upstream_base_url,
     cooldownMs: () => config().proxy.cooldown_default_seconds * 1000,
   };
@@ -73,6 +80,7 @@ export function poolParts({ layout, live, deps, events, store, self, owner }: Ba
   const children = createChildren({
     deps,
     events,
+    outbound,
     urls: () => config().proxy.child_proxy_urls,
     self,
     refreshTimeoutMs: () => config().proxy.usage_timeout_ms,

@@ -21,6 +21,7 @@ export function createSseClient(proxyUrl: string, session: string, extra: Extra 
     turn: async (text, model = DEMO_MODEL) => {
       history.push(userItem(text));
       const response = await fetch(`${proxyUrl}/backend-api/codex/responses`, {
+        proxy: false,
         method: "POST",
         headers: {
           "content-type": "application/json",

@@ -29,7 +29,7 @@ export interface Timeouts {
 }
 
 export interface ProxyContext {
-  readonly deps: Pick<Deps, "clock" | "env" | "log">;
+  readonly deps: Pick<Deps, "clock" | "log">;
   readonly pool: Pool;
   readonly events: EventLog;
   readonly settings: () => ProxySettings;

@@ -10,7 +10,6 @@ import { attempt, type Job, type Outcome, type Ready, type Sent } from "./attemp
 import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { dial, type UpstreamSocket } from "./dial.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
-import { outboundProxy } from "./outbound-proxy.ts";
 import { TURN_STATE } from "./portable.ts";
 import { type Refusal, refusalFor, refusalResponse } from "./refusal.ts";
 
@@ -83,7 +82,7 @@ export async function dialOnce(
   const dialled = await dial(ready.url, ready.headers, {
     signal,
     clock: deps.clock,
-    proxy: outboundProxy(ready.url, deps.env),
+    egress: ready.egress,
     timeoutMs: settings().timeouts.connectMs,
   });
   const nowMs = deps.clock.now();
@@ -98,7 +97,10 @@ export async function dialOnce(
     case "aborted":
       return dialled;
     case "open": {
-      const { socket, headers } = dialled;
+      const { headers } = dialled;
+      // A change of the outbound proxy holds for the next turn of an open socket, too.
+      const isOpen = () => dialled.socket.isOpen() && ready.isEgressCurrent();
+      const socket: UpstreamSocket = { ...dialled.socket, isOpen };
       // An open socket proves nothing of turns yet, so it settles nothing: the first output will.
       return reply(
         { kind: "open" },

@@ -2,6 +2,7 @@
 
 import type { LimitQuota, QuotaWindow } from "../core/quota.ts";
 import { goSlots } from "../core/windows.ts";
+import { withoutPassword } from "../network/outbound-proxy.ts";
 import type { AccountRecord, StoreState } from "./store.ts";
 import { STORE_VERSION } from "./store-decode.ts";
 
@@ -34,8 +35,15 @@ export function encodeStore(
   return `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "accounts": ${list}\n}\n`;
 }
 
-/** One account as store.json and `GET /admin/accounts` show it. */
-export function encodeAccount(account: AccountRecord, upstream: string): Record<string, unknown> {
+/**
+ * One account as store.json has it, and as `GET /admin/accounts` shows it. `outboundProxy` is the account's; by default
+ * it is shown without its password.
+ */
+export function encodeAccount(
+  account: AccountRecord,
+  upstream: string,
+  outboundProxy: string | undefined = account.outboundProxy && withoutPassword(account.outboundProxy),
+): Record<string, unknown> {
   const { health, quota } = account;
   const cooling = health.kind === "cooling" ? health.untilMs : 0;
   return {
@@ -56,6 +64,7 @@ export function encodeAccount(account: AccountRecord, upstream: string): Record<
       ...(account.draining ? { draining: true } : {}),
       dead_login: account.deadLoginMark,
       user_id: account.chatgptUserId,
+      outbound_proxy: outboundProxy,
       plan_type: quota.planType,
       main: ownLimit(quota.main),
       additional: quota.additional.map(ownLimit),
@@ -69,7 +78,8 @@ export function encodeAccount(account: AccountRecord, upstream: string): Record<
 function textOf(account: AccountRecord, upstream: string, encoded: EncodedAccounts): string {
   const before = encoded.get(account);
   if (before !== undefined && isSame(before.of, account)) return before.text;
-  const text = JSON.stringify(encodeAccount(account, upstream), undefined, 2).replaceAll("\n", "\n    ");
+  const entry = encodeAccount(account, upstream, account.outboundProxy);
+  const text = JSON.stringify(entry, undefined, 2).replaceAll("\n", "\n    ");
   encoded.set(account, { of: { ...account }, text });
   return text;
 }

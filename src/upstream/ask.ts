@@ -3,9 +3,11 @@
 
 import { type Answer, boundedFetch, type FetchBounds } from "../bounded-fetch.ts";
 import { messageOf } from "../errors.ts";
+import { egressProblem } from "../network/connect-problem.ts";
+import { fetchOptions } from "../network/egress.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Pool } from "./pool.ts";
-import type { Outgoing, Upstream } from "./upstream.ts";
+import type { Outgoing, Prepared, Upstream } from "./upstream.ts";
 
 export interface AskContext {
   readonly pool: Pick<Pool, "note" | "disable">;
@@ -29,17 +31,27 @@ export async function askUpstream(
   mayRenew = true,
 ): Promise<Answer | string> {
   const { path, search, headers, hops, bounds, address = (url: string) => url, signal } = question;
+  let prepared: Prepared;
   try {
-    const prepared = await upstream.prepare({ method: "GET", path, search, headers, hops, attemptsLeft: 1 });
-    if (prepared.kind === "unready") return prepared.why;
-    const init = { headers: prepared.headers, ...(signal === undefined ? {} : { signal }) };
-    const answer = await boundedFetch(address(prepared.url), init, bounds);
-    // A child proxy renews the logins of its accounts itself.
-    if (answer.status !== 401 || !mayRenew || upstream.kind !== "account") return answer;
-    return await afterRenewal(context, upstream, question, prepared.token);
+    prepared = await upstream.prepare({ method: "GET", path, search, headers, hops, attemptsLeft: 1 });
   } catch (error) {
     return messageOf(error);
   }
+  if (prepared.kind === "unready") return prepared.why;
+  const { url, token, egress } = prepared;
+  try {
+    const init = {
+      ...fetchOptions(egress),
+      headers: prepared.headers,
+      ...(signal === undefined ? {} : { signal }),
+    };
+    const answer = await boundedFetch(address(url), init, bounds);
+    // A child proxy renews the logins of its accounts itself.
+    if (answer.status !== 401 || !mayRenew || upstream.kind !== "account") return answer;
+  } catch (error) {
+    return egressProblem(error, url, egress) ?? messageOf(error);
+  }
+  return afterRenewal(context, upstream, question, token);
 }
 
 // --- internal ---

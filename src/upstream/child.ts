@@ -9,6 +9,7 @@ import { limitFor, ownLimitFor } from "../core/meters.ts";
 import type { ChildFacts } from "../core/pool-facts.ts";
 import { type QuotaView, UNKNOWN_QUOTA } from "../core/quota.ts";
 import { judgeChild } from "../core/verdict.ts";
+import type { Egress, Outbound } from "../network/egress.ts";
 import { addressAt, type ChildLink, withKey } from "./child-link.ts";
 import type { LiveState, Upstream } from "./upstream.ts";
 
@@ -32,6 +33,8 @@ export type Sight =
 export interface Child extends Upstream {
   readonly link: ChildLink;
   readonly state: LiveState;
+  /** How a connection to it is made now. */
+  egress(): Egress;
   sight(): Sight;
   see(sight: Sight): void;
   /** Its report while it counts. */
@@ -43,7 +46,11 @@ export interface Child extends Upstream {
 const SILENCE_MS = 6_000;
 
 /** `trouble` is called when a request could not be served there: it may look otherwise than it was seen. */
-export function createChild(link: ChildLink, trouble: () => void): Child {
+export function createChild(
+  link: ChildLink,
+  outbound: Pick<Outbound, "toProxy">,
+  trouble: () => void,
+): Child {
   let sight: Sight = { kind: "unseen" };
   const state: LiveState = {
     id: link.id,
@@ -57,6 +64,7 @@ export function createChild(link: ChildLink, trouble: () => void): Child {
   };
   const report = ({ nowMs }: QuotaView) =>
     sight.kind === "seen" && nowMs - sight.report.askedMs < REPORT_MS ? sight.report : undefined;
+  const egressNow = () => outbound.toProxy(link.url);
   const nameNow = () => (sight.kind === "seen" ? sight.report.name : nameOfLost(sight)) || state.alias;
   return {
     link,
@@ -72,6 +80,7 @@ export function createChild(link: ChildLink, trouble: () => void): Child {
     named: { child_proxy_url: link.url },
     failsOver: FAILS_OVER,
     judge: judgeChild,
+    egress: egressNow,
     sight: () => sight,
     see: (now) => {
       sight = now;
@@ -101,7 +110,15 @@ export function createChild(link: ChildLink, trouble: () => void): Child {
       const headers = withKey(link, new Headers(told));
       headers.set(HOPS_HEADER, formatHops(hops));
       headers.set(ATTEMPTS_HEADER, String(attemptsLeft));
-      return { kind: "ready", url: addressAt(link, `${path}${search}`), headers, token: "" };
+      const egress = egressNow();
+      return {
+        kind: "ready",
+        url: addressAt(link, `${path}${search}`),
+        headers,
+        egress,
+        isEgressCurrent: () => egressNow().proxy === egress.proxy,
+        token: "",
+      };
     },
     retired: () => "look at its own codexlb status",
     // Its accounts' credentials are its own affair; `judgeChild` never asks for it.

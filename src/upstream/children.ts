@@ -6,6 +6,7 @@ import { REPORT_MS } from "../core/child-report.ts";
 import type { Hop } from "../core/hops.ts";
 import { UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
+import type { Outbound } from "../network/egress.ts";
 import type { EventLog } from "../state/events.ts";
 import { type Child, createChild, type Sight } from "./child.ts";
 import { type ChildLink, childLinks } from "./child-link.ts";
@@ -30,6 +31,7 @@ export type ChildPool = Pick<Pool, "sync" | "touch" | "note">;
 export interface ChildrenContext extends LookContext {
   readonly deps: Pick<Deps, "clock" | "random" | "log">;
   readonly events: EventLog;
+  readonly outbound: Pick<Outbound, "toProxy">;
   /** `proxy.child_proxy_urls`. */
   readonly urls: () => readonly string[];
 }
@@ -84,7 +86,7 @@ export function createChildren(context: ChildrenContext): Children {
   };
 
   const begin = (link: ChildLink): Child => {
-    const child = createChild(link, () => {
+    const child = createChild(link, context.outbound, () => {
       if (!asking.has(child)) later(child, true);
     });
     return child;

@@ -5,6 +5,7 @@ import type { Capacity, CapacityView } from "../core/capacity.ts";
 import type { Hop } from "../core/hops.ts";
 import type { LimitName } from "../core/meters.ts";
 import type { Failure, Scope, Verdict } from "../core/verdict.ts";
+import type { Egress } from "../network/egress.ts";
 import type { EventFields } from "../state/events.ts";
 import type { AccountRecord } from "../state/store.ts";
 
@@ -28,6 +29,10 @@ export type Prepared =
       readonly kind: "ready";
       readonly url: string;
       readonly headers: Headers;
+      /** How the connection to `url` is made. */
+      readonly egress: Egress;
+      /** False once a new connection to `url` would be made through another proxy. */
+      isEgressCurrent(): boolean;
       /** The access token in `headers`, for `renew`. */
       readonly token: string;
     }

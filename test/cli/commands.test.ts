@@ -282,7 +282,7 @@ describe("wrong input", () => {
     [
       ["account"],
       2,
-      "codexlb: which command? login, import, list, show, rm, pin, unpin, enable, disable, drain\n",
+      "codexlb: which command? login, import, list, show, set, rm, pin, unpin, enable, disable, drain\n",
     ],
     [["account", "remove"], 2, "codexlb: unknown command: remove\n"],
     [["account", "pin"], 2, "codexlb: account pin takes one alias\n"],

@@ -65,6 +65,37 @@ const asked = (pool: TestPool, account?: string) =>
     (one) => one.point === "models" && (account === undefined || one.account === account),
   ).length;
 
+/** The account that serves a turn for `model`, or the status that refuses it. */
+async function served(pool: Pick<TestPool, "url">, model: string, session = "s"): Promise<string> {
+  const response = await fetch(`${pool.url}/backend-api/codex/responses`, {
+    method: "POST",
+    headers: { version: VERSION, "session-id": session },
+    body: JSON.stringify({ model, input: [] }),
+  });
+  return /from (\w+)/.exec(await response.text())?.[1] ?? String(response.status);
+}
+
+describe("a model that only some accounts have", () => {
+  test("is placed only on those, once the catalogues are known, also for a session of another account", async () => {
+    await using pool = await startPool({ accounts: [ALICE, BOB] });
+    expect(await served(pool, "b")).toBe("alice");
+    await catalogue(pool);
+    expect(await served(pool, "b")).toBe("bob");
+    expect([await served(pool, "a"), await served(pool, "ab"), await served(pool, "unheard-of")]).toEqual([
+      "alice",
+      "alice",
+      "alice",
+    ]);
+  });
+
+  test("is refused with the limit of those, when they are exhausted", async () => {
+    await using pool = await startPool({ accounts: [ALICE, { ...BOB, turns: 1 }] });
+    await catalogue(pool);
+    expect([await served(pool, "b", "one"), await served(pool, "b", "two")]).toEqual(["bob", "429"]);
+    expect(await served(pool, "ab", "three")).toBe("alice");
+  });
+});
+
 describe("the catalogue of the pool", () => {
   test("is the union over the accounts in list order", async () => {
     await using pool = await startPool({ accounts: [ALICE, BOB] });

@@ -54,6 +54,8 @@ function started(ids: readonly string[], answer: Answer, plan: (id: string) => s
           kind: "ready",
           url: backend.baseUrl.replace("/backend-api", path) + search,
           headers: own,
+          egress: { proxy: undefined, trust: undefined },
+          isEgressCurrent: () => true,
           token: "",
         };
       },
