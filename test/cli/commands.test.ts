@@ -312,7 +312,7 @@ describe("wrong input", () => {
     [["mock", "--accounts", "a b"], 2, 'codexlb: flag --accounts: "a b" is not an account\n'],
     [["status", "-jsno"], 2, "codexlb: unknown flag -jsno\n  did you mean --json?\n"],
     [["mock", "--port", "99999"], 2, "codexlb: flag --port: 99999 is not a port\n"],
-    [["mock", "--accounts", "a:1,a:2"], 2, "codexlb: flag --accounts: a stands there twice\n"],
+    [["mock", "--accounts", "a:1,a:2"], 2, "codexlb: flag --accounts: a is listed twice\n"],
     [["proxy", "--upstream", "notaurl"], 2, 'codexlb: --upstream: "notaurl" is not an http(s) URL\n'],
   ];
   const WORDS: [string[], string][] = [
