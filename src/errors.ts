@@ -28,6 +28,7 @@ export const ERROR_CODES = {
   child_refused: { status: 502, exit: 1 },
   loop_detected: { status: 508, exit: 1 },
   body_too_large: { status: 413, exit: 1 },
+  head_too_large: { status: 431, exit: 1 },
   usage_limit_reached: { status: 429, exit: 1 },
   no_accounts: { status: 503, exit: 1 },
   no_account_available: { status: 503, exit: 1 },

@@ -3,6 +3,7 @@
 
 import type { Clock } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
+import { raiseBunHeadLimit } from "../proxy/request-head.ts";
 import { createMockAccounts, type MockAccountOptions, type MockAccounts, mockAuthFile } from "./accounts.ts";
 import { mockApp } from "./app.ts";
 import { check } from "./check.ts";
@@ -56,6 +57,7 @@ export function startMock(options: MockOptions): MockBackend {
     },
   };
   const app = mockApp(context, options.models);
+  raiseBunHeadLimit();
   let server: ReturnType<typeof Bun.serve<MockSocket>>;
   try {
     server = Bun.serve<MockSocket>({
