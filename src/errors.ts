@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   origin_refused: { status: 403, exit: 1 },
   method_refused: { status: 405, exit: 1 },
   path_refused: { status: 403, exit: 1 },
+  unsupported_endpoint: { status: 404, exit: 1 },
   use_http: { status: 426, exit: 1 },
   unauthorized: { status: 401, exit: 1 },
   not_json: { status: 415, exit: 1 },
