@@ -69,11 +69,15 @@ async function happen(
   return true;
 }
 
-/** An answer as the event that the backend would send in its place, unless its body is an event already. */
+/**
+ * An answer as the event that the backend would send in its place: all fields of the body, such as `error` or `detail`.
+ * A body with a `type` is an event already, and a text becomes the error's message.
+ */
 function asEvent({ status, headers, body }: NonNullable<Fault["answer"]>): unknown {
-  const told = z.looseObject({ type: z.string().optional(), error: z.unknown() }).safeParse(body);
-  if (told.data?.type !== undefined) return body;
-  return { type: "error", status, error: told.data?.error ?? { message: "no" }, headers };
+  const fields = z.looseObject({ type: z.string().optional() }).safeParse(body).data;
+  if (fields?.type !== undefined) return body;
+  const error = typeof body === "string" ? { message: body } : { message: "no" };
+  return { type: "error", status, ...(fields ?? { error }), headers };
 }
 
 function answer(context: MockContext, socket: Socket, asked: TurnRequest): void {
