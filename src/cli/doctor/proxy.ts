@@ -1,5 +1,5 @@
 // The running proxy and the ways it needs: is it there and of this version, is its port its own, can its backend and
-// token endpoint be reached.
+// token endpoint be reached, and does the backend's clock agree with this machine's.
 
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
@@ -9,21 +9,25 @@ import { type Door, daemonAnswers, isProxy, socketDoor } from "../../admin/door.
 import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseListen } from "../../core/listen.ts";
+import type { Clock } from "../../deps.ts";
 import { connectProblem, messageOf, systemCodeOf } from "../../errors.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { VERSION } from "../../version.ts";
 import { type CommandContext, credentialFor } from "../context.ts";
 import { KEY_NEXT, letsUsIn } from "../run/runtime-home.ts";
+import { examineClock, type TimedResponse } from "./clock.ts";
 import { type Finding, ok } from "./findings.ts";
 
 export async function examineProxy(context: CommandContext, named: string | undefined): Promise<Finding[]> {
   const { deps, layout } = context;
   if (named !== undefined) return examineNamed(context, named);
-  if (await daemonAnswers(layout.adminSocket)) return examineDaemon(socketDoor(layout.adminSocket));
+  if (await daemonAnswers(layout.adminSocket))
+    return examineDaemon(deps.clock, socketDoor(layout.adminSocket));
   const absence = await examineAbsence(context);
   try {
-    return [...absence, ...(await examineWays(readConfig(layout).proxy.upstream_base_url, tokenUrlOf(deps)))];
+    const { upstream_base_url: backend } = readConfig(layout).proxy;
+    return [...absence, ...(await examineWays(deps.clock, backend, tokenUrlOf(deps)))];
   } catch {
     return absence; // the settings were found to be wrong already
   }
@@ -69,7 +73,7 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
   }
 }
 
-async function examineDaemon(door: Door): Promise<Finding[]> {
+async function examineDaemon(clock: Clock, door: Door): Promise<Finding[]> {
   const info = await remoteInfo(door);
   const settings = await remoteSettings(door);
   const backend = settings.find(({ key }) => key === "proxy.upstream_base_url")?.value;
@@ -86,7 +90,7 @@ async function examineDaemon(door: Door): Promise<Finding[]> {
   return [
     daemon,
     info.draining ? ENDING : await examineAnswer(info.url),
-    ...(await examineWays(String(backend), info.token_url)),
+    ...(await examineWays(clock, String(backend), info.token_url)),
     ...(await examineChildren(door)),
   ];
 }
@@ -126,8 +130,13 @@ const ChildFinding = z.looseObject({
   next: z.string().optional(),
 });
 
-function examineWays(backend: string, tokenUrl: string): Promise<Finding[]> {
-  return Promise.all([examineWay("backend", backend), examineWay("token endpoint", tokenUrl)]);
+async function examineWays(clock: Clock, backend: string, tokenUrl: string): Promise<Finding[]> {
+  const [toBackend, toTokens] = await Promise.all([
+    examineWay(clock, "backend", backend),
+    examineWay(clock, "token endpoint", tokenUrl),
+  ]);
+  const { response } = toBackend;
+  return [toBackend.finding, toTokens.finding, ...(response === undefined ? [] : examineClock(response))];
 }
 
 async function examineAnswer(url: string): Promise<Finding> {
@@ -206,21 +215,28 @@ function isTaken({ host, port }: { readonly host: string; readonly port: number 
   });
 }
 
-/** Any answer will do: who answers can be reached. */
-async function examineWay(check: string, url: string): Promise<Finding> {
+/** Any answer proves that the way is open. */
+async function examineWay(
+  clock: Clock,
+  check: string,
+  url: string,
+): Promise<{ readonly finding: Finding; readonly response?: TimedResponse }> {
   try {
-    const response = await fetch(url, {
+    const askedMs = clock.now();
+    const { status, headers } = await fetch(url, {
       method: "HEAD",
       redirect: "manual",
       signal: AbortSignal.timeout(WAY_TIMEOUT_MS),
     });
-    return ok(check, `${url} answers (${response.status})`);
+    const response = { headers, askedMs, answeredMs: clock.now() };
+    return { finding: ok(check, `${url} answers (${status})`), response };
   } catch (error) {
-    return {
+    const finding: Finding = {
       check,
       status: "bad",
       detail: `${url} cannot be reached: ${messageOf(error)}`,
       remedy: "check the network, HTTPS_PROXY and proxy.upstream_base_url",
     };
+    return { finding };
   }
 }
