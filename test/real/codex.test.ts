@@ -1,9 +1,10 @@
 // Real Codex through the compiled executable and `codexlb run`, against the simulated backend with two accounts.
 // Every run has a recording HTTPS proxy in its environment: what goes past codexlb is seen there.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { join } from "node:path";
-import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { gated } from "../support/gated.ts";
+import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
 import {
   BYPASS,
@@ -16,6 +17,11 @@ import {
   startReal,
   threadOf,
 } from "./setup.ts";
+
+const { afterAll, beforeAll, describe, test } = gated(
+  "real Codex, codex",
+  whyNoCodex(CODEX_VERSIONS.old, CODEX_VERSIONS.today),
+);
 
 let today = "";
 let old = "";
