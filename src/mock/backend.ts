@@ -9,7 +9,7 @@ import { mockApp } from "./app.ts";
 import { check } from "./check.ts";
 import type { MockContext, MockRequest } from "./context.ts";
 import { createFaultScript, type FaultScript } from "./faults.ts";
-import { type MockSocket, socketHandlers } from "./socket.ts";
+import { MESSAGE_LIMIT_HEADERS, type MockSocket, socketHandlers } from "./socket.ts";
 import { createTurnMaker } from "./turns.ts";
 import { modelsEtag, rateHeaders } from "./wire.ts";
 
@@ -78,6 +78,7 @@ export function startMock(options: MockOptions): MockBackend {
         const headers = {
           ...rateHeaders(context.accounts.rates(checked), checked.plan),
           "x-models-etag": modelsEtag(checked),
+          ...MESSAGE_LIMIT_HEADERS,
         };
         return self.upgrade(request, { data, headers })
           ? undefined

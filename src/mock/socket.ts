@@ -17,10 +17,16 @@ export interface MockSocket {
   readonly responses: Set<string>;
 }
 
+/** The largest message, as the backend has it. Larger ones end the connection with 1009. */
+const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** What the backend's 101 says about messages, which Codex reads from 0.171 on. */
+export const MESSAGE_LIMIT_HEADERS = { "x-codex-websocket-max-message-bytes": String(MESSAGE_LIMIT_BYTES) };
+
 export function socketHandlers(context: MockContext): WebSocketHandler<MockSocket> {
   return {
     idleTimeout: 0,
-    maxPayloadLength: 128 * 1024 * 1024,
+    maxPayloadLength: MESSAGE_LIMIT_BYTES,
     message: async (socket, message) => {
       const json = parseJson(String(message));
       const { account, path } = socket.data;
