@@ -1,0 +1,83 @@
+// `codex app-server` over stdio, started through `codexlb run`: JSON messages, one a line.
+
+import type { Setup } from "./setup.ts";
+
+export interface AppServer extends AsyncDisposable {
+  /** Resolves to the result; rejects with the error that the server answers with. */
+  request(method: string, params?: unknown): Promise<unknown>;
+  notify(method: string): void;
+  /** Resolves to the parameters of the next notification of this method. Rejects when the server ends before. */
+  notification(method: string): Promise<unknown>;
+  /** Parameters of all notifications of this method so far. */
+  notifications(method: string): readonly unknown[];
+}
+
+interface Message {
+  readonly id?: number;
+  readonly method?: string;
+  readonly params?: unknown;
+  readonly result?: unknown;
+  readonly error?: unknown;
+}
+
+/** `outbound`: the HTTPS proxy in its environment. */
+export function startAppServer({ tool, url, work }: Setup, binary: string, outbound: string): AppServer {
+  const child = Bun.spawn([tool.path, "run", "--proxy-url", url, "--codex-bin", binary, "app-server"], {
+    cwd: work,
+    env: tool.env({ SHELL: "/bin/sh", HTTPS_PROXY: outbound }),
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const errors = child.stderr.text();
+  const answers = new Map<number, PromiseWithResolvers<unknown>>();
+  const awaited = new Map<string, PromiseWithResolvers<unknown>>();
+  const seen: Message[] = [];
+  let requests = 0;
+  const take = (message: Message): void => {
+    const { id, method, params, result, error } = message;
+    if (method !== undefined) {
+      seen.push(message);
+      awaited.get(method)?.resolve(params);
+      awaited.delete(method);
+    } else if (error === undefined) answers.get(id ?? 0)?.resolve(result);
+    else answers.get(id ?? 0)?.reject(new Error(JSON.stringify(error)));
+  };
+  const read = async (): Promise<void> => {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const chunk of child.stdout) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines.filter((one) => one.trim() !== "")) take(JSON.parse(line) as Message);
+    }
+    const ended = new Error(`codex app-server ended: ${await errors}`);
+    for (const { reject } of [...answers.values(), ...awaited.values()]) reject(ended);
+  };
+  const reading = read();
+  const send = (message: Record<string, unknown>): void => {
+    child.stdin.write(`${JSON.stringify(message)}\n`);
+    void child.stdin.flush();
+  };
+  return {
+    request: (method, params) => {
+      const id = ++requests;
+      const answer = Promise.withResolvers<unknown>();
+      answers.set(id, answer);
+      send({ id, method, params });
+      return answer.promise;
+    },
+    notify: (method) => send({ method }),
+    notification: (method) => {
+      const one = Promise.withResolvers<unknown>();
+      awaited.set(method, one);
+      return one.promise;
+    },
+    notifications: (method) => seen.filter((one) => one.method === method).map(({ params }) => params),
+    [Symbol.asyncDispose]: async () => {
+      await child.stdin.end();
+      await child.exited;
+      await reading;
+    },
+  };
+}
