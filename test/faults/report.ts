@@ -71,7 +71,7 @@ function cellOf(outcome: Outcome): string {
 const HEAD = `# What fails, and what Codex sees of it
 
 Written by \`make test-faults\`, which runs every row against the simulated backend with a client that takes a turn as
-Codex 0.169 does: its warming up, its retries, its waits, its words. \`make test-real\` holds the rows that matter most
+Codex 0.171 does: its warming up, its retries, its waits, its words. \`make test-real\` holds the rows that matter most
 against the real one. A failure happens whenever alice is asked, unless the backend ends a connection by it.
 
 Each cell says who completed the turn, what the user was shown besides the answer (nothing, if nothing is said), how many
@@ -79,5 +79,7 @@ connections and requests of the client it took when it was more than one (the se
 (Codex's waits included; timeouts are set to one second here), and in which state accounts are left that are not ready.
 
 The run fails unless, with a healthy second account, every turn completes and nothing is shown, except where the request
-itself is at fault: then it is told so at once, and no account suffers.
+itself is at fault: then it is told so at once, and no account suffers. A refusal on grounds of policy reaches exactly one
+account; \`too_many_denials\` in a stream is a code that Codex does not know and repeats by itself. A message that is too
+large goes over HTTP, which Codex announces.
 `;
