@@ -5,7 +5,7 @@ import { expect } from "bun:test";
 import { join } from "node:path";
 import { gated } from "../support/gated.ts";
 import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
-import { type Recorder, startRecorder } from "./recorder.ts";
+import { backendsIn, type Recorder, startRecorder } from "./recorder.ts";
 import {
   BYPASS,
   CREATED,
@@ -195,11 +195,6 @@ describe("an old Codex", () => {
 });
 
 describe("nothing goes past the proxy:", () => {
-  /** Where Responses, models, usage and account requests of Codex would go. */
-  const BACKENDS = /(?:^|\.)(?:chatgpt\.com|openai\.com):443$/;
-  /** Metrics, which no base URL moves; they carry no account and no content of a turn. */
-  const METRICS = "ab.chatgpt.com:443";
-
   test("the recorder would have seen it", async () => {
     await using setup = await startReal(recorder);
     await using own = await startRecorder();
@@ -228,8 +223,7 @@ describe("nothing goes past the proxy:", () => {
   }, 120_000);
 
   test("in all the runs above it saw no backend", () => {
-    const backends = recorder.hosts.filter((host) => BACKENDS.test(host) && host !== METRICS);
-    expect(backends).toEqual([]);
+    expect(backendsIn(recorder)).toEqual([]);
   });
 });
 

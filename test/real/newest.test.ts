@@ -9,7 +9,7 @@ import type { FaultInput } from "../../src/mock/faults.ts";
 import { gated } from "../support/gated.ts";
 import { type AppServer, startAppServer } from "./app-server.ts";
 import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
-import { type Recorder, startRecorder } from "./recorder.ts";
+import { backendsIn, type Recorder, startRecorder } from "./recorder.ts";
 import { BYPASS, CREATED, NO_WEBSOCKET, type Setup, startReal, threadOf } from "./setup.ts";
 
 const { afterAll, beforeAll, describe, test } = gated(
@@ -130,6 +130,10 @@ test("a WebSocket closed with 1009 makes Codex send the turn over HTTP, once", a
   const ran = await setup.codex(newest, "hello");
   expect([ran.code, ran.out]).toEqual([0, expect.stringContaining("Hello from alice")]);
   expect([setup.points("message"), setup.points("sse")]).toEqual([["alice", "alice"], ["alice"]]);
+});
+
+test("in all the runs above nothing went past the proxy", () => {
+  expect(backendsIn(recorder)).toEqual([]);
 });
 
 interface DoctorReport {
