@@ -147,7 +147,7 @@ function refusedUpgrade(status: number, retryAfter: string | undefined, body: st
   return { kind: "again", why: `unexpected status ${status}` };
 }
 
-/** What is shown of a 400: only of some codes more than the body as it is. */
+/** What Codex shows of a 400: the message of some codes, otherwise the whole body. */
 function badRequest(code: string | undefined, message: string | undefined, body: string): string {
   if (code === "budget_reached") return POLICY_WORDS.budget_reached;
   return message !== undefined && SHOWS_MESSAGE.has(code ?? "") ? message : body;
@@ -183,7 +183,7 @@ function tooMany(
   return { kind: "again", why, waitSeconds: Number(retryAfter) };
 }
 
-/** What is shown of a usage limit when the backend says whose it is. */
+/** What Codex shows of a usage limit, by its kind. */
 const WORKSPACE_WORDS: Readonly<Record<string, string>> = {
   workspace_member_credits_depleted:
     "Your workspace is out of credits. Ask your workspace owner to refill in order to continue.",

@@ -79,7 +79,7 @@ connections and requests of the client it took when it was more than one (the se
 (Codex's waits included; timeouts are set to one second here), and in which state accounts are left that are not ready.
 
 The run fails unless, with a healthy second account, every turn completes and nothing is shown, except where the request
-itself is at fault: then it is told so at once, and no account suffers. A refusal on grounds of policy reaches exactly one
-account; \`too_many_denials\` in a stream is a code that Codex does not know and repeats by itself. A message that is too
-large goes over HTTP, which Codex announces.
+itself is at fault: then the client gets the error at once, and no account suffers. Exactly one account sees a request that is refused
+on grounds of policy. Codex does not know \`too_many_denials\` in a stream, and repeats the turn by itself. It announces that
+it sends a message that is too large over HTTP.
 `;

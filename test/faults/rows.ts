@@ -23,10 +23,7 @@ export interface Row {
   readonly once?: boolean;
   /** Another account would say the same of this request: it is the client's to hear, at once and as it is. */
   readonly requestsOwn?: boolean;
-  /**
-   * A refusal on grounds of policy: exactly one account may be asked. It is about what the turn contains, so no handshake
-   * is refused with it.
-   */
+  /** A refusal on grounds of policy, which exactly one account may see. It concerns turns, so no handshake gets it. */
   readonly policy?: boolean;
   /** The message is larger than the backend accepts. Codex sends it over HTTP then. */
   readonly tooLarge?: boolean;
@@ -72,7 +69,7 @@ const POLICY_CODES = [
 ] as const;
 const POLICY = { requestsOwn: true, policy: true } as const;
 
-/** Which limit a `usage_limit_reached` is about, as the backend tells it beside the error. */
+/** The header in which the backend names the kind of a usage limit. */
 function reachedType(code: string): Record<string, string> {
   return { "x-codex-rate-limit-reached-type": code };
 }
@@ -123,7 +120,7 @@ export const ROWS: readonly Row[] = [
   { ...refused("400", 400, error("invalid_request")), requestsOwn: true },
   { ...failed("context_length_exceeded"), requestsOwn: true },
   ...POLICY_CODES.map((code): Row => ({ ...refused(`400 ${code}`, 400, error(code)), ...POLICY })),
-  // Over SSE the rows above are told so.
+  // Over SSE the rows above send the same events.
   ...POLICY_CODES.map((code): Row => ({ ...failed(code), ...POLICY, not: "sse" })),
   { ...refused("403 inference_hook_denied", 403, error("inference_hook_denied")), ...POLICY },
   refused("400 invalid_encrypted_content", 400, error("invalid_encrypted_content")),

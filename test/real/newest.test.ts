@@ -1,4 +1,4 @@
-// What the newest Codex does besides `exec`: its app-server, its own diagnosis, histories beyond the largest WebSocket
+// The newest Codex beyond `exec`: its app-server, its own diagnosis, histories larger than the largest WebSocket
 // message, and what it shows of refusals (test/faults has the whole table, with a client that does the same).
 
 import { expect } from "bun:test";
@@ -144,7 +144,10 @@ interface DoctorReport {
 const PLACEHOLDER = "PLACEHOLDER";
 const HISTORY_BYTES = 17 * 1024 * 1024;
 
-/** Puts 17 MiB in place of the prompt of the only session. They must not compress well, or nobody would unpack them. */
+/**
+ * Puts 17 MiB in place of the prompt of the only session. They must not compress well, or the simulated backend would not
+ * unpack them.
+ */
 function growHistory({ tool }: Setup): void {
   const [path] = globSync(join(tool.root, "runtime", "sessions", "**", "*.jsonl"));
   if (path === undefined) throw new Error("Codex has kept no session");
