@@ -88,4 +88,8 @@ allowed_paths = ["conversations"]
 \`\`\`
 
 \`["*"]\` allows every path.
+
+Endpoints of other APIs, such as \`/v1/messages\`, \`/v1/embeddings\` and \`/v1/chat/completions\`, do not exist on the
+backend. The proxy answers them with 404 \`unsupported_endpoint\`, whose message names what is served. A setting such as
+\`allowed_paths = ["v1"]\` forwards them all the same.
 `;

@@ -1,5 +1,5 @@
 // The running proxy and the ways it needs: is it there and of this version, is its port its own, can its backend and
-// token endpoint be reached.
+// token endpoint be reached, and does the backend's clock agree with this machine's.
 
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
@@ -9,6 +9,7 @@ import { type Door, daemonAnswers, isProxy, socketDoor } from "../../admin/door.
 import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseListen } from "../../core/listen.ts";
+import type { Clock } from "../../deps.ts";
 import { connectProblem, messageOf, systemCodeOf } from "../../errors.ts";
 import { egressProblem } from "../../network/connect-problem.ts";
 import { createOutbound, fetchOptions, type Outbound, optionsToProxy } from "../../network/egress.ts";
@@ -17,17 +18,18 @@ import { tryLock } from "../../state/lock.ts";
 import { VERSION } from "../../version.ts";
 import { type CommandContext, credentialFor } from "../context.ts";
 import { KEY_NEXT, letsUsIn } from "../run/runtime-home.ts";
+import { examineClock, type TimedResponse } from "./clock.ts";
 import { type Finding, ok } from "./findings.ts";
 
 export async function examineProxy(context: CommandContext, named: string | undefined): Promise<Finding[]> {
   const { deps, layout } = context;
   if (named !== undefined) return examineNamed(context, named);
-  const outbound = outboundOf(context);
-  if (await daemonAnswers(layout.adminSocket)) return examineDaemon(socketDoor(layout.adminSocket), outbound);
+  const ways: Ways = { clock: deps.clock, outbound: outboundOf(context) };
+  if (await daemonAnswers(layout.adminSocket)) return examineDaemon(ways, socketDoor(layout.adminSocket));
   const absence = await examineAbsence(context);
   try {
-    const { upstream_base_url } = readConfig(layout).proxy;
-    return [...absence, ...(await examineWays(outbound, upstream_base_url, tokenUrlOf(deps)))];
+    const { upstream_base_url: backend } = readConfig(layout).proxy;
+    return [...absence, ...(await examineWays(ways, backend, tokenUrlOf(deps)))];
   } catch {
     return absence; // the settings were found to be wrong already
   }
@@ -73,7 +75,7 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
   }
 }
 
-async function examineDaemon(door: Door, outbound: Outbound): Promise<Finding[]> {
+async function examineDaemon(ways: Ways, door: Door): Promise<Finding[]> {
   const info = await remoteInfo(door);
   const settings = await remoteSettings(door);
   const backend = settings.find(({ key }) => key === "proxy.upstream_base_url")?.value;
@@ -90,7 +92,7 @@ async function examineDaemon(door: Door, outbound: Outbound): Promise<Finding[]>
   return [
     daemon,
     info.draining ? ENDING : await examineAnswer(info.url),
-    ...(await examineWays(outbound, String(backend), info.token_url)),
+    ...(await examineWays(ways, String(backend), info.token_url)),
     ...(await examineChildren(door)),
   ];
 }
@@ -130,11 +132,19 @@ const ChildFinding = z.looseObject({
   next: z.string().optional(),
 });
 
-function examineWays(outbound: Outbound, backend: string, tokenUrl: string): Promise<Finding[]> {
-  return Promise.all([
-    examineWay(outbound, "backend", backend),
-    examineWay(outbound, "token endpoint", tokenUrl),
+/** With what the ways to other hosts are examined. */
+interface Ways {
+  readonly clock: Clock;
+  readonly outbound: Outbound;
+}
+
+async function examineWays(ways: Ways, backend: string, tokenUrl: string): Promise<Finding[]> {
+  const [toBackend, toTokens] = await Promise.all([
+    examineWay(ways, "backend", backend),
+    examineWay(ways, "token endpoint", tokenUrl),
   ]);
+  const { response } = toBackend;
+  return [toBackend.finding, toTokens.finding, ...(response === undefined ? [] : examineClock(response))];
 }
 
 /** As the proxy of the root connects. A running one has its own environment, which cannot be read. */
@@ -228,23 +238,30 @@ function isTaken({ host, port }: { readonly host: string; readonly port: number 
   });
 }
 
-/** Any answer will do: who answers can be reached. */
-async function examineWay({ toBackend }: Outbound, check: string, url: string): Promise<Finding> {
-  const egress = toBackend(url);
+/** Any answer proves that the way is open. */
+async function examineWay(
+  { clock, outbound }: Ways,
+  check: string,
+  url: string,
+): Promise<{ readonly finding: Finding; readonly response?: TimedResponse }> {
+  const egress = outbound.toBackend(url);
   try {
-    const response = await fetch(url, {
+    const askedMs = clock.now();
+    const { status, headers } = await fetch(url, {
       ...fetchOptions(egress),
       method: "HEAD",
       redirect: "manual",
       signal: AbortSignal.timeout(WAY_TIMEOUT_MS),
     });
-    return ok(check, `${url} answers (${response.status})`);
+    const response = { headers, askedMs, answeredMs: clock.now() };
+    return { finding: ok(check, `${url} answers (${status})`), response };
   } catch (error) {
-    return {
+    const finding: Finding = {
       check,
       status: "bad",
       detail: `${url} cannot be reached: ${egressProblem(error, url, egress) ?? messageOf(error)}`,
       remedy: "check the network, HTTPS_PROXY, proxy.outbound_proxy and proxy.upstream_base_url",
     };
+    return { finding };
   }
 }
