@@ -54,6 +54,23 @@ test("a request that is itself at fault is answered at once, and no account suff
     expect([nameOf(one), isReady(one)]).toEqual([nameOf(one), true]);
 });
 
+test("a limit of another model costs alice nothing, and credits are spent when no ordinary quota is left", () => {
+  const others = outcomes.filter(({ row }) => row.otherLimit === true);
+  expect(others.length).toBe(8);
+  for (const one of others) expect([nameOf(one), isReady(one)]).toEqual([nameOf(one), true]);
+  const served = (spent: string) =>
+    outcomes
+      .filter(({ row }) => row.alice?.spent === spent)
+      .map(({ transport, accounts, servedBy }) => `${transport} ${accounts} ${servedBy}`);
+  expect(served("gpt-spark")).toEqual([
+    "websocket 2 alice",
+    "sse 2 alice",
+    "websocket 1 alice",
+    "sse 1 alice",
+  ]);
+  expect(served("demo")).toEqual(["websocket 2 bob", "sse 2 bob", "websocket 1 alice", "sse 1 alice"]);
+});
+
 test("a refusal on grounds of policy is shown at once, and exactly one account is asked", () => {
   const refused = outcomes.filter(({ row }) => row.policy === true);
   expect(refused.length).toBeGreaterThan(60);
@@ -79,7 +96,8 @@ test("a message that is too large is sent once over WebSocket and then once over
 
 test("a limit of the only account ends the turn in Codex's own words, without hammering", () => {
   const limits = outcomes.filter(
-    ({ accounts, row }) => accounts === 1 && row.name.startsWith("usage_limit_reached"),
+    ({ accounts, row }) =>
+      accounts === 1 && row.name.startsWith("usage_limit_reached") && row.otherLimit !== true,
   );
   expect(limits.length).toBeGreaterThan(8);
   for (const one of limits) {

@@ -72,14 +72,20 @@ export async function runMatrix(): Promise<Outcome[]> {
 
 async function run(one: Case): Promise<Outcome> {
   const { clock, skip } = skippingClock();
+  const { alice } = one.row;
   await using pool = await startPool({
-    accounts: [{ alias: "alice" }, { alias: "bob" }].slice(0, one.accounts),
+    accounts: [{ ...alice, alias: "alice" }, { alias: "bob" }].slice(0, one.accounts),
     config: configFor(one.row),
     clock,
-    prepare: (layout) => {
+    prepare: (layout, { accounts }) => {
       if (one.row.refusesConnections === true) moveAway(layout);
+      if (alice !== undefined) accounts.spend(accounts.byAlias("alice"), alice.spent);
     },
   });
+  if (alice !== undefined)
+    await until("the figures are known", async () =>
+      (await pool.status()).accounts.every(({ daily_left_pct }) => daily_left_pct >= 0),
+    );
   pool.mock.faults.add(...(faultsOf(one.row, one.phase, one.transport) ?? []));
   if (one.transport === "sse") pool.mock.faults.add({ on: "upgrade", answer: { status: 426 } });
   const startedMs = clock.now();

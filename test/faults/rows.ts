@@ -1,5 +1,6 @@
 // What can go wrong, as the backend says it or does it, and where in a turn.
 
+import type { MockAccountOptions } from "../../src/mock/accounts.ts";
 import type { FaultInput } from "../../src/mock/faults.ts";
 import { limitBody } from "../support/pool.ts";
 
@@ -27,6 +28,10 @@ export interface Row {
   readonly policy?: boolean;
   /** The message is larger than the backend accepts. Codex sends it over HTTP then. */
   readonly tooLarge?: boolean;
+  /** Alice's account, in which the limit for the model `spent` is used up when the turn begins. Nothing fails then. */
+  readonly alice?: Partial<MockAccountOptions> & { readonly spent: string };
+  /** The refusal is about a limit of another model, and does not keep alice from others. */
+  readonly otherLimit?: boolean;
   /** Means nothing over this transport. */
   readonly not?: Transport;
 }
@@ -74,6 +79,9 @@ function reachedType(code: string): Record<string, string> {
   return { "x-codex-rate-limit-reached-type": code };
 }
 
+/** The header in which the backend names the limit that was reached. */
+const OTHER_LIMIT = { "x-codex-active-limit": "codex_bengalfox" };
+
 export const ROWS: readonly Row[] = [
   refused("usage_limit_reached", 429, LIMIT),
   {
@@ -88,6 +96,22 @@ export const ROWS: readonly Row[] = [
       inside: { event: { type: "error", status: 429, error: LIMIT, headers: reachedType(code) } },
     }),
   ),
+  {
+    name: "usage_limit_reached of another limit",
+    head: { answer: { status: 429, headers: OTHER_LIMIT, body: { error: LIMIT } } },
+    otherLimit: true,
+  },
+  {
+    name: "usage_limit_reached of another limit, as an event",
+    inside: { event: { type: "error", status: 429, error: LIMIT, headers: OTHER_LIMIT } },
+    otherLimit: true,
+    not: "sse",
+  },
+  {
+    name: "nothing fails: another model's limit is used up",
+    alice: { meters: [{ model: "gpt-spark", feature: "codex_bengalfox", turns: 1 }], spent: "gpt-spark" },
+  },
+  { name: "nothing fails: alice is used up, with credits", alice: { turns: 1, credits: 5, spent: "demo" } },
   refused("workspace_member_credits_depleted", 429, error("workspace_member_credits_depleted")),
   failed("usage_limit_reached"),
   failed("insufficient_quota"),
@@ -162,7 +186,7 @@ export const ROWS: readonly Row[] = [
 
 /** The faults that a row is in a phase, over a transport; undefined when the row does not go there. */
 export function faultsOf(row: Row, phase: Phase, transport: Transport): FaultInput[] | undefined {
-  if (row.refusesConnections === true) return phase === "head" ? [] : undefined;
+  if (row.refusesConnections === true || row.alice !== undefined) return phase === "head" ? [] : undefined;
   const fault = row.not === transport ? undefined : faultOf(row, phase, transport);
   return fault && [fault];
 }
