@@ -85,6 +85,22 @@ describe("without a running proxy", () => {
     expect(accounts.map((one: { alias: string }) => one.alias).sort()).toEqual(aliases);
   });
 
+  test("account import lets relative paths of the settings point where they pointed", async () => {
+    const root = newRoot();
+    const home = join(temp.path, "with-paths");
+    mkdirSync(home);
+    writeFileSync(join(home, "auth.json"), mock.authFile("alice"));
+    const imported = async (text: string) => {
+      writeFileSync(join(home, "config.toml"), text);
+      await codexlb(["account", "import", "--root", root, "--from", home, "alice"]);
+      return readFileSync(join(root, "accounts", "alice", "config.toml"), "utf8");
+    };
+    expect(await imported('# mine\nmodel_instructions_file = "mine.md"\n')).toBe(
+      `model_instructions_file = "${join(home, "mine.md")}"\n`,
+    );
+    expect(await imported('# mine\nmodel = "m"\n')).toBe('# mine\nmodel = "m"\n');
+  });
+
   test("reading commands write nothing", async () => {
     const root = newRoot();
     for (const args of [["account", "list"], ["status"], ["run", "--command"]])

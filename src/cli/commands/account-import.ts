@@ -8,6 +8,7 @@ import { authFileOf } from "../../auth/homes.ts";
 import { sameIdentity } from "../../auth/identity.ts";
 import { networkSettings } from "../../auth/network-settings.ts";
 import { inferAlias } from "../../codex/alias.ts";
+import { textWithAbsolutePaths } from "../../codex/carried-settings.ts";
 import { userHomes } from "../../codex/home.ts";
 import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
@@ -132,7 +133,8 @@ async function importFrom(
 /** The config.toml that is sent with the login; only its harmless settings, if the proxy is on another machine. */
 function settingsFrom(from: string, isElsewhere: boolean, log: Log): string | undefined {
   const own = readTextIfPresent(join(from, "config.toml"));
-  if (own === undefined || !isElsewhere) return own;
+  if (own === undefined) return undefined;
+  if (!isElsewhere) return textWithAbsolutePaths(own, from);
   const { config, leftOut } = networkSettings(own);
   if (leftOut.length > 0)
     log.info(
