@@ -1,12 +1,20 @@
 // What prompts and status bars ask every second is answered before the rest of the program is loaded: the version, and
-// `status --short` of a proxy that runs on the root. What is not as simple as that goes the long way, which is the same
+// `status --short` of a proxy that runs on the root; and so is what `run` asks of a login shell. What is not as simple as that goes the long way, which is the same
 // in all else. Nothing may be imported or used here that takes time, as process.stdout, node:fs and validators do.
 
+import { STATE_DESCRIPTOR, TELL_STATE } from "./codex/shell-state.ts";
 import { oneLine } from "./printable.ts";
 import { askSocket } from "./state/ask-socket.ts";
 
 /** Prints the answer and resolves to true, or to false when it is not for here. */
 export async function quickAnswer(argv: readonly string[]): Promise<boolean> {
+  if (argv[0] === TELL_STATE) {
+    await Bun.write(
+      Bun.file(STATE_DESCRIPTOR),
+      JSON.stringify({ env: process.env, cwd: process.cwd(), umask: process.umask() }),
+    );
+    return true;
+  }
   const answer = await answerTo(argv);
   if (answer === undefined) return false;
   try {
