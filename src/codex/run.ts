@@ -7,6 +7,7 @@ import { CodexlbError, systemCodeOf } from "../errors.ts";
 import type { CodexCommand } from "./command-line.ts";
 import { mayBeKey } from "./foreground.ts";
 import { shellStateOf } from "./login-shell.ts";
+import { startOrphanWatch } from "./orphan-watch.ts";
 
 export interface RunOptions {
   readonly command: CodexCommand;
@@ -100,7 +101,8 @@ function endOf({ exitCode, signalCode }: Child): Ended {
 
 /**
  * Resolves when the program that `start` starts has ended. Keys typed in the terminal reach it by itself, being in the
- * same group; we only must not die of them. Signals in `forwarded` are passed on.
+ * same group; we only must not die of them. Signals in `forwarded` are passed on. If this process is killed, the program
+ * is ended, too.
  */
 async function withTerminal(start: () => Child, forwarded: readonly NodeJS.Signals[]): Promise<Child> {
   let child: Child | undefined;
@@ -117,11 +119,14 @@ async function withTerminal(start: () => Child, forwarded: readonly NodeJS.Signa
     },
   }));
   for (const { signal, handle } of handlers) process.on(signal, handle);
+  const watch = startOrphanWatch();
   try {
     child = start();
+    watch.over(child.pid);
     await child.exited;
     return child;
   } finally {
+    watch.stop();
     for (const { signal, handle } of handlers) process.off(signal, handle);
   }
 }
