@@ -35,16 +35,23 @@ export async function nativeHome(context: CommandContext, { url, whose }: ProxyA
     );
     return home;
   }
+  await warnOfTwin(context, home, "leave --native-home out, or log in again in one of them");
+  return home;
+}
+
+/** Warns if the login in `home` is also that of an account: each renewal of one ends the other. `next`: what to do. */
+export async function warnOfTwin(context: CommandContext, home: string, next: string): Promise<void> {
+  const login = loginIn(home);
+  if (login?.refreshToken === undefined) return;
   const { proxy } = await configOf(context);
   const { state } = openLocalStore(context, true, proxy.upstream_base_url);
   const twin = state.accounts.find(
     (account) => loginIn(account.homeDir)?.refreshToken === login.refreshToken,
   );
   if (twin !== undefined)
-    deps.log.warn(
-      `the login in ${join(home, "auth.json")} is that of account ${twin.alias}: a token can be renewed once, by Codex or by the proxy; leave --native-home out, or log in again in one of them`,
+    context.deps.log.warn(
+      `the login in ${join(home, "auth.json")} is that of account ${twin.alias}: a token can be renewed once, by Codex or by the proxy; ${next}`,
     );
-  return home;
 }
 
 // --- internal ---
