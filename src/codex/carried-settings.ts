@@ -20,6 +20,7 @@ export function carriedSettings(settings: TomlTable, home: string): CarriedSetti
   const without = (table: TomlTable, prefix: string): TomlTable =>
     Object.fromEntries(
       Object.entries(table).filter(([key]) => {
+        if (key === STORE_KEY) return false;
         if (!REFUSING_KEYS.has(key)) return true;
         leftOut.push(`${prefix}${key}`);
         return false;
@@ -65,6 +66,9 @@ type Value = TomlTable[string];
 
 /** Codex deletes a login that these do not allow, and the stub of `codexlb run` is such a login. */
 const REFUSING_KEYS: ReadonlySet<string> = new Set(["forced_chatgpt_workspace_id", "forced_login_method"]);
+
+/** In the keyring Codex would look for the login of the other home, and not find it; by default it reads the file. */
+const STORE_KEY = "cli_auth_credentials_store";
 
 /** In config.toml and in each of its profiles. */
 const PROFILE_PATH_KEYS = [

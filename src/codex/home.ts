@@ -64,6 +64,12 @@ export function settingsIn(home: string): TomlTable | undefined {
   }
 }
 
+/** The setting by which `home` keeps its login in the keyring of the system, not in auth.json; undefined: in the file. */
+export function keyringOf(home: string): "keyring" | "auto" | undefined {
+  const store = settingsIn(home)?.cli_auth_credentials_store;
+  return store === "keyring" || store === "auto" ? store : undefined;
+}
+
 /** Where the user's own Codex lives: `$CODEX_HOME`, then `~/.codex`. */
 export function userHomes(env: Deps["env"]): string[] {
   const named = env.CODEX_HOME?.trim();

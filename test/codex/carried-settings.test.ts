@@ -81,6 +81,7 @@ test("carried settings lack the keys that would delete another login, also in pr
     carried(`
 model = "m"
 forced_login_method = "chatgpt"
+cli_auth_credentials_store = "keyring"
 forced_chatgpt_workspace_id = ["w1", "w2"]
 [profiles.work]
 forced_login_method = "api"

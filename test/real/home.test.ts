@@ -50,6 +50,12 @@ describe("codexlb run with the settings of the user's own home", () => {
     expect(asked(s)).toContain("clerk of nine offices");
   });
 
+  test("Codex finds its stub although the user keeps logins in a keyring", async () => {
+    await using s = await startReal(recorder);
+    const home = ownHome(s, ['cli_auth_credentials_store = "keyring"']);
+    expectTurn(await s.codexArgs(newest, [...EXEC, "hello"], { CODEX_HOME: home }), "alice");
+  });
+
   test("keys that would delete the login are left out, which is reported once", async () => {
     await using s = await startReal(recorder);
     const home = ownHome(s, ['forced_login_method = "api"', 'forced_chatgpt_workspace_id = "w1"']);

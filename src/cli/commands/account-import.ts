@@ -7,9 +7,10 @@ import { parseAuthFile } from "../../auth/auth-file.ts";
 import { authFileOf } from "../../auth/homes.ts";
 import { sameIdentity } from "../../auth/identity.ts";
 import { networkSettings } from "../../auth/network-settings.ts";
+import { identified } from "../../auth/token-owner.ts";
 import { inferAlias } from "../../codex/alias.ts";
 import { textWithAbsolutePaths } from "../../codex/carried-settings.ts";
-import { userHomes } from "../../codex/home.ts";
+import { keyringOf, userHomes } from "../../codex/home.ts";
 import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
@@ -105,14 +106,16 @@ async function importFrom(
 ): Promise<void> {
   const { deps } = context;
   const path = authFileOf(from);
-  const auth = readTextIfPresent(path);
-  if (auth === undefined)
-    throw new CodexlbError("invalid_auth_file", `reading ${path}: there is no such file`, {
-      next: "name the Codex home with --from, or log in with: codexlb account login ALIAS",
-    });
+  const found = readTextIfPresent(path);
+  if (found === undefined) throw noLogin(from, path);
+  const auth = await identified(found, path, deps);
   const credentials = parseAuthFile(auth, path);
   if (credentials.refreshToken === undefined)
-    deps.log.warn("this login has no refresh token: it ends when its access token does");
+    deps.log.warn(
+      auth === found
+        ? "this login has no refresh token: it ends when its access token does"
+        : "this is a personal access token, which cannot be renewed: it ends when it expires or is revoked",
+    );
   if (credentials.accountId === undefined)
     deps.log.warn("this login does not say which ChatGPT account it is of; the backend may refuse it");
   const accounts = await ops.list();
@@ -128,6 +131,20 @@ async function importFrom(
     deps.log.warn(
       `${alias} is the same ChatGPT account as ${twins.join(", ")}; keep one of them, or they end each other's login`,
     );
+}
+
+/** The error for a home without auth.json: it may keep its login elsewhere. */
+function noLogin(from: string, path: string): CodexlbError {
+  const store = keyringOf(from);
+  if (store === undefined)
+    return new CodexlbError("invalid_auth_file", `reading ${path}: there is no such file`, {
+      next: "name the Codex home with --from, or log in with: codexlb account login ALIAS",
+    });
+  return new CodexlbError(
+    "invalid_auth_file",
+    `${from} keeps its login in the keyring of the system (cli_auth_credentials_store = ${JSON.stringify(store)}), where codexlb cannot read it`,
+    { next: "log the account in for codexlb, which keeps it in a file: codexlb account login ALIAS" },
+  );
 }
 
 /** The config.toml that is sent with the login; only its harmless settings, if the proxy is on another machine. */

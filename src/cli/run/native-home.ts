@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { readCredentials } from "../../auth/homes.ts";
-import { userHomes } from "../../codex/home.ts";
+import { keyringOf, userHomes } from "../../codex/home.ts";
 import { CodexlbError } from "../../errors.ts";
 import { openLocalStore } from "../accounts.ts";
 import { type CommandContext, configOf } from "../context.ts";
@@ -28,10 +28,11 @@ export async function nativeHome(context: CommandContext, { url, whose }: ProxyA
       `the proxy at ${url} requires a client key, and the login in ${home} is not one`,
       { next: "leave --native-home out, and set CODEXLB_CLIENT_KEY" },
     );
-  const login = loginIn(home);
-  if (login === undefined) {
+  if (loginIn(home) === undefined) {
     deps.log.warn(
-      `${home} has no login that could be read, and Codex will ask for one; without --native-home it needs none`,
+      keyringOf(home) === undefined
+        ? `${home} has no login that could be read, and Codex will ask for one; without --native-home it needs none`
+        : `${home} keeps its login in the keyring of the system, so codexlb cannot see whether an account of the proxy has the same login; a token can be renewed once, by Codex or by the proxy`,
     );
     return home;
   }
