@@ -5,7 +5,7 @@ import { defineCommand } from "citty";
 import { type AccountOps, identityOfListed } from "../../auth/account-ops.ts";
 import { parseAuthFile } from "../../auth/auth-file.ts";
 import { authFileOf } from "../../auth/homes.ts";
-import { sameIdentity } from "../../auth/identity.ts";
+import { personName, sameIdentity, sharesAddress } from "../../auth/identity.ts";
 import { networkSettings } from "../../auth/network-settings.ts";
 import { identified } from "../../auth/token-owner.ts";
 import { inferAlias } from "../../codex/alias.ts";
@@ -119,13 +119,19 @@ async function importFrom(
   if (credentials.accountId === undefined)
     deps.log.warn("this login does not say which ChatGPT account it is of; the backend may refuse it");
   const accounts = await ops.list();
-  const same = sameIdentity(accounts.map(identityOfListed), credentials);
+  const identities = accounts.map(identityOfListed);
+  const same = sameIdentity(identities, credentials);
   const taken = accounts.map((account) => account.alias);
   // Without a name given, a login that is known already renews the account it belongs to.
   const alias = named ?? same[0] ?? inferAlias(from, credentials, taken, deps);
   const config = settingsFrom(from, isElsewhere, deps.log);
   const total = await ops.import(alias, { auth, config, replace });
   print(`imported account ${alias} (total=${total})\n`);
+  const others = identities.filter((one) => one.alias !== alias && sharesAddress(one, [credentials]));
+  if (others.length > 0)
+    deps.log.info(
+      `${alias} is ${personName(credentials, others)}; ${others.map((one) => `${one.alias} is ${personName(one, [credentials, ...others])}`).join("; ")}`,
+    );
   const twins = same.filter((one) => one !== alias);
   if (twins.length > 0)
     deps.log.warn(
