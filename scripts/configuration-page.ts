@@ -66,8 +66,9 @@ account that served last, of \`CODEX_HOME\`, of \`~/.codex\`; what was changed i
 Nothing else is taken over: for the \`AGENTS.md\`, prompts and skills of your own home there is
 \`codexlb run --native-home\`, which uses that home as it is. A \`--codex-home\` that holds a login or settings which codexlb did not put there is refused.
 
-With \`run.inherit_shell\` the profile of your shell applies; what \`codexlb run\` sets for Codex (\`CODEX_HOME\` among it)
-holds all the same.
+With \`run.inherit_shell\` the profile of your shell runs first, and Codex gets its variables, working directory and
+umask, but not its limits (\`ulimit\`). What \`codexlb run\` itself sets for Codex, such as \`CODEX_HOME\`, wins. What the
+profile prints goes to the terminal; if standard output is not a terminal, it goes to standard error.
 
 ## Listening for other machines
 
