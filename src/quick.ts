@@ -9,10 +9,7 @@ import { askSocket } from "./state/ask-socket.ts";
 /** Prints the answer and resolves to true, or to false when it is not for here. */
 export async function quickAnswer(argv: readonly string[]): Promise<boolean> {
   if (argv[0] === TELL_STATE) {
-    await Bun.write(
-      Bun.file(STATE_DESCRIPTOR),
-      JSON.stringify({ env: process.env, cwd: process.cwd(), umask: process.umask() }),
-    );
+    await tellState();
     return true;
   }
   const answer = await answerTo(argv);
@@ -26,6 +23,17 @@ export async function quickAnswer(argv: readonly string[]): Promise<boolean> {
 }
 
 // --- internal ---
+
+/** Writes nothing if a profile has put something else in the place of the file: an environment may hold secrets. */
+async function tellState(): Promise<void> {
+  const { fstatSync, writeSync } = await import("node:fs");
+  const file = fstatSync(STATE_DESCRIPTOR);
+  if (!file.isFile() || file.size > 0 || (file.mode & 0o777) !== 0o600) process.exit(1);
+  writeSync(
+    STATE_DESCRIPTOR,
+    JSON.stringify({ env: process.env, cwd: process.cwd(), umask: process.umask() }),
+  );
+}
 
 const VERSION_WORDS: ReadonlySet<string> = new Set(["--version", "-version", "-v", "-V", "version"]);
 /** Longer names are not for sockets everywhere. */

@@ -8,6 +8,7 @@ import type { CodexCommand } from "./command-line.ts";
 import { mayBeKey } from "./foreground.ts";
 import { shellStateOf } from "./login-shell.ts";
 import { startOrphanWatch } from "./orphan-watch.ts";
+import { STATE_DESCRIPTOR } from "./shell-state.ts";
 
 export interface RunOptions {
   readonly command: CodexCommand;
@@ -151,10 +152,11 @@ function spawn(argv: string[], env: Record<string, string | undefined>, cwd?: st
 /** What a profile prints is for a person, never for the program that reads the output of Codex. */
 function spawnShell(argv: string[], env: Record<string, string | undefined>, descriptor: number): Child {
   const next = "it is what SHELL names: correct that, or set run.inherit_shell = false in config.toml";
+  const unused = Array<"ignore">(STATE_DESCRIPTOR - STDERR - 1).fill("ignore");
   return orNotStarted(argv, next, () =>
     Bun.spawn(argv, {
       env,
-      stdio: ["inherit", isatty(STDOUT) ? "inherit" : STDERR, "inherit", descriptor],
+      stdio: ["inherit", isatty(STDOUT) ? "inherit" : STDERR, "inherit", ...unused, descriptor],
     }),
   );
 }

@@ -3,7 +3,8 @@
 
 /** The word that makes this program write its `ShellState` to `STATE_DESCRIPTOR`. */
 export const TELL_STATE = "__shell-state";
-export const STATE_DESCRIPTOR = 3;
+/** Not 3 or 9, which profiles use themselves. */
+export const STATE_DESCRIPTOR = 7;
 
 /** What a login shell passes on to the programs that it starts. */
 export interface ShellState {

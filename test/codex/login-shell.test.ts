@@ -154,6 +154,18 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
     expect(ran.err).toBe("");
   });
 
+  test.skipIf(path === null || shell === "fish")(
+    "does not print the environment where its profile has taken the descriptor",
+    async () => {
+      const home = homeWith("taken", ["exec 7>&1", "export SECRET=hidden"]);
+      const ran = await runThrough(path ?? "", { binary: "/bin/echo", args: ["hi"] }, { HOME: home });
+      expect([ran.out, ran.code]).toEqual(["", 1]);
+      expect(ran.err).toContain("before Codex could start");
+      expect(ran.err).not.toContain("hidden");
+    },
+  );
+  if (shell === "fish") console.log("skipped: a taken descriptor (fish cannot take one)");
+
   test.skipIf(path === null)("that ends in its profile is named, and Codex does not start", async () => {
     const home = homeWith("ends", ['exec sh -c "exit 3"']);
     const ran = await runThrough(path ?? "", { binary: "/bin/echo", args: ["hi"] }, { HOME: home });
