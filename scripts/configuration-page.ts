@@ -53,8 +53,8 @@ on with the settings of the running proxy, and say so.
 
 \`codexlb run\` gives Codex a home of its own, \`ROOT/runtime\` or what \`--codex-home\` names: stub credentials, sessions,
 history and a config.toml are in it. Each run takes the settings over from the first config.toml that there is, of the
-account that served last, of \`CODEX_HOME\`, of \`~/.codex\`; what was changed in the home itself since then (by
-\`codexlb run mcp add ...\`, in Codex's menus, by hand) holds on top of them. Comments are not kept there.
+account that served last, of \`CODEX_HOME\`, of \`~/.codex\`; later changes in the home itself (by
+\`codexlb run mcp add ...\`, in Codex's menus, by hand) win. Comments are not kept there.
 
 - Relative paths in these settings (\`model_instructions_file\`, \`agents.NAME.config_file\`, ...) become absolute, so that
   they name the same files.
@@ -64,7 +64,8 @@ account that served last, of \`CODEX_HOME\`, of \`~/.codex\`; what was changed i
   \`codexlb run\` reports that once.
 
 Nothing else is taken over: for the \`AGENTS.md\`, prompts and skills of your own home there is
-\`codexlb run --native-home\`, which uses that home as it is. A \`--codex-home\` that holds a login or settings which codexlb did not put there is refused.
+\`codexlb run --native-home\`, which uses that home as it is. A
+\`--codex-home\` with a login or settings that codexlb did not put there is refused.
 
 With \`run.inherit_shell\` the profile of your shell runs first, and Codex gets its variables, working directory and
 umask, but not its limits (\`ulimit\`). What \`codexlb run\` itself sets for Codex, such as \`CODEX_HOME\`, wins. What the

@@ -44,7 +44,7 @@ export function textWithAbsolutePaths(text: string, home: string): string {
   try {
     settings = parseToml(text);
   } catch {
-    return text; // whoever uses the settings reports what is wrong with them
+    return text; // the command that uses the settings reports what is wrong with them
   }
   const absolute = withAbsolutePaths(settings, home);
   return formatToml(absolute) === formatToml(settings) ? text : formatToml(absolute);

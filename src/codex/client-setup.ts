@@ -22,8 +22,8 @@ export interface SetupPlan {
 }
 
 /**
- * Plans to put `urls` into the config.toml of `home`. A home that was set up before is set up anew, from what it was
- * before. Throws `invalid_config` for a file that cannot be read, and `file_unusable`.
+ * Plans to put `urls` into the config.toml of `home`. A home that is set up already is set up again, from what it
+ * was before. Throws `invalid_config` for a file that cannot be read, and `file_unusable`.
  */
 export function planSetup(home: string, urls: BaseUrls): SetupPlan {
   const path = configPath(home);

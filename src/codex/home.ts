@@ -29,7 +29,7 @@ export interface HomeOptions {
  * Writes auth.json (the stub), config.toml and the files of profiles into `codexHome`, with the settings of
  * `configSources` (see `planTakeOver`), and links the user's themes. Files that are right already are not touched.
  * Returns the settings that were left out, as `KEY in PATH`, when they are new. Throws `invalid_config` for TOML that
- * cannot be read, and `file_unusable` for a home that is somebody's own.
+ * cannot be read, and `file_unusable` for a home with a login or settings of its own.
  */
 export function prepareHome(options: HomeOptions): string[] {
   const { codexHome, stub, chatgptBaseUrl } = options;

@@ -1,4 +1,4 @@
-// The environment of the user's login shell, so that what its profile sets holds for Codex. The shell ends before Codex
+// The environment of the user's login shell, so that Codex gets what its profile sets. The shell ends before Codex
 // starts: what a profile prints then cannot get into the output of Codex.
 
 import { closeSync, fstatSync, openSync, readSync, rmSync } from "node:fs";
@@ -7,7 +7,7 @@ import { basename, join } from "node:path";
 import { z } from "zod";
 import { parseJson } from "../core/json.ts";
 import { unusable } from "../state/atomic-file.ts";
-import { type ShellState, TELL_STATE } from "./shell-state.ts";
+import { REPORT_STATE, type ShellState } from "./shell-state.ts";
 
 /**
  * Runs `shell` as a login shell by `spawn`, which gets its words and what must be its `STATE_DESCRIPTOR`, and resolves
@@ -22,7 +22,7 @@ export async function shellStateOf<Ended>(
   // A file without a name, not a pipe: what a profile leaves running may keep the descriptor open for ever.
   const descriptor = openNameless();
   try {
-    const ended = await spawn(throughLoginShell(shell, [...self, TELL_STATE]), descriptor);
+    const ended = await spawn(throughLoginShell(shell, [...self, REPORT_STATE]), descriptor);
     // From its start: the place where the shell stopped writing is the place of every copy of the descriptor.
     const bytes = Buffer.alloc(fstatSync(descriptor).size);
     readSync(descriptor, bytes, 0, bytes.length, 0);

@@ -14,7 +14,7 @@ export const TAKEN_OVER = ".codexlb-taken-over.toml";
 
 /**
  * Reads the settings of `sources` (homes, best first) and plans how they get into `codexHome`. Each file comes from the
- * first source that has it; what was changed in `codexHome` since it was taken over (by Codex, or by hand) holds on top.
+ * first source that has it; later changes in `codexHome` (by Codex, or by hand) win.
  * The returned function writes, and returns the settings that are left out, as `KEY in PATH`, unless it reported them
  * before. Throws `invalid_config` for TOML that cannot be read; then nothing is written.
  */

@@ -118,6 +118,20 @@ describe("codexlb doctor", () => {
     return findings.find(({ check }: { check: string }) => check === "other clients");
   };
 
+  test("reports clients that are set up for a proxy that requires keys", async () => {
+    await using pool = await startPool({
+      accounts: [{ alias: "alice" }],
+      config: "[proxy]\nclient_auth = true\n",
+    });
+    const user = userWith(
+      `openai_base_url = "${pool.url}/backend-api/codex"\nchatgpt_base_url = "${pool.url.replace("127.0.0.1", "localhost")}/backend-api/"\n`,
+    );
+    expect(await found(user, pool.layout.root)).toMatchObject({
+      status: "bad",
+      detail: `${user.path} points them at ${pool.url}, which requires a client key that they do not send`,
+    });
+  });
+
   test("knows whether other clients are set up, for which proxy, and whether that runs", async () => {
     const pool = await startPool({ accounts: [{ alias: "alice" }] });
     const { root } = pool.layout;

@@ -55,7 +55,7 @@ function urlsOf(path: string): Partial<BaseUrls> {
   }
 }
 
-/** Whether somebody has written into the file by hand what setup writes: other addresses are not ours to judge. */
+/** Whether the file has, perhaps written by hand, what setup writes. Other addresses are the user's own choice. */
 function pointsAtProxy({ openai_base_url: url }: Partial<BaseUrls>): boolean {
   return url !== undefined && /^http:\/\/(?:127\.0\.0\.1|localhost)\b.*\/backend-api\/codex$/.test(url);
 }
