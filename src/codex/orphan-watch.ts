@@ -8,9 +8,12 @@ export interface OrphanWatch {
   stop(): void;
 }
 
-/** Starts a watch. It must run before what it watches over, because this process may be killed at any moment. */
+/**
+ * Starts a watch. It must run before what it watches over, because this process may be killed at any moment. In lists of
+ * processes it is `codexlb-watch PID`.
+ */
 export function startOrphanWatch(): OrphanWatch {
-  const watcher = Bun.spawn(["/bin/sh", "-c", SCRIPT, "codexlb-watch"], {
+  const watcher = Bun.spawn(["/bin/sh", "-c", WAIT, END], {
     env: { PATH: "/usr/bin:/bin" },
     cwd: "/",
     stdin: "pipe",
@@ -31,15 +34,17 @@ export function startOrphanWatch(): OrphanWatch {
 
 // --- internal ---
 
+/** Its $0 is the script that goes on with the process id as its argument. */
+const WAIT = 'read -r pid && [ "$pid" != ended ] && exec /bin/sh -c "$0" codexlb-watch "$pid"';
+
 /**
  * Its standard input ends with this process. SIGCONT, because a stopped program handles no other signal; and the id may
  * belong to another program once it was free.
  */
-const SCRIPT = `read -r pid && [ "$pid" != ended ] || exit
-read -r line && exit
-kill -TERM "$pid" && kill -CONT "$pid" || exit
+const END = `read -r line && exit
+kill -TERM "$1" && kill -CONT "$1" || exit
 for second in 1 2 3 4 5; do
   sleep 1
-  kill -0 "$pid" || exit
+  kill -0 "$1" || exit
 done
-kill -KILL "$pid"`;
+kill -KILL "$1"`;

@@ -26,9 +26,13 @@ function isAlive(pid: number): boolean {
 /** Starts `script` as Codex; resolves to it and the process that runs it. */
 async function started(script: string, shell?: string) {
   const name = join(temp.path, `codex-${++serial}`);
-  writeFileSync(name, `#!/bin/sh\n${script}\necho $$ > ${name}.pid\nwhile :; do sleep 0.05; done\n`, {
-    mode: 0o755,
-  });
+  writeFileSync(
+    name,
+    `#!/bin/sh\n${script}\necho $$ > ${name}.pid\ni=0\nwhile [ $i -lt 2400 ]; do sleep 0.05; i=$((i + 1)); done\n`,
+    {
+      mode: 0o755,
+    },
+  );
   const options = { shell, command: { binary: name, args: [], env: {} } };
   const run = Bun.spawn([process.execPath, join(import.meta.dir, "run-driver.ts"), JSON.stringify(options)], {
     env: { PATH: process.env.PATH ?? "", HOME: temp.path },
@@ -38,7 +42,18 @@ async function started(script: string, shell?: string) {
   });
   const pidFile = `${name}.pid`;
   await until("Codex runs", () => existsSync(pidFile) && readFileSync(pidFile, "utf8") !== "", 20_000);
-  return { name, run, pid: Number(readFileSync(pidFile, "utf8")) };
+  const pid = Number(readFileSync(pidFile, "utf8"));
+  await until("the watch is over Codex", () => watcherOf(pid) !== undefined, 20_000);
+  return { name, run, pid };
+}
+
+/** The process that watches over `pid`. */
+function watcherOf(pid: number): number | undefined {
+  const line = Bun.spawnSync(["ps", "-A", "-o", "pid=,args="])
+    .stdout.toString()
+    .split("\n")
+    .find((one) => one.endsWith(`codexlb-watch ${pid}`));
+  return line === undefined ? undefined : Number.parseInt(line, 10);
 }
 
 test.each([undefined, "/bin/sh"])("Codex ends when its run is killed, with login shell %p", async (shell) => {
@@ -64,15 +79,7 @@ test("Codex that does not heed SIGTERM is killed after its run", async () => {
 
 test("nothing is left of the watch over a Codex that has ended by itself", async () => {
   const { run, pid } = await started("");
-  const watchers = () =>
-    Bun.spawnSync(["ps", "-A", "-o", "ppid=,pid=,args="])
-      .stdout.toString()
-      .split("\n")
-      .map((line) => line.trim().split(/\s+/))
-      .filter((words) => words.includes("codexlb-watch") && words[0] === String(run.pid))
-      .map((words) => Number(words[1]));
-  const [watcher = 0, ...others] = watchers();
-  expect(others).toEqual([]);
+  const watcher = watcherOf(pid) ?? 0;
   process.kill(pid, "SIGTERM");
   expect(await run.exited).toBe(255);
   await until("the watcher has ended", () => !isAlive(watcher), 20_000);
