@@ -49,6 +49,8 @@ changes nothing: the last good settings hold, the reason is told once on stderr 
 \`codexlb config check\` says whether the file is right, and exits with 1 when it is not. While it is not, commands go
 on with the settings of the running proxy, and say so.
 
+The variables that name an HTTP proxy or certificates are on the page [networks.md](networks.md).
+
 ## Codex's own settings
 
 \`codexlb run\` gives Codex a home of its own, \`ROOT/runtime\` or what \`--codex-home\` names: stub credentials, sessions,

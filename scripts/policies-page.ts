@@ -26,16 +26,32 @@ const MODES = markdownTable([
 
 const HEAD = `# Policies
 
-A policy places what has no account yet: new sessions, and requests without a session. A session stays with the account
-that served it while that account can serve it (\`policy.affinity\`). Before any policy come, in this order: accounts with
-known room before those that are used up by their figures; a pin; the session's own account. An account that comes back
-from a rest gets one request first, then two, then four; until then others are preferred. When every account merely
-rests after a fault, the one whose rest ends first is tried.
+A policy places new sessions and requests without a session. A session stays with the account that served it while that
+account can serve it (\`policy.affinity\`).
+
+Before any policy, accounts are taken in this order: those with ordinary quota left; those that have only credits left
+(unless \`policy.use_credits\` is \`false\`: then credits are never spent); those that are exhausted by their figures. Among
+these, a pin comes first, then the session's own account. An account that comes back from a cooldown gets one request
+first, then two, then four; until then others are preferred. When every account is cooling after a fault, the one whose
+cooldown ends first is tried.
 
 ${MODES}
-Score: what is left of the short and the long window (0 to 1, unknown counts 0.30), weighted by \`policy.weights\`, and
-never more than what is left of any further limit. \`codexlb explain\` shows it all for the next request, or for the next
-one of a session (\`--session ID\`).
+Score: what is left of each window that the account has (0 to 1, unknown counts 0.30), weighted by \`policy.weights\`:
+\`daily\` for the short window, \`weekly\` for longer ones. A window is short (about 5 hours), weekly or monthly by the
+length that the backend gives; one that the backend does not list is no limit.
+
+Some models have a limit of their own. For them that limit counts instead of the main one, in score, cooldown and
+exhaustion, and a used-up limit of one model costs the account no turn of another model. A limit belongs to a model if it
+has the model's name, if the backend says so, or once the backend has refused the model by it. A model that only some
+accounts have is placed only on those.
+
+\`codexlb explain\` shows all of this for the next request, for the next one of a session (\`--session ID\`), or for a
+model (\`--model MODEL\`).
+
+## Models
+
+Codex offers the models of all accounts and child proxies in service. If several have a model, its settings are those of
+the first one in the list. A model that only one account has disappears from the list when that account is disabled.
 
 ## How they compare
 
@@ -44,8 +60,8 @@ pool as the proxy runs it. Demand is ${LOAD * 100} % of what the accounts have. 
 ${WEEK_LIMIT} in a week; weeks end at staggered times. A turn costs ${WARM_COST}, or ${COLD_COST} when the session's prompt is not in the
 account's cache. The test suite runs this and prints the same table.
 
-- refused, with room: turns that nobody took although an account had room. It must be 0.
-- refused: turns that nobody took because every account was used up.
+- refused, with room: turns that no account took although an account had room. It must be 0.
+- refused: turns that no account took because every account was exhausted.
 - wasted at resets: what was left of weekly allowances when they ended.
 - moves: turns of a session on another account than the one before.
 - cache hits: of all turns but the first of each session.

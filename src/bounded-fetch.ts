@@ -1,6 +1,9 @@
 // Requests that codexlb itself sends to other parties: a backend, a token endpoint, another proxy. The size of the
 // response and the time for it are limited, whatever the other party sends.
 
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import { systemCodeOf } from "./errors.ts";
 import { createPieces, gatheringReader } from "./gathering-reader.ts";
 
 /** A response with its whole text. */
@@ -12,24 +15,26 @@ export interface Answer {
 }
 
 export interface FetchBounds {
-  /** A longer response is an error. */
+  /** A longer response is an error, also when it is longer only after decompression. */
   readonly limitBytes: number;
+  /** The response may be compressed with gzip. Default: false, because small responses gain nothing. */
+  readonly gzip?: boolean;
   /** Longest wait for the whole response, ms; undefined: until `init.signal` is aborted. */
   readonly timeoutMs: number | undefined;
 }
 
 /**
- * Sends a request and reads the whole response as text. Redirects are not followed. Compressed responses are neither
- * requested nor decompressed, because a small one could decompress to gigabytes. Throws what `fetch` throws, a
- * `TimeoutError` after `timeoutMs`, and an `AnswerTooLarge`.
+ * Sends a request and reads the whole response as text. Redirects are not followed. Decompression is not left to
+ * `fetch`, because a small response could decompress to gigabytes. Throws what `fetch` throws, a `TimeoutError` after
+ * `timeoutMs`, an `AnswerTooLarge`, and what zlib throws for a damaged response.
  */
 export async function boundedFetch(
   url: string | URL,
   init: BunFetchRequestInit,
-  { limitBytes, timeoutMs }: FetchBounds,
+  { limitBytes, gzip = false, timeoutMs }: FetchBounds,
 ): Promise<Answer> {
   const headers = new Headers(init.headers);
-  headers.set("accept-encoding", "identity");
+  headers.set("accept-encoding", gzip ? "gzip" : "identity");
   const signals = [
     ...(init.signal ? [init.signal] : []),
     ...(timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)]),
@@ -41,7 +46,8 @@ export async function boundedFetch(
     decompress: false,
     ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
   });
-  const text = await boundedText(response, limitBytes);
+  const isPacked = gzip && response.headers.get("content-encoding") === "gzip";
+  const text = await (isPacked ? unpackedText : boundedText)(response, limitBytes);
   return { ok: response.ok, status: response.status, headers: response.headers, text };
 }
 
@@ -93,4 +99,18 @@ export async function readBounded(source: BodySource, limitBytes: number): Promi
     return { bytes: Buffer.concat(pieces.all(), limitBytes), isWhole: false };
   }
   return { bytes: Buffer.concat(pieces.all(), size), isWhole: true };
+}
+
+// --- internal ---
+
+const unpack = promisify(gunzip);
+
+async function unpackedText(source: BodySource, limitBytes: number): Promise<string> {
+  const { bytes, isWhole } = await readBounded(source, limitBytes);
+  if (!isWhole) throw new AnswerTooLarge(limitBytes);
+  try {
+    return new TextDecoder().decode(await unpack(bytes, { maxOutputLength: limitBytes }));
+  } catch (error) {
+    throw systemCodeOf(error) === "ERR_BUFFER_TOO_LARGE" ? new AnswerTooLarge(limitBytes) : error;
+  }
 }

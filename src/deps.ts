@@ -36,7 +36,8 @@ export function systemDeps(): Deps {
   return {
     clock: systemClock(),
     random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
-    env: process.env,
+    // A copy: what the program hides from Bun is still there for the programs that it starts.
+    env: { ...process.env },
     log: {
       info: (message) => printError(`codexlb: ${shortLine(message)}\n`),
       warn: (message) => printError(`codexlb: warning: ${shortLine(message)}\n`),

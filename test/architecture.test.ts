@@ -19,6 +19,7 @@ const LAYERS = [
     "version.ts",
   ],
   ["core"],
+  ["network"],
   ["state"],
   ["auth"],
   ["upstream"],

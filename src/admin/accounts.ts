@@ -48,6 +48,11 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
     .post("/admin/account/disable", body("disable", AliasRequest), async (c) =>
       c.json(await serve("disable", c.req.valid("json").alias)),
     )
+    .post("/admin/account/set", body("set", SetRequest), async (c) => {
+      const { alias, outbound_proxy } = c.req.valid("json");
+      const changed = await ops.set(alias, { outboundProxy: outbound_proxy || undefined });
+      return c.json(await done(`changed account ${changed}`));
+    })
     .post("/admin/account/drain", body("drain", AliasRequest), async (c) =>
       c.json(await serve("drain", c.req.valid("json").alias)),
     );
@@ -63,6 +68,11 @@ export const PAST: Readonly<Record<Service, string>> = {
 // --- internal ---
 
 const AliasRequest = z.strictObject({ alias: requiredAlias });
+const SetRequest = z.strictObject({
+  alias: requiredAlias,
+  /** "": the configured one. */
+  outbound_proxy: z.string({ error: "must be a text" }).trim(),
+});
 const ImportRequest = z.strictObject({
   alias: requiredAlias,
   auth: z.record(z.string(), z.unknown()).optional(),

@@ -55,6 +55,7 @@ export type Explained = z.output<typeof Explained>;
 export const Explained = z.looseObject({
   mode: z.string(),
   session: z.string().optional(),
+  model: z.string().optional(),
   bound_to: z.string().optional(),
   held: z.boolean(),
   pinned: z.string().optional(),
@@ -75,7 +76,7 @@ export const Explained = z.looseObject({
           weight: z.number(),
         }),
       ),
-      capped_by: z.looseObject({ limit: z.string(), share: z.number() }).optional(),
+      limit: z.string().optional(),
       urgency: z.number(),
       why: z.string(),
     }),

@@ -38,6 +38,10 @@ export function remoteAccounts(door: Door): AccountOps {
     unpin: async () => {
       await answered(door, Done, api.admin.account.unpin.$post());
     },
+    set: (name, { outboundProxy }) => {
+      const json = { alias: name, outbound_proxy: outboundProxy ?? "" };
+      return done(api.admin.account.set.$post({ json }), name);
+    },
     show: async (name) => {
       const url = `${baseOf(door)}/admin/account/show?${new URLSearchParams({ alias: name })}`;
       return answered(door, AccountDetails, through(door)(url));
@@ -64,10 +68,14 @@ export async function remoteSettings(door: Door): Promise<z.output<typeof Settin
   return (await answered(door, Settings, apiOf(door).admin.config.$get())).settings;
 }
 
-/** Who would get the next turn (of `session`) from the proxy behind `door`, and why not the others. */
-export async function remoteExplanation(door: Door, session: string | undefined): Promise<Explained> {
-  const url = `${baseOf(door)}/admin/explain${session === undefined ? "" : `?${new URLSearchParams({ session })}`}`;
-  return answered(door, Explained, through(door)(url));
+/** Which account behind `door` would get the next turn (of `session`, for `model`), and why not the others. */
+export async function remoteExplanation(
+  door: Door,
+  about: { readonly session: string | undefined; readonly model: string | undefined },
+): Promise<Explained> {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(about)) if (value !== undefined) query.set(name, value);
+  return answered(door, Explained, through(door)(`${baseOf(door)}/admin/explain?${query}`));
 }
 
 /** What the proxy behind `door` is. */

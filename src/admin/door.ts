@@ -9,6 +9,7 @@ import { nameForHeader, TARGET_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import { isLoopback } from "../core/listen.ts";
 import { CodexlbError, connectProblem, errorCodeOf, reachedNobody } from "../errors.ts";
+import { optionsToProxy } from "../network/egress.ts";
 import { oneLineTexts } from "../printable.ts";
 import { socketAddress } from "../state/socket-path.ts";
 import { type Credential, greets } from "./proving.ts";
@@ -42,6 +43,7 @@ export async function daemonAnswers(socketPath: string): Promise<boolean> {
 export async function daemonBehind(socketPath: string): Promise<"answers" | "silent" | "none"> {
   try {
     const response = await fetch("http://localhost/healthz", {
+      proxy: false,
       unix: socketAddress(socketPath),
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     });
@@ -77,6 +79,7 @@ export function through(
       if (shown !== undefined) headers.set("authorization", shown);
     }
     return fetch(input, {
+      ...optionsToProxy(baseOf(door)),
       ...init,
       headers,
       redirect: "manual",

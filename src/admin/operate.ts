@@ -43,7 +43,9 @@ export function operateRoutes(context: OperateContext) {
   return new Hono()
     .get("/admin/version", (c) => c.json(versionBody(about())))
     .get("/admin/config", (c) => c.json({ settings: settings().map(shown) }))
-    .get("/admin/explain", (c) => c.json(pool.explain(c.req.query("session")?.trim() || undefined)))
+    .get("/admin/explain", (c) =>
+      c.json(pool.explain(textOf(c.req.query("session")), textOf(c.req.query("model")))),
+    )
     .get("/admin/keys", async (c) => c.json({ keys: (await keys.list()).map(keyBody) }))
     .post("/admin/key/add", body("key", KeyRequest), async (c) => {
       const { name, role } = c.req.valid("json");
@@ -93,6 +95,11 @@ function versionBody({ startedMs, tokenUrl, ...info }: ProxyInfo) {
 
 function keyBody({ name, role, createdMs, lastUsedMs }: KeyInfo) {
   return { name, role, created_at_ms: createdMs, last_used_at_ms: lastUsedMs };
+}
+
+/** A query parameter without surrounding spaces; undefined when nothing is left of it. */
+function textOf(parameter: string | undefined): string | undefined {
+  return parameter?.trim() || undefined;
 }
 
 /** Values can be lists, which JSON shows as they are. */

@@ -8,6 +8,7 @@ import { readBounded } from "../bounded-fetch.ts";
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
+import { optionsToProxy } from "../network/egress.ts";
 import { CHALLENGE_PATH } from "./challenge.ts";
 
 /** A secret that is proved, not sent. */
@@ -61,6 +62,7 @@ export function createCredential({ secret, origin, clock, random, log }: Credent
   const challenge = async (base: string, signal: AbortSignal | undefined): Promise<Terms> => {
     const nonce = newSecret(random);
     const response = await fetch(`${base}${CHALLENGE_PATH}`, {
+      ...optionsToProxy(base),
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ key_id: keyIdOf(sha256), nonce }),
@@ -101,6 +103,7 @@ export function createCredential({ secret, origin, clock, random, log }: Credent
 /** True if the server at `base` says that it is a codexlb proxy (ours or the Go program's). This proves nothing. */
 export async function greets(base: string, signal: AbortSignal | undefined): Promise<boolean> {
   const response = await fetch(`${base}/`, {
+    ...optionsToProxy(base),
     redirect: "manual",
     decompress: false,
     signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),

@@ -2,6 +2,7 @@
 // their own trees; then the call goes one step on, to the one child behind which that proxy is, and is executed once.
 
 import type { MiddlewareHandler } from "hono";
+import { plainView } from "../core/capacity.ts";
 import type { RemoteAccount } from "../core/child-report.ts";
 import {
   formatHops,
@@ -16,6 +17,8 @@ import {
 import type { ChildAnswer } from "../core/status-wire.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, connectProblem } from "../errors.ts";
+import { egressProblem } from "../network/connect-problem.ts";
+import { fetchOptions } from "../network/egress.ts";
 import { downstreamHeaders } from "../proxy/headers.ts";
 import type { Child } from "../upstream/child.ts";
 import { addressAt, withKey } from "../upstream/child-link.ts";
@@ -73,7 +76,7 @@ interface Place {
 function found(children: readonly Child[], target: string, nowMs: number): Place[] {
   const places = new Map<string, Place>();
   for (const child of children) {
-    const report = child.report({ nowMs, ttlMs: 0 });
+    const report = child.report(plainView(nowMs));
     if (report === undefined) continue;
     const put = (name: string, id: string | undefined, way: readonly string[]) => {
       if (!isNamed(name, target)) return;
@@ -116,9 +119,9 @@ function notFound(children: readonly Child[], self: Hop, target: string, nowMs: 
   const hidden: string[] = [];
   const names: string[] = [self.name];
   for (const child of children) {
-    const report = child.report({ nowMs, ttlMs: 0 });
+    const report = child.report(plainView(nowMs));
     if (report === undefined) {
-      const { error } = child.facts({ nowMs, ttlMs: 0 });
+      const { error } = child.facts(plainView(nowMs));
       hidden.push(`${child.label}: ${error ?? "not heard of"}`);
       continue;
     }
@@ -164,9 +167,11 @@ async function send(
   const body = hasBody ? await request.arrayBuffer() : undefined;
   const gone = new AbortController();
   request.signal.addEventListener("abort", () => gone.abort(), { once: true });
+  const egress = child.egress();
   let response: Response;
   try {
     response = await fetch(addressAt(child.link, `${url.pathname}${url.search}`), {
+      ...fetchOptions(egress),
       method: request.method,
       headers,
       ...(body === undefined || body.byteLength === 0 ? {} : { body }),
@@ -176,7 +181,7 @@ async function send(
       signal: gone.signal,
     });
   } catch (error) {
-    const why = connectProblem(error);
+    const why = egressProblem(error, child.link.url, egress) ?? connectProblem(error);
     throw new CodexlbError("target_proxy_unavailable", `passing the call on to ${child.label}: ${why}`, {
       next: "look at codexlb status",
       cause: error,

@@ -5,6 +5,8 @@ import { z } from "zod";
 import { type HealthEvent, OPERATOR_REASON, transition } from "../core/health.ts";
 import { withoutUsedUp } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
+import { CodexlbError } from "../errors.ts";
+import { outboundProxyProblem } from "../network/outbound-proxy.ts";
 import type { Layout } from "../state/layout.ts";
 import type { AccountRecord, Store } from "../state/store.ts";
 import { encodeAccount } from "../state/store-encode.ts";
@@ -43,6 +45,12 @@ export interface ImportFiles {
 /** `enable` ends `disable`, `drain`, a cooldown, and a disablement of any other kind. */
 export type Service = "enable" | "disable" | "drain";
 
+/** What `set` changes. */
+export interface AccountChanges {
+  /** URL of the HTTP proxy for its connections; undefined: the configured one. */
+  readonly outboundProxy: string | undefined;
+}
+
 export interface AccountOps {
   list(): Promise<readonly ListedAccount[]>;
   /** Returns how many accounts there are now. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`. */
@@ -52,6 +60,8 @@ export interface AccountOps {
   pin(name: string): Promise<string>;
   unpin(): Promise<void>;
   serve(name: string, service: Service): Promise<string>;
+  /** Throws `invalid_request` for a proxy that cannot be used. */
+  set(name: string, changes: AccountChanges): Promise<string>;
   show(name: string): Promise<AccountDetails>;
 }
 
@@ -74,7 +84,8 @@ export type AccountChange =
   | "unpinned"
   | "enabled"
   | "disabled"
-  | "draining";
+  | "draining"
+  | "changed";
 
 /** A change that cannot be written to the disk is taken back and throws `file_unusable`. */
 export function createAccountOps({
@@ -137,6 +148,18 @@ export function createAccountOps({
       if (service === "enable") record.quota = withoutUsedUp(quota);
       write(() => Object.assign(record, { draining, health, quota }));
       changed(CHANGES[service], record);
+      return record.alias;
+    },
+    set: async (name, { outboundProxy }) => {
+      const problem = outboundProxy === undefined ? undefined : outboundProxyProblem(outboundProxy);
+      if (problem !== undefined) throw new CodexlbError("invalid_request", `outbound proxy: ${problem}`);
+      const record = findAccount(state, name);
+      const before = record.outboundProxy;
+      record.outboundProxy = outboundProxy;
+      write(() => {
+        record.outboundProxy = before;
+      });
+      changed("changed", record);
       return record.alias;
     },
     show: async (name) => details(findAccount(state, name)),

@@ -7,6 +7,8 @@ import { type Answer, boundedFetch } from "../bounded-fetch.ts";
 import { parseJson } from "../core/json.ts";
 import type { Clock, Deps } from "../deps.ts";
 import { CodexlbError, connectProblem, messageOf } from "../errors.ts";
+import { egressProblem } from "../network/connect-problem.ts";
+import { createOutbound, fetchOptions } from "../network/egress.ts";
 import { shortLine } from "../printable.ts";
 import { newAuthFile } from "./auth-file.ts";
 import { CLIENT_ID, TOKEN_ANSWER_BYTES, tokenUrlOf } from "./refresh.ts";
@@ -112,7 +114,7 @@ export function beginBrowserLogin(deps: OAuthDeps): BrowserLogin {
 export async function beginDeviceLogin(deps: OAuthDeps, signal: AbortSignal): Promise<DeviceLogin> {
   const issuer = issuerOf(deps);
   const begun = UserCode.safeParse(
-    await postJson(`${issuer}/api/accounts/deviceauth/usercode`, { client_id: CLIENT_ID }, signal),
+    await postJson(deps, `${issuer}/api/accounts/deviceauth/usercode`, { client_id: CLIENT_ID }, signal),
   );
   if (!begun.success) throw failed("the sign-in did not give a code");
   const { device_auth_id, user_code, interval } = begun.data;
@@ -150,7 +152,7 @@ async function pollDevice(
   const url = `${issuer}/api/accounts/deviceauth/token`;
   while (deps.clock.monotonic() < deadlineMs) {
     signal.throwIfAborted();
-    const response = await post(url, JSON.stringify({ device_auth_id, user_code }), JSON_TYPE, signal);
+    const response = await post(deps, url, JSON.stringify({ device_auth_id, user_code }), JSON_TYPE, signal);
     if (response.ok) {
       const grant = DeviceGrant.safeParse(parseJson(response.text));
       if (!grant.success) throw failed("the sign-in's answer is not understood");
@@ -177,6 +179,7 @@ async function exchange(
     code_verifier: grant.verifier,
   });
   const response = await post(
+    deps,
     tokenUrlOf(deps),
     form.toString(),
     "application/x-www-form-urlencoded",
@@ -194,22 +197,25 @@ async function exchange(
 
 const JSON_TYPE = "application/json";
 
-async function postJson(url: string, body: unknown, signal: AbortSignal): Promise<unknown> {
-  const response = await post(url, JSON.stringify(body), JSON_TYPE, signal);
+async function postJson(deps: OAuthDeps, url: string, body: unknown, signal: AbortSignal): Promise<unknown> {
+  const response = await post(deps, url, JSON.stringify(body), JSON_TYPE, signal);
   if (!response.ok) throw failed(`the sign-in answered ${response.status}`);
   return parseJson(response.text);
 }
 
 async function post(
+  { env }: OAuthDeps,
   url: string,
   body: string,
   type: string,
   signal: AbortSignal | undefined,
 ): Promise<Answer> {
+  const egress = createOutbound({ env }).toBackend(url);
   try {
     return await boundedFetch(
       url,
       {
+        ...fetchOptions(egress),
         method: "POST",
         headers: { "content-type": type },
         body,
@@ -218,7 +224,8 @@ async function post(
       { limitBytes: TOKEN_ANSWER_BYTES, timeoutMs: TIMEOUT_MS },
     );
   } catch (error) {
-    throw failed(`${new URL(url).origin} cannot be reached: ${connectProblem(error)}`);
+    const why = egressProblem(error, url, egress) ?? connectProblem(error);
+    throw failed(`${new URL(url).origin} cannot be reached: ${why}`);
   }
 }
 

@@ -8,6 +8,8 @@ import { boundedFetch } from "../bounded-fetch.ts";
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
+import { egressProblem } from "../network/connect-problem.ts";
+import { fetchOptions, type Outbound } from "../network/egress.ts";
 import { shortLine } from "../printable.ts";
 import { readTextIfPresent, reserveFile, writeFileAtomic } from "../state/atomic-file.ts";
 import { waitForLock } from "../state/lock.ts";
@@ -36,9 +38,9 @@ export type Renewal =
 export interface RefreshLane {
   /**
    * Renews the credentials in `homeDir` unless they are no longer those with `usedAccessToken`. Concurrent calls
-   * share one refresh. Never throws.
+   * share one refresh. `outboundProxy` is the account's own, if it has one. Never throws.
    */
-  renew(homeDir: string, usedAccessToken: string): Promise<Renewal>;
+  renew(homeDir: string, usedAccessToken: string, outboundProxy?: string): Promise<Renewal>;
   /** Tries once more to write the tokens that the disk did not take. */
   save(): void;
 }
@@ -46,6 +48,7 @@ export interface RefreshLane {
 export interface RefreshSettings {
   readonly tokenUrl: string;
   readonly timeoutMs: number;
+  readonly outbound: Pick<Outbound, "toBackend">;
 }
 
 export function createRefreshLane(
@@ -55,10 +58,10 @@ export function createRefreshLane(
   const running = new Map<string, Promise<Renewal>>();
   const lane: Lane = { deps, settings, unsaved: new Map() };
   return {
-    renew: (homeDir, usedAccessToken) => {
+    renew: (homeDir, usedAccessToken, outboundProxy) => {
       const current = running.get(homeDir);
       if (current !== undefined) return current;
-      const renewal = renewLocked(lane, homeDir, usedAccessToken)
+      const renewal = renewLocked(lane, { homeDir, usedAccessToken, outboundProxy })
         .catch((error): Renewal => ({ kind: "failed", why: messageOf(error) }))
         .finally(() => running.delete(homeDir));
       running.set(homeDir, renewal);
@@ -79,19 +82,29 @@ interface Lane {
   readonly unsaved: Map<string, { readonly text: string; readonly over: string }>;
 }
 
-async function renewLocked(lane: Lane, homeDir: string, usedAccessToken: string): Promise<Renewal> {
+interface RenewalRequest {
+  readonly homeDir: string;
+  readonly usedAccessToken: string;
+  readonly outboundProxy: string | undefined;
+}
+
+async function renewLocked(lane: Lane, request: RenewalRequest): Promise<Renewal> {
+  const { homeDir } = request;
   const { timeoutMs } = lane.settings();
   const lock = await waitForLock(join(homeDir, RENEWAL_LOCK), timeoutMs);
   if (lock === undefined)
     return { kind: "failed", why: `another process has been renewing ${homeDir} for ${timeoutMs} ms` };
   try {
-    return await renewNow(lane, homeDir, usedAccessToken);
+    return await renewNow(lane, request);
   } finally {
     lock.release();
   }
 }
 
-async function renewNow(lane: Lane, homeDir: string, usedAccessToken: string): Promise<Renewal> {
+async function renewNow(
+  lane: Lane,
+  { homeDir, usedAccessToken, outboundProxy }: RenewalRequest,
+): Promise<Renewal> {
   const path = authFileOf(homeDir);
   const text = currentText(lane, homeDir);
   const before = parseAuthFile(text, path);
@@ -101,7 +114,7 @@ async function renewNow(lane: Lane, homeDir: string, usedAccessToken: string): P
   // A refresh token works only once, so room on disk for its successor is reserved before it is spent.
   const room = reserveFile(path, 2 * Buffer.byteLength(text) + ROOM_FOR_LONGER_BYTES);
   try {
-    const answer = await postRefresh(lane.settings(), before.refreshToken);
+    const answer = await postRefresh(lane.settings(), before.refreshToken, outboundProxy);
     if (answer.kind !== "tokens") return answer;
     // A login that was placed there meanwhile stays, unless it is the one whose refresh token was just spent.
     const placed = placedSince(lane, homeDir, before);
@@ -150,11 +163,17 @@ function saveUnsaved(
 
 type Answer = { readonly kind: "tokens"; readonly tokens: NewTokens } | Exclude<Renewal, { kind: "renewed" }>;
 
-async function postRefresh({ tokenUrl, timeoutMs }: RefreshSettings, refreshToken: string): Promise<Answer> {
+async function postRefresh(
+  { tokenUrl, timeoutMs, outbound }: RefreshSettings,
+  refreshToken: string,
+  outboundProxy: string | undefined,
+): Promise<Answer> {
+  const egress = outbound.toBackend(tokenUrl, outboundProxy);
   try {
     const answer = await boundedFetch(
       tokenUrl,
       {
+        ...fetchOptions(egress),
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({
@@ -167,7 +186,8 @@ async function postRefresh({ tokenUrl, timeoutMs }: RefreshSettings, refreshToke
     );
     return answer.ok ? tokensOf(answer.text, tokenUrl) : refused(answer.status, answer.text);
   } catch (error) {
-    return { kind: "failed", why: `asking ${tokenUrl}: ${messageOf(error)}` };
+    const why = egressProblem(error, tokenUrl, egress) ?? messageOf(error);
+    return { kind: "failed", why: `asking ${tokenUrl}: ${why}` };
   }
 }
 

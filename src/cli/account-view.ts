@@ -2,7 +2,7 @@
 
 import type { AccountDetails } from "../auth/account-details.ts";
 import { oneLine, shortLine } from "../printable.ts";
-import { relative, stateOf } from "./status-view.ts";
+import { creditsText, hasMonthly, relative, stateOf } from "./status-view.ts";
 import { table } from "./table.ts";
 
 /** A block of lines; the times of the events are UTC. */
@@ -12,12 +12,18 @@ export function accountView(details: AccountDetails, nowMs: number): string {
     ["account", accountOf(details)],
     ["home", details.home],
     ["state", stateLine(details)],
-    ["daily", windowOf(status, "daily", nowMs)],
-    ["weekly", windowOf(status, "weekly", nowMs)],
+    ...WINDOWS.filter((name) => name !== "monthly" || hasMonthly(status)).map((name): [string, string] => [
+      name,
+      windowOf(status, name, nowMs),
+    ]),
     ...(status.additional_limits ?? []).map((limit): [string, string] => [
       `${limit.limit_name || limit.limit_id} limit`,
-      `${left(limit.primary_left_pct)}, ${left(limit.secondary_left_pct)}`,
+      limitLine(limit),
     ]),
+    ...spendingRows(status, nowMs),
+    ...(details.outbound_proxy === undefined
+      ? []
+      : [["outbound proxy", details.outbound_proxy] satisfies [string, string]]),
     ["used", `${ago(status.last_used_at_ms, nowMs)}; ${status.in_flight} under way`],
     [
       "sessions",
@@ -54,9 +60,41 @@ function stateLine({ status }: AccountDetails): string {
   ].join(", ");
 }
 
-function windowOf(status: AccountDetails["status"], name: "daily" | "weekly", nowMs: number): string {
-  const percent = name === "daily" ? status.daily_left_pct : status.weekly_left_pct;
-  const resetAt = name === "daily" ? status.daily_reset_at : status.weekly_reset_at;
+const WINDOWS = ["daily", "weekly", "monthly"] as const;
+
+function limitLine(limit: NonNullable<AccountDetails["status"]["additional_limits"]>[number]): string {
+  const windows = [
+    left(limit.primary_left_pct),
+    ...(limit.complete && limit.secondary_left_pct < 0 ? [] : [left(limit.secondary_left_pct)]),
+  ].join(", ");
+  return limit.cooldown_seconds > 0 ? `${windows}, cooldown(${limit.cooldown_seconds}s)` : windows;
+}
+
+/** What the account may spend besides its windows, and what its workspace forbids. */
+function spendingRows(status: AccountDetails["status"], nowMs: number): [string, string][] {
+  const { credits, individual_limit: limit, limit_reached_type: type } = status;
+  const resets =
+    limit !== undefined && limit.reset_at > 0 ? `, resets ${relative(limit.reset_at, nowMs)}` : "";
+  return [
+    ...(credits?.has_credits ? [["credits", creditsText(status)] satisfies [string, string]] : []),
+    ...(limit === undefined
+      ? []
+      : [["member limit", `${left(limit.left_pct)}${resets}`] satisfies [string, string]]),
+    ...(status.spend_control_reached
+      ? [["spend control", "the workspace has spent all that its owner allows"] satisfies [string, string]]
+      : []),
+    ...(type === undefined ? [] : [["limit reached", type] satisfies [string, string]]),
+  ];
+}
+
+function windowOf(
+  { windows, ...status }: AccountDetails["status"],
+  name: (typeof WINDOWS)[number],
+  nowMs: number,
+): string {
+  if (windows !== undefined && !windows.includes(name)) return "no such limit";
+  const percent = status[`${name}_left_pct`];
+  const resetAt = status[`${name}_reset_at`];
   const figure = status.figures.find(({ window }) => window === name);
   const told =
     figure === undefined

@@ -58,6 +58,8 @@ function wide(status: StatusAnswer, nowMs: number): string {
   // The Go program does not tell them.
   const showFigures = accounts.some((account) => account.figures.length > 0);
   const showState = accounts.some((account) => stateOf(account) !== "ready");
+  const showMonthly = accounts.some(hasMonthly);
+  const showCredits = accounts.some(hasCredits);
   const row = (cells: Record<string, string>): string[] => [
     cells.active ?? "",
     ...(showPin ? [cells.pin ?? ""] : []),
@@ -69,6 +71,8 @@ function wide(status: StatusAnswer, nowMs: number): string {
     cells.dailyReset ?? "",
     cells.weekly ?? "",
     cells.weeklyReset ?? "",
+    ...(showMonthly ? [cells.monthly ?? "", cells.monthlyReset ?? ""] : []),
+    ...(showCredits ? [cells.credits ?? ""] : []),
     cells.score ?? "",
     ...(showFigures ? [cells.figures ?? ""] : []),
   ];
@@ -83,6 +87,9 @@ function wide(status: StatusAnswer, nowMs: number): string {
     dailyReset: "DAILY RESET",
     weekly: "WEEKLY LEFT",
     weeklyReset: "WEEKLY RESET",
+    monthly: "MONTHLY LEFT",
+    monthlyReset: "MONTHLY RESET",
+    credits: "CREDITS",
     score: "SCORE",
     figures: "FIGURES",
   });
@@ -98,6 +105,9 @@ function wide(status: StatusAnswer, nowMs: number): string {
       dailyReset: relative(account.daily_reset_at, nowMs),
       weekly: percent(account.weekly_left_pct),
       weeklyReset: relative(account.weekly_reset_at, nowMs),
+      monthly: percent(account.monthly_left_pct),
+      monthlyReset: relative(account.monthly_reset_at, nowMs),
+      credits: creditsText(account),
       score: account.score.toFixed(3),
       figures: figuresOf(account),
     }),
@@ -114,6 +124,7 @@ function wide(status: StatusAnswer, nowMs: number): string {
   const mean = row({
     daily: meanOf(accounts, "daily_left_pct"),
     weekly: meanOf(accounts, "weekly_left_pct"),
+    monthly: meanOf(accounts, "monthly_left_pct"),
   });
   return table([head, ...lines, head.map(() => "-"), mean, ...limits]);
 }
@@ -125,9 +136,16 @@ function compact(status: StatusAnswer, nowMs: number): string {
       `${account.active ? "*" : ">"} ${account.alias} @ ${account.proxy_name || "none"}${pinned}`,
     ];
     if (account.email !== "") lines.push(`  ${account.email}`);
-    lines.push(
-      `  daily ${percent(account.daily_left_pct)} (${relative(account.daily_reset_at, nowMs)})  weekly ${percent(account.weekly_left_pct)} (${relative(account.weekly_reset_at, nowMs)})  score ${account.score.toFixed(3)}`,
-    );
+    const windows = [
+      `daily ${percent(account.daily_left_pct)} (${relative(account.daily_reset_at, nowMs)})`,
+      `weekly ${percent(account.weekly_left_pct)} (${relative(account.weekly_reset_at, nowMs)})`,
+      ...(hasMonthly(account)
+        ? [`monthly ${percent(account.monthly_left_pct)} (${relative(account.monthly_reset_at, nowMs)})`]
+        : []),
+      ...(hasCredits(account) ? [`credits ${creditsText(account)}`] : []),
+      `score ${account.score.toFixed(3)}`,
+    ];
+    lines.push(`  ${windows.join("  ")}`);
     if (account.figures.length > 0) lines.push(`  figures ${figuresOf(account)}`);
     if (stateOf(account) !== "ready") lines.push(`  status ${stateOf(account)}`);
     return lines.join("\n");
@@ -137,7 +155,12 @@ function compact(status: StatusAnswer, nowMs: number): string {
       `${limit.limit_name || limit.limit_id} limit ${percent(limit.primary_left_pct)} (${relative(limit.primary_reset_at, nowMs)})  ${percent(limit.secondary_left_pct)} (${relative(limit.secondary_reset_at, nowMs)})\n`,
   );
   const { accounts } = status;
-  const mean = `daily ${meanOf(accounts, "daily_left_pct")}  weekly ${meanOf(accounts, "weekly_left_pct")}\n`;
+  const means = [
+    `daily ${meanOf(accounts, "daily_left_pct")}`,
+    `weekly ${meanOf(accounts, "weekly_left_pct")}`,
+    ...(accounts.some(hasMonthly) ? [`monthly ${meanOf(accounts, "monthly_left_pct")}`] : []),
+  ];
+  const mean = `${means.join("  ")}\n`;
   return `${blocks.join("\n\n")}\n\n----\n${mean}${limits.join("")}`;
 }
 
@@ -226,12 +249,29 @@ function percent(value: number): string {
   return value < 0 ? "-" : `${value.toFixed(1)}%`;
 }
 
-function meanOf(accounts: readonly Account[], key: "daily_left_pct" | "weekly_left_pct"): string {
+export function hasMonthly(account: Account): boolean {
+  return account.monthly_left_pct >= 0 || account.windows?.includes("monthly") === true;
+}
+
+function hasCredits({ credits }: Account): boolean {
+  return credits?.has_credits === true;
+}
+
+/** The balance, `unlimited`, or `-` without credits; `(not usable)` when they are refused or forbidden. */
+export function creditsText({ credits }: Account): string {
+  if (credits === undefined || !credits.has_credits) return "-";
+  const amount = credits.unlimited ? "unlimited" : String(credits.balance);
+  return credits.usable ? amount : `${amount} (not usable)`;
+}
+
+type LeftField = "daily_left_pct" | "weekly_left_pct" | "monthly_left_pct";
+
+function meanOf(accounts: readonly Account[], key: LeftField): string {
   return percent(meanLeft(accounts, key));
 }
 
 /** What the accounts in service have left on average, 0..100; -1 when it is known of none. */
-export function meanLeft(accounts: readonly Account[], key: "daily_left_pct" | "weekly_left_pct"): number {
+export function meanLeft(accounts: readonly Account[], key: LeftField): number {
   const inService = accounts.filter(({ enabled, disabled_reason }) => enabled && disabled_reason === "");
   const known = inService.map((account) => account[key]).filter((value) => value >= 0);
   return known.length === 0 ? -1 : known.reduce((sum, value) => sum + value, 0) / known.length;

@@ -2,15 +2,15 @@
 
 import type { AccountAnswer, StatusAnswer } from "../core/status-wire.ts";
 import type { Paint } from "./paint.ts";
-import { isPinned, meanLeft, relative, stateOf } from "./status-view.ts";
+import { hasMonthly, isPinned, meanLeft, relative, stateOf } from "./status-view.ts";
 
 export interface Row {
   /** `*` for the active one, `P` for a pinned one. */
   readonly mark: string;
   readonly name: string;
   readonly email: string;
-  readonly short: Window;
-  readonly long: Window;
+  /** One for each caption of the picture. */
+  readonly windows: readonly Window[];
   /** Empty for `ready`. */
   readonly state: string;
 }
@@ -30,6 +30,11 @@ export interface Layout {
   lines(row: Row): string[];
 }
 
+/** What stands above the windows: a monthly one only if some account has it. */
+export function captionsOf({ accounts }: StatusAnswer): readonly string[] {
+  return accounts.some(hasMonthly) ? [...CAPTIONS, "MONTHLY LEFT"] : CAPTIONS;
+}
+
 export function accountRow(account: AccountAnswer, status: StatusAnswer): Row {
   const isOwn = account.proxy_name === "" || account.proxy_name === status.proxy_name;
   const state = stateOf(account);
@@ -37,8 +42,11 @@ export function accountRow(account: AccountAnswer, status: StatusAnswer): Row {
     mark: `${account.active ? "*" : " "}${isPinned(account, status) ? "P" : " "}`,
     name: isOwn ? account.alias : `${account.alias} @ ${account.proxy_name}`,
     email: account.email,
-    short: { leftPct: account.daily_left_pct, resetAt: account.daily_reset_at },
-    long: { leftPct: account.weekly_left_pct, resetAt: account.weekly_reset_at },
+    windows: [
+      { leftPct: account.daily_left_pct, resetAt: account.daily_reset_at },
+      { leftPct: account.weekly_left_pct, resetAt: account.weekly_reset_at },
+      { leftPct: account.monthly_left_pct, resetAt: account.monthly_reset_at },
+    ],
     state: state === "ready" ? "" : state,
   };
 }
@@ -48,8 +56,10 @@ export function meanRow({ accounts }: StatusAnswer): Row {
   return {
     ...NO_ACCOUNT,
     name: "mean",
-    short: { leftPct: meanLeft(accounts, "daily_left_pct"), resetAt: 0 },
-    long: { leftPct: meanLeft(accounts, "weekly_left_pct"), resetAt: 0 },
+    windows: (["daily_left_pct", "weekly_left_pct", "monthly_left_pct"] as const).map((field) => ({
+      leftPct: meanLeft(accounts, field),
+      resetAt: 0,
+    })),
   };
 }
 
@@ -58,13 +68,25 @@ export function limitRows({ additional_limits: limits }: StatusAnswer): Row[] {
   return (limits ?? []).map((limit) => ({
     ...NO_ACCOUNT,
     name: `${limit.limit_name || limit.limit_id} limit`,
-    short: { leftPct: limit.primary_left_pct, resetAt: limit.primary_reset_at },
-    long: { leftPct: limit.secondary_left_pct, resetAt: limit.secondary_reset_at },
+    windows: [
+      { leftPct: limit.primary_left_pct, resetAt: limit.primary_reset_at },
+      { leftPct: limit.secondary_left_pct, resetAt: limit.secondary_reset_at },
+    ],
   }));
 }
 
+/** What a layout is made for. */
+export interface Picture {
+  readonly captions: readonly string[];
+  readonly columns: number;
+  readonly nowMs: number;
+  readonly paint: Paint;
+}
+
 /** The layout for `rows`: one line each where they have room in it, else two. */
-export function layoutOf(rows: readonly Row[], columns: number, nowMs: number, paint: Paint): Layout {
+export function layoutOf(rows: readonly Row[], picture: Picture): Layout {
+  const { captions, columns, nowMs, paint } = picture;
+  const count = captions.length;
   const widest = (cell: (row: Row) => string) =>
     Math.max(0, ...rows.map((row) => Bun.stringWidth(cell(row))));
   const longestName = widest(({ name }) => name);
@@ -76,9 +98,9 @@ export function layoutOf(rows: readonly Row[], columns: number, nowMs: number, p
   );
   let room =
     columns -
-    (INDENT + nameWidth + 2 * (GAP.length + cellWidth(SHORTEST_BAR, SHORT_RESET))) -
+    (INDENT + nameWidth + count * (GAP.length + cellWidth(SHORTEST_BAR, SHORT_RESET))) -
     (stateWidth === 0 ? 0 : GAP.length + stateWidth);
-  if (room < 0) return twoLines(columns, nowMs, paint);
+  if (room < 0) return twoLines(picture);
   // What is left over goes to what tells most: whole names, the e-mail, the reset in words, longer bars.
   const take = (wanted: number): boolean => {
     if (wanted > room) return false;
@@ -87,29 +109,27 @@ export function layoutOf(rows: readonly Row[], columns: number, nowMs: number, p
   };
   if (take(longestName - nameWidth)) nameWidth = longestName;
   const showEmail = emailWidth > 0 && take(GAP.length + emailWidth);
-  const reset = take(2 * (LONG_RESET - SHORT_RESET)) ? LONG_RESET : SHORT_RESET;
-  const bar = Math.min(LONGEST_BAR, SHORTEST_BAR + Math.floor(room / 2));
-  const line = (mark: string, name: string, email: string, short: string, long: string, state: string) =>
+  const reset = take(count * (LONG_RESET - SHORT_RESET)) ? LONG_RESET : SHORT_RESET;
+  const bar = Math.min(LONGEST_BAR, SHORTEST_BAR + Math.floor(room / count));
+  const line = (mark: string, name: string, email: string, windows: readonly string[], state: string) =>
     [
       `${mark} ${fill(name, nameWidth)}`,
       ...(showEmail ? [fill(email, emailWidth)] : []),
-      fill(short, cellWidth(bar, reset)),
-      fill(long, cellWidth(bar, reset)),
+      ...windows.map((window) => fill(window, cellWidth(bar, reset))),
       fit(state, LONGEST_STATE),
     ]
       .join(GAP)
       .trimEnd();
-  const caption = line("  ", "", showEmail ? "EMAIL" : "", ...CAPTIONS, stateWidth === 0 ? "" : "STATUS");
+  const caption = line("  ", "", showEmail ? "EMAIL" : "", captions, stateWidth === 0 ? "" : "STATUS");
   const cell = (window: Window) => windowCell(window, { bar, reset }, nowMs, paint);
   return {
     caption: paint.dim(caption),
-    lines: ({ mark, name, email, short, long, state }) => [
+    lines: ({ mark, name, email, windows, state }) => [
       line(
         mark,
         mark.startsWith("*") ? paint.bold(name) : name,
         email,
-        cell(short),
-        cell(long),
+        windows.slice(0, count).map(cell),
         paint.yellow(state),
       ),
     ],
@@ -146,20 +166,22 @@ const SHORT_RESET = 4;
 /** `in 47 hours`. */
 const LONG_RESET = 11;
 
-function twoLines(columns: number, nowMs: number, paint: Paint): Layout {
-  const width = Math.floor((columns - INDENT - GAP.length) / 2);
+function twoLines({ captions, columns, nowMs, paint }: Picture): Layout {
+  const count = captions.length;
+  const width = Math.floor((columns - INDENT - GAP.length * (count - 1)) / count);
   const bar = Math.min(LONGEST_BAR, width - cellWidth(0, SHORT_RESET));
   const indent = " ".repeat(INDENT);
-  const pair = (short: string, long: string) => `${indent}${fill(short, width)}${GAP}${long}`.trimEnd();
+  const joined = (cells: readonly string[]) =>
+    `${indent}${cells.map((cell) => fill(cell, width)).join(GAP)}`.trimEnd();
   const cell = (window: Window) => windowCell(window, { bar, reset: SHORT_RESET }, nowMs, paint);
   return {
-    caption: paint.dim(pair(...CAPTIONS)),
-    lines: ({ mark, name, email, short, long, state }) => {
+    caption: paint.dim(joined(captions)),
+    lines: ({ mark, name, email, windows, state }) => {
       const behind = state === "" ? "" : `${GAP}${fit(state, LONGEST_STATE)}`;
       const who = fit(name, Math.max(0, columns - INDENT - behind.length));
       const told = `${mark} ${mark.startsWith("*") ? paint.bold(who) : who}${paint.yellow(behind)}`;
       const hasRoom = email !== "" && Bun.stringWidth(told) + GAP.length + Bun.stringWidth(email) <= columns;
-      return [hasRoom ? `${told}${GAP}${email}` : told, pair(cell(short), cell(long))];
+      return [hasRoom ? `${told}${GAP}${email}` : told, joined(windows.slice(0, count).map(cell))];
     },
   };
 }

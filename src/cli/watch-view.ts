@@ -5,7 +5,7 @@ import { oneLine } from "../printable.ts";
 import { type Paint, paintOf } from "./paint.ts";
 import { age, childStateOf, type TreeChild, treeOf } from "./status-view.ts";
 import { table } from "./table.ts";
-import { accountRow, fit, layoutOf, limitRows, meanRow } from "./watch-rows.ts";
+import { accountRow, captionsOf, fit, layoutOf, limitRows, meanRow } from "./watch-rows.ts";
 
 /** What is known of a proxy. */
 export interface Known {
@@ -40,7 +40,12 @@ export function watchLines(known: Known, { columns, rows, nowMs, colour }: Canva
 
   const accounts = status.accounts.map((account) => accountRow(account, status));
   const [mean, limits] = [meanRow(status), limitRows(status)];
-  const layout = layoutOf([...accounts, mean, ...limits], columns, nowMs, inner);
+  const layout = layoutOf([...accounts, mean, ...limits], {
+    captions: captionsOf(status),
+    columns,
+    nowMs,
+    paint: inner,
+  });
   const parts: Parts = {
     caption: accounts.length === 0 ? ["no accounts"] : [layout.caption],
     accounts: accounts.map(layout.lines),

@@ -1,12 +1,15 @@
 // The command that runs Codex through the proxy: its arguments, its environment, and both as one line of shell.
 
 import type { CodexAddresses } from "./addresses.ts";
+import { directHosts, namesProxy, noProxyWith } from "./direct-hosts.ts";
 
 export interface CodexCommand {
   readonly binary: string;
   readonly args: readonly string[];
   /** What is set on top of the inherited environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** Hosts that `NO_PROXY` has to name. */
+  readonly directHosts: readonly string[];
 }
 
 export interface CommandOptions {
@@ -48,12 +51,20 @@ export function codexCommand(options: CommandOptions): CodexCommand {
           }),
       OPENAI_BASE_URL: options.proxyUrl,
     },
+    directHosts: directHosts(addresses),
   };
 }
 
-/** The command as one line that a POSIX shell runs as it is. */
-export function commandLine({ binary, args, env }: CodexCommand): string {
-  const settings = Object.entries(env)
+/**
+ * The command as one line that a POSIX shell runs as it is. `NO_PROXY` is part of it where `inherited`, the environment,
+ * names a proxy.
+ */
+export function commandLine(
+  { binary, args, env, directHosts: hosts }: CodexCommand,
+  inherited: CommandOptions["env"],
+): string {
+  const noProxy = namesProxy(inherited) ? noProxyWith(inherited, hosts) : {};
+  const settings = Object.entries({ ...env, ...noProxy })
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `${name}=${quote(value)}`);
   return [...settings, quote(binary), ...args.map(quote)].join(" ");

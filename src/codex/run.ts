@@ -5,6 +5,7 @@ import { constants } from "node:os";
 import { isatty } from "node:tty";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
 import type { CodexCommand } from "./command-line.ts";
+import { noProxyWith } from "./direct-hosts.ts";
 import { mayBeKey } from "./foreground.ts";
 import { shellStateOf } from "./login-shell.ts";
 import { startOrphanWatch } from "./orphan-watch.ts";
@@ -41,9 +42,12 @@ const OWN_VARIABLES: ReadonlySet<string> = new Set([
  * there is nothing to run; with a login shell it resolves to what a shell ends with then (126, 127).
  */
 export async function runCodex({ command, shell, self, env }: RunOptions): Promise<Ended> {
-  const { binary, args } = command;
+  const { binary, args, directHosts } = command;
   const own = { ...childEnvironment(env), ...command.env };
-  if (shell === undefined) return endOf(await withTerminal(() => spawn([binary, ...args], own), FOR_CODEX));
+  if (shell === undefined) {
+    const direct = { ...own, ...noProxyWith(env, directHosts) };
+    return endOf(await withTerminal(() => spawn([binary, ...args], direct), FOR_CODEX));
+  }
   const { state, ended } = await shellStateOf(shell, self, async (argv, descriptor) =>
     endOf(await withTerminal(() => spawnShell(argv, own, descriptor), FOR_CODEX)),
   );
@@ -61,13 +65,9 @@ export async function runCodex({ command, shell, self, env }: RunOptions): Promi
   if (found === null) return { kind: "exit", code: existsSync(binary) ? NOT_EXECUTABLE : NOT_FOUND };
   // It may have set what Codex must get from us, too; but an API key is the user's own.
   const { OPENAI_API_KEY: _, ...settings } = command.env;
+  const final = { ...childEnvironment(state.env), ...settings, ...noProxyWith(state.env, directHosts) };
   process.umask(state.umask);
-  return endOf(
-    await withTerminal(
-      () => spawn([found, ...args], { ...childEnvironment(state.env), ...settings }, state.cwd),
-      FOR_CODEX,
-    ),
-  );
+  return endOf(await withTerminal(() => spawn([found, ...args], final, state.cwd), FOR_CODEX));
 }
 
 /**

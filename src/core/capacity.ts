@@ -1,7 +1,8 @@
 // What choosing has to know of an upstream besides its health, whatever its kind.
 
+import { limitFor, type RefusedBy } from "./meters.ts";
 import type { Candidate } from "./policy.ts";
-import type { Quota, QuotaView } from "./quota.ts";
+import { type Quota, type QuotaView, UNKNOWN_QUOTA } from "./quota.ts";
 import { type ScoreWeights, type Standing, scoreOf, standingOf } from "./standing.ts";
 
 export interface Capacity {
@@ -16,18 +17,46 @@ export interface Capacity {
   readonly score: number;
 }
 
-/** Nothing is known of it. */
-export const NO_STANDING: Standing = standingOf(
-  {
-    planType: undefined,
-    main: { id: "", name: undefined, primary: undefined, secondary: undefined },
-    additional: [],
-  },
-  { nowMs: 0, ttlMs: 0 },
-);
+/** How capacity is looked at. */
+export interface CapacityView extends QuotaView {
+  readonly weights: ScoreWeights;
+  /** May spend an account's credits. */
+  readonly useCredits: boolean;
+  /** The model that is asked for; undefined: any that the main limit counts for. */
+  readonly model: string | undefined;
+  readonly refusedBy: RefusedBy;
+}
+
+/** The view for the question whether anything is left at all, whatever it is worth. */
+export function plainView(nowMs: number): CapacityView {
+  return {
+    nowMs,
+    ttlMs: 0,
+    weights: { daily: 1, weekly: 1 },
+    useCredits: true,
+    model: undefined,
+    refusedBy: () => undefined,
+  };
+}
+
+/** The standing of an upstream that nothing is known of. */
+export const NO_STANDING: Standing = standingOf(UNKNOWN_QUOTA, UNKNOWN_QUOTA.main, { nowMs: 0, ttlMs: 0 });
 
 /** The capacity of an account: what its figures amount to. */
-export function capacityOfQuota(quota: Quota, view: QuotaView, weights: ScoreWeights): Capacity {
-  const standing = standingOf(quota, view);
-  return { state: "available", untilMs: 0, why: undefined, standing, score: scoreOf(standing, weights) };
+export function capacityOfQuota(quota: Quota, view: CapacityView): Capacity {
+  const standing = standingOf(quota, limitFor(quota, view.model, view.refusedBy), view);
+  const score = scoreOf(standing, view.weights);
+  const { refusedUntilMs, exhausted, credits } = standing;
+  if (refusedUntilMs > 0)
+    return { state: "limited", untilMs: refusedUntilMs, why: "usage-limit", standing, score };
+  // A request would be served, and spend the credits.
+  if (exhausted && credits && !view.useCredits)
+    return {
+      state: "limited",
+      untilMs: standing.exhaustedUntilMs ?? 0,
+      why: "only credits are left, and policy.use_credits is false",
+      standing,
+      score,
+    };
+  return { state: "available", untilMs: 0, why: undefined, standing, score };
 }

@@ -3,9 +3,10 @@
 // there.
 
 import { believableLength } from "./bounds.ts";
-import { type Capacity, NO_STANDING } from "./capacity.ts";
-import { HEALTHY, type Health } from "./health.ts";
+import { type Capacity, type CapacityView, capacityOfQuota, NO_STANDING } from "./capacity.ts";
+import { type CoolCause, HEALTHY, type Health } from "./health.ts";
 import { type Hop, wayOf } from "./hops.ts";
+import { limitFor } from "./meters.ts";
 import type { PooledAccount } from "./pooled.ts";
 import {
   believable,
@@ -15,9 +16,12 @@ import {
   type Quota,
   type QuotaView,
   type QuotaWindow,
+  unknownLimit,
 } from "./quota.ts";
-import { MAIN_WINDOW_SECONDS, type Standing, standingOf, type WindowStanding } from "./standing.ts";
+import { type Spending, UNKNOWN_SPENDING } from "./spending.ts";
+import { type Standing, standingOf, type WindowStanding } from "./standing.ts";
 import type { AccountAnswer, ChildAnswer, StatusAnswer } from "./status-wire.ts";
+import { byKind, type WindowKind } from "./windows.ts";
 
 /** An account below a child. */
 export interface RemoteAccount {
@@ -77,21 +81,44 @@ export function reportOf(answer: StatusAnswer, own: Hop, askedMs: number): Child
   };
 }
 
-/** What the child's accounts amount to: the mean of those in service, as the Go program weighs it. */
-export function capacityOfReport(report: ChildReport, view: QuotaView): Capacity {
+/** What the child's accounts amount to for `view.model`: the mean of those in service, as the Go program weighs it. */
+export function capacityOfReport(report: ChildReport, view: CapacityView): Capacity {
   const endMs = report.askedMs + REPORT_MS;
-  const open = report.accounts.filter(({ health, told }) => health.kind === "healthy" && !told.draining);
-  if (open.length === 0) return closed(report, view, endMs);
-  const standings = open.map(({ quota }) => standingOf(quota, { ...view, ttlMs: Number.POSITIVE_INFINITY }));
+  // The child has judged already which of its figures count.
+  const judged = { ...view, ttlMs: Number.POSITIVE_INFINITY };
+  const all = report.accounts.map((account) => {
+    const limit = limitFor(account.quota, view.model, view.refusedBy);
+    const isMain = limit === account.quota.main;
+    return {
+      account,
+      isMain,
+      capacity: capacityOfQuota(account.quota, judged),
+      health: healthOn(account, isMain),
+    };
+  });
+  const open = all.filter(
+    ({ account, capacity, health }) =>
+      health.kind === "healthy" && capacity.state === "available" && !account.told.draining,
+  );
+  if (open.length === 0) return closed(report, all, view, endMs);
+  const standings = open.map(({ capacity }) => capacity.standing);
   const withRoom = standings.filter(({ exhausted }) => !exhausted);
-  const scores = open.map(({ told }) => Math.min(1, Math.max(0, told.score)));
+  const onCredits = standings.filter(({ credits }) => credits && view.useCredits);
+  const scores = open.map(({ account, isMain, capacity }) =>
+    isMain ? Math.min(1, Math.max(0, account.told.score)) : capacity.score,
+  );
   const score = scores.reduce((sum, one) => sum + one, 0) / scores.length;
   const counted = withRoom.length === 0 ? standings : withRoom;
   const standing: Standing = {
-    primary: meanOf(counted.map(({ primary }) => primary)),
-    secondary: meanOf(counted.map(({ secondary }) => secondary)),
+    windows: {
+      short: meanOf(counted, "short"),
+      weekly: meanOf(counted, "weekly"),
+      monthly: meanOf(counted, "monthly"),
+    },
     exhausted: withRoom.length === 0,
-    additionalLeft: 1,
+    exhaustedUntilMs: undefined,
+    credits: onCredits.length > 0,
+    refusedUntilMs: 0,
     goodUntilMs: Math.min(endMs, ...standings.map(({ goodUntilMs }) => goodUntilMs)),
   };
   return { state: "available", untilMs: 0, why: undefined, standing, score };
@@ -117,7 +144,7 @@ export function newestOfEach<T extends { readonly identity: string | undefined; 
   for (const one of all) {
     if (one.identity === undefined) continue;
     const before = newest.get(one.identity);
-    if (before === undefined || newestFigureMs(one.quota) > newestFigureMs(before.quota))
+    if (before === undefined || newestFigureMs(one.quota.main) > newestFigureMs(before.quota.main))
       newest.set(one.identity, one);
   }
   return all.filter((one) => one.identity === undefined || newest.get(one.identity) === one);
@@ -125,7 +152,8 @@ export function newestOfEach<T extends { readonly identity: string | undefined; 
 
 /** The account as pooling sees it. */
 export function pooledRemote({ quota, health }: RemoteAccount, view: QuotaView): PooledAccount {
-  return { quota, health, standing: standingOf(quota, { ...view, ttlMs: Number.POSITIVE_INFINITY }) };
+  const standing = standingOf(quota, quota.main, { ...view, ttlMs: Number.POSITIVE_INFINITY });
+  return { quota, health, standing };
 }
 
 // --- internal ---
@@ -165,86 +193,155 @@ function healthOf(account: AccountAnswer, askedMs: number): Health {
   };
 }
 
-/** The child has judged already which of its figures count; where it says how old they are, that is kept. */
+/** A refusal on the main limit says nothing about a model that has a limit of its own. */
+function healthOn({ health }: RemoteAccount, isMain: boolean): Health {
+  return !isMain && health.kind === "cooling" && health.cause === "limit" ? HEALTHY : health;
+}
+
+/** The figures of an account; where the child says how old they are, that is kept. */
 function quotaOf(account: AccountAnswer, askedMs: number): Quota {
   const ages = new Map(account.figures.map(({ window, age_seconds }) => [window, age_seconds]));
   const window = (
     name: string,
     leftPercent: number,
     resetAt: number,
-    seconds: number,
+    seconds: number | undefined,
   ): QuotaWindow | undefined =>
     leftPercent < 0
       ? undefined
       : {
           usedPercent: Math.min(100, Math.max(0, 100 - leftPercent)),
           resetAtMs: resetAt > 0 ? resetAt * 1000 : undefined,
-          windowSeconds: seconds > 0 ? seconds : undefined,
+          windowSeconds: seconds,
           asOfMs: askedMs - (ages.get(name) ?? 0) * 1000,
           source: "child",
         };
-  const additional = (account.additional_limits ?? []).map(
-    (limit): LimitQuota => ({
-      id: limit.limit_id,
-      name: limit.limit_name,
-      primary: window(
-        `${limit.limit_id} primary`,
-        limit.primary_left_pct,
-        limit.primary_reset_at,
-        limit.primary_window_seconds,
+  const additional = (account.additional_limits ?? []).map((limit): LimitQuota => {
+    const { limit_id: id } = limit;
+    return {
+      ...unknownLimit(id, limit.limit_name),
+      model: limit.model,
+      windows: byKind(
+        window(
+          `${id} primary`,
+          limit.primary_left_pct,
+          limit.primary_reset_at,
+          secondsOf(limit.primary_window_seconds),
+        ),
+        window(
+          `${id} secondary`,
+          limit.secondary_left_pct,
+          limit.secondary_reset_at,
+          secondsOf(limit.secondary_window_seconds),
+        ),
       ),
-      secondary: window(
-        `${limit.limit_id} secondary`,
-        limit.secondary_left_pct,
-        limit.secondary_reset_at,
-        limit.secondary_window_seconds,
-      ),
-    }),
-  );
+      completeAsOfMs: limit.complete ? askedMs : 0,
+      refusal:
+        limit.cooldown_seconds > 0
+          ? { sinceMs: askedMs, untilMs: askedMs + limit.cooldown_seconds * 1000 }
+          : undefined,
+    };
+  });
+  const { daily_left_pct, daily_reset_at, weekly_left_pct, weekly_reset_at } = account;
   const quota: Quota = {
     planType: account.plan_type,
     main: {
-      id: MAIN_LIMIT_ID,
-      name: undefined,
-      primary: window("daily", account.daily_left_pct, account.daily_reset_at, MAIN_WINDOW_SECONDS.primary),
-      secondary: window(
-        "weekly",
-        account.weekly_left_pct,
-        account.weekly_reset_at,
-        MAIN_WINDOW_SECONDS.secondary,
-      ),
+      ...unknownLimit(MAIN_LIMIT_ID),
+      windows: {
+        short: window("daily", daily_left_pct, daily_reset_at, undefined),
+        weekly: window("weekly", weekly_left_pct, weekly_reset_at, undefined),
+        monthly: window("monthly", account.monthly_left_pct, account.monthly_reset_at, undefined),
+      },
+      // Old figures count as unknown there: a window that is named without a figure is not missing.
+      completeAsOfMs: namesAllKnown(account) ? 1 : 0,
     },
     additional,
+    spending: spendingOf(account, askedMs),
   };
   return believable(quota, askedMs);
 }
 
+function secondsOf(seconds: number): number | undefined {
+  return seconds > 0 ? seconds : undefined;
+}
+
+/** True when each window that the account has comes with its figure. */
+function namesAllKnown({ windows, ...account }: AccountAnswer): boolean {
+  const left: Readonly<Record<string, number>> = {
+    daily: account.daily_left_pct,
+    weekly: account.weekly_left_pct,
+    monthly: account.monthly_left_pct,
+  };
+  return windows?.every((name) => (left[name] ?? -1) >= 0) ?? false;
+}
+
+function spendingOf(account: AccountAnswer, asOfMs: number): Spending {
+  const { credits, individual_limit: individual, limit_reached_type: type } = account;
+  const value = credits && {
+    hasCredits: credits.has_credits && credits.usable,
+    unlimited: credits.unlimited,
+    balance: credits.balance,
+  };
+  return {
+    ...UNKNOWN_SPENDING,
+    credits: value && { value, asOfMs },
+    individual: individual && {
+      value: {
+        remainingPercent: individual.left_pct,
+        resetAtMs: individual.reset_at > 0 ? individual.reset_at * 1000 : undefined,
+      },
+      asOfMs,
+    },
+    spendControl: account.spend_control_reached ? { value: true, asOfMs } : undefined,
+    reachedType: type === undefined ? undefined : { value: type, asOfMs },
+  };
+}
+
+interface Judged {
+  readonly capacity: Capacity;
+  readonly health: Health;
+}
+
 /** None of its accounts is in service: when the first of them will be, and why none is. */
-function closed({ accounts, cycle }: ChildReport, { nowMs }: QuotaView, endMs: number): Capacity {
+function closed(
+  { accounts, cycle }: ChildReport,
+  all: readonly Judged[],
+  { nowMs }: QuotaView,
+  endMs: number,
+): Capacity {
   const base = { standing: { ...NO_STANDING, goodUntilMs: endMs }, score: 0 };
-  const ends = accounts.flatMap(({ health }) => (health.kind === "cooling" ? [health] : []));
+  const ends = all.flatMap(({ health, capacity }): { cause: CoolCause; untilMs: number }[] => {
+    if (health.kind === "cooling") return [health];
+    const { state, untilMs } = capacity;
+    return health.kind === "healthy" && state === "limited" ? [{ cause: "limit", untilMs }] : [];
+  });
   if (ends.length === 0) {
     const back = cycle === undefined ? "" : `, and it leads back here: ${cycle}`;
     const why = `${accounts.length === 0 ? "no accounts there" : "none of its accounts is in service"}${back}`;
     return { ...base, state: "disabled", untilMs: 0, why };
   }
-  const rests = ends.filter(({ cause }) => cause === "fault");
-  const counted = rests.length === 0 ? ends : rests;
+  const faults = ends.filter(({ cause }) => cause === "fault");
+  const counted = faults.length === 0 ? ends : faults;
   return {
     ...base,
-    state: rests.length === 0 ? "limited" : "resting",
+    state: faults.length === 0 ? "limited" : "resting",
     untilMs: Math.max(nowMs + 1, Math.min(...counted.map(({ untilMs }) => untilMs))),
-    why: rests.length === 0 ? "usage-limit" : "its accounts rest",
+    why: faults.length === 0 ? "usage-limit" : "its accounts rest",
   };
 }
 
-function meanOf(windows: readonly WindowStanding[]): WindowStanding {
+/** The mean of one window over the accounts that have it. */
+function meanOf(standings: readonly Standing[], kind: WindowKind): WindowStanding | undefined {
+  const windows = standings.map(({ windows }) => windows[kind]).filter((window) => window !== undefined);
+  const first = windows[0];
+  if (first === undefined) return undefined;
   const known = windows.map(({ left }) => left).filter((left) => left !== undefined);
   const resets = windows.map(({ resetAtMs }) => resetAtMs).filter((reset) => reset !== undefined);
   return {
+    kind,
     left: known.length === 0 ? undefined : known.reduce((sum, left) => sum + left, 0) / known.length,
     resetAtMs: resets.length === 0 ? undefined : Math.min(...resets),
-    lengthMs: windows[0]?.lengthMs ?? MAIN_WINDOW_SECONDS.primary * 1000,
+    lengthMs: first.lengthMs,
   };
 }
 

@@ -3,6 +3,8 @@
 
 import type { Health } from "./health.ts";
 import type { LimitQuota, Quota, QuotaWindow } from "./quota.ts";
+import { believableSpending, type Dated } from "./spending.ts";
+import { mapWindows, presentOf } from "./windows.ts";
 
 /** The longest cooldown in `core/verdict.ts`, plus the fifth that keeps accounts from coming back together. */
 const LONGEST_FAULT_MS = 1.2 * 3_600_000;
@@ -33,20 +35,38 @@ export function plausibleHealth(health: Health, nowMs: number): Health {
 
 /** `quota` without figures newer than `nowMs`, which would override all figures that arrive until then. */
 export function plausibleQuota(quota: Quota, nowMs: number): Quota {
+  const { spending } = quota;
   const limits = [quota.main, ...quota.additional];
-  const isRight = limits.every(({ primary, secondary }) =>
-    [primary, secondary].every((window) => window === undefined || isPlausible(window, nowMs)),
-  );
+  const isRight =
+    limits.every((limit) => isPlausibleLimit(limit, nowMs)) &&
+    Object.values(spending).every((part: Dated<unknown> | undefined) => (part?.asOfMs ?? 0) <= nowMs);
   if (isRight) return quota;
   const limit = (one: LimitQuota): LimitQuota => ({
     ...one,
-    primary: one.primary && plausibleWindow(one.primary, nowMs),
-    secondary: one.secondary && plausibleWindow(one.secondary, nowMs),
+    windows: mapWindows(one.windows, (window) => plausibleWindow(window, nowMs)),
+    completeAsOfMs: Math.min(one.completeAsOfMs, nowMs),
+    refusal: one.refusal && {
+      sinceMs: Math.min(one.refusal.sinceMs, nowMs),
+      untilMs: Math.min(one.refusal.untilMs, nowMs + LONGEST_LIMIT_MS),
+    },
   });
-  return { ...quota, main: limit(quota.main), additional: quota.additional.map(limit) };
+  return {
+    ...quota,
+    main: limit(quota.main),
+    additional: quota.additional.map(limit),
+    spending: believableSpending(spending, nowMs),
+  };
 }
 
 // --- internal ---
+
+function isPlausibleLimit({ windows, completeAsOfMs, refusal }: LimitQuota, nowMs: number): boolean {
+  return (
+    completeAsOfMs <= nowMs &&
+    presentOf(windows).every((window) => isPlausible(window, nowMs)) &&
+    (refusal === undefined || (refusal.sinceMs <= nowMs && refusal.untilMs <= nowMs + LONGEST_LIMIT_MS))
+  );
+}
 
 function isPlausible({ asOfMs, resetAtMs }: QuotaWindow, nowMs: number): boolean {
   return asOfMs <= nowMs && (resetAtMs === undefined || resetAtMs <= nowMs + LONGEST_LIMIT_MS);

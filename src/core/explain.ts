@@ -14,18 +14,27 @@ import {
   urgency,
 } from "./policy.ts";
 import type { AccountFacts } from "./pooled.ts";
-import { remaining } from "./quota.ts";
-import { scoreOf, UNKNOWN_SHARE } from "./standing.ts";
+import { UNKNOWN_SHARE, weightOf } from "./standing.ts";
+import { presentOf, type WindowKind } from "./windows.ts";
 
-/** What is told of an account, or of a child proxy. */
-export interface Told extends Pick<AccountFacts, "id" | "alias" | "health" | "quota" | "standing" | "ramp"> {
+/** An account or a child proxy, for the request that is explained. */
+export interface Explainable extends Pick<AccountFacts, "id" | "alias" | "health" | "ramp"> {
+  /** Name of the limit that counts for the model, when it is not the main one. */
+  readonly limit: string | undefined;
   /** Why it cannot serve, where that does not show in its health. */
   readonly why?: string | undefined;
+}
+
+/** The request that is explained. */
+export interface Explained {
+  readonly session: string | undefined;
+  readonly model: string | undefined;
 }
 
 export interface PoolExplanation {
   readonly mode: PolicyMode;
   readonly session: string | undefined;
+  readonly model: string | undefined;
   /** Alias of the account that the session is bound to. */
   readonly bound_to: string | undefined;
   /** The session's history can be read by its account (and others of its workspace) only. */
@@ -43,13 +52,13 @@ export interface PoolExplanation {
 export interface AccountExplanation {
   readonly alias: string;
   readonly id: string;
-  /** `ready`, `probing`, `exhausted`, `resting`, or `out`. */
+  /** `ready`, `probing`, `credits`, `exhausted`, `resting`, or `out`. */
   readonly tier: Tier | "out";
   readonly in_flight: number;
   readonly score: number;
   readonly terms: readonly ScoreTerm[];
-  /** The further limit that keeps the score below the sum of its terms. */
-  readonly capped_by: { readonly limit: string; readonly share: number } | undefined;
+  /** The limit that counts for the model, when it is not the main one. */
+  readonly limit: string | undefined;
   /** What is left for the time that is left; 1 is just right. */
   readonly urgency: number;
   readonly why: string;
@@ -57,17 +66,18 @@ export interface AccountExplanation {
 
 /** `share` (0.30 when unknown) times `weight` (of 1) is what the window adds to the score. */
 export interface ScoreTerm {
-  readonly window: "daily" | "weekly";
+  /** `daily` is the short window. */
+  readonly window: "daily" | "weekly" | "monthly";
   readonly share: number;
   readonly known: boolean;
   readonly weight: number;
 }
 
 export function explanationOf(
-  accounts: readonly Told[],
+  accounts: readonly Explainable[],
   candidates: readonly Candidate[],
   context: ChoiceContext,
-  session: string | undefined,
+  { session, model }: Explained,
 ): PoolExplanation {
   const choice = choose(candidates, context);
   const aliasOf = (id: string | undefined) => accounts.find((account) => account.id === id)?.alias;
@@ -80,7 +90,7 @@ export function explanationOf(
       in_flight: candidate.inFlight,
       score: candidate.score,
       terms: termsOf(candidate, context),
-      capped_by: account === undefined ? undefined : capOf(account, candidate, context),
+      limit: account?.limit,
       urgency: urgency(candidate, context.settings.weights, context.nowMs),
       why: `${
         choice?.id === candidate.id
@@ -92,6 +102,7 @@ export function explanationOf(
   return {
     mode: context.settings.mode,
     session,
+    model,
     bound_to: aliasOf(context.boundId),
     held: context.readers !== undefined,
     pinned: aliasOf(context.pinnedId),
@@ -124,7 +135,7 @@ const CHOSEN: Readonly<Record<ChoiceReason, string>> = {
 
 function whyNot(
   candidate: Candidate,
-  account: Told | undefined,
+  account: Explainable | undefined,
   choice: Choice | undefined,
   candidates: readonly Candidate[],
   context: ChoiceContext,
@@ -173,12 +184,14 @@ function pace(candidate: Candidate, { settings, nowMs }: ChoiceContext): string 
   return number(urgency(candidate, settings.weights, nowMs));
 }
 
-function behind(tier: Tier, account: Told | undefined, { nowMs }: ChoiceContext): string {
+function behind(tier: Tier, account: Explainable | undefined, { nowMs }: ChoiceContext): string {
   switch (tier) {
     case "ready":
       return "ready";
     case "probing":
       return "it has as many requests under way as it may";
+    case "credits":
+      return "only its credits are left";
     case "exhausted":
       return "used up by its figures";
     case "resting": {
@@ -200,46 +213,46 @@ function backAt(candidates: readonly Candidate[], context: ChoiceContext): numbe
   return ends.length === 0 ? undefined : Math.min(...ends);
 }
 
-/** The additional limit with the least left, when that is less than the terms make. */
-function capOf(
-  { quota, standing }: Told,
-  { score }: Candidate,
-  { nowMs, settings }: ChoiceContext,
-): AccountExplanation["capped_by"] {
-  if (
-    standing.additionalLeft > score ||
-    score >= scoreOf({ ...standing, additionalLeft: 1 }, settings.weights)
-  )
-    return undefined;
-  const view = { nowMs, ttlMs: Number.POSITIVE_INFINITY };
-  const least = quota.additional.find((limit) =>
-    [limit.primary, limit.secondary].some((window) => remaining(window, view) === standing.additionalLeft),
-  );
-  return least && { limit: least.name ?? least.id, share: standing.additionalLeft };
-}
-
-function whyOut(candidate: Candidate, account: Told | undefined, context: ChoiceContext): string {
+function whyOut(candidate: Candidate, account: Explainable | undefined, context: ChoiceContext): string {
   const health = account === undefined ? HEALTHY : healthAt(account.health, context.nowMs);
   if (health.kind === "disabled") return `disabled: ${health.reason}`;
   if (candidate.state === "disabled") return account?.why ?? "";
-  if (candidate.state === "limited")
-    return `its limit is reached, for ${duration(coolingLeftMs(health, context.nowMs) || candidate.untilMs - context.nowMs)} more`;
+  if (candidate.state === "limited") return whyLimited(candidate, account, context);
+  if (context.offering?.has(candidate.id) === false) return "its catalogue does not have the model";
   if (context.tried.has(candidate.id))
     return "the session's last answer broke off there: it goes around it once";
   if (context.readers?.has(candidate.id) === false) return "it cannot decrypt this session's history";
   return "it drains: it takes no new sessions";
 }
 
-function termsOf({ primary, secondary }: Candidate, { settings }: ChoiceContext): ScoreTerm[] {
-  const { daily, weekly } = settings.weights;
-  const sum = daily + weekly;
-  const term = (window: ScoreTerm["window"], left: number | undefined, weight: number): ScoreTerm => ({
-    window,
+function whyLimited(
+  { untilMs, exhausted, credits }: Candidate,
+  account: Explainable | undefined,
+  { nowMs }: ChoiceContext,
+): string {
+  const leftMs = untilMs - nowMs;
+  const ends = leftMs > 0 ? `, for ${duration(leftMs)} more` : "";
+  const isCooling = account !== undefined && healthAt(account.health, nowMs).kind === "cooling";
+  return exhausted && credits && !isCooling
+    ? `${account?.why ?? "its limit is reached"}${ends}`
+    : `its limit is reached${ends}`;
+}
+
+const TERM_NAMES: Readonly<Record<WindowKind, ScoreTerm["window"]>> = {
+  short: "daily",
+  weekly: "weekly",
+  monthly: "monthly",
+};
+
+function termsOf({ windows }: Candidate, { settings }: ChoiceContext): ScoreTerm[] {
+  const present = presentOf(windows);
+  const sum = present.reduce((total, { kind }) => total + weightOf(kind, settings.weights), 0);
+  return present.map(({ kind, left }) => ({
+    window: TERM_NAMES[kind],
     share: left ?? UNKNOWN_SHARE,
     known: left !== undefined,
-    weight: sum === 0 ? 0 : weight / sum,
-  });
-  return [term("daily", primary.left, daily), term("weekly", secondary.left, weekly)];
+    weight: sum === 0 ? 0 : weightOf(kind, settings.weights) / sum,
+  }));
 }
 
 function number(value: number): string {

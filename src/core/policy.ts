@@ -3,13 +3,19 @@
 // Candidates fall into tiers, and only the best tier that anyone is in is chosen from:
 //   ready      available, with known room, not held back by its slow start
 //   probing    the same, but it has as many requests under way as a recovering account may have
-//   exhausted  available, though figures say that nothing is left
-//   resting    merely cooling after a fault ("least bad": the one whose rest ends first)
-// Disabled accounts, those that rest for a limit, and those that cannot read the session are in none; for what spends
-// nothing, only disabled ones are.
+//   credits    available, with credits alone left to serve on
+//   exhausted  available, although figures say that nothing is left
+//   resting    cooling after a fault ("least bad": the one whose cooldown ends first)
+// Disabled accounts, those out of quota until a reset, those that cannot read the session and those that do not have the
+// model are in none. A request that spends nothing excludes only disabled ones, and those without the model.
 
-import type { ScoreWeights, WindowStanding } from "./standing.ts";
-import { UNKNOWN_SHARE } from "./standing.ts";
+import {
+  type ScoreWeights,
+  type Standing,
+  UNKNOWN_SHARE,
+  type WindowStanding,
+  weightedMean,
+} from "./standing.ts";
 
 export const POLICY_MODES = [
   "usage_balanced",
@@ -37,6 +43,8 @@ export interface Candidate {
   readonly state: "available" | "resting" | "limited" | "disabled";
   /** Figures say that nothing is left, although no request was refused yet. */
   readonly exhausted: boolean;
+  /** Credits are left. */
+  readonly credits: boolean;
   /** It keeps the sessions it has and takes no new ones. */
   readonly draining: boolean;
   /** It recovers from a rest, and has as many requests under way as it may have for now. */
@@ -45,8 +53,7 @@ export interface Candidate {
   readonly inFlight: number;
   /** 0..1, higher is better. */
   readonly score: number;
-  readonly primary: WindowStanding;
-  readonly secondary: WindowStanding;
+  readonly windows: Standing["windows"];
   /** When resting ends, Unix ms; 0 when not resting. */
   readonly untilMs: number;
 }
@@ -63,6 +70,8 @@ export interface ChoiceContext {
   readonly boundId: string | undefined;
   /** Only these can read the session's history; undefined: anyone can. */
   readonly readers: ReadonlySet<string> | undefined;
+  /** Only these have the model that is asked for; undefined: any may have it. */
+  readonly offering: ReadonlySet<string> | undefined;
   /** Upstreams that already failed this request. */
   readonly tried: ReadonlySet<string>;
   /** Whoever can read the history is looked for, so that those which take no new sessions are asked as well. */
@@ -93,10 +102,10 @@ export type ChoiceReason =
   | "reset-aware"
   | "least-bad";
 
-export type Tier = "ready" | "probing" | "exhausted" | "resting";
+export type Tier = "ready" | "probing" | "credits" | "exhausted" | "resting";
 
 /** Best first. */
-export const TIERS: readonly Tier[] = ["ready", "probing", "exhausted", "resting"];
+export const TIERS: readonly Tier[] = ["ready", "probing", "credits", "exhausted", "resting"];
 
 /**
  * Chooses among `candidates` (in list order), or returns undefined when none of them may be used at all. Order of
@@ -118,12 +127,13 @@ export function choose(candidates: readonly Candidate[], context: ChoiceContext)
 export function tierOf(candidate: Candidate, context: ChoiceContext): Tier | undefined {
   const { id, state } = candidate;
   if (state === "disabled" || context.tried.has(id)) return undefined;
+  if (context.offering?.has(id) === false) return undefined;
   if (candidate.draining && !context.searching && id !== context.pinnedId && id !== context.boundId)
     return undefined;
   if (context.spends && (state === "limited" || context.readers?.has(id) === false)) return undefined;
   if (state === "resting") return "resting";
   if (!context.spends) return "ready";
-  if (candidate.exhausted) return "exhausted";
+  if (candidate.exhausted) return candidate.credits ? "credits" : "exhausted";
   return candidate.full ? "probing" : "ready";
 }
 
@@ -132,11 +142,12 @@ export function tierOf(candidate: Candidate, context: ChoiceContext): Tier | und
  * time that is left, weighted. 1: just right; above: some of it would expire unused; below: it is being spent early.
  * Unknown windows count as 0.30 left, and a window without a known reset as one that has just begun.
  */
-export function urgency({ primary, secondary }: Candidate, weights: ScoreWeights, nowMs: number): number {
-  const sum = weights.daily + weights.weekly;
-  return sum <= 0
-    ? 0
-    : (weights.daily * pace(primary, nowMs) + weights.weekly * pace(secondary, nowMs)) / sum;
+export function urgency(
+  { windows }: Pick<Candidate, "windows">,
+  weights: ScoreWeights,
+  nowMs: number,
+): number {
+  return weightedMean(windows, weights, (window) => pace(window, nowMs));
 }
 
 // --- internal ---

@@ -12,7 +12,9 @@ import {
   remaining,
 } from "./quota.ts";
 import type { Ramp } from "./slow-start.ts";
-import { MAIN_WINDOW_SECONDS, type Standing } from "./standing.ts";
+import type { Credits } from "./spending.ts";
+import type { Standing } from "./standing.ts";
+import { type ByWindow, presentOf, USUAL_SECONDS, WINDOW_KINDS, type WindowKind } from "./windows.ts";
 
 /** One account as others may see it. */
 export interface AccountFacts {
@@ -37,17 +39,19 @@ export type PooledAccount = Pick<AccountFacts, "health" | "quota" | "standing">;
 
 /** A pooled window: the mean share left over the accounts that know it, and the earliest reset still to come. */
 export interface PooledWindow {
-  /** 0..1; undefined when no account knows. */
-  readonly left: number | undefined;
+  readonly kind: WindowKind;
+  /** 0..1. */
+  readonly left: number;
   readonly resetAtMs: number | undefined;
-  readonly windowSeconds: number | undefined;
+  readonly windowSeconds: number;
 }
 
 export interface PooledLimit {
   readonly id: string;
   readonly name: string | undefined;
-  readonly primary: PooledWindow;
-  readonly secondary: PooledWindow;
+  readonly model: string | undefined;
+  /** The windows that some account has and knows. */
+  readonly windows: ByWindow<PooledWindow>;
   /** No account has anything left of it. */
   readonly reached: boolean;
   /** No account is in service. */
@@ -58,6 +62,8 @@ export interface PooledUsage {
   readonly planType: string;
   readonly main: PooledLimit;
   readonly additional: readonly PooledLimit[];
+  /** Of all accounts in service together; undefined when none has any, or when they are not used. */
+  readonly credits: Credits | undefined;
 }
 
 /** The plan shown when no account told its own. */
@@ -67,29 +73,46 @@ export const DEFAULT_PLAN = "plus";
 const PLANS: readonly string[] = ["free", "go", "plus", "edu", "team", "business", "enterprise", "pro"];
 
 /** What the enabled accounts have together. Disabled ones have nothing to give and do not count. */
-export function pooledUsage(accounts: readonly PooledAccount[], view: QuotaView): PooledUsage {
+export function pooledUsage(
+  accounts: readonly PooledAccount[],
+  view: QuotaView,
+  useCredits: boolean,
+): PooledUsage {
   let planType: string | undefined;
   let members = 0;
   let withRoom = 0;
   let limitEndMs: number | undefined;
+  let credits: Credits | undefined;
   for (const { health, quota, standing } of accounts) {
     if (health.kind === "disabled") continue;
     members++;
     planType = betterPlan(planType, quota.planType);
     const untilMs = limitEnd(health, view.nowMs);
-    if (untilMs === undefined && standing.primary.left !== 0 && standing.secondary.left !== 0) withRoom++;
-    else if (untilMs !== undefined) limitEndMs = Math.min(limitEndMs ?? untilMs, untilMs);
+    if (useCredits && standing.credits) credits = addCredits(credits, quota.spending.credits?.value);
+    if (untilMs !== undefined) limitEndMs = Math.min(limitEndMs ?? untilMs, untilMs);
+    else if (!standing.exhausted || (useCredits && standing.credits)) withRoom++;
   }
   const reached = members > 0 && withRoom === 0;
-  let primary = pooledStanding(accounts, "primary", reached);
-  const secondary = pooledStanding(accounts, "secondary", reached);
-  // Refused by the backend, although no figure says why: then it is the short window that is said to be used up.
-  if (reached && primary.left !== 0 && secondary.left !== 0)
-    primary = { ...primary, left: 0, resetAtMs: limitEndMs };
+  let windows: ByWindow<PooledWindow> = {
+    short: pooledStanding(accounts, "short", reached),
+    weekly: pooledStanding(accounts, "weekly", reached),
+    monthly: pooledStanding(accounts, "monthly", reached),
+  };
+  // Refused by the backend, although no figure says why: the window that ends with the refusal is said to be used up.
+  if (reached && !presentOf(windows).some(({ left }) => left === 0))
+    windows = { ...windows, ...refusedWindow(accounts, windows, limitEndMs, view.nowMs) };
   return {
     planType: planType ?? DEFAULT_PLAN,
-    main: { id: MAIN_LIMIT_ID, name: undefined, primary, secondary, reached, closed: members === 0 },
+    main: {
+      id: MAIN_LIMIT_ID,
+      name: undefined,
+      model: undefined,
+      windows,
+      reached,
+      closed: members === 0,
+    },
     additional: pooledLimits(accounts, view),
+    credits,
   };
 }
 
@@ -105,13 +128,14 @@ export function usageBody(usage: PooledUsage, nowMs: number): Record<string, unk
     additional_rate_limits: usage.additional.map((limit) => ({
       limit_name: limit.name ?? limit.id,
       metered_feature: limit.id,
+      ...(limit.model === undefined ? {} : { normal_model_slug: limit.model }),
       rate_limit: rateLimitBody(limit, nowMs),
     })),
     credits: {
-      has_credits: false,
-      unlimited: false,
+      has_credits: usage.credits !== undefined,
+      unlimited: usage.credits?.unlimited ?? false,
       overage_limit_reached: false,
-      balance: "",
+      balance: balanceText(usage.credits),
       approx_local_messages: [0, 0],
       approx_cloud_messages: [0, 0],
     },
@@ -122,12 +146,28 @@ export function usageBody(usage: PooledUsage, nowMs: number): Record<string, unk
 }
 
 /**
- * Share used of a pooled window in whole percent, 0..100; unknown reads as 0. A window of a pool that still has room
- * never reads as 100: Codex would stop sending.
+ * Share used of a pooled window in whole percent, 0..100. A window of a pool that still has room never reads as 100:
+ * Codex would stop sending.
  */
-export function usedPercent(window: PooledWindow, { reached }: Pick<PooledLimit, "reached">): number {
-  if (window.left === undefined) return 0;
-  return Math.min(reached ? 100 : 99, Math.max(0, Math.round(100 - window.left * 100)));
+export function usedPercent({ left }: PooledWindow, { reached }: Pick<PooledLimit, "reached">): number {
+  return Math.min(reached ? 100 : 99, Math.max(0, Math.round(100 - left * 100)));
+}
+
+/** Two windows in their places on the wire. */
+export interface Slots {
+  readonly primary: PooledWindow | undefined;
+  readonly secondary: PooledWindow | undefined;
+}
+
+/** The pooled windows for the two places on the wire, the shortest first; a pool with all three omits the longest. */
+export function slotsOf({ windows }: Pick<PooledLimit, "windows">): Slots {
+  const [primary, secondary] = presentOf(windows);
+  return { primary, secondary };
+}
+
+/** A balance as the backend writes it: a decimal number as text, "" without credits. */
+export function balanceText(credits: Credits | undefined): string {
+  return credits === undefined ? "" : String(Math.round(credits.balance * 100) / 100);
 }
 
 /** The additional limits of the enabled `accounts`, pooled by id. */
@@ -141,33 +181,25 @@ export function pooledLimits(accounts: readonly PooledAccount[], view: QuotaView
       else limits.push(limit);
     }
   }
-  return [...byId]
-    .slice(0, MOST_LIMITS)
-    .map(([id, limits]) =>
-      pooledLimit(id, limits.find((limit) => limit.name !== undefined)?.name, limits, view),
-    );
+  return [...byId].slice(0, MOST_LIMITS).map(([id, limits]) => pooledLimit(id, limits, view));
 }
 
 /** Several accounts' figures of one limit as one. */
-export function pooledLimit(
-  id: string,
-  name: string | undefined,
-  limits: readonly LimitQuota[],
-  view: QuotaView,
-): PooledLimit {
-  const isUsedUp = ({ primary, secondary }: LimitQuota) =>
-    remaining(primary, view) === 0 || remaining(secondary, view) === 0;
+export function pooledLimit(id: string, limits: readonly LimitQuota[], view: QuotaView): PooledLimit {
+  const isUsedUp = ({ windows, refusal }: LimitQuota) =>
+    (refusal?.untilMs ?? 0) > view.nowMs ||
+    presentOf(windows).some((window) => remaining(window, view) === 0);
+  const pooled = (kind: WindowKind) =>
+    pooledWindow(
+      kind,
+      limits.map(({ windows }) => windows[kind]),
+      view,
+    );
   return {
     id,
-    name,
-    primary: pooledWindow(
-      limits.map((limit) => limit.primary),
-      view,
-    ),
-    secondary: pooledWindow(
-      limits.map((limit) => limit.secondary),
-      view,
-    ),
+    name: limits.find((limit) => limit.name !== undefined)?.name,
+    model: limits.find((limit) => limit.model !== undefined)?.model,
+    windows: { short: pooled("short"), weekly: pooled("weekly"), monthly: pooled("monthly") },
     reached: limits.length > 0 && limits.every(isUsedUp),
   };
 }
@@ -191,78 +223,110 @@ function betterPlan(known: string | undefined, told: string | undefined): string
   return known === undefined || PLANS.indexOf(told) > PLANS.indexOf(known) ? told : known;
 }
 
+function addCredits(sum: Credits | undefined, credits: Credits | undefined): Credits | undefined {
+  if (credits === undefined) return sum;
+  return {
+    hasCredits: true,
+    unlimited: credits.unlimited || sum?.unlimited === true,
+    balance: credits.balance + (sum?.balance ?? 0),
+  };
+}
+
 /**
- * One window of the main limit over all accounts. Of a pool that has nothing left (`reached`) only those count that
- * have used up this window, so that the figures say what is the matter, and when it ends. Written as one loop without
- * anything in between: it is done for every turn, for every account.
+ * One window of the main limit over all accounts that have and know it. Of a pool that has nothing left (`reached`) only
+ * those count that have used up this window, so that the figures say what is the matter, and when it ends. Written as
+ * one loop without anything in between: it is done for every turn, for every account.
  */
 function pooledStanding(
   accounts: readonly PooledAccount[],
-  side: "primary" | "secondary",
+  kind: WindowKind,
   reached: boolean,
-): PooledWindow {
+): PooledWindow | undefined {
   let known = 0;
   let sum = 0;
   let usedUp = 0;
   let resetMs = Number.POSITIVE_INFINITY;
   let usedUpResetMs = Number.POSITIVE_INFINITY;
-  let lengthMs: number | undefined;
+  let lengthMs = 0;
   for (const { health, standing } of accounts) {
-    const { left, resetAtMs, lengthMs: length } = standing[side];
-    if (health.kind === "disabled") continue;
-    lengthMs ??= length;
+    const window = standing.windows[kind];
+    if (window?.left === undefined || health.kind === "disabled") continue;
+    const { left, resetAtMs } = window;
+    if (known === 0) lengthMs = window.lengthMs;
     if (resetAtMs !== undefined && resetAtMs < resetMs) resetMs = resetAtMs;
-    if (left === undefined) continue;
     known++;
     sum += left;
     if (left > 0) continue;
     usedUp++;
     if (resetAtMs !== undefined && resetAtMs < usedUpResetMs) usedUpResetMs = resetAtMs;
   }
+  if (known === 0) return undefined;
   const blocked = reached && usedUp > 0;
   const endMs = blocked ? usedUpResetMs : resetMs;
   return {
-    left: blocked ? 0 : known === 0 ? undefined : sum / known,
+    kind,
+    left: blocked ? 0 : sum / known,
     resetAtMs: endMs === Number.POSITIVE_INFINITY ? undefined : endMs,
-    windowSeconds: (lengthMs ?? MAIN_WINDOW_SECONDS[side] * 1000) / 1000,
+    windowSeconds: lengthMs / 1000,
   };
 }
 
-function pooledWindow(windows: readonly (QuotaWindow | undefined)[], view: QuotaView): PooledWindow {
+/** The shortest window that a refusal until `untilMs` can be about, used up. */
+function refusedWindow(
+  accounts: readonly PooledAccount[],
+  known: ByWindow<PooledWindow>,
+  untilMs: number | undefined,
+  nowMs: number,
+): Partial<ByWindow<PooledWindow>> {
+  const possible = WINDOW_KINDS.filter((kind) =>
+    accounts.some(({ standing }) => standing.windows[kind] !== undefined),
+  );
+  const seconds = (kind: WindowKind) => known[kind]?.windowSeconds ?? USUAL_SECONDS[kind];
+  const kind =
+    possible.find((one) => untilMs === undefined || untilMs - nowMs <= seconds(one) * 1000) ??
+    possible.at(-1);
+  if (kind === undefined) return {};
+  return { [kind]: { kind, left: 0, resetAtMs: untilMs, windowSeconds: seconds(kind) } };
+}
+
+function pooledWindow(
+  kind: WindowKind,
+  windows: readonly (QuotaWindow | undefined)[],
+  view: QuotaView,
+): PooledWindow | undefined {
   const known = windows.filter((window) => window !== undefined);
   const left = known.map((window) => remaining(window, view)).filter((share) => share !== undefined);
+  if (left.length === 0) return undefined;
   const resets = known
     .map((window) => window.resetAtMs)
     .filter((reset) => reset !== undefined && reset > view.nowMs) as number[];
   return {
-    left: left.length === 0 ? undefined : left.reduce((sum, share) => sum + share, 0) / left.length,
+    kind,
+    left: left.reduce((sum, share) => sum + share, 0) / left.length,
     resetAtMs: resets.length === 0 ? undefined : Math.min(...resets),
-    windowSeconds: known.find((window) => window.windowSeconds !== undefined)?.windowSeconds,
+    windowSeconds:
+      known.find((window) => window.windowSeconds !== undefined)?.windowSeconds ?? USUAL_SECONDS[kind],
   };
 }
 
 function rateLimitBody(limit: PooledLimit, nowMs: number): Record<string, unknown> {
+  const { primary, secondary } = slotsOf(limit);
   return {
     allowed: !limit.reached && limit.closed !== true,
     limit_reached: limit.reached,
-    primary_window: windowBody(limit, "primary", nowMs),
-    secondary_window: windowBody(limit, "secondary", nowMs),
+    primary_window: primary === undefined ? null : windowBody(primary, limit, nowMs),
+    secondary_window: secondary === undefined ? null : windowBody(secondary, limit, nowMs),
   };
 }
 
-function windowBody(
-  limit: PooledLimit,
-  side: "primary" | "secondary",
-  nowMs: number,
-): Record<string, number> {
-  const window = limit[side];
+function windowBody(window: PooledWindow, limit: PooledLimit, nowMs: number): Record<string, number> {
   const used = usedPercent(window, limit);
   const resetAt = unixSeconds(window.resetAtMs);
   return {
     limit: 100,
     used,
     used_percent: used,
-    limit_window_seconds: Math.round(window.windowSeconds ?? MAIN_WINDOW_SECONDS[side]),
+    limit_window_seconds: Math.round(window.windowSeconds),
     reset_after_seconds: resetAt === 0 ? 0 : Math.max(0, resetAt - Math.floor(nowMs / 1000)),
     reset_at: resetAt,
     resets_at: resetAt,

@@ -1,4 +1,4 @@
-// How the backend tells quota: the usage endpoint, response headers, stream events and limit errors, read into
+// How the backend reports quota: the usage endpoint, response headers, stream events and limit errors, read into
 // `QuotaEvidence`. Reading never throws: a value that is not understood or not plausible is ignored.
 
 import { z } from "zod";
@@ -11,7 +11,10 @@ import {
   type QuotaSource,
   type QuotaWindow,
   UNKNOWN_QUOTA,
+  unknownLimit,
 } from "./quota.ts";
+import { type Credits, type Dated, type Spending, UNKNOWN_SPENDING } from "./spending.ts";
+import { byKind } from "./windows.ts";
 
 /** Anything with `get(name)`, such as a `Headers`. */
 export interface HeaderReader {
@@ -24,23 +27,21 @@ export function quotaFromUsage(body: unknown, nowMs: number): QuotaEvidence | un
   const parsed = UsageBody.safeParse(body);
   if (!parsed.success) return undefined;
   const usage = parsed.data;
-  const told = {
+  const about = { source: "usage_api", nowMs } as const;
+  const evidence: QuotaEvidence = {
     planType: usage.plan_type,
-    main: limit(MAIN_LIMIT_ID, undefined, usage.rate_limit, "usage_api", nowMs),
+    main: limitOf(unknownLimit(MAIN_LIMIT_ID), slotsOfUsage(usage.rate_limit), about),
     additional: usage.additional_rate_limits
       .slice(0, MOST_LIMITS)
-      .map((extra) =>
-        limit(
-          limitId(extra.metered_feature ?? extra.limit_name ?? ""),
-          extra.limit_name,
-          extra.rate_limit,
-          "usage_api",
-          nowMs,
-        ),
-      )
+      .map((extra) => {
+        const id = limitId(extra.metered_feature ?? extra.limit_name ?? "");
+        const limit = { ...unknownLimit(id, extra.limit_name), model: extra.normal_model_slug };
+        return limitOf(limit, slotsOfUsage(extra.rate_limit), about);
+      })
       .filter((extra) => extra.id !== ""),
+    spending: spendingOfUsage(usage, nowMs),
   };
-  return believable(told, nowMs);
+  return believable(evidence, nowMs);
 }
 
 /** The `x-codex-*` headers (and `x-<limit>-*` of other limits). Undefined when there are none. */
@@ -50,45 +51,54 @@ export function quotaFromHeaders(headers: HeaderReader, nowMs: number): QuotaEvi
     const match = ids.size < MOST_LIMITS ? LIMIT_HEADER.exec(name.toLowerCase()) : null;
     if (match?.[1] !== undefined) ids.add(match[1]);
   });
-  if (ids.size === 0) return undefined;
-  const limits = [...ids].map((id) => ({
-    id: limitId(id),
-    name: headers.get(`x-${id}-limit-name`) ?? undefined,
-    primary: windowFromHeaders(headers, `x-${id}-primary`, nowMs),
-    secondary: windowFromHeaders(headers, `x-${id}-secondary`, nowMs),
-  }));
-  const told = {
+  const spending = spendingFromHeaders(headers, ids.size > 0, nowMs);
+  if (ids.size === 0 && spending === UNKNOWN_SPENDING) return undefined;
+  const limits = [...ids].map((id) =>
+    limitOf(
+      unknownLimit(limitId(id), headers.get(`x-${id}-limit-name`) ?? undefined),
+      {
+        primary: windowFromHeaders(headers, `x-${id}-primary`),
+        secondary: windowFromHeaders(headers, `x-${id}-secondary`),
+      },
+      { source: "headers", nowMs },
+    ),
+  );
+  const evidence: QuotaEvidence = {
     planType: headers.get("x-codex-plan-type") ?? undefined,
     main: limits.find((found) => found.id === MAIN_LIMIT_ID) ?? UNKNOWN_QUOTA.main,
     additional: limits.filter((found) => found.id !== MAIN_LIMIT_ID),
+    spending,
   };
-  return believable(told, nowMs);
-}
-
-/**
- * An event that tells limits: `codex.rate_limits`, or Codex's own `token_count` (bare, or as an `event_msg`). Undefined
- * when it tells none.
- */
-export function quotaFromEvent(event: unknown, nowMs: number): QuotaEvidence | undefined {
-  const told = limitsOfEvent(event);
-  if (told === undefined) return undefined;
-  const { limits, planType, name } = told;
-  const limit: LimitQuota = {
-    id: told.id,
-    name,
-    primary: windowOf(limits.primary, "event", nowMs),
-    secondary: windowOf(limits.secondary, "event", nowMs),
-  };
-  const evidence =
-    told.id === MAIN_LIMIT_ID
-      ? { planType, main: { ...limit, name: undefined }, additional: [] }
-      : { planType, main: UNKNOWN_QUOTA.main, additional: [limit] };
   return believable(evidence, nowMs);
 }
 
-/** A time as the backend tells it, Unix seconds, as Unix ms; one that can only be milliseconds is taken as such. */
-export function epochMs(told: number): number {
-  return told > 100_000_000_000 ? told : told * 1000;
+/**
+ * An event about limits: `codex.rate_limits`, or Codex's own `token_count` (bare, or as an `event_msg`). Undefined when
+ * it is none.
+ */
+export function quotaFromEvent(event: unknown, nowMs: number): QuotaEvidence | undefined {
+  const reported = limitsOfEvent(event, nowMs);
+  if (reported === undefined) return undefined;
+  const { id, name, model, slots, planType, spending } = reported;
+  const isMain = id === MAIN_LIMIT_ID;
+  const limit = limitOf({ ...unknownLimit(id, isMain ? undefined : name), model }, slots, {
+    source: "event",
+    nowMs,
+  });
+  return believable(
+    {
+      planType,
+      main: isMain ? limit : UNKNOWN_QUOTA.main,
+      additional: isMain ? [] : [limit],
+      spending,
+    },
+    nowMs,
+  );
+}
+
+/** A time from the backend, Unix seconds, as Unix ms. One that can only be milliseconds is taken as such. */
+export function epochMs(time: number): number {
+  return time > 100_000_000_000 ? time : time * 1000;
 }
 
 /** One limit has one id, however a source spells it (`codex-bengalfox` in headers, `codex_bengalfox` elsewhere). */
@@ -118,13 +128,42 @@ const Window = z.looseObject({
   reset_after_seconds: figure,
 });
 type Window = z.infer<typeof Window>;
-const maybeWindow = Window.nullish().catch(undefined);
 
-const RateLimit = z.looseObject({
-  primary_window: maybeWindow,
-  secondary_window: maybeWindow,
-});
-type RateLimit = z.infer<typeof RateLimit>;
+/** A window on the wire: `none` where the backend says that it does not exist, undefined where it is unreadable. */
+type Slot = Window | "none" | undefined;
+
+const slot = Window.nullish()
+  .transform((window): Slot => (window === null || window === undefined || isEmpty(window) ? "none" : window))
+  .catch(undefined);
+
+/** The two windows of a limit; undefined when nothing is known of them. */
+type Slots = { readonly primary: Slot; readonly secondary: Slot } | undefined;
+
+const maybeFlag = z.boolean().nullish().catch(undefined);
+/** A number, or one as text. */
+const amount = z
+  .union([z.number(), z.string().transform(Number)])
+  .nullish()
+  .catch(undefined)
+  .transform((value) => (typeof value === "number" && Number.isFinite(value) ? value : undefined));
+
+const CreditsBody = z
+  .looseObject({
+    has_credits: maybeFlag,
+    unlimited: maybeFlag,
+    overage_limit_reached: maybeFlag,
+    balance: amount,
+  })
+  .nullish()
+  .catch(undefined);
+type CreditsBody = z.output<typeof CreditsBody>;
+
+const IndividualBody = z
+  .looseObject({ remaining_percent: amount, used_percent: amount, reset_at: amount, resets_at: amount })
+  .nullish()
+  .catch(undefined);
+
+const RateLimit = z.looseObject({ primary_window: slot, secondary_window: slot });
 
 const UsageBody = z.looseObject({
   plan_type: z.string(),
@@ -134,122 +173,206 @@ const UsageBody = z.looseObject({
       z.looseObject({
         limit_name: maybeName,
         metered_feature: maybeName,
+        normal_model_slug: maybeName,
         rate_limit: RateLimit.nullish().catch(undefined),
       }),
     )
     .nullish()
     .catch(undefined)
     .transform((list) => list ?? []),
+  credits: CreditsBody,
+  spend_control: z
+    .looseObject({ reached: maybeFlag, individual_limit: IndividualBody })
+    .nullish()
+    .catch(undefined),
+  rate_limit_reached_type: z
+    .union([z.string(), z.looseObject({ type: z.string() }).transform(({ type }) => type)])
+    .nullish()
+    .catch(undefined),
 });
+type UsageBody = z.output<typeof UsageBody>;
 
 const RateLimitsEvent = z.looseObject({
   type: z.literal("codex.rate_limits"),
   plan_type: maybeName,
   metered_limit_name: maybeName,
   limit_name: maybeName,
-  rate_limits: z.looseObject({ primary: maybeWindow, secondary: maybeWindow }),
+  normal_model_slug: maybeName,
+  rate_limits: z.looseObject({ primary: slot, secondary: slot }),
+  credits: CreditsBody,
 });
 
 const Limits = z.looseObject({
   limit_id: maybeName,
   limit_name: maybeName,
+  normal_model_slug: maybeName,
   plan_type: maybeName,
-  primary: maybeWindow,
-  secondary: maybeWindow,
+  primary: slot,
+  secondary: slot,
+  credits: CreditsBody,
 });
-type Limits = z.output<typeof Limits>;
 
 const TokenCount = z.looseObject({ type: z.literal("token_count"), rate_limits: Limits });
 const EventMessage = z.looseObject({ type: z.literal("event_msg"), payload: TokenCount });
 
-interface ToldLimits {
+interface ReportedLimits {
   readonly id: string;
   readonly name: string | undefined;
+  readonly model: string | undefined;
   readonly planType: string | undefined;
-  readonly limits: Pick<Limits, "primary" | "secondary">;
+  readonly slots: Slots;
+  readonly spending: Spending;
 }
 
-function limitsOfEvent(event: unknown): ToldLimits | undefined {
+function limitsOfEvent(event: unknown, nowMs: number): ReportedLimits | undefined {
   const own = RateLimitsEvent.safeParse(event);
   if (own.success) {
-    const { rate_limits: limits, plan_type: planType, limit_name: name, metered_limit_name } = own.data;
-    return { id: limitId(metered_limit_name ?? name ?? MAIN_LIMIT_ID), name, planType, limits };
+    const { rate_limits: slots, plan_type: planType, limit_name: name, metered_limit_name } = own.data;
+    const id = limitId(metered_limit_name ?? name ?? MAIN_LIMIT_ID);
+    const spending = spendingOfCredits(own.data.credits, nowMs);
+    return { id, name, model: own.data.normal_model_slug, planType, slots, spending };
   }
   const wrapped = EventMessage.safeParse(event);
   const counted = TokenCount.safeParse(wrapped.success ? wrapped.data.payload : event);
   if (!counted.success) return undefined;
-  const limits = counted.data.rate_limits;
-  const { limit_id: id, limit_name: name, plan_type: planType } = limits;
-  return { id: limitId(id ?? MAIN_LIMIT_ID), name, planType, limits };
+  const slots = counted.data.rate_limits;
+  const { limit_id: id, limit_name: name, normal_model_slug: model, plan_type: planType } = slots;
+  const spending = spendingOfCredits(slots.credits, nowMs);
+  return { id: limitId(id ?? MAIN_LIMIT_ID), name, model, planType, slots, spending };
 }
 
 const LIMIT_HEADER = /^x-(.+)-(?:primary|secondary)-used-percent$/;
 
-function limit(
-  id: string,
-  name: string | undefined,
-  told: RateLimit | null | undefined,
-  source: QuotaSource,
-  nowMs: number,
+/** `limit` with its windows. They are all of them, unless one could not be read. */
+function limitOf(
+  limit: LimitQuota,
+  slots: Slots,
+  about: { readonly source: QuotaSource; readonly nowMs: number },
 ): LimitQuota {
+  if (slots === undefined) return limit;
+  const window = (from: Slot) => (from === "none" ? undefined : windowOf(from, about));
+  const [primary, secondary] = [window(slots.primary), window(slots.secondary)];
+  const isComplete =
+    (slots.primary === "none" || primary !== undefined) &&
+    (slots.secondary === "none" || secondary !== undefined);
   return {
-    id,
-    name,
-    primary: windowOf(told?.primary_window, source, nowMs),
-    secondary: windowOf(told?.secondary_window, source, nowMs),
+    ...limit,
+    windows: byKind(primary, secondary),
+    completeAsOfMs: isComplete ? about.nowMs : 0,
   };
 }
 
 function windowOf(
-  told: Window | null | undefined,
-  source: QuotaSource,
-  nowMs: number,
+  window: Window | undefined,
+  { source, nowMs }: { readonly source: QuotaSource; readonly nowMs: number },
 ): QuotaWindow | undefined {
-  const usedPercent = told === null || told === undefined ? undefined : usedPercentOf(told);
-  if (told === null || told === undefined || usedPercent === undefined) return undefined;
-  const minutes = told.window_minutes;
+  const usedPercent = window === undefined ? undefined : usedPercentOf(window);
+  if (window === undefined || usedPercent === undefined) return undefined;
+  const minutes = window.window_minutes;
   return {
-    usedPercent: clampPercent(usedPercent),
-    resetAtMs: resetOf(told, nowMs),
-    windowSeconds: told.limit_window_seconds ?? (minutes === undefined ? undefined : minutes * 60),
+    usedPercent: Math.min(100, Math.max(0, usedPercent)),
+    resetAtMs: resetOf(window, nowMs),
+    windowSeconds: window.limit_window_seconds ?? (minutes === undefined ? undefined : minutes * 60),
     asOfMs: nowMs,
     source,
   };
 }
 
-function usedPercentOf(told: Window): number | undefined {
-  if (told.used_percent !== undefined) return told.used_percent;
-  if (told.limit === undefined || told.limit <= 0 || told.used === undefined) return undefined;
-  return (told.used / told.limit) * 100;
+/** A window without use, length and reset does not exist: the backend writes it so, and Codex reads it so. */
+function isEmpty({ used_percent, limit_window_seconds, window_minutes, ...window }: Window): boolean {
+  const isNothing = (value: number | undefined) => value === undefined || value === 0;
+  return (
+    used_percent === 0 &&
+    isNothing(limit_window_seconds) &&
+    isNothing(window_minutes) &&
+    isNothing(window.reset_at ?? window.resets_at) &&
+    isNothing(window.reset_after_seconds)
+  );
 }
 
-function resetOf(told: Window, nowMs: number): number | undefined {
-  const seconds = told.reset_at ?? told.resets_at;
+function usedPercentOf(window: Window): number | undefined {
+  if (window.used_percent !== undefined) return window.used_percent;
+  const { used, limit: most } = window;
+  return used !== undefined && most !== undefined && most > 0 ? (used / most) * 100 : undefined;
+}
+
+function resetOf(window: Window, nowMs: number): number | undefined {
+  const seconds = window.reset_at ?? window.resets_at;
   if (seconds !== undefined && seconds > 0) return epochMs(seconds);
-  const after = told.reset_after_seconds;
+  const after = window.reset_after_seconds;
   return after !== undefined && after > 0 ? nowMs + after * 1000 : undefined;
 }
 
-function windowFromHeaders(headers: HeaderReader, prefix: string, nowMs: number): QuotaWindow | undefined {
-  const used = numberOf(headers.get(`${prefix}-used-percent`));
+function windowFromHeaders(headers: HeaderReader, prefix: string): Slot {
+  const text = headers.get(`${prefix}-used-percent`);
+  if (text === null) return "none";
+  const used = numberOf(text);
   if (used === undefined) return undefined;
-  const minutes = numberOf(headers.get(`${prefix}-window-minutes`));
-  const resetAt = numberOf(headers.get(`${prefix}-reset-at`));
-  return {
-    usedPercent: clampPercent(used),
-    resetAtMs: resetAt === undefined ? undefined : epochMs(resetAt),
-    windowSeconds: minutes === undefined ? undefined : minutes * 60,
-    asOfMs: nowMs,
-    source: "headers",
+  const window = {
+    used_percent: used,
+    window_minutes: numberOf(headers.get(`${prefix}-window-minutes`)),
+    reset_at: numberOf(headers.get(`${prefix}-reset-at`)),
   };
+  return isEmpty(window) ? "none" : window;
+}
+
+function slotsOfUsage(limits: z.output<typeof RateLimit> | null | undefined): Slots {
+  return limits ? { primary: limits.primary_window, secondary: limits.secondary_window } : undefined;
+}
+
+function spendingOfUsage(usage: UsageBody, nowMs: number): Spending {
+  const { credits, spend_control: control, rate_limit_reached_type: type } = usage;
+  const dated = <Value>(value: Value): Dated<Value> => ({ value, asOfMs: nowMs });
+  const limit = control?.individual_limit;
+  const left =
+    limit?.remaining_percent ?? (limit?.used_percent === undefined ? undefined : 100 - limit.used_percent);
+  const resetAt = limit?.reset_at ?? limit?.resets_at;
+  return {
+    ...spendingOfCredits(credits, nowMs),
+    individual:
+      control === undefined || control === null
+        ? undefined
+        : dated(
+            left === undefined
+              ? undefined
+              : { remainingPercent: left, resetAtMs: resetAt === undefined ? undefined : epochMs(resetAt) },
+          ),
+    spendControl: typeof control?.reached === "boolean" ? dated(control.reached) : undefined,
+    reachedType: dated(type ?? undefined),
+  };
+}
+
+function spendingOfCredits(credits: CreditsBody, nowMs: number): Spending {
+  if (typeof credits?.has_credits !== "boolean") return UNKNOWN_SPENDING;
+  const value: Credits = {
+    hasCredits: credits.has_credits && credits.overage_limit_reached !== true,
+    unlimited: credits.unlimited === true,
+    balance: credits.balance ?? 0,
+  };
+  return { ...UNKNOWN_SPENDING, credits: { value, asOfMs: nowMs } };
+}
+
+/** `withLimits`: the headers name limits. Then a reached type that they do not name is none. */
+function spendingFromHeaders(headers: HeaderReader, withLimits: boolean, nowMs: number): Spending {
+  const has = flagOf(headers.get("x-codex-credits-has-credits"));
+  const type = headers.get("x-codex-rate-limit-reached-type");
+  const credits = {
+    has_credits: has,
+    unlimited: flagOf(headers.get("x-codex-credits-unlimited")),
+    balance: numberOf(headers.get("x-codex-credits-balance")),
+  };
+  const spending = spendingOfCredits(credits, nowMs);
+  if (type === null && !withLimits) return spending;
+  return { ...spending, reachedType: { value: type ?? undefined, asOfMs: nowMs } };
+}
+
+function flagOf(text: string | null): boolean | undefined {
+  const word = text?.trim().toLowerCase();
+  return word === "true" || word === "1" ? true : word === "false" || word === "0" ? false : undefined;
 }
 
 function numberOf(text: string | null): number | undefined {
   if (text === null || text.trim() === "") return undefined;
   const value = Number(text);
   return Number.isFinite(value) ? value : undefined;
-}
-
-function clampPercent(value: number): number {
-  return Math.min(100, Math.max(0, value));
 }

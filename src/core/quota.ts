@@ -1,29 +1,50 @@
-// The allowance of one account: its windows, what is left of them, and how evidence from several sources is
-// merged. Newest evidence wins, window by window, whatever the order of arrival; what nobody told is unknown.
+// The allowance of one account: its windows, what is left of them, and how evidence from several sources is merged.
+// The newest evidence wins, window by window, whatever the order of arrival. A window that the backend did not name
+// when it named all others is no limit; any other window without figures is unknown.
 
 import { believableEnd, believableLength, LONGEST_NAME, MOST_LIMITS, shortText } from "./bounds.ts";
+import {
+  believableSpending,
+  forbiddenUntilMs,
+  hasSpendableCredits,
+  mergeSpending,
+  type Spending,
+  UNKNOWN_SPENDING,
+} from "./spending.ts";
+import { type ByWindow, mapWindows, NO_WINDOWS, presentOf } from "./windows.ts";
 
 export type QuotaSource = "headers" | "event" | "limit_error" | "usage_api" | "stored" | "child";
 
-/** One rate-limit window as last heard of. */
+/** The last known state of one rate-limit window. */
 export interface QuotaWindow {
   /** 0..100. */
   readonly usedPercent: number;
-  /** When the window starts anew, Unix ms; undefined when not told. */
+  /** When the window starts again, Unix ms; undefined when unknown. */
   readonly resetAtMs: number | undefined;
-  /** Length of the window in seconds; undefined when not told. */
+  /** Length of the window in seconds; undefined when unknown. */
   readonly windowSeconds: number | undefined;
   /** When this was true, Unix ms. */
   readonly asOfMs: number;
   readonly source: QuotaSource;
 }
 
-/** The windows of one limit. `primary` is the short one (5 h in practice), `secondary` the long one (a week). */
+/** A refusal: the limit was reached at `sinceMs` and is over at `untilMs`, both Unix ms. */
+export interface Refusal {
+  readonly sinceMs: number;
+  readonly untilMs: number;
+}
+
+/** One limit: a meter with its windows. */
 export interface LimitQuota {
   readonly id: string;
   readonly name: string | undefined;
-  readonly primary: QuotaWindow | undefined;
-  readonly secondary: QuotaWindow | undefined;
+  /** Slug of the normal model that the limit is about, where the backend names one. */
+  readonly model: string | undefined;
+  readonly windows: ByWindow<QuotaWindow>;
+  /** When the backend last named all windows of the limit, Unix ms; 0: never. Those not named then do not exist. */
+  readonly completeAsOfMs: number;
+  /** The last refusal on account of this limit. The main limit's is the account's health instead. */
+  readonly refusal: Refusal | undefined;
 }
 
 export interface Quota {
@@ -31,18 +52,32 @@ export interface Quota {
   readonly main: LimitQuota;
   /** Limits of single features or models, ordered by id. */
   readonly additional: readonly LimitQuota[];
+  readonly spending: Spending;
 }
 
-/** What one reply, event or poll told. Same shape, usually with gaps. */
+/** What one reply, event or poll reported. Same shape, usually with gaps. */
 export type QuotaEvidence = Quota;
 
 /** The id the backend gives the account's main limit. */
 export const MAIN_LIMIT_ID = "codex";
 
+/** A limit of which nothing is known yet. */
+export function unknownLimit(id: string, name?: string): LimitQuota {
+  return {
+    id,
+    name,
+    model: undefined,
+    windows: NO_WINDOWS,
+    completeAsOfMs: 0,
+    refusal: undefined,
+  };
+}
+
 export const UNKNOWN_QUOTA: Quota = {
   planType: undefined,
-  main: { id: MAIN_LIMIT_ID, name: undefined, primary: undefined, secondary: undefined },
+  main: unknownLimit(MAIN_LIMIT_ID),
   additional: [],
+  spending: UNKNOWN_SPENDING,
 };
 
 /** How long figures count, and what "now" is, for every question below. */
@@ -56,30 +91,35 @@ export interface QuotaView {
  * The plausible part of `quota`, which another party wrote, at `nowMs`. Implausible values become unknown, and texts
  * that are too long are cut.
  */
-export function believable({ planType, main, additional }: Quota, nowMs: number): Quota {
-  const window = (received: QuotaWindow | undefined): QuotaWindow | undefined =>
-    received && {
-      ...received,
-      usedPercent: Math.min(100, Math.max(0, received.usedPercent)),
-      resetAtMs: received.resetAtMs === undefined ? undefined : believableEnd(received.resetAtMs, nowMs),
-      windowSeconds:
-        received.windowSeconds === undefined || believableLength(received.windowSeconds * 1000) === undefined
-          ? undefined
-          : received.windowSeconds,
-      // Figures dated in the future would override all later ones.
-      asOfMs: Math.min(nowMs, received.asOfMs),
-    };
+export function believable({ planType, main, additional, spending }: Quota, nowMs: number): Quota {
+  const window = (received: QuotaWindow): QuotaWindow => ({
+    ...received,
+    usedPercent: Math.min(100, Math.max(0, received.usedPercent)),
+    resetAtMs: received.resetAtMs === undefined ? undefined : believableEnd(received.resetAtMs, nowMs),
+    windowSeconds:
+      received.windowSeconds === undefined || believableLength(received.windowSeconds * 1000) === undefined
+        ? undefined
+        : received.windowSeconds,
+    // Figures dated in the future would override all later ones.
+    asOfMs: Math.min(nowMs, received.asOfMs),
+  });
   const name = (text: string | undefined) => (text ? shortText(text, LONGEST_NAME) : undefined);
   const limit = (received: LimitQuota): LimitQuota => ({
     id: shortText(received.id, LONGEST_NAME),
     name: name(received.name),
-    primary: window(received.primary),
-    secondary: window(received.secondary),
+    model: name(received.model),
+    windows: mapWindows(received.windows, window),
+    completeAsOfMs: Math.min(nowMs, received.completeAsOfMs),
+    refusal: received.refusal && {
+      sinceMs: Math.min(nowMs, received.refusal.sinceMs),
+      untilMs: believableEnd(received.refusal.untilMs, nowMs) ?? nowMs,
+    },
   });
   return {
     planType: name(planType),
     main: limit(main),
     additional: additional.slice(0, MOST_LIMITS).map(limit),
+    spending: believableSpending(spending, nowMs),
   };
 }
 
@@ -89,6 +129,7 @@ export function mergeQuota(quota: Quota, evidence: QuotaEvidence): Quota {
     planType: evidence.planType ?? quota.planType,
     main: mergeLimit(quota.main, evidence.main),
     additional: mergeAdditional(quota.additional, evidence.additional),
+    spending: mergeSpending(quota.spending, evidence.spending),
   };
 }
 
@@ -103,57 +144,62 @@ export function remaining(window: QuotaWindow | undefined, view: QuotaView): num
   return Math.min(1, Math.max(0, (100 - window.usedPercent) / 100));
 }
 
-/** True when any window of any limit is known to have nothing left. */
-export function exhausted(quota: Quota, view: QuotaView): boolean {
-  return limitsOf(quota).some((limit) => windowsOf(limit).some((window) => remaining(window, view) === 0));
+/** True when a window of `limit` is known to have nothing left, or the workspace forbids any use. */
+export function isExhausted({ spending }: Quota, limit: LimitQuota, view: QuotaView): boolean {
+  return (
+    presentOf(limit.windows).some((window) => remaining(window, view) === 0) || isForbidden(spending, view)
+  );
 }
 
-/** The moment the last used-up window resets, Unix ms; undefined when none is used up or no reset is known. */
-export function exhaustedUntilMs(quota: Quota, view: QuotaView): number | undefined {
-  const resets = limitsOf(quota)
-    .flatMap(windowsOf)
+/** When the last of what keeps `limit` exhausted is over, Unix ms; undefined when it is not, or nothing says when. */
+export function exhaustedUntilMs(
+  { spending }: Quota,
+  limit: LimitQuota,
+  view: QuotaView,
+): number | undefined {
+  const ends = presentOf(limit.windows)
     .filter((window) => remaining(window, view) === 0)
-    .map((window) => window.resetAtMs)
-    .filter((reset) => reset !== undefined);
-  return resets.length === 0 ? undefined : Math.max(...resets);
+    .map(({ resetAtMs }) => resetAtMs)
+    .concat(forbiddenUntilMs(spending, view))
+    .filter((end) => end !== undefined && Number.isFinite(end)) as number[];
+  return ends.length === 0 ? undefined : Math.max(...ends);
 }
 
-/** When the newest figure of the main limit was taken, Unix ms; 0 when there is none. */
-export function newestFigureMs(quota: Quota): number {
-  return Math.max(0, ...windowsOf(quota.main).map((window) => window.asOfMs));
+/** True when `limit` still serves: it is not exhausted, or `useCredits` and the account has credits. */
+export function canServe(quota: Quota, limit: LimitQuota, view: QuotaView, useCredits: boolean): boolean {
+  return !isExhausted(quota, limit, view) || (useCredits && hasSpendableCredits(quota.spending, view));
 }
 
-/** True when figures of the main limit are known and no window of any limit is used up. */
-export function hasRoom(quota: Quota, view: QuotaView): boolean {
-  return newestFigureMs(quota) > 0 && !exhausted(quota, view);
+/** When the newest figure of `limit` was taken, Unix ms; 0 when there is none. */
+export function newestFigureMs({ windows, completeAsOfMs }: LimitQuota): number {
+  return Math.max(completeAsOfMs, ...presentOf(windows).map((window) => window.asOfMs));
 }
 
-/** `quota` without the windows that are used up: nothing is known of them. */
-export function withoutUsedUp({ planType, main, additional }: Quota): Quota {
-  const left = (window: QuotaWindow | undefined) =>
-    (window?.usedPercent ?? 100) >= 100 ? undefined : window;
-  const limit = (one: LimitQuota): LimitQuota => ({
-    ...one,
-    primary: left(one.primary),
-    secondary: left(one.secondary),
-  });
-  return { planType, main: limit(main), additional: additional.map(limit) };
+/** `quota` without the windows that are used up, as if nothing were known of them. */
+export function withoutUsedUp(quota: Quota): Quota {
+  const limit = (one: LimitQuota): LimitQuota => {
+    const windows = mapWindows(one.windows, (window) => (window.usedPercent >= 100 ? undefined : window));
+    const isWhole = presentOf(windows).length === presentOf(one.windows).length;
+    return { ...one, windows, completeAsOfMs: isWhole ? one.completeAsOfMs : 0, refusal: undefined };
+  };
+  return {
+    ...quota,
+    main: limit(quota.main),
+    additional: quota.additional.map(limit),
+    spending: { ...UNKNOWN_SPENDING, credits: quota.spending.credits },
+  };
 }
 
 // --- internal ---
 
-function limitsOf(quota: Quota): readonly LimitQuota[] {
-  return [quota.main, ...quota.additional];
+function isForbidden(spending: Spending, view: QuotaView): boolean {
+  return forbiddenUntilMs(spending, view) !== undefined;
 }
 
-function windowsOf(limit: LimitQuota): QuotaWindow[] {
-  return [limit.primary, limit.secondary].filter((window) => window !== undefined);
-}
-
-function mergeAdditional(known: readonly LimitQuota[], told: readonly LimitQuota[]): readonly LimitQuota[] {
-  if (told.length === 0) return known;
+function mergeAdditional(known: readonly LimitQuota[], heard: readonly LimitQuota[]): readonly LimitQuota[] {
+  if (heard.length === 0) return known;
   const byId = new Map(known.map((limit) => [limit.id, limit]));
-  for (const limit of told) {
+  for (const limit of heard) {
     const before = byId.get(limit.id);
     byId.set(limit.id, before === undefined ? limit : mergeLimit(before, limit));
   }
@@ -163,23 +209,44 @@ function mergeAdditional(known: readonly LimitQuota[], told: readonly LimitQuota
 /** At most `MOST_LIMITS` of the limits: the most recent ones. */
 function mostRecent(limits: LimitQuota[]): LimitQuota[] {
   if (limits.length <= MOST_LIMITS) return limits;
-  const toldMs = (limit: LimitQuota) => Math.max(0, ...windowsOf(limit).map(({ asOfMs }) => asOfMs));
-  return limits.sort((a, b) => toldMs(b) - toldMs(a)).slice(0, MOST_LIMITS);
+  return limits.sort((a, b) => newestFigureMs(b) - newestFigureMs(a)).slice(0, MOST_LIMITS);
 }
 
-function mergeLimit(known: LimitQuota, told: LimitQuota): LimitQuota {
+function mergeLimit(known: LimitQuota, heard: LimitQuota): LimitQuota {
+  const completeAsOfMs = Math.max(known.completeAsOfMs, heard.completeAsOfMs);
+  const windows: ByWindow<QuotaWindow> = {
+    short: newer(known.windows.short, heard.windows.short, completeAsOfMs),
+    weekly: newer(known.windows.weekly, heard.windows.weekly, completeAsOfMs),
+    monthly: newer(known.windows.monthly, heard.windows.monthly, completeAsOfMs),
+  };
   return {
     id: known.id,
-    name: told.name ?? known.name,
-    primary: newer(known.primary, told.primary),
-    secondary: newer(known.secondary, told.secondary),
+    name: heard.name ?? known.name,
+    model: heard.model ?? known.model,
+    windows,
+    completeAsOfMs,
+    refusal: later(known.refusal, heard.refusal),
   };
 }
 
-function newer(a: QuotaWindow | undefined, b: QuotaWindow | undefined): QuotaWindow | undefined {
-  if (a === undefined) return b;
-  if (b === undefined) return a;
+/** The newer of two states of a window. One older than the last time all windows were named is of a former plan. */
+function newer(
+  a: QuotaWindow | undefined,
+  b: QuotaWindow | undefined,
+  completeAsOfMs: number,
+): QuotaWindow | undefined {
+  const newest = a === undefined || b === undefined ? (a ?? b) : newerOf(a, b);
+  return newest !== undefined && newest.asOfMs >= completeAsOfMs ? newest : undefined;
+}
+
+function newerOf(a: QuotaWindow, b: QuotaWindow): QuotaWindow {
   // Equal times: the fuller window, so that the order of arrival cannot matter.
   if (a.asOfMs === b.asOfMs) return b.usedPercent > a.usedPercent ? b : a;
   return b.asOfMs > a.asOfMs ? b : a;
+}
+
+function later(a: Refusal | undefined, b: Refusal | undefined): Refusal | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  if (a.sinceMs === b.sinceMs) return b.untilMs > a.untilMs ? b : a;
+  return b.sinceMs > a.sinceMs ? b : a;
 }

@@ -1,18 +1,31 @@
-// What the figures of an account amount to: how much is left, how good that makes it, and when it ends. Computed once
-// and kept: `goodUntilMs` says when time alone makes another answer of it, so that a thousand accounts cost a request
-// hardly more than two.
+// What the figures of one of an account's limits amount to: how much is left, how good that makes the account, and when
+// it ends. Computed once and kept: `goodUntilMs` says when time alone changes the answer, so that a thousand accounts
+// cost a request hardly more than two.
 
 import {
-  exhausted,
+  exhaustedUntilMs,
+  isExhausted,
   type LimitQuota,
+  MAIN_LIMIT_ID,
   type Quota,
   type QuotaView,
   type QuotaWindow,
   remaining,
 } from "./quota.ts";
+import { hasSpendableCredits, spendingChangeMs } from "./spending.ts";
+import {
+  type ByWindow,
+  mapWindows,
+  NO_WINDOWS,
+  presentOf,
+  USUAL_SECONDS,
+  WINDOW_KINDS,
+  type WindowKind,
+} from "./windows.ts";
 
-/** One window of the main limit. */
+/** One window of a limit. */
 export interface WindowStanding {
+  readonly kind: WindowKind;
   /** 0..1, or undefined when it is unknown. */
   readonly left: number | undefined;
   /** Its next reset, Unix ms; undefined when none is known to come. */
@@ -21,17 +34,21 @@ export interface WindowStanding {
 }
 
 export interface Standing {
-  readonly primary: WindowStanding;
-  readonly secondary: WindowStanding;
-  /** Any window of any limit is known to have nothing left. */
+  /** The windows that the limit has, or may have. */
+  readonly windows: ByWindow<WindowStanding>;
+  /** A window is known to have nothing left, or the workspace forbids any use. */
   readonly exhausted: boolean;
-  /** The least that is left of any additional limit, 0..1; 1 when there is none. */
-  readonly additionalLeft: number;
-  /** Until then all of this holds without new figures, Unix ms. */
+  /** When that is over, Unix ms; undefined when nothing says so. */
+  readonly exhaustedUntilMs: number | undefined;
+  /** The account can be used on credits. */
+  readonly credits: boolean;
+  /** Until when requests on this limit are refused, Unix ms; 0 when they are not. The main limit's is the health. */
+  readonly refusedUntilMs: number;
+  /** Until when all of this is true without new figures, Unix ms. */
   readonly goodUntilMs: number;
 }
 
-/** Weights of the two windows in a score; any scale. */
+/** Weights of the windows in a score; any scale. `weekly` is the weight of every longer window. */
 export interface ScoreWeights {
   readonly daily: number;
   readonly weekly: number;
@@ -40,65 +57,91 @@ export interface ScoreWeights {
 /** What an unknown window counts in a score. */
 export const UNKNOWN_SHARE = 0.3;
 
-/** Five hours and a week: what the two windows are unless the backend says otherwise. */
-export const MAIN_WINDOW_SECONDS = { primary: 18_000, secondary: 604_800 } as const;
-
-export function standingOf(quota: Quota, view: QuotaView): Standing {
-  const { main, additional } = quota;
-  let additionalLeft = 1;
-  let goodUntilMs = Math.min(changeOf(main.primary, view), changeOf(main.secondary, view));
-  for (const limit of additional) {
-    additionalLeft = Math.min(additionalLeft, leftOf(limit, view));
-    goodUntilMs = Math.min(goodUntilMs, changeOf(limit.primary, view), changeOf(limit.secondary, view));
-  }
+/** The standing of an account by `limit`, one of `quota`'s. */
+export function standingOf(quota: Quota, limit: LimitQuota, view: QuotaView): Standing {
+  const isMain = limit.id === MAIN_LIMIT_ID;
+  let goodUntilMs = spendingChangeMs(quota.spending, view);
+  for (const window of presentOf(limit.windows)) goodUntilMs = Math.min(goodUntilMs, changeOf(window, view));
+  const untilMs = limit.refusal?.untilMs ?? 0;
+  const refusedUntilMs = untilMs > view.nowMs ? untilMs : 0;
+  if (refusedUntilMs > 0) goodUntilMs = Math.min(goodUntilMs, refusedUntilMs);
+  const known = mapWindows(limit.windows, (window, kind) => windowStanding(window, kind, view));
   return {
-    primary: windowStanding(main.primary, MAIN_WINDOW_SECONDS.primary, view),
-    secondary: windowStanding(main.secondary, MAIN_WINDOW_SECONDS.secondary, view),
-    exhausted: exhausted(quota, view),
-    additionalLeft,
+    windows: limit.completeAsOfMs > 0 ? known : withUnknown(known, isMain),
+    exhausted: isExhausted(quota, limit, view),
+    exhaustedUntilMs: exhaustedUntilMs(quota, limit, view),
+    credits: hasSpendableCredits(quota.spending, view),
+    refusedUntilMs,
     goodUntilMs,
   };
 }
 
 /**
- * The score of an account, 0..1: the weighted mean of what is left of its two windows (unknown counts 0.30), and
- * never more than what is left of any additional limit. Negative weights count as zero; without weights it is 0.
+ * The score of an account, 0..1: the weighted mean of what is left of its windows (unknown counts 0.30); 1 when it has
+ * none. Negative weights count as zero; without weights it is 0.
  */
-export function scoreOf(standing: Standing, weights: ScoreWeights): number {
-  const daily = Math.max(0, weights.daily);
-  const weekly = Math.max(0, weights.weekly);
-  const sum = daily + weekly;
-  if (sum === 0) return 0;
-  const base =
-    (daily * (standing.primary.left ?? UNKNOWN_SHARE) + weekly * (standing.secondary.left ?? UNKNOWN_SHARE)) /
-    sum;
-  return Math.min(base, standing.additionalLeft);
+export function scoreOf({ windows }: Pick<Standing, "windows">, weights: ScoreWeights): number {
+  return weightedMean(windows, weights, ({ left }) => left ?? UNKNOWN_SHARE);
+}
+
+/**
+ * The mean of `value` over `windows`, weighted; 1 without windows, 0 without weights. If only windows without weight
+ * are there, they count alike.
+ */
+export function weightedMean(
+  windows: ByWindow<WindowStanding>,
+  weights: ScoreWeights,
+  value: (window: WindowStanding) => number,
+): number {
+  if (Math.max(weights.daily, 0) + Math.max(weights.weekly, 0) === 0) return 0;
+  let sum = 0;
+  let weight = 0;
+  let plain = 0;
+  let count = 0;
+  for (const kind of WINDOW_KINDS) {
+    const window = windows[kind];
+    if (window === undefined) continue;
+    const worth = value(window);
+    const own = weightOf(kind, weights);
+    sum += own * worth;
+    weight += own;
+    plain += worth;
+    count++;
+  }
+  if (count === 0) return 1;
+  return weight === 0 ? plain / count : sum / weight;
+}
+
+/** The weight of a window, never negative. */
+export function weightOf(kind: WindowKind, weights: ScoreWeights): number {
+  return Math.max(0, kind === "short" ? weights.daily : weights.weekly);
 }
 
 // --- internal ---
 
-function windowStanding(
-  window: QuotaWindow | undefined,
-  defaultSeconds: number,
-  view: QuotaView,
-): WindowStanding {
-  const reset = window?.resetAtMs;
+/** Of the main limit, a short and a weekly window are expected until the backend says what there is. */
+function withUnknown(known: ByWindow<WindowStanding>, isMain: boolean): ByWindow<WindowStanding> {
+  const { short = unknownWindow("short"), weekly = unknownWindow("weekly") } = known;
+  if (isMain) return { ...known, short, weekly };
+  return presentOf(known).length > 0 ? known : { ...NO_WINDOWS, short };
+}
+
+function unknownWindow(kind: WindowKind): WindowStanding {
+  return { kind, left: undefined, resetAtMs: undefined, lengthMs: USUAL_SECONDS[kind] * 1000 };
+}
+
+function windowStanding(window: QuotaWindow, kind: WindowKind, view: QuotaView): WindowStanding {
+  const reset = window.resetAtMs;
   return {
+    kind,
     left: remaining(window, view),
     resetAtMs: reset !== undefined && reset > view.nowMs ? reset : undefined,
-    lengthMs: (window?.windowSeconds ?? defaultSeconds) * 1000,
+    lengthMs: (window.windowSeconds ?? USUAL_SECONDS[kind]) * 1000,
   };
 }
 
-/** What is left of an additional limit: the least of its known windows, 1 when nothing is known of it. */
-function leftOf({ primary, secondary }: LimitQuota, view: QuotaView): number {
-  return Math.min(1, remaining(primary, view) ?? 1, remaining(secondary, view) ?? 1);
-}
-
 /** When `remaining` of the window next changes without new figures: at its reset, or when a figure grows too old. */
-function changeOf(window: QuotaWindow | undefined, { nowMs, ttlMs }: QuotaView): number {
-  if (window === undefined) return Number.POSITIVE_INFINITY;
-  const { resetAtMs: reset, asOfMs } = window;
+function changeOf({ resetAtMs: reset, asOfMs }: QuotaWindow, { nowMs, ttlMs }: QuotaView): number {
   let change = Number.POSITIVE_INFINITY;
   for (const at of [reset, reset === undefined ? undefined : reset + ttlMs + 1, asOfMs + ttlMs + 1])
     if (at !== undefined && at > nowMs && at < change) change = at;

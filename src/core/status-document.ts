@@ -13,11 +13,26 @@ export interface LimitStatus {
   readonly secondary_left_pct: number;
   readonly secondary_reset_at: number;
   readonly secondary_window_seconds: number;
+  /** The normal model that the limit is about. */
+  readonly model?: string;
+  /** These are all windows of the limit; without it there may be unknown ones. */
+  readonly complete?: boolean;
+  /** Requests on this limit are refused for so long. */
+  readonly cooldown_seconds?: number;
+}
+
+/** What an account may spend when its windows are used up. */
+export interface CreditsStatus {
+  readonly has_credits: boolean;
+  readonly unlimited: boolean;
+  readonly balance: number;
+  /** They can be used now: neither refused nor forbidden by the workspace. */
+  readonly usable: boolean;
 }
 
 /** Where one figure comes from, and how old it is. */
 export interface FigureStatus {
-  /** `daily`, `weekly`, `<limit id> primary`, `<limit id> secondary`. */
+  /** `daily` (the short window), `weekly`, `monthly`, `<limit id> primary`, `<limit id> secondary`. */
   readonly window: string;
   readonly used_percent: number;
   /** `headers`, `event`, `limit_error`, `usage_api`, or `stored` when it is the Go program's. */
@@ -47,6 +62,17 @@ export interface AccountStatus {
   readonly weekly_left_pct: number;
   readonly daily_reset_at: number;
   readonly weekly_reset_at: number;
+  /** Only if the account has a monthly window. */
+  readonly monthly_left_pct?: number;
+  readonly monthly_reset_at?: number;
+  /** All windows of the main limit: `daily`, `weekly`, `monthly`. Missing until the backend has named them. */
+  readonly windows?: readonly string[];
+  readonly credits?: CreditsStatus;
+  /** The workspace's limit for this member. */
+  readonly individual_limit?: { readonly left_pct: number; readonly reset_at: number };
+  readonly spend_control_reached?: boolean;
+  /** Why the backend says that nothing is left, in its own words. */
+  readonly limit_reached_type?: string;
   readonly additional_limits?: readonly LimitStatus[];
   readonly score: number;
   readonly in_flight: number;

@@ -15,6 +15,9 @@ const Limit = z.looseObject({
   secondary_left_pct: z.number(),
   secondary_reset_at: z.number(),
   secondary_window_seconds: z.number().default(0),
+  model: text.optional(),
+  complete: z.boolean().default(false),
+  cooldown_seconds: z.number().default(0),
 });
 
 const HopAnswer = z.looseObject({ name: text, id: text });
@@ -43,6 +46,20 @@ export const AccountAnswer = z.looseObject({
   weekly_left_pct: z.number(),
   daily_reset_at: z.number(),
   weekly_reset_at: z.number(),
+  monthly_left_pct: z.number().default(-1),
+  monthly_reset_at: z.number().default(0),
+  windows: z.array(text).optional(),
+  credits: z
+    .looseObject({
+      has_credits: z.boolean(),
+      unlimited: z.boolean(),
+      balance: z.number(),
+      usable: z.boolean().default(false),
+    })
+    .optional(),
+  individual_limit: z.looseObject({ left_pct: z.number(), reset_at: z.number() }).optional(),
+  spend_control_reached: z.boolean().default(false),
+  limit_reached_type: text.optional(),
   additional_limits: z.array(Limit).nullish(),
   score: z.number(),
   in_flight: z.number().default(0),

@@ -13,7 +13,7 @@ import {
   remaining,
 } from "./quota.ts";
 import type { ShortFacts } from "./short-status.ts";
-import { scoreOf } from "./standing.ts";
+import { type Standing, scoreOf } from "./standing.ts";
 import type {
   AccountStatus,
   ChildStatus,
@@ -21,6 +21,7 @@ import type {
   LimitStatus,
   StatusDocument,
 } from "./status-document.ts";
+import { goSlots, presentOf, WINDOW_KINDS, type WindowKind } from "./windows.ts";
 
 /** The status document. Accounts: the active one first, then by proxy and alias. */
 export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocument {
@@ -119,7 +120,7 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
   const health = healthAt(account.health, view.nowMs);
   const { quota, standing } = account;
   const { main, additional } = quota;
-  const figuresMs = newestFigureMs(quota);
+  const figuresMs = newestFigureMs(main);
   return {
     proxy_name: facts.self.name,
     proxy_id: facts.self.id,
@@ -135,17 +136,11 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
     ...(account.draining ? { draining: true } : {}),
     cooldown_seconds: Math.ceil(coolingLeftMs(health, view.nowMs) / 1000),
     ...(health.kind === "cooling" ? { cooldown_reason: health.reason } : {}),
-    daily_left_pct: leftPercent(standing.primary.left),
-    weekly_left_pct: leftPercent(standing.secondary.left),
-    daily_reset_at: unixSeconds(main.primary?.resetAtMs),
-    weekly_reset_at: unixSeconds(main.secondary?.resetAtMs),
+    ...windowFields(main, standing),
+    ...spendingFields(account),
     ...(additional.length === 0
       ? {}
-      : {
-          additional_limits: additional.map((limit) =>
-            limitStatus(pooledLimit(limit.id, limit.name, [limit], view)),
-          ),
-        }),
+      : { additional_limits: additional.map((limit) => ownLimitStatus(limit, view)) }),
     score: scoreOf(standing, facts.policy.weights),
     in_flight: account.inFlight,
     last_used_at_ms: account.lastUsedMs,
@@ -156,45 +151,127 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
   };
 }
 
+/** Names of the windows of the main limit, as the Go program's fields call them. */
+const FIELD_NAMES: Readonly<Record<WindowKind, string>> = {
+  short: "daily",
+  weekly: "weekly",
+  monthly: "monthly",
+};
+
+function windowFields(
+  { windows, completeAsOfMs }: LimitQuota,
+  { windows: standing }: Standing,
+): Pick<
+  AccountStatus,
+  | "daily_left_pct"
+  | "weekly_left_pct"
+  | "daily_reset_at"
+  | "weekly_reset_at"
+  | "monthly_left_pct"
+  | "monthly_reset_at"
+  | "windows"
+> {
+  return {
+    daily_left_pct: leftPercent(standing.short?.left),
+    weekly_left_pct: leftPercent(standing.weekly?.left),
+    daily_reset_at: unixSeconds(windows.short?.resetAtMs),
+    weekly_reset_at: unixSeconds(windows.weekly?.resetAtMs),
+    ...(windows.monthly === undefined
+      ? {}
+      : {
+          monthly_left_pct: leftPercent(standing.monthly?.left),
+          monthly_reset_at: unixSeconds(windows.monthly.resetAtMs),
+        }),
+    ...(completeAsOfMs === 0
+      ? {}
+      : {
+          windows: WINDOW_KINDS.flatMap((kind) => (windows[kind] === undefined ? [] : [FIELD_NAMES[kind]])),
+        }),
+  };
+}
+
+function spendingFields({
+  quota: { spending },
+  standing,
+}: AccountFacts): Pick<
+  AccountStatus,
+  "credits" | "individual_limit" | "spend_control_reached" | "limit_reached_type"
+> {
+  const credits = spending.credits?.value;
+  const individual = spending.individual?.value;
+  const type = spending.reachedType?.value;
+  return {
+    ...(credits === undefined
+      ? {}
+      : {
+          credits: {
+            has_credits: credits.hasCredits,
+            unlimited: credits.unlimited,
+            balance: credits.balance,
+            usable: standing.credits,
+          },
+        }),
+    ...(individual === undefined
+      ? {}
+      : {
+          individual_limit: {
+            left_pct: individual.remainingPercent,
+            reset_at: unixSeconds(individual.resetAtMs),
+          },
+        }),
+    ...(spending.spendControl?.value === true ? { spend_control_reached: true } : {}),
+    ...(type === undefined ? {} : { limit_reached_type: type }),
+  };
+}
+
 function figuresOf({ main, additional }: Quota, view: QuotaView): FigureStatus[] {
-  const figure = (window: string, told: QuotaWindow | undefined): FigureStatus[] =>
-    told === undefined
+  const figure = (window: string, figure: QuotaWindow | undefined): FigureStatus[] =>
+    figure === undefined
       ? []
       : [
           {
             window,
-            used_percent: told.usedPercent,
-            source: told.source,
-            age_seconds: Math.max(0, Math.round((view.nowMs - told.asOfMs) / 1000)),
-            outdated: remaining(told, view) === undefined,
+            used_percent: figure.usedPercent,
+            source: figure.source,
+            age_seconds: Math.max(0, Math.round((view.nowMs - figure.asOfMs) / 1000)),
+            outdated: remaining(figure, view) === undefined,
           },
         ];
   return [
-    ...figure("daily", main.primary),
-    ...figure("weekly", main.secondary),
-    ...additional.flatMap(({ id, primary, secondary }) => [
-      ...figure(`${id} primary`, primary),
-      ...figure(`${id} secondary`, secondary),
-    ]),
+    ...WINDOW_KINDS.flatMap((kind) => figure(FIELD_NAMES[kind], main.windows[kind])),
+    ...additional.flatMap(({ id, windows }) => {
+      const { primary, secondary } = goSlots(windows);
+      return [...figure(`${id} primary`, primary), ...figure(`${id} secondary`, secondary)];
+    }),
   ];
 }
 
-function newestSource(main: LimitQuota): string {
-  const { primary, secondary } = main;
-  const newest = (primary?.asOfMs ?? 0) >= (secondary?.asOfMs ?? 0) ? primary : secondary;
+function newestSource({ windows }: LimitQuota): string {
+  const newest = presentOf(windows).sort((a, b) => b.asOfMs - a.asOfMs)[0];
   return newest?.source ?? "stored";
 }
 
+function ownLimitStatus(limit: LimitQuota, view: QuotaView): LimitStatus {
+  const cooldownMs = (limit.refusal?.untilMs ?? 0) - view.nowMs;
+  return {
+    ...limitStatus(pooledLimit(limit.id, [limit], view)),
+    ...(limit.completeAsOfMs === 0 ? {} : { complete: true }),
+    ...(cooldownMs > 0 ? { cooldown_seconds: Math.ceil(cooldownMs / 1000) } : {}),
+  };
+}
+
 function limitStatus(limit: PooledLimit): LimitStatus {
+  const { primary, secondary } = goSlots(limit.windows);
   return {
     limit_id: limit.id,
     ...(limit.name === undefined ? {} : { limit_name: limit.name }),
-    primary_left_pct: leftPercent(limit.primary.left),
-    primary_reset_at: unixSeconds(limit.primary.resetAtMs),
-    primary_window_seconds: limit.primary.windowSeconds ?? 0,
-    secondary_left_pct: leftPercent(limit.secondary.left),
-    secondary_reset_at: unixSeconds(limit.secondary.resetAtMs),
-    secondary_window_seconds: limit.secondary.windowSeconds ?? 0,
+    primary_left_pct: leftPercent(primary?.left),
+    primary_reset_at: unixSeconds(primary?.resetAtMs),
+    primary_window_seconds: primary?.windowSeconds ?? 0,
+    secondary_left_pct: leftPercent(secondary?.left),
+    secondary_reset_at: unixSeconds(secondary?.resetAtMs),
+    secondary_window_seconds: secondary?.windowSeconds ?? 0,
+    ...(limit.model === undefined ? {} : { model: limit.model }),
   };
 }
 

@@ -21,6 +21,7 @@ const PREAMBLE: ReadonlySet<string> = new Set([
   "response.in_progress",
   "response.queued",
   "response.metadata",
+  "codex.response.metadata",
   "keepalive",
 ]);
 

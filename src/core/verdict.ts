@@ -30,7 +30,6 @@ import { z } from "zod";
 import { believableEnd, shortText } from "./bounds.ts";
 import { ATTEMPTS_HEADER, parseAttempts } from "./hops.ts";
 import { parseJson } from "./json.ts";
-import { MAIN_LIMIT_ID } from "./quota.ts";
 import { epochMs, type HeaderReader, limitId } from "./quota-wire.ts";
 
 export type Verdict =
@@ -39,7 +38,7 @@ export type Verdict =
   | { readonly kind: "open" }
   /** The request's own fault: deliver as it is. */
   | { readonly kind: "client" }
-  /** The allowance is used up; `untilMs` is its reset when it was told, `limitId` the limit when it is not the main one. */
+  /** The allowance is used up; `untilMs` is its reset and `limitId` the limit, each where the backend named it. */
   | { readonly kind: "limit"; readonly untilMs: number | undefined; readonly limitId?: string }
   /** `told`: the backend named the time; else it grows with each fault in a row. */
   | { readonly kind: "cool"; readonly reason: string; readonly forMs: number; readonly told: boolean }
@@ -76,8 +75,8 @@ const SERVER_ERROR_MS = 2_000;
 /** No Retry-After of a mere fault is believed beyond this; a limit has its reset time instead. */
 const LONGEST_FAULT_MS = 3_600_000;
 
-/** Names the limit that a refusal is about. */
-const ACTIVE_LIMIT = "x-codex-active-limit";
+/** The header that names the limit that a refusal is about. */
+export const ACTIVE_LIMIT = "x-codex-active-limit";
 
 const LIMIT_CODES: ReadonlySet<string> = new Set([
   "usage_limit_reached",
@@ -284,7 +283,7 @@ function snakeCase(code: string): string {
 
 function limitIdOf(name: string | null): string | undefined {
   const id = limitId(name ?? "");
-  return id === "" || id === MAIN_LIMIT_ID ? undefined : id;
+  return id === "" ? undefined : id;
 }
 
 function errorOf(body: string): ErrorBody | undefined {

@@ -5,8 +5,9 @@ import type { Hop } from "../core/hops.ts";
 import { isWildcard, type ListenAddress, parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
+import { createOutbound } from "../network/egress.ts";
+import { trustOf } from "../network/trust.ts";
 import { createBodyBudget } from "../proxy/body-budget.ts";
-import { createCatalogues } from "../proxy/catalogues.ts";
 import { CONNECTION_LIMITS, type ConnectionLimits } from "../proxy/connections.ts";
 import type { ProxySettings } from "../proxy/context.ts";
 import { createGuard, type GuardSettings } from "../proxy/guard.ts";
@@ -109,12 +110,16 @@ async function run(
   const text = prepareConfigFile(layout, deps);
   const live = createLiveConfig({ deps, path: layout.config, text, flags, fallbackName });
   const { proxy } = live.current();
+  // A file that cannot be used stops the start and no request later.
+  trustOf(deps.env);
+  const outbound = createOutbound({ env: deps.env, setting: () => live.current().proxy.outbound_proxy });
   const listen = parseListen(proxy.listen);
   if (listen === undefined) throw new Error(`proxy.listen was checked and is ${proxy.listen}`);
   const events = openEventLog(layout.events, deps, { owner });
   const id = Buffer.from(deps.random(8)).toString("hex");
   const self = (): Hop => ({ name: live.current().proxy.name, id });
-  const base: Base = { layout, live, deps, events, store: openState(layout, live, deps, owner), owner, self };
+  const store = openState(layout, live, deps, owner);
+  const base: Base = { layout, live, deps, events, store, owner, outbound, self };
   const parts = poolParts(base);
   // The first request finds children that are known, unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
@@ -130,7 +135,7 @@ async function run(
       settings: () => proxySettings(live.current()),
       retries: createRetryBudget(() => retrySettings(live.current()), parts.pool.inFlight),
       bodies: createBodyBudget(deps.clock),
-      catalogues: createCatalogues(),
+      catalogues: parts.catalogues,
       handovers: createHandovers(),
       local: publicPaths(admin.context, admin.access, admin.admission),
       admission: admin.admission,
@@ -186,6 +191,7 @@ async function run(
       unwatchClock();
       parts.refresher.stop();
       parts.children.stop();
+      parts.catalogues.stop();
       admin.context.logins.stop();
       await server.stop(deadlineOf(deps, drainMs(), hurry));
       await adminServer.stop();

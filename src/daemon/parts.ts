@@ -14,6 +14,7 @@ import type { Hop } from "../core/hops.ts";
 import { shortStatus } from "../core/short-status.ts";
 import { shortFacts } from "../core/status.ts";
 import type { Deps } from "../deps.ts";
+import type { Outbound } from "../network/egress.ts";
 import { createAdmission } from "../proxy/admission.ts";
 import { shownSettings } from "../state/config-source.ts";
 import type { LiveConfig } from "../state/config-watch.ts";
@@ -23,6 +24,7 @@ import type { RootOwner } from "../state/root-owner.ts";
 import { openStore, type Store } from "../state/store.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
+import { createCatalogues } from "../upstream/catalogues.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
 import { detailsOf } from "../upstream/details.ts";
@@ -41,6 +43,7 @@ export interface Base {
   readonly events: EventLog;
   readonly store: Store;
   readonly owner: RootOwner;
+  readonly outbound: Outbound;
   /** This proxy; its id is made anew by every start. */
   readonly self: () => Hop;
 }
@@ -57,14 +60,19 @@ export function openState(layout: Layout, live: LiveConfig, deps: Deps, owner: R
 }
 
 /** The pool and what looks after it in the background. */
-export function poolParts({ layout, live, deps, events, store, self, owner }: Base) {
+export function poolParts({ layout, live, deps, events, store, self, owner, outbound }: Base) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
-  const lane = createRefreshLane(deps, () => ({ tokenUrl, timeoutMs: config().proxy.usage_timeout_ms }));
+  const lane = createRefreshLane(deps, () => ({
+    tokenUrl,
+    timeoutMs: config().proxy.usage_timeout_ms,
+    outbound,
+  }));
   const accountContext = {
     deps,
     lane,
     routing: createRouting(deps),
+    outbound,
     baseUrl: () => config().proxy.upstream_base_url,
     cooldownMs: () => config().proxy.cooldown_default_seconds * 1000,
   };
@@ -72,6 +80,7 @@ export function poolParts({ layout, live, deps, events, store, self, owner }: Ba
   const children = createChildren({
     deps,
     events,
+    outbound,
     urls: () => config().proxy.child_proxy_urls,
     self,
     refreshTimeoutMs: () => config().proxy.usage_timeout_ms,
@@ -85,7 +94,9 @@ export function poolParts({ layout, live, deps, events, store, self, owner }: Ba
     self,
     makeAccount: (record) => createAccount(record, accountContext),
     children: children.list,
+    models: () => catalogues,
   });
+  const catalogues = createCatalogues({ deps, events, pool, self, serving: pool.serving });
   const refresher = createRefresher({
     deps,
     store,
@@ -105,7 +116,7 @@ export function poolParts({ layout, live, deps, events, store, self, owner }: Ba
     events,
     enrol: () => enrolFromDisk({ layout, deps, events, store, owner }, pool),
   });
-  return { pool, affinity, children, refresher, care };
+  return { pool, affinity, children, catalogues, refresher, care };
 }
 
 /** The admin API with everything behind it. */

@@ -7,21 +7,53 @@ import type { Clock } from "../deps.ts";
 
 export interface MockAccountOptions {
   readonly alias: string;
-  /** Turns in the short window. Default 1000. */
+  /** Turns in the first of its windows. Default 1000. */
   readonly turns?: number;
   readonly plan?: string;
+  /** Its windows. Default: a short and a weekly one. */
+  readonly windows?: readonly MockWindow[];
+  /** Credits: a turn beyond the windows costs one. Default: none. */
+  readonly credits?: number | "unlimited";
+  /** Limits of single models. */
+  readonly meters?: readonly MockMeterOptions[];
+  /** The workspace's limit for this member in turns, whatever the windows allow. Default: none. */
+  readonly memberTurns?: number;
+  /** What `GET …/models` returns to this account. Default: what the backend returns to all. */
+  readonly models?: unknown;
 }
 
-export interface MockAccount {
+export type MockWindow = "short" | "weekly" | "monthly";
+
+export interface MockMeterOptions {
+  /** The model that it meters, and its name. */
+  readonly model: string;
+  /** Its id. */
+  readonly feature: string;
+  readonly turns: number;
+}
+
+/** Turns used of a limit. */
+interface Meter {
+  /** Turns that its first window allows. */
+  turns: number;
+  used: number;
+  /** End of the first window, Unix ms. */
+  resetMs: number;
+}
+
+export interface MockAccount extends Meter {
   readonly alias: string;
   readonly accountId: string;
   readonly email: string;
   readonly plan: string;
-  /** Turns the short window allows. */
-  turns: number;
-  used: number;
-  /** End of the short window, Unix ms. */
-  resetMs: number;
+  readonly windows: readonly MockWindow[];
+  credits: number | "unlimited" | undefined;
+  readonly meters: readonly (Meter & MockMeterOptions)[];
+  readonly memberTurns: number | undefined;
+  /** All turns so far. */
+  served: number;
+  /** Its own catalogue, if it has one. */
+  models: unknown;
 }
 
 export interface Tokens {
@@ -41,21 +73,45 @@ export interface MockAccounts {
   refresh(refreshToken: string): { kind: "ok"; tokens: Tokens } | { kind: "refused"; code: string };
   /** Ends a login: its tokens and their refresh are refused from now on. */
   revoke(account: MockAccount): void;
-  /** Uses one turn; false when the allowance is used up. */
-  spend(account: MockAccount): boolean;
+  /** Uses one turn for `model`; the refusal when the allowance is used up. */
+  spend(account: MockAccount, model: string): Spent;
   rates(account: MockAccount): Rates;
 }
 
-/** One account's windows in percent. */
-export interface Rates {
-  readonly primary: { readonly used: number; readonly resetAtS: number };
-  readonly secondary: { readonly used: number; readonly resetAtS: number };
+export type Spent =
+  | { readonly kind: "ok" }
+  /** `limit`: the id of the limit that is reached. */
+  | { readonly kind: "refused"; readonly limit: string; readonly code: string; readonly resetMs: number };
+
+/** One window in percent. */
+export interface Rate {
+  readonly used: number;
+  readonly resetAtS: number;
+  readonly seconds: number;
 }
 
-const WINDOW_MS = 5 * 3_600_000;
-const WEEK_MS = 7 * 24 * 3_600_000;
-/** The long window allows ten short ones. */
-const SHORT_WINDOWS_A_WEEK = 10;
+/** One account's limits, its windows as they stand on the wire. */
+export interface Rates {
+  readonly primary: Rate | undefined;
+  readonly secondary: Rate | undefined;
+  readonly meters: readonly { readonly name: string; readonly feature: string; readonly primary: Rate }[];
+  readonly credits: { readonly has_credits: boolean; readonly unlimited: boolean; readonly balance: string };
+  /** Why nothing is left, when it is not for the windows. */
+  readonly reachedType: string | undefined;
+  readonly individual:
+    | { readonly limit: number; readonly used: number; readonly resetAtS: number }
+    | undefined;
+}
+
+const SECONDS: Readonly<Record<MockWindow, number>> = {
+  short: 5 * 3_600,
+  weekly: 7 * 86_400,
+  monthly: 30 * 86_400,
+};
+/** The second window allows ten times the first. */
+const FIRST_WINDOWS = 10;
+/** The main limit, as the backend calls it. */
+const MAIN_LIMIT = "codex";
 const TOKEN_SECONDS = 3_600;
 
 /** `tokenSeconds`: how long access tokens are good for. */
@@ -65,15 +121,26 @@ export function createMockAccounts(
   tokenSeconds = TOKEN_SECONDS,
 ): MockAccounts {
   const startMs = clock.now();
+  const lengthMs = ([first = "short"]: readonly MockWindow[]) => SECONDS[first] * 1000;
   const all = options.map(
-    ({ alias, turns = 1000, plan = "pro" }): MockAccount => ({
+    ({ alias, turns = 1000, plan = "pro", windows = ["short", "weekly"], ...more }): MockAccount => ({
       alias,
       accountId: `mock-${alias}`,
       email: `${alias}@example.com`,
       plan,
+      windows,
+      models: more.models,
       turns,
       used: 0,
-      resetMs: startMs + WINDOW_MS,
+      resetMs: startMs + lengthMs(windows),
+      credits: more.credits,
+      meters: (more.meters ?? []).map((meter) => ({
+        ...meter,
+        used: 0,
+        resetMs: startMs + SECONDS.short * 1000,
+      })),
+      memberTurns: more.memberTurns,
+      served: 0,
     }),
   );
   const generations = new Map(all.map((account) => [account.accountId, 0]));
@@ -94,12 +161,21 @@ export function createMockAccounts(
     return { access_token: access, refresh_token: refreshToken, id_token: access };
   };
 
-  const roll = (account: MockAccount): void => {
-    while (account.resetMs <= clock.now()) {
-      account.resetMs += WINDOW_MS;
-      account.used = 0;
+  const roll = (meter: Meter, windowMs: number): void => {
+    while (meter.resetMs <= clock.now()) {
+      meter.resetMs += windowMs;
+      meter.used = 0;
     }
   };
+  const rollAll = (account: MockAccount): void => {
+    roll(account, lengthMs(account.windows));
+    for (const meter of account.meters) roll(meter, SECONDS.short * 1000);
+  };
+  const rate = ({ turns, used, resetMs }: Meter, window: MockWindow): Rate => ({
+    used: Math.min(100, Math.round((used / turns) * 100)),
+    resetAtS: Math.floor(resetMs / 1000),
+    seconds: SECONDS[window],
+  });
 
   return {
     all,
@@ -130,21 +206,59 @@ export function createMockAccounts(
       generations.set(account.accountId, (generations.get(account.accountId) ?? 0) + 1);
       for (const [token, owner] of live) if (owner === account) live.delete(token);
     },
-    spend: (account) => {
-      roll(account);
-      if (account.used >= account.turns) return false;
-      account.used++;
-      return true;
+    spend: (account, model) => {
+      rollAll(account);
+      const { memberTurns } = account;
+      const refused = (limit: string, { resetMs }: Meter, code = "usage_limit_reached"): Spent => ({
+        kind: "refused",
+        limit,
+        code,
+        resetMs,
+      });
+      if (memberTurns !== undefined && account.served >= memberTurns)
+        return refused(MAIN_LIMIT, account, "workspace_member_usage_limit_reached");
+      const meter = account.meters.find((one) => one.model === model);
+      const counted = meter ?? account;
+      if (counted.used < counted.turns) counted.used++;
+      else if (meter !== undefined) return refused(meter.feature, meter);
+      else if (account.credits === undefined || account.credits === 0) return refused(MAIN_LIMIT, account);
+      else if (account.credits !== "unlimited") account.credits--;
+      account.served++;
+      return { kind: "ok" };
     },
     rates: (account) => {
-      roll(account);
-      const used = Math.min(100, Math.round((account.used / account.turns) * 100));
+      rollAll(account);
+      const [first = "short", second] = account.windows;
+      const main = rate(account, first);
+      const { credits, memberTurns } = account;
       return {
-        primary: { used, resetAtS: Math.floor(account.resetMs / 1000) },
-        secondary: {
-          used: Math.round(used / SHORT_WINDOWS_A_WEEK),
-          resetAtS: Math.floor((startMs + WEEK_MS) / 1000),
+        primary: account.windows.length === 0 ? undefined : main,
+        secondary:
+          second === undefined
+            ? undefined
+            : {
+                used: Math.round(main.used / FIRST_WINDOWS),
+                resetAtS: Math.floor(startMs / 1000) + SECONDS[second],
+                seconds: SECONDS[second],
+              },
+        meters: account.meters.map((meter) => ({
+          name: meter.model,
+          feature: meter.feature,
+          primary: rate(meter, "short"),
+        })),
+        credits: {
+          has_credits: credits !== undefined,
+          unlimited: credits === "unlimited",
+          balance: typeof credits === "number" ? String(credits) : "0",
         },
+        reachedType:
+          memberTurns !== undefined && account.served >= memberTurns
+            ? "workspace_member_usage_limit_reached"
+            : undefined,
+        individual:
+          memberTurns === undefined
+            ? undefined
+            : { limit: memberTurns, used: account.served, resetAtS: Math.floor(account.resetMs / 1000) },
       };
     },
   };

@@ -13,9 +13,9 @@ import { Fault, type FaultPoint } from "./faults.ts";
 import { createSignIn, type SignIn } from "./sign-in.ts";
 import { eventStream } from "./streams.ts";
 import { inputProblem, readTurnRequest } from "./turns.ts";
-import { limitError, modelsEtag, rateHeaders, usageOf } from "./wire.ts";
+import { modelsEtag, rateHeaders, refusalOf, usageOf } from "./wire.ts";
 
-/** The HTTP side of the backend. `models` is the catalogue to serve. */
+/** The HTTP side of the backend. `models` is the catalogue of accounts that have none of their own. */
 export function mockApp(context: MockContext, models: unknown): Hono {
   const app = new Hono();
   const { accounts, faults: script } = context;
@@ -37,6 +37,14 @@ export function mockApp(context: MockContext, models: unknown): Hono {
   });
   app.post("/__mock/release", (c) => {
     script.release();
+    return c.json({ ok: true });
+  });
+  app.post("/__mock/models", async (c) => {
+    const asked = OwnModels.safeParse(parseJson(await c.req.text()));
+    const account = accounts.all.find(({ alias }) => alias === asked.data?.alias);
+    if (!asked.success || account === undefined)
+      return c.json({ error: "alias of one of the accounts is required, and its models" }, 400);
+    account.models = { models: asked.data.models };
     return c.json({ ok: true });
   });
   app.get("/__mock/requests", (c) => c.json(context.requests));
@@ -82,7 +90,7 @@ export function mockApp(context: MockContext, models: unknown): Hono {
   get(
     /\/models$/,
     "models",
-    () => models ?? { models: [] },
+    (account) => account.models ?? models ?? { models: [] },
     (account) => ({ etag: modelsEtag(account) }),
   );
   get(/\/(?:wham|api\/codex)\/usage$/, "usage", (account) =>
@@ -117,6 +125,8 @@ export function mockApp(context: MockContext, models: unknown): Hono {
 }
 
 // --- internal ---
+
+const OwnModels = z.object({ alias: z.string(), models: z.array(z.unknown()) });
 
 async function token(context: MockContext, signIn: SignIn, request: Request): Promise<Response> {
   const text = await request.text();
@@ -166,11 +176,11 @@ function turn(context: MockContext, account: MockAccount, json: unknown, request
   const problem = inputProblem(asked, account);
   if (problem !== undefined) return refuse(400, problem.code, problem.message);
   const headers = () => rateHeaders(context.accounts.rates(account), account.plan);
-  if (!context.accounts.spend(account))
-    return Response.json(
-      { error: limitError(account, context.clock.now()) },
-      { status: 429, headers: headers() },
-    );
+  const spent = context.accounts.spend(account, asked.model);
+  if (spent.kind === "refused") {
+    const { error, headers: active } = refusalOf(spent, account, context.clock.now());
+    return Response.json({ error }, { status: 429, headers: { ...headers(), ...active } });
+  }
   const events = context.turns.events(asked, account);
   return eventStream(
     events,

@@ -6,8 +6,8 @@ import { parseJson } from "../core/json.ts";
 import { blockData, createSseSplitter } from "../proxy/sse.ts";
 
 export interface TurnClient {
-  /** Takes one turn; resolves to the text of the answer. Rejects when the turn fails, with what the client was told. */
-  turn(text: string): Promise<string>;
+  /** Takes one turn; resolves to the text of the answer. Rejects with the error that the client received. */
+  turn(text: string, model?: string): Promise<string>;
   close(): void;
 }
 
@@ -18,9 +18,10 @@ type Extra = Readonly<Record<string, string>>;
 export function createSseClient(proxyUrl: string, session: string, extra: Extra = {}): TurnClient {
   const history: unknown[] = [];
   return {
-    turn: async (text) => {
+    turn: async (text, model = DEMO_MODEL) => {
       history.push(userItem(text));
       const response = await fetch(`${proxyUrl}/backend-api/codex/responses`, {
+        proxy: false,
         method: "POST",
         headers: {
           "content-type": "application/json",
@@ -29,7 +30,7 @@ export function createSseClient(proxyUrl: string, session: string, extra: Extra 
           ...extra,
         },
         body: JSON.stringify({
-          model: "demo",
+          model,
           stream: true,
           store: false,
           input: history,
@@ -54,14 +55,14 @@ export function createSocketClient(proxyUrl: string, session: string, extra: Ext
   const history: unknown[] = [];
   let open: { readonly socket: WebSocket; previous: string | undefined } | undefined;
 
-  const attempt = async (newItems: readonly unknown[]): Promise<Answer | "reconnect"> => {
+  const attempt = async (newItems: readonly unknown[], model: string): Promise<Answer | "reconnect"> => {
     // A socket that was closed between two turns would never answer.
     if (open?.socket.readyState !== WebSocket.OPEN)
       open = { socket: await connect(proxyUrl, session, extra), previous: undefined };
     const { socket, previous } = open;
     const answer = await exchange(socket, {
       type: "response.create",
-      model: "demo",
+      model,
       store: false,
       prompt_cache_key: session,
       ...(previous === undefined ? { input: history } : { input: newItems, previous_response_id: previous }),
@@ -75,11 +76,11 @@ export function createSocketClient(proxyUrl: string, session: string, extra: Ext
   };
 
   return {
-    turn: async (text) => {
+    turn: async (text, model = DEMO_MODEL) => {
       const item = userItem(text);
       history.push(item);
       for (let tries = 0; tries < MOST_RECONNECTS; tries++) {
-        const answer = await attempt([item]);
+        const answer = await attempt([item], model);
         if (answer === "reconnect") continue;
         history.push(...answer.items);
         return answer.text();
@@ -92,6 +93,7 @@ export function createSocketClient(proxyUrl: string, session: string, extra: Ext
 
 // --- internal ---
 
+const DEMO_MODEL = "demo";
 /** As Codex: five retries of a stream. */
 const MOST_RECONNECTS = 6;
 

@@ -8,7 +8,7 @@ import type { MockAccount } from "./accounts.ts";
 import type { MockContext } from "./context.ts";
 import { changesEvents, type Fault } from "./faults.ts";
 import { inputProblem, readTurnRequest, type TurnRequest } from "./turns.ts";
-import { limitError, rateEvent } from "./wire.ts";
+import { modelsEtag, rateEvent, refusalOf } from "./wire.ts";
 
 export interface MockSocket {
   readonly path: string;
@@ -88,15 +88,19 @@ function answer(context: MockContext, socket: Socket, asked: TurnRequest): void 
     );
   const problem = inputProblem(asked, account);
   if (problem !== undefined) return error(socket, 400, problem.code, problem.message);
-  if (asked.generate && !context.accounts.spend(account)) {
-    send(socket, [{ type: "error", status: 429, error: limitError(account, context.clock.now()) }]);
-    return;
+  if (asked.generate) {
+    const spent = context.accounts.spend(account, asked.model);
+    if (spent.kind === "refused") {
+      const refusal = refusalOf(spent, account, context.clock.now());
+      return send(socket, [{ type: "error", status: 429, ...refusal }]);
+    }
   }
   const events = context.turns.events(asked, account);
   const preamble = asked.generate
     ? [
         rateEvent(context.accounts.rates(account), account.plan),
         { type: "response.metadata", headers: { "x-codex-turn-state": `ts-${account.accountId}` } },
+        { type: "codex.response.metadata", headers: { "x-models-etag": modelsEtag(account) } },
       ]
     : [];
   send(socket, [...preamble, ...events]);

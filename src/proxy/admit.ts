@@ -173,9 +173,17 @@ function presenceOf(
 /** Why the account that a run is pinned to would not get its next turn. Clients may not learn more about it. */
 function absenceOf(pool: ProxyContext["pool"], pinnedId: string | undefined): Pick<RunSeen, "absence"> {
   const account =
-    pinnedId === undefined ? undefined : pool.explain(undefined).accounts.find(({ id }) => id === pinnedId);
-  const tier = account?.tier;
-  return tier === undefined || tier === "ready" || tier === "probing" ? {} : { absence: tier };
+    pinnedId === undefined
+      ? undefined
+      : pool.explain(undefined, undefined).accounts.find(({ id }) => id === pinnedId);
+  switch (account?.tier) {
+    case "exhausted":
+    case "resting":
+    case "out":
+      return { absence: account.tier };
+    default:
+      return {};
+  }
 }
 
 function loopDetected(loop: string): CodexlbError {

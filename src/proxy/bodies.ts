@@ -1,10 +1,11 @@
 // Request bodies: read once, whole and bounded, so that they can be sent again; decoded only on a copy.
 
 import { promisify } from "node:util";
-import { gunzip, inflate, zstdDecompress } from "node:zlib";
+import { constants, gunzip, inflate, zstdDecompress, zstdDecompressSync } from "node:zlib";
 import { CodexlbError } from "../errors.ts";
 import { createPieces, gatheringReader } from "../gathering-reader.ts";
 import { BODY_BUDGET, type BodyBudget } from "./body-budget.ts";
+import { firstBlockEnd } from "./zstd-start.ts";
 
 /** The largest request body that is accepted: long histories with images are a few MiB, uploads some tens. */
 export const BODY_LIMIT_BYTES = 128 * 1024 * 1024;
@@ -106,7 +107,41 @@ export async function decodeBody(content: BodyContent, encoding: string | null):
   }
 }
 
+/** The text of the first kilobytes of a body; undefined if they cannot be read or exceed the bounds. */
+export async function decodeStart(
+  content: BodyContent,
+  encoding: string | null,
+): Promise<string | undefined> {
+  const name = (encoding ?? "").trim().toLowerCase();
+  const unpack = STARTERS.get(name);
+  if (unpack === undefined) return undefined;
+  const start = content.slice(0, name === "zstd" ? ZSTD_START_BYTES : START_BYTES);
+  try {
+    const bytes = start instanceof Blob ? new Uint8Array(await start.arrayBuffer()) : start;
+    return new TextDecoder().decode((await unpack(bytes)).subarray(0, START_BYTES));
+  } catch {
+    return undefined; // the caller reads the whole body instead, and finds it to be damaged
+  }
+}
+
 // --- internal ---
+
+const START_BYTES = 4_096;
+/** A first block and what stands before it. Compression does not make a block larger. */
+const ZSTD_START_BYTES = 128 * 1024 + 32;
+/** Without a flush, input that is cut off counts as damaged. */
+const CUT_OFF = { maxOutputLength: 1024 * START_BYTES, finishFlush: constants.Z_SYNC_FLUSH };
+
+/** How the start of a body is unpacked, by its content coding. */
+const STARTERS: ReadonlyMap<string, (start: Uint8Array) => Promise<Uint8Array>> = new Map([
+  ["", async (start) => start],
+  ["identity", async (start) => start],
+  ["gzip", (start) => promisify(gunzip)(start, CUT_OFF)],
+  ["deflate", (start) => promisify(inflate)(start, CUT_OFF)],
+  // A block takes 0.1 ms, less than handing it to another thread.
+  ["zstd", async (start) => zstdDecompressSync(start.subarray(0, firstBlockEnd(start)), ONE_BLOCK)],
+]);
+const ONE_BLOCK = { maxOutputLength: 128 * 1024, finishFlush: constants.ZSTD_e_flush };
 
 const RETRY_SECONDS = 2;
 

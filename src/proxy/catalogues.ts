@@ -1,34 +1,105 @@
-// The models catalogue is an account's own, and every turn's answer names its version (`x-models-etag`): a Codex that
-// hears of another one than it has fetches the catalogue anew, at once. Turns of several accounts would make it do so
-// all the time, so that all of them are told as one version, which changes when the backend changes an account's.
+// The models catalogue as clients see it: the union over the pool, under one version in its own response and in the
+// replies to all turns.
 
-export interface Catalogues {
-  /**
-   * What clients of `clientVersion` (the catalogue depends on it) are told in place of `etag`, which `accountId` has
-   * told now.
-   */
-  unify(clientVersion: string, accountId: string, etag: string): string;
+import { parseJson } from "../core/json.ts";
+import { eventType } from "../core/turn.ts";
+import type { CatalogueRequest } from "../upstream/catalogues.ts";
+import { isModelsPath, isTurnPath } from "../upstream/paths.ts";
+import type { Incoming, ProxyContext } from "./context.ts";
+import { pathForLog } from "./guard.ts";
+
+/**
+ * The response to a request for the catalogue. Undefined if `incoming` is something else, if the client does not name
+ * its version, or if no upstream has answered in time: then an account gets the request.
+ */
+export async function catalogueResponse(
+  { catalogues, events }: ProxyContext,
+  incoming: Incoming,
+): Promise<Response | undefined> {
+  const { request, path, search, hops, requestId, ended } = incoming;
+  const { method, headers } = request;
+  if ((method !== "GET" && method !== "HEAD") || !isModelsPath(path)) return undefined;
+  const clientVersion = believable(new URLSearchParams(search).get("client_version"));
+  if (clientVersion === undefined) return undefined;
+  const union = await catalogues.union({ clientVersion, headers, hops });
+  if (union === undefined) return undefined;
+  const { version, bytes } = union;
+  const isKnown = matches(headers.get("if-none-match"), version);
+  const status = isKnown ? 304 : 200;
+  events.append("request.completed", { req_id: requestId, status, path: pathForLog(path) });
+  ended();
+  return isKnown
+    ? new Response(null, { status, headers: { etag: version } })
+    : new Response(bytes, { headers: { "content-type": "application/json", etag: version } });
 }
 
-/** Versions of Codex times accounts; far more than anybody has. */
-const MOST_KNOWN = 10_000;
+/**
+ * Puts the pool's version of the catalogue in place of that of upstream `upstreamId`, in the headers of a reply. Replies
+ * to turns always get it. While it is unknown they name none, and Codex keeps the catalogue that it has.
+ */
+export function poolVersion(
+  context: ProxyContext,
+  incoming: Incoming,
+  upstreamId: string,
+  headers: Headers,
+): void {
+  const named = headers.get(MODELS_ETAG);
+  if (named === null && !isTurnPath(incoming.path)) return;
+  const version = versionFor(context, incoming, upstreamId, named);
+  if (version === undefined) headers.delete(MODELS_ETAG);
+  else headers.set(MODELS_ETAG, version);
+}
 
-export function createCatalogues(): Catalogues {
-  const known = new Map<string, string>();
-  const common = new Map<string, string>();
-  return {
-    unify: (clientVersion, accountId, etag) => {
-      const key = `${clientVersion} ${accountId}`;
-      const before = known.get(key);
-      if (before === undefined && known.size >= MOST_KNOWN) {
-        known.clear();
-        common.clear();
-      }
-      known.set(key, etag);
-      const told = common.get(clientVersion);
-      if (told !== undefined && (before === undefined || before === etag)) return told;
-      common.set(clientVersion, etag);
-      return etag;
-    },
-  };
+/**
+ * The same for an event of a turn over WebSocket, where Codex reads the version in `codex.response.metadata`. Returns
+ * undefined if the event does not name any.
+ */
+export function poolVersionEvent(
+  context: ProxyContext,
+  incoming: Incoming,
+  upstreamId: string,
+  json: string,
+): string | undefined {
+  if (eventType(json) !== METADATA) return undefined;
+  const event = parseJson(json);
+  if (typeof event !== "object" || event === null || !("headers" in event)) return undefined;
+  const { headers } = event;
+  if (typeof headers !== "object" || headers === null) return undefined;
+  const entries = Object.entries(headers);
+  const named = entries.find(([name]) => name.toLowerCase() === MODELS_ETAG)?.[1];
+  if (named === undefined) return undefined;
+  const version = versionFor(context, incoming, upstreamId, typeof named === "string" ? named : null);
+  const others = entries.filter(([name]) => name.toLowerCase() !== MODELS_ETAG);
+  const added = version === undefined ? [] : [[MODELS_ETAG, version] as const];
+  return JSON.stringify({ ...event, headers: Object.fromEntries([...others, ...added]) });
+}
+
+// --- internal ---
+
+/** Names the version of the catalogue that the backend has for the account. */
+const MODELS_ETAG = "x-models-etag";
+const METADATA = "codex.response.metadata";
+
+function versionFor(
+  { catalogues }: ProxyContext,
+  { request: { headers }, hops }: Incoming,
+  upstreamId: string,
+  named: string | null,
+): string | undefined {
+  const clientVersion = believable(headers.get("version"));
+  if (clientVersion === undefined) return undefined;
+  if (named !== null) catalogues.noteVersion(clientVersion, upstreamId, named);
+  const request: CatalogueRequest = { clientVersion, headers, hops };
+  return catalogues.version(request);
+}
+
+/** A version of Codex, such as `0.171.0` or `0.172.0-alpha.3`. */
+function believable(version: string | null): string | undefined {
+  return version !== null && /^\d[\w.+-]{0,63}$/.test(version) ? version : undefined;
+}
+
+/** Whether `If-None-Match` names `version` (RFC 9110, 13.1.2: compared weakly). */
+function matches(header: string | null, version: string): boolean {
+  if (header === null) return false;
+  return header.split(",").some((one) => one.trim() === "*" || one.trim().replace(/^W\//, "") === version);
 }

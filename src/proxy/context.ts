@@ -4,10 +4,10 @@ import type { Holder } from "../auth/access.ts";
 import type { Hop } from "../core/hops.ts";
 import type { Deps } from "../deps.ts";
 import type { EventLog } from "../state/events.ts";
+import type { Catalogues } from "../upstream/catalogues.ts";
 import type { Origin } from "../upstream/placement.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { BodyBudget } from "./body-budget.ts";
-import type { Catalogues } from "./catalogues.ts";
 import type { Connection } from "./connections.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
@@ -29,7 +29,7 @@ export interface Timeouts {
 }
 
 export interface ProxyContext {
-  readonly deps: Pick<Deps, "clock" | "env" | "log">;
+  readonly deps: Pick<Deps, "clock" | "log">;
   readonly pool: Pool;
   readonly events: EventLog;
   readonly settings: () => ProxySettings;
@@ -66,9 +66,13 @@ export interface Incoming {
   readonly attemptsLeft: number | undefined;
 }
 
-/** Whose it is, and the way it came. */
-export function originOf({ hops, pinnedId }: Incoming, session: string | undefined): Origin {
-  return { session, hops, pinnedId };
+/** The session of a request, the way it came, and the model that it asks for. */
+export function originOf(
+  { hops, pinnedId }: Incoming,
+  session: string | undefined,
+  model: string | undefined,
+): Origin {
+  return { session, hops, pinnedId, model };
 }
 
 /** Passing failures after which the attempts for a request end: of this proxy's, and of those before it, the fewer. */

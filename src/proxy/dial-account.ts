@@ -10,7 +10,6 @@ import { attempt, type Job, type Outcome, type Ready, type Sent } from "./attemp
 import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { dial, type UpstreamSocket } from "./dial.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
-import { outboundProxy } from "./outbound-proxy.ts";
 import { TURN_STATE } from "./portable.ts";
 import { type Refusal, refusalFor, refusalResponse } from "./refusal.ts";
 
@@ -62,7 +61,8 @@ export function dialAccount(
     tried,
     maxAttempts: mostAttempts(context, incoming),
     cooldownMs,
-    pick: () => context.pool.pick({ ...originOf(incoming, session), tried, spends: true, requestId }),
+    pick: () =>
+      context.pool.pick({ ...originOf(incoming, session, undefined), tried, spends: true, requestId }),
     send: (ready, lease) => dialOnce(context, ready, lease.upstream, { moved: tried.size > 1, signal }),
     discard: (reply) => {
       if (reply.kind === "open") reply.far.socket.close();
@@ -82,7 +82,7 @@ export async function dialOnce(
   const dialled = await dial(ready.url, ready.headers, {
     signal,
     clock: deps.clock,
-    proxy: outboundProxy(ready.url, deps.env),
+    egress: ready.egress,
     timeoutMs: settings().timeouts.connectMs,
   });
   const nowMs = deps.clock.now();
@@ -97,7 +97,10 @@ export async function dialOnce(
     case "aborted":
       return dialled;
     case "open": {
-      const { socket, headers } = dialled;
+      const { headers } = dialled;
+      // A change of the outbound proxy holds for the next turn of an open socket, too.
+      const isOpen = () => dialled.socket.isOpen() && ready.isEgressCurrent();
+      const socket: UpstreamSocket = { ...dialled.socket, isOpen };
       // An open socket proves nothing of turns yet, so it settles nothing: the first output will.
       return reply(
         { kind: "open" },
@@ -151,6 +154,12 @@ export function refusedDial(
   failed: Extract<Outcome<DialReply>, { kind: "failed" }>,
 ): Response {
   const refusal = dialRefusal(context, session, failed);
+  // A handshake does not name its model, but a POST does.
+  if (
+    refusal.code === "usage_limit_reached" &&
+    context.pool.usage().additional.some(({ reached }) => !reached)
+  )
+    return useHttp("the main limit of every account is reached, and some models have limits of their own");
   context.events.append("websocket.failed", { req_id: requestId, error: refusal.code });
   if (context.pool.shortage(session).kind !== "all_tried" || refusal.code === "usage_limit_reached")
     return refusalResponse(refusal);

@@ -3,6 +3,8 @@
 import WebSocket, { type ClientOptions } from "ws";
 import type { Clock } from "../deps.ts";
 import { messageOf } from "../errors.ts";
+import { egressProblem } from "../network/connect-problem.ts";
+import { type Egress, socketOptions } from "../network/egress.ts";
 
 /** An open socket to an upstream. */
 export interface UpstreamSocket {
@@ -53,8 +55,7 @@ const REFUSAL_LIMIT_CHARS = 1024 * 1024;
 export interface DialOptions {
   readonly signal: AbortSignal;
   readonly clock: Clock;
-  /** The HTTP proxy to go through, if any. */
-  readonly proxy: string | undefined;
+  readonly egress: Egress;
   /** Longest wait for the handshake, ms. */
   readonly timeoutMs: number;
 }
@@ -62,17 +63,23 @@ export interface DialOptions {
 export function dial(
   url: string,
   headers: Headers,
-  { signal, clock, proxy, timeoutMs }: DialOptions,
+  { signal, clock, egress, timeoutMs }: DialOptions,
 ): Promise<Dialled> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve({ kind: "aborted" });
-    const options: ClientOptions & { proxy?: string } = {
+    const options: ClientOptions = {
       headers: Object.fromEntries(headers),
       maxPayload: MESSAGE_LIMIT_BYTES,
       followRedirects: false,
-      ...(proxy === undefined ? {} : { proxy }), // Bun's own option
+      ...socketOptions(egress),
     };
-    const socket = new WebSocket(url.replace(/^http/, "ws"), options);
+    let socket: WebSocket;
+    try {
+      socket = new WebSocket(url.replace(/^http/, "ws"), options);
+    } catch (error) {
+      // A proxy that Bun cannot use.
+      return resolve({ kind: "broken", why: egressProblem(error, url, egress) ?? messageOf(error) });
+    }
     let decided = false;
     let replyHeaders = new Headers();
     const decide = (dialled: Dialled) => {
@@ -107,7 +114,9 @@ export function dial(
     });
     const upstream = upstreamSocket(socket, clock);
     socket.on("open", () => decide({ kind: "open", socket: upstream, headers: replyHeaders }));
-    socket.on("error", (error) => decide({ kind: "broken", why: messageOf(error) }));
+    socket.on("error", (error) =>
+      decide({ kind: "broken", why: egressProblem(error, url, egress) ?? messageOf(error) }),
+    );
     socket.on("close", () => decide({ kind: "broken", why: "the connection closed during the handshake" }));
   });
 }

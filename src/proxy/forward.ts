@@ -2,18 +2,19 @@
 
 import { ATTEMPTS_HEADER } from "../core/hops.ts";
 import type { Lease } from "../upstream/leases.ts";
-import { isCompactPath, isModelsPath, isTurnPath } from "../upstream/paths.ts";
+import { isCompactPath, isTurnPath } from "../upstream/paths.ts";
 import type { Shortage } from "../upstream/shortage.ts";
 import { attempt, type LastAnswer, type Outcome } from "./attempts.ts";
 import { decodeBody, type RequestBody, readBody } from "./bodies.ts";
+import { catalogueResponse, poolVersion } from "./catalogues.ts";
 import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { pathForLog } from "./guard.ts";
 import { downstreamHeaders, outgoingHeaders } from "./headers.ts";
 import type { HoldEnd } from "./hold.ts";
-import { poolCatalogue, poolHeaders } from "./passes.ts";
+import { poolHeaders } from "./passes.ts";
 import { refusalFor, refusalResponse, retryAfterSeconds, speaksForAll } from "./refusal.ts";
 import { type HttpReply, sendHttp } from "./send-http.ts";
-import { appsSession, sessionOf } from "./session.ts";
+import { appsSession, factsOfRequest, type RequestFacts } from "./session.ts";
 import { asItCame, type Edit, type Passage, passThrough, turnStream, watching } from "./stream.ts";
 
 /** Forwards one request. Throws `body_too_large`, `busy`, and an AbortError when the client disconnects. */
@@ -21,7 +22,7 @@ export async function forward(context: ProxyContext, incoming: Incoming): Promis
   const body = await readBody(incoming.request, context.bodies);
   try {
     await incoming.connection.received();
-    return await forwardBody(context, incoming, body);
+    return (await catalogueResponse(context, incoming)) ?? (await forwardBody(context, incoming, body));
   } finally {
     // The reply has arrived, so the body is not needed for another attempt.
     body.release();
@@ -33,11 +34,9 @@ export async function forward(context: ProxyContext, incoming: Incoming): Promis
 async function forwardBody(context: ProxyContext, incoming: Incoming, body: RequestBody): Promise<Response> {
   const { request, path, search, requestId } = incoming;
   const turn = isTurnPath(path);
-  const session = await sessionOf(request.headers, body.content, path);
+  const facts = await factsOfRequest(request.headers, body.content, { path, turn });
   const { cooldownMs } = context.settings();
   const headers = outgoingHeaders(request.headers, { turn });
-  // The version that a client has is the pool's, and no account's.
-  if (isModelsPath(path)) headers.delete("if-none-match");
   const replayable = turn || request.method === "GET" || request.method === "HEAD";
   const tried = new Set<string>();
   const outcome = await attempt<HttpReply>(context, {
@@ -57,13 +56,19 @@ async function forwardBody(context: ProxyContext, incoming: Incoming, body: Requ
     maxAttempts: mostAttempts(context, incoming),
     cooldownMs,
     pick: (searching) =>
-      context.pool.pick({ ...originOf(incoming, session), tried, spends: turn, requestId, searching }),
+      context.pool.pick({
+        ...originOf(incoming, facts.session, facts.model),
+        tried,
+        spends: turn,
+        requestId,
+        searching,
+      }),
     send: (ready, lease) =>
       sendHttp(context, incoming, { ready, lease, body, replayable, retried: tried.size > 1 }),
     discard: (reply) => reply.abort(),
   });
   try {
-    return await respond(context, incoming, session, outcome);
+    return await respond(context, incoming, facts, outcome);
   } catch (error) {
     if (outcome.kind === "reply") {
       outcome.lease.release();
@@ -76,7 +81,7 @@ async function forwardBody(context: ProxyContext, incoming: Incoming, body: Requ
 async function respond(
   context: ProxyContext,
   incoming: Incoming,
-  session: string | undefined,
+  facts: RequestFacts,
   outcome: Outcome<HttpReply>,
 ): Promise<Response> {
   const { requestId, path } = incoming;
@@ -108,7 +113,7 @@ async function respond(
       });
     }
     case "failed":
-      return withAttempts(incoming, outcome.failures, await failed(context, incoming, session, outcome));
+      return withAttempts(incoming, outcome.failures, await failed(context, incoming, facts, outcome));
     default:
       return outcome satisfies never;
   }
@@ -116,19 +121,14 @@ async function respond(
 
 /** The reply's headers as the client may see them: the pool's, where the account's are no truth about the pool. */
 function headersFor(
-  { pool, catalogues }: ProxyContext,
-  { request, path, search }: Incoming,
-  lease: Lease,
+  context: ProxyContext,
+  incoming: Incoming,
+  { upstream }: Lease,
   { ok, headers: told }: Response,
 ): Headers {
   const headers = downstreamHeaders(told);
-  const isCatalogue = isModelsPath(path);
-  if (isTurnPath(path)) poolHeaders(headers, pool.usage);
-  if (ok) {
-    const asked = new URLSearchParams(search).get("client_version");
-    const clientVersion = asked ?? request.headers.get("version") ?? "";
-    poolCatalogue(headers, catalogues, { clientVersion, accountId: lease.upstream.id }, isCatalogue);
-  }
+  if (isTurnPath(incoming.path)) poolHeaders(headers, context.pool.usage);
+  if (ok) poolVersion(context, incoming, upstream.id, headers);
   return headers;
 }
 
@@ -172,12 +172,12 @@ function toClient(
 async function failed(
   context: ProxyContext,
   incoming: Incoming,
-  session: string | undefined,
+  { session, model }: RequestFacts,
   { last, brokenWhy }: Extract<Outcome<HttpReply>, { kind: "failed" }>,
 ): Promise<Response> {
   const { requestId, path, ended } = incoming;
   const { pool, events, deps } = context;
-  const shortage = pool.shortage(isTurnPath(path) ? session : undefined);
+  const shortage = pool.shortage(isTurnPath(path) ? session : undefined, model);
   const nowMs = deps.clock.now();
   if (last !== undefined && isForClient(last, shortage, path)) {
     const { reply, verdict } = last;

@@ -1,13 +1,17 @@
 // What is edited in replies on their way down, so that Codex sees the pool and not the account that happened to
-// serve: rate-limit headers and events, the version of the catalogue. What no pass wants stays byte for byte.
+// serve: rate-limit headers and events. What no pass wants stays byte for byte.
 
 import { headerValue } from "../core/bounds.ts";
-import type { PooledLimit, PooledUsage } from "../core/pooled.ts";
-import { usedPercent } from "../core/pooled.ts";
+import {
+  balanceText,
+  type PooledLimit,
+  type PooledUsage,
+  type PooledWindow,
+  slotsOf,
+  usedPercent,
+} from "../core/pooled.ts";
 import { MAIN_LIMIT_ID } from "../core/quota.ts";
-import { MAIN_WINDOW_SECONDS } from "../core/standing.ts";
 import type { TurnSignal } from "../core/turn.ts";
-import type { Catalogues } from "./catalogues.ts";
 
 /**
  * Clients read about a hundred headers of a response, and each limit takes seven. Real accounts have two or three
@@ -23,7 +27,7 @@ export function poolHeaders(headers: Headers, usage: () => PooledUsage): void {
   const names = [...headers.keys()].filter((name) => ACCOUNT_HEADER.test(name));
   if (names.length === 0) return;
   for (const name of names) headers.delete(name);
-  const { main, additional, planType } = usage();
+  const { main, additional, planType, credits } = usage();
   setLimit(headers, "x-codex", main);
   for (const limit of additional.slice(0, MOST_LIMITS_IN_HEADERS)) {
     const prefix = `x-${limit.id.toLowerCase().replaceAll("_", "-")}`;
@@ -31,28 +35,11 @@ export function poolHeaders(headers: Headers, usage: () => PooledUsage): void {
     setLimit(headers, prefix, limit);
     setText(headers, `${prefix}-limit-name`, limit.name);
   }
-  headers.set("x-codex-credits-has-credits", "false");
-  headers.set("x-codex-credits-unlimited", "false");
+  headers.set("x-codex-credits-has-credits", String(credits !== undefined));
+  headers.set("x-codex-credits-unlimited", String(credits?.unlimited === true));
+  if (credits !== undefined) headers.set("x-codex-credits-balance", balanceText(credits));
   headers.set("x-codex-active-limit", "codex");
   setText(headers, "x-codex-plan-type", planType);
-}
-
-/** Which catalogue a reply speaks of: of which version of Codex, and of whose account. */
-export interface CatalogueOf {
-  readonly clientVersion: string;
-  readonly accountId: string;
-}
-
-/** Replaces the version of an account's catalogue by the pool's, in place: in `etag` when the reply is the catalogue. */
-export function poolCatalogue(
-  headers: Headers,
-  catalogues: Catalogues,
-  { clientVersion, accountId }: CatalogueOf,
-  isCatalogue: boolean,
-): void {
-  const name = isCatalogue ? "etag" : MODELS_ETAG;
-  const etag = headers.get(name);
-  if (etag !== null) headers.set(name, catalogues.unify(clientVersion, accountId, etag));
 }
 
 /**
@@ -75,10 +62,9 @@ export function poolLimitsEvent(
         rate_limits: {
           allowed: !limit.reached,
           limit_reached: limit.reached,
-          primary: windowEvent(limit, "primary", "reset_at"),
-          secondary: windowEvent(limit, "secondary", "reset_at"),
+          ...windowEvents(limit, "reset_at"),
         },
-        credits: { has_credits: false, unlimited: false, balance: null },
+        credits: creditsEvent(usage) ?? { has_credits: false, unlimited: false, balance: null },
       });
     case "token_count":
       return JSON.stringify({ ...event, rate_limits: snapshot(limit, usage) });
@@ -91,15 +77,10 @@ export function poolLimitsEvent(
   }
 }
 
-/** Names the version of the catalogue that the backend has for the account. */
-const MODELS_ETAG = "x-models-etag";
-
 // --- internal ---
 
 const ACCOUNT_HEADER =
   /^x-codex-(?:credits-|active-limit$|promo-message$|plan-type$|rate-limit-reached-type$)|^x-.+-(?:primary|secondary)-(?:used-percent|window-minutes|reset-at|reset-after-seconds)$|^x-.+-(?:limit-name|primary-over-secondary-limit-percent)$/;
-
-type Side = "primary" | "secondary";
 
 function setText(headers: Headers, name: string, text: string | undefined): void {
   const value = text === undefined ? undefined : headerValue(text);
@@ -107,41 +88,47 @@ function setText(headers: Headers, name: string, text: string | undefined): void
 }
 
 function setLimit(headers: Headers, prefix: string, limit: PooledLimit): void {
-  for (const side of ["primary", "secondary"] as const) {
-    const { resetAtMs } = limit[side];
-    headers.set(`${prefix}-${side}-used-percent`, String(usedPercent(limit[side], limit)));
-    headers.set(`${prefix}-${side}-window-minutes`, String(minutes(limit, side)));
-    if (resetAtMs !== undefined)
-      headers.set(`${prefix}-${side}-reset-at`, String(Math.floor(resetAtMs / 1000)));
+  for (const [side, window] of Object.entries(slotsOf(limit))) {
+    if (window === undefined) continue;
+    headers.set(`${prefix}-${side}-used-percent`, String(usedPercent(window, limit)));
+    headers.set(`${prefix}-${side}-window-minutes`, String(minutes(window)));
+    if (window.resetAtMs !== undefined)
+      headers.set(`${prefix}-${side}-reset-at`, String(Math.floor(window.resetAtMs / 1000)));
   }
 }
 
-function windowEvent(
-  limit: PooledLimit,
-  side: Side,
-  resetKey: "reset_at" | "resets_at",
-): Record<string, number> {
-  const { resetAtMs } = limit[side];
-  return {
-    used_percent: usedPercent(limit[side], limit),
-    window_minutes: minutes(limit, side),
-    ...(resetAtMs === undefined ? {} : { [resetKey]: Math.floor(resetAtMs / 1000) }),
-  };
+/** `primary` and `secondary` as events name them; null for a window that the pool does not have. */
+function windowEvents(limit: PooledLimit, resetKey: "reset_at" | "resets_at"): Record<string, unknown> {
+  const event = (window: PooledWindow | undefined) =>
+    window === undefined
+      ? null
+      : {
+          used_percent: usedPercent(window, limit),
+          window_minutes: minutes(window),
+          ...(window.resetAtMs === undefined ? {} : { [resetKey]: Math.floor(window.resetAtMs / 1000) }),
+        };
+  const { primary, secondary } = slotsOf(limit);
+  return { primary: event(primary), secondary: event(secondary) };
 }
 
-/** The limits as Codex's own events tell them. */
+/** The limits as Codex's own events contain them. */
 function snapshot(limit: PooledLimit, usage: PooledUsage): Record<string, unknown> {
   return {
     limit_id: limit.id,
     limit_name: limit.name ?? null,
-    primary: windowEvent(limit, "primary", "resets_at"),
-    secondary: windowEvent(limit, "secondary", "resets_at"),
-    credits: null,
+    ...windowEvents(limit, "resets_at"),
+    credits: creditsEvent(usage),
     plan_type: usage.planType,
     rate_limit_reached_type: null,
   };
 }
 
-function minutes(limit: PooledLimit, side: Side): number {
-  return Math.round((limit[side].windowSeconds ?? MAIN_WINDOW_SECONDS[side]) / 60);
+function creditsEvent({ credits }: PooledUsage): Record<string, unknown> | null {
+  return credits === undefined
+    ? null
+    : { has_credits: true, unlimited: credits.unlimited, balance: balanceText(credits) };
+}
+
+function minutes({ windowSeconds }: PooledWindow): number {
+  return Math.round(windowSeconds / 60);
 }

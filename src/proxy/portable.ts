@@ -43,16 +43,20 @@ export interface TurnRequest {
   readonly selfContained: boolean;
   /** True if it only warms the connection up, without producing output. */
   readonly warmsUp: boolean;
+  readonly model: string | undefined;
 }
 
 export function turnRequestOf(text: string): TurnRequest {
   let previous = "null";
   let generate = "true";
+  let model: string | undefined;
   for (const { name, start, end } of membersOf(text)) {
     if (name === "previous_response_id") previous = text.slice(start, end);
     if (name === "generate") generate = text.slice(start, end);
+    if (name === "model") model = textAt(text, { start, end }) || undefined;
   }
-  return { selfContained: previous === "null" || previous === '""', warmsUp: generate === "false" };
+  const selfContained = previous === "null" || previous === '""';
+  return { selfContained, warmsUp: generate === "false", model };
 }
 
 /** Header (and metadata key) that ties the requests of one turn to the server that began it. */

@@ -2,10 +2,11 @@
 // reset, or a clear error that says what to do. Never a 401: that would make Codex renew a token that is ours.
 
 import { z } from "zod";
+import { headerValue } from "../core/bounds.ts";
 import { ATTEMPTS_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import { eventType } from "../core/turn.ts";
-import type { Failure } from "../core/verdict.ts";
+import { ACTIVE_LIMIT, type Failure } from "../core/verdict.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
 import type { Shortage } from "../upstream/shortage.ts";
 
@@ -17,6 +18,8 @@ export interface Refusal {
   readonly retryAfterSeconds: number | undefined;
   /** JSON: `{"error": {…}}`. */
   readonly body: string;
+  /** The limit that was reached, when it is not the main one. */
+  readonly limitId?: string | undefined;
 }
 
 /**
@@ -34,7 +37,7 @@ export function refusalFor(
 ): Refusal {
   switch (shortage.kind) {
     case "all_exhausted":
-      return usageLimit(shortage.untilMs, about, nowMs);
+      return usageLimit(shortage, about, nowMs);
     case "no_accounts":
       return refuse(
         "no_accounts",
@@ -58,7 +61,7 @@ export function refusalFor(
         );
       // An account that rests for a moment is worth waiting for; a limit would end the turn.
       if (shortage.restsUntilMs === undefined && shortage.untilMs !== undefined)
-        return usageLimit(shortage.untilMs, about, nowMs);
+        return usageLimit(shortage, about, nowMs);
       return refuse(
         "no_account_available",
         `no account could serve the request: ${shortage.details.join(", ")}`,
@@ -90,6 +93,8 @@ export function speaksForAll({ kind, untilMs, disabled }: Shortage): boolean {
 export function refusalResponse(refusal: Refusal): Response {
   const headers = new Headers({ "content-type": "application/json" });
   if (refusal.retryAfterSeconds !== undefined) headers.set("retry-after", String(refusal.retryAfterSeconds));
+  const limit = refusal.limitId === undefined ? undefined : headerValue(refusal.limitId);
+  if (limit !== undefined) headers.set(ACTIVE_LIMIT, limit);
   return new Response(refusal.body, { status: refusal.status, headers });
 }
 
@@ -97,10 +102,13 @@ export function refusalResponse(refusal: Refusal): Response {
  * A refusal as the error event of a WebSocket turn. Codex waits over WebSocket only for a 429 that says how long, so
  * that is what a refusal becomes after which waiting helps.
  */
-export function refusalEvent({ status, body, retryAfterSeconds: seconds }: Refusal): string {
+export function refusalEvent({ status, body, limitId, retryAfterSeconds: seconds }: Refusal): string {
   const parsed = z.looseObject({ error: z.looseObject({}) }).safeParse(parseJson(body));
   const error = parsed.success ? parsed.data.error : undefined;
-  if (seconds === undefined) return JSON.stringify({ type: "error", status, error });
+  if (seconds === undefined) {
+    const headers = limitId === undefined ? {} : { headers: { [ACTIVE_LIMIT]: limitId } };
+    return JSON.stringify({ type: "error", status, error, ...headers });
+  }
   const limited = { ...error, type: "rate_limit_exceeded", code: "rate_limit_exceeded" };
   return JSON.stringify({
     type: "error",
@@ -143,7 +151,7 @@ const SHORTEST_RETRY_SECONDS = 1;
 const LONGEST_RETRY_SECONDS = 5;
 
 function usageLimit(
-  untilMs: number | undefined,
+  { untilMs, limitId }: Pick<Shortage, "untilMs" | "limitId">,
   about: { readonly limitBody: string | undefined; readonly planType: string },
   nowMs: number,
 ): Refusal {
@@ -167,6 +175,7 @@ function usageLimit(
     // No Retry-After: the error itself says when, and waiting a header's hours helps nobody.
     retryAfterSeconds: undefined,
     body: JSON.stringify({ ...(told.success ? told.data : {}), error }),
+    limitId,
   };
 }
 

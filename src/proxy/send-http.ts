@@ -6,6 +6,8 @@ import { mergeQuota, type QuotaEvidence, UNKNOWN_QUOTA } from "../core/quota.ts"
 import { quotaFromHeaders } from "../core/quota-wire.ts";
 import { failureOfReply, type Scope, type Verdict } from "../core/verdict.ts";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
+import { egressProblem, proxyRefusal } from "../network/connect-problem.ts";
+import { fetchOptions } from "../network/egress.ts";
 import type { Lease } from "../upstream/leases.ts";
 import { isStreamedTurnPath, isTurnPath } from "../upstream/paths.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -113,12 +115,13 @@ async function fetchOnce(
   // An answer in one piece (a compaction, a picture) may take minutes to begin.
   const longestMs = isStreamedTurnPath(path) ? headMs : Number.POSITIVE_INFINITY;
   const watched = { connectMs, headMs: () => lease.upstream.patienceMs(longestMs) };
-  const arrived = watchHead(deps, ready.url, watched, (why) => {
+  const arrived = watchHead(deps.clock, ready.egress.proxy ?? ready.url, watched, (why) => {
     expiredWhy = why;
     abort();
   });
   try {
     const response = await fetch(ready.url, {
+      ...fetchOptions(ready.egress),
       method: request.method,
       headers: ready.headers,
       ...(sizeOf(body.content) === 0 ? {} : { body: body.content }),
@@ -127,14 +130,18 @@ async function fetchOnce(
       timeout: false,
       signal: ending.signal,
     });
-    return { kind: "fetched", response, abort };
+    const refusal = proxyRefusal(response.status, ready.egress);
+    if (refusal === undefined) return { kind: "fetched", response, abort };
+    abort();
+    return { kind: "broken", why: refusal };
   } catch (error) {
     if (signal.aborted) return { kind: "aborted" };
     if (expiredWhy !== undefined) return { kind: "broken", why: expiredWhy };
-    const why = systemCodeOf(error) ?? String(error);
+    const code = systemCodeOf(error) ?? String(error);
     // The proxy itself has run out of descriptors. No account is to blame, and another one would fail the same way.
-    if (OUT_OF_DESCRIPTORS.has(why)) throw outOfDescriptors();
-    return why === "ECONNRESET" ? { kind: "reset" } : { kind: "broken", why };
+    if (OUT_OF_DESCRIPTORS.has(code)) throw outOfDescriptors();
+    if (code === "ECONNRESET") return { kind: "reset" };
+    return { kind: "broken", why: egressProblem(error, ready.url, ready.egress) ?? code };
   } finally {
     arrived();
   }

@@ -1,26 +1,39 @@
-// Which session a request belongs to: Codex's root thread, told by a header (two spellings over the versions), or
-// by the body when a client sends no such header.
+// What placement needs from a request. The session it belongs to: Codex's root thread, from a header (with two spellings
+// over the versions), or from the body if a client sends no such header. The model that a turn asks for: from the body.
 
-import { stringFields } from "../core/json.ts";
-import { type BodyContent, decodeBody, sizeOf } from "./bodies.ts";
+import { membersOf, stringFields, textAt } from "../core/json.ts";
+import { type BodyContent, decodeBody, decodeStart, sizeOf } from "./bodies.ts";
 
 /** The key from the headers alone. */
 export function sessionFromHeaders(headers: Headers): string | undefined {
   return nonEmpty(headers.get("session-id") ?? headers.get("session_id"));
 }
 
-/** The key of a request with a buffered body: its header (or that of the apps server), else `prompt_cache_key`, else (searches) `id`. */
-export async function sessionOf(
+export interface RequestFacts {
+  readonly session: string | undefined;
+  readonly model: string | undefined;
+}
+
+/**
+ * The facts of a request with a buffered body. The session is named by its header (or that of the apps server), else by
+ * `prompt_cache_key`, else (searches) by `id`. `turn`: the request is a turn, which asks for a model.
+ */
+export async function factsOfRequest(
   headers: Headers,
   body: BodyContent,
-  path: string,
-): Promise<string | undefined> {
+  { path, turn }: { readonly path: string; readonly turn: boolean },
+): Promise<RequestFacts> {
   const named = sessionFromHeaders(headers) ?? appsSession(headers);
-  if (named !== undefined || sizeOf(body) === 0) return named;
-  const text = await decodeBody(body, headers.get("content-encoding"));
-  if (text === undefined) return undefined;
-  const { prompt_cache_key, id } = stringFields(text, ["prompt_cache_key", "id"]);
-  return nonEmpty(prompt_cache_key ?? (path.endsWith("/alpha/search") ? id : undefined));
+  if (sizeOf(body) === 0) return { session: named, model: undefined };
+  const encoding = headers.get("content-encoding");
+  if (named !== undefined) return { session: named, model: turn ? await modelOf(body, encoding) : undefined };
+  const text = await decodeBody(body, encoding);
+  if (text === undefined) return { session: undefined, model: undefined };
+  const { prompt_cache_key, id, model } = stringFields(text, ["prompt_cache_key", "id", "model"]);
+  return {
+    session: nonEmpty(prompt_cache_key ?? (path.endsWith("/alpha/search") ? id : undefined)),
+    model: turn ? nonEmpty(model) : undefined,
+  };
 }
 
 /** The key of a session of the apps server (MCP), which lives with the account that opened it. */
@@ -29,7 +42,22 @@ export function appsSession(headers: Headers): string | undefined {
   return id === undefined ? undefined : `mcp ${id}`;
 }
 
+/** The first `model` of the JSON object `text`, which may be cut off behind it. */
+export function modelIn(text: string): string | undefined {
+  for (const member of membersOf(text)) if (member.name === "model") return nonEmpty(textAt(text, member));
+  return undefined;
+}
+
 // --- internal ---
+
+/** Codex writes the model first, so the start of a body is enough, unless another client has written it. */
+async function modelOf(body: BodyContent, encoding: string | null): Promise<string | undefined> {
+  const start = await decodeStart(body, encoding);
+  const model = start === undefined ? undefined : modelIn(start);
+  if (model !== undefined) return model;
+  const text = await decodeBody(body, encoding);
+  return text === undefined ? undefined : modelIn(text);
+}
 
 function nonEmpty(value: string | null | undefined): string | undefined {
   return value === null || value === undefined || value.trim() === "" ? undefined : value.trim();

@@ -1,9 +1,8 @@
 // Waiting with an end: for a connection, for a response head, for the next part of an answer. Each wait has its own
 // setting, and says in its failure which one it was.
 
-import type { Clock, Deps } from "../deps.ts";
+import type { Clock } from "../deps.ts";
 import type { Timeouts } from "./context.ts";
-import { outboundProxy } from "./outbound-proxy.ts";
 
 /** Calls `expired` when a wait takes longer than it may. A wait begins with `begin` and ends with `end`. */
 export interface IdleWatch {
@@ -51,12 +50,12 @@ export function createIdleWatch(clock: Clock, idleMs: () => number, expired: () 
 }
 
 /**
- * Watches a request to `url` until its response head is there (then call the returned function). `expired` is told why:
+ * Watches a request that connects to `url` (the backend or the proxy before it) until its response head is there (then call the returned function). `expired` is told why:
  * no connection can be made, or `headMs` (which may become less meanwhile; infinite: no bound) is over. `fetch` does not say when it is connected, so
  * half of `connectMs` after the start it is tried whether a connection can be made in the other half.
  */
 export function watchHead(
-  { clock, env }: Pick<Deps, "clock" | "env">,
+  clock: Clock,
   url: string,
   { connectMs, headMs }: { readonly connectMs: number; readonly headMs: () => number },
   expired: (why: string) => void,
@@ -67,7 +66,7 @@ export function watchHead(
     over = true;
   };
   const probe = async (): Promise<void> => {
-    if (!(await canConnect(url, env, connectMs / 2, clock)))
+    if (!(await canConnect(url, connectMs / 2, clock)))
       expire(`no connection within ${connectMs / 1000} s (connect_timeout_seconds)`);
   };
   const head = createIdleWatch(clock, headMs, () =>
@@ -89,8 +88,8 @@ export function idleWhy({ idleMs }: Pick<Timeouts, "idleMs">): string {
 
 // --- internal ---
 
-async function canConnect(url: string, env: Deps["env"], withinMs: number, clock: Clock): Promise<boolean> {
-  const { hostname, port, protocol } = new URL(outboundProxy(url, env) ?? url);
+async function canConnect(url: string, withinMs: number, clock: Clock): Promise<boolean> {
+  const { hostname, port, protocol } = new URL(url);
   const connected = Promise.withResolvers<boolean>();
   const watch = createIdleWatch(
     clock,

@@ -14,13 +14,15 @@ import type { Choice } from "../core/policy.ts";
 import { eventType, isCompaction, readTurnSignal } from "../core/turn.ts";
 import { dataPlaneErrorBody, messageOf } from "../errors.ts";
 import type { Lease } from "../upstream/leases.ts";
+import type { Shortage } from "../upstream/shortage.ts";
 import { afterOutput } from "./after-output.ts";
 import { busy, collecting } from "./bodies.ts";
+import { poolVersion, poolVersionEvent } from "./catalogues.ts";
 import type { Incoming, ProxyContext } from "./context.ts";
 import type { Far } from "./dial-account.ts";
 import type { Handovers } from "./handovers.ts";
 import { downstreamHeaders } from "./headers.ts";
-import { poolCatalogue, poolHeaders, poolLimitsEvent } from "./passes.ts";
+import { poolHeaders, poolLimitsEvent } from "./passes.ts";
 import { asTold, type Refusal, refusalEvent, refusalFor } from "./refusal.ts";
 import { TOO_BIG } from "./socket-turn.ts";
 import { createIdleWatch, type IdleWatch } from "./timeouts.ts";
@@ -130,6 +132,13 @@ export function createTunnel(
     slowChanged();
   };
 
+  /** Sends a message of the upstream that says nothing about limits. */
+  const pass = (message: string | Uint8Array): void => {
+    const edited =
+      typeof message === "string" ? poolVersionEvent(context, incoming, far.upstreamId, message) : undefined;
+    toClient(edited ?? message);
+  };
+
   const drained = (): void => {
     if (!isClientSlow || client === undefined) return;
     if (client.getBufferedAmount() > SLOW_CLIENT_BYTES / 2) return slowness.begin();
@@ -164,7 +173,7 @@ export function createTunnel(
 
   const betweenTurns = (message: string | Uint8Array): void => {
     const signal = typeof message === "string" ? readTurnSignal(message, clock.now()) : undefined;
-    if (signal?.kind !== "quota") return toClient(message);
+    if (signal?.kind !== "quota") return pass(message);
     if (signal.evidence !== undefined) pool.learn(far.upstreamId, signal.evidence);
     toClient(poolLimitsEvent(signal, pool.usage()) ?? message);
   };
@@ -216,7 +225,7 @@ export function createTunnel(
         endTurn = () => taken.lease.release();
         for (const held of taken.held) {
           if (isCompaction(held)) taken.lease.hold();
-          toClient(held);
+          pass(held);
         }
         if (!taken.over) return flow(taken.lease, taken.credit);
         endTurn();
@@ -224,7 +233,7 @@ export function createTunnel(
         return rest();
       }
       case "hand_over":
-        return handOver(taken.failure);
+        return handOver(taken.failure, taken.shortage);
       case "failed":
         toClient(taken.event);
         return rest();
@@ -259,7 +268,7 @@ export function createTunnel(
       const signal = readTurnSignal(message, clock.now());
       switch (signal.kind) {
         case "preamble":
-          return toClient(message);
+          return pass(message);
         case "output":
           credit();
           if (isCompaction(message)) lease.hold();
@@ -302,8 +311,7 @@ export function createTunnel(
   // --- when only the client can go on
 
   /** The client reconnects and sends everything, unless nobody could take it. */
-  const handOver = (failure: TurnFailure | undefined): void => {
-    const shortage = pool.shortage(session);
+  const handOver = (failure: TurnFailure | undefined, shortage: Shortage): void => {
     if (shortage.kind === "all_exhausted" || shortage.kind === "all_disabled") {
       const { planType } = pool.usage();
       const about = { limitBody: failure?.limitBody, planType, brokenWhy: undefined };
@@ -328,8 +336,7 @@ export function createTunnel(
   const headers = downstreamHeaders(first.headers);
   poolHeaders(headers, pool.usage);
   headers.set(MESSAGE_LIMIT_HEADER, String(messageLimit(headers)));
-  const clientVersion = incoming.request.headers.get("version") ?? "";
-  poolCatalogue(headers, context.catalogues, { clientVersion, accountId: first.upstreamId }, false);
+  poolVersion(context, incoming, first.upstreamId, headers);
   return {
     headers,
     opened: (socket) => {

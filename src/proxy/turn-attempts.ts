@@ -4,12 +4,14 @@
 import type { Choice } from "../core/policy.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Lease } from "../upstream/leases.ts";
+import type { Shortage } from "../upstream/shortage.ts";
 import { attempt, type Job, type Outcome, type Ready, type Sent } from "./attempts.ts";
 import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { dialOnce, type Far, handshakeOf, type RefusedDial } from "./dial-account.ts";
 import { poolLimitsEvent } from "./passes.ts";
 import { portableRequest, turnRequestOf, withoutTurnState } from "./portable.ts";
 import { asTold, eventWithAttempts, refusalEvent, refusalFor, speaksForAll } from "./refusal.ts";
+import type { RequestFacts } from "./session.ts";
 import { type BegunTurn, beginTurn } from "./socket-turn.ts";
 
 /** The upstream's end of a tunnel. */
@@ -34,7 +36,12 @@ export type TakenTurn =
       readonly credit: () => void;
     }
   /** Only the client can repeat it. */
-  | { readonly kind: "hand_over"; readonly failure: TurnFailure | undefined }
+  | {
+      readonly kind: "hand_over";
+      readonly failure: TurnFailure | undefined;
+      /** Why no account might take it then either. */
+      readonly shortage: Shortage;
+    }
   /** Nobody served it; `event` tells the client so. */
   | { readonly kind: "failed"; readonly event: string }
   /** It is larger than the backend accepts. Codex resends it over HTTP when it sees the close code. */
@@ -62,12 +69,13 @@ export async function takeTurn(
 ): Promise<TakenTurn> {
   const { pool, settings } = context;
   const { requestId } = incoming;
-  const origin = originOf(incoming, session);
+  const { selfContained, warmsUp, model } = turnRequestOf(message);
+  const origin = originOf(incoming, session, model);
   const { cooldownMs } = settings();
-  const { selfContained, warmsUp } = turnRequestOf(message);
   const home = socket.far().upstreamId;
   const mustMove = pool.shouldMove(home, origin);
-  if (mustMove && !selfContained) return { kind: "hand_over", failure: undefined };
+  if (mustMove && !selfContained)
+    return { kind: "hand_over", failure: undefined, shortage: pool.shortage(session, model) };
 
   let isSent = false;
   const tried = new Set<string>();
@@ -103,7 +111,8 @@ export async function takeTurn(
   const outcome = await attempt(context, job);
   if (outcome.kind === "reply" && outcome.verdict.kind === "ok" && job.turn) socket.served();
   try {
-    return takenOf(context, incoming, session, { selfContained, turn: job.turn }, outcome);
+    const turn: Taking = { session, model, selfContained, turn: job.turn };
+    return takenOf(context, incoming, turn, outcome);
   } catch (error) {
     if (outcome.kind === "reply") outcome.lease.release();
     throw error;
@@ -209,13 +218,19 @@ async function sendOn(
   }
 }
 
+/** A turn, as far as its outcome depends on it. */
+interface Taking extends RequestFacts {
+  readonly selfContained: boolean;
+  readonly turn: boolean;
+}
+
 function takenOf(
   context: ProxyContext,
   incoming: Incoming,
-  session: string | undefined,
-  { selfContained, turn }: { readonly selfContained: boolean; readonly turn: boolean },
+  taking: Taking,
   outcome: Outcome<Reply>,
 ): TakenTurn {
+  const { session, model, selfContained, turn } = taking;
   switch (outcome.kind) {
     case "aborted":
       return outcome;
@@ -234,8 +249,11 @@ function takenOf(
     }
     case "failed": {
       const { last } = outcome;
-      if (!selfContained) return { kind: "hand_over", failure: last && failureOf(last.reply) };
-      const event = refusalOf(context, session, outcome);
+      if (!selfContained) {
+        const shortage = context.pool.shortage(session, model);
+        return { kind: "hand_over", failure: last && failureOf(last.reply), shortage };
+      }
+      const event = refusalOf(context, taking, outcome);
       // A proxy in front counts what was tried for it already.
       return {
         kind: "failed",
@@ -250,10 +268,10 @@ function takenOf(
 /** What the client is told when nobody served the turn. */
 function refusalOf(
   { pool, deps }: ProxyContext,
-  session: string | undefined,
+  { session, model }: RequestFacts,
   { last, brokenWhy }: Extract<Outcome<Reply>, { kind: "failed" }>,
 ): string {
-  const shortage = pool.shortage(session);
+  const shortage = pool.shortage(session, model);
   if (last !== undefined && isRefusal(last.reply) && shortage.kind === "all_tried") {
     const { verdict, reply } = last;
     // As the backend told it, unless it speaks of one account only: what Codex waits for by itself, or gives up.

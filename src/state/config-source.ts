@@ -3,6 +3,7 @@
 import { lstatSync, realpathSync } from "node:fs";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
+import { withoutPassword } from "../network/outbound-proxy.ts";
 import { makePrivateDirectory, writeFileAtomic } from "./atomic-file.ts";
 import { type ParsedConfig, parseConfig, readConfigText } from "./config.ts";
 import { newConfigText, withProxyName } from "./config-text.ts";
@@ -115,10 +116,10 @@ export function configFrom(shown: readonly Pick<ShownSetting, "key" | "value">[]
   return config;
 }
 
-/** A value as it may be shown: the keys in URLs (`http://:KEY@host`) are left out. */
+/** A value as it may be shown: keys and passwords in URLs (`http://:KEY@host`) are left out. */
 export function withoutSecrets(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutSecrets);
-  return typeof value === "string" ? value.replace(/^(https?:\/\/)[^/@]*@/, "$1[redacted]@") : value;
+  return typeof value === "string" ? withoutPassword(value) : value;
 }
 
 // --- internal ---

@@ -4,6 +4,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
+import { environmentProblem } from "../network/outbound-proxy.ts";
 import { type ParsedConfig, parseConfig, readConfigText } from "./config.ts";
 import { type ConfigOverrides, type EffectiveConfig, effectiveConfig } from "./config-source.ts";
 import { type Config, EXPOSURE_NEXT, exposureProblem, SETTINGS, settingOf } from "./settings.ts";
@@ -85,7 +86,7 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
       next = read(options, text);
       // What only a restart brings stays as it is; the file already has the new value.
       after = withListen(next.effective.config, before.proxy.listen);
-      checkExposure(after);
+      check(after, options.deps.env);
     } catch (error) {
       failed(messageOf(error));
       return;
@@ -148,14 +149,21 @@ function read({ deps, path, flags, fallbackName }: LiveConfigOptions, text: stri
   const told = effectiveConfig(parsed, flags, deps.env);
   const { proxy } = told.config;
   const config = { ...told.config, proxy: { ...proxy, name: proxy.name || fallbackName } };
-  checkExposure(config);
+  check(config, deps.env);
   return { parsed, effective: { ...told, config } };
 }
 
-function checkExposure(config: Config): void {
+/** Throws `invalid_config` for settings that the proxy cannot run with in this environment. */
+function check(config: Config, env: Deps["env"]): void {
   const exposure = exposureProblem(config);
   if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: EXPOSURE_NEXT });
+  const { outbound_proxy, upstream_base_url } = config.proxy;
+  const problem = outbound_proxy === "" ? environmentProblem(upstream_base_url, env) : undefined;
+  if (problem !== undefined) throw new CodexlbError("invalid_config", problem, { next: OUTBOUND_NEXT });
 }
+
+const OUTBOUND_NEXT =
+  'set proxy.outbound_proxy in config.toml to an HTTP proxy, or to "none" to connect directly';
 
 function withListen(config: Config, listen: string): Config {
   return { ...config, proxy: { ...config.proxy, listen } };

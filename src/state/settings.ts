@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { isLoopback, parseListen } from "../core/listen.ts";
 import { POLICY_MODES } from "../core/policy.ts";
+import { NO_OUTBOUND_PROXY, outboundProxyProblem, withoutPassword } from "../network/outbound-proxy.ts";
 
 /** The effective settings, normalised. */
 export type Config = z.output<typeof ConfigFile>;
@@ -128,6 +129,15 @@ const PROXY = {
     description:
       'Other codexlb proxies to send requests to, with a key that was made there (codexlb key add --role parent NAME): ["http://:KEY@10.0.0.2:8765"].',
   }),
+  outbound_proxy: text("")
+    .superRefine((value, context) => {
+      const problem = value === "" || value === NO_OUTBOUND_PROXY ? undefined : outboundProxyProblem(value);
+      if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+    })
+    .meta({
+      description:
+        'HTTP proxy for connections to the backend, such as "http://user:password@proxy.example:3128". Empty: HTTPS_PROXY or ALL_PROXY of the environment; "none": connect directly.',
+    }),
   proxy_url: text("")
     .refine((value) => value === "" || isHttpUrl(value), { error: (issue) => notUrl(issue.input) })
     .meta({
@@ -212,12 +222,16 @@ const POLICY = {
     description:
       "Requests of one session stay on one account while it can serve them (keeps the prompt cache warm).",
   }),
+  use_credits: flag(true).meta({
+    description:
+      "When every account's ordinary quota is used up, accounts with credits serve on them. false: credits are never spent.",
+  }),
 };
 const WEIGHTS = {
   daily: weight(DEFAULT_WEIGHTS.daily).meta({
-    description: "What the short (5 hour) window counts in an account's score.",
+    description: "Weight of the short (5 hour) window in an account's score.",
   }),
-  weekly: weight(DEFAULT_WEIGHTS.weekly).meta({ description: "What the long (weekly) window counts." }),
+  weekly: weight(DEFAULT_WEIGHTS.weekly).meta({ description: "Weight of longer windows (weekly, monthly)." }),
 };
 const QUOTA = {
   refresh_interval_minutes: positive(10).meta({
@@ -309,7 +323,7 @@ function isHttpUrl(value: string): boolean {
 
 function notUrl(value: unknown): string {
   // It may hold a key.
-  const shown = JSON.stringify(value)?.replace(/\/\/[^/@]*@/, "//[redacted]@");
+  const shown = JSON.stringify(typeof value === "string" ? withoutPassword(value) : value);
   return `${shown} is not an http(s) URL`;
 }
 

@@ -3,7 +3,16 @@
 
 import { z } from "zod";
 import { HEALTHY, type Health } from "../core/health.ts";
-import { believable, type LimitQuota, MAIN_LIMIT_ID, type Quota, type QuotaWindow } from "../core/quota.ts";
+import {
+  believable,
+  type LimitQuota,
+  MAIN_LIMIT_ID,
+  type Quota,
+  type QuotaWindow,
+  unknownLimit,
+} from "../core/quota.ts";
+import { type Dated, type Spending, UNKNOWN_SPENDING } from "../core/spending.ts";
+import { byKind } from "../core/windows.ts";
 import { messageOf } from "../errors.ts";
 import type { AccountRecord, StoreState } from "./store.ts";
 
@@ -80,11 +89,29 @@ const WindowFile = z.object({
   asOfMs: z.number(),
   source: z.enum(["headers", "event", "limit_error", "usage_api", "stored"]),
 });
+type WindowFile = z.output<typeof WindowFile>;
 const OwnLimitFile = z.object({
   id: z.string(),
   name: z.string().optional(),
+  model: z.string().optional(),
+  short: WindowFile.optional(),
+  weekly: WindowFile.optional(),
+  monthly: WindowFile.optional(),
+  complete_as_of_ms: z.number().default(0),
+  refusal: z.object({ sinceMs: z.number(), untilMs: z.number() }).optional(),
+  /** Written before windows were told apart by their length. */
   primary: WindowFile.optional(),
   secondary: WindowFile.optional(),
+});
+function dated<Value extends z.ZodType>(value: Value) {
+  return z.object({ value, asOfMs: z.number() }).optional();
+}
+const SpendingFile = z.object({
+  credits: dated(z.object({ hasCredits: z.boolean(), unlimited: z.boolean(), balance: z.number() })),
+  individual: dated(z.object({ remainingPercent: z.number(), resetAtMs: z.number().optional() }).optional()),
+  spendControl: dated(z.boolean()),
+  reachedType: dated(z.string().optional()),
+  creditsRefused: dated(z.number()),
 });
 const OwnAccountFile = z.object({
   health: z.discriminatedUnion("kind", [
@@ -102,9 +129,11 @@ const OwnAccountFile = z.object({
   draining: z.boolean().default(false),
   dead_login: z.string().optional(),
   user_id: z.string().optional(),
+  outbound_proxy: z.string().optional(),
   plan_type: z.string().optional(),
   main: OwnLimitFile,
   additional: z.array(OwnLimitFile),
+  spending: SpendingFile.optional().catch(undefined),
 });
 
 const QuotaFile = z.looseObject({
@@ -165,6 +194,7 @@ function decodeAccount(file: AccountFile, upstream: string, nowMs: number): Acco
     alias: file.alias,
     homeDir: file.home_dir,
     ownBaseUrl: shared ? undefined : file.base_url,
+    outboundProxy: own?.outbound_proxy,
     draining: own?.draining ?? false,
     chatgptAccountId: file.chatgpt_account_id,
     chatgptUserId: own?.user_id,
@@ -206,40 +236,68 @@ function goQuota(file: QuotaFile): Quota {
   return {
     planType: undefined,
     main: {
-      id: MAIN_LIMIT_ID,
-      name: undefined,
-      primary: window(file.daily_limit, file.daily_used, file.daily_reset_at, 0),
-      secondary: window(file.weekly_limit, file.weekly_used, file.weekly_reset_at, 0),
+      ...unknownLimit(MAIN_LIMIT_ID),
+      windows: byKind(
+        window(file.daily_limit, file.daily_used, file.daily_reset_at, 0),
+        window(file.weekly_limit, file.weekly_used, file.weekly_reset_at, 0),
+      ),
     },
     additional: (file.additional_limits ?? []).map((limit) => ({
-      id: limit.limit_id,
-      name: limit.limit_name,
-      primary: window(
-        limit.primary_limit,
-        limit.primary_used,
-        limit.primary_reset_at,
-        limit.primary_window_seconds,
-      ),
-      secondary: window(
-        limit.secondary_limit,
-        limit.secondary_used,
-        limit.secondary_reset_at,
-        limit.secondary_window_seconds,
+      ...unknownLimit(limit.limit_id, limit.limit_name),
+      windows: byKind(
+        window(limit.primary_limit, limit.primary_used, limit.primary_reset_at, limit.primary_window_seconds),
+        window(
+          limit.secondary_limit,
+          limit.secondary_used,
+          limit.secondary_reset_at,
+          limit.secondary_window_seconds,
+        ),
       ),
     })),
+    spending: UNKNOWN_SPENDING,
   };
 }
 
 function ownQuota(own: z.output<typeof OwnAccountFile>): Quota {
-  const window = (file: z.output<typeof WindowFile> | undefined): QuotaWindow | undefined =>
-    file === undefined
-      ? undefined
-      : { ...file, resetAtMs: file.resetAtMs, windowSeconds: file.windowSeconds };
-  const limit = (file: z.output<typeof OwnLimitFile>): LimitQuota => ({
-    id: file.id,
-    name: file.name,
-    primary: window(file.primary),
-    secondary: window(file.secondary),
-  });
-  return { planType: own.plan_type, main: limit(own.main), additional: own.additional.map(limit) };
+  const window = (file: WindowFile | undefined): QuotaWindow | undefined =>
+    file && { ...file, resetAtMs: file.resetAtMs, windowSeconds: file.windowSeconds };
+  const limit = (file: z.output<typeof OwnLimitFile>): LimitQuota => {
+    const former = byKind(window(file.primary), window(file.secondary));
+    return {
+      id: file.id,
+      name: file.name,
+      model: file.model,
+      windows: {
+        short: window(file.short) ?? former.short,
+        weekly: window(file.weekly) ?? former.weekly,
+        monthly: window(file.monthly) ?? former.monthly,
+      },
+      completeAsOfMs: file.complete_as_of_ms,
+      refusal: file.refusal,
+    };
+  };
+  return {
+    planType: own.plan_type,
+    main: limit(own.main),
+    additional: own.additional.map(limit),
+    spending: own.spending === undefined ? UNKNOWN_SPENDING : spendingOf(own.spending),
+  };
+}
+
+/** JSON has no undefined: a value that is missing in the file was undefined. */
+function spendingOf(file: z.output<typeof SpendingFile>): Spending {
+  const part = <Value>(
+    one: { value?: Value; asOfMs: number } | undefined,
+  ): Dated<Value | undefined> | undefined => one && { value: one.value, asOfMs: one.asOfMs };
+  const individual = part(file.individual);
+  return {
+    credits: file.credits,
+    individual: individual && {
+      ...individual,
+      value: individual.value && { ...individual.value, resetAtMs: individual.value.resetAtMs },
+    },
+    spendControl: file.spendControl,
+    reachedType: part(file.reachedType),
+    creditsRefused: file.creditsRefused,
+  };
 }

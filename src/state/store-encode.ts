@@ -1,6 +1,8 @@
 // Writes store.json in the schema that store-decode.ts describes.
 
 import type { LimitQuota, QuotaWindow } from "../core/quota.ts";
+import { goSlots } from "../core/windows.ts";
+import { withoutPassword } from "../network/outbound-proxy.ts";
 import type { AccountRecord, StoreState } from "./store.ts";
 import { STORE_VERSION } from "./store-decode.ts";
 
@@ -33,8 +35,15 @@ export function encodeStore(
   return `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "accounts": ${list}\n}\n`;
 }
 
-/** One account as store.json and `GET /admin/accounts` show it. */
-export function encodeAccount(account: AccountRecord, upstream: string): Record<string, unknown> {
+/**
+ * One account as store.json has it, and as `GET /admin/accounts` shows it. `outboundProxy` is the account's; by default
+ * it is shown without its password.
+ */
+export function encodeAccount(
+  account: AccountRecord,
+  upstream: string,
+  outboundProxy: string | undefined = account.outboundProxy && withoutPassword(account.outboundProxy),
+): Record<string, unknown> {
   const { health, quota } = account;
   const cooling = health.kind === "cooling" ? health.untilMs : 0;
   return {
@@ -55,9 +64,11 @@ export function encodeAccount(account: AccountRecord, upstream: string): Record<
       ...(account.draining ? { draining: true } : {}),
       dead_login: account.deadLoginMark,
       user_id: account.chatgptUserId,
+      outbound_proxy: outboundProxy,
       plan_type: quota.planType,
-      main: quota.main,
-      additional: quota.additional,
+      main: ownLimit(quota.main),
+      additional: quota.additional.map(ownLimit),
+      spending: quota.spending,
     },
   };
 }
@@ -67,7 +78,8 @@ export function encodeAccount(account: AccountRecord, upstream: string): Record<
 function textOf(account: AccountRecord, upstream: string, encoded: EncodedAccounts): string {
   const before = encoded.get(account);
   if (before !== undefined && isSame(before.of, account)) return before.text;
-  const text = JSON.stringify(encodeAccount(account, upstream), undefined, 2).replaceAll("\n", "\n    ");
+  const entry = encodeAccount(account, upstream, account.outboundProxy);
+  const text = JSON.stringify(entry, undefined, 2).replaceAll("\n", "\n    ");
   encoded.set(account, { of: { ...account }, text });
   return text;
 }
@@ -80,8 +92,8 @@ function isSame(before: AccountRecord, now: AccountRecord): boolean {
 }
 
 function encodeQuota({ quota, quotaSyncMs, quotaSyncMessages }: AccountRecord): Record<string, unknown> {
-  const daily = goWindow(quota.main.primary);
-  const weekly = goWindow(quota.main.secondary);
+  const daily = goWindow(quota.main.windows.short);
+  const weekly = goWindow(quota.main.windows.weekly);
   return {
     daily_limit: daily.limit,
     daily_used: daily.used,
@@ -97,8 +109,9 @@ function encodeQuota({ quota, quotaSyncMs, quotaSyncMessages }: AccountRecord): 
 }
 
 function encodeLimit(limit: LimitQuota): Record<string, unknown> {
-  const primary = goWindow(limit.primary);
-  const secondary = goWindow(limit.secondary);
+  const slots = goSlots(limit.windows);
+  const primary = goWindow(slots.primary);
+  const secondary = goWindow(slots.secondary);
   return {
     limit_id: limit.id,
     ...(limit.name === undefined ? {} : { limit_name: limit.name }),
@@ -111,6 +124,18 @@ function encodeLimit(limit: LimitQuota): Record<string, unknown> {
     secondary_reset_at: secondary.resetAt,
     secondary_window_seconds: secondary.seconds,
   };
+}
+
+/** `completeAsOfMs` and `refusal` only where there is one: few limits have a refusal. */
+function ownLimit({
+  id,
+  name,
+  model,
+  windows,
+  completeAsOfMs,
+  refusal,
+}: LimitQuota): Record<string, unknown> {
+  return { id, name, model, ...windows, complete_as_of_ms: completeAsOfMs || undefined, refusal };
 }
 
 /** The Go program counts in whole percent of 100; an unknown window is limit 0. Its fields are integers. */

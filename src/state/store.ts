@@ -21,6 +21,8 @@ export interface AccountRecord {
   readonly homeDir: string;
   /** A backend of its own; undefined means the configured one. */
   readonly ownBaseUrl: string | undefined;
+  /** URL of the HTTP proxy for all its connections, perhaps with a password; undefined means the configured one. */
+  outboundProxy: string | undefined;
   /** Its sessions go on, new ones go elsewhere. */
   draining: boolean;
   chatgptAccountId: string | undefined;
@@ -72,6 +74,7 @@ export function newAccount(alias: string, homeDir: string): AccountRecord {
     alias,
     homeDir,
     ownBaseUrl: undefined,
+    outboundProxy: undefined,
     draining: false,
     chatgptAccountId: undefined,
     chatgptUserId: undefined,

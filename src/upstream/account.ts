@@ -6,9 +6,11 @@ import { rememberIdentity } from "../auth/identity.ts";
 import type { RefreshLane, Renewal } from "../auth/refresh.ts";
 import { capacityOfQuota } from "../core/capacity.ts";
 import { MISSING_AUTH } from "../core/health.ts";
+import { ownLimitFor } from "../core/meters.ts";
 import { judge } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
+import type { Outbound } from "../network/egress.ts";
 import type { AccountRecord } from "../state/store.ts";
 import { backendPath, isTurnPath } from "./paths.ts";
 import type { Routing } from "./routing.ts";
@@ -18,6 +20,7 @@ export interface AccountContext {
   readonly deps: Pick<Deps, "clock" | "log">;
   readonly lane: RefreshLane;
   readonly routing: Routing;
+  readonly outbound: Pick<Outbound, "toBackend">;
   /** The configured backend, without a trailing slash. */
   readonly baseUrl: () => string;
   /** How long an account rests after its token could not be renewed for a passing reason, ms. */
@@ -53,7 +56,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
   };
 
   const renew = async (usedToken: string): Promise<Renewal> => {
-    const renewal = await context.lane.renew(record.homeDir, usedToken);
+    const renewal = await context.lane.renew(record.homeDir, usedToken, record.outboundProxy);
     if (renewal.kind === "renewed") {
       remember(renewal.credentials);
       noteAge(renewal.credentials);
@@ -113,7 +116,8 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     failsOver: FAILS_OVER,
     judge,
     figures: () => record.quota,
-    capacity: (view, weights) => capacityOfQuota(record.quota, view, weights),
+    capacity: (view) => capacityOfQuota(record.quota, view),
+    ownLimit: ({ model, refusedBy }) => ownLimitFor(record.quota, model, refusedBy),
     patienceMs: (configuredMs) => configuredMs,
     prepare: async (outgoing) => {
       let credentials: Credentials | Prepared;
@@ -127,7 +131,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
         };
       }
       if ("kind" in credentials) return credentials;
-      return address(outgoing, credentials, record.ownBaseUrl ?? context.baseUrl(), context.routing);
+      return address(outgoing, credentials, record, context);
     },
     told: () => {},
     retired: (reason) => {
@@ -164,9 +168,10 @@ function isDue({ refreshToken, expiresMs, refreshedMs }: Credentials, nowMs: num
 async function address(
   outgoing: Outgoing,
   credentials: Credentials,
-  baseUrl: string,
-  routing: Routing,
+  record: AccountRecord,
+  { baseUrl: configured, routing, outbound }: AccountContext,
 ): Promise<Prepared> {
+  const baseUrl = record.ownBaseUrl ?? configured();
   const base = new URL(baseUrl);
   const headers = new Headers(outgoing.headers);
   headers.set("authorization", `Bearer ${credentials.accessToken}`);
@@ -178,11 +183,15 @@ async function address(
         accountId: credentials.accountId,
         baseUrl,
         token: credentials.accessToken,
+        egress: outbound.toBackend(baseUrl, record.outboundProxy),
       });
       origin = route.origin ?? origin;
       if (route.override !== undefined) headers.set("x-openai-account-routing-override", route.override);
     }
   }
   const url = `${origin}${backendPath(base.pathname, outgoing.path)}${outgoing.search}`;
-  return { kind: "ready", url, headers, token: credentials.accessToken };
+  const egressNow = () => outbound.toBackend(url, record.outboundProxy);
+  const egress = egressNow();
+  const isEgressCurrent = () => egressNow().proxy === egress.proxy;
+  return { kind: "ready", url, headers, egress, isEgressCurrent, token: credentials.accessToken };
 }

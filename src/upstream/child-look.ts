@@ -7,6 +7,8 @@ import { parseJson } from "../core/json.ts";
 import { StatusAnswer } from "../core/status-wire.ts";
 import type { Deps } from "../deps.ts";
 import { connectProblem } from "../errors.ts";
+import { egressProblem, proxyRefusal } from "../network/connect-problem.ts";
+import { fetchOptions } from "../network/egress.ts";
 import type { Child, Sight } from "./child.ts";
 import { addressAt, withKey } from "./child-link.ts";
 
@@ -34,12 +36,13 @@ export async function look(
   const own = self();
   const askedMs = deps.clock.now();
   const headers = withKey(link, new Headers({ [HOPS_HEADER]: formatHops([...hops, own]) }));
+  const egress = child.egress();
   const timeoutMs = refresh ? refreshTimeoutMs() : TIMEOUT_MS;
   try {
     const { status, text } = await boundedFetch(
       addressAt(link, `/status${refresh ? "?refresh=1" : ""}`),
       // A kept connection whose other end is gone would fail the question instead of the next one.
-      { headers, keepalive: false },
+      { ...fetchOptions(egress), headers, keepalive: false },
       { limitBytes: ANSWER_LIMIT_BYTES, timeoutMs },
     );
     if (status === 200) {
@@ -49,10 +52,14 @@ export async function look(
       const report = reportOf(answer.data, own, askedMs);
       return report.id === own.id ? isItself(child, own) : { kind: "seen", report };
     }
+    const refused = proxyRefusal(status, egress);
+    if (refused !== undefined) return lost(child, "unreachable", `unreachable: ${refused}`, undefined);
     return refusal(child, own, status, text);
   } catch (error) {
     const timedOut = error instanceof Error && error.name === "TimeoutError";
-    const why = timedOut ? `no answer within ${timeoutMs / 1000} s` : connectProblem(error);
+    const why = timedOut
+      ? `no answer within ${timeoutMs / 1000} s`
+      : (egressProblem(error, link.url, egress) ?? connectProblem(error));
     return lost(child, "unreachable", `unreachable: ${why}`, undefined);
   }
 }

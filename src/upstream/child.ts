@@ -1,13 +1,15 @@
 // A child proxy as an upstream: what it last said of itself, and how a request gets there. It is asked in the
 // background (children.ts), never for a request.
 
-import { type Capacity, NO_STANDING } from "../core/capacity.ts";
+import { type Capacity, type CapacityView, NO_STANDING } from "../core/capacity.ts";
 import { type ChildReport, capacityOfReport, REPORT_MS } from "../core/child-report.ts";
 import { coolingLeftMs, HEALTHY, healthAt } from "../core/health.ts";
 import { ATTEMPTS_HEADER, formatHops, HOPS_HEADER } from "../core/hops.ts";
+import { limitFor, ownLimitFor } from "../core/meters.ts";
 import type { ChildFacts } from "../core/pool-facts.ts";
 import { type QuotaView, UNKNOWN_QUOTA } from "../core/quota.ts";
 import { judgeChild } from "../core/verdict.ts";
+import type { Egress, Outbound } from "../network/egress.ts";
 import { addressAt, type ChildLink, withKey } from "./child-link.ts";
 import type { LiveState, Upstream } from "./upstream.ts";
 
@@ -31,18 +33,24 @@ export type Sight =
 export interface Child extends Upstream {
   readonly link: ChildLink;
   readonly state: LiveState;
+  /** How a connection to it is made now. */
+  egress(): Egress;
   sight(): Sight;
   see(sight: Sight): void;
   /** Its report while it counts. */
   report(view: QuotaView): ChildReport | undefined;
-  facts(view: QuotaView): Omit<ChildFacts, "inFlight">;
+  facts(view: CapacityView): Omit<ChildFacts, "inFlight">;
 }
 
 /** An upstream that cannot be asked for its status is not believed to answer a request after so long a silence, ms. */
 const SILENCE_MS = 6_000;
 
 /** `trouble` is called when a request could not be served there: it may look otherwise than it was seen. */
-export function createChild(link: ChildLink, trouble: () => void): Child {
+export function createChild(
+  link: ChildLink,
+  outbound: Pick<Outbound, "toProxy">,
+  trouble: () => void,
+): Child {
   let sight: Sight = { kind: "unseen" };
   const state: LiveState = {
     id: link.id,
@@ -56,6 +64,7 @@ export function createChild(link: ChildLink, trouble: () => void): Child {
   };
   const report = ({ nowMs }: QuotaView) =>
     sight.kind === "seen" && nowMs - sight.report.askedMs < REPORT_MS ? sight.report : undefined;
+  const egressNow = () => outbound.toProxy(link.url);
   const nameNow = () => (sight.kind === "seen" ? sight.report.name : nameOfLost(sight)) || state.alias;
   return {
     link,
@@ -71,13 +80,25 @@ export function createChild(link: ChildLink, trouble: () => void): Child {
     named: { child_proxy_url: link.url },
     failsOver: FAILS_OVER,
     judge: judgeChild,
+    egress: egressNow,
     sight: () => sight,
     see: (now) => {
       sight = now;
     },
     report,
     figures: () => sight,
-    capacity: (view) => capacityOf(sight, report(view), view),
+    capacity: (view) => {
+      const limit = limitFor(state.quota, view.model, view.refusedBy);
+      const untilMs = limit.refusal?.untilMs ?? 0;
+      const capacity = capacityOf(sight, report(view), view);
+      return untilMs > view.nowMs ? { ...capacity, state: "limited", untilMs, why: "usage-limit" } : capacity;
+    },
+    ownLimit: (view) => {
+      const quotas = [state.quota, ...(report(view)?.accounts ?? []).map(({ quota }) => quota)];
+      return quotas
+        .map((quota) => ownLimitFor(quota, view.model, view.refusedBy))
+        .find((one) => one !== undefined);
+    },
     patienceMs: (configuredMs) => {
       const isSilent = sight.kind === "lost" ? sight.fault === "unreachable" : isShaky(sight);
       return isSilent ? Math.min(configuredMs, SILENCE_MS) : configuredMs;
@@ -89,7 +110,15 @@ export function createChild(link: ChildLink, trouble: () => void): Child {
       const headers = withKey(link, new Headers(told));
       headers.set(HOPS_HEADER, formatHops(hops));
       headers.set(ATTEMPTS_HEADER, String(attemptsLeft));
-      return { kind: "ready", url: addressAt(link, `${path}${search}`), headers, token: "" };
+      const egress = egressNow();
+      return {
+        kind: "ready",
+        url: addressAt(link, `${path}${search}`),
+        headers,
+        egress,
+        isEgressCurrent: () => egressNow().proxy === egress.proxy,
+        token: "",
+      };
     },
     retired: () => "look at its own codexlb status",
     // Its accounts' credentials are its own affair; `judgeChild` never asks for it.
@@ -121,7 +150,7 @@ export function createChild(link: ChildLink, trouble: () => void): Child {
 /** A child that refuses the way it is asked says so on every path. */
 const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 421, 426, 429]);
 
-function capacityOf(sight: Sight, report: ChildReport | undefined, view: QuotaView): Capacity {
+function capacityOf(sight: Sight, report: ChildReport | undefined, view: CapacityView): Capacity {
   if (report !== undefined) {
     const capacity = capacityOfReport(report, view);
     return isShaky(sight) && capacity.state === "available"

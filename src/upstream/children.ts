@@ -1,9 +1,12 @@
 // The child proxies of the settings, each asked for its status in the background at a bounded rate: every few seconds
 // while it answers and while it does not. No request ever waits for that.
 
+import { plainView } from "../core/capacity.ts";
 import { REPORT_MS } from "../core/child-report.ts";
 import type { Hop } from "../core/hops.ts";
+import { UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
+import type { Outbound } from "../network/egress.ts";
 import type { EventLog } from "../state/events.ts";
 import { type Child, createChild, type Sight } from "./child.ts";
 import { type ChildLink, childLinks } from "./child-link.ts";
@@ -28,6 +31,7 @@ export type ChildPool = Pick<Pool, "sync" | "touch" | "note">;
 export interface ChildrenContext extends LookContext {
   readonly deps: Pick<Deps, "clock" | "random" | "log">;
   readonly events: EventLog;
+  readonly outbound: Pick<Outbound, "toProxy">;
   /** `proxy.child_proxy_urls`. */
   readonly urls: () => readonly string[];
 }
@@ -82,7 +86,7 @@ export function createChildren(context: ChildrenContext): Children {
   };
 
   const begin = (link: ChildLink): Child => {
-    const child = createChild(link, () => {
+    const child = createChild(link, context.outbound, () => {
       if (!asking.has(child)) later(child, true);
     });
     return child;
@@ -154,7 +158,9 @@ function see(
     // What kept requests from getting there is over.
     if (health.kind === "cooling" && WAY_REASONS.has(health.reason))
       pool?.note(child.id, { kind: "served", startedMs: sight.report.askedMs });
-    const { state: now, standing } = child.capacity({ nowMs, ttlMs: 0 }, { daily: 1, weekly: 1 });
+    // What its accounts refuse by which limit is in the report.
+    state.quota = UNKNOWN_QUOTA;
+    const { state: now, standing } = child.capacity(plainView(nowMs));
     if (now === "available" && !standing.exhausted)
       pool?.note(child.id, { kind: "room", asOfMs: sight.report.askedMs });
   }

@@ -7,6 +7,7 @@ import type { QuotaView } from "../core/quota.ts";
 import { standingOf } from "../core/standing.ts";
 import { statusDocument } from "../core/status.ts";
 import { AccountAnswer } from "../core/status-wire.ts";
+import { withoutPassword } from "../network/outbound-proxy.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Layout } from "../state/layout.ts";
 import { readLogLines } from "../state/log-parts.ts";
@@ -39,6 +40,7 @@ export function detailsOf(
     status: AccountAnswer.parse(status),
     home: record.homeDir,
     ...(record.chatgptAccountId === undefined ? {} : { chatgpt_account_id: record.chatgptAccountId }),
+    ...(record.outboundProxy === undefined ? {} : { outbound_proxy: withoutPassword(record.outboundProxy) }),
     sessions: { count: sessions.length, latest: sessions.slice(0, LATEST_SESSIONS) },
     events: eventsOf(layout.events, record.id),
   };
@@ -50,7 +52,11 @@ export function factsAtRest(state: StoreState, config: Config, view: QuotaView):
     self: { name: config.proxy.name, id: "" },
     policy: poolSettings(config).policy,
     accounts: state.accounts.map((record) =>
-      factsOfRecord(record, { standing: standingOf(record.quota, view), ramp: undefined, inFlight: 0 }),
+      factsOfRecord(record, {
+        standing: standingOf(record.quota, record.quota.main, view),
+        ramp: undefined,
+        inFlight: 0,
+      }),
     ),
     children: [],
     activeId: state.activeId,

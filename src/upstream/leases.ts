@@ -86,6 +86,7 @@ export function createLeases(context: LeasesContext): Leases {
           watched(member, () =>
             ledger.settle(member, verdict, {
               session: request.session,
+              model: request.model,
               pinned: request.pinnedId !== undefined,
               reason: choice.reason,
               startedMs: about.startedMs ?? startedMs,

@@ -1,11 +1,14 @@
 // What came of the uses of an upstream, written into its record: health, figures, counters, the session's binding.
 
 import { backoffMs, type HealthEvent, transition } from "../core/health.ts";
+import { limitFor } from "../core/meters.ts";
 import type { Candidate, ChoiceReason } from "../core/policy.ts";
 import {
-  exhausted,
+  canServe,
   exhaustedUntilMs,
-  hasRoom,
+  isExhausted,
+  type LimitQuota,
+  MAIN_LIMIT_ID,
   mergeQuota,
   newestFigureMs,
   type Quota,
@@ -13,12 +16,16 @@ import {
   type QuotaView,
   type QuotaWindow,
   UNKNOWN_QUOTA,
+  unknownLimit,
 } from "../core/quota.ts";
+import { hasSpendableCredits, UNKNOWN_SPENDING } from "../core/spending.ts";
 import type { Verdict } from "../core/verdict.ts";
+import { NO_WINDOWS, USUAL_SECONDS, WINDOW_KINDS, type WindowKind } from "../core/windows.ts";
 import type { Deps } from "../deps.ts";
 import type { EventFields, EventLog } from "../state/events.ts";
 import type { Store } from "../state/store.ts";
 import type { Affinity } from "./affinity.ts";
+import type { RefusedLimits } from "./refused-limits.ts";
 import type { LiveState, Upstream } from "./upstream.ts";
 
 /** What is written into, and what it belongs to. */
@@ -30,6 +37,8 @@ export interface Booked {
 /** The use that a verdict is about. */
 export interface Use {
   readonly session: string | undefined;
+  /** The model that it asked for, if that is known. */
+  readonly model: string | undefined;
   /** The client had pinned it to an account by itself. */
   readonly pinned: boolean;
   /** Why this account was chosen for it. */
@@ -62,8 +71,10 @@ export interface LedgerContext {
   readonly affinity: Affinity;
   readonly events: EventLog;
   readonly view: () => QuotaView;
-  /** How choosing sees an upstream now; undefined when it is gone. */
-  readonly stateOf: (id: string) => Candidate | undefined;
+  readonly useCredits: () => boolean;
+  readonly refusedLimits: RefusedLimits;
+  /** How placement sees an upstream now, for `model`; undefined when it is gone. */
+  readonly stateOf: (id: string, model: string | undefined) => Candidate | undefined;
 }
 
 export function createLedger({
@@ -72,6 +83,8 @@ export function createLedger({
   affinity,
   events,
   view,
+  useCredits,
+  refusedLimits,
   stateOf,
 }: LedgerContext): Ledger {
   const { state } = store;
@@ -128,27 +141,58 @@ export function createLedger({
     const binding = affinity.get(use.session);
     // What only one account can read stays so, on that account.
     const held = use.held || (binding?.held === true && binding.upstreamId === record.id);
-    if (held || mayBind(binding?.upstreamId, record.id)) affinity.bind(use.session, record.id, held);
+    if (held || mayBind(binding?.upstreamId, record.id, use.model))
+      affinity.bind(use.session, record.id, held);
   };
 
-  /** A detour around a resting account does not move a session; what lasts, and a pin, does. */
-  const mayBind = (ownerId: string | undefined, id: string): boolean => {
-    const candidate = ownerId === undefined ? undefined : stateOf(ownerId);
+  /** A detour around a cooling account does not move a session; what lasts, and a pin, does. */
+  const mayBind = (ownerId: string | undefined, id: string, model: string | undefined): boolean => {
+    const candidate = ownerId === undefined ? undefined : stateOf(ownerId, model);
     if (candidate === undefined || ownerId === id || state.pinnedId === id) return true;
     return candidate.state === "limited" || candidate.state === "disabled" || candidate.exhausted;
   };
 
-  const limited = (booked: Booked, verdict: Verdict & { kind: "limit" }, fields: EventFields): void => {
+  const limited = (booked: Booked, verdict: Verdict & { kind: "limit" }, use: Use): void => {
     const { record } = booked;
     const { nowMs } = view();
+    if (use.model !== undefined && verdict.limitId !== undefined)
+      refusedLimits.note(use.model, verdict.limitId);
+    const limit =
+      limitNamed(record.quota, verdict.limitId) ?? limitFor(record.quota, use.model, refusedLimits.of);
     // A reset that is over already cannot be the one that the refusal is about.
-    const told = verdict.untilMs !== undefined && verdict.untilMs > nowMs ? verdict.untilMs : undefined;
-    if (told !== undefined)
-      record.quota = mergeQuota(record.quota, usedUpUntil(record.quota, verdict.limitId, told, nowMs));
-    // The limit of a feature does not keep the account from all others; that it is used up puts it last.
-    if (told !== undefined && verdict.limitId !== undefined) return store.touch();
-    const untilMs = told ?? exhaustedUntilMs(record.quota, view()) ?? nowMs + LIMIT_WITHOUT_RESET_MS;
-    cool(booked, { cause: "limit", reason: "usage-limit", untilMs }, fields);
+    const resetMs = verdict.untilMs !== undefined && verdict.untilMs > nowMs ? verdict.untilMs : undefined;
+    if (hasSpendableCredits(record.quota.spending, view()) && isExhausted(record.quota, limit, view()))
+      record.quota = mergeQuota(
+        record.quota,
+        creditsRefused(resetMs ?? nowMs + LIMIT_WITHOUT_RESET_MS, nowMs),
+      );
+    if (resetMs !== undefined) record.quota = mergeQuota(record.quota, usedUpUntil(limit, resetMs, nowMs));
+    const known = limitNamed(record.quota, limit.id) ?? limit;
+    const untilMs =
+      resetMs ?? exhaustedUntilMs(record.quota, known, view()) ?? nowMs + LIMIT_WITHOUT_RESET_MS;
+    if (limit.id === MAIN_LIMIT_ID)
+      return cool(booked, { cause: "limit", reason: "usage-limit", untilMs }, use.fields);
+    // A limit of some models does not keep the account from serving all others.
+    refuse(booked, limit, { sinceMs: nowMs, untilMs }, use.fields);
+  };
+
+  const refuse = (
+    { record, upstream }: Booked,
+    limit: LimitQuota,
+    refusal: LimitQuota["refusal"] & {},
+    fields: EventFields,
+  ): void => {
+    record.lastSwitchReason = "usage-limit";
+    const evidence = { ...unknownLimit(limit.id, limit.name), refusal };
+    record.quota = mergeQuota(record.quota, { ...UNKNOWN_QUOTA, additional: [evidence] });
+    store.touch();
+    events.append(`${upstream.kind}.cooldown`, {
+      ...fields,
+      ...upstream.named,
+      reason: "usage-limit",
+      limit_id: limit.id,
+      cooldown_seconds: Math.max(1, Math.ceil((refusal.untilMs - refusal.sinceMs) / 1000)),
+    });
   };
 
   return {
@@ -160,7 +204,7 @@ export function createLedger({
           served(record, use);
           break;
         case "limit":
-          limited(booked, verdict, use.fields);
+          limited(booked, verdict, use);
           break;
         case "cool": {
           const forMs = verdict.told
@@ -184,14 +228,18 @@ export function createLedger({
       }
     },
     learn: (record, evidence) => {
+      const merged = mergeQuota(record.quota, evidence);
+      record.quota = withoutEndedRefusals(merged, evidence, view());
+      if (evidence.main.completeAsOfMs > 0) record.unheardTurns = 0;
       const { quota } = record;
-      record.quota = mergeQuota(quota, evidence);
-      if (evidence.main.primary !== undefined && evidence.main.secondary !== undefined)
-        record.unheardTurns = 0;
-      const asOfMs = newestFigureMs(evidence);
-      if (hasRoom(record.quota, view())) note(record, { kind: "room", asOfMs });
-      else if (exhausted(record.quota, view())) {
-        const fromMs = exhaustedUntilMs(record.quota, view());
+      const isOut = isExhausted(quota, quota.main, view());
+      const figuresMs = newestFigureMs(evidence.main);
+      const creditsMs = evidence.spending.credits?.asOfMs ?? 0;
+      const asOfMs = isOut ? Math.max(figuresMs, creditsMs) : figuresMs;
+      if (newestFigureMs(quota.main) > 0 && canServe(quota, quota.main, view(), useCredits()))
+        note(record, { kind: "room", asOfMs });
+      else {
+        const fromMs = exhaustedUntilMs(quota, quota.main, view());
         if (fromMs !== undefined) note(record, { kind: "room", asOfMs, fromMs });
       }
       store.touch();
@@ -206,26 +254,63 @@ export function createLedger({
 /** Two times of one reset, told by different sources, lie this close together. */
 const SAME_RESET_MS = 120_000;
 
+/** The limit of `quota` with this id, as yet unknown if the account was not known to have it; undefined for no id. */
+function limitNamed(quota: Quota, id: string | undefined): LimitQuota | undefined {
+  if (id === undefined) return undefined;
+  if (id === MAIN_LIMIT_ID) return quota.main;
+  return quota.additional.find((limit) => limit.id === id) ?? unknownLimit(id);
+}
+
 /**
- * A limit error as evidence: the window that resets at `untilMs` is used up. It is the one known to reset then, else
- * the short one when the reset is no further away than that window is long.
+ * A limit error as evidence: the window that resets at `untilMs` is used up. It is the one known to reset then, else the
+ * shortest of those that the limit can have in which the reset lies.
  */
-function usedUpUntil(quota: Quota, limitId: string | undefined, untilMs: number, nowMs: number): Quota {
-  const limit = limitId === undefined ? quota.main : quota.additional.find(({ id }) => id === limitId);
-  const isNear = (window: QuotaWindow | undefined) =>
-    window?.resetAtMs !== undefined && Math.abs(window.resetAtMs - untilMs) <= SAME_RESET_MS;
-  const isShort = isNear(limit?.primary) || (!isNear(limit?.secondary) && untilMs - nowMs <= SHORT_WINDOW_MS);
-  const known = isShort ? limit?.primary : limit?.secondary;
+function usedUpUntil(limit: LimitQuota, untilMs: number, nowMs: number): Quota {
+  const isNear = (kind: WindowKind) => {
+    const resetAtMs = limit.windows[kind]?.resetAtMs;
+    return resetAtMs !== undefined && Math.abs(resetAtMs - untilMs) <= SAME_RESET_MS;
+  };
+  const lengthMs = (kind: WindowKind) => (limit.windows[kind]?.windowSeconds ?? USUAL_SECONDS[kind]) * 1000;
+  const possible = WINDOW_KINDS.filter(
+    (kind) => limit.completeAsOfMs === 0 || limit.windows[kind] !== undefined,
+  );
+  const kind =
+    possible.find(isNear) ??
+    possible.find((one) => untilMs - nowMs <= lengthMs(one) + SAME_RESET_MS) ??
+    possible.at(-1);
+  // The limit has no windows at all, so the refusal cannot be about one.
+  if (kind === undefined) return UNKNOWN_QUOTA;
   const window: QuotaWindow = {
     usedPercent: 100,
     resetAtMs: untilMs,
-    windowSeconds: known?.windowSeconds,
+    windowSeconds: limit.windows[kind]?.windowSeconds,
     asOfMs: nowMs,
     source: "limit_error",
   };
-  const told = { primary: isShort ? window : undefined, secondary: isShort ? undefined : window };
-  if (limitId === undefined) return { ...UNKNOWN_QUOTA, main: { ...UNKNOWN_QUOTA.main, ...told } };
-  return { ...UNKNOWN_QUOTA, additional: [{ id: limitId, name: limit?.name, ...told }] };
+  const evidence = { ...unknownLimit(limit.id, limit.name), windows: { ...NO_WINDOWS, [kind]: window } };
+  return limit.id === MAIN_LIMIT_ID
+    ? { ...UNKNOWN_QUOTA, main: evidence }
+    : { ...UNKNOWN_QUOTA, additional: [evidence] };
 }
 
-const SHORT_WINDOW_MS = 5 * 3_600_000;
+/** A limit that is reached although there are credits: they do not count until `untilMs`. */
+function creditsRefused(untilMs: number, nowMs: number): Quota {
+  return {
+    ...UNKNOWN_QUOTA,
+    spending: { ...UNKNOWN_SPENDING, creditsRefused: { value: untilMs, asOfMs: nowMs } },
+  };
+}
+
+/** `quota` without the refusals that newer figures in `evidence` contradict. */
+function withoutEndedRefusals(quota: Quota, evidence: QuotaEvidence, view: QuotaView): Quota {
+  const hasEnded = ({ id, refusal }: LimitQuota): boolean => {
+    const heard = evidence.additional.find((limit) => limit.id === id);
+    if (refusal === undefined || heard === undefined) return false;
+    return newestFigureMs(heard) > refusal.sinceMs && !isExhausted(quota, heard, view);
+  };
+  if (!quota.additional.some(hasEnded)) return quota;
+  return {
+    ...quota,
+    additional: quota.additional.map((limit) => (hasEnded(limit) ? { ...limit, refusal: undefined } : limit)),
+  };
+}

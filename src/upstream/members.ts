@@ -3,11 +3,11 @@
 // request next to nothing.
 
 import { identityMarkOf } from "../auth/identity.ts";
-import type { Capacity } from "../core/capacity.ts";
-import { type Health, healthAt } from "../core/health.ts";
-import type { Candidate, PolicySettings } from "../core/policy.ts";
+import type { Capacity, CapacityView } from "../core/capacity.ts";
+import { HEALTHY, type Health, healthAt } from "../core/health.ts";
+import type { Candidate } from "../core/policy.ts";
 import type { AccountFacts, PooledAccount } from "../core/pooled.ts";
-import type { Quota, QuotaView } from "../core/quota.ts";
+import type { Quota } from "../core/quota.ts";
 import type { Ramp } from "../core/slow-start.ts";
 import type { Standing } from "../core/standing.ts";
 import type { AccountRecord } from "../state/store.ts";
@@ -37,22 +37,24 @@ interface Seen {
   readonly draining: boolean;
   readonly inFlight: number;
   readonly ramp: Ramp;
-  readonly weights: PolicySettings["weights"];
-  readonly ttlMs: number;
+  readonly asked: Asked;
   readonly goodUntilMs: number;
   readonly capacity: Capacity;
   readonly standing: Standing;
   readonly candidate: Candidate;
 }
 
+/** The settings that a candidate depends on. */
+type Asked = Pick<CapacityView, "weights" | "ttlMs" | "useCredits">;
+
 /** The members as choosing sees them, in their order. */
 export interface Roster {
-  /** Whoever is a member from now on; to be told as well when anything of a record was changed outside of the pool. */
+  /** The members from now on; to be called as well when a record was changed outside of the pool. */
   set(members: readonly Member[]): void;
   /** Something happened to `member`. */
   touch(member: Member): void;
-  /** The same array every time, brought up to date. */
-  candidates(weights: PolicySettings["weights"], view: QuotaView): readonly Candidate[];
+  /** For most requests the same array every time, brought up to date. */
+  candidates(view: CapacityView): readonly Candidate[];
 }
 
 export function createRoster(): Roster {
@@ -60,13 +62,29 @@ export function createRoster(): Roster {
   const indexes = new Map<Member, number>();
   const seen: Candidate[] = [];
   let members: readonly Member[] = [];
-  let asked: { readonly weights: PolicySettings["weights"]; readonly ttlMs: number } | undefined;
+  let asked: Asked | undefined;
   /** From then on time alone has made another candidate of one of them. */
   let goodUntilMs = 0;
-  const put = (member: Member, index: number, view: QuotaView, weights: PolicySettings["weights"]): void => {
-    const { candidate, goodUntilMs: untilMs } = look(member, weights, view);
+  const put = (member: Member, index: number, view: CapacityView): void => {
+    const { candidate, goodUntilMs: untilMs } = look(member, view);
     seen[index] = candidate;
     goodUntilMs = Math.min(goodUntilMs, untilMs);
+  };
+  const byMainLimit = (view: CapacityView): readonly Candidate[] => {
+    if (asked === undefined || !isSameAsked(asked, view) || goodUntilMs <= view.nowMs) {
+      goodUntilMs = Number.POSITIVE_INFINITY;
+      seen.length = members.length;
+      members.forEach((member, index) => {
+        put(member, index, view);
+      });
+      asked = view;
+    } else
+      for (const member of touched) {
+        const index = indexes.get(member);
+        if (index !== undefined) put(member, index, view);
+      }
+    touched.clear();
+    return seen;
   };
   return {
     set: (now) => {
@@ -78,21 +96,14 @@ export function createRoster(): Roster {
       });
     },
     touch: (member) => touched.add(member),
-    candidates: (weights, view) => {
-      if (asked?.weights !== weights || asked.ttlMs !== view.ttlMs || goodUntilMs <= view.nowMs) {
-        goodUntilMs = Number.POSITIVE_INFINITY;
-        seen.length = members.length;
-        members.forEach((member, index) => {
-          put(member, index, view, weights);
-        });
-        asked = { weights, ttlMs: view.ttlMs };
-      } else
-        for (const member of touched) {
-          const index = indexes.get(member);
-          if (index !== undefined) put(member, index, view, weights);
-        }
-      touched.clear();
-      return seen;
+    candidates: (view) => {
+      const all = byMainLimit(view);
+      if (view.model === undefined || !members.some((member) => hasOwnLimit(member, view))) return all;
+      return members.map((member, index) => {
+        const main = all[index];
+        if (main !== undefined && !hasOwnLimit(member, view)) return main;
+        return candidateOf(member, member.upstream.capacity(view), healthOnOwnLimit(member, view));
+      });
     },
   };
 }
@@ -105,30 +116,24 @@ export function newMember<State extends LiveState, Of extends Upstream>(
 }
 
 /** Why the member cannot serve, where that is known in advance. */
-export function whyClosed(
-  member: Member,
-  weights: PolicySettings["weights"],
-  view: QuotaView,
-): string | undefined {
-  return look(member, weights, view).capacity.why;
+export function whyClosed(member: Member, view: CapacityView): string | undefined {
+  const { upstream } = member;
+  return (hasOwnLimit(member, view) ? upstream.capacity(view) : look(member, view).capacity).why;
+}
+
+/** The member's health as far as it matters for `view.model`. */
+export function healthFor(member: Member, view: CapacityView): Health {
+  return hasOwnLimit(member, view) ? healthOnOwnLimit(member, view) : member.record.health;
 }
 
 /** The member as pooling sees it now. Health and figures of a record are replaced, never changed in depth. */
-export function pooledAccountOf(
-  member: Member,
-  weights: PolicySettings["weights"],
-  view: QuotaView,
-): PooledAccount {
-  return look(member, weights, view);
+export function pooledAccountOf(member: Member, view: CapacityView): PooledAccount {
+  return look(member, view);
 }
 
-export function factsOf(
-  member: AccountMember,
-  weights: PolicySettings["weights"],
-  view: QuotaView,
-): AccountFacts {
+export function factsOf(member: AccountMember, view: CapacityView): AccountFacts {
   const { record, ramp, inFlight } = member;
-  return factsOfRecord(record, { standing: look(member, weights, view).standing, ramp, inFlight });
+  return factsOfRecord(record, { standing: look(member, view).standing, ramp, inFlight });
 }
 
 /** The facts of an account: those of its record, and what only a running proxy knows. */
@@ -152,7 +157,8 @@ export function factsOfRecord(
 
 // --- internal ---
 
-function look(member: Member, weights: PolicySettings["weights"], view: QuotaView): Seen {
+/** `member` by its main limit. */
+function look(member: Member, view: CapacityView): Seen {
   const { seen, record } = member;
   if (
     seen !== undefined &&
@@ -162,25 +168,23 @@ function look(member: Member, weights: PolicySettings["weights"], view: QuotaVie
     seen.inFlight === member.inFlight &&
     seen.ramp === member.ramp &&
     seen.draining === record.draining &&
-    seen.weights === weights &&
-    seen.ttlMs === view.ttlMs
+    isSameAsked(seen.asked, view)
   )
     return seen;
-  const fresh = judged(member, weights, view);
+  const fresh = judged(member, { ...view, model: undefined });
   member.seen = fresh;
   return fresh;
 }
 
-function judged(member: Member, weights: PolicySettings["weights"], view: QuotaView): Seen {
+function judged(member: Member, view: CapacityView): Seen {
   const { record, upstream, seen, inFlight, ramp } = member;
   const { health, quota, draining } = record;
   const figures = upstream.figures();
   const isSame =
     seen?.figures === figures &&
     seen.capacity.standing.goodUntilMs > view.nowMs &&
-    seen.ttlMs === view.ttlMs &&
-    seen.weights === weights;
-  const capacity = isSame ? seen.capacity : upstream.capacity(view, weights);
+    isSameAsked(seen.asked, view);
+  const capacity = isSame ? seen.capacity : upstream.capacity(view);
   const { standing } = capacity;
   const now = healthAt(health, view.nowMs);
   return {
@@ -190,25 +194,47 @@ function judged(member: Member, weights: PolicySettings["weights"], view: QuotaV
     draining,
     inFlight,
     ramp,
-    weights,
-    ttlMs: view.ttlMs,
+    asked: view,
     goodUntilMs: now.kind === "cooling" ? Math.min(now.untilMs, standing.goodUntilMs) : standing.goodUntilMs,
     capacity,
     standing,
-    candidate: {
-      id: record.id,
-      // Its own health comes first: what is known in advance is older.
-      state: now.kind === "healthy" ? capacity.state : stateOf(now),
-      exhausted: standing.exhausted,
-      draining,
-      full: ramp !== undefined && inFlight >= ramp,
-      inFlight,
-      score: capacity.score,
-      primary: standing.primary,
-      secondary: standing.secondary,
-      untilMs: now.kind === "cooling" ? now.untilMs : capacity.untilMs,
-    },
+    candidate: candidateOf(member, capacity, now),
   };
+}
+
+function candidateOf(
+  { record, inFlight, ramp }: Member,
+  { state, standing, score, untilMs }: Capacity,
+  now: Health,
+): Candidate {
+  return {
+    id: record.id,
+    // Its own health comes first: what is known in advance is older.
+    state: now.kind === "healthy" ? state : stateOf(now),
+    exhausted: standing.exhausted,
+    credits: standing.credits,
+    draining: record.draining,
+    full: ramp !== undefined && inFlight >= ramp,
+    inFlight,
+    score,
+    windows: standing.windows,
+    untilMs: now.kind === "cooling" ? now.untilMs : untilMs,
+  };
+}
+
+/** True when another limit than the main one counts for `view.model`. */
+function hasOwnLimit({ upstream }: Member, view: CapacityView): boolean {
+  return view.model !== undefined && upstream.ownLimit(view) !== undefined;
+}
+
+/** A refusal on the main limit says nothing about a model that has a limit of its own. */
+function healthOnOwnLimit({ record }: Member, { nowMs }: CapacityView): Health {
+  const now = healthAt(record.health, nowMs);
+  return now.kind === "cooling" && now.cause === "limit" ? HEALTHY : now;
+}
+
+function isSameAsked(a: Asked, b: Asked): boolean {
+  return a.weights === b.weights && a.ttlMs === b.ttlMs && a.useCredits === b.useCredits;
 }
 
 function stateOf(health: Health): Candidate["state"] {

@@ -22,6 +22,8 @@ export interface Origin {
   readonly hops: readonly Hop[];
   /** An account that it is pinned to by itself, before the pool's pin. */
   readonly pinnedId?: string | undefined;
+  /** The model that it asks for, if that is known. */
+  readonly model?: string | undefined;
 }
 
 /** What is known of a request when it is placed. */
@@ -39,8 +41,8 @@ export interface Placement {
   place(request: PlacementRequest): Choice | undefined;
   /** Who would take the next turn of a new session. */
   next(): Choice | undefined;
-  /** How the next turn of `session` is chosen for. */
-  contextOf(session: string | undefined): ChoiceContext;
+  /** How the next turn of `session`, or one for `model`, is placed. */
+  contextOf(session: string | undefined, model?: string): ChoiceContext;
   /** True when `upstreamId` is gone or disabled, or should not take the next turn and another one can. */
   shouldMove(upstreamId: string, origin: Origin): boolean;
   /** True when another upstream than `upstreamId` has room and could go on with it. */
@@ -53,19 +55,22 @@ export interface PlacementContext {
   readonly state: StoreState;
   readonly affinity: Affinity;
   readonly detours: Detours;
-  readonly candidates: () => readonly Candidate[];
+  /** The upstreams as they are for `model`. */
+  readonly candidates: (model: string | undefined) => readonly Candidate[];
+  /** Whether an upstream's catalogue lists `model`; undefined when its catalogue is unknown. */
+  readonly offers: (upstreamId: string, model: string) => boolean | undefined;
   /** The upstreams that lead back to a proxy that was passed. */
   readonly loops: (hops: readonly Hop[]) => readonly string[];
 }
 
 export function createPlacement(context: PlacementContext): Placement {
-  const { clock, policy, state, affinity, detours, candidates, loops } = context;
+  const { clock, policy, state, affinity, detours, candidates, offers, loops } = context;
   /** The one chosen last for a turn; `round_robin` goes on from here even while requests are still under way. */
   let turnId: string | undefined;
 
   /** `openId`: the upstream whose connection the session has open; it stands in for a binding. */
   const choosing = (
-    { session, hops, pinnedId, tried, spends, searching = false }: PlacementRequest,
+    { session, hops, pinnedId, model, tried, spends, searching = false }: PlacementRequest,
     openId?: string,
   ): ChoiceContext => {
     const settings = policy();
@@ -78,45 +83,61 @@ export function createPlacement(context: PlacementContext): Placement {
       activeId: settings.mode === "round_robin" ? (turnId ?? state.activeId) : state.activeId,
       pinnedId: pinnedId ?? state.pinnedId,
       boundId: (settings.affinity || holds ? binding?.upstreamId : undefined) ?? openId,
-      readers: holds ? readersOf(binding.upstreamId, state.accounts, candidates()) : undefined,
+      readers: holds ? readersOf(binding.upstreamId, state.accounts, candidates(model)) : undefined,
+      offering: model === undefined ? undefined : offeringOf(model),
       tried: hops.length === 0 ? tried : new Set([...tried, ...loops(hops)]),
       searching,
     };
   };
 
+  /** The upstreams that may have `model`; undefined when none is known to have it, because then each may. */
+  const offeringOf = (model: string): ReadonlySet<string> | undefined => {
+    const known = candidates(model).map(({ id }) => ({ id, offer: offers(id, model) }));
+    if (!known.some(({ offer }) => offer === true) || !known.some(({ offer }) => offer === false))
+      return undefined;
+    return new Set(known.flatMap(({ id, offer }) => (offer === false ? [] : [id])));
+  };
+
   /** Chosen around the upstream that the session has just lost an answer on, when there is a way around. */
-  const aroundDetour = (session: string | undefined, how: ChoiceContext): ChoiceContext => {
+  const aroundDetour = ({ session, model }: Origin, how: ChoiceContext): ChoiceContext => {
     const avoided = detours.of(session);
     if (avoided === undefined) return how;
     const around = { ...how, tried: new Set([...how.tried, avoided]) };
-    return hasRoom(choose(candidates(), around)) ? around : how;
+    return hasRoom(choose(candidates(model), around), model) ? around : how;
   };
 
-  const hasRoom = (choice: Choice | undefined): boolean =>
-    choice !== undefined &&
-    choice.reason !== "least-bad" &&
-    candidates().find(({ id }) => id === choice.id)?.exhausted === false;
+  const hasRoom = (choice: Choice | undefined, model: string | undefined): boolean => {
+    if (choice === undefined || choice.reason === "least-bad") return false;
+    const candidate = candidates(model).find(({ id }) => id === choice.id);
+    return candidate !== undefined && (!candidate.exhausted || candidate.credits);
+  };
 
   return {
     place: (request) => {
-      const choice = choose(candidates(), aroundDetour(request.session, choosing(request)));
+      const choice = choose(candidates(request.model), aroundDetour(request, choosing(request)));
       if (request.spends && choice !== undefined && request.pinnedId === undefined) turnId = choice.id;
       return choice;
     },
-    next: () => choose(candidates(), choosing(nextTurn(NO_ORIGIN))),
-    contextOf: (session) => aroundDetour(session, choosing(nextTurn({ ...NO_ORIGIN, session }))),
+    next: () => choose(candidates(undefined), choosing(nextTurn(NO_ORIGIN))),
+    contextOf: (session, model) => {
+      const origin = { ...NO_ORIGIN, session, model };
+      return aroundDetour(origin, choosing(nextTurn(origin)));
+    },
     shouldMove: (upstreamId, origin) => {
-      const current = candidates().find((candidate) => candidate.id === upstreamId);
+      const all = candidates(origin.model);
+      const current = all.find((candidate) => candidate.id === upstreamId);
       if (current === undefined || current.state === "disabled") return true;
       // A rest ends by itself; one without an end is of a child that nothing is heard of.
       if (current.state === "resting" && current.untilMs > 0) return false;
       // The open socket itself is a binding, when the session table knows of none.
       const how = choosing(nextTurn(origin), upstreamId);
-      const next = choose(candidates(), aroundDetour(origin.session, how));
+      const next = choose(all, aroundDetour(origin, how));
       return next !== undefined && next.reason !== "least-bad" && next.id !== upstreamId;
     },
-    canLeave: (upstreamId, origin) =>
-      hasRoom(choose(candidates(), choosing({ ...nextTurn(origin), tried: new Set([upstreamId]) }))),
+    canLeave: (upstreamId, origin) => {
+      const how = choosing({ ...nextTurn(origin), tried: new Set([upstreamId]) });
+      return hasRoom(choose(candidates(origin.model), how), origin.model);
+    },
   };
 }
 

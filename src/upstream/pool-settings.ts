@@ -10,6 +10,7 @@ export function poolSettings({ policy, quota }: Config): PoolSettings {
       deltaPercent: policy.delta_percent,
       weights: policy.weights,
       affinity: policy.affinity,
+      useCredits: policy.use_credits,
     },
     quotaTtlMs: quota.cache_ttl_minutes * 60_000,
   };

@@ -1,9 +1,12 @@
 // The set of upstreams with their live state: picks one for a request, takes back what came of it. All of it is
 // synchronous and in memory. The rules are pure (core/policy.ts); here they get their facts.
 
+import type { CapacityView } from "../core/capacity.ts";
+import type { ModelOffers } from "../core/catalogue.ts";
 import { explanationOf, type PoolExplanation } from "../core/explain.ts";
 import type { HealthEvent } from "../core/health.ts";
 import type { Hop } from "../core/hops.ts";
+import type { LimitName } from "../core/meters.ts";
 import type { Candidate, Choice, PolicySettings } from "../core/policy.ts";
 import type { PoolFacts, PoolOutline } from "../core/pool-facts.ts";
 import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
@@ -14,6 +17,7 @@ import type { EventLog } from "../state/events.ts";
 import { type AccountRecord, accountNamed, type Store } from "../state/store.ts";
 import type { Account } from "./account.ts";
 import type { Affinity } from "./affinity.ts";
+import type { ServingMember } from "./catalogue-cells.ts";
 import type { Child } from "./child.ts";
 import { createDetours } from "./detours.ts";
 import { createLeases, type Lease, type PickRequest } from "./leases.ts";
@@ -22,17 +26,23 @@ import {
   type AccountMember,
   createRoster,
   factsOf,
+  healthFor,
   type Member,
   newMember,
   pooledAccountOf,
   whyClosed,
 } from "./members.ts";
 import { createPlacement, type Placement } from "./placement.ts";
+import { createRefusedLimits } from "./refused-limits.ts";
 import { type Shortage, shortageOf } from "./shortage.ts";
 import { createTree } from "./tree.ts";
 
 export interface PoolSettings {
-  readonly policy: PolicySettings & { readonly affinity: boolean };
+  readonly policy: PolicySettings & {
+    readonly affinity: boolean;
+    /** Accounts that have nothing but credits left serve on them. */
+    readonly useCredits: boolean;
+  };
   /** Figures older than this are unknown, ms. */
   readonly quotaTtlMs: number;
 }
@@ -45,8 +55,8 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
    * `placed`: why it was chosen, for the first turn there.
    */
   use(upstreamId: string, request: PickRequest, placed: Choice | undefined): Lease | undefined;
-  /** Why `pick` found nobody for `session`. */
-  shortage(session: string | undefined): Shortage;
+  /** Why `pick` found no upstream for `session`, or for `model`. */
+  shortage(session: string | undefined, model?: string): Shortage;
   /** Requests under way. */
   inFlight(): number;
   /**
@@ -60,8 +70,8 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
   facts(): PoolFacts;
   /** What the pool presents to Codex at this moment. */
   usage(): PooledUsage;
-  /** Who would get the next turn (of `session`), and why not the others. */
-  explain(session: string | undefined): PoolExplanation;
+  /** Which upstream would get the next turn (of `session`, for `model`), and why not the others. */
+  explain(session: string | undefined, model: string | undefined): PoolExplanation;
   view(): QuotaView;
   /** Applies `event` to the health of an upstream, outside of any request. */
   note(upstreamId: string, event: HealthEvent): void;
@@ -70,6 +80,8 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
   /** Merges figures told outside of any request. */
   learn(accountId: string, evidence: QuotaEvidence): void;
   accountOf(accountId: string): Account | undefined;
+  /** The upstreams that are not disabled, in list order, without those that lead back to a proxy of `hops`. */
+  serving(hops: readonly Hop[]): readonly ServingMember[];
   /** The id of the account of this proxy that is called `name`, by alias or id. */
   idOf(name: string): string | undefined;
 }
@@ -85,6 +97,8 @@ export interface PoolContext {
   readonly makeAccount: (record: AccountRecord) => Account;
   /** The child proxies, in the order of the settings. */
   readonly children: () => readonly Child[];
+  /** What the upstreams' catalogues list. */
+  readonly models: () => Pick<ModelOffers, "offers">;
 }
 
 export function createPool(context: PoolContext): Pool {
@@ -103,7 +117,21 @@ export function createPool(context: PoolContext): Pool {
 
   const view = (): QuotaView => ({ nowMs: clock.now(), ttlMs: settings().quotaTtlMs });
 
-  const candidates = (): readonly Candidate[] => roster.candidates(settings().policy.weights, view());
+  const refusedLimits = createRefusedLimits();
+
+  const capacityView = (model: string | undefined): CapacityView => {
+    const { policy, quotaTtlMs } = settings();
+    const { weights, useCredits } = policy;
+    return { nowMs: clock.now(), ttlMs: quotaTtlMs, weights, useCredits, model, refusedBy: refusedLimits.of };
+  };
+
+  const candidates = (model?: string): readonly Candidate[] => roster.candidates(capacityView(model));
+
+  const loops = (hops: readonly Hop[]): readonly string[] =>
+    children.flatMap(({ upstream }) => {
+      const id = upstream.report(view())?.id;
+      return hops.some((hop) => hop.id === id) ? [upstream.id] : [];
+    });
 
   const placement = createPlacement({
     clock,
@@ -112,17 +140,16 @@ export function createPool(context: PoolContext): Pool {
     affinity,
     detours,
     candidates,
-    loops: (hops) =>
-      children.flatMap(({ upstream }) => {
-        const id = upstream.report(view())?.id;
-        return hops.some((hop) => hop.id === id) ? [upstream.id] : [];
-      }),
+    offers: (id, model) => context.models().offers(id, model),
+    loops,
   });
 
   const ledger = createLedger({
     ...context,
     view,
-    stateOf: (id) => candidates().find((candidate) => candidate.id === id),
+    useCredits: () => settings().policy.useCredits,
+    refusedLimits,
+    stateOf: (id, model) => candidates(model).find((candidate) => candidate.id === id),
   });
 
   /** Runs what may change the health of a member, and keeps its slow start in line. */
@@ -155,13 +182,15 @@ export function createPool(context: PoolContext): Pool {
   };
   sync();
 
-  const accountFacts = (now: QuotaView) =>
-    accounts.map((member) => factsOf(member, settings().policy.weights, now));
+  const accountFacts = () => {
+    const now = capacityView(undefined);
+    return accounts.map((member) => factsOf(member, now));
+  };
 
-  const childFacts = (now: QuotaView) =>
+  const childFacts = (now: CapacityView) =>
     children.map(({ upstream, inFlight: count }) => ({ ...upstream.facts(now), inFlight: count }));
 
-  const outlineAt = (now: QuotaView): PoolOutline => {
+  const outlineAt = (now: CapacityView): PoolOutline => {
     const next = placement.next();
     return {
       self: context.self(),
@@ -188,17 +217,20 @@ export function createPool(context: PoolContext): Pool {
       return leases.give(member, placed ?? ownOf(upstreamId), request);
     },
     shouldMove: placement.shouldMove,
-    shortage: (session) => {
-      const { readers } = placement.contextOf(session);
-      const now = view();
-      const all = candidates().flatMap((candidate, index) => {
+    shortage: (session, model) => {
+      const { readers, offering } = placement.contextOf(session, model);
+      const now = capacityView(model);
+      const all = candidates(model).flatMap((candidate, index) => {
         const member = members[index];
         if (member === undefined || readers?.has(candidate.id) === false) return [];
-        const why = whyClosed(member, settings().policy.weights, now);
+        if (offering?.has(candidate.id) === false) return [];
         const { kind, label } = member.upstream;
-        return [{ kind, label, candidate, health: member.record.health, why }];
+        return [{ kind, label, candidate, health: healthFor(member, now), why: whyClosed(member, now) }];
       });
-      return shortageOf(all, now.nowMs);
+      const limitId = members
+        .map(({ upstream }) => upstream.ownLimit(now)?.id)
+        .find((id) => id !== undefined);
+      return { ...shortageOf(all, now.nowMs), limitId };
     },
     inFlight: leases.count,
     sync,
@@ -206,32 +238,31 @@ export function createPool(context: PoolContext): Pool {
       const member = byId.get(upstreamId);
       if (member !== undefined) roster.touch(member);
     },
-    outline: () => outlineAt(view()),
-    facts: () => {
-      const now = view();
-      return { ...outlineAt(now), accounts: accountFacts(now) };
-    },
+    outline: () => outlineAt(capacityView(undefined)),
+    facts: () => ({ ...outlineAt(capacityView(undefined)), accounts: accountFacts() }),
     usage: () => {
-      const now = view();
+      const now = capacityView(undefined);
       const mostAgeMs = Math.floor(members.length / ACCOUNTS_PER_MS_OF_AGE);
       if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.told;
-      const { weights } = settings().policy;
-      const own = accounts.map((member) => [member.record, pooledAccountOf(member, weights, now)] as const);
+      const own = accounts.map((member) => [member.record, pooledAccountOf(member, now)] as const);
       const pooled = tree.pooled(own, context.children(), now);
-      usage = { told: pooledUsage(pooled, now), atMs: clock.monotonic() };
+      usage = { told: pooledUsage(pooled, now, now.useCredits), atMs: clock.monotonic() };
       return usage.told;
     },
-    explain: (session) => {
-      const { weights } = settings().policy;
-      const now = view();
+    explain: (session, model) => {
+      const now = capacityView(model);
       const explained = members.map((member) => ({
-        ...pooledAccountOf(member, weights, now),
         id: member.record.id,
         alias: member.upstream.label,
+        health: healthFor(member, now),
+        limit: nameOf(member.upstream.ownLimit(now)),
         ramp: member.ramp,
-        why: whyClosed(member, weights, now),
+        why: whyClosed(member, now),
       }));
-      return explanationOf(explained, candidates(), placement.contextOf(session), session);
+      return explanationOf(explained, candidates(model), placement.contextOf(session, model), {
+        session,
+        model,
+      });
     },
     view,
     note: (id, event) => {
@@ -247,6 +278,13 @@ export function createPool(context: PoolContext): Pool {
       if (member !== undefined) watched(member, () => ledger.learn(member.record, evidence));
     },
     accountOf: (id) => accountUpstreams.get(id),
+    serving: (hops) => {
+      const states = candidates();
+      const excluded = loops(hops);
+      return members.filter(
+        ({ record }, index) => states[index]?.state !== "disabled" && !excluded.includes(record.id),
+      );
+    },
     idOf: (name) => accountNamed(state, name)?.id,
   };
 }
@@ -255,6 +293,10 @@ export function createPool(context: PoolContext): Pool {
 
 /** Figures of a thousand accounts together may be ten milliseconds old, those of a few are as new as can be. */
 const ACCOUNTS_PER_MS_OF_AGE = 100;
+
+function nameOf(limit: LimitName | undefined): string | undefined {
+  return limit && (limit.name ?? limit.id);
+}
 
 /** A session's own account. */
 function ownOf(id: string): Choice {

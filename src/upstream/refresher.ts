@@ -1,14 +1,12 @@
 // Quota figures for what traffic does not tell: asks the usage endpoint in the background, never for a request.
 // At most one question per account at a time, a few accounts at once, and none while traffic tells it all anyway.
 
-import type { Renewal } from "../auth/refresh.ts";
-import { boundedFetch } from "../bounded-fetch.ts";
 import { parseJson } from "../core/json.ts";
 import { quotaFromUsage } from "../core/quota-wire.ts";
 import type { Deps } from "../deps.ts";
-import { messageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import type { AccountRecord, Store } from "../state/store.ts";
+import { askUpstream } from "./ask.ts";
 import type { Pool } from "./pool.ts";
 
 export interface RefresherSettings {
@@ -114,9 +112,9 @@ export function createRefresher(context: RefresherContext): Refresher {
 
 // --- internal ---
 
-/** When both windows of the account were last told, by traffic or by an answer of the usage endpoint. */
+/** When all windows of the account were last named, by traffic or by an answer of the usage endpoint. */
 function heardMs({ quota: { main }, quotaSyncMs }: AccountRecord): number {
-  return Math.max(quotaSyncMs, Math.min(main.primary?.asOfMs ?? 0, main.secondary?.asOfMs ?? 0));
+  return Math.max(quotaSyncMs, main.completeAsOfMs);
 }
 
 async function inGroups(
@@ -137,7 +135,7 @@ async function askUsage(
   const messages = store.state.messageCounter;
   // The answer is as old as the question: a limit that came meanwhile is the newer evidence.
   const nowMs = context.deps.clock.now();
-  const answer = await fetchUsage(context, record, true);
+  const answer = await fetchUsage(context, record);
   if (typeof answer === "string") {
     events.append("quota.refresh_failed", { account_id: record.id, error: answer, force });
     return answer;
@@ -151,13 +149,13 @@ async function askUsage(
   record.quotaSyncMessages = messages;
   record.unheardTurns = 0;
   pool.learn(record.id, evidence);
-  const { primary, secondary } = evidence.main;
+  const { short, weekly } = evidence.main.windows;
   events.append("quota.refreshed", {
     account_id: record.id,
-    daily_limit: primary === undefined ? 0 : 100,
-    daily_used: primary?.usedPercent ?? 0,
-    weekly_limit: secondary === undefined ? 0 : 100,
-    weekly_used: secondary?.usedPercent ?? 0,
+    daily_limit: short === undefined ? 0 : 100,
+    daily_used: short?.usedPercent ?? 0,
+    weekly_limit: weekly === undefined ? 0 : 100,
+    weekly_used: weekly?.usedPercent ?? 0,
     force,
     last_sync_at_ms: nowMs,
   });
@@ -167,51 +165,19 @@ async function askUsage(
 async function fetchUsage(
   context: RefresherContext,
   record: AccountRecord,
-  mayRenew: boolean,
 ): Promise<{ readonly body: unknown } | string> {
   const upstream = context.pool.accountOf(record.id);
   if (upstream === undefined) return "the account is gone";
-  const prepared = await upstream.prepare({
-    method: "GET",
+  const answer = await askUpstream(context, upstream, {
     path: "/wham/usage",
     search: "",
-    hops: [],
-    attemptsLeft: 1,
     headers: new Headers(),
+    hops: [],
+    bounds: { limitBytes: ANSWER_LIMIT_BYTES, timeoutMs: context.settings().timeoutMs },
+    address: usageUrl,
   });
-  if (prepared.kind === "unready") return prepared.why;
-  try {
-    const answer = await boundedFetch(
-      usageUrl(prepared.url),
-      { headers: prepared.headers },
-      { limitBytes: ANSWER_LIMIT_BYTES, timeoutMs: context.settings().timeoutMs },
-    );
-    if (answer.ok) return { body: parseJson(answer.text) };
-    if (answer.status !== 401 || !mayRenew) return `the usage endpoint returned ${answer.status}`;
-  } catch (error) {
-    return messageOf(error);
-  }
-  return afterRenewal(context, record, await upstream.renew(prepared.token));
-}
-
-async function afterRenewal(
-  context: RefresherContext,
-  record: AccountRecord,
-  renewal: Renewal,
-): Promise<{ readonly body: unknown } | string> {
-  switch (renewal.kind) {
-    case "renewed":
-      context.pool.note(record.id, { kind: "renewed" });
-      return fetchUsage(context, record, false);
-    case "dead":
-      context.pool.disable(record.id, renewal.reason);
-      return renewal.why;
-    case "failed":
-      context.events.append("account.auth_refresh_failed", { account_id: record.id, error: renewal.why });
-      return renewal.why;
-    default:
-      return renewal satisfies never;
-  }
+  if (typeof answer === "string") return answer;
+  return answer.ok ? { body: parseJson(answer.text) } : `the usage endpoint returned ${answer.status}`;
 }
 
 /** A backend without `/backend-api` in its base speaks the other spelling. */

@@ -6,6 +6,9 @@ import { boundedFetch } from "../bounded-fetch.ts";
 import { headerValue } from "../core/bounds.ts";
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
+import { messageOf } from "../errors.ts";
+import { egressProblem } from "../network/connect-problem.ts";
+import { type Egress, fetchOptions } from "../network/egress.ts";
 
 /** Where an account's turns go. Both undefined: to the configured backend, without more ado. */
 export interface Route {
@@ -17,11 +20,15 @@ export interface Route {
 
 export interface Routing {
   /** The route of an account; asks the backend when it is not known yet, and never fails: not known is no route. */
-  routeOf(account: {
-    readonly accountId: string;
-    readonly baseUrl: string;
-    readonly token: string;
-  }): Promise<Route>;
+  routeOf(account: RoutedAccount): Promise<Route>;
+}
+
+export interface RoutedAccount {
+  readonly accountId: string;
+  readonly baseUrl: string;
+  readonly token: string;
+  /** How a connection to `baseUrl` is made. */
+  readonly egress: Egress;
 }
 
 /** An answer counts this long; accounts hardly ever move. */
@@ -38,14 +45,17 @@ const NO_ROUTE: Route = { origin: undefined, override: undefined };
 export function createRouting({ clock, log }: Pick<Deps, "clock" | "log">): Routing {
   const known = new Map<string, { readonly route: Promise<Route>; untilMs: number }>();
   return {
-    routeOf: ({ accountId, baseUrl, token }) => {
+    routeOf: (account) => {
+      const { accountId, baseUrl, egress } = account;
       const key = `${baseUrl} ${accountId}`;
       const kept = known.get(key);
       if (kept !== undefined && kept.untilMs > clock.monotonic()) return kept.route;
-      const route = discover(accountId, baseUrl, token).catch((error): Route => {
+      const route = discover(account).catch((error): Route => {
         entry.untilMs = clock.monotonic() + RETRY_MS;
         if (!(error instanceof NotOffered))
-          log.warn(`asking where account ${accountId} lives: ${String(error.message ?? error)}`);
+          log.warn(
+            `asking where account ${accountId} lives: ${egressProblem(error, baseUrl, egress) ?? messageOf(error)}`,
+          );
         return NO_ROUTE;
       });
       const entry = { route, untilMs: clock.monotonic() + KEEP_MS };
@@ -70,10 +80,13 @@ const CheckAnswer = z.looseObject({
   ),
 });
 
-async function discover(accountId: string, baseUrl: string, token: string): Promise<Route> {
+async function discover({ accountId, baseUrl, token, egress }: RoutedAccount): Promise<Route> {
   const answer = await boundedFetch(
     `${baseUrl}/wham/accounts/check`,
-    { headers: { authorization: `Bearer ${token}`, "chatgpt-account-id": accountId } },
+    {
+      ...fetchOptions(egress),
+      headers: { authorization: `Bearer ${token}`, "chatgpt-account-id": accountId },
+    },
     { limitBytes: ANSWER_LIMIT_BYTES, timeoutMs: TIMEOUT_MS },
   );
   if (answer.status === 404) throw new NotOffered();

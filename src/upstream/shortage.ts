@@ -16,6 +16,8 @@ export interface Shortage {
   readonly ofAccounts: boolean;
   /** `alias (reason)` of each. */
   readonly details: readonly string[];
+  /** The limit that counts for the model, when it is not the main one. */
+  readonly limitId?: string | undefined;
 }
 
 /** One of those that could have taken the request at all. */
@@ -30,13 +32,15 @@ export interface Wanting {
 
 /** The shortage among `all`: those that could have taken the request at all. */
 export function shortageOf(all: readonly Wanting[], nowMs: number): Shortage {
-  const limits = ends(all, "limited");
+  const limited = all.filter(({ candidate }) => candidate.state === "limited").length;
+  // Where nothing says when it is over, it is 0.
+  const limits = ends(all, "limited").filter((untilMs) => untilMs > 0);
   const rests = ends(all, "resting");
   const disabled = all.filter(({ candidate }) => candidate.state === "disabled").length;
   // What drains takes nothing new, as if it were disabled.
   const draining = all.filter(({ candidate }) => candidate.state === "available" && candidate.draining);
   return {
-    kind: kindOf(all.length, disabled + draining.length, limits.length),
+    kind: kindOf(all.length, disabled + draining.length, limited),
     untilMs: limits.length === 0 ? undefined : Math.min(...limits),
     // Of one that nothing is heard of, nobody knows.
     restsUntilMs: rests.length === 0 ? undefined : Math.max(nowMs, Math.min(...rests)),

@@ -2,6 +2,7 @@
 // for every turn, so what a report amounts to is computed once and kept while it holds.
 
 import { identityMarkOf } from "../auth/identity.ts";
+import { NO_STANDING } from "../core/capacity.ts";
 import {
   type ChildReport,
   distinct,
@@ -92,11 +93,8 @@ function entryOf(account: RemoteAccount, view: QuotaView): Entry & { readonly ke
 function unknownOf(child: Child, view: QuotaView): readonly PooledAccount[] {
   const sight = child.sight();
   if (child.report(view) !== undefined || (sight.kind === "lost" && sight.fault === "refused")) return [];
-  const { standing } = child.capacity(view, NO_WEIGHTS);
-  return [{ health: child.state.health, quota: UNKNOWN_QUOTA, standing }];
+  return [{ health: child.state.health, quota: UNKNOWN_QUOTA, standing: NO_STANDING }];
 }
-
-const NO_WEIGHTS = { daily: 0, weekly: 0 };
 
 function isLimited(health: Health, nowMs: number): boolean {
   const now = healthAt(health, nowMs);

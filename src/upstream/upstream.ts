@@ -1,11 +1,11 @@
 // The interface of everything we can send to: an enrolled account, a child proxy.
 
 import type { Renewal } from "../auth/refresh.ts";
-import type { Capacity } from "../core/capacity.ts";
+import type { Capacity, CapacityView } from "../core/capacity.ts";
 import type { Hop } from "../core/hops.ts";
-import type { QuotaView } from "../core/quota.ts";
-import type { ScoreWeights } from "../core/standing.ts";
+import type { LimitName } from "../core/meters.ts";
 import type { Failure, Scope, Verdict } from "../core/verdict.ts";
+import type { Egress } from "../network/egress.ts";
 import type { EventFields } from "../state/events.ts";
 import type { AccountRecord } from "../state/store.ts";
 
@@ -29,6 +29,10 @@ export type Prepared =
       readonly kind: "ready";
       readonly url: string;
       readonly headers: Headers;
+      /** How the connection to `url` is made. */
+      readonly egress: Egress;
+      /** False once a new connection to `url` would be made through another proxy. */
+      isEgressCurrent(): boolean;
       /** The access token in `headers`, for `renew`. */
       readonly token: string;
     }
@@ -50,7 +54,9 @@ export interface Upstream {
   judge(failure: Failure, scope: Scope): Verdict;
   /** Another object when its capacity may be another one. */
   figures(): object;
-  capacity(view: QuotaView, weights: ScoreWeights): Capacity;
+  capacity(view: CapacityView): Capacity;
+  /** The limit that counts for `view.model`, unless it is the main one. */
+  ownLimit(view: CapacityView): LimitName | undefined;
   /** How long its silence is waited out, ms, where `configuredMs` is what the settings say. */
   patienceMs(configuredMs: number): number;
   prepare(outgoing: Outgoing): Promise<Prepared>;

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { createRefreshLane, type RefreshLane } from "../../src/auth/refresh.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import { createOutbound } from "../../src/network/egress.ts";
 import { tryLock } from "../../src/state/lock.ts";
 import { until } from "../support/pool.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -40,7 +41,12 @@ function setup(smallDisk = false): Setup {
     home: temp.path,
     warnings,
     token: auth.tokens.access_token,
-    lane: (timeoutMs = 2_000) => createRefreshLane(deps, () => ({ tokenUrl: mock.tokenUrl, timeoutMs })),
+    lane: (timeoutMs = 2_000) =>
+      createRefreshLane(deps, () => ({
+        tokenUrl: mock.tokenUrl,
+        timeoutMs,
+        outbound: createOutbound({ env: {} }),
+      })),
     asked: () => mock.requests.filter((request) => request.point === "token").length,
     [Symbol.asyncDispose]: async () => {
       await mock.stop();

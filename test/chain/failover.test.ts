@@ -26,6 +26,27 @@ describe("a limit below one child", () => {
     expect(served).toEqual(["alice", "alice", "bob", "bob"]);
   });
 
+  test("on one model costs the child the turns of that model only", async () => {
+    const spark = { model: "gpt-spark", feature: "codex_bengalfox" };
+    await using chain = startChain([
+      { alias: "alice", meters: [{ ...spark, turns: 1 }] },
+      { alias: "bob", meters: [{ ...spark, turns: 9 }] },
+    ]);
+    const left = await chain.start({ name: "left", accounts: ["alice"] });
+    const right = await chain.start({ name: "right", accounts: ["bob"] });
+    const front = await chain.start({ name: "front", children: [left.url, right.url] });
+    await untilAccounts(front, ["alice", "bob"]);
+    const turn = async (session: string, model?: string) =>
+      servedBy(await createSseClient(front.url, session).turn("next", model));
+    expect([await turn("a", spark.model), await turn("b", spark.model)]).toEqual(["alice", "bob"]);
+    expect(await turn("c", spark.model)).toBe("bob");
+    // The front has heard of the refusal, and still sends ordinary turns there.
+    const { child_proxies } = await front.status();
+    expect(child_proxies.map(({ healthy }) => healthy)).toEqual([true, true]);
+    const { accounts } = await front.status();
+    expect(accounts.map(({ healthy }) => healthy)).toEqual([true, true]);
+  });
+
   test("of all accounts is told with the earliest reset of the tree", async () => {
     await using chain = startChain([
       { alias: "alice", turns: 1 },

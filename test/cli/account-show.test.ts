@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { accountView } from "../../src/cli/account-view.ts";
+import { AccountAnswer } from "../../src/core/status-wire.ts";
 import { createSseClient } from "../../src/mock/client.ts";
 import { runCli } from "../support/cli.ts";
 import { startPool } from "../support/pool.ts";
@@ -58,7 +59,7 @@ describe("account show", () => {
     expect(
       accountView(
         {
-          status: {
+          status: AccountAnswer.parse({
             proxy_name: "",
             proxy_path: [],
             alias: "work",
@@ -80,7 +81,7 @@ describe("account show", () => {
             in_flight: 2,
             last_used_at_ms: nowMs - 5 * 60_000,
             figures: [{ window: "daily", source: "headers", age_seconds: 5, outdated: false }],
-          },
+          }),
           home: "/root/accounts/work",
           sessions: { count: 7, latest: ["s7", "s6"] },
           events: [

@@ -312,7 +312,7 @@ describe("wrong input", () => {
     [
       ["account"],
       2,
-      "codexlb: which command? login, import, list, show, rm, pin, unpin, enable, disable, drain\n",
+      "codexlb: which command? login, import, list, show, set, rm, pin, unpin, enable, disable, drain\n",
     ],
     [["account", "remove"], 2, "codexlb: unknown command: remove\n"],
     [["account", "pin"], 2, "codexlb: account pin takes one alias\n"],
@@ -342,7 +342,7 @@ describe("wrong input", () => {
     [["mock", "--accounts", "a b"], 2, 'codexlb: flag --accounts: "a b" is not an account\n'],
     [["status", "-jsno"], 2, "codexlb: unknown flag -jsno\n  did you mean --json?\n"],
     [["mock", "--port", "99999"], 2, "codexlb: flag --port: 99999 is not a port\n"],
-    [["mock", "--accounts", "a:1,a:2"], 2, "codexlb: flag --accounts: a stands there twice\n"],
+    [["mock", "--accounts", "a:1,a:2"], 2, "codexlb: flag --accounts: a is listed twice\n"],
     [["proxy", "--upstream", "notaurl"], 2, 'codexlb: --upstream: "notaurl" is not an http(s) URL\n'],
   ];
   const WORDS: [string[], string][] = [

@@ -21,7 +21,10 @@ async function offered(line: string, root: Command = ROOT): Promise<string | str
 
 describe("offered are", () => {
   const TABLE: [string, string | string[]][] = [
-    ["account ", ["login", "import", "list", "show", "rm", "pin", "unpin", "enable", "disable", "drain"]],
+    [
+      "account ",
+      ["login", "import", "list", "show", "set", "rm", "pin", "unpin", "enable", "disable", "drain"],
+    ],
     ["key ", ["add", "list", "rm"]],
     ["-", ["--help", "--version"]],
     ["-v", ["-help", "-version"]],
@@ -36,10 +39,9 @@ describe("offered are", () => {
     ["key add -role=c", ["-role=client", "-role=parent"]],
     ["account import --into ", ["local", "proxy"]],
     ["completions ", ["bash", "zsh", "fish", "powershell"]],
-    ...["rm", "pin", "enable", "disable", "drain", "login", "import"].map((sub): [string, string[]] => [
-      `account ${sub} `,
-      ["alice"],
-    ]),
+    ...["rm", "set", "pin", "enable", "disable", "drain", "login", "import"].map(
+      (sub): [string, string[]] => [`account ${sub} `, ["alice"]],
+    ),
     ["login-with ", ["alice"]],
     ["key rm ", ["ci"]],
     ["key rm --root x ", ["ci"]],
@@ -101,7 +103,8 @@ describe("offered are", () => {
     expect(await offered("proxy --listen x ")).not.toContain("logs");
   });
 
-  test("flags behind the alias of login-with, for it reads them there", async () => {
+  test("flags behind the alias of login-with and account set, for they read them there", async () => {
+    expect(await offered("account set alice --")).toContain("--outbound-proxy");
     expect(await offered("login-with alice --")).toEqual(expect.arrayContaining(["--username", "--help"]));
     expect(await offered("login-with --quiet alice --json ")).not.toContain("--quiet");
     expect(await offered("login-with --quiet alice --json ")).not.toContain("--json");

@@ -86,7 +86,7 @@ describe("output", () => {
       accounts: [{ alias: "alice", turns: 4 }, { alias: "bob" }, { alias: "carol" }],
       config: '[proxy]\nname = "edge"\n[policy]\nmode = "sticky"\n',
     });
-    pool.mock.accounts.spend(pool.mock.accounts.byAlias("alice"));
+    pool.mock.accounts.spend(pool.mock.accounts.byAlias("alice"), "demo");
     await until("figures are known", async () =>
       (await pool.status()).accounts.every(({ daily_left_pct }) => daily_left_pct >= 0),
     );

@@ -25,11 +25,16 @@ interface Ran {
 /** Runs `binary` as Codex with the profile of `shell`; `env` is on top of a bare environment. */
 async function runThrough(
   shell: string,
-  command: { binary: string; args?: readonly string[]; env?: Record<string, string> },
+  command: {
+    binary: string;
+    args?: readonly string[];
+    env?: Record<string, string>;
+    directHosts?: readonly string[];
+  },
   env: Record<string, string>,
   stdin = "",
 ): Promise<Ran> {
-  const options = { shell, command: { args: [], env: {}, ...command } };
+  const options = { shell, command: { args: [], env: {}, directHosts: [], ...command } };
   const child = Bun.spawn(
     [process.execPath, join(import.meta.dir, "run-driver.ts"), JSON.stringify(options)],
     {
@@ -50,6 +55,15 @@ const SHELLS: readonly [shell: string, profile: string, set: (name: string, valu
   ["zsh", ".zprofile", (name, value) => `export ${name}=${value}`],
   ["dash", ".profile", (name, value) => `export ${name}=${value}`],
   ["fish", ".config/fish/config.fish", (name, value) => `set -gx ${name} ${value}`],
+];
+
+const PROXIED: readonly [has: string, profile: Record<string, string>, both: string][] = [
+  ["nothing", {}, "127.0.0.1,localhost,::1"],
+  ["NO_PROXY", { NO_PROXY: ".corp" }, ".corp,127.0.0.1,localhost,::1"],
+  ["no_proxy", { no_proxy: ".corp" }, ".corp,127.0.0.1,localhost,::1"],
+  ["both alike", { NO_PROXY: "a,b", no_proxy: "a,b" }, "a,b,127.0.0.1,localhost,::1"],
+  ["both differently", { NO_PROXY: "a", no_proxy: "b" }, "a,b,127.0.0.1,localhost,::1"],
+  ["the hosts", { NO_PROXY: "a,127.0.0.1,localhost,::1" }, "a,127.0.0.1,localhost,::1"],
 ];
 
 describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
@@ -165,6 +179,18 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
     },
   );
   if (shell === "fish") console.log("skipped: a taken descriptor (fish cannot take one)");
+
+  test.skipIf(path === null).each(PROXIED)(
+    "gets the direct hosts added to NO_PROXY when its profile sets %s",
+    async (has, profile, both) => {
+      const lines = Object.entries(profile).map(([name, value]) => set(name, value));
+      const home = homeWith(`no-proxy-${has.replaceAll(" ", "-")}`, lines);
+      const args = ["-c", 'echo "$NO_PROXY|$no_proxy"'];
+      const command = { binary: "/bin/sh", args, directHosts: ["127.0.0.1", "localhost", "::1"] };
+      const ran = await runThrough(path ?? "", command, { HOME: home });
+      expect(ran).toEqual({ out: `${both}|${both}\n`, err: "", code: 0 });
+    },
+  );
 
   test.skipIf(path === null)("that ends in its profile is named, and Codex does not start", async () => {
     const home = homeWith("ends", ['exec sh -c "exit 3"']);

@@ -33,7 +33,7 @@ async function started(script: string, shell?: string) {
       mode: 0o755,
     },
   );
-  const options = { shell, command: { binary: name, args: [], env: {} } };
+  const options = { shell, command: { binary: name, args: [], env: {}, directHosts: [] } };
   const run = Bun.spawn([process.execPath, join(import.meta.dir, "run-driver.ts"), JSON.stringify(options)], {
     env: { PATH: process.env.PATH ?? "", HOME: temp.path },
     stdin: "ignore",

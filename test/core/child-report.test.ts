@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { plainView } from "../../src/core/capacity.ts";
 import { capacityOfReport, newestOfEach, REPORT_MS, reportOf } from "../../src/core/child-report.ts";
-import { UNKNOWN_QUOTA } from "../../src/core/quota.ts";
+import { type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
 import { StatusAnswer } from "../../src/core/status-wire.ts";
+import { byKind } from "../../src/core/windows.ts";
 
 const NOW = 1_700_000_000_000;
-const VIEW = { nowMs: NOW, ttlMs: 60_000 };
+const VIEW = plainView(NOW);
 const OWN = { name: "front", id: "f0" };
 
 const account = (alias: string, more: Record<string, unknown> = {}) => ({
@@ -118,13 +120,10 @@ test("of one identity the newest figures count, and accounts without one each", 
     ...UNKNOWN_QUOTA,
     main: {
       ...UNKNOWN_QUOTA.main,
-      primary: {
-        usedPercent: 1,
-        resetAtMs: undefined,
-        windowSeconds: undefined,
-        asOfMs,
-        source: "child" as const,
-      },
+      windows: byKind<QuotaWindow>(
+        { usedPercent: 1, resetAtMs: undefined, windowSeconds: undefined, asOfMs, source: "child" },
+        undefined,
+      ),
     },
   });
   const all = [

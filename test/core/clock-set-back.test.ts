@@ -4,7 +4,8 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { healthSetBack, plausibleHealth, plausibleQuota } from "../../src/core/clock-set-back.ts";
 import { coolingLeftMs, type Health } from "../../src/core/health.ts";
-import { mergeQuota, type Quota, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
+import { mergeQuota, type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
+import { byKind } from "../../src/core/windows.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 const HOUR_MS = 3_600_000;
@@ -77,17 +78,22 @@ describe("figures", () => {
     ...UNKNOWN_QUOTA,
     main: {
       ...UNKNOWN_QUOTA.main,
-      primary: { usedPercent, resetAtMs, windowSeconds: 18_000, asOfMs, source: "headers" },
+      windows: byKind<QuotaWindow>(
+        { usedPercent, resetAtMs, windowSeconds: 18_000, asOfMs, source: "headers" },
+        undefined,
+      ),
     },
   });
 
   test("from before the clock was set back are replaced by newer ones", () => {
     const kept = plausibleQuota(figures(100, NOW + DAY_MS), NOW);
-    expect(mergeQuota(kept, figures(10, NOW + 1)).main.primary?.usedPercent).toBe(10);
+    expect(mergeQuota(kept, figures(10, NOW + 1)).main.windows.short?.usedPercent).toBe(10);
   });
 
   test("do not contain a reset later than any window allows", () => {
-    expect(plausibleQuota(figures(100, NOW + 400 * DAY_MS), NOW).main.primary?.resetAtMs).toBeUndefined();
+    expect(
+      plausibleQuota(figures(100, NOW + 400 * DAY_MS), NOW).main.windows.short?.resetAtMs,
+    ).toBeUndefined();
   });
 
   test("that are plausible stay the same object", () => {

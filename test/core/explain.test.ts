@@ -1,31 +1,25 @@
 import { describe, expect, test } from "bun:test";
-import { explanationOf } from "../../src/core/explain.ts";
+import { type Explainable, explanationOf } from "../../src/core/explain.ts";
 import { HEALTHY, type Health } from "../../src/core/health.ts";
 import type { Candidate, ChoiceContext } from "../../src/core/policy.ts";
-import type { AccountFacts } from "../../src/core/pooled.ts";
-import { UNKNOWN_QUOTA } from "../../src/core/quota.ts";
-import { standingOf } from "../../src/core/standing.ts";
-import { candidate, context as contextAt, WINDOW } from "../support/candidates.ts";
+import { candidate, context as contextAt, windows } from "../support/candidates.ts";
 
 const NOW = 1_800_000_000_000;
-const view = { nowMs: NOW, ttlMs: 60_000 };
 const context: typeof contextAt = (mode, more) => contextAt(mode, { nowMs: NOW, ...more });
-const facts = (id: string, health: Health = HEALTHY): AccountFacts => ({
+const facts = (id: string, health: Health = HEALTHY): Explainable => ({
   id,
   alias: `<${id}>`,
-  email: undefined,
-  identity: undefined,
   health,
-  draining: false,
-  quota: UNKNOWN_QUOTA,
-  standing: standingOf(UNKNOWN_QUOTA, view),
+  limit: undefined,
   ramp: undefined,
-  lastUsedMs: 0,
-  lastSwitchReason: undefined,
-  inFlight: 0,
 });
+const ORDINARY = { session: undefined, model: undefined };
 const why = (list: readonly Candidate[], how: ChoiceContext, accounts = list.map(({ id }) => facts(id))) => {
-  const { chosen, reason, accounts: lines } = explanationOf(accounts, list, how, "s");
+  const {
+    chosen,
+    reason,
+    accounts: lines,
+  } = explanationOf(accounts, list, how, { session: "s", model: undefined });
   return { chosen, reason, lines: lines.map((line) => `${line.alias} ${line.tier}: ${line.why}`) };
 };
 
@@ -40,7 +34,7 @@ describe("an explanation names the winner and says of the others", () => {
       faults: 0,
     };
     const list = [
-      candidate("a", { state: "limited" }),
+      candidate("a", { state: "limited", untilMs: NOW + 34 * 60_000 }),
       candidate("b", { state: "disabled" }),
       candidate("c", { draining: true }),
       candidate("d", { exhausted: true }),
@@ -122,14 +116,14 @@ describe("an explanation names the winner and says of the others", () => {
     ],
     [
       "staying with what is about as urgent",
-      [candidate("a", { primary: { ...WINDOW, left: 0.49 } }), candidate("b")],
+      [candidate("a", { windows: windows({ left: 0.49 }) }), candidate("b")],
       context("reset_aware", { activeId: "a" }),
       "it served last, and no other one is more urgent by more than delta_percent",
       "urgency 0.50: not more than <a>'s 0.49 by more than 10 percent",
     ],
     [
       "urgency",
-      [candidate("a"), candidate("b", { primary: { ...WINDOW, left: 0.1 } })],
+      [candidate("a"), candidate("b", { windows: windows({ left: 0.1 }) })],
       context("reset_aware"),
       "the most left for the time to its reset",
       "urgency 0.26: <a> has 0.50",
@@ -169,30 +163,37 @@ describe("an explanation names the winner and says of the others", () => {
     );
   });
 
-  test("which further limit keeps a score down", () => {
-    const spark = {
-      id: "codex_spark",
-      name: "Spark",
-      primary: {
-        usedPercent: 80,
-        resetAtMs: undefined,
-        windowSeconds: undefined,
-        asOfMs: NOW,
-        source: "event" as const,
-      },
-      secondary: undefined,
-    };
-    const quota = { ...UNKNOWN_QUOTA, additional: [spark] };
-    const account = { ...facts("a"), quota, standing: standingOf(quota, view) };
-    const { accounts } = explanationOf(
-      [account],
-      [candidate("a", { score: 0.2 })],
-      context("sticky"),
-      undefined,
+  test("which limit counts for the model, and that a catalogue lacks it", () => {
+    const accounts = [{ ...facts("a"), limit: "Spark" }, facts("b")];
+    const how = context("sticky", { offering: new Set(["a"]) });
+    const explained = explanationOf(accounts, [candidate("a"), candidate("b")], how, {
+      session: undefined,
+      model: "spark",
+    });
+    expect(explained).toMatchObject({ model: "spark", chosen: "<a>" });
+    expect(explained.accounts.map(({ limit, why }) => [limit, why])).toEqual([
+      ["Spark", "the first in the list that can serve"],
+      [undefined, "its catalogue does not have the model"],
+    ]);
+  });
+
+  test("that only credits are left, and when they may not be spent", () => {
+    const spent = { exhausted: true, credits: true };
+    expect(why([candidate("a"), candidate("b", spent)], context("sticky")).lines[1]).toBe(
+      "<b> credits: only its credits are left; <a> is not",
     );
-    expect(accounts[0]?.capped_by).toMatchObject({ limit: "Spark", share: 0.2 });
-    const plain = explanationOf([facts("a")], [candidate("a", { score: 0.3 })], context("sticky"), undefined);
-    expect(plain.accounts[0]?.capped_by).toBeUndefined();
+    const barred = candidate("b", { ...spent, state: "limited", untilMs: NOW + 180_000 });
+    const accounts = [facts("a"), { ...facts("b"), why: "only credits are left" }];
+    expect(why([candidate("a"), barred], context("sticky"), accounts).lines[1]).toBe(
+      "<b> out: only credits are left, for 3 min more",
+    );
+  });
+
+  test("the windows that an account has", () => {
+    const { weekly } = windows();
+    const weeklyOnly = candidate("a", { windows: { short: undefined, weekly, monthly: undefined } });
+    const { accounts } = explanationOf([facts("a")], [weeklyOnly], context("sticky"), ORDINARY);
+    expect(accounts[0]?.terms).toEqual([{ window: "weekly", share: 0.5, known: true, weight: 1 }]);
   });
 
   test("when somebody is back, when nobody can take it", () => {
@@ -204,7 +205,7 @@ describe("an explanation names the winner and says of the others", () => {
       list.map(({ id }) => facts(id)),
       list,
       context("sticky"),
-      undefined,
+      ORDINARY,
     );
     expect(back_at_ms).toBe(NOW + 5_000);
   });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { type Candidate, type ChoiceContext, choose, urgency } from "../../src/core/policy.ts";
-import { type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
+import { type Quota, type QuotaWindow, UNKNOWN_QUOTA, unknownLimit } from "../../src/core/quota.ts";
 import { scoreOf, standingOf, type WindowStanding } from "../../src/core/standing.ts";
-import { candidate, context } from "../support/candidates.ts";
+import { byKind } from "../../src/core/windows.ts";
+import { candidate, context, windows } from "../support/candidates.ts";
 
 const chosen = (candidates: Candidate[], how: ChoiceContext) => {
   const choice = choose(candidates, how);
@@ -75,12 +76,13 @@ describe("least_in_flight", () => {
 describe("reset_aware", () => {
   const HOUR = 3_600_000;
   const window = (left: number | undefined, resetInH: number | undefined, hours: number): WindowStanding => ({
+    kind: hours === 5 ? "short" : "weekly",
     left,
     resetAtMs: resetInH === undefined ? undefined : resetInH * HOUR,
     lengthMs: hours * HOUR,
   });
   const account = (id: string, weekly: WindowStanding, daily = window(1, undefined, 5)) =>
-    candidate(id, { primary: daily, secondary: weekly });
+    candidate(id, { windows: windows(daily, weekly) });
 
   test("spends first what would expire unused", () => {
     const list = [
@@ -138,6 +140,22 @@ describe("whatever the policy,", () => {
       "b usage-fallback switched",
     );
   });
+  test("accounts on credits come after those with room, and before exhausted ones", () => {
+    const paid = candidate("b", { exhausted: true, credits: true });
+    const spent = candidate("a", { exhausted: true });
+    expect(chosen([spent, paid, candidate("c")], context("sticky"))).toBe("c sticky-fallback switched");
+    expect(chosen([spent, paid], context("sticky", { boundId: "a", pinnedId: "a" }))).toBe(
+      "b sticky-fallback switched",
+    );
+  });
+  test("an account without the model is not asked, whatever the request spends", () => {
+    const offering = new Set(["b"]);
+    for (const spends of [true, false])
+      expect(chosen([candidate("a"), candidate("b")], context("sticky", { offering, spends }))).toBe(
+        "b sticky-fallback switched",
+      );
+    expect(chosen([candidate("a")], context("sticky", { offering }))).toBe("nobody");
+  });
   test("exhausted accounts are still tried when nothing else is there", () => {
     expect(chosen([candidate("a", { exhausted: true })], context("sticky"))).toBe(
       "a sticky-fallback switched",
@@ -170,7 +188,7 @@ describe("score", () => {
   });
   const quota = (primary?: QuotaWindow, secondary?: QuotaWindow): Quota => ({
     ...UNKNOWN_QUOTA,
-    main: { ...UNKNOWN_QUOTA.main, primary, secondary },
+    main: { ...UNKNOWN_QUOTA.main, windows: byKind(primary, secondary) },
   });
   const weights = { daily: 60, weekly: 40 };
   const TABLE: [string, Quota, number][] = [
@@ -192,16 +210,17 @@ describe("score", () => {
   ];
   for (const [name, given, expected] of TABLE)
     test(name, () => {
-      expect(scoreOf(standingOf(given, view), weights)).toBeCloseTo(expected, 10);
+      expect(scoreOf(standingOf(given, given.main, view), weights)).toBeCloseTo(expected, 10);
     });
-  test("is never more than what an additional limit has left", () => {
-    const spark = { id: "spark", name: "Spark", primary: window(90), secondary: undefined };
-    expect(
-      scoreOf(standingOf({ ...quota(window(0), window(0)), additional: [spark] }, view), weights),
-    ).toBeCloseTo(0.1, 10);
+  test("is the same whatever an additional limit has left: that counts for its own model only", () => {
+    const spark = { ...unknownLimit("spark", "Spark"), windows: byKind(window(90), undefined) };
+    const both: Quota = { ...quota(window(0), window(0)), additional: [spark] };
+    expect(scoreOf(standingOf(both, both.main, view), weights)).toBe(1);
+    expect(scoreOf(standingOf(both, spark, view), weights)).toBeCloseTo(0.1, 10);
   });
   test("is 0 when both weights are", () => {
-    expect(scoreOf(standingOf(quota(window(0), window(0)), view), { daily: 0, weekly: -1 })).toBe(0);
+    const full = quota(window(0), window(0));
+    expect(scoreOf(standingOf(full, full.main, view), { daily: 0, weekly: -1 })).toBe(0);
   });
 });
 

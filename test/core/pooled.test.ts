@@ -2,7 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { HEALTHY, type Health } from "../../src/core/health.ts";
 import { pooledUsage, usageBody } from "../../src/core/pooled.ts";
 import { type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
+import { type Spending, UNKNOWN_SPENDING } from "../../src/core/spending.ts";
 import { standingOf } from "../../src/core/standing.ts";
+import { byKind } from "../../src/core/windows.ts";
 
 const NOW = 1_800_000_000_000;
 const view = { nowMs: NOW, ttlMs: 60_000 };
@@ -19,8 +21,12 @@ const account = (
   health: Health = HEALTHY,
   planType?: string,
 ) => {
-  const quota: Quota = { planType, main: { ...UNKNOWN_QUOTA.main, primary, secondary }, additional: [] };
-  return { health, quota, standing: standingOf(quota, view) };
+  const quota: Quota = {
+    ...UNKNOWN_QUOTA,
+    planType,
+    main: { ...UNKNOWN_QUOTA.main, windows: byKind(primary, secondary) },
+  };
+  return { health, quota, standing: standingOf(quota, quota.main, view) };
 };
 const disabled: Health = { kind: "disabled", reason: "operator", sinceMs: 0 };
 const limited: Health = {
@@ -32,20 +38,23 @@ const limited: Health = {
   faults: 0,
 };
 const limitOf = (...accounts: ReturnType<typeof account>[]) => {
-  const body = usageBody(pooledUsage(accounts, view), NOW) as {
+  const body = usageBody(pooledUsage(accounts, view, true), NOW) as {
     plan_type: string;
     rate_limit: Record<string, unknown> & {
-      primary_window: Record<string, number>;
-      secondary_window: Record<string, number>;
+      primary_window: Record<string, number> | null;
+      secondary_window: Record<string, number> | null;
     };
+    credits: Record<string, unknown>;
   };
   const { allowed, limit_reached, primary_window, secondary_window } = body.rate_limit;
   return {
     plan: body.plan_type,
     allowed,
     reached: limit_reached,
-    used: [primary_window.used_percent, secondary_window.used_percent],
-    resets: [primary_window.reset_after_seconds, secondary_window.reset_after_seconds],
+    used: [primary_window?.used_percent, secondary_window?.used_percent],
+    resets: [primary_window?.reset_after_seconds, secondary_window?.reset_after_seconds],
+    seconds: [primary_window?.limit_window_seconds, secondary_window?.limit_window_seconds],
+    credits: body.credits,
   };
 };
 
@@ -60,11 +69,49 @@ describe("the pool's usage", () => {
     ).toMatchObject({ allowed: true, used: [21, 50], resets: [600, 3600] });
   });
 
-  test("leaves out what nobody knows", () => {
+  test("has no window that no account knows", () => {
     expect(limitOf(account(window(50), undefined), account(undefined, undefined))).toMatchObject({
       allowed: true,
-      used: [50, 0],
+      used: [50, undefined],
     });
+    expect(limitOf(account(undefined, undefined))).toMatchObject({
+      allowed: true,
+      used: [undefined, undefined],
+    });
+  });
+
+  test("of weekly-only accounts has one weekly window, and does not mix it into the others' five hours", () => {
+    const weekly = { ...window(40), windowSeconds: 604_800 };
+    expect(limitOf(account(weekly, undefined))).toMatchObject({
+      used: [40, undefined],
+      seconds: [604_800, undefined],
+    });
+    expect(limitOf(account(weekly, undefined), account(window(10), window(20)))).toMatchObject({
+      used: [10, 30],
+      seconds: [18_000, 604_800],
+    });
+  });
+
+  test("has the credits of all accounts, and room while one can serve on them", () => {
+    const credits = (balance: number, unlimited = false) => ({
+      ...UNKNOWN_SPENDING,
+      credits: { value: { hasCredits: true, unlimited, balance }, asOfMs: NOW },
+    });
+    const spent = (spending: Spending) => {
+      const one = account(window(100), window(10));
+      const quota = { ...one.quota, spending };
+      return { ...one, quota, standing: standingOf(quota, quota.main, view) };
+    };
+    const all = [spent(credits(2.5)), spent(credits(0.25)), spent(UNKNOWN_SPENDING)];
+    expect(limitOf(...all)).toMatchObject({
+      allowed: true,
+      reached: false,
+      used: [99, 10],
+      credits: { has_credits: true, unlimited: false, balance: "2.75" },
+    });
+    expect(limitOf(spent(credits(0, true)), ...all).credits).toMatchObject({ unlimited: true });
+    const saved = usageBody(pooledUsage(all, view, false), NOW);
+    expect(saved).toMatchObject({ rate_limit: { allowed: false }, credits: { has_credits: false } });
   });
 
   test("never reads as used up while one account has room: Codex would stop sending", () => {
@@ -97,7 +144,7 @@ describe("the pool's usage", () => {
     expect(limitOf(account(window(10), window(10), disabled))).toMatchObject({
       allowed: false,
       reached: false,
-      used: [0, 0],
+      used: [undefined, undefined],
     });
   });
 

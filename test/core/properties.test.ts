@@ -12,9 +12,19 @@ import {
   tierOf,
 } from "../../src/core/policy.ts";
 import { pooledUsage, usageBody } from "../../src/core/pooled.ts";
-import { exhausted, mergeQuota, type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
-import { standingOf } from "../../src/core/standing.ts";
+import {
+  isExhausted,
+  type LimitQuota,
+  mergeQuota,
+  type Quota,
+  type QuotaWindow,
+  UNKNOWN_QUOTA,
+  unknownLimit,
+} from "../../src/core/quota.ts";
+import { type Spending, UNKNOWN_SPENDING } from "../../src/core/spending.ts";
+import { standingOf, type WindowStanding } from "../../src/core/standing.ts";
 import { failureOfEvent, failureOfReply, judge, type Verdict } from "../../src/core/verdict.ts";
+import { presentOf, WINDOW_KINDS, type WindowKind } from "../../src/core/windows.ts";
 import type { Pool } from "../../src/upstream/pool.ts";
 import { fakeClock } from "../support/clock.ts";
 import { memoryPool } from "../support/memory-pool.ts";
@@ -36,32 +46,64 @@ const quotaWindow: fc.Arbitrary<QuotaWindow> = fc.record({
   source: fc.constantFrom("headers", "event", "usage_api", "limit_error"),
 });
 const maybeWindow = fc.option(quotaWindow, { nil: undefined });
-const limits = (id: fc.Arbitrary<string>) =>
-  fc.record({ id, name: fc.constant(undefined), primary: maybeWindow, secondary: maybeWindow });
-const evidence: fc.Arbitrary<Quota> = fc.record({
-  planType: fc.constant(undefined),
-  main: limits(fc.constant("codex")),
-  additional: fc.uniqueArray(limits(fc.constantFrom("a", "b")), { selector: ({ id }) => id }),
-});
+const limits = (id: fc.Arbitrary<string>): fc.Arbitrary<LimitQuota> =>
+  fc
+    .record({
+      id,
+      short: maybeWindow,
+      weekly: maybeWindow,
+      monthly: fc.option(quotaWindow, { nil: undefined, freq: 2 }),
+      completeAsOfMs: fc.oneof(fc.constant(0), soon),
+    })
+    .map(({ id: name, completeAsOfMs, ...windows }) => ({
+      ...unknownLimit(name),
+      // What names all windows is as new as they are.
+      windows:
+        completeAsOfMs === 0
+          ? windows
+          : {
+              short: windows.short && { ...windows.short, asOfMs: completeAsOfMs },
+              weekly: windows.weekly && { ...windows.weekly, asOfMs: completeAsOfMs },
+              monthly: windows.monthly && { ...windows.monthly, asOfMs: completeAsOfMs },
+            },
+      completeAsOfMs,
+    }));
+const credits: fc.Arbitrary<Spending> = fc
+  .record({ hasCredits: fc.boolean(), unlimited: fc.boolean(), balance: fc.nat(20), asOfMs: soon })
+  .map(({ asOfMs, ...value }) => ({ ...UNKNOWN_SPENDING, credits: { value, asOfMs } }));
+const evidenceWith = (spending: fc.Arbitrary<Spending>): fc.Arbitrary<Quota> =>
+  fc.record({
+    planType: fc.constant(undefined),
+    main: limits(fc.constant("codex")),
+    additional: fc.uniqueArray(limits(fc.constantFrom("a", "b")), { selector: ({ id }) => id }),
+    spending,
+  });
+const evidence = evidenceWith(fc.oneof(fc.constant(UNKNOWN_SPENDING), credits));
 
 // --- what may be chosen from
 
-const share = fc.record({
-  left: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
-  resetAtMs: fc.option(soon, { nil: undefined }),
-  lengthMs: fc.constantFrom(18_000_000, 604_800_000),
-});
+const share = (kind: WindowKind): fc.Arbitrary<WindowStanding> =>
+  fc.record({
+    kind: fc.constant(kind),
+    left: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
+    resetAtMs: fc.option(soon, { nil: undefined }),
+    lengthMs: fc.constantFrom(18_000_000, 604_800_000),
+  });
 const candidates: fc.Arbitrary<Candidate[]> = fc
   .array(
     fc.record({
       state: fc.constantFrom<Candidate["state"]>("available", "resting", "limited", "disabled"),
       exhausted: fc.boolean(),
+      credits: fc.boolean(),
       draining: fc.boolean(),
       full: fc.boolean(),
       inFlight: fc.nat(5),
       score: fc.double({ min: 0, max: 1, noNaN: true }),
-      primary: share,
-      secondary: share,
+      windows: fc.record({
+        short: fc.option(share("short"), { nil: undefined }),
+        weekly: fc.option(share("weekly"), { nil: undefined }),
+        monthly: fc.option(share("monthly"), { nil: undefined }),
+      }),
       untilMs: soon,
     }),
     { maxLength: 6 },
@@ -81,6 +123,7 @@ const context: fc.Arbitrary<ChoiceContext> = fc.record({
   pinnedId: id,
   boundId: id,
   readers: fc.option(ids, { nil: undefined }),
+  offering: fc.option(ids, { nil: undefined }),
   tried: ids,
   searching: fc.boolean(),
 });
@@ -94,7 +137,7 @@ describe("whatever the policy and the accounts,", () => {
       }),
     ));
 
-  test("nobody is chosen who is out, was tried, or cannot read the session", () =>
+  test("no account is chosen that is out, was tried, cannot read the session or lacks the model", () =>
     fc.assert(
       fc.property(candidates, context, (list, how) => {
         const chosen = list.find((candidate) => candidate.id === choose(list, how)?.id);
@@ -103,6 +146,7 @@ describe("whatever the policy and the accounts,", () => {
         if (how.spends) expect(chosen.state).not.toBe("limited");
         expect(how.tried.has(chosen.id)).toBe(false);
         if (how.spends && how.readers !== undefined) expect(how.readers.has(chosen.id)).toBe(true);
+        if (how.offering !== undefined) expect(how.offering.has(chosen.id)).toBe(true);
       }),
     ));
 
@@ -140,16 +184,19 @@ describe("quota", () => {
         ([told, shuffled]) => {
           const merged = told.reduce(mergeQuota, UNKNOWN_QUOTA);
           const other = shuffled.reduce(mergeQuota, UNKNOWN_QUOTA);
-          for (const side of ["primary", "secondary"] as const) {
-            const windows = told.map(({ main }) => main[side]).filter((window) => window !== undefined);
+          const completeMs = Math.max(0, ...told.map(({ main }) => main.completeAsOfMs));
+          for (const kind of WINDOW_KINDS) {
+            const windows = told
+              .map(({ main }) => main.windows[kind])
+              .filter((window) => window !== undefined && window.asOfMs >= completeMs) as QuotaWindow[];
             const newestMs = Math.max(...windows.map(({ asOfMs }) => asOfMs));
             const most = Math.max(
               ...windows.filter(({ asOfMs }) => asOfMs === newestMs).map(({ usedPercent }) => usedPercent),
             );
-            expect(merged.main[side]?.usedPercent).toBe(windows.length === 0 ? undefined : most);
-            expect(other.main[side]?.usedPercent).toBe(merged.main[side]?.usedPercent);
-            expect(other.main[side]?.asOfMs).toBe(merged.main[side]?.asOfMs);
+            expect(merged.main.windows[kind]?.usedPercent).toBe(windows.length === 0 ? undefined : most);
           }
+          expect(other.main).toEqual(merged.main);
+          expect(other.spending).toEqual(merged.spending);
           expect(other.additional.map((limit) => limit.id)).toEqual(
             merged.additional.map((limit) => limit.id),
           );
@@ -157,41 +204,51 @@ describe("quota", () => {
       ),
     ));
 
-  test("that was told is never forgotten for what was not told", () =>
+  test("that was reported is forgotten only for newer evidence that names all windows", () =>
     fc.assert(
       fc.property(evidence, evidence, (first, second) => {
         const merged = mergeQuota(first, second);
-        for (const side of ["primary", "secondary"] as const)
-          if (first.main[side] !== undefined || second.main[side] !== undefined)
-            expect(merged.main[side]).toBeDefined();
+        for (const kind of WINDOW_KINDS) {
+          const newestMs = Math.max(
+            first.main.windows[kind]?.asOfMs ?? 0,
+            second.main.windows[kind]?.asOfMs ?? 0,
+          );
+          const isCurrent = newestMs > 0 && newestMs >= merged.main.completeAsOfMs;
+          expect(merged.main.windows[kind] !== undefined).toBe(isCurrent);
+        }
       }),
     ));
 
-  test("of the pool is told in integers, and as reached exactly when no account has room", () =>
+  test("of the pool is sent in integers, and as reached exactly when no account has room", () =>
     fc.assert(
-      fc.property(fc.array(evidence, { minLength: 1, maxLength: 5 }), (quotas) => {
+      fc.property(fc.array(evidence, { minLength: 1, maxLength: 5 }), fc.boolean(), (quotas, useCredits) => {
         const view = { nowMs: NOW + HOUR_MS, ttlMs: HOUR_MS };
         const accounts = quotas.map((quota) => ({
           health: HEALTHY,
           quota,
-          standing: standingOf(quota, view),
+          standing: standingOf(quota, quota.main, view),
         }));
-        const body = usageBody(pooledUsage(accounts, view), view.nowMs) as {
+        const usage = pooledUsage(accounts, view, useCredits);
+        const body = usageBody(usage, view.nowMs) as {
           rate_limit: {
             allowed: boolean;
             limit_reached: boolean;
-            primary_window: Record<string, number>;
-            secondary_window: Record<string, number>;
+            primary_window: Record<string, number> | null;
+            secondary_window: Record<string, number> | null;
           };
         };
         const { allowed, limit_reached, primary_window, secondary_window } = body.rate_limit;
-        const mains = quotas.map((quota) => ({ ...quota, additional: [] }));
-        const reached = mains.every((quota) => exhausted(quota, view));
+        const reached = quotas.every(
+          (quota, index) =>
+            isExhausted(quota, quota.main, view) && !(useCredits && accounts[index]?.standing.credits),
+        );
         expect([allowed, limit_reached]).toEqual([!reached, reached]);
-        for (const window of [primary_window, secondary_window])
+        const windows = [primary_window, secondary_window].filter((window) => window !== null);
+        for (const window of windows)
           for (const value of Object.values(window)) expect(Number.isInteger(value)).toBe(true);
-        const fullest = Math.max(primary_window.used_percent ?? -1, secondary_window.used_percent ?? -1);
-        expect(fullest === 100).toBe(reached);
+        const pooled = presentOf(usage.main.windows).map((window) => window.left);
+        expect(pooled.some((left) => left === 0) || !reached).toBe(true);
+        if (!reached) for (const window of windows) expect(window.used_percent).toBeLessThan(100);
       }),
     ));
 });
@@ -404,7 +461,7 @@ describe("a pool, whatever happens to it,", () => {
           const view = pool.view();
           for (const { standing, quota } of pool.facts().accounts) {
             const { goodUntilMs: _kept, ...kept } = standing;
-            const { goodUntilMs: _fresh, ...fresh } = standingOf(quota, view);
+            const { goodUntilMs: _fresh, ...fresh } = standingOf(quota, quota.main, view);
             expect(kept).toEqual(fresh);
           }
         }

@@ -1,74 +1,160 @@
 import { describe, expect, test } from "bun:test";
 import {
-  exhausted,
+  canServe,
   exhaustedUntilMs,
-  hasRoom,
+  isExhausted,
   mergeQuota,
   type Quota,
+  type QuotaWindow,
   remaining,
   UNKNOWN_QUOTA,
 } from "../../src/core/quota.ts";
 import { quotaFromEvent, quotaFromHeaders, quotaFromUsage } from "../../src/core/quota-wire.ts";
+import { hasSpendableCredits } from "../../src/core/spending.ts";
+import { scoreOf, standingOf } from "../../src/core/standing.ts";
+import { byKind, presentOf, WINDOW_KINDS } from "../../src/core/windows.ts";
 
 const NOW = 1_700_000_000_000;
 const view = { nowMs: NOW, ttlMs: 60_000 };
+const WEEK_S = 604_800;
+
+/** Names of the windows that `quota` has, and whether they are all. */
+const shapeOf = ({ main }: Quota) => ({
+  has: WINDOW_KINDS.filter((kind) => main.windows[kind] !== undefined),
+  complete: main.completeAsOfMs > 0,
+});
+
+describe("a window", () => {
+  const window = (windowSeconds: number | undefined) => ({ windowSeconds });
+  const shape = (primary?: { windowSeconds: number | undefined }, secondary?: typeof primary) =>
+    Object.entries(byKind(primary, secondary)).flatMap(([kind, one]) =>
+      one === undefined ? [] : [`${kind} ${one.windowSeconds}`],
+    );
+  test("is what its length says, whatever its place", () => {
+    expect(shape(window(18_000), window(WEEK_S))).toEqual(["short 18000", "weekly 604800"]);
+    expect(shape(window(WEEK_S))).toEqual(["weekly 604800"]);
+    expect(shape(window(WEEK_S), window(18_000))).toEqual(["short 18000", "weekly 604800"]);
+    expect(shape(window(2_592_000))).toEqual(["monthly 2592000"]);
+    expect(shape(window(86_400), window(2_592_000))).toEqual(["short 86400", "monthly 2592000"]);
+  });
+  test("is what its place says where the length is unknown", () => {
+    expect(shape(window(undefined), window(undefined))).toEqual(["short undefined", "weekly undefined"]);
+  });
+  test("of the same kind as the other one counts as the next longer kind", () => {
+    expect(shape(window(86_400), window(18_000))).toEqual(["short 18000", "weekly 86400"]);
+    expect(shape(window(WEEK_S), window(undefined))).toEqual(["weekly 604800", "monthly undefined"]);
+    expect(shape(window(2_592_000), window(2_600_000))).toEqual(["weekly 2592000", "monthly 2600000"]);
+  });
+});
 
 describe("the usage endpoint", () => {
-  const body = {
-    plan_type: "team",
-    rate_limit: {
-      primary_window: {
-        used_percent: 25,
-        limit_window_seconds: 18_000,
-        reset_after_seconds: 60,
-        reset_at: 1_700_000_060,
-      },
-      secondary_window: null,
-    },
-    additional_rate_limits: [
-      {
-        limit_name: "Spark",
-        metered_feature: "codex_spark",
-        rate_limit: { primary_window: { limit: 200, used: 50, reset_after_seconds: 10 } },
-      },
-    ],
+  const usage = (rate_limit: unknown, more: object = {}) =>
+    quotaFromUsage({ plan_type: "team", rate_limit, ...more }, NOW) ?? UNKNOWN_QUOTA;
+  const short = {
+    used_percent: 25,
+    limit_window_seconds: 18_000,
+    reset_after_seconds: 60,
+    reset_at: 1_700_000_060,
   };
-  test("gives windows, plan and additional limits; a missing window stays unknown", () => {
-    const quota = quotaFromUsage(body, NOW);
-    expect(quota).toEqual({
-      planType: "team",
-      main: {
-        id: "codex",
-        name: undefined,
-        primary: {
-          usedPercent: 25,
-          resetAtMs: 1_700_000_060_000,
-          windowSeconds: 18_000,
-          asOfMs: NOW,
-          source: "usage_api",
-        },
-        secondary: undefined,
-      },
-      additional: [
-        {
-          id: "codex_spark",
-          name: "Spark",
-          primary: {
-            usedPercent: 25,
-            resetAtMs: NOW + 10_000,
-            windowSeconds: undefined,
-            asOfMs: NOW,
-            source: "usage_api",
-          },
-          secondary: undefined,
-        },
-      ],
+  const weekly = { used_percent: 100, limit_window_seconds: WEEK_S, reset_at: 1_700_600_000 };
+
+  test("gives windows, plan and additional limits", () => {
+    const extra = {
+      limit_name: "Spark",
+      metered_feature: "codex-spark",
+      normal_model_slug: "gpt-x",
+      rate_limit: { primary_window: { limit: 200, used: 50, reset_after_seconds: 10 } },
+    };
+    const quota = usage(
+      { primary_window: short, secondary_window: weekly },
+      { additional_rate_limits: [extra] },
+    );
+    expect(quota.planType).toBe("team");
+    expect(quota.main.windows.short).toEqual({
+      usedPercent: 25,
+      resetAtMs: 1_700_000_060_000,
+      windowSeconds: 18_000,
+      asOfMs: NOW,
+      source: "usage_api",
     });
-    expect(remaining(quota?.main.secondary, view)).toBeUndefined();
+    expect(quota.additional).toMatchObject([
+      { id: "codex_spark", name: "Spark", model: "gpt-x", windows: { short: { usedPercent: 25 } } },
+    ]);
   });
+
+  test("says which windows there are: one that it leaves out does not exist", () => {
+    expect(shapeOf(usage({ primary_window: weekly, secondary_window: null }))).toEqual({
+      has: ["weekly"],
+      complete: true,
+    });
+    expect(shapeOf(usage({ primary_window: short }))).toEqual({ has: ["short"], complete: true });
+    expect(shapeOf(usage({ primary_window: null, secondary_window: null }))).toEqual({
+      has: [],
+      complete: true,
+    });
+    const zero = { used_percent: 0, limit_window_seconds: 0, reset_at: 0 };
+    expect(shapeOf(usage({ primary_window: weekly, secondary_window: zero }))).toEqual({
+      has: ["weekly"],
+      complete: true,
+    });
+  });
+
+  test("leaves unknown what it does not report readably", () => {
+    expect(shapeOf(usage(null))).toEqual({ has: [], complete: false });
+    expect(shapeOf(usage({ primary_window: short, secondary_window: { used_percent: "x" } }))).toEqual({
+      has: ["short"],
+      complete: false,
+    });
+  });
+
   test("is no evidence when it is something else", () => {
     for (const other of [null, [], "x", {}, { plan_type: 1 }, { error: { message: "no" } }])
       expect(quotaFromUsage(other, NOW)).toBeUndefined();
+  });
+
+  describe("on a used-up account", () => {
+    const used = { primary_window: weekly, secondary_window: null };
+    const usable = (more: object) => hasSpendableCredits(usage(used, more).spending, view);
+    test("knows credits that can be spent", () => {
+      expect(usable({ credits: { has_credits: true, unlimited: false, balance: "9.99" } })).toBe(true);
+      expect(usable({ credits: { has_credits: true, unlimited: true, balance: null } })).toBe(true);
+      expect(usable({ credits: { has_credits: true, unlimited: false, balance: "0" } })).toBe(false);
+      expect(usable({ credits: { has_credits: false, unlimited: false, balance: "5" } })).toBe(false);
+      expect(usable({ credits: null })).toBe(false);
+      const capped = { has_credits: true, unlimited: true, overage_limit_reached: true };
+      expect(usable({ credits: capped })).toBe(false);
+    });
+    test("knows what the workspace forbids", () => {
+      const credits = { has_credits: true, unlimited: true };
+      expect(usable({ credits, spend_control: { reached: true } })).toBe(false);
+      const limit = { limit: "10", used: "10", remaining_percent: 0, reset_at: 1_700_000_900 };
+      const own = usage(
+        { primary_window: short },
+        { credits, spend_control: { reached: false, individual_limit: limit } },
+      );
+      expect(hasSpendableCredits(own.spending, view)).toBe(false);
+      expect(isExhausted(own, own.main, view)).toBe(true);
+      expect(exhaustedUntilMs(own, own.main, view)).toBe(1_700_000_900_000);
+      expect(isExhausted(own, own.main, { ...view, nowMs: 1_700_000_900_000 })).toBe(false);
+    });
+    for (const type of [
+      "workspace_owner_credits_depleted",
+      "workspace_member_credits_depleted",
+      "workspace_owner_usage_limit_reached",
+      "workspace_member_usage_limit_reached",
+    ])
+      test(`takes ${type} at its word while it is fresh`, () => {
+        const quota = usage({ primary_window: short }, { rate_limit_reached_type: { type } });
+        expect(isExhausted(quota, quota.main, view)).toBe(true);
+        expect(exhaustedUntilMs(quota, quota.main, view)).toBeUndefined();
+        expect(isExhausted(quota, quota.main, { ...view, nowMs: NOW + 61_000 })).toBe(false);
+        const later = quotaFromUsage({ plan_type: "team", rate_limit_reached_type: null }, NOW + 1);
+        expect(isExhausted(mergeQuota(quota, later ?? UNKNOWN_QUOTA), quota.main, view)).toBe(false);
+      });
+    test("takes rate_limit_reached for what its windows say", () => {
+      const quota = usage({ primary_window: short }, { rate_limit_reached_type: "rate_limit_reached" });
+      expect(isExhausted(quota, quota.main, view)).toBe(false);
+    });
   });
 });
 
@@ -86,16 +172,53 @@ describe("headers", () => {
       }),
       NOW,
     );
-    expect(quota?.main.primary).toMatchObject({
+    expect(quota?.main.windows.short).toMatchObject({
       usedPercent: 12.5,
       windowSeconds: 18_000,
       source: "headers",
     });
-    expect(quota?.main.secondary).toBeUndefined();
+    expect(shapeOf(quota ?? UNKNOWN_QUOTA)).toEqual({ has: ["short"], complete: false });
     expect(quota?.additional).toMatchObject([
-      { id: "codex_bengalfox", name: "Spark", primary: { usedPercent: 100 } },
+      { id: "codex_bengalfox", name: "Spark", windows: { short: { usedPercent: 100 } } },
     ]);
     expect(quota?.planType).toBe("pro");
+  });
+  test("of an account with one weekly window name no other", () => {
+    const quota = quotaFromHeaders(
+      new Headers({
+        "x-codex-primary-used-percent": "40",
+        "x-codex-primary-window-minutes": "10080",
+        "x-codex-primary-reset-at": "1700600000",
+        "x-codex-secondary-used-percent": "0",
+        "x-codex-secondary-window-minutes": "0",
+      }),
+      NOW,
+    );
+    expect(shapeOf(quota ?? UNKNOWN_QUOTA)).toEqual({ has: ["weekly"], complete: true });
+  });
+  test("give credits, with or without windows", () => {
+    const quota = quotaFromHeaders(
+      new Headers({
+        "x-codex-credits-has-credits": "true",
+        "x-codex-credits-unlimited": "false",
+        "x-codex-credits-balance": "12.50",
+      }),
+      NOW,
+    );
+    expect(quota?.spending.credits).toEqual({
+      value: { hasCredits: true, unlimited: false, balance: 12.5 },
+      asOfMs: NOW,
+    });
+    expect(quota?.main).toEqual(UNKNOWN_QUOTA.main);
+  });
+  test("name what is reached, and without that name nothing is", () => {
+    const limits = { "x-codex-primary-used-percent": "10", "x-codex-primary-window-minutes": "300" };
+    const type = { "x-codex-rate-limit-reached-type": "workspace_owner_credits_depleted" };
+    const refused = quotaFromHeaders(new Headers({ ...limits, ...type }), NOW) ?? UNKNOWN_QUOTA;
+    expect(isExhausted(refused, refused.main, view)).toBe(true);
+    const served = quotaFromHeaders(new Headers(limits), NOW + 1) ?? UNKNOWN_QUOTA;
+    const merged = mergeQuota(refused, served);
+    expect(isExhausted(merged, merged.main, view)).toBe(false);
   });
   test("are no evidence when there are none", () => {
     expect(quotaFromHeaders(new Headers({ "x-other": "1" }), NOW)).toBeUndefined();
@@ -107,34 +230,41 @@ describe("a codex.rate_limits event", () => {
     primary: { used_percent: 77, window_minutes: 300, reset_at: 1_700_000_060 },
     secondary: null,
   };
+  const read = (more: object) => quotaFromEvent({ type: "codex.rate_limits", rate_limits, ...more }, NOW);
   test("is about the main limit unless it names another", () => {
-    expect(quotaFromEvent({ type: "codex.rate_limits", rate_limits }, NOW)?.main.primary?.usedPercent).toBe(
-      77,
-    );
-    const other = quotaFromEvent(
-      { type: "codex.rate_limits", metered_limit_name: "spark", rate_limits },
-      NOW,
-    );
-    expect(other?.main.primary).toBeUndefined();
+    expect(read({})?.main.windows.short?.usedPercent).toBe(77);
+    const other = read({ metered_limit_name: "spark" });
+    expect(other?.main).toEqual(UNKNOWN_QUOTA.main);
     expect(other?.additional[0]?.id).toBe("spark");
+  });
+  test("gives credits", () => {
+    const credits = { has_credits: true, unlimited: false, balance: "9.99" };
+    expect(read({ credits })?.spending.credits?.value).toEqual({
+      hasCredits: true,
+      unlimited: false,
+      balance: 9.99,
+    });
   });
 });
 
-test("a time told in milliseconds is one all the same", () => {
+test("a time in milliseconds is read as such", () => {
   const resetMs = NOW + 3_600_741;
   const rate_limits = { primary: { used_percent: 1, reset_at: resetMs }, secondary: null };
-  expect(quotaFromEvent({ type: "codex.rate_limits", rate_limits }, NOW)?.main.primary?.resetAtMs).toBe(
-    resetMs,
-  );
+  const quota = quotaFromEvent({ type: "codex.rate_limits", rate_limits }, NOW);
+  expect(quota?.main.windows.short?.resetAtMs).toBe(resetMs);
 });
 
 describe("merging", () => {
+  const window = (asOfMs: number, usedPercent: number): QuotaWindow => ({
+    usedPercent,
+    resetAtMs: NOW + 1000,
+    windowSeconds: undefined,
+    asOfMs,
+    source: "headers",
+  });
   const at = (asOfMs: number, usedPercent: number): Quota => ({
     ...UNKNOWN_QUOTA,
-    main: {
-      ...UNKNOWN_QUOTA.main,
-      primary: { usedPercent, resetAtMs: NOW + 1000, windowSeconds: undefined, asOfMs, source: "headers" },
-    },
+    main: { ...UNKNOWN_QUOTA.main, windows: byKind(window(asOfMs, usedPercent), undefined) },
   });
   test("takes the newest evidence, in any order of arrival", () => {
     const pieces = [at(1, 10), at(3, 30), at(2, 20)];
@@ -145,17 +275,73 @@ describe("merging", () => {
     ];
     for (const order of orders) {
       const merged = order.map((index) => pieces[index]!).reduce(mergeQuota, UNKNOWN_QUOTA);
-      expect(merged.main.primary?.usedPercent).toBe(30);
+      expect(merged.main.windows.short?.usedPercent).toBe(30);
     }
+  });
+  test("drops a window that the account no longer has, and keeps it for what names only some", () => {
+    const weekly: Quota = {
+      ...UNKNOWN_QUOTA,
+      main: { ...UNKNOWN_QUOTA.main, windows: byKind(undefined, window(5, 1)), completeAsOfMs: 5 },
+    };
+    for (const merged of [mergeQuota(at(3, 100), weekly), mergeQuota(weekly, at(3, 100))]) {
+      expect(shapeOf(merged)).toEqual({ has: ["weekly"], complete: true });
+      expect(isExhausted(merged, merged.main, view)).toBe(false);
+    }
+    expect(shapeOf(mergeQuota(weekly, at(9, 100))).has).toEqual(["short", "weekly"]);
   });
   test("knows when something is used up, and until when", () => {
     const used = at(NOW, 100);
-    expect(exhausted(used, view)).toBe(true);
-    expect(exhaustedUntilMs(used, view)).toBe(NOW + 1000);
-    expect(hasRoom(used, view)).toBe(false);
-    const later = { ...view, nowMs: NOW + 1000 };
-    expect(exhausted(used, later)).toBe(false);
-    expect(hasRoom(UNKNOWN_QUOTA, view)).toBe(false);
-    expect(hasRoom(at(NOW, 99), view)).toBe(true);
+    expect(isExhausted(used, used.main, view)).toBe(true);
+    expect(exhaustedUntilMs(used, used.main, view)).toBe(NOW + 1000);
+    expect(canServe(used, used.main, view, true)).toBe(false);
+    expect(isExhausted(used, used.main, { ...view, nowMs: NOW + 1000 })).toBe(false);
+    const spending = quotaFromHeaders(
+      new Headers({ "x-codex-credits-has-credits": "true", "x-codex-credits-balance": "1" }),
+      NOW,
+    );
+    const paid = mergeQuota(used, spending ?? UNKNOWN_QUOTA);
+    expect([canServe(paid, paid.main, view, true), canServe(paid, paid.main, view, false)]).toEqual([
+      true,
+      false,
+    ]);
+  });
+});
+
+describe("the score of an account", () => {
+  const scored = (rate_limit: unknown) => {
+    const quota = quotaFromUsage({ plan_type: "pro", rate_limit }, NOW) ?? UNKNOWN_QUOTA;
+    const standing = standingOf(quota, quota.main, view);
+    return {
+      score: scoreOf(standing, { daily: 60, weekly: 40 }),
+      windows: presentOf(standing.windows).length,
+    };
+  };
+  const window = (used_percent: number, limit_window_seconds: number) => ({
+    used_percent,
+    limit_window_seconds,
+    reset_at: NOW / 1000 + 600,
+  });
+  test("with one weekly window is what is left of it", () => {
+    expect(scored({ primary_window: window(20, WEEK_S), secondary_window: null })).toEqual({
+      score: 0.8,
+      windows: 1,
+    });
+  });
+  test("with a monthly window weighs that like a weekly one", () => {
+    const both = scored({ primary_window: window(0, 18_000), secondary_window: window(50, 2_592_000) });
+    expect(both.score).toBeCloseTo(0.6 + 0.4 * 0.5);
+  });
+  test("without any limit is 1, and without any knowledge 0.30", () => {
+    expect(scored({ primary_window: null, secondary_window: null })).toEqual({ score: 1, windows: 0 });
+    expect(scored(null)).toEqual({ score: 0.3, windows: 2 });
+  });
+  test("by windows without weight counts them alike", () => {
+    const quota = quotaFromUsage(
+      { plan_type: "pro", rate_limit: { primary_window: window(20, WEEK_S) } },
+      NOW,
+    );
+    const standing = standingOf(quota ?? UNKNOWN_QUOTA, (quota ?? UNKNOWN_QUOTA).main, view);
+    expect(scoreOf(standing, { daily: 1, weekly: 0 })).toBe(0.8);
+    expect(remaining(quota?.main.windows.weekly, view)).toBe(0.8);
   });
 });

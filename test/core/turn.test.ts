@@ -9,6 +9,7 @@ test("what carries no output is held, what does commits, and what nobody knows i
     "response.in_progress",
     "response.queued",
     "response.metadata",
+    "codex.response.metadata",
     "keepalive",
   ])
     expect(kind({ type })).toBe("preamble");

@@ -160,3 +160,34 @@ test("releases are counted for those who are there, and kept for one that comes"
   await wait("comes", () => false);
   expect(went).toEqual(["stays", "comes"]);
 });
+
+test("an account can have a catalogue of its own, whose version its turns name", async () => {
+  const clock = fakeClock(Date.now());
+  const models = { models: [{ slug: "only-bob" }] };
+  const mock = startMock({
+    accounts: [{ alias: "alice" }, { alias: "bob", models }, { alias: "carol" }],
+    clock,
+  });
+  await using _ = { [Symbol.asyncDispose]: () => mock.stop() };
+  const catalogue = async (alias: string) => {
+    const response = await fetch(`${mock.baseUrl}/codex/models`, { headers: credentials(mock, alias) });
+    return { etag: response.headers.get("etag"), body: await response.json() };
+  };
+  const bob = await catalogue("bob");
+  expect(bob.body).toEqual(models);
+  const alice = await catalogue("alice");
+  expect(alice.body).toEqual({ models: [] });
+  expect((await catalogue("carol")).etag).toBe(alice.etag);
+  expect(bob.etag).not.toBe(alice.etag);
+  const turn = await post(mock, credentials(mock, "bob"), { input: [] });
+  expect(turn.headers.get("x-models-etag")).toBe(bob.etag);
+
+  const change = (body: unknown) =>
+    fetch(`${mock.origin}/__mock/models`, { method: "POST", body: JSON.stringify(body) });
+  expect((await change({ alias: "bob", models: [{ slug: "new" }] })).status).toBe(200);
+  const changed = await catalogue("bob");
+  expect(changed.body).toEqual({ models: [{ slug: "new" }] });
+  expect(changed.etag).not.toBe(bob.etag);
+  for (const wrong of [{ alias: "nobody", models: [] }, { alias: "bob" }, 1])
+    expect((await change(wrong)).status).toBe(400);
+});

@@ -50,7 +50,7 @@ describe("the proxy itself answers", () => {
         { alias: "bob", turns: 3, plan: "plus" },
       ],
       prepare: (_layout, mock) => {
-        mock.accounts.spend(mock.accounts.byAlias("alice"));
+        mock.accounts.spend(mock.accounts.byAlias("alice"), "demo");
       },
     });
     await until("figures are known", async () =>

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { PooledLimit, PooledUsage } from "../../src/core/pooled.ts";
 import { quotaFromEvent } from "../../src/core/quota-wire.ts";
-import { createCatalogues } from "../../src/proxy/catalogues.ts";
-import { poolCatalogue, poolHeaders, poolLimitsEvent } from "../../src/proxy/passes.ts";
+import { poolHeaders, poolLimitsEvent } from "../../src/proxy/passes.ts";
 import { startPool } from "../support/pool.ts";
 import { startUpstream } from "../support/upstream.ts";
 
@@ -10,8 +9,12 @@ const RESET_S = 1_900_000_000;
 const limit = (id: string, left: number, more: Partial<PooledLimit> = {}): PooledLimit => ({
   id,
   name: undefined,
-  primary: { left, resetAtMs: RESET_S * 1000, windowSeconds: 18_000 },
-  secondary: { left: 1, resetAtMs: undefined, windowSeconds: 604_800 },
+  model: undefined,
+  windows: {
+    short: { kind: "short", left, resetAtMs: RESET_S * 1000, windowSeconds: 18_000 },
+    weekly: { kind: "weekly", left: 1, resetAtMs: undefined, windowSeconds: 604_800 },
+    monthly: undefined,
+  },
   reached: false,
   ...more,
 });
@@ -19,6 +22,7 @@ const USAGE: PooledUsage = {
   planType: "pro",
   main: limit("codex", 0.42),
   additional: [limit("codex_spark", 0.1, { name: "Spark" })],
+  credits: undefined,
 };
 const event = (told: Record<string, unknown>) => {
   const text = poolLimitsEvent({ kind: "quota", event: told, evidence: quotaFromEvent(told, 0) }, USAGE);
@@ -46,6 +50,27 @@ describe("an event that tells limits tells the pool's,", () => {
       event({ type: "codex.rate_limits", metered_limit_name: name, rate_limits });
     expect(told("codex-spark")?.rate_limits.primary.used_percent).toBe(90);
     expect(told("codex_other")).toBeUndefined();
+  });
+
+  test("with the windows and credits that the pool has, and no others", () => {
+    const { weekly } = USAGE.main.windows;
+    const weeklyOnly = limit("codex", 1, { windows: { short: undefined, weekly, monthly: undefined } });
+    const credits = { hasCredits: true, unlimited: false, balance: 2.5 };
+    const usage = { ...USAGE, main: weeklyOnly, credits };
+    const told = { type: "codex.rate_limits", rate_limits };
+    const text = poolLimitsEvent({ kind: "quota", event: told, evidence: quotaFromEvent(told, 0) }, usage);
+    expect(JSON.parse(text ?? "")).toMatchObject({
+      rate_limits: { allowed: true, primary: { used_percent: 0, window_minutes: 10_080 }, secondary: null },
+      credits: { has_credits: true, unlimited: false, balance: "2.5" },
+    });
+    const headers = new Headers({
+      "x-codex-primary-used-percent": "3",
+      "x-codex-secondary-used-percent": "9",
+    });
+    poolHeaders(headers, () => usage);
+    expect(headers.get("x-codex-primary-window-minutes")).toBe("10080");
+    expect(headers.get("x-codex-secondary-used-percent")).toBeNull();
+    expect(headers.get("x-codex-credits-balance")).toBe("2.5");
   });
 
   test("in Codex's own spellings", () => {
@@ -93,30 +118,6 @@ test("headers of one account are replaced by the pool's, all of them", () => {
     "x-codex-spark-secondary-used-percent": "0",
     "x-codex-spark-secondary-window-minutes": "10080",
     "x-codex-spark-limit-name": "Spark",
-  });
-});
-
-describe("the version of the catalogue", () => {
-  test("is one for all accounts, and another when the backend changes an account's", () => {
-    const catalogues = createCatalogues();
-    const told = (account: string, etag: string) => catalogues.unify("0.169.0", account, etag);
-    expect([told("a", "1"), told("b", "2"), told("a", "1"), told("b", "2")]).toEqual(["1", "1", "1", "1"]);
-    expect([told("b", "3"), told("a", "1"), told("b", "3")]).toEqual(["3", "3", "3"]);
-    // The same change, as the other account comes to it.
-    expect([told("a", "3"), told("b", "3")]).toEqual(["3", "3"]);
-    expect(catalogues.unify("0.170.0", "a", "9")).toBe("9");
-  });
-
-  test("is told in turns and in the catalogue itself", () => {
-    const catalogues = createCatalogues();
-    const of = (accountId: string, isCatalogue: boolean, headers: Headers) => {
-      poolCatalogue(headers, catalogues, { clientVersion: "1", accountId }, isCatalogue);
-      return Object.fromEntries(headers);
-    };
-    expect(of("a", true, new Headers({ etag: "A" }))).toEqual({ etag: "A" });
-    expect(of("b", false, new Headers({ "x-models-etag": "B" }))).toEqual({ "x-models-etag": "A" });
-    expect(of("b", true, new Headers({ etag: "B" }))).toEqual({ etag: "A" });
-    expect(of("b", false, new Headers({ etag: "other" }))).toEqual({ etag: "other" });
   });
 });
 

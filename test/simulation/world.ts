@@ -1,7 +1,8 @@
 // A world to try policies in: accounts whose allowances run down and start anew as the backend's do, and whose prompt
 // caches are warm only for sessions they have served lately. No network, no real time.
 
-import type { QuotaEvidence, QuotaWindow } from "../../src/core/quota.ts";
+import { type QuotaEvidence, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
+import { byKind } from "../../src/core/windows.ts";
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
@@ -106,9 +107,9 @@ function member(index: number, short: Window, week: Window): Member {
         source,
       });
       return {
+        ...UNKNOWN_QUOTA,
         planType: "plus",
-        main: { id: "codex", name: undefined, primary: told(short), secondary: told(week) },
-        additional: [],
+        main: { ...UNKNOWN_QUOTA.main, windows: byKind(told(short), told(week)), completeAsOfMs: asOfMs },
       };
     },
     roomMs: () =>

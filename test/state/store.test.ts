@@ -68,12 +68,12 @@ describe("the store", () => {
       messageCounter: 42,
     });
     const [alice, bob] = store.state.accounts;
-    expect(alice?.quota.main.primary).toMatchObject({
+    expect(alice?.quota.main.windows.short).toMatchObject({
       usedPercent: 40,
       resetAtMs: 1_800_000_000_000,
       source: "stored",
     });
-    expect(alice?.quota.main.secondary).toBeUndefined();
+    expect(alice?.quota.main.windows.weekly).toBeUndefined();
     expect(alice?.ownBaseUrl).toBeUndefined();
     expect(bob?.health).toEqual({ kind: "disabled", reason: "http-401", sinceMs: 0 });
     expect(bob?.ownBaseUrl).toBe("https://own.example/backend-api");

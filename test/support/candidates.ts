@@ -4,19 +4,31 @@ import type { Candidate, ChoiceContext, PolicyMode } from "../../src/core/policy
 import type { WindowStanding } from "../../src/core/standing.ts";
 
 /** Half of it left, and no reset known. */
-export const WINDOW: WindowStanding = { left: 0.5, resetAtMs: undefined, lengthMs: 1000 };
+export const WINDOW: WindowStanding = { kind: "short", left: 0.5, resetAtMs: undefined, lengthMs: 1000 };
+
+/** A short and a weekly window, both `WINDOW` but for what is given. */
+export function windows(
+  short: Partial<WindowStanding> = {},
+  weekly: Partial<WindowStanding> = {},
+): Candidate["windows"] {
+  return {
+    short: { ...WINDOW, ...short },
+    weekly: { ...WINDOW, kind: "weekly", ...weekly },
+    monthly: undefined,
+  };
+}
 
 export function candidate(id: string, more: Partial<Candidate> = {}): Candidate {
   return {
     id,
     state: "available",
     exhausted: false,
+    credits: false,
     draining: false,
     full: false,
     inFlight: 0,
     score: 0.5,
-    primary: WINDOW,
-    secondary: WINDOW,
+    windows: windows(),
     untilMs: 0,
     ...more,
   };
@@ -31,6 +43,7 @@ export function context(mode: PolicyMode, more: Partial<ChoiceContext> = {}): Ch
     pinnedId: undefined,
     boundId: undefined,
     readers: undefined,
+    offering: undefined,
     tried: new Set(),
     searching: false,
     ...more,

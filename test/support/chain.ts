@@ -20,6 +20,8 @@ export interface NodeOptions {
   readonly accounts?: readonly string[];
   /** `proxy.child_proxy_urls`. */
   readonly children?: readonly string[];
+  /** The backend. Default: the simulated one. */
+  readonly upstream?: string;
   /** More lines of `[proxy]`. */
   readonly proxy?: string;
   /** Lines behind it. Default: the `sticky` policy. */
@@ -86,7 +88,7 @@ export function startChain(accounts: readonly MockAccountOptions[]): Chain {
       makePrivateDirectory(layout.root);
       for (const alias of options.accounts ?? []) enrol(layout, alias, mock.authFile(alias));
       const configure = (children: readonly string[]) =>
-        writeFileAtomic(layout.config, configOf(options, children, mock.baseUrl));
+        writeFileAtomic(layout.config, configOf(options, children, options.upstream ?? mock.baseUrl));
       configure(options.children ?? []);
       const child = spawn(
         ["proxy", "--root", layout.root, "--listen", `127.0.0.1:${port}`],

@@ -1,6 +1,7 @@
 // A pool of accounts that are nothing but their records: for what choosing and settling do, without a backend.
 
 import { capacityOfQuota } from "../../src/core/capacity.ts";
+import { ownLimitFor } from "../../src/core/meters.ts";
 import type { PolicyMode } from "../../src/core/policy.ts";
 import type { Clock } from "../../src/deps.ts";
 import { newAccount, type Store } from "../../src/state/store.ts";
@@ -15,11 +16,15 @@ export interface MemoryPoolOptions {
   /** Default true. */
   readonly affinity?: boolean;
   readonly quotaTtlMs: number;
+  /** Default true. */
+  readonly useCredits?: boolean;
+  /** Default: no catalogue is known. */
+  readonly offers?: (upstreamId: string, model: string) => boolean | undefined;
 }
 
 /** The id of an account is `openai:` and its alias, as everywhere. */
 export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; readonly store: Store } {
-  const { aliases, clock, mode, affinity = true, quotaTtlMs } = options;
+  const { aliases, clock, mode, affinity = true, quotaTtlMs, useCredits = true } = options;
   const store: Store = {
     state: {
       accounts: aliases.map((alias) => newAccount(alias, `/${alias}`)),
@@ -32,7 +37,7 @@ export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; r
     flush: () => {},
   };
   const settings = {
-    policy: { mode, deltaPercent: 10, weights: { daily: 60, weekly: 40 }, affinity },
+    policy: { mode, deltaPercent: 10, weights: { daily: 60, weekly: 40 }, affinity, useCredits },
     quotaTtlMs,
   };
   const pool = createPool({
@@ -49,11 +54,13 @@ export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; r
         kind: "account",
         named: { account_id: record.id },
         figures: () => record.quota,
-        capacity: (view, weights) => capacityOfQuota(record.quota, view, weights),
+        capacity: (view) => capacityOfQuota(record.quota, view),
+        ownLimit: ({ model, refusedBy }) => ownLimitFor(record.quota, model, refusedBy),
         told: () => {},
         retired: () => "",
       }) as Partial<Account> as Account,
     children: () => [],
+    models: () => ({ offers: options.offers ?? (() => undefined) }),
   });
   return { pool, store };
 }

@@ -3,9 +3,14 @@
 
 import { createRefreshLane } from "../../src/auth/refresh.ts";
 import { systemDeps } from "../../src/deps.ts";
+import { createOutbound } from "../../src/network/egress.ts";
 
 const [home = "", tokenUrl = "", token = ""] = process.argv.slice(2);
-const lane = createRefreshLane(systemDeps(), () => ({ tokenUrl, timeoutMs: 10_000 }));
+const lane = createRefreshLane(systemDeps(), () => ({
+  tokenUrl,
+  timeoutMs: 10_000,
+  outbound: createOutbound({ env: {} }),
+}));
 console.log("ready");
 for await (const _line of console) {
   const renewal = await lane.renew(home, token);

@@ -1,6 +1,7 @@
 // How often children are asked: by a clock that the test moves, of a server that counts.
 
 import { expect, test } from "bun:test";
+import { createOutbound } from "../../src/network/egress.ts";
 import { createChildren } from "../../src/upstream/children.ts";
 import { fakeClock } from "../support/clock.ts";
 import { until } from "../support/pool.ts";
@@ -19,6 +20,7 @@ function setup() {
   let urls = [`http://127.0.0.1:${server.port}`];
   const notes: string[] = [];
   const children = createChildren({
+    outbound: createOutbound({ env: {} }),
     deps: { clock, random: (bytes) => new Uint8Array(bytes), log: { info: () => {}, warn: () => {} } },
     events: { append: (event) => void notes.push(event), flush: () => {} },
     urls: () => urls,

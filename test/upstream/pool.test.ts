@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { PolicyMode } from "../../src/core/policy.ts";
+import { type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
 import { type Ramp, rampAfter } from "../../src/core/slow-start.ts";
+import { byKind } from "../../src/core/windows.ts";
 import type { Store } from "../../src/state/store.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
 import type { Pool } from "../../src/upstream/pool.ts";
@@ -151,9 +153,8 @@ describe("health", () => {
       source: "usage_api",
     } as const;
     s.pool.learn("openai:a", {
-      planType: undefined,
-      main: { id: "codex", name: undefined, primary: window, secondary: undefined },
-      additional: [],
+      ...UNKNOWN_QUOTA,
+      main: { ...UNKNOWN_QUOTA.main, windows: byKind<QuotaWindow>(window, undefined) },
     });
     expect(s.serve()).toBe("a");
   });
@@ -232,7 +233,7 @@ describe("a session whose history only its account can read", () => {
     const s = setup(["a", "b"]);
     const lease = s.pick("one");
     lease.settle({ kind: "ok" }, { turn: true, held: true });
-    expect(s.pool.explain("one")).toMatchObject({ bound_to: lease.upstream.label, held: true });
+    expect(s.pool.explain("one", undefined)).toMatchObject({ bound_to: lease.upstream.label, held: true });
   });
 });
 
@@ -242,7 +243,7 @@ test("a session goes around the account its answer broke off on, and says so, un
   const lease = s.pick("one");
   lease.broke();
   lease.release();
-  const { chosen, accounts } = s.pool.explain("one");
+  const { chosen, accounts } = s.pool.explain("one", undefined);
   expect(chosen).toBe("b");
   expect(accounts.find(({ alias }) => alias === "a")?.why).toContain("broke off there");
   expect(s.serve("one")).toBe("b");

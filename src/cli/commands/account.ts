@@ -25,6 +25,7 @@ import { usage } from "../flags.ts";
 import { stateOf } from "../status-view.ts";
 import importCommand from "./account-import.ts";
 import login from "./account-login.ts";
+import set from "./account-set.ts";
 
 const ALIAS = {
   type: "positional",
@@ -172,6 +173,7 @@ export default defineCommand({
     import: importCommand,
     list,
     show,
+    set,
     rm,
     pin,
     unpin,

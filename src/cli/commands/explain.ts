@@ -25,15 +25,20 @@ export default defineCommand({
         "The next turn of this session (Codex prints it as session or thread id); default: of a new one",
       valueHint: "ID",
     },
+    model: {
+      type: "string",
+      description: "A turn for this model, which may have a limit of its own; default: the main limit counts",
+      valueHint: "MODEL",
+    },
     json: { type: "boolean", description: "As JSON" },
   },
   run: async ({ args }) => {
     const context = contextOf(args.root);
     const door = await doorOf(context, args, { timeoutMs: TIMEOUT_MS });
-    const session = args.session?.trim() || undefined;
-    if (session !== undefined && /\p{Cc}/u.test(session))
-      throw usage("--session has control characters, which no session id has");
-    const explained = await remoteExplanation(door, session);
+    const explained = await remoteExplanation(door, {
+      session: plainText("session", args.session),
+      model: plainText("model", args.model),
+    });
     print(
       args.json
         ? `${JSON.stringify(explained, undefined, 2)}\n`
@@ -50,10 +55,17 @@ export function explanation(explained: Explained, columns: number | undefined, n
 
 // --- internal ---
 
+/** The value of `--flag`; undefined when it is empty. */
+function plainText(flag: string, value: string | undefined): string | undefined {
+  const text = value?.trim() || undefined;
+  if (text !== undefined && /\p{Cc}/u.test(text))
+    throw usage(`--${flag} must not contain control characters`);
+  return text;
+}
+
 function headOf(explained: Explained, nowMs: number): string {
-  const { mode, session, bound_to, held, pinned, chosen, reason, back_at_ms: backMs } = explained;
-  const whose =
-    session === undefined ? "the next turn of a new session" : `the next turn of session ${session}`;
+  const { mode, session, model, bound_to, held, pinned, chosen, reason, back_at_ms: backMs } = explained;
+  const whose = `the next turn of ${session === undefined ? "a new session" : `session ${session}`}${model === undefined ? "" : ` for ${model}`}`;
   const back = backMs === undefined ? "" : `; the first account is back ${relative(backMs / 1000, nowMs)}`;
   const who = chosen === undefined ? `nobody can take it${back}` : `${chosen} (${reason})`;
   const bound =
@@ -66,15 +78,27 @@ function headOf(explained: Explained, nowMs: number): string {
 }
 
 function accountsOf({ accounts }: Explained, columns: number | undefined): string {
+  const ownLimits = accounts.some(({ limit }) => limit !== undefined);
+  const hasMonthly = accounts.some(({ terms }) => terms.some(({ window }) => window === "monthly"));
+  const windows = ["daily", "weekly", ...(hasMonthly ? ["monthly"] : [])];
   const rows = accounts.map((account) => [
     account.alias,
     account.tier,
     String(account.in_flight),
-    account.score.toFixed(3) + capText(account),
-    ...["daily", "weekly"].map((window) => termOf(account, window)),
+    ...(ownLimits ? [account.limit ?? "main"] : []),
+    account.score.toFixed(3),
+    ...windows.map((window) => termOf(account, window)),
     account.urgency.toFixed(2),
   ]);
-  const head = ["ALIAS", "STATE", "IN FLIGHT", "SCORE", "DAILY", "WEEKLY", "URGENCY"];
+  const head = [
+    "ALIAS",
+    "STATE",
+    "IN FLIGHT",
+    ...(ownLimits ? ["LIMIT"] : []),
+    "SCORE",
+    ...windows.map((window) => window.toUpperCase()),
+    "URGENCY",
+  ];
   const wide = table([[...head, "WHY"], ...rows.map((row, index) => [...row, accounts[index]?.why ?? ""])]);
   const width = Math.max(...wide.split("\n").map((line) => Bun.stringWidth(line)));
   if (columns === undefined || width <= columns) return wide;
@@ -84,11 +108,6 @@ function accountsOf({ accounts }: Explained, columns: number | undefined): strin
   return lines
     .map((line, index) => (index === 0 ? `${line}\n` : `${line}\n  ${accounts[index - 1]?.why ?? ""}\n`))
     .join("");
-}
-
-/** The further limit that the score cannot exceed. */
-function capText({ capped_by: cap }: Explained["accounts"][number]): string {
-  return cap === undefined ? "" : ` (${cap.limit} ${cap.share.toFixed(2)})`;
 }
 
 /** `0.60 x 0.42`; with a question mark when the share is not known. */

@@ -5,6 +5,7 @@ import { defineCommand } from "citty";
 import { z } from "zod";
 import { systemDeps } from "../../deps.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
+import type { MockAccountOptions } from "../../mock/accounts.ts";
 import { startMock } from "../../mock/backend.ts";
 import { Fault } from "../../mock/faults.ts";
 import { print } from "../../print.ts";
@@ -26,7 +27,8 @@ export default defineCommand({
     },
     accounts: {
       type: "string",
-      description: "Accounts and, after a colon, the turns that each one's short window allows",
+      description:
+        "Accounts, each as NAME[:TURNS][:OPTION...]; options: weekly, monthly, credits=N, member=N, MODEL=N",
       default: "alice:3,bob:1000",
       valueHint: "LIST",
     },
@@ -73,19 +75,42 @@ function portOf(text: string): number {
   return port;
 }
 
-function parseAccounts(list: string): { alias: string; turns: number }[] {
+function parseAccounts(list: string): (MockAccountOptions & { readonly turns: number })[] {
   const seen = new Set<string>();
   return list.split(",").map((entry) => {
-    const match = /^\s*([A-Za-z0-9][A-Za-z0-9._-]*)(?::(\d+))?\s*$/.exec(entry);
-    if (match?.[1] === undefined)
+    const [alias = "", ...parts] = entry.trim().split(":");
+    const [turns, ...options] = /^\d+$/.test(parts[0] ?? "") ? parts : ["1000", ...parts];
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(alias))
       throw usage(
         `flag --accounts: ${JSON.stringify(entry)} is not an account`,
-        "write it as alice:3,bob:1000",
+        "write it as alice:3,bob:1000:weekly:credits=5",
       );
-    if (seen.has(match[1])) throw usage(`flag --accounts: ${match[1]} stands there twice`);
-    seen.add(match[1]);
-    return { alias: match[1], turns: Number(match[2] ?? 1000) };
+    if (seen.has(alias)) throw usage(`flag --accounts: ${alias} is listed twice`);
+    seen.add(alias);
+    return options.reduce(withOption, { alias, turns: Number(turns) });
   });
+}
+
+function withOption<Account extends MockAccountOptions>(account: Account, option: string): Account {
+  if (option === "weekly" || option === "monthly") return { ...account, windows: [option] };
+  const [name = "", value = ""] = option.split("=");
+  if (name === "credits" && value === "unlimited") return { ...account, credits: "unlimited" };
+  if (!/^\d+$/.test(value) || name === "")
+    throw usage(
+      `flag --accounts: ${JSON.stringify(option)} is not an option of an account`,
+      "options: weekly, monthly, credits=N, credits=unlimited, member=N, MODEL=N",
+    );
+  const count = Number(value);
+  switch (name) {
+    case "credits":
+      return { ...account, credits: count };
+    case "member":
+      return { ...account, memberTurns: count };
+    default: {
+      const meter = { model: name, feature: `codex_${name.replace(/[^a-z0-9]+/gi, "_")}`, turns: count };
+      return { ...account, meters: [...(account.meters ?? []), meter] };
+    }
+  }
 }
 
 function readFaults(path: string): z.input<typeof Fault>[] {

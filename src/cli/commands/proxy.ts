@@ -7,6 +7,7 @@ import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
 import { untilDrained } from "../../daemon/succession.ts";
 import { createSupervisor } from "../../daemon/supervisor.ts";
 import { CodexlbError } from "../../errors.ts";
+import { hideNoProxy } from "../../network/egress.ts";
 import { print } from "../../print.ts";
 import { contextOf, ROOT_FLAG } from "../context.ts";
 import { integerFlag } from "../flags.ts";
@@ -47,6 +48,7 @@ export default defineCommand({
     // Whoever reads the first line may signal the proxy at once.
     const signals = listenForSignals();
     const { deps, layout } = contextOf(args.root);
+    hideNoProxy();
     const early = await Promise.race([signals.stop, untilDrained(layout, deps)]);
     if (early !== undefined) return;
     const supervisor = createSupervisor(deps);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { defineCommand } from "citty";
 import { codexAddresses, parseProxyUrl } from "../../codex/addresses.ts";
 import { codexCommand, commandLine } from "../../codex/command-line.ts";
+import { proxyDotenv } from "../../codex/dotenv.ts";
 import { settingsIn } from "../../codex/home.ts";
 import { codexBinary } from "../../codex/login.ts";
 import { type Ended, INSTALL_CODEX, runCodex } from "../../codex/run.ts";
@@ -83,7 +84,7 @@ export default defineCommand({
     };
     if (args.command) {
       const proxyUrl = parseProxyUrl(await proxyUrlOf(context, args["proxy-url"])).href.replace(/\/+$/, "");
-      return print(`${commandLine(commandOf(job, { proxyUrl }))}\n`);
+      return print(`${commandLine(commandOf(job, { proxyUrl }), deps.env)}\n`);
     }
     const proxy = await proxyForRun(context, args["proxy-url"], args["auto-start"]);
     try {
@@ -155,6 +156,7 @@ async function runAt(
       seen,
       failure: failureOf(ended),
       provider: providerOf(job.context, home),
+      dotenv: proxyDotenv(home),
     });
   if (missed !== undefined) deps.log.info(missed);
   return ended;

@@ -51,7 +51,7 @@ interface Place {
 
 const NOTHING: Offer = { kind: "words", words: [] };
 /** Commands that read their flags behind their one word, too. */
-const FLAGS_BEHIND: ReadonlySet<string> = new Set(["login-with"]);
+const FLAGS_BEHIND: ReadonlySet<string> = new Set(["login-with", "account set"]);
 /** Commands for which a name is that of a key there is; elsewhere it is a new one, or something else's. */
 const KEY_WANTED: ReadonlySet<string> = new Set(["key rm"]);
 const DIRECTORIES: ReadonlySet<string> = new Set(["DIR", "CODEX_HOME"]);

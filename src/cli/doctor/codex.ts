@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
 import { codexAddresses } from "../../codex/addresses.ts";
 import { codexCommand } from "../../codex/command-line.ts";
+import { noProxyWith } from "../../codex/direct-hosts.ts";
+import { dotenvProblem, proxyDotenv } from "../../codex/dotenv.ts";
 import { routingSettings, settingsIn } from "../../codex/home.ts";
 import { codexBinary } from "../../codex/login.ts";
 import { childEnvironment, INSTALL_CODEX } from "../../codex/run.ts";
@@ -26,7 +28,11 @@ export interface CodexFlags {
 }
 
 export async function examineCodex(context: CommandContext, flags: CodexFlags): Promise<Finding[]> {
-  return [...(await examineBinary(context, flags)), ...examineRuntime(context, flags)];
+  return [
+    ...(await examineBinary(context, flags)),
+    ...examineRuntime(context, flags),
+    ...examineDotenv(context, flags),
+  ];
 }
 
 /** The home that is examined: `--codex-home`, else the one of `codexlb run`. */
@@ -82,7 +88,11 @@ async function examineTraffic(context: CommandContext, binary: string, version: 
       args: ["exec", "--skip-git-repo-check", "hello"],
       env: deps.env,
     });
-    const env = { ...childEnvironment(deps.env), ...command.env };
+    const env = {
+      ...childEnvironment(deps.env),
+      ...command.env,
+      ...noProxyWith(deps.env, command.directHosts),
+    };
     const text = await said([command.binary, ...command.args], env, TURN_TIMEOUT_MS, directory);
     const turn = backend.requests.find(({ point }) => point === "message" || point === "sse");
     if (turn !== undefined)
@@ -104,6 +114,19 @@ async function examineTraffic(context: CommandContext, binary: string, version: 
     await backend.stop();
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+function examineDotenv(context: CommandContext, flags: CodexFlags): Finding[] {
+  const dotenv = proxyDotenv(runtimeHomeOf(context, flags));
+  if (dotenv === undefined) return [];
+  return [
+    {
+      check: "proxy variables",
+      status: "warning",
+      detail: dotenvProblem(dotenv),
+      remedy: "set them where Codex is started, or name 127.0.0.1 and localhost in its NO_PROXY",
+    },
+  ];
 }
 
 function examineRuntime(context: CommandContext, flags: CodexFlags): Finding[] {

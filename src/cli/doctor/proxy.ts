@@ -10,6 +10,8 @@ import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseListen } from "../../core/listen.ts";
 import { connectProblem, messageOf, systemCodeOf } from "../../errors.ts";
+import { egressProblem } from "../../network/connect-problem.ts";
+import { createOutbound, fetchOptions, type Outbound, optionsToProxy } from "../../network/egress.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { VERSION } from "../../version.ts";
@@ -20,10 +22,12 @@ import { type Finding, ok } from "./findings.ts";
 export async function examineProxy(context: CommandContext, named: string | undefined): Promise<Finding[]> {
   const { deps, layout } = context;
   if (named !== undefined) return examineNamed(context, named);
-  if (await daemonAnswers(layout.adminSocket)) return examineDaemon(socketDoor(layout.adminSocket));
+  const outbound = outboundOf(context);
+  if (await daemonAnswers(layout.adminSocket)) return examineDaemon(socketDoor(layout.adminSocket), outbound);
   const absence = await examineAbsence(context);
   try {
-    return [...absence, ...(await examineWays(readConfig(layout).proxy.upstream_base_url, tokenUrlOf(deps)))];
+    const { upstream_base_url } = readConfig(layout).proxy;
+    return [...absence, ...(await examineWays(outbound, upstream_base_url, tokenUrlOf(deps)))];
   } catch {
     return absence; // the settings were found to be wrong already
   }
@@ -69,7 +73,7 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
   }
 }
 
-async function examineDaemon(door: Door): Promise<Finding[]> {
+async function examineDaemon(door: Door, outbound: Outbound): Promise<Finding[]> {
   const info = await remoteInfo(door);
   const settings = await remoteSettings(door);
   const backend = settings.find(({ key }) => key === "proxy.upstream_base_url")?.value;
@@ -86,7 +90,7 @@ async function examineDaemon(door: Door): Promise<Finding[]> {
   return [
     daemon,
     info.draining ? ENDING : await examineAnswer(info.url),
-    ...(await examineWays(String(backend), info.token_url)),
+    ...(await examineWays(outbound, String(backend), info.token_url)),
     ...(await examineChildren(door)),
   ];
 }
@@ -126,13 +130,31 @@ const ChildFinding = z.looseObject({
   next: z.string().optional(),
 });
 
-function examineWays(backend: string, tokenUrl: string): Promise<Finding[]> {
-  return Promise.all([examineWay("backend", backend), examineWay("token endpoint", tokenUrl)]);
+function examineWays(outbound: Outbound, backend: string, tokenUrl: string): Promise<Finding[]> {
+  return Promise.all([
+    examineWay(outbound, "backend", backend),
+    examineWay(outbound, "token endpoint", tokenUrl),
+  ]);
+}
+
+/** As the proxy of the root connects. A running one has its own environment, which cannot be read. */
+function outboundOf({ deps: { env }, layout }: CommandContext): Outbound {
+  const setting = () => {
+    try {
+      return readConfig(layout).proxy.outbound_proxy;
+    } catch {
+      return ""; // the settings were found to be wrong already
+    }
+  };
+  return createOutbound({ env, setting });
 }
 
 async function examineAnswer(url: string): Promise<Finding> {
   try {
-    const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(WAY_TIMEOUT_MS) });
+    const response = await fetch(`${url}/healthz`, {
+      ...optionsToProxy(url),
+      signal: AbortSignal.timeout(WAY_TIMEOUT_MS),
+    });
     await response.body?.cancel();
     if (response.ok) return ok("port", `${url} answers`);
     return {
@@ -207,9 +229,11 @@ function isTaken({ host, port }: { readonly host: string; readonly port: number 
 }
 
 /** Any answer will do: who answers can be reached. */
-async function examineWay(check: string, url: string): Promise<Finding> {
+async function examineWay({ toBackend }: Outbound, check: string, url: string): Promise<Finding> {
+  const egress = toBackend(url);
   try {
     const response = await fetch(url, {
+      ...fetchOptions(egress),
       method: "HEAD",
       redirect: "manual",
       signal: AbortSignal.timeout(WAY_TIMEOUT_MS),
@@ -219,8 +243,8 @@ async function examineWay(check: string, url: string): Promise<Finding> {
     return {
       check,
       status: "bad",
-      detail: `${url} cannot be reached: ${messageOf(error)}`,
-      remedy: "check the network, HTTPS_PROXY and proxy.upstream_base_url",
+      detail: `${url} cannot be reached: ${egressProblem(error, url, egress) ?? messageOf(error)}`,
+      remedy: "check the network, HTTPS_PROXY, proxy.outbound_proxy and proxy.upstream_base_url",
     };
   }
 }

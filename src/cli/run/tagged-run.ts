@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { type Door, textOf, through } from "../../admin/door.ts";
+import { dotenvProblem, type ProxyDotenv } from "../../codex/dotenv.ts";
 import { parseJson } from "../../core/json.ts";
 import { type RunSeen, type RunTag, runPrefix } from "../../core/run-tag.ts";
 import type { Deps } from "../../deps.ts";
@@ -57,15 +58,19 @@ export interface EndedRun {
   readonly failure: string | undefined;
   /** `model_provider` of the settings that Codex had, and the file that it stands in. */
   readonly provider: { readonly name: string; readonly path: string } | undefined;
+  /** The `.env` of its home, where it sets a proxy. */
+  readonly dotenv: ProxyDotenv | undefined;
 }
 
 /** What is to be said of a run that did not come by; undefined when it did, or had no reason to. */
-export function missedRun({ proxyUrl, args, seen, failure, provider }: EndedRun): string | undefined {
+export function missedRun(run: EndedRun): string | undefined {
+  const { proxyUrl, args, seen, failure, provider, dotenv } = run;
   if (seen.turns > 0 || args.some((word) => SILENT_WORDS.has(word))) return undefined;
   const told = (why: string) =>
     `the proxy at ${proxyUrl} saw no ${seen.requests === 0 ? "request" : "turn"} of this run: ${why}`;
   const why = whyElsewhere(args, provider);
   if (why !== undefined) return told(why);
+  if (dotenv !== undefined && failure !== undefined) return told(dotenvProblem(dotenv));
   if (seen.requests === 0)
     return told(failure === undefined ? UNKNOWN : `Codex ended ${failure} before it asked for anything`);
   // Other requests alone are those of somebody who has looked in, and typed nothing.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { outboundProxy } from "../../src/proxy/outbound-proxy.ts";
+import { outboundProxy, withoutPassword } from "../../src/network/outbound-proxy.ts";
 
 const P = "http://proxy.corp:3128";
 const URL_ = "wss://chatgpt.com/backend-api/codex/responses";
@@ -11,6 +11,10 @@ describe("the proxy on the way to the backend", () => {
     ["in lower case, which wins", URL_, { HTTPS_PROXY: "http://x:1", https_proxy: P }, P],
     ["without a scheme", URL_, { HTTPS_PROXY: "proxy.corp:3128" }, P],
     ["HTTP_PROXY is not for wss", URL_, { HTTP_PROXY: P }, undefined],
+    ["ALL_PROXY for wss", URL_, { ALL_PROXY: P }, P],
+    ["HTTPS_PROXY before ALL_PROXY", URL_, { all_proxy: "http://x:1", HTTPS_PROXY: P }, P],
+    ["ALL_PROXY for ws", "ws://backend.lan/x", { ALL_PROXY: P }, P],
+    ["a blank variable is none", URL_, { https_proxy: " ", HTTPS_PROXY: P }, P],
     ["HTTP_PROXY for ws", "ws://backend.lan/x", { HTTP_PROXY: P }, P],
     ["never for this machine", "ws://127.0.0.1:9000/x", { HTTP_PROXY: P }, undefined],
     ["NO_PROXY with the host", URL_, { HTTPS_PROXY: P, NO_PROXY: "a.example, chatgpt.com" }, undefined],
@@ -27,6 +31,16 @@ describe("the proxy on the way to the backend", () => {
   ];
   for (const [name, url, env, expected] of TABLE)
     test(name, () => {
-      expect(outboundProxy(url, env)).toBe(expected as string);
+      expect(outboundProxy(url, { setting: "", env })).toBe(expected as string);
     });
+});
+
+test.each([
+  ["http://me:secret@proxy:1", "http://[redacted]@proxy:1"],
+  // A password that is not encoded.
+  ["http://me:se@cret@proxy:1", "http://[redacted]@proxy:1"],
+  ["socks5://me:se/cret@proxy", "socks5://[redacted]@proxy"],
+  ["http://proxy:1", "http://proxy:1"],
+])("%s is shown as %s", (url, shown) => {
+  expect(withoutPassword(url)).toBe(shown);
 });

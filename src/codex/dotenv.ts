@@ -1,0 +1,38 @@
+// CODEX_HOME/.env, which Codex loads over the environment that it is started with.
+
+import { join } from "node:path";
+import { readTextIfPresent } from "../state/atomic-file.ts";
+import { NO_PROXY_VARIABLES, PROXY_VARIABLES } from "./direct-hosts.ts";
+
+export interface ProxyDotenv {
+  readonly path: string;
+  /** The proxy variables that it sets, `NO_PROXY` among them. */
+  readonly names: readonly string[];
+}
+
+/** The `.env` of the Codex home `home`; undefined if it sets no proxy variable, or cannot be read. */
+export function proxyDotenv(home: string): ProxyDotenv | undefined {
+  const path = join(home, ".env");
+  const names = [...textOf(path).matchAll(/^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=/gm)].map(
+    (match) => match[1] ?? "",
+  );
+  const found = [...new Set(names)].filter((name) => WANTED.has(name));
+  return found.length === 0 ? undefined : { path, names: found };
+}
+
+/** What to say of it: Codex's requests may go past the codexlb proxy. */
+export function dotenvProblem({ path, names }: ProxyDotenv): string {
+  return `${path} sets ${names.join(", ")}, and Codex loads it over the environment that codexlb sets`;
+}
+
+// --- internal ---
+
+const WANTED: ReadonlySet<string> = new Set([...PROXY_VARIABLES, ...NO_PROXY_VARIABLES]);
+
+function textOf(path: string): string {
+  try {
+    return readTextIfPresent(path) ?? "";
+  } catch {
+    return ""; // Codex cannot read it either
+  }
+}

@@ -1,0 +1,54 @@
+// Why a connection failed, where the certificate or the outbound proxy has to do with it.
+
+import { messageOf, systemCodeOf } from "../errors.ts";
+import type { Egress } from "./egress.ts";
+
+/**
+ * Why `thrown` ended a request to `url`: names the host and the remedy for a certificate that is not trusted, and the
+ * outbound proxy (without its password) if there was one. Undefined if neither has to do with it.
+ */
+export function egressProblem(thrown: unknown, url: string, { proxy }: Egress): string | undefined {
+  const code = systemCodeOf(thrown) ?? "";
+  // Bun does not say whose certificate it was.
+  const hostname = [url, ...(proxy?.startsWith("https:") ? [proxy] : [])]
+    .map((one) => new URL(one).hostname)
+    .join(" or of the outbound proxy ");
+  if (UNTRUSTED.has(code))
+    return `the certificate of ${hostname} is not trusted (${code}); if your network has its own authority, name its PEM file in SSL_CERT_FILE or CODEX_CA_CERTIFICATE and restart`;
+  if (code === "CERT_HAS_EXPIRED")
+    return `the certificate of ${hostname} has expired (check the clock of this machine)`;
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `the certificate of ${hostname} is for another host`;
+  if (proxy === undefined) return undefined;
+  const message = messageOf(thrown);
+  const refusal = /\bProxy (?:refused|connection failed|authentication required)[^:]*: (\d{3}.*)$/i.exec(
+    message,
+  )?.[1];
+  return refusal === undefined
+    ? `through the outbound proxy ${new URL(proxy).host}: ${code || message}`
+    : refusedBy(proxy, refusal);
+}
+
+/**
+ * What is wrong when a response with `status` comes from the outbound proxy itself, which it can only over plain http;
+ * undefined if it is the other server's.
+ */
+export function proxyRefusal(status: number, { proxy }: Egress): string | undefined {
+  if (status !== 407 || proxy === undefined) return undefined;
+  return refusedBy(proxy, "407 Proxy Authentication Required");
+}
+
+// --- internal ---
+
+/** `refusal`: a status and its text. */
+function refusedBy(proxy: string, refusal: string): string {
+  const remedy = refusal.startsWith("407") ? " (write user and password into the URL of the proxy)" : "";
+  return `the outbound proxy ${new URL(proxy).host} refused the connection: ${refusal}${remedy}`;
+}
+
+const UNTRUSTED: ReadonlySet<string> = new Set([
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+]);

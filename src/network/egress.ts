@@ -1,0 +1,77 @@
+// How a connection leaves this machine: directly or through an HTTP proxy, and which certificates it trusts. Every
+// request to another host is made with one of these, so that Bun never applies the environment by its own rules.
+
+import type { Deps } from "../deps.ts";
+import { outboundProxy } from "./outbound-proxy.ts";
+import { isPrivateHost } from "./private-hosts.ts";
+import { type Trust, trustOf } from "./trust.ts";
+
+export interface Egress {
+  /** URL of the HTTP proxy, perhaps with user and password; undefined: connect directly. */
+  readonly proxy: string | undefined;
+  /** Undefined: what Bun trusts. */
+  readonly trust: Trust | undefined;
+}
+
+export interface Outbound {
+  /**
+   * To the backend, the token endpoint or the sign-in. `own` is the outbound proxy of the account, which comes before
+   * the setting and the environment, `NO_PROXY` included; only hosts on this machine are reached without it.
+   */
+  toBackend(url: string, own?: string): Egress;
+  /** To another codexlb proxy: directly if its host is private. */
+  toProxy(url: string): Egress;
+}
+
+export interface OutboundOptions {
+  readonly env: Deps["env"];
+  /** `proxy.outbound_proxy` as it is now. Default: "", the environment's proxy. */
+  readonly setting?: () => string;
+}
+
+/** Its functions throw `invalid_config` for a way over TLS while `CODEX_CA_CERTIFICATE` cannot be used. */
+export function createOutbound({ env, setting = () => "" }: OutboundOptions): Outbound {
+  const egress = (url: string, proxy: string | undefined): Egress => {
+    const isTls = url.startsWith("https:") || proxy?.startsWith("https:");
+    return { proxy, trust: isTls ? trustOf(env) : undefined };
+  };
+  const toBackend = (url: string, own?: string): Egress => {
+    const source = own === undefined ? { setting: setting(), env } : { setting: own, env: {} };
+    return egress(url, outboundProxy(url, source));
+  };
+  return {
+    toBackend,
+    toProxy: (url) => (isPrivateHost(new URL(url).hostname) ? egress(url, undefined) : toBackend(url)),
+  };
+}
+
+/** The options of `fetch` with which a command reaches the codexlb proxy at `url`. */
+export function optionsToProxy(url: string): ReturnType<typeof fetchOptions> {
+  return fetchOptions(createOutbound({ env: process.env }).toProxy(url));
+}
+
+/**
+ * Hides `NO_PROXY` from Bun in this process. Bun's WebSocket client goes past a proxy that it is given when `NO_PROXY`
+ * names the host; whether it applies is decided by `createOutbound`, from the environment that it is given.
+ */
+export function hideNoProxy(): void {
+  delete process.env.NO_PROXY;
+  delete process.env.no_proxy;
+}
+
+/** The options of `fetch` for `egress`. */
+export function fetchOptions({ proxy, trust }: Egress): Pick<BunFetchRequestInit, "proxy" | "session"> {
+  return {
+    // Whether NO_PROXY applies is decided already.
+    proxy: proxy === undefined ? false : { url: proxy, respectNoProxy: false },
+    ...(trust === undefined ? {} : { session: trust.session }),
+  };
+}
+
+/** The options of the `ws` client for `egress`; `proxy` is Bun's own. */
+export function socketOptions({ proxy, trust }: Egress): { proxy?: string; ca?: string[] } {
+  return {
+    ...(proxy === undefined ? {} : { proxy }),
+    ...(trust === undefined ? {} : { ca: [...trust.ca] }),
+  };
+}

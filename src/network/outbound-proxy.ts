@@ -1,0 +1,87 @@
+// The HTTP proxy that connections to the backend go through: an account's own, the setting's, or the environment's.
+
+import type { Deps } from "../deps.ts";
+import { isLoopbackHost, plainHost } from "./private-hosts.ts";
+
+/** The setting `proxy.outbound_proxy` that ignores the environment's proxy. */
+export const NO_OUTBOUND_PROXY = "none";
+
+export interface ProxySource {
+  /** `proxy.outbound_proxy`: a URL, `none`, or "" for the environment's proxy. */
+  readonly setting: string;
+  readonly env: Deps["env"];
+}
+
+/**
+ * The proxy for `url` (http, https, ws or wss); undefined to connect directly. The setting comes first, then
+ * `HTTPS_PROXY` (for http and ws: `HTTP_PROXY`), then `ALL_PROXY`, each in lower case before upper case. Hosts on this
+ * machine and hosts in `NO_PROXY` (`*`, a host, a domain with or without a leading dot, each optionally with a port)
+ * are reached directly.
+ */
+export function outboundProxy(url: string, { setting, env }: ProxySource): string | undefined {
+  const { protocol, hostname, port } = new URL(url);
+  if (isLoopbackHost(hostname) || setting === NO_OUTBOUND_PROXY) return undefined;
+  const secure = isSecure({ protocol });
+  const proxy = setting || proxyOfEnvironment(secure, env)?.url;
+  if (proxy === undefined) return undefined;
+  const exempt = (read(env, "NO_PROXY") ?? "")
+    .split(/[\s,]+/)
+    .some((entry) => names(entry, plainHost(hostname), port || (secure ? "443" : "80")));
+  return exempt ? undefined : proxy;
+}
+
+/** What is wrong with `text` as the URL of an outbound proxy; undefined if it can be used. Never repeats a password. */
+export function outboundProxyProblem(text: string): string | undefined {
+  const shown = JSON.stringify(withoutPassword(text));
+  if (/^socks/i.test(text))
+    return `${shown} is a SOCKS proxy, and only http:// and https:// proxies are supported`;
+  const isUrl = /^https?:\/\/[^/]/.test(text) && URL.canParse(text);
+  if (!isUrl || !/^\/?$/.test(restOf(new URL(text))))
+    return `${shown} is not the URL of an HTTP proxy; write it as http://user:password@proxy.example:3128`;
+  return undefined;
+}
+
+/** What is wrong with the proxy that the environment names for `url`; undefined if it can be used, or there is none. */
+export function environmentProblem(url: string, env: Deps["env"]): string | undefined {
+  const proxy = outboundProxy(url, { setting: "", env });
+  const problem = proxy === undefined ? undefined : outboundProxyProblem(proxy);
+  if (problem === undefined) return undefined;
+  return `${proxyOfEnvironment(isSecure(new URL(url)), env)?.name ?? "the environment"}: ${problem}`;
+}
+
+/** A URL as it may be shown: without user and password. */
+export function withoutPassword(url: string): string {
+  return url.replace(/^([a-z][a-z\d+.-]*:\/\/).*@/i, "$1[redacted]@");
+}
+
+// --- internal ---
+
+function proxyOfEnvironment(secure: boolean, env: Deps["env"]): { name: string; url: string } | undefined {
+  for (const upper of [secure ? "HTTPS_PROXY" : "HTTP_PROXY", "ALL_PROXY"])
+    for (const name of [upper.toLowerCase(), upper]) {
+      const value = env[name]?.trim();
+      if (value) return { name, url: value.includes("://") ? value : `http://${value}` };
+    }
+  return undefined;
+}
+
+function isSecure({ protocol }: Pick<URL, "protocol">): boolean {
+  return protocol === "https:" || protocol === "wss:";
+}
+
+function read(env: Deps["env"], name: string): string | undefined {
+  return env[name.toLowerCase()]?.trim() || env[name]?.trim();
+}
+
+function restOf({ pathname, search, hash }: URL): string {
+  return `${pathname}${search}${hash}`;
+}
+
+function names(entry: string, host: string, port: string): boolean {
+  if (entry === "") return false;
+  if (entry === "*") return true;
+  const match = /^(.+?)(?::(\d+))?$/.exec(entry.toLowerCase());
+  const name = match?.[1]?.replace(/^\*?\./, "") ?? "";
+  if (match?.[2] !== undefined && match[2] !== port) return false;
+  return host === name || host.endsWith(`.${name}`);
+}

@@ -1,0 +1,79 @@
+// Questions that the proxy itself sends to an upstream in the background, with the upstream's credentials. A refused
+// login is renewed once.
+
+import { type Answer, boundedFetch, type FetchBounds } from "../bounded-fetch.ts";
+import { messageOf } from "../errors.ts";
+import { egressProblem } from "../network/connect-problem.ts";
+import { fetchOptions } from "../network/egress.ts";
+import type { EventLog } from "../state/events.ts";
+import type { Pool } from "./pool.ts";
+import type { Outgoing, Prepared, Upstream } from "./upstream.ts";
+
+export interface AskContext {
+  readonly pool: Pick<Pool, "note" | "disable">;
+  readonly events: EventLog;
+}
+
+/** A GET request. */
+export interface Question extends Pick<Outgoing, "path" | "search" | "headers" | "hops"> {
+  readonly bounds: FetchBounds;
+  /** Changes the prepared URL. Default: it stays. */
+  readonly address?: (url: string) => string;
+  /** Cancels the request. */
+  readonly signal?: AbortSignal;
+}
+
+/** Sends `question` to `upstream`. Returns the response, whatever its status, or why there is none. Never throws. */
+export async function askUpstream(
+  context: AskContext,
+  upstream: Upstream,
+  question: Question,
+  mayRenew = true,
+): Promise<Answer | string> {
+  const { path, search, headers, hops, bounds, address = (url: string) => url, signal } = question;
+  let prepared: Prepared;
+  try {
+    prepared = await upstream.prepare({ method: "GET", path, search, headers, hops, attemptsLeft: 1 });
+  } catch (error) {
+    return messageOf(error);
+  }
+  if (prepared.kind === "unready") return prepared.why;
+  const { url, token, egress } = prepared;
+  try {
+    const init = {
+      ...fetchOptions(egress),
+      headers: prepared.headers,
+      ...(signal === undefined ? {} : { signal }),
+    };
+    const answer = await boundedFetch(address(url), init, bounds);
+    // A child proxy renews the logins of its accounts itself.
+    if (answer.status !== 401 || !mayRenew || upstream.kind !== "account") return answer;
+  } catch (error) {
+    return egressProblem(error, url, egress) ?? messageOf(error);
+  }
+  return afterRenewal(context, upstream, question, token);
+}
+
+// --- internal ---
+
+async function afterRenewal(
+  context: AskContext,
+  upstream: Upstream,
+  question: Question,
+  usedToken: string,
+): Promise<Answer | string> {
+  const renewal = await upstream.renew(usedToken);
+  switch (renewal.kind) {
+    case "renewed":
+      context.pool.note(upstream.id, { kind: "renewed" });
+      return askUpstream(context, upstream, question, false);
+    case "dead":
+      context.pool.disable(upstream.id, renewal.reason);
+      return renewal.why;
+    case "failed":
+      context.events.append("account.auth_refresh_failed", { account_id: upstream.id, error: renewal.why });
+      return renewal.why;
+    default:
+      return renewal satisfies never;
+  }
+}

@@ -1,0 +1,21 @@
+// Limits how many background tasks run at the same time. The others wait for their turn, in order.
+
+export type Gate = (task: () => Promise<void>) => Promise<void>;
+
+/** A gate that lets `most` tasks run at the same time. */
+export function createGate(most: number): Gate {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (task) => {
+    if (running < most) running++;
+    else await new Promise<void>((start) => waiting.push(start));
+    try {
+      await task();
+    } finally {
+      // A task that waits takes the place of this one.
+      const next = waiting.shift();
+      if (next === undefined) running--;
+      else next();
+    }
+  };
+}

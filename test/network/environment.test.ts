@@ -1,0 +1,272 @@
+// Programs in an environment that names an HTTP proxy, and one that names certificates: Bun reads both by rules of its
+// own when it starts, which only processes show.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
+import { type Chain, startChain, untilChild } from "../support/chain.ts";
+import { runCli } from "../support/cli.ts";
+import { type CorporateNetwork, corporateNetwork } from "../support/corporate-network.ts";
+import { startPool } from "../support/pool.ts";
+import { type TempDirectory, tempDirectory } from "../support/temp.ts";
+
+/** Nothing listens there. */
+const DEAD = "http://127.0.0.1:1";
+const UPSTREAM = "https://backend.test/backend-api";
+
+let temp: TempDirectory;
+let chain: Chain;
+let network: CorporateNetwork;
+beforeAll(async () => {
+  temp = tempDirectory();
+  chain = startChain([{ alias: "alice" }]);
+  network = await corporateNetwork(["backend.test", "child.test"], () => site);
+});
+afterAll(async () => {
+  await network[Symbol.asyncDispose]();
+  await chain[Symbol.asyncDispose]();
+  temp[Symbol.dispose]();
+});
+/** What is behind the hosts of the network. */
+let site = "";
+
+async function turns(url: string): Promise<string[]> {
+  const session = crypto.randomUUID();
+  const clients = [createSseClient(url, session), createSocketClient(url, session)];
+  const said = await Promise.all(clients.map((client) => client.turn("hi").catch(String)));
+  for (const client of clients) client.close();
+  return said;
+}
+
+const HELLO = ["Hello from alice", "Hello from alice"];
+
+describe.each(["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY"])(
+  "with %s in the environment",
+  (name) => {
+    test("commands reach the codexlb proxy directly", async () => {
+      await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+      const env = { [name]: DEAD };
+      const cli = (...args: string[]) => runCli(args, { cwd: temp.path, env });
+      const at = ["--proxy-url", pool.url];
+      expect(await cli("status", "--short", ...at)).toMatchObject({ code: 0, err: "" });
+      expect(await cli("account", "list", ...at, "--admin-token", pool.adminToken)).toMatchObject({
+        code: 0,
+        err: "",
+        out: expect.stringContaining("alice\topenai:alice"),
+      });
+      const doctor = await cli("doctor", "--json", ...at, "--codex-bin", "/nowhere/codex");
+      expect(doctor.out).toContain(`${pool.url} answers`);
+      const here = await cli("doctor", "--root", pool.layout.root, "--codex-bin", "/nowhere/codex");
+      expect(here.out).toContain(`${pool.url} answers`);
+    });
+  },
+);
+
+describe("codexlb run", () => {
+  const codexIn = (directory: string, script: string) => {
+    const path = join(directory, "codex");
+    writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return path;
+  };
+
+  test("has Codex reach the proxy directly, and keeps what the environment and the profile exempt", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const codex = codexIn(temp.path, 'echo "$NO_PROXY|$no_proxy"');
+    const home = join(temp.path, "home-with-profile");
+    mkdirSync(home);
+    const run = async (env: Record<string, string>) =>
+      runCli(
+        [
+          "run",
+          "--root",
+          join(temp.path, "runs"),
+          "--proxy-url",
+          pool.url,
+          "--codex-bin",
+          codex,
+          "--version",
+        ],
+        {
+          cwd: temp.path,
+          env: { HOME: home, SHELL: "/bin/sh", HTTP_PROXY: DEAD, ...env },
+        },
+      );
+    const own = "127.0.0.1,localhost,::1";
+    expect(await run({})).toMatchObject({ code: 0, out: `${own}|${own}\n` });
+    expect((await run({ NO_PROXY: ".corp" })).out).toBe(`.corp,${own}|.corp,${own}\n`);
+    writeFileSync(join(home, ".profile"), "export NO_PROXY=profile\n");
+    expect((await run({ NO_PROXY: ".corp" })).out).toBe(`profile,.corp,${own}|profile,.corp,${own}\n`);
+  });
+
+  test("that fails says at its end when the .env of its home sets a proxy, and doctor warns of it", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const home = join(temp.path, "home-with-dotenv");
+    const root = ["--root", join(temp.path, "runs-dotenv"), "--codex-home", home];
+    const codex = codexIn(temp.path, "exit 1");
+    const run = () =>
+      runCli(["run", ...root, "--proxy-url", pool.url, "--codex-bin", codex, "exec", "hi"], {
+        cwd: temp.path,
+      });
+    expect((await run()).err).toEndWith("before it asked for anything\n");
+    writeFileSync(
+      join(home, ".env"),
+      "# mine\nexport HTTP_PROXY=http://me:secret@proxy\nNO_PROXY = foo\nOTHER=1\n",
+    );
+    const told = `${join(home, ".env")} sets HTTP_PROXY, NO_PROXY, and Codex loads it over the environment that codexlb sets`;
+    expect((await run()).err).toEndWith(`saw no request of this run: ${told}\n`);
+    const { out } = await runCli(["doctor", ...root, "--codex-bin", "/nowhere/codex"], { cwd: temp.path });
+    expect(out).toContain(told);
+    expect(out).not.toContain("secret");
+  });
+});
+
+describe("child proxies", () => {
+  test("on private addresses are reached directly, by requests, sockets and admin calls", async () => {
+    const child = await chain.start({ name: "child", accounts: ["alice"] });
+    const key = await chain.run(["key", "add", "--root", child.layout.root, "--role", "parent", "front"]);
+    const front = await chain.start({
+      name: "front",
+      children: [child.url.replace("://", `://:${key.out.trim()}@`)],
+      env: { HTTP_PROXY: DEAD, ALL_PROXY: DEAD },
+    });
+    await untilChild(front, "child");
+    expect(await turns(front.url)).toEqual(HELLO);
+    const at = ["--proxy-url", front.url, "--admin-token", front.adminToken, "--proxy-name", "child"];
+    const account = (...args: string[]) => chain.run(["account", ...args], { HTTP_PROXY: DEAD });
+    expect(await account("set", ...at, "alice", "--outbound-proxy", "http://me:word@p.corp:1")).toEqual({
+      code: 0,
+      out: "account alice uses the outbound proxy http://[redacted]@p.corp:1\n",
+      err: "",
+    });
+    expect((await account("show", ...at, "alice")).out).toContain(
+      "outbound proxy  http://[redacted]@p.corp:1",
+    );
+  });
+
+  test("with public names are reached through the proxy of the environment", async () => {
+    const child = await chain.start({
+      name: "far",
+      accounts: ["alice"],
+      proxy: 'allowed_hosts = ["child.test"]',
+    });
+    site = child.url;
+    await using proxy = await network.proxy();
+    const front = await chain.start({
+      name: "near",
+      children: ["http://child.test"],
+      env: { HTTP_PROXY: proxy.url },
+    });
+    await untilChild(front, "far");
+    expect(await turns(front.url)).toEqual(HELLO);
+    const requests = proxy.passed.map(({ request }) => request);
+    expect(requests).toContain("GET http://child.test/status");
+    expect(requests).toContain("CONNECT child.test:80");
+  });
+});
+
+test("an outbound proxy that refuses the user is named by turns and children on plain http, too", async () => {
+  site = chain.mock.origin;
+  await using proxy = await network.proxy("me:word");
+  const node = await chain.start({
+    name: "plain",
+    accounts: ["alice"],
+    upstream: "http://backend.test/backend-api",
+    children: ["http://child.test"],
+    env: { HTTP_PROXY: proxy.url },
+  });
+  const refusal = `the outbound proxy ${proxy.host} refused the connection: 407 Proxy Authentication Required`;
+  for (const said of await turns(node.url)) expect(said).toContain(refusal);
+  const [child] = (await node.status()).child_proxies;
+  expect(child?.last_error).toContain(`unreachable: ${refusal}`);
+});
+
+test("an account's own outbound proxy is used although NO_PROXY names the backend", async () => {
+  site = chain.mock.origin;
+  await using own = await network.proxy();
+  const node = await chain.start({
+    name: "exempt",
+    accounts: ["alice"],
+    upstream: UPSTREAM,
+    env: { NO_PROXY: "backend.test", CODEX_CA_CERTIFICATE: network.ca },
+  });
+  for (const said of await turns(node.url)) expect(said).toContain("could not be reached");
+  const set = await chain.run([
+    ...[
+      "account",
+      "set",
+      "--root",
+      node.layout.root,
+      "alice",
+      "--outbound-proxy",
+      `http://me:word@${own.host}`,
+    ],
+  ]);
+  expect(set).toEqual({
+    code: 0,
+    out: `account alice uses the outbound proxy http://[redacted]@${own.host}\n`,
+    err: "",
+  });
+  expect(await turns(node.url)).toEqual(HELLO);
+  const shown = await chain.run(["account", "show", "--root", node.layout.root, "alice"]);
+  expect(shown.out).toContain(`outbound proxy  http://[redacted]@${own.host}`);
+  const cleared = await chain.run([
+    ...["account", "set", "--root", node.layout.root, "--outbound-proxy", "none", "alice"],
+  ]);
+  expect(cleared).toMatchObject({ code: 0, out: "account alice uses the configured outbound proxy\n" });
+  for (const said of await turns(node.url)) expect(said).toContain("could not be reached");
+});
+
+describe("account set", () => {
+  test("works without a proxy, and says what is wrong with its words", async () => {
+    const at = ["--root", join(temp.path, "alone")];
+    const login = join(temp.path, "login");
+    mkdirSync(login);
+    writeFileSync(join(login, "auth.json"), chain.mock.authFile("alice"));
+    const run = (...args: string[]) => chain.run(["account", ...args]);
+    expect((await run("import", ...at, "--from", login, "alice")).code).toBe(0);
+    expect((await run("set", ...at, "alice", "--outbound-proxy=http://proxy.corp:3128")).code).toBe(0);
+    expect((await run("show", ...at, "alice")).out).toContain("outbound proxy  http://proxy.corp:3128");
+    expect((await run("set", ...at, "alice", "--outbound-proxy", "")).code).toBe(0);
+    expect((await run("show", ...at, "alice")).out).not.toContain("outbound proxy");
+    const wrong = await run("set", ...at, "alice", "--outbound-proxy", "socks5://me:secret@x:1");
+    expect(wrong).toMatchObject({ code: 2, out: "" });
+    expect(wrong.err).toContain('"socks5://[redacted]@x:1" is a SOCKS proxy');
+    expect((await run("set", ...at, "alice")).err).toContain("account set: nothing to set");
+    expect((await run("set", ...at)).err).toContain("account set takes one alias");
+    expect((await run("set", ...at, "carol", "--outbound-proxy", "")).err).toContain(
+      "account not found: carol",
+    );
+  });
+});
+
+describe("certificates of a company's own authority", () => {
+  test.each(["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "CODEX_CA_CERTIFICATE"])(
+    "that %s names are trusted on both transports",
+    async (name) => {
+      site = chain.mock.origin;
+      await using proxy = await network.proxy();
+      const node = await chain.start({
+        name: `trusts ${name}`,
+        accounts: ["alice"],
+        upstream: UPSTREAM,
+        env: { HTTPS_PROXY: proxy.url, [name]: network.ca },
+      });
+      expect(await turns(node.url)).toEqual(HELLO);
+    },
+  );
+
+  test("that no variable names are not, and doctor says which one to set", async () => {
+    site = chain.mock.origin;
+    await using proxy = await network.proxy();
+    const env = { HTTPS_PROXY: proxy.url };
+    const node = await chain.start({ name: "trusts nothing", accounts: ["alice"], upstream: UPSTREAM, env });
+    for (const said of await turns(node.url))
+      expect(said).toContain("certificate of backend.test is not trusted");
+    const { out } = await chain.run(
+      ["doctor", "--root", node.layout.root, "--codex-bin", "/nowhere/codex"],
+      env,
+    );
+    expect(out).toContain("the certificate of backend.test is not trusted");
+  });
+});

@@ -1,0 +1,61 @@
+import { describe, expect, test } from "bun:test";
+import { deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { factsOfRequest } from "../../src/proxy/session.ts";
+
+const TURN = { path: "/backend-api/codex/responses", turn: true };
+const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+/** A history that no compression makes small. */
+const HISTORY = Array.from({ length: 20_000 }, (_, index) => Math.sin(index).toString(36));
+
+describe("the facts of a request", () => {
+  const facts = (headers: Record<string, string>, body: Uint8Array<ArrayBuffer>, about = TURN) =>
+    factsOfRequest(new Headers(headers), body, about);
+
+  test("are its session's header and its body's model", async () => {
+    const body = bytes({ model: "gpt-x", prompt_cache_key: "body", input: [] });
+    expect(await facts({ "session-id": "head" }, body)).toEqual({ session: "head", model: "gpt-x" });
+    expect(await facts({}, body)).toEqual({ session: "body", model: "gpt-x" });
+    expect(await facts({}, body, { ...TURN, turn: false })).toEqual({ session: "body", model: undefined });
+    expect(await facts({}, new Uint8Array())).toEqual({ session: undefined, model: undefined });
+  });
+
+  const CODINGS: [string, (text: Uint8Array) => Uint8Array<ArrayBuffer>][] = [
+    ["identity", (text) => new Uint8Array(text)],
+    ["zstd", (text) => new Uint8Array(zstdCompressSync(text))],
+    ["gzip", (text) => new Uint8Array(gzipSync(text))],
+    ["deflate", (text) => new Uint8Array(deflateSync(text))],
+  ];
+  for (const [encoding, pack] of CODINGS) {
+    const headers = { "session-id": "s", "content-encoding": encoding };
+    test(`include the model of a long ${encoding} body, wherever it stands`, async () => {
+      for (const body of [
+        { model: "gpt-x", input: HISTORY },
+        { input: HISTORY, model: "gpt-x" },
+      ])
+        expect(await facts(headers, pack(bytes(body)))).toEqual({ session: "s", model: "gpt-x" });
+    });
+    test(`have no model when a ${encoding} body is damaged or is no request`, async () => {
+      const packed = pack(bytes({ input: HISTORY }));
+      for (const body of [packed, packed.slice(0, 50), new Uint8Array([1, 2, 3])])
+        expect(await facts(headers, body)).toEqual({ session: "s", model: undefined });
+    });
+  }
+
+  test("are found in small bodies and in bodies of one letter repeated", async () => {
+    for (const input of ["x", "a".repeat(300_000)])
+      for (const [encoding, pack] of CODINGS) {
+        const headers = { "session-id": "s", "content-encoding": encoding };
+        expect(await facts(headers, pack(bytes({ model: "gpt-x", input })))).toMatchObject({
+          model: "gpt-x",
+        });
+      }
+  });
+
+  test("are read from a blob as well", async () => {
+    const blob = new Blob([bytes({ model: "gpt-x", input: HISTORY })]);
+    expect(await factsOfRequest(new Headers({ "session-id": "s" }), blob, TURN)).toEqual({
+      session: "s",
+      model: "gpt-x",
+    });
+  });
+});

@@ -1,0 +1,52 @@
+// Real Codex where the environment names an HTTP proxy: it must still reach the codexlb proxy on this machine, which no
+// proxy of a network can.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { type Recorder, startRecorder } from "./recorder.ts";
+import { BYPASS, expectTurn, startReal } from "./setup.ts";
+
+/** Nothing listens there. */
+const DEAD = "http://127.0.0.1:9";
+
+let binaries: string[] = [];
+let recorder: Recorder;
+beforeAll(async () => {
+  binaries = [await codexBinary(CODEX_VERSIONS.newest), await codexBinary(CODEX_VERSIONS.today)];
+  recorder = await startRecorder();
+}, 300_000);
+afterAll(() => recorder[Symbol.asyncDispose]());
+
+const EXEC = ["exec", ...BYPASS, "hello"];
+
+describe("real Codex behind an HTTP proxy that is dead", () => {
+  test.each(["HTTP_PROXY", "http_proxy", "ALL_PROXY"])("takes its turn when %s names it", async (name) => {
+    await using s = await startReal(recorder);
+    for (const binary of binaries) expectTurn(await s.codexArgs(binary, EXEC, { [name]: DEAD }), "alice");
+  });
+
+  test("takes its turn when the profile of the shell names it, and a NO_PROXY of its own", async () => {
+    await using s = await startReal(recorder);
+    const home = join(s.tool.directory, "home-with-proxy");
+    mkdirSync(home);
+    writeFileSync(join(home, ".profile"), `export HTTP_PROXY=${DEAD} NO_PROXY=.corp.example\n`);
+    for (const binary of binaries) expectTurn(await s.codexArgs(binary, EXEC, { HOME: home }), "alice");
+  });
+
+  test("is reported with its .env, when that sets NO_PROXY and so sends everything to the proxy", async () => {
+    await using s = await startReal(recorder);
+    const [newest = ""] = binaries;
+    expectTurn(await s.codexArgs(newest, EXEC), "alice");
+    const dotenv = join(s.tool.root, "runtime", ".env");
+    writeFileSync(dotenv, `HTTP_PROXY=${DEAD}\n`);
+    expectTurn(await s.codexArgs(newest, EXEC), "alice");
+    writeFileSync(dotenv, `HTTP_PROXY=${DEAD}\nNO_PROXY=.corp.example\n`);
+    const ran = await s.codexArgs(newest, EXEC);
+    expect(ran.code).not.toBe(0);
+    expect(ran.err).toEndWith(
+      `${dotenv} sets HTTP_PROXY, NO_PROXY, and Codex loads it over the environment that codexlb sets\n`,
+    );
+  }, 120_000);
+});
