@@ -39,6 +39,29 @@ export function sharesAddress(person: Person, others: readonly Person[]): boolea
   return others.some((other) => isSameAddress(other, person) && other.accountId !== person.accountId);
 }
 
+/**
+ * Short ids of the workspaces of those accounts whose e-mail address another one has in another workspace, by alias: for
+ * a list in which the address alone would name two accounts.
+ */
+export function workspacesToShow(accounts: readonly Identity[]): ReadonlyMap<string, string> {
+  const byAddress = new Map<string, Identity[]>();
+  for (const account of accounts) {
+    const address = account.email?.toLowerCase();
+    if (address === undefined) continue;
+    const same = byAddress.get(address);
+    if (same === undefined) byAddress.set(address, [account]);
+    else same.push(account);
+  }
+  const shown = new Map<string, string>();
+  for (const same of byAddress.values()) {
+    const workspaces = same.map(({ accountId }) => accountId);
+    if (new Set(workspaces).size < 2) continue;
+    for (const { alias, accountId } of same)
+      shown.set(alias, accountId === undefined ? "unknown" : shortened(accountId, workspaces));
+  }
+  return shown;
+}
+
 /** The accounts that are the same ChatGPT account and user as `identity`, by alias. */
 export function sameIdentity(
   accounts: readonly Identity[],

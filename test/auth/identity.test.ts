@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AUTH_CLAIM } from "../../src/auth/claims.ts";
-import { type Identity, personName, twinProblems } from "../../src/auth/identity.ts";
+import { type Identity, personName, twinProblems, workspacesToShow } from "../../src/auth/identity.ts";
 import { runCli } from "../support/cli.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
@@ -32,6 +32,18 @@ describe("the name of a login", () => {
     expect(personName(me("x", "account-alpha"), [me("y", "account-beta")])).toBe(
       "me@example.com (workspace account-a)",
     );
+  });
+
+  test("needs a workspace in a list only where two of it share an address in two workspaces", () => {
+    const you = { ...me("you", "77770000-1"), email: "you@example.com" };
+    expect([...workspacesToShow([HOME, you, { ...HOME, alias: "again" }])]).toEqual([]);
+    expect([
+      ...workspacesToShow([HOME, you, { ...WORK, email: "ME@example.com" }, me("x", undefined)]),
+    ]).toEqual([
+      ["home", "1a2b3c4d"],
+      ["work", "99990000"],
+      ["x", "unknown"],
+    ]);
   });
 
   test("stands in the report of two aliases of one login", () => {

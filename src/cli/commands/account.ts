@@ -22,7 +22,7 @@ import {
   ROOT_FLAG,
 } from "../context.ts";
 import { usage } from "../flags.ts";
-import { stateOf } from "../status-view.ts";
+import { emailOf, stateOf } from "../status-view.ts";
 import importCommand from "./account-import.ts";
 import login from "./account-login.ts";
 import set from "./account-set.ts";
@@ -91,7 +91,7 @@ async function listTree(context: CommandContext, place: Place, json: boolean): P
       tabbed([
         account.alias,
         account.id,
-        account.email || "-",
+        emailOf(account) || "-",
         stateOf(account),
         account.proxy_name || status.proxy_name,
       ]),
