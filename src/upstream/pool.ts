@@ -118,7 +118,7 @@ export function createPool(context: PoolContext): Pool {
 
   const view = (): QuotaView => ({ nowMs: clock.now(), ttlMs: settings().quotaTtlMs });
 
-  const refusedLimits = createRefusedLimits();
+  const refusedLimits = createRefusedLimits(clock);
 
   const capacityView = (model: string | undefined): CapacityView => {
     const { policy, quotaTtlMs } = settings();
