@@ -35,6 +35,8 @@ async function started(script: string, shell?: string) {
   );
   const options = { shell, command: { binary: name, args: [], env: {}, directHosts: [] } };
   const run = Bun.spawn([process.execPath, join(import.meta.dir, "run-driver.ts"), JSON.stringify(options)], {
+    // Away from bunfig.toml, whose noOrphans would end Codex first.
+    cwd: temp.path,
     env: { PATH: process.env.PATH ?? "", HOME: temp.path },
     stdin: "ignore",
     stdout: "ignore",
