@@ -29,6 +29,7 @@ const LAYERS = [
   ["login"],
   ["mock"],
   ["daemon"],
+  ["service"],
   ["cli"],
   ["quick.ts"],
   ["main.ts"],

@@ -22,6 +22,7 @@ export const ROOT: Command = defineCommand({
     explain: lazy(() => import("./commands/explain.ts")),
     config: lazy(() => import("./commands/config.ts")),
     key: lazy(() => import("./commands/key.ts")),
+    service: lazy(() => import("./commands/service.ts")),
     doctor: lazy(() => import("./commands/doctor.ts")),
     completions: lazy(() => import("./commands/completions.ts")),
     man: lazy(() => import("./commands/man.ts")),
