@@ -30,6 +30,7 @@ const LAYERS = [
   ["mock"],
   ["daemon"],
   ["service"],
+  ["upgrade"],
   ["cli"],
   ["quick.ts"],
   ["main.ts"],

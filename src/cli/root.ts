@@ -23,6 +23,7 @@ export const ROOT: Command = defineCommand({
     config: lazy(() => import("./commands/config.ts")),
     key: lazy(() => import("./commands/key.ts")),
     service: lazy(() => import("./commands/service.ts")),
+    upgrade: lazy(() => import("./commands/upgrade.ts")),
     doctor: lazy(() => import("./commands/doctor.ts")),
     completions: lazy(() => import("./commands/completions.ts")),
     man: lazy(() => import("./commands/man.ts")),

@@ -1,0 +1,110 @@
+// The service in a real systemd of a user, and its upgrade to another build of the program.
+
+import { expect, test } from "bun:test";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildExecutable } from "../../scripts/build-executable.ts";
+import { addRelease } from "../support/release.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+const REPOSITORY = join(import.meta.dir, "..", "..");
+const BOOT = join(import.meta.dir, "systemd", "boot.sh");
+const SCENARIO = join(import.meta.dir, "systemd", "scenario.ts");
+
+/** Why a user's systemd cannot be started here; undefined when it can. */
+function obstacle(): string | undefined {
+  if (process.env.CODEXLB_TEST_BINARY === undefined) return "CODEXLB_TEST_BINARY is not set";
+  if (process.platform !== "linux") return "systemd is on Linux only";
+  if (process.getuid?.() !== 0) return "only root may start one beside the system's";
+  if (!existsSync("/lib/systemd/systemd") || Bun.which("systemctl") === null) return "there is no systemd";
+  using home = tempDirectory();
+  const probe = Bun.spawnSync(
+    ["unshare", "--mount", "sh", BOOT, "systemctl", "--user", "is-system-running", "--wait"],
+    {
+      env: { PATH: process.env.PATH ?? "", HOME: home.path },
+    },
+  );
+  if (probe.exitCode === 0) return undefined;
+  return `it does not start: ${probe.stderr.toString().trim()} ${readFileSync(join(home.path, "systemd.log"), "utf8").trim()}`;
+}
+
+const problem = obstacle();
+if (problem !== undefined) console.log(`skipped: the service in a real systemd (${problem})`);
+
+test.skipIf(problem !== undefined)(
+  "a real systemd runs the service, restarts it when it hangs, and gets its upgrades",
+  async () => {
+    using temp = tempDirectory();
+    const home = join(temp.path, "a home %h $USER");
+    const bin = join(temp.path, "bin dir %n");
+    for (const directory of [home, bin, join(temp.path, "good"), join(temp.path, "bad")])
+      mkdirSync(directory);
+    const executable = join(bin, "codexlb");
+    copyFileSync(process.env.CODEXLB_TEST_BINARY ?? "", executable);
+    chmodSync(executable, 0o755);
+    const other = join(temp.path, "codexlb-99.0.0");
+    const problems = await buildExecutable({
+      entry: join(REPOSITORY, "src", "main.ts"),
+      outfile: other,
+      runtime: process.execPath,
+      version: "99.0.0",
+      commit: "0123456789ab",
+      date: "",
+    });
+    expect(problems).toEqual([]);
+    addRelease(join(temp.path, "good"), { version: "99.0.0", program: other });
+    // It says its version and ends, whatever it is asked to do.
+    addRelease(join(temp.path, "bad"), { version: "99.1.0" });
+    const ran = Bun.spawnSync(
+      [
+        ...["unshare", "--mount", "sh", BOOT, process.execPath, SCENARIO],
+        ...[executable, join(temp.path, "good"), join(temp.path, "bad")],
+      ],
+      { env: { PATH: process.env.PATH ?? "", HOME: home } },
+    );
+    expect([ran.exitCode, ran.stderr.toString()]).toEqual([0, ""]);
+    const seen = JSON.parse(ran.stdout.toString());
+    const { version } = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8"));
+
+    expect(seen.installed).toEqual({
+      code: 0,
+      out: `installed ${seen.unit}, and started the service\n`,
+      err: "",
+    });
+    expect(seen.first).toMatchObject({
+      running: true,
+      enabled: true,
+      proxy: { version, pid: seen.first.pid },
+    });
+    expect(seen.commandLine).toEqual([executable, "proxy", "--root", seen.root]);
+    expect(seen.again.out).toStartWith("the service is installed and running; nothing to change in ");
+    expect(seen.afterAgain.pid).toBe(seen.first.pid);
+    expect(seen.reloaded).toBe(0);
+    expect(seen.restarted).toEqual({ code: 0, out: "restarted the service\n", err: "" });
+    expect(seen.afterRestart).toMatchObject({ running: true, proxy: { pid: seen.afterRestart.pid } });
+    expect(seen.afterRestart.pid).not.toBe(seen.first.pid);
+
+    expect(seen.restartsByWatchdog).toBeGreaterThan(0);
+
+    expect(seen.check).toEqual({
+      code: 0,
+      out: `version 99.0.0 is available; this is ${version}\n`,
+      err: "",
+    });
+    expect(seen.upgraded).toEqual({
+      code: 0,
+      out: `upgraded ${executable} from ${version} to 99.0.0, and restarted the service\n`,
+      err: "",
+    });
+    expect(seen.afterUpgrade).toMatchObject({ running: true, proxy: { version: "99.0.0" } });
+    expect(seen.brokenUpgrade.code).toBe(1);
+    expect(seen.brokenUpgrade.err).toStartWith(
+      "codexlb: the service does not start with version 99.1.0, so version 99.0.0 is back: ",
+    );
+    expect(seen.afterBroken).toMatchObject({ running: true, proxy: { version: "99.0.0" } });
+
+    expect(seen.uninstalled).toEqual({ code: 0, out: `uninstalled ${seen.unit}\n`, err: "" });
+    expect(seen.gone.code).toBe(1);
+    expect(existsSync(`/proc/${seen.afterBroken.pid}`)).toBe(false);
+  },
+);
