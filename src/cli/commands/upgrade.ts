@@ -7,8 +7,6 @@ import { daemonAnswers, socketDoor } from "../../admin/door.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import { print } from "../../print.ts";
-import { installedService } from "../../service/installed.ts";
-import { restartService } from "../../service/operations.ts";
 import { programRunner } from "../../service/run-program.ts";
 import { releaseSource } from "../../upgrade/source.ts";
 import { targetOf, thisMachine } from "../../upgrade/target.ts";
@@ -17,7 +15,7 @@ import { VERSION } from "../../version.ts";
 import { contextOf, ROOT_FLAG } from "../context.ts";
 import { usage } from "../flags.ts";
 import { isCompiled } from "../self.ts";
-import { managerFor } from "../service/choose.ts";
+import { restartAdvice, runningServices } from "../service/running.ts";
 import { waitingFor } from "../terminal.ts";
 
 export default defineCommand({
@@ -55,7 +53,11 @@ export default defineCommand({
     );
     if (upgraded === undefined) return print(`${COMPARED.same(VERSION)}\n`);
     const { version, replacement } = upgraded;
-    const service = args.restart ? await runningService(options.executable, deps) : undefined;
+    const service = args.restart
+      ? (await runningServices(deps)).find((one) =>
+          isSameFile(one.service.command[0] ?? "", options.executable),
+        )
+      : undefined;
     try {
       await waitingFor("restarting the service", service?.restart() ?? Promise.resolve());
     } catch (error) {
@@ -74,7 +76,7 @@ export default defineCommand({
     const left = await proxyOfVersion(layout.adminSocket, VERSION);
     if (left !== undefined)
       deps.log.info(
-        `the proxy on ${layout.root} (process ${left}) still runs version ${VERSION}; restart it: kill ${left}, then start codexlb proxy again`,
+        `the proxy on ${layout.root} (process ${left}) still runs version ${VERSION}; ${await restartAdvice(left, deps)}`,
       );
   },
 });
@@ -104,22 +106,6 @@ function optionsOf(
     version: VERSION,
     allowOlder: flags["allow-older"] ?? false,
   };
-}
-
-interface RunningService {
-  restart(): Promise<void>;
-}
-
-/** The user's or the system-wide service, if it runs `executable` at this moment. */
-async function runningService(executable: string, deps: Deps): Promise<RunningService | undefined> {
-  for (const system of process.platform === "darwin" ? [false] : [false, true]) {
-    const { manager, run } = managerFor({ target: "auto", system }, deps);
-    const [binary = ""] = installedService(manager)?.command ?? [];
-    if (!isSameFile(binary, executable) || (await manager.problem()) !== undefined) continue;
-    if ((await manager.state()).running)
-      return { restart: () => restartService(manager, { run, sleep: Bun.sleep }) };
-  }
-  return undefined;
 }
 
 function isSameFile(one: string, other: string): boolean {

@@ -9,7 +9,7 @@ import { type Door, daemonAnswers, isProxy, socketDoor } from "../../admin/door.
 import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseListen } from "../../core/listen.ts";
-import { connectProblem, messageOf, systemCodeOf } from "../../errors.ts";
+import { CodexlbError, connectProblem, messageOf, systemCodeOf } from "../../errors.ts";
 import { egressProblem } from "../../network/connect-problem.ts";
 import { createOutbound, fetchOptions, type Outbound, optionsToProxy } from "../../network/egress.ts";
 import { readConfig } from "../../state/config-source.ts";
@@ -17,13 +17,15 @@ import { tryLock } from "../../state/lock.ts";
 import { VERSION } from "../../version.ts";
 import { type CommandContext, credentialFor } from "../context.ts";
 import { KEY_NEXT, letsUsIn } from "../run/runtime-home.ts";
+import { restartAdvice } from "../service/running.ts";
 import { type Finding, ok } from "./findings.ts";
 
 export async function examineProxy(context: CommandContext, named: string | undefined): Promise<Finding[]> {
   const { deps, layout } = context;
   if (named !== undefined) return examineNamed(context, named);
   const outbound = outboundOf(context);
-  if (await daemonAnswers(layout.adminSocket)) return examineDaemon(socketDoor(layout.adminSocket), outbound);
+  if (await daemonAnswers(layout.adminSocket))
+    return examineDaemon(context, socketDoor(layout.adminSocket), outbound);
   const absence = await examineAbsence(context);
   try {
     const { upstream_base_url } = readConfig(layout).proxy;
@@ -73,10 +75,8 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
   }
 }
 
-async function examineDaemon(door: Door, outbound: Outbound): Promise<Finding[]> {
+async function examineDaemon({ deps }: CommandContext, door: Door, outbound: Outbound): Promise<Finding[]> {
   const info = await remoteInfo(door);
-  const settings = await remoteSettings(door);
-  const backend = settings.find(({ key }) => key === "proxy.upstream_base_url")?.value;
   const what = `${info.name} on ${info.url}, process ${info.pid}`;
   const daemon: Finding =
     info.version === VERSION
@@ -84,15 +84,30 @@ async function examineDaemon(door: Door, outbound: Outbound): Promise<Finding[]>
       : {
           check: "proxy",
           status: "warning",
-          detail: `${what} is version ${info.version}, and this command is ${VERSION}`,
-          remedy: "restart the proxy",
+          detail: `${what}, runs version ${info.version}, and this command is version ${VERSION}`,
+          remedy: await restartAdvice(info.pid, deps),
         };
-  return [
-    daemon,
-    info.draining ? ENDING : await examineAnswer(info.url),
-    ...(await examineWays(outbound, String(backend), info.token_url)),
-    ...(await examineChildren(door)),
-  ];
+  const port = info.draining ? ENDING : await examineAnswer(info.url);
+  return [daemon, port, ...(await examineSurroundings(door, outbound, info.token_url))];
+}
+
+/** What the daemon connects to. A daemon of another version may answer in a way that this command does not know. */
+async function examineSurroundings(door: Door, outbound: Outbound, tokenUrl: string): Promise<Finding[]> {
+  try {
+    const settings = await remoteSettings(door);
+    const backend = settings.find(({ key }) => key === "proxy.upstream_base_url")?.value;
+    return [...(await examineWays(outbound, String(backend), tokenUrl)), ...(await examineChildren(door))];
+  } catch (error) {
+    const remedy = error instanceof CodexlbError ? error.next : undefined;
+    return [
+      {
+        check: "admin API",
+        status: "bad",
+        detail: messageOf(error),
+        ...(remedy === undefined ? {} : { remedy }),
+      },
+    ];
+  }
 }
 
 const ENDING: Finding = {
