@@ -3,6 +3,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { installService, restartService, uninstallService } from "../../src/service/operations.ts";
+import { programRunner } from "../../src/service/run-program.ts";
+import { createSystemd } from "../../src/service/systemd.ts";
+import { SYSTEM_ROOT } from "../../src/service/systemd-unit.ts";
 import { runCli } from "../support/cli.ts";
 import { type FakeManagers, fakeManagers } from "../support/fake-managers.ts";
 import { startPool } from "../support/pool.ts";
@@ -218,6 +222,34 @@ describe("with systemd", () => {
       err: 'codexlb: flag --user: there is no user "mallory\\nExecStart=/bin/sh"\n  name a user that exists\n',
     });
   });
+});
+
+test("a system-wide service is installed, restarted and removed by the system's systemd", async () => {
+  const run = programRunner({ PATH: managers.path });
+  const directory = join(temp.path, "system");
+  const manager = createSystemd({ directory, isSystem: true, env: {}, run });
+  const tools = { run, sleep: () => Promise.resolve() };
+  const options = { binary, root: SYSTEM_ROOT, listen: undefined, upstream: undefined, user: "codexlb" };
+  expect((await installService(manager, options, tools)).change).toBe("installed");
+  await restartService(manager, tools);
+  expect(await manager.hints()).toEqual([]);
+  expect(await uninstallService(manager, tools)).toBe(true);
+  expect(managers.calls()).toEqual([
+    "systemctl daemon-reload",
+    "systemctl enable codexlb-proxy.service",
+    "systemctl restart codexlb-proxy.service",
+    "systemctl restart codexlb-proxy.service",
+    "systemctl disable --now codexlb-proxy.service",
+    "systemctl daemon-reload",
+    "systemctl reset-failed codexlb-proxy.service",
+  ]);
+  expect(manager.logCommand({ lines: 5, follow: true, root: SYSTEM_ROOT })).toEqual([
+    "journalctl",
+    "--unit=codexlb-proxy.service",
+    "--no-pager",
+    "--lines=5",
+    "--follow",
+  ]);
 });
 
 describe("with launchd", () => {

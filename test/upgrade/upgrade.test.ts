@@ -8,6 +8,7 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -21,6 +22,7 @@ import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
 const INSTALLED = "1.2.3";
 const NEWER = "1.10.0";
+const MIB = 1024 * 1024;
 
 let temp: TempDirectory;
 let directory: string;
@@ -187,6 +189,19 @@ describe("nothing is changed", () => {
     },
   );
 
+  test("by files that are too large", async () => {
+    const name = addRelease(directory, { version: NEWER });
+    truncateSync(join(directory, name), 256 * MIB + 1);
+    expect((await refusal(upgradeExecutable(options(), tools()))).message).toBe(
+      `reading ${join(directory, name)}: it is larger than 256 MiB`,
+    );
+    truncateSync(join(directory, "SHA256SUMS"), MIB + 1);
+    expect((await refusal(upgradeExecutable(options(), tools()))).message).toBe(
+      `reading ${join(directory, "SHA256SUMS")}: it is larger than 1 MiB`,
+    );
+    expectInstalled(INSTALLED);
+  });
+
   test("by a directory that is no release", async () => {
     const error = await refusal(upgradeExecutable(options(join(temp.path, "nowhere")), tools()));
     expect(error.message).toStartWith(`reading ${join(temp.path, "nowhere", "SHA256SUMS")}: ENOENT`);
@@ -271,6 +286,14 @@ describe("from a URL", () => {
     const error = await refusal(upgradeExecutable(options(`${server.url}/download`), tools()));
     expect(error.message).toContain("but SHA256SUMS says 000");
     expectInstalled(INSTALLED);
+  });
+
+  test("a file that is too large is refused", async () => {
+    writeFileSync(join(directory, "SHA256SUMS"), Buffer.alloc(MIB + 1));
+    await using server = serve();
+    expect((await refusal(compareWithRelease(options(`${server.url}/download`)))).message).toBe(
+      `reading ${server.url}/download/SHA256SUMS: it is larger than 1 MiB`,
+    );
   });
 
   test("a missing file, a dead server, endless redirects and a way out of TLS are errors", async () => {
