@@ -19,7 +19,8 @@ export async function packageOwner(
   if (byPath !== undefined) return byPath;
   if ((await run(["dpkg-query", "--search", path])).code === 0)
     return { name: "dpkg", command: `apt install ./codexlb_${version}_ARCH.deb` };
-  if ((await run(["rpm", "--query", "--file", path])).code === 0)
+  // Where rpm is not the system's package manager, it would make a database in the home of the user.
+  if ((await run(["env", "HOME=/dev/null", "rpm", "--query", "--file", path])).code === 0)
     return { name: "rpm", command: `rpm --upgrade codexlb-${version}-1.ARCH.rpm` };
   return undefined;
 }

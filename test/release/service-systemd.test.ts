@@ -1,7 +1,7 @@
 // The service in a real systemd of a user, and its upgrade to another build of the program.
 
 import { expect, test } from "bun:test";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildExecutable } from "../../scripts/build-executable.ts";
 import { addRelease } from "../support/release.ts";
@@ -17,9 +17,25 @@ const PROBE_MS = 30_000;
 /** `argv`, run beside a systemd of its own. */
 const beside = (argv: readonly string[]) => ["unshare", "--mount", "sh", BOOT, ...argv];
 
+const INSTALLED = "1.0.0";
+const NEWER = "1.1.0";
+const BROKEN = "1.2.0";
+
+/** Builds the program as `version`. */
+async function build(outfile: string, version: string): Promise<void> {
+  const problems = await buildExecutable({
+    entry: join(REPOSITORY, "src", "main.ts"),
+    outfile,
+    runtime: process.execPath,
+    version,
+    commit: "0123456789ab",
+    date: "",
+  });
+  expect(problems).toEqual([]);
+}
+
 /** Why a user's systemd cannot be started here; undefined when it can. */
 function obstacle(): string | undefined {
-  if (process.env.CODEXLB_TEST_BINARY === undefined) return "CODEXLB_TEST_BINARY is not set";
   if (process.platform !== "linux") return "systemd is on Linux only";
   if (process.getuid?.() !== 0) return "only root may start one beside the system's";
   if (!existsSync("/lib/systemd/systemd") || Bun.which("systemctl") === null) return "there is no systemd";
@@ -29,7 +45,9 @@ function obstacle(): string | undefined {
     timeout: PROBE_MS,
   });
   if (probe.exitCode === 0) return undefined;
-  return `it does not start: ${probe.stderr.toString().trim()} ${readFileSync(join(home.path, "systemd.log"), "utf8").trim()}`;
+  const log = join(home.path, "systemd.log");
+  const said = [probe.stderr.toString(), existsSync(log) ? readFileSync(log, "utf8") : ""].join(" ");
+  return `it does not start: ${said.replaceAll(/\s+/g, " ").trim()}`;
 }
 
 const problem = obstacle();
@@ -44,28 +62,18 @@ test.skipIf(problem !== undefined)(
     for (const directory of [home, bin, join(temp.path, "good"), join(temp.path, "bad")])
       mkdirSync(directory);
     const executable = join(bin, "codexlb");
-    copyFileSync(process.env.CODEXLB_TEST_BINARY ?? "", executable);
-    chmodSync(executable, 0o755);
-    const other = join(temp.path, "codexlb-99.0.0");
-    const problems = await buildExecutable({
-      entry: join(REPOSITORY, "src", "main.ts"),
-      outfile: other,
-      runtime: process.execPath,
-      version: "99.0.0",
-      commit: "0123456789ab",
-      date: "",
-    });
-    expect(problems).toEqual([]);
-    addRelease(join(temp.path, "good"), { version: "99.0.0", program: other });
+    await build(executable, INSTALLED);
+    const other = join(temp.path, "codexlb-newer");
+    await build(other, NEWER);
+    addRelease(join(temp.path, "good"), { version: NEWER, program: other });
     // It says its version and ends, whatever it is asked to do.
-    addRelease(join(temp.path, "bad"), { version: "99.1.0" });
+    addRelease(join(temp.path, "bad"), { version: BROKEN });
     const ran = Bun.spawnSync(
       beside([process.execPath, SCENARIO, executable, join(temp.path, "good"), join(temp.path, "bad")]),
       { env: { PATH: process.env.PATH ?? "", HOME: home } },
     );
     expect([ran.exitCode, ran.stderr.toString()]).toEqual([0, ""]);
     const seen = JSON.parse(ran.stdout.toString());
-    const { version } = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8"));
 
     expect(seen.installed).toEqual({
       code: 0,
@@ -75,7 +83,7 @@ test.skipIf(problem !== undefined)(
     expect(seen.first).toMatchObject({
       running: true,
       enabled: true,
-      proxy: { version, pid: seen.first.pid },
+      proxy: { version: INSTALLED, pid: seen.first.pid },
     });
     expect(seen.commandLine).toEqual([executable, "proxy", "--root", seen.root]);
     expect(seen.again.out).toStartWith("the service is installed and running; nothing to change in ");
@@ -89,20 +97,20 @@ test.skipIf(problem !== undefined)(
 
     expect(seen.check).toEqual({
       code: 0,
-      out: `version 99.0.0 is available; this is ${version}\n`,
+      out: `version ${NEWER} is available; this is ${INSTALLED}\n`,
       err: "",
     });
     expect(seen.upgraded).toEqual({
       code: 0,
-      out: `upgraded ${executable} from ${version} to 99.0.0, and restarted the service\n`,
+      out: `upgraded ${executable} from ${INSTALLED} to ${NEWER}, and restarted the service\n`,
       err: "",
     });
-    expect(seen.afterUpgrade).toMatchObject({ running: true, proxy: { version: "99.0.0" } });
+    expect(seen.afterUpgrade).toMatchObject({ running: true, proxy: { version: NEWER } });
     expect(seen.brokenUpgrade.code).toBe(1);
     expect(seen.brokenUpgrade.err).toStartWith(
-      "codexlb: the service does not start with version 99.1.0, so version 99.0.0 is back: ",
+      `codexlb: the service does not start with version ${BROKEN}, so version ${NEWER} is back: `,
     );
-    expect(seen.afterBroken).toMatchObject({ running: true, proxy: { version: "99.0.0" } });
+    expect(seen.afterBroken).toMatchObject({ running: true, proxy: { version: NEWER } });
 
     expect(seen.uninstalled).toEqual({ code: 0, out: `uninstalled ${seen.unit}\n`, err: "" });
     expect(seen.gone.code).toBe(1);

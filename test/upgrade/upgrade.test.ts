@@ -76,6 +76,15 @@ describe("from a directory", () => {
     expectInstalled(NEWER);
   });
 
+  test("looking for a package of it leaves nothing in the home", async () => {
+    addRelease(directory, { version: NEWER });
+    const home = join(temp.path, "home");
+    mkdirSync(home);
+    const run = programRunner({ PATH: "/usr/bin:/bin", HOME: home });
+    (await upgradeExecutable(options(), { run, random }))?.replacement.keep();
+    expect(readdirSync(home)).toEqual([]);
+  });
+
   test("the file behind a symbolic link is replaced, and the link stays", async () => {
     addRelease(directory, { version: NEWER });
     const link = join(temp.path, "codexlb");
@@ -246,7 +255,7 @@ describe("a package manager's executable is left to it:", () => {
       `#!/bin/sh\n[ "$*" = "${query.split(" ").slice(1).join(" ")} ${executable}" ]\n`,
       { mode: 0o755 },
     );
-    expect(await refusal(upgradeExecutable(options(), tools(fake)))).toMatchObject({
+    expect(await refusal(upgradeExecutable(options(), tools(`${fake}:/usr/bin:/bin`)))).toMatchObject({
       message: `${executable} belongs to a package of ${name}`,
       next: `upgrade it with: ${command}`,
     });
