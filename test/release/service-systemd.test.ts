@@ -86,6 +86,8 @@ test.skipIf(problem !== undefined)(
       proxy: { version: INSTALLED, pid: seen.first.pid },
     });
     expect(seen.commandLine).toEqual([executable, "proxy", "--root", seen.root]);
+    const answers = ["Hello from alice", "Hello from alice"];
+    expect(seen.firstTurns).toEqual(answers);
     expect(seen.again.out).toStartWith("the service is installed and running; nothing to change in ");
     expect(seen.afterAgain.pid).toBe(seen.first.pid);
     expect(seen.reloaded).toBe(0);
@@ -105,6 +107,8 @@ test.skipIf(problem !== undefined)(
       out: `upgraded ${executable} from ${INSTALLED} to ${NEWER}, and restarted the service\n`,
       err: "",
     });
+    expect(seen.lateAnswer).toBe("Hello from alice");
+    expect(seen.lastTurns).toEqual(answers);
     expect(seen.afterUpgrade).toMatchObject({ running: true, proxy: { version: NEWER } });
     expect(seen.brokenUpgrade.code).toBe(1);
     expect(seen.brokenUpgrade.err).toStartWith(

@@ -1,16 +1,22 @@
-// Runs beside a user's systemd, in a HOME of its own: installs the service, lets it hang, upgrades it, and removes it.
+// Runs beside a user's systemd, in a HOME of its own: installs the service, takes turns, lets it hang, upgrades it while
+// a turn is in flight, and removes it.
 // Arguments: the executable, a release that works, and one whose proxy does not start. Says what it saw as JSON.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { systemDeps } from "../../../src/deps.ts";
+import { startMock } from "../../../src/mock/backend.ts";
+import { createSocketClient, createSseClient } from "../../../src/mock/client.ts";
 import { layoutOf } from "../../../src/state/layout.ts";
-import { until } from "../../support/pool.ts";
+import { enrol, until } from "../../support/pool.ts";
 
 const [executable = "", good = "", bad = ""] = process.argv.slice(2);
 const home = process.env.HOME ?? "";
 const units = join(home, ".config", "systemd", "user");
 const unit = join(units, "codexlb-proxy.service");
-const { root, config } = layoutOf(join(home, "a \"root\" %h $HOME 'é' \\"));
+const layout = layoutOf(join(home, "a \"root\" %h $HOME 'é' \\"));
+const { root, config } = layout;
+const mock = startMock({ accounts: [{ alias: "alice" }], clock: systemDeps().clock });
 
 interface Ran {
   readonly code: number;
@@ -31,12 +37,35 @@ interface Seen {
   readonly running: boolean;
   readonly enabled: boolean;
   readonly pid: number;
-  readonly proxy: { readonly version: string; readonly pid: number } | null;
+  readonly proxy: { readonly version: string; readonly pid: number; readonly url: string } | null;
 }
 
 async function status(): Promise<Seen> {
   return JSON.parse((await codexlb("service", "status", "--json")).out);
 }
+
+/** What the account answers to a turn over HTTP and to one over WebSocket. */
+async function turns({ proxy }: Seen): Promise<string[]> {
+  const url = proxy?.url ?? "";
+  const socket = createSocketClient(url, "over-websocket");
+  const answers = [await createSseClient(url, "over-http").turn("hi"), await socket.turn("hi")];
+  socket.close();
+  return answers;
+}
+
+/** A turn whose answer comes late; resolves when the backend has it. */
+async function lateTurn({ proxy }: Seen): Promise<{ readonly answer: Promise<string> }> {
+  const before = mock.requests.length;
+  mock.faults.add({ on: "sse", times: 1, delayMs: LATE_MS });
+  const answer = createSseClient(proxy?.url ?? "", "late").turn("hi");
+  await until("the backend has the turn", () =>
+    mock.requests.slice(before).some(({ point }) => point === "sse"),
+  );
+  return { answer };
+}
+
+/** Longer than an upgrade takes until it restarts the service. */
+const LATE_MS = 5_000;
 
 /** Whether the service runs, and the process of the service is the proxy that answers. */
 async function serves(): Promise<boolean> {
@@ -46,12 +75,13 @@ async function serves(): Promise<boolean> {
 
 async function scenario(): Promise<Record<string, unknown>> {
   await systemctl("is-system-running", "--wait");
-  mkdirSync(root, { mode: 0o700 });
-  writeFileSync(config, '[proxy]\nlisten = "127.0.0.1:0"\n');
+  enrol(layout, "alice", mock.authFile("alice"));
+  writeFileSync(config, `[proxy]\nlisten = "127.0.0.1:0"\nupstream_base_url = "${mock.baseUrl}"\n`);
   const install = () => codexlb("service", "install", "--root", root);
   const installed = await install();
   const first = await status();
   const commandLine = readFileSync(`/proc/${first.pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+  const firstTurns = await turns(first);
   const again = await install();
   const afterAgain = await status();
   const reloaded = await systemctl("reload", "codexlb-proxy.service");
@@ -78,8 +108,11 @@ async function scenario(): Promise<Record<string, unknown>> {
   );
 
   const check = await codexlb("upgrade", "--check", "--from", good);
+  const { answer } = await lateTurn(await status());
   const upgraded = await codexlb("upgrade", "--root", root, "--from", good);
+  const lateAnswer = await answer;
   const afterUpgrade = await status();
+  const lastTurns = await turns(afterUpgrade);
   const brokenUpgrade = await codexlb("upgrade", "--root", root, "--from", bad);
   const afterBroken = await status();
 
@@ -89,6 +122,7 @@ async function scenario(): Promise<Record<string, unknown>> {
     installed,
     first,
     commandLine,
+    firstTurns,
     root,
     unit,
     again,
@@ -99,6 +133,8 @@ async function scenario(): Promise<Record<string, unknown>> {
     restartsByWatchdog: Number(restarts),
     check,
     upgraded,
+    lateAnswer,
+    lastTurns,
     afterUpgrade,
     brokenUpgrade,
     afterBroken,
@@ -108,3 +144,4 @@ async function scenario(): Promise<Record<string, unknown>> {
 }
 
 console.log(JSON.stringify(await scenario()));
+await mock.stop();
