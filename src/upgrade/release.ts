@@ -35,8 +35,15 @@ export async function findArchive(source: ReleaseSource, target: string): Promis
   });
 }
 
-/** The executable in `archive`, whose checksum is verified before anything in it is read. Throws `upgrade_failed`. */
-export async function executableIn(source: ReleaseSource, archive: ReleaseArchive): Promise<Uint8Array> {
+/** What an archive contains. */
+export interface ReleaseContents {
+  readonly executable: Uint8Array;
+  /** The manual page and the completions, by their path in the archive, `man/codexlb.1`. */
+  readonly extras: ReadonlyMap<string, string>;
+}
+
+/** The contents of `archive`, whose checksum is verified before anything in it is read. Throws `upgrade_failed`. */
+export async function contentsOf(source: ReleaseSource, archive: ReleaseArchive): Promise<ReleaseContents> {
   const bytes = await source.read(archive.name, ARCHIVE_LIMIT_BYTES);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   const what = `${source.place}/${archive.name}`;
@@ -48,12 +55,17 @@ export async function executableIn(source: ReleaseSource, archive: ReleaseArchiv
         next: "nothing was changed; download the release again, and report it if the checksums differ again",
       },
     );
-  const path = `${archive.name.slice(0, -ENDING.length)}/codexlb`;
+  const top = `${archive.name.slice(0, -ENDING.length)}/`;
   try {
     const tar = gunzipSync(bytes, { maxOutputLength: UNPACKED_LIMIT_BYTES });
-    const file = (await new Bun.Archive(tar).files()).get(path);
-    if (file === undefined) throw new Error(`it does not contain ${path}`);
-    return new Uint8Array(await file.arrayBuffer());
+    const files = await new Bun.Archive(tar).files();
+    const executable = files.get(`${top}codexlb`);
+    if (executable === undefined) throw new Error(`it does not contain ${top}codexlb`);
+    const extras = new Map<string, string>();
+    for (const [path, file] of files)
+      if (EXTRAS.some((directory) => path.startsWith(`${top}${directory}/`)))
+        extras.set(path.slice(top.length), await file.text());
+    return { executable: new Uint8Array(await executable.arrayBuffer()), extras };
   } catch (error) {
     throw new CodexlbError("upgrade_failed", `unpacking ${what}: ${messageOf(error)}`, {
       next: "nothing was changed; use another release",
@@ -65,6 +77,8 @@ export async function executableIn(source: ReleaseSource, archive: ReleaseArchiv
 // --- internal ---
 
 const ENDING = ".tar.gz";
+/** Directories of the archive. */
+const EXTRAS: readonly string[] = ["man", "completions"];
 const SUMS_LIMIT_BYTES = 1024 * 1024;
 /** Several times as much as an archive, and as the executable, have today. */
 const ARCHIVE_LIMIT_BYTES = 256 * 1024 * 1024;

@@ -4,8 +4,9 @@ import { realpathSync } from "node:fs";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import type { RunProgram } from "../service/run-program.ts";
+import { refreshExtras } from "./extras.ts";
 import { packageOwner } from "./package-manager.ts";
-import { executableIn, findArchive, type ReleaseArchive } from "./release.ts";
+import { contentsOf, findArchive, type ReleaseArchive } from "./release.ts";
 import { type Replacement, replaceExecutable } from "./replace.ts";
 import type { ReleaseSource } from "./source.ts";
 
@@ -18,6 +19,13 @@ export interface UpgradeOptions {
   readonly version: string;
   /** Also install a release that is older. */
   readonly allowOlder: boolean;
+}
+
+export interface Upgraded {
+  readonly version: string;
+  readonly replacement: Replacement;
+  /** Replaces the installed manual page and completions. Throws `file_unusable`. */
+  refreshExtras(): void;
 }
 
 /** How the release compares with the installed version. */
@@ -41,7 +49,7 @@ export async function compareWithRelease({ source, target, version }: UpgradeOpt
 export async function upgradeExecutable(
   options: UpgradeOptions,
   tools: { readonly run: RunProgram } & Pick<Deps, "random">,
-): Promise<{ readonly version: string; readonly replacement: Replacement } | undefined> {
+): Promise<Upgraded | undefined> {
   const { source, version, allowOlder } = options;
   const { archive, release } = await compareWithRelease(options);
   if (release === "same") return undefined;
@@ -57,9 +65,10 @@ export async function upgradeExecutable(
     throw new CodexlbError("upgrade_refused", `${path} belongs to a package of ${owner.name}`, {
       next: `upgrade it with: ${owner.command}`,
     });
-  const content = await executableIn(source, archive);
+  const { executable, extras } = await contentsOf(source, archive);
   return {
     version: archive.version,
-    replacement: await replaceExecutable(path, content, archive.version, tools),
+    replacement: await replaceExecutable(path, executable, archive.version, tools),
+    refreshExtras: () => refreshExtras(path, extras),
   };
 }

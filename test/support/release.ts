@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { targetOf, thisMachine } from "../../src/upgrade/target.ts";
 
 export interface TestRelease {
@@ -26,6 +26,10 @@ export function addRelease(directory: string, release: TestRelease): string {
   if (release.program === undefined) writeFileSync(program, versionScript(version), { mode: 0o755 });
   else copyFileSync(release.program, program);
   writeFileSync(join(directory, top, "LICENSE"), "MIT\n");
+  for (const path of EXTRAS) {
+    mkdirSync(dirname(join(directory, top, path)), { recursive: true });
+    writeFileSync(join(directory, top, path), `${path} of ${version}\n`);
+  }
   const archive = `${top}.tar.gz`;
   const packed = Bun.spawnSync(["tar", "-czf", archive, top], {
     cwd: directory,
@@ -39,6 +43,14 @@ export function addRelease(directory: string, release: TestRelease): string {
   writeFileSync(join(directory, "SHA256SUMS"), `${release.sha256 ?? sum}  ${archive}\n`, { flag: "a" });
   return archive;
 }
+
+/** The manual page and completions of a release. */
+const EXTRAS = [
+  "man/codexlb.1",
+  "completions/codexlb.bash",
+  "completions/_codexlb",
+  "completions/codexlb.fish",
+];
 
 /** A program that says it is codexlb of `version`, and nothing else. */
 export function versionScript(version: string): string {

@@ -11,7 +11,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { CodexlbError } from "../../src/errors.ts";
 import { programRunner } from "../../src/service/run-program.ts";
 import { releaseSource } from "../../src/upgrade/source.ts";
@@ -74,6 +74,24 @@ describe("from a directory", () => {
     expect(upgraded?.version).toBe(NEWER);
     upgraded?.replacement.keep();
     expectInstalled(NEWER);
+  });
+
+  test("the manual page and completions are replaced where they are installed, and nowhere else", async () => {
+    addRelease(directory, { version: NEWER });
+    const share = join(temp.path, "share");
+    const page = join(share, "man", "man1", "codexlb.1");
+    const completion = join(share, "bash-completion", "completions", "codexlb");
+    for (const path of [page, completion]) {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, `of ${INSTALLED}`, { mode: 0o644 });
+    }
+    const upgraded = await upgradeExecutable(options(), tools());
+    upgraded?.replacement.keep();
+    upgraded?.refreshExtras();
+    expect(readFileSync(page, "utf8")).toBe(`man/codexlb.1 of ${NEWER}\n`);
+    expect(readFileSync(completion, "utf8")).toBe(`completions/codexlb.bash of ${NEWER}\n`);
+    expect(statSync(page).mode & 0o777).toBe(0o644);
+    expect(readdirSync(share, { recursive: true }).length).toBe(6);
   });
 
   test("looking for a package of it leaves nothing in the home", async () => {

@@ -70,6 +70,11 @@ export default defineCommand({
       );
     }
     replacement.keep();
+    try {
+      upgraded.refreshExtras();
+    } catch (error) {
+      deps.log.warn(`the manual page and completions are still those of ${VERSION}: ${messageOf(error)}`);
+    }
     print(
       `upgraded ${options.executable} from ${VERSION} to ${version}${service === undefined ? "" : ", and restarted the service"}\n`,
     );
