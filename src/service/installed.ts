@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { readTextIfPresent } from "../state/atomic-file.ts";
-import { rootIn, type ServiceManager, WRITTEN_BY } from "./service.ts";
+import { type OtherService, rootIn, type ServiceManager, WRITTEN_BY } from "./service.ts";
 
 export interface InstalledService {
   readonly text: string;
@@ -22,7 +22,7 @@ export function installedService({ file, commandIn }: ServiceManager): Installed
   return { text, isOurs: text.includes(WRITTEN_BY), command, root: rootIn(command) };
 }
 
-/** Other service files for the same proxy, which would start a second one. */
-export function otherServices({ otherFiles }: ServiceManager): readonly string[] {
-  return otherFiles.filter((file) => existsSync(file));
+/** The other services for the same proxy that are installed. */
+export function otherServices({ others }: ServiceManager): readonly OtherService[] {
+  return others.filter(({ file }) => existsSync(file));
 }

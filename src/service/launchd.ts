@@ -5,7 +5,7 @@ import { CodexlbError } from "../errors.ts";
 import { layoutOf } from "../state/layout.ts";
 import { LAUNCHD_LABEL, launchdLogs, launchdPlist, programArgumentsIn } from "./launchd-plist.ts";
 import { NOT_FOUND, type RunProgram, whyFailed } from "./run-program.ts";
-import type { ServiceManager } from "./service.ts";
+import { type ServiceManager, STOP_BREW_SERVICE } from "./service.ts";
 
 export interface LaunchdOptions {
   /** The directory of the property list. */
@@ -32,7 +32,10 @@ export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceM
   return {
     name: "launchd",
     file,
-    otherFiles: [join(directory, "codexlb.plist")],
+    others: [
+      { file: join(directory, "codexlb.plist"), stop: `launchctl bootout ${domain}/codexlb` },
+      { file: join(directory, "homebrew.mxcl.codexlb.plist"), stop: STOP_BREW_SERVICE },
+    ],
     text: launchdPlist,
     commandIn: programArgumentsIn,
     // launchd makes the files of the output, but not their directory.
@@ -62,7 +65,7 @@ export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceM
         `asking launchd: ${isMissing ? "there is no launchctl" : whyFailed(ran)}`,
         {
           next: isMissing
-            ? "where launchd does not run, start codexlb proxy with whatever starts programs there (docs/service.md)"
+            ? "where launchd does not run, start codexlb proxy from the init system that does (docs/service.md)"
             : "log in on the screen of this Mac: over ssh alone there is no session for agents",
         },
       );

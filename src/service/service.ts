@@ -42,14 +42,21 @@ export interface LogOptions {
   readonly root: string;
 }
 
+/** A service that would start a second proxy on the same root. */
+export interface OtherService {
+  readonly file: string;
+  /** The command that stops it for good. */
+  readonly stop: string;
+}
+
 /** A service manager, and the service `codexlb-proxy` (systemd) or `com.codexlb.proxy` (launchd) in it. */
 export interface ServiceManager {
   /** `systemd (user)`, as `codexlb service status` shows it. */
   readonly name: string;
   /** The file that defines the service. */
   readonly file: string;
-  /** Files of other names that people were advised to write by hand for the same proxy. */
-  readonly otherFiles: readonly string[];
+  /** Services of other names for the same proxy, which may be there, too. */
+  readonly others: readonly OtherService[];
   /** The content of `file`. */
   text(options: ServiceOptions): string;
   /** The command in the content of such a file, ours or the Go program's; undefined if it has none. */
@@ -75,6 +82,9 @@ export interface ServiceManager {
 
 /** In the first lines of every file that this program writes for a service manager. */
 export const WRITTEN_BY = "Written by codexlb service install";
+
+/** Stops the service that Homebrew makes of its formula. */
+export const STOP_BREW_SERVICE = "brew services stop codexlb";
 
 /** The words that start the proxy. The root is always among them: a service has another environment than a shell. */
 export function proxyCommand({ binary, root, listen, upstream }: ServiceOptions): string[] {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { NOT_FOUND, type RunProgram, whyFailed } from "./run-program.ts";
-import type { ServiceManager } from "./service.ts";
+import { type ServiceManager, STOP_BREW_SERVICE } from "./service.ts";
 import { execStartIn, systemdUnit } from "./systemd-unit.ts";
 
 export interface SystemdOptions {
@@ -30,7 +30,13 @@ export function createSystemd({ directory, isSystem, env, run }: SystemdOptions)
   return {
     name: isSystem ? "systemd (system-wide)" : "systemd (user)",
     file: join(directory, UNIT),
-    otherFiles: [join(directory, "codexlb.service")],
+    others: [
+      {
+        file: join(directory, "codexlb.service"),
+        stop: systemctl("disable", "--now", "codexlb.service").join(" "),
+      },
+      { file: join(directory, "homebrew.codexlb.service"), stop: STOP_BREW_SERVICE },
+    ],
     text: systemdUnit,
     commandIn: execStartIn,
     directoriesFor: () => [],
@@ -114,7 +120,7 @@ function nextWithout(env: Deps["env"], isSystem: boolean): string {
   if (env.WSL_DISTRO_NAME)
     return "turn systemd on: systemd=true below [boot] in /etc/wsl.conf, then wsl.exe --shutdown";
   const other =
-    "where systemd does not run, start codexlb proxy with whatever starts programs there (docs/service.md)";
+    "where systemd does not run, start codexlb proxy from the init system that does (docs/service.md)";
   return isSystem || env.XDG_RUNTIME_DIR
     ? other
     : `log in as this user directly (not with su or sudo), or first run: loginctl enable-linger; ${other}`;

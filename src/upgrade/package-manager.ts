@@ -15,13 +15,20 @@ export async function packageOwner(
   version: string,
   run: RunProgram,
 ): Promise<PackageOwner | undefined> {
+  const isArm = process.arch === "arm64";
   const byPath = BY_PATH.find(({ part }) => path.includes(part));
   if (byPath !== undefined) return byPath;
   if ((await run(["dpkg-query", "--search", path])).code === 0)
-    return { name: "dpkg", command: `apt install ./codexlb_${version}_ARCH.deb` };
+    return {
+      name: "dpkg",
+      command: `sudo apt install ./codexlb_${version}_${isArm ? "arm64" : "amd64"}.deb`,
+    };
   // Where rpm is not the system's package manager, it would make a database in the home of the user.
   if ((await run(["env", "HOME=/dev/null", "rpm", "--query", "--file", path])).code === 0)
-    return { name: "rpm", command: `rpm --upgrade codexlb-${version}-1.ARCH.rpm` };
+    return {
+      name: "rpm",
+      command: `sudo dnf install ./codexlb-${version}-1.${isArm ? "aarch64" : "x86_64"}.rpm`,
+    };
   return undefined;
 }
 

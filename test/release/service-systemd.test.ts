@@ -66,7 +66,7 @@ test.skipIf(problem !== undefined)(
     const other = join(temp.path, "codexlb-newer");
     await build(other, NEWER);
     addRelease(join(temp.path, "good"), { version: NEWER, program: other });
-    // It says its version and ends, whatever it is asked to do.
+    // It prints its version and exits, so its proxy does not start.
     addRelease(join(temp.path, "bad"), { version: BROKEN });
     const ran = Bun.spawnSync(
       beside([process.execPath, SCENARIO, executable, join(temp.path, "good"), join(temp.path, "bad")]),

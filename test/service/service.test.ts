@@ -129,7 +129,9 @@ describe("with systemd", () => {
     const other = join(unitPath(), "..", "codexlb.service");
     mkdirSync(join(other, ".."), { recursive: true });
     writeFileSync(other, "[Service]\n");
-    expect((await install()).err).toContain(`${other} starts a second proxy on the same root; remove it\n`);
+    expect((await install()).err).toContain(
+      `${other} starts a second proxy on the same root; stop it with: systemctl --user disable --now codexlb.service\n`,
+    );
     expect((await systemd("status")).out).toContain(`also there: ${other}\n`);
   });
 
@@ -302,7 +304,7 @@ describe("with launchd", () => {
 });
 
 describe("without a service manager", () => {
-  const NEXT = "start codexlb proxy with whatever starts programs there (docs/service.md)";
+  const NEXT = "start codexlb proxy from the init system that does (docs/service.md)";
   const all = ["install", "uninstall", "restart", "status"] as const;
 
   test.each(all)("%s says so, and what to do", async (word) => {

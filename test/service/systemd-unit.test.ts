@@ -107,7 +107,7 @@ describe.skipIf(!isThere("systemd-analyze", "systemd's opinion of the unit"))("s
     expect(analyze("verify", manager, "--man=no", file.unit)).toEqual({ code: 0, out: "", err: "" });
   });
 
-  test.each(KINDS)("finds the service %s little exposed", (kind, options, _, most) => {
+  test.each(KINDS)("rates the service %s as little exposed", (kind, options, _, most) => {
     using file = inFile(options);
     const { out } = analyze("security", "--offline=true", "--no-pager", file.unit);
     const [line = "", score = "10"] = /Overall exposure level for \S+ ([\d.]+) \w+/.exec(out) ?? [];

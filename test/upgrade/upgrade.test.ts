@@ -23,6 +23,7 @@ import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 const INSTALLED = "1.2.3";
 const NEWER = "1.10.0";
 const MIB = 1024 * 1024;
+const isArm = process.arch === "arm64";
 
 let temp: TempDirectory;
 let directory: string;
@@ -261,8 +262,12 @@ describe("a package manager's executable is left to it:", () => {
   });
 
   test.each([
-    ["dpkg", "dpkg-query --search", `apt install ./codexlb_${NEWER}_ARCH.deb`],
-    ["rpm", "rpm --query --file", `rpm --upgrade codexlb-${NEWER}-1.ARCH.rpm`],
+    ["dpkg", "dpkg-query --search", `sudo apt install ./codexlb_${NEWER}_${isArm ? "arm64" : "amd64"}.deb`],
+    [
+      "rpm",
+      "rpm --query --file",
+      `sudo dnf install ./codexlb-${NEWER}-1.${isArm ? "aarch64" : "x86_64"}.rpm`,
+    ],
   ])("%s, by its database", async (name, query, command) => {
     addRelease(directory, { version: NEWER });
     const fake = join(temp.path, "fake");

@@ -67,7 +67,9 @@ const install = defineCommand({
     print(`${installed(result, manager)}\n`);
     const notes = [
       ...(await manager.hints()),
-      ...otherServices(manager).map((file) => `${file} starts a second proxy on the same root; remove it`),
+      ...otherServices(manager).map(
+        ({ file, stop }) => `${file} starts a second proxy on the same root; stop it with: ${stop}`,
+      ),
       ...environmentNotes(deps.env),
     ];
     for (const note of notes) deps.log.info(note);

@@ -48,7 +48,7 @@ export async function serviceStatus(
     binary: service?.command[0] ?? null,
     root: root ?? null,
     proxy: root === undefined ? null : await proxyOn(root),
-    others: otherServices(manager),
+    others: otherServices(manager).map(({ file }) => file),
   };
 }
 
