@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
 import { startMock } from "../../src/mock/backend.ts";
 import { executable } from "../support/executable.ts";
-import { addRelease, versionScript } from "../support/release.ts";
+import { addRelease, versionScript } from "../support/fake-release.ts";
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dir, "..", "..", "package.json"), "utf8"));
 const NEWER = "99.0.0";

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildExecutable } from "../../scripts/build-executable.ts";
-import { addRelease } from "../support/release.ts";
+import { addRelease } from "../support/fake-release.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 const REPOSITORY = join(import.meta.dir, "..", "..");

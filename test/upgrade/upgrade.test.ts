@@ -17,7 +17,7 @@ import { programRunner } from "../../src/service/run-program.ts";
 import { releaseSource } from "../../src/upgrade/source.ts";
 import { targetOf, thisMachine } from "../../src/upgrade/target.ts";
 import { compareWithRelease, type UpgradeOptions, upgradeExecutable } from "../../src/upgrade/upgrade.ts";
-import { addRelease, type TestRelease, versionScript } from "../support/release.ts";
+import { addRelease, type TestRelease, versionScript } from "../support/fake-release.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
 const INSTALLED = "1.2.3";
