@@ -39,7 +39,7 @@ build: $(BINARY) ## Build dist/codexlb
 
 .PHONY: test
 test: $(BINARY) ## Run the whole suite
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/core test/network test/state test/auth test/upstream test/proxy test/admin test/login test/chain test/mock test/codex test/service test/upgrade test/cli test/simulation test/durability test/hardening test/fuzz test/docs.test.ts test/makefile.test.ts test/architecture.test.ts
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/core test/network test/state test/auth test/upstream test/proxy test/admin test/login test/chain test/mock test/codex test/service test/upgrade test/cli test/simulation test/durability test/hardening test/fuzz test/docs.test.ts test/gathering-reader.test.ts test/makefile.test.ts test/architecture.test.ts
 
 .PHONY: test-faults
 test-faults: node_modules/.ready ## Let everything fail that can, and write down what Codex sees: docs/faults.md
@@ -59,12 +59,12 @@ smoke: $(BINARY) ## Use the executable alone, away from the repository, and in r
 
 .PHONY: test-real
 test-real: $(BINARY) ## Run real Codex binaries (from npm) through the executable
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/real
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) CODEXLB_TEST_FETCH=1 $(BUN) scripts/test.ts test/real
 
 .PHONY: fuzz
 fuzz: $(BINARY) ## Fuzz for longer: FACTOR=50 times the cases of make test (SEED=N repeats a run)
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) CODEXLB_TEST_FUZZ_FACTOR=$(FACTOR) $(if $(SEED),CODEXLB_TEST_FUZZ_SEED=$(SEED)) \
-	  $(BUN) test --timeout 3600000 ./test/fuzz
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) CODEXLB_TEST_TIMEOUT_MS=3600000 CODEXLB_TEST_FUZZ_FACTOR=$(FACTOR) $(if $(SEED),CODEXLB_TEST_FUZZ_SEED=$(SEED)) \
+	  $(BUN) test ./test/fuzz
 
 .PHONY: soak
 soak: $(BINARY) ## Mixed traffic for MINUTES=10, with faults, reloads, pins and keys; memory and descriptors must stay flat

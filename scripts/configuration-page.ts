@@ -55,13 +55,23 @@ The variables that name an HTTP proxy or certificates are on the page [networks.
 
 \`codexlb run\` gives Codex a home of its own, \`ROOT/runtime\` or what \`--codex-home\` names: stub credentials, sessions,
 history and a config.toml are in it. Each run takes the settings over from the first config.toml that there is, of the
-account that served last, of \`CODEX_HOME\`, of \`~/.codex\`; what was changed in the home itself since then (by
-\`codexlb run mcp add ...\`, in Codex's menus, by hand) holds on top of them. Comments are not kept there. Nothing else is
-taken over: for the \`AGENTS.md\`, prompts and skills of your own home there is \`codexlb run --native-home\`, which uses
-that home as it is. A \`--codex-home\` that holds a login or settings which codexlb did not put there is refused.
+account that served last, of \`CODEX_HOME\`, of \`~/.codex\`; later changes in the home itself (by
+\`codexlb run mcp add ...\`, in Codex's menus, by hand) win. Comments are not kept there.
 
-With \`run.inherit_shell\` the profile of your shell applies; what \`codexlb run\` sets for Codex (\`CODEX_HOME\` among it)
-holds all the same.
+- Relative paths in these settings (\`model_instructions_file\`, \`agents.NAME.config_file\`, ...) become absolute, so that
+  they name the same files.
+- Profiles (\`NAME.config.toml\`, for \`--profile NAME\`) are taken over in the same way, without base URLs. The directory
+  \`themes\`, for \`tui.theme\`, is linked.
+- \`forced_login_method\` and \`forced_chatgpt_workspace_id\` are left out, because Codex would delete the stub login;
+  \`codexlb run\` reports that once.
+
+Nothing else is taken over: for the \`AGENTS.md\`, prompts and skills of your own home there is
+\`codexlb run --native-home\`, which uses that home as it is. A
+\`--codex-home\` with a login or settings that codexlb did not put there is refused.
+
+With \`run.inherit_shell\` the profile of your shell runs first, and Codex gets its variables, working directory and
+umask, but not its limits (\`ulimit\`). What \`codexlb run\` itself sets for Codex, such as \`CODEX_HOME\`, wins. What the
+profile prints goes to the terminal; if standard output is not a terminal, it goes to standard error.
 
 ## Listening for other machines
 
@@ -88,4 +98,8 @@ allowed_paths = ["conversations"]
 \`\`\`
 
 \`["*"]\` allows every path.
+
+Endpoints of other APIs, such as \`/v1/messages\`, \`/v1/embeddings\` and \`/v1/chat/completions\`, do not exist on the
+backend. The proxy answers them with 404 \`unsupported_endpoint\`, whose message names what is served. A setting such as
+\`allowed_paths = ["v1"]\` forwards them all the same.
 `;

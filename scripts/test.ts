@@ -9,15 +9,7 @@ const directory = mkdtempSync(join(tmpdir(), "codexlb-report-"));
 const report = join(directory, "junit.xml");
 
 const run = Bun.spawn(
-  [
-    process.execPath,
-    "test",
-    "--timeout",
-    "120000",
-    "--reporter=junit",
-    `--reporter-outfile=${report}`,
-    ...paths,
-  ],
+  [process.execPath, "test", "--reporter=junit", `--reporter-outfile=${report}`, ...paths],
   { stdin: "ignore", stdout: "inherit", stderr: "inherit" },
 );
 const code = await run.exited;

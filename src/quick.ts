@@ -1,12 +1,17 @@
 // What prompts and status bars ask every second is answered before the rest of the program is loaded: the version, and
-// `status --short` of a proxy that runs on the root. What is not as simple as that goes the long way, which is the same
+// `status --short` of a proxy that runs on the root; and so is what `run` asks of a login shell. What is not as simple as that goes the long way, which is the same
 // in all else. Nothing may be imported or used here that takes time, as process.stdout, node:fs and validators do.
 
+import { REPORT_STATE, STATE_DESCRIPTOR } from "./codex/shell-state.ts";
 import { oneLine } from "./printable.ts";
 import { askSocket } from "./state/ask-socket.ts";
 
 /** Prints the answer and resolves to true, or to false when it is not for here. */
 export async function quickAnswer(argv: readonly string[]): Promise<boolean> {
+  if (argv[0] === REPORT_STATE) {
+    await reportState();
+    return true;
+  }
   const answer = await answerTo(argv);
   if (answer === undefined) return false;
   try {
@@ -18,6 +23,17 @@ export async function quickAnswer(argv: readonly string[]): Promise<boolean> {
 }
 
 // --- internal ---
+
+/** Writes nothing if a profile has put something else in the place of the file: an environment may hold secrets. */
+async function reportState(): Promise<void> {
+  const { fstatSync, writeSync } = await import("node:fs");
+  const file = fstatSync(STATE_DESCRIPTOR);
+  if (!file.isFile() || file.size > 0 || (file.mode & 0o777) !== 0o600) process.exit(1);
+  writeSync(
+    STATE_DESCRIPTOR,
+    JSON.stringify({ env: process.env, cwd: process.cwd(), umask: process.umask() }),
+  );
+}
 
 const VERSION_WORDS: ReadonlySet<string> = new Set(["--version", "-version", "-v", "-V", "version"]);
 /** Longer names are not for sockets everywhere. */

@@ -168,7 +168,14 @@ export function createAccountOps({
 
 /** Who a listed account is. */
 export function identityOfListed(account: ListedAccount): Identity {
-  return { alias: account.alias, accountId: account.chatgpt_account_id, userId: account.codexlb.user_id };
+  const { plan_type: plan } = account.codexlb;
+  return {
+    alias: account.alias,
+    email: account.user_email || undefined,
+    accountId: account.chatgpt_account_id,
+    userId: account.codexlb.user_id,
+    planType: typeof plan === "string" ? plan : undefined,
+  };
 }
 
 /** `ready`, `draining`, `disabled(why)`, or `cooldown(Ns)` as the Go program says it. */

@@ -29,25 +29,33 @@ export interface NewTokens {
   readonly idToken: string | undefined;
 }
 
-/** Reads the text of an auth.json; `name` is used in errors. Throws `invalid_auth_file`. */
+/**
+ * Reads the text of an auth.json; `name` is used in errors. Throws `invalid_auth_file`, which names a kind of login that
+ * cannot be served.
+ */
 export function parseAuthFile(text: string, name: string): Credentials {
-  const file = authFileOf(text, name);
-  const { tokens } = file;
-  const access = readClaims(tokens.access_token);
-  const id = tokens.id_token === undefined ? undefined : readClaims(tokens.id_token);
-  const first = <K extends keyof Claims>(key: K) => access?.[key] ?? id?.[key];
-  const exp = access?.exp;
-  return {
-    accessToken: tokens.access_token,
-    refreshToken: tokens.refresh_token,
-    idToken: tokens.id_token,
-    accountId: tokens.account_id ?? headerValue(first("chatgptAccountId") ?? ""),
-    userId: first("chatgptUserId"),
-    email: first("email"),
-    planType: id?.planType ?? access?.planType,
-    expiresMs: exp === undefined ? undefined : exp * 1000,
-    refreshedMs: timeOf(file.last_refresh),
-  };
+  const access = personalAccessOf(text);
+  return access === undefined ? tokenCredentials(text, name) : credentialsOfAccess(access);
+}
+
+/** Whose a personal access token is: the token itself does not say. */
+export interface TokenOwner {
+  readonly accountId: string;
+  readonly userId: string;
+  readonly email: string | undefined;
+  readonly planType: string;
+}
+
+/** The personal access token in the text of an auth.json whose owner is not in it yet; undefined for every other login. */
+export function ownerlessToken(text: string): string | undefined {
+  const access = personalAccessOf(text);
+  return access?.[OWNER_KEY] === undefined ? access?.personal_access_token : undefined;
+}
+
+/** `text`, an auth.json with a personal access token, with its owner in it; everything else is kept. */
+export function withOwner(text: string, owner: TokenOwner): string {
+  const file = parseJson(text) as Record<string, unknown>;
+  return `${JSON.stringify({ ...file, [OWNER_KEY]: owner }, undefined, 2)}\n`;
 }
 
 /** `text` with its tokens replaced and everything else kept. `nowMs` becomes `last_refresh`. */
@@ -89,6 +97,26 @@ export function newAuthFile(tokens: Required<NewTokens>, nowMs: number): string 
 
 // --- internal ---
 
+function tokenCredentials(text: string, name: string): Credentials {
+  const file = authFileOf(text, name);
+  const { tokens } = file;
+  const access = readClaims(tokens.access_token);
+  const id = tokens.id_token === undefined ? undefined : readClaims(tokens.id_token);
+  const first = <K extends keyof Claims>(key: K) => access?.[key] ?? id?.[key];
+  const exp = access?.exp;
+  return {
+    accessToken: tokens.access_token,
+    refreshToken: tokens.refresh_token,
+    idToken: tokens.id_token,
+    accountId: tokens.account_id ?? headerValue(first("chatgptAccountId") ?? ""),
+    userId: first("chatgptUserId"),
+    email: first("email"),
+    planType: id?.planType ?? access?.planType,
+    expiresMs: exp === undefined ? undefined : exp * 1000,
+    refreshedMs: timeOf(file.last_refresh),
+  };
+}
+
 /** Text that can be sent in a header: visible ASCII. The backend's own tokens are base64, dots and dashes. */
 const sendable = (most: number) =>
   z
@@ -124,15 +152,90 @@ const AuthFile = z.looseObject({
   }),
 });
 
+/** Ours, beside the keys of Codex. */
+const OWNER_KEY = "codexlb_owner";
+
+/** `codex login --with-access-token` writes this, without a mode. */
+const PersonalAccessFile = z.looseObject({
+  auth_mode: z.enum(["personalAccessToken", "personal_access_token"]).nullish(),
+  personal_access_token: Token,
+  [OWNER_KEY]: z
+    .object({
+      accountId: sendable(LONGEST_ACCOUNT_ID),
+      userId: z.string(),
+      email: z.string().optional(),
+      planType: z.string(),
+    })
+    .optional()
+    .catch(undefined),
+});
+
+/** A personal access token that Codex would use; with tokens beside it and no mode, Codex uses the token, too. */
+function personalAccessOf(text: string): z.output<typeof PersonalAccessFile> | undefined {
+  return PersonalAccessFile.safeParse(parseJson(text)).data;
+}
+
+/** It is sent as it is, and cannot be renewed. */
+function credentialsOfAccess({
+  personal_access_token: accessToken,
+  [OWNER_KEY]: owner,
+}: z.output<typeof PersonalAccessFile>): Credentials {
+  return {
+    accessToken,
+    refreshToken: undefined,
+    idToken: undefined,
+    accountId: owner?.accountId,
+    userId: owner?.userId,
+    email: owner?.email,
+    planType: owner?.planType,
+    expiresMs: undefined,
+    refreshedMs: undefined,
+  };
+}
+
+/** Kinds of login that cannot be served, by their `auth_mode` and by the key that Codex 0.171 keeps them under. */
+const UNSERVED: readonly { readonly mode?: RegExp; readonly key: string; readonly why: string }[] = [
+  {
+    mode: /^agent_?identity$/i,
+    key: "agent_identity",
+    why: "holds an agent identity, which signs each request with a key of its own, so that codexlb cannot send requests for it",
+  },
+  {
+    mode: /^bedrock/i,
+    key: "bedrock_api_key",
+    why: "holds a login of Amazon Bedrock, not a ChatGPT login",
+  },
+  // Its mode says nothing when there are tokens, too.
+  { key: "OPENAI_API_KEY", why: "holds an API key, not a ChatGPT login" },
+];
+
+/** Why the login in `raw` cannot be served; undefined if it is of a kind that can. */
+function unservedKind(raw: unknown): string | undefined {
+  if (typeof raw !== "object" || raw === null) return undefined;
+  const file = raw as Record<string, unknown>;
+  const mode = typeof file.auth_mode === "string" ? file.auth_mode : "";
+  const byMode = UNSERVED.find((kind) => kind.mode?.test(mode));
+  if (byMode !== undefined) return byMode.why;
+  if (file.tokens) return undefined;
+  const byKey = UNSERVED.find(({ key }) => file[key]);
+  if (byKey !== undefined) return byKey.why;
+  return SERVED_MODES.has(mode)
+    ? undefined
+    : `holds a login of the kind ${JSON.stringify(mode)}, which codexlb does not know`;
+}
+
+/** `chatgptAuthTokens`: the tokens of another program, which alone can renew them. */
+const SERVED_MODES: ReadonlySet<string> = new Set(["", "chatgpt", "chatgptAuthTokens", "apikey"]);
+
 function authFileOf(text: string, name: string): z.output<typeof AuthFile> {
   const raw = parseJson(text);
   if (raw === undefined) throw invalid(name, "is not JSON");
+  const unserved = unservedKind(raw);
+  if (unserved !== undefined) throw invalid(name, unserved);
   const parsed = AuthFile.safeParse(raw);
   if (parsed.success) return parsed.data;
   const odd = parsed.error.issues.find(({ message }) => message === NOT_SENDABLE);
   if (odd !== undefined) throw invalid(name, `has a ${odd.path.join(".")} that ${NOT_SENDABLE}`);
-  if (typeof raw === "object" && raw !== null && "OPENAI_API_KEY" in raw && !("tokens" in raw && raw.tokens))
-    throw invalid(name, "holds an API key, not a ChatGPT login");
   throw invalid(name, "has no tokens.access_token");
 }
 

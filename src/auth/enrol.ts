@@ -11,7 +11,7 @@ import type { Layout } from "../state/layout.ts";
 import { type AccountRecord, accountId, accountNamed, newAccount, type StoreState } from "../state/store.ts";
 import { type Credentials, parseAuthFile } from "./auth-file.ts";
 import { checkAlias, exists, readCredentials } from "./homes.ts";
-import { adoptIdentity, isAnonymous, isAnother, nameOf } from "./identity.ts";
+import { adoptIdentity, identityOf, isAnonymous, isAnother, nameOf, personName } from "./identity.ts";
 import { REMOVED_PREFIX } from "./leftovers.ts";
 import { looksLikeStub } from "./stub.ts";
 import { refuseLink, writeHome } from "./write-home.ts";
@@ -139,12 +139,11 @@ function otherThan(name: string, aliases: readonly string[]): string {
 function refuseOther(record: AccountRecord, credentials: Credentials): void {
   const anonymous = isAnonymous(record, credentials);
   if (!anonymous && !isAnother(record, credentials)) return;
-  const whose = anonymous
-    ? "does not say whose it is"
-    : `is of ${credentials.email ?? credentials.accountId}`;
+  const known = identityOf(record);
+  const whose = anonymous ? "does not say whose it is" : `is of ${personName(credentials, [known])}`;
   throw new CodexlbError(
     "identity_differs",
-    `${record.alias} stands for ${nameOf(record)}, and this login ${whose}`,
+    `${record.alias} stands for ${personName(known, [credentials]) ?? nameOf(record)}, and this login ${whose}`,
     { next: "use another alias for it, or give --replace to drop the login that is there" },
   );
 }

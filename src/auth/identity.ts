@@ -7,14 +7,66 @@ import type { Credentials } from "./auth-file.ts";
 import { hashOf } from "./secrets.ts";
 
 /** What tells two logins apart; e-mail addresses say nothing. */
-export interface Identity {
+export interface Identity extends Person {
   readonly alias: string;
-  readonly accountId: string | undefined;
   readonly userId: string | undefined;
 }
 
+/** What people know of a login. */
+export interface Person {
+  readonly email: string | undefined;
+  /** A workspace of ChatGPT; a personal account is one, too. */
+  readonly accountId: string | undefined;
+  readonly planType: string | undefined;
+}
+
+/**
+ * How a message names the login `person`: by its e-mail address, and also by plan and workspace if one of `others` has
+ * the same address in another workspace. Undefined when nothing is known.
+ */
+export function personName(person: Person, others: readonly Person[]): string | undefined {
+  const { email, accountId, planType } = person;
+  if (email === undefined) return accountId;
+  const workspaces = others.filter((other) => isSameAddress(other, person)).map((other) => other.accountId);
+  if (!sharesAddress(person, others)) return email;
+  const workspace =
+    accountId === undefined ? "unknown workspace" : `workspace ${shortened(accountId, workspaces)}`;
+  return `${email} (${planType === undefined ? "" : `${planType}, `}${workspace})`;
+}
+
+/** True if one of `others` has the same e-mail address in another workspace. */
+export function sharesAddress(person: Person, others: readonly Person[]): boolean {
+  return others.some((other) => isSameAddress(other, person) && other.accountId !== person.accountId);
+}
+
+/**
+ * Short ids of the workspaces of those accounts whose e-mail address another one has in another workspace, by alias: for
+ * a list in which the address alone would name two accounts.
+ */
+export function workspacesToShow(accounts: readonly Identity[]): ReadonlyMap<string, string> {
+  const byAddress = new Map<string, Identity[]>();
+  for (const account of accounts) {
+    const address = account.email?.toLowerCase();
+    if (address === undefined) continue;
+    const same = byAddress.get(address);
+    if (same === undefined) byAddress.set(address, [account]);
+    else same.push(account);
+  }
+  const shown = new Map<string, string>();
+  for (const same of byAddress.values()) {
+    const workspaces = same.map(({ accountId }) => accountId);
+    if (new Set(workspaces).size < 2) continue;
+    for (const { alias, accountId } of same)
+      shown.set(alias, accountId === undefined ? "unknown" : shortened(accountId, workspaces));
+  }
+  return shown;
+}
+
 /** The accounts that are the same ChatGPT account and user as `identity`, by alias. */
-export function sameIdentity(accounts: readonly Identity[], identity: Omit<Identity, "alias">): string[] {
+export function sameIdentity(
+  accounts: readonly Identity[],
+  identity: Pick<Identity, "accountId" | "userId">,
+): string[] {
   return accounts
     .filter(
       ({ accountId, userId }) =>
@@ -23,17 +75,29 @@ export function sameIdentity(accounts: readonly Identity[], identity: Omit<Ident
     .map((account) => account.alias);
 }
 
-/** A line for every set of aliases that are one and the same login: each ends the others' when it is renewed. */
-export function twinProblems(accounts: readonly Identity[]): string[] {
-  return accounts.flatMap((account) => {
-    const same = sameIdentity(accounts, account);
+/**
+ * A line for every set of aliases in `among` that are one and the same login: each ends the others' when it is renewed.
+ * The login is named if that tells it from another one in `accounts`.
+ */
+export function twinProblems(accounts: readonly Identity[], among = accounts): string[] {
+  return among.flatMap((account) => {
+    const same = sameIdentity(among, account);
     if (same.length < 2 || same[0] !== account.alias) return [];
-    return [`${same.join(" and ")} are the same ChatGPT account: keep one, or they end each other's login`];
+    const which = sharesAddress(account, accounts) ? ` (${personName(account, accounts)})` : "";
+    return [
+      `${same.join(" and ")} are the same ChatGPT account${which}: keep one, or they end each other's login`,
+    ];
   });
 }
 
 export function identityOf(record: AccountRecord): Identity {
-  return { alias: record.alias, accountId: record.chatgptAccountId, userId: record.chatgptUserId };
+  return {
+    alias: record.alias,
+    email: record.email,
+    accountId: record.chatgptAccountId,
+    userId: record.chatgptUserId,
+    planType: record.quota.planType,
+  };
 }
 
 /**
@@ -64,7 +128,7 @@ export function loginMarkOf({ accessToken }: Credentials): string {
 
 /** How people know an account. */
 export function nameOf(record: AccountRecord): string {
-  return record.email ?? record.chatgptAccountId ?? record.id;
+  return personName(identityOf(record), []) ?? record.id;
 }
 
 /** True when the credentials are of another account or user than the record. */
@@ -90,4 +154,22 @@ export function adoptIdentity(record: AccountRecord, credentials: Credentials): 
 /** True when it is known whose account the record is, and the credentials do not say whose they are. */
 export function isAnonymous(record: AccountRecord, { accountId }: Credentials): boolean {
   return record.chatgptAccountId !== undefined && accountId === undefined;
+}
+
+// --- internal ---
+
+/** As much of a workspace's id as people compare. */
+const SHORT_ID = 8;
+
+function isSameAddress(a: Person, b: Person): boolean {
+  return a.email !== undefined && a.email.toLowerCase() === b.email?.toLowerCase();
+}
+
+/** The beginning of `id`, long enough to tell it from `others`. */
+function shortened(id: string, others: readonly (string | undefined)[]): string {
+  for (let length = SHORT_ID; length < id.length; length++) {
+    const start = id.slice(0, length);
+    if (!others.some((other) => other !== id && other?.startsWith(start))) return start;
+  }
+  return id;
 }

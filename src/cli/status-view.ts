@@ -99,7 +99,7 @@ function wide(status: StatusAnswer, nowMs: number): string {
       pin: isPinned(account, status) ? "P" : "",
       proxy: account.proxy_name || "none",
       alias: account.alias,
-      email: account.email || "-",
+      email: emailOf(account) || "-",
       state: stateOf(account),
       daily: percent(account.daily_left_pct),
       dailyReset: relative(account.daily_reset_at, nowMs),
@@ -135,7 +135,7 @@ function compact(status: StatusAnswer, nowMs: number): string {
     const lines = [
       `${account.active ? "*" : ">"} ${account.alias} @ ${account.proxy_name || "none"}${pinned}`,
     ];
-    if (account.email !== "") lines.push(`  ${account.email}`);
+    if (account.email !== "") lines.push(`  ${emailOf(account)}`);
     const windows = [
       `daily ${percent(account.daily_left_pct)} (${relative(account.daily_reset_at, nowMs)})`,
       `weekly ${percent(account.weekly_left_pct)} (${relative(account.weekly_reset_at, nowMs)})`,
@@ -255,6 +255,12 @@ export function hasMonthly(account: Account): boolean {
 
 function hasCredits({ credits }: Account): boolean {
   return credits?.has_credits === true;
+}
+
+/** The e-mail address; with plan and workspace, if the address alone would name two accounts. */
+export function emailOf({ email, workspace, plan_type: plan }: Account): string {
+  if (workspace === undefined) return email;
+  return `${email} (${plan === undefined ? "" : `${plan}, `}workspace ${workspace})`;
 }
 
 /** The balance, `unlimited`, or `-` without credits; `(not usable)` when they are refused or forbidden. */

@@ -16,5 +16,6 @@ export async function twinProblem(
   const identities = accounts.map(identityOfListed);
   const own = identities.find((identity) => identity.alias === alias);
   if (own === undefined) return undefined;
-  return twinProblems(identities.filter((other) => sameIdentity([other], own).length > 0))[0];
+  const twins = identities.filter((other) => sameIdentity([other], own).length > 0);
+  return twinProblems(identities, twins)[0];
 }

@@ -2,7 +2,7 @@
 
 import type { AccountAnswer, StatusAnswer } from "../core/status-wire.ts";
 import type { Paint } from "./paint.ts";
-import { hasMonthly, isPinned, meanLeft, relative, stateOf } from "./status-view.ts";
+import { emailOf, hasMonthly, isPinned, meanLeft, relative, stateOf } from "./status-view.ts";
 
 export interface Row {
   /** `*` for the active one, `P` for a pinned one. */
@@ -41,7 +41,7 @@ export function accountRow(account: AccountAnswer, status: StatusAnswer): Row {
   return {
     mark: `${account.active ? "*" : " "}${isPinned(account, status) ? "P" : " "}`,
     name: isOwn ? account.alias : `${account.alias} @ ${account.proxy_name}`,
-    email: account.email,
+    email: emailOf(account),
     windows: [
       { leftPct: account.daily_left_pct, resetAt: account.daily_reset_at },
       { leftPct: account.weekly_left_pct, resetAt: account.weekly_reset_at },

@@ -1,16 +1,17 @@
 // The CODEX_HOME that `run` gives to Codex: stub credentials, and the settings of the user's own home.
 
+import { existsSync, lstatSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import { looksLikeStub, type StubAuth } from "../auth/stub.ts";
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, messageOf } from "../errors.ts";
-import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
-import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
+import { CodexlbError } from "../errors.ts";
+import { makePrivateDirectory, readTextIfPresent, unusable } from "../state/atomic-file.ts";
+import { formatToml, type TomlTable } from "../state/toml.ts";
 import { quote } from "./command-line.ts";
+import { planTakeOver, readToml, TAKEN_OVER, writeIfDifferent } from "./take-over.ts";
 
 export interface HomeOptions {
   /** The home to prepare. */
@@ -25,28 +26,20 @@ export interface HomeOptions {
 }
 
 /**
- * Writes auth.json (the stub) and config.toml into `codexHome`. The settings come from the first source that has some;
- * what was changed in those of `codexHome` since they were taken over (by Codex, or by hand) holds on top of them.
- * Files that are right already are not touched. Throws `invalid_config` for TOML that cannot be read, and
- * `file_unusable` for a home that is somebody's own.
+ * Writes auth.json (the stub), config.toml and the files of profiles into `codexHome`, with the settings of
+ * `configSources` (see `planTakeOver`), and links the user's themes. Files that are right already are not touched.
+ * Returns the settings that were left out, as `KEY in PATH`, when they are new. Throws `invalid_config` for TOML that
+ * cannot be read, and `file_unusable` for a home with a login or settings of its own.
  */
-export function prepareHome(options: HomeOptions): void {
-  const { codexHome, configSources, stub, chatgptBaseUrl } = options;
+export function prepareHome(options: HomeOptions): string[] {
+  const { codexHome, stub, chatgptBaseUrl } = options;
   refuseForeign(codexHome, options.isKept ?? false);
-  const target = join(codexHome, "config.toml");
-  const path = configSources
-    .map((home) => join(home, "config.toml"))
-    .find((one) => one !== target && hasText(one));
-  const source = path === undefined ? {} : readToml(path);
-  const takenPath = join(codexHome, TAKEN_OVER);
-  const existing = readToml(target);
-  const merged = hasText(takenPath)
-    ? changedAlike(source, withoutAddress(readToml(takenPath)), withoutAddress(existing))
-    : { ...source, ...ownSettings(existing) };
+  const sources = options.configSources.filter((home) => resolve(home) !== resolve(codexHome));
+  const takeOver = planTakeOver(sources, codexHome, chatgptBaseUrl);
   makePrivateDirectory(codexHome);
   writeIfDifferent(join(codexHome, "auth.json"), `${JSON.stringify(stub, undefined, 2)}\n`, sameButForTime);
-  writeIfDifferent(target, formatToml({ ...merged, chatgpt_base_url: chatgptBaseUrl }), same);
-  writeIfDifferent(takenPath, formatToml(source), same);
+  linkThemes(sources, codexHome);
+  return takeOver();
 }
 
 /**
@@ -71,6 +64,12 @@ export function settingsIn(home: string): TomlTable | undefined {
   }
 }
 
+/** The setting by which `home` keeps its login in the keyring of the system, not in auth.json; undefined: in the file. */
+export function keyringOf(home: string): "keyring" | "auto" | undefined {
+  const store = settingsIn(home)?.cli_auth_credentials_store;
+  return store === "keyring" || store === "auto" ? store : undefined;
+}
+
 /** Where the user's own Codex lives: `$CODEX_HOME`, then `~/.codex`. */
 export function userHomes(env: Deps["env"]): string[] {
   const named = env.CODEX_HOME?.trim();
@@ -80,17 +79,8 @@ export function userHomes(env: Deps["env"]): string[] {
 
 // --- internal ---
 
-/** The settings as they were taken over, so that what was changed since is known. */
-const TAKEN_OVER = ".codexlb-taken-over.toml";
-
-/** What Codex writes into its config.toml itself while it runs: all that is kept of a home of which no more is known. */
-const OWN_KEYS = [
-  "model",
-  "model_reasoning_effort",
-  "check_for_update_on_startup",
-  "notice",
-  "projects",
-] as const;
+/** The directory of the files that `tui.theme` names. */
+const THEMES = "themes";
 
 /** What decides where Codex sends its turns. */
 const ROUTING_KEYS = ["model_provider", "model_providers", "profile", "profiles", "openai_base_url"] as const;
@@ -123,57 +113,21 @@ const AuthFile = z.object({
   tokens: z.object({ access_token: z.string() }).nullish(),
 });
 
-function withoutAddress({ chatgpt_base_url: _, ...others }: TomlTable): TomlTable {
-  return others;
-}
-
-/** `source`, with what differs between `before` and `after` changed in it, too. */
-function changedAlike(source: TomlTable, before: TomlTable, after: TomlTable): TomlTable {
-  const merged: TomlTable = { ...source };
-  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    const [was, is, now] = [before[key], after[key], source[key]];
-    if (isDeepStrictEqual(was, is)) continue;
-    if (is === undefined) delete merged[key];
-    else merged[key] = isTable(is) && isTable(now) ? changedAlike(now, isTable(was) ? was : {}, is) : is;
+/** Lets `tui.theme` find the user's own themes. What is there already stays. */
+function linkThemes(sources: readonly string[], codexHome: string): void {
+  const themes = sources.map((home) => resolve(home, THEMES)).find((path) => existsSync(path));
+  const link = join(codexHome, THEMES);
+  if (themes === undefined || lstatSync(link, { throwIfNoEntry: false }) !== undefined) return;
+  try {
+    symlinkSync(themes, link);
+  } catch (error) {
+    throw unusable(`linking ${link} to ${themes}`, error);
   }
-  return merged;
-}
-
-function isTable(value: unknown): value is TomlTable {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
 function hasText(path: string): boolean {
   return readTextIfPresent(path) !== undefined;
 }
-
-function ownSettings(existing: TomlTable): TomlTable {
-  const kept: TomlTable = {};
-  for (const key of OWN_KEYS) {
-    const value = existing[key];
-    if (value !== undefined) kept[key] = value;
-  }
-  return kept;
-}
-
-function readToml(path: string): TomlTable {
-  const text = readTextIfPresent(path);
-  if (text === undefined) return {};
-  try {
-    return parseToml(text);
-  } catch (error) {
-    throw new CodexlbError("invalid_config", `reading ${path}: ${messageOf(error)}`, {
-      next: "correct the file and try again",
-    });
-  }
-}
-
-function writeIfDifferent(path: string, text: string, same: (a: string, b: string) => boolean): void {
-  const before = readTextIfPresent(path);
-  if (before === undefined || !same(before, text)) writeFileAtomic(path, text);
-}
-
-const same = (a: string, b: string): boolean => a === b;
 
 /** The time of issue alone is no reason to rewrite credentials that a running Codex may be reading. */
 function sameButForTime(a: string, b: string): boolean {

@@ -1,53 +1,63 @@
-// Codex out of the user's login shell, so that the profile applies. The words go to the shell as arguments, never as text
-// of a script: shells differ in what quotes mean, and a prompt may hold anything.
+// The environment of the user's login shell, so that Codex gets what its profile sets. The shell ends before Codex
+// starts: what a profile prints then cannot get into the output of Codex.
 
-import { basename } from "node:path";
-import type { CodexCommand } from "./command-line.ts";
+import { closeSync, fstatSync, openSync, readSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { z } from "zod";
+import { parseJson } from "../core/json.ts";
+import { unusable } from "../state/atomic-file.ts";
+import { REPORT_STATE, type ShellState } from "./shell-state.ts";
 
 /**
- * The words that run `command` out of `shell`, in the shell's own place, so that signals reach Codex and its end is the
- * shell's end. A profile may have taken the directory of Codex off the PATH: then it is the one at `found`. It may have
- * set what is in the command's environment, too, as people do who keep their CODEX_HOME elsewhere: that is set again,
- * but for the API key, which is the user's own wherever there is one. The direct hosts are added to what it has set.
+ * Runs `shell` as a login shell by `spawn`, which gets its words and what must be its `STATE_DESCRIPTOR`, and resolves
+ * when the shell has ended. `self`: the words that start this program. Resolves to what `spawn` resolved to, and to what
+ * the profile has set; undefined if the shell did not get that far. Throws `file_unusable`.
  */
-export function throughLoginShell(
+export async function shellStateOf<Ended>(
   shell: string,
-  { binary, args, env, directHosts }: CodexCommand,
-  found: string | undefined,
-): string[] {
+  self: readonly string[],
+  spawn: (argv: string[], descriptor: number) => Promise<Ended>,
+): Promise<{ readonly ended: Ended; readonly state: ShellState | undefined }> {
+  // A file without a name, not a pipe: what a profile leaves running may keep the descriptor open for ever.
+  const descriptor = openNameless();
+  try {
+    const ended = await spawn(throughLoginShell(shell, [...self, REPORT_STATE]), descriptor);
+    // From its start: the place where the shell stopped writing is the place of every copy of the descriptor.
+    const bytes = Buffer.alloc(fstatSync(descriptor).size);
+    readSync(descriptor, bytes, 0, bytes.length, 0);
+    return { ended, state: State.safeParse(parseJson(bytes.toString())).data };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The words that run `words` out of `shell`, in its place. They are arguments, never the text of a script. */
+export function throughLoginShell(shell: string, words: readonly string[]): string[] {
   const name = basename(shell);
-  const settings = Object.entries(env).filter(([key]) => key !== "OPENAI_API_KEY");
-  const names = settings.map(([key]) => key);
-  const hosts = directHosts.length === 0 ? [] : [directHosts.join(",")];
-  const words = [found ?? binary, ...settings.map(([, value]) => value), ...hosts, binary, ...args];
-  const hasHosts = hosts.length > 0;
-  if (name === "fish")
-    return [shell, "-lc", `${fishSets(names)}${hasHosts ? FISH_HOSTS : ""}${FISH}`, ...words];
-  const script = `${posixSets(names)}${hasHosts ? POSIX_HOSTS : ""}${POSIX}`;
-  return [POSIX_SHELLS.has(name) ? shell : "/bin/sh", "-lc", script, ...words];
+  if (name === "fish") return [shell, "-lc", "exec $argv", ...words];
+  return [POSIX_SHELLS.has(name) ? shell : "/bin/sh", "-lc", 'exec "$0" "$@"', ...words];
 }
 
 // --- internal ---
 
+const State: z.ZodType<ShellState> = z.object({
+  env: z.record(z.string(), z.string()),
+  cwd: z.string(),
+  umask: z.number().int().min(0).max(0o777),
+});
+
 const POSIX_SHELLS: ReadonlySet<string> = new Set("sh bash zsh dash ksh mksh ash yash".split(" "));
-/** Its $0 is where Codex was found, its arguments are the command. */
-const POSIX =
-  'if ! command -v "$1" >/dev/null 2>&1; then found=$0; shift; set -- "$found" "$@"; fi; exec "$@"';
-const posixSets = (names: readonly string[]): string =>
-  names.map((name) => `export ${name}="$1"; shift; `).join("");
-const fishSets = (names: readonly string[]): string =>
-  names.map((name) => `set -gx ${name} $argv[2]; set -e argv[2]; `).join("");
-/** `$1` is added to NO_PROXY and no_proxy, which may hold different hosts; as `noProxyWith` does it. */
-const POSIX_HOSTS = [
-  `if [ "\${NO_PROXY-}" != "*" ] && [ "\${no_proxy-}" != "*" ]; then`,
-  `[ "\${no_proxy-}" = "\${NO_PROXY-}" ] || NO_PROXY="\${NO_PROXY-}\${NO_PROXY:+\${no_proxy:+,}}\${no_proxy-}";`,
-  `case ",\${NO_PROXY-}," in *",$1,"*) ;; *) NO_PROXY="\${NO_PROXY:+$NO_PROXY,}$1" ;; esac;`,
-  "no_proxy=$NO_PROXY; export NO_PROXY no_proxy; fi; shift; ",
-].join(" ");
-const FISH_HOSTS = [
-  'if test "$NO_PROXY" != "*"; and test "$no_proxy" != "*"; set -l known $NO_PROXY;',
-  'test "$no_proxy" = "$NO_PROXY"; or set known $known $no_proxy; set known (string join , $known);',
-  'string match -q "*,$argv[2],*" ",$known,"; or set known (string join , $known $argv[2]);',
-  "set -gx NO_PROXY $known; set -gx no_proxy $known; end; set -e argv[2]; ",
-].join(" ");
-const FISH = "set -l found $argv[1]; set -e argv[1]; type -q $argv[1]; or set argv[1] $found; exec $argv";
+/** An environment may hold secrets. */
+const FILE_MODE = 0o600;
+
+function openNameless(): number {
+  const path = join(tmpdir(), `codexlb-${crypto.randomUUID()}`);
+  try {
+    const descriptor = openSync(path, "wx+", FILE_MODE);
+    rmSync(path);
+    return descriptor;
+  } catch (error) {
+    throw unusable(`making a temporary file in ${tmpdir()}`, error);
+  }
+}

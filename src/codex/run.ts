@@ -1,16 +1,22 @@
 // Runs Codex with the terminal handed over whole, and reports how it ended.
 
+import { existsSync } from "node:fs";
 import { constants } from "node:os";
+import { isatty } from "node:tty";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
 import type { CodexCommand } from "./command-line.ts";
 import { noProxyWith } from "./direct-hosts.ts";
 import { mayBeKey } from "./foreground.ts";
-import { throughLoginShell } from "./login-shell.ts";
+import { shellStateOf } from "./login-shell.ts";
+import { startOrphanWatch } from "./orphan-watch.ts";
+import { STATE_DESCRIPTOR } from "./shell-state.ts";
 
 export interface RunOptions {
   readonly command: CodexCommand;
-  /** Run through this shell as a login shell; undefined: directly. */
+  /** Codex gets what the profile of this login shell sets; undefined: `env`. */
   readonly shell: string | undefined;
+  /** The words that start this program. */
+  readonly self: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -31,16 +37,37 @@ const OWN_VARIABLES: ReadonlySet<string> = new Set([
   "CODEXLB_CLIENT_KEY",
 ]);
 
-/** Resolves when Codex has ended. Throws `codex_not_found` when there is nothing to run. */
-export async function runCodex({ command, shell, env }: RunOptions): Promise<Ended> {
-  const found = Bun.which(command.binary, { PATH: env.PATH ?? "" }) ?? undefined;
-  const argv =
-    shell === undefined ? [command.binary, ...command.args] : throughLoginShell(shell, command, found);
-  const noProxy = noProxyWith(env, command.directHosts);
-  const child = await withTerminal(argv, { ...childEnvironment(env), ...command.env, ...noProxy }, FOR_CODEX);
-  return child.signalCode === null
-    ? { kind: "exit", code: child.exitCode ?? 1 }
-    : { kind: "signal", signal: child.signalCode as NodeJS.Signals };
+/**
+ * Resolves when Codex has ended, or when a signal has ended the login shell before that. Throws `codex_not_found` when
+ * there is nothing to run; with a login shell it resolves to what a shell ends with then (126, 127).
+ */
+export async function runCodex({ command, shell, self, env }: RunOptions): Promise<Ended> {
+  const { binary, args, directHosts } = command;
+  const own = { ...childEnvironment(env), ...command.env };
+  if (shell === undefined) {
+    const direct = { ...own, ...noProxyWith(env, directHosts) };
+    return endOf(await withTerminal(() => spawn([binary, ...args], direct), FOR_CODEX));
+  }
+  const { state, ended } = await shellStateOf(shell, self, async (argv, descriptor) =>
+    endOf(await withTerminal(() => spawnShell(argv, own, descriptor), FOR_CODEX)),
+  );
+  if (state === undefined) {
+    if (ended.kind === "signal") return ended;
+    throw new CodexlbError(
+      "codex_not_found",
+      `the login shell ${shell} ended with code ${ended.code} before Codex could start`,
+      { next: "correct its profile, or set run.inherit_shell = false in config.toml" },
+    );
+  }
+  // A profile may have taken the directory of Codex off the PATH.
+  const found =
+    Bun.which(binary, { PATH: state.env.PATH ?? "" }) ?? Bun.which(binary, { PATH: env.PATH ?? "" });
+  if (found === null) return { kind: "exit", code: existsSync(binary) ? NOT_EXECUTABLE : NOT_FOUND };
+  // It may have set what Codex must get from us, too; but an API key is the user's own.
+  const { OPENAI_API_KEY: _, ...settings } = command.env;
+  const final = { ...childEnvironment(state.env), ...settings, ...noProxyWith(state.env, directHosts) };
+  process.umask(state.umask);
+  return endOf(await withTerminal(() => spawn([found, ...args], final, state.cwd), FOR_CODEX));
 }
 
 /**
@@ -48,7 +75,7 @@ export async function runCodex({ command, shell, env }: RunOptions): Promise<End
  * nothing in it that could make use of one. Throws `codex_not_found`.
  */
 export async function onTerminal(argv: string[], env: Record<string, string | undefined>): Promise<number> {
-  const { exitCode, signalCode } = await withTerminal(argv, env, SIGNALS);
+  const { exitCode, signalCode } = await withTerminal(() => spawn(argv, env), SIGNALS);
   return exitCode ?? 128 + (signalCode === null ? 0 : constants.signals[signalCode as NodeJS.Signals]);
 }
 
@@ -61,16 +88,25 @@ export function childEnvironment(
 
 // --- internal ---
 
+/** What a shell ends with when it could not run the program (POSIX 2.8.2). */
+const NOT_EXECUTABLE = 126;
+const NOT_FOUND = 127;
+
+type Child = Bun.Subprocess<"inherit", "inherit" | number, "inherit">;
+
+function endOf({ exitCode, signalCode }: Child): Ended {
+  return signalCode === null
+    ? { kind: "exit", code: exitCode ?? 1 }
+    : { kind: "signal", signal: signalCode as NodeJS.Signals };
+}
+
 /**
- * Resolves when it has ended. Keys typed in the terminal reach it by itself, being in the same group; we only must not
- * die of them. Signals in `forwarded` are passed on.
+ * Resolves when the program that `start` starts has ended. Keys typed in the terminal reach it by itself, being in the
+ * same group; we only must not die of them. Signals in `forwarded` are passed on. If this process is killed, the program
+ * is ended, too.
  */
-async function withTerminal(
-  argv: string[],
-  env: Record<string, string | undefined>,
-  forwarded: readonly NodeJS.Signals[],
-) {
-  let child: ReturnType<typeof spawn> | undefined;
+async function withTerminal(start: () => Child, forwarded: readonly NodeJS.Signals[]): Promise<Child> {
+  let child: Child | undefined;
   // Before it starts: whoever hears its first word may end us at once.
   const handlers = SIGNALS.map((signal) => ({
     signal,
@@ -84,11 +120,14 @@ async function withTerminal(
     },
   }));
   for (const { signal, handle } of handlers) process.on(signal, handle);
+  const watch = startOrphanWatch();
   try {
-    child = spawn(argv, env);
+    child = start();
+    watch.over(child.pid);
     await child.exited;
     return child;
   } finally {
+    watch.stop();
     for (const { signal, handle } of handlers) process.off(signal, handle);
   }
 }
@@ -98,21 +137,43 @@ const FOR_CODEX: readonly NodeJS.Signals[] = SIGNALS;
 const OF_KEYS: ReadonlySet<NodeJS.Signals> = new Set(["SIGINT", "SIGQUIT"]);
 const ENDING: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGHUP"]);
 
-function spawn(argv: string[], env: Record<string, string | undefined>) {
+function spawn(argv: string[], env: Record<string, string | undefined>, cwd?: string): Child {
+  return orNotStarted(argv, INSTALL_CODEX, () =>
+    Bun.spawn(argv, {
+      env,
+      ...(cwd === undefined ? {} : { cwd }),
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+    }),
+  );
+}
+
+/** What a profile prints is for a person, never for the program that reads the output of Codex. */
+function spawnShell(argv: string[], env: Record<string, string | undefined>, descriptor: number): Child {
+  const next = "it is what SHELL names: correct that, or set run.inherit_shell = false in config.toml";
+  const unused = Array<"ignore">(STATE_DESCRIPTOR - STDERR - 1).fill("ignore");
+  return orNotStarted(argv, next, () =>
+    Bun.spawn(argv, {
+      env,
+      stdio: ["inherit", isatty(STDOUT) ? "inherit" : STDERR, "inherit", ...unused, descriptor],
+    }),
+  );
+}
+
+const STDOUT = 1;
+const STDERR = 2;
+
+/** Throws `codex_not_found` with `next` when the system does not start the program. */
+function orNotStarted(argv: readonly string[], next: string, start: () => Child): Child {
   try {
-    return Bun.spawn(argv, { env, stdin: "inherit", stdout: "inherit", stderr: "inherit" });
+    return start();
   } catch (error) {
     const code = systemCodeOf(error) ?? "";
     const hasFile = code === "ENOENT" && Bun.which(argv[0] ?? "") !== null;
     const why = hasFile ? "the interpreter in its first line is not there" : NOT_STARTED[code];
     if (why === undefined) throw error;
-    const isShell = argv[1] === "-lc";
-    throw new CodexlbError("codex_not_found", `starting ${argv[0]}: ${why}`, {
-      next: isShell
-        ? "it is what SHELL names: correct that, or set run.inherit_shell = false in config.toml"
-        : INSTALL_CODEX,
-      cause: error,
-    });
+    throw new CodexlbError("codex_not_found", `starting ${argv[0]}: ${why}`, { next, cause: error });
   }
 }
 

@@ -1,12 +1,9 @@
-// What a child proxy says of itself, read by the proxy in front: its accounts as if they were ours, and what they
-// amount to together. Accounts that lead back to the reader are left out, whoever tells of them: requests may not go
-// there.
+// What a child proxy says of itself, read by the proxy in front: its accounts as if they were ours. Accounts that lead
+// back to the reader are left out, whichever proxy lists them: requests may not go there.
 
 import { believableLength } from "./bounds.ts";
-import { type Capacity, type CapacityView, capacityOfQuota, NO_STANDING } from "./capacity.ts";
-import { type CoolCause, HEALTHY, type Health } from "./health.ts";
+import { HEALTHY, type Health } from "./health.ts";
 import { type Hop, wayOf } from "./hops.ts";
-import { limitFor } from "./meters.ts";
 import type { PooledAccount } from "./pooled.ts";
 import {
   believable,
@@ -19,9 +16,9 @@ import {
   unknownLimit,
 } from "./quota.ts";
 import { type Spending, UNKNOWN_SPENDING } from "./spending.ts";
-import { type Standing, standingOf, type WindowStanding } from "./standing.ts";
+import { standingOf } from "./standing.ts";
 import type { AccountAnswer, ChildAnswer, StatusAnswer } from "./status-wire.ts";
-import { byKind, type WindowKind } from "./windows.ts";
+import { byKind } from "./windows.ts";
 
 /** An account below a child. */
 export interface RemoteAccount {
@@ -79,49 +76,6 @@ export function reportOf(answer: StatusAnswer, own: Hop, askedMs: number): Child
     selectionReason: answer.selection_reason,
     cycle: cycle ?? (hasWayBack(answer.child_proxies, isOwn) ? wayOf([own, child, own]) : undefined),
   };
-}
-
-/** What the child's accounts amount to for `view.model`: the mean of those in service, as the Go program weighs it. */
-export function capacityOfReport(report: ChildReport, view: CapacityView): Capacity {
-  const endMs = report.askedMs + REPORT_MS;
-  // The child has judged already which of its figures count.
-  const judged = { ...view, ttlMs: Number.POSITIVE_INFINITY };
-  const all = report.accounts.map((account) => {
-    const limit = limitFor(account.quota, view.model, view.refusedBy);
-    const isMain = limit === account.quota.main;
-    return {
-      account,
-      isMain,
-      capacity: capacityOfQuota(account.quota, judged),
-      health: healthOn(account, isMain),
-    };
-  });
-  const open = all.filter(
-    ({ account, capacity, health }) =>
-      health.kind === "healthy" && capacity.state === "available" && !account.told.draining,
-  );
-  if (open.length === 0) return closed(report, all, view, endMs);
-  const standings = open.map(({ capacity }) => capacity.standing);
-  const withRoom = standings.filter(({ exhausted }) => !exhausted);
-  const onCredits = standings.filter(({ credits }) => credits && view.useCredits);
-  const scores = open.map(({ account, isMain, capacity }) =>
-    isMain ? Math.min(1, Math.max(0, account.told.score)) : capacity.score,
-  );
-  const score = scores.reduce((sum, one) => sum + one, 0) / scores.length;
-  const counted = withRoom.length === 0 ? standings : withRoom;
-  const standing: Standing = {
-    windows: {
-      short: meanOf(counted, "short"),
-      weekly: meanOf(counted, "weekly"),
-      monthly: meanOf(counted, "monthly"),
-    },
-    exhausted: withRoom.length === 0,
-    exhaustedUntilMs: undefined,
-    credits: onCredits.length > 0,
-    refusedUntilMs: 0,
-    goodUntilMs: Math.min(endMs, ...standings.map(({ goodUntilMs }) => goodUntilMs)),
-  };
-  return { state: "available", untilMs: 0, why: undefined, standing, score };
 }
 
 /** Accounts each once: the first of those with the same key. */
@@ -191,11 +145,6 @@ function healthOf(account: AccountAnswer, askedMs: number): Health {
     untilMs: askedMs + (believableLength(Math.max(1, cooldown_seconds) * 1000) ?? 1000),
     faults: 1,
   };
-}
-
-/** A refusal on the main limit says nothing about a model that has a limit of its own. */
-function healthOn({ health }: RemoteAccount, isMain: boolean): Health {
-  return !isMain && health.kind === "cooling" && health.cause === "limit" ? HEALTHY : health;
 }
 
 /** The figures of an account; where the child says how old they are, that is kept. */
@@ -294,54 +243,6 @@ function spendingOf(account: AccountAnswer, asOfMs: number): Spending {
     },
     spendControl: account.spend_control_reached ? { value: true, asOfMs } : undefined,
     reachedType: type === undefined ? undefined : { value: type, asOfMs },
-  };
-}
-
-interface Judged {
-  readonly capacity: Capacity;
-  readonly health: Health;
-}
-
-/** None of its accounts is in service: when the first of them will be, and why none is. */
-function closed(
-  { accounts, cycle }: ChildReport,
-  all: readonly Judged[],
-  { nowMs }: QuotaView,
-  endMs: number,
-): Capacity {
-  const base = { standing: { ...NO_STANDING, goodUntilMs: endMs }, score: 0 };
-  const ends = all.flatMap(({ health, capacity }): { cause: CoolCause; untilMs: number }[] => {
-    if (health.kind === "cooling") return [health];
-    const { state, untilMs } = capacity;
-    return health.kind === "healthy" && state === "limited" ? [{ cause: "limit", untilMs }] : [];
-  });
-  if (ends.length === 0) {
-    const back = cycle === undefined ? "" : `, and it leads back here: ${cycle}`;
-    const why = `${accounts.length === 0 ? "no accounts there" : "none of its accounts is in service"}${back}`;
-    return { ...base, state: "disabled", untilMs: 0, why };
-  }
-  const faults = ends.filter(({ cause }) => cause === "fault");
-  const counted = faults.length === 0 ? ends : faults;
-  return {
-    ...base,
-    state: faults.length === 0 ? "limited" : "resting",
-    untilMs: Math.max(nowMs + 1, Math.min(...counted.map(({ untilMs }) => untilMs))),
-    why: faults.length === 0 ? "usage-limit" : "its accounts rest",
-  };
-}
-
-/** The mean of one window over the accounts that have it. */
-function meanOf(standings: readonly Standing[], kind: WindowKind): WindowStanding | undefined {
-  const windows = standings.map(({ windows }) => windows[kind]).filter((window) => window !== undefined);
-  const first = windows[0];
-  if (first === undefined) return undefined;
-  const known = windows.map(({ left }) => left).filter((left) => left !== undefined);
-  const resets = windows.map(({ resetAtMs }) => resetAtMs).filter((reset) => reset !== undefined);
-  return {
-    kind,
-    left: known.length === 0 ? undefined : known.reduce((sum, left) => sum + left, 0) / known.length,
-    resetAtMs: resets.length === 0 ? undefined : Math.min(...resets),
-    lengthMs: first.lengthMs,
   };
 }
 

@@ -21,6 +21,8 @@ export interface AccountFacts {
   readonly id: string;
   readonly alias: string;
   readonly email: string | undefined;
+  /** Short id of its workspace, if another account has the same e-mail address in another one. */
+  readonly workspace: string | undefined;
   /** The same for the same ChatGPT account and user. */
   readonly identity: string | undefined;
   readonly health: Health;

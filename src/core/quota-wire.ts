@@ -1,7 +1,6 @@
 // How the backend reports quota: the usage endpoint, response headers, stream events and limit errors, read into
 // `QuotaEvidence`. Reading never throws: a value that is not understood or not plausible is ignored.
 
-import { z } from "zod";
 import { LONGEST_NAME, MOST_LIMITS, shortText } from "./bounds.ts";
 import {
   believable,
@@ -13,6 +12,17 @@ import {
   UNKNOWN_QUOTA,
   unknownLimit,
 } from "./quota.ts";
+import {
+  type CreditsBody,
+  EventMessage,
+  isEmpty,
+  RateLimitsEvent,
+  type Slot,
+  type Slots,
+  TokenCount,
+  UsageBody,
+  type Window,
+} from "./quota-shapes.ts";
 import { type Credits, type Dated, type Spending, UNKNOWN_SPENDING } from "./spending.ts";
 import { byKind } from "./windows.ts";
 
@@ -108,113 +118,6 @@ export function limitId(name: string): string {
 
 // --- internal ---
 
-const maybeName = z
-  .string()
-  .nullish()
-  .catch(undefined)
-  .transform((name) => name ?? undefined);
-
-/** A field that is not a number counts as absent and does not affect the other fields. */
-const figure = z.number().optional().catch(undefined);
-
-const Window = z.looseObject({
-  used_percent: figure,
-  used: figure,
-  limit: figure,
-  limit_window_seconds: figure,
-  window_minutes: figure,
-  reset_at: figure,
-  resets_at: figure,
-  reset_after_seconds: figure,
-});
-type Window = z.infer<typeof Window>;
-
-/** A window on the wire: `none` where the backend says that it does not exist, undefined where it is unreadable. */
-type Slot = Window | "none" | undefined;
-
-const slot = Window.nullish()
-  .transform((window): Slot => (window === null || window === undefined || isEmpty(window) ? "none" : window))
-  .catch(undefined);
-
-/** The two windows of a limit; undefined when nothing is known of them. */
-type Slots = { readonly primary: Slot; readonly secondary: Slot } | undefined;
-
-const maybeFlag = z.boolean().nullish().catch(undefined);
-/** A number, or one as text. */
-const amount = z
-  .union([z.number(), z.string().transform(Number)])
-  .nullish()
-  .catch(undefined)
-  .transform((value) => (typeof value === "number" && Number.isFinite(value) ? value : undefined));
-
-const CreditsBody = z
-  .looseObject({
-    has_credits: maybeFlag,
-    unlimited: maybeFlag,
-    overage_limit_reached: maybeFlag,
-    balance: amount,
-  })
-  .nullish()
-  .catch(undefined);
-type CreditsBody = z.output<typeof CreditsBody>;
-
-const IndividualBody = z
-  .looseObject({ remaining_percent: amount, used_percent: amount, reset_at: amount, resets_at: amount })
-  .nullish()
-  .catch(undefined);
-
-const RateLimit = z.looseObject({ primary_window: slot, secondary_window: slot });
-
-const UsageBody = z.looseObject({
-  plan_type: z.string(),
-  rate_limit: RateLimit.nullish().catch(undefined),
-  additional_rate_limits: z
-    .array(
-      z.looseObject({
-        limit_name: maybeName,
-        metered_feature: maybeName,
-        normal_model_slug: maybeName,
-        rate_limit: RateLimit.nullish().catch(undefined),
-      }),
-    )
-    .nullish()
-    .catch(undefined)
-    .transform((list) => list ?? []),
-  credits: CreditsBody,
-  spend_control: z
-    .looseObject({ reached: maybeFlag, individual_limit: IndividualBody })
-    .nullish()
-    .catch(undefined),
-  rate_limit_reached_type: z
-    .union([z.string(), z.looseObject({ type: z.string() }).transform(({ type }) => type)])
-    .nullish()
-    .catch(undefined),
-});
-type UsageBody = z.output<typeof UsageBody>;
-
-const RateLimitsEvent = z.looseObject({
-  type: z.literal("codex.rate_limits"),
-  plan_type: maybeName,
-  metered_limit_name: maybeName,
-  limit_name: maybeName,
-  normal_model_slug: maybeName,
-  rate_limits: z.looseObject({ primary: slot, secondary: slot }),
-  credits: CreditsBody,
-});
-
-const Limits = z.looseObject({
-  limit_id: maybeName,
-  limit_name: maybeName,
-  normal_model_slug: maybeName,
-  plan_type: maybeName,
-  primary: slot,
-  secondary: slot,
-  credits: CreditsBody,
-});
-
-const TokenCount = z.looseObject({ type: z.literal("token_count"), rate_limits: Limits });
-const EventMessage = z.looseObject({ type: z.literal("event_msg"), payload: TokenCount });
-
 interface ReportedLimits {
   readonly id: string;
   readonly name: string | undefined;
@@ -278,18 +181,6 @@ function windowOf(
   };
 }
 
-/** A window without use, length and reset does not exist: the backend writes it so, and Codex reads it so. */
-function isEmpty({ used_percent, limit_window_seconds, window_minutes, ...window }: Window): boolean {
-  const isNothing = (value: number | undefined) => value === undefined || value === 0;
-  return (
-    used_percent === 0 &&
-    isNothing(limit_window_seconds) &&
-    isNothing(window_minutes) &&
-    isNothing(window.reset_at ?? window.resets_at) &&
-    isNothing(window.reset_after_seconds)
-  );
-}
-
 function usedPercentOf(window: Window): number | undefined {
   if (window.used_percent !== undefined) return window.used_percent;
   const { used, limit: most } = window;
@@ -316,7 +207,7 @@ function windowFromHeaders(headers: HeaderReader, prefix: string): Slot {
   return isEmpty(window) ? "none" : window;
 }
 
-function slotsOfUsage(limits: z.output<typeof RateLimit> | null | undefined): Slots {
+function slotsOfUsage(limits: UsageBody["rate_limit"]): Slots {
   return limits ? { primary: limits.primary_window, secondary: limits.secondary_window } : undefined;
 }
 

@@ -50,6 +50,8 @@ export interface AccountStatus {
   readonly alias: string;
   readonly id: string;
   readonly email?: string;
+  /** Short id of its workspace, if another account has the same e-mail address in another one. */
+  readonly workspace?: string;
   readonly active: boolean;
   readonly pinned: boolean;
   readonly healthy: boolean;

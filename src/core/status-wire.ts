@@ -34,6 +34,7 @@ export const AccountAnswer = z.looseObject({
   /** The same for the same ChatGPT account and user, whoever has enrolled it. */
   identity: text.optional(),
   email: text.default(""),
+  workspace: text.optional(),
   active: z.boolean(),
   pinned: z.boolean(),
   healthy: z.boolean(),

@@ -128,6 +128,7 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
     alias: account.alias,
     id: account.id,
     ...(account.email === undefined ? {} : { email: account.email }),
+    ...(account.workspace === undefined ? {} : { workspace: account.workspace }),
     active: account.id === facts.activeId,
     pinned: account.id === facts.pinnedId,
     healthy: health.kind === "healthy",

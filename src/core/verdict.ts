@@ -156,7 +156,7 @@ export function failureOfReply(status: number, headers: HeaderReader, body: stri
 export function failureOfEvent(event: unknown, nowMs: number): Failure {
   const parsed = FailureEvent.safeParse(event);
   const told = parsed.success ? parsed.data : undefined;
-  const error = told?.error ?? told?.response?.error ?? undefined;
+  const error = told?.error ?? told?.response?.error ?? ReplyBody.safeParse(event).data;
   const message = messageOf(error?.message ?? "");
   const retryAfter = retryAfterMs(told?.headers?.["retry-after"] ?? null, nowMs) ?? tryAgainMs(message);
   return {

@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import { parseJson } from "../core/json.ts";
+import { JSON_BOUNDS, parseJson } from "../core/json.ts";
 import { decodeBody } from "../proxy/bodies.ts";
 import type { MockAccount } from "./accounts.ts";
 import { appsAnswer } from "./apps.ts";
@@ -200,5 +200,7 @@ function refuse(status: number, code: string, message: string): Response {
 
 async function bodyOf(request: Request): Promise<unknown> {
   const bytes = new Uint8Array(await request.arrayBuffer());
-  return parseJson((await decodeBody(bytes, request.headers.get("content-encoding"))) ?? "");
+  const text = (await decodeBody(bytes, request.headers.get("content-encoding"))) ?? "";
+  // Turns may be larger than what is parsed of other parties' JSON.
+  return parseJson(text, { ...JSON_BOUNDS, chars: text.length });
 }

@@ -3,12 +3,13 @@
 
 import type { Clock } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
+import { raiseBunHeadLimit } from "../proxy/request-head.ts";
 import { createMockAccounts, type MockAccountOptions, type MockAccounts, mockAuthFile } from "./accounts.ts";
 import { mockApp } from "./app.ts";
 import { check } from "./check.ts";
 import type { MockContext, MockRequest } from "./context.ts";
 import { createFaultScript, type FaultScript } from "./faults.ts";
-import { type MockSocket, socketHandlers } from "./socket.ts";
+import { MESSAGE_LIMIT_HEADERS, type MockSocket, socketHandlers } from "./socket.ts";
 import { createTurnMaker } from "./turns.ts";
 import { modelsEtag, rateHeaders } from "./wire.ts";
 
@@ -56,6 +57,7 @@ export function startMock(options: MockOptions): MockBackend {
     },
   };
   const app = mockApp(context, options.models);
+  raiseBunHeadLimit();
   let server: ReturnType<typeof Bun.serve<MockSocket>>;
   try {
     server = Bun.serve<MockSocket>({
@@ -76,6 +78,7 @@ export function startMock(options: MockOptions): MockBackend {
         const headers = {
           ...rateHeaders(context.accounts.rates(checked), checked.plan),
           "x-models-etag": modelsEtag(checked),
+          ...MESSAGE_LIMIT_HEADERS,
         };
         return self.upgrade(request, { data, headers })
           ? undefined

@@ -17,10 +17,16 @@ export interface MockSocket {
   readonly responses: Set<string>;
 }
 
+/** The largest message, as the backend has it. Larger ones end the connection with 1009. */
+const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** What the backend's 101 says about messages, which Codex reads from 0.171 on. */
+export const MESSAGE_LIMIT_HEADERS = { "x-codex-websocket-max-message-bytes": String(MESSAGE_LIMIT_BYTES) };
+
 export function socketHandlers(context: MockContext): WebSocketHandler<MockSocket> {
   return {
     idleTimeout: 0,
-    maxPayloadLength: 128 * 1024 * 1024,
+    maxPayloadLength: MESSAGE_LIMIT_BYTES,
     message: async (socket, message) => {
       const json = parseJson(String(message));
       const { account, path } = socket.data;
@@ -69,11 +75,15 @@ async function happen(
   return true;
 }
 
-/** An answer as the event that the backend would send in its place, unless its body is an event already. */
+/**
+ * An answer as the event that the backend would send in its place: all fields of the body, such as `error` or `detail`.
+ * A body with a `type` is an event already, and a text becomes the error's message.
+ */
 function asEvent({ status, headers, body }: NonNullable<Fault["answer"]>): unknown {
-  const told = z.looseObject({ type: z.string().optional(), error: z.unknown() }).safeParse(body);
-  if (told.data?.type !== undefined) return body;
-  return { type: "error", status, error: told.data?.error ?? { message: "no" }, headers };
+  const fields = z.looseObject({ type: z.string().optional() }).safeParse(body).data;
+  if (fields?.type !== undefined) return body;
+  const error = typeof body === "string" ? { message: body } : { message: "no" };
+  return { type: "error", status, ...(fields ?? { error }), headers };
 }
 
 function answer(context: MockContext, socket: Socket, asked: TurnRequest): void {

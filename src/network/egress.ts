@@ -35,9 +35,20 @@ export function createOutbound({ env, setting = () => "" }: OutboundOptions): Ou
     const isTls = url.startsWith("https:") || proxy?.startsWith("https:");
     return { proxy, trust: isTls ? trustOf(env) : undefined };
   };
+  /** The egress for each host, as long as the setting stays: it is asked for several times in a turn. */
+  const known = new Map<string, Egress>();
+  let knownSetting: string | undefined;
   const toBackend = (url: string, own?: string): Egress => {
-    const source = own === undefined ? { setting: setting(), env } : { setting: own, env: {} };
-    return egress(url, outboundProxy(url, source));
+    const now = setting();
+    if (now !== knownSetting || known.size >= MOST_KNOWN) known.clear();
+    knownSetting = now;
+    const place = `${hostOf(url)} ${own ?? ""}`;
+    const before = known.get(place);
+    if (before !== undefined) return before;
+    const source = own === undefined ? { setting: now, env } : { setting: own, env: {} };
+    const found = egress(url, outboundProxy(url, source));
+    known.set(place, found);
+    return found;
   };
   return {
     toBackend,
@@ -74,4 +85,15 @@ export function socketOptions({ proxy, trust }: Egress): { proxy?: string; ca?: 
     ...(proxy === undefined ? {} : { proxy }),
     ...(trust === undefined ? {} : { ca: [...trust.ca] }),
   };
+}
+
+// --- internal ---
+
+/** Accounts with an outbound proxy of their own, times the hosts that they talk to. */
+const MOST_KNOWN = 4_096;
+
+/** Scheme, host and port. */
+function hostOf(url: string): string {
+  const end = url.indexOf("/", url.indexOf("://") + 3);
+  return end < 0 ? url : url.slice(0, end);
 }

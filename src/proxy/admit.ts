@@ -12,6 +12,7 @@ import type { Incoming, ProxyContext } from "./context.ts";
 import { type Guard, METHODS, ownPath, pathForLog } from "./guard.ts";
 import type { PathGate } from "./path-gate.ts";
 import { errorResponse } from "./refusal.ts";
+import { headProblem } from "./request-head.ts";
 import { createRuns } from "./runs.ts";
 
 /** Paths that this proxy answers itself. */
@@ -46,6 +47,8 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
     if (refused !== undefined) return answered(guardResponse(refused));
     // Not before the guard: without a valid Host header there is no URL to read.
     const url = new URL(request.url);
+    const tooLarge = headProblem(request, url);
+    if (tooLarge !== undefined) return answered(errorResponse(tooLarge));
     const { key, run, path } = ownPath(url.pathname);
     const holder = admission.holderOf(request, key);
     if (run?.account !== undefined && !admission.readsAccounts(holder))

@@ -12,11 +12,21 @@ export function isAllowedPath(path: string, further: readonly string[]): boolean
   if (segments?.[0]?.startsWith("~")) return false;
   if (further.includes("*")) return true;
   if (segments === undefined) return false;
-  const plain = `${segments.join("/")}/`;
   return (
-    CODEX_PATHS.some((allowed) => plain.startsWith(`${allowed}/`)) ||
-    further.some((allowed) => plain.startsWith(`${allowed.toLowerCase()}/`))
+    startsWithOne(
+      segments,
+      further.map((allowed) => allowed.toLowerCase()),
+    ) ||
+    (startsWithOne(segments, CODEX_PATHS) && unservedEndpoint(segments) === undefined)
   );
+}
+
+/**
+ * The endpoint of a public API, such as `/v1/messages`, that `path` names and ChatGPT's backend does not have; undefined
+ * if it names none. Below `/v1` that is everything but what Codex uses.
+ */
+export function unsupportedEndpoint(path: string): string | undefined {
+  return unservedEndpoint(segmentsOf(path) ?? []);
 }
 
 /** The first segment of `path`, decoded; undefined if the path has none or cannot be decoded safely. */
@@ -54,11 +64,10 @@ const CODEX_PATHS = [
   // Strings: whether the owner of an account has been verified for a program that requires it. Never all of `accounts`,
   // which manages the account and, with switch-workspace-token, hands out a token.
   "accounts/verified_access",
-  // Measured with a base URL without a path; the openai SDKs send these, too.
+  // Measured with a base URL without a path; the openai SDKs send these, too. `BELOW_V1` says which of `v1`.
   "v1",
   "responses",
   "models",
-  "chat/completions",
   // Strings: more resources below an openai_base_url without a path.
   "alpha",
   "images/generations",
@@ -66,12 +75,56 @@ const CODEX_PATHS = [
   "realtime",
 ] as const;
 
+/** What Codex requests below an openai_base_url that ends in `/v1`. */
+const BELOW_V1 = [
+  "responses",
+  "models",
+  "alpha",
+  "analytics-events",
+  "images/generations",
+  "images/edits",
+  "live",
+  "realtime",
+] as const;
+
+/** Endpoints of the public APIs of OpenAI and Anthropic that other clients request, with or without `/v1`. */
+const OF_OTHER_APIS = [
+  "audio",
+  "chat/completions",
+  "completions",
+  "embeddings",
+  "images/variations",
+  "messages",
+  "moderations",
+] as const;
+
+/** Base paths of Codex that a client may have in front of an endpoint, without the leading `/backend-api`. */
+const BASES = ["api/codex", "codex"] as const;
+
 /** How many times a path is decoded; more layers of encoding are not an honest mistake. */
 const MOST_DECODINGS = 3;
 
 /** Not allowed in a path: control characters, and bytes that occur only in overlong UTF-8 forms of `.` and `/`. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern has to match them
 const UNREADABLE = /[\u0000-\u001f\u007f\u00c0\u00c1]/;
+
+/** As `unsupportedEndpoint`, for the segments of a path. */
+function unservedEndpoint(segments: readonly string[]): string | undefined {
+  const base = BASES.find((one) => startsWithOne(segments, [one]));
+  const below = base === undefined ? segments : segments.slice(base.split("/").length);
+  const isV1 = below[0] === "v1";
+  const rest = isV1 ? below.slice(1) : below;
+  const prefix = isV1 ? "/v1" : "";
+  const known = OF_OTHER_APIS.find((one) => startsWithOne(rest, [one]));
+  if (known !== undefined) return `${prefix}/${known}`;
+  return isV1 && !startsWithOne(rest, BELOW_V1) ? `${prefix}/${rest[0] ?? ""}` : undefined;
+}
+
+/** Whether the path begins with the segments of one of `prefixes`. */
+function startsWithOne(segments: readonly string[], prefixes: readonly string[]): boolean {
+  const plain = `${segments.join("/")}/`;
+  return prefixes.some((prefix) => plain.startsWith(`${prefix}/`));
+}
 
 /** The decoded segments; undefined if servers could disagree about where the path leads. */
 function segmentsOf(path: string): readonly string[] | undefined {

@@ -1,5 +1,6 @@
 // The attempt loop for a handshake: its send is a dial, its reply an open socket or the backend's refusal.
 
+import { shortText } from "../core/bounds.ts";
 import { ATTEMPTS_HEADER, parseAttempts } from "../core/hops.ts";
 import type { QuotaEvidence } from "../core/quota.ts";
 import { quotaFromHeaders } from "../core/quota-wire.ts";
@@ -166,6 +167,17 @@ export function refusedDial(
   const { last, brokenWhy } = failed;
   if (brokenWhy !== undefined) return useHttp(`no WebSocket: ${brokenWhy}`);
   if (last?.reply.kind === "refused")
-    return useHttp(`the backend answered the WebSocket handshake with ${last.reply.status}`);
+    return useHttp(`the backend answered the WebSocket handshake with ${answerOf(context, last.reply)}`);
   return useHttp("no account can take a WebSocket now");
+}
+
+// --- internal ---
+
+/** Enough for a sentence or two. */
+const LONGEST_TEXT = 300;
+
+/** The status of a refused handshake and the backend's own words, unless they are a web page. */
+function answerOf({ deps }: ProxyContext, { status, headers, body }: RefusedDial): string {
+  const { message, challenge } = failureOfReply(status, headers, body, deps.clock.now());
+  return challenge || message === "" ? `${status}` : `${status}: ${shortText(message, LONGEST_TEXT)}`;
 }

@@ -1,9 +1,9 @@
-// Refuses requests for backend paths that Codex does not use, and logs the refusals.
+// Refuses requests for backend paths that Codex does not use, and for endpoints of other APIs, and logs the refusals.
 
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
-import { firstSegment, isAllowedPath } from "./allowed-paths.ts";
+import { firstSegment, isAllowedPath, unsupportedEndpoint } from "./allowed-paths.ts";
 
 /** Returns why a request must not be forwarded; undefined if it may be. */
 export type PathGate = (method: string, path: string) => CodexlbError | undefined;
@@ -22,7 +22,7 @@ export function createPathGate({ deps, events, allowedPaths }: PathGateContext):
   let minuteBeganMs = 0;
   let inMinute = 0;
   let unlogged = 0;
-  const log = (method: string, segment: string): void => {
+  const log = (method: string, what: { readonly segment: string } | { readonly endpoint: string }): void => {
     const nowMs = deps.clock.now();
     if (Math.abs(nowMs - minuteBeganMs) >= 60_000) {
       minuteBeganMs = nowMs;
@@ -33,14 +33,20 @@ export function createPathGate({ deps, events, allowedPaths }: PathGateContext):
       return;
     }
     inMinute++;
-    events.append(REFUSED_EVENT, { method, segment, unlogged: unlogged === 0 ? undefined : unlogged });
+    events.append(REFUSED_EVENT, { method, ...what, unlogged: unlogged === 0 ? undefined : unlogged });
     unlogged = 0;
   };
   return (method, path) => {
     if (isAllowedPath(path, allowedPaths())) return undefined;
+    const endpoint = unsupportedEndpoint(path);
+    if (endpoint !== undefined) {
+      const isKnown = SHOWN_ENDPOINT.test(endpoint);
+      log(method, { endpoint: isKnown ? endpoint : OTHER_SEGMENT });
+      return unsupported(isKnown ? endpoint : "such endpoint below /v1");
+    }
     const segment = firstSegment(path);
     const isShown = segment !== undefined && SHOWN.test(segment);
-    log(method, isShown ? segment : OTHER_SEGMENT);
+    log(method, { segment: isShown ? segment : OTHER_SEGMENT });
     const [what, them] = isShown ? [`paths below /${segment} are`, "them"] : ["this path is", "it"];
     const name = isShown ? JSON.stringify(segment) : "its first segment";
     return new CodexlbError(
@@ -61,6 +67,14 @@ const MOST_A_MINUTE = 10;
 
 /** Segments that may be logged and repeated. Keys and tokens are longer, so a misplaced one is not revealed. */
 const SHOWN = /^[a-z0-9._-]{1,32}$/;
+
+const SHOWN_ENDPOINT = /^(?:\/[a-z0-9._-]{1,32}){1,3}$/;
+
+function unsupported(endpoint: string): CodexlbError {
+  return new CodexlbError("unsupported_endpoint", `the backend of Codex has no ${endpoint}`, {
+    next: "use a client of the Responses API: POST /v1/responses and GET /v1/models are served, and the other paths that Codex uses",
+  });
+}
 
 function nextFor(segment: string | undefined, them: string, name: string): string {
   if (segment === undefined)

@@ -2,7 +2,7 @@
 // reset, or a clear error that says what to do. Never a 401: that would make Codex renew a token that is ours.
 
 import { z } from "zod";
-import { headerValue } from "../core/bounds.ts";
+import { headerValue, shortText } from "../core/bounds.ts";
 import { ATTEMPTS_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import { eventType } from "../core/turn.ts";
@@ -99,21 +99,25 @@ export function refusalResponse(refusal: Refusal): Response {
 }
 
 /**
- * A refusal as the error event of a WebSocket turn. Codex waits over WebSocket only for a 429 that says how long, so
- * that is what a refusal becomes after which waiting helps.
+ * A refusal as the error event of a WebSocket turn, with every field of its body; a body that is no JSON object becomes
+ * the error's message. Codex waits over WebSocket only for a 429 that says how long, so that is what a refusal becomes
+ * after which waiting helps.
  */
 export function refusalEvent({ status, body, limitId, retryAfterSeconds: seconds }: Refusal): string {
-  const parsed = z.looseObject({ error: z.looseObject({}) }).safeParse(parseJson(body));
-  const error = parsed.success ? parsed.data.error : undefined;
+  const json = JsonObject.safeParse(parseJson(body));
+  const fields = json.success ? json.data : messageFields(body);
+  // In front for readers of logs, and behind so that no field of the body takes their place.
+  const kind = { type: "error", status: seconds === undefined ? status : 429 };
   if (seconds === undefined) {
     const headers = limitId === undefined ? {} : { headers: { [ACTIVE_LIMIT]: limitId } };
-    return JSON.stringify({ type: "error", status, error, ...headers });
+    return JSON.stringify({ ...kind, ...fields, ...kind, ...headers });
   }
-  const limited = { ...error, type: "rate_limit_exceeded", code: "rate_limit_exceeded" };
+  const error = JsonObject.safeParse(fields.error).data;
   return JSON.stringify({
-    type: "error",
-    status: 429,
-    error: limited,
+    ...kind,
+    ...fields,
+    ...kind,
+    error: { ...error, type: "rate_limit_exceeded", code: "rate_limit_exceeded" },
     headers: { "retry-after": String(seconds) },
   });
 }
@@ -146,6 +150,15 @@ export function errorResponse(error: CodexlbError): Response {
 
 /** Errors that Codex has words for. */
 const LIMIT_TYPES = ["usage_limit_reached", "usage_not_included"] as const;
+
+const JsonObject = z.looseObject({});
+
+/** Enough of a text that an error consists of. */
+const LONGEST_MESSAGE = 4_096;
+
+function messageFields(body: string): Readonly<Record<string, unknown>> {
+  return body === "" ? {} : { error: { message: shortText(body, LONGEST_MESSAGE) } };
+}
 
 const SHORTEST_RETRY_SECONDS = 1;
 const LONGEST_RETRY_SECONDS = 5;

@@ -11,6 +11,7 @@ import type { Incoming } from "./context.ts";
 import { forward } from "./forward.ts";
 import { openTunnel } from "./open-tunnel.ts";
 import { errorResponse } from "./refusal.ts";
+import { raiseBunHeadLimit } from "./request-head.ts";
 import { MESSAGE_LIMIT_BYTES, type Tunnel, type TunnelContext } from "./tunnel.ts";
 
 export interface ServerContext extends TunnelContext, AdmitContext {
@@ -67,6 +68,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     return undefined;
   };
 
+  raiseBunHeadLimit();
   const server = listening(listen, () =>
     Bun.serve<Tunnel>({
       hostname: listen.host,

@@ -246,7 +246,7 @@ const COMMANDS = {
 };
 const RUN = {
   inherit_shell: flag(true).meta({
-    description: "Run codex through $SHELL -lc, so that your shell's profile applies.",
+    description: "Give Codex the environment of $SHELL -lc, so that your shell's profile applies.",
   }),
 };
 

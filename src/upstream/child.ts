@@ -2,7 +2,8 @@
 // background (children.ts), never for a request.
 
 import { type Capacity, type CapacityView, NO_STANDING } from "../core/capacity.ts";
-import { type ChildReport, capacityOfReport, REPORT_MS } from "../core/child-report.ts";
+import { capacityOfReport } from "../core/child-capacity.ts";
+import { type ChildReport, REPORT_MS } from "../core/child-report.ts";
 import { coolingLeftMs, HEALTHY, healthAt } from "../core/health.ts";
 import { ATTEMPTS_HEADER, formatHops, HOPS_HEADER } from "../core/hops.ts";
 import { limitFor, ownLimitFor } from "../core/meters.ts";

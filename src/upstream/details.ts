@@ -1,6 +1,7 @@
 // One account in full: its state, the sessions that stay with it, and what was written of it lately.
 
 import type { AccountDetails } from "../auth/account-details.ts";
+import { identityOf, workspacesToShow } from "../auth/identity.ts";
 import { parseJson } from "../core/json.ts";
 import type { PoolFacts } from "../core/pool-facts.ts";
 import type { QuotaView } from "../core/quota.ts";
@@ -48,6 +49,7 @@ export function detailsOf(
 
 /** What is known of the accounts of a root that no proxy runs on. */
 export function factsAtRest(state: StoreState, config: Config, view: QuotaView): PoolFacts {
+  const workspaces = workspacesToShow(state.accounts.map(identityOf));
   return {
     self: { name: config.proxy.name, id: "" },
     policy: poolSettings(config).policy,
@@ -56,6 +58,7 @@ export function factsAtRest(state: StoreState, config: Config, view: QuotaView):
         standing: standingOf(record.quota, record.quota.main, view),
         ramp: undefined,
         inFlight: 0,
+        workspace: workspaces.get(record.alias),
       }),
     ),
     children: [],

@@ -155,8 +155,6 @@ export function createLedger({
   const limited = (booked: Booked, verdict: Verdict & { kind: "limit" }, use: Use): void => {
     const { record } = booked;
     const { nowMs } = view();
-    if (use.model !== undefined && verdict.limitId !== undefined)
-      refusedLimits.note(use.model, verdict.limitId);
     const limit =
       limitNamed(record.quota, verdict.limitId) ?? limitFor(record.quota, use.model, refusedLimits.of);
     // A reset that is over already cannot be the one that the refusal is about.
@@ -170,6 +168,8 @@ export function createLedger({
     const known = limitNamed(record.quota, limit.id) ?? limit;
     const untilMs =
       resetMs ?? exhaustedUntilMs(record.quota, known, view()) ?? nowMs + LIMIT_WITHOUT_RESET_MS;
+    if (use.model !== undefined && verdict.limitId !== undefined)
+      refusedLimits.note(use.model, verdict.limitId, untilMs);
     if (limit.id === MAIN_LIMIT_ID)
       return cool(booked, { cause: "limit", reason: "usage-limit", untilMs }, use.fields);
     // A limit of some models does not keep the account from serving all others.

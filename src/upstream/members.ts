@@ -131,15 +131,21 @@ export function pooledAccountOf(member: Member, view: CapacityView): PooledAccou
   return look(member, view);
 }
 
-export function factsOf(member: AccountMember, view: CapacityView): AccountFacts {
+/** `workspaces`: short ids to show, by alias. */
+export function factsOf(
+  member: AccountMember,
+  view: CapacityView,
+  workspaces: ReadonlyMap<string, string>,
+): AccountFacts {
   const { record, ramp, inFlight } = member;
-  return factsOfRecord(record, { standing: look(member, view).standing, ramp, inFlight });
+  const { standing } = look(member, view);
+  return factsOfRecord(record, { standing, ramp, inFlight, workspace: workspaces.get(record.alias) });
 }
 
 /** The facts of an account: those of its record, and what only a running proxy knows. */
 export function factsOfRecord(
   record: AccountRecord,
-  live: Pick<AccountFacts, "standing" | "ramp" | "inFlight">,
+  live: Pick<AccountFacts, "standing" | "ramp" | "inFlight" | "workspace">,
 ): AccountFacts {
   return {
     id: record.id,

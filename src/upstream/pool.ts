@@ -1,6 +1,7 @@
 // The set of upstreams with their live state: picks one for a request, takes back what came of it. All of it is
 // synchronous and in memory. The rules are pure (core/policy.ts); here they get their facts.
 
+import { identityOf, workspacesToShow } from "../auth/identity.ts";
 import type { CapacityView } from "../core/capacity.ts";
 import type { ModelOffers } from "../core/catalogue.ts";
 import { explanationOf, type PoolExplanation } from "../core/explain.ts";
@@ -117,7 +118,7 @@ export function createPool(context: PoolContext): Pool {
 
   const view = (): QuotaView => ({ nowMs: clock.now(), ttlMs: settings().quotaTtlMs });
 
-  const refusedLimits = createRefusedLimits();
+  const refusedLimits = createRefusedLimits(clock);
 
   const capacityView = (model: string | undefined): CapacityView => {
     const { policy, quotaTtlMs } = settings();
@@ -184,7 +185,8 @@ export function createPool(context: PoolContext): Pool {
 
   const accountFacts = () => {
     const now = capacityView(undefined);
-    return accounts.map((member) => factsOf(member, now));
+    const workspaces = workspacesToShow(state.accounts.map(identityOf));
+    return accounts.map((member) => factsOf(member, now, workspaces));
   };
 
   const childFacts = (now: CapacityView) =>

@@ -85,6 +85,36 @@ describe("without a running proxy", () => {
     expect(accounts.map((one: { alias: string }) => one.alias).sort()).toEqual(aliases);
   });
 
+  test.each(["keyring", "auto"])(
+    "account import names a home whose login is in a keyring: %s",
+    async (store) => {
+      const home = join(temp.path, `home-${store}`);
+      mkdirSync(home);
+      writeFileSync(join(home, "config.toml"), `cli_auth_credentials_store = "${store}"\n`);
+      const ran = await codexlb(["account", "import", "--root", newRoot(), "--from", home]);
+      expect(ran).toMatchObject({ code: 1, out: "" });
+      expect(ran.err).toBe(
+        `codexlb: ${home} keeps its login in the keyring of the system (cli_auth_credentials_store = "${store}"), where codexlb cannot read it\n  log the account in for codexlb, which keeps it in a file: codexlb account login ALIAS\n`,
+      );
+    },
+  );
+
+  test("account import lets relative paths of the settings point where they pointed", async () => {
+    const root = newRoot();
+    const home = join(temp.path, "with-paths");
+    mkdirSync(home);
+    writeFileSync(join(home, "auth.json"), mock.authFile("alice"));
+    const imported = async (text: string) => {
+      writeFileSync(join(home, "config.toml"), text);
+      await codexlb(["account", "import", "--root", root, "--from", home, "alice"]);
+      return readFileSync(join(root, "accounts", "alice", "config.toml"), "utf8");
+    };
+    expect(await imported('# mine\nmodel_instructions_file = "mine.md"\n')).toBe(
+      `model_instructions_file = "${join(home, "mine.md")}"\n`,
+    );
+    expect(await imported('# mine\nmodel = "m"\n')).toBe('# mine\nmodel = "m"\n');
+  });
+
   test("reading commands write nothing", async () => {
     const root = newRoot();
     for (const args of [["account", "list"], ["status"], ["run", "--command"]])

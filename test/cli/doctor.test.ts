@@ -113,6 +113,33 @@ describe("codexlb doctor", () => {
     expect(existsSync(join(root, "runtime", "auth.json"))).toBe(true);
   });
 
+  test("compares this machine's clock with the backend's, with and without a running proxy", async () => {
+    const dated = (offsetMs: number) =>
+      Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        fetch: () => new Response(null, { headers: { date: new Date(Date.now() + offsetMs).toUTCString() } }),
+      });
+    await using ahead = dated(-600_000);
+    await using right = dated(0);
+    const root = await rootWith();
+    const about = async ({ port }: { readonly port?: number | undefined }) => {
+      const config = readFileSync(join(root, "config.toml"), "utf8");
+      const upstream = `upstream_base_url = "http://127.0.0.1:${port}/backend-api"`;
+      writeFileSync(join(root, "config.toml"), config.replace(/upstream_base_url = .*/, upstream));
+      return (await doctor(root)).about("clock");
+    };
+    expect(await about(right)).toEqual([]);
+    expect(await about(ahead)).toMatchObject([
+      { status: "warning", detail: "this machine's clock is 10 min ahead of the backend's" },
+    ]);
+    await using pool = await startPool({
+      accounts: [{ alias: "alice" }],
+      upstream: `http://127.0.0.1:${ahead.port}/backend-api`,
+    });
+    expect((await doctor(pool.layout.root)).about("clock")[0]?.remedy).toContain("timedatectl set-ntp true");
+  });
+
   test("on a root that is not there says what makes it", async () => {
     const root = join(temp.path, "nothing");
     const found = await doctor(root);

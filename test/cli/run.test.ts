@@ -370,6 +370,11 @@ describe("a run", () => {
       CODEX_HOME: join(temp.path, "no-home"),
     });
     expect(empty.err).toContain("has no login that could be read");
+    const keyring = join(temp.path, "keyring-home");
+    mkdirSync(keyring);
+    writeFileSync(join(keyring, "config.toml"), 'cli_auth_credentials_store = "keyring"\n');
+    const kept = await run(["--root", pool.layout.root, "--native-home", "exec"], { CODEX_HOME: keyring });
+    expect(kept.err).toContain(`${keyring} keeps its login in the keyring of the system`);
     const both = await run(["--native-home", "--codex-home", home], {});
     expect(both).toMatchObject({ code: 2 });
   });

@@ -83,6 +83,36 @@ Spark limit 75.0% (in 59 min)  90.0% (in 6 days)
 `);
 });
 
+test("two workspaces of one e-mail address are told apart, whatever the width", () => {
+  const accounts = STATUS.accounts.map((account, index) => ({
+    ...account,
+    email: "me@example.com",
+    plan_type: index === 0 ? "team" : undefined,
+    workspace: ["99990000", "1a2b3c4d"][index],
+  }));
+  for (const columns of [undefined, 60]) {
+    const text = fullStatus({ ...STATUS, accounts }, { columns, figures: false }, NOW);
+    expect(text).toContain("me@example.com (team, workspace 99990000)");
+    expect(text).toContain("me@example.com (workspace 1a2b3c4d)");
+  }
+});
+
+test("a monthly window and credits get columns when an account has them", () => {
+  const [alice, bob] = STATUS.accounts;
+  const accounts = [
+    { ...alice, monthly_left_pct: 12.5, monthly_reset_at: at(20 * 86_400), windows: ["monthly"] },
+    { ...bob, credits: { has_credits: true, unlimited: false, balance: 4.5, usable: false } },
+  ].map((account) => ({ ...account }) as (typeof STATUS.accounts)[number]);
+  const wide = fullStatus({ ...STATUS, accounts }, { columns: undefined, figures: false }, NOW);
+  const [head = "", first = "", second = ""] = wide.split("\n");
+  expect(head).toMatch(/WEEKLY RESET +MONTHLY LEFT +MONTHLY RESET +CREDITS +SCORE/);
+  expect(first).toMatch(/12\.5% +in 20 days +- +0\.760/);
+  expect(second).toContain("4.5 (not usable)");
+  const narrow = fullStatus({ ...STATUS, accounts }, { columns: 60, figures: false }, NOW);
+  expect(narrow).toContain("monthly 12.5% (in 20 days)");
+  expect(narrow).toContain("credits 4.5 (not usable)");
+});
+
 test("status bars get one line", () => {
   expect(shortStatus(STATUS)).toBe("lb=alice reason=usage-stay mode=usage_balanced");
   expect(shortStatus(StatusAnswer.parse({ accounts: null }))).toBe("lb=none reason=none mode=none");

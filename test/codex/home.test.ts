@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import TOML from "@iarna/toml";
 import { readClaims } from "../../src/auth/claims.ts";
@@ -159,5 +159,78 @@ describe("the home that run prepares", () => {
       chatgptBaseUrl: "x",
     };
     expect(() => prepareHome(options)).toThrow(`reading ${temp.path}/config.toml`);
+  });
+});
+
+describe("the files beside config.toml", () => {
+  const prepare = (source: string, home: string) =>
+    prepareHome({
+      ...{ codexHome: home, configSources: [source], stub: stubAt(0) },
+      chatgptBaseUrl: "http://x/",
+    });
+  const homes = (path: string) => {
+    const [source, home] = [join(path, "s"), join(path, "h")];
+    mkdirSync(source);
+    return { source, home };
+  };
+  const read = (path: string): unknown => ({ ...TOML.parse(readFileSync(path, "utf8")) });
+
+  test("a profile's file is taken over without base URLs, with its paths, and goes when the user's goes", () => {
+    using temp = tempDirectory();
+    const { source, home } = homes(temp.path);
+    const own = join(source, "work.config.toml");
+    const taken = join(home, "work.config.toml");
+    writeFileSync(
+      own,
+      'model = "w"\nmodel_instructions_file = "w.md"\nopenai_base_url = "http://o/"\nchatgpt_base_url = "http://c/"\n',
+    );
+    prepare(source, home);
+    expect(read(taken)).toEqual({ model: "w", model_instructions_file: join(source, "w.md") });
+    writeFileSync(taken, readFileSync(taken, "utf8").replace('model = "w"', 'model = "chosen"'));
+    prepare(source, home);
+    expect(read(taken)).toEqual({ model: "chosen", model_instructions_file: join(source, "w.md") });
+    rmSync(own);
+    prepare(source, home);
+    expect(read(taken)).toEqual({ model: "chosen" });
+    writeFileSync(taken, "");
+    prepare(source, home);
+    expect(readdirSync(home).filter((name) => name.includes("work"))).toEqual([]);
+  });
+
+  test("a profile's file that the user wrote into the prepared home stays", () => {
+    using temp = tempDirectory();
+    const { source, home } = homes(temp.path);
+    prepare(source, home);
+    writeFileSync(join(home, "mine.config.toml"), 'model = "mine"\n');
+    writeFileSync(join(source, "mine.config.toml"), 'model = "theirs"\n');
+    prepare(source, home);
+    expect(readFileSync(join(home, "mine.config.toml"), "utf8")).toBe('model = "mine"\n');
+  });
+
+  test("the user's themes are linked, and themes that are there already stay", () => {
+    using temp = tempDirectory();
+    const { source, home } = homes(temp.path);
+    mkdirSync(join(source, "themes"));
+    writeFileSync(join(source, "themes", "night.tmTheme"), "night");
+    prepare(source, home);
+    expect(readFileSync(join(home, "themes", "night.tmTheme"), "utf8")).toBe("night");
+    rmSync(join(home, "themes"));
+    mkdirSync(join(home, "themes"));
+    prepare(source, home);
+    expect(readdirSync(join(home, "themes"))).toEqual([]);
+  });
+
+  test("settings that would delete the stub are left out, and reported once", () => {
+    using temp = tempDirectory();
+    const { source, home } = homes(temp.path);
+    writeFileSync(join(source, "config.toml"), 'forced_login_method = "api"\nmodel = "m"\n');
+    expect(prepare(source, home)).toEqual([`forced_login_method in ${join(source, "config.toml")}`]);
+    expect(read(join(home, "config.toml"))).toEqual({ model: "m", chatgpt_base_url: "http://x/" });
+    expect(prepare(source, home)).toEqual([]);
+    // As an earlier version took it over.
+    for (const name of ["config.toml", ".codexlb-taken-over.toml"])
+      writeFileSync(join(home, name), readFileSync(join(source, "config.toml"), "utf8"));
+    expect(prepare(source, home)).toHaveLength(1);
+    expect(read(join(home, "config.toml"))).toEqual({ model: "m", chatgpt_base_url: "http://x/" });
   });
 });

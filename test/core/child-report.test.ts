@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { plainView } from "../../src/core/capacity.ts";
-import { capacityOfReport, newestOfEach, REPORT_MS, reportOf } from "../../src/core/child-report.ts";
+import { capacityOfReport } from "../../src/core/child-capacity.ts";
+import { newestOfEach, REPORT_MS, reportOf } from "../../src/core/child-report.ts";
 import { type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
 import { StatusAnswer } from "../../src/core/status-wire.ts";
 import { byKind } from "../../src/core/windows.ts";

@@ -191,6 +191,25 @@ describe("an event means", () => {
       { type: "error", status: 400, error: { code: "websocket_connection_limit_reached" } },
       { kind: "client" },
     ],
+    [
+      "a detail in place of an error",
+      {
+        type: "error",
+        status: 400,
+        detail: "The 'x' model is not supported when using Codex with a ChatGPT account.",
+      },
+      { kind: "elsewhere", reason: "http-400" },
+    ],
+    [
+      "the limit that it names",
+      {
+        type: "error",
+        status: 429,
+        error: { code: "usage_limit_reached" },
+        headers: { "x-codex-active-limit": "codex-bengalfox" },
+      },
+      { kind: "limit", untilMs: undefined, limitId: "codex_bengalfox" },
+    ],
     ["nothing readable", "x", { kind: "elsewhere", reason: "stream-failed" }],
   ];
   for (const [name, event, verdict] of TABLE)

@@ -17,6 +17,7 @@ import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { MOCK_PASSWORD, MOCK_TOTP_SECRET } from "../../src/mock/sign-in.ts";
 import { type Executable, executable, type Ran } from "../support/executable.ts";
+import { gated } from "../support/gated.ts";
 import { until } from "../support/pool.ts";
 
 let tool: Executable;
@@ -36,13 +37,14 @@ afterAll(async () => {
   tool[Symbol.dispose]();
 });
 
+/** Debian's directories contain the browser, and no codex. */
+const PROGRAMS = "/usr/bin:/bin";
 const env = () => ({
   ...tool.env(),
   TMPDIR: join(tool.directory, "tmp"),
   CODEXLB_ISSUER: mock.origin,
   CODEXLB_TOKEN_URL: mock.tokenUrl,
-  // Debian's directories hold the browser, and no codex.
-  PATH: "/usr/bin:/bin",
+  PATH: PROGRAMS,
 });
 
 /** Whatever they start inherits their environment, which names the test's own directory. */
@@ -144,6 +146,10 @@ function expectLastScreen({ err }: Ran): void {
   );
 }
 
+const inBrowser = gated(
+  "login-with in a real browser",
+  Bun.which("chromium", { PATH: PROGRAMS }) === null ? "there is no chromium" : undefined,
+);
 const hasDisplay = Bun.which("Xvfb") !== null;
 if (!hasDisplay) console.log("skipped: login-with --headed (there is no Xvfb)");
 
@@ -182,7 +188,7 @@ const scenario = (name: string) =>
 const ALICE = ["--username", "alice@example.com", "--password-stdin"];
 const hostAuth = () => JSON.parse(readFileSync(join(tool.directory, "home", ".codex", "auth.json"), "utf8"));
 
-describe("login-with in a real browser", () => {
+inBrowser.describe("login-with in a real browser", () => {
   test.each(["plain", "slow", "use_password"])("enrols the account: %s", async (name) => {
     await scenario(name);
     const ran = await loginWith(["work", ...ALICE]);
@@ -587,7 +593,7 @@ exec '${tool.path}' login-with "$@"
   });
 });
 
-test("after all of it the password and the TOTP secret stand nowhere", () => {
+inBrowser.test("after all of it the password and the TOTP secret stand nowhere", () => {
   const places: string[] = [];
   const walk = (directory: string): void => {
     for (const entry of readdirSync(directory, { withFileTypes: true })) {

@@ -1,4 +1,4 @@
-// A client that takes one turn as Codex 0.169 does, failures included: what it repeats in silence, what it shows, when
+// A client that takes one turn as Codex 0.171 does, failures included: what it repeats in silence, what it shows, when
 // it waits, and what ends the turn. The rules were measured with the real one; test/real holds the rows that matter
 // most against it. Its waits are not slept: they are told to `waited`, and everybody's clock is moved on.
 
@@ -30,8 +30,8 @@ type Tried =
   | { readonly kind: "done"; readonly text: string }
   /** It will be tried again: after `waitSeconds` when that was told. */
   | { readonly kind: "again"; readonly why: string; readonly waitSeconds?: number }
-  /** At once, and never shown. */
-  | { readonly kind: "use_http" }
+  /** At once, and not shown unless it says so. */
+  | { readonly kind: "use_http"; readonly shown?: string }
   | { readonly kind: "terminal"; readonly shown: string };
 
 const MOST_RETRIES = 5;
@@ -46,7 +46,10 @@ export async function takeTurn(client: CodexLike, transport: "websocket" | "sse"
       const tried = await attempt();
       tries++;
       if (tried.kind === "done") return { servedBy: /Hello from (\w+)/.exec(tried.text)?.[1], shown, tries };
-      if (tried.kind === "use_http") return "use_http";
+      if (tried.kind === "use_http") {
+        if (tried.shown !== undefined) shown.push(tried.shown);
+        return "use_http";
+      }
       if (tried.kind === "terminal") return { servedBy: undefined, shown: [...shown, tried.shown], tries };
       if (retry === MOST_RETRIES) {
         if (transport === "websocket" && attempt === overSocket) {
@@ -65,6 +68,7 @@ export async function takeTurn(client: CodexLike, transport: "websocket" | "sse"
   try {
     const ended = await run(transport === "websocket" ? overSocket : () => overHttp(client));
     if (ended !== "use_http") return ended;
+    socket?.close();
     const second = await run(() => overHttp(client));
     return second === "use_http" ? { servedBy: undefined, shown, tries } : second;
   } finally {
@@ -109,6 +113,12 @@ function createSocket(client: CodexLike): { turn(): Promise<Tried>; close(): voi
   };
 }
 
+const TOO_LARGE: Tried = {
+  kind: "use_http",
+  shown:
+    "Falling back from WebSockets to HTTPS transport. websocket request exceeds the peer's message size limit",
+};
+
 function open({ url, session }: CodexLike): Promise<WebSocket | Tried> {
   return new Promise((resolve) => {
     const socket = new WebSocket(`${url.replace(/^http/, "ws")}${PATH}`, {
@@ -129,23 +139,63 @@ function open({ url, session }: CodexLike): Promise<WebSocket | Tried> {
 }
 
 function refusedUpgrade(status: number, retryAfter: string | undefined, body: string): Tried {
-  const { code } = errorOf(body);
+  const { code, message } = errorOf(body);
   if (status === 426) return { kind: "use_http" };
   if (status === 429) return tooMany(code, retryAfter);
-  if (status === 400) return { kind: "terminal", shown: body };
+  if (status === 400) return { kind: "terminal", shown: badRequest(code, message, body) };
   if (status === 503 && code === "server_is_overloaded") return { kind: "terminal", shown: AT_CAPACITY };
   return { kind: "again", why: `unexpected status ${status}` };
 }
 
+/** What Codex shows of a 400: the message of some codes, otherwise the whole body. */
+function badRequest(code: string | undefined, message: string | undefined, body: string): string {
+  if (code === "budget_reached") return POLICY_WORDS.budget_reached;
+  return message !== undefined && SHOWS_MESSAGE.has(code ?? "") ? message : body;
+}
+
+/** Codes of a 400 whose message is shown. */
+const SHOWS_MESSAGE: ReadonlySet<string> = new Set([
+  "bio_policy",
+  "content_policy_violation",
+  "misalignment_policy_violation",
+]);
+/** Codes of a 403 that end the turn. */
+const FINAL_403: ReadonlySet<string> = new Set(["inference_hook_denied", "misalignment_policy_violation"]);
+const POLICY_WORDS = {
+  budget_reached: "budget reached",
+  flex_unavailable: "Flex capacity unavailable.",
+  policy_capacity_unavailable: "Policy-restricted capacity is unavailable. Please try again later.",
+} as const;
+
 const AT_CAPACITY = "Selected model is at capacity";
 const LIMITED = "You've hit your usage limit";
 
-function tooMany(code: string | undefined, retryAfter: string | undefined): Tried {
-  if (code === "usage_limit_reached") return { kind: "terminal", shown: LIMITED };
+function tooMany(
+  code: string | undefined,
+  retryAfter: string | undefined,
+  reached: string | undefined = undefined,
+): Tried {
+  if (code === "usage_limit_reached")
+    return { kind: "terminal", shown: WORKSPACE_WORDS[reached ?? ""] ?? LIMITED };
   if (code === "usage_not_included") return { kind: "terminal", shown: "upgrade to Plus" };
   const why = "exceeded retry limit, last status: 429";
   if (retryAfter === undefined) return { kind: "terminal", shown: why };
   return { kind: "again", why, waitSeconds: Number(retryAfter) };
+}
+
+/** What Codex shows of a usage limit, by its kind. */
+const WORKSPACE_WORDS: Readonly<Record<string, string>> = {
+  workspace_member_credits_depleted:
+    "Your workspace is out of credits. Ask your workspace owner to refill in order to continue.",
+  workspace_owner_credits_depleted: "Your workspace is out of credits. Add credits to continue.",
+  workspace_member_usage_limit_reached:
+    "You hit your spend cap set by the owner of your workspace. Ask an owner to increase your spend cap to continue.",
+  workspace_owner_usage_limit_reached:
+    "You hit your spend cap set in your workspace. Increase your spend cap to continue.",
+};
+
+function reachedType(headers: Pick<Headers, "get">): string | undefined {
+  return headers.get("x-codex-rate-limit-reached-type") ?? undefined;
 }
 
 function exchange(
@@ -164,7 +214,9 @@ function exchange(
       const tried = answer.take(data.toString());
       if (tried !== undefined) finish(tried);
     });
-    socket.on("close", () => finish({ kind: "again", why: "stream disconnected" }));
+    socket.on("close", (closeCode: number) =>
+      finish(closeCode === 1009 ? TOO_LARGE : { kind: "again", why: "stream disconnected" }),
+    );
     socket.on("error", () => finish({ kind: "again", why: "stream disconnected" }));
     socket.send(JSON.stringify({ type: "response.create", model: "m", store: false, ...request }));
   });
@@ -188,9 +240,11 @@ async function overHttp(client: CodexLike): Promise<Tried> {
     const retryAfter = response.headers.get("retry-after") ?? undefined;
     if (response.ok) return readStream(client, response);
     const body = await response.text();
-    const { code } = errorOf(body);
-    if (response.status === 429) return tooMany(code, retryAfter);
-    if (response.status === 400) return { kind: "terminal", shown: body };
+    const { code, message } = errorOf(body);
+    if (response.status === 429) return tooMany(code, retryAfter, reachedType(response.headers));
+    if (response.status === 400) return { kind: "terminal", shown: badRequest(code, message, body) };
+    if (response.status === 403 && FINAL_403.has(code ?? ""))
+      return { kind: "terminal", shown: message ?? body };
     if (response.status === 401)
       return { kind: "terminal", shown: "a 401: Codex would renew a token that is not its own" };
     if (response.status < 500) return { kind: "again", why: `unexpected status ${response.status}` };
@@ -242,14 +296,23 @@ function createAnswer(
         return { kind: "done", text };
       }
       if (event?.type === "response.failed") return failedTurn(event);
-      return event?.type === "error" && transport === "websocket" ? failedSocket(event) : undefined;
+      return event?.type === "error" && transport === "websocket" ? failedSocket(event, json) : undefined;
     },
   };
 }
 
 function failedTurn(event: unknown): Tried {
-  const { code, retryAfterMs } = failureOfEvent(event, Date.now());
+  const { code, message, retryAfterMs } = failureOfEvent(event, Date.now());
   switch (code) {
+    case "bio_policy":
+    case "content_policy_violation":
+    case "inference_hook_denied":
+    case "misalignment_policy_violation":
+      return { kind: "terminal", shown: message };
+    case "budget_reached":
+    case "flex_unavailable":
+    case "policy_capacity_unavailable":
+      return { kind: "terminal", shown: POLICY_WORDS[code] };
     case "insufficient_quota":
       return { kind: "terminal", shown: "Quota exceeded" };
     case "context_length_exceeded":
@@ -264,18 +327,26 @@ function failedTurn(event: unknown): Tried {
 }
 
 /** An `error` event over WebSocket. Undefined: ignored, which is what Codex does without a status. */
-function failedSocket(event: unknown): Tried | undefined {
+function failedSocket(event: unknown, json: string): Tried | undefined {
   const { status, code, message, retryAfterMs } = failureOfEvent(event, Date.now());
   if (status === undefined) return undefined;
   if (status === 429)
-    return tooMany(code, retryAfterMs === undefined ? undefined : String(retryAfterMs / 1000));
+    return tooMany(
+      code,
+      retryAfterMs === undefined ? undefined : String(retryAfterMs / 1000),
+      reachedType(new Headers((event as { headers?: Record<string, string> }).headers)),
+    );
   const reconnects = code === "previous_response_not_found" || code === "websocket_connection_limit_reached";
   if (status === 503 && code === "server_is_overloaded") return { kind: "terminal", shown: AT_CAPACITY };
-  if ((status === 400 && !reconnects) || status === 404) return { kind: "terminal", shown: message };
+  if (status === 400 && !reconnects) return { kind: "terminal", shown: badRequest(code, message, json) };
+  if (status === 404 || (status === 403 && FINAL_403.has(code ?? "")))
+    return { kind: "terminal", shown: message };
   return { kind: "again", why: "stream disconnected" };
 }
 
-function errorOf(body: string): { readonly code: string | undefined } {
-  const parsed = parseJson(body) as { error?: { code?: string; type?: string } } | undefined;
-  return { code: parsed?.error?.code ?? parsed?.error?.type };
+function errorOf(body: string): { readonly code: string | undefined; readonly message: string | undefined } {
+  const parsed = parseJson(body) as
+    | { error?: { code?: string; type?: string; message?: string } }
+    | undefined;
+  return { code: parsed?.error?.code ?? parsed?.error?.type, message: parsed?.error?.message };
 }

@@ -12,24 +12,33 @@ let before = "";
 beforeAll(async () => {
   before = readFileSync(PAGE, "utf8");
   outcomes = await runMatrix();
-  writeFileSync(PAGE, faultsPage(outcomes));
+  const page = faultsPage(outcomes);
+  // A run in which only the times differ leaves the repository unchanged.
+  if (withoutTimes(page) !== withoutTimes(before)) writeFileSync(PAGE, page);
 }, 300_000);
 
 /** What a failing expectation should say it is about. */
 const nameOf = ({ row, phase, transport, accounts }: Outcome) =>
   `${row.name}, ${phase}, ${transport}, ${accounts}`;
+/** Codex does not know this code in a `response.failed`, and repeats the turn as for every unknown code. */
+const isRetriedByCodex = ({ row, phase, transport }: Outcome) =>
+  row.name.endsWith("too_many_denials") &&
+  phase !== "head" &&
+  (transport === "sse" || row.name.startsWith("response.failed"));
 const isReady = ({ states }: Outcome) => Object.values(states).every((state) => state === "ready");
 
 describe("with a healthy second account", () => {
   test("every turn completes, whatever fails and wherever, and the client sees no error", () => {
     const failing = outcomes.filter(({ accounts, row }) => accounts === 2 && row.requestsOwn !== true);
     expect(failing.length).toBeGreaterThan(100);
-    const seen = failing.filter(({ servedBy, shown }) => servedBy === undefined || shown.length > 0);
+    const seen = failing.filter(
+      ({ row, servedBy, shown }) => servedBy === undefined || (shown.length > 0 && row.tooLarge !== true),
+    );
     expect(seen.map((one) => `${nameOf(one)}: ${shownText(one)}`)).toEqual([]);
   });
 
   test("only a turn that has begun costs the client a second try, and never a third", () => {
-    const again = outcomes.filter(({ accounts, tries }) => accounts === 2 && tries > 1);
+    const again = outcomes.filter((one) => one.accounts === 2 && one.tries > 1 && !isRetriedByCodex(one));
     for (const one of again) expect([nameOf(one), one.tries]).toEqual([nameOf(one), 2]);
     // Over SSE every request stands on its own, and only what the client has seen begin needs its help.
     const early = again.filter(({ phase, transport }) => phase !== "after" && transport === "sse");
@@ -47,9 +56,50 @@ test("a request that is itself at fault is answered at once, and no account suff
     expect([nameOf(one), isReady(one)]).toEqual([nameOf(one), true]);
 });
 
+test("a limit of another model costs alice nothing, and credits are spent when no ordinary quota is left", () => {
+  const others = outcomes.filter(({ row }) => row.otherLimit === true);
+  expect(others.length).toBe(8);
+  for (const one of others) expect([nameOf(one), isReady(one)]).toEqual([nameOf(one), true]);
+  const served = (spent: string) =>
+    outcomes
+      .filter(({ row }) => row.alice?.spent === spent)
+      .map(({ transport, accounts, servedBy }) => `${transport} ${accounts} ${servedBy}`);
+  expect(served("gpt-spark")).toEqual([
+    "websocket 2 alice",
+    "sse 2 alice",
+    "websocket 1 alice",
+    "sse 1 alice",
+  ]);
+  expect(served("demo")).toEqual(["websocket 2 bob", "sse 2 bob", "websocket 1 alice", "sse 1 alice"]);
+});
+
+test("a refusal on grounds of policy is shown at once, and exactly one account is asked", () => {
+  const refused = outcomes.filter(({ row }) => row.policy === true);
+  expect(refused.length).toBeGreaterThan(60);
+  for (const one of refused) {
+    expect([nameOf(one), new Set(one.asked.map(({ alias }) => alias)).size]).toEqual([nameOf(one), 1]);
+    if (isRetriedByCodex(one)) continue;
+    expect([nameOf(one), one.asked.length, one.shown.length]).toEqual([nameOf(one), 1, 1]);
+  }
+});
+
+test("a message that is too large is sent once over WebSocket and then once over HTTP, for the same account", () => {
+  const large = outcomes.filter(({ row }) => row.tooLarge === true);
+  expect(large.map(({ accounts }) => accounts)).toEqual([2, 1]);
+  for (const { asked, servedBy, states } of large) {
+    expect(asked).toEqual([
+      { alias: "alice", transport: "websocket" },
+      { alias: "alice", transport: "sse" },
+    ]);
+    expect(servedBy).toBe("alice");
+    expect(new Set(Object.values(states))).toEqual(new Set(["ready"]));
+  }
+});
+
 test("a limit of the only account ends the turn in Codex's own words, without hammering", () => {
   const limits = outcomes.filter(
-    ({ accounts, row }) => accounts === 1 && row.name.startsWith("usage_limit_reached"),
+    ({ accounts, row }) =>
+      accounts === 1 && row.name.startsWith("usage_limit_reached") && row.otherLimit !== true,
   );
   expect(limits.length).toBeGreaterThan(8);
   for (const one of limits) {

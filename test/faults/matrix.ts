@@ -23,20 +23,28 @@ export interface Outcome extends Case, SeenTurn {
   readonly seconds: number;
   /** State each account is left in. */
   readonly states: Readonly<Record<string, string>>;
+  /** Turns that the backend received, in order: of which account, over which transport. */
+  readonly asked: readonly { readonly alias: string | undefined; readonly transport: Transport }[];
   /** Uses of accounts that had not ended within five seconds of the turn's end. */
   readonly leftInUse: number;
 }
 
-/** As short as they can be set, so that the rows in which nothing comes end soon. */
-const CONFIG = `
+/**
+ * The timeouts are as short as they can be set in the rows in which nothing comes, so that these end soon. In the others
+ * none may run out, however busy the machine is.
+ */
+function configFor({ head, inside }: Row): string {
+  const seconds = head?.hang === true || inside?.end === "hang" ? 1 : 60;
+  return `
 [proxy]
-connect_timeout_seconds = 1
-head_timeout_seconds = 1
-idle_timeout_seconds = 1
+connect_timeout_seconds = ${seconds}
+head_timeout_seconds = ${seconds}
+idle_timeout_seconds = ${seconds}
 
 [policy]
 mode = "sticky"
 `;
+}
 
 /** Rows in which a timeout runs out take seconds, and nothing of the machine. */
 const AT_ONCE = 8;
@@ -64,14 +72,20 @@ export async function runMatrix(): Promise<Outcome[]> {
 
 async function run(one: Case): Promise<Outcome> {
   const { clock, skip } = skippingClock();
+  const { alice } = one.row;
   await using pool = await startPool({
-    accounts: [{ alias: "alice" }, { alias: "bob" }].slice(0, one.accounts),
-    config: CONFIG,
+    accounts: [{ ...alice, alias: "alice" }, { alias: "bob" }].slice(0, one.accounts),
+    config: configFor(one.row),
     clock,
-    prepare: (layout) => {
+    prepare: (layout, { accounts }) => {
       if (one.row.refusesConnections === true) moveAway(layout);
+      if (alice !== undefined) accounts.spend(accounts.byAlias("alice"), alice.spent);
     },
   });
+  if (alice !== undefined)
+    await until("the figures are known", async () =>
+      (await pool.status()).accounts.every(({ daily_left_pct }) => daily_left_pct >= 0),
+    );
   pool.mock.faults.add(...(faultsOf(one.row, one.phase, one.transport) ?? []));
   if (one.transport === "sse") pool.mock.faults.add({ on: "upgrade", answer: { status: 426 } });
   const startedMs = clock.now();
@@ -81,7 +95,15 @@ async function run(one: Case): Promise<Outcome> {
   const leftInUse = await usesLeft(pool);
   const { accounts } = await pool.status();
   const states = Object.fromEntries(accounts.map((account) => [account.alias, stateOf(account)]));
-  return { ...one, ...seen, seconds, states, leftInUse };
+  return { ...one, ...seen, seconds, states, leftInUse, asked: askedOf(pool) };
+}
+
+function askedOf({ mock }: TestPool): Outcome["asked"] {
+  return mock.requests.flatMap(({ point, account, json }): Outcome["asked"] => {
+    if (point === "sse") return [{ alias: account, transport: "sse" }];
+    const isWarmUp = typeof json === "object" && json !== null && "generate" in json;
+    return point === "message" && !isWarmUp ? [{ alias: account, transport: "websocket" }] : [];
+  });
 }
 
 async function usesLeft(pool: TestPool): Promise<number> {

@@ -71,13 +71,16 @@ function cellOf(outcome: Outcome): string {
 const HEAD = `# What fails, and what Codex sees of it
 
 Written by \`make test-faults\`, which runs every row against the simulated backend with a client that takes a turn as
-Codex 0.169 does: its warming up, its retries, its waits, its words. \`make test-real\` holds the rows that matter most
+Codex 0.171 does: its warming up, its retries, its waits, its words. \`make test-real\` holds the rows that matter most
 against the real one. A failure happens whenever alice is asked, unless the backend ends a connection by it.
 
 Each cell says who completed the turn, what the user was shown besides the answer (nothing, if nothing is said), how many
 connections and requests of the client it took when it was more than one (the second one is silent), how long it took
-(Codex's waits included; timeouts are set to one second here), and in which state accounts are left that are not ready.
+(Codex's waits included; in the rows in which nothing comes, timeouts are set to one second), and in which state accounts
+are left that are not ready.
 
 The run fails unless, with a healthy second account, every turn completes and nothing is shown, except where the request
-itself is at fault: then it is told so at once, and no account suffers.
+itself is at fault: then the client gets the error at once, and no account suffers. Exactly one account sees a request
+that is refused on grounds of policy. Codex does not know \`too_many_denials\` in a stream, and repeats the turn by itself.
+It announces that it sends a message that is too large over HTTP.
 `;

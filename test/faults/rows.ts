@@ -1,5 +1,6 @@
 // What can go wrong, as the backend says it or does it, and where in a turn.
 
+import type { MockAccountOptions } from "../../src/mock/accounts.ts";
 import type { FaultInput } from "../../src/mock/faults.ts";
 import { limitBody } from "../support/pool.ts";
 
@@ -23,6 +24,14 @@ export interface Row {
   readonly once?: boolean;
   /** Another account would say the same of this request: it is the client's to hear, at once and as it is. */
   readonly requestsOwn?: boolean;
+  /** A refusal on grounds of policy, which exactly one account may see. It concerns turns, so no handshake gets it. */
+  readonly policy?: boolean;
+  /** The message is larger than the backend accepts. Codex sends it over HTTP then. */
+  readonly tooLarge?: boolean;
+  /** Alice's account, in which the limit for the model `spent` is used up when the turn begins. Nothing fails then. */
+  readonly alice?: Partial<MockAccountOptions> & { readonly spent: string };
+  /** The refusal is about a limit of another model, and does not keep alice from others. */
+  readonly otherLimit?: boolean;
   /** Means nothing over this transport. */
   readonly not?: Transport;
 }
@@ -46,6 +55,33 @@ export const OUTPUT = [
   },
 ];
 
+const WORKSPACE_LIMITS = [
+  "workspace_member_credits_depleted",
+  "workspace_owner_credits_depleted",
+  "workspace_member_usage_limit_reached",
+  "workspace_owner_usage_limit_reached",
+] as const;
+
+const POLICY_CODES = [
+  "bio_policy",
+  "misalignment_policy_violation",
+  "content_policy_violation",
+  "inference_hook_denied",
+  "policy_capacity_unavailable",
+  "flex_unavailable",
+  "budget_reached",
+  "too_many_denials",
+] as const;
+const POLICY = { requestsOwn: true, policy: true } as const;
+
+/** The header in which the backend names the kind of a usage limit. */
+function reachedType(code: string): Record<string, string> {
+  return { "x-codex-rate-limit-reached-type": code };
+}
+
+/** The header in which the backend names the limit that was reached. */
+const OTHER_LIMIT = { "x-codex-active-limit": "codex_bengalfox" };
+
 export const ROWS: readonly Row[] = [
   refused("usage_limit_reached", 429, LIMIT),
   {
@@ -53,6 +89,30 @@ export const ROWS: readonly Row[] = [
     head: { answer: { status: 429, headers: { "retry-after": "600" }, body: { error: LIMIT } } },
   },
   refused("usage_not_included", 429, { type: "usage_not_included", message: "not in your plan" }),
+  ...WORKSPACE_LIMITS.map(
+    (code): Row => ({
+      name: `a workspace's limit, ${code}`,
+      head: { answer: { status: 429, headers: reachedType(code), body: { error: LIMIT } } },
+      inside: { event: { type: "error", status: 429, error: LIMIT, headers: reachedType(code) } },
+    }),
+  ),
+  {
+    name: "usage_limit_reached of another limit",
+    head: { answer: { status: 429, headers: OTHER_LIMIT, body: { error: LIMIT } } },
+    otherLimit: true,
+  },
+  {
+    name: "usage_limit_reached of another limit, as an event",
+    inside: { event: { type: "error", status: 429, error: LIMIT, headers: OTHER_LIMIT } },
+    otherLimit: true,
+    not: "sse",
+  },
+  {
+    name: "nothing fails: another model's limit is used up",
+    alice: { meters: [{ model: "gpt-spark", feature: "codex_bengalfox", turns: 1 }], spent: "gpt-spark" },
+  },
+  { name: "nothing fails: alice is used up, with credits", alice: { turns: 1, credits: 5, spent: "demo" } },
+  refused("workspace_member_credits_depleted", 429, error("workspace_member_credits_depleted")),
   failed("usage_limit_reached"),
   failed("insufficient_quota"),
   refused("429 without Retry-After", 429, error("too_many_requests")),
@@ -83,6 +143,10 @@ export const ROWS: readonly Row[] = [
   refused("404", 404, error("model_not_found")),
   { ...refused("400", 400, error("invalid_request")), requestsOwn: true },
   { ...failed("context_length_exceeded"), requestsOwn: true },
+  ...POLICY_CODES.map((code): Row => ({ ...refused(`400 ${code}`, 400, error(code)), ...POLICY })),
+  // Over SSE the rows above send the same events.
+  ...POLICY_CODES.map((code): Row => ({ ...failed(code), ...POLICY, not: "sse" })),
+  { ...refused("403 inference_hook_denied", 403, error("inference_hook_denied")), ...POLICY },
   refused("400 invalid_encrypted_content", 400, error("invalid_encrypted_content")),
   refused("500", 500, error("internal_server_error")),
   { name: "502", head: { answer: { status: 502, body: "bad gateway" } } },
@@ -114,6 +178,7 @@ export const ROWS: readonly Row[] = [
   { name: "nobody listens", refusesConnections: true },
   { name: "the connection is reset", head: { reset: true }, inside: { end: "reset" } },
   { name: "the connection is closed in order", inside: { end: "close" }, not: "sse" },
+  { name: "the connection is closed with 1009", tooLarge: true, not: "sse" },
   { name: "the answer ends in order, and is not complete", inside: { end: "finish" }, not: "websocket" },
   { name: "no answer at all", head: { hang: true } },
   { name: "nothing more comes", inside: { end: "hang" }, once: true },
@@ -121,7 +186,7 @@ export const ROWS: readonly Row[] = [
 
 /** The faults that a row is in a phase, over a transport; undefined when the row does not go there. */
 export function faultsOf(row: Row, phase: Phase, transport: Transport): FaultInput[] | undefined {
-  if (row.refusesConnections === true) return phase === "head" ? [] : undefined;
+  if (row.refusesConnections === true || row.alice !== undefined) return phase === "head" ? [] : undefined;
   const fault = row.not === transport ? undefined : faultOf(row, phase, transport);
   return fault && [fault];
 }
@@ -130,6 +195,11 @@ export function faultsOf(row: Row, phase: Phase, transport: Transport): FaultInp
 
 function faultOf(row: Row, phase: Phase, transport: Transport): FaultInput | undefined {
   const about = { account: "alice", ...(row.once === true ? { times: 1 } : {}) } as const;
+  if (row.tooLarge === true)
+    return phase === "before"
+      ? { on: "message", ...about, events: [], end: "close", closeCode: 1009 }
+      : undefined;
+  if (phase === "head" && row.policy === true && transport === "websocket") return undefined;
   if (phase === "head")
     return row.head && { on: transport === "sse" ? "sse" : "upgrade", ...about, ...row.head };
   if (row.warmUp !== undefined)

@@ -1,6 +1,7 @@
 // The simulated backend refuses what the real one was seen to refuse.
 
 import { describe, expect, test } from "bun:test";
+import WebSocket from "ws";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
 import { createFaultScript } from "../../src/mock/faults.ts";
@@ -108,6 +109,24 @@ describe("a request", () => {
     expect(messages.length).toBe(2);
     expect(JSON.stringify(messages[1]?.json)).toContain("previous_response_id");
   });
+});
+
+test("a WebSocket names its largest message, takes one of that size, and ends with 1009 at a larger one", async () => {
+  await using s = started();
+  const socket = new WebSocket(`${s.mock.baseUrl.replace(/^http/, "ws")}/codex/responses`, {
+    headers: credentials(s.mock, "alice"),
+  });
+  const limit = new Promise((resolve) =>
+    socket.once("upgrade", ({ headers }) => resolve(headers["x-codex-websocket-max-message-bytes"])),
+  );
+  await new Promise((resolve) => socket.once("open", resolve));
+  expect(await limit).toBe("16777216");
+  const answered = new Promise((resolve) => socket.once("message", (data) => resolve(data.toString())));
+  socket.send("x".repeat(16_777_216));
+  expect(await answered).toContain("the message is not a request");
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  socket.send("x".repeat(16_777_217));
+  expect(await closed).toBe(1009);
 });
 
 test("faults happen where, when and as often as they are told to", async () => {

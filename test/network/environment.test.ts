@@ -70,7 +70,7 @@ describe("codexlb run", () => {
     return path;
   };
 
-  test("has Codex reach the proxy directly, and keeps what the environment and the profile exempt", async () => {
+  test("has Codex reach the proxy directly, and keeps what the user exempts", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const codex = codexIn(temp.path, 'echo "$NO_PROXY|$no_proxy"');
     const home = join(temp.path, "home-with-profile");
@@ -96,7 +96,8 @@ describe("codexlb run", () => {
     expect(await run({})).toMatchObject({ code: 0, out: `${own}|${own}\n` });
     expect((await run({ NO_PROXY: ".corp" })).out).toBe(`.corp,${own}|.corp,${own}\n`);
     writeFileSync(join(home, ".profile"), "export NO_PROXY=profile\n");
-    expect((await run({ NO_PROXY: ".corp" })).out).toBe(`profile,.corp,${own}|profile,.corp,${own}\n`);
+    // As in a shell of the user's own, the profile has the last word, and ours are added to that.
+    expect((await run({ NO_PROXY: ".corp" })).out).toBe(`profile,${own}|profile,${own}\n`);
   });
 
   test("that fails says at its end when the .env of its home sets a proxy, and doctor warns of it", async () => {

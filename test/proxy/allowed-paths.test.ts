@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { remoteKeys } from "../../src/admin/client.ts";
 import { socketDoor } from "../../src/admin/door.ts";
 import { runPrefix } from "../../src/core/run-tag.ts";
-import { isAllowedPath } from "../../src/proxy/allowed-paths.ts";
+import { isAllowedPath, unsupportedEndpoint } from "../../src/proxy/allowed-paths.ts";
 import { createPathGate } from "../../src/proxy/path-gate.ts";
 import { writeFileAtomic } from "../../src/state/atomic-file.ts";
 import { startChain, untilAccounts } from "../support/chain.ts";
@@ -51,8 +51,14 @@ const OF_CODEX = [
   "/responses",
   "/models",
   "/v1/responses",
-  "/v1/chat/completions",
-  "/chat/completions",
+  "/v1/responses/compact",
+  "/v1/models",
+  "/v1/alpha/search",
+  "/v1/images/generations",
+  "/v1/images/edits",
+  "/images/generations",
+  "/backend-api/codex/images/edits",
+  "/v1/realtime/calls",
   // tomorrow's
   "/backend-api/codex/anything/new",
   "/backend-api/ps/anything/new",
@@ -78,6 +84,29 @@ const CLOSED = [
   "/s3cret/backend-api/codex/responses",
   "/codexx/responses",
   "/code",
+];
+
+/** Endpoints of other APIs, and how the error names them. */
+const UNSUPPORTED: readonly (readonly [path: string, name: string])[] = [
+  ["/v1/messages", "/v1/messages"],
+  ["/v1/messages/count_tokens", "/v1/messages"],
+  ["/messages", "/messages"],
+  ["/backend-api/v1/messages", "/v1/messages"],
+  ["/backend-api/codex/v1/messages", "/v1/messages"],
+  ["/backend-api/codex/messages", "/messages"],
+  ["/api/codex/v1/messages", "/v1/messages"],
+  ["/V1/Messages", "/v1/messages"],
+  ["//v1/%6dessages", "/v1/messages"],
+  ["/v1/chat/completions", "/v1/chat/completions"],
+  ["/chat/completions", "/chat/completions"],
+  ["/backend-api/codex/chat/completions", "/chat/completions"],
+  ["/v1/completions", "/v1/completions"],
+  ["/v1/images/variations", "/v1/images/variations"],
+  ["/backend-api/codex/images/variations", "/images/variations"],
+  ["/v1/embeddings", "/v1/embeddings"],
+  ["/v1/audio/speech", "/v1/audio"],
+  ["/v1/files", "/v1/files"],
+  ["/v1/anything/else", "/v1/anything"],
 ];
 
 /** Ways to write a path that some server takes for `/backend-api/conversations`. */
@@ -126,6 +155,17 @@ describe("backend paths:", () => {
   for (const path of [...CLOSED, ...DISGUISED])
     test(`${path} is refused`, () => {
       expect(isAllowedPath(escaped(path), [])).toBe(false);
+    });
+
+  for (const path of OF_CODEX)
+    test(`${path} is not taken for an endpoint of another API`, () => {
+      expect(unsupportedEndpoint(escaped(path))).toBeUndefined();
+    });
+  for (const [path, name] of UNSUPPORTED)
+    test(`${path} is refused as ${name}, unless the settings allow it`, () => {
+      expect(isAllowedPath(path, [])).toBe(false);
+      expect(unsupportedEndpoint(path)).toBe(name);
+      expect(isAllowedPath(path, ["*"])).toBe(true);
     });
 
   test("more are allowed by their first segments, and all of them by *", () => {
@@ -188,6 +228,13 @@ describe("refusals", () => {
       expect(gate("GET", path)?.message).toBe(
         "this path is not forwarded to the backend: Codex does not use it",
       );
+    expect(gate("POST", `/v1/${secret}`)?.message).toBe(
+      "the backend of Codex has no such endpoint below /v1",
+    );
+    expect(logged.pop()).toEqual([
+      "request.refused",
+      { method: "POST", endpoint: "(other)", unlogged: undefined },
+    ]);
     expect(logged.map((line) => (line as [string, { segment: string }])[1].segment)).toEqual(
       Array(5).fill("(other)"),
     );
@@ -240,6 +287,26 @@ describe("the running proxy", () => {
     ]);
   });
 
+  test("answers 404 for endpoints of other APIs, and names what is served, under every prefix", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const key = await remoteKeys(socketDoor(pool.layout.adminSocket)).add("laptop", "client");
+    for (const prefix of ["", "/@0123456789abcdef", `/~${key}`, `/~${key}/@0123456789abcdef`])
+      for (const [path, name] of UNSUPPORTED) {
+        const answer = await raw(pool, `${prefix}${path}`, "POST");
+        expect([prefix + path, answer.slice(0, 12)]).toEqual([prefix + path, "HTTP/1.1 404"]);
+        expect(JSON.parse(answer.slice(answer.indexOf("{")))).toEqual({
+          error: {
+            type: "codexlb_error",
+            code: "unsupported_endpoint",
+            message: `the backend of Codex has no ${name}; use a client of the Responses API: POST /v1/responses and GET /v1/models are served, and the other paths that Codex uses`,
+          },
+        });
+      }
+    expect(asked(pool).filter((path) => !/\/wham\/(?:usage|accounts\/check)$/.test(path))).toEqual([]);
+    const refused = (await pool.stopAndReadEvents()).filter(({ event }) => event === "request.refused");
+    expect(refused[0]?.fields).toEqual({ method: "POST", endpoint: "/v1/messages" });
+  });
+
   test("opens no WebSocket on a refused path", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const answer = await rawExchange(
@@ -281,6 +348,7 @@ test("in a chain every proxy applies its own settings, and the client gets a chi
   await untilAccounts(front, ["alice"]);
   expect((await fetch(`${front.url}/backend-api/ps/plugins/installed`)).status).toBe(404);
   expect((await fetch(`${front.url}/backend-api/conversations`)).status).toBe(403);
+  expect((await fetch(`${front.url}/v1/messages`, { method: "POST" })).status).toBe(404);
   const refused = await fetch(`${front.url}/backend-api/memories`);
   expect([refused.status, ((await refused.json()) as { error: { code: string } }).error.code]).toEqual([
     403,

@@ -256,7 +256,7 @@ test("a key in the middle of a path that is forwarded is not logged either", asy
       `/backend-api/codex/@${key}/x`,
       `/backend-api/codex/x%2f@${key}`,
       `/backend-api/codex/%${key.charCodeAt(0).toString(16)}${key.slice(1)}`,
-      `/v1/${key}`,
+      `/v1/alpha/${key}`,
     ])
       await (await fetch(pool.url + path)).arrayBuffer();
   const events = await pool.stopAndReadEvents();

@@ -1,7 +1,10 @@
-// Request heads that no HTTP library sends. Each gets a clean 4xx or 505, or is handled as a request for this proxy. None
-// causes a 500, and none makes the proxy connect to a host that the client names.
+// Request heads that no HTTP library sends, and large ones. Each odd head gets a clean 4xx or 505, or is handled as a
+// request for this proxy. None causes a 500, and none makes the proxy connect to a host that the client names.
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import WebSocket from "ws";
+import type { MockBackend } from "../../src/mock/backend.ts";
+import { startChain, untilAccounts } from "../support/chain.ts";
 import { startPool } from "../support/pool.ts";
 import { rawExchange } from "../support/raw.ts";
 
@@ -150,4 +153,90 @@ test("odd request heads get a proper response, and none is sent anywhere but to 
   function modelsAsked(): number {
     return pool.mock.requests.filter(({ path }) => path === MODELS).length;
   }
+});
+
+describe("a request head", () => {
+  const KIB = 1024;
+  const TURNS = "/backend-api/codex/responses";
+  const NAME = "x-codex-turn-metadata";
+
+  /** The text of a head of `bytes` bytes with one large header. */
+  function headOf(bytes: number, line: string, fields: readonly string[] = []): string {
+    const rest = [`${line} HTTP/1.1`, "Host: localhost", "Connection: close", ...fields, `${NAME}: `].join(
+      "\r\n",
+    );
+    return `${rest}${"a".repeat(bytes - rest.length - 4)}\r\n\r\n`;
+  }
+
+  /** Opens a WebSocket with a header of `bytes` bytes; resolves to the status of the handshake and its body. */
+  function handshake(
+    url: string,
+    bytes: number,
+  ): Promise<{ readonly status: number; readonly body: string }> {
+    return new Promise((resolve, reject) => {
+      const socket = new WebSocket(`${url.replace(/^http/, "ws")}${TURNS}`, {
+        headers: { [NAME]: "a".repeat(bytes) },
+      });
+      socket.once("open", () => {
+        socket.terminate();
+        resolve({ status: 101, body: "" });
+      });
+      socket.once("unexpected-response", (_request, reply) => {
+        let body = "";
+        reply.on("data", (chunk: Buffer) => {
+          body += chunk.toString();
+        });
+        reply.on("end", () => resolve({ status: reply.statusCode ?? 0, body }));
+      });
+      socket.once("error", reject);
+    });
+  }
+
+  const lengths = (mock: MockBackend, point: string) =>
+    mock.requests.filter((one) => one.point === point).map(({ headers }) => headers[NAME]?.length);
+
+  test("of 64 KiB reaches the backend whole, over HTTP", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const answer = await rawExchange(pool.url, headOf(64 * KIB, `GET ${MODELS}`));
+    expect(answer).toStartWith("HTTP/1.1 200");
+    expect(lengths(pool.mock, "models")[0]).toBeGreaterThan(63 * KIB);
+  });
+
+  test("of nearly 64 KiB reaches the backend whole, over WebSocket", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    expect(await handshake(pool.url, 63 * KIB)).toEqual({ status: 101, body: "" });
+    expect(lengths(pool.mock, "upgrade")).toEqual([63 * KIB]);
+  });
+
+  test("of 64 KiB passes through a child proxy, over HTTP and WebSocket", async () => {
+    await using chain = startChain([{ alias: "alice" }]);
+    const leaf = await chain.start({ name: "leaf", accounts: ["alice"] });
+    const front = await chain.start({ name: "front", children: [leaf.url] });
+    await untilAccounts(front, ["alice"]);
+    expect(await rawExchange(front.url, headOf(64 * KIB, `GET ${MODELS}`))).toStartWith("HTTP/1.1 200");
+    expect(await handshake(front.url, 63 * KIB)).toEqual({ status: 101, body: "" });
+    expect(lengths(chain.mock, "upgrade")).toEqual([63 * KIB]);
+  });
+
+  test("beyond 64 KiB gets 431 with an error that says so, over HTTP and WebSocket, and no account is asked", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const answer = await rawExchange(pool.url, headOf(65 * KIB, `GET ${MODELS}`));
+    expect(answer).toStartWith("HTTP/1.1 431");
+    expect(JSON.parse(answer.slice(answer.indexOf("{")))).toEqual({
+      error: {
+        type: "codexlb_error",
+        code: "head_too_large",
+        message:
+          "the head of the request (its line and headers) is larger than 64 KiB; send less in the headers and in the address",
+      },
+    });
+    const { status, body } = await handshake(pool.url, 100 * KIB);
+    expect([status, JSON.parse(body).error.code]).toEqual([431, "head_too_large"]);
+    expect([...lengths(pool.mock, "models"), ...lengths(pool.mock, "upgrade")]).toEqual([]);
+  });
+
+  test("beyond 128 KiB gets 431 from Bun itself", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    expect(await rawExchange(pool.url, headOf(129 * KIB, `GET ${MODELS}`))).toStartWith("HTTP/1.1 431");
+  });
 });

@@ -1,78 +1,110 @@
-// Drives `codex app-server`, which takes several turns in one process.
+// `codex app-server` over stdio, started through `codexlb run`: JSON messages, one a line.
 
 import type { Setup } from "./setup.ts";
 
 export interface AppServer extends AsyncDisposable {
-  /** Takes one turn; resolves when Codex says that it is over. */
-  turn(text: string): Promise<void>;
-  /** The models that Codex offers to its user. */
-  models(): Promise<readonly string[]>;
+  /** Resolves to the result; rejects with the error that the server answers with. */
+  request(method: string, params?: unknown): Promise<unknown>;
+  notify(method: string): void;
+  /** Resolves to the parameters of the next notification of this method. Rejects when the server ends before. */
+  notification(method: string): Promise<unknown>;
+  /** Parameters of all notifications of this method so far. */
+  notifications(method: string): readonly unknown[];
 }
 
 interface Message {
   readonly id?: number;
   readonly method?: string;
-  readonly result?: {
-    readonly thread?: { readonly id: string };
-    readonly data?: readonly { readonly model: string }[];
+  readonly params?: unknown;
+  readonly result?: unknown;
+  readonly error?: unknown;
+}
+
+/** `outbound`: the HTTPS proxy in its environment. */
+export function startAppServer({ tool, url, work }: Setup, binary: string, outbound: string): AppServer {
+  const child = Bun.spawn([tool.path, "run", "--proxy-url", url, "--codex-bin", binary, "app-server"], {
+    cwd: work,
+    env: tool.env({ SHELL: "/bin/sh", HTTPS_PROXY: outbound }),
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const errors = child.stderr.text();
+  const answers = new Map<number, PromiseWithResolvers<unknown>>();
+  const awaited = new Map<string, PromiseWithResolvers<unknown>>();
+  const seen: Message[] = [];
+  let requests = 0;
+  const take = (message: Message): void => {
+    const { id, method, params, result, error } = message;
+    if (method !== undefined) {
+      seen.push(message);
+      awaited.get(method)?.resolve(params);
+      awaited.delete(method);
+    } else if (error === undefined) answers.get(id ?? 0)?.resolve(result);
+    else answers.get(id ?? 0)?.reject(new Error(JSON.stringify(error)));
+  };
+  const read = async (): Promise<void> => {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const chunk of child.stdout) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines.filter((one) => one.trim() !== "")) take(JSON.parse(line) as Message);
+    }
+    const ended = new Error(`codex app-server ended: ${await errors}`);
+    for (const { reject } of [...answers.values(), ...awaited.values()]) reject(ended);
+  };
+  const reading = read();
+  const send = (message: Record<string, unknown>): void => {
+    child.stdin.write(`${JSON.stringify(message)}\n`);
+    void child.stdin.flush();
+  };
+  return {
+    request: (method, params) => {
+      const id = ++requests;
+      const answer = Promise.withResolvers<unknown>();
+      answers.set(id, answer);
+      send({ id, method, params });
+      return answer.promise;
+    },
+    notify: (method) => send({ method }),
+    notification: (method) => {
+      const one = Promise.withResolvers<unknown>();
+      awaited.set(method, one);
+      return one.promise;
+    },
+    notifications: (method) => seen.filter((one) => one.method === method).map(({ params }) => params),
+    [Symbol.asyncDispose]: async () => {
+      await child.stdin.end();
+      await child.exited;
+      await reading;
+    },
   };
 }
 
-/** Starts `binary` through `codexlb run`, with one thread. */
-export async function startAppServer({ tool, url, work }: Setup, binary: string): Promise<AppServer> {
-  const child = Bun.spawn([tool.path, "run", "--proxy-url", url, "--codex-bin", binary, "app-server"], {
-    cwd: work,
-    env: tool.env({ SHELL: "/bin/sh" }),
-    stdin: "pipe",
-    stdout: "pipe",
-    stderr: "ignore",
-  });
-  const answers = new Map<number, (message: Message) => void>();
-  let turnOver = () => {};
-  void (async () => {
-    let text = "";
-    const decoder = new TextDecoder();
-    for await (const chunk of child.stdout) {
-      text += decoder.decode(chunk, { stream: true });
-      const lines = text.split("\n");
-      text = lines.pop() ?? "";
-      for (const line of lines) {
-        const message = JSON.parse(line) as Message;
-        if (message.id !== undefined) answers.get(message.id)?.(message);
-        if (message.method === "turn/completed") turnOver();
-      }
-    }
-  })();
-  const send = (message: unknown): void => {
-    child.stdin.write(`${JSON.stringify(message)}\n`);
-    child.stdin.flush();
-  };
-  let serial = 0;
-  const call = (method: string, params: unknown): Promise<Message> => {
-    const id = ++serial;
-    const answered = new Promise<Message>((resolve) => void answers.set(id, resolve));
-    send({ id, method, params });
-    return answered;
-  };
-  await call("initialize", { clientInfo: { name: "test", version: "1" } });
-  send({ method: "initialized" });
-  const { result } = await call("thread/start", { cwd: work, approvalPolicy: "never" });
-  const threadId = result?.thread?.id;
+/** A thread of an app-server that has been initialized. */
+export interface Thread {
+  /** Takes one turn; resolves to what Codex says of it when it is over. */
+  turn(text: string): Promise<unknown>;
+  /** The models that Codex offers to its user. */
+  models(): Promise<readonly string[]>;
+}
+
+/** Initializes `server` and starts a thread in `work`, where Codex asks for no approval. */
+export async function startThread(server: AppServer, { work }: Pick<Setup, "work">): Promise<Thread> {
+  await server.request("initialize", { clientInfo: { name: "codexlb_test", title: "test", version: "1" } });
+  server.notify("initialized");
+  const settings = { cwd: work, approvalPolicy: "never", sandbox: "danger-full-access" };
+  const { thread } = (await server.request("thread/start", settings)) as { thread: { id: string } };
   return {
     turn: async (text) => {
-      const over = new Promise<void>((resolve) => {
-        turnOver = resolve;
-      });
-      await call("turn/start", { threadId, input: [{ type: "text", text }] });
-      await over;
+      const over = server.notification("turn/completed");
+      await server.request("turn/start", { threadId: thread.id, input: [{ type: "text", text }] });
+      return over;
     },
     models: async () => {
-      const listed = await call("model/list", { limit: 100 });
-      return (listed.result?.data ?? []).map(({ model }) => model);
-    },
-    [Symbol.asyncDispose]: async () => {
-      child.kill();
-      await child.exited;
+      const listed = (await server.request("model/list", { limit: 100 })) as { data: { model: string }[] };
+      return listed.data.map(({ model }) => model);
     },
   };
 }

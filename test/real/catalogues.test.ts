@@ -1,11 +1,14 @@
 // Real Codex over several turns on accounts whose models catalogues differ.
 
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect } from "bun:test";
+import { gated } from "../support/gated.ts";
 import { tempDirectory } from "../support/temp.ts";
-import { startAppServer } from "./app-server.ts";
-import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { startAppServer, startThread } from "./app-server.ts";
+import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
 import { NO_WEBSOCKET, startReal } from "./setup.ts";
+
+const { afterAll, beforeAll, test } = gated("real Codex, catalogues", whyNoCodex(CODEX_VERSIONS.newest));
 
 interface Model {
   readonly slug: string;
@@ -52,13 +55,14 @@ test.each([
       return out.split("\n").filter((line) => line.includes("request.received") && line.includes("/models"))
         .length;
     };
-    await using server = await startAppServer(setup, codex);
+    await using server = startAppServer(setup, codex, recorder.url);
+    const thread = await startThread(server, setup);
     const turnOn = async (alias: string) => {
       await setup.tool.run(["account", "pin", alias]);
-      await server.turn("hello");
+      await thread.turn("hello");
     };
     await turnOn("alice");
-    const listed = await server.models();
+    const listed = await thread.models();
     for (const { slug } of models) expect(listed).toContain(slug);
     const atStart = await fetched();
     for (const alias of ["bob", "alice", "bob", "bob", "alice"]) await turnOn(alias);
@@ -69,7 +73,7 @@ test.each([
     setup.mock.accounts.byAlias("bob").models = { models: [first] };
     for (const alias of ["alice", "bob", "bob", "alice", "bob", "alice"]) await turnOn(alias);
     expect(await fetched()).toBe(atStart + 1);
-    expect(await server.models()).not.toContain(third.slug);
+    expect(await thread.models()).not.toContain(third.slug);
   },
   120_000,
 );

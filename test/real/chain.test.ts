@@ -1,7 +1,8 @@
 // Real Codex through a tree of proxies: it talks to a front that has no accounts, alice is two hops further down, bob one.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { expect } from "bun:test";
+import { gated } from "../support/gated.ts";
+import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
 import {
   BYPASS,
@@ -13,6 +14,8 @@ import {
   startRealChain,
   threadOf,
 } from "./setup.ts";
+
+const { afterAll, beforeAll, describe, test } = gated("real Codex, chain", whyNoCodex(CODEX_VERSIONS.today));
 
 let today = "";
 let recorder: Recorder;

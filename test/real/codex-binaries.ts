@@ -9,11 +9,18 @@ export const CODEX_VERSIONS = { newest: "0.171.0", today: "0.169.0", old: "0.107
 
 const CACHE = process.env.CODEXLB_TEST_CACHE ?? join(tmpdir(), "codexlb-test-cache");
 
+/** Why tests with these versions of Codex cannot run: one is not there, and may not be fetched. Else undefined. */
+export function whyNoCodex(...versions: string[]): string | undefined {
+  if (process.env.CODEXLB_TEST_FETCH === "1") return undefined;
+  const missing = versions.find((version) => !existsSync(pathOf(version)));
+  return missing === undefined ? undefined : `there is no Codex ${missing}; make test-real fetches it`;
+}
+
 /** The path of the `codex` of `version`, fetched when it is not there yet. */
 export async function codexBinary(version: string): Promise<string> {
-  const directory = join(CACHE, `codex-${version}`);
-  const binary = join(directory, "node_modules", ".bin", "codex");
+  const binary = pathOf(version);
   if (existsSync(binary)) return binary;
+  const directory = directoryOf(version);
   mkdirSync(directory, { recursive: true });
   const install = Bun.spawn(
     [
@@ -31,4 +38,14 @@ export async function codexBinary(version: string): Promise<string> {
   const [code, error] = await Promise.all([install.exited, install.stderr.text()]);
   if (code !== 0) throw new Error(`fetching @openai/codex@${version}: ${error}`);
   return binary;
+}
+
+// --- internal ---
+
+function directoryOf(version: string): string {
+  return join(CACHE, `codex-${version}`);
+}
+
+function pathOf(version: string): string {
+  return join(directoryOf(version), "node_modules", ".bin", "codex");
 }

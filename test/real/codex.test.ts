@@ -1,10 +1,11 @@
 // Real Codex through the compiled executable and `codexlb run`, against the simulated backend with two accounts.
 // Every run has a recording HTTPS proxy in its environment: what goes past codexlb is seen there.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { join } from "node:path";
-import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
-import { type Recorder, startRecorder } from "./recorder.ts";
+import { gated } from "../support/gated.ts";
+import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
+import { backendsIn, type Recorder, startRecorder } from "./recorder.ts";
 import {
   BYPASS,
   CREATED,
@@ -12,53 +13,63 @@ import {
   LIMIT_ANSWER,
   LIMIT_EVENT,
   NO_WEBSOCKET,
+  type Setup,
   servedBy,
   startReal,
   threadOf,
 } from "./setup.ts";
 
+const { afterAll, beforeAll, describe, test } = gated(
+  "real Codex, codex",
+  whyNoCodex(...Object.values(CODEX_VERSIONS)),
+);
+
+/** Versions that speak WebSocket, newest first. */
+const CURRENT = [CODEX_VERSIONS.newest, CODEX_VERSIONS.today] as const;
+
 let today = "";
 let old = "";
+const binaries = new Map<string, string>();
+/** The path of a version's executable; only once the tests run. */
+const pathOf = (version: string) => binaries.get(version) ?? "";
 let recorder: Recorder;
 
 beforeAll(async () => {
-  today = await codexBinary(CODEX_VERSIONS.today);
-  old = await codexBinary(CODEX_VERSIONS.old);
+  for (const version of Object.values(CODEX_VERSIONS)) binaries.set(version, await codexBinary(version));
+  today = pathOf(CODEX_VERSIONS.today);
+  old = pathOf(CODEX_VERSIONS.old);
   recorder = await startRecorder();
 }, 300_000);
 
 afterAll(() => recorder[Symbol.asyncDispose]());
 
-describe("today's Codex over WebSocket", () => {
+describe.each(CURRENT)("Codex %s over WebSocket", (version) => {
   test("completes a turn with a tool call on one account", async () => {
     await using setup = await startReal(recorder);
-    const ran = await setup.codex(today, "please use TOOL");
+    const ran = await setup.codex(pathOf(version), "please use TOOL");
     expectTurn(ran, "alice");
     expect(ran.out).toContain('"aggregated_output":"tool-ran\\n","exit_code":0');
     expect(setup.points("message").length).toBeGreaterThanOrEqual(3);
     expect(setup.points("sse")).toEqual([]);
   });
 
-  test("requests no path that the proxy refuses, and neither does the old version", async () => {
+  test("requests no path that the proxy refuses", async () => {
     await using setup = await startReal(recorder);
-    expectTurn(await setup.codex(today, "please use TOOL"), "alice");
-    expectTurn(await setup.codex(old, "please use TOOL"), "alice");
-    const { out } = await setup.tool.run(["proxy", "logs", "--tail", "0", "--limit", "2000"]);
-    expect(out).toContain('"event":"request.received"');
-    expect(out).not.toContain('"event":"request.refused"');
+    expectTurn(await setup.codex(pathOf(version), "please use TOOL"), "alice");
+    await expectNoRefusal(setup);
   });
 
   test("completes it on the other account when the first one's limit comes as the first event", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "message", account: "alice", events: [LIMIT_EVENT] });
-    expectTurn(await setup.codex(today, "please use TOOL"), "bob");
+    expectTurn(await setup.codex(pathOf(version), "please use TOOL"), "bob");
     expect(setup.points("message")).toContain("alice");
   });
 
   test("completes it when the limit comes after response.created, in the middle of a tool round", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "message", account: "alice", skip: 1, events: [CREATED, LIMIT_EVENT] });
-    const ran = await setup.codex(today, "please use TOOL");
+    const ran = await setup.codex(pathOf(version), "please use TOOL");
     expectTurn(ran, "bob");
     expect(ran.out.match(/"aggregated_output":"tool-ran\\n"/g)?.length).toBe(1);
   });
@@ -66,13 +77,13 @@ describe("today's Codex over WebSocket", () => {
   test("completes it when the handshake is refused with a limit", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "upgrade", account: "alice", answer: LIMIT_ANSWER });
-    expectTurn(await setup.codex(today, "please use TOOL"), "bob");
+    expectTurn(await setup.codex(pathOf(version), "please use TOOL"), "bob");
   });
 
   test("prints its own usage-limit message, and stops, when every account is used up", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "upgrade", answer: LIMIT_ANSWER });
-    const ran = await setup.codex(today, "hello");
+    const ran = await setup.codex(pathOf(version), "hello");
     expect(ran.code).not.toBe(0);
     expect(ran.out).toContain("hit your usage limit");
     expect(setup.points("upgrade").length).toBe(2);
@@ -81,17 +92,17 @@ describe("today's Codex over WebSocket", () => {
   test("prints the same when the last account is used up in the middle of a session", async () => {
     await using setup = await startReal(recorder, [{ alias: "alice" }]);
     setup.mock.faults.add({ on: "message", skip: 1, events: [LIMIT_EVENT] });
-    const ran = await setup.codex(today, "please use TOOL");
+    const ran = await setup.codex(pathOf(version), "please use TOOL");
     expect(ran.code).not.toBe(0);
     expect(ran.out).toContain("hit your usage limit");
   });
 });
 
-describe("today's Codex over server-sent events", () => {
+describe.each(CURRENT)("Codex %s over server-sent events", (version) => {
   test("completes a turn with a tool call", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add(NO_WEBSOCKET);
-    const ran = await setup.codex(today, "please use TOOL");
+    const ran = await setup.codex(pathOf(version), "please use TOOL");
     expectTurn(ran, "alice");
     expect(ran.out).toContain('"aggregated_output":"tool-ran\\n","exit_code":0');
     expect(setup.points("sse")).toEqual(["alice", "alice"]);
@@ -104,18 +115,18 @@ describe("today's Codex over server-sent events", () => {
   test("completes it on the other account when the first one answers 429", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add(NO_WEBSOCKET, { on: "sse", account: "alice", answer: LIMIT_ANSWER });
-    expectTurn(await setup.codex(today, "please use TOOL"), "bob");
+    expectTurn(await setup.codex(pathOf(version), "please use TOOL"), "bob");
     expect(setup.points("sse")).toEqual(["alice", "bob", "bob"]);
   });
 
   test("completes it when the limit is the first event of a 200 stream, in the middle of a tool round", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add(NO_WEBSOCKET, { on: "sse", account: "alice", skip: 1, events: [LIMIT_EVENT] });
-    expectTurn(await setup.codex(today, "please use TOOL"), "bob");
+    expectTurn(await setup.codex(pathOf(version), "please use TOOL"), "bob");
   });
 });
 
-describe("credentials", () => {
+describe.each(CURRENT)("credentials, with Codex %s,", (version) => {
   for (const transport of ["WebSocket", "server-sent events"])
     describe(`over ${transport}`, () => {
       const faults = transport === "WebSocket" ? [] : [NO_WEBSOCKET];
@@ -126,7 +137,7 @@ describe("credentials", () => {
           { alias: "bob" },
         ]);
         setup.mock.faults.add(...faults);
-        expectTurn(await setup.codex(today, "please use TOOL"), "alice");
+        expectTurn(await setup.codex(pathOf(version), "please use TOOL"), "alice");
         expect(setup.points("token")).toEqual(["alice"]);
       });
 
@@ -134,12 +145,12 @@ describe("credentials", () => {
         await using setup = await startReal(recorder, [{ alias: "alice" }, { alias: "bob" }]);
         setup.mock.accounts.revoke(setup.mock.accounts.byAlias("alice"));
         setup.mock.faults.add(...faults);
-        expectTurn(await setup.codex(today, "please use TOOL"), "bob");
+        expectTurn(await setup.codex(pathOf(version), "please use TOOL"), "bob");
       });
     });
 });
 
-describe("a session", () => {
+describe.each(CURRENT)("a session of Codex %s", (version) => {
   test("that is resumed goes on with the account that served it", async () => {
     await using setup = await startReal(
       recorder,
@@ -148,13 +159,13 @@ describe("a session", () => {
     );
     const owners = new Map<string, string>();
     for (const prompt of ["first", "second", "third"]) {
-      const ran = await setup.codex(today, prompt);
+      const ran = await setup.codex(pathOf(version), prompt);
       expect(ran.code).toBe(0);
       owners.set(threadOf(ran), servedBy(ran));
     }
     expect(new Set(owners.values()).size).toBe(2);
     for (const [thread, owner] of owners) {
-      const ran = await setup.codexArgs(today, ["exec", "resume", ...BYPASS, thread, "go on"]);
+      const ran = await setup.codexArgs(pathOf(version), ["exec", "resume", ...BYPASS, thread, "go on"]);
       expectTurn(ran, owner);
       expect(threadOf(ran)).toBe(thread);
     }
@@ -170,6 +181,12 @@ describe("an old Codex", () => {
     expect(setup.points("sse")).toEqual(["alice", "alice"]);
   });
 
+  test("requests no path that the proxy refuses", async () => {
+    await using setup = await startReal(recorder);
+    expectTurn(await setup.codex(old, "please use TOOL"), "alice");
+    await expectNoRefusal(setup);
+  });
+
   test("completes it on the other account when the first one answers 429", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "sse", account: "alice", answer: LIMIT_ANSWER });
@@ -178,11 +195,6 @@ describe("an old Codex", () => {
 });
 
 describe("nothing goes past the proxy:", () => {
-  /** Where Responses, models, usage and account requests of Codex would go. */
-  const BACKENDS = /(?:^|\.)(?:chatgpt\.com|openai\.com):443$/;
-  /** Metrics, which no base URL moves; they carry no account and no content of a turn. */
-  const METRICS = "ab.chatgpt.com:443";
-
   test("the recorder would have seen it", async () => {
     await using setup = await startReal(recorder);
     await using own = await startRecorder();
@@ -211,7 +223,12 @@ describe("nothing goes past the proxy:", () => {
   }, 120_000);
 
   test("in all the runs above it saw no backend", () => {
-    const backends = recorder.hosts.filter((host) => BACKENDS.test(host) && host !== METRICS);
-    expect(backends).toEqual([]);
+    expect(backendsIn(recorder)).toEqual([]);
   });
 });
+
+async function expectNoRefusal({ tool }: Setup): Promise<void> {
+  const { out } = await tool.run(["proxy", "logs", "--tail", "0", "--limit", "2000"]);
+  expect(out).toContain('"event":"request.received"');
+  expect(out).not.toContain('"event":"request.refused"');
+}

@@ -1,8 +1,9 @@
 // The rows of the fault matrix that matter most, with real Codex: what the user of it sees.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import type { FaultInput } from "../../src/mock/faults.ts";
-import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { gated } from "../support/gated.ts";
+import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
 import {
   BYPASS,
@@ -14,6 +15,11 @@ import {
   startReal,
   threadOf,
 } from "./setup.ts";
+
+const { afterAll, beforeAll, describe, test } = gated(
+  "real Codex, failures",
+  whyNoCodex(CODEX_VERSIONS.today),
+);
 
 let today = "";
 let recorder: Recorder;

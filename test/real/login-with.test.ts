@@ -1,25 +1,29 @@
 // login-with where real Codex is installed: it begins the sign-in and exchanges the code, the executable drives Chromium.
 
-import { beforeAll, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
 import { startMock } from "../../src/mock/backend.ts";
 import { MOCK_PASSWORD } from "../../src/mock/sign-in.ts";
 import { executable } from "../support/executable.ts";
-import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { gated } from "../support/gated.ts";
+import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
 import { startSignInProxy } from "./sign-in-proxy.ts";
+
+const chromium = Bun.which("chromium");
+const missing = chromium === null ? "chromium" : Bun.which("openssl") === null ? "openssl" : undefined;
+const { beforeAll, test } = gated(
+  "login-with and real Codex",
+  missing === undefined ? whyNoCodex(CODEX_VERSIONS.today) : `there is no ${missing}`,
+);
 
 let today = "";
 beforeAll(async () => {
   today = await codexBinary(CODEX_VERSIONS.today);
 }, 300_000);
 
-const chromium = Bun.which("chromium");
-const missing = chromium === null ? "chromium" : Bun.which("openssl") === null ? "openssl" : undefined;
-if (missing !== undefined) console.log(`skipped: login-with and real Codex (there is no ${missing})`);
-
-test.skipIf(missing !== undefined)("real Codex begins the login, and its result is enrolled", async () => {
+test("real Codex begins the login, and its result is enrolled", async () => {
   using tool = executable();
   const mock = startMock({ accounts: [{ alias: "alice" }], clock: systemDeps().clock });
   const directory = join(tool.directory, "tls");

@@ -1,12 +1,18 @@
 // Real Codex where the environment names an HTTP proxy: it must still reach the codexlb proxy on this machine, which no
 // proxy of a network can.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { gated } from "../support/gated.ts";
+import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
 import { BYPASS, expectTurn, startReal } from "./setup.ts";
+
+const { afterAll, beforeAll, describe, test } = gated(
+  "real Codex behind an HTTP proxy",
+  whyNoCodex(CODEX_VERSIONS.newest, CODEX_VERSIONS.today),
+);
 
 /** Nothing listens there. */
 const DEAD = "http://127.0.0.1:9";

@@ -1,14 +1,20 @@
 // Real Codex where it is run for something else than a turn: to log an account in, and to be examined.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { type Executable, executable } from "../support/executable.ts";
+import { gated } from "../support/gated.ts";
 import { startUpstream } from "../support/upstream.ts";
-import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
+
+const { afterAll, beforeAll, describe, test } = gated(
+  "real Codex, operate",
+  whyNoCodex(CODEX_VERSIONS.old, CODEX_VERSIONS.today),
+);
 
 let today = "";
 let old = "";

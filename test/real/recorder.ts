@@ -40,3 +40,14 @@ export async function startRecorder(): Promise<Recorder> {
     [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }
+
+/** Hosts to which requests went past the proxy: where Responses, models, usage and account requests of Codex would go. */
+export function backendsIn({ hosts }: Recorder): readonly string[] {
+  return hosts.filter((host) => BACKENDS.test(host) && host !== METRICS);
+}
+
+// --- internal ---
+
+const BACKENDS = /(?:^|\.)(?:chatgpt\.com|openai\.com):443$/;
+/** Metrics, which no base URL moves; they carry no account and no content of a turn. */
+const METRICS = "ab.chatgpt.com:443";

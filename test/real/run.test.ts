@@ -1,12 +1,18 @@
 // What `codexlb run` adds to Codex, with real ones: a proxy of its own, an account of its own, the user's own home, and
 // a word at the end when Codex went elsewhere.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { gated } from "../support/gated.ts";
+import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
 import { expectTurn, startReal } from "./setup.ts";
+
+const { afterAll, beforeAll, describe, test } = gated(
+  "real Codex, run",
+  whyNoCodex(CODEX_VERSIONS.old, CODEX_VERSIONS.today),
+);
 
 let today = "";
 let old = "";

@@ -1,6 +1,6 @@
 // Stubs that run out, with real Codex: it renews them by itself, as long as the key that they were given for is there.
 
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { remoteKeys } from "../../src/admin/client.ts";
@@ -14,9 +14,12 @@ import { codexAddresses } from "../../src/codex/addresses.ts";
 import { codexCommand } from "../../src/codex/command-line.ts";
 import { prepareHome } from "../../src/codex/home.ts";
 import { layoutOf } from "../../src/state/layout.ts";
-import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
+import { gated } from "../support/gated.ts";
+import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
 import { BYPASS, type Ended, expectTurn, startReal } from "./setup.ts";
+
+const { afterAll, beforeAll, test } = gated("real Codex, stubs", whyNoCodex(CODEX_VERSIONS.newest));
 
 const DAY_MS = 86_400_000;
 

@@ -3,6 +3,7 @@
 import { chmodSync, copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { tempDirectory } from "./temp.ts";
+import { testBinary } from "./test-binary.ts";
 
 export interface Executable extends Disposable {
   readonly path: string;
@@ -35,10 +36,9 @@ export interface Running extends AsyncDisposable {
   stop(): Promise<Ran>;
 }
 
-/** From `CODEXLB_TEST_BINARY`, which the Makefile sets. */
+/** A copy of `testBinary()`. */
 export function executable(): Executable {
-  const source = process.env.CODEXLB_TEST_BINARY;
-  if (source === undefined) throw new Error("CODEXLB_TEST_BINARY is not set: run this through make");
+  const source = testBinary();
   const temp = tempDirectory();
   const path = join(temp.path, "codexlb");
   copyFileSync(source, path);

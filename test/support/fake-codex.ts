@@ -29,7 +29,7 @@ printf '%s\\t%s\\t%s\\n' "$CODEX_HOME" "$*" "$(tr '\\n' ';' < "$CODEX_HOME/confi
 echo $$ > '${directory}/pid'
 echo "open https://auth.example/codex/device and enter ABCD-1234"
 echo "a warning" >&2
-${wait ? "sleep 600 & wait" : ""}
+${wait ? "exec sleep 600" : ""}
 ${auth === undefined ? "" : `cp '${source}' "$CODEX_HOME/auth.json"`}
 exit ${exitCode}
 `;

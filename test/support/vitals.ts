@@ -8,6 +8,8 @@ export interface Vitals {
   readonly longestMs: number;
   /** The longest that the bare server took meanwhile. */
   readonly controlMs: number;
+  /** How much longer the proxy's work took because other processes had the processors: 1 on a quiet machine. */
+  readonly slowdown: number;
   readonly peakMiB: number;
 }
 
@@ -25,16 +27,31 @@ export async function vitalsDuring(
   const reader = pinger.stdout.getReader();
   // The first line says that it has begun.
   await reader.read();
+  const before = scheduleOf(pid);
   await run();
+  const after = scheduleOf(pid);
   await pinger.stdin.end();
   const { value } = await reader.read();
   await pinger.exited;
-  const { longestMs, controlMs } = JSON.parse(new TextDecoder().decode(value)) as Omit<Vitals, "peakMiB">;
+  const { longestMs, controlMs } = JSON.parse(new TextDecoder().decode(value)) as Pick<
+    Vitals,
+    "longestMs" | "controlMs"
+  >;
+  const ran = after.ran - before.ran;
+  const slowdown = ran > 0 ? 1 + (after.waited - before.waited) / ran : 1;
   const peakMiB = memoryOf(pid).peakMiB;
   console.log(
-    `  ${what}: /healthz ${longestMs.toFixed(0)} ms at the longest (a bare server ${controlMs.toFixed(0)} ms), peak ${peakMiB.toFixed(0)} MiB`,
+    `  ${what}: /healthz ${longestMs.toFixed(0)} ms at the longest (a bare server ${controlMs.toFixed(0)} ms; slowed down ${slowdown.toFixed(1)} times), peak ${peakMiB.toFixed(0)} MiB`,
   );
-  return { longestMs, controlMs, peakMiB };
+  return { longestMs, controlMs, slowdown, peakMiB };
+}
+
+/** For how long the main thread of a process has had a processor, and has waited for one, ns. */
+function scheduleOf(pid: number): { readonly ran: number; readonly waited: number } {
+  const [ran = 0, waited = 0] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, "utf8")
+    .split(" ")
+    .map(Number);
+  return { ran, waited };
 }
 
 /** Resident memory of a process, now and at its peak. */

@@ -5,10 +5,12 @@ import { defineCommand } from "citty";
 import { type AccountOps, identityOfListed } from "../../auth/account-ops.ts";
 import { parseAuthFile } from "../../auth/auth-file.ts";
 import { authFileOf } from "../../auth/homes.ts";
-import { sameIdentity } from "../../auth/identity.ts";
+import { personName, sameIdentity, sharesAddress } from "../../auth/identity.ts";
 import { networkSettings } from "../../auth/network-settings.ts";
+import { identified } from "../../auth/token-owner.ts";
 import { inferAlias } from "../../codex/alias.ts";
-import { userHomes } from "../../codex/home.ts";
+import { textWithAbsolutePaths } from "../../codex/carried-settings.ts";
+import { keyringOf, userHomes } from "../../codex/home.ts";
 import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
@@ -104,24 +106,32 @@ async function importFrom(
 ): Promise<void> {
   const { deps } = context;
   const path = authFileOf(from);
-  const auth = readTextIfPresent(path);
-  if (auth === undefined)
-    throw new CodexlbError("invalid_auth_file", `reading ${path}: there is no such file`, {
-      next: "name the Codex home with --from, or log in with: codexlb account login ALIAS",
-    });
+  const found = readTextIfPresent(path);
+  if (found === undefined) throw noLogin(from, path);
+  const auth = await identified(found, path, deps);
   const credentials = parseAuthFile(auth, path);
   if (credentials.refreshToken === undefined)
-    deps.log.warn("this login has no refresh token: it ends when its access token does");
+    deps.log.warn(
+      auth === found
+        ? "this login has no refresh token: it ends when its access token does"
+        : "this is a personal access token, which cannot be renewed: it ends when it expires or is revoked",
+    );
   if (credentials.accountId === undefined)
     deps.log.warn("this login does not say which ChatGPT account it is of; the backend may refuse it");
   const accounts = await ops.list();
-  const same = sameIdentity(accounts.map(identityOfListed), credentials);
+  const identities = accounts.map(identityOfListed);
+  const same = sameIdentity(identities, credentials);
   const taken = accounts.map((account) => account.alias);
   // Without a name given, a login that is known already renews the account it belongs to.
   const alias = named ?? same[0] ?? inferAlias(from, credentials, taken, deps);
   const config = settingsFrom(from, isElsewhere, deps.log);
   const total = await ops.import(alias, { auth, config, replace });
   print(`imported account ${alias} (total=${total})\n`);
+  const others = identities.filter((one) => one.alias !== alias && sharesAddress(one, [credentials]));
+  if (others.length > 0)
+    deps.log.info(
+      `${alias} is ${personName(credentials, others)}; ${others.map((one) => `${one.alias} is ${personName(one, [credentials, ...others])}`).join("; ")}`,
+    );
   const twins = same.filter((one) => one !== alias);
   if (twins.length > 0)
     deps.log.warn(
@@ -129,10 +139,25 @@ async function importFrom(
     );
 }
 
+/** The error for a home without auth.json: it may keep its login elsewhere. */
+function noLogin(from: string, path: string): CodexlbError {
+  const store = keyringOf(from);
+  if (store === undefined)
+    return new CodexlbError("invalid_auth_file", `reading ${path}: there is no such file`, {
+      next: "name the Codex home with --from, or log in with: codexlb account login ALIAS",
+    });
+  return new CodexlbError(
+    "invalid_auth_file",
+    `${from} keeps its login in the keyring of the system (cli_auth_credentials_store = ${JSON.stringify(store)}), where codexlb cannot read it`,
+    { next: "log the account in for codexlb, which keeps it in a file: codexlb account login ALIAS" },
+  );
+}
+
 /** The config.toml that is sent with the login; only its harmless settings, if the proxy is on another machine. */
 function settingsFrom(from: string, isElsewhere: boolean, log: Log): string | undefined {
   const own = readTextIfPresent(join(from, "config.toml"));
-  if (own === undefined || !isElsewhere) return own;
+  if (own === undefined) return undefined;
+  if (!isElsewhere) return textWithAbsolutePaths(own, from);
   const { config, leftOut } = networkSettings(own);
   if (leftOut.length > 0)
     log.info(

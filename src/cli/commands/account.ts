@@ -5,7 +5,7 @@ import { PAST } from "../../admin/accounts.ts";
 import { remoteStatus } from "../../admin/client.ts";
 import { daemonAnswers, socketDoor } from "../../admin/door.ts";
 import { type AccountOps, identityOfListed, type Service, stateOfListed } from "../../auth/account-ops.ts";
-import { twinProblems } from "../../auth/identity.ts";
+import { personName, twinProblems } from "../../auth/identity.ts";
 import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
@@ -22,7 +22,7 @@ import {
   ROOT_FLAG,
 } from "../context.ts";
 import { usage } from "../flags.ts";
-import { stateOf } from "../status-view.ts";
+import { emailOf, stateOf } from "../status-view.ts";
 import importCommand from "./account-import.ts";
 import login from "./account-login.ts";
 import set from "./account-set.ts";
@@ -49,7 +49,8 @@ const list = defineCommand({
     const place = await placeOf(context, args);
     if (args.tree) return listTree(context, place, args.json ?? false);
     const accounts = await withAccounts(context, place, { write: false }, (ops) => ops.list());
-    for (const problem of twinProblems(accounts.map(identityOfListed))) context.deps.log.warn(problem);
+    const identities = accounts.map(identityOfListed);
+    for (const problem of twinProblems(identities)) context.deps.log.warn(problem);
     if (args.json) return printJson({ accounts }, 2);
     if (accounts.length === 0) return print("no accounts\n");
     const nowMs = context.deps.clock.now();
@@ -58,7 +59,7 @@ const list = defineCommand({
         tabbed([
           account.alias,
           account.id,
-          account.user_email || "-",
+          (account.user_email && personName(identityOfListed(account), identities)) || "-",
           plainState(stateOfListed(account, nowMs)),
         ]),
       );
@@ -90,7 +91,7 @@ async function listTree(context: CommandContext, place: Place, json: boolean): P
       tabbed([
         account.alias,
         account.id,
-        account.email || "-",
+        emailOf(account) || "-",
         stateOf(account),
         account.proxy_name || status.proxy_name,
       ]),

@@ -15,6 +15,7 @@ import {
   ROOT_FLAG,
 } from "../context.ts";
 import { examineAccounts } from "../doctor/accounts.ts";
+import { examineClients } from "../doctor/clients.ts";
 import { type CodexFlags, examineCodex, runtimeHomeOf } from "../doctor/codex.ts";
 import type { Examined, Finding } from "../doctor/findings.ts";
 import { examineProxy } from "../doctor/proxy.ts";
@@ -70,6 +71,7 @@ async function* examine(context: CommandContext, flags: CodexFlags): AsyncGenera
   yield* await orFinding("proxy", () =>
     waitingFor("asking the proxy and the backend", examineProxy(context, url)),
   );
+  yield* await orFinding("other clients", () => examineClients(context, url));
   yield* await orFinding("codex", () => waitingFor("taking a turn with Codex", examineCodex(context, flags)));
 }
 

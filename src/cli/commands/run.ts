@@ -27,6 +27,7 @@ import type { ProxyAddress } from "../run/proxy-address.ts";
 import { configSources, prepareRuntime } from "../run/runtime-home.ts";
 import { CODEX_USAGE, strayedFlag } from "../run/strayed-flag.ts";
 import { missedRun, seenOf, tagRun } from "../run/tagged-run.ts";
+import { selfCommand } from "../self.ts";
 
 /** Its own; all else is Codex's. */
 const FLAGS = {
@@ -138,7 +139,7 @@ async function runAt(
   const door = { url: proxyUrl, stub: prepared?.token };
   const tag = await tagRun(door, account, deps);
   const command = commandOf(job, { proxyUrl, pathKey: prepared?.pathKey, tag });
-  const ended = await runCodex({ command, shell, env: deps.env });
+  const ended = await runCodex({ command, shell, self: selfCommand(), env: deps.env });
   const before = beforeItBegan(ended, job);
   if (before !== undefined) {
     deps.log.info(before);

@@ -2,7 +2,7 @@
 
 import type { Credentials } from "../../auth/auth-file.ts";
 import { readCredentials, reconcile } from "../../auth/homes.ts";
-import { identityOf, twinProblems } from "../../auth/identity.ts";
+import { type Identity, identityOf, personName, sharesAddress, twinProblems } from "../../auth/identity.ts";
 import { messageOf } from "../../errors.ts";
 import { type AccountRecord, openStore } from "../../state/store.ts";
 import type { CommandContext } from "../context.ts";
@@ -32,7 +32,10 @@ export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: stri
         remedy: "run: codexlb account login ALIAS, or: codexlb account import",
       },
     ];
-  const each = accounts.map((account) => examineAccount(account, deps.clock.now()));
+  const identities = accounts.map(identityOf);
+  const each = accounts.map((account) =>
+    withPerson(examineAccount(account, deps.clock.now()), identityOf(account), identities),
+  );
   const named = new Set(accounts.map(({ alias }) => `account ${alias}:`));
   const elsewhere = problems.filter((line) => ![...named].some((name) => line.startsWith(name)));
   return [
@@ -49,7 +52,7 @@ export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: stri
             remedy: "run: codexlb account enable ALIAS, or log in again",
           },
         ]),
-    ...[...elsewhere, ...twinProblems(accounts.map(identityOf))].map(
+    ...[...elsewhere, ...twinProblems(identities)].map(
       (detail): Finding => ({ check: "accounts", status: "warning", detail }),
     ),
   ];
@@ -91,6 +94,12 @@ function examineAccount(record: AccountRecord, nowMs: number): Finding {
     check,
     `${expired ? "its token is renewed when it is used" : tokenTime(credentials, nowMs)}${record.draining ? ", draining" : ""}`,
   );
+}
+
+/** The finding with the name of the login, where another account has the same e-mail address. */
+function withPerson(finding: Finding, person: Identity, others: readonly Identity[]): Finding {
+  if (!sharesAddress(person, others)) return finding;
+  return { ...finding, detail: `${personName(person, others)}: ${finding.detail}` };
 }
 
 function tokenTime({ expiresMs }: Credentials, nowMs: number): string {

@@ -1,5 +1,5 @@
 // The running proxy and the ways it needs: is it there and of this version, is its port its own, can its backend and
-// token endpoint be reached.
+// token endpoint be reached, and does the backend's clock agree with this machine's.
 
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
@@ -9,6 +9,7 @@ import { type Door, daemonAnswers, isProxy, socketDoor } from "../../admin/door.
 import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseListen } from "../../core/listen.ts";
+import type { Clock } from "../../deps.ts";
 import { CodexlbError, connectProblem, messageOf, systemCodeOf } from "../../errors.ts";
 import { egressProblem } from "../../network/connect-problem.ts";
 import { createOutbound, fetchOptions, type Outbound, optionsToProxy } from "../../network/egress.ts";
@@ -18,18 +19,19 @@ import { VERSION } from "../../version.ts";
 import { type CommandContext, credentialFor } from "../context.ts";
 import { KEY_NEXT, letsUsIn } from "../run/runtime-home.ts";
 import { restartAdvice } from "../service/running.ts";
+import { examineClock, type TimedResponse } from "./clock.ts";
 import { type Finding, ok } from "./findings.ts";
 
 export async function examineProxy(context: CommandContext, named: string | undefined): Promise<Finding[]> {
   const { deps, layout } = context;
   if (named !== undefined) return examineNamed(context, named);
-  const outbound = outboundOf(context);
+  const ways: Ways = { clock: deps.clock, outbound: outboundOf(context) };
   if (await daemonAnswers(layout.adminSocket))
-    return examineDaemon(context, socketDoor(layout.adminSocket), outbound);
+    return examineDaemon(context, ways, socketDoor(layout.adminSocket));
   const absence = await examineAbsence(context);
   try {
-    const { upstream_base_url } = readConfig(layout).proxy;
-    return [...absence, ...(await examineWays(outbound, upstream_base_url, tokenUrlOf(deps)))];
+    const { upstream_base_url: backend } = readConfig(layout).proxy;
+    return [...absence, ...(await examineWays(ways, backend, tokenUrlOf(deps)))];
   } catch {
     return absence; // the settings were found to be wrong already
   }
@@ -75,7 +77,7 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
   }
 }
 
-async function examineDaemon({ deps }: CommandContext, door: Door, outbound: Outbound): Promise<Finding[]> {
+async function examineDaemon({ deps }: CommandContext, ways: Ways, door: Door): Promise<Finding[]> {
   const info = await remoteInfo(door);
   const what = `${info.name} on ${info.url}, process ${info.pid}`;
   const daemon: Finding =
@@ -88,15 +90,15 @@ async function examineDaemon({ deps }: CommandContext, door: Door, outbound: Out
           remedy: await restartAdvice(info.pid, deps),
         };
   const port = info.draining ? ENDING : await examineAnswer(info.url);
-  return [daemon, port, ...(await examineSurroundings(door, outbound, info.token_url))];
+  return [daemon, port, ...(await examineSurroundings(ways, door, info.token_url))];
 }
 
 /** What the daemon connects to. A daemon of another version may answer in a way that this command does not know. */
-async function examineSurroundings(door: Door, outbound: Outbound, tokenUrl: string): Promise<Finding[]> {
+async function examineSurroundings(ways: Ways, door: Door, tokenUrl: string): Promise<Finding[]> {
   try {
     const settings = await remoteSettings(door);
     const backend = settings.find(({ key }) => key === "proxy.upstream_base_url")?.value;
-    return [...(await examineWays(outbound, String(backend), tokenUrl)), ...(await examineChildren(door))];
+    return [...(await examineWays(ways, String(backend), tokenUrl)), ...(await examineChildren(door))];
   } catch (error) {
     const remedy = error instanceof CodexlbError ? error.next : undefined;
     return [
@@ -145,11 +147,19 @@ const ChildFinding = z.looseObject({
   next: z.string().optional(),
 });
 
-function examineWays(outbound: Outbound, backend: string, tokenUrl: string): Promise<Finding[]> {
-  return Promise.all([
-    examineWay(outbound, "backend", backend),
-    examineWay(outbound, "token endpoint", tokenUrl),
+/** With what the ways to other hosts are examined. */
+interface Ways {
+  readonly clock: Clock;
+  readonly outbound: Outbound;
+}
+
+async function examineWays(ways: Ways, backend: string, tokenUrl: string): Promise<Finding[]> {
+  const [toBackend, toTokens] = await Promise.all([
+    examineWay(ways, "backend", backend),
+    examineWay(ways, "token endpoint", tokenUrl),
   ]);
+  const { response } = toBackend;
+  return [toBackend.finding, toTokens.finding, ...(response === undefined ? [] : examineClock(response))];
 }
 
 /** As the proxy of the root connects. A running one has its own environment, which cannot be read. */
@@ -243,23 +253,30 @@ function isTaken({ host, port }: { readonly host: string; readonly port: number 
   });
 }
 
-/** Any answer will do: who answers can be reached. */
-async function examineWay({ toBackend }: Outbound, check: string, url: string): Promise<Finding> {
-  const egress = toBackend(url);
+/** Any answer proves that the way is open. */
+async function examineWay(
+  { clock, outbound }: Ways,
+  check: string,
+  url: string,
+): Promise<{ readonly finding: Finding; readonly response?: TimedResponse }> {
+  const egress = outbound.toBackend(url);
   try {
-    const response = await fetch(url, {
+    const askedMs = clock.now();
+    const { status, headers } = await fetch(url, {
       ...fetchOptions(egress),
       method: "HEAD",
       redirect: "manual",
       signal: AbortSignal.timeout(WAY_TIMEOUT_MS),
     });
-    return ok(check, `${url} answers (${response.status})`);
+    const response = { headers, askedMs, answeredMs: clock.now() };
+    return { finding: ok(check, `${url} answers (${status})`), response };
   } catch (error) {
-    return {
+    const finding: Finding = {
       check,
       status: "bad",
       detail: `${url} cannot be reached: ${egressProblem(error, url, egress) ?? messageOf(error)}`,
       remedy: "check the network, HTTPS_PROXY, proxy.outbound_proxy and proxy.upstream_base_url",
     };
+    return { finding };
   }
 }

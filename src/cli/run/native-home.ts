@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { readCredentials } from "../../auth/homes.ts";
-import { userHomes } from "../../codex/home.ts";
+import { keyringOf, userHomes } from "../../codex/home.ts";
 import { CodexlbError } from "../../errors.ts";
 import { openLocalStore } from "../accounts.ts";
 import { type CommandContext, configOf } from "../context.ts";
@@ -28,23 +28,31 @@ export async function nativeHome(context: CommandContext, { url, whose }: ProxyA
       `the proxy at ${url} requires a client key, and the login in ${home} is not one`,
       { next: "leave --native-home out, and set CODEXLB_CLIENT_KEY" },
     );
-  const login = loginIn(home);
-  if (login === undefined) {
+  if (loginIn(home) === undefined) {
     deps.log.warn(
-      `${home} has no login that could be read, and Codex will ask for one; without --native-home it needs none`,
+      keyringOf(home) === undefined
+        ? `${home} has no login that could be read, and Codex will ask for one; without --native-home it needs none`
+        : `${home} keeps its login in the keyring of the system, so codexlb cannot see whether an account of the proxy has the same login; a token can be renewed once, by Codex or by the proxy`,
     );
     return home;
   }
+  await warnOfTwin(context, home, "leave --native-home out, or log in again in one of them");
+  return home;
+}
+
+/** Warns if the login in `home` is also that of an account: each renewal of one ends the other. `next`: what to do. */
+export async function warnOfTwin(context: CommandContext, home: string, next: string): Promise<void> {
+  const login = loginIn(home);
+  if (login?.refreshToken === undefined) return;
   const { proxy } = await configOf(context);
   const { state } = openLocalStore(context, true, proxy.upstream_base_url);
   const twin = state.accounts.find(
     (account) => loginIn(account.homeDir)?.refreshToken === login.refreshToken,
   );
   if (twin !== undefined)
-    deps.log.warn(
-      `the login in ${join(home, "auth.json")} is that of account ${twin.alias}: a token can be renewed once, by Codex or by the proxy; leave --native-home out, or log in again in one of them`,
+    context.deps.log.warn(
+      `the login in ${join(home, "auth.json")} is that of account ${twin.alias}: a token can be renewed once, by Codex or by the proxy; ${next}`,
     );
-  return home;
 }
 
 // --- internal ---

@@ -59,7 +59,17 @@ export async function prepareRuntime(
   const sources = configSources(context, usable[0]);
   reportForeignSettings(context, sources, codexHome);
   const isKept = resolve(codexHome) === resolve(context.layout.runtime);
-  prepareHome({ codexHome, isKept, configSources: sources, stub, chatgptBaseUrl: addresses.chatgpt });
+  const leftOut = prepareHome({
+    codexHome,
+    isKept,
+    configSources: sources,
+    stub,
+    chatgptBaseUrl: addresses.chatgpt,
+  });
+  if (leftOut.length > 0)
+    context.deps.log.info(
+      `not taken over, because Codex would delete the login that run gives it: ${leftOut.join(", ")}`,
+    );
   return { pathKey, token: stub.tokens.access_token };
 }
 

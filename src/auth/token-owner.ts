@@ -1,0 +1,76 @@
+// Whose a personal access token is. The token is opaque and its file does not say, so the sign-in is asked, as Codex asks
+// it at every start.
+
+import { z } from "zod";
+import { type Answer, boundedFetch } from "../bounded-fetch.ts";
+import { parseJson } from "../core/json.ts";
+import type { Deps } from "../deps.ts";
+import { CodexlbError, connectProblem } from "../errors.ts";
+import { ownerlessToken, withOwner } from "./auth-file.ts";
+import { issuerOf } from "./oauth.ts";
+
+/**
+ * The text of an auth.json with what its login does not say of itself: the owner of a personal access token. Every other
+ * login is returned as it is. `name` is used in errors. Throws `invalid_auth_file` for a token that the sign-in does not
+ * know, or that cannot be served, and `upstream_unreachable`.
+ */
+export async function identified(auth: string, name: string, deps: Pick<Deps, "env">): Promise<string> {
+  const token = ownerlessToken(auth);
+  if (token === undefined) return auth;
+  const answer = await ask(`${issuerOf(deps)}${WHOAMI}`, token);
+  if (answer.status === 401 || answer.status === 403)
+    throw refused(name, `the sign-in does not accept it (${answer.status})`);
+  const owner = Owner.safeParse(parseJson(answer.text));
+  if (!answer.ok || !owner.success)
+    throw new CodexlbError(
+      "upstream_unreachable",
+      `asking whose the personal access token in ${name} is: ${answer.status}`,
+      {
+        next: "try again later",
+      },
+    );
+  const { chatgpt_account_id, chatgpt_user_id, chatgpt_plan_type, email } = owner.data;
+  // Codex sends a header with the requests of such accounts, and no other host may get them.
+  if (owner.data.chatgpt_account_is_fedramp) throw refused(name, "it is of a FedRAMP workspace");
+  return withOwner(auth, {
+    accountId: chatgpt_account_id,
+    userId: chatgpt_user_id,
+    email: email ?? undefined,
+    planType: chatgpt_plan_type,
+  });
+}
+
+// --- internal ---
+
+const WHOAMI = "/api/accounts/v1/user-auth-credential/whoami";
+const BOUNDS = { limitBytes: 64 * 1024, timeoutMs: 15_000 };
+
+const Owner = z.object({
+  email: z.string().nullish(),
+  chatgpt_user_id: z.string(),
+  chatgpt_account_id: z.string(),
+  chatgpt_plan_type: z.string(),
+  chatgpt_account_is_fedramp: z.boolean().default(false),
+});
+
+async function ask(url: string, token: string): Promise<Answer> {
+  try {
+    return await boundedFetch(url, { headers: { authorization: `Bearer ${token}` } }, BOUNDS);
+  } catch (error) {
+    throw new CodexlbError(
+      "upstream_unreachable",
+      `asking ${url} whose the personal access token is: ${connectProblem(error)}`,
+      { next: "check the network, and try again", cause: error },
+    );
+  }
+}
+
+function refused(name: string, why: string): CodexlbError {
+  return new CodexlbError(
+    "invalid_auth_file",
+    `the personal access token in ${name} cannot be used: ${why}`,
+    {
+      next: "log in with: codexlb account login ALIAS",
+    },
+  );
+}

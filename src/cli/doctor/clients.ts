@@ -1,0 +1,90 @@
+// The clients that `codexlb run` does not start: whether the user's own config.toml points them at the proxy, and whether
+// that proxy is there for them.
+
+import { join } from "node:path";
+import { remoteInfo } from "../../admin/client.ts";
+import { baseOf, daemonAnswers, socketDoor, through } from "../../admin/door.ts";
+import { codexAddresses } from "../../codex/addresses.ts";
+import { BASE_URL_KEYS, type BaseUrls, baseUrlsIn, baseUrlsOf } from "../../codex/base-urls.ts";
+import { setupIn } from "../../codex/client-setup.ts";
+import { userHomes } from "../../codex/home.ts";
+import { reachedNobody } from "../../errors.ts";
+import { readTextIfPresent } from "../../state/atomic-file.ts";
+import { type CommandContext, configOf } from "../context.ts";
+import { type Finding, ok } from "./findings.ts";
+
+/** `proxyUrl` is the URL of the proxy that is used, if the user named it. */
+export async function examineClients(
+  context: CommandContext,
+  proxyUrl: string | undefined,
+): Promise<Finding[]> {
+  const [home = "."] = userHomes(context.deps.env);
+  const path = join(home, "config.toml");
+  const urls = urlsOf(path);
+  const written = setupIn(home);
+  if (!pointsAtProxy(urls) && written === undefined)
+    return [
+      ok(CHECK, "only codexlb run uses the proxy; codexlb setup adds the IDE extension and other clients"),
+    ];
+  const url = proxyUrl ?? (await listeningUrl(context));
+  const wanted = baseUrlsOf(codexAddresses(url));
+  const wrong = BASE_URL_KEYS.filter((key) => urls[key] !== wanted[key]);
+  if (wrong.length > 0)
+    return [
+      {
+        check: CHECK,
+        status: "warning",
+        detail: `${path} has ${wrong.map((key) => `${key} = ${JSON.stringify(urls[key] ?? "")}`).join(" and ")}, and the proxy is at ${url}`,
+        remedy: "run: codexlb setup; or undo it with: codexlb unsetup",
+      },
+    ];
+  return [await examineProxyOf(path, url)];
+}
+
+// --- internal ---
+
+const CHECK = "other clients";
+const ANSWER_MS = 3_000;
+
+/** Settings that cannot be read are no settings: `examineCodex` reports them. */
+function urlsOf(path: string): Partial<BaseUrls> {
+  try {
+    return baseUrlsIn(readTextIfPresent(path) ?? "");
+  } catch {
+    return {};
+  }
+}
+
+/** Whether the file has, perhaps written by hand, what setup writes. Other addresses are the user's own choice. */
+function pointsAtProxy({ openai_base_url: url }: Partial<BaseUrls>): boolean {
+  return url !== undefined && /^http:\/\/(?:127\.0\.0\.1|localhost)\b.*\/backend-api\/codex$/.test(url);
+}
+
+async function listeningUrl(context: CommandContext): Promise<string> {
+  const { adminSocket } = context.layout;
+  if (await daemonAnswers(adminSocket)) return (await remoteInfo(socketDoor(adminSocket))).url;
+  return `http://${(await configOf(context)).proxy.listen}`;
+}
+
+/** Asks for what such a client asks first, without a key, as the client does. */
+async function examineProxyOf(path: string, url: string): Promise<Finding> {
+  const door = { url, timeoutMs: ANSWER_MS };
+  try {
+    const response = await through(door)(`${baseOf(door)}/backend-api/wham/accounts/check`);
+    await response.body?.cancel();
+    if (response.status !== 401) return ok(CHECK, `${path} points them at ${url}, which answers`);
+    return {
+      check: CHECK,
+      status: "bad",
+      detail: `${path} points them at ${url}, which requires a client key that they do not send`,
+      remedy: "undo it with: codexlb unsetup; and start Codex with: codexlb run",
+    };
+  } catch (error) {
+    return {
+      check: CHECK,
+      status: "bad",
+      detail: `${path} points them at ${url}, ${reachedNobody(error) ? "where no proxy runs" : "which does not answer"}: they fail`,
+      remedy: "start it with: codexlb proxy; or undo it with: codexlb unsetup",
+    };
+  }
+}

@@ -1,0 +1,25 @@
+// The Codex home of the clients that `codexlb run` does not start.
+
+import { resolve } from "node:path";
+import { userHomes } from "../../codex/home.ts";
+import type { CommandContext } from "../context.ts";
+import { usage } from "../flags.ts";
+
+export const CLIENT_HOME_FLAG = {
+  "codex-home": {
+    type: "string",
+    description: "The Codex home of the clients (CODEX_HOME; default ~/.codex)",
+    valueHint: "DIR",
+  },
+} as const;
+
+/** The absolute path of the home; `flag` is `--codex-home`. Throws `usage` for the one that `codexlb run` prepares. */
+export function clientHomeOf({ deps, layout }: CommandContext, flag: string | undefined): string {
+  const home = resolve(flag?.trim() || (userHomes(deps.env)[0] ?? "."));
+  if (home === resolve(layout.runtime))
+    throw usage(
+      `${home} is the home that codexlb run prepares for itself`,
+      "name your own with --codex-home, or unset CODEX_HOME",
+    );
+  return home;
+}

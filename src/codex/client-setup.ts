@@ -1,0 +1,172 @@
+// Points the clients that `codexlb run` does not start (IDE extension, desktop app, a plain codex) at the proxy, by the
+// user's own config.toml, and takes that back. A copy of the file and a note are kept beside it.
+
+import { chmodSync, lstatSync, readdirSync, realpathSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { hashOf } from "../auth/secrets.ts";
+import { parseJson } from "../core/json.ts";
+import { CodexlbError, messageOf } from "../errors.ts";
+import { makePrivateDirectory, readTextIfPresent, unusable, writeFileAtomic } from "../state/atomic-file.ts";
+import { type BaseUrlKey, type BaseUrls, withBaseUrls, withoutBaseUrls } from "./base-urls.ts";
+
+export interface SetupPlan {
+  /** The config.toml of the home, links followed. */
+  readonly path: string;
+  /** Undefined: there is no file yet. */
+  readonly before: string | undefined;
+  readonly after: string;
+  /** The copy of the file as it was; undefined if there was none. */
+  readonly backup: string | undefined;
+  apply(): void;
+}
+
+/**
+ * Plans to put `urls` into the config.toml of `home`. A home that is set up already is set up again, from what it
+ * was before. Throws `invalid_config` for a file that cannot be read, and `file_unusable`.
+ */
+export function planSetup(home: string, urls: BaseUrls): SetupPlan {
+  const path = configPath(home);
+  const before = readConfig(path);
+  const original = undone(home, before).text;
+  const edit = readable(path, () => withBaseUrls(original ?? "", urls));
+  if (edit === undefined)
+    throw new CodexlbError(
+      "invalid_config",
+      `${path} has no place for openai_base_url and chatgpt_base_url`,
+      {
+        next: "write them at its top by hand: codexlb setup --print shows them",
+      },
+    );
+  const backup = original === undefined ? undefined : join(home, BACKUP);
+  return {
+    path,
+    before,
+    after: edit.text,
+    backup,
+    apply: () => {
+      // The user has written the same: then there is nothing to take back.
+      if (edit.text === original) return;
+      const mode = modeOf(path);
+      const hadHome = lstatSync(home, { throwIfNoEntry: false }) !== undefined;
+      const wasMade = noteIn(home)?.made_home ?? !hadHome;
+      makePrivateDirectory(home);
+      if (backup === undefined) rmSync(join(home, BACKUP), { force: true });
+      else writeKeeping(backup, original ?? "", mode);
+      const note: SetupNote = {
+        version: 1,
+        made_home: wasMade,
+        made_file: original === undefined,
+        written: hashOf(edit.text),
+        urls,
+        former: edit.former,
+      };
+      writeFileAtomic(join(home, NOTE), `${JSON.stringify(note, undefined, 2)}\n`);
+      writeKeeping(path, edit.text, mode);
+    },
+  };
+}
+
+/** How a home was taken back. */
+export interface Unsetup {
+  readonly path: string;
+  /** `edited`: only the URLs were taken out, because the file was edited since. `gone`: there is no file any more. */
+  readonly kind: "restored" | "removed" | "edited" | "gone";
+  /** The URLs that stay, because they were changed since. */
+  readonly kept: readonly BaseUrlKey[];
+}
+
+/** Takes back what `planSetup` did; undefined when `home` is not set up. Throws `invalid_config`, `file_unusable`. */
+export function unsetup(home: string): Unsetup | undefined {
+  const note = noteIn(home);
+  if (note === undefined) return undefined;
+  const path = configPath(home);
+  const current = readConfig(path);
+  const { text, isExact, kept } = undone(home, current);
+  if (text === undefined) rmSync(path, { force: true });
+  else if (text !== current) writeKeeping(path, text, modeOf(path));
+  for (const name of [NOTE, BACKUP]) rmSync(join(home, name), { force: true });
+  if (note.made_home && readdirSync(home).length === 0) rmdirSync(home);
+  if (current === undefined) return { path, kind: "gone", kept };
+  return { path, kind: text === undefined ? "removed" : isExact ? "restored" : "edited", kept };
+}
+
+/** The URLs that `codexlb setup` wrote into the config.toml of `home`; undefined if it is not set up. */
+export function setupIn(home: string): BaseUrls | undefined {
+  return noteIn(home)?.urls;
+}
+
+// --- internal ---
+
+const BACKUP = "config.toml.before-codexlb";
+const NOTE = ".codexlb-setup.json";
+
+type SetupNote = z.output<typeof SetupNote>;
+const SetupNote = z.object({
+  version: z.literal(1),
+  made_home: z.boolean(),
+  made_file: z.boolean(),
+  /** The hash of the file as setup left it. */
+  written: z.string(),
+  urls: z.object({ openai_base_url: z.string(), chatgpt_base_url: z.string() }),
+  former: z.object({ openai_base_url: z.string().optional(), chatgpt_base_url: z.string().optional() }),
+});
+
+function noteIn(home: string): SetupNote | undefined {
+  return SetupNote.safeParse(parseJson(readTextIfPresent(join(home, NOTE)) ?? "")).data;
+}
+
+/** The config.toml without what setup did to it; its text is undefined when there was no file. */
+function undone(
+  home: string,
+  current: string | undefined,
+): { readonly text: string | undefined; readonly isExact: boolean; readonly kept: readonly BaseUrlKey[] } {
+  const note = noteIn(home);
+  if (note === undefined || current === undefined) return { text: current, isExact: true, kept: [] };
+  const backup = note.made_file ? undefined : readTextIfPresent(join(home, BACKUP));
+  if (hashOf(current) === note.written && (note.made_file || backup !== undefined))
+    return { text: backup, isExact: true, kept: [] };
+  const { text, kept } = readable(configPath(home), () => withoutBaseUrls(current, note.urls, note.former));
+  return { text: note.made_file && text === "" ? undefined : text, isExact: false, kept };
+}
+
+/** The file itself, so that a link to it (as tools for dotfiles make them) stays one. Throws `file_unusable`. */
+function configPath(home: string): string {
+  const path = join(home, "config.toml");
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return path;
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    throw unusable(`following the link ${path}`, error);
+  }
+}
+
+/** Throws `invalid_config` for what is no text: writing it back would change other bytes. */
+function readConfig(path: string): string | undefined {
+  const text = readTextIfPresent(path);
+  if (text?.includes("\uFFFD"))
+    throw new CodexlbError("invalid_config", `reading ${path}: it is not UTF-8`, {
+      next: "correct the file and try again",
+    });
+  return text;
+}
+
+function readable<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new CodexlbError("invalid_config", `reading ${path}: ${messageOf(error)}`, {
+      next: "correct the file and try again",
+    });
+  }
+}
+
+function modeOf(path: string): number | undefined {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode;
+  return mode === undefined ? undefined : mode & 0o777;
+}
+
+function writeKeeping(path: string, text: string, mode: number | undefined): void {
+  writeFileAtomic(path, text);
+  if (mode !== undefined) chmodSync(path, mode);
+}

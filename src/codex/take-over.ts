@@ -1,0 +1,156 @@
+// Takes the user's settings over into another Codex home: config.toml, and the files that `codex --profile NAME` reads on
+// top of it.
+
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { CodexlbError, messageOf } from "../errors.ts";
+import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
+import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
+import { carriedSettings, isTable } from "./carried-settings.ts";
+
+/** In a home that was prepared: the settings as they were taken over, so that later changes of them are known. */
+export const TAKEN_OVER = ".codexlb-taken-over.toml";
+
+/**
+ * Reads the settings of `sources` (homes, best first) and plans how they get into `codexHome`. Each file comes from the
+ * first source that has it; later changes in `codexHome` (by Codex, or by hand) win.
+ * The returned function writes, and returns the settings that are left out, as `KEY in PATH`, unless it reported them
+ * before. Throws `invalid_config` for TOML that cannot be read; then nothing is written.
+ */
+export function planTakeOver(
+  sources: readonly string[],
+  codexHome: string,
+  chatgptBaseUrl: string,
+): () => string[] {
+  const names = new Set([...sources, codexHome].flatMap(profileFiles));
+  const plans = [
+    planConfig(sources, codexHome, chatgptBaseUrl),
+    ...[...names].sort().map((name) => planProfile(name, sources, codexHome)),
+  ];
+  return () => plans.flatMap((write) => write());
+}
+
+/** The settings in the file at `path`; none if there is no such file. Throws `invalid_config`. */
+export function readToml(path: string): TomlTable {
+  const text = readTextIfPresent(path);
+  if (text === undefined) return {};
+  try {
+    return parseToml(text);
+  } catch (error) {
+    throw new CodexlbError("invalid_config", `reading ${path}: ${messageOf(error)}`, {
+      next: "correct the file and try again",
+    });
+  }
+}
+
+/** Writes `text` to `path` unless what is there is the `same`; returns whether it wrote. Throws `file_unusable`. */
+export function writeIfDifferent(
+  path: string,
+  text: string,
+  same: (before: string, after: string) => boolean = (before, after) => before === after,
+): boolean {
+  const before = readTextIfPresent(path);
+  if (before !== undefined && same(before, text)) return false;
+  writeFileAtomic(path, text);
+  return true;
+}
+
+// --- internal ---
+
+const CONFIG = "config.toml";
+/** What `codex --profile NAME` reads. */
+const PROFILE_FILE = /^[^.].*\.config\.toml$/;
+/** What Codex writes into its config.toml itself while it runs: all that is kept of a home of which no more is known. */
+const OWN_KEYS = [
+  "model",
+  "model_reasoning_effort",
+  "check_for_update_on_startup",
+  "notice",
+  "projects",
+] as const;
+
+function planConfig(sources: readonly string[], codexHome: string, chatgptBaseUrl: string): () => string[] {
+  const target = join(codexHome, CONFIG);
+  const takenPath = join(codexHome, TAKEN_OVER);
+  const { settings, reports } = settingsOf(CONFIG, sources);
+  const existing = readToml(target);
+  const merged = isThere(takenPath)
+    ? changedAlike(settings, withoutAddress(readToml(takenPath)), withoutAddress(existing))
+    : { ...settings, ...ownSettings(existing) };
+  const text = formatToml({
+    ...carriedSettings(merged, codexHome).settings,
+    chatgpt_base_url: chatgptBaseUrl,
+  });
+  return () => {
+    writeIfDifferent(target, text);
+    return writeIfDifferent(takenPath, formatToml(settings)) ? reports : [];
+  };
+}
+
+/** A profile has no base URLs here, because those of the run hold for it, too. */
+function planProfile(name: string, sources: readonly string[], codexHome: string): () => string[] {
+  const target = join(codexHome, name);
+  const takenPath = join(codexHome, `.codexlb-taken-over.${name.slice(0, -CONFIG.length)}toml`);
+  const wasTaken = isThere(takenPath);
+  // The user wrote this one into the prepared home.
+  if (!wasTaken && isThere(target)) return () => [];
+  const { settings, reports } = settingsOf(name, sources);
+  const { chatgpt_base_url: _, openai_base_url: __, ...source } = settings;
+  const merged = wasTaken ? changedAlike(source, readToml(takenPath), readToml(target)) : source;
+  const kept = carriedSettings(merged, codexHome).settings;
+  return () => {
+    if (!sources.some((home) => isThere(join(home, name))) && Object.keys(kept).length === 0) {
+      for (const path of [target, takenPath]) rmSync(path, { force: true });
+      return [];
+    }
+    writeIfDifferent(target, formatToml(kept));
+    return writeIfDifferent(takenPath, formatToml(source)) ? reports : [];
+  };
+}
+
+/** The settings in the file `name` of the first home that has it, and a report for each that is left out. */
+function settingsOf(name: string, homes: readonly string[]): { settings: TomlTable; reports: string[] } {
+  const home = homes.find((one) => isThere(join(one, name)));
+  if (home === undefined) return { settings: {}, reports: [] };
+  const path = join(home, name);
+  const { settings, leftOut } = carriedSettings(readToml(path), home);
+  return { settings, reports: leftOut.map((key) => `${key} in ${path}`) };
+}
+
+function profileFiles(home: string): string[] {
+  try {
+    return readdirSync(home).filter((name) => PROFILE_FILE.test(name));
+  } catch {
+    return []; // there is no such home
+  }
+}
+
+function withoutAddress({ chatgpt_base_url: _, ...others }: TomlTable): TomlTable {
+  return others;
+}
+
+/** `source`, with what differs between `before` and `after` changed in it, too. */
+function changedAlike(source: TomlTable, before: TomlTable, after: TomlTable): TomlTable {
+  const merged: TomlTable = { ...source };
+  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    const [was, is, now] = [before[key], after[key], source[key]];
+    if (isDeepStrictEqual(was, is)) continue;
+    if (is === undefined) delete merged[key];
+    else merged[key] = isTable(is) && isTable(now) ? changedAlike(now, isTable(was) ? was : {}, is) : is;
+  }
+  return merged;
+}
+
+function ownSettings(existing: TomlTable): TomlTable {
+  const kept: TomlTable = {};
+  for (const key of OWN_KEYS) {
+    const value = existing[key];
+    if (value !== undefined) kept[key] = value;
+  }
+  return kept;
+}
+
+function isThere(path: string): boolean {
+  return readTextIfPresent(path) !== undefined;
+}

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { AUTH_CLAIM } from "../../src/auth/claims.ts";
+import { type Identity, personName, twinProblems, workspacesToShow } from "../../src/auth/identity.ts";
+import { runCli } from "../support/cli.ts";
+import { type TempDirectory, tempDirectory } from "../support/temp.ts";
+
+const me = (alias: string, accountId: string | undefined, planType?: string): Identity => ({
+  alias,
+  email: "me@example.com",
+  accountId,
+  userId: "user-1",
+  planType,
+});
+const HOME = me("home", "1a2b3c4d-0000-4000-8000-000000000001", "plus");
+const WORK = me("work", "99990000-0000-4000-8000-000000000002", "team");
+
+describe("the name of a login", () => {
+  test("is its e-mail address where no other workspace has it", () => {
+    expect(personName(HOME, [HOME, { ...WORK, email: "you@example.com" }])).toBe("me@example.com");
+    expect(personName({ ...HOME, email: undefined }, [WORK])).toBe(HOME.accountId);
+  });
+
+  test("says plan and workspace where another workspace has the same address", () => {
+    expect(personName(HOME, [WORK])).toBe("me@example.com (plus, workspace 1a2b3c4d)");
+    expect(personName(WORK, [{ ...HOME, email: "Me@Example.com" }])).toBe(
+      "me@example.com (team, workspace 99990000)",
+    );
+    expect(personName(me("x", undefined), [WORK])).toBe("me@example.com (unknown workspace)");
+    // As much of the id as tells them apart.
+    expect(personName(me("x", "account-alpha"), [me("y", "account-beta")])).toBe(
+      "me@example.com (workspace account-a)",
+    );
+  });
+
+  test("needs a workspace in a list only where two of it share an address in two workspaces", () => {
+    const you = { ...me("you", "77770000-1"), email: "you@example.com" };
+    expect([...workspacesToShow([HOME, you, { ...HOME, alias: "again" }])]).toEqual([]);
+    expect([
+      ...workspacesToShow([HOME, you, { ...WORK, email: "ME@example.com" }, me("x", undefined)]),
+    ]).toEqual([
+      ["home", "1a2b3c4d"],
+      ["work", "99990000"],
+      ["x", "unknown"],
+    ]);
+  });
+
+  test("stands in the report of two aliases of one login", () => {
+    expect(twinProblems([HOME, { ...HOME, alias: "again" }, WORK])).toEqual([
+      "home and again are the same ChatGPT account (me@example.com (plus, workspace 1a2b3c4d)): keep one, or they end each other's login",
+    ]);
+  });
+});
+
+describe("two workspaces of one e-mail address", () => {
+  let temp: TempDirectory;
+  beforeAll(() => {
+    temp = tempDirectory();
+    for (const { alias, accountId, planType } of [HOME, WORK]) {
+      const claims = {
+        email: "me@example.com",
+        exp: 4_102_444_800,
+        [AUTH_CLAIM]: {
+          chatgpt_account_id: accountId,
+          chatgpt_plan_type: planType,
+          chatgpt_user_id: "user-1",
+        },
+      };
+      const token = `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.sig`;
+      mkdirSync(join(temp.path, alias));
+      writeFileSync(
+        join(temp.path, alias, "auth.json"),
+        JSON.stringify({
+          tokens: { access_token: token, id_token: token, refresh_token: alias, account_id: accountId },
+        }),
+      );
+    }
+  });
+  afterAll(() => temp[Symbol.dispose]());
+
+  const codexlb = (...args: string[]) =>
+    runCli(args, { cwd: temp.path, env: { CODEXLB_ROOT: join(temp.path, "root") } });
+  const NAMES = {
+    home: "me@example.com (plus, workspace 1a2b3c4d)",
+    work: "me@example.com (team, workspace 99990000)",
+  };
+
+  test("are told apart by import, account list, doctor and a refused replacement", async () => {
+    expect((await codexlb("account", "import", "--from", "home", "home")).err).toBe("");
+    expect(await codexlb("account", "import", "--from", "work", "work")).toEqual({
+      code: 0,
+      out: "imported account work (total=2)\n",
+      err: `codexlb: work is ${NAMES.work}; home is ${NAMES.home}\n`,
+    });
+    expect((await codexlb("account", "list")).out).toBe(
+      `home\topenai:home\t${NAMES.home}\tready\nwork\topenai:work\t${NAMES.work}\tready\n`,
+    );
+    const { findings } = JSON.parse((await codexlb("doctor", "--json", "--codex-bin", "/nowhere")).out);
+    const details = findings
+      .filter(({ check }: { check: string }) => check.startsWith("account "))
+      .map(({ detail }: { detail: string }) => detail.split(": ")[0]);
+    expect(details).toEqual([NAMES.home, NAMES.work]);
+    expect((await codexlb("account", "import", "--from", "work", "home")).err).toContain(
+      `home stands for ${NAMES.home}, and this login is of ${NAMES.work}`,
+    );
+    expect((await codexlb("account", "show", "work")).out).toContain(`workspace ${WORK.accountId}`);
+  });
+});

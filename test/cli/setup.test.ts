@@ -1,0 +1,163 @@
+// `codexlb setup` and `codexlb unsetup` as commands, and what doctor says of them.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createSseClient } from "../../src/mock/client.ts";
+import { runCli } from "../support/cli.ts";
+import { startPool } from "../support/pool.ts";
+import { type TempDirectory, tempDirectory } from "../support/temp.ts";
+
+let temp: TempDirectory;
+beforeAll(() => {
+  temp = tempDirectory();
+});
+afterAll(() => temp[Symbol.dispose]());
+
+let serial = 0;
+
+/** A user whose own Codex home has `config` as its config.toml. */
+function userWith(config: string) {
+  const home = join(temp.path, `user-${++serial}`);
+  mkdirSync(home);
+  const path = join(home, "config.toml");
+  writeFileSync(path, config);
+  return {
+    home,
+    path,
+    read: () => readFileSync(path, "utf8"),
+    run: (args: readonly string[], env: Record<string, string> = {}) =>
+      runCli(args, { cwd: temp.path, env: { CODEX_HOME: home, ...env } }),
+  };
+}
+
+describe("codexlb setup", () => {
+  test("points the user's own Codex at the proxy that runs, and unsetup takes that back", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const user = userWith("# mine\nmodel = 'm'\n");
+    const at = ["--root", pool.layout.root];
+    const lines = [
+      `openai_base_url = "${pool.url}/backend-api/codex" # by codexlb setup`,
+      `chatgpt_base_url = "${pool.url.replace("127.0.0.1", "localhost")}/backend-api/" # by codexlb setup`,
+    ];
+    const shown = await user.run(["setup", ...at, "--print"]);
+    expect(shown).toEqual({
+      code: 0,
+      out: `${user.path}\n${lines.map((line) => `+${line}\n`).join("")}`,
+      err: "",
+    });
+    expect(readdirSync(user.home)).toEqual(["config.toml"]);
+    expect(await user.run(["setup", ...at])).toEqual({
+      code: 0,
+      out: `${user.path} points at ${pool.url} (undo: codexlb unsetup); restart clients that are running\n`,
+      err: "",
+    });
+    expect(user.read()).toBe(`# mine\nmodel = 'm'\n${lines.join("\n")}\n`);
+    expect((await user.run(["setup", ...at])).out).toBe(`${user.path} already points at ${pool.url}\n`);
+    expect((await user.run(["setup", ...at, "--print"])).out).toBe(`${user.path}\nnothing to change\n`);
+    expect(await createSseClient(pool.url, crypto.randomUUID()).turn("hi")).toBe("Hello from alice");
+    expect((await user.run(["unsetup", ...at])).out).toBe(
+      `${user.path} is as it was before codexlb setup; restart clients that are running\n`,
+    );
+    expect(user.read()).toBe("# mine\nmodel = 'm'\n");
+    expect((await user.run(["unsetup", ...at])).out).toBe(
+      `${user.home} is not set up; nothing was changed\n`,
+    );
+  });
+
+  test("shows the value that it replaces, and warns of what still sends turns elsewhere", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const user = userWith("model_provider = 'azure'\nopenai_base_url = 'https://old/v1'\n");
+    const at = ["--root", pool.layout.root];
+    expect((await user.run(["setup", ...at, "--print"])).out).toContain(
+      `-openai_base_url = 'https://old/v1'\n+openai_base_url = "${pool.url}/backend-api/codex"\n`,
+    );
+    expect((await user.run(["setup", ...at])).err).toBe(
+      'codexlb: warning: model_provider = "azure" in this file still sends turns elsewhere\n',
+    );
+  });
+
+  test("warns of a login that an account of the proxy has, too", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const user = userWith("");
+    writeFileSync(
+      join(user.home, "auth.json"),
+      readFileSync(join(pool.layout.accounts, "alice", "auth.json")),
+    );
+    expect((await user.run(["setup", "--root", pool.layout.root])).err).toContain(
+      "is that of account alice: a token can be renewed once",
+    );
+  });
+
+  test("is refused where clients need a key, where another server listens, and for the home of run", async () => {
+    await using keyed = await startPool({
+      accounts: [{ alias: "alice" }],
+      config: "[proxy]\nclient_auth = true\n",
+    });
+    const user = userWith("");
+    const refused = await user.run(["setup", "--root", keyed.layout.root]);
+    expect(refused).toMatchObject({ code: 1, out: "" });
+    expect(refused.err).toContain(`the proxy at ${keyed.url} requires a client key`);
+    const stranger = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("hello") });
+    const url = `http://127.0.0.1:${stranger.port}`;
+    const strange = await user.run(["setup", "--root", keyed.layout.root, "--proxy-url", url]);
+    await stranger.stop(true);
+    expect(strange.err).toStartWith(`codexlb: the server at ${url} is not a codexlb proxy\n`);
+    const runtime = await user.run(["setup", "--root", keyed.layout.root], {
+      CODEX_HOME: keyed.layout.runtime,
+    });
+    expect(runtime).toMatchObject({ code: 2 });
+    expect(readdirSync(user.home)).toEqual(["config.toml"]);
+  });
+});
+
+describe("codexlb doctor", () => {
+  const found = async (user: ReturnType<typeof userWith>, root: string) => {
+    const { out } = await user.run(["doctor", "--json", "--root", root, "--codex-bin", "/nowhere"]);
+    const { findings } = JSON.parse(out);
+    return findings.find(({ check }: { check: string }) => check === "other clients");
+  };
+
+  test("reports clients that are set up for a proxy that requires keys", async () => {
+    await using pool = await startPool({
+      accounts: [{ alias: "alice" }],
+      config: "[proxy]\nclient_auth = true\n",
+    });
+    const user = userWith(
+      `openai_base_url = "${pool.url}/backend-api/codex"\nchatgpt_base_url = "${pool.url.replace("127.0.0.1", "localhost")}/backend-api/"\n`,
+    );
+    expect(await found(user, pool.layout.root)).toMatchObject({
+      status: "bad",
+      detail: `${user.path} points them at ${pool.url}, which requires a client key that they do not send`,
+    });
+  });
+
+  test("knows whether other clients are set up, for which proxy, and whether that runs", async () => {
+    const pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const { root } = pool.layout;
+    const user = userWith("");
+    expect(await found(user, root)).toMatchObject({
+      status: "ok",
+      detail: expect.stringContaining("only codexlb run uses the proxy"),
+    });
+    await user.run(["setup", "--root", root]);
+    expect(await found(user, root)).toMatchObject({
+      status: "ok",
+      detail: `${user.path} points them at ${pool.url}, which answers`,
+    });
+    const set = user.read();
+    writeFileSync(user.path, set.replaceAll(/:\d+\//g, ":1/"));
+    expect(await found(user, root)).toMatchObject({
+      status: "warning",
+      detail: expect.stringContaining(`and the proxy is at ${pool.url}`),
+    });
+    writeFileSync(user.path, set);
+    await pool[Symbol.asyncDispose]();
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    writeFileSync(pool.layout.config, `[proxy]\nlisten = "${new URL(pool.url).host}"\n`);
+    expect(await found(user, root)).toMatchObject({
+      status: "bad",
+      detail: `${user.path} points them at ${pool.url}, where no proxy runs: they fail`,
+    });
+  });
+});
