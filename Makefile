@@ -10,12 +10,25 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share
 DESTDIR ?=
+# Of the service, and of the proxy in the foreground. Empty: codexlb's own default, or what config.toml says.
+ROOT ?=
+LISTEN ?=
+UPSTREAM ?=
+# Where the executable of the service is. Unless it is given, that is the one that is built here.
+ifeq ($(origin BINARY_WORKDIR),undefined)
+BINARY_WORKDIR := $(CURDIR)/dist
+SERVICE_NEEDS := $(BINARY)
+endif
+CODEXLB = "$(BINARY_WORKDIR)/codexlb"
+ROOT_FLAG = $(if $(ROOT),--root "$(ROOT)")
+PROXY_FLAGS = $(ROOT_FLAG) $(if $(LISTEN),--listen "$(LISTEN)") $(if $(UPSTREAM),--upstream "$(UPSTREAM)")
+INSTALL_SERVICE = $(CODEXLB) service install --binary $(CODEXLB) $(PROXY_FLAGS)
 FACTOR ?= 50
 MINUTES ?= 10
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(BINARY) ## Show the main job with simulated accounts: turns, a failover, the status table
@@ -26,7 +39,7 @@ build: $(BINARY) ## Build dist/codexlb
 
 .PHONY: test
 test: $(BINARY) ## Run the whole suite
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/core test/network test/state test/auth test/upstream test/proxy test/admin test/login test/chain test/mock test/codex test/cli test/simulation test/durability test/hardening test/fuzz test/docs.test.ts test/gathering-reader.test.ts test/architecture.test.ts
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/core test/network test/state test/auth test/upstream test/proxy test/admin test/login test/chain test/mock test/codex test/service test/upgrade test/cli test/simulation test/durability test/hardening test/fuzz test/docs.test.ts test/gathering-reader.test.ts test/makefile.test.ts test/architecture.test.ts
 
 .PHONY: test-faults
 test-faults: node_modules/.ready ## Let everything fail that can, and write down what Codex sees: docs/faults.md
@@ -86,6 +99,45 @@ install: $(BINARY) ## Install to $(DESTDIR)$(BINDIR), with the manual page and c
 	install -m 644 dist/codexlb.bash "$(DESTDIR)$(DATADIR)/bash-completion/completions/codexlb"
 	install -m 644 dist/_codexlb "$(DESTDIR)$(DATADIR)/zsh/site-functions/_codexlb"
 	install -m 644 dist/codexlb.fish "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/codexlb.fish"
+
+.PHONY: uninstall
+uninstall: ## Remove what make install has installed; the state directory stays
+	rm -f "$(DESTDIR)$(BINDIR)/codexlb" "$(DESTDIR)$(DATADIR)/man/man1/codexlb.1" \
+	  "$(DESTDIR)$(DATADIR)/bash-completion/completions/codexlb" \
+	  "$(DESTDIR)$(DATADIR)/zsh/site-functions/_codexlb" \
+	  "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/codexlb.fish"
+
+.PHONY: run-proxy
+run-proxy: $(SERVICE_NEEDS) ## Run the proxy in the foreground, with ROOT=, LISTEN= and UPSTREAM= if they are given
+	$(CODEXLB) proxy $(PROXY_FLAGS)
+
+.PHONY: status
+status: $(SERVICE_NEEDS) ## Show the accounts of the running proxy
+	$(CODEXLB) status $(ROOT_FLAG)
+
+.PHONY: install-daemons
+install-daemons: $(SERVICE_NEEDS) ## Install the proxy as a service of this system; BINARY_WORKDIR= holds its executable
+	$(INSTALL_SERVICE)
+
+.PHONY: install-systemd
+install-systemd: $(SERVICE_NEEDS) ## Install the proxy as a service of systemd
+	$(INSTALL_SERVICE) --target systemd
+
+.PHONY: install-launchd
+install-launchd: $(SERVICE_NEEDS) ## Install the proxy as a service of launchd
+	$(INSTALL_SERVICE) --target launchd
+
+.PHONY: uninstall-daemons
+uninstall-daemons: $(SERVICE_NEEDS) ## Stop the service and remove it
+	$(CODEXLB) service uninstall
+
+.PHONY: uninstall-systemd
+uninstall-systemd: $(SERVICE_NEEDS) ## Stop the service of systemd and remove it
+	$(CODEXLB) service uninstall --target systemd
+
+.PHONY: uninstall-launchd
+uninstall-launchd: $(SERVICE_NEEDS) ## Stop the service of launchd and remove it
+	$(CODEXLB) service uninstall --target launchd
 
 .PHONY: clean
 clean: ## Remove what was built

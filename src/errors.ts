@@ -44,6 +44,10 @@ export const ERROR_CODES = {
   store_unreadable: { status: 500, exit: 1 },
   listen_failed: { status: 500, exit: 1 },
   codex_not_found: { status: 500, exit: 1 },
+  service_manager_unavailable: { status: 500, exit: 1 },
+  service_failed: { status: 500, exit: 1 },
+  upgrade_refused: { status: 409, exit: 1 },
+  upgrade_failed: { status: 500, exit: 1 },
   // What stops a login in a browser that nobody watches; scripts tell them apart by the exit code.
   login_captcha: { status: 500, exit: 10 },
   login_mfa: { status: 500, exit: 11 },

@@ -29,6 +29,8 @@ const LAYERS = [
   ["login"],
   ["mock"],
   ["daemon"],
+  ["service"],
+  ["upgrade"],
   ["cli"],
   ["quick.ts"],
   ["main.ts"],

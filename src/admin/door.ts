@@ -8,10 +8,11 @@ import { type BodySource, boundedText } from "../bounded-fetch.ts";
 import { nameForHeader, TARGET_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import { isLoopback } from "../core/listen.ts";
-import { CodexlbError, connectProblem, errorCodeOf, reachedNobody } from "../errors.ts";
+import { CodexlbError, connectProblem, type ErrorCode, errorCodeOf, reachedNobody } from "../errors.ts";
 import { optionsToProxy } from "../network/egress.ts";
 import { oneLineTexts } from "../printable.ts";
 import { socketAddress } from "../state/socket-path.ts";
+import { VERSION } from "../version.ts";
 import { type Credential, greets } from "./proving.ts";
 
 /** A way to the admin API of a proxy. */
@@ -177,19 +178,43 @@ export async function answered<Schema extends z.ZodType>(
     text = await textOf(response);
     if (!response.ok) throw refusedWith(door, response.status, text);
   } catch (error) {
-    if (error instanceof CodexlbError) throw error;
+    if (error instanceof CodexlbError) throw await withVersions(door, error);
     throw unreachable(door, error);
   }
   const answer = schema.safeParse(oneLineTexts(parseJson(text)));
   if (answer.success) return answer.data;
-  throw new CodexlbError(
+  const error = new CodexlbError(
     "proxy_answer",
     `${baseOf(door)} does not answer like a codexlb proxy: ${text.slice(0, SHOWN_CHARS).trim()}`,
     { next: IS_IT_A_PROXY },
   );
+  throw await withVersions(door, error);
 }
 
 // --- internal ---
+
+/** What a command gets from a proxy of another version that does not know its request, or answers it in another way. */
+const OF_OTHER_VERSIONS: ReadonlySet<ErrorCode> = new Set(["proxy_answer", "proxy_unreachable", "not_found"]);
+
+/** `error`, which says so if the daemon behind `door` is of another version than this command. */
+async function withVersions(door: Door, error: CodexlbError): Promise<CodexlbError> {
+  if (door.unix === undefined || !OF_OTHER_VERSIONS.has(error.code)) return error;
+  const version = await versionOf(door);
+  if (version === undefined || version === VERSION) return error;
+  const note = `the proxy runs version ${version}, and this command is version ${VERSION}; codexlb doctor says how to restart the proxy`;
+  return new CodexlbError(error.code, error.message, { next: note, cause: error });
+}
+
+async function versionOf(door: Door): Promise<string | undefined> {
+  try {
+    const text = await textOf(await through(door)(`${baseOf(door)}/admin/version`));
+    return Versioned.parse(oneLineTexts(parseJson(text))).version;
+  } catch {
+    return undefined; // then the error stays as it is
+  }
+}
+
+const Versioned = z.looseObject({ version: z.string() });
 
 function signalOf({ timeoutMs }: Door): AbortSignal | undefined {
   return timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);

@@ -28,6 +28,7 @@ export const ENVIRONMENT: readonly Variable[] = [
     description: "Its setting proxy.child_proxy_urls, separated by commas or white space.",
   },
   { name: "CODEXLB_ALLOW_UNAUTHENTICATED", description: "1: its setting proxy.allow_unauthenticated." },
+  { name: "CODEXLB_RELEASE", description: "Where codexlb upgrade finds a release, as --from." },
   {
     name: "HTTPS_PROXY, ALL_PROXY, NO_PROXY",
     description: "The HTTP proxy of the network, and the hosts that are reached without it.",

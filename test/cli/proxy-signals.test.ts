@@ -251,14 +251,37 @@ test.skipIf(!isLinux).each(["path", "name"])(
     // The system's clock, and not the process's.
     expect(Math.abs(Number(micros) / 1e6 - uptime)).toBeLessThan(60);
     proxy.kill("SIGTERM");
-    await hears(/^STOPPING=1\nSTATUS=stops$/);
+    await hears(/^STOPPING=1\nSTATUS=stops\nEXTEND_TIMEOUT_USEC=15000000$/);
     expect((await proxy.ended()).code).toBe(0);
   },
 );
 
-test("a service manager that is not there is told of, and changes nothing", async () => {
+test.skipIf(!isLinux)("the proxy pings the watchdog of its service manager until it exits", async () => {
+  using manager = notifySocket(join(temp.path, "watchdog"));
+  const proxy = await startProxy(freshRoot(), { NOTIFY_SOCKET: manager.address, WATCHDOG_USEC: "100000" });
+  const heard: string[] = [];
+  const pings = async (count: number) => {
+    heard.length = 0;
+    await until(`the service manager gets ${count} pings`, () => {
+      heard.push(...manager.read());
+      return heard.filter((message) => message === "WATCHDOG=1").length >= count;
+    });
+  };
+  await pings(3);
+  const { answer } = await lateTurn(proxy.url, 60_000);
+  proxy.kill("SIGTERM");
+  await proxy.said("finishes 1 request");
+  manager.read();
+  // A proxy that waits for the last turns is not stuck.
+  await pings(2);
+  proxy.kill("SIGTERM");
+  await proxy.ended();
+  await expect(answer).rejects.toThrow();
+});
+
+test("a service manager that is not there is a warning, and changes nothing", async () => {
   const proxy = await startProxy(freshRoot(), { NOTIFY_SOCKET: join(temp.path, "nobody") });
-  await proxy.said("warning: telling the service manager at");
+  await proxy.said("warning: notifying the service manager at");
   expect(await createSseClient(proxy.url, "s1").turn("hi")).toBe("Hello from alice");
   proxy.kill("SIGTERM");
   expect((await proxy.ended()).code).toBe(0);

@@ -88,7 +88,10 @@ export default defineCommand({
       ...(args["until-deserted"] ? [daemon.deserted().then(() => "deserted")] : []),
     ]);
     const waiting = underWay(daemon);
-    supervisor.stopping(waiting ?? "stops");
+    supervisor.stopping(
+      waiting ?? "stops",
+      waiting === undefined ? SHORT_STOP_MS : daemon.drainMs() + SHORT_STOP_MS,
+    );
     if (waiting !== undefined && reason instanceof CodexlbError) deps.log.warn(reason.message);
     if (waiting !== undefined) deps.log.info(`${waiting}; a second signal ends it at once`);
     await daemon.stop(reason instanceof CodexlbError ? reason.code : reason, signals.hurry);
@@ -99,6 +102,9 @@ export default defineCommand({
 });
 
 // --- internal ---
+
+/** Closing idle connections and writing the state takes no longer than this. */
+const SHORT_STOP_MS = 15_000;
 
 /** Codex wants the address in two spellings, which one of IPv6 does not have. */
 function nextOf({ url }: Daemon, root: string | undefined): string {

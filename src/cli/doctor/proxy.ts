@@ -10,7 +10,7 @@ import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseListen } from "../../core/listen.ts";
 import type { Clock } from "../../deps.ts";
-import { connectProblem, messageOf, systemCodeOf } from "../../errors.ts";
+import { CodexlbError, connectProblem, messageOf, systemCodeOf } from "../../errors.ts";
 import { egressProblem } from "../../network/connect-problem.ts";
 import { createOutbound, fetchOptions, type Outbound, optionsToProxy } from "../../network/egress.ts";
 import { readConfig } from "../../state/config-source.ts";
@@ -18,6 +18,7 @@ import { tryLock } from "../../state/lock.ts";
 import { VERSION } from "../../version.ts";
 import { type CommandContext, credentialFor } from "../context.ts";
 import { KEY_NEXT, letsUsIn } from "../run/runtime-home.ts";
+import { restartAdvice } from "../service/running.ts";
 import { examineClock, type TimedResponse } from "./clock.ts";
 import { type Finding, ok } from "./findings.ts";
 
@@ -25,7 +26,8 @@ export async function examineProxy(context: CommandContext, named: string | unde
   const { deps, layout } = context;
   if (named !== undefined) return examineNamed(context, named);
   const ways: Ways = { clock: deps.clock, outbound: outboundOf(context) };
-  if (await daemonAnswers(layout.adminSocket)) return examineDaemon(ways, socketDoor(layout.adminSocket));
+  if (await daemonAnswers(layout.adminSocket))
+    return examineDaemon(context, ways, socketDoor(layout.adminSocket));
   const absence = await examineAbsence(context);
   try {
     const { upstream_base_url: backend } = readConfig(layout).proxy;
@@ -75,10 +77,8 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
   }
 }
 
-async function examineDaemon(ways: Ways, door: Door): Promise<Finding[]> {
+async function examineDaemon({ deps }: CommandContext, ways: Ways, door: Door): Promise<Finding[]> {
   const info = await remoteInfo(door);
-  const settings = await remoteSettings(door);
-  const backend = settings.find(({ key }) => key === "proxy.upstream_base_url")?.value;
   const what = `${info.name} on ${info.url}, process ${info.pid}`;
   const daemon: Finding =
     info.version === VERSION
@@ -86,15 +86,30 @@ async function examineDaemon(ways: Ways, door: Door): Promise<Finding[]> {
       : {
           check: "proxy",
           status: "warning",
-          detail: `${what} is version ${info.version}, and this command is ${VERSION}`,
-          remedy: "restart the proxy",
+          detail: `${what}, runs version ${info.version}, and this command is version ${VERSION}`,
+          remedy: await restartAdvice(info.pid, deps),
         };
-  return [
-    daemon,
-    info.draining ? ENDING : await examineAnswer(info.url),
-    ...(await examineWays(ways, String(backend), info.token_url)),
-    ...(await examineChildren(door)),
-  ];
+  const port = info.draining ? ENDING : await examineAnswer(info.url);
+  return [daemon, port, ...(await examineSurroundings(ways, door, info.token_url))];
+}
+
+/** What the daemon connects to. A daemon of another version may answer in a way that this command does not know. */
+async function examineSurroundings(ways: Ways, door: Door, tokenUrl: string): Promise<Finding[]> {
+  try {
+    const settings = await remoteSettings(door);
+    const backend = settings.find(({ key }) => key === "proxy.upstream_base_url")?.value;
+    return [...(await examineWays(ways, String(backend), tokenUrl)), ...(await examineChildren(door))];
+  } catch (error) {
+    const remedy = error instanceof CodexlbError ? error.next : undefined;
+    return [
+      {
+        check: "admin API",
+        status: "bad",
+        detail: messageOf(error),
+        ...(remedy === undefined ? {} : { remedy }),
+      },
+    ];
+  }
 }
 
 const ENDING: Finding = {

@@ -1,0 +1,214 @@
+// `codexlb service ...`: the proxy as a service of systemd or launchd.
+
+import { defineCommand } from "citty";
+import { quote } from "../../codex/command-line.ts";
+import { systemDeps } from "../../deps.ts";
+import { CodexlbError } from "../../errors.ts";
+import { print, printJson } from "../../print.ts";
+import { installedService, otherServices } from "../../service/installed.ts";
+import {
+  type InstallResult,
+  installService,
+  notInstalled,
+  restartService,
+  uninstallService,
+} from "../../service/operations.ts";
+import { printOutputOf } from "../../service/run-program.ts";
+import type { ServiceManager, Step } from "../../service/service.ts";
+import { rootFrom } from "../../state/layout.ts";
+import { ROOT_FLAG } from "../context.ts";
+import { integerFlag } from "../flags.ts";
+import { MANAGER_FLAGS, managerFor, requireRightUser, serviceOptions } from "../service/choose.ts";
+import { serviceStatus, statusLines } from "../service/status.ts";
+import { waitingFor } from "../terminal.ts";
+
+const DRY_RUN = {
+  "dry-run": { type: "boolean", description: "Print the file and the commands, and change nothing" },
+} as const;
+
+const install = defineCommand({
+  meta: { name: "codexlb service install", description: "Install the proxy as a service, and start it" },
+  args: {
+    ...ROOT_FLAG,
+    ...MANAGER_FLAGS,
+    binary: {
+      type: "string",
+      description: "Executable that the service runs (default: this one)",
+      valueHint: "PATH",
+    },
+    listen: {
+      type: "string",
+      description: "Address that the service listens on (default: config.toml decides)",
+      valueHint: "HOST:PORT",
+    },
+    upstream: {
+      type: "string",
+      description: "Backend of the accounts (default: config.toml decides)",
+      valueHint: "URL",
+    },
+    user: {
+      type: "string",
+      description: "With --system: the user that the service runs as (default codexlb)",
+      valueHint: "NAME",
+    },
+    ...DRY_RUN,
+  },
+  run: async ({ args }) => {
+    const deps = systemDeps();
+    const { manager, run } = managerFor(args, deps);
+    const options = await serviceOptions(args, deps, run);
+    if (args["dry-run"])
+      return print(`# ${manager.file}\n${manager.text(options)}\n${commands(manager.installSteps())}`);
+    requireRightUser(args, deps);
+    const result = await waitingFor(
+      "starting the service",
+      installService(manager, options, { run, sleep: Bun.sleep }),
+    );
+    print(`${installed(result, manager)}\n`);
+    const notes = [
+      ...(await manager.hints()),
+      ...otherServices(manager).map(
+        ({ file, stop }) => `${file} starts a second proxy on the same root; stop it with: ${stop}`,
+      ),
+      ...environmentNotes(deps.env),
+    ];
+    for (const note of notes) deps.log.info(note);
+  },
+});
+
+const uninstall = defineCommand({
+  meta: {
+    name: "codexlb service uninstall",
+    description: "Stop the service and remove it; the state directory stays",
+  },
+  args: { ...MANAGER_FLAGS, ...DRY_RUN },
+  run: async ({ args }) => {
+    const deps = systemDeps();
+    const { manager, run } = managerFor(args, deps);
+    if (args["dry-run"])
+      return print(
+        commands([...manager.stopSteps(), { argv: ["rm", manager.file] }, ...manager.forgetSteps()]),
+      );
+    requireRightUser(args, deps);
+    const removed = await waitingFor(
+      "stopping the service",
+      uninstallService(manager, { run, sleep: Bun.sleep }),
+    );
+    print(removed ? `uninstalled ${manager.file}\n` : "the service is not installed\n");
+  },
+});
+
+const restart = defineCommand({
+  meta: {
+    name: "codexlb service restart",
+    description: "Restart the service; requests in flight finish first",
+  },
+  args: { ...MANAGER_FLAGS, ...DRY_RUN },
+  run: async ({ args }) => {
+    const deps = systemDeps();
+    const { manager, run } = managerFor(args, deps);
+    if (args["dry-run"]) return print(commands(manager.restartSteps()));
+    requireRightUser(args, deps);
+    await waitingFor("restarting the service", restartService(manager, { run, sleep: Bun.sleep }));
+    print("restarted the service\n");
+  },
+});
+
+const status = defineCommand({
+  meta: {
+    name: "codexlb service status",
+    description: "Show whether the service is installed, enabled and running, and what it runs",
+  },
+  args: { ...MANAGER_FLAGS, json: { type: "boolean", description: "As JSON" } },
+  run: async ({ args }) => {
+    const deps = systemDeps();
+    const { manager } = managerFor(args, deps);
+    const found = await serviceStatus(manager, deps.env);
+    if (args.json) printJson(found, 2);
+    else print(statusLines(found));
+    if (!found.installed) throw notInstalled(manager);
+    if (!found.running)
+      throw new CodexlbError("unhealthy", "the service does not run", {
+        next: "see why: codexlb service logs; start it with: codexlb service restart",
+      });
+  },
+});
+
+const logs = defineCommand({
+  meta: {
+    name: "codexlb service logs",
+    description: "Print what the service printed (codexlb proxy logs prints its events)",
+  },
+  args: {
+    ...MANAGER_FLAGS,
+    lines: {
+      type: "string",
+      description: "How many of the last lines",
+      default: "100",
+      valueHint: "N",
+    },
+    follow: { type: "boolean", description: "Continue with new lines" },
+  },
+  run: async ({ args }) => {
+    const deps = systemDeps();
+    const { manager } = managerFor(args, deps);
+    const lines = Math.max(integerFlag(args.lines, "lines") ?? 0, 0);
+    const service = installedService(manager);
+    if (service === undefined) throw notInstalled(manager);
+    const root = service.root ?? rootFrom(undefined, { HOME: deps.env.HOME });
+    await printOutputOf(
+      manager.logCommand({ lines, follow: args.follow ?? false, root }),
+      deps.env,
+      "the events of the proxy are in its own log: codexlb proxy logs",
+    );
+  },
+});
+
+export default defineCommand({
+  meta: { name: "codexlb service", description: "Run the proxy as a service of systemd or launchd" },
+  subCommands: { install, uninstall, status, logs, restart },
+});
+
+// --- internal ---
+
+function installed({ change, previous }: InstallResult, { file }: ServiceManager): string {
+  if (change === "unchanged") return `the service is installed and running; nothing to change in ${file}`;
+  const text = {
+    installed: `installed ${file}, and started the service`,
+    updated: `updated ${file}, and restarted the service`,
+    restarted: `${file} is unchanged; restarted the service`,
+    replaced: `replaced ${file}, and restarted the service; the previous file is ${previous}`,
+  };
+  return text[change];
+}
+
+function commands(steps: readonly Step[]): string {
+  const lines = steps.map(
+    ({ argv, mayFail, untilItFails }) =>
+      `${argv.map(quote).join(" ")}${untilItFails ? "  # until it fails" : mayFail ? "  # may fail" : ""}\n`,
+  );
+  return `# commands\n${lines.join("")}`;
+}
+
+/** A service has the service manager's environment, so what the shell sets for the proxy does not reach it. */
+function environmentNotes(env: Readonly<Record<string, string | undefined>>): string[] {
+  const found = OF_THE_PROXY.filter((name) => env[name]);
+  if (found.length === 0) return [];
+  return [
+    `the service does not get ${found.join(", ")} from this shell: docs/service.md says how to set variables for it`,
+  ];
+}
+
+const OF_THE_PROXY: readonly string[] = [
+  "HTTPS_PROXY",
+  "https_proxy",
+  "ALL_PROXY",
+  "all_proxy",
+  "CODEX_CA_CERTIFICATE",
+  "SSL_CERT_FILE",
+  "NODE_EXTRA_CA_CERTS",
+  "CODEXLB_PROXY_NAME",
+  "CODEXLB_CHILD_PROXY_URLS",
+  "CODEXLB_ALLOW_UNAUTHENTICATED",
+  "CODEXLB_TOKEN_URL",
+];

@@ -1,0 +1,41 @@
+// Finds the services of this program that run on this machine.
+
+import type { Deps } from "../../deps.ts";
+import { type InstalledService, installedService } from "../../service/installed.ts";
+import { restartService } from "../../service/operations.ts";
+import { managerFor } from "./choose.ts";
+
+export interface RunningService {
+  readonly service: InstalledService;
+  readonly pid: number | undefined;
+  /** The command that restarts it. */
+  readonly command: string;
+  /** Restarts it. Throws `service_failed`. */
+  restart(): Promise<void>;
+}
+
+/** The user's and the system-wide service, if they are installed and run. */
+export async function runningServices(deps: Pick<Deps, "env">): Promise<RunningService[]> {
+  const found: RunningService[] = [];
+  for (const system of process.platform === "darwin" ? [false] : [false, true]) {
+    const { manager, run } = managerFor({ target: "auto", system }, deps);
+    const service = installedService(manager);
+    if (service === undefined || (await manager.problem()) !== undefined) continue;
+    const { running, pid } = await manager.state();
+    if (!running) continue;
+    found.push({
+      service,
+      pid,
+      command: `codexlb service restart${system ? " --system" : ""}`,
+      restart: () => restartService(manager, { run, sleep: Bun.sleep }),
+    });
+  }
+  return found;
+}
+
+/** How the user restarts the proxy with the process `pid`. */
+export async function restartAdvice(pid: number, deps: Pick<Deps, "env">): Promise<string> {
+  const services = await runningServices(deps);
+  const command = services.find((service) => service.pid === pid)?.command;
+  return `restart it: ${command ?? `kill ${pid}, then start codexlb proxy again`}`;
+}

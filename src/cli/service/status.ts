@@ -1,0 +1,103 @@
+// What `codexlb service status` shows: the service as its manager knows it, and the proxy that answers on its root.
+
+import { remoteInfo } from "../../admin/client.ts";
+import { daemonAnswers, socketDoor } from "../../admin/door.ts";
+import { installedService, otherServices } from "../../service/installed.ts";
+import type { ServiceManager } from "../../service/service.ts";
+import { layoutOf, rootFrom } from "../../state/layout.ts";
+import { VERSION } from "../../version.ts";
+
+/** The JSON of `codexlb service status --json`; null: not known or not there. */
+export interface ServiceStatus {
+  readonly manager: string;
+  readonly file: string;
+  readonly installed: boolean;
+  /** Written by this program; false for a file of the Go program or one that was written by hand. */
+  readonly ours: boolean;
+  readonly enabled: boolean;
+  readonly running: boolean;
+  readonly pid: number | null;
+  readonly detail: string;
+  readonly binary: string | null;
+  readonly root: string | null;
+  /** Of the proxy that answers on the root, whoever started it. */
+  readonly proxy: { readonly version: string; readonly url: string; readonly pid: number } | null;
+  /** Other service files for the same proxy. */
+  readonly others: readonly string[];
+}
+
+/** Throws the manager's `problem`, and `file_unusable`. */
+export async function serviceStatus(
+  manager: ServiceManager,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<ServiceStatus> {
+  const problem = await manager.problem();
+  if (problem !== undefined) throw problem;
+  const service = installedService(manager);
+  const state = await manager.state();
+  const root = service === undefined ? undefined : (service.root ?? rootFrom(undefined, { HOME: env.HOME }));
+  return {
+    manager: manager.name,
+    file: manager.file,
+    installed: service !== undefined,
+    ours: service?.isOurs ?? false,
+    enabled: state.enabled,
+    running: state.running,
+    pid: state.pid ?? null,
+    detail: state.detail,
+    binary: service?.command[0] ?? null,
+    root: root ?? null,
+    proxy: root === undefined ? null : await proxyOn(root),
+    others: otherServices(manager).map(({ file }) => file),
+  };
+}
+
+/** One line for each thing to know. */
+export function statusLines(status: ServiceStatus): string {
+  const { proxy, pid } = status;
+  const rows: [string, string | undefined][] = [
+    ["manager", status.manager],
+    [
+      "file",
+      status.installed ? `${status.file}${status.ours ? "" : " (not written by this program)"}` : "none",
+    ],
+    ["enabled", yesOrNo(status.enabled)],
+    ["running", `${yesOrNo(status.running)}${pid === null ? "" : `, process ${pid}`}; ${status.detail}`],
+    ["binary", status.binary ?? undefined],
+    ["root", status.root ?? undefined],
+    [
+      "proxy",
+      proxy === null ? (status.root === null ? undefined : "none answers") : proxyLine(proxy, status),
+    ],
+    ...status.others.map((file): [string, string] => ["also there", file]),
+  ];
+  return rows
+    .flatMap(([name, value]) => (value === undefined ? [] : [`${`${name}:`.padEnd(WIDTH)}${value}\n`]))
+    .join("");
+}
+
+// --- internal ---
+
+const WIDTH = 12;
+
+function yesOrNo(value: boolean): string {
+  return value ? "yes" : "no";
+}
+
+function proxyLine(
+  { version, url, pid }: NonNullable<ServiceStatus["proxy"]>,
+  { pid: servicePid }: ServiceStatus,
+): string {
+  const isOther = version !== VERSION;
+  return [
+    `version ${version}${isOther ? ` (this is ${VERSION}; restart it with: codexlb service restart)` : ""} on ${url}`,
+    ...(pid === servicePid ? [] : [`process ${pid}, which is not the service`]),
+  ].join("; ");
+}
+
+async function proxyOn(root: string): Promise<ServiceStatus["proxy"]> {
+  const { adminSocket } = layoutOf(root);
+  if (!(await daemonAnswers(adminSocket))) return null;
+  const { version, url, pid } = await remoteInfo(socketDoor(adminSocket));
+  return { version, url, pid };
+}

@@ -1,0 +1,100 @@
+// The service in launchd: an agent of the user.
+
+import { join } from "node:path";
+import { CodexlbError } from "../errors.ts";
+import { layoutOf } from "../state/layout.ts";
+import { LAUNCHD_LABEL, launchdLogs, launchdPlist, programArgumentsIn } from "./launchd-plist.ts";
+import { NOT_FOUND, type RunProgram, whyFailed } from "./run-program.ts";
+import { type ServiceManager, STOP_BREW_SERVICE } from "./service.ts";
+
+export interface LaunchdOptions {
+  /** The directory of the property list. */
+  readonly directory: string;
+  /** The user's id. */
+  readonly uid: number;
+  readonly run: RunProgram;
+}
+
+/** The directory of agents of a user whose home is `home`. */
+export function agentDirectory(home: string): string {
+  return join(home, "Library", "LaunchAgents");
+}
+
+export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceManager {
+  const file = join(directory, `${LAUNCHD_LABEL}.plist`);
+  const domain = `gui/${uid}`;
+  const service = `${domain}/${LAUNCHD_LABEL}`;
+  /** launchd stops an agent after `bootout` has returned, and refuses to load it again until then. */
+  const unload = [
+    { argv: ["launchctl", "bootout", service], mayFail: true },
+    { argv: ["launchctl", "print", service], untilItFails: true },
+  ];
+  return {
+    name: "launchd",
+    file,
+    others: [
+      { file: join(directory, "codexlb.plist"), stop: `launchctl bootout ${domain}/codexlb` },
+      { file: join(directory, "homebrew.mxcl.codexlb.plist"), stop: STOP_BREW_SERVICE },
+    ],
+    text: launchdPlist,
+    commandIn: programArgumentsIn,
+    // launchd makes the files of the output, but not their directory.
+    directoriesFor: (root) => [layoutOf(root).logs],
+    installSteps: () => [
+      ...unload,
+      { argv: ["launchctl", "enable", service] },
+      { argv: ["launchctl", "bootstrap", domain, file] },
+    ],
+    stopSteps: () => unload,
+    forgetSteps: () => [],
+    // Unlike `kickstart -k` this lets turns in flight finish; KeepAlive starts it again.
+    restartSteps: () => [{ argv: ["launchctl", "kill", "SIGTERM", service] }],
+    logCommand: ({ lines, follow, root }) => [
+      "tail",
+      ...(follow ? ["-F"] : []),
+      "-n",
+      String(lines),
+      launchdLogs(root).err,
+    ],
+    problem: async () => {
+      const ran = await run(["launchctl", "print", domain]);
+      if (ran.code === 0) return undefined;
+      const isMissing = ran.code === NOT_FOUND;
+      return new CodexlbError(
+        "service_manager_unavailable",
+        `asking launchd: ${isMissing ? "there is no launchctl" : whyFailed(ran)}`,
+        {
+          next: isMissing
+            ? "where launchd does not run, start codexlb proxy from the init system that does (docs/service.md)"
+            : "log in on the screen of this Mac: over ssh alone there is no session for agents",
+        },
+      );
+    },
+    state: async () => {
+      const { code, out } = await run(["launchctl", "print", service]);
+      const disabled = await run(["launchctl", "print-disabled", domain]);
+      const value = (name: string) => new RegExp(`^\\s*${name} = (.*)$`, "m").exec(out)?.[1]?.trim();
+      const pid = Number(value("pid"));
+      const lastExit = value("last exit code");
+      return {
+        enabled: code === 0 && !isDisabled(disabled.out),
+        running: code === 0 && value("state") === "running",
+        pid: pid > 0 ? pid : undefined,
+        detail: [
+          code === 0 ? (value("state") ?? "loaded") : "not loaded",
+          ...(lastExit === undefined || lastExit === "0" || lastExit.startsWith("(")
+            ? []
+            : [`last exit code ${lastExit}`]),
+        ].join("; "),
+      };
+    },
+    hints: async () => [],
+  };
+}
+
+// --- internal ---
+
+/** In the output of `launchctl print-disabled`; older systems say `true`. */
+function isDisabled(out: string): boolean {
+  return new RegExp(`"${LAUNCHD_LABEL.replaceAll(".", "\\.")}" => (?:disabled|true)\\b`).test(out);
+}

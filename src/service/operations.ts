@@ -1,0 +1,141 @@
+// Installs, uninstalls and restarts the service. Every operation can be repeated: a state that is right is not changed.
+
+import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { remoteInfo } from "../admin/client.ts";
+import { daemonAnswers, socketDoor } from "../admin/door.ts";
+import { CodexlbError } from "../errors.ts";
+import { makePrivateDirectory, unusable, writeFileAtomic } from "../state/atomic-file.ts";
+import { layoutOf } from "../state/layout.ts";
+import { installedService } from "./installed.ts";
+import { type RunProgram, stepFailed } from "./run-program.ts";
+import type { ServiceManager, ServiceOptions, Step } from "./service.ts";
+
+export interface Tools {
+  readonly run: RunProgram;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+export interface InstallResult {
+  readonly change: "installed" | "replaced" | "updated" | "restarted" | "unchanged";
+  /** Where the previous file is kept, if another program or a person wrote it. */
+  readonly previous: string | undefined;
+}
+
+/**
+ * Installs the service and starts it. A service that is the same already is restarted only if it does not run, or runs
+ * an executable that was replaced since. Throws `root_locked` if a proxy that is not the service runs on the root,
+ * `service_manager_unavailable`, `service_failed`, `file_unusable`.
+ */
+export async function installService(
+  manager: ServiceManager,
+  options: ServiceOptions,
+  tools: Tools,
+): Promise<InstallResult> {
+  await requireManager(manager);
+  const before = installedService(manager);
+  const state = await manager.state();
+  const running = await runningProxy(options.root);
+  if (running !== undefined && !state.running)
+    throw new CodexlbError(
+      "root_locked",
+      `installing the service: a proxy (process ${running.pid}) already runs on ${options.root}, and is not the service`,
+      { next: `end it first: kill ${running.pid}` },
+    );
+  const text = manager.text(options);
+  const isSame = before?.text === text;
+  const isStale = running !== undefined && changedMs(options.binary) > running.startedMs;
+  if (isSame && state.enabled && state.running && !isStale)
+    return { change: "unchanged", previous: undefined };
+  const previous = before === undefined || before.isOurs ? undefined : `${manager.file}.previous`;
+  if (before !== undefined && previous !== undefined) write(previous, before.text);
+  for (const directory of manager.directoriesFor(options.root)) makePrivateDirectory(directory);
+  if (!isSame) write(manager.file, text);
+  await runSteps(manager.installSteps(), tools);
+  const change =
+    before === undefined
+      ? "installed"
+      : previous !== undefined
+        ? "replaced"
+        : isSame
+          ? "restarted"
+          : "updated";
+  return { change, previous };
+}
+
+/** Stops the service and removes its file, whoever wrote it; false if there was none. The root stays. Throws like `installService`. */
+export async function uninstallService(manager: ServiceManager, tools: Tools): Promise<boolean> {
+  await requireManager(manager);
+  if (installedService(manager) === undefined) return false;
+  await runSteps(manager.stopSteps(), tools);
+  try {
+    rmSync(manager.file);
+  } catch (error) {
+    throw unusable(`removing ${manager.file}`, error);
+  }
+  await runSteps(manager.forgetSteps(), tools);
+  return true;
+}
+
+/** Restarts the service: turns in flight finish first. Throws `not_found` if none is installed, and like `installService`. */
+export async function restartService(manager: ServiceManager, tools: Tools): Promise<void> {
+  await requireManager(manager);
+  if (installedService(manager) === undefined) throw notInstalled(manager);
+  const { running } = await manager.state();
+  await runSteps(running ? manager.restartSteps() : manager.installSteps(), tools);
+}
+
+/** The error for a service that is not installed. */
+export function notInstalled({ file }: ServiceManager): CodexlbError {
+  return new CodexlbError("not_found", `the service is not installed: there is no ${file}`, {
+    next: "install it with: codexlb service install",
+  });
+}
+
+// --- internal ---
+
+const RETRY_MS = 200;
+/** A step that is repeated takes as long as the proxy takes to exit: launchd kills it after 60 s. */
+const RETRIES = 350;
+/** systemd warns about units that not everybody can read. */
+const FILE_MODE = 0o644;
+
+function write(path: string, text: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileAtomic(path, text);
+    chmodSync(path, FILE_MODE);
+  } catch (error) {
+    throw error instanceof CodexlbError ? error : unusable(`writing ${path}`, error);
+  }
+}
+
+async function requireManager(manager: ServiceManager): Promise<void> {
+  const problem = await manager.problem();
+  if (problem !== undefined) throw problem;
+}
+
+/** The proxy that runs on `root`; undefined if none answers. */
+async function runningProxy(root: string): Promise<{ pid: number; startedMs: number } | undefined> {
+  const { adminSocket } = layoutOf(root);
+  if (!(await daemonAnswers(adminSocket))) return undefined;
+  const { pid, started_at_ms } = await remoteInfo(socketDoor(adminSocket));
+  return { pid, startedMs: started_at_ms };
+}
+
+/** When the file came to its place, Unix time in milliseconds; its own date may be that of an archive. */
+function changedMs(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? 0;
+}
+
+async function runSteps(steps: readonly Step[], { run, sleep }: Tools): Promise<void> {
+  for (const { argv, mayFail = false, untilItFails = false } of steps) {
+    let ran = await run(argv);
+    for (let tries = 0; untilItFails && ran.code === 0 && tries < RETRIES; tries++) {
+      await sleep(RETRY_MS);
+      ran = await run(argv);
+    }
+    if (ran.code !== 0 && !mayFail && !untilItFails)
+      throw stepFailed(argv, ran, "see why: codexlb service status, codexlb service logs");
+  }
+}

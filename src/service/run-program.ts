@@ -1,0 +1,74 @@
+// Runs the service manager's own programs.
+
+import { childEnvironment } from "../codex/run.ts";
+import type { Deps } from "../deps.ts";
+import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { print, printError } from "../print.ts";
+import { shortLine } from "../printable.ts";
+
+export interface Ran {
+  /** The exit code; `NOT_FOUND` if there is no such program. */
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a program to its end. Never throws because of how it ended, or because it does not exist. */
+export type RunProgram = (argv: readonly string[]) => Promise<Ran>;
+
+/** The exit code that shells give when there is no such program. */
+export const NOT_FOUND = 127;
+
+/** Runs programs with the environment `env`, in English, with nothing on standard input. */
+export function programRunner(env: Deps["env"]): RunProgram {
+  return async (argv) => {
+    try {
+      const child = Bun.spawn([...argv], {
+        env: { ...childEnvironment(env), LC_ALL: "C" },
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+      return { code, out, err };
+    } catch (error) {
+      if (systemCodeOf(error) === "ENOENT") return { code: NOT_FOUND, out: "", err: "command not found" };
+      return { code: 126, out: "", err: messageOf(error) };
+    }
+  };
+}
+
+/**
+ * Prints what a program prints, made safe for the terminal, until it ends. Throws `service_failed` if it fails or does
+ * not exist; `next` is what to do then.
+ */
+export async function printOutputOf(argv: readonly string[], env: Deps["env"], next: string): Promise<void> {
+  let child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  try {
+    child = Bun.spawn([...argv], {
+      env: childEnvironment(env),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  } catch (error) {
+    throw stepFailed(argv, { code: NOT_FOUND, out: "", err: messageOf(error) }, next);
+  }
+  const stderr = child.stderr.text();
+  const decoder = new TextDecoder();
+  for await (const chunk of child.stdout) print(decoder.decode(chunk, { stream: true }));
+  const [code, err] = await Promise.all([child.exited, stderr]);
+  if (code !== 0) throw stepFailed(argv, { code, out: "", err }, next);
+  printError(err);
+}
+
+/** Why a program failed, on one line: what it printed, else its exit code. */
+export function whyFailed({ code, out, err }: Ran): string {
+  const line = [err, out].flatMap((text) => text.trim().split("\n")).find((text) => text !== "");
+  return line === undefined ? `exit code ${code}` : shortLine(line);
+}
+
+/** The error for a command of the service manager that failed. */
+export function stepFailed(argv: readonly string[], ran: Ran, next: string): CodexlbError {
+  return new CodexlbError("service_failed", `${argv.join(" ")}: ${whyFailed(ran)}`, { next });
+}

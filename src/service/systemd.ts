@@ -1,0 +1,127 @@
+// The service in systemd: of the user, or system-wide.
+
+import { join } from "node:path";
+import type { Deps } from "../deps.ts";
+import { CodexlbError } from "../errors.ts";
+import { NOT_FOUND, type RunProgram, whyFailed } from "./run-program.ts";
+import { type ServiceManager, STOP_BREW_SERVICE } from "./service.ts";
+import { execStartIn, systemdUnit } from "./systemd-unit.ts";
+
+export interface SystemdOptions {
+  /** The directory of the unit. */
+  readonly directory: string;
+  /** False: the service is the user's own. */
+  readonly isSystem: boolean;
+  readonly env: Deps["env"];
+  readonly run: RunProgram;
+}
+
+export const UNIT = "codexlb-proxy.service";
+
+/** The unit directory of a user whose home is `home`. */
+export function userUnitDirectory(home: string): string {
+  return join(home, ".config", "systemd", "user");
+}
+
+export const SYSTEM_UNIT_DIRECTORY = "/etc/systemd/system";
+
+export function createSystemd({ directory, isSystem, env, run }: SystemdOptions): ServiceManager {
+  const systemctl = (...words: string[]) => ["systemctl", ...(isSystem ? [] : ["--user"]), ...words];
+  return {
+    name: isSystem ? "systemd (system-wide)" : "systemd (user)",
+    file: join(directory, UNIT),
+    others: [
+      {
+        file: join(directory, "codexlb.service"),
+        stop: systemctl("disable", "--now", "codexlb.service").join(" "),
+      },
+      { file: join(directory, "homebrew.codexlb.service"), stop: STOP_BREW_SERVICE },
+    ],
+    text: systemdUnit,
+    commandIn: execStartIn,
+    directoriesFor: () => [],
+    installSteps: () => [
+      { argv: systemctl("daemon-reload") },
+      { argv: systemctl("enable", UNIT) },
+      { argv: systemctl("restart", UNIT) },
+    ],
+    stopSteps: () => [{ argv: systemctl("disable", "--now", UNIT), mayFail: true }],
+    forgetSteps: () => [
+      { argv: systemctl("daemon-reload") },
+      { argv: systemctl("reset-failed", UNIT), mayFail: true },
+    ],
+    restartSteps: () => [{ argv: systemctl("restart", UNIT) }],
+    logCommand: ({ lines, follow }) => [
+      "journalctl",
+      isSystem ? `--unit=${UNIT}` : `--user-unit=${UNIT}`,
+      "--no-pager",
+      `--lines=${lines}`,
+      ...(follow ? ["--follow"] : []),
+    ],
+    problem: async () => {
+      const ran = await run(systemctl("show", "--property=Version"));
+      if (ran.code === 0) return undefined;
+      const why = ran.code === NOT_FOUND ? "there is no systemctl" : whyFailed(ran);
+      return new CodexlbError(
+        "service_manager_unavailable",
+        `asking ${isSystem ? "systemd" : "the user's systemd"}: ${why}`,
+        { next: nextWithout(env, isSystem) },
+      );
+    },
+    state: async () => {
+      const { out } = await run(systemctl("show", UNIT, `--property=${PROPERTIES.join(",")}`));
+      const properties = new Map(
+        out.split("\n").map((line) => [line.split("=")[0] ?? "", line.slice(line.indexOf("=") + 1)] as const),
+      );
+      const of = (name: (typeof PROPERTIES)[number]) => properties.get(name) ?? "";
+      const pid = Number(of("MainPID"));
+      const restarts = Number(of("NRestarts"));
+      return {
+        enabled: of("UnitFileState").startsWith("enabled"),
+        running: of("ActiveState") === "active" || of("ActiveState") === "reloading",
+        pid: pid > 0 ? pid : undefined,
+        detail: [
+          `${of("ActiveState")} (${of("SubState")})`,
+          ...(["", "success"].includes(of("Result")) ? [] : [`last result: ${of("Result")}`]),
+          ...(restarts > 0 ? [`restarted ${restarts} times`] : []),
+          ...(of("StatusText") === "" ? [] : [of("StatusText")]),
+          ...(of("NeedDaemonReload") === "yes"
+            ? [`the unit has changed: ${systemctl("daemon-reload").join(" ")}`]
+            : []),
+        ].join("; "),
+      };
+    },
+    hints: async () => (isSystem ? [] : lingerHint(env, run)),
+  };
+}
+
+// --- internal ---
+
+const PROPERTIES = [
+  "ActiveState",
+  "SubState",
+  "UnitFileState",
+  "MainPID",
+  "Result",
+  "NRestarts",
+  "StatusText",
+  "NeedDaemonReload",
+] as const;
+
+/** Without lingering, systemd ends a user's services with the last session. */
+async function lingerHint({ USER: user }: Deps["env"], run: RunProgram): Promise<string[]> {
+  const named = user ? [user] : [];
+  const { code, out } = await run(["loginctl", "show-user", ...named, "--property=Linger", "--value"]);
+  if (code !== 0 || out.trim() !== "no") return [];
+  return [`to keep it running while you are logged out: loginctl enable-linger${user ? ` ${user}` : ""}`];
+}
+
+function nextWithout(env: Deps["env"], isSystem: boolean): string {
+  if (env.WSL_DISTRO_NAME)
+    return "turn systemd on: systemd=true below [boot] in /etc/wsl.conf, then wsl.exe --shutdown";
+  const other =
+    "where systemd does not run, start codexlb proxy from the init system that does (docs/service.md)";
+  return isSystem || env.XDG_RUNTIME_DIR
+    ? other
+    : `log in as this user directly (not with su or sudo), or first run: loginctl enable-linger; ${other}`;
+}

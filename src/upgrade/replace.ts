@@ -1,0 +1,102 @@
+// Replaces an executable by another one: at every moment there is a whole one in its place.
+
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  copyFileSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { Deps } from "../deps.ts";
+import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { type RunProgram, whyFailed } from "../service/run-program.ts";
+
+export interface Replacement {
+  /** Puts the previous executable back. Throws `upgrade_failed`. */
+  undo(): void;
+  /** Removes the previous executable. */
+  keep(): void;
+}
+
+/**
+ * Puts `content` in the place of the executable `path`, with its mode, after it has run and said that it is `version`.
+ * Processes that run the previous one continue with it. Throws `upgrade_failed`, and then nothing has changed.
+ */
+export async function replaceExecutable(
+  path: string,
+  content: Uint8Array,
+  version: string,
+  { run, random }: { readonly run: RunProgram } & Pick<Deps, "random">,
+): Promise<Replacement> {
+  const beside = join(dirname(path), `.${basename(path)}.${Buffer.from(random(4)).toString("hex")}`);
+  const [fresh, previous] = [`${beside}.new`, `${beside}.previous`];
+  try {
+    writeExecutable(fresh, content, statSync(path));
+    const ran = await run([fresh, "--version"]);
+    if (ran.code !== 0) throw new Error(`the new executable does not run here: ${whyFailed(ran)}`);
+    if (!ran.out.split(/\s/).includes(version))
+      throw new Error(`the new executable says that it is ${JSON.stringify(ran.out.trim())}, not ${version}`);
+    keepAs(path, previous);
+    renameSync(fresh, path);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    rmSync(previous, { force: true });
+    throw failed(path, error);
+  }
+  return {
+    undo: () => {
+      try {
+        renameSync(previous, path);
+      } catch (error) {
+        throw failed(path, error);
+      }
+    },
+    keep: () => rmSync(previous, { force: true }),
+  };
+}
+
+// --- internal ---
+
+const PERMISSION_BITS = 0o7777;
+
+function keepAs(path: string, previous: string): void {
+  try {
+    linkSync(path, previous);
+  } catch {
+    // Some file systems have no hard links, and some systems allow them to the owner only.
+    copyFileSync(path, previous);
+  }
+}
+
+/** With the mode of `like`, and its owner if this process may give files away. */
+function writeExecutable(path: string, content: Uint8Array, like: Stats): void {
+  const file = openSync(path, "wx", 0o700);
+  try {
+    for (let at = 0; at < content.length; ) at += writeSync(file, content, at, content.length - at, at);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  if (process.getuid?.() === 0) chownSync(path, like.uid, like.gid);
+  chmodSync(path, like.mode & PERMISSION_BITS);
+}
+
+function failed(path: string, error: unknown): CodexlbError {
+  const isForbidden = NOT_ALLOWED.has(systemCodeOf(error) ?? "");
+  return new CodexlbError("upgrade_failed", `replacing ${path}: ${messageOf(error)}`, {
+    next: isForbidden
+      ? `run it as a user who may write to ${dirname(path)}, for example with sudo`
+      : "nothing was changed; the installed version still works",
+    cause: error,
+  });
+}
+
+const NOT_ALLOWED: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS"]);

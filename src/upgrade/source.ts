@@ -1,0 +1,100 @@
+// Where the files of a release are: a directory, or a URL below which they are served.
+
+import { readFileSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { readBounded } from "../bounded-fetch.ts";
+import type { Deps } from "../deps.ts";
+import { CodexlbError, connectProblem, messageOf } from "../errors.ts";
+import { egressProblem } from "../network/connect-problem.ts";
+import { createOutbound, fetchOptions } from "../network/egress.ts";
+import { isPrivateHost } from "../network/private-hosts.ts";
+
+export interface ReleaseSource {
+  /** As messages show it. */
+  readonly place: string;
+  /** The whole file `name`. Throws `upgrade_failed` if it is missing, larger than `limitBytes` or cannot be read. */
+  read(name: string, limitBytes: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/**
+ * The source that `from` names. A URL must be https, or http to a host on this machine or its private network, because
+ * the checksums come from there, too. Throws `usage`.
+ */
+export function releaseSource(from: string, { env }: Pick<Deps, "env">): ReleaseSource {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(from)) return directorySource(resolve(from));
+  const url = URL.canParse(from) ? new URL(from) : undefined;
+  if (url === undefined || !isTrusted(url))
+    throw new CodexlbError("usage", `flag --from: ${JSON.stringify(from)} is not an https URL`, {
+      next: "name a directory, or an https URL with SHA256SUMS below it",
+    });
+  return urlSource(url, env);
+}
+
+// --- internal ---
+
+const MOST_REDIRECTS = 5;
+/** For one file; a slow line needs minutes for 50 MB. */
+const DOWNLOAD_MS = 30 * 60_000;
+
+function directorySource(directory: string): ReleaseSource {
+  return {
+    place: directory,
+    read: async (name, limitBytes) => {
+      const path = join(directory, name);
+      try {
+        if (statSync(path).size > limitBytes) throw new Error(tooLarge(limitBytes));
+        return new Uint8Array(readFileSync(path));
+      } catch (error) {
+        throw failed(path, messageOf(error), error);
+      }
+    },
+  };
+}
+
+function urlSource(base: URL, env: Deps["env"]): ReleaseSource {
+  const outbound = createOutbound({ env });
+  const place = base.href.replace(/\/+$/, "");
+  return {
+    place,
+    read: async (name, limitBytes) => {
+      let url = `${place}/${name}`;
+      const signal = AbortSignal.timeout(DOWNLOAD_MS);
+      for (let redirects = 0; ; redirects++) {
+        const egress = outbound.toBackend(url);
+        try {
+          const response = await fetch(url, { ...fetchOptions(egress), redirect: "manual", signal });
+          const location = response.headers.get("location");
+          if (response.status >= 300 && response.status < 400 && location !== null) {
+            await response.body?.cancel();
+            const to = new URL(location, url);
+            if (redirects === MOST_REDIRECTS) throw new Error("it is redirected too often");
+            if (!isTrusted(to)) throw new Error(`it is redirected to ${to.href}, which is not https`);
+            url = to.href;
+            continue;
+          }
+          if (!response.ok) throw new Error(`the server answered ${response.status}`);
+          const { bytes, isWhole } = await readBounded(response, limitBytes);
+          if (!isWhole) throw new Error(tooLarge(limitBytes));
+          return bytes;
+        } catch (error) {
+          throw failed(url, egressProblem(error, url, egress) ?? connectProblem(error), error);
+        }
+      }
+    },
+  };
+}
+
+function isTrusted({ protocol, hostname }: URL): boolean {
+  return protocol === "https:" || (protocol === "http:" && isPrivateHost(hostname));
+}
+
+function tooLarge(limitBytes: number): string {
+  return `it is larger than ${limitBytes / 1024 / 1024} MiB`;
+}
+
+function failed(what: string, why: string, cause: unknown): CodexlbError {
+  return new CodexlbError("upgrade_failed", `reading ${what}: ${why}`, {
+    next: "check --from: it must lead to a release, with SHA256SUMS beside the archives",
+    cause,
+  });
+}

@@ -1,0 +1,74 @@
+// Upgrades an executable from a release, unless a package manager owns it.
+
+import { realpathSync } from "node:fs";
+import type { Deps } from "../deps.ts";
+import { CodexlbError } from "../errors.ts";
+import type { RunProgram } from "../service/run-program.ts";
+import { refreshExtras } from "./extras.ts";
+import { packageOwner } from "./package-manager.ts";
+import { contentsOf, findArchive, type ReleaseArchive } from "./release.ts";
+import { type Replacement, replaceExecutable } from "./replace.ts";
+import type { ReleaseSource } from "./source.ts";
+
+export interface UpgradeOptions {
+  readonly source: ReleaseSource;
+  readonly target: string;
+  /** Path of the executable. */
+  readonly executable: string;
+  /** Its version. */
+  readonly version: string;
+  /** Also install a release that is older. */
+  readonly allowOlder: boolean;
+}
+
+export interface Upgraded {
+  readonly version: string;
+  readonly replacement: Replacement;
+  /** Replaces the installed manual page and completions. Throws `file_unusable`. */
+  refreshExtras(): void;
+}
+
+/** How the release compares with the installed version. */
+export interface Comparison {
+  readonly archive: ReleaseArchive;
+  readonly release: "newer" | "same" | "older";
+}
+
+/** Throws `upgrade_failed` if there is no release for the target. */
+export async function compareWithRelease({ source, target, version }: UpgradeOptions): Promise<Comparison> {
+  const archive = await findArchive(source, target);
+  const order = Bun.semver.order(archive.version, version);
+  return { archive, release: order > 0 ? "newer" : order < 0 ? "older" : "same" };
+}
+
+/**
+ * Replaces the executable by the one of the release; undefined if it is of that version already. Throws
+ * `upgrade_refused` for an older release and for an executable that a package manager owns, and `upgrade_failed`;
+ * nothing has changed then.
+ */
+export async function upgradeExecutable(
+  options: UpgradeOptions,
+  tools: { readonly run: RunProgram } & Pick<Deps, "random">,
+): Promise<Upgraded | undefined> {
+  const { source, version, allowOlder } = options;
+  const { archive, release } = await compareWithRelease(options);
+  if (release === "same") return undefined;
+  if (release === "older" && !allowOlder)
+    throw new CodexlbError(
+      "upgrade_refused",
+      `the release ${archive.version} is older than the installed version ${version}`,
+      { next: "to install it anyway: add --allow-older" },
+    );
+  const path = realpathSync(options.executable);
+  const owner = await packageOwner(path, archive.version, tools.run);
+  if (owner !== undefined)
+    throw new CodexlbError("upgrade_refused", `${path} belongs to a package of ${owner.name}`, {
+      next: `upgrade it with: ${owner.command}`,
+    });
+  const { executable, extras } = await contentsOf(source, archive);
+  return {
+    version: archive.version,
+    replacement: await replaceExecutable(path, executable, archive.version, tools),
+    refreshExtras: () => refreshExtras(path, extras),
+  };
+}

@@ -1,0 +1,77 @@
+// Commands beside a proxy of another version: what they say when the two do not understand each other.
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { layoutOf } from "../../src/state/layout.ts";
+import { runCli } from "../support/cli.ts";
+import { type TempDirectory, tempDirectory } from "../support/temp.ts";
+
+const NOTE =
+  "the proxy runs version 9.9.9, and this command is version dev; codexlb doctor says how to restart the proxy\n";
+
+let temp: TempDirectory;
+beforeEach(() => {
+  temp = tempDirectory();
+});
+afterEach(() => temp[Symbol.dispose]());
+
+/** A proxy that knows its version, and answers everything else with `answer`. */
+function proxyOf(version: string, answer: () => Response) {
+  const { root, adminSocket } = layoutOf(join(temp.path, "root"));
+  mkdirSync(root, { mode: 0o700 });
+  const info = {
+    version,
+    commit: "0123456789ab",
+    name: "other",
+    root,
+    url: "http://127.0.0.1:1",
+    pid: 4711,
+    token_url: "http://127.0.0.1:1/oauth/token",
+    started_at_ms: 0,
+  };
+  const server = Bun.serve({
+    unix: adminSocket,
+    development: false,
+    fetch: (request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/healthz") return new Response("ok");
+      return pathname === "/admin/version" ? Response.json(info) : answer();
+    },
+  });
+  const cli = (...args: string[]) => runCli([...args, "--root", root], { cwd: temp.path });
+  return { cli, [Symbol.asyncDispose]: () => server.stop(true) };
+}
+
+const UNKNOWN = () =>
+  Response.json({ error: "admin endpoint not found", code: "not_found" }, { status: 404 });
+
+test("a request that the proxy does not know is an error that names both versions", async () => {
+  await using proxy = proxyOf("9.9.9", UNKNOWN);
+  expect(await proxy.cli("key", "list")).toEqual({
+    code: 1,
+    out: "",
+    err: `codexlb: admin endpoint not found\n  ${NOTE}`,
+  });
+});
+
+test("an answer in another shape is an error that names both versions", async () => {
+  await using proxy = proxyOf("9.9.9", () => Response.json({ keys: "elsewhere" }));
+  const { code, err } = await proxy.cli("key", "list");
+  expect([code, err]).toEqual([1, expect.stringContaining(`does not answer like a codexlb proxy: `)]);
+  expect(err).toEndWith(`\n  ${NOTE}`);
+});
+
+test("the same version is not mentioned", async () => {
+  await using proxy = proxyOf("dev", UNKNOWN);
+  expect((await proxy.cli("key", "list")).err).toBe("codexlb: admin endpoint not found\n");
+});
+
+test("doctor names both versions, and how to restart the proxy", async () => {
+  await using proxy = proxyOf("9.9.9", UNKNOWN);
+  const { out } = await proxy.cli("doctor");
+  expect(out).toContain(
+    "proxy: warning (other on http://127.0.0.1:1, process 4711, runs version 9.9.9, and this command is version dev)\n    restart it: kill 4711, then start codexlb proxy again\n",
+  );
+  expect(out).toContain(`admin API: bad (admin endpoint not found)\n    ${NOTE}`);
+});

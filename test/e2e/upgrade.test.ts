@@ -1,0 +1,122 @@
+// The executable upgrades itself, with and without a proxy that runs meanwhile.
+
+import { expect, test } from "bun:test";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemDeps } from "../../src/deps.ts";
+import { startMock } from "../../src/mock/backend.ts";
+import { executable } from "../support/executable.ts";
+import { addRelease, versionScript } from "../support/fake-release.ts";
+
+const { version } = JSON.parse(readFileSync(join(import.meta.dir, "..", "..", "package.json"), "utf8"));
+const NEWER = "99.0.0";
+
+/** An executable and a release beside it. */
+function installed(release: string) {
+  const program = executable();
+  const from = join(program.directory, "release");
+  mkdirSync(from);
+  addRelease(from, { version: release });
+  return { program, from };
+}
+
+test("--check compares the versions and changes nothing", async () => {
+  const { program, from } = installed(NEWER);
+  using _ = program;
+  const before = readFileSync(program.path);
+  expect(await program.run(["upgrade", "--check"], { CODEXLB_RELEASE: from })).toEqual({
+    code: 0,
+    out: `version ${NEWER} is available; this is ${version}\n`,
+    err: "",
+  });
+  expect(readFileSync(program.path).equals(before)).toBe(true);
+});
+
+test("a release in a directory replaces the executable", async () => {
+  const { program, from } = installed(NEWER);
+  using _ = program;
+  expect(await program.run(["upgrade", "--from", from])).toEqual({
+    code: 0,
+    out: `upgraded ${program.path} from ${version} to ${NEWER}\n`,
+    err: "",
+  });
+  expect(readFileSync(program.path, "utf8")).toBe(versionScript(NEWER));
+});
+
+test("the same version is up to date, and an older one is refused", async () => {
+  const { program, from } = installed(version);
+  using _ = program;
+  expect((await program.run(["upgrade", "--from", from])).out).toBe(`version ${version} is up to date\n`);
+  const old = join(program.directory, "old");
+  mkdirSync(old);
+  addRelease(old, { version: "0.0.1" });
+  expect(await program.run(["upgrade", "--from", old])).toEqual({
+    code: 1,
+    out: "",
+    err: `codexlb: the release 0.0.1 is older than the installed version ${version}\n  to install it anyway: add --allow-older\n`,
+  });
+  expect((await program.run(["upgrade", "--check", "--from", old])).out).toBe(
+    `this is ${version}, which is newer than the release 0.0.1\n`,
+  );
+});
+
+test("without a release it says how to name one", async () => {
+  using program = executable();
+  expect(await program.run(["upgrade"])).toEqual({
+    code: 2,
+    out: "",
+    err: "codexlb: which release?\n  name its directory or URL with --from or CODEXLB_RELEASE\n",
+  });
+});
+
+test("a proxy that runs meanwhile serves on, and the command says how to restart it", async () => {
+  const { program, from } = installed(NEWER);
+  using _ = program;
+  const mock = startMock({ accounts: [{ alias: "alice" }], clock: systemDeps().clock });
+  try {
+    await using proxy = await program.start(
+      ["proxy", "--listen", "127.0.0.1:0", "--upstream", mock.baseUrl],
+      { CODEXLB_TOKEN_URL: mock.tokenUrl },
+    );
+    const url = /on (http:\S+)/.exec(proxy.firstLine)?.[1] ?? "";
+    expect(await program.run(["upgrade", "--from", from])).toEqual({
+      code: 0,
+      out: `upgraded ${program.path} from ${version} to ${NEWER}\n`,
+      err: `codexlb: the proxy on ${program.root} (process ${proxy.pid}) still runs version ${version}; restart it: kill ${proxy.pid}, then start codexlb proxy again\n`,
+    });
+    expect((await fetch(`${url}/status`)).status).toBe(200);
+    // What it had not loaded yet comes from the executable that was replaced.
+    expect((await fetch(`${url}/backend-api/codex/responses`, { method: "POST", body: "{}" })).status).toBe(
+      503,
+    );
+  } finally {
+    await mock.stop();
+  }
+});
+
+test("an executable that may not be replaced stays as it is", async () => {
+  const { program, from } = installed(NEWER);
+  using _ = program;
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot && Bun.which("setpriv") === null)
+    return console.log("skipped: an upgrade without permission (there is no setpriv)");
+  const locked = join(program.directory, "locked");
+  mkdirSync(locked);
+  const path = join(locked, "codexlb");
+  writeFileSync(path, readFileSync(program.path), { mode: 0o755 });
+  chmodSync(program.directory, 0o755);
+  chmodSync(locked, 0o555);
+  const other = isRoot ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+  const child = Bun.spawn([...other, path, "upgrade", "--from", from, "--root", join(from, "none")], {
+    env: program.env(),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  chmodSync(locked, 0o755);
+  expect([code, out]).toEqual([1, ""]);
+  expect(err).toMatch(
+    /^codexlb: replacing \S+: EACCES.*\n {2}run it as a user who may write to \S+, for example with sudo\n$/,
+  );
+  expect(readFileSync(path).equals(readFileSync(program.path))).toBe(true);
+});

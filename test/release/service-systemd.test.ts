@@ -1,0 +1,123 @@
+// The service in a real systemd of a user, and its upgrade to another build of the program.
+
+import { expect, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildExecutable } from "../../scripts/build-executable.ts";
+import { addRelease } from "../support/fake-release.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+const REPOSITORY = join(import.meta.dir, "..", "..");
+const BOOT = join(import.meta.dir, "systemd", "boot.sh");
+const SCENARIO = join(import.meta.dir, "systemd", "scenario.ts");
+
+/** A systemd that has not started by then does not start. */
+const PROBE_MS = 30_000;
+
+/** `argv`, run beside a systemd of its own. */
+const beside = (argv: readonly string[]) => ["unshare", "--mount", "sh", BOOT, ...argv];
+
+const INSTALLED = "1.0.0";
+const NEWER = "1.1.0";
+const BROKEN = "1.2.0";
+
+/** Builds the program as `version`. */
+async function build(outfile: string, version: string): Promise<void> {
+  const problems = await buildExecutable({
+    entry: join(REPOSITORY, "src", "main.ts"),
+    outfile,
+    runtime: process.execPath,
+    version,
+    commit: "0123456789ab",
+    date: "",
+  });
+  expect(problems).toEqual([]);
+}
+
+/** Why a user's systemd cannot be started here; undefined when it can. */
+function obstacle(): string | undefined {
+  if (process.platform !== "linux") return "systemd is on Linux only";
+  if (process.getuid?.() !== 0) return "only root may start one beside the system's";
+  if (!existsSync("/lib/systemd/systemd") || Bun.which("systemctl") === null) return "there is no systemd";
+  using home = tempDirectory();
+  const probe = Bun.spawnSync(beside(["systemctl", "--user", "show", "--property=Version"]), {
+    env: { PATH: process.env.PATH ?? "", HOME: home.path },
+    timeout: PROBE_MS,
+  });
+  if (probe.exitCode === 0) return undefined;
+  const log = join(home.path, "systemd.log");
+  const said = [probe.stderr.toString(), existsSync(log) ? readFileSync(log, "utf8") : ""].join(" ");
+  return `it does not start: ${said.replaceAll(/\s+/g, " ").trim()}`;
+}
+
+const problem = obstacle();
+if (problem !== undefined) console.log(`skipped: the service in a real systemd (${problem})`);
+
+test.skipIf(problem !== undefined)(
+  "a real systemd runs the service, restarts it when it hangs, and gets its upgrades",
+  async () => {
+    using temp = tempDirectory();
+    const home = join(temp.path, "a home %h $USER");
+    const bin = join(temp.path, "bin dir %n");
+    for (const directory of [home, bin, join(temp.path, "good"), join(temp.path, "bad")])
+      mkdirSync(directory);
+    const executable = join(bin, "codexlb");
+    await build(executable, INSTALLED);
+    const other = join(temp.path, "codexlb-newer");
+    await build(other, NEWER);
+    addRelease(join(temp.path, "good"), { version: NEWER, program: other });
+    // It prints its version and exits, so its proxy does not start.
+    addRelease(join(temp.path, "bad"), { version: BROKEN });
+    const ran = Bun.spawnSync(
+      beside([process.execPath, SCENARIO, executable, join(temp.path, "good"), join(temp.path, "bad")]),
+      { env: { PATH: process.env.PATH ?? "", HOME: home } },
+    );
+    expect([ran.exitCode, ran.stderr.toString()]).toEqual([0, ""]);
+    const seen = JSON.parse(ran.stdout.toString());
+
+    expect(seen.installed).toEqual({
+      code: 0,
+      out: `installed ${seen.unit}, and started the service\n`,
+      err: "",
+    });
+    expect(seen.first).toMatchObject({
+      running: true,
+      enabled: true,
+      proxy: { version: INSTALLED, pid: seen.first.pid },
+    });
+    expect(seen.commandLine).toEqual([executable, "proxy", "--root", seen.root]);
+    const answers = ["Hello from alice", "Hello from alice"];
+    expect(seen.firstTurns).toEqual(answers);
+    expect(seen.again.out).toStartWith("the service is installed and running; nothing to change in ");
+    expect(seen.afterAgain.pid).toBe(seen.first.pid);
+    expect(seen.reloaded).toBe(0);
+    expect(seen.restarted).toEqual({ code: 0, out: "restarted the service\n", err: "" });
+    expect(seen.afterRestart).toMatchObject({ running: true, proxy: { pid: seen.afterRestart.pid } });
+    expect(seen.afterRestart.pid).not.toBe(seen.first.pid);
+
+    expect(seen.restartsByWatchdog).toBeGreaterThan(0);
+
+    expect(seen.check).toEqual({
+      code: 0,
+      out: `version ${NEWER} is available; this is ${INSTALLED}\n`,
+      err: "",
+    });
+    expect(seen.upgraded).toEqual({
+      code: 0,
+      out: `upgraded ${executable} from ${INSTALLED} to ${NEWER}, and restarted the service\n`,
+      err: "",
+    });
+    expect(seen.lateAnswer).toBe("Hello from alice");
+    expect(seen.lastTurns).toEqual(answers);
+    expect(seen.afterUpgrade).toMatchObject({ running: true, proxy: { version: NEWER } });
+    expect(seen.brokenUpgrade.code).toBe(1);
+    expect(seen.brokenUpgrade.err).toStartWith(
+      `codexlb: the service does not start with version ${BROKEN}, so version ${NEWER} is back: `,
+    );
+    expect(seen.afterBroken).toMatchObject({ running: true, proxy: { version: NEWER } });
+
+    expect(seen.uninstalled).toEqual({ code: 0, out: `uninstalled ${seen.unit}\n`, err: "" });
+    expect(seen.gone.code).toBe(1);
+    expect(existsSync(`/proc/${seen.afterBroken.pid}`)).toBe(false);
+  },
+);

@@ -1,0 +1,92 @@
+// Programs in the place of systemctl, launchctl, journalctl and loginctl: they record how they were called and keep what
+// a service manager would know in files.
+
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface FakeManagers {
+  /** For the PATH: these programs, and nothing else. */
+  readonly path: string;
+  /** The calls since the last time, one line each. Questions (`show`, `print`) are left out. */
+  calls(): string[];
+  /** What the service manager knows: `enabled`, `running`; also `broken` (it cannot be asked), `failing` (no start). */
+  is(fact: string): boolean;
+  set(fact: string, value: boolean): void;
+}
+
+/** Makes them in `directory`. */
+export function fakeManagers(directory: string): FakeManagers {
+  const path = join(directory, "bin");
+  const state = join(directory, "state");
+  const log = join(directory, "calls");
+  mkdirSync(path);
+  mkdirSync(state);
+  appendFileSync(log, "");
+  const script = (name: string, body: string) =>
+    writeFileSync(
+      join(path, name),
+      `#!/bin/sh\nPATH=/usr/bin:/bin\nlog='${log}'; state='${state}'; name='${name}'\nrecord() { echo "$name $*" >>"$log"; }\n${body}`,
+      { mode: 0o755 },
+    );
+  script("systemctl", SYSTEMCTL);
+  script("launchctl", LAUNCHCTL);
+  script("journalctl", 'record "$@"\necho "the last line of the journal"\n');
+  script("loginctl", "echo no\n");
+  script("id", '[ "$2" = codexlb ]\n');
+  let read = 0;
+  return {
+    path,
+    calls: () => {
+      const lines = readFileSync(log, "utf8").split("\n").slice(0, -1);
+      const fresh = lines.slice(read);
+      read = lines.length;
+      return fresh;
+    },
+    is: (fact) => existsSync(join(state, fact)),
+    set: (fact, value) =>
+      value ? writeFileSync(join(state, fact), "") : rmSync(join(state, fact), { force: true }),
+  };
+}
+
+const SYSTEMCTL = `
+[ -e "$state/broken" ] && { echo "Failed to connect to bus: No medium found" >&2; exit 1; }
+user=""; [ "$1" = --user ] && { user=" --user"; shift; }
+verb="$1"; unit="$2"
+[ "$verb" = show ] || record $user "$@"
+case "$verb" in
+  show)
+    [ "$2" = --property=Version ] && { echo Version=252; exit 0; }
+    active=inactive; sub=dead; pid=0; file=""
+    [ -e "$state/running" ] && { active=active; sub=running; pid=4711; }
+    [ -e "$state/enabled" ] && file=enabled
+    printf 'ActiveState=%s\\nSubState=%s\\nMainPID=%s\\nUnitFileState=%s\\nResult=success\\nNRestarts=0\\n' \\
+      "$active" "$sub" "$pid" "$file" ;;
+  enable) touch "$state/enabled" ;;
+  restart)
+    [ -e "$state/failing" ] && { echo "Job for $unit failed." >&2; exit 1; }
+    touch "$state/running" ;;
+  disable) rm -f "$state/enabled" "$state/running" ;;
+esac
+exit 0
+`;
+
+const LAUNCHCTL = `
+[ -e "$state/broken" ] && { echo "Could not find domain for user gui: 501" >&2; exit 112; }
+[ "$1" = print ] || [ "$1" = print-disabled ] || record "$@"
+case "$1" in
+  print)
+    case "$2" in */com.codexlb.proxy) ;; *) exit 0 ;; esac
+    [ -e "$state/leaving" ] && { rm "$state/leaving"; exit 0; }
+    [ -e "$state/enabled" ] || { echo "Could not find service" >&2; exit 113; }
+    [ -e "$state/running" ] && printf '\\tstate = running\\n\\tpid = 4711\\n' || printf '\\tstate = waiting\\n'
+    exit 0 ;;
+  bootout)
+    [ -e "$state/enabled" ] || exit 3
+    rm -f "$state/enabled" "$state/running"; touch "$state/leaving" ;;
+  bootstrap)
+    [ -e "$state/leaving" ] && { echo "Bootstrap failed: 5: Input/output error" >&2; exit 5; }
+    [ -e "$state/failing" ] && { echo "Bootstrap failed: 5: Input/output error" >&2; exit 5; }
+    touch "$state/enabled" "$state/running" ;;
+esac
+exit 0
+`;

@@ -1,0 +1,369 @@
+// Upgrading an executable from a release in a directory or behind a URL.
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { CodexlbError } from "../../src/errors.ts";
+import { programRunner } from "../../src/service/run-program.ts";
+import { releaseSource } from "../../src/upgrade/source.ts";
+import { targetOf, thisMachine } from "../../src/upgrade/target.ts";
+import { compareWithRelease, type UpgradeOptions, upgradeExecutable } from "../../src/upgrade/upgrade.ts";
+import { addRelease, type TestRelease, versionScript } from "../support/fake-release.ts";
+import { type TempDirectory, tempDirectory } from "../support/temp.ts";
+
+const INSTALLED = "1.2.3";
+const NEWER = "1.10.0";
+const MIB = 1024 * 1024;
+const isArm = process.arch === "arm64";
+
+let temp: TempDirectory;
+let directory: string;
+let executable: string;
+beforeEach(() => {
+  temp = tempDirectory();
+  directory = join(temp.path, "release");
+  mkdirSync(directory);
+  mkdirSync(join(temp.path, "bin"));
+  executable = join(temp.path, "bin", "codexlb");
+  writeFileSync(executable, versionScript(INSTALLED));
+  chmodSync(executable, 0o751);
+});
+afterEach(() => temp[Symbol.dispose]());
+
+const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
+const tools = (path = "/usr/bin:/bin") => ({ run: programRunner({ PATH: path }), random });
+const options = (from = directory, more: Partial<UpgradeOptions> = {}): UpgradeOptions => ({
+  source: releaseSource(from, { env: {} }),
+  target: targetOf(thisMachine()),
+  executable,
+  version: INSTALLED,
+  allowOlder: false,
+  ...more,
+});
+
+/** What is in the directory of the executable: the executable, of this version, and nothing that was left behind. */
+function expectInstalled(version: string): void {
+  expect(readdirSync(join(temp.path, "bin"))).toEqual(["codexlb"]);
+  expect(readFileSync(executable, "utf8")).toBe(versionScript(version));
+  expect(statSync(executable).mode & 0o777).toBe(0o751);
+}
+
+async function refusal(work: Promise<unknown>): Promise<CodexlbError> {
+  const error = await work.then(
+    () => undefined,
+    (thrown) => thrown,
+  );
+  if (!(error instanceof CodexlbError)) throw new Error(`no refusal: ${error}`);
+  return error;
+}
+
+describe("from a directory", () => {
+  test("the newest release for this machine replaces the executable, which keeps its mode", async () => {
+    addRelease(directory, { version: "1.9.0" });
+    addRelease(directory, { version: NEWER });
+    addRelease(directory, { version: "2.0.0", target: "darwin-other" });
+    const upgraded = await upgradeExecutable(options(), tools());
+    expect(upgraded?.version).toBe(NEWER);
+    upgraded?.replacement.keep();
+    expectInstalled(NEWER);
+  });
+
+  test("the manual page and completions are replaced where they are installed, and nowhere else", async () => {
+    addRelease(directory, { version: NEWER });
+    const share = join(temp.path, "share");
+    const page = join(share, "man", "man1", "codexlb.1");
+    const completion = join(share, "bash-completion", "completions", "codexlb");
+    for (const path of [page, completion]) {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, `of ${INSTALLED}`, { mode: 0o644 });
+    }
+    const upgraded = await upgradeExecutable(options(), tools());
+    upgraded?.replacement.keep();
+    upgraded?.refreshExtras();
+    expect(readFileSync(page, "utf8")).toBe(`man/codexlb.1 of ${NEWER}\n`);
+    expect(readFileSync(completion, "utf8")).toBe(`completions/codexlb.bash of ${NEWER}\n`);
+    expect(statSync(page).mode & 0o777).toBe(0o644);
+    expect(readdirSync(share, { recursive: true }).length).toBe(6);
+  });
+
+  test("looking for a package of it leaves nothing in the home", async () => {
+    addRelease(directory, { version: NEWER });
+    const home = join(temp.path, "home");
+    mkdirSync(home);
+    const run = programRunner({ PATH: "/usr/bin:/bin", HOME: home });
+    (await upgradeExecutable(options(), { run, random }))?.replacement.keep();
+    expect(readdirSync(home)).toEqual([]);
+  });
+
+  test("the file behind a symbolic link is replaced, and the link stays", async () => {
+    addRelease(directory, { version: NEWER });
+    const link = join(temp.path, "codexlb");
+    symlinkSync(executable, link);
+    (await upgradeExecutable(options(directory, { executable: link }), tools()))?.replacement.keep();
+    expectInstalled(NEWER);
+  });
+
+  test("undoing puts the previous executable back", async () => {
+    addRelease(directory, { version: NEWER });
+    (await upgradeExecutable(options(), tools()))?.replacement.undo();
+    expectInstalled(INSTALLED);
+  });
+
+  test("a program that runs meanwhile continues with the previous executable", async () => {
+    addRelease(directory, { version: NEWER });
+    writeFileSync(executable, `${versionScript(INSTALLED)}read line\necho "still ${INSTALLED}"\n`);
+    const child = Bun.spawn([executable], { stdin: "pipe", stdout: "pipe" });
+    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    expect((await reader.read()).value).toContain(INSTALLED);
+    (await upgradeExecutable(options(), tools()))?.replacement.keep();
+    child.stdin.write("go on\n");
+    child.stdin.end();
+    expect((await reader.read()).value).toBe(`still ${INSTALLED}\n`);
+    expectInstalled(NEWER);
+  });
+
+  test("a release of the same version changes nothing", async () => {
+    addRelease(directory, { version: INSTALLED });
+    expect(await upgradeExecutable(options(), tools())).toBeUndefined();
+    expectInstalled(INSTALLED);
+  });
+
+  test("an older release is refused unless it is asked for", async () => {
+    addRelease(directory, { version: "1.2.3-rc.1" });
+    expect(await refusal(upgradeExecutable(options(), tools()))).toMatchObject({
+      code: "upgrade_refused",
+      message: "the release 1.2.3-rc.1 is older than the installed version 1.2.3",
+      next: "to install it anyway: add --allow-older",
+    });
+    expectInstalled(INSTALLED);
+    (await upgradeExecutable(options(directory, { allowOlder: true }), tools()))?.replacement.keep();
+    expectInstalled("1.2.3-rc.1");
+  });
+
+  test.each([
+    ["0.9.9", "older"],
+    ["1.2.3", "same"],
+    ["1.2.4-rc.1", "newer"],
+    ["1.10.0", "newer"],
+  ] as const)("version %s is %s", async (version, release) => {
+    addRelease(directory, { version });
+    expect((await compareWithRelease(options())).release).toBe(release);
+    expectInstalled(INSTALLED);
+  });
+});
+
+describe("nothing is changed", () => {
+  const broken: readonly [string, Omit<TestRelease, "version">, RegExp][] = [
+    [
+      "an archive with another checksum",
+      { sha256: "0".repeat(64) },
+      /\.tar\.gz has the SHA-256 checksum [0-9a-f]{64}, but SHA256SUMS says 0{64}$/,
+    ],
+    [
+      "an archive without the executable",
+      { name: "other" },
+      /it does not contain codexlb-1\.10\.0-\S+\/codexlb$/,
+    ],
+    ["an executable that does not run", { program: "/bin/false" }, /the new executable does not run here: ./],
+    [
+      "an executable that says it is something else",
+      { program: "/bin/echo" },
+      /the new executable says that it is "[^"]*", not 1\.10\.0$/,
+    ],
+  ];
+  test.each(broken)("by %s", async (_, release, message) => {
+    addRelease(directory, { version: NEWER, ...release });
+    const error = await refusal(upgradeExecutable(options(), tools()));
+    expect([error.code, error.message]).toEqual(["upgrade_failed", expect.stringMatching(message)]);
+    expect(error.next).toContain("nothing was changed");
+    expectInstalled(INSTALLED);
+  });
+
+  test("by something that is not an archive", async () => {
+    const name = addRelease(directory, { version: NEWER });
+    writeFileSync(join(directory, name), "not gzip");
+    const sum = new Bun.CryptoHasher("sha256").update("not gzip").digest("hex");
+    writeFileSync(join(directory, "SHA256SUMS"), `${sum}  ${name}\n`);
+    const error = await refusal(upgradeExecutable(options(), tools()));
+    expect(error.message).toStartWith(`unpacking ${directory}/${name}: `);
+    expectInstalled(INSTALLED);
+  });
+
+  test("by a release for other machines, which names those", async () => {
+    addRelease(directory, { version: NEWER, target: "linux-other" });
+    expect(await refusal(upgradeExecutable(options(), tools()))).toMatchObject({
+      code: "upgrade_failed",
+      message: `${directory} has no archive for ${targetOf(thisMachine())}`,
+      next: "it has archives for linux-other; build one for this machine with: make build",
+    });
+  });
+
+  test.each(["", "junk\n", `${"0".repeat(64)}  ../../codexlb-9.9.9-linux-x64.tar.gz\n`])(
+    "by a SHA256SUMS without an archive: %j",
+    async (sums) => {
+      writeFileSync(join(directory, "SHA256SUMS"), sums);
+      expect(await refusal(upgradeExecutable(options(), tools()))).toMatchObject({
+        next: "check --from: SHA256SUMS there lists no archive of codexlb",
+      });
+    },
+  );
+
+  test("by files that are too large", async () => {
+    const name = addRelease(directory, { version: NEWER });
+    truncateSync(join(directory, name), 256 * MIB + 1);
+    expect((await refusal(upgradeExecutable(options(), tools()))).message).toBe(
+      `reading ${join(directory, name)}: it is larger than 256 MiB`,
+    );
+    truncateSync(join(directory, "SHA256SUMS"), MIB + 1);
+    expect((await refusal(upgradeExecutable(options(), tools()))).message).toBe(
+      `reading ${join(directory, "SHA256SUMS")}: it is larger than 1 MiB`,
+    );
+    expectInstalled(INSTALLED);
+  });
+
+  test("by a directory that is no release", async () => {
+    const error = await refusal(upgradeExecutable(options(join(temp.path, "nowhere")), tools()));
+    expect(error.message).toStartWith(`reading ${join(temp.path, "nowhere", "SHA256SUMS")}: ENOENT`);
+    expect(error.next).toBe("check --from: it must lead to a release, with SHA256SUMS beside the archives");
+  });
+});
+
+describe("a package manager's executable is left to it:", () => {
+  test.each([
+    ["Homebrew", "opt/Cellar/codexlb/1.2.3/bin", "brew upgrade codexlb"],
+    ["npm", "lib/node_modules/@codexlb/linux-x64/bin", "npm install --global codexlb@latest"],
+    ["bun", ".bun/install/global/node_modules/codexlb/bin", "bun add --global codexlb@latest"],
+    ["pnpm", "share/pnpm/global/5/node_modules/codexlb/bin", "pnpm add --global codexlb@latest"],
+    ["Nix", "nix/store/abc-codexlb-1.2.3/bin", "nix profile upgrade codexlb"],
+  ])("%s, by its directory", async (name, below, command) => {
+    addRelease(directory, { version: NEWER });
+    const owned = join(temp.path, below, "codexlb");
+    mkdirSync(join(temp.path, below), { recursive: true });
+    writeFileSync(owned, versionScript(INSTALLED), { mode: 0o755 });
+    const link = join(temp.path, "linked");
+    symlinkSync(owned, link);
+    expect(await refusal(upgradeExecutable(options(directory, { executable: link }), tools()))).toMatchObject(
+      {
+        code: "upgrade_refused",
+        message: `${owned} belongs to a package of ${name}`,
+        next: `upgrade it with: ${command}`,
+      },
+    );
+    expect(readFileSync(owned, "utf8")).toBe(versionScript(INSTALLED));
+  });
+
+  test.each([
+    ["dpkg", "dpkg-query --search", `sudo apt install ./codexlb_${NEWER}_${isArm ? "arm64" : "amd64"}.deb`],
+    [
+      "rpm",
+      "rpm --query --file",
+      `sudo dnf install ./codexlb-${NEWER}-1.${isArm ? "aarch64" : "x86_64"}.rpm`,
+    ],
+  ])("%s, by its database", async (name, query, command) => {
+    addRelease(directory, { version: NEWER });
+    const fake = join(temp.path, "fake");
+    mkdirSync(fake);
+    const [program = ""] = query.split(" ");
+    writeFileSync(
+      join(fake, program),
+      `#!/bin/sh\n[ "$*" = "${query.split(" ").slice(1).join(" ")} ${executable}" ]\n`,
+      { mode: 0o755 },
+    );
+    expect(await refusal(upgradeExecutable(options(), tools(`${fake}:/usr/bin:/bin`)))).toMatchObject({
+      message: `${executable} belongs to a package of ${name}`,
+      next: `upgrade it with: ${command}`,
+    });
+    expectInstalled(INSTALLED);
+  });
+});
+
+describe("from a URL", () => {
+  /** Serves `directory` below /download, and leads there from /latest. */
+  function serve(redirect?: string) {
+    const server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      development: false,
+      fetch: async (request) => {
+        const { pathname, origin } = new URL(request.url);
+        const name = pathname.split("/").at(-1) ?? "";
+        if (pathname.startsWith("/latest/"))
+          return Response.redirect(redirect ?? `${origin}/download/${name}`, 302);
+        const file = Bun.file(join(directory, name));
+        return (await file.exists()) ? new Response(file) : new Response("no", { status: 404 });
+      },
+    });
+    return { url: server.url.origin, [Symbol.asyncDispose]: () => server.stop(true) };
+  }
+
+  test.each(["download", "download/", "latest"])("a release below /%s is installed", async (path) => {
+    addRelease(directory, { version: NEWER });
+    await using server = serve();
+    (await upgradeExecutable(options(`${server.url}/${path}`), tools()))?.replacement.keep();
+    expectInstalled(NEWER);
+  });
+
+  test("an archive with another checksum is refused", async () => {
+    addRelease(directory, { version: NEWER, sha256: "0".repeat(64) });
+    await using server = serve();
+    const error = await refusal(upgradeExecutable(options(`${server.url}/download`), tools()));
+    expect(error.message).toContain("but SHA256SUMS says 000");
+    expectInstalled(INSTALLED);
+  });
+
+  test("a file that is too large is refused", async () => {
+    writeFileSync(join(directory, "SHA256SUMS"), Buffer.alloc(MIB + 1));
+    await using server = serve();
+    expect((await refusal(compareWithRelease(options(`${server.url}/download`)))).message).toBe(
+      `reading ${server.url}/download/SHA256SUMS: it is larger than 1 MiB`,
+    );
+  });
+
+  test("a missing file, a dead server, endless redirects and a way out of TLS are errors", async () => {
+    await using server = serve();
+    const messageOf = async (from: string) =>
+      (await refusal(compareWithRelease(options(from)))).message.replaceAll(server.url, "URL");
+    expect(await messageOf(`${server.url}/download`)).toBe(
+      "reading URL/download/SHA256SUMS: the server answered 404",
+    );
+    const dead = serve();
+    await dead[Symbol.asyncDispose]();
+    expect(await messageOf(dead.url)).toStartWith(`reading ${dead.url}/SHA256SUMS: `);
+    await using circle = serve("/latest/SHA256SUMS");
+    expect(await messageOf(`${circle.url}/latest`)).toEndWith(": it is redirected too often");
+    await using away = serve("http://files.example/SHA256SUMS");
+    expect(await messageOf(`${away.url}/latest`)).toEndWith(
+      "/SHA256SUMS: it is redirected to http://files.example/SHA256SUMS, which is not https",
+    );
+  });
+
+  test.each(["http://releases.example/1", "ftp://releases.example/1", "https://"])(
+    "%s is refused, because a checksum from there proves nothing",
+    (from) => {
+      expect(() => releaseSource(from, { env: {} })).toThrow("is not an https URL");
+    },
+  );
+});
+
+describe("the target", () => {
+  test.each([
+    ["linux-x64", { platform: "linux", arch: "x64", isMusl: false, hasAvx2: true }],
+    ["linux-x64-baseline", { platform: "linux", arch: "x64", isMusl: false, hasAvx2: false }],
+    ["linux-x64-musl", { platform: "linux", arch: "x64", isMusl: true, hasAvx2: false }],
+    ["linux-arm64", { platform: "linux", arch: "arm64", isMusl: false, hasAvx2: false }],
+    ["linux-arm64-musl", { platform: "linux", arch: "arm64", isMusl: true, hasAvx2: false }],
+    ["darwin-x64", { platform: "darwin", arch: "x64", isMusl: false, hasAvx2: false }],
+    ["darwin-arm64", { platform: "darwin", arch: "arm64", isMusl: false, hasAvx2: false }],
+  ])("%s is that of %j", (target, machine) => {
+    expect(targetOf(machine)).toBe(target);
+  });
+});
