@@ -105,7 +105,7 @@ test("a limit of the only account ends the turn in Codex's own words, without ha
   for (const one of limits) {
     expect([nameOf(one), shownText(one)]).toEqual([nameOf(one), '"You\'ve hit your usage limit"']);
     expect(one.tries).toBeLessThanOrEqual(2);
-    expect(one.states.alice).toBe("rests until its reset");
+    expect(one.states.alice).toBe("cooling until its reset");
   }
 });
 

@@ -141,6 +141,6 @@ function stateOf(account: StatusView["accounts"][number]): string {
   if (account.disabled_reason !== undefined) return `disabled: ${account.disabled_reason}`;
   if (account.cooldown_seconds === 0) return "ready";
   return account.cooldown_reason === "usage-limit"
-    ? "rests until its reset"
-    : `rests: ${account.cooldown_reason}`;
+    ? "cooling until its reset"
+    : `cooling: ${account.cooldown_reason}`;
 }

@@ -91,7 +91,7 @@ export const ROWS: readonly Row[] = [
   refused("usage_not_included", 429, { type: "usage_not_included", message: "not in your plan" }),
   ...WORKSPACE_LIMITS.map(
     (code): Row => ({
-      name: `a workspace's limit, ${code}`,
+      name: `workspace limit, ${code}`,
       head: { answer: { status: 429, headers: reachedType(code), body: { error: LIMIT } } },
       inside: { event: { type: "error", status: 429, error: LIMIT, headers: reachedType(code) } },
     }),
@@ -108,10 +108,10 @@ export const ROWS: readonly Row[] = [
     not: "sse",
   },
   {
-    name: "nothing fails: another model's limit is used up",
+    name: "no failure: another model's limit is exhausted",
     alice: { meters: [{ model: "gpt-spark", feature: "codex_bengalfox", turns: 1 }], spent: "gpt-spark" },
   },
-  { name: "nothing fails: alice is used up, with credits", alice: { turns: 1, credits: 5, spent: "demo" } },
+  { name: "no failure: alice is exhausted but has credits", alice: { turns: 1, credits: 5, spent: "demo" } },
   refused("workspace_member_credits_depleted", 429, error("workspace_member_credits_depleted")),
   failed("usage_limit_reached"),
   failed("insufficient_quota"),
@@ -154,7 +154,7 @@ export const ROWS: readonly Row[] = [
   refused("503 server_is_overloaded", 503, error("server_is_overloaded")),
   failed("server_is_overloaded"),
   failed("invalid_encrypted_content"),
-  failed("a code that nobody knows", undefined, "odd"),
+  failed("an unknown code", undefined, "odd"),
   { name: "an error event without a status", inside: { event: { type: "error", error: error("odd") } } },
   {
     name: "400 previous_response_not_found",
@@ -175,7 +175,7 @@ export const ROWS: readonly Row[] = [
     warmUp: { events: [{ type: "error", status: 500, error: error("internal_server_error") }] },
   },
   { name: "the connection is reset during the warm-up", warmUp: { reset: true } },
-  { name: "nobody listens", refusesConnections: true },
+  { name: "connection refused", refusesConnections: true },
   { name: "the connection is reset", head: { reset: true }, inside: { end: "reset" } },
   { name: "the connection is closed in order", inside: { end: "close" }, not: "sse" },
   { name: "the connection is closed with 1009", tooLarge: true, not: "sse" },
