@@ -198,7 +198,7 @@ const UNSERVED: readonly { readonly mode?: RegExp; readonly key: string; readonl
   {
     mode: /^agent_?identity$/i,
     key: "agent_identity",
-    why: "holds an agent identity, which signs each request with a key of its own, so that codexlb cannot send requests for it",
+    why: "holds an agent identity; only Codex has the key that signs its requests, so codexlb cannot send any",
   },
   {
     mode: /^bedrock/i,
@@ -219,9 +219,7 @@ function unservedKind(raw: unknown): string | undefined {
   if (file.tokens) return undefined;
   const byKey = UNSERVED.find(({ key }) => file[key]);
   if (byKey !== undefined) return byKey.why;
-  return SERVED_MODES.has(mode)
-    ? undefined
-    : `holds a login of the kind ${JSON.stringify(mode)}, which codexlb does not know`;
+  return SERVED_MODES.has(mode) ? undefined : `has the unknown login type ${JSON.stringify(mode)}`;
 }
 
 /** `chatgptAuthTokens`: the tokens of another program, which alone can renew them. */

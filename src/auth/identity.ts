@@ -85,7 +85,7 @@ export function twinProblems(accounts: readonly Identity[], among = accounts): s
     if (same.length < 2 || same[0] !== account.alias) return [];
     const which = sharesAddress(account, accounts) ? ` (${personName(account, accounts)})` : "";
     return [
-      `${same.join(" and ")} are the same ChatGPT account${which}: keep one, or they end each other's login`,
+      `${same.join(" and ")} are the same ChatGPT account${which}: keep only one, because each token refresh invalidates the other login`,
     ];
   });
 }

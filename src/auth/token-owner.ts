@@ -19,19 +19,20 @@ export async function identified(auth: string, name: string, deps: Pick<Deps, "e
   if (token === undefined) return auth;
   const answer = await ask(`${issuerOf(deps)}${WHOAMI}`, token);
   if (answer.status === 401 || answer.status === 403)
-    throw refused(name, `the sign-in does not accept it (${answer.status})`);
+    throw refused(name, `the sign-in service rejected it (${answer.status})`);
   const owner = Owner.safeParse(parseJson(answer.text));
   if (!answer.ok || !owner.success)
     throw new CodexlbError(
       "upstream_unreachable",
-      `asking whose the personal access token in ${name} is: ${answer.status}`,
+      `looking up the owner of the personal access token in ${name}: the sign-in service returned ${answer.status}`,
       {
         next: "try again later",
       },
     );
   const { chatgpt_account_id, chatgpt_user_id, chatgpt_plan_type, email } = owner.data;
   // Codex sends a header with the requests of such accounts, and no other host may get them.
-  if (owner.data.chatgpt_account_is_fedramp) throw refused(name, "it is of a FedRAMP workspace");
+  if (owner.data.chatgpt_account_is_fedramp)
+    throw refused(name, "it belongs to a FedRAMP workspace, which codexlb does not support");
   return withOwner(auth, {
     accountId: chatgpt_account_id,
     userId: chatgpt_user_id,
@@ -59,7 +60,7 @@ async function ask(url: string, token: string): Promise<Answer> {
   } catch (error) {
     throw new CodexlbError(
       "upstream_unreachable",
-      `asking ${url} whose the personal access token is: ${connectProblem(error)}`,
+      `looking up the owner of the personal access token at ${url}: ${connectProblem(error)}`,
       { next: "check the network, and try again", cause: error },
     );
   }

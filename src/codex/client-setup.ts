@@ -33,9 +33,9 @@ export function planSetup(home: string, urls: BaseUrls): SetupPlan {
   if (edit === undefined)
     throw new CodexlbError(
       "invalid_config",
-      `${path} has no place for openai_base_url and chatgpt_base_url`,
+      `cannot add openai_base_url and chatgpt_base_url to ${path} without changing other settings`,
       {
-        next: "write them at its top by hand: codexlb setup --print shows them",
+        next: "add both by hand at the top of the file (docs/clients.md shows them)",
       },
     );
   const backup = original === undefined ? undefined : join(home, BACKUP);
@@ -145,7 +145,7 @@ function configPath(home: string): string {
 function readConfig(path: string): string | undefined {
   const text = readTextIfPresent(path);
   if (text?.includes("\uFFFD"))
-    throw new CodexlbError("invalid_config", `reading ${path}: it is not UTF-8`, {
+    throw new CodexlbError("invalid_config", `reading ${path}: not valid UTF-8`, {
       next: "correct the file and try again",
     });
   return text;

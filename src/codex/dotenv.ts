@@ -22,7 +22,7 @@ export function proxyDotenv(home: string): ProxyDotenv | undefined {
 
 /** What to say of it: Codex's requests may go past the codexlb proxy. */
 export function dotenvProblem({ path, names }: ProxyDotenv): string {
-  return `${path} sets ${names.join(", ")}, and Codex loads it over the environment that codexlb sets`;
+  return `${path} sets ${names.join(", ")}; in Codex this file overrides the environment set by codexlb`;
 }
 
 // --- internal ---

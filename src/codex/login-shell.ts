@@ -58,6 +58,6 @@ function openNameless(): number {
     rmSync(path);
     return descriptor;
   } catch (error) {
-    throw unusable(`making a temporary file in ${tmpdir()}`, error);
+    throw unusable(`creating a temporary file in ${tmpdir()}`, error);
   }
 }

@@ -55,8 +55,8 @@ export async function runCodex({ command, shell, self, env }: RunOptions): Promi
     if (ended.kind === "signal") return ended;
     throw new CodexlbError(
       "codex_not_found",
-      `the login shell ${shell} ended with code ${ended.code} before Codex could start`,
-      { next: "correct its profile, or set run.inherit_shell = false in config.toml" },
+      `the login shell ${shell} exited with code ${ended.code} before Codex could start`,
+      { next: "fix its profile, or set run.inherit_shell = false in config.toml" },
     );
   }
   // A profile may have taken the directory of Codex off the PATH.
@@ -151,7 +151,7 @@ function spawn(argv: string[], env: Record<string, string | undefined>, cwd?: st
 
 /** What a profile prints is for a person, never for the program that reads the output of Codex. */
 function spawnShell(argv: string[], env: Record<string, string | undefined>, descriptor: number): Child {
-  const next = "it is what SHELL names: correct that, or set run.inherit_shell = false in config.toml";
+  const next = "set SHELL to a working shell, or set run.inherit_shell = false in config.toml";
   const unused = Array<"ignore">(STATE_DESCRIPTOR - STDERR - 1).fill("ignore");
   return orNotStarted(argv, next, () =>
     Bun.spawn(argv, {

@@ -326,7 +326,7 @@ function closed(
     ...base,
     state: faults.length === 0 ? "limited" : "resting",
     untilMs: Math.max(nowMs + 1, Math.min(...counted.map(({ untilMs }) => untilMs))),
-    why: faults.length === 0 ? "usage-limit" : "its accounts rest",
+    why: faults.length === 0 ? "usage-limit" : "its accounts are cooling",
   };
 }
 

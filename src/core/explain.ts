@@ -191,7 +191,7 @@ function behind(tier: Tier, account: Explainable | undefined, { nowMs }: ChoiceC
     case "probing":
       return "it has as many requests under way as it may";
     case "credits":
-      return "only its credits are left";
+      return "only credits are left";
     case "exhausted":
       return "used up by its figures";
     case "resting": {
@@ -218,7 +218,7 @@ function whyOut(candidate: Candidate, account: Explainable | undefined, context:
   if (health.kind === "disabled") return `disabled: ${health.reason}`;
   if (candidate.state === "disabled") return account?.why ?? "";
   if (candidate.state === "limited") return whyLimited(candidate, account, context);
-  if (context.offering?.has(candidate.id) === false) return "its catalogue does not have the model";
+  if (context.offering?.has(candidate.id) === false) return "its catalogue does not list the model";
   if (context.tried.has(candidate.id))
     return "the session's last answer broke off there: it goes around it once";
   if (context.readers?.has(candidate.id) === false) return "it cannot decrypt this session's history";

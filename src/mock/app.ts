@@ -43,7 +43,7 @@ export function mockApp(context: MockContext, models: unknown): Hono {
     const asked = OwnModels.safeParse(parseJson(await c.req.text()));
     const account = accounts.all.find(({ alias }) => alias === asked.data?.alias);
     if (!asked.success || account === undefined)
-      return c.json({ error: "alias of one of the accounts is required, and its models" }, 400);
+      return c.json({ error: '"alias" must name an account, and "models" must be a list' }, 400);
     account.models = { models: asked.data.models };
     return c.json({ ok: true });
   });

@@ -14,9 +14,9 @@ export function egressProblem(thrown: unknown, url: string, { proxy }: Egress): 
     .map((one) => new URL(one).hostname)
     .join(" or of the outbound proxy ");
   if (UNTRUSTED.has(code))
-    return `the certificate of ${hostname} is not trusted (${code}); if your network has its own authority, name its PEM file in SSL_CERT_FILE or CODEX_CA_CERTIFICATE and restart`;
+    return `the certificate of ${hostname} is not trusted (${code}); if your network has its own certificate authority, set SSL_CERT_FILE or CODEX_CA_CERTIFICATE to its PEM file and restart`;
   if (code === "CERT_HAS_EXPIRED")
-    return `the certificate of ${hostname} has expired (check the clock of this machine)`;
+    return `the certificate of ${hostname} has expired; check this machine's clock`;
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `the certificate of ${hostname} is for another host`;
   if (proxy === undefined) return undefined;
   const message = messageOf(thrown);
@@ -41,7 +41,7 @@ export function proxyRefusal(status: number, { proxy }: Egress): string | undefi
 
 /** `refusal`: a status and its text. */
 function refusedBy(proxy: string, refusal: string): string {
-  const remedy = refusal.startsWith("407") ? " (write user and password into the URL of the proxy)" : "";
+  const remedy = refusal.startsWith("407") ? " (put the user and password into the proxy's URL)" : "";
   return `the outbound proxy ${new URL(proxy).host} refused the connection: ${refusal}${remedy}`;
 }
 

@@ -34,7 +34,7 @@ export function outboundProxy(url: string, { setting, env }: ProxySource): strin
 export function outboundProxyProblem(text: string): string | undefined {
   const shown = JSON.stringify(withoutPassword(text));
   if (/^socks/i.test(text))
-    return `${shown} is a SOCKS proxy, and only http:// and https:// proxies are supported`;
+    return `${shown} is a SOCKS proxy; only http:// and https:// proxies are supported`;
   const isUrl = /^https?:\/\/[^/]/.test(text) && URL.canParse(text);
   if (!isUrl || !/^\/?$/.test(restOf(new URL(text))))
     return `${shown} is not the URL of an HTTP proxy; write it as http://user:password@proxy.example:3128`;

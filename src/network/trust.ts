@@ -40,7 +40,7 @@ const read = new Map<string, Trust>();
 
 function certificatesIn(path: string): string {
   const doing = `reading ${CODEX_CA}=${path}`;
-  const next = "name a PEM file with certificates, or unset the variable";
+  const next = "set the variable to a PEM file with certificates, or unset it";
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -48,6 +48,6 @@ function certificatesIn(path: string): string {
     throw new CodexlbError("invalid_config", `${doing}: ${messageOf(error)}`, { next, cause: error });
   }
   if (!text.includes("-----BEGIN CERTIFICATE-----"))
-    throw new CodexlbError("invalid_config", `${doing}: it holds no certificate`, { next });
+    throw new CodexlbError("invalid_config", `${doing}: the file contains no certificate`, { next });
   return text;
 }

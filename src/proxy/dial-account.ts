@@ -160,14 +160,16 @@ export function refusedDial(
     refusal.code === "usage_limit_reached" &&
     context.pool.usage().additional.some(({ reached }) => !reached)
   )
-    return useHttp("the main limit of every account is reached, and some models have limits of their own");
+    return useHttp(
+      "the main limit of every account is exhausted; over HTTP a model with its own limit may still be served",
+    );
   context.events.append("websocket.failed", { req_id: requestId, error: refusal.code });
   if (context.pool.shortage(session).kind !== "all_tried" || refusal.code === "usage_limit_reached")
     return refusalResponse(refusal);
   const { last, brokenWhy } = failed;
   if (brokenWhy !== undefined) return useHttp(`no WebSocket: ${brokenWhy}`);
   if (last?.reply.kind === "refused")
-    return useHttp(`the backend answered the WebSocket handshake with ${answerOf(context, last.reply)}`);
+    return useHttp(`the backend refused the WebSocket handshake: ${answerOf(context, last.reply)}`);
   return useHttp("no account can take a WebSocket now");
 }
 

@@ -29,8 +29,8 @@ export function headProblem({ method, headers }: Request, url: URL): CodexlbErro
   if (bytes <= limit) return undefined;
   return new CodexlbError(
     "head_too_large",
-    `the head of the request (its line and headers) is larger than ${limit / 1024} KiB`,
-    { next: "send less in the headers and in the address" },
+    `the request line and headers are larger than ${limit / 1024} KiB`,
+    { next: "shorten the headers or the URL" },
   );
 }
 

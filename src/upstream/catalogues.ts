@@ -120,7 +120,7 @@ export function createCatalogues(context: CataloguesContext): Catalogues {
       const body = bodies.take(text);
       if (body === "malformed") return "the response is not a models catalogue";
       if (body !== "full") return body;
-      if (!forgetOldest(state)) return "the catalogues of all accounts are too large to be kept";
+      if (!forgetOldest(state)) return "the accounts' catalogues exceed the memory limit";
     }
   };
 

@@ -48,7 +48,7 @@ describe("the name of a login", () => {
 
   test("stands in the report of two aliases of one login", () => {
     expect(twinProblems([HOME, { ...HOME, alias: "again" }, WORK])).toEqual([
-      "home and again are the same ChatGPT account (me@example.com (plus, workspace 1a2b3c4d)): keep one, or they end each other's login",
+      "home and again are the same ChatGPT account (me@example.com (plus, workspace 1a2b3c4d)): keep only one, because each token refresh invalidates the other login",
     ]);
   });
 });
@@ -102,7 +102,7 @@ describe("two workspaces of one e-mail address", () => {
       .map(({ detail }: { detail: string }) => detail.split(": ")[0]);
     expect(details).toEqual([NAMES.home, NAMES.work]);
     expect((await codexlb("account", "import", "--from", "work", "home")).err).toContain(
-      `home stands for ${NAMES.home}, and this login is of ${NAMES.work}`,
+      `home is enrolled as ${NAMES.home}, but this login is for ${NAMES.work}`,
     );
     expect((await codexlb("account", "show", "work")).out).toContain(`workspace ${WORK.accountId}`);
   });

@@ -55,9 +55,9 @@ test("a personal access token gets its owner from the sign-in, once", async () =
 });
 
 test.each([
-  ["at-unknown", "the personal access token in x cannot be used: the sign-in does not accept it (401)"],
-  ["at-gov", "the personal access token in x cannot be used: it is of a FedRAMP workspace"],
-  ["at-odd", "asking whose the personal access token in x is: 503"],
+  ["at-unknown", "the personal access token in x cannot be used: the sign-in service rejected it (401)"],
+  ["at-gov", "the personal access token in x cannot be used: it belongs to a FedRAMP workspace"],
+  ["at-odd", "looking up the owner of the personal access token in x: the sign-in service returned 503"],
 ])("the personal access token %s is refused", async (token, why) => {
   expect(identified(PERSONAL.replace("at-good", token), "x", { env })).rejects.toThrow(why);
 });
@@ -71,7 +71,7 @@ test.each([
   ],
   ['{"auth_mode":"bedrockApiKey","bedrock_api_key":{"key":"x"}}', "holds a login of Amazon Bedrock"],
   ['{"auth_mode":"apikey","OPENAI_API_KEY":"sk-1"}', "holds an API key"],
-  ['{"auth_mode":"somethingNew"}', 'holds a login of the kind "somethingNew"'],
+  ['{"auth_mode":"somethingNew"}', 'has the unknown login type "somethingNew"'],
   ['{"OPENAI_API_KEY":null}', "has no tokens.access_token"],
 ])("the login %s is refused by its name", (text, why) => {
   expect(() => parseAuthFile(text, "x")).toThrow(why);
@@ -111,7 +111,7 @@ test("a personal access token is imported and serves", async () => {
   expect(ran).toEqual({
     code: 0,
     out: "imported account p (total=1)\n",
-    err: "codexlb: warning: this is a personal access token, which cannot be renewed: it ends when it expires or is revoked\n",
+    err: "codexlb: warning: this is a personal access token: it cannot be renewed and works until it expires or is revoked\n",
   });
   expect(readFileSync(join(home, "auth.json"), "utf8")).toBe(PERSONAL);
   await fetch(`${pool.url}/v1/responses`, { method: "POST", body: "{}" });

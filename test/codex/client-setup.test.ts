@@ -127,7 +127,7 @@ describe("setup and unsetup of a Codex home", () => {
     const { home, path } = homeWith(temp.path, "[half");
     expect(() => planSetup(home, urlsAt(1))).toThrow(`reading ${path}: `);
     writeFileSync(path, Buffer.from([0x23, 0xff, 0x0a]));
-    expect(() => planSetup(home, urlsAt(1))).toThrow("it is not UTF-8");
+    expect(() => planSetup(home, urlsAt(1))).toThrow("not valid UTF-8");
     expect(readdirSync(home)).toEqual(["config.toml"]);
   });
 });

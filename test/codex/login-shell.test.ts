@@ -196,7 +196,7 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
     const home = homeWith("ends", ['exec sh -c "exit 3"']);
     const ran = await runThrough(path ?? "", { binary: "/bin/echo", args: ["hi"] }, { HOME: home });
     expect([ran.out, ran.code]).toEqual(["", 1]);
-    expect(ran.err).toContain(`the login shell ${path} ended with code 3 before Codex could start`);
+    expect(ran.err).toContain(`the login shell ${path} exited with code 3 before Codex could start`);
   });
 });
 

@@ -173,14 +173,14 @@ describe("an explanation names the winner and says of the others", () => {
     expect(explained).toMatchObject({ model: "spark", chosen: "<a>" });
     expect(explained.accounts.map(({ limit, why }) => [limit, why])).toEqual([
       ["Spark", "the first in the list that can serve"],
-      [undefined, "its catalogue does not have the model"],
+      [undefined, "its catalogue does not list the model"],
     ]);
   });
 
   test("that only credits are left, and when they may not be spent", () => {
     const spent = { exhausted: true, credits: true };
     expect(why([candidate("a"), candidate("b", spent)], context("sticky")).lines[1]).toBe(
-      "<b> credits: only its credits are left; <a> is not",
+      "<b> credits: only credits are left; <a> is not",
     );
     const barred = candidate("b", { ...spent, state: "limited", untilMs: NOW + 180_000 });
     const accounts = [facts("a"), { ...facts("b"), why: "only credits are left" }];

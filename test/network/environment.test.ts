@@ -113,7 +113,7 @@ describe("codexlb run", () => {
       join(home, ".env"),
       "# mine\nexport HTTP_PROXY=http://me:secret@proxy\nNO_PROXY = foo\nOTHER=1\n",
     );
-    const told = `${join(home, ".env")} sets HTTP_PROXY, NO_PROXY, and Codex loads it over the environment that codexlb sets`;
+    const told = `${join(home, ".env")} sets HTTP_PROXY, NO_PROXY; in Codex this file overrides the environment set by codexlb`;
     expect((await run()).err).toEndWith(`saw no request of this run: ${told}\n`);
     const { out } = await runCli(["doctor", ...root, "--codex-bin", "/nowhere/codex"], { cwd: temp.path });
     expect(out).toContain(told);

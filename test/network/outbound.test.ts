@@ -88,7 +88,7 @@ describe("the proxy of the environment", () => {
     await using s = await pool({ HTTPS_PROXY: `http://me:other@${proxy.host}` });
     for (const said of await turns(s.url)) {
       expect(said).toContain(
-        `the outbound proxy ${proxy.host} refused the connection: 407 Proxy Authentication Required (write user and password into the URL of the proxy)`,
+        `the outbound proxy ${proxy.host} refused the connection: 407 Proxy Authentication Required (put the user and password into the proxy's URL)`,
       );
       expect(said).not.toContain("other");
     }
@@ -111,7 +111,7 @@ describe("the proxy of the environment", () => {
         (thrown) => `${thrown.message}; ${thrown.next}`,
       );
       expect(error).toContain("ALL_PROXY: ");
-      expect(error).toContain("is a SOCKS proxy, and only http:// and https:// proxies are supported");
+      expect(error).toContain("is a SOCKS proxy; only http:// and https:// proxies are supported");
       expect(error).toContain("set proxy.outbound_proxy in config.toml");
       expect(error).not.toContain("secret");
     },
@@ -243,7 +243,7 @@ describe("a certificate of an authority that is not known", () => {
 
   test.each([
     ["/nowhere/ca.pem", "reading CODEX_CA_CERTIFICATE=/nowhere/ca.pem: "],
-    [import.meta.path, "it holds no certificate"],
+    [import.meta.path, "the file contains no certificate"],
   ])("CODEX_CA_CERTIFICATE=%s stops the start", async (path, why) => {
     const error = await pool({ CODEX_CA_CERTIFICATE: path }).then(
       () => "started",

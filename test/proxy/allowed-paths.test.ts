@@ -228,9 +228,7 @@ describe("refusals", () => {
       expect(gate("GET", path)?.message).toBe(
         "this path is not forwarded to the backend: Codex does not use it",
       );
-    expect(gate("POST", `/v1/${secret}`)?.message).toBe(
-      "the backend of Codex has no such endpoint below /v1",
-    );
+    expect(gate("POST", `/v1/${secret}`)?.message).toBe("the Codex backend has no such endpoint below /v1");
     expect(logged.pop()).toEqual([
       "request.refused",
       { method: "POST", endpoint: "(other)", unlogged: undefined },
@@ -298,7 +296,7 @@ describe("the running proxy", () => {
           error: {
             type: "codexlb_error",
             code: "unsupported_endpoint",
-            message: `the backend of Codex has no ${name}; use a client of the Responses API: POST /v1/responses and GET /v1/models are served, and the other paths that Codex uses`,
+            message: `the Codex backend has no ${name}; use the Responses API: the proxy serves POST /v1/responses, GET /v1/models and the other paths that Codex uses`,
           },
         });
       }

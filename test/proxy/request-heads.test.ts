@@ -226,8 +226,7 @@ describe("a request head", () => {
       error: {
         type: "codexlb_error",
         code: "head_too_large",
-        message:
-          "the head of the request (its line and headers) is larger than 64 KiB; send less in the headers and in the address",
+        message: "the request line and headers are larger than 64 KiB; shorten the headers or the URL",
       },
     });
     const { status, body } = await handshake(pool.url, 100 * KIB);

@@ -63,7 +63,7 @@ describe("codexlb run with the settings of the user's own home", () => {
     const ran = await s.codexArgs(newest, [...EXEC, "hello"], { CODEX_HOME: home });
     expectTurn(ran, "alice");
     expect(ran.err).toContain(
-      `not taken over, because Codex would delete the login that run gives it: forced_login_method in ${path}, forced_chatgpt_workspace_id in ${path}\n`,
+      `settings not copied, because with them Codex would delete the stub login: forced_login_method in ${path}, forced_chatgpt_workspace_id in ${path}\n`,
     );
     expect(readFileSync(join(s.tool.root, "runtime", "auth.json"), "utf8")).toContain("proxy-only");
     const again = await s.codexArgs(newest, [...EXEC, "hello"], { CODEX_HOME: home });

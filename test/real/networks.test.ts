@@ -52,7 +52,7 @@ describe("real Codex behind an HTTP proxy that is dead", () => {
     const ran = await s.codexArgs(newest, EXEC);
     expect(ran.code).not.toBe(0);
     expect(ran.err).toEndWith(
-      `${dotenv} sets HTTP_PROXY, NO_PROXY, and Codex loads it over the environment that codexlb sets\n`,
+      `${dotenv} sets HTTP_PROXY, NO_PROXY; in Codex this file overrides the environment set by codexlb\n`,
     );
   }, 120_000);
 });

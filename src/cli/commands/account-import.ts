@@ -113,8 +113,8 @@ async function importFrom(
   if (credentials.refreshToken === undefined)
     deps.log.warn(
       auth === found
-        ? "this login has no refresh token: it ends when its access token does"
-        : "this is a personal access token, which cannot be renewed: it ends when it expires or is revoked",
+        ? "this login has no refresh token: it expires with its access token"
+        : "this is a personal access token: it cannot be renewed and works until it expires or is revoked",
     );
   if (credentials.accountId === undefined)
     deps.log.warn("this login does not say which ChatGPT account it is of; the backend may refuse it");
@@ -135,7 +135,7 @@ async function importFrom(
   const twins = same.filter((one) => one !== alias);
   if (twins.length > 0)
     deps.log.warn(
-      `${alias} is the same ChatGPT account as ${twins.join(", ")}; keep one of them, or they end each other's login`,
+      `${alias} is the same ChatGPT account as ${twins.join(", ")}; keep only one, because each token refresh invalidates the other login`,
     );
 }
 
@@ -143,13 +143,13 @@ async function importFrom(
 function noLogin(from: string, path: string): CodexlbError {
   const store = keyringOf(from);
   if (store === undefined)
-    return new CodexlbError("invalid_auth_file", `reading ${path}: there is no such file`, {
+    return new CodexlbError("invalid_auth_file", `reading ${path}: no such file`, {
       next: "name the Codex home with --from, or log in with: codexlb account login ALIAS",
     });
   return new CodexlbError(
     "invalid_auth_file",
-    `${from} keeps its login in the keyring of the system (cli_auth_credentials_store = ${JSON.stringify(store)}), where codexlb cannot read it`,
-    { next: "log the account in for codexlb, which keeps it in a file: codexlb account login ALIAS" },
+    `${from} keeps its login in the system keyring (cli_auth_credentials_store = ${JSON.stringify(store)}), which codexlb cannot read`,
+    { next: "log in again, into a file: codexlb account login ALIAS" },
   );
 }
 

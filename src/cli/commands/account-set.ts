@@ -13,7 +13,7 @@ const FLAGS = {
   "outbound-proxy": {
     type: "string",
     description:
-      "HTTP proxy for the turns, token renewals and usage requests of this account; none: use the setting proxy.outbound_proxy again",
+      "HTTP proxy for this account's turns, token renewals and usage requests; none: back to the setting proxy.outbound_proxy",
     valueHint: "URL",
   },
 } as const;
@@ -35,7 +35,7 @@ export default defineCommand({
     if (proxy === undefined)
       throw usage(
         "account set: nothing to set",
-        "name it, as in: codexlb account set alice --outbound-proxy URL",
+        "pass a flag, as in: codexlb account set alice --outbound-proxy URL",
       );
     const context = contextOf(given.root);
     const place = await placeOf(context, given);

@@ -23,7 +23,7 @@ export default defineCommand({
     ...ROOT_FLAG,
     ...PROXY_URL_FLAG,
     ...CLIENT_HOME_FLAG,
-    print: { type: "boolean", description: "Print the changes of config.toml, and write nothing" },
+    print: { type: "boolean", description: "Print the changes to config.toml without writing them" },
   },
   run: async ({ args }) => {
     const context = contextOf(args.root);
@@ -35,30 +35,36 @@ export default defineCommand({
     if (await asksForKeys(context, url))
       throw new CodexlbError(
         "unauthorized",
-        `the proxy at ${url} requires a client key, and clients that setup points at it send their own login`,
+        `the proxy at ${url} requires a client key, but clients configured by codexlb setup send their own login instead`,
         { next: "start Codex with codexlb run, or point the clients at a proxy that listens on 127.0.0.1" },
       );
     plan.apply();
     print(
       plan.before === plan.after
         ? `${plan.path} already points at ${url}\n`
-        : `${plan.path} points at ${url} (undo: codexlb unsetup); restart clients that are running\n`,
+        : `${plan.path} points at ${url} (undo: codexlb unsetup); restart running clients\n`,
     );
-    await warn(context, home, url);
+    await warn(context, home, plan.path, url);
   },
 });
 
 // --- internal ---
 
-async function warn(context: CommandContext, home: string, url: string): Promise<void> {
+async function warn(context: CommandContext, home: string, path: string, url: string): Promise<void> {
   const { log } = context.deps;
   const { protocol, hostname } = new URL(url);
   if (protocol === "http:" && !isLoopback(hostname.replace(/^\[|\]$/g, "")))
     log.warn(`the clients send their own login to ${url} without encryption`);
   const provider = settingsIn(home)?.model_provider;
   if (typeof provider === "string" && provider !== "openai")
-    log.warn(`model_provider = ${JSON.stringify(provider)} in this file still sends turns elsewhere`);
-  await warnOfTwin(context, home, "log in again in one of them: codex login, or codexlb account login ALIAS");
+    log.warn(
+      `model_provider = ${JSON.stringify(provider)} in ${path} still sends turns elsewhere; remove it to use the proxy`,
+    );
+  await warnOfTwin(
+    context,
+    home,
+    "log in again for one of them: codex login, or codexlb account login ALIAS",
+  );
 }
 
 /** The lines that are added and replaced, as in a diff. */

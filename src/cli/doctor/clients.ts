@@ -34,8 +34,8 @@ export async function examineClients(
       {
         check: CHECK,
         status: "warning",
-        detail: `${path} has ${wrong.map((key) => `${key} = ${JSON.stringify(urls[key] ?? "")}`).join(" and ")}, and the proxy is at ${url}`,
-        remedy: "run: codexlb setup; or undo it with: codexlb unsetup",
+        detail: `${path} has ${wrong.map((key) => `${key} = ${JSON.stringify(urls[key] ?? "")}`).join(" and ")}, but the proxy is at ${url}`,
+        remedy: "run: codexlb setup; to undo it, run: codexlb unsetup",
       },
     ];
   return [await examineProxyOf(path, url)];
@@ -72,19 +72,19 @@ async function examineProxyOf(path: string, url: string): Promise<Finding> {
   try {
     const response = await through(door)(`${baseOf(door)}/backend-api/wham/accounts/check`);
     await response.body?.cancel();
-    if (response.status !== 401) return ok(CHECK, `${path} points them at ${url}, which answers`);
+    if (response.status !== 401) return ok(CHECK, `${path} points them at ${url}; the proxy there answers`);
     return {
       check: CHECK,
       status: "bad",
-      detail: `${path} points them at ${url}, which requires a client key that they do not send`,
-      remedy: "undo it with: codexlb unsetup; and start Codex with: codexlb run",
+      detail: `${path} points them at ${url}, but the proxy there requires a client key, which they do not send`,
+      remedy: "run: codexlb unsetup; then start Codex with: codexlb run",
     };
   } catch (error) {
     return {
       check: CHECK,
       status: "bad",
-      detail: `${path} points them at ${url}, ${reachedNobody(error) ? "where no proxy runs" : "which does not answer"}: they fail`,
-      remedy: "start it with: codexlb proxy; or undo it with: codexlb unsetup",
+      detail: `${path} points them at ${url}, but ${reachedNobody(error) ? "no proxy is running there" : "the proxy there does not answer"}`,
+      remedy: "start the proxy: codexlb proxy; or undo the setup: codexlb unsetup",
     };
   }
 }

@@ -18,8 +18,8 @@ export function clientHomeOf({ deps, layout }: CommandContext, flag: string | un
   const home = resolve(flag?.trim() || (userHomes(deps.env)[0] ?? "."));
   if (home === resolve(layout.runtime))
     throw usage(
-      `${home} is the home that codexlb run prepares for itself`,
-      "name your own with --codex-home, or unset CODEX_HOME",
+      `${home} is managed by codexlb run and cannot be set up`,
+      "pass your own Codex home with --codex-home, or unset CODEX_HOME",
     );
   return home;
 }
