@@ -45,9 +45,9 @@ export interface ImportFiles {
 /** `enable` ends `disable`, `drain`, a cooldown, and a disablement of any other kind. */
 export type Service = "enable" | "disable" | "drain";
 
-/** What `set` changes. */
+/** The settings that `set` can change. */
 export interface AccountChanges {
-  /** URL of the HTTP proxy for its connections; undefined: the configured one. */
+  /** URL of the account's own HTTP proxy; undefined: use the configured one. */
   readonly outboundProxy: string | undefined;
 }
 
@@ -60,7 +60,7 @@ export interface AccountOps {
   pin(name: string): Promise<string>;
   unpin(): Promise<void>;
   serve(name: string, service: Service): Promise<string>;
-  /** Throws `invalid_request` for a proxy that cannot be used. */
+  /** Throws `invalid_request` for an unusable proxy URL. */
   set(name: string, changes: AccountChanges): Promise<string>;
   show(name: string): Promise<AccountDetails>;
 }

@@ -1,5 +1,5 @@
-// Whose a personal access token is. The token is opaque and its file does not say, so the sign-in is asked, as Codex asks
-// it at every start.
+// Looks up the owner of a personal access token. The token is opaque and its file does not name the owner, so the
+// sign-in service is asked, as Codex does at every start.
 
 import { z } from "zod";
 import { type Answer, boundedFetch } from "../bounded-fetch.ts";
@@ -10,9 +10,9 @@ import { ownerlessToken, withOwner } from "./auth-file.ts";
 import { issuerOf } from "./oauth.ts";
 
 /**
- * The text of an auth.json with what its login does not say of itself: the owner of a personal access token. Every other
- * login is returned as it is. `name` is used in errors. Throws `invalid_auth_file` for a token that the sign-in does not
- * know, or that cannot be served, and `upstream_unreachable`.
+ * Adds the owner of a personal access token to the text of an auth.json. Returns any other login unchanged. `name` is
+ * used in errors. Throws `invalid_auth_file` for a token that the sign-in service rejects or that codexlb cannot serve,
+ * and `upstream_unreachable`.
  */
 export async function identified(auth: string, name: string, deps: Pick<Deps, "env">): Promise<string> {
   const token = ownerlessToken(auth);
@@ -30,7 +30,7 @@ export async function identified(auth: string, name: string, deps: Pick<Deps, "e
       },
     );
   const { chatgpt_account_id, chatgpt_user_id, chatgpt_plan_type, email } = owner.data;
-  // Codex sends a header with the requests of such accounts, and no other host may get them.
+  // Requests of such accounts need an extra header, and no other host may get them.
   if (owner.data.chatgpt_account_is_fedramp)
     throw refused(name, "it belongs to a FedRAMP workspace, which codexlb does not support");
   return withOwner(auth, {

@@ -70,7 +70,7 @@ function limitLine(limit: NonNullable<AccountDetails["status"]["additional_limit
   return limit.cooldown_seconds > 0 ? `${windows}, cooldown(${limit.cooldown_seconds}s)` : windows;
 }
 
-/** What the account may spend besides its windows, and what its workspace forbids. */
+/** Credits, the member limit and workspace restrictions, as rows. */
 function spendingRows(status: AccountDetails["status"], nowMs: number): [string, string][] {
   const { credits, individual_limit: limit, limit_reached_type: type } = status;
   const resets =

@@ -1,5 +1,4 @@
-// Takes the user's settings over into another Codex home: config.toml, and the files that `codex --profile NAME` reads on
-// top of it.
+// Copies the user's settings into another Codex home: config.toml, and the profile files for `codex --profile NAME`.
 
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -9,14 +8,14 @@ import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
 import { carriedSettings, isTable } from "./carried-settings.ts";
 
-/** In a home that was prepared: the settings as they were taken over, so that later changes of them are known. */
+/** File in the prepared home with the settings as copied, to detect later changes. */
 export const TAKEN_OVER = ".codexlb-taken-over.toml";
 
 /**
- * Reads the settings of `sources` (homes, best first) and plans how they get into `codexHome`. Each file comes from the
- * first source that has it; later changes in `codexHome` (by Codex, or by hand) win.
- * The returned function writes, and returns the settings that are left out, as `KEY in PATH`, unless it reported them
- * before. Throws `invalid_config` for TOML that cannot be read; then nothing is written.
+ * Reads the settings of `sources` (homes, best first) and plans how to copy them into `codexHome`. Each file comes from
+ * the first source that has it. Later changes in `codexHome` (by Codex, or by hand) win.
+ * The returned function writes the files. It returns the settings left out, as `KEY in PATH`, unless they were reported
+ * before. Throws `invalid_config` for invalid TOML, before anything is written.
  */
 export function planTakeOver(
   sources: readonly string[],
@@ -44,7 +43,7 @@ export function readToml(path: string): TomlTable {
   }
 }
 
-/** Writes `text` to `path` unless what is there is the `same`; returns whether it wrote. Throws `file_unusable`. */
+/** Writes `text` to `path` unless the file is the `same`; returns true if it wrote. Throws `file_unusable`. */
 export function writeIfDifferent(
   path: string,
   text: string,
@@ -59,9 +58,9 @@ export function writeIfDifferent(
 // --- internal ---
 
 const CONFIG = "config.toml";
-/** What `codex --profile NAME` reads. */
+/** File names of profiles. */
 const PROFILE_FILE = /^[^.].*\.config\.toml$/;
-/** What Codex writes into its config.toml itself while it runs: all that is kept of a home of which no more is known. */
+/** Settings that Codex itself writes while it runs. Without a record of the copied settings only these are kept. */
 const OWN_KEYS = [
   "model",
   "model_reasoning_effort",
@@ -88,12 +87,12 @@ function planConfig(sources: readonly string[], codexHome: string, chatgptBaseUr
   };
 }
 
-/** A profile has no base URLs here, because those of the run hold for it, too. */
+/** Profiles get no base URLs, so that those of the run apply to them too. */
 function planProfile(name: string, sources: readonly string[], codexHome: string): () => string[] {
   const target = join(codexHome, name);
   const takenPath = join(codexHome, `.codexlb-taken-over.${name.slice(0, -CONFIG.length)}toml`);
   const wasTaken = isThere(takenPath);
-  // The user wrote this one into the prepared home.
+  // The user created this profile in the prepared home.
   if (!wasTaken && isThere(target)) return () => [];
   const { settings, reports } = settingsOf(name, sources);
   const { chatgpt_base_url: _, openai_base_url: __, ...source } = settings;
@@ -130,7 +129,7 @@ function withoutAddress({ chatgpt_base_url: _, ...others }: TomlTable): TomlTabl
   return others;
 }
 
-/** `source`, with what differs between `before` and `after` changed in it, too. */
+/** Applies the changes between `before` and `after` to `source`. */
 function changedAlike(source: TomlTable, before: TomlTable, after: TomlTable): TomlTable {
   const merged: TomlTable = { ...source };
   for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {

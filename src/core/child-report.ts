@@ -81,10 +81,10 @@ export function reportOf(answer: StatusAnswer, own: Hop, askedMs: number): Child
   };
 }
 
-/** What the child's accounts amount to for `view.model`: the mean of those in service, as the Go program weighs it. */
+/** The child's capacity for `view.model`: the mean of its accounts in service, weighted as in the Go program. */
 export function capacityOfReport(report: ChildReport, view: CapacityView): Capacity {
   const endMs = report.askedMs + REPORT_MS;
-  // The child has judged already which of its figures count.
+  // The child has already dropped figures that are too old.
   const judged = { ...view, ttlMs: Number.POSITIVE_INFINITY };
   const all = report.accounts.map((account) => {
     const limit = limitFor(account.quota, view.model, view.refusedBy);
@@ -193,12 +193,12 @@ function healthOf(account: AccountAnswer, askedMs: number): Health {
   };
 }
 
-/** A refusal on the main limit says nothing about a model that has a limit of its own. */
+/** A refusal on the main limit does not apply to a model with its own limit. */
 function healthOn({ health }: RemoteAccount, isMain: boolean): Health {
   return !isMain && health.kind === "cooling" && health.cause === "limit" ? HEALTHY : health;
 }
 
-/** The figures of an account; where the child says how old they are, that is kept. */
+/** The figures of an account, with the child's ages where it reports them. */
 function quotaOf(account: AccountAnswer, askedMs: number): Quota {
   const ages = new Map(account.figures.map(({ window, age_seconds }) => [window, age_seconds]));
   const window = (
@@ -252,7 +252,7 @@ function quotaOf(account: AccountAnswer, askedMs: number): Quota {
         weekly: window("weekly", weekly_left_pct, weekly_reset_at, undefined),
         monthly: window("monthly", account.monthly_left_pct, account.monthly_reset_at, undefined),
       },
-      // Old figures count as unknown there: a window that is named without a figure is not missing.
+      // The child omits old figures, so a window listed without a figure is unknown, not missing.
       completeAsOfMs: namesAllKnown(account) ? 1 : 0,
     },
     additional,
@@ -265,7 +265,7 @@ function secondsOf(seconds: number): number | undefined {
   return seconds > 0 ? seconds : undefined;
 }
 
-/** True when each window that the account has comes with its figure. */
+/** True when every window of the account comes with its figure. */
 function namesAllKnown({ windows, ...account }: AccountAnswer): boolean {
   const left: Readonly<Record<string, number>> = {
     daily: account.daily_left_pct,

@@ -17,15 +17,15 @@ import type { AccountFacts } from "./pooled.ts";
 import { UNKNOWN_SHARE, weightOf } from "./standing.ts";
 import { presentOf, type WindowKind } from "./windows.ts";
 
-/** An account or a child proxy, for the request that is explained. */
+/** An account or a child proxy as the explanation sees it. */
 export interface Explainable extends Pick<AccountFacts, "id" | "alias" | "health" | "ramp"> {
-  /** Name of the limit that counts for the model, when it is not the main one. */
+  /** Name of the limit that counts for the model, unless it is the main one. */
   readonly limit: string | undefined;
   /** Why it cannot serve, where that does not show in its health. */
   readonly why?: string | undefined;
 }
 
-/** The request that is explained. */
+/** The request to explain. */
 export interface Explained {
   readonly session: string | undefined;
   readonly model: string | undefined;
@@ -57,7 +57,7 @@ export interface AccountExplanation {
   readonly in_flight: number;
   readonly score: number;
   readonly terms: readonly ScoreTerm[];
-  /** The limit that counts for the model, when it is not the main one. */
+  /** Name of the limit that counts for the model, unless it is the main one. */
   readonly limit: string | undefined;
   /** What is left for the time that is left; 1 is just right. */
   readonly urgency: number;

@@ -1,9 +1,9 @@
-// The HTTP proxy that connections to the backend go through: an account's own, the setting's, or the environment's.
+// Picks the HTTP proxy for connections to the backend: the account's own, the setting's, or the environment's.
 
 import type { Deps } from "../deps.ts";
 import { isLoopbackHost, plainHost } from "./private-hosts.ts";
 
-/** The setting `proxy.outbound_proxy` that ignores the environment's proxy. */
+/** The value of `proxy.outbound_proxy` that ignores the environment's proxy. */
 export const NO_OUTBOUND_PROXY = "none";
 
 export interface ProxySource {
@@ -30,7 +30,7 @@ export function outboundProxy(url: string, { setting, env }: ProxySource): strin
   return exempt ? undefined : proxy;
 }
 
-/** What is wrong with `text` as the URL of an outbound proxy; undefined if it can be used. Never repeats a password. */
+/** The problem with `text` as an outbound proxy URL; undefined if usable. Never contains the password. */
 export function outboundProxyProblem(text: string): string | undefined {
   const shown = JSON.stringify(withoutPassword(text));
   if (/^socks/i.test(text))
@@ -41,7 +41,7 @@ export function outboundProxyProblem(text: string): string | undefined {
   return undefined;
 }
 
-/** What is wrong with the proxy that the environment names for `url`; undefined if it can be used, or there is none. */
+/** The problem with the environment's proxy for `url`; undefined if it is usable or not set. */
 export function environmentProblem(url: string, env: Deps["env"]): string | undefined {
   const proxy = outboundProxy(url, { setting: "", env });
   const problem = proxy === undefined ? undefined : outboundProxyProblem(proxy);
@@ -49,7 +49,7 @@ export function environmentProblem(url: string, env: Deps["env"]): string | unde
   return `${proxyOfEnvironment(isSecure(new URL(url)), env)?.name ?? "the environment"}: ${problem}`;
 }
 
-/** A URL as it may be shown: without user and password. */
+/** A URL without user and password, safe to show. */
 export function withoutPassword(url: string): string {
   return url.replace(/^([a-z][a-z\d+.-]*:\/\/).*@/i, "$1[redacted]@");
 }

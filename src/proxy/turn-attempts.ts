@@ -39,7 +39,7 @@ export type TakenTurn =
   | {
       readonly kind: "hand_over";
       readonly failure: TurnFailure | undefined;
-      /** Why no account might take it then either. */
+      /** Why no account might take the turn even then. */
       readonly shortage: Shortage;
     }
   /** Nobody served it; `event` tells the client so. */
@@ -218,7 +218,7 @@ async function sendOn(
   }
 }
 
-/** A turn, as far as its outcome depends on it. */
+/** The parts of a turn that its outcome depends on. */
 interface Taking extends RequestFacts {
   readonly selfContained: boolean;
   readonly turn: boolean;

@@ -49,11 +49,11 @@ type Asked = Pick<CapacityView, "weights" | "ttlMs" | "useCredits">;
 
 /** The members as choosing sees them, in their order. */
 export interface Roster {
-  /** The members from now on; to be called as well when a record was changed outside of the pool. */
+  /** Sets the members. Call it also after a record was changed outside the pool. */
   set(members: readonly Member[]): void;
   /** Something happened to `member`. */
   touch(member: Member): void;
-  /** For most requests the same array every time, brought up to date. */
+  /** Usually the same array every time, updated in place. */
   candidates(view: CapacityView): readonly Candidate[];
 }
 
@@ -121,7 +121,7 @@ export function whyClosed(member: Member, view: CapacityView): string | undefine
   return (hasOwnLimit(member, view) ? upstream.capacity(view) : look(member, view).capacity).why;
 }
 
-/** The member's health as far as it matters for `view.model`. */
+/** The member's health with regard to `view.model`. */
 export function healthFor(member: Member, view: CapacityView): Health {
   return hasOwnLimit(member, view) ? healthOnOwnLimit(member, view) : member.record.health;
 }
@@ -131,7 +131,7 @@ export function pooledAccountOf(member: Member, view: CapacityView): PooledAccou
   return look(member, view);
 }
 
-/** `workspaces`: short ids to show, by alias. */
+/** `workspaces`: short workspace ids to show, by alias. */
 export function factsOf(
   member: AccountMember,
   view: CapacityView,
@@ -163,7 +163,7 @@ export function factsOfRecord(
 
 // --- internal ---
 
-/** `member` by its main limit. */
+/** The facts of `member` by its main limit. */
 function look(member: Member, view: CapacityView): Seen {
   const { seen, record } = member;
   if (
@@ -215,7 +215,7 @@ function candidateOf(
 ): Candidate {
   return {
     id: record.id,
-    // Its own health comes first: what is known in advance is older.
+    // The current health wins over the state that was computed in advance.
     state: now.kind === "healthy" ? state : stateOf(now),
     exhausted: standing.exhausted,
     credits: standing.credits,
@@ -228,12 +228,12 @@ function candidateOf(
   };
 }
 
-/** True when another limit than the main one counts for `view.model`. */
+/** True when a limit other than the main one counts for `view.model`. */
 function hasOwnLimit({ upstream }: Member, view: CapacityView): boolean {
   return view.model !== undefined && upstream.ownLimit(view) !== undefined;
 }
 
-/** A refusal on the main limit says nothing about a model that has a limit of its own. */
+/** A refusal on the main limit does not apply to a model with its own limit. */
 function healthOnOwnLimit({ record }: Member, { nowMs }: CapacityView): Health {
   const now = healthAt(record.health, nowMs);
   return now.kind === "cooling" && now.cause === "limit" ? HEALTHY : now;

@@ -41,7 +41,7 @@ import { createTree } from "./tree.ts";
 export interface PoolSettings {
   readonly policy: PolicySettings & {
     readonly affinity: boolean;
-    /** Accounts that have nothing but credits left serve on them. */
+    /** True if accounts with only credits left may spend them. */
     readonly useCredits: boolean;
   };
   /** Figures older than this are unknown, ms. */
@@ -61,8 +61,8 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
   /** Requests under way. */
   inFlight(): number;
   /**
-   * Puts the members in line with the store's accounts and the child proxies: others, or something of theirs was changed
-   * outside of the pool.
+   * Puts the members in line with the store's accounts and the child proxies: others, or something of theirs was
+   * changed outside of the pool.
    */
   sync(): void;
   /** Something was told of `upstreamId` outside of any request. */
@@ -71,7 +71,7 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
   facts(): PoolFacts;
   /** What the pool presents to Codex at this moment. */
   usage(): PooledUsage;
-  /** Which upstream would get the next turn (of `session`, for `model`), and why not the others. */
+  /** Explains which upstream would get the next turn (of `session`, for `model`). */
   explain(session: string | undefined, model: string | undefined): PoolExplanation;
   view(): QuotaView;
   /** Applies `event` to the health of an upstream, outside of any request. */
@@ -81,7 +81,7 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
   /** Merges figures told outside of any request. */
   learn(accountId: string, evidence: QuotaEvidence): void;
   accountOf(accountId: string): Account | undefined;
-  /** The upstreams that are not disabled, in list order, without those that lead back to a proxy of `hops`. */
+  /** The enabled upstreams in list order, without those that lead back to a proxy in `hops`. */
   serving(hops: readonly Hop[]): readonly ServingMember[];
   /** The id of the account of this proxy that is called `name`, by alias or id. */
   idOf(name: string): string | undefined;
@@ -98,7 +98,7 @@ export interface PoolContext {
   readonly makeAccount: (record: AccountRecord) => Account;
   /** The child proxies, in the order of the settings. */
   readonly children: () => readonly Child[];
-  /** What the upstreams' catalogues list. */
+  /** The models in the upstreams' catalogues. */
   readonly models: () => Pick<ModelOffers, "offers">;
 }
 

@@ -1,15 +1,16 @@
-// By which limit the backend refuses which model. The limits of an account are named for features that clients cannot
-// map to models, but a refusal names both: the request's model, and the limit that was reached.
+// Remembers which limit the backend names when it refuses a model. Limits are named after features, which clients
+// cannot map to models. A refusal shows the mapping: the request has the model, and the response names the exhausted
+// limit.
 
 import type { RefusedBy } from "../core/meters.ts";
 
 export interface RefusedLimits {
   readonly of: RefusedBy;
-  /** A request for `model` was refused by the limit with this id. */
+  /** Records that a request for `model` was refused because of the limit with this id. */
   note(model: string, limitId: string): void;
 }
 
-/** Far more models than the backend has. */
+/** Far above the number of models at the backend. */
 const MOST_MODELS = 256;
 
 export function createRefusedLimits(): RefusedLimits {

@@ -27,7 +27,7 @@ export interface RoutedAccount {
   readonly accountId: string;
   readonly baseUrl: string;
   readonly token: string;
-  /** How a connection to `baseUrl` is made. */
+  /** The egress for connections to `baseUrl`. */
   readonly egress: Egress;
 }
 

@@ -139,7 +139,7 @@ async function importFrom(
     );
 }
 
-/** The error for a home without auth.json: it may keep its login elsewhere. */
+/** The error for a home without auth.json. The login may be in the keyring instead. */
 function noLogin(from: string, path: string): CodexlbError {
   const store = keyringOf(from);
   if (store === undefined)

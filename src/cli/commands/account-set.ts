@@ -1,4 +1,4 @@
-// `codexlb account set`: changes what is kept of an account.
+// `codexlb account set`: changes the settings of an account.
 
 import { defineCommand } from "citty";
 import { NO_OUTBOUND_PROXY, withoutPassword } from "../../network/outbound-proxy.ts";

@@ -1,4 +1,4 @@
-// `codexlb setup`: points the clients that `codexlb run` does not start at the proxy, by the user's own config.toml.
+// `codexlb setup`: points clients that start without `codexlb run` at the proxy, through the user's config.toml.
 
 import { defineCommand } from "citty";
 import { codexAddresses } from "../../codex/addresses.ts";
@@ -31,7 +31,7 @@ export default defineCommand({
     const { url } = await addressOf(context, args["proxy-url"]);
     const plan = planSetup(home, baseUrlsOf(codexAddresses(url)));
     if (args.print) return print(`${plan.path}\n${changesOf(plan)}`);
-    // A key in the URL would end after some weeks, and the clients send their own login in the header.
+    // Keys in the URL expire after some weeks, and in the header these clients send their own login.
     if (await asksForKeys(context, url))
       throw new CodexlbError(
         "unauthorized",
@@ -67,7 +67,7 @@ async function warn(context: CommandContext, home: string, path: string, url: st
   );
 }
 
-/** The lines that are added and replaced, as in a diff. */
+/** The added and replaced lines, as a diff. */
 function changesOf({ before = "", after }: SetupPlan): string {
   const old = before.split("\n");
   let at = 0;

@@ -1,4 +1,4 @@
-// `codexlb unsetup`: takes back what `codexlb setup` wrote.
+// `codexlb unsetup`: undoes the changes of `codexlb setup`.
 
 import { defineCommand } from "citty";
 import { type Unsetup, unsetup } from "../../codex/client-setup.ts";

@@ -31,7 +31,7 @@ export async function examineProxy(context: CommandContext, named: string | unde
     const { upstream_base_url: backend } = readConfig(layout).proxy;
     return [...absence, ...(await examineWays(ways, backend, tokenUrlOf(deps)))];
   } catch {
-    return absence; // the settings were found to be wrong already
+    return absence; // another check reports invalid settings
   }
 }
 
@@ -132,7 +132,7 @@ const ChildFinding = z.looseObject({
   next: z.string().optional(),
 });
 
-/** With what the ways to other hosts are examined. */
+/** The means to check connections to other hosts. */
 interface Ways {
   readonly clock: Clock;
   readonly outbound: Outbound;
@@ -147,13 +147,13 @@ async function examineWays(ways: Ways, backend: string, tokenUrl: string): Promi
   return [toBackend.finding, toTokens.finding, ...(response === undefined ? [] : examineClock(response))];
 }
 
-/** As the proxy of the root connects. A running one has its own environment, which cannot be read. */
+/** How a proxy started here would connect. A running proxy's environment cannot be read. */
 function outboundOf({ deps: { env }, layout }: CommandContext): Outbound {
   const setting = () => {
     try {
       return readConfig(layout).proxy.outbound_proxy;
     } catch {
-      return ""; // the settings were found to be wrong already
+      return ""; // another check reports invalid settings
     }
   };
   return createOutbound({ env, setting });
@@ -226,7 +226,7 @@ function listenOf(layout: CommandContext["layout"]) {
   try {
     return parseListen(readConfig(layout).proxy.listen);
   } catch {
-    return undefined; // the settings were found to be wrong already
+    return undefined; // another check reports invalid settings
   }
 }
 
@@ -238,7 +238,7 @@ function isTaken({ host, port }: { readonly host: string; readonly port: number 
   });
 }
 
-/** Any answer proves that the way is open. */
+/** Any response proves that the connection works. */
 async function examineWay(
   { clock, outbound }: Ways,
   check: string,

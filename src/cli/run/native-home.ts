@@ -1,5 +1,5 @@
-// `run --native-home`: Codex in the user's own home, with the user's own login. Nothing is written there; the proxy puts
-// an account's credentials in the place of those that Codex shows.
+// `run --native-home`: Codex in the user's own home, with the user's own login. Nothing is written there; the proxy
+// puts an account's credentials in the place of those that Codex shows.
 
 import { join } from "node:path";
 import { readCredentials } from "../../auth/homes.ts";
@@ -40,7 +40,7 @@ export async function nativeHome(context: CommandContext, { url, whose }: ProxyA
   return home;
 }
 
-/** Warns if the login in `home` is also that of an account: each renewal of one ends the other. `next`: what to do. */
+/** Warns if an account has the login in `home`: each token refresh invalidates the other copy. `next`: what to do. */
 export async function warnOfTwin(context: CommandContext, home: string, next: string): Promise<void> {
   const login = loginIn(home);
   if (login?.refreshToken === undefined) return;

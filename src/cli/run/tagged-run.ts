@@ -10,8 +10,8 @@ import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 
 /**
- * The tag of a run; undefined when the proxy does not know of tags. `account`: the run is pinned to it, and it is warned
- * of one that cannot serve.
+ * The tag of a run; undefined when the proxy does not know of tags. `account`: the run is pinned to it, and it is
+ * warned of one that cannot serve.
  */
 export async function tagRun(
   door: Door,
@@ -58,7 +58,7 @@ export interface EndedRun {
   readonly failure: string | undefined;
   /** `model_provider` of the settings that Codex had, and the file that it stands in. */
   readonly provider: { readonly name: string; readonly path: string } | undefined;
-  /** The `.env` of its home, where it sets a proxy. */
+  /** The `.env` of the home, if it sets a proxy. */
   readonly dotenv: ProxyDotenv | undefined;
 }
 
