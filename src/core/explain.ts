@@ -26,7 +26,7 @@ export interface Explainable extends Pick<AccountFacts, "id" | "alias" | "health
 }
 
 /** The request to explain. */
-export interface Explained {
+export interface ExplainedRequest {
   readonly session: string | undefined;
   readonly model: string | undefined;
 }
@@ -77,7 +77,7 @@ export function explanationOf(
   accounts: readonly Explainable[],
   candidates: readonly Candidate[],
   context: ChoiceContext,
-  { session, model }: Explained,
+  { session, model }: ExplainedRequest,
 ): PoolExplanation {
   const choice = choose(candidates, context);
   const aliasOf = (id: string | undefined) => accounts.find((account) => account.id === id)?.alias;
@@ -193,7 +193,7 @@ function behind(tier: Tier, account: Explainable | undefined, { nowMs }: ChoiceC
     case "credits":
       return "only credits are left";
     case "exhausted":
-      return "used up by its figures";
+      return "exhausted by its figures";
     case "resting": {
       const health = account === undefined ? HEALTHY : healthAt(account.health, nowMs);
       if (health.kind !== "cooling") return account?.why ?? "it rests after a fault";
@@ -234,8 +234,8 @@ function whyLimited(
   const ends = leftMs > 0 ? `, for ${duration(leftMs)} more` : "";
   const isCooling = account !== undefined && healthAt(account.health, nowMs).kind === "cooling";
   return exhausted && credits && !isCooling
-    ? `${account?.why ?? "its limit is reached"}${ends}`
-    : `its limit is reached${ends}`;
+    ? `${account?.why ?? "its limit is exhausted"}${ends}`
+    : `its limit is exhausted${ends}`;
 }
 
 const TERM_NAMES: Readonly<Record<WindowKind, ScoreTerm["window"]>> = {
