@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import { type HealthEvent, OPERATOR_REASON, transition } from "../core/health.ts";
-import { withoutUsedUp } from "../core/quota.ts";
+import { withoutExhausted } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { outboundProxyProblem } from "../network/outbound-proxy.ts";
@@ -145,7 +145,7 @@ export function createAccountOps({
       record.draining = service === "drain";
       if (service !== "drain") record.health = transition(health, eventOf(service, clock.now()));
       // Whoever puts it back knows better than a figure that says there is nothing left.
-      if (service === "enable") record.quota = withoutUsedUp(quota);
+      if (service === "enable") record.quota = withoutExhausted(quota);
       write(() => Object.assign(record, { draining, health, quota }));
       changed(CHANGES[service], record);
       return record.alias;

@@ -14,7 +14,7 @@ import { issuerOf } from "./oauth.ts";
  * used in errors. Throws `invalid_auth_file` for a token that the sign-in service rejects or that codexlb cannot serve,
  * and `upstream_unreachable`.
  */
-export async function identified(auth: string, name: string, deps: Pick<Deps, "env">): Promise<string> {
+export async function withTokenOwner(auth: string, name: string, deps: Pick<Deps, "env">): Promise<string> {
   const token = ownerlessToken(auth);
   if (token === undefined) return auth;
   const answer = await ask(`${issuerOf(deps)}${WHOAMI}`, token);

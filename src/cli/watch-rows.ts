@@ -179,9 +179,9 @@ function twoLines({ captions, columns, nowMs, paint }: Picture): Layout {
     lines: ({ mark, name, email, windows, state }) => {
       const behind = state === "" ? "" : `${GAP}${fit(state, LONGEST_STATE)}`;
       const who = fit(name, Math.max(0, columns - INDENT - behind.length));
-      const told = `${mark} ${mark.startsWith("*") ? paint.bold(who) : who}${paint.yellow(behind)}`;
-      const hasRoom = email !== "" && Bun.stringWidth(told) + GAP.length + Bun.stringWidth(email) <= columns;
-      return [hasRoom ? `${told}${GAP}${email}` : told, joined(windows.slice(0, count).map(cell))];
+      const label = `${mark} ${mark.startsWith("*") ? paint.bold(who) : who}${paint.yellow(behind)}`;
+      const hasRoom = email !== "" && Bun.stringWidth(label) + GAP.length + Bun.stringWidth(email) <= columns;
+      return [hasRoom ? `${label}${GAP}${email}` : label, joined(windows.slice(0, count).map(cell))];
     },
   };
 }

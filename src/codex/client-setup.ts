@@ -28,7 +28,7 @@ export interface SetupPlan {
 export function planSetup(home: string, urls: BaseUrls): SetupPlan {
   const path = configPath(home);
   const before = readConfig(path);
-  const original = undone(home, before).text;
+  const original = originalConfig(home, before).text;
   const edit = readable(path, () => withBaseUrls(original ?? "", urls));
   if (edit === undefined)
     throw new CodexlbError(
@@ -68,7 +68,7 @@ export function planSetup(home: string, urls: BaseUrls): SetupPlan {
 }
 
 /** The result of an unsetup. */
-export interface Unsetup {
+export interface UnsetupResult {
   readonly path: string;
   /** `edited`: only the URLs were removed, because the file had been edited. `gone`: the file no longer exists. */
   readonly kind: "restored" | "removed" | "edited" | "gone";
@@ -77,12 +77,12 @@ export interface Unsetup {
 }
 
 /** Undoes `planSetup`; undefined when `home` is not set up. Throws `invalid_config`, `file_unusable`. */
-export function unsetup(home: string): Unsetup | undefined {
+export function unsetup(home: string): UnsetupResult | undefined {
   const note = noteIn(home);
   if (note === undefined) return undefined;
   const path = configPath(home);
   const current = readConfig(path);
-  const { text, isExact, kept } = undone(home, current);
+  const { text, isExact, kept } = originalConfig(home, current);
   if (text === undefined) rmSync(path, { force: true });
   else if (text !== current) writeKeeping(path, text, modeOf(path));
   for (const name of [NOTE, BACKUP]) rmSync(join(home, name), { force: true });
@@ -117,7 +117,7 @@ function noteIn(home: string): SetupNote | undefined {
 }
 
 /** The config.toml before setup; its text is undefined when there was no file. */
-function undone(
+function originalConfig(
   home: string,
   current: string | undefined,
 ): { readonly text: string | undefined; readonly isExact: boolean; readonly kept: readonly BaseUrlKey[] } {

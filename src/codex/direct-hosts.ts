@@ -19,7 +19,7 @@ export function directHosts({ openai, chatgpt }: CodexAddresses): string[] {
   return [...new Set([...loopback, ...hosts.map(withoutBrackets)])];
 }
 
-/** `NO_PROXY` and `no_proxy` of `env` with `hosts` added to both; `*` stays as it is. */
+/** Adds `hosts` to `NO_PROXY` and `no_proxy` of `env`; `*` stays unchanged. */
 export function noProxyWith(env: Environment, hosts: readonly string[]): Record<string, string> {
   const values = NO_PROXY_VARIABLES.map((name) => env[name]?.trim() ?? "").filter((value) => value !== "");
   if (hosts.length === 0) return {};

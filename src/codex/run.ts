@@ -138,7 +138,7 @@ const OF_KEYS: ReadonlySet<NodeJS.Signals> = new Set(["SIGINT", "SIGQUIT"]);
 const ENDING: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGHUP"]);
 
 function spawn(argv: string[], env: Record<string, string | undefined>, cwd?: string): Child {
-  return orNotStarted(argv, INSTALL_CODEX, () =>
+  return startOrThrow(argv, INSTALL_CODEX, () =>
     Bun.spawn(argv, {
       env,
       ...(cwd === undefined ? {} : { cwd }),
@@ -153,7 +153,7 @@ function spawn(argv: string[], env: Record<string, string | undefined>, cwd?: st
 function spawnShell(argv: string[], env: Record<string, string | undefined>, descriptor: number): Child {
   const next = "set SHELL to a working shell, or set run.inherit_shell = false in config.toml";
   const unused = Array<"ignore">(STATE_DESCRIPTOR - STDERR - 1).fill("ignore");
-  return orNotStarted(argv, next, () =>
+  return startOrThrow(argv, next, () =>
     Bun.spawn(argv, {
       env,
       stdio: ["inherit", isatty(STDOUT) ? "inherit" : STDERR, "inherit", ...unused, descriptor],
@@ -165,7 +165,7 @@ const STDOUT = 1;
 const STDERR = 2;
 
 /** Throws `codex_not_found` with `next` if the program cannot be started. */
-function orNotStarted(argv: readonly string[], next: string, start: () => Child): Child {
+function startOrThrow(argv: readonly string[], next: string, start: () => Child): Child {
   try {
     return start();
   } catch (error) {

@@ -74,8 +74,8 @@ function planConfig(sources: readonly string[], codexHome: string, chatgptBaseUr
   const takenPath = join(codexHome, TAKEN_OVER);
   const { settings, reports } = settingsOf(CONFIG, sources);
   const existing = readToml(target);
-  const merged = isThere(takenPath)
-    ? changedAlike(settings, withoutAddress(readToml(takenPath)), withoutAddress(existing))
+  const merged = fileExists(takenPath)
+    ? withChanges(settings, withoutAddress(readToml(takenPath)), withoutAddress(existing))
     : { ...settings, ...ownSettings(existing) };
   const text = formatToml({
     ...carriedSettings(merged, codexHome).settings,
@@ -91,15 +91,15 @@ function planConfig(sources: readonly string[], codexHome: string, chatgptBaseUr
 function planProfile(name: string, sources: readonly string[], codexHome: string): () => string[] {
   const target = join(codexHome, name);
   const takenPath = join(codexHome, `.codexlb-taken-over.${name.slice(0, -CONFIG.length)}toml`);
-  const wasTaken = isThere(takenPath);
+  const wasTaken = fileExists(takenPath);
   // The user created this profile in the prepared home.
-  if (!wasTaken && isThere(target)) return () => [];
+  if (!wasTaken && fileExists(target)) return () => [];
   const { settings, reports } = settingsOf(name, sources);
   const { chatgpt_base_url: _, openai_base_url: __, ...source } = settings;
-  const merged = wasTaken ? changedAlike(source, readToml(takenPath), readToml(target)) : source;
+  const merged = wasTaken ? withChanges(source, readToml(takenPath), readToml(target)) : source;
   const kept = carriedSettings(merged, codexHome).settings;
   return () => {
-    if (!sources.some((home) => isThere(join(home, name))) && Object.keys(kept).length === 0) {
+    if (!sources.some((home) => fileExists(join(home, name))) && Object.keys(kept).length === 0) {
       for (const path of [target, takenPath]) rmSync(path, { force: true });
       return [];
     }
@@ -110,7 +110,7 @@ function planProfile(name: string, sources: readonly string[], codexHome: string
 
 /** The settings in the file `name` of the first home that has it, and a report for each that is left out. */
 function settingsOf(name: string, homes: readonly string[]): { settings: TomlTable; reports: string[] } {
-  const home = homes.find((one) => isThere(join(one, name)));
+  const home = homes.find((one) => fileExists(join(one, name)));
   if (home === undefined) return { settings: {}, reports: [] };
   const path = join(home, name);
   const { settings, leftOut } = carriedSettings(readToml(path), home);
@@ -130,13 +130,13 @@ function withoutAddress({ chatgpt_base_url: _, ...others }: TomlTable): TomlTabl
 }
 
 /** Applies the changes between `before` and `after` to `source`. */
-function changedAlike(source: TomlTable, before: TomlTable, after: TomlTable): TomlTable {
+function withChanges(source: TomlTable, before: TomlTable, after: TomlTable): TomlTable {
   const merged: TomlTable = { ...source };
   for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
     const [was, is, now] = [before[key], after[key], source[key]];
     if (isDeepStrictEqual(was, is)) continue;
     if (is === undefined) delete merged[key];
-    else merged[key] = isTable(is) && isTable(now) ? changedAlike(now, isTable(was) ? was : {}, is) : is;
+    else merged[key] = isTable(is) && isTable(now) ? withChanges(now, isTable(was) ? was : {}, is) : is;
   }
   return merged;
 }
@@ -150,6 +150,6 @@ function ownSettings(existing: TomlTable): TomlTable {
   return kept;
 }
 
-function isThere(path: string): boolean {
+function fileExists(path: string): boolean {
   return readTextIfPresent(path) !== undefined;
 }

@@ -297,7 +297,7 @@ function spendingOf(account: AccountAnswer, asOfMs: number): Spending {
   };
 }
 
-interface Judged {
+interface JudgedAccount {
   readonly capacity: Capacity;
   readonly health: Health;
 }
@@ -305,7 +305,7 @@ interface Judged {
 /** None of its accounts is in service: when the first of them will be, and why none is. */
 function closed(
   { accounts, cycle }: ChildReport,
-  all: readonly Judged[],
+  all: readonly JudgedAccount[],
   { nowMs }: QuotaView,
   endMs: number,
 ): Capacity {

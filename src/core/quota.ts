@@ -176,7 +176,7 @@ export function newestFigureMs({ windows, completeAsOfMs }: LimitQuota): number 
 }
 
 /** `quota` without its exhausted windows, as if nothing were known about them. */
-export function withoutUsedUp(quota: Quota): Quota {
+export function withoutExhausted(quota: Quota): Quota {
   const limit = (one: LimitQuota): LimitQuota => {
     const windows = mapWindows(one.windows, (window) => (window.usedPercent >= 100 ? undefined : window));
     const isWhole = presentOf(windows).length === presentOf(one.windows).length;

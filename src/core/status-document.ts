@@ -1,5 +1,5 @@
-// The shape of the status document, as the Go program's clients know it; what those do not know of is told by its
-// names.
+// The status document, in the format that clients of the Go program read. Additions have names that
+// the Go program does not use.
 
 import type { AccountAnswer, ChildAnswer } from "./status-wire.ts";
 

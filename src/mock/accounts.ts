@@ -74,11 +74,11 @@ export interface MockAccounts {
   /** Ends a login: its tokens and their refresh are refused from now on. */
   revoke(account: MockAccount): void;
   /** Uses one turn for `model`, or returns the refusal if the quota is exhausted. */
-  spend(account: MockAccount, model: string): Spent;
+  spend(account: MockAccount, model: string): SpendResult;
   rates(account: MockAccount): Rates;
 }
 
-export type Spent =
+export type SpendResult =
   | { readonly kind: "ok" }
   /** `limit`: the id of the exhausted limit. */
   | { readonly kind: "refused"; readonly limit: string; readonly code: string; readonly resetMs: number };
@@ -209,7 +209,7 @@ export function createMockAccounts(
     spend: (account, model) => {
       rollAll(account);
       const { memberTurns } = account;
-      const refused = (limit: string, { resetMs }: Meter, code = "usage_limit_reached"): Spent => ({
+      const refused = (limit: string, { resetMs }: Meter, code = "usage_limit_reached"): SpendResult => ({
         kind: "refused",
         limit,
         code,

@@ -1,6 +1,6 @@
 // How the simulated backend reports an account's quota: headers, usage endpoint, event, limit error.
 
-import type { MockAccount, Rate, Rates, Spent } from "./accounts.ts";
+import type { MockAccount, Rate, Rates, SpendResult } from "./accounts.ts";
 
 export function rateHeaders(
   { primary, secondary, meters, credits }: Rates,
@@ -92,7 +92,7 @@ export function usageOf(rates: Rates, account: MockAccount, nowMs: number) {
 }
 
 /** The headers and body of a refused turn. */
-export function refusalOf(spent: Spent & { kind: "refused" }, account: MockAccount, nowMs: number) {
+export function refusalOf(spent: SpendResult & { kind: "refused" }, account: MockAccount, nowMs: number) {
   return {
     headers: { "x-codex-active-limit": spent.limit },
     error: {

@@ -24,7 +24,7 @@ export function outboundProxy(url: string, { setting, env }: ProxySource): strin
   const secure = isSecure({ protocol });
   const proxy = setting || proxyOfEnvironment(secure, env)?.url;
   if (proxy === undefined) return undefined;
-  const exempt = (read(env, "NO_PROXY") ?? "")
+  const exempt = (variable(env, "NO_PROXY") ?? "")
     .split(/[\s,]+/)
     .some((entry) => names(entry, plainHost(hostname), port || (secure ? "443" : "80")));
   return exempt ? undefined : proxy;
@@ -69,7 +69,7 @@ function isSecure({ protocol }: Pick<URL, "protocol">): boolean {
   return protocol === "https:" || protocol === "wss:";
 }
 
-function read(env: Deps["env"], name: string): string | undefined {
+function variable(env: Deps["env"], name: string): string | undefined {
   return env[name.toLowerCase()]?.trim() || env[name]?.trim();
 }
 

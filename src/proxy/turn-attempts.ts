@@ -111,7 +111,7 @@ export async function takeTurn(
   const outcome = await attempt(context, job);
   if (outcome.kind === "reply" && outcome.verdict.kind === "ok" && job.turn) socket.served();
   try {
-    const turn: Taking = { session, model, selfContained, turn: job.turn };
+    const turn: TurnFacts = { session, model, selfContained, turn: job.turn };
     return takenOf(context, incoming, turn, outcome);
   } catch (error) {
     if (outcome.kind === "reply") outcome.lease.release();
@@ -219,7 +219,7 @@ async function sendOn(
 }
 
 /** The parts of a turn that its outcome depends on. */
-interface Taking extends RequestFacts {
+interface TurnFacts extends RequestFacts {
   readonly selfContained: boolean;
   readonly turn: boolean;
 }
@@ -227,7 +227,7 @@ interface Taking extends RequestFacts {
 function takenOf(
   context: ProxyContext,
   incoming: Incoming,
-  taking: Taking,
+  taking: TurnFacts,
   outcome: Outcome<Reply>,
 ): TakenTurn {
   const { session, model, selfContained, turn } = taking;

@@ -166,7 +166,8 @@ export function createLedger({
         record.quota,
         creditsRefused(resetMs ?? nowMs + LIMIT_WITHOUT_RESET_MS, nowMs),
       );
-    if (resetMs !== undefined) record.quota = mergeQuota(record.quota, usedUpUntil(limit, resetMs, nowMs));
+    if (resetMs !== undefined)
+      record.quota = mergeQuota(record.quota, exhaustedEvidence(limit, resetMs, nowMs));
     const known = limitNamed(record.quota, limit.id) ?? limit;
     const untilMs =
       resetMs ?? exhaustedUntilMs(record.quota, known, view()) ?? nowMs + LIMIT_WITHOUT_RESET_MS;
@@ -265,7 +266,7 @@ function limitNamed(quota: Quota, id: string | undefined): LimitQuota | undefine
  * A limit error as evidence that the window that resets at `untilMs` is exhausted. That is the window known to reset
  * then, else the shortest possible one that includes the reset.
  */
-function usedUpUntil(limit: LimitQuota, untilMs: number, nowMs: number): Quota {
+function exhaustedEvidence(limit: LimitQuota, untilMs: number, nowMs: number): Quota {
   const isNear = (kind: WindowKind) => {
     const resetAtMs = limit.windows[kind]?.resetAtMs;
     return resetAtMs !== undefined && Math.abs(resetAtMs - untilMs) <= SAME_RESET_MS;

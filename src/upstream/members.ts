@@ -37,7 +37,7 @@ interface Seen {
   readonly draining: boolean;
   readonly inFlight: number;
   readonly ramp: Ramp;
-  readonly asked: Asked;
+  readonly asked: CandidateSettings;
   readonly goodUntilMs: number;
   readonly capacity: Capacity;
   readonly standing: Standing;
@@ -45,7 +45,7 @@ interface Seen {
 }
 
 /** The settings that a candidate depends on. */
-type Asked = Pick<CapacityView, "weights" | "ttlMs" | "useCredits">;
+type CandidateSettings = Pick<CapacityView, "weights" | "ttlMs" | "useCredits">;
 
 /** The members as choosing sees them, in their order. */
 export interface Roster {
@@ -62,7 +62,7 @@ export function createRoster(): Roster {
   const indexes = new Map<Member, number>();
   const seen: Candidate[] = [];
   let members: readonly Member[] = [];
-  let asked: Asked | undefined;
+  let asked: CandidateSettings | undefined;
   /** From then on time alone has made another candidate of one of them. */
   let goodUntilMs = 0;
   const put = (member: Member, index: number, view: CapacityView): void => {
@@ -71,7 +71,7 @@ export function createRoster(): Roster {
     goodUntilMs = Math.min(goodUntilMs, untilMs);
   };
   const byMainLimit = (view: CapacityView): readonly Candidate[] => {
-    if (asked === undefined || !isSameAsked(asked, view) || goodUntilMs <= view.nowMs) {
+    if (asked === undefined || !isSameSettings(asked, view) || goodUntilMs <= view.nowMs) {
       goodUntilMs = Number.POSITIVE_INFINITY;
       seen.length = members.length;
       members.forEach((member, index) => {
@@ -174,7 +174,7 @@ function look(member: Member, view: CapacityView): Seen {
     seen.inFlight === member.inFlight &&
     seen.ramp === member.ramp &&
     seen.draining === record.draining &&
-    isSameAsked(seen.asked, view)
+    isSameSettings(seen.asked, view)
   )
     return seen;
   const fresh = judged(member, { ...view, model: undefined });
@@ -189,7 +189,7 @@ function judged(member: Member, view: CapacityView): Seen {
   const isSame =
     seen?.figures === figures &&
     seen.capacity.standing.goodUntilMs > view.nowMs &&
-    isSameAsked(seen.asked, view);
+    isSameSettings(seen.asked, view);
   const capacity = isSame ? seen.capacity : upstream.capacity(view);
   const { standing } = capacity;
   const now = healthAt(health, view.nowMs);
@@ -239,7 +239,7 @@ function healthOnOwnLimit({ record }: Member, { nowMs }: CapacityView): Health {
   return now.kind === "cooling" && now.cause === "limit" ? HEALTHY : now;
 }
 
-function isSameAsked(a: Asked, b: Asked): boolean {
+function isSameSettings(a: CandidateSettings, b: CandidateSettings): boolean {
   return a.weights === b.weights && a.ttlMs === b.ttlMs && a.useCredits === b.useCredits;
 }
 

@@ -109,7 +109,7 @@ export function createPool(context: PoolContext): Pool {
   const detours = createDetours(clock);
   const roster = createRoster();
   const tree = createTree();
-  let usage: { readonly told: PooledUsage; readonly atMs: number } | undefined;
+  let usage: { readonly value: PooledUsage; readonly atMs: number } | undefined;
   let accounts: (AccountMember & { readonly upstream: Account })[] = [];
   let children: (Member & { readonly upstream: Child })[] = [];
   let members: Member[] = [];
@@ -245,11 +245,11 @@ export function createPool(context: PoolContext): Pool {
     usage: () => {
       const now = capacityView(undefined);
       const mostAgeMs = Math.floor(members.length / ACCOUNTS_PER_MS_OF_AGE);
-      if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.told;
+      if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.value;
       const own = accounts.map((member) => [member.record, pooledAccountOf(member, now)] as const);
       const pooled = tree.pooled(own, context.children(), now);
-      usage = { told: pooledUsage(pooled, now, now.useCredits), atMs: clock.monotonic() };
-      return usage.told;
+      usage = { value: pooledUsage(pooled, now, now.useCredits), atMs: clock.monotonic() };
+      return usage.value;
     },
     explain: (session, model) => {
       const now = capacityView(model);

@@ -7,7 +7,7 @@ import { parseAuthFile } from "../../auth/auth-file.ts";
 import { authFileOf } from "../../auth/homes.ts";
 import { personName, sameIdentity, sharesAddress } from "../../auth/identity.ts";
 import { networkSettings } from "../../auth/network-settings.ts";
-import { identified } from "../../auth/token-owner.ts";
+import { withTokenOwner } from "../../auth/token-owner.ts";
 import { inferAlias } from "../../codex/alias.ts";
 import { textWithAbsolutePaths } from "../../codex/carried-settings.ts";
 import { keyringOf, userHomes } from "../../codex/home.ts";
@@ -108,7 +108,7 @@ async function importFrom(
   const path = authFileOf(from);
   const found = readTextIfPresent(path);
   if (found === undefined) throw noLogin(from, path);
-  const auth = await identified(found, path, deps);
+  const auth = await withTokenOwner(found, path, deps);
   const credentials = parseAuthFile(auth, path);
   if (credentials.refreshToken === undefined)
     deps.log.warn(

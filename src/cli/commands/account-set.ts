@@ -30,7 +30,7 @@ export default defineCommand({
     const { values, rest } = parseFlags(FLAGS, behind);
     if (rest.length > 0) throw usage("account set takes one alias");
     // All flags have values.
-    const given: Given = { ...args, ...(values as Given) };
+    const given: SetFlags = { ...args, ...(values as SetFlags) };
     const proxy = given["outbound-proxy"]?.trim();
     if (proxy === undefined)
       throw usage(
@@ -53,4 +53,4 @@ export default defineCommand({
 
 // --- internal ---
 
-type Given = { readonly [Name in keyof typeof FLAGS]?: string | undefined };
+type SetFlags = { readonly [Name in keyof typeof FLAGS]?: string | undefined };

@@ -10,7 +10,7 @@ import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { type CommandContext, contextOf, PROXY_URL_FLAG, ROOT_FLAG } from "../context.ts";
 import { CLIENT_HOME_FLAG, clientHomeOf } from "../run/client-home.ts";
-import { warnOfTwin } from "../run/native-home.ts";
+import { warnOfSharedLogin } from "../run/native-home.ts";
 import { addressOf } from "../run/proxy-address.ts";
 import { asksForKeys } from "../run/runtime-home.ts";
 
@@ -60,7 +60,7 @@ async function warn(context: CommandContext, home: string, path: string, url: st
     log.warn(
       `model_provider = ${JSON.stringify(provider)} in ${path} still sends turns elsewhere; remove it to use the proxy`,
     );
-  await warnOfTwin(
+  await warnOfSharedLogin(
     context,
     home,
     "log in again for one of them: codex login, or codexlb account login ALIAS",

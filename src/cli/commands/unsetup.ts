@@ -1,7 +1,7 @@
 // `codexlb unsetup`: undoes the changes of `codexlb setup`.
 
 import { defineCommand } from "citty";
-import { type Unsetup, unsetup } from "../../codex/client-setup.ts";
+import { type UnsetupResult, unsetup } from "../../codex/client-setup.ts";
 import { print } from "../../print.ts";
 import { contextOf, ROOT_FLAG } from "../context.ts";
 import { CLIENT_HOME_FLAG, clientHomeOf } from "../run/client-home.ts";
@@ -22,7 +22,7 @@ export default defineCommand({
 
 // --- internal ---
 
-const DONE: Readonly<Record<Unsetup["kind"], (path: string) => string>> = {
+const DONE: Readonly<Record<UnsetupResult["kind"], (path: string) => string>> = {
   restored: (path) => `restored ${path} to its state before codexlb setup`,
   removed: (path) => `removed ${path}, which codexlb setup had created`,
   gone: (path) => `${path} no longer exists; nothing to undo`,

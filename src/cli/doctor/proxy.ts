@@ -1,5 +1,5 @@
-// The running proxy and the ways it needs: is it there and of this version, is its port its own, can its backend and
-// token endpoint be reached, and does the backend's clock agree with this machine's.
+// Checks the running proxy and its connections: is it running and of this version, is its port its own, can its backend
+// and token endpoint be reached, and does the backend's clock agree with this machine's.
 
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
@@ -24,12 +24,12 @@ import { type Finding, ok } from "./findings.ts";
 export async function examineProxy(context: CommandContext, named: string | undefined): Promise<Finding[]> {
   const { deps, layout } = context;
   if (named !== undefined) return examineNamed(context, named);
-  const ways: Ways = { clock: deps.clock, outbound: outboundOf(context) };
-  if (await daemonAnswers(layout.adminSocket)) return examineDaemon(ways, socketDoor(layout.adminSocket));
+  const via: ConnectionDeps = { clock: deps.clock, outbound: outboundOf(context) };
+  if (await daemonAnswers(layout.adminSocket)) return examineDaemon(via, socketDoor(layout.adminSocket));
   const absence = await examineAbsence(context);
   try {
     const { upstream_base_url: backend } = readConfig(layout).proxy;
-    return [...absence, ...(await examineWays(ways, backend, tokenUrlOf(deps)))];
+    return [...absence, ...(await examineConnections(via, backend, tokenUrlOf(deps)))];
   } catch {
     return absence; // another check reports invalid settings
   }
@@ -37,7 +37,7 @@ export async function examineProxy(context: CommandContext, named: string | unde
 
 // --- internal ---
 
-const WAY_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 
 /** A proxy elsewhere: all that can be seen of it from here is that it answers, and whether it lets us in. */
 async function examineNamed(context: CommandContext, url: string): Promise<Finding[]> {
@@ -47,7 +47,7 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
     const door = {
       url: href,
       credential: credentialFor(context, { url: href, isNamed: true }, undefined),
-      timeoutMs: WAY_TIMEOUT_MS,
+      timeoutMs: CONNECT_TIMEOUT_MS,
     };
     if (!(await isProxy(door)))
       return [
@@ -75,7 +75,7 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
   }
 }
 
-async function examineDaemon(ways: Ways, door: Door): Promise<Finding[]> {
+async function examineDaemon(via: ConnectionDeps, door: Door): Promise<Finding[]> {
   const info = await remoteInfo(door);
   const settings = await remoteSettings(door);
   const backend = settings.find(({ key }) => key === "proxy.upstream_base_url")?.value;
@@ -92,7 +92,7 @@ async function examineDaemon(ways: Ways, door: Door): Promise<Finding[]> {
   return [
     daemon,
     info.draining ? ENDING : await examineAnswer(info.url),
-    ...(await examineWays(ways, String(backend), info.token_url)),
+    ...(await examineConnections(via, String(backend), info.token_url)),
     ...(await examineChildren(door)),
   ];
 }
@@ -133,15 +133,19 @@ const ChildFinding = z.looseObject({
 });
 
 /** The means to check connections to other hosts. */
-interface Ways {
+interface ConnectionDeps {
   readonly clock: Clock;
   readonly outbound: Outbound;
 }
 
-async function examineWays(ways: Ways, backend: string, tokenUrl: string): Promise<Finding[]> {
+async function examineConnections(
+  via: ConnectionDeps,
+  backend: string,
+  tokenUrl: string,
+): Promise<Finding[]> {
   const [toBackend, toTokens] = await Promise.all([
-    examineWay(ways, "backend", backend),
-    examineWay(ways, "token endpoint", tokenUrl),
+    examineConnection(via, "backend", backend),
+    examineConnection(via, "token endpoint", tokenUrl),
   ]);
   const { response } = toBackend;
   return [toBackend.finding, toTokens.finding, ...(response === undefined ? [] : examineClock(response))];
@@ -163,7 +167,7 @@ async function examineAnswer(url: string): Promise<Finding> {
   try {
     const response = await fetch(`${url}/healthz`, {
       ...optionsToProxy(url),
-      signal: AbortSignal.timeout(WAY_TIMEOUT_MS),
+      signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS),
     });
     await response.body?.cancel();
     if (response.ok) return ok("port", `${url} answers`);
@@ -239,8 +243,8 @@ function isTaken({ host, port }: { readonly host: string; readonly port: number 
 }
 
 /** Any response proves that the connection works. */
-async function examineWay(
-  { clock, outbound }: Ways,
+async function examineConnection(
+  { clock, outbound }: ConnectionDeps,
   check: string,
   url: string,
 ): Promise<{ readonly finding: Finding; readonly response?: TimedResponse }> {
@@ -251,7 +255,7 @@ async function examineWay(
       ...fetchOptions(egress),
       method: "HEAD",
       redirect: "manual",
-      signal: AbortSignal.timeout(WAY_TIMEOUT_MS),
+      signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS),
     });
     const response = { headers, askedMs, answeredMs: clock.now() };
     return { finding: ok(check, `${url} answers (${status})`), response };

@@ -36,12 +36,12 @@ export async function nativeHome(context: CommandContext, { url, whose }: ProxyA
     );
     return home;
   }
-  await warnOfTwin(context, home, "run without --native-home, or log in again for one of them");
+  await warnOfSharedLogin(context, home, "run without --native-home, or log in again for one of them");
   return home;
 }
 
 /** Warns if an account has the login in `home`: each token refresh invalidates the other copy. `next`: what to do. */
-export async function warnOfTwin(context: CommandContext, home: string, next: string): Promise<void> {
+export async function warnOfSharedLogin(context: CommandContext, home: string, next: string): Promise<void> {
   const login = loginIn(home);
   if (login?.refreshToken === undefined) return;
   const { proxy } = await configOf(context);
