@@ -88,7 +88,7 @@ describe("without a running proxy", () => {
   });
 
   test.each(["keyring", "auto"])(
-    "account import names a home whose login is in a keyring: %s",
+    "account import reports a home whose login is in a keyring: %s",
     async (store) => {
       const home = join(temp.path, `home-${store}`);
       mkdirSync(home);
@@ -101,7 +101,7 @@ describe("without a running proxy", () => {
     },
   );
 
-  test("account import lets relative paths of the settings point where they pointed", async () => {
+  test("account import keeps the targets of relative paths in the settings", async () => {
     const root = newRoot();
     const home = join(temp.path, "with-paths");
     mkdirSync(home);

@@ -1,4 +1,4 @@
-// `codexlb setup` and `codexlb unsetup` as commands, and what doctor says of them.
+// `codexlb setup` and `codexlb unsetup` as commands, and what doctor reports about them.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ afterAll(() => temp[Symbol.dispose]());
 
 let serial = 0;
 
-/** A user whose own Codex home has `config` as its config.toml. */
+/** A user whose Codex home has `config` as its config.toml. */
 function userWith(config: string) {
   const home = join(temp.path, `user-${++serial}`);
   mkdirSync(home);
@@ -32,7 +32,7 @@ function userWith(config: string) {
 }
 
 describe("codexlb setup", () => {
-  test("points the user's own Codex at the proxy that runs, and unsetup takes that back", async () => {
+  test("points the user's own Codex at the running proxy, and unsetup undoes that", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const user = userWith("# mine\nmodel = 'm'\n");
     const at = ["--root", pool.layout.root];
@@ -63,7 +63,7 @@ describe("codexlb setup", () => {
     expect((await user.run(["unsetup", ...at])).out).toBe(`${user.home} is not set up; nothing to undo\n`);
   });
 
-  test("shows the value that it replaces, and warns of what still sends turns elsewhere", async () => {
+  test("shows the replaced value, and warns about a setting that still sends turns elsewhere", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const user = userWith("model_provider = 'azure'\nopenai_base_url = 'https://old/v1'\n");
     const at = ["--root", pool.layout.root];
@@ -75,7 +75,7 @@ describe("codexlb setup", () => {
     );
   });
 
-  test("warns of a login that an account of the proxy has, too", async () => {
+  test("warns about a login that is also an account of the proxy", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const user = userWith("");
     writeFileSync(
@@ -87,7 +87,7 @@ describe("codexlb setup", () => {
     );
   });
 
-  test("is refused where clients need a key, where another server listens, and for the home of run", async () => {
+  test("is refused if clients need a key, if another server listens, and for the home of run", async () => {
     await using keyed = await startPool({
       accounts: [{ alias: "alice" }],
       config: "[proxy]\nclient_auth = true\n",
@@ -130,7 +130,7 @@ describe("codexlb doctor", () => {
     });
   });
 
-  test("knows whether other clients are set up, for which proxy, and whether that runs", async () => {
+  test("reports whether other clients are set up, for which proxy, and whether it runs", async () => {
     const pool = await startPool({ accounts: [{ alias: "alice" }] });
     const { root } = pool.layout;
     const user = userWith("");

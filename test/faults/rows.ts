@@ -24,13 +24,13 @@ export interface Row {
   readonly once?: boolean;
   /** Another account would say the same of this request: it is the client's to hear, at once and as it is. */
   readonly requestsOwn?: boolean;
-  /** A refusal on grounds of policy, which exactly one account may see. It concerns turns, so no handshake gets it. */
+  /** A policy refusal, which exactly one account may see. Only turns get it, no handshakes. */
   readonly policy?: boolean;
-  /** The message is larger than the backend accepts. Codex sends it over HTTP then. */
+  /** The message is too large for the backend, so Codex sends it over HTTP. */
   readonly tooLarge?: boolean;
-  /** Alice's account, in which the limit for the model `spent` is used up when the turn begins. Nothing fails then. */
+  /** Alice's account. Its limit for the model `spent` is exhausted before the turn, and nothing fails. */
   readonly alice?: Partial<MockAccountOptions> & { readonly spent: string };
-  /** The refusal is about a limit of another model, and does not keep alice from others. */
+  /** The refusal concerns another model's limit, so alice stays available for other models. */
   readonly otherLimit?: boolean;
   /** Means nothing over this transport. */
   readonly not?: Transport;
@@ -144,7 +144,7 @@ export const ROWS: readonly Row[] = [
   { ...refused("400", 400, error("invalid_request")), requestsOwn: true },
   { ...failed("context_length_exceeded"), requestsOwn: true },
   ...POLICY_CODES.map((code): Row => ({ ...refused(`400 ${code}`, 400, error(code)), ...POLICY })),
-  // Over SSE the rows above send the same events.
+  // Over SSE these would repeat the rows above.
   ...POLICY_CODES.map((code): Row => ({ ...failed(code), ...POLICY, not: "sse" })),
   { ...refused("403 inference_hook_denied", 403, error("inference_hook_denied")), ...POLICY },
   refused("400 invalid_encrypted_content", 400, error("invalid_encrypted_content")),

@@ -1,4 +1,4 @@
-// `codex app-server` over stdio, started through `codexlb run`: JSON messages, one a line.
+// `codex app-server` over stdio, started through `codexlb run`: JSON messages, one per line.
 
 import type { Setup } from "./setup.ts";
 
@@ -84,7 +84,7 @@ export function startAppServer({ tool, url, work }: Setup, binary: string, outbo
 
 /** A thread of an app-server that has been initialized. */
 export interface Thread {
-  /** Takes one turn; resolves to what Codex says of it when it is over. */
+  /** Takes one turn; resolves to Codex's final report about it. */
   turn(text: string): Promise<unknown>;
   /** The models that Codex offers to its user. */
   models(): Promise<readonly string[]>;
