@@ -203,7 +203,7 @@ const UNSERVED: readonly { readonly mode?: RegExp; readonly key: string; readonl
   {
     mode: /^bedrock/i,
     key: "bedrock_api_key",
-    why: "holds a login of Amazon Bedrock, not a ChatGPT login",
+    why: "holds an Amazon Bedrock login, not a ChatGPT login",
   },
   // The mode does not matter when there are tokens as well.
   { key: "OPENAI_API_KEY", why: "holds an API key, not a ChatGPT login" },

@@ -12,7 +12,7 @@ export const PROXY_VARIABLES: readonly string[] = [
 ];
 export const NO_PROXY_VARIABLES = ["NO_PROXY", "no_proxy"] as const;
 
-/** The hosts that Codex is to reach directly: those of `addresses` that are private. None for a public host. */
+/** The hosts of `addresses` that Codex must reach directly, because they are private. Empty for a public host. */
 export function directHosts({ openai, chatgpt }: CodexAddresses): string[] {
   const hosts = [openai, chatgpt].map((url) => new URL(url).hostname).filter(isPrivateHost);
   const loopback = hosts.some(isLoopbackHost) ? ["127.0.0.1", "localhost", "::1"] : [];

@@ -108,7 +108,7 @@ function planProfile(name: string, sources: readonly string[], codexHome: string
   };
 }
 
-/** The settings in the file `name` of the first home that has it, and a report for each that is left out. */
+/** The settings in the file `name` of the first home that has it, and the names of those left out. */
 function settingsOf(name: string, homes: readonly string[]): { settings: TomlTable; reports: string[] } {
   const home = homes.find((one) => fileExists(join(one, name)));
   if (home === undefined) return { settings: {}, reports: [] };

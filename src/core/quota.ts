@@ -1,4 +1,4 @@
-// The allowance of one account: its windows, what is left of them, and how evidence from several sources is merged.
+// The quota of one account: its windows, what is left of them, and how evidence from several sources is merged.
 // The newest evidence wins, window by window, whatever the order of arrival. A window that the backend left
 // out of a complete list does not exist; any other window without figures is unknown.
 
@@ -55,7 +55,7 @@ export interface Quota {
   readonly spending: Spending;
 }
 
-/** What one reply, event or poll reported. Same shape, usually with gaps. */
+/** The quota as one reply, event or poll reported it, usually incomplete. */
 export type QuotaEvidence = Quota;
 
 /** The id the backend gives the account's main limit. */

@@ -1,5 +1,5 @@
-// What is edited in replies on their way down, so that Codex sees the pool and not the account that happened to
-// serve: rate-limit headers and events. What no pass wants stays byte for byte.
+// Edits rate-limit headers and events in replies, so that Codex sees the pool and not the account that served. Everything
+// else passes byte for byte.
 
 import { headerValue } from "../core/bounds.ts";
 import {

@@ -118,7 +118,7 @@ export function createCatalogues(context: CataloguesContext): Catalogues {
   const bodyOf = (state: VersionState, text: string): Body | string => {
     for (;;) {
       const body = bodies.take(text);
-      if (body === "malformed") return "the response is not a models catalogue";
+      if (body === "malformed") return "the response is not a model catalogue";
       if (body !== "full") return body;
       if (!forgetOldest(state)) return "the accounts' catalogues exceed the memory limit";
     }

@@ -69,7 +69,7 @@ test.each([
     '{"auth_mode":"agentIdentity","agent_identity":"a.b.c","tokens":{"access_token":"x"}}',
     "holds an agent identity",
   ],
-  ['{"auth_mode":"bedrockApiKey","bedrock_api_key":{"key":"x"}}', "holds a login of Amazon Bedrock"],
+  ['{"auth_mode":"bedrockApiKey","bedrock_api_key":{"key":"x"}}', "holds an Amazon Bedrock login"],
   ['{"auth_mode":"apikey","OPENAI_API_KEY":"sk-1"}', "holds an API key"],
   ['{"auth_mode":"somethingNew"}', 'has the unknown login type "somethingNew"'],
   ['{"OPENAI_API_KEY":null}', "has no tokens.access_token"],

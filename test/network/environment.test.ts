@@ -11,7 +11,7 @@ import { type CorporateNetwork, corporateNetwork } from "../support/corporate-ne
 import { startPool } from "../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
-/** Nothing listens there. */
+/** A port without a server. */
 const DEAD = "http://127.0.0.1:1";
 const UPSTREAM = "https://backend.test/backend-api";
 

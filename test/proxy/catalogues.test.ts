@@ -247,7 +247,7 @@ describe("an account", () => {
     const failures = events.filter(({ event }) => event === "catalogue.failed").map(({ fields }) => fields);
     expect(failures).toMatchObject([
       { client_version: VERSION, account_id: "openai:bob", error: "the models endpoint returned 503" },
-      { client_version: VERSION, error: "the response is not a models catalogue" },
+      { client_version: VERSION, error: "the response is not a model catalogue" },
     ]);
   });
 

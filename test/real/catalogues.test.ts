@@ -1,4 +1,4 @@
-// Real Codex over several turns on accounts whose models catalogues differ.
+// Real Codex over several turns on accounts whose model catalogues differ.
 
 import { expect } from "bun:test";
 import { gated } from "../support/gated.ts";

@@ -14,7 +14,7 @@ const { afterAll, beforeAll, describe, test } = gated(
   whyNoCodex(CODEX_VERSIONS.newest, CODEX_VERSIONS.today),
 );
 
-/** Nothing listens there. */
+/** A port without a server. */
 const DEAD = "http://127.0.0.1:9";
 
 let binaries: string[] = [];
