@@ -35,7 +35,7 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
     compile: {
       outfile: options.outfile,
       executablePath: options.runtime,
-      // A company's own authority is in the system's store.
+      // The system's store contains a company's own authority.
       execArgv: ["--use-system-ca"],
       // The executable is not steered by files that happen to lie in the user's directory.
       autoloadDotenv: false,

@@ -49,29 +49,29 @@ changes nothing: the last good settings hold, the reason is told once on stderr 
 \`codexlb config check\` says whether the file is right, and exits with 1 when it is not. While it is not, commands go
 on with the settings of the running proxy, and say so.
 
-The variables that name an HTTP proxy or certificates are on the page [networks.md](networks.md).
+[networks.md](networks.md) describes the variables for an HTTP proxy and for certificates.
 
 ## Codex's own settings
 
-\`codexlb run\` gives Codex a home of its own, \`ROOT/runtime\` or what \`--codex-home\` names: stub credentials, sessions,
-history and a config.toml are in it. Each run takes the settings over from the first config.toml that there is, of the
-account that served last, of \`CODEX_HOME\`, of \`~/.codex\`; later changes in the home itself (by
-\`codexlb run mcp add ...\`, in Codex's menus, by hand) win. Comments are not kept there.
+\`codexlb run\` gives Codex its own home, \`ROOT/runtime\` or the one named by \`--codex-home\`, with stub credentials,
+sessions, history and a config.toml. Each run copies settings from the first config.toml found: of the account that
+served last, of \`CODEX_HOME\`, of \`~/.codex\`. Later changes in the home itself (by \`codexlb run mcp add ...\`, in Codex's
+menus, by hand) win. Comments are not copied.
 
-- Relative paths in these settings (\`model_instructions_file\`, \`agents.NAME.config_file\`, ...) become absolute, so that
-  they name the same files.
-- Profiles (\`NAME.config.toml\`, for \`--profile NAME\`) are taken over in the same way, without base URLs. The directory
-  \`themes\`, for \`tui.theme\`, is linked.
-- \`forced_login_method\` and \`forced_chatgpt_workspace_id\` are left out, because Codex would delete the stub login;
-  \`codexlb run\` reports that once.
+- Relative paths in these settings (\`model_instructions_file\`, \`agents.NAME.config_file\`, ...) become absolute, so they
+  still name the same files.
+- Profiles (\`NAME.config.toml\`, for \`--profile NAME\`) are copied in the same way, without base URLs. The \`themes\`
+  directory (for \`tui.theme\`) is linked.
+- \`forced_login_method\` and \`forced_chatgpt_workspace_id\` are not copied, because with them Codex would delete the stub
+  login. \`codexlb run\` reports that once.
 
-Nothing else is taken over: for the \`AGENTS.md\`, prompts and skills of your own home there is
-\`codexlb run --native-home\`, which uses that home as it is. A
-\`--codex-home\` with a login or settings that codexlb did not put there is refused.
+Nothing else is copied. To use the \`AGENTS.md\`, prompts and skills of your own home, run \`codexlb run --native-home\`,
+which uses that home as it is. \`codexlb run\` refuses a \`--codex-home\` with a login or settings that codexlb did not put
+there.
 
-With \`run.inherit_shell\` the profile of your shell runs first, and Codex gets its variables, working directory and
-umask, but not its limits (\`ulimit\`). What \`codexlb run\` itself sets for Codex, such as \`CODEX_HOME\`, wins. What the
-profile prints goes to the terminal; if standard output is not a terminal, it goes to standard error.
+With \`run.inherit_shell\` your shell's profile runs first. Codex gets its variables, working directory and umask, but not
+its limits (\`ulimit\`). Variables that \`codexlb run\` itself sets, such as \`CODEX_HOME\`, win. The profile's output goes to
+the terminal, or to standard error if standard output is not a terminal.
 
 ## Listening for other machines
 
@@ -100,6 +100,6 @@ allowed_paths = ["conversations"]
 \`["*"]\` allows every path.
 
 Endpoints of other APIs, such as \`/v1/messages\`, \`/v1/embeddings\` and \`/v1/chat/completions\`, do not exist on the
-backend. The proxy answers them with 404 \`unsupported_endpoint\`, whose message names what is served. A setting such as
-\`allowed_paths = ["v1"]\` forwards them all the same.
+backend. The proxy returns 404 \`unsupported_endpoint\` with a message that lists what it serves. A setting such as
+\`allowed_paths = ["v1"]\` forwards them anyway.
 `;

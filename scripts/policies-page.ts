@@ -29,28 +29,29 @@ const HEAD = `# Policies
 A policy places new sessions and requests without a session. A session stays with the account that served it while that
 account can serve it (\`policy.affinity\`).
 
-Before any policy, accounts are taken in this order: those with ordinary quota left; those that have only credits left
-(unless \`policy.use_credits\` is \`false\`: then credits are never spent); those that are exhausted by their figures. Among
-these, a pin comes first, then the session's own account. An account that comes back from a cooldown gets one request
-first, then two, then four; until then others are preferred. When every account is cooling after a fault, the one whose
-cooldown ends first is tried.
+Accounts are considered in tiers before any policy applies: first those with ordinary quota left, then those with only
+credits left (never if \`policy.use_credits\` is \`false\`), then those whose figures say they are exhausted. Within a tier,
+a pin comes first, then the session's own account.
+
+After a cooldown an account gets one request at first, then two, then four; until then others are preferred. When every
+account is cooling after a fault, the one whose cooldown ends first is tried.
 
 ${MODES}
-Score: what is left of each window that the account has (0 to 1, unknown counts 0.30), weighted by \`policy.weights\`:
-\`daily\` for the short window, \`weekly\` for longer ones. A window is short (about 5 hours), weekly or monthly by the
-length that the backend gives; one that the backend does not list is no limit.
+The score is what is left of each of the account's windows (0 to 1, unknown counts 0.30), weighted by \`policy.weights\`:
+\`daily\` for the short window, \`weekly\` for longer ones. The length that the backend reports makes a window short (about
+5 hours), weekly or monthly. A window that the backend does not list does not limit the account.
 
-Some models have a limit of their own. For them that limit counts instead of the main one, in score, cooldown and
-exhaustion, and a used-up limit of one model costs the account no turn of another model. A limit belongs to a model if it
-has the model's name, if the backend says so, or once the backend has refused the model by it. A model that only some
-accounts have is placed only on those.
+Some models have their own limit. For them it replaces the main limit in score, cooldown and exhaustion; exhausting it
+does not affect the account's other models. A limit belongs to a model if it has the model's name, if the backend says
+so, or once the backend has refused the model because of it. A model that only some accounts have is placed only on
+those.
 
-\`codexlb explain\` shows all of this for the next request, for the next one of a session (\`--session ID\`), or for a
-model (\`--model MODEL\`).
+\`codexlb explain\` shows all of this for the next request, for a session's next request (\`--session ID\`), or for a model
+(\`--model MODEL\`).
 
 ## Models
 
-Codex offers the models of all accounts and child proxies in service. If several have a model, its settings are those of
+Codex offers the models of all accounts and child proxies in service. If several have a model, its settings come from
 the first one in the list. A model that only one account has disappears from the list when that account is disabled.
 
 ## How they compare

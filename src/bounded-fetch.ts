@@ -15,7 +15,7 @@ export interface Answer {
 }
 
 export interface FetchBounds {
-  /** A longer response is an error, also when it is longer only after decompression. */
+  /** A longer response is an error. The limit applies to the decompressed length too. */
   readonly limitBytes: number;
   /** The response may be compressed with gzip. Default: false, because small responses gain nothing. */
   readonly gzip?: boolean;

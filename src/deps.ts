@@ -36,7 +36,7 @@ export function systemDeps(): Deps {
   return {
     clock: systemClock(),
     random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
-    // A copy: what the program hides from Bun is still there for the programs that it starts.
+    // A copy, so that variables hidden from Bun still reach the programs that this one starts.
     env: { ...process.env },
     log: {
       info: (message) => printError(`codexlb: ${shortLine(message)}\n`),

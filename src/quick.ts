@@ -1,6 +1,6 @@
-// What prompts and status bars ask every second is answered before the rest of the program is loaded: the version, and
-// `status --short` of a proxy that runs on the root; and so is what `run` asks of a login shell. What is not as simple as that goes the long way, which is the same
-// in all else. Nothing may be imported or used here that takes time, as process.stdout, node:fs and validators do.
+// Answers frequent requests before the rest of the program is loaded: the version, `status --short` of a running proxy,
+// and the state of a login shell for `run`. Everything else takes the normal path, with the same results. Nothing that
+// is slow to load may be imported or used here, such as process.stdout, node:fs and validators.
 
 import { REPORT_STATE, STATE_DESCRIPTOR } from "./codex/shell-state.ts";
 import { oneLine } from "./printable.ts";
@@ -24,7 +24,7 @@ export async function quickAnswer(argv: readonly string[]): Promise<boolean> {
 
 // --- internal ---
 
-/** Writes nothing if a profile has put something else in the place of the file: an environment may hold secrets. */
+/** Writes nothing if a profile has replaced the file, because an environment may hold secrets. */
 async function reportState(): Promise<void> {
   const { fstatSync, writeSync } = await import("node:fs");
   const file = fstatSync(STATE_DESCRIPTOR);

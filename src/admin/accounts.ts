@@ -70,7 +70,7 @@ export const PAST: Readonly<Record<Service, string>> = {
 const AliasRequest = z.strictObject({ alias: requiredAlias });
 const SetRequest = z.strictObject({
   alias: requiredAlias,
-  /** "": the configured one. */
+  /** "": use the configured proxy. */
   outbound_proxy: z.string({ error: "must be a text" }).trim(),
 });
 const ImportRequest = z.strictObject({

@@ -68,7 +68,7 @@ export async function remoteSettings(door: Door): Promise<z.output<typeof Settin
   return (await answered(door, Settings, apiOf(door).admin.config.$get())).settings;
 }
 
-/** Which account behind `door` would get the next turn (of `session`, for `model`), and why not the others. */
+/** Explains which account behind `door` would get the next turn (of `session`, for `model`). */
 export async function remoteExplanation(
   door: Door,
   about: { readonly session: string | undefined; readonly model: string | undefined },

@@ -97,7 +97,7 @@ function keyBody({ name, role, createdMs, lastUsedMs }: KeyInfo) {
   return { name, role, created_at_ms: createdMs, last_used_at_ms: lastUsedMs };
 }
 
-/** A query parameter without surrounding spaces; undefined when nothing is left of it. */
+/** A query parameter without surrounding spaces; undefined when it is empty. */
 function textOf(parameter: string | undefined): string | undefined {
   return parameter?.trim() || undefined;
 }

@@ -10,7 +10,7 @@ export const AccountDetails = z.looseObject({
   /** Its home on the machine of the proxy. */
   home: z.string(),
   chatgpt_account_id: z.string().optional(),
-  /** The HTTP proxy of its own, without the password. */
+  /** URL of the account's own HTTP proxy, without the password. */
   outbound_proxy: z.string().optional(),
   sessions: z.looseObject({
     /** How many stay with it. */

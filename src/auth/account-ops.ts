@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import { type HealthEvent, OPERATOR_REASON, transition } from "../core/health.ts";
-import { withoutUsedUp } from "../core/quota.ts";
+import { withoutExhausted } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { outboundProxyProblem } from "../network/outbound-proxy.ts";
@@ -45,9 +45,9 @@ export interface ImportFiles {
 /** `enable` ends `disable`, `drain`, a cooldown, and a disablement of any other kind. */
 export type Service = "enable" | "disable" | "drain";
 
-/** What `set` changes. */
+/** The settings that `set` can change. */
 export interface AccountChanges {
-  /** URL of the HTTP proxy for its connections; undefined: the configured one. */
+  /** URL of the account's own HTTP proxy; undefined: use the configured one. */
   readonly outboundProxy: string | undefined;
 }
 
@@ -60,7 +60,7 @@ export interface AccountOps {
   pin(name: string): Promise<string>;
   unpin(): Promise<void>;
   serve(name: string, service: Service): Promise<string>;
-  /** Throws `invalid_request` for a proxy that cannot be used. */
+  /** Throws `invalid_request` for an unusable proxy URL. */
   set(name: string, changes: AccountChanges): Promise<string>;
   show(name: string): Promise<AccountDetails>;
 }
@@ -145,7 +145,7 @@ export function createAccountOps({
       record.draining = service === "drain";
       if (service !== "drain") record.health = transition(health, eventOf(service, clock.now()));
       // Whoever puts it back knows better than a figure that says there is nothing left.
-      if (service === "enable") record.quota = withoutUsedUp(quota);
+      if (service === "enable") record.quota = withoutExhausted(quota);
       write(() => Object.assign(record, { draining, health, quota }));
       changed(CHANGES[service], record);
       return record.alias;

@@ -30,15 +30,15 @@ export interface NewTokens {
 }
 
 /**
- * Reads the text of an auth.json; `name` is used in errors. Throws `invalid_auth_file`, which names a kind of login that
- * cannot be served.
+ * Reads the text of an auth.json; `name` is used in errors. Throws `invalid_auth_file`, also for a login type that
+ * codexlb cannot serve.
  */
 export function parseAuthFile(text: string, name: string): Credentials {
   const access = personalAccessOf(text);
   return access === undefined ? tokenCredentials(text, name) : credentialsOfAccess(access);
 }
 
-/** Whose a personal access token is: the token itself does not say. */
+/** The owner of a personal access token. The token itself does not contain it. */
 export interface TokenOwner {
   readonly accountId: string;
   readonly userId: string;
@@ -46,13 +46,13 @@ export interface TokenOwner {
   readonly planType: string;
 }
 
-/** The personal access token in the text of an auth.json whose owner is not in it yet; undefined for every other login. */
+/** The personal access token of an auth.json that does not name its owner yet; undefined for any other login. */
 export function ownerlessToken(text: string): string | undefined {
   const access = personalAccessOf(text);
   return access?.[OWNER_KEY] === undefined ? access?.personal_access_token : undefined;
 }
 
-/** `text`, an auth.json with a personal access token, with its owner in it; everything else is kept. */
+/** Adds the owner of a personal access token to `text`, an auth.json, and keeps everything else. */
 export function withOwner(text: string, owner: TokenOwner): string {
   const file = parseJson(text) as Record<string, unknown>;
   return `${JSON.stringify({ ...file, [OWNER_KEY]: owner }, undefined, 2)}\n`;
@@ -152,7 +152,7 @@ const AuthFile = z.looseObject({
   }),
 });
 
-/** Ours, beside the keys of Codex. */
+/** A key that codexlb adds to those of Codex. */
 const OWNER_KEY = "codexlb_owner";
 
 /** `codex login --with-access-token` writes this, without a mode. */
@@ -170,12 +170,12 @@ const PersonalAccessFile = z.looseObject({
     .catch(undefined),
 });
 
-/** A personal access token that Codex would use; with tokens beside it and no mode, Codex uses the token, too. */
+/** The personal access token that Codex would use. Without a mode Codex prefers it to `tokens`. */
 function personalAccessOf(text: string): z.output<typeof PersonalAccessFile> | undefined {
   return PersonalAccessFile.safeParse(parseJson(text)).data;
 }
 
-/** It is sent as it is, and cannot be renewed. */
+/** A personal access token is sent unchanged and cannot be renewed. */
 function credentialsOfAccess({
   personal_access_token: accessToken,
   [OWNER_KEY]: owner,
@@ -193,23 +193,23 @@ function credentialsOfAccess({
   };
 }
 
-/** Kinds of login that cannot be served, by their `auth_mode` and by the key that Codex 0.171 keeps them under. */
+/** Login types that codexlb cannot serve: their `auth_mode`, and the key under which Codex 0.171 stores them. */
 const UNSERVED: readonly { readonly mode?: RegExp; readonly key: string; readonly why: string }[] = [
   {
     mode: /^agent_?identity$/i,
     key: "agent_identity",
-    why: "holds an agent identity, which signs each request with a key of its own, so that codexlb cannot send requests for it",
+    why: "holds an agent identity; only Codex has the key that signs its requests, so codexlb cannot send any",
   },
   {
     mode: /^bedrock/i,
     key: "bedrock_api_key",
-    why: "holds a login of Amazon Bedrock, not a ChatGPT login",
+    why: "holds an Amazon Bedrock login, not a ChatGPT login",
   },
-  // Its mode says nothing when there are tokens, too.
+  // The mode does not matter when there are tokens as well.
   { key: "OPENAI_API_KEY", why: "holds an API key, not a ChatGPT login" },
 ];
 
-/** Why the login in `raw` cannot be served; undefined if it is of a kind that can. */
+/** Why codexlb cannot serve the login in `raw`; undefined if it can. */
 function unservedKind(raw: unknown): string | undefined {
   if (typeof raw !== "object" || raw === null) return undefined;
   const file = raw as Record<string, unknown>;
@@ -219,12 +219,10 @@ function unservedKind(raw: unknown): string | undefined {
   if (file.tokens) return undefined;
   const byKey = UNSERVED.find(({ key }) => file[key]);
   if (byKey !== undefined) return byKey.why;
-  return SERVED_MODES.has(mode)
-    ? undefined
-    : `holds a login of the kind ${JSON.stringify(mode)}, which codexlb does not know`;
+  return SERVED_MODES.has(mode) ? undefined : `has the unknown login type ${JSON.stringify(mode)}`;
 }
 
-/** `chatgptAuthTokens`: the tokens of another program, which alone can renew them. */
+/** `chatgptAuthTokens`: tokens of another program. Only that program can renew them. */
 const SERVED_MODES: ReadonlySet<string> = new Set(["", "chatgpt", "chatgptAuthTokens", "apikey"]);
 
 function authFileOf(text: string, name: string): z.output<typeof AuthFile> {

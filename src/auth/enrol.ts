@@ -140,10 +140,10 @@ function refuseOther(record: AccountRecord, credentials: Credentials): void {
   const anonymous = isAnonymous(record, credentials);
   if (!anonymous && !isAnother(record, credentials)) return;
   const known = identityOf(record);
-  const whose = anonymous ? "does not say whose it is" : `is of ${personName(credentials, [known])}`;
+  const whose = anonymous ? "does not name its account" : `is for ${personName(credentials, [known])}`;
   throw new CodexlbError(
     "identity_differs",
-    `${record.alias} stands for ${personName(known, [credentials]) ?? nameOf(record)}, and this login ${whose}`,
+    `${record.alias} is enrolled as ${personName(known, [credentials]) ?? nameOf(record)}, but this login ${whose}`,
     { next: "use another alias for it, or give --replace to drop the login that is there" },
   );
 }

@@ -33,7 +33,7 @@ export function readCredentials(homeDir: string): Credentials {
   const path = authFileOf(homeDir);
   const text = readTextIfPresent(path);
   if (text === undefined)
-    throw new CodexlbError("invalid_auth_file", `reading ${path}: there is no such file`, {
+    throw new CodexlbError("invalid_auth_file", `reading ${path}: no such file`, {
       next: "log in with: codexlb account login ALIAS",
     });
   return parseAuthFile(text, path);

@@ -12,10 +12,10 @@ export interface Identity extends Person {
   readonly userId: string | undefined;
 }
 
-/** What people know of a login. */
+/** The parts of a login that people recognize. */
 export interface Person {
   readonly email: string | undefined;
-  /** A workspace of ChatGPT; a personal account is one, too. */
+  /** A ChatGPT workspace. A personal account counts as one. */
   readonly accountId: string | undefined;
   readonly planType: string | undefined;
 }
@@ -40,8 +40,8 @@ export function sharesAddress(person: Person, others: readonly Person[]): boolea
 }
 
 /**
- * Short ids of the workspaces of those accounts whose e-mail address another one has in another workspace, by alias: for
- * a list in which the address alone would name two accounts.
+ * Short workspace ids by alias, for the accounts that share their e-mail address with an account in another workspace.
+ * A list shows them where the address alone is ambiguous.
  */
 export function workspacesToShow(accounts: readonly Identity[]): ReadonlyMap<string, string> {
   const byAddress = new Map<string, Identity[]>();
@@ -76,8 +76,8 @@ export function sameIdentity(
 }
 
 /**
- * A line for every set of aliases in `among` that are one and the same login: each ends the others' when it is renewed.
- * The login is named if that tells it from another one in `accounts`.
+ * One line for each set of aliases in `among` that share a login: each token refresh invalidates the other copies. The
+ * line names the login if `accounts` has another one with the same e-mail address.
  */
 export function twinProblems(accounts: readonly Identity[], among = accounts): string[] {
   return among.flatMap((account) => {
@@ -85,7 +85,7 @@ export function twinProblems(accounts: readonly Identity[], among = accounts): s
     if (same.length < 2 || same[0] !== account.alias) return [];
     const which = sharesAddress(account, accounts) ? ` (${personName(account, accounts)})` : "";
     return [
-      `${same.join(" and ")} are the same ChatGPT account${which}: keep one, or they end each other's login`,
+      `${same.join(" and ")} are the same ChatGPT account${which}: keep only one, because each token refresh invalidates the other login`,
     ];
   });
 }
@@ -158,14 +158,14 @@ export function isAnonymous(record: AccountRecord, { accountId }: Credentials): 
 
 // --- internal ---
 
-/** As much of a workspace's id as people compare. */
+/** Length of a short workspace id; longer only where two would be equal. */
 const SHORT_ID = 8;
 
 function isSameAddress(a: Person, b: Person): boolean {
   return a.email !== undefined && a.email.toLowerCase() === b.email?.toLowerCase();
 }
 
-/** The beginning of `id`, long enough to tell it from `others`. */
+/** The shortest prefix of `id` that differs from `others`. */
 function shortened(id: string, others: readonly (string | undefined)[]): string {
   for (let length = SHORT_ID; length < id.length; length++) {
     const start = id.slice(0, length);

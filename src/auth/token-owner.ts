@@ -1,5 +1,5 @@
-// Whose a personal access token is. The token is opaque and its file does not say, so the sign-in is asked, as Codex asks
-// it at every start.
+// Looks up the owner of a personal access token. The token is opaque and its file does not name the owner, so the
+// sign-in service is asked, as Codex does at every start.
 
 import { z } from "zod";
 import { type Answer, boundedFetch } from "../bounded-fetch.ts";
@@ -10,28 +10,29 @@ import { ownerlessToken, withOwner } from "./auth-file.ts";
 import { issuerOf } from "./oauth.ts";
 
 /**
- * The text of an auth.json with what its login does not say of itself: the owner of a personal access token. Every other
- * login is returned as it is. `name` is used in errors. Throws `invalid_auth_file` for a token that the sign-in does not
- * know, or that cannot be served, and `upstream_unreachable`.
+ * Adds the owner of a personal access token to the text of an auth.json. Returns any other login unchanged. `name` is
+ * used in errors. Throws `invalid_auth_file` for a token that the sign-in service rejects or that codexlb cannot serve,
+ * and `upstream_unreachable`.
  */
-export async function identified(auth: string, name: string, deps: Pick<Deps, "env">): Promise<string> {
+export async function withTokenOwner(auth: string, name: string, deps: Pick<Deps, "env">): Promise<string> {
   const token = ownerlessToken(auth);
   if (token === undefined) return auth;
   const answer = await ask(`${issuerOf(deps)}${WHOAMI}`, token);
   if (answer.status === 401 || answer.status === 403)
-    throw refused(name, `the sign-in does not accept it (${answer.status})`);
+    throw refused(name, `the sign-in service rejected it (${answer.status})`);
   const owner = Owner.safeParse(parseJson(answer.text));
   if (!answer.ok || !owner.success)
     throw new CodexlbError(
       "upstream_unreachable",
-      `asking whose the personal access token in ${name} is: ${answer.status}`,
+      `looking up the owner of the personal access token in ${name}: the sign-in service returned ${answer.status}`,
       {
         next: "try again later",
       },
     );
   const { chatgpt_account_id, chatgpt_user_id, chatgpt_plan_type, email } = owner.data;
-  // Codex sends a header with the requests of such accounts, and no other host may get them.
-  if (owner.data.chatgpt_account_is_fedramp) throw refused(name, "it is of a FedRAMP workspace");
+  // Requests of such accounts need an extra header, and no other host may get them.
+  if (owner.data.chatgpt_account_is_fedramp)
+    throw refused(name, "it belongs to a FedRAMP workspace, which codexlb does not support");
   return withOwner(auth, {
     accountId: chatgpt_account_id,
     userId: chatgpt_user_id,
@@ -59,7 +60,7 @@ async function ask(url: string, token: string): Promise<Answer> {
   } catch (error) {
     throw new CodexlbError(
       "upstream_unreachable",
-      `asking ${url} whose the personal access token is: ${connectProblem(error)}`,
+      `looking up the owner of the personal access token at ${url}: ${connectProblem(error)}`,
       { next: "check the network, and try again", cause: error },
     );
   }

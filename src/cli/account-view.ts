@@ -70,7 +70,7 @@ function limitLine(limit: NonNullable<AccountDetails["status"]["additional_limit
   return limit.cooldown_seconds > 0 ? `${windows}, cooldown(${limit.cooldown_seconds}s)` : windows;
 }
 
-/** What the account may spend besides its windows, and what its workspace forbids. */
+/** Credits, the member limit and workspace restrictions, as rows. */
 function spendingRows(status: AccountDetails["status"], nowMs: number): [string, string][] {
   const { credits, individual_limit: limit, limit_reached_type: type } = status;
   const resets =
@@ -81,7 +81,12 @@ function spendingRows(status: AccountDetails["status"], nowMs: number): [string,
       ? []
       : [["member limit", `${left(limit.left_pct)}${resets}`] satisfies [string, string]]),
     ...(status.spend_control_reached
-      ? [["spend control", "the workspace has spent all that its owner allows"] satisfies [string, string]]
+      ? [
+          ["spend control", "the workspace has reached the spend limit set by its owner"] satisfies [
+            string,
+            string,
+          ],
+        ]
       : []),
     ...(type === undefined ? [] : [["limit reached", type] satisfies [string, string]]),
   ];
@@ -92,7 +97,7 @@ function windowOf(
   name: (typeof WINDOWS)[number],
   nowMs: number,
 ): string {
-  if (windows !== undefined && !windows.includes(name)) return "no such limit";
+  if (windows !== undefined && !windows.includes(name)) return "no such window";
   const percent = status[`${name}_left_pct`];
   const resetAt = status[`${name}_reset_at`];
   const figure = status.figures.find(({ window }) => window === name);

@@ -31,11 +31,11 @@ export const ENVIRONMENT: readonly Variable[] = [
   { name: "CODEXLB_RELEASE", description: "Where codexlb upgrade finds a release, as --from." },
   {
     name: "HTTPS_PROXY, ALL_PROXY, NO_PROXY",
-    description: "The HTTP proxy of the network, and the hosts that are reached without it.",
+    description: "The network's HTTP proxy, and the hosts to connect to directly.",
   },
   {
     name: "CODEX_CA_CERTIFICATE, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS",
-    description: "PEM files with certificate authorities that are trusted besides the built-in ones.",
+    description: "PEM files of certificate authorities to trust in addition to the built-in ones.",
   },
   { name: "CODEXLB_DEBUG", description: "1: errors are shown with where in the program they arose." },
   {

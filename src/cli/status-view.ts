@@ -257,13 +257,13 @@ function hasCredits({ credits }: Account): boolean {
   return credits?.has_credits === true;
 }
 
-/** The e-mail address; with plan and workspace, if the address alone would name two accounts. */
+/** The e-mail address, with plan and workspace if two accounts share the address. */
 export function emailOf({ email, workspace, plan_type: plan }: Account): string {
   if (workspace === undefined) return email;
   return `${email} (${plan === undefined ? "" : `${plan}, `}workspace ${workspace})`;
 }
 
-/** The balance, `unlimited`, or `-` without credits; `(not usable)` when they are refused or forbidden. */
+/** The balance, `unlimited`, or `-` without credits; `(not usable)` while the backend or the workspace refuses them. */
 export function creditsText({ credits }: Account): string {
   if (credits === undefined || !credits.has_credits) return "-";
   const amount = credits.unlimited ? "unlimited" : String(credits.balance);

@@ -9,7 +9,7 @@ export interface Row {
   readonly mark: string;
   readonly name: string;
   readonly email: string;
-  /** One for each caption of the picture. */
+  /** One for each window column. */
   readonly windows: readonly Window[];
   /** Empty for `ready`. */
   readonly state: string;
@@ -30,7 +30,7 @@ export interface Layout {
   lines(row: Row): string[];
 }
 
-/** What stands above the windows: a monthly one only if some account has it. */
+/** Headings of the window columns. A monthly column appears only if an account has that window. */
 export function captionsOf({ accounts }: StatusAnswer): readonly string[] {
   return accounts.some(hasMonthly) ? [...CAPTIONS, "MONTHLY LEFT"] : CAPTIONS;
 }
@@ -75,7 +75,7 @@ export function limitRows({ additional_limits: limits }: StatusAnswer): Row[] {
   }));
 }
 
-/** What a layout is made for. */
+/** The size and content that a layout must fit. */
 export interface Picture {
   readonly captions: readonly string[];
   readonly columns: number;
@@ -179,9 +179,9 @@ function twoLines({ captions, columns, nowMs, paint }: Picture): Layout {
     lines: ({ mark, name, email, windows, state }) => {
       const behind = state === "" ? "" : `${GAP}${fit(state, LONGEST_STATE)}`;
       const who = fit(name, Math.max(0, columns - INDENT - behind.length));
-      const told = `${mark} ${mark.startsWith("*") ? paint.bold(who) : who}${paint.yellow(behind)}`;
-      const hasRoom = email !== "" && Bun.stringWidth(told) + GAP.length + Bun.stringWidth(email) <= columns;
-      return [hasRoom ? `${told}${GAP}${email}` : told, joined(windows.slice(0, count).map(cell))];
+      const label = `${mark} ${mark.startsWith("*") ? paint.bold(who) : who}${paint.yellow(behind)}`;
+      const hasRoom = email !== "" && Bun.stringWidth(label) + GAP.length + Bun.stringWidth(email) <= columns;
+      return [hasRoom ? `${label}${GAP}${email}` : label, joined(windows.slice(0, count).map(cell))];
     },
   };
 }

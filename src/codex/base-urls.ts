@@ -1,4 +1,4 @@
-// The two base URLs in the text of a user's own config.toml: put in and taken out with every other byte as it was.
+// Adds the two base URLs to the text of a user's config.toml, and removes them. All other bytes stay unchanged.
 
 import { isDeepStrictEqual } from "node:util";
 import { parseToml, type TomlTable } from "../state/toml.ts";
@@ -10,14 +10,14 @@ export type BaseUrls = Readonly<Record<BaseUrlKey, string>>;
 export type BaseUrlKey = (typeof BASE_URL_KEYS)[number];
 export const BASE_URL_KEYS = ["openai_base_url", "chatgpt_base_url"] as const;
 
-/** The values that were there before, as they were written. */
+/** The replaced values, exactly as they were written. */
 export type FormerValues = { readonly [Key in BaseUrlKey]?: string | undefined };
 
 export function baseUrlsOf({ openai, chatgpt }: CodexAddresses): BaseUrls {
   return { openai_base_url: openai, chatgpt_base_url: chatgpt };
 }
 
-/** What `text`, a config.toml, has as base URLs. Throws what is wrong with TOML that cannot be read. */
+/** The base URLs in `text`, a config.toml. Throws the parser error for invalid TOML. */
 export function baseUrlsIn(text: string): Partial<BaseUrls> {
   const settings = parseToml(text);
   return Object.fromEntries(
@@ -26,8 +26,8 @@ export function baseUrlsIn(text: string): Partial<BaseUrls> {
 }
 
 /**
- * `text` with `urls` in it, and the values that they replaced; undefined when the text has no place where that can be
- * done without doubt. Throws what is wrong with TOML that cannot be read.
+ * Adds `urls` to `text` and returns the replaced values too. Undefined when that cannot be done without changing other
+ * settings. Throws the parser error for invalid TOML.
  */
 export function withBaseUrls(
   text: string,
@@ -44,14 +44,14 @@ export function withBaseUrls(
     former[key] = edited.slice(place.valueStart, place.valueEnd);
     edited = splice(edited, place.valueStart, place.valueEnd, JSON.stringify(urls[key]));
   }
-  // Whatever the edit did: nothing but the URLs may mean something else now.
+  // Verify the edit: only the URLs may have changed in meaning.
   const isRight = isDeepStrictEqual(meaningOf(edited), { ...meaningOf(text), ...urls });
   return isRight ? { text: edited, former } : undefined;
 }
 
 /**
- * `text` without `urls`, and with the former values in their place. A URL that was changed since stays; the keys of those
- * are `kept`. Throws what is wrong with TOML that cannot be read.
+ * Removes `urls` from `text` and restores the former values. A URL that was changed in between stays, and its key is
+ * listed in `kept`. Throws the parser error for invalid TOML.
  */
 export function withoutBaseUrls(
   text: string,
@@ -81,16 +81,16 @@ export function withoutBaseUrls(
 
 // --- internal ---
 
-/** Behind each line that is put in, so that a reader knows where it comes from. */
+/** The comment after each added line, which says where the line comes from. */
 const MARK = "by codexlb setup";
 const BOM = "\uFEFF";
 
-/** Where the value of `key` is, outside of every table. */
+/** The position of the top-level value of `key`. */
 function placeOf(text: string, key: BaseUrlKey) {
   return tomlPlaces(withoutMark(text)).keys.find(({ path }) => path.length === 1 && path[0] === key);
 }
 
-/** Behind the last key outside of tables, else at the top: in a table it would be a key of the table. */
+/** The insert position: after the last top-level key, else at the top. Later it would belong to a table. */
 function withLine(text: string, line: string): string {
   const newline = text.includes("\r\n") ? "\r\n" : "\n";
   const { keys, tables } = tomlPlaces(withoutMark(text));
@@ -104,12 +104,12 @@ function withLine(text: string, line: string): string {
   return splice(text, end, end, isOpen ? `${newline}${line}` : `${line}${newline}`);
 }
 
-/** Of the same length, because places are offsets. */
+/** Keeps the length, because positions are offsets. */
 function withoutMark(text: string): string {
   return text.startsWith(BOM) ? ` ${text.slice(1)}` : text;
 }
 
-/** Behind the line break of the line that has `offset` in it. */
+/** The offset of the line after the one that contains `offset`. */
 function endOfLine(text: string, offset: number): number {
   const end = text.indexOf("\n", offset);
   return end < 0 ? text.length : end + 1;
@@ -119,7 +119,7 @@ function splice(text: string, start: number, end: number, insert: string): strin
   return text.slice(0, start) + insert + text.slice(end);
 }
 
-/** A copy without the marks that the parser leaves on its tables. */
+/** A copy without the symbols that the parser adds to its tables. */
 function meaningOf(text: string): TomlTable {
   return structuredClone(parseToml(text));
 }

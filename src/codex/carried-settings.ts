@@ -1,10 +1,10 @@
-// The settings of one Codex home as another home can use them: their paths point where they pointed before, and nothing
-// in them refuses the login of the other home.
+// Prepares the settings of one Codex home for use in another: paths keep their targets, and settings that would reject
+// the other home's login are left out.
 
 import { resolve } from "node:path";
 import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
 
-/** The settings that can be carried over, and the names of those that cannot. */
+/** The settings to carry over, and the names of those left out. */
 export interface CarriedSettings {
   readonly settings: TomlTable;
   /** As dotted names: `forced_login_method`, `profiles.work.forced_login_method`. */
@@ -12,8 +12,8 @@ export interface CarriedSettings {
 }
 
 /**
- * The settings of the config.toml (or of a profile's file) in the directory `home`, for use in another directory. Throws
- * nothing: what Codex itself would refuse is carried over as it is.
+ * Prepares settings from a config.toml (or a profile's file) in the directory `home` for use in another directory.
+ * Never throws: settings that Codex itself would refuse are carried over unchanged.
  */
 export function carriedSettings(settings: TomlTable, home: string): CarriedSettings {
   const leftOut: string[] = [];
@@ -38,13 +38,13 @@ export function carriedSettings(settings: TomlTable, home: string): CarriedSetti
   return { settings: withAbsolutePaths(own, home), leftOut };
 }
 
-/** As `carriedSettings` for paths alone, of a file's text; text without relative paths, or without sense, stays as it is. */
+/** As `carriedSettings`, but only for the paths in a file's text. Invalid TOML is returned unchanged. */
 export function textWithAbsolutePaths(text: string, home: string): string {
   let settings: TomlTable;
   try {
     settings = parseToml(text);
   } catch {
-    return text; // the command that uses the settings reports what is wrong with them
+    return text; // the command that uses the settings reports the error
   }
   const absolute = withAbsolutePaths(settings, home);
   return formatToml(absolute) === formatToml(settings) ? text : formatToml(absolute);
@@ -57,20 +57,20 @@ export function isTable(value: unknown): value is TomlTable {
 
 // --- internal ---
 
-/** `settings` with every relative path made absolute against `home`, the directory of their file. */
+/** Makes relative paths in `settings` absolute against `home`, the directory of their file. */
 function withAbsolutePaths(settings: TomlTable, home: string): TomlTable {
   return PATH_KEYS.reduce<Value>((value, key) => atKey(value, key.split("."), home), settings) as TomlTable;
 }
 
 type Value = TomlTable[string];
 
-/** Codex deletes a login that these do not allow, and the stub of `codexlb run` is such a login. */
+/** Codex deletes logins that these settings do not allow, such as the stub of `codexlb run`. */
 const REFUSING_KEYS: ReadonlySet<string> = new Set(["forced_chatgpt_workspace_id", "forced_login_method"]);
 
-/** In the keyring Codex would look for the login of the other home, and not find it; by default it reads the file. */
+/** With a keyring setting Codex would not find the other home's login. By default it reads the file. */
 const STORE_KEY = "cli_auth_credentials_store";
 
-/** In config.toml and in each of its profiles. */
+/** Applies to config.toml and each of its profiles. */
 const PROFILE_PATH_KEYS = [
   "model_instructions_file",
   "experimental_instructions_file",
@@ -83,8 +83,8 @@ const PROFILE_PATH_KEYS = [
 
 /**
  * The keys that Codex 0.171 (`config/read` of its app-server) or an older version resolves against the directory of the
- * file; `*` stands for every name in a table or every entry of a list. Other paths are relative to the working directory
- * (`mcp_servers.*.cwd`, commands), so they must stay as they are.
+ * file; `*` stands for every name in a table or every entry of a list. Other paths are relative to the working
+ * directory (`mcp_servers.*.cwd`, commands), so they must stay as they are.
  */
 const PATH_KEYS: readonly string[] = [
   ...PROFILE_PATH_KEYS,
@@ -104,7 +104,7 @@ const PATH_KEYS: readonly string[] = [
   "skills.config.*.path",
 ];
 
-/** `value` with the paths at `key` below it made absolute. */
+/** Makes the paths at `key` in `value` absolute. */
 function atKey(value: Value, key: readonly string[], home: string): Value {
   const [name, ...rest] = key;
   if (name === undefined) return typeof value === "string" ? absolutePath(value, home) : value;

@@ -1,5 +1,5 @@
-// Points the clients that `codexlb run` does not start (IDE extension, desktop app, a plain codex) at the proxy, by the
-// user's own config.toml, and takes that back. A copy of the file and a note are kept beside it.
+// Points clients that start without `codexlb run` (IDE extension, desktop app, a plain codex) at the proxy through the
+// user's config.toml, and undoes that. A backup of the file and a note are stored next to it.
 
 import { chmodSync, lstatSync, readdirSync, realpathSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -13,29 +13,29 @@ import { type BaseUrlKey, type BaseUrls, withBaseUrls, withoutBaseUrls } from ".
 export interface SetupPlan {
   /** The config.toml of the home, links followed. */
   readonly path: string;
-  /** Undefined: there is no file yet. */
+  /** Undefined if there is no file yet. */
   readonly before: string | undefined;
   readonly after: string;
-  /** The copy of the file as it was; undefined if there was none. */
+  /** Path of the backup; undefined if there was no file. */
   readonly backup: string | undefined;
   apply(): void;
 }
 
 /**
- * Plans to put `urls` into the config.toml of `home`. A home that is set up already is set up again, from what it
- * was before. Throws `invalid_config` for a file that cannot be read, and `file_unusable`.
+ * Plans to add `urls` to the config.toml of `home`. If the home is set up already, starts again from its original file.
+ * Throws `invalid_config` for invalid TOML, and `file_unusable`.
  */
 export function planSetup(home: string, urls: BaseUrls): SetupPlan {
   const path = configPath(home);
   const before = readConfig(path);
-  const original = undone(home, before).text;
+  const original = originalConfig(home, before).text;
   const edit = readable(path, () => withBaseUrls(original ?? "", urls));
   if (edit === undefined)
     throw new CodexlbError(
       "invalid_config",
-      `${path} has no place for openai_base_url and chatgpt_base_url`,
+      `cannot add openai_base_url and chatgpt_base_url to ${path} without changing other settings`,
       {
-        next: "write them at its top by hand: codexlb setup --print shows them",
+        next: "add both by hand at the top of the file (docs/clients.md shows them)",
       },
     );
   const backup = original === undefined ? undefined : join(home, BACKUP);
@@ -45,7 +45,7 @@ export function planSetup(home: string, urls: BaseUrls): SetupPlan {
     after: edit.text,
     backup,
     apply: () => {
-      // The user has written the same: then there is nothing to take back.
+      // The user already wrote these URLs, so there will be nothing to undo.
       if (edit.text === original) return;
       const mode = modeOf(path);
       const hadHome = lstatSync(home, { throwIfNoEntry: false }) !== undefined;
@@ -67,22 +67,22 @@ export function planSetup(home: string, urls: BaseUrls): SetupPlan {
   };
 }
 
-/** How a home was taken back. */
-export interface Unsetup {
+/** The result of an unsetup. */
+export interface UnsetupResult {
   readonly path: string;
-  /** `edited`: only the URLs were taken out, because the file was edited since. `gone`: there is no file any more. */
+  /** `edited`: only the URLs were removed, because the file had been edited. `gone`: the file no longer exists. */
   readonly kind: "restored" | "removed" | "edited" | "gone";
-  /** The URLs that stay, because they were changed since. */
+  /** URLs that stay because they were changed in between. */
   readonly kept: readonly BaseUrlKey[];
 }
 
-/** Takes back what `planSetup` did; undefined when `home` is not set up. Throws `invalid_config`, `file_unusable`. */
-export function unsetup(home: string): Unsetup | undefined {
+/** Undoes `planSetup`; undefined when `home` is not set up. Throws `invalid_config`, `file_unusable`. */
+export function unsetup(home: string): UnsetupResult | undefined {
   const note = noteIn(home);
   if (note === undefined) return undefined;
   const path = configPath(home);
   const current = readConfig(path);
-  const { text, isExact, kept } = undone(home, current);
+  const { text, isExact, kept } = originalConfig(home, current);
   if (text === undefined) rmSync(path, { force: true });
   else if (text !== current) writeKeeping(path, text, modeOf(path));
   for (const name of [NOTE, BACKUP]) rmSync(join(home, name), { force: true });
@@ -106,7 +106,7 @@ const SetupNote = z.object({
   version: z.literal(1),
   made_home: z.boolean(),
   made_file: z.boolean(),
-  /** The hash of the file as setup left it. */
+  /** Hash of the file that setup wrote. */
   written: z.string(),
   urls: z.object({ openai_base_url: z.string(), chatgpt_base_url: z.string() }),
   former: z.object({ openai_base_url: z.string().optional(), chatgpt_base_url: z.string().optional() }),
@@ -116,8 +116,8 @@ function noteIn(home: string): SetupNote | undefined {
   return SetupNote.safeParse(parseJson(readTextIfPresent(join(home, NOTE)) ?? "")).data;
 }
 
-/** The config.toml without what setup did to it; its text is undefined when there was no file. */
-function undone(
+/** The config.toml before setup; its text is undefined when there was no file. */
+function originalConfig(
   home: string,
   current: string | undefined,
 ): { readonly text: string | undefined; readonly isExact: boolean; readonly kept: readonly BaseUrlKey[] } {
@@ -130,7 +130,7 @@ function undone(
   return { text: note.made_file && text === "" ? undefined : text, isExact: false, kept };
 }
 
-/** The file itself, so that a link to it (as tools for dotfiles make them) stays one. Throws `file_unusable`. */
+/** Resolves links, so that a link made by a dotfiles tool survives the write. Throws `file_unusable`. */
 function configPath(home: string): string {
   const path = join(home, "config.toml");
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return path;
@@ -141,11 +141,11 @@ function configPath(home: string): string {
   }
 }
 
-/** Throws `invalid_config` for what is no text: writing it back would change other bytes. */
+/** Throws `invalid_config` for invalid UTF-8, because writing it back would change other bytes. */
 function readConfig(path: string): string | undefined {
   const text = readTextIfPresent(path);
   if (text?.includes("\uFFFD"))
-    throw new CodexlbError("invalid_config", `reading ${path}: it is not UTF-8`, {
+    throw new CodexlbError("invalid_config", `reading ${path}: not valid UTF-8`, {
       next: "correct the file and try again",
     });
   return text;

@@ -8,7 +8,7 @@ export interface CodexCommand {
   readonly args: readonly string[];
   /** What is set on top of the inherited environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** Hosts that `NO_PROXY` has to name. */
+  /** Hosts to add to `NO_PROXY`. */
   readonly directHosts: readonly string[];
 }
 
@@ -56,8 +56,8 @@ export function codexCommand(options: CommandOptions): CodexCommand {
 }
 
 /**
- * The command as one line that a POSIX shell runs as it is. `NO_PROXY` is part of it where `inherited`, the environment,
- * names a proxy.
+ * The command as one line for a POSIX shell. The line sets `NO_PROXY` if `inherited`, the environment, sets an HTTP
+ * proxy.
  */
 export function commandLine(
   { binary, args, env, directHosts: hosts }: CodexCommand,

@@ -1,25 +1,25 @@
-// The environment's HTTP proxy is for the way to the internet. Codex takes it for every address, loopback included, unless
-// NO_PROXY names the host: then nothing of Codex arrives at the proxy.
+// Keeps Codex's requests to a private codexlb proxy away from the environment's HTTP proxy. Codex uses that proxy for
+// every address, loopback included, unless NO_PROXY names the host.
 
 import { isLoopbackHost, isPrivateHost, plainHost } from "../network/private-hosts.ts";
 import type { CodexAddresses } from "./addresses.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The variables with which programs find the proxy of a network. */
+/** The variables that set a network's HTTP proxy. */
 export const PROXY_VARIABLES: readonly string[] = [
   ...["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
 ];
 export const NO_PROXY_VARIABLES = ["NO_PROXY", "no_proxy"] as const;
 
-/** The hosts that Codex is to reach directly: those of `addresses` that are private. None for a public host. */
+/** The hosts of `addresses` that Codex must reach directly, because they are private. Empty for a public host. */
 export function directHosts({ openai, chatgpt }: CodexAddresses): string[] {
   const hosts = [openai, chatgpt].map((url) => new URL(url).hostname).filter(isPrivateHost);
   const loopback = hosts.some(isLoopbackHost) ? ["127.0.0.1", "localhost", "::1"] : [];
   return [...new Set([...loopback, ...hosts.map(withoutBrackets)])];
 }
 
-/** `NO_PROXY` and `no_proxy` of `env` with `hosts` added to both; `*` stays as it is. */
+/** Adds `hosts` to `NO_PROXY` and `no_proxy` of `env`; `*` stays unchanged. */
 export function noProxyWith(env: Environment, hosts: readonly string[]): Record<string, string> {
   const values = NO_PROXY_VARIABLES.map((name) => env[name]?.trim() ?? "").filter((value) => value !== "");
   if (hosts.length === 0) return {};
@@ -30,14 +30,14 @@ export function noProxyWith(env: Environment, hosts: readonly string[]): Record<
   return Object.fromEntries(NO_PROXY_VARIABLES.map((name) => [name, value]));
 }
 
-/** True if `env` names the proxy of a network. */
+/** True if `env` sets an HTTP proxy. */
 export function namesProxy(env: Environment): boolean {
   return PROXY_VARIABLES.some((name) => Boolean(env[name]?.trim()));
 }
 
 // --- internal ---
 
-/** A trailing dot is part of the second spelling. */
+/** The second spelling may have a trailing dot. */
 function withoutBrackets(host: string): string {
   return host.startsWith("[") ? plainHost(host) : host;
 }

@@ -1,4 +1,4 @@
-// CODEX_HOME/.env, which Codex loads over the environment that it is started with.
+// Reads CODEX_HOME/.env, whose variables override the environment that Codex is started with.
 
 import { join } from "node:path";
 import { readTextIfPresent } from "../state/atomic-file.ts";
@@ -6,7 +6,7 @@ import { NO_PROXY_VARIABLES, PROXY_VARIABLES } from "./direct-hosts.ts";
 
 export interface ProxyDotenv {
   readonly path: string;
-  /** The proxy variables that it sets, `NO_PROXY` among them. */
+  /** The proxy variables that it sets, including `NO_PROXY`. */
   readonly names: readonly string[];
 }
 
@@ -20,9 +20,9 @@ export function proxyDotenv(home: string): ProxyDotenv | undefined {
   return found.length === 0 ? undefined : { path, names: found };
 }
 
-/** What to say of it: Codex's requests may go past the codexlb proxy. */
+/** The warning for such a file: Codex's requests may bypass the codexlb proxy. */
 export function dotenvProblem({ path, names }: ProxyDotenv): string {
-  return `${path} sets ${names.join(", ")}, and Codex loads it over the environment that codexlb sets`;
+  return `${path} sets ${names.join(", ")}; in Codex this file overrides the environment set by codexlb`;
 }
 
 // --- internal ---

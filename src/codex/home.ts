@@ -27,9 +27,9 @@ export interface HomeOptions {
 
 /**
  * Writes auth.json (the stub), config.toml and the files of profiles into `codexHome`, with the settings of
- * `configSources` (see `planTakeOver`), and links the user's themes. Files that are right already are not touched.
- * Returns the settings that were left out, as `KEY in PATH`, when they are new. Throws `invalid_config` for TOML that
- * cannot be read, and `file_unusable` for a home with a login or settings of its own.
+ * `configSources` (see `planTakeOver`), and links the user's themes. Unchanged files are not rewritten.
+ * Returns newly left out settings as `KEY in PATH`. Throws `invalid_config` for invalid TOML, and `file_unusable` for a
+ * home with its own login or settings.
  */
 export function prepareHome(options: HomeOptions): string[] {
   const { codexHome, stub, chatgptBaseUrl } = options;
@@ -64,7 +64,7 @@ export function settingsIn(home: string): TomlTable | undefined {
   }
 }
 
-/** The setting by which `home` keeps its login in the keyring of the system, not in auth.json; undefined: in the file. */
+/** The setting that makes `home` keep its login in the system keyring; undefined if the login is in auth.json. */
 export function keyringOf(home: string): "keyring" | "auto" | undefined {
   const store = settingsIn(home)?.cli_auth_credentials_store;
   return store === "keyring" || store === "auto" ? store : undefined;
@@ -79,7 +79,7 @@ export function userHomes(env: Deps["env"]): string[] {
 
 // --- internal ---
 
-/** The directory of the files that `tui.theme` names. */
+/** The directory of the theme files for `tui.theme`. */
 const THEMES = "themes";
 
 /** What decides where Codex sends its turns. */
@@ -113,7 +113,7 @@ const AuthFile = z.object({
   tokens: z.object({ access_token: z.string() }).nullish(),
 });
 
-/** Lets `tui.theme` find the user's own themes. What is there already stays. */
+/** Links the user's themes for `tui.theme`. An existing directory stays. */
 function linkThemes(sources: readonly string[], codexHome: string): void {
   const themes = sources.map((home) => resolve(home, THEMES)).find((path) => existsSync(path));
   const link = join(codexHome, THEMES);

@@ -1,5 +1,5 @@
-// The environment of the user's login shell, so that Codex gets what its profile sets. The shell ends before Codex
-// starts: what a profile prints then cannot get into the output of Codex.
+// Reads the environment of the user's login shell, so that Codex gets the variables of its profile. The shell ends
+// before Codex starts, so a profile cannot print into the output of Codex.
 
 import { closeSync, fstatSync, openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,20 +10,20 @@ import { unusable } from "../state/atomic-file.ts";
 import { REPORT_STATE, type ShellState } from "./shell-state.ts";
 
 /**
- * Runs `shell` as a login shell by `spawn`, which gets its words and what must be its `STATE_DESCRIPTOR`, and resolves
- * when the shell has ended. `self`: the words that start this program. Resolves to what `spawn` resolved to, and to what
- * the profile has set; undefined if the shell did not get that far. Throws `file_unusable`.
+ * Runs `shell` as a login shell. `spawn` starts it with the given arguments and `STATE_DESCRIPTOR`, and resolves when
+ * it has ended. `self`: the words that start this program. Resolves to the result of `spawn` and the shell's state
+ * after its profile, which is undefined if the shell ended earlier. Throws `file_unusable`.
  */
 export async function shellStateOf<Ended>(
   shell: string,
   self: readonly string[],
   spawn: (argv: string[], descriptor: number) => Promise<Ended>,
 ): Promise<{ readonly ended: Ended; readonly state: ShellState | undefined }> {
-  // A file without a name, not a pipe: what a profile leaves running may keep the descriptor open for ever.
+  // An unnamed file, not a pipe: background programs of a profile may keep the descriptor open forever.
   const descriptor = openNameless();
   try {
     const ended = await spawn(throughLoginShell(shell, [...self, REPORT_STATE]), descriptor);
-    // From its start: the place where the shell stopped writing is the place of every copy of the descriptor.
+    // Read from the start: all copies of the descriptor share the position where the shell stopped writing.
     const bytes = Buffer.alloc(fstatSync(descriptor).size);
     readSync(descriptor, bytes, 0, bytes.length, 0);
     return { ended, state: State.safeParse(parseJson(bytes.toString())).data };
@@ -32,7 +32,7 @@ export async function shellStateOf<Ended>(
   }
 }
 
-/** The words that run `words` out of `shell`, in its place. They are arguments, never the text of a script. */
+/** Arguments that make `shell` replace itself with `words`, which are passed as arguments, never as script text. */
 export function throughLoginShell(shell: string, words: readonly string[]): string[] {
   const name = basename(shell);
   if (name === "fish") return [shell, "-lc", "exec $argv", ...words];
@@ -48,7 +48,7 @@ const State: z.ZodType<ShellState> = z.object({
 });
 
 const POSIX_SHELLS: ReadonlySet<string> = new Set("sh bash zsh dash ksh mksh ash yash".split(" "));
-/** An environment may hold secrets. */
+/** Private, because an environment may hold secrets. */
 const FILE_MODE = 0o600;
 
 function openNameless(): number {
@@ -58,6 +58,6 @@ function openNameless(): number {
     rmSync(path);
     return descriptor;
   } catch (error) {
-    throw unusable(`making a temporary file in ${tmpdir()}`, error);
+    throw unusable(`creating a temporary file in ${tmpdir()}`, error);
   }
 }

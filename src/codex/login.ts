@@ -9,7 +9,7 @@ import { authFileOf, checkAlias } from "../auth/homes.ts";
 import { newLoginHome, sweepLogins } from "../auth/leftovers.ts";
 import type { LoginEnd, Logins } from "../auth/logins.ts";
 import { namesIssuer, type OAuthDeps } from "../auth/oauth.ts";
-import { identified } from "../auth/token-owner.ts";
+import { withTokenOwner } from "../auth/token-owner.ts";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
@@ -46,7 +46,7 @@ export async function loginAccount(options: LoginOptions): Promise<LoginEnd> {
     const found = readTextIfPresent(authFileOf(home));
     if (found === undefined)
       return failed(1, "codex login ended well, but left no auth.json; nothing was changed");
-    const auth = await identified(found, "the new auth.json", options);
+    const auth = await withTokenOwner(found, "the new auth.json", options);
     parseAuthFile(auth, "the new auth.json");
     try {
       const total = await options.ops.import(alias, { auth, config: undefined, replace: options.replace });

@@ -1,16 +1,16 @@
-// Ends Codex when this process is killed in a way that it cannot handle. A shell waits for the end of this process: it is
-// small, it is on every system, and in a session of its own no key of the terminal reaches it.
+// Ends Codex when this process is killed by a signal that it cannot handle. A shell waits for this process to end: it
+// is small, exists on every system, and in its own session gets no keys from the terminal.
 
 export interface OrphanWatch {
-  /** The process `pid` ends when this process ends without a call of `stop`: by SIGTERM, and later SIGKILL. */
+  /** Ends process `pid` by SIGTERM, later SIGKILL, if this process ends without calling `stop`. */
   over(pid: number): void;
-  /** There is nothing to end any more. */
+  /** Cancels the watch. */
   stop(): void;
 }
 
 /**
- * Starts a watch. It must run before what it watches over, because this process may be killed at any moment. In lists of
- * processes it is `codexlb-watch PID`.
+ * Starts a watch. Start it before the watched program, because this process may be killed at any moment. Process lists
+ * show it as `codexlb-watch PID`.
  */
 export function startOrphanWatch(): OrphanWatch {
   const watcher = Bun.spawn(["/bin/sh", "-c", WAIT, END], {
@@ -23,7 +23,7 @@ export function startOrphanWatch(): OrphanWatch {
   });
   watcher.unref();
   const say = (line: string) => {
-    // A watcher that was killed watches over nothing any more, and that must not end this process.
+    // Writing to a watcher that was killed fails, which must not end this process.
     void Promise.try(() => {
       watcher.stdin.write(`${line}\n`);
       return watcher.stdin.flush();
@@ -34,12 +34,12 @@ export function startOrphanWatch(): OrphanWatch {
 
 // --- internal ---
 
-/** Its $0 is the script that goes on with the process id as its argument. */
+/** Its $0 is the script that continues with the process id as its argument. */
 const WAIT = 'read -r pid && [ "$pid" != ended ] && exec /bin/sh -c "$0" codexlb-watch "$pid"';
 
 /**
- * Its standard input ends with this process. SIGCONT, because a stopped program handles no other signal; and the id may
- * belong to another program once it was free.
+ * Its standard input closes when this process ends. A stopped program handles SIGTERM only after SIGCONT. The script
+ * exits once the id is free, because another program may get that id.
  */
 const END = `read -r line && exit
 kill -TERM "$1" && kill -CONT "$1" || exit

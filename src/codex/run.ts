@@ -13,7 +13,7 @@ import { STATE_DESCRIPTOR } from "./shell-state.ts";
 
 export interface RunOptions {
   readonly command: CodexCommand;
-  /** Codex gets what the profile of this login shell sets; undefined: `env`. */
+  /** The login shell whose profile sets the environment of Codex; undefined: use `env`. */
   readonly shell: string | undefined;
   /** The words that start this program. */
   readonly self: readonly string[];
@@ -38,8 +38,8 @@ const OWN_VARIABLES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Resolves when Codex has ended, or when a signal has ended the login shell before that. Throws `codex_not_found` when
- * there is nothing to run; with a login shell it resolves to what a shell ends with then (126, 127).
+ * Resolves when Codex has ended, or when a signal has ended the login shell before that. Throws `codex_not_found` if
+ * there is no Codex; with a login shell it resolves to the shell's exit code instead (126, 127).
  */
 export async function runCodex({ command, shell, self, env }: RunOptions): Promise<Ended> {
   const { binary, args, directHosts } = command;
@@ -55,15 +55,15 @@ export async function runCodex({ command, shell, self, env }: RunOptions): Promi
     if (ended.kind === "signal") return ended;
     throw new CodexlbError(
       "codex_not_found",
-      `the login shell ${shell} ended with code ${ended.code} before Codex could start`,
-      { next: "correct its profile, or set run.inherit_shell = false in config.toml" },
+      `the login shell ${shell} exited with code ${ended.code} before Codex could start`,
+      { next: "fix its profile, or set run.inherit_shell = false in config.toml" },
     );
   }
-  // A profile may have taken the directory of Codex off the PATH.
+  // A profile may have removed the directory of Codex from the PATH.
   const found =
     Bun.which(binary, { PATH: state.env.PATH ?? "" }) ?? Bun.which(binary, { PATH: env.PATH ?? "" });
   if (found === null) return { kind: "exit", code: existsSync(binary) ? NOT_EXECUTABLE : NOT_FOUND };
-  // It may have set what Codex must get from us, too; but an API key is the user's own.
+  // Our variables override those of the profile, except for an API key, which belongs to the user.
   const { OPENAI_API_KEY: _, ...settings } = command.env;
   const final = { ...childEnvironment(state.env), ...settings, ...noProxyWith(state.env, directHosts) };
   process.umask(state.umask);
@@ -88,7 +88,7 @@ export function childEnvironment(
 
 // --- internal ---
 
-/** What a shell ends with when it could not run the program (POSIX 2.8.2). */
+/** Exit codes of a shell that could not run the program (POSIX 2.8.2). */
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
 
@@ -101,9 +101,9 @@ function endOf({ exitCode, signalCode }: Child): Ended {
 }
 
 /**
- * Resolves when the program that `start` starts has ended. Keys typed in the terminal reach it by itself, being in the
- * same group; we only must not die of them. Signals in `forwarded` are passed on. If this process is killed, the program
- * is ended, too.
+ * Resolves when the program that `start` starts has ended. Keys typed in the terminal reach it directly, because it is
+ * in the same process group; this process ignores them. Signals in `forwarded` are passed on. If this process is
+ * killed, the program is ended too.
  */
 async function withTerminal(start: () => Child, forwarded: readonly NodeJS.Signals[]): Promise<Child> {
   let child: Child | undefined;
@@ -138,7 +138,7 @@ const OF_KEYS: ReadonlySet<NodeJS.Signals> = new Set(["SIGINT", "SIGQUIT"]);
 const ENDING: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGHUP"]);
 
 function spawn(argv: string[], env: Record<string, string | undefined>, cwd?: string): Child {
-  return orNotStarted(argv, INSTALL_CODEX, () =>
+  return startOrThrow(argv, INSTALL_CODEX, () =>
     Bun.spawn(argv, {
       env,
       ...(cwd === undefined ? {} : { cwd }),
@@ -149,11 +149,11 @@ function spawn(argv: string[], env: Record<string, string | undefined>, cwd?: st
   );
 }
 
-/** What a profile prints is for a person, never for the program that reads the output of Codex. */
+/** A profile's output is for people. It must not reach a program that reads the output of Codex. */
 function spawnShell(argv: string[], env: Record<string, string | undefined>, descriptor: number): Child {
-  const next = "it is what SHELL names: correct that, or set run.inherit_shell = false in config.toml";
+  const next = "set SHELL to a working shell, or set run.inherit_shell = false in config.toml";
   const unused = Array<"ignore">(STATE_DESCRIPTOR - STDERR - 1).fill("ignore");
-  return orNotStarted(argv, next, () =>
+  return startOrThrow(argv, next, () =>
     Bun.spawn(argv, {
       env,
       stdio: ["inherit", isatty(STDOUT) ? "inherit" : STDERR, "inherit", ...unused, descriptor],
@@ -164,8 +164,8 @@ function spawnShell(argv: string[], env: Record<string, string | undefined>, des
 const STDOUT = 1;
 const STDERR = 2;
 
-/** Throws `codex_not_found` with `next` when the system does not start the program. */
-function orNotStarted(argv: readonly string[], next: string, start: () => Child): Child {
+/** Throws `codex_not_found` with `next` if the program cannot be started. */
+function startOrThrow(argv: readonly string[], next: string, start: () => Child): Child {
   try {
     return start();
   } catch (error) {

@@ -1,12 +1,13 @@
-// How `run` asks a login shell for its state: in the shell's place this program starts with a word, and writes the state to
-// a descriptor as JSON. Nothing may be imported here, because it is loaded at every start.
+// How `run` gets the state of a login shell: the shell replaces itself with this program and a special argument, and
+// the program writes the state to a descriptor as JSON. This file is loaded at every start, so it must not import
+// anything.
 
-/** The word that makes this program write its `ShellState` as JSON to `STATE_DESCRIPTOR`. */
+/** The argument that makes this program write its `ShellState` as JSON to `STATE_DESCRIPTOR`. */
 export const REPORT_STATE = "__shell-state";
-/** Not 3 or 9, which profiles use themselves. */
+/** Profiles often use 3 and 9 themselves. */
 export const STATE_DESCRIPTOR = 7;
 
-/** What a login shell passes on to the programs that it starts. */
+/** The state that a login shell passes on to programs. */
 export interface ShellState {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;

@@ -1,5 +1,4 @@
-// Takes the user's settings over into another Codex home: config.toml, and the files that `codex --profile NAME` reads on
-// top of it.
+// Copies the user's settings into another Codex home: config.toml, and the profile files for `codex --profile NAME`.
 
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -9,14 +8,14 @@ import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
 import { carriedSettings, isTable } from "./carried-settings.ts";
 
-/** In a home that was prepared: the settings as they were taken over, so that later changes of them are known. */
+/** File in the prepared home with the settings as copied, to detect later changes. */
 export const TAKEN_OVER = ".codexlb-taken-over.toml";
 
 /**
- * Reads the settings of `sources` (homes, best first) and plans how they get into `codexHome`. Each file comes from the
- * first source that has it; later changes in `codexHome` (by Codex, or by hand) win.
- * The returned function writes, and returns the settings that are left out, as `KEY in PATH`, unless it reported them
- * before. Throws `invalid_config` for TOML that cannot be read; then nothing is written.
+ * Reads the settings of `sources` (homes, best first) and plans how to copy them into `codexHome`. Each file comes from
+ * the first source that has it. Later changes in `codexHome` (by Codex, or by hand) win.
+ * The returned function writes the files. It returns the settings left out, as `KEY in PATH`, unless they were reported
+ * before. Throws `invalid_config` for invalid TOML, before anything is written.
  */
 export function planTakeOver(
   sources: readonly string[],
@@ -44,7 +43,7 @@ export function readToml(path: string): TomlTable {
   }
 }
 
-/** Writes `text` to `path` unless what is there is the `same`; returns whether it wrote. Throws `file_unusable`. */
+/** Writes `text` to `path` unless the file is the `same`; returns true if it wrote. Throws `file_unusable`. */
 export function writeIfDifferent(
   path: string,
   text: string,
@@ -59,9 +58,9 @@ export function writeIfDifferent(
 // --- internal ---
 
 const CONFIG = "config.toml";
-/** What `codex --profile NAME` reads. */
+/** File names of profiles. */
 const PROFILE_FILE = /^[^.].*\.config\.toml$/;
-/** What Codex writes into its config.toml itself while it runs: all that is kept of a home of which no more is known. */
+/** Settings that Codex itself writes while it runs. Without a record of the copied settings only these are kept. */
 const OWN_KEYS = [
   "model",
   "model_reasoning_effort",
@@ -75,8 +74,8 @@ function planConfig(sources: readonly string[], codexHome: string, chatgptBaseUr
   const takenPath = join(codexHome, TAKEN_OVER);
   const { settings, reports } = settingsOf(CONFIG, sources);
   const existing = readToml(target);
-  const merged = isThere(takenPath)
-    ? changedAlike(settings, withoutAddress(readToml(takenPath)), withoutAddress(existing))
+  const merged = fileExists(takenPath)
+    ? withChanges(settings, withoutAddress(readToml(takenPath)), withoutAddress(existing))
     : { ...settings, ...ownSettings(existing) };
   const text = formatToml({
     ...carriedSettings(merged, codexHome).settings,
@@ -88,19 +87,19 @@ function planConfig(sources: readonly string[], codexHome: string, chatgptBaseUr
   };
 }
 
-/** A profile has no base URLs here, because those of the run hold for it, too. */
+/** Profiles get no base URLs, so that those of the run apply to them too. */
 function planProfile(name: string, sources: readonly string[], codexHome: string): () => string[] {
   const target = join(codexHome, name);
   const takenPath = join(codexHome, `.codexlb-taken-over.${name.slice(0, -CONFIG.length)}toml`);
-  const wasTaken = isThere(takenPath);
-  // The user wrote this one into the prepared home.
-  if (!wasTaken && isThere(target)) return () => [];
+  const wasTaken = fileExists(takenPath);
+  // The user created this profile in the prepared home.
+  if (!wasTaken && fileExists(target)) return () => [];
   const { settings, reports } = settingsOf(name, sources);
   const { chatgpt_base_url: _, openai_base_url: __, ...source } = settings;
-  const merged = wasTaken ? changedAlike(source, readToml(takenPath), readToml(target)) : source;
+  const merged = wasTaken ? withChanges(source, readToml(takenPath), readToml(target)) : source;
   const kept = carriedSettings(merged, codexHome).settings;
   return () => {
-    if (!sources.some((home) => isThere(join(home, name))) && Object.keys(kept).length === 0) {
+    if (!sources.some((home) => fileExists(join(home, name))) && Object.keys(kept).length === 0) {
       for (const path of [target, takenPath]) rmSync(path, { force: true });
       return [];
     }
@@ -109,9 +108,9 @@ function planProfile(name: string, sources: readonly string[], codexHome: string
   };
 }
 
-/** The settings in the file `name` of the first home that has it, and a report for each that is left out. */
+/** The settings in the file `name` of the first home that has it, and the names of those left out. */
 function settingsOf(name: string, homes: readonly string[]): { settings: TomlTable; reports: string[] } {
-  const home = homes.find((one) => isThere(join(one, name)));
+  const home = homes.find((one) => fileExists(join(one, name)));
   if (home === undefined) return { settings: {}, reports: [] };
   const path = join(home, name);
   const { settings, leftOut } = carriedSettings(readToml(path), home);
@@ -130,14 +129,14 @@ function withoutAddress({ chatgpt_base_url: _, ...others }: TomlTable): TomlTabl
   return others;
 }
 
-/** `source`, with what differs between `before` and `after` changed in it, too. */
-function changedAlike(source: TomlTable, before: TomlTable, after: TomlTable): TomlTable {
+/** Applies the changes between `before` and `after` to `source`. */
+function withChanges(source: TomlTable, before: TomlTable, after: TomlTable): TomlTable {
   const merged: TomlTable = { ...source };
   for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
     const [was, is, now] = [before[key], after[key], source[key]];
     if (isDeepStrictEqual(was, is)) continue;
     if (is === undefined) delete merged[key];
-    else merged[key] = isTable(is) && isTable(now) ? changedAlike(now, isTable(was) ? was : {}, is) : is;
+    else merged[key] = isTable(is) && isTable(now) ? withChanges(now, isTable(was) ? was : {}, is) : is;
   }
   return merged;
 }
@@ -151,6 +150,6 @@ function ownSettings(existing: TomlTable): TomlTable {
   return kept;
 }
 
-function isThere(path: string): boolean {
+function fileExists(path: string): boolean {
   return readTextIfPresent(path) !== undefined;
 }

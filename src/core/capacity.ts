@@ -17,17 +17,17 @@ export interface Capacity {
   readonly score: number;
 }
 
-/** How capacity is looked at. */
+/** The conditions under which capacity is judged. */
 export interface CapacityView extends QuotaView {
   readonly weights: ScoreWeights;
-  /** May spend an account's credits. */
+  /** True if credits may be spent. */
   readonly useCredits: boolean;
-  /** The model that is asked for; undefined: any that the main limit counts for. */
+  /** The requested model; undefined: any model under the main limit. */
   readonly model: string | undefined;
   readonly refusedBy: RefusedBy;
 }
 
-/** The view for the question whether anything is left at all, whatever it is worth. */
+/** The view that tells whether anything is left at all. Weights do not matter for that. */
 export function plainView(nowMs: number): CapacityView {
   return {
     nowMs,
@@ -39,7 +39,7 @@ export function plainView(nowMs: number): CapacityView {
   };
 }
 
-/** The standing of an upstream that nothing is known of. */
+/** The standing of an upstream about which nothing is known. */
 export const NO_STANDING: Standing = standingOf(UNKNOWN_QUOTA, UNKNOWN_QUOTA.main, { nowMs: 0, ttlMs: 0 });
 
 /** The capacity of an account: what its figures amount to. */
@@ -49,7 +49,7 @@ export function capacityOfQuota(quota: Quota, view: CapacityView): Capacity {
   const { refusedUntilMs, exhausted, credits } = standing;
   if (refusedUntilMs > 0)
     return { state: "limited", untilMs: refusedUntilMs, why: "usage-limit", standing, score };
-  // A request would be served, and spend the credits.
+  // The backend would serve a request and spend the credits.
   if (exhausted && credits && !view.useCredits)
     return {
       state: "limited",

@@ -1,5 +1,5 @@
-// The models catalogue of an upstream, and the union of several. Entries stay as they were received: Codex reads
-// fields that this program does not know.
+// The model catalogue of an upstream, and the union of several. Entries are kept unchanged, because Codex reads fields
+// that this program does not know.
 
 import { elementsOf, type JsonBounds, memberOf, parseJson, type Span, stringFields } from "./json.ts";
 
@@ -20,14 +20,14 @@ export interface CatalogueEntry {
   readonly text: string;
 }
 
-/** Which models the upstreams of a pool have. */
+/** Tells which models the upstreams of a pool have. */
 export interface ModelOffers {
   /**
    * True if a known catalogue of the upstream lists `model`, false if catalogues are known and none of them does,
    * undefined if none is known.
    */
   offers(upstreamId: string, model: string): boolean | undefined;
-  /** False until the first catalogues have been collected: `offers` has nothing to say before. */
+  /** False until the first catalogues have been collected; until then `offers` returns undefined. */
   hasKnowledge(): boolean;
 }
 
@@ -36,7 +36,7 @@ export const CATALOGUE_LIMIT_BYTES = 4 * 1024 * 1024;
 
 const BOUNDS: JsonBounds = { chars: CATALOGUE_LIMIT_BYTES, depth: 64, values: 200_000 };
 
-/** Reads a catalogue. Returns undefined for text that is no JSON object with a `models` array, or is too large. */
+/** Reads a catalogue. Returns undefined if `text` is too large or is not a JSON object with a `models` array. */
 export function readCatalogue(text: string): Catalogue | undefined {
   const json = parseJson(text, BOUNDS);
   if (typeof json !== "object" || json === null || !("models" in json) || !Array.isArray(json.models))
@@ -52,8 +52,8 @@ export function readCatalogue(text: string): Catalogue | undefined {
 }
 
 /**
- * The union of `catalogues` (at least one): the document of the first one, with the models that only later ones have
- * appended in their order. Each model's entry is that of the first catalogue that lists it.
+ * The union of `catalogues` (at least one): the first document, with the models that only later ones list appended in
+ * order. Each model's entry comes from the first catalogue that lists it.
  */
 export function unionOfCatalogues([first, ...others]: readonly [Catalogue, ...Catalogue[]]): string {
   const seen = new Set(first.slugs);

@@ -8,10 +8,10 @@ import type { QuotaView } from "./quota.ts";
 import type { Standing, WindowStanding } from "./standing.ts";
 import type { WindowKind } from "./windows.ts";
 
-/** What the child's accounts amount to for `view.model`: the mean of those in service, as the Go program weighs it. */
+/** The child's capacity for `view.model`: the mean of its accounts in service, weighted as in the Go program. */
 export function capacityOfReport(report: ChildReport, view: CapacityView): Capacity {
   const endMs = report.askedMs + REPORT_MS;
-  // The child has judged already which of its figures count.
+  // The child has already dropped figures that are too old.
   const judged = { ...view, ttlMs: Number.POSITIVE_INFINITY };
   const all = report.accounts.map((account) => {
     const limit = limitFor(account.quota, view.model, view.refusedBy);
@@ -53,7 +53,7 @@ export function capacityOfReport(report: ChildReport, view: CapacityView): Capac
 
 // --- internal ---
 
-/** A refusal on the main limit says nothing about a model that has a limit of its own. */
+/** A refusal on the main limit does not apply to a model with its own limit. */
 function healthOn({ health }: RemoteAccount, isMain: boolean): Health {
   return !isMain && health.kind === "cooling" && health.cause === "limit" ? HEALTHY : health;
 }
@@ -87,7 +87,7 @@ function closed(
     ...base,
     state: faults.length === 0 ? "limited" : "resting",
     untilMs: Math.max(nowMs + 1, Math.min(...counted.map(({ untilMs }) => untilMs))),
-    why: faults.length === 0 ? "usage-limit" : "its accounts rest",
+    why: faults.length === 0 ? "usage-limit" : "its accounts are cooling",
   };
 }
 

@@ -147,7 +147,7 @@ function healthOf(account: AccountAnswer, askedMs: number): Health {
   };
 }
 
-/** The figures of an account; where the child says how old they are, that is kept. */
+/** The figures of an account, with the child's ages where it reports them. */
 function quotaOf(account: AccountAnswer, askedMs: number): Quota {
   const ages = new Map(account.figures.map(({ window, age_seconds }) => [window, age_seconds]));
   const window = (
@@ -201,7 +201,7 @@ function quotaOf(account: AccountAnswer, askedMs: number): Quota {
         weekly: window("weekly", weekly_left_pct, weekly_reset_at, undefined),
         monthly: window("monthly", account.monthly_left_pct, account.monthly_reset_at, undefined),
       },
-      // Old figures count as unknown there: a window that is named without a figure is not missing.
+      // The child omits old figures, so a window listed without a figure is unknown, not missing.
       completeAsOfMs: namesAllKnown(account) ? 1 : 0,
     },
     additional,
@@ -214,7 +214,7 @@ function secondsOf(seconds: number): number | undefined {
   return seconds > 0 ? seconds : undefined;
 }
 
-/** True when each window that the account has comes with its figure. */
+/** True when every window of the account comes with its figure. */
 function namesAllKnown({ windows, ...account }: AccountAnswer): boolean {
   const left: Readonly<Record<string, number>> = {
     daily: account.daily_left_pct,

@@ -17,16 +17,16 @@ import type { AccountFacts } from "./pooled.ts";
 import { UNKNOWN_SHARE, weightOf } from "./standing.ts";
 import { presentOf, type WindowKind } from "./windows.ts";
 
-/** An account or a child proxy, for the request that is explained. */
+/** An account or a child proxy as the explanation sees it. */
 export interface Explainable extends Pick<AccountFacts, "id" | "alias" | "health" | "ramp"> {
-  /** Name of the limit that counts for the model, when it is not the main one. */
+  /** Name of the limit that counts for the model, unless it is the main one. */
   readonly limit: string | undefined;
   /** Why it cannot serve, where that does not show in its health. */
   readonly why?: string | undefined;
 }
 
-/** The request that is explained. */
-export interface Explained {
+/** The request to explain. */
+export interface ExplainedRequest {
   readonly session: string | undefined;
   readonly model: string | undefined;
 }
@@ -57,7 +57,7 @@ export interface AccountExplanation {
   readonly in_flight: number;
   readonly score: number;
   readonly terms: readonly ScoreTerm[];
-  /** The limit that counts for the model, when it is not the main one. */
+  /** Name of the limit that counts for the model, unless it is the main one. */
   readonly limit: string | undefined;
   /** What is left for the time that is left; 1 is just right. */
   readonly urgency: number;
@@ -77,7 +77,7 @@ export function explanationOf(
   accounts: readonly Explainable[],
   candidates: readonly Candidate[],
   context: ChoiceContext,
-  { session, model }: Explained,
+  { session, model }: ExplainedRequest,
 ): PoolExplanation {
   const choice = choose(candidates, context);
   const aliasOf = (id: string | undefined) => accounts.find((account) => account.id === id)?.alias;
@@ -191,9 +191,9 @@ function behind(tier: Tier, account: Explainable | undefined, { nowMs }: ChoiceC
     case "probing":
       return "it has as many requests under way as it may";
     case "credits":
-      return "only its credits are left";
+      return "only credits are left";
     case "exhausted":
-      return "used up by its figures";
+      return "exhausted by its figures";
     case "resting": {
       const health = account === undefined ? HEALTHY : healthAt(account.health, nowMs);
       if (health.kind !== "cooling") return account?.why ?? "it rests after a fault";
@@ -218,7 +218,7 @@ function whyOut(candidate: Candidate, account: Explainable | undefined, context:
   if (health.kind === "disabled") return `disabled: ${health.reason}`;
   if (candidate.state === "disabled") return account?.why ?? "";
   if (candidate.state === "limited") return whyLimited(candidate, account, context);
-  if (context.offering?.has(candidate.id) === false) return "its catalogue does not have the model";
+  if (context.offering?.has(candidate.id) === false) return "its catalogue does not list the model";
   if (context.tried.has(candidate.id))
     return "the session's last answer broke off there: it goes around it once";
   if (context.readers?.has(candidate.id) === false) return "it cannot decrypt this session's history";
@@ -234,8 +234,8 @@ function whyLimited(
   const ends = leftMs > 0 ? `, for ${duration(leftMs)} more` : "";
   const isCooling = account !== undefined && healthAt(account.health, nowMs).kind === "cooling";
   return exhausted && credits && !isCooling
-    ? `${account?.why ?? "its limit is reached"}${ends}`
-    : `its limit is reached${ends}`;
+    ? `${account?.why ?? "its limit is exhausted"}${ends}`
+    : `its limit is exhausted${ends}`;
 }
 
 const TERM_NAMES: Readonly<Record<WindowKind, ScoreTerm["window"]>> = {

@@ -1,16 +1,18 @@
-// Which limit of an account counts for a model. The main limit counts, unless the account has one of the model's own.
+// Picks the limit of an account that counts for a model: the model's own limit if the account has one, else the main
+// limit.
 
 import { type LimitQuota, MAIN_LIMIT_ID, type Quota } from "./quota.ts";
 
 /**
- * Says which limit the backend named when it refused a request for `model`: its id, or undefined when it has refused
+ * Returns the id of the limit that the backend named when it refused a request for `model`; undefined if it has refused
  * none so far.
  */
 export type RefusedBy = (model: string) => string | undefined;
 
 /**
- * The limit of `quota` that counts for `model` (undefined: for any), in this order: the one that the backend has refused
- * the model by; the one that is called like the model; the one whose normal model it is; the main limit.
+ * The limit of `quota` that counts for `model` (undefined: for any model). The first match wins: the limit that the
+ * backend named when it refused the model; the limit with the model's name; the limit with this normal model; the main
+ * limit.
  */
 export function limitFor(quota: Quota, model: string | undefined, refusedBy: RefusedBy): LimitQuota {
   const { main, additional } = quota;
@@ -26,10 +28,10 @@ export function limitFor(quota: Quota, model: string | undefined, refusedBy: Ref
   );
 }
 
-/** What names a limit. */
+/** The id and name of a limit. */
 export type LimitName = Pick<LimitQuota, "id" | "name">;
 
-/** The limit that counts for `model`, unless it is the main one. */
+/** The limit that counts for `model`; undefined if it is the main one. */
 export function ownLimitFor(
   quota: Quota,
   model: string | undefined,
@@ -41,7 +43,7 @@ export function ownLimitFor(
 
 // --- internal ---
 
-/** `GPT-5.3-Codex-Spark`, `gpt_5.3_codex_spark` and `gpt-5.3-codex-spark` are one name. */
+/** `GPT-5.3-Codex-Spark`, `gpt_5.3_codex_spark` and `gpt-5.3-codex-spark` are the same name. */
 function slugOf(name: string): string {
   return name
     .trim()

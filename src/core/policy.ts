@@ -3,11 +3,11 @@
 // Candidates fall into tiers, and only the best tier that anyone is in is chosen from:
 //   ready      available, with known room, not held back by its slow start
 //   probing    the same, but it has as many requests under way as a recovering account may have
-//   credits    available, with credits alone left to serve on
-//   exhausted  available, although figures say that nothing is left
+//   credits    available, but only credits are left
+//   exhausted  available, although its figures say that no quota is left
 //   resting    cooling after a fault ("least bad": the one whose cooldown ends first)
-// Disabled accounts, those out of quota until a reset, those that cannot read the session and those that do not have the
-// model are in none. A request that spends nothing excludes only disabled ones, and those without the model.
+// Disabled accounts, those out of quota until a reset, those that cannot read the session and those that do not have
+// the model are in no tier. A request that spends nothing excludes only disabled ones and those without the model.
 
 import {
   type ScoreWeights,
@@ -43,7 +43,7 @@ export interface Candidate {
   readonly state: "available" | "resting" | "limited" | "disabled";
   /** Figures say that nothing is left, although no request was refused yet. */
   readonly exhausted: boolean;
-  /** Credits are left. */
+  /** True if credits are left. */
   readonly credits: boolean;
   /** It keeps the sessions it has and takes no new ones. */
   readonly draining: boolean;
@@ -70,7 +70,7 @@ export interface ChoiceContext {
   readonly boundId: string | undefined;
   /** Only these can read the session's history; undefined: anyone can. */
   readonly readers: ReadonlySet<string> | undefined;
-  /** Only these have the model that is asked for; undefined: any may have it. */
+  /** Ids of the upstreams that have the requested model; undefined: any may have it. */
   readonly offering: ReadonlySet<string> | undefined;
   /** Upstreams that already failed this request. */
   readonly tried: ReadonlySet<string>;

@@ -21,7 +21,7 @@ export interface AccountFacts {
   readonly id: string;
   readonly alias: string;
   readonly email: string | undefined;
-  /** Short id of its workspace, if another account has the same e-mail address in another one. */
+  /** Short workspace id, if another account has the same e-mail address in another workspace. */
   readonly workspace: string | undefined;
   /** The same for the same ChatGPT account and user. */
   readonly identity: string | undefined;
@@ -52,7 +52,7 @@ export interface PooledLimit {
   readonly id: string;
   readonly name: string | undefined;
   readonly model: string | undefined;
-  /** The windows that some account has and knows. */
+  /** The windows with a known figure in at least one account. */
   readonly windows: ByWindow<PooledWindow>;
   /** No account has anything left of it. */
   readonly reached: boolean;
@@ -64,7 +64,7 @@ export interface PooledUsage {
   readonly planType: string;
   readonly main: PooledLimit;
   readonly additional: readonly PooledLimit[];
-  /** Of all accounts in service together; undefined when none has any, or when they are not used. */
+  /** Total of all accounts in service; undefined without credits, or if credits must not be spent. */
   readonly credits: Credits | undefined;
 }
 
@@ -100,7 +100,7 @@ export function pooledUsage(
     weekly: pooledStanding(accounts, "weekly", reached),
     monthly: pooledStanding(accounts, "monthly", reached),
   };
-  // Refused by the backend, although no figure says why: the window that ends with the refusal is said to be used up.
+  // The backend refuses although no figure says why, so the window that resets with the refusal is shown as exhausted.
   if (reached && !presentOf(windows).some(({ left }) => left === 0))
     windows = { ...windows, ...refusedWindow(accounts, windows, limitEndMs, view.nowMs) };
   return {
@@ -148,20 +148,20 @@ export function usageBody(usage: PooledUsage, nowMs: number): Record<string, unk
 }
 
 /**
- * Share used of a pooled window in whole percent, 0..100. A window of a pool that still has room never reads as 100:
- * Codex would stop sending.
+ * Used share of a pooled window in whole percent, 0..100. Never 100 while the pool has quota left, because Codex would
+ * stop sending.
  */
 export function usedPercent({ left }: PooledWindow, { reached }: Pick<PooledLimit, "reached">): number {
   return Math.min(reached ? 100 : 99, Math.max(0, Math.round(100 - left * 100)));
 }
 
-/** Two windows in their places on the wire. */
+/** Two windows at their wire positions. */
 export interface Slots {
   readonly primary: PooledWindow | undefined;
   readonly secondary: PooledWindow | undefined;
 }
 
-/** The pooled windows for the two places on the wire, the shortest first; a pool with all three omits the longest. */
+/** The pooled windows for the two wire positions, shortest first. A pool with all three omits the longest. */
 export function slotsOf({ windows }: Pick<PooledLimit, "windows">): Slots {
   const [primary, secondary] = presentOf(windows);
   return { primary, secondary };
@@ -235,9 +235,9 @@ function addCredits(sum: Credits | undefined, credits: Credits | undefined): Cre
 }
 
 /**
- * One window of the main limit over all accounts that have and know it. Of a pool that has nothing left (`reached`) only
- * those count that have used up this window, so that the figures say what is the matter, and when it ends. Written as
- * one loop without anything in between: it is done for every turn, for every account.
+ * One window of the main limit over all accounts with a known figure for it. In an exhausted pool (`reached`) only
+ * accounts that have exhausted this window count, so that the figures show the cause and when it ends. A single plain
+ * loop, because it runs for every account on every turn.
  */
 function pooledStanding(
   accounts: readonly PooledAccount[],
@@ -273,7 +273,7 @@ function pooledStanding(
   };
 }
 
-/** The shortest window that a refusal until `untilMs` can be about, used up. */
+/** The shortest window that a refusal until `untilMs` can concern, as exhausted. */
 function refusedWindow(
   accounts: readonly PooledAccount[],
   known: ByWindow<PooledWindow>,

@@ -24,18 +24,18 @@ export const Window = z.looseObject({
 });
 export type Window = z.infer<typeof Window>;
 
-/** A window on the wire: `none` where the backend says that it does not exist, undefined where it is unreadable. */
+/** A window on the wire: `none` if the backend says that it does not exist, undefined if it is unreadable. */
 export type Slot = Window | "none" | undefined;
 
 const slot = Window.nullish()
   .transform((window): Slot => (window === null || window === undefined || isEmpty(window) ? "none" : window))
   .catch(undefined);
 
-/** The two windows of a limit; undefined when nothing is known of them. */
+/** The two windows of a limit; undefined if nothing is known about them. */
 export type Slots = { readonly primary: Slot; readonly secondary: Slot } | undefined;
 
 const maybeFlag = z.boolean().nullish().catch(undefined);
-/** A number, or one as text. */
+/** A number, or a number as text. */
 const amount = z
   .union([z.number(), z.string().transform(Number)])
   .nullish()
@@ -110,7 +110,7 @@ export const Limits = z.looseObject({
 export const TokenCount = z.looseObject({ type: z.literal("token_count"), rate_limits: Limits });
 export const EventMessage = z.looseObject({ type: z.literal("event_msg"), payload: TokenCount });
 
-/** A window without use, length and reset does not exist: the backend writes it so, and Codex reads it so. */
+/** A window with zero use, length and reset does not exist. The backend writes it like that, and Codex agrees. */
 export function isEmpty({ used_percent, limit_window_seconds, window_minutes, ...window }: Window): boolean {
   const isNothing = (value: number | undefined) => value === undefined || value === 0;
   return (

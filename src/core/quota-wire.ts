@@ -83,8 +83,8 @@ export function quotaFromHeaders(headers: HeaderReader, nowMs: number): QuotaEvi
 }
 
 /**
- * An event about limits: `codex.rate_limits`, or Codex's own `token_count` (bare, or as an `event_msg`). Undefined when
- * it is none.
+ * Reads an event about limits: `codex.rate_limits`, or Codex's own `token_count` (bare, or in an `event_msg`).
+ * Undefined for any other event.
  */
 export function quotaFromEvent(event: unknown, nowMs: number): QuotaEvidence | undefined {
   const reported = limitsOfEvent(event, nowMs);
@@ -106,7 +106,7 @@ export function quotaFromEvent(event: unknown, nowMs: number): QuotaEvidence | u
   );
 }
 
-/** A time from the backend, Unix seconds, as Unix ms. One that can only be milliseconds is taken as such. */
+/** A time from the backend as Unix ms. Unix seconds, unless the number is so large that it must be milliseconds. */
 export function epochMs(time: number): number {
   return time > 100_000_000_000 ? time : time * 1000;
 }
@@ -146,7 +146,7 @@ function limitsOfEvent(event: unknown, nowMs: number): ReportedLimits | undefine
 
 const LIMIT_HEADER = /^x-(.+)-(?:primary|secondary)-used-percent$/;
 
-/** `limit` with its windows. They are all of them, unless one could not be read. */
+/** Adds the windows to `limit`. They count as complete unless one could not be read. */
 function limitOf(
   limit: LimitQuota,
   slots: Slots,
@@ -243,7 +243,7 @@ function spendingOfCredits(credits: CreditsBody, nowMs: number): Spending {
   return { ...UNKNOWN_SPENDING, credits: { value, asOfMs: nowMs } };
 }
 
-/** `withLimits`: the headers name limits. Then a reached type that they do not name is none. */
+/** `withLimits`: the headers list limits, so a missing reached type means that there is none. */
 function spendingFromHeaders(headers: HeaderReader, withLimits: boolean, nowMs: number): Spending {
   const has = flagOf(headers.get("x-codex-credits-has-credits"));
   const type = headers.get("x-codex-rate-limit-reached-type");

@@ -1,6 +1,6 @@
-// The allowance of one account: its windows, what is left of them, and how evidence from several sources is merged.
-// The newest evidence wins, window by window, whatever the order of arrival. A window that the backend did not name
-// when it named all others is no limit; any other window without figures is unknown.
+// The quota of one account: its windows, what is left of them, and how evidence from several sources is merged.
+// The newest evidence wins, window by window, whatever the order of arrival. A window that the backend left
+// out of a complete list does not exist; any other window without figures is unknown.
 
 import { believableEnd, believableLength, LONGEST_NAME, MOST_LIMITS, shortText } from "./bounds.ts";
 import {
@@ -19,7 +19,7 @@ export type QuotaSource = "headers" | "event" | "limit_error" | "usage_api" | "s
 export interface QuotaWindow {
   /** 0..100. */
   readonly usedPercent: number;
-  /** When the window starts again, Unix ms; undefined when unknown. */
+  /** When the window resets, Unix ms; undefined when unknown. */
   readonly resetAtMs: number | undefined;
   /** Length of the window in seconds; undefined when unknown. */
   readonly windowSeconds: number | undefined;
@@ -28,7 +28,7 @@ export interface QuotaWindow {
   readonly source: QuotaSource;
 }
 
-/** A refusal: the limit was reached at `sinceMs` and is over at `untilMs`, both Unix ms. */
+/** A refusal: requests on the limit are refused from `sinceMs` to `untilMs`, both Unix ms. */
 export interface Refusal {
   readonly sinceMs: number;
   readonly untilMs: number;
@@ -38,12 +38,12 @@ export interface Refusal {
 export interface LimitQuota {
   readonly id: string;
   readonly name: string | undefined;
-  /** Slug of the normal model that the limit is about, where the backend names one. */
+  /** Slug of the normal model for which the limit counts, if the backend names one. */
   readonly model: string | undefined;
   readonly windows: ByWindow<QuotaWindow>;
-  /** When the backend last named all windows of the limit, Unix ms; 0: never. Those not named then do not exist. */
+  /** When the backend last listed all windows of the limit, Unix ms; 0: never. Windows not listed do not exist. */
   readonly completeAsOfMs: number;
-  /** The last refusal on account of this limit. The main limit's is the account's health instead. */
+  /** The last refusal because of this limit. Refusals by the main limit are part of the account's health. */
   readonly refusal: Refusal | undefined;
 }
 
@@ -55,13 +55,13 @@ export interface Quota {
   readonly spending: Spending;
 }
 
-/** What one reply, event or poll reported. Same shape, usually with gaps. */
+/** The quota as one reply, event or poll reported it, usually incomplete. */
 export type QuotaEvidence = Quota;
 
 /** The id the backend gives the account's main limit. */
 export const MAIN_LIMIT_ID = "codex";
 
-/** A limit of which nothing is known yet. */
+/** A limit about which nothing is known yet. */
 export function unknownLimit(id: string, name?: string): LimitQuota {
   return {
     id,
@@ -144,14 +144,14 @@ export function remaining(window: QuotaWindow | undefined, view: QuotaView): num
   return Math.min(1, Math.max(0, (100 - window.usedPercent) / 100));
 }
 
-/** True when a window of `limit` is known to have nothing left, or the workspace forbids any use. */
+/** True when a window of `limit` is exhausted, or the workspace forbids any use. */
 export function isExhausted({ spending }: Quota, limit: LimitQuota, view: QuotaView): boolean {
   return (
     presentOf(limit.windows).some((window) => remaining(window, view) === 0) || isForbidden(spending, view)
   );
 }
 
-/** When the last of what keeps `limit` exhausted is over, Unix ms; undefined when it is not, or nothing says when. */
+/** When `limit` stops being exhausted, Unix ms; undefined if it is not exhausted or the end is unknown. */
 export function exhaustedUntilMs(
   { spending }: Quota,
   limit: LimitQuota,
@@ -165,7 +165,7 @@ export function exhaustedUntilMs(
   return ends.length === 0 ? undefined : Math.max(...ends);
 }
 
-/** True when `limit` still serves: it is not exhausted, or `useCredits` and the account has credits. */
+/** True when requests on `limit` can be served: it is not exhausted, or `useCredits` and there are credits. */
 export function canServe(quota: Quota, limit: LimitQuota, view: QuotaView, useCredits: boolean): boolean {
   return !isExhausted(quota, limit, view) || (useCredits && hasSpendableCredits(quota.spending, view));
 }
@@ -175,8 +175,8 @@ export function newestFigureMs({ windows, completeAsOfMs }: LimitQuota): number 
   return Math.max(completeAsOfMs, ...presentOf(windows).map((window) => window.asOfMs));
 }
 
-/** `quota` without the windows that are used up, as if nothing were known of them. */
-export function withoutUsedUp(quota: Quota): Quota {
+/** `quota` without its exhausted windows, as if nothing were known about them. */
+export function withoutExhausted(quota: Quota): Quota {
   const limit = (one: LimitQuota): LimitQuota => {
     const windows = mapWindows(one.windows, (window) => (window.usedPercent >= 100 ? undefined : window));
     const isWhole = presentOf(windows).length === presentOf(one.windows).length;
@@ -229,7 +229,7 @@ function mergeLimit(known: LimitQuota, heard: LimitQuota): LimitQuota {
   };
 }
 
-/** The newer of two states of a window. One older than the last time all windows were named is of a former plan. */
+/** The newer of two states of a window. A state older than the last complete list belongs to a former plan. */
 function newer(
   a: QuotaWindow | undefined,
   b: QuotaWindow | undefined,

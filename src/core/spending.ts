@@ -1,9 +1,9 @@
-// What an account may spend besides its windows, and what its workspace forbids: credits, a member's own limit, the
-// workspace's spend control. Every part is dated by itself, because the sources report different ones.
+// Credits, the workspace's limit for a member, and the workspace's spend control. Every part has its own date, because
+// the sources report different parts.
 
 import { believableEnd, LONGEST_NAME, shortText } from "./bounds.ts";
 
-/** A value, and when it was true (Unix ms). */
+/** A value with the time at which it was true (Unix ms). */
 export interface Dated<Value> {
   readonly value: Value;
   readonly asOfMs: number;
@@ -12,7 +12,7 @@ export interface Dated<Value> {
 export interface Credits {
   readonly hasCredits: boolean;
   readonly unlimited: boolean;
-  /** What is left, in the backend's unit; 0 when it names no number. */
+  /** The balance in the backend's unit; 0 if the backend gives no number. */
   readonly balance: number;
 }
 
@@ -20,19 +20,19 @@ export interface Credits {
 export interface IndividualLimit {
   /** 0..100. */
   readonly remainingPercent: number;
-  /** When it starts again, Unix ms; undefined when unknown. */
+  /** When the limit resets, Unix ms; undefined when unknown. */
   readonly resetAtMs: number | undefined;
 }
 
 export interface Spending {
   readonly credits: Dated<Credits> | undefined;
-  /** A value of undefined: the backend says there is none. */
+  /** A value of undefined: the backend reports no such limit. */
   readonly individual: Dated<IndividualLimit | undefined> | undefined;
-  /** The workspace has spent all that its owner allows. */
+  /** True if the workspace has reached the spend limit set by its owner. */
   readonly spendControl: Dated<boolean> | undefined;
-  /** Why the backend says that nothing is left, in its own words; a value of undefined: something is left. */
+  /** The backend's code for why nothing is left; a value of undefined: something is left. */
   readonly reachedType: Dated<string | undefined> | undefined;
-  /** Until when credits are not tried again after a request was refused in spite of them. */
+  /** Until when credits are not used again, after a request was refused despite credits. */
   readonly creditsRefused: Dated<number> | undefined;
 }
 
@@ -44,7 +44,7 @@ export const UNKNOWN_SPENDING: Spending = {
   creditsRefused: undefined,
 };
 
-/** Merges `evidence` into `known`, the newer of each part. */
+/** Merges `evidence` into `known`. The newer value of each part wins. */
 export function mergeSpending(known: Spending, evidence: Spending): Spending {
   if (evidence === UNKNOWN_SPENDING) return known;
   return {
@@ -56,7 +56,7 @@ export function mergeSpending(known: Spending, evidence: Spending): Spending {
   };
 }
 
-/** The plausible part of `spending`, which another party wrote, at `nowMs`. */
+/** The plausible part of untrusted `spending`, at `nowMs`. */
 export function believableSpending(spending: Spending, nowMs: number): Spending {
   if (spending === UNKNOWN_SPENDING) return spending;
   const dated = <Value>(part: Dated<Value> | undefined, value: (value: Value) => Value) =>
@@ -80,7 +80,7 @@ export function believableSpending(spending: Spending, nowMs: number): Spending 
   };
 }
 
-/** Until when the workspace forbids any use, Unix ms; undefined when it does not. Infinite when no end is known. */
+/** Until when the workspace forbids any use, Unix ms; undefined if it does not. Infinity if the end is unknown. */
 export function forbiddenUntilMs(
   { individual, reachedType }: Spending,
   { nowMs, ttlMs }: { readonly nowMs: number; readonly ttlMs: number },
@@ -108,7 +108,7 @@ export function hasSpendableCredits(
   return forbiddenUntilMs(spending, view) === undefined;
 }
 
-/** When time alone changes one of the answers above, Unix ms. */
+/** The next time at which one of the answers above changes without new figures, Unix ms. */
 export function spendingChangeMs(
   { individual, reachedType, creditsRefused }: Spending,
   { nowMs, ttlMs }: { readonly nowMs: number; readonly ttlMs: number },
@@ -124,7 +124,7 @@ export function spendingChangeMs(
 
 // --- internal ---
 
-/** The reached type of windows that are used up, which the windows say themselves. */
+/** The reached type for exhausted windows. The windows themselves already say so. */
 const ORDINARY = "rate_limit_reached";
 
 const MOST_BALANCE = 1e12;
@@ -132,7 +132,7 @@ const MOST_BALANCE = 1e12;
 function newer<Value>(a: Dated<Value> | undefined, b: Dated<Value> | undefined): Dated<Value> | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   if (a.asOfMs !== b.asOfMs) return b.asOfMs > a.asOfMs ? b : a;
-  // Equal times: any fixed order does, so that the order of arrival cannot matter.
+  // At equal times any fixed order works; the order of arrival must not matter.
   return JSON.stringify(b.value) > JSON.stringify(a.value) ? b : a;
 }
 

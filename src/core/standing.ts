@@ -1,6 +1,6 @@
-// What the figures of one of an account's limits amount to: how much is left, how good that makes the account, and when
-// it ends. Computed once and kept: `goodUntilMs` says when time alone changes the answer, so that a thousand accounts
-// cost a request hardly more than two.
+// Summarizes the figures of one limit of an account: what is left, the account's score, and when it changes. The result
+// is cached until `goodUntilMs`, when it changes even without new figures, so a thousand accounts cost a request hardly
+// more than two.
 
 import {
   exhaustedUntilMs,
@@ -34,17 +34,17 @@ export interface WindowStanding {
 }
 
 export interface Standing {
-  /** The windows that the limit has, or may have. */
+  /** The windows that the limit has or may have. */
   readonly windows: ByWindow<WindowStanding>;
-  /** A window is known to have nothing left, or the workspace forbids any use. */
+  /** True if a window is exhausted, or the workspace forbids any use. */
   readonly exhausted: boolean;
-  /** When that is over, Unix ms; undefined when nothing says so. */
+  /** When the exhaustion ends, Unix ms; undefined when unknown. */
   readonly exhaustedUntilMs: number | undefined;
-  /** The account can be used on credits. */
+  /** True if the account can serve on credits. */
   readonly credits: boolean;
-  /** Until when requests on this limit are refused, Unix ms; 0 when they are not. The main limit's is the health. */
+  /** Until when requests on this limit are refused, Unix ms; else 0. Main-limit refusals are in the health. */
   readonly refusedUntilMs: number;
-  /** Until when all of this is true without new figures, Unix ms. */
+  /** Until when this stays true if no new figures arrive, Unix ms. */
   readonly goodUntilMs: number;
 }
 
@@ -57,7 +57,7 @@ export interface ScoreWeights {
 /** What an unknown window counts in a score. */
 export const UNKNOWN_SHARE = 0.3;
 
-/** The standing of an account by `limit`, one of `quota`'s. */
+/** The standing of an account under `limit`, one of the limits in `quota`. */
 export function standingOf(quota: Quota, limit: LimitQuota, view: QuotaView): Standing {
   const isMain = limit.id === MAIN_LIMIT_ID;
   let goodUntilMs = spendingChangeMs(quota.spending, view);
@@ -85,8 +85,8 @@ export function scoreOf({ windows }: Pick<Standing, "windows">, weights: ScoreWe
 }
 
 /**
- * The mean of `value` over `windows`, weighted; 1 without windows, 0 without weights. If only windows without weight
- * are there, they count alike.
+ * The weighted mean of `value` over `windows`; 1 without windows, 0 without weights. If all windows have weight 0, they
+ * count equally.
  */
 export function weightedMean(
   windows: ByWindow<WindowStanding>,
@@ -119,7 +119,7 @@ export function weightOf(kind: WindowKind, weights: ScoreWeights): number {
 
 // --- internal ---
 
-/** Of the main limit, a short and a weekly window are expected until the backend says what there is. */
+/** The main limit is assumed to have a short and a weekly window until the backend lists its windows. */
 function withUnknown(known: ByWindow<WindowStanding>, isMain: boolean): ByWindow<WindowStanding> {
   const { short = unknownWindow("short"), weekly = unknownWindow("weekly") } = known;
   if (isMain) return { ...known, short, weekly };

@@ -1,4 +1,5 @@
-// The shape of the status document, as the Go program's clients know it; what those do not know of is told by its names.
+// The status document, in the format that clients of the Go program read. Additions have names that
+// the Go program does not use.
 
 import type { AccountAnswer, ChildAnswer } from "./status-wire.ts";
 
@@ -13,20 +14,20 @@ export interface LimitStatus {
   readonly secondary_left_pct: number;
   readonly secondary_reset_at: number;
   readonly secondary_window_seconds: number;
-  /** The normal model that the limit is about. */
+  /** The normal model for which the limit counts. */
   readonly model?: string;
-  /** These are all windows of the limit; without it there may be unknown ones. */
+  /** True if these are all windows of the limit; otherwise there may be unknown ones. */
   readonly complete?: boolean;
-  /** Requests on this limit are refused for so long. */
+  /** How long requests on this limit are still refused. */
   readonly cooldown_seconds?: number;
 }
 
-/** What an account may spend when its windows are used up. */
+/** Credits that an account can spend when its windows are exhausted. */
 export interface CreditsStatus {
   readonly has_credits: boolean;
   readonly unlimited: boolean;
   readonly balance: number;
-  /** They can be used now: neither refused nor forbidden by the workspace. */
+  /** True if they can be used now: neither refused nor forbidden by the workspace. */
   readonly usable: boolean;
 }
 
@@ -50,7 +51,7 @@ export interface AccountStatus {
   readonly alias: string;
   readonly id: string;
   readonly email?: string;
-  /** Short id of its workspace, if another account has the same e-mail address in another one. */
+  /** Short workspace id, if another account has the same e-mail address in another workspace. */
   readonly workspace?: string;
   readonly active: boolean;
   readonly pinned: boolean;
@@ -64,16 +65,16 @@ export interface AccountStatus {
   readonly weekly_left_pct: number;
   readonly daily_reset_at: number;
   readonly weekly_reset_at: number;
-  /** Only if the account has a monthly window. */
+  /** Present only if the account has a monthly window. */
   readonly monthly_left_pct?: number;
   readonly monthly_reset_at?: number;
-  /** All windows of the main limit: `daily`, `weekly`, `monthly`. Missing until the backend has named them. */
+  /** All windows of the main limit: `daily`, `weekly`, `monthly`. Missing until the backend has listed them. */
   readonly windows?: readonly string[];
   readonly credits?: CreditsStatus;
   /** The workspace's limit for this member. */
   readonly individual_limit?: { readonly left_pct: number; readonly reset_at: number };
   readonly spend_control_reached?: boolean;
-  /** Why the backend says that nothing is left, in its own words. */
+  /** The backend's code for why nothing is left. */
   readonly limit_reached_type?: string;
   readonly additional_limits?: readonly LimitStatus[];
   readonly score: number;

@@ -152,7 +152,7 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
   };
 }
 
-/** Names of the windows of the main limit, as the Go program's fields call them. */
+/** Names of the main limit's windows, as in the Go program's fields. */
 const FIELD_NAMES: Readonly<Record<WindowKind, string>> = {
   short: "daily",
   weekly: "weekly",

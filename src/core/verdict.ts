@@ -38,7 +38,7 @@ export type Verdict =
   | { readonly kind: "open" }
   /** The request's own fault: deliver as it is. */
   | { readonly kind: "client" }
-  /** The allowance is used up; `untilMs` is its reset and `limitId` the limit, each where the backend named it. */
+  /** The quota is exhausted. `untilMs` is its reset and `limitId` the limit, if the backend named them. */
   | { readonly kind: "limit"; readonly untilMs: number | undefined; readonly limitId?: string }
   /** `told`: the backend named the time; else it grows with each fault in a row. */
   | { readonly kind: "cool"; readonly reason: string; readonly forMs: number; readonly told: boolean }
@@ -75,7 +75,7 @@ const SERVER_ERROR_MS = 2_000;
 /** No Retry-After of a mere fault is believed beyond this; a limit has its reset time instead. */
 const LONGEST_FAULT_MS = 3_600_000;
 
-/** The header that names the limit that a refusal is about. */
+/** The header that names the limit behind a refusal. */
 export const ACTIVE_LIMIT = "x-codex-active-limit";
 
 const LIMIT_CODES: ReadonlySet<string> = new Set([
@@ -89,8 +89,8 @@ const LIMIT_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Refusals on grounds of policy, as Codex 0.171 knows them. Asking a second account would put a flagged request on all of
- * a person's accounts, and none of them would answer otherwise.
+ * Refusals on grounds of policy, as Codex 0.171 knows them. Asking a second account would put a flagged request on all
+ * of a person's accounts, and none of them would answer otherwise.
  */
 const POLICY_CODES: ReadonlySet<string> = new Set([
   "bio_policy",

@@ -1,13 +1,13 @@
-// The windows of a limit. The backend sends at most two, `primary` and `secondary`, and says how long each lasts: a
-// weekly window may stand in either place. So a window is what its length says, and its place matters only where no
-// length is given.
+// The windows of a limit. The backend sends at most two, `primary` and `secondary`, and says how long each lasts. A
+// weekly window may be in either place, so the length decides the kind of a window. The place matters only if the
+// length is missing.
 
 export const WINDOW_KINDS = ["short", "weekly", "monthly"] as const;
 
 /** `short`: about five hours. `weekly`: seven days. `monthly`: thirty days. */
 export type WindowKind = (typeof WINDOW_KINDS)[number];
 
-/** A place on the wire. */
+/** The position of a window on the wire. */
 export type WindowSlot = "primary" | "secondary";
 
 /** At most one value for each kind of window. */
@@ -22,14 +22,14 @@ export const USUAL_SECONDS: Readonly<Record<WindowKind, number>> = {
 
 export const NO_WINDOWS: ByWindow<never> = { short: undefined, weekly: undefined, monthly: undefined };
 
-/** The kind of a window that lasts `seconds`; where the length is unknown, the kind that its place usually holds. */
+/** The kind of a window that lasts `seconds`. Without a length, the kind that its position usually has. */
 export function windowKind(seconds: number | undefined, slot: WindowSlot): WindowKind {
   if (seconds === undefined) return slot === "primary" ? "short" : "weekly";
   if (seconds <= LONGEST_SHORT_SECONDS) return "short";
   return seconds <= LONGEST_WEEKLY_SECONDS ? "weekly" : "monthly";
 }
 
-/** Two windows from the wire by kind. Of two windows of one kind, the longer one counts as the next longer kind. */
+/** Two windows from the wire by kind. If both are of one kind, the longer one counts as the next longer kind. */
 export function byKind<Window extends { readonly windowSeconds: number | undefined }>(
   primary: Window | undefined,
   secondary: Window | undefined,
@@ -49,14 +49,14 @@ export function byKind<Window extends { readonly windowSeconds: number | undefin
     : { ...NO_WINDOWS, weekly: shorter, monthly: longer };
 }
 
-/** The values that are there, the shortest window first. */
+/** The values present, shortest window first. */
 export function presentOf<Value>(windows: ByWindow<Value>): Value[] {
   return WINDOW_KINDS.map((kind) => windows[kind]).filter((value) => value !== undefined);
 }
 
 /**
- * The values for the two places that a limit has in the Go program's schema: the short window, and the weekly one, or the
- * monthly one where there is no weekly one.
+ * The values for the two positions of a limit in the Go program's schema: the short window, and the weekly or else the
+ * monthly window.
  */
 export function goSlots<Value>({ short, weekly, monthly }: ByWindow<Value>): {
   readonly primary: Value | undefined;
@@ -65,7 +65,7 @@ export function goSlots<Value>({ short, weekly, monthly }: ByWindow<Value>): {
   return { primary: short, secondary: weekly ?? monthly };
 }
 
-/** `windows` with each value that is there replaced. */
+/** Maps each present value of `windows`. */
 export function mapWindows<From, To>(
   windows: ByWindow<From>,
   replace: (value: From, kind: WindowKind) => To | undefined,

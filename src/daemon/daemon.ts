@@ -54,8 +54,8 @@ export interface Daemon {
   /** Resolves when nobody uses it any more who said so by `/admin/presence`. */
   deserted(): Promise<void>;
   /**
-   * Finishes what is under way (for `drainMs` at most, or until `hurry` is aborted), writes the state and lets go of the
-   * root.
+   * Finishes what is under way (for `drainMs` at most, or until `hurry` is aborted), writes the state and lets go of
+   * the root.
    */
   stop(reason: string, hurry?: AbortSignal): Promise<void>;
 }
@@ -110,7 +110,7 @@ async function run(
   const text = prepareConfigFile(layout, deps);
   const live = createLiveConfig({ deps, path: layout.config, text, flags, fallbackName });
   const { proxy } = live.current();
-  // A file that cannot be used stops the start and no request later.
+  // An unusable file must fail the start, not a later request.
   trustOf(deps.env);
   const outbound = createOutbound({ env: deps.env, setting: () => live.current().proxy.outbound_proxy });
   const listen = parseListen(proxy.listen);

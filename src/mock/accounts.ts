@@ -7,34 +7,34 @@ import type { Clock } from "../deps.ts";
 
 export interface MockAccountOptions {
   readonly alias: string;
-  /** Turns in the first of its windows. Default 1000. */
+  /** Turns allowed in its first window. Default 1000. */
   readonly turns?: number;
   readonly plan?: string;
   /** Its windows. Default: a short and a weekly one. */
   readonly windows?: readonly MockWindow[];
-  /** Credits: a turn beyond the windows costs one. Default: none. */
+  /** Credits. Each turn beyond the windows costs one. Default: none. */
   readonly credits?: number | "unlimited";
-  /** Limits of single models. */
+  /** Separate limits for single models. */
   readonly meters?: readonly MockMeterOptions[];
-  /** The workspace's limit for this member in turns, whatever the windows allow. Default: none. */
+  /** The workspace's limit for this member, in turns, independent of the windows. Default: none. */
   readonly memberTurns?: number;
-  /** What `GET …/models` returns to this account. Default: what the backend returns to all. */
+  /** The account's own response to `GET …/models`. Default: the backend's common one. */
   readonly models?: unknown;
 }
 
 export type MockWindow = "short" | "weekly" | "monthly";
 
 export interface MockMeterOptions {
-  /** The model that it meters, and its name. */
+  /** The model that the limit meters; also its name. */
   readonly model: string;
-  /** Its id. */
+  /** Id of the limit. */
   readonly feature: string;
   readonly turns: number;
 }
 
-/** Turns used of a limit. */
+/** The usage of a limit in turns. */
 interface Meter {
-  /** Turns that its first window allows. */
+  /** Turns allowed in the first window. */
   turns: number;
   used: number;
   /** End of the first window, Unix ms. */
@@ -73,14 +73,14 @@ export interface MockAccounts {
   refresh(refreshToken: string): { kind: "ok"; tokens: Tokens } | { kind: "refused"; code: string };
   /** Ends a login: its tokens and their refresh are refused from now on. */
   revoke(account: MockAccount): void;
-  /** Uses one turn for `model`; the refusal when the allowance is used up. */
-  spend(account: MockAccount, model: string): Spent;
+  /** Uses one turn for `model`, or returns the refusal if the quota is exhausted. */
+  spend(account: MockAccount, model: string): SpendResult;
   rates(account: MockAccount): Rates;
 }
 
-export type Spent =
+export type SpendResult =
   | { readonly kind: "ok" }
-  /** `limit`: the id of the limit that is reached. */
+  /** `limit`: the id of the exhausted limit. */
   | { readonly kind: "refused"; readonly limit: string; readonly code: string; readonly resetMs: number };
 
 /** One window in percent. */
@@ -90,13 +90,13 @@ export interface Rate {
   readonly seconds: number;
 }
 
-/** One account's limits, its windows as they stand on the wire. */
+/** One account's limits, with windows in wire format. */
 export interface Rates {
   readonly primary: Rate | undefined;
   readonly secondary: Rate | undefined;
   readonly meters: readonly { readonly name: string; readonly feature: string; readonly primary: Rate }[];
   readonly credits: { readonly has_credits: boolean; readonly unlimited: boolean; readonly balance: string };
-  /** Why nothing is left, when it is not for the windows. */
+  /** Why nothing is left, if the windows are not the reason. */
   readonly reachedType: string | undefined;
   readonly individual:
     | { readonly limit: number; readonly used: number; readonly resetAtS: number }
@@ -110,7 +110,7 @@ const SECONDS: Readonly<Record<MockWindow, number>> = {
 };
 /** The second window allows ten times the first. */
 const FIRST_WINDOWS = 10;
-/** The main limit, as the backend calls it. */
+/** The backend's id of the main limit. */
 const MAIN_LIMIT = "codex";
 const TOKEN_SECONDS = 3_600;
 
@@ -209,7 +209,7 @@ export function createMockAccounts(
     spend: (account, model) => {
       rollAll(account);
       const { memberTurns } = account;
-      const refused = (limit: string, { resetMs }: Meter, code = "usage_limit_reached"): Spent => ({
+      const refused = (limit: string, { resetMs }: Meter, code = "usage_limit_reached"): SpendResult => ({
         kind: "refused",
         limit,
         code,

@@ -15,7 +15,7 @@ import { eventStream } from "./streams.ts";
 import { inputProblem, readTurnRequest } from "./turns.ts";
 import { modelsEtag, rateHeaders, refusalOf, usageOf } from "./wire.ts";
 
-/** The HTTP side of the backend. `models` is the catalogue of accounts that have none of their own. */
+/** The HTTP side of the backend. `models` is the catalogue of accounts without their own. */
 export function mockApp(context: MockContext, models: unknown): Hono {
   const app = new Hono();
   const { accounts, faults: script } = context;
@@ -43,7 +43,7 @@ export function mockApp(context: MockContext, models: unknown): Hono {
     const asked = OwnModels.safeParse(parseJson(await c.req.text()));
     const account = accounts.all.find(({ alias }) => alias === asked.data?.alias);
     if (!asked.success || account === undefined)
-      return c.json({ error: "alias of one of the accounts is required, and its models" }, 400);
+      return c.json({ error: '"alias" must name an account, and "models" must be a list' }, 400);
     account.models = { models: asked.data.models };
     return c.json({ ok: true });
   });
@@ -201,6 +201,6 @@ function refuse(status: number, code: string, message: string): Response {
 async function bodyOf(request: Request): Promise<unknown> {
   const bytes = new Uint8Array(await request.arrayBuffer());
   const text = (await decodeBody(bytes, request.headers.get("content-encoding"))) ?? "";
-  // Turns may be larger than what is parsed of other parties' JSON.
+  // Turns may exceed the bounds for parsing other parties' JSON.
   return parseJson(text, { ...JSON_BOUNDS, chars: text.length });
 }

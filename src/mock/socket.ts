@@ -17,10 +17,10 @@ export interface MockSocket {
   readonly responses: Set<string>;
 }
 
-/** The largest message, as the backend has it. Larger ones end the connection with 1009. */
+/** The backend's largest message. Larger ones end the connection with 1009. */
 const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
 
-/** What the backend's 101 says about messages, which Codex reads from 0.171 on. */
+/** The headers about message size in the backend's 101. Codex reads them from 0.171 on. */
 export const MESSAGE_LIMIT_HEADERS = { "x-codex-websocket-max-message-bytes": String(MESSAGE_LIMIT_BYTES) };
 
 export function socketHandlers(context: MockContext): WebSocketHandler<MockSocket> {
@@ -76,8 +76,8 @@ async function happen(
 }
 
 /**
- * An answer as the event that the backend would send in its place: all fields of the body, such as `error` or `detail`.
- * A body with a `type` is an event already, and a text becomes the error's message.
+ * Turns an HTTP answer into the event that the backend would send instead, with all fields of the body, such as `error`
+ * or `detail`. A body with a `type` is already an event. A text becomes the error's message.
  */
 function asEvent({ status, headers, body }: NonNullable<Fault["answer"]>): unknown {
   const fields = z.looseObject({ type: z.string().optional() }).safeParse(body).data;

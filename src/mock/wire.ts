@@ -1,6 +1,6 @@
-// How the simulated backend reports an account's allowance: headers, usage endpoint, event, limit error.
+// How the simulated backend reports an account's quota: headers, usage endpoint, event, limit error.
 
-import type { MockAccount, Rate, Rates, Spent } from "./accounts.ts";
+import type { MockAccount, Rate, Rates, SpendResult } from "./accounts.ts";
 
 export function rateHeaders(
   { primary, secondary, meters, credits }: Rates,
@@ -23,7 +23,7 @@ export function rateHeaders(
   };
 }
 
-/** The version of the catalogue that an account sees: it depends on its own catalogue, else on its plan. */
+/** The version of the catalogue for an account. It depends on the own catalogue, else on the plan. */
 export function modelsEtag({ plan, models }: MockAccount): string {
   const of = models === undefined ? plan : Bun.hash(JSON.stringify(models)).toString(36);
   return `W/"mock-models-${of}"`;
@@ -91,8 +91,8 @@ export function usageOf(rates: Rates, account: MockAccount, nowMs: number) {
   };
 }
 
-/** A refused turn: its status line's headers and its body. */
-export function refusalOf(spent: Spent & { kind: "refused" }, account: MockAccount, nowMs: number) {
+/** The headers and body of a refused turn. */
+export function refusalOf(spent: SpendResult & { kind: "refused" }, account: MockAccount, nowMs: number) {
   return {
     headers: { "x-codex-active-limit": spent.limit },
     error: {

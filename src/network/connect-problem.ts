@@ -1,22 +1,22 @@
-// Why a connection failed, where the certificate or the outbound proxy has to do with it.
+// Explains failed connections whose cause is a certificate or the outbound proxy.
 
 import { messageOf, systemCodeOf } from "../errors.ts";
 import type { Egress } from "./egress.ts";
 
 /**
- * Why `thrown` ended a request to `url`: names the host and the remedy for a certificate that is not trusted, and the
- * outbound proxy (without its password) if there was one. Undefined if neither has to do with it.
+ * Explains why `thrown` ended a request to `url`. For an untrusted certificate it names the host and the remedy. If
+ * there was an outbound proxy, it names that, without the password. Undefined if the cause is neither.
  */
 export function egressProblem(thrown: unknown, url: string, { proxy }: Egress): string | undefined {
   const code = systemCodeOf(thrown) ?? "";
-  // Bun does not say whose certificate it was.
+  // Bun does not report whether the certificate was the host's or the proxy's.
   const hostname = [url, ...(proxy?.startsWith("https:") ? [proxy] : [])]
     .map((one) => new URL(one).hostname)
     .join(" or of the outbound proxy ");
   if (UNTRUSTED.has(code))
-    return `the certificate of ${hostname} is not trusted (${code}); if your network has its own authority, name its PEM file in SSL_CERT_FILE or CODEX_CA_CERTIFICATE and restart`;
+    return `the certificate of ${hostname} is not trusted (${code}); if your network has its own certificate authority, set SSL_CERT_FILE or CODEX_CA_CERTIFICATE to its PEM file and restart`;
   if (code === "CERT_HAS_EXPIRED")
-    return `the certificate of ${hostname} has expired (check the clock of this machine)`;
+    return `the certificate of ${hostname} has expired; check this machine's clock`;
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `the certificate of ${hostname} is for another host`;
   if (proxy === undefined) return undefined;
   const message = messageOf(thrown);
@@ -29,8 +29,8 @@ export function egressProblem(thrown: unknown, url: string, { proxy }: Egress): 
 }
 
 /**
- * What is wrong when a response with `status` comes from the outbound proxy itself, which it can only over plain http;
- * undefined if it is the other server's.
+ * The problem if a response with `status` comes from the outbound proxy itself, which is possible only over plain http.
+ * Undefined if the response comes from the target server.
  */
 export function proxyRefusal(status: number, { proxy }: Egress): string | undefined {
   if (status !== 407 || proxy === undefined) return undefined;
@@ -39,9 +39,9 @@ export function proxyRefusal(status: number, { proxy }: Egress): string | undefi
 
 // --- internal ---
 
-/** `refusal`: a status and its text. */
+/** `refusal`: the status and its text. */
 function refusedBy(proxy: string, refusal: string): string {
-  const remedy = refusal.startsWith("407") ? " (write user and password into the URL of the proxy)" : "";
+  const remedy = refusal.startsWith("407") ? " (put the user and password into the proxy's URL)" : "";
   return `the outbound proxy ${new URL(proxy).host} refused the connection: ${refusal}${remedy}`;
 }
 

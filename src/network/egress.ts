@@ -1,5 +1,5 @@
-// How a connection leaves this machine: directly or through an HTTP proxy, and which certificates it trusts. Every
-// request to another host is made with one of these, so that Bun never applies the environment by its own rules.
+// An `Egress` says how a connection leaves this machine: directly or through an HTTP proxy, and with which trusted
+// certificates. Every request to another host uses one, so that Bun never applies the environment by its own rules.
 
 import type { Deps } from "../deps.ts";
 import { outboundProxy } from "./outbound-proxy.ts";
@@ -9,27 +9,27 @@ import { type Trust, trustOf } from "./trust.ts";
 export interface Egress {
   /** URL of the HTTP proxy, perhaps with user and password; undefined: connect directly. */
   readonly proxy: string | undefined;
-  /** Undefined: what Bun trusts. */
+  /** Undefined: Bun's default trust. */
   readonly trust: Trust | undefined;
 }
 
 export interface Outbound {
   /**
-   * To the backend, the token endpoint or the sign-in. `own` is the outbound proxy of the account, which comes before
-   * the setting and the environment, `NO_PROXY` included; only hosts on this machine are reached without it.
+   * The egress to the backend, the token endpoint or the sign-in service. `own` is the account's own outbound proxy. It
+   * overrides the setting and the environment, including `NO_PROXY`; only hosts on this machine are reached without it.
    */
   toBackend(url: string, own?: string): Egress;
-  /** To another codexlb proxy: directly if its host is private. */
+  /** The egress to another codexlb proxy: direct if its host is private. */
   toProxy(url: string): Egress;
 }
 
 export interface OutboundOptions {
   readonly env: Deps["env"];
-  /** `proxy.outbound_proxy` as it is now. Default: "", the environment's proxy. */
+  /** The current `proxy.outbound_proxy`. Default: "", the environment's proxy. */
   readonly setting?: () => string;
 }
 
-/** Its functions throw `invalid_config` for a way over TLS while `CODEX_CA_CERTIFICATE` cannot be used. */
+/** Its functions throw `invalid_config` for TLS connections while `CODEX_CA_CERTIFICATE` is unusable. */
 export function createOutbound({ env, setting = () => "" }: OutboundOptions): Outbound {
   const egress = (url: string, proxy: string | undefined): Egress => {
     const isTls = url.startsWith("https:") || proxy?.startsWith("https:");
@@ -62,8 +62,8 @@ export function optionsToProxy(url: string): ReturnType<typeof fetchOptions> {
 }
 
 /**
- * Hides `NO_PROXY` from Bun in this process. Bun's WebSocket client goes past a proxy that it is given when `NO_PROXY`
- * names the host; whether it applies is decided by `createOutbound`, from the environment that it is given.
+ * Hides `NO_PROXY` from Bun in this process. Otherwise Bun's WebSocket client would skip a proxy passed to it if
+ * `NO_PROXY` names the host. `createOutbound` applies `NO_PROXY` itself, from the environment passed to it.
  */
 export function hideNoProxy(): void {
   delete process.env.NO_PROXY;
@@ -73,7 +73,7 @@ export function hideNoProxy(): void {
 /** The options of `fetch` for `egress`. */
 export function fetchOptions({ proxy, trust }: Egress): Pick<BunFetchRequestInit, "proxy" | "session"> {
   return {
-    // Whether NO_PROXY applies is decided already.
+    // NO_PROXY has already been applied.
     proxy: proxy === undefined ? false : { url: proxy, respectNoProxy: false },
     ...(trust === undefined ? {} : { session: trust.session }),
   };

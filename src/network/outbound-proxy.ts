@@ -1,9 +1,9 @@
-// The HTTP proxy that connections to the backend go through: an account's own, the setting's, or the environment's.
+// Picks the HTTP proxy for connections to the backend: the account's own, the setting's, or the environment's.
 
 import type { Deps } from "../deps.ts";
 import { isLoopbackHost, plainHost } from "./private-hosts.ts";
 
-/** The setting `proxy.outbound_proxy` that ignores the environment's proxy. */
+/** The value of `proxy.outbound_proxy` that ignores the environment's proxy. */
 export const NO_OUTBOUND_PROXY = "none";
 
 export interface ProxySource {
@@ -24,24 +24,24 @@ export function outboundProxy(url: string, { setting, env }: ProxySource): strin
   const secure = isSecure({ protocol });
   const proxy = setting || proxyOfEnvironment(secure, env)?.url;
   if (proxy === undefined) return undefined;
-  const exempt = (read(env, "NO_PROXY") ?? "")
+  const exempt = (variable(env, "NO_PROXY") ?? "")
     .split(/[\s,]+/)
     .some((entry) => names(entry, plainHost(hostname), port || (secure ? "443" : "80")));
   return exempt ? undefined : proxy;
 }
 
-/** What is wrong with `text` as the URL of an outbound proxy; undefined if it can be used. Never repeats a password. */
+/** The problem with `text` as an outbound proxy URL; undefined if usable. Never contains the password. */
 export function outboundProxyProblem(text: string): string | undefined {
   const shown = JSON.stringify(withoutPassword(text));
   if (/^socks/i.test(text))
-    return `${shown} is a SOCKS proxy, and only http:// and https:// proxies are supported`;
+    return `${shown} is a SOCKS proxy; only http:// and https:// proxies are supported`;
   const isUrl = /^https?:\/\/[^/]/.test(text) && URL.canParse(text);
   if (!isUrl || !/^\/?$/.test(restOf(new URL(text))))
     return `${shown} is not the URL of an HTTP proxy; write it as http://user:password@proxy.example:3128`;
   return undefined;
 }
 
-/** What is wrong with the proxy that the environment names for `url`; undefined if it can be used, or there is none. */
+/** The problem with the environment's proxy for `url`; undefined if it is usable or not set. */
 export function environmentProblem(url: string, env: Deps["env"]): string | undefined {
   const proxy = outboundProxy(url, { setting: "", env });
   const problem = proxy === undefined ? undefined : outboundProxyProblem(proxy);
@@ -49,7 +49,7 @@ export function environmentProblem(url: string, env: Deps["env"]): string | unde
   return `${proxyOfEnvironment(isSecure(new URL(url)), env)?.name ?? "the environment"}: ${problem}`;
 }
 
-/** A URL as it may be shown: without user and password. */
+/** A URL without user and password, safe to show. */
 export function withoutPassword(url: string): string {
   return url.replace(/^([a-z][a-z\d+.-]*:\/\/).*@/i, "$1[redacted]@");
 }
@@ -69,7 +69,7 @@ function isSecure({ protocol }: Pick<URL, "protocol">): boolean {
   return protocol === "https:" || protocol === "wss:";
 }
 
-function read(env: Deps["env"], name: string): string | undefined {
+function variable(env: Deps["env"], name: string): string | undefined {
   return env[name.toLowerCase()]?.trim() || env[name]?.trim();
 }
 

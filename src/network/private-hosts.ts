@@ -1,9 +1,9 @@
-// Which hosts are on this machine or on a private network. An HTTP proxy of a company or a provider usually cannot reach
+// Recognizes hosts on this machine or on a private network. A company's or provider's HTTP proxy usually cannot reach
 // them.
 
 import { BlockList, isIP } from "node:net";
 
-/** True for `localhost`, names below it, and the loopback addresses. `hostname` is as `URL.hostname` has it. */
+/** True for `localhost`, names below it, and the loopback addresses. `hostname` is a `URL.hostname`. */
 export function isLoopbackHost(hostname: string): boolean {
   const host = plainHost(hostname);
   return host === "localhost" || host.endsWith(".localhost") || isIn(LOOPBACK, host);
@@ -21,7 +21,7 @@ export function isPrivateHost(hostname: string): boolean {
   );
 }
 
-/** `hostname` in lower case, without the brackets of an IPv6 address and without the dot of an absolute name. */
+/** `hostname` in lower case, without IPv6 brackets and without a trailing dot. */
 export function plainHost(hostname: string): string {
   return hostname
     .replace(/^\[|\]$/g, "")

@@ -22,8 +22,8 @@ export function isAllowedPath(path: string, further: readonly string[]): boolean
 }
 
 /**
- * The endpoint of a public API, such as `/v1/messages`, that `path` names and ChatGPT's backend does not have; undefined
- * if it names none. Below `/v1` that is everything but what Codex uses.
+ * The public API endpoint in `path` that ChatGPT's backend does not have, such as `/v1/messages`; undefined if there is
+ * none. Below `/v1` this covers every path that Codex does not use.
  */
 export function unsupportedEndpoint(path: string): string | undefined {
   return unservedEndpoint(segmentsOf(path) ?? []);
@@ -64,7 +64,7 @@ const CODEX_PATHS = [
   // Strings: whether the owner of an account has been verified for a program that requires it. Never all of `accounts`,
   // which manages the account and, with switch-workspace-token, hands out a token.
   "accounts/verified_access",
-  // Measured with a base URL without a path; the openai SDKs send these, too. `BELOW_V1` says which of `v1`.
+  // Seen with a base URL without a path; the openai SDKs send these too. `BELOW_V1` lists the paths below `v1`.
   "v1",
   "responses",
   "models",
@@ -75,7 +75,7 @@ const CODEX_PATHS = [
   "realtime",
 ] as const;
 
-/** What Codex requests below an openai_base_url that ends in `/v1`. */
+/** The paths that Codex requests below an openai_base_url ending in `/v1`. */
 const BELOW_V1 = [
   "responses",
   "models",
@@ -98,7 +98,7 @@ const OF_OTHER_APIS = [
   "moderations",
 ] as const;
 
-/** Base paths of Codex that a client may have in front of an endpoint, without the leading `/backend-api`. */
+/** Base paths of Codex that a client may put before an endpoint, without the leading `/backend-api`. */
 const BASES = ["api/codex", "codex"] as const;
 
 /** How many times a path is decoded; more layers of encoding are not an honest mistake. */
@@ -120,7 +120,7 @@ function unservedEndpoint(segments: readonly string[]): string | undefined {
   return isV1 && !startsWithOne(rest, BELOW_V1) ? `${prefix}/${rest[0] ?? ""}` : undefined;
 }
 
-/** Whether the path begins with the segments of one of `prefixes`. */
+/** True if the path begins with the segments of one of `prefixes`. */
 function startsWithOne(segments: readonly string[], prefixes: readonly string[]): boolean {
   const plain = `${segments.join("/")}/`;
   return prefixes.some((prefix) => plain.startsWith(`${prefix}/`));

@@ -120,25 +120,25 @@ export async function decodeStart(
     const bytes = start instanceof Blob ? new Uint8Array(await start.arrayBuffer()) : start;
     return new TextDecoder().decode((await unpack(bytes)).subarray(0, START_BYTES));
   } catch {
-    return undefined; // the caller reads the whole body instead, and finds it to be damaged
+    return undefined; // the caller then reads the whole body and reports the damage
   }
 }
 
 // --- internal ---
 
 const START_BYTES = 4_096;
-/** A first block and what stands before it. Compression does not make a block larger. */
+/** The frame header and first block. Compression does not make a block larger. */
 const ZSTD_START_BYTES = 128 * 1024 + 32;
-/** Without a flush, input that is cut off counts as damaged. */
+/** Without the flush option, truncated input counts as damaged. */
 const CUT_OFF = { maxOutputLength: 1024 * START_BYTES, finishFlush: constants.Z_SYNC_FLUSH };
 
-/** How the start of a body is unpacked, by its content coding. */
+/** Decompresses the start of a body, by content coding. */
 const STARTERS: ReadonlyMap<string, (start: Uint8Array) => Promise<Uint8Array>> = new Map([
   ["", async (start) => start],
   ["identity", async (start) => start],
   ["gzip", (start) => promisify(gunzip)(start, CUT_OFF)],
   ["deflate", (start) => promisify(inflate)(start, CUT_OFF)],
-  // A block takes 0.1 ms, less than handing it to another thread.
+  // Decompressing a block takes 0.1 ms, less than passing it to another thread.
   ["zstd", async (start) => zstdDecompressSync(start.subarray(0, firstBlockEnd(start)), ONE_BLOCK)],
 ]);
 const ONE_BLOCK = { maxOutputLength: 128 * 1024, finishFlush: constants.ZSTD_e_flush };

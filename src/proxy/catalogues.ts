@@ -1,5 +1,5 @@
-// The models catalogue as clients see it: the union over the pool, under one version in its own response and in the
-// replies to all turns.
+// The model catalogue for clients: the union over the pool. Its own response and the replies to all turns carry the
+// same version.
 
 import { parseJson } from "../core/json.ts";
 import { eventType } from "../core/turn.ts";
@@ -9,8 +9,8 @@ import type { Incoming, ProxyContext } from "./context.ts";
 import { pathForLog } from "./guard.ts";
 
 /**
- * The response to a request for the catalogue. Undefined if `incoming` is something else, if the client does not name
- * its version, or if no upstream has answered in time: then an account gets the request.
+ * The response to a catalogue request. Undefined if `incoming` is another request, the client does not name its
+ * version, or no upstream has answered in time. In that case an account gets the request.
  */
 export async function catalogueResponse(
   { catalogues, events }: ProxyContext,
@@ -34,8 +34,8 @@ export async function catalogueResponse(
 }
 
 /**
- * Puts the pool's version of the catalogue in place of that of upstream `upstreamId`, in the headers of a reply. Replies
- * to turns always get it. While it is unknown they name none, and Codex keeps the catalogue that it has.
+ * Replaces the catalogue version of upstream `upstreamId` with the pool's in the headers of a reply. Replies to turns
+ * always get the pool's version. While it is unknown they carry none, and Codex keeps its current catalogue.
  */
 export function poolVersion(
   context: ProxyContext,
@@ -51,8 +51,8 @@ export function poolVersion(
 }
 
 /**
- * The same for an event of a turn over WebSocket, where Codex reads the version in `codex.response.metadata`. Returns
- * undefined if the event does not name any.
+ * The same for a WebSocket event: Codex reads the version in `codex.response.metadata`. Returns undefined if the event
+ * has none.
  */
 export function poolVersionEvent(
   context: ProxyContext,
@@ -76,7 +76,7 @@ export function poolVersionEvent(
 
 // --- internal ---
 
-/** Names the version of the catalogue that the backend has for the account. */
+/** The header with the account's catalogue version at the backend. */
 const MODELS_ETAG = "x-models-etag";
 const METADATA = "codex.response.metadata";
 
@@ -98,7 +98,7 @@ function believable(version: string | null): string | undefined {
   return version !== null && /^\d[\w.+-]{0,63}$/.test(version) ? version : undefined;
 }
 
-/** Whether `If-None-Match` names `version` (RFC 9110, 13.1.2: compared weakly). */
+/** True if `If-None-Match` contains `version` (RFC 9110, 13.1.2: weak comparison). */
 function matches(header: string | null, version: string): boolean {
   if (header === null) return false;
   return header.split(",").some((one) => one.trim() === "*" || one.trim().replace(/^W\//, "") === version);

@@ -66,7 +66,7 @@ export interface Incoming {
   readonly attemptsLeft: number | undefined;
 }
 
-/** The session of a request, the way it came, and the model that it asks for. */
+/** The session of a request, the proxies it has passed, and its model. */
 export function originOf(
   { hops, pinnedId }: Incoming,
   session: string | undefined,

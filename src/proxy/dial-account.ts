@@ -99,7 +99,7 @@ export async function dialOnce(
       return dialled;
     case "open": {
       const { headers } = dialled;
-      // A change of the outbound proxy holds for the next turn of an open socket, too.
+      // A changed outbound proxy also applies to the next turn of an open socket.
       const isOpen = () => dialled.socket.isOpen() && ready.isEgressCurrent();
       const socket: UpstreamSocket = { ...dialled.socket, isOpen };
       // An open socket proves nothing of turns yet, so it settles nothing: the first output will.
@@ -155,28 +155,30 @@ export function refusedDial(
   failed: Extract<Outcome<DialReply>, { kind: "failed" }>,
 ): Response {
   const refusal = dialRefusal(context, session, failed);
-  // A handshake does not name its model, but a POST does.
+  // A handshake does not name its model. A POST does.
   if (
     refusal.code === "usage_limit_reached" &&
     context.pool.usage().additional.some(({ reached }) => !reached)
   )
-    return useHttp("the main limit of every account is reached, and some models have limits of their own");
+    return useHttp(
+      "the main limit of every account is exhausted; over HTTP a model with its own limit may still be served",
+    );
   context.events.append("websocket.failed", { req_id: requestId, error: refusal.code });
   if (context.pool.shortage(session).kind !== "all_tried" || refusal.code === "usage_limit_reached")
     return refusalResponse(refusal);
   const { last, brokenWhy } = failed;
   if (brokenWhy !== undefined) return useHttp(`no WebSocket: ${brokenWhy}`);
   if (last?.reply.kind === "refused")
-    return useHttp(`the backend answered the WebSocket handshake with ${answerOf(context, last.reply)}`);
+    return useHttp(`the backend refused the WebSocket handshake: ${answerOf(context, last.reply)}`);
   return useHttp("no account can take a WebSocket now");
 }
 
 // --- internal ---
 
-/** Enough for a sentence or two. */
+/** Longest quoted backend message: a sentence or two. */
 const LONGEST_TEXT = 300;
 
-/** The status of a refused handshake and the backend's own words, unless they are a web page. */
+/** The status of a refused handshake with the backend's message, unless that is a web page. */
 function answerOf({ deps }: ProxyContext, { status, headers, body }: RefusedDial): string {
   const { message, challenge } = failureOfReply(status, headers, body, deps.clock.now());
   return challenge || message === "" ? `${status}` : `${status}: ${shortText(message, LONGEST_TEXT)}`;

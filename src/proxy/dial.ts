@@ -77,7 +77,7 @@ export function dial(
     try {
       socket = new WebSocket(url.replace(/^http/, "ws"), options);
     } catch (error) {
-      // A proxy that Bun cannot use.
+      // Bun cannot use this proxy.
       return resolve({ kind: "broken", why: egressProblem(error, url, egress) ?? messageOf(error) });
     }
     let decided = false;

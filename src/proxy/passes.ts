@@ -1,5 +1,5 @@
-// What is edited in replies on their way down, so that Codex sees the pool and not the account that happened to
-// serve: rate-limit headers and events. What no pass wants stays byte for byte.
+// Edits rate-limit headers and events in replies, so that Codex sees the pool and not the account that served. Everything
+// else passes byte for byte.
 
 import { headerValue } from "../core/bounds.ts";
 import {
@@ -97,7 +97,7 @@ function setLimit(headers: Headers, prefix: string, limit: PooledLimit): void {
   }
 }
 
-/** `primary` and `secondary` as events name them; null for a window that the pool does not have. */
+/** `primary` and `secondary` in event format; null for a window that the pool does not have. */
 function windowEvents(limit: PooledLimit, resetKey: "reset_at" | "resets_at"): Record<string, unknown> {
   const event = (window: PooledWindow | undefined) =>
     window === undefined
@@ -111,7 +111,7 @@ function windowEvents(limit: PooledLimit, resetKey: "reset_at" | "resets_at"): R
   return { primary: event(primary), secondary: event(secondary) };
 }
 
-/** The limits as Codex's own events contain them. */
+/** The limits in the format of Codex's own events. */
 function snapshot(limit: PooledLimit, usage: PooledUsage): Record<string, unknown> {
   return {
     limit_id: limit.id,

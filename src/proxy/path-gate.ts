@@ -71,8 +71,8 @@ const SHOWN = /^[a-z0-9._-]{1,32}$/;
 const SHOWN_ENDPOINT = /^(?:\/[a-z0-9._-]{1,32}){1,3}$/;
 
 function unsupported(endpoint: string): CodexlbError {
-  return new CodexlbError("unsupported_endpoint", `the backend of Codex has no ${endpoint}`, {
-    next: "use a client of the Responses API: POST /v1/responses and GET /v1/models are served, and the other paths that Codex uses",
+  return new CodexlbError("unsupported_endpoint", `the Codex backend has no ${endpoint}`, {
+    next: "use the Responses API: the proxy serves POST /v1/responses, GET /v1/models and the other paths that Codex uses",
   });
 }
 

@@ -18,7 +18,7 @@ export interface Refusal {
   readonly retryAfterSeconds: number | undefined;
   /** JSON: `{"error": {…}}`. */
   readonly body: string;
-  /** The limit that was reached, when it is not the main one. */
+  /** The exhausted limit, unless it is the main one. */
   readonly limitId?: string | undefined;
 }
 
@@ -99,14 +99,14 @@ export function refusalResponse(refusal: Refusal): Response {
 }
 
 /**
- * A refusal as the error event of a WebSocket turn, with every field of its body; a body that is no JSON object becomes
- * the error's message. Codex waits over WebSocket only for a 429 that says how long, so that is what a refusal becomes
- * after which waiting helps.
+ * A refusal as the error event of a WebSocket turn, with every field of its body. A body that is not a JSON object
+ * becomes the error's message. Over WebSocket Codex waits only after a 429 with a duration, so every refusal after
+ * which waiting helps becomes one.
  */
 export function refusalEvent({ status, body, limitId, retryAfterSeconds: seconds }: Refusal): string {
   const json = JsonObject.safeParse(parseJson(body));
   const fields = json.success ? json.data : messageFields(body);
-  // In front for readers of logs, and behind so that no field of the body takes their place.
+  // First for log readers, and again last so that no field of the body can override them.
   const kind = { type: "error", status: seconds === undefined ? status : 429 };
   if (seconds === undefined) {
     const headers = limitId === undefined ? {} : { headers: { [ACTIVE_LIMIT]: limitId } };
@@ -153,7 +153,7 @@ const LIMIT_TYPES = ["usage_limit_reached", "usage_not_included"] as const;
 
 const JsonObject = z.looseObject({});
 
-/** Enough of a text that an error consists of. */
+/** Longest part of a plain-text error that is kept. */
 const LONGEST_MESSAGE = 4_096;
 
 function messageFields(body: string): Readonly<Record<string, unknown>> {

@@ -1,5 +1,5 @@
-// How large the head of a request (request line and headers) may be. Codex sends the turn's metadata in headers, and
-// those of a long task exceed the 16 KiB that Bun allows by default.
+// Limits the head of a request (request line and headers). Codex sends a turn's metadata in headers, and in a long task
+// they exceed Bun's default of 16 KiB.
 
 import http from "node:http";
 import { HOPS_HEADER } from "../core/hops.ts";
@@ -9,18 +9,18 @@ import { CodexlbError } from "../errors.ts";
 export const HEAD_LIMIT_BYTES = 64 * 1024;
 
 /**
- * Raises Bun's own limit for every server that this process starts afterwards. It is twice ours, so that a head between
- * the two gets an error with a text; Bun answers larger ones with 431 and no body. Bun buffers a head as it arrives, so
- * idle connections do not cost more memory.
+ * Raises Bun's own limit for every server that this process starts afterwards. Bun's limit is twice ours, so a head
+ * between the two gets an error message; Bun answers larger ones with 431 and no body. Bun buffers a head as it
+ * arrives, so idle connections do not cost more memory.
  */
 export function raiseBunHeadLimit(): void {
-  // The types say that this is a constant; Bun reads it whenever a server starts.
+  // The types declare a constant, but Bun reads this value whenever a server starts.
   Object.assign(http, { maxHeaderSize: 2 * HEAD_LIMIT_BYTES });
 }
 
 /**
- * The error for a request whose head is too large; undefined if it is not. `url` is the request's own. Headers that Bun
- * removes, such as Connection, do not count.
+ * The error for a request with too large a head; undefined if the size is fine. `url` is the request's URL. Headers
+ * that Bun removes, such as Connection, do not count.
  */
 export function headProblem({ method, headers }: Request, url: URL): CodexlbError | undefined {
   const limit = headers.has(HOPS_HEADER) ? HEAD_LIMIT_BYTES + ROOM_FOR_PROXIES_BYTES : HEAD_LIMIT_BYTES;
@@ -29,17 +29,17 @@ export function headProblem({ method, headers }: Request, url: URL): CodexlbErro
   if (bytes <= limit) return undefined;
   return new CodexlbError(
     "head_too_large",
-    `the head of the request (its line and headers) is larger than ${limit / 1024} KiB`,
-    { next: "send less in the headers and in the address" },
+    `the request line and headers are larger than ${limit / 1024} KiB`,
+    { next: "shorten the headers or the URL" },
   );
 }
 
 // --- internal ---
 
-/** What the proxies in front may add: their own names, and the key of this proxy in place of the client's. */
+/** Room for what proxies in front add: their own names, and this proxy's key instead of the client's. */
 const ROOM_FOR_PROXIES_BYTES = 16 * 1024;
 
-/** Two spaces, the version and both line breaks: of the request line and of the whole head. */
+/** Two spaces, the version, and the line breaks after the request line and after the head. */
 const LINE_BYTES = "  HTTP/1.1\r\n\r\n".length;
 /** Colon, space and line break. */
 const FIELD_BYTES = ": \r\n".length;

@@ -1,5 +1,5 @@
-// What placement needs from a request. The session it belongs to: Codex's root thread, from a header (with two spellings
-// over the versions), or from the body if a client sends no such header. The model that a turn asks for: from the body.
+// Reads from a request what placement needs. The session is Codex's root thread, from a header (spelled in two ways,
+// depending on the version) or else from the body. The model of a turn comes from the body.
 
 import { membersOf, stringFields, textAt } from "../core/json.ts";
 import { type BodyContent, decodeBody, decodeStart, sizeOf } from "./bodies.ts";
@@ -15,8 +15,8 @@ export interface RequestFacts {
 }
 
 /**
- * The facts of a request with a buffered body. The session is named by its header (or that of the apps server), else by
- * `prompt_cache_key`, else (searches) by `id`. `turn`: the request is a turn, which asks for a model.
+ * Session and model of a request with a buffered body. The session comes from its header (or that of the apps server),
+ * else from `prompt_cache_key`, else (searches) from `id`. `turn`: the request is a turn, which has a model.
  */
 export async function factsOfRequest(
   headers: Headers,
@@ -42,7 +42,7 @@ export function appsSession(headers: Headers): string | undefined {
   return id === undefined ? undefined : `mcp ${id}`;
 }
 
-/** The first `model` of the JSON object `text`, which may be cut off behind it. */
+/** The first `model` of the JSON object `text`, which may be truncated after it. */
 export function modelIn(text: string): string | undefined {
   for (const member of membersOf(text)) if (member.name === "model") return nonEmpty(textAt(text, member));
   return undefined;
@@ -50,7 +50,7 @@ export function modelIn(text: string): string | undefined {
 
 // --- internal ---
 
-/** Codex writes the model first, so the start of a body is enough, unless another client has written it. */
+/** Codex writes the model first, so the start of its bodies is enough. Other clients may write it later. */
 async function modelOf(body: BodyContent, encoding: string | null): Promise<string | undefined> {
   const start = await decodeStart(body, encoding);
   const model = start === undefined ? undefined : modelIn(start);

@@ -50,9 +50,10 @@ export function createIdleWatch(clock: Clock, idleMs: () => number, expired: () 
 }
 
 /**
- * Watches a request that connects to `url` (the backend or the proxy before it) until its response head is there (then call the returned function). `expired` is told why:
- * no connection can be made, or `headMs` (which may become less meanwhile; infinite: no bound) is over. `fetch` does not say when it is connected, so
- * half of `connectMs` after the start it is tried whether a connection can be made in the other half.
+ * Watches a request to `url` (the backend or the proxy before it). Call the returned function when the response head
+ * has arrived. `expired` gets the reason for a timeout: no connection, or no head within `headMs` (which may shrink
+ * during the wait; infinite: no limit). `fetch` does not report when it is connected, so after half of `connectMs` a
+ * separate connection is tried in the other half.
  */
 export function watchHead(
   clock: Clock,

@@ -132,7 +132,7 @@ export function createTunnel(
     slowChanged();
   };
 
-  /** Sends a message of the upstream that says nothing about limits. */
+  /** Sends an upstream message that is not about limits. */
   const pass = (message: string | Uint8Array): void => {
     const edited =
       typeof message === "string" ? poolVersionEvent(context, incoming, far.upstreamId, message) : undefined;

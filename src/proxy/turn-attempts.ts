@@ -39,7 +39,7 @@ export type TakenTurn =
   | {
       readonly kind: "hand_over";
       readonly failure: TurnFailure | undefined;
-      /** Why no account might take it then either. */
+      /** Why no account might take the turn even then. */
       readonly shortage: Shortage;
     }
   /** Nobody served it; `event` tells the client so. */
@@ -111,7 +111,7 @@ export async function takeTurn(
   const outcome = await attempt(context, job);
   if (outcome.kind === "reply" && outcome.verdict.kind === "ok" && job.turn) socket.served();
   try {
-    const turn: Taking = { session, model, selfContained, turn: job.turn };
+    const turn: TurnFacts = { session, model, selfContained, turn: job.turn };
     return takenOf(context, incoming, turn, outcome);
   } catch (error) {
     if (outcome.kind === "reply") outcome.lease.release();
@@ -218,8 +218,8 @@ async function sendOn(
   }
 }
 
-/** A turn, as far as its outcome depends on it. */
-interface Taking extends RequestFacts {
+/** The parts of a turn that its outcome depends on. */
+interface TurnFacts extends RequestFacts {
   readonly selfContained: boolean;
   readonly turn: boolean;
 }
@@ -227,7 +227,7 @@ interface Taking extends RequestFacts {
 function takenOf(
   context: ProxyContext,
   incoming: Incoming,
-  taking: Taking,
+  taking: TurnFacts,
   outcome: Outcome<Reply>,
 ): TakenTurn {
   const { session, model, selfContained, turn } = taking;

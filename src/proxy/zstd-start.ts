@@ -1,6 +1,6 @@
-// The start of a zstd frame (RFC 8878). Its first block holds up to 128 KiB of text, and can be unpacked alone.
+// Finds the first block of a zstd frame (RFC 8878). It holds up to 128 KiB of text and can be decompressed alone.
 
-/** Where the first block of the frame `bytes` ends; undefined if this is not the start of a frame with a block. */
+/** The end of the first block of the frame `bytes`; undefined if `bytes` does not start such a frame. */
 export function firstBlockEnd(bytes: Uint8Array): number | undefined {
   const descriptor = bytes[4];
   if (descriptor === undefined || !MAGIC.every((byte, at) => bytes[at] === byte)) return undefined;
@@ -13,7 +13,7 @@ export function firstBlockEnd(bytes: Uint8Array): number | undefined {
     (contentSizeBytes === 0 && isSingleSegment ? 1 : contentSizeBytes);
   const [first, second, third] = bytes.subarray(block, block + BLOCK_HEADER_BYTES);
   if (first === undefined || second === undefined || third === undefined) return undefined;
-  // A run-length block is one byte, however long its text.
+  // A run-length block takes one byte, whatever the length of its text.
   const isRunLength = ((first >> 1) & 3) === 1;
   const size = isRunLength ? 1 : (first | (second << 8) | (third << 16)) >> 3;
   return block + BLOCK_HEADER_BYTES + size;

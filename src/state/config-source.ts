@@ -116,7 +116,7 @@ export function configFrom(shown: readonly Pick<ShownSetting, "key" | "value">[]
   return config;
 }
 
-/** A value as it may be shown: keys and passwords in URLs (`http://:KEY@host`) are left out. */
+/** A value that is safe to show, without keys and passwords in URLs (`http://:KEY@host`). */
 export function withoutSecrets(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutSecrets);
   return typeof value === "string" ? withoutPassword(value) : value;

@@ -153,7 +153,7 @@ function read({ deps, path, flags, fallbackName }: LiveConfigOptions, text: stri
   return { parsed, effective: { ...told, config } };
 }
 
-/** Throws `invalid_config` for settings that the proxy cannot run with in this environment. */
+/** Throws `invalid_config` if the proxy cannot run with these settings in this environment. */
 function check(config: Config, env: Deps["env"]): void {
   const exposure = exposureProblem(config);
   if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: EXPOSURE_NEXT });

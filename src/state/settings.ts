@@ -136,7 +136,7 @@ const PROXY = {
     })
     .meta({
       description:
-        'HTTP proxy for connections to the backend, such as "http://user:password@proxy.example:3128". Empty: HTTPS_PROXY or ALL_PROXY of the environment; "none": connect directly.',
+        'HTTP proxy for connections to the backend, such as "http://user:password@proxy.example:3128". Empty: use HTTPS_PROXY or ALL_PROXY from the environment. "none": connect directly.',
     }),
   proxy_url: text("")
     .refine((value) => value === "" || isHttpUrl(value), { error: (issue) => notUrl(issue.input) })
@@ -223,8 +223,7 @@ const POLICY = {
       "Requests of one session stay on one account while it can serve them (keeps the prompt cache warm).",
   }),
   use_credits: flag(true).meta({
-    description:
-      "When every account's ordinary quota is used up, accounts with credits serve on them. false: credits are never spent.",
+    description: "Spend credits once every account's ordinary quota is exhausted. false: never spend them.",
   }),
 };
 const WEIGHTS = {
@@ -246,7 +245,8 @@ const COMMANDS = {
 };
 const RUN = {
   inherit_shell: flag(true).meta({
-    description: "Give Codex the environment of $SHELL -lc, so that your shell's profile applies.",
+    description:
+      "Start Codex with the environment of a login shell ($SHELL -lc), so that your shell's profile applies.",
   }),
 };
 

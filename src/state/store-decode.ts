@@ -25,8 +25,8 @@ export type DecodedStore =
 export const STORE_VERSION = 1;
 
 /**
- * Reads store.json. `upstream` is the configured backend: accounts on it, or on the default, follow the setting. Figures
- * that are not plausible at `nowMs` are dropped.
+ * Reads store.json. `upstream` is the configured backend: accounts on it, or on the default, follow the setting.
+ * Figures that are not plausible at `nowMs` are dropped.
  */
 export function decodeStore(text: string, upstream: string, nowMs: number): DecodedStore {
   let raw: unknown;
@@ -99,7 +99,7 @@ const OwnLimitFile = z.object({
   monthly: WindowFile.optional(),
   complete_as_of_ms: z.number().default(0),
   refusal: z.object({ sinceMs: z.number(), untilMs: z.number() }).optional(),
-  /** Written before windows were told apart by their length. */
+  /** An older format, from before windows were classified by length. */
   primary: WindowFile.optional(),
   secondary: WindowFile.optional(),
 });
@@ -284,7 +284,7 @@ function ownQuota(own: z.output<typeof OwnAccountFile>): Quota {
   };
 }
 
-/** JSON has no undefined: a value that is missing in the file was undefined. */
+/** JSON has no undefined, so a value missing in the file was undefined. */
 function spendingOf(file: z.output<typeof SpendingFile>): Spending {
   const part = <Value>(
     one: { value?: Value; asOfMs: number } | undefined,

@@ -36,8 +36,8 @@ export function encodeStore(
 }
 
 /**
- * One account as store.json has it, and as `GET /admin/accounts` shows it. `outboundProxy` is the account's; by default
- * it is shown without its password.
+ * One account in the format of store.json and `GET /admin/accounts`. `outboundProxy`: the URL to write; by default the
+ * account's without its password.
  */
 export function encodeAccount(
   account: AccountRecord,
@@ -126,7 +126,7 @@ function encodeLimit(limit: LimitQuota): Record<string, unknown> {
   };
 }
 
-/** `completeAsOfMs` and `refusal` only where there is one: few limits have a refusal. */
+/** Omits an empty `completeAsOfMs` or `refusal`, because few limits have a refusal. */
 function ownLimit({
   id,
   name,

@@ -21,7 +21,7 @@ export interface AccountRecord {
   readonly homeDir: string;
   /** A backend of its own; undefined means the configured one. */
   readonly ownBaseUrl: string | undefined;
-  /** URL of the HTTP proxy for all its connections, perhaps with a password; undefined means the configured one. */
+  /** URL of the HTTP proxy for all its connections, perhaps with a password; undefined: use the configured one. */
   outboundProxy: string | undefined;
   /** Its sessions go on, new ones go elsewhere. */
   draining: boolean;

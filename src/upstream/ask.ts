@@ -1,5 +1,5 @@
-// Questions that the proxy itself sends to an upstream in the background, with the upstream's credentials. A refused
-// login is renewed once.
+// Requests that the proxy itself sends to an upstream in the background, with the upstream's credentials. If the login
+// is refused, it is renewed once.
 
 import { type Answer, boundedFetch, type FetchBounds } from "../bounded-fetch.ts";
 import { messageOf } from "../errors.ts";
@@ -17,13 +17,13 @@ export interface AskContext {
 /** A GET request. */
 export interface Question extends Pick<Outgoing, "path" | "search" | "headers" | "hops"> {
   readonly bounds: FetchBounds;
-  /** Changes the prepared URL. Default: it stays. */
+  /** Changes the prepared URL. Default: unchanged. */
   readonly address?: (url: string) => string;
   /** Cancels the request. */
   readonly signal?: AbortSignal;
 }
 
-/** Sends `question` to `upstream`. Returns the response, whatever its status, or why there is none. Never throws. */
+/** Sends `question` to `upstream`. Returns the response with any status, or why there is none. Never throws. */
 export async function askUpstream(
   context: AskContext,
   upstream: Upstream,

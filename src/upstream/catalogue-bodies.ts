@@ -1,36 +1,36 @@
-// The catalogues in memory. A body of about a megabyte is kept once, however many accounts have it.
+// Stores catalogues in memory. Bodies are about a megabyte, so each is kept once for all accounts that have it.
 
 import { createHash } from "node:crypto";
 import { type Catalogue, readCatalogue, unionOfCatalogues } from "../core/catalogue.ts";
 
 /** A catalogue that one or more upstreams have. */
 export interface Body {
-  /** Differs between bodies. */
+  /** Unique per body. */
   readonly serial: number;
   readonly catalogue: Catalogue;
 }
 
 /** The catalogue that clients get. */
 export interface PoolCatalogue {
-  /** Its `ETag`; differs when and only when the content does. */
+  /** Its `ETag`, which changes exactly when the content changes. */
   readonly version: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 export interface Bodies {
-  /** The body with this text, or why it cannot be used. */
+  /** The body with this text, or the reason why it cannot be used. */
   take(text: string): Body | "malformed" | "full";
 }
 
-/** All bodies together, in UTF-16 code units: 18 different ones of the size of the largest known. */
+/** Limit for all bodies together, in UTF-16 code units: 18 times the largest known catalogue. */
 const MOST_CHARS = 16 * 1024 * 1024;
 
-/** `used`: the bodies that somebody holds. All others are forgotten. */
+/** `used`: the bodies still in use. All others are dropped. */
 export function createBodies(used: () => Iterable<Body>): Bodies {
   const byHash = new Map<string, Body>();
   let serial = 0;
 
-  /** Forgets what is no longer used. Returns the length of what is. */
+  /** Drops unused bodies. Returns the total length of the others. */
   const sweep = (): number => {
     const kept = new Set(used());
     let chars = 0;

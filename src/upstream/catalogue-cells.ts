@@ -1,5 +1,5 @@
-// Which upstream has which catalogue, for one version of Codex. In a large pool the accounts of a plan share a
-// catalogue, so that a thousand accounts are not a thousand requests.
+// Maps upstreams to catalogues, for one version of Codex. In a large pool the accounts of a plan share one, so that a
+// thousand accounts do not cause a thousand requests.
 
 import type { Body } from "./catalogue-bodies.ts";
 import type { LiveState, Upstream } from "./upstream.ts";
@@ -15,35 +15,35 @@ export interface Cell {
   body: Body | undefined;
   /** The `ETag` of `body`. */
   etag: string | undefined;
-  /** The request under way. */
+  /** The pending request. */
   asking: Promise<void> | undefined;
-  /** When it may be asked for again, monotonic ms. */
+  /** When it may be requested again, monotonic ms. */
   dueMs: number;
   /** Failures since the last success. */
   failures: number;
-  /** The backend has another one. */
+  /** True if the backend has a newer one. */
   isOutdated: boolean;
-  /** The version that a turn named when it was last found outdated, and when that was, monotonic ms. */
+  /** The version in the turn that last showed the catalogue to be outdated, and the time, monotonic ms. */
   named: string | undefined;
   namedMs: number;
   isShared: boolean;
 }
 
 export interface Cells {
-  /** The cell of `member`, one of `members`, which gets one if it has none. */
+  /** The cell of `member`, one of `members`. Creates it if there is none. */
   of(member: ServingMember, members: readonly ServingMember[]): Cell;
   get(upstreamId: string): Cell | undefined;
-  /** The upstream to ask for a cell of which `first` is the first member: that one, and after each failure the next. */
+  /** The upstream to ask for a cell whose first member is `first`: that one, and after each failure the next. */
   asked(cell: Cell, first: ServingMember, members: readonly ServingMember[]): Upstream;
-  /** `member` has another catalogue than those that it shares a cell with. It gets its plan's cell, or its own. */
+  /** Moves a `member` whose catalogue differs from its cell's to the cell of its plan, or to its own. */
   split(member: ServingMember): void;
-  /** Forgets the upstreams that are not among `members`. */
+  /** Drops upstreams that are not in `members`. */
   keepOnly(members: readonly ServingMember[]): void;
   /** The bodies of all cells. */
   bodies(): Iterable<Body>;
 }
 
-/** Up to this many upstreams have a cell each. */
+/** In pools up to this size, every upstream has its own cell. */
 const MOST_OWN = 64;
 
 export function createCells(): Cells {
@@ -72,7 +72,7 @@ export function createCells(): Cells {
     split: (member) => {
       const before = byId.get(member.record.id);
       const ofPlan = byPlan.get(planOf(member));
-      // Until it has answered, its catalogue is the old one.
+      // The old catalogue stays until the upstream has answered.
       const fresh = { ...newCell(), body: before?.body, etag: before?.etag, isOutdated: true };
       assign(member, ofPlan === before ? undefined : ofPlan, fresh);
     },

@@ -1,9 +1,9 @@
-// The models catalogues of all upstreams, by version of Codex. Clients get their union under one version: Codex
-// fetches the catalogue again, at once, when a turn names another version than it has.
+// The model catalogues of all upstreams, by version of Codex. Clients get their union under a single version, because
+// Codex fetches the catalogue again immediately when a turn names a version other than its own.
 //
-// Upstreams are asked in the background, a few at a time. A catalogue is asked for again when it is old and a client
-// wants it, and when a turn of that upstream names another version than the upstream had. Only the first client of a
-// version of Codex waits for the upstreams, for a moment.
+// Upstreams are asked in the background, a few at a time. A catalogue is requested again when it is old and a client
+// wants it, and when a turn of that upstream names a new version. Only the first client of a Codex version waits, and
+// only briefly.
 
 import type { Answer } from "../bounded-fetch.ts";
 import { CATALOGUE_LIMIT_BYTES, type ModelOffers } from "../core/catalogue.ts";
@@ -15,7 +15,7 @@ import { type Cell, type Cells, createCells, type ServingMember } from "./catalo
 import { createGate } from "./gate.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** A client's request, as far as the catalogue depends on it. */
+/** The parts of a client's request that the catalogue depends on. */
 export interface CatalogueRequest {
   /** The version of Codex. */
   readonly clientVersion: string;
@@ -27,58 +27,58 @@ export interface CatalogueRequest {
 
 export interface Catalogues extends ModelOffers {
   /**
-   * The union of the catalogues of all upstreams in service. Waits for those that were not asked before, at most 2 s.
-   * Returns undefined if no catalogue is known then. Never throws.
+   * The union of the catalogues of all upstreams in service. Waits at most 2 s for upstreams not asked before. Returns
+   * undefined if no catalogue is known by then. Never throws.
    */
   union(request: CatalogueRequest): Promise<PoolCatalogue | undefined>;
-  /** The version of the union, for replies to turns; undefined while it is not known. Does not wait. */
+  /** The version of the union, for replies to turns; undefined while unknown. Does not wait. */
   version(request: CatalogueRequest): string | undefined;
-  /** Upstream `upstreamId` named `etag` as its catalogue's version in a reply to a client of `clientVersion`. */
+  /** Records that upstream `upstreamId` named version `etag` in a reply to a client of `clientVersion`. */
   noteVersion(clientVersion: string, upstreamId: string, etag: string): void;
-  /** Cancels what is under way, and asks nothing from now on. */
+  /** Cancels pending requests and sends no more. */
   stop(): void;
 }
 
 export interface CataloguesContext extends AskContext {
   readonly deps: { readonly clock: Clock };
-  /** This proxy. */
+  /** Id of this proxy. */
   readonly self: () => Hop;
   /** The upstreams in service for a request that has passed `hops`, in list order. */
   readonly serving: (hops: readonly Hop[]) => readonly ServingMember[];
 }
 
-/** Where Codex asks for the catalogue. */
+/** The path of Codex's catalogue requests. */
 const PATH = "/backend-api/codex/models";
-/** Requests under way at the same time. */
+/** Maximum number of concurrent requests. */
 const AT_ONCE = 8;
 /** Longest wait for an upstream's answer: eight of the largest known catalogues, compressed, at 500 kbit/s. */
 const TIMEOUT_MS = 30_000;
 /** Longest wait of a client. */
 const WAIT_MS = 2_000;
-/** How long a catalogue is not asked for again; Codex keeps it as long. */
+/** How long a catalogue counts as fresh. Codex uses the same time. */
 const FRESH_MS = 5 * 60_000;
-/** First pause after a failure; doubled with each further one, up to `FRESH_MS`. */
+/** Pause after a first failure. It doubles with each further failure, up to `FRESH_MS`. */
 const RETRY_MS = 15_000;
-/** Least time between two requests because of what turns name: while a backend is updated, they may alternate. */
+/** Minimum time between requests caused by turns. While a backend is updated, their versions may alternate. */
 const NAMED_MS = 10_000;
-/** Versions of Codex that are kept; the ones used last. */
+/** How many Codex versions are kept, most recently used first. */
 const MOST_VERSIONS = 8;
-/** The version of a thousand upstreams may be ten milliseconds old, that of a few is as new as can be. */
+/** In a pool of a thousand upstreams a version may be ten milliseconds old; in a small one it is always current. */
 const MEMBERS_PER_MS_OF_AGE = 100;
-/** Headers of the client that a backend may look at. */
+/** Client headers that matter to the backend. */
 const CLIENT_HEADERS = ["accept", "originator", "user-agent", "version"] as const;
 
-/** What is known for one version of Codex. */
+/** The state for one version of Codex. */
 interface VersionState {
   readonly clientVersion: string;
   headers: Headers;
   readonly cells: Cells;
-  /** The first client's wait is over, and a catalogue was there. */
+  /** True once the first client's wait is over and a catalogue is known. */
   isReady: boolean;
   loading: Promise<void> | undefined;
-  /** The last unions, by what they are made of. */
+  /** Recent unions, by their parts. */
   readonly unions: Map<string, PoolCatalogue>;
-  /** What `version` returned last, for requests that came the same way, and until when that is good, monotonic ms. */
+  /** The last result of `version` for the same hops, and until when it is valid, monotonic ms. */
   latest:
     | { readonly version: string | undefined; readonly way: string; readonly untilMs: number }
     | undefined;
@@ -87,7 +87,7 @@ interface VersionState {
 export function createCatalogues(context: CataloguesContext): Catalogues {
   const { serving, self, events } = context;
   const { clock } = context.deps;
-  /** The one that was used last is last. */
+  /** Ordered by use, the most recent last. */
   const versions = new Map<string, VersionState>();
   const gate = createGate(AT_ONCE);
   const bodies = createBodies(() => [...versions.values()].flatMap(({ cells }) => [...cells.bodies()]));
@@ -101,26 +101,26 @@ export function createCatalogues(context: CataloguesContext): Catalogues {
     return state;
   };
 
-  /** The version that Codex asks for its catalogue with. A pre-release leaves out what follows the patch level. */
+  /** The version in Codex's catalogue requests. A pre-release omits everything after the patch level. */
   const catalogueVersion = (clientVersion: string): string =>
     versions.has(clientVersion) ? clientVersion : clientVersion.replace(/[-+].*/, "");
 
-  /** Forgets the version of Codex that was not used for the longest time; false if there is none but `except`. */
+  /** Drops the least recently used Codex version; false if there is none except `except`. */
   const forgetOldest = (except: VersionState): boolean => {
     for (const oldest of versions.values()) return oldest !== except && versions.delete(oldest.clientVersion);
     return false;
   };
 
-  /** The version of Codex is no longer kept, or the proxy is stopping. */
+  /** True if the Codex version is no longer kept, or the proxy is stopping. */
   const isForgotten = (state: VersionState): boolean =>
     stopping.signal.aborted || versions.get(state.clientVersion) !== state;
 
   const bodyOf = (state: VersionState, text: string): Body | string => {
     for (;;) {
       const body = bodies.take(text);
-      if (body === "malformed") return "the response is not a models catalogue";
+      if (body === "malformed") return "the response is not a model catalogue";
       if (body !== "full") return body;
-      if (!forgetOldest(state)) return "the catalogues of all accounts are too large to be kept";
+      if (!forgetOldest(state)) return "the accounts' catalogues exceed the memory limit";
     }
   };
 
@@ -187,10 +187,10 @@ export function createCatalogues(context: CataloguesContext): Catalogues {
     }
   };
 
-  /** Waits until all requests under way for `members` are over, or it has taken too long. */
+  /** Waits until all pending requests for `members` are done, or the time limit has passed. */
   const load = async (state: VersionState, members: readonly ServingMember[], hops: readonly Hop[]) => {
     const asking = members.map(({ record }) => state.cells.get(record.id)?.asking);
-    // The proxy in front waits as well, and has to get the answer in time.
+    // A proxy in front waits as well and must get the answer in time.
     const waitMs = WAIT_MS * 0.75 ** hops.length;
     await new Promise<void>((resolve) => {
       const cancel = clock.after(waitMs, resolve);
@@ -202,7 +202,7 @@ export function createCatalogues(context: CataloguesContext): Catalogues {
     state.isReady = unionOf(state, members) !== undefined;
   };
 
-  /** Begins to wait for the first answers, unless that is under way. */
+  /** Starts the wait for the first answers, unless it has started. */
   const loading = (
     state: VersionState,
     members: readonly ServingMember[],
@@ -251,7 +251,7 @@ export function createCatalogues(context: CataloguesContext): Catalogues {
         cell.isOutdated = true;
         cell.dueMs = nowMs;
       } else if (cell.isShared && !cell.isOutdated && cell.asking === undefined) {
-        // The account that was asked for all still has another catalogue.
+        // The account that was asked for the whole cell still has another catalogue.
         const member = serving([]).find(({ record }) => record.id === upstreamId);
         if (member !== undefined) state.cells.split(member);
       }
@@ -260,7 +260,7 @@ export function createCatalogues(context: CataloguesContext): Catalogues {
       let isKnown = false;
       for (const { cells } of versions.values()) {
         const slugs = cells.get(upstreamId)?.body?.catalogue.slugs;
-        // An empty catalogue says nothing: Codex uses its own then.
+        // An empty catalogue makes Codex use its built-in one, so it counts as unknown.
         if (slugs === undefined || slugs.size === 0) continue;
         if (slugs.has(model)) return true;
         isKnown = true;
@@ -318,5 +318,5 @@ function unionOf(
   return union;
 }
 
-/** The one for clients, and one for a proxy in front that some upstreams lead back to. */
+/** One union for clients, and one for a proxy in front that some upstreams lead back to. */
 const MOST_UNIONS = 2;

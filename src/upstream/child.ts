@@ -34,7 +34,7 @@ export type Sight =
 export interface Child extends Upstream {
   readonly link: ChildLink;
   readonly state: LiveState;
-  /** How a connection to it is made now. */
+  /** The egress for connections to the child. */
   egress(): Egress;
   sight(): Sight;
   see(sight: Sight): void;

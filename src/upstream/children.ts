@@ -158,7 +158,7 @@ function see(
     // What kept requests from getting there is over.
     if (health.kind === "cooling" && WAY_REASONS.has(health.reason))
       pool?.note(child.id, { kind: "served", startedMs: sight.report.askedMs });
-    // What its accounts refuse by which limit is in the report.
+    // The report already says which limits of its accounts refuse requests.
     state.quota = UNKNOWN_QUOTA;
     const { state: now, standing } = child.capacity(plainView(nowMs));
     if (now === "available" && !standing.exhausted)

@@ -2,7 +2,7 @@
 
 export type Gate = (task: () => Promise<void>) => Promise<void>;
 
-/** A gate that lets `most` tasks run at the same time. */
+/** Creates a gate that runs at most `most` tasks at the same time. */
 export function createGate(most: number): Gate {
   let running = 0;
   const waiting: (() => void)[] = [];
@@ -12,7 +12,7 @@ export function createGate(most: number): Gate {
     try {
       await task();
     } finally {
-      // A task that waits takes the place of this one.
+      // A waiting task takes over this slot.
       const next = waiting.shift();
       if (next === undefined) running--;
       else next();

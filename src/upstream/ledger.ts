@@ -37,7 +37,7 @@ export interface Booked {
 /** The use that a verdict is about. */
 export interface Use {
   readonly session: string | undefined;
-  /** The model that it asked for, if that is known. */
+  /** The requested model, if known. */
   readonly model: string | undefined;
   /** The client had pinned it to an account by itself. */
   readonly pinned: boolean;
@@ -73,7 +73,7 @@ export interface LedgerContext {
   readonly view: () => QuotaView;
   readonly useCredits: () => boolean;
   readonly refusedLimits: RefusedLimits;
-  /** How placement sees an upstream now, for `model`; undefined when it is gone. */
+  /** The upstream's current candidate for `model`; undefined if the upstream is gone. */
   readonly stateOf: (id: string, model: string | undefined) => Candidate | undefined;
 }
 
@@ -145,7 +145,7 @@ export function createLedger({
       affinity.bind(use.session, record.id, held);
   };
 
-  /** A detour around a cooling account does not move a session; what lasts, and a pin, does. */
+  /** A detour around a cooling account does not move a session. Lasting causes and pins do. */
   const mayBind = (ownerId: string | undefined, id: string, model: string | undefined): boolean => {
     const candidate = ownerId === undefined ? undefined : stateOf(ownerId, model);
     if (candidate === undefined || ownerId === id || state.pinnedId === id) return true;
@@ -164,7 +164,8 @@ export function createLedger({
         record.quota,
         creditsRefused(resetMs ?? nowMs + LIMIT_WITHOUT_RESET_MS, nowMs),
       );
-    if (resetMs !== undefined) record.quota = mergeQuota(record.quota, usedUpUntil(limit, resetMs, nowMs));
+    if (resetMs !== undefined)
+      record.quota = mergeQuota(record.quota, exhaustedEvidence(limit, resetMs, nowMs));
     const known = limitNamed(record.quota, limit.id) ?? limit;
     const untilMs =
       resetMs ?? exhaustedUntilMs(record.quota, known, view()) ?? nowMs + LIMIT_WITHOUT_RESET_MS;
@@ -172,7 +173,7 @@ export function createLedger({
       refusedLimits.note(use.model, verdict.limitId, untilMs);
     if (limit.id === MAIN_LIMIT_ID)
       return cool(booked, { cause: "limit", reason: "usage-limit", untilMs }, use.fields);
-    // A limit of some models does not keep the account from serving all others.
+    // A limit of some models does not stop the account from serving the others.
     refuse(booked, limit, { sinceMs: nowMs, untilMs }, use.fields);
   };
 
@@ -254,7 +255,7 @@ export function createLedger({
 /** Two times of one reset, told by different sources, lie this close together. */
 const SAME_RESET_MS = 120_000;
 
-/** The limit of `quota` with this id, as yet unknown if the account was not known to have it; undefined for no id. */
+/** The limit of `quota` with this id, or a new unknown one; undefined without an id. */
 function limitNamed(quota: Quota, id: string | undefined): LimitQuota | undefined {
   if (id === undefined) return undefined;
   if (id === MAIN_LIMIT_ID) return quota.main;
@@ -262,10 +263,10 @@ function limitNamed(quota: Quota, id: string | undefined): LimitQuota | undefine
 }
 
 /**
- * A limit error as evidence: the window that resets at `untilMs` is used up. It is the one known to reset then, else the
- * shortest of those that the limit can have in which the reset lies.
+ * A limit error as evidence that the window that resets at `untilMs` is exhausted. That is the window known to reset
+ * then, else the shortest possible one that includes the reset.
  */
-function usedUpUntil(limit: LimitQuota, untilMs: number, nowMs: number): Quota {
+function exhaustedEvidence(limit: LimitQuota, untilMs: number, nowMs: number): Quota {
   const isNear = (kind: WindowKind) => {
     const resetAtMs = limit.windows[kind]?.resetAtMs;
     return resetAtMs !== undefined && Math.abs(resetAtMs - untilMs) <= SAME_RESET_MS;
@@ -278,7 +279,7 @@ function usedUpUntil(limit: LimitQuota, untilMs: number, nowMs: number): Quota {
     possible.find(isNear) ??
     possible.find((one) => untilMs - nowMs <= lengthMs(one) + SAME_RESET_MS) ??
     possible.at(-1);
-  // The limit has no windows at all, so the refusal cannot be about one.
+  // The limit has no windows, so the refusal cannot be about one.
   if (kind === undefined) return UNKNOWN_QUOTA;
   const window: QuotaWindow = {
     usedPercent: 100,
@@ -293,7 +294,7 @@ function usedUpUntil(limit: LimitQuota, untilMs: number, nowMs: number): Quota {
     : { ...UNKNOWN_QUOTA, additional: [evidence] };
 }
 
-/** A limit that is reached although there are credits: they do not count until `untilMs`. */
+/** A refusal despite credits: the credits do not count until `untilMs`. */
 function creditsRefused(untilMs: number, nowMs: number): Quota {
   return {
     ...UNKNOWN_QUOTA,

@@ -37,7 +37,7 @@ interface Seen {
   readonly draining: boolean;
   readonly inFlight: number;
   readonly ramp: Ramp;
-  readonly asked: Asked;
+  readonly asked: CandidateSettings;
   readonly goodUntilMs: number;
   readonly capacity: Capacity;
   readonly standing: Standing;
@@ -45,15 +45,15 @@ interface Seen {
 }
 
 /** The settings that a candidate depends on. */
-type Asked = Pick<CapacityView, "weights" | "ttlMs" | "useCredits">;
+type CandidateSettings = Pick<CapacityView, "weights" | "ttlMs" | "useCredits">;
 
 /** The members as choosing sees them, in their order. */
 export interface Roster {
-  /** The members from now on; to be called as well when a record was changed outside of the pool. */
+  /** Sets the members. Call it also after a record was changed outside the pool. */
   set(members: readonly Member[]): void;
   /** Something happened to `member`. */
   touch(member: Member): void;
-  /** For most requests the same array every time, brought up to date. */
+  /** Usually the same array every time, updated in place. */
   candidates(view: CapacityView): readonly Candidate[];
 }
 
@@ -62,7 +62,7 @@ export function createRoster(): Roster {
   const indexes = new Map<Member, number>();
   const seen: Candidate[] = [];
   let members: readonly Member[] = [];
-  let asked: Asked | undefined;
+  let asked: CandidateSettings | undefined;
   /** From then on time alone has made another candidate of one of them. */
   let goodUntilMs = 0;
   const put = (member: Member, index: number, view: CapacityView): void => {
@@ -71,7 +71,7 @@ export function createRoster(): Roster {
     goodUntilMs = Math.min(goodUntilMs, untilMs);
   };
   const byMainLimit = (view: CapacityView): readonly Candidate[] => {
-    if (asked === undefined || !isSameAsked(asked, view) || goodUntilMs <= view.nowMs) {
+    if (asked === undefined || !isSameSettings(asked, view) || goodUntilMs <= view.nowMs) {
       goodUntilMs = Number.POSITIVE_INFINITY;
       seen.length = members.length;
       members.forEach((member, index) => {
@@ -121,7 +121,7 @@ export function whyClosed(member: Member, view: CapacityView): string | undefine
   return (hasOwnLimit(member, view) ? upstream.capacity(view) : look(member, view).capacity).why;
 }
 
-/** The member's health as far as it matters for `view.model`. */
+/** The member's health with regard to `view.model`. */
 export function healthFor(member: Member, view: CapacityView): Health {
   return hasOwnLimit(member, view) ? healthOnOwnLimit(member, view) : member.record.health;
 }
@@ -131,7 +131,7 @@ export function pooledAccountOf(member: Member, view: CapacityView): PooledAccou
   return look(member, view);
 }
 
-/** `workspaces`: short ids to show, by alias. */
+/** `workspaces`: short workspace ids to show, by alias. */
 export function factsOf(
   member: AccountMember,
   view: CapacityView,
@@ -163,7 +163,7 @@ export function factsOfRecord(
 
 // --- internal ---
 
-/** `member` by its main limit. */
+/** The facts of `member` by its main limit. */
 function look(member: Member, view: CapacityView): Seen {
   const { seen, record } = member;
   if (
@@ -174,7 +174,7 @@ function look(member: Member, view: CapacityView): Seen {
     seen.inFlight === member.inFlight &&
     seen.ramp === member.ramp &&
     seen.draining === record.draining &&
-    isSameAsked(seen.asked, view)
+    isSameSettings(seen.asked, view)
   )
     return seen;
   const fresh = judged(member, { ...view, model: undefined });
@@ -189,7 +189,7 @@ function judged(member: Member, view: CapacityView): Seen {
   const isSame =
     seen?.figures === figures &&
     seen.capacity.standing.goodUntilMs > view.nowMs &&
-    isSameAsked(seen.asked, view);
+    isSameSettings(seen.asked, view);
   const capacity = isSame ? seen.capacity : upstream.capacity(view);
   const { standing } = capacity;
   const now = healthAt(health, view.nowMs);
@@ -215,7 +215,7 @@ function candidateOf(
 ): Candidate {
   return {
     id: record.id,
-    // Its own health comes first: what is known in advance is older.
+    // The current health wins over the state that was computed in advance.
     state: now.kind === "healthy" ? state : stateOf(now),
     exhausted: standing.exhausted,
     credits: standing.credits,
@@ -228,18 +228,18 @@ function candidateOf(
   };
 }
 
-/** True when another limit than the main one counts for `view.model`. */
+/** True when a limit other than the main one counts for `view.model`. */
 function hasOwnLimit({ upstream }: Member, view: CapacityView): boolean {
   return view.model !== undefined && upstream.ownLimit(view) !== undefined;
 }
 
-/** A refusal on the main limit says nothing about a model that has a limit of its own. */
+/** A refusal on the main limit does not apply to a model with its own limit. */
 function healthOnOwnLimit({ record }: Member, { nowMs }: CapacityView): Health {
   const now = healthAt(record.health, nowMs);
   return now.kind === "cooling" && now.cause === "limit" ? HEALTHY : now;
 }
 
-function isSameAsked(a: Asked, b: Asked): boolean {
+function isSameSettings(a: CandidateSettings, b: CandidateSettings): boolean {
   return a.weights === b.weights && a.ttlMs === b.ttlMs && a.useCredits === b.useCredits;
 }
 

@@ -17,7 +17,7 @@ export function isCompactPath(path: string): boolean {
   return /\/responses\/compact$/i.test(path);
 }
 
-/** True for the models catalogue under any of its prefixes. */
+/** True for the model catalogue under any of its prefixes. */
 export function isModelsPath(path: string): boolean {
   return MODELS.test(path) || /\/codex\/models$/i.test(path);
 }

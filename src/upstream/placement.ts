@@ -22,7 +22,7 @@ export interface Origin {
   readonly hops: readonly Hop[];
   /** An account that it is pinned to by itself, before the pool's pin. */
   readonly pinnedId?: string | undefined;
-  /** The model that it asks for, if that is known. */
+  /** The requested model, if known. */
   readonly model?: string | undefined;
 }
 
@@ -41,7 +41,7 @@ export interface Placement {
   place(request: PlacementRequest): Choice | undefined;
   /** Who would take the next turn of a new session. */
   next(): Choice | undefined;
-  /** How the next turn of `session`, or one for `model`, is placed. */
+  /** The context for placing the next turn (of `session`, for `model`). */
   contextOf(session: string | undefined, model?: string): ChoiceContext;
   /** True when `upstreamId` is gone or disabled, or should not take the next turn and another one can. */
   shouldMove(upstreamId: string, origin: Origin): boolean;
@@ -55,9 +55,9 @@ export interface PlacementContext {
   readonly state: StoreState;
   readonly affinity: Affinity;
   readonly detours: Detours;
-  /** The upstreams as they are for `model`. */
+  /** The upstreams as candidates for `model`. */
   readonly candidates: (model: string | undefined) => readonly Candidate[];
-  /** Whether an upstream's catalogue lists `model`; undefined when its catalogue is unknown. */
+  /** True if an upstream's catalogue lists `model`; undefined if the catalogue is unknown. */
   readonly offers: (upstreamId: string, model: string) => boolean | undefined;
   /** The upstreams that lead back to a proxy that was passed. */
   readonly loops: (hops: readonly Hop[]) => readonly string[];
@@ -90,7 +90,7 @@ export function createPlacement(context: PlacementContext): Placement {
     };
   };
 
-  /** The upstreams that may have `model`; undefined when none is known to have it, because then each may. */
+  /** The upstreams that may have `model`; undefined (any may) if none is known to have it. */
   const offeringOf = (model: string): ReadonlySet<string> | undefined => {
     const known = candidates(model).map(({ id }) => ({ id, offer: offers(id, model) }));
     if (!known.some(({ offer }) => offer === true) || !known.some(({ offer }) => offer === false))

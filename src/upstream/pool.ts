@@ -41,7 +41,7 @@ import { createTree } from "./tree.ts";
 export interface PoolSettings {
   readonly policy: PolicySettings & {
     readonly affinity: boolean;
-    /** Accounts that have nothing but credits left serve on them. */
+    /** True if accounts with only credits left may spend them. */
     readonly useCredits: boolean;
   };
   /** Figures older than this are unknown, ms. */
@@ -61,8 +61,8 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
   /** Requests under way. */
   inFlight(): number;
   /**
-   * Puts the members in line with the store's accounts and the child proxies: others, or something of theirs was changed
-   * outside of the pool.
+   * Puts the members in line with the store's accounts and the child proxies: others, or something of theirs was
+   * changed outside of the pool.
    */
   sync(): void;
   /** Something was told of `upstreamId` outside of any request. */
@@ -71,7 +71,7 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
   facts(): PoolFacts;
   /** What the pool presents to Codex at this moment. */
   usage(): PooledUsage;
-  /** Which upstream would get the next turn (of `session`, for `model`), and why not the others. */
+  /** Explains which upstream would get the next turn (of `session`, for `model`). */
   explain(session: string | undefined, model: string | undefined): PoolExplanation;
   view(): QuotaView;
   /** Applies `event` to the health of an upstream, outside of any request. */
@@ -81,7 +81,7 @@ export interface Pool extends Pick<Placement, "shouldMove"> {
   /** Merges figures told outside of any request. */
   learn(accountId: string, evidence: QuotaEvidence): void;
   accountOf(accountId: string): Account | undefined;
-  /** The upstreams that are not disabled, in list order, without those that lead back to a proxy of `hops`. */
+  /** The enabled upstreams in list order, without those that lead back to a proxy in `hops`. */
   serving(hops: readonly Hop[]): readonly ServingMember[];
   /** The id of the account of this proxy that is called `name`, by alias or id. */
   idOf(name: string): string | undefined;
@@ -98,7 +98,7 @@ export interface PoolContext {
   readonly makeAccount: (record: AccountRecord) => Account;
   /** The child proxies, in the order of the settings. */
   readonly children: () => readonly Child[];
-  /** What the upstreams' catalogues list. */
+  /** The models in the upstreams' catalogues. */
   readonly models: () => Pick<ModelOffers, "offers">;
 }
 
@@ -109,7 +109,7 @@ export function createPool(context: PoolContext): Pool {
   const detours = createDetours(clock);
   const roster = createRoster();
   const tree = createTree();
-  let usage: { readonly told: PooledUsage; readonly atMs: number } | undefined;
+  let usage: { readonly value: PooledUsage; readonly atMs: number } | undefined;
   let accounts: (AccountMember & { readonly upstream: Account })[] = [];
   let children: (Member & { readonly upstream: Child })[] = [];
   let members: Member[] = [];
@@ -245,11 +245,11 @@ export function createPool(context: PoolContext): Pool {
     usage: () => {
       const now = capacityView(undefined);
       const mostAgeMs = Math.floor(members.length / ACCOUNTS_PER_MS_OF_AGE);
-      if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.told;
+      if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.value;
       const own = accounts.map((member) => [member.record, pooledAccountOf(member, now)] as const);
       const pooled = tree.pooled(own, context.children(), now);
-      usage = { told: pooledUsage(pooled, now, now.useCredits), atMs: clock.monotonic() };
-      return usage.told;
+      usage = { value: pooledUsage(pooled, now, now.useCredits), atMs: clock.monotonic() };
+      return usage.value;
     },
     explain: (session, model) => {
       const now = capacityView(model);

@@ -112,7 +112,7 @@ export function createRefresher(context: RefresherContext): Refresher {
 
 // --- internal ---
 
-/** When all windows of the account were last named, by traffic or by an answer of the usage endpoint. */
+/** When traffic or the usage endpoint last listed all windows of the account. */
 function heardMs({ quota: { main }, quotaSyncMs }: AccountRecord): number {
   return Math.max(quotaSyncMs, main.completeAsOfMs);
 }

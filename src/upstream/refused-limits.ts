@@ -1,17 +1,17 @@
-// By which limit the backend refuses which model. The limits of an account are named for features that clients cannot
-// map to models, but a refusal names both: the request's model, and the limit that was reached. That is believed until
-// the limit's reset. Later the figures count again, because a limit that only refusals name has none.
+// Remembers which limit the backend names when it refuses a model. Limits are named after features, which clients
+// cannot map to models. A refusal shows the mapping: the request has the model, and the response names the exhausted
+// limit. The mapping ends with the limit's reset, because a limit that only refusals name has no figures.
 
 import type { RefusedBy } from "../core/meters.ts";
 import type { Clock } from "../deps.ts";
 
 export interface RefusedLimits {
   readonly of: RefusedBy;
-  /** A request for `model` was refused by the limit with this id until `untilMs`, Unix ms. */
+  /** Records that a request for `model` was refused because of the limit with this id, until `untilMs` (Unix ms). */
   note(model: string, limitId: string, untilMs: number): void;
 }
 
-/** Far more models than the backend has. */
+/** Far above the number of models at the backend. */
 const MOST_MODELS = 256;
 
 export function createRefusedLimits(clock: Pick<Clock, "now">): RefusedLimits {

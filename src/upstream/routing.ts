@@ -27,7 +27,7 @@ export interface RoutedAccount {
   readonly accountId: string;
   readonly baseUrl: string;
   readonly token: string;
-  /** How a connection to `baseUrl` is made. */
+  /** The egress for connections to `baseUrl`. */
   readonly egress: Egress;
 }
 
@@ -54,7 +54,7 @@ export function createRouting({ clock, log }: Pick<Deps, "clock" | "log">): Rout
         entry.untilMs = clock.monotonic() + RETRY_MS;
         if (!(error instanceof NotOffered))
           log.warn(
-            `asking where account ${accountId} lives: ${egressProblem(error, baseUrl, egress) ?? messageOf(error)}`,
+            `looking up the backend of account ${accountId}: ${egressProblem(error, baseUrl, egress) ?? messageOf(error)}`,
           );
         return NO_ROUTE;
       });

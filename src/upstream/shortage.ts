@@ -16,7 +16,7 @@ export interface Shortage {
   readonly ofAccounts: boolean;
   /** `alias (reason)` of each. */
   readonly details: readonly string[];
-  /** The limit that counts for the model, when it is not the main one. */
+  /** The limit that counts for the model, unless it is the main one. */
   readonly limitId?: string | undefined;
 }
 
@@ -33,7 +33,7 @@ export interface Wanting {
 /** The shortage among `all`: those that could have taken the request at all. */
 export function shortageOf(all: readonly Wanting[], nowMs: number): Shortage {
   const limited = all.filter(({ candidate }) => candidate.state === "limited").length;
-  // Where nothing says when it is over, it is 0.
+  // `untilMs` is 0 if the end is unknown.
   const limits = ends(all, "limited").filter((untilMs) => untilMs > 0);
   const rests = ends(all, "resting");
   const disabled = all.filter(({ candidate }) => candidate.state === "disabled").length;

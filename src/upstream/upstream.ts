@@ -29,9 +29,9 @@ export type Prepared =
       readonly kind: "ready";
       readonly url: string;
       readonly headers: Headers;
-      /** How the connection to `url` is made. */
+      /** The egress for the connection to `url`. */
       readonly egress: Egress;
-      /** False once a new connection to `url` would be made through another proxy. */
+      /** False once a new connection to `url` would use another HTTP proxy. */
       isEgressCurrent(): boolean;
       /** The access token in `headers`, for `renew`. */
       readonly token: string;
@@ -55,7 +55,7 @@ export interface Upstream {
   /** Another object when its capacity may be another one. */
   figures(): object;
   capacity(view: CapacityView): Capacity;
-  /** The limit that counts for `view.model`, unless it is the main one. */
+  /** The limit that counts for `view.model`; undefined if it is the main one. */
   ownLimit(view: CapacityView): LimitName | undefined;
   /** How long its silence is waited out, ms, where `configuredMs` is what the settings say. */
   patienceMs(configuredMs: number): number;

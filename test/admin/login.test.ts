@@ -131,7 +131,7 @@ describe("a login on the machine of the proxy", () => {
     await using s = await start();
     const before = authOf(s.pool, "alice");
     await expect(login(s.pool, "alice")).rejects.toThrow(
-      "alice stands for alice@example.com, and this login is of bob@example.com",
+      "alice is enrolled as alice@example.com, but this login is for bob@example.com",
     );
     expect(authOf(s.pool, "alice")).toBe(before);
     const [kept] = logins(s.pool);

@@ -107,7 +107,7 @@ describe("importing", () => {
     };
     expect(installAccount(s.state, s.layout, "work", login("alice")).health.kind).toBe("cooling");
     expect(() => installAccount(s.state, s.layout, "work", login("bob"))).toThrow(
-      "work stands for alice@example.com, and this login is of bob@example.com",
+      "work is enrolled as alice@example.com, but this login is for bob@example.com",
     );
     expect(readCredentials(join(s.layout.accounts, "work")).email).toBe("alice@example.com");
     const other = installAccount(s.state, s.layout, "work", { ...login("bob"), replace: true });
@@ -120,7 +120,7 @@ describe("importing", () => {
     installAccount(s.state, s.layout, "work", good);
     const anonymous = { ...good, auth: '{"tokens":{"access_token":"a.b.c","refresh_token":"r"}}' };
     expect(() => installAccount(s.state, s.layout, "work", anonymous)).toThrow(
-      "work stands for alice@example.com, and this login does not say whose it is",
+      "work is enrolled as alice@example.com, but this login does not name its account",
     );
     expect(readFileSync(join(s.layout.accounts, "work", "auth.json"), "utf8")).toBe(good.auth);
     installAccount(s.state, s.layout, "other", anonymous);
@@ -446,7 +446,7 @@ describe("the same login under two names", () => {
     for (const alias of ["work", "home"]) installAccount(s.state, s.layout, alias, login("alice"));
     installAccount(s.state, s.layout, "bob", login("bob"));
     expect(twinProblems(s.state.accounts.map(identityOf))).toEqual([
-      "work and home are the same ChatGPT account: keep one, or they end each other's login",
+      "work and home are the same ChatGPT account: keep only one, because each token refresh invalidates the other login",
     ]);
     const [work, home] = s.state.accounts;
     work!.chatgptUserId = "another user of the same workspace";

@@ -17,24 +17,24 @@ const HOME = me("home", "1a2b3c4d-0000-4000-8000-000000000001", "plus");
 const WORK = me("work", "99990000-0000-4000-8000-000000000002", "team");
 
 describe("the name of a login", () => {
-  test("is its e-mail address where no other workspace has it", () => {
+  test("is the e-mail address if no other workspace has it", () => {
     expect(personName(HOME, [HOME, { ...WORK, email: "you@example.com" }])).toBe("me@example.com");
     expect(personName({ ...HOME, email: undefined }, [WORK])).toBe(HOME.accountId);
   });
 
-  test("says plan and workspace where another workspace has the same address", () => {
+  test("adds plan and workspace where another workspace has the same address", () => {
     expect(personName(HOME, [WORK])).toBe("me@example.com (plus, workspace 1a2b3c4d)");
     expect(personName(WORK, [{ ...HOME, email: "Me@Example.com" }])).toBe(
       "me@example.com (team, workspace 99990000)",
     );
     expect(personName(me("x", undefined), [WORK])).toBe("me@example.com (unknown workspace)");
-    // As much of the id as tells them apart.
+    // The shortest prefixes that differ.
     expect(personName(me("x", "account-alpha"), [me("y", "account-beta")])).toBe(
       "me@example.com (workspace account-a)",
     );
   });
 
-  test("needs a workspace in a list only where two of it share an address in two workspaces", () => {
+  test("shows the workspace in a list only where two entries share an address across workspaces", () => {
     const you = { ...me("you", "77770000-1"), email: "you@example.com" };
     expect([...workspacesToShow([HOME, you, { ...HOME, alias: "again" }])]).toEqual([]);
     expect([
@@ -46,9 +46,9 @@ describe("the name of a login", () => {
     ]);
   });
 
-  test("stands in the report of two aliases of one login", () => {
+  test("appears in the report of two aliases for one login", () => {
     expect(twinProblems([HOME, { ...HOME, alias: "again" }, WORK])).toEqual([
-      "home and again are the same ChatGPT account (me@example.com (plus, workspace 1a2b3c4d)): keep one, or they end each other's login",
+      "home and again are the same ChatGPT account (me@example.com (plus, workspace 1a2b3c4d)): keep only one, because each token refresh invalidates the other login",
     ]);
   });
 });
@@ -86,7 +86,7 @@ describe("two workspaces of one e-mail address", () => {
     work: "me@example.com (team, workspace 99990000)",
   };
 
-  test("are told apart by import, account list, doctor and a refused replacement", async () => {
+  test("are distinguished by import, account list, doctor and a refused replacement", async () => {
     expect((await codexlb("account", "import", "--from", "home", "home")).err).toBe("");
     expect(await codexlb("account", "import", "--from", "work", "work")).toEqual({
       code: 0,
@@ -102,7 +102,7 @@ describe("two workspaces of one e-mail address", () => {
       .map(({ detail }: { detail: string }) => detail.split(": ")[0]);
     expect(details).toEqual([NAMES.home, NAMES.work]);
     expect((await codexlb("account", "import", "--from", "work", "home")).err).toContain(
-      `home stands for ${NAMES.home}, and this login is of ${NAMES.work}`,
+      `home is enrolled as ${NAMES.home}, but this login is for ${NAMES.work}`,
     );
     expect((await codexlb("account", "show", "work")).out).toContain(`workspace ${WORK.accountId}`);
   });

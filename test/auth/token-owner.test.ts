@@ -2,12 +2,12 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAuthFile } from "../../src/auth/auth-file.ts";
-import { identified } from "../../src/auth/token-owner.ts";
+import { withTokenOwner } from "../../src/auth/token-owner.ts";
 import { runCli } from "../support/cli.ts";
 import { startPool } from "../support/pool.ts";
 import { tempDirectory } from "../support/temp.ts";
 
-/** As `codex login --with-access-token` of 0.171 writes it. */
+/** The format that `codex login --with-access-token` of 0.171 writes. */
 const PERSONAL = '{\n  "OPENAI_API_KEY": null,\n  "personal_access_token": "at-good"\n}';
 const OWNER = {
   email: "p@example.com",
@@ -37,8 +37,8 @@ beforeAll(() => {
 });
 afterAll(() => signIn.stop(true));
 
-test("a personal access token gets its owner from the sign-in, once", async () => {
-  const auth = await identified(PERSONAL, "x", { env });
+test("the owner of a personal access token is looked up at the sign-in service, once", async () => {
+  const auth = await withTokenOwner(PERSONAL, "x", { env });
   expect(parseAuthFile(auth, "x")).toEqual({
     accessToken: "at-good",
     refreshToken: undefined,
@@ -51,15 +51,15 @@ test("a personal access token gets its owner from the sign-in, once", async () =
     refreshedMs: undefined,
   });
   expect(JSON.parse(auth)).toMatchObject({ OPENAI_API_KEY: null, personal_access_token: "at-good" });
-  expect(await identified(auth, "x", { env: { CODEXLB_ISSUER: "http://127.0.0.1:1" } })).toBe(auth);
+  expect(await withTokenOwner(auth, "x", { env: { CODEXLB_ISSUER: "http://127.0.0.1:1" } })).toBe(auth);
 });
 
 test.each([
-  ["at-unknown", "the personal access token in x cannot be used: the sign-in does not accept it (401)"],
-  ["at-gov", "the personal access token in x cannot be used: it is of a FedRAMP workspace"],
-  ["at-odd", "asking whose the personal access token in x is: 503"],
+  ["at-unknown", "the personal access token in x cannot be used: the sign-in service rejected it (401)"],
+  ["at-gov", "the personal access token in x cannot be used: it belongs to a FedRAMP workspace"],
+  ["at-odd", "looking up the owner of the personal access token in x: the sign-in service returned 503"],
 ])("the personal access token %s is refused", async (token, why) => {
-  expect(identified(PERSONAL.replace("at-good", token), "x", { env })).rejects.toThrow(why);
+  expect(withTokenOwner(PERSONAL.replace("at-good", token), "x", { env })).rejects.toThrow(why);
 });
 
 test.each([
@@ -69,11 +69,11 @@ test.each([
     '{"auth_mode":"agentIdentity","agent_identity":"a.b.c","tokens":{"access_token":"x"}}',
     "holds an agent identity",
   ],
-  ['{"auth_mode":"bedrockApiKey","bedrock_api_key":{"key":"x"}}', "holds a login of Amazon Bedrock"],
+  ['{"auth_mode":"bedrockApiKey","bedrock_api_key":{"key":"x"}}', "holds an Amazon Bedrock login"],
   ['{"auth_mode":"apikey","OPENAI_API_KEY":"sk-1"}', "holds an API key"],
-  ['{"auth_mode":"somethingNew"}', 'holds a login of the kind "somethingNew"'],
+  ['{"auth_mode":"somethingNew"}', 'has the unknown login type "somethingNew"'],
   ['{"OPENAI_API_KEY":null}', "has no tokens.access_token"],
-])("the login %s is refused by its name", (text, why) => {
+])("the login %s is refused with an error that names its type", (text, why) => {
   expect(() => parseAuthFile(text, "x")).toThrow(why);
 });
 
@@ -81,11 +81,11 @@ test.each([
   '{"auth_mode":"chatgptAuthTokens","tokens":{"access_token":"x","refresh_token":""}}',
   '{"auth_mode":"apikey","OPENAI_API_KEY":"sk-1","tokens":{"access_token":"x"}}',
   '{"agent_identity":"a.b.c","tokens":{"access_token":"x"}}',
-])("the login %s is served by its tokens", (text) => {
+])("the login %s uses its tokens", (text) => {
   expect(parseAuthFile(text, "x").accessToken).toBe("x");
 });
 
-test("a personal access token is imported and serves", async () => {
+test("a personal access token can be imported and serves turns", async () => {
   using temp = tempDirectory();
   const seen: (string | null)[][] = [];
   const backend = Bun.serve({
@@ -111,7 +111,7 @@ test("a personal access token is imported and serves", async () => {
   expect(ran).toEqual({
     code: 0,
     out: "imported account p (total=1)\n",
-    err: "codexlb: warning: this is a personal access token, which cannot be renewed: it ends when it expires or is revoked\n",
+    err: "codexlb: warning: this is a personal access token: it cannot be renewed and works until it expires or is revoked\n",
   });
   expect(readFileSync(join(home, "auth.json"), "utf8")).toBe(PERSONAL);
   await fetch(`${pool.url}/v1/responses`, { method: "POST", body: "{}" });

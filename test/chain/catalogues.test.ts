@@ -1,4 +1,4 @@
-// The models catalogue in a chain: each proxy serves the union of its own accounts and of the proxies below it.
+// The model catalogue in a chain: each proxy serves the union of its own accounts and of the proxies below it.
 
 import { describe, expect, test } from "bun:test";
 import { type ChainNode, startChain, untilAccounts } from "../support/chain.ts";
@@ -63,7 +63,7 @@ describe("the catalogue of a proxy in front of two others", () => {
   });
 });
 
-test("two proxies in a circle serve the union of their accounts to clients, and each its own to the other", async () => {
+test("two proxies in a circle serve the union of their accounts to clients, but only their own to each other", async () => {
   await using chain = startChain(ACCOUNTS);
   const left = await chain.start({ name: "left", accounts: ["alice"] });
   const right = await chain.start({ name: "right", accounts: ["bob"], children: [left.url] });

@@ -26,7 +26,7 @@ describe("a limit below one child", () => {
     expect(served).toEqual(["alice", "alice", "bob", "bob"]);
   });
 
-  test("on one model costs the child the turns of that model only", async () => {
+  test("on one model stops only the turns of that model at the child", async () => {
     const spark = { model: "gpt-spark", feature: "codex_bengalfox" };
     await using chain = startChain([
       { alias: "alice", meters: [{ ...spark, turns: 1 }] },
@@ -40,7 +40,7 @@ describe("a limit below one child", () => {
       servedBy(await createSseClient(front.url, session).turn("next", model));
     expect([await turn("a", spark.model), await turn("b", spark.model)]).toEqual(["alice", "bob"]);
     expect(await turn("c", spark.model)).toBe("bob");
-    // The front has heard of the refusal, and still sends ordinary turns there.
+    // The front knows about the refusal and still sends ordinary turns there.
     const { child_proxies } = await front.status();
     expect(child_proxies.map(({ healthy }) => healthy)).toEqual([true, true]);
     const { accounts } = await front.status();

@@ -66,7 +66,9 @@ describe("without a running proxy", () => {
     expect((await add("--from", alice)).out).toBe("imported account work (total=1)\n");
     const refused = await add("--from", bob, "work");
     expect(refused.code).toBe(1);
-    expect(refused.err).toContain("work stands for alice@example.com, and this login is of bob@example.com");
+    expect(refused.err).toContain(
+      "work is enrolled as alice@example.com, but this login is for bob@example.com",
+    );
     expect((await add("--from", bob, "--replace", "work")).out).toBe("imported account work (total=1)\n");
     const twin = await add("--from", bob, "home");
     expect(twin.err).toContain("home is the same ChatGPT account as work");
@@ -86,7 +88,7 @@ describe("without a running proxy", () => {
   });
 
   test.each(["keyring", "auto"])(
-    "account import names a home whose login is in a keyring: %s",
+    "account import reports a home whose login is in a keyring: %s",
     async (store) => {
       const home = join(temp.path, `home-${store}`);
       mkdirSync(home);
@@ -94,12 +96,12 @@ describe("without a running proxy", () => {
       const ran = await codexlb(["account", "import", "--root", newRoot(), "--from", home]);
       expect(ran).toMatchObject({ code: 1, out: "" });
       expect(ran.err).toBe(
-        `codexlb: ${home} keeps its login in the keyring of the system (cli_auth_credentials_store = "${store}"), where codexlb cannot read it\n  log the account in for codexlb, which keeps it in a file: codexlb account login ALIAS\n`,
+        `codexlb: ${home} keeps its login in the system keyring (cli_auth_credentials_store = "${store}"), which codexlb cannot read\n  log in again, into a file: codexlb account login ALIAS\n`,
       );
     },
   );
 
-  test("account import lets relative paths of the settings point where they pointed", async () => {
+  test("account import keeps the targets of relative paths in the settings", async () => {
     const root = newRoot();
     const home = join(temp.path, "with-paths");
     mkdirSync(home);
@@ -323,11 +325,7 @@ describe("wrong input", () => {
       1,
       "codexlb: account not found: nobody\n  run: codexlb account login ALIAS, or: codexlb account import\n",
     ],
-    [
-      ["account", "import", "--from", "/nowhere"],
-      1,
-      "codexlb: reading /nowhere/auth.json: there is no such file\n",
-    ],
+    [["account", "import", "--from", "/nowhere"], 1, "codexlb: reading /nowhere/auth.json: no such file\n"],
     [["account", "import", "--from", "alice", "../x"], 1, 'codexlb: invalid alias "../x"\n'],
     [["status", "--short", "--json"], 2, "codexlb: status flags --json and --short are mutually exclusive\n"],
     [["status", "--timeout", "3"], 2, 'codexlb: flag --timeout: "3" is not a duration\n'],

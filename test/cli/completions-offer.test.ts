@@ -103,7 +103,7 @@ describe("offered are", () => {
     expect(await offered("proxy --listen x ")).not.toContain("logs");
   });
 
-  test("flags behind the alias of login-with and account set, for they read them there", async () => {
+  test("flags after the alias of login-with and account set, which accept them there", async () => {
     expect(await offered("account set alice --")).toContain("--outbound-proxy");
     expect(await offered("login-with alice --")).toEqual(expect.arrayContaining(["--username", "--help"]));
     expect(await offered("login-with --quiet alice --json ")).not.toContain("--quiet");

@@ -107,11 +107,11 @@ describe.skipIf(process.platform !== "linux")("a full disk behind standard error
 });
 
 describe("a reader that goes away", () => {
-  // doctor writes line by line, so a reader that takes the first line may leave only after the last one is written.
+  // doctor writes line by line, so a reader of the first line may close the pipe only after the last one is written.
   test.each([
     ["doctor", "true", 0],
     ["man", "head -1", 1],
-  ])("ends codexlb %s without a word", async (words, reader, lines) => {
+  ])("ends codexlb %s silently", async (words, reader, lines) => {
     const ran = await inShell(
       `"$@" ${words} | ${reader}; echo "\${PIPESTATUS[0]}" >&2`,
       join(temp.path, "none"),

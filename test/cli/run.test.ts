@@ -365,16 +365,16 @@ describe("a run", () => {
     // The same login twice is renewed by two, and works for one.
     writeFileSync(join(home, "auth.json"), readFileSync(join(pool.layout.accounts, "alice", "auth.json")));
     const twin = await run(["--root", pool.layout.root, "--native-home", "exec"], { CODEX_HOME: home });
-    expect(twin.err).toContain("is that of account alice");
+    expect(twin.err).toContain("is also that of account alice");
     const empty = await run(["--root", pool.layout.root, "--native-home", "exec"], {
       CODEX_HOME: join(temp.path, "no-home"),
     });
-    expect(empty.err).toContain("has no login that could be read");
+    expect(empty.err).toContain("has no readable login");
     const keyring = join(temp.path, "keyring-home");
     mkdirSync(keyring);
     writeFileSync(join(keyring, "config.toml"), 'cli_auth_credentials_store = "keyring"\n');
     const kept = await run(["--root", pool.layout.root, "--native-home", "exec"], { CODEX_HOME: keyring });
-    expect(kept.err).toContain(`${keyring} keeps its login in the keyring of the system`);
+    expect(kept.err).toContain(`${keyring} keeps its login in the system keyring`);
     const both = await run(["--native-home", "--codex-home", home], {});
     expect(both).toMatchObject({ code: 2 });
   });

@@ -1,4 +1,4 @@
-// `codexlb setup` and `codexlb unsetup` as commands, and what doctor says of them.
+// `codexlb setup` and `codexlb unsetup` as commands, and what doctor reports about them.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ afterAll(() => temp[Symbol.dispose]());
 
 let serial = 0;
 
-/** A user whose own Codex home has `config` as its config.toml. */
+/** A user whose Codex home has `config` as its config.toml. */
 function userWith(config: string) {
   const home = join(temp.path, `user-${++serial}`);
   mkdirSync(home);
@@ -32,7 +32,7 @@ function userWith(config: string) {
 }
 
 describe("codexlb setup", () => {
-  test("points the user's own Codex at the proxy that runs, and unsetup takes that back", async () => {
+  test("points the user's own Codex at the running proxy, and unsetup undoes that", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const user = userWith("# mine\nmodel = 'm'\n");
     const at = ["--root", pool.layout.root];
@@ -49,7 +49,7 @@ describe("codexlb setup", () => {
     expect(readdirSync(user.home)).toEqual(["config.toml"]);
     expect(await user.run(["setup", ...at])).toEqual({
       code: 0,
-      out: `${user.path} points at ${pool.url} (undo: codexlb unsetup); restart clients that are running\n`,
+      out: `${user.path} points at ${pool.url} (undo: codexlb unsetup); restart running clients\n`,
       err: "",
     });
     expect(user.read()).toBe(`# mine\nmodel = 'm'\n${lines.join("\n")}\n`);
@@ -57,15 +57,13 @@ describe("codexlb setup", () => {
     expect((await user.run(["setup", ...at, "--print"])).out).toBe(`${user.path}\nnothing to change\n`);
     expect(await createSseClient(pool.url, crypto.randomUUID()).turn("hi")).toBe("Hello from alice");
     expect((await user.run(["unsetup", ...at])).out).toBe(
-      `${user.path} is as it was before codexlb setup; restart clients that are running\n`,
+      `restored ${user.path} to its state before codexlb setup; restart running clients\n`,
     );
     expect(user.read()).toBe("# mine\nmodel = 'm'\n");
-    expect((await user.run(["unsetup", ...at])).out).toBe(
-      `${user.home} is not set up; nothing was changed\n`,
-    );
+    expect((await user.run(["unsetup", ...at])).out).toBe(`${user.home} is not set up; nothing to undo\n`);
   });
 
-  test("shows the value that it replaces, and warns of what still sends turns elsewhere", async () => {
+  test("shows the replaced value, and warns about a setting that still sends turns elsewhere", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const user = userWith("model_provider = 'azure'\nopenai_base_url = 'https://old/v1'\n");
     const at = ["--root", pool.layout.root];
@@ -73,11 +71,11 @@ describe("codexlb setup", () => {
       `-openai_base_url = 'https://old/v1'\n+openai_base_url = "${pool.url}/backend-api/codex"\n`,
     );
     expect((await user.run(["setup", ...at])).err).toBe(
-      'codexlb: warning: model_provider = "azure" in this file still sends turns elsewhere\n',
+      `codexlb: warning: model_provider = "azure" in ${user.path} still sends turns elsewhere; remove it to use the proxy\n`,
     );
   });
 
-  test("warns of a login that an account of the proxy has, too", async () => {
+  test("warns about a login that is also an account of the proxy", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const user = userWith("");
     writeFileSync(
@@ -85,11 +83,11 @@ describe("codexlb setup", () => {
       readFileSync(join(pool.layout.accounts, "alice", "auth.json")),
     );
     expect((await user.run(["setup", "--root", pool.layout.root])).err).toContain(
-      "is that of account alice: a token can be renewed once",
+      "is also that of account alice, so the first token refresh",
     );
   });
 
-  test("is refused where clients need a key, where another server listens, and for the home of run", async () => {
+  test("is refused if clients need a key, if another server listens, and for the home of run", async () => {
     await using keyed = await startPool({
       accounts: [{ alias: "alice" }],
       config: "[proxy]\nclient_auth = true\n",
@@ -128,11 +126,11 @@ describe("codexlb doctor", () => {
     );
     expect(await found(user, pool.layout.root)).toMatchObject({
       status: "bad",
-      detail: `${user.path} points them at ${pool.url}, which requires a client key that they do not send`,
+      detail: `${user.path} points them at ${pool.url}, but the proxy there requires a client key, which they do not send`,
     });
   });
 
-  test("knows whether other clients are set up, for which proxy, and whether that runs", async () => {
+  test("reports whether other clients are set up, for which proxy, and whether it runs", async () => {
     const pool = await startPool({ accounts: [{ alias: "alice" }] });
     const { root } = pool.layout;
     const user = userWith("");
@@ -143,13 +141,13 @@ describe("codexlb doctor", () => {
     await user.run(["setup", "--root", root]);
     expect(await found(user, root)).toMatchObject({
       status: "ok",
-      detail: `${user.path} points them at ${pool.url}, which answers`,
+      detail: `${user.path} points them at ${pool.url}; the proxy there answers`,
     });
     const set = user.read();
     writeFileSync(user.path, set.replaceAll(/:\d+\//g, ":1/"));
     expect(await found(user, root)).toMatchObject({
       status: "warning",
-      detail: expect.stringContaining(`and the proxy is at ${pool.url}`),
+      detail: expect.stringContaining(`but the proxy is at ${pool.url}`),
     });
     writeFileSync(user.path, set);
     await pool[Symbol.asyncDispose]();
@@ -157,7 +155,7 @@ describe("codexlb doctor", () => {
     writeFileSync(pool.layout.config, `[proxy]\nlisten = "${new URL(pool.url).host}"\n`);
     expect(await found(user, root)).toMatchObject({
       status: "bad",
-      detail: `${user.path} points them at ${pool.url}, where no proxy runs: they fail`,
+      detail: `${user.path} points them at ${pool.url}, but no proxy is running there`,
     });
   });
 });

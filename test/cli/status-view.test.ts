@@ -83,7 +83,7 @@ Spark limit 75.0% (in 59 min)  90.0% (in 6 days)
 `);
 });
 
-test("two workspaces of one e-mail address are told apart, whatever the width", () => {
+test("two workspaces of one e-mail address are distinguished at every width", () => {
   const accounts = STATUS.accounts.map((account, index) => ({
     ...account,
     email: "me@example.com",

@@ -30,19 +30,19 @@ const TEXTS: readonly [what: string, before: string, after: string][] = [
 ];
 
 describe("the base URLs in a config.toml", () => {
-  test.each(TEXTS)("go into %s and come out again", (_what, before, after) => {
+  test.each(TEXTS)("can be added to %s and removed again", (_what, before, after) => {
     const edit = withBaseUrls(before, URLS);
     expect(edit?.text).toBe(after);
     expect(baseUrlsIn(after)).toEqual(URLS);
     const undone = withoutBaseUrls(after, URLS, edit?.former ?? {});
-    // A line break at the end is all that may differ when the file is edited in between.
+    // After an edit in between only a line break at the end may differ.
     expect(undone).toEqual({
       text: before === "" || before.endsWith("\n") ? before : `${before}\n`,
       kept: [],
     });
   });
 
-  test("come out alone after the file was edited, and stay where they were changed", () => {
+  test("are removed without touching later edits, and stay if they were changed", () => {
     const edited = `x = 1\n${OPENAI}\ny = 2\nchatgpt_base_url = "https://mine/"\n[t]\n`;
     expect(withoutBaseUrls(edited, URLS, {})).toEqual({
       text: 'x = 1\ny = 2\nchatgpt_base_url = "https://mine/"\n[t]\n',
@@ -54,7 +54,7 @@ describe("the base URLs in a config.toml", () => {
     });
   });
 
-  test("do not go into what is no TOML", () => {
+  test("are not added to invalid TOML", () => {
     expect(() => withBaseUrls("[half", URLS)).toThrow();
   });
 });

@@ -7,7 +7,7 @@ const carried = (text: string) => {
   return { settings: structuredClone(parseToml(formatToml(settings))), leftOut };
 };
 
-test("carried settings name the files that they named in their own home", () => {
+test("carried settings name the same files as in their own home", () => {
   const { settings } = carried(`
 model_instructions_file = "rules.md"
 experimental_instructions_file = "./old.md"
@@ -57,7 +57,7 @@ model_catalog_json = "/abs/catalog.json"
   });
 });
 
-test("carried settings keep what Codex reads from the working directory or not as a path", () => {
+test("carried settings keep values that are no paths or are relative to the working directory", () => {
   const text = `
 notify = ["./notify.sh", "rel"]
 model = "a/b"
@@ -76,7 +76,7 @@ trust_level = "trusted"
   expect(carried(text)).toEqual({ settings: structuredClone(parseToml(text)), leftOut: [] });
 });
 
-test("carried settings lack the keys that would delete another login, also in profiles", () => {
+test("carried settings omit the keys that would delete another login, also in profiles", () => {
   expect(
     carried(`
 model = "m"

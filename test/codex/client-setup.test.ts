@@ -32,7 +32,7 @@ function homeWith(directory: string, text: string | undefined) {
 }
 
 describe("setup and unsetup of a Codex home", () => {
-  test.each([OWN, "", "model = 'm'", "\uFEFF[a]\r\n"])("leave %j byte for byte as it was", (text) => {
+  test.each([OWN, "", "model = 'm'", "\uFEFF[a]\r\n"])("restore %j byte for byte", (text) => {
     using temp = tempDirectory();
     const { home, path, read } = homeWith(temp.path, text);
     chmodSync(path, 0o644);
@@ -48,7 +48,7 @@ describe("setup and unsetup of a Codex home", () => {
     expect(unsetup(home)).toBeUndefined();
   });
 
-  test("leave no file and no directory where there was none", () => {
+  test("leave no file or directory where there was none", () => {
     using temp = tempDirectory();
     const { home, path } = homeWith(temp.path, undefined);
     planSetup(home, urlsAt(1)).apply();
@@ -58,7 +58,7 @@ describe("setup and unsetup of a Codex home", () => {
     expect(existsSync(home)).toBe(false);
   });
 
-  test("are the same twice, and follow the proxy to another address", () => {
+  test("can be repeated, also for another proxy address", () => {
     using temp = tempDirectory();
     const { home, read } = homeWith(temp.path, OWN);
     planSetup(home, urlsAt(1)).apply();
@@ -71,7 +71,7 @@ describe("setup and unsetup of a Codex home", () => {
     expect(read()).toBe(OWN);
   });
 
-  test("keep what was edited in between, with the former value in its place again", () => {
+  test("keep edits made in between, and restore the former value", () => {
     using temp = tempDirectory();
     const { home, path, read } = homeWith(temp.path, OWN);
     planSetup(home, urlsAt(1)).apply();
@@ -82,7 +82,7 @@ describe("setup and unsetup of a Codex home", () => {
     expect(read()).toBe(`${OWN.replace("'m'", "'n'")}\n[new]\n`);
   });
 
-  test("keep a URL that was changed in between, and name it", () => {
+  test("keep a URL that was changed in between, and report it", () => {
     using temp = tempDirectory();
     const { home, path, read } = homeWith(temp.path, OWN);
     planSetup(home, urlsAt(1)).apply();
@@ -91,7 +91,7 @@ describe("setup and unsetup of a Codex home", () => {
     expect(read()).toBe(OWN.replace("'https://old/v1'", '"http://mine/"'));
   });
 
-  test("do nothing to a file that has the same URLs of its own, or that was deleted", () => {
+  test("do not touch a file that already had the same URLs, or that was deleted", () => {
     using temp = tempDirectory();
     const { home, path, read } = homeWith(temp.path, OWN);
     const plan = planSetup(home, urlsAt(1));
@@ -122,12 +122,12 @@ describe("setup and unsetup of a Codex home", () => {
     expect(readFileSync(real, "utf8")).toBe(OWN);
   });
 
-  test("refuse a file that is no TOML or no text, and change nothing", () => {
+  test("refuse a file with invalid TOML or UTF-8, and change nothing", () => {
     using temp = tempDirectory();
     const { home, path } = homeWith(temp.path, "[half");
     expect(() => planSetup(home, urlsAt(1))).toThrow(`reading ${path}: `);
     writeFileSync(path, Buffer.from([0x23, 0xff, 0x0a]));
-    expect(() => planSetup(home, urlsAt(1))).toThrow("it is not UTF-8");
+    expect(() => planSetup(home, urlsAt(1))).toThrow("not valid UTF-8");
     expect(readdirSync(home)).toEqual(["config.toml"]);
   });
 });

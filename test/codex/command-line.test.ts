@@ -29,7 +29,7 @@ test("the user's own API key is left alone", () => {
   expect(make([], { OPENAI_API_KEY: "" }).env.OPENAI_API_KEY).toBe("codex-lb-local-key");
 });
 
-test("the line names the direct hosts where the environment names a proxy", () => {
+test("the line sets NO_PROXY if the environment sets an HTTP proxy", () => {
   const env = { http_proxy: "http://proxy.corp:3128", NO_PROXY: ".corp" };
   const line = commandLine(make([], env), env);
   expect(line).toContain(" NO_PROXY=.corp,127.0.0.1,localhost,::1 ");

@@ -175,7 +175,7 @@ describe("the files beside config.toml", () => {
   };
   const read = (path: string): unknown => ({ ...TOML.parse(readFileSync(path, "utf8")) });
 
-  test("a profile's file is taken over without base URLs, with its paths, and goes when the user's goes", () => {
+  test("a profile's file is copied without base URLs, with its paths, and is removed when the user's is", () => {
     using temp = tempDirectory();
     const { source, home } = homes(temp.path);
     const own = join(source, "work.config.toml");
@@ -207,7 +207,7 @@ describe("the files beside config.toml", () => {
     expect(readFileSync(join(home, "mine.config.toml"), "utf8")).toBe('model = "mine"\n');
   });
 
-  test("the user's themes are linked, and themes that are there already stay", () => {
+  test("the user's themes are linked, and existing themes stay", () => {
     using temp = tempDirectory();
     const { source, home } = homes(temp.path);
     mkdirSync(join(source, "themes"));
@@ -227,7 +227,7 @@ describe("the files beside config.toml", () => {
     expect(prepare(source, home)).toEqual([`forced_login_method in ${join(source, "config.toml")}`]);
     expect(read(join(home, "config.toml"))).toEqual({ model: "m", chatgpt_base_url: "http://x/" });
     expect(prepare(source, home)).toEqual([]);
-    // As an earlier version took it over.
+    // The format of an earlier version.
     for (const name of ["config.toml", ".codexlb-taken-over.toml"])
       writeFileSync(join(home, name), readFileSync(join(source, "config.toml"), "utf8"));
     expect(prepare(source, home)).toHaveLength(1);

@@ -22,7 +22,7 @@ interface Ran {
   readonly code: number;
 }
 
-/** Runs `binary` as Codex with the profile of `shell`; `env` is on top of a bare environment. */
+/** Runs `binary` as Codex with the profile of `shell`; `env` extends a minimal environment. */
 async function runThrough(
   shell: string,
   command: {
@@ -69,7 +69,7 @@ const PROXIED: readonly [has: string, profile: Record<string, string>, both: str
 describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
   const path = Bun.which(shell);
   if (path === null) console.log(`skipped: a login shell (there is no ${shell})`);
-  /** A HOME whose profile has `lines`. */
+  /** A HOME whose profile contains `lines`. */
   const homeWith = (name: string, lines: readonly string[]): string => {
     const home = join(temp.path, `${name}-${shell}`);
     mkdirSync(dirname(join(home, file)), { recursive: true });
@@ -77,7 +77,7 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
     return home;
   };
 
-  test.skipIf(path === null)("passes every word on as it is", async () => {
+  test.skipIf(path === null)("passes every word on unchanged", async () => {
     const evil = join(temp.path, `evil-${shell}`);
     const words = wordsFor(evil);
     const script = 'for word in "$@"; do printf "%s\\0" "$word"; done';
@@ -93,7 +93,7 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
     expect(existsSync(evil)).toBe(false);
   });
 
-  test.skipIf(path === null)("takes nothing from Codex: words, input and exit code pass by it", async () => {
+  test.skipIf(path === null)("does not affect the words, input and exit code of Codex", async () => {
     const home = homeWith("plain", []);
     const evil = join(temp.path, `evil-run-${shell}`);
     const words = wordsFor(evil);
@@ -104,7 +104,7 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
   });
 
   test.skipIf(path === null)("keeps what its profile prints out of the output of Codex", async () => {
-    // A program that the profile leaves running holds every descriptor that it got, and nothing may wait for it.
+    // A background program of the profile keeps its descriptors open, and nothing may wait for it.
     const pid = join(temp.path, `daemon-${shell}`);
     const home = homeWith("noisy", [
       "echo welcome",
@@ -121,7 +121,7 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
   });
 
   test.skipIf(path === null)(
-    "has Codex found where its profile left it, or where it was before",
+    "finds Codex on the PATH of its profile, or else on the previous one",
     async () => {
       const codex = join(temp.path, "codex");
       writeFileSync(codex, '#!/bin/sh\necho "codex $*"\nexit 7\n', { mode: 0o755 });
@@ -134,7 +134,7 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
     },
   );
 
-  test.skipIf(path === null)("does not complain about a Codex that is not there", async () => {
+  test.skipIf(path === null)("prints no error of its own if Codex is missing", async () => {
     const ran = await runThrough(path ?? "", { binary: "codex-nowhere" }, { HOME: homeWith("none", []) });
     expect(ran).toEqual({ out: "", err: "", code: 127 });
   });
@@ -156,11 +156,11 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
     );
     expect(ran.out.split("\n").slice(0, -1)).toEqual([
       env.CODEX_HOME,
-      // The user's own.
+      // Set by the user.
       "profile",
       "profile",
       env.OPENAI_BASE_URL,
-      // Ours alone.
+      // Set only by codexlb.
       "",
       "0027",
       realpathSync("/usr"),
@@ -169,7 +169,7 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
   });
 
   test.skipIf(path === null || shell === "fish")(
-    "does not print the environment where its profile has taken the descriptor",
+    "does not print the environment if its profile uses the descriptor",
     async () => {
       const home = homeWith("taken", ["exec 7>&1", "export SECRET=hidden"]);
       const ran = await runThrough(path ?? "", { binary: "/bin/echo", args: ["hi"] }, { HOME: home });
@@ -192,14 +192,14 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
     },
   );
 
-  test.skipIf(path === null)("that ends in its profile is named, and Codex does not start", async () => {
+  test.skipIf(path === null)("that exits in its profile is reported, and Codex does not start", async () => {
     const home = homeWith("ends", ['exec sh -c "exit 3"']);
     const ran = await runThrough(path ?? "", { binary: "/bin/echo", args: ["hi"] }, { HOME: home });
     expect([ran.out, ran.code]).toEqual(["", 1]);
-    expect(ran.err).toContain(`the login shell ${path} ended with code 3 before Codex could start`);
+    expect(ran.err).toContain(`the login shell ${path} exited with code 3 before Codex could start`);
   });
 });
 
-test("a shell that is not known to take arguments so is not used", () => {
+test("a shell that is not known to accept such arguments is not used", () => {
   expect(throughLoginShell("/usr/bin/nu", ["codex"])[0]).toBe("/bin/sh");
 });

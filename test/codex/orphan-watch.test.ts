@@ -15,10 +15,10 @@ let serial = 0;
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    // One that has ended stays in the table of processes until its new parent has noticed.
+    // An ended process stays in the process table until its new parent collects it.
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch (error) {
-    // Where there is no /proc, the id is all there is to see.
+    // Without /proc only the id can be checked.
     return (error as { code?: string }).code === "ENOENT" && process.platform !== "linux";
   }
 }
@@ -49,7 +49,7 @@ async function started(script: string, shell?: string) {
   return { name, run, pid };
 }
 
-/** The process that watches over `pid`. */
+/** The watcher of `pid`. */
 function watcherOf(pid: number): number | undefined {
   const line = Bun.spawnSync(["ps", "-A", "-o", "pid=,args="])
     .stdout.toString()
@@ -73,13 +73,13 @@ test("Codex ends when its run is killed while both are stopped", async () => {
   await until("Codex has ended", () => !isAlive(pid), 20_000);
 });
 
-test("Codex that does not heed SIGTERM is killed after its run", async () => {
+test("Codex that ignores SIGTERM is killed after its run", async () => {
   const { run, pid } = await started("trap '' TERM");
   run.kill("SIGKILL");
   await until("Codex has ended", () => !isAlive(pid), 40_000);
 });
 
-test("nothing is left of the watch over a Codex that has ended by itself", async () => {
+test("the watch ends when Codex ends by itself", async () => {
   const { run, pid } = await started("");
   const watcher = watcherOf(pid) ?? 0;
   process.kill(pid, "SIGTERM");

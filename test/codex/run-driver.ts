@@ -1,4 +1,4 @@
-// A process that runs Codex as `codexlb run` does: its first argument is the JSON of the options.
+// Runs Codex as `codexlb run` does. The first argument is the JSON of the options.
 
 import { runCodex } from "../../src/codex/run.ts";
 

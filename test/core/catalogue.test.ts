@@ -8,7 +8,7 @@ function catalogue(text: string): Catalogue {
 }
 
 describe("a catalogue", () => {
-  test("keeps its entries as they were received", () => {
+  test("keeps its entries unchanged", () => {
     const text = '{ "etag": null,\n "models": [ {"slug":"a", "x": 1.50}, {"y": "\\u0041", "slug":"b"}, 7 ] }';
     expect(catalogue(text).entries).toEqual([
       { slug: "a", text: '{"slug":"a", "x": 1.50}' },
@@ -44,7 +44,7 @@ describe("the union of catalogues", () => {
     );
   });
 
-  test("appends what only later ones have, and takes each entry from the first that has it", () => {
+  test("appends models that only later catalogues list, and takes each entry from the first that lists it", () => {
     const second = catalogue('{"models":[{"slug":"c","of":2},{"slug":"a","of":2},{"of":2}],"more":2}');
     const third = catalogue('{"models":[{"slug":"d","of":3},{"slug":"c","of":3}]}');
     expect(unionOfCatalogues([catalogue(first), second, third])).toBe(
@@ -52,7 +52,7 @@ describe("the union of catalogues", () => {
     );
   });
 
-  test("of an empty one and another has the models of the other", () => {
+  test("of an empty catalogue and another equals the other", () => {
     expect(unionOfCatalogues([catalogue('{"models":[]}'), catalogue('{"models":[{"slug":"a"}]}')])).toBe(
       '{"models":[{"slug":"a"}]}',
     );

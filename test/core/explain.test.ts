@@ -54,10 +54,10 @@ describe("an explanation names the winner and says of the others", () => {
       reason: "usage-fallback",
       lines: [
         "<g> ready: the best score",
-        "<a> out: its limit is reached, for 34 min more",
+        "<a> out: its limit is exhausted, for 34 min more",
         "<b> out: disabled: http-401",
         "<c> out: it drains: it takes no new sessions",
-        "<d> exhausted: used up by its figures; <g> is not",
+        "<d> exhausted: exhausted by its figures; <g> is not",
         "<e> resting: it rests after a fault; <g> is not",
         "<f> probing: it has as many requests under way as it may; <g> is not; it recovers, 1 at a time",
       ],
@@ -163,7 +163,7 @@ describe("an explanation names the winner and says of the others", () => {
     );
   });
 
-  test("which limit counts for the model, and that a catalogue lacks it", () => {
+  test("which limit counts for the model, or that a catalogue does not list it", () => {
     const accounts = [{ ...facts("a"), limit: "Spark" }, facts("b")];
     const how = context("sticky", { offering: new Set(["a"]) });
     const explained = explanationOf(accounts, [candidate("a"), candidate("b")], how, {
@@ -173,14 +173,14 @@ describe("an explanation names the winner and says of the others", () => {
     expect(explained).toMatchObject({ model: "spark", chosen: "<a>" });
     expect(explained.accounts.map(({ limit, why }) => [limit, why])).toEqual([
       ["Spark", "the first in the list that can serve"],
-      [undefined, "its catalogue does not have the model"],
+      [undefined, "its catalogue does not list the model"],
     ]);
   });
 
-  test("that only credits are left, and when they may not be spent", () => {
+  test("that only credits are left, also if they must not be spent", () => {
     const spent = { exhausted: true, credits: true };
     expect(why([candidate("a"), candidate("b", spent)], context("sticky")).lines[1]).toBe(
-      "<b> credits: only its credits are left; <a> is not",
+      "<b> credits: only credits are left; <a> is not",
     );
     const barred = candidate("b", { ...spent, state: "limited", untilMs: NOW + 180_000 });
     const accounts = [facts("a"), { ...facts("b"), why: "only credits are left" }];

@@ -140,7 +140,7 @@ describe("whatever the policy,", () => {
       "b usage-fallback switched",
     );
   });
-  test("accounts on credits come after those with room, and before exhausted ones", () => {
+  test("accounts with only credits come after those with quota, and before exhausted ones", () => {
     const paid = candidate("b", { exhausted: true, credits: true });
     const spent = candidate("a", { exhausted: true });
     expect(chosen([spent, paid, candidate("c")], context("sticky"))).toBe("c sticky-fallback switched");
@@ -148,7 +148,7 @@ describe("whatever the policy,", () => {
       "b sticky-fallback switched",
     );
   });
-  test("an account without the model is not asked, whatever the request spends", () => {
+  test("an account without the model is never chosen, even if the request spends nothing", () => {
     const offering = new Set(["b"]);
     for (const spends of [true, false])
       expect(chosen([candidate("a"), candidate("b")], context("sticky", { offering, spends }))).toBe(
@@ -212,7 +212,7 @@ describe("score", () => {
     test(name, () => {
       expect(scoreOf(standingOf(given, given.main, view), weights)).toBeCloseTo(expected, 10);
     });
-  test("is the same whatever an additional limit has left: that counts for its own model only", () => {
+  test("does not depend on additional limits, which count only for their own models", () => {
     const spark = { ...unknownLimit("spark", "Spark"), windows: byKind(window(90), undefined) };
     const both: Quota = { ...quota(window(0), window(0)), additional: [spark] };
     expect(scoreOf(standingOf(both, both.main, view), weights)).toBe(1);

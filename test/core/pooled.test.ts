@@ -69,7 +69,7 @@ describe("the pool's usage", () => {
     ).toMatchObject({ allowed: true, used: [21, 50], resets: [600, 3600] });
   });
 
-  test("has no window that no account knows", () => {
+  test("omits a window that is unknown in every account", () => {
     expect(limitOf(account(window(50), undefined), account(undefined, undefined))).toMatchObject({
       allowed: true,
       used: [50, undefined],
@@ -80,7 +80,7 @@ describe("the pool's usage", () => {
     });
   });
 
-  test("of weekly-only accounts has one weekly window, and does not mix it into the others' five hours", () => {
+  test("of weekly-only accounts has one weekly window, which stays out of the short windows of others", () => {
     const weekly = { ...window(40), windowSeconds: 604_800 };
     expect(limitOf(account(weekly, undefined))).toMatchObject({
       used: [40, undefined],
@@ -92,7 +92,7 @@ describe("the pool's usage", () => {
     });
   });
 
-  test("has the credits of all accounts, and room while one can serve on them", () => {
+  test("has the credits of all accounts, and is not exhausted while one can serve on them", () => {
     const credits = (balance: number, unlimited = false) => ({
       ...UNKNOWN_SPENDING,
       credits: { value: { hasCredits: true, unlimited, balance }, asOfMs: NOW },

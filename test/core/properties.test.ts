@@ -57,7 +57,7 @@ const limits = (id: fc.Arbitrary<string>): fc.Arbitrary<LimitQuota> =>
     })
     .map(({ id: name, completeAsOfMs, ...windows }) => ({
       ...unknownLimit(name),
-      // What names all windows is as new as they are.
+      // A complete list is as new as its windows.
       windows:
         completeAsOfMs === 0
           ? windows
@@ -137,7 +137,7 @@ describe("whatever the policy and the accounts,", () => {
       }),
     ));
 
-  test("no account is chosen that is out, was tried, cannot read the session or lacks the model", () =>
+  test("no unavailable account is chosen: disabled, tried, unable to read the session, or without the model", () =>
     fc.assert(
       fc.property(candidates, context, (list, how) => {
         const chosen = list.find((candidate) => candidate.id === choose(list, how)?.id);
@@ -204,7 +204,7 @@ describe("quota", () => {
       ),
     ));
 
-  test("that was reported is forgotten only for newer evidence that names all windows", () =>
+  test("is dropped only by newer evidence that lists all windows", () =>
     fc.assert(
       fc.property(evidence, evidence, (first, second) => {
         const merged = mergeQuota(first, second);
@@ -219,7 +219,7 @@ describe("quota", () => {
       }),
     ));
 
-  test("of the pool is sent in integers, and as reached exactly when no account has room", () =>
+  test("of the pool is sent in integers, and as exhausted exactly when no account has quota left", () =>
     fc.assert(
       fc.property(fc.array(evidence, { minLength: 1, maxLength: 5 }), fc.boolean(), (quotas, useCredits) => {
         const view = { nowMs: NOW + HOUR_MS, ttlMs: HOUR_MS };

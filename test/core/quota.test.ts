@@ -18,7 +18,7 @@ const NOW = 1_700_000_000_000;
 const view = { nowMs: NOW, ttlMs: 60_000 };
 const WEEK_S = 604_800;
 
-/** Names of the windows that `quota` has, and whether they are all. */
+/** Names of the windows in `quota`, and whether the list is complete. */
 const shapeOf = ({ main }: Quota) => ({
   has: WINDOW_KINDS.filter((kind) => main.windows[kind] !== undefined),
   complete: main.completeAsOfMs > 0,
@@ -30,14 +30,14 @@ describe("a window", () => {
     Object.entries(byKind(primary, secondary)).flatMap(([kind, one]) =>
       one === undefined ? [] : [`${kind} ${one.windowSeconds}`],
     );
-  test("is what its length says, whatever its place", () => {
+  test("has the kind given by its length, whatever its position", () => {
     expect(shape(window(18_000), window(WEEK_S))).toEqual(["short 18000", "weekly 604800"]);
     expect(shape(window(WEEK_S))).toEqual(["weekly 604800"]);
     expect(shape(window(WEEK_S), window(18_000))).toEqual(["short 18000", "weekly 604800"]);
     expect(shape(window(2_592_000))).toEqual(["monthly 2592000"]);
     expect(shape(window(86_400), window(2_592_000))).toEqual(["short 86400", "monthly 2592000"]);
   });
-  test("is what its place says where the length is unknown", () => {
+  test("has the kind of its position if the length is unknown", () => {
     expect(shape(window(undefined), window(undefined))).toEqual(["short undefined", "weekly undefined"]);
   });
   test("of the same kind as the other one counts as the next longer kind", () => {
@@ -82,7 +82,7 @@ describe("the usage endpoint", () => {
     ]);
   });
 
-  test("says which windows there are: one that it leaves out does not exist", () => {
+  test("lists all windows: one that it omits does not exist", () => {
     expect(shapeOf(usage({ primary_window: weekly, secondary_window: null }))).toEqual({
       has: ["weekly"],
       complete: true,
@@ -99,7 +99,7 @@ describe("the usage endpoint", () => {
     });
   });
 
-  test("leaves unknown what it does not report readably", () => {
+  test("leaves unreadable values unknown", () => {
     expect(shapeOf(usage(null))).toEqual({ has: [], complete: false });
     expect(shapeOf(usage({ primary_window: short, secondary_window: { used_percent: "x" } }))).toEqual({
       has: ["short"],
@@ -112,10 +112,10 @@ describe("the usage endpoint", () => {
       expect(quotaFromUsage(other, NOW)).toBeUndefined();
   });
 
-  describe("on a used-up account", () => {
+  describe("on an exhausted account", () => {
     const used = { primary_window: weekly, secondary_window: null };
     const usable = (more: object) => hasSpendableCredits(usage(used, more).spending, view);
-    test("knows credits that can be spent", () => {
+    test("reports credits that can be spent", () => {
       expect(usable({ credits: { has_credits: true, unlimited: false, balance: "9.99" } })).toBe(true);
       expect(usable({ credits: { has_credits: true, unlimited: true, balance: null } })).toBe(true);
       expect(usable({ credits: { has_credits: true, unlimited: false, balance: "0" } })).toBe(false);
@@ -124,7 +124,7 @@ describe("the usage endpoint", () => {
       const capped = { has_credits: true, unlimited: true, overage_limit_reached: true };
       expect(usable({ credits: capped })).toBe(false);
     });
-    test("knows what the workspace forbids", () => {
+    test("reports the restrictions of the workspace", () => {
       const credits = { has_credits: true, unlimited: true };
       expect(usable({ credits, spend_control: { reached: true } })).toBe(false);
       const limit = { limit: "10", used: "10", remaining_percent: 0, reset_at: 1_700_000_900 };
@@ -143,7 +143,7 @@ describe("the usage endpoint", () => {
       "workspace_owner_usage_limit_reached",
       "workspace_member_usage_limit_reached",
     ])
-      test(`takes ${type} at its word while it is fresh`, () => {
+      test(`believes ${type} while it is fresh`, () => {
         const quota = usage({ primary_window: short }, { rate_limit_reached_type: { type } });
         expect(isExhausted(quota, quota.main, view)).toBe(true);
         expect(exhaustedUntilMs(quota, quota.main, view)).toBeUndefined();
@@ -151,7 +151,7 @@ describe("the usage endpoint", () => {
         const later = quotaFromUsage({ plan_type: "team", rate_limit_reached_type: null }, NOW + 1);
         expect(isExhausted(mergeQuota(quota, later ?? UNKNOWN_QUOTA), quota.main, view)).toBe(false);
       });
-    test("takes rate_limit_reached for what its windows say", () => {
+    test("ignores rate_limit_reached in favour of the windows", () => {
       const quota = usage({ primary_window: short }, { rate_limit_reached_type: "rate_limit_reached" });
       expect(isExhausted(quota, quota.main, view)).toBe(false);
     });
@@ -183,7 +183,7 @@ describe("headers", () => {
     ]);
     expect(quota?.planType).toBe("pro");
   });
-  test("of an account with one weekly window name no other", () => {
+  test("of an account with one weekly window list no other", () => {
     const quota = quotaFromHeaders(
       new Headers({
         "x-codex-primary-used-percent": "40",
@@ -211,7 +211,7 @@ describe("headers", () => {
     });
     expect(quota?.main).toEqual(UNKNOWN_QUOTA.main);
   });
-  test("name what is reached, and without that name nothing is", () => {
+  test("name the exhausted limit; without a name none is exhausted", () => {
     const limits = { "x-codex-primary-used-percent": "10", "x-codex-primary-window-minutes": "300" };
     const type = { "x-codex-rate-limit-reached-type": "workspace_owner_credits_depleted" };
     const refused = quotaFromHeaders(new Headers({ ...limits, ...type }), NOW) ?? UNKNOWN_QUOTA;
@@ -278,7 +278,7 @@ describe("merging", () => {
       expect(merged.main.windows.short?.usedPercent).toBe(30);
     }
   });
-  test("drops a window that the account no longer has, and keeps it for what names only some", () => {
+  test("drops a window missing from a complete list, and keeps it if the list is partial", () => {
     const weekly: Quota = {
       ...UNKNOWN_QUOTA,
       main: { ...UNKNOWN_QUOTA.main, windows: byKind(undefined, window(5, 1)), completeAsOfMs: 5 },
@@ -321,7 +321,7 @@ describe("the score of an account", () => {
     limit_window_seconds,
     reset_at: NOW / 1000 + 600,
   });
-  test("with one weekly window is what is left of it", () => {
+  test("with one weekly window is the share left in it", () => {
     expect(scored({ primary_window: window(20, WEEK_S), secondary_window: null })).toEqual({
       score: 0.8,
       windows: 1,
@@ -331,11 +331,11 @@ describe("the score of an account", () => {
     const both = scored({ primary_window: window(0, 18_000), secondary_window: window(50, 2_592_000) });
     expect(both.score).toBeCloseTo(0.6 + 0.4 * 0.5);
   });
-  test("without any limit is 1, and without any knowledge 0.30", () => {
+  test("without windows is 1, and with unknown windows 0.30", () => {
     expect(scored({ primary_window: null, secondary_window: null })).toEqual({ score: 1, windows: 0 });
     expect(scored(null)).toEqual({ score: 0.3, windows: 2 });
   });
-  test("by windows without weight counts them alike", () => {
+  test("counts windows equally if none has a weight", () => {
     const quota = quotaFromUsage(
       { plan_type: "pro", rate_limit: { primary_window: window(20, WEEK_S) } },
       NOW,

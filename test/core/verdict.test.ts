@@ -201,7 +201,7 @@ describe("an event means", () => {
       { kind: "elsewhere", reason: "http-400" },
     ],
     [
-      "the limit that it names",
+      "the limit named in it",
       {
         type: "error",
         status: 429,

@@ -37,7 +37,7 @@ afterAll(async () => {
   tool[Symbol.dispose]();
 });
 
-/** Debian's directories contain the browser, and no codex. */
+/** Debian's directories, which contain the browser but no codex. */
 const PROGRAMS = "/usr/bin:/bin";
 const env = () => ({
   ...tool.env(),
@@ -593,7 +593,7 @@ exec '${tool.path}' login-with "$@"
   });
 });
 
-inBrowser.test("after all of it the password and the TOTP secret stand nowhere", () => {
+inBrowser.test("no file contains the password or the TOTP secret afterwards", () => {
   const places: string[] = [];
   const walk = (directory: string): void => {
     for (const entry of readdirSync(directory, { withFileTypes: true })) {

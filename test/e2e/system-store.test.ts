@@ -1,4 +1,4 @@
-// The executable trusts what the system trusts: only it is built for that.
+// The executable trusts the system's certificate store. Only the compiled executable is built to do so.
 
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { executable } from "../support/executable.ts";
 
 const STORE = "/etc/ssl/certs/ca-certificates.crt";
 
-/** Runs a program in a mount namespace of its own, in which another store takes the place of the system's. */
+/** Runs a program in its own mount namespace with a different certificate store. */
 const UNSHARE = ["unshare", "-rm"];
 const canUnshare =
   Bun.which("unshare") !== null && Bun.spawnSync([...UNSHARE, "true"], { stderr: "ignore" }).success;
@@ -22,7 +22,7 @@ const reason = !existsSync(STORE)
 if (reason !== undefined) console.log(`skipped: the system's store (${reason})`);
 
 test.skipIf(reason !== undefined)(
-  "the executable trusts the authorities of the system's store, and no others",
+  "the executable trusts the authorities of the system's store and no others",
   async () => {
     using tool = executable();
     const mock = startMock({ accounts: [{ alias: "alice" }], clock: systemDeps().clock });

@@ -1,6 +1,6 @@
-// A client that takes one turn as Codex 0.171 does, failures included: what it repeats in silence, what it shows, when
-// it waits, and what ends the turn. The rules were measured with the real one; test/real holds the rows that matter
-// most against it. Its waits are not slept: they are told to `waited`, and everybody's clock is moved on.
+// A client that takes one turn as Codex 0.171 does, including failures: silent retries, messages, waits, and the end of
+// the turn. The rules were measured with the real Codex; test/real checks the most important rows against it. The
+// client does not sleep: it passes its waits to `waited`, which advances all clocks.
 
 import WebSocket from "ws";
 import { parseJson } from "../../src/core/json.ts";
@@ -30,7 +30,7 @@ type Tried =
   | { readonly kind: "done"; readonly text: string }
   /** It will be tried again: after `waitSeconds` when that was told. */
   | { readonly kind: "again"; readonly why: string; readonly waitSeconds?: number }
-  /** At once, and not shown unless it says so. */
+  /** Retries at once; shown to the user only if it says so. */
   | { readonly kind: "use_http"; readonly shown?: string }
   | { readonly kind: "terminal"; readonly shown: string };
 
@@ -147,19 +147,19 @@ function refusedUpgrade(status: number, retryAfter: string | undefined, body: st
   return { kind: "again", why: `unexpected status ${status}` };
 }
 
-/** What Codex shows of a 400: the message of some codes, otherwise the whole body. */
+/** The text that Codex shows for a 400: the message for some codes, otherwise the whole body. */
 function badRequest(code: string | undefined, message: string | undefined, body: string): string {
   if (code === "budget_reached") return POLICY_WORDS.budget_reached;
   return message !== undefined && SHOWS_MESSAGE.has(code ?? "") ? message : body;
 }
 
-/** Codes of a 400 whose message is shown. */
+/** 400 codes whose message Codex shows. */
 const SHOWS_MESSAGE: ReadonlySet<string> = new Set([
   "bio_policy",
   "content_policy_violation",
   "misalignment_policy_violation",
 ]);
-/** Codes of a 403 that end the turn. */
+/** 403 codes that end the turn. */
 const FINAL_403: ReadonlySet<string> = new Set(["inference_hook_denied", "misalignment_policy_violation"]);
 const POLICY_WORDS = {
   budget_reached: "budget reached",
@@ -183,7 +183,7 @@ function tooMany(
   return { kind: "again", why, waitSeconds: Number(retryAfter) };
 }
 
-/** What Codex shows of a usage limit, by its kind. */
+/** The text that Codex shows for a usage limit, by kind. */
 const WORKSPACE_WORDS: Readonly<Record<string, string>> = {
   workspace_member_credits_depleted:
     "Your workspace is out of credits. Ask your workspace owner to refill in order to continue.",

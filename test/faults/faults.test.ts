@@ -13,14 +13,14 @@ beforeAll(async () => {
   before = readFileSync(PAGE, "utf8");
   outcomes = await runMatrix();
   const page = faultsPage(outcomes);
-  // A run in which only the times differ leaves the repository unchanged.
+  // Differences in times alone must not change the repository.
   if (withoutTimes(page) !== withoutTimes(before)) writeFileSync(PAGE, page);
 }, 300_000);
 
 /** What a failing expectation should say it is about. */
 const nameOf = ({ row, phase, transport, accounts }: Outcome) =>
   `${row.name}, ${phase}, ${transport}, ${accounts}`;
-/** Codex does not know this code in a `response.failed`, and repeats the turn as for every unknown code. */
+/** Codex does not know this code in a `response.failed`, so it retries the turn as for any unknown code. */
 const isRetriedByCodex = ({ row, phase, transport }: Outcome) =>
   row.name.endsWith("too_many_denials") &&
   phase !== "head" &&
@@ -56,7 +56,7 @@ test("a request that is itself at fault is answered at once, and no account suff
     expect([nameOf(one), isReady(one)]).toEqual([nameOf(one), true]);
 });
 
-test("a limit of another model costs alice nothing, and credits are spent when no ordinary quota is left", () => {
+test("a limit of another model does not affect alice, and credits are spent only when no ordinary quota is left", () => {
   const others = outcomes.filter(({ row }) => row.otherLimit === true);
   expect(others.length).toBe(8);
   for (const one of others) expect([nameOf(one), isReady(one)]).toEqual([nameOf(one), true]);
@@ -73,7 +73,7 @@ test("a limit of another model costs alice nothing, and credits are spent when n
   expect(served("demo")).toEqual(["websocket 2 bob", "sse 2 bob", "websocket 1 alice", "sse 1 alice"]);
 });
 
-test("a refusal on grounds of policy is shown at once, and exactly one account is asked", () => {
+test("a policy refusal is shown at once, and exactly one account gets the request", () => {
   const refused = outcomes.filter(({ row }) => row.policy === true);
   expect(refused.length).toBeGreaterThan(60);
   for (const one of refused) {
@@ -105,7 +105,7 @@ test("a limit of the only account ends the turn in Codex's own words, without ha
   for (const one of limits) {
     expect([nameOf(one), shownText(one)]).toEqual([nameOf(one), '"You\'ve hit your usage limit"']);
     expect(one.tries).toBeLessThanOrEqual(2);
-    expect(one.states.alice).toBe("rests until its reset");
+    expect(one.states.alice).toBe("cooling until its reset");
   }
 });
 

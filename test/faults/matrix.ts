@@ -23,15 +23,15 @@ export interface Outcome extends Case, SeenTurn {
   readonly seconds: number;
   /** State each account is left in. */
   readonly states: Readonly<Record<string, string>>;
-  /** Turns that the backend received, in order: of which account, over which transport. */
+  /** Turns that the backend received, in order, with account and transport. */
   readonly asked: readonly { readonly alias: string | undefined; readonly transport: Transport }[];
   /** Uses of accounts that had not ended within five seconds of the turn's end. */
   readonly leftInUse: number;
 }
 
 /**
- * The timeouts are as short as they can be set in the rows in which nothing comes, so that these end soon. In the others
- * none may run out, however busy the machine is.
+ * Rows in which nothing arrives use the shortest possible timeouts, so that they end soon. In all other rows no timeout
+ * may expire, however busy the machine is.
  */
 function configFor({ head, inside }: Row): string {
   const seconds = head?.hang === true || inside?.end === "hang" ? 1 : 60;
@@ -141,6 +141,6 @@ function stateOf(account: StatusView["accounts"][number]): string {
   if (account.disabled_reason !== undefined) return `disabled: ${account.disabled_reason}`;
   if (account.cooldown_seconds === 0) return "ready";
   return account.cooldown_reason === "usage-limit"
-    ? "rests until its reset"
-    : `rests: ${account.cooldown_reason}`;
+    ? "cooling until its reset"
+    : `cooling: ${account.cooldown_reason}`;
 }

@@ -70,17 +70,16 @@ function cellOf(outcome: Outcome): string {
 
 const HEAD = `# What fails, and what Codex sees of it
 
-Written by \`make test-faults\`, which runs every row against the simulated backend with a client that takes a turn as
-Codex 0.171 does: its warming up, its retries, its waits, its words. \`make test-real\` holds the rows that matter most
-against the real one. A failure happens whenever alice is asked, unless the backend ends a connection by it.
+\`make test-faults\` writes this page. It runs every row against the simulated backend with a client that behaves like
+Codex 0.171 in a turn: warm-up, retries, waits and messages. \`make test-real\` checks the most important rows against the
+real Codex. Each failure happens on every request to alice, unless the failure itself ends the connection.
 
-Each cell says who completed the turn, what the user was shown besides the answer (nothing, if nothing is said), how many
-connections and requests of the client it took when it was more than one (the second one is silent), how long it took
-(Codex's waits included; in the rows in which nothing comes, timeouts are set to one second), and in which state accounts
-are left that are not ready.
+Each cell shows which account completed the turn, what the user saw besides the answer (left out if nothing), the
+client's number of tries if more than one (the second is silent), the duration including Codex's waits, and the state of
+accounts that are not ready. In rows where nothing arrives, timeouts are set to one second.
 
-The run fails unless, with a healthy second account, every turn completes and nothing is shown, except where the request
-itself is at fault: then the client gets the error at once, and no account suffers. Exactly one account sees a request
-that is refused on grounds of policy. Codex does not know \`too_many_denials\` in a stream, and repeats the turn by itself.
-It announces that it sends a message that is too large over HTTP.
+With a healthy second account the run fails unless every turn completes and the user sees no error. Failures caused by
+the request itself are the exception: the client gets the error at once, and no account is affected. A refusal on policy
+grounds is seen by exactly one account. Codex does not know \`too_many_denials\` in a stream, and retries the turn by
+itself. When a message is too large, Codex reports that it switches to HTTP.
 `;

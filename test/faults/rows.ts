@@ -24,13 +24,13 @@ export interface Row {
   readonly once?: boolean;
   /** Another account would say the same of this request: it is the client's to hear, at once and as it is. */
   readonly requestsOwn?: boolean;
-  /** A refusal on grounds of policy, which exactly one account may see. It concerns turns, so no handshake gets it. */
+  /** A policy refusal, which exactly one account may see. Only turns get it, no handshakes. */
   readonly policy?: boolean;
-  /** The message is larger than the backend accepts. Codex sends it over HTTP then. */
+  /** The message is too large for the backend, so Codex sends it over HTTP. */
   readonly tooLarge?: boolean;
-  /** Alice's account, in which the limit for the model `spent` is used up when the turn begins. Nothing fails then. */
+  /** Alice's account. Its limit for the model `spent` is exhausted before the turn, and nothing fails. */
   readonly alice?: Partial<MockAccountOptions> & { readonly spent: string };
-  /** The refusal is about a limit of another model, and does not keep alice from others. */
+  /** The refusal concerns another model's limit, so alice stays available for other models. */
   readonly otherLimit?: boolean;
   /** Means nothing over this transport. */
   readonly not?: Transport;
@@ -91,7 +91,7 @@ export const ROWS: readonly Row[] = [
   refused("usage_not_included", 429, { type: "usage_not_included", message: "not in your plan" }),
   ...WORKSPACE_LIMITS.map(
     (code): Row => ({
-      name: `a workspace's limit, ${code}`,
+      name: `workspace limit, ${code}`,
       head: { answer: { status: 429, headers: reachedType(code), body: { error: LIMIT } } },
       inside: { event: { type: "error", status: 429, error: LIMIT, headers: reachedType(code) } },
     }),
@@ -108,10 +108,10 @@ export const ROWS: readonly Row[] = [
     not: "sse",
   },
   {
-    name: "nothing fails: another model's limit is used up",
+    name: "no failure: another model's limit is exhausted",
     alice: { meters: [{ model: "gpt-spark", feature: "codex_bengalfox", turns: 1 }], spent: "gpt-spark" },
   },
-  { name: "nothing fails: alice is used up, with credits", alice: { turns: 1, credits: 5, spent: "demo" } },
+  { name: "no failure: alice is exhausted but has credits", alice: { turns: 1, credits: 5, spent: "demo" } },
   refused("workspace_member_credits_depleted", 429, error("workspace_member_credits_depleted")),
   failed("usage_limit_reached"),
   failed("insufficient_quota"),
@@ -144,7 +144,7 @@ export const ROWS: readonly Row[] = [
   { ...refused("400", 400, error("invalid_request")), requestsOwn: true },
   { ...failed("context_length_exceeded"), requestsOwn: true },
   ...POLICY_CODES.map((code): Row => ({ ...refused(`400 ${code}`, 400, error(code)), ...POLICY })),
-  // Over SSE the rows above send the same events.
+  // Over SSE these would repeat the rows above.
   ...POLICY_CODES.map((code): Row => ({ ...failed(code), ...POLICY, not: "sse" })),
   { ...refused("403 inference_hook_denied", 403, error("inference_hook_denied")), ...POLICY },
   refused("400 invalid_encrypted_content", 400, error("invalid_encrypted_content")),
@@ -154,7 +154,7 @@ export const ROWS: readonly Row[] = [
   refused("503 server_is_overloaded", 503, error("server_is_overloaded")),
   failed("server_is_overloaded"),
   failed("invalid_encrypted_content"),
-  failed("a code that nobody knows", undefined, "odd"),
+  failed("an unknown code", undefined, "odd"),
   { name: "an error event without a status", inside: { event: { type: "error", error: error("odd") } } },
   {
     name: "400 previous_response_not_found",
@@ -175,7 +175,7 @@ export const ROWS: readonly Row[] = [
     warmUp: { events: [{ type: "error", status: 500, error: error("internal_server_error") }] },
   },
   { name: "the connection is reset during the warm-up", warmUp: { reset: true } },
-  { name: "nobody listens", refusesConnections: true },
+  { name: "connection refused", refusesConnections: true },
   { name: "the connection is reset", head: { reset: true }, inside: { end: "reset" } },
   { name: "the connection is closed in order", inside: { end: "close" }, not: "sse" },
   { name: "the connection is closed with 1009", tooLarge: true, not: "sse" },

@@ -5,7 +5,7 @@ import { startUpstream } from "../support/upstream.ts";
 const LIMIT_BYTES = 64 * 1024;
 const TEXT = JSON.stringify({ text: "x".repeat(10_000) });
 
-/** What a request gets from a server that answers with `body`, which it calls compressed with `encoding`. */
+/** The result of a request to a server that answers with `body` and content coding `encoding`. */
 async function answerTo(
   body: string | Uint8Array<ArrayBuffer>,
   encoding: string | undefined,
@@ -25,7 +25,7 @@ async function answerTo(
 }
 
 describe("a response", () => {
-  test("is decompressed where gzip is allowed, and taken as it is without", async () => {
+  test("is decompressed if gzip is allowed, and left unchanged otherwise", async () => {
     expect(await answerTo(Bun.gzipSync(TEXT), "gzip", true)).toEqual({ text: TEXT, accepted: "gzip" });
     expect(await answerTo(TEXT, undefined, true)).toEqual({ text: TEXT, accepted: "gzip" });
     expect(await answerTo(TEXT, undefined, false)).toEqual({ text: TEXT, accepted: "identity" });

@@ -1,4 +1,5 @@
-// Large request heads, sent to the executable: up to 64 KiB they pass, and many at once cost it little time and memory.
+// Large request heads, sent to the executable: up to 64 KiB are forwarded, and many at once cost little time and
+// memory.
 
 import { expect, test } from "bun:test";
 import WebSocket from "ws";
@@ -31,7 +32,7 @@ function handshake(url: string, bytes: number): Promise<number> {
   });
 }
 
-test("the executable passes heads of 63 KiB on over both transports, and refuses 65 KiB with a JSON error", async () => {
+test("the executable forwards heads of 63 KiB over both transports, and refuses 65 KiB with a JSON error", async () => {
   const mock = startMock({ accounts: [{ alias: "alice" }], clock: systemDeps().clock });
   await using proxy = await startHardened({
     upstream: mock.baseUrl,

@@ -19,7 +19,7 @@ export interface HardenedProxy extends AsyncDisposable {
   endures(what: string, attack: () => Promise<void>): Promise<void>;
 }
 
-/** How long a proxy may keep others waiting when it need not wait for a processor itself. */
+/** How long a proxy may delay other requests, apart from its own wait for a processor. */
 const LONGEST_MS = 250;
 const MOST_MIB = 400;
 

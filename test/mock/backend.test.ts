@@ -111,7 +111,7 @@ describe("a request", () => {
   });
 });
 
-test("a WebSocket names its largest message, takes one of that size, and ends with 1009 at a larger one", async () => {
+test("a WebSocket announces its largest message, accepts that size, and closes with 1009 at a larger one", async () => {
   await using s = started();
   const socket = new WebSocket(`${s.mock.baseUrl.replace(/^http/, "ws")}/codex/responses`, {
     headers: credentials(s.mock, "alice"),
@@ -180,7 +180,7 @@ test("releases are counted for those who are there, and kept for one that comes"
   expect(went).toEqual(["stays", "comes"]);
 });
 
-test("an account can have a catalogue of its own, whose version its turns name", async () => {
+test("an account can have its own catalogue, and its turns name that version", async () => {
   const clock = fakeClock(Date.now());
   const models = { models: [{ slug: "only-bob" }] };
   const mock = startMock({

@@ -25,7 +25,7 @@ test.each([
   expect(problem).not.toContain("secret");
 });
 
-test("a failure that has to do with neither is not explained", () => {
+test("a failure with another cause is not explained", () => {
   const direct = { proxy: undefined, trust: undefined };
   expect(egressProblem(failed("ECONNREFUSED"), "https://chatgpt.com", direct)).toBeUndefined();
 });

@@ -30,7 +30,7 @@ test.each([
   expect(createOutbound({ env, setting: () => SET }).toProxy(url).proxy).toBe(expected as string);
 });
 
-test("Bun gets every decision, also the one against a proxy", () => {
+test("Bun gets every decision, also the decision against a proxy", () => {
   const direct = { proxy: undefined, trust: undefined };
   expect([fetchOptions(direct), socketOptions(direct)]).toEqual([{ proxy: false }, {}]);
   const proxied = { proxy: CORP, trust: undefined };

@@ -1,5 +1,5 @@
-// Programs in an environment that names an HTTP proxy, and one that names certificates: Bun reads both by rules of its
-// own when it starts, which only processes show.
+// Programs in an environment that sets an HTTP proxy or certificates. Bun reads both by its own rules when it starts,
+// so only separate processes can show the effect.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { type CorporateNetwork, corporateNetwork } from "../support/corporate-ne
 import { startPool } from "../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
-/** Nothing listens there. */
+/** A port without a server. */
 const DEAD = "http://127.0.0.1:1";
 const UPSTREAM = "https://backend.test/backend-api";
 
@@ -28,7 +28,7 @@ afterAll(async () => {
   await chain[Symbol.asyncDispose]();
   temp[Symbol.dispose]();
 });
-/** What is behind the hosts of the network. */
+/** The servers behind the hosts of the network. */
 let site = "";
 
 async function turns(url: string): Promise<string[]> {
@@ -70,7 +70,7 @@ describe("codexlb run", () => {
     return path;
   };
 
-  test("has Codex reach the proxy directly, and keeps what the user exempts", async () => {
+  test("lets Codex reach the proxy directly, and keeps what the user exempts", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const codex = codexIn(temp.path, 'echo "$NO_PROXY|$no_proxy"');
     const home = join(temp.path, "home-with-profile");
@@ -100,7 +100,7 @@ describe("codexlb run", () => {
     expect((await run({ NO_PROXY: ".corp" })).out).toBe(`profile,${own}|profile,${own}\n`);
   });
 
-  test("that fails says at its end when the .env of its home sets a proxy, and doctor warns of it", async () => {
+  test("reports after a failure that the .env of its home sets a proxy, and doctor warns about it", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const home = join(temp.path, "home-with-dotenv");
     const root = ["--root", join(temp.path, "runs-dotenv"), "--codex-home", home];
@@ -114,10 +114,10 @@ describe("codexlb run", () => {
       join(home, ".env"),
       "# mine\nexport HTTP_PROXY=http://me:secret@proxy\nNO_PROXY = foo\nOTHER=1\n",
     );
-    const told = `${join(home, ".env")} sets HTTP_PROXY, NO_PROXY, and Codex loads it over the environment that codexlb sets`;
-    expect((await run()).err).toEndWith(`saw no request of this run: ${told}\n`);
+    const warning = `${join(home, ".env")} sets HTTP_PROXY, NO_PROXY; in Codex this file overrides the environment set by codexlb`;
+    expect((await run()).err).toEndWith(`saw no request of this run: ${warning}\n`);
     const { out } = await runCli(["doctor", ...root, "--codex-bin", "/nowhere/codex"], { cwd: temp.path });
-    expect(out).toContain(told);
+    expect(out).toContain(warning);
     expect(out).not.toContain("secret");
   });
 });
@@ -166,7 +166,7 @@ describe("child proxies", () => {
   });
 });
 
-test("an outbound proxy that refuses the user is named by turns and children on plain http, too", async () => {
+test("errors of turns and children name an outbound proxy that refuses the user, also on plain http", async () => {
   site = chain.mock.origin;
   await using proxy = await network.proxy("me:word");
   const node = await chain.start({
@@ -219,7 +219,7 @@ test("an account's own outbound proxy is used although NO_PROXY names the backen
 });
 
 describe("account set", () => {
-  test("works without a proxy, and says what is wrong with its words", async () => {
+  test("works without a running proxy, and reports invalid arguments", async () => {
     const at = ["--root", join(temp.path, "alone")];
     const login = join(temp.path, "login");
     mkdirSync(login);
@@ -241,9 +241,9 @@ describe("account set", () => {
   });
 });
 
-describe("certificates of a company's own authority", () => {
+describe("certificates of a company's authority", () => {
   test.each(["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "CODEX_CA_CERTIFICATE"])(
-    "that %s names are trusted on both transports",
+    "are trusted on both transports if %s names them",
     async (name) => {
       site = chain.mock.origin;
       await using proxy = await network.proxy();
@@ -257,7 +257,7 @@ describe("certificates of a company's own authority", () => {
     },
   );
 
-  test("that no variable names are not, and doctor says which one to set", async () => {
+  test("are not trusted if no variable names them, and doctor says which one to set", async () => {
     site = chain.mock.origin;
     await using proxy = await network.proxy();
     const env = { HTTPS_PROXY: proxy.url };

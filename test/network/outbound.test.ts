@@ -1,5 +1,5 @@
-// Connections out of a company's network: the backend is behind an HTTP proxy, under a certificate of the company's
-// own authority. Only the proxy knows the names of the hosts, so nothing can arrive by another way.
+// Connections from a company's network: the backend is behind an HTTP proxy and has a certificate of the company's own
+// authority. Only the proxy can resolve the host names, so no request can bypass it.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => network[Symbol.asyncDispose]());
 
-/** A pool whose backend and token endpoint are in the network. `env` goes on top of the authority's certificate. */
+/** A pool whose backend and token endpoint are in the network. `env` is added to the authority's certificate. */
 function pool(env: Record<string, string>, more: Partial<TestPoolOptions> = {}): Promise<TestPool> {
   return startPool({
     accounts: [{ alias: "alice" }],
@@ -37,7 +37,7 @@ function pool(env: Record<string, string>, more: Partial<TestPoolOptions> = {}):
   });
 }
 
-/** What a turn ends with on both transports: an answer, or the text of the error. */
+/** The result of a turn on both transports: an answer, or the text of the error. */
 async function turns(url: string): Promise<string[]> {
   const session = crypto.randomUUID();
   const sse = createSseClient(url, session);
@@ -76,25 +76,25 @@ describe("the proxy of the environment", () => {
     },
   );
 
-  test("shows the user and the password of its URL on both transports", async () => {
+  test("gets the user and password of its URL on both transports", async () => {
     await using proxy = await network.proxy(CREDENTIALS);
     await using s = await pool({ HTTPS_PROXY: `http://me:${SECRET}@${proxy.host}` });
     expect(await turns(s.url)).toEqual(HELLO);
     expect(new Set(proxy.passed.map(({ credentials }) => credentials))).toEqual(new Set([CREDENTIALS]));
   });
 
-  test("that refuses the user is named, with what to do", async () => {
+  test("is named with the remedy if it refuses the user", async () => {
     await using proxy = await network.proxy(CREDENTIALS);
     await using s = await pool({ HTTPS_PROXY: `http://me:other@${proxy.host}` });
     for (const said of await turns(s.url)) {
       expect(said).toContain(
-        `the outbound proxy ${proxy.host} refused the connection: 407 Proxy Authentication Required (write user and password into the URL of the proxy)`,
+        `the outbound proxy ${proxy.host} refused the connection: 407 Proxy Authentication Required (put the user and password into the proxy's URL)`,
       );
       expect(said).not.toContain("other");
     }
   });
 
-  test("that cannot be reached is an error, and no reason to connect directly", async () => {
+  test("causes an error if it cannot be reached, never a direct connection", async () => {
     await using far = await pool({ HTTPS_PROXY: DEAD });
     for (const said of await turns(far.url))
       expect(said).toContain(
@@ -111,7 +111,7 @@ describe("the proxy of the environment", () => {
         (thrown) => `${thrown.message}; ${thrown.next}`,
       );
       expect(error).toContain("ALL_PROXY: ");
-      expect(error).toContain("is a SOCKS proxy, and only http:// and https:// proxies are supported");
+      expect(error).toContain("is a SOCKS proxy; only http:// and https:// proxies are supported");
       expect(error).toContain("set proxy.outbound_proxy in config.toml");
       expect(error).not.toContain("secret");
     },
@@ -119,7 +119,7 @@ describe("the proxy of the environment", () => {
 });
 
 describe("proxy.outbound_proxy", () => {
-  test("comes before the environment, and a change of it holds without a restart", async () => {
+  test("overrides the environment, and a change applies without a restart", async () => {
     await using first = await network.proxy(CREDENTIALS);
     await using second = await network.proxy();
     const setting = `http://me:${SECRET}@${first.host}`;
@@ -142,7 +142,7 @@ describe("proxy.outbound_proxy", () => {
       s.daemon.reload();
       await until("the change holds", async () => (await settings()).includes(shows));
       const said = await turns(s.url);
-      // Nothing but a proxy finds the host.
+      // Only a proxy can resolve the host.
       if (next === "none") expect(said.join()).toMatch(/could not be reached.*could not be reached/s);
       else expect(said).toEqual(HELLO);
     }
@@ -179,7 +179,7 @@ describe("an account's own outbound proxy", () => {
     expect(requestsOf(own)).toEqual(BOTH);
     const served = s.mock.requests.map(({ point, account }) => [point, account]);
     for (const point of ["sse", "message", "usage"]) expect(served).toContainEqual([point, "bob"]);
-    // Nothing of the other account came through.
+    // No request of the other account came through.
     expect(served.filter(([, account]) => account === "alice")).toEqual([]);
     const details = await s.accounts.show("bob");
     expect(details.outbound_proxy).toBe(`http://[redacted]@${own.host}`);
@@ -210,7 +210,7 @@ describe("an account's own outbound proxy", () => {
     expect((await s.status()).accounts).toMatchObject([{ healthy: true }]);
   });
 
-  test("is kept over a restart", async () => {
+  test("survives a restart", async () => {
     await using own = await network.proxy();
     await using s = await pool({ HTTPS_PROXY: DEAD }, { accounts: [{ alias: "alice" }, { alias: "bob" }] });
     await s.accounts.set("bob", { outboundProxy: own.url });
@@ -222,7 +222,7 @@ describe("an account's own outbound proxy", () => {
     ]);
   });
 
-  test("that cannot be used is refused, and nothing changes", async () => {
+  test("is refused if it is unusable, and nothing changes", async () => {
     await using s = await pool({});
     const error = await s.accounts.set("alice", { outboundProxy: "socks5://me:secret@x:1" }).catch(String);
     expect(error).toContain("is a SOCKS proxy");
@@ -231,8 +231,8 @@ describe("an account's own outbound proxy", () => {
   });
 });
 
-describe("a certificate of an authority that is not known", () => {
-  test("names the host and the variable to set, on both transports", async () => {
+describe("a certificate of an unknown authority", () => {
+  test("causes an error with the host and the variable to set, on both transports", async () => {
     await using proxy = await network.proxy();
     await using s = await pool({ HTTPS_PROXY: proxy.url, CODEX_CA_CERTIFICATE: "" });
     for (const said of await turns(s.url)) {
@@ -243,7 +243,7 @@ describe("a certificate of an authority that is not known", () => {
 
   test.each([
     ["/nowhere/ca.pem", "reading CODEX_CA_CERTIFICATE=/nowhere/ca.pem: "],
-    [import.meta.path, "it holds no certificate"],
+    [import.meta.path, "the file contains no certificate"],
   ])("CODEX_CA_CERTIFICATE=%s stops the start", async (path, why) => {
     const error = await pool({ CODEX_CA_CERTIFICATE: path }).then(
       () => "started",

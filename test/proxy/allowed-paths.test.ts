@@ -86,7 +86,7 @@ const CLOSED = [
   "/code",
 ];
 
-/** Endpoints of other APIs, and how the error names them. */
+/** Endpoints of other APIs, with their names in the error. */
 const UNSUPPORTED: readonly (readonly [path: string, name: string])[] = [
   ["/v1/messages", "/v1/messages"],
   ["/v1/messages/count_tokens", "/v1/messages"],
@@ -158,7 +158,7 @@ describe("backend paths:", () => {
     });
 
   for (const path of OF_CODEX)
-    test(`${path} is not taken for an endpoint of another API`, () => {
+    test(`${path} is not mistaken for an endpoint of another API`, () => {
       expect(unsupportedEndpoint(escaped(path))).toBeUndefined();
     });
   for (const [path, name] of UNSUPPORTED)
@@ -228,9 +228,7 @@ describe("refusals", () => {
       expect(gate("GET", path)?.message).toBe(
         "this path is not forwarded to the backend: Codex does not use it",
       );
-    expect(gate("POST", `/v1/${secret}`)?.message).toBe(
-      "the backend of Codex has no such endpoint below /v1",
-    );
+    expect(gate("POST", `/v1/${secret}`)?.message).toBe("the Codex backend has no such endpoint below /v1");
     expect(logged.pop()).toEqual([
       "request.refused",
       { method: "POST", endpoint: "(other)", unlogged: undefined },
@@ -287,7 +285,7 @@ describe("the running proxy", () => {
     ]);
   });
 
-  test("answers 404 for endpoints of other APIs, and names what is served, under every prefix", async () => {
+  test("returns 404 for endpoints of other APIs under every prefix, and lists what is served", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const key = await remoteKeys(socketDoor(pool.layout.adminSocket)).add("laptop", "client");
     for (const prefix of ["", "/@0123456789abcdef", `/~${key}`, `/~${key}/@0123456789abcdef`])
@@ -298,7 +296,7 @@ describe("the running proxy", () => {
           error: {
             type: "codexlb_error",
             code: "unsupported_endpoint",
-            message: `the backend of Codex has no ${name}; use a client of the Responses API: POST /v1/responses and GET /v1/models are served, and the other paths that Codex uses`,
+            message: `the Codex backend has no ${name}; use the Responses API: the proxy serves POST /v1/responses, GET /v1/models and the other paths that Codex uses`,
           },
         });
       }

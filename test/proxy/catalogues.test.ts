@@ -29,7 +29,7 @@ async function catalogue(pool: Pick<TestPool, "url">, version = VERSION): Promis
   return { status: response.status, etag: response.headers.get("etag"), slugs, body };
 }
 
-/** One turn; the version that the reply names, and the account that gave it. */
+/** Takes one turn; returns the version in the reply and the account that served it. */
 async function turn(pool: Pick<TestPool, "url">, headers: Record<string, string> = { version: VERSION }) {
   const response = await fetch(`${pool.url}/backend-api/codex/responses`, {
     method: "POST",
@@ -40,7 +40,7 @@ async function turn(pool: Pick<TestPool, "url">, headers: Record<string, string>
   return { etag: response.headers.get("x-models-etag"), account };
 }
 
-/** One turn over WebSocket; the versions that the handshake and the events name. */
+/** Takes one turn over WebSocket; returns the versions in the handshake and in the events. */
 async function socketTurn(pool: Pick<TestPool, "url">): Promise<(string | undefined)[]> {
   const socket = new WebSocket(`${pool.url.replace("http", "ws")}/backend-api/codex/responses`, {
     headers: { version: VERSION },
@@ -76,7 +76,7 @@ async function served(pool: Pick<TestPool, "url">, model: string, session = "s")
 }
 
 describe("a model that only some accounts have", () => {
-  test("is placed only on those, once the catalogues are known, also for a session of another account", async () => {
+  test("is placed only on those once the catalogues are known, even in a session of another account", async () => {
     await using pool = await startPool({ accounts: [ALICE, BOB] });
     expect(await served(pool, "b")).toBe("alice");
     await catalogue(pool);
@@ -88,7 +88,7 @@ describe("a model that only some accounts have", () => {
     ]);
   });
 
-  test("is refused with the limit of those, when they are exhausted", async () => {
+  test("is refused with their limit when they are exhausted", async () => {
     await using pool = await startPool({ accounts: [ALICE, { ...BOB, turns: 1 }] });
     await catalogue(pool);
     expect([await served(pool, "b", "one"), await served(pool, "b", "two")]).toEqual(["bob", "429"]);
@@ -109,7 +109,7 @@ describe("the catalogue of the pool", () => {
     expect([asked(pool, "alice"), asked(pool, "bob")]).toEqual([1, 1]);
   });
 
-  test("is asked for once per version of Codex, whoever asks at the same time", async () => {
+  test("is requested once per version of Codex, even by concurrent clients", async () => {
     await using pool = await startPool({ accounts: [ALICE, BOB] });
     const got = await Promise.all(Array.from({ length: 10 }, () => catalogue(pool)));
     expect(new Set(got.map(({ etag }) => etag)).size).toBe(1);
@@ -159,7 +159,7 @@ describe("the catalogue of the pool", () => {
     expect([asked(pool, "alice"), asked(pool, "bob")]).toEqual([1, 2]);
   });
 
-  test("keeps its version when an account's catalogue changes in what other accounts have as well", async () => {
+  test("keeps its version when an account's catalogue changes only in models of other accounts", async () => {
     await using pool = await startPool({ accounts: [ALICE, BOB], config: ALTERNATING });
     const before = await catalogue(pool);
     pool.mock.accounts.byAlias("bob").models = { models: [model("b", "bob"), model("ab", "new")] };
@@ -171,7 +171,7 @@ describe("the catalogue of the pool", () => {
     expect((await catalogue(pool)).body).toEqual(before.body);
   });
 
-  test("is asked for again when it is old and a client wants it, and the client does not wait", async () => {
+  test("is requested again when it is old and a client wants it, and the client does not wait", async () => {
     const clock = skippingClock();
     await using pool = await startPool({ accounts: [ALICE, BOB], clock });
     const before = await catalogue(pool);
@@ -180,7 +180,7 @@ describe("the catalogue of the pool", () => {
     expect((await catalogue(pool)).body).toEqual(before.body);
     await until("the new one is there", async () => (await catalogue(pool)).slugs.includes("c"));
     expect([asked(pool, "alice"), asked(pool, "bob")]).toEqual([2, 2]);
-    // Their own versions, so that a backend can answer with 304.
+    // The accounts' own versions, so that a backend can answer with 304.
     const conditions = pool.mock.requests
       .filter(({ point }) => point === "models")
       .map(({ headers }) => headers["if-none-match"]?.slice(0, 3));
@@ -211,7 +211,7 @@ describe("the catalogue of the pool", () => {
 });
 
 describe("an account", () => {
-  test("that does not answer within 2 s is not waited for", async () => {
+  test("delays clients by at most 2 s if it does not answer", async () => {
     const clock = skippingClock();
     await using pool = await startPool({ accounts: [ALICE, BOB], clock });
     pool.mock.faults.add({ on: "models", account: "bob", times: 1, hang: true });
@@ -225,7 +225,7 @@ describe("an account", () => {
     expect((await turn(pool)).etag).toBe((await first).etag);
   });
 
-  test("that fails leaves the union to the others, and is asked again after a pause", async () => {
+  test("is left out of the union after a failure, and asked again after a pause", async () => {
     const clock = skippingClock();
     await using pool = await startPool({ accounts: [ALICE, BOB], clock });
     pool.mock.faults.add(
@@ -247,11 +247,11 @@ describe("an account", () => {
     const failures = events.filter(({ event }) => event === "catalogue.failed").map(({ fields }) => fields);
     expect(failures).toMatchObject([
       { client_version: VERSION, account_id: "openai:bob", error: "the models endpoint returned 503" },
-      { client_version: VERSION, error: "the response is not a models catalogue" },
+      { client_version: VERSION, error: "the response is not a model catalogue" },
     ]);
   });
 
-  test("whose login is refused has it renewed once", async () => {
+  test("gets its login renewed once if it is refused", async () => {
     await using pool = await startPool({ accounts: [ALICE, BOB] });
     pool.mock.faults.add({ on: "models", account: "bob", times: 1, answer: { status: 401, body: {} } });
     expect((await catalogue(pool)).slugs).toEqual(["a", "ab", "b"]);
@@ -281,7 +281,7 @@ describe("the request for a catalogue goes to one account", () => {
   });
 });
 
-test("a turn names no version until the catalogues are known, and has them collected", async () => {
+test("a turn names no version until the catalogues are known, and starts collecting them", async () => {
   await using pool = await startPool({ accounts: [ALICE, BOB] });
   expect((await turn(pool)).etag).toBeNull();
   await until("turns name a version", async () => (await turn(pool)).etag !== null);

@@ -1,4 +1,4 @@
-// Errors in the shape of the backend's gateways, `{"detail": "…"}`: the client sees that text, over both transports.
+// Errors from the backend's gateways have the form `{"detail": "…"}`. The client sees that text over both transports.
 
 import { describe, expect, test } from "bun:test";
 import WebSocket from "ws";
@@ -9,7 +9,7 @@ const DETAIL = "Your organization does not allow this.";
 const REFUSAL = { status: 400, body: { detail: DETAIL } };
 
 describe("a refusal with a detail", () => {
-  test("reaches the client as it is, over HTTP", async () => {
+  test("reaches the client unchanged over HTTP", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     pool.mock.faults.add({ on: "sse", answer: REFUSAL });
     const response = await fetch(pool.url + PATH, {
@@ -20,7 +20,7 @@ describe("a refusal with a detail", () => {
     expect([response.status, await response.json()]).toEqual([400, { detail: DETAIL }]);
   });
 
-  test("reaches the client as it is, over WebSocket", async () => {
+  test("reaches the client unchanged over WebSocket", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     pool.mock.faults.add({ on: "message", answer: REFUSAL });
     expect(await turn(await open(pool))).toEqual({ type: "error", status: 400, detail: DETAIL });
@@ -42,7 +42,7 @@ describe("a refusal with a detail", () => {
     const refused = await handshake(pool);
     if (refused instanceof WebSocket) throw new Error("the handshake was accepted");
     expect(refused.status).toBe(426);
-    expect(refused.body).toContain(`with 400: ${DETAIL}`);
+    expect(refused.body).toContain(`refused the WebSocket handshake: 400: ${DETAIL}`);
   });
 });
 
@@ -56,7 +56,7 @@ test("a refusal without JSON reaches the client over WebSocket as the error's me
   expect(await turn(socket)).toEqual({ type: "error", status: 404, error: { message: "no such place" } });
 });
 
-/** The open socket, or what the handshake was answered with. */
+/** The open socket, or the response to the handshake. */
 function handshake(pool: TestPool): Promise<WebSocket | { readonly status: number; readonly body: string }> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`${pool.url.replace(/^http/, "ws")}${PATH}`);

@@ -1,5 +1,5 @@
-// Which account serves which model on what: windows by their length, limits of single models, credits, and what the
-// workspace allows a member. Over both transports, through a whole proxy.
+// Which account serves which model: windows by length, limits of single models, credits, and workspace restrictions.
+// Over both transports, through a whole proxy.
 
 import { describe, expect, test } from "bun:test";
 import type { MockAccountOptions } from "../../src/mock/accounts.ts";
@@ -66,14 +66,14 @@ async function served(client: TurnClient, model?: string): Promise<string> {
 const usage = async ({ url }: TestPool): Promise<Record<string, unknown>> =>
   (await (await fetch(`${url}/backend-api/wham/usage`)).json()) as Record<string, unknown>;
 
-/** How often the backend was asked for a turn of `alias`. */
+/** The number of turns of `alias` at the backend. */
 const asked = (pool: TestPool, alias: string) =>
   pool.mock.requests.filter(
     ({ point, account }) => (point === "sse" || point === "message" || point === "turn") && account === alias,
   ).length;
 
 describe("an account with one weekly window", () => {
-  test("has a weekly window on every surface, and no other one", async () => {
+  test("has a weekly window and no other one in every output", async () => {
     await using pool = await polled([{ alias: "alice", windows: ["weekly"], turns: 10 }]);
     expect(await served(createSseClient(pool.url, "s"))).toBe("alice");
     const account = await accountOf(pool, "alice");
@@ -93,7 +93,7 @@ describe("an account with one weekly window", () => {
     expect([...reply.headers.keys()].filter((name) => name.startsWith("x-codex-secondary"))).toEqual([]);
   });
 
-  test("is not averaged into the five hours of others", async () => {
+  test("is not averaged into the short windows of others", async () => {
     await using pool = await polled([
       { alias: "alice", windows: ["weekly"], turns: 2 },
       { alias: "bob", turns: 10 },
@@ -107,7 +107,7 @@ describe("an account with one weekly window", () => {
     });
   });
 
-  test("cools down until the end of the week after its limit", async () => {
+  test("cools down until the end of the week after a usage limit", async () => {
     await using pool = await polled([{ alias: "alice", windows: ["weekly"], turns: 1 }]);
     const client = createSseClient(pool.url, "s");
     expect(await served(client)).toBe("alice");
@@ -118,7 +118,7 @@ describe("an account with one weekly window", () => {
   });
 });
 
-test("a monthly window has fields of its own, and an account without any limit the best score", async () => {
+test("a monthly window has its own fields, and an account without windows has the best score", async () => {
   await using pool = await polled([
     { alias: "alice", windows: ["monthly"], turns: 4 },
     { alias: "bob", windows: [], credits: "unlimited" },
@@ -141,7 +141,7 @@ for (const [transport, connect] of TRANSPORTS) {
       { alias: "bob", meters: [{ ...SPARK, turns: 100 }] },
     ];
 
-    test("that is used up costs the account only the turns of that model", async () => {
+    test("stops only the turns of that model when it is exhausted", async () => {
       await using pool = await polled(accounts);
       expect(await served(connect(pool.url, "a"), SPARK.model)).toBe("alice");
       expect(await served(connect(pool.url, "b"), SPARK.model)).toBe("bob");
@@ -165,7 +165,7 @@ for (const [transport, connect] of TRANSPORTS) {
       expect(await served(spark, SPARK.model)).toBe("alice");
     });
 
-    test("that the refusal names is kept apart, although nothing else says which models it meters", async () => {
+    test("is learned from a refusal, although nothing else says which models it meters", async () => {
       const meters = [{ model: "gpt-nameless", feature: "codex_walrus", turns: 1 }];
       await using pool = await polled([{ alias: "alice", meters }, { alias: "bob" }]);
       const refusal = {
@@ -187,7 +187,7 @@ for (const [transport, connect] of TRANSPORTS) {
   });
 
   describe(`over ${transport}, an account with credits`, () => {
-    test("serves on them when all ordinary quota is used up", async () => {
+    test("serves on them when all ordinary quota is exhausted", async () => {
       await using pool = await polled([
         { alias: "alice", turns: 1, credits: 2 },
         { alias: "bob", turns: 1 },
@@ -199,7 +199,7 @@ for (const [transport, connect] of TRANSPORTS) {
       expect(pool.mock.accounts.byAlias("alice").credits).toBe(0);
     });
 
-    test("is told to Codex as room, with the pool's credits", async () => {
+    test("is not reported to Codex as exhausted, and the pool's credits are", async () => {
       await using pool = await polled([
         { alias: "alice", turns: 1, credits: 8 },
         { alias: "bob", turns: 1, credits: 0.5 },
@@ -223,7 +223,7 @@ for (const [transport, connect] of TRANSPORTS) {
     });
   });
 
-  test(`over ${transport}, a member's own limit keeps the account out until its reset`, async () => {
+  test(`over ${transport}, a member's limit keeps the account out until its reset`, async () => {
     await using pool = await polled([{ alias: "alice", memberTurns: 1 }, { alias: "bob" }]);
     expect(await served(connect(pool.url, "a"))).toBe("alice");
     expect(await served(connect(pool.url, "b"))).toBe("bob");
@@ -234,7 +234,7 @@ for (const [transport, connect] of TRANSPORTS) {
   });
 }
 
-test("a handshake is sent to HTTP when only the main limit is reached, because it does not name its model", async () => {
+test("a handshake is sent to HTTP if only the main limit is exhausted, because it names no model", async () => {
   await using pool = await polled([{ alias: "alice", turns: 1, meters: [{ ...SPARK, turns: 5 }] }]);
   expect(await served(createSseClient(pool.url, "a"))).toBe("alice");
   expect(await served(createSseClient(pool.url, "a"))).toContain("usage_limit_reached");
@@ -243,7 +243,7 @@ test("a handshake is sent to HTTP when only the main limit is reached, because i
 });
 
 describe("an explanation for a model", () => {
-  test("names the limit that counts, and who is out of it", async () => {
+  test("names the limit that counts, and the accounts that have exhausted it", async () => {
     await using pool = await polled([
       { alias: "alice", meters: [{ ...SPARK, turns: 1 }] },
       { alias: "bob", meters: [{ ...SPARK, turns: 9 }] },
@@ -264,7 +264,7 @@ describe("an explanation for a model", () => {
     expect(alice).toMatchObject({
       tier: "exhausted",
       limit: SPARK.model,
-      why: "used up by its figures; bob is not",
+      why: "exhausted by its figures; bob is not",
     });
     const plain = await explain("");
     expect(plain.accounts.map(({ tier }) => tier)).toEqual(["ready", "ready"]);

@@ -24,8 +24,11 @@ const USAGE: PooledUsage = {
   additional: [limit("codex_spark", 0.1, { name: "Spark" })],
   credits: undefined,
 };
-const event = (told: Record<string, unknown>) => {
-  const text = poolLimitsEvent({ kind: "quota", event: told, evidence: quotaFromEvent(told, 0) }, USAGE);
+const event = (received: Record<string, unknown>) => {
+  const text = poolLimitsEvent(
+    { kind: "quota", event: received, evidence: quotaFromEvent(received, 0) },
+    USAGE,
+  );
   return text === undefined ? undefined : JSON.parse(text);
 };
 
@@ -46,19 +49,22 @@ describe("an event that tells limits tells the pool's,", () => {
   });
 
   test("for another one that the pool knows, and none of a single account otherwise", () => {
-    const told = (name: string) =>
+    const eventOf = (name: string) =>
       event({ type: "codex.rate_limits", metered_limit_name: name, rate_limits });
-    expect(told("codex-spark")?.rate_limits.primary.used_percent).toBe(90);
-    expect(told("codex_other")).toBeUndefined();
+    expect(eventOf("codex-spark")?.rate_limits.primary.used_percent).toBe(90);
+    expect(eventOf("codex_other")).toBeUndefined();
   });
 
-  test("with the windows and credits that the pool has, and no others", () => {
+  test("with exactly the windows and credits of the pool", () => {
     const { weekly } = USAGE.main.windows;
     const weeklyOnly = limit("codex", 1, { windows: { short: undefined, weekly, monthly: undefined } });
     const credits = { hasCredits: true, unlimited: false, balance: 2.5 };
     const usage = { ...USAGE, main: weeklyOnly, credits };
-    const told = { type: "codex.rate_limits", rate_limits };
-    const text = poolLimitsEvent({ kind: "quota", event: told, evidence: quotaFromEvent(told, 0) }, usage);
+    const received = { type: "codex.rate_limits", rate_limits };
+    const text = poolLimitsEvent(
+      { kind: "quota", event: received, evidence: quotaFromEvent(received, 0) },
+      usage,
+    );
     expect(JSON.parse(text ?? "")).toMatchObject({
       rate_limits: { allowed: true, primary: { used_percent: 0, window_minutes: 10_080 }, secondary: null },
       credits: { has_credits: true, unlimited: false, balance: "2.5" },

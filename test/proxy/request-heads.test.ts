@@ -218,7 +218,7 @@ describe("a request head", () => {
     expect(lengths(chain.mock, "upgrade")).toEqual([63 * KIB]);
   });
 
-  test("beyond 64 KiB gets 431 with an error that says so, over HTTP and WebSocket, and no account is asked", async () => {
+  test("beyond 64 KiB gets 431 with a clear error over HTTP and WebSocket, and reaches no account", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const answer = await rawExchange(pool.url, headOf(65 * KIB, `GET ${MODELS}`));
     expect(answer).toStartWith("HTTP/1.1 431");
@@ -226,8 +226,7 @@ describe("a request head", () => {
       error: {
         type: "codexlb_error",
         code: "head_too_large",
-        message:
-          "the head of the request (its line and headers) is larger than 64 KiB; send less in the headers and in the address",
+        message: "the request line and headers are larger than 64 KiB; shorten the headers or the URL",
       },
     });
     const { status, body } = await handshake(pool.url, 100 * KIB);

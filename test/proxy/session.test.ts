@@ -4,14 +4,14 @@ import { factsOfRequest } from "../../src/proxy/session.ts";
 
 const TURN = { path: "/backend-api/codex/responses", turn: true };
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
-/** A history that no compression makes small. */
+/** A history that does not compress well. */
 const HISTORY = Array.from({ length: 20_000 }, (_, index) => Math.sin(index).toString(36));
 
 describe("the facts of a request", () => {
   const facts = (headers: Record<string, string>, body: Uint8Array<ArrayBuffer>, about = TURN) =>
     factsOfRequest(new Headers(headers), body, about);
 
-  test("are its session's header and its body's model", async () => {
+  test("are the session from the header and the model from the body", async () => {
     const body = bytes({ model: "gpt-x", prompt_cache_key: "body", input: [] });
     expect(await facts({ "session-id": "head" }, body)).toEqual({ session: "head", model: "gpt-x" });
     expect(await facts({}, body)).toEqual({ session: "body", model: "gpt-x" });
@@ -27,7 +27,7 @@ describe("the facts of a request", () => {
   ];
   for (const [encoding, pack] of CODINGS) {
     const headers = { "session-id": "s", "content-encoding": encoding };
-    test(`include the model of a long ${encoding} body, wherever it stands`, async () => {
+    test(`include the model of a long ${encoding} body, wherever it is`, async () => {
       for (const body of [
         { model: "gpt-x", input: HISTORY },
         { input: HISTORY, model: "gpt-x" },
@@ -41,7 +41,7 @@ describe("the facts of a request", () => {
     });
   }
 
-  test("are found in small bodies and in bodies of one letter repeated", async () => {
+  test("are found in small and in highly compressible bodies", async () => {
     for (const input of ["x", "a".repeat(300_000)])
       for (const [encoding, pack] of CODINGS) {
         const headers = { "session-id": "s", "content-encoding": encoding };

@@ -1,4 +1,4 @@
-// `codex app-server` over stdio, started through `codexlb run`: JSON messages, one a line.
+// `codex app-server` over stdio, started through `codexlb run`: JSON messages, one per line.
 
 import type { Setup } from "./setup.ts";
 
@@ -84,17 +84,21 @@ export function startAppServer({ tool, url, work }: Setup, binary: string, outbo
 
 /** A thread of an app-server that has been initialized. */
 export interface Thread {
-  /** Takes one turn; resolves to what Codex says of it when it is over. */
+  /** Takes one turn; resolves to Codex's final report about it. */
   turn(text: string): Promise<unknown>;
   /** The models that Codex offers to its user. */
   models(): Promise<readonly string[]>;
 }
 
-/** Initializes `server` and starts a thread in `work`, where Codex asks for no approval. */
-export async function startThread(server: AppServer, { work }: Pick<Setup, "work">): Promise<Thread> {
+/** Initializes `server` and starts a thread in `work`, where Codex asks for no approval. Default model: Codex's own. */
+export async function startThread(
+  server: AppServer,
+  { work }: Pick<Setup, "work">,
+  model?: string,
+): Promise<Thread> {
   await server.request("initialize", { clientInfo: { name: "codexlb_test", title: "test", version: "1" } });
   server.notify("initialized");
-  const settings = { cwd: work, approvalPolicy: "never", sandbox: "danger-full-access" };
+  const settings = { cwd: work, approvalPolicy: "never", sandbox: "danger-full-access", model };
   const { thread } = (await server.request("thread/start", settings)) as { thread: { id: string } };
   return {
     turn: async (text) => {

@@ -1,4 +1,4 @@
-// Real Codex over several turns on accounts whose models catalogues differ.
+// Real Codex over several turns on accounts whose model catalogues differ.
 
 import { expect } from "bun:test";
 import { gated } from "../support/gated.ts";
@@ -56,7 +56,7 @@ test.each([
         .length;
     };
     await using server = startAppServer(setup, codex, recorder.url);
-    const thread = await startThread(server, setup);
+    const thread = await startThread(server, setup, second.slug);
     const turnOn = async (alias: string) => {
       await setup.tool.run(["account", "pin", alias]);
       await thread.turn("hello");
@@ -70,7 +70,7 @@ test.each([
     expect(await fetched()).toBe(atStart);
     expect([asked("alice"), asked("bob")]).toEqual([1, 1]);
 
-    setup.mock.accounts.byAlias("bob").models = { models: [first] };
+    setup.mock.accounts.byAlias("bob").models = { models: [first, second] };
     for (const alias of ["alice", "bob", "bob", "alice", "bob", "alice"]) await turnOn(alias);
     expect(await fetched()).toBe(atStart + 1);
     expect(await thread.models()).not.toContain(third.slug);

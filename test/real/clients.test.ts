@@ -1,5 +1,5 @@
-// Real Codex that `codexlb run` does not start: a plain `codex exec`, and the app-server that the IDE extension and the
-// desktop app use, after `codexlb setup`.
+// Real Codex started without `codexlb run`, after `codexlb setup`: a plain `codex exec`, and the app-server of the IDE
+// extension and the desktop app.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -28,7 +28,7 @@ async function setUpHome(s: Setup) {
   return { home, env: s.tool.env({ ...env, HTTPS_PROXY: recorder.url }) };
 }
 
-test("a plain codex goes to the proxy after codexlb setup, with its login as it was", async () => {
+test("a plain codex uses the proxy after codexlb setup, and keeps its login", async () => {
   await using s = await startReal(recorder);
   const { home, env } = await setUpHome(s);
   const login = readFileSync(join(home, "auth.json"), "utf8");
@@ -46,7 +46,7 @@ test("a plain codex goes to the proxy after codexlb setup, with its login as it 
   expect(readFileSync(join(home, "config.toml"), "utf8")).toBe("# mine\n");
 });
 
-test("the app-server goes to the proxy after codexlb setup, and through codexlb run", async () => {
+test("the app-server uses the proxy after codexlb setup, and through codexlb run", async () => {
   await using s = await startReal(recorder);
   const { env } = await setUpHome(s);
   expect(await appServerTurn([newest, "app-server"], env, s.work)).toBe("Hello from alice");

@@ -9,7 +9,7 @@ export const CODEX_VERSIONS = { newest: "0.171.0", today: "0.169.0", old: "0.107
 
 const CACHE = process.env.CODEXLB_TEST_CACHE ?? join(tmpdir(), "codexlb-test-cache");
 
-/** Why tests with these versions of Codex cannot run: one is not there, and may not be fetched. Else undefined. */
+/** Why tests with these Codex versions cannot run: one is missing and must not be fetched. Undefined if they can. */
 export function whyNoCodex(...versions: string[]): string | undefined {
   if (process.env.CODEXLB_TEST_FETCH === "1") return undefined;
   const missing = versions.find((version) => !existsSync(pathOf(version)));

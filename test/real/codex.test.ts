@@ -30,7 +30,7 @@ const CURRENT = [CODEX_VERSIONS.newest, CODEX_VERSIONS.today] as const;
 let today = "";
 let old = "";
 const binaries = new Map<string, string>();
-/** The path of a version's executable; only once the tests run. */
+/** The path of a version's executable. Available only while tests run. */
 const pathOf = (version: string) => binaries.get(version) ?? "";
 let recorder: Recorder;
 

@@ -1,5 +1,5 @@
-// The user's settings in the home that `codexlb run` gives to real Codex: files that they name, profiles, and keys that
-// would delete the login.
+// The user's settings in real Codex under `codexlb run`: files that they name, profiles, and keys that would delete the
+// login.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -29,7 +29,7 @@ function ownHome(s: Setup, lines: readonly string[]): string {
 const asked = (s: Setup) => JSON.stringify(s.mock.requests.map(({ json }) => json));
 
 describe("codexlb run with the settings of the user's own home", () => {
-  test("Codex reads the files that they name", async () => {
+  test("Codex reads the files named in them", async () => {
     await using s = await startReal(recorder);
     const home = ownHome(s, ['model_instructions_file = "mine.md"']);
     writeFileSync(join(home, "mine.md"), "Answer like a pirate of seven seas.");
@@ -37,7 +37,7 @@ describe("codexlb run with the settings of the user's own home", () => {
     expect(asked(s)).toContain("pirate of seven seas");
   });
 
-  test("Codex finds a profile, with the files that it names, and still goes to the proxy", async () => {
+  test("Codex finds a profile and its files, and still uses the proxy", async () => {
     await using s = await startReal(recorder);
     const home = ownHome(s, []);
     writeFileSync(
@@ -63,7 +63,7 @@ describe("codexlb run with the settings of the user's own home", () => {
     const ran = await s.codexArgs(newest, [...EXEC, "hello"], { CODEX_HOME: home });
     expectTurn(ran, "alice");
     expect(ran.err).toContain(
-      `not taken over, because Codex would delete the login that run gives it: forced_login_method in ${path}, forced_chatgpt_workspace_id in ${path}\n`,
+      `settings not copied, because with them Codex would delete the stub login: forced_login_method in ${path}, forced_chatgpt_workspace_id in ${path}\n`,
     );
     expect(readFileSync(join(s.tool.root, "runtime", "auth.json"), "utf8")).toContain("proxy-only");
     const again = await s.codexArgs(newest, [...EXEC, "hello"], { CODEX_HOME: home });

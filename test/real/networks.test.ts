@@ -1,5 +1,5 @@
-// Real Codex where the environment names an HTTP proxy: it must still reach the codexlb proxy on this machine, which no
-// proxy of a network can.
+// Real Codex with an HTTP proxy in the environment. It must still reach the codexlb proxy on this machine, which the
+// HTTP proxy cannot.
 
 import { expect } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ const { afterAll, beforeAll, describe, test } = gated(
   whyNoCodex(CODEX_VERSIONS.newest, CODEX_VERSIONS.today),
 );
 
-/** Nothing listens there. */
+/** A port without a server. */
 const DEAD = "http://127.0.0.1:9";
 
 let binaries: string[] = [];
@@ -33,7 +33,7 @@ describe("real Codex behind an HTTP proxy that is dead", () => {
     for (const binary of binaries) expectTurn(await s.codexArgs(binary, EXEC, { [name]: DEAD }), "alice");
   });
 
-  test("takes its turn when the profile of the shell names it, and a NO_PROXY of its own", async () => {
+  test("takes its turn when the shell profile sets the proxy and its own NO_PROXY", async () => {
     await using s = await startReal(recorder);
     const home = join(s.tool.directory, "home-with-proxy");
     mkdirSync(home);
@@ -41,7 +41,7 @@ describe("real Codex behind an HTTP proxy that is dead", () => {
     for (const binary of binaries) expectTurn(await s.codexArgs(binary, EXEC, { HOME: home }), "alice");
   });
 
-  test("is reported with its .env, when that sets NO_PROXY and so sends everything to the proxy", async () => {
+  test("is reported with its .env if that sets NO_PROXY and so sends everything to the proxy", async () => {
     await using s = await startReal(recorder);
     const [newest = ""] = binaries;
     expectTurn(await s.codexArgs(newest, EXEC), "alice");
@@ -52,7 +52,7 @@ describe("real Codex behind an HTTP proxy that is dead", () => {
     const ran = await s.codexArgs(newest, EXEC);
     expect(ran.code).not.toBe(0);
     expect(ran.err).toEndWith(
-      `${dotenv} sets HTTP_PROXY, NO_PROXY, and Codex loads it over the environment that codexlb sets\n`,
+      `${dotenv} sets HTTP_PROXY, NO_PROXY; in Codex this file overrides the environment set by codexlb\n`,
     );
   }, 120_000);
 });

@@ -1,5 +1,5 @@
-// The newest Codex beyond `exec`: its app-server, its own diagnosis, histories larger than the largest WebSocket
-// message, and what it shows of refusals (test/faults has the whole table, with a client that does the same).
+// The newest Codex beyond `exec`: app-server, `codex doctor`, histories larger than the largest WebSocket message, and
+// refusals as shown to the user (test/faults has the whole table, with a simulated client).
 
 import { expect } from "bun:test";
 import { randomBytes } from "node:crypto";
@@ -43,11 +43,11 @@ test("codex app-server sees the stub's account and the pool's limits, and takes 
       item: expect.objectContaining({ type: "agentMessage", text: "Hello from alice" }),
     }),
   );
-  // What warms the WebSocket up, and the turn.
+  // The warm-up of the WebSocket, and the turn.
   expect(setup.points("message")).toEqual(["alice", "alice"]);
 });
 
-test("codex app-server sees the windows, credits and further limits that the pool has, and no others", async () => {
+test("codex app-server sees exactly the windows, credits and further limits of the pool", async () => {
   await using setup = await startReal(recorder, [
     {
       alias: "alice",
@@ -59,7 +59,7 @@ test("codex app-server sees the windows, credits and further limits that the poo
   ]);
   await using server = startAppServer(setup, newest, recorder.url);
   const thread = await startThread(server, setup);
-  // The second turn is served on credits, while the window is used up.
+  // The second turn is served on credits, because the window is exhausted.
   for (const text of ["one", "two"])
     expect(await thread.turn(text)).toMatchObject({ turn: { status: "completed", error: null } });
   const read = (await server.request("account/rateLimits/read")) as {
@@ -113,7 +113,7 @@ test("a history of 17 MiB goes over HTTP, and is uploaded once", async () => {
   ]);
 }, 300_000);
 
-describe("a refusal is shown at once, and exactly one account is asked:", () => {
+describe("a refusal is shown at once, and exactly one account gets the request:", () => {
   const error = (code: string) => ({ type: code, code, message: `the words for ${code}` });
   const failed = (code: string) => [CREATED, { type: "response.failed", response: { error: error(code) } }];
 
@@ -164,7 +164,7 @@ test("a WebSocket closed with 1009 makes Codex send the turn over HTTP, once", a
   expect([setup.points("message"), setup.points("sse")]).toEqual([["alice", "alice"], ["alice"]]);
 });
 
-test("in all the runs above nothing went past the proxy", () => {
+test("no request bypassed the proxy in the runs above", () => {
   expect(backendsIn(recorder)).toEqual([]);
 });
 
@@ -177,8 +177,8 @@ const PLACEHOLDER = "PLACEHOLDER";
 const HISTORY_BYTES = 17 * 1024 * 1024;
 
 /**
- * Puts 17 MiB in place of the prompt of the only session. They must not compress well, or the simulated backend would not
- * unpack them.
+ * Replaces the prompt of the only session with 17 MiB of text. It must not compress well, or the simulated backend
+ * would refuse to decompress it.
  */
 function growHistory({ tool }: Setup): void {
   const [path] = globSync(join(tool.root, "runtime", "sessions", "**", "*.jsonl"));

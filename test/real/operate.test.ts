@@ -81,7 +81,9 @@ describe("codexlb account login with real Codex", () => {
     // Bob's login does not take the place of alice's.
     const other = await login("work");
     expect(other.code).toBe(1);
-    expect(other.err).toContain("work stands for alice@example.com, and this login is of bob@example.com");
+    expect(other.err).toContain(
+      "work is enrolled as alice@example.com, but this login is for bob@example.com",
+    );
     expect(s.authOf("work").tokens.account_id).toBe("mock-alice");
   });
 

@@ -41,7 +41,7 @@ export async function startRecorder(): Promise<Recorder> {
   };
 }
 
-/** Hosts to which requests went past the proxy: where Responses, models, usage and account requests of Codex would go. */
+/** Hosts of requests that bypassed the proxy: the targets of Codex's Responses, models, usage and account requests. */
 export function backendsIn({ hosts }: Recorder): readonly string[] {
   return hosts.filter((host) => BACKENDS.test(host) && host !== METRICS);
 }
@@ -49,5 +49,5 @@ export function backendsIn({ hosts }: Recorder): readonly string[] {
 // --- internal ---
 
 const BACKENDS = /(?:^|\.)(?:chatgpt\.com|openai\.com):443$/;
-/** Metrics, which no base URL moves; they carry no account and no content of a turn. */
+/** Metrics. No base URL redirects them, and they contain no account and no content of a turn. */
 const METRICS = "ab.chatgpt.com:443";

@@ -98,7 +98,7 @@ function member(index: number, short: Window, week: Window): Member {
       return { warm };
     },
     figures: (asOfMs, source) => {
-      const told = ({ used, limit, endMs, lengthMs }: Window): QuotaWindow => ({
+      const windowOf = ({ used, limit, endMs, lengthMs }: Window): QuotaWindow => ({
         usedPercent: Math.min(100, Math.round((used / limit) * 100)),
         // The backend tells a reset for a window that has not begun as well: a whole length from now.
         resetAtMs: endMs ?? asOfMs + lengthMs,
@@ -109,7 +109,11 @@ function member(index: number, short: Window, week: Window): Member {
       return {
         ...UNKNOWN_QUOTA,
         planType: "plus",
-        main: { ...UNKNOWN_QUOTA.main, windows: byKind(told(short), told(week)), completeAsOfMs: asOfMs },
+        main: {
+          ...UNKNOWN_QUOTA.main,
+          windows: byKind(windowOf(short), windowOf(week)),
+          completeAsOfMs: asOfMs,
+        },
       };
     },
     roomMs: () =>

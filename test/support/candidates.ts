@@ -6,7 +6,7 @@ import type { WindowStanding } from "../../src/core/standing.ts";
 /** Half of it left, and no reset known. */
 export const WINDOW: WindowStanding = { kind: "short", left: 0.5, resetAtMs: undefined, lengthMs: 1000 };
 
-/** A short and a weekly window, both `WINDOW` but for what is given. */
+/** A short and a weekly window, both `WINDOW` except for the given fields. */
 export function windows(
   short: Partial<WindowStanding> = {},
   weekly: Partial<WindowStanding> = {},

@@ -1,5 +1,5 @@
-// A network as companies have it, on loopback: hosts that only an HTTP proxy reaches, and an authority of its own that
-// has signed their certificates.
+// A simulated company network on loopback: hosts that only an HTTP proxy can reach, with certificates signed by the
+// company's own authority.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
@@ -10,21 +10,21 @@ import { tempDirectory } from "./temp.ts";
 export interface Passed {
   /** `CONNECT backend.test:443`, `GET http://backend.test/x`. */
   readonly request: string;
-  /** `user:password` as it was shown; undefined if none was. */
+  /** The `user:password` received; undefined if none. */
   readonly credentials: string | undefined;
 }
 
 export interface OutboundProxy extends AsyncDisposable {
   readonly url: string;
   readonly host: string;
-  /** What came, in order. */
+  /** The requests received, in order. */
   readonly passed: Passed[];
 }
 
 export interface CorporateNetwork extends AsyncDisposable {
   /** PEM file of the authority. */
   readonly ca: string;
-  /** A proxy that knows the hosts. `credentials`: `user:password` that it wants. */
+  /** A proxy that knows the hosts. `credentials`: the required `user:password`. */
   proxy(credentials?: string): Promise<OutboundProxy>;
 }
 

@@ -1,13 +1,13 @@
-// Tests that need something which is not everywhere: a browser, a program, files from the network.
+// Skips tests that need something optional: a browser, a program, files from the network.
 
 import * as runner from "bun:test";
 
-/** The runner's functions, as they are or so that they skip everything. */
+/** The runner's functions, or variants that skip everything. */
 export type Gated = Pick<typeof runner, "describe" | "test" | "beforeAll" | "afterAll">;
 
 /**
- * The runner's functions if `why` is undefined. Otherwise prints that the tests of `what` are skipped and why, and
- * returns functions that skip them; hooks are not called then.
+ * Returns the runner's functions if `why` is undefined. Otherwise prints that the tests of `what` are skipped and why,
+ * and returns functions that skip tests and hooks.
  */
 export function gated(what: string, why: string | undefined): Gated {
   if (why === undefined) return runner;

@@ -1,5 +1,5 @@
-// Before any test: a HOME of its own, so that nothing of the user's is read or written, none of the variables that steer
-// the program, and more time than Bun's 5 s for each test.
+// Runs before any test. Sets a separate HOME, so that no user files are read or written; removes the variables that
+// configure the program; and raises Bun's timeout of 5 s per test.
 
 import { afterAll } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -26,8 +26,8 @@ for (const name of [
 /** Long enough for a chain of proxies on a busy machine. `make fuzz` sets a longer one. */
 const TIMEOUT_MS = Number(process.env.CODEXLB_TEST_TIMEOUT_MS ?? 120_000);
 
-// Bun has no setting for it, and forgets the default timeout when a file is done: so every file sets it, on its first
-// line, so that the numbers of lines stay. This takes precedence over --timeout.
+// Bun has no setting for the timeout and resets it after every file. So every file sets it, on its first line, which
+// keeps line numbers unchanged. This overrides --timeout.
 plugin({
   name: "default timeout of every test file",
   setup: (build) => {

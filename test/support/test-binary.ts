@@ -1,4 +1,4 @@
-// The compiled executable that tests use: the one that make has built and named, or one that is built here.
+// The compiled executable for tests: the one built and named by make, else one built here.
 
 import { join } from "node:path";
 

@@ -8,7 +8,7 @@ export interface Vitals {
   readonly longestMs: number;
   /** The longest that the bare server took meanwhile. */
   readonly controlMs: number;
-  /** How much longer the proxy's work took because other processes had the processors: 1 on a quiet machine. */
+  /** By what factor other processes slowed down the proxy: 1 on a quiet machine. */
   readonly slowdown: number;
   readonly peakMiB: number;
 }
@@ -46,7 +46,7 @@ export async function vitalsDuring(
   return { longestMs, controlMs, slowdown, peakMiB };
 }
 
-/** For how long the main thread of a process has had a processor, and has waited for one, ns. */
+/** How long the main thread of a process has run on a processor and waited for one, ns. */
 function scheduleOf(pid: number): { readonly ran: number; readonly waited: number } {
   const [ran = 0, waited = 0] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, "utf8")
     .split(" ")

@@ -18,7 +18,7 @@ interface Setup extends AsyncDisposable {
   readonly asked: string[];
   /** The most requests that were under way at the same time. */
   most(): number;
-  /** What clients of `version` get. */
+  /** The catalogue for clients of `version`. */
   slugs(version?: string): Promise<readonly string[] | undefined>;
 }
 
@@ -94,7 +94,7 @@ test("fifty accounts are asked eight at a time, once each", async () => {
   await using setup = started(names(50), async (id) => {
     const answered = signal();
     waiting.push(answered.resolve);
-    // A ninth request would come before any of the eight is answered.
+    // A ninth request would arrive before any of the eight is answered.
     if (waiting.length === 8 || setup.asked.length === 50) {
       for (const answer of waiting) setImmediate(answer);
       waiting = [];
@@ -107,7 +107,7 @@ test("fifty accounts are asked eight at a time, once each", async () => {
   expect(setup.most()).toBe(8);
 });
 
-test("an answer that comes after the first client's wait is in the union from then on", async () => {
+test("an answer that arrives after the first client's wait joins the union from then on", async () => {
   const late = signal();
   await using setup = started(["a", "b"], async (id) => {
     if (id === "b") await late.promise;
@@ -128,7 +128,7 @@ test("an answer that comes after the first client's wait is in the union from th
 });
 
 describe("an upstream offers", () => {
-  test("what a known catalogue of it lists, and nothing is said before one is known", async () => {
+  test("the models of its known catalogue, or nothing while none is known", async () => {
     await using setup = started(["a", "b", "empty", "broken"], (id, request) => {
       if (id === "broken") return new Response("no", { status: 500 });
       const version = new URL(request.url).searchParams.get("client_version") ?? "";
@@ -152,7 +152,7 @@ describe("an upstream offers", () => {
       expect([id, model, catalogues.offers(id, model)]).toEqual([id, model, expected]);
   });
 
-  test("for eight versions of Codex, those used last", async () => {
+  test("for the eight most recently used versions of Codex", async () => {
     await using setup = started(["a"], (_id, request) =>
       Response.json(modelsOf(new URL(request.url).searchParams.get("client_version") ?? "")),
     );
@@ -173,7 +173,7 @@ describe("memory", () => {
   const large = (slug: string, mib: number) =>
     Response.json({ models: [{ slug, text: "x".repeat(mib * MIB) }] });
 
-  test("is not spent on a catalogue of more than 4 MiB", async () => {
+  test("is not used for a catalogue of more than 4 MiB", async () => {
     await using setup = started(["a", "b"], (id) => large(id, id === "a" ? 4 : 1));
     expect(await setup.slugs()).toEqual(["b"]);
   });
@@ -191,7 +191,7 @@ describe("memory", () => {
     expect([of("1"), of("2")]).toEqual([0, 5]);
   });
 
-  test("holds a catalogue once that several upstreams have", async () => {
+  test("holds a catalogue of several upstreams only once", async () => {
     await using setup = started(names(50), () => large("common", 3));
     expect(await setup.slugs()).toEqual(["common"]);
     expect(names(50).every((id) => setup.catalogues.offers(id, "common"))).toBe(true);
@@ -202,7 +202,7 @@ describe("the version that turns name", () => {
   const etagged = (etag: string, ...slugs: readonly string[]) =>
     Response.json(modelsOf(...slugs), { headers: { etag } });
 
-  test("has an upstream asked again once, however many turns name it", async () => {
+  test("causes one new request to the upstream, however many turns name it", async () => {
     let etag = "1";
     await using setup = started(["a", "b"], (id) => etagged(etag, id, etag));
     const { catalogues } = setup;
@@ -219,7 +219,7 @@ describe("the version that turns name", () => {
     await until("the union is another one", () => catalogues.version(requestOf()) !== before);
     turn("2");
     expect(setup.asked).toEqual(["a", "b", "a"]);
-    // A backend that is being updated answers with the old and the new version by turns.
+    // A backend that is being updated alternates between the old and the new version.
     for (let count = 0; count < 5; count++) {
       turn("1");
       turn("2");
@@ -230,7 +230,7 @@ describe("the version that turns name", () => {
     await until("it is asked again", () => setup.asked.length === 4);
   });
 
-  test("is not believed of an upstream whose catalogue stays another one", async () => {
+  test("is ignored if the upstream keeps returning another catalogue", async () => {
     await using setup = started(["a"], () => etagged("1", "m"));
     await setup.slugs();
     for (let count = 0; count < 5; count++) {
@@ -262,7 +262,7 @@ describe("in a pool of more than 64 upstreams", () => {
     expect(setup.asked).toEqual(["a0", "a1"]);
   });
 
-  test("an account whose turns go on naming another version gets a catalogue of its own", async () => {
+  test("an account whose turns keep naming another version gets its own catalogue", async () => {
     await using setup = started(names(100), (id) =>
       Response.json(modelsOf(id === "a50" ? "own" : "common"), {
         headers: { etag: id === "a50" ? "own" : "common" },

@@ -1,4 +1,4 @@
-// An account's credits over time: found by a poll, refused by the backend, not to be spent.
+// An account's credits over time: found by a poll, refused by the backend, or not to be spent.
 
 import { describe, expect, test } from "bun:test";
 import { type Quota, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
@@ -59,7 +59,7 @@ describe("an account that was refused for its limit", () => {
     expect(s.next()).toBe("a");
   });
 
-  test("in spite of its credits is not asked again until the reset, whatever polls say", () => {
+  test("despite its credits is not used again until the reset, whatever polls report", () => {
     const s = setup(["a"]);
     s.learn("a", 100, 5);
     s.refuse();
@@ -73,7 +73,7 @@ describe("an account that was refused for its limit", () => {
 });
 
 describe("credits that are not to be spent", () => {
-  test("keep the account out until its reset, and another one is not kept out by them", () => {
+  test("keep the account out until its reset, but no other account", () => {
     const s = setup(["a", "b"], false);
     s.learn("a", 100, 5);
     s.learn("b", 50, 0);
@@ -89,7 +89,7 @@ describe("credits that are not to be spent", () => {
     expect(s.next()).toBe("a");
   });
 
-  test("leave the end of the shortage open where the workspace forbids all use", () => {
+  test("leave the end of the shortage open if the workspace forbids all use", () => {
     const s = setup(["a"], false);
     const forbidden = quotaFromUsage(
       {

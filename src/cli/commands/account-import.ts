@@ -7,7 +7,7 @@ import { parseAuthFile } from "../../auth/auth-file.ts";
 import { authFileOf } from "../../auth/homes.ts";
 import { personName, sameIdentity, sharesAddress } from "../../auth/identity.ts";
 import { networkSettings } from "../../auth/network-settings.ts";
-import { identified } from "../../auth/token-owner.ts";
+import { withTokenOwner } from "../../auth/token-owner.ts";
 import { inferAlias } from "../../codex/alias.ts";
 import { textWithAbsolutePaths } from "../../codex/carried-settings.ts";
 import { keyringOf, userHomes } from "../../codex/home.ts";
@@ -108,13 +108,13 @@ async function importFrom(
   const path = authFileOf(from);
   const found = readTextIfPresent(path);
   if (found === undefined) throw noLogin(from, path);
-  const auth = await identified(found, path, deps);
+  const auth = await withTokenOwner(found, path, deps);
   const credentials = parseAuthFile(auth, path);
   if (credentials.refreshToken === undefined)
     deps.log.warn(
       auth === found
-        ? "this login has no refresh token: it ends when its access token does"
-        : "this is a personal access token, which cannot be renewed: it ends when it expires or is revoked",
+        ? "this login has no refresh token: it expires with its access token"
+        : "this is a personal access token: it cannot be renewed and works until it expires or is revoked",
     );
   if (credentials.accountId === undefined)
     deps.log.warn("this login does not say which ChatGPT account it is of; the backend may refuse it");
@@ -135,21 +135,21 @@ async function importFrom(
   const twins = same.filter((one) => one !== alias);
   if (twins.length > 0)
     deps.log.warn(
-      `${alias} is the same ChatGPT account as ${twins.join(", ")}; keep one of them, or they end each other's login`,
+      `${alias} is the same ChatGPT account as ${twins.join(", ")}; keep only one, because each token refresh invalidates the other login`,
     );
 }
 
-/** The error for a home without auth.json: it may keep its login elsewhere. */
+/** The error for a home without auth.json. The login may be in the keyring instead. */
 function noLogin(from: string, path: string): CodexlbError {
   const store = keyringOf(from);
   if (store === undefined)
-    return new CodexlbError("invalid_auth_file", `reading ${path}: there is no such file`, {
+    return new CodexlbError("invalid_auth_file", `reading ${path}: no such file`, {
       next: "name the Codex home with --from, or log in with: codexlb account login ALIAS",
     });
   return new CodexlbError(
     "invalid_auth_file",
-    `${from} keeps its login in the keyring of the system (cli_auth_credentials_store = ${JSON.stringify(store)}), where codexlb cannot read it`,
-    { next: "log the account in for codexlb, which keeps it in a file: codexlb account login ALIAS" },
+    `${from} keeps its login in the system keyring (cli_auth_credentials_store = ${JSON.stringify(store)}), which codexlb cannot read`,
+    { next: "log in again, into a file: codexlb account login ALIAS" },
   );
 }
 

@@ -1,4 +1,4 @@
-// `codexlb account set`: changes what is kept of an account.
+// `codexlb account set`: changes the settings of an account.
 
 import { defineCommand } from "citty";
 import { NO_OUTBOUND_PROXY, withoutPassword } from "../../network/outbound-proxy.ts";
@@ -13,7 +13,7 @@ const FLAGS = {
   "outbound-proxy": {
     type: "string",
     description:
-      "HTTP proxy for the turns, token renewals and usage requests of this account; none: use the setting proxy.outbound_proxy again",
+      "HTTP proxy for this account's turns, token renewals and usage requests; none: back to the setting proxy.outbound_proxy",
     valueHint: "URL",
   },
 } as const;
@@ -30,12 +30,12 @@ export default defineCommand({
     const { values, rest } = parseFlags(FLAGS, behind);
     if (rest.length > 0) throw usage("account set takes one alias");
     // All flags have values.
-    const given: Given = { ...args, ...(values as Given) };
+    const given: SetFlags = { ...args, ...(values as SetFlags) };
     const proxy = given["outbound-proxy"]?.trim();
     if (proxy === undefined)
       throw usage(
         "account set: nothing to set",
-        "name it, as in: codexlb account set alice --outbound-proxy URL",
+        "pass a flag, as in: codexlb account set alice --outbound-proxy URL",
       );
     const context = contextOf(given.root);
     const place = await placeOf(context, given);
@@ -53,4 +53,4 @@ export default defineCommand({
 
 // --- internal ---
 
-type Given = { readonly [Name in keyof typeof FLAGS]?: string | undefined };
+type SetFlags = { readonly [Name in keyof typeof FLAGS]?: string | undefined };

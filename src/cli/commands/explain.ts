@@ -27,7 +27,7 @@ export default defineCommand({
     },
     model: {
       type: "string",
-      description: "A turn for this model, which may have a limit of its own; default: the main limit counts",
+      description: "Explain a turn of this model, which may have its own limit (default: by the main limit)",
       valueHint: "MODEL",
     },
     json: { type: "boolean", description: "As JSON" },

@@ -97,7 +97,7 @@ function withOption<Account extends MockAccountOptions>(account: Account, option
   if (name === "credits" && value === "unlimited") return { ...account, credits: "unlimited" };
   if (!/^\d+$/.test(value) || name === "")
     throw usage(
-      `flag --accounts: ${JSON.stringify(option)} is not an option of an account`,
+      `flag --accounts: unknown option ${JSON.stringify(option)}`,
       "options: weekly, monthly, credits=N, credits=unlimited, member=N, MODEL=N",
     );
   const count = Number(value);

@@ -1,4 +1,4 @@
-// `codexlb setup`: points the clients that `codexlb run` does not start at the proxy, by the user's own config.toml.
+// `codexlb setup`: points clients that start without `codexlb run` at the proxy, through the user's config.toml.
 
 import { defineCommand } from "citty";
 import { codexAddresses } from "../../codex/addresses.ts";
@@ -10,7 +10,7 @@ import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { type CommandContext, contextOf, PROXY_URL_FLAG, ROOT_FLAG } from "../context.ts";
 import { CLIENT_HOME_FLAG, clientHomeOf } from "../run/client-home.ts";
-import { warnOfTwin } from "../run/native-home.ts";
+import { warnOfSharedLogin } from "../run/native-home.ts";
 import { addressOf } from "../run/proxy-address.ts";
 import { asksForKeys } from "../run/runtime-home.ts";
 
@@ -23,7 +23,7 @@ export default defineCommand({
     ...ROOT_FLAG,
     ...PROXY_URL_FLAG,
     ...CLIENT_HOME_FLAG,
-    print: { type: "boolean", description: "Print the changes of config.toml, and write nothing" },
+    print: { type: "boolean", description: "Print the changes to config.toml without writing them" },
   },
   run: async ({ args }) => {
     const context = contextOf(args.root);
@@ -31,37 +31,43 @@ export default defineCommand({
     const { url } = await addressOf(context, args["proxy-url"]);
     const plan = planSetup(home, baseUrlsOf(codexAddresses(url)));
     if (args.print) return print(`${plan.path}\n${changesOf(plan)}`);
-    // A key in the URL would end after some weeks, and the clients send their own login in the header.
+    // Keys in the URL expire after some weeks, and in the header these clients send their own login.
     if (await asksForKeys(context, url))
       throw new CodexlbError(
         "unauthorized",
-        `the proxy at ${url} requires a client key, and clients that setup points at it send their own login`,
+        `the proxy at ${url} requires a client key, but clients configured by codexlb setup send their own login instead`,
         { next: "start Codex with codexlb run, or point the clients at a proxy that listens on 127.0.0.1" },
       );
     plan.apply();
     print(
       plan.before === plan.after
         ? `${plan.path} already points at ${url}\n`
-        : `${plan.path} points at ${url} (undo: codexlb unsetup); restart clients that are running\n`,
+        : `${plan.path} points at ${url} (undo: codexlb unsetup); restart running clients\n`,
     );
-    await warn(context, home, url);
+    await warn(context, home, plan.path, url);
   },
 });
 
 // --- internal ---
 
-async function warn(context: CommandContext, home: string, url: string): Promise<void> {
+async function warn(context: CommandContext, home: string, path: string, url: string): Promise<void> {
   const { log } = context.deps;
   const { protocol, hostname } = new URL(url);
   if (protocol === "http:" && !isLoopback(hostname.replace(/^\[|\]$/g, "")))
     log.warn(`the clients send their own login to ${url} without encryption`);
   const provider = settingsIn(home)?.model_provider;
   if (typeof provider === "string" && provider !== "openai")
-    log.warn(`model_provider = ${JSON.stringify(provider)} in this file still sends turns elsewhere`);
-  await warnOfTwin(context, home, "log in again in one of them: codex login, or codexlb account login ALIAS");
+    log.warn(
+      `model_provider = ${JSON.stringify(provider)} in ${path} still sends turns elsewhere; remove it to use the proxy`,
+    );
+  await warnOfSharedLogin(
+    context,
+    home,
+    "log in again for one of them: codex login, or codexlb account login ALIAS",
+  );
 }
 
-/** The lines that are added and replaced, as in a diff. */
+/** The added and replaced lines, as a diff. */
 function changesOf({ before = "", after }: SetupPlan): string {
   const old = before.split("\n");
   let at = 0;

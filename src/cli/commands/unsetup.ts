@@ -1,7 +1,7 @@
-// `codexlb unsetup`: takes back what `codexlb setup` wrote.
+// `codexlb unsetup`: undoes the changes of `codexlb setup`.
 
 import { defineCommand } from "citty";
-import { type Unsetup, unsetup } from "../../codex/client-setup.ts";
+import { type UnsetupResult, unsetup } from "../../codex/client-setup.ts";
 import { print } from "../../print.ts";
 import { contextOf, ROOT_FLAG } from "../context.ts";
 import { CLIENT_HOME_FLAG, clientHomeOf } from "../run/client-home.ts";
@@ -13,19 +13,18 @@ export default defineCommand({
     const context = contextOf(args.root);
     const home = clientHomeOf(context, args["codex-home"]);
     const done = unsetup(home);
-    if (done === undefined) return print(`${home} is not set up; nothing was changed\n`);
-    print(`${DONE[done.kind](done.path)}; restart clients that are running\n`);
+    if (done === undefined) return print(`${home} is not set up; nothing to undo\n`);
+    print(`${DONE[done.kind](done.path)}; restart running clients\n`);
     for (const key of done.kept)
-      context.deps.log.warn(`${key} in ${done.path} was changed since codexlb setup, and stays`);
+      context.deps.log.warn(`kept ${key} in ${done.path}: it was changed after codexlb setup`);
   },
 });
 
 // --- internal ---
 
-const DONE: Readonly<Record<Unsetup["kind"], (path: string) => string>> = {
-  restored: (path) => `${path} is as it was before codexlb setup`,
-  removed: (path) => `removed ${path}, which codexlb setup had made`,
-  gone: (path) => `${path} is not there any more; there was nothing to undo`,
-  edited: (path) =>
-    `took the base URLs of codexlb setup out of ${path}; it was edited since, and the rest stays`,
+const DONE: Readonly<Record<UnsetupResult["kind"], (path: string) => string>> = {
+  restored: (path) => `restored ${path} to its state before codexlb setup`,
+  removed: (path) => `removed ${path}, which codexlb setup had created`,
+  gone: (path) => `${path} no longer exists; nothing to undo`,
+  edited: (path) => `removed the base URLs of codexlb setup from ${path}; kept the edits made since`,
 };

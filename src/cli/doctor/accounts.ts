@@ -96,7 +96,7 @@ function examineAccount(record: AccountRecord, nowMs: number): Finding {
   );
 }
 
-/** The finding with the name of the login, where another account has the same e-mail address. */
+/** Adds the login to a finding if another account has the same e-mail address. */
 function withPerson(finding: Finding, person: Identity, others: readonly Identity[]): Finding {
   if (!sharesAddress(person, others)) return finding;
   return { ...finding, detail: `${personName(person, others)}: ${finding.detail}` };

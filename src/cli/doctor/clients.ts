@@ -1,5 +1,5 @@
-// The clients that `codexlb run` does not start: whether the user's own config.toml points them at the proxy, and whether
-// that proxy is there for them.
+// Checks clients that start without `codexlb run`: whether the user's config.toml points them at the proxy, and whether
+// that proxy answers them.
 
 import { join } from "node:path";
 import { remoteInfo } from "../../admin/client.ts";
@@ -13,7 +13,7 @@ import { readTextIfPresent } from "../../state/atomic-file.ts";
 import { type CommandContext, configOf } from "../context.ts";
 import { type Finding, ok } from "./findings.ts";
 
-/** `proxyUrl` is the URL of the proxy that is used, if the user named it. */
+/** `proxyUrl`: the URL that the user passed, if any. */
 export async function examineClients(
   context: CommandContext,
   proxyUrl: string | undefined,
@@ -34,8 +34,8 @@ export async function examineClients(
       {
         check: CHECK,
         status: "warning",
-        detail: `${path} has ${wrong.map((key) => `${key} = ${JSON.stringify(urls[key] ?? "")}`).join(" and ")}, and the proxy is at ${url}`,
-        remedy: "run: codexlb setup; or undo it with: codexlb unsetup",
+        detail: `${path} has ${wrong.map((key) => `${key} = ${JSON.stringify(urls[key] ?? "")}`).join(" and ")}, but the proxy is at ${url}`,
+        remedy: "run: codexlb setup; to undo it, run: codexlb unsetup",
       },
     ];
   return [await examineProxyOf(path, url)];
@@ -46,7 +46,7 @@ export async function examineClients(
 const CHECK = "other clients";
 const ANSWER_MS = 3_000;
 
-/** Settings that cannot be read are no settings: `examineCodex` reports them. */
+/** Unreadable settings count as none; `examineCodex` reports them. */
 function urlsOf(path: string): Partial<BaseUrls> {
   try {
     return baseUrlsIn(readTextIfPresent(path) ?? "");
@@ -55,7 +55,7 @@ function urlsOf(path: string): Partial<BaseUrls> {
   }
 }
 
-/** Whether the file has, perhaps written by hand, what setup writes. Other addresses are the user's own choice. */
+/** True if the URL looks like one from setup, even if written by hand. Other addresses are the user's choice. */
 function pointsAtProxy({ openai_base_url: url }: Partial<BaseUrls>): boolean {
   return url !== undefined && /^http:\/\/(?:127\.0\.0\.1|localhost)\b.*\/backend-api\/codex$/.test(url);
 }
@@ -66,25 +66,25 @@ async function listeningUrl(context: CommandContext): Promise<string> {
   return `http://${(await configOf(context)).proxy.listen}`;
 }
 
-/** Asks for what such a client asks first, without a key, as the client does. */
+/** Sends a client's first request, without a key, as the client does. */
 async function examineProxyOf(path: string, url: string): Promise<Finding> {
   const door = { url, timeoutMs: ANSWER_MS };
   try {
     const response = await through(door)(`${baseOf(door)}/backend-api/wham/accounts/check`);
     await response.body?.cancel();
-    if (response.status !== 401) return ok(CHECK, `${path} points them at ${url}, which answers`);
+    if (response.status !== 401) return ok(CHECK, `${path} points them at ${url}; the proxy there answers`);
     return {
       check: CHECK,
       status: "bad",
-      detail: `${path} points them at ${url}, which requires a client key that they do not send`,
-      remedy: "undo it with: codexlb unsetup; and start Codex with: codexlb run",
+      detail: `${path} points them at ${url}, but the proxy there requires a client key, which they do not send`,
+      remedy: "run: codexlb unsetup; then start Codex with: codexlb run",
     };
   } catch (error) {
     return {
       check: CHECK,
       status: "bad",
-      detail: `${path} points them at ${url}, ${reachedNobody(error) ? "where no proxy runs" : "which does not answer"}: they fail`,
-      remedy: "start it with: codexlb proxy; or undo it with: codexlb unsetup",
+      detail: `${path} points them at ${url}, but ${reachedNobody(error) ? "no proxy is running there" : "the proxy there does not answer"}`,
+      remedy: "start the proxy: codexlb proxy; or undo the setup: codexlb unsetup",
     };
   }
 }

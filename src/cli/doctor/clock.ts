@@ -1,9 +1,9 @@
-// Compares this machine's clock with the backend's. A clock that is wrong makes valid tokens look expired, and lets
-// cooldowns end at the wrong time.
+// Compares this machine's clock with the backend's. With a wrong clock valid tokens look expired and cooldowns end at
+// the wrong time.
 
 import type { Finding } from "./findings.ts";
 
-/** A response of the backend, and when it was sent. Times in Unix ms of this machine's clock. */
+/** The headers of a backend response with its times, in Unix ms of this machine's clock. */
 export interface TimedResponse {
   readonly headers: Pick<Headers, "get">;
   readonly askedMs: number;
@@ -17,7 +17,7 @@ export interface TimedResponse {
 export function examineClock({ headers, askedMs, answeredMs }: TimedResponse): Finding[] {
   const dateMs = Date.parse(headers.get("date") ?? "");
   if (Number.isNaN(dateMs) || headers.get("age") !== null) return [];
-  // The backend answered at some moment between the two, and its date omits the milliseconds.
+  // The backend answered at some moment between the two times. Its date has no milliseconds.
   const aheadMs = askedMs - (dateMs + SECOND_MS);
   const behindMs = dateMs - answeredMs;
   const skewMs = Math.max(aheadMs, behindMs);
@@ -35,7 +35,7 @@ export function examineClock({ headers, askedMs, answeredMs }: TimedResponse): F
 // --- internal ---
 
 const SECOND_MS = 1_000;
-/** Tokens and cooldowns have reserves of about this size. */
+/** Tokens and cooldowns have a safety margin of about this size. */
 const SKEW_LIMIT_MS = 60_000;
 
 function durationText(ms: number): string {

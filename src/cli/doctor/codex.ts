@@ -124,7 +124,8 @@ function examineDotenv(context: CommandContext, flags: CodexFlags): Finding[] {
       check: "proxy variables",
       status: "warning",
       detail: dotenvProblem(dotenv),
-      remedy: "set them where Codex is started, or name 127.0.0.1 and localhost in its NO_PROXY",
+      remedy:
+        "move them to the environment in which you start Codex, or add 127.0.0.1 and localhost to NO_PROXY in that file",
     },
   ];
 }

@@ -1,5 +1,5 @@
-// The running proxy and the ways it needs: is it there and of this version, is its port its own, can its backend and
-// token endpoint be reached, and does the backend's clock agree with this machine's.
+// Checks the running proxy and its connections: is it running and of this version, is its port its own, can its backend
+// and token endpoint be reached, and does the backend's clock agree with this machine's.
 
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
@@ -25,21 +25,21 @@ import { type Finding, ok } from "./findings.ts";
 export async function examineProxy(context: CommandContext, named: string | undefined): Promise<Finding[]> {
   const { deps, layout } = context;
   if (named !== undefined) return examineNamed(context, named);
-  const ways: Ways = { clock: deps.clock, outbound: outboundOf(context) };
+  const via: ConnectionDeps = { clock: deps.clock, outbound: outboundOf(context) };
   if (await daemonAnswers(layout.adminSocket))
-    return examineDaemon(context, ways, socketDoor(layout.adminSocket));
+    return examineDaemon(context, via, socketDoor(layout.adminSocket));
   const absence = await examineAbsence(context);
   try {
     const { upstream_base_url: backend } = readConfig(layout).proxy;
-    return [...absence, ...(await examineWays(ways, backend, tokenUrlOf(deps)))];
+    return [...absence, ...(await examineConnections(via, backend, tokenUrlOf(deps)))];
   } catch {
-    return absence; // the settings were found to be wrong already
+    return absence; // another check reports invalid settings
   }
 }
 
 // --- internal ---
 
-const WAY_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 
 /** A proxy elsewhere: all that can be seen of it from here is that it answers, and whether it lets us in. */
 async function examineNamed(context: CommandContext, url: string): Promise<Finding[]> {
@@ -49,7 +49,7 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
     const door = {
       url: href,
       credential: credentialFor(context, { url: href, isNamed: true }, undefined),
-      timeoutMs: WAY_TIMEOUT_MS,
+      timeoutMs: CONNECT_TIMEOUT_MS,
     };
     if (!(await isProxy(door)))
       return [
@@ -77,7 +77,7 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
   }
 }
 
-async function examineDaemon({ deps }: CommandContext, ways: Ways, door: Door): Promise<Finding[]> {
+async function examineDaemon({ deps }: CommandContext, via: ConnectionDeps, door: Door): Promise<Finding[]> {
   const info = await remoteInfo(door);
   const what = `${info.name} on ${info.url}, process ${info.pid}`;
   const daemon: Finding =
@@ -90,15 +90,15 @@ async function examineDaemon({ deps }: CommandContext, ways: Ways, door: Door): 
           remedy: await restartAdvice(info.pid, deps),
         };
   const port = info.draining ? ENDING : await examineAnswer(info.url);
-  return [daemon, port, ...(await examineSurroundings(ways, door, info.token_url))];
+  return [daemon, port, ...(await examineSurroundings(via, door, info.token_url))];
 }
 
 /** What the daemon connects to. A daemon of another version may answer in a way that this command does not know. */
-async function examineSurroundings(ways: Ways, door: Door, tokenUrl: string): Promise<Finding[]> {
+async function examineSurroundings(via: ConnectionDeps, door: Door, tokenUrl: string): Promise<Finding[]> {
   try {
     const settings = await remoteSettings(door);
     const backend = settings.find(({ key }) => key === "proxy.upstream_base_url")?.value;
-    return [...(await examineWays(ways, String(backend), tokenUrl)), ...(await examineChildren(door))];
+    return [...(await examineConnections(via, String(backend), tokenUrl)), ...(await examineChildren(door))];
   } catch (error) {
     const remedy = error instanceof CodexlbError ? error.next : undefined;
     return [
@@ -147,28 +147,32 @@ const ChildFinding = z.looseObject({
   next: z.string().optional(),
 });
 
-/** With what the ways to other hosts are examined. */
-interface Ways {
+/** The means to check connections to other hosts. */
+interface ConnectionDeps {
   readonly clock: Clock;
   readonly outbound: Outbound;
 }
 
-async function examineWays(ways: Ways, backend: string, tokenUrl: string): Promise<Finding[]> {
+async function examineConnections(
+  via: ConnectionDeps,
+  backend: string,
+  tokenUrl: string,
+): Promise<Finding[]> {
   const [toBackend, toTokens] = await Promise.all([
-    examineWay(ways, "backend", backend),
-    examineWay(ways, "token endpoint", tokenUrl),
+    examineConnection(via, "backend", backend),
+    examineConnection(via, "token endpoint", tokenUrl),
   ]);
   const { response } = toBackend;
   return [toBackend.finding, toTokens.finding, ...(response === undefined ? [] : examineClock(response))];
 }
 
-/** As the proxy of the root connects. A running one has its own environment, which cannot be read. */
+/** How a proxy started here would connect. A running proxy's environment cannot be read. */
 function outboundOf({ deps: { env }, layout }: CommandContext): Outbound {
   const setting = () => {
     try {
       return readConfig(layout).proxy.outbound_proxy;
     } catch {
-      return ""; // the settings were found to be wrong already
+      return ""; // another check reports invalid settings
     }
   };
   return createOutbound({ env, setting });
@@ -178,7 +182,7 @@ async function examineAnswer(url: string): Promise<Finding> {
   try {
     const response = await fetch(`${url}/healthz`, {
       ...optionsToProxy(url),
-      signal: AbortSignal.timeout(WAY_TIMEOUT_MS),
+      signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS),
     });
     await response.body?.cancel();
     if (response.ok) return ok("port", `${url} answers`);
@@ -241,7 +245,7 @@ function listenOf(layout: CommandContext["layout"]) {
   try {
     return parseListen(readConfig(layout).proxy.listen);
   } catch {
-    return undefined; // the settings were found to be wrong already
+    return undefined; // another check reports invalid settings
   }
 }
 
@@ -253,9 +257,9 @@ function isTaken({ host, port }: { readonly host: string; readonly port: number 
   });
 }
 
-/** Any answer proves that the way is open. */
-async function examineWay(
-  { clock, outbound }: Ways,
+/** Any response proves that the connection works. */
+async function examineConnection(
+  { clock, outbound }: ConnectionDeps,
   check: string,
   url: string,
 ): Promise<{ readonly finding: Finding; readonly response?: TimedResponse }> {
@@ -266,7 +270,7 @@ async function examineWay(
       ...fetchOptions(egress),
       method: "HEAD",
       redirect: "manual",
-      signal: AbortSignal.timeout(WAY_TIMEOUT_MS),
+      signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS),
     });
     const response = { headers, askedMs, answeredMs: clock.now() };
     return { finding: ok(check, `${url} answers (${status})`), response };

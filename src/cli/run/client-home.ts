@@ -1,4 +1,4 @@
-// The Codex home of the clients that `codexlb run` does not start.
+// The Codex home of clients that start without `codexlb run`.
 
 import { resolve } from "node:path";
 import { userHomes } from "../../codex/home.ts";
@@ -13,13 +13,13 @@ export const CLIENT_HOME_FLAG = {
   },
 } as const;
 
-/** The absolute path of the home; `flag` is `--codex-home`. Throws `usage` for the one that `codexlb run` prepares. */
+/** The absolute path of the home; `flag` is `--codex-home`. Throws `usage` for the home that `codexlb run` manages. */
 export function clientHomeOf({ deps, layout }: CommandContext, flag: string | undefined): string {
   const home = resolve(flag?.trim() || (userHomes(deps.env)[0] ?? "."));
   if (home === resolve(layout.runtime))
     throw usage(
-      `${home} is the home that codexlb run prepares for itself`,
-      "name your own with --codex-home, or unset CODEX_HOME",
+      `${home} is managed by codexlb run and cannot be set up`,
+      "pass your own Codex home with --codex-home, or unset CODEX_HOME",
     );
   return home;
 }

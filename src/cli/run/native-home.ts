@@ -1,5 +1,5 @@
-// `run --native-home`: Codex in the user's own home, with the user's own login. Nothing is written there; the proxy puts
-// an account's credentials in the place of those that Codex shows.
+// `run --native-home`: Codex in the user's own home, with the user's own login. Nothing is written there; the proxy
+// puts an account's credentials in the place of those that Codex shows.
 
 import { join } from "node:path";
 import { readCredentials } from "../../auth/homes.ts";
@@ -31,17 +31,17 @@ export async function nativeHome(context: CommandContext, { url, whose }: ProxyA
   if (loginIn(home) === undefined) {
     deps.log.warn(
       keyringOf(home) === undefined
-        ? `${home} has no login that could be read, and Codex will ask for one; without --native-home it needs none`
-        : `${home} keeps its login in the keyring of the system, so codexlb cannot see whether an account of the proxy has the same login; a token can be renewed once, by Codex or by the proxy`,
+        ? `${home} has no readable login, so Codex will ask for one; without --native-home it needs none`
+        : `${home} keeps its login in the system keyring, so codexlb cannot check whether an account of the proxy uses the same login; if one does, the first token refresh invalidates the login of the other`,
     );
     return home;
   }
-  await warnOfTwin(context, home, "leave --native-home out, or log in again in one of them");
+  await warnOfSharedLogin(context, home, "run without --native-home, or log in again for one of them");
   return home;
 }
 
-/** Warns if the login in `home` is also that of an account: each renewal of one ends the other. `next`: what to do. */
-export async function warnOfTwin(context: CommandContext, home: string, next: string): Promise<void> {
+/** Warns if an account has the login in `home`: each token refresh invalidates the other copy. `next`: what to do. */
+export async function warnOfSharedLogin(context: CommandContext, home: string, next: string): Promise<void> {
   const login = loginIn(home);
   if (login?.refreshToken === undefined) return;
   const { proxy } = await configOf(context);
@@ -51,7 +51,7 @@ export async function warnOfTwin(context: CommandContext, home: string, next: st
   );
   if (twin !== undefined)
     context.deps.log.warn(
-      `the login in ${join(home, "auth.json")} is that of account ${twin.alias}: a token can be renewed once, by Codex or by the proxy; ${next}`,
+      `the login in ${join(home, "auth.json")} is also that of account ${twin.alias}, so the first token refresh by Codex or the proxy invalidates the login of the other; ${next}`,
     );
 }
 

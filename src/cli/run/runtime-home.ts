@@ -68,7 +68,7 @@ export async function prepareRuntime(
   });
   if (leftOut.length > 0)
     context.deps.log.info(
-      `not taken over, because Codex would delete the login that run gives it: ${leftOut.join(", ")}`,
+      `settings not copied, because with them Codex would delete the stub login: ${leftOut.join(", ")}`,
     );
   return { pathKey, token: stub.tokens.access_token };
 }

@@ -10,8 +10,8 @@ import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 
 /**
- * The tag of a run; undefined when the proxy does not know of tags. `account`: the run is pinned to it, and it is warned
- * of one that cannot serve.
+ * The tag of a run; undefined when the proxy does not know of tags. `account`: the run is pinned to it, and it is
+ * warned of one that cannot serve.
  */
 export async function tagRun(
   door: Door,
@@ -58,7 +58,7 @@ export interface EndedRun {
   readonly failure: string | undefined;
   /** `model_provider` of the settings that Codex had, and the file that it stands in. */
   readonly provider: { readonly name: string; readonly path: string } | undefined;
-  /** The `.env` of its home, where it sets a proxy. */
+  /** The `.env` of the home, if it sets a proxy. */
   readonly dotenv: ProxyDotenv | undefined;
 }
 
@@ -66,15 +66,15 @@ export interface EndedRun {
 export function missedRun(run: EndedRun): string | undefined {
   const { proxyUrl, args, seen, failure, provider, dotenv } = run;
   if (seen.turns > 0 || args.some((word) => SILENT_WORDS.has(word))) return undefined;
-  const told = (why: string) =>
+  const report = (why: string) =>
     `the proxy at ${proxyUrl} saw no ${seen.requests === 0 ? "request" : "turn"} of this run: ${why}`;
   const why = whyElsewhere(args, provider);
-  if (why !== undefined) return told(why);
-  if (dotenv !== undefined && failure !== undefined) return told(dotenvProblem(dotenv));
+  if (why !== undefined) return report(why);
+  if (dotenv !== undefined && failure !== undefined) return report(dotenvProblem(dotenv));
   if (seen.requests === 0)
-    return told(failure === undefined ? UNKNOWN : `Codex ended ${failure} before it asked for anything`);
+    return report(failure === undefined ? UNKNOWN : `Codex ended ${failure} before it asked for anything`);
   // Other requests alone are those of somebody who has looked in, and typed nothing.
-  return failure === undefined && args.some((word) => EXEC.has(word)) ? told(UNKNOWN) : undefined;
+  return failure === undefined && args.some((word) => EXEC.has(word)) ? report(UNKNOWN) : undefined;
 }
 
 // --- internal ---
