@@ -1,7 +1,7 @@
 // How sources become one executable: the same for the program and for what it is measured against.
 
 import { rmSync } from "node:fs";
-import { PLAYWRIGHT_EXTERNALS, playwrightPlugin } from "./playwright-plugin.ts";
+import { PLAYWRIGHT_EXTERNALS, playwrightFiles } from "./playwright-files.ts";
 
 export interface BuildOptions {
   readonly entry: string;
@@ -25,7 +25,7 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
     splitting: true,
     bytecode: true,
     sourcemap: "linked",
-    plugins: [playwrightPlugin],
+    files: playwrightFiles(),
     external: [...PLAYWRIGHT_EXTERNALS],
     define: {
       CODEXLB_VERSION: JSON.stringify(options.version),
