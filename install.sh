@@ -7,7 +7,7 @@
 
 set -eu
 
-REPOSITORY="${CODEXLB_REPOSITORY:-gngeorgiev/codexlb}"
+REPOSITORY="${RELEASE_REPOSITORY:-gngeorgiev/codexlb}"
 
 usage() {
   cat <<USAGE
@@ -262,7 +262,11 @@ install_release() {
   new=$stage/$name
   chmod 755 "$new/codexlb"
   if ! reported=$("$new/codexlb" --version 2>&1); then
-    fail "codexlb for $target does not run on this machine: $reported" "nothing was changed; please report this"
+    case $target in
+      *-musl) next="install libstdc++ (Alpine: apk add libstdc++) and try again; nothing was changed" ;;
+      *) next="nothing was changed; please report this" ;;
+    esac
+    fail "codexlb for $target does not run on this machine: $reported" "$next"
   fi
   replaced=
   if [ -e "$bin_dir/codexlb" ]; then replaced=yes; fi

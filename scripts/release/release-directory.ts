@@ -1,21 +1,11 @@
 // The release directory: one tarball per target and SHA256SUMS. The packages for package managers are made from it.
 
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CodexlbError, messageOf } from "../../src/errors.ts";
-
-export const TARGETS = [
-  "linux-x64",
-  "linux-x64-baseline",
-  "linux-arm64",
-  "linux-x64-musl",
-  "linux-arm64-musl",
-  "darwin-x64",
-  "darwin-arm64",
-] as const;
-
-export type Target = (typeof TARGETS)[number];
+import { RELEASE_TARGETS, type ReleaseTarget } from "../targets.ts";
+import { CHECKSUMS } from "./checksums.ts";
 
 export interface Release {
   readonly directory: string;
@@ -35,21 +25,23 @@ export function openRelease(directory: string): Release {
     [...checksums.keys()].flatMap((name) => {
       const [, version, target] =
         /^codexlb-(\d+\.\d+\.\d+[^/]*?)-((?:linux|darwin)-.+)\.tar\.gz$/.exec(name) ?? [];
-      return version !== undefined && (TARGETS as readonly string[]).includes(target ?? "") ? [version] : [];
+      return version !== undefined && (RELEASE_TARGETS as readonly string[]).includes(target ?? "")
+        ? [version]
+        : [];
     }),
   );
   const [version] = versions;
   if (version === undefined || versions.size > 1)
     throw new CodexlbError(
       "file_unusable",
-      `reading ${join(directory, "SHA256SUMS")}: expected tarballs of one version, found ${versions.size === 0 ? "none" : [...versions].join(", ")}`,
+      `reading ${join(directory, CHECKSUMS)}: expected tarballs of one version, found ${versions.size === 0 ? "none" : [...versions].join(", ")}`,
       { next: "remove the directory and run make release VERSION=x.y.z" },
     );
   return { directory, version, checksums };
 }
 
 /** The file name of the tarball for `target`. Throws `file_unusable` when the release does not list it. */
-export function tarballName(release: Release, target: Target): string {
+export function tarballName(release: Release, target: ReleaseTarget): string {
   const name = `codexlb-${release.version}-${target}.tar.gz`;
   if (!release.checksums.has(name))
     throw new CodexlbError(
@@ -63,22 +55,44 @@ export function tarballName(release: Release, target: Target): string {
 }
 
 /** The SHA-256 of the tarball for `target`, as SHA256SUMS lists it. */
-export function tarballChecksum(release: Release, target: Target): string {
+export function tarballChecksum(release: Release, target: ReleaseTarget): string {
   return release.checksums.get(tarballName(release, target)) ?? "";
 }
 
-/** Adds `files` (names below the release directory) to SHA256SUMS, or replaces their lines. */
-export function addChecksums(directory: string, files: readonly string[]): void {
-  const checksums = parseChecksums(readSums(directory));
-  for (const file of files) checksums.set(file, sha256(readFileOf(join(directory, file))));
-  const lines = [...checksums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, sum]) => `${sum}  ${name}\n`);
-  writeFileSync(join(directory, "SHA256SUMS"), lines.join(""));
+/**
+ * Verifies the tarball for `target` and unpacks it below `into`. Returns the directory that holds `codexlb`.
+ * Throws `file_unusable` when the tarball is missing, differs from its checksum or cannot be unpacked.
+ */
+export function unpack(release: Release, target: ReleaseTarget, into: string): string {
+  const name = tarballName(release, target);
+  const path = join(release.directory, name);
+  const found = sha256(readFileOf(path));
+  if (found !== release.checksums.get(name))
+    throw new CodexlbError(
+      "file_unusable",
+      `verifying ${path}: its SHA-256 is ${found}, not the listed one`,
+      {
+        next: "run make release again",
+      },
+    );
+  mkdirSync(into, { recursive: true });
+  const tar = Bun.spawnSync(["tar", "-xzf", path, "-C", into, "--no-same-owner"]);
+  if (!tar.success)
+    throw new CodexlbError("file_unusable", `unpacking ${path}: ${tar.stderr.toString().trim()}`, {
+      next: "run make release again",
+    });
+  return join(into, `codexlb-${release.version}-${target}`);
+}
+
+/** The time of the release in seconds since 1970: the modification time of an unpacked file. */
+export function releaseTime(unpacked: string): number {
+  return Math.floor(statSync(join(unpacked, "codexlb")).mtimeMs / 1000);
 }
 
 // --- internal ---
 
 function readSums(directory: string): string {
-  return readFileOf(join(directory, "SHA256SUMS")).toString("utf8");
+  return readFileOf(join(directory, CHECKSUMS)).toString("utf8");
 }
 
 function readFileOf(path: string): Buffer {

@@ -2,51 +2,82 @@
 
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { addChecksums, TARGETS, type Target } from "../../scripts/release/release-directory.ts";
-import { type TempDirectory, tempDirectory } from "./temp.ts";
+import { writeChecksums } from "../../scripts/release/checksums.ts";
+import { openRelease, type Release } from "../../scripts/release/release-directory.ts";
+import { writeTarball } from "../../scripts/release/tarball.ts";
+import { RELEASE_TARGETS, type ReleaseTarget } from "../../scripts/targets.ts";
+import { tempDirectory } from "./temp.ts";
 
 export interface ReleaseTreeOptions {
   /** Default "1.2.3". */
   readonly version?: string;
-  /** The file that linux-x64 holds as `codexlb`; default: a small shell script that stands in for it. */
-  readonly program?: string;
+  /** The files that targets hold as `codexlb`; default: a small shell script that stands in for it. */
+  readonly programs?: Partial<Record<ReleaseTarget, string>>;
   /** Default: all. */
-  readonly targets?: readonly Target[];
+  readonly targets?: readonly ReleaseTarget[];
 }
 
-/** Every target but linux-x64 holds a shell script, so that the tree is small and runs anywhere. */
-export function releaseTree(options: ReleaseTreeOptions = {}): TempDirectory & { readonly version: string } {
-  const { version = "1.2.3", targets = TARGETS } = options;
+export async function releaseTree(options: ReleaseTreeOptions = {}): Promise<Release & Disposable> {
+  const { version = "1.2.3", targets = RELEASE_TARGETS, programs = {} } = options;
   const temp = tempDirectory();
-  for (const target of targets) {
-    const name = `codexlb-${version}-${target}`;
-    const top = join(temp.path, name);
-    mkdirSync(join(top, "man"), { recursive: true });
-    mkdirSync(join(top, "completions"));
-    const program = join(top, "codexlb");
-    if (target === "linux-x64" && options.program !== undefined) copyFileSync(options.program, program);
-    else writeFileSync(program, standIn(version, target));
-    chmodSync(program, 0o755);
-    for (const file of ["LICENSE", "README.md"])
-      copyFileSync(join(import.meta.dir, "..", "..", file), join(top, file));
-    for (const [file, args] of GENERATED)
-      writeFileSync(join(top, file), Bun.spawnSync([program, ...args], { env: {} }).stdout);
-    pack(temp.path, name);
-    rmSync(top, { recursive: true });
-  }
+  await Promise.all(
+    targets.map(async (target) => {
+      const name = `codexlb-${version}-${target}`;
+      const top = join(temp.path, name);
+      mkdirSync(join(top, "man"), { recursive: true });
+      mkdirSync(join(top, "completions"));
+      const program = join(top, "codexlb");
+      const given = programs[target];
+      if (given === undefined) writeFileSync(program, standIn(version, target));
+      else copyFileSync(given, program);
+      chmodSync(program, 0o755);
+      for (const file of ["LICENSE", "README.md"])
+        copyFileSync(join(import.meta.dir, "..", "..", file), join(top, file));
+      for (const [file, args] of GENERATED)
+        writeFileSync(join(top, file), Bun.spawnSync([program, ...args], { env: {} }).stdout);
+      await writeTarball(join(temp.path, `${name}.tar.gz`), top, RELEASE_TIME);
+      rmSync(top, { recursive: true });
+    }),
+  );
   writeFileSync(join(temp.path, `codexlb-${version}.cdx.json`), "{}\n");
-  writeFileSync(join(temp.path, "SHA256SUMS"), "");
-  addChecksums(temp.path, [
-    ...targets.map((target) => `codexlb-${version}-${target}.tar.gz`),
-    `codexlb-${version}.cdx.json`,
-  ]);
-  return { path: temp.path, version, [Symbol.dispose]: () => temp[Symbol.dispose]() };
+  writeChecksums(temp.path);
+  return { ...openRelease(temp.path), [Symbol.dispose]: () => temp[Symbol.dispose]() };
+}
+
+/** True when there is an executable to test; prints the reason when there is none, for then `what` is not tested. */
+export function hasExecutable(what: string): boolean {
+  if (process.env.CODEXLB_TEST_BINARY !== undefined) return true;
+  console.log(`skipped: ${what} (CODEXLB_TEST_BINARY is not set; make build and name dist/codexlb)`);
+  return false;
+}
+
+const shared = new Map<ReleaseTarget, Promise<Release & Disposable>>();
+
+/**
+ * A release that holds the executable for `target`. All tests of a run share it, because packing takes seconds: they may
+ * add files to it and change none.
+ */
+export function executableRelease(target: ReleaseTarget = "linux-x64"): Promise<Release> {
+  const known = shared.get(target);
+  if (known !== undefined) return known;
+  const made = releaseTree({
+    version: EXECUTABLE_VERSION,
+    programs: { [target]: process.env.CODEXLB_TEST_BINARY ?? "" },
+  }).then((release) => {
+    process.once("exit", () => release[Symbol.dispose]());
+    return release;
+  });
+  shared.set(target, made);
+  return made;
 }
 
 /** The version of the executable that CODEXLB_TEST_BINARY names, which is that of package.json. */
 export const EXECUTABLE_VERSION: string = JSON.parse(
   readFileSync(join(import.meta.dir, "..", "..", "package.json"), "utf8"),
 ).version;
+
+/** 2026-01-01, so that trees of the same content have the same bytes. */
+export const RELEASE_TIME = 1767225600;
 
 // --- internal ---
 
@@ -57,27 +88,15 @@ const GENERATED = [
   ["completions/codexlb.fish", ["completions", "fish"]],
 ] as const;
 
-/** 2026-01-01, so that trees of the same content have the same bytes. */
-const MTIME = 1767225600;
-
-function standIn(version: string, target: Target): string {
+function standIn(version: string, target: ReleaseTarget): string {
   return `#!/bin/sh
 case "$1" in
   --version) echo "codexlb ${version} (${target})" ;;
-  man) echo '.TH "CODEXLB" 1 2026-01-01 "codexlb ${version}" "User Commands"' ;;
+  man) printf '.TH CODEXLB 1\\n.SH NAME\\ncodexlb \\\\- a stand-in\\n' ;;
   completions) echo "# codexlb completions for $2" ;;
   exit) exit "$2" ;;
   demo) echo "Six turns" ;;
   *) echo "$*" ;;
 esac
 `;
-}
-
-function pack(directory: string, name: string): void {
-  const flags = ["--sort=name", `--mtime=@${MTIME}`, "--owner=0", "--group=0", "--numeric-owner"];
-  const tar = Bun.spawnSync(
-    ["tar", ...flags, "--use-compress-program=gzip -1 -n", "-cf", `${name}.tar.gz`, name],
-    { cwd: directory },
-  );
-  if (!tar.success) throw new Error(`tar: ${tar.stderr}`);
 }
