@@ -87,6 +87,14 @@ install: $(BINARY) ## Install to $(DESTDIR)$(BINDIR), with the manual page and c
 	install -m 644 dist/_codexlb "$(DESTDIR)$(DATADIR)/zsh/site-functions/_codexlb"
 	install -m 644 dist/codexlb.fish "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/codexlb.fish"
 
+.PHONY: packages
+packages: node_modules/.ready ## Add install.sh, the Homebrew formula, npm, deb and rpm packages to dist/release/
+	$(BUN) scripts/release/package.ts $(if $(ONLY),--only "$(ONLY)")
+
+.PHONY: tap
+tap: node_modules/.ready ## Write the formula into a checkout of the Homebrew tap: make tap TAP=../homebrew-codexlb
+	$(BUN) scripts/release/package.ts --tap "$(TAP)"
+
 .PHONY: clean
 clean: ## Remove what was built
 	rm -rf dist
