@@ -54,7 +54,11 @@ function machine(shell: readonly string[]): Machine {
   const home = join(temp.path, "a home");
   mkdirSync(bin);
   mkdirSync(home);
-  for (const tool of TOOLS.split(" ")) symlinkSync(Bun.which(tool) ?? `missing-${tool}`, join(bin, tool));
+  for (const tool of TOOLS.split(" ")) {
+    // As on Alpine, where busybox is more than the shell.
+    const provider = shell[0] === "busybox" && !["curl", "getconf"].includes(tool) ? "busybox" : tool;
+    symlinkSync(Bun.which(provider) ?? `missing-${tool}`, join(bin, tool));
+  }
   const stub = (name: string, script: string) => {
     rmSync(join(bin, name), { force: true });
     writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
@@ -422,10 +426,14 @@ test.skipIf(!hasExecutable("install.sh beside a running proxy"))(
   },
 );
 
-test("install.sh names the repository that the other release files name", () => {
-  const text = readFileSync(SCRIPT, "utf8");
-  const named = [...text.matchAll(/(?:github\.com\/|:-)([\w-]+\/codexlb)\b/g)].map(([, name]) => name);
-  expect(named).toEqual([REPOSITORY, REPOSITORY]);
+test("install.sh and the pages name the repository that the other release files name", () => {
+  const named = (path: string) => {
+    const text = readFileSync(join(import.meta.dir, "..", "..", path), "utf8");
+    const found = text.matchAll(/(?:github\.com\/|:-|brew install )([\w-]+\/codexlb)\b/g);
+    return [...new Set([...found].map(([, name]) => name))];
+  };
+  for (const path of ["install.sh", "README.md", "docs/install.md"])
+    expect([path, named(path)]).toEqual([path, [REPOSITORY]]);
 });
 
 const UNPRIVILEGED = ["--reuid=65534", "--regid=65534", "--clear-groups"];
