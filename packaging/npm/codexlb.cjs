@@ -8,9 +8,12 @@ const { constants: system } = require("node:os");
 const { isatty } = require("node:tty");
 const { version, homepage, optionalDependencies } = require("../package.json");
 
-/** What a service manager or a user sends. */
-const FORWARDED = ["SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM", "SIGUSR1", "SIGUSR2"];
-/** The terminal sends these to the executable too, and a second SIGINT would end a proxy that finishes its turns. */
+/** What a service manager or a user sends; a stopped executable ends only after SIGCONT. */
+const FORWARDED = ["SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGCONT"];
+/**
+ * A terminal sends these to the executable too, and a second SIGINT would end a proxy that finishes its turns. So on a
+ * terminal the executable gets them from there alone.
+ */
 const SENT_BY_TERMINAL = new Set(["SIGINT", "SIGQUIT", "SIGHUP"]);
 
 const executable = findExecutable();

@@ -284,7 +284,7 @@ ${execve ? "" : "delete process.execve;"}
         "linux-x64",
         `#!/usr/bin/env node
 process.on("SIGTERM", () => { console.log("SIGTERM"); process.exit(5); });
-for (const name of ["SIGINT", "SIGHUP", "SIGUSR2"]) process.on(name, () => console.log(name));
+for (const name of ["SIGINT", "SIGHUP", "SIGUSR2", "SIGCONT"]) process.on(name, () => console.log(name));
 process.on("SIGQUIT", () => { process.removeAllListeners("SIGQUIT"); process.kill(process.pid, "SIGKILL"); });
 setInterval(() => {}, 1000);
 console.log("ready");
@@ -302,7 +302,7 @@ console.log("ready");
         });
         const lines = linesOf(child.stdout);
         expect((await lines.next()).value).toBe("ready");
-        for (const name of ["SIGINT", "SIGHUP", "SIGUSR2"] as const) {
+        for (const name of ["SIGINT", "SIGHUP", "SIGUSR2", "SIGCONT"] as const) {
           child.kill(name);
           expect((await lines.next()).value).toBe(name);
         }
