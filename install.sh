@@ -138,6 +138,9 @@ resolve() {
   say "$(cd "$(dirname "$resolved")" && pwd -P)/$(basename "$resolved")"
 }
 
+# A query makes a database in the home directory where the system has none, as on Debian.
+has_rpm_database() { have rpm && [ -d "$(rpm --eval '%{_dbpath}')" ]; }
+
 # refuse_packaged PATH: fails when a package manager owns the executable at PATH.
 refuse_packaged() {
   real=$(resolve "$1")
@@ -158,7 +161,7 @@ refuse_packaged() {
         owner=dpkg
         upgrade="apt install ./codexlb_VERSION_ARCH.deb"
         remove="apt remove codexlb"
-      elif have rpm && rpm -qf "$real" >/dev/null 2>&1; then
+      elif has_rpm_database && rpm -qf "$real" >/dev/null 2>&1; then
         owner=rpm
         upgrade="dnf install ./codexlb-VERSION-1.ARCH.rpm"
         remove="dnf remove codexlb"
@@ -232,6 +235,7 @@ install_release() {
   trap 'rm -rf "$stage"' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
+  trap 'exit 141' PIPE
 
   fetch SHA256SUMS "$stage/SHA256SUMS"
   if [ -z "$version" ]; then

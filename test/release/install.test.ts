@@ -346,7 +346,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
       ["Cellar/codexlb/1.0.0/bin/codexlb", {}, "Homebrew", "brew upgrade codexlb"],
       ["lib/node_modules/codexlb/bin/codexlb.cjs", {}, "npm", "npm install -g codexlb@latest"],
       ["usr/bin/codexlb", { "dpkg-query": "exit 0" }, "dpkg", "apt install ./codexlb_VERSION_ARCH.deb"],
-      ["usr/bin/codexlb", { rpm: "exit 0" }, "rpm", "dnf install ./codexlb-VERSION-1.ARCH.rpm"],
+      ["usr/bin/codexlb", { rpm: "echo /" }, "rpm", "dnf install ./codexlb-VERSION-1.ARCH.rpm"],
     ] as const) {
       using box = machine(argv);
       for (const [name, script] of Object.entries(stubs)) box.stub(name, script);
@@ -369,6 +369,54 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
       expect(readFileSync(join(box.path, "bin", "codexlb"), "utf8")).toBe("packaged");
       expect(existsSync(join(box.home, ".local"))).toBe(false);
     }
+  });
+
+  test("does not ask rpm where the system has no rpm database", async () => {
+    using box = machine(argv);
+    box.stub("rpm", `if [ "$1" = --eval ]; then echo "$HOME/.rpmdb"; else touch "$HOME/.rpmdb"; fi`);
+    await box.install(["--from", tree.directory]);
+    expect((await box.install(["--from", tree.directory])).code).toBe(0);
+    expect(readdirSync(box.home)).toEqual([".local"]);
+  });
+
+  test("leaves nothing behind when it is interrupted, or when its output has no reader", async () => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      using box = machine(argv);
+      const check = withOlder(box.home);
+      const asked = Promise.withResolvers<void>();
+      const answer = Promise.withResolvers<Response>();
+      const server = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        fetch: (request) => {
+          if (request.url.endsWith("SHA256SUMS"))
+            return new Response(Bun.file(join(tree.directory, "SHA256SUMS")));
+          asked.resolve();
+          return answer.promise;
+        },
+      });
+      const [program = "", ...flags] = argv;
+      const child = Bun.spawn(
+        [Bun.which(program) ?? "", ...flags, SCRIPT, "--from", `http://127.0.0.1:${server.port}`],
+        { env: { PATH: join(box.path, "bin"), HOME: box.home }, stdout: "ignore", stderr: "ignore" },
+      );
+      await asked.promise;
+      child.kill(signal);
+      // A shell handles a signal after the command that it waits for.
+      answer.resolve(new Response("too late", { status: 404 }));
+      await child.exited;
+      await server.stop(true);
+      check();
+    }
+    using box = machine(argv);
+    const [program = "", ...flags] = argv;
+    const unread = ["sh", "-c", '"$@" | true', "sh", Bun.which(program) ?? "", ...flags, SCRIPT];
+    await spawned([...unread, "--from", tree.directory], {
+      cwd: box.path,
+      env: { PATH: join(box.path, "bin"), HOME: box.home },
+    });
+    const left = readdirSync(join(box.home, ".local", "bin")).filter((name) => name !== "codexlb");
+    expect(left).toEqual([]);
   });
 
   test("--uninstall removes what was installed and keeps accounts and settings", async () => {
