@@ -26,8 +26,9 @@ import { isThere } from "../support/shells.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
 const SCRIPT = join(import.meta.dir, "..", "..", "install.sh");
-const SHELLS = [["dash"], ["bash"], ["busybox", "sh"]].filter(([program = ""]) =>
-  isThere(program, `install.sh in ${program}`),
+const READY = ["curl", "wget", "setpriv"].every((program) => isThere(program, "install.sh"));
+const SHELLS = [["dash"], ["bash"], ["busybox", "sh"]].filter(
+  ([program = ""]) => READY && isThere(program, `install.sh in ${program}`),
 );
 /** What every system has and the script may use. */
 const TOOLS =
