@@ -87,6 +87,14 @@ install: $(BINARY) ## Install to $(DESTDIR)$(BINDIR), with the manual page and c
 	install -m 644 dist/_codexlb "$(DESTDIR)$(DATADIR)/zsh/site-functions/_codexlb"
 	install -m 644 dist/codexlb.fish "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/codexlb.fish"
 
+.PHONY: release
+release: node_modules/.ready ## Write dist/release/ for all platforms: make release VERSION=1.2.3 (TARGETS=linux-x64,...)
+	$(BUN) scripts/release/release.ts $(if $(VERSION),--version "$(VERSION)") $(if $(TARGETS),--targets "$(TARGETS)")
+
+.PHONY: test-release
+test-release: node_modules/.ready ## Build releases and run them on emulated processors, on musl and from two directories
+	$(BUN) scripts/test.ts test/release
+
 .PHONY: clean
 clean: ## Remove what was built
 	rm -rf dist
