@@ -1,7 +1,8 @@
 // How sources become one executable: the same for the program and for what it is measured against.
 
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { PLAYWRIGHT_EXTERNALS, playwrightFiles } from "./playwright-files.ts";
+import { signAdHoc } from "./release/code-signature.ts";
 import { runtimeNameOf } from "./targets.ts";
 
 export interface BuildOptions {
@@ -51,6 +52,9 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
   });
   // The executable holds its source maps; these would stay behind with every build.
   for (const { kind, path } of result.outputs) if (kind === "sourcemap") rmSync(path, { force: true });
+  // Bun signs for arm64 only; for x64 it leaves the runtime's own signature, which does not match any more.
+  if (result.success && options.target.startsWith("darwin-"))
+    writeFileSync(options.outfile, signAdHoc(readFileSync(options.outfile), "codexlb"));
   const said = result.logs.map(String);
   return result.success || said.length > 0 ? said : ["the build failed and did not say why"];
 }
