@@ -139,6 +139,22 @@ uninstall-systemd: $(SERVICE_NEEDS) ## Stop the service of systemd and remove it
 uninstall-launchd: $(SERVICE_NEEDS) ## Stop the service of launchd and remove it
 	$(CODEXLB) service uninstall --target launchd
 
+.PHONY: release
+release: node_modules/.ready ## Write dist/release/ for all platforms: make release VERSION=1.2.3 (TARGETS=linux-x64,...)
+	$(BUN) scripts/release/release.ts $(if $(VERSION),--version "$(VERSION)") $(if $(TARGETS),--targets "$(TARGETS)")
+
+.PHONY: packages
+packages: node_modules/.ready ## Add install.sh, the Homebrew formula, npm, deb and rpm packages to dist/release/
+	$(BUN) scripts/release/package.ts $(if $(ONLY),--only "$(ONLY)")
+
+.PHONY: tap
+tap: node_modules/.ready ## Write the formula into a checkout of the Homebrew tap: make tap TAP=../homebrew-codexlb
+	$(BUN) scripts/release/package.ts --tap "$(TAP)"
+
+.PHONY: test-release
+test-release: $(BINARY) ## Build releases, run them on emulated processors and on musl, install them in every way
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/release
+
 .PHONY: clean
 clean: ## Remove what was built
 	rm -rf dist

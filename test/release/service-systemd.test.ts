@@ -4,6 +4,8 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildExecutable } from "../../scripts/build-executable.ts";
+import { hostTarget } from "../../scripts/bun-runtime.mjs";
+import { targetOf } from "../../scripts/targets.ts";
 import { addRelease } from "../support/fake-release.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -26,6 +28,7 @@ async function build(outfile: string, version: string): Promise<void> {
   const problems = await buildExecutable({
     entry: join(REPOSITORY, "src", "main.ts"),
     outfile,
+    target: targetOf(hostTarget()),
     runtime: process.execPath,
     version,
     commit: "0123456789ab",

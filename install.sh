@@ -1,0 +1,347 @@
+#!/bin/sh
+# Installs codexlb for the current user:
+#
+#   curl -fsSL https://github.com/gngeorgiev/codexlb/releases/latest/download/install.sh | sh
+#
+# `sh install.sh --help` lists the options. Runs in any POSIX shell. Needs tar, a SHA-256 tool and curl or wget.
+
+set -eu
+
+REPOSITORY="${RELEASE_REPOSITORY:-gngeorgiev/codexlb}"
+
+usage() {
+  cat <<USAGE
+usage: install.sh [--version X.Y.Z] [--bin-dir DIR] [--from DIR|URL]
+       install.sh --uninstall [--bin-dir DIR]
+
+  --version X.Y.Z  install this version (default: the newest)
+  --bin-dir DIR    install to DIR (default: ~/.local/bin)
+  --from DIR|URL   take the release from a directory or a mirror instead of GitHub
+  --uninstall      remove the executable, its man page and completions; accounts and settings stay
+USAGE
+}
+
+say() { printf '%s\n' "$*"; }
+
+# fail MESSAGE NEXT: what went wrong, and what to do.
+fail() {
+  printf 'install.sh: %s\n  %s\n' "$1" "$2" >&2
+  exit 1
+}
+
+wrong_usage() {
+  printf 'install.sh: %s\n' "$1" >&2
+  usage >&2
+  exit 2
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The target that runs on this machine, as release files name it.
+detect_target() {
+  os=$(uname -s)
+  machine=$(uname -m)
+  case $machine in
+    x86_64 | amd64) cpu=x64 ;;
+    aarch64 | arm64) cpu=arm64 ;;
+    *) fail "codexlb has no build for the processor $machine" "builds exist for x86_64 and arm64" ;;
+  esac
+  case $os in
+    Darwin)
+      # A shell under Rosetta reports an Intel processor.
+      if [ "$(sysctl -n sysctl.proc_translated 2>/dev/null || true)" = 1 ]; then cpu=arm64; fi
+      say "darwin-$cpu"
+      ;;
+    Linux)
+      if [ "$(getconf LONG_BIT 2>/dev/null || echo 64)" != 64 ]; then
+        fail "this is a 32-bit system on a 64-bit processor" "codexlb needs a 64-bit system"
+      fi
+      libc=
+      if is_musl; then libc=-musl; fi
+      if [ $cpu = x64 ] && ! grep -q -w avx2 /proc/cpuinfo; then
+        if [ -n "$libc" ]; then
+          fail "this processor has no AVX2, which the build for musl needs" "use a system with glibc on this machine"
+        fi
+        libc=-baseline
+      fi
+      say "linux-$cpu$libc"
+      ;;
+    *) fail "codexlb has no build for $os" "builds exist for Linux and macOS; on Windows install it inside WSL" ;;
+  esac
+}
+
+# ldd belongs to the system's own libc; loaders of the other one may be installed beside it.
+is_musl() {
+  if have ldd; then
+    case $(ldd --version 2>&1 || true) in
+      *musl*) return 0 ;;
+      *) return 1 ;;
+    esac
+  fi
+  for loader in /lib/ld-musl-*.so.1; do
+    if [ -e "$loader" ]; then return 0; fi
+  done
+  return 1
+}
+
+# fetch NAME FILE: copies a file of the release to FILE.
+fetch() {
+  case $base in
+    http://* | https://*) download "$base/$1" "$2" ;;
+    *)
+      if ! cp "$base/$1" "$2" 2>/dev/null; then
+        fail "copying $base/$1 failed" "check that --from names a complete release directory"
+      fi
+      ;;
+  esac
+}
+
+download() {
+  if have curl; then
+    # A redirect must not leave TLS.
+    case $1 in
+      https://*) protocols='=https' ;;
+      *) protocols='=http,https' ;;
+    esac
+    if curl -fsSL --proto "$protocols" --proto-redir "$protocols" -o "$2" "$1"; then return; fi
+  elif have wget; then
+    if wget -q -O "$2" "$1"; then return; fi
+  else
+    fail "downloading needs curl or wget, and neither is on PATH" \
+      "install one of them, or download the release elsewhere and use --from DIR"
+  fi
+  fail "downloading $1 failed" "check the version, the network and HTTPS_PROXY; nothing was changed"
+}
+
+sha256_of() {
+  if have sha256sum; then
+    sha256sum "$1" | cut -d ' ' -f 1
+  elif have shasum; then
+    shasum -a 256 "$1" | cut -d ' ' -f 1
+  elif have openssl; then
+    openssl dgst -sha256 "$1" | sed 's/.* //'
+  else
+    fail "verifying the download needs sha256sum, shasum or openssl, and none is on PATH" "install one of them"
+  fi
+}
+
+# resolve PATH: PATH with symbolic links followed. readlink -f is missing on old macOS.
+resolve() {
+  resolved=$1
+  while [ -L "$resolved" ]; do
+    link=$(readlink "$resolved")
+    case $link in
+      /*) resolved=$link ;;
+      *) resolved=$(dirname "$resolved")/$link ;;
+    esac
+  done
+  say "$(cd "$(dirname "$resolved")" && pwd -P)/$(basename "$resolved")"
+}
+
+# A query makes a database in the home directory where the system has none, as on Debian.
+has_rpm_database() { have rpm && [ -d "$(rpm --eval '%{_dbpath}')" ]; }
+
+# refuse_packaged PATH: fails when a package manager owns the executable at PATH.
+refuse_packaged() {
+  real=$(resolve "$1")
+  owner=
+  case $real in
+    */Cellar/*)
+      owner=Homebrew
+      upgrade="brew upgrade codexlb"
+      remove="brew uninstall codexlb"
+      ;;
+    */node_modules/*)
+      owner=npm
+      upgrade="npm install -g codexlb@latest"
+      remove="npm uninstall -g codexlb"
+      ;;
+    *)
+      if have dpkg-query && dpkg-query -S "$real" >/dev/null 2>&1; then
+        owner=dpkg
+        upgrade="apt install ./codexlb_VERSION_ARCH.deb"
+        remove="apt remove codexlb"
+      elif has_rpm_database && rpm -qf "$real" >/dev/null 2>&1; then
+        owner=rpm
+        upgrade="dnf install ./codexlb-VERSION-1.ARCH.rpm"
+        remove="dnf remove codexlb"
+      fi
+      ;;
+  esac
+  if [ -n "$owner" ]; then
+    fail "$1 was installed by $owner and stays as it is" "upgrade it with: $upgrade; remove it with: $remove"
+  fi
+}
+
+# place FILE DESTINATION: replaces DESTINATION in one step.
+place() {
+  mkdir -p "$(dirname "$2")" &&
+    cp "$1" "$2.new.$$" &&
+    chmod 644 "$2.new.$$" &&
+    mv -f "$2.new.$$" "$2"
+}
+
+quote_home() {
+  case $1 in
+    "$HOME"/*) say "\$HOME/${1#"$HOME"/}" ;;
+    *) say "$1" ;;
+  esac
+}
+
+advise_path() {
+  case :$PATH: in
+    *":$bin_dir:"*) return ;;
+  esac
+  say ""
+  say "$bin_dir is not on PATH. Run this once, then open a new terminal:"
+  directory=$(quote_home "$bin_dir")
+  case $(basename "${SHELL:-sh}") in
+    fish) say "  fish_add_path \"$directory\"" ;;
+    zsh) say "  echo 'export PATH=\"$directory:\$PATH\"' >> ~/.zshrc" ;;
+    bash) say "  echo 'export PATH=\"$directory:\$PATH\"' >> ~/.bashrc" ;;
+    *) say "  echo 'export PATH=\"$directory:\$PATH\"' >> ~/.profile" ;;
+  esac
+}
+
+uninstall() {
+  if [ ! -e "$bin_dir/codexlb" ] && [ ! -L "$bin_dir/codexlb" ]; then
+    fail "there is no codexlb in $bin_dir" "name its directory with --bin-dir DIR"
+  fi
+  if [ -e "$bin_dir/codexlb" ]; then refuse_packaged "$bin_dir/codexlb"; fi
+  if ! rm -f "$bin_dir/codexlb"; then
+    fail "removing $bin_dir/codexlb failed" "run this as a user that may write to $bin_dir"
+  fi
+  rm -f "$man_page" "$bash_completion" "$zsh_completion" "$fish_completion"
+  say "removed $bin_dir/codexlb, its man page and completions"
+  say "Accounts and settings stay in ${CODEXLB_ROOT:-$HOME/.codex-lb}. A running proxy runs until you stop it."
+}
+
+install_release() {
+  # A packaged copy elsewhere on PATH matters only when the user did not choose a directory.
+  if [ -e "$bin_dir/codexlb" ]; then
+    refuse_packaged "$bin_dir/codexlb"
+  elif [ -z "$chosen_dir" ] && have codexlb; then
+    refuse_packaged "$(command -v codexlb)"
+  fi
+  if [ -d "$bin_dir/codexlb" ]; then
+    fail "$bin_dir/codexlb is a directory" "choose another directory with --bin-dir DIR"
+  fi
+  target=$(detect_target)
+
+  # The new executable is staged on the same file system, so that the last step is one rename.
+  if ! mkdir -p "$bin_dir" 2>/dev/null || ! stage=$(mktemp -d "$bin_dir/.codexlb.XXXXXX" 2>/dev/null); then
+    fail "$bin_dir cannot be written to" "choose another directory with --bin-dir DIR, or run this as its owner"
+  fi
+  trap 'rm -rf "$stage"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+  trap 'exit 141' PIPE
+
+  fetch SHA256SUMS "$stage/SHA256SUMS"
+  if [ -z "$version" ]; then
+    version=$(sed -n "s/^[0-9a-f]* [ *]codexlb-\(.*\)-$target\.tar\.gz\$/\1/p" "$stage/SHA256SUMS")
+    case $version in
+      '') fail "the release at $base has no build for $target" "choose another release with --version X.Y.Z" ;;
+      *"
+"*) fail "$base holds several versions" "choose one with --version X.Y.Z" ;;
+    esac
+    # "latest" may become another release before the next download.
+    if [ -z "$from" ]; then base=$(release_url "$version"); fi
+  fi
+  name=codexlb-$version-$target
+  expected=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$name\.tar\.gz\$/\1/p" "$stage/SHA256SUMS")
+  if [ -z "$expected" ]; then
+    fail "SHA256SUMS at $base does not list $name.tar.gz" "check the version; nothing was changed"
+  fi
+  say "installing codexlb $version for $target"
+  fetch "$name.tar.gz" "$stage/$name.tar.gz"
+  found=$(sha256_of "$stage/$name.tar.gz")
+  if [ "$found" != "$expected" ]; then
+    fail "$name.tar.gz has the SHA-256 $found, not the listed $expected" \
+      "nothing was changed; download again, and report it if it happens again"
+  fi
+  if ! tar -xzf "$stage/$name.tar.gz" -C "$stage"; then
+    fail "unpacking $name.tar.gz failed" "check the free space in $bin_dir; nothing was changed"
+  fi
+  new=$stage/$name
+  chmod 755 "$new/codexlb"
+  if ! reported=$("$new/codexlb" --version 2>&1); then
+    case $target in
+      *-musl) next="install libstdc++ (Alpine: apk add libstdc++) and try again; nothing was changed" ;;
+      *) next="nothing was changed; please report this" ;;
+    esac
+    fail "codexlb for $target does not run on this machine: $reported" "$next"
+  fi
+  replaced=
+  if [ -e "$bin_dir/codexlb" ]; then replaced=yes; fi
+  # Rename, not copy: a running proxy keeps the file it was started from.
+  mv -f "$new/codexlb" "$bin_dir/codexlb"
+  say "installed $bin_dir/codexlb"
+  if [ -n "$replaced" ]; then say "A running proxy keeps the old version until you restart it."; fi
+  if place "$new/man/codexlb.1" "$man_page" &&
+    place "$new/completions/codexlb.bash" "$bash_completion" &&
+    place "$new/completions/_codexlb" "$zsh_completion" &&
+    place "$new/completions/codexlb.fish" "$fish_completion"; then
+    say "installed the man page and completions below $data_dir"
+  else
+    say "warning: the man page and completions could not be installed below $data_dir" >&2
+  fi
+  other=$(command -v codexlb || true)
+  advise_path
+  if [ -n "$other" ] && [ "$(resolve "$other")" != "$(resolve "$bin_dir/codexlb")" ]; then
+    say "warning: the shell finds $other first; remove it, or put $bin_dir before it on PATH" >&2
+  fi
+}
+
+release_url() { say "https://github.com/$REPOSITORY/releases/download/v$1"; }
+
+main() {
+  version='' chosen_dir='' from='' action=install_release
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --version | --bin-dir | --from)
+        if [ $# -lt 2 ] || [ -z "$2" ]; then wrong_usage "$1 needs a value"; fi
+        case $1 in
+          --version) version=${2#v} ;;
+          --bin-dir) chosen_dir=$2 ;;
+          --from) from=${2%/} ;;
+        esac
+        shift 2
+        ;;
+      --uninstall)
+        action=uninstall
+        shift
+        ;;
+      -h | --help)
+        usage
+        exit 0
+        ;;
+      *) wrong_usage "unknown argument $1" ;;
+    esac
+  done
+  case $version in
+    *[!0-9A-Za-z.+-]*) wrong_usage "$version is not a version" ;;
+  esac
+  if [ -z "${HOME:-}" ]; then fail "HOME is not set" "set HOME to your home directory"; fi
+  bin_dir=${chosen_dir:-$HOME/.local/bin}
+  case $bin_dir in
+    /*) bin_dir=${bin_dir%/} ;;
+    *) bin_dir=$PWD/${bin_dir%/} ;;
+  esac
+  data_dir=${XDG_DATA_HOME:-$HOME/.local/share}
+  man_page=$data_dir/man/man1/codexlb.1
+  bash_completion=$data_dir/bash-completion/completions/codexlb
+  zsh_completion=$data_dir/zsh/site-functions/_codexlb
+  fish_completion=$data_dir/fish/vendor_completions.d/codexlb.fish
+  if [ -n "$from" ]; then
+    base=$from
+  elif [ -n "$version" ]; then
+    base=$(release_url "$version")
+  else
+    base=https://github.com/$REPOSITORY/releases/latest/download
+  fi
+  "$action"
+}
+
+# The last line, so that a download that breaks off runs nothing.
+main "$@"

@@ -1,0 +1,54 @@
+// Adds what package managers need to a release that `make release` has written:
+//   bun scripts/release/package.ts [--dir dist/release] [--only formula,npm,deb,rpm,installer]
+//   bun scripts/release/package.ts --tap DIR      writes the formula into a checkout of the Homebrew tap
+
+import { parseArgs } from "node:util";
+import { CodexlbError } from "../../src/errors.ts";
+import { writeChecksums } from "./checksums.ts";
+import { writeFormula, writeTap } from "./formula.ts";
+import { writeInstaller } from "./installer.ts";
+import { writeNpmPackages } from "./npm.ts";
+import { writeDebs, writeRpms } from "./packages.ts";
+import { openRelease, type Release } from "./release-directory.ts";
+
+/** What can be written, by the names that --only takes; each returns the names of its files. */
+const WRITERS: Readonly<Record<string, (release: Release) => string[] | Promise<string[]>>> = {
+  formula: (release) => [writeFormula(release)],
+  installer: (release) => [writeInstaller(release)],
+  npm: writeNpmPackages,
+  deb: (release) => writeDebs(release),
+  rpm: (release) => writeRpms(release),
+};
+
+try {
+  const { values } = parseArgs({
+    options: {
+      dir: { type: "string", default: "dist/release" },
+      only: { type: "string", default: Object.keys(WRITERS).join(",") },
+      tap: { type: "string" },
+    },
+  });
+  const release = openRelease(values.dir);
+  if (values.tap === undefined) await write(release, values.only.split(","));
+  else writeTap(release, values.tap);
+} catch (error) {
+  if (!(error instanceof CodexlbError)) throw error;
+  console.error(`package: ${error.message}${error.next === undefined ? "" : `\n  ${error.next}`}`);
+  process.exit(error.exitCode);
+}
+
+async function write(release: Release, kinds: readonly string[]): Promise<void> {
+  for (const kind of kinds) {
+    const writer = WRITERS[kind];
+    if (writer === undefined)
+      throw new CodexlbError(
+        "usage",
+        `packaging ${release.directory}: there are no packages of the kind ${kind}`,
+        {
+          next: `choose from ${Object.keys(WRITERS).join(",")}`,
+        },
+      );
+    for (const name of await writer(release)) console.log(`wrote ${name}`);
+  }
+  writeChecksums(release.directory);
+}

@@ -1,0 +1,496 @@
+// install.sh in every shell that people have as sh, against a mirror on loopback.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { writeChecksums } from "../../scripts/release/checksums.ts";
+import { REPOSITORY } from "../../scripts/release/home.ts";
+import { executable, type Ran } from "../support/executable.ts";
+import {
+  EXECUTABLE_VERSION,
+  executableRelease,
+  hasExecutable,
+  releaseTree,
+} from "../support/release-tree.ts";
+import { isThere } from "../support/shells.ts";
+import { type TempDirectory, tempDirectory } from "../support/temp.ts";
+
+const SCRIPT = join(import.meta.dir, "..", "..", "install.sh");
+const READY = ["curl", "wget", "setpriv"].every((program) => isThere(program, "install.sh"));
+const SHELLS = [["dash"], ["bash"], ["busybox", "sh"]].filter(
+  ([program = ""]) => READY && isThere(program, `install.sh in ${program}`),
+);
+/** What every system has and the script may use. */
+const TOOLS =
+  "sh cat getconf sed cut dirname basename readlink mktemp mkdir cp chmod mv rm tar gzip sha256sum curl wget";
+
+let tree: Awaited<ReturnType<typeof releaseTree>>;
+beforeAll(async () => {
+  tree = await releaseTree();
+});
+afterAll(() => tree[Symbol.dispose]());
+
+interface Machine extends TempDirectory {
+  readonly home: string;
+  /** Replaces a program of the machine by a shell script, or adds one. */
+  stub(name: string, script: string): void;
+  remove(...names: string[]): void;
+  install(args: readonly string[], more?: Record<string, string>): Promise<Ran>;
+}
+
+/** A Linux machine with an x64 processor, AVX2 and glibc, whose user has a home with a space in its name. */
+function machine(shell: readonly string[]): Machine {
+  const temp = tempDirectory();
+  const bin = join(temp.path, "bin");
+  const home = join(temp.path, "a home");
+  mkdirSync(bin);
+  mkdirSync(home);
+  for (const tool of TOOLS.split(" ")) {
+    // As on Alpine, where busybox is more than the shell.
+    const provider = shell[0] === "busybox" && !["curl", "getconf"].includes(tool) ? "busybox" : tool;
+    symlinkSync(Bun.which(provider) ?? `missing-${tool}`, join(bin, tool));
+  }
+  const stub = (name: string, script: string) => {
+    rmSync(join(bin, name), { force: true });
+    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  };
+  stub("uname", 'if [ "$1" = -s ]; then echo Linux; else echo x86_64; fi');
+  stub("ldd", "echo 'ldd (Debian GLIBC 2.36) 2.36'");
+  stub("grep", "exit 0");
+  // A shell by its path: the machine's PATH need not have it.
+  const [program = "", ...flags] = shell;
+  return {
+    path: temp.path,
+    home,
+    stub,
+    remove: (...names) => {
+      for (const name of names) rmSync(join(bin, name));
+    },
+    install: (args, more = {}) =>
+      spawned([Bun.which(program) ?? program, ...flags, SCRIPT, ...args], {
+        cwd: temp.path,
+        env: { PATH: bin, HOME: home, SHELL: "/bin/bash", ...more },
+      }),
+    [Symbol.dispose]: () => temp[Symbol.dispose](),
+  };
+}
+
+async function spawned(
+  argv: string[],
+  options: { cwd: string; env: Record<string, string>; stdin?: Blob },
+): Promise<Ran> {
+  const child = Bun.spawn(argv, { stdin: "ignore", ...options, stdout: "pipe", stderr: "pipe" });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { code, out, err };
+}
+
+/** Serves `directory`; `replaced` are bodies in place of files, undefined for a 404. */
+function mirror(directory: string, replaced: Record<string, string | undefined> = {}) {
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: async (request) => {
+      const name = new URL(request.url).pathname.slice(1);
+      if (name in replaced) {
+        const body = replaced[name];
+        return body === undefined ? new Response("", { status: 404 }) : new Response(body);
+      }
+      const file = Bun.file(join(directory, name));
+      return (await file.exists()) ? new Response(file) : new Response("", { status: 404 });
+    },
+  });
+  return {
+    url: `http://127.0.0.1:${server.port}/`,
+    [Symbol.asyncDispose]: async () => server.stop(true),
+  };
+}
+
+const TARBALL = "codexlb-1.2.3-linux-x64.tar.gz";
+const installed = (home: string) => join(home, ".local", "bin", "codexlb");
+const ACCESSORIES = [
+  "man/man1/codexlb.1",
+  "bash-completion/completions/codexlb",
+  "zsh/site-functions/_codexlb",
+  "fish/vendor_completions.d/codexlb.fish",
+];
+
+/** An older version at its place, which must be there, untouched, after a failure. */
+function withOlder(home: string): () => void {
+  mkdirSync(join(home, ".local", "bin"), { recursive: true });
+  writeFileSync(installed(home), "older", { mode: 0o755 });
+  return () => {
+    expect(readFileSync(installed(home), "utf8")).toBe("older");
+    expect(readdirSync(join(home, ".local", "bin"))).toEqual(["codexlb"]);
+    expect(existsSync(join(home, ".local", "share"))).toBe(false);
+  };
+}
+
+describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.sh in $name", ({ argv }) => {
+  test("installs the executable, the man page and the completions for the user", async () => {
+    using box = machine(argv);
+    await using site = mirror(tree.directory);
+    const ran = await box.install(["--from", site.url]);
+    expect([ran.code, ran.err]).toEqual([0, ""]);
+    expect(ran.out).toContain("installing codexlb 1.2.3 for linux-x64\n");
+    expect((await spawned([installed(box.home), "--version"], { cwd: box.path, env: {} })).out).toBe(
+      "codexlb 1.2.3 (linux-x64)\n",
+    );
+    expect(statSync(installed(box.home)).mode & 0o777).toBe(0o755);
+    for (const file of ACCESSORIES)
+      expect([file, statSync(join(box.home, ".local", "share", file)).mode & 0o777]).toEqual([file, 0o644]);
+    expect(readdirSync(join(box.home, ".local", "bin"))).toEqual(["codexlb"]);
+  });
+
+  test("takes a release from a directory without curl and wget", async () => {
+    using box = machine(argv);
+    box.remove("curl", "wget");
+    const ran = await box.install(["--from", tree.directory, "--bin-dir", "some bin", "--version", "v1.2.3"]);
+    expect([ran.code, ran.err]).toEqual([0, ""]);
+    expect(existsSync(join(box.path, "some bin", "codexlb"))).toBe(true);
+  });
+
+  test("refuses a tarball with another checksum and leaves the older version in place", async () => {
+    using box = machine(argv);
+    const check = withOlder(box.home);
+    await using site = mirror(tree.directory, { [TARBALL]: "something else" });
+    const ran = await box.install(["--from", site.url]);
+    expect(ran.code).toBe(1);
+    expect(ran.err).toContain(`${TARBALL} has the SHA-256`);
+    expect(ran.err).toContain("nothing was changed");
+    check();
+  });
+
+  test("reports a file that the mirror lacks and leaves the older version in place", async () => {
+    for (const name of ["SHA256SUMS", TARBALL]) {
+      using box = machine(argv);
+      const check = withOlder(box.home);
+      await using site = mirror(tree.directory, { [name]: undefined });
+      const ran = await box.install(["--from", site.url]);
+      expect(ran.code).toBe(1);
+      expect(ran.err).toContain(`downloading ${site.url}${name} failed`);
+      check();
+    }
+  });
+
+  test("reports a version that the release does not have", async () => {
+    using box = machine(argv);
+    const ran = await box.install(["--from", tree.directory, "--version", "9.9.9"]);
+    expect(ran.code).toBe(1);
+    expect(ran.err).toContain("does not list codexlb-9.9.9-linux-x64.tar.gz");
+  });
+
+  test("downloads with curl alone and with wget alone, and names both when there is neither", async () => {
+    await using site = mirror(tree.directory);
+    for (const [absent, code] of [
+      [["wget"], 0],
+      [["curl"], 0],
+      [["curl", "wget"], 1],
+    ] as const) {
+      using box = machine(argv);
+      box.remove(...absent);
+      // A busybox that prefers its own commands has a wget whatever PATH says.
+      const ownWget = argv[0] === "busybox" && (await hasOwnWget());
+      const ran = await box.install(["--from", site.url]);
+      expect([absent, ran.code]).toEqual([absent, ownWget ? 0 : code]);
+      if (ran.code === 1) expect(ran.err).toContain("needs curl or wget, and neither is on PATH");
+    }
+  });
+
+  test("reports a directory that the user cannot write to", async () => {
+    using box = machine(argv);
+    chmodSync(box.path, 0o755);
+    const locked = join(box.path, "locked");
+    mkdirSync(locked, { mode: 0o555 });
+    // The superuser may write anywhere.
+    const asUser = process.getuid?.() === 0 ? [Bun.which("setpriv") ?? "", ...UNPRIVILEGED] : [];
+    const [program = "", ...flags] = argv;
+    // From standard input, because that user need not have access to the repository.
+    const ran = await spawned(
+      [
+        ...asUser,
+        Bun.which(program) ?? "",
+        ...flags,
+        "-s",
+        "--",
+        "--from",
+        tree.directory,
+        "--bin-dir",
+        locked,
+      ],
+      {
+        cwd: "/",
+        env: { PATH: join(box.path, "bin"), HOME: box.home },
+        stdin: new Blob([readFileSync(SCRIPT)]),
+      },
+    );
+    expect(ran.code).toBe(1);
+    expect(ran.err).toContain(`${locked} cannot be written to`);
+    expect(readdirSync(locked)).toEqual([]);
+  });
+
+  test("says how to extend PATH for the user's shell, and nothing when PATH has the directory", async () => {
+    using box = machine(argv);
+    const lines = {
+      "/bin/bash": `  echo 'export PATH="$HOME/.local/bin:$PATH"' >> ~/.bashrc`,
+      "/bin/zsh": `  echo 'export PATH="$HOME/.local/bin:$PATH"' >> ~/.zshrc`,
+      "/usr/bin/fish": `  fish_add_path "$HOME/.local/bin"`,
+      "/bin/sh": `  echo 'export PATH="$HOME/.local/bin:$PATH"' >> ~/.profile`,
+    };
+    for (const [SHELL, line] of Object.entries(lines)) {
+      const ran = await box.install(["--from", tree.directory], { SHELL });
+      expect(ran.out.trimEnd().split("\n").slice(-2)).toEqual([
+        `${join(box.home, ".local", "bin")} is not on PATH. Run this once, then open a new terminal:`,
+        line,
+      ]);
+    }
+    const PATH = `${join(box.path, "bin")}:${join(box.home, ".local", "bin")}`;
+    const ran = await box.install(["--from", tree.directory], { PATH });
+    expect([ran.code, ran.err, ran.out.includes("PATH")]).toEqual([0, "", false]);
+  });
+
+  test("warns of another codexlb that the shell finds first", async () => {
+    using box = machine(argv);
+    box.stub("codexlb", "echo other");
+    const ran = await box.install(["--from", tree.directory]);
+    expect([ran.code, ran.err]).toEqual([
+      0,
+      `warning: the shell finds ${join(box.path, "bin", "codexlb")} first; remove it, or put ${join(box.home, ".local", "bin")} before it on PATH\n`,
+    ]);
+  });
+
+  test("picks the target by system, processor, libc and AVX2", async () => {
+    const uname = (system: string, cpu: string) =>
+      `if [ "$1" = -s ]; then echo ${system}; else echo ${cpu}; fi`;
+    for (const [system, cpu, stubs, target] of [
+      ["Linux", "x86_64", {}, "linux-x64"],
+      ["Linux", "x86_64", { grep: "exit 1" }, "linux-x64-baseline"],
+      ["Linux", "x86_64", { ldd: "echo 'musl libc (x86_64)' >&2; exit 1" }, "linux-x64-musl"],
+      ["Linux", "aarch64", {}, "linux-arm64"],
+      ["Linux", "aarch64", { ldd: "echo 'musl libc (aarch64)' >&2; exit 1" }, "linux-arm64-musl"],
+      ["Darwin", "arm64", {}, "darwin-arm64"],
+      ["Darwin", "x86_64", {}, "darwin-x64"],
+      ["Darwin", "x86_64", { sysctl: "echo 1" }, "darwin-arm64"],
+    ] as const) {
+      using box = machine(argv);
+      box.stub("uname", uname(system, cpu));
+      for (const [name, script] of Object.entries(stubs)) box.stub(name, script);
+      const ran = await box.install(["--from", tree.directory]);
+      expect([ran.code, ran.out.split("\n")[0]]).toEqual([0, `installing codexlb 1.2.3 for ${target}`]);
+    }
+  });
+
+  test("names what a machine lacks for which there is no build", async () => {
+    for (const [stubs, message] of [
+      [{ uname: "if [ $1 = -s ]; then echo MINGW64_NT; else echo x86_64; fi" }, "no build for MINGW64_NT"],
+      [
+        { uname: "if [ $1 = -s ]; then echo Linux; else echo riscv64; fi" },
+        "no build for the processor riscv64",
+      ],
+      [{ getconf: "echo 32" }, "32-bit system"],
+      [{ grep: "exit 1", ldd: "echo musl" }, "this processor has no AVX2, which the build for musl needs"],
+    ] as const) {
+      using box = machine(argv);
+      for (const [name, script] of Object.entries(stubs)) box.stub(name, script);
+      const ran = await box.install(["--from", tree.directory]);
+      expect([ran.code, ran.err.includes(message)]).toEqual([1, true]);
+      expect(existsSync(join(box.home, ".local"))).toBe(false);
+    }
+  });
+
+  test("changes nothing when the new executable does not run", async () => {
+    using broken = await releaseTree({
+      targets: ["linux-x64"],
+      programs: { "linux-x64": Bun.which("false") ?? "" },
+    });
+    using box = machine(argv);
+    const check = withOlder(box.home);
+    const ran = await box.install(["--from", broken.directory]);
+    expect([ran.code, ran.err.includes("does not run on this machine")]).toEqual([1, true]);
+    check();
+  });
+
+  test("names the library that the build for musl needs", async () => {
+    using tree = await releaseTree({
+      targets: ["linux-x64-musl"],
+      programs: { "linux-x64-musl": Bun.which("false") ?? "" },
+    });
+    using box = machine(argv);
+    box.stub("ldd", "echo musl");
+    const ran = await box.install(["--from", tree.directory]);
+    expect([ran.code, ran.err.includes("install libstdc++ (Alpine: apk add libstdc++)")]).toEqual([1, true]);
+  });
+
+  test("asks for a version when the mirror holds several", async () => {
+    using two = await releaseTree({ version: "2.0.0", targets: ["linux-x64"] });
+    const name = "codexlb-1.2.3-linux-x64.tar.gz";
+    writeFileSync(join(two.directory, name), readFileSync(join(tree.directory, name)));
+    writeChecksums(two.directory);
+    using box = machine(argv);
+    const ran = await box.install(["--from", two.directory]);
+    expect([ran.code, ran.err.includes("choose one with --version X.Y.Z")]).toEqual([1, true]);
+    const chosen = await box.install(["--from", two.directory, "--version", "2.0.0"]);
+    expect([chosen.code, chosen.out.split("\n")[0]]).toEqual([0, "installing codexlb 2.0.0 for linux-x64"]);
+  });
+
+  test("leaves a copy of a package manager alone and names its commands", async () => {
+    for (const [place, stubs, owner, command] of [
+      ["Cellar/codexlb/1.0.0/bin/codexlb", {}, "Homebrew", "brew upgrade codexlb"],
+      ["lib/node_modules/codexlb/bin/codexlb.cjs", {}, "npm", "npm install -g codexlb@latest"],
+      ["usr/bin/codexlb", { "dpkg-query": "exit 0" }, "dpkg", "apt install ./codexlb_VERSION_ARCH.deb"],
+      ["usr/bin/codexlb", { rpm: "echo /" }, "rpm", "dnf install ./codexlb-VERSION-1.ARCH.rpm"],
+    ] as const) {
+      using box = machine(argv);
+      for (const [name, script] of Object.entries(stubs)) box.stub(name, script);
+      const packaged = join(box.path, place);
+      mkdirSync(join(packaged, ".."), { recursive: true });
+      writeFileSync(packaged, "packaged", { mode: 0o755 });
+      symlinkSync(`../${place}`, join(box.path, "bin", "codexlb"));
+      for (const args of [
+        [],
+        ["--bin-dir", join(box.path, "bin")],
+        ["--uninstall", "--bin-dir", join(box.path, "bin")],
+      ]) {
+        const ran = await box.install(["--from", tree.directory, ...args]);
+        expect([ran.code, ran.err.includes(`was installed by ${owner} and stays as it is`)]).toEqual([
+          1,
+          true,
+        ]);
+        expect(ran.err).toContain(command);
+      }
+      expect(readFileSync(join(box.path, "bin", "codexlb"), "utf8")).toBe("packaged");
+      expect(existsSync(join(box.home, ".local"))).toBe(false);
+    }
+  });
+
+  test("does not ask rpm where the system has no rpm database", async () => {
+    using box = machine(argv);
+    box.stub("rpm", `if [ "$1" = --eval ]; then echo "$HOME/.rpmdb"; else touch "$HOME/.rpmdb"; fi`);
+    await box.install(["--from", tree.directory]);
+    expect((await box.install(["--from", tree.directory])).code).toBe(0);
+    expect(readdirSync(box.home)).toEqual([".local"]);
+  });
+
+  test("leaves nothing behind when it is interrupted, or when its output has no reader", async () => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      using box = machine(argv);
+      const check = withOlder(box.home);
+      const asked = Promise.withResolvers<void>();
+      const answer = Promise.withResolvers<Response>();
+      const server = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        fetch: (request) => {
+          if (request.url.endsWith("SHA256SUMS"))
+            return new Response(Bun.file(join(tree.directory, "SHA256SUMS")));
+          asked.resolve();
+          return answer.promise;
+        },
+      });
+      const [program = "", ...flags] = argv;
+      const child = Bun.spawn(
+        [Bun.which(program) ?? "", ...flags, SCRIPT, "--from", `http://127.0.0.1:${server.port}`],
+        { env: { PATH: join(box.path, "bin"), HOME: box.home }, stdout: "ignore", stderr: "ignore" },
+      );
+      await asked.promise;
+      child.kill(signal);
+      // A shell handles a signal after the command that it waits for.
+      answer.resolve(new Response("too late", { status: 404 }));
+      await child.exited;
+      await server.stop(true);
+      check();
+    }
+    using box = machine(argv);
+    const [program = "", ...flags] = argv;
+    const unread = ["sh", "-c", '"$@" | true', "sh", Bun.which(program) ?? "", ...flags, SCRIPT];
+    await spawned([...unread, "--from", tree.directory], {
+      cwd: box.path,
+      env: { PATH: join(box.path, "bin"), HOME: box.home },
+    });
+    const left = readdirSync(join(box.home, ".local", "bin")).filter((name) => name !== "codexlb");
+    expect(left).toEqual([]);
+  });
+
+  test("--uninstall removes what was installed and keeps accounts and settings", async () => {
+    using box = machine(argv);
+    await box.install(["--from", tree.directory]);
+    mkdirSync(join(box.home, ".codex-lb"));
+    const ran = await box.install(["--uninstall"]);
+    expect([ran.code, ran.err]).toEqual([0, ""]);
+    for (const file of ACCESSORIES) expect(existsSync(join(box.home, ".local", "share", file))).toBe(false);
+    expect(existsSync(installed(box.home))).toBe(false);
+    expect(existsSync(join(box.home, ".codex-lb"))).toBe(true);
+    const again = await box.install(["--uninstall"]);
+    expect([again.code, again.err.includes("there is no codexlb in")]).toEqual([1, true]);
+  });
+
+  test("runs nothing of itself when its own download breaks off", async () => {
+    using box = machine(argv);
+    const text = readFileSync(SCRIPT, "utf8");
+    const [program = "", ...flags] = argv;
+    for (const length of [0.3, 0.6, 0.9, 0.99].map((share) => Math.floor(text.length * share))) {
+      await spawned([Bun.which(program) ?? "", ...flags, "-s", "--", "--from", tree.directory], {
+        cwd: box.path,
+        env: { PATH: join(box.path, "bin"), HOME: box.home },
+        stdin: new Blob([text.slice(0, length)]),
+      });
+      expect(readdirSync(box.home)).toEqual([]);
+    }
+  });
+
+  test("exits with 2 on wrong usage", async () => {
+    using box = machine(argv);
+    for (const args of [["--bogus"], ["--version"], ["--version", "../1"]])
+      expect([args, (await box.install(args)).code]).toEqual([args, 2]);
+    expect((await box.install(["--help"])).out).toStartWith("usage: install.sh");
+  });
+});
+
+test.skipIf(!hasExecutable("install.sh beside a running proxy"))(
+  "install.sh upgrades beside a running proxy, which keeps the file it was started from",
+  async () => {
+    using tool = executable();
+    const release = await executableRelease();
+    using box = machine(["dash"]);
+    // The same bytes under another inode stand for the older version.
+    await using proxy = await tool.start(["proxy", "--listen", "127.0.0.1:0"]);
+    const inode = statSync(tool.path).ino;
+    const ran = await box.install(["--from", release.directory, "--bin-dir", tool.directory]);
+    expect([ran.code, ran.err]).toEqual([0, ""]);
+    expect(ran.out).toContain("A running proxy keeps the old version until you restart it.");
+    expect(statSync(tool.path).ino).not.toBe(inode);
+    const address = /http:\/\/[\d.:]+/.exec(proxy.firstLine)?.[0];
+    expect((await fetch(`${address}/healthz`)).status).toBe(200);
+    expect((await tool.run(["--version"])).out).toStartWith(`codexlb ${EXECUTABLE_VERSION} `);
+    expect((await tool.run(["status", "--json"])).code).toBe(0);
+  },
+);
+
+test("install.sh and the pages name the repository that the other release files name", () => {
+  const named = (path: string) => {
+    const text = readFileSync(join(import.meta.dir, "..", "..", path), "utf8");
+    const found = text.matchAll(/(?:github\.com\/|:-|brew install )([\w-]+\/codexlb)\b/g);
+    return [...new Set([...found].map(([, name]) => name))];
+  };
+  for (const path of ["install.sh", "README.md", "docs/install.md"])
+    expect([path, named(path)]).toEqual([path, [REPOSITORY]]);
+});
+
+const UNPRIVILEGED = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+
+async function hasOwnWget(): Promise<boolean> {
+  const { code } = await spawned([Bun.which("busybox") ?? "", "sh", "-c", "command -v wget"], {
+    cwd: "/",
+    env: { PATH: "/nonexistent" },
+  });
+  return code === 0;
+}

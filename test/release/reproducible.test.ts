@@ -1,0 +1,47 @@
+// The same commit gives the same bytes.
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ReleaseTarget } from "../../scripts/targets.ts";
+import { archiveOf, checkOut, RELEASE_VERSION, unpack, wholeRelease } from "../support/release.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+// The first test builds the release, and emulated processors are slow.
+setDefaultTimeout(600_000);
+
+/** One per format of executables; the others differ from these in nothing but the runtime. */
+const TARGETS = ["linux-x64", "darwin-arm64"] as const satisfies readonly ReleaseTarget[];
+
+const sha256 = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
+
+test("two directories give the same archives", async () => {
+  const whole = await wholeRelease();
+  using temp = tempDirectory();
+  const other = await checkOut(join(temp.path, "some/where/else"));
+  expect(other.commit).toBe(whole.checkout.commit);
+  const out = join(temp.path, "out");
+  const words = ["--version", RELEASE_VERSION, "--targets", TARGETS.join(","), "--out", out];
+  // A umask, a language and options of tar and gzip are the builder's own.
+  const { code, err } = await other.release(words, {
+    TAR_OPTIONS: "--mtime=@7",
+    GZIP: "-1",
+    LC_ALL: "C.UTF-8",
+  });
+  expect([code, err]).toEqual([0, ""]);
+  for (const target of TARGETS)
+    expect([target, sha256(archiveOf(out, target))]).toEqual([
+      target,
+      sha256(archiveOf(whole.directory, target)),
+    ]);
+});
+
+test("an executable does not name the directory it was built in", async () => {
+  const { checkout } = await wholeRelease();
+  using temp = tempDirectory();
+  for (const target of TARGETS) {
+    const executable = readFileSync(join(await unpack(target, temp.path), "codexlb"));
+    expect([target, executable.includes(checkout.path)]).toEqual([target, false]);
+  }
+});

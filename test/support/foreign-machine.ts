@@ -1,0 +1,89 @@
+// Machines that this one is not: another processor under qemu, another C library in a root directory of its own. All of
+// it happens in namespaces, so that nothing changes outside of them and no privilege is needed.
+
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+export interface ForeignMachine {
+  /** A static qemu, which the kernel starts for the executable and for every process that the executable starts. */
+  readonly emulator?: string;
+  /** A directory that becomes the root; it holds the libraries. Without it the executable uses this machine's. */
+  readonly root?: string;
+  /** Steers qemu: `QEMU_CPU`, `QEMU_LD_PREFIX`. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface ForeignRun {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** The name that an executable must end with to be emulated. */
+export const EMULATED = ".emulated";
+
+/** Why `machine` cannot be had here; undefined when it can. */
+export function whyNoMachine({ emulator, root }: ForeignMachine): string | undefined {
+  if (process.platform !== "linux") return "namespaces need Linux";
+  if (emulator !== undefined && !existsSync(emulator))
+    return `${emulator} is not there (Debian package qemu-user-static)`;
+  if (root !== undefined && !existsSync(root)) return `${root} is not there`;
+  if (Bun.which("unshare") === null) return "unshare is not there (Debian package util-linux)";
+  const trial = Bun.spawnSync([...UNSHARE, "sh", "-c", SCRIPT, "sh", "true"], {
+    env: { PATH: process.env.PATH ?? "", EMULATOR: emulator ?? "" },
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  return trial.success ? undefined : `namespaces: ${trial.stderr.toString().trim()}`;
+}
+
+/** Runs `command` on `machine` to its end. Paths are those of the machine's root. */
+export async function runOn(
+  { emulator = "", root = "", env = {} }: ForeignMachine,
+  command: readonly string[],
+): Promise<ForeignRun> {
+  if (root !== "")
+    for (const name of ["dev", "proc", "tmp"]) mkdirSync(join(root, name), { recursive: true });
+  const child = Bun.spawn([...UNSHARE, "sh", "-c", SCRIPT, "sh", ...command], {
+    env: { PATH: process.env.PATH ?? "", HOME: "/tmp", EMULATOR: emulator, ROOT: root, ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { code, out, err };
+}
+
+// --- internal ---
+
+const UNSHARE = [
+  "unshare",
+  "--user",
+  "--map-root-user",
+  "--mount",
+  "--pid",
+  "--fork",
+  "--kill-child",
+  "--mount-proc",
+];
+
+/**
+ * The kernel starts the emulator for names with the ending, and opens it before the root changes (F). The shell stays
+ * the first process of the namespace, which signals do not end.
+ */
+const SCRIPT = `
+set -e
+if [ -n "$EMULATOR" ]; then
+  mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+  echo ":codexlb:E::${EMULATED.slice(1)}::$EMULATOR:F" > /proc/sys/fs/binfmt_misc/register
+fi
+if [ -n "$ROOT" ]; then
+  mount --rbind /proc "$ROOT/proc"
+  mount --rbind /dev "$ROOT/dev"
+  set -- chroot "$ROOT" "$@"
+fi
+status=0
+"$@" || status=$?
+exit "$status"
+`;

@@ -1,0 +1,102 @@
+// A release directory in a temporary place, with the layout of dist/release.
+
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { writeChecksums } from "../../scripts/release/checksums.ts";
+import { openRelease, type Release } from "../../scripts/release/release-directory.ts";
+import { writeTarball } from "../../scripts/release/tarball.ts";
+import { RELEASE_TARGETS, type ReleaseTarget } from "../../scripts/targets.ts";
+import { tempDirectory } from "./temp.ts";
+
+export interface ReleaseTreeOptions {
+  /** Default "1.2.3". */
+  readonly version?: string;
+  /** The files that targets hold as `codexlb`; default: a small shell script that stands in for it. */
+  readonly programs?: Partial<Record<ReleaseTarget, string>>;
+  /** Default: all. */
+  readonly targets?: readonly ReleaseTarget[];
+}
+
+export async function releaseTree(options: ReleaseTreeOptions = {}): Promise<Release & Disposable> {
+  const { version = "1.2.3", targets = RELEASE_TARGETS, programs = {} } = options;
+  const temp = tempDirectory();
+  await Promise.all(
+    targets.map(async (target) => {
+      const name = `codexlb-${version}-${target}`;
+      const top = join(temp.path, name);
+      mkdirSync(join(top, "man"), { recursive: true });
+      mkdirSync(join(top, "completions"));
+      const program = join(top, "codexlb");
+      const given = programs[target];
+      if (given === undefined) writeFileSync(program, standIn(version, target));
+      else copyFileSync(given, program);
+      chmodSync(program, 0o755);
+      for (const file of ["LICENSE", "README.md"])
+        copyFileSync(join(import.meta.dir, "..", "..", file), join(top, file));
+      for (const [file, args] of GENERATED)
+        writeFileSync(join(top, file), Bun.spawnSync([program, ...args], { env: {} }).stdout);
+      await writeTarball(join(temp.path, `${name}.tar.gz`), top, RELEASE_TIME);
+      rmSync(top, { recursive: true });
+    }),
+  );
+  writeFileSync(join(temp.path, `codexlb-${version}.cdx.json`), "{}\n");
+  writeChecksums(temp.path);
+  return { ...openRelease(temp.path), [Symbol.dispose]: () => temp[Symbol.dispose]() };
+}
+
+/** True when there is an executable to test; prints the reason when there is none, for then `what` is not tested. */
+export function hasExecutable(what: string): boolean {
+  if (process.env.CODEXLB_TEST_BINARY !== undefined) return true;
+  console.log(`skipped: ${what} (CODEXLB_TEST_BINARY is not set; make build and name dist/codexlb)`);
+  return false;
+}
+
+const shared = new Map<ReleaseTarget, Promise<Release & Disposable>>();
+
+/**
+ * A release that holds the executable for `target`. All tests of a run share it, because packing takes seconds: they may
+ * add files to it and change none.
+ */
+export function executableRelease(target: ReleaseTarget = "linux-x64"): Promise<Release> {
+  const known = shared.get(target);
+  if (known !== undefined) return known;
+  const made = releaseTree({
+    version: EXECUTABLE_VERSION,
+    programs: { [target]: process.env.CODEXLB_TEST_BINARY ?? "" },
+  }).then((release) => {
+    process.once("exit", () => release[Symbol.dispose]());
+    return release;
+  });
+  shared.set(target, made);
+  return made;
+}
+
+/** The version of the executable that CODEXLB_TEST_BINARY names, which is that of package.json. */
+export const EXECUTABLE_VERSION: string = JSON.parse(
+  readFileSync(join(import.meta.dir, "..", "..", "package.json"), "utf8"),
+).version;
+
+/** 2026-01-01, so that trees of the same content have the same bytes. */
+export const RELEASE_TIME = 1767225600;
+
+// --- internal ---
+
+const GENERATED = [
+  ["man/codexlb.1", ["man"]],
+  ["completions/codexlb.bash", ["completions", "bash"]],
+  ["completions/_codexlb", ["completions", "zsh"]],
+  ["completions/codexlb.fish", ["completions", "fish"]],
+] as const;
+
+function standIn(version: string, target: ReleaseTarget): string {
+  return `#!/bin/sh
+case "$1" in
+  --version) echo "codexlb ${version} (${target})" ;;
+  man) printf '.TH CODEXLB 1\\n.SH NAME\\ncodexlb \\\\- a stand-in\\n' ;;
+  completions) echo "# codexlb completions for $2" ;;
+  exit) exit "$2" ;;
+  demo) echo "Six turns" ;;
+  *) echo "$*" ;;
+esac
+`;
+}
