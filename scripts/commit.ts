@@ -1,4 +1,4 @@
-// What git knows of the sources that are built.
+// Reads the commit that the working tree is based on.
 
 export interface Commit {
   /** Twelve digits. */

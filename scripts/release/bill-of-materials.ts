@@ -1,4 +1,4 @@
-// The list of what the executables are made of, for those who look for known vulnerabilities: CycloneDX 1.6.
+// The SBOM (CycloneDX 1.6): the packages in the executables, for vulnerability scanners.
 
 import { Enums, Models, Serialize, Spec } from "@cyclonedx/cyclonedx-library";
 import type { ReleaseTarget } from "../targets.ts";
@@ -17,7 +17,7 @@ export interface Materials {
   readonly bunIntegrity: Readonly<Record<string, string>>;
 }
 
-/** The text of the list. The same materials give the same text. */
+/** Returns the SBOM as JSON. The same materials give the same text. */
 export function billOfMaterials(materials: Materials): string {
   const { version, seconds, targets, packages, bunVersion, bunIntegrity } = materials;
   const bom = new Models.Bom();

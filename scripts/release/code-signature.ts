@@ -1,6 +1,6 @@
-// The signature in a macOS executable: checks it as the kernel does, which hashes every page again before it runs the
-// page, and writes one that no certificate stands behind (ad hoc), as the linkers of Apple and Go do. macOS on arm64 runs
-// nothing without a signature, and kills an executable that does not match the one it has.
+// Checks and writes the signature in a macOS executable. The kernel hashes every page before it runs the page, and kills
+// an executable that does not match its signature; macOS on arm64 also refuses an executable without one. The signatures
+// written here are ad hoc (without a certificate), like those of Apple's and Go's linkers.
 
 import { createHash } from "node:crypto";
 import { CodexlbError } from "../../src/errors.ts";
@@ -11,7 +11,7 @@ export interface CodeSignature {
   readonly cpu: MachCpu;
   /** The name that the signature gives the executable. */
   readonly identifier: string;
-  /** True if no certificate stands behind the signature. */
+  /** True if the signature was made without a certificate. */
   readonly isAdHoc: boolean;
   /** True under the hardened runtime, which allows a JIT only with the entitlement for it. */
   readonly isHardened: boolean;

@@ -1,4 +1,4 @@
-// Where a macOS executable keeps its parts, as far as its signature depends on them.
+// Reads the parts of a macOS executable that its signature depends on.
 
 import { CodexlbError } from "../../src/errors.ts";
 
@@ -55,7 +55,7 @@ export function readMachO(file: Buffer): MachO {
   return { cpu, text, linkEdit, signature };
 }
 
-/** Moves the end of `file`'s signature, so that it is `size` bytes long. Changes the load commands only. */
+/** Writes to the load commands of `file` that its signature is `size` bytes long. */
 export function writeSignatureSize(file: Buffer, { linkEdit, signature }: MachO, size: number): void {
   const linkEditBytes = signature.offset + size - linkEdit.offset;
   file.writeBigUInt64LE(BigInt(Math.ceil(linkEditBytes / PAGE_BYTES) * PAGE_BYTES), linkEdit.command + 32);

@@ -1,6 +1,6 @@
 // Builds a release for every platform on one Linux machine:
 // `bun scripts/release/release.ts [--version 1.2.3] [--targets linux-x64,darwin-arm64] [--out dist/release]`.
-// The same commit gives the same bytes, in whatever directory and whenever it is built.
+// The same commit gives the same bytes, in any directory and at any time.
 
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -47,7 +47,7 @@ async function release(version: string, targets: readonly ReleaseTarget[], out: 
   const work = mkdtempSync(join(dirname(out), "release-work-"));
   try {
     const texts = textsOf(version, commit);
-    // gzip takes longer than the build, so one target is packed while the next ones are built.
+    // gzip takes longer than a build, so it packs one target while the next ones are built.
     const packing: Promise<void>[] = [];
     for (const target of targets) {
       const name = `codexlb-${version}-${target}`;
@@ -97,7 +97,7 @@ function requirePinnedBun(): void {
     });
 }
 
-/** The commit, if all files are as it has them. */
+/** Returns the commit. Throws `usage` if a file differs from it, unless RELEASE_DIRTY=1 allows that. */
 function cleanCommit(): Commit {
   const commit = readCommit(PROJECT);
   if (commit === undefined)
@@ -127,7 +127,7 @@ function textsOf(version: string, commit: Commit): Readonly<Record<string, strin
   };
 }
 
-/** What the program prints. It runs from the sources, because no executable of the release may run here. */
+/** The output of codexlb, run from the sources: this machine may be unable to run any of the executables. */
 function printed(words: readonly string[], version: string, commit: Commit): string {
   const defines = { CODEXLB_VERSION: version, CODEXLB_DATE: commit.day };
   const command = [

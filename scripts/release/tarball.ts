@@ -1,4 +1,4 @@
-// Archives whose bytes depend on nothing but what is in them.
+// Reproducible archives: the same files and the same time give the same bytes.
 
 import { basename, dirname } from "node:path";
 import { CodexlbError } from "../../src/errors.ts";
@@ -20,12 +20,12 @@ export async function writeTarball(archive: string, directory: string, seconds: 
     "--group=0",
     "--numeric-owner",
     "--mode=u=rwX,go=rX",
-    // Without the time at which it packs.
+    // gzip would else store the time at which it packs.
     "--use-compress-program=gzip --no-name",
     `--directory=${dirname(directory)}`,
     basename(directory),
   ];
-  // Without TAR_OPTIONS, GZIP and a language, which change what they write.
+  // TAR_OPTIONS, GZIP and the language would change what tar and gzip write.
   const env = { PATH: process.env.PATH ?? "", LC_ALL: "C" };
   const tar = Bun.spawn(command, { env, stdin: "ignore", stdout: "ignore", stderr: "pipe" });
   const [problem, code] = await Promise.all([tar.stderr.text(), tar.exited]);

@@ -1,4 +1,4 @@
-// The signatures of macOS executables, as far as they can be checked without a Mac.
+// The signatures of macOS executables, checked without a Mac.
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -28,7 +28,7 @@ describe.each(TARGETS)("for %s", (target) => {
     expect(() => requireAdHocWithJit(signature)).toThrow("it names a certificate");
   });
 
-  test("the released executable is signed ad hoc, and may have a JIT", async () => {
+  test("the released executable is signed ad hoc, and may use a JIT", async () => {
     using temp = tempDirectory();
     const signature = checkSignature(readFileSync(join(await unpack(target, temp.path), "codexlb")));
     requireAdHocWithJit(signature);

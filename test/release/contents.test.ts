@@ -1,4 +1,4 @@
-// What a release consists of.
+// The files of a release, and what make release refuses.
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
@@ -22,7 +22,7 @@ interface Component {
   readonly licenses: readonly unknown[];
 }
 
-test("the release has an archive per target, the checksums and the list of materials", async () => {
+test("the release has an archive per target, the checksums and the SBOM", async () => {
   const { directory } = await wholeRelease();
   expect(readdirSync(directory).sort()).toEqual(
     [
@@ -76,7 +76,7 @@ test("the manual page names the version and the day of the commit", async () => 
   expect(readFileSync(join(top, "completions/_codexlb"), "utf8")).toStartWith("#compdef codexlb");
 });
 
-test("the list of materials fits the CycloneDX schema and names every package, and Bun with its hash", async () => {
+test("the SBOM fits the CycloneDX schema and names every package, and Bun with its hash", async () => {
   const { directory } = await wholeRelease();
   const text = readFileSync(join(directory, `codexlb-${RELEASE_VERSION}.cdx.json`), "utf8");
   const bom = JSON.parse(text) as { components: Component[]; metadata: { timestamp: string } };
@@ -126,7 +126,7 @@ test("a version that is not semantic, an unknown target and a changed tree are r
 
 const SCHEMAS_OF_PARTS = ["spdx.SNAPSHOT.schema.json", "jsf-0.82.SNAPSHOT.schema.json"];
 
-/** What the schemas that come with the CycloneDX library have against `bom`. */
+/** The errors of `bom` against the schemas in the CycloneDX library. */
 function schemaProblems(bom: unknown): string[] {
   const library = createRequire(import.meta.url).resolve("@cyclonedx/cyclonedx-library/package.json");
   const schema = (name: string) =>

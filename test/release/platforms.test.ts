@@ -1,4 +1,4 @@
-// Each released Linux executable really runs: natively, on an emulated processor, on musl.
+// Runs each released Linux executable: natively, on an emulated processor, on musl.
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";

@@ -1,4 +1,4 @@
-// The same commit gives the same bytes.
+// The same commit gives the same bytes in any directory.
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
@@ -23,7 +23,7 @@ test("two directories give the same archives", async () => {
   expect(other.commit).toBe(whole.checkout.commit);
   const out = join(temp.path, "out");
   const words = ["--version", RELEASE_VERSION, "--targets", TARGETS.join(","), "--out", out];
-  // A umask, a language and options of tar and gzip are the builder's own.
+  // The language and the options of tar and gzip differ from one builder to another.
   const { code, err } = await other.release(words, {
     TAR_OPTIONS: "--mtime=@7",
     GZIP: "-1",

@@ -1,5 +1,5 @@
-// Machines that this one is not: another processor under qemu, another C library in a root directory of its own. All of
-// it happens in namespaces, so that nothing changes outside of them and no privilege is needed.
+// Runs executables for another processor under qemu, and for another C library in a root directory. Everything happens
+// in namespaces, which needs no privilege and changes nothing outside of them.
 
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -22,9 +22,9 @@ export interface ForeignRun {
 /** The name that an executable must end with to be emulated. */
 export const EMULATED = ".emulated";
 
-/** Why `machine` cannot be had here; undefined when it can. */
+/** Why this machine cannot provide `machine`; undefined if it can. */
 export function whyNoMachine({ emulator, root }: ForeignMachine): string | undefined {
-  if (process.platform !== "linux") return "namespaces need Linux";
+  if (process.platform !== "linux") return "only Linux has namespaces";
   if (emulator !== undefined && !existsSync(emulator))
     return `${emulator} is not there (Debian package qemu-user-static)`;
   if (root !== undefined && !existsSync(root)) return `${root} is not there`;

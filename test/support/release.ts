@@ -1,4 +1,4 @@
-// Releases built from copies of this working tree, as its next commit would have it.
+// Builds releases from copies of the working tree, in which all changes are committed.
 
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -53,7 +53,7 @@ export async function checkOut(path: string): Promise<Checkout> {
     cpSync(join(PROJECT, file), join(path, file), { force: true });
   }
   for (const target of RELEASE_TARGETS) fetchRuntime(runtimeNameOf(target));
-  // A link to the whole directory would be a file that git does not know.
+  // A link to the whole directory would be an untracked file for git.
   mkdirSync(join(path, ".tools"));
   for (const name of readdirSync(TOOLS))
     if (name.startsWith(`bun-${BUN_VERSION}`) || name === "bun-cache")
