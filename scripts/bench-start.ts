@@ -6,7 +6,9 @@ import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { executable } from "../test/support/executable.ts";
 import { buildExecutable } from "./build-executable.ts";
+import { hostTarget } from "./bun-runtime.mjs";
 import { median } from "./measure.ts";
+import { targetOf } from "./targets.ts";
 
 const COPIES = 12;
 /** Of each copy; the first is not counted. */
@@ -28,6 +30,7 @@ writeFileSync(source, 'console.log("hello");\n');
 const problems = await buildExecutable({
   entry: source,
   outfile: hello,
+  target: targetOf(hostTarget()),
   runtime: process.execPath,
   version: "0",
   commit: "0",

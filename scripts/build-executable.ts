@@ -1,12 +1,15 @@
 // How sources become one executable: the same for the program and for what it is measured against.
 
 import { rmSync } from "node:fs";
-import { PLAYWRIGHT_EXTERNALS, playwrightPlugin } from "./playwright-plugin.ts";
+import { PLAYWRIGHT_EXTERNALS, playwrightFiles } from "./playwright-files.ts";
+import { runtimeNameOf } from "./targets.ts";
 
 export interface BuildOptions {
   readonly entry: string;
   readonly outfile: string;
-  /** The Bun that becomes part of it. */
+  /** What it runs on, `linux-arm64`. */
+  readonly target: string;
+  /** The Bun for the target, which becomes part of it. */
   readonly runtime: string;
   readonly version: string;
   readonly commit: string;
@@ -25,16 +28,19 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
     splitting: true,
     bytecode: true,
     sourcemap: "linked",
-    plugins: [playwrightPlugin],
+    files: playwrightFiles(),
     external: [...PLAYWRIGHT_EXTERNALS],
     define: {
       CODEXLB_VERSION: JSON.stringify(options.version),
       CODEXLB_COMMIT: JSON.stringify(options.commit),
+      CODEXLB_TARGET: JSON.stringify(options.target),
       CODEXLB_DATE: JSON.stringify(options.date),
     },
     compile: {
       outfile: options.outfile,
       executablePath: options.runtime,
+      // Without it Bun expects a runtime in the format of the machine that builds.
+      target: `bun-${runtimeNameOf(options.target)}` as Bun.Build.CompileTarget,
       // A company's own authority is in the system's store.
       execArgv: ["--use-system-ca"],
       // The executable is not steered by files that happen to lie in the user's directory.

@@ -42,8 +42,8 @@ const ANSWER_SECONDS = 3;
 
 async function answerTo([command = "", ...words]: readonly string[]): Promise<string | undefined> {
   if (VERSION_WORDS.has(command)) {
-    const { COMMIT, VERSION } = await import("./version.ts");
-    return `codexlb ${VERSION} (${COMMIT}, bun ${Bun.version})`;
+    const { COMMIT, TARGET, VERSION } = await import("./version.ts");
+    return `codexlb ${VERSION} (${COMMIT}, ${TARGET}, bun ${Bun.version})`;
   }
   const root = command === "status" ? rootOfShortStatus(words) : undefined;
   const socket = `${root}/admin.sock`;

@@ -2,9 +2,13 @@
 
 declare const CODEXLB_VERSION: string | undefined;
 declare const CODEXLB_COMMIT: string | undefined;
+declare const CODEXLB_TARGET: string | undefined;
 declare const CODEXLB_DATE: string | undefined;
 
 export const VERSION = typeof CODEXLB_VERSION === "string" ? CODEXLB_VERSION : "dev";
 export const COMMIT = typeof CODEXLB_COMMIT === "string" ? CODEXLB_COMMIT : "unknown";
+/** What it was built for, `linux-x64-musl`; a run from the sources names the platform. */
+export const TARGET =
+  typeof CODEXLB_TARGET === "string" ? CODEXLB_TARGET : `${process.platform}-${process.arch}`;
 /** The day of the commit, `2026-01-31`; undefined when it is not known. */
 export const BUILT = typeof CODEXLB_DATE === "string" && CODEXLB_DATE !== "" ? CODEXLB_DATE : undefined;

@@ -82,5 +82,5 @@ test("what is wrong is told as ever", async () => {
   const both = await run(["status", "--short", "--json"]);
   expect(both).toMatchObject({ code: 2, out: "" });
   for (const word of ["--version", "-version", "-v", "-V", "version"])
-    expect((await run([word])).out).toMatch(/^codexlb \S+ \(\S+, bun \S+\)\n$/);
+    expect((await run([word])).out).toMatch(/^codexlb \S+ \(\S+, [\w-]+, bun \S+\)\n$/);
 });

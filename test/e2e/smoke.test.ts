@@ -8,11 +8,11 @@ import { executable } from "../support/executable.ts";
 import { until } from "../support/pool.ts";
 
 describe("the executable", () => {
-  test("says its version, its commit and its Bun", async () => {
+  test("names its version, its commit, its target and its Bun", async () => {
     using tool = executable();
     for (const flag of ["--version", "-v", "version"])
       expect((await tool.run([flag])).out).toMatch(
-        /^codexlb \d+\.\d+\.\d+ \([0-9a-f]{12}(?:-dirty)?, bun 1\.4\.5\)\n$/,
+        /^codexlb \d+\.\d+\.\d+ \([0-9a-f]{12}(?:-dirty)?, [\w-]+, bun 1\.4\.5\)\n$/,
       );
   });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { patched } from "../../scripts/playwright-plugin.ts";
+import { patched } from "../../scripts/playwright-files.ts";
 
 const bundle = readFileSync(createRequire(import.meta.url).resolve("playwright-core/lib/coreBundle"), "utf8");
 
@@ -19,7 +19,7 @@ test("what is patched in playwright-core is there, and gone afterwards", () => {
   const after = patched(bundle);
   expect(after.includes('require("../package.json")')).toBe(true);
   expect(after.includes('require("../browsers.json")')).toBe(true);
-  expect(/\b__dirname\b/.test(after)).toBe(false);
+  expect(/\b__(?:dirname|filename)\b/.test(after)).toBe(false);
 });
 
 test("another version of it, in which a place is missing, is twice there or has moved, fails the build", () => {

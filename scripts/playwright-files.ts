@@ -2,7 +2,7 @@
 // it runs, which no bundler can follow, and would else look for them in the directory that it was built in.
 
 import { readFileSync } from "node:fs";
-import type { BunPlugin } from "bun";
+import { createRequire } from "node:module";
 
 /** A place that does not exist, in place of the package's: what is looked for there is not needed here. */
 const NOWHERE = "/codexlb-has-no-such-directory";
@@ -25,17 +25,18 @@ const PATCHES: readonly { readonly what: RegExp; readonly by: string; readonly t
     times: 1,
   },
   { what: /\b__dirname\b/g, by: JSON.stringify(NOWHERE), times: 3 },
+  // The bundler would fill in the path of the file on the machine that builds.
+  { what: /\b__filename\b/g, by: JSON.stringify(`${NOWHERE}/coreBundle.js`), times: 2 },
 ];
 
-export const playwrightPlugin: BunPlugin = {
-  name: "playwright-core in one file",
-  setup: (build) => {
-    build.onLoad({ filter: /playwright-core[\\/]lib[\\/]coreBundle\.js$/ }, ({ path }) => ({
-      contents: patched(readFileSync(path, "utf8")),
-      loader: "js",
-    }));
-  },
-};
+/**
+ * The patched files by their paths, for `files` of `Bun.build`. A plugin could replace them too, but Bun names what a
+ * plugin loads by its whole path, which would make the executable differ from one directory to another.
+ */
+export function playwrightFiles(): Record<string, string> {
+  const path = createRequire(import.meta.url).resolve("playwright-core/lib/coreBundle");
+  return { [path]: patched(readFileSync(path, "utf8")) };
+}
 
 /** Never part of it, or only on platforms and for jobs that are not ours. */
 export const PLAYWRIGHT_EXTERNALS = [
