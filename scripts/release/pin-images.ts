@@ -19,20 +19,26 @@ try {
 /** `text` with the digest of today behind the tag of every base image; images that are stages stay as they are. */
 function pin(text: string): string {
   return text.replaceAll(
-    /^(FROM (?:--platform=\S+ )?)([\w./-]+:[\w.-]+)(?:@sha256:[0-9a-f]{64})?(?= AS )/gm,
+    /^(FROM (?:--platform=\S+ )?)((?:[\w.-]+:\d+\/)?[\w./-]+:[\w.-]+)(?:@sha256:[0-9a-f]{64})?(?= AS )/gm,
     (_all, from: string, image: string) => `${from}${image}@${digestOf(image)}`,
   );
 }
 
 /** The digest of the list of platforms of `image`. Throws `not_found` if Docker cannot ask for it. */
 function digestOf(image: string): string {
-  const inspect = ["docker", "buildx", "imagetools", "inspect", image, "--format", "{{.Manifest.Digest}}"];
-  const run = Bun.spawnSync(inspect, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const digest = run.stdout.toString().trim();
-  if (run.success && /^sha256:[0-9a-f]{64}$/.test(digest)) return digest;
+  const inspect = ["docker", "buildx", "imagetools", "inspect", image];
+  // Without `json`, Docker prints a page for people instead.
+  const run = Bun.spawnSync([...inspect, "--format", "{{json .Manifest.Digest}}"], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const answer = run.stdout.toString().trim();
+  const digest = /^"(sha256:[0-9a-f]{64})"$/.exec(answer)?.[1];
+  if (run.success && digest !== undefined) return digest;
   throw new CodexlbError(
     "not_found",
-    `asking for the digest of ${image}: ${run.stderr.toString().trim() || `Docker answered ${JSON.stringify(digest)}`}`,
-    { next: `see what this prints: ${inspect.slice(0, 5).join(" ")}` },
+    `asking for the digest of ${image}: ${run.stderr.toString().trim() || `Docker answered ${answer}`}`,
+    { next: `see what this prints: ${inspect.join(" ")}` },
   );
 }
