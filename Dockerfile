@@ -3,7 +3,7 @@
 #
 # Each base image is named once, below. scripts/release/pin-images.ts adds digests, and Dependabot renews them.
 
-# Runs on the machine that builds, whatever platform the image is for: Bun and npm write executables for other platforms.
+# Runs on the building machine, whatever platform the image is for: Bun and npm can write and fetch for other platforms.
 FROM --platform=$BUILDPLATFORM node:24-bookworm AS tools
 
 FROM tools AS build
@@ -14,7 +14,8 @@ RUN node scripts/get-bun.mjs \
   && .tools/bun install --frozen-lockfile --ignore-scripts --production
 COPY src src
 ARG TARGETARCH
-# Of the commit, which git would say if it were here: the version, the commit's 12 digits and its day.
+# There is no git here: docker-bake.hcl passes the version, the commit's 12 digits and its day. Without them, the version
+# is that of package.json, and the commit is unknown.
 ARG VERSION
 ARG COMMIT
 ARG DATE

@@ -1,5 +1,5 @@
-// The proxy's image as Docker runs it: its command, environment and health check from the Dockerfile, in namespaces of
-// its own, as a user who has no name, on a read-only root file system, without capabilities. Needs no Docker.
+// Runs the proxy as its image does, without Docker: command, environment and health check come from the Dockerfile. The
+// process has namespaces of its own, a user without a name, a read-only root file system and no capabilities.
 
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -28,7 +28,7 @@ test.skipIf(problem !== undefined)(
       health: wordsOf(lastOf(proxy, "HEALTHCHECK")?.split(" CMD ")[1]),
       env: environmentOf(proxy),
       uid: 12_345,
-      // What a proxy on the host has written; it is that one's address which clients on the host use.
+      // As a proxy on the host writes it; clients on the host find the published port by this address.
       configToml: '[proxy]\nname = "from-the-host"\nlisten = "127.0.0.1:8765"\nmax_attempts = 2\n',
       healthzUrl: "http://127.0.0.1:8765/healthz",
     };

@@ -1,5 +1,4 @@
-// The container images and the compose file: the rules that they follow. What Docker itself would do with them is
-// replayed in container.test.ts.
+// The rules that the Dockerfile and the compose file follow. container.test.ts runs the image's command.
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -216,7 +215,7 @@ describe("the compose file", () => {
 
 // --- internal ---
 
-/** Rules of the linter that are a matter of taste, or cannot read a port with variables in it. */
+/** Rules about style, and one that does not understand a port with variables. */
 const OFF = [
   "service-keys-order",
   "no-unbound-port-interfaces",
@@ -224,7 +223,7 @@ const OFF = [
   "require-project-name-field",
 ];
 
-/** What the linter says of the compose file at `path`; the schema is one of its rules. */
+/** The problems that the linter finds in the compose file at `path`; it checks the schema too. */
 function problemsOf(path: string): string[] {
   const linter = new DCLinter({
     rules: Object.fromEntries(OFF.map((rule) => [rule, 0 as const])),

@@ -1,4 +1,4 @@
-// The scripts of the steps that publish, with stand-ins for npm and gh which write down how they were called.
+// Runs the scripts of the publishing steps with stand-ins for npm and gh, which record their command lines.
 
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -87,7 +87,7 @@ describe("the step that publishes to npm", () => {
     ]);
   });
 
-  test("does not make a prerelease the version that people get by default", async () => {
+  test("gives a prerelease the tag next instead of latest", async () => {
     const { calls } = await publish("v1.2.3-rc.1", isNew);
     expect(calls.at(-1)).toBe("npm publish ./codexlb-1.2.3-rc.1.tgz --provenance --access public --tag next");
   });

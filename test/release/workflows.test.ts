@@ -1,4 +1,4 @@
-// The workflows that check and publish on GitHub: rules that keep a stranger's change from running with their rights.
+// The workflows that check and publish on GitHub: pinned actions, least rights, no untrusted input in scripts.
 
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
@@ -53,12 +53,12 @@ describe.each(names)("the workflow %s", (name) => {
       expect([id, typeof job.permissions]).toEqual([id, "object"]);
   });
 
-  test("takes nothing into a script that GitHub would paste there", () => {
+  test("pastes no expression of GitHub into a script", () => {
     // A title or a branch in an expression becomes part of the script; in a variable it stays a text.
     for (const { run } of stepsOf(name)) expect(run ?? "").not.toContain("${{");
   });
 
-  test("does not run a stranger's change with the rights of this repository", () => {
+  test("runs no change of another repository with the rights of this one", () => {
     const events = Object.keys(workflowOf(name).on);
     expect(events.length).toBeGreaterThan(0);
     for (const event of ["pull_request_target", "workflow_run", "issue_comment"])
@@ -73,7 +73,7 @@ describe.each(names)("the workflow %s", (name) => {
     }
   });
 
-  test("says what happens to runs at the same time, and ends jobs that hang", () => {
+  test("limits concurrent runs, and the time of each job", () => {
     expect(workflowOf(name).concurrency).toBeDefined();
     for (const [id, job] of jobsOf(name))
       if (job.uses === undefined) expect([id, job["timeout-minutes"]]).toEqual([id, expect.any(Number)]);

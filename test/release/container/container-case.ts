@@ -1,6 +1,6 @@
-// What the test of the container and the scenario in its namespaces say to each other.
+// The input and the output of the scenario that container.test.ts starts in namespaces.
 
-/** What the image and the user of it say. */
+/** How the container is started. */
 export interface ContainerCase {
   /** The entry point and its arguments. */
   readonly command: readonly string[];
@@ -11,11 +11,11 @@ export interface ContainerCase {
   readonly uid: number;
   /** The config.toml in the state directory. */
   readonly configToml: string;
-  /** Where the proxy says that it is alive, from another process in the container's network. */
+  /** The proxy's health endpoint, for a process in the container's network. */
   readonly healthzUrl: string;
 }
 
-/** What was seen. */
+/** What the scenario observed. */
 export interface ContainerReport {
   /** Of the running proxy, from /proc/PID/status. */
   readonly uid: string;

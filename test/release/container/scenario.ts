@@ -1,5 +1,5 @@
 // Runs as root in mount, network and process namespaces of its own: makes a read-only root file system, starts the
-// image's command in it as Docker does, and prints what it saw as JSON.
+// image's command in it as Docker does, and prints a `ContainerReport` as JSON.
 // Arguments: a directory for the tree, the executable, and a `ContainerCase` as JSON.
 
 import {
@@ -20,7 +20,7 @@ const { command, health, env, uid, configToml, healthzUrl } = JSON.parse(json) a
 const tree = join(directory, "tree");
 const data = join(directory, "data");
 
-/** What the programs of the image need of the system: in the image it comes from Debian. */
+/** Directories of the system that the programs need; in the image Debian provides them. */
 const SYSTEM = ["usr", "bin", "sbin", "lib", "lib64", "etc"];
 
 makeTree();
