@@ -1,5 +1,6 @@
 // Builds the single-file executable: `bun scripts/compile.ts [--target linux-arm64] [--out dist/codexlb]`.
-// Without a target it builds for this machine. The version comes from package.json, the commit from git.
+// Without a target it builds for this machine. The version comes from package.json, the commit and its day from git,
+// unless --version, --commit and --date name them: the container image is built without git.
 
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
@@ -11,7 +12,13 @@ import { commitName, readCommit } from "./commit.ts";
 import { runtimeNameOf, targetOf } from "./targets.ts";
 
 const { values } = parseArgs({
-  options: { target: { type: "string" }, out: { type: "string", default: "dist/codexlb" } },
+  options: {
+    target: { type: "string" },
+    out: { type: "string", default: "dist/codexlb" },
+    version: { type: "string", default: packageJson.version },
+    commit: { type: "string" },
+    date: { type: "string" },
+  },
 });
 
 if (Bun.version !== BUN_VERSION) {
@@ -28,9 +35,9 @@ const problems = await buildExecutable({
   target,
   // Another platform's runtime comes from the registry, by its pinned hash.
   runtime: values.target === undefined ? process.execPath : fetchRuntime(runtimeNameOf(target)),
-  version: packageJson.version,
-  commit: commitName(commit),
-  date: commit?.day ?? "",
+  version: values.version,
+  commit: values.commit ?? commitName(commit),
+  date: values.date ?? commit?.day ?? "",
 });
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exit(1);

@@ -37,6 +37,11 @@ ${markdownTable([
   ["`CODEXLB_PROXY_NAME`", "`proxy.name`"],
   ["`CODEXLB_PROXY_URL`", "`proxy.proxy_url`"],
   ["`CODEXLB_CHILD_PROXY_URLS`", "`proxy.child_proxy_urls`, separated by commas or white space"],
+  ["`CODEXLB_UPSTREAM`", "`proxy.upstream_base_url`"],
+  [
+    "`CODEXLB_CONTAINER_LISTEN`",
+    "`proxy.listen`, only instead of a loopback address: for containers ([docker.md](docker.md))",
+  ],
   ["`CODEXLB_ALLOW_UNAUTHENTICATED=1`", "`proxy.allow_unauthenticated`"],
 ])}
 ## Changes while the proxy runs

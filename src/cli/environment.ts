@@ -27,6 +27,12 @@ export const ENVIRONMENT: readonly Variable[] = [
     name: "CODEXLB_CHILD_PROXY_URLS",
     description: "Its setting proxy.child_proxy_urls, separated by commas or white space.",
   },
+  { name: "CODEXLB_UPSTREAM", description: "Its setting proxy.upstream_base_url." },
+  {
+    name: "CODEXLB_CONTAINER_LISTEN",
+    description:
+      "Where it listens instead of a loopback address in proxy.listen. The container image sets it, because published ports do not reach the loopback address of a container.",
+  },
   { name: "CODEXLB_ALLOW_UNAUTHENTICATED", description: "1: its setting proxy.allow_unauthenticated." },
   { name: "CODEXLB_RELEASE", description: "Where codexlb upgrade finds a release, as --from." },
   {

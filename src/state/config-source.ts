@@ -1,6 +1,7 @@
 // Where the settings come from: the file in ROOT, then the environment, then flags. Later ones win.
 
 import { lstatSync, realpathSync } from "node:fs";
+import { isLoopback, parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { withoutPassword } from "../network/outbound-proxy.ts";
@@ -87,7 +88,7 @@ export function effectiveConfig(
       return [key, line === undefined ? "default" : `config.toml line ${line}`];
     }),
   );
-  for (const { key, value, source } of overridesOf(flags, env)) {
+  for (const { key, value, source } of overridesOf(file.config, flags, env)) {
     const checked = checkSetting(key, value);
     if (typeof checked === "string")
       throw new CodexlbError(source.startsWith("--") ? "usage" : "invalid_config", `${source}: ${checked}`);
@@ -124,7 +125,7 @@ export function withoutSecrets(value: unknown): unknown {
 
 // --- internal ---
 
-function overridesOf(flags: ConfigOverrides, env: Deps["env"]): ShownSetting[] {
+function overridesOf(file: Config, flags: ConfigOverrides, env: Deps["env"]): ShownSetting[] {
   const text = (key: string, source: string, value: string | undefined): ShownSetting[] =>
     value?.trim() ? [{ key, source, value }] : [];
   const number = (key: string, source: string, value: number | undefined): ShownSetting[] =>
@@ -138,6 +139,12 @@ function overridesOf(flags: ConfigOverrides, env: Deps["env"]): ShownSetting[] {
       : [{ key: "proxy.child_proxy_urls", source: "CODEXLB_CHILD_PROXY_URLS", value: children }]),
     ...(env.CODEXLB_ALLOW_UNAUTHENTICATED === "1"
       ? [{ key: "proxy.allow_unauthenticated", source: "CODEXLB_ALLOW_UNAUTHENTICATED", value: true }]
+      : []),
+    ...text("proxy.upstream_base_url", "CODEXLB_UPSTREAM", env.CODEXLB_UPSTREAM),
+    // A published port of a container does not reach the container's loopback address, and the file may be one that
+    // the host uses too, where a loopback address is right.
+    ...(isLoopback(parseListen(file.proxy.listen)?.host ?? "")
+      ? text("proxy.listen", "CODEXLB_CONTAINER_LISTEN", env.CODEXLB_CONTAINER_LISTEN)
       : []),
     ...text("proxy.listen", "--listen", flags.listen),
     ...text("proxy.upstream_base_url", "--upstream", flags.upstream),

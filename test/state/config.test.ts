@@ -216,7 +216,43 @@ describe("the settings that hold", () => {
     expect(settingOf(effectiveConfig(file, {}, {}).config, "proxy.max_attempts")).toBe(2);
   });
 
+  test("take the backend from CODEXLB_UPSTREAM, unless a flag names one", () => {
+    const upstream = (flags: { upstream?: string }, env: Record<string, string>) => {
+      const { config, sources } = effectiveConfig(
+        parse('[proxy]\nupstream_base_url = "http://file"'),
+        flags,
+        env,
+      );
+      return [config.proxy.upstream_base_url, sources.get("proxy.upstream_base_url")];
+    };
+    const env = { CODEXLB_UPSTREAM: "http://env/" };
+    expect(upstream({}, env)).toEqual(["http://env", "CODEXLB_UPSTREAM"]);
+    expect(upstream({ upstream: "http://flag" }, env)).toEqual(["http://flag", "--upstream"]);
+    // Compose passes a variable that is not set as an empty one.
+    expect(upstream({}, { CODEXLB_UPSTREAM: "" })).toEqual(["http://file", "config.toml line 2"]);
+  });
+
+  test.each([
+    ["no address", "", "0.0.0.0:8765", "CODEXLB_CONTAINER_LISTEN"],
+    ["the default address", "127.0.0.1:8765", "0.0.0.0:8765", "CODEXLB_CONTAINER_LISTEN"],
+    ["a loopback name", "localhost:9000", "0.0.0.0:8765", "CODEXLB_CONTAINER_LISTEN"],
+    ["an address that other machines reach", "10.0.0.5:9000", "10.0.0.5:9000", "config.toml line 2"],
+  ])(
+    "replace %s in the file by CODEXLB_CONTAINER_LISTEN only if a published port cannot reach it",
+    (...row) => {
+      const [, written, listen, source] = row;
+      const file = parse(`[proxy]\nlisten = ${JSON.stringify(written)}`);
+      const env = { CODEXLB_CONTAINER_LISTEN: "0.0.0.0:8765" };
+      const { config, sources } = effectiveConfig(file, {}, env);
+      expect([config.proxy.listen, sources.get("proxy.listen")]).toEqual([listen, source]);
+      expect(effectiveConfig(file, { listen: "127.0.0.1:1" }, env).config.proxy.listen).toBe("127.0.0.1:1");
+    },
+  );
+
   test("are checked wherever they come from", () => {
+    expect(() => effectiveConfig(file, {}, { CODEXLB_CONTAINER_LISTEN: "8765" })).toThrow(
+      'CODEXLB_CONTAINER_LISTEN: "8765" is not an address',
+    );
     expect(() => effectiveConfig(file, { listen: "nowhere" }, {})).toThrow(
       '--listen: "nowhere" is not an address',
     );

@@ -1,0 +1,73 @@
+// Reads a Dockerfile into its stages, so that tests can check and replay what it says.
+
+export interface Instruction {
+  /** In capitals: `RUN`. */
+  readonly name: string;
+  /** The rest, with continued lines joined and comments left out. */
+  readonly text: string;
+}
+
+export interface Stage {
+  /** The name after `AS`. */
+  readonly name: string;
+  /** An image, or the name of an earlier stage. */
+  readonly from: string;
+  /** `--platform`; undefined when it is that of the image. */
+  readonly platform: string | undefined;
+  /** What follows the line `FROM`. */
+  readonly instructions: readonly Instruction[];
+}
+
+/** The stages of the Dockerfile `text`, in order. Throws if a stage has no name or an instruction precedes them. */
+export function stagesOf(text: string): Stage[] {
+  const stages: (Stage & { readonly instructions: Instruction[] })[] = [];
+  for (const { name, text: rest } of instructionsOf(text)) {
+    if (name !== "FROM") {
+      const stage = stages.at(-1);
+      if (stage === undefined) throw new Error(`${name} precedes the first FROM`);
+      stage.instructions.push({ name, text: rest });
+      continue;
+    }
+    const match = /^(?:--platform=(\S+) )?(\S+) AS (\S+)$/.exec(rest);
+    if (match === null) throw new Error(`FROM ${rest} gives the stage no name`);
+    const [, platform, from = "", stage = ""] = match;
+    stages.push({ name: stage, from, platform, instructions: [] });
+  }
+  return stages;
+}
+
+/** The texts of all instructions `name` of `stage`, in order. */
+export function textsOf(stage: Stage, name: string): string[] {
+  return stage.instructions.filter((instruction) => instruction.name === name).map(({ text }) => text);
+}
+
+/** The text of the last instruction `name` of `stage`, which is the one that counts. */
+export function lastOf(stage: Stage, name: string): string | undefined {
+  return textsOf(stage, name).at(-1);
+}
+
+/** The variables that `stage` sets with `ENV NAME=value ...`; values hold no blanks. */
+export function environmentOf(stage: Stage): Record<string, string> {
+  const pairs = textsOf(stage, "ENV").flatMap((text) => text.split(/\s+/));
+  return Object.fromEntries(pairs.map((pair) => pair.split(/=(.*)/s).slice(0, 2)));
+}
+
+/** A command in the form `["word", ...]`. Throws for the form that a shell reads. */
+export function wordsOf(command: string | undefined): string[] {
+  return JSON.parse(command ?? "[]") as string[];
+}
+
+// --- internal ---
+
+function instructionsOf(text: string): Instruction[] {
+  return text
+    .split("\n")
+    .filter((line) => !/^\s*(?:#|$)/.test(line))
+    .join("\n")
+    .replaceAll(/\s*\\\n\s*/g, " ")
+    .split("\n")
+    .map((line) => {
+      const [, name = "", rest = ""] = /^(\w+)\s+(.*)$/.exec(line) ?? [];
+      return { name: name.toUpperCase(), text: rest };
+    });
+}
