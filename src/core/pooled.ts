@@ -12,7 +12,7 @@ import {
   remaining,
 } from "./quota.ts";
 import type { Ramp } from "./slow-start.ts";
-import type { Credits } from "./spending.ts";
+import { type Credits, workspaceReason } from "./spending.ts";
 import type { Standing } from "./standing.ts";
 import { type ByWindow, presentOf, USUAL_SECONDS, WINDOW_KINDS, type WindowKind } from "./windows.ts";
 
@@ -66,6 +66,10 @@ export interface PooledUsage {
   readonly additional: readonly PooledLimit[];
   /** Total of all accounts in service; undefined without credits, or if credits must not be spent. */
   readonly credits: Credits | undefined;
+  /** Why the workspace of the account that is back first allows no more, in the backend's words; only if exhausted. */
+  readonly reachedType: string | undefined;
+  /** The workspaces of all accounts in service have spent what their owners allow. */
+  readonly spendControlReached: boolean;
 }
 
 /** The plan shown when no account told its own. */
@@ -85,9 +89,11 @@ export function pooledUsage(
   let withRoom = 0;
   let limitEndMs: number | undefined;
   let credits: Credits | undefined;
+  let spendControlled = 0;
   for (const { health, quota, standing } of accounts) {
     if (health.kind === "disabled") continue;
     members++;
+    if (quota.spending.spendControl?.value === true) spendControlled++;
     planType = betterPlan(planType, quota.planType);
     const untilMs = limitEnd(health, view.nowMs);
     if (useCredits && standing.credits) credits = addCredits(credits, quota.spending.credits?.value);
@@ -95,13 +101,15 @@ export function pooledUsage(
     else if (!standing.exhausted || (useCredits && standing.credits)) withRoom++;
   }
   const reached = members > 0 && withRoom === 0;
+  const first = reached ? backFirst(accounts, view) : undefined;
+  const reachedType = first && workspaceReason(first.quota.spending);
   let windows: ByWindow<PooledWindow> = {
-    short: pooledStanding(accounts, "short", reached),
-    weekly: pooledStanding(accounts, "weekly", reached),
-    monthly: pooledStanding(accounts, "monthly", reached),
+    short: pooledStanding(accounts, "short", first),
+    weekly: pooledStanding(accounts, "weekly", first),
+    monthly: pooledStanding(accounts, "monthly", first),
   };
   // The backend refuses although no figure says why, so the window that resets with the refusal is shown as exhausted.
-  if (reached && !presentOf(windows).some(({ left }) => left === 0))
+  if (first !== undefined && reachedType === undefined && !presentOf(windows).some(({ left }) => left === 0))
     windows = { ...windows, ...refusedWindow(accounts, windows, limitEndMs, view.nowMs) };
   return {
     planType: planType ?? DEFAULT_PLAN,
@@ -115,6 +123,8 @@ export function pooledUsage(
     },
     additional: pooledLimits(accounts, view),
     credits,
+    reachedType,
+    spendControlReached: members > 0 && spendControlled === members,
   };
 }
 
@@ -141,8 +151,8 @@ export function usageBody(usage: PooledUsage, nowMs: number): Record<string, unk
       approx_local_messages: [0, 0],
       approx_cloud_messages: [0, 0],
     },
-    spend_control: { reached: false },
-    rate_limit_reached_type: usage.main.reached ? { type: "rate_limit_reached" } : null,
+    spend_control: { reached: usage.spendControlReached },
+    rate_limit_reached_type: usage.main.reached ? { type: usage.reachedType ?? "rate_limit_reached" } : null,
     promo: null,
   };
 }
@@ -234,21 +244,42 @@ function addCredits(sum: Credits | undefined, credits: Credits | undefined): Cre
   };
 }
 
+/** Of the accounts in service, all of which are exhausted: the one that serves again first. */
+function backFirst(accounts: readonly PooledAccount[], view: QuotaView): PooledAccount | undefined {
+  const backMs = ({ health, standing }: PooledAccount): number =>
+    Math.max(
+      limitEnd(health, view.nowMs) ?? 0,
+      standing.exhausted ? (standing.exhaustedUntilMs ?? Number.POSITIVE_INFINITY) : 0,
+    );
+  const inService = accounts.filter(({ health }) => health.kind !== "disabled");
+  return inService.reduce<PooledAccount | undefined>(
+    (first, account) => (first === undefined || backMs(account) < backMs(first) ? account : first),
+    undefined,
+  );
+}
+
 /**
- * One window of the main limit over all accounts with a known figure for it. In an exhausted pool (`reached`) only
- * accounts that have exhausted this window count, so that the figures show the cause and when it ends. A single plain
- * loop, because it runs for every account on every turn.
+ * One window of the main limit over all accounts that have and know it. In an exhausted pool the windows that are
+ * exhausted on the account which is back `first` are shown as exhausted until their reset there, so that the figures
+ * explain the problem and when it ends. Written as one loop without anything in between: it is done for every turn, for
+ * every account.
  */
 function pooledStanding(
   accounts: readonly PooledAccount[],
   kind: WindowKind,
-  reached: boolean,
+  first: PooledAccount | undefined,
 ): PooledWindow | undefined {
+  const blocking = first?.standing.windows[kind];
+  if (blocking?.left === 0)
+    return {
+      kind,
+      left: 0,
+      resetAtMs: blocking.resetAtMs,
+      windowSeconds: blocking.lengthMs / 1000,
+    };
   let known = 0;
   let sum = 0;
-  let usedUp = 0;
   let resetMs = Number.POSITIVE_INFINITY;
-  let usedUpResetMs = Number.POSITIVE_INFINITY;
   let lengthMs = 0;
   for (const { health, standing } of accounts) {
     const window = standing.windows[kind];
@@ -258,17 +289,12 @@ function pooledStanding(
     if (resetAtMs !== undefined && resetAtMs < resetMs) resetMs = resetAtMs;
     known++;
     sum += left;
-    if (left > 0) continue;
-    usedUp++;
-    if (resetAtMs !== undefined && resetAtMs < usedUpResetMs) usedUpResetMs = resetAtMs;
   }
   if (known === 0) return undefined;
-  const blocked = reached && usedUp > 0;
-  const endMs = blocked ? usedUpResetMs : resetMs;
   return {
     kind,
-    left: blocked ? 0 : sum / known,
-    resetAtMs: endMs === Number.POSITIVE_INFINITY ? undefined : endMs,
+    left: sum / known,
+    resetAtMs: resetMs === Number.POSITIVE_INFINITY ? undefined : resetMs,
     windowSeconds: lengthMs / 1000,
   };
 }

@@ -26,6 +26,9 @@ import {
 import { type Credits, type Dated, type Spending, UNKNOWN_SPENDING } from "./spending.ts";
 import { byKind } from "./windows.ts";
 
+/** The header that says why nothing is left, when it is not for a window. */
+export const REACHED_TYPE = "x-codex-rate-limit-reached-type";
+
 /** Anything with `get(name)`, such as a `Headers`. */
 export interface HeaderReader {
   get(name: string): string | null;
@@ -246,7 +249,7 @@ function spendingOfCredits(credits: CreditsBody, nowMs: number): Spending {
 /** `withLimits`: the headers list limits, so a missing reached type means that there is none. */
 function spendingFromHeaders(headers: HeaderReader, withLimits: boolean, nowMs: number): Spending {
   const has = flagOf(headers.get("x-codex-credits-has-credits"));
-  const type = headers.get("x-codex-rate-limit-reached-type");
+  const type = headers.get(REACHED_TYPE);
   const credits = {
     has_credits: has,
     unlimited: flagOf(headers.get("x-codex-credits-unlimited")),

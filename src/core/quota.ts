@@ -240,9 +240,10 @@ function newer(
 }
 
 function newerOf(a: QuotaWindow, b: QuotaWindow): QuotaWindow {
-  // Equal times: the fuller window, so that the order of arrival cannot matter.
-  if (a.asOfMs === b.asOfMs) return b.usedPercent > a.usedPercent ? b : a;
-  return b.asOfMs > a.asOfMs ? b : a;
+  if (a.asOfMs !== b.asOfMs) return b.asOfMs > a.asOfMs ? b : a;
+  // Equal times: a fixed order, the fuller window first, so that the order of arrival cannot matter.
+  if (a.usedPercent !== b.usedPercent) return b.usedPercent > a.usedPercent ? b : a;
+  return JSON.stringify(b) > JSON.stringify(a) ? b : a;
 }
 
 function later(a: Refusal | undefined, b: Refusal | undefined): Refusal | undefined {

@@ -122,6 +122,12 @@ export function spendingChangeMs(
   return Math.min(...times.map((at) => (at !== undefined && at > nowMs ? at : Number.POSITIVE_INFINITY)));
 }
 
+/** Why the workspace allows no more, in the backend's words; undefined if it does, or if only a window is exhausted. */
+export function workspaceReason({ reachedType }: Spending): string | undefined {
+  const type = reachedType?.value;
+  return type === ORDINARY ? undefined : type;
+}
+
 // --- internal ---
 
 /** The reached type for exhausted windows. The windows themselves already say so. */

@@ -128,7 +128,7 @@ export function dialRefusal(
 ): Refusal {
   const limitBody =
     last?.verdict.kind === "limit" && last.reply.kind === "refused" ? last.reply.body : undefined;
-  const about = { limitBody, planType: context.pool.usage().planType, brokenWhy };
+  const about = { limitBody, usage: context.pool.usage(), brokenWhy };
   return refusalFor(context.pool.shortage(session), about, context.deps.clock.now());
 }
 

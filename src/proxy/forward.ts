@@ -203,8 +203,7 @@ async function failed(
   ended();
   if (last !== undefined) last.reply.abort();
   const limitBody = last?.verdict.kind === "limit" ? await limitBodyOf(last.reply) : undefined;
-  const { planType } = pool.usage();
-  const refusal = refusalFor(shortage, { limitBody, planType, brokenWhy }, nowMs);
+  const refusal = refusalFor(shortage, { limitBody, usage: pool.usage(), brokenWhy }, nowMs);
   events.append("request.failed", { req_id: requestId, status: refusal.status, error: refusal.code });
   return refusalResponse(refusal);
 }

@@ -11,6 +11,7 @@ import {
   usedPercent,
 } from "../core/pooled.ts";
 import { MAIN_LIMIT_ID } from "../core/quota.ts";
+import { REACHED_TYPE } from "../core/quota-wire.ts";
 import type { TurnSignal } from "../core/turn.ts";
 
 /**
@@ -27,7 +28,7 @@ export function poolHeaders(headers: Headers, usage: () => PooledUsage): void {
   const names = [...headers.keys()].filter((name) => ACCOUNT_HEADER.test(name));
   if (names.length === 0) return;
   for (const name of names) headers.delete(name);
-  const { main, additional, planType, credits } = usage();
+  const { main, additional, planType, credits, reachedType } = usage();
   setLimit(headers, "x-codex", main);
   for (const limit of additional.slice(0, MOST_LIMITS_IN_HEADERS)) {
     const prefix = `x-${limit.id.toLowerCase().replaceAll("_", "-")}`;
@@ -40,6 +41,7 @@ export function poolHeaders(headers: Headers, usage: () => PooledUsage): void {
   if (credits !== undefined) headers.set("x-codex-credits-balance", balanceText(credits));
   headers.set("x-codex-active-limit", "codex");
   setText(headers, "x-codex-plan-type", planType);
+  setText(headers, REACHED_TYPE, reachedType);
 }
 
 /**
@@ -57,8 +59,9 @@ export function poolLimitsEvent(
   switch (event.type) {
     case "codex.rate_limits":
       return JSON.stringify({
-        ...event,
+        ...withoutAccountFields(event),
         plan_type: usage.planType,
+        ...("rate_limit_reached_type" in event ? { rate_limit_reached_type: usage.reachedType ?? null } : {}),
         rate_limits: {
           allowed: !limit.reached,
           limit_reached: limit.reached,
@@ -119,8 +122,15 @@ function snapshot(limit: PooledLimit, usage: PooledUsage): Record<string, unknow
     ...windowEvents(limit, "resets_at"),
     credits: creditsEvent(usage),
     plan_type: usage.planType,
-    rate_limit_reached_type: null,
+    rate_limit_reached_type: usage.reachedType ?? null,
   };
+}
+
+/** `event` without fields that are about one account and of which the pool has no version. */
+function withoutAccountFields(event: object): object {
+  return Object.fromEntries(
+    Object.entries(event).filter(([name]) => name !== "additional_rate_limits" && name !== "spend_control"),
+  );
 }
 
 function creditsEvent({ credits }: PooledUsage): Record<string, unknown> | null {

@@ -5,6 +5,8 @@ import { z } from "zod";
 import { headerValue, shortText } from "../core/bounds.ts";
 import { ATTEMPTS_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
+import type { PooledUsage } from "../core/pooled.ts";
+import { REACHED_TYPE } from "../core/quota-wire.ts";
 import { eventType } from "../core/turn.ts";
 import { ACTIVE_LIMIT, type Failure } from "../core/verdict.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
@@ -20,6 +22,8 @@ export interface Refusal {
   readonly body: string;
   /** The exhausted limit, unless it is the main one. */
   readonly limitId?: string | undefined;
+  /** Why the workspace allows no more, in the backend's words. Codex explains it to its user. */
+  readonly reachedType?: string | undefined;
 }
 
 /**
@@ -30,7 +34,7 @@ export function refusalFor(
   shortage: Shortage,
   about: {
     readonly limitBody: string | undefined;
-    readonly planType: string;
+    readonly usage: Pick<PooledUsage, "planType" | "reachedType">;
     readonly brokenWhy: string | undefined;
   },
   nowMs: number,
@@ -93,8 +97,7 @@ export function speaksForAll({ kind, untilMs, disabled }: Shortage): boolean {
 export function refusalResponse(refusal: Refusal): Response {
   const headers = new Headers({ "content-type": "application/json" });
   if (refusal.retryAfterSeconds !== undefined) headers.set("retry-after", String(refusal.retryAfterSeconds));
-  const limit = refusal.limitId === undefined ? undefined : headerValue(refusal.limitId);
-  if (limit !== undefined) headers.set(ACTIVE_LIMIT, limit);
+  for (const [name, value] of Object.entries(limitHeaders(refusal))) headers.set(name, value);
   return new Response(refusal.body, { status: refusal.status, headers });
 }
 
@@ -103,14 +106,16 @@ export function refusalResponse(refusal: Refusal): Response {
  * becomes the error's message. Over WebSocket Codex waits only after a 429 with a duration, so every refusal after
  * which waiting helps becomes one.
  */
-export function refusalEvent({ status, body, limitId, retryAfterSeconds: seconds }: Refusal): string {
+export function refusalEvent(refusal: Refusal): string {
+  const { status, body, retryAfterSeconds: seconds } = refusal;
   const json = JsonObject.safeParse(parseJson(body));
   const fields = json.success ? json.data : messageFields(body);
   // First for log readers, and again last so that no field of the body can override them.
   const kind = { type: "error", status: seconds === undefined ? status : 429 };
   if (seconds === undefined) {
-    const headers = limitId === undefined ? {} : { headers: { [ACTIVE_LIMIT]: limitId } };
-    return JSON.stringify({ ...kind, ...fields, ...kind, ...headers });
+    const headers = limitHeaders(refusal);
+    const named = Object.keys(headers).length === 0 ? {} : { headers };
+    return JSON.stringify({ ...kind, ...fields, ...kind, ...named });
   }
   const error = JsonObject.safeParse(fields.error).data;
   return JSON.stringify({
@@ -148,6 +153,17 @@ export function errorResponse(error: CodexlbError): Response {
 
 // --- internal ---
 
+/** The headers that say which limit was reached, and why. */
+function limitHeaders({ limitId, reachedType }: Refusal): Record<string, string> {
+  const values = { [ACTIVE_LIMIT]: limitId, [REACHED_TYPE]: reachedType };
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, text]) => {
+      const value = text === undefined ? undefined : headerValue(text);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
 /** Errors that Codex has words for. */
 const LIMIT_TYPES = ["usage_limit_reached", "usage_not_included"] as const;
 
@@ -165,18 +181,18 @@ const LONGEST_RETRY_SECONDS = 5;
 
 function usageLimit(
   { untilMs, limitId }: Pick<Shortage, "untilMs" | "limitId">,
-  about: { readonly limitBody: string | undefined; readonly planType: string },
+  { limitBody, usage }: Pick<Parameters<typeof refusalFor>[1], "limitBody" | "usage">,
   nowMs: number,
 ): Refusal {
   // Whatever else it was refused with (a 402, say), Codex would not understand as a limit.
   const told = z
     .looseObject({ error: z.looseObject({ type: z.enum(LIMIT_TYPES) }) })
-    .safeParse(about.limitBody === undefined ? undefined : parseJson(about.limitBody));
+    .safeParse(limitBody === undefined ? undefined : parseJson(limitBody));
   const inSeconds = untilMs === undefined ? undefined : Math.max(1, Math.ceil((untilMs - nowMs) / 1000));
   const error = {
     type: "usage_limit_reached",
     message: "The usage limit has been reached",
-    plan_type: about.planType,
+    plan_type: usage.planType,
     ...(told.success ? told.data.error : {}),
     ...(untilMs === undefined || inSeconds === undefined
       ? {}
@@ -189,6 +205,7 @@ function usageLimit(
     retryAfterSeconds: undefined,
     body: JSON.stringify({ ...(told.success ? told.data : {}), error }),
     limitId,
+    reachedType: usage.reachedType,
   };
 }
 

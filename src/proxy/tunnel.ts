@@ -313,8 +313,7 @@ export function createTunnel(
   /** The client reconnects and sends everything, unless nobody could take it. */
   const handOver = (failure: TurnFailure | undefined, shortage: Shortage): void => {
     if (shortage.kind === "all_exhausted" || shortage.kind === "all_disabled") {
-      const { planType } = pool.usage();
-      const about = { limitBody: failure?.limitBody, planType, brokenWhy: undefined };
+      const about = { limitBody: failure?.limitBody, usage: pool.usage(), brokenWhy: undefined };
       toClient(refusalEvent(refusalFor(shortage, about, clock.now())));
       return rest();
     }

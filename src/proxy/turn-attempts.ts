@@ -73,7 +73,7 @@ export async function takeTurn(
   const origin = originOf(incoming, session, model);
   const { cooldownMs } = settings();
   const home = socket.far().upstreamId;
-  const mustMove = pool.shouldMove(home, origin);
+  const mustMove = pool.shouldMove(home, origin, !warmsUp);
   if (mustMove && !selfContained)
     return { kind: "hand_over", failure: undefined, shortage: pool.shortage(session, model) };
 
@@ -280,7 +280,7 @@ function refusalOf(
     if (verdict.kind === "foreign_ciphertext" && speaksForAll(shortage)) return failureEvent(reply);
   }
   const limitBody = last?.verdict.kind === "limit" ? failureOf(last.reply)?.limitBody : undefined;
-  const about = { limitBody, planType: pool.usage().planType, brokenWhy };
+  const about = { limitBody, usage: pool.usage(), brokenWhy };
   return refusalEvent(refusalFor(shortage, about, deps.clock.now()));
 }
 

@@ -8,6 +8,7 @@ import {
   type ChoiceContext,
   choose,
   type PolicySettings,
+  tierOf,
 } from "../core/policy.ts";
 import type { Clock } from "../deps.ts";
 import type { AccountRecord, StoreState } from "../state/store.ts";
@@ -43,8 +44,11 @@ export interface Placement {
   next(): Choice | undefined;
   /** The context for placing the next turn (of `session`, for `model`). */
   contextOf(session: string | undefined, model?: string): ChoiceContext;
-  /** True when `upstreamId` is gone or disabled, or should not take the next turn and another one can. */
-  shouldMove(upstreamId: string, origin: Origin): boolean;
+  /**
+   * True when `upstreamId` is gone or disabled, cannot take the next turn at all, or should not take it and another one
+   * can. A request that is no turn (`isTurn`) spends nothing, so it moves only to an upstream that can take it.
+   */
+  shouldMove(upstreamId: string, origin: Origin, isTurn: boolean): boolean;
   /** True when another upstream than `upstreamId` has room and could go on with it. */
   canLeave(upstreamId: string, origin: Origin): boolean;
 }
@@ -123,14 +127,15 @@ export function createPlacement(context: PlacementContext): Placement {
       const origin = { ...NO_ORIGIN, session, model };
       return aroundDetour(origin, choosing(nextTurn(origin)));
     },
-    shouldMove: (upstreamId, origin) => {
+    shouldMove: (upstreamId, origin, isTurn) => {
       const all = candidates(origin.model);
       const current = all.find((candidate) => candidate.id === upstreamId);
       if (current === undefined || current.state === "disabled") return true;
-      // A rest ends by itself; one without an end is of a child that nothing is heard of.
-      if (current.state === "resting" && current.untilMs > 0) return false;
       // The open socket itself is a binding, when the session table knows of none.
       const how = choosing(nextTurn(origin), upstreamId);
+      if (tierOf(current, how) === undefined) return isTurn || choose(all, how) !== undefined;
+      // A cooldown ends by itself; one without an end is of a child that does not answer.
+      if (current.state === "resting" && current.untilMs > 0) return false;
       const next = choose(all, aroundDetour(origin, how));
       return next !== undefined && next.reason !== "least-bad" && next.id !== upstreamId;
     },

@@ -126,7 +126,35 @@ describe("the pool's usage", () => {
   test("reads as used up when every account is, whichever window it is, with what ends it first", () => {
     expect(
       limitOf(account(window(100, 500), window(10, 90)), account(window(20, 70), window(100, 9000))),
-    ).toMatchObject({ allowed: false, reached: true, used: [100, 100], resets: [500, 9000] });
+    ).toMatchObject({ allowed: false, reached: true, used: [100, 55], resets: [500, 90] });
+    const [a, b] = [account(window(100, 500), window(100, 9000)), account(window(100, 700), window(10))];
+    expect(limitOf(a, b)).toMatchObject({ used: [100, 55], resets: [700, 3600] });
+  });
+
+  test("says why the workspace allows no more, unless an account is back by itself before", () => {
+    const forbidden = (type: string) => {
+      const one = account(window(40), window(10));
+      const reachedType = { value: type, asOfMs: NOW };
+      const spendControl = { value: true, asOfMs: NOW };
+      const quota = { ...one.quota, spending: { ...UNKNOWN_SPENDING, reachedType, spendControl } };
+      return { ...one, quota, standing: standingOf(quota, quota.main, view) };
+    };
+    const member = forbidden("workspace_member_usage_limit_reached");
+    const body = (...accounts: Parameters<typeof limitOf>) =>
+      usageBody(pooledUsage(accounts, view, true), NOW);
+    expect(body(member, member)).toMatchObject({
+      rate_limit: { allowed: false, primary_window: { used_percent: 40 } },
+      rate_limit_reached_type: { type: "workspace_member_usage_limit_reached" },
+      spend_control: { reached: true },
+    });
+    expect(body(member, account(window(100), window(10)))).toMatchObject({
+      rate_limit_reached_type: { type: "rate_limit_reached" },
+      spend_control: { reached: false },
+    });
+    expect(body(member, account(window(50), window(10)))).toMatchObject({
+      rate_limit: { allowed: true },
+      rate_limit_reached_type: null,
+    });
   });
 
   test("reads as used up when the backend has refused, though no figure says so", () => {

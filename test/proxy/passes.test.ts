@@ -23,6 +23,8 @@ const USAGE: PooledUsage = {
   main: limit("codex", 0.42),
   additional: [limit("codex_spark", 0.1, { name: "Spark" })],
   credits: undefined,
+  reachedType: undefined,
+  spendControlReached: false,
 };
 const event = (received: Record<string, unknown>) => {
   const text = poolLimitsEvent(

@@ -72,9 +72,9 @@ describe("a session", () => {
   test("moves when another account is pinned, and an open socket is told so", () => {
     const s = setup(["a", "b"]);
     s.serve("one");
-    expect(s.pool.shouldMove("openai:a", { session: "one", hops: [] })).toBe(false);
+    expect(s.pool.shouldMove("openai:a", { session: "one", hops: [] }, true)).toBe(false);
     s.store.state.pinnedId = "openai:b";
-    expect(s.pool.shouldMove("openai:a", { session: "one", hops: [] })).toBe(true);
+    expect(s.pool.shouldMove("openai:a", { session: "one", hops: [] }, true)).toBe(true);
     expect(s.serve("one")).toBe("b");
   });
 
