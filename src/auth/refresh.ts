@@ -226,13 +226,17 @@ export const TOKEN_ANSWER_BYTES = 256 * 1024;
 const LONGEST_CODE = 100;
 
 const RefusalBody = z.looseObject({
-  error: z.union([z.string(), z.looseObject({ code: z.string().nullish() })]).optional(),
+  error: z
+    .union([z.string(), z.looseObject({ code: z.string().nullish() })])
+    .optional()
+    .catch(undefined),
+  code: z.string().optional().catch(undefined),
 });
 
 function refused(status: number, body: string): Answer {
-  // Without an error object only the status counts.
-  const error = RefusalBody.safeParse(parseJson(body)).data?.error;
-  const code = shortLine((typeof error === "string" ? error : error?.code) ?? "", LONGEST_CODE);
+  // Codex reads the code in all three places. Without one only the status counts.
+  const { error, code: flat } = RefusalBody.safeParse(parseJson(body)).data ?? {};
+  const code = shortLine((typeof error === "string" ? error : error?.code) ?? flat ?? "", LONGEST_CODE);
   const reason = DEAD.get(code);
   const why = `the token endpoint answered ${status}${code === "" ? "" : ` ${code}`}`;
   if (reason !== undefined) return { kind: "dead", reason, why };

@@ -2,6 +2,7 @@
 
 import type { AccountDetails } from "../auth/account-details.ts";
 import { oneLine, shortLine } from "../printable.ts";
+import { limitWindows } from "./limit-windows.ts";
 import { creditsText, hasMonthly, relative, stateOf } from "./status-view.ts";
 import { table } from "./table.ts";
 
@@ -63,11 +64,11 @@ function stateLine({ status }: AccountDetails): string {
 const WINDOWS = ["daily", "weekly", "monthly"] as const;
 
 function limitLine(limit: NonNullable<AccountDetails["status"]["additional_limits"]>[number]): string {
-  const windows = [
-    left(limit.primary_left_pct),
-    ...(limit.complete && limit.secondary_left_pct < 0 ? [] : [left(limit.secondary_left_pct)]),
-  ].join(", ");
-  return limit.cooldown_seconds > 0 ? `${windows}, cooldown(${limit.cooldown_seconds}s)` : windows;
+  const windows = Object.entries(limitWindows(limit)).flatMap(([kind, window]) =>
+    window === undefined ? [] : [`${kind === "short" ? "daily" : kind} ${left(window.leftPct)}`],
+  );
+  const shown = windows.length === 0 ? left(-1) : windows.join(", ");
+  return limit.cooldown_seconds > 0 ? `${shown}, cooldown(${limit.cooldown_seconds}s)` : shown;
 }
 
 /** Credits, the member limit and workspace restrictions, as rows. */

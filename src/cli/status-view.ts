@@ -1,6 +1,7 @@
 // The status document as people read it: a table, a compact layout for narrow terminals, one line for status bars.
 
 import type { AccountAnswer, ChildAnswer, StatusAnswer } from "../core/status-wire.ts";
+import { limitWindows, NO_WINDOW } from "./limit-windows.ts";
 import { table, widthOf } from "./table.ts";
 
 type Account = AccountAnswer;
@@ -58,7 +59,7 @@ function wide(status: StatusAnswer, nowMs: number): string {
   // The Go program does not tell them.
   const showFigures = accounts.some((account) => account.figures.length > 0);
   const showState = accounts.some((account) => stateOf(account) !== "ready");
-  const showMonthly = accounts.some(hasMonthly);
+  const showMonthly = showsMonthly(status);
   const showCredits = accounts.some(hasCredits);
   const row = (cells: Record<string, string>): string[] => [
     cells.active ?? "",
@@ -112,15 +113,18 @@ function wide(status: StatusAnswer, nowMs: number): string {
       figures: figuresOf(account),
     }),
   );
-  const limits = (status.additional_limits ?? []).map((limit) =>
-    row({
+  const limits = (status.additional_limits ?? []).map((limit) => {
+    const { short = NO_WINDOW, weekly = NO_WINDOW, monthly = NO_WINDOW } = limitWindows(limit);
+    return row({
       alias: `${limit.limit_name || limit.limit_id} limit`,
-      daily: percent(limit.primary_left_pct),
-      dailyReset: relative(limit.primary_reset_at, nowMs),
-      weekly: percent(limit.secondary_left_pct),
-      weeklyReset: relative(limit.secondary_reset_at, nowMs),
-    }),
-  );
+      daily: percent(short.leftPct),
+      dailyReset: relative(short.resetAt, nowMs),
+      weekly: percent(weekly.leftPct),
+      weeklyReset: relative(weekly.resetAt, nowMs),
+      monthly: percent(monthly.leftPct),
+      monthlyReset: relative(monthly.resetAt, nowMs),
+    });
+  });
   const mean = row({
     daily: meanOf(accounts, "daily_left_pct"),
     weekly: meanOf(accounts, "weekly_left_pct"),
@@ -150,15 +154,17 @@ function compact(status: StatusAnswer, nowMs: number): string {
     if (stateOf(account) !== "ready") lines.push(`  status ${stateOf(account)}`);
     return lines.join("\n");
   });
-  const limits = (status.additional_limits ?? []).map(
-    (limit) =>
-      `${limit.limit_name || limit.limit_id} limit ${percent(limit.primary_left_pct)} (${relative(limit.primary_reset_at, nowMs)})  ${percent(limit.secondary_left_pct)} (${relative(limit.secondary_reset_at, nowMs)})\n`,
-  );
+  const limits = (status.additional_limits ?? []).map((limit) => {
+    const { short = NO_WINDOW, weekly = NO_WINDOW, monthly } = limitWindows(limit);
+    const windows = [short, weekly, ...(monthly === undefined ? [] : [monthly])];
+    const shown = windows.map(({ leftPct, resetAt }) => `${percent(leftPct)} (${relative(resetAt, nowMs)})`);
+    return `${limit.limit_name || limit.limit_id} limit ${shown.join("  ")}\n`;
+  });
   const { accounts } = status;
   const means = [
     `daily ${meanOf(accounts, "daily_left_pct")}`,
     `weekly ${meanOf(accounts, "weekly_left_pct")}`,
-    ...(accounts.some(hasMonthly) ? [`monthly ${meanOf(accounts, "monthly_left_pct")}`] : []),
+    ...(showsMonthly(status) ? [`monthly ${meanOf(accounts, "monthly_left_pct")}`] : []),
   ];
   const mean = `${means.join("  ")}\n`;
   return `${blocks.join("\n\n")}\n\n----\n${mean}${limits.join("")}`;
@@ -247,6 +253,13 @@ export function age(seconds: number): string {
 
 function percent(value: number): string {
   return value < 0 ? "-" : `${value.toFixed(1)}%`;
+}
+
+/** True when an account or a limit has a monthly window. */
+export function showsMonthly({ accounts, additional_limits: limits }: StatusAnswer): boolean {
+  return (
+    accounts.some(hasMonthly) || (limits ?? []).some((limit) => limitWindows(limit).monthly !== undefined)
+  );
 }
 
 export function hasMonthly(account: Account): boolean {

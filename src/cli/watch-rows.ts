@@ -1,8 +1,10 @@
 // Accounts as rows of the live picture: a bar for what each window has left. Pure: as wide as it is told.
 
 import type { AccountAnswer, StatusAnswer } from "../core/status-wire.ts";
+import { WINDOW_KINDS } from "../core/windows.ts";
+import { limitWindows, NO_WINDOW } from "./limit-windows.ts";
 import type { Paint } from "./paint.ts";
-import { emailOf, hasMonthly, isPinned, meanLeft, relative, stateOf } from "./status-view.ts";
+import { emailOf, isPinned, meanLeft, relative, showsMonthly, stateOf } from "./status-view.ts";
 
 export interface Row {
   /** `*` for the active one, `P` for a pinned one. */
@@ -31,8 +33,8 @@ export interface Layout {
 }
 
 /** Headings of the window columns. A monthly column appears only if an account has that window. */
-export function captionsOf({ accounts }: StatusAnswer): readonly string[] {
-  return accounts.some(hasMonthly) ? [...CAPTIONS, "MONTHLY LEFT"] : CAPTIONS;
+export function captionsOf(status: StatusAnswer): readonly string[] {
+  return showsMonthly(status) ? [...CAPTIONS, "MONTHLY LEFT"] : CAPTIONS;
 }
 
 export function accountRow(account: AccountAnswer, status: StatusAnswer): Row {
@@ -68,10 +70,7 @@ export function limitRows({ additional_limits: limits }: StatusAnswer): Row[] {
   return (limits ?? []).map((limit) => ({
     ...NO_ACCOUNT,
     name: `${limit.limit_name || limit.limit_id} limit`,
-    windows: [
-      { leftPct: limit.primary_left_pct, resetAt: limit.primary_reset_at },
-      { leftPct: limit.secondary_left_pct, resetAt: limit.secondary_reset_at },
-    ],
+    windows: WINDOW_KINDS.map((kind) => limitWindows(limit)[kind] ?? NO_WINDOW),
   }));
 }
 

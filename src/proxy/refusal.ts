@@ -2,7 +2,7 @@
 // reset, or a clear error that says what to do. Never a 401: that would make Codex renew a token that is ours.
 
 import { z } from "zod";
-import { headerValue, shortText } from "../core/bounds.ts";
+import { headerValue, LONGEST_NAME, shortText } from "../core/bounds.ts";
 import { ATTEMPTS_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import type { PooledUsage } from "../core/pooled.ts";
@@ -51,7 +51,7 @@ export function refusalFor(
     case "all_disabled":
       return refuse(
         "no_account_available",
-        `no account is in service: ${shortage.details.join(", ")}`,
+        `no account ${withModel(shortage)}is in service: ${shortage.details.join(", ")}`,
         shortage.ofAccounts
           ? "log in again with: codexlb account login ALIAS, or put one back with: codexlb account enable ALIAS"
           : "run: codexlb doctor",
@@ -68,7 +68,7 @@ export function refusalFor(
         return usageLimit(shortage, about, nowMs);
       return refuse(
         "no_account_available",
-        `no account could serve the request: ${shortage.details.join(", ")}`,
+        `no account ${withModel(shortage)}could serve the request: ${shortage.details.join(", ")}`,
         "run: codexlb status",
         retryAfterSeconds(shortage, nowMs),
       );
@@ -174,6 +174,11 @@ const LONGEST_MESSAGE = 4_096;
 
 function messageFields(body: string): Readonly<Record<string, unknown>> {
   return body === "" ? {} : { error: { message: shortText(body, LONGEST_MESSAGE) } };
+}
+
+/** Names the model, if only some accounts have it. */
+function withModel({ model }: Shortage): string {
+  return model === undefined ? "" : `that has ${shortText(model, LONGEST_NAME)} `;
 }
 
 const SHORTEST_RETRY_SECONDS = 1;

@@ -232,7 +232,7 @@ export function createPool(context: PoolContext): Pool {
       const limitId = members
         .map(({ upstream }) => upstream.ownLimit(now)?.id)
         .find((id) => id !== undefined);
-      return { ...shortageOf(all, now.nowMs), limitId };
+      return { ...shortageOf(all, now.nowMs), limitId, model: offering === undefined ? undefined : model };
     },
     inFlight: leases.count,
     sync,

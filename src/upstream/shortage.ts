@@ -18,6 +18,8 @@ export interface Shortage {
   readonly details: readonly string[];
   /** The limit that counts for the model, unless it is the main one. */
   readonly limitId?: string | undefined;
+  /** The model, if only some upstreams have it: the others are not counted. */
+  readonly model?: string | undefined;
 }
 
 /** One of those that could have taken the request at all. */

@@ -258,6 +258,11 @@ describe("the refresh lane", () => {
       { status: 400, body: { error: { code: "invalid_refresh_token" } } },
       { kind: "dead", reason: "refresh-token-invalidated" },
     ],
+    [
+      "a code without an error object",
+      { status: 403, body: { code: "refresh_token_reused" } },
+      { kind: "dead", reason: "refresh-token-reused" },
+    ],
     // No code is looked up among the properties that every object has.
     ["a code such as constructor", { status: 400, body: { error: "constructor" } }, { kind: "failed" }],
     ["a plain 401", { status: 401, body: "no" }, { kind: "dead", reason: "http-401" }],

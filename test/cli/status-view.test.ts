@@ -113,6 +113,25 @@ test("a monthly window and credits get columns when an account has them", () => 
   expect(narrow).toContain("credits 4.5 (not usable)");
 });
 
+test("a window of a limit stands in the column of its length", () => {
+  const limit = {
+    limit_id: "spark",
+    primary_left_pct: -1,
+    primary_reset_at: 0,
+    primary_window_seconds: 0,
+    secondary_left_pct: 30,
+    secondary_reset_at: at(20 * 86_400),
+    secondary_window_seconds: 30 * 86_400,
+    complete: true,
+    cooldown_seconds: 0,
+  };
+  const status = { ...STATUS, additional_limits: [limit] };
+  const wide = fullStatus(status, { columns: undefined, figures: false }, NOW);
+  expect(wide).toContain("MONTHLY LEFT");
+  expect(wide).toMatch(/spark limit +- +- +- +- +30\.0% +in 20 days/);
+  expect(fullStatus(status, { columns: 60, figures: false }, NOW)).toContain("30.0% (in 20 days)");
+});
+
 test("status bars get one line", () => {
   expect(shortStatus(STATUS)).toBe("lb=alice reason=usage-stay mode=usage_balanced");
   expect(shortStatus(StatusAnswer.parse({ accounts: null }))).toBe("lb=none reason=none mode=none");

@@ -223,6 +223,15 @@ for (const [transport, connect] of TRANSPORTS) {
     });
   });
 
+  test(`over ${transport}, credits that are not to be spent stay, also on an open connection`, async () => {
+    await using pool = await polled([{ alias: "alice", turns: 1, credits: 5 }], "use_credits = false\n");
+    const client = connect(pool.url, "a");
+    expect(await served(client)).toBe("alice");
+    for (let turn = 0; turn < 2; turn++) expect(await served(client)).toContain("usage_limit_reached");
+    expect(pool.mock.accounts.byAlias("alice").credits).toBe(5);
+    expect(asked(pool, "alice")).toBe(1);
+  });
+
   test(`over ${transport}, a member's limit keeps the account out until its reset`, async () => {
     await using pool = await polled([{ alias: "alice", memberTurns: 1 }, { alias: "bob" }]);
     expect(await served(connect(pool.url, "a"))).toBe("alice");

@@ -72,6 +72,20 @@ describe("an account that was refused for its limit", () => {
   });
 });
 
+test("an open connection does not take a turn for a model that its account does not have, or on unwanted credits", () => {
+  const clock = fakeClock(NOW);
+  const offers = (id: string, model: string) => (model === "b" ? id === "openai:b" : undefined);
+  const { pool } = memoryPool({ aliases: ["a", "b"], clock, mode: "sticky", quotaTtlMs: HOUR_MS, offers });
+  const origin = { session: "s", hops: [] };
+  expect(pool.shouldMove("openai:a", { ...origin, model: "b" }, true)).toBe(true);
+  expect(pool.shouldMove("openai:a", { ...origin, model: "x" }, true)).toBe(false);
+  pool.disable("openai:b", "operator");
+  expect(pool.shouldMove("openai:a", { ...origin, model: "b" }, true)).toBe(true);
+  // Warming a connection up spends nothing, and there is no better place for it.
+  expect(pool.shouldMove("openai:a", { ...origin, model: "b" }, false)).toBe(false);
+  expect(pool.shortage("s", "b")).toMatchObject({ kind: "all_disabled", model: "b" });
+});
+
 describe("credits that are not to be spent", () => {
   test("keep the account out until its reset, but no other account", () => {
     const s = setup(["a", "b"], false);
