@@ -234,7 +234,7 @@ const RefusalBody = z.looseObject({
 });
 
 function refused(status: number, body: string): Answer {
-  // Codex reads the code in all three places. Without one only the status counts.
+  // The code may stand in three places. Without one only the status counts.
   const { error, code: flat } = RefusalBody.safeParse(parseJson(body)).data ?? {};
   const code = shortLine((typeof error === "string" ? error : error?.code) ?? flat ?? "", LONGEST_CODE);
   const reason = DEAD.get(code);

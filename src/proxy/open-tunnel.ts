@@ -29,7 +29,8 @@ export async function openTunnel(context: TunnelContext, incoming: Incoming): Pr
       const { lease, reply } = outcome;
       // Only a turn is a use: a socket may lie idle for hours.
       lease.release();
-      if (reply.kind === "refused") return sentToHttp("the backend does not offer WebSocket");
+      if (reply.kind === "refused")
+        return sentToHttp(`the backend answered the WebSocket handshake with ${reply.status}`);
       context.events.append("websocket.account_selected", {
         req_id: incoming.requestId,
         ...lease.upstream.named,

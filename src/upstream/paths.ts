@@ -25,7 +25,7 @@ export function isModelsPath(path: string): boolean {
 /**
  * The path on the backend whose base URL has the path `basePath`, for the client's `path`. With a base of
  * `…/backend-api`: `/responses…` and `/v1/responses…` go to `…/codex/responses…`, `/models` (with or without `/v1`)
- * to `…/codex/models`, `/api/codex/apps…` to `…/wham/apps…`, chat completions to `…/codex/responses`, anything else
+ * to `…/codex/models`, `/v1/images…`, `/v1/alpha…` and `/v1/realtime…` below `…/codex`, `/api/codex/apps…` to `…/wham/apps…`, chat completions to `…/codex/responses`, anything else
  * below the base. The case of what is passed on is kept.
  */
 export function backendPath(basePath: string, path: string): string {
@@ -35,6 +35,8 @@ export function backendPath(basePath: string, path: string): string {
   const responses = RESPONSES.exec(path);
   if (responses !== null) return `${codex}/responses${responses[1] ?? ""}`;
   if (MODELS.test(path)) return `${codex}/models`;
+  const further = CODEX_BELOW_V1.exec(path);
+  if (further !== null) return `${codex}/${further[1]}`;
   const apps = APPS.exec(path);
   if (apps !== null) return `${base}/wham/apps${apps[1] ?? ""}`;
   if (path.includes("/chat/completions")) return `${codex}/responses`;
@@ -56,6 +58,8 @@ export function isUsagePath(path: string): boolean {
 const TURN_PATH = /^(?:\/v1)?\/responses(?:\/|$)|\/codex\/responses(?:\/|$)/;
 const RESPONSES = /^(?:\/v1)?\/responses(\/.*)?$/i;
 const MODELS = /^(?:\/v1)?\/models$/i;
+/** What Codex asks for below its base URL besides responses and models. */
+const CODEX_BELOW_V1 = /^\/v1\/((?:images|alpha|realtime)\/.*)$/i;
 const APPS = /^\/api\/codex\/apps(\/.*)?$/i;
 /** As a backend would read it: without escapes that need none, and without doubled slashes. */
 function plain(path: string): string {

@@ -16,6 +16,8 @@ describe("a client's path on the backend", () => {
     ["/backend-api", "/codex/models", "/backend-api/codex/models"],
     ["/backend-api", "/models", "/backend-api/codex/models"],
     ["/backend-api", "/v1/models", "/backend-api/codex/models"],
+    ["/backend-api", "/v1/images/generations", "/backend-api/codex/images/generations"],
+    ["/backend-api", "/v1/alpha/search", "/backend-api/codex/alpha/search"],
     ["/backend-api", "/v1/chat/completions", "/backend-api/codex/responses"],
     ["/backend-api", "/api/codex/apps/oauth/Register", "/backend-api/wham/apps/oauth/Register"],
     ["/backend-api", "/wham/usage", "/backend-api/wham/usage"],
