@@ -225,12 +225,15 @@ export function isPinned(account: Account, status: StatusAnswer): boolean {
   return account.pinned || (pinned !== undefined && (pinned === account.id || pinned === account.alias));
 }
 
-/** `ready`, `draining`, `disabled(why)`, `cooldown(Ns)`, `unhealthy`. */
+/** `ready`, `draining`, `disabled(why)`, `cooldown(Ns)`, `unhealthy`, `limited(why)` by its workspace. */
 export function stateOf(account: Account): string {
   if (!account.enabled || account.disabled_reason !== "")
     return account.disabled_reason === "" ? "disabled" : `disabled(${account.disabled_reason})`;
   if (account.cooldown_seconds > 0) return `cooldown(${account.cooldown_seconds}s)`;
   if (!account.healthy) return "unhealthy";
+  const { limit_reached_type: type, individual_limit: member } = account;
+  if (type !== undefined && type !== "rate_limit_reached") return `limited(${type})`;
+  if (member !== undefined && member.left_pct <= 0) return "limited(member limit)";
   return account.draining ? "draining" : "ready";
 }
 

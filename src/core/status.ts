@@ -221,7 +221,7 @@ function spendingFields({
           },
         }),
     ...(spending.spendControl?.value === true ? { spend_control_reached: true } : {}),
-    ...(type === undefined ? {} : { limit_reached_type: type }),
+    ...(type === undefined || !standing.exhausted ? {} : { limit_reached_type: type }),
   };
 }
 

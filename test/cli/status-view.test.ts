@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { fullStatus } from "../../src/cli/status-view.ts";
+import { fullStatus, stateOf } from "../../src/cli/status-view.ts";
 import { widthOf } from "../../src/cli/table.ts";
 import { shortStatus } from "../../src/core/short-status.ts";
 import { StatusAnswer } from "../../src/core/status-wire.ts";
@@ -130,6 +130,17 @@ test("a window of a limit stands in the column of its length", () => {
   expect(wide).toContain("MONTHLY LEFT");
   expect(wide).toMatch(/spark limit +- +- +- +- +30\.0% +in 20 days/);
   expect(fullStatus(status, { columns: 60, figures: false }, NOW)).toContain("30.0% (in 20 days)");
+});
+
+test("an account that its workspace limits says so", () => {
+  const [alice] = STATUS.accounts;
+  const stateWith = (more: object) =>
+    stateOf(StatusAnswer.parse({ ...STATUS, accounts: [{ ...alice, ...more }] }).accounts[0]!);
+  const type = "workspace_owner_credits_depleted";
+  expect(stateWith({ limit_reached_type: type })).toBe(`limited(${type})`);
+  expect(stateWith({ limit_reached_type: "rate_limit_reached" })).toBe("ready");
+  expect(stateWith({ individual_limit: { left_pct: 0, reset_at: 0 } })).toBe("limited(member limit)");
+  expect(stateWith({ individual_limit: { left_pct: 5, reset_at: 0 } })).toBe("ready");
 });
 
 test("status bars get one line", () => {
