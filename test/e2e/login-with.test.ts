@@ -588,7 +588,8 @@ exec '${tool.path}' login-with "$@"
     const target = /FROM \S+ AS login\n([\s\S]*?)(?=\nFROM )/.exec(dockerfile)?.[1] ?? "";
     expect(target).toContain("chromium");
     expect(target).toContain("ca-certificates");
-    expect(target).toContain("COPY --from=build /src/dist/codexlb /usr/local/bin/codexlb");
+    expect(dockerfile).toContain("--out /out/usr/local/bin/codexlb");
+    expect(target).toContain("COPY --from=build /out/ /");
     expect(target).toContain('ENTRYPOINT ["codexlb", "login-with"]');
   });
 });
