@@ -228,14 +228,24 @@ describe("account set", () => {
     expect((await run("import", ...at, "--from", login, "alice")).code).toBe(0);
     expect((await run("set", ...at, "alice", "--outbound-proxy=http://proxy.corp:3128")).code).toBe(0);
     expect((await run("show", ...at, "alice")).out).toContain("outbound proxy  http://proxy.corp:3128");
-    expect((await run("set", ...at, "alice", "--outbound-proxy", "")).code).toBe(0);
+    const empty = await run("set", ...at, "alice", "--outbound-proxy", "");
+    expect(empty).toEqual({
+      code: 2,
+      out: "",
+      err: "codexlb: account set: --outbound-proxy is empty\n  to clear the account's proxy: codexlb account set alice --outbound-proxy none\n",
+    });
+    expect((await run("show", ...at, "alice")).out).toContain("outbound proxy  http://proxy.corp:3128");
+    expect((await run("set", ...at, "alice", "--outbound-proxy", "none")).code).toBe(0);
     expect((await run("show", ...at, "alice")).out).not.toContain("outbound proxy");
     const wrong = await run("set", ...at, "alice", "--outbound-proxy", "socks5://me:secret@x:1");
     expect(wrong).toMatchObject({ code: 2, out: "" });
     expect(wrong.err).toContain('"socks5://[redacted]@x:1" is a SOCKS proxy');
+    expect((await run("set", ...at, "alice", "--outbound-proxy", "proxy.corp:3128")).err).toContain(
+      '"proxy.corp:3128" is not the URL of an HTTP proxy; write it as http://proxy.corp:3128\n',
+    );
     expect((await run("set", ...at, "alice")).err).toContain("account set: nothing to set");
     expect((await run("set", ...at)).err).toContain("account set takes one alias");
-    expect((await run("set", ...at, "carol", "--outbound-proxy", "")).err).toContain(
+    expect((await run("set", ...at, "carol", "--outbound-proxy", "none")).err).toContain(
       "account not found: carol",
     );
   });
