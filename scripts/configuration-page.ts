@@ -76,7 +76,8 @@ there.
 
 With \`run.inherit_shell\` your shell's profile runs first. Codex gets its variables, working directory and umask, but not
 its limits (\`ulimit\`). Variables that \`codexlb run\` itself sets, such as \`CODEX_HOME\`, win. The profile's output goes to
-the terminal, or to standard error if standard output is not a terminal.
+the terminal, or to standard error if standard output is not a terminal. The profile can read standard input only if
+that is a terminal; other input is left to Codex.
 
 ## Listening for other machines
 

@@ -52,7 +52,7 @@ export function installReversibly(
     );
   const known = state.accounts.find((account) => account.alias === alias);
   if (known !== undefined && !files.replace) {
-    refuseOther(known, credentials);
+    refuseOther(known, credentials, state.accounts);
     refuseOlder(known, credentials);
   }
   const homeDir = join(layout.accounts, alias);
@@ -136,14 +136,19 @@ function otherThan(name: string, aliases: readonly string[]): string {
 }
 
 /** An alias goes on standing for the account that it stands for; a login that does not say whose it is may be anybody's. */
-function refuseOther(record: AccountRecord, credentials: Credentials): void {
+function refuseOther(
+  record: AccountRecord,
+  credentials: Credentials,
+  accounts: readonly AccountRecord[],
+): void {
   const anonymous = isAnonymous(record, credentials);
   if (!anonymous && !isAnother(record, credentials)) return;
   const known = identityOf(record);
-  const whose = anonymous ? "does not name its account" : `is for ${personName(credentials, [known])}`;
+  const logins = [credentials, ...accounts.map(identityOf)];
+  const whose = anonymous ? "does not name its account" : `is for ${personName(credentials, logins)}`;
   throw new CodexlbError(
     "identity_differs",
-    `${record.alias} is enrolled as ${personName(known, [credentials]) ?? nameOf(record)}, but this login ${whose}`,
+    `${record.alias} is enrolled as ${personName(known, logins) ?? nameOf(record)}, but this login ${whose}`,
     { next: "use another alias for it, or give --replace to drop the login that is there" },
   );
 }

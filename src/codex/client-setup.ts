@@ -70,8 +70,11 @@ export function planSetup(home: string, urls: BaseUrls): SetupPlan {
 /** The result of an unsetup. */
 export interface UnsetupResult {
   readonly path: string;
-  /** `edited`: only the URLs were removed, because the file had been edited. `gone`: the file no longer exists. */
-  readonly kind: "restored" | "removed" | "edited" | "gone";
+  /**
+   * `edited`: only URLs were removed, because the file had been edited. `unchanged`: there was no URL to remove. `gone`:
+   * the file no longer exists.
+   */
+  readonly kind: "restored" | "removed" | "edited" | "unchanged" | "gone";
   /** URLs that stay because they were changed in between. */
   readonly kept: readonly BaseUrlKey[];
 }
@@ -88,7 +91,8 @@ export function unsetup(home: string): UnsetupResult | undefined {
   for (const name of [NOTE, BACKUP]) rmSync(join(home, name), { force: true });
   if (note.made_home && readdirSync(home).length === 0) rmdirSync(home);
   if (current === undefined) return { path, kind: "gone", kept };
-  return { path, kind: text === undefined ? "removed" : isExact ? "restored" : "edited", kept };
+  if (text === undefined) return { path, kind: "removed", kept };
+  return { path, kind: isExact ? "restored" : text === current ? "unchanged" : "edited", kept };
 }
 
 /** The URLs that `codexlb setup` wrote into the config.toml of `home`; undefined if it is not set up. */

@@ -92,7 +92,7 @@ export function childEnvironment(
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
 
-type Child = Bun.Subprocess<"inherit", "inherit" | number, "inherit">;
+type Child = Bun.Subprocess<"inherit" | "ignore", "inherit" | number, "inherit">;
 
 function endOf({ exitCode, signalCode }: Child): Ended {
   return signalCode === null
@@ -149,18 +149,24 @@ function spawn(argv: string[], env: Record<string, string | undefined>, cwd?: st
   );
 }
 
-/** A profile's output is for people. It must not reach a program that reads the output of Codex. */
+/**
+ * A profile's output is for people. It must not reach a program that reads the output of Codex. Input that is not typed
+ * is for Codex, so the profile must not read it.
+ */
 function spawnShell(argv: string[], env: Record<string, string | undefined>, descriptor: number): Child {
   const next = "set SHELL to a working shell, or set run.inherit_shell = false in config.toml";
   const unused = Array<"ignore">(STATE_DESCRIPTOR - STDERR - 1).fill("ignore");
+  const input = isatty(STDIN) ? "inherit" : "ignore";
+  const output = isatty(STDOUT) ? "inherit" : STDERR;
   return startOrThrow(argv, next, () =>
     Bun.spawn(argv, {
       env,
-      stdio: ["inherit", isatty(STDOUT) ? "inherit" : STDERR, "inherit", ...unused, descriptor],
+      stdio: [input, output, "inherit", ...unused, descriptor],
     }),
   );
 }
 
+const STDIN = 0;
 const STDOUT = 1;
 const STDERR = 2;
 

@@ -32,13 +32,15 @@ export function outboundProxy(url: string, { setting, env }: ProxySource): strin
 
 /** The problem with `text` as an outbound proxy URL; undefined if usable. Never contains the password. */
 export function outboundProxyProblem(text: string): string | undefined {
-  const shown = JSON.stringify(withoutPassword(text));
+  const hasScheme = text.includes("://");
+  const shown = JSON.stringify(hasScheme ? withoutPassword(text) : text.replace(/^.*@/s, "[redacted]@"));
   if (/^socks/i.test(text))
     return `${shown} is a SOCKS proxy; only http:// and https:// proxies are supported`;
   const isUrl = /^https?:\/\/[^/]/.test(text) && URL.canParse(text);
-  if (!isUrl || !/^\/?$/.test(restOf(new URL(text))))
-    return `${shown} is not the URL of an HTTP proxy; write it as http://user:password@proxy.example:3128`;
-  return undefined;
+  if (isUrl && /^\/?$/.test(restOf(new URL(text)))) return undefined;
+  const host = hasScheme ? undefined : hostAndPort(text);
+  const login = host === undefined || text.includes("@") ? "user:password@" : "";
+  return `${shown} is not the URL of an HTTP proxy; write it as http://${login}${host ?? "proxy.example:3128"}`;
 }
 
 /** The problem with the environment's proxy for `url`; undefined if it is usable or not set. */
@@ -71,6 +73,12 @@ function isSecure({ protocol }: Pick<URL, "protocol">): boolean {
 
 function variable(env: Deps["env"], name: string): string | undefined {
   return env[name.toLowerCase()]?.trim() || env[name]?.trim();
+}
+
+/** The host and port of `text`, a proxy URL without `http://`. */
+function hostAndPort(text: string): string | undefined {
+  const [, host] = /^([^\s/?#]+:\d+)\/?$/.exec(text.slice(text.lastIndexOf("@") + 1)) ?? [];
+  return host !== undefined && URL.canParse(`http://${host}`) ? host : undefined;
 }
 
 function restOf({ pathname, search, hash }: URL): string {

@@ -15,6 +15,7 @@ const me = (alias: string, accountId: string | undefined, planType?: string): Id
 });
 const HOME = me("home", "1a2b3c4d-0000-4000-8000-000000000001", "plus");
 const WORK = me("work", "99990000-0000-4000-8000-000000000002", "team");
+const OTHER: Identity = { ...me("other", "55550000-1", "plus"), email: "you@example.com", userId: "user-2" };
 
 describe("the name of a login", () => {
   test("is the e-mail address if no other workspace has it", () => {
@@ -57,14 +58,14 @@ describe("two workspaces of one e-mail address", () => {
   let temp: TempDirectory;
   beforeAll(() => {
     temp = tempDirectory();
-    for (const { alias, accountId, planType } of [HOME, WORK]) {
+    for (const { alias, email, accountId, userId, planType } of [HOME, WORK, OTHER]) {
       const claims = {
-        email: "me@example.com",
+        email,
         exp: 4_102_444_800,
         [AUTH_CLAIM]: {
           chatgpt_account_id: accountId,
           chatgpt_plan_type: planType,
-          chatgpt_user_id: "user-1",
+          chatgpt_user_id: userId,
         },
       };
       const token = `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.sig`;
@@ -103,6 +104,10 @@ describe("two workspaces of one e-mail address", () => {
     expect(details).toEqual([NAMES.home, NAMES.work]);
     expect((await codexlb("account", "import", "--from", "work", "home")).err).toContain(
       `home is enrolled as ${NAMES.home}, but this login is for ${NAMES.work}`,
+    );
+    // Only another account shares the address, and the login is another person's.
+    expect((await codexlb("account", "import", "--from", "other", "home")).err).toContain(
+      `home is enrolled as ${NAMES.home}, but this login is for you@example.com\n`,
     );
     expect((await codexlb("account", "show", "work")).out).toContain(`workspace ${WORK.accountId}`);
   });

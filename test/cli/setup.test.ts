@@ -109,6 +109,75 @@ describe("codexlb setup", () => {
   });
 });
 
+describe("codexlb unsetup", () => {
+  const edit = async (change: (config: string) => string) => {
+    const user = userWith("model = 'm'\n");
+    await user.run(["setup", "--proxy-url", pool.url, "--root", pool.layout.root]);
+    const edited = change(user.read());
+    writeFileSync(user.path, edited);
+    const { code, out, err } = await user.run(["unsetup"]);
+    expect(code).toBe(0);
+    expect(readdirSync(user.home)).toEqual(["config.toml"]);
+    return {
+      edited,
+      config: user.read(),
+      out: out.replaceAll(user.path, "PATH"),
+      err: err.replaceAll(user.path, "PATH"),
+    };
+  };
+  const OPENAI = /(?<=openai_base_url = ")[^"]*/;
+  const CHATGPT = /(?<=chatgpt_base_url = ")[^"]*/;
+  let pool: Awaited<ReturnType<typeof startPool>>;
+  beforeAll(async () => {
+    pool = await startPool({ accounts: [{ alias: "alice" }] });
+  });
+  afterAll(() => pool[Symbol.asyncDispose]());
+
+  test("says in one message that it removed nothing if both URLs were changed", async () => {
+    const { config, edited, out, err } = await edit((text) =>
+      text.replace(OPENAI, "http://a/").replace(CHATGPT, "http://b/"),
+    );
+    expect(config).toBe(edited);
+    expect(out).toBe(
+      "removed nothing from PATH: openai_base_url and chatgpt_base_url were changed after codexlb setup\n",
+    );
+    expect(err).toBe("");
+  });
+
+  test("says that it removed nothing if one URL was changed and the other deleted", async () => {
+    const { out, err } = await edit((text) =>
+      text.replace(OPENAI, "http://a/").replace(/^chatgpt_base_url.*\n/m, ""),
+    );
+    expect(out).toBe("removed nothing from PATH: openai_base_url was changed after codexlb setup\n");
+    expect(err).toBe("");
+  });
+
+  test("says that it removed nothing if both URLs were deleted", async () => {
+    const { config, out, err } = await edit(() => "model = 'n'\n");
+    expect(config).toBe("model = 'n'\n");
+    expect(out).toBe("removed nothing from PATH: the base URLs of codexlb setup are no longer in it\n");
+    expect(err).toBe("");
+  });
+
+  test("names the URL that it removed and warns about the one that was changed", async () => {
+    const { config, out, err } = await edit((text) => text.replace(OPENAI, "http://a/"));
+    expect(config).toBe("model = 'm'\nopenai_base_url = \"http://a/\" # by codexlb setup\n");
+    expect(out).toBe(
+      "removed chatgpt_base_url of codexlb setup from PATH; kept the edits made since; restart running clients\n",
+    );
+    expect(err).toBe("codexlb: warning: kept openai_base_url in PATH: it was changed after codexlb setup\n");
+  });
+
+  test("says that it removed the URLs and kept edits made elsewhere in the file", async () => {
+    const { config, out, err } = await edit((text) => `${text}[new]\n`);
+    expect(config).toBe("model = 'm'\n[new]\n");
+    expect(out).toBe(
+      "removed the base URLs of codexlb setup from PATH; kept the edits made since; restart running clients\n",
+    );
+    expect(err).toBe("");
+  });
+});
+
 describe("codexlb doctor", () => {
   const found = async (user: ReturnType<typeof userWith>, root: string) => {
     const { out } = await user.run(["doctor", "--json", "--root", root, "--codex-bin", "/nowhere"]);

@@ -91,6 +91,26 @@ describe("setup and unsetup of a Codex home", () => {
     expect(read()).toBe(OWN.replace("'https://old/v1'", '"http://mine/"'));
   });
 
+  test("leave a file from which both URLs have disappeared, and forget the setup", () => {
+    using temp = tempDirectory();
+    const { home, path, read } = homeWith(temp.path, OWN);
+    planSetup(home, urlsAt(1)).apply();
+    const changed = read().replaceAll(/http:[^"]*/g, "http://mine/");
+    writeFileSync(path, changed);
+    expect(unsetup(home)).toEqual({
+      path,
+      kind: "unchanged",
+      kept: ["openai_base_url", "chatgpt_base_url"],
+    });
+    expect(read()).toBe(changed);
+    expect(readdirSync(home)).toEqual(["config.toml"]);
+    writeFileSync(path, OWN);
+    planSetup(home, urlsAt(1)).apply();
+    writeFileSync(path, "model = 'n'\n");
+    expect(unsetup(home)).toEqual({ path, kind: "unchanged", kept: [] });
+    expect(read()).toBe("model = 'n'\n");
+  });
+
   test("do not touch a file that already had the same URLs, or that was deleted", () => {
     using temp = tempDirectory();
     const { home, path, read } = homeWith(temp.path, OWN);

@@ -103,6 +103,12 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
     expect(existsSync(evil)).toBe(false);
   });
 
+  test.skipIf(path === null)("leaves all of the input to Codex if its profile reads", async () => {
+    const home = homeWith("reads", ["cat"]);
+    const ran = await runThrough(path ?? "", { binary: "/bin/cat" }, { HOME: home }, "the prompt\n");
+    expect(ran).toEqual({ out: "the prompt\n", err: "", code: 0 });
+  });
+
   test.skipIf(path === null)("keeps what its profile prints out of the output of Codex", async () => {
     // A background program of the profile keeps its descriptors open, and nothing may wait for it.
     const pid = join(temp.path, `daemon-${shell}`);

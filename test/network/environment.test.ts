@@ -119,6 +119,28 @@ describe("codexlb run", () => {
     const { out } = await runCli(["doctor", ...root, "--codex-bin", "/nowhere/codex"], { cwd: temp.path });
     expect(out).toContain(warning);
     expect(out).not.toContain("secret");
+    expect(out).toContain(
+      "move HTTP_PROXY and NO_PROXY to the environment in which you start Codex, or add 127.0.0.1 and localhost to NO_PROXY in that file",
+    );
+    // As the warning says.
+    writeFileSync(join(home, ".env"), "HTTP_PROXY=http://proxy\nNO_PROXY=foo,127.0.0.1,localhost\n");
+    expect((await run()).err).toEndWith("before it asked for anything\n");
+    const again = await runCli(["doctor", ...root, "--codex-bin", "/nowhere/codex"], { cwd: temp.path });
+    expect(again.out).not.toContain("proxy variables");
+  });
+
+  test("has doctor warn about the NO_PROXY in .env only if it lacks hosts of the proxy in use", async () => {
+    const home = join(temp.path, "home-for-doctor");
+    mkdirSync(home);
+    writeFileSync(join(home, ".env"), "NO_PROXY=127.0.0.1,localhost\n");
+    const doctor = async (url: string) => {
+      const args = ["doctor", "--codex-home", home, "--proxy-url", url, "--codex-bin", "/nowhere/codex"];
+      return (await runCli(args, { cwd: temp.path, env: { HTTP_PROXY: DEAD } })).out;
+    };
+    expect(await doctor("http://127.0.0.1:1")).not.toContain("proxy variables");
+    expect(await doctor("http://build.lan:1")).toContain(
+      "or add build.lan and build.lan. to NO_PROXY in that file",
+    );
   });
 });
 
@@ -228,14 +250,24 @@ describe("account set", () => {
     expect((await run("import", ...at, "--from", login, "alice")).code).toBe(0);
     expect((await run("set", ...at, "alice", "--outbound-proxy=http://proxy.corp:3128")).code).toBe(0);
     expect((await run("show", ...at, "alice")).out).toContain("outbound proxy  http://proxy.corp:3128");
-    expect((await run("set", ...at, "alice", "--outbound-proxy", "")).code).toBe(0);
+    const empty = await run("set", ...at, "alice", "--outbound-proxy", "");
+    expect(empty).toEqual({
+      code: 2,
+      out: "",
+      err: "codexlb: account set: --outbound-proxy is empty\n  to clear the account's proxy: codexlb account set alice --outbound-proxy none\n",
+    });
+    expect((await run("show", ...at, "alice")).out).toContain("outbound proxy  http://proxy.corp:3128");
+    expect((await run("set", ...at, "alice", "--outbound-proxy", "none")).code).toBe(0);
     expect((await run("show", ...at, "alice")).out).not.toContain("outbound proxy");
     const wrong = await run("set", ...at, "alice", "--outbound-proxy", "socks5://me:secret@x:1");
     expect(wrong).toMatchObject({ code: 2, out: "" });
     expect(wrong.err).toContain('"socks5://[redacted]@x:1" is a SOCKS proxy');
+    expect((await run("set", ...at, "alice", "--outbound-proxy", "proxy.corp:3128")).err).toContain(
+      '"proxy.corp:3128" is not the URL of an HTTP proxy; write it as http://proxy.corp:3128\n',
+    );
     expect((await run("set", ...at, "alice")).err).toContain("account set: nothing to set");
     expect((await run("set", ...at)).err).toContain("account set takes one alias");
-    expect((await run("set", ...at, "carol", "--outbound-proxy", "")).err).toContain(
+    expect((await run("set", ...at, "carol", "--outbound-proxy", "none")).err).toContain(
       "account not found: carol",
     );
   });

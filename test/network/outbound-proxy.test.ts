@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { outboundProxy, withoutPassword } from "../../src/network/outbound-proxy.ts";
+import { outboundProxy, outboundProxyProblem, withoutPassword } from "../../src/network/outbound-proxy.ts";
 
 const P = "http://proxy.corp:3128";
 const URL_ = "wss://chatgpt.com/backend-api/codex/responses";
@@ -43,4 +43,19 @@ test.each([
   ["http://proxy:1", "http://proxy:1"],
 ])("%s is shown as %s", (url, shown) => {
   expect(withoutPassword(url)).toBe(shown);
+});
+
+test.each([
+  ["proxy.corp:3128", "proxy.corp:3128", "http://proxy.corp:3128"],
+  ["10.0.0.9:3128/", "10.0.0.9:3128/", "http://10.0.0.9:3128"],
+  ["[fd00::1]:3128", "[fd00::1]:3128", "http://[fd00::1]:3128"],
+  ["me:se@cret@proxy:1", "[redacted]@proxy:1", "http://user:password@proxy:1"],
+  ["me:secret@proxy", "[redacted]@proxy", "http://user:password@proxy.example:3128"],
+  ["ftp://me:secret@proxy:1", "ftp://[redacted]@proxy:1", "http://user:password@proxy.example:3128"],
+  ["http:/proxy:1", "http:/proxy:1", "http://user:password@proxy.example:3128"],
+  ["proxy:port", "proxy:port", "http://user:password@proxy.example:3128"],
+])("%s is refused as an outbound proxy with an example to follow", (text, shown, example) => {
+  expect(outboundProxyProblem(text)).toBe(
+    `"${shown}" is not the URL of an HTTP proxy; write it as ${example}`,
+  );
 });

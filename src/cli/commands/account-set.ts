@@ -37,9 +37,14 @@ export default defineCommand({
         "account set: nothing to set",
         "pass a flag, as in: codexlb account set alice --outbound-proxy URL",
       );
+    if (proxy === "")
+      throw usage(
+        "account set: --outbound-proxy is empty",
+        `to clear the account's proxy: codexlb account set ${alias} --outbound-proxy ${NO_OUTBOUND_PROXY}`,
+      );
     const context = contextOf(given.root);
     const place = await placeOf(context, given);
-    const outboundProxy = proxy === "" || proxy === NO_OUTBOUND_PROXY ? undefined : proxy;
+    const outboundProxy = proxy === NO_OUTBOUND_PROXY ? undefined : proxy;
     const changed = await withAccounts(context, place, { write: isThere(context), about: alias }, (ops) =>
       ops.set(alias, { outboundProxy }),
     );

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { defineCommand } from "citty";
 import { codexAddresses, parseProxyUrl } from "../../codex/addresses.ts";
 import { codexCommand, commandLine } from "../../codex/command-line.ts";
+import { privateHosts } from "../../codex/direct-hosts.ts";
 import { proxyDotenv } from "../../codex/dotenv.ts";
 import { settingsIn } from "../../codex/home.ts";
 import { codexBinary } from "../../codex/login.ts";
@@ -156,7 +157,7 @@ async function runAt(
       seen,
       failure: failureOf(ended),
       provider: providerOf(job.context, home),
-      dotenv: proxyDotenv(home),
+      dotenv: proxyDotenv(home, privateHosts(codexAddresses(proxyUrl)), deps.env),
     });
   if (missed !== undefined) deps.log.info(missed);
   return ended;

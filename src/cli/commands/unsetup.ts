@@ -1,6 +1,7 @@
 // `codexlb unsetup`: undoes the changes of `codexlb setup`.
 
 import { defineCommand } from "citty";
+import { BASE_URL_KEYS } from "../../codex/base-urls.ts";
 import { type UnsetupResult, unsetup } from "../../codex/client-setup.ts";
 import { print } from "../../print.ts";
 import { contextOf, ROOT_FLAG } from "../context.ts";
@@ -14,7 +15,8 @@ export default defineCommand({
     const home = clientHomeOf(context, args["codex-home"]);
     const done = unsetup(home);
     if (done === undefined) return print(`${home} is not set up; nothing to undo\n`);
-    print(`${DONE[done.kind](done.path)}; restart running clients\n`);
+    if (done.kind === "unchanged") return print(`removed nothing from ${done.path}: ${whyUnchanged(done)}\n`);
+    print(`${DONE[done.kind](done)}; restart running clients\n`);
     for (const key of done.kept)
       context.deps.log.warn(`kept ${key} in ${done.path}: it was changed after codexlb setup`);
   },
@@ -22,9 +24,18 @@ export default defineCommand({
 
 // --- internal ---
 
-const DONE: Readonly<Record<UnsetupResult["kind"], (path: string) => string>> = {
-  restored: (path) => `restored ${path} to its state before codexlb setup`,
-  removed: (path) => `removed ${path}, which codexlb setup had created`,
-  gone: (path) => `${path} no longer exists; nothing to undo`,
-  edited: (path) => `removed the base URLs of codexlb setup from ${path}; kept the edits made since`,
+const DONE: Readonly<Record<Exclude<UnsetupResult["kind"], "unchanged">, (done: UnsetupResult) => string>> = {
+  restored: ({ path }) => `restored ${path} to its state before codexlb setup`,
+  removed: ({ path }) => `removed ${path}, which codexlb setup had created`,
+  gone: ({ path }) => `${path} no longer exists; nothing to undo`,
+  edited: ({ path, kept }) => {
+    const removed = BASE_URL_KEYS.filter((key) => !kept.includes(key));
+    const urls = kept.length === 0 ? "the base URLs" : removed.join(" and ");
+    return `removed ${urls} of codexlb setup from ${path}; kept the edits made since`;
+  },
 };
+
+function whyUnchanged({ kept }: UnsetupResult): string {
+  if (kept.length === 0) return "the base URLs of codexlb setup are no longer in it";
+  return `${kept.join(" and ")} ${kept.length === 1 ? "was" : "were"} changed after codexlb setup`;
+}

@@ -5,10 +5,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
-import { codexAddresses } from "../../codex/addresses.ts";
+import { type CodexAddresses, codexAddresses } from "../../codex/addresses.ts";
 import { codexCommand } from "../../codex/command-line.ts";
-import { noProxyWith } from "../../codex/direct-hosts.ts";
-import { dotenvProblem, proxyDotenv } from "../../codex/dotenv.ts";
+import { noProxyWith, privateHosts } from "../../codex/direct-hosts.ts";
+import { dotenvProblem, dotenvRemedy, proxyDotenv } from "../../codex/dotenv.ts";
 import { routingSettings, settingsIn } from "../../codex/home.ts";
 import { codexBinary } from "../../codex/login.ts";
 import { childEnvironment, INSTALL_CODEX } from "../../codex/run.ts";
@@ -16,7 +16,7 @@ import { runWatched } from "../../codex/watched.ts";
 import { messageOf } from "../../errors.ts";
 import { startMock } from "../../mock/backend.ts";
 import { writeFileAtomic } from "../../state/atomic-file.ts";
-import type { CommandContext } from "../context.ts";
+import { type CommandContext, proxyUrlOf } from "../context.ts";
 import { addressOf } from "../run/proxy-address.ts";
 import { configSources, prepareRuntime } from "../run/runtime-home.ts";
 import { type Finding, ok } from "./findings.ts";
@@ -31,7 +31,7 @@ export async function examineCodex(context: CommandContext, flags: CodexFlags): 
   return [
     ...(await examineBinary(context, flags)),
     ...examineRuntime(context, flags),
-    ...examineDotenv(context, flags),
+    ...(await examineDotenv(context, flags)),
   ];
 }
 
@@ -116,18 +116,27 @@ async function examineTraffic(context: CommandContext, binary: string, version: 
   }
 }
 
-function examineDotenv(context: CommandContext, flags: CodexFlags): Finding[] {
-  const dotenv = proxyDotenv(runtimeHomeOf(context, flags));
+async function examineDotenv(context: CommandContext, flags: CodexFlags): Promise<Finding[]> {
+  const hosts = privateHosts(await addressesFor(context, flags));
+  const dotenv = proxyDotenv(runtimeHomeOf(context, flags), hosts, context.deps.env);
   if (dotenv === undefined) return [];
   return [
     {
       check: "proxy variables",
       status: "warning",
       detail: dotenvProblem(dotenv),
-      remedy:
-        "move them to the environment in which you start Codex, or add 127.0.0.1 and localhost to NO_PROXY in that file",
+      remedy: dotenvRemedy(dotenv),
     },
   ];
+}
+
+/** The addresses that Codex uses; those of a proxy on this machine if there is no usable proxy URL. */
+async function addressesFor(context: CommandContext, { proxyUrl }: CodexFlags): Promise<CodexAddresses> {
+  try {
+    return codexAddresses(await proxyUrlOf(context, proxyUrl));
+  } catch {
+    return codexAddresses("http://127.0.0.1"); // other checks report the error
+  }
 }
 
 function examineRuntime(context: CommandContext, flags: CodexFlags): Finding[] {

@@ -58,7 +58,7 @@ export interface EndedRun {
   readonly failure: string | undefined;
   /** `model_provider` of the settings that Codex had, and the file that it stands in. */
   readonly provider: { readonly name: string; readonly path: string } | undefined;
-  /** The `.env` of the home, if it sets a proxy. */
+  /** The `.env` of the home, if it makes Codex use an HTTP proxy. */
   readonly dotenv: ProxyDotenv | undefined;
 }
 
