@@ -26,13 +26,13 @@ export function privateHosts({ openai, chatgpt }: CodexAddresses): string[] {
   return [...new Set(hosts.map(withoutBrackets))];
 }
 
-/** Adds `hosts` to `NO_PROXY` and `no_proxy` of `env`; `*` stays unchanged. */
+/** Adds `hosts` to `NO_PROXY` and `no_proxy` of `env`. A `*` there is not enough: Codex applies it to names only. */
 export function noProxyWith(env: Environment, hosts: readonly string[]): Record<string, string> {
   const values = NO_PROXY_VARIABLES.map((name) => env[name]?.trim() ?? "").filter((value) => value !== "");
   if (hosts.length === 0) return {};
   const known = [...new Set(values)].join(",");
   const added = hosts.join(",");
-  const isNamed = values.includes("*") || `,${known},`.includes(`,${added},`);
+  const isNamed = `,${known},`.includes(`,${added},`);
   const value = isNamed ? known : [known, added].filter((part) => part !== "").join(",");
   return Object.fromEntries(NO_PROXY_VARIABLES.map((name) => [name, value]));
 }
@@ -43,8 +43,8 @@ export function namesProxy(env: Environment): boolean {
 }
 
 /**
- * True if Codex connects directly to `host` with `noProxy`, a value of `NO_PROXY`: `*`, or addresses, subnets and
- * domains, separated by commas.
+ * True if Codex connects directly to `host` with `noProxy`, a value of `NO_PROXY`: addresses, subnets and domains,
+ * separated by commas. `*` stands for every name, and for no address.
  */
 export function isExempt(host: string, noProxy: string): boolean {
   const entries = noProxy
@@ -52,8 +52,9 @@ export function isExempt(host: string, noProxy: string): boolean {
     .split(",")
     .map((entry) => entry.trim());
   return entries.some((entry) => {
-    if (entry === "*" || entry === host) return true;
+    if (entry === host) return true;
     if (isIP(host) !== 0) return isInSubnet(host, entry);
+    if (entry === "*") return true;
     const domain = entry.replace(/^\./, "");
     return domain !== "" && (host === domain || host.endsWith(`.${domain}`));
   });

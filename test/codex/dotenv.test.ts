@@ -22,7 +22,6 @@ describe("no warning about a .env", () => {
     ["with such a NO_PROXY only", "NO_PROXY=127.0.0.1,localhost\n", PROXY],
     ["with such a NO_PROXY in quotes", 'NO_PROXY="127.0.0.1, localhost" # mine\n', PROXY],
     ["with such a no_proxy", "export no_proxy = 'foo,LOCALHOST,127.0.0.1'\r\n", PROXY],
-    ["with a NO_PROXY of everything", "NO_PROXY=*", PROXY],
     ["with a NO_PROXY of subnet and domain", "NO_PROXY=127.0.0.0/8,.localhost", PROXY],
     ["that extends the NO_PROXY of codexlb", "NO_PROXY=$NO_PROXY,foo\nno_proxy=$no_proxy,foo", PROXY],
     ["with an empty proxy variable", "HTTP_PROXY=\nALL_PROXY=''\n"],
@@ -47,6 +46,8 @@ describe("a warning about a .env", () => {
       {},
       ["ALL_PROXY,NO_PROXY", "NO_PROXY", "127.0.0.1,localhost"],
     ],
+    // Measured: Codex 0.171 applies the star to names, and sends requests to 127.0.0.1 through the proxy.
+    ["with a NO_PROXY of every name", "NO_PROXY=*\n", PROXY, ["NO_PROXY", "NO_PROXY", "127.0.0.1"]],
     [
       "with another NO_PROXY for a proxy of the environment",
       "NO_PROXY=foo\n",

@@ -95,6 +95,7 @@ describe("codexlb run", () => {
     const own = "127.0.0.1,localhost,::1";
     expect(await run({})).toMatchObject({ code: 0, out: `${own}|${own}\n` });
     expect((await run({ NO_PROXY: ".corp" })).out).toBe(`.corp,${own}|.corp,${own}\n`);
+    expect((await run({ NO_PROXY: "*" })).out).toBe(`*,${own}|*,${own}\n`);
     writeFileSync(join(home, ".profile"), "export NO_PROXY=profile\n");
     // As in a shell of the user's own, the profile has the last word, and ours are added to that.
     expect((await run({ NO_PROXY: ".corp" })).out).toBe(`profile,${own}|profile,${own}\n`);
