@@ -6,6 +6,9 @@ set -eu
 [ $# -eq 1 ] || { echo "usage: sh packaging/musl-roots.sh DIR" >&2; exit 2; }
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
+# The mirror that this machine uses itself.
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' | grep '/debian/*$' | head -n 1)
+[ -n "$mirror" ] || { echo "musl-roots.sh: apt has no Debian mirror; add one to its sources" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -15,7 +18,7 @@ root() {
   cpu=$1 debian=$2 machine=$3
   mkdir -p "$work/$cpu/apt/lists/partial" "$work/$cpu/apt/cache/archives/partial" "$out/$cpu/lib"
   : > "$work/$cpu/apt/status"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" \
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" \
     > "$work/$cpu/sources.list"
   cat > "$work/$cpu/apt.conf" <<CONF
 APT::Architecture "$debian";

@@ -74,7 +74,7 @@ export function createChallenges({ clock, random, secretOf, port }: ChallengesOp
       const head =
         clock.now().toString(36).padStart(TIME_CHARS, "0") + newSecret(random).slice(0, MARK_CHARS);
       const nonces = { client: nonce, proxy: head + markOf(keyId, nonce, head) };
-      // A secret that nobody knows, so that the work and the response look the same for an unknown key.
+      // For an unknown key the work and the response must look the same, so a random secret takes its place.
       const secret = secretOf(keyId) ?? ownKey;
       return { nonce: nonces.proxy, port: port(), proof: proxyMac(secret, nonces, port()) };
     },

@@ -63,7 +63,10 @@ export async function installService(
   return { change, previous };
 }
 
-/** Stops the service and removes its file, whoever wrote it; false if there was none. The root stays. Throws like `installService`. */
+/**
+ * Stops the service and removes its file, also one that codexlb did not write. Returns false if there was none. The root
+ * stays. Throws like `installService`.
+ */
 export async function uninstallService(manager: ServiceManager, tools: Tools): Promise<boolean> {
   await requireManager(manager);
   if (installedService(manager) === undefined) return false;

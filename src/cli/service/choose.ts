@@ -105,8 +105,7 @@ export async function serviceOptions(
 
 /** The user of the system-wide service. */
 const DEFAULT_USER = "codexlb";
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROL = /[\u0000-\u001f\u007f]/;
+const CONTROL = /\p{Cc}/u;
 
 function targetOf(text: string): "systemd" | "launchd" {
   const target = TARGETS.find((candidate) => candidate === text.trim());

@@ -20,7 +20,7 @@ export interface ServiceStatus {
   readonly detail: string;
   readonly binary: string | null;
   readonly root: string | null;
-  /** Of the proxy that answers on the root, whoever started it. */
+  /** The proxy that answers on the root, even if the service did not start it. */
   readonly proxy: { readonly version: string; readonly url: string; readonly pid: number } | null;
   /** Other service files for the same proxy. */
   readonly others: readonly string[];
