@@ -152,7 +152,10 @@ export function createAccountOps({
     },
     set: async (name, { outboundProxy }) => {
       const problem = outboundProxy === undefined ? undefined : outboundProxyProblem(outboundProxy);
-      if (problem !== undefined) throw new CodexlbError("invalid_request", `outbound proxy: ${problem}`);
+      if (problem !== undefined)
+        throw new CodexlbError("invalid_request", `outbound proxy: ${problem}`, {
+          next: "name an HTTP proxy, such as http://proxy.example:3128, or none",
+        });
       const record = findAccount(state, name);
       const before = record.outboundProxy;
       record.outboundProxy = outboundProxy;

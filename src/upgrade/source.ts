@@ -4,7 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readBounded } from "../bounded-fetch.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, connectProblem, messageOf } from "../errors.ts";
+import { CodexlbError, connectProblem, messageOf, systemCodeOf } from "../errors.ts";
 import { egressProblem } from "../network/connect-problem.ts";
 import { createOutbound, fetchOptions } from "../network/egress.ts";
 import { isPrivateHost } from "../network/private-hosts.ts";
@@ -45,7 +45,7 @@ function directorySource(directory: string): ReleaseSource {
         if (statSync(path).size > limitBytes) throw new Error(tooLarge(limitBytes));
         return new Uint8Array(readFileSync(path));
       } catch (error) {
-        throw failed(path, messageOf(error), error);
+        throw failed(path, systemCodeOf(error) === "ENOENT" ? "no such file" : messageOf(error), error);
       }
     },
   };
