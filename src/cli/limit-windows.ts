@@ -9,7 +9,7 @@ type Limit = NonNullable<StatusAnswer["additional_limits"]>[number];
 export interface ShownWindow {
   /** 0..100, negative when unknown. */
   readonly leftPct: number;
-  /** Unix seconds; 0 when unknown. */
+  /** Unix seconds; 0 when unknown, or where a reset means nothing. */
   readonly resetAt: number;
 }
 

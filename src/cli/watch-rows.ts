@@ -2,7 +2,7 @@
 
 import type { AccountAnswer, StatusAnswer } from "../core/status-wire.ts";
 import { WINDOW_KINDS } from "../core/windows.ts";
-import { limitWindows, NO_WINDOW } from "./limit-windows.ts";
+import { limitWindows, NO_WINDOW, type ShownWindow } from "./limit-windows.ts";
 import type { Paint } from "./paint.ts";
 import { emailOf, isPinned, meanLeft, relative, showsMonthly, stateOf } from "./status-view.ts";
 
@@ -12,16 +12,9 @@ export interface Row {
   readonly name: string;
   readonly email: string;
   /** One for each window column. */
-  readonly windows: readonly Window[];
+  readonly windows: readonly ShownWindow[];
   /** Empty for `ready`. */
   readonly state: string;
-}
-
-interface Window {
-  /** 0..100, negative when unknown. */
-  readonly leftPct: number;
-  /** Unix seconds; 0: unknown, or of no meaning. */
-  readonly resetAt: number;
 }
 
 /** How rows are laid out, the same for all of a picture. */
@@ -120,7 +113,7 @@ export function layoutOf(rows: readonly Row[], picture: Picture): Layout {
       .join(GAP)
       .trimEnd();
   const caption = line("  ", "", showEmail ? "EMAIL" : "", captions, stateWidth === 0 ? "" : "STATUS");
-  const cell = (window: Window) => windowCell(window, { bar, reset }, nowMs, paint);
+  const cell = (window: ShownWindow) => windowCell(window, { bar, reset }, nowMs, paint);
   return {
     caption: paint.dim(caption),
     lines: ({ mark, name, email, windows, state }) => [
@@ -172,7 +165,7 @@ function twoLines({ captions, columns, nowMs, paint }: Picture): Layout {
   const indent = " ".repeat(INDENT);
   const joined = (cells: readonly string[]) =>
     `${indent}${cells.map((cell) => fill(cell, width)).join(GAP)}`.trimEnd();
-  const cell = (window: Window) => windowCell(window, { bar, reset: SHORT_RESET }, nowMs, paint);
+  const cell = (window: ShownWindow) => windowCell(window, { bar, reset: SHORT_RESET }, nowMs, paint);
   return {
     caption: paint.dim(joined(captions)),
     lines: ({ mark, name, email, windows, state }) => {
@@ -187,7 +180,7 @@ function twoLines({ captions, columns, nowMs, paint }: Picture): Layout {
 
 /** `[####--]  80% 3h`: the figure says it, too. */
 function windowCell(
-  { leftPct, resetAt }: Window,
+  { leftPct, resetAt }: ShownWindow,
   { bar, reset }: { readonly bar: number; readonly reset: number },
   nowMs: number,
   paint: Paint,
