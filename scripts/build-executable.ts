@@ -36,6 +36,8 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
       CODEXLB_COMMIT: JSON.stringify(options.commit),
       CODEXLB_TARGET: JSON.stringify(options.target),
       CODEXLB_DATE: JSON.stringify(options.date),
+      // Otherwise Bun writes the builder's own NODE_ENV into the executable, and libraries behave accordingly.
+      "process.env.NODE_ENV": JSON.stringify("production"),
     },
     compile: {
       outfile: options.outfile,

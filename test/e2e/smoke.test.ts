@@ -105,9 +105,11 @@ describe("the executable", () => {
 
   test("shows its main job", async () => {
     using tool = executable();
-    const ran = await tool.run(["demo"]);
+    // Libraries read TEST and NODE_ENV, and must not become quiet.
+    const ran = await tool.run(["demo"], { TEST: "1", NODE_ENV: "test" });
     expect(ran.err).toBe("");
     expect(ran.code).toBe(0);
+    expect(ran.out.trimEnd().split("\n").at(-1)).toContain("Six turns, two limits");
     expect(ran.out.match(/Hello from \w+/g)).toEqual([
       "Hello from alice",
       "Hello from alice",

@@ -13,7 +13,8 @@ import type { FaultInput } from "../../mock/faults.ts";
 import { print } from "../../print.ts";
 import { selfCommand } from "../self.ts";
 
-const say = createConsola({ stdout: process.stdout, stderr: process.stdout });
+// Without a level, consola would read one from the environment, and TEST=1 would silence it.
+const say = createConsola({ level: 3, stdout: process.stdout, stderr: process.stdout });
 
 export default defineCommand({
   meta: {
