@@ -2,7 +2,7 @@
 // other account refuses them; the turn works without them. The turn state token belongs to the former account, too.
 // Both are cut out of the text, so that the rest stays exactly as the client wrote it and nothing large is parsed.
 
-import { elementsOf, memberOf, membersOf, type Span, textAt } from "../core/json.ts";
+import { elementsOf, memberOf, membersOf, type Span, textAt } from "../../core/json.ts";
 
 /**
  * `text` (a Responses request as JSON) without encrypted reasoning and without turn state; undefined when there is no

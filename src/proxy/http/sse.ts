@@ -71,9 +71,10 @@ export function blockData(block: SseBlock): string | undefined {
   return lines.length === 0 ? undefined : lines.join("\n");
 }
 
-/** An event as bytes, in the backend's own form; without a name when it has none. */
-export function encodeSse(name: string | undefined, json: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${name === undefined ? "" : `event: ${name}\n`}data: ${json}\n\n`);
+/** `block` with the data `json`, in the backend's own form. It keeps its name if it has one. */
+export function changedBlock(block: SseBlock, json: string): SseBlock {
+  const name = blockName(block);
+  return wholeOf(ENCODER.encode(`${name === undefined ? "" : `event: ${name}\n`}data: ${json}\n\n`));
 }
 
 /** The bytes of `parts`, concatenated. */
@@ -128,3 +129,4 @@ const FIRST_OF_EVENT = 0x65;
 /** Longer names are none of those that matter. */
 const NAME_LIMIT_BYTES = 80;
 const DECODER = new TextDecoder();
+const ENCODER = new TextEncoder();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { PooledLimit, PooledUsage } from "../../src/core/pooled.ts";
 import { quotaFromEvent } from "../../src/core/quota-wire.ts";
-import { poolHeaders, poolLimitsEvent } from "../../src/proxy/passes.ts";
+import { poolHeaders, poolLimitsEvent } from "../../src/proxy/pool-limits.ts";
 import { startPool } from "../support/pool.ts";
 import { startUpstream } from "../support/upstream.ts";
 

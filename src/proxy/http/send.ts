@@ -1,35 +1,66 @@
 // One send of one HTTP request to one upstream, up to the point where its reply can be judged.
 
-import { readBounded } from "../bounded-fetch.ts";
-import { ATTEMPTS_HEADER, parseAttempts } from "../core/hops.ts";
-import { mergeQuota, type QuotaEvidence, UNKNOWN_QUOTA } from "../core/quota.ts";
-import { quotaFromHeaders } from "../core/quota-wire.ts";
-import { failureOfReply, type Scope, type Verdict } from "../core/verdict.ts";
-import { CodexlbError, systemCodeOf } from "../errors.ts";
-import { egressProblem, proxyRefusal } from "../network/connect-problem.ts";
-import { fetchOptions } from "../network/egress.ts";
-import type { Lease } from "../upstream/leases.ts";
-import { isStreamedTurnPath, isTurnPath } from "../upstream/paths.ts";
-import type { Upstream } from "../upstream/upstream.ts";
-import type { Ready, Sent } from "./attempts.ts";
-import { bodyOf, decodeBody, type RequestBody, sizeOf } from "./bodies.ts";
-import type { Incoming, ProxyContext } from "./context.ts";
-import { type HeldStream, hold } from "./hold.ts";
-import { portableRequest, TURN_STATE } from "./portable.ts";
-import { idleWhy, watchHead } from "./timeouts.ts";
+import { readBounded } from "../../bounded-fetch.ts";
+import { ATTEMPTS_HEADER, parseAttempts } from "../../core/hops.ts";
+import { quotaFromHeaders } from "../../core/quota-wire.ts";
+import { failureOfReply, type Scope, type Verdict } from "../../core/verdict.ts";
+import { CodexlbError, systemCodeOf } from "../../errors.ts";
+import { egressProblem, proxyRefusal } from "../../network/connect-problem.ts";
+import { fetchOptions } from "../../network/egress.ts";
+import type { Lease } from "../../upstream/leases.ts";
+import { isStreamedTurnPath, isTurnPath } from "../../upstream/paths.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
+import { bodyOf, decodeBody, type RequestBody, sizeOf } from "../bodies.ts";
+import type { Incoming, ProxyContext } from "../context.ts";
+import type { Exchange } from "../exchange.ts";
+import { watchHead } from "../timeouts.ts";
+import { portableRequest, TURN_STATE } from "../turn/portable.ts";
+import { createTurnReader } from "../turn/turn-reader.ts";
+import type { Ready, Sent } from "../use-upstream.ts";
+import { type OpenedTurn, openTurn } from "./open-turn.ts";
 
-/** An upstream's answer, as far as it was read to judge it. */
+/** An upstream's response, as far as it was read to judge it. */
 export interface HttpReply {
   readonly response: Response;
   readonly body:
     | { readonly kind: "whole"; readonly bytes: Uint8Array<ArrayBuffer> }
     | { readonly kind: "stream" }
-    | { readonly kind: "held"; readonly stream: HeldStream };
+    | { readonly kind: "turn"; readonly turn: OpenedTurn };
   /** Ends the upstream's request. */
   readonly abort: () => void;
 }
 
-/** Error answers are read whole to be judged; the backend's are some kB, a challenge page some tens. */
+/** What is sent, and to which upstream. */
+export interface Sending {
+  readonly ready: Ready;
+  readonly lease: Lease;
+  readonly body: RequestBody;
+}
+
+/** Sends one request to one upstream. If its input holds another account's ciphertext, sends it once more without. */
+export async function sendHttp(
+  context: ProxyContext,
+  exchange: Exchange,
+  sending: Sending,
+): Promise<Sent<HttpReply>> {
+  const { headers } = sending.ready;
+  // Turn state names the server that began the turn, which only the first account can use.
+  if (exchange.hasMoved()) headers.delete(TURN_STATE);
+  const sent = await sendFresh(context, exchange, sending);
+  if (sent.kind !== "reply" || sent.verdict.kind !== "foreign_ciphertext") return sent;
+  const encoding = exchange.incoming.request.headers.get("content-encoding");
+  const text = await decodeBody(sending.body.content, encoding);
+  const portable = text === undefined ? undefined : portableRequest(text);
+  if (portable === undefined) return sent;
+  sent.reply.abort();
+  headers.delete("content-encoding");
+  headers.delete(TURN_STATE);
+  return sendFresh(context, exchange, { ...sending, body: bodyOf(new TextEncoder().encode(portable)) });
+}
+
+// --- internal ---
+
+/** Error responses are read whole to be judged. The backend's have some kB, a challenge page some tens of kB. */
 const ERROR_BODY_LIMIT_BYTES = 1024 * 1024;
 
 const SMALL_BODY_BYTES = 64 * 1024;
@@ -43,57 +74,25 @@ function outOfDescriptors(): CodexlbError {
   });
 }
 
-/** What is sent, and to whom. */
-export interface Sending {
-  readonly ready: Ready;
-  readonly lease: Lease;
-  readonly body: RequestBody;
-  /** May be sent twice. */
-  readonly replayable: boolean;
-  /** Another upstream had it before. */
-  readonly retried: boolean;
-}
-
-/** Sends one request to one upstream; when its input holds another account's ciphertext, once more without it. */
-export async function sendHttp(
-  context: ProxyContext,
-  incoming: Incoming,
-  sending: Sending,
-): Promise<Sent<HttpReply>> {
-  const { headers } = sending.ready;
-  // Turn state names the server that began the turn: of no use to any but the first account tried.
-  if (sending.retried) headers.delete(TURN_STATE);
-  const sent = await sendFresh(context, incoming, sending);
-  if (sent.kind !== "reply" || sent.verdict.kind !== "foreign_ciphertext") return sent;
-  const text = await decodeBody(sending.body.content, incoming.request.headers.get("content-encoding"));
-  const portable = text === undefined ? undefined : portableRequest(text);
-  if (portable === undefined) return sent;
-  sent.reply.abort();
-  headers.delete("content-encoding");
-  headers.delete(TURN_STATE);
-  return sendFresh(context, incoming, { ...sending, body: bodyOf(new TextEncoder().encode(portable)) });
-}
-
-// --- internal ---
-
 type Fetched =
   | { readonly kind: "fetched"; readonly response: Response; readonly abort: () => void }
-  /** A kept-alive connection that the upstream closed just then, perhaps. */
+  /** Perhaps the upstream closed a kept-alive connection at this moment. */
   | { readonly kind: "reset" }
   | Exclude<Sent<HttpReply>, { kind: "reply" }>;
 
-/** A reset before any answer may be a stale connection's: what may be sent twice is sent once more, on a fresh one. */
+/** A reset before any response may come from a stale connection, so a replayable request is sent once more. */
 async function sendFresh(
   context: ProxyContext,
-  incoming: Incoming,
+  exchange: Exchange,
   sending: Sending,
 ): Promise<Sent<HttpReply>> {
+  const { incoming, isReplayable } = exchange;
   const first = await fetchOnce(context, incoming, sending);
   const fetched =
-    first.kind === "reset" && sending.replayable ? await fetchOnce(context, incoming, sending) : first;
+    first.kind === "reset" && isReplayable ? await fetchOnce(context, incoming, sending) : first;
   switch (fetched.kind) {
     case "fetched":
-      return judgeReply(context, incoming, sending.lease, fetched.response, fetched.abort);
+      return judgeReply(context, exchange, sending.lease, fetched.response, fetched.abort);
     case "reset":
       return { kind: "broken", why: "ECONNRESET" };
     default:
@@ -149,17 +148,18 @@ async function fetchOnce(
 
 async function judgeReply(
   context: ProxyContext,
-  { signal, path }: Incoming,
+  exchange: Exchange,
   lease: Lease,
   response: Response,
   abort: () => void,
 ): Promise<Sent<HttpReply>> {
   const { status } = response;
   const { upstream } = lease;
+  const { signal, path } = exchange.incoming;
   const scope: Scope = isTurnPath(path) ? "turn" : "other";
-  const evidence = quotaFromHeaders(response.headers, context.deps.clock.now());
   if (isStreamedTurnPath(path) && status < 400 && isReadableEventStream(response))
-    return openTurn(context, signal, upstream, response, evidence, abort);
+    return turnReply(context, exchange, lease, response, abort);
+  const evidence = quotaFromHeaders(response.headers, context.deps.clock.now());
   const matters = status >= 400 && (scope === "turn" || upstream.failsOver.has(status) || status >= 500);
   const calm: Verdict = status >= 400 ? { kind: "client" } : { kind: "ok" };
   if (!matters && !isSmall(response))
@@ -172,38 +172,35 @@ async function judgeReply(
   return { kind: "reply", verdict, evidence, attempts, reply };
 }
 
-async function openTurn(
-  { deps, settings }: ProxyContext,
-  signal: AbortSignal,
-  upstream: Upstream,
+async function turnReply(
+  context: ProxyContext,
+  exchange: Exchange,
+  lease: Lease,
   response: Response,
-  told: QuotaEvidence | undefined,
   abort: () => void,
 ): Promise<Sent<HttpReply>> {
-  if (response.body === null) return { kind: "broken", why: "the answer has no body" };
-  const { timeouts } = settings();
-  const stream = await hold(response.body, deps.clock, { ms: timeouts.idleMs, why: idleWhy(timeouts) });
-  if (signal.aborted) {
+  if (response.body === null) return { kind: "broken", why: "the response has no body" };
+  const reader = createTurnReader(context, exchange, lease);
+  const limits = quotaFromHeaders(response.headers, context.deps.clock.now());
+  // Before the events, which are newer.
+  if (limits !== undefined) lease.learn(limits);
+  const opened = await openTurn(response.body, reader, context.deps.clock, context.settings().timeouts);
+  if (exchange.incoming.signal.aborted) {
     abort();
     return { kind: "aborted" };
   }
-  const reply: HttpReply = { response, body: { kind: "held", stream }, abort };
-  const evidence = stream.evidence.reduce((all, event) => mergeQuota(all ?? UNKNOWN_QUOTA, event), told);
-  switch (stream.end.kind) {
-    case "commit":
-      return {
-        kind: "reply",
-        verdict: { kind: stream.end.by === "output" ? "ok" : "open" },
-        evidence,
-        reply,
-      };
+  switch (opened.kind) {
+    case "begun":
+    case "failed": {
+      const verdict: Verdict = opened.kind === "failed" ? opened.verdict : { kind: "open" };
+      const reply: HttpReply = { response, body: { kind: "turn", turn: opened.turn }, abort };
+      return { kind: "reply", verdict, evidence: undefined, reply };
+    }
     case "broken":
       abort();
-      return { kind: "broken", why: stream.end.why };
-    case "failed":
-      return { kind: "reply", verdict: upstream.judge(stream.end.failure, "turn"), evidence, reply };
+      return opened;
     default:
-      return stream.end satisfies never;
+      return opened satisfies never;
   }
 }
 
