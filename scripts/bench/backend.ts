@@ -4,7 +4,8 @@
 //   POST /backend-api/codex/responses                         a short turn of four events
 //   POST /backend-api/codex/responses?paced=200&every=10      200 events of 300 bytes, one each 10 ms
 //   POST /backend-api/codex/responses?silent                  two events, then nothing
-//   POST /backend-api/codex/responses?limited=ID              the first request with this ID gets a usage limit
+//   POST /backend-api/codex/responses?limited=ID              a usage limit, and for the second request with this ID a
+//                                                           turn with an event that carries the time of the limit
 //   GET  /backend-api/codex/responses (WebSocket)             13 messages for each response.create, an echo for others
 //   POST /backend-api/codex/images/edits                      the size and hash of the body
 //   POST /backend-api/codex/images/generations                a body of 10 MB
@@ -24,9 +25,6 @@ export const PATHS = {
 } as const;
 
 export const LARGE_BYTES = 10 * 1024 * 1024;
-
-/** Carries the time of the refusal (Unix ms) in the turn that follows a usage limit. */
-export const REFUSED_AT = "x-bench-refused-at";
 
 export interface Backend {
   readonly origin: string;
@@ -51,8 +49,10 @@ export function startBackend(count: number, homes: string): Backend {
     const limited = params.get("limited");
     if (limited === null) return new Response(silentStream(account), { headers });
     const atMs = refusedAt.get(limited);
-    if (atMs !== undefined)
-      return new Response(shortStream(account), { headers: { ...headers, [REFUSED_AT]: String(atMs) } });
+    if (atMs !== undefined) {
+      const [first = "", ...rest] = account.shortTurn;
+      return new Response([first, stampedEvent(atMs), ...rest].join(""), { headers });
+    }
     refusedAt.set(limited, sharedNowMs());
     return usageLimit(account);
   };

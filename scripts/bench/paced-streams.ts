@@ -58,9 +58,22 @@ export function createPacer(): Pacer {
 export const STAMP_MARK = '"sent":"';
 export const STAMP_CHARS = 18;
 
-/** An event of output that contains the time at which it was made. */
-export function stampedEvent(): string {
-  return EVENT_HEAD + sharedNowMs().toFixed(4) + EVENT_TAIL;
+/** An event of output, of 300 bytes, that carries the time `atMs`. Default: now. */
+export function stampedEvent(atMs: number = sharedNowMs()): string {
+  return EVENT_HEAD + atMs.toFixed(4) + EVENT_TAIL;
+}
+
+/** The times in `text` (Unix ms), in order, and the index behind the last one. */
+export function stampsIn(text: string): { readonly stamps: readonly number[]; readonly end: number } {
+  const stamps: number[] = [];
+  let end = 0;
+  for (;;) {
+    const mark = text.indexOf(STAMP_MARK, end);
+    const start = mark + STAMP_MARK.length;
+    if (mark < 0 || start + STAMP_CHARS > text.length) return { stamps, end };
+    end = start + STAMP_CHARS;
+    stamps.push(Number(text.slice(start, end)));
+  }
 }
 
 // --- internal ---

@@ -1,5 +1,6 @@
 // `make profile`: runs the proxy from the sources under Bun's profiler, with a load of `make bench`, and prints where
-// the time goes. ROW names the load (a key of `LOADS`), TOP the number of functions to print (default 40).
+// the time goes. ROW names the load (a key of `LOADS`), ACCOUNTS the accounts of the proxy (default 2, at most
+// 1,000), TOP the number of functions to print (default 40).
 
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +17,7 @@ const REPOSITORY = join(import.meta.dir, "..", "..");
 /** A profile needs more operations than a round. */
 const ROUNDS = 4;
 
-const { ROW = "b", TOP = "40" } = process.env;
+const { ROW = "b", ACCOUNTS = "2", TOP = "40" } = process.env;
 const load = LOADS[ROW];
 if (load === undefined) {
   console.error(`ROW=${ROW} is not a load; choose one of ${Object.keys(LOADS).join(", ")}`);
@@ -33,7 +34,7 @@ const proxy = startProgram(
     "--cpu-prof",
     `--cpu-prof-dir=${profiles}`,
     join(REPOSITORY, "src", "main.ts"),
-    ...proxyArgs(lab, {}, port),
+    ...proxyArgs(lab, { accounts: Number(ACCOUNTS) }, port),
   ],
   { cwd: lab.directory, env: { ...proxyEnv(lab, {}), BUN_CONFIG_MAX_HTTP_REQUESTS: "65336" } },
 );

@@ -1,7 +1,8 @@
 // Turns that the first account refuses. Without a proxy that fails over, the client repeats the request itself.
 
-import { PATHS, REFUSED_AT } from "../backend.ts";
+import { PATHS } from "../backend.ts";
 import { sharedNowMs } from "../clock.ts";
+import { stampsIn } from "../paced-streams.ts";
 import { quantile } from "../statistics.ts";
 import { turnBody, turnHeaders } from "./body.ts";
 import { connectHttp, httpRequest } from "./http-connection.ts";
@@ -11,7 +12,6 @@ import type { FailoverLoad, Load } from "./spec.ts";
 export async function prepareFailovers({ origin, headers }: FailoverLoad): Promise<Load> {
   const connection = await connectHttp(origin);
   let serial = 0;
-  const refusedAt = new RegExp(`\r\n${REFUSED_AT}: *([0-9.]+)`, "i");
   return async (operations) => {
     const times: number[] = [];
     for (let turn = 0; turn < operations; turn++) {
@@ -19,19 +19,21 @@ export async function prepareFailovers({ origin, headers }: FailoverLoad): Promi
       const path = `${PATHS.turn}?limited=${session}`;
       const request = httpRequest(origin, path, turnHeaders(headers, session), turnBody(session, 1_000));
       let firstMs: number | undefined;
-      const send = () =>
-        connection.send(request, () => {
-          firstMs ??= sharedNowMs();
-        });
-      let response = await send();
-      if (response.status === 429) {
+      let text = "";
+      const send = () => {
         firstMs = undefined;
-        response = await send();
-      }
-      const refusedMs = refusedAt.exec(response.head)?.[1];
-      if (response.status !== 200 || refusedMs === undefined)
-        throw new Error(`a failover: status ${response.status}`);
-      times.push((firstMs ?? Number.NaN) - Number(refusedMs));
+        text = "";
+        return connection.send(request, (data) => {
+          firstMs ??= sharedNowMs();
+          text += data.toString("latin1");
+        });
+      };
+      const first = await send();
+      const { status } = first.status === 429 ? await send() : first;
+      const [refusedMs] = stampsIn(text).stamps;
+      if (status !== 200 || refusedMs === undefined || firstMs === undefined)
+        throw new Error(`a failover ended with status ${status}: ${text.slice(0, 200)}`);
+      times.push(firstMs - refusedMs);
     }
     return { failoverP50: quantile(times, 0.5), failoverP99: quantile(times, 0.99) };
   };

@@ -2,7 +2,7 @@
 
 import { PATHS } from "../backend.ts";
 import { sharedNowMs } from "../clock.ts";
-import { STAMP_CHARS, STAMP_MARK } from "../paced-streams.ts";
+import { STAMP_CHARS, STAMP_MARK, stampsIn } from "../paced-streams.ts";
 import { quantile } from "../statistics.ts";
 import { turnBody, turnHeaders } from "./body.ts";
 import { connectHttp, type HttpConnection, httpRequest } from "./http-connection.ts";
@@ -60,18 +60,14 @@ async function follow(connection: HttpConnection, request: Uint8Array): Promise<
   const { status } = await connection.send(request, (data) => {
     const nowMs = sharedNowMs();
     const text = rest + data.toString("latin1");
-    let from = 0;
-    for (;;) {
-      const mark = text.indexOf(STAMP_MARK, from);
-      const start = mark + STAMP_MARK.length;
-      if (mark < 0 || start + STAMP_CHARS > text.length) break;
-      from = start + STAMP_CHARS;
-      followed.delays.push(nowMs - Number(text.slice(start, from)));
+    const { stamps, end } = stampsIn(text);
+    for (const stamp of stamps) {
+      followed.delays.push(nowMs - stamp);
       if (previousMs === undefined) followed.first = nowMs - sentMs;
       else followed.gaps.push(nowMs - previousMs);
       previousMs = nowMs;
     }
-    rest = text.slice(Math.max(from, text.length - STAMP_MARK.length - STAMP_CHARS));
+    rest = text.slice(Math.max(end, text.length - STAMP_MARK.length - STAMP_CHARS));
   });
   if (status !== 200) throw new Error(`a stream: status ${status}`);
   return followed;
