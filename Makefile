@@ -71,11 +71,12 @@ soak: $(BINARY) ## Mixed traffic for MINUTES=10, with faults, reloads, pins and 
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/soak.ts $(MINUTES)
 
 .PHONY: bench
-bench: $(BINARY) ## Measure the proxy against the simulated backend directly
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench-start.ts
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench.ts
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench-accounts.ts
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench-chain.ts
+bench: $(BINARY) ## Measure the proxy beside the least that a proxy can do, nginx and others (ROWS=a,b ROUNDS=5 BASELINE= PEER=)
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench/main.ts
+
+.PHONY: profile
+profile: node_modules/.ready ## Show where the time of the proxy goes under a load of make bench (ROW=b TOP=40)
+	$(BUN) scripts/bench/profile.ts
 
 .PHONY: fmt
 fmt: node_modules/.ready ## Format the sources

@@ -15,7 +15,8 @@ import { layoutOf } from "../src/state/layout.ts";
 import { readLogLines } from "../src/state/log-parts.ts";
 import { executable } from "../test/support/executable.ts";
 import { until } from "../test/support/pool.ts";
-import { median, residentMiB } from "./measure.ts";
+import { residentKib } from "./bench/process-figures.ts";
+import { median } from "./bench/statistics.ts";
 
 const minutes = Number(process.argv[2] ?? 10);
 if (!(minutes > 0)) throw new Error("usage: bun scripts/soak.ts [MINUTES]");
@@ -194,7 +195,7 @@ async function watch(): Promise<void> {
     readLog();
     const sample = {
       atMs: Date.now(),
-      rssMiB: residentMiB(proxy.pid),
+      rssMiB: residentKib(proxy.pid) / 1024,
       descriptors: readdirSync(`/proc/${proxy.pid}/fd`).length,
     };
     samples.push(sample);
