@@ -1,5 +1,5 @@
-// Measures what a hop costs: the same load through one proxy, through two and through three in front of each other, in
-// turns. Latency of one request at a time, and CPU seconds of all the proxies together.
+// Measures the cost of a hop: the same load, in turns, through one proxy, a chain of two and a chain of three. Prints
+// the latency of one request at a time, and the CPU seconds of all proxies together.
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const mock = await tool.start(["mock", "--port", "0", "--accounts", "alice:10000
 const backend = /on (http:\S+)/.exec(mock.firstLine)?.[1] ?? "";
 const token = { CODEXLB_TOKEN_URL: `${new URL(backend).origin}/oauth/token` };
 
-/** The last one has the account; each of the others has the one behind it as its child. */
+/** A chain of proxies. The last one has the account, and each of the others has the next one as its child. */
 const proxies: { readonly url: string; readonly pid: number; stop(): Promise<unknown> }[] = [];
 for (let hop = 0; hop < DEPTH; hop++) {
   const root = join(tool.directory, `hop${hop}`);
@@ -32,7 +32,7 @@ for (let hop = 0; hop < DEPTH; hop++) {
   const url = /listening on (http:\S+)/.exec(running.firstLine)?.[1] ?? "";
   proxies.unshift({ url, pid: running.pid, stop: running.stop });
 }
-/** Through one proxy, two, three. */
+/** The front proxies of the chains of one, two and three. */
 const entries = [...proxies].reverse();
 
 const sockets = new Map<string, ReturnType<typeof createSocketClient>>();
@@ -56,7 +56,7 @@ const LOADS: readonly Load[] = [
   },
 ];
 
-// Every way is tried before it is measured.
+// Check that every chain works before measuring it.
 for (const { url } of entries)
   for (const load of LOADS) if (!String(await load.once(url, 99)).includes("alice")) throw new Error(url);
 

@@ -1,6 +1,6 @@
-// Measures how long it takes until the program has answered what prompts and status bars ask, against a program that
-// only says hello and was built in the same way. The runs alternate, so that whatever else the machine does hits both.
-// Fails when ours takes more than 1.3 times as long.
+// Measures how long the commands of shell prompts and status bars take, compared with a program that only prints hello
+// and was built in the same way. The runs alternate, so that other load on the machine affects both. Fails if codexlb
+// takes more than 1.3 times as long.
 
 import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { median } from "./measure.ts";
 import { targetOf } from "./targets.ts";
 
 const COPIES = 12;
-/** Of each copy; the first is not counted. */
+/** The runs of each copy. The first one is not counted. */
 const ROUNDS = 16;
 const MOST_TIMES = 1.3;
 
@@ -52,7 +52,7 @@ const RUNS: readonly Run[] = [
   { name: "codexlb --version", file: tool.path, args: ["--version"], times: [] },
   { name: "codexlb status --short", file: tool.path, args: ["status", "--short"], times: [] },
 ];
-// Where a file lies in memory makes more of a difference than what is measured: so there are many copies of each.
+// Use many copies of each executable, because a file's place in memory makes more difference than what is measured.
 for (let copy = 0; copy < COPIES; copy++) {
   const files = RUNS.map(({ file }, index) => {
     const path = join(tool.directory, `copy-${copy}-${index}`);
@@ -62,7 +62,7 @@ for (let copy = 0; copy < COPIES; copy++) {
   });
   for (let round = 0; round < ROUNDS; round++)
     for (const offset of RUNS.keys()) {
-      // Each comes behind each of the others: what ran before leaves its traces in the caches.
+      // Run each program after each of the others, because the previous run affects the caches.
       const index = (offset + round) % RUNS.length;
       const run = RUNS[index];
       const took = await timeOf([files[index] ?? "", ...(run?.args ?? [])]);

@@ -1,6 +1,6 @@
 // Measures the compiled proxy against the simulated backend directly: requests per second, CPU seconds of the
-// proxy per 10,000 requests, and the latency it adds. Direct and proxied rounds alternate, so that whatever else
-// the machine does hits both.
+// proxy per 10,000 requests, and the latency it adds. Direct and proxied rounds alternate, so that other load on the
+// machine affects both.
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -31,7 +31,7 @@ const proxy = await tool.start(["proxy", "--listen", "127.0.0.1:0", "--upstream"
 });
 const proxyUrl = /listening on (http:\S+)/.exec(proxy.firstLine)?.[1] ?? "";
 
-// Straight to the backend one needs an account's own credentials.
+// Direct requests to the backend need an account's own credentials.
 const { tokens } = JSON.parse(readFileSync(join(logins, "alice", "auth.json"), "utf8"));
 const credentials = {
   authorization: `Bearer ${tokens.access_token}`,
@@ -99,7 +99,7 @@ await proxy.stop();
 await measureAbort();
 await mock.stop();
 
-/** How long it takes until a client's abort has ended the backend's request: a backend here, the proxy between. */
+/** Measures how long a client's abort takes to end the request at the backend, through the proxy. */
 async function measureAbort(): Promise<void> {
   let started = () => {};
   let ended = (_atMs: number) => {};

@@ -1,5 +1,5 @@
-// Writes the documentation that is made from the program itself: docs/configuration.md and docs/policies.md. What
-// docs/faults.md says is found out by running it: make test-faults.
+// Generates docs/configuration.md and docs/policies.md from the sources. The fault tests write docs/faults.md: make
+// test-faults.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

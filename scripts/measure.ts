@@ -1,5 +1,5 @@
-// Measuring a proxy under load: requests per second, latency, and its CPU time. Linux only (CPU time is read from
-// /proc).
+// Measures a proxy under load: requests per second, latency and CPU time. Works on Linux only, because it reads the CPU
+// time from /proc.
 
 import { readFileSync } from "node:fs";
 
@@ -20,7 +20,7 @@ export interface Round {
   readonly cpuPer10k: number;
 }
 
-/** Sends the load to `url`, and reads what it costs the process `pid`. */
+/** Sends the load to `url`, and measures its cost for the process `pid`. */
 export async function measure(load: Load, url: string, requests: number, pid: number): Promise<Round> {
   const latencies: number[] = [];
   const cpuBefore = cpuSeconds(pid);
