@@ -299,7 +299,7 @@ describe("with launchd", () => {
   test("install refuses a system-wide agent", async () => {
     expect(await install("--system")).toMatchObject({
       code: 2,
-      err: "codexlb: --system is for systemd only\n  codexlb service install --help tells how it is used\n",
+      err: "codexlb: --system is for systemd only\n  for usage, run: codexlb service install --help\n",
     });
   });
 });
