@@ -25,7 +25,7 @@ const ALIASES = ["alice", "bob", "carol", "dave"];
 const WORKERS = 6;
 /** Limits the length of a conversation, because a history that grows forever would look like a leak. */
 const TURNS_OF_SESSION = 12;
-/** The share of the run that is not compared: heap and buffers have settled afterwards. */
+/** The share of the run that is not compared, because heap and buffers settle first. */
 const SETTLING = 1 / 3;
 const MOST_GROWTH_MIB = 24;
 const MOST_MORE_DESCRIPTORS = 24;
@@ -131,7 +131,7 @@ async function trouble(): Promise<void> {
   }
 }
 
-/** Makes the changes of an owner meanwhile. Returns how many were made. */
+/** Makes the changes that an owner would make during the run. Returns their number. */
 async function operate(): Promise<number> {
   let done = 0;
   for (; !isOver(); done++) {

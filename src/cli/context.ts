@@ -161,7 +161,7 @@ async function readSettings({ deps, layout }: CommandContext): Promise<Config> {
 
 /**
  * The proxy that a command talks to: as named, else `proxy.proxy_url`, else the one that runs on the root, else where
- * the settings say that it listens. Throws `invalid_config`, and `shutting_down` for one that is about to end.
+ * the settings say that it listens. Throws `invalid_config`, and `shutting_down` for one that is shutting down.
  */
 export async function proxyUrlOf(context: CommandContext, flag: string | undefined): Promise<string> {
   const { layout } = context;
@@ -170,13 +170,9 @@ export async function proxyUrlOf(context: CommandContext, flag: string | undefin
   if (!(await runsHere(context))) return `http://${(await configOf(context)).proxy.listen}`;
   const { url, draining } = await remoteInfo(socketDoor(layout.adminSocket));
   if (!draining) return url;
-  throw new CodexlbError(
-    "shutting_down",
-    `the proxy on ${layout.root} finishes what is under way, and ends then`,
-    {
-      next: "start another one behind it: codexlb proxy; run does so with --auto-start",
-    },
-  );
+  throw new CodexlbError("shutting_down", `the proxy on ${layout.root} is shutting down`, {
+    next: "start a new one, which waits for it to exit, with codexlb proxy or codexlb run --auto-start",
+  });
 }
 
 /** Whether a proxy runs on the root. Throws `proxy_unreachable` for one that is there and does not answer. */

@@ -47,7 +47,7 @@ const RETRY_MS = 100;
 const LOG_BYTES = 64 * 1024;
 const ANSWER_MS = 1_000;
 
-/** Whether the proxy of the root takes requests: one that is about to end does not. */
+/** Whether the proxy on the root accepts requests. A proxy that is shutting down does not. */
 async function serves(context: CommandContext): Promise<boolean> {
   const { layout } = context;
   if (!(await runsHere(context))) return false;
@@ -65,13 +65,13 @@ async function start(context: CommandContext, hasChildren: boolean): Promise<voi
     });
   deps.log.info(
     (await daemonAnswers(layout.adminSocket))
-      ? "the proxy that runs is about to end; starting one behind it that ends with this run"
+      ? "the running proxy is shutting down; starting a new one that ends with this run"
       : "no proxy runs; starting one that ends with this run (--auto-start=false: do not)",
   );
   const deadlineMs = deps.clock.now() + START_MS + proxy.drain_timeout_seconds * 1000;
   for (;;) {
     const failure = await startOnce(context);
-    // Another run may have started one at the same moment, or one is about to end.
+    // Another run may have started a proxy at the same moment, or the old one is still shutting down.
     if (failure === undefined || (await serves(context))) return;
     if (!failure.includes("another codexlb") || deps.clock.now() > deadlineMs)
       throw new CodexlbError("listen_failed", `starting a proxy for this run: ${failure}`, {
