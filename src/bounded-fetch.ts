@@ -82,11 +82,11 @@ export interface BodySource {
 
 /** Reads at most `limitBytes` of a body and cancels the rest. Throws if the connection closes early. */
 export async function readBounded(source: BodySource, limitBytes: number): Promise<BoundedBody> {
-  if (source.body === null) return { bytes: new Uint8Array(), isWhole: true };
   const length = source.headers.get("content-length");
   // The declared length is reliable, and reading in one go is cheaper.
   if (length !== null && /^\d{1,15}$/.test(length) && Number(length) <= limitBytes)
     return { bytes: (await source.bytes()) as Uint8Array<ArrayBuffer>, isWhole: true };
+  if (source.body === null) return { bytes: new Uint8Array(), isWhole: true };
   const reader = gatheringReader(source.body);
   const pieces = createPieces();
   let size = 0;

@@ -39,9 +39,12 @@ export function bodyOf(content: BodyContent, release = () => {}): RequestBody {
 
 /** Reads the whole body (empty if there is none). Throws `body_too_large`, or `busy` if the budget has no room. */
 export async function readBody(request: Request, budget: BodyBudget): Promise<RequestBody> {
-  if (request.body === null) return bodyOf(new Uint8Array());
   const length = request.headers.get("content-length");
-  if (length === null) return readGrowing(request.body, request.signal, budget);
+  if (length === null) {
+    // `body` is read only here: it makes Bun create a stream, through which everything then has to go.
+    const body = request.headers.has("transfer-encoding") ? request.body : null;
+    return body === null ? bodyOf(new Uint8Array()) : readGrowing(body, request.signal, budget);
+  }
   const bytes = Number(length);
   if (bytes > BODY_LIMIT_BYTES) throw tooLarge();
   // Data that is not read yet stays with the client.

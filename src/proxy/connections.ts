@@ -76,8 +76,7 @@ export function createConnections(context: ConnectionsContext): Connections {
   const used = (): UsedConnections => {
     const answering = new Set<string>();
     const receiving = new Map<string, number>();
-    for (const { request, isReceiving, sinceMs } of inUse) {
-      const peer = server?.requestIP(request);
+    for (const { peer, isReceiving, sinceMs } of inUse) {
       if (peer === null || peer === undefined) continue;
       const key = peerKey(peer.address, peer.port);
       if (isReceiving) receiving.set(key, sinceMs);
@@ -102,7 +101,7 @@ export function createConnections(context: ConnectionsContext): Connections {
   const take = (request: Request): Connection => {
     if (lasting.size > 0) forgetEnded();
     const use: Use = {
-      request,
+      peer: server?.requestIP(request),
       isReceiving: hasBody(request),
       sinceMs: performance.now(),
       endsLater: false,
@@ -158,7 +157,8 @@ export function createConnections(context: ConnectionsContext): Connections {
 // --- internal ---
 
 interface Use {
-  readonly request: Request;
+  /** Null or undefined if the client has already disconnected. */
+  readonly peer: ReturnType<Server<unknown>["requestIP"]> | undefined;
   isReceiving: boolean;
   /** On the clock of `performance.now()`. */
   readonly sinceMs: number;

@@ -1,11 +1,12 @@
 // The event log: one JSON object a line in ROOT/logs/proxy.current.jsonl. It never contains tokens or bodies. The
-// length of every text in it is limited, and nothing in it controls the terminal of a reader. Lines are gathered and
-// appended in one write a moment later, so that no request waits for the disk. A file that has grown full becomes
+// length of every text in it is limited, and nothing in it controls the terminal of a reader. Events are gathered,
+// and formatted and appended in one write a moment later, so that no request waits for the disk. A file that has grown full becomes
 // `proxy.<offset>.jsonl`, where the offset is the place of its first byte in the whole log; so places stay the same
 // when files change, and a reader who follows loses nothing.
 
 import { appendFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { remembered } from "../core/bounded-map.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import { printableJson } from "../printable.ts";
@@ -42,8 +43,8 @@ const DEFAULT_LIMITS: EventLogLimits = { fileBytes: 8 * 1024 * 1024, fullFiles: 
 const GATHER_MS = 100;
 /** Longest text of one field. */
 const TEXT_LIMIT_CHARS = 2_000;
-/** More gathered text than this is written at once. */
-const GATHER_LIMIT_CHARS = 64 * 1024;
+/** This many events are written at once: some 64 KiB. */
+const MOST_GATHERED = 400;
 
 /** Opens the event log at `path`; its directory is made. A log that cannot be written warns once and loses lines, not requests. */
 export function openEventLog(
@@ -52,18 +53,19 @@ export function openEventLog(
   { limits = DEFAULT_LIMITS, owner }: EventLogOptions = {},
 ): EventLog {
   makePrivateDirectory(dirname(path));
-  let gathered = "";
+  let gathered: Entry[] = [];
   let cancel: (() => void) | undefined;
   let warned = false;
-  const timeText = timeTexts();
 
   const flush = () => {
     cancel?.();
     cancel = undefined;
-    if (gathered === "") return;
-    const lines = gathered;
-    gathered = "";
+    if (gathered.length === 0) return;
+    const entries = gathered;
+    gathered = [];
     if (owner?.isOurs() === false) return;
+    let lines = "";
+    for (const entry of entries) lines += lineOf(entry);
     try {
       makeRoom(path, Buffer.byteLength(lines), limits);
       appendFileSync(path, lines, { mode: 0o600 });
@@ -76,8 +78,8 @@ export function openEventLog(
 
   return {
     append: (event, fields) => {
-      gathered += lineOf(timeText(clock.now()), event, fields);
-      if (gathered.length > GATHER_LIMIT_CHARS) flush();
+      gathered.push({ atMs: clock.now(), event, fields });
+      if (gathered.length >= MOST_GATHERED) flush();
       else cancel ??= clock.after(GATHER_MS, flush);
     },
     flush,
@@ -96,26 +98,25 @@ function makeRoom(path: string, bytes: number, { fileBytes, fullFiles }: EventLo
   for (const old of parts.slice(0, Math.max(0, parts.length - fullFiles))) rmSync(old.path, { force: true });
 }
 
-/** Returns a function that formats Unix time, ms. Several events happen in the same millisecond. */
-function timeTexts(): (nowMs: number) => string {
-  let lastMs: number | undefined;
-  let text = "";
-  return (nowMs) => {
-    if (nowMs !== lastMs) text = new Date(nowMs).toISOString();
-    lastMs = nowMs;
-    return text;
-  };
+/** An event that is not written yet. */
+interface Entry {
+  readonly atMs: number;
+  readonly event: string;
+  readonly fields: EventFields | undefined;
 }
 
-/** The line of an event, its fields in alphabetical order. Four lines a request make this worth writing by hand. */
-function lineOf(time: string, event: string, fields: EventFields | undefined): string {
+/** Several events happen in the same millisecond, and most are those of a few requests. */
+const timeText = remembered(16, (atMs) => new Date(Number(atMs)).toISOString());
+
+/** The line of an event, with its fields in alphabetical order. Four lines a request make it worth the handwork. */
+function lineOf({ atMs, event, fields }: Entry): string {
   let members = "";
   for (const name of fields === undefined ? [] : Object.keys(fields).sort()) {
     const value = fields?.[name];
     if (value === undefined) continue;
     members += `${members === "" ? "" : ","}${JSON.stringify(name)}:${valueText(value)}`;
   }
-  return `{"ts":"${time}","event":${JSON.stringify(event)}${members === "" ? "" : `,"fields":{${members}}`}}\n`;
+  return `{"ts":"${timeText(String(atMs))}","event":${JSON.stringify(event)}${members === "" ? "" : `,"fields":{${members}}`}}\n`;
 }
 
 function valueText(value: string | number | boolean): string {

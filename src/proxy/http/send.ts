@@ -162,7 +162,7 @@ async function judgeReply(
   const evidence = quotaFromHeaders(response.headers, context.deps.clock.now());
   const matters = status >= 400 && (scope === "turn" || upstream.failsOver.has(status) || status >= 500);
   const calm: Verdict = status >= 400 ? { kind: "client" } : { kind: "ok" };
-  if (!matters && !isSmall(response))
+  if (!hasBody(exchange.incoming.request.method, status) || (!matters && !isSmall(response)))
     return { kind: "reply", verdict: calm, evidence, reply: { response, body: { kind: "stream" }, abort } };
   const bytes = await readWhole(context, response, abort);
   if (typeof bytes === "string") return signal.aborted ? { kind: "aborted" } : { kind: "broken", why: bytes };
@@ -216,9 +216,14 @@ async function verdictOfReply(
 }
 
 /** A body that is known to be small is cheaper read at once than pumped, and one that breaks off can be asked for again. */
-function isSmall(response: Response): boolean {
-  const length = response.headers.get("content-length");
-  return response.body !== null && length !== null && Number(length) <= SMALL_BODY_BYTES;
+function isSmall({ headers }: Response): boolean {
+  const length = headers.get("content-length");
+  return length !== null && Number(length) <= SMALL_BODY_BYTES;
+}
+
+/** Whether a response has a body (RFC 9110, 6.4.1). Bun would create a stream to answer this. */
+function hasBody(method: string, status: number): boolean {
+  return method !== "HEAD" && status !== 204 && status !== 304;
 }
 
 /** The whole body, or why it could not be read. */

@@ -57,18 +57,25 @@ export function blockBytes({ source, start, end }: SseBlock): Uint8Array<ArrayBu
 /** The event's name from its first line, read without decoding the rest; undefined if that line names none. */
 export function blockName({ source, start, end }: SseBlock): string | undefined {
   if (source[start] !== FIRST_OF_EVENT || end - start > BLOCK_LIMIT_BYTES) return undefined;
-  const head = DECODER.decode(source.subarray(start, Math.min(end, start + NAME_LIMIT_BYTES)));
-  return /^event: ?([^\r\n]*)\r?\n/.exec(head)?.[1];
+  const lineEnd = source.indexOf(LF, start);
+  if (lineEnd < 0 || lineEnd >= end || lineEnd - start > NAME_LIMIT_BYTES) return undefined;
+  return fieldValue(textOf(source, start, lineEnd), "event:");
 }
 
 /** The event's data lines, joined; undefined for comments, blocks without data, and incomplete events. */
 export function blockData(block: SseBlock): string | undefined {
-  if (block.end - block.start > BLOCK_LIMIT_BYTES) return undefined;
-  const lines = DECODER.decode(blockBytes(block))
-    .split(/\r?\n/)
-    .filter((line) => line.startsWith("data:"))
-    .map((line) => line.slice(line.startsWith("data: ") ? 6 : 5));
-  return lines.length === 0 ? undefined : lines.join("\n");
+  const { source, start, end } = block;
+  if (end - start > BLOCK_LIMIT_BYTES) return undefined;
+  let data: string | undefined;
+  // A line at a time, because nearly every event has one line of data, and that is a copy of its text already.
+  for (let at = start; at < end; ) {
+    const lf = source.indexOf(LF, at);
+    const lineEnd = lf < 0 || lf >= end ? end : lf;
+    const value = source[at] === FIRST_OF_DATA ? fieldValue(textOf(source, at, lineEnd), "data:") : undefined;
+    if (value !== undefined) data = data === undefined ? value : `${data}\n${value}`;
+    at = lineEnd + 1;
+  }
+  return data;
 }
 
 /** `block` with the data `json`, in the backend's own form. It keeps its name if it has one. */
@@ -117,6 +124,18 @@ function createGatherer() {
   };
 }
 
+/** The text of a line without its CR. */
+function textOf(source: Uint8Array<ArrayBuffer>, start: number, lineEnd: number): string {
+  const end = lineEnd > start && source[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
+  return DECODER.decode(source.subarray(start, end));
+}
+
+/** The value of the field in `line`; undefined if the line has another field. */
+function fieldValue(line: string, field: string): string | undefined {
+  if (!line.startsWith(field)) return undefined;
+  return line.slice(line[field.length] === " " ? field.length + 1 : field.length);
+}
+
 function wholeOf(source: Uint8Array<ArrayBuffer>): SseBlock {
   return { source, start: 0, end: source.byteLength };
 }
@@ -126,6 +145,8 @@ const LF = 10;
 const CR = 13;
 /** The first byte of `event:`. Other first lines do not name the event. */
 const FIRST_OF_EVENT = 0x65;
+/** The first byte of `data:`. */
+const FIRST_OF_DATA = 0x64;
 /** Longer names are none of those that matter. */
 const NAME_LIMIT_BYTES = 80;
 const DECODER = new TextDecoder();
