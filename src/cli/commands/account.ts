@@ -3,24 +3,18 @@
 import { defineCommand } from "citty";
 import { PAST } from "../../admin/accounts.ts";
 import { remoteStatus } from "../../admin/client.ts";
-import { daemonAnswers, socketDoor } from "../../admin/door.ts";
+import type { Door } from "../../admin/door.ts";
 import { type AccountOps, identityOfListed, type Service, stateOfListed } from "../../auth/account-ops.ts";
 import { personName, twinProblems } from "../../auth/identity.ts";
 import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { shortLine } from "../../printable.ts";
+import { type Place, placeOf } from "../account-place.ts";
 import { accountView } from "../account-view.ts";
 import { withAccounts } from "../accounts.ts";
-import {
-  type CommandContext,
-  contextOf,
-  isThere,
-  type Place,
-  placeOf,
-  REMOTE_FLAGS,
-  ROOT_FLAG,
-} from "../context.ts";
+import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf, isThere } from "../context.ts";
 import { usage } from "../flags.ts";
 import { emailOf, stateOf } from "../status-view.ts";
 import importCommand from "./account-import.ts";
@@ -71,16 +65,9 @@ function plainState(state: string): string {
   return state.replace(/^disabled\(.*\)$/, "disabled");
 }
 
-/** From the status of a proxy, which tells of all that are below it. */
+/** Prints the accounts from the status of a proxy, which includes those of all proxies below it. */
 async function listTree(context: CommandContext, place: Place, json: boolean): Promise<void> {
-  const { layout } = context;
-  if (place.kind === "here" && !(await daemonAnswers(layout.adminSocket)))
-    throw new CodexlbError("proxy_unreachable", `no proxy runs on ${layout.root}`, {
-      next: "start it with: codexlb proxy, or name one with --proxy-url",
-    });
-  if (place.kind === "remote" && place.door.proxyName !== undefined)
-    throw usage("--tree and --proxy-name are mutually exclusive");
-  const status = await remoteStatus(place.kind === "here" ? socketDoor(layout.adminSocket) : place.door);
+  const status = await remoteStatus(treeDoor(context, place));
   const accounts = [...status.accounts].sort(
     (a, b) => compare(a.proxy_name, b.proxy_name) || compare(a.alias, b.alias),
   );
@@ -96,6 +83,17 @@ async function listTree(context: CommandContext, place: Place, json: boolean): P
         account.proxy_name || status.proxy_name,
       ]),
     );
+}
+
+function treeDoor({ layout }: CommandContext, place: Place): Door {
+  if (place.kind === "remote") {
+    if (place.door.proxyName !== undefined) throw usage("--tree and --proxy-name are mutually exclusive");
+    return place.door;
+  }
+  if (place.daemon.kind === "answers") return place.daemon.door;
+  throw new CodexlbError("proxy_unreachable", `no proxy runs on ${layout.root}`, {
+    next: "start it with: codexlb proxy, or name one with --proxy-url",
+  });
 }
 
 /** One line, with tabs between the fields because scripts split it there. */

@@ -1,7 +1,6 @@
 // What `codexlb service status` shows: the service as its manager knows it, and the proxy that answers on its root.
 
-import { remoteInfo } from "../../admin/client.ts";
-import { daemonAnswers, socketDoor } from "../../admin/door.ts";
+import { runningProxy } from "../../admin/daemon.ts";
 import { installedService, otherServices } from "../../service/installed.ts";
 import type { ServiceManager } from "../../service/service.ts";
 import { layoutOf, rootFrom } from "../../state/layout.ts";
@@ -96,8 +95,6 @@ function proxyLine(
 }
 
 async function proxyOn(root: string): Promise<ServiceStatus["proxy"]> {
-  const { adminSocket } = layoutOf(root);
-  if (!(await daemonAnswers(adminSocket))) return null;
-  const { version, url, pid } = await remoteInfo(socketDoor(adminSocket));
-  return { version, url, pid };
+  const info = await runningProxy(layoutOf(root).adminSocket);
+  return info === undefined ? null : { version: info.version, url: info.url, pid: info.pid };
 }
