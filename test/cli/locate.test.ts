@@ -58,6 +58,8 @@ describe("beside a daemon, a command asks once where the proxy is", () => {
     ["account list", [question, "GET /admin/accounts"]],
     ["account show bob", [question, "GET /admin/account/show"]],
     ["account enable bob", [question, "POST /admin/account/enable"]],
+    ["account pin bob", [question, "POST /admin/account/pin"]],
+    ["account pin openai:alice", [question, "POST /admin/account/pin"]],
     ["account unpin", [question, "POST /admin/account/unpin"]],
     ["account list --tree", [question, "GET /status"]],
     ["status", [question, "GET /status"]],

@@ -134,16 +134,13 @@ const pin = onAccount(
   "pin",
   "Use this account for everything while it can serve",
   async (ops, name, { warn, info }, below) => {
-    const alias = await ops.pin(name);
+    const { alias, listed } = await ops.pin(name);
     if (below !== undefined)
       info(
         `pinned in the proxy ${below}; proxies in front of it still choose by themselves. Undo it with: codexlb account unpin --proxy-name ${below}`,
       );
-    // A hint only: a proxy that does not list its accounts has pinned it all the same.
-    const accounts = await ops.list().catch(() => []);
-    const pinned = accounts.find((account) => account.alias === alias);
-    if (pinned !== undefined && !pinned.enabled)
-      warn(`${alias} is ${stateOfListed(pinned, 0)}; until it is back, others serve`);
+    if (listed !== undefined && !listed.enabled)
+      warn(`${alias} is ${stateOfListed(listed, 0)}; until it is back, others serve`);
     return `pinned account ${alias}`;
   },
 );
