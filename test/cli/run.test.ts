@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { layoutOf } from "../../src/state/layout.ts";
+import { tryLock } from "../../src/state/lock.ts";
 import { type CliRan, runCli } from "../support/cli.ts";
 import { daemonAnswers } from "../support/daemon-answers.ts";
 import { enrol, startPool, until } from "../support/pool.ts";
@@ -105,6 +106,21 @@ describe("a proxy for the run", () => {
     expect(told.err).toContain(said);
     const untold = await run([...flags, "exec", "nothing"], { ...env, ...named });
     expect(untold.err).not.toContain("--auto-start is of no use");
+  });
+
+  test("ends with a status of its own if another process owns the root", async () => {
+    const { root } = freshRoot();
+    const lock = tryLock(layoutOf(root).lock);
+    const start = (...flags: string[]) => runCli(["proxy", "--root", root, ...flags], { cwd: temp.path });
+    const error = `codexlb: another codexlb proxy runs on ${root}\n`;
+    for (const [flags, code] of [
+      [["--until-deserted"], 75],
+      [[], 1],
+    ] as const) {
+      const ran = await start(...flags);
+      expect([ran.code, ran.err.startsWith(error)]).toEqual([code, true]);
+    }
+    lock?.release();
   });
 
   test("that does not start says why", async () => {

@@ -13,6 +13,7 @@ import { type Location, locate } from "../locate.ts";
 import { configOf } from "../root-config.ts";
 import { selfCommand } from "../self.ts";
 import { addressOf, type ProxyAddress } from "./proxy-address.ts";
+import { ROOT_LOCKED_EXIT } from "./root-locked.ts";
 
 export interface RunProxy extends ProxyAddress {
   /** The run is over: a proxy that was started for runs may end. */
@@ -51,7 +52,7 @@ const ANSWER_MS = 1_000;
 
 /** False if the root has no proxy that takes requests: none runs, or it is shutting down. */
 function isTaken(daemon: Daemon): boolean {
-  // A proxy that is stopped may go on. Until then `addressOf` refuses it.
+  // A stopped proxy still owns the root; `addressOf` reports it.
   if (daemon.kind !== "answers") return daemon.kind === "silent";
   try {
     return !daemon.info().draining;
@@ -86,16 +87,27 @@ async function start(context: CommandContext, daemon: Daemon): Promise<void> {
     if (failure === undefined) return;
     // Another run may have started one at the same moment, or the proxy before it is still shutting down.
     if (isTaken(await daemonAt(layout.adminSocket))) return;
-    if (!failure.includes("another codexlb") || deps.clock.now() > deadlineMs)
-      throw new CodexlbError("listen_failed", `starting a proxy for this run: ${failure}`, {
+    if (!failure.isRootLocked || deps.clock.now() > deadlineMs)
+      throw new CodexlbError("listen_failed", `starting a proxy for this run: ${failure.why}`, {
         next: `start it yourself to see more: codexlb proxy --root ${layout.root}`,
       });
     await Bun.sleep(RETRY_MS);
   }
 }
 
-/** Resolves when it listens, behind one that finishes its last requests, or to why it does not. It has no terminal: what it says is in ROOT/logs. */
-async function startOnce({ layout, deps }: CommandContext): Promise<string | undefined> {
+/** Why a proxy did not start. */
+interface StartFailure {
+  /** Its last error message. */
+  readonly why: string;
+  /** Another process owns the root: it may exit, or be a proxy that is starting for another run. */
+  readonly isRootLocked: boolean;
+}
+
+/**
+ * Starts a proxy, which waits for one that is shutting down. Resolves to undefined when it listens, else to the failure.
+ * The proxy has no terminal; its output goes to ROOT/logs.
+ */
+async function startOnce({ layout, deps }: CommandContext): Promise<StartFailure | undefined> {
   makePrivateDirectory(layout.logs);
   const said = join(layout.logs, "auto-start.log");
   if ((statSync(said, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES) rmSync(said);
@@ -115,12 +127,15 @@ async function startOnce({ layout, deps }: CommandContext): Promise<string | und
     const reader = child.stdout.getReader();
     const { done } = await reader.read();
     if (done) {
-      await child.exited;
+      const code = await child.exited;
       const lines = readFileSync(said).subarray(before).toString().split("\n");
       const line = lines.findLast(
         (one) => one.startsWith("codexlb: ") && !one.startsWith("codexlb: warning"),
       );
-      return line?.slice("codexlb: ".length) ?? "it ended at once";
+      return {
+        why: line?.slice("codexlb: ".length) ?? "it ended at once",
+        isRootLocked: code === ROOT_LOCKED_EXIT,
+      };
     }
     void reader.cancel();
     child.unref();
