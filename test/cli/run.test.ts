@@ -201,6 +201,10 @@ describe("a run", () => {
     const wrong = await run([...at, "--account", "carol", "exec"], {});
     expect(wrong).toMatchObject({ code: 1, out: "" });
     expect(wrong.err).toContain('this proxy has no account "carol" of its own');
+    const odd = await run([...at, "--account", "carol; bob", "exec"], {});
+    expect(odd.err).toBe(
+      'codexlb: this proxy has no account "carol; bob" of its own\n  list the accounts with: codexlb status\n',
+    );
     const nobody = await run(["--proxy-url", "http://127.0.0.1:1", "--account", "bob", "exec"], {});
     expect(nobody).toMatchObject({ code: 1, out: "" });
     expect(nobody.err).toContain("nobody answers at http://127.0.0.1:1 who could use account bob");
