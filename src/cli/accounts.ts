@@ -74,8 +74,8 @@ export async function withKeys<T>(
 /** The store of the root with its accounts as they are on disk. Problems are reported on stderr. */
 export function openLocalStore({ deps, layout }: CommandContext, readOnly: boolean, upstream: string): Store {
   const store = openStore(layout.store, () => upstream, deps, { readOnly });
-  for (const problem of reconcile(store.state, layout, deps.clock.now(), { readOnly }))
-    deps.log.warn(problem);
+  for (const { message } of reconcile(store.state, layout, deps.clock.now(), { readOnly }))
+    deps.log.warn(message);
   return store;
 }
 
