@@ -54,16 +54,12 @@ const list = defineCommand({
           account.alias,
           account.id,
           (account.user_email && personName(identityOfListed(account), identities)) || "-",
-          plainState(stateOfListed(account, nowMs)),
+          // Scripts compare it; the reason is in `account show`.
+          stateOfListed(account, nowMs, { withReason: false }),
         ]),
       );
   },
 });
-
-/** In the Go program's words, which scripts compare; why it is so is in `account show`. */
-function plainState(state: string): string {
-  return state.replace(/^disabled\(.*\)$/, "disabled");
-}
 
 /** Prints the accounts from the status of a proxy, which includes those of all proxies below it. */
 async function listTree(context: CommandContext, place: Place, json: boolean): Promise<void> {
