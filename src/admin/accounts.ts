@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { AccountOps, Service } from "../auth/account-ops.ts";
 import { CodexlbError } from "../errors.ts";
-import { body, requiredAlias } from "./requests.ts";
+import { body, requiredText } from "./requests.ts";
 
 export interface AccountContext {
   readonly accounts: AccountOps;
@@ -72,14 +72,14 @@ export const PAST: Readonly<Record<Service, string>> = {
 
 // --- internal ---
 
-const AliasRequest = z.strictObject({ alias: requiredAlias });
+const AliasRequest = z.strictObject({ alias: requiredText("alias") });
 const SetRequest = z.strictObject({
-  alias: requiredAlias,
+  alias: requiredText("alias"),
   /** "": use the configured proxy. */
   outbound_proxy: z.string({ error: "must be a text" }).trim(),
 });
 const ImportRequest = z.strictObject({
-  alias: requiredAlias,
+  alias: requiredText("alias"),
   auth: z.record(z.string(), z.unknown()).optional(),
   config: z.string().optional(),
   /** Known to the Go program's clients; never read. */
