@@ -1,5 +1,5 @@
-# codexlb. `make demo` and `make test` need only node 20, npm and the npm registry; everything they fetch stays in
-# .tools, node_modules and dist.
+# `make demo` and `make test` need only Node.js 20 or newer, npm and the npm registry. Everything that they download or
+# build goes to .tools, node_modules and dist.
 
 BUN := .tools/bun
 BINARY := dist/codexlb
@@ -10,11 +10,12 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share
 DESTDIR ?=
-# Of the service, and of the proxy in the foreground. Empty: codexlb's own default, or what config.toml says.
+# Options of the service, and of the proxy in the foreground. If they are empty, config.toml or codexlb's default
+# applies.
 ROOT ?=
 LISTEN ?=
 UPSTREAM ?=
-# Where the executable of the service is. Unless it is given, that is the one that is built here.
+# The directory with the service's executable. The default is dist, whose executable is then built first.
 ifeq ($(origin BINARY_WORKDIR),undefined)
 BINARY_WORKDIR := $(CURDIR)/dist
 SERVICE_NEEDS := $(BINARY)
@@ -27,26 +28,26 @@ FACTOR ?= 50
 MINUTES ?= 10
 
 .PHONY: help
-help: ## Show the targets
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(BINARY) ## Show the main job with simulated accounts: turns, a failover, the status table
+demo: $(BINARY) ## Show codexlb with simulated accounts: turns, a failover, the status table
 	$(BINARY) demo
 
 .PHONY: build
 build: $(BINARY) ## Build dist/codexlb
 
 .PHONY: test
-test: $(BINARY) ## Run the whole suite
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/core test/network test/state test/auth test/upstream test/proxy test/admin test/login test/chain test/mock test/codex test/service test/upgrade test/cli test/simulation test/durability test/hardening test/fuzz test/docs.test.ts test/gathering-reader.test.ts test/makefile.test.ts test/architecture.test.ts
+test: $(BINARY) ## Run the test suite
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/core test/network test/state test/auth test/upstream test/proxy test/admin test/login test/chain test/mock test/codex test/service test/upgrade test/cli test/simulation test/durability test/hardening test/fuzz test/deps.test.ts test/docs.test.ts test/gathering-reader.test.ts test/makefile.test.ts test/architecture.test.ts
 
 .PHONY: test-faults
-test-faults: node_modules/.ready ## Let everything fail that can, and write down what Codex sees: docs/faults.md
+test-faults: node_modules/.ready ## Inject every kind of failure, and write what Codex shows to docs/faults.md
 	$(BUN) scripts/test.ts test/faults
 
 .PHONY: check
-check: node_modules/.ready ## Types, lint and format, unused code, known vulnerabilities, the direction of imports
+check: node_modules/.ready ## Check types, lint, format, unused code, known vulnerabilities and imports between layers
 	$(BUN) run check:types
 	$(BUN) run check:lint
 	$(BUN) run check:unused
@@ -54,7 +55,7 @@ check: node_modules/.ready ## Types, lint and format, unused code, known vulnera
 	$(BUN) test ./test/architecture.test.ts
 
 .PHONY: smoke
-smoke: $(BINARY) ## Use the executable alone, away from the repository, and in real terminals
+smoke: $(BINARY) ## Test the executable outside the repository, and in real terminals
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/e2e test/terminal
 
 .PHONY: test-real
@@ -62,27 +63,28 @@ test-real: $(BINARY) ## Run real Codex binaries (from npm) through the executabl
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) CODEXLB_TEST_FETCH=1 $(BUN) scripts/test.ts test/real
 
 .PHONY: fuzz
-fuzz: $(BINARY) ## Fuzz for longer: FACTOR=50 times the cases of make test (SEED=N repeats a run)
+fuzz: $(BINARY) ## Run FACTOR=50 times as many fuzz cases as make test (SEED=N repeats a run)
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) CODEXLB_TEST_TIMEOUT_MS=3600000 CODEXLB_TEST_FUZZ_FACTOR=$(FACTOR) $(if $(SEED),CODEXLB_TEST_FUZZ_SEED=$(SEED)) \
 	  $(BUN) test ./test/fuzz
 
 .PHONY: soak
-soak: $(BINARY) ## Mixed traffic for MINUTES=10, with faults, reloads, pins and keys; memory and descriptors must stay flat
+soak: $(BINARY) ## Run mixed traffic and faults for MINUTES=10; fail if memory or descriptors grow
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/soak.ts $(MINUTES)
 
 .PHONY: bench
-bench: $(BINARY) ## Measure the proxy against the simulated backend directly
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench-start.ts
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench.ts
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench-accounts.ts
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench-chain.ts
+bench: $(BINARY) ## Measure the proxy beside the least that a proxy can do, nginx and others (ROWS=a,b ROUNDS=5 BASELINE= PEER=)
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench/main.ts
+
+.PHONY: profile
+profile: node_modules/.ready ## Show where the time of the proxy goes under a load of make bench (ROW=b TOP=40)
+	$(BUN) scripts/bench/profile.ts
 
 .PHONY: fmt
 fmt: node_modules/.ready ## Format the sources
 	$(BUN) run format
 
 .PHONY: docs
-docs: node_modules/.ready ## Write the documentation that is made from the program
+docs: node_modules/.ready ## Generate docs/configuration.md and docs/policies.md from the sources
 	$(BUN) scripts/docs.ts
 
 .PHONY: install
@@ -101,14 +103,14 @@ install: $(BINARY) ## Install to $(DESTDIR)$(BINDIR), with the manual page and c
 	install -m 644 dist/codexlb.fish "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/codexlb.fish"
 
 .PHONY: uninstall
-uninstall: ## Remove what make install has installed; the state directory stays
+uninstall: ## Remove what make install installed; keep the state directory
 	rm -f "$(DESTDIR)$(BINDIR)/codexlb" "$(DESTDIR)$(DATADIR)/man/man1/codexlb.1" \
 	  "$(DESTDIR)$(DATADIR)/bash-completion/completions/codexlb" \
 	  "$(DESTDIR)$(DATADIR)/zsh/site-functions/_codexlb" \
 	  "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/codexlb.fish"
 
 .PHONY: run-proxy
-run-proxy: $(SERVICE_NEEDS) ## Run the proxy in the foreground, with ROOT=, LISTEN= and UPSTREAM= if they are given
+run-proxy: $(SERVICE_NEEDS) ## Run the proxy in the foreground (options: ROOT=, LISTEN=, UPSTREAM=)
 	$(CODEXLB) proxy $(PROXY_FLAGS)
 
 .PHONY: status
@@ -116,15 +118,15 @@ status: $(SERVICE_NEEDS) ## Show the accounts of the running proxy
 	$(CODEXLB) status $(ROOT_FLAG)
 
 .PHONY: install-daemons
-install-daemons: $(SERVICE_NEEDS) ## Install the proxy as a service of this system; BINARY_WORKDIR= holds its executable
+install-daemons: $(SERVICE_NEEDS) ## Install the proxy as a service (options: ROOT=, LISTEN=, UPSTREAM=, BINARY_WORKDIR=)
 	$(INSTALL_SERVICE)
 
 .PHONY: install-systemd
-install-systemd: $(SERVICE_NEEDS) ## Install the proxy as a service of systemd
+install-systemd: $(SERVICE_NEEDS) ## Install the proxy as a systemd service
 	$(INSTALL_SERVICE) --target systemd
 
 .PHONY: install-launchd
-install-launchd: $(SERVICE_NEEDS) ## Install the proxy as a service of launchd
+install-launchd: $(SERVICE_NEEDS) ## Install the proxy as a launchd service
 	$(INSTALL_SERVICE) --target launchd
 
 .PHONY: uninstall-daemons
@@ -132,11 +134,11 @@ uninstall-daemons: $(SERVICE_NEEDS) ## Stop the service and remove it
 	$(CODEXLB) service uninstall
 
 .PHONY: uninstall-systemd
-uninstall-systemd: $(SERVICE_NEEDS) ## Stop the service of systemd and remove it
+uninstall-systemd: $(SERVICE_NEEDS) ## Stop the systemd service and remove it
 	$(CODEXLB) service uninstall --target systemd
 
 .PHONY: uninstall-launchd
-uninstall-launchd: $(SERVICE_NEEDS) ## Stop the service of launchd and remove it
+uninstall-launchd: $(SERVICE_NEEDS) ## Stop the launchd service and remove it
 	$(CODEXLB) service uninstall --target launchd
 
 .PHONY: release
@@ -152,17 +154,17 @@ tap: node_modules/.ready ## Write the formula into a checkout of the Homebrew ta
 	$(BUN) scripts/release/package.ts --tap "$(TAP)"
 
 .PHONY: test-release
-test-release: $(BINARY) ## Build releases, run them on emulated processors and on musl, install them in every way
+test-release: $(BINARY) ## Build releases, run them on emulated processors and musl, test every way to install
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/release
 
 .PHONY: clean
-clean: ## Remove what was built
+clean: ## Remove dist
 	rm -rf dist
 
 $(BINARY): node_modules/.ready $(SOURCES)
 	$(BUN) scripts/compile.ts --out $(BINARY)
 
-# No package may run a script of its own while it is installed.
+# --ignore-scripts: no package may run its own scripts during the installation.
 node_modules/.ready: .tools/.ready package.json bun.lock
 	$(BUN) install --frozen-lockfile --ignore-scripts
 	@touch $@

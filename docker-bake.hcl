@@ -1,26 +1,27 @@
 # Builds both images for both architectures:
-#   docker buildx bake --file docker-bake.hcl --push                                  to the registry that IMAGE names
-#   docker buildx bake --file docker-bake.hcl --load --set '*.platform=linux/amd64'   for this machine alone
+#   docker buildx bake --file docker-bake.hcl --push                                  (pushes to the registry of IMAGE)
+#   docker buildx bake --file docker-bake.hcl --load --set '*.platform=linux/amd64'   (only for this machine)
 
 variable "IMAGE" {
   default = "codexlb"
 }
 
-# Without a "v". Empty: the version in package.json, and only the tag "local".
+# The version without a "v". If empty, the version comes from package.json, and the only tag is "local".
 variable "VERSION" {
   default = ""
 }
 
-# The commit's 12 digits and its day, 2026-01-31.
+# The commit's 12 digits.
 variable "COMMIT" {
   default = ""
 }
 
+# The day of the commit, such as 2026-01-31.
 variable "DATE" {
   default = ""
 }
 
-# Where the sources are, such as https://github.com/OWNER/NAME.
+# The address of the sources, such as https://github.com/OWNER/NAME.
 variable "SOURCE" {
   default = ""
 }
@@ -29,7 +30,7 @@ variable "CODEX_NPM_VERSION" {
   default = "latest"
 }
 
-# A version with a hyphen is a prerelease, which does not become "latest".
+# A version with a hyphen is a prerelease, which does not get the tag "latest".
 function "tags" {
   params = [image]
   result = VERSION == "" ? ["${image}:local"] : concat(

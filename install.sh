@@ -3,7 +3,8 @@
 #
 #   curl -fsSL https://github.com/gngeorgiev/codexlb/releases/latest/download/install.sh | sh
 #
-# `sh install.sh --help` lists the options. Runs in any POSIX shell. Needs tar, a SHA-256 tool and curl or wget.
+# `sh install.sh --help` lists the options. The script runs in any POSIX shell, and needs tar, a SHA-256 tool, and curl
+# or wget.
 
 set -eu
 
@@ -16,14 +17,14 @@ usage: install.sh [--version X.Y.Z] [--bin-dir DIR] [--from DIR|URL]
 
   --version X.Y.Z  install this version (default: the newest)
   --bin-dir DIR    install to DIR (default: ~/.local/bin)
-  --from DIR|URL   take the release from a directory or a mirror instead of GitHub
-  --uninstall      remove the executable, its man page and completions; accounts and settings stay
+  --from DIR|URL   install from a directory or a mirror instead of GitHub
+  --uninstall      remove the executable, its man page and completions; keep accounts and settings
 USAGE
 }
 
 say() { printf '%s\n' "$*"; }
 
-# fail MESSAGE NEXT: what went wrong, and what to do.
+# fail MESSAGE NEXT: prints what went wrong and what to do next, and exits.
 fail() {
   printf 'install.sh: %s\n  %s\n' "$1" "$2" >&2
   exit 1
@@ -37,7 +38,7 @@ wrong_usage() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# The target that runs on this machine, as release files name it.
+# Prints the target for this machine, as the names of release files spell it.
 detect_target() {
   os=$(uname -s)
   machine=$(uname -m)
@@ -70,7 +71,7 @@ detect_target() {
   esac
 }
 
-# ldd belongs to the system's own libc; loaders of the other one may be installed beside it.
+# Asks ldd first, because it belongs to the system's own libc. A loader of the other libc may also be installed.
 is_musl() {
   if have ldd; then
     case $(ldd --version 2>&1 || true) in
@@ -84,7 +85,7 @@ is_musl() {
   return 1
 }
 
-# fetch NAME FILE: copies a file of the release to FILE.
+# fetch NAME FILE: downloads or copies the file NAME of the release to FILE.
 fetch() {
   case $base in
     http://* | https://*) download "$base/$1" "$2" ;;
@@ -98,7 +99,7 @@ fetch() {
 
 download() {
   if have curl; then
-    # A redirect must not leave TLS.
+    # Refuse a redirect from https to http.
     case $1 in
       https://*) protocols='=https' ;;
       *) protocols='=http,https' ;;
@@ -125,7 +126,7 @@ sha256_of() {
   fi
 }
 
-# resolve PATH: PATH with symbolic links followed. readlink -f is missing on old macOS.
+# resolve PATH: prints PATH with symbolic links followed. Old versions of macOS have no readlink -f.
 resolve() {
   resolved=$1
   while [ -L "$resolved" ]; do
@@ -138,7 +139,7 @@ resolve() {
   say "$(cd "$(dirname "$resolved")" && pwd -P)/$(basename "$resolved")"
 }
 
-# A query makes a database in the home directory where the system has none, as on Debian.
+# Without a system database, as on Debian, an rpm query would create one in the user's home directory.
 has_rpm_database() { have rpm && [ -d "$(rpm --eval '%{_dbpath}')" ]; }
 
 # refuse_packaged PATH: fails when a package manager owns the executable at PATH.
@@ -169,11 +170,11 @@ refuse_packaged() {
       ;;
   esac
   if [ -n "$owner" ]; then
-    fail "$1 was installed by $owner and stays as it is" "upgrade it with: $upgrade; remove it with: $remove"
+    fail "$owner installed $1, so install.sh does not change it" "upgrade it with: $upgrade; remove it with: $remove"
   fi
 }
 
-# place FILE DESTINATION: replaces DESTINATION in one step.
+# place FILE DESTINATION: copies FILE to DESTINATION, which it replaces in one step.
 place() {
   mkdir -p "$(dirname "$2")" &&
     cp "$1" "$2.new.$$" &&
@@ -209,15 +210,15 @@ uninstall() {
   fi
   if [ -e "$bin_dir/codexlb" ]; then refuse_packaged "$bin_dir/codexlb"; fi
   if ! rm -f "$bin_dir/codexlb"; then
-    fail "removing $bin_dir/codexlb failed" "run this as a user that may write to $bin_dir"
+    fail "removing $bin_dir/codexlb failed" "run this as a user who can write to $bin_dir"
   fi
   rm -f "$man_page" "$bash_completion" "$zsh_completion" "$fish_completion"
   say "removed $bin_dir/codexlb, its man page and completions"
-  say "Accounts and settings stay in ${CODEXLB_ROOT:-$HOME/.codex-lb}. A running proxy runs until you stop it."
+  say "Accounts and settings stay in ${CODEXLB_ROOT:-$HOME/.codex-lb}. A running proxy keeps running until you stop it."
 }
 
 install_release() {
-  # A packaged copy elsewhere on PATH matters only when the user did not choose a directory.
+  # If the user chose a directory, a packaged copy elsewhere on PATH does not matter.
   if [ -e "$bin_dir/codexlb" ]; then
     refuse_packaged "$bin_dir/codexlb"
   elif [ -z "$chosen_dir" ] && have codexlb; then
@@ -228,9 +229,9 @@ install_release() {
   fi
   target=$(detect_target)
 
-  # The new executable is staged on the same file system, so that the last step is one rename.
+  # Stage the new executable on the same file system, so that the last step is one rename.
   if ! mkdir -p "$bin_dir" 2>/dev/null || ! stage=$(mktemp -d "$bin_dir/.codexlb.XXXXXX" 2>/dev/null); then
-    fail "$bin_dir cannot be written to" "choose another directory with --bin-dir DIR, or run this as its owner"
+    fail "writing to $bin_dir failed" "choose another directory with --bin-dir DIR, or run this as its owner"
   fi
   trap 'rm -rf "$stage"' EXIT
   trap 'exit 130' INT
@@ -243,9 +244,9 @@ install_release() {
     case $version in
       '') fail "the release at $base has no build for $target" "choose another release with --version X.Y.Z" ;;
       *"
-"*) fail "$base holds several versions" "choose one with --version X.Y.Z" ;;
+"*) fail "$base contains several versions" "choose one with --version X.Y.Z" ;;
     esac
-    # "latest" may become another release before the next download.
+    # Use the version's own URL, because "latest" may point to another release before the next download.
     if [ -z "$from" ]; then base=$(release_url "$version"); fi
   fi
   name=codexlb-$version-$target
@@ -257,8 +258,8 @@ install_release() {
   fetch "$name.tar.gz" "$stage/$name.tar.gz"
   found=$(sha256_of "$stage/$name.tar.gz")
   if [ "$found" != "$expected" ]; then
-    fail "$name.tar.gz has the SHA-256 $found, not the listed $expected" \
-      "nothing was changed; download again, and report it if it happens again"
+    fail "verifying $name.tar.gz failed: its SHA-256 is $found, but SHA256SUMS lists $expected" \
+      "nothing was changed; try again, and report this if it happens again"
   fi
   if ! tar -xzf "$stage/$name.tar.gz" -C "$stage"; then
     fail "unpacking $name.tar.gz failed" "check the free space in $bin_dir; nothing was changed"
@@ -274,7 +275,7 @@ install_release() {
   fi
   replaced=
   if [ -e "$bin_dir/codexlb" ]; then replaced=yes; fi
-  # Rename, not copy: a running proxy keeps the file it was started from.
+  # Rename instead of copying, because a running proxy needs the file that it was started from.
   mv -f "$new/codexlb" "$bin_dir/codexlb"
   say "installed $bin_dir/codexlb"
   if [ -n "$replaced" ]; then say "A running proxy keeps the old version until you restart it."; fi
@@ -284,7 +285,7 @@ install_release() {
     place "$new/completions/codexlb.fish" "$fish_completion"; then
     say "installed the man page and completions below $data_dir"
   else
-    say "warning: the man page and completions could not be installed below $data_dir" >&2
+    say "warning: installing the man page and completions below $data_dir failed" >&2
   fi
   other=$(command -v codexlb || true)
   advise_path
@@ -343,5 +344,5 @@ main() {
   "$action"
 }
 
-# The last line, so that a download that breaks off runs nothing.
+# This call is the last line, so that an incomplete download of this script runs nothing.
 main "$@"

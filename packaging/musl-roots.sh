@@ -1,19 +1,19 @@
 #!/bin/sh
-# Makes DIR/x64 and DIR/arm64: root directories with musl and the C++ library built for it, in which the tests of a
-# release run the executables for musl: `sh packaging/musl-roots.sh DIR`, then CODEXLB_TEST_MUSL_ROOTS=DIR make
-# test-release. Needs apt, pip and the network. On Alpine Linux: apk add --root DIR/x64 --initdb libstdc++.
+# Creates DIR/x64 and DIR/arm64: root directories with musl and its libstdc++, in which the release tests run the musl
+# executables. Run `sh packaging/musl-roots.sh DIR`, then `CODEXLB_TEST_MUSL_ROOTS=DIR make test-release`. Needs apt,
+# pip and the network. On Alpine Linux, run `apk add --root DIR/x64 --initdb libstdc++` instead.
 set -eu
 [ $# -eq 1 ] || { echo "usage: sh packaging/musl-roots.sh DIR" >&2; exit 2; }
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
-# The mirror that this machine uses itself.
+# The Debian mirror that this machine uses.
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' | grep '/debian/*$' | head -n 1)
 [ -n "$mirror" ] || { echo "musl-roots.sh: apt has no Debian mirror; add one to its sources" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The wheels for Alpine carry the libraries that a program in C++ needs there; numpy is one that has them for both
-# processors. Its libraries need musl 1.2.4 or newer, which Debian has from trixie on.
+# Python wheels for Alpine contain the C++ libraries that their code needs, and numpy has wheels for both processors.
+# Its libraries need musl 1.2.4 or newer, which Debian has since trixie.
 root() {
   cpu=$1 debian=$2 machine=$3
   mkdir -p "$work/$cpu/apt/lists/partial" "$work/$cpu/apt/cache/archives/partial" "$out/$cpu/lib"

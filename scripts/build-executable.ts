@@ -1,4 +1,4 @@
-// How sources become one executable: the same for the program and for what it is measured against.
+// Builds a single executable from sources, both for the program and for the one that benchmarks compare it with.
 
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { PLAYWRIGHT_EXTERNALS, playwrightFiles } from "./playwright-files.ts";
@@ -8,24 +8,24 @@ import { runtimeNameOf } from "./targets.ts";
 export interface BuildOptions {
   readonly entry: string;
   readonly outfile: string;
-  /** What it runs on, `linux-arm64`. */
+  /** The platform, such as `linux-arm64`. */
   readonly target: string;
-  /** The Bun for the target, which becomes part of it. */
+  /** The path of Bun for the target, which becomes part of the executable. */
   readonly runtime: string;
   readonly version: string;
   readonly commit: string;
-  /** The day of the commit; "": not known. */
+  /** The day of the commit; "" if unknown. */
   readonly date: string;
 }
 
-/** Resolves to what is wrong; nothing when it was built. */
+/** Builds the executable. Resolves to the problems; to an empty list if the build succeeded. */
 export async function buildExecutable(options: BuildOptions): Promise<string[]> {
   const result = await Bun.build({
     entrypoints: [options.entry],
     target: "bun",
     format: "esm",
     minify: true,
-    // A lazy import costs nothing at start only when it is a chunk of its own.
+    // Split into chunks, because a lazy import is free at start only if it is a separate chunk.
     splitting: true,
     bytecode: true,
     sourcemap: "linked",
@@ -42,21 +42,21 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
     compile: {
       outfile: options.outfile,
       executablePath: options.runtime,
-      // Without it Bun expects a runtime in the format of the machine that builds.
+      // Without a target, Bun expects a runtime for the build machine's platform.
       target: `bun-${runtimeNameOf(options.target)}` as Bun.Build.CompileTarget,
-      // The system's store contains a company's own authority.
+      // Use the system's certificate store, which contains a company's own certificate authority.
       execArgv: ["--use-system-ca"],
-      // The executable is not steered by files that happen to lie in the user's directory.
+      // Files in the user's current directory must not change the behaviour of the executable.
       autoloadDotenv: false,
       autoloadBunfig: false,
     },
     throw: false,
   });
-  // The executable holds its source maps; these would stay behind with every build.
+  // Remove the source maps that every build leaves behind. The executable contains its own copy.
   for (const { kind, path } of result.outputs) if (kind === "sourcemap") rmSync(path, { force: true });
-  // Bun signs for arm64 only; for x64 it leaves the runtime's own signature, which does not match any more.
+  // Bun signs arm64 executables only. In x64 ones it leaves the runtime's signature, which no longer matches.
   if (result.success && options.target.startsWith("darwin-"))
     writeFileSync(options.outfile, signAdHoc(readFileSync(options.outfile), "codexlb"));
   const said = result.logs.map(String);
-  return result.success || said.length > 0 ? said : ["the build failed and did not say why"];
+  return result.success || said.length > 0 ? said : ["the build failed without a reason"];
 }

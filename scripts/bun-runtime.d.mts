@@ -1,8 +1,8 @@
 /** The pinned version of Bun. */
 export const BUN_VERSION: string;
-/** Hash of the npm package per target, as the registry tells it. */
+/** The hash of the npm package for each target, in the registry's format. */
 export const INTEGRITY: Readonly<Record<string, string>>;
-/** Where fetched tools are kept, outside of version control. */
+/** The directory for fetched tools, outside version control. */
 export const TOOLS: string;
 export function hostTarget(): string;
 export function fetchRuntime(target: string): string;

@@ -1,6 +1,6 @@
-// Fetches the pinned Bun from the npm registry without running any install script, and checks it against the hash
-// in bun-runtimes.json. Runs on plain Node, because it is what brings Bun; scripts/compile.ts uses it for the
-// runtimes of other platforms.
+// Fetches the pinned Bun from the npm registry without running any install script, and checks it against the hash in
+// bun-runtimes.json. Runs on plain Node.js, because Bun is not there yet. scripts/compile.ts uses this file to fetch
+// the runtimes of other platforms.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -24,7 +24,7 @@ export function hostTarget() {
   return `linux-${cpu}${oldCpu && musl === "" ? "-baseline" : musl}`;
 }
 
-/** The Bun executable for `target`, fetched and checked when it is not there yet. */
+/** The path of the Bun executable for `target`. Fetches and verifies the executable if it is missing. */
 export function fetchRuntime(target) {
   const expected = INTEGRITY[target];
   if (expected === undefined)

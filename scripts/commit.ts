@@ -1,13 +1,13 @@
 // Reads the commit that the working tree is based on.
 
 export interface Commit {
-  /** Twelve digits. */
+  /** The first twelve digits. */
   readonly hash: string;
   /** True if a file of the working tree differs from the commit or is not part of it. */
   readonly isDirty: boolean;
   /** The day of the commit, `2026-01-31`, in the time zone of its author. */
   readonly day: string;
-  /** When it was committed, in Unix seconds. */
+  /** The time of the commit, in Unix seconds. */
   readonly seconds: number;
 }
 
@@ -21,7 +21,7 @@ export function readCommit(directory: string): Commit | undefined {
   return { hash, isDirty, day, seconds: Number(seconds) };
 }
 
-/** How `--version` names it: `d61ad7bd1571`, `d61ad7bd1571-dirty` or `unknown`. */
+/** The name of the commit in `--version`: `d61ad7bd1571`, `d61ad7bd1571-dirty` or `unknown`. */
 export function commitName(commit: Commit | undefined): string {
   if (commit === undefined) return "unknown";
   return commit.isDirty ? `${commit.hash}-dirty` : commit.hash;

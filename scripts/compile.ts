@@ -1,6 +1,6 @@
 // Builds the single-file executable: `bun scripts/compile.ts [--target linux-arm64] [--out dist/codexlb]`.
-// Without a target it builds for this machine. The version comes from package.json, the commit and its day from git,
-// unless --version, --commit and --date name them: the container image is built without git.
+// Without a target it builds for this machine. The version comes from package.json, and the commit and its day from
+// git. --version, --commit and --date override them for the container image, which is built without git.
 
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
@@ -22,7 +22,7 @@ const { values } = parseArgs({
 });
 
 if (Bun.version !== BUN_VERSION) {
-  console.error(`this build is pinned to Bun ${BUN_VERSION}, and this is ${Bun.version}; use make build`);
+  console.error(`the build needs Bun ${BUN_VERSION}, but this is ${Bun.version}; use make build`);
   process.exit(1);
 }
 
@@ -33,7 +33,7 @@ const problems = await buildExecutable({
   entry: "src/main.ts",
   outfile: values.out,
   target,
-  // Another platform's runtime comes from the registry, by its pinned hash.
+  // Fetch another platform's runtime from the registry, and verify it with its pinned hash.
   runtime: values.target === undefined ? process.execPath : fetchRuntime(runtimeNameOf(target)),
   version: values.version,
   commit: values.commit ?? commitName(commit),

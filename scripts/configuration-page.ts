@@ -1,4 +1,4 @@
-// docs/configuration.md, made from the table of settings.
+// Generates docs/configuration.md from the table of settings.
 
 import { tomlValue } from "../src/state/config-text.ts";
 import { SETTINGS } from "../src/state/settings.ts";
@@ -46,13 +46,15 @@ ${markdownTable([
 ])}
 ## Changes while the proxy runs
 
-The file is looked at every second. What is whole and valid is taken over at once; the log says which settings changed.
-\`proxy.listen\` needs a restart, and the log says so. A file that is empty, gone, not valid TOML or has a wrong value
-changes nothing: the last good settings hold, the reason is told once on stderr and as the event
-\`config.reload_failed\`, with the line and the key. Keys that are no settings are warned of once.
+The proxy checks the file every second. It applies a valid change immediately, and logs which settings changed.
+\`proxy.listen\` takes effect only after a restart, which the proxy also logs.
 
-\`codexlb config check\` says whether the file is right, and exits with 1 when it is not. While it is not, commands go
-on with the settings of the running proxy, and say so.
+If the file is empty, missing or not valid TOML, or if a value is wrong, the proxy keeps the last valid settings. It
+reports the line, the key and the reason once, on standard error and as the event \`config.reload_failed\`. It warns once
+about unknown keys.
+
+\`codexlb config check\` checks the file, and exits with 1 if the file is not valid. Meanwhile other commands use the
+settings of the running proxy, and warn about the file.
 
 [networks.md](networks.md) describes the variables for an HTTP proxy and for certificates.
 
@@ -87,7 +89,7 @@ A proxy that listens on anything but loopback does not start unless one of two s
   gives to Codex. On another machine: \`CODEXLB_CLIENT_KEY=KEY codexlb run --proxy-url http://host:8765\`.
   On the proxy's own machine \`codexlb run\` with the same root needs no key. What Codex sends without any credentials
   (its connectors) is let in by a key in the path of \`chatgpt_base_url\`, which stands in the config.toml of its home only.
-- \`proxy.allow_unauthenticated = true\`: everybody who reaches the port may use the accounts.
+- \`proxy.allow_unauthenticated = true\`: every client that reaches the port can use the accounts.
 
 The names by which clients call the proxy must be its own addresses or stand in \`proxy.allowed_hosts\`.
 

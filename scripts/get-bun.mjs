@@ -1,4 +1,4 @@
-// Puts the pinned Bun at .tools/bun: the one on PATH when it has the pinned version, else a fetched one.
+// Links the pinned Bun to .tools/bun. Uses the one on PATH if it has the pinned version, and fetches it otherwise.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";

@@ -1,6 +1,6 @@
-// A table in Markdown, as the formatter of this repository would write it.
+// Writes a table in Markdown, with aligned columns.
 
-/** The first row is the head. */
+/** Formats `rows` as a table. The first row is the header. */
 export function markdownTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_cell, index) =>
     Math.max(...rows.map((row) => row[index]?.length ?? 0)),

@@ -1,13 +1,15 @@
-// Makes playwright-core fit for a single-file executable. It finds two of its own files by paths that it computes while
-// it runs, which no bundler can follow, and would else look for them in the directory that it was built in.
+// Patches playwright-core for a single-file executable. playwright-core finds two of its own files by paths that it
+// computes at run time. No bundler can follow them, and the executable would look in the directory of the build.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-/** A place that does not exist, in place of the package's: what is looked for there is not needed here. */
+/**
+ * A path that does not exist, to replace the package's own. codexlb does not need the files that it looks for there.
+ */
 const NOWHERE = "/codexlb-has-no-such-directory";
 
-/** What is replaced, and how often it must be there: an upgrade that moves any of it fails the build. */
+/** The patches, and how often each text must occur. If an upgrade of playwright-core moves one, the build fails. */
 const PATCHES: readonly { readonly what: RegExp; readonly by: string; readonly times: number }[] = [
   {
     what: /require\(\w+\.default\.join\(packageRoot, "package\.json"\)\)/g,
@@ -25,20 +27,20 @@ const PATCHES: readonly { readonly what: RegExp; readonly by: string; readonly t
     times: 1,
   },
   { what: /\b__dirname\b/g, by: JSON.stringify(NOWHERE), times: 3 },
-  // The bundler would fill in the path of the file on the machine that builds.
+  // The bundler would insert the path of the file on the build machine.
   { what: /\b__filename\b/g, by: JSON.stringify(`${NOWHERE}/coreBundle.js`), times: 2 },
 ];
 
 /**
- * The patched files by their paths, for `files` of `Bun.build`. A plugin could replace them too, but Bun names what a
- * plugin loads by its whole path, which would make the executable differ from one directory to another.
+ * The patched files by path, for `files` of `Bun.build`. A plugin could replace them too, but Bun names a file from a
+ * plugin by its full path, and the executable would differ from one directory to another.
  */
 export function playwrightFiles(): Record<string, string> {
   const path = createRequire(import.meta.url).resolve("playwright-core/lib/coreBundle");
   return { [path]: patched(readFileSync(path, "utf8")) };
 }
 
-/** Never part of it, or only on platforms and for jobs that are not ours. */
+/** Imports that are never bundled, or needed only on platforms and for features that codexlb does not support. */
 export const PLAYWRIGHT_EXTERNALS = [
   "electron",
   "chromium-bidi/*",
@@ -47,7 +49,7 @@ export const PLAYWRIGHT_EXTERNALS = [
   "utf-8-validate",
 ];
 
-/** `source` with every patch applied. Throws when one does not fit. */
+/** Returns `source` with every patch applied. Throws if a patch does not fit. */
 export function patched(source: string): string {
   return PATCHES.reduce((text, { what, by, times }) => {
     const found = text.match(what)?.length ?? 0;

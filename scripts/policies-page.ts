@@ -1,4 +1,4 @@
-// docs/policies.md: what each policy does, and how they compare in the simulation of the test suite.
+// Generates docs/policies.md, which describes each policy and compares them in the simulation of the test suite.
 
 import { compare, comparisonRows, DAYS, LOAD } from "../test/simulation/compare.ts";
 import { COLD_COST, SHORT_LIMIT, WARM_COST, WEEK_LIMIT } from "../test/simulation/world.ts";

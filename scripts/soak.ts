@@ -15,7 +15,8 @@ import { layoutOf } from "../src/state/layout.ts";
 import { readLogLines } from "../src/state/log-parts.ts";
 import { executable } from "../test/support/executable.ts";
 import { until } from "../test/support/pool.ts";
-import { median, residentMiB } from "./measure.ts";
+import { residentKib } from "./bench/process-figures.ts";
+import { median } from "./bench/statistics.ts";
 
 const minutes = Number(process.argv[2] ?? 10);
 if (!(minutes > 0)) throw new Error("usage: bun scripts/soak.ts [MINUTES]");
@@ -24,7 +25,7 @@ const ALIASES = ["alice", "bob", "carol", "dave"];
 const WORKERS = 6;
 /** Limits the length of a conversation, because a history that grows forever would look like a leak. */
 const TURNS_OF_SESSION = 12;
-/** The share of the run that is not compared: heap and buffers have settled afterwards. */
+/** The share of the run that is not compared, because heap and buffers settle first. */
 const SETTLING = 1 / 3;
 const MOST_GROWTH_MIB = 24;
 const MOST_MORE_DESCRIPTORS = 24;
@@ -130,7 +131,7 @@ async function trouble(): Promise<void> {
   }
 }
 
-/** Makes the changes of an owner meanwhile. Returns how many were made. */
+/** Makes the changes that an owner would make during the run. Returns their number. */
 async function operate(): Promise<number> {
   let done = 0;
   for (; !isOver(); done++) {
@@ -194,7 +195,7 @@ async function watch(): Promise<void> {
     readLog();
     const sample = {
       atMs: Date.now(),
-      rssMiB: residentMiB(proxy.pid),
+      rssMiB: residentKib(proxy.pid) / 1024,
       descriptors: readdirSync(`/proc/${proxy.pid}/fd`).length,
     };
     samples.push(sample);

@@ -1,6 +1,6 @@
-// The platforms that codexlb is built for, by the names that releases use.
+// Lists the platforms that codexlb is built for, by their names in releases.
 
-/** Every target of a release, in the order in which they are listed. */
+/** Every target of a release, in the order of the documentation. */
 export const RELEASE_TARGETS = [
   "linux-x64",
   "linux-x64-baseline",
@@ -13,7 +13,7 @@ export const RELEASE_TARGETS = [
 
 export type ReleaseTarget = (typeof RELEASE_TARGETS)[number];
 
-/** The name of `target` in Bun's packages, which spell arm64 as aarch64: `linux-aarch64-musl`. */
+/** The name of `target` in Bun's packages, which spell arm64 as aarch64, such as `linux-aarch64-musl`. */
 export function runtimeNameOf(target: string): string {
   return target.replace("arm64", "aarch64");
 }

@@ -1,4 +1,5 @@
-// Runs the tests below the given paths and ends with one line: `N passed, N failed`, and `, N skipped` if any were.
+// Runs the tests below the given paths. The last line of output is `N passed, N failed`, with `, N skipped` if any
+// were.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,6 +33,6 @@ function readText(): string {
   try {
     return readFileSync(report, "utf8");
   } catch {
-    return ""; // the runner died before it wrote its report: its exit code says so
+    return ""; // the runner died before it wrote its report, which its exit code shows
   }
 }

@@ -77,7 +77,7 @@ export interface BoundedBody {
 export interface BodySource {
   readonly headers: { get(name: string): string | null };
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
-  arrayBuffer(): Promise<ArrayBuffer>;
+  bytes(): Promise<Uint8Array>;
 }
 
 /** Reads at most `limitBytes` of a body and cancels the rest. Throws if the connection closes early. */
@@ -86,7 +86,7 @@ export async function readBounded(source: BodySource, limitBytes: number): Promi
   const length = source.headers.get("content-length");
   // The declared length is reliable, and reading in one go is cheaper.
   if (length !== null && /^\d{1,15}$/.test(length) && Number(length) <= limitBytes)
-    return { bytes: new Uint8Array(await source.arrayBuffer()), isWhole: true };
+    return { bytes: (await source.bytes()) as Uint8Array<ArrayBuffer>, isWhole: true };
   const reader = gatheringReader(source.body);
   const pieces = createPieces();
   let size = 0;

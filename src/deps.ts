@@ -48,8 +48,49 @@ export function systemDeps(): Deps {
 /** The longest that a timer can be set to; beyond it the runtime would take 1 ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/** Waits from this length on share timers. Each request has several such waits, and nearly all are cancelled. */
+const SHARED_FROM_MS = 1_000;
+/** Waits that end within the same step end together, so a shared wait is late by up to this much and never early. */
+const STEP_MS = 100;
+
+function ownTimer(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, Math.min(ms, LONGEST_TIMER_MS));
+  timer.unref();
+  return () => clearTimeout(timer);
+}
+
+/** One timer for all waits that end in the same step of 100 ms: a request's cost is an entry in a set. */
+function sharedTimers(): Pick<Clock, "after"> {
+  const steps = new Map<number, Set<{ readonly run: () => void }>>();
+  const end = (step: number): void => {
+    const waits = steps.get(step) ?? new Set();
+    steps.delete(step);
+    // Each on its own: one may throw, and one may cancel another.
+    for (const wait of waits)
+      queueMicrotask(() => {
+        if (waits.delete(wait)) wait.run();
+      });
+  };
+  return {
+    after: (ms, run) => {
+      const nowMs = performance.now();
+      const step = Math.ceil((nowMs + Math.min(ms, LONGEST_TIMER_MS - STEP_MS)) / STEP_MS);
+      let waits = steps.get(step);
+      if (waits === undefined) {
+        waits = new Set();
+        steps.set(step, waits);
+        ownTimer(Math.ceil(step * STEP_MS - nowMs), () => end(step));
+      }
+      const wait = { run };
+      waits.add(wait);
+      return () => void waits.delete(wait);
+    },
+  };
+}
+
 function systemClock(): Clock {
   const running = runningTime(() => performance.now());
+  const shared = sharedTimers();
   let beat: ReturnType<typeof setInterval> | undefined;
   return {
     now: () => Date.now(),
@@ -60,10 +101,6 @@ function systemClock(): Clock {
       }
       return running();
     },
-    after: (ms, run) => {
-      const timer = setTimeout(run, Math.min(ms, LONGEST_TIMER_MS));
-      timer.unref();
-      return () => clearTimeout(timer);
-    },
+    after: (ms, run) => (ms < SHARED_FROM_MS ? ownTimer(ms, run) : shared.after(ms, run)),
   };
 }

@@ -1,4 +1,4 @@
-// The Makefile: what its help lists, what it has in common with the Go program's, and what its targets call.
+// Tests the Makefile: its help, its compatibility with the Go program's Makefile, and the commands of its targets.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -17,7 +17,7 @@ function firstColumn(header: string): string[] {
   return cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word = ""]) => word));
 }
 
-/** Of the Go program's Makefile and its README. */
+/** The targets in the Go program's Makefile and README. */
 const GO_TARGETS =
   "help build install test test-real fmt clean run-proxy status install-daemons uninstall-daemons install-systemd install-launchd uninstall-systemd uninstall-launchd";
 const GO_VARIABLES = "PREFIX BINDIR DESTDIR ROOT BINARY_WORKDIR LISTEN UPSTREAM";
@@ -84,7 +84,7 @@ describe.skipIf(!isThere("make", "what make does"))("make", () => {
     expect(make(target, `BINARY_WORKDIR=${binaries}`)).toBe(`<service><uninstall>${end}`);
   });
 
-  test("uninstall removes what install installed, and nothing else", () => {
+  test("uninstall removes exactly what install installed", () => {
     if (process.env.CODEXLB_TEST_BINARY === undefined)
       return console.log("skipped: make install and uninstall (the executable is not built)");
     const stage = [`DESTDIR=${temp.path}/stage dir`, "PREFIX=/usr"];

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Starts the codexlb executable that npm installed for this machine, in a package of its own. Runs on Node.js 18 or newer.
+// Starts the codexlb executable for this machine, which npm installed as a separate package. Runs on Node.js 18 or
+// newer.
 "use strict";
 
 const { spawn } = require("node:child_process");
@@ -8,17 +9,19 @@ const { constants: system } = require("node:os");
 const { isatty } = require("node:tty");
 const { version, homepage, optionalDependencies } = require("../package.json");
 
-/** What a service manager or a user sends; a stopped executable ends only after SIGCONT. */
+/**
+ * Signals that a service manager or a user sends. SIGCONT is among them because a stopped executable exits only then.
+ */
 const FORWARDED = ["SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGCONT"];
 /**
- * A terminal sends these to the executable too, and a second SIGINT would end a proxy that finishes its turns. So on a
- * terminal the executable gets them from there alone.
+ * Signals that a terminal sends to the executable too. The launcher does not forward them there, because a second
+ * SIGINT would kill a proxy that waits for its turns to finish.
  */
 const SENT_BY_TERMINAL = new Set(["SIGINT", "SIGQUIT", "SIGHUP"]);
 
 const executable = findExecutable();
 if (typeof process.execve === "function") {
-  // Replaces this process, so that signals, job control and the exit status are the executable's own.
+  // Replaces this process, so that the executable itself gets the signals and returns the exit status.
   process.execve(executable, [executable, ...process.argv.slice(2)], process.env);
 } else {
   runAsChild();
@@ -34,14 +37,14 @@ function runAsChild() {
   child.on("error", (error) => fail(`starting ${executable} failed: ${error.message}`, reinstall()));
   child.on("exit", (code, signal) => {
     if (signal === null) process.exit(code);
-    // Ends by the same signal, so that the shell sees what it would see without this launcher.
+    // Exit by the same signal, so that the shell sees the same as without this launcher.
     for (const name of FORWARDED) process.removeAllListeners(name);
     process.kill(process.pid, signal);
     process.exit(128 + system.signals[signal]);
   });
 }
 
-/** The path of the executable; ends the process with a message when there is none for this machine. */
+/** Returns the path of the executable. If there is none for this machine, prints a message and exits. */
 function findExecutable() {
   const target = `${process.platform}-${process.arch}${variant()}`;
   const name = Object.keys(optionalDependencies).find((candidate) => candidate.endsWith(`/${target}`));
@@ -52,7 +55,7 @@ function findExecutable() {
         ? "install it inside WSL"
         : `builds exist for ${Object.keys(optionalDependencies)
             .map((candidate) => candidate.split("/")[1])
-            .join(", ")}; ${homepage} says how to build it from source`,
+            .join(", ")}; to build from source, see ${homepage}`,
     );
   let path;
   try {
@@ -68,7 +71,7 @@ function findExecutable() {
   return path;
 }
 
-/** Some package managers drop the mode of files that are not in `bin`. */
+/** Sets the mode of the executable, because some package managers drop that of files not listed in `bin`. */
 function makeExecutable(path) {
   try {
     chmodSync(path, 0o755);
@@ -76,12 +79,12 @@ function makeExecutable(path) {
   } catch (error) {
     fail(
       `${path} is not executable: ${error.message}`,
-      "check its mode, and that its file system allows programs",
+      "make it executable, and check that its file system is not mounted with noexec",
     );
   }
 }
 
-/** What follows system and processor in the target's name: the C library, or that the processor has no AVX2. */
+/** Returns the last part of the target's name: `-musl`, `-baseline` for a processor without AVX2, or nothing. */
 function variant() {
   if (process.platform !== "linux") return "";
   const musl = process.report.getReport().header.glibcVersionRuntime === undefined;

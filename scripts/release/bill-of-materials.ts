@@ -1,4 +1,4 @@
-// The SBOM (CycloneDX 1.6): the packages in the executables, for vulnerability scanners.
+// Writes the SBOM (CycloneDX 1.6), which lists the packages in the executables for vulnerability scanners.
 
 import { Enums, Models, Serialize, Spec } from "@cyclonedx/cyclonedx-library";
 import type { ReleaseTarget } from "../targets.ts";
@@ -8,16 +8,16 @@ import { HOME_PAGE, releaseUrl } from "./home.ts";
 
 export interface Materials {
   readonly version: string;
-  /** Of the commit, in Unix seconds. */
+  /** The time of the commit, in Unix seconds. */
   readonly seconds: number;
   readonly targets: readonly ReleaseTarget[];
   readonly packages: readonly BundledPackage[];
   readonly bunVersion: string;
-  /** By the name of Bun's package for a platform: the hash of its archive, as npm names it. */
+  /** The hash of Bun's archive in npm's format, by the platform in the package's name. */
   readonly bunIntegrity: Readonly<Record<string, string>>;
 }
 
-/** Returns the SBOM as JSON. The same materials give the same text. */
+/** Returns the SBOM as JSON. The same materials always give the same text. */
 export function billOfMaterials(materials: Materials): string {
   const { version, seconds, targets, packages, bunVersion, bunIntegrity } = materials;
   const bom = new Models.Bom();

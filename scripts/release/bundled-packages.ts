@@ -1,4 +1,4 @@
-// The npm packages that become part of the executable, as bun.lock pins them.
+// Lists the npm packages that are bundled into the executable, with the versions that bun.lock pins.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,17 +7,17 @@ import { CodexlbError } from "../../src/errors.ts";
 export interface BundledPackage {
   readonly name: string;
   readonly version: string;
-  /** Of the package's archive, as npm names it: `sha512-` and base64. */
+  /** The hash of the package's archive in npm's format: `sha512-` and base64. */
   readonly integrity: string;
-  /** An SPDX expression, from the package's own description. */
+  /** An SPDX expression, from the package's own package.json. */
   readonly license: string;
   /** Names of the packages that it needs. */
   readonly needs: readonly string[];
 }
 
 /**
- * Every package that the program depends on, directly or not, sorted by name. Development tools are not among them.
- * `directory` is the project's, with its packages installed. Throws `file_unusable` if bun.lock lacks one.
+ * Every direct and indirect dependency of the program, sorted by name, without development tools. `directory` is the
+ * project's, with its packages installed. Throws `file_unusable` if bun.lock lacks a package.
  */
 export function bundledPackages(directory: string): BundledPackage[] {
   const lock = Bun.JSONC.parse(readFileSync(join(directory, "bun.lock"), "utf8")) as LockFile;
@@ -46,7 +46,7 @@ interface LockFile {
   readonly packages: Readonly<Record<string, LockedPackage>>;
 }
 
-/** Name and version, the registry, what it needs, and the hash of the archive. */
+/** The name and version, the registry, the dependencies, and the hash of the archive. */
 type LockedPackage = readonly [string, string, Needs, string];
 
 interface Needs {
@@ -57,6 +57,6 @@ interface Needs {
 
 function missing(name: string): never {
   throw new CodexlbError("file_unusable", `reading bun.lock: it has no entry for ${name}`, {
-    next: "run bun install, and look whether the format of the file has changed",
+    next: "run bun install, and check whether the format of the file has changed",
   });
 }

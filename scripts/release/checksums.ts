@@ -1,13 +1,15 @@
-// SHA256SUMS: what `sha256sum --check` reads.
+// Writes SHA256SUMS, in the format of `sha256sum --check`.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The name of the list in the directory of a release. */
+/** The name of the checksum file in a release directory. */
 export const CHECKSUMS = "SHA256SUMS";
 
-/** Writes the list of all other files in `directory` and below, sorted by their paths. Replaces a list that is there. */
+/**
+ * Writes the checksums of all other files in `directory` and below, sorted by path. Replaces an existing SHA256SUMS.
+ */
 export function writeChecksums(directory: string): void {
   const paths = readdirSync(directory, { recursive: true, encoding: "utf8" })
     .filter((path) => path !== CHECKSUMS && statSync(join(directory, path)).isFile())

@@ -1,29 +1,29 @@
-// Checks and writes the signature in a macOS executable. The kernel hashes every page before it runs the page, and kills
-// an executable that does not match its signature; macOS on arm64 also refuses an executable without one. The signatures
-// written here are ad hoc (without a certificate), like those of Apple's and Go's linkers.
+// Checks and writes the signature in a macOS executable. The kernel hashes every page before it runs the page, and
+// kills an executable that does not match its signature. macOS on arm64 also refuses an executable without a signature.
+// This file writes ad-hoc signatures (without a certificate), like the linkers of Apple and Go.
 
 import { createHash } from "node:crypto";
 import { CodexlbError } from "../../src/errors.ts";
 import { type MachCpu, readMachO, textUpToZero, writeSignatureSize } from "./mach-o.ts";
 
-/** What a signature says about its executable. */
+/** The contents of a signature. */
 export interface CodeSignature {
   readonly cpu: MachCpu;
   /** The name that the signature gives the executable. */
   readonly identifier: string;
   /** True if the signature was made without a certificate. */
   readonly isAdHoc: boolean;
-  /** True under the hardened runtime, which allows a JIT only with the entitlement for it. */
+  /** True if the signature asks for the hardened runtime, which allows a JIT only with the entitlement for it. */
   readonly isHardened: boolean;
-  /** The names of the entitlements that are granted, sorted. */
+  /** The names of the granted entitlements, sorted. */
   readonly entitlements: readonly string[];
-  /** How many hashes of pages were compared. */
+  /** The number of page hashes that were compared. */
   readonly pages: number;
 }
 
 /**
- * Reads the signature of `file` and compares it with the file. Throws `file_unusable` if it does not match, or if `file`
- * is not a macOS executable.
+ * Reads the signature of `file` and compares it with the file. Throws `file_unusable` if it does not match, or if
+ * `file` is not a macOS executable.
  */
 export function checkSignature(file: Buffer): CodeSignature {
   const { cpu, signature } = readMachO(file);
@@ -48,9 +48,9 @@ export function checkSignature(file: Buffer): CodeSignature {
 }
 
 /**
- * Returns `file`, a macOS executable, with an ad-hoc signature in the name of `identifier` in place of the one it has.
- * Without the hardened runtime, so that its JIT needs no entitlement. Throws `file_unusable` if `file` is not a macOS
- * executable.
+ * Returns `file`, a macOS executable, with its signature replaced by an ad-hoc one in the name of `identifier`. The new
+ * signature does not ask for the hardened runtime, so the JIT needs no entitlement. Throws `file_unusable` if `file` is
+ * not a macOS executable.
  */
 export function signAdHoc(file: Buffer, identifier: string): Buffer {
   const machO = readMachO(file);
@@ -85,7 +85,7 @@ export function signAdHoc(file: Buffer, identifier: string): Buffer {
 
   const signed = Buffer.concat([file.subarray(0, offset), head, directory, padding]);
   writeSignatureSize(signed, machO, signed.length - offset);
-  // Last, because the first page holds the load commands.
+  // Hash the pages last, because the first page contains the load commands.
   const hashes = signed.subarray(offset + head.length + hashOffset);
   for (let page = 0; page < pages; page++)
     createHash("sha256")
@@ -96,11 +96,11 @@ export function signAdHoc(file: Buffer, identifier: string): Buffer {
 }
 
 /**
- * Throws `file_unusable` if macOS would refuse the signature, or deny the executable its JIT: it must be ad hoc, and
- * under the hardened runtime name the entitlement `com.apple.security.cs.allow-jit`.
+ * Throws `file_unusable` if macOS would refuse the signature, or deny the executable its JIT. The signature must be ad
+ * hoc, and with the hardened runtime it must grant the entitlement `com.apple.security.cs.allow-jit`.
  */
 export function requireAdHocWithJit({ isAdHoc, isHardened, entitlements }: CodeSignature): void {
-  if (!isAdHoc) throw invalid("it names a certificate, and is not ad hoc");
+  if (!isAdHoc) throw invalid("it was made with a certificate, but must be ad hoc");
   if (isHardened && !entitlements.includes("com.apple.security.cs.allow-jit"))
     throw invalid("it asks for the hardened runtime without the entitlement for a JIT");
 }
@@ -115,14 +115,14 @@ const SUPER_BLOB_ENTRY_BYTES = 8;
 const DIRECTORY_HEADER_BYTES = 88;
 const SLOT_CODE_DIRECTORY = 0;
 const SLOT_ENTITLEMENTS = 5;
-/** Slots above hold more code directories and the certificate's signature, which have no hash of their own. */
+/** Slots above this one contain more code directories and the certificate's signature, which are not hashed. */
 const LAST_SPECIAL_SLOT = 0xfff;
 const FLAG_AD_HOC = 0x2;
 const FLAG_RUNTIME = 0x10000;
 /** `codesign` replaces such a signature without `--force`. */
 const FLAG_LINKER_SIGNED = 0x20000;
 const EXECUTABLE_SEGMENT_MAIN = 1n;
-/** The version with a limit of 64 bits, and the one with the segment that holds the code. */
+/** The first versions with a 64-bit code limit, and with the segment that contains the code. */
 const VERSION_CODE_LIMIT_64 = 0x20300;
 const VERSION_EXECUTABLE_SEGMENT = 0x20400;
 const HASH_SHA256 = 2;
@@ -143,7 +143,7 @@ interface CodeDirectory {
   readonly identifier: string;
   readonly hash: string;
   readonly hashBytes: number;
-  /** Where the hash of the first page is. Those of the special slots come before it. */
+  /** The offset of the first page's hash. The hashes of the special slots come before it. */
   readonly hashOffset: number;
   readonly specialSlots: number;
   readonly codeSlots: number;
@@ -191,7 +191,7 @@ function checkPages(file: Buffer, directory: CodeDirectory): void {
   }
 }
 
-/** Requirements, entitlements and the like have hashes too, in slots with negative numbers. */
+/** Checks the hashes of the special slots, such as requirements and entitlements, which have negative numbers. */
 function checkSpecialSlots(blobs: readonly Blob[], directory: CodeDirectory): void {
   for (const { slot, bytes } of blobs) {
     if (slot === SLOT_CODE_DIRECTORY || slot > LAST_SPECIAL_SLOT) continue;

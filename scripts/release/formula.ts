@@ -1,4 +1,4 @@
-// The Homebrew formula of a release, and the tap that offers it.
+// Writes the Homebrew formula of a release, to the release directory or to a tap.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { HOME_PAGE, releaseUrl, SUMMARY } from "./home.ts";
 import { type Release, tarballChecksum, tarballName } from "./release-directory.ts";
 import { fillTemplate } from "./template.ts";
 
-/** Homebrew on Linux brings glibc, so the builds for musl are not offered. */
+/** Without the builds for musl, because Homebrew on Linux includes glibc. */
 const FORMULA_TARGETS = [
   "darwin-arm64",
   "darwin-x64",
@@ -25,7 +25,7 @@ export function writeFormula(release: Release): string {
   return "codexlb.rb";
 }
 
-/** Writes the formula of the release to `tap`, a checkout of the tap's repository. Throws as `writeFormula` does. */
+/** Writes the formula of the release to `tap`, a checkout of the tap's repository. Throws like `writeFormula`. */
 export function writeTap(release: Release, tap: string): void {
   mkdirSync(join(tap, "Formula"), { recursive: true });
   writeFileSync(join(tap, "Formula", "codexlb.rb"), formula(release));

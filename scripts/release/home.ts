@@ -1,22 +1,24 @@
-// Where the project's releases are published.
+// Names the places where the project publishes its releases.
 
-/** Owner and name of the repository on GitHub. `RELEASE_REPOSITORY` overrides it, for a fork that makes releases. */
+/** Owner and name of the repository on GitHub. A fork overrides it with `RELEASE_REPOSITORY`. */
 export const REPOSITORY = process.env.RELEASE_REPOSITORY || "gngeorgiev/codexlb";
 
 export const HOME_PAGE = `https://github.com/${REPOSITORY}`;
 
-/** The address of `file` in the release of `version`, which is written without a `v`. */
+/** The URL of `file` in the release of `version`. The version has no leading `v`. */
 export function releaseUrl(version: string, file: string): string {
   return `${HOME_PAGE}/releases/download/v${version}/${file}`;
 }
 
-/** The npm scope of the packages that hold one executable each; the launcher's package is `codexlb`. */
+/**
+ * The npm scope of the packages that contain one executable each. The launcher's package is `codexlb`, without scope.
+ */
 export const NPM_SCOPE = "@codexlb";
 
-/** As deb and rpm packages name their maintainer. */
+/** The maintainer in deb and rpm packages. */
 export const MAINTAINER = `${owner()} <${owner()}@users.noreply.github.com>`;
 
-/** One line about the program, for package managers. At most 80 characters, as Homebrew requires. */
+/** The one-line description for package managers. Homebrew allows at most 80 characters. */
 export const SUMMARY = "Run OpenAI's Codex CLI over several ChatGPT accounts";
 
 // --- internal ---

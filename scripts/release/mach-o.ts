@@ -7,7 +7,7 @@ export type MachCpu = "x64" | "arm64";
 
 /** A segment of the file; all numbers in bytes from the start of the file. */
 export interface Segment {
-  /** Where the load command is that describes it. */
+  /** The position of the load command that describes the segment. */
   readonly command: number;
   readonly offset: number;
   readonly size: number;
@@ -24,7 +24,7 @@ export interface MachO {
 
 /**
  * Reads the header of `file`, a 64-bit Mach-O executable for one processor type. Throws `file_unusable` if the file is
- * not one, or has no place for a signature at its end.
+ * not such an executable, or has no place for a signature at its end.
  */
 export function readMachO(file: Buffer): MachO {
   if (file.length < HEADER_BYTES || file.readUInt32LE(0) !== MAGIC)
@@ -55,7 +55,7 @@ export function readMachO(file: Buffer): MachO {
   return { cpu, text, linkEdit, signature };
 }
 
-/** Writes to the load commands of `file` that its signature is `size` bytes long. */
+/** Sets the size of the signature in the load commands of `file` to `size` bytes. */
 export function writeSignatureSize(file: Buffer, { linkEdit, signature }: MachO, size: number): void {
   const linkEditBytes = signature.offset + size - linkEdit.offset;
   file.writeBigUInt64LE(BigInt(Math.ceil(linkEditBytes / PAGE_BYTES) * PAGE_BYTES), linkEdit.command + 32);
@@ -81,13 +81,13 @@ const CPU_TYPES: ReadonlyMap<number, MachCpu> = new Map([
 ]);
 const COMMAND_SEGMENT_64 = 0x19;
 const COMMAND_CODE_SIGNATURE = 0x1d;
-/** A key beside the names of segments, which begin with two underscores. */
+/** A key that cannot collide with the names of segments, which begin with two underscores. */
 const SIGNATURE = "signature";
-/** The larger of the two page sizes; segments in memory end at a page. */
+/** The larger of the two page sizes. The size of a segment in memory is a multiple of it. */
 const PAGE_BYTES = 0x4000;
 
 function unusable(problem: string): CodexlbError {
   return new CodexlbError("file_unusable", `reading a macOS executable: ${problem}`, {
-    next: "look at what this version of Bun writes: otool -l shows the load commands",
+    next: "inspect the file that this version of Bun writes: otool -l shows the load commands",
   });
 }

@@ -1,4 +1,5 @@
-// The npm packages of a release: one per target with the executable, and `codexlb` with the launcher that picks one.
+// Writes the npm packages of a release: one per target with the executable, and `codexlb` with the launcher that picks
+// one of them.
 
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,9 +11,8 @@ import { writeTarball } from "./tarball.ts";
 import { packagingPath } from "./template.ts";
 
 /**
- * Writes `npm/*.tgz` into the release directory, as `npm publish` takes them, and returns their names below it: the
- * packages of the targets first, because `codexlb` depends on them.
- * Throws `file_unusable` when the release lacks a target.
+ * Writes `npm/*.tgz` for `npm publish` into the release directory, and returns their names below it. The packages of
+ * the targets come first, because `codexlb` depends on them. Throws `file_unusable` when the release lacks a target.
  */
 export async function writeNpmPackages(release: Release): Promise<string[]> {
   const work = mkdtempSync(join(tmpdir(), "codexlb-npm-"));
@@ -36,7 +36,7 @@ export async function writeNpmPackages(release: Release): Promise<string[]> {
         readme: `# ${packageName(target)}\n\nThe executable of [codexlb](${HOME_PAGE}) for ${target}. Install \`codexlb\` instead.\n`,
         executable: "bin/codexlb",
       });
-      // The other files are the same for every target.
+      // Take the launcher's files from the last target, because they are the same for every target.
       if (target === RELEASE_TARGETS.at(-1))
         await write(`codexlb-${release.version}.tgz`, {
           manifest: launcherManifest(release.version),
@@ -56,7 +56,7 @@ export async function writeNpmPackages(release: Release): Promise<string[]> {
   }
 }
 
-/** The name of the package that holds the executable for `target`. */
+/** The name of the package that contains the executable for `target`. */
 export function packageName(target: ReleaseTarget): string {
   return `${NPM_SCOPE}/${target}`;
 }
@@ -65,14 +65,14 @@ export function packageName(target: ReleaseTarget): string {
 
 interface Content {
   readonly manifest: Record<string, unknown>;
-  /** Paths of the sources by the path inside the package. */
+  /** The path of each source file, by its path inside the package. */
   readonly files: Readonly<Record<string, string>>;
   readonly readme?: string;
-  /** The one file with the mode 755. */
+  /** The path of the only file with mode 755. */
   readonly executable: string;
 }
 
-/** Packs `content` from `top`, which becomes the only directory of the tarball `out`. */
+/** Writes `content` to the directory `top`, and packs that directory into the tarball `out`. */
 async function writePackage(top: string, content: Content, out: string, mtime: number): Promise<void> {
   const { manifest, files, readme, executable } = content;
   rmSync(top, { recursive: true, force: true });
@@ -92,7 +92,7 @@ function commonFields(version: string): Record<string, unknown> {
     license: "MIT",
     homepage: HOME_PAGE,
     repository: { type: "git", url: `git+${HOME_PAGE}.git` },
-    // A scoped package is private unless it says otherwise.
+    // npm publishes scoped packages as private by default.
     publishConfig: { access: "public" },
   };
 }
@@ -117,9 +117,9 @@ function targetManifest(version: string, target: ReleaseTarget): Record<string, 
     ...commonFields(version),
     os: [os],
     cpu: [cpu],
-    // npm cannot choose by processor features: where AVX2 may be missing, it installs both builds.
+    // npm cannot choose by processor features, so on x64 it installs the builds with and without AVX2.
     ...(os === "linux" ? { libc: [variant === "musl" ? "musl" : "glibc"] } : {}),
-    // A package manager that keeps packages zipped must unpack this one.
+    // Yarn keeps packages zipped, but must unpack this one to run its executable.
     preferUnplugged: true,
   };
 }

@@ -1,13 +1,13 @@
-// What deb and rpm packages install: a root directory with the executable and what belongs to it.
+// Writes the root directory that deb and rpm packages install: the executable, its manual page and completions.
 
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "bun";
 
-/** The oldest GNU C library that the executables run with, on every processor. */
+/** The oldest glibc with which the executables run, on every processor. */
 export const OLDEST_GLIBC = "2.17";
 
-/** Where distributions look for completions of zsh. */
+/** The directories in which distributions look for zsh completions. */
 export type ZshDirectory = "vendor-completions" | "site-functions";
 
 /** Copies the executable, the man page and the completions of an unpacked tarball below `root`. */
@@ -32,14 +32,14 @@ export function writeText(root: string, path: string, text: string | Uint8Array)
   place(root, path, (target) => writeFileSync(target, text));
 }
 
-/** Gzipped without a time, as small as it gets: what distributions expect of documentation. */
+/** Compresses documentation as distributions expect: gzip at the highest level, without a time. */
 export function compressed(text: string | Uint8Array): Uint8Array {
   return gzipSync(typeof text === "string" ? new TextEncoder().encode(text) : new Uint8Array(text), {
     level: 9,
   });
 }
 
-/** Gives every directory and the executable the mode 755 and every other file 644, whatever the umask. */
+/** Sets mode 755 on every directory and the executable, and mode 644 on every other file, regardless of the umask. */
 export function setModes(root: string): void {
   chmodSync(root, 0o755);
   for (const path of readdirSync(root, { recursive: true, withFileTypes: true })) {
@@ -49,8 +49,8 @@ export function setModes(root: string): void {
 }
 
 /**
- * The version as deb and rpm sort it: what follows a hyphen (`1.0.0-rc.1`) precedes the release, which they write with a
- * tilde.
+ * The version in the syntax of deb and rpm, in which a tilde marks a prerelease: `1.0.0-rc.1` becomes `1.0.0~rc.1`,
+ * which they sort before `1.0.0`.
  */
 export function packageVersion(version: string): string {
   return version.replace("-", "~").replaceAll("-", ".");

@@ -1,4 +1,4 @@
-// Adds what package managers need to a release that `make release` has written:
+// Adds the files of package managers to a release that `make release` has written:
 //   bun scripts/release/package.ts [--dir dist/release] [--only formula,npm,deb,rpm,installer]
 //   bun scripts/release/package.ts --tap DIR      writes the formula into a checkout of the Homebrew tap
 
@@ -11,7 +11,7 @@ import { writeNpmPackages } from "./npm.ts";
 import { writeDebs, writeRpms } from "./packages.ts";
 import { openRelease, type Release } from "./release-directory.ts";
 
-/** What can be written, by the names that --only takes; each returns the names of its files. */
+/** A writer for each name that --only accepts. Each returns the names of the files that it wrote. */
 const WRITERS: Readonly<Record<string, (release: Release) => string[] | Promise<string[]>>> = {
   formula: (release) => [writeFormula(release)],
   installer: (release) => [writeInstaller(release)],
@@ -43,7 +43,7 @@ async function write(release: Release, kinds: readonly string[]): Promise<void> 
     if (writer === undefined)
       throw new CodexlbError(
         "usage",
-        `packaging ${release.directory}: there are no packages of the kind ${kind}`,
+        `packaging ${release.directory}: ${JSON.stringify(kind)} is not a kind of package`,
         {
           next: `choose from ${Object.keys(WRITERS).join(",")}`,
         },

@@ -1,4 +1,4 @@
-// The deb and rpm packages of a release. They have no maintainer scripts: they install files, and nothing else.
+// Builds the deb and rpm packages of a release. They only install files, and have no maintainer scripts.
 
 import { createHash } from "node:crypto";
 import {
@@ -20,13 +20,13 @@ import { compressed, OLDEST_GLIBC, packageVersion, setModes, writeRoot, writeTex
 import { type Release, releaseTime, unpack } from "./release-directory.ts";
 import { fillTemplate, packagingPath } from "./template.ts";
 
-/** A package cannot choose by processor features, so the one for amd64 holds the build that needs no AVX2. */
+/** A package cannot choose by processor features, so the amd64 package contains the build that needs no AVX2. */
 const ARCHITECTURES: readonly { target: ReleaseTarget; deb: string; rpm: string }[] = [
   { target: "linux-x64-baseline", deb: "amd64", rpm: "x86_64" },
   { target: "linux-arm64", deb: "arm64", rpm: "aarch64" },
 ];
 
-/** xz is what distributions use and takes a minute per package; gzip is for trials. */
+/** Distributions use xz, which takes a minute per package. gzip is for tests. */
 export type Compression = "xz" | "gzip";
 
 /**
@@ -72,7 +72,7 @@ export async function writeRpms(release: Release, compression: Compression = "xz
       _topdir: join(work, "rpmbuild"),
       _rpmfilename: "codexlb.rpm",
       _binary_payload: compression === "gzip" ? "w1.gzdio" : "w6.xzdio",
-      // The same release gives the same bytes, wherever and whenever it is built.
+      // Make the package reproducible: the same release gives the same bytes on every machine and at any time.
       _buildhost: "localhost",
       use_source_date_epoch_as_buildtime: "1",
       clamp_mtime_to_source_date_epoch: "1",
@@ -123,7 +123,7 @@ function writeDebDocumentation(release: Release, unpacked: string, root: string)
   const directory = "usr/share/doc/codexlb";
   const license = readFileSync(join(unpacked, "LICENSE"), "utf8");
   const [, copyright = ""] = /^Copyright \(c\) (.+)$/m.exec(license) ?? [];
-  // In a control file a paragraph's lines are indented, and an empty one is a full stop.
+  // A control file requires indented lines, with a full stop for an empty one.
   const indented = license
     .slice(license.indexOf("Permission"))
     .trimEnd()
@@ -163,11 +163,11 @@ function writeControl(release: Release, root: string, arch: string): void {
 
 interface Tool {
   readonly command: readonly string[];
-  /** The Debian package that has the tool. */
+  /** The Debian package that contains the tool. */
   readonly from: string;
-  /** The time of the release in seconds since 1970, which the package gets as its own. */
+  /** The time of the package, which is that of the release, in seconds since 1970. */
   readonly seconds: number;
-  /** An empty HOME, so that no settings of the user change the package. */
+  /** The HOME of the tool, without settings of the user that would change the package. */
   readonly home: string;
 }
 
@@ -189,7 +189,7 @@ async function run({ command, from, seconds, home }: Tool): Promise<void> {
       "file_unusable",
       `building packages: ${program} failed: ${`${out}${err}`.trim()}`,
       {
-        next: "check the free space, and the version of the tool",
+        next: "check the free disk space and the version of the tool",
       },
     );
 }

@@ -1,5 +1,5 @@
-// Pins the base images of a Dockerfile by digest: `bun scripts/release/pin-images.ts [Dockerfile]`. It asks the registry
-// through Docker for the digest that each tag has now, and keeps the tag, so that Dependabot can propose newer digests.
+// Pins the base images of a Dockerfile by digest: `bun scripts/release/pin-images.ts [Dockerfile]`. Gets the current
+// digest of each tag from the registry through Docker. Keeps the tags, so that Dependabot can propose newer digests.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { CodexlbError, messageOf } from "../../src/errors.ts";
@@ -16,7 +16,9 @@ try {
   process.exit(1);
 }
 
-/** `text` with the digest of today behind the tag of every base image; images that are stages stay as they are. */
+/**
+ * Returns `text` with the current digest after the tag of every base image. Leaves the names of build stages unchanged.
+ */
 function pin(text: string): string {
   return text.replaceAll(
     /^(FROM (?:--platform=\S+ )?)((?:[\w.-]+:\d+\/)?[\w./-]+:[\w.-]+)(?:@sha256:[0-9a-f]{64})?(?= AS )/gm,
@@ -24,10 +26,10 @@ function pin(text: string): string {
   );
 }
 
-/** The digest of the list of platforms of `image`. Throws `not_found` if Docker cannot ask for it. */
+/** The digest of the multi-platform index of `image`. Throws `not_found` if Docker cannot get it. */
 function digestOf(image: string): string {
   const inspect = ["docker", "buildx", "imagetools", "inspect", image];
-  // Without `json`, Docker prints a page for people instead.
+  // Without `json`, Docker prints a table for people instead of the digest.
   const run = Bun.spawnSync([...inspect, "--format", "{{json .Manifest.Digest}}"], {
     stdin: "ignore",
     stdout: "pipe",
@@ -38,7 +40,7 @@ function digestOf(image: string): string {
   if (run.success && digest !== undefined) return digest;
   throw new CodexlbError(
     "not_found",
-    `asking for the digest of ${image}: ${run.stderr.toString().trim() || `Docker answered ${answer}`}`,
-    { next: `see what this prints: ${inspect.join(" ")}` },
+    `getting the digest of ${image}: ${run.stderr.toString().trim() || `Docker printed ${answer}`}`,
+    { next: `check the output of: ${inspect.join(" ")}` },
   );
 }

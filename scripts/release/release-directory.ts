@@ -1,4 +1,5 @@
-// The release directory: one tarball per target and SHA256SUMS. The packages for package managers are made from it.
+// Reads a release directory, which contains one tarball per target and SHA256SUMS. Package manager files are built from
+// it.
 
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, statSync } from "node:fs";
@@ -11,13 +12,13 @@ export interface Release {
   readonly directory: string;
   /** Without a leading `v`. */
   readonly version: string;
-  /** Hexadecimal SHA-256 by file name, as SHA256SUMS lists them. */
+  /** The hexadecimal SHA-256 of each file name in SHA256SUMS. */
   readonly checksums: ReadonlyMap<string, string>;
 }
 
 /**
- * Reads `directory`. The version is the one in the names of its tarballs.
- * Throws `file_unusable` when SHA256SUMS is missing or names no tarball, or tarballs of several versions.
+ * Opens the release in `directory`, and takes the version from the names of its tarballs.
+ * Throws `file_unusable` if SHA256SUMS is missing, or lists no tarball, or tarballs of several versions.
  */
 export function openRelease(directory: string): Release {
   const checksums = parseChecksums(readSums(directory));
@@ -48,7 +49,7 @@ export function tarballName(release: Release, target: ReleaseTarget): string {
       "file_unusable",
       `reading ${release.directory}: SHA256SUMS does not list ${name}`,
       {
-        next: "run make release again; it builds every target",
+        next: "run make release again, which builds every target",
       },
     );
   return name;
@@ -60,7 +61,7 @@ export function tarballChecksum(release: Release, target: ReleaseTarget): string
 }
 
 /**
- * Verifies the tarball for `target` and unpacks it below `into`. Returns the directory that holds `codexlb`.
+ * Verifies the tarball for `target` and unpacks it below `into`. Returns the directory that contains `codexlb`.
  * Throws `file_unusable` when the tarball is missing, differs from its checksum or cannot be unpacked.
  */
 export function unpack(release: Release, target: ReleaseTarget, into: string): string {
@@ -70,7 +71,7 @@ export function unpack(release: Release, target: ReleaseTarget, into: string): s
   if (found !== release.checksums.get(name))
     throw new CodexlbError(
       "file_unusable",
-      `verifying ${path}: its SHA-256 is ${found}, not the listed one`,
+      `verifying ${path}: its SHA-256 is ${found}, but SHA256SUMS lists another`,
       {
         next: "run make release again",
       },
@@ -84,7 +85,7 @@ export function unpack(release: Release, target: ReleaseTarget, into: string): s
   return join(into, `codexlb-${release.version}-${target}`);
 }
 
-/** The time of the release in seconds since 1970: the modification time of an unpacked file. */
+/** The time of the release in seconds since 1970. It is the modification time of every unpacked file. */
 export function releaseTime(unpacked: string): number {
   return Math.floor(statSync(join(unpacked, "codexlb")).mtimeMs / 1000);
 }

@@ -1,6 +1,6 @@
 // Builds a release for every platform on one Linux machine:
 // `bun scripts/release/release.ts [--version 1.2.3] [--targets linux-x64,darwin-arm64] [--out dist/release]`.
-// The same commit gives the same bytes, in any directory and at any time.
+// Builds are reproducible: the same commit gives the same bytes, in any directory and at any time.
 
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -29,7 +29,7 @@ try {
     },
   });
   const out = resolve(values.out);
-  // Paths in the executable are relative to this directory.
+  // Change the directory, because paths in the executable are relative to it.
   process.chdir(PROJECT);
   await release(parseVersion(values.version), parseTargets(values.targets), out);
 } catch (error) {
@@ -38,7 +38,7 @@ try {
   process.exit(error.exitCode);
 }
 
-/** Writes the release of `version` to `out`, in place of what is there. */
+/** Writes the release of `version` to `out`, and replaces what is there. */
 async function release(version: string, targets: readonly ReleaseTarget[], out: string): Promise<void> {
   requirePinnedBun();
   const commit = cleanCommit();
@@ -47,7 +47,7 @@ async function release(version: string, targets: readonly ReleaseTarget[], out: 
   const work = mkdtempSync(join(dirname(out), "release-work-"));
   try {
     const texts = textsOf(version, commit);
-    // gzip takes longer than a build, so it packs one target while the next ones are built.
+    // gzip takes longer than a build, so pack each target while the next ones are built.
     const packing: Promise<void>[] = [];
     for (const target of targets) {
       const name = `codexlb-${version}-${target}`;
@@ -82,7 +82,7 @@ function parseTargets(list: string): ReleaseTarget[] {
     if (target !== undefined) return target;
     throw new CodexlbError(
       "usage",
-      `reading the targets of the release: ${JSON.stringify(name)} is not one`,
+      `reading the targets of the release: ${JSON.stringify(name)} is not a target`,
       {
         next: `choose from ${RELEASE_TARGETS.join(",")}`,
       },
@@ -92,16 +92,18 @@ function parseTargets(list: string): ReleaseTarget[] {
 
 function requirePinnedBun(): void {
   if (Bun.version !== BUN_VERSION)
-    throw new CodexlbError("usage", `building the release: this is Bun ${Bun.version}, not ${BUN_VERSION}`, {
-      next: "use make release",
-    });
+    throw new CodexlbError(
+      "usage",
+      `building the release: it needs Bun ${BUN_VERSION}, but this is ${Bun.version}`,
+      { next: "use make release, which fetches the right Bun" },
+    );
 }
 
-/** Returns the commit. Throws `usage` if a file differs from it, unless RELEASE_DIRTY=1 allows that. */
+/** Returns the current commit. Throws `usage` if a file differs from it, unless RELEASE_DIRTY=1 is set. */
 function cleanCommit(): Commit {
   const commit = readCommit(PROJECT);
   if (commit === undefined)
-    throw new CodexlbError("usage", "building the release: git knows no commit here", {
+    throw new CodexlbError("usage", "building the release: git found no commit in this directory", {
       next: "build it in a clone of the repository",
     });
   if (commit.isDirty && process.env.RELEASE_DIRTY !== "1")
@@ -109,13 +111,13 @@ function cleanCommit(): Commit {
       "usage",
       "building the release: the working tree has changes that are not committed",
       {
-        next: "commit or remove them (git status lists them), or set RELEASE_DIRTY=1 for a trial",
+        next: "commit or remove them (git status lists them), or set RELEASE_DIRTY=1 for a test build",
       },
     );
   return commit;
 }
 
-/** The files beside the executable, by their paths. They are the same for every target. */
+/** The texts of the other files in an archive, by path. They are the same for every target. */
 function textsOf(version: string, commit: Commit): Readonly<Record<string, string>> {
   return {
     LICENSE: readFileSync(join(PROJECT, "LICENSE"), "utf8"),
@@ -127,7 +129,7 @@ function textsOf(version: string, commit: Commit): Readonly<Record<string, strin
   };
 }
 
-/** The output of codexlb, run from the sources: this machine may be unable to run any of the executables. */
+/** The output of codexlb, run from source code, because this machine may be unable to run any of the executables. */
 function printed(words: readonly string[], version: string, commit: Commit): string {
   const defines = { CODEXLB_VERSION: version, CODEXLB_DATE: commit.day };
   const command = [

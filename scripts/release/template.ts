@@ -1,4 +1,4 @@
-// Files of package managers are templates below packaging/, with `{{name}}` where a value goes.
+// Fills in the templates below packaging/, in which `{{name}}` marks the place for a value.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,11 +10,11 @@ export function packagingPath(name: string): string {
   return join(PACKAGING, name);
 }
 
-/** Fills the template `name` (below packaging/). Throws an Error for a place without a value. */
+/** Fills in the template `name` (below packaging/). Throws an Error if a value is missing. */
 export function fillTemplate(name: string, values: Readonly<Record<string, string>>): string {
   return readFileSync(packagingPath(name), "utf8").replaceAll(/\{\{(\w+)\}\}/g, (_, key: string) => {
     const value = values[key];
-    if (value === undefined) throw new Error(`filling packaging/${name}: there is no value for ${key}`);
+    if (value === undefined) throw new Error(`filling in packaging/${name}: there is no value for ${key}`);
     return value;
   });
 }

@@ -1,20 +1,24 @@
-// The version of a release.
+// Checks the version of a release.
 
 import { CodexlbError } from "../../src/errors.ts";
 
 /**
- * Returns `text` if it is a semantic version such as `1.2.3` or `1.2.3-rc.1`. Throws `usage` if it is not, if it begins
- * with a `v` (the tag does, the version does not), or if it has build metadata, which npm ignores.
+ * Returns `text` if it is a semantic version such as `1.2.3` or `1.2.3-rc.1`. Otherwise throws `usage`, also if `text`
+ * begins with a `v` (which only the tag does) or has build metadata (which npm ignores).
  */
 export function parseVersion(text: string): string {
   if (SEMANTIC_VERSION.test(text)) return text;
-  throw new CodexlbError("usage", `reading the version of the release: ${JSON.stringify(text)} is not one`, {
-    next: "write it as in make release VERSION=1.2.3 or VERSION=1.2.3-rc.1",
-  });
+  throw new CodexlbError(
+    "usage",
+    `reading the version of the release: ${JSON.stringify(text)} is not a version`,
+    {
+      next: "write it like make release VERSION=1.2.3 or VERSION=1.2.3-rc.1",
+    },
+  );
 }
 
 // --- internal ---
 
-/** The expression of semver.org, without build metadata. */
+/** The regular expression of semver.org, without build metadata. */
 const SEMANTIC_VERSION =
   /^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-(?:0|[1-9]\d*|\d*[A-Za-z-][\dA-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][\dA-Za-z-]*))*)?$/;

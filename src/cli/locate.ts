@@ -69,7 +69,7 @@ export async function locate(
 
 /**
  * The way to the proxy, for a command that cannot do without one. Throws `proxy_unreachable` if the proxy of the root is
- * there but does not answer, and `shutting_down` if it is about to exit.
+ * there but does not answer, and `shutting_down` if it is shutting down.
  */
 export function doorOf(context: CommandContext, location: Location): Door {
   requireServing(context, location);
@@ -129,11 +129,9 @@ function requireServing({ layout }: CommandContext, { kind, daemon }: Location):
       next: "see what it does; or end it, and start codexlb proxy again",
     });
   if (daemon.kind === "answers" && daemon.info().draining)
-    throw new CodexlbError(
-      "shutting_down",
-      `the proxy on ${layout.root} finishes what is under way, and ends then`,
-      { next: "start another one behind it: codexlb proxy; run does so with --auto-start" },
-    );
+    throw new CodexlbError("shutting_down", `the proxy on ${layout.root} is shutting down`, {
+      next: "start a new one, which waits for it to exit, with codexlb proxy or codexlb run --auto-start",
+    });
 }
 
 function withoutSlash(url: string): string {

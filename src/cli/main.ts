@@ -68,10 +68,10 @@ async function runCommand(at: Described, words: readonly string[]): Promise<void
   await at.command.run?.({ rawArgs: [...rest], args, cmd: at.command });
 }
 
-/** Wrong use that has no better next step leads to the help. */
+/** Adds a next step that names the help to a usage error without one. */
 function withHelp(error: unknown, { name }: Described): unknown {
   if (!(error instanceof CodexlbError) || error.code !== "usage" || error.next !== undefined) return error;
-  return usage(error.message, `${name} --help tells how it is used`);
+  return usage(error.message, `for usage, run: ${name} --help`);
 }
 
 /**

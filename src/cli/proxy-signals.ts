@@ -1,22 +1,22 @@
-// What signals mean to a running proxy: SIGINT and SIGTERM stop it in order, the second one at once; SIGHUP has it read
-// its settings again, unless it comes because the terminal was closed that the proxy runs in.
+// Handles the signals of a running proxy. SIGINT and SIGTERM shut it down, and a second one stops it immediately.
+// SIGHUP reloads the settings, unless it was sent because the proxy's terminal was closed.
 
 import { closeSync, openSync } from "node:fs";
 
 export interface ProxySignals {
-  /** Resolves with the first one that stops the proxy. */
+  /** Resolves with the first signal that stops the proxy. */
   readonly stop: Promise<NodeJS.Signals>;
-  /** Aborted by the second; the reason is the signal. */
+  /** Aborted by a second signal that stops the proxy; the reason is that signal. */
   readonly hurry: AbortSignal;
-  /** Calls `reload` for every SIGHUP from now on; one that came before is made up for. */
+  /** Calls `reload` for every SIGHUP from now on, and once now if SIGHUP came before. */
   onReload(reload: () => void): void;
 }
 
-/** Listens from now on. */
+/** Starts listening for signals. */
 export function listenForSignals(): ProxySignals {
   const stop = Promise.withResolvers<NodeJS.Signals>();
   const hurry = new AbortController();
-  // Under nohup, or a service manager, they are files or pipes: then there is no terminal to be closed.
+  // Under nohup or a service manager the outputs are files or pipes, so no terminal can be closed.
   const inTerminal = process.stdout.isTTY && process.stderr.isTTY;
   let isStopping = false;
   let missed = 0;

@@ -28,9 +28,11 @@ const PREAMBLE: ReadonlySet<string> = new Set([
 /** As the backend writes it, and as others might. */
 const COMPACTION = /"item"\s*:\s*\{[^{}]*"type"\s*:\s*"compaction"/;
 
-/** Reads one event given as JSON text. An event nobody knows counts as output, so that it is never lost. */
-export function readTurnSignal(json: string, nowMs: number): TurnSignal {
-  const type = eventType(json);
+/**
+ * Reads one event given as JSON text. An unknown event counts as output, so that it is never lost. `type`: that of the
+ * event, when the caller has read it already.
+ */
+export function readTurnSignal(json: string, nowMs: number, type = eventType(json)): TurnSignal {
   if (type === undefined) return { kind: "output" };
   if (PREAMBLE.has(type)) return { kind: "preamble" };
   switch (type) {

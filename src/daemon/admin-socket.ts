@@ -1,5 +1,5 @@
-// The admin API's unix socket. Other users can never open it, not even for a moment, and `stop` removes only its own
-// file.
+// The admin API's unix socket. Other users can never open it, not even briefly. `stop` removes only the file that it
+// created.
 
 import { renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -31,7 +31,8 @@ export function listenOnSocket(
   { random }: Pick<Deps, "random">,
   doors: SocketDoors,
 ): AdminSocket {
-  // When Bun stops, it removes the path it was given, whatever file is there by then. So give it a path of its own.
+  // When the server stops, Bun removes the path that it was given, whatever file is there by then. So give it a
+  // temporary path.
   const passing = join(dirname(path), `.${Buffer.from(random(4)).toString("hex")}.sock`);
   // With the umask the system creates the file with the right mode; changing it afterwards would leave a gap.
   const umask = process.umask(OTHERS_AND_EXECUTION);
@@ -40,9 +41,9 @@ export function listenOnSocket(
       unix: socketAddress(passing),
       development: false,
       ...doors,
-      // Logins and presence can be silent for minutes, and `server.timeout()` has no effect on a unix socket. So idle
-      // connections of the user's own programs are kept; Bun still closes those without a complete head after 12 s. The
-      // cast is needed because the types allow this option for ports only.
+      // Never close idle connections, because logins and presence can be silent for minutes and `server.timeout()` has
+      // no effect on a unix socket. Bun still closes connections without a complete head after 12 s. The cast is needed
+      // because the types allow this option for ports only.
       ...({ idleTimeout: 0 } as object),
     });
     renameSync(passing, path);

@@ -51,7 +51,7 @@ export function makePlausible(record: AccountRecord, nowMs: number): void {
 
 // --- internal ---
 
-/** Calls `setBack` only for backward jumps. A forward jump (or sleep) only ends waits early, which is harmless. */
+/** Calls `setBack` after backward jumps. Ignores forward jumps and sleep, which only end waits early. */
 function onSetBack(clock: Clock, setBack: (byMs: number) => void): () => void {
   const ahead = () => clock.now() - clock.monotonic();
   let before = ahead();

@@ -34,35 +34,35 @@ export interface Daemon {
   readonly name: string;
   /** Where commands on this machine connect, e.g. `http://127.0.0.1:8765`. */
   readonly url: string;
-  /** Where it listens: as `url`, but for all addresses `http://0.0.0.0:8765`. */
+  /** The listen address as a URL. Differs from `url` if the proxy listens on all addresses: `http://0.0.0.0:8765`. */
   readonly listensOn: string;
-  /** Without a password in it. */
+  /** The backend's URL, without a password. */
   readonly upstream: string;
   readonly accountCount: number;
   readonly childCount: number;
-  /** Requests under way. */
+  /** The number of requests in flight. */
   inFlight(): number;
-  /** How long requests under way may go on when it stops, as the settings say now, ms. */
+  /** The current setting for how long requests in flight may take to finish at shutdown, ms. */
   drainMs(): number;
-  /** Reads the settings now, instead of within a second; false: the file is as it was. */
+  /** Reloads the settings immediately instead of within a second. Returns false if the file is unchanged. */
   reload(): boolean;
   /**
-   * Resolves to an error when its root is moved, removed or replaced: it must be stopped, and writes nothing any
-   * longer.
+   * Resolves to an error when the root is moved, removed or replaced. From then on the daemon writes nothing, and the
+   * caller must stop it.
    */
   readonly lost: Promise<CodexlbError>;
-  /** Resolves when nobody uses it any more who said so by `/admin/presence`. */
+  /** Resolves when no client uses `/admin/presence` any more. */
   deserted(): Promise<void>;
   /**
-   * Finishes what is under way (for `drainMs` at most, or until `hurry` is aborted), writes the state and lets go of
+   * Waits for requests in flight (for at most `drainMs`, or until `hurry` is aborted), writes the state and releases
    * the root.
    */
   stop(reason: string, hurry?: AbortSignal): Promise<void>;
 }
 
-/** The longest that the start waits for child proxies. */
+/** How long the start waits for child proxies at most. */
 const FIRST_LOOK_MS = 1_000;
-/** A command that changes accounts holds the root for milliseconds; another proxy holds it for good. */
+/** Long enough for a command that changes accounts, which locks the root for milliseconds only. */
 const LOCK_WAIT_MS = 500;
 
 /**
@@ -110,7 +110,7 @@ async function run(
   const text = prepareConfigFile(layout, deps);
   const live = createLiveConfig({ deps, path: layout.config, text, flags, fallbackName });
   const { proxy } = live.current();
-  // An unusable file must fail the start, not a later request.
+  // Read the certificates now, so that an unusable file fails the start and not a later request.
   trustOf(deps.env);
   const outbound = createOutbound({ env: deps.env, setting: () => live.current().proxy.outbound_proxy });
   const listen = parseListen(proxy.listen);
@@ -121,7 +121,7 @@ async function run(
   const store = openState(layout, live, deps, owner);
   const base: Base = { layout, live, deps, events, store, owner, outbound, self };
   const parts = poolParts(base);
-  // The first request finds children that are known, unless they are slow.
+  // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
   const presence = createPresence(deps.clock);
   const admin = adminParts(base, parts, presence);
@@ -165,7 +165,7 @@ async function run(
     upstream,
   });
   events.append("config.reload_watcher_started", { path: layout.config, interval_ms: WATCH_INTERVAL_MS });
-  // Whoever is told where the log is may look at once.
+  // The first line of output names the log, so a reader may open it immediately.
   events.flush();
   live.start(reloading(base, parts.children));
   const unwatchClock = watchClock({ ...base, pool: parts.pool, children: parts.children.list });
@@ -206,7 +206,7 @@ async function run(
   };
 }
 
-/** Settles after `ms`, or when somebody cannot wait. */
+/** Resolves after `ms`, or when `hurry` is aborted. */
 function deadlineOf({ clock }: Deps, ms: number, hurry: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     clock.after(ms, resolve);
@@ -215,7 +215,7 @@ function deadlineOf({ clock }: Deps, ms: number, hurry: AbortSignal | undefined)
   });
 }
 
-/** A failure to start goes into the event log too, where a supervisor's user looks for it. */
+/** Also writes a failure to start to the event log, because the output of a service is easily missed. */
 function orReport<T>(events: EventLog, start: () => T): T {
   try {
     return start();

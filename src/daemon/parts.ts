@@ -1,4 +1,4 @@
-// Builds the parts of a running proxy from what they stand on: the store, the settings, the event log.
+// Builds the parts of a running proxy from their common base: the store, the settings, the event log.
 
 import type { AdminContext } from "../admin/app.ts";
 import { createAccess, secretsOf } from "../auth/access.ts";
@@ -35,7 +35,7 @@ import { createRouting } from "../upstream/routing.ts";
 import { makePlausible } from "./clock-watch.ts";
 import type { Presence } from "./presence.ts";
 
-/** What everything else stands on. */
+/** The objects that all other parts need. */
 export interface Base {
   readonly layout: Layout;
   readonly live: LiveConfig;
@@ -44,11 +44,14 @@ export interface Base {
   readonly store: Store;
   readonly owner: RootOwner;
   readonly outbound: Outbound;
-  /** This proxy; its id is made anew by every start. */
+  /** This proxy as a hop. Every start generates a new id. */
   readonly self: () => Hop;
 }
 
-/** The store of the root, in line with its directories and written once. Throws `store_unreadable`, `file_unusable`. */
+/**
+ * Opens the root's store, reconciles it with the account directories, and writes it. Throws `store_unreadable`,
+ * `file_unusable`.
+ */
 export function openState(layout: Layout, live: LiveConfig, deps: Deps, owner: RootOwner): Store {
   const store = openStore(layout.store, () => live.file().proxy.upstream_base_url, deps, { owner });
   for (const { message } of reconcile(store.state, layout, deps.clock.now())) deps.log.warn(message);
@@ -59,7 +62,7 @@ export function openState(layout: Layout, live: LiveConfig, deps: Deps, owner: R
   return store;
 }
 
-/** The pool and what looks after it in the background. */
+/** The pool and its background jobs. */
 export function poolParts({ layout, live, deps, events, store, self, owner, outbound }: Base) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
@@ -119,7 +122,7 @@ export function poolParts({ layout, live, deps, events, store, self, owner, outb
   return { pool, affinity, children, catalogues, refresher, care };
 }
 
-/** The admin API with everything behind it. */
+/** The context of the admin API: account operations, keys, access and logins. */
 export function adminParts(
   { layout, live, deps, events, store, self }: Base,
   { pool, affinity, children, refresher }: ReturnType<typeof poolParts>,
@@ -205,13 +208,13 @@ export function adminParts(
 
 // --- internal ---
 
-/** Homes that were put there or taken away by hand. */
+/** Enrols accounts whose directories were added by hand, and drops those whose directories were removed. */
 function enrolFromDisk(
   { layout, deps, events, store, owner }: Pick<Base, "layout" | "deps" | "events" | "store" | "owner">,
   pool: Pool,
 ): void {
   const { state } = store;
-  // If the root was moved, its homes are not there, but the accounts were not removed.
+  // If the root was moved, its account directories are missing, but the accounts were not removed.
   if (!owner.isOurs() || !homesChanged(state, layout)) return;
   const before = new Map(state.accounts.map(({ id, alias }) => [id, alias]));
   for (const { message } of reconcile(state, layout, deps.clock.now())) deps.log.warn(message);

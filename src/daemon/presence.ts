@@ -1,17 +1,17 @@
-// Who uses a proxy that was started for them, and when the last of them has gone.
+// Counts the clients of a proxy that `codexlb run` started, so that the proxy can exit after the last one.
 
 import type { Clock } from "../deps.ts";
 
 export interface Presence {
-  /** Somebody uses the proxy until the returned function is called (once or more often). */
+  /** Registers a client. Call the returned function when the client leaves; further calls have no effect. */
   enter(): () => void;
-  /** Resolves when nobody has come, or the last has gone and nobody came after. */
+  /** Resolves when the last client has left and no other follows, or when no client ever arrives. */
   deserted(): Promise<void>;
 }
 
-/** Whoever started it comes within this time. */
+/** The time in which the first client must arrive. */
 const FIRST_MS = 30_000;
-/** The next one may be on the way. */
+/** How long to wait for another client after the last one left. */
 const GRACE_MS = 1_000;
 
 export function createPresence(clock: Clock): Presence {

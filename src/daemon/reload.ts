@@ -1,4 +1,4 @@
-// What happens when config.toml was changed while the proxy runs.
+// Reports changes of config.toml while the proxy runs, and applies those that need more than a new value.
 
 import { withoutSecrets } from "../state/config-source.ts";
 import type { ConfigListeners } from "../state/config-watch.ts";
@@ -8,7 +8,9 @@ import type { Base } from "./parts.ts";
 
 const CHILDREN_KEY = "proxy.child_proxy_urls";
 
-/** Settings are read where they are used, so there is only to tell, and to bring the children in line. */
+/**
+ * The listeners for changes of config.toml. Only the child proxies need an update: other settings are read at each use.
+ */
 export function reloading(
   { layout, live, store, events, deps }: Base,
   children: Pick<Children, "sync">,
@@ -33,14 +35,16 @@ export function reloading(
       const shown = keys
         .map((key) => `${key} = ${JSON.stringify(withoutSecrets(settingOf(after, key)))}`)
         .join(", ");
-      log.info(`${layout.config} was read again: ${shown || "nothing changed that counts"}`);
+      log.info(`reloaded ${layout.config}: ${shown || "no effective setting changed"}`);
       for (const key of restart)
-        log.info(`${key} changed too, and needs a restart; until then it is ${settingOf(after, key)}`);
+        log.info(
+          `${key} changed too, but needs a restart to take effect; until then it is ${settingOf(after, key)}`,
+        );
     },
     failed: (error) => {
-      log.warn(`${error}; the last good settings hold`);
+      log.warn(`${error}; keeping the last valid settings`);
       events.append("config.reload_failed", { path: layout.config, error });
     },
-    mended: () => log.info(`${layout.config} is as it was again, and holds`),
+    mended: () => log.info(`${layout.config} is valid again; settings unchanged`),
   };
 }

@@ -1,5 +1,5 @@
-// Notifies the service manager of the proxy's state (sd_notify(3)): a datagram to the socket that NOTIFY_SOCKET names.
-// Bun has no such sockets, so this file calls the C library.
+// Notifies the service manager of the proxy's state, as sd_notify(3) does: with a datagram to the socket in
+// NOTIFY_SOCKET. Bun has no unix datagram sockets, so this file calls the C library.
 
 import { FFIType, ptr } from "bun:ffi";
 import type { Deps } from "../deps.ts";
@@ -7,18 +7,18 @@ import { messageOf } from "../errors.ts";
 import { fromCLibrary } from "../state/c-library.ts";
 
 export interface Supervisor {
-  /** The proxy serves; the service manager shows `status`. Watchdog pings start here. */
+  /** Reports that the proxy serves, with a `status` for the service manager to show. Starts the watchdog pings. */
   ready(status: string): void;
-  /** The proxy reads its settings again; `ready` follows. */
+  /** Reports that the proxy reloads its settings. Call `ready` afterwards. */
   reloading(): void;
-  /** The proxy shuts down, which takes at most `withinMs` milliseconds. Watchdog pings continue until it exits. */
+  /** Reports a shutdown that takes at most `withinMs` milliseconds. Watchdog pings continue until the proxy exits. */
   stopping(status: string, withinMs: number): void;
 }
 
 /**
- * Does nothing if no service manager asks to be notified. A notification that fails is a warning, once; the proxy
- * continues. If WATCHDOG_USEC is set for this process, `WATCHDOG=1` is sent from the event loop at half of that time,
- * so that the service manager restarts a proxy whose event loop is stuck.
+ * Creates the connection to the service manager. Does nothing without NOTIFY_SOCKET. Warns once if a notification
+ * fails. If WATCHDOG_USEC is set for this process, the event loop sends `WATCHDOG=1` at half of that interval, so that
+ * the service manager restarts a proxy whose event loop is stuck.
  */
 export function createSupervisor({ env, log, clock }: Pick<Deps, "env" | "log" | "clock">): Supervisor {
   const address = env.NOTIFY_SOCKET;
@@ -61,13 +61,13 @@ const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
 
-/** How long the service manager waits for a ping, in milliseconds; 0 if it does not wait for one from this process. */
+/** How long the service manager waits for a ping, in milliseconds; 0 if it expects none from this process. */
 function watchdogMs({ WATCHDOG_USEC: micros = "", WATCHDOG_PID: pid }: Deps["env"]): number {
   if (!/^\d{1,15}$/.test(micros) || (pid !== undefined && pid !== String(process.pid))) return 0;
   return Number(micros) / 1000;
 }
 
-/** Looked up once, because pings are sent for as long as the proxy runs, and every look-up compiles its functions again. */
+/** Looked up only once, because every look-up compiles the functions again, and the proxy pings as long as it runs. */
 let known: ReturnType<typeof lookUp> | undefined;
 
 function lookUp() {
@@ -99,7 +99,7 @@ function send(address: string, text: string): void {
   }
 }
 
-/** Of the system's clock: Bun's own begins with the process. */
+/** Reads the system's monotonic clock, because Bun's own starts with the process. */
 function monotonicMicroseconds(): bigint {
   const time = new BigInt64Array(2);
   cLibrary().clock_gettime(CLOCK_MONOTONIC, ptr(time));
@@ -107,7 +107,10 @@ function monotonicMicroseconds(): bigint {
   return seconds * 1_000_000n + nanoseconds / 1_000n;
 }
 
-/** `struct sockaddr_un`: `@name` is an abstract name, which starts with a zero byte and has no terminator. */
+/**
+ * The `struct sockaddr_un` for `address`. `@name` is an abstract name: it starts with a zero byte and has no
+ * terminator.
+ */
 function socketName(address: string): Buffer {
   const family = Buffer.alloc(2);
   new Uint16Array(family.buffer, family.byteOffset, 1)[0] = AF_UNIX;

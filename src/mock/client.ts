@@ -3,7 +3,7 @@
 import WebSocket from "ws";
 import { z } from "zod";
 import { parseJson } from "../core/json.ts";
-import { blockData, createSseSplitter } from "../proxy/sse.ts";
+import { blockData, createSseSplitter } from "../proxy/http/sse.ts";
 
 export interface TurnClient {
   /** Takes one turn; resolves to the text of the answer. Rejects with the error that the client received. */

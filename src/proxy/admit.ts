@@ -12,7 +12,7 @@ import type { Incoming, ProxyContext } from "./context.ts";
 import { type Guard, METHODS, ownPath, pathForLog } from "./guard.ts";
 import type { PathGate } from "./path-gate.ts";
 import { errorResponse } from "./refusal.ts";
-import { headProblem } from "./request-head.ts";
+import { headProblem, targetOf } from "./request-head.ts";
 import { createRuns } from "./runs.ts";
 
 /** Paths that this proxy answers itself. */
@@ -43,13 +43,13 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
   const runs = createRuns();
   let requests = 0;
   return async (request, connection) => {
-    const refused = guard(request);
+    const target = targetOf(request.url);
+    const own = ownPath(target.path);
+    const refused = guard(request, own);
     if (refused !== undefined) return answered(guardResponse(refused));
-    // Not before the guard: without a valid Host header there is no URL to read.
-    const url = new URL(request.url);
-    const tooLarge = headProblem(request, url);
+    const tooLarge = headProblem(request);
     if (tooLarge !== undefined) return answered(errorResponse(tooLarge));
-    const { key, run, path } = ownPath(url.pathname);
+    const { key, run, path } = own;
     const holder = admission.holderOf(request, key);
     if (run?.account !== undefined && !admission.readsAccounts(holder))
       return answered(errorResponse(NO_PIN));
@@ -63,7 +63,9 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
     }
     if (local.handles(request.method, path)) {
       const asked =
-        path === url.pathname ? request : new Request(new URL(path + url.search, url).href, request);
+        path === target.path
+          ? request
+          : new Request(new URL(path + target.search, request.url).href, request);
       const response = await local.fetch(asked);
       // Presence and logins are streams that can be silent for minutes.
       if (response.ok && path.startsWith("/admin/")) connection.lasts();
@@ -92,7 +94,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
       holder,
       requestId,
       path,
-      search: url.search,
+      search: target.search,
       hops,
       pinnedId,
       attemptsLeft: hops.length === 0 ? undefined : parseAttempts(request.headers.get(ATTEMPTS_HEADER)),

@@ -49,7 +49,7 @@ export async function readBody(request: Request, budget: BodyBudget): Promise<Re
   if (release === undefined) throw busy();
   try {
     const isSmall = bytes <= BODY_BUDGET.smallBytes;
-    const content = isSmall ? new Uint8Array(await request.arrayBuffer()) : await request.blob();
+    const content = isSmall ? ((await request.bytes()) as Uint8Array<ArrayBuffer>) : await request.blob();
     return bodyOf(content, collecting(bytes, release));
   } catch (error) {
     release();

@@ -76,7 +76,8 @@ export function createConnections(context: ConnectionsContext): Connections {
   const used = (): UsedConnections => {
     const answering = new Set<string>();
     const receiving = new Map<string, number>();
-    for (const { peer, isReceiving, sinceMs } of inUse) {
+    for (const { request, isReceiving, sinceMs } of inUse) {
+      const peer = server?.requestIP(request);
       if (peer === null || peer === undefined) continue;
       const key = peerKey(peer.address, peer.port);
       if (isReceiving) receiving.set(key, sinceMs);
@@ -101,7 +102,7 @@ export function createConnections(context: ConnectionsContext): Connections {
   const take = (request: Request): Connection => {
     if (lasting.size > 0) forgetEnded();
     const use: Use = {
-      peer: server?.requestIP(request),
+      request,
       isReceiving: hasBody(request),
       sinceMs: performance.now(),
       endsLater: false,
@@ -157,8 +158,7 @@ export function createConnections(context: ConnectionsContext): Connections {
 // --- internal ---
 
 interface Use {
-  /** Null or undefined if the client has already disconnected. */
-  readonly peer: ReturnType<Server<unknown>["requestIP"]> | undefined;
+  readonly request: Request;
   isReceiving: boolean;
   /** On the clock of `performance.now()`. */
   readonly sinceMs: number;

@@ -5,6 +5,7 @@
 
 import { hostname, networkInterfaces } from "node:os";
 import type { Access } from "../auth/access.ts";
+import { remembered } from "../core/bounded-map.ts";
 import { isLoopback, isWildcard, type ListenAddress } from "../core/listen.ts";
 import { type RunTag, withoutRun } from "../core/run-tag.ts";
 import type { Deps } from "../deps.ts";
@@ -23,8 +24,11 @@ export interface GuardSettings {
  */
 export const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
-/** Returns the refusal of a request, undefined when it may pass. */
-export type Guard = (request: Request) => CodexlbError | undefined;
+/** Returns the refusal of a request, or undefined if it may pass. `target`: its path as sent. */
+export type Guard = (request: Request, target: OwnPath) => CodexlbError | undefined;
+
+/** Host headers and paths of clients that are remembered. Both are few. */
+const MOST_REMEMBERED = 256;
 
 export function createGuard(
   listen: ListenAddress,
@@ -46,14 +50,14 @@ export function createGuard(
     lookedMs = clock.monotonic();
     return isKnown(name);
   };
-  return (request) => {
+  return (request, { key, path }) => {
     const host = request.headers.get("host");
-    const name = hostOf(host ?? "");
+    const name = nameOf(host ?? "");
     if (host !== null && name === undefined)
       return new CodexlbError("invalid_request", `the Host header ${quoted(host)} is not valid`, {
         next: "send one host name or address, with or without a port",
       });
-    if (host === null || name === undefined || !own(normalise(name)))
+    if (host === null || name === undefined || !own(name))
       return new CodexlbError("host_refused", `${quoted(host ?? "")} is not a name of this proxy`, {
         next: "if clients should use this name, add it to proxy.allowed_hosts in config.toml",
       });
@@ -67,7 +71,6 @@ export function createGuard(
         next: `use one of ${[...METHODS].join(", ")}`,
       });
     if (!settings().clientAuth) return undefined;
-    const { key, path } = ownPath(new URL(request.url).pathname);
     if (OPEN_PATHS.has(path) || hasOwnLock(path)) return undefined;
     const role = access.roleOf(request, key);
     if (role !== undefined && (role !== "client" || !PARENT_PATHS.has(path))) return undefined;
@@ -105,14 +108,14 @@ export function ownPath(path: string): OwnPath {
  * other ways than we do (`/%7EKEY`, `//~KEY`, `/@RUN/~KEY`) or put the key elsewhere. So any path is replaced that has a
  * tilde (no path of Codex has one) or something like a key.
  */
-export function pathForLog(path: string): string {
+export const pathForLog = remembered(MOST_REMEMBERED, (path) => {
   let plain = path;
   for (let round = 0; round < MOST_DECODED && plain.includes("%"); round++)
     plain = plain.replace(/%([0-7][0-9a-f])/gi, (_all, code: string) =>
       String.fromCharCode(Number.parseInt(code, 16)),
     );
   return /~|%(?:25|7)/.test(plain) || LIKE_KEY.test(plain) ? WITH_KEY : path;
-}
+});
 
 /** True for the paths that only the admin token opens. */
 export function hasOwnLock(path: string): boolean {
@@ -170,12 +173,13 @@ function pageMark(headers: Headers, host: string): string | undefined {
   return "Referer";
 }
 
-/** The name or address in a Host header; undefined when it is not a valid one. */
-function hostOf(header: string): string | undefined {
+/** The normalised name or address in a Host header; undefined if the header is not valid. */
+const nameOf = remembered(MOST_REMEMBERED, (header) => {
   const [, address, name] = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::\d*)?$/i.exec(header) ?? [];
+  const host = address ?? name;
   // The URL parser also rejects ports and addresses that cannot exist.
-  return URL.canParse(`http://${header}`) ? (address ?? name) : undefined;
-}
+  return host !== undefined && URL.canParse(`http://${header}`) ? normalise(host) : undefined;
+});
 
 function quoted(header: string): string {
   return JSON.stringify(header.slice(0, SHOWN_CHARS));

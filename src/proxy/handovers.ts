@@ -1,6 +1,8 @@
 // Counts handovers per session without output in between: a session that keeps being sent away is better off on
 // HTTP, which needs no handover at all.
 
+import { BoundedMap } from "../core/bounded-map.ts";
+
 export interface Handovers {
   count(session: string): void;
   /** The session produced output. */
@@ -14,15 +16,9 @@ const MOST_IN_A_ROW = 4;
 const MOST_SESSIONS = 1_000;
 
 export function createHandovers(): Handovers {
-  const counts = new Map<string, number>();
+  const counts = new BoundedMap<string, number>(MOST_SESSIONS);
   return {
-    count: (session) => {
-      const count = (counts.get(session) ?? 0) + 1;
-      counts.delete(session);
-      counts.set(session, count);
-      const oldest = counts.size > MOST_SESSIONS ? counts.keys().next().value : undefined;
-      if (oldest !== undefined) counts.delete(oldest);
-    },
+    count: (session) => void counts.set(session, (counts.get(session) ?? 0) + 1),
     clear: (session) => void counts.delete(session),
     tooMany: (session) => (counts.get(session) ?? 0) >= MOST_IN_A_ROW,
   };

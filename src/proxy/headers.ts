@@ -2,6 +2,8 @@
 // need. All other headers are dropped, so that an unforeseen one can neither identify the client nor set a policy on
 // the proxy's origin.
 
+import { remembered } from "../core/bounded-map.ts";
+
 /** The client's headers that any upstream may see. The upstream adds its own credentials. */
 export function outgoingHeaders(incoming: Headers, options: { readonly turn: boolean }): Headers {
   const headers = passed(incoming, goesUp);
@@ -106,20 +108,26 @@ const ROUTING = "x-openai-account-routing-override";
 /** Headers that identify the account that served the request, or its owner. */
 const ACCOUNT_NAMES: ReadonlySet<string> = new Set(["openai-organization", "openai-project", ROUTING]);
 
-function goesUp(name: string): boolean {
-  return UP.has(name) || (UP_PREFIX.test(name) && !ASSERTION.test(name) && name !== ROUTING);
-}
+/** Clients and backends use a few dozen names. */
+const MOST_NAMES = 512;
 
-function comesDown(name: string): boolean {
+const goesUp = remembered(
+  MOST_NAMES,
+  (name) => UP.has(name) || (UP_PREFIX.test(name) && !ASSERTION.test(name) && name !== ROUTING),
+);
+
+const comesDown = remembered(MOST_NAMES, (name) => {
   if (DOWN.has(name)) return true;
   if (DOWN_PREFIX.test(name)) return !ASSERTION.test(name) && !ACCOUNT_NAMES.has(name);
   return LIMIT.test(name);
-}
+});
 
 /** Copies all headers and deletes some, which is cheaper than copying them one by one. */
 function passed(source: Headers, passes: (name: string) => boolean): Headers {
   const headers = new Headers(source);
-  for (const name of source.keys()) if (!passes(name)) headers.delete(name);
+  source.forEach((_value, name) => {
+    if (!passes(name)) headers.delete(name);
+  });
   // RFC 9110, 7.6.1: headers that `Connection` names apply to that connection only.
   for (const name of (source.get("connection") ?? "").split(",")) {
     const named = name.trim();

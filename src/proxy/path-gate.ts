@@ -1,4 +1,5 @@
 // Refuses requests for backend paths that Codex does not use, and for endpoints of other APIs, and logs the refusals.
+import { remembered } from "../core/bounded-map.ts";
 
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
@@ -36,8 +37,16 @@ export function createPathGate({ deps, events, allowedPaths }: PathGateContext):
     events.append(REFUSED_EVENT, { method, ...what, unlogged: unlogged === 0 ? undefined : unlogged });
     unlogged = 0;
   };
+  /** The settings are the same list until they change. */
+  let further: readonly string[] = [];
+  let isAllowed = (_path: string): boolean => false;
   return (method, path) => {
-    if (isAllowedPath(path, allowedPaths())) return undefined;
+    const configured = allowedPaths();
+    if (configured !== further) {
+      further = configured;
+      isAllowed = remembered(MOST_PATHS, (one) => isAllowedPath(one, configured));
+    }
+    if (isAllowed(path)) return undefined;
     const endpoint = unsupportedEndpoint(path);
     if (endpoint !== undefined) {
       const isKnown = SHOWN_ENDPOINT.test(endpoint);
@@ -61,6 +70,9 @@ export function createPathGate({ deps, events, allowedPaths }: PathGateContext):
 export const OTHER_SEGMENT = "(other)";
 
 // --- internal ---
+
+/** The paths of Codex are few. */
+const MOST_PATHS = 256;
 
 /** Limits logging, because a client that retries in a loop must not fill the log. */
 const MOST_A_MINUTE = 10;

@@ -88,11 +88,6 @@ export function retryAfterSeconds({ restsUntilMs }: Shortage, nowMs: number, tol
   return told ? seconds : Math.min(LONGEST_RETRY_SECONDS, seconds);
 }
 
-/** True when a history that nobody could decrypt cannot belong to an account that was not asked: one that rests, or is disabled. */
-export function speaksForAll({ kind, untilMs, disabled }: Shortage): boolean {
-  return kind === "all_tried" && untilMs === undefined && disabled === 0;
-}
-
 /** A refusal as an HTTP answer. */
 export function refusalResponse(refusal: Refusal): Response {
   const headers = new Headers({ "content-type": "application/json" });

@@ -18,14 +18,29 @@ export function raiseBunHeadLimit(): void {
   Object.assign(http, { maxHeaderSize: 2 * HEAD_LIMIT_BYTES });
 }
 
+/** The path and the query (with its `?`, or "") of a request's URL, which Bun has normalised. */
+export function targetOf(url: string): { readonly path: string; readonly search: string } {
+  const fragment = url.indexOf("#");
+  const end = fragment < 0 ? url.length : fragment;
+  const scheme = url.indexOf("://");
+  const start = url.indexOf("/", scheme < 0 ? 0 : scheme + 3);
+  if (start < 0 || start > end) return { path: "/", search: "" };
+  const query = url.indexOf("?", start);
+  if (query < 0 || query > end) return { path: url.slice(start, end), search: "" };
+  return { path: url.slice(start, query), search: query + 1 === end ? "" : url.slice(query, end) };
+}
+
 /**
- * The error for a request with too large a head; undefined if the size is fine. `url` is the request's URL. Headers
- * that Bun removes, such as Connection, do not count.
+ * The error for a request with too large a head; undefined if the size is fine. Headers that Bun removes, such as
+ * Connection, do not count.
  */
-export function headProblem({ method, headers }: Request, url: URL): CodexlbError | undefined {
+export function headProblem({ method, url, headers }: Request): CodexlbError | undefined {
   const limit = headers.has(HOPS_HEADER) ? HEAD_LIMIT_BYTES + ROOM_FOR_PROXIES_BYTES : HEAD_LIMIT_BYTES;
-  let bytes = method.length + url.pathname.length + url.search.length + LINE_BYTES;
-  for (const [name, value] of headers) bytes += name.length + value.length + FIELD_BYTES;
+  const { path, search } = targetOf(url);
+  let bytes = method.length + path.length + search.length + LINE_BYTES;
+  headers.forEach((value, name) => {
+    bytes += name.length + value.length + FIELD_BYTES;
+  });
   if (bytes <= limit) return undefined;
   return new CodexlbError(
     "head_too_large",

@@ -1,25 +1,23 @@
-// What was seen of each `codexlb run` by its tag. In memory: a run ends with the terminal that it has.
+// Counts the requests of each `codexlb run` by its tag. The counts are in memory, because a run ends with its terminal.
 
+import { BoundedMap } from "../core/bounded-map.ts";
 import type { RunSeen } from "../core/run-tag.ts";
 
 export interface Runs {
-  /** A request of the run `id` has come. */
+  /** A request of the run `id` has arrived. */
   note(id: string, turn: boolean): void;
   seen(id: string): RunSeen;
 }
 
-/** More than anybody has open at a time; the ones that were silent for the longest are forgotten first. */
+/** More than a person has open at a time. The runs that have been silent for longest are dropped first. */
 const MOST_RUNS = 4_096;
 
 export function createRuns(): Runs {
-  const runs = new Map<string, RunSeen>();
+  const runs = new BoundedMap<string, RunSeen>(MOST_RUNS);
   return {
     note: (id, turn) => {
       const { requests, turns } = runs.get(id) ?? NOTHING;
-      runs.delete(id);
       runs.set(id, { requests: requests + 1, turns: turns + (turn ? 1 : 0) });
-      const [oldest] = runs.keys();
-      if (runs.size > MOST_RUNS && oldest !== undefined) runs.delete(oldest);
     },
     seen: (id) => runs.get(id) ?? NOTHING,
   };

@@ -8,11 +8,12 @@ import { type AdmitContext, createAdmit, INCOMPLETE_HANDSHAKE, KEY_REMOVED } fro
 import { BODY_LIMIT_BYTES } from "./bodies.ts";
 import { type ConnectionLimits, createConnections } from "./connections.ts";
 import type { Incoming } from "./context.ts";
-import { forward } from "./forward.ts";
-import { openTunnel } from "./open-tunnel.ts";
+import { forward } from "./http/forward.ts";
 import { errorResponse } from "./refusal.ts";
 import { raiseBunHeadLimit } from "./request-head.ts";
-import { MESSAGE_LIMIT_BYTES, type Tunnel, type TunnelContext } from "./tunnel.ts";
+import { openTunnel } from "./ws/open.ts";
+import { MESSAGE_LIMIT_BYTES, type Tunnel } from "./ws/tunnel.ts";
+import type { TunnelContext } from "./ws/tunnel-parts.ts";
 
 export interface ServerContext extends TunnelContext, AdmitContext {
   readonly descriptors: Descriptors;

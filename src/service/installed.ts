@@ -1,4 +1,4 @@
-// Reads what is installed: the service's file, and what the service manager says about it.
+// Reads the installed service's file, and finds other services for the same proxy.
 
 import { existsSync } from "node:fs";
 import { readTextIfPresent } from "../state/atomic-file.ts";
@@ -6,11 +6,11 @@ import { type OtherService, rootIn, type ServiceManager, WRITTEN_BY } from "./se
 
 export interface InstalledService {
   readonly text: string;
-  /** False for a file of the Go program or one that was written by hand. */
+  /** False for a file that the Go program or a person wrote. */
   readonly isOurs: boolean;
   /** Empty if the file names no command. */
   readonly command: readonly string[];
-  /** Undefined if the command names none: then it is ~/.codex-lb. */
+  /** Undefined if the command names none: then the root is ~/.codex-lb. */
   readonly root: string | undefined;
 }
 
@@ -22,7 +22,7 @@ export function installedService({ file, commandIn }: ServiceManager): Installed
   return { text, isOurs: text.includes(WRITTEN_BY), command, root: rootIn(command) };
 }
 
-/** The other services for the same proxy that are installed. */
+/** Other installed services for the same proxy. */
 export function otherServices({ others }: ServiceManager): readonly OtherService[] {
   return others.filter(({ file }) => existsSync(file));
 }

@@ -1,4 +1,4 @@
-// The text of the launchd property list: escaped for XML, and read back.
+// Writes the text of the launchd property list, and reads the command back from it.
 
 import { join } from "node:path";
 import { layoutOf } from "../state/layout.ts";
@@ -6,7 +6,7 @@ import { proxyCommand, type ServiceOptions, WRITTEN_BY } from "./service.ts";
 
 export const LAUNCHD_LABEL = "com.codexlb.proxy";
 
-/** Where launchd writes what the proxy prints; the Go program's names. */
+/** The files to which launchd writes the proxy's output. They have the same names as the Go program's. */
 export function launchdLogs(root: string): { readonly out: string; readonly err: string } {
   const { logs } = layoutOf(root);
   return { out: join(logs, "launchd.stdout.log"), err: join(logs, "launchd.stderr.log") };
@@ -17,7 +17,7 @@ export function launchdPlist(options: ServiceOptions): string {
   const logs = launchdLogs(options.root);
   return `<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
-<!-- ${WRITTEN_BY}, which replaces this file when it is run again. -->
+<!-- ${WRITTEN_BY}, which overwrites this file the next time it runs. -->
 <plist version="1.0">
 <dict>
   <key>Label</key>
@@ -56,9 +56,9 @@ export function programArgumentsIn(plist: string): string[] | undefined {
 
 // --- internal ---
 
-/** launchd kills the proxy after this; longer than the default of proxy.drain_timeout_seconds (30). */
+/** launchd kills the proxy after this time, which is longer than the default of proxy.drain_timeout_seconds (30). */
 const EXIT_TIMEOUT_SECONDS = 60;
-/** Decimal, as launchd wants it. */
+/** launchd expects a decimal number. */
 const UMASK = 0o077;
 const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
 

@@ -1,4 +1,4 @@
-// The service in launchd: an agent of the user.
+// Runs the service in launchd, as an agent of the user.
 
 import { join } from "node:path";
 import { CodexlbError } from "../errors.ts";
@@ -15,7 +15,7 @@ export interface LaunchdOptions {
   readonly run: RunProgram;
 }
 
-/** The directory of agents of a user whose home is `home`. */
+/** The launch agent directory of the user whose home is `home`. */
 export function agentDirectory(home: string): string {
   return join(home, "Library", "LaunchAgents");
 }
@@ -24,7 +24,7 @@ export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceM
   const file = join(directory, `${LAUNCHD_LABEL}.plist`);
   const domain = `gui/${uid}`;
   const service = `${domain}/${LAUNCHD_LABEL}`;
-  /** launchd stops an agent after `bootout` has returned, and refuses to load it again until then. */
+  /** `bootout` returns before the agent has stopped, and launchd refuses to load the agent until it has. */
   const unload = [
     { argv: ["launchctl", "bootout", service], mayFail: true },
     { argv: ["launchctl", "print", service], untilItFails: true },
@@ -38,7 +38,7 @@ export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceM
     ],
     text: launchdPlist,
     commandIn: programArgumentsIn,
-    // launchd makes the files of the output, but not their directory.
+    // launchd creates the output files, but not their directory.
     directoriesFor: (root) => [layoutOf(root).logs],
     installSteps: () => [
       ...unload,
@@ -47,7 +47,7 @@ export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceM
     ],
     stopSteps: () => unload,
     forgetSteps: () => [],
-    // Unlike `kickstart -k` this lets turns in flight finish; KeepAlive starts it again.
+    // Unlike `kickstart -k`, this lets turns in flight finish; KeepAlive then starts the agent again.
     restartSteps: () => [{ argv: ["launchctl", "kill", "SIGTERM", service] }],
     logCommand: ({ lines, follow, root }) => [
       "tail",
@@ -62,11 +62,11 @@ export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceM
       const isMissing = ran.code === NOT_FOUND;
       return new CodexlbError(
         "service_manager_unavailable",
-        `asking launchd: ${isMissing ? "there is no launchctl" : whyFailed(ran)}`,
+        `connecting to launchd: ${isMissing ? "launchctl is not installed" : whyFailed(ran)}`,
         {
           next: isMissing
-            ? "where launchd does not run, start codexlb proxy from the init system that does (docs/service.md)"
-            : "log in on the screen of this Mac: over ssh alone there is no session for agents",
+            ? "on a system without launchd, start codexlb proxy from your init system (docs/service.md)"
+            : "log in on this Mac's own screen: launchd has no session for agents over ssh alone",
         },
       );
     },
@@ -94,7 +94,7 @@ export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceM
 
 // --- internal ---
 
-/** In the output of `launchctl print-disabled`; older systems say `true`. */
+/** Reads the output of `launchctl print-disabled`; older systems print `true` instead of `disabled`. */
 function isDisabled(out: string): boolean {
   return new RegExp(`"${LAUNCHD_LABEL.replaceAll(".", "\\.")}" => (?:disabled|true)\\b`).test(out);
 }

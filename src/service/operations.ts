@@ -1,4 +1,5 @@
-// Installs, uninstalls and restarts the service. Every operation can be repeated: a state that is right is not changed.
+// Installs, uninstalls and restarts the service. Every operation can be repeated safely: it changes only what is
+// needed.
 
 import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -17,13 +18,13 @@ export interface Tools {
 
 export interface InstallResult {
   readonly change: "installed" | "replaced" | "updated" | "restarted" | "unchanged";
-  /** Where the previous file is kept, if another program or a person wrote it. */
+  /** The path of the previous file's copy, if another program or a person wrote that file. */
   readonly previous: string | undefined;
 }
 
 /**
- * Installs the service and starts it. A service that is the same already is restarted only if it does not run, or runs
- * an executable that was replaced since. Throws `root_locked` if a proxy that is not the service runs on the root,
+ * Installs the service and starts it. If the same service is already installed, restarts it only if it is not running
+ * or its executable was replaced. Throws `root_locked` if a proxy other than the service runs on the root, and
  * `service_manager_unavailable`, `service_failed`, `file_unusable`.
  */
 export async function installService(
@@ -38,8 +39,8 @@ export async function installService(
   if (running !== undefined && !state.running)
     throw new CodexlbError(
       "root_locked",
-      `installing the service: a proxy (process ${running.pid}) already runs on ${options.root}, and is not the service`,
-      { next: `end it first: kill ${running.pid}` },
+      `installing the service: another proxy (process ${running.pid}) already runs on ${options.root}`,
+      { next: `stop it first: kill ${running.pid}` },
     );
   const text = manager.text(options);
   const isSame = before?.text === text;
@@ -63,8 +64,8 @@ export async function installService(
 }
 
 /**
- * Stops the service and removes its file, also one that codexlb did not write. Returns false if there was none. The root
- * stays. Throws like `installService`.
+ * Stops the service and removes its file, even if codexlb did not write the file. Returns false if there was none.
+ * Keeps the root. Throws like `installService`.
  */
 export async function uninstallService(manager: ServiceManager, tools: Tools): Promise<boolean> {
   await requireManager(manager);
@@ -79,7 +80,10 @@ export async function uninstallService(manager: ServiceManager, tools: Tools): P
   return true;
 }
 
-/** Restarts the service: turns in flight finish first. Throws `not_found` if none is installed, and like `installService`. */
+/**
+ * Lets turns in flight finish, then restarts the service. Throws `not_found` if none is installed, and like
+ * `installService`.
+ */
 export async function restartService(manager: ServiceManager, tools: Tools): Promise<void> {
   await requireManager(manager);
   if (installedService(manager) === undefined) throw notInstalled(manager);
@@ -97,9 +101,9 @@ export function notInstalled({ file }: ServiceManager): CodexlbError {
 // --- internal ---
 
 const RETRY_MS = 200;
-/** A step that is repeated takes as long as the proxy takes to exit: launchd kills it after 60 s. */
+/** Enough for a repeated step to wait until the proxy exits, because launchd kills the proxy after 60 s. */
 const RETRIES = 350;
-/** systemd warns about units that not everybody can read. */
+/** Readable for all users, because systemd warns about other units. */
 const FILE_MODE = 0o644;
 
 function write(path: string, text: string): void {
@@ -117,7 +121,7 @@ async function requireManager(manager: ServiceManager): Promise<void> {
   if (problem !== undefined) throw problem;
 }
 
-/** When the file came to its place, Unix time in milliseconds; its own date may be that of an archive. */
+/** When the file was put in place (Unix ms). Not the modification time, which may come from an archive. */
 function changedMs(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? 0;
 }

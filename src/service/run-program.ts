@@ -13,10 +13,10 @@ export interface Ran {
   readonly err: string;
 }
 
-/** Runs a program to its end. Never throws because of how it ended, or because it does not exist. */
+/** Runs a program and waits until it exits. Does not throw if the program fails or does not exist. */
 export type RunProgram = (argv: readonly string[]) => Promise<Ran>;
 
-/** The exit code that shells give when there is no such program. */
+/** The exit code of a shell for a program that does not exist. */
 export const NOT_FOUND = 127;
 
 /** Runs programs with the environment `env`, in English, with nothing on standard input. */
@@ -39,8 +39,8 @@ export function programRunner(env: Deps["env"]): RunProgram {
 }
 
 /**
- * Prints what a program prints, made safe for the terminal, until it ends. Throws `service_failed` if it fails or does
- * not exist; `next` is what to do then.
+ * Runs a program and prints its output, made safe for the terminal. Throws `service_failed` with `next` if the program
+ * fails or does not exist.
  */
 export async function printOutputOf(argv: readonly string[], env: Deps["env"], next: string): Promise<void> {
   let child: Bun.Subprocess<"ignore", "pipe", "pipe">;
@@ -62,7 +62,7 @@ export async function printOutputOf(argv: readonly string[], env: Deps["env"], n
   printError(err);
 }
 
-/** Why a program failed, on one line: what it printed, else its exit code. */
+/** Why a program failed, on one line: the first line that it printed, or its exit code if it printed nothing. */
 export function whyFailed({ code, out, err }: Ran): string {
   const line = [err, out].flatMap((text) => text.trim().split("\n")).find((text) => text !== "");
   return line === undefined ? `exit code ${code}` : shortLine(line);

@@ -1,4 +1,4 @@
-// What a service is, whichever service manager runs it: the options it is installed with, and what a manager can do.
+// The types that all service managers share: the options of a service, and the operations of a manager.
 
 import type { CodexlbError } from "../errors.ts";
 
@@ -18,18 +18,18 @@ export interface ServiceOptions {
 /** A command of the service manager. */
 export interface Step {
   readonly argv: readonly string[];
-  /** The step may fail, because what it removes may not be there. Default: false. */
+  /** Whether a failure is ignored, for a step that removes something which may not exist. Default: false. */
   readonly mayFail?: boolean;
-  /** The step is repeated until it fails, because the step before it returns too early. Default: false. */
+  /** Whether to repeat the step until it fails, because the step before it returns too early. Default: false. */
   readonly untilItFails?: boolean;
 }
 
 export interface ServiceState {
-  /** Whether it starts by itself. */
+  /** Whether the service starts automatically. */
   readonly enabled: boolean;
   readonly running: boolean;
   readonly pid: number | undefined;
-  /** What the service manager says about it, on one line. */
+  /** The service manager's own description of the state, on one line. */
   readonly detail: string;
 }
 
@@ -45,48 +45,51 @@ export interface LogOptions {
 /** A service that would start a second proxy on the same root. */
 export interface OtherService {
   readonly file: string;
-  /** The command that stops it for good. */
+  /** The command that stops it permanently. */
   readonly stop: string;
 }
 
 /** A service manager, and the service `codexlb-proxy` (systemd) or `com.codexlb.proxy` (launchd) in it. */
 export interface ServiceManager {
-  /** `systemd (user)`, as `codexlb service status` shows it. */
+  /** The name that `codexlb service status` shows, such as `systemd (user)`. */
   readonly name: string;
   /** The file that defines the service. */
   readonly file: string;
-  /** Services of other names for the same proxy, which may be there, too. */
+  /** Services with other names that may also exist for the same proxy. */
   readonly others: readonly OtherService[];
   /** The content of `file`. */
   text(options: ServiceOptions): string;
-  /** The command in the content of such a file, ours or the Go program's; undefined if it has none. */
+  /** The command in the content of a service file (ours or the Go program's); undefined if it has none. */
   commandIn(text: string): readonly string[] | undefined;
-  /** Directories that the service needs before it starts and does not make itself. */
+  /** Directories that the service needs before it starts and does not create itself. */
   directoriesFor(root: string): readonly string[];
-  /** Activates `file` as it is now, and starts it, or restarts it if it runs. */
+  /** Load `file`, and start or restart the service. */
   installSteps(): readonly Step[];
-  /** Before `file` is removed. */
+  /** To run before `file` is removed. */
   stopSteps(): readonly Step[];
-  /** After `file` was removed. */
+  /** To run after `file` was removed. */
   forgetSteps(): readonly Step[];
   restartSteps(): readonly Step[];
   /** The command that prints the service's output. */
   logCommand(options: LogOptions): readonly string[];
   /** Why the service manager cannot be used; undefined if it can. */
   problem(): Promise<CodexlbError | undefined>;
-  /** The state of the service. Only for a manager without a `problem`. */
+  /** The state of the service. Call it only if the manager has no `problem`. */
   state(): Promise<ServiceState>;
-  /** What the user may want to do next so that the service runs when they expect it to. */
+  /** Advice on what else the user can set up, for example so that the service runs while they are logged out. */
   hints(): Promise<readonly string[]>;
 }
 
-/** In the first lines of every file that this program writes for a service manager. */
+/** Marks every service file that this program writes, in its first lines. */
 export const WRITTEN_BY = "Written by codexlb service install";
 
-/** Stops the service that Homebrew makes of its formula. */
+/** Stops the service that Homebrew creates from the formula. */
 export const STOP_BREW_SERVICE = "brew services stop codexlb";
 
-/** The words that start the proxy. The root is always among them: a service has another environment than a shell. */
+/**
+ * The command that starts the proxy. It always names the root, because a service does not inherit the shell's
+ * variables.
+ */
 export function proxyCommand({ binary, root, listen, upstream }: ServiceOptions): string[] {
   return [
     binary,

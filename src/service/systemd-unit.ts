@@ -1,30 +1,30 @@
-// The text of the systemd unit: escaped, hardened as far as the proxy still works, and read back.
+// Writes the text of the systemd unit, with all hardening that the proxy tolerates, and reads the command back from it.
 
 import { join } from "node:path";
 import { CodexlbError } from "../errors.ts";
 import { proxyCommand, type ServiceOptions, WRITTEN_BY } from "./service.ts";
 
-/** The state directory of the system-wide service, made by systemd. */
+/** The state directory of the system-wide service, which systemd creates. */
 export const SYSTEM_ROOT = "/var/lib/codexlb";
 
 /**
- * The unit `codexlb-proxy.service`: for the system manager if `options` names a user, else for `systemd --user`.
- * Throws `usage` for an executable that systemd does not start.
+ * The unit `codexlb-proxy.service`, for the system manager if `options` names a user, otherwise for `systemd --user`.
+ * Throws `usage` if systemd cannot start the executable because of its path.
  */
 export function systemdUnit(options: ServiceOptions): string {
   const { user, binary } = options;
   if (/["'\\]/.test(binary))
     throw new CodexlbError(
       "usage",
-      `systemd does not start ${binary}: its path contains a quote or a backslash`,
+      `systemd cannot start ${binary}: its path contains a quote or a backslash`,
       {
         next: "move the executable, or name another one with --binary",
       },
     );
   const isSystem = user !== undefined;
   return [
-    `# ${WRITTEN_BY}, which replaces this file when it is run again.`,
-    `# Change it with a drop-in: systemctl ${isSystem ? "" : "--user "}edit codexlb-proxy.service`,
+    `# ${WRITTEN_BY}, which overwrites this file the next time it runs.`,
+    `# To change the service, write a drop-in: systemctl ${isSystem ? "" : "--user "}edit codexlb-proxy.service`,
     "[Unit]",
     "Description=codexlb proxy (Codex over several ChatGPT accounts)",
     // The user manager has no network-online.target; the proxy waits for the network by itself.
@@ -36,11 +36,11 @@ export function systemdUnit(options: ServiceOptions): string {
     "ExecReload=/bin/kill -HUP $MAINPID",
     "Restart=always",
     "RestartSec=2",
-    "# 2: the command line is wrong, and a restart does not help.",
+    "# Exit code 2 means that the command line is wrong, so a restart would not help.",
     "RestartPreventExitStatus=2",
-    "# The proxy extends this by proxy.drain_timeout_seconds when requests are in flight.",
+    "# If requests are in flight, the proxy extends this by proxy.drain_timeout_seconds.",
     "TimeoutStopSec=60",
-    "# The proxy sends a ping every 30 seconds; if none arrives, systemd restarts it.",
+    "# The proxy sends a ping every 30 seconds. If none arrives for 60, systemd restarts it.",
     "WatchdogSec=60",
     ...(isSystem ? systemLines(options, user) : []),
     "# A core dump would contain access tokens.",
@@ -55,7 +55,7 @@ export function systemdUnit(options: ServiceOptions): string {
   ].join("\n");
 }
 
-/** The words of the first `ExecStart=` in `unit`, ours or one that was written without quotes. */
+/** The words of the first `ExecStart=` in `unit`, with or without quotes. */
 export function execStartIn(unit: string): string[] | undefined {
   const line = /^ExecStart\s*=[-@:+!]*(.*)$/m.exec(unit)?.[1];
   if (line === undefined) return undefined;
@@ -70,19 +70,20 @@ export function execStartIn(unit: string): string[] | undefined {
 
 // --- internal ---
 
-/** `word` in double quotes: there, too, a backslash is an escape and `%` a specifier. */
+/** Quotes `word` for systemd. Inside double quotes, a backslash still escapes, and `%` still starts a specifier. */
 function quoted(word: string): string {
   return `"${word.replaceAll(/[\\"]/g, "\\$&").replaceAll("%", "%%")}"`;
 }
 
-/** systemd substitutes variables in the arguments, but not in the path of the executable. */
+/** Escapes `$` only in the arguments, because systemd substitutes no variables in the path of the executable. */
 function execStart([binary = "", ...words]: readonly string[]): string {
   return [quoted(binary), ...words.map((word) => quoted(word.replaceAll("$", "$$$$")))].join(" ");
 }
 
 /**
- * What works without privileges, as the user manager applies it. MemoryDenyWriteExecute is missing because JavaScript
- * is compiled at run time, and everything that needs a mount namespace because distributions forbid those to users.
+ * Hardening that needs no privileges, so the user manager can apply it. MemoryDenyWriteExecute is missing because the
+ * JIT compiler writes code at run time. Settings that need a mount namespace are missing because many distributions
+ * forbid those for users.
  */
 const HARDENING: readonly string[] = [
   "NoNewPrivileges=yes",
@@ -103,7 +104,7 @@ function systemLines({ root }: ServiceOptions, user: string): string[] {
   ];
 }
 
-/** What only the system manager can do: hide or protect everything except the root. */
+/** Hardening that only the system manager can apply: it hides or protects everything except the root. */
 function systemHardening({ root, binary }: ServiceOptions): string[] {
   const isUsedBelow = (...directories: string[]) =>
     [root, binary].some((path) => directories.some((directory) => path.startsWith(join(directory, "/"))));

@@ -1,4 +1,4 @@
-// The service in systemd: of the user, or system-wide.
+// Runs the service in systemd: in the user manager or system-wide.
 
 import { join } from "node:path";
 import type { Deps } from "../deps.ts";
@@ -61,10 +61,10 @@ export function createSystemd({ directory, isSystem, env, run }: SystemdOptions)
     problem: async () => {
       const ran = await run(systemctl("show", "--property=Version"));
       if (ran.code === 0) return undefined;
-      const why = ran.code === NOT_FOUND ? "there is no systemctl" : whyFailed(ran);
+      const why = ran.code === NOT_FOUND ? "systemctl is not installed" : whyFailed(ran);
       return new CodexlbError(
         "service_manager_unavailable",
-        `asking ${isSystem ? "systemd" : "the user's systemd"}: ${why}`,
+        `connecting to ${isSystem ? "systemd" : "the user's systemd"}: ${why}`,
         { next: nextWithout(env, isSystem) },
       );
     },
@@ -86,7 +86,7 @@ export function createSystemd({ directory, isSystem, env, run }: SystemdOptions)
           ...(restarts > 0 ? [`restarted ${restarts} times`] : []),
           ...(of("StatusText") === "" ? [] : [of("StatusText")]),
           ...(of("NeedDaemonReload") === "yes"
-            ? [`the unit has changed: ${systemctl("daemon-reload").join(" ")}`]
+            ? [`the unit file changed; load it with: ${systemctl("daemon-reload").join(" ")}`]
             : []),
         ].join("; "),
       };
@@ -108,7 +108,7 @@ const PROPERTIES = [
   "NeedDaemonReload",
 ] as const;
 
-/** Without lingering, systemd ends a user's services with the last session. */
+/** Advises to enable lingering: without it, systemd stops a user's services when the user logs out. */
 async function lingerHint({ USER: user }: Deps["env"], run: RunProgram): Promise<string[]> {
   const named = user ? [user] : [];
   const { code, out } = await run(["loginctl", "show-user", ...named, "--property=Linger", "--value"]);
@@ -118,9 +118,8 @@ async function lingerHint({ USER: user }: Deps["env"], run: RunProgram): Promise
 
 function nextWithout(env: Deps["env"], isSystem: boolean): string {
   if (env.WSL_DISTRO_NAME)
-    return "turn systemd on: systemd=true below [boot] in /etc/wsl.conf, then wsl.exe --shutdown";
-  const other =
-    "where systemd does not run, start codexlb proxy from the init system that does (docs/service.md)";
+    return "enable systemd: write systemd=true below [boot] in /etc/wsl.conf, then run wsl.exe --shutdown";
+  const other = "on a system without systemd, start codexlb proxy from your init system (docs/service.md)";
   return isSystem || env.XDG_RUNTIME_DIR
     ? other
     : `log in as this user directly (not with su or sudo), or first run: loginctl enable-linger; ${other}`;

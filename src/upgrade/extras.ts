@@ -1,13 +1,13 @@
-// The manual page and the completions that were installed together with the executable.
+// Upgrades the manual page and the completions that were installed together with the executable.
 
 import { chmodSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../state/atomic-file.ts";
 
 /**
- * Replaces the installed extras by those of a release, `extras` by their path in the archive. `executable` is in the
- * directory `bin` of the prefix that they were installed to. Extras that are not installed stay so. Throws
- * `file_unusable`.
+ * Replaces the installed extras with those of a release. `extras` has their texts by path in the archive. They are
+ * installed below the prefix that has `executable` in its directory `bin`. Does not install extras that are missing
+ * there. Throws `file_unusable`.
  */
 export function refreshExtras(executable: string, extras: ReadonlyMap<string, string>): void {
   const prefix = dirname(dirname(executable));
@@ -26,7 +26,7 @@ export function refreshExtras(executable: string, extras: ReadonlyMap<string, st
 
 const PERMISSION_BITS = 0o777;
 
-/** Path in the archive, and below PREFIX/share, where `make install` and packages put it. */
+/** For each path in the archive, the path below PREFIX/share to which `make install` and packages install the file. */
 const INSTALLED_AS: Readonly<Record<string, string>> = {
   "man/codexlb.1": "man/man1/codexlb.1",
   "completions/codexlb.bash": "bash-completion/completions/codexlb",

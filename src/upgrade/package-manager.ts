@@ -1,15 +1,15 @@
-// Finds out whether a package manager owns an executable: then it, and not codexlb, must replace it.
+// Finds the package manager that owns an executable. codexlb must not replace such an executable itself.
 
 import type { RunProgram } from "../service/run-program.ts";
 
 export interface PackageOwner {
-  /** `Homebrew`. */
+  /** For messages, such as `Homebrew`. */
   readonly name: string;
   /** The command that upgrades the package. */
   readonly command: string;
 }
 
-/** The package manager that owns the file at `path`, which must be free of symbolic links; undefined if none does. */
+/** The package manager that owns the file at `path`; undefined if none does. `path` must not contain symbolic links. */
 export async function packageOwner(
   path: string,
   version: string,
@@ -23,7 +23,7 @@ export async function packageOwner(
       name: "dpkg",
       command: `sudo apt install ./codexlb_${version}_${isArm ? "arm64" : "amd64"}.deb`,
     };
-  // Where rpm is not the system's package manager, it would make a database in the home of the user.
+  // HOME is overridden because rpm would create a database in the user's home if the system has none.
   if ((await run(["env", "HOME=/dev/null", "rpm", "--query", "--file", path])).code === 0)
     return {
       name: "rpm",
@@ -34,7 +34,7 @@ export async function packageOwner(
 
 // --- internal ---
 
-/** The first that applies; `part` is a part of the path. */
+/** The first entry whose `part` is in the path applies. */
 const BY_PATH: readonly (PackageOwner & { readonly part: string })[] = [
   { part: "/Cellar/", name: "Homebrew", command: "brew upgrade codexlb" },
   { part: "/nix/store/", name: "Nix", command: "nix profile upgrade codexlb" },

@@ -1,4 +1,4 @@
-// A release: what its SHA256SUMS lists, and the executable in its archive for this machine.
+// Finds the archive for this machine in a release's SHA256SUMS, and unpacks it.
 
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
@@ -9,15 +9,15 @@ import type { ReleaseSource } from "./source.ts";
 export interface ReleaseArchive {
   readonly version: string;
   readonly target: string;
-  /** Name of the file. */
+  /** The file name. */
   readonly name: string;
   /** Lower-case hexadecimal. */
   readonly sha256: string;
 }
 
 /**
- * The archive for `target` with the highest version that SHA256SUMS lists. Throws `upgrade_failed` if there is none, or
- * no SHA256SUMS.
+ * The archive for `target` with the highest version that SHA256SUMS lists. Throws `upgrade_failed` if SHA256SUMS is
+ * missing, or lists no archive for `target`.
  */
 export async function findArchive(source: ReleaseSource, target: string): Promise<ReleaseArchive> {
   const sums = new TextDecoder().decode(await source.read("SHA256SUMS", SUMS_LIMIT_BYTES));
@@ -30,19 +30,19 @@ export async function findArchive(source: ReleaseSource, target: string): Promis
   throw new CodexlbError("upgrade_failed", `${source.place} has no archive for ${target}`, {
     next:
       targets.length === 0
-        ? "check --from: SHA256SUMS there lists no archive of codexlb"
+        ? "check --from: its SHA256SUMS lists no codexlb archive"
         : `it has archives for ${targets.join(", ")}; build one for this machine with: make build`,
   });
 }
 
-/** What an archive contains. */
+/** The parts of an archive that an upgrade installs. */
 export interface ReleaseContents {
   readonly executable: Uint8Array;
-  /** The manual page and the completions, by their path in the archive, `man/codexlb.1`. */
+  /** The manual page and the completions, by their path in the archive, such as `man/codexlb.1`. */
   readonly extras: ReadonlyMap<string, string>;
 }
 
-/** The contents of `archive`, whose checksum is verified before anything in it is read. Throws `upgrade_failed`. */
+/** Verifies the checksum of `archive`, then reads its contents. Throws `upgrade_failed`. */
 export async function contentsOf(source: ReleaseSource, archive: ReleaseArchive): Promise<ReleaseContents> {
   const bytes = await source.read(archive.name, ARCHIVE_LIMIT_BYTES);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
@@ -50,7 +50,7 @@ export async function contentsOf(source: ReleaseSource, archive: ReleaseArchive)
   if (sha256 !== archive.sha256)
     throw new CodexlbError(
       "upgrade_failed",
-      `${what} has the SHA-256 checksum ${sha256}, but SHA256SUMS says ${archive.sha256}`,
+      `verifying ${what}: its SHA-256 is ${sha256}, but SHA256SUMS lists ${archive.sha256}`,
       {
         next: "nothing was changed; download the release again, and report it if the checksums differ again",
       },
@@ -77,10 +77,10 @@ export async function contentsOf(source: ReleaseSource, archive: ReleaseArchive)
 // --- internal ---
 
 const ENDING = ".tar.gz";
-/** Directories of the archive. */
+/** The directories of the archive that contain extras. */
 const EXTRAS: readonly string[] = ["man", "completions"];
 const SUMS_LIMIT_BYTES = 1024 * 1024;
-/** Several times as much as an archive, and as the executable, have today. */
+/** Several times the size of today's archives and executables. */
 const ARCHIVE_LIMIT_BYTES = 256 * 1024 * 1024;
 const UNPACKED_LIMIT_BYTES = 1024 * 1024 * 1024;
 

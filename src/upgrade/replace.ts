@@ -1,4 +1,4 @@
-// Replaces an executable by another one: at every moment there is a whole one in its place.
+// Replaces an executable atomically: at every moment its path leads to a complete executable.
 
 import {
   chmodSync,
@@ -27,8 +27,9 @@ export interface Replacement {
 }
 
 /**
- * Puts `content` in the place of the executable `path`, with its mode, after it has run and said that it is `version`.
- * Processes that run the previous one continue with it. Throws `upgrade_failed`, and then nothing has changed.
+ * Replaces the executable `path` with `content`, and keeps its mode. First runs the new executable, which must report
+ * `version`. Processes that run the previous executable continue with it. Changes nothing if it throws
+ * `upgrade_failed`.
  */
 export async function replaceExecutable(
   path: string,
@@ -43,7 +44,9 @@ export async function replaceExecutable(
     const ran = await run([fresh, "--version"]);
     if (ran.code !== 0) throw new Error(`the new executable does not run here: ${whyFailed(ran)}`);
     if (!ran.out.split(/\s/).includes(version))
-      throw new Error(`the new executable says that it is ${JSON.stringify(ran.out.trim())}, not ${version}`);
+      throw new Error(
+        `the new executable reports the version ${JSON.stringify(ran.out.trim())}, not ${version}`,
+      );
     keepAs(path, previous);
     renameSync(fresh, path);
   } catch (error) {
@@ -71,12 +74,12 @@ function keepAs(path: string, previous: string): void {
   try {
     linkSync(path, previous);
   } catch {
-    // Some file systems have no hard links, and some systems allow them to the owner only.
+    // Some file systems have no hard links, and some systems let only the owner of a file link it.
     copyFileSync(path, previous);
   }
 }
 
-/** With the mode of `like`, and its owner if this process may give files away. */
+/** Writes a new file with the mode of `like`, and with its owner if this process is root. */
 function writeExecutable(path: string, content: Uint8Array, like: Stats): void {
   const file = openSync(path, "wx", 0o700);
   try {
@@ -93,7 +96,7 @@ function failed(path: string, error: unknown): CodexlbError {
   const isForbidden = NOT_ALLOWED.has(systemCodeOf(error) ?? "");
   return new CodexlbError("upgrade_failed", `replacing ${path}: ${messageOf(error)}`, {
     next: isForbidden
-      ? `run it as a user who may write to ${dirname(path)}, for example with sudo`
+      ? `run it as a user who can write to ${dirname(path)}, for example with sudo`
       : "nothing was changed; the installed version still works",
     cause: error,
   });

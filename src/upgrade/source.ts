@@ -1,4 +1,4 @@
-// Where the files of a release are: a directory, or a URL below which they are served.
+// Reads the files of a release from a directory or a URL.
 
 import { readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -10,22 +10,22 @@ import { createOutbound, fetchOptions } from "../network/egress.ts";
 import { isPrivateHost } from "../network/private-hosts.ts";
 
 export interface ReleaseSource {
-  /** As messages show it. */
+  /** The directory or URL, for messages. */
   readonly place: string;
-  /** The whole file `name`. Throws `upgrade_failed` if it is missing, larger than `limitBytes` or cannot be read. */
+  /** Reads the file `name`. Throws `upgrade_failed` if the file is missing, unreadable or larger than `limitBytes`. */
   read(name: string, limitBytes: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /**
- * The source that `from` names. A URL must be https, or http to a host on this machine or its private network, because
- * the checksums come from there, too. Throws `usage`.
+ * The source that `from` names. A URL must be https, or http to this machine or its private network, because the
+ * checksums come from the same place. Throws `usage`.
  */
 export function releaseSource(from: string, { env }: Pick<Deps, "env">): ReleaseSource {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(from)) return directorySource(resolve(from));
   const url = URL.canParse(from) ? new URL(from) : undefined;
   if (url === undefined || !isTrusted(url))
     throw new CodexlbError("usage", `flag --from: ${JSON.stringify(from)} is not an https URL`, {
-      next: "name a directory, or an https URL with SHA256SUMS below it",
+      next: "name a directory or an https URL that contains SHA256SUMS",
     });
   return urlSource(url, env);
 }
@@ -33,7 +33,7 @@ export function releaseSource(from: string, { env }: Pick<Deps, "env">): Release
 // --- internal ---
 
 const MOST_REDIRECTS = 5;
-/** For one file; a slow line needs minutes for 50 MB. */
+/** The limit for one file. A slow connection needs minutes for 50 MB. */
 const DOWNLOAD_MS = 30 * 60_000;
 
 function directorySource(directory: string): ReleaseSource {
@@ -67,12 +67,12 @@ function urlSource(base: URL, env: Deps["env"]): ReleaseSource {
           if (response.status >= 300 && response.status < 400 && location !== null) {
             await response.body?.cancel();
             const to = new URL(location, url);
-            if (redirects === MOST_REDIRECTS) throw new Error("it is redirected too often");
-            if (!isTrusted(to)) throw new Error(`it is redirected to ${to.href}, which is not https`);
+            if (redirects === MOST_REDIRECTS) throw new Error("too many redirects");
+            if (!isTrusted(to)) throw new Error(`the server redirects to ${to.href}, which is not https`);
             url = to.href;
             continue;
           }
-          if (!response.ok) throw new Error(`the server answered ${response.status}`);
+          if (!response.ok) throw new Error(`the server returned status ${response.status}`);
           const { bytes, isWhole } = await readBounded(response, limitBytes);
           if (!isWhole) throw new Error(tooLarge(limitBytes));
           return bytes;
@@ -89,12 +89,12 @@ function isTrusted({ protocol, hostname }: URL): boolean {
 }
 
 function tooLarge(limitBytes: number): string {
-  return `it is larger than ${limitBytes / 1024 / 1024} MiB`;
+  return `the file is larger than ${limitBytes / 1024 / 1024} MiB`;
 }
 
 function failed(what: string, why: string, cause: unknown): CodexlbError {
   return new CodexlbError("upgrade_failed", `reading ${what}: ${why}`, {
-    next: "check --from: it must lead to a release, with SHA256SUMS beside the archives",
+    next: "check --from: it must be a directory or URL with a release's SHA256SUMS and archives",
     cause,
   });
 }

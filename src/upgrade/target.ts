@@ -1,4 +1,4 @@
-// Which of the release's builds is for this machine.
+// Determines which of the release's builds is for this machine.
 
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -7,9 +7,9 @@ export interface Machine {
   readonly platform: string;
   /** `process.arch`. */
   readonly arch: string;
-  /** The C library of the system is musl. */
+  /** Whether the system's C library is musl. */
   readonly isMusl: boolean;
-  /** The processor has AVX2, which the ordinary build for x64 needs. */
+  /** Whether the processor has AVX2, which the ordinary build for x64 needs. */
   readonly hasAvx2: boolean;
 }
 
@@ -31,7 +31,7 @@ export function thisMachine(): Machine {
 
 // --- internal ---
 
-/** The loader that this process was started with, as the kernel lists it; where that is not known, the installed one. */
+/** Checks the loader that started this process, or the installed loaders if the kernel does not list it. */
 function hasMuslLoader(): boolean {
   const maps = read("/proc/self/maps");
   if (maps !== "") return maps.includes("/ld-musl-");

@@ -13,11 +13,11 @@ import type { ReleaseSource } from "./source.ts";
 export interface UpgradeOptions {
   readonly source: ReleaseSource;
   readonly target: string;
-  /** Path of the executable. */
+  /** The path of the installed executable. */
   readonly executable: string;
-  /** Its version. */
+  /** The version of the installed executable. */
   readonly version: string;
-  /** Also install a release that is older. */
+  /** Install a release even if it is older. */
   readonly allowOlder: boolean;
 }
 
@@ -34,7 +34,7 @@ export interface Comparison {
   readonly release: "newer" | "same" | "older";
 }
 
-/** Throws `upgrade_failed` if there is no release for the target. */
+/** Compares the release with the installed version. Throws `upgrade_failed` if there is no release for the target. */
 export async function compareWithRelease({ source, target, version }: UpgradeOptions): Promise<Comparison> {
   const archive = await findArchive(source, target);
   const order = Bun.semver.order(archive.version, version);
@@ -42,9 +42,9 @@ export async function compareWithRelease({ source, target, version }: UpgradeOpt
 }
 
 /**
- * Replaces the executable by the one of the release; undefined if it is of that version already. Throws
- * `upgrade_refused` for an older release and for an executable that a package manager owns, and `upgrade_failed`;
- * nothing has changed then.
+ * Replaces the executable with the one from the release. Returns undefined if that version is already installed. Throws
+ * `upgrade_refused` for an older release and for an executable that a package manager owns, and `upgrade_failed`.
+ * Changes nothing if it throws.
  */
 export async function upgradeExecutable(
   options: UpgradeOptions,
@@ -57,12 +57,12 @@ export async function upgradeExecutable(
     throw new CodexlbError(
       "upgrade_refused",
       `the release ${archive.version} is older than the installed version ${version}`,
-      { next: "to install it anyway: add --allow-older" },
+      { next: "to install it anyway, add --allow-older" },
     );
   const path = realpathSync(options.executable);
   const owner = await packageOwner(path, archive.version, tools.run);
   if (owner !== undefined)
-    throw new CodexlbError("upgrade_refused", `${path} belongs to a package of ${owner.name}`, {
+    throw new CodexlbError("upgrade_refused", `${path} was installed by ${owner.name}`, {
       next: `upgrade it with: ${owner.command}`,
     });
   const { executable, extras } = await contentsOf(source, archive);

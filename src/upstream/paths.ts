@@ -1,26 +1,30 @@
 // Client paths to backend paths, and which of them carry turns.
 
+import { remembered } from "../core/bounded-map.ts";
+
+/** The paths of Codex are few, and every request asks for several facts about its own. */
+const MOST_PATHS = 256;
+
 /** True for the paths on which an account's allowance is spent: responses (old and new spelling) and chat completions. */
-export function isTurnPath(path: string): boolean {
+export const isTurnPath = remembered(MOST_PATHS, (path) => {
   const lower = path.toLowerCase();
   return TURN_PATH.test(lower) || lower.includes("/chat/completions");
-}
+});
 
 /** True for a turn that streams its answer; `/responses/compact` and other sub-resources answer in one piece. */
-export function isStreamedTurnPath(path: string): boolean {
+export const isStreamedTurnPath = remembered(MOST_PATHS, (path) => {
   const lower = path.toLowerCase();
   return lower.endsWith("/responses") || lower.includes("/chat/completions");
-}
+});
 
 /** True for the compaction of a history in one piece, as Codex up to 0.125 does it. */
-export function isCompactPath(path: string): boolean {
-  return /\/responses\/compact$/i.test(path);
-}
+export const isCompactPath = remembered(MOST_PATHS, (path) => /\/responses\/compact$/i.test(path));
 
 /** True for the model catalogue under any of its prefixes. */
-export function isModelsPath(path: string): boolean {
-  return MODELS.test(path) || /\/codex\/models$/i.test(path);
-}
+export const isModelsPath = remembered(
+  MOST_PATHS,
+  (path) => MODELS.test(path) || /\/codex\/models$/i.test(path),
+);
 
 /**
  * The path on the backend whose base URL has the path `basePath`, for the client's `path`. With a base of
@@ -44,14 +48,14 @@ export function backendPath(basePath: string, path: string): string {
 }
 
 /** True for `GET …/wham/accounts/check`, under any of its prefixes and however it is spelt. */
-export function isAccountsCheckPath(path: string): boolean {
-  return /\/(?:wham|api\/codex)\/accounts\/check$/.test(plain(path));
-}
+export const isAccountsCheckPath = remembered(MOST_PATHS, (path) =>
+  /\/(?:wham|api\/codex)\/accounts\/check$/.test(plain(path)),
+);
 
 /** True for the usage endpoint, under any of its prefixes and however it is spelt. */
-export function isUsagePath(path: string): boolean {
-  return /^\/usage$|\/(?:wham|api\/codex)\/usage\/?$/.test(plain(path));
-}
+export const isUsagePath = remembered(MOST_PATHS, (path) =>
+  /^\/usage$|\/(?:wham|api\/codex)\/usage\/?$/.test(plain(path)),
+);
 
 // --- internal ---
 

@@ -351,7 +351,7 @@ describe("wrong input", () => {
     ],
     [
       ["config", "show", "extra"],
-      'codexlb: unexpected word "extra"\n  codexlb config show --help tells how it is used\n',
+      'codexlb: unexpected word "extra"\n  for usage, run: codexlb config show --help\n',
     ],
     [
       ["account", "import", "alice", "--from", "x"],

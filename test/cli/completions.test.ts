@@ -139,7 +139,7 @@ describe("the command", () => {
     expect(await run("zsh", "fish")).toEqual({
       code: 2,
       out: "",
-      err: "codexlb: completions takes one shell\n  codexlb completions --help tells how it is used\n",
+      err: "codexlb: completions takes one shell\n  for usage, run: codexlb completions --help\n",
     });
   });
 });

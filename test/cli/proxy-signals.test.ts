@@ -1,4 +1,4 @@
-// What signals do to a running proxy, and what the service manager is told.
+// Tests how a running proxy handles signals, and how it notifies the service manager.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -68,7 +68,7 @@ async function startProxy(layout: Layout, more?: Record<string, string>) {
   };
 }
 
-/** A turn whose answer is late by `delayMs`; resolves when the backend has it. */
+/** Sends a turn whose response is delayed by `delayMs`. Resolves when the backend has received the turn. */
 async function lateTurn(url: string, delayMs: number): Promise<{ readonly answer: Promise<string> }> {
   const before = mock.requests.length;
   mock.faults.add({ on: "sse", times: 1, delayMs });
@@ -80,11 +80,11 @@ async function lateTurn(url: string, delayMs: number): Promise<{ readonly answer
   return { answer };
 }
 
-test("SIGTERM lets turns under way finish", async () => {
+test("SIGTERM lets turns in flight finish", async () => {
   const proxy = await startProxy(freshRoot());
   const { answer } = await lateTurn(proxy.url, 500);
   proxy.kill("SIGTERM");
-  await proxy.said("finishes 1 request, 30 s at most; a second signal ends it at once");
+  await proxy.said("finishing 1 request, for at most 30 s; a second signal stops the proxy immediately");
   expect(await answer).toBe("Hello from alice");
   expect((await proxy.ended()).code).toBe(0);
 });
@@ -92,11 +92,11 @@ test("SIGTERM lets turns under way finish", async () => {
 test.each([
   ["SIGTERM", 143],
   ["SIGINT", 130],
-] as const)("a second signal, %s, ends it at once", async (signal, code) => {
+] as const)("a second signal, %s, stops the proxy immediately", async (signal, code) => {
   const proxy = await startProxy(freshRoot());
   const { answer } = await lateTurn(proxy.url, 60_000);
   proxy.kill("SIGTERM");
-  await proxy.said("finishes 1 request");
+  await proxy.said("finishing 1 request");
   proxy.kill(signal);
   expect((await proxy.ended()).code).toBe(code);
   await expect(answer).rejects.toThrow();
@@ -106,12 +106,12 @@ test("drain_timeout_seconds bounds the wait", async () => {
   const proxy = await startProxy(freshRoot("drain_timeout_seconds = 1\n"));
   const { answer } = await lateTurn(proxy.url, 60_000);
   proxy.kill("SIGTERM");
-  await proxy.said("1 s at most");
+  await proxy.said("for at most 1 s");
   expect((await proxy.ended()).code).toBe(0);
   await expect(answer).rejects.toThrow();
 });
 
-test("commands that find it about to end, or stopped, say so", async () => {
+test("commands report a proxy that is shutting down or suspended", async () => {
   const layout = freshRoot();
   const proxy = await startProxy(layout);
   const told = (...args: string[]) =>
@@ -128,28 +128,28 @@ test("commands that find it about to end, or stopped, say so", async () => {
   proxy.kill("SIGCONT");
   const { answer } = await lateTurn(proxy.url, 60_000);
   proxy.kill("SIGTERM");
-  await proxy.said("finishes 1 request");
+  await proxy.said("finishing 1 request");
   expect(await told("status")).toMatchObject({
     code: 1,
-    err: `codexlb: the proxy on ${layout.root} finishes what is under way, and ends then\n  start another one behind it: codexlb proxy; run does so with --auto-start\n`,
+    err: `codexlb: the proxy on ${layout.root} is shutting down\n  start a new one, which waits for it to exit, with codexlb proxy or codexlb run --auto-start\n`,
   });
-  expect((await told("doctor")).out).toContain("port: warning (the proxy finishes what is under way");
+  expect((await told("doctor")).out).toContain("port: warning (the proxy is shutting down");
   proxy.kill("SIGTERM");
   await proxy.ended();
   await expect(answer).rejects.toThrow();
 });
 
-/** A proxy that finishes a turn of a minute. */
+/** A proxy that is shutting down, with a turn in flight that takes a minute. */
 async function aboutToEnd() {
   const layout = freshRoot();
   const proxy = await startProxy(layout);
   const { answer } = await lateTurn(proxy.url, 60_000);
   proxy.kill("SIGTERM");
-  await proxy.said("finishes 1 request");
+  await proxy.said("finishing 1 request");
   return { layout, proxy, answer };
 }
 
-test("a proxy that is started meanwhile waits for its end", async () => {
+test("a new proxy waits until the old one has shut down", async () => {
   const { layout, proxy: before, answer } = await aboutToEnd();
   const behind = () =>
     Bun.spawn([process.execPath, MAIN, "proxy", "--root", layout.root], {
@@ -162,10 +162,10 @@ test("a proxy that is started meanwhile waits for its end", async () => {
   const waits = async ({ stderr }: typeof kept) => {
     const reader = stderr.pipeThrough(new TextDecoderStream()).getReader();
     let err = "";
-    while (!err.includes("starting behind it")) err += (await reader.read()).value ?? "";
+    while (!err.includes("starting after it")) err += (await reader.read()).value ?? "";
   };
   await Promise.all([waits(given), waits(kept)]);
-  // One that is told to stop while it waits does so.
+  // A proxy that waits exits on SIGTERM.
   given.kill("SIGTERM");
   expect([await given.exited, await given.stdout.text()]).toEqual([0, ""]);
   before.kill("SIGTERM");
@@ -177,7 +177,7 @@ test("a proxy that is started meanwhile waits for its end", async () => {
   expect(await kept.exited).toBe(0);
 });
 
-test("a run that finds it about to end has another one behind it", async () => {
+test("codexlb run starts a new proxy while the old one shuts down", async () => {
   const { layout, proxy, answer } = await aboutToEnd();
   const codex = join(temp.path, "codex");
   writeFileSync(codex, '#!/bin/sh\necho "$OPENAI_BASE_URL"\n', { mode: 0o755 });
@@ -200,7 +200,7 @@ test("a run that finds it about to end has another one behind it", async () => {
   const reading = (async () => {
     for await (const text of run.stderr.pipeThrough(new TextDecoderStream())) err += text;
   })();
-  await until("it waits", () => err.includes("the proxy that runs is about to end"), 20_000);
+  await until("codexlb run waits", () => err.includes("the running proxy is shutting down"), 20_000);
   proxy.kill("SIGTERM");
   const [code, out] = await Promise.all([run.exited, run.stdout.text(), proxy.ended(), reading]);
   expect(code).toBe(0);
@@ -210,7 +210,7 @@ test("a run that finds it about to end has another one behind it", async () => {
   await expect(answer).rejects.toThrow();
 });
 
-test("SIGHUP has it look at its settings", async () => {
+test("SIGHUP reloads the settings", async () => {
   const layout = freshRoot();
   const proxy = await startProxy(layout);
   writeFileSync(layout.config, `[proxy]\nupstream_base_url = "${mock.baseUrl}"\nmax_attempts = 7\n`);
@@ -248,10 +248,10 @@ test.skipIf(!isLinux).each(["path", "name"])(
     proxy.kill("SIGHUP");
     const micros = BigInt((await hears(/^RELOADING=1\nMONOTONIC_USEC=\d+$/)).split("=").at(-1) ?? "");
     const uptime = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
-    // The system's clock, and not the process's.
+    // The time is that of the system's clock, not the process's.
     expect(Math.abs(Number(micros) / 1e6 - uptime)).toBeLessThan(60);
     proxy.kill("SIGTERM");
-    await hears(/^STOPPING=1\nSTATUS=stops\nEXTEND_TIMEOUT_USEC=15000000$/);
+    await hears(/^STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC=15000000$/);
     expect((await proxy.ended()).code).toBe(0);
   },
 );
@@ -270,16 +270,16 @@ test.skipIf(!isLinux)("the proxy pings the watchdog of its service manager until
   await pings(3);
   const { answer } = await lateTurn(proxy.url, 60_000);
   proxy.kill("SIGTERM");
-  await proxy.said("finishes 1 request");
+  await proxy.said("finishing 1 request");
   manager.read();
-  // A proxy that waits for the last turns is not stuck.
+  // Pings continue while the proxy waits for its last turns.
   await pings(2);
   proxy.kill("SIGTERM");
   await proxy.ended();
   await expect(answer).rejects.toThrow();
 });
 
-test("a service manager that is not there is a warning, and changes nothing", async () => {
+test("a missing service manager causes only a warning", async () => {
   const proxy = await startProxy(freshRoot(), { NOTIFY_SOCKET: join(temp.path, "nobody") });
   await proxy.said("warning: notifying the service manager at");
   expect(await createSseClient(proxy.url, "s1").turn("hi")).toBe("Hello from alice");

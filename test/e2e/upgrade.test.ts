@@ -1,4 +1,4 @@
-// The executable upgrades itself, with and without a proxy that runs meanwhile.
+// Tests that the executable upgrades itself, with and without a running proxy.
 
 import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { addRelease, versionScript } from "../support/fake-release.ts";
 const { version } = JSON.parse(readFileSync(join(import.meta.dir, "..", "..", "package.json"), "utf8"));
 const NEWER = "99.0.0";
 
-/** An executable and a release beside it. */
+/** An executable, and a release in a directory next to it. */
 function installed(release: string) {
   const program = executable();
   const from = join(program.directory, "release");
@@ -53,23 +53,23 @@ test("the same version is up to date, and an older one is refused", async () => 
   expect(await program.run(["upgrade", "--from", old])).toEqual({
     code: 1,
     out: "",
-    err: `codexlb: the release 0.0.1 is older than the installed version ${version}\n  to install it anyway: add --allow-older\n`,
+    err: `codexlb: the release 0.0.1 is older than the installed version ${version}\n  to install it anyway, add --allow-older\n`,
   });
   expect((await program.run(["upgrade", "--check", "--from", old])).out).toBe(
     `this is ${version}, which is newer than the release 0.0.1\n`,
   );
 });
 
-test("without a release it says how to name one", async () => {
+test("upgrade without a release prints how to name one", async () => {
   using program = executable();
   expect(await program.run(["upgrade"])).toEqual({
     code: 2,
     out: "",
-    err: "codexlb: which release?\n  name its directory or URL with --from or CODEXLB_RELEASE\n",
+    err: "codexlb: upgrade needs a release\n  name its directory or URL with --from or CODEXLB_RELEASE\n",
   });
 });
 
-test("a proxy that runs meanwhile serves on, and the command says how to restart it", async () => {
+test("a running proxy continues to serve, and upgrade prints how to restart it", async () => {
   const { program, from } = installed(NEWER);
   using _ = program;
   const mock = startMock({ accounts: [{ alias: "alice" }], clock: systemDeps().clock });
@@ -85,7 +85,7 @@ test("a proxy that runs meanwhile serves on, and the command says how to restart
       err: `codexlb: the proxy on ${program.root} (process ${proxy.pid}) still runs version ${version}; restart it: kill ${proxy.pid}, then start codexlb proxy again\n`,
     });
     expect((await fetch(`${url}/status`)).status).toBe(200);
-    // What it had not loaded yet comes from the executable that was replaced.
+    // The proxy can still load parts from the executable that was replaced.
     expect((await fetch(`${url}/backend-api/codex/responses`, { method: "POST", body: "{}" })).status).toBe(
       503,
     );
@@ -94,7 +94,7 @@ test("a proxy that runs meanwhile serves on, and the command says how to restart
   }
 });
 
-test("an executable that may not be replaced stays as it is", async () => {
+test("without permission, upgrade changes nothing and suggests sudo", async () => {
   const { program, from } = installed(NEWER);
   using _ = program;
   const isRoot = process.getuid?.() === 0;
@@ -116,7 +116,7 @@ test("an executable that may not be replaced stays as it is", async () => {
   chmodSync(locked, 0o755);
   expect([code, out]).toEqual([1, ""]);
   expect(err).toMatch(
-    /^codexlb: replacing \S+: EACCES.*\n {2}run it as a user who may write to \S+, for example with sudo\n$/,
+    /^codexlb: replacing \S+: EACCES.*\n {2}run it as a user who can write to \S+, for example with sudo\n$/,
   );
   expect(readFileSync(path).equals(readFileSync(program.path))).toBe(true);
 });

@@ -5,7 +5,7 @@
 import WebSocket from "ws";
 import { parseJson } from "../../src/core/json.ts";
 import { failureOfEvent } from "../../src/core/verdict.ts";
-import { blockData, createSseSplitter } from "../../src/proxy/sse.ts";
+import { blockData, createSseSplitter } from "../../src/proxy/http/sse.ts";
 
 export interface SeenTurn {
   /** The account that completed the turn. */

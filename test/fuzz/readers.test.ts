@@ -22,8 +22,8 @@ import { failureOfEvent, failureOfReply, judge, judgeChild } from "../../src/cor
 import { presentOf } from "../../src/core/windows.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { CodexlbError } from "../../src/errors.ts";
-import { poolHeaders, poolLimitsEvent } from "../../src/proxy/passes.ts";
-import { portableRequest, turnRequestOf, withoutTurnState } from "../../src/proxy/portable.ts";
+import { poolHeaders, poolLimitsEvent } from "../../src/proxy/pool-limits.ts";
+import { portableRequest, turnRequestOf, withoutTurnState } from "../../src/proxy/turn/portable.ts";
 import { parseConfig } from "../../src/state/config.ts";
 import { readLogLines } from "../../src/state/log-parts.ts";
 import { decodeStore } from "../../src/state/store-decode.ts";

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { ChoiceReason } from "../../src/core/policy.ts";
 import type { Verdict } from "../../src/core/verdict.ts";
-import { attempt, type Job, type Sent } from "../../src/proxy/attempts.ts";
+import { attempt } from "../../src/proxy/attempts.ts";
+import type { Incoming, ProxyContext } from "../../src/proxy/context.ts";
+import { createExchange } from "../../src/proxy/exchange.ts";
 import { createRetryBudget, type RetryBudget } from "../../src/proxy/retry-budget.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
 
@@ -36,45 +38,53 @@ async function run(
   const settled: Settled[] = [];
   const events: string[] = [];
   let next = 0;
-  const job: Job<string> = {
+  const pick = (): Lease | undefined => {
+    if (next >= answers.length) return undefined;
+    const name = String(next++);
+    return {
+      upstream: {
+        id: name,
+        label: name,
+        kind: "account",
+        named: { account_id: name },
+        where: "the backend",
+        prepare: async () => {
+          if (answers[Number(name)] === "unpreparable") throw new TypeError("a header has an invalid value");
+          return { kind: "ready", url: "", headers: new Headers(), token: "t" };
+        },
+        renew: async () => ({ kind: "failed", why: "x" }),
+      },
+      choice: { id: name, reason, switched: false },
+      settle: (verdict: Verdict, about?: { held?: boolean }) =>
+        void settled.push({ name, verdict, held: about?.held }),
+      learn: () => {},
+      release: () => void released.push(name),
+    } as unknown as Lease;
+  };
+  const log = { append: (event: string) => void events.push(event), flush: () => {} };
+  const context = {
+    pool: { pick },
+    events: log,
+    settings: () => ({ maxAttempts, cooldownMs: 1 }),
+    self: () => ({ id: "self" }),
+  } as unknown as ProxyContext;
+  const incoming = {
     requestId: 1,
     path: "/responses",
-    outgoing: () => ({
-      method: "POST",
-      path: "/responses",
-      search: "",
-      headers: new Headers(),
-      hops: [],
-      attemptsLeft: 1,
-    }),
-    turn: true,
-    replayable,
-    tried: new Set(),
-    maxAttempts,
-    cooldownMs: 1,
-    pick: () => {
-      if (next >= answers.length) return undefined;
-      const name = String(next++);
-      return {
-        upstream: {
-          id: name,
-          label: name,
-          scope: () => "turn",
-          prepare: async () => {
-            if (answers[Number(name)] === "unpreparable")
-              throw new TypeError("a header has an invalid value");
-            return { kind: "ready", url: "", headers: new Headers(), token: "t" };
-          },
-          renew: async () => ({ kind: "failed", why: "x" }),
-        },
-        choice: { id: name, reason, switched: false },
-        settle: (verdict: Verdict, about?: { held?: boolean }) =>
-          void settled.push({ name, verdict, held: about?.held }),
-        learn: () => {},
-        release: () => void released.push(name),
-      } as unknown as Lease;
-    },
-    send: async (_ready, lease): Promise<Sent<string>> => {
+    search: "",
+    hops: [],
+    request: new Request("http://localhost/responses"),
+  } as unknown as Incoming;
+  const exchange = createExchange(context, incoming, {
+    session: undefined,
+    model: undefined,
+    method: "POST",
+    spends: true,
+    isMessage: true,
+    isReplayable: replayable,
+  });
+  const outcome = await attempt<string>({ retries, events: log }, exchange, {
+    send: async (_ready, lease) => {
       const answer = answers[Number(lease.upstream.id)] ?? OK;
       if (answer === "throws" || answer === "unpreparable") throw new Error("a bug");
       return answer === "broken"
@@ -82,11 +92,7 @@ async function run(
         : { kind: "reply", verdict: answer, reply: lease.upstream.id, evidence: undefined };
     },
     discard: () => {},
-  };
-  const outcome = await attempt(
-    { retries, events: { append: (event) => void events.push(event), flush: () => {} } },
-    job,
-  );
+  });
   const served = outcome.kind === "reply" ? outcome.reply : undefined;
   return { outcome, served, asked: next, settled, events, released };
 }
@@ -101,13 +107,13 @@ describe("a request", () => {
 
   test("gives up passing failures after max_attempts", async () => {
     const { outcome, asked } = await run([COOL, COOL, COOL, OK]);
-    expect([outcome.kind, asked]).toEqual(["failed", 3]);
+    expect([outcome.kind, asked]).toEqual(["unserved", 3]);
     expect((await run([COOL, LIMIT, COOL, OK])).served).toBe("3");
   });
 
   test("that took the least bad of those that rest does not go on to the next one", async () => {
     const { outcome, asked } = await run([COOL, OK], { reason: "least-bad" });
-    expect([outcome.kind, asked]).toEqual(["failed", 1]);
+    expect([outcome.kind, asked]).toEqual(["unserved", 1]);
   });
 
   test("that cannot be repeated is not, except where nothing was done", async () => {
@@ -133,7 +139,7 @@ describe("a request", () => {
   test("that only one more account is worth asking for asks one more", async () => {
     const once: Verdict = { kind: "elsewhere", reason: "access_program_not_enabled", once: true };
     const { outcome, asked } = await run([once, once, OK]);
-    expect([outcome.kind, asked]).toEqual(["failed", 2]);
+    expect([outcome.kind, asked]).toEqual(["unserved", 2]);
     expect((await run([once, OK])).served).toBe("1");
   });
 
@@ -183,7 +189,7 @@ describe("the retry budget", () => {
   test("when it is used up ends passing failures at once, and limits not at all", async () => {
     const none: RetryBudget = { begin: () => undefined };
     const failed = await run([COOL, OK], { retries: none });
-    expect([failed.outcome.kind, failed.asked]).toEqual(["failed", 1]);
+    expect([failed.outcome.kind, failed.asked]).toEqual(["unserved", 1]);
     expect(failed.events).toContain("request.retry_denied");
     expect((await run([LIMIT, FOREIGN, OK], { retries: none })).served).toBe("2");
   });

@@ -14,7 +14,8 @@ describe("a proxy on loopback", () => {
     { roleOf: () => undefined },
     systemDeps(),
   );
-  const ask = (headers: Record<string, string>) => guard(new Request("http://x/", { headers }))?.code;
+  const ask = (headers: Record<string, string>) =>
+    guard(new Request("http://x/", { headers }), { key: undefined, run: undefined, path: "/" })?.code;
 
   for (const host of [
     "127.0.0.1:8765",

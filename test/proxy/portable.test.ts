@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { portableRequest, turnRequestOf, withoutTurnState } from "../../src/proxy/portable.ts";
+import { portableRequest, turnRequestOf, withoutTurnState } from "../../src/proxy/turn/portable.ts";
 
 const reasoning = { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "secret" };
 const message = { type: "message", role: "user", content: [] };

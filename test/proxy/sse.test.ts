@@ -4,10 +4,9 @@ import {
   blockBytes,
   blockData,
   blockName,
+  changedBlock,
   createSseSplitter,
-  encodeSse,
-  joinBytes,
-} from "../../src/proxy/sse.ts";
+} from "../../src/proxy/http/sse.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -64,11 +63,21 @@ describe("splitting a stream into events", () => {
   test("reads an event's name and data", () => {
     const [first, second] = [
       ...createSseSplitter().push(
-        joinBytes([encodeSse("response.created", '{"a":1}'), bytesOf("data: x\r\ndata:y\r\n\r\n")]),
+        bytesOf('event: response.created\ndata: {"a":1}\n\ndata: x\r\ndata:y\r\n\r\n'),
       ),
     ];
     expect([first && blockName(first), first && blockData(first)]).toEqual(["response.created", '{"a":1}']);
     expect([second && blockName(second), second && blockData(second)]).toEqual([undefined, "x\ny"]);
+  });
+
+  test("changes an event's data and keeps its name", () => {
+    for (const [before, after] of [
+      ['event: a\ndata: {"x":1}\n\n', 'event: a\ndata: {"y":2}\n\n'],
+      ['data: {"x":1}\n\n', 'data: {"y":2}\n\n'],
+    ] as const) {
+      const [block] = [...createSseSplitter().push(bytesOf(before))];
+      expect(block && textOf(blockBytes(changedBlock(block, '{"y":2}')))).toBe(after);
+    }
   });
 
   test("forwards an endless event in pieces", () => {

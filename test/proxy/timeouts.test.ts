@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import WebSocket from "ws";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
 import { createIdleWatch } from "../../src/proxy/timeouts.ts";
+import { HOLD_MS } from "../../src/proxy/turn/commit-barrier.ts";
 import { runningTime } from "../../src/running-time.ts";
 import { fakeClock, skippingClock } from "../support/clock.ts";
 import { deafAddress } from "../support/deaf.ts";
@@ -76,7 +77,8 @@ describe("an answer", () => {
       pool.mock.faults.add({ on: "turn", account: "alice", events: OUTPUT.slice(0, 1), end: "hang" });
       const client = (transport === "sse" ? createSseClient : createSocketClient)(pool.url, "s1");
       const turn = client.turn("hello");
-      await until("alice has the turn", () => pool.mock.requests.some(({ point }) => point !== "usage"));
+      // Before that, a slow machine would reach head_timeout_seconds.
+      await until("the proxy holds the turn's first event", () => clock.hasTimer(HOLD_MS));
       let served: string | undefined;
       void turn.then((text) => {
         served = text;

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import WebSocket from "ws";
 import type { Clock } from "../../src/deps.ts";
 import { systemDeps } from "../../src/deps.ts";
-import { HOLD_MS } from "../../src/proxy/hold.ts";
+import { HOLD_MS } from "../../src/proxy/turn/commit-barrier.ts";
 import { startPool, until } from "../support/pool.ts";
 
 /** The real clock, except that the barrier's timers fire when the test says so. */

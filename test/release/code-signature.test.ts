@@ -1,4 +1,4 @@
-// The signatures of macOS executables, checked without a Mac.
+// Tests the signatures of macOS executables, without a Mac.
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -9,26 +9,26 @@ import { runtimeNameOf } from "../../scripts/targets.ts";
 import { unpack } from "../support/release.ts";
 import { tempDirectory } from "../support/temp.ts";
 
-// The first test builds the release, and emulated processors are slow.
+// Needed because the first test builds the release, and emulated processors are slow.
 setDefaultTimeout(600_000);
 
 const TARGETS = ["darwin-x64", "darwin-arm64"] as const;
 
-/** Room for what a signature needs beside the code. */
+/** The size that a signature may add to the code. */
 const SIGNATURE_BYTES = 1_000;
 
 describe.each(TARGETS)("for %s", (target) => {
   const runtime = () => readFileSync(fetchRuntime(runtimeNameOf(target)));
   const cpu = target === "darwin-x64" ? "x64" : "arm64";
 
-  test("the check accepts the signature that Bun's makers put on the runtime", () => {
+  test("the check accepts the original signature of Bun's runtime", () => {
     const signature = checkSignature(runtime());
     expect(signature).toMatchObject({ cpu, identifier: "bun", isAdHoc: false, isHardened: true });
     expect(signature.entitlements).toContain("com.apple.security.cs.allow-jit");
-    expect(() => requireAdHocWithJit(signature)).toThrow("it names a certificate");
+    expect(() => requireAdHocWithJit(signature)).toThrow("it was made with a certificate");
   });
 
-  test("the released executable is signed ad hoc, and may use a JIT", async () => {
+  test("the released executable is signed ad hoc, and allowed to use a JIT", async () => {
     using temp = tempDirectory();
     const signature = checkSignature(readFileSync(join(await unpack(target, temp.path), "codexlb")));
     requireAdHocWithJit(signature);
@@ -36,7 +36,7 @@ describe.each(TARGETS)("for %s", (target) => {
     expect(signature.pages).toBeGreaterThan(20_000);
   });
 
-  test("the check refuses a changed page, a missing end and another format", () => {
+  test("the check refuses a changed page, a truncated file and another format", () => {
     const signed = signAdHoc(runtime(), "codexlb");
     for (const at of [4_096 * 7 + 1, 4_096 * 1_000]) {
       const changed = Buffer.from(signed);
@@ -53,7 +53,7 @@ describe.each(TARGETS)("for %s", (target) => {
   });
 });
 
-test("the hardened runtime without the entitlement for a JIT is refused", () => {
+test("the check refuses the hardened runtime without the entitlement for a JIT", () => {
   const signature = {
     cpu: "arm64",
     identifier: "codexlb",

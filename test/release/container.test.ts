@@ -1,5 +1,6 @@
-// Runs the proxy as its image does, without Docker: command, environment and health check come from the Dockerfile. The
-// process has namespaces of its own, a user without a name, a read-only root file system and no capabilities.
+// Runs the proxy like its image, but without Docker. Command, environment and health check come from the Dockerfile.
+// The process runs in separate namespaces, as a user without a name, on a read-only root file system, without
+// capabilities.
 
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -11,7 +12,7 @@ import type { ContainerCase, ContainerReport } from "./container/container-case.
 
 const REPOSITORY = join(import.meta.dir, "..", "..");
 const SCENARIO = join(import.meta.dir, "container", "scenario.ts");
-/** Process numbers, mounts and addresses of the container are its own. */
+/** Gives the container separate process ids, mounts and addresses. */
 const NAMESPACES = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
 
 const problem = obstacle();
@@ -28,7 +29,7 @@ test.skipIf(problem !== undefined)(
       health: wordsOf(lastOf(proxy, "HEALTHCHECK")?.split(" CMD ")[1]),
       env: environmentOf(proxy),
       uid: 12_345,
-      // As a proxy on the host writes it; clients on the host find the published port by this address.
+      // The address that a proxy on the host writes. Clients on the host use it to find the published port.
       configToml: '[proxy]\nname = "from-the-host"\nlisten = "127.0.0.1:8765"\nmax_attempts = 2\n',
       healthzUrl: "http://127.0.0.1:8765/healthz",
     };
@@ -52,7 +53,7 @@ test.skipIf(problem !== undefined)(
 
 // --- internal ---
 
-/** Why namespaces cannot be had here; undefined when they can. */
+/** Why this machine cannot create namespaces; undefined if it can. */
 function obstacle(): string | undefined {
   if (process.platform !== "linux") return "they are of Linux only";
   if (process.getuid?.() !== 0) return "only root can make them";

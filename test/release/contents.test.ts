@@ -1,4 +1,4 @@
-// The files of a release, and what make release refuses.
+// Tests the files of a release, and the input that make release refuses.
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { RELEASE_TARGETS, runtimeNameOf } from "../../scripts/targets.ts";
 import { archiveOf, RELEASE_VERSION, unpack, wholeRelease } from "../support/release.ts";
 import { tempDirectory } from "../support/temp.ts";
 
-// The first test builds the release, and emulated processors are slow.
+// Needed because the first test builds the release, and emulated processors are slow.
 setDefaultTimeout(600_000);
 
 interface Component {
@@ -22,7 +22,7 @@ interface Component {
   readonly licenses: readonly unknown[];
 }
 
-test("the release has an archive per target, the checksums and the SBOM", async () => {
+test("the release contains an archive per target, the checksums and the SBOM", async () => {
   const { directory } = await wholeRelease();
   expect(readdirSync(directory).sort()).toEqual(
     [
@@ -41,7 +41,7 @@ test("SHA256SUMS passes sha256sum --check and names every other file", async () 
 });
 
 test.each(RELEASE_TARGETS)(
-  "the archive for %s belongs to root and has the time of the commit",
+  "entries in the archive for %s belong to root and have the time of the commit",
   async (target) => {
     const { directory } = await wholeRelease();
     const list = Bun.spawnSync(
@@ -67,7 +67,7 @@ test.each(RELEASE_TARGETS)(
   },
 );
 
-test("the manual page names the version and the day of the commit", async () => {
+test("the manual page shows the version and the day of the commit", async () => {
   using temp = tempDirectory();
   const top = await unpack("linux-x64", temp.path);
   const [title] = readFileSync(join(top, "man/codexlb.1"), "utf8").split("\n");
@@ -76,7 +76,7 @@ test("the manual page names the version and the day of the commit", async () => 
   expect(readFileSync(join(top, "completions/_codexlb"), "utf8")).toStartWith("#compdef codexlb");
 });
 
-test("the SBOM fits the CycloneDX schema and names every package, and Bun with its hash", async () => {
+test("the SBOM matches the CycloneDX schema and lists every package, and Bun with its hash", async () => {
   const { directory } = await wholeRelease();
   const text = readFileSync(join(directory, `codexlb-${RELEASE_VERSION}.cdx.json`), "utf8");
   const bom = JSON.parse(text) as { components: Component[]; metadata: { timestamp: string } };
@@ -99,25 +99,25 @@ test("the SBOM fits the CycloneDX schema and names every package, and Bun with i
     expect([name, purl.startsWith("pkg:npm/"), hashes.length, licenses.length]).toEqual([name, true, 1, 1]);
 });
 
-test("a version that is not semantic, an unknown target and a changed tree are refused", async () => {
+test("make release refuses an invalid version, an unknown target and uncommitted changes", async () => {
   const { checkout, directory } = await wholeRelease();
   const before = readdirSync(directory);
   for (const version of ["v1.2.3", "1.2", "1.2.3+build", "01.2.3", "1.2.3-", "1.2.3 "]) {
     const { code, err } = await checkout.release(["--version", version]);
     expect([code, err]).toEqual([
       2,
-      `release: reading the version of the release: ${JSON.stringify(version)} is not one\n` +
-        "  write it as in make release VERSION=1.2.3 or VERSION=1.2.3-rc.1\n",
+      `release: reading the version of the release: ${JSON.stringify(version)} is not a version\n` +
+        "  write it like make release VERSION=1.2.3 or VERSION=1.2.3-rc.1\n",
     ]);
   }
   const unknown = await checkout.release(["--targets", "linux-x64,linux-x86"]);
   expect(unknown).toMatchObject({ code: 2, out: "" });
-  expect(unknown.err).toContain('"linux-x86" is not one');
+  expect(unknown.err).toContain('"linux-x86" is not a target');
   await Bun.write(join(checkout.path, "stray.txt"), "");
   const changed = await checkout.release(["--targets", "linux-x64"]);
   expect(changed).toMatchObject({ code: 2, out: "" });
   expect(changed.err).toContain("the working tree has changes that are not committed");
-  expect(changed.err).toContain("set RELEASE_DIRTY=1 for a trial");
+  expect(changed.err).toContain("set RELEASE_DIRTY=1 for a test build");
   await Bun.file(join(checkout.path, "stray.txt")).delete();
   expect(readdirSync(directory)).toEqual(before);
 });
@@ -126,13 +126,13 @@ test("a version that is not semantic, an unknown target and a changed tree are r
 
 const SCHEMAS_OF_PARTS = ["spdx.SNAPSHOT.schema.json", "jsf-0.82.SNAPSHOT.schema.json"];
 
-/** The errors of `bom` against the schemas in the CycloneDX library. */
+/** Validates `bom` with the schemas in the CycloneDX library. Returns the errors. */
 function schemaProblems(bom: unknown): string[] {
   const library = createRequire(import.meta.url).resolve("@cyclonedx/cyclonedx-library/package.json");
   const schema = (name: string) =>
     JSON.parse(readFileSync(join(dirname(library), "res/schema", name), "utf8")) as object;
   const ajv = new Ajv({ strict: false, validateFormats: false });
-  // Their ids are addresses, and other files name them relative to their own.
+  // The ids of the schemas are URLs, and schemas refer to each other by relative ones.
   for (const name of SCHEMAS_OF_PARTS) ajv.addSchema(schema(name), `http://cyclonedx.org/schema/${name}`);
   const validate = ajv.compile(schema("bom-1.6.SNAPSHOT.schema.json"));
   validate(bom);

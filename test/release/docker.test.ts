@@ -1,4 +1,4 @@
-// The rules that the Dockerfile and the compose file follow. container.test.ts runs the image's command.
+// Checks the Dockerfile and the compose file against rules. container.test.ts runs the image's command.
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -17,11 +17,11 @@ const stageOf = (name: string): Stage => {
   if (stage === undefined) throw new Error(`the Dockerfile has no stage ${name}`);
   return stage;
 };
-/** The last stage is what `docker build` builds if no target is named. */
+/** The stages that become images. `docker build` without a target builds the last one. */
 const IMAGES = ["login", "proxy"] as const;
 
 describe("the Dockerfile", () => {
-  test("builds the proxy by default, and the login image as another target", () => {
+  test("builds the proxy image by default, and the login image as a target", () => {
     expect(stages.at(-1)?.name).toBe("proxy");
     expect(stages.map(({ name }) => name)).toContain("login");
   });
@@ -35,13 +35,13 @@ describe("the Dockerfile", () => {
     }
   });
 
-  test("compiles on the machine that builds, so that the proxy's image for another platform needs no emulation", () => {
+  test("compiles on the build machine's platform, so that other platforms need no emulation", () => {
     expect(stageOf("tools").platform).toBe("$BUILDPLATFORM");
     expect([stageOf("build").from, stageOf("codex").from]).toEqual(["tools", "tools"]);
     expect(textsOf(stageOf("proxy"), "RUN")).toEqual([]);
   });
 
-  test("copies only what .dockerignore lets into the build context, and all of that", () => {
+  test("copies exactly the files that .dockerignore lets into the build context", () => {
     const copied = stages.flatMap((stage) =>
       textsOf(stage, "COPY")
         .filter((text) => !text.includes("--from="))
@@ -55,7 +55,7 @@ describe("the Dockerfile", () => {
     expect(stages.flatMap((stage) => textsOf(stage, "ADD"))).toEqual([]);
   });
 
-  test("installs Debian packages without recommended ones and without leaving lists behind", () => {
+  test("installs Debian packages without recommended ones, and removes the package lists", () => {
     const installs = stages
       .flatMap((stage) => textsOf(stage, "RUN"))
       .filter((run) => run.includes("apt-get"));
@@ -66,7 +66,7 @@ describe("the Dockerfile", () => {
     }
   });
 
-  test("runs no script of an npm package while it installs", () => {
+  test("runs no scripts of npm packages during the installation", () => {
     const installs = stages.flatMap((stage) => textsOf(stage, "RUN")).filter((run) => / install /.test(run));
     for (const run of installs.filter((text) => !text.includes("apt-get")))
       expect(run).toContain("--ignore-scripts");
@@ -87,7 +87,7 @@ describe("the Dockerfile", () => {
     );
   });
 
-  test("leaves the settings to config.toml: the command has no flags", () => {
+  test("starts the proxy without flags, so that config.toml decides", () => {
     const proxy = stageOf("proxy");
     expect([...wordsOf(lastOf(proxy, "ENTRYPOINT")), ...wordsOf(lastOf(proxy, "CMD"))]).toEqual([
       "codexlb",
@@ -107,7 +107,7 @@ describe("the Dockerfile", () => {
 describe("the compose file", () => {
   const text = read("docker-compose.yml");
 
-  test("is valid by the schema of the Compose Specification and by the linter's rules", () => {
+  test("matches the schema of the Compose Specification and the linter's rules", () => {
     expect(problemsOf(join(REPOSITORY, "docker-compose.yml"))).toEqual([]);
   });
 
@@ -127,7 +127,7 @@ describe("the compose file", () => {
     expect(problemsOf(path).join("\n")).toContain(problem);
   });
 
-  test("publishes the proxy on loopback, for the user and the root of the Go program's defaults", () => {
+  test("publishes the proxy on loopback, with the Go program's default user and state directory", () => {
     const service = serviceWith({ HOME: "/home/alice" });
     expect(service).toMatchObject({
       container_name: "codexlb-proxy",
@@ -140,7 +140,7 @@ describe("the compose file", () => {
     expect(service.command).toBeUndefined();
   });
 
-  test("takes the Go program's variables", () => {
+  test("accepts the Go program's variables", () => {
     const service = serviceWith({
       HOME: "/home/alice",
       CODEXLB_ROOT_DIR: "/srv/codexlb",
@@ -160,7 +160,7 @@ describe("the compose file", () => {
     });
   });
 
-  test("has only variables that docs/docker.md explains", () => {
+  test("uses only variables that docs/docker.md documents", () => {
     const names = [...text.matchAll(/\$\{(\w+)/g)]
       .map(([, name]) => name ?? "")
       .filter((name) => name !== "HOME");
@@ -168,7 +168,7 @@ describe("the compose file", () => {
     for (const name of names) expect(read("docs/docker.md")).toContain(`\`${name}\``);
   });
 
-  test("gives the container no more than the proxy needs", () => {
+  test("gives the container only the privileges that the proxy needs", () => {
     expect(serviceWith({ HOME: "/home/alice" })).toMatchObject({
       init: true,
       read_only: true,
@@ -185,7 +185,7 @@ describe("the compose file", () => {
     expect(serviceWith({ HOME: "/" }).ports).toEqual([`127.0.0.1:8765:${port}`]);
   });
 
-  test("checks the health as the image does", () => {
+  test("uses the image's health check", () => {
     const [options = "", command] = (lastOf(stageOf("proxy"), "HEALTHCHECK") ?? "").split(" CMD ");
     const { test: words, ...rest } = serviceWith({ HOME: "/" }).healthcheck as Record<string, unknown>;
     expect(words).toEqual(["CMD", ...wordsOf(command)]);
@@ -196,7 +196,7 @@ describe("the compose file", () => {
     ).toBe(options);
   });
 
-  test("waits longer for the end of the container than the proxy for its requests", () => {
+  test("waits longer for the container to stop than the proxy waits for its requests", () => {
     const drain = SETTINGS.find(({ key }) => key === "proxy.drain_timeout_seconds")?.defaultValue as number;
     const [, seconds] = /^(\d+)s$/.exec(String(serviceWith({ HOME: "/" }).stop_grace_period)) ?? [];
     expect(Number(seconds)).toBeGreaterThan(drain + 10);
@@ -215,7 +215,7 @@ describe("the compose file", () => {
 
 // --- internal ---
 
-/** Rules about style, and one that does not understand a port with variables. */
+/** Disabled linter rules: those about style, and one that cannot parse a port with variables. */
 const OFF = [
   "service-keys-order",
   "no-unbound-port-interfaces",
@@ -223,7 +223,7 @@ const OFF = [
   "require-project-name-field",
 ];
 
-/** The problems that the linter finds in the compose file at `path`; it checks the schema too. */
+/** The problems that the linter finds in the compose file at `path`. The linter also checks the schema. */
 function problemsOf(path: string): string[] {
   const linter = new DCLinter({
     rules: Object.fromEntries(OFF.map((rule) => [rule, 0 as const])),
@@ -236,7 +236,7 @@ function problemsOf(path: string): string[] {
     .flatMap(({ messages }) => messages.map(({ line, message }) => `line ${line}: ${message}`));
 }
 
-/** Replaces `${NAME}` and `${NAME:-default}`, in which a default may hold a variable. */
+/** Replaces `${NAME}` and `${NAME:-default}`. A default may contain another variable. */
 function interpolated(text: string, env: Readonly<Record<string, string>>): string {
   const replaced = text.replaceAll(
     /\$\{(\w+)(?::-((?:[^{}]|\$\{\w+\})*))?\}/g,

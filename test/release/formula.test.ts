@@ -1,4 +1,4 @@
-// The Homebrew formula, evaluated by Ruby for every platform that Homebrew runs on.
+// Tests the Homebrew formula, which Ruby evaluates for every platform of Homebrew.
 
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -72,7 +72,7 @@ describe.skipIf(!isThere("ruby", "the Homebrew formula"))("the Homebrew formula"
     },
   );
 
-  test("is refused when a tarball differs from its checksum", async () => {
+  test("is refused if a tarball differs from its checksum", async () => {
     using tree = await releaseTree();
     writeFormula(tree);
     writeFileSync(join(tree.directory, "codexlb-1.2.3-linux-arm64.tar.gz"), "something else");
@@ -81,7 +81,7 @@ describe.skipIf(!isThere("ruby", "the Homebrew formula"))("the Homebrew formula"
     await expect(evaluated).rejects.toThrow("has the SHA-256");
   });
 
-  test("has the syntax of Ruby", async () => {
+  test("is valid Ruby", async () => {
     using tree = await releaseTree({ targets: FORMULA_ONLY });
     writeFormula(tree);
     const ran = Bun.spawnSync(["ruby", "-wc", join(tree.directory, "codexlb.rb")]);
@@ -94,12 +94,12 @@ test("the formula needs a tarball for every platform of Homebrew", async () => {
   expect(() => writeFormula(tree)).toThrow("does not list codexlb-1.2.3-darwin-arm64.tar.gz");
 });
 
-test("the formula's description is one that Homebrew accepts", () => {
+test("Homebrew accepts the formula's description", () => {
   expect(SUMMARY.length).toBeLessThanOrEqual(80);
   expect(SUMMARY).not.toMatch(/^(?:an?|the|codexlb)\b|\.$/i);
 });
 
-test("a tap holds the formula where Homebrew looks for it", async () => {
+test("the tap contains the formula where Homebrew looks for it", async () => {
   using tree = await releaseTree({ targets: FORMULA_ONLY });
   using tap = tempDirectory();
   writeTap(tree, tap.path);

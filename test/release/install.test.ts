@@ -1,4 +1,4 @@
-// install.sh in every shell that people have as sh, against a mirror on loopback.
+// Tests install.sh in every common POSIX shell, with a mirror on loopback.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
@@ -30,7 +30,7 @@ const READY = ["curl", "wget", "setpriv"].every((program) => isThere(program, "i
 const SHELLS = [["dash"], ["bash"], ["busybox", "sh"]].filter(
   ([program = ""]) => READY && isThere(program, `install.sh in ${program}`),
 );
-/** What every system has and the script may use. */
+/** The programs that every system has and the script may use. */
 const TOOLS =
   "sh cat getconf sed cut dirname basename readlink mktemp mkdir cp chmod mv rm tar gzip sha256sum curl wget";
 
@@ -42,13 +42,13 @@ afterAll(() => tree[Symbol.dispose]());
 
 interface Machine extends TempDirectory {
   readonly home: string;
-  /** Replaces a program of the machine by a shell script, or adds one. */
+  /** Replaces a program of the machine with a shell script, or adds one. */
   stub(name: string, script: string): void;
   remove(...names: string[]): void;
   install(args: readonly string[], more?: Record<string, string>): Promise<Ran>;
 }
 
-/** A Linux machine with an x64 processor, AVX2 and glibc, whose user has a home with a space in its name. */
+/** A simulated Linux machine with an x64 processor, AVX2 and glibc. The user's home has a space in its name. */
 function machine(shell: readonly string[]): Machine {
   const temp = tempDirectory();
   const bin = join(temp.path, "bin");
@@ -56,7 +56,7 @@ function machine(shell: readonly string[]): Machine {
   mkdirSync(bin);
   mkdirSync(home);
   for (const tool of TOOLS.split(" ")) {
-    // As on Alpine, where busybox is more than the shell.
+    // On Alpine, busybox provides other programs besides the shell.
     const provider = shell[0] === "busybox" && !["curl", "getconf"].includes(tool) ? "busybox" : tool;
     symlinkSync(Bun.which(provider) ?? `missing-${tool}`, join(bin, tool));
   }
@@ -67,7 +67,7 @@ function machine(shell: readonly string[]): Machine {
   stub("uname", 'if [ "$1" = -s ]; then echo Linux; else echo x86_64; fi');
   stub("ldd", "echo 'ldd (Debian GLIBC 2.36) 2.36'");
   stub("grep", "exit 0");
-  // A shell by its path: the machine's PATH need not have it.
+  // Start the shell by its path, because it may not be on the machine's PATH.
   const [program = "", ...flags] = shell;
   return {
     path: temp.path,
@@ -94,7 +94,7 @@ async function spawned(
   return { code, out, err };
 }
 
-/** Serves `directory`; `replaced` are bodies in place of files, undefined for a 404. */
+/** Serves `directory`. `replaced` has other bodies for some files; undefined gives a 404. */
 function mirror(directory: string, replaced: Record<string, string | undefined> = {}) {
   const server = Bun.serve({
     port: 0,
@@ -124,7 +124,7 @@ const ACCESSORIES = [
   "fish/vendor_completions.d/codexlb.fish",
 ];
 
-/** An older version at its place, which must be there, untouched, after a failure. */
+/** Installs an older version. The returned function checks that it is still there and unchanged. */
 function withOlder(home: string): () => void {
   mkdirSync(join(home, ".local", "bin"), { recursive: true });
   writeFileSync(installed(home), "older", { mode: 0o755 });
@@ -151,7 +151,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect(readdirSync(join(box.home, ".local", "bin"))).toEqual(["codexlb"]);
   });
 
-  test("takes a release from a directory without curl and wget", async () => {
+  test("installs a release from a directory without curl and wget", async () => {
     using box = machine(argv);
     box.remove("curl", "wget");
     const ran = await box.install(["--from", tree.directory, "--bin-dir", "some bin", "--version", "v1.2.3"]);
@@ -159,18 +159,18 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect(existsSync(join(box.path, "some bin", "codexlb"))).toBe(true);
   });
 
-  test("refuses a tarball with another checksum and leaves the older version in place", async () => {
+  test("refuses a tarball with another checksum and keeps the older version", async () => {
     using box = machine(argv);
     const check = withOlder(box.home);
     await using site = mirror(tree.directory, { [TARBALL]: "something else" });
     const ran = await box.install(["--from", site.url]);
     expect(ran.code).toBe(1);
-    expect(ran.err).toContain(`${TARBALL} has the SHA-256`);
+    expect(ran.err).toContain(`verifying ${TARBALL} failed: its SHA-256 is`);
     expect(ran.err).toContain("nothing was changed");
     check();
   });
 
-  test("reports a file that the mirror lacks and leaves the older version in place", async () => {
+  test("reports a file that the mirror lacks and keeps the older version", async () => {
     for (const name of ["SHA256SUMS", TARBALL]) {
       using box = machine(argv);
       const check = withOlder(box.home);
@@ -189,7 +189,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect(ran.err).toContain("does not list codexlb-9.9.9-linux-x64.tar.gz");
   });
 
-  test("downloads with curl alone and with wget alone, and names both when there is neither", async () => {
+  test("downloads with curl or with wget, and asks for one of them if both are missing", async () => {
     await using site = mirror(tree.directory);
     for (const [absent, code] of [
       [["wget"], 0],
@@ -198,7 +198,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     ] as const) {
       using box = machine(argv);
       box.remove(...absent);
-      // A busybox that prefers its own commands has a wget whatever PATH says.
+      // A busybox that prefers its own commands has wget regardless of PATH.
       const ownWget = argv[0] === "busybox" && (await hasOwnWget());
       const ran = await box.install(["--from", site.url]);
       expect([absent, ran.code]).toEqual([absent, ownWget ? 0 : code]);
@@ -211,10 +211,10 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     chmodSync(box.path, 0o755);
     const locked = join(box.path, "locked");
     mkdirSync(locked, { mode: 0o555 });
-    // The superuser may write anywhere.
+    // Run as another user, because root can write anywhere.
     const asUser = process.getuid?.() === 0 ? [Bun.which("setpriv") ?? "", ...UNPRIVILEGED] : [];
     const [program = "", ...flags] = argv;
-    // From standard input, because that user need not have access to the repository.
+    // Pass the script on standard input, because that user may be unable to read the repository.
     const ran = await spawned(
       [
         ...asUser,
@@ -234,11 +234,11 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
       },
     );
     expect(ran.code).toBe(1);
-    expect(ran.err).toContain(`${locked} cannot be written to`);
+    expect(ran.err).toContain(`writing to ${locked} failed`);
     expect(readdirSync(locked)).toEqual([]);
   });
 
-  test("says how to extend PATH for the user's shell, and nothing when PATH has the directory", async () => {
+  test("prints how to extend PATH for the user's shell, unless PATH has the directory", async () => {
     using box = machine(argv);
     const lines = {
       "/bin/bash": `  echo 'export PATH="$HOME/.local/bin:$PATH"' >> ~/.bashrc`,
@@ -289,7 +289,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     }
   });
 
-  test("names what a machine lacks for which there is no build", async () => {
+  test("prints why there is no build for a machine", async () => {
     for (const [stubs, message] of [
       [{ uname: "if [ $1 = -s ]; then echo MINGW64_NT; else echo x86_64; fi" }, "no build for MINGW64_NT"],
       [
@@ -307,7 +307,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     }
   });
 
-  test("changes nothing when the new executable does not run", async () => {
+  test("changes nothing if the new executable does not run", async () => {
     using broken = await releaseTree({
       targets: ["linux-x64"],
       programs: { "linux-x64": Bun.which("false") ?? "" },
@@ -330,7 +330,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect([ran.code, ran.err.includes("install libstdc++ (Alpine: apk add libstdc++)")]).toEqual([1, true]);
   });
 
-  test("asks for a version when the mirror holds several", async () => {
+  test("asks for a version if the mirror contains several", async () => {
     using two = await releaseTree({ version: "2.0.0", targets: ["linux-x64"] });
     const name = "codexlb-1.2.3-linux-x64.tar.gz";
     writeFileSync(join(two.directory, name), readFileSync(join(tree.directory, name)));
@@ -342,7 +342,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect([chosen.code, chosen.out.split("\n")[0]]).toEqual([0, "installing codexlb 2.0.0 for linux-x64"]);
   });
 
-  test("leaves a copy of a package manager alone and names its commands", async () => {
+  test("does not change a package manager's copy and prints that manager's commands", async () => {
     for (const [place, stubs, owner, command] of [
       ["Cellar/codexlb/1.0.0/bin/codexlb", {}, "Homebrew", "brew upgrade codexlb"],
       ["lib/node_modules/codexlb/bin/codexlb.cjs", {}, "npm", "npm install -g codexlb@latest"],
@@ -361,10 +361,8 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
         ["--uninstall", "--bin-dir", join(box.path, "bin")],
       ]) {
         const ran = await box.install(["--from", tree.directory, ...args]);
-        expect([ran.code, ran.err.includes(`was installed by ${owner} and stays as it is`)]).toEqual([
-          1,
-          true,
-        ]);
+        expect(ran.code).toBe(1);
+        expect(ran.err).toStartWith(`install.sh: ${owner} installed `);
         expect(ran.err).toContain(command);
       }
       expect(readFileSync(join(box.path, "bin", "codexlb"), "utf8")).toBe("packaged");
@@ -372,7 +370,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     }
   });
 
-  test("does not ask rpm where the system has no rpm database", async () => {
+  test("does not query rpm on a system without an rpm database", async () => {
     using box = machine(argv);
     box.stub("rpm", `if [ "$1" = --eval ]; then echo "$HOME/.rpmdb"; else touch "$HOME/.rpmdb"; fi`);
     await box.install(["--from", tree.directory]);
@@ -380,7 +378,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect(readdirSync(box.home)).toEqual([".local"]);
   });
 
-  test("leaves nothing behind when it is interrupted, or when its output has no reader", async () => {
+  test("leaves no files behind if it is interrupted or its output has no reader", async () => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       using box = machine(argv);
       const check = withOlder(box.home);
@@ -403,7 +401,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
       );
       await asked.promise;
       child.kill(signal);
-      // A shell handles a signal after the command that it waits for.
+      // A shell handles a signal only after the command that it waits for.
       answer.resolve(new Response("too late", { status: 404 }));
       await child.exited;
       await server.stop(true);
@@ -433,7 +431,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect([again.code, again.err.includes("there is no codexlb in")]).toEqual([1, true]);
   });
 
-  test("runs nothing of itself when its own download breaks off", async () => {
+  test("runs nothing if its own download is incomplete", async () => {
     using box = machine(argv);
     const text = readFileSync(SCRIPT, "utf8");
     const [program = "", ...flags] = argv;
@@ -447,7 +445,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     }
   });
 
-  test("exits with 2 on wrong usage", async () => {
+  test("exits with 2 for a wrong command line", async () => {
     using box = machine(argv);
     for (const args of [["--bogus"], ["--version"], ["--version", "../1"]])
       expect([args, (await box.install(args)).code]).toEqual([args, 2]);
@@ -456,12 +454,12 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
 });
 
 test.skipIf(!hasExecutable("install.sh beside a running proxy"))(
-  "install.sh upgrades beside a running proxy, which keeps the file it was started from",
+  "install.sh upgrades while a proxy runs, which keeps the file it was started from",
   async () => {
     using tool = executable();
     const release = await executableRelease();
     using box = machine(["dash"]);
-    // The same bytes under another inode stand for the older version.
+    // The same bytes under another inode represent the older version.
     await using proxy = await tool.start(["proxy", "--listen", "127.0.0.1:0"]);
     const inode = statSync(tool.path).ino;
     const ran = await box.install(["--from", release.directory, "--bin-dir", tool.directory]);
@@ -475,7 +473,7 @@ test.skipIf(!hasExecutable("install.sh beside a running proxy"))(
   },
 );
 
-test("install.sh and the pages name the repository that the other release files name", () => {
+test("install.sh and the documentation name the same repository as the other release files", () => {
   const named = (path: string) => {
     const text = readFileSync(join(import.meta.dir, "..", "..", path), "utf8");
     const found = text.matchAll(/(?:github\.com\/|:-|brew install )([\w-]+\/codexlb)\b/g);

@@ -1,4 +1,4 @@
-// The npm packages, installed by npm from a registry on loopback, and the launcher on machines of every kind.
+// Tests the npm packages, which npm installs from a registry on loopback, and the launcher on simulated machines.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
@@ -48,7 +48,7 @@ async function run(argv: string[], cwd: string, more: Record<string, string> = {
   return { code, out, err };
 }
 
-/** No script of a package runs, and nothing but `registry` is asked. */
+/** Runs npm without package scripts, and with `registry` as its only registry. */
 const npmFlags = (registry: string, home: string) => [
   `--registry=${registry}`,
   `--cache=${join(home, "cache")}`,
@@ -160,18 +160,18 @@ test.skipIf(!hasExecutable("the executable in its npm package"))(
 describe("the launcher", () => {
   interface Place extends Disposable {
     readonly path: string;
-    /** Puts a program in the place of the executable for `target`. */
+    /** Replaces the executable for `target` with a program. */
     program(target: ReleaseTarget, text: string): string;
     run(args: readonly string[], machine?: Partial<Machine>): Promise<Ran>;
     argv(args: readonly string[], machine?: Partial<Machine>): string[];
   }
-  /** What the launcher asks Node.js about the machine. */
+  /** The machine's properties that the launcher reads from Node.js. */
   interface Machine {
     readonly platform: string;
     readonly arch: string;
     readonly musl: boolean;
     readonly avx2: boolean;
-    /** False: a Node.js that cannot replace its process. */
+    /** False simulates a Node.js that cannot replace its process. */
     readonly execve: boolean;
   }
 
@@ -231,7 +231,7 @@ ${execve ? "" : "delete process.execve;"}
       ]);
   });
 
-  test("says what to do on a machine for which there is no build", async () => {
+  test("prints what to do on a machine without a build", async () => {
     using at = place();
     for (const [machine, err] of [
       [{ platform: "win32" }, "codexlb: there is no build for win32-x64\n  install it inside WSL\n"],
@@ -244,7 +244,7 @@ ${execve ? "" : "delete process.execve;"}
     }
   });
 
-  test("says how to install the package of this machine when it is missing", async () => {
+  test("prints how to install this machine's package if it is missing", async () => {
     using at = place();
     expect(await at.run([])).toEqual({
       code: 1,
@@ -253,7 +253,7 @@ ${execve ? "" : "delete process.execve;"}
     });
   });
 
-  test("makes an executable without its mode executable", async () => {
+  test("sets the mode of an executable that lost it", async () => {
     using at = place();
     chmodSync(at.program("linux-x64", "#!/bin/sh\necho fine\n"), 0o644);
     expect((await at.run([])).out).toBe("fine\n");
@@ -278,7 +278,7 @@ ${execve ? "" : "delete process.execve;"}
       expect([out, err, code]).toEqual(["from standard input", "[a b][]\n", 7]);
     });
 
-    test("passes signals, and ends by the signal that ended the executable", async () => {
+    test("passes signals, and exits by the signal that killed the executable", async () => {
       using at = place();
       at.program(
         "linux-x64",
@@ -312,7 +312,7 @@ console.log("ready");
       }
     });
 
-    test("lets a Ctrl-C of the terminal reach the executable once", async () => {
+    test("passes a Ctrl-C in the terminal to the executable only once", async () => {
       using at = place();
       at.program(
         "linux-x64",
@@ -321,7 +321,8 @@ let count = 0;
 let turns = 0;
 const ask = () => process.kill(${execve ? "process.pid" : "process.ppid"}, "SIGUSR2");
 process.on("SIGINT", () => { count++; ask(); });
-// The launcher may pass the first of two pending signals last. When it passes another one, no interrupt is left.
+// The launcher may forward two pending signals in either order, so wait for a second SIGUSR2: when it arrives, no
+// SIGINT is pending any more.
 process.on("SIGUSR2", () => {
   if (turns++ === 0) return ask();
   console.log("count=" + count + ".");
@@ -347,7 +348,7 @@ console.log("ready");
         look();
         return promise;
       };
-      // The terminal must be the controlling one, or it sends no signals.
+      // Only a controlling terminal sends signals.
       const child = Bun.spawn(["setsid", "--ctty", "--wait", ...at.argv([], { execve })], {
         env: { PATH: process.env.PATH ?? "", TERM: "xterm" },
         terminal,

@@ -1,4 +1,4 @@
-// The command that adds the files of package managers to a release.
+// Tests the command that adds the files of package managers to a release.
 
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -44,18 +44,18 @@ test("the release names the repository of a fork in every file", async () => {
   }
 });
 
-test("the tap gets the formula of the release", async () => {
+test("--tap writes the formula of the release into the tap", async () => {
   using tree = await releaseTree();
   using tap = tempDirectory();
   expect((await run(["--dir", tree.directory, "--tap", tap.path])).code).toBe(0);
   expect(existsSync(join(tap.path, "Formula", "codexlb.rb"))).toBe(true);
 });
 
-test("packages are refused without a complete release, with what to do", async () => {
+test("the command refuses an unknown kind and an incomplete release, and prints what to do", async () => {
   using tree = await releaseTree();
   const dir = ["--dir", tree.directory];
   expect((await run([...dir, "--only", "msi"])).err).toContain(
-    "there are no packages of the kind msi\n  choose from ",
+    '"msi" is not a kind of package\n  choose from ',
   );
   writeFileSync(join(tree.directory, "codexlb-1.2.3-linux-x64.tar.gz"), "something else");
   const differs = await run([...dir, "--only", "npm"]);

@@ -1,4 +1,5 @@
-// The deb and rpm packages: built, listed, installed below a scratch root by dpkg and rpm, and run there.
+// Tests the deb and rpm packages: builds and lists them, installs them below a scratch root with dpkg and rpm, and runs
+// the executable there.
 
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, statSync } from "node:fs";
@@ -23,7 +24,7 @@ function run(command: readonly string[]): string {
 }
 
 describe.skipIf(!isThere("dpkg-deb", "the deb packages"))("the deb packages", () => {
-  test("hold the executable, its man page and completions, and no maintainer scripts", async () => {
+  test("contain the executable, its man page and completions, but no maintainer scripts", async () => {
     using tree = await releaseTree({ targets: TARGETS });
     const names = await writeDebs(tree, "gzip");
     expect(names).toEqual(["codexlb_1.2.3_amd64.deb", "codexlb_1.2.3_arm64.deb"]);
@@ -49,7 +50,7 @@ describe.skipIf(!isThere("dpkg-deb", "the deb packages"))("the deb packages", ()
       using scratch = tempDirectory();
       run(["dpkg-deb", "--raw-extract", path, scratch.path]);
       expect(run(["ls", join(scratch.path, "DEBIAN")])).toBe("control\nmd5sums\n");
-      // --version of the stand-in names the target that it was packed for.
+      // The stand-in prints the target that it was packed for.
       expect(run([join(scratch.path, "usr/bin/codexlb"), "--version"])).toBe(`codexlb 1.2.3 (${target})\n`);
     }
   });
@@ -60,7 +61,7 @@ describe.skipIf(!isThere("dpkg-deb", "the deb packages"))("the deb packages", ()
     expect(run(["lintian", "--allow-root", "--fail-on=error,warning", ...paths])).toBe("");
   });
 
-  test("sort a release candidate before its release", async () => {
+  test("of a release candidate sort before the release", async () => {
     using tree = await releaseTree({ targets: TARGETS, version: "2.0.0-rc.1" });
     const [name = ""] = await writeDebs(tree, "gzip");
     expect(name).toBe("codexlb_2.0.0-rc.1_amd64.deb");
@@ -87,7 +88,7 @@ describe.skipIf(!isThere("dpkg-deb", "the deb packages"))("the deb packages", ()
       const path = join(tree.directory, name);
       using scratch = tempDirectory();
       const dpkg = ["dpkg", `--root=${scratch.path}`, "--force-not-root", "--force-depends"];
-      // dpkg looks for the tools of maintainer scripts where a user's PATH may not have them.
+      // dpkg needs the tools of maintainer scripts, whose directories may not be on a user's PATH.
       run([...dpkg, "--force-bad-path", "--install", path]);
       const program = join(scratch.path, "usr/bin/codexlb");
       expect(run([program, "--version"])).toStartWith(`codexlb ${EXECUTABLE_VERSION} `);
@@ -99,7 +100,7 @@ describe.skipIf(!isThere("dpkg-deb", "the deb packages"))("the deb packages", ()
 });
 
 describe.skipIf(!isThere("rpmbuild", "the rpm packages"))("the rpm packages", () => {
-  test("hold the executable, its man page and completions, and no scripts", async () => {
+  test("contain the executable, its man page and completions, but no scripts", async () => {
     using tree = await releaseTree({ targets: TARGETS });
     const names = await writeRpms(tree, "gzip");
     expect(names).toEqual(["codexlb-1.2.3-1.x86_64.rpm", "codexlb-1.2.3-1.aarch64.rpm"]);
@@ -152,7 +153,7 @@ describe.skipIf(!isThere("rpmbuild", "the rpm packages"))("the rpm packages", ()
   );
 });
 
-test("a package's version sorts as the release's own", () => {
+test("package versions sort like release versions", () => {
   expect(["1.2.3", "1.2.3-rc.1", "1.2.3-beta-2"].map(packageVersion)).toEqual([
     "1.2.3",
     "1.2.3~rc.1",

@@ -1,4 +1,4 @@
-// scripts/release/pin-images.ts with a stand-in for Docker, which answers for the registry.
+// Tests scripts/release/pin-images.ts with a stand-in for Docker and the registry.
 
 import { describe, expect, test } from "bun:test";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ const DOCKERFILE =
   "FROM --platform=$BUILDPLATFORM node:24 AS tools\nFROM tools AS build\nFROM debian:12-slim AS login\n";
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
 
-/** Runs the script on `dockerfile`, with `docker` as the shell script that stands in for Docker. */
+/** Runs the script on `dockerfile`, with the shell script `docker` in place of Docker. */
 function pin(dockerfile: string, docker: string) {
   using temp = tempDirectory();
   const path = join(temp.path, "Dockerfile");
@@ -30,7 +30,7 @@ const answer = (node: string, debian: string) =>
 case "$4" in node:24) echo '"${digest(node)}"' ;; debian:12-slim) echo '"${digest(debian)}"' ;; *) exit 8 ;; esac`;
 
 describe("pinning the base images", () => {
-  test("puts a digest behind each tag, and later a newer one in its place", () => {
+  test("adds a digest to each tag, and replaces it with a newer one later", () => {
     const first = pin(DOCKERFILE, answer("a", "b"));
     expect(first).toEqual({
       code: 0,
@@ -42,11 +42,11 @@ describe("pinning the base images", () => {
 
   test.each([
     ["the registry cannot be reached", "echo 'no route to host' >&2; exit 1", "no route to host"],
-    ["the answer is no digest", "echo 'Name: node:24'", "Docker answered Name: node:24"],
-  ])("leaves the Dockerfile alone if %s", (_what, docker, message) => {
+    ["Docker prints no digest", "echo 'Name: node:24'", "Docker printed Name: node:24"],
+  ])("does not change the Dockerfile if %s", (_what, docker, message) => {
     const { code, err, text } = pin(DOCKERFILE, docker);
     expect([code, text]).toEqual([1, DOCKERFILE]);
-    expect(err).toContain(`pin-images: asking for the digest of node:24: ${message}`);
-    expect(err).toContain("see what this prints: docker buildx imagetools inspect node:24");
+    expect(err).toContain(`pin-images: getting the digest of node:24: ${message}`);
+    expect(err).toContain("check the output of: docker buildx imagetools inspect node:24");
   });
 });

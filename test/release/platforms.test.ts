@@ -1,4 +1,4 @@
-// Runs each released Linux executable: natively, on an emulated processor, on musl.
+// Runs each released Linux executable: natively, on an emulated processor, or on musl.
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
@@ -10,15 +10,15 @@ import { EMULATED, type ForeignMachine, runOn, whyNoMachine } from "../support/f
 import { RELEASE_VERSION, unpack, wholeRelease } from "../support/release.ts";
 import { tempDirectory } from "../support/temp.ts";
 
-// The first test builds the release, and emulated processors are slow.
+// Needed because the first test builds the release, and emulated processors are slow.
 setDefaultTimeout(600_000);
 
-/** Where packaging/musl-roots.sh has put the directories `x64` and `arm64`. */
+/** The output directory of packaging/musl-roots.sh, with the directories `x64` and `arm64`. */
 const MUSL_ROOTS = process.env.CODEXLB_TEST_MUSL_ROOTS;
 const ARM64_LIBRARIES = "/usr/aarch64-linux-gnu";
 const EMULATED_X64 = "/usr/bin/qemu-x86_64-static";
 const EMULATED_ARM64 = "/usr/bin/qemu-aarch64-static";
-/** Of 2008; without AVX. */
+/** A processor of 2008, without AVX. */
 const OLD_CPU = { QEMU_CPU: "Nehalem" };
 
 const isNative = process.platform === "linux" && process.arch === "x64";
@@ -47,53 +47,59 @@ for (const { target, why } of PLATFORMS)
   if (why !== undefined) console.log(`skipped: running the executable for ${target}: ${why}`);
 
 describe.each(PLATFORMS)("the executable for $target", ({ target, machine, why }) => {
-  test.skipIf(why !== undefined)("names its version, and shows a failover over both transports", async () => {
-    using temp = tempDirectory();
-    const root = machine.root === undefined ? undefined : join(temp.path, "root");
-    if (machine.root !== undefined && root !== undefined)
-      cpSync(machine.root, root, { recursive: true, verbatimSymlinks: true });
-    const executable = join(
-      root ?? temp.path,
-      machine.emulator === undefined ? "codexlb" : `codexlb${EMULATED}`,
-    );
-    renameSync(join(await unpack(target, temp.path), "codexlb"), executable);
-    const foreign = root === undefined ? machine : { ...machine, root };
-    const command = root === undefined ? executable : executable.slice(root.length);
+  test.skipIf(why !== undefined)(
+    "prints its version, and shows a failover over both transports",
+    async () => {
+      using temp = tempDirectory();
+      const root = machine.root === undefined ? undefined : join(temp.path, "root");
+      if (machine.root !== undefined && root !== undefined)
+        cpSync(machine.root, root, { recursive: true, verbatimSymlinks: true });
+      const executable = join(
+        root ?? temp.path,
+        machine.emulator === undefined ? "codexlb" : `codexlb${EMULATED}`,
+      );
+      renameSync(join(await unpack(target, temp.path), "codexlb"), executable);
+      const foreign = root === undefined ? machine : { ...machine, root };
+      const command = root === undefined ? executable : executable.slice(root.length);
 
-    const { commit } = (await wholeRelease()).checkout;
-    const version = await runOn(foreign, [command, "--version"]);
-    expect(version).toEqual({
-      code: 0,
-      out: `codexlb ${RELEASE_VERSION} (${commit}, ${target}, bun ${BUN_VERSION})\n`,
-      err: "",
-    });
-    const demo = await runOn(foreign, [command, "demo"]);
-    expect([demo.code, demo.err]).toEqual([0, ""]);
-    expect(demo.out.match(/turn \d: Hello from \w+/g)).toEqual([
-      "turn 1: Hello from alice",
-      "turn 2: Hello from alice",
-      "turn 3: Hello from bob",
-      "turn 1: Hello from bob",
-      "turn 2: Hello from bob",
-      "turn 3: Hello from carol",
-    ]);
-  });
+      const { commit } = (await wholeRelease()).checkout;
+      const version = await runOn(foreign, [command, "--version"]);
+      expect(version).toEqual({
+        code: 0,
+        out: `codexlb ${RELEASE_VERSION} (${commit}, ${target}, bun ${BUN_VERSION})\n`,
+        err: "",
+      });
+      const demo = await runOn(foreign, [command, "demo"]);
+      expect([demo.code, demo.err]).toEqual([0, ""]);
+      expect(demo.out.match(/turn \d: Hello from \w+/g)).toEqual([
+        "turn 1: Hello from alice",
+        "turn 2: Hello from alice",
+        "turn 3: Hello from bob",
+        "turn 1: Hello from bob",
+        "turn 2: Hello from bob",
+        "turn 3: Hello from carol",
+      ]);
+    },
+  );
 });
 
 const oldest: ForeignMachine = { emulator: EMULATED_X64, env: { QEMU_CPU: "core2duo" } };
 const whyNoOldest = whyNotX64() ?? whyNoMachine(oldest);
 
-test.skipIf(whyNoOldest !== undefined)("a processor without SSE 4.2 (Core 2) is too old for it", async () => {
-  using temp = tempDirectory();
-  const executable = join(temp.path, `codexlb${EMULATED}`);
-  renameSync(join(await unpack("linux-x64-baseline", temp.path), "codexlb"), executable);
-  const { code, out } = await runOn(oldest, [executable, "--version"]);
-  // 128 and the number of SIGILL, as a shell has it.
-  expect([code, out]).toEqual([132, ""]);
-});
+test.skipIf(whyNoOldest !== undefined)(
+  "linux-x64-baseline crashes on a processor without SSE 4.2",
+  async () => {
+    using temp = tempDirectory();
+    const executable = join(temp.path, `codexlb${EMULATED}`);
+    renameSync(join(await unpack("linux-x64-baseline", temp.path), "codexlb"), executable);
+    const { code, out } = await runOn(oldest, [executable, "--version"]);
+    // 128 plus the number of SIGILL, like in a shell.
+    expect([code, out]).toEqual([132, ""]);
+  },
+);
 
-// Until this fails, linux-x64 needs no newer processor than linux-x64-baseline: docs/releasing.md says so.
-test("Bun's packages for x64 with and without AVX2 hold the same file", () => {
+// If this fails, linux-x64 needs a newer processor than linux-x64-baseline, and docs/releasing.md is wrong.
+test("Bun's packages for x64 with and without AVX2 contain the same file", () => {
   const sha256 = (name: string) =>
     createHash("sha256")
       .update(readFileSync(fetchRuntime(name)))

@@ -1,4 +1,4 @@
-// Runs the scripts of the publishing steps with stand-ins for npm and gh, which record their command lines.
+// Runs the scripts of the publishing steps, with stand-ins for npm and gh that record their command lines.
 
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -14,11 +14,11 @@ interface Published {
   readonly code: number;
   readonly out: string;
   readonly err: string;
-  /** The command lines of the stand-in. */
+  /** The command lines that the stand-in recorded. */
   readonly calls: readonly string[];
 }
 
-/** Runs the named step of `job` for `tag` beside `files`; `tool` is the program that is replaced by `script`. */
+/** Runs the named step of `job` for `tag`, in a directory with `files`. `script` replaces the program `tool`. */
 function runStep(options: {
   readonly job: string;
   readonly name: string;
@@ -50,7 +50,7 @@ function runStep(options: {
   return { code: ran.exitCode, out: ran.stdout.toString(), err: ran.stderr.toString(), calls: lines };
 }
 
-/** An npm package with nothing but its manifest. */
+/** Returns an npm package that contains only its manifest. */
 async function npmPackage(name: string, version: string): Promise<Uint8Array> {
   const manifest = JSON.stringify({ name, version });
   return new Bun.Archive({ "package/package.json": manifest }, { compress: "gzip" }).bytes();
@@ -92,16 +92,16 @@ describe("the step that publishes to npm", () => {
     expect(calls.at(-1)).toBe("npm publish ./codexlb-1.2.3-rc.1.tgz --provenance --access public --tag next");
   });
 
-  test("skips what an earlier attempt has published", async () => {
+  test("skips packages that an earlier attempt published", async () => {
     const { code, out, calls } = await publish(
       "v1.2.3",
       'case "$1 $2" in "view @codexlb/darwin-arm64@1.2.3") echo 1.2.3 ;; view*) exit 1 ;; esac',
     );
-    expect([code, out]).toEqual([0, "@codexlb/darwin-arm64@1.2.3 is published\n"]);
+    expect([code, out]).toEqual([0, "@codexlb/darwin-arm64@1.2.3 is already published\n"]);
     expect(calls.filter((call) => call.startsWith("npm publish")).length).toBe(2);
   });
 
-  test("stops at the first package that npm refuses", async () => {
+  test("stops when npm refuses a package", async () => {
     const { code, calls } = await publish("v1.2.3", "exit 1");
     expect(code).toBe(1);
     expect(calls.filter((call) => call.startsWith("npm publish")).length).toBe(1);
@@ -141,12 +141,12 @@ describe("the step that publishes to the Homebrew tap", () => {
   const change =
     "gh api --method PUT repos/owner/homebrew-tap/contents/Formula/codexlb.rb --silent --raw-field message=codexlb 1.2.3 --raw-field content=Y2xhc3MgQ29kZXhsYg==";
 
-  test("replaces the formula that is there", () => {
+  test("replaces an existing formula", () => {
     const { code, calls } = put('test "$2" = --method || echo 0123abcd');
     expect([code, calls.at(-1)]).toEqual([0, `${change} --raw-field sha=0123abcd`]);
   });
 
-  test("adds the first one", () => {
+  test("adds the formula to an empty tap", () => {
     const { code, calls } = put('test "$2" = --method || { echo \'{"status":"404"}\'; exit 1; }');
     expect([code, calls.at(-1)]).toEqual([0, change]);
   });

@@ -1,4 +1,4 @@
-// The service in a real systemd of a user, and its upgrade to another build of the program.
+// Tests the service in a real user systemd, and its upgrade to another build of the program.
 
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
@@ -13,17 +13,17 @@ const REPOSITORY = join(import.meta.dir, "..", "..");
 const BOOT = join(import.meta.dir, "systemd", "boot.sh");
 const SCENARIO = join(import.meta.dir, "systemd", "scenario.ts");
 
-/** A systemd that has not started by then does not start. */
+/** How long to wait for systemd to start. */
 const PROBE_MS = 30_000;
 
-/** `argv`, run beside a systemd of its own. */
+/** The command that runs `argv` together with a separate systemd. */
 const beside = (argv: readonly string[]) => ["unshare", "--mount", "sh", BOOT, ...argv];
 
 const INSTALLED = "1.0.0";
 const NEWER = "1.1.0";
 const BROKEN = "1.2.0";
 
-/** Builds the program as `version`. */
+/** Builds the program with the version number `version`. */
 async function build(outfile: string, version: string): Promise<void> {
   const problems = await buildExecutable({
     entry: join(REPOSITORY, "src", "main.ts"),
@@ -37,7 +37,7 @@ async function build(outfile: string, version: string): Promise<void> {
   expect(problems).toEqual([]);
 }
 
-/** Why a user's systemd cannot be started here; undefined when it can. */
+/** Why this machine cannot start a user systemd; undefined if it can. */
 function obstacle(): string | undefined {
   if (process.platform !== "linux") return "systemd is on Linux only";
   if (process.getuid?.() !== 0) return "only root may start one beside the system's";
@@ -57,7 +57,7 @@ const problem = obstacle();
 if (problem !== undefined) console.log(`skipped: the service in a real systemd (${problem})`);
 
 test.skipIf(problem !== undefined)(
-  "a real systemd runs the service, restarts it when it hangs, and gets its upgrades",
+  "a real systemd runs the service, restarts it when it hangs, and runs its upgrades",
   async () => {
     using temp = tempDirectory();
     const home = join(temp.path, "a home %h $USER");
@@ -69,7 +69,7 @@ test.skipIf(problem !== undefined)(
     const other = join(temp.path, "codexlb-newer");
     await build(other, NEWER);
     addRelease(join(temp.path, "good"), { version: NEWER, program: other });
-    // It prints its version and exits, so its proxy does not start.
+    // This program prints its version and exits, so its proxy does not start.
     addRelease(join(temp.path, "bad"), { version: BROKEN });
     const ran = Bun.spawnSync(
       beside([process.execPath, SCENARIO, executable, join(temp.path, "good"), join(temp.path, "bad")]),
@@ -91,7 +91,7 @@ test.skipIf(problem !== undefined)(
     expect(seen.commandLine).toEqual([executable, "proxy", "--root", seen.root]);
     const answers = ["Hello from alice", "Hello from alice"];
     expect(seen.firstTurns).toEqual(answers);
-    expect(seen.again.out).toStartWith("the service is installed and running; nothing to change in ");
+    expect(seen.again.out).toEndWith("codexlb-proxy.service is up to date, and the service is running\n");
     expect(seen.afterAgain.pid).toBe(seen.first.pid);
     expect(seen.reloaded).toBe(0);
     expect(seen.restarted).toEqual({ code: 0, out: "restarted the service\n", err: "" });
@@ -115,7 +115,7 @@ test.skipIf(problem !== undefined)(
     expect(seen.afterUpgrade).toMatchObject({ running: true, proxy: { version: NEWER } });
     expect(seen.brokenUpgrade.code).toBe(1);
     expect(seen.brokenUpgrade.err).toStartWith(
-      `codexlb: the service does not start with version ${BROKEN}, so version ${NEWER} is back: `,
+      `codexlb: the service failed to start with version ${BROKEN}, so version ${NEWER} was restored: `,
     );
     expect(seen.afterBroken).toMatchObject({ running: true, proxy: { version: NEWER } });
 

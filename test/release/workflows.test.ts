@@ -1,4 +1,4 @@
-// The workflows that check and publish on GitHub: pinned actions, least rights, no untrusted input in scripts.
+// Checks the GitHub workflows: pinned actions, least privileges, no untrusted input in scripts.
 
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
@@ -46,26 +46,26 @@ describe.each(names)("the workflow %s", (name) => {
       expect(line).toMatch(/uses: (?:\.\/\S+|[\w-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$/);
   });
 
-  test("gives no job a right that the job does not ask for", () => {
+  test("gives each job only the permissions that the job asks for", () => {
     const { permissions, jobs } = workflowOf(name);
     expect(permissions).toEqual({});
     for (const [id, job] of Object.entries(jobs))
       expect([id, typeof job.permissions]).toEqual([id, "object"]);
   });
 
-  test("pastes no expression of GitHub into a script", () => {
-    // A title or a branch in an expression becomes part of the script; in a variable it stays a text.
+  test("inserts no GitHub expressions into scripts", () => {
+    // A title or branch name in an expression becomes part of the script. In a variable it remains text.
     for (const { run } of stepsOf(name)) expect(run ?? "").not.toContain("${{");
   });
 
-  test("runs no change of another repository with the rights of this one", () => {
+  test("does not run changes from forks with the permissions of this repository", () => {
     const events = Object.keys(workflowOf(name).on);
     expect(events.length).toBeGreaterThan(0);
     for (const event of ["pull_request_target", "workflow_run", "issue_comment"])
       expect(events).not.toContain(event);
   });
 
-  test("leaves no token in the checkout, and uses no cache", () => {
+  test("keeps no token in the checkout, and uses no cache", () => {
     for (const { uses = "", with: options = {} } of stepsOf(name)) {
       if (uses.startsWith("actions/checkout@")) expect(options["persist-credentials"]).toBe(false);
       if (uses.startsWith("actions/setup-node@")) expect(options["package-manager-cache"]).toBe(false);
@@ -73,7 +73,7 @@ describe.each(names)("the workflow %s", (name) => {
     }
   });
 
-  test("limits concurrent runs, and the time of each job", () => {
+  test("limits concurrent runs and the duration of each job", () => {
     expect(workflowOf(name).concurrency).toBeDefined();
     for (const [id, job] of jobsOf(name))
       if (job.uses === undefined) expect([id, job["timeout-minutes"]]).toEqual([id, expect.any(Number)]);
@@ -83,11 +83,11 @@ describe.each(names)("the workflow %s", (name) => {
 describe("the release", () => {
   const { on, jobs } = workflowOf("release.yml");
 
-  test("starts for version tags only", () => {
+  test("starts only for version tags", () => {
     expect(on).toEqual({ push: { tags: ["v[0-9]+.[0-9]+.[0-9]+*"] } });
   });
 
-  test("publishes nothing before the checks have passed and the executables have run", () => {
+  test("publishes only after the checks have passed and the executables have run", () => {
     const before = (id: string): string[] => {
       const needs = [jobs[id]?.needs ?? []].flat();
       return [...needs, ...needs.flatMap(before)];
@@ -96,7 +96,7 @@ describe("the release", () => {
       expect(before(id)).toEqual(expect.arrayContaining(["check", "build", "run", "attest"]));
   });
 
-  test("gives rights to write only to jobs that run no code of a dependency, except to push the images", () => {
+  test("gives write permissions only to jobs that run no dependency's code, and to the job that pushes images", () => {
     const writers = Object.entries(jobs).filter(([, { permissions = {} }]) =>
       Object.values(permissions).includes("write"),
     );
@@ -107,7 +107,7 @@ describe("the release", () => {
     }
   });
 
-  test("keeps secrets in environments, and hands them to single steps", () => {
+  test("keeps secrets in environments, and passes them only to single steps", () => {
     for (const { environment, steps = [] } of Object.values(jobs))
       for (const step of steps) {
         const secrets = Object.values(step.env ?? {}).filter((value) => value.includes("secrets."));
@@ -126,7 +126,7 @@ describe("the release", () => {
   });
 });
 
-test("Dependabot watches the actions, the base images and the packages, and waits a week", () => {
+test("Dependabot updates the actions, the base images and the packages after a week", () => {
   const { updates } = parse("dependabot.yml") as {
     updates: { "package-ecosystem": string; cooldown: { "default-days": number } }[];
   };

@@ -1,4 +1,4 @@
-// The launchd property list: what it says, read by a parser that is not ours.
+// Tests the launchd property list, with an independent parser.
 
 import { describe, expect, test } from "bun:test";
 import { launchdPlist, programArgumentsIn } from "../../src/service/launchd-plist.ts";
@@ -30,12 +30,12 @@ describe("the property list", () => {
     ]);
   });
 
-  test("without arguments has no words", () => {
+  test("has no words without arguments", () => {
     expect(programArgumentsIn("<plist><dict/></plist>")).toBeUndefined();
   });
 
   const hasPython = isThere("python3", "a second parser's opinion of the property list");
-  test.skipIf(!hasPython)("says the same to another parser", () => {
+  test.skipIf(!hasPython)("has the same values in another parser", () => {
     const read = "import json, plistlib, sys; print(json.dumps(plistlib.loads(sys.stdin.buffer.read())))";
     const ran = Bun.spawnSync(["python3", "-c", read], { stdin: Buffer.from(launchdPlist(STRANGE)) });
     expect(ran.stderr.toString()).toBe("");

@@ -1,4 +1,5 @@
-// `codexlb service` in a home with a space, beside service managers that record what they are asked to do.
+// Tests `codexlb service` in a home with a space in its path, with stand-ins for service managers that record their
+// calls.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
@@ -46,7 +47,7 @@ describe("with systemd", () => {
   const systemd = (word: string, ...args: string[]) => service([word, "--target", "systemd", ...args]);
   const install = (...args: string[]) => systemd("install", "--binary", binary, ...args);
 
-  test("install, status, logs, restart and uninstall do what they say", async () => {
+  test("install, status, logs, restart and uninstall run the right commands and report the result", async () => {
     expect(await install()).toEqual({
       code: 0,
       out: `installed ${unitPath()}, and started the service\n`,
@@ -65,7 +66,7 @@ describe("with systemd", () => {
         "running:    yes, process 4711; active (running)",
         `binary:     ${binary}`,
         `root:       ${join(home, ".codex-lb")}`,
-        "proxy:      none answers\n",
+        "proxy:      not responding\n",
       ].join("\n"),
       err: "",
     });
@@ -90,7 +91,7 @@ describe("with systemd", () => {
     await install();
     managers.calls();
     const again = await install();
-    expect(again.out).toBe(`the service is installed and running; nothing to change in ${unitPath()}\n`);
+    expect(again.out).toBe(`${unitPath()} is up to date, and the service is running\n`);
     expect(managers.calls()).toEqual([]);
     await systemd("uninstall");
     managers.calls();
@@ -98,7 +99,7 @@ describe("with systemd", () => {
     expect(managers.calls()).toEqual([]);
   });
 
-  test("a service that is not running is started, and another command line replaces the one before", async () => {
+  test("install starts a service that is not running, and replaces its command line", async () => {
     await install();
     managers.calls();
     managers.set("running", false);
@@ -111,12 +112,12 @@ describe("with systemd", () => {
     expect(readFileSync(unitPath(), "utf8")).toContain(' "--listen" "127.0.0.1:9000"\n');
   });
 
-  test("the Go program's unit is shown as such, and replaced", async () => {
+  test("status marks the Go program's unit, and install replaces it", async () => {
     mkdirSync(join(unitPath(), ".."), { recursive: true });
     writeFileSync(unitPath(), GO_UNIT);
     const before = await systemd("status");
     expect(before.code).toBe(1);
-    expect(before.out).toContain(`file:       ${unitPath()} (not written by this program)\n`);
+    expect(before.out).toContain(`file:       ${unitPath()} (not written by codexlb service install)\n`);
     expect(before.out).toContain("binary:     /opt/codexlb\nroot:       /srv/pool\n");
     expect((await install()).out).toBe(
       `replaced ${unitPath()}, and restarted the service; the previous file is ${unitPath()}.previous\n`,
@@ -125,17 +126,17 @@ describe("with systemd", () => {
     expect((await systemd("status")).out).toContain(`file:       ${unitPath()}\n`);
   });
 
-  test("another unit for the same proxy is reported", async () => {
+  test("install and status report another unit for the same proxy", async () => {
     const other = join(unitPath(), "..", "codexlb.service");
     mkdirSync(join(other, ".."), { recursive: true });
     writeFileSync(other, "[Service]\n");
     expect((await install()).err).toContain(
       `${other} starts a second proxy on the same root; stop it with: systemctl --user disable --now codexlb.service\n`,
     );
-    expect((await systemd("status")).out).toContain(`also there: ${other}\n`);
+    expect((await systemd("status")).out).toContain(`conflict:   ${other} starts a second proxy\n`);
   });
 
-  test("status exits with 1 for a service that is not installed or not running, and shows what there is", async () => {
+  test("status shows a service that is not installed or not running, and exits with 1", async () => {
     expect(await systemd("status")).toMatchObject({
       code: 1,
       err: `codexlb: the service is not installed: there is no ${unitPath()}\n  install it with: codexlb service install\n`,
@@ -164,7 +165,7 @@ describe("with systemd", () => {
     }
   });
 
-  test("a service that does not start is an error that leads to its logs", async () => {
+  test("install reports a service that does not start, and points to its logs", async () => {
     managers.set("failing", true);
     expect(await install()).toEqual({
       code: 1,
@@ -173,16 +174,16 @@ describe("with systemd", () => {
     });
   });
 
-  test("a proxy that is not the service is not put out of its place", async () => {
+  test("install does not replace a proxy that is not the service", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const { root } = pool.layout;
     const refused = await install("--root", root);
     expect(refused.code).toBe(1);
     expect(refused.err).toContain(
-      `installing the service: a proxy (process ${process.pid}) already runs on ${root}, and is not the service\n  end it first: kill ${process.pid}\n`,
+      `installing the service: another proxy (process ${process.pid}) already runs on ${root}\n  stop it first: kill ${process.pid}\n`,
     );
     expect(existsSync(unitPath())).toBe(false);
-    // The same proxy, if it is the service, is left alone until its executable is replaced.
+    // If the proxy is the service, install restarts it only after its executable was replaced.
     managers.set("running", true);
     managers.set("enabled", true);
     await install("--root", root);
@@ -194,7 +195,7 @@ describe("with systemd", () => {
     );
   });
 
-  test("a dry run prints the file and the commands, and asks and changes nothing", async () => {
+  test("--dry-run prints the file and the commands, and runs and changes nothing", async () => {
     managers.set("broken", true);
     const { code, out } = await install("--dry-run");
     expect(code).toBe(0);
@@ -221,12 +222,12 @@ describe("with systemd", () => {
     expect(out).toEndWith("\nsystemctl restart codexlb-proxy.service\n");
     expect(await install("--system", "--user", "mallory\nExecStart=/bin/sh", "--dry-run")).toMatchObject({
       code: 2,
-      err: 'codexlb: flag --user: there is no user "mallory\\nExecStart=/bin/sh"\n  name a user that exists\n',
+      err: 'codexlb: flag --user: there is no user "mallory\\nExecStart=/bin/sh"\n  name an existing user\n',
     });
   });
 });
 
-test("a system-wide service is installed, restarted and removed by the system's systemd", async () => {
+test("the system's systemd installs, restarts and removes a system-wide service", async () => {
   const run = programRunner({ PATH: managers.path });
   const directory = join(temp.path, "system");
   const manager = createSystemd({ directory, isSystem: true, env: {}, run });
@@ -259,7 +260,7 @@ describe("with launchd", () => {
   const install = (...args: string[]) => launchd("install", "--binary", binary, ...args);
   const agent = `gui/${uid}/com.codexlb.proxy`;
 
-  test("install, status, logs, restart and uninstall do what they say", async () => {
+  test("install, status, logs, restart and uninstall run the right commands and report the result", async () => {
     expect(await install()).toEqual({
       code: 0,
       out: `installed ${plistPath()}, and started the service\n`,
@@ -276,7 +277,7 @@ describe("with launchd", () => {
     expect(out).toContain(`binary:     ${binary}\n`);
     const logs = join(home, ".codex-lb", "logs");
     writeFileSync(join(logs, "launchd.stderr.log"), "one\ntwo\u001b[2J\n");
-    // The tail of this machine.
+    // Use this machine's tail.
     const tail = await service(["logs", "--target", "launchd", "--lines", "1"], {
       PATH: `${managers.path}:/usr/bin:/bin`,
     });
@@ -288,55 +289,55 @@ describe("with launchd", () => {
     expect(existsSync(plistPath())).toBe(false);
   });
 
-  test("an agent that takes its time to exit is waited for before it is loaded again", async () => {
+  test("install waits for a slow agent to exit before it loads the agent again", async () => {
     await install();
     const second = await install("--listen", "127.0.0.1:9000");
     expect(second.out).toBe(`updated ${plistPath()}, and restarted the service\n`);
     expect(managers.is("running")).toBe(true);
   });
 
-  test("a system-wide agent is refused", async () => {
+  test("install refuses a system-wide agent", async () => {
     expect(await install("--system")).toMatchObject({
       code: 2,
-      err: "codexlb: --system is for systemd only\n  codexlb service install --help tells how it is used\n",
+      err: "codexlb: --system is for systemd only\n  for usage, run: codexlb service install --help\n",
     });
   });
 });
 
 describe("without a service manager", () => {
-  const NEXT = "start codexlb proxy from the init system that does (docs/service.md)";
+  const NEXT = "start codexlb proxy from your init system (docs/service.md)";
   const all = ["install", "uninstall", "restart", "status"] as const;
 
-  test.each(all)("%s says so, and what to do", async (word) => {
+  test.each(all)("%s reports that, and what to do", async (word) => {
     const args = word === "install" ? ["--binary", binary] : [];
     managers.set("broken", true);
     const env = { XDG_RUNTIME_DIR: temp.path };
     expect(await service([word, "--target", "systemd", ...args], env)).toEqual({
       code: 1,
       out: "",
-      err: `codexlb: asking the user's systemd: Failed to connect to bus: No medium found\n  where systemd does not run, ${NEXT}\n`,
+      err: `codexlb: connecting to the user's systemd: Failed to connect to bus: No medium found\n  on a system without systemd, ${NEXT}\n`,
     });
     expect(await service([word, "--target", "launchd", ...args], env)).toEqual({
       code: 1,
       out: "",
-      err: "codexlb: asking launchd: Could not find domain for user gui: 501\n  log in on the screen of this Mac: over ssh alone there is no session for agents\n",
+      err: "codexlb: connecting to launchd: Could not find domain for user gui: 501\n  log in on this Mac's own screen: launchd has no session for agents over ssh alone\n",
     });
     const bare = { ...env, PATH: home };
     expect((await service([word, "--target", "systemd", ...args], bare)).err).toStartWith(
-      `codexlb: asking the user's systemd: there is no systemctl\n  where systemd does not run, ${NEXT}`,
+      `codexlb: connecting to the user's systemd: systemctl is not installed\n  on a system without systemd, ${NEXT}`,
     );
     expect((await service([word, "--target", "launchd", ...args], bare)).err).toStartWith(
-      `codexlb: asking launchd: there is no launchctl\n  where launchd does not run, ${NEXT}`,
+      `codexlb: connecting to launchd: launchctl is not installed\n  on a system without launchd, ${NEXT}`,
     );
     expect(managers.calls()).toEqual([]);
     expect(existsSync(unitPath())).toBe(false);
   });
 
-  test("on Windows Subsystem for Linux, it says how to turn systemd on", async () => {
+  test("status on Windows Subsystem for Linux explains how to enable systemd", async () => {
     managers.set("broken", true);
     const { err } = await service(["status", "--target", "systemd"], { WSL_DISTRO_NAME: "Debian" });
     expect(err).toEndWith(
-      "  turn systemd on: systemd=true below [boot] in /etc/wsl.conf, then wsl.exe --shutdown\n",
+      "  enable systemd: write systemd=true below [boot] in /etc/wsl.conf, then run wsl.exe --shutdown\n",
     );
   });
 });
@@ -355,16 +356,19 @@ describe("wrong use", () => {
     expect(err).toContain(message);
   });
 
-  test.each(["/no/such/file", "/etc", "/etc/passwd"])("the executable %s is refused", async (path) => {
+  test.each(["/no/such/file", "/etc", "/etc/passwd"])("install refuses the executable %s", async (path) => {
     const { code, err } = await service(["install", "--target", "systemd", "--binary", path]);
-    expect([code, err]).toEqual([1, expect.stringContaining(`the executable of the service, ${path}: `)]);
+    expect([code, err]).toEqual([1, expect.stringContaining(`checking the service's executable ${path}: `)]);
   });
 
-  test("a service of root is not installed by accident with sudo", async () => {
+  test("install refuses to install a service of root with sudo", async () => {
     if (uid !== 0) return console.log("skipped: installing with sudo (this is not root)");
     const { code, err } = await service(["install", "--target", "systemd", "--binary", binary], {
       SUDO_USER: "alice",
     });
-    expect([code, err]).toEqual([2, expect.stringContaining("with sudo this would be a service of root\n")]);
+    expect([code, err]).toEqual([
+      2,
+      expect.stringContaining("with sudo this command would change root's own service\n"),
+    ]);
   });
 });

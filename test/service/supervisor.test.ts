@@ -1,4 +1,4 @@
-// When the proxy pings the watchdog of its service manager, by a clock that the test moves.
+// Tests when the proxy pings the watchdog of its service manager, with a simulated clock.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -53,9 +53,9 @@ describe.skipIf(!isLinux)("watchdog pings", () => {
   });
 
   test.each([
-    ["no time is given", {}],
-    ["the time is zero", { WATCHDOG_USEC: "0" }],
-    ["the time is not a number", { WATCHDOG_USEC: "soon" }],
+    ["WATCHDOG_USEC is missing", {}],
+    ["WATCHDOG_USEC is zero", { WATCHDOG_USEC: "0" }],
+    ["WATCHDOG_USEC is not a number", { WATCHDOG_USEC: "soon" }],
     ["they are expected from another process", { WATCHDOG_USEC: "60000000", WATCHDOG_PID: "1" }],
   ])("are not sent if %s", (_, env) => {
     const { supervisor, clock } = supervised(env as Record<string, string>);
@@ -64,7 +64,7 @@ describe.skipIf(!isLinux)("watchdog pings", () => {
     expect(pings()).toBe(0);
   });
 
-  test("that fail are one warning, however many fail", () => {
+  test("cause only one warning if several fail", () => {
     const gone = join(temp.path, "gone");
     const { supervisor, clock, warnings } = supervised({ WATCHDOG_USEC: "60000000" }, gone);
     supervisor.ready("serves");

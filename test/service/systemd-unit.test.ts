@@ -1,4 +1,4 @@
-// The systemd unit: what it says, that systemd accepts it, and how exposed a service it describes is.
+// Tests the systemd unit: its text, that systemd accepts it, and how systemd rates its security.
 
 import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
@@ -19,7 +19,7 @@ const OPTIONS: ServiceOptions = {
 const SYSTEM: ServiceOptions = { ...OPTIONS, root: SYSTEM_ROOT, user: "codexlb" };
 
 describe("the unit", () => {
-  test("passes --listen and --upstream only if they are given", () => {
+  test("passes --listen and --upstream only if they are set", () => {
     expect(execStartIn(systemdUnit(OPTIONS))).toEqual([OPTIONS.binary, "proxy", "--root", OPTIONS.root]);
     const upstream = "https://backend.example/a?b=c%20d";
     expect(execStartIn(systemdUnit({ ...OPTIONS, listen: "127.0.0.1:9000", upstream }))).toEqual([
@@ -34,13 +34,13 @@ describe("the unit", () => {
   });
 
   test.each([`/a"b`, "/a'b", "/a\\b"])(
-    "is refused for the executable %s, which systemd does not start",
+    "is refused for the executable %s, which systemd cannot start",
     (binary) => {
       expect(() => systemdUnit({ ...OPTIONS, binary })).toThrow("its path contains a quote or a backslash");
     },
   );
 
-  test("is read back as the same words, whatever is in them", () => {
+  test("is read back as the same words, with any characters in them", () => {
     const word = fc.string({ minLength: 1, unit: fc.constantFrom(..."a /%$\\\"'&<>;{}#=-~é") });
     fc.assert(
       fc.property(word, word, (binary, root) => {
@@ -51,13 +51,13 @@ describe("the unit", () => {
     );
   });
 
-  test("of the Go program is read, too", () => {
+  test("of the Go program can be read", () => {
     const unit = "[Service]\nType=simple\nExecStart=/opt/codexlb proxy --root /home/alice/.codex-lb\n";
     expect(execStartIn(unit)).toEqual(["/opt/codexlb", "proxy", "--root", "/home/alice/.codex-lb"]);
     expect(execStartIn("[Service]\n")).toBeUndefined();
   });
 
-  test("of a user needs no mount namespace, which many systems forbid to users", () => {
+  test("of a user needs no mount namespace, which many systems forbid for users", () => {
     expect(systemdUnit(OPTIONS)).not.toMatch(/^(?:Protect|Private|ReadWrite|Capability|User=|State)/m);
     expect(systemdUnit(OPTIONS)).toContain("WantedBy=default.target\n");
   });
@@ -75,7 +75,7 @@ describe("the unit", () => {
   });
 });
 
-/** The unit in a file of its name; the executable that it names exists. */
+/** Writes the unit to a file. The unit names an executable that exists. */
 function inFile(options: ServiceOptions): TempDirectory & { readonly unit: string } {
   const temp = tempDirectory();
   const directory = join(temp.path, "a b $HOME %c");
@@ -96,18 +96,18 @@ function analyze(...words: string[]) {
 }
 
 const KINDS = [
-  // Of 10; what is left are mount namespaces and capabilities, which a user's systemd cannot take away.
+  // The worst score is 10. A user systemd cannot restrict mount namespaces and capabilities.
   ["of a user", OPTIONS, "--user", 6.5],
   ["of the system", { ...SYSTEM, user: "daemon" }, "--system", 2.5],
 ] as const;
 
 describe.skipIf(!isThere("systemd-analyze", "systemd's opinion of the unit"))("systemd", () => {
-  test.each(KINDS)("accepts the unit %s without a word", (_, options, manager) => {
+  test.each(KINDS)("accepts the unit %s without a warning", (_, options, manager) => {
     using file = inFile(options);
     expect(analyze("verify", manager, "--man=no", file.unit)).toEqual({ code: 0, out: "", err: "" });
   });
 
-  test.each(KINDS)("rates the service %s as little exposed", (kind, options, _, most) => {
+  test.each(KINDS)("gives the service %s a good security rating", (kind, options, _, most) => {
     using file = inFile(options);
     const { out } = analyze("security", "--offline=true", "--no-pager", file.unit);
     const [line = "", score = "10"] = /Overall exposure level for \S+ ([\d.]+) \w+/.exec(out) ?? [];

@@ -43,6 +43,8 @@ export function fakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
 export interface SkippingClock extends Clock {
   /** Moves time on at once, and runs the timers that fall due, in order. */
   skip(ms: number): void;
+  /** True while a timer of this length is set. */
+  hasTimer(ms: number): boolean;
   /** Sets the wall clock back; nothing else changes. */
   setBack(ms: number): void;
 }
@@ -52,12 +54,12 @@ export function skippingClock(): SkippingClock {
   let skippedMs = 0;
   let behindMs = 0;
   const monotonic = () => Date.now() + skippedMs;
-  const timers = new Set<{ readonly atMs: number; readonly run: () => void }>();
+  const timers = new Set<{ readonly ms: number; readonly atMs: number; readonly run: () => void }>();
   return {
     now: () => monotonic() - behindMs,
     monotonic,
     after: (ms, run) => {
-      const timer = { atMs: monotonic() + ms, run };
+      const timer = { ms, atMs: monotonic() + ms, run };
       timers.add(timer);
       const fire = () => {
         if (timers.delete(timer)) run();
@@ -74,6 +76,7 @@ export function skippingClock(): SkippingClock {
       const due = [...timers].filter(({ atMs }) => atMs <= monotonic()).sort((a, b) => a.atMs - b.atMs);
       for (const timer of due) if (timers.delete(timer)) timer.run();
     },
+    hasTimer: (length) => [...timers].some(({ ms }) => ms === length),
     setBack: (ms) => {
       behindMs += ms;
     },

@@ -1,9 +1,9 @@
-// Reads a Dockerfile into its stages, so that tests can check and replay what it says.
+// Parses a Dockerfile into stages, so that tests can check and run its instructions.
 
 export interface Instruction {
-  /** In capitals: `RUN`. */
+  /** In capitals, such as `RUN`. */
   readonly name: string;
-  /** The rest, with continued lines joined and comments left out. */
+  /** The rest of the instruction, with continued lines joined and without comments. */
   readonly text: string;
 }
 
@@ -12,9 +12,9 @@ export interface Stage {
   readonly name: string;
   /** An image, or the name of an earlier stage. */
   readonly from: string;
-  /** `--platform`; undefined when it is that of the image. */
+  /** The value of `--platform`; undefined if the stage has the image's platform. */
   readonly platform: string | undefined;
-  /** What follows the line `FROM`. */
+  /** The instructions after the line `FROM`. */
   readonly instructions: readonly Instruction[];
 }
 
@@ -41,18 +41,18 @@ export function textsOf(stage: Stage, name: string): string[] {
   return stage.instructions.filter((instruction) => instruction.name === name).map(({ text }) => text);
 }
 
-/** The text of the last instruction `name` of `stage`, which is the one that counts. */
+/** The text of the last instruction `name` of `stage`, which overrides earlier ones. */
 export function lastOf(stage: Stage, name: string): string | undefined {
   return textsOf(stage, name).at(-1);
 }
 
-/** The variables that `stage` sets with `ENV NAME=value ...`; values hold no blanks. */
+/** The variables that `stage` sets with `ENV NAME=value ...`. Values must not contain blanks. */
 export function environmentOf(stage: Stage): Record<string, string> {
   const pairs = textsOf(stage, "ENV").flatMap((text) => text.split(/\s+/));
   return Object.fromEntries(pairs.map((pair) => pair.split(/=(.*)/s).slice(0, 2)));
 }
 
-/** A command in the form `["word", ...]`. Throws for the form that a shell reads. */
+/** The words of a command in the form `["word", ...]`. Throws for the shell form. */
 export function wordsOf(command: string | undefined): string[] {
   return JSON.parse(command ?? "[]") as string[];
 }

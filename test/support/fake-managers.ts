@@ -1,20 +1,20 @@
-// Programs in the place of systemctl, launchctl, journalctl and loginctl: they record how they were called and keep what
-// a service manager would know in files.
+// Stand-ins for systemctl, launchctl, journalctl and loginctl. They record their calls, and keep the state of the
+// service manager in files.
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface FakeManagers {
-  /** For the PATH: these programs, and nothing else. */
+  /** A PATH that leads only to these programs. */
   readonly path: string;
-  /** The calls since the last time, one line each. Questions (`show`, `print`) are left out. */
+  /** The calls since the last read, one line each, without queries (`show`, `print`). */
   calls(): string[];
-  /** What the service manager knows: `enabled`, `running`; also `broken` (it cannot be asked), `failing` (no start). */
+  /** One fact of the state: `enabled`, `running`, `broken` (no response from the manager), `failing` (no start). */
   is(fact: string): boolean;
   set(fact: string, value: boolean): void;
 }
 
-/** Makes them in `directory`. */
+/** Creates the programs in `directory`. */
 export function fakeManagers(directory: string): FakeManagers {
   const path = join(directory, "bin");
   const state = join(directory, "state");

@@ -1,4 +1,4 @@
-// Releases as `make release` writes them, with any program in the place of codexlb.
+// Writes releases in the format of `make release`, with any program in place of codexlb.
 
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -7,17 +7,17 @@ import { targetOf, thisMachine } from "../../src/upgrade/target.ts";
 
 export interface TestRelease {
   readonly version: string;
-  /** Default: this machine's. */
+  /** Default: this machine's target. */
   readonly target?: string;
   /** A program to copy; default: a script that prints the version. */
   readonly program?: string;
-  /** Default: the right one. */
+  /** Default: the correct checksum. */
   readonly sha256?: string;
-  /** Name of the executable in the archive. Default: codexlb. */
+  /** The name of the executable in the archive. Default: codexlb. */
   readonly name?: string;
 }
 
-/** Adds the archive to `directory` and to SHA256SUMS there; returns the archive's name. */
+/** Adds the archive to `directory` and to the SHA256SUMS there. Returns the archive's name. */
 export function addRelease(directory: string, release: TestRelease): string {
   const { version, target = targetOf(thisMachine()), name = "codexlb" } = release;
   const top = `codexlb-${version}-${target}`;
@@ -52,7 +52,7 @@ const EXTRAS = [
   "completions/codexlb.fish",
 ];
 
-/** A program that says it is codexlb of `version`, and nothing else. */
+/** A program that only prints that it is codexlb of `version`. */
 export function versionScript(version: string): string {
   return `#!/bin/sh\necho "codexlb ${version} (0123456789ab, bun 1.4.5)"\n`;
 }

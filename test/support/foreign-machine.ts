@@ -1,15 +1,15 @@
-// Runs executables for another processor under qemu, and for another C library in a root directory. Everything happens
-// in namespaces, which needs no privilege and changes nothing outside of them.
+// Runs executables for another processor under qemu, and executables for another C library in a root directory. Uses
+// namespaces, so it needs no privileges and changes nothing outside them.
 
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 export interface ForeignMachine {
-  /** A static qemu, which the kernel starts for the executable and for every process that the executable starts. */
+  /** A static qemu, which the kernel starts for the executable and for each of its child processes. */
   readonly emulator?: string;
-  /** A directory that becomes the root; it holds the libraries. Without it the executable uses this machine's. */
+  /** A root directory with libraries. Without it the executable uses this machine's libraries. */
   readonly root?: string;
-  /** Steers qemu: `QEMU_CPU`, `QEMU_LD_PREFIX`. */
+  /** Variables for qemu, such as `QEMU_CPU` and `QEMU_LD_PREFIX`. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -19,7 +19,7 @@ export interface ForeignRun {
   readonly err: string;
 }
 
-/** The name that an executable must end with to be emulated. */
+/** The suffix that the name of an emulated executable must have. */
 export const EMULATED = ".emulated";
 
 /** Why this machine cannot provide `machine`; undefined if it can. */
@@ -38,7 +38,7 @@ export function whyNoMachine({ emulator, root }: ForeignMachine): string | undef
   return trial.success ? undefined : `namespaces: ${trial.stderr.toString().trim()}`;
 }
 
-/** Runs `command` on `machine` to its end. Paths are those of the machine's root. */
+/** Runs `command` on `machine` and waits until it exits. Paths are relative to the machine's root. */
 export async function runOn(
   { emulator = "", root = "", env = {} }: ForeignMachine,
   command: readonly string[],
@@ -69,8 +69,8 @@ const UNSHARE = [
 ];
 
 /**
- * The kernel starts the emulator for names with the ending, and opens it before the root changes (F). The shell stays
- * the first process of the namespace, which signals do not end.
+ * The kernel starts the emulator for names with the suffix. With the flag F it opens the emulator before the root
+ * changes. The shell remains the first process of the namespace, which signals do not kill.
  */
 const SCRIPT = `
 set -e

@@ -1,9 +1,9 @@
-# Evaluates a formula as Homebrew does on one platform, with as much of its DSL as the formula of codexlb uses:
+# Evaluates a formula like Homebrew on one platform. Supports the part of Homebrew's DSL that codexlb's formula uses:
 #
 #   ruby homebrew.rb FORMULA OS ARCH AVX2 RELEASE_DIRECTORY PREFIX
 #
-# Installs from the release directory below PREFIX, runs the test block, and prints what it saw as JSON. A word that
-# Homebrew does not know is an error here too.
+# Installs from the release directory below PREFIX, runs the test block, and prints the results as JSON. Words that
+# Homebrew does not support are errors.
 
 require "digest"
 require "fileutils"
@@ -15,7 +15,7 @@ require "tmpdir"
 FORMULA, OS, ARCH, AVX2, RELEASE, HOMEBREW_PREFIX = ARGV
 
 class Pathname
-  # A file, or a hash of files and the names that they get.
+  # Accepts a file, or a hash from files to new names.
   def install(*sources)
     mkpath
     sources.each do |source|
@@ -183,7 +183,7 @@ class Formula
     prefix / "share/fish/vendor_completions.d"
   end
 
-  # Takes the file that the URL names from the release directory.
+  # Reads the file of the URL from the release directory.
   def stage
     archive = File.join(RELEASE, File.basename(fields.fetch(:url)))
     found = Digest::SHA256.file(archive).hexdigest
@@ -191,7 +191,7 @@ class Formula
 
     Dir.mktmpdir do |directory|
       system("tar", "-xzf", archive, "-C", directory, exception: true)
-      # As Homebrew does: into the only directory of the archive.
+      # Like Homebrew, change to the only directory of the archive.
       Dir.chdir(Dir.children(directory).then { |names| File.join(directory, names.fetch(0)) }) { install }
     end
   end

@@ -1,12 +1,12 @@
-// The service manager's end of sd_notify(3): a datagram socket, which Bun does not have, by the system's own calls.
+// Plays the service manager in sd_notify(3): receives datagrams with system calls, because Bun has no datagram sockets.
 
 import { FFIType, ptr } from "bun:ffi";
 import { fromCLibrary } from "../../src/state/c-library.ts";
 
 export interface NotifySocket extends Disposable {
-  /** Value of NOTIFY_SOCKET. */
+  /** The value of NOTIFY_SOCKET. */
   readonly address: string;
-  /** The messages since the last call. */
+  /** Returns the messages since the last call. */
   read(): string[];
 }
 
@@ -14,7 +14,7 @@ const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 
-/** Linux only. `address`: a path, or `@name` for a name without a file. */
+/** Opens the socket. `address` is a path, or `@name` for an abstract name. Works on Linux only. */
 export function notifySocket(address: string): NotifySocket {
   const { i32, u32, u64 } = FFIType;
   const libc = fromCLibrary({

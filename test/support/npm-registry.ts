@@ -1,4 +1,4 @@
-// A registry on loopback that holds the given packages, each in one version, and no others.
+// Runs a registry on loopback that serves only the given packages, each in one version.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ export interface NpmRegistry extends AsyncDisposable {
   readonly downloaded: readonly string[];
 }
 
-/** `tarballs` are paths of files as `npm pack` writes them. */
+/** Starts the registry. `tarballs` are paths of files in the format of `npm pack`. */
 export function npmRegistry(tarballs: readonly string[]): NpmRegistry {
   const downloaded: string[] = [];
   const byName = new Map(

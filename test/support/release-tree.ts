@@ -1,4 +1,4 @@
-// A release directory in a temporary place, with the layout of dist/release.
+// Creates temporary release directories, with the layout of dist/release.
 
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,9 +11,9 @@ import { tempDirectory } from "./temp.ts";
 export interface ReleaseTreeOptions {
   /** Default "1.2.3". */
   readonly version?: string;
-  /** The files that targets hold as `codexlb`; default: a small shell script that stands in for it. */
+  /** The file to use as `codexlb` for some targets. Default: a small shell script as a stand-in. */
   readonly programs?: Partial<Record<ReleaseTarget, string>>;
-  /** Default: all. */
+  /** Default: all targets. */
   readonly targets?: readonly ReleaseTarget[];
 }
 
@@ -44,7 +44,7 @@ export async function releaseTree(options: ReleaseTreeOptions = {}): Promise<Rel
   return { ...openRelease(temp.path), [Symbol.dispose]: () => temp[Symbol.dispose]() };
 }
 
-/** True when there is an executable to test; prints the reason when there is none, for then `what` is not tested. */
+/** True if there is an executable to test. Otherwise prints why `what` is not tested. */
 export function hasExecutable(what: string): boolean {
   if (process.env.CODEXLB_TEST_BINARY !== undefined) return true;
   console.log(`skipped: ${what} (CODEXLB_TEST_BINARY is not set; make build and name dist/codexlb)`);
@@ -54,8 +54,8 @@ export function hasExecutable(what: string): boolean {
 const shared = new Map<ReleaseTarget, Promise<Release & Disposable>>();
 
 /**
- * A release that holds the executable for `target`. All tests of a run share it, because packing takes seconds: they may
- * add files to it and change none.
+ * A release that contains the executable for `target`. All tests of a run share it, because packing takes seconds.
+ * Tests may add files to it, but must not change existing ones.
  */
 export function executableRelease(target: ReleaseTarget = "linux-x64"): Promise<Release> {
   const known = shared.get(target);
@@ -71,12 +71,12 @@ export function executableRelease(target: ReleaseTarget = "linux-x64"): Promise<
   return made;
 }
 
-/** The version of the executable that CODEXLB_TEST_BINARY names, which is that of package.json. */
+/** The version in package.json, which is that of the executable in CODEXLB_TEST_BINARY. */
 export const EXECUTABLE_VERSION: string = JSON.parse(
   readFileSync(join(import.meta.dir, "..", "..", "package.json"), "utf8"),
 ).version;
 
-/** 2026-01-01, so that trees of the same content have the same bytes. */
+/** 2026-01-01: a constant time, so that trees with the same content have the same bytes. */
 export const RELEASE_TIME = 1767225600;
 
 // --- internal ---

@@ -1,4 +1,4 @@
-// Builds releases from copies of the working tree, in which all changes are committed.
+// Builds releases from clones of the working tree, in which all changes are committed.
 
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,12 +9,12 @@ import { RELEASE_TARGETS, type ReleaseTarget, runtimeNameOf } from "../../script
 
 export const RELEASE_VERSION = "1.2.3-rc.1";
 
-/** A clone of the project with the packages installed and nothing to commit. */
+/** A clone of the project with its packages installed and no uncommitted changes. */
 export interface Checkout {
   readonly path: string;
-  /** Twelve digits. */
+  /** The first twelve digits. */
   readonly commit: string;
-  /** Runs the release script. `env` comes on top of PATH and HOME. */
+  /** Runs the release script with PATH, HOME and `env`. */
   release(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Released>;
 }
 
@@ -24,7 +24,7 @@ export interface Released {
   readonly err: string;
 }
 
-/** The release of every target: its directory, and the checkout that it was built in. Built once for all tests. */
+/** The release of every target: its directory, and the checkout in which it was built. Built once for all tests. */
 export async function wholeRelease(): Promise<{ readonly checkout: Checkout; readonly directory: string }> {
   whole ??= buildWhole();
   return whole;
@@ -42,7 +42,7 @@ export async function unpack(target: ReleaseTarget, directory: string): Promise<
   return join(directory, `codexlb-${RELEASE_VERSION}-${target}`);
 }
 
-/** Makes a checkout at `path`. The same working tree gives the same commit, wherever the checkout is. */
+/** Creates a checkout at `path`. The same working tree always gives the same commit. */
 export async function checkOut(path: string): Promise<Checkout> {
   const listed = await succeed(
     ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -53,7 +53,7 @@ export async function checkOut(path: string): Promise<Checkout> {
     cpSync(join(PROJECT, file), join(path, file), { force: true });
   }
   for (const target of RELEASE_TARGETS) fetchRuntime(runtimeNameOf(target));
-  // A link to the whole directory would be an untracked file for git.
+  // git would see a link to the whole directory as an untracked file.
   mkdirSync(join(path, ".tools"));
   for (const name of readdirSync(TOOLS))
     if (name.startsWith(`bun-${BUN_VERSION}`) || name === "bun-cache")
@@ -86,7 +86,7 @@ const GIT = {
 let whole: ReturnType<typeof buildWhole> | undefined;
 
 async function buildWhole(): Promise<{ readonly checkout: Checkout; readonly directory: string }> {
-  // Below the HOME of the tests, which is removed after the last of them.
+  // Create it below the HOME of the tests, which is removed after the last test.
   const directory = mkdtempSync(join(process.env.HOME ?? tmpdir(), "release-"));
   const checkout = await checkOut(join(directory, "whole"));
   const { code, err } = await checkout.release(["--version", RELEASE_VERSION]);

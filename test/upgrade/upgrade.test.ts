@@ -1,4 +1,4 @@
-// Upgrading an executable from a release in a directory or behind a URL.
+// Tests upgrading an executable from a release in a directory or at a URL.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
@@ -50,7 +50,7 @@ const options = (from = directory, more: Partial<UpgradeOptions> = {}): UpgradeO
   ...more,
 });
 
-/** What is in the directory of the executable: the executable, of this version, and nothing that was left behind. */
+/** Checks that the executable's directory contains only the executable, and that it has this version. */
 function expectInstalled(version: string): void {
   expect(readdirSync(join(temp.path, "bin"))).toEqual(["codexlb"]);
   expect(readFileSync(executable, "utf8")).toBe(versionScript(version));
@@ -67,7 +67,7 @@ async function refusal(work: Promise<unknown>): Promise<CodexlbError> {
 }
 
 describe("from a directory", () => {
-  test("the newest release for this machine replaces the executable, which keeps its mode", async () => {
+  test("an upgrade installs the newest release for this machine, and keeps the executable's mode", async () => {
     addRelease(directory, { version: "1.9.0" });
     addRelease(directory, { version: NEWER });
     addRelease(directory, { version: "2.0.0", target: "darwin-other" });
@@ -77,7 +77,7 @@ describe("from a directory", () => {
     expectInstalled(NEWER);
   });
 
-  test("the manual page and completions are replaced where they are installed, and nowhere else", async () => {
+  test("an upgrade replaces the manual page and completions only where they are installed", async () => {
     addRelease(directory, { version: NEWER });
     const share = join(temp.path, "share");
     const page = join(share, "man", "man1", "codexlb.1");
@@ -95,7 +95,7 @@ describe("from a directory", () => {
     expect(readdirSync(share, { recursive: true }).length).toBe(6);
   });
 
-  test("looking for a package of it leaves nothing in the home", async () => {
+  test("asking package managers for the executable creates no files in the home directory", async () => {
     addRelease(directory, { version: NEWER });
     const home = join(temp.path, "home");
     mkdirSync(home);
@@ -104,7 +104,7 @@ describe("from a directory", () => {
     expect(readdirSync(home)).toEqual([]);
   });
 
-  test("the file behind a symbolic link is replaced, and the link stays", async () => {
+  test("an upgrade replaces the target of a symbolic link, and keeps the link", async () => {
     addRelease(directory, { version: NEWER });
     const link = join(temp.path, "codexlb");
     symlinkSync(executable, link);
@@ -112,13 +112,13 @@ describe("from a directory", () => {
     expectInstalled(NEWER);
   });
 
-  test("undoing puts the previous executable back", async () => {
+  test("undo restores the previous executable", async () => {
     addRelease(directory, { version: NEWER });
     (await upgradeExecutable(options(), tools()))?.replacement.undo();
     expectInstalled(INSTALLED);
   });
 
-  test("a program that runs meanwhile continues with the previous executable", async () => {
+  test("a running program continues with the previous executable", async () => {
     addRelease(directory, { version: NEWER });
     writeFileSync(executable, `${versionScript(INSTALLED)}read line\necho "still ${INSTALLED}"\n`);
     const child = Bun.spawn([executable], { stdin: "pipe", stdout: "pipe" });
@@ -137,12 +137,12 @@ describe("from a directory", () => {
     expectInstalled(INSTALLED);
   });
 
-  test("an older release is refused unless it is asked for", async () => {
+  test("an older release is refused without allowOlder", async () => {
     addRelease(directory, { version: "1.2.3-rc.1" });
     expect(await refusal(upgradeExecutable(options(), tools()))).toMatchObject({
       code: "upgrade_refused",
       message: "the release 1.2.3-rc.1 is older than the installed version 1.2.3",
-      next: "to install it anyway: add --allow-older",
+      next: "to install it anyway, add --allow-older",
     });
     expectInstalled(INSTALLED);
     (await upgradeExecutable(options(directory, { allowOlder: true }), tools()))?.replacement.keep();
@@ -161,12 +161,12 @@ describe("from a directory", () => {
   });
 });
 
-describe("nothing is changed", () => {
+describe("an upgrade changes nothing", () => {
   const broken: readonly [string, Omit<TestRelease, "version">, RegExp][] = [
     [
       "an archive with another checksum",
       { sha256: "0".repeat(64) },
-      /\.tar\.gz has the SHA-256 checksum [0-9a-f]{64}, but SHA256SUMS says 0{64}$/,
+      /^verifying \S+\.tar\.gz: its SHA-256 is [0-9a-f]{64}, but SHA256SUMS lists 0{64}$/,
     ],
     [
       "an archive without the executable",
@@ -175,12 +175,12 @@ describe("nothing is changed", () => {
     ],
     ["an executable that does not run", { program: "/bin/false" }, /the new executable does not run here: ./],
     [
-      "an executable that says it is something else",
+      "an executable that reports another version",
       { program: "/bin/echo" },
-      /the new executable says that it is "[^"]*", not 1\.10\.0$/,
+      /the new executable reports the version "[^"]*", not 1\.10\.0$/,
     ],
   ];
-  test.each(broken)("by %s", async (_, release, message) => {
+  test.each(broken)("for %s", async (_, release, message) => {
     addRelease(directory, { version: NEWER, ...release });
     const error = await refusal(upgradeExecutable(options(), tools()));
     expect([error.code, error.message]).toEqual(["upgrade_failed", expect.stringMatching(message)]);
@@ -188,7 +188,7 @@ describe("nothing is changed", () => {
     expectInstalled(INSTALLED);
   });
 
-  test("by something that is not an archive", async () => {
+  test("for a file that is not an archive", async () => {
     const name = addRelease(directory, { version: NEWER });
     writeFileSync(join(directory, name), "not gzip");
     const sum = new Bun.CryptoHasher("sha256").update("not gzip").digest("hex");
@@ -198,7 +198,7 @@ describe("nothing is changed", () => {
     expectInstalled(INSTALLED);
   });
 
-  test("by a release for other machines, which names those", async () => {
+  test("for a release without this machine's target, and lists the targets", async () => {
     addRelease(directory, { version: NEWER, target: "linux-other" });
     expect(await refusal(upgradeExecutable(options(), tools()))).toMatchObject({
       code: "upgrade_failed",
@@ -208,36 +208,38 @@ describe("nothing is changed", () => {
   });
 
   test.each(["", "junk\n", `${"0".repeat(64)}  ../../codexlb-9.9.9-linux-x64.tar.gz\n`])(
-    "by a SHA256SUMS without an archive: %j",
+    "for a SHA256SUMS without an archive: %j",
     async (sums) => {
       writeFileSync(join(directory, "SHA256SUMS"), sums);
       expect(await refusal(upgradeExecutable(options(), tools()))).toMatchObject({
-        next: "check --from: SHA256SUMS there lists no archive of codexlb",
+        next: "check --from: its SHA256SUMS lists no codexlb archive",
       });
     },
   );
 
-  test("by files that are too large", async () => {
+  test("for files that are too large", async () => {
     const name = addRelease(directory, { version: NEWER });
     truncateSync(join(directory, name), 256 * MIB + 1);
     expect((await refusal(upgradeExecutable(options(), tools()))).message).toBe(
-      `reading ${join(directory, name)}: it is larger than 256 MiB`,
+      `reading ${join(directory, name)}: the file is larger than 256 MiB`,
     );
     truncateSync(join(directory, "SHA256SUMS"), MIB + 1);
     expect((await refusal(upgradeExecutable(options(), tools()))).message).toBe(
-      `reading ${join(directory, "SHA256SUMS")}: it is larger than 1 MiB`,
+      `reading ${join(directory, "SHA256SUMS")}: the file is larger than 1 MiB`,
     );
     expectInstalled(INSTALLED);
   });
 
-  test("by a directory that is no release", async () => {
+  test("for a directory without a release", async () => {
     const error = await refusal(upgradeExecutable(options(join(temp.path, "nowhere")), tools()));
     expect(error.message).toBe(`reading ${join(temp.path, "nowhere", "SHA256SUMS")}: no such file`);
-    expect(error.next).toBe("check --from: it must lead to a release, with SHA256SUMS beside the archives");
+    expect(error.next).toBe(
+      "check --from: it must be a directory or URL with a release's SHA256SUMS and archives",
+    );
   });
 });
 
-describe("a package manager's executable is left to it:", () => {
+describe("an upgrade does not replace an executable of a package manager:", () => {
   test.each([
     ["Homebrew", "opt/Cellar/codexlb/1.2.3/bin", "brew upgrade codexlb"],
     ["npm", "lib/node_modules/@codexlb/linux-x64/bin", "npm install --global codexlb@latest"],
@@ -254,7 +256,7 @@ describe("a package manager's executable is left to it:", () => {
     expect(await refusal(upgradeExecutable(options(directory, { executable: link }), tools()))).toMatchObject(
       {
         code: "upgrade_refused",
-        message: `${owned} belongs to a package of ${name}`,
+        message: `${owned} was installed by ${name}`,
         next: `upgrade it with: ${command}`,
       },
     );
@@ -279,7 +281,7 @@ describe("a package manager's executable is left to it:", () => {
       { mode: 0o755 },
     );
     expect(await refusal(upgradeExecutable(options(), tools(`${fake}:/usr/bin:/bin`)))).toMatchObject({
-      message: `${executable} belongs to a package of ${name}`,
+      message: `${executable} was installed by ${name}`,
       next: `upgrade it with: ${command}`,
     });
     expectInstalled(INSTALLED);
@@ -287,7 +289,7 @@ describe("a package manager's executable is left to it:", () => {
 });
 
 describe("from a URL", () => {
-  /** Serves `directory` below /download, and leads there from /latest. */
+  /** Serves `directory` below /download, and redirects there from /latest. */
   function serve(redirect?: string) {
     const server = Bun.serve({
       hostname: "127.0.0.1",
@@ -316,7 +318,7 @@ describe("from a URL", () => {
     addRelease(directory, { version: NEWER, sha256: "0".repeat(64) });
     await using server = serve();
     const error = await refusal(upgradeExecutable(options(`${server.url}/download`), tools()));
-    expect(error.message).toContain("but SHA256SUMS says 000");
+    expect(error.message).toContain("but SHA256SUMS lists 000");
     expectInstalled(INSTALLED);
   });
 
@@ -324,25 +326,25 @@ describe("from a URL", () => {
     writeFileSync(join(directory, "SHA256SUMS"), Buffer.alloc(MIB + 1));
     await using server = serve();
     expect((await refusal(compareWithRelease(options(`${server.url}/download`)))).message).toBe(
-      `reading ${server.url}/download/SHA256SUMS: it is larger than 1 MiB`,
+      `reading ${server.url}/download/SHA256SUMS: the file is larger than 1 MiB`,
     );
   });
 
-  test("a missing file, a dead server, endless redirects and a way out of TLS are errors", async () => {
+  test("a missing file, a dead server, endless redirects and a redirect to http are errors", async () => {
     await using server = serve();
     const messageOf = async (from: string) =>
       (await refusal(compareWithRelease(options(from)))).message.replaceAll(server.url, "URL");
     expect(await messageOf(`${server.url}/download`)).toBe(
-      "reading URL/download/SHA256SUMS: the server answered 404",
+      "reading URL/download/SHA256SUMS: the server returned status 404",
     );
     const dead = serve();
     await dead[Symbol.asyncDispose]();
     expect(await messageOf(dead.url)).toStartWith(`reading ${dead.url}/SHA256SUMS: `);
     await using circle = serve("/latest/SHA256SUMS");
-    expect(await messageOf(`${circle.url}/latest`)).toEndWith(": it is redirected too often");
+    expect(await messageOf(`${circle.url}/latest`)).toEndWith(": too many redirects");
     await using away = serve("http://files.example/SHA256SUMS");
     expect(await messageOf(`${away.url}/latest`)).toEndWith(
-      "/SHA256SUMS: it is redirected to http://files.example/SHA256SUMS, which is not https",
+      "/SHA256SUMS: the server redirects to http://files.example/SHA256SUMS, which is not https",
     );
   });
 
@@ -363,7 +365,7 @@ describe("the target", () => {
     ["linux-arm64-musl", { platform: "linux", arch: "arm64", isMusl: true, hasAvx2: false }],
     ["darwin-x64", { platform: "darwin", arch: "x64", isMusl: false, hasAvx2: false }],
     ["darwin-arm64", { platform: "darwin", arch: "arm64", isMusl: false, hasAvx2: false }],
-  ])("%s is that of %j", (target, machine) => {
+  ])("is %s for %j", (target, machine) => {
     expect(targetOf(machine)).toBe(target);
   });
 });

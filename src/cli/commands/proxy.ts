@@ -1,4 +1,4 @@
-// `codexlb proxy`: runs the proxy in the foreground until it is told to stop.
+// `codexlb proxy`: runs the proxy in the foreground until a signal stops it.
 
 import { constants } from "node:os";
 import { defineCommand } from "citty";
@@ -35,19 +35,19 @@ export default defineCommand({
     },
     "max-attempts": number("Accounts that one request may try"),
     "usage-timeout-ms": number("Longest wait for the usage and token endpoints"),
-    "cooldown-default-seconds": number("Rest of an account after a failed connection"),
-    "quota-refresh-minutes": number("Figures are asked for again after so many minutes"),
-    "quota-refresh-messages": number("... or so many messages"),
-    "quota-cache-ttl-minutes": number("Figures older than this count as unknown"),
+    "cooldown-default-seconds": number("Cooldown of an account after a failed connection"),
+    "quota-refresh-minutes": number("Refresh the quota figures after N minutes"),
+    "quota-refresh-messages": number("... or after N messages"),
+    "quota-cache-ttl-minutes": number("Treat figures older than N minutes as unknown"),
     "until-deserted": {
       type: "boolean",
-      description: "Stop when no codexlb run uses it any more: how run starts it for itself",
+      description: "Exit when no codexlb run uses the proxy any more (codexlb run sets this)",
     },
   },
   subCommands: { logs },
   run: async ({ args }) => {
     raiseRequestLimit();
-    // Whoever reads the first line may signal the proxy at once.
+    // Listen before the first line of output: its reader may send a signal immediately.
     const signals = listenForSignals();
     const { deps, layout } = contextOf(args.root);
     hideNoProxy();
@@ -93,11 +93,11 @@ export default defineCommand({
     ]);
     const waiting = underWay(daemon);
     supervisor.stopping(
-      waiting ?? "stops",
+      waiting ?? "stopping",
       waiting === undefined ? SHORT_STOP_MS : daemon.drainMs() + SHORT_STOP_MS,
     );
     if (waiting !== undefined && reason instanceof CodexlbError) deps.log.warn(reason.message);
-    if (waiting !== undefined) deps.log.info(`${waiting}; a second signal ends it at once`);
+    if (waiting !== undefined) deps.log.info(`${waiting}; a second signal stops the proxy immediately`);
     await daemon.stop(reason instanceof CodexlbError ? reason.code : reason, signals.hurry);
     if (reason instanceof CodexlbError) throw reason;
     if (signals.hurry.aborted)
@@ -107,10 +107,10 @@ export default defineCommand({
 
 // --- internal ---
 
-/** Closing idle connections and writing the state takes no longer than this. */
+/** The time that closing idle connections and writing the state may take. */
 const SHORT_STOP_MS = 15_000;
 
-/** Codex wants the address in two spellings, which one of IPv6 does not have. */
+/** How to start Codex. It needs two spellings of the address, and an IPv6 address has only one. */
 function nextOf({ url }: Daemon, root: string | undefined): string {
   return url.includes("[")
     ? "codexlb run cannot use an IPv6 address: listen on 127.0.0.1 for it"
@@ -124,18 +124,18 @@ function served({ accountCount, childCount }: Daemon): string {
   return childCount === 0 ? accounts : `${accounts} and ${children}`;
 }
 
-/** `finishes 2 requests, 30 s at most`; undefined when there is nothing to wait for. */
+/** `finishing 2 requests, for at most 30 s`; undefined if no requests are in flight. */
 function underWay(daemon: Daemon): string | undefined {
   const count = daemon.inFlight();
   if (count === 0) return undefined;
-  return `finishes ${count} request${count === 1 ? "" : "s"}, ${daemon.drainMs() / 1000} s at most`;
+  return `finishing ${count} request${count === 1 ? "" : "s"}, for at most ${daemon.drainMs() / 1000} s`;
 }
 
 const LIMIT_VARIABLE = "BUN_CONFIG_MAX_HTTP_REQUESTS";
-/** Bun allows 256 upstream requests at a time unless told otherwise; long turns of many agents come near that. */
+/** Bun allows 256 concurrent upstream requests by default, and long turns of many agents come near that. */
 const REQUEST_LIMIT = "65336";
 
-/** The limit counts only when it stands in the environment at start, so the executable starts itself once more. */
+/** Starts the executable again with a higher limit, because Bun reads the limit from the environment only at start. */
 function raiseRequestLimit(): void {
   if (!isCompiled() || process.env[LIMIT_VARIABLE] !== undefined || typeof process.execve !== "function")
     return;

@@ -1,4 +1,4 @@
-// `codexlb service ...`: the proxy as a service of systemd or launchd.
+// `codexlb service ...`: runs the proxy as a systemd or launchd service.
 
 import { defineCommand } from "citty";
 import { quote } from "../../codex/command-line.ts";
@@ -23,7 +23,7 @@ import { serviceStatus, statusLines } from "../service/status.ts";
 import { waitingFor } from "../terminal.ts";
 
 const DRY_RUN = {
-  "dry-run": { type: "boolean", description: "Print the file and the commands, and change nothing" },
+  "dry-run": { type: "boolean", description: "Print what the command would do, and change nothing" },
 } as const;
 
 const install = defineCommand({
@@ -79,7 +79,7 @@ const install = defineCommand({
 const uninstall = defineCommand({
   meta: {
     name: "codexlb service uninstall",
-    description: "Stop the service and remove it; the state directory stays",
+    description: "Stop the service and remove it; keep the state directory",
   },
   args: { ...MANAGER_FLAGS, ...DRY_RUN },
   run: async ({ args }) => {
@@ -101,7 +101,7 @@ const uninstall = defineCommand({
 const restart = defineCommand({
   meta: {
     name: "codexlb service restart",
-    description: "Restart the service; requests in flight finish first",
+    description: "Restart the service after requests in flight have finished",
   },
   args: { ...MANAGER_FLAGS, ...DRY_RUN },
   run: async ({ args }) => {
@@ -128,7 +128,7 @@ const status = defineCommand({
     else print(statusLines(found));
     if (!found.installed) throw notInstalled(manager);
     if (!found.running)
-      throw new CodexlbError("unhealthy", "the service does not run", {
+      throw new CodexlbError("unhealthy", "the service is not running", {
         next: "see why: codexlb service logs; start it with: codexlb service restart",
       });
   },
@@ -137,17 +137,17 @@ const status = defineCommand({
 const logs = defineCommand({
   meta: {
     name: "codexlb service logs",
-    description: "Print what the service printed (codexlb proxy logs prints its events)",
+    description: "Print the service's output (codexlb proxy logs prints the proxy's events)",
   },
   args: {
     ...MANAGER_FLAGS,
     lines: {
       type: "string",
-      description: "How many of the last lines",
+      description: "Print the last N lines",
       default: "100",
       valueHint: "N",
     },
-    follow: { type: "boolean", description: "Continue with new lines" },
+    follow: { type: "boolean", description: "Keep printing new lines" },
   },
   run: async ({ args }) => {
     const deps = systemDeps();
@@ -159,20 +159,20 @@ const logs = defineCommand({
     await printOutputOf(
       manager.logCommand({ lines, follow: args.follow ?? false, root }),
       deps.env,
-      "the events of the proxy are in its own log: codexlb proxy logs",
+      "see the proxy's own event log: codexlb proxy logs",
     );
   },
 });
 
 export default defineCommand({
-  meta: { name: "codexlb service", description: "Run the proxy as a service of systemd or launchd" },
+  meta: { name: "codexlb service", description: "Run the proxy as a systemd or launchd service" },
   subCommands: { install, uninstall, status, logs, restart },
 });
 
 // --- internal ---
 
 function installed({ change, previous }: InstallResult, { file }: ServiceManager): string {
-  if (change === "unchanged") return `the service is installed and running; nothing to change in ${file}`;
+  if (change === "unchanged") return `${file} is up to date, and the service is running`;
   const text = {
     installed: `installed ${file}, and started the service`,
     updated: `updated ${file}, and restarted the service`,
@@ -185,21 +185,21 @@ function installed({ change, previous }: InstallResult, { file }: ServiceManager
 function commands(steps: readonly Step[]): string {
   const lines = steps.map(
     ({ argv, mayFail, untilItFails }) =>
-      `${argv.map(quote).join(" ")}${untilItFails ? "  # until it fails" : mayFail ? "  # may fail" : ""}\n`,
+      `${argv.map(quote).join(" ")}${untilItFails ? "  # repeated until it fails" : mayFail ? "  # may fail" : ""}\n`,
   );
   return `# commands\n${lines.join("")}`;
 }
 
-/** A service has the service manager's environment, so what the shell sets for the proxy does not reach it. */
+/** Warns about the proxy's variables in this shell, because the service inherits the service manager's environment. */
 function environmentNotes(env: Readonly<Record<string, string | undefined>>): string[] {
-  const found = OF_THE_PROXY.filter((name) => env[name]);
+  const found = PROXY_VARIABLES.filter((name) => env[name]);
   if (found.length === 0) return [];
   return [
-    `the service does not get ${found.join(", ")} from this shell: docs/service.md says how to set variables for it`,
+    `the service does not inherit ${found.join(", ")} from this shell; docs/service.md describes how to set variables for it`,
   ];
 }
 
-const OF_THE_PROXY: readonly string[] = [
+const PROXY_VARIABLES: readonly string[] = [
   "HTTPS_PROXY",
   "https_proxy",
   "ALL_PROXY",

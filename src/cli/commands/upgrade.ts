@@ -1,4 +1,4 @@
-// `codexlb upgrade`: replaces this executable by the one of a release, and restarts the service that runs it.
+// `codexlb upgrade`: replaces this executable with the one from a release, and restarts the service that runs it.
 
 import { realpathSync } from "node:fs";
 import { defineCommand } from "citty";
@@ -21,17 +21,17 @@ import { waitingFor } from "../terminal.ts";
 export default defineCommand({
   meta: {
     name: "codexlb upgrade",
-    description: "Replace this executable by the one of a release, and restart the service",
+    description: "Replace this executable with the one from a release, and restart the service",
   },
   args: {
     ...ROOT_FLAG,
     from: {
       type: "string",
-      description: "The release: a directory or URL with SHA256SUMS and the archives (CODEXLB_RELEASE)",
+      description: "Directory or URL with the release's SHA256SUMS and archives (CODEXLB_RELEASE)",
       valueHint: "DIR|URL",
     },
-    check: { type: "boolean", description: "Only compare the versions" },
-    "allow-older": { type: "boolean", description: "Also install a release that is older" },
+    check: { type: "boolean", description: "Compare the versions, and change nothing" },
+    "allow-older": { type: "boolean", description: "Install the release even if it is older" },
     restart: {
       type: "boolean",
       description: "Restart the service if it runs this executable (--restart=false: do not)",
@@ -65,7 +65,7 @@ export default defineCommand({
       await service?.restart();
       throw new CodexlbError(
         "upgrade_failed",
-        `the service does not start with version ${version}, so version ${VERSION} is back: ${messageOf(error)}`,
+        `the service failed to start with version ${version}, so version ${VERSION} was restored: ${messageOf(error)}`,
         { next: "see why: codexlb service logs", cause: error },
       );
     }
@@ -73,15 +73,17 @@ export default defineCommand({
     try {
       upgraded.refreshExtras();
     } catch (error) {
-      deps.log.warn(`the manual page and completions are still those of ${VERSION}: ${messageOf(error)}`);
+      deps.log.warn(
+        `updating the manual page and completions failed, so they are still those of ${VERSION}: ${messageOf(error)}`,
+      );
     }
     print(
       `upgraded ${options.executable} from ${VERSION} to ${version}${service === undefined ? "" : ", and restarted the service"}\n`,
     );
-    const left = await proxyOfVersion(layout.adminSocket, VERSION);
-    if (left !== undefined)
+    const outdated = await proxyOfVersion(layout.adminSocket, VERSION);
+    if (outdated !== undefined)
       deps.log.info(
-        `the proxy on ${layout.root} (process ${left}) still runs version ${VERSION}; ${await restartAdvice(left, deps)}`,
+        `the proxy on ${layout.root} (process ${outdated}) still runs version ${VERSION}; ${await restartAdvice(outdated, deps)}`,
       );
   },
 });
@@ -99,7 +101,8 @@ function optionsOf(
   deps: Deps,
 ): UpgradeOptions {
   const from = flags.from?.trim() || deps.env.CODEXLB_RELEASE?.trim();
-  if (!from) throw usage("which release?", "name its directory or URL with --from or CODEXLB_RELEASE");
+  if (!from)
+    throw usage("upgrade needs a release", "name its directory or URL with --from or CODEXLB_RELEASE");
   if (!isCompiled())
     throw new CodexlbError("upgrade_refused", "this codexlb runs from its sources", {
       next: "upgrade it with git, and build it with: make build",
@@ -121,7 +124,7 @@ function isSameFile(one: string, other: string): boolean {
   }
 }
 
-/** The process of the proxy behind `socket`, if it is of `version`. */
+/** The process of the proxy behind `socket`, if the proxy runs `version`. */
 async function proxyOfVersion(socket: string, version: string): Promise<number | undefined> {
   const info = await runningProxy(socket);
   return info?.version === version ? info.pid : undefined;

@@ -132,7 +132,7 @@ async function examineSurroundings(via: ConnectionDeps, door: Door, tokenUrl: st
 const ENDING: Finding = {
   check: "port",
   status: "warning",
-  detail: "the proxy finishes what is under way, and ends then",
+  detail: "the proxy is shutting down",
   remedy: "start it again: codexlb proxy",
 };
 

@@ -50,7 +50,7 @@ const RETRY_MS = 100;
 const LOG_BYTES = 64 * 1024;
 const ANSWER_MS = 1_000;
 
-/** False if the root has no proxy that takes requests: none runs, or it is shutting down. */
+/** False if the root has no proxy that accepts requests: none runs, or it is shutting down. */
 function isTaken(daemon: Daemon): boolean {
   // A stopped proxy still owns the root; `addressOf` reports it.
   if (daemon.kind !== "answers") return daemon.kind === "silent";
@@ -78,14 +78,14 @@ async function start(context: CommandContext, daemon: Daemon): Promise<void> {
     });
   deps.log.info(
     daemon.kind === "answers"
-      ? "the proxy that runs is about to end; starting one behind it that ends with this run"
+      ? "the running proxy is shutting down; starting a new one that ends with this run"
       : "no proxy runs; starting one that ends with this run (--auto-start=false: do not)",
   );
   const deadlineMs = deps.clock.now() + START_MS + proxy.drain_timeout_seconds * 1000;
   for (;;) {
     const failure = await startOnce(context);
     if (failure === undefined) return;
-    // Another run may have started one at the same moment, or the proxy before it is still shutting down.
+    // Another run may have started a proxy at the same moment, or the old one is still shutting down.
     if (isTaken(await daemonAt(layout.adminSocket))) return;
     if (!failure.isRootLocked || deps.clock.now() > deadlineMs)
       throw new CodexlbError("listen_failed", `starting a proxy for this run: ${failure.why}`, {

@@ -1,4 +1,4 @@
-// From the flags of `codexlb service` to a service manager, and to the options of the service.
+// Turns the flags of `codexlb service` into a service manager and the options of the service.
 
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { homedir } from "node:os";
@@ -17,7 +17,7 @@ import { isCompiled } from "../self.ts";
 
 const TARGETS = ["auto", "systemd", "launchd"] as const;
 
-/** The flags of every command of the service. */
+/** The flags of every `codexlb service` command. */
 export const MANAGER_FLAGS = {
   target: {
     type: "string",
@@ -41,7 +41,7 @@ export interface InstallFlags extends ManagerFlags {
   readonly user?: string | undefined;
 }
 
-/** The service manager that `flags` choose, and how its programs are run. Throws `usage`. */
+/** The service manager that `flags` choose, and the function that runs its programs. Throws `usage`. */
 export function managerFor(
   flags: ManagerFlags,
   deps: Pick<Deps, "env">,
@@ -64,7 +64,7 @@ export function managerFor(
   return { manager, run };
 }
 
-/** Refuses what would change the service of the wrong user. Throws `usage`. */
+/** Throws `usage` if the command would change the service of the wrong user. */
 export function requireRightUser({ system = false }: ManagerFlags, { env }: Pick<Deps, "env">): void {
   const isRoot = userId() === 0;
   if (system && !isRoot)
@@ -74,8 +74,8 @@ export function requireRightUser({ system = false }: ManagerFlags, { env }: Pick
     );
   if (!system && isRoot && env.SUDO_USER && env.SUDO_USER !== "root")
     throw usage(
-      "with sudo this would be a service of root",
-      "run it without sudo for a service of your own, or with --system for a system-wide one",
+      "with sudo this command would change root's own service",
+      "run it without sudo for your own service, or with --system for a system-wide one",
     );
 }
 
@@ -97,7 +97,7 @@ export async function serviceOptions(
   };
   for (const word of [options.binary, options.root])
     if (CONTROL.test(word))
-      throw usage(`${JSON.stringify(word)}: a path with control characters cannot be used`);
+      throw usage(`${JSON.stringify(word)}: a path must not contain control characters`);
   return options;
 }
 
@@ -119,7 +119,7 @@ function userId(): number {
   return process.getuid?.() ?? -1;
 }
 
-/** After `su`, and from cron, the variable by which systemctl finds the user's systemd is missing. */
+/** Adds XDG_RUNTIME_DIR, by which systemctl finds the user's systemd. It is missing after `su` and in cron jobs. */
 function withRuntimeDirectory(env: Deps["env"]): Deps["env"] {
   if (env.XDG_RUNTIME_DIR) return env;
   const usual = `/run/user/${userId()}`;
@@ -128,7 +128,7 @@ function withRuntimeDirectory(env: Deps["env"]): Deps["env"] {
     : env;
 }
 
-/** A setting given by flag; a blank one is not given. */
+/** The checked value of a flag that overrides a setting; undefined if the flag is missing or blank. */
 function setting(flag: string, key: string, value: string | undefined): string | undefined {
   const text = value?.trim();
   if (!text) return undefined;
@@ -142,8 +142,8 @@ async function existingUser(user: string, run: RunProgram): Promise<string> {
   throw usage(
     `flag --user: there is no user ${JSON.stringify(user)}`,
     user === DEFAULT_USER
-      ? `name one, or make it: useradd --system --home-dir ${SYSTEM_ROOT} --shell /usr/sbin/nologin ${user}`
-      : "name a user that exists",
+      ? `create it: useradd --system --home-dir ${SYSTEM_ROOT} --shell /usr/sbin/nologin ${user}; or name another user`
+      : "name an existing user",
   );
 }
 
@@ -156,17 +156,21 @@ function binaryOf(flag: string | undefined, env: Deps["env"]): string {
     if (!statSync(path).isFile()) throw new Error("it is not a file");
     accessSync(path, constants.X_OK);
   } catch (error) {
-    throw new CodexlbError("file_unusable", `the executable of the service, ${path}: ${messageOf(error)}`, {
-      next: "name another one with --binary",
-      cause: error,
-    });
+    throw new CodexlbError(
+      "file_unusable",
+      `checking the service's executable ${path}: ${messageOf(error)}`,
+      {
+        next: "name another executable with --binary",
+        cause: error,
+      },
+    );
   }
   return path;
 }
 
 /**
- * The path of this executable that stays the same when it is upgraded: the one on the PATH, if it leads here. A package
- * manager's own directory often has the version in its name.
+ * The path of this executable that stays valid after an upgrade: the one on PATH, if it leads to this executable. The
+ * real path may not stay valid, because a package manager's directory often contains the version.
  */
 function ownPath({ PATH = "" }: Deps["env"]): string {
   const found = Bun.which("codexlb", { PATH });

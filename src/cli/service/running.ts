@@ -1,4 +1,4 @@
-// Finds the services of this program that run on this machine.
+// Finds the running codexlb services on this machine.
 
 import type { Deps } from "../../deps.ts";
 import { type InstalledService, installedService } from "../../service/installed.ts";
@@ -14,7 +14,7 @@ export interface RunningService {
   restart(): Promise<void>;
 }
 
-/** The user's and the system-wide service, if they are installed and run. */
+/** The user's and the system-wide service, if they are installed and running. */
 export async function runningServices(deps: Pick<Deps, "env">): Promise<RunningService[]> {
   const found: RunningService[] = [];
   for (const system of process.platform === "darwin" ? [false] : [false, true]) {
@@ -33,7 +33,7 @@ export async function runningServices(deps: Pick<Deps, "env">): Promise<RunningS
   return found;
 }
 
-/** How the user restarts the proxy with the process `pid`. */
+/** Advice on how to restart the proxy with the process `pid`. */
 export async function restartAdvice(pid: number, deps: Pick<Deps, "env">): Promise<string> {
   const services = await runningServices(deps);
   const command = services.find((service) => service.pid === pid)?.command;

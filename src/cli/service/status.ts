@@ -1,4 +1,4 @@
-// What `codexlb service status` shows: the service as its manager knows it, and the proxy that answers on its root.
+// The output of `codexlb service status`: the state of the service, and the proxy that answers on its root.
 
 import { runningProxy } from "../../admin/daemon.ts";
 import { installedService, otherServices } from "../../service/installed.ts";
@@ -6,12 +6,12 @@ import type { ServiceManager } from "../../service/service.ts";
 import { layoutOf, rootFrom } from "../../state/layout.ts";
 import { VERSION } from "../../version.ts";
 
-/** The JSON of `codexlb service status --json`; null: not known or not there. */
+/** The JSON of `codexlb service status --json`; null means unknown or missing. */
 export interface ServiceStatus {
   readonly manager: string;
   readonly file: string;
   readonly installed: boolean;
-  /** Written by this program; false for a file of the Go program or one that was written by hand. */
+  /** Whether this program wrote the file; false if the Go program or a person did. */
   readonly ours: boolean;
   readonly enabled: boolean;
   readonly running: boolean;
@@ -51,14 +51,16 @@ export async function serviceStatus(
   };
 }
 
-/** One line for each thing to know. */
+/** The status as text, one line per fact. */
 export function statusLines(status: ServiceStatus): string {
   const { proxy, pid } = status;
   const rows: [string, string | undefined][] = [
     ["manager", status.manager],
     [
       "file",
-      status.installed ? `${status.file}${status.ours ? "" : " (not written by this program)"}` : "none",
+      status.installed
+        ? `${status.file}${status.ours ? "" : " (not written by codexlb service install)"}`
+        : "none",
     ],
     ["enabled", yesOrNo(status.enabled)],
     ["running", `${yesOrNo(status.running)}${pid === null ? "" : `, process ${pid}`}; ${status.detail}`],
@@ -66,9 +68,9 @@ export function statusLines(status: ServiceStatus): string {
     ["root", status.root ?? undefined],
     [
       "proxy",
-      proxy === null ? (status.root === null ? undefined : "none answers") : proxyLine(proxy, status),
+      proxy === null ? (status.root === null ? undefined : "not responding") : proxyLine(proxy, status),
     ],
-    ...status.others.map((file): [string, string] => ["also there", file]),
+    ...status.others.map((file): [string, string] => ["conflict", `${file} starts a second proxy`]),
   ];
   return rows
     .flatMap(([name, value]) => (value === undefined ? [] : [`${`${name}:`.padEnd(WIDTH)}${value}\n`]))

@@ -1,27 +1,27 @@
-// The input and the output of the scenario that container.test.ts starts in namespaces.
+// The input and output of the scenario that container.test.ts runs in namespaces.
 
-/** How the container is started. */
+/** The settings of the container. */
 export interface ContainerCase {
   /** The entry point and its arguments. */
   readonly command: readonly string[];
   /** The command of the health check. */
   readonly health: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Of the process and of the state directory; the group has the same number. */
+  /** The user id of the process and the state directory. The group has the same number. */
   readonly uid: number;
   /** The config.toml in the state directory. */
   readonly configToml: string;
-  /** The proxy's health endpoint, for a process in the container's network. */
+  /** The URL of the proxy's health endpoint in the container's network. */
   readonly healthzUrl: string;
 }
 
-/** What the scenario observed. */
+/** The results of the scenario. */
 export interface ContainerReport {
-  /** Of the running proxy, from /proc/PID/status. */
+  /** The user id of the running proxy, from /proc/PID/status. */
   readonly uid: string;
-  /** The capabilities that it could ever get, as 16 hexadecimal digits. */
+  /** The capabilities that the proxy could ever get, as 16 hexadecimal digits. */
   readonly capabilities: string;
-  /** "1": set-uid programs gain nothing. */
+  /** "1" if set-uid programs gain no privileges. */
   readonly noNewPrivileges: string;
   /** The exit code of the health check while the proxy ran. */
   readonly healthCode: number;
@@ -29,6 +29,6 @@ export interface ContainerReport {
   readonly writeCode: number;
   /** The exit code of the proxy after SIGTERM. */
   readonly exitCode: number;
-  /** What it printed to standard output. */
+  /** The standard output of the proxy. */
   readonly output: string;
 }

@@ -1,6 +1,6 @@
-// Runs as root in mount, network and process namespaces of its own: makes a read-only root file system, starts the
-// image's command in it as Docker does, and prints a `ContainerReport` as JSON.
-// Arguments: a directory for the tree, the executable, and a `ContainerCase` as JSON.
+// Runs as root in separate mount, network and process namespaces. Creates a read-only root file system, starts the
+// image's command in it like Docker, and prints a `ContainerReport` as JSON.
+// Arguments: a directory for the root file system, the executable, and a `ContainerCase` as JSON.
 
 import {
   copyFileSync,
@@ -20,7 +20,7 @@ const { command, health, env, uid, configToml, healthzUrl } = JSON.parse(json) a
 const tree = join(directory, "tree");
 const data = join(directory, "data");
 
-/** Directories of the system that the programs need; in the image Debian provides them. */
+/** System directories that the programs need. In the image they come from Debian. */
 const SYSTEM = ["usr", "bin", "sbin", "lib", "lib64", "etc"];
 
 makeTree();
@@ -67,7 +67,7 @@ async function report(): Promise<ContainerReport> {
   };
 }
 
-/** The command line of a process in the tree, with the user, the environment and the privileges of the container. */
+/** The command line of a process with the root file system, user, environment and privileges of the container. */
 function inside(words: readonly string[]): string[] {
   return [
     ...["chroot", tree, "setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--no-new-privs"],
@@ -94,6 +94,6 @@ async function answers(url: string): Promise<boolean> {
   try {
     return (await fetch(url)).ok;
   } catch {
-    return false; // it does not listen yet
+    return false; // the proxy does not listen yet
   }
 }

@@ -1,12 +1,12 @@
-# Starts a user's systemd in a mount namespace of its own, and runs a command beside it: boot.sh COMMAND [ARGUMENT...]
+# Starts a user systemd in a separate mount namespace, and runs a command next to it: boot.sh COMMAND [ARGUMENT...]
 set -eu
 
-# A systemd takes every process of its control group for its own. So it gets a group with nothing else in it, in each
-# hierarchy that it looks at, and the other hierarchies are hidden from it.
+# systemd treats every process of its control group as its own. So create an empty group for it in each hierarchy that
+# it uses, and hide the other hierarchies.
 groups=""
 own_group() {
   parent="$1$2"
-  [ -w "$parent/cgroup.procs" ] || { echo "no control group can be made in $parent" >&2; exit 1; }
+  [ -w "$parent/cgroup.procs" ] || { echo "creating a control group in $parent failed: it is not writable" >&2; exit 1; }
   mkdir "$parent/codexlb-test-$$"
   echo $$ >"$parent/codexlb-test-$$/cgroup.procs"
   groups="$groups $parent/codexlb-test-$$"
@@ -24,7 +24,8 @@ else
 fi
 
 mount -t tmpfs tmpfs /run
-# systemd looks for the first to see whether it runs the system, and uses the second to hide directories.
+# systemd checks for the first directory to see whether systemd runs the system, and uses the second to hide
+# directories.
 mkdir -p /run/systemd/system /run/systemd/inaccessible/dir /run/user/0
 chmod 700 /run/user/0
 export XDG_RUNTIME_DIR=/run/user/0

@@ -1,6 +1,6 @@
-// Runs beside a user's systemd, in a HOME of its own: installs the service, takes turns, lets it hang, upgrades it while
-// a turn is in flight, and removes it.
-// Arguments: the executable, a release that works, and one whose proxy does not start. Says what it saw as JSON.
+// Runs next to a user systemd, with a separate HOME: installs the service, sends turns, makes the proxy hang, upgrades
+// it while a turn is in flight, and removes the service. Prints the results as JSON.
+// Arguments: the executable, a release that works, and a release whose proxy does not start.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -44,7 +44,7 @@ async function status(): Promise<Seen> {
   return JSON.parse((await codexlb("service", "status", "--json")).out);
 }
 
-/** What the account answers to a turn over HTTP and to one over WebSocket. */
+/** The responses to a turn over HTTP and to one over WebSocket. */
 async function turns({ proxy }: Seen): Promise<string[]> {
   const url = proxy?.url ?? "";
   const socket = createSocketClient(url, "over-websocket");
@@ -53,7 +53,7 @@ async function turns({ proxy }: Seen): Promise<string[]> {
   return answers;
 }
 
-/** A turn whose answer comes late; resolves when the backend has it. */
+/** Sends a turn with a late response. Resolves when the backend has received the turn. */
 async function lateTurn({ proxy }: Seen): Promise<{ readonly answer: Promise<string> }> {
   const before = mock.requests.length;
   mock.faults.add({ on: "sse", times: 1, delayMs: LATE_MS });
@@ -64,10 +64,10 @@ async function lateTurn({ proxy }: Seen): Promise<{ readonly answer: Promise<str
   return { answer };
 }
 
-/** Longer than an upgrade takes until it restarts the service. */
+/** Longer than the time from the start of an upgrade until the restart of the service. */
 const LATE_MS = 5_000;
 
-/** Whether the service runs, and the process of the service is the proxy that answers. */
+/** Whether the service runs and its process is the proxy that answers. */
 async function serves(): Promise<boolean> {
   const { running, pid, proxy } = await status();
   return running && proxy?.pid === pid;
@@ -88,7 +88,7 @@ async function scenario(): Promise<Record<string, unknown>> {
   const restarted = await codexlb("service", "restart");
   const afterRestart = await status();
 
-  // A drop-in, as docs/service.md advises; the time is short so that the test is.
+  // Shorten the watchdog's interval for the test, with a drop-in like in docs/service.md.
   mkdirSync(`${unit}.d`);
   writeFileSync(join(`${unit}.d`, "override.conf"), "[Service]\nWatchdogSec=1\nRestartSec=100ms\n");
   await systemctl("daemon-reload");

@@ -1,0 +1,90 @@
+// The accounts of the benchmark's backend, and what the backend sends for each of them.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemDeps } from "../../src/deps.ts";
+import { createMockAccounts, type MockAccount, mockAuthFile } from "../../src/mock/accounts.ts";
+import { createTurnMaker, readTurnRequest } from "../../src/mock/turns.ts";
+import { modelsEtag, rateEvent, rateHeaders, usageOf } from "../../src/mock/wire.ts";
+
+export interface BackendAccount {
+  /** The headers that a request needs to be served by this account. */
+  readonly credentials: Readonly<Record<"authorization" | "chatgpt-account-id", string>>;
+  /** The headers of a turn: quota, turn state, version of the catalogue. */
+  readonly turnHeaders: Readonly<Record<string, string>>;
+  /** The four events of a short turn over SSE. */
+  readonly shortTurn: readonly string[];
+  /** The 13 messages of a turn over WebSocket. */
+  readonly socketTurn: readonly string[];
+  /** The response of the usage endpoint. */
+  usage(): unknown;
+}
+
+/** Makes `count` accounts, and writes the auth.json of each to `homes/NAME/auth.json`. Names: a0000, a0001, ... */
+export function createBackendAccounts(count: number, homes: string): ReadonlyMap<string, BackendAccount> {
+  const { clock } = systemDeps();
+  const names = Array.from({ length: count }, (_, index) => accountName(index));
+  // The quota is so large that its figures never change during a benchmark.
+  const accounts = createMockAccounts(
+    names.map((alias) => ({ alias, turns: 1_000_000_000 })),
+    clock,
+    TOKEN_SECONDS,
+  );
+  const made = new Map<string, BackendAccount>();
+  for (const account of accounts.all) {
+    const tokens = accounts.issue(account);
+    mkdirSync(join(homes, account.alias), { recursive: true });
+    writeFileSync(join(homes, account.alias, "auth.json"), mockAuthFile(account, tokens, clock.now()));
+    const rates = accounts.rates(account);
+    const events = turnEvents(account);
+    const { accountId, plan } = account;
+    made.set(accountId, {
+      credentials: { authorization: `Bearer ${tokens.access_token}`, "chatgpt-account-id": accountId },
+      turnHeaders: {
+        ...rateHeaders(rates, plan),
+        "x-codex-turn-state": `ts-${accountId}`,
+        "x-models-etag": modelsEtag(account),
+      },
+      shortTurn: SHORT_TURN.map((type) =>
+        asSse(
+          type,
+          events.find((event) => event.type === type),
+        ),
+      ),
+      socketTurn: [
+        rateEvent(rates, plan),
+        { type: "codex.response.metadata", headers: { "x-models-etag": modelsEtag(account) } },
+        ...events.filter(({ type }) => type !== "response.in_progress"),
+      ].map((event) => JSON.stringify(event)),
+      usage: () => usageOf(rates, account, clock.now()),
+    });
+  }
+  return made;
+}
+
+/** The name of the account at `index`. */
+export function accountName(index: number): string {
+  return `a${String(index).padStart(4, "0")}`;
+}
+
+/** One server-sent event. */
+export function asSse(type: string, event: unknown): string {
+  return `event: ${type}\ndata: ${JSON.stringify(event)}\n\n`;
+}
+
+// --- internal ---
+
+/** As the real backend's tokens: no proxy renews one during a benchmark. */
+const TOKEN_SECONDS = 10 * 86_400;
+
+const SHORT_TURN = [
+  "response.created",
+  "response.output_text.delta",
+  "response.output_item.done",
+  "response.completed",
+] as const;
+
+function turnEvents(account: MockAccount) {
+  const request = readTurnRequest({ model: "bench", input: [] });
+  return request === undefined ? [] : createTurnMaker().events(request, account);
+}

@@ -1,0 +1,82 @@
+// The loads of rows (a) to (f), and which of their figures count.
+
+import { LARGE_BYTES, PATHS } from "./backend.ts";
+import type { LoadFigures, LoadSpec } from "./load/spec.ts";
+import type { MeasuredLoad } from "./measure.ts";
+import type { Subject } from "./subjects.ts";
+
+/** By name: the row, and what tells its loads apart. */
+export const LOADS: Readonly<Record<string, MeasuredLoad>> = {
+  a: {
+    spec: on({ kind: "requests", path: PATHS.small, bodyBytes: 350, connections: 64 }),
+    operations: 12_000,
+    warmUp: 12_000,
+    figures: cpuAs("a.cpu", 10_000),
+  },
+  b: {
+    spec: on({ kind: "requests", path: PATHS.turn, bodyBytes: 1_000, connections: 64 }),
+    operations: 6_000,
+    warmUp: 10_000,
+    figures: cpuAs("b.cpu", 10_000),
+  },
+  c: {
+    spec: on({ kind: "streams", streams: 100, everyMs: 10 }),
+    operations: 20_000,
+    warmUp: 20_000,
+    figures: (cpuPer, load) => ({ "c.cpu": cpuPer(10_000), ...named("c", load) }),
+  },
+  d: {
+    spec: on({ kind: "streams", streams: 1_000, everyMs: 100 }),
+    operations: 20_000,
+    warmUp: 5_000,
+    figures: (cpuPer, load) => ({ "d.cpu": cpuPer(10_000), ...named("d", load) }),
+  },
+  e: {
+    spec: on({ kind: "sockets", sockets: 32, exchange: "turn" }),
+    operations: 8_000,
+    warmUp: 10_000,
+    figures: cpuAs("e.turn", 10_000),
+  },
+  "e.echo": {
+    spec: on({ kind: "sockets", sockets: 32, exchange: "echo" }),
+    operations: 40_000,
+    warmUp: 20_000,
+    figures: cpuAs("e.echo", 10_000),
+  },
+  "e.dial": {
+    spec: on({ kind: "dials" }),
+    operations: 500,
+    warmUp: 500,
+    figures: (cpuPer, load) => ({ "e.dial": cpuPer(10_000), ...named("e", load) }),
+  },
+  "f.up": {
+    spec: on({ kind: "requests", path: PATHS.upload, bodyBytes: LARGE_BYTES, connections: 4 }),
+    operations: 60,
+    warmUp: 20,
+    figures: cpuAs("f.up", 100),
+  },
+  "f.down": {
+    spec: on({ kind: "requests", path: PATHS.download, bodyBytes: 350, connections: 4 }),
+    operations: 60,
+    warmUp: 20,
+    figures: cpuAs("f.down", 100),
+  },
+};
+
+// --- internal ---
+
+/** `Omit` that keeps the members of a union apart. */
+type WithoutTarget<Spec> = Spec extends LoadSpec ? Omit<Spec, "origin" | "headers"> : never;
+
+function on(spec: WithoutTarget<LoadSpec>): MeasuredLoad["spec"] {
+  return ({ origin, headers }: Subject) => ({ ...spec, origin, headers }) as LoadSpec;
+}
+
+function cpuAs(figure: string, operations: number): MeasuredLoad["figures"] {
+  return (cpuPer) => ({ [figure]: cpuPer(operations) });
+}
+
+/** The figures of the load, with the row before their names. */
+function named(row: string, load: LoadFigures): Record<string, number> {
+  return Object.fromEntries(Object.entries(load).map(([name, value]) => [`${row}.${name}`, value]));
+}

@@ -1,0 +1,90 @@
+// Measures a load on several subjects, in alternating rounds, so that whatever else the machine does hits all of them.
+
+import { messageOf } from "../../src/errors.ts";
+import type { Lab } from "./lab.ts";
+import type { LoadFigures, LoadSpec } from "./load/spec.ts";
+import { type LoadProcess, startLoad } from "./load-process.ts";
+import { cpuSeconds } from "./process-figures.ts";
+import type { Samples } from "./samples.ts";
+import type { Subject } from "./subjects.ts";
+
+export interface MeasuredLoad {
+  readonly spec: (subject: Subject) => LoadSpec;
+  /** Operations of a round. */
+  readonly operations: number;
+  /** Operations before the first round, which do not count. */
+  readonly warmUp: number;
+  /** The figures of a round. `cpuPer`: CPU seconds per so many operations; NaN for a subject without processes. */
+  readonly figures: (
+    cpuPer: (operations: number) => number,
+    load: LoadFigures,
+  ) => Readonly<Record<string, number>>;
+}
+
+/** Adds the rounds of every subject to `samples`. A peer that cannot do the load is reported and left out. */
+export async function measure(
+  lab: Pick<Lab, "rounds" | "log">,
+  samples: Samples,
+  subjects: readonly Subject[],
+  load: MeasuredLoad,
+): Promise<void> {
+  const runs: { readonly subject: Subject; readonly process: LoadProcess }[] = [];
+  try {
+    for (const subject of subjects) {
+      const process = await warmedUp(lab, subject, load);
+      if (process !== undefined) runs.push({ subject, process });
+    }
+    for (let round = 0; round < lab.rounds; round++)
+      for (const offset of runs.keys()) {
+        // Every subject comes after every other one.
+        const run = runs[(offset + round) % runs.length];
+        if (run === undefined) continue;
+        const figures = await measureRound(run.subject, run.process, load);
+        for (const [name, value] of Object.entries(figures))
+          if (!Number.isNaN(value)) samples.add(name, run.subject.name, value);
+      }
+  } finally {
+    for (const { process } of runs) await process[Symbol.asyncDispose]();
+  }
+}
+
+/** CPU seconds of all processes of a subject since their start. */
+export function cpuOf({ pids }: Pick<Subject, "pids">): number {
+  return pids.length === 0 ? Number.NaN : pids.map(cpuSeconds).reduce((sum, one) => sum + one, 0);
+}
+
+/** The figures of one round on a warm subject. */
+export async function measureRound(
+  subject: Subject,
+  process: LoadProcess,
+  { operations, figures }: MeasuredLoad,
+): Promise<Readonly<Record<string, number>>> {
+  const before = cpuOf(subject);
+  const measured = await process.run(operations);
+  await Bun.sleep(SETTLE_MS);
+  const used = cpuOf(subject) - before;
+  return figures((per) => (used / operations) * per, measured);
+}
+
+// --- internal ---
+
+/** Longer than what a proxy writes behind takes to be written, so that the writing counts. */
+const SETTLE_MS = 300;
+
+async function warmedUp(
+  { log }: Pick<Lab, "log">,
+  subject: Subject,
+  { spec, warmUp }: MeasuredLoad,
+): Promise<LoadProcess | undefined> {
+  let process: LoadProcess | undefined;
+  try {
+    process = await startLoad(spec(subject));
+    await process.run(warmUp);
+    return process;
+  } catch (error) {
+    await process?.[Symbol.asyncDispose]();
+    if (subject.name !== "peer") throw error;
+    log(`the peer cannot do this: ${messageOf(error)}`);
+    return undefined;
+  }
+}

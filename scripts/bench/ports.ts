@@ -1,0 +1,26 @@
+// Ports of 127.0.0.1, for programs that cannot choose one themselves and report it.
+
+/** A port that was free a moment ago. */
+export function freePort(): number {
+  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+  const { port } = server;
+  server.stop(true);
+  return port;
+}
+
+/** Resolves once `port` accepts connections. Rejects after ten seconds. */
+export async function listening(port: number): Promise<void> {
+  const deadlineMs = performance.now() + LONGEST_START_MS;
+  for (;;) {
+    const opened = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data: () => {} } }).catch(
+      () => undefined,
+    );
+    if (opened !== undefined) return void opened.terminate();
+    if (performance.now() > deadlineMs) throw new Error(`port ${port} accepts no connections after 10 s`);
+    await Bun.sleep(5);
+  }
+}
+
+// --- internal ---
+
+const LONGEST_START_MS = 10_000;

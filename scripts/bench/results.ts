@@ -1,0 +1,98 @@
+// The result of a run, as it is written to bench/results/.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+import { join } from "node:path";
+import { commitName, readCommit } from "../commit.ts";
+import { FIGURES, type RowName } from "./figures.ts";
+import type { Lab } from "./lab.ts";
+import type { FigureSamples, Samples } from "./samples.ts";
+
+export interface BenchResult {
+  /** When the run ended, ISO 8601. */
+  readonly at: string;
+  readonly commit: string;
+  readonly machine: Machine;
+  /** What was measured beside codexlb, with its version. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly rounds: number;
+  readonly rows: readonly RowName[];
+  /** The rounds of every subject, by the id of the figure. */
+  readonly figures: Readonly<Record<string, FigureSamples>>;
+}
+
+interface Machine {
+  readonly processors: number;
+  readonly model: string;
+  readonly memoryGib: number;
+  readonly kernel: string;
+}
+
+/** The result of a run that ends now. */
+export function resultOf(lab: Lab, rows: readonly RowName[], { byFigure }: Samples): BenchResult {
+  const measured = FIGURES.flatMap(({ id }) => {
+    const samples = byFigure[id];
+    return samples === undefined ? [] : [[id, rounded(samples)] as const];
+  });
+  return {
+    at: new Date().toISOString(),
+    commit: commitName(readCommit(REPOSITORY)),
+    machine: {
+      processors: cpus().length,
+      model: cpus()[0]?.model ?? "unknown",
+      memoryGib: Math.round(totalmem() / 1024 ** 3),
+      kernel: release(),
+    },
+    versions: versionsOf(lab),
+    rounds: lab.rounds,
+    rows,
+    figures: Object.fromEntries(measured),
+  };
+}
+
+/** Writes `result` to a file of its own and returns its path within the repository. */
+export function writeResult(result: BenchResult): string {
+  mkdirSync(RESULTS, { recursive: true });
+  const name = `${result.at.slice(0, 16).replace(/:/g, "")}-${result.commit}.json`;
+  writeFileSync(join(RESULTS, name), `${JSON.stringify(result, undefined, 2)}\n`);
+  return join("bench", "results", name);
+}
+
+/** The newest result with all rows; undefined if there is none. */
+export function newestResult(): BenchResult | undefined {
+  const all = new Set(FIGURES.map(({ row }) => row));
+  return (existsSync(RESULTS) ? readdirSync(RESULTS) : [])
+    .sort()
+    .reverse()
+    .map((name): BenchResult => JSON.parse(readFileSync(join(RESULTS, name), "utf8")))
+    .find(({ rows }) => rows.length === all.size);
+}
+
+// --- internal ---
+
+const REPOSITORY = join(import.meta.dir, "..", "..");
+const RESULTS = join(REPOSITORY, "bench", "results");
+
+function versionsOf({ executable, baseline, peer, nginx }: Lab): Record<string, string> {
+  const lineOf = (argv: string[]): string => {
+    const { stdout, stderr } = Bun.spawnSync(argv, { stdout: "pipe", stderr: "pipe" });
+    return `${stdout}${stderr}`.split("\n")[0] ?? "";
+  };
+  return {
+    bun: Bun.version,
+    codexlb: lineOf([executable, "--version"]),
+    ...(baseline === undefined ? {} : { baseline: lineOf([baseline, "--version"]) }),
+    ...(peer === undefined ? {} : { peer: lineOf([peer, "--version"]) }),
+    ...(nginx === undefined ? {} : { nginx: lineOf([nginx, "-v"]).replace(/^nginx version: /, "") }),
+  };
+}
+
+/** To four significant digits, which is more than the measurement is worth. */
+function rounded(samples: FigureSamples): FigureSamples {
+  return Object.fromEntries(
+    Object.entries(samples).map(([subject, values]) => [
+      subject,
+      values.map((value) => Number(value.toPrecision(4))),
+    ]),
+  );
+}

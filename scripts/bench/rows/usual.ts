@@ -1,0 +1,21 @@
+// Rows (a) to (f): loads that every subject gets.
+
+import type { Lab } from "../lab.ts";
+import { LOADS } from "../loads.ts";
+import { measure } from "../measure.ts";
+import type { Samples } from "../samples.ts";
+import { direct, startSubjects } from "../subjects.ts";
+
+/** Measures the loads with these names. */
+export function usualRow(...names: readonly string[]): (lab: Lab, samples: Samples) => Promise<void> {
+  return async (lab, samples) => {
+    await using started = new AsyncDisposableStack();
+    const subjects = await startSubjects(lab);
+    for (const subject of subjects) started.use(subject);
+    for (const name of names) {
+      const load = LOADS[name];
+      if (load === undefined) throw new Error(`there is no load ${name}`);
+      await measure(lab, samples, [...subjects, direct(lab)], load);
+    }
+  };
+}

@@ -1,0 +1,143 @@
+// Starts what is measured: the program in its versions, the floor, nginx.
+
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { accountName } from "./backend-accounts.ts";
+import type { SubjectName } from "./figures.ts";
+import type { Lab } from "./lab.ts";
+import { nginxConfig } from "./nginx.ts";
+import { freePort, listening } from "./ports.ts";
+import { type Program, startProgram } from "./program.ts";
+
+export interface Subject extends AsyncDisposable {
+  readonly name: SubjectName;
+  readonly origin: string;
+  /** The credentials that a client sends to it. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The processes whose CPU time and memory count. */
+  readonly pids: readonly number[];
+}
+
+export interface ProxyOptions {
+  readonly name: SubjectName;
+  readonly executable: string;
+  /** Accounts of the backend that the proxy gets. Default: 2. */
+  readonly accounts?: number;
+  /** The origin of a child proxy. */
+  readonly child?: string;
+}
+
+/** The backend without a proxy. */
+export function direct({ backend }: Lab): Subject {
+  return subject("direct", backend.origin, [], backend.credentials);
+}
+
+/** Starts a program with the command line of codexlb, on a root of its own. */
+export async function startProxy(lab: Lab, options: ProxyOptions): Promise<Subject> {
+  const port = freePort();
+  const program = startProgram([options.executable, ...proxyArgs(lab, options, port)], {
+    cwd: lab.directory,
+    env: proxyEnv(lab, options),
+  });
+  await listening(port);
+  return proxySubject(port, program, options.name);
+}
+
+/** A proxy that listens on `port`. */
+export function proxySubject(port: number, program: Program, name: SubjectName = "codexlb"): Subject {
+  return subject(name, `http://127.0.0.1:${port}`, [program]);
+}
+
+/** The root of the proxy on `port`. */
+export function proxyRoot({ directory }: Pick<Lab, "directory">, port: number): string {
+  return join(directory, `root-${port}`);
+}
+
+/** The arguments of a proxy on `port`, whose root they create. */
+export function proxyArgs(
+  lab: Lab,
+  { accounts = 2, child }: Pick<ProxyOptions, "accounts" | "child">,
+  port: number,
+): string[] {
+  const root = proxyRoot(lab, port);
+  mkdirSync(join(root, "accounts"), { recursive: true, mode: 0o700 });
+  writeFileSync(join(root, "config.toml"), '[proxy]\nname = "bench"\n');
+  for (let index = 0; child === undefined && index < accounts; index++) {
+    const home = join(root, "accounts", accountName(index));
+    mkdirSync(home, { mode: 0o700 });
+    copyFileSync(join(lab.backend.homes, accountName(index), "auth.json"), join(home, "auth.json"));
+  }
+  const { origin } = lab.backend;
+  return ["proxy", "--root", root, "--listen", `127.0.0.1:${port}`, "--upstream", `${origin}/backend-api`];
+}
+
+/** The environment of a proxy. */
+export function proxyEnv(lab: Lab, { child }: Pick<ProxyOptions, "child">): Record<string, string> {
+  return {
+    HOME: lab.directory,
+    CODEXLB_TOKEN_URL: `${lab.backend.origin}/oauth/token`,
+    ...(child === undefined ? {} : { CODEXLB_CHILD_PROXY_URLS: child }),
+  };
+}
+
+/** Starts the floor. */
+export async function startFloorSubject({ backend, floor }: Lab): Promise<Subject> {
+  const argv = [floor, backend.origin, JSON.stringify(backend.credentials)];
+  // As codexlb: without it Bun allows 256 upstream requests at a time.
+  const program = startProgram(argv, { env: { BUN_CONFIG_MAX_HTTP_REQUESTS: "65336" } });
+  return subject("floor", await program.line(), [program]);
+}
+
+/**
+ * Starts codexlb and the floor, and nginx, the peer and the baseline if there are any. `accounts`: how many the proxies
+ * get; default: 2.
+ */
+export async function startSubjects(lab: Lab, accounts = 2): Promise<Subject[]> {
+  const { executable, baseline, peer, nginx } = lab;
+  return [
+    await startProxy(lab, { name: "codexlb", executable, accounts }),
+    ...(baseline === undefined
+      ? []
+      : [await startProxy(lab, { name: "baseline", executable: baseline, accounts })]),
+    await startFloorSubject(lab),
+    ...(nginx === undefined ? [] : [await startNginx(lab, nginx)]),
+    ...(peer === undefined ? [] : [await startProxy(lab, { name: "peer", executable: peer, accounts })]),
+  ];
+}
+
+/** `entry` with the costs of the proxies behind it. */
+export function chained(entry: Subject, behind: readonly Subject[]): Subject {
+  return { ...entry, pids: [entry, ...behind].flatMap(({ pids }) => pids) };
+}
+
+// --- internal ---
+
+/** What a client of the program sends. No proxy may pass it on. */
+const STUB = { authorization: "Bearer stub", "chatgpt-account-id": "stub" };
+
+function subject(
+  name: SubjectName,
+  origin: string,
+  programs: readonly Program[],
+  headers: Readonly<Record<string, string>> = STUB,
+): Subject {
+  return {
+    name,
+    origin,
+    headers,
+    pids: programs.map(({ pid }) => pid),
+    [Symbol.asyncDispose]: async () => {
+      for (const program of programs) await program.stop();
+    },
+  };
+}
+
+async function startNginx({ backend, directory }: Lab, nginx: string): Promise<Subject> {
+  const port = freePort();
+  const prefix = join(directory, `nginx-${port}`);
+  mkdirSync(prefix);
+  writeFileSync(join(prefix, "nginx.conf"), nginxConfig({ port, ...backend }));
+  const program = startProgram([nginx, "-p", prefix, "-e", "error.log", "-c", "nginx.conf"]);
+  await listening(port);
+  return proxySubject(port, program, "nginx");
+}

@@ -1,0 +1,122 @@
+// One request of a client, or one turn on its WebSocket, while upstreams are tried for it: what it asks for, which
+// upstreams have failed it, how many attempts are left, and which upstream is next.
+
+import type { Choice } from "../core/policy.ts";
+import type { Lease } from "../upstream/leases.ts";
+import type { Outgoing } from "../upstream/upstream.ts";
+import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
+import { outgoingHeaders } from "./headers.ts";
+import type { RequestFacts } from "./session.ts";
+
+/** What is asked for. */
+export interface ExchangeOptions extends RequestFacts {
+  readonly method: string;
+  /** It uses the allowance, so an upstream without any cannot serve it. */
+  readonly spends: boolean;
+  /** It counts as a message of the account once it is served. */
+  readonly isMessage: boolean;
+  /** It may be sent to a second upstream after a passing failure. */
+  readonly isReplayable: boolean;
+  /** The upstream whose connection is open: it is asked first. */
+  readonly home?: Home | undefined;
+}
+
+export interface Home {
+  readonly upstreamId: string;
+  /** Why the upstream was chosen, until it has served a turn. */
+  readonly choice: Choice | undefined;
+  /** False if no other upstream can take the request, because it refers to what only this connection knows. */
+  readonly canLeave: boolean;
+}
+
+export interface Exchange {
+  readonly incoming: Incoming;
+  readonly facts: RequestFacts;
+  readonly isMessage: boolean;
+  readonly isReplayable: boolean;
+  /** How long an upstream is left alone after its first broken connection, ms. */
+  readonly cooldownMs: number;
+  /** Passing failures so far. */
+  readonly failures: number;
+  /** True once a second upstream has been picked. */
+  hasMoved(): boolean;
+  /** Picks the next upstream that has not failed this request; undefined if there is none. */
+  pick(): Lease | undefined;
+  /** The request as it is sent to the upstream that was picked. */
+  outgoing(): Outgoing;
+  /** Counts passing failures. Returns true while more are allowed. */
+  fail(count: number): boolean;
+  /** An upstream could not decrypt the history: from now on the one that can is looked for. */
+  search(): void;
+  isSearching(): boolean;
+  /** `lease`'s upstream has served the request, or begun to answer the turn with output. */
+  served(lease: Lease): void;
+}
+
+export function createExchange(
+  context: ProxyContext,
+  incoming: Incoming,
+  options: ExchangeOptions,
+): Exchange {
+  const { pool, events } = context;
+  const { session, model, home } = options;
+  const { requestId, path, search } = incoming;
+  const tried = new Set<string>();
+  const maxAttempts = mostAttempts(context, incoming);
+  const placement = { ...originOf(incoming, session, model), tried, spends: options.spends, requestId };
+  const isTurn = options.spends;
+  let headers: Headers | undefined;
+  let failures = 0;
+  let isSearching = false;
+
+  const choose = (): Lease | undefined => {
+    if (home === undefined) return pool.pick({ ...placement, searching: isSearching });
+    if (tried.size === 0) return pool.use(home.upstreamId, placement, home.choice);
+    return home.canLeave ? pool.pick({ ...placement, searching: isSearching }) : undefined;
+  };
+
+  return {
+    incoming,
+    facts: { session, model },
+    isMessage: options.isMessage,
+    isReplayable: options.isReplayable,
+    cooldownMs: context.settings().cooldownMs,
+    get failures() {
+      return failures;
+    },
+    hasMoved: () => tried.size > 1,
+    pick: () => {
+      const lease = choose();
+      if (lease !== undefined) tried.add(lease.upstream.id);
+      return lease;
+    },
+    outgoing: () => {
+      headers ??= outgoingHeaders(incoming.request.headers, { turn: isTurn });
+      return {
+        method: options.method,
+        path,
+        search,
+        headers,
+        hops: [...incoming.hops, context.self()],
+        attemptsLeft: Math.max(1, maxAttempts - failures),
+      };
+    },
+    fail: (count) => {
+      failures += count;
+      return failures < maxAttempts;
+    },
+    search: () => {
+      isSearching = true;
+    },
+    isSearching: () => isSearching,
+    served: (lease) => {
+      lease.settle({ kind: "ok" }, { turn: options.isMessage, held: isSearching });
+      if (lease.choice.switched)
+        events.append("request.switched", {
+          req_id: requestId,
+          ...lease.upstream.named,
+          switch_reason: lease.choice.reason,
+        });
+    },
+  };
+}

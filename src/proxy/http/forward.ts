@@ -1,0 +1,236 @@
+// HTTP and SSE: one request of a client through the attempt loop, and the reply on its way back.
+
+import { ATTEMPTS_HEADER } from "../../core/hops.ts";
+import type { Lease } from "../../upstream/leases.ts";
+import { isCompactPath, isTurnPath } from "../../upstream/paths.ts";
+import { attempt, type Outcome, type Unserved } from "../attempts.ts";
+import { decodeBody, type RequestBody, readBody } from "../bodies.ts";
+import { catalogueResponse, poolVersion } from "../catalogues.ts";
+import type { Incoming, ProxyContext } from "../context.ts";
+import { createExchange, type Exchange } from "../exchange.ts";
+import { pathForLog } from "../guard.ts";
+import { downstreamHeaders } from "../headers.ts";
+import { poolHeaders } from "../pool-limits.ts";
+import { refusalFor, refusalResponse, retryAfterSeconds } from "../refusal.ts";
+import { appsSession, factsOfRequest } from "../session.ts";
+import { answerRequest } from "../turn/final-answer.ts";
+import { type BodyEnds, passThrough, turnStream } from "./body-stream.ts";
+import { type HttpReply, sendHttp } from "./send.ts";
+
+/** Forwards one request. Throws `body_too_large`, `busy`, and an AbortError when the client disconnects. */
+export async function forward(context: ProxyContext, incoming: Incoming): Promise<Response> {
+  const body = await readBody(incoming.request, context.bodies);
+  try {
+    await incoming.connection.received();
+    return (await catalogueResponse(context, incoming)) ?? (await forwardBody(context, incoming, body));
+  } finally {
+    // The reply has arrived, so the body is not needed for another attempt.
+    body.release();
+  }
+}
+
+// --- internal ---
+
+async function forwardBody(context: ProxyContext, incoming: Incoming, body: RequestBody): Promise<Response> {
+  const { request, path } = incoming;
+  const { method } = request;
+  const isTurn = isTurnPath(path);
+  const facts = await factsOfRequest(request.headers, body.content, { path, turn: isTurn });
+  const exchange = createExchange(context, incoming, {
+    ...facts,
+    method,
+    spends: isTurn,
+    isMessage: isTurn && method === "POST",
+    isReplayable: isTurn || method === "GET" || method === "HEAD",
+  });
+  const outcome = await attempt<HttpReply>(context, exchange, {
+    send: (ready, lease) => sendHttp(context, exchange, { ready, lease, body }),
+    discard: (reply) => reply.abort(),
+  });
+  try {
+    return await respond(context, exchange, outcome);
+  } catch (error) {
+    if (outcome.kind === "reply") {
+      outcome.lease.release();
+      outcome.reply.abort();
+    }
+    throw error;
+  }
+}
+
+async function respond(
+  context: ProxyContext,
+  exchange: Exchange,
+  outcome: Outcome<HttpReply>,
+): Promise<Response> {
+  const { incoming } = exchange;
+  switch (outcome.kind) {
+    case "aborted":
+      incoming.ended();
+      return new Response(null, { status: 499 }); // the client has disconnected
+    case "reply":
+      return served(context, incoming, outcome);
+    case "unserved": {
+      const response = await unserved(context, exchange, outcome);
+      // A proxy in front counts the attempts that were made for it.
+      if (incoming.attemptsLeft !== undefined && exchange.failures > 0)
+        response.headers.set(ATTEMPTS_HEADER, String(exchange.failures));
+      return response;
+    }
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function served(
+  context: ProxyContext,
+  incoming: Incoming,
+  { lease, reply, verdict }: Outcome<HttpReply> & { kind: "reply" },
+): Response {
+  const { requestId, path } = incoming;
+  const { status } = reply.response;
+  context.events.append("request.completed", {
+    req_id: requestId,
+    ...lease.upstream.named,
+    status,
+    path: pathForLog(path),
+  });
+  if (isCompactPath(path) && verdict.kind === "ok") lease.hold();
+  const opened = appsSession(reply.response.headers);
+  if (opened !== undefined) lease.bind(opened);
+  return toClient(context, incoming, reply, {
+    headers: servedHeaders(context, incoming, lease, reply.response),
+    patienceMs: lease.upstream.patienceMs,
+    release: () => {
+      lease.release();
+      incoming.ended();
+    },
+    broke: () => lease.broke(),
+  });
+}
+
+/** The reply's headers as the client may see them, with the pool's values in place of the account's. */
+function servedHeaders(
+  context: ProxyContext,
+  incoming: Incoming,
+  { upstream }: Lease,
+  response: Response,
+): Headers {
+  const headers = downstreamHeaders(response.headers);
+  if (isTurnPath(incoming.path)) poolHeaders(headers, context.pool.usage);
+  if (response.ok) poolVersion(context, incoming, upstream.id, headers);
+  return headers;
+}
+
+interface ToClient extends BodyEnds {
+  readonly headers: Headers;
+}
+
+function toClient(
+  context: ProxyContext,
+  { connection }: Incoming,
+  { response, body, abort }: HttpReply,
+  { headers, ...ends }: ToClient,
+): Response {
+  const init = { status: response.status, statusText: response.statusText, headers };
+  switch (body.kind) {
+    case "whole":
+      ends.release();
+      return new Response(body.bytes, init);
+    case "turn":
+      headers.delete("content-length");
+      return new Response(turnStream(context, body.turn, abort, streamEnds()), init);
+    case "stream": {
+      if (response.body !== null)
+        return new Response(passThrough(context, response.body, abort, streamEnds()), init);
+      ends.release();
+      return new Response(null, init);
+    }
+    default:
+      return body satisfies never;
+  }
+
+  function streamEnds(): BodyEnds {
+    const ended = connection.streams();
+    return {
+      ...ends,
+      release: () => {
+        ends.release();
+        ended();
+      },
+    };
+  }
+}
+
+async function unserved(
+  context: ProxyContext,
+  { incoming, facts }: Exchange,
+  { last, brokenWhy }: Unserved<HttpReply>,
+): Promise<Response> {
+  const { requestId, path, ended } = incoming;
+  const { pool, events, deps } = context;
+  const spends = isTurnPath(path);
+  const shortage = pool.shortage(spends ? facts.session : undefined, facts.model);
+  const nowMs = deps.clock.now();
+  const answered = last && {
+    verdict: last.verdict,
+    status: last.reply.response.status,
+    form: "response" as const,
+  };
+  if (last !== undefined && answerRequest({ shortage, last: answered }, spends) === "as_received") {
+    events.append("request.failed", { req_id: requestId, status: last.reply.response.status });
+    if (last.verdict.kind !== "cool") return asReceived(context, incoming, last.reply, undefined);
+    const waitSeconds = retryAfterSeconds(shortage, nowMs, last.verdict.told);
+    const { body } = last.reply;
+    if (last.verdict.told || body.kind !== "turn")
+      return asReceived(context, incoming, last.reply, waitSeconds);
+    last.reply.abort();
+    ended();
+    return overloaded(body.turn.failure, waitSeconds);
+  }
+  ended();
+  if (last !== undefined) last.reply.abort();
+  const limitBody = last?.verdict.kind === "limit" ? await textOf(last.reply) : undefined;
+  const refusal = refusalFor(shortage, { limitBody, usage: pool.usage(), brokenWhy }, nowMs);
+  events.append("request.failed", { req_id: requestId, status: refusal.status, error: refusal.code });
+  return refusalResponse(refusal);
+}
+
+/**
+ * The upstream's reply. `waitSeconds`: the pool's time in place of the upstream's own. Without a time Codex takes a 429
+ * for the end of the turn, and repeats any other request within moments.
+ */
+function asReceived(
+  context: ProxyContext,
+  incoming: Incoming,
+  reply: HttpReply,
+  waitSeconds: number | undefined,
+): Response {
+  const headers = downstreamHeaders(reply.response.headers);
+  if (waitSeconds !== undefined) headers.set("retry-after", String(waitSeconds));
+  return toClient(context, incoming, reply, {
+    headers,
+    patienceMs: (configuredMs) => configuredMs,
+    release: incoming.ended,
+    broke: () => {},
+  });
+}
+
+/**
+ * A failure inside a stream as an answer of its own. Codex would take the end of a stream for the end of the turn; after
+ * a 503 it waits and tries again.
+ */
+function overloaded(
+  failure: { readonly code: string | undefined; readonly message: string } | undefined,
+  waitSeconds: number,
+): Response {
+  const code = failure?.code ?? "server_error";
+  return Response.json(
+    { error: { type: code, code, message: failure?.message ?? "" } },
+    { status: 503, headers: { "retry-after": String(waitSeconds) } },
+  );
+}
+
+async function textOf({ response, body }: HttpReply): Promise<string | undefined> {
+  return body.kind === "whole" ? decodeBody(body.bytes, response.headers.get("content-encoding")) : undefined;
+}

@@ -1,0 +1,247 @@
+// One send of one HTTP request to one upstream, up to the point where its reply can be judged.
+
+import { readBounded } from "../../bounded-fetch.ts";
+import { ATTEMPTS_HEADER, parseAttempts } from "../../core/hops.ts";
+import { quotaFromHeaders } from "../../core/quota-wire.ts";
+import { failureOfReply, type Scope, type Verdict } from "../../core/verdict.ts";
+import { CodexlbError, systemCodeOf } from "../../errors.ts";
+import { egressProblem, proxyRefusal } from "../../network/connect-problem.ts";
+import { fetchOptions } from "../../network/egress.ts";
+import type { Lease } from "../../upstream/leases.ts";
+import { isStreamedTurnPath, isTurnPath } from "../../upstream/paths.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
+import { bodyOf, decodeBody, type RequestBody, sizeOf } from "../bodies.ts";
+import type { Incoming, ProxyContext } from "../context.ts";
+import type { Exchange } from "../exchange.ts";
+import { watchHead } from "../timeouts.ts";
+import { portableRequest, TURN_STATE } from "../turn/portable.ts";
+import { createTurnReader } from "../turn/turn-reader.ts";
+import type { Ready, Sent } from "../use-upstream.ts";
+import { type OpenedTurn, openTurn } from "./open-turn.ts";
+
+/** An upstream's response, as far as it was read to judge it. */
+export interface HttpReply {
+  readonly response: Response;
+  readonly body:
+    | { readonly kind: "whole"; readonly bytes: Uint8Array<ArrayBuffer> }
+    | { readonly kind: "stream" }
+    | { readonly kind: "turn"; readonly turn: OpenedTurn };
+  /** Ends the upstream's request. */
+  readonly abort: () => void;
+}
+
+/** What is sent, and to which upstream. */
+export interface Sending {
+  readonly ready: Ready;
+  readonly lease: Lease;
+  readonly body: RequestBody;
+}
+
+/** Sends one request to one upstream. If its input holds another account's ciphertext, sends it once more without. */
+export async function sendHttp(
+  context: ProxyContext,
+  exchange: Exchange,
+  sending: Sending,
+): Promise<Sent<HttpReply>> {
+  const { headers } = sending.ready;
+  // Turn state names the server that began the turn, which only the first account can use.
+  if (exchange.hasMoved()) headers.delete(TURN_STATE);
+  const sent = await sendFresh(context, exchange, sending);
+  if (sent.kind !== "reply" || sent.verdict.kind !== "foreign_ciphertext") return sent;
+  const encoding = exchange.incoming.request.headers.get("content-encoding");
+  const text = await decodeBody(sending.body.content, encoding);
+  const portable = text === undefined ? undefined : portableRequest(text);
+  if (portable === undefined) return sent;
+  sent.reply.abort();
+  headers.delete("content-encoding");
+  headers.delete(TURN_STATE);
+  return sendFresh(context, exchange, { ...sending, body: bodyOf(new TextEncoder().encode(portable)) });
+}
+
+// --- internal ---
+
+/** Error responses are read whole to be judged. The backend's have some kB, a challenge page some tens of kB. */
+const ERROR_BODY_LIMIT_BYTES = 1024 * 1024;
+
+const SMALL_BODY_BYTES = 64 * 1024;
+
+const OUT_OF_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
+
+function outOfDescriptors(): CodexlbError {
+  return new CodexlbError("too_many_connections", "connecting to the backend: too many open files", {
+    next: "try again in a moment; if this persists, raise the proxy's open file limit (ulimit -n)",
+    retryAfterSeconds: 1,
+  });
+}
+
+type Fetched =
+  | { readonly kind: "fetched"; readonly response: Response; readonly abort: () => void }
+  /** Perhaps the upstream closed a kept-alive connection at this moment. */
+  | { readonly kind: "reset" }
+  | Exclude<Sent<HttpReply>, { kind: "reply" }>;
+
+/** A reset before any response may come from a stale connection, so a replayable request is sent once more. */
+async function sendFresh(
+  context: ProxyContext,
+  exchange: Exchange,
+  sending: Sending,
+): Promise<Sent<HttpReply>> {
+  const { incoming, isReplayable } = exchange;
+  const first = await fetchOnce(context, incoming, sending);
+  const fetched =
+    first.kind === "reset" && isReplayable ? await fetchOnce(context, incoming, sending) : first;
+  switch (fetched.kind) {
+    case "fetched":
+      return judgeReply(context, exchange, sending.lease, fetched.response, fetched.abort);
+    case "reset":
+      return { kind: "broken", why: "ECONNRESET" };
+    default:
+      return fetched;
+  }
+}
+
+async function fetchOnce(
+  { deps, settings }: ProxyContext,
+  { request, signal, path }: Incoming,
+  { ready, lease, body }: Sending,
+): Promise<Fetched> {
+  const ending = new AbortController();
+  const abort = () => ending.abort();
+  if (signal.aborted) return { kind: "aborted" };
+  signal.addEventListener("abort", abort, { once: true });
+  const { connectMs, headMs } = settings().timeouts;
+  let expiredWhy: string | undefined;
+  // An answer in one piece (a compaction, a picture) may take minutes to begin.
+  const longestMs = isStreamedTurnPath(path) ? headMs : Number.POSITIVE_INFINITY;
+  const watched = { connectMs, headMs: () => lease.upstream.patienceMs(longestMs) };
+  const arrived = watchHead(deps.clock, ready.egress.proxy ?? ready.url, watched, (why) => {
+    expiredWhy = why;
+    abort();
+  });
+  try {
+    const response = await fetch(ready.url, {
+      ...fetchOptions(ready.egress),
+      method: request.method,
+      headers: ready.headers,
+      ...(sizeOf(body.content) === 0 ? {} : { body: body.content }),
+      redirect: "manual",
+      decompress: false,
+      timeout: false,
+      signal: ending.signal,
+    });
+    const refusal = proxyRefusal(response.status, ready.egress);
+    if (refusal === undefined) return { kind: "fetched", response, abort };
+    abort();
+    return { kind: "broken", why: refusal };
+  } catch (error) {
+    if (signal.aborted) return { kind: "aborted" };
+    if (expiredWhy !== undefined) return { kind: "broken", why: expiredWhy };
+    const code = systemCodeOf(error) ?? String(error);
+    // The proxy itself has run out of descriptors. No account is to blame, and another one would fail the same way.
+    if (OUT_OF_DESCRIPTORS.has(code)) throw outOfDescriptors();
+    if (code === "ECONNRESET") return { kind: "reset" };
+    return { kind: "broken", why: egressProblem(error, ready.url, ready.egress) ?? code };
+  } finally {
+    arrived();
+  }
+}
+
+async function judgeReply(
+  context: ProxyContext,
+  exchange: Exchange,
+  lease: Lease,
+  response: Response,
+  abort: () => void,
+): Promise<Sent<HttpReply>> {
+  const { status } = response;
+  const { upstream } = lease;
+  const { signal, path } = exchange.incoming;
+  const scope: Scope = isTurnPath(path) ? "turn" : "other";
+  if (isStreamedTurnPath(path) && status < 400 && isReadableEventStream(response))
+    return turnReply(context, exchange, lease, response, abort);
+  const evidence = quotaFromHeaders(response.headers, context.deps.clock.now());
+  const matters = status >= 400 && (scope === "turn" || upstream.failsOver.has(status) || status >= 500);
+  const calm: Verdict = status >= 400 ? { kind: "client" } : { kind: "ok" };
+  if (!matters && !isSmall(response))
+    return { kind: "reply", verdict: calm, evidence, reply: { response, body: { kind: "stream" }, abort } };
+  const bytes = await readWhole(context, response, abort);
+  if (typeof bytes === "string") return signal.aborted ? { kind: "aborted" } : { kind: "broken", why: bytes };
+  const verdict = matters ? await verdictOfReply(context, upstream, response, bytes, scope) : calm;
+  const attempts = parseAttempts(response.headers.get(ATTEMPTS_HEADER));
+  const reply: HttpReply = { response, body: { kind: "whole", bytes }, abort };
+  return { kind: "reply", verdict, evidence, attempts, reply };
+}
+
+async function turnReply(
+  context: ProxyContext,
+  exchange: Exchange,
+  lease: Lease,
+  response: Response,
+  abort: () => void,
+): Promise<Sent<HttpReply>> {
+  if (response.body === null) return { kind: "broken", why: "the response has no body" };
+  const reader = createTurnReader(context, exchange, lease);
+  const limits = quotaFromHeaders(response.headers, context.deps.clock.now());
+  // Before the events, which are newer.
+  if (limits !== undefined) lease.learn(limits);
+  const opened = await openTurn(response.body, reader, context.deps.clock, context.settings().timeouts);
+  if (exchange.incoming.signal.aborted) {
+    abort();
+    return { kind: "aborted" };
+  }
+  switch (opened.kind) {
+    case "begun":
+    case "failed": {
+      const verdict: Verdict = opened.kind === "failed" ? opened.verdict : { kind: "open" };
+      const reply: HttpReply = { response, body: { kind: "turn", turn: opened.turn }, abort };
+      return { kind: "reply", verdict, evidence: undefined, reply };
+    }
+    case "broken":
+      abort();
+      return opened;
+    default:
+      return opened satisfies never;
+  }
+}
+
+async function verdictOfReply(
+  { deps }: ProxyContext,
+  upstream: Upstream,
+  response: Response,
+  bytes: Uint8Array<ArrayBuffer>,
+  scope: Scope,
+): Promise<Verdict> {
+  const text = (await decodeBody(bytes, response.headers.get("content-encoding"))) ?? "";
+  return upstream.judge(failureOfReply(response.status, response.headers, text, deps.clock.now()), scope);
+}
+
+/** A body that is known to be small is cheaper read at once than pumped, and one that breaks off can be asked for again. */
+function isSmall(response: Response): boolean {
+  const length = response.headers.get("content-length");
+  return response.body !== null && length !== null && Number(length) <= SMALL_BODY_BYTES;
+}
+
+/** The whole body, or why it could not be read. */
+async function readWhole(
+  { deps, settings }: ProxyContext,
+  response: Response,
+  abort: () => void,
+): Promise<Uint8Array<ArrayBuffer> | string> {
+  const cancelTimer = deps.clock.after(settings().timeouts.idleMs, abort);
+  try {
+    const { bytes, isWhole } = await readBounded(response, ERROR_BODY_LIMIT_BYTES);
+    return isWhole ? bytes : `the error response is larger than ${ERROR_BODY_LIMIT_BYTES / 1024} KiB`;
+  } catch {
+    return "the connection closed in the middle of the response";
+  } finally {
+    cancelTimer();
+  }
+}
+
+function isReadableEventStream(response: Response): boolean {
+  const encoding = response.headers.get("content-encoding");
+  return (
+    (response.headers.get("content-type") ?? "").includes("text/event-stream") &&
+    (encoding === null || encoding === "identity")
+  );
+}

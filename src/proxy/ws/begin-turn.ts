@@ -1,0 +1,116 @@
+// The beginning of a turn on an upstream's socket: the request is sent, and its events are read up to the commit barrier.
+
+import type { Failure, Verdict } from "../../core/verdict.ts";
+import type { Clock } from "../../deps.ts";
+import type { Timeouts } from "../context.ts";
+import { createIdleWatch } from "../timeouts.ts";
+import { type CommitBarrier, createCommitBarrier } from "../turn/commit-barrier.ts";
+import type { TurnReader } from "../turn/turn-reader.ts";
+import type { UpstreamSocket } from "./upstream-socket.ts";
+
+/** The socket has no listener then; it keeps what arrives in the meantime. */
+export type BegunTurn =
+  /** `held`: events for the client, with the pool's figures. `isOver`: they are the whole turn. */
+  | { readonly kind: "begun"; readonly held: readonly string[]; readonly isOver: boolean }
+  | {
+      readonly kind: "failed";
+      readonly failure: Failure;
+      readonly verdict: Verdict;
+      /** The event as received. */
+      readonly event: string;
+    }
+  /** The request is larger than the upstream accepts from any account. */
+  | { readonly kind: "too_big"; readonly reason: string }
+  /** `isStale`: the upstream closed the socket, perhaps only because it had been idle. */
+  | { readonly kind: "broken"; readonly why: string; readonly isStale: boolean }
+  /** The client disconnected. */
+  | { readonly kind: "aborted" };
+
+export interface BeginOptions {
+  readonly clock: Clock;
+  readonly timeouts: Timeouts;
+  /** How long to wait in silence, ms, where the settings say `configuredMs`. */
+  readonly patienceMs: (configuredMs: number) => number;
+  /** Aborted when the client disconnects. */
+  readonly signal: AbortSignal;
+}
+
+/** Close code of an endpoint that got a larger message than it takes (RFC 6455, 7.4.1). */
+export const TOO_BIG = 1009;
+
+/** Sends `request` (a `response.create` message) and reads until there is something to commit to, or a failure. */
+export function beginTurn(
+  socket: UpstreamSocket,
+  request: string,
+  reader: TurnReader,
+  { clock, timeouts, patienceMs, signal }: BeginOptions,
+): Promise<BegunTurn> {
+  if (signal.aborted) return Promise.resolve({ kind: "aborted" });
+  return new Promise((resolve, reject) => {
+    let barrier: CommitBarrier<string> | undefined;
+    const headMs = () => patienceMs(timeouts.headMs);
+    const head = createIdleWatch(clock, headMs, () =>
+      broken(`the turn did not begin within ${headMs() / 1000} s (head_timeout_seconds)`, false),
+    );
+    const stop = (): void => {
+      head.stop();
+      barrier?.stop();
+      signal.removeEventListener("abort", aborted);
+      socket.listen(undefined);
+    };
+    const finish = (turn: BegunTurn): void => {
+      stop();
+      resolve(turn);
+    };
+    const aborted = () => finish({ kind: "aborted" });
+    const broken = (why: string, isStale: boolean) => finish({ kind: "broken", why, isStale });
+    const begun = (by: "output" | "bound", isOver: boolean): void => {
+      stop();
+      reader.commit(by);
+      resolve({ kind: "begun", held: barrier?.held ?? [], isOver });
+    };
+
+    /** The upstream has begun: from now on the barrier's bounds hold. */
+    const opened = (): CommitBarrier<string> => {
+      head.stop();
+      return createCommitBarrier<string>(clock, timeouts, (opening) =>
+        opening.kind === "silent" ? broken(opening.why, false) : begun("bound", false),
+      );
+    };
+    const take = (message: string): void => {
+      barrier ??= opened();
+      barrier.heard();
+      const reading = reader.read(undefined, () => message);
+      if (reading.kind === "failed") {
+        const { failure, verdict } = reading;
+        return finish({ kind: "failed", failure, verdict, event: message });
+      }
+      const event = reading.changed ?? message;
+      if (reading.kind === "hold") return barrier.hold(event, event.length);
+      // Output opens the barrier, so the bounds do not count any more.
+      barrier.stop();
+      barrier.hold(event, event.length);
+      begun("output", reading.kind === "over");
+    };
+
+    signal.addEventListener("abort", aborted, { once: true });
+    if (!socket.send(request)) return broken("it does not read what the proxy sends", false);
+    head.begin();
+    socket.listen({
+      message: (message) => {
+        // A frame of bytes is no event, so it is passed over.
+        if (typeof message !== "string") return;
+        try {
+          take(message);
+        } catch (error) {
+          stop();
+          reject(error);
+        }
+      },
+      closed: (code, reason) =>
+        code === TOO_BIG
+          ? finish({ kind: "too_big", reason })
+          : broken(`the connection was closed (${code}) before the turn began`, true),
+    });
+  });
+}

@@ -1,0 +1,73 @@
+// The client's end of a tunnel. If the client reads slowly, the upstream has to wait; if it reads nothing for as long as
+// an upstream may be silent, it counts as gone.
+
+import type { Clock } from "../../deps.ts";
+import { createIdleWatch } from "../timeouts.ts";
+import type { UpstreamEnd } from "./upstream-end.ts";
+import type { Message } from "./upstream-socket.ts";
+
+/** A client's socket, as Bun.serve has it. */
+export interface ClientSocket {
+  send(message: Message): number;
+  /** Bytes that the client has not read yet. */
+  getBufferedAmount(): number;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+}
+
+export interface ClientEnd {
+  /** The client is connected by `socket`. */
+  opened(socket: ClientSocket): void;
+  send(message: Message): void;
+  /** The client has read some of the buffered data. */
+  drained(): void;
+  /** True while the upstream has to wait for the client. */
+  isSlow(): boolean;
+  /** Closes the socket; with a code that must not be sent (1005, 1006, 1015), breaks it off. */
+  close(code: number, reason?: string): void;
+  /** No more waiting. */
+  stop(): void;
+}
+
+/** A client with this much unread is slow: the kernel's own buffers of a few megabytes are full by then. */
+const SLOW_CLIENT_BYTES = 1024 * 1024;
+/** Close codes that only describe how a connection ended (RFC 6455, 7.4.1). */
+const NEVER_SENT: ReadonlySet<number> = new Set([1005, 1006, 1015]);
+
+/** `gone` is called when the client has read nothing for `idleMs`. */
+export function createClientEnd(
+  clock: Clock,
+  idleMs: () => number,
+  upstream: Pick<UpstreamEnd, "pause" | "resume">,
+  gone: () => void,
+): ClientEnd {
+  let client: ClientSocket | undefined;
+  let isSlow = false;
+  const slowness = createIdleWatch(clock, idleMs, gone);
+  return {
+    opened: (socket) => {
+      client = socket;
+    },
+    send: (message) => {
+      if (client === undefined) return;
+      client.send(message);
+      if (isSlow || client.getBufferedAmount() <= SLOW_CLIENT_BYTES) return;
+      isSlow = true;
+      upstream.pause();
+      slowness.begin();
+    },
+    drained: () => {
+      if (!isSlow || client === undefined) return;
+      if (client.getBufferedAmount() > SLOW_CLIENT_BYTES / 2) return slowness.begin();
+      isSlow = false;
+      slowness.end();
+      upstream.resume();
+    },
+    isSlow: () => isSlow,
+    close: (code, reason) => {
+      if (NEVER_SENT.has(code)) client?.terminate();
+      else client?.close(code, reason);
+    },
+    stop: slowness.stop,
+  };
+}

@@ -1,0 +1,71 @@
+// One dial of one upstream, as a reply that the attempt loop can judge.
+
+import { ATTEMPTS_HEADER, parseAttempts } from "../../core/hops.ts";
+import { quotaFromHeaders } from "../../core/quota-wire.ts";
+import { failureOfReply, type Verdict } from "../../core/verdict.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
+import type { ProxyContext } from "../context.ts";
+import { downstreamHeaders } from "../headers.ts";
+import { TURN_STATE } from "../turn/portable.ts";
+import type { Ready, Sent } from "../use-upstream.ts";
+import { dial } from "./dial.ts";
+import type { UpstreamSocket } from "./upstream-socket.ts";
+
+/** An open socket to an upstream. */
+export interface OpenSocket {
+  readonly upstreamId: string;
+  readonly socket: UpstreamSocket;
+  /** Headers of its 101. */
+  readonly headers: Headers;
+  /** How it was opened. */
+  readonly ready: Ready;
+}
+
+/** An upstream's refusal of a handshake. */
+export interface RefusedDial {
+  readonly kind: "refused";
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+export type DialReply = { readonly kind: "open"; readonly open: OpenSocket } | RefusedDial;
+
+/** Dials one upstream. `moved`: another one had the session's turn before. Never throws. */
+export async function dialUpstream(
+  { deps, settings }: ProxyContext,
+  ready: Ready,
+  upstream: Upstream,
+  { moved, signal }: { readonly moved: boolean; readonly signal: AbortSignal },
+): Promise<Sent<DialReply>> {
+  if (moved) ready.headers.delete(TURN_STATE);
+  const dialled = await dial(ready.url, ready.headers, {
+    signal,
+    clock: deps.clock,
+    egress: ready.egress,
+    timeoutMs: settings().timeouts.connectMs,
+  });
+  if (dialled.kind === "broken" || dialled.kind === "aborted") return dialled;
+  const { headers } = dialled;
+  const nowMs = deps.clock.now();
+  const replied = (verdict: Verdict, reply: DialReply): Sent<DialReply> => ({
+    kind: "reply",
+    verdict,
+    reply,
+    evidence: quotaFromHeaders(headers, nowMs),
+    attempts: parseAttempts(headers.get(ATTEMPTS_HEADER)),
+  });
+  if (dialled.kind === "refused") {
+    const failure = failureOfReply(dialled.status, headers, dialled.body, nowMs);
+    const refused = { ...dialled, headers: downstreamHeaders(headers) };
+    return replied(upstream.judge(failure, "handshake"), refused);
+  }
+  // A changed outbound proxy also applies to the next turn of an open socket.
+  const isOpen = () => dialled.socket.isOpen() && ready.isEgressCurrent();
+  const socket: UpstreamSocket = { ...dialled.socket, isOpen };
+  // An open socket says nothing about turns yet. The first output will.
+  return replied(
+    { kind: "open" },
+    { kind: "open", open: { upstreamId: upstream.id, socket, headers, ready } },
+  );
+}

@@ -1,0 +1,118 @@
+// The beginning of a WebSocket: the upstream is dialled before the client is upgraded, so refusals are plain HTTP
+// responses.
+
+import { shortText } from "../../core/bounds.ts";
+import { failureOfReply } from "../../core/verdict.ts";
+import { CodexlbError, dataPlaneErrorBody } from "../../errors.ts";
+import { attempt, type Unserved } from "../attempts.ts";
+import type { Incoming } from "../context.ts";
+import { createExchange } from "../exchange.ts";
+import { refusalFor, refusalResponse } from "../refusal.ts";
+import { sessionFromHeaders } from "../session.ts";
+import { answerHandshake } from "../turn/final-answer.ts";
+import { type DialReply, dialUpstream, type RefusedDial } from "./dial-upstream.ts";
+import { createTunnel, type Tunnel } from "./tunnel.ts";
+import type { TunnelContext } from "./tunnel-parts.ts";
+
+export type Opened =
+  | { readonly kind: "tunnel"; readonly tunnel: Tunnel }
+  | { readonly kind: "refused"; readonly response: Response };
+
+/** Dials an upstream for a client that requests a WebSocket. */
+export async function openTunnel(context: TunnelContext, incoming: Incoming): Promise<Opened> {
+  const { signal, requestId } = incoming;
+  const session = sessionFromHeaders(incoming.request.headers);
+  const sentToHttp = (why: string): Opened => {
+    context.events.append("websocket.failed", { req_id: requestId, error: "use_http" });
+    return { kind: "refused", response: useHttp(why) };
+  };
+  if (session !== undefined && context.handovers.tooMany(session))
+    return sentToHttp("the session was handed over too often without output");
+  const exchange = createExchange(context, incoming, {
+    session,
+    model: undefined,
+    method: "GET",
+    spends: true,
+    isMessage: false,
+    isReplayable: true,
+  });
+  const outcome = await attempt<DialReply>(context, exchange, {
+    send: (ready, { upstream }) =>
+      dialUpstream(context, ready, upstream, { moved: exchange.hasMoved(), signal }),
+    discard: (reply) => {
+      if (reply.kind === "open") reply.open.socket.close();
+    },
+  });
+  switch (outcome.kind) {
+    case "aborted":
+      return { kind: "refused", response: new Response(null, { status: 499 }) };
+    case "unserved":
+      return { kind: "refused", response: unservedResponse(context, incoming, session, outcome) };
+    case "reply": {
+      const { lease, reply } = outcome;
+      // Only a turn is a use: a socket may be idle for hours.
+      lease.release();
+      if (reply.kind === "refused")
+        return sentToHttp(`the backend answered the WebSocket handshake with ${reply.status}`);
+      context.events.append("websocket.account_selected", {
+        req_id: requestId,
+        ...lease.upstream.named,
+        account_alias: lease.upstream.label,
+      });
+      try {
+        return { kind: "tunnel", tunnel: createTunnel(context, incoming, session, reply.open, lease.choice) };
+      } catch (error) {
+        reply.open.socket.close();
+        throw error;
+      }
+    }
+    default:
+      return outcome satisfies never;
+  }
+}
+
+// --- internal ---
+
+/** Longest quoted backend message: a sentence or two. */
+const LONGEST_TEXT = 300;
+
+/** Makes Codex use HTTP for this thread, at once and in silence. `why` is for other readers. */
+function useHttp(why: string): Response {
+  const error = new CodexlbError("use_http", `${why}; this thread is better off on HTTP`, {
+    next: "send the request as POST",
+  });
+  return Response.json(dataPlaneErrorBody(error), {
+    status: error.status,
+    headers: { upgrade: "websocket" },
+  });
+}
+
+function unservedResponse(
+  context: TunnelContext,
+  { requestId }: Incoming,
+  session: string | undefined,
+  { last, brokenWhy }: Unserved<DialReply>,
+): Response {
+  const { pool, events, deps } = context;
+  const shortage = pool.shortage(session);
+  const usage = pool.usage();
+  const refused = last?.reply.kind === "refused" ? last.reply : undefined;
+  const limitBody = last?.verdict.kind === "limit" ? refused?.body : undefined;
+  const refusal = refusalFor(shortage, { limitBody, usage, brokenWhy }, deps.clock.now());
+  const answer = answerHandshake(shortage, refusal.code, usage);
+  if (answer === "main_limit_only")
+    return useHttp(
+      "the main limit of every account is exhausted; over HTTP a model with its own limit may still be served",
+    );
+  events.append("websocket.failed", { req_id: requestId, error: refusal.code });
+  if (answer === "refusal") return refusalResponse(refusal);
+  if (brokenWhy !== undefined) return useHttp(`no WebSocket: ${brokenWhy}`);
+  if (refused === undefined) return useHttp("no account can take a WebSocket now");
+  return useHttp(`the backend refused the WebSocket handshake: ${answerOf(context, refused)}`);
+}
+
+/** The status of a refused handshake with the backend's message, unless that is a web page. */
+function answerOf({ deps }: TunnelContext, { status, headers, body }: RefusedDial): string {
+  const { message, challenge } = failureOfReply(status, headers, body, deps.clock.now());
+  return challenge || message === "" ? `${status}` : `${status}: ${shortText(message, LONGEST_TEXT)}`;
+}

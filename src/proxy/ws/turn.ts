@@ -1,0 +1,193 @@
+// One turn on a client's WebSocket, from its request to its end: through the attempt loop until it has begun, then event
+// by event. What cannot go on here is given back to the client, which reconnects and sends everything.
+
+import type { Choice } from "../../core/policy.ts";
+import type { Shortage } from "../../upstream/shortage.ts";
+import { attempt, type Outcome, type Unserved } from "../attempts.ts";
+import { originOf } from "../context.ts";
+import { createExchange, type Exchange } from "../exchange.ts";
+import { asTold, eventWithAttempts, refusalEvent, refusalFor } from "../refusal.ts";
+import { answerHandOver, answerMessage, type LastAnswer } from "../turn/final-answer.ts";
+import { turnRequestOf } from "../turn/portable.ts";
+import { TOO_BIG } from "./begin-turn.ts";
+import { relayTurn } from "./relay-turn.ts";
+import type { TunnelContext, TunnelParts } from "./tunnel-parts.ts";
+import { createTurnTransport, type TurnReply } from "./turn-transport.ts";
+
+export type TurnEnd =
+  /** The next turn may begin. */
+  | { readonly kind: "over" }
+  /** The client's socket is to be closed with this code. */
+  | { readonly kind: "close"; readonly code: number; readonly reason: string }
+  /** The tunnel was closed. */
+  | { readonly kind: "closed" };
+
+/** Serves the turn that `message` (a `response.create`) asks for. Rejects only on a fault of this program. */
+export async function serveTurn(
+  context: TunnelContext,
+  tunnel: TunnelParts,
+  message: string,
+): Promise<TurnEnd> {
+  const { pool } = context;
+  const { incoming, session, upstream } = tunnel;
+  const { selfContained: isWhole, warmsUp, model } = turnRequestOf(message);
+  const homeId = upstream.current().upstreamId;
+  const mustMove = pool.shouldMove(homeId, originOf(incoming, session, model), !warmsUp);
+  if (mustMove && !isWhole) return handOver(context, tunnel, pool.shortage(session, model), undefined);
+  const exchange = createExchange(context, incoming, {
+    session,
+    model,
+    method: "GET",
+    spends: true,
+    isMessage: !warmsUp,
+    isReplayable: true,
+    home: mustMove ? undefined : homeOf(homeId, upstream.choice(), isWhole),
+  });
+  const transport = createTurnTransport(context, tunnel, exchange, { message, isWhole, homeId });
+  const outcome = await attempt(context, exchange, transport);
+  switch (outcome.kind) {
+    case "aborted":
+      return { kind: "closed" };
+    case "reply":
+      return deliver(context, tunnel, exchange, outcome);
+    case "unserved": {
+      if (isWhole) return refuse(context, tunnel, exchange, outcome);
+      return handOver(context, tunnel, pool.shortage(session, model), outcome.last?.reply);
+    }
+    default:
+      return outcome satisfies never;
+  }
+}
+
+// --- internal ---
+
+function homeOf(upstreamId: string, choice: Choice | undefined, canLeave: boolean) {
+  return { upstreamId, choice, canLeave };
+}
+
+/** Sends the client what there is of the turn, and the rest as it comes. */
+async function deliver(
+  context: TunnelContext,
+  tunnel: TunnelParts,
+  exchange: Exchange,
+  { lease, reply }: Outcome<TurnReply> & { kind: "reply" },
+): Promise<TurnEnd> {
+  const { client, upstream, session, signal } = tunnel;
+  try {
+    if (signal.aborted) return { kind: "closed" };
+    if (reply.kind === "too_big") return { kind: "close", code: TOO_BIG, reason: reply.reason };
+    if (reply.kind !== "begun") {
+      client.send(eventOf(reply));
+      return { kind: "over" };
+    }
+    if (session !== undefined) context.handovers.clear(session);
+    if (exchange.isMessage) upstream.served();
+    for (const event of reply.held) client.send(event);
+    if (reply.isOver) return { kind: "over" };
+    const end = await relayTurn(context, tunnel, lease, reply.reader);
+    return end.kind === "cut" ? reconnect(context, tunnel) : end;
+  } finally {
+    lease.release();
+  }
+}
+
+/** Answers a turn that any account could have taken. */
+function refuse(
+  { pool, deps }: TunnelContext,
+  { client, incoming }: TunnelParts,
+  { facts, failures }: Exchange,
+  { last, brokenWhy }: Unserved<TurnReply>,
+): TurnEnd {
+  const shortage = pool.shortage(facts.session, facts.model);
+  const reply = last && failureOf(last.reply);
+  const answered = last && reply && { ...answerOf(reply), verdict: last.verdict };
+  const limitBody = last?.verdict.kind === "limit" ? limitBodyOf(reply) : undefined;
+  const event =
+    reply !== undefined && answerMessage({ shortage, last: answered }) === "as_received"
+      ? eventOf(reply)
+      : refusalEvent(refusalFor(shortage, { limitBody, usage: pool.usage(), brokenWhy }, deps.clock.now()));
+  // A proxy in front counts the attempts that were made for it.
+  client.send(incoming.attemptsLeft === undefined ? event : eventWithAttempts(event, failures));
+  return { kind: "over" };
+}
+
+/** Answers a turn that only the client can give to another account, by sending everything. */
+function handOver(
+  context: TunnelContext,
+  tunnel: TunnelParts,
+  shortage: Shortage,
+  lastReply: TurnReply | undefined,
+): TurnEnd {
+  const { pool, handovers, deps } = context;
+  const { client, session } = tunnel;
+  const failure = lastReply && failureOf(lastReply);
+  const answer = answerHandOver(shortage, {
+    handedOver: session !== undefined && handovers.tooMany(session),
+    hasEvent: failure !== undefined,
+  });
+  switch (answer) {
+    case "refusal": {
+      const about = { limitBody: limitBodyOf(failure), usage: pool.usage(), brokenWhy: undefined };
+      client.send(refusalEvent(refusalFor(shortage, about, deps.clock.now())));
+      return { kind: "over" };
+    }
+    case "as_received":
+      if (failure !== undefined) client.send(eventOf(failure));
+      return { kind: "over" };
+    case "cut":
+      return { kind: "close", code: 1006, reason: "" };
+    case "reconnect":
+      return reconnect(context, tunnel);
+    default:
+      return answer satisfies never;
+  }
+}
+
+function reconnect(
+  { events, handovers }: TunnelContext,
+  { client, incoming, session, upstream }: TunnelParts,
+): TurnEnd {
+  if (session !== undefined) handovers.count(session);
+  events.append("websocket.handover", {
+    req_id: incoming.requestId,
+    account_id: upstream.current().upstreamId,
+  });
+  client.send(RECONNECT);
+  return { kind: "close", code: 1000, reason: "" };
+}
+
+/** An upstream's reason not to serve the turn. */
+type FailedReply = Extract<TurnReply, { kind: "failed" | "refused" }>;
+
+function failureOf(reply: TurnReply): FailedReply | undefined {
+  return reply.kind === "failed" || reply.kind === "refused" ? reply : undefined;
+}
+
+function answerOf(reply: FailedReply): Pick<LastAnswer, "status" | "form"> {
+  return reply.kind === "failed"
+    ? { status: reply.failure.status, form: "event" }
+    : { status: reply.status, form: "response" };
+}
+
+/** The failure as an event for the client. */
+function eventOf(reply: FailedReply): string {
+  return reply.kind === "failed"
+    ? asTold(reply.event, reply.failure)
+    : refusalEvent({ ...reply, code: "upstream", retryAfterSeconds: undefined });
+}
+
+/** The text of a usage limit. */
+function limitBodyOf(reply: FailedReply | undefined): string | undefined {
+  return reply?.kind === "failed" ? reply.event : reply?.body;
+}
+
+/** The error after which Codex reconnects and sends everything. Its backend ends sockets with it after an hour. */
+const RECONNECT = JSON.stringify({
+  type: "error",
+  status: 400,
+  error: {
+    type: "invalid_request_error",
+    code: "websocket_connection_limit_reached",
+    message: "codexlb: this connection ends here; reconnect to continue on another account",
+  },
+});

@@ -1,0 +1,56 @@
+// The upstream's end of a tunnel: its open socket, which a turn may replace by one to another upstream.
+
+import type { Choice } from "../../core/policy.ts";
+import type { OpenSocket } from "./dial-upstream.ts";
+
+export interface UpstreamEnd {
+  current(): OpenSocket;
+  /** Why the upstream was chosen when the client connected; undefined once a turn was served. */
+  choice(): Choice | undefined;
+  /** A turn was served. */
+  served(): void;
+  /** `next` takes the place of the current socket, which is closed. */
+  replace(next: OpenSocket): void;
+  /** Reads nothing from the upstream until `resume`. */
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+/** `moved` is called when a socket to another upstream takes over. */
+export function createUpstreamEnd(
+  first: OpenSocket,
+  firstChoice: Choice,
+  moved: (fromId: string, toId: string) => void,
+): UpstreamEnd {
+  let open = first;
+  let choice: Choice | undefined = firstChoice;
+  let isPaused = false;
+  let isClosed = false;
+  return {
+    current: () => open,
+    choice: () => choice,
+    served: () => {
+      choice = undefined;
+    },
+    replace: (next) => {
+      if (next.upstreamId !== open.upstreamId) moved(open.upstreamId, next.upstreamId);
+      open.socket.close();
+      open = next;
+      if (isPaused) open.socket.pause();
+      if (isClosed) open.socket.close();
+    },
+    pause: () => {
+      isPaused = true;
+      open.socket.pause();
+    },
+    resume: () => {
+      isPaused = false;
+      open.socket.resume();
+    },
+    close: () => {
+      isClosed = true;
+      open.socket.close();
+    },
+  };
+}
