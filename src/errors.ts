@@ -22,6 +22,8 @@ export const ERROR_CODES = {
   unsupported_endpoint: { status: 404, exit: 1 },
   use_http: { status: 426, exit: 1 },
   unauthorized: { status: 401, exit: 1 },
+  /** The key is known, but its role does not open this path. */
+  key_role_refused: { status: 401, exit: 1 },
   not_json: { status: 415, exit: 1 },
   target_proxy_not_found: { status: 404, exit: 1 },
   target_proxy_ambiguous: { status: 409, exit: 1 },

@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { AccountOps, Service } from "../auth/account-ops.ts";
 import { CodexlbError } from "../errors.ts";
-import { body, requiredAlias } from "./requests.ts";
+import { body, requiredText } from "./requests.ts";
 
 export interface AccountContext {
   readonly accounts: AccountOps;
@@ -12,8 +12,12 @@ export interface AccountContext {
 
 export function accountRoutes({ accounts: ops }: AccountContext) {
   const done = async (message: string) => ({ ok: true, message, total: (await ops.list()).length });
+  const changed = async (past: string, alias: string) => ({
+    ...(await done(`${past} account ${alias}`)),
+    alias,
+  });
   const serve = async (service: Service, name: string) =>
-    done(`${PAST[service]} account ${await ops.serve(name, service)}`);
+    changed(PAST[service], await ops.serve(name, service));
   return new Hono()
     .get("/admin/accounts", async (c) => c.json({ accounts: [...(await ops.list())] }))
     .get("/admin/account/show", async (c) => {
@@ -30,14 +34,15 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
         });
       const text = `${JSON.stringify(auth, undefined, 2)}\n`;
       const total = await ops.import(alias, { auth: text, config, replace });
-      return c.json({ ok: true, message: `imported account ${alias}`, total });
+      return c.json({ ok: true, message: `imported account ${alias}`, total, alias });
     })
     .post("/admin/account/rm", body("rm", AliasRequest), async (c) =>
-      c.json(await done(`removed account ${await ops.remove(c.req.valid("json").alias)}`)),
+      c.json(await changed("removed", await ops.remove(c.req.valid("json").alias))),
     )
-    .post("/admin/account/pin", body("pin", AliasRequest), async (c) =>
-      c.json(await done(`pinned account ${await ops.pin(c.req.valid("json").alias)}`)),
-    )
+    .post("/admin/account/pin", body("pin", AliasRequest), async (c) => {
+      const { alias, listed } = await ops.pin(c.req.valid("json").alias);
+      return c.json({ ...(await changed("pinned", alias)), account: listed });
+    })
     .post("/admin/account/unpin", async (c) => {
       await ops.unpin();
       return c.json(await done("unpinned account selection"));
@@ -50,8 +55,8 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
     )
     .post("/admin/account/set", body("set", SetRequest), async (c) => {
       const { alias, outbound_proxy } = c.req.valid("json");
-      const changed = await ops.set(alias, { outboundProxy: outbound_proxy || undefined });
-      return c.json(await done(`changed account ${changed}`));
+      const known = await ops.set(alias, { outboundProxy: outbound_proxy || undefined });
+      return c.json(await changed("changed", known));
     })
     .post("/admin/account/drain", body("drain", AliasRequest), async (c) =>
       c.json(await serve("drain", c.req.valid("json").alias)),
@@ -67,14 +72,14 @@ export const PAST: Readonly<Record<Service, string>> = {
 
 // --- internal ---
 
-const AliasRequest = z.strictObject({ alias: requiredAlias });
+const AliasRequest = z.strictObject({ alias: requiredText("alias") });
 const SetRequest = z.strictObject({
-  alias: requiredAlias,
+  alias: requiredText("alias"),
   /** "": use the configured proxy. */
   outbound_proxy: z.string({ error: "must be a text" }).trim(),
 });
 const ImportRequest = z.strictObject({
-  alias: requiredAlias,
+  alias: requiredText("alias"),
   auth: z.record(z.string(), z.unknown()).optional(),
   config: z.string().optional(),
   /** Known to the Go program's clients; never read. */

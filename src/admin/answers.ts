@@ -13,11 +13,20 @@ export const Accounts = z.looseObject({
     .transform((accounts) => accounts ?? []),
 });
 
-/** What every change of an account is answered with. */
+/** The answer to every change of an account. */
+export type Done = z.output<typeof Done>;
 export const Done = z.looseObject({
   ok: z.literal(true),
   message: z.string().default(""),
   total: z.number().default(0),
+  /** The account that was changed. The Go program and older proxies name it only in `message`. */
+  alias: z.string().optional(),
+});
+
+/** `POST /admin/account/pin`. */
+export const Pinned = Done.extend({
+  /** The account, as in `GET /admin/accounts`. The Go program and older proxies do not send it. */
+  account: ListedAccount.optional(),
 });
 
 /** `GET /admin/keys`. */

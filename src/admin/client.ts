@@ -7,7 +7,17 @@ import type { AccountOps } from "../auth/account-ops.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import type { StubAuth } from "../auth/stub.ts";
 import { StatusAnswer } from "../core/status-wire.ts";
-import { Accounts, Done, Explained, KeyList, NewKey, ProxyAnswer, Settings, Stub } from "./answers.ts";
+import {
+  Accounts,
+  Done,
+  Explained,
+  KeyList,
+  NewKey,
+  Pinned,
+  ProxyAnswer,
+  Settings,
+  Stub,
+} from "./answers.ts";
 import type { AdminApi } from "./app.ts";
 import { answered, baseOf, type Call, type Door, refusedWith, textOf, through, unreachable } from "./door.ts";
 import { NEXT_OFFSET_HEADER } from "./requests.ts";
@@ -16,13 +26,11 @@ import { NEXT_OFFSET_HEADER } from "./requests.ts";
 export function remoteAccounts(door: Door): AccountOps {
   const api = apiOf(door);
   const named = (name: string) => ({ json: { alias: name } });
-  const done = async (call: Call, name: string): Promise<string> => {
-    const { message } = await answered(door, Done, call);
-    // The proxy tells which alias it was when an id was given.
-    return /^\w+ account (\S+)$/.exec(message)?.[1] ?? name;
-  };
+  const done = async (call: Call, name: string): Promise<string> =>
+    aliasIn(await answered(door, Done, call), name);
+  const list = async () => (await answered(door, Accounts, api.admin.accounts.$get())).accounts;
   return {
-    list: async () => (await answered(door, Accounts, api.admin.accounts.$get())).accounts,
+    list,
     import: async (alias, { auth, config, replace }) => {
       const json = {
         alias,
@@ -34,7 +42,14 @@ export function remoteAccounts(door: Door): AccountOps {
       return (await answered(door, Done, api.admin.account.import.$post({ json }))).total;
     },
     remove: (name) => done(api.admin.account.rm.$post(named(name)), name),
-    pin: (name) => done(api.admin.account.pin.$post(named(name)), name),
+    pin: async (name) => {
+      const pinned = await answered(door, Pinned, api.admin.account.pin.$post(named(name)));
+      const alias = aliasIn(pinned, name);
+      if (pinned.account !== undefined) return { alias, listed: pinned.account };
+      // The pin is made. A proxy that does not list its accounts changes nothing about that.
+      const accounts = await list().catch(() => []);
+      return { alias, listed: accounts.find((account) => account.alias === alias) };
+    },
     unpin: async () => {
       await answered(door, Done, api.admin.account.unpin.$post());
     },
@@ -127,6 +142,12 @@ export async function remoteLogLines(
 }
 
 // --- internal ---
+
+/** The account that was changed; `name` is the alias or id that was sent. */
+function aliasIn({ alias, message }: Done, name: string): string {
+  // The Go program and older proxies name the alias only in the message, as in "pinned account bob".
+  return alias ?? /^\w+ account (\S+)$/.exec(message)?.[1] ?? name;
+}
 
 function apiOf(door: Door) {
   return hc<AdminApi>(baseOf(door), { fetch: through(door) });

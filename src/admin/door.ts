@@ -35,26 +35,6 @@ export function socketDoor(socketPath: string, proxyName?: string): Door {
   return { url: "http://localhost", unix: socketAddress(socketPath), proxyName };
 }
 
-/** True when a daemon answers behind `socketPath`. */
-export async function daemonAnswers(socketPath: string): Promise<boolean> {
-  return (await daemonBehind(socketPath)) === "answers";
-}
-
-/** Whether there is a daemon behind `socketPath`; `silent`: it takes connections, and says nothing (it is stopped). */
-export async function daemonBehind(socketPath: string): Promise<"answers" | "silent" | "none"> {
-  try {
-    const response = await fetch("http://localhost/healthz", {
-      proxy: false,
-      unix: socketAddress(socketPath),
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-    });
-    return response.ok ? "answers" : "none";
-  } catch (error) {
-    const timedOut = error instanceof Error && error.name === "TimeoutError";
-    return timedOut ? "silent" : "none"; // no socket, or nobody behind it
-  }
-}
-
 /** True when a codexlb proxy, ours or the Go program's, answers at `door`. Throws when nobody can be asked there. */
 export function isProxy(door: Door): Promise<boolean> {
   return greets(baseOf(door), signalOf(door));
@@ -243,8 +223,6 @@ function isHere({ url }: Door): boolean {
 
 /** Enough for a page of the event log, or a status document with several thousand accounts. */
 const ANSWER_LIMIT_BYTES = 32 * 1024 * 1024;
-/** A daemon on the same machine that has not answered by then is not going to. */
-const ANSWER_TIMEOUT_MS = 2_000;
 const IS_IT_A_PROXY = "check that a codexlb proxy listens there";
 /** Longest part of a stranger's answer in a message. */
 const SHOWN_CHARS = 200;

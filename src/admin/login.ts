@@ -8,7 +8,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { LoginEnd, Logins } from "../auth/logins.ts";
 import { adminErrorBody, CodexlbError } from "../errors.ts";
-import { body, requiredAlias } from "./requests.ts";
+import { body, requiredText } from "./requests.ts";
 
 /** A line of the stream that our own client reads. */
 export type LoginLine = z.output<typeof LoginLine>;
@@ -62,7 +62,7 @@ function withWords(error: CodexlbError, said: string): CodexlbError {
 }
 
 const LoginBody = z.strictObject({
-  alias: requiredAlias,
+  alias: requiredText("alias"),
   /** Taken for the Go program's client, and not honoured: what runs is this machine's affair. */
   codex_bin: z.string().optional(),
   login_args: z

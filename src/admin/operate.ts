@@ -8,7 +8,7 @@ import type { EventLog } from "../state/events.ts";
 import { readLogLines } from "../state/log-parts.ts";
 import type { Pool } from "../upstream/pool.ts";
 import { COMMIT, VERSION } from "../version.ts";
-import { body, NEXT_OFFSET_HEADER } from "./requests.ts";
+import { body, NEXT_OFFSET_HEADER, requiredText } from "./requests.ts";
 
 export interface OperateContext {
   readonly pool: Pick<Pool, "explain">;
@@ -84,9 +84,7 @@ const DEFAULT_TAIL = 100;
 const DEFAULT_LIMIT = 500;
 const MOST_LINES = 2_000;
 
-const KeyName = z.strictObject({
-  name: z.string({ error: "name is required" }).trim().min(1, "name is required"),
-});
+const KeyName = z.strictObject({ name: requiredText("name") });
 const KeyRequest = KeyName.extend({ role: z.enum(KEY_ROLES).default("client") });
 
 function versionBody({ startedMs, tokenUrl, ...info }: ProxyInfo) {

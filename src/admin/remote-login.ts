@@ -29,7 +29,9 @@ export async function remoteLogin(door: Door, { alias, args, replace, output }: 
   });
   if (!response.ok || response.body === null) {
     const refused = refusedWith(door, response.status, await textOf(response));
-    throw refused.message.includes(NO_CODEX) ? new CodexlbError("codex_not_found", refused.message) : refused;
+    // The Go program's errors have no code, only these words.
+    const lacksCodex = refused.code === "proxy_answer" && refused.message.includes(NO_CODEX);
+    throw lacksCodex ? new CodexlbError("codex_not_found", refused.message) : refused;
   }
   const asLines = (response.headers.get("content-type") ?? "").startsWith(LOGIN_LINES_TYPE);
   return asLines ? readLines(response.body, output) : readPlain(response, alias, output);
@@ -49,7 +51,7 @@ async function* untilBroken(body: ReadableStream<Uint8Array> | null): AsyncGener
 /** Codex prints much less at a time. A longer line is cut, and is then not understood. */
 const LONGEST_LINE = 1024 * 1024;
 
-/** As the Go program says that there is no codex. */
+/** How the Go program says that there is no codex. */
 const NO_CODEX = "executable file not found in $PATH";
 
 async function readLines(body: ReadableStream<Uint8Array>, output: (text: string) => void): Promise<void> {

@@ -44,11 +44,14 @@ export const jsonOnly: MiddlewareHandler = async (c, next) => {
   await next();
 };
 
-/** The field that most requests have. */
-export const requiredAlias = z
-  .string({ error: ({ input }) => (input === undefined ? "alias is required" : "must be a text") })
-  .trim()
-  .min(1, { error: "alias is required" });
+/** The text field `name`, which a request must have. If it is missing or blank, the whole error is `NAME is required`. */
+export function requiredText(name: string) {
+  return z
+    .string({ error: "must be a text" })
+    .trim()
+    .refine((text) => text !== "", { error: `${name} is required`, params: { isMissing: true } })
+    .prefault("");
+}
 
 /** The body of a request, as `schema` has it; `what` names the request in errors. */
 export function body<Schema extends z.ZodType>(what: string, schema: Schema) {
@@ -56,8 +59,9 @@ export function body<Schema extends z.ZodType>(what: string, schema: Schema) {
     if (result.success) return;
     const issue = result.error.issues[0];
     const message = issue?.message ?? "it is not understood";
-    // What is missing is named by the message itself, as in the Go program.
-    if (message.endsWith(" is required")) throw new CodexlbError("invalid_request", message);
+    // The Go program's clients know this message as it is.
+    if (issue?.code === "custom" && issue.params?.isMissing === true)
+      throw new CodexlbError("invalid_request", message);
     const where = issue?.path.join(".") ?? "";
     throw new CodexlbError(
       "invalid_request",

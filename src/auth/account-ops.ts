@@ -42,6 +42,13 @@ export interface ImportFiles {
   readonly replace: boolean;
 }
 
+/** An account that was pinned. */
+export interface PinnedAccount {
+  readonly alias: string;
+  /** The account as it is listed; undefined if the proxy that pinned it did not return it. */
+  readonly listed: ListedAccount | undefined;
+}
+
 /** `enable` ends `disable`, `drain`, a cooldown, and a disablement of any other kind. */
 export type Service = "enable" | "disable" | "drain";
 
@@ -57,7 +64,7 @@ export interface AccountOps {
   import(alias: string, files: ImportFiles): Promise<number>;
   /** By alias or id, as all that follow; returns its alias. Throws `account_not_found`. */
   remove(name: string): Promise<string>;
-  pin(name: string): Promise<string>;
+  pin(name: string): Promise<PinnedAccount>;
   unpin(): Promise<void>;
   serve(name: string, service: Service): Promise<string>;
   /** Throws `invalid_request` for an unusable proxy URL. */
@@ -97,6 +104,7 @@ export function createAccountOps({
   changed = () => {},
 }: AccountOpsContext): AccountOps {
   const { state } = store;
+  const listed = (record: AccountRecord) => ListedAccount.parse(encodeAccount(record, upstream()));
   const write = (undo: () => void): void => {
     store.touch();
     try {
@@ -107,7 +115,7 @@ export function createAccountOps({
     }
   };
   return {
-    list: async () => state.accounts.map((record) => ListedAccount.parse(encodeAccount(record, upstream()))),
+    list: async () => state.accounts.map(listed),
     import: async (alias, files) => {
       const { record, undo } = installReversibly(state, layout, alias, files);
       write(undo);
@@ -129,7 +137,7 @@ export function createAccountOps({
         state.pinnedId = before;
       });
       changed("pinned", record);
-      return record.alias;
+      return { alias: record.alias, listed: listed(record) };
     },
     unpin: async () => {
       const before = state.pinnedId;
@@ -181,12 +189,19 @@ export function identityOfListed(account: ListedAccount): Identity {
   };
 }
 
-/** `ready`, `draining`, `disabled(why)`, or `cooldown(Ns)` as the Go program says it. */
-export function stateOfListed(account: ListedAccount, nowMs: number): string {
+/**
+ * `ready`, `draining`, `disabled(why)` (`disabled` unless `withReason`), or `cooldown(Ns)`, in the words of the Go
+ * program.
+ */
+export function stateOfListed(
+  account: ListedAccount,
+  nowMs: number,
+  { withReason = true }: { readonly withReason?: boolean } = {},
+): string {
   const left = account.cooldown_until_ms - nowMs;
   if (left > 0) return `cooldown(${Math.floor(left / 1000) + 1}s)`;
   const why = account.disabled_reason;
-  if (!account.enabled || why !== "") return why === "" ? "disabled" : `disabled(${why})`;
+  if (!account.enabled || why !== "") return why === "" || !withReason ? "disabled" : `disabled(${why})`;
   return account.codexlb.draining ? "draining" : "ready";
 }
 

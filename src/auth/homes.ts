@@ -39,19 +39,27 @@ export function readCredentials(homeDir: string): Credentials {
   return parseAuthFile(text, path);
 }
 
+/** Something wrong with the directories of the accounts. */
+export interface HomeProblem {
+  /** Whose directory it is; undefined: of all accounts. */
+  readonly alias: string | undefined;
+  /** One line, which names the account. */
+  readonly message: string;
+}
+
 /**
- * Puts the state in line with the directories: identities are read anew, accounts whose directory appeared are
- * added (by alias), those whose directory is gone are dropped. One whose auth.json cannot be read stays, disabled
- * as `missing-auth`, and recovers when the file does; so do all of them when ROOT/accounts itself cannot be read.
- * Returns what went wrong, a line per account. Unless `readOnly`, what killed processes left behind is finished
- * or cleared first: only who owns the root may do that.
+ * Brings the state into line with the directories: reads the identities again, adds accounts whose directory appeared
+ * (by alias), and drops those whose directory is gone. An account whose auth.json cannot be read stays, disabled as
+ * `missing-auth`, and recovers when the file does; so do all accounts if ROOT/accounts itself cannot be read. Returns
+ * the problems, one per account at most. Unless `readOnly`, it first finishes or clears what killed processes left
+ * behind; only the owner of the root may do that.
  */
 export function reconcile(
   state: StoreState,
   layout: Layout,
   nowMs: number,
   { readOnly = false }: { readOnly?: boolean } = {},
-): string[] {
+): HomeProblem[] {
   if (!readOnly) sweepHomes(layout);
   const known = new Map(state.accounts.map((account) => [account.alias, account]));
   const { aliases, problems } = accountDirectories(layout, known.keys());
@@ -64,7 +72,7 @@ export function reconcile(
     const before = known.get(alias);
     if (taken.has(accountId(alias))) {
       problems.push(
-        `account ${alias}: another alias differs from it only in case; rename one of the directories`,
+        problemOf(alias, "another alias differs from it only in case; rename one of the directories"),
       );
       continue;
     }
@@ -100,6 +108,10 @@ export function exists(path: string): boolean {
 
 // --- internal ---
 
+function problemOf(alias: string, what: string): HomeProblem {
+  return { alias, message: `account ${alias}: ${what}` };
+}
+
 /** Adds the record of `alias` to `accounts`; returns what is wrong with it, if anything. */
 function identify(
   before: AccountRecord | undefined,
@@ -107,7 +119,7 @@ function identify(
   homeDir: string,
   nowMs: number,
   accounts: AccountRecord[],
-): string | undefined {
+): HomeProblem | undefined {
   const record =
     before?.id === accountId(alias) && before.homeDir === homeDir
       ? before
@@ -125,7 +137,7 @@ function identify(
     record.health = transition(record.health, disable);
     record.deadLoginMark = undefined;
     accounts.push(record);
-    return `account ${alias}: ${messageOf(error)}`;
+    return problemOf(alias, messageOf(error));
   }
 }
 
@@ -133,19 +145,19 @@ function identify(
 function accountDirectories(
   { accounts }: Layout,
   known: Iterable<string>,
-): { aliases: Set<string>; problems: string[] } {
+): { aliases: Set<string>; problems: HomeProblem[] } {
   try {
     const entries = readdirSync(accounts, { withFileTypes: true }).filter(({ name }) => ALIAS.test(name));
     const links = entries.filter((entry) => entry.isSymbolicLink());
     return {
       aliases: new Set(entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)),
-      problems: links.map(
-        ({ name }) => `account ${name}: ${join(accounts, name)} is a symbolic link; it is not used`,
+      problems: links.map(({ name }) =>
+        problemOf(name, `${join(accounts, name)} is a symbolic link; it is not used`),
       ),
     };
   } catch (error) {
     const aliases = new Set(known);
-    const problem = `reading ${accounts}: ${messageOf(error)}`;
+    const problem = { alias: undefined, message: `reading ${accounts}: ${messageOf(error)}` };
     return { aliases, problems: aliases.size === 0 ? [] : [problem] };
   }
 }

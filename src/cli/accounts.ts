@@ -2,7 +2,8 @@
 // files, which are locked meanwhile.
 
 import { remoteAccounts, remoteKeys, remoteStatus } from "../admin/client.ts";
-import { type Door, daemonAnswers, socketDoor } from "../admin/door.ts";
+import { type Daemon, daemonAt } from "../admin/daemon.ts";
+import type { Door } from "../admin/door.ts";
 import { type AccountOps, createAccountOps } from "../auth/account-ops.ts";
 import { reconcile } from "../auth/homes.ts";
 import { type KeyOps, openKeys } from "../auth/keys.ts";
@@ -16,31 +17,38 @@ import { openStore, type Store } from "../state/store.ts";
 import { createAffinity } from "../upstream/affinity.ts";
 import { detailsOf, factsAtRest } from "../upstream/details.ts";
 import { poolSettings } from "../upstream/pool-settings.ts";
-import type { CommandContext, Place } from "./context.ts";
+import type { Place } from "./account-place.ts";
+import type { CommandContext } from "./context.ts";
 
-/** Works with the accounts; `below` is the proxy that has them when it was found to be another one than was asked. */
+/** Works with the accounts. `below` is the name of the proxy further down the chain that has them, if it is not the one that was asked. */
 type Use<T> = (ops: AccountOps, below?: string) => Promise<T>;
+
+interface AccountsOptions {
+  /** False: nothing is written, and nothing is locked. */
+  readonly write: boolean;
+  /** The alias or id of the one account that `use` works with. It may be an account of a proxy further down the chain. */
+  readonly about?: string;
+}
 
 /** Commands that change accounts take milliseconds; one that finds another at work waits for it. */
 const LOCK_WAIT_MS = 5_000;
 const LOCK_POLL_MS = 50;
 
-/**
- * Runs `use` with the accounts of `place`. For `about`, an alias or id, a proxy elsewhere is asked first which
- * proxy of its chain has it. `write` false: nothing is written and nothing locked.
- */
+/** Runs `use` with the accounts of `place`. Throws `root_locked` if another process works on the files and does not end. */
 export async function withAccounts<T>(
   context: CommandContext,
   place: Place,
-  options: { readonly write: boolean; readonly about?: string },
+  options: AccountsOptions,
   use: Use<T>,
 ): Promise<T> {
-  const here = () => withAccountsHere(context, options.write, use, options.about);
+  const here = () =>
+    onRoot(context, place.daemon, options.write, {
+      daemon: (door) => throughDoor(door, options.about, use),
+      files: () => use(localAccounts(context, options.write)),
+    });
   if (place.kind === "here") return here();
   try {
-    const { proxyName } = place.door;
-    const owner = proxyName === undefined ? await ownerOf(place.door, options.about) : undefined;
-    return await use(remoteAccounts({ ...place.door, proxyName: proxyName ?? owner?.name }), owner?.below);
+    return await throughDoor(place.door, options.about, use);
   } catch (error) {
     if (!place.fallback || !isElsewhere(error)) throw error;
     if (error instanceof CodexlbError && error.code === "unauthorized")
@@ -51,95 +59,79 @@ export async function withAccounts<T>(
   }
 }
 
-/** As `withAccounts`, of the root itself. */
-export function withAccountsHere<T>(
-  context: CommandContext,
-  write: boolean,
-  use: Use<T>,
-  about?: string,
-): Promise<T> {
-  const { deps, layout } = context;
-  return onRoot(context, write, {
-    daemon: async (door) => {
-      const owner = await ownerOf(door, about);
-      return use(remoteAccounts({ ...door, proxyName: owner?.name }), owner?.below);
-    },
-    files: () => {
-      const config = readConfig(layout);
-      const upstream = config.proxy.upstream_base_url;
-      const store = openLocalStore(context, !write, upstream);
-      const view = (): QuotaView => ({
-        nowMs: deps.clock.now(),
-        ttlMs: poolSettings(config).quotaTtlMs,
-      });
-      return use(
-        createAccountOps({
-          store,
-          layout,
-          deps,
-          upstream: () => upstream,
-          details: (record) =>
-            detailsOf(
-              {
-                layout,
-                affinity: createAffinity({ path: layout.sessions, deps }),
-                facts: () => factsAtRest(store.state, config, view()),
-                view,
-              },
-              record,
-            ),
-        }),
-      );
-    },
-  });
-}
-
 /** Runs `use` with the keys of the root. */
-export function withKeysHere<T>(
+export async function withKeys<T>(
   context: CommandContext,
   write: boolean,
   use: (ops: KeyOps) => Promise<T>,
 ): Promise<T> {
-  return onRoot(context, write, {
+  return onRoot(context, await daemonAt(context.layout.adminSocket), write, {
     daemon: (door) => use(remoteKeys(door)),
     files: () => use(openKeys(context.layout.keys, context.deps)),
   });
 }
 
-/** The store of the root with its accounts as they are on disk; problems are told on stderr. */
+/** The store of the root with its accounts as they are on disk. Problems are reported on stderr. */
 export function openLocalStore({ deps, layout }: CommandContext, readOnly: boolean, upstream: string): Store {
   const store = openStore(layout.store, () => upstream, deps, { readOnly });
-  for (const problem of reconcile(store.state, layout, deps.clock.now(), { readOnly }))
-    deps.log.warn(problem);
+  for (const { message } of reconcile(store.state, layout, deps.clock.now(), { readOnly }))
+    deps.log.warn(message);
   return store;
 }
 
 // --- internal ---
 
-/** Does the work through the daemon of the root, or on its files: which are locked when they are to be changed. */
+/** The accounts in the files of the root. */
+function localAccounts(context: CommandContext, write: boolean): AccountOps {
+  const { deps, layout } = context;
+  const config = readConfig(layout);
+  const upstream = config.proxy.upstream_base_url;
+  const store = openLocalStore(context, !write, upstream);
+  const view = (): QuotaView => ({ nowMs: deps.clock.now(), ttlMs: poolSettings(config).quotaTtlMs });
+  return createAccountOps({
+    store,
+    layout,
+    deps,
+    upstream: () => upstream,
+    details: (record) =>
+      detailsOf(
+        {
+          layout,
+          affinity: createAffinity({ path: layout.sessions, deps }),
+          facts: () => factsAtRest(store.state, config, view()),
+          view,
+        },
+        record,
+      ),
+  });
+}
+
+/** Does the work through the daemon of the root, or on its files, which are locked while they are changed. */
 async function onRoot<T>(
   { deps, layout }: CommandContext,
+  asked: Daemon,
   write: boolean,
   work: { readonly daemon: (door: Door) => Promise<T>; readonly files: () => Promise<T> },
 ): Promise<T> {
   const deadlineMs = deps.clock.monotonic() + LOCK_WAIT_MS;
-  while (deps.clock.monotonic() < deadlineMs) {
-    if (await daemonAnswers(layout.adminSocket)) return work.daemon(socketDoor(layout.adminSocket));
+  let daemon = asked;
+  do {
+    if (daemon.kind === "answers") return work.daemon(daemon.door);
     if (!write) return work.files();
     makePrivateDirectory(layout.root);
     makePrivate(layout, deps.log);
     const lock = tryLock(layout.lock);
-    if (lock === undefined) {
-      // Another command, or a proxy that is about to answer.
-      await Bun.sleep(LOCK_POLL_MS);
-      continue;
+    if (lock !== undefined) {
+      try {
+        return await work.files();
+      } finally {
+        lock.release();
+      }
     }
-    try {
-      return await work.files();
-    } finally {
-      lock.release();
-    }
-  }
+    // The owner is another command, or a proxy that is starting.
+    await Bun.sleep(LOCK_POLL_MS);
+    daemon = await daemonAt(layout.adminSocket);
+  } while (deps.clock.monotonic() < deadlineMs);
   throw new CodexlbError(
     "root_locked",
     `another codexlb is at work on ${layout.root}, and it does not answer`,
@@ -153,26 +145,41 @@ function isElsewhere(error: unknown): boolean {
   );
 }
 
+/** Runs `use` with the accounts of the proxy behind `door`, or of the one proxy below it that has the account `about`. */
+async function throughDoor<T>(door: Door, about: string | undefined, use: Use<T>): Promise<T> {
+  const direct = () => use(remoteAccounts(door));
+  if (about === undefined || door.proxyName !== undefined) return direct();
+  const through = (proxyName: string) => use(remoteAccounts({ ...door, proxyName }), proxyName);
+  if (door.unix === undefined) {
+    // A proxy that is not ours may accept an account that it does not have, so its status comes first.
+    const below = await proxyBelow(door, about);
+    return below === undefined ? direct() : through(below);
+  }
+  try {
+    return await direct();
+  } catch (error) {
+    if (!(error instanceof CodexlbError) || error.code !== "account_not_found") throw error;
+    const below = await proxyBelow(door, about);
+    if (below === undefined) throw error;
+    return through(below);
+  }
+}
+
 /**
- * The name of the one proxy of a chain that has the account `about`: its own when it has it, else the only one below
- * it. Throws `target_proxy_ambiguous` when there are several below.
+ * The name of the one proxy below `door` that has the account `about`; undefined if the proxy itself has it, or none
+ * does, or its status cannot be had. Throws `target_proxy_ambiguous` if several have it.
  */
-async function ownerOf(
-  door: Door,
-  about: string | undefined,
-): Promise<{ readonly name: string; readonly below: string | undefined } | undefined> {
-  if (about === undefined) return undefined;
-  // When its status cannot be had, the proxy that was asked decides; what is wrong with it shows then.
-  const status = await remoteStatus({ timeoutMs: STATUS_TIMEOUT_MS, ...door }).catch(() => undefined);
+async function proxyBelow(door: Door, about: string): Promise<string | undefined> {
+  const timeoutMs = door.timeoutMs ?? STATUS_TIMEOUT_MS;
+  const status = await remoteStatus({ ...door, timeoutMs }).catch(() => undefined);
   if (status === undefined) return undefined;
   const own = status.proxy_name;
   const owners = status.accounts
     .filter((account) => account.alias === about || account.id === about)
     .map((account) => account.proxy_name || own);
-  const [name, ...others] = [...new Set(owners.filter((owner) => owner !== ""))];
-  if (name === undefined) return undefined;
-  if (owners.includes(own)) return { name: own, below: undefined };
-  if (others.length === 0) return { name, below: name };
+  if (owners.includes(own)) return undefined;
+  const [name, ...others] = new Set(owners);
+  if (name === undefined || others.length === 0) return name;
   throw new CodexlbError(
     "target_proxy_ambiguous",
     `${about} is an account of ${[name, ...others].join(" and ")}`,

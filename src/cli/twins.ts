@@ -2,8 +2,9 @@
 
 import { identityOfListed } from "../auth/account-ops.ts";
 import { sameIdentity, twinProblems } from "../auth/identity.ts";
+import type { Place } from "./account-place.ts";
 import { withAccounts } from "./accounts.ts";
-import type { CommandContext, Place } from "./context.ts";
+import type { CommandContext } from "./context.ts";
 
 /** What is to be said of the account that was just enrolled as `alias`; undefined when it is the only one of its kind. */
 export async function twinProblem(

@@ -54,7 +54,7 @@ export interface Base {
  */
 export function openState(layout: Layout, live: LiveConfig, deps: Deps, owner: RootOwner): Store {
   const store = openStore(layout.store, () => live.file().proxy.upstream_base_url, deps, { owner });
-  for (const problem of reconcile(store.state, layout, deps.clock.now())) deps.log.warn(problem);
+  for (const { message } of reconcile(store.state, layout, deps.clock.now())) deps.log.warn(message);
   for (const problem of twinProblems(store.state.accounts.map(identityOf))) deps.log.warn(problem);
   for (const record of store.state.accounts) makePlausible(record, deps.clock.now());
   store.touch();
@@ -217,7 +217,7 @@ function enrolFromDisk(
   // If the root was moved, its account directories are missing, but the accounts were not removed.
   if (!owner.isOurs() || !homesChanged(state, layout)) return;
   const before = new Map(state.accounts.map(({ id, alias }) => [id, alias]));
-  for (const problem of reconcile(state, layout, deps.clock.now())) deps.log.warn(problem);
+  for (const { message } of reconcile(state, layout, deps.clock.now())) deps.log.warn(message);
   pool.sync();
   store.touch();
   for (const { id, alias } of state.accounts)

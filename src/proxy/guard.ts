@@ -76,7 +76,8 @@ export function createGuard(
     if (role !== undefined && (role !== "client" || !PARENT_PATHS.has(path))) return undefined;
     if (role === "client")
       return new CodexlbError(
-        "unauthorized",
+        "key_role_refused",
+        // Proxies in front that are older than the code look for the first words.
         "this key may send requests, but not read anything about the accounts",
         {
           next: READ_NEXT,

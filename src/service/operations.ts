@@ -3,8 +3,7 @@
 
 import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { remoteInfo } from "../admin/client.ts";
-import { daemonAnswers, socketDoor } from "../admin/door.ts";
+import { runningProxy } from "../admin/daemon.ts";
 import { CodexlbError } from "../errors.ts";
 import { makePrivateDirectory, unusable, writeFileAtomic } from "../state/atomic-file.ts";
 import { layoutOf } from "../state/layout.ts";
@@ -36,7 +35,7 @@ export async function installService(
   await requireManager(manager);
   const before = installedService(manager);
   const state = await manager.state();
-  const running = await runningProxy(options.root);
+  const running = await runningProxy(layoutOf(options.root).adminSocket);
   if (running !== undefined && !state.running)
     throw new CodexlbError(
       "root_locked",
@@ -45,7 +44,7 @@ export async function installService(
     );
   const text = manager.text(options);
   const isSame = before?.text === text;
-  const isStale = running !== undefined && changedMs(options.binary) > running.startedMs;
+  const isStale = running !== undefined && changedMs(options.binary) > running.started_at_ms;
   if (isSame && state.enabled && state.running && !isStale)
     return { change: "unchanged", previous: undefined };
   const previous = before === undefined || before.isOurs ? undefined : `${manager.file}.previous`;
@@ -120,14 +119,6 @@ function write(path: string, text: string): void {
 async function requireManager(manager: ServiceManager): Promise<void> {
   const problem = await manager.problem();
   if (problem !== undefined) throw problem;
-}
-
-/** The proxy that runs on `root`; undefined if none answers. */
-async function runningProxy(root: string): Promise<{ pid: number; startedMs: number } | undefined> {
-  const { adminSocket } = layoutOf(root);
-  if (!(await daemonAnswers(adminSocket))) return undefined;
-  const { pid, started_at_ms } = await remoteInfo(socketDoor(adminSocket));
-  return { pid, startedMs: started_at_ms };
 }
 
 /** When the file was put in place (Unix ms). Not the modification time, which may come from an archive. */

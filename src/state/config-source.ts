@@ -88,10 +88,9 @@ export function effectiveConfig(
       return [key, line === undefined ? "default" : `config.toml line ${line}`];
     }),
   );
-  for (const { key, value, source } of overridesOf(file.config, flags, env)) {
+  for (const { key, value, source, code } of overridesOf(file.config, flags, env)) {
     const checked = checkSetting(key, value);
-    if (typeof checked === "string")
-      throw new CodexlbError(source.startsWith("--") ? "usage" : "invalid_config", `${source}: ${checked}`);
+    if (typeof checked === "string") throw new CodexlbError(code, `${source}: ${checked}`);
     assign(config, key, checked.value);
     sources.set(key, source);
   }
@@ -125,29 +124,46 @@ export function withoutSecrets(value: unknown): unknown {
 
 // --- internal ---
 
-function overridesOf(file: Config, flags: ConfigOverrides, env: Deps["env"]): ShownSetting[] {
-  const text = (key: string, source: string, value: string | undefined): ShownSetting[] =>
-    value?.trim() ? [{ key, source, value }] : [];
-  const number = (key: string, source: string, value: number | undefined): ShownSetting[] =>
-    value !== undefined && value > 0 ? [{ key, source, value }] : [];
+interface Override extends ShownSetting {
+  /** The code of the error if the value is not valid. */
+  readonly code: "usage" | "invalid_config";
+}
+
+function overridesOf(file: Config, flags: ConfigOverrides, env: Deps["env"]): Override[] {
+  const variable = (key: string, source: string, value: unknown): Override => ({
+    key,
+    source,
+    value,
+    code: "invalid_config",
+  });
+  const flag = (key: string, source: string, value: unknown): Override => ({
+    key,
+    source,
+    value,
+    code: "usage",
+  });
+  const text = (make: typeof flag, key: string, source: string, value: string | undefined): Override[] =>
+    value?.trim() ? [make(key, source, value)] : [];
+  const number = (key: string, source: string, value: number | undefined): Override[] =>
+    value !== undefined && value > 0 ? [flag(key, source, value)] : [];
   const children = cleanUrls((env.CODEXLB_CHILD_PROXY_URLS ?? "").split(/[\s,]+/));
   return [
-    ...text("proxy.name", "CODEXLB_PROXY_NAME", env.CODEXLB_PROXY_NAME),
-    ...text("proxy.proxy_url", "CODEXLB_PROXY_URL", env.CODEXLB_PROXY_URL),
+    ...text(variable, "proxy.name", "CODEXLB_PROXY_NAME", env.CODEXLB_PROXY_NAME),
+    ...text(variable, "proxy.proxy_url", "CODEXLB_PROXY_URL", env.CODEXLB_PROXY_URL),
     ...(children.length === 0
       ? []
-      : [{ key: "proxy.child_proxy_urls", source: "CODEXLB_CHILD_PROXY_URLS", value: children }]),
+      : [variable("proxy.child_proxy_urls", "CODEXLB_CHILD_PROXY_URLS", children)]),
     ...(env.CODEXLB_ALLOW_UNAUTHENTICATED === "1"
-      ? [{ key: "proxy.allow_unauthenticated", source: "CODEXLB_ALLOW_UNAUTHENTICATED", value: true }]
+      ? [variable("proxy.allow_unauthenticated", "CODEXLB_ALLOW_UNAUTHENTICATED", true)]
       : []),
-    ...text("proxy.upstream_base_url", "CODEXLB_UPSTREAM", env.CODEXLB_UPSTREAM),
+    ...text(variable, "proxy.upstream_base_url", "CODEXLB_UPSTREAM", env.CODEXLB_UPSTREAM),
     // A published port of a container does not reach the container's loopback address, and the file may be one that
     // the host uses too, where a loopback address is right.
     ...(isLoopback(parseListen(file.proxy.listen)?.host ?? "")
-      ? text("proxy.listen", "CODEXLB_CONTAINER_LISTEN", env.CODEXLB_CONTAINER_LISTEN)
+      ? text(variable, "proxy.listen", "CODEXLB_CONTAINER_LISTEN", env.CODEXLB_CONTAINER_LISTEN)
       : []),
-    ...text("proxy.listen", "--listen", flags.listen),
-    ...text("proxy.upstream_base_url", "--upstream", flags.upstream),
+    ...text(flag, "proxy.listen", "--listen", flags.listen),
+    ...text(flag, "proxy.upstream_base_url", "--upstream", flags.upstream),
     ...number("proxy.max_attempts", "--max-attempts", flags.maxAttempts),
     ...number("proxy.usage_timeout_ms", "--usage-timeout-ms", flags.usageTimeoutMs),
     ...number("proxy.cooldown_default_seconds", "--cooldown-default-seconds", flags.cooldownDefaultSeconds),

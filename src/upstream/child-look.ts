@@ -1,5 +1,6 @@
 // Asks a child proxy for its status, and finds words for what came instead of one.
 
+import { z } from "zod";
 import { boundedFetch } from "../bounded-fetch.ts";
 import { reportOf } from "../core/child-report.ts";
 import { formatHops, HOPS_HEADER, type Hop } from "../core/hops.ts";
@@ -70,8 +71,9 @@ const CHECK = "check the address in proxy.child_proxy_urls";
 
 function refusal(child: Child, own: Hop, status: number, text: string): Sight {
   const { url, key } = child.link;
-  // Anybody may answer with these; only a proxy says so in its own words.
-  if (status < 500 && !text.includes('"codexlb_error"'))
+  // Any server may send these statuses; only a proxy sends its own kind of error with them.
+  const error = ProxyError.safeParse(parseJson(text)).data?.error;
+  if (status < 500 && error === undefined)
     return lost(child, "refused", `its status answered ${status}: it is not a codexlb proxy`, CHECK);
   switch (status) {
     case 401: {
@@ -81,7 +83,7 @@ function refusal(child: Child, own: Hop, status: number, text: string): Sight {
         "refused",
         key === undefined
           ? "it wants a key (401)"
-          : text.includes("may send requests")
+          : isRoleRefused(error)
             ? "that key is of role client, and not of role parent (401)"
             : "it refuses the key (401)",
         `make one there with: codexlb key add --role parent NAME, and write it into proxy.child_proxy_urls here: ${example}`,
@@ -101,6 +103,17 @@ function refusal(child: Child, own: Hop, status: number, text: string): Sight {
         ? lost(child, "unreachable", `its status answered ${status}`, undefined)
         : lost(child, "refused", `its status answered ${status}`, CHECK);
   }
+}
+
+/** The part of a proxy's error that matters here. */
+const ProxyError = z.object({
+  error: z.object({ type: z.literal("codexlb_error"), code: z.string(), message: z.string() }),
+});
+
+/** True if the child knows the key, and refuses it because of its role. */
+function isRoleRefused(error: z.output<typeof ProxyError>["error"] | undefined): boolean {
+  // A child that is older than the code has it only in words.
+  return error?.code === "key_role_refused" || error?.message.includes("may send requests") === true;
 }
 
 function isItself(child: Child, own: Hop): Sight {

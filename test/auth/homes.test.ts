@@ -232,7 +232,7 @@ describe("reconciling with the directories", () => {
     for (const alias of ["bob", "alice"]) installAccount(s.state, s.layout, alias, login(alias));
     s.state.pinnedId = "openai:bob";
     renameSync(s.layout.accounts, `${s.layout.accounts}-away`);
-    expect(reconcile(s.state, s.layout, 5)[0]).toContain(`reading ${s.layout.accounts}`);
+    expect(reconcile(s.state, s.layout, 5)[0]?.message).toContain(`reading ${s.layout.accounts}`);
     expect(s.state.accounts.map(({ alias, health }) => [alias, health.kind])).toEqual([
       ["bob", "disabled"],
       ["alice", "disabled"],
@@ -257,7 +257,7 @@ describe("reconciling with the directories", () => {
     installAccount(s.state, s.layout, "alice", login("alice"));
     renameSync(join(s.layout.accounts, "alice"), join(s.layout.root, "elsewhere"));
     symlinkSync(join(s.layout.root, "elsewhere"), join(s.layout.accounts, "alice"));
-    expect(reconcile(s.state, s.layout, 0)[0]).toContain("is a symbolic link; it is not used");
+    expect(reconcile(s.state, s.layout, 0)[0]?.message).toContain("is a symbolic link; it is not used");
     expect(s.state.accounts).toEqual([]);
   });
 
@@ -266,7 +266,9 @@ describe("reconciling with the directories", () => {
     installAccount(s.state, s.layout, "alice", login("alice"));
     const path = join(s.layout.accounts, "alice", "auth.json");
     writeFileSync(path, "{ half");
-    expect(reconcile(s.state, s.layout, 5).join()).toContain("account alice: reading");
+    expect(reconcile(s.state, s.layout, 5)).toEqual([
+      { alias: "alice", message: expect.stringContaining("account alice: reading") },
+    ]);
     expect(findAccount(s.state, "alice").health).toEqual({
       kind: "disabled",
       reason: "missing-auth",

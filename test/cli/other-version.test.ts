@@ -17,7 +17,7 @@ beforeEach(() => {
 afterEach(() => temp[Symbol.dispose]());
 
 /** A proxy that knows its version, and answers everything else with `answer`. */
-function proxyOf(version: string, answer: () => Response) {
+function proxyOf(version: string, answer: (path: string) => Response) {
   const { root, adminSocket } = layoutOf(join(temp.path, "root"));
   mkdirSync(root, { mode: 0o700 });
   const info = {
@@ -35,11 +35,10 @@ function proxyOf(version: string, answer: () => Response) {
     development: false,
     fetch: (request) => {
       const { pathname } = new URL(request.url);
-      if (pathname === "/healthz") return new Response("ok");
-      return pathname === "/admin/version" ? Response.json(info) : answer();
+      return pathname === "/admin/version" ? Response.json(info) : answer(pathname);
     },
   });
-  const cli = (...args: string[]) => runCli([...args, "--root", root], { cwd: temp.path });
+  const cli = (...args: string[]) => runCli(args, { cwd: temp.path, env: { CODEXLB_ROOT: root } });
   return { cli, [Symbol.asyncDispose]: () => server.stop(true) };
 }
 
@@ -60,6 +59,22 @@ test("an answer in another shape is an error that names both versions", async ()
   const { code, err } = await proxy.cli("key", "list");
   expect([code, err]).toEqual([1, expect.stringContaining(`does not answer like a codexlb proxy: `)]);
   expect(err).toEndWith(`\n  ${NOTE}`);
+});
+
+test("an answer to a pin that names the account only in its message is understood", async () => {
+  const account = { id: "openai:bob", alias: "bob", enabled: false, disabled_reason: "token expired" };
+  await using proxy = proxyOf("9.9.9", (path) =>
+    Response.json(
+      path === "/admin/accounts"
+        ? { accounts: [account] }
+        : { ok: true, message: "pinned account bob", total: 1 },
+    ),
+  );
+  expect(await proxy.cli("account", "pin", "openai:bob")).toEqual({
+    code: 0,
+    out: "pinned account bob\n",
+    err: "codexlb: warning: bob is disabled(token expired); until it is back, others serve\n",
+  });
 });
 
 test("the same version is not mentioned", async () => {

@@ -3,9 +3,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { daemonAnswers } from "../../src/admin/door.ts";
 import { layoutOf } from "../../src/state/layout.ts";
 import { runCli } from "../support/cli.ts";
+import { daemonAnswers } from "../support/daemon-answers.ts";
 import { until } from "../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 

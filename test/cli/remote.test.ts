@@ -427,6 +427,11 @@ describe("status", () => {
     expect((await elsewhere({ CODEXLB_ADMIN_TOKEN: pool.adminToken })).code).toBe(0);
     expect((await elsewhere({}, "--admin-token", pool.adminToken)).code).toBe(0);
     expect((await elsewhere({ CODEXLB_CLIENT_KEY: parent })).code).toBe(0);
+    const refused = await fetch(`${pool.url}/status`, { headers: { authorization: `Bearer ${client}` } });
+    expect([refused.status, await refused.json()]).toMatchObject([
+      401,
+      { error: { code: "key_role_refused" } },
+    ]);
     expect((await elsewhere({ CODEXLB_CLIENT_KEY: client })).err).toContain(
       "this key may send requests, but not read anything about the accounts",
     );

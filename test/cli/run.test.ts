@@ -3,11 +3,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { daemonAnswers } from "../../src/admin/door.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { layoutOf } from "../../src/state/layout.ts";
+import { tryLock } from "../../src/state/lock.ts";
 import { type CliRan, runCli } from "../support/cli.ts";
+import { daemonAnswers } from "../support/daemon-answers.ts";
 import { enrol, startPool, until } from "../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
@@ -107,6 +108,21 @@ describe("a proxy for the run", () => {
     expect(untold.err).not.toContain("--auto-start is of no use");
   });
 
+  test("ends with a status of its own if another process owns the root", async () => {
+    const { root } = freshRoot();
+    const lock = tryLock(layoutOf(root).lock);
+    const start = (...flags: string[]) => runCli(["proxy", "--root", root, ...flags], { cwd: temp.path });
+    const error = `codexlb: another codexlb proxy runs on ${root}\n`;
+    for (const [flags, code] of [
+      [["--until-deserted"], 75],
+      [[], 1],
+    ] as const) {
+      const ran = await start(...flags);
+      expect([ran.code, ran.err.startsWith(error)]).toEqual([code, true]);
+    }
+    lock?.release();
+  });
+
   test("that does not start says why", async () => {
     const { root, env } = freshRoot();
     const taken = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("not a proxy") });
@@ -185,6 +201,10 @@ describe("a run", () => {
     const wrong = await run([...at, "--account", "carol", "exec"], {});
     expect(wrong).toMatchObject({ code: 1, out: "" });
     expect(wrong.err).toContain('this proxy has no account "carol" of its own');
+    const odd = await run([...at, "--account", "carol; bob", "exec"], {});
+    expect(odd.err).toBe(
+      'codexlb: this proxy has no account "carol; bob" of its own\n  list the accounts with: codexlb status\n',
+    );
     const nobody = await run(["--proxy-url", "http://127.0.0.1:1", "--account", "bob", "exec"], {});
     expect(nobody).toMatchObject({ code: 1, out: "" });
     expect(nobody.err).toContain("nobody answers at http://127.0.0.1:1 who could use account bob");

@@ -4,11 +4,12 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { remoteInfo } from "../../src/admin/client.ts";
-import { daemonAnswers, socketDoor } from "../../src/admin/door.ts";
+import { socketDoor } from "../../src/admin/door.ts";
 import { startDaemon } from "../../src/daemon/daemon.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { layoutOf } from "../../src/state/layout.ts";
 import { skippingClock } from "../support/clock.ts";
+import { daemonAnswers } from "../support/daemon-answers.ts";
 import { startPool } from "../support/pool.ts";
 import { tempDirectory } from "../support/temp.ts";
 

@@ -15,16 +15,10 @@ import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
+import { type Place, placeHere, placeOf } from "../account-place.ts";
 import { withAccounts } from "../accounts.ts";
-import {
-  type CommandContext,
-  contextOf,
-  type Place,
-  placeOf,
-  REMOTE_FLAGS,
-  type RemoteFlags,
-  ROOT_FLAG,
-} from "../context.ts";
+import { REMOTE_FLAGS, type RemoteFlags, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
 
 export default defineCommand({
@@ -79,11 +73,11 @@ async function placeFor(context: CommandContext, into: string, flags: RemoteFlag
         context.deps.log.warn(
           `--${flag} is not used: without --into proxy the account goes to this machine's root`,
         );
-    return { kind: "here" };
+    return placeHere(context);
   }
   if (into !== "proxy") throw usage("--into must be one of: local, proxy");
   const place = await placeOf(context, flags);
-  // The proxy was asked for: if nobody answers, that is an error and no reason to put the account elsewhere.
+  // The user asked for the proxy. If it cannot be reached, that is an error, and the account goes nowhere else.
   if (place.kind === "remote") return { ...place, fallback: false };
   throw usage(
     "--into=proxy requires --proxy-url, CODEXLB_PROXY_URL or proxy.proxy_url in config.toml",

@@ -10,18 +10,12 @@ import { CodexlbError } from "../../errors.ts";
 import { orAborted } from "../../login/or-aborted.ts";
 import { print } from "../../print.ts";
 import { plainText } from "../../printable.ts";
-import { withAccounts, withAccountsHere } from "../accounts.ts";
-import {
-  CODEX_BIN_FLAG,
-  type CommandContext,
-  configOf,
-  contextOf,
-  type Place,
-  placeOf,
-  REMOTE_FLAGS,
-  ROOT_FLAG,
-} from "../context.ts";
+import { type Place, placeHere, placeOf } from "../account-place.ts";
+import { withAccounts } from "../accounts.ts";
+import { CODEX_BIN_FLAG, REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
+import { configOf } from "../root-config.ts";
 import { twinProblem } from "../twins.ts";
 
 export default defineCommand({
@@ -92,11 +86,14 @@ async function loginHere(login: Login): Promise<void> {
     env: deps.env,
     alias,
     replace,
-    ops: { import: (name, files) => withAccountsHere(context, true, (ops) => ops.import(name, files)) },
+    ops: {
+      import: async (name, files) =>
+        withAccounts(context, await placeHere(context), { write: true }, (ops) => ops.import(name, files)),
+    },
   });
   if (end.kind === "failed") throw end.error;
   print(`registered account ${alias} (total=${end.total})\n`);
-  await warnOfTwins(context, { kind: "here" }, alias);
+  await warnOfTwins(context, await placeHere(context), alias);
 }
 
 /** Without codex. */
@@ -112,14 +109,15 @@ async function loginOurselves({ context, alias, args, replace }: Login): Promise
   try {
     const login = loginWithoutCodex(context.deps, args, print, stopping.signal);
     const auth = await orAborted(login, stopping.signal);
-    const total = await withAccountsHere(context, true, (ops) =>
+    const place = await placeHere(context);
+    const total = await withAccounts(context, place, { write: true }, (ops) =>
       ops.import(alias, { auth, config: undefined, replace }),
     );
     print(`registered account ${alias} (total=${total})\n`);
   } finally {
     for (const signal of SIGNALS) process.off(signal, stop);
   }
-  await warnOfTwins(context, { kind: "here" }, alias);
+  await warnOfTwins(context, await placeHere(context), alias);
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

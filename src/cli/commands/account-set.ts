@@ -3,8 +3,10 @@
 import { defineCommand } from "citty";
 import { NO_OUTBOUND_PROXY, withoutPassword } from "../../network/outbound-proxy.ts";
 import { print } from "../../print.ts";
+import { placeOf } from "../account-place.ts";
 import { withAccounts } from "../accounts.ts";
-import { contextOf, isThere, placeOf, REMOTE_FLAGS, ROOT_FLAG } from "../context.ts";
+import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
+import { contextOf, isThere } from "../context.ts";
 import { parseFlags, usage } from "../flags.ts";
 
 const FLAGS = {

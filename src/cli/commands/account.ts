@@ -3,24 +3,18 @@
 import { defineCommand } from "citty";
 import { PAST } from "../../admin/accounts.ts";
 import { remoteStatus } from "../../admin/client.ts";
-import { daemonAnswers, socketDoor } from "../../admin/door.ts";
+import type { Door } from "../../admin/door.ts";
 import { type AccountOps, identityOfListed, type Service, stateOfListed } from "../../auth/account-ops.ts";
 import { personName, twinProblems } from "../../auth/identity.ts";
 import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { shortLine } from "../../printable.ts";
+import { type Place, placeOf } from "../account-place.ts";
 import { accountView } from "../account-view.ts";
 import { withAccounts } from "../accounts.ts";
-import {
-  type CommandContext,
-  contextOf,
-  isThere,
-  type Place,
-  placeOf,
-  REMOTE_FLAGS,
-  ROOT_FLAG,
-} from "../context.ts";
+import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf, isThere } from "../context.ts";
 import { usage } from "../flags.ts";
 import { emailOf, stateOf } from "../status-view.ts";
 import importCommand from "./account-import.ts";
@@ -60,27 +54,16 @@ const list = defineCommand({
           account.alias,
           account.id,
           (account.user_email && personName(identityOfListed(account), identities)) || "-",
-          plainState(stateOfListed(account, nowMs)),
+          // Scripts compare it; the reason is in `account show`.
+          stateOfListed(account, nowMs, { withReason: false }),
         ]),
       );
   },
 });
 
-/** In the Go program's words, which scripts compare; why it is so is in `account show`. */
-function plainState(state: string): string {
-  return state.replace(/^disabled\(.*\)$/, "disabled");
-}
-
-/** From the status of a proxy, which tells of all that are below it. */
+/** Prints the accounts from the status of a proxy, which includes those of all proxies below it. */
 async function listTree(context: CommandContext, place: Place, json: boolean): Promise<void> {
-  const { layout } = context;
-  if (place.kind === "here" && !(await daemonAnswers(layout.adminSocket)))
-    throw new CodexlbError("proxy_unreachable", `no proxy runs on ${layout.root}`, {
-      next: "start it with: codexlb proxy, or name one with --proxy-url",
-    });
-  if (place.kind === "remote" && place.door.proxyName !== undefined)
-    throw usage("--tree and --proxy-name are mutually exclusive");
-  const status = await remoteStatus(place.kind === "here" ? socketDoor(layout.adminSocket) : place.door);
+  const status = await remoteStatus(treeDoor(context, place));
   const accounts = [...status.accounts].sort(
     (a, b) => compare(a.proxy_name, b.proxy_name) || compare(a.alias, b.alias),
   );
@@ -96,6 +79,17 @@ async function listTree(context: CommandContext, place: Place, json: boolean): P
         account.proxy_name || status.proxy_name,
       ]),
     );
+}
+
+function treeDoor({ layout }: CommandContext, place: Place): Door {
+  if (place.kind === "remote") {
+    if (place.door.proxyName !== undefined) throw usage("--tree and --proxy-name are mutually exclusive");
+    return place.door;
+  }
+  if (place.daemon.kind === "answers") return place.daemon.door;
+  throw new CodexlbError("proxy_unreachable", `no proxy runs on ${layout.root}`, {
+    next: "start it with: codexlb proxy, or name one with --proxy-url",
+  });
 }
 
 /** One line, with tabs between the fields because scripts split it there. */
@@ -136,16 +130,13 @@ const pin = onAccount(
   "pin",
   "Use this account for everything while it can serve",
   async (ops, name, { warn, info }, below) => {
-    const alias = await ops.pin(name);
+    const { alias, listed } = await ops.pin(name);
     if (below !== undefined)
       info(
         `pinned in the proxy ${below}; proxies in front of it still choose by themselves. Undo it with: codexlb account unpin --proxy-name ${below}`,
       );
-    // A hint only: a proxy that does not list its accounts has pinned it all the same.
-    const accounts = await ops.list().catch(() => []);
-    const pinned = accounts.find((account) => account.alias === alias);
-    if (pinned !== undefined && !pinned.enabled)
-      warn(`${alias} is ${stateOfListed(pinned, 0)}; until it is back, others serve`);
+    if (listed !== undefined && !listed.enabled)
+      warn(`${alias} is ${stateOfListed(listed, 0)}; until it is back, others serve`);
     return `pinned account ${alias}`;
   },
 );

@@ -2,14 +2,15 @@
 
 import { defineCommand } from "citty";
 import { remoteSettings } from "../../admin/client.ts";
-import { daemonAnswers, socketDoor } from "../../admin/door.ts";
+import { daemonAt } from "../../admin/daemon.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { readConfigText } from "../../state/config.ts";
 import { effectiveConfig, readConfigFile, shownSettings } from "../../state/config-source.ts";
 import { tomlValue } from "../../state/config-text.ts";
 import { EXPOSURE_NEXT, exposureProblem } from "../../state/settings.ts";
-import { contextOf, ROOT_FLAG } from "../context.ts";
+import { ROOT_FLAG } from "../common-flags.ts";
+import { contextOf } from "../context.ts";
 import { table, widthOf } from "../table.ts";
 import { outputColumns } from "../terminal.ts";
 
@@ -45,9 +46,10 @@ const show = defineCommand({
   args: { ...ROOT_FLAG, json: { type: "boolean", description: "As JSON" } },
   run: async ({ args }) => {
     const { deps, layout } = contextOf(args.root);
-    const running = await daemonAnswers(layout.adminSocket);
+    const daemon = await daemonAt(layout.adminSocket);
+    const running = daemon.kind === "answers";
     const settings = running
-      ? await remoteSettings(socketDoor(layout.adminSocket))
+      ? await remoteSettings(daemon.door)
       : shownSettings(effectiveConfig(readConfigFile(layout), {}, deps.env));
     if (args.json) return printJson({ running, settings }, 2);
     const rows = settings.map(({ key, value, source }) => [key, tomlValue(value), source]);

@@ -7,10 +7,12 @@ import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { defineCommand } from "citty";
 import { createConsola } from "consola";
+import { runningProxy } from "../../admin/daemon.ts";
 import { CodexlbError } from "../../errors.ts";
 import { createSocketClient, createSseClient, type TurnClient } from "../../mock/client.ts";
 import type { FaultInput } from "../../mock/faults.ts";
 import { print } from "../../print.ts";
+import { layoutOf } from "../../state/layout.ts";
 import { selfCommand } from "../self.ts";
 
 // Without a level, consola would read one from the environment, and TEST=1 would silence it.
@@ -76,7 +78,7 @@ async function show(directory: string, children: Subprocess[]): Promise<void> {
     env: { ...stage.env, CODEXLB_TOKEN_URL: tokenUrl },
   });
   print(`${proxy}\n`);
-  const url = /listening on (http:\/\/\S+)/.exec(proxy)?.[1] ?? "";
+  const url = (await runningProxy(layoutOf(root).adminSocket))?.url ?? "";
 
   say.start("One session over HTTP: the third turn begins on alice, meets her limit, and bob completes it");
   await command(["account", "pin", "alice"], stage);

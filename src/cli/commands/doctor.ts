@@ -1,25 +1,20 @@
 // `codexlb doctor`: looks at everything that has to be right, says what is not and what to do, and mends what is safe.
 
 import { defineCommand } from "citty";
+import { type Daemon, daemonAt } from "../../admin/daemon.ts";
 import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { oneLine } from "../../printable.ts";
-import {
-  CODEX_BIN_FLAG,
-  type CommandContext,
-  contextOf,
-  isThere,
-  namedUrl,
-  PROXY_URL_FLAG,
-  ROOT_FLAG,
-} from "../context.ts";
+import { CODEX_BIN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf, isThere } from "../context.ts";
 import { examineAccounts } from "../doctor/accounts.ts";
 import { examineClients } from "../doctor/clients.ts";
 import { type CodexFlags, examineCodex, runtimeHomeOf } from "../doctor/codex.ts";
 import type { Examined, Finding } from "../doctor/findings.ts";
 import { examineProxy } from "../doctor/proxy.ts";
 import { examineRoot } from "../doctor/root.ts";
+import { type Location, locate, urlOf } from "../locate.ts";
 import { waitingFor } from "../terminal.ts";
 
 export default defineCommand({
@@ -41,10 +36,13 @@ export default defineCommand({
     const flags: CodexFlags = {
       codexBin: args["codex-bin"],
       codexHome: args["codex-home"],
-      proxyUrl: args["proxy-url"],
     };
+    const daemon = await daemonAt(context.layout.adminSocket);
+    const located = locate(context, { "proxy-url": args["proxy-url"] }, { daemon });
+    // The checks that need it report why it cannot be found.
+    located.catch(() => {});
     const examined: Examined[] = [];
-    for await (const finding of examine(context, flags)) {
+    for await (const finding of examine(context, flags, daemon, located)) {
       const settled = await settle(finding, (args.fix ?? false) && isThere(context));
       examined.push(settled);
       if (!args.json) print(lineOf(settled));
@@ -63,16 +61,33 @@ export default defineCommand({
 
 // --- internal ---
 
-/** Each is told as soon as it is known: Codex's own turn takes seconds. */
-async function* examine(context: CommandContext, flags: CodexFlags): AsyncGenerator<Finding> {
-  const url = namedUrl(flags.proxyUrl, context.deps.env);
+/** Each finding comes as soon as it is known, because Codex's own turn takes seconds. */
+async function* examine(
+  context: CommandContext,
+  flags: CodexFlags,
+  daemon: Daemon,
+  located: Promise<Location>,
+): AsyncGenerator<Finding> {
   yield* await orFinding("root", async () => examineRoot(context));
-  yield* await orFinding("accounts", async () => examineAccounts(context, url));
-  yield* await orFinding("proxy", () =>
-    waitingFor("asking the proxy and the backend", examineProxy(context, url)),
+  yield* await orFinding("accounts", async () =>
+    examineAccounts(context, await located.then(namedUrl, () => undefined)),
   );
-  yield* await orFinding("other clients", () => examineClients(context, url));
-  yield* await orFinding("codex", () => waitingFor("taking a turn with Codex", examineCodex(context, flags)));
+  yield* await orFinding("proxy", async () => {
+    const location = await located.catch((error) => {
+      if (error instanceof CodexlbError && error.code === "usage") throw error;
+      return undefined; // the check of the root reports invalid settings
+    });
+    return waitingFor("asking the proxy and the backend", examineProxy(context, location, daemon));
+  });
+  yield* await orFinding("other clients", () => examineClients(context, located));
+  yield* await orFinding("codex", () =>
+    waitingFor("taking a turn with Codex", examineCodex(context, flags, located)),
+  );
+}
+
+/** The address of the proxy if it is named, without a slash at the end. */
+function namedUrl(location: Location): string | undefined {
+  return location.kind === "named" ? urlOf(location) : undefined;
 }
 
 /** What keeps one examination from being made keeps no other from it. */

@@ -4,13 +4,15 @@ import { defineCommand } from "citty";
 import type { Explained } from "../../admin/answers.ts";
 import { remoteExplanation } from "../../admin/client.ts";
 import { print } from "../../print.ts";
-import { ADMIN_TOKEN_FLAG, contextOf, doorOf, PROXY_URL_FLAG, ROOT_FLAG } from "../context.ts";
+import { ADMIN_TOKEN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
+import { contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
+import { doorOf, locate } from "../locate.ts";
 import { relative } from "../status-view.ts";
 import { table } from "../table.ts";
 import { outputColumns } from "../terminal.ts";
 
-/** A proxy that does not answer by then has other troubles. */
+/** The longest wait for the answer, ms. */
 const TIMEOUT_MS = 5_000;
 
 export default defineCommand({
@@ -34,11 +36,14 @@ export default defineCommand({
   },
   run: async ({ args }) => {
     const context = contextOf(args.root);
-    const door = await doorOf(context, args, { timeoutMs: TIMEOUT_MS });
-    const explained = await remoteExplanation(door, {
-      session: plainText("session", args.session),
-      model: plainText("model", args.model),
-    });
+    const door = doorOf(context, await locate(context, args));
+    const explained = await remoteExplanation(
+      { ...door, timeoutMs: TIMEOUT_MS },
+      {
+        session: plainText("session", args.session),
+        model: plainText("model", args.model),
+      },
+    );
     print(
       args.json
         ? `${JSON.stringify(explained, undefined, 2)}\n`

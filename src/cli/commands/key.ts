@@ -3,8 +3,9 @@
 import { defineCommand } from "citty";
 import { KEY_ROLES, type KeyRole } from "../../auth/keys.ts";
 import { print, printJson } from "../../print.ts";
-import { withKeysHere } from "../accounts.ts";
-import { contextOf, isThere, ROOT_FLAG } from "../context.ts";
+import { withKeys } from "../accounts.ts";
+import { ROOT_FLAG } from "../common-flags.ts";
+import { contextOf, isThere } from "../context.ts";
 import { usage } from "../flags.ts";
 import { printed } from "../output.ts";
 import { table } from "../table.ts";
@@ -27,7 +28,7 @@ const add = defineCommand({
     const name = onlyName("add", rawArgs);
     const role = roleOf(args.role);
     const context = contextOf(args.root);
-    await withKeysHere(context, true, async (keys) => {
+    await withKeys(context, true, async (keys) => {
       const key = await keys.add(name, role);
       // It is shown this once: one that nobody could read opens nothing.
       await printed(`${key}\n`).catch(async (error) => {
@@ -50,7 +51,7 @@ const list = defineCommand({
   },
   args: { ...ROOT_FLAG, json: { type: "boolean", description: "As JSON" } },
   run: async ({ args }) => {
-    const keys = await withKeysHere(contextOf(args.root), false, (ops) => ops.list());
+    const keys = await withKeys(contextOf(args.root), false, (ops) => ops.list());
     if (args.json) {
       const listed = keys.map(({ name, role, createdMs, lastUsedMs = null }) => ({
         name,
@@ -77,7 +78,7 @@ const rm = defineCommand({
   run: async ({ args, rawArgs }) => {
     const name = onlyName("rm", rawArgs);
     const context = contextOf(args.root);
-    await withKeysHere(context, isThere(context), (keys) => keys.remove(name));
+    await withKeys(context, isThere(context), (keys) => keys.remove(name));
     print(`removed key ${name}\n`);
   },
 });

@@ -12,7 +12,8 @@ import { checkHost, giveToHost } from "../../login/host-home.ts";
 import { forgetLastScreen, keepLastScreen, type LastScreen } from "../../login/last-screen.ts";
 import { orAborted } from "../../login/or-aborted.ts";
 import { signIn } from "../../login/sign-in.ts";
-import { withAccountsHere } from "../accounts.ts";
+import { placeHere } from "../account-place.ts";
+import { withAccounts } from "../accounts.ts";
 import { type CommandContext, contextOf } from "../context.ts";
 import { FLAGS, type Given, givenIn, type Input, inputOf, timeoutOf } from "../login-with/input.ts";
 import { openSecretLines, type SecretLines } from "../login-with/secret-lines.ts";
@@ -195,10 +196,11 @@ async function takeOver({ context, input, teller }: Work, auth: string): Promise
     exportLogin(auth);
     return 0;
   }
-  const total = await withAccountsHere(context, true, (ops) =>
+  const place = await placeHere(context);
+  const total = await withAccounts(context, place, { write: true }, (ops) =>
     ops.import(alias, { auth, config: undefined, replace: given.replace ?? false }),
   );
-  const twins = await twinProblem(context, { kind: "here" }, alias);
+  const twins = await twinProblem(context, place, alias);
   if (twins !== undefined) teller.note(twins);
   if (given["no-host-home"]) return total;
   const home = hostHomeOf(given, context.deps.env);

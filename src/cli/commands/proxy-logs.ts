@@ -3,21 +3,13 @@
 import { existsSync } from "node:fs";
 import { defineCommand } from "citty";
 import { remoteLogLines } from "../../admin/client.ts";
-import { type Door, daemonAnswers, socketDoor } from "../../admin/door.ts";
-import { parseProxyUrl } from "../../codex/addresses.ts";
+import type { Door } from "../../admin/door.ts";
 import { printJsonText } from "../../print.ts";
 import { readLogLines } from "../../state/log-parts.ts";
-import {
-  type CommandContext,
-  configOf,
-  contextOf,
-  credentialFor,
-  namedProxy,
-  REMOTE_FLAGS,
-  type RemoteFlags,
-  ROOT_FLAG,
-} from "../context.ts";
+import { REMOTE_FLAGS, type RemoteFlags, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf } from "../context.ts";
 import { durationFlag, integerFlag } from "../flags.ts";
+import { locate } from "../locate.ts";
 
 /** As the proxy's. */
 const DEFAULT_LIMIT = "500";
@@ -94,18 +86,10 @@ async function readerOf(
   timeoutMs: number | undefined,
 ): Promise<Reader> {
   const { deps, layout } = context;
-  const proxyName = flags["proxy-name"]?.trim() || undefined;
-  const named = await namedProxy(context, flags["proxy-url"]);
-  if (named === undefined && (await daemonAnswers(layout.adminSocket)))
-    return through({ ...socketDoor(layout.adminSocket, proxyName), timeoutMs });
-  // The files here are of the proxy here, whatever its name: another one is to be asked.
-  const listening = async () => `http://${(await configOf(context)).proxy.listen}`;
-  const url = named?.url ?? (proxyName === undefined ? undefined : await listening());
-  if (url !== undefined) {
-    const isNamed = named !== undefined;
-    const credential = credentialFor(context, { url, isNamed }, flags["admin-token"]);
-    return through({ url: parseProxyUrl(url).href, credential, proxyName, timeoutMs });
-  }
+  const location = await locate(context, flags);
+  if (location.kind !== "files") return through({ ...location.door, timeoutMs });
+  // The files here belong to the proxy of this root: a proxy with another name must be asked.
+  if (flags["proxy-name"]?.trim()) return through({ ...location.listening(), timeoutMs });
   if (!existsSync(layout.events)) deps.log.info(`there is no event log at ${layout.events} yet`);
   return async ({ limit, ...query }) =>
     readLogLines(layout.events, { ...query, limit: limit > 0 ? limit : Number(DEFAULT_LIMIT) });

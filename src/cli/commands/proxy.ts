@@ -9,9 +9,11 @@ import { createSupervisor } from "../../daemon/supervisor.ts";
 import { CodexlbError } from "../../errors.ts";
 import { hideNoProxy } from "../../network/egress.ts";
 import { print } from "../../print.ts";
-import { contextOf, ROOT_FLAG } from "../context.ts";
+import { ROOT_FLAG } from "../common-flags.ts";
+import { contextOf } from "../context.ts";
 import { integerFlag } from "../flags.ts";
 import { listenForSignals } from "../proxy-signals.ts";
+import { withRootLockedExit } from "../run/root-locked.ts";
 import { isCompiled } from "../self.ts";
 import logs from "./proxy-logs.ts";
 
@@ -65,7 +67,9 @@ export default defineCommand({
         quotaCacheTtlMinutes: integerFlag(args["quota-cache-ttl-minutes"], "quota-cache-ttl-minutes"),
       },
       deps,
-    );
+    ).catch((error) => {
+      throw args["until-deserted"] ? withRootLockedExit(error) : error;
+    });
     print(
       `codexlb proxy ${daemon.name} listening on ${daemon.listensOn} (upstream=${daemon.upstream}, logs=${layout.events})\n`,
     );

@@ -3,7 +3,7 @@
 import { constants } from "node:os";
 import { join } from "node:path";
 import { defineCommand } from "citty";
-import { codexAddresses, parseProxyUrl } from "../../codex/addresses.ts";
+import { codexAddresses } from "../../codex/addresses.ts";
 import { codexCommand, commandLine } from "../../codex/command-line.ts";
 import { privateHosts } from "../../codex/direct-hosts.ts";
 import { proxyDotenv } from "../../codex/dotenv.ts";
@@ -12,16 +12,11 @@ import { codexBinary } from "../../codex/login.ts";
 import { type Ended, INSTALL_CODEX, runCodex } from "../../codex/run.ts";
 import { type RunTag, runPrefix } from "../../core/run-tag.ts";
 import { print } from "../../print.ts";
-import {
-  CODEX_BIN_FLAG,
-  type CommandContext,
-  configOf,
-  contextOf,
-  PROXY_URL_FLAG,
-  proxyUrlOf,
-  ROOT_FLAG,
-} from "../context.ts";
+import { CODEX_BIN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
+import { locate, servingUrl } from "../locate.ts";
+import { configOf } from "../root-config.ts";
 import { nativeHome } from "../run/native-home.ts";
 import { proxyForRun } from "../run/own-proxy.ts";
 import type { ProxyAddress } from "../run/proxy-address.ts";
@@ -83,11 +78,12 @@ export default defineCommand({
       prefix: config.commands.run,
       args: rawArgs,
     };
+    const location = await locate(context, args);
     if (args.command) {
-      const proxyUrl = parseProxyUrl(await proxyUrlOf(context, args["proxy-url"])).href.replace(/\/+$/, "");
+      const proxyUrl = servingUrl(context, location);
       return print(`${commandLine(commandOf(job, { proxyUrl }), deps.env)}\n`);
     }
-    const proxy = await proxyForRun(context, args["proxy-url"], args["auto-start"]);
+    const proxy = await proxyForRun(context, location, args["auto-start"]);
     try {
       const account = args.account?.trim() || undefined;
       const shell = config.run.inherit_shell ? deps.env.SHELL?.trim() || "/bin/sh" : undefined;

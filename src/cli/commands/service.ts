@@ -16,7 +16,7 @@ import {
 import { printOutputOf } from "../../service/run-program.ts";
 import type { ServiceManager, Step } from "../../service/service.ts";
 import { rootFrom } from "../../state/layout.ts";
-import { ROOT_FLAG } from "../context.ts";
+import { ROOT_FLAG } from "../common-flags.ts";
 import { integerFlag } from "../flags.ts";
 import { MANAGER_FLAGS, managerFor, requireRightUser, serviceOptions } from "../service/choose.ts";
 import { serviceStatus, statusLines } from "../service/status.ts";

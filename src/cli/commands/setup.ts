@@ -8,7 +8,9 @@ import { settingsIn } from "../../codex/home.ts";
 import { isLoopback } from "../../core/listen.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
-import { type CommandContext, contextOf, PROXY_URL_FLAG, ROOT_FLAG } from "../context.ts";
+import { PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf } from "../context.ts";
+import { locate } from "../locate.ts";
 import { CLIENT_HOME_FLAG, clientHomeOf } from "../run/client-home.ts";
 import { warnOfSharedLogin } from "../run/native-home.ts";
 import { addressOf } from "../run/proxy-address.ts";
@@ -28,7 +30,7 @@ export default defineCommand({
   run: async ({ args }) => {
     const context = contextOf(args.root);
     const home = clientHomeOf(context, args["codex-home"]);
-    const { url } = await addressOf(context, args["proxy-url"]);
+    const { url } = await addressOf(context, await locate(context, args));
     const plan = planSetup(home, baseUrlsOf(codexAddresses(url)));
     if (args.print) return print(`${plan.path}\n${changesOf(plan)}`);
     // Keys in the URL expire after some weeks, and in the header these clients send their own login.

@@ -2,6 +2,7 @@
 
 import { defineCommand } from "citty";
 import { remoteInfo, remoteStatusText } from "../../admin/client.ts";
+import type { Daemon } from "../../admin/daemon.ts";
 import type { Door } from "../../admin/door.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseJson } from "../../core/json.ts";
@@ -10,15 +11,10 @@ import { StatusAnswer } from "../../core/status-wire.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJsonText } from "../../print.ts";
-import {
-  ADMIN_TOKEN_FLAG,
-  type CommandContext,
-  contextOf,
-  doorOf,
-  PROXY_URL_FLAG,
-  ROOT_FLAG,
-} from "../context.ts";
+import { ADMIN_TOKEN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf } from "../context.ts";
 import { durationFlag, usage } from "../flags.ts";
+import { doorOf, locate } from "../locate.ts";
 import { fullStatus, type StatusStyle } from "../status-view.ts";
 import { watchStatus } from "../status-watch.ts";
 import { outputColumns } from "../terminal.ts";
@@ -52,27 +48,31 @@ export default defineCommand({
     const { deps } = context;
     if (args.watch) refuseToWatch(args, deps.env);
     const timeoutMs = durationFlag(args.timeout, "timeout") || undefined;
-    const door = () => doorOf(context, args, { timeoutMs, clientKey: true });
-    let kept = await door();
-    const text = await remoteStatusText(kept);
+    const find = async () => {
+      const location = await locate(context, args, { clientKey: true });
+      return { door: { ...doorOf(context, location), timeoutMs }, daemon: location.daemon };
+    };
+    const found = await find();
+    const text = await remoteStatusText(found.door);
     if (args.json) return printJsonText(text.endsWith("\n") ? text : `${text}\n`);
-    const url = await shownUrl(kept);
+    const url = await shownUrl(found.door, found.daemon);
     const status = statusOf(text, url);
     if (!args.watch)
       return print(
         args.short ? `${shortStatus(status)}\n` : fullStatus(status, styleOf(deps), deps.clock.now()),
       );
+    let { door } = found;
     process.exitCode = await watchStatus({
       first: { status, url },
       intervalMs,
       deps,
       ask: async () => {
         try {
-          const shown = await shownUrl(kept);
-          return { status: statusOf(await remoteStatusText(kept), shown), url: shown };
+          const shown = await shownUrl(door);
+          return { status: statusOf(await remoteStatusText(door), shown), url: shown };
         } catch (error) {
           // The root's proxy may have come back at another address; ask there next time.
-          kept = await door().catch(() => kept);
+          ({ door } = await find().catch(() => ({ door })));
           throw error;
         }
       },
@@ -124,7 +124,9 @@ function statusOf(text: string, url: string): StatusAnswer {
   });
 }
 
-/** The address of the proxy behind `door`, for display. */
-async function shownUrl(door: Door): Promise<string> {
-  return door.unix === undefined ? door.url : parseProxyUrl((await remoteInfo(door)).url).href;
+/** The address of the proxy behind `door`, for display. `daemon` is the one of the root, if it has just been asked. */
+async function shownUrl(door: Door, daemon?: Daemon): Promise<string> {
+  if (door.unix === undefined) return door.url;
+  const info = daemon?.kind === "answers" ? daemon.info() : await remoteInfo(door);
+  return parseProxyUrl(info.url).href;
 }

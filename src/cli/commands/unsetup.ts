@@ -4,7 +4,8 @@ import { defineCommand } from "citty";
 import { BASE_URL_KEYS } from "../../codex/base-urls.ts";
 import { type UnsetupResult, unsetup } from "../../codex/client-setup.ts";
 import { print } from "../../print.ts";
-import { contextOf, ROOT_FLAG } from "../context.ts";
+import { ROOT_FLAG } from "../common-flags.ts";
+import { contextOf } from "../context.ts";
 import { CLIENT_HOME_FLAG, clientHomeOf } from "../run/client-home.ts";
 
 export default defineCommand({

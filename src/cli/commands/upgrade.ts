@@ -2,8 +2,7 @@
 
 import { realpathSync } from "node:fs";
 import { defineCommand } from "citty";
-import { remoteInfo } from "../../admin/client.ts";
-import { daemonAnswers, socketDoor } from "../../admin/door.ts";
+import { runningProxy } from "../../admin/daemon.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import { print } from "../../print.ts";
@@ -12,7 +11,8 @@ import { releaseSource } from "../../upgrade/source.ts";
 import { targetOf, thisMachine } from "../../upgrade/target.ts";
 import { compareWithRelease, type UpgradeOptions, upgradeExecutable } from "../../upgrade/upgrade.ts";
 import { VERSION } from "../../version.ts";
-import { contextOf, ROOT_FLAG } from "../context.ts";
+import { ROOT_FLAG } from "../common-flags.ts";
+import { contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
 import { isCompiled } from "../self.ts";
 import { restartAdvice, runningServices } from "../service/running.ts";
@@ -126,7 +126,6 @@ function isSameFile(one: string, other: string): boolean {
 
 /** The process of the proxy behind `socket`, if the proxy runs `version`. */
 async function proxyOfVersion(socket: string, version: string): Promise<number | undefined> {
-  if (!(await daemonAnswers(socket))) return undefined;
-  const info = await remoteInfo(socketDoor(socket));
-  return info.version === version ? info.pid : undefined;
+  const info = await runningProxy(socket);
+  return info?.version === version ? info.pid : undefined;
 }

@@ -1,7 +1,7 @@
 // Each enrolled account: can its login be read, will it go on, is it in service, is it there twice.
 
 import type { Credentials } from "../../auth/auth-file.ts";
-import { readCredentials, reconcile } from "../../auth/homes.ts";
+import { type HomeProblem, readCredentials, reconcile } from "../../auth/homes.ts";
 import { type Identity, identityOf, personName, sharesAddress, twinProblems } from "../../auth/identity.ts";
 import { messageOf } from "../../errors.ts";
 import { type AccountRecord, openStore } from "../../state/store.ts";
@@ -12,7 +12,7 @@ import { type Finding, ok } from "./findings.ts";
 export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: string | undefined): Finding[] {
   const silent = { ...deps, log: { info: () => {}, warn: () => {} } };
   let accounts: readonly AccountRecord[];
-  let problems: string[];
+  let problems: readonly HomeProblem[];
   try {
     // Which backend they use does not matter here, and settings that are wrong were found already.
     const { state } = openStore(layout.store, () => "", silent, { readOnly: true });
@@ -36,8 +36,9 @@ export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: stri
   const each = accounts.map((account) =>
     withPerson(examineAccount(account, deps.clock.now()), identityOf(account), identities),
   );
-  const named = new Set(accounts.map(({ alias }) => `account ${alias}:`));
-  const elsewhere = problems.filter((line) => ![...named].some((name) => line.startsWith(name)));
+  // The finding about an account itself says what is wrong with it.
+  const examined = new Set(accounts.map(({ alias }) => alias));
+  const elsewhere = problems.filter(({ alias }) => alias === undefined || !examined.has(alias));
   return [
     ...each,
     // What is wrong with one of them says so itself.
@@ -52,7 +53,7 @@ export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: stri
             remedy: "run: codexlb account enable ALIAS, or log in again",
           },
         ]),
-    ...[...elsewhere, ...twinProblems(identities)].map(
+    ...[...elsewhere.map(({ message }) => message), ...twinProblems(identities)].map(
       (detail): Finding => ({ check: "accounts", status: "warning", detail }),
     ),
   ];

@@ -2,23 +2,23 @@
 // that proxy answers them.
 
 import { join } from "node:path";
-import { remoteInfo } from "../../admin/client.ts";
-import { baseOf, daemonAnswers, socketDoor, through } from "../../admin/door.ts";
+import { baseOf, through } from "../../admin/door.ts";
 import { codexAddresses } from "../../codex/addresses.ts";
 import { BASE_URL_KEYS, type BaseUrls, baseUrlsIn, baseUrlsOf } from "../../codex/base-urls.ts";
 import { setupIn } from "../../codex/client-setup.ts";
 import { userHomes } from "../../codex/home.ts";
 import { reachedNobody } from "../../errors.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
-import { type CommandContext, configOf } from "../context.ts";
+import type { CommandContext } from "../context.ts";
+import { type Location, urlOf } from "../locate.ts";
 import { type Finding, ok } from "./findings.ts";
 
-/** `proxyUrl`: the URL that the user passed, if any. */
+/** `located` is where the proxy is; it is awaited only if clients are set up. Throws as it does. */
 export async function examineClients(
-  context: CommandContext,
-  proxyUrl: string | undefined,
+  { deps }: CommandContext,
+  located: Promise<Location>,
 ): Promise<Finding[]> {
-  const [home = "."] = userHomes(context.deps.env);
+  const [home = "."] = userHomes(deps.env);
   const path = join(home, "config.toml");
   const urls = urlsOf(path);
   const written = setupIn(home);
@@ -26,7 +26,7 @@ export async function examineClients(
     return [
       ok(CHECK, "only codexlb run uses the proxy; codexlb setup adds the IDE extension and other clients"),
     ];
-  const url = proxyUrl ?? (await listeningUrl(context));
+  const url = urlOf(await located);
   const wanted = baseUrlsOf(codexAddresses(url));
   const wrong = BASE_URL_KEYS.filter((key) => urls[key] !== wanted[key]);
   if (wrong.length > 0)
@@ -58,12 +58,6 @@ function urlsOf(path: string): Partial<BaseUrls> {
 /** True if the URL looks like one from setup, even if written by hand. Other addresses are the user's choice. */
 function pointsAtProxy({ openai_base_url: url }: Partial<BaseUrls>): boolean {
   return url !== undefined && /^http:\/\/(?:127\.0\.0\.1|localhost)\b.*\/backend-api\/codex$/.test(url);
-}
-
-async function listeningUrl(context: CommandContext): Promise<string> {
-  const { adminSocket } = context.layout;
-  if (await daemonAnswers(adminSocket)) return (await remoteInfo(socketDoor(adminSocket))).url;
-  return `http://${(await configOf(context)).proxy.listen}`;
 }
 
 /** Sends a client's first request, without a key, as the client does. */

@@ -16,7 +16,8 @@ import { runWatched } from "../../codex/watched.ts";
 import { messageOf } from "../../errors.ts";
 import { startMock } from "../../mock/backend.ts";
 import { writeFileAtomic } from "../../state/atomic-file.ts";
-import { type CommandContext, proxyUrlOf } from "../context.ts";
+import type { CommandContext } from "../context.ts";
+import { type Location, urlOf } from "../locate.ts";
 import { addressOf } from "../run/proxy-address.ts";
 import { configSources, prepareRuntime } from "../run/runtime-home.ts";
 import { type Finding, ok } from "./findings.ts";
@@ -24,14 +25,18 @@ import { type Finding, ok } from "./findings.ts";
 export interface CodexFlags {
   readonly codexBin: string | undefined;
   readonly codexHome: string | undefined;
-  readonly proxyUrl: string | undefined;
 }
 
-export async function examineCodex(context: CommandContext, flags: CodexFlags): Promise<Finding[]> {
+/** `located` is where the proxy is. If it rejects, another check reports why. */
+export async function examineCodex(
+  context: CommandContext,
+  flags: CodexFlags,
+  located: Promise<Location>,
+): Promise<Finding[]> {
   return [
     ...(await examineBinary(context, flags)),
-    ...examineRuntime(context, flags),
-    ...(await examineDotenv(context, flags)),
+    ...examineRuntime(context, flags, located),
+    ...(await examineDotenv(context, flags, located)),
   ];
 }
 
@@ -116,8 +121,12 @@ async function examineTraffic(context: CommandContext, binary: string, version: 
   }
 }
 
-async function examineDotenv(context: CommandContext, flags: CodexFlags): Promise<Finding[]> {
-  const hosts = privateHosts(await addressesFor(context, flags));
+async function examineDotenv(
+  context: CommandContext,
+  flags: CodexFlags,
+  located: Promise<Location>,
+): Promise<Finding[]> {
+  const hosts = privateHosts(await addressesAt(located));
   const dotenv = proxyDotenv(runtimeHomeOf(context, flags), hosts, context.deps.env);
   if (dotenv === undefined) return [];
   return [
@@ -131,15 +140,15 @@ async function examineDotenv(context: CommandContext, flags: CodexFlags): Promis
 }
 
 /** The addresses that Codex uses; those of a proxy on this machine if there is no usable proxy URL. */
-async function addressesFor(context: CommandContext, { proxyUrl }: CodexFlags): Promise<CodexAddresses> {
+async function addressesAt(located: Promise<Location>): Promise<CodexAddresses> {
   try {
-    return codexAddresses(await proxyUrlOf(context, proxyUrl));
+    return codexAddresses(urlOf(await located));
   } catch {
     return codexAddresses("http://127.0.0.1"); // other checks report the error
   }
 }
 
-function examineRuntime(context: CommandContext, flags: CodexFlags): Finding[] {
+function examineRuntime(context: CommandContext, flags: CodexFlags, located: Promise<Location>): Finding[] {
   const home = runtimeHomeOf(context, flags);
   if (settingsIn(home) === undefined)
     return [
@@ -160,7 +169,7 @@ function examineRuntime(context: CommandContext, flags: CodexFlags): Finding[] {
       detail: `${checked.path}: ${checked.issue}`,
       remedy: "run: codexlb doctor --fix; codexlb run does it by itself",
       fix: async () => {
-        await prepareRuntime(context, home, await addressOf(context, flags.proxyUrl));
+        await prepareRuntime(context, home, await addressOf(context, await located));
       },
     },
   ];

@@ -4,10 +4,10 @@
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { z } from "zod";
-import { remoteInfo, remoteSettings, remoteStatus } from "../../admin/client.ts";
-import { type Door, daemonAnswers, isProxy, socketDoor } from "../../admin/door.ts";
+import { remoteSettings, remoteStatus } from "../../admin/client.ts";
+import type { Daemon, RunningDaemon } from "../../admin/daemon.ts";
+import { type Door, isProxy } from "../../admin/door.ts";
 import { tokenUrlOf } from "../../auth/refresh.ts";
-import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseListen } from "../../core/listen.ts";
 import type { Clock } from "../../deps.ts";
 import { CodexlbError, connectProblem, messageOf, systemCodeOf } from "../../errors.ts";
@@ -16,18 +16,28 @@ import { createOutbound, fetchOptions, type Outbound, optionsToProxy } from "../
 import { readConfig } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { VERSION } from "../../version.ts";
-import { type CommandContext, credentialFor } from "../context.ts";
+import type { CommandContext } from "../context.ts";
+import { credentialFor } from "../credentials.ts";
+import { type Location, listensAt, urlOf } from "../locate.ts";
 import { KEY_NEXT, letsUsIn } from "../run/runtime-home.ts";
 import { restartAdvice } from "../service/running.ts";
 import { examineClock, type TimedResponse } from "./clock.ts";
 import { type Finding, ok } from "./findings.ts";
 
-export async function examineProxy(context: CommandContext, named: string | undefined): Promise<Finding[]> {
+/**
+ * Examines the proxy at `location`: in full if it is the one of the root, else what can be seen of it from here.
+ * `location` is undefined if the settings are invalid; then it is `daemon`, the proxy of the root.
+ */
+export async function examineProxy(
+  context: CommandContext,
+  location: Location | undefined,
+  daemon: Daemon,
+): Promise<Finding[]> {
   const { deps, layout } = context;
-  if (named !== undefined) return examineNamed(context, named);
+  if (location?.kind === "named" && !listensAt(daemon, location.named.url))
+    return examineNamed(context, location);
   const via: ConnectionDeps = { clock: deps.clock, outbound: outboundOf(context) };
-  if (await daemonAnswers(layout.adminSocket))
-    return examineDaemon(context, via, socketDoor(layout.adminSocket));
+  if (daemon.kind === "answers") return examineDaemon(context, via, daemon);
   const absence = await examineAbsence(context);
   try {
     const { upstream_base_url: backend } = readConfig(layout).proxy;
@@ -42,10 +52,13 @@ export async function examineProxy(context: CommandContext, named: string | unde
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /** A proxy elsewhere: all that can be seen of it from here is that it answers, and whether it lets us in. */
-async function examineNamed(context: CommandContext, url: string): Promise<Finding[]> {
+async function examineNamed(
+  context: CommandContext,
+  location: Extract<Location, { kind: "named" }>,
+): Promise<Finding[]> {
   const check = "proxy";
+  const href = urlOf(location);
   try {
-    const href = parseProxyUrl(url).href.replace(/\/+$/, "");
     const door = {
       url: href,
       credential: credentialFor(context, { url: href, isNamed: true }, undefined),
@@ -60,9 +73,9 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
           remedy: "check the address",
         },
       ];
-    // Who may not read its status is not told of its children either.
+    // A client that may not read the status does not see the children either.
     const children = await examineChildren(door).catch(() => []);
-    const access: Finding = (await letsUsIn(context, href))
+    const access: Finding = (await letsUsIn(context, location))
       ? ok("access", "it serves codexlb run from here")
       : {
           check: "access",
@@ -72,15 +85,19 @@ async function examineNamed(context: CommandContext, url: string): Promise<Findi
         };
     return [ok(check, `${href} answers`), access, ...children];
   } catch (error) {
-    const remedy = "start it there with: codexlb proxy, or check --proxy-url";
-    return [{ check, status: "bad", detail: `${url}: ${connectProblem(error)}`, remedy }];
+    const remedy = `start it there with: codexlb proxy, or check ${location.named.by}`;
+    return [{ check, status: "bad", detail: `${href}: ${connectProblem(error)}`, remedy }];
   }
 }
 
-async function examineDaemon({ deps }: CommandContext, via: ConnectionDeps, door: Door): Promise<Finding[]> {
-  const info = await remoteInfo(door);
+async function examineDaemon(
+  { deps }: CommandContext,
+  via: ConnectionDeps,
+  { door, ...daemon }: RunningDaemon,
+): Promise<Finding[]> {
+  const info = daemon.info();
   const what = `${info.name} on ${info.url}, process ${info.pid}`;
-  const daemon: Finding =
+  const proxy: Finding =
     info.version === VERSION
       ? ok("proxy", what)
       : {
@@ -90,7 +107,7 @@ async function examineDaemon({ deps }: CommandContext, via: ConnectionDeps, door
           remedy: await restartAdvice(info.pid, deps),
         };
   const port = info.draining ? ENDING : await examineAnswer(info.url);
-  return [daemon, port, ...(await examineSurroundings(via, door, info.token_url))];
+  return [proxy, port, ...(await examineSurroundings(via, door, info.token_url))];
 }
 
 /** What the daemon connects to. A daemon of another version may answer in a way that this command does not know. */

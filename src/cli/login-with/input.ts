@@ -3,7 +3,7 @@
 import { checkAlias } from "../../auth/homes.ts";
 import type { Secrets } from "../../login/drive.ts";
 import { totpCode } from "../../login/totp.ts";
-import { CODEX_BIN_FLAG, ROOT_FLAG } from "../context.ts";
+import { CODEX_BIN_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { durationFlag, parseFlags, usage } from "../flags.ts";
 import type { SecretLines } from "./secret-lines.ts";
 

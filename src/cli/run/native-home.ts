@@ -6,7 +6,8 @@ import { readCredentials } from "../../auth/homes.ts";
 import { keyringOf, userHomes } from "../../codex/home.ts";
 import { CodexlbError } from "../../errors.ts";
 import { openLocalStore } from "../accounts.ts";
-import { type CommandContext, configOf } from "../context.ts";
+import type { CommandContext } from "../context.ts";
+import { configOf } from "../root-config.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
 import { asksForKeys } from "./runtime-home.ts";
 

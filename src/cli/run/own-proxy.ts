@@ -3,14 +3,17 @@
 
 import { closeSync, fstatSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { remoteInfo } from "../../admin/client.ts";
-import { daemonAnswers, socketDoor, through } from "../../admin/door.ts";
+import { type Daemon, daemonAt } from "../../admin/daemon.ts";
+import { socketDoor, through } from "../../admin/door.ts";
 import { CodexlbError } from "../../errors.ts";
 import { makePrivateDirectory } from "../../state/atomic-file.ts";
 import { openLocalStore } from "../accounts.ts";
-import { type CommandContext, configOf, namedProxy, runsHere } from "../context.ts";
+import type { CommandContext } from "../context.ts";
+import { type Location, locate } from "../locate.ts";
+import { configOf } from "../root-config.ts";
 import { selfCommand } from "../self.ts";
 import { addressOf, type ProxyAddress } from "./proxy-address.ts";
+import { ROOT_LOCKED_EXIT } from "./root-locked.ts";
 
 export interface RunProxy extends ProxyAddress {
   /** The run is over: a proxy that was started for runs may end. */
@@ -18,25 +21,25 @@ export interface RunProxy extends ProxyAddress {
 }
 
 /**
- * The proxy for a run; `flag` is `--proxy-url`. One that nobody named is started when it does not run and `autoStart`
- * is set; undefined: on a terminal. Throws `no_accounts` when it would have none, `listen_failed` when it does not start,
- * and what `addressOf` throws.
+ * The proxy for a run. If none is named and none runs on the root, one is started, if `autoStart` is true (default: true
+ * on a terminal). Throws `no_accounts` if it would have no accounts, `listen_failed` if it does not start, and what
+ * `addressOf` throws.
  */
 export async function proxyForRun(
   context: CommandContext,
-  flag: string | undefined,
+  location: Location,
   autoStart: boolean | undefined,
 ): Promise<RunProxy> {
-  const { deps, layout } = context;
-  const { proxy } = await configOf(context);
-  const named = await namedProxy(context, flag);
-  if (named !== undefined && autoStart)
-    deps.log.warn(`--auto-start is of no use: ${named.by} names a proxy, and run starts none in its place`);
+  if (location.kind === "named") {
+    if (autoStart)
+      context.deps.log.warn(
+        `--auto-start is of no use: ${location.named.by} names a proxy, and run starts none in its place`,
+      );
+    return { ...(await addressOf(context, location)), leave: () => {} };
+  }
   const isWanted = autoStart ?? (process.stdin.isTTY === true && process.stderr.isTTY === true);
-  if (named === undefined && isWanted && !(await serves(context)))
-    await start(context, proxy.child_proxy_urls.length > 0);
-  const address = await addressOf(context, flag);
-  return { ...address, leave: named === undefined ? await enter(layout.adminSocket) : () => {} };
+  const address = await addressOf(context, isWanted ? await started(context, location) : location);
+  return { ...address, leave: await enter(context.layout.adminSocket) };
 }
 
 // --- internal ---
@@ -47,42 +50,64 @@ const RETRY_MS = 100;
 const LOG_BYTES = 64 * 1024;
 const ANSWER_MS = 1_000;
 
-/** Whether the proxy on the root accepts requests. A proxy that is shutting down does not. */
-async function serves(context: CommandContext): Promise<boolean> {
-  const { layout } = context;
-  if (!(await runsHere(context))) return false;
-  const info = await remoteInfo(socketDoor(layout.adminSocket)).catch(() => undefined);
-  return info?.draining === false;
+/** False if the root has no proxy that accepts requests: none runs, or it is shutting down. */
+function isTaken(daemon: Daemon): boolean {
+  // A stopped proxy still owns the root; `addressOf` reports it.
+  if (daemon.kind !== "answers") return daemon.kind === "silent";
+  try {
+    return !daemon.info().draining;
+  } catch {
+    return false; // a proxy of another version
+  }
 }
 
-async function start(context: CommandContext, hasChildren: boolean): Promise<void> {
+/** Where the proxy of the root is, after starting one if it has none. */
+async function started(context: CommandContext, location: Location): Promise<Location> {
+  if (isTaken(location.daemon)) return location;
+  await start(context, location.daemon);
+  return locate(context, {});
+}
+
+async function start(context: CommandContext, daemon: Daemon): Promise<void> {
   const { deps, layout } = context;
   const { proxy } = await configOf(context);
   const { state } = openLocalStore(context, true, proxy.upstream_base_url);
-  if (state.accounts.length === 0 && !hasChildren)
+  if (state.accounts.length === 0 && proxy.child_proxy_urls.length === 0)
     throw new CodexlbError("no_accounts", "there are no accounts yet that Codex could use", {
       next: "add one with: codexlb account login ALIAS, or: codexlb account import",
     });
   deps.log.info(
-    (await daemonAnswers(layout.adminSocket))
+    daemon.kind === "answers"
       ? "the running proxy is shutting down; starting a new one that ends with this run"
       : "no proxy runs; starting one that ends with this run (--auto-start=false: do not)",
   );
   const deadlineMs = deps.clock.now() + START_MS + proxy.drain_timeout_seconds * 1000;
   for (;;) {
     const failure = await startOnce(context);
+    if (failure === undefined) return;
     // Another run may have started a proxy at the same moment, or the old one is still shutting down.
-    if (failure === undefined || (await serves(context))) return;
-    if (!failure.includes("another codexlb") || deps.clock.now() > deadlineMs)
-      throw new CodexlbError("listen_failed", `starting a proxy for this run: ${failure}`, {
+    if (isTaken(await daemonAt(layout.adminSocket))) return;
+    if (!failure.isRootLocked || deps.clock.now() > deadlineMs)
+      throw new CodexlbError("listen_failed", `starting a proxy for this run: ${failure.why}`, {
         next: `start it yourself to see more: codexlb proxy --root ${layout.root}`,
       });
     await Bun.sleep(RETRY_MS);
   }
 }
 
-/** Resolves when it listens, behind one that finishes its last requests, or to why it does not. It has no terminal: what it says is in ROOT/logs. */
-async function startOnce({ layout, deps }: CommandContext): Promise<string | undefined> {
+/** Why a proxy did not start. */
+interface StartFailure {
+  /** Its last error message. */
+  readonly why: string;
+  /** Another process owns the root: it may exit, or be a proxy that is starting for another run. */
+  readonly isRootLocked: boolean;
+}
+
+/**
+ * Starts a proxy, which waits for one that is shutting down. Resolves to undefined when it listens, else to the failure.
+ * The proxy has no terminal; its output goes to ROOT/logs.
+ */
+async function startOnce({ layout, deps }: CommandContext): Promise<StartFailure | undefined> {
   makePrivateDirectory(layout.logs);
   const said = join(layout.logs, "auto-start.log");
   if ((statSync(said, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES) rmSync(said);
@@ -102,12 +127,15 @@ async function startOnce({ layout, deps }: CommandContext): Promise<string | und
     const reader = child.stdout.getReader();
     const { done } = await reader.read();
     if (done) {
-      await child.exited;
+      const code = await child.exited;
       const lines = readFileSync(said).subarray(before).toString().split("\n");
       const line = lines.findLast(
         (one) => one.startsWith("codexlb: ") && !one.startsWith("codexlb: warning"),
       );
-      return line?.slice("codexlb: ".length) ?? "it ended at once";
+      return {
+        why: line?.slice("codexlb: ".length) ?? "it ended at once",
+        isRootLocked: code === ROOT_LOCKED_EXIT,
+      };
     }
     void reader.cancel();
     child.unref();

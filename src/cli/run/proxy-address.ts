@@ -1,9 +1,10 @@
 // Finds the proxy address for Codex, and whether it is this root's proxy. Only that proxy gets the root's own stubs.
 
 import { unreachable } from "../../admin/door.ts";
-import { parseProxyUrl } from "../../codex/addresses.ts";
 import { CodexlbError, reachedNobody } from "../../errors.ts";
-import { type CommandContext, isOwn, namedProxy, proxyUrlOf, rootCredential } from "../context.ts";
+import type { CommandContext } from "../context.ts";
+import { rootCredential } from "../credentials.ts";
+import { type Location, listensAt, servingUrl } from "../locate.ts";
 
 export interface ProxyAddress {
   /** Without a slash at the end. */
@@ -16,13 +17,13 @@ export interface ProxyAddress {
 }
 
 /**
- * The proxy address for Codex; `flag` is `--proxy-url`. Throws `unauthorized` if another program listens on the address
- * of this root's proxy, `proxy_unreachable` if that program does not answer, and `shutting_down`.
+ * The proxy address for Codex. Throws `unauthorized` if another program listens on the address of this root's proxy,
+ * `proxy_unreachable` if that program does not answer, and `shutting_down`.
  */
-export async function addressOf(context: CommandContext, flag: string | undefined): Promise<ProxyAddress> {
-  const isNamed = (await namedProxy(context, flag)) !== undefined;
-  const url = parseProxyUrl(await proxyUrlOf(context, flag)).href.replace(/\/+$/, "");
-  if (await isOwn(context, url)) return { url, whose: "own" };
+export async function addressOf(context: CommandContext, location: Location): Promise<ProxyAddress> {
+  const url = servingUrl(context, location);
+  if (listensAt(location.daemon, url)) return { url, whose: "own" };
+  const isNamed = location.kind === "named";
   try {
     const credential = rootCredential(context, { url, isNamed });
     const isProved = (await credential?.isProved(url, AbortSignal.timeout(PROOF_MS))) ?? false;

@@ -14,7 +14,10 @@ import { CodexlbError, messageOf } from "../../errors.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
 import type { AccountRecord } from "../../state/store.ts";
 import { openLocalStore } from "../accounts.ts";
-import { type CommandContext, configOf, tokenFor } from "../context.ts";
+import type { CommandContext } from "../context.ts";
+import { tokenFor } from "../credentials.ts";
+import { type Location, urlOf } from "../locate.ts";
+import { configOf } from "../root-config.ts";
 import { addressOf, type ProxyAddress } from "./proxy-address.ts";
 
 /** What helps who is not let in. */
@@ -94,10 +97,11 @@ export async function asksForKeys(context: CommandContext, proxyUrl: string): Pr
   });
 }
 
-/** Whether `codexlb run` would be let in by the proxy at `proxyUrl`; writes nothing. Throws `proxy_answer`. */
-export async function letsUsIn(context: CommandContext, proxyUrl: string): Promise<boolean> {
+/** True if the proxy at `location` would let `codexlb run` in. Writes nothing. Throws `proxy_answer`. */
+export async function letsUsIn(context: CommandContext, location: Location): Promise<boolean> {
+  const proxyUrl = urlOf(location);
   if (!(await asksForKeys(context, proxyUrl))) return true;
-  const address = await addressOf(context, proxyUrl);
+  const address = await addressOf(context, location);
   // A root that does not exist yet has no stubs, and this check must not create it.
   if (address.whose !== "named" && readSecret(context.layout.signingKey) === undefined) return false;
   const { stub } = await credentialsFor(context, address, () => undefined);

@@ -25,12 +25,14 @@ export async function tagRun(
     log.warn(`${account} ${ABSENCES[seen.absence]}; until it is back, others serve`);
   if (seen !== undefined) return tag;
   if (account === undefined) return undefined;
-  const error = errorIn(body);
-  if (error?.code === "account_not_found" && status === 404)
-    throw new CodexlbError("account_not_found", error.message, {
-      next: "list the accounts with: codexlb status",
-    });
-  if (error?.code === "unauthorized") throw new CodexlbError("unauthorized", error.message);
+  const code = errorCodeIn(body);
+  if (code === "account_not_found" && status === 404)
+    throw new CodexlbError(
+      "account_not_found",
+      `this proxy has no account ${JSON.stringify(account)} of its own`,
+      { next: "list the accounts with: codexlb status" },
+    );
+  if (code === "unauthorized") throw new CodexlbError("unauthorized", "this proxy requires a key");
   throw status === 0
     ? new CodexlbError(
         "proxy_unreachable",
@@ -118,14 +120,13 @@ const ABSENCES: Readonly<Record<NonNullable<RunSeen["absence"]>, string>> = {
   out: "is out of service",
 };
 
-/** The error that the proxy returned, in its own words. */
-function errorIn(body: unknown): { readonly code: string; readonly message: string } | undefined {
-  const { data } = Refused.safeParse(body);
-  return data && { code: data.error.code, message: data.error.message.split(";")[0] ?? "" };
+/** The code of the error that the proxy returned; undefined if it is not an error of a codexlb proxy. */
+function errorCodeIn(body: unknown): string | undefined {
+  return Refused.safeParse(body).data?.error.code;
 }
 
 const Refused = z.object({
-  error: z.object({ type: z.literal("codexlb_error"), code: z.string(), message: z.string() }),
+  error: z.object({ type: z.literal("codexlb_error"), code: z.string() }),
 });
 
 function whyElsewhere(args: readonly string[], provider: EndedRun["provider"]): string | undefined {

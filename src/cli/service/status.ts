@@ -1,7 +1,6 @@
 // The output of `codexlb service status`: the state of the service, and the proxy that answers on its root.
 
-import { remoteInfo } from "../../admin/client.ts";
-import { daemonAnswers, socketDoor } from "../../admin/door.ts";
+import { runningProxy } from "../../admin/daemon.ts";
 import { installedService, otherServices } from "../../service/installed.ts";
 import type { ServiceManager } from "../../service/service.ts";
 import { layoutOf, rootFrom } from "../../state/layout.ts";
@@ -98,8 +97,6 @@ function proxyLine(
 }
 
 async function proxyOn(root: string): Promise<ServiceStatus["proxy"]> {
-  const { adminSocket } = layoutOf(root);
-  if (!(await daemonAnswers(adminSocket))) return null;
-  const { version, url, pid } = await remoteInfo(socketDoor(adminSocket));
-  return { version, url, pid };
+  const info = await runningProxy(layoutOf(root).adminSocket);
+  return info === undefined ? null : { version: info.version, url: info.url, pid: info.pid };
 }

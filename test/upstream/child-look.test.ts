@@ -1,0 +1,59 @@
+// What a refusal of a child proxy's status means.
+
+import { expect, test } from "bun:test";
+import { CodexlbError, dataPlaneErrorBody } from "../../src/errors.ts";
+import { createOutbound } from "../../src/network/egress.ts";
+import { createChildren } from "../../src/upstream/children.ts";
+import { fakeClock } from "../support/clock.ts";
+
+/** What the front says of a child that answers `body` with 401. */
+async function whyRefused(body: unknown): Promise<string | undefined> {
+  await using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    development: false,
+    fetch: () => Response.json(body, { status: 401 }),
+  });
+  const children = createChildren({
+    outbound: createOutbound({ env: {} }),
+    deps: {
+      clock: fakeClock(),
+      random: (bytes) => new Uint8Array(bytes),
+      log: { info: () => {}, warn: () => {} },
+    },
+    events: { append: () => {}, flush: () => {} },
+    urls: () => [`http://:clb_key@127.0.0.1:${server.port}`],
+    self: () => ({ name: "front", id: "f" }),
+    refreshTimeoutMs: () => 1_000,
+  });
+  await children.start({ sync: () => {}, touch: () => {}, note: () => {} }, 60_000);
+  const sight = children.list()[0]?.sight();
+  children.stop();
+  return sight?.kind === "lost" ? sight.why : undefined;
+}
+
+const OF_A_CLIENT = "that key is of role client, and not of role parent (401)";
+
+test("the code says that the key is one of a client", async () => {
+  const error = new CodexlbError("key_role_refused", "in any words");
+  expect(await whyRefused(dataPlaneErrorBody(error))).toBe(OF_A_CLIENT);
+});
+
+test("the words of a version without the code say the same", async () => {
+  const error = new CodexlbError(
+    "unauthorized",
+    "this key may send requests, but not read anything about the accounts",
+  );
+  expect(await whyRefused(dataPlaneErrorBody(error))).toBe(OF_A_CLIENT);
+});
+
+test("another code is a refusal of the key", async () => {
+  const error = new CodexlbError("unauthorized", "this proxy requires a key");
+  expect(await whyRefused(dataPlaneErrorBody(error))).toBe("it refuses the key (401)");
+});
+
+test("an error of another kind is no proxy's", async () => {
+  expect(await whyRefused({ error: { type: "invalid_request_error", code: "x", message: "y" } })).toBe(
+    "its status answered 401: it is not a codexlb proxy",
+  );
+});
