@@ -8,13 +8,14 @@ import { join } from "node:path";
 export const CHECKSUMS = "SHA256SUMS";
 
 /**
- * Writes the checksums of all other files in `directory` and below, sorted by path. Replaces an existing SHA256SUMS.
+ * Writes the checksums of all other files in `directory`, sorted by name. Replaces an existing SHA256SUMS. A directory in
+ * it has a SHA256SUMS of its own, because a release on GitHub is a flat list of files.
  */
 export function writeChecksums(directory: string): void {
-  const paths = readdirSync(directory, { recursive: true, encoding: "utf8" })
-    .filter((path) => path !== CHECKSUMS && statSync(join(directory, path)).isFile())
+  const names = readdirSync(directory)
+    .filter((name) => name !== CHECKSUMS && statSync(join(directory, name)).isFile())
     .sort();
-  const lines = paths.map((path) => `${sha256(join(directory, path))}  ${path}\n`);
+  const lines = names.map((name) => `${sha256(join(directory, name))}  ${name}\n`);
   writeFileSync(join(directory, CHECKSUMS), lines.join(""));
 }
 

@@ -2,6 +2,7 @@
 //   bun scripts/release/package.ts [--dir dist/release] [--only formula,npm,deb,rpm,installer]
 //   bun scripts/release/package.ts --tap DIR      writes the formula into a checkout of the Homebrew tap
 
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { CodexlbError } from "../../src/errors.ts";
 import { writeChecksums } from "./checksums.ts";
@@ -51,4 +52,5 @@ async function write(release: Release, kinds: readonly string[]): Promise<void> 
     for (const name of await writer(release)) console.log(`wrote ${name}`);
   }
   writeChecksums(release.directory);
+  if (kinds.includes("npm")) writeChecksums(join(release.directory, "npm"));
 }

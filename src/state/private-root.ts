@@ -66,7 +66,13 @@ export function makePathPrivate(path: string): void {
 export function replaceableBy(root: string, user = currentUser()): CodexlbError | undefined {
   const found = lstatSync(realpathSync(root));
   if (user.uid !== undefined && found.uid !== user.uid)
-    return unsafe(`${root} belongs to another user (uid ${found.uid})`, `run: chown -R ${user.uid} ${root}`);
+    return unsafe(
+      `${root} belongs to another user (uid ${found.uid})`,
+      // Giving the root of a service to the superuser would stop the service.
+      user.uid === 0
+        ? `files that root creates there cannot be read by that user; run codexlb as that user instead: sudo -u '#${found.uid}' codexlb`
+        : `run: chown -R ${user.uid} ${root}`,
+    );
   for (let path = realpathSync(root); path !== dirname(path); path = dirname(path)) {
     const parent = dirname(path);
     if (isWritableByOthers(lstatSync(parent), user))

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Ran } from "../support/executable.ts";
 import { releaseTree } from "../support/release-tree.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -23,15 +23,23 @@ test("the release lists the files of package managers with their checksums", asy
   using tree = await releaseTree();
   const ran = await run(["--dir", tree.directory, "--only", "formula,installer,npm"]);
   expect([ran.code, ran.err]).toEqual([0, ""]);
-  const sums = readFileSync(join(tree.directory, "SHA256SUMS"), "utf8");
-  for (const name of ["codexlb.rb", "install.sh", "npm/codexlb-1.2.3.tgz", "npm/codexlb-linux-x64-1.2.3.tgz"])
-    expect([name, ran.out.includes(`wrote ${name}\n`), sums.includes(`  ${name}\n`)]).toEqual([
-      name,
+  for (const path of [
+    "codexlb.rb",
+    "install.sh",
+    "npm/codexlb-1.2.3.tgz",
+    "npm/codexlb-linux-x64-1.2.3.tgz",
+  ]) {
+    const sums = readFileSync(join(tree.directory, dirname(path), "SHA256SUMS"), "utf8");
+    expect([path, ran.out.includes(`wrote ${path}\n`), sums.includes(`  ${basename(path)}\n`)]).toEqual([
+      path,
       true,
       true,
     ]);
-  const check = Bun.spawnSync(["sha256sum", "--check", "--quiet", "SHA256SUMS"], { cwd: tree.directory });
-  expect([check.exitCode, check.stdout.toString()]).toEqual([0, ""]);
+  }
+  for (const cwd of [tree.directory, join(tree.directory, "npm")]) {
+    const check = Bun.spawnSync(["sha256sum", "--check", "--quiet", "SHA256SUMS"], { cwd });
+    expect([check.exitCode, check.stdout.toString()]).toEqual([0, ""]);
+  }
 });
 
 test("the release names the repository of a fork in every file", async () => {

@@ -109,7 +109,7 @@ describe("another user's", () => {
     chownSync(layout.root, other.uid, other.gid);
     makePrivate(layout, log);
     expect(warnings).toEqual([
-      `${layout.root} belongs to another user (uid 54321); run: chown -R 0 ${layout.root}`,
+      `${layout.root} belongs to another user (uid 54321); files that root creates there cannot be read by that user; run codexlb as that user instead: sudo -u '#54321' codexlb`,
     ]);
   });
 });
