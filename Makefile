@@ -39,7 +39,7 @@ build: $(BINARY) ## Build dist/codexlb
 
 .PHONY: test
 test: $(BINARY) ## Run the whole suite
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/core test/network test/state test/auth test/upstream test/proxy test/admin test/login test/chain test/mock test/codex test/service test/upgrade test/cli test/simulation test/durability test/hardening test/fuzz test/docs.test.ts test/gathering-reader.test.ts test/makefile.test.ts test/architecture.test.ts
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/core test/network test/state test/auth test/upstream test/proxy test/admin test/login test/chain test/mock test/bench test/codex test/service test/upgrade test/cli test/simulation test/durability test/hardening test/fuzz test/docs.test.ts test/gathering-reader.test.ts test/makefile.test.ts test/architecture.test.ts
 
 .PHONY: test-faults
 test-faults: node_modules/.ready ## Let everything fail that can, and write down what Codex sees: docs/faults.md
@@ -83,7 +83,7 @@ fmt: node_modules/.ready ## Format the sources
 	$(BUN) run format
 
 .PHONY: docs
-docs: node_modules/.ready ## Write the documentation that is made from the program
+docs: node_modules/.ready ## Write the documentation that is made from the program (RESULT=bench/results/FILE)
 	$(BUN) scripts/docs.ts
 
 .PHONY: install

@@ -51,14 +51,14 @@ export const LOADS: Readonly<Record<string, MeasuredLoad>> = {
   },
   "f.up": {
     spec: on({ kind: "requests", path: PATHS.upload, bodyBytes: LARGE_BYTES, connections: 4 }),
-    operations: 60,
-    warmUp: 20,
+    operations: 40,
+    warmUp: 12,
     figures: cpuAs("f.up", 100),
   },
   "f.down": {
     spec: on({ kind: "requests", path: PATHS.download, bodyBytes: 350, connections: 4 }),
-    operations: 60,
-    warmUp: 20,
+    operations: 40,
+    warmUp: 12,
     figures: cpuAs("f.down", 100),
   },
 };

@@ -29,8 +29,8 @@ export async function manyAccounts(lab: Lab, samples: Samples): Promise<void> {
         connections: 64,
         freshSessions,
       }),
-      operations: 6_000,
-      warmUp: 10_000,
+      operations: 4_000,
+      warmUp: 6_000,
       figures: (cpuPer) => ({ [freshSessions ? "h.fresh" : "h.kept"]: cpuPer(10_000) }),
     });
 }

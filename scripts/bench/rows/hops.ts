@@ -47,8 +47,8 @@ const LOAD: MeasuredLoad = {
     bodyBytes: 1_000,
     connections: 32,
   }),
-  operations: 4_000,
-  warmUp: 8_000,
+  operations: 3_000,
+  warmUp: 5_000,
   figures: (cpuPer) => ({ cpu: cpuPer(10_000) }),
 };
 
