@@ -1,8 +1,8 @@
 // The loads of rows (a) to (f), and which of their figures count.
 
-import { LARGE_BYTES, PATHS } from "./backend.ts";
 import type { LoadFigures, LoadSpec } from "./load/spec.ts";
 import type { MeasuredLoad } from "./measure.ts";
+import { LARGE_BYTES, PATHS } from "./protocol.ts";
 import type { Subject } from "./subjects.ts";
 
 /** By name: the row, and what tells its loads apart. */

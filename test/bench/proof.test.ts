@@ -1,7 +1,7 @@
 // The benchmark's floor and backend return the right bytes, and its proof notices wrong ones.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Backend, PATHS, startBackend } from "../../scripts/bench/backend.ts";
+import { type Backend, startBackend } from "../../scripts/bench/backend.ts";
 import { startFloor } from "../../scripts/bench/floor.ts";
 import { prepareFailovers } from "../../scripts/bench/load/failovers.ts";
 import { prepareIdle } from "../../scripts/bench/load/idle.ts";
@@ -9,6 +9,7 @@ import { prepareRequests } from "../../scripts/bench/load/requests.ts";
 import { prepareDials, prepareSockets } from "../../scripts/bench/load/sockets.ts";
 import { prepareStreams } from "../../scripts/bench/load/streams.ts";
 import { differences } from "../../scripts/bench/proof.ts";
+import { PATHS } from "../../scripts/bench/protocol.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
 const STUB = { authorization: "Bearer stub", "chatgpt-account-id": "stub" };

@@ -1,9 +1,9 @@
 // Row (i): what each further proxy of a chain costs.
 
-import { PATHS } from "../backend.ts";
 import type { Lab } from "../lab.ts";
 import { startLoad } from "../load-process.ts";
 import { type MeasuredLoad, measureRound } from "../measure.ts";
+import { PATHS } from "../protocol.ts";
 import type { Samples } from "../samples.ts";
 import { chained, type ProxyOptions, type Subject, startProxy } from "../subjects.ts";
 
