@@ -51,13 +51,13 @@ export const LOADS: Readonly<Record<string, MeasuredLoad>> = {
   },
   "f.up": {
     spec: on({ kind: "requests", path: PATHS.upload, bodyBytes: LARGE_BYTES, connections: 4 }),
-    operations: 40,
+    operations: 30,
     warmUp: 12,
     figures: cpuAs("f.up", 100),
   },
   "f.down": {
     spec: on({ kind: "requests", path: PATHS.download, bodyBytes: 350, connections: 4 }),
-    operations: 40,
+    operations: 30,
     warmUp: 12,
     figures: cpuAs("f.down", 100),
   },

@@ -101,7 +101,7 @@ const METHOD = `## Method
   them. Only the ratios of one run can be compared, never figures of different runs.
 - The floor (\`scripts/bench/floor.ts\`) is \`Bun.serve\` and \`fetch\` with a buffered request body. It replaces the
   credentials, and passes the response body on without reading it. For WebSocket it uses Bun's built-in client. It is
-  compiled into an executable like codexlb.
+  compiled into an executable like codexlb, so that both run on the same runtime in the same way.
 - nginx is Debian's package: one process, as a plain reverse proxy that replaces the credentials.
 - The backend (\`scripts/bench/backend.ts\`) and the clients (\`scripts/bench/load/\`) are processes of their own. Turns carry
   the quota headers and events of the real backend, because reading them is part of the proxy's work.
