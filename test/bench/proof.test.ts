@@ -133,5 +133,5 @@ test("a load fails when a response is not a success", async () => {
     bodyBytes: 350,
     connections: 1,
   });
-  expect(load(1)).rejects.toThrow("status 401");
+  await expect(load(1)).rejects.toThrow("status 401");
 });
