@@ -1,14 +1,17 @@
-// Writes the documentation that is made from the program itself: docs/configuration.md, docs/policies.md and,
-// from the newest result of `make bench`, docs/performance.md. `make test-faults` writes docs/faults.md.
+// Writes the documentation that is made from the program itself: docs/configuration.md, docs/policies.md and, from a
+// result of `make bench`, docs/performance.md. RESULT=bench/results/FILE names another result than the page does.
+// `make test-faults` writes docs/faults.md.
 
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { performancePage } from "./bench/page.ts";
 import { configurationPage } from "./configuration-page.ts";
 import { policiesPage } from "./policies-page.ts";
 
-const write = (name: string, text: string) => writeFileSync(join(import.meta.dir, "..", "docs", name), text);
+const pathOf = (name: string) => join(import.meta.dir, "..", "docs", name);
+const write = (name: string, text: string) => writeFileSync(pathOf(name), text);
 
 write("configuration.md", configurationPage());
 write("policies.md", policiesPage());
-write("performance.md", performancePage());
+const performance = readFileSync(pathOf("performance.md"), "utf8");
+write("performance.md", performancePage(performance, process.env.RESULT));

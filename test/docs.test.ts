@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { performancePage } from "../scripts/bench/page.ts";
 import { configurationPage } from "../scripts/configuration-page.ts";
 import { policiesPage } from "../scripts/policies-page.ts";
 import { quickRoutes } from "../src/admin/app.ts";
@@ -17,6 +18,11 @@ test("docs/configuration.md is what the settings say (make docs writes it)", () 
 
 test("docs/policies.md is what the simulation says (make docs writes it)", () => {
   expect(read("docs/policies.md")).toBe(policiesPage());
+});
+
+test("docs/performance.md is what its result says (make docs writes it)", () => {
+  const page = read("docs/performance.md");
+  expect(page).toBe(performancePage(page, undefined));
 });
 
 test("docs/admin-api.md names every endpoint that there is, and no other", async () => {

@@ -6,6 +6,7 @@ import { systemDeps } from "../../src/deps.ts";
 import { createMockAccounts, type MockAccount, mockAuthFile } from "../../src/mock/accounts.ts";
 import { createTurnMaker, readTurnRequest } from "../../src/mock/turns.ts";
 import { modelsEtag, rateEvent, rateHeaders, usageOf } from "../../src/mock/wire.ts";
+import { asSse } from "./protocol.ts";
 
 export interface BackendAccount {
   /** The headers that a request needs to be served by this account. */
@@ -65,11 +66,6 @@ export function createBackendAccounts(count: number, homes: string): ReadonlyMap
 /** The name of the account at `index`. */
 export function accountName(index: number): string {
   return `a${String(index).padStart(4, "0")}`;
-}
-
-/** One server-sent event. */
-export function asSse(type: string, event: unknown): string {
-  return `event: ${type}\ndata: ${JSON.stringify(event)}\n\n`;
 }
 
 // --- internal ---

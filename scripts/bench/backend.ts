@@ -14,17 +14,9 @@
 import type { Server, ServerWebSocket } from "bun";
 import { type BackendAccount, createBackendAccounts } from "./backend-accounts.ts";
 import { sharedNowMs } from "./clock.ts";
-import { createPacer, stampedEvent } from "./paced-streams.ts";
-
-/** The paths that a load requests. */
-export const PATHS = {
-  turn: "/backend-api/codex/responses",
-  small: "/backend-api/codex/analytics-events/events",
-  upload: "/backend-api/codex/images/edits",
-  download: "/backend-api/codex/images/generations",
-} as const;
-
-export const LARGE_BYTES = 10 * 1024 * 1024;
+import { createPacer } from "./paced-streams.ts";
+import { hashOf, LARGE_BYTES, PATHS, TURN_START } from "./protocol.ts";
+import { stampedEvent } from "./stamps.ts";
 
 export interface Backend {
   readonly origin: string;
@@ -91,14 +83,6 @@ export function startBackend(count: number, homes: string): Backend {
   });
   const origin = `http://127.0.0.1:${server.port}`;
   return { origin, accounts, stop: () => server.stop(true) };
-}
-
-/** How a message that requests a turn begins; the backend returns all other messages. */
-export const TURN_START = '{"type":"response.create"';
-
-/** A fast hash, to prove that a body arrived unchanged. */
-export function hashOf(bytes: ArrayBuffer | Uint8Array): string {
-  return Bun.hash(bytes).toString(36);
 }
 
 // --- internal ---

@@ -20,7 +20,7 @@ export type RowName = "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "i" | "j" 
 export type Bound =
   | { readonly kind: "times"; readonly of: SubjectName; readonly factor: number }
   | { readonly kind: "plus"; readonly of: SubjectName; readonly more: number }
-  | { readonly kind: "below"; readonly value: number };
+  | { readonly kind: "most"; readonly value: number };
 
 export interface Figure {
   readonly id: string;
@@ -35,7 +35,7 @@ export interface Figure {
 
 const times = (factor: number, of: SubjectName = "floor"): Bound => ({ kind: "times", of, factor });
 const plus = (more: number, of: SubjectName = "floor"): Bound => ({ kind: "plus", of, more });
-const below = (value: number): Bound => ({ kind: "below", value });
+const most = (value: number): Bound => ({ kind: "most", value });
 
 function cpu(id: string, title: string, bounds: Pick<Figure, "must" | "stretch"> = {}): Figure {
   return { id, row: rowOf(id), title, unit: "CPU-s", digits: 2, ...bounds };
@@ -70,7 +70,7 @@ export const FIGURES: readonly Figure[] = [
   cpu("e.echo", "10,000 other messages and their echoes, 32 open sockets"),
   cpu("f.up", "100 request bodies of 10 MiB, 4 connections"),
   cpu("f.down", "100 response bodies of 10 MiB, 4 connections"),
-  { id: "g.idle", row: "g", title: "resident memory when idle", unit: "MiB", digits: 1, must: below(50) },
+  { id: "g.idle", row: "g", title: "resident memory when idle", unit: "MiB", digits: 1, must: most(50) },
   {
     id: "g.socket",
     row: "g",
@@ -104,7 +104,7 @@ export const FIGURES: readonly Figure[] = [
     must: times(1.3, "reference"),
   }),
   ms("j.answer", "from the start of the proxy to its first answer"),
-  ms("k.failoverP50", "from an account's 429 to the first byte from the next, p50", { must: below(2) }),
+  ms("k.failoverP50", "from an account's 429 to the first byte from the next, p50", { must: most(2) }),
   ms("k.failoverP99", "from an account's 429 to the first byte from the next, p99"),
 ];
 

@@ -21,7 +21,7 @@ export function judge(
   samples: FigureSamples,
 ): Judgement {
   const value = medianOf(samples, "codexlb");
-  const bases: SubjectName[] = must === undefined || must.kind === "below" ? ["floor"] : [must.of, "floor"];
+  const bases: SubjectName[] = must === undefined || must.kind === "most" ? ["floor"] : [must.of, "floor"];
   const of = bases.find((name) => medianOf(samples, name) !== undefined);
   const base = of === undefined ? undefined : medianOf(samples, of);
   return {
@@ -35,7 +35,7 @@ export function judge(
 
 /** The largest value that `bound` allows; undefined if what it refers to was not measured. */
 export function limitOf(bound: Bound, samples: FigureSamples): number | undefined {
-  if (bound.kind === "below") return bound.value;
+  if (bound.kind === "most") return bound.value;
   const base = medianOf(samples, bound.of);
   if (base === undefined) return undefined;
   return bound.kind === "times" ? base * bound.factor : base + bound.more;
@@ -44,7 +44,7 @@ export function limitOf(bound: Bound, samples: FigureSamples): number | undefine
 /** `<= 2 x floor`, `<= floor + 0.1`, `<= 50`. */
 export function boundText(bound: Bound | undefined): string {
   if (bound === undefined) return "";
-  if (bound.kind === "below") return `<= ${bound.value}`;
+  if (bound.kind === "most") return `<= ${bound.value}`;
   return bound.kind === "times" ? `<= ${bound.factor} x ${bound.of}` : `<= ${bound.of} + ${bound.more}`;
 }
 

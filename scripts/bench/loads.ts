@@ -1,8 +1,8 @@
 // The loads of rows (a) to (f), and which of their figures count.
 
-import { LARGE_BYTES, PATHS } from "./backend.ts";
 import type { LoadFigures, LoadSpec } from "./load/spec.ts";
 import type { MeasuredLoad } from "./measure.ts";
+import { LARGE_BYTES, PATHS } from "./protocol.ts";
 import type { Subject } from "./subjects.ts";
 
 /** By name: the row, and what tells its loads apart. */
@@ -51,14 +51,14 @@ export const LOADS: Readonly<Record<string, MeasuredLoad>> = {
   },
   "f.up": {
     spec: on({ kind: "requests", path: PATHS.upload, bodyBytes: LARGE_BYTES, connections: 4 }),
-    operations: 60,
-    warmUp: 20,
+    operations: 30,
+    warmUp: 12,
     figures: cpuAs("f.up", 100),
   },
   "f.down": {
     spec: on({ kind: "requests", path: PATHS.download, bodyBytes: 350, connections: 4 }),
-    operations: 60,
-    warmUp: 20,
+    operations: 30,
+    warmUp: 12,
     figures: cpuAs("f.down", 100),
   },
 };

@@ -6,6 +6,7 @@
 //   BASELINE=/path/codexlb  an older executable, measured in the same rounds
 //   PEER=/path              a program with the same command line as codexlb
 
+import { resolve } from "node:path";
 import { FIGURES, type RowName } from "./figures.ts";
 import { judge } from "./judge.ts";
 import { type Lab, openLab } from "./lab.ts";
@@ -24,8 +25,8 @@ if (rows.length !== chosen.split(",").length || !(Number(rounds) >= 1)) {
 }
 
 await using lab = await openLab({
-  baseline: BASELINE || undefined,
-  peer: PEER || undefined,
+  baseline: BASELINE ? resolve(BASELINE) : undefined,
+  peer: PEER ? resolve(PEER) : undefined,
   rounds: Number(rounds),
   log: console.log,
 });

@@ -41,7 +41,7 @@ export async function measure(
         if (run === undefined) continue;
         const figures = await measureRound(run.subject, run.process, load);
         for (const [name, value] of Object.entries(figures))
-          if (!Number.isNaN(value)) samples.add(name, run.subject.name, value);
+          if (run.subject.pids.length > 0 || !Number.isNaN(value)) samples.add(name, run.subject.name, value);
       }
   } finally {
     for (const { process } of runs) await process[Symbol.asyncDispose]();

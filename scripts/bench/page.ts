@@ -1,36 +1,31 @@
-// docs/performance.md: the newest whole result of `make bench`, between parts that are written by hand.
+// docs/performance.md: a result of `make bench`, above a part that is written by hand.
 
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { markdownTable } from "../markdown-table.ts";
 import { FIGURES, type Figure, type SubjectName } from "./figures.ts";
 import { boundText, judge } from "./judge.ts";
 import { addedToDirect, SUBJECTS } from "./report.ts";
-import { type BenchResult, newestResult } from "./results.ts";
+import { type BenchResult, readResult } from "./results.ts";
 import { type FigureSamples, medianOf } from "./samples.ts";
 
-/** The page as `make docs` writes it. The text below `BY_HAND` is kept from the present page. */
-export function performancePage(): string {
-  const result = newestResult();
-  return `${result === undefined ? "" : measuredPart(result)}${BY_HAND}${byHand()}`;
+/**
+ * The page for the result at `path`, which is relative to the repository; default: the result that `page` names. `page`
+ * is the present page, whose part below `BY_HAND` is kept. Throws if there is no such result.
+ */
+export function performancePage(page: string, path: string | undefined): string {
+  const named = path ?? /bench\/results\/[\w.-]+\.json/.exec(page)?.[0];
+  if (named === undefined)
+    throw new Error("docs/performance.md names no result: make docs RESULT=bench/results/FILE");
+  const start = page.indexOf(BY_HAND);
+  return measuredPart(readResult(named), named) + (start < 0 ? BY_HAND : page.slice(start));
 }
 
 // --- internal ---
 
-const PAGE = join(import.meta.dir, "..", "..", "docs", "performance.md");
-
 const BY_HAND =
   "<!-- Everything below this line is written by hand. `make docs` writes everything above it. -->\n";
 
-function byHand(): string {
-  const page = existsSync(PAGE) ? readFileSync(PAGE, "utf8") : "";
-  const start = page.indexOf(BY_HAND);
-  return start < 0 ? "" : page.slice(start + BY_HAND.length);
-}
-
-function measuredPart(result: BenchResult): string {
+function measuredPart(result: BenchResult, path: string): string {
   const { machine, versions, rounds, commit, at } = result;
-  const software = Object.entries(versions).map(([name, version]) => `${name}: \`${version}\``);
   return `# Performance
 
 How much CPU time, memory and delay codexlb adds, compared with the least that a proxy on the same platform can do. For
@@ -39,35 +34,47 @@ your machine, and \`make profile\` shows where the time goes.
 
 ## Results
 
-Commit ${commit}, ${at.slice(0, 10)}, ${machine.processors} processors (${machine.model}), ${machine.memoryGib} GiB, Linux
-${machine.kernel}. Medians of ${rounds} rounds. ${software.join(", ")}.
+Commit ${commit}, ${at.slice(0, 10)}, Linux ${machine.kernel}, ${machine.processors} processors (${machine.model}), ${machine.memoryGib} GiB of
+memory. Every value is the median of the rounds, of which most rows have ${rounds}. All rounds are in
+[${path}](../${path}).
 
-${markdownTable([HEAD, ...FIGURES.flatMap((figure) => rowOf(figure, result.figures[figure.id] ?? {}))])}
+${markdownTable([["program", "version"], ...Object.entries(versions)])}
+${figuresTable(result)}
 CPU-s are the CPU seconds of all threads of the proxy's process for the number of operations in the row. "must" and
 "stretch" are the bounds for codexlb. A bound that refers to the baseline is judged only when \`make bench\` is given one.
 
 Added to the delay without a proxy:
 
-${markdownTable([ADDED_HEAD, ...FIGURES.flatMap((figure) => addedRow(figure, result.figures[figure.id] ?? {}))])}
+${addedTable(result)}
 ${METHOD}
 `;
 }
 
-/** The columns after the figure's own; `reference` is what a row's title names. */
-const COLUMNS = SUBJECTS.filter((name) => name !== "codexlb");
-const HEAD = ["row", "figure", "unit", "codexlb", ...COLUMNS, "ratio", "must", "stretch", "result"];
+/** The subjects that were measured in any row. */
+function subjectsOf({ figures }: BenchResult): SubjectName[] {
+  return SUBJECTS.filter((name) => Object.values(figures).some((samples) => samples[name] !== undefined));
+}
 
-function rowOf(figure: Figure, samples: FigureSamples): string[][] {
-  if (medianOf(samples, "codexlb") === undefined) return [];
-  const { ratio, must, stretch } = judge(figure, samples);
-  const shown = (name: SubjectName): string => medianOf(samples, name)?.toFixed(figure.digits) ?? "";
+function figuresTable(result: BenchResult): string {
+  const subjects = subjectsOf(result);
+  const head = ["row", "figure", "unit", ...subjects, "ratio", "must", "stretch", "result"];
+  return markdownTable([
+    head,
+    ...FIGURES.flatMap((figure) => figureRow(figure, result.figures[figure.id] ?? {}, subjects)),
+  ]);
+}
+
+/** No row for a figure that was not measured. */
+function figureRow(figure: Figure, samples: FigureSamples, subjects: readonly SubjectName[]): string[][] {
+  const { value, ratio, must, stretch } = judge(figure, samples);
+  if (value === undefined) return [];
   const result = must === "reached" && stretch === "reached" ? "reached, stretch too" : must;
   return [
     [
       figure.row,
       figure.title,
       figure.unit,
-      ...["codexlb" as const, ...COLUMNS].map(shown),
+      ...subjects.map((name) => medianOf(samples, name)?.toFixed(figure.digits) ?? ""),
       ratio === undefined ? "" : `${ratio.value.toFixed(2)} x ${ratio.of}`,
       boundText(figure.must),
       boundText(figure.stretch),
@@ -76,13 +83,16 @@ function rowOf(figure: Figure, samples: FigureSamples): string[][] {
   ];
 }
 
-const ADDED = SUBJECTS.filter((name) => name !== "direct" && name !== "reference");
-const ADDED_HEAD = ["row", "figure, ms", ...ADDED];
-
-function addedRow(figure: Figure, samples: FigureSamples): string[][] {
-  const added = new Map(addedToDirect(samples));
-  if (added.size === 0) return [];
-  return [[figure.row, figure.title, ...ADDED.map((name) => added.get(name)?.toFixed(figure.digits) ?? "")]];
+function addedTable(result: BenchResult): string {
+  const subjects = subjectsOf(result).filter((name) => name !== "direct" && name !== "reference");
+  const rows = FIGURES.flatMap((figure) => {
+    const added = new Map(addedToDirect(result.figures[figure.id] ?? {}));
+    if (added.size === 0) return [];
+    return [
+      [figure.row, figure.title, ...subjects.map((name) => added.get(name)?.toFixed(figure.digits) ?? "")],
+    ];
+  });
+  return markdownTable([["row", "figure, ms", ...subjects], ...rows]);
 }
 
 const METHOD = `## Method
@@ -91,7 +101,7 @@ const METHOD = `## Method
   them. Only the ratios of one run can be compared, never figures of different runs.
 - The floor (\`scripts/bench/floor.ts\`) is \`Bun.serve\` and \`fetch\` with a buffered request body. It replaces the
   credentials, and passes the response body on without reading it. For WebSocket it uses Bun's built-in client. It is
-  compiled into an executable like codexlb.
+  compiled into an executable like codexlb, so that both run on the same runtime in the same way.
 - nginx is Debian's package: one process, as a plain reverse proxy that replaces the credentials.
 - The backend (\`scripts/bench/backend.ts\`) and the clients (\`scripts/bench/load/\`) are processes of their own. Turns carry
   the quota headers and events of the real backend, because reading them is part of the proxy's work.

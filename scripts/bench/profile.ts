@@ -50,7 +50,9 @@ const [file] = readdirSync(profiles);
 if (file === undefined) throw new Error("the profiled proxy has written no profile");
 const times = functionTimes(await Bun.file(join(profiles, file)).json(), REPOSITORY);
 const allMs = times.reduce((sum, { selfMs }) => sum + selfMs, 0);
-console.log(`load ${ROW}: ${cpu.toFixed(2)} CPU-s of all threads, ${(allMs / 1000).toFixed(2)} s sampled`);
+console.log(
+  `load ${ROW}: ${cpu.toFixed(2)} CPU-s of all threads, ${(allMs / 1000).toFixed(2)} s sampled (with the time in which the proxy waited for a processor)`,
+);
 print("self", ({ selfMs }) => selfMs);
 print("total", ({ totalMs }) => totalMs);
 

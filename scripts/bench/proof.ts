@@ -1,9 +1,8 @@
 // Proves, before anything is measured, that every path returns the right bytes through every subject.
 
-import { hashOf, LARGE_BYTES, PATHS } from "./backend.ts";
 import { ECHO_MESSAGE, turnBody, turnHeaders, turnMessage } from "./load/body.ts";
-import { TURN_MESSAGES } from "./load/web-socket.ts";
-import { STAMP_MARK } from "./paced-streams.ts";
+import { hashOf, LARGE_BYTES, PATHS, TURN_MESSAGES } from "./protocol.ts";
+import { STAMP_MARK } from "./stamps.ts";
 import type { Subject } from "./subjects.ts";
 
 /** What a path returned, in a form that is equal for every subject that works. */

@@ -1,6 +1,6 @@
 // The result of a run, as it is written to bench/results/.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { commitName, readCommit } from "../commit.ts";
@@ -58,14 +58,9 @@ export function writeResult(result: BenchResult): string {
   return join("bench", "results", name);
 }
 
-/** The newest result with all rows; undefined if there is none. */
-export function newestResult(): BenchResult | undefined {
-  const all = new Set(FIGURES.map(({ row }) => row));
-  return (existsSync(RESULTS) ? readdirSync(RESULTS) : [])
-    .sort()
-    .reverse()
-    .map((name): BenchResult => JSON.parse(readFileSync(join(RESULTS, name), "utf8")))
-    .find(({ rows }) => rows.length === all.size);
+/** Reads the result that `writeResult` wrote to `path`, which is relative to the repository. */
+export function readResult(path: string): BenchResult {
+  return JSON.parse(readFileSync(join(REPOSITORY, path), "utf8"));
 }
 
 // --- internal ---

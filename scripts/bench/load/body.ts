@@ -1,6 +1,6 @@
 // The bodies and messages that a load sends.
 
-import { TURN_START } from "../backend.ts";
+import { TURN_START } from "../protocol.ts";
 
 /** A request for a turn with `bytes` bytes, at least 180. */
 export function turnBody(session: string, bytes: number): string {

@@ -1,8 +1,8 @@
 // Turns that the first account refuses. Without a proxy that fails over, the client repeats the request itself.
 
-import { PATHS } from "../backend.ts";
 import { sharedNowMs } from "../clock.ts";
-import { stampsIn } from "../paced-streams.ts";
+import { PATHS } from "../protocol.ts";
+import { stampsIn } from "../stamps.ts";
 import { quantile } from "../statistics.ts";
 import { turnBody, turnHeaders } from "./body.ts";
 import { connectHttp, httpRequest } from "./http-connection.ts";

@@ -1,6 +1,6 @@
 // Connections that stay open and silent, for the memory that each of them takes.
 
-import { PATHS } from "../backend.ts";
+import { PATHS } from "../protocol.ts";
 import { turnBody, turnHeaders } from "./body.ts";
 import { connectHttp, httpRequest } from "./http-connection.ts";
 import type { IdleLoad, Load } from "./spec.ts";

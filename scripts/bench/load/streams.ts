@@ -1,8 +1,8 @@
 // Paced streams that begin at once. Every event carries the time at which the backend made it.
 
-import { PATHS } from "../backend.ts";
 import { sharedNowMs } from "../clock.ts";
-import { STAMP_CHARS, STAMP_MARK, stampsIn } from "../paced-streams.ts";
+import { PATHS } from "../protocol.ts";
+import { STAMP_CHARS, STAMP_MARK, stampsIn } from "../stamps.ts";
 import { quantile } from "../statistics.ts";
 import { turnBody, turnHeaders } from "./body.ts";
 import { connectHttp, type HttpConnection, httpRequest } from "./http-connection.ts";

@@ -1,6 +1,6 @@
 // A client's WebSocket, with Bun's built-in client, which is the cheapest there is.
 
-import { PATHS } from "../backend.ts";
+import { PATHS, TURN_MESSAGES } from "../protocol.ts";
 import { turnHeaders, turnMessage } from "./body.ts";
 
 export interface ClientSocket {
@@ -57,6 +57,3 @@ export function connectSocket(
     socket.onclose = ({ code }) => fail(new Error(`${origin} closed the WebSocket with ${code}`));
   });
 }
-
-/** Messages of one turn. */
-export const TURN_MESSAGES = 13;

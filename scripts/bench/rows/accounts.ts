@@ -1,23 +1,22 @@
 // Row (h): what the number of accounts costs.
 
-import { PATHS } from "../backend.ts";
 import { ACCOUNTS, type Lab } from "../lab.ts";
 import { measure } from "../measure.ts";
+import { PATHS } from "../protocol.ts";
 import type { Samples } from "../samples.ts";
 import { startProxy } from "../subjects.ts";
 
 /** Turns over SSE with 1,000 accounts, and with 2 as the reference. */
 export async function manyAccounts(lab: Lab, samples: Samples): Promise<void> {
   await using started = new AsyncDisposableStack();
-  const { executable, baseline } = lab;
+  const { executable, baseline, peer } = lab;
   const subjects = [
     started.use(await startProxy(lab, { name: "codexlb", executable, accounts: ACCOUNTS })),
     started.use(await startProxy(lab, { name: "reference", executable, accounts: 2 })),
   ];
-  if (baseline !== undefined)
-    subjects.push(
-      started.use(await startProxy(lab, { name: "baseline", executable: baseline, accounts: ACCOUNTS })),
-    );
+  for (const [name, other] of [["baseline", baseline] as const, ["peer", peer] as const])
+    if (other !== undefined)
+      subjects.push(started.use(await startProxy(lab, { name, executable: other, accounts: ACCOUNTS })));
   for (const freshSessions of [false, true])
     await measure(lab, samples, subjects, {
       spec: ({ origin, headers }) => ({
@@ -29,8 +28,8 @@ export async function manyAccounts(lab: Lab, samples: Samples): Promise<void> {
         connections: 64,
         freshSessions,
       }),
-      operations: 6_000,
-      warmUp: 10_000,
+      operations: 4_000,
+      warmUp: 6_000,
       figures: (cpuPer) => ({ [freshSessions ? "h.fresh" : "h.kept"]: cpuPer(10_000) }),
     });
 }

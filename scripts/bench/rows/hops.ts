@@ -1,9 +1,9 @@
 // Row (i): what each further proxy of a chain costs.
 
-import { PATHS } from "../backend.ts";
 import type { Lab } from "../lab.ts";
 import { startLoad } from "../load-process.ts";
 import { type MeasuredLoad, measureRound } from "../measure.ts";
+import { PATHS } from "../protocol.ts";
 import type { Samples } from "../samples.ts";
 import { chained, type ProxyOptions, type Subject, startProxy } from "../subjects.ts";
 
@@ -47,8 +47,8 @@ const LOAD: MeasuredLoad = {
     bodyBytes: 1_000,
     connections: 32,
   }),
-  operations: 4_000,
-  warmUp: 8_000,
+  operations: 3_000,
+  warmUp: 5_000,
   figures: (cpuPer) => ({ cpu: cpuPer(10_000) }),
 };
 

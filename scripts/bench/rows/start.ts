@@ -3,12 +3,12 @@
 
 import { chmodSync, copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PATHS } from "../backend.ts";
 import type { SubjectName } from "../figures.ts";
 import { compile, type Lab } from "../lab.ts";
 import { turnBody, turnHeaders } from "../load/body.ts";
 import { freePort } from "../ports.ts";
 import { startProgram } from "../program.ts";
+import { PATHS } from "../protocol.ts";
 import type { Samples } from "../samples.ts";
 import { proxyArgs, proxyEnv, proxyRoot, proxySubject, startProxy } from "../subjects.ts";
 
