@@ -14,7 +14,8 @@ import {
 import { type Dated, type Spending, UNKNOWN_SPENDING } from "../core/spending.ts";
 import { byKind } from "../core/windows.ts";
 import { messageOf } from "../errors.ts";
-import type { AccountRecord, StoreState } from "./store.ts";
+import { type AccountRecord, newAccount } from "./account-record.ts";
+import type { StoreState } from "./store.ts";
 
 export type DecodedStore =
   | { readonly kind: "ok"; readonly state: StoreState }
@@ -189,17 +190,14 @@ const BUILT_IN_UPSTREAM = "https://chatgpt.com/backend-api";
 function decodeAccount(file: AccountFile, upstream: string, nowMs: number): AccountRecord {
   const own = file.codexlb;
   const shared = file.base_url === "" || file.base_url === upstream || file.base_url === BUILT_IN_UPSTREAM;
-  return {
+  return newAccount(file.alias, file.home_dir, {
     id: file.id,
-    alias: file.alias,
-    homeDir: file.home_dir,
     ownBaseUrl: shared ? undefined : file.base_url,
     outboundProxy: own?.outbound_proxy,
     draining: own?.draining ?? false,
     chatgptAccountId: file.chatgpt_account_id,
     chatgptUserId: own?.user_id,
     email: file.user_email,
-    loginMark: undefined,
     deadLoginMark: own?.dead_login,
     health: own === undefined ? goHealth(file) : own.health,
     quota: believable(own === undefined ? goQuota(file.quota) : ownQuota(own), nowMs),
@@ -207,8 +205,7 @@ function decodeAccount(file: AccountFile, upstream: string, nowMs: number): Acco
     lastSwitchReason: file.last_switch_reason,
     quotaSyncMs: file.quota.last_sync_at,
     quotaSyncMessages: file.quota.last_sync_message_counter,
-    unheardTurns: 0,
-  };
+  });
 }
 
 function goHealth(file: AccountFile): Health {

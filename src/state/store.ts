@@ -3,45 +3,13 @@
 
 import { copyFileSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { HEALTHY, type Health } from "../core/health.ts";
-import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import type { AccountRecord } from "./account-record.ts";
 import { readTextIfPresent, unusable, writeFileAtomic } from "./atomic-file.ts";
 import { moved, type RootOwner } from "./root-owner.ts";
 import { decodeStore } from "./store-decode.ts";
 import { type EncodedAccounts, encodeStore } from "./store-encode.ts";
-
-/** One account. The fields that change are replaced, never mutated in depth. */
-export interface AccountRecord {
-  /** `openai:` + lower-case alias. */
-  readonly id: string;
-  readonly alias: string;
-  /** The account's CODEX_HOME, absolute. */
-  readonly homeDir: string;
-  /** A backend of its own; undefined means the configured one. */
-  readonly ownBaseUrl: string | undefined;
-  /** URL of the HTTP proxy for all its connections, perhaps with a password; undefined: use the configured one. */
-  outboundProxy: string | undefined;
-  /** Its sessions go on, new ones go elsewhere. */
-  draining: boolean;
-  chatgptAccountId: string | undefined;
-  chatgptUserId: string | undefined;
-  email: string | undefined;
-  health: Health;
-  /** Marks the credentials in use, and those that it was disabled with; not the credentials themselves. */
-  loginMark: string | undefined;
-  deadLoginMark: string | undefined;
-  quota: Quota;
-  /** Unix ms, 0 when never. */
-  lastUsedMs: number;
-  lastSwitchReason: string | undefined;
-  /** When the usage endpoint was last asked with success, Unix ms, and the message counter then. */
-  quotaSyncMs: number;
-  quotaSyncMessages: number;
-  /** Turns it served since its figures were last told, by whatever source. Not kept over a restart. */
-  unheardTurns: number;
-}
 
 export interface StoreState {
   accounts: AccountRecord[];
@@ -66,34 +34,6 @@ export interface Store {
 const WRITE_BEHIND_MS = 250;
 /** A full disk is looked at again this often. */
 const RETRY_MS = 2_000;
-
-/** A fresh account; everything about its health and quota is still unknown. */
-export function newAccount(alias: string, homeDir: string): AccountRecord {
-  return {
-    id: accountId(alias),
-    alias,
-    homeDir,
-    ownBaseUrl: undefined,
-    outboundProxy: undefined,
-    draining: false,
-    chatgptAccountId: undefined,
-    chatgptUserId: undefined,
-    email: undefined,
-    health: HEALTHY,
-    loginMark: undefined,
-    deadLoginMark: undefined,
-    quota: UNKNOWN_QUOTA,
-    lastUsedMs: 0,
-    lastSwitchReason: undefined,
-    quotaSyncMs: 0,
-    quotaSyncMessages: 0,
-    unheardTurns: 0,
-  };
-}
-
-export function accountId(alias: string): string {
-  return `openai:${alias.toLowerCase()}`;
-}
 
 /** The account that `name` stands for, an alias or an id. */
 export function accountNamed(state: StoreState, name: string): AccountRecord | undefined {

@@ -4,15 +4,17 @@
 import { type Capacity, type CapacityView, NO_STANDING } from "../core/capacity.ts";
 import { capacityOfReport } from "../core/child-capacity.ts";
 import { type ChildReport, REPORT_MS } from "../core/child-report.ts";
-import { coolingLeftMs, HEALTHY, healthAt } from "../core/health.ts";
+import { coolingLeftMs, healthAt } from "../core/health.ts";
 import { ATTEMPTS_HEADER, formatHops, HOPS_HEADER } from "../core/hops.ts";
 import { limitFor, ownLimitFor } from "../core/meters.ts";
 import type { ChildFacts } from "../core/pool-facts.ts";
-import { type QuotaView, UNKNOWN_QUOTA } from "../core/quota.ts";
+import type { QuotaView } from "../core/quota.ts";
 import { judgeChild } from "../core/verdict.ts";
 import type { Egress, Outbound } from "../network/egress.ts";
+import { newUpstream, type UpstreamRecord } from "../state/account-record.ts";
+import { noteSight } from "../state/record-changes.ts";
 import { addressAt, type ChildLink, withKey } from "./child-link.ts";
-import type { LiveState, Upstream } from "./upstream.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** What is known of a child: nothing yet, its report, or why there is none. */
 export type Sight =
@@ -33,7 +35,7 @@ export type Sight =
 
 export interface Child extends Upstream {
   readonly link: ChildLink;
-  readonly state: LiveState;
+  readonly record: UpstreamRecord;
   /** The egress for connections to the child. */
   egress(): Egress;
   sight(): Sight;
@@ -53,23 +55,14 @@ export function createChild(
   trouble: () => void,
 ): Child {
   let sight: Sight = { kind: "unseen" };
-  const state: LiveState = {
-    id: link.id,
-    alias: hostOf(link),
-    health: HEALTHY,
-    quota: UNKNOWN_QUOTA,
-    draining: false,
-    lastUsedMs: 0,
-    lastSwitchReason: undefined,
-    unheardTurns: 0,
-  };
+  const record = newUpstream(link.id, hostOf(link));
   const report = ({ nowMs }: QuotaView) =>
     sight.kind === "seen" && nowMs - sight.report.askedMs < REPORT_MS ? sight.report : undefined;
   const egressNow = () => outbound.toProxy(link.url);
-  const nameNow = () => (sight.kind === "seen" ? sight.report.name : nameOfLost(sight)) || state.alias;
+  const nameNow = () => (sight.kind === "seen" ? sight.report.name : nameOfLost(sight)) || record.alias;
   return {
     link,
-    state,
+    record,
     id: link.id,
     get label() {
       return nameNow();
@@ -85,17 +78,17 @@ export function createChild(
     sight: () => sight,
     see: (now) => {
       sight = now;
+      noteSight(record, now.kind === "seen" && now.shaky === undefined);
     },
     report,
-    figures: () => sight,
     capacity: (view) => {
-      const limit = limitFor(state.quota, view.model, view.refusedBy);
+      const limit = limitFor(record.quota, view.model, view.refusedBy);
       const untilMs = limit.refusal?.untilMs ?? 0;
       const capacity = capacityOf(sight, report(view), view);
       return untilMs > view.nowMs ? { ...capacity, state: "limited", untilMs, why: "usage-limit" } : capacity;
     },
     ownLimit: (view) => {
-      const quotas = [state.quota, ...(report(view)?.accounts ?? []).map(({ quota }) => quota)];
+      const quotas = [record.quota, ...(report(view)?.accounts ?? []).map(({ quota }) => quota)];
       return quotas
         .map((quota) => ownLimitFor(quota, view.model, view.refusedBy))
         .find((one) => one !== undefined);
@@ -127,18 +120,18 @@ export function createChild(
     facts: (view) => {
       const told = report(view);
       const capacity = capacityOf(sight, told, view);
-      const health = healthAt(state.health, view.nowMs);
+      const health = healthAt(record.health, view.nowMs);
       return {
         id: link.id,
         name: nameNow(),
         url: link.url,
         reachable: told !== undefined,
         healthy: health.kind === "healthy" && capacity.state === "available",
-        cooldownMs: coolingLeftMs(state.health, view.nowMs),
-        health: state.health,
+        cooldownMs: coolingLeftMs(record.health, view.nowMs),
+        health: record.health,
         capacity,
         report: told,
-        lastSwitchReason: state.lastSwitchReason,
+        lastSwitchReason: record.lastSwitchReason,
         error: errorOf(sight, capacity),
         next: sight.kind === "lost" ? sight.next : undefined,
       };

@@ -4,7 +4,6 @@
 import { plainView } from "../core/capacity.ts";
 import { REPORT_MS } from "../core/child-report.ts";
 import type { Hop } from "../core/hops.ts";
-import { UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import type { Outbound } from "../network/egress.ts";
 import type { EventLog } from "../state/events.ts";
@@ -26,7 +25,7 @@ export interface Children {
 }
 
 /** What the children tell the pool. */
-export type ChildPool = Pick<Pool, "sync" | "touch" | "note">;
+export type ChildPool = Pick<Pool, "sync" | "note">;
 
 export interface ChildrenContext extends LookContext {
   readonly deps: Pick<Deps, "clock" | "random" | "log">;
@@ -148,23 +147,18 @@ function see(
     nowMs - before.report.askedMs < REPORT_MS
   ) {
     child.see({ ...before, shaky: sight.why });
-    pool?.touch(child.id);
     return;
   }
   child.see(sight);
   if (sight.kind === "seen") {
-    const { state } = child;
-    const { health } = state;
+    const { health } = child.record;
     // What kept requests from getting there is over.
     if (health.kind === "cooling" && WAY_REASONS.has(health.reason))
       pool?.note(child.id, { kind: "served", startedMs: sight.report.askedMs });
-    // The report already says which limits of its accounts refuse requests.
-    state.quota = UNKNOWN_QUOTA;
     const { state: now, standing } = child.capacity(plainView(nowMs));
     if (now === "available" && !standing.exhausted)
       pool?.note(child.id, { kind: "room", asOfMs: sight.report.askedMs });
   }
-  pool?.touch(child.id);
   if (sight.kind === before.kind && (sight.kind !== "lost" || sight.why === whyOf(before))) return;
   const about = { child_proxy_url: child.link.url, proxy_name: child.label };
   if (sight.kind === "lost") {

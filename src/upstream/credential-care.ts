@@ -9,8 +9,9 @@ import type { RefreshLane } from "../auth/refresh.ts";
 import { MISSING_AUTH, waitsForCredentials } from "../core/health.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
+import type { AccountRecord } from "../state/account-record.ts";
 import type { EventLog } from "../state/events.ts";
-import type { AccountRecord, Store } from "../state/store.ts";
+import type { Store } from "../state/store.ts";
 import type { Pool } from "./pool.ts";
 
 export interface CredentialCare {

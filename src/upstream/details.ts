@@ -9,13 +9,14 @@ import { standingOf } from "../core/standing.ts";
 import { statusDocument } from "../core/status.ts";
 import { AccountAnswer } from "../core/status-wire.ts";
 import { withoutPassword } from "../network/outbound-proxy.ts";
+import type { AccountRecord } from "../state/account-record.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Layout } from "../state/layout.ts";
 import { readLogLines } from "../state/log-parts.ts";
 import type { Config } from "../state/settings.ts";
-import type { AccountRecord, StoreState } from "../state/store.ts";
+import type { StoreState } from "../state/store.ts";
+import { accountFacts } from "./account-facts.ts";
 import type { Affinity } from "./affinity.ts";
-import { factsOfRecord } from "./members.ts";
 import { poolSettings } from "./pool-settings.ts";
 
 export interface DetailsContext {
@@ -54,12 +55,7 @@ export function factsAtRest(state: StoreState, config: Config, view: QuotaView):
     self: { name: config.proxy.name, id: "" },
     policy: poolSettings(config).policy,
     accounts: state.accounts.map((record) =>
-      factsOfRecord(record, {
-        standing: standingOf(record.quota, record.quota.main, view),
-        ramp: undefined,
-        inFlight: 0,
-        workspace: workspaces.get(record.alias),
-      }),
+      accountFacts(record, standingOf(record.quota, record.quota.main, view), workspaces.get(record.alias)),
     ),
     children: [],
     activeId: state.activeId,

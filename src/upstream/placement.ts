@@ -11,7 +11,8 @@ import {
   tierOf,
 } from "../core/policy.ts";
 import type { Clock } from "../deps.ts";
-import type { AccountRecord, StoreState } from "../state/store.ts";
+import type { AccountRecord } from "../state/account-record.ts";
+import type { StoreState } from "../state/store.ts";
 import type { Affinity } from "./affinity.ts";
 import type { Detours } from "./detours.ts";
 
@@ -61,6 +62,8 @@ export interface PlacementContext {
   readonly detours: Detours;
   /** The upstreams as candidates for `model`. */
   readonly candidates: (model: string | undefined) => readonly Candidate[];
+  /** One of them; undefined when there is no such upstream. */
+  readonly candidate: (id: string, model: string | undefined) => Candidate | undefined;
   /** True if an upstream's catalogue lists `model`; undefined if the catalogue is unknown. */
   readonly offers: (upstreamId: string, model: string) => boolean | undefined;
   /** The upstreams that lead back to a proxy that was passed. */
@@ -68,7 +71,7 @@ export interface PlacementContext {
 }
 
 export function createPlacement(context: PlacementContext): Placement {
-  const { clock, policy, state, affinity, detours, candidates, offers, loops } = context;
+  const { clock, policy, state, affinity, detours, candidates, candidate, offers, loops } = context;
   /** The one chosen last for a turn; `round_robin` goes on from here even while requests are still under way. */
   let turnId: string | undefined;
 
@@ -112,8 +115,8 @@ export function createPlacement(context: PlacementContext): Placement {
 
   const hasRoom = (choice: Choice | undefined, model: string | undefined): boolean => {
     if (choice === undefined || choice.reason === "least-bad") return false;
-    const candidate = candidates(model).find(({ id }) => id === choice.id);
-    return candidate !== undefined && (!candidate.exhausted || candidate.credits);
+    const chosen = candidate(choice.id, model);
+    return chosen !== undefined && (!chosen.exhausted || chosen.credits);
   };
 
   return {
@@ -128,8 +131,8 @@ export function createPlacement(context: PlacementContext): Placement {
       return aroundDetour(origin, choosing(nextTurn(origin)));
     },
     shouldMove: (upstreamId, origin, isTurn) => {
+      const current = candidate(upstreamId, origin.model);
       const all = candidates(origin.model);
-      const current = all.find((candidate) => candidate.id === upstreamId);
       if (current === undefined || current.state === "disabled") return true;
       // The open socket itself is a binding, when the session table knows of none.
       const how = choosing(nextTurn(origin), upstreamId);

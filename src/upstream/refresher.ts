@@ -4,8 +4,10 @@
 import { parseJson } from "../core/json.ts";
 import { quotaFromUsage } from "../core/quota-wire.ts";
 import type { Deps } from "../deps.ts";
+import type { AccountRecord } from "../state/account-record.ts";
 import type { EventLog } from "../state/events.ts";
-import type { AccountRecord, Store } from "../state/store.ts";
+import { noteSync } from "../state/record-changes.ts";
+import type { Store } from "../state/store.ts";
 import { askUpstream } from "./ask.ts";
 import type { Pool } from "./pool.ts";
 
@@ -145,9 +147,7 @@ async function askUsage(
     events.append("quota.refresh_failed", { account_id: record.id, error: "not a usage object", force });
     return "not a usage object";
   }
-  record.quotaSyncMs = nowMs;
-  record.quotaSyncMessages = messages;
-  record.unheardTurns = 0;
+  noteSync(record, nowMs, messages);
   pool.learn(record.id, evidence);
   const { short, weekly } = evidence.main.windows;
   events.append("quota.refreshed", {

@@ -13,7 +13,7 @@ import {
 import { type Health, healthAt } from "../core/health.ts";
 import type { PooledAccount } from "../core/pooled.ts";
 import { type Quota, type QuotaView, UNKNOWN_QUOTA } from "../core/quota.ts";
-import type { AccountRecord } from "../state/store.ts";
+import type { AccountRecord } from "../state/account-record.ts";
 import type { Child } from "./child.ts";
 
 export interface Tree {
@@ -67,7 +67,7 @@ export function createTree(): Tree {
       const told = children.flatMap((child) => {
         const report = child.report(view);
         const entries = report === undefined ? [] : entriesOf(report, view);
-        const { health } = child.state;
+        const { health } = child.record;
         // That it has just refused is newer than what it said of its accounts.
         return isLimited(health, view.nowMs)
           ? entries.map((entry) => ({ ...entry, as: { ...entry.as, health } }))
@@ -93,7 +93,7 @@ function entryOf(account: RemoteAccount, view: QuotaView): Entry & { readonly ke
 function unknownOf(child: Child, view: QuotaView): readonly PooledAccount[] {
   const sight = child.sight();
   if (child.report(view) !== undefined || (sight.kind === "lost" && sight.fault === "refused")) return [];
-  return [{ health: child.state.health, quota: UNKNOWN_QUOTA, standing: NO_STANDING }];
+  return [{ health: child.record.health, quota: UNKNOWN_QUOTA, standing: NO_STANDING }];
 }
 
 function isLimited(health: Health, nowMs: number): boolean {

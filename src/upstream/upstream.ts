@@ -7,7 +7,6 @@ import type { LimitName } from "../core/meters.ts";
 import type { Failure, Scope, Verdict } from "../core/verdict.ts";
 import type { Egress } from "../network/egress.ts";
 import type { EventFields } from "../state/events.ts";
-import type { AccountRecord } from "../state/store.ts";
 
 /** The client's request as far as an upstream needs it; headers are already stripped of what is the client's own. */
 export interface Outgoing {
@@ -52,8 +51,7 @@ export interface Upstream {
   readonly failsOver: ReadonlySet<number>;
   /** What a failure that it told means for it. */
   judge(failure: Failure, scope: Scope): Verdict;
-  /** Another object when its capacity may be another one. */
-  figures(): object;
+  /** What it can take. Changes only with the figures of its record, the view, and time. */
   capacity(view: CapacityView): Capacity;
   /** The limit that counts for `view.model`; undefined if it is the main one. */
   ownLimit(view: CapacityView): LimitName | undefined;
@@ -67,9 +65,3 @@ export interface Upstream {
   /** New credentials in place of those with `usedToken`. Never throws. */
   renew(usedToken: string): Promise<Renewal>;
 }
-
-/** What is live of an upstream; an account's is kept by the store. Fields are replaced, never changed in depth. */
-export type LiveState = Pick<
-  AccountRecord,
-  "id" | "alias" | "health" | "quota" | "draining" | "lastUsedMs" | "lastSwitchReason" | "unheardTurns"
->;

@@ -1,0 +1,127 @@
+// The pool as others see it: its figures as if it were one account, its state for the status, and why requests go where
+// they go.
+
+import { identityOf, workspacesToShow } from "../auth/identity.ts";
+import type { CapacityView } from "../core/capacity.ts";
+import { explanationOf, type PoolExplanation } from "../core/explain.ts";
+import type { Hop } from "../core/hops.ts";
+import type { LimitName } from "../core/meters.ts";
+import type { PolicySettings } from "../core/policy.ts";
+import type { PoolFacts, PoolOutline } from "../core/pool-facts.ts";
+import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
+import type { Clock } from "../deps.ts";
+import type { StoreState } from "../state/store.ts";
+import { accountFacts } from "./account-facts.ts";
+import type { Members } from "./members.ts";
+import type { Placement } from "./placement.ts";
+import { healthFor, pooledAccountOf, type Roster, whyClosed } from "./roster.ts";
+import { type Shortage, shortageOf } from "./shortage.ts";
+import { createTree } from "./tree.ts";
+
+export interface PoolViews {
+  /** The pool without its accounts' state. */
+  outline(): PoolOutline;
+  facts(): PoolFacts;
+  /** What the pool presents to Codex at this moment. */
+  usage(): PooledUsage;
+  /** Explains which upstream would get the next turn (of `session`, for `model`). */
+  explain(session: string | undefined, model: string | undefined): PoolExplanation;
+  /** Why no upstream can serve `session`, or `model`. */
+  shortage(session: string | undefined, model?: string): Shortage;
+}
+
+export interface PoolViewsContext {
+  readonly clock: Clock;
+  readonly state: StoreState;
+  readonly members: Members;
+  readonly roster: Pick<Roster, "candidates">;
+  readonly placement: Pick<Placement, "contextOf" | "next">;
+  readonly policy: () => PolicySettings;
+  /** This proxy. */
+  readonly self: () => Hop;
+  readonly capacityView: (model: string | undefined) => CapacityView;
+}
+
+/** The pooled figures of a thousand accounts may be ten milliseconds old; those of a few are computed for each question. */
+const ACCOUNTS_PER_MS_OF_AGE = 100;
+
+export function createPoolViews(context: PoolViewsContext): PoolViews {
+  const { clock, state, members, roster, placement, policy, self, capacityView } = context;
+  const tree = createTree();
+  let usage: { readonly value: PooledUsage; readonly atMs: number } | undefined;
+
+  const outlineAt = (now: CapacityView): PoolOutline => {
+    const next = placement.next();
+    return {
+      self: self(),
+      policy: policy(),
+      accounts: state.accounts,
+      children: members
+        .children()
+        .map(({ record, upstream }) => ({ ...upstream.facts(now), inFlight: record.inFlight })),
+      activeId: state.activeId,
+      pinnedId: state.pinnedId,
+      next: next === undefined ? undefined : { id: next.id, reason: next.reason },
+      messageCounter: state.messageCounter,
+      lastRotationMs: state.lastRotationMs,
+    };
+  };
+
+  return {
+    outline: () => outlineAt(capacityView(undefined)),
+    facts: () => {
+      const now = capacityView(undefined);
+      const workspaces = workspacesToShow(state.accounts.map(identityOf));
+      const accounts = members.accounts().map((member) => {
+        const { record } = member;
+        return accountFacts(record, pooledAccountOf(member, now).standing, workspaces.get(record.alias));
+      });
+      return { ...outlineAt(now), accounts };
+    },
+    usage: () => {
+      const mostAgeMs = Math.floor(members.all().length / ACCOUNTS_PER_MS_OF_AGE);
+      if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.value;
+      const now = capacityView(undefined);
+      const own = members.accounts().map((member) => [member.record, pooledAccountOf(member, now)] as const);
+      const children = members.children().map(({ upstream }) => upstream);
+      const pooled = tree.pooled(own, children, now);
+      usage = { value: pooledUsage(pooled, now, now.useCredits), atMs: clock.monotonic() };
+      return usage.value;
+    },
+    explain: (session, model) => {
+      const now = capacityView(model);
+      const explained = members.all().map((member) => ({
+        id: member.record.id,
+        alias: member.upstream.label,
+        health: healthFor(member, now),
+        limit: nameOf(member.upstream.ownLimit(now)),
+        ramp: member.record.ramp,
+        why: whyClosed(member, now),
+      }));
+      const how = placement.contextOf(session, model);
+      return explanationOf(explained, roster.candidates(now), how, { session, model });
+    },
+    shortage: (session, model) => {
+      const { readers, offering } = placement.contextOf(session, model);
+      const now = capacityView(model);
+      const all = roster.candidates(now).flatMap((candidate, index) => {
+        const member = members.all()[index];
+        if (member === undefined || readers?.has(candidate.id) === false) return [];
+        if (offering?.has(candidate.id) === false) return [];
+        const { kind, label } = member.upstream;
+        return [{ kind, label, candidate, health: healthFor(member, now), why: whyClosed(member, now) }];
+      });
+      const limitId = members
+        .all()
+        .map(({ upstream }) => upstream.ownLimit(now)?.id)
+        .find((id) => id !== undefined);
+      return { ...shortageOf(all, now.nowMs), limitId, model: offering === undefined ? undefined : model };
+    },
+  };
+}
+
+// --- internal ---
+
+function nameOf(limit: LimitName | undefined): string | undefined {
+  return limit && (limit.name ?? limit.id);
+}
