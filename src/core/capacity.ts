@@ -1,16 +1,16 @@
-// What choosing has to know of an upstream besides its health, whatever its kind.
+// What an upstream of either kind can take, apart from its health.
 
+import { type Condition, conditionOf } from "./availability.ts";
 import { limitFor, type RefusedBy } from "./meters.ts";
-import type { Candidate } from "./policy.ts";
 import { type Quota, type QuotaView, UNKNOWN_QUOTA } from "./quota.ts";
 import { type ScoreWeights, type Standing, scoreOf, standingOf } from "./standing.ts";
 
 export interface Capacity {
-  /** `available`, unless it is known in advance that it cannot serve. */
-  readonly state: Candidate["state"];
-  /** Until when it cannot, Unix ms; 0 when it can, or when that is not known. */
+  /** What holds if its health allows it to serve. */
+  readonly condition: Exclude<Condition, "probing">;
+  /** Until when it cannot serve, Unix ms; 0 when it can, or when that is not known. */
   readonly untilMs: number;
-  /** Why it cannot. */
+  /** Why it cannot; undefined when it can. */
   readonly why: string | undefined;
   readonly standing: Standing;
   /** 0..1. */
@@ -48,15 +48,15 @@ export function capacityOfQuota(quota: Quota, view: CapacityView): Capacity {
   const score = scoreOf(standing, view.weights);
   const { refusedUntilMs, exhausted, credits } = standing;
   if (refusedUntilMs > 0)
-    return { state: "limited", untilMs: refusedUntilMs, why: "usage-limit", standing, score };
+    return { condition: "limited", untilMs: refusedUntilMs, why: "usage-limit", standing, score };
   // The backend would serve a request and spend the credits.
   if (exhausted && credits && !view.useCredits)
     return {
-      state: "limited",
+      condition: "limited",
       untilMs: standing.exhaustedUntilMs ?? 0,
       why: "only credits are left, and policy.use_credits is false",
       standing,
       score,
     };
-  return { state: "available", untilMs: 0, why: undefined, standing, score };
+  return { condition: conditionOf(standing), untilMs: 0, why: undefined, standing, score };
 }

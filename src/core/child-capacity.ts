@@ -1,5 +1,6 @@
 // What a child proxy can take, by what it says of its accounts.
 
+import { conditionOf, isOpen } from "./availability.ts";
 import { type Capacity, type CapacityView, capacityOfQuota, NO_STANDING } from "./capacity.ts";
 import { type ChildReport, REPORT_MS, type RemoteAccount } from "./child-report.ts";
 import { type CoolCause, HEALTHY, type Health } from "./health.ts";
@@ -25,7 +26,7 @@ export function capacityOfReport(report: ChildReport, view: CapacityView): Capac
   });
   const open = all.filter(
     ({ account, capacity, health }) =>
-      health.kind === "healthy" && capacity.state === "available" && !account.told.draining,
+      health.kind === "healthy" && isOpen(capacity.condition) && !account.told.draining,
   );
   if (open.length === 0) return closed(report, all, view, endMs);
   const standings = open.map(({ capacity }) => capacity.standing);
@@ -48,7 +49,7 @@ export function capacityOfReport(report: ChildReport, view: CapacityView): Capac
     refusedUntilMs: 0,
     goodUntilMs: Math.min(endMs, ...standings.map(({ goodUntilMs }) => goodUntilMs)),
   };
-  return { state: "available", untilMs: 0, why: undefined, standing, score };
+  return { condition: conditionOf(standing), untilMs: 0, why: undefined, standing, score };
 }
 
 // --- internal ---
@@ -73,19 +74,19 @@ function closed(
   const base = { standing: { ...NO_STANDING, goodUntilMs: endMs }, score: 0 };
   const ends = all.flatMap(({ health, capacity }): { cause: CoolCause; untilMs: number }[] => {
     if (health.kind === "cooling") return [health];
-    const { state, untilMs } = capacity;
-    return health.kind === "healthy" && state === "limited" ? [{ cause: "limit", untilMs }] : [];
+    const { condition, untilMs } = capacity;
+    return health.kind === "healthy" && condition === "limited" ? [{ cause: "limit", untilMs }] : [];
   });
   if (ends.length === 0) {
     const back = cycle === undefined ? "" : `, and it leads back here: ${cycle}`;
     const why = `${accounts.length === 0 ? "no accounts there" : "none of its accounts is in service"}${back}`;
-    return { ...base, state: "disabled", untilMs: 0, why };
+    return { ...base, condition: "disabled", untilMs: 0, why };
   }
   const faults = ends.filter(({ cause }) => cause === "fault");
   const counted = faults.length === 0 ? ends : faults;
   return {
     ...base,
-    state: faults.length === 0 ? "limited" : "resting",
+    condition: faults.length === 0 ? "limited" : "cooling",
     untilMs: Math.max(nowMs + 1, Math.min(...counted.map(({ untilMs }) => untilMs))),
     why: faults.length === 0 ? "usage-limit" : "its accounts are cooling",
   };

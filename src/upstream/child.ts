@@ -1,6 +1,7 @@
 // A child proxy as an upstream: what it last said of itself, and how a request gets there. It is asked in the
 // background (children.ts), never for a request.
 
+import { isOpen } from "../core/availability.ts";
 import { type Capacity, type CapacityView, NO_STANDING } from "../core/capacity.ts";
 import { capacityOfReport } from "../core/child-capacity.ts";
 import { type ChildReport, REPORT_MS } from "../core/child-report.ts";
@@ -85,7 +86,9 @@ export function createChild(
       const limit = limitFor(record.quota, view.model, view.refusedBy);
       const untilMs = limit.refusal?.untilMs ?? 0;
       const capacity = capacityOf(sight, report(view), view);
-      return untilMs > view.nowMs ? { ...capacity, state: "limited", untilMs, why: "usage-limit" } : capacity;
+      return untilMs > view.nowMs
+        ? { ...capacity, condition: "limited", untilMs, why: "usage-limit" }
+        : capacity;
     },
     ownLimit: (view) => {
       const quotas = [record.quota, ...(report(view)?.accounts ?? []).map(({ quota }) => quota)];
@@ -126,7 +129,7 @@ export function createChild(
         name: nameNow(),
         url: link.url,
         reachable: told !== undefined,
-        healthy: health.kind === "healthy" && capacity.state === "available",
+        healthy: health.kind === "healthy" && isOpen(capacity.condition),
         cooldownMs: coolingLeftMs(record.health, view.nowMs),
         health: record.health,
         capacity,
@@ -147,20 +150,20 @@ const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 421, 426, 429]);
 function capacityOf(sight: Sight, report: ChildReport | undefined, view: CapacityView): Capacity {
   if (report !== undefined) {
     const capacity = capacityOfReport(report, view);
-    return isShaky(sight) && capacity.state === "available"
-      ? { ...capacity, state: "resting", why: sight.shaky }
+    return isShaky(sight) && isOpen(capacity.condition)
+      ? { ...capacity, condition: "cooling", why: sight.shaky }
       : capacity;
   }
   const none = { untilMs: 0, standing: NO_STANDING, score: 0 };
   switch (sight.kind) {
     case "unseen":
-      return { ...none, state: "resting", why: "not asked yet" };
+      return { ...none, condition: "cooling", why: "not asked yet" };
     case "seen":
-      return { ...none, state: "resting", why: "not heard of for a while" };
+      return { ...none, condition: "cooling", why: "not heard of for a while" };
     case "lost":
       return {
         ...none,
-        state: sight.fault === "unreachable" ? "resting" : "disabled",
+        condition: sight.fault === "unreachable" ? "cooling" : "disabled",
         why: sight.why,
       };
     default:
@@ -174,7 +177,7 @@ function isShaky(sight: Sight): sight is Extract<Sight, { kind: "seen" }> {
 
 function errorOf(sight: Sight, capacity: Capacity): string | undefined {
   if (sight.kind === "lost") return sight.why;
-  return capacity.state === "available" ? undefined : capacity.why;
+  return isOpen(capacity.condition) ? undefined : capacity.why;
 }
 
 function nameOfLost(sight: Sight): string | undefined {

@@ -155,8 +155,7 @@ function see(
     // What kept requests from getting there is over.
     if (health.kind === "cooling" && WAY_REASONS.has(health.reason))
       pool?.note(child.id, { kind: "served", startedMs: sight.report.askedMs });
-    const { state: now, standing } = child.capacity(plainView(nowMs));
-    if (now === "available" && !standing.exhausted)
+    if (child.capacity(plainView(nowMs)).condition === "ready")
       pool?.note(child.id, { kind: "room", asOfMs: sight.report.askedMs });
   }
   if (sight.kind === before.kind && (sight.kind !== "lost" || sight.why === whyOf(before))) return;

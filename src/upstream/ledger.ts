@@ -1,9 +1,10 @@
 // Writes down what requests show about an upstream: its record, the counters, the session's binding, the event log.
 
+import type { Candidate } from "../core/availability.ts";
 import { backoffMs, type HealthEvent } from "../core/health.ts";
 import { creditsRefused, exhaustedEvidence, limitNamed, refusedEvidence } from "../core/limit-evidence.ts";
 import { limitFor } from "../core/meters.ts";
-import type { Candidate, ChoiceReason } from "../core/policy.ts";
+import type { ChoiceReason } from "../core/policy.ts";
 import {
   exhaustedUntilMs,
   isExhausted,
@@ -142,7 +143,8 @@ export function createLedger(context: LedgerContext): Ledger {
   const mayBind = (ownerId: string | undefined, id: string, model: string | undefined): boolean => {
     if (ownerId === undefined || ownerId === id || state.pinnedId === id) return true;
     const owner = candidate(ownerId, model);
-    return owner === undefined || owner.state === "limited" || owner.state === "disabled" || owner.exhausted;
+    if (owner === undefined || owner.standing.exhausted) return true;
+    return owner.condition === "limited" || owner.condition === "disabled";
   };
 
   const limited = (entry: LedgerEntry, verdict: Verdict & { kind: "limit" }, use: Use): void => {

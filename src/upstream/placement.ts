@@ -1,15 +1,9 @@
 // Where a request goes: gives the pure rules of core/policy.ts their facts. These are the candidates, the pin, the
 // session's binding, who can read its history, and the detour that it may be on.
 
+import { availabilityFor, type Candidate, rankOf } from "../core/availability.ts";
 import type { Hop } from "../core/hops.ts";
-import {
-  type Candidate,
-  type Choice,
-  type ChoiceContext,
-  choose,
-  type PolicySettings,
-  tierOf,
-} from "../core/policy.ts";
+import { type Choice, type ChoiceContext, choose, type PolicySettings } from "../core/policy.ts";
 import type { Clock } from "../deps.ts";
 import type { AccountRecord } from "../state/account-record.ts";
 import type { StoreState } from "../state/store.ts";
@@ -116,7 +110,7 @@ export function createPlacement(context: PlacementContext): Placement {
   const hasRoom = (choice: Choice | undefined, model: string | undefined): boolean => {
     if (choice === undefined || choice.reason === "least-bad") return false;
     const chosen = candidate(choice.id, model);
-    return chosen !== undefined && (!chosen.exhausted || chosen.credits);
+    return chosen !== undefined && (!chosen.standing.exhausted || chosen.standing.credits);
   };
 
   return {
@@ -133,12 +127,13 @@ export function createPlacement(context: PlacementContext): Placement {
     shouldMove: (upstreamId, origin, isTurn) => {
       const current = candidate(upstreamId, origin.model);
       const all = candidates(origin.model);
-      if (current === undefined || current.state === "disabled") return true;
+      if (current === undefined || current.condition === "disabled") return true;
       // The open socket itself is a binding, when the session table knows of none.
       const how = choosing(nextTurn(origin), upstreamId);
-      if (tierOf(current, how) === undefined) return isTurn || choose(all, how) !== undefined;
+      if (rankOf(availabilityFor(current, how)) === undefined)
+        return isTurn || choose(all, how) !== undefined;
       // A cooldown ends by itself; one without an end is of a child that does not answer.
-      if (current.state === "resting" && current.untilMs > 0) return false;
+      if (current.condition === "cooling" && current.untilMs > 0) return false;
       const next = choose(all, aroundDetour(origin, how));
       return next !== undefined && next.reason !== "least-bad" && next.id !== upstreamId;
     },

@@ -14,7 +14,7 @@ import type { StoreState } from "../state/store.ts";
 import { accountFacts } from "./account-facts.ts";
 import type { Members } from "./members.ts";
 import type { Placement } from "./placement.ts";
-import { healthFor, pooledAccountOf, type Roster, whyClosed } from "./roster.ts";
+import { pooledAccountOf, type Roster } from "./roster.ts";
 import { type Shortage, shortageOf } from "./shortage.ts";
 import { createTree } from "./tree.ts";
 
@@ -93,10 +93,7 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
       const explained = members.all().map((member) => ({
         id: member.record.id,
         alias: member.upstream.label,
-        health: healthFor(member, now),
         limit: nameOf(member.upstream.ownLimit(now)),
-        ramp: member.record.ramp,
-        why: whyClosed(member, now),
       }));
       const how = placement.contextOf(session, model);
       return explanationOf(explained, roster.candidates(now), how, { session, model });
@@ -109,7 +106,7 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
         if (member === undefined || readers?.has(candidate.id) === false) return [];
         if (offering?.has(candidate.id) === false) return [];
         const { kind, label } = member.upstream;
-        return [{ kind, label, candidate, health: healthFor(member, now), why: whyClosed(member, now) }];
+        return [{ kind, label, candidate }];
       });
       const limitId = members
         .all()

@@ -172,7 +172,9 @@ export function createPool(context: PoolContext): Pool {
       const excluded = loops(hops);
       return members
         .all()
-        .filter(({ record }, index) => states[index]?.state !== "disabled" && !excluded.includes(record.id));
+        .filter(
+          ({ record }, index) => states[index]?.condition !== "disabled" && !excluded.includes(record.id),
+        );
     },
     idOf: (name) => accountNamed(state, name)?.id,
   };

@@ -1,9 +1,9 @@
 // The members of the pool as the choice sees them. What is computed from a member is kept with the revisions of its
 // record, and computed again only for members that changed: a thousand accounts at rest cost a request next to nothing.
 
+import { type Candidate, candidateOf } from "../core/availability.ts";
 import type { Capacity, CapacityView } from "../core/capacity.ts";
 import { HEALTHY, type Health, healthAt } from "../core/health.ts";
-import type { Candidate } from "../core/policy.ts";
 import type { PooledAccount } from "../core/pooled.ts";
 import type { UpstreamRecord } from "../state/account-record.ts";
 import { collectChanges } from "../state/record-changes.ts";
@@ -99,17 +99,6 @@ export function createRoster(): Roster {
   };
 }
 
-/** Why the member cannot serve, where that is known in advance. */
-export function whyClosed(member: Member, view: CapacityView): string | undefined {
-  const { upstream } = member;
-  return (hasOwnLimit(member, view) ? upstream.capacity(view) : judge(member, view).capacity).why;
-}
-
-/** The member's health with regard to `view.model`. */
-export function healthFor(member: Member, view: CapacityView): Health {
-  return hasOwnLimit(member, view) ? healthOnOwnLimit(member, view) : member.record.health;
-}
-
 /** The member as pooling sees it now. */
 export function pooledAccountOf(member: Member, view: CapacityView): PooledAccount {
   const { health, quota } = member.record;
@@ -149,26 +138,6 @@ function candidateOnOwnLimit(member: Member, view: CapacityView): Candidate {
   return candidateOf(member.record, member.upstream.capacity(view), healthOnOwnLimit(member, view));
 }
 
-function candidateOf(
-  { id, draining, inFlight, ramp }: UpstreamRecord,
-  { state, standing, score, untilMs }: Capacity,
-  health: Health,
-): Candidate {
-  return {
-    id,
-    // The current health wins over the state that was computed in advance.
-    state: health.kind === "healthy" ? state : stateOf(health),
-    exhausted: standing.exhausted,
-    credits: standing.credits,
-    draining,
-    full: ramp !== undefined && inFlight >= ramp,
-    inFlight,
-    score,
-    windows: standing.windows,
-    untilMs: health.kind === "cooling" ? health.untilMs : untilMs,
-  };
-}
-
 /** True when a limit other than the main one counts for `view.model`. */
 function hasOwnLimit({ upstream }: Member, view: CapacityView): boolean {
   return view.model !== undefined && upstream.ownLimit(view) !== undefined;
@@ -182,17 +151,4 @@ function healthOnOwnLimit({ record }: Member, { nowMs }: CapacityView): Health {
 
 function isSameSettings(a: JudgementSettings, b: JudgementSettings): boolean {
   return a.weights === b.weights && a.ttlMs === b.ttlMs && a.useCredits === b.useCredits;
-}
-
-function stateOf(health: Health): Candidate["state"] {
-  switch (health.kind) {
-    case "healthy":
-      return "available";
-    case "cooling":
-      return health.cause === "limit" ? "limited" : "resting";
-    case "disabled":
-      return "disabled";
-    default:
-      return health satisfies never;
-  }
 }
