@@ -15,6 +15,8 @@ export interface Capacity {
   readonly standing: Standing;
   /** 0..1. */
   readonly score: number;
+  /** True if a limit other than the main one counts for some models. */
+  readonly hasOwnLimits: boolean;
 }
 
 /** The conditions under which capacity is judged. */
@@ -45,18 +47,21 @@ export const NO_STANDING: Standing = standingOf(UNKNOWN_QUOTA, UNKNOWN_QUOTA.mai
 /** The capacity of an account: what its figures amount to. */
 export function capacityOfQuota(quota: Quota, view: CapacityView): Capacity {
   const standing = standingOf(quota, limitFor(quota, view.model, view.refusedBy), view);
-  const score = scoreOf(standing, view.weights);
   const { refusedUntilMs, exhausted, credits } = standing;
+  const figures = {
+    standing,
+    score: scoreOf(standing, view.weights),
+    hasOwnLimits: quota.additional.length > 0,
+  };
   if (refusedUntilMs > 0)
-    return { condition: "limited", untilMs: refusedUntilMs, why: "usage-limit", standing, score };
+    return { ...figures, condition: "limited", untilMs: refusedUntilMs, why: "usage-limit" };
   // The backend would serve a request and spend the credits.
   if (exhausted && credits && !view.useCredits)
     return {
+      ...figures,
       condition: "limited",
       untilMs: standing.exhaustedUntilMs ?? 0,
       why: "only credits are left, and policy.use_credits is false",
-      standing,
-      score,
     };
-  return { condition: conditionOf(standing), untilMs: 0, why: undefined, standing, score };
+  return { ...figures, condition: conditionOf(standing), untilMs: 0, why: undefined };
 }

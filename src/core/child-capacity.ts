@@ -49,7 +49,8 @@ export function capacityOfReport(report: ChildReport, view: CapacityView): Capac
     refusedUntilMs: 0,
     goodUntilMs: Math.min(endMs, ...standings.map(({ goodUntilMs }) => goodUntilMs)),
   };
-  return { condition: conditionOf(standing), untilMs: 0, why: undefined, standing, score };
+  const hasOwnLimits = hasLimits(report);
+  return { condition: conditionOf(standing), untilMs: 0, why: undefined, standing, score, hasOwnLimits };
 }
 
 // --- internal ---
@@ -59,19 +60,23 @@ function healthOn({ health }: RemoteAccount, isMain: boolean): Health {
   return !isMain && health.kind === "cooling" && health.cause === "limit" ? HEALTHY : health;
 }
 
+function hasLimits({ accounts }: ChildReport): boolean {
+  return accounts.some(({ quota }) => quota.additional.length > 0);
+}
+
 interface Judged {
   readonly capacity: Capacity;
   readonly health: Health;
 }
 
 /** None of its accounts is in service: when the first of them will be, and why none is. */
-function closed(
-  { accounts, cycle }: ChildReport,
-  all: readonly Judged[],
-  { nowMs }: QuotaView,
-  endMs: number,
-): Capacity {
-  const base = { standing: { ...NO_STANDING, goodUntilMs: endMs }, score: 0 };
+function closed(report: ChildReport, all: readonly Judged[], { nowMs }: QuotaView, endMs: number): Capacity {
+  const { accounts, cycle } = report;
+  const base = {
+    standing: { ...NO_STANDING, goodUntilMs: endMs },
+    score: 0,
+    hasOwnLimits: hasLimits(report),
+  };
   const ends = all.flatMap(({ health, capacity }): { cause: CoolCause; untilMs: number }[] => {
     if (health.kind === "cooling") return [health];
     const { condition, untilMs } = capacity;

@@ -86,9 +86,9 @@ export function createChild(
       const limit = limitFor(record.quota, view.model, view.refusedBy);
       const untilMs = limit.refusal?.untilMs ?? 0;
       const capacity = capacityOf(sight, report(view), view);
-      return untilMs > view.nowMs
-        ? { ...capacity, condition: "limited", untilMs, why: "usage-limit" }
-        : capacity;
+      const hasOwnLimits = capacity.hasOwnLimits || record.quota.additional.length > 0;
+      if (untilMs <= view.nowMs) return { ...capacity, hasOwnLimits };
+      return { ...capacity, hasOwnLimits, condition: "limited", untilMs, why: "usage-limit" };
     },
     ownLimit: (view) => {
       const quotas = [record.quota, ...(report(view)?.accounts ?? []).map(({ quota }) => quota)];
@@ -154,7 +154,7 @@ function capacityOf(sight: Sight, report: ChildReport | undefined, view: Capacit
       ? { ...capacity, condition: "cooling", why: sight.shaky }
       : capacity;
   }
-  const none = { untilMs: 0, standing: NO_STANDING, score: 0 };
+  const none = { untilMs: 0, standing: NO_STANDING, score: 0, hasOwnLimits: false };
   switch (sight.kind) {
     case "unseen":
       return { ...none, condition: "cooling", why: "not asked yet" };

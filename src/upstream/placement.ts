@@ -9,6 +9,7 @@ import type { AccountRecord } from "../state/account-record.ts";
 import type { StoreState } from "../state/store.ts";
 import type { Affinity } from "./affinity.ts";
 import type { Detours } from "./detours.ts";
+import type { Offering } from "./offering.ts";
 
 /** Whose a request is, and the way it came. */
 export interface Origin {
@@ -58,14 +59,13 @@ export interface PlacementContext {
   readonly candidates: (model: string | undefined) => readonly Candidate[];
   /** One of them; undefined when there is no such upstream. */
   readonly candidate: (id: string, model: string | undefined) => Candidate | undefined;
-  /** True if an upstream's catalogue lists `model`; undefined if the catalogue is unknown. */
-  readonly offers: (upstreamId: string, model: string) => boolean | undefined;
+  readonly offering: Offering;
   /** The upstreams that lead back to a proxy that was passed. */
   readonly loops: (hops: readonly Hop[]) => readonly string[];
 }
 
 export function createPlacement(context: PlacementContext): Placement {
-  const { clock, policy, state, affinity, detours, candidates, candidate, offers, loops } = context;
+  const { clock, policy, state, affinity, detours, candidates, candidate, offering, loops } = context;
   /** The one chosen last for a turn; `round_robin` goes on from here even while requests are still under way. */
   let turnId: string | undefined;
 
@@ -85,18 +85,10 @@ export function createPlacement(context: PlacementContext): Placement {
       pinnedId: pinnedId ?? state.pinnedId,
       boundId: (settings.affinity || holds ? binding?.upstreamId : undefined) ?? openId,
       readers: holds ? readersOf(binding.upstreamId, state.accounts, candidates(model)) : undefined,
-      offering: model === undefined ? undefined : offeringOf(model),
+      offering: model === undefined ? undefined : offering(model, candidates(model)),
       tried: hops.length === 0 ? tried : new Set([...tried, ...loops(hops)]),
       searching,
     };
-  };
-
-  /** The upstreams that may have `model`; undefined (any may) if none is known to have it. */
-  const offeringOf = (model: string): ReadonlySet<string> | undefined => {
-    const known = candidates(model).map(({ id }) => ({ id, offer: offers(id, model) }));
-    if (!known.some(({ offer }) => offer === true) || !known.some(({ offer }) => offer === false))
-      return undefined;
-    return new Set(known.flatMap(({ id, offer }) => (offer === false ? [] : [id])));
   };
 
   /** Chosen around the upstream that the session has just lost an answer on, when there is a way around. */

@@ -19,6 +19,7 @@ import { createDetours } from "./detours.ts";
 import { createLeases, type Lease, type PickRequest } from "./leases.ts";
 import { createLedger } from "./ledger.ts";
 import { createMembers } from "./members.ts";
+import { createOffering } from "./offering.ts";
 import { createPlacement, type Placement } from "./placement.ts";
 import { createPoolViews, type PoolViews } from "./pool-views.ts";
 import { createRefusedLimits } from "./refused-limits.ts";
@@ -110,7 +111,7 @@ export function createPool(context: PoolContext): Pool {
     detours,
     candidates: (model) => roster.candidates(capacityView(model)),
     candidate,
-    offers: (id, model) => context.models().offers(id, model),
+    offering: createOffering({ clock, offers: (id, model) => context.models().offers(id, model) }),
     loops,
   });
   const ledger = createLedger({

@@ -43,6 +43,8 @@ export function createRoster(): Roster {
   const changed = new Set<UpstreamRecord>();
   const indexes = new Map<string, number>();
   const current: Candidate[] = [];
+  /** The indexes of the members for which another limit than the main one may count. */
+  const withOwnLimits = new Set<number>();
   let members: readonly Member[] = [];
   let settings: JudgementSettings | undefined;
   /** From then on time alone makes another candidate of one of them. */
@@ -51,6 +53,8 @@ export function createRoster(): Roster {
   const put = (member: Member, index: number, view: CapacityView): void => {
     const judgement = judge(member, view);
     current[index] = judgement.candidate;
+    if (judgement.capacity.hasOwnLimits) withOwnLimits.add(index);
+    else withOwnLimits.delete(index);
     goodUntilMs = Math.min(goodUntilMs, judgement.goodUntilMs);
   };
 
@@ -58,6 +62,7 @@ export function createRoster(): Roster {
     if (settings === undefined || !isSameSettings(settings, view) || goodUntilMs <= view.nowMs) {
       goodUntilMs = Number.POSITIVE_INFINITY;
       current.length = members.length;
+      withOwnLimits.clear();
       members.forEach((member, index) => {
         put(member, index, view);
       });
@@ -84,11 +89,14 @@ export function createRoster(): Roster {
     },
     candidates: (view) => {
       const all = byMainLimit(view);
-      if (view.model === undefined || !members.some((member) => hasOwnLimit(member, view))) return all;
-      return members.map((member, index) => {
-        const main = all[index];
-        return main !== undefined && !hasOwnLimit(member, view) ? main : candidateOnOwnLimit(member, view);
-      });
+      if (view.model === undefined || withOwnLimits.size === 0) return all;
+      const patched = [...all];
+      for (const index of withOwnLimits) {
+        const member = members[index];
+        if (member !== undefined && hasOwnLimit(member, view))
+          patched[index] = candidateOnOwnLimit(member, view);
+      }
+      return patched;
     },
     candidate: (id, view) => {
       const index = indexes.get(id);

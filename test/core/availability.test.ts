@@ -87,6 +87,7 @@ describe("a candidate", () => {
     why: undefined,
     standing: NO_STANDING,
     score: 1,
+    hasOwnLimits: false,
   };
   const limit: Health = {
     kind: "cooling",
