@@ -1,4 +1,4 @@
-// Writes store.json in the schema that store-decode.ts describes.
+// Writes store.json (its shape is in store-shapes.ts).
 
 import type { LimitQuota, QuotaWindow } from "../core/quota.ts";
 import { goSlots } from "../core/windows.ts";
