@@ -2,8 +2,9 @@
 
 import { distinct, pooledRemote } from "./child-report.ts";
 import { coolingLeftMs, healthAt } from "./health.ts";
-import type { ChildFacts, PoolFacts, PoolOutline } from "./pool-facts.ts";
-import { type AccountFacts, type PooledLimit, pooledLimit, pooledLimits, unixSeconds } from "./pooled.ts";
+import type { AccountFacts, ChildFacts, PoolFacts, PoolOutline } from "./pool-facts.ts";
+import type { PooledLimit } from "./pooled.ts";
+import { pooledLimit, pooledLimits } from "./pooled-limits.ts";
 import {
   type LimitQuota,
   newestFigureMs,
@@ -12,6 +13,7 @@ import {
   type QuotaWindow,
   remaining,
 } from "./quota.ts";
+import { unixSeconds } from "./quota-wire.ts";
 import type { ShortFacts } from "./short-status.ts";
 import { type Standing, scoreOf } from "./standing.ts";
 import type {

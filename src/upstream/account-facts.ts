@@ -1,7 +1,7 @@
 // An account as the status and its details show it.
 
 import { identityMarkOf } from "../auth/identity.ts";
-import type { AccountFacts } from "../core/pooled.ts";
+import type { AccountFacts } from "../core/pool-facts.ts";
 import type { Standing } from "../core/standing.ts";
 import type { AccountRecord } from "../state/account-record.ts";
 

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { availabilityFor, type Candidate, rankOf } from "../../src/core/availability.ts";
 import { HEALTHY, type Health, type HealthEvent, healthAt, transition } from "../../src/core/health.ts";
 import { type ChoiceContext, choose, POLICY_MODES } from "../../src/core/policy.ts";
-import { pooledUsage, usageBody } from "../../src/core/pooled.ts";
+import { pooledUsage } from "../../src/core/pooled.ts";
 import {
   isExhausted,
   mergeQuota,
@@ -14,6 +14,7 @@ import {
   UNKNOWN_QUOTA,
 } from "../../src/core/quota.ts";
 import { standingOf, type WindowStanding } from "../../src/core/standing.ts";
+import { usageBody } from "../../src/core/usage-body.ts";
 import { failureOfEvent, failureOfReply, judge, type Verdict } from "../../src/core/verdict.ts";
 import { presentOf, WINDOW_KINDS, type WindowKind } from "../../src/core/windows.ts";
 import type { Pool } from "../../src/upstream/pool.ts";
