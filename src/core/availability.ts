@@ -67,7 +67,7 @@ export interface Candidate {
   readonly ramp: Ramp;
   /** 0..1, higher is better. */
   readonly score: number;
-  readonly standing: Pick<Standing, "windows" | "exhausted" | "credits">;
+  readonly standing: Standing;
 }
 
 /** What a request asks of an upstream. */
@@ -138,6 +138,11 @@ export function conditionOf({
 }: Pick<Standing, "exhausted" | "credits">): "ready" | "credits" | "exhausted" {
   if (!exhausted) return "ready";
   return credits ? "credits" : "exhausted";
+}
+
+/** How long requests stay away because of what happened to them there, ms; 0 if they do not, or without an end. */
+export function cooldownLeftMs({ condition, closedBy, untilMs }: Candidate, nowMs: number): number {
+  return closedBy === "health" && condition !== "disabled" ? Math.max(0, untilMs - nowMs) : 0;
 }
 
 /** True if the upstream takes turns without having to be tried as a last resort. */

@@ -116,11 +116,6 @@ export function healthAt(health: Health, nowMs: number): Health {
   return health.kind === "cooling" && health.untilMs <= nowMs ? HEALTHY : health;
 }
 
-/** Milliseconds until an ongoing cooldown ends; 0 when there is none. */
-export function coolingLeftMs(health: Health, nowMs: number): number {
-  return health.kind === "cooling" ? Math.max(0, health.untilMs - nowMs) : 0;
-}
-
 // --- internal ---
 
 function cooled(health: Health, event: HealthEvent & { kind: "cool" }): Health {

@@ -1,13 +1,11 @@
 // The state of a pool at one moment, from which the status document, its short line and an account's details are made.
 
-import type { Capacity } from "./capacity.ts";
+import type { Candidate } from "./availability.ts";
 import type { ChildReport } from "./child-report.ts";
 import type { Health } from "./health.ts";
 import type { Hop } from "./hops.ts";
 import type { PolicySettings } from "./policy.ts";
 import type { Quota } from "./quota.ts";
-import type { Ramp } from "./slow-start.ts";
-import type { Standing } from "./standing.ts";
 
 /** An account as others may see it. */
 export interface AccountFacts {
@@ -19,14 +17,11 @@ export interface AccountFacts {
   /** The same for the same ChatGPT account and user. */
   readonly identity: string | undefined;
   readonly health: Health;
-  readonly draining: boolean;
   readonly quota: Quota;
-  readonly standing: Standing;
-  /** How many requests it may have under way while it recovers; undefined: any. */
-  readonly ramp: Ramp;
+  /** The account under its main limit. */
+  readonly candidate: Candidate;
   readonly lastUsedMs: number;
   readonly lastSwitchReason: string | undefined;
-  readonly inFlight: number;
 }
 
 /** A child proxy as others may see it. */
@@ -36,17 +31,13 @@ export interface ChildFacts {
   /** Without the key. */
   readonly url: string;
   readonly reachable: boolean;
-  readonly healthy: boolean;
-  readonly cooldownMs: number;
-  readonly health: Health;
-  readonly capacity: Capacity;
+  readonly candidate: Candidate;
   /** Its last report, while that is valid. */
   readonly report: ChildReport | undefined;
   readonly lastSwitchReason: string | undefined;
   readonly error: string | undefined;
   /** What the operator has to do about the error. */
   readonly next: string | undefined;
-  readonly inFlight: number;
 }
 
 /** The pool without the state of its accounts. */

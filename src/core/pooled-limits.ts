@@ -6,7 +6,10 @@ import { type LimitQuota, type QuotaView, type QuotaWindow, remaining } from "./
 import { presentOf, USUAL_SECONDS, type WindowKind } from "./windows.ts";
 
 /** The additional limits of the enabled `accounts`, pooled by id. */
-export function pooledLimits(accounts: readonly PooledAccount[], view: QuotaView): PooledLimit[] {
+export function pooledLimits(
+  accounts: readonly Pick<PooledAccount, "health" | "quota">[],
+  view: QuotaView,
+): PooledLimit[] {
   const byId = new Map<string, LimitQuota[]>();
   for (const { health, quota } of accounts) {
     if (health.kind === "disabled") continue;

@@ -2,14 +2,19 @@
 // surface: the usage endpoint, headers, events.
 
 import type { Health } from "./health.ts";
-import type { AccountFacts } from "./pool-facts.ts";
 import { pooledLimits } from "./pooled-limits.ts";
-import { MAIN_LIMIT_ID, type QuotaView } from "./quota.ts";
+import { MAIN_LIMIT_ID, type Quota, type QuotaView } from "./quota.ts";
 import { type Credits, workspaceReason } from "./spending.ts";
+import type { Standing } from "./standing.ts";
 import { type ByWindow, presentOf, USUAL_SECONDS, WINDOW_KINDS, type WindowKind } from "./windows.ts";
 
 /** What pooling needs of an account. */
-export type PooledAccount = Pick<AccountFacts, "health" | "quota" | "standing">;
+export interface PooledAccount {
+  readonly health: Health;
+  readonly quota: Quota;
+  /** Under the main limit. */
+  readonly standing: Standing;
+}
 
 /** A pooled window: the mean share left over the accounts that know it, and the earliest reset still to come. */
 export interface PooledWindow {

@@ -1,14 +1,14 @@
 // An account as the status and its details show it.
 
 import { identityMarkOf } from "../auth/identity.ts";
+import type { Candidate } from "../core/availability.ts";
 import type { AccountFacts } from "../core/pool-facts.ts";
-import type { Standing } from "../core/standing.ts";
 import type { AccountRecord } from "../state/account-record.ts";
 
-/** `workspace`: the short workspace id to show, if any. */
+/** `candidate`: the account under its main limit. `workspace`: the short workspace id to show, if any. */
 export function accountFacts(
   record: AccountRecord,
-  standing: Standing,
+  candidate: Candidate,
   workspace: string | undefined,
 ): AccountFacts {
   return {
@@ -18,12 +18,9 @@ export function accountFacts(
     workspace,
     identity: identityMarkOf(record),
     health: record.health,
-    draining: record.draining,
     quota: record.quota,
-    standing,
-    ramp: record.ramp,
+    candidate,
     lastUsedMs: record.lastUsedMs,
     lastSwitchReason: record.lastSwitchReason,
-    inFlight: record.inFlight,
   };
 }

@@ -5,7 +5,6 @@ import { isOpen } from "../core/availability.ts";
 import { type Capacity, type CapacityView, NO_STANDING } from "../core/capacity.ts";
 import { capacityOfReport } from "../core/child-capacity.ts";
 import { type ChildReport, REPORT_MS } from "../core/child-report.ts";
-import { coolingLeftMs, healthAt } from "../core/health.ts";
 import { ATTEMPTS_HEADER, formatHops, HOPS_HEADER } from "../core/hops.ts";
 import { limitFor, ownLimitFor } from "../core/meters.ts";
 import type { ChildFacts } from "../core/pool-facts.ts";
@@ -43,7 +42,7 @@ export interface Child extends Upstream {
   see(sight: Sight): void;
   /** Its report while it counts. */
   report(view: QuotaView): ChildReport | undefined;
-  facts(view: CapacityView): Omit<ChildFacts, "inFlight">;
+  facts(view: CapacityView): Omit<ChildFacts, "candidate">;
 }
 
 /** An upstream that cannot be asked for its status is not believed to answer a request after so long a silence, ms. */
@@ -123,16 +122,11 @@ export function createChild(
     facts: (view) => {
       const told = report(view);
       const capacity = capacityOf(sight, told, view);
-      const health = healthAt(record.health, view.nowMs);
       return {
         id: link.id,
         name: nameNow(),
         url: link.url,
         reachable: told !== undefined,
-        healthy: health.kind === "healthy" && isOpen(capacity.condition),
-        cooldownMs: coolingLeftMs(record.health, view.nowMs),
-        health: record.health,
-        capacity,
         report: told,
         lastSwitchReason: record.lastSwitchReason,
         error: errorOf(sight, capacity),

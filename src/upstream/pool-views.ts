@@ -34,7 +34,7 @@ export interface PoolViewsContext {
   readonly clock: Clock;
   readonly state: StoreState;
   readonly members: Members;
-  readonly roster: Pick<Roster, "candidates">;
+  readonly roster: Roster;
   readonly placement: Pick<Placement, "contextOf" | "next">;
   readonly policy: () => PolicySettings;
   /** This proxy. */
@@ -56,9 +56,10 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
       self: self(),
       policy: policy(),
       accounts: state.accounts,
-      children: members
-        .children()
-        .map(({ record, upstream }) => ({ ...upstream.facts(now), inFlight: record.inFlight })),
+      children: members.children().flatMap(({ record, upstream }) => {
+        const candidate = roster.candidate(record.id, now);
+        return candidate === undefined ? [] : [{ ...upstream.facts(now), candidate }];
+      }),
       activeId: state.activeId,
       pinnedId: state.pinnedId,
       next: next === undefined ? undefined : { id: next.id, reason: next.reason },
@@ -72,9 +73,9 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
     facts: () => {
       const now = capacityView(undefined);
       const workspaces = workspacesToShow(state.accounts.map(identityOf));
-      const accounts = members.accounts().map((member) => {
-        const { record } = member;
-        return accountFacts(record, pooledAccountOf(member, now).standing, workspaces.get(record.alias));
+      const accounts = members.accounts().flatMap(({ record }) => {
+        const candidate = roster.candidate(record.id, now);
+        return candidate === undefined ? [] : [accountFacts(record, candidate, workspaces.get(record.alias))];
       });
       return { ...outlineAt(now), accounts };
     },

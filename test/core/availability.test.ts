@@ -5,6 +5,7 @@ import {
   availabilityFor,
   type Candidate,
   candidateOf,
+  cooldownLeftMs,
   isOpen,
   type RequestNeeds,
   rankOf,
@@ -130,6 +131,14 @@ describe("a candidate", () => {
     expect(candidateOf({ ...record, ramp: 1 }, open, HEALTHY).condition).toBe("probing");
     expect(candidateOf({ ...record, ramp: 2 }, open, HEALTHY).condition).toBe("ready");
     expect(candidateOf({ ...record, ramp: 1 }, exhausted, HEALTHY).condition).toBe("exhausted");
+  });
+
+  test("has a cooldown only after what happened to requests there", () => {
+    const cooling = candidateOf(record, open, limit);
+    expect([3, 9, 12].map((nowMs) => cooldownLeftMs(cooling, nowMs))).toEqual([6, 0, 0]);
+    const reported = candidateOf(record, { ...open, condition: "limited", untilMs: 9 }, HEALTHY);
+    expect(cooldownLeftMs(reported, 3)).toBe(0);
+    expect(cooldownLeftMs(candidateOf(record, open, HEALTHY), 3)).toBe(0);
   });
 
   test("is open in every condition but a cooldown, a limit and a disablement", () => {

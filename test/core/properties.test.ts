@@ -406,8 +406,8 @@ describe("a pool, whatever happens to it,", () => {
           if (one.do === "learn") pool.learn(`openai:${NAMES[one.account]}`, one.told);
           if (one.do === "turn") turn(pool, one);
           const view = pool.view();
-          for (const { standing, quota } of pool.facts().accounts) {
-            const { goodUntilMs: _kept, ...kept } = standing;
+          for (const { candidate: seen, quota } of pool.facts().accounts) {
+            const { goodUntilMs: _kept, ...kept } = seen.standing;
             const { goodUntilMs: _fresh, ...fresh } = standingOf(quota, quota.main, view);
             expect(kept).toEqual(fresh);
           }

@@ -1,6 +1,7 @@
 // Candidates and contexts of a choice, with everything ordinary that a test does not say.
 
 import { type Candidate, conditionOf } from "../../src/core/availability.ts";
+import { NO_STANDING } from "../../src/core/capacity.ts";
 import type { ChoiceContext, PolicyMode } from "../../src/core/policy.ts";
 import type { Standing, WindowStanding } from "../../src/core/standing.ts";
 
@@ -34,7 +35,7 @@ export function candidate(
     inFlight: 0,
     ramp: undefined,
     score: 0.5,
-    standing: { windows: shown, exhausted, credits },
+    standing: { ...NO_STANDING, windows: shown, exhausted, credits },
     ...more,
   };
 }
@@ -57,4 +58,4 @@ export function context(mode: PolicyMode, more: Partial<ChoiceContext> = {}): Ch
 
 // --- internal ---
 
-type AnyField = Omit<Candidate, "standing"> & Candidate["standing"];
+type AnyField = Omit<Candidate, "standing"> & Pick<Standing, "windows" | "exhausted" | "credits">;

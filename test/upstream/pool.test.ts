@@ -282,8 +282,8 @@ test("what is no turn does not make its account the active one", () => {
 test("uses are counted while they last, and released once", () => {
   const s = setup(["a"]);
   const lease = s.pick();
-  expect(s.pool.facts().accounts[0]?.inFlight).toBe(1);
+  expect(s.pool.facts().accounts[0]?.candidate.inFlight).toBe(1);
   lease.release();
   lease.release();
-  expect(s.pool.facts().accounts[0]?.inFlight).toBe(0);
+  expect(s.pool.facts().accounts[0]?.candidate.inFlight).toBe(0);
 });
