@@ -38,7 +38,7 @@ export interface ImportFiles {
   readonly auth: string;
   /** The text of a config.toml. */
   readonly config: string | undefined;
-  /** Take it although the alias stands for another account. */
+  /** Install it although the alias has another account. */
   readonly replace: boolean;
 }
 

@@ -127,7 +127,7 @@ export function findAccount(state: StoreState, name: string): AccountRecord {
 
 const MOST_NAMED = 8;
 
-/** What somebody may have meant who named an account that there is not. */
+/** The next step after a name that no account has. */
 function otherThan(name: string, aliases: readonly string[]): string {
   if (aliases.length === 0) return "run: codexlb account login ALIAS, or: codexlb account import";
   const meant = nearest(name.toLowerCase(), aliases);
@@ -136,7 +136,7 @@ function otherThan(name: string, aliases: readonly string[]): string {
   return `known accounts: ${aliases.join(", ")}`;
 }
 
-/** An alias goes on standing for the account that it stands for; a login that does not say whose it is may be anybody's. */
+/** An alias keeps its account. A login that does not name its account could be of another one. */
 function refuseOther(
   record: AccountRecord,
   credentials: Credentials,

@@ -5,7 +5,7 @@ import { forgetIdentity, identify } from "../state/record-changes.ts";
 import type { Credentials } from "./auth-file.ts";
 import { hashOf } from "./secrets.ts";
 
-/** What tells two logins apart; e-mail addresses say nothing. */
+/** What distinguishes two logins. E-mail addresses do not. */
 export interface Identity extends Person {
   readonly alias: string;
   readonly userId: string | undefined;

@@ -29,7 +29,7 @@ export interface CapacityView extends QuotaView {
   readonly refusedBy: RefusedBy;
 }
 
-/** The view that tells whether anything is left at all. Weights do not matter for that. */
+/** The view for the question whether anything is left at all. Weights do not matter for it. */
 export function plainView(nowMs: number): CapacityView {
   return {
     nowMs,

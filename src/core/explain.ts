@@ -1,5 +1,5 @@
-// Why the next request would go where it goes: for each account what it is, what it is worth, and why it would or
-// would not be chosen. It asks the same rules as the choice itself.
+// Explains where the next request would go: the state and the score of each account, and why it would or would not be
+// chosen. The rules are those of the choice itself.
 
 import {
   type Availability,
@@ -40,15 +40,15 @@ export interface PoolExplanation {
   readonly model: string | undefined;
   /** Alias of the account that the session is bound to. */
   readonly bound_to: string | undefined;
-  /** The session's history can be read by its account (and others of its workspace) only. */
+  /** Only the session's account (and others of its workspace) can decrypt its history. */
   readonly held: boolean;
   readonly pinned: string | undefined;
   /** Alias of the account that would get the request, and the rule that decides. */
   readonly chosen: string | undefined;
   readonly reason: ChoiceReason | undefined;
-  /** When nobody can take it: when the first account is back by itself, Unix ms. */
+  /** If no account can take the request: when the first one is back by itself, Unix ms. */
   readonly back_at_ms: number | undefined;
-  /** The chosen one first, then as listed. */
+  /** The chosen account first, then in list order. */
   readonly accounts: readonly AccountExplanation[];
 }
 
@@ -191,7 +191,7 @@ function pace(candidate: Candidate, { settings, nowMs }: ChoiceContext): string 
   return number(urgency(candidate, settings.weights, nowMs));
 }
 
-/** What is to be said of an upstream that is not chosen because of its availability. */
+/** Describes an upstream that is not chosen because of its availability. */
 function status(candidate: Candidate, availability: Availability, nowMs: number): string {
   const { reason, closedBy, untilMs } = candidate;
   const leftMs = untilMs - nowMs;
@@ -225,7 +225,7 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
   }
 }
 
-/** When the first limit or rest ends of those that could take it then. */
+/** When the first limit or cooldown ends among the accounts that could take the request then, Unix ms. */
 function backAt(candidates: readonly Candidate[], context: ChoiceContext): number | undefined {
   const ends = candidates
     .filter(({ id }) => context.readers?.has(id) !== false)

@@ -206,7 +206,7 @@ function leastBad(all: readonly Candidate[], open: Test): Choice | undefined {
   return soonest && { id: soonest.id, reason: "least-bad", switched: true };
 }
 
-/** The last minutes of a window would make any rest of it look infinitely urgent. */
+/** In the last minutes of a window, anything that is left would look infinitely urgent. */
 const LEAST_TIME_SHARE = 0.01;
 
 function pace({ left, resetAtMs, lengthMs }: WindowStanding, nowMs: number): number {

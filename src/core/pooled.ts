@@ -1,5 +1,5 @@
-// What the accounts have together, as if they were one: the usage that the whole pool presents to Codex, on every
-// surface: the usage endpoint, headers, events.
+// Pools the figures of the accounts, as if they were one account. Codex gets the result from the usage endpoint, in
+// headers and in events.
 
 import type { Health } from "./health.ts";
 import { pooledLimits } from "./pooled-limits.ts";
@@ -31,9 +31,9 @@ export interface PooledLimit {
   readonly model: string | undefined;
   /** The windows with a known figure in at least one account. */
   readonly windows: ByWindow<PooledWindow>;
-  /** No account has anything left of it. */
+  /** True if no account has anything left of it. */
   readonly reached: boolean;
-  /** No account is in service. */
+  /** True if no account is in service. */
   readonly closed?: boolean;
 }
 
@@ -45,17 +45,17 @@ export interface PooledUsage {
   readonly credits: Credits | undefined;
   /** Why the workspace of the account that is back first allows no more, in the backend's words; only if exhausted. */
   readonly reachedType: string | undefined;
-  /** The workspaces of all accounts in service have spent what their owners allow. */
+  /** True if the workspaces of all accounts in service have spent what their owners allow. */
   readonly spendControlReached: boolean;
 }
 
-/** The plan shown when no account told its own. */
+/** The plan that is shown while no account's plan is known. */
 export const DEFAULT_PLAN = "plus";
 
-/** Plans by what they offer; of the plans in a pool the last one here is what Codex shall believe to be on. */
+/** Plans by what they offer. Codex is shown the last one here that an account of the pool has. */
 const PLANS: readonly string[] = ["free", "go", "plus", "edu", "team", "business", "enterprise", "pro"];
 
-/** What the enabled accounts have together. Disabled ones have nothing to give and do not count. */
+/** Pools the enabled accounts. Disabled accounts do not count. */
 export function pooledUsage(
   accounts: readonly PooledAccount[],
   view: QuotaView,
@@ -132,16 +132,16 @@ export function balanceText(credits: Credits | undefined): string {
 
 // --- internal ---
 
-/** When the limit that an account rests for is over, Unix ms; undefined when it rests for none. */
+/** When the limit ends that an account cools down for, Unix ms; undefined when there is none. */
 function limitEnd(health: Health, nowMs: number): number | undefined {
   return health.kind === "cooling" && health.cause === "limit" && health.untilMs > nowMs
     ? health.untilMs
     : undefined;
 }
 
-function betterPlan(known: string | undefined, told: string | undefined): string | undefined {
-  if (told === undefined || told === known) return known;
-  return known === undefined || PLANS.indexOf(told) > PLANS.indexOf(known) ? told : known;
+function betterPlan(known: string | undefined, other: string | undefined): string | undefined {
+  if (other === undefined || other === known) return known;
+  return known === undefined || PLANS.indexOf(other) > PLANS.indexOf(known) ? other : known;
 }
 
 function addCredits(sum: Credits | undefined, credits: Credits | undefined): Credits | undefined {
@@ -170,8 +170,7 @@ function backFirst(accounts: readonly PooledAccount[], view: QuotaView): PooledA
 /**
  * One window of the main limit over all accounts that have and know it. In an exhausted pool the windows that are
  * exhausted on the account which is back `first` are shown as exhausted until their reset there, so that the figures
- * explain the problem and when it ends. Written as one loop without anything in between: it is done for every turn, for
- * every account.
+ * explain the problem and when it ends. One plain loop, because it runs for every turn over every account.
  */
 function pooledStanding(
   accounts: readonly PooledAccount[],

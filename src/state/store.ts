@@ -1,5 +1,5 @@
-// The state that survives a restart: accounts with their health and quota, the active and the pinned one.
-// It lives in memory; `touch` says that it changed, and it is written behind. Nothing waits for the disk.
+// The state that survives a restart: accounts with their health and quota, the active and the pinned one. It is in
+// memory; `touch` marks it for saving, and it is written in the background. Nothing waits for the disk.
 
 import { copyFileSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -24,18 +24,18 @@ export interface StoreState {
 
 export interface Store {
   readonly state: StoreState;
-  /** The state changed: write it within `WRITE_BEHIND_MS`. */
+  /** Marks the state for saving; it is written within `WRITE_BEHIND_MS`. */
   touch(): void;
-  /** Writes now what is not written yet. Throws `file_unusable`; then it is tried again by itself. */
+  /** Writes now what is not written yet. Throws `file_unusable`; then the store tries again by itself. */
   flush(): void;
 }
 
 /** The most that a killed process may lose. */
 const WRITE_BEHIND_MS = 250;
-/** A full disk is looked at again this often. */
+/** How often a write that failed is tried again. */
 const RETRY_MS = 2_000;
 
-/** The account that `name` stands for, an alias or an id. */
+/** The account called `name`, by alias or id. */
 export function accountNamed(state: StoreState, name: string): AccountRecord | undefined {
   return (
     state.accounts.find((account) => account.alias === name) ??
@@ -53,7 +53,7 @@ export interface StoreOptions {
  * Opens the store at `path`. A missing file is an empty store. An unreadable one is set aside as
  * `<path>.corrupt-<ms>` with a warning, and the previous good copy is taken, else an empty one (the accounts come
  * back from their directories). Throws `store_unreadable` for a store of a newer version, which stays untouched.
- * `upstream` tells the configured backend, written to accounts that have none of their own. Opening writes nothing
+ * `upstream` returns the configured backend, which is written to accounts that have none of their own. Opening writes nothing
  * but the setting aside, and not even that when `readOnly`.
  */
 export function openStore(
@@ -77,7 +77,7 @@ export function openStore(
       if (owner?.isOurs() === false) throw moved(dirname(path));
       keepPrevious(path);
       const backend = upstream();
-      // It stands in the text of every account that follows the setting.
+      // The text of every account that follows the setting contains the backend.
       if (encodedFor !== backend) encoded = new WeakMap();
       encodedFor = backend;
       writeFileAtomic(path, encodeStore(state, backend, clock.now(), encoded));

@@ -24,7 +24,7 @@ export interface AccountContext {
   readonly outbound: Pick<Outbound, "toBackend">;
   /** The configured backend, without a trailing slash. */
   readonly baseUrl: () => string;
-  /** How long an account rests after its token could not be renewed for a passing reason, ms. */
+  /** How long an account cools down after its token could not be renewed for a passing reason, ms. */
   readonly cooldownMs: () => number;
 }
 

@@ -23,7 +23,7 @@ export type Sight =
   | { readonly kind: "seen"; readonly report: ChildReport; readonly shaky?: string | undefined }
   | {
       readonly kind: "lost";
-      /** `refused`: somebody has to change the settings of one of the two. */
+      /** `refused`: the settings of one of the two proxies have to be changed. */
       readonly fault: "unreachable" | "refused";
       readonly why: string;
       readonly next: string | undefined;

@@ -1,5 +1,6 @@
 // Which upstreams have a model, by their catalogues.
 
+import { BoundedMap } from "../core/bounded-map.ts";
 import type { Clock } from "../deps.ts";
 
 /** The ids of the upstreams that may have `model`; undefined (any may) while no catalogue tells upstreams apart. */
@@ -16,14 +17,11 @@ export interface OfferingContext {
 
 /** The answer for a thousand upstreams may be ten milliseconds old; for a few it is computed for each request. */
 const UPSTREAMS_PER_MS_OF_AGE = 100;
-/** Far above the number of models at the backend; when there are more, all are forgotten. */
+/** Far above the number of models at the backend. */
 const MOST_MODELS = 256;
 
 export function createOffering({ clock, offers }: OfferingContext): Offering {
-  const known = new Map<
-    string,
-    { readonly ids: ReadonlySet<string> | undefined; readonly untilMs: number }
-  >();
+  const known = new BoundedMap<string, KnownOffering>(MOST_MODELS);
   return (model, upstreams) => {
     const ageMs = Math.floor(upstreams.length / UPSTREAMS_PER_MS_OF_AGE);
     if (ageMs === 0) return offering(model, upstreams, offers);
@@ -31,13 +29,18 @@ export function createOffering({ clock, offers }: OfferingContext): Offering {
     const before = known.get(model);
     if (before !== undefined && before.untilMs > nowMs) return before.ids;
     const ids = offering(model, upstreams, offers);
-    if (known.size >= MOST_MODELS) known.clear();
     known.set(model, { ids, untilMs: nowMs + ageMs });
     return ids;
   };
 }
 
 // --- internal ---
+
+interface KnownOffering {
+  readonly ids: ReadonlySet<string> | undefined;
+  /** Monotonic ms. */
+  readonly untilMs: number;
+}
 
 function offering(
   model: string,

@@ -1,5 +1,5 @@
-// Where a request goes: gives the pure rules of core/policy.ts their facts. These are the candidates, the pin, the
-// session's binding, who can read its history, and the detour that it may be on.
+// Places requests: collects the facts for the pure rules of core/policy.ts. These are the candidates, the pin, the
+// session's binding, the upstreams that can decrypt its history, and its detour.
 
 import { availabilityFor, type Candidate, rankOf } from "../core/availability.ts";
 import type { Hop } from "../core/hops.ts";
@@ -11,32 +11,32 @@ import type { Affinity } from "./affinity.ts";
 import type { Detours } from "./detours.ts";
 import type { Offering } from "./offering.ts";
 
-/** Whose a request is, and the way it came. */
+/** The session and the way of a request. */
 export interface Origin {
   /** The session key, if the request has one. */
   readonly session: string | undefined;
-  /** The proxies of a chain that it has passed: it must not come to one of them again. */
+  /** The proxies of a chain that the request has passed; it must not return to one of them. */
   readonly hops: readonly Hop[];
-  /** An account that it is pinned to by itself, before the pool's pin. */
+  /** The account that the request itself is pinned to; it wins over the pool's pin. */
   readonly pinnedId?: string | undefined;
   /** The requested model, if known. */
   readonly model?: string | undefined;
 }
 
-/** What is known of a request when it is placed. */
+/** A request to be placed. */
 export interface PlacementRequest extends Origin {
   /** Upstreams that already failed this request. */
   readonly tried: ReadonlySet<string>;
-  /** It uses the allowance; what does not, an account without any can serve as well. */
+  /** True if it uses the allowance; an upstream without any can serve other requests as well. */
   readonly spends: boolean;
-  /** Whoever can decrypt the history is looked for: draining accounts are asked as well. */
+  /** True while an upstream is searched that can decrypt the history: draining ones are asked as well. */
   readonly searching?: boolean;
 }
 
 export interface Placement {
-  /** Who takes the request; undefined when nobody can. */
+  /** The upstream that takes the request; undefined when none can. */
   place(request: PlacementRequest): Choice | undefined;
-  /** Who would take the next turn of a new session. */
+  /** The upstream that would take the next turn of a new session. */
   next(): Choice | undefined;
   /** The context for placing the next turn (of `session`, for `model`). */
   contextOf(session: string | undefined, model?: string): ChoiceContext;
@@ -45,7 +45,7 @@ export interface Placement {
    * can. A request that is no turn (`isTurn`) spends nothing, so it moves only to an upstream that can take it.
    */
   shouldMove(upstreamId: string, origin: Origin, isTurn: boolean): boolean;
-  /** True when another upstream than `upstreamId` has room and could go on with it. */
+  /** True when another upstream than `upstreamId` has room and could take over. */
   canLeave(upstreamId: string, origin: Origin): boolean;
 }
 
@@ -66,10 +66,10 @@ export interface PlacementContext {
 
 export function createPlacement(context: PlacementContext): Placement {
   const { clock, policy, state, affinity, detours, candidates, candidate, offering, loops } = context;
-  /** The one chosen last for a turn; `round_robin` goes on from here even while requests are still under way. */
+  /** The upstream chosen last for a turn. `round_robin` continues after it even while requests are under way. */
   let turnId: string | undefined;
 
-  /** `openId`: the upstream whose connection the session has open; it stands in for a binding. */
+  /** `openId`: the upstream whose connection the session has open; it replaces a missing binding. */
   const choosing = (
     { session, hops, pinnedId, model, tried, spends, searching = false }: PlacementRequest,
     openId?: string,
@@ -91,7 +91,7 @@ export function createPlacement(context: PlacementContext): Placement {
     };
   };
 
-  /** Chosen around the upstream that the session has just lost an answer on, when there is a way around. */
+  /** `how` without the upstream where the session's last answer broke off, if another one has room. */
   const aroundDetour = ({ session, model }: Origin, how: ChoiceContext): ChoiceContext => {
     const avoided = detours.of(session);
     if (avoided === undefined) return how;
@@ -124,7 +124,7 @@ export function createPlacement(context: PlacementContext): Placement {
       const how = choosing(nextTurn(origin), upstreamId);
       if (rankOf(availabilityFor(current, how)) === undefined)
         return isTurn || choose(all, how) !== undefined;
-      // A cooldown ends by itself; one without an end is of a child that does not answer.
+      // A cooldown ends by itself, except that of a child proxy that does not answer.
       if (current.condition === "cooling" && current.untilMs > 0) return false;
       const next = choose(all, aroundDetour(origin, how));
       return next !== undefined && next.reason !== "least-bad" && next.id !== upstreamId;
@@ -138,17 +138,17 @@ export function createPlacement(context: PlacementContext): Placement {
 
 // --- internal ---
 
-const NOBODY: ReadonlySet<string> = new Set();
+const NONE: ReadonlySet<string> = new Set();
 
 const NO_ORIGIN: Origin = { session: undefined, hops: [] };
 
 function nextTurn(origin: Origin): PlacementRequest {
-  return { ...origin, tried: NOBODY, spends: true };
+  return { ...origin, tried: NONE, spends: true };
 }
 
 /**
- * Who can decrypt what `ownerId` has encrypted: the accounts of its workspace, or the child proxy that has such an
- * account. Undefined when the owner is gone.
+ * The upstreams that can decrypt what `ownerId` has encrypted: the accounts of its workspace, or the child proxy that has
+ * such an account. Undefined when the owner is gone.
  */
 function readersOf(
   ownerId: string,

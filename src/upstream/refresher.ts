@@ -1,5 +1,5 @@
-// Quota figures for what traffic does not tell: asks the usage endpoint in the background, never for a request.
-// At most one question per account at a time, a few accounts at once, and none while traffic tells it all anyway.
+// Asks the usage endpoint for the figures of accounts that traffic does not report, in the background and never for a
+// request. At most one question per account at a time, a few accounts at once, none while traffic reports everything.
 
 import { parseJson } from "../core/json.ts";
 import { quotaFromUsage } from "../core/quota-wire.ts";

@@ -1,5 +1,5 @@
 // The members of the pool as the choice sees them. What is computed from a member is kept with the revisions of its
-// record, and computed again only for members that changed: a thousand accounts at rest cost a request next to nothing.
+// record, and computed again only for members that changed, so idle accounts cost a request next to nothing.
 
 import { type Candidate, candidateOf } from "../core/availability.ts";
 import type { Capacity, CapacityView } from "../core/capacity.ts";
@@ -21,7 +21,7 @@ interface Judgement {
   readonly revision: number;
   readonly figuresRevision: number;
   readonly settings: JudgementSettings;
-  /** From then on time alone makes another candidate of it, Unix ms. */
+  /** Until when it stays valid if nothing changes, Unix ms. */
   readonly goodUntilMs: number;
   readonly capacity: Capacity;
   readonly candidate: Candidate;
@@ -47,7 +47,7 @@ export function createRoster(): Roster {
   const withOwnLimits = new Set<number>();
   let members: readonly Member[] = [];
   let settings: JudgementSettings | undefined;
-  /** From then on time alone makes another candidate of one of them. */
+  /** Until when all of `current` stays valid if nothing changes, Unix ms. */
   let goodUntilMs = 0;
 
   const put = (member: Member, index: number, view: CapacityView): void => {
@@ -115,7 +115,7 @@ export function pooledAccountOf(member: Member, view: CapacityView): PooledAccou
 
 // --- internal ---
 
-/** What the member amounts to by its main limit. */
+/** The capacity and the candidate of the member under its main limit. */
 function judge(member: Member, view: CapacityView): Judgement {
   const { judgement, record } = member;
   const isValid = judgement !== undefined && isSameSettings(judgement.settings, view);

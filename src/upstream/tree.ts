@@ -1,5 +1,5 @@
-// The accounts of the whole tree as pooling sees them, each once: our own, and those below child proxies. This is asked
-// for every turn, so what a report amounts to is computed once and kept while it holds.
+// The accounts of the whole tree as pooling sees them, each once: our own, and those below child proxies. Every turn
+// needs them, so the accounts of a report are computed once and kept while they are valid.
 
 import { identityMarkOf } from "../auth/identity.ts";
 import { NO_STANDING } from "../core/capacity.ts";
@@ -25,7 +25,7 @@ export interface Tree {
   ): readonly PooledAccount[];
 }
 
-/** An account in the pool, and what tells whether it is there twice. */
+/** An account in the pool, and its identity, by which an account that is there twice is found. */
 interface Entry {
   readonly identity: string | undefined;
   readonly quota: Quota;
@@ -34,7 +34,7 @@ interface Entry {
 
 interface Kept {
   readonly entries: readonly (Entry & { readonly key: string })[];
-  /** Until then time alone makes nothing else of them, Unix ms. */
+  /** From then on time alone changes them, Unix ms. */
   readonly goodUntilMs: number;
 }
 
