@@ -2,6 +2,7 @@
 // they go.
 
 import { identityOf, workspacesToShow } from "../auth/identity.ts";
+import { absenceOf, availabilityFor } from "../core/availability.ts";
 import type { CapacityView } from "../core/capacity.ts";
 import { explanationOf, type PoolExplanation } from "../core/explain.ts";
 import type { Hop } from "../core/hops.ts";
@@ -9,6 +10,7 @@ import type { LimitName } from "../core/meters.ts";
 import type { PolicySettings } from "../core/policy.ts";
 import type { PoolFacts, PoolOutline } from "../core/pool-facts.ts";
 import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
+import type { RunSeen } from "../core/run-tag.ts";
 import type { Clock } from "../deps.ts";
 import type { StoreState } from "../state/store.ts";
 import { accountFacts } from "./account-facts.ts";
@@ -26,6 +28,8 @@ export interface PoolViews {
   usage(): PooledUsage;
   /** Explains which upstream would get the next turn (of `session`, for `model`). */
   explain(session: string | undefined, model: string | undefined): PoolExplanation;
+  /** What a run that is pinned to this upstream reports, if the upstream would not take the run's next turn. */
+  absence(upstreamId: string): RunSeen["absence"];
   /** Why no upstream can serve `session`, or `model`. */
   shortage(session: string | undefined, model?: string): Shortage;
 }
@@ -98,6 +102,10 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
       }));
       const how = placement.contextOf(session, model);
       return explanationOf(explained, roster.candidates(now), how, { session, model });
+    },
+    absence: (upstreamId) => {
+      const candidate = roster.candidate(upstreamId, capacityView(undefined));
+      return candidate && absenceOf(availabilityFor(candidate, placement.contextOf(undefined)));
     },
     shortage: (session, model) => {
       const { readers, offering } = placement.contextOf(session, model);
