@@ -116,6 +116,11 @@ export function healthAt(health: Health, nowMs: number): Health {
   return health.kind === "cooling" && health.untilMs <= nowMs ? HEALTHY : health;
 }
 
+/** `health` for a model with its own limit: a refusal on the main limit does not apply to it. */
+export function healthOnOwnLimit(health: Health): Health {
+  return health.kind === "cooling" && health.cause === "limit" ? HEALTHY : health;
+}
+
 // --- internal ---
 
 function cooled(health: Health, event: HealthEvent & { kind: "cool" }): Health {

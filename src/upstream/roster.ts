@@ -3,7 +3,7 @@
 
 import { type Candidate, candidateOf } from "../core/availability.ts";
 import type { Capacity, CapacityView } from "../core/capacity.ts";
-import { HEALTHY, type Health, healthAt } from "../core/health.ts";
+import { healthAt, healthOnOwnLimit } from "../core/health.ts";
 import type { PooledAccount } from "../core/pooled.ts";
 import type { UpstreamRecord } from "../state/account-record.ts";
 import { collectChanges } from "../state/record-changes.ts";
@@ -143,18 +143,13 @@ function judge(member: Member, view: CapacityView): Judgement {
 }
 
 function candidateOnOwnLimit(member: Member, view: CapacityView): Candidate {
-  return candidateOf(member.record, member.upstream.capacity(view), healthOnOwnLimit(member, view));
+  const health = healthOnOwnLimit(healthAt(member.record.health, view.nowMs));
+  return candidateOf(member.record, member.upstream.capacity(view), health);
 }
 
 /** True when a limit other than the main one counts for `view.model`. */
 function hasOwnLimit({ upstream }: Member, view: CapacityView): boolean {
   return view.model !== undefined && upstream.ownLimit(view) !== undefined;
-}
-
-/** A refusal on the main limit does not apply to a model with its own limit. */
-function healthOnOwnLimit({ record }: Member, { nowMs }: CapacityView): Health {
-  const now = healthAt(record.health, nowMs);
-  return now.kind === "cooling" && now.cause === "limit" ? HEALTHY : now;
 }
 
 function isSameSettings(a: JudgementSettings, b: JudgementSettings): boolean {
