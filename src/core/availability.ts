@@ -93,30 +93,22 @@ export function candidateOf(
   capacity: Capacity,
   health: Health,
 ): Candidate {
-  const { standing, score } = capacity;
-  const common = { id, draining, inFlight, ramp, score, standing };
-  switch (health.kind) {
-    case "healthy": {
-      const isFull = ramp !== undefined && inFlight >= ramp;
-      const condition = isFull && capacity.condition === "ready" ? "probing" : capacity.condition;
-      const closedBy = isOpen(condition) ? undefined : "capacity";
-      return { ...common, condition, closedBy, reason: capacity.why, untilMs: capacity.untilMs };
-    }
-    case "cooling": {
-      const { reason, untilMs, cause } = health;
-      return { ...common, condition: CONDITIONS[cause], closedBy: "health", reason, untilMs };
-    }
-    case "disabled":
-      return {
-        ...common,
-        condition: "disabled",
-        closedBy: "health",
-        reason: health.reason,
-        untilMs: capacity.untilMs,
-      };
-    default:
-      return health satisfies never;
-  }
+  const isHealthy = health.kind === "healthy";
+  const condition = isHealthy ? openCondition(capacity.condition, inFlight, ramp) : closedCondition(health);
+  const closing = isHealthy ? "capacity" : "health";
+  // One literal, because a candidate is made whenever a request begins or ends.
+  return {
+    id,
+    condition,
+    reason: isHealthy ? capacity.why : health.reason,
+    closedBy: isOpen(condition) ? undefined : closing,
+    untilMs: health.kind === "cooling" ? health.untilMs : capacity.untilMs,
+    draining,
+    inFlight,
+    ramp,
+    score: capacity.score,
+    standing: capacity.standing,
+  };
 }
 
 /** What `candidate` is for a request. */
@@ -176,8 +168,14 @@ export function absenceOf(availability: Availability): RunSeen["absence"] {
 
 // --- internal ---
 
-/** The condition of an upstream that cools down, by cause. */
-const CONDITIONS = { fault: "cooling", limit: "limited" } as const;
+function openCondition(condition: Condition, inFlight: number, ramp: Ramp): Condition {
+  return condition === "ready" && ramp !== undefined && inFlight >= ramp ? "probing" : condition;
+}
+
+function closedCondition(health: Exclude<Health, { kind: "healthy" }>): Condition {
+  if (health.kind === "disabled") return "disabled";
+  return health.cause === "limit" ? "limited" : "cooling";
+}
 
 interface Row {
   readonly rank: number | undefined;

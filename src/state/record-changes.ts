@@ -35,12 +35,14 @@ export function collectChanges(record: UpstreamRecord, changed: Set<UpstreamReco
 
 /** A request begins on the upstream. */
 export function beginUse(record: UpstreamRecord): void {
-  change(record, { inFlight: record.inFlight + 1 });
+  changeable(record).inFlight++;
+  raise(record);
 }
 
 /** A request that began there is over. */
 export function endUse(record: UpstreamRecord): void {
-  change(record, { inFlight: record.inFlight - 1 });
+  changeable(record).inFlight--;
+  raise(record);
 }
 
 /** Counts a request that was served at `atMs`. `reason`: why the upstream was chosen for it. */
@@ -201,11 +203,19 @@ export function restore(record: AccountRecord, before: AccountRecord): void {
 
 type Changeable<Record> = { -readonly [Field in keyof Record]: Record[Field] };
 
-/** The only assignment to the fields of a record. */
+/** The record with fields that can be assigned to. No other code may write to one. */
+function changeable(record: UpstreamRecord): Changeable<UpstreamRecord> {
+  return record;
+}
+
 function change<Of extends UpstreamRecord>(record: Of, fields: Partial<Of>): void {
-  const changing: Changeable<UpstreamRecord> = Object.assign(record, fields);
-  changing.revision++;
-  changing.changed?.add(record);
+  Object.assign(record, fields);
+  raise(record);
+}
+
+function raise(record: UpstreamRecord): void {
+  changeable(record).revision++;
+  record.changed?.add(record);
 }
 
 function changeFigures(record: UpstreamRecord, quota: Quota): void {
