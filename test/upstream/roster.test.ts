@@ -3,109 +3,24 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Candidate } from "../../src/core/availability.ts";
-import { type CapacityView, capacityOfQuota } from "../../src/core/capacity.ts";
+import { capacityOfQuota } from "../../src/core/capacity.ts";
 import { learnedFigures } from "../../src/core/figures.ts";
 import { ownLimitFor } from "../../src/core/meters.ts";
-import { mergeQuota, type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
+import { mergeQuota, type Quota, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
 import { standingOf } from "../../src/core/standing.ts";
-import { mapWindows } from "../../src/core/windows.ts";
 import { type AccountRecord, newAccount } from "../../src/state/account-record.ts";
-import * as changes from "../../src/state/record-changes.ts";
 import { createRoster, type Member, pooledAccountOf } from "../../src/upstream/roster.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
 import { evidence, HOUR_MS, NOW } from "../support/evidence.ts";
+import { difference, type RecordChange, recordChange, repeated } from "../support/record-changes.ts";
 
 const NAMES = ["a", "b", "c"];
 const RUNS = { numRuns: 1_000 };
 
-type Change = (record: AccountRecord, view: CapacityView) => void;
-
-/** `told` as it would be said again `laterMs` later. */
-function repeated(told: Quota, laterMs: number): Quota {
-  const window = (one: QuotaWindow) => ({ ...one, asOfMs: one.asOfMs + laterMs });
-  const limit = (one: Quota["main"]) => ({
-    ...one,
-    windows: mapWindows(one.windows, window),
-    completeAsOfMs: one.completeAsOfMs && one.completeAsOfMs + laterMs,
-  });
-  const { credits } = told.spending;
-  return {
-    ...told,
-    main: limit(told.main),
-    additional: told.additional.map(limit),
-    spending: { ...told.spending, credits: credits && { ...credits, asOfMs: credits.asOfMs + laterMs } },
-  };
-}
-
-/** Changes that make something else of figures, one at a time. */
-const DIFFERENCES: readonly ((quota: Quota) => Quota)[] = [
-  ...[
-    { usedPercent: 55 },
-    { resetAtMs: NOW + HOUR_MS / 2 },
-    { resetAtMs: undefined },
-    { windowSeconds: 7 },
-  ].map((other) => (quota: Quota) => {
-    const windows = mapWindows(quota.main.windows, (window) => ({ ...window, ...other }));
-    return { ...quota, main: { ...quota.main, windows } };
-  }),
-  (quota) => ({ ...quota, main: { ...quota.main, completeAsOfMs: NOW + 2 * HOUR_MS } }),
-  (quota) => ({ ...quota, main: { ...quota.main, windows: { ...quota.main.windows, weekly: undefined } } }),
-  (quota) => ({ ...quota, additional: quota.additional.map((limit) => ({ ...limit, model: "other" })) }),
-  (quota) => {
-    const { credits } = quota.spending;
-    const value = credits && { ...credits.value, hasCredits: !credits.value.hasCredits };
-    return { ...quota, spending: { ...quota.spending, credits: value && { ...credits, value } } };
-  },
-];
-/** Makes nothing else of figures, or one thing. */
-const difference = fc.constantFrom((quota: Quota) => quota, ...DIFFERENCES);
-
-const change: fc.Arbitrary<Change> = fc.oneof(
-  fc.constantFrom<Change>(
-    changes.beginUse,
-    (record) => {
-      if (record.inFlight > 0) changes.endUse(record);
-    },
-    changes.enable,
-    changes.drain,
-    (record, { nowMs }) => changes.disableByOperator(record, nowMs),
-    (record, { nowMs }) => changes.countTurn(record, nowMs),
-    (record, { nowMs }) => changes.countServed(record, nowMs, "sticky"),
-    (record, { nowMs }) => changes.makePlausible(record, nowMs),
-    changes.forgetIdentity,
-  ),
-  evidence.map(
-    (told): Change =>
-      (record, view) =>
-        changes.learn(record, told, view),
-  ),
-  evidence.map(
-    (told): Change =>
-      (record) =>
-        changes.learnRefusal(record, told),
-  ),
-  {
-    weight: 3,
-    arbitrary: fc.tuple(fc.nat(HOUR_MS), difference).map(
-      ([laterMs, differ]): Change =>
-        (record, view) => {
-          changes.learn(record, differ(repeated(record.quota, laterMs)), view);
-        },
-    ),
-  },
-  fc.record({ cause: fc.constantFrom("limit" as const, "fault" as const), forMs: fc.nat(HOUR_MS) }).map(
-    ({ cause, forMs }): Change =>
-      (record, { nowMs }) => {
-        const untilMs = nowMs + forMs;
-        changes.changeHealth(record, { kind: "cool", cause, reason: "r", atMs: nowMs, untilMs });
-      },
-  ),
-);
-
 /** What may happen between two looks at the roster. */
 interface Step {
   readonly account: number;
-  readonly change: Change;
+  readonly change: RecordChange;
   readonly waitMs: number;
   readonly useCredits: boolean;
   readonly ttlMs: number;
@@ -114,7 +29,7 @@ interface Step {
 
 const step: fc.Arbitrary<Step> = fc.record({
   account: fc.nat(NAMES.length - 1),
-  change,
+  change: recordChange,
   waitMs: fc.oneof(fc.constant(0), fc.nat(HOUR_MS / 2)),
   useCredits: fc.oneof({ weight: 9, arbitrary: fc.constant(true) }, fc.constant(false)),
   ttlMs: fc.oneof({ weight: 9, arbitrary: fc.constant(HOUR_MS) }, fc.constant(HOUR_MS / 6)),
