@@ -9,7 +9,7 @@ import type { Hop } from "../core/hops.ts";
 import type { LimitName } from "../core/meters.ts";
 import type { PolicySettings } from "../core/policy.ts";
 import type { PoolFacts, PoolOutline } from "../core/pool-facts.ts";
-import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
+import { type PooledAccount, type PooledUsage, pooledUsage } from "../core/pooled.ts";
 import type { RunSeen } from "../core/run-tag.ts";
 import type { Clock } from "../deps.ts";
 import type { StoreState } from "../state/store.ts";
@@ -54,6 +54,18 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
   const tree = createTree();
   let usage: { readonly value: PooledUsage; readonly atMs: number } | undefined;
 
+  const pooledAccounts = (now: CapacityView): readonly PooledAccount[] => {
+    const own = members.accounts();
+    const children = members.children().map(({ upstream }) => upstream);
+    // Accounts are compared with each other only where child proxies may have the same ones.
+    if (children.length === 0) return own.map((member) => pooledAccountOf(member, now));
+    return tree.pooled(
+      own.map((member) => [member.record, pooledAccountOf(member, now)] as const),
+      children,
+      now,
+    );
+  };
+
   const outlineAt = (now: CapacityView): PoolOutline => {
     const next = placement.next();
     return {
@@ -87,9 +99,7 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
       const mostAgeMs = Math.floor(members.all().length / ACCOUNTS_PER_MS_OF_AGE);
       if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.value;
       const now = capacityView(undefined);
-      const own = members.accounts().map((member) => [member.record, pooledAccountOf(member, now)] as const);
-      const children = members.children().map(({ upstream }) => upstream);
-      const pooled = tree.pooled(own, children, now);
+      const pooled = pooledAccounts(now);
       usage = { value: pooledUsage(pooled, now, now.useCredits), atMs: clock.monotonic() };
       return usage.value;
     },

@@ -25,6 +25,7 @@ interface Judgement {
   readonly goodUntilMs: number;
   readonly capacity: Capacity;
   readonly candidate: Candidate;
+  readonly pooled: PooledAccount;
 }
 
 /** The settings that a judgement depends on. */
@@ -109,8 +110,7 @@ export function createRoster(): Roster {
 
 /** The member as pooling sees it now. */
 export function pooledAccountOf(member: Member, view: CapacityView): PooledAccount {
-  const { health, quota } = member.record;
-  return { health, quota, standing: judge(member, view).capacity.standing };
+  return judge(member, view).pooled;
 }
 
 // --- internal ---
@@ -138,6 +138,7 @@ function judge(member: Member, view: CapacityView): Judgement {
     goodUntilMs: health.kind === "cooling" ? Math.min(health.untilMs, untilMs) : untilMs,
     capacity,
     candidate: candidateOf(record, capacity, health),
+    pooled: { health: record.health, quota: record.quota, standing: capacity.standing },
   };
   return member.judgement;
 }

@@ -62,7 +62,6 @@ export function createTree(): Tree {
 
   return {
     pooled: (own, children, view) => {
-      if (children.length === 0) return own.map(([, as]) => as);
       const ours = own.map(([record, as]): Entry => ({ identity: markOf(record), quota: record.quota, as }));
       const told = children.flatMap((child) => {
         const report = child.report(view);
