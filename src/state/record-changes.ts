@@ -150,7 +150,7 @@ export function identify(record: AccountRecord, login: LoginFacts): void {
   });
   const { quota } = record;
   if (quota.planType === undefined && login.planType !== undefined)
-    change(record, { quota: { ...quota, planType: login.planType } });
+    changeFigures(record, { ...quota, planType: login.planType });
 }
 
 /** Another account is behind the alias, so nothing that was known of the former one applies. */

@@ -9,14 +9,14 @@ import type { Hop } from "../core/hops.ts";
 import type { LimitName } from "../core/meters.ts";
 import type { PolicySettings } from "../core/policy.ts";
 import type { PoolFacts, PoolOutline } from "../core/pool-facts.ts";
-import { type PooledAccount, type PooledUsage, pooledUsage } from "../core/pooled.ts";
+import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
 import type { RunSeen } from "../core/run-tag.ts";
 import type { Clock } from "../deps.ts";
 import type { StoreState } from "../state/store.ts";
 import { accountFacts } from "./account-facts.ts";
 import type { Members } from "./members.ts";
 import type { Placement } from "./placement.ts";
-import { pooledAccountOf, type Roster } from "./roster.ts";
+import { type PooledMembers, pooledAccountOf, type Roster } from "./roster.ts";
 import { type Shortage, shortageOf } from "./shortage.ts";
 import { createTree } from "./tree.ts";
 
@@ -52,18 +52,14 @@ const ACCOUNTS_PER_MS_OF_AGE = 100;
 export function createPoolViews(context: PoolViewsContext): PoolViews {
   const { clock, state, members, roster, placement, policy, self, capacityView } = context;
   const tree = createTree();
-  let usage: { readonly value: PooledUsage; readonly atMs: number } | undefined;
+  let usage: KnownUsage | undefined;
 
-  const pooledAccounts = (now: CapacityView): readonly PooledAccount[] => {
-    const own = members.accounts();
+  const pooledMembers = (now: CapacityView): PooledMembers => {
     const children = members.children().map(({ upstream }) => upstream);
     // Accounts are compared with each other only where child proxies may have the same ones.
-    if (children.length === 0) return own.map((member) => pooledAccountOf(member, now));
-    return tree.pooled(
-      own.map((member) => [member.record, pooledAccountOf(member, now)] as const),
-      children,
-      now,
-    );
+    if (children.length === 0) return roster.pooled(now);
+    const own = members.accounts().map((member) => [member.record, pooledAccountOf(member, now)] as const);
+    return { accounts: tree.pooled(own, children, now), version: undefined };
   };
 
   const outlineAt = (now: CapacityView): PoolOutline => {
@@ -99,9 +95,12 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
       const mostAgeMs = Math.floor(members.all().length / ACCOUNTS_PER_MS_OF_AGE);
       if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.value;
       const now = capacityView(undefined);
-      const pooled = pooledAccounts(now);
-      usage = { value: pooledUsage(pooled, now, now.useCredits), atMs: clock.monotonic() };
-      return usage.value;
+      const { accounts, version } = pooledMembers(now);
+      // The figures of an exhausted pool depend on how long it is until the first account is back.
+      const known = version !== undefined && usage?.version === version ? usage.value : undefined;
+      const value = known?.main.reached === false ? known : pooledUsage(accounts, now, now.useCredits);
+      usage = { value, version, atMs: clock.monotonic() };
+      return value;
     },
     explain: (session, model) => {
       const now = capacityView(model);
@@ -137,6 +136,14 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
 }
 
 // --- internal ---
+
+interface KnownUsage {
+  readonly value: PooledUsage;
+  /** Of the members that it was computed from. */
+  readonly version: number | undefined;
+  /** Monotonic ms. */
+  readonly atMs: number;
+}
 
 function nameOf(limit: LimitName | undefined): string | undefined {
   return limit && (limit.name ?? limit.id);

@@ -38,12 +38,22 @@ export interface Roster {
   candidates(view: CapacityView): readonly Candidate[];
   /** One of the candidates; undefined if there is no such member. */
   candidate(id: string, view: CapacityView): Candidate | undefined;
+  pooled(view: CapacityView): PooledMembers;
+}
+
+export interface PooledMembers {
+  /** The members as pooling sees them, in their order; updated in place. */
+  readonly accounts: readonly PooledAccount[];
+  /** As long as it is the same, so is what follows from them. Undefined: time alone may change that at any moment. */
+  readonly version: number | undefined;
 }
 
 export function createRoster(): Roster {
   const changed = new Set<UpstreamRecord>();
   const indexes = new Map<string, number>();
   const current: Candidate[] = [];
+  const pooled: PooledAccount[] = [];
+  let pooledVersion = 0;
   /** The indexes of the members for which another limit than the main one may count. */
   const withOwnLimits = new Set<number>();
   let members: readonly Member[] = [];
@@ -54,6 +64,10 @@ export function createRoster(): Roster {
   const put = (member: Member, index: number, view: CapacityView): void => {
     const judgement = judge(member, view);
     current[index] = judgement.candidate;
+    if (pooled[index] !== judgement.pooled) {
+      pooled[index] = judgement.pooled;
+      pooledVersion++;
+    }
     if (judgement.capacity.hasOwnLimits) withOwnLimits.add(index);
     else withOwnLimits.delete(index);
     goodUntilMs = Math.min(goodUntilMs, judgement.goodUntilMs);
@@ -63,6 +77,7 @@ export function createRoster(): Roster {
     if (settings === undefined || !isSameSettings(settings, view) || goodUntilMs <= view.nowMs) {
       goodUntilMs = Number.POSITIVE_INFINITY;
       current.length = members.length;
+      pooled.length = members.length;
       withOwnLimits.clear();
       members.forEach((member, index) => {
         put(member, index, view);
@@ -82,6 +97,7 @@ export function createRoster(): Roster {
     set: (now) => {
       members = now;
       settings = undefined;
+      pooledVersion++;
       indexes.clear();
       members.forEach(({ record }, index) => {
         indexes.set(record.id, index);
@@ -105,6 +121,11 @@ export function createRoster(): Roster {
       if (index === undefined || member === undefined) return undefined;
       return hasOwnLimit(member, view) ? candidateOnOwnLimit(member, view) : byMainLimit(view)[index];
     },
+    pooled: (view) => {
+      byMainLimit(view);
+      // Nothing here notices when the figures of other limits than the main one grow too old.
+      return { accounts: pooled, version: withOwnLimits.size > 0 ? undefined : pooledVersion };
+    },
   };
 }
 
@@ -119,8 +140,8 @@ export function pooledAccountOf(member: Member, view: CapacityView): PooledAccou
 function judge(member: Member, view: CapacityView): Judgement {
   const { judgement, record } = member;
   const isValid = judgement !== undefined && isSameSettings(judgement.settings, view);
-  if (isValid && judgement.revision === record.revision && judgement.goodUntilMs > view.nowMs)
-    return judgement;
+  const isInTime = isValid && judgement.goodUntilMs > view.nowMs;
+  if (isInTime && judgement.revision === record.revision) return judgement;
   const { figuresRevision, revision } = record;
   const hasCapacity =
     isValid &&
@@ -138,7 +159,10 @@ function judge(member: Member, view: CapacityView): Judgement {
     goodUntilMs: health.kind === "cooling" ? Math.min(health.untilMs, untilMs) : untilMs,
     capacity,
     candidate: candidateOf(record, capacity, health),
-    pooled: { health: record.health, quota: record.quota, standing: capacity.standing },
+    pooled:
+      isInTime && hasCapacity && judgement.pooled.health === record.health && !capacity.hasOwnLimits
+        ? judgement.pooled // only times in the quota can differ
+        : { health: record.health, quota: record.quota, standing: capacity.standing },
   };
   return member.judgement;
 }
