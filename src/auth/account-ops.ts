@@ -2,13 +2,13 @@
 // (inside the daemon, or in a command when none runs); the admin client is the other, and talks to a proxy.
 
 import { z } from "zod";
-import { type HealthEvent, OPERATOR_REASON, transition } from "../core/health.ts";
-import { withoutExhausted } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { outboundProxyProblem } from "../network/outbound-proxy.ts";
+import type { AccountRecord } from "../state/account-record.ts";
 import type { Layout } from "../state/layout.ts";
-import type { AccountRecord, Store } from "../state/store.ts";
+import { disableByOperator, drain, enable, restore, setOutboundProxy } from "../state/record-changes.ts";
+import type { Store } from "../state/store.ts";
 import { encodeAccount } from "../state/store-encode.ts";
 import type { AccountDetails } from "./account-details.ts";
 import { findAccount, installReversibly, removeAccount } from "./enrol.ts";
@@ -38,7 +38,7 @@ export interface ImportFiles {
   readonly auth: string;
   /** The text of a config.toml. */
   readonly config: string | undefined;
-  /** Take it although the alias stands for another account. */
+  /** Install it although the alias has another account. */
   readonly replace: boolean;
 }
 
@@ -149,12 +149,9 @@ export function createAccountOps({
     },
     serve: async (name, service) => {
       const record = findAccount(state, name);
-      const { draining, health, quota } = record;
-      record.draining = service === "drain";
-      if (service !== "drain") record.health = transition(health, eventOf(service, clock.now()));
-      // Whoever puts it back knows better than a figure that says there is nothing left.
-      if (service === "enable") record.quota = withoutExhausted(quota);
-      write(() => Object.assign(record, { draining, health, quota }));
+      const before = { ...record };
+      SERVICES[service](record, clock.now());
+      write(() => restore(record, before));
       changed(CHANGES[service], record);
       return record.alias;
     },
@@ -165,11 +162,9 @@ export function createAccountOps({
           next: "name an HTTP proxy, such as http://proxy.example:3128, or none",
         });
       const record = findAccount(state, name);
-      const before = record.outboundProxy;
-      record.outboundProxy = outboundProxy;
-      write(() => {
-        record.outboundProxy = before;
-      });
+      const before = { ...record };
+      setOutboundProxy(record, outboundProxy);
+      write(() => restore(record, before));
       changed("changed", record);
       return record.alias;
     },
@@ -213,8 +208,8 @@ const CHANGES: Readonly<Record<Service, AccountChange>> = {
   drain: "draining",
 };
 
-function eventOf(service: Exclude<Service, "drain">, nowMs: number): HealthEvent {
-  return service === "enable"
-    ? { kind: "enable" }
-    : { kind: "disable", reason: OPERATOR_REASON, atMs: nowMs };
-}
+const SERVICES: Readonly<Record<Service, (record: AccountRecord, nowMs: number) => void>> = {
+  enable,
+  disable: disableByOperator,
+  drain,
+};

@@ -3,12 +3,13 @@
 
 import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { transition } from "../core/health.ts";
 import { nearest } from "../core/nearest.ts";
 import { CodexlbError } from "../errors.ts";
+import { type AccountRecord, accountId, newAccount } from "../state/account-record.ts";
 import { unusable } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
-import { type AccountRecord, accountId, accountNamed, newAccount, type StoreState } from "../state/store.ts";
+import { changeHealth, restore } from "../state/record-changes.ts";
+import { accountNamed, type StoreState } from "../state/store.ts";
 import { type Credentials, parseAuthFile } from "./auth-file.ts";
 import { checkAlias, exists, readCredentials } from "./homes.ts";
 import { adoptIdentity, identityOf, isAnonymous, isAnother, nameOf, personName } from "./identity.ts";
@@ -60,13 +61,13 @@ export function installReversibly(
   const record = known ?? newAccount(alias, homeDir);
   const before = { ...record };
   if (known === undefined) state.accounts.push(record);
-  record.health = transition(record.health, { kind: "renewed" });
+  changeHealth(record, { kind: "renewed" });
   adoptIdentity(record, credentials);
   return {
     record,
     undo: () => {
       if (known === undefined) state.accounts = state.accounts.filter((account) => account !== record);
-      Object.assign(record, before);
+      restore(record, before);
       restoreHome();
     },
   };
@@ -126,7 +127,7 @@ export function findAccount(state: StoreState, name: string): AccountRecord {
 
 const MOST_NAMED = 8;
 
-/** What somebody may have meant who named an account that there is not. */
+/** The next step after a name that no account has. */
 function otherThan(name: string, aliases: readonly string[]): string {
   if (aliases.length === 0) return "run: codexlb account login ALIAS, or: codexlb account import";
   const meant = nearest(name.toLowerCase(), aliases);
@@ -135,7 +136,7 @@ function otherThan(name: string, aliases: readonly string[]): string {
   return `known accounts: ${aliases.join(", ")}`;
 }
 
-/** An alias goes on standing for the account that it stands for; a login that does not say whose it is may be anybody's. */
+/** An alias keeps its account. A login that does not name its account could be of another one. */
 function refuseOther(
   record: AccountRecord,
   credentials: Credentials,

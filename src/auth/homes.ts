@@ -3,11 +3,13 @@
 
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type HealthEvent, MISSING_AUTH, transition } from "../core/health.ts";
+import { MISSING_AUTH } from "../core/health.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
+import { type AccountRecord, accountId, keptOf, newAccount } from "../state/account-record.ts";
 import { readTextIfPresent } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
-import { type AccountRecord, accountId, newAccount, type StoreState } from "../state/store.ts";
+import { changeHealth, retireLogin } from "../state/record-changes.ts";
+import type { StoreState } from "../state/store.ts";
 import { type Credentials, parseAuthFile } from "./auth-file.ts";
 import { adoptIdentity } from "./identity.ts";
 import { sweepHomes } from "./leftovers.ts";
@@ -123,19 +125,18 @@ function identify(
   const record =
     before?.id === accountId(alias) && before.homeDir === homeDir
       ? before
-      : { ...(before ?? newAccount(alias, homeDir)), id: accountId(alias), homeDir };
+      : newAccount(alias, homeDir, before && keptOf(before));
   try {
     adoptIdentity(record, readCredentials(homeDir));
     if (record.health.kind === "disabled" && record.health.reason === MISSING_AUTH)
-      record.health = transition(record.health, { kind: "renewed" });
+      changeHealth(record, { kind: "renewed" });
     accounts.push(record);
     return undefined;
   } catch (error) {
     // A directory that never held a login (a stray folder) is no account.
     if (before === undefined && !exists(authFileOf(homeDir))) return undefined;
-    const disable: HealthEvent = { kind: "disable", reason: MISSING_AUTH, atMs: nowMs };
-    record.health = transition(record.health, disable);
-    record.deadLoginMark = undefined;
+    changeHealth(record, { kind: "disable", reason: MISSING_AUTH, atMs: nowMs });
+    retireLogin(record, MISSING_AUTH);
     accounts.push(record);
     return problemOf(alias, messageOf(error));
   }

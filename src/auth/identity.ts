@@ -1,12 +1,11 @@
 // Who an account is: its ChatGPT account and user, never its e-mail address; and what a record remembers of that.
 
-import { HEALTHY } from "../core/health.ts";
-import { UNKNOWN_QUOTA } from "../core/quota.ts";
-import type { AccountRecord } from "../state/store.ts";
+import type { AccountRecord } from "../state/account-record.ts";
+import { forgetIdentity, identify } from "../state/record-changes.ts";
 import type { Credentials } from "./auth-file.ts";
 import { hashOf } from "./secrets.ts";
 
-/** What tells two logins apart; e-mail addresses say nothing. */
+/** What distinguishes two logins. E-mail addresses do not. */
 export interface Identity extends Person {
   readonly alias: string;
   readonly userId: string | undefined;
@@ -114,11 +113,7 @@ export function identityMarkOf({
 
 /** Copies what the credentials say of the account into its record. */
 export function rememberIdentity(record: AccountRecord, credentials: Credentials): void {
-  record.chatgptAccountId = credentials.accountId ?? record.chatgptAccountId;
-  record.chatgptUserId = credentials.userId ?? record.chatgptUserId;
-  record.email = credentials.email ?? record.email;
-  record.loginMark = loginMarkOf(credentials);
-  record.quota = { ...record.quota, planType: record.quota.planType ?? credentials.planType };
+  identify(record, { ...credentials, mark: loginMarkOf(credentials) });
 }
 
 /** Tells one login from another without giving it away. */
@@ -138,16 +133,9 @@ export function isAnother(record: AccountRecord, { accountId, userId }: Credenti
   return differs(record.chatgptAccountId, accountId) || differs(record.chatgptUserId, userId);
 }
 
-/** As `rememberIdentity`; when the account behind the name is another one now, nothing that was known of the former holds. */
+/** Like `rememberIdentity`. If the credentials are of another account, first forgets all about the former one. */
 export function adoptIdentity(record: AccountRecord, credentials: Credentials): void {
-  if (isAnother(record, credentials) || isAnonymous(record, credentials)) {
-    record.chatgptAccountId = undefined;
-    record.chatgptUserId = undefined;
-    record.email = undefined;
-    record.health = HEALTHY;
-    record.quota = UNKNOWN_QUOTA;
-    record.quotaSyncMs = 0;
-  }
+  if (isAnother(record, credentials) || isAnonymous(record, credentials)) forgetIdentity(record);
   rememberIdentity(record, credentials);
 }
 

@@ -1,20 +1,22 @@
-// What choosing has to know of an upstream besides its health, whatever its kind.
+// What an upstream of either kind can take, apart from its health.
 
+import { type Condition, conditionOf } from "./availability.ts";
 import { limitFor, type RefusedBy } from "./meters.ts";
-import type { Candidate } from "./policy.ts";
 import { type Quota, type QuotaView, UNKNOWN_QUOTA } from "./quota.ts";
 import { type ScoreWeights, type Standing, scoreOf, standingOf } from "./standing.ts";
 
 export interface Capacity {
-  /** `available`, unless it is known in advance that it cannot serve. */
-  readonly state: Candidate["state"];
-  /** Until when it cannot, Unix ms; 0 when it can, or when that is not known. */
+  /** What holds if its health allows it to serve. */
+  readonly condition: Exclude<Condition, "probing">;
+  /** Until when it cannot serve, Unix ms; 0 when it can, or when that is not known. */
   readonly untilMs: number;
-  /** Why it cannot. */
+  /** Why it cannot; undefined when it can. */
   readonly why: string | undefined;
   readonly standing: Standing;
   /** 0..1. */
   readonly score: number;
+  /** True if a limit other than the main one counts for some models. */
+  readonly hasOwnLimits: boolean;
 }
 
 /** The conditions under which capacity is judged. */
@@ -27,7 +29,7 @@ export interface CapacityView extends QuotaView {
   readonly refusedBy: RefusedBy;
 }
 
-/** The view that tells whether anything is left at all. Weights do not matter for that. */
+/** The view for the question whether anything is left at all. Weights do not matter for it. */
 export function plainView(nowMs: number): CapacityView {
   return {
     nowMs,
@@ -45,18 +47,21 @@ export const NO_STANDING: Standing = standingOf(UNKNOWN_QUOTA, UNKNOWN_QUOTA.mai
 /** The capacity of an account: what its figures amount to. */
 export function capacityOfQuota(quota: Quota, view: CapacityView): Capacity {
   const standing = standingOf(quota, limitFor(quota, view.model, view.refusedBy), view);
-  const score = scoreOf(standing, view.weights);
   const { refusedUntilMs, exhausted, credits } = standing;
+  const figures = {
+    standing,
+    score: scoreOf(standing, view.weights),
+    hasOwnLimits: quota.additional.length > 0,
+  };
   if (refusedUntilMs > 0)
-    return { state: "limited", untilMs: refusedUntilMs, why: "usage-limit", standing, score };
+    return { ...figures, condition: "limited", untilMs: refusedUntilMs, why: "usage-limit" };
   // The backend would serve a request and spend the credits.
   if (exhausted && credits && !view.useCredits)
     return {
-      state: "limited",
+      ...figures,
+      condition: "limited",
       untilMs: standing.exhaustedUntilMs ?? 0,
       why: "only credits are left, and policy.use_credits is false",
-      standing,
-      score,
     };
-  return { state: "available", untilMs: 0, why: undefined, standing, score };
+  return { ...figures, condition: conditionOf(standing), untilMs: 0, why: undefined };
 }

@@ -1,8 +1,9 @@
-// What a child proxy can take, by what it says of its accounts.
+// What a child proxy can take, computed from its report about its accounts.
 
+import { type Candidate, candidateOf, conditionOf, isOpen } from "./availability.ts";
 import { type Capacity, type CapacityView, capacityOfQuota, NO_STANDING } from "./capacity.ts";
-import { type ChildReport, REPORT_MS, type RemoteAccount } from "./child-report.ts";
-import { type CoolCause, HEALTHY, type Health } from "./health.ts";
+import { type ChildReport, REPORT_MS } from "./child-report.ts";
+import { healthOnOwnLimit } from "./health.ts";
 import { limitFor } from "./meters.ts";
 import type { QuotaView } from "./quota.ts";
 import type { Standing, WindowStanding } from "./standing.ts";
@@ -14,25 +15,20 @@ export function capacityOfReport(report: ChildReport, view: CapacityView): Capac
   // The child has already dropped figures that are too old.
   const judged = { ...view, ttlMs: Number.POSITIVE_INFINITY };
   const all = report.accounts.map((account) => {
-    const limit = limitFor(account.quota, view.model, view.refusedBy);
-    const isMain = limit === account.quota.main;
-    return {
-      account,
-      isMain,
-      capacity: capacityOfQuota(account.quota, judged),
-      health: healthOn(account, isMain),
-    };
+    const isMain = limitFor(account.quota, view.model, view.refusedBy) === account.quota.main;
+    const { key: id, told } = account;
+    const record = { id, draining: told.draining, inFlight: 0, ramp: undefined };
+    const health = isMain ? account.health : healthOnOwnLimit(account.health);
+    return { told, isMain, candidate: candidateOf(record, capacityOfQuota(account.quota, judged), health) };
   });
-  const open = all.filter(
-    ({ account, capacity, health }) =>
-      health.kind === "healthy" && capacity.state === "available" && !account.told.draining,
-  );
-  if (open.length === 0) return closed(report, all, view, endMs);
-  const standings = open.map(({ capacity }) => capacity.standing);
+  const candidates = all.map(({ candidate }) => candidate);
+  const open = all.filter(({ candidate }) => isOpen(candidate.condition) && !candidate.draining);
+  if (open.length === 0) return closed(report, candidates, view, endMs);
+  const standings = open.map(({ candidate }) => candidate.standing);
   const withRoom = standings.filter(({ exhausted }) => !exhausted);
   const onCredits = standings.filter(({ credits }) => credits && view.useCredits);
-  const scores = open.map(({ account, isMain, capacity }) =>
-    isMain ? Math.min(1, Math.max(0, account.told.score)) : capacity.score,
+  const scores = open.map(({ told, isMain, candidate }) =>
+    isMain ? Math.min(1, Math.max(0, told.score)) : candidate.score,
   );
   const score = scores.reduce((sum, one) => sum + one, 0) / scores.length;
   const counted = withRoom.length === 0 ? standings : withRoom;
@@ -48,46 +44,42 @@ export function capacityOfReport(report: ChildReport, view: CapacityView): Capac
     refusedUntilMs: 0,
     goodUntilMs: Math.min(endMs, ...standings.map(({ goodUntilMs }) => goodUntilMs)),
   };
-  return { state: "available", untilMs: 0, why: undefined, standing, score };
+  const hasOwnLimits = hasLimits(report);
+  return { condition: conditionOf(standing), untilMs: 0, why: undefined, standing, score, hasOwnLimits };
 }
 
 // --- internal ---
 
-/** A refusal on the main limit does not apply to a model with its own limit. */
-function healthOn({ health }: RemoteAccount, isMain: boolean): Health {
-  return !isMain && health.kind === "cooling" && health.cause === "limit" ? HEALTHY : health;
+function hasLimits({ accounts }: ChildReport): boolean {
+  return accounts.some(({ quota }) => quota.additional.length > 0);
 }
 
-interface Judged {
-  readonly capacity: Capacity;
-  readonly health: Health;
-}
-
-/** None of its accounts is in service: when the first of them will be, and why none is. */
+/** The capacity without an account in service: when the first of them is back, and why none is. */
 function closed(
-  { accounts, cycle }: ChildReport,
-  all: readonly Judged[],
+  report: ChildReport,
+  candidates: readonly Candidate[],
   { nowMs }: QuotaView,
   endMs: number,
 ): Capacity {
-  const base = { standing: { ...NO_STANDING, goodUntilMs: endMs }, score: 0 };
-  const ends = all.flatMap(({ health, capacity }): { cause: CoolCause; untilMs: number }[] => {
-    if (health.kind === "cooling") return [health];
-    const { state, untilMs } = capacity;
-    return health.kind === "healthy" && state === "limited" ? [{ cause: "limit", untilMs }] : [];
-  });
-  if (ends.length === 0) {
+  const { accounts, cycle } = report;
+  const base = {
+    standing: { ...NO_STANDING, goodUntilMs: endMs },
+    score: 0,
+    hasOwnLimits: hasLimits(report),
+  };
+  const cooling = candidates.filter(({ condition }) => condition === "cooling");
+  const limited = candidates.filter(({ condition }) => condition === "limited");
+  if (cooling.length + limited.length === 0) {
     const back = cycle === undefined ? "" : `, and it leads back here: ${cycle}`;
     const why = `${accounts.length === 0 ? "no accounts there" : "none of its accounts is in service"}${back}`;
-    return { ...base, state: "disabled", untilMs: 0, why };
+    return { ...base, condition: "disabled", untilMs: 0, why };
   }
-  const faults = ends.filter(({ cause }) => cause === "fault");
-  const counted = faults.length === 0 ? ends : faults;
+  const waiting = cooling.length === 0 ? limited : cooling;
   return {
     ...base,
-    state: faults.length === 0 ? "limited" : "resting",
-    untilMs: Math.max(nowMs + 1, Math.min(...counted.map(({ untilMs }) => untilMs))),
-    why: faults.length === 0 ? "usage-limit" : "its accounts are cooling",
+    condition: cooling.length === 0 ? "limited" : "cooling",
+    untilMs: Math.max(nowMs + 1, Math.min(...waiting.map(({ untilMs }) => untilMs))),
+    why: cooling.length === 0 ? "usage-limit" : "its accounts are cooling",
   };
 }
 

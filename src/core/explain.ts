@@ -1,28 +1,31 @@
-// Why the next request would go where it goes: for each account what it is, what it is worth, and why it would or
-// would not be chosen. It asks the same rules as the choice itself.
+// Explains where the next request would go: the state and the score of each account, and why it would or would not be
+// chosen. The rules are those of the choice itself.
 
-import { coolingLeftMs, HEALTHY, healthAt } from "./health.ts";
 import {
+  type Availability,
+  availabilityFor,
   type Candidate,
+  rankOf,
+  type Tier,
+  tierOf,
+} from "./availability.ts";
+import {
   type Choice,
   type ChoiceContext,
   type ChoiceReason,
   choose,
   type PolicyMode,
-  type Tier,
-  tierOf,
   urgency,
 } from "./policy.ts";
-import type { AccountFacts } from "./pooled.ts";
 import { UNKNOWN_SHARE, weightOf } from "./standing.ts";
 import { presentOf, type WindowKind } from "./windows.ts";
 
-/** An account or a child proxy as the explanation sees it. */
-export interface Explainable extends Pick<AccountFacts, "id" | "alias" | "health" | "ramp"> {
+/** What an explanation shows of an account or a child proxy besides its candidate. */
+export interface Explainable {
+  readonly id: string;
+  readonly alias: string;
   /** Name of the limit that counts for the model, unless it is the main one. */
   readonly limit: string | undefined;
-  /** Why it cannot serve, where that does not show in its health. */
-  readonly why?: string | undefined;
 }
 
 /** The request to explain. */
@@ -37,23 +40,22 @@ export interface PoolExplanation {
   readonly model: string | undefined;
   /** Alias of the account that the session is bound to. */
   readonly bound_to: string | undefined;
-  /** The session's history can be read by its account (and others of its workspace) only. */
+  /** Only the session's account (and others of its workspace) can decrypt its history. */
   readonly held: boolean;
   readonly pinned: string | undefined;
   /** Alias of the account that would get the request, and the rule that decides. */
   readonly chosen: string | undefined;
   readonly reason: ChoiceReason | undefined;
-  /** When nobody can take it: when the first account is back by itself, Unix ms. */
+  /** If no account can take the request: when the first one is back by itself, Unix ms. */
   readonly back_at_ms: number | undefined;
-  /** The chosen one first, then as listed. */
+  /** The chosen account first, then in list order. */
   readonly accounts: readonly AccountExplanation[];
 }
 
 export interface AccountExplanation {
   readonly alias: string;
   readonly id: string;
-  /** `ready`, `probing`, `credits`, `exhausted`, `resting`, or `out`. */
-  readonly tier: Tier | "out";
+  readonly tier: Tier;
   readonly in_flight: number;
   readonly score: number;
   readonly terms: readonly ScoreTerm[];
@@ -83,20 +85,25 @@ export function explanationOf(
   const aliasOf = (id: string | undefined) => accounts.find((account) => account.id === id)?.alias;
   const lines = candidates.map((candidate, index): AccountExplanation => {
     const account = accounts[index];
+    const availability = availabilityFor(candidate, context);
+    const recovers =
+      candidate.ramp === undefined || rankOf(availability) === undefined
+        ? ""
+        : `; it recovers, ${candidate.ramp} at a time`;
+    const why =
+      choice?.id === candidate.id
+        ? CHOSEN[choice.reason]
+        : whyNot(candidate, availability, choice, candidates, context, aliasOf);
     return {
       alias: account?.alias ?? candidate.id,
       id: candidate.id,
-      tier: tierOf(candidate, context) ?? "out",
+      tier: tierOf(availability),
       in_flight: candidate.inFlight,
       score: candidate.score,
       terms: termsOf(candidate, context),
       limit: account?.limit,
       urgency: urgency(candidate, context.settings.weights, context.nowMs),
-      why: `${
-        choice?.id === candidate.id
-          ? CHOSEN[choice.reason]
-          : whyNot(candidate, account, choice, candidates, context, aliasOf)
-      }${account?.ramp === undefined || tierOf(candidate, context) === undefined ? "" : `; it recovers, ${account.ramp} at a time`}`,
+      why: `${why}${recovers}`,
     };
   });
   return {
@@ -135,18 +142,18 @@ const CHOSEN: Readonly<Record<ChoiceReason, string>> = {
 
 function whyNot(
   candidate: Candidate,
-  account: Explainable | undefined,
+  availability: Availability,
   choice: Choice | undefined,
   candidates: readonly Candidate[],
   context: ChoiceContext,
   aliasOf: (id: string) => string | undefined,
 ): string {
-  const tier = tierOf(candidate, context);
-  if (tier === undefined) return whyOut(candidate, account, context);
+  if (rankOf(availability) === undefined) return status(candidate, availability, context.nowMs);
   const chosen = candidates.find((one) => one.id === choice?.id);
   if (choice === undefined || chosen === undefined) return "";
   const winner = aliasOf(chosen.id) ?? chosen.id;
-  if (tier !== tierOf(chosen, context)) return `${behind(tier, account, context)}; ${winner} is not`;
+  if (availability !== availabilityFor(chosen, context))
+    return `${status(candidate, availability, context.nowMs)}; ${winner} is not`;
   switch (choice.reason) {
     case "pinned":
       return `${winner} is pinned`;
@@ -184,8 +191,12 @@ function pace(candidate: Candidate, { settings, nowMs }: ChoiceContext): string 
   return number(urgency(candidate, settings.weights, nowMs));
 }
 
-function behind(tier: Tier, account: Explainable | undefined, { nowMs }: ChoiceContext): string {
-  switch (tier) {
+/** Describes an upstream that is not chosen because of its availability. */
+function status(candidate: Candidate, availability: Availability, nowMs: number): string {
+  const { reason, closedBy, untilMs } = candidate;
+  const leftMs = untilMs - nowMs;
+  const ends = leftMs > 0 ? `, for ${duration(leftMs)} more` : "";
+  switch (availability) {
     case "ready":
       return "ready";
     case "probing":
@@ -194,17 +205,27 @@ function behind(tier: Tier, account: Explainable | undefined, { nowMs }: ChoiceC
       return "only credits are left";
     case "exhausted":
       return "exhausted by its figures";
-    case "resting": {
-      const health = account === undefined ? HEALTHY : healthAt(account.health, nowMs);
-      if (health.kind !== "cooling") return account?.why ?? "it rests after a fault";
-      return `it rests after ${health.reason}, for ${duration(coolingLeftMs(health, nowMs))} more`;
-    }
+    case "cooling":
+      if (closedBy === "health") return `it rests after ${reason}${ends}`;
+      return reason ?? "it rests after a fault";
+    case "limited":
+      return `${reason === undefined || reason === USAGE_LIMIT ? "its limit is exhausted" : reason}${ends}`;
+    case "disabled":
+      return closedBy === "health" ? `disabled: ${reason}` : (reason ?? "");
+    case "without_model":
+      return "its catalogue does not list the model";
+    case "tried":
+      return "the session's last answer broke off there: it goes around it once";
+    case "cannot_read":
+      return "it cannot decrypt this session's history";
+    case "draining":
+      return "it drains: it takes no new sessions";
     default:
-      return tier satisfies never;
+      return availability satisfies never;
   }
 }
 
-/** When the first limit or rest ends of those that could take it then. */
+/** When the first limit or cooldown ends among the accounts that could take the request then, Unix ms. */
 function backAt(candidates: readonly Candidate[], context: ChoiceContext): number | undefined {
   const ends = candidates
     .filter(({ id }) => context.readers?.has(id) !== false)
@@ -213,30 +234,8 @@ function backAt(candidates: readonly Candidate[], context: ChoiceContext): numbe
   return ends.length === 0 ? undefined : Math.min(...ends);
 }
 
-function whyOut(candidate: Candidate, account: Explainable | undefined, context: ChoiceContext): string {
-  const health = account === undefined ? HEALTHY : healthAt(account.health, context.nowMs);
-  if (health.kind === "disabled") return `disabled: ${health.reason}`;
-  if (candidate.state === "disabled") return account?.why ?? "";
-  if (candidate.state === "limited") return whyLimited(candidate, account, context);
-  if (context.offering?.has(candidate.id) === false) return "its catalogue does not list the model";
-  if (context.tried.has(candidate.id))
-    return "the session's last answer broke off there: it goes around it once";
-  if (context.readers?.has(candidate.id) === false) return "it cannot decrypt this session's history";
-  return "it drains: it takes no new sessions";
-}
-
-function whyLimited(
-  { untilMs, exhausted, credits }: Candidate,
-  account: Explainable | undefined,
-  { nowMs }: ChoiceContext,
-): string {
-  const leftMs = untilMs - nowMs;
-  const ends = leftMs > 0 ? `, for ${duration(leftMs)} more` : "";
-  const isCooling = account !== undefined && healthAt(account.health, nowMs).kind === "cooling";
-  return exhausted && credits && !isCooling
-    ? `${account?.why ?? "its limit is exhausted"}${ends}`
-    : `its limit is exhausted${ends}`;
-}
+/** The reason of a refusal because of a limit. */
+const USAGE_LIMIT = "usage-limit";
 
 const TERM_NAMES: Readonly<Record<WindowKind, ScoreTerm["window"]>> = {
   short: "daily",
@@ -244,7 +243,7 @@ const TERM_NAMES: Readonly<Record<WindowKind, ScoreTerm["window"]>> = {
   monthly: "monthly",
 };
 
-function termsOf({ windows }: Candidate, { settings }: ChoiceContext): ScoreTerm[] {
+function termsOf({ standing: { windows } }: Candidate, { settings }: ChoiceContext): ScoreTerm[] {
   const present = presentOf(windows);
   const sum = present.reduce((total, { kind }) => total + weightOf(kind, settings.weights), 0);
   return present.map(({ kind, left }) => ({

@@ -1,5 +1,5 @@
-// The health of one upstream as a small state machine. It is judged on reading: time alone ends a cooldown,
-// nothing has to be written for that.
+// The health of one upstream as a small state machine. Time alone ends a cooldown: the end is noticed when the
+// health is read, and nothing is written.
 //
 //   from \ event   cool            disable        renewed            served            room              enable
 //   healthy        cooling         disabled       healthy            healthy           healthy           healthy
@@ -14,7 +14,7 @@
 //                                  operator's
 //                                  over any
 
-/** Why an upstream rests. `limit`: its allowance is used up until a reset. `fault`: it failed, try again soon. */
+/** Why an upstream cools down. `limit`: it is exhausted until a reset. `fault`: it failed, try again soon. */
 export type CoolCause = "limit" | "fault";
 
 export type Health =
@@ -67,7 +67,7 @@ const CREDENTIAL_REASONS: ReadonlySet<string> = new Set([
   "invalid-grant",
 ]);
 
-/** A rest doubles with each fault in a row, up to this. */
+/** A cooldown doubles with each fault in a row, up to this. */
 const LONGEST_BACKOFF_MS = 5 * 60_000;
 /** Faults further apart than this are not of one incident. */
 const INCIDENT_MS = 10 * 60_000;
@@ -75,7 +75,7 @@ const INCIDENT_MS = 10 * 60_000;
 const JITTER = 0.2;
 
 /**
- * How long an account rests after a fault that named no time, ms: `baseMs` for the first, twice as long for each in a
+ * How long an account cools down after a fault that named no time, ms: `baseMs` for the first, twice as long for each in a
  * row, and up to a fifth more by `random` (0..1).
  */
 export function backoffMs(health: Health, baseMs: number, atMs: number, random: number): number {
@@ -116,9 +116,9 @@ export function healthAt(health: Health, nowMs: number): Health {
   return health.kind === "cooling" && health.untilMs <= nowMs ? HEALTHY : health;
 }
 
-/** Milliseconds until an ongoing cooldown ends; 0 when there is none. */
-export function coolingLeftMs(health: Health, nowMs: number): number {
-  return health.kind === "cooling" ? Math.max(0, health.untilMs - nowMs) : 0;
+/** `health` for a model with its own limit: a refusal on the main limit does not apply to it. */
+export function healthOnOwnLimit(health: Health): Health {
+  return health.kind === "cooling" && health.cause === "limit" ? HEALTHY : health;
 }
 
 // --- internal ---

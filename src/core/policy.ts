@@ -1,21 +1,14 @@
-// Which upstream takes a request: pure rules over candidates. `pool.ts` builds the candidates and keeps the state.
-//
-// Candidates fall into tiers, and only the best tier that anyone is in is chosen from:
-//   ready      available, with known room, not held back by its slow start
-//   probing    the same, but it has as many requests under way as a recovering account may have
-//   credits    available, but only credits are left
-//   exhausted  available, although its figures say that no quota is left
-//   resting    cooling after a fault ("least bad": the one whose cooldown ends first)
-// Disabled accounts, those out of quota until a reset, those that cannot read the session and those that do not have
-// the model are in no tier. A request that spends nothing excludes only disabled ones and those without the model.
+// Which upstream takes a request: pure rules over candidates. Only the best availability that any of them has is chosen
+// from (core/availability.ts ranks them); among those decide the pin, the session's own upstream, and the policy.
 
 import {
-  type ScoreWeights,
-  type Standing,
-  UNKNOWN_SHARE,
-  type WindowStanding,
-  weightedMean,
-} from "./standing.ts";
+  type Availability,
+  availabilityFor,
+  type Candidate,
+  type RequestNeeds,
+  rankOf,
+} from "./availability.ts";
+import { type ScoreWeights, UNKNOWN_SHARE, type WindowStanding, weightedMean } from "./standing.ts";
 
 export const POLICY_MODES = [
   "usage_balanced",
@@ -36,46 +29,12 @@ export interface PolicySettings {
   readonly weights: ScoreWeights;
 }
 
-/** What choosing needs to know of one upstream. */
-export interface Candidate {
-  readonly id: string;
-  /** `available`: may take work. `resting`: merely cooling after a fault. `limited`: out of quota till a reset. */
-  readonly state: "available" | "resting" | "limited" | "disabled";
-  /** Figures say that nothing is left, although no request was refused yet. */
-  readonly exhausted: boolean;
-  /** True if credits are left. */
-  readonly credits: boolean;
-  /** It keeps the sessions it has and takes no new ones. */
-  readonly draining: boolean;
-  /** It recovers from a rest, and has as many requests under way as it may have for now. */
-  readonly full: boolean;
-  /** Requests under way. */
-  readonly inFlight: number;
-  /** 0..1, higher is better. */
-  readonly score: number;
-  readonly windows: Standing["windows"];
-  /** When resting ends, Unix ms; 0 when not resting. */
-  readonly untilMs: number;
-}
-
-export interface ChoiceContext {
+export interface ChoiceContext extends RequestNeeds {
   readonly settings: PolicySettings;
-  /** It uses the allowance; what does not, an account without any can serve as well. */
-  readonly spends: boolean;
+  /** Unix ms. */
   readonly nowMs: number;
   /** The upstream that served last; with `round_robin` the one chosen last. */
   readonly activeId: string | undefined;
-  readonly pinnedId: string | undefined;
-  /** The upstream that the request's session belongs to. */
-  readonly boundId: string | undefined;
-  /** Only these can read the session's history; undefined: anyone can. */
-  readonly readers: ReadonlySet<string> | undefined;
-  /** Ids of the upstreams that have the requested model; undefined: any may have it. */
-  readonly offering: ReadonlySet<string> | undefined;
-  /** Upstreams that already failed this request. */
-  readonly tried: ReadonlySet<string>;
-  /** Whoever can read the history is looked for, so that those which take no new sessions are asked as well. */
-  readonly searching: boolean;
 }
 
 /** `switched`: another upstream than the active one, by decision of the policy. */
@@ -102,39 +61,26 @@ export type ChoiceReason =
   | "reset-aware"
   | "least-bad";
 
-export type Tier = "ready" | "probing" | "credits" | "exhausted" | "resting";
-
-/** Best first. */
-export const TIERS: readonly Tier[] = ["ready", "probing", "credits", "exhausted", "resting"];
-
 /**
- * Chooses among `candidates` (in list order), or returns undefined when none of them may be used at all. Order of
- * rules: the best tier; in it the pin, the session's own account, the policy. A pin is not held back by a slow start.
+ * Chooses among `candidates` (in list order), or returns undefined when none of them takes the request. Order of rules:
+ * the best availability; among those the pin, the session's own upstream, the policy. A slow start does not hold back a
+ * pin. When all are cooling, the one that is back first is tried.
  */
 export function choose(candidates: readonly Candidate[], context: ChoiceContext): Choice | undefined {
-  const best = bestTier(candidates, context);
+  const best = bestAvailability(candidates, context);
   if (best === undefined) return undefined;
+  const isOpen = (candidate: Candidate) => availabilityFor(candidate, context) === best;
+  if (best === "cooling") return leastBad(candidates, isOpen);
   const { pinnedId, boundId } = context;
-  const serves = (id: string | undefined): id is string =>
-    id !== undefined && mayServe(id, candidates, best, context);
-  if (best !== "resting" && serves(pinnedId)) return { id: pinnedId, reason: "pinned", switched: false };
-  if (best !== "resting" && serves(boundId)) return { id: boundId, reason: "affinity", switched: false };
-  const open = (candidate: Candidate) => tierOf(candidate, context) === best;
-  return best === "resting" ? leastBad(candidates, open) : byPolicy(candidates, open, context);
-}
-
-/** The tier of a candidate for a request; undefined when it may not be used for it at all. */
-export function tierOf(candidate: Candidate, context: ChoiceContext): Tier | undefined {
-  const { id, state } = candidate;
-  if (state === "disabled" || context.tried.has(id)) return undefined;
-  if (context.offering?.has(id) === false) return undefined;
-  if (candidate.draining && !context.searching && id !== context.pinnedId && id !== context.boundId)
-    return undefined;
-  if (context.spends && (state === "limited" || context.readers?.has(id) === false)) return undefined;
-  if (state === "resting") return "resting";
-  if (!context.spends) return "ready";
-  if (candidate.exhausted) return candidate.credits ? "credits" : "exhausted";
-  return candidate.full ? "probing" : "ready";
+  const serves = (id: string | undefined): id is string => {
+    const candidate = id === undefined ? undefined : candidates.find((one) => one.id === id);
+    if (candidate === undefined) return false;
+    const availability = availabilityFor(candidate, context);
+    return availability === best || (availability === "probing" && id === pinnedId);
+  };
+  if (serves(pinnedId)) return { id: pinnedId, reason: "pinned", switched: false };
+  if (serves(boundId)) return { id: boundId, reason: "affinity", switched: false };
+  return byPolicy(candidates, isOpen, context);
 }
 
 /**
@@ -143,7 +89,7 @@ export function tierOf(candidate: Candidate, context: ChoiceContext): Tier | und
  * Unknown windows count as 0.30 left, and a window without a known reset as one that has just begun.
  */
 export function urgency(
-  { windows }: Pick<Candidate, "windows">,
+  { standing: { windows } }: { readonly standing: Pick<Candidate["standing"], "windows"> },
   weights: ScoreWeights,
   nowMs: number,
 ): number {
@@ -152,20 +98,21 @@ export function urgency(
 
 // --- internal ---
 
-function bestTier(candidates: readonly Candidate[], context: ChoiceContext): Tier | undefined {
-  let best: Tier | undefined;
+function bestAvailability(
+  candidates: readonly Candidate[],
+  context: ChoiceContext,
+): Availability | undefined {
+  let best: Availability | undefined;
+  let bestRank = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    const tier = tierOf(candidate, context);
-    if (tier === "ready") return tier;
-    if (tier !== undefined && (best === undefined || TIERS.indexOf(tier) < TIERS.indexOf(best))) best = tier;
+    const availability = availabilityFor(candidate, context);
+    if (availability === "ready") return availability;
+    const rank = rankOf(availability) ?? Number.POSITIVE_INFINITY;
+    if (rank >= bestRank) continue;
+    best = availability;
+    bestRank = rank;
   }
   return best;
-}
-
-function mayServe(id: string, candidates: readonly Candidate[], best: Tier, context: ChoiceContext): boolean {
-  const candidate = candidates.find((one) => one.id === id);
-  const tier = candidate === undefined ? undefined : tierOf(candidate, context);
-  return tier === best || (tier === "probing" && id === context.pinnedId);
 }
 
 type Test = (candidate: Candidate) => boolean;
@@ -259,7 +206,7 @@ function leastBad(all: readonly Candidate[], open: Test): Choice | undefined {
   return soonest && { id: soonest.id, reason: "least-bad", switched: true };
 }
 
-/** The last minutes of a window would make any rest of it look infinitely urgent. */
+/** In the last minutes of a window, anything that is left would look infinitely urgent. */
 const LEAST_TIME_SHARE = 0.01;
 
 function pace({ left, resetAtMs, lengthMs }: WindowStanding, nowMs: number): number {

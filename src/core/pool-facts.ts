@@ -1,11 +1,28 @@
-// What a pool is at one moment: what the status document, its short line and an account in full are made from.
+// The state of a pool at one moment, from which the status document, its short line and an account's details are made.
 
-import type { Capacity } from "./capacity.ts";
+import type { Candidate } from "./availability.ts";
 import type { ChildReport } from "./child-report.ts";
 import type { Health } from "./health.ts";
 import type { Hop } from "./hops.ts";
 import type { PolicySettings } from "./policy.ts";
-import type { AccountFacts } from "./pooled.ts";
+import type { Quota } from "./quota.ts";
+
+/** An account as others may see it. */
+export interface AccountFacts {
+  readonly id: string;
+  readonly alias: string;
+  readonly email: string | undefined;
+  /** Short workspace id, if another account has the same e-mail address in another workspace. */
+  readonly workspace: string | undefined;
+  /** The same for the same ChatGPT account and user. */
+  readonly identity: string | undefined;
+  readonly health: Health;
+  readonly quota: Quota;
+  /** The account under its main limit. */
+  readonly candidate: Candidate;
+  readonly lastUsedMs: number;
+  readonly lastSwitchReason: string | undefined;
+}
 
 /** A child proxy as others may see it. */
 export interface ChildFacts {
@@ -14,30 +31,26 @@ export interface ChildFacts {
   /** Without the key. */
   readonly url: string;
   readonly reachable: boolean;
-  readonly healthy: boolean;
-  readonly cooldownMs: number;
-  readonly health: Health;
-  readonly capacity: Capacity;
-  /** What it says of itself, while that counts. */
+  readonly candidate: Candidate;
+  /** Its last report, while that is valid. */
   readonly report: ChildReport | undefined;
   readonly lastSwitchReason: string | undefined;
   readonly error: string | undefined;
-  /** What somebody has to do about it. */
+  /** What the operator has to do about the error. */
   readonly next: string | undefined;
-  readonly inFlight: number;
 }
 
-/** The pool as it is known without looking at any account. */
+/** The pool without the state of its accounts. */
 export interface PoolOutline {
   /** This proxy. */
   readonly self: Hop;
   readonly policy: PolicySettings;
-  /** Our own. */
+  /** The accounts of this proxy. */
   readonly accounts: readonly Pick<AccountFacts, "id" | "alias">[];
   readonly children: readonly ChildFacts[];
   readonly activeId: string | undefined;
   readonly pinnedId: string | undefined;
-  /** What the next request without a session would get. */
+  /** The upstream of the next request without a session. */
   readonly next: { readonly id: string; readonly reason: string } | undefined;
   readonly messageCounter: number;
   readonly lastRotationMs: number;

@@ -1,43 +1,20 @@
-// What the accounts have together, as if they were one: the usage that the whole pool presents to Codex, on every
-// surface: the usage endpoint, headers, events.
+// Pools the figures of the accounts, as if they were one account. Codex gets the result from the usage endpoint, in
+// headers and in events.
 
-import { MOST_LIMITS } from "./bounds.ts";
 import type { Health } from "./health.ts";
-import {
-  type LimitQuota,
-  MAIN_LIMIT_ID,
-  type Quota,
-  type QuotaView,
-  type QuotaWindow,
-  remaining,
-} from "./quota.ts";
-import type { Ramp } from "./slow-start.ts";
+import { pooledLimits } from "./pooled-limits.ts";
+import { MAIN_LIMIT_ID, type Quota, type QuotaView } from "./quota.ts";
 import { type Credits, workspaceReason } from "./spending.ts";
 import type { Standing } from "./standing.ts";
 import { type ByWindow, presentOf, USUAL_SECONDS, WINDOW_KINDS, type WindowKind } from "./windows.ts";
 
-/** One account as others may see it. */
-export interface AccountFacts {
-  readonly id: string;
-  readonly alias: string;
-  readonly email: string | undefined;
-  /** Short workspace id, if another account has the same e-mail address in another workspace. */
-  readonly workspace: string | undefined;
-  /** The same for the same ChatGPT account and user. */
-  readonly identity: string | undefined;
-  readonly health: Health;
-  readonly draining: boolean;
-  readonly quota: Quota;
-  readonly standing: Standing;
-  /** How many requests it may have under way while it recovers; undefined: any. */
-  readonly ramp: Ramp;
-  readonly lastUsedMs: number;
-  readonly lastSwitchReason: string | undefined;
-  readonly inFlight: number;
-}
-
 /** What pooling needs of an account. */
-export type PooledAccount = Pick<AccountFacts, "health" | "quota" | "standing">;
+export interface PooledAccount {
+  readonly health: Health;
+  readonly quota: Quota;
+  /** Under the main limit. */
+  readonly standing: Standing;
+}
 
 /** A pooled window: the mean share left over the accounts that know it, and the earliest reset still to come. */
 export interface PooledWindow {
@@ -54,9 +31,9 @@ export interface PooledLimit {
   readonly model: string | undefined;
   /** The windows with a known figure in at least one account. */
   readonly windows: ByWindow<PooledWindow>;
-  /** No account has anything left of it. */
+  /** True if no account has anything left of it. */
   readonly reached: boolean;
-  /** No account is in service. */
+  /** True if no account is in service. */
   readonly closed?: boolean;
 }
 
@@ -68,17 +45,17 @@ export interface PooledUsage {
   readonly credits: Credits | undefined;
   /** Why the workspace of the account that is back first allows no more, in the backend's words; only if exhausted. */
   readonly reachedType: string | undefined;
-  /** The workspaces of all accounts in service have spent what their owners allow. */
+  /** True if the workspaces of all accounts in service have spent what their owners allow. */
   readonly spendControlReached: boolean;
 }
 
-/** The plan shown when no account told its own. */
+/** The plan that is shown while no account's plan is known. */
 export const DEFAULT_PLAN = "plus";
 
-/** Plans by what they offer; of the plans in a pool the last one here is what Codex shall believe to be on. */
+/** Plans by what they offer. Codex is shown the last one here that an account of the pool has. */
 const PLANS: readonly string[] = ["free", "go", "plus", "edu", "team", "business", "enterprise", "pro"];
 
-/** What the enabled accounts have together. Disabled ones have nothing to give and do not count. */
+/** Pools the enabled accounts. Disabled accounts do not count. */
 export function pooledUsage(
   accounts: readonly PooledAccount[],
   view: QuotaView,
@@ -128,35 +105,6 @@ export function pooledUsage(
   };
 }
 
-/** The body of `GET …/wham/usage`. Codex decodes window fields as integers, so every figure is rounded. */
-export function usageBody(usage: PooledUsage, nowMs: number): Record<string, unknown> {
-  return {
-    user_id: "proxy-only",
-    account_id: "proxy-only",
-    email: "proxy-only@codexlb.internal",
-    plan_type: usage.planType,
-    rate_limit: rateLimitBody(usage.main, nowMs),
-    code_review_rate_limit: null,
-    additional_rate_limits: usage.additional.map((limit) => ({
-      limit_name: limit.name ?? limit.id,
-      metered_feature: limit.id,
-      ...(limit.model === undefined ? {} : { normal_model_slug: limit.model }),
-      rate_limit: rateLimitBody(limit, nowMs),
-    })),
-    credits: {
-      has_credits: usage.credits !== undefined,
-      unlimited: usage.credits?.unlimited ?? false,
-      overage_limit_reached: false,
-      balance: balanceText(usage.credits),
-      approx_local_messages: [0, 0],
-      approx_cloud_messages: [0, 0],
-    },
-    spend_control: { reached: usage.spendControlReached },
-    rate_limit_reached_type: usage.main.reached ? { type: usage.reachedType ?? "rate_limit_reached" } : null,
-    promo: null,
-  };
-}
-
 /**
  * Used share of a pooled window in whole percent, 0..100. Never 100 while the pool has quota left, because Codex would
  * stop sending.
@@ -182,57 +130,18 @@ export function balanceText(credits: Credits | undefined): string {
   return credits === undefined ? "" : String(Math.round(credits.balance * 100) / 100);
 }
 
-/** The additional limits of the enabled `accounts`, pooled by id. */
-export function pooledLimits(accounts: readonly PooledAccount[], view: QuotaView): PooledLimit[] {
-  const byId = new Map<string, LimitQuota[]>();
-  for (const { health, quota } of accounts) {
-    if (health.kind === "disabled") continue;
-    for (const limit of quota.additional) {
-      const limits = byId.get(limit.id);
-      if (limits === undefined) byId.set(limit.id, [limit]);
-      else limits.push(limit);
-    }
-  }
-  return [...byId].slice(0, MOST_LIMITS).map(([id, limits]) => pooledLimit(id, limits, view));
-}
-
-/** Several accounts' figures of one limit as one. */
-export function pooledLimit(id: string, limits: readonly LimitQuota[], view: QuotaView): PooledLimit {
-  const isUsedUp = ({ windows, refusal }: LimitQuota) =>
-    (refusal?.untilMs ?? 0) > view.nowMs ||
-    presentOf(windows).some((window) => remaining(window, view) === 0);
-  const pooled = (kind: WindowKind) =>
-    pooledWindow(
-      kind,
-      limits.map(({ windows }) => windows[kind]),
-      view,
-    );
-  return {
-    id,
-    name: limits.find((limit) => limit.name !== undefined)?.name,
-    model: limits.find((limit) => limit.model !== undefined)?.model,
-    windows: { short: pooled("short"), weekly: pooled("weekly"), monthly: pooled("monthly") },
-    reached: limits.length > 0 && limits.every(isUsedUp),
-  };
-}
-
-/** Unix seconds of a time in ms; 0 when it is not known. */
-export function unixSeconds(ms: number | undefined): number {
-  return ms === undefined ? 0 : Math.floor(ms / 1000);
-}
-
 // --- internal ---
 
-/** When the limit that an account rests for is over, Unix ms; undefined when it rests for none. */
+/** When the limit ends that an account cools down for, Unix ms; undefined when there is none. */
 function limitEnd(health: Health, nowMs: number): number | undefined {
   return health.kind === "cooling" && health.cause === "limit" && health.untilMs > nowMs
     ? health.untilMs
     : undefined;
 }
 
-function betterPlan(known: string | undefined, told: string | undefined): string | undefined {
-  if (told === undefined || told === known) return known;
-  return known === undefined || PLANS.indexOf(told) > PLANS.indexOf(known) ? told : known;
+function betterPlan(known: string | undefined, other: string | undefined): string | undefined {
+  if (other === undefined || other === known) return known;
+  return known === undefined || PLANS.indexOf(other) > PLANS.indexOf(known) ? other : known;
 }
 
 function addCredits(sum: Credits | undefined, credits: Credits | undefined): Credits | undefined {
@@ -261,8 +170,7 @@ function backFirst(accounts: readonly PooledAccount[], view: QuotaView): PooledA
 /**
  * One window of the main limit over all accounts that have and know it. In an exhausted pool the windows that are
  * exhausted on the account which is back `first` are shown as exhausted until their reset there, so that the figures
- * explain the problem and when it ends. Written as one loop without anything in between: it is done for every turn, for
- * every account.
+ * explain the problem and when it ends. One plain loop, because it runs for every turn over every account.
  */
 function pooledStanding(
   accounts: readonly PooledAccount[],
@@ -315,48 +223,4 @@ function refusedWindow(
     possible.at(-1);
   if (kind === undefined) return {};
   return { [kind]: { kind, left: 0, resetAtMs: untilMs, windowSeconds: seconds(kind) } };
-}
-
-function pooledWindow(
-  kind: WindowKind,
-  windows: readonly (QuotaWindow | undefined)[],
-  view: QuotaView,
-): PooledWindow | undefined {
-  const known = windows.filter((window) => window !== undefined);
-  const left = known.map((window) => remaining(window, view)).filter((share) => share !== undefined);
-  if (left.length === 0) return undefined;
-  const resets = known
-    .map((window) => window.resetAtMs)
-    .filter((reset) => reset !== undefined && reset > view.nowMs) as number[];
-  return {
-    kind,
-    left: left.reduce((sum, share) => sum + share, 0) / left.length,
-    resetAtMs: resets.length === 0 ? undefined : Math.min(...resets),
-    windowSeconds:
-      known.find((window) => window.windowSeconds !== undefined)?.windowSeconds ?? USUAL_SECONDS[kind],
-  };
-}
-
-function rateLimitBody(limit: PooledLimit, nowMs: number): Record<string, unknown> {
-  const { primary, secondary } = slotsOf(limit);
-  return {
-    allowed: !limit.reached && limit.closed !== true,
-    limit_reached: limit.reached,
-    primary_window: primary === undefined ? null : windowBody(primary, limit, nowMs),
-    secondary_window: secondary === undefined ? null : windowBody(secondary, limit, nowMs),
-  };
-}
-
-function windowBody(window: PooledWindow, limit: PooledLimit, nowMs: number): Record<string, number> {
-  const used = usedPercent(window, limit);
-  const resetAt = unixSeconds(window.resetAtMs);
-  return {
-    limit: 100,
-    used,
-    used_percent: used,
-    limit_window_seconds: Math.round(window.windowSeconds),
-    reset_after_seconds: resetAt === 0 ? 0 : Math.max(0, resetAt - Math.floor(nowMs / 1000)),
-    reset_at: resetAt,
-    resets_at: resetAt,
-  };
 }

@@ -114,6 +114,11 @@ export function epochMs(time: number): number {
   return time > 100_000_000_000 ? time : time * 1000;
 }
 
+/** Unix seconds of a time in ms; 0 when it is not known. */
+export function unixSeconds(ms: number | undefined): number {
+  return ms === undefined ? 0 : Math.floor(ms / 1000);
+}
+
 /** One limit has one id, however a source spells it (`codex-bengalfox` in headers, `codex_bengalfox` elsewhere). */
 export function limitId(name: string): string {
   return shortText(name, LONGEST_NAME).trim().toLowerCase().replaceAll("-", "_");

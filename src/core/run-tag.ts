@@ -1,5 +1,5 @@
-// The tag of one `codexlb run`: it stands at the head of the path of everything that this run sends, so that the proxy
-// can tell whether the run comes by at all, and which account it has chosen for itself.
+// The tag of one `codexlb run`. The path of everything that the run sends begins with it, so that the proxy knows whether
+// the run sends requests at all, and which account it is pinned to.
 
 export interface RunTag {
   readonly id: string;
@@ -7,16 +7,16 @@ export interface RunTag {
   readonly account: string | undefined;
 }
 
-/** What the proxy has seen of a run. */
+/** What the proxy reports to a run about itself. */
 export interface RunSeen {
   readonly requests: number;
   /** Requests that carry turns; over WebSocket one for each socket. */
   readonly turns: number;
-  /** The account that the run is pinned to cannot serve now, and others do. */
+  /** Why the account that the run is pinned to cannot serve now; other accounts serve instead. */
   readonly absence?: "exhausted" | "resting" | "out" | undefined;
 }
 
-/** The path behind a run's prefix that tells `RunSeen` of it. */
+/** The path behind a run's prefix that returns its `RunSeen`. */
 export const RUN_PATH = "/run";
 
 /** `/@ID`, or `/@ID:ACCOUNT`. */

@@ -1,4 +1,4 @@
-// How many requests an account may have under way when it comes back from a rest: one probe first, then twice as many
+// How many requests an account may have under way after a cooldown: one probe first, then twice as many
 // with each success, then as many as come. Holding back is a preference of the choice, never a reason to refuse.
 
 /** Requests allowed at a time; undefined: no bound. */

@@ -1,9 +1,10 @@
 // Makes the status document, and what the short line needs of it, from the facts of a pool.
 
+import { cooldownLeftMs, isOpen } from "./availability.ts";
 import { distinct, pooledRemote } from "./child-report.ts";
-import { coolingLeftMs, healthAt } from "./health.ts";
-import type { ChildFacts, PoolFacts, PoolOutline } from "./pool-facts.ts";
-import { type AccountFacts, type PooledLimit, pooledLimit, pooledLimits, unixSeconds } from "./pooled.ts";
+import type { AccountFacts, ChildFacts, PoolFacts, PoolOutline } from "./pool-facts.ts";
+import type { PooledLimit } from "./pooled.ts";
+import { pooledLimit, pooledLimits } from "./pooled-limits.ts";
 import {
   type LimitQuota,
   newestFigureMs,
@@ -12,8 +13,9 @@ import {
   type QuotaWindow,
   remaining,
 } from "./quota.ts";
+import { unixSeconds } from "./quota-wire.ts";
 import type { ShortFacts } from "./short-status.ts";
-import { type Standing, scoreOf } from "./standing.ts";
+import type { Standing } from "./standing.ts";
 import type {
   AccountStatus,
   ChildStatus,
@@ -62,7 +64,9 @@ export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocumen
     ...selected(facts),
     accounts,
     ...(additional.length === 0 ? {} : { additional_limits: additional }),
-    ...(children.length === 0 ? {} : { child_proxies: children.map((child) => childStatus(child, facts)) }),
+    ...(children.length === 0
+      ? {}
+      : { child_proxies: children.map((child) => childStatus(child, facts, view)) }),
   };
 }
 
@@ -93,23 +97,25 @@ function selected({ next, children }: PoolOutline): Partial<StatusDocument> {
   return { ...who, selection_reason: next.reason };
 }
 
-function childStatus(child: ChildFacts, { activeId }: PoolFacts): ChildStatus {
-  const { report, health } = child;
+function childStatus(child: ChildFacts, { activeId }: PoolFacts, { nowMs }: QuotaView): ChildStatus {
+  const { report, candidate } = child;
+  const { reason } = candidate;
+  const cooldownMs = cooldownLeftMs(candidate, nowMs);
   return {
     name: child.name,
     url: child.url,
     active: child.id === activeId,
-    healthy: child.healthy,
+    healthy: isOpen(candidate.condition),
     reachable: child.reachable,
-    cooldown_seconds: Math.ceil(child.cooldownMs / 1000),
-    score: child.capacity.score,
+    cooldown_seconds: Math.ceil(cooldownMs / 1000),
+    score: candidate.score,
     ...(report?.selectedTarget === undefined ? {} : { selected_target: report.selectedTarget }),
     ...(report?.selectionReason === undefined ? {} : { selection_reason: report.selectionReason }),
     ...(child.lastSwitchReason === undefined ? {} : { last_switch_reason: child.lastSwitchReason }),
     ...(child.error === undefined ? {} : { last_error: child.error }),
     ...(report?.id === undefined ? {} : { proxy_id: report.id }),
-    ...(health.kind === "cooling" && child.cooldownMs > 0 ? { cooldown_reason: health.reason } : {}),
-    in_flight: child.inFlight,
+    ...(cooldownMs > 0 && reason !== undefined ? { cooldown_reason: reason } : {}),
+    in_flight: candidate.inFlight,
     ...(report?.cycle === undefined ? {} : { cycle: report.cycle }),
     ...(child.next === undefined ? {} : { next: child.next }),
     ...(report === undefined || report.children.length === 0 ? {} : { child_proxies: report.children }),
@@ -117,8 +123,10 @@ function childStatus(child: ChildFacts, { activeId }: PoolFacts): ChildStatus {
 }
 
 function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView): AccountStatus {
-  const health = healthAt(account.health, view.nowMs);
-  const { quota, standing } = account;
+  const { quota, candidate } = account;
+  const { reason } = candidate;
+  const isDisabled = candidate.condition === "disabled";
+  const cooldownMs = cooldownLeftMs(candidate, view.nowMs);
   const { main, additional } = quota;
   const figuresMs = newestFigureMs(main);
   return {
@@ -131,19 +139,20 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
     ...(account.workspace === undefined ? {} : { workspace: account.workspace }),
     active: account.id === facts.activeId,
     pinned: account.id === facts.pinnedId,
-    healthy: health.kind === "healthy",
-    enabled: health.kind !== "disabled",
-    ...(health.kind === "disabled" ? { disabled_reason: health.reason } : {}),
-    ...(account.draining ? { draining: true } : {}),
-    cooldown_seconds: Math.ceil(coolingLeftMs(health, view.nowMs) / 1000),
-    ...(health.kind === "cooling" ? { cooldown_reason: health.reason } : {}),
-    ...windowFields(main, standing),
+    // Figures alone do not make an account unhealthy.
+    healthy: candidate.closedBy !== "health",
+    enabled: !isDisabled,
+    ...(isDisabled && reason !== undefined ? { disabled_reason: reason } : {}),
+    ...(candidate.draining ? { draining: true } : {}),
+    cooldown_seconds: Math.ceil(cooldownMs / 1000),
+    ...(cooldownMs > 0 && reason !== undefined ? { cooldown_reason: reason } : {}),
+    ...windowFields(main, candidate.standing),
     ...spendingFields(account),
     ...(additional.length === 0
       ? {}
       : { additional_limits: additional.map((limit) => ownLimitStatus(limit, view)) }),
-    score: scoreOf(standing, facts.policy.weights),
-    in_flight: account.inFlight,
+    score: candidate.score,
+    in_flight: candidate.inFlight,
     last_used_at_ms: account.lastUsedMs,
     ...(account.lastSwitchReason === undefined ? {} : { last_switch_reason: account.lastSwitchReason }),
     ...(figuresMs === 0 ? {} : { quota_source: newestSource(main), quota_as_of_ms: figuresMs }),
@@ -161,7 +170,7 @@ const FIELD_NAMES: Readonly<Record<WindowKind, string>> = {
 
 function windowFields(
   { windows, completeAsOfMs }: LimitQuota,
-  { windows: standing }: Standing,
+  { windows: standing }: Pick<Standing, "windows">,
 ): Pick<
   AccountStatus,
   | "daily_left_pct"
@@ -193,7 +202,7 @@ function windowFields(
 
 function spendingFields({
   quota: { spending },
-  standing,
+  candidate: { standing },
 }: AccountFacts): Pick<
   AccountStatus,
   "credits" | "individual_limit" | "spend_control_reached" | "limit_reached_type"

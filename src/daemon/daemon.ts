@@ -168,7 +168,7 @@ async function run(
   // The first line of output names the log, so a reader may open it immediately.
   events.flush();
   live.start(reloading(base, parts.children));
-  const unwatchClock = watchClock({ ...base, pool: parts.pool, children: parts.children.list });
+  const unwatchClock = watchClock({ ...base, children: parts.children.list });
   parts.care.start();
   parts.refresher.start();
 

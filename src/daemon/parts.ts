@@ -20,6 +20,7 @@ import { shownSettings } from "../state/config-source.ts";
 import type { LiveConfig } from "../state/config-watch.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Layout } from "../state/layout.ts";
+import { makePlausible } from "../state/record-changes.ts";
 import type { RootOwner } from "../state/root-owner.ts";
 import { openStore, type Store } from "../state/store.ts";
 import { createAccount } from "../upstream/account.ts";
@@ -32,7 +33,6 @@ import { createPool, type Pool } from "../upstream/pool.ts";
 import { poolSettings } from "../upstream/pool-settings.ts";
 import { createRefresher } from "../upstream/refresher.ts";
 import { createRouting } from "../upstream/routing.ts";
-import { makePlausible } from "./clock-watch.ts";
 import type { Presence } from "./presence.ts";
 
 /** The objects that all other parts need. */

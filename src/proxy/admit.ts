@@ -57,8 +57,11 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
     if (run !== undefined) {
       if (run.account !== undefined && pinnedId === undefined)
         return answered(errorResponse(unknownAccount(run.account)));
-      if (path === RUN_PATH)
-        return answered(Response.json({ ...runs.seen(run.id), ...absenceOf(pool, pinnedId) }));
+      if (path === RUN_PATH) {
+        // Clients must not learn more about an account than this.
+        const absence = pinnedId === undefined ? undefined : pool.absence(pinnedId);
+        return answered(Response.json({ ...runs.seen(run.id), absence } satisfies RunSeen));
+      }
       runs.note(run.id, isTurnPath(path));
     }
     if (local.handles(request.method, path)) {
@@ -173,22 +176,6 @@ function presenceOf(
       signal.removeEventListener("abort", gone);
     },
   };
-}
-
-/** Why the account that a run is pinned to would not get its next turn. Clients may not learn more about it. */
-function absenceOf(pool: ProxyContext["pool"], pinnedId: string | undefined): Pick<RunSeen, "absence"> {
-  const account =
-    pinnedId === undefined
-      ? undefined
-      : pool.explain(undefined, undefined).accounts.find(({ id }) => id === pinnedId);
-  switch (account?.tier) {
-    case "exhausted":
-    case "resting":
-    case "out":
-      return { absence: account.tier };
-    default:
-      return {};
-  }
 }
 
 function loopDetected(loop: string): CodexlbError {

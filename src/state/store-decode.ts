@@ -1,7 +1,5 @@
-// Reads store.json: the Go program's schema, so that either program opens the other's tree, plus one object
-// `codexlb` per account for what that schema cannot say. The Go program ignores and drops it.
+// Reads store.json (its shape is in store-shapes.ts).
 
-import { z } from "zod";
 import { HEALTHY, type Health } from "../core/health.ts";
 import {
   believable,
@@ -14,14 +12,25 @@ import {
 import { type Dated, type Spending, UNKNOWN_SPENDING } from "../core/spending.ts";
 import { byKind } from "../core/windows.ts";
 import { messageOf } from "../errors.ts";
-import type { AccountRecord, StoreState } from "./store.ts";
+import { type AccountRecord, newAccount } from "./account-record.ts";
+import type { StoreState } from "./store.ts";
+import {
+  type AccountFile,
+  type OwnAccountFile,
+  type OwnLimitFile,
+  type QuotaFile,
+  type SpendingFile,
+  StoreFile,
+  VersionOnly,
+  type WindowFile,
+} from "./store-shapes.ts";
 
 export type DecodedStore =
   | { readonly kind: "ok"; readonly state: StoreState }
   | { readonly kind: "newer"; readonly version: number }
   | { readonly kind: "damaged"; readonly why: string };
 
-/** The version of the schema; a newer one is not understood. */
+/** The version of the schema. A store of a newer version is refused. */
 export const STORE_VERSION = 1;
 
 /**
@@ -61,145 +70,20 @@ export function decodeStore(text: string, upstream: string, nowMs: number): Deco
 
 // --- internal ---
 
-const VersionOnly = z.looseObject({ version: z.number() });
-
-const count = z.number().catch(0).default(0);
-const maybeText = z
-  .string()
-  .nullish()
-  .transform((value) => value || undefined);
-
-const LimitFile = z.looseObject({
-  limit_id: z.string(),
-  limit_name: maybeText,
-  primary_limit: count,
-  primary_used: count,
-  primary_reset_at: count,
-  primary_window_seconds: count,
-  secondary_limit: count,
-  secondary_used: count,
-  secondary_reset_at: count,
-  secondary_window_seconds: count,
-});
-
-const WindowFile = z.object({
-  usedPercent: z.number(),
-  resetAtMs: z.number().optional(),
-  windowSeconds: z.number().optional(),
-  asOfMs: z.number(),
-  source: z.enum(["headers", "event", "limit_error", "usage_api", "stored"]),
-});
-type WindowFile = z.output<typeof WindowFile>;
-const OwnLimitFile = z.object({
-  id: z.string(),
-  name: z.string().optional(),
-  model: z.string().optional(),
-  short: WindowFile.optional(),
-  weekly: WindowFile.optional(),
-  monthly: WindowFile.optional(),
-  complete_as_of_ms: z.number().default(0),
-  refusal: z.object({ sinceMs: z.number(), untilMs: z.number() }).optional(),
-  /** An older format, from before windows were classified by length. */
-  primary: WindowFile.optional(),
-  secondary: WindowFile.optional(),
-});
-function dated<Value extends z.ZodType>(value: Value) {
-  return z.object({ value, asOfMs: z.number() }).optional();
-}
-const SpendingFile = z.object({
-  credits: dated(z.object({ hasCredits: z.boolean(), unlimited: z.boolean(), balance: z.number() })),
-  individual: dated(z.object({ remainingPercent: z.number(), resetAtMs: z.number().optional() }).optional()),
-  spendControl: dated(z.boolean()),
-  reachedType: dated(z.string().optional()),
-  creditsRefused: dated(z.number()),
-});
-const OwnAccountFile = z.object({
-  health: z.discriminatedUnion("kind", [
-    z.object({ kind: z.literal("healthy") }),
-    z.object({
-      kind: z.literal("cooling"),
-      cause: z.enum(["limit", "fault"]),
-      reason: z.string(),
-      sinceMs: z.number(),
-      untilMs: z.number(),
-      faults: z.number().default(0),
-    }),
-    z.object({ kind: z.literal("disabled"), reason: z.string(), sinceMs: z.number() }),
-  ]),
-  draining: z.boolean().default(false),
-  dead_login: z.string().optional(),
-  user_id: z.string().optional(),
-  outbound_proxy: z.string().optional(),
-  plan_type: z.string().optional(),
-  main: OwnLimitFile,
-  additional: z.array(OwnLimitFile),
-  spending: SpendingFile.optional().catch(undefined),
-});
-
-const QuotaFile = z.looseObject({
-  daily_limit: count,
-  daily_used: count,
-  daily_reset_at: count,
-  weekly_limit: count,
-  weekly_used: count,
-  weekly_reset_at: count,
-  additional_limits: z.array(LimitFile).nullish(),
-  last_sync_at: count,
-  last_sync_message_counter: count,
-  source: z.string().default(""),
-});
-type QuotaFile = z.output<typeof QuotaFile>;
-
-const AccountFile = z.looseObject({
-  id: z.string(),
-  alias: z.string(),
-  home_dir: z.string(),
-  base_url: z.string().default(""),
-  enabled: z.boolean().default(true),
-  disabled_reason: maybeText,
-  cooldown_until_ms: count,
-  last_used_at_ms: count,
-  last_switch_reason: maybeText,
-  chatgpt_account_id: maybeText,
-  user_email: maybeText,
-  quota: QuotaFile.prefault({}),
-  codexlb: OwnAccountFile.optional().catch(undefined),
-});
-type AccountFile = z.output<typeof AccountFile>;
-
-const StoreFile = z.looseObject({
-  state: z
-    .looseObject({
-      active_index: count,
-      message_counter: count,
-      last_rotation_at_ms: count,
-      pinned_account_id: maybeText,
-      codexlb: z.object({ active_id: z.string().nullable() }).optional().catch(undefined),
-    })
-    .prefault({}),
-  accounts: z
-    .array(AccountFile)
-    .nullish()
-    .transform((accounts) => accounts ?? []),
-});
-
 /** The backend that the Go program writes into every account unless another is configured. */
 const BUILT_IN_UPSTREAM = "https://chatgpt.com/backend-api";
 
 function decodeAccount(file: AccountFile, upstream: string, nowMs: number): AccountRecord {
   const own = file.codexlb;
   const shared = file.base_url === "" || file.base_url === upstream || file.base_url === BUILT_IN_UPSTREAM;
-  return {
+  return newAccount(file.alias, file.home_dir, {
     id: file.id,
-    alias: file.alias,
-    homeDir: file.home_dir,
     ownBaseUrl: shared ? undefined : file.base_url,
     outboundProxy: own?.outbound_proxy,
     draining: own?.draining ?? false,
     chatgptAccountId: file.chatgpt_account_id,
     chatgptUserId: own?.user_id,
     email: file.user_email,
-    loginMark: undefined,
     deadLoginMark: own?.dead_login,
     health: own === undefined ? goHealth(file) : own.health,
     quota: believable(own === undefined ? goQuota(file.quota) : ownQuota(own), nowMs),
@@ -207,8 +91,7 @@ function decodeAccount(file: AccountFile, upstream: string, nowMs: number): Acco
     lastSwitchReason: file.last_switch_reason,
     quotaSyncMs: file.quota.last_sync_at,
     quotaSyncMessages: file.quota.last_sync_message_counter,
-    unheardTurns: 0,
-  };
+  });
 }
 
 function goHealth(file: AccountFile): Health {
@@ -258,10 +141,10 @@ function goQuota(file: QuotaFile): Quota {
   };
 }
 
-function ownQuota(own: z.output<typeof OwnAccountFile>): Quota {
+function ownQuota(own: OwnAccountFile): Quota {
   const window = (file: WindowFile | undefined): QuotaWindow | undefined =>
     file && { ...file, resetAtMs: file.resetAtMs, windowSeconds: file.windowSeconds };
-  const limit = (file: z.output<typeof OwnLimitFile>): LimitQuota => {
+  const limit = (file: OwnLimitFile): LimitQuota => {
     const former = byKind(window(file.primary), window(file.secondary));
     return {
       id: file.id,
@@ -285,7 +168,7 @@ function ownQuota(own: z.output<typeof OwnAccountFile>): Quota {
 }
 
 /** JSON has no undefined, so a value missing in the file was undefined. */
-function spendingOf(file: z.output<typeof SpendingFile>): Spending {
+function spendingOf(file: SpendingFile): Spending {
   const part = <Value>(
     one: { value?: Value; asOfMs: number } | undefined,
   ): Dated<Value | undefined> | undefined => one && { value: one.value, asOfMs: one.asOfMs };

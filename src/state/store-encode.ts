@@ -1,13 +1,14 @@
-// Writes store.json in the schema that store-decode.ts describes.
+// Writes store.json (its shape is in store-shapes.ts).
 
 import type { LimitQuota, QuotaWindow } from "../core/quota.ts";
 import { goSlots } from "../core/windows.ts";
 import { withoutPassword } from "../network/outbound-proxy.ts";
-import type { AccountRecord, StoreState } from "./store.ts";
+import type { AccountRecord } from "./account-record.ts";
+import type { StoreState } from "./store.ts";
 import { STORE_VERSION } from "./store-decode.ts";
 
-/** Texts of accounts as they were written last: of a thousand, few have changed since. */
-export type EncodedAccounts = WeakMap<AccountRecord, { readonly of: AccountRecord; readonly text: string }>;
+/** The texts of accounts as they were last written. Of a thousand accounts, few have changed since. */
+export type EncodedAccounts = WeakMap<AccountRecord, { readonly revision: number; readonly text: string }>;
 
 /** The text of store.json. `upstream` is written to the accounts that follow the setting. */
 export function encodeStore(
@@ -77,18 +78,11 @@ export function encodeAccount(
 
 function textOf(account: AccountRecord, upstream: string, encoded: EncodedAccounts): string {
   const before = encoded.get(account);
-  if (before !== undefined && isSame(before.of, account)) return before.text;
+  if (before?.revision === account.revision) return before.text;
   const entry = encodeAccount(account, upstream, account.outboundProxy);
   const text = JSON.stringify(entry, undefined, 2).replaceAll("\n", "\n    ");
-  encoded.set(account, { of: { ...account }, text });
+  encoded.set(account, { revision: account.revision, text });
   return text;
-}
-
-/** Fields are replaced, never changed in depth, so that their identity tells. */
-function isSame(before: AccountRecord, now: AccountRecord): boolean {
-  for (const key in now)
-    if (before[key as keyof AccountRecord] !== now[key as keyof AccountRecord]) return false;
-  return true;
 }
 
 function encodeQuota({ quota, quotaSyncMs, quotaSyncMessages }: AccountRecord): Record<string, unknown> {

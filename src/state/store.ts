@@ -1,47 +1,15 @@
-// The state that survives a restart: accounts with their health and quota, the active and the pinned one.
-// It lives in memory; `touch` says that it changed, and it is written behind. Nothing waits for the disk.
+// The state that survives a restart: accounts with their health and quota, the active and the pinned one. It is in
+// memory; `touch` marks it for saving, and it is written in the background. Nothing waits for the disk.
 
 import { copyFileSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { HEALTHY, type Health } from "../core/health.ts";
-import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import type { AccountRecord } from "./account-record.ts";
 import { readTextIfPresent, unusable, writeFileAtomic } from "./atomic-file.ts";
 import { moved, type RootOwner } from "./root-owner.ts";
 import { decodeStore } from "./store-decode.ts";
 import { type EncodedAccounts, encodeStore } from "./store-encode.ts";
-
-/** One account. The fields that change are replaced, never mutated in depth. */
-export interface AccountRecord {
-  /** `openai:` + lower-case alias. */
-  readonly id: string;
-  readonly alias: string;
-  /** The account's CODEX_HOME, absolute. */
-  readonly homeDir: string;
-  /** A backend of its own; undefined means the configured one. */
-  readonly ownBaseUrl: string | undefined;
-  /** URL of the HTTP proxy for all its connections, perhaps with a password; undefined: use the configured one. */
-  outboundProxy: string | undefined;
-  /** Its sessions go on, new ones go elsewhere. */
-  draining: boolean;
-  chatgptAccountId: string | undefined;
-  chatgptUserId: string | undefined;
-  email: string | undefined;
-  health: Health;
-  /** Marks the credentials in use, and those that it was disabled with; not the credentials themselves. */
-  loginMark: string | undefined;
-  deadLoginMark: string | undefined;
-  quota: Quota;
-  /** Unix ms, 0 when never. */
-  lastUsedMs: number;
-  lastSwitchReason: string | undefined;
-  /** When the usage endpoint was last asked with success, Unix ms, and the message counter then. */
-  quotaSyncMs: number;
-  quotaSyncMessages: number;
-  /** Turns it served since its figures were last told, by whatever source. Not kept over a restart. */
-  unheardTurns: number;
-}
 
 export interface StoreState {
   accounts: AccountRecord[];
@@ -56,46 +24,18 @@ export interface StoreState {
 
 export interface Store {
   readonly state: StoreState;
-  /** The state changed: write it within `WRITE_BEHIND_MS`. */
+  /** Marks the state for saving; it is written within `WRITE_BEHIND_MS`. */
   touch(): void;
-  /** Writes now what is not written yet. Throws `file_unusable`; then it is tried again by itself. */
+  /** Writes now what is not written yet. Throws `file_unusable`; then the store tries again by itself. */
   flush(): void;
 }
 
 /** The most that a killed process may lose. */
 const WRITE_BEHIND_MS = 250;
-/** A full disk is looked at again this often. */
+/** How often a write that failed is tried again. */
 const RETRY_MS = 2_000;
 
-/** A fresh account; everything about its health and quota is still unknown. */
-export function newAccount(alias: string, homeDir: string): AccountRecord {
-  return {
-    id: accountId(alias),
-    alias,
-    homeDir,
-    ownBaseUrl: undefined,
-    outboundProxy: undefined,
-    draining: false,
-    chatgptAccountId: undefined,
-    chatgptUserId: undefined,
-    email: undefined,
-    health: HEALTHY,
-    loginMark: undefined,
-    deadLoginMark: undefined,
-    quota: UNKNOWN_QUOTA,
-    lastUsedMs: 0,
-    lastSwitchReason: undefined,
-    quotaSyncMs: 0,
-    quotaSyncMessages: 0,
-    unheardTurns: 0,
-  };
-}
-
-export function accountId(alias: string): string {
-  return `openai:${alias.toLowerCase()}`;
-}
-
-/** The account that `name` stands for, an alias or an id. */
+/** The account called `name`, by alias or id. */
 export function accountNamed(state: StoreState, name: string): AccountRecord | undefined {
   return (
     state.accounts.find((account) => account.alias === name) ??
@@ -113,7 +53,7 @@ export interface StoreOptions {
  * Opens the store at `path`. A missing file is an empty store. An unreadable one is set aside as
  * `<path>.corrupt-<ms>` with a warning, and the previous good copy is taken, else an empty one (the accounts come
  * back from their directories). Throws `store_unreadable` for a store of a newer version, which stays untouched.
- * `upstream` tells the configured backend, written to accounts that have none of their own. Opening writes nothing
+ * `upstream` returns the configured backend, which is written to accounts that have none of their own. Opening writes nothing
  * but the setting aside, and not even that when `readOnly`.
  */
 export function openStore(
@@ -137,7 +77,7 @@ export function openStore(
       if (owner?.isOurs() === false) throw moved(dirname(path));
       keepPrevious(path);
       const backend = upstream();
-      // It stands in the text of every account that follows the setting.
+      // The text of every account that follows the setting contains the backend.
       if (encodedFor !== backend) encoded = new WeakMap();
       encodedFor = backend;
       writeFileAtomic(path, encodeStore(state, backend, clock.now(), encoded));

@@ -11,7 +11,8 @@ import { judge } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import type { Outbound } from "../network/egress.ts";
-import type { AccountRecord } from "../state/store.ts";
+import type { AccountRecord } from "../state/account-record.ts";
+import { retireLogin } from "../state/record-changes.ts";
 import { backendPath, isTurnPath } from "./paths.ts";
 import type { Routing } from "./routing.ts";
 import type { Outgoing, Prepared, Upstream } from "./upstream.ts";
@@ -23,7 +24,7 @@ export interface AccountContext {
   readonly outbound: Pick<Outbound, "toBackend">;
   /** The configured backend, without a trailing slash. */
   readonly baseUrl: () => string;
-  /** How long an account rests after its token could not be renewed for a passing reason, ms. */
+  /** How long an account cools down after its token could not be renewed for a passing reason, ms. */
   readonly cooldownMs: () => number;
 }
 
@@ -115,7 +116,6 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     named: { account_id: record.id },
     failsOver: FAILS_OVER,
     judge,
-    figures: () => record.quota,
     capacity: (view) => capacityOfQuota(record.quota, view),
     ownLimit: ({ model, refusedBy }) => ownLimitFor(record.quota, model, refusedBy),
     patienceMs: (configuredMs) => configuredMs,
@@ -135,8 +135,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     },
     told: () => {},
     retired: (reason) => {
-      // A file that could not be read may come back as it was.
-      record.deadLoginMark = reason === MISSING_AUTH ? undefined : record.loginMark;
+      retireLogin(record, reason);
       return `log in again with: codexlb account login ${record.alias}`;
     },
     renew,

@@ -1,13 +1,14 @@
 // Maps upstreams to catalogues, for one version of Codex. In a large pool the accounts of a plan share one, so that a
 // thousand accounts do not cause a thousand requests.
 
+import type { UpstreamRecord } from "../state/account-record.ts";
 import type { Body } from "./catalogue-bodies.ts";
-import type { LiveState, Upstream } from "./upstream.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** An upstream in service. */
 export interface ServingMember {
   readonly upstream: Upstream;
-  readonly record: Pick<LiveState, "id" | "quota">;
+  readonly record: Pick<UpstreamRecord, "id" | "quota">;
 }
 
 /** The catalogue of one upstream, or of the accounts that share it. */

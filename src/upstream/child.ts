@@ -1,18 +1,20 @@
 // A child proxy as an upstream: what it last said of itself, and how a request gets there. It is asked in the
 // background (children.ts), never for a request.
 
+import { isOpen } from "../core/availability.ts";
 import { type Capacity, type CapacityView, NO_STANDING } from "../core/capacity.ts";
 import { capacityOfReport } from "../core/child-capacity.ts";
 import { type ChildReport, REPORT_MS } from "../core/child-report.ts";
-import { coolingLeftMs, HEALTHY, healthAt } from "../core/health.ts";
 import { ATTEMPTS_HEADER, formatHops, HOPS_HEADER } from "../core/hops.ts";
 import { limitFor, ownLimitFor } from "../core/meters.ts";
 import type { ChildFacts } from "../core/pool-facts.ts";
-import { type QuotaView, UNKNOWN_QUOTA } from "../core/quota.ts";
+import type { QuotaView } from "../core/quota.ts";
 import { judgeChild } from "../core/verdict.ts";
 import type { Egress, Outbound } from "../network/egress.ts";
+import { newUpstream, type UpstreamRecord } from "../state/account-record.ts";
+import { noteSight } from "../state/record-changes.ts";
 import { addressAt, type ChildLink, withKey } from "./child-link.ts";
-import type { LiveState, Upstream } from "./upstream.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** What is known of a child: nothing yet, its report, or why there is none. */
 export type Sight =
@@ -21,7 +23,7 @@ export type Sight =
   | { readonly kind: "seen"; readonly report: ChildReport; readonly shaky?: string | undefined }
   | {
       readonly kind: "lost";
-      /** `refused`: somebody has to change the settings of one of the two. */
+      /** `refused`: the settings of one of the two proxies have to be changed. */
       readonly fault: "unreachable" | "refused";
       readonly why: string;
       readonly next: string | undefined;
@@ -33,14 +35,14 @@ export type Sight =
 
 export interface Child extends Upstream {
   readonly link: ChildLink;
-  readonly state: LiveState;
+  readonly record: UpstreamRecord;
   /** The egress for connections to the child. */
   egress(): Egress;
   sight(): Sight;
   see(sight: Sight): void;
   /** Its report while it counts. */
   report(view: QuotaView): ChildReport | undefined;
-  facts(view: CapacityView): Omit<ChildFacts, "inFlight">;
+  facts(view: CapacityView): Omit<ChildFacts, "candidate">;
 }
 
 /** An upstream that cannot be asked for its status is not believed to answer a request after so long a silence, ms. */
@@ -53,23 +55,14 @@ export function createChild(
   trouble: () => void,
 ): Child {
   let sight: Sight = { kind: "unseen" };
-  const state: LiveState = {
-    id: link.id,
-    alias: hostOf(link),
-    health: HEALTHY,
-    quota: UNKNOWN_QUOTA,
-    draining: false,
-    lastUsedMs: 0,
-    lastSwitchReason: undefined,
-    unheardTurns: 0,
-  };
+  const record = newUpstream(link.id, hostOf(link));
   const report = ({ nowMs }: QuotaView) =>
     sight.kind === "seen" && nowMs - sight.report.askedMs < REPORT_MS ? sight.report : undefined;
   const egressNow = () => outbound.toProxy(link.url);
-  const nameNow = () => (sight.kind === "seen" ? sight.report.name : nameOfLost(sight)) || state.alias;
+  const nameNow = () => (sight.kind === "seen" ? sight.report.name : nameOfLost(sight)) || record.alias;
   return {
     link,
-    state,
+    record,
     id: link.id,
     get label() {
       return nameNow();
@@ -85,17 +78,19 @@ export function createChild(
     sight: () => sight,
     see: (now) => {
       sight = now;
+      noteSight(record, now.kind === "seen" && now.shaky === undefined);
     },
     report,
-    figures: () => sight,
     capacity: (view) => {
-      const limit = limitFor(state.quota, view.model, view.refusedBy);
+      const limit = limitFor(record.quota, view.model, view.refusedBy);
       const untilMs = limit.refusal?.untilMs ?? 0;
       const capacity = capacityOf(sight, report(view), view);
-      return untilMs > view.nowMs ? { ...capacity, state: "limited", untilMs, why: "usage-limit" } : capacity;
+      const hasOwnLimits = capacity.hasOwnLimits || record.quota.additional.length > 0;
+      if (untilMs <= view.nowMs) return { ...capacity, hasOwnLimits };
+      return { ...capacity, hasOwnLimits, condition: "limited", untilMs, why: "usage-limit" };
     },
     ownLimit: (view) => {
-      const quotas = [state.quota, ...(report(view)?.accounts ?? []).map(({ quota }) => quota)];
+      const quotas = [record.quota, ...(report(view)?.accounts ?? []).map(({ quota }) => quota)];
       return quotas
         .map((quota) => ownLimitFor(quota, view.model, view.refusedBy))
         .find((one) => one !== undefined);
@@ -127,18 +122,13 @@ export function createChild(
     facts: (view) => {
       const told = report(view);
       const capacity = capacityOf(sight, told, view);
-      const health = healthAt(state.health, view.nowMs);
       return {
         id: link.id,
         name: nameNow(),
         url: link.url,
         reachable: told !== undefined,
-        healthy: health.kind === "healthy" && capacity.state === "available",
-        cooldownMs: coolingLeftMs(state.health, view.nowMs),
-        health: state.health,
-        capacity,
         report: told,
-        lastSwitchReason: state.lastSwitchReason,
+        lastSwitchReason: record.lastSwitchReason,
         error: errorOf(sight, capacity),
         next: sight.kind === "lost" ? sight.next : undefined,
       };
@@ -154,20 +144,20 @@ const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 421, 426, 429]);
 function capacityOf(sight: Sight, report: ChildReport | undefined, view: CapacityView): Capacity {
   if (report !== undefined) {
     const capacity = capacityOfReport(report, view);
-    return isShaky(sight) && capacity.state === "available"
-      ? { ...capacity, state: "resting", why: sight.shaky }
+    return isShaky(sight) && isOpen(capacity.condition)
+      ? { ...capacity, condition: "cooling", why: sight.shaky }
       : capacity;
   }
-  const none = { untilMs: 0, standing: NO_STANDING, score: 0 };
+  const none = { untilMs: 0, standing: NO_STANDING, score: 0, hasOwnLimits: false };
   switch (sight.kind) {
     case "unseen":
-      return { ...none, state: "resting", why: "not asked yet" };
+      return { ...none, condition: "cooling", why: "not asked yet" };
     case "seen":
-      return { ...none, state: "resting", why: "not heard of for a while" };
+      return { ...none, condition: "cooling", why: "not heard of for a while" };
     case "lost":
       return {
         ...none,
-        state: sight.fault === "unreachable" ? "resting" : "disabled",
+        condition: sight.fault === "unreachable" ? "cooling" : "disabled",
         why: sight.why,
       };
     default:
@@ -181,7 +171,7 @@ function isShaky(sight: Sight): sight is Extract<Sight, { kind: "seen" }> {
 
 function errorOf(sight: Sight, capacity: Capacity): string | undefined {
   if (sight.kind === "lost") return sight.why;
-  return capacity.state === "available" ? undefined : capacity.why;
+  return isOpen(capacity.condition) ? undefined : capacity.why;
 }
 
 function nameOfLost(sight: Sight): string | undefined {

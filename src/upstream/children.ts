@@ -4,7 +4,6 @@
 import { plainView } from "../core/capacity.ts";
 import { REPORT_MS } from "../core/child-report.ts";
 import type { Hop } from "../core/hops.ts";
-import { UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import type { Outbound } from "../network/egress.ts";
 import type { EventLog } from "../state/events.ts";
@@ -20,13 +19,13 @@ export interface Children {
   start(pool: ChildPool, waitMs: number): Promise<void>;
   /** Puts the children in line with the settings. */
   sync(): void;
-  /** Asks all of them now, after they have asked the backend for fresh figures if `refresh`, for somebody who came by `hops`. */
+  /** Asks all of them now. With `refresh` they ask the backend for new figures first. `hops`: the way of the request. */
   askAll(refresh: boolean, hops?: readonly Hop[]): Promise<void>;
   stop(): void;
 }
 
-/** What the children tell the pool. */
-export type ChildPool = Pick<Pool, "sync" | "touch" | "note">;
+/** How the pool learns of the children. */
+export type ChildPool = Pick<Pool, "sync" | "note">;
 
 export interface ChildrenContext extends LookContext {
   readonly deps: Pick<Deps, "clock" | "random" | "log">;
@@ -131,7 +130,7 @@ function isAt(link: ChildLink): (child: Child) => boolean {
   return (child) => child.link.id === link.id && child.link.key === link.key;
 }
 
-/** Takes over what was seen, and tells whom it concerns. */
+/** Applies `sight`, and reports it if it is another one than before. */
 function see(
   { deps: { clock, log }, events }: ChildrenContext,
   child: Child,
@@ -140,7 +139,7 @@ function see(
 ): void {
   const before = child.sight();
   const nowMs = clock.now();
-  // What it said before counts for a while, but requests rather go elsewhere.
+  // The last report stays valid for a while, but requests prefer other upstreams.
   if (
     sight.kind === "lost" &&
     sight.fault === "unreachable" &&
@@ -148,23 +147,17 @@ function see(
     nowMs - before.report.askedMs < REPORT_MS
   ) {
     child.see({ ...before, shaky: sight.why });
-    pool?.touch(child.id);
     return;
   }
   child.see(sight);
   if (sight.kind === "seen") {
-    const { state } = child;
-    const { health } = state;
-    // What kept requests from getting there is over.
+    const { health } = child.record;
+    // Requests can get there again.
     if (health.kind === "cooling" && WAY_REASONS.has(health.reason))
       pool?.note(child.id, { kind: "served", startedMs: sight.report.askedMs });
-    // The report already says which limits of its accounts refuse requests.
-    state.quota = UNKNOWN_QUOTA;
-    const { state: now, standing } = child.capacity(plainView(nowMs));
-    if (now === "available" && !standing.exhausted)
+    if (child.capacity(plainView(nowMs)).condition === "ready")
       pool?.note(child.id, { kind: "room", asOfMs: sight.report.askedMs });
   }
-  pool?.touch(child.id);
   if (sight.kind === before.kind && (sight.kind !== "lost" || sight.why === whyOf(before))) return;
   const about = { child_proxy_url: child.link.url, proxy_name: child.label };
   if (sight.kind === "lost") {
@@ -176,7 +169,7 @@ function see(
   }
 }
 
-/** Rests after these say nothing any more once the child has answered. */
+/** Reasons of a cooldown that ends when the child answers. */
 const WAY_REASONS: ReadonlySet<string> = new Set([
   "transport-error",
   "child-key-refused",
@@ -187,7 +180,7 @@ function whyOf(sight: Sight): string | undefined {
   return sight.kind === "lost" ? sight.why : undefined;
 }
 
-/** The same proxy by another address is one proxy: the first counts. */
+/** If an earlier child is the same proxy at another address, only that one counts. */
 function unlessTwin(children: readonly Child[], child: Child, sight: Sight): Sight {
   if (sight.kind !== "seen" || sight.report.id === undefined) return sight;
   const { id } = sight.report;
@@ -196,11 +189,11 @@ function unlessTwin(children: readonly Child[], child: Child, sight: Sight): Sig
     return seen.kind === "seen" && seen.report.id === id;
   });
   if (twin === undefined) return sight;
-  const told = lost(
+  const duplicate = lost(
     child,
     "refused",
     `it is the same proxy as ${twin.link.url}`,
     "remove one of them from proxy.child_proxy_urls",
   );
-  return { ...told, name: sight.report.name };
+  return { ...duplicate, name: sight.report.name };
 }

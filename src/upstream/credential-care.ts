@@ -1,4 +1,4 @@
-// What happens to credentials while nobody asks: they are renewed before they run out, tokens that the disk did not
+// Looks after credentials in the background: they are renewed before they run out, tokens that the disk did not
 // take are written, an account whose login was put right on disk comes back, and homes that appear are enrolled.
 
 import { statSync } from "node:fs";
@@ -9,8 +9,9 @@ import type { RefreshLane } from "../auth/refresh.ts";
 import { MISSING_AUTH, waitsForCredentials } from "../core/health.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
+import type { AccountRecord } from "../state/account-record.ts";
 import type { EventLog } from "../state/events.ts";
-import type { AccountRecord, Store } from "../state/store.ts";
+import type { Store } from "../state/store.ts";
 import type { Pool } from "./pool.ts";
 
 export interface CredentialCare {
@@ -63,7 +64,7 @@ export function createCredentialCare(context: CredentialCareContext): Credential
       for (const record of context.store.state.accounts) lookAtFile({ ...context, seen }, record);
       await renewDue();
     } catch (error) {
-      // The disk may be in trouble; requests go on, and so does looking.
+      // The disk may be in trouble. Requests are still served, and the next look may succeed.
       context.deps.log.warn(`looking after the accounts: ${messageOf(error)}`);
     }
     if (!stopped) cancel = clock.after(TICK_MS, () => void look());

@@ -2,20 +2,23 @@
 
 import type { AccountDetails } from "../auth/account-details.ts";
 import { identityOf, workspacesToShow } from "../auth/identity.ts";
+import { candidateOf } from "../core/availability.ts";
+import { capacityOfQuota } from "../core/capacity.ts";
+import { healthAt } from "../core/health.ts";
 import { parseJson } from "../core/json.ts";
 import type { PoolFacts } from "../core/pool-facts.ts";
 import type { QuotaView } from "../core/quota.ts";
-import { standingOf } from "../core/standing.ts";
 import { statusDocument } from "../core/status.ts";
 import { AccountAnswer } from "../core/status-wire.ts";
 import { withoutPassword } from "../network/outbound-proxy.ts";
+import type { AccountRecord } from "../state/account-record.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Layout } from "../state/layout.ts";
 import { readLogLines } from "../state/log-parts.ts";
 import type { Config } from "../state/settings.ts";
-import type { AccountRecord, StoreState } from "../state/store.ts";
+import type { StoreState } from "../state/store.ts";
+import { accountFacts } from "./account-facts.ts";
 import type { Affinity } from "./affinity.ts";
-import { factsOfRecord } from "./members.ts";
 import { poolSettings } from "./pool-settings.ts";
 
 export interface DetailsContext {
@@ -50,17 +53,17 @@ export function detailsOf(
 /** What is known of the accounts of a root that no proxy runs on. */
 export function factsAtRest(state: StoreState, config: Config, view: QuotaView): PoolFacts {
   const workspaces = workspacesToShow(state.accounts.map(identityOf));
+  const { policy } = poolSettings(config);
+  const { weights, useCredits } = policy;
+  const capacityView = { ...view, weights, useCredits, model: undefined, refusedBy: () => undefined };
   return {
     self: { name: config.proxy.name, id: "" },
-    policy: poolSettings(config).policy,
-    accounts: state.accounts.map((record) =>
-      factsOfRecord(record, {
-        standing: standingOf(record.quota, record.quota.main, view),
-        ramp: undefined,
-        inFlight: 0,
-        workspace: workspaces.get(record.alias),
-      }),
-    ),
+    policy,
+    accounts: state.accounts.map((record) => {
+      const capacity = capacityOfQuota(record.quota, capacityView);
+      const candidate = candidateOf(record, capacity, healthAt(record.health, view.nowMs));
+      return accountFacts(record, candidate, workspaces.get(record.alias));
+    }),
     children: [],
     activeId: state.activeId,
     pinnedId: state.pinnedId,

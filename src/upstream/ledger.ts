@@ -1,36 +1,40 @@
-// What came of the uses of an upstream, written into its record: health, figures, counters, the session's binding.
+// Writes down what requests show about an upstream: its record, the counters, the session's binding, the event log.
 
-import { backoffMs, type HealthEvent, transition } from "../core/health.ts";
+import type { Candidate } from "../core/availability.ts";
+import { backoffMs, type HealthEvent } from "../core/health.ts";
+import { creditsRefused, exhaustedEvidence, limitNamed, refusedEvidence } from "../core/limit-evidence.ts";
 import { limitFor } from "../core/meters.ts";
-import type { Candidate, ChoiceReason } from "../core/policy.ts";
+import type { ChoiceReason } from "../core/policy.ts";
 import {
-  canServe,
   exhaustedUntilMs,
   isExhausted,
   type LimitQuota,
   MAIN_LIMIT_ID,
-  mergeQuota,
-  newestFigureMs,
-  type Quota,
   type QuotaEvidence,
   type QuotaView,
-  type QuotaWindow,
-  UNKNOWN_QUOTA,
-  unknownLimit,
+  type Refusal,
 } from "../core/quota.ts";
-import { hasSpendableCredits, UNKNOWN_SPENDING } from "../core/spending.ts";
+import { hasSpendableCredits } from "../core/spending.ts";
 import type { Verdict } from "../core/verdict.ts";
-import { NO_WINDOWS, USUAL_SECONDS, WINDOW_KINDS, type WindowKind } from "../core/windows.ts";
 import type { Deps } from "../deps.ts";
+import type { UpstreamRecord } from "../state/account-record.ts";
 import type { EventFields, EventLog } from "../state/events.ts";
+import {
+  changeHealth,
+  countServed,
+  countTurn,
+  learn,
+  learnRefusal,
+  noteSwitch,
+} from "../state/record-changes.ts";
 import type { Store } from "../state/store.ts";
 import type { Affinity } from "./affinity.ts";
 import type { RefusedLimits } from "./refused-limits.ts";
-import type { LiveState, Upstream } from "./upstream.ts";
+import type { Upstream } from "./upstream.ts";
 
-/** What is written into, and what it belongs to. */
-export interface Booked {
-  readonly record: LiveState;
+/** An upstream with its record. */
+export interface LedgerEntry {
+  readonly record: UpstreamRecord;
   readonly upstream: Upstream;
 }
 
@@ -39,30 +43,32 @@ export interface Use {
   readonly session: string | undefined;
   /** The requested model, if known. */
   readonly model: string | undefined;
-  /** The client had pinned it to an account by itself. */
+  /** The client pinned the request to an account. */
   readonly pinned: boolean;
-  /** Why this account was chosen for it. */
+  /** Why this upstream was chosen. */
   readonly reason: ChoiceReason;
+  /** Unix ms. */
   readonly startedMs: number;
-  /** It was a turn, which counts as a message. */
+  /** True for a turn, which counts as a message. */
   readonly turn: boolean;
-  /** Its history holds what only this account can decrypt. */
+  /** The session's history holds something that only this upstream can decrypt. */
   readonly held: boolean;
-  /** Go into the events. */
+  /** Fields for the events. */
   readonly fields: EventFields;
 }
 
 export interface Ledger {
-  settle(booked: Booked, verdict: Verdict, use: Use): void;
-  /** Merges figures; evidence of room ends a limit that it is newer than. */
-  learn(record: LiveState, evidence: QuotaEvidence): void;
-  /** Applies a health event from outside of any use. */
-  note(record: LiveState, event: HealthEvent): void;
-  /** Takes it out of service, once, and says so to the operator and in the event log. */
-  disable(booked: Booked, reason: string, fields: EventFields): void;
+  /** Applies what a reply or an event meant. */
+  settle(entry: LedgerEntry, verdict: Verdict, use: Use): void;
+  /** Merges figures. Evidence of room ends a limit that it is newer than. */
+  learn(record: UpstreamRecord, evidence: QuotaEvidence): void;
+  /** Applies a health event that no request caused. */
+  note(record: UpstreamRecord, event: HealthEvent): void;
+  /** Takes the upstream out of service, and reports that to the operator and in the event log, once. */
+  disable(entry: LedgerEntry, reason: string, fields: EventFields): void;
 }
 
-/** How long a limit is believed that names no reset and whose account has no figures: then it is tried again. */
+/** How long a limit counts that names no reset and whose account has no figures. */
 const LIMIT_WITHOUT_RESET_MS = 60_000;
 
 export interface LedgerContext {
@@ -74,64 +80,52 @@ export interface LedgerContext {
   readonly useCredits: () => boolean;
   readonly refusedLimits: RefusedLimits;
   /** The upstream's current candidate for `model`; undefined if the upstream is gone. */
-  readonly stateOf: (id: string, model: string | undefined) => Candidate | undefined;
+  readonly candidate: (id: string, model: string | undefined) => Candidate | undefined;
 }
 
-export function createLedger({
-  deps: { log, random },
-  store,
-  affinity,
-  events,
-  view,
-  useCredits,
-  refusedLimits,
-  stateOf,
-}: LedgerContext): Ledger {
+export function createLedger(context: LedgerContext): Ledger {
+  const { store, affinity, events, view, useCredits, refusedLimits, candidate } = context;
+  const { log, random } = context.deps;
   const { state } = store;
 
-  const note = (record: LiveState, event: HealthEvent): boolean => {
-    const before = record.health;
-    record.health = transition(before, event);
-    if (record.health === before) return false;
-    store.touch();
-    return true;
+  const note = (record: UpstreamRecord, event: HealthEvent): boolean => {
+    const isChanged = changeHealth(record, event);
+    if (isChanged) store.touch();
+    return isChanged;
   };
 
   const cool = (
-    { record, upstream }: Booked,
+    { record, upstream }: LedgerEntry,
     how: Pick<HealthEvent & { kind: "cool" }, "cause" | "reason" | "untilMs">,
     fields: EventFields,
   ): void => {
     const { nowMs } = view();
-    record.lastSwitchReason = how.reason;
+    noteSwitch(record, how.reason);
     note(record, { kind: "cool", atMs: nowMs, ...how });
-    const cooldown_seconds = Math.max(1, Math.ceil((how.untilMs - nowMs) / 1000));
     events.append(`${upstream.kind}.cooldown`, {
       ...fields,
       ...upstream.named,
       reason: how.reason,
-      cooldown_seconds,
+      cooldown_seconds: wholeSeconds(how.untilMs - nowMs),
     });
   };
 
-  const disable = ({ record, upstream }: Booked, reason: string, fields: EventFields): void => {
+  const disable = ({ record, upstream }: LedgerEntry, reason: string, fields: EventFields): void => {
     if (!note(record, { kind: "disable", reason, atMs: view().nowMs })) return;
-    record.lastSwitchReason = reason;
+    noteSwitch(record, reason);
     log.warn(`${upstream.kind} ${upstream.label} is disabled: ${reason}; ${upstream.retired(reason)}`);
     events.append(`${upstream.kind}.disabled`, { ...fields, ...upstream.named, reason });
   };
 
-  const served = (record: LiveState, use: Use): void => {
+  const served = (record: UpstreamRecord, use: Use): void => {
     const { nowMs } = view();
-    record.lastUsedMs = nowMs;
-    record.lastSwitchReason = use.reason;
+    countServed(record, nowMs, use.reason);
     store.touch();
-    // A catalogue that was served says nothing about turns.
+    // A served catalogue says nothing about turns.
     if (!use.turn) return;
-    note(record, { kind: "served", startedMs: use.startedMs });
+    countTurn(record, use.startedMs);
     state.messageCounter++;
-    record.unheardTurns++;
-    // A session on its own account, a makeshift, or one client's pin say nothing of which account is the active one.
+    // The session's own account, a last resort and a client's pin do not show which account is the active one.
     const isChoice = use.reason !== "affinity" && use.reason !== "least-bad" && !use.pinned;
     if (isChoice && state.activeId !== record.id) {
       state.activeId = record.id;
@@ -139,7 +133,7 @@ export function createLedger({
     }
     if (use.session === undefined) return;
     const binding = affinity.get(use.session);
-    // What only one account can read stays so, on that account.
+    // A history that only one account can decrypt stays so, as long as the session is with that account.
     const held = use.held || (binding?.held === true && binding.upstreamId === record.id);
     if (held || mayBind(binding?.upstreamId, record.id, use.model))
       affinity.bind(use.session, record.id, held);
@@ -147,76 +141,72 @@ export function createLedger({
 
   /** A detour around a cooling account does not move a session. Lasting causes and pins do. */
   const mayBind = (ownerId: string | undefined, id: string, model: string | undefined): boolean => {
-    const candidate = ownerId === undefined ? undefined : stateOf(ownerId, model);
-    if (candidate === undefined || ownerId === id || state.pinnedId === id) return true;
-    return candidate.state === "limited" || candidate.state === "disabled" || candidate.exhausted;
+    if (ownerId === undefined || ownerId === id || state.pinnedId === id) return true;
+    const owner = candidate(ownerId, model);
+    if (owner === undefined || owner.standing.exhausted) return true;
+    return owner.condition === "limited" || owner.condition === "disabled";
   };
 
-  const limited = (booked: Booked, verdict: Verdict & { kind: "limit" }, use: Use): void => {
-    const { record } = booked;
+  const limited = (entry: LedgerEntry, verdict: Verdict & { kind: "limit" }, use: Use): void => {
+    const { record } = entry;
     const { nowMs } = view();
     const limit =
       limitNamed(record.quota, verdict.limitId) ?? limitFor(record.quota, use.model, refusedLimits.of);
-    // A reset that is over already cannot be the one that the refusal is about.
+    // The refusal cannot be about a reset that is over already.
     const resetMs = verdict.untilMs !== undefined && verdict.untilMs > nowMs ? verdict.untilMs : undefined;
     if (hasSpendableCredits(record.quota.spending, view()) && isExhausted(record.quota, limit, view()))
-      record.quota = mergeQuota(
-        record.quota,
-        creditsRefused(resetMs ?? nowMs + LIMIT_WITHOUT_RESET_MS, nowMs),
-      );
-    if (resetMs !== undefined)
-      record.quota = mergeQuota(record.quota, exhaustedEvidence(limit, resetMs, nowMs));
+      learnRefusal(record, creditsRefused(resetMs ?? nowMs + LIMIT_WITHOUT_RESET_MS, nowMs));
+    if (resetMs !== undefined) learnRefusal(record, exhaustedEvidence(limit, resetMs, nowMs));
     const known = limitNamed(record.quota, limit.id) ?? limit;
     const untilMs =
       resetMs ?? exhaustedUntilMs(record.quota, known, view()) ?? nowMs + LIMIT_WITHOUT_RESET_MS;
     if (use.model !== undefined && verdict.limitId !== undefined)
       refusedLimits.note(use.model, verdict.limitId, untilMs);
     if (limit.id === MAIN_LIMIT_ID)
-      return cool(booked, { cause: "limit", reason: "usage-limit", untilMs }, use.fields);
+      return cool(entry, { cause: "limit", reason: "usage-limit", untilMs }, use.fields);
     // A limit of some models does not stop the account from serving the others.
-    refuse(booked, limit, { sinceMs: nowMs, untilMs }, use.fields);
+    refuse(entry, limit, { sinceMs: nowMs, untilMs }, use.fields);
   };
 
   const refuse = (
-    { record, upstream }: Booked,
+    { record, upstream }: LedgerEntry,
     limit: LimitQuota,
-    refusal: LimitQuota["refusal"] & {},
+    refusal: Refusal,
     fields: EventFields,
   ): void => {
-    record.lastSwitchReason = "usage-limit";
-    const evidence = { ...unknownLimit(limit.id, limit.name), refusal };
-    record.quota = mergeQuota(record.quota, { ...UNKNOWN_QUOTA, additional: [evidence] });
+    noteSwitch(record, "usage-limit");
+    learnRefusal(record, refusedEvidence(limit, refusal));
     store.touch();
     events.append(`${upstream.kind}.cooldown`, {
       ...fields,
       ...upstream.named,
       reason: "usage-limit",
       limit_id: limit.id,
-      cooldown_seconds: Math.max(1, Math.ceil((refusal.untilMs - refusal.sinceMs) / 1000)),
+      cooldown_seconds: wholeSeconds(refusal.untilMs - refusal.sinceMs),
     });
   };
 
   return {
-    settle: (booked, verdict, use) => {
-      const { record } = booked;
-      const { nowMs } = view();
+    settle: (entry, verdict, use) => {
+      const { record } = entry;
       switch (verdict.kind) {
         case "ok":
           served(record, use);
           break;
         case "limit":
-          limited(booked, verdict, use);
+          limited(entry, verdict, use);
           break;
         case "cool": {
+          const { nowMs } = view();
           const forMs = verdict.told
             ? verdict.forMs
             : backoffMs(record.health, verdict.forMs, nowMs, (random(1)[0] ?? 0) / 255);
           const untilMs = nowMs + Math.max(1, forMs);
-          cool(booked, { cause: "fault", reason: verdict.reason, untilMs }, use.fields);
+          cool(entry, { cause: "fault", reason: verdict.reason, untilMs }, use.fields);
           break;
         }
         case "disable":
-          disable(booked, verdict.reason, use.fields);
+          disable(entry, verdict.reason, use.fields);
           break;
         case "open":
         case "client":
@@ -229,20 +219,7 @@ export function createLedger({
       }
     },
     learn: (record, evidence) => {
-      const merged = mergeQuota(record.quota, evidence);
-      record.quota = withoutEndedRefusals(merged, evidence, view());
-      if (evidence.main.completeAsOfMs > 0) record.unheardTurns = 0;
-      const { quota } = record;
-      const isOut = isExhausted(quota, quota.main, view());
-      const figuresMs = newestFigureMs(evidence.main);
-      const creditsMs = evidence.spending.credits?.asOfMs ?? 0;
-      const asOfMs = isOut ? Math.max(figuresMs, creditsMs) : figuresMs;
-      if (newestFigureMs(quota.main) > 0 && canServe(quota, quota.main, view(), useCredits()))
-        note(record, { kind: "room", asOfMs });
-      else {
-        const fromMs = exhaustedUntilMs(quota, quota.main, view());
-        if (fromMs !== undefined) note(record, { kind: "room", asOfMs, fromMs });
-      }
+      learn(record, evidence, { ...view(), useCredits: useCredits() });
       store.touch();
     },
     note,
@@ -252,66 +229,6 @@ export function createLedger({
 
 // --- internal ---
 
-/** Two times of one reset, told by different sources, lie this close together. */
-const SAME_RESET_MS = 120_000;
-
-/** The limit of `quota` with this id, or a new unknown one; undefined without an id. */
-function limitNamed(quota: Quota, id: string | undefined): LimitQuota | undefined {
-  if (id === undefined) return undefined;
-  if (id === MAIN_LIMIT_ID) return quota.main;
-  return quota.additional.find((limit) => limit.id === id) ?? unknownLimit(id);
-}
-
-/**
- * A limit error as evidence that the window that resets at `untilMs` is exhausted. That is the window known to reset
- * then, else the shortest possible one that includes the reset.
- */
-function exhaustedEvidence(limit: LimitQuota, untilMs: number, nowMs: number): Quota {
-  const isNear = (kind: WindowKind) => {
-    const resetAtMs = limit.windows[kind]?.resetAtMs;
-    return resetAtMs !== undefined && Math.abs(resetAtMs - untilMs) <= SAME_RESET_MS;
-  };
-  const lengthMs = (kind: WindowKind) => (limit.windows[kind]?.windowSeconds ?? USUAL_SECONDS[kind]) * 1000;
-  const possible = WINDOW_KINDS.filter(
-    (kind) => limit.completeAsOfMs === 0 || limit.windows[kind] !== undefined,
-  );
-  const kind =
-    possible.find(isNear) ??
-    possible.find((one) => untilMs - nowMs <= lengthMs(one) + SAME_RESET_MS) ??
-    possible.at(-1);
-  // The limit has no windows, so the refusal cannot be about one.
-  if (kind === undefined) return UNKNOWN_QUOTA;
-  const window: QuotaWindow = {
-    usedPercent: 100,
-    resetAtMs: untilMs,
-    windowSeconds: limit.windows[kind]?.windowSeconds,
-    asOfMs: nowMs,
-    source: "limit_error",
-  };
-  const evidence = { ...unknownLimit(limit.id, limit.name), windows: { ...NO_WINDOWS, [kind]: window } };
-  return limit.id === MAIN_LIMIT_ID
-    ? { ...UNKNOWN_QUOTA, main: evidence }
-    : { ...UNKNOWN_QUOTA, additional: [evidence] };
-}
-
-/** A refusal despite credits: the credits do not count until `untilMs`. */
-function creditsRefused(untilMs: number, nowMs: number): Quota {
-  return {
-    ...UNKNOWN_QUOTA,
-    spending: { ...UNKNOWN_SPENDING, creditsRefused: { value: untilMs, asOfMs: nowMs } },
-  };
-}
-
-/** `quota` without the refusals that newer figures in `evidence` contradict. */
-function withoutEndedRefusals(quota: Quota, evidence: QuotaEvidence, view: QuotaView): Quota {
-  const hasEnded = ({ id, refusal }: LimitQuota): boolean => {
-    const heard = evidence.additional.find((limit) => limit.id === id);
-    if (refusal === undefined || heard === undefined) return false;
-    return newestFigureMs(heard) > refusal.sinceMs && !isExhausted(quota, heard, view);
-  };
-  if (!quota.additional.some(hasEnded)) return quota;
-  return {
-    ...quota,
-    additional: quota.additional.map((limit) => (hasEnded(limit) ? { ...limit, refusal: undefined } : limit)),
-  };
+function wholeSeconds(ms: number): number {
+  return Math.max(1, Math.ceil(ms / 1000));
 }

@@ -1,46 +1,42 @@
-// Where a request goes: gives the pure rules of core/policy.ts their facts. These are the candidates, the pin, the
-// session's binding, who can read its history, and the detour that it may be on.
+// Places requests: collects the facts for the pure rules of core/policy.ts. These are the candidates, the pin, the
+// session's binding, the upstreams that can decrypt its history, and its detour.
 
+import { availabilityFor, type Candidate, rankOf } from "../core/availability.ts";
 import type { Hop } from "../core/hops.ts";
-import {
-  type Candidate,
-  type Choice,
-  type ChoiceContext,
-  choose,
-  type PolicySettings,
-  tierOf,
-} from "../core/policy.ts";
+import { type Choice, type ChoiceContext, choose, type PolicySettings } from "../core/policy.ts";
 import type { Clock } from "../deps.ts";
-import type { AccountRecord, StoreState } from "../state/store.ts";
+import type { AccountRecord } from "../state/account-record.ts";
+import type { StoreState } from "../state/store.ts";
 import type { Affinity } from "./affinity.ts";
 import type { Detours } from "./detours.ts";
+import type { Offering } from "./offering.ts";
 
-/** Whose a request is, and the way it came. */
+/** The session and the way of a request. */
 export interface Origin {
   /** The session key, if the request has one. */
   readonly session: string | undefined;
-  /** The proxies of a chain that it has passed: it must not come to one of them again. */
+  /** The proxies of a chain that the request has passed; it must not return to one of them. */
   readonly hops: readonly Hop[];
-  /** An account that it is pinned to by itself, before the pool's pin. */
+  /** The account that the request itself is pinned to; it wins over the pool's pin. */
   readonly pinnedId?: string | undefined;
   /** The requested model, if known. */
   readonly model?: string | undefined;
 }
 
-/** What is known of a request when it is placed. */
+/** A request to be placed. */
 export interface PlacementRequest extends Origin {
   /** Upstreams that already failed this request. */
   readonly tried: ReadonlySet<string>;
-  /** It uses the allowance; what does not, an account without any can serve as well. */
+  /** True if it uses the allowance; an upstream without any can serve other requests as well. */
   readonly spends: boolean;
-  /** Whoever can decrypt the history is looked for: draining accounts are asked as well. */
+  /** True while an upstream is searched that can decrypt the history: draining ones are asked as well. */
   readonly searching?: boolean;
 }
 
 export interface Placement {
-  /** Who takes the request; undefined when nobody can. */
+  /** The upstream that takes the request; undefined when none can. */
   place(request: PlacementRequest): Choice | undefined;
-  /** Who would take the next turn of a new session. */
+  /** The upstream that would take the next turn of a new session. */
   next(): Choice | undefined;
   /** The context for placing the next turn (of `session`, for `model`). */
   contextOf(session: string | undefined, model?: string): ChoiceContext;
@@ -49,7 +45,7 @@ export interface Placement {
    * can. A request that is no turn (`isTurn`) spends nothing, so it moves only to an upstream that can take it.
    */
   shouldMove(upstreamId: string, origin: Origin, isTurn: boolean): boolean;
-  /** True when another upstream than `upstreamId` has room and could go on with it. */
+  /** True when another upstream than `upstreamId` has room and could take over. */
   canLeave(upstreamId: string, origin: Origin): boolean;
 }
 
@@ -61,18 +57,19 @@ export interface PlacementContext {
   readonly detours: Detours;
   /** The upstreams as candidates for `model`. */
   readonly candidates: (model: string | undefined) => readonly Candidate[];
-  /** True if an upstream's catalogue lists `model`; undefined if the catalogue is unknown. */
-  readonly offers: (upstreamId: string, model: string) => boolean | undefined;
+  /** One of them; undefined when there is no such upstream. */
+  readonly candidate: (id: string, model: string | undefined) => Candidate | undefined;
+  readonly offering: Offering;
   /** The upstreams that lead back to a proxy that was passed. */
   readonly loops: (hops: readonly Hop[]) => readonly string[];
 }
 
 export function createPlacement(context: PlacementContext): Placement {
-  const { clock, policy, state, affinity, detours, candidates, offers, loops } = context;
-  /** The one chosen last for a turn; `round_robin` goes on from here even while requests are still under way. */
+  const { clock, policy, state, affinity, detours, candidates, candidate, offering, loops } = context;
+  /** The upstream chosen last for a turn. `round_robin` continues after it even while requests are under way. */
   let turnId: string | undefined;
 
-  /** `openId`: the upstream whose connection the session has open; it stands in for a binding. */
+  /** `openId`: the upstream whose connection the session has open; it replaces a missing binding. */
   const choosing = (
     { session, hops, pinnedId, model, tried, spends, searching = false }: PlacementRequest,
     openId?: string,
@@ -88,21 +85,13 @@ export function createPlacement(context: PlacementContext): Placement {
       pinnedId: pinnedId ?? state.pinnedId,
       boundId: (settings.affinity || holds ? binding?.upstreamId : undefined) ?? openId,
       readers: holds ? readersOf(binding.upstreamId, state.accounts, candidates(model)) : undefined,
-      offering: model === undefined ? undefined : offeringOf(model),
+      offering: model === undefined ? undefined : offering(model, candidates(model)),
       tried: hops.length === 0 ? tried : new Set([...tried, ...loops(hops)]),
       searching,
     };
   };
 
-  /** The upstreams that may have `model`; undefined (any may) if none is known to have it. */
-  const offeringOf = (model: string): ReadonlySet<string> | undefined => {
-    const known = candidates(model).map(({ id }) => ({ id, offer: offers(id, model) }));
-    if (!known.some(({ offer }) => offer === true) || !known.some(({ offer }) => offer === false))
-      return undefined;
-    return new Set(known.flatMap(({ id, offer }) => (offer === false ? [] : [id])));
-  };
-
-  /** Chosen around the upstream that the session has just lost an answer on, when there is a way around. */
+  /** `how` without the upstream where the session's last answer broke off, if another one has room. */
   const aroundDetour = ({ session, model }: Origin, how: ChoiceContext): ChoiceContext => {
     const avoided = detours.of(session);
     if (avoided === undefined) return how;
@@ -112,8 +101,8 @@ export function createPlacement(context: PlacementContext): Placement {
 
   const hasRoom = (choice: Choice | undefined, model: string | undefined): boolean => {
     if (choice === undefined || choice.reason === "least-bad") return false;
-    const candidate = candidates(model).find(({ id }) => id === choice.id);
-    return candidate !== undefined && (!candidate.exhausted || candidate.credits);
+    const chosen = candidate(choice.id, model);
+    return chosen !== undefined && (!chosen.standing.exhausted || chosen.standing.credits);
   };
 
   return {
@@ -128,14 +117,15 @@ export function createPlacement(context: PlacementContext): Placement {
       return aroundDetour(origin, choosing(nextTurn(origin)));
     },
     shouldMove: (upstreamId, origin, isTurn) => {
+      const current = candidate(upstreamId, origin.model);
       const all = candidates(origin.model);
-      const current = all.find((candidate) => candidate.id === upstreamId);
-      if (current === undefined || current.state === "disabled") return true;
+      if (current === undefined || current.condition === "disabled") return true;
       // The open socket itself is a binding, when the session table knows of none.
       const how = choosing(nextTurn(origin), upstreamId);
-      if (tierOf(current, how) === undefined) return isTurn || choose(all, how) !== undefined;
-      // A cooldown ends by itself; one without an end is of a child that does not answer.
-      if (current.state === "resting" && current.untilMs > 0) return false;
+      if (rankOf(availabilityFor(current, how)) === undefined)
+        return isTurn || choose(all, how) !== undefined;
+      // A cooldown ends by itself, except that of a child proxy that does not answer.
+      if (current.condition === "cooling" && current.untilMs > 0) return false;
       const next = choose(all, aroundDetour(origin, how));
       return next !== undefined && next.reason !== "least-bad" && next.id !== upstreamId;
     },
@@ -148,17 +138,17 @@ export function createPlacement(context: PlacementContext): Placement {
 
 // --- internal ---
 
-const NOBODY: ReadonlySet<string> = new Set();
+const NONE: ReadonlySet<string> = new Set();
 
 const NO_ORIGIN: Origin = { session: undefined, hops: [] };
 
 function nextTurn(origin: Origin): PlacementRequest {
-  return { ...origin, tried: NOBODY, spends: true };
+  return { ...origin, tried: NONE, spends: true };
 }
 
 /**
- * Who can decrypt what `ownerId` has encrypted: the accounts of its workspace, or the child proxy that has such an
- * account. Undefined when the owner is gone.
+ * The upstreams that can decrypt what `ownerId` has encrypted: the accounts of its workspace, or the child proxy that has
+ * such an account. Undefined when the owner is gone.
  */
 function readersOf(
   ownerId: string,

@@ -1,11 +1,13 @@
-// Quota figures for what traffic does not tell: asks the usage endpoint in the background, never for a request.
-// At most one question per account at a time, a few accounts at once, and none while traffic tells it all anyway.
+// Asks the usage endpoint for the figures of accounts that traffic does not report, in the background and never for a
+// request. At most one question per account at a time, a few accounts at once, none while traffic reports everything.
 
 import { parseJson } from "../core/json.ts";
 import { quotaFromUsage } from "../core/quota-wire.ts";
 import type { Deps } from "../deps.ts";
+import type { AccountRecord } from "../state/account-record.ts";
 import type { EventLog } from "../state/events.ts";
-import type { AccountRecord, Store } from "../state/store.ts";
+import { noteSync } from "../state/record-changes.ts";
+import type { Store } from "../state/store.ts";
 import { askUpstream } from "./ask.ts";
 import type { Pool } from "./pool.ts";
 
@@ -145,9 +147,7 @@ async function askUsage(
     events.append("quota.refresh_failed", { account_id: record.id, error: "not a usage object", force });
     return "not a usage object";
   }
-  record.quotaSyncMs = nowMs;
-  record.quotaSyncMessages = messages;
-  record.unheardTurns = 0;
+  noteSync(record, nowMs, messages);
   pool.learn(record.id, evidence);
   const { short, weekly } = evidence.main.windows;
   events.append("quota.refreshed", {

@@ -1,18 +1,17 @@
-// Why nobody can take a request, and when somebody can.
+// Why no upstream can take a request, and when one can.
 
-import { type Health, healthAt } from "../core/health.ts";
-import type { Candidate } from "../core/policy.ts";
+import { type Candidate, shortageGroupOf } from "../core/availability.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface Shortage {
   readonly kind: "no_accounts" | "all_exhausted" | "all_disabled" | "all_tried";
   /** When the first account has room again, Unix ms; undefined when none waits for a reset. */
   readonly untilMs: number | undefined;
-  /** When the first account that rests after a fault may be used again, Unix ms. */
+  /** When the first account that cools down after a fault may be used again, Unix ms. */
   readonly restsUntilMs: number | undefined;
-  /** Accounts that are disabled. */
+  /** How many accounts are disabled. */
   readonly disabled: number;
-  /** There are accounts of our own among them. */
+  /** True if accounts of this proxy are among them. */
   readonly ofAccounts: boolean;
   /** `alias (reason)` of each. */
   readonly details: readonly string[];
@@ -22,37 +21,41 @@ export interface Shortage {
   readonly model?: string | undefined;
 }
 
-/** One of those that could have taken the request at all. */
-export interface Wanting {
+/** An upstream that could take the request if it were available. */
+export interface ShortUpstream {
   readonly kind: Upstream["kind"];
   readonly label: string;
   readonly candidate: Candidate;
-  readonly health: Health;
-  /** Why it cannot serve, where that does not show in its health. */
-  readonly why: string | undefined;
 }
 
-/** The shortage among `all`: those that could have taken the request at all. */
-export function shortageOf(all: readonly Wanting[], nowMs: number): Shortage {
-  const limited = all.filter(({ candidate }) => candidate.state === "limited").length;
+/** The shortage among `all`, the upstreams that could take the request if they were available. */
+export function shortageOf(all: readonly ShortUpstream[], nowMs: number): Shortage {
+  const limited = endsIn(all, "limited");
+  const cooling = endsIn(all, "cooling");
+  const disabled = endsIn(all, "disabled").length;
+  // A draining upstream takes nothing new, as if it were disabled.
+  const draining = endsIn(all, "draining").length;
   // `untilMs` is 0 if the end is unknown.
-  const limits = ends(all, "limited").filter((untilMs) => untilMs > 0);
-  const rests = ends(all, "resting");
-  const disabled = all.filter(({ candidate }) => candidate.state === "disabled").length;
-  // What drains takes nothing new, as if it were disabled.
-  const draining = all.filter(({ candidate }) => candidate.state === "available" && candidate.draining);
+  const limits = limited.filter((untilMs) => untilMs > 0);
   return {
-    kind: kindOf(all.length, disabled + draining.length, limited),
+    kind: kindOf(all.length, disabled + draining, limited.length),
     untilMs: limits.length === 0 ? undefined : Math.min(...limits),
-    // Of one that nothing is heard of, nobody knows.
-    restsUntilMs: rests.length === 0 ? undefined : Math.max(nowMs, Math.min(...rests)),
+    // It is unknown when a child proxy answers again.
+    restsUntilMs: cooling.length === 0 ? undefined : Math.max(nowMs, Math.min(...cooling)),
     disabled,
     ofAccounts: all.some(({ kind }) => kind === "account"),
-    details: all.map((one) => `${one.label} (${describe(one, nowMs)})`),
+    details: all.map((one) => `${one.label} (${describe(one.candidate, nowMs)})`),
   };
 }
 
 // --- internal ---
+
+type Group = ReturnType<typeof groupOf>;
+
+function groupOf({ condition, draining }: Candidate) {
+  const group = shortageGroupOf(condition);
+  return group === "open" && draining ? "draining" : group;
+}
 
 function kindOf(all: number, closed: number, limited: number): Shortage["kind"] {
   if (all === 0) return "no_accounts";
@@ -60,25 +63,27 @@ function kindOf(all: number, closed: number, limited: number): Shortage["kind"] 
   return limited > 0 && limited + closed === all ? "all_exhausted" : "all_tried";
 }
 
-/** When those in `state` are out of it, Unix ms. */
-function ends(all: readonly Wanting[], state: "limited" | "resting"): number[] {
-  return all.flatMap(({ candidate }) => (candidate.state === state ? [candidate.untilMs] : []));
+/** When each upstream in `group` is out of it, Unix ms; 0 if unknown. */
+function endsIn(all: readonly ShortUpstream[], group: Group): number[] {
+  return all.flatMap(({ candidate }) => (groupOf(candidate) === group ? [candidate.untilMs] : []));
 }
 
-function describe({ candidate, health, why }: Wanting, nowMs: number): string {
-  const now = healthAt(health, nowMs);
-  const reason = now.kind === "healthy" ? why : now.reason;
-  switch (candidate.state) {
-    case "available":
-      return candidate.draining ? "draining" : "failed this request";
-    case "resting":
+function describe(candidate: Candidate, nowMs: number): string {
+  const { reason, closedBy, untilMs } = candidate;
+  const group = groupOf(candidate);
+  switch (group) {
+    case "open":
+      return "failed this request";
+    case "draining":
+      return "draining";
+    case "cooling":
     case "limited": {
-      const left = Math.ceil((candidate.untilMs - nowMs) / 1000);
+      const left = Math.ceil((untilMs - nowMs) / 1000);
       return left > 0 ? `${reason}, ${left} s left` : `${reason}`;
     }
     case "disabled":
-      return now.kind === "disabled" ? `disabled: ${reason}` : `${reason}`;
+      return closedBy === "health" ? `disabled: ${reason}` : `${reason}`;
     default:
-      return candidate.state satisfies never;
+      return group satisfies never;
   }
 }

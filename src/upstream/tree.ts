@@ -1,5 +1,5 @@
-// The accounts of the whole tree as pooling sees them, each once: our own, and those below child proxies. This is asked
-// for every turn, so what a report amounts to is computed once and kept while it holds.
+// The accounts of the whole tree as pooling sees them, each once: our own, and those below child proxies. Every turn
+// needs them, so the accounts of a report are computed once and kept while they are valid.
 
 import { identityMarkOf } from "../auth/identity.ts";
 import { NO_STANDING } from "../core/capacity.ts";
@@ -13,7 +13,7 @@ import {
 import { type Health, healthAt } from "../core/health.ts";
 import type { PooledAccount } from "../core/pooled.ts";
 import { type Quota, type QuotaView, UNKNOWN_QUOTA } from "../core/quota.ts";
-import type { AccountRecord } from "../state/store.ts";
+import type { AccountRecord } from "../state/account-record.ts";
 import type { Child } from "./child.ts";
 
 export interface Tree {
@@ -25,7 +25,7 @@ export interface Tree {
   ): readonly PooledAccount[];
 }
 
-/** An account in the pool, and what tells whether it is there twice. */
+/** An account in the pool, and its identity, by which an account that is there twice is found. */
 interface Entry {
   readonly identity: string | undefined;
   readonly quota: Quota;
@@ -34,7 +34,7 @@ interface Entry {
 
 interface Kept {
   readonly entries: readonly (Entry & { readonly key: string })[];
-  /** Until then time alone makes nothing else of them, Unix ms. */
+  /** From then on time alone changes them, Unix ms. */
   readonly goodUntilMs: number;
 }
 
@@ -62,12 +62,11 @@ export function createTree(): Tree {
 
   return {
     pooled: (own, children, view) => {
-      if (children.length === 0) return own.map(([, as]) => as);
       const ours = own.map(([record, as]): Entry => ({ identity: markOf(record), quota: record.quota, as }));
       const told = children.flatMap((child) => {
         const report = child.report(view);
         const entries = report === undefined ? [] : entriesOf(report, view);
-        const { health } = child.state;
+        const { health } = child.record;
         // That it has just refused is newer than what it said of its accounts.
         return isLimited(health, view.nowMs)
           ? entries.map((entry) => ({ ...entry, as: { ...entry.as, health } }))
@@ -93,7 +92,7 @@ function entryOf(account: RemoteAccount, view: QuotaView): Entry & { readonly ke
 function unknownOf(child: Child, view: QuotaView): readonly PooledAccount[] {
   const sight = child.sight();
   if (child.report(view) !== undefined || (sight.kind === "lost" && sight.fault === "refused")) return [];
-  return [{ health: child.state.health, quota: UNKNOWN_QUOTA, standing: NO_STANDING }];
+  return [{ health: child.record.health, quota: UNKNOWN_QUOTA, standing: NO_STANDING }];
 }
 
 function isLimited(health: Health, nowMs: number): boolean {

@@ -7,7 +7,6 @@ import type { LimitName } from "../core/meters.ts";
 import type { Failure, Scope, Verdict } from "../core/verdict.ts";
 import type { Egress } from "../network/egress.ts";
 import type { EventFields } from "../state/events.ts";
-import type { AccountRecord } from "../state/store.ts";
 
 /** The client's request as far as an upstream needs it; headers are already stripped of what is the client's own. */
 export interface Outgoing {
@@ -19,11 +18,11 @@ export interface Outgoing {
   readonly headers: Headers;
   /** The proxies that the request has passed, this one last. */
   readonly hops: readonly Hop[];
-  /** How many passing failures may still be met on its way. */
+  /** How many passing failures it may still meet on its way. */
   readonly attemptsLeft: number;
 }
 
-/** Where to send it and as whom; or why this upstream cannot take it now. */
+/** A request ready to be sent; or why this upstream cannot take it now. */
 export type Prepared =
   | {
       readonly kind: "ready";
@@ -40,36 +39,29 @@ export type Prepared =
 
 export interface Upstream {
   readonly id: string;
-  /** How people call it: an account's alias, a proxy's name. */
+  /** Its name for people: an account's alias, a proxy's name. */
   readonly label: string;
-  /** What kind of thing it is, as events and people call it. */
+  /** Its kind, as events and messages name it. */
   readonly kind: "account" | "child_proxy";
-  /** What names it in an event. */
+  /** The fields that name it in an event. */
   readonly named: EventFields;
-  /** How a message calls what is at its other end. */
+  /** What a message calls its other end. */
   readonly where: string;
   /** Statuses off the turn paths after which another upstream may do better, besides those of 500 and more. */
   readonly failsOver: ReadonlySet<number>;
-  /** What a failure that it told means for it. */
+  /** What a failure that it reported means for it. */
   judge(failure: Failure, scope: Scope): Verdict;
-  /** Another object when its capacity may be another one. */
-  figures(): object;
+  /** What it can take. Changes only with the figures of its record, the view, and time. */
   capacity(view: CapacityView): Capacity;
   /** The limit that counts for `view.model`; undefined if it is the main one. */
   ownLimit(view: CapacityView): LimitName | undefined;
-  /** How long its silence is waited out, ms, where `configuredMs` is what the settings say. */
+  /** The longest silence to wait for, ms. `configuredMs`: the one of the settings. */
   patienceMs(configuredMs: number): number;
   prepare(outgoing: Outgoing): Promise<Prepared>;
   /** A use of it was judged. */
   told(verdict: Verdict): void;
-  /** It was taken out of service; says what somebody has to do about that. */
+  /** It was taken out of service. Returns what the operator has to do about that. */
   retired(reason: string): string;
   /** New credentials in place of those with `usedToken`. Never throws. */
   renew(usedToken: string): Promise<Renewal>;
 }
-
-/** What is live of an upstream; an account's is kept by the store. Fields are replaced, never changed in depth. */
-export type LiveState = Pick<
-  AccountRecord,
-  "id" | "alias" | "health" | "quota" | "draining" | "lastUsedMs" | "lastSwitchReason" | "unheardTurns"
->;

@@ -20,6 +20,7 @@ import { writeHome } from "../../src/auth/write-home.ts";
 import { createMockAccounts, mockAuthFile } from "../../src/mock/accounts.ts";
 import { type Layout, layoutOf } from "../../src/state/layout.ts";
 import { tryLock } from "../../src/state/lock.ts";
+import { changeHealth, noteSync } from "../../src/state/record-changes.ts";
 import type { StoreState } from "../../src/state/store.ts";
 import { fakeClock } from "../support/clock.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -97,14 +98,7 @@ describe("importing", () => {
   test("the same account again keeps what is known of it, another one under its name starts afresh", () => {
     using s = setup();
     const record = installAccount(s.state, s.layout, "work", login("alice"));
-    record.health = {
-      kind: "cooling",
-      cause: "limit",
-      reason: "usage-limit",
-      sinceMs: 1,
-      untilMs: 2,
-      faults: 0,
-    };
+    changeHealth(record, { kind: "cool", cause: "limit", reason: "usage-limit", atMs: 1, untilMs: 2 });
     expect(installAccount(s.state, s.layout, "work", login("alice")).health.kind).toBe("cooling");
     expect(() => installAccount(s.state, s.layout, "work", login("bob"))).toThrow(
       "work is enrolled as alice@example.com, but this login is for bob@example.com",
@@ -142,7 +136,7 @@ describe("importing", () => {
     const record = installAccount(s.state, s.layout, "alice", newer);
     expect(() => installAccount(s.state, s.layout, "alice", old)).toThrow("was renewed after this one");
     expect(readFileSync(join(s.layout.accounts, "alice", "auth.json"), "utf8")).toBe(newer.auth);
-    record.health = { kind: "disabled", reason: "refresh-token-reused", sinceMs: 1 };
+    changeHealth(record, { kind: "disable", reason: "refresh-token-reused", atMs: 1 });
     installAccount(s.state, s.layout, "alice", old);
     installAccount(s.state, s.layout, "alice", newer);
     installAccount(s.state, s.layout, "alice", { ...old, replace: true });
@@ -246,7 +240,7 @@ describe("reconciling with the directories", () => {
   test("starts afresh with an account whose home holds another identity now", () => {
     using s = setup();
     const record = installAccount(s.state, s.layout, "work", login("alice"));
-    record.quotaSyncMs = 7;
+    noteSync(record, 7, 0);
     writeFileSync(join(s.layout.accounts, "work", "auth.json"), login("bob").auth);
     reconcile(s.state, s.layout, 0);
     expect(findAccount(s.state, "work")).toMatchObject({ email: "bob@example.com", quotaSyncMs: 0 });
@@ -450,10 +444,9 @@ describe("the same login under two names", () => {
     expect(twinProblems(s.state.accounts.map(identityOf))).toEqual([
       "work and home are the same ChatGPT account: keep only one, because each token refresh invalidates the other login",
     ]);
-    const [work, home] = s.state.accounts;
-    work!.chatgptUserId = "another user of the same workspace";
-    home!.email = work!.email;
-    expect(twinProblems(s.state.accounts.map(identityOf))).toEqual([]);
+    const [work, home, bob] = s.state.accounts.map(identityOf);
+    const colleague = { ...work!, userId: "another user of the same workspace" };
+    expect(twinProblems([colleague, { ...home!, email: work!.email }, bob!])).toEqual([]);
   });
 });
 

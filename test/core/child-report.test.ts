@@ -41,7 +41,7 @@ describe("a child's capacity", () => {
       account("f", { score: 7, disabled_reason: "http-401" }),
     ];
     expect(capacity(all)).toMatchObject({
-      state: "available",
+      condition: "ready",
       why: undefined,
       standing: { exhausted: false },
     });
@@ -65,17 +65,17 @@ describe("a child's capacity", () => {
       account(`l${seconds}`, { healthy: false, cooldown_seconds: seconds, cooldown_reason: "usage-limit" });
     const resting = account("r", { healthy: false, cooldown_seconds: 7, cooldown_reason: "http-503" });
     expect(capacity([limited(900), limited(600)])).toMatchObject({
-      state: "limited",
+      condition: "limited",
       untilMs: NOW + 600_000,
     });
-    expect(capacity([limited(2), resting])).toMatchObject({ state: "resting", untilMs: NOW + 7_000 });
+    expect(capacity([limited(2), resting])).toMatchObject({ condition: "cooling", untilMs: NOW + 7_000 });
   });
 
   test("without accounts is none, and says so", () => {
-    expect(capacity([])).toMatchObject({ state: "disabled", why: "no accounts there" });
-    expect(capacity(null)).toMatchObject({ state: "disabled", why: "no accounts there" });
+    expect(capacity([])).toMatchObject({ condition: "disabled", why: "no accounts there" });
+    expect(capacity(null)).toMatchObject({ condition: "disabled", why: "no accounts there" });
     expect(capacity([account("a", { enabled: false })])).toMatchObject({
-      state: "disabled",
+      condition: "disabled",
       why: "none of its accounts is in service",
     });
   });

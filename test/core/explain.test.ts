@@ -1,18 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import type { Candidate } from "../../src/core/availability.ts";
 import { type Explainable, explanationOf } from "../../src/core/explain.ts";
-import { HEALTHY, type Health } from "../../src/core/health.ts";
-import type { Candidate, ChoiceContext } from "../../src/core/policy.ts";
+import type { ChoiceContext } from "../../src/core/policy.ts";
 import { candidate, context as contextAt, windows } from "../support/candidates.ts";
 
 const NOW = 1_800_000_000_000;
 const context: typeof contextAt = (mode, more) => contextAt(mode, { nowMs: NOW, ...more });
-const facts = (id: string, health: Health = HEALTHY): Explainable => ({
-  id,
-  alias: `<${id}>`,
-  health,
-  limit: undefined,
-  ramp: undefined,
-});
+const facts = (id: string): Explainable => ({ id, alias: `<${id}>`, limit: undefined });
 const ORDINARY = { session: undefined, model: undefined };
 const why = (list: readonly Candidate[], how: ChoiceContext, accounts = list.map(({ id }) => facts(id))) => {
   const {
@@ -25,31 +19,21 @@ const why = (list: readonly Candidate[], how: ChoiceContext, accounts = list.map
 
 describe("an explanation names the winner and says of the others", () => {
   test("what keeps them out", () => {
-    const limit: Health = {
-      kind: "cooling",
-      cause: "limit",
-      reason: "usage-limit",
-      sinceMs: NOW,
-      untilMs: NOW + 34 * 60_000,
-      faults: 0,
-    };
     const list = [
-      candidate("a", { state: "limited", untilMs: NOW + 34 * 60_000 }),
-      candidate("b", { state: "disabled" }),
+      candidate("a", {
+        condition: "limited",
+        untilMs: NOW + 34 * 60_000,
+        reason: "usage-limit",
+        closedBy: "health",
+      }),
+      candidate("b", { condition: "disabled", reason: "http-401", closedBy: "health" }),
       candidate("c", { draining: true }),
       candidate("d", { exhausted: true }),
-      candidate("e", { state: "resting" }),
-      candidate("f", { full: true }),
+      candidate("e", { condition: "cooling" }),
+      candidate("f", { condition: "probing", ramp: 1 }),
       candidate("g"),
     ];
-    const accounts = list.map(({ id }) => ({
-      ...facts(
-        id,
-        id === "a" ? limit : id === "b" ? { kind: "disabled", reason: "http-401", sinceMs: 0 } : HEALTHY,
-      ),
-      ramp: id === "f" ? 1 : undefined,
-    }));
-    expect(why(list, context("usage_balanced"), accounts)).toEqual({
+    expect(why(list, context("usage_balanced"))).toEqual({
       chosen: "<g>",
       reason: "usage-fallback",
       lines: [
@@ -130,7 +114,10 @@ describe("an explanation names the winner and says of the others", () => {
     ],
     [
       "the end of a rest",
-      [candidate("a", { state: "resting", untilMs: 1 }), candidate("b", { state: "resting", untilMs: 2 })],
+      [
+        candidate("a", { condition: "cooling", untilMs: 1 }),
+        candidate("b", { condition: "cooling", untilMs: 2 }),
+      ],
       context("sticky"),
       "all of them rest after faults; its rest ends first",
       "its rest ends after <a>'s",
@@ -149,16 +136,9 @@ describe("an explanation names the winner and says of the others", () => {
   });
 
   test("how long a rest lasts, and after what", () => {
-    const rest: Health = {
-      kind: "cooling",
-      cause: "fault",
-      reason: "http-503",
-      sinceMs: NOW,
-      untilMs: NOW + 3_000,
-      faults: 1,
-    };
-    const list = [candidate("a"), candidate("b", { state: "resting", untilMs: NOW + 3_000 })];
-    expect(why(list, context("sticky"), [facts("a"), facts("b", rest)]).lines[1]).toBe(
+    const failed = { closedBy: "health", reason: "http-503", untilMs: NOW + 3_000 } as const;
+    const list = [candidate("a"), candidate("b", { condition: "cooling", ...failed })];
+    expect(why(list, context("sticky")).lines[1]).toBe(
       "<b> resting: it rests after http-503, for 3 s more; <a> is not",
     );
   });
@@ -182,9 +162,14 @@ describe("an explanation names the winner and says of the others", () => {
     expect(why([candidate("a"), candidate("b", spent)], context("sticky")).lines[1]).toBe(
       "<b> credits: only credits are left; <a> is not",
     );
-    const barred = candidate("b", { ...spent, state: "limited", untilMs: NOW + 180_000 });
-    const accounts = [facts("a"), { ...facts("b"), why: "only credits are left" }];
-    expect(why([candidate("a"), barred], context("sticky"), accounts).lines[1]).toBe(
+    const barred = candidate("b", {
+      ...spent,
+      condition: "limited",
+      closedBy: "capacity",
+      reason: "only credits are left",
+      untilMs: NOW + 180_000,
+    });
+    expect(why([candidate("a"), barred], context("sticky")).lines[1]).toBe(
       "<b> out: only credits are left, for 3 min more",
     );
   });
@@ -198,8 +183,8 @@ describe("an explanation names the winner and says of the others", () => {
 
   test("when somebody is back, when nobody can take it", () => {
     const list = [
-      candidate("a", { state: "limited", untilMs: NOW + 9_000 }),
-      candidate("b", { state: "limited", untilMs: NOW + 5_000 }),
+      candidate("a", { condition: "limited", untilMs: NOW + 9_000 }),
+      candidate("b", { condition: "limited", untilMs: NOW + 5_000 }),
     ];
     const { back_at_ms } = explanationOf(
       list.map(({ id }) => facts(id)),

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import {
   backoffMs,
-  coolingLeftMs,
   HEALTHY,
   type Health,
   type HealthEvent,
@@ -85,9 +84,6 @@ describe("health", () => {
   test("a cooldown ends by time alone", () => {
     expect(healthAt(fault(10, 20), 19).kind).toBe("cooling");
     expect(healthAt(fault(10, 20), 20)).toBe(HEALTHY);
-    expect(coolingLeftMs(fault(10, 20), 15)).toBe(5);
-    expect(coolingLeftMs(fault(10, 20), 25)).toBe(0);
-    expect(coolingLeftMs(HEALTHY, 25)).toBe(0);
   });
 });
 

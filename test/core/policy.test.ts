@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { type Candidate, type ChoiceContext, choose, urgency } from "../../src/core/policy.ts";
+import type { Candidate } from "../../src/core/availability.ts";
+import { type ChoiceContext, choose, urgency } from "../../src/core/policy.ts";
 import { type Quota, type QuotaWindow, UNKNOWN_QUOTA, unknownLimit } from "../../src/core/quota.ts";
 import { scoreOf, standingOf, type WindowStanding } from "../../src/core/standing.ts";
 import { byKind } from "../../src/core/windows.ts";
@@ -29,7 +30,7 @@ describe("usage_balanced", () => {
 describe("sticky", () => {
   test("stays while it can, then takes the first", () => {
     expect(chosen([candidate("a"), candidate("b")], context("sticky", { activeId: "b" }))).toBe("b sticky");
-    const cooling = candidate("b", { state: "resting", untilMs: 5 });
+    const cooling = candidate("b", { condition: "cooling", untilMs: 5 });
     expect(chosen([candidate("a"), cooling], context("sticky", { activeId: "b" }))).toBe(
       "a sticky-fallback switched",
     );
@@ -43,7 +44,7 @@ describe("round_robin", () => {
     expect(chosen(three, context("round_robin", { activeId: "c" }))).toBe("a rr switched");
   });
   test("goes on behind an active account that cannot serve", () => {
-    const list = [candidate("a"), candidate("b", { state: "limited" }), candidate("c")];
+    const list = [candidate("a"), candidate("b", { condition: "limited" }), candidate("c")];
     expect(chosen(list, context("round_robin", { activeId: "b" }))).toBe("c rr-fallback switched");
   });
   test("stays when there is only one", () => {
@@ -107,7 +108,7 @@ describe("reset_aware", () => {
 });
 
 describe("an account that recovers", () => {
-  const probing = (id: string) => candidate(id, { full: true, inFlight: 1, score: 1 });
+  const probing = (id: string) => candidate(id, { condition: "probing", inFlight: 1, score: 1 });
   test("is left alone with its probe while another one is ready, also by its own sessions", () => {
     const list = [probing("a"), candidate("b")];
     expect(chosen(list, context("usage_balanced"))).toBe("b usage-fallback switched");
@@ -115,13 +116,21 @@ describe("an account that recovers", () => {
   });
   test("serves all the same when it is pinned, or the only one with room", () => {
     expect(chosen([probing("a"), candidate("b")], context("sticky", { pinnedId: "a" }))).toBe("a pinned");
-    const list = [probing("a"), candidate("b", { exhausted: true }), candidate("c", { state: "resting" })];
+    const list = [
+      probing("a"),
+      candidate("b", { exhausted: true }),
+      candidate("c", { condition: "cooling" }),
+    ];
     expect(chosen(list, context("usage_balanced"))).toBe("a usage-fallback switched");
   });
 });
 
 test("a session that only some can read goes to nobody else, not even to a pinned account", () => {
-  const list = [candidate("a", { state: "limited" }), candidate("b"), candidate("c", { exhausted: true })];
+  const list = [
+    candidate("a", { condition: "limited" }),
+    candidate("b"),
+    candidate("c", { exhausted: true }),
+  ];
   const how = (...readers: string[]) =>
     context("usage_balanced", { pinnedId: "b", boundId: "a", readers: new Set(readers) });
   expect(chosen(list, how("a"))).toBe("nobody");
@@ -163,15 +172,15 @@ describe("whatever the policy,", () => {
   });
   test("the one whose rest ends first is tried when all are resting", () => {
     const list = [
-      candidate("a", { state: "resting", untilMs: 20 }),
-      candidate("b", { state: "resting", untilMs: 10 }),
+      candidate("a", { condition: "cooling", untilMs: 20 }),
+      candidate("b", { condition: "cooling", untilMs: 10 }),
     ];
     expect(chosen(list, context("round_robin"))).toBe("b least-bad switched");
     expect(chosen(list, context("round_robin", { tried: new Set(["b"]) }))).toBe("a least-bad switched");
   });
   test("an account is not tried twice, and nobody is chosen when none is left", () => {
     expect(chosen([candidate("a")], context("sticky", { tried: new Set(["a"]) }))).toBe("nobody");
-    expect(chosen([candidate("a", { state: "limited" })], context("sticky"))).toBe("nobody");
+    expect(chosen([candidate("a", { condition: "limited" })], context("sticky"))).toBe("nobody");
     expect(chosen([], context("usage_balanced"))).toBe("nobody");
   });
 });
@@ -237,7 +246,7 @@ describe("a draining account", () => {
   });
   test("is left alone even when nobody else can serve, or others only rest or are used up", () => {
     expect(chosen([draining], context("sticky"))).toBe("nobody");
-    const resting = candidate("b", { state: "resting", untilMs: 5 });
+    const resting = candidate("b", { condition: "cooling", untilMs: 5 });
     expect(chosen([draining, resting], context("sticky"))).toBe("b least-bad switched");
     expect(chosen([draining, candidate("b", { exhausted: true })], context("sticky"))).toBe(
       "b sticky-fallback switched",

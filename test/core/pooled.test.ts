@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { HEALTHY, type Health } from "../../src/core/health.ts";
-import { pooledUsage, usageBody } from "../../src/core/pooled.ts";
+import { pooledUsage } from "../../src/core/pooled.ts";
 import { type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
 import { type Spending, UNKNOWN_SPENDING } from "../../src/core/spending.ts";
 import { standingOf } from "../../src/core/standing.ts";
+import { usageBody } from "../../src/core/usage-body.ts";
 import { byKind } from "../../src/core/windows.ts";
 
 const NOW = 1_800_000_000_000;

@@ -2,83 +2,28 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { availabilityFor, type Candidate, rankOf } from "../../src/core/availability.ts";
 import { HEALTHY, type Health, type HealthEvent, healthAt, transition } from "../../src/core/health.ts";
-import {
-  type Candidate,
-  type ChoiceContext,
-  choose,
-  POLICY_MODES,
-  TIERS,
-  tierOf,
-} from "../../src/core/policy.ts";
-import { pooledUsage, usageBody } from "../../src/core/pooled.ts";
+import { type ChoiceContext, choose, POLICY_MODES } from "../../src/core/policy.ts";
+import { pooledUsage } from "../../src/core/pooled.ts";
 import {
   isExhausted,
-  type LimitQuota,
   mergeQuota,
   type Quota,
   type QuotaWindow,
   UNKNOWN_QUOTA,
-  unknownLimit,
 } from "../../src/core/quota.ts";
-import { type Spending, UNKNOWN_SPENDING } from "../../src/core/spending.ts";
 import { standingOf, type WindowStanding } from "../../src/core/standing.ts";
+import { usageBody } from "../../src/core/usage-body.ts";
 import { failureOfEvent, failureOfReply, judge, type Verdict } from "../../src/core/verdict.ts";
 import { presentOf, WINDOW_KINDS, type WindowKind } from "../../src/core/windows.ts";
 import type { Pool } from "../../src/upstream/pool.ts";
+import { candidate } from "../support/candidates.ts";
 import { fakeClock } from "../support/clock.ts";
+import { evidence, HOUR_MS, NOW, soon } from "../support/evidence.ts";
 import { memoryPool } from "../support/memory-pool.ts";
 
 fc.configureGlobal({ numRuns: 1_000 });
-
-/** Everything happens within an hour of this, so that figures neither grow too old nor lie in the past. */
-const NOW = Date.UTC(2026, 0, 1);
-const HOUR_MS = 3_600_000;
-const soon = fc.integer({ min: NOW, max: NOW + HOUR_MS });
-
-// --- what may be told
-
-const quotaWindow: fc.Arbitrary<QuotaWindow> = fc.record({
-  usedPercent: fc.oneof(fc.constant(0), fc.constant(100), fc.double({ min: 0, max: 100, noNaN: true })),
-  resetAtMs: fc.option(soon, { nil: undefined }),
-  windowSeconds: fc.constantFrom(undefined, 18_000, 604_800),
-  asOfMs: soon,
-  source: fc.constantFrom("headers", "event", "usage_api", "limit_error"),
-});
-const maybeWindow = fc.option(quotaWindow, { nil: undefined });
-const limits = (id: fc.Arbitrary<string>): fc.Arbitrary<LimitQuota> =>
-  fc
-    .record({
-      id,
-      short: maybeWindow,
-      weekly: maybeWindow,
-      monthly: fc.option(quotaWindow, { nil: undefined, freq: 2 }),
-      completeAsOfMs: fc.oneof(fc.constant(0), soon),
-    })
-    .map(({ id: name, completeAsOfMs, ...windows }) => ({
-      ...unknownLimit(name),
-      // A complete list is as new as its windows.
-      windows:
-        completeAsOfMs === 0
-          ? windows
-          : {
-              short: windows.short && { ...windows.short, asOfMs: completeAsOfMs },
-              weekly: windows.weekly && { ...windows.weekly, asOfMs: completeAsOfMs },
-              monthly: windows.monthly && { ...windows.monthly, asOfMs: completeAsOfMs },
-            },
-      completeAsOfMs,
-    }));
-const credits: fc.Arbitrary<Spending> = fc
-  .record({ hasCredits: fc.boolean(), unlimited: fc.boolean(), balance: fc.nat(20), asOfMs: soon })
-  .map(({ asOfMs, ...value }) => ({ ...UNKNOWN_SPENDING, credits: { value, asOfMs } }));
-const evidenceWith = (spending: fc.Arbitrary<Spending>): fc.Arbitrary<Quota> =>
-  fc.record({
-    planType: fc.constant(undefined),
-    main: limits(fc.constant("codex")),
-    additional: fc.uniqueArray(limits(fc.constantFrom("a", "b")), { selector: ({ id }) => id }),
-    spending,
-  });
-const evidence = evidenceWith(fc.oneof(fc.constant(UNKNOWN_SPENDING), credits));
 
 // --- what may be chosen from
 
@@ -92,11 +37,16 @@ const share = (kind: WindowKind): fc.Arbitrary<WindowStanding> =>
 const candidates: fc.Arbitrary<Candidate[]> = fc
   .array(
     fc.record({
-      state: fc.constantFrom<Candidate["state"]>("available", "resting", "limited", "disabled"),
-      exhausted: fc.boolean(),
-      credits: fc.boolean(),
+      condition: fc.constantFrom<Candidate["condition"]>(
+        "ready",
+        "probing",
+        "credits",
+        "exhausted",
+        "cooling",
+        "limited",
+        "disabled",
+      ),
       draining: fc.boolean(),
-      full: fc.boolean(),
       inFlight: fc.nat(5),
       score: fc.double({ min: 0, max: 1, noNaN: true }),
       windows: fc.record({
@@ -108,7 +58,7 @@ const candidates: fc.Arbitrary<Candidate[]> = fc
     }),
     { maxLength: 6 },
   )
-  .map((list) => list.map((candidate, index) => ({ ...candidate, id: String(index) })));
+  .map((list) => list.map((fields, index) => candidate(String(index), fields)));
 const id = fc.constantFrom(undefined, "0", "1", "2", "3", "4", "5", "gone");
 const ids = fc.uniqueArray(fc.constantFrom("0", "1", "2", "3", "4", "5")).map((list) => new Set(list));
 const context: fc.Arbitrary<ChoiceContext> = fc.record({
@@ -132,7 +82,7 @@ describe("whatever the policy and the accounts,", () => {
   test("somebody is chosen exactly when somebody may be", () =>
     fc.assert(
       fc.property(candidates, context, (list, how) => {
-        const may = list.filter((candidate) => tierOf(candidate, how) !== undefined);
+        const may = list.filter((one) => rankOf(availabilityFor(one, how)) !== undefined);
         expect(choose(list, how) === undefined).toBe(may.length === 0);
       }),
     ));
@@ -140,25 +90,22 @@ describe("whatever the policy and the accounts,", () => {
   test("no unavailable account is chosen: disabled, tried, unable to read the session, or without the model", () =>
     fc.assert(
       fc.property(candidates, context, (list, how) => {
-        const chosen = list.find((candidate) => candidate.id === choose(list, how)?.id);
+        const chosen = list.find((one) => one.id === choose(list, how)?.id);
         if (chosen === undefined) return;
-        expect(chosen.state).not.toBe("disabled");
-        if (how.spends) expect(chosen.state).not.toBe("limited");
+        expect(chosen.condition).not.toBe("disabled");
+        if (how.spends) expect(chosen.condition).not.toBe("limited");
         expect(how.tried.has(chosen.id)).toBe(false);
         if (how.spends && how.readers !== undefined) expect(how.readers.has(chosen.id)).toBe(true);
         if (how.offering !== undefined) expect(how.offering.has(chosen.id)).toBe(true);
       }),
     ));
 
-  test("nobody is chosen while there is one of a better tier, except for a pinned one that recovers", () =>
+  test("nobody is chosen while another one is better available, except for a pinned one that recovers", () =>
     fc.assert(
       fc.property(candidates, context, (list, how) => {
-        const chosen = list.find((candidate) => candidate.id === choose(list, how)?.id);
+        const chosen = list.find((one) => one.id === choose(list, how)?.id);
         if (chosen === undefined) return;
-        const rank = (candidate: Candidate) => {
-          const tier = tierOf(candidate, how);
-          return tier === undefined ? Number.POSITIVE_INFINITY : TIERS.indexOf(tier);
-        };
+        const rank = (one: Candidate) => rankOf(availabilityFor(one, how)) ?? Number.POSITIVE_INFINITY;
         const allowed = chosen.id === how.pinnedId && rank(chosen) === 1 ? 0 : rank(chosen);
         expect(Math.min(...list.map(rank))).toBeGreaterThanOrEqual(allowed);
       }),
@@ -459,8 +406,8 @@ describe("a pool, whatever happens to it,", () => {
           if (one.do === "learn") pool.learn(`openai:${NAMES[one.account]}`, one.told);
           if (one.do === "turn") turn(pool, one);
           const view = pool.view();
-          for (const { standing, quota } of pool.facts().accounts) {
-            const { goodUntilMs: _kept, ...kept } = standing;
+          for (const { candidate: seen, quota } of pool.facts().accounts) {
+            const { goodUntilMs: _kept, ...kept } = seen.standing;
             const { goodUntilMs: _fresh, ...fresh } = standingOf(quota, quota.main, view);
             expect(kept).toEqual(fresh);
           }

@@ -3,9 +3,9 @@
 import { join } from "node:path";
 import type { Clock } from "../../src/deps.ts";
 import { systemDeps } from "../../src/deps.ts";
+import { newAccount } from "../../src/state/account-record.ts";
 import { writeFileAtomic } from "../../src/state/atomic-file.ts";
 import type { Layout } from "../../src/state/layout.ts";
-import { newAccount } from "../../src/state/store.ts";
 import { encodeStore } from "../../src/state/store-encode.ts";
 import { type StatusView, startPool, type TestPool, until } from "../support/pool.ts";
 import { type SeenTurn, takeTurn } from "./codex-like.ts";

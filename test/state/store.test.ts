@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { newAccount } from "../../src/state/account-record.ts";
 import type { Store } from "../../src/state/store.ts";
-import { newAccount, openStore } from "../../src/state/store.ts";
+import { openStore } from "../../src/state/store.ts";
 import { fakeClock } from "../support/clock.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -96,16 +97,10 @@ describe("the store", () => {
     using temp = tempDirectory();
     const path = join(temp.path, "store.json");
     const store = open(path);
-    const account = newAccount("Alice", "/x");
-    account.health = {
-      kind: "cooling",
-      cause: "limit",
-      reason: "usage-limit",
-      sinceMs: 1,
-      untilMs: 2,
-      faults: 0,
-    };
-    account.chatgptUserId = "user-1";
+    const account = newAccount("Alice", "/x", {
+      health: { kind: "cooling", cause: "limit", reason: "usage-limit", sinceMs: 1, untilMs: 2, faults: 0 },
+      chatgptUserId: "user-1",
+    });
     store.state.accounts.push(account);
     store.state.activeId = account.id;
     store.touch();

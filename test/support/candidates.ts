@@ -1,7 +1,9 @@
 // Candidates and contexts of a choice, with everything ordinary that a test does not say.
 
-import type { Candidate, ChoiceContext, PolicyMode } from "../../src/core/policy.ts";
-import type { WindowStanding } from "../../src/core/standing.ts";
+import { type Candidate, conditionOf } from "../../src/core/availability.ts";
+import { NO_STANDING } from "../../src/core/capacity.ts";
+import type { ChoiceContext, PolicyMode } from "../../src/core/policy.ts";
+import type { Standing, WindowStanding } from "../../src/core/standing.ts";
 
 /** Half of it left, and no reset known. */
 export const WINDOW: WindowStanding = { kind: "short", left: 0.5, resetAtMs: undefined, lengthMs: 1000 };
@@ -10,7 +12,7 @@ export const WINDOW: WindowStanding = { kind: "short", left: 0.5, resetAtMs: und
 export function windows(
   short: Partial<WindowStanding> = {},
   weekly: Partial<WindowStanding> = {},
-): Candidate["windows"] {
+): Standing["windows"] {
   return {
     short: { ...WINDOW, ...short },
     weekly: { ...WINDOW, kind: "weekly", ...weekly },
@@ -18,18 +20,22 @@ export function windows(
   };
 }
 
-export function candidate(id: string, more: Partial<Candidate> = {}): Candidate {
+/** `more`: fields of the candidate or of its standing. Without a condition it has the one of its figures. */
+export function candidate(
+  id: string,
+  { windows: shown = windows(), exhausted = false, credits = false, ...more }: Partial<AnyField> = {},
+): Candidate {
   return {
     id,
-    state: "available",
-    exhausted: false,
-    credits: false,
-    draining: false,
-    full: false,
-    inFlight: 0,
-    score: 0.5,
-    windows: windows(),
+    condition: conditionOf({ exhausted, credits }),
+    reason: undefined,
+    closedBy: undefined,
     untilMs: 0,
+    draining: false,
+    inFlight: 0,
+    ramp: undefined,
+    score: 0.5,
+    standing: { ...NO_STANDING, windows: shown, exhausted, credits },
     ...more,
   };
 }
@@ -49,3 +55,7 @@ export function context(mode: PolicyMode, more: Partial<ChoiceContext> = {}): Ch
     ...more,
   };
 }
+
+// --- internal ---
+
+type AnyField = Omit<Candidate, "standing"> & Pick<Standing, "windows" | "exhausted" | "credits">;

@@ -4,7 +4,8 @@ import { capacityOfQuota } from "../../src/core/capacity.ts";
 import { ownLimitFor } from "../../src/core/meters.ts";
 import type { PolicyMode } from "../../src/core/policy.ts";
 import type { Clock } from "../../src/deps.ts";
-import { newAccount, type Store } from "../../src/state/store.ts";
+import { newAccount } from "../../src/state/account-record.ts";
+import type { Store } from "../../src/state/store.ts";
 import type { Account } from "../../src/upstream/account.ts";
 import { createAffinity } from "../../src/upstream/affinity.ts";
 import { createPool, type Pool } from "../../src/upstream/pool.ts";
@@ -53,7 +54,6 @@ export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; r
         label: record.alias,
         kind: "account",
         named: { account_id: record.id },
-        figures: () => record.quota,
         capacity: (view) => capacityOfQuota(record.quota, view),
         ownLimit: ({ model, refusedBy }) => ownLimitFor(record.quota, model, refusedBy),
         told: () => {},

@@ -26,7 +26,7 @@ async function whyRefused(body: unknown): Promise<string | undefined> {
     self: () => ({ name: "front", id: "f" }),
     refreshTimeoutMs: () => 1_000,
   });
-  await children.start({ sync: () => {}, touch: () => {}, note: () => {} }, 60_000);
+  await children.start({ sync: () => {}, note: () => {} }, 60_000);
   const sight = children.list()[0]?.sight();
   children.stop();
   return sight?.kind === "lost" ? sight.why : undefined;

@@ -27,7 +27,7 @@ function setup() {
     self: () => ({ name: "front", id: "f" }),
     refreshTimeoutMs: () => 1_000,
   });
-  const pool = { sync: () => {}, touch: () => {}, note: () => {} };
+  const pool = { sync: () => {}, note: () => {} };
   return {
     clock,
     children,

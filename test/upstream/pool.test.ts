@@ -3,11 +3,14 @@ import type { PolicyMode } from "../../src/core/policy.ts";
 import { type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
 import { type Ramp, rampAfter } from "../../src/core/slow-start.ts";
 import { byKind } from "../../src/core/windows.ts";
+import { identify } from "../../src/state/record-changes.ts";
 import type { Store } from "../../src/state/store.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
 import type { Pool } from "../../src/upstream/pool.ts";
 import { type FakeClock, fakeClock } from "../support/clock.ts";
 import { memoryPool } from "../support/memory-pool.ts";
+
+const NO_LOGIN = { accountId: undefined, userId: undefined, email: undefined, planType: undefined, mark: "" };
 
 interface Setup {
   readonly pool: Pool;
@@ -219,7 +222,7 @@ describe("a session whose history only its account can read", () => {
   test("may go to another account of the same workspace, and looks for its own when that is gone", () => {
     const s = setup(["a", "b", "c"]);
     for (const account of s.store.state.accounts)
-      account.chatgptAccountId = account.alias === "b" ? "other" : "shared";
+      identify(account, { ...NO_LOGIN, accountId: account.alias === "b" ? "other" : "shared" });
     s.serve("one");
     s.pick("one").hold();
     s.pick("one").settle({ kind: "limit", untilMs: s.clock.now() + 9000 });
@@ -279,8 +282,8 @@ test("what is no turn does not make its account the active one", () => {
 test("uses are counted while they last, and released once", () => {
   const s = setup(["a"]);
   const lease = s.pick();
-  expect(s.pool.facts().accounts[0]?.inFlight).toBe(1);
+  expect(s.pool.facts().accounts[0]?.candidate.inFlight).toBe(1);
   lease.release();
   lease.release();
-  expect(s.pool.facts().accounts[0]?.inFlight).toBe(0);
+  expect(s.pool.facts().accounts[0]?.candidate.inFlight).toBe(0);
 });

@@ -4,7 +4,8 @@ import type { Credentials } from "../../auth/auth-file.ts";
 import { type HomeProblem, readCredentials, reconcile } from "../../auth/homes.ts";
 import { type Identity, identityOf, personName, sharesAddress, twinProblems } from "../../auth/identity.ts";
 import { messageOf } from "../../errors.ts";
-import { type AccountRecord, openStore } from "../../state/store.ts";
+import type { AccountRecord } from "../../state/account-record.ts";
+import { openStore } from "../../state/store.ts";
 import type { CommandContext } from "../context.ts";
 import { type Finding, ok } from "./findings.ts";
 

@@ -1,0 +1,203 @@
+// Whether an upstream can serve a request. Everything that speaks of this follows from the one answer:
+//
+//   availability    takes a turn   takes a request    in a       in an         a run that is
+//                                  that spends none   shortage   explanation   pinned to it
+//   ready           first          first              open       ready         -
+//   probing         second         first              open       probing       -
+//   credits         third          first              open       credits       -
+//   exhausted       fourth         first              open       exhausted     exhausted
+//   cooling         last           last               cooling    resting       resting
+//   limited         no             first              limited    out           out
+//   draining        no             no                 draining   out           out
+//   cannot_read     no             first              left out   out           out
+//   without_model   no             no                 left out   out           out
+//   tried           no             no                 open       out           out
+//   disabled        no             no                 disabled   out           out
+
+import type { Capacity } from "./capacity.ts";
+import type { Health } from "./health.ts";
+import type { RunSeen } from "./run-tag.ts";
+import type { Ramp } from "./slow-start.ts";
+import type { Standing } from "./standing.ts";
+
+/** What holds for an upstream whatever the request. */
+export type Condition =
+  /** It has room. */
+  | "ready"
+  /** It has room, but recovers and has as many requests under way as it may have for now. */
+  | "probing"
+  /** Only credits are left, and they may be spent. */
+  | "credits"
+  /** Its figures say that nothing is left, although no request was refused yet. */
+  | "exhausted"
+  /** It cools down after a failure, or is a child proxy that does not answer. */
+  | "cooling"
+  /** Turns are refused until a reset, or would be paid with credits that must not be spent. */
+  | "limited"
+  /** It is out of service. */
+  | "disabled";
+
+/** What an upstream is for one request. */
+export type Availability =
+  | Condition
+  /** It takes no new sessions. */
+  | "draining"
+  /** It cannot decrypt the session's history. */
+  | "cannot_read"
+  /** Its catalogue does not list the model. */
+  | "without_model"
+  /** It already failed this request. */
+  | "tried";
+
+/** What choosing needs to know of an upstream. */
+export interface Candidate {
+  readonly id: string;
+  readonly condition: Condition;
+  /** Why it is cooling, limited or disabled; undefined in the other conditions. */
+  readonly reason: string | undefined;
+  /** `health`: requests failed there, or the operator disabled it. `capacity`: its figures or its report say so. */
+  readonly closedBy: "health" | "capacity" | undefined;
+  /** When cooling or the limit ends, Unix ms; 0 when that is unknown, and in the other conditions. */
+  readonly untilMs: number;
+  /** It keeps its sessions and takes no new ones. */
+  readonly draining: boolean;
+  /** Requests under way. */
+  readonly inFlight: number;
+  /** How many requests it may have under way while it recovers. */
+  readonly ramp: Ramp;
+  /** 0..1, higher is better. */
+  readonly score: number;
+  readonly standing: Standing;
+}
+
+/** What a request asks of an upstream. */
+export interface RequestNeeds {
+  /** True if it uses the allowance; an upstream without any can serve other requests as well. */
+  readonly spends: boolean;
+  readonly pinnedId: string | undefined;
+  /** The upstream that the request's session belongs to. */
+  readonly boundId: string | undefined;
+  /** Only these can decrypt the session's history; undefined: all can. */
+  readonly readers: ReadonlySet<string> | undefined;
+  /** Ids of the upstreams that may have the requested model; undefined: all may. */
+  readonly offering: ReadonlySet<string> | undefined;
+  /** Upstreams that already failed this request. */
+  readonly tried: ReadonlySet<string>;
+  /** True while an upstream is searched that can decrypt the history: draining ones are asked as well. */
+  readonly searching: boolean;
+}
+
+/** The upstream as a candidate. `health` is its health now, which wins over its capacity. */
+export function candidateOf(
+  { id, draining, inFlight, ramp }: Pick<Candidate, "id" | "draining" | "inFlight" | "ramp">,
+  capacity: Capacity,
+  health: Health,
+): Candidate {
+  const isHealthy = health.kind === "healthy";
+  const condition = isHealthy ? openCondition(capacity.condition, inFlight, ramp) : closedCondition(health);
+  const closing = isHealthy ? "capacity" : "health";
+  // One literal, because a candidate is made whenever a request begins or ends.
+  return {
+    id,
+    condition,
+    reason: isHealthy ? capacity.why : health.reason,
+    closedBy: isOpen(condition) ? undefined : closing,
+    untilMs: health.kind === "cooling" ? health.untilMs : capacity.untilMs,
+    draining,
+    inFlight,
+    ramp,
+    score: capacity.score,
+    standing: capacity.standing,
+  };
+}
+
+/** What `candidate` is for a request. */
+export function availabilityFor(candidate: Candidate, needs: RequestNeeds): Availability {
+  const { id, condition } = candidate;
+  if (condition === "disabled" || (condition === "limited" && needs.spends)) return condition;
+  if (needs.offering?.has(id) === false) return "without_model";
+  if (needs.tried.has(id)) return "tried";
+  if (needs.spends && needs.readers?.has(id) === false) return "cannot_read";
+  if (candidate.draining && !needs.searching && id !== needs.pinnedId && id !== needs.boundId)
+    return "draining";
+  return needs.spends || condition === "cooling" ? condition : "ready";
+}
+
+/** The condition that the figures of a limit alone make. */
+export function conditionOf({
+  exhausted,
+  credits,
+}: Pick<Standing, "exhausted" | "credits">): "ready" | "credits" | "exhausted" {
+  if (!exhausted) return "ready";
+  return credits ? "credits" : "exhausted";
+}
+
+/** How long requests stay away because of what happened to them there, ms; 0 if they do not, or without an end. */
+export function cooldownLeftMs({ condition, closedBy, untilMs }: Candidate, nowMs: number): number {
+  return closedBy === "health" && condition !== "disabled" ? Math.max(0, untilMs - nowMs) : 0;
+}
+
+/** True if the upstream takes turns without having to be tried as a last resort. */
+export function isOpen(condition: Condition): boolean {
+  return ROWS[condition].shortage === "open";
+}
+
+/** The place of an availability among those that take a request, 0 is best; undefined if it takes none. */
+export function rankOf(availability: Availability): number | undefined {
+  return ROWS[availability].rank;
+}
+
+/** How a shortage counts an upstream in this condition that does not drain. */
+export function shortageGroupOf(condition: Condition): ShortageGroup {
+  return ROWS[condition].shortage;
+}
+
+export type ShortageGroup = "open" | "cooling" | "limited" | "disabled";
+
+/** The word of an explanation. */
+export function tierOf(availability: Availability): Tier {
+  return ROWS[availability].tier;
+}
+
+export type Tier = "ready" | "probing" | "credits" | "exhausted" | "resting" | "out";
+
+/** What a run that is pinned to the upstream reports; undefined if the upstream serves it. */
+export function absenceOf(availability: Availability): RunSeen["absence"] {
+  return ROWS[availability].absence;
+}
+
+// --- internal ---
+
+function openCondition(condition: Condition, inFlight: number, ramp: Ramp): Condition {
+  return condition === "ready" && ramp !== undefined && inFlight >= ramp ? "probing" : condition;
+}
+
+function closedCondition(health: Exclude<Health, { kind: "healthy" }>): Condition {
+  if (health.kind === "disabled") return "disabled";
+  return health.cause === "limit" ? "limited" : "cooling";
+}
+
+interface Row {
+  readonly rank: number | undefined;
+  readonly shortage: ShortageGroup;
+  readonly tier: Tier;
+  readonly absence: RunSeen["absence"];
+}
+
+/** An upstream that is out only for one request is counted by its condition in a shortage. */
+const OUT = { rank: undefined, tier: "out", absence: "out", shortage: "open" } as const;
+
+/** The table at the top of this file. */
+const ROWS: Readonly<Record<Availability, Row>> = {
+  ready: { rank: 0, shortage: "open", tier: "ready", absence: undefined },
+  probing: { rank: 1, shortage: "open", tier: "probing", absence: undefined },
+  credits: { rank: 2, shortage: "open", tier: "credits", absence: undefined },
+  exhausted: { rank: 3, shortage: "open", tier: "exhausted", absence: "exhausted" },
+  cooling: { rank: 4, shortage: "cooling", tier: "resting", absence: "resting" },
+  limited: { ...OUT, shortage: "limited" },
+  disabled: { ...OUT, shortage: "disabled" },
+  draining: OUT,
+  cannot_read: OUT,
+  without_model: OUT,
+  tried: OUT,
+};

@@ -1,0 +1,110 @@
+// What codexlb keeps of an upstream. Every field is read-only here: only record-changes.ts changes a record, and each
+// change raises its revision, so that whatever was computed from a record can tell whether it is still valid.
+
+import { HEALTHY, type Health } from "../core/health.ts";
+import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
+import type { Ramp } from "../core/slow-start.ts";
+
+/** What the pool keeps of any upstream. Values are replaced, never changed in depth. */
+export interface UpstreamRecord {
+  /** `openai:` + lower-case alias, or `child:` + URL. */
+  readonly id: string;
+  readonly alias: string;
+  /** It keeps its sessions and takes no new ones. */
+  readonly draining: boolean;
+  readonly health: Health;
+  readonly quota: Quota;
+  /** Unix ms, 0 when never. */
+  readonly lastUsedMs: number;
+  readonly lastSwitchReason: string | undefined;
+  /** Turns it has served since its last complete figures. Not kept over a restart, nor is anything below. */
+  readonly unheardTurns: number;
+  /** Requests under way. */
+  readonly inFlight: number;
+  /** How many requests it may have under way while it recovers. */
+  readonly ramp: Ramp;
+  /** Raised by every change. */
+  readonly revision: number;
+  /** Raised when the figures, or the report of a child proxy, say something else. A newer time alone does not count. */
+  readonly figuresRevision: number;
+  /** Each change adds the record to this set; undefined while no pool has it. */
+  readonly changed: Set<UpstreamRecord> | undefined;
+}
+
+/** An enrolled account. */
+export interface AccountRecord extends UpstreamRecord {
+  /** The account's CODEX_HOME, absolute. */
+  readonly homeDir: string;
+  /** A backend of its own; undefined means the configured one. */
+  readonly ownBaseUrl: string | undefined;
+  /** URL of the HTTP proxy for all its connections, perhaps with a password; undefined: use the configured one. */
+  readonly outboundProxy: string | undefined;
+  readonly chatgptAccountId: string | undefined;
+  readonly chatgptUserId: string | undefined;
+  readonly email: string | undefined;
+  /** Hash that identifies the credentials in use; not the credentials themselves. */
+  readonly loginMark: string | undefined;
+  /** The same for the credentials that the account was disabled with. */
+  readonly deadLoginMark: string | undefined;
+  /** When the usage endpoint last answered, Unix ms, and the message counter then. */
+  readonly quotaSyncMs: number;
+  readonly quotaSyncMessages: number;
+}
+
+/** A new upstream. Nothing about its health and quota is known. */
+export function newUpstream(id: string, alias: string): UpstreamRecord {
+  return {
+    id,
+    alias,
+    draining: false,
+    health: HEALTHY,
+    quota: UNKNOWN_QUOTA,
+    lastUsedMs: 0,
+    lastSwitchReason: undefined,
+    unheardTurns: 0,
+    inFlight: 0,
+    ramp: undefined,
+    revision: 0,
+    figuresRevision: 0,
+    changed: undefined,
+  };
+}
+
+/** The account `alias` in `homeDir`, with what is `known` of it; by default nothing. */
+export function newAccount(
+  alias: string,
+  homeDir: string,
+  known: Partial<AccountRecord> = {},
+): AccountRecord {
+  return {
+    ...newUpstream(accountId(alias), alias),
+    homeDir,
+    ownBaseUrl: undefined,
+    outboundProxy: undefined,
+    chatgptAccountId: undefined,
+    chatgptUserId: undefined,
+    email: undefined,
+    loginMark: undefined,
+    deadLoginMark: undefined,
+    quotaSyncMs: 0,
+    quotaSyncMessages: 0,
+    ...known,
+  };
+}
+
+/** What stays known of `account` when it gets another id or home. Requests under way stay with its former record. */
+export function keptOf({
+  id: _id,
+  homeDir: _home,
+  inFlight: _uses,
+  ramp: _ramp,
+  changed: _changed,
+  ...kept
+}: AccountRecord): Partial<AccountRecord> {
+  return kept;
+}
+
+/** The id of the account `alias`. */
+export function accountId(alias: string): string {
+  return `openai:${alias.toLowerCase()}`;
+}

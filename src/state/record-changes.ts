@@ -1,0 +1,240 @@
+// The changes of a record, all of them. Each raises the record's revision. Marking the store for saving is up to the
+// caller, because a record of a child proxy is in no store.
+
+import { healthSetBack, plausibleHealth, plausibleQuota } from "../core/clock-set-back.ts";
+import { learnedFigures } from "../core/figures.ts";
+import {
+  HEALTHY,
+  type Health,
+  type HealthEvent,
+  MISSING_AUTH,
+  OPERATOR_REASON,
+  transition,
+} from "../core/health.ts";
+import {
+  canServe,
+  exhaustedUntilMs,
+  isExhausted,
+  mergeQuota,
+  newestFigureMs,
+  type Quota,
+  type QuotaEvidence,
+  type QuotaView,
+  UNKNOWN_QUOTA,
+  withoutExhausted,
+} from "../core/quota.ts";
+import { rampAfter } from "../core/slow-start.ts";
+import type { AccountRecord, UpstreamRecord } from "./account-record.ts";
+
+/** Adds the record to `changed` after each change. The pool finds there what it has to compute again. */
+export function collectChanges(record: UpstreamRecord, changed: Set<UpstreamRecord>): void {
+  if (record.changed !== changed) change(record, { changed });
+}
+
+// --- requests
+
+/** A request begins on the upstream. */
+export function beginUse(record: UpstreamRecord): void {
+  changeable(record).inFlight++;
+  raise(record);
+}
+
+/** A request that began there is over. */
+export function endUse(record: UpstreamRecord): void {
+  changeable(record).inFlight--;
+  raise(record);
+}
+
+/** Counts a request that was served at `atMs`. `reason`: why the upstream was chosen for it. */
+export function countServed(record: UpstreamRecord, atMs: number, reason: string): void {
+  change(record, { lastUsedMs: atMs, lastSwitchReason: reason });
+}
+
+/** Counts a turn that began at `startedMs` and was served: it ends a cooldown that is older, and widens the slow start. */
+export function countTurn(record: UpstreamRecord, startedMs: number): void {
+  change(record, {
+    health: transition(record.health, { kind: "served", startedMs }),
+    ramp: rampAfter(record.ramp, "served"),
+    unheardTurns: record.unheardTurns + 1,
+  });
+}
+
+/** Requests leave the upstream because of `reason`. */
+export function noteSwitch(record: UpstreamRecord, reason: string): void {
+  change(record, { lastSwitchReason: reason });
+}
+
+// --- health
+
+/** Applies `event` to the health and to the slow start that follows from it. Returns false when nothing changes. */
+export function changeHealth(record: UpstreamRecord, event: HealthEvent): boolean {
+  const before = record.health;
+  const health = transition(before, event);
+  if (health === before) return false;
+  change(record, { health, ramp: rampFor(record, health) });
+  return true;
+}
+
+/** The operator puts the account back into service; figures that say that nothing is left no longer count. */
+export function enable(record: AccountRecord): void {
+  changeHealth(record, { kind: "enable" });
+  change(record, { draining: false });
+  changeFigures(record, withoutExhausted(record.quota));
+}
+
+/** The operator takes the account out of service. */
+export function disableByOperator(record: AccountRecord, atMs: number): void {
+  changeHealth(record, { kind: "disable", reason: OPERATOR_REASON, atMs });
+  change(record, { draining: false });
+}
+
+/** The account keeps its sessions and takes no new ones. */
+export function drain(record: AccountRecord): void {
+  change(record, { draining: true });
+}
+
+// --- figures
+
+/** How figures are read. */
+export interface FiguresView extends QuotaView {
+  /** True if accounts with only credits left may spend them. */
+  readonly useCredits: boolean;
+}
+
+/** Merges what traffic or a poll reported. Evidence of room ends a limit that it is newer than. */
+export function learn(record: UpstreamRecord, evidence: QuotaEvidence, view: FiguresView): void {
+  const { quota, isRepeat } = learnedFigures(record.quota, evidence, view);
+  if (isRepeat) change(record, { quota });
+  else changeFigures(record, quota);
+  if (evidence.main.completeAsOfMs > 0 && record.unheardTurns > 0) change(record, { unheardTurns: 0 });
+  const { health } = record;
+  if (health.kind !== "cooling" || health.cause !== "limit") return;
+  const room = roomIn(quota, evidence, view);
+  if (room !== undefined) changeHealth(record, room);
+}
+
+/** Merges what a refusal says of a limit; it is no evidence of room. */
+export function learnRefusal(record: UpstreamRecord, evidence: QuotaEvidence): void {
+  changeFigures(record, mergeQuota(record.quota, evidence));
+}
+
+/** The usage endpoint answered at `atMs`, when `messages` turns had been sent. */
+export function noteSync(record: AccountRecord, atMs: number, messages: number): void {
+  change(record, { quotaSyncMs: atMs, quotaSyncMessages: messages, unheardTurns: 0 });
+}
+
+/** A child proxy is seen differently. `isReport`: it reported itself which limits of its accounts refuse requests. */
+export function noteSight(record: UpstreamRecord, isReport: boolean): void {
+  changeFigures(record, isReport ? UNKNOWN_QUOTA : record.quota);
+}
+
+// --- login and settings
+
+/** What credentials say of their account. */
+export interface LoginFacts {
+  readonly accountId: string | undefined;
+  readonly userId: string | undefined;
+  readonly email: string | undefined;
+  readonly planType: string | undefined;
+  /** Hash that identifies the credentials. */
+  readonly mark: string;
+}
+
+/** The account uses this login. Facts that the login does not name stay. */
+export function identify(record: AccountRecord, login: LoginFacts): void {
+  change(record, {
+    chatgptAccountId: login.accountId ?? record.chatgptAccountId,
+    chatgptUserId: login.userId ?? record.chatgptUserId,
+    email: login.email ?? record.email,
+    loginMark: login.mark,
+  });
+  const { quota } = record;
+  if (quota.planType === undefined && login.planType !== undefined)
+    changeFigures(record, { ...quota, planType: login.planType });
+}
+
+/** Another account is behind the alias, so nothing that was known of the former one applies. */
+export function forgetIdentity(record: AccountRecord): void {
+  change(record, {
+    chatgptAccountId: undefined,
+    chatgptUserId: undefined,
+    email: undefined,
+    health: HEALTHY,
+    quotaSyncMs: 0,
+  });
+  changeFigures(record, UNKNOWN_QUOTA);
+}
+
+/** The account was disabled for `reason`. Its login counts as dead, unless it could not be read: it may come back. */
+export function retireLogin(record: AccountRecord, reason: string): void {
+  change(record, { deadLoginMark: reason === MISSING_AUTH ? undefined : record.loginMark });
+}
+
+/** `outboundProxy`: URL of the account's own HTTP proxy; undefined: use the configured one. */
+export function setOutboundProxy(record: AccountRecord, outboundProxy: string | undefined): void {
+  change(record, { outboundProxy });
+}
+
+// --- corrections
+
+/** The system clock was set back by `byMs` to `nowMs`: cooldowns do not last longer for it. */
+export function setBack(record: UpstreamRecord, byMs: number, nowMs: number): void {
+  change(record, { health: plausibleHealth(healthSetBack(record.health, byMs), nowMs) });
+}
+
+/** Corrects times that were stored before the clock was set back to `nowMs`. */
+export function makePlausible(record: AccountRecord, nowMs: number): void {
+  change(record, {
+    health: plausibleHealth(record.health, nowMs),
+    quotaSyncMs: Math.min(record.quotaSyncMs, nowMs),
+    lastUsedMs: Math.min(record.lastUsedMs, nowMs),
+  });
+  changeFigures(record, plausibleQuota(record.quota, nowMs));
+}
+
+/** Takes changes back: the record is as it was at `before`, a copy of it. */
+export function restore(record: AccountRecord, before: AccountRecord): void {
+  const { revision, figuresRevision } = record;
+  change(record, { ...before, revision, figuresRevision });
+  changeFigures(record, before.quota);
+}
+
+// --- internal ---
+
+type Changeable<Record> = { -readonly [Field in keyof Record]: Record[Field] };
+
+/** The record with fields that can be assigned to. No other code may write to one. */
+function changeable(record: UpstreamRecord): Changeable<UpstreamRecord> {
+  return record;
+}
+
+function change<Of extends UpstreamRecord>(record: Of, fields: Partial<Of>): void {
+  Object.assign(record, fields);
+  raise(record);
+}
+
+function raise(record: UpstreamRecord): void {
+  changeable(record).revision++;
+  record.changed?.add(record);
+}
+
+function changeFigures(record: UpstreamRecord, quota: Quota): void {
+  change(record, { quota, figuresRevision: record.figuresRevision + 1 });
+}
+
+/** A cooldown begins a slow start, and an account that was put back into service needs none. */
+function rampFor({ health: before, ramp }: UpstreamRecord, after: Health): UpstreamRecord["ramp"] {
+  if (after.kind === "cooling") return rampAfter(ramp, "cooled");
+  return before.kind === "disabled" ? rampAfter(ramp, "restored") : ramp;
+}
+
+/** What figures say of a limit that the account cools down for: there is room, or from when on; undefined: neither. */
+function roomIn(quota: Quota, evidence: QuotaEvidence, view: FiguresView): HealthEvent | undefined {
+  const figuresMs = newestFigureMs(evidence.main);
+  const creditsMs = evidence.spending.credits?.asOfMs ?? 0;
+  const asOfMs = isExhausted(quota, quota.main, view) ? Math.max(figuresMs, creditsMs) : figuresMs;
+  if (newestFigureMs(quota.main) > 0 && canServe(quota, quota.main, view, view.useCredits))
+    return { kind: "room", asOfMs };
+  const fromMs = exhaustedUntilMs(quota, quota.main, view);
+  return fromMs === undefined ? undefined : { kind: "room", asOfMs, fromMs };
+}

@@ -1,0 +1,26 @@
+// An account as the status and its details show it.
+
+import { identityMarkOf } from "../auth/identity.ts";
+import type { Candidate } from "../core/availability.ts";
+import type { AccountFacts } from "../core/pool-facts.ts";
+import type { AccountRecord } from "../state/account-record.ts";
+
+/** `candidate`: the account under its main limit. `workspace`: the short workspace id to show, if any. */
+export function accountFacts(
+  record: AccountRecord,
+  candidate: Candidate,
+  workspace: string | undefined,
+): AccountFacts {
+  return {
+    id: record.id,
+    alias: record.alias,
+    email: record.email,
+    workspace,
+    identity: identityMarkOf(record),
+    health: record.health,
+    quota: record.quota,
+    candidate,
+    lastUsedMs: record.lastUsedMs,
+    lastSwitchReason: record.lastSwitchReason,
+  };
+}

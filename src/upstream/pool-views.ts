@@ -1,0 +1,150 @@
+// The pool as others see it: its figures as if it were one account, its state for the status, and why requests go where
+// they go.
+
+import { identityOf, workspacesToShow } from "../auth/identity.ts";
+import { absenceOf, availabilityFor } from "../core/availability.ts";
+import type { CapacityView } from "../core/capacity.ts";
+import { explanationOf, type PoolExplanation } from "../core/explain.ts";
+import type { Hop } from "../core/hops.ts";
+import type { LimitName } from "../core/meters.ts";
+import type { PolicySettings } from "../core/policy.ts";
+import type { PoolFacts, PoolOutline } from "../core/pool-facts.ts";
+import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
+import type { RunSeen } from "../core/run-tag.ts";
+import type { Clock } from "../deps.ts";
+import type { StoreState } from "../state/store.ts";
+import { accountFacts } from "./account-facts.ts";
+import type { Members } from "./members.ts";
+import type { Placement } from "./placement.ts";
+import { type PooledMembers, pooledAccountOf, type Roster } from "./roster.ts";
+import { type Shortage, shortageOf } from "./shortage.ts";
+import { createTree } from "./tree.ts";
+
+export interface PoolViews {
+  /** The pool without its accounts' state. */
+  outline(): PoolOutline;
+  facts(): PoolFacts;
+  /** What the pool presents to Codex at this moment. */
+  usage(): PooledUsage;
+  /** Explains which upstream would get the next turn (of `session`, for `model`). */
+  explain(session: string | undefined, model: string | undefined): PoolExplanation;
+  /** What a run that is pinned to this upstream reports, if the upstream would not take the run's next turn. */
+  absence(upstreamId: string): RunSeen["absence"];
+  /** Why no upstream can serve `session`, or `model`. */
+  shortage(session: string | undefined, model?: string): Shortage;
+}
+
+export interface PoolViewsContext {
+  readonly clock: Clock;
+  readonly state: StoreState;
+  readonly members: Members;
+  readonly roster: Roster;
+  readonly placement: Pick<Placement, "contextOf" | "next">;
+  readonly policy: () => PolicySettings;
+  /** This proxy. */
+  readonly self: () => Hop;
+  readonly capacityView: (model: string | undefined) => CapacityView;
+}
+
+/** The pooled figures of a thousand accounts may be ten milliseconds old; those of a few are computed for each question. */
+const ACCOUNTS_PER_MS_OF_AGE = 100;
+
+export function createPoolViews(context: PoolViewsContext): PoolViews {
+  const { clock, state, members, roster, placement, policy, self, capacityView } = context;
+  const tree = createTree();
+  let usage: KnownUsage | undefined;
+
+  const pooledMembers = (now: CapacityView): PooledMembers => {
+    const children = members.children().map(({ upstream }) => upstream);
+    // Accounts are compared with each other only where child proxies may have the same ones.
+    if (children.length === 0) return roster.pooled(now);
+    const own = members.accounts().map((member) => [member.record, pooledAccountOf(member, now)] as const);
+    return { accounts: tree.pooled(own, children, now), version: undefined };
+  };
+
+  const outlineAt = (now: CapacityView): PoolOutline => {
+    const next = placement.next();
+    return {
+      self: self(),
+      policy: policy(),
+      accounts: state.accounts,
+      children: members.children().flatMap(({ record, upstream }) => {
+        const candidate = roster.candidate(record.id, now);
+        return candidate === undefined ? [] : [{ ...upstream.facts(now), candidate }];
+      }),
+      activeId: state.activeId,
+      pinnedId: state.pinnedId,
+      next: next === undefined ? undefined : { id: next.id, reason: next.reason },
+      messageCounter: state.messageCounter,
+      lastRotationMs: state.lastRotationMs,
+    };
+  };
+
+  return {
+    outline: () => outlineAt(capacityView(undefined)),
+    facts: () => {
+      const now = capacityView(undefined);
+      const workspaces = workspacesToShow(state.accounts.map(identityOf));
+      const accounts = members.accounts().flatMap(({ record }) => {
+        const candidate = roster.candidate(record.id, now);
+        return candidate === undefined ? [] : [accountFacts(record, candidate, workspaces.get(record.alias))];
+      });
+      return { ...outlineAt(now), accounts };
+    },
+    usage: () => {
+      const mostAgeMs = Math.floor(members.all().length / ACCOUNTS_PER_MS_OF_AGE);
+      if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.value;
+      const now = capacityView(undefined);
+      const { accounts, version } = pooledMembers(now);
+      // The figures of an exhausted pool depend on how long it is until the first account is back.
+      const known = version !== undefined && usage?.version === version ? usage.value : undefined;
+      const value = known?.main.reached === false ? known : pooledUsage(accounts, now, now.useCredits);
+      usage = { value, version, atMs: clock.monotonic() };
+      return value;
+    },
+    explain: (session, model) => {
+      const now = capacityView(model);
+      const explained = members.all().map((member) => ({
+        id: member.record.id,
+        alias: member.upstream.label,
+        limit: nameOf(member.upstream.ownLimit(now)),
+      }));
+      const how = placement.contextOf(session, model);
+      return explanationOf(explained, roster.candidates(now), how, { session, model });
+    },
+    absence: (upstreamId) => {
+      const candidate = roster.candidate(upstreamId, capacityView(undefined));
+      return candidate && absenceOf(availabilityFor(candidate, placement.contextOf(undefined)));
+    },
+    shortage: (session, model) => {
+      const { readers, offering } = placement.contextOf(session, model);
+      const now = capacityView(model);
+      const all = roster.candidates(now).flatMap((candidate, index) => {
+        const member = members.all()[index];
+        if (member === undefined || readers?.has(candidate.id) === false) return [];
+        if (offering?.has(candidate.id) === false) return [];
+        const { kind, label } = member.upstream;
+        return [{ kind, label, candidate }];
+      });
+      const limitId = members
+        .all()
+        .map(({ upstream }) => upstream.ownLimit(now)?.id)
+        .find((id) => id !== undefined);
+      return { ...shortageOf(all, now.nowMs), limitId, model: offering === undefined ? undefined : model };
+    },
+  };
+}
+
+// --- internal ---
+
+interface KnownUsage {
+  readonly value: PooledUsage;
+  /** Of the members that it was computed from. */
+  readonly version: number | undefined;
+  /** Monotonic ms. */
+  readonly atMs: number;
+}
+
+function nameOf(limit: LimitName | undefined): string | undefined {
+  return limit && (limit.name ?? limit.id);
+}

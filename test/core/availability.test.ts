@@ -1,0 +1,149 @@
+import { describe, expect, test } from "bun:test";
+import {
+  type Availability,
+  absenceOf,
+  availabilityFor,
+  type Candidate,
+  candidateOf,
+  cooldownLeftMs,
+  isOpen,
+  type RequestNeeds,
+  rankOf,
+  tierOf,
+} from "../../src/core/availability.ts";
+import { type Capacity, NO_STANDING } from "../../src/core/capacity.ts";
+import { HEALTHY, type Health } from "../../src/core/health.ts";
+import { candidate, context } from "../support/candidates.ts";
+
+const TURN: RequestNeeds = context("sticky");
+const OTHER: RequestNeeds = context("sticky", { spends: false });
+const NONE: ReadonlySet<string> = new Set();
+
+describe("the availability for a request", () => {
+  const draining = candidate("a", { draining: true });
+  const ROWS: [string, Candidate, Partial<RequestNeeds>, turn: Availability, other: Availability][] = [
+    ["with room", candidate("a"), {}, "ready", "ready"],
+    ["of one that recovers", candidate("a", { condition: "probing" }), {}, "probing", "ready"],
+    ["with only credits left", candidate("a", { condition: "credits" }), {}, "credits", "ready"],
+    ["with nothing left", candidate("a", { condition: "exhausted" }), {}, "exhausted", "ready"],
+    ["that cools down", candidate("a", { condition: "cooling" }), {}, "cooling", "cooling"],
+    ["that is limited", candidate("a", { condition: "limited" }), {}, "limited", "ready"],
+    ["that is disabled", candidate("a", { condition: "disabled" }), {}, "disabled", "disabled"],
+    ["that drains", draining, {}, "draining", "draining"],
+    ["that drains, for its own session", draining, { boundId: "a" }, "ready", "ready"],
+    ["that drains, for a pin", draining, { pinnedId: "a" }, "ready", "ready"],
+    ["that drains, in a search for a reader", draining, { searching: true }, "ready", "ready"],
+    ["that failed the request", candidate("a"), { tried: new Set(["a"]) }, "tried", "tried"],
+    ["that cannot decrypt the history", candidate("a"), { readers: NONE }, "cannot_read", "ready"],
+    ["without the model", candidate("a"), { offering: NONE }, "without_model", "without_model"],
+  ];
+  for (const [name, one, needs, turn, other] of ROWS)
+    test(`of an upstream ${name}`, () => {
+      expect(availabilityFor(one, { ...TURN, ...needs })).toBe(turn);
+      expect(availabilityFor(one, { ...OTHER, ...needs })).toBe(other);
+    });
+
+  test("names what lasts before what is about this request only", () => {
+    const needs = { ...TURN, tried: new Set(["a"]), readers: NONE };
+    const limited = candidate("a", { condition: "limited", draining: true });
+    expect(availabilityFor(limited, needs)).toBe("limited");
+    expect(availabilityFor(draining, needs)).toBe("tried");
+  });
+});
+
+test("an availability has one place, one word, and one report to a run", () => {
+  const all: Availability[] = [
+    "ready",
+    "probing",
+    "credits",
+    "exhausted",
+    "cooling",
+    "limited",
+    "draining",
+    "cannot_read",
+    "without_model",
+    "tried",
+    "disabled",
+  ];
+  expect(all.map((one) => `${one} ${rankOf(one)} ${tierOf(one)} ${absenceOf(one)}`)).toEqual([
+    "ready 0 ready undefined",
+    "probing 1 probing undefined",
+    "credits 2 credits undefined",
+    "exhausted 3 exhausted exhausted",
+    "cooling 4 resting resting",
+    "limited undefined out out",
+    "draining undefined out out",
+    "cannot_read undefined out out",
+    "without_model undefined out out",
+    "tried undefined out out",
+    "disabled undefined out out",
+  ]);
+});
+
+describe("a candidate", () => {
+  const record = { id: "a", draining: false, inFlight: 1, ramp: undefined };
+  const open: Capacity = {
+    condition: "ready",
+    untilMs: 0,
+    why: undefined,
+    standing: NO_STANDING,
+    score: 1,
+    hasOwnLimits: false,
+  };
+  const limit: Health = {
+    kind: "cooling",
+    cause: "limit",
+    reason: "usage-limit",
+    sinceMs: 1,
+    untilMs: 9,
+    faults: 0,
+  };
+
+  test("follows its capacity while it is healthy", () => {
+    expect(candidateOf(record, open, HEALTHY)).toMatchObject({ condition: "ready", closedBy: undefined });
+    const closed = { ...open, condition: "limited", untilMs: 5, why: "x" } as const;
+    expect(candidateOf(record, closed, HEALTHY)).toMatchObject({
+      condition: "limited",
+      closedBy: "capacity",
+      reason: "x",
+      untilMs: 5,
+    });
+  });
+
+  test("follows its health otherwise", () => {
+    const closed = { ...open, condition: "disabled", why: "x" } as const;
+    expect(candidateOf(record, closed, limit)).toMatchObject({
+      condition: "limited",
+      closedBy: "health",
+      reason: "usage-limit",
+      untilMs: 9,
+    });
+    expect(candidateOf(record, open, { ...limit, cause: "fault" }).condition).toBe("cooling");
+    expect(candidateOf(record, open, { kind: "disabled", reason: "operator", sinceMs: 1 })).toMatchObject({
+      condition: "disabled",
+      closedBy: "health",
+      reason: "operator",
+    });
+  });
+
+  test("is probed while it recovers and has enough requests under way, unless it is exhausted", () => {
+    const exhausted = { ...open, condition: "exhausted" } as const;
+    expect(candidateOf({ ...record, ramp: 1 }, open, HEALTHY).condition).toBe("probing");
+    expect(candidateOf({ ...record, ramp: 2 }, open, HEALTHY).condition).toBe("ready");
+    expect(candidateOf({ ...record, ramp: 1 }, exhausted, HEALTHY).condition).toBe("exhausted");
+  });
+
+  test("has a cooldown only after what happened to requests there", () => {
+    const cooling = candidateOf(record, open, limit);
+    expect([3, 9, 12].map((nowMs) => cooldownLeftMs(cooling, nowMs))).toEqual([6, 0, 0]);
+    const reported = candidateOf(record, { ...open, condition: "limited", untilMs: 9 }, HEALTHY);
+    expect(cooldownLeftMs(reported, 3)).toBe(0);
+    expect(cooldownLeftMs(candidateOf(record, open, HEALTHY), 3)).toBe(0);
+  });
+
+  test("is open in every condition but a cooldown, a limit and a disablement", () => {
+    const open = ["ready", "probing", "credits", "exhausted"] as const;
+    expect(open.map(isOpen)).toEqual([true, true, true, true]);
+    expect((["cooling", "limited", "disabled"] as const).map(isOpen)).toEqual([false, false, false]);
+  });
+});
