@@ -1,5 +1,5 @@
 // The client's end of a tunnel. If the client reads slowly, the upstream has to wait; if it reads nothing for as long as
-// an upstream may be silent, it counts as gone.
+// an upstream may be silent, it counts as gone. Messages that arrive together leave in one write.
 
 import type { Clock } from "../../deps.ts";
 import { createIdleWatch } from "../timeouts.ts";
@@ -13,6 +13,8 @@ export interface ClientSocket {
   getBufferedAmount(): number;
   close(code?: number, reason?: string): void;
   terminate(): void;
+  /** Gathers what `send` sends into one write. */
+  cork(send: () => void): void;
 }
 
 export interface ClientEnd {
@@ -31,6 +33,8 @@ export interface ClientEnd {
 
 /** A client with this much unread is slow: the kernel's own buffers of a few megabytes are full by then. */
 const SLOW_CLIENT_BYTES = 1024 * 1024;
+/** Messages of this size in all, in bytes or characters, are written at once. */
+const MOST_WAITING_SIZE = 64 * 1024;
 /** Close codes that only describe how a connection ended (RFC 6455, 7.4.1). */
 const NEVER_SENT: ReadonlySet<number> = new Set([1005, 1006, 1015]);
 
@@ -43,18 +47,45 @@ export function createClientEnd(
 ): ClientEnd {
   let client: ClientSocket | undefined;
   let isSlow = false;
+  /** Messages since the event loop last ran, without the first one, which has been sent. Undefined: there were none. */
+  let waiting: Message[] | undefined;
+  let waitingSize = 0;
   const slowness = createIdleWatch(clock, idleMs, gone);
+
+  const flush = (): void => {
+    const messages = waiting;
+    waiting = undefined;
+    waitingSize = 0;
+    if (client === undefined || messages === undefined || messages.length === 0) return;
+    const to = client;
+    to.cork(() => {
+      for (const message of messages) to.send(message);
+    });
+    noticeSlowness(to);
+  };
+
+  const noticeSlowness = (socket: ClientSocket): void => {
+    if (isSlow || socket.getBufferedAmount() <= SLOW_CLIENT_BYTES) return;
+    isSlow = true;
+    upstream.pause();
+    slowness.begin();
+  };
+
   return {
     opened: (socket) => {
       client = socket;
     },
     send: (message) => {
       if (client === undefined) return;
-      client.send(message);
-      if (isSlow || client.getBufferedAmount() <= SLOW_CLIENT_BYTES) return;
-      isSlow = true;
-      upstream.pause();
-      slowness.begin();
+      if (waiting === undefined) {
+        waiting = [];
+        setImmediate(flush);
+        client.send(message);
+        return noticeSlowness(client);
+      }
+      waiting.push(message);
+      waitingSize += message.length;
+      if (waitingSize > MOST_WAITING_SIZE) flush();
     },
     drained: () => {
       if (!isSlow || client === undefined) return;
@@ -65,6 +96,7 @@ export function createClientEnd(
     },
     isSlow: () => isSlow,
     close: (code, reason) => {
+      flush();
       if (NEVER_SENT.has(code)) client?.terminate();
       else client?.close(code, reason);
     },
