@@ -1,6 +1,7 @@
 // How the backend reports quota: the usage endpoint, response headers, stream events and limit errors, read into
 // `QuotaEvidence`. Reading never throws: a value that is not understood or not plausible is ignored.
 
+import { BoundedMap, remembered } from "./bounded-map.ts";
 import { LONGEST_NAME, MOST_LIMITS, shortText } from "./bounds.ts";
 import {
   believable,
@@ -24,7 +25,7 @@ import {
   type Window,
 } from "./quota-shapes.ts";
 import { type Credits, type Dated, type Spending, UNKNOWN_SPENDING } from "./spending.ts";
-import { byKind } from "./windows.ts";
+import { byKind, mapWindows } from "./windows.ts";
 
 /** The header that says why nothing is left, when it is not for a window. */
 export const REACHED_TYPE = "x-codex-rate-limit-reached-type";
@@ -57,32 +58,21 @@ export function quotaFromUsage(body: unknown, nowMs: number): QuotaEvidence | un
   return believable(evidence, nowMs);
 }
 
-/** The `x-codex-*` headers (and `x-<limit>-*` of other limits). Undefined when there are none. */
+/**
+ * The `x-codex-*` headers (and `x-<limit>-*` of other limits). Undefined when there are none. Under load most replies
+ * repeat the headers of a reply moments before, so its evidence is dated again instead of read again.
+ */
 export function quotaFromHeaders(headers: HeaderReader, nowMs: number): QuotaEvidence | undefined {
-  const ids = new Set<string>();
-  headers.forEach((_value, name) => {
-    const match = ids.size < MOST_LIMITS ? LIMIT_HEADER.exec(name.toLowerCase()) : null;
-    if (match?.[1] !== undefined) ids.add(match[1]);
+  let text = "";
+  headers.forEach((value, name) => {
+    if (isLimitHeader(name)) text += `${name}:${value}\n`;
   });
-  const spending = spendingFromHeaders(headers, ids.size > 0, nowMs);
-  if (ids.size === 0 && spending === UNKNOWN_SPENDING) return undefined;
-  const limits = [...ids].map((id) =>
-    limitOf(
-      unknownLimit(limitId(id), headers.get(`x-${id}-limit-name`) ?? undefined),
-      {
-        primary: windowFromHeaders(headers, `x-${id}-primary`),
-        secondary: windowFromHeaders(headers, `x-${id}-secondary`),
-      },
-      { source: "headers", nowMs },
-    ),
-  );
-  const evidence: QuotaEvidence = {
-    planType: headers.get("x-codex-plan-type") ?? undefined,
-    main: limits.find((found) => found.id === MAIN_LIMIT_ID) ?? UNKNOWN_QUOTA.main,
-    additional: limits.filter((found) => found.id !== MAIN_LIMIT_ID),
-    spending,
-  };
-  return believable(evidence, nowMs);
+  const before = recentHeaders.get(text);
+  if (before !== undefined && nowMs >= before.atMs && nowMs - before.atMs < SAME_MOMENT_MS)
+    return before.evidence && dated(before.evidence, nowMs);
+  const evidence = readHeaders(headers, nowMs);
+  if (text.length <= LONGEST_RECENT) recentHeaders.set(text, { atMs: nowMs, evidence });
+  return evidence;
 }
 
 /**
@@ -126,6 +116,33 @@ export function limitId(name: string): string {
 
 // --- internal ---
 
+function readHeaders(headers: HeaderReader, nowMs: number): QuotaEvidence | undefined {
+  const ids = new Set<string>();
+  headers.forEach((_value, name) => {
+    const match = ids.size < MOST_LIMITS ? LIMIT_HEADER.exec(name.toLowerCase()) : null;
+    if (match?.[1] !== undefined) ids.add(match[1]);
+  });
+  const spending = spendingFromHeaders(headers, ids.size > 0, nowMs);
+  if (ids.size === 0 && spending === UNKNOWN_SPENDING) return undefined;
+  const limits = [...ids].map((id) =>
+    limitOf(
+      unknownLimit(limitId(id), headers.get(`x-${id}-limit-name`) ?? undefined),
+      {
+        primary: windowFromHeaders(headers, `x-${id}-primary`),
+        secondary: windowFromHeaders(headers, `x-${id}-secondary`),
+      },
+      { source: "headers", nowMs },
+    ),
+  );
+  const evidence: QuotaEvidence = {
+    planType: headers.get("x-codex-plan-type") ?? undefined,
+    main: limits.find((found) => found.id === MAIN_LIMIT_ID) ?? UNKNOWN_QUOTA.main,
+    additional: limits.filter((found) => found.id !== MAIN_LIMIT_ID),
+    spending,
+  };
+  return believable(evidence, nowMs);
+}
+
 interface ReportedLimits {
   readonly id: string;
   readonly name: string | undefined;
@@ -151,6 +168,50 @@ function limitsOfEvent(event: unknown, nowMs: number): ReportedLimits | undefine
   const spending = spendingOfCredits(slots.credits, nowMs);
   return { id: limitId(id ?? MAIN_LIMIT_ID), name, model, planType, slots, spending };
 }
+
+/** In this time nothing that is read becomes implausible. */
+const SAME_MOMENT_MS = 250;
+/** Three limits and the credits take about a kilobyte. */
+const LONGEST_RECENT = 4_096;
+
+interface RecentHeaders {
+  readonly atMs: number;
+  readonly evidence: QuotaEvidence | undefined;
+}
+
+/** The evidence of the newest replies, by the text of their headers about limits. */
+const recentHeaders = new BoundedMap<string, RecentHeaders>(64);
+
+/** What `readHeaders` has read, as if it had read it at `nowMs`. */
+function dated({ planType, main, additional, spending }: QuotaEvidence, nowMs: number): QuotaEvidence {
+  const limit = (read: LimitQuota): LimitQuota => ({
+    ...read,
+    windows: mapWindows(read.windows, (window) => ({ ...window, asOfMs: nowMs })),
+    completeAsOfMs: read.completeAsOfMs === 0 ? 0 : nowMs,
+  });
+  const { credits, reachedType } = spending;
+  return {
+    planType,
+    main: limit(main),
+    additional: additional.map(limit),
+    spending:
+      spending === UNKNOWN_SPENDING
+        ? spending
+        : {
+            ...spending,
+            credits: credits && { ...credits, asOfMs: nowMs },
+            reachedType: reachedType && { ...reachedType, asOfMs: nowMs },
+          },
+  };
+}
+
+/** True for every header that `readHeaders` may read. */
+const isLimitHeader = remembered(
+  256,
+  (name) =>
+    /^x-.+-(?:(?:primary|secondary)-|limit-name$)|^x-codex-(?:plan-type$|credits-)/i.test(name) ||
+    name.toLowerCase() === REACHED_TYPE,
+);
 
 const LIMIT_HEADER = /^x-(.+)-(?:primary|secondary)-used-percent$/;
 

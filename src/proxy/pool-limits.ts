@@ -1,6 +1,7 @@
 // Edits rate-limit headers and events in replies, so that Codex sees the pool and not the account that served. Everything
 // else passes byte for byte.
 
+import { remembered } from "../core/bounded-map.ts";
 import { headerValue } from "../core/bounds.ts";
 import {
   balanceText,
@@ -25,23 +26,14 @@ const MOST_LIMITS_IN_HEADERS = 6;
  * plans come from the backend, so one that does not fit into a header is left out.
  */
 export function poolHeaders(headers: Headers, usage: () => PooledUsage): void {
-  const names = [...headers.keys()].filter((name) => ACCOUNT_HEADER.test(name));
+  const names: string[] = [];
+  headers.forEach((_value, name) => {
+    if (isAccountHeader(name)) names.push(name);
+  });
   if (names.length === 0) return;
-  for (const name of names) headers.delete(name);
-  const { main, additional, planType, credits, reachedType } = usage();
-  setLimit(headers, "x-codex", main);
-  for (const limit of additional.slice(0, MOST_LIMITS_IN_HEADERS)) {
-    const prefix = `x-${limit.id.toLowerCase().replaceAll("_", "-")}`;
-    if (!/^[a-z0-9-]+$/.test(prefix)) continue;
-    setLimit(headers, prefix, limit);
-    setText(headers, `${prefix}-limit-name`, limit.name);
-  }
-  headers.set("x-codex-credits-has-credits", String(credits !== undefined));
-  headers.set("x-codex-credits-unlimited", String(credits?.unlimited === true));
-  if (credits !== undefined) headers.set("x-codex-credits-balance", balanceText(credits));
-  headers.set("x-codex-active-limit", "codex");
-  setText(headers, "x-codex-plan-type", planType);
-  setText(headers, REACHED_TYPE, reachedType);
+  const pooled = pooledHeaders(usage());
+  for (const name of names) if (!pooled.has(name)) headers.delete(name);
+  for (const [name, value] of pooled) headers.set(name, value);
 }
 
 /**
@@ -82,15 +74,41 @@ export function poolLimitsEvent(
 
 // --- internal ---
 
+/** The headers for the usage that was asked for last. It stays the same object as long as nothing in it changes. */
+let known: { readonly usage: PooledUsage; readonly headers: ReadonlyMap<string, string> } | undefined;
+
+function pooledHeaders(usage: PooledUsage): ReadonlyMap<string, string> {
+  if (known?.usage === usage) return known.headers;
+  const headers = new Map<string, string>();
+  const { main, additional, planType, credits, reachedType } = usage;
+  setLimit(headers, "x-codex", main);
+  for (const limit of additional.slice(0, MOST_LIMITS_IN_HEADERS)) {
+    const prefix = `x-${limit.id.toLowerCase().replaceAll("_", "-")}`;
+    if (!/^[a-z0-9-]+$/.test(prefix)) continue;
+    setLimit(headers, prefix, limit);
+    setText(headers, `${prefix}-limit-name`, limit.name);
+  }
+  headers.set("x-codex-credits-has-credits", String(credits !== undefined));
+  headers.set("x-codex-credits-unlimited", String(credits?.unlimited === true));
+  if (credits !== undefined) headers.set("x-codex-credits-balance", balanceText(credits));
+  headers.set("x-codex-active-limit", "codex");
+  setText(headers, "x-codex-plan-type", planType);
+  setText(headers, REACHED_TYPE, reachedType);
+  known = { usage, headers };
+  return headers;
+}
+
 const ACCOUNT_HEADER =
   /^x-codex-(?:credits-|active-limit$|promo-message$|plan-type$|rate-limit-reached-type$)|^x-.+-(?:primary|secondary)-(?:used-percent|window-minutes|reset-at|reset-after-seconds)$|^x-.+-(?:limit-name|primary-over-secondary-limit-percent)$/;
 
-function setText(headers: Headers, name: string, text: string | undefined): void {
+const isAccountHeader = remembered(512, (name) => ACCOUNT_HEADER.test(name));
+
+function setText(headers: Map<string, string>, name: string, text: string | undefined): void {
   const value = text === undefined ? undefined : headerValue(text);
   if (value !== undefined) headers.set(name, value);
 }
 
-function setLimit(headers: Headers, prefix: string, limit: PooledLimit): void {
+function setLimit(headers: Map<string, string>, prefix: string, limit: PooledLimit): void {
   for (const [side, window] of Object.entries(slotsOf(limit))) {
     if (window === undefined) continue;
     headers.set(`${prefix}-${side}-used-percent`, String(usedPercent(window, limit)));

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import {
   canServe,
   exhaustedUntilMs,
@@ -156,6 +157,32 @@ describe("the usage endpoint", () => {
       expect(isExhausted(quota, quota.main, view)).toBe(false);
     });
   });
+});
+
+test("headers that repeat those of moments before give what reading them gives", () => {
+  const names = [
+    "x-codex-primary-used-percent",
+    "x-codex-primary-window-minutes",
+    "x-codex-primary-reset-at",
+    "x-codex-secondary-used-percent",
+    "x-codex-spark-primary-used-percent",
+    "x-codex-spark-limit-name",
+    "x-codex-plan-type",
+    "x-codex-credits-has-credits",
+    "x-codex-credits-balance",
+    "x-codex-rate-limit-reached-type",
+  ];
+  const value = fc.constantFrom("0", "12.5", "300", "10080", "1700000600", "true", "false", "pro", "", "x");
+  let distinct = 0;
+  fc.assert(
+    fc.property(fc.dictionary(fc.constantFrom(...names), value), (headers) => {
+      quotaFromHeaders(new Headers(headers), NOW);
+      const repeated = quotaFromHeaders(new Headers(headers), NOW + 100);
+      // A value that is not read, so that these headers repeat no others.
+      const unread = { "x-unread-primary-reset-at": String(++distinct) };
+      expect(repeated).toEqual(quotaFromHeaders(new Headers({ ...headers, ...unread }), NOW + 100));
+    }),
+  );
 });
 
 describe("headers", () => {

@@ -20,7 +20,10 @@ export interface ClientSocket {
 export interface ClientEnd {
   /** The client is connected by `socket`. */
   opened(socket: ClientSocket): void;
+  /** Sends a message at once if it is the first one since the event loop last ran, else together with the others. */
   send(message: Message): void;
+  /** Sends a message together with the others, for one that is likely to be followed by more. */
+  queue(message: Message): void;
   /** The client has read some of the buffered data. */
   drained(): void;
   /** True while the upstream has to wait for the client. */
@@ -47,7 +50,7 @@ export function createClientEnd(
 ): ClientEnd {
   let client: ClientSocket | undefined;
   let isSlow = false;
-  /** Messages since the event loop last ran, without the first one, which has been sent. Undefined: there were none. */
+  /** Messages since the event loop last ran that are not sent yet. Undefined: there were none at all. */
   let waiting: Message[] | undefined;
   let waitingSize = 0;
   const slowness = createIdleWatch(clock, idleMs, gone);
@@ -71,22 +74,29 @@ export function createClientEnd(
     slowness.begin();
   };
 
+  const queue = (message: Message): void => {
+    if (client === undefined) return;
+    if (waiting === undefined) {
+      waiting = [];
+      setImmediate(flush);
+    }
+    waiting.push(message);
+    waitingSize += message.length;
+    if (waitingSize > MOST_WAITING_SIZE) flush();
+  };
+
   return {
     opened: (socket) => {
       client = socket;
     },
     send: (message) => {
-      if (client === undefined) return;
-      if (waiting === undefined) {
-        waiting = [];
-        setImmediate(flush);
-        client.send(message);
-        return noticeSlowness(client);
-      }
-      waiting.push(message);
-      waitingSize += message.length;
-      if (waitingSize > MOST_WAITING_SIZE) flush();
+      if (waiting !== undefined || client === undefined) return queue(message);
+      waiting = [];
+      setImmediate(flush);
+      client.send(message);
+      noticeSlowness(client);
     },
+    queue,
     drained: () => {
       if (!isSlow || client === undefined) return;
       if (client.getBufferedAmount() > SLOW_CLIENT_BYTES / 2) return slowness.begin();

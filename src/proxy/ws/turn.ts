@@ -82,7 +82,7 @@ async function deliver(
     }
     if (session !== undefined) context.handovers.clear(session);
     if (exchange.isMessage) upstream.served();
-    for (const event of reply.held) client.send(event);
+    for (const event of reply.held) client.queue(event);
     if (reply.isOver) return { kind: "over" };
     const end = await relayTurn(context, tunnel, lease, reply.reader);
     return end.kind === "cut" ? reconnect(context, tunnel) : end;
