@@ -3,6 +3,7 @@
 
 import { BoundedMap, remembered } from "./bounded-map.ts";
 import { LONGEST_NAME, MOST_LIMITS, shortText } from "./bounds.ts";
+import { parseJson } from "./json.ts";
 import {
   believable,
   type LimitQuota,
@@ -67,12 +68,15 @@ export function quotaFromHeaders(headers: HeaderReader, nowMs: number): QuotaEvi
   headers.forEach((value, name) => {
     if (isLimitHeader(name)) text += `${name}:${value}\n`;
   });
-  const before = recentHeaders.get(text);
-  if (before !== undefined && nowMs >= before.atMs && nowMs - before.atMs < SAME_MOMENT_MS)
-    return before.evidence && dated(before.evidence, nowMs);
-  const evidence = readHeaders(headers, nowMs);
-  if (text.length <= LONGEST_RECENT) recentHeaders.set(text, { atMs: nowMs, evidence });
-  return evidence;
+  return recentHeaders(text, nowMs, () => ({ evidence: readHeaders(headers, nowMs) })).evidence;
+}
+
+/** An event and what it says about limits, from its JSON text. Repeated events are treated like repeated headers. */
+export function readLimitsEvent(json: string, nowMs: number): ReadLimits & { readonly event: unknown } {
+  return recentEvents(json, nowMs, () => {
+    const event = parseJson(json);
+    return { event, evidence: quotaFromEvent(event, nowMs) };
+  });
 }
 
 /**
@@ -174,15 +178,29 @@ const SAME_MOMENT_MS = 250;
 /** Three limits and the credits take about a kilobyte. */
 const LONGEST_RECENT = 4_096;
 
-interface RecentHeaders {
-  readonly atMs: number;
+interface ReadLimits {
   readonly evidence: QuotaEvidence | undefined;
 }
 
-/** The evidence of the newest replies, by the text of their headers about limits. */
-const recentHeaders = new BoundedMap<string, RecentHeaders>(64);
+/** Returns a function that reads a text, or dates again what it has read of the same text moments before. */
+function recentlyRead<Read extends ReadLimits>() {
+  const recent = new BoundedMap<string, { readonly atMs: number; readonly read: Read }>(64);
+  return (text: string, nowMs: number, read: () => Read): Read => {
+    const before = recent.get(text);
+    if (before !== undefined && nowMs >= before.atMs && nowMs - before.atMs < SAME_MOMENT_MS) {
+      const { evidence } = before.read;
+      return evidence === undefined ? before.read : { ...before.read, evidence: dated(evidence, nowMs) };
+    }
+    const now = read();
+    if (text.length <= LONGEST_RECENT) recent.set(text, { atMs: nowMs, read: now });
+    return now;
+  };
+}
 
-/** What `readHeaders` has read, as if it had read it at `nowMs`. */
+const recentHeaders = recentlyRead<ReadLimits>();
+const recentEvents = recentlyRead<ReadLimits & { readonly event: unknown }>();
+
+/** Evidence from headers or an event, as if it had been read at `nowMs`. */
 function dated({ planType, main, additional, spending }: QuotaEvidence, nowMs: number): QuotaEvidence {
   const limit = (read: LimitQuota): LimitQuota => ({
     ...read,

@@ -41,6 +41,26 @@ export function poolHeaders(headers: Headers, usage: () => PooledUsage): void {
  * `evidence`; undefined when it tells none, or of a limit that the pool does not know.
  */
 export function poolLimitsEvent(
+  signal: Extract<TurnSignal, { kind: "quota" }>,
+  usage: PooledUsage,
+): string | undefined {
+  const { event } = signal;
+  // A repeated event is the same object, and so is a usage in which nothing has changed.
+  const before = typeof event === "object" && event !== null ? writtenEvents.get(event) : undefined;
+  if (before?.usage === usage) return before.json;
+  const json = pooledEvent(signal, usage);
+  if (typeof event === "object" && event !== null) writtenEvents.set(event, { usage, json });
+  return json;
+}
+
+// --- internal ---
+
+const writtenEvents = new WeakMap<
+  object,
+  { readonly usage: PooledUsage; readonly json: string | undefined }
+>();
+
+function pooledEvent(
   { event, evidence }: Extract<TurnSignal, { kind: "quota" }>,
   usage: PooledUsage,
 ): string | undefined {
@@ -71,8 +91,6 @@ export function poolLimitsEvent(
       return undefined;
   }
 }
-
-// --- internal ---
 
 /** The headers for the usage that was asked for last. It stays the same object as long as nothing in it changes. */
 let known: { readonly usage: PooledUsage; readonly headers: ReadonlyMap<string, string> } | undefined;

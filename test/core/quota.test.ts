@@ -10,7 +10,12 @@ import {
   remaining,
   UNKNOWN_QUOTA,
 } from "../../src/core/quota.ts";
-import { quotaFromEvent, quotaFromHeaders, quotaFromUsage } from "../../src/core/quota-wire.ts";
+import {
+  quotaFromEvent,
+  quotaFromHeaders,
+  quotaFromUsage,
+  readLimitsEvent,
+} from "../../src/core/quota-wire.ts";
 import { hasSpendableCredits } from "../../src/core/spending.ts";
 import { scoreOf, standingOf } from "../../src/core/standing.ts";
 import { byKind, presentOf, WINDOW_KINDS } from "../../src/core/windows.ts";
@@ -183,6 +188,18 @@ test("headers that repeat those of moments before give what reading them gives",
       expect(repeated).toEqual(quotaFromHeaders(new Headers({ ...headers, ...unread }), NOW + 100));
     }),
   );
+});
+
+test("an event that repeats one of moments before gives what reading it gives", () => {
+  const event = {
+    type: "codex.rate_limits",
+    plan_type: "pro",
+    rate_limits: { primary: { used_percent: 5, window_minutes: 300, reset_at: 1_700_000_600 } },
+    credits: { has_credits: true, balance: 3 },
+  };
+  const json = JSON.stringify(event);
+  for (const atMs of [NOW, NOW + 100, NOW + 1_000])
+    expect(readLimitsEvent(json, atMs)).toEqual({ event, evidence: quotaFromEvent(event, atMs) });
 });
 
 describe("headers", () => {
