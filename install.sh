@@ -182,6 +182,14 @@ place() {
     mv -f "$2.new.$$" "$2"
 }
 
+# quoted WORD: prints WORD as the shell reads it, in quotes only where it needs them.
+quoted() {
+  case $1 in
+    *[!A-Za-z0-9/._+@%,:=-]*) say "'$(say "$1" | sed "s/'/'\\\\''/g")'" ;;
+    *) say "$1" ;;
+  esac
+}
+
 quote_home() {
   case $1 in
     "$HOME"/*) say "\$HOME/${1#"$HOME"/}" ;;
@@ -204,11 +212,58 @@ advise_path() {
   esac
 }
 
+# service_program FILE: prints the path of the executable that a systemd unit or a launchd property list starts.
+service_program() {
+  case $1 in
+    *.plist)
+      sed -n '/<key>ProgramArguments</,/<\/array>/s/.*<string>\(.*\)<\/string>.*/\1/p' "$1" |
+        sed -e 's/&lt;/</g' -e 's/&gt;/>/g' -e 's/&quot;/"/g' -e 's/&amp;/\&/g' -e q
+      ;;
+    *)
+      program=$(sed -n -e 's/^ExecStart *= *[-@:+!]*"\([^"]*\)".*/\1/p' \
+        -e 's/^ExecStart *= *[-@:+!]*\([^" ][^ ]*\).*/\1/p' "$1" | sed -e 's/%%/%/g' -e q)
+      case $program in
+        %h/*) program=$HOME${program#%h} ;;
+      esac
+      say "$program"
+      ;;
+  esac
+}
+
+# Prints the file of the service that runs the executable in $bin_dir, or nothing.
+find_service() {
+  for file in "$HOME/.config/systemd/user/codexlb-proxy.service" /etc/systemd/system/codexlb-proxy.service \
+    "$HOME/Library/LaunchAgents/com.codexlb.proxy.plist"; do
+    if [ -r "$file" ]; then
+      program=$(service_program "$file")
+      if [ "$program" = "$bin_dir/codexlb" ] ||
+        { [ -e "$program" ] && [ -e "$bin_dir/codexlb" ] &&
+          [ "$(resolve "$program")" = "$(resolve "$bin_dir/codexlb")" ]; }; then
+        say "$file"
+        return
+      fi
+    fi
+  done
+}
+
+# service_command COMMAND FILE: prints the `codexlb service` command for the service in FILE.
+service_command() {
+  case $2 in
+    /etc/*) say "sudo $(quoted "$bin_dir/codexlb") service $1 --system" ;;
+    *) say "$(quoted "$bin_dir/codexlb") service $1" ;;
+  esac
+}
+
 uninstall() {
   if [ ! -e "$bin_dir/codexlb" ] && [ ! -L "$bin_dir/codexlb" ]; then
     fail "there is no codexlb in $bin_dir" "name its directory with --bin-dir DIR"
   fi
   if [ -e "$bin_dir/codexlb" ]; then refuse_packaged "$bin_dir/codexlb"; fi
+  service=$(find_service)
+  if [ -n "$service" ]; then
+    fail "the service in $service runs $bin_dir/codexlb, so nothing was removed" \
+      "remove the service first: $(service_command uninstall "$service"); if that fails, stop it and delete its file"
+  fi
   if ! rm -f "$bin_dir/codexlb"; then
     fail "removing $bin_dir/codexlb failed" "run this as a user who can write to $bin_dir"
   fi
@@ -278,7 +333,12 @@ install_release() {
   # Rename instead of copying, because a running proxy needs the file that it was started from.
   mv -f "$new/codexlb" "$bin_dir/codexlb"
   say "installed $bin_dir/codexlb"
-  if [ -n "$replaced" ]; then say "A running proxy keeps the old version until you restart it."; fi
+  service=$(find_service)
+  if [ -n "$replaced" ] && [ -n "$service" ]; then
+    say "The service runs the old version until you restart it: $(service_command restart "$service")"
+  elif [ -n "$replaced" ]; then
+    say "A running proxy keeps the old version until you restart it."
+  fi
   if place "$new/man/codexlb.1" "$man_page" &&
     place "$new/completions/codexlb.bash" "$bash_completion" &&
     place "$new/completions/_codexlb" "$zsh_completion" &&

@@ -7,7 +7,6 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -15,84 +14,20 @@ import {
 import { join } from "node:path";
 import { writeChecksums } from "../../scripts/release/checksums.ts";
 import { REPOSITORY } from "../../scripts/release/home.ts";
-import { executable, type Ran } from "../support/executable.ts";
+import { executable } from "../support/executable.ts";
+import { ACCESSORIES, INSTALLER, installed, machine, SHELLS, spawned } from "../support/install-machine.ts";
 import {
   EXECUTABLE_VERSION,
   executableRelease,
   hasExecutable,
   releaseTree,
 } from "../support/release-tree.ts";
-import { isThere } from "../support/shells.ts";
-import { type TempDirectory, tempDirectory } from "../support/temp.ts";
-
-const SCRIPT = join(import.meta.dir, "..", "..", "install.sh");
-const READY = ["curl", "wget", "setpriv"].every((program) => isThere(program, "install.sh"));
-const SHELLS = [["dash"], ["bash"], ["busybox", "sh"]].filter(
-  ([program = ""]) => READY && isThere(program, `install.sh in ${program}`),
-);
-/** The programs that every system has and the script may use. */
-const TOOLS =
-  "sh cat getconf sed cut dirname basename readlink mktemp mkdir cp chmod mv rm tar gzip sha256sum curl wget";
 
 let tree: Awaited<ReturnType<typeof releaseTree>>;
 beforeAll(async () => {
   tree = await releaseTree();
 });
 afterAll(() => tree[Symbol.dispose]());
-
-interface Machine extends TempDirectory {
-  readonly home: string;
-  /** Replaces a program of the machine with a shell script, or adds one. */
-  stub(name: string, script: string): void;
-  remove(...names: string[]): void;
-  install(args: readonly string[], more?: Record<string, string>): Promise<Ran>;
-}
-
-/** A simulated Linux machine with an x64 processor, AVX2 and glibc. The user's home has a space in its name. */
-function machine(shell: readonly string[]): Machine {
-  const temp = tempDirectory();
-  const bin = join(temp.path, "bin");
-  const home = join(temp.path, "a home");
-  mkdirSync(bin);
-  mkdirSync(home);
-  for (const tool of TOOLS.split(" ")) {
-    // On Alpine, busybox provides other programs besides the shell.
-    const provider = shell[0] === "busybox" && !["curl", "getconf"].includes(tool) ? "busybox" : tool;
-    symlinkSync(Bun.which(provider) ?? `missing-${tool}`, join(bin, tool));
-  }
-  const stub = (name: string, script: string) => {
-    rmSync(join(bin, name), { force: true });
-    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-  };
-  stub("uname", 'if [ "$1" = -s ]; then echo Linux; else echo x86_64; fi');
-  stub("ldd", "echo 'ldd (Debian GLIBC 2.36) 2.36'");
-  stub("grep", "exit 0");
-  // Start the shell by its path, because it may not be on the machine's PATH.
-  const [program = "", ...flags] = shell;
-  return {
-    path: temp.path,
-    home,
-    stub,
-    remove: (...names) => {
-      for (const name of names) rmSync(join(bin, name));
-    },
-    install: (args, more = {}) =>
-      spawned([Bun.which(program) ?? program, ...flags, SCRIPT, ...args], {
-        cwd: temp.path,
-        env: { PATH: bin, HOME: home, SHELL: "/bin/bash", ...more },
-      }),
-    [Symbol.dispose]: () => temp[Symbol.dispose](),
-  };
-}
-
-async function spawned(
-  argv: string[],
-  options: { cwd: string; env: Record<string, string>; stdin?: Blob },
-): Promise<Ran> {
-  const child = Bun.spawn(argv, { stdin: "ignore", ...options, stdout: "pipe", stderr: "pipe" });
-  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  return { code, out, err };
-}
 
 /** Serves `directory`. `replaced` has other bodies for some files; undefined gives a 404. */
 function mirror(directory: string, replaced: Record<string, string | undefined> = {}) {
@@ -116,14 +51,6 @@ function mirror(directory: string, replaced: Record<string, string | undefined> 
 }
 
 const TARBALL = "codexlb-1.2.3-linux-x64.tar.gz";
-const installed = (home: string) => join(home, ".local", "bin", "codexlb");
-const ACCESSORIES = [
-  "man/man1/codexlb.1",
-  "bash-completion/completions/codexlb",
-  "zsh/site-functions/_codexlb",
-  "fish/vendor_completions.d/codexlb.fish",
-];
-
 /** Installs an older version. The returned function checks that it is still there and unchanged. */
 function withOlder(home: string): () => void {
   mkdirSync(join(home, ".local", "bin"), { recursive: true });
@@ -230,7 +157,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
       {
         cwd: "/",
         env: { PATH: join(box.path, "bin"), HOME: box.home },
-        stdin: new Blob([readFileSync(SCRIPT)]),
+        stdin: new Blob([readFileSync(INSTALLER)]),
       },
     );
     expect(ran.code).toBe(1);
@@ -396,7 +323,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
       });
       const [program = "", ...flags] = argv;
       const child = Bun.spawn(
-        [Bun.which(program) ?? "", ...flags, SCRIPT, "--from", `http://127.0.0.1:${server.port}`],
+        [Bun.which(program) ?? "", ...flags, INSTALLER, "--from", `http://127.0.0.1:${server.port}`],
         { env: { PATH: join(box.path, "bin"), HOME: box.home }, stdout: "ignore", stderr: "ignore" },
       );
       await asked.promise;
@@ -409,7 +336,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     }
     using box = machine(argv);
     const [program = "", ...flags] = argv;
-    const unread = ["sh", "-c", '"$@" | true', "sh", Bun.which(program) ?? "", ...flags, SCRIPT];
+    const unread = ["sh", "-c", '"$@" | true', "sh", Bun.which(program) ?? "", ...flags, INSTALLER];
     await spawned([...unread, "--from", tree.directory], {
       cwd: box.path,
       env: { PATH: join(box.path, "bin"), HOME: box.home },
@@ -418,22 +345,23 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect(left).toEqual([]);
   });
 
-  test("--uninstall removes what was installed and keeps accounts and settings", async () => {
+  test("prints how to restart a proxy that runs the older version", async () => {
     using box = machine(argv);
-    await box.install(["--from", tree.directory]);
-    mkdirSync(join(box.home, ".codex-lb"));
-    const ran = await box.install(["--uninstall"]);
-    expect([ran.code, ran.err]).toEqual([0, ""]);
-    for (const file of ACCESSORIES) expect(existsSync(join(box.home, ".local", "share", file))).toBe(false);
-    expect(existsSync(installed(box.home))).toBe(false);
-    expect(existsSync(join(box.home, ".codex-lb"))).toBe(true);
-    const again = await box.install(["--uninstall"]);
-    expect([again.code, again.err.includes("there is no codexlb in")]).toEqual([1, true]);
+    withOlder(box.home);
+    const ran = await box.install(["--from", tree.directory]);
+    expect(ran.out).toContain("A running proxy keeps the old version until you restart it.\n");
+    const units = join(box.home, ".config", "systemd", "user");
+    mkdirSync(units, { recursive: true });
+    writeFileSync(join(units, "codexlb-proxy.service"), `ExecStart="${installed(box.home)}" "proxy"\n`);
+    const again = await box.install(["--from", tree.directory]);
+    expect(again.out).toContain(
+      `The service runs the old version until you restart it: '${installed(box.home)}' service restart\n`,
+    );
   });
 
   test("runs nothing if its own download is incomplete", async () => {
     using box = machine(argv);
-    const text = readFileSync(SCRIPT, "utf8");
+    const text = readFileSync(INSTALLER, "utf8");
     const [program = "", ...flags] = argv;
     for (const length of [0.3, 0.6, 0.9, 0.99].map((share) => Math.floor(text.length * share))) {
       await spawned([Bun.which(program) ?? "", ...flags, "-s", "--", "--from", tree.directory], {
