@@ -254,21 +254,59 @@ service_command() {
   esac
 }
 
-uninstall() {
-  if [ ! -e "$bin_dir/codexlb" ] && [ ! -L "$bin_dir/codexlb" ]; then
-    fail "there is no codexlb in $bin_dir" "name its directory with --bin-dir DIR"
+# Prints the directories of the user's other copies of codexlb. All copies share the man page and completions.
+other_copies() {
+  if [ -f "$copies" ]; then cat "$copies"; else say "$HOME/.local/bin"; fi | while IFS= read -r directory; do
+    if [ "$directory" != "$bin_dir" ] && [ -e "$directory/codexlb" ]; then say "$directory"; fi
+  done
+}
+
+# Writes the list of directories on standard input to $copies.
+record_copies() {
+  mkdir -p "$(dirname "$copies")" && cat >"$copies.new.$$" && mv -f "$copies.new.$$" "$copies"
+}
+
+# remove FILE: removes FILE, if it exists. Sets $removed or, after rm has printed why it could not, $failed.
+remove() {
+  if [ -e "$1" ] || [ -L "$1" ]; then
+    if rm -f "$1"; then
+      removed=yes
+      say "removed $1"
+    else
+      failed=yes
+    fi
   fi
+}
+
+uninstall() {
   if [ -e "$bin_dir/codexlb" ]; then refuse_packaged "$bin_dir/codexlb"; fi
   service=$(find_service)
   if [ -n "$service" ]; then
     fail "the service in $service runs $bin_dir/codexlb, so nothing was removed" \
       "remove the service first: $(service_command uninstall "$service"); if that fails, stop it and delete its file"
   fi
-  if ! rm -f "$bin_dir/codexlb"; then
+  removed='' failed=''
+  remove "$bin_dir/codexlb"
+  if [ -n "$failed" ]; then
     fail "removing $bin_dir/codexlb failed" "run this as a user who can write to $bin_dir"
   fi
-  rm -f "$man_page" "$bash_completion" "$zsh_completion" "$fish_completion"
-  say "removed $bin_dir/codexlb, its man page and completions"
+  others=$(other_copies)
+  if [ -z "$others" ]; then
+    # An earlier run may have removed the executable and failed to remove these.
+    for file in "$man_page" "$bash_completion" "$zsh_completion" "$fish_completion" "$copies"; do
+      remove "$file"
+    done
+    rmdir "$(dirname "$copies")" 2>/dev/null || true
+  elif [ -n "$removed" ]; then
+    say "kept the man page and completions, which the copy in $(say "$others" | sed q) uses"
+    if ! say "$others" | record_copies; then failed=yes; fi
+  fi
+  if [ -n "$failed" ]; then
+    fail "removing some files failed (see above)" "run this again as a user who can write to their directories"
+  fi
+  if [ -z "$removed" ]; then
+    fail "there is no codexlb in $bin_dir" "name its directory with --bin-dir DIR"
+  fi
   say "Accounts and settings stay in ${CODEXLB_ROOT:-$HOME/.codex-lb}. A running proxy keeps running until you stop it."
 }
 
@@ -342,7 +380,8 @@ install_release() {
   if place "$new/man/codexlb.1" "$man_page" &&
     place "$new/completions/codexlb.bash" "$bash_completion" &&
     place "$new/completions/_codexlb" "$zsh_completion" &&
-    place "$new/completions/codexlb.fish" "$fish_completion"; then
+    place "$new/completions/codexlb.fish" "$fish_completion" &&
+    { other_copies && say "$bin_dir"; } | record_copies; then
     say "installed the man page and completions below $data_dir"
   else
     say "warning: installing the man page and completions below $data_dir failed" >&2
@@ -393,6 +432,7 @@ main() {
   man_page=$data_dir/man/man1/codexlb.1
   bash_completion=$data_dir/bash-completion/completions/codexlb
   zsh_completion=$data_dir/zsh/site-functions/_codexlb
+  copies=$data_dir/codexlb/bin-dirs
   fish_completion=$data_dir/fish/vendor_completions.d/codexlb.fish
   if [ -n "$from" ]; then
     base=$from

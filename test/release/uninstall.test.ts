@@ -1,7 +1,7 @@
 // Tests install.sh --uninstall in every common POSIX shell.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { launchdPlist } from "../../src/service/launchd-plist.ts";
 import { systemdUnit } from "../../src/service/systemd-unit.ts";
@@ -79,6 +79,74 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))(
       writeService(box, UNIT, "[Service]\nExecStart=%h/.local/bin/codexlb proxy\n");
       expect((await box.install(["--uninstall"])).code).toBe(1);
       expect(existsSync(installed(box.home))).toBe(true);
+    });
+
+    test("keeps the man page and completions while another copy uses them", async () => {
+      using box = machine(argv);
+      const share = (file: string) => existsSync(join(box.home, ".local", "share", file));
+      const directories = [join(box.home, ".local", "bin"), join(box.path, "one"), join(box.path, "two")];
+      for (const first of directories) {
+        const others = directories.filter((directory) => directory !== first);
+        for (const directory of [...others, first])
+          await box.install(["--from", tree.directory, "--bin-dir", directory]);
+        for (const [directory, isLast] of [
+          [first, false],
+          [others[0] ?? "", false],
+          [others[1] ?? "", true],
+        ] as const) {
+          const ran = await box.install(["--uninstall", "--bin-dir", directory]);
+          expect([ran.code, ran.err, existsSync(join(directory, "codexlb"))]).toEqual([0, "", false]);
+          expect(ran.out.includes("kept the man page and completions")).toBe(!isLast);
+          expect(ACCESSORIES.map(share)).toEqual(ACCESSORIES.map(() => !isLast));
+        }
+        expect(share("codexlb")).toBe(false);
+      }
+    });
+
+    test("removes the man page and completions after the other copy was deleted by hand", async () => {
+      using box = machine(argv);
+      await box.install(["--from", tree.directory]);
+      await box.install(["--from", tree.directory, "--bin-dir", "other"]);
+      rmSync(installed(box.home));
+      expect((await box.install(["--uninstall", "--bin-dir", "other"])).code).toBe(0);
+      for (const file of ACCESSORIES) expect(existsSync(join(box.home, ".local", "share", file))).toBe(false);
+    });
+
+    test("reports the files that it cannot remove, and removes them when it is run again", async () => {
+      for (const blocked of ACCESSORIES) {
+        using box = machine(argv);
+        await box.install(["--from", tree.directory]);
+        const path = join(box.home, ".local", "share", blocked);
+        // Even root cannot remove a directory with rm -f.
+        rmSync(path);
+        mkdirSync(path);
+        const ran = await box.install(["--uninstall"]);
+        expect(ran.code).toBe(1);
+        expect(ran.out).toContain(`removed ${installed(box.home)}\n`);
+        expect(ran.err).toContain(path);
+        expect(ran.err).toEndWith(
+          "install.sh: removing some files failed (see above)\n" +
+            "  run this again as a user who can write to their directories\n",
+        );
+        rmdirSync(path);
+        writeFileSync(path, "");
+        const again = await box.install(["--uninstall"]);
+        expect([again.code, again.err]).toEqual([0, ""]);
+        expect(again.out).toContain(`removed ${path}\n`);
+        expect(existsSync(path)).toBe(false);
+        expect((await box.install(["--uninstall"])).err).toContain("there is no codexlb in");
+      }
+    });
+
+    test("changes nothing if it cannot remove the executable", async () => {
+      using box = machine(argv);
+      await box.install(["--from", tree.directory]);
+      rmSync(installed(box.home));
+      mkdirSync(installed(box.home));
+      const ran = await box.install(["--uninstall"]);
+      expect([ran.code, ran.out]).toEqual([1, ""]);
+      expect(ran.err).toContain(`install.sh: removing ${installed(box.home)} failed\n`);
+      for (const file of ACCESSORIES) expect(existsSync(join(box.home, ".local", "share", file))).toBe(true);
     });
 
     test("ignores a service that runs another executable", async () => {

@@ -15,7 +15,7 @@ export const SHELLS = [["dash"], ["bash"], ["busybox", "sh"]].filter(
 );
 /** The programs that every system has and the script may use. */
 const TOOLS =
-  "sh cat getconf sed cut dirname basename readlink mktemp mkdir cp chmod mv rm tar gzip sha256sum curl wget";
+  "sh cat getconf sed cut dirname basename readlink mktemp mkdir cp chmod mv rm rmdir tar gzip sha256sum curl wget";
 
 export interface Machine extends TempDirectory {
   readonly home: string;
