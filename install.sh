@@ -90,8 +90,9 @@ fetch() {
   case $base in
     http://* | https://*) download "$base/$1" "$2" ;;
     *)
-      if ! cp "$base/$1" "$2" 2>/dev/null; then
-        fail "copying $base/$1 failed" "check that --from names a complete release directory"
+      if ! problem=$(cp "$base/$1" "$2" 2>&1); then
+        fail "copying $base/$1 failed: $problem" \
+          "check that --from names a complete release directory, and the free space in $bin_dir; nothing was changed"
       fi
       ;;
   esac
@@ -111,7 +112,8 @@ download() {
     fail "downloading needs curl or wget, and neither is on PATH" \
       "install one of them, or download the release elsewhere and use --from DIR"
   fi
-  fail "downloading $1 failed" "check the version, the network and HTTPS_PROXY; nothing was changed"
+  fail "downloading $1 failed" \
+    "check the version, the network, HTTPS_PROXY and the free space in $bin_dir; nothing was changed"
 }
 
 sha256_of() {
@@ -140,7 +142,7 @@ resolve() {
 }
 
 # Without a system database, as on Debian, an rpm query would create one in the user's home directory.
-has_rpm_database() { have rpm && [ -d "$(rpm --eval '%{_dbpath}')" ]; }
+has_rpm_database() { have rpm && [ -d "$(rpm --eval '%{_dbpath}' 2>/dev/null)" ]; }
 
 # refuse_packaged PATH: fails when a package manager owns the executable at PATH.
 refuse_packaged() {
@@ -321,6 +323,9 @@ install_release() {
     fail "$bin_dir/codexlb is a directory" "choose another directory with --bin-dir DIR"
   fi
   target=$(detect_target)
+  for program in mktemp tar; do
+    if ! have "$program"; then fail "installing needs $program, which is not on PATH" "install $program"; fi
+  done
 
   # Stage the new executable on the same file system, so that the last step is one rename.
   if ! mkdir -p "$bin_dir" 2>/dev/null || ! stage=$(mktemp -d "$bin_dir/.codexlb.XXXXXX" 2>/dev/null); then
@@ -332,8 +337,10 @@ install_release() {
   trap 'exit 141' PIPE
 
   fetch SHA256SUMS "$stage/SHA256SUMS"
+  # A mirror may have changed the ends of the lines.
+  cr=$(printf '\r')
   if [ -z "$version" ]; then
-    version=$(sed -n "s/^[0-9a-f]* [ *]codexlb-\(.*\)-$target\.tar\.gz\$/\1/p" "$stage/SHA256SUMS")
+    version=$(sed -n "s/^[0-9a-f]* [ *]codexlb-\(.*\)-$target\.tar\.gz$cr*\$/\1/p" "$stage/SHA256SUMS")
     case $version in
       '') fail "the release at $base has no build for $target" "choose another release with --version X.Y.Z" ;;
       *"
@@ -343,7 +350,7 @@ install_release() {
     if [ -z "$from" ]; then base=$(release_url "$version"); fi
   fi
   name=codexlb-$version-$target
-  expected=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$name\.tar\.gz\$/\1/p" "$stage/SHA256SUMS")
+  expected=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$name\.tar\.gz$cr*\$/\1/p" "$stage/SHA256SUMS")
   if [ -z "$expected" ]; then
     fail "SHA256SUMS at $base does not list $name.tar.gz" "check the version; nothing was changed"
   fi
@@ -355,16 +362,22 @@ install_release() {
       "nothing was changed; try again, and report this if it happens again"
   fi
   if ! tar -xzf "$stage/$name.tar.gz" -C "$stage"; then
-    fail "unpacking $name.tar.gz failed" "check the free space in $bin_dir; nothing was changed"
+    if have gzip; then next="check the free space in $bin_dir"; else next="install gzip"; fi
+    fail "unpacking $name.tar.gz failed" "$next; nothing was changed"
   fi
   new=$stage/$name
   chmod 755 "$new/codexlb"
-  if ! reported=$("$new/codexlb" --version 2>&1); then
-    case $target in
+  status=0
+  reported=$("$new/codexlb" --version 2>&1) || status=$?
+  if [ $status != 0 ]; then
+    case $status$target in
+      # A shell exits with 126 for a file that it may not run.
+      126*) next="check that $bin_dir is not on a file system that is mounted with noexec; nothing was changed" ;;
       *-musl) next="install libstdc++ (Alpine: apk add libstdc++) and try again; nothing was changed" ;;
       *) next="nothing was changed; please report this" ;;
     esac
-    fail "codexlb for $target does not run on this machine: $reported" "$next"
+    # The loader of musl prints a line for each of dozens of symbols.
+    fail "codexlb for $target does not run on this machine: $(say "$reported" | sed q)" "$next"
   fi
   replaced=
   if [ -e "$bin_dir/codexlb" ]; then replaced=yes; fi

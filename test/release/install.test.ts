@@ -22,6 +22,7 @@ import {
   hasExecutable,
   releaseTree,
 } from "../support/release-tree.ts";
+import { tempDirectory } from "../support/temp.ts";
 
 let tree: Awaited<ReturnType<typeof releaseTree>>;
 beforeAll(async () => {
@@ -246,6 +247,69 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     check();
   });
 
+  test("blames the file system if it does not allow programs to run", async () => {
+    using temp = tempDirectory();
+    // A shell exits with this status for a file that it may not run.
+    const program = join(temp.path, "program");
+    writeFileSync(program, "#!/bin/sh\nexit 126\n");
+    using tree = await releaseTree({ targets: ["linux-x64"], programs: { "linux-x64": program } });
+    using box = machine(argv);
+    const ran = await box.install(["--from", tree.directory]);
+    expect([ran.code, ran.err.includes("is not on a file system that is mounted with noexec")]).toEqual([
+      1,
+      true,
+    ]);
+  });
+
+  test("prints one line of the reason why the new executable does not run", async () => {
+    using temp = tempDirectory();
+    const program = join(temp.path, "program");
+    writeFileSync(program, "#!/bin/sh\necho first >&2\necho second >&2\nexit 127\n");
+    using tree = await releaseTree({ targets: ["linux-x64"], programs: { "linux-x64": program } });
+    using box = machine(argv);
+    const ran = await box.install(["--from", tree.directory]);
+    expect(ran.err).toBe(
+      "install.sh: codexlb for linux-x64 does not run on this machine: first\n" +
+        "  nothing was changed; please report this\n",
+    );
+  });
+
+  // busybox runs its own programs even if they are not on PATH.
+  test.skipIf(argv[0] === "busybox")("names the program that it needs and does not find", async () => {
+    for (const [program, message] of [
+      ["tar", "installing needs tar, which is not on PATH\n  install tar\n"],
+      ["mktemp", "installing needs mktemp, which is not on PATH\n  install mktemp\n"],
+      ["gzip", `unpacking ${TARBALL} failed\n  install gzip; nothing was changed\n`],
+    ] as const) {
+      using box = machine(argv);
+      box.remove(program);
+      const ran = await box.install(["--from", tree.directory]);
+      expect(ran.code).toBe(1);
+      expect(ran.err).toEndWith(`install.sh: ${message}`);
+      expect(existsSync(installed(box.home))).toBe(false);
+    }
+  });
+
+  test("prints why copying a file of the release failed", async () => {
+    using box = machine(argv);
+    box.stub("cp", "echo 'cp: No space left on device' >&2; exit 1");
+    const ran = await box.install(["--from", tree.directory]);
+    expect(ran.code).toBe(1);
+    expect(ran.err).toStartWith(
+      `install.sh: copying ${join(tree.directory, "SHA256SUMS")} failed: cp: No space left on device\n`,
+    );
+  });
+
+  test("accepts SHA256SUMS with the line ends of Windows", async () => {
+    const sums = readFileSync(join(tree.directory, "SHA256SUMS"), "utf8").replaceAll("\n", "\r\n");
+    for (const args of [[], ["--version", "1.2.3"]]) {
+      using box = machine(argv);
+      await using site = mirror(tree.directory, { SHA256SUMS: sums });
+      const ran = await box.install(["--from", site.url, ...args]);
+      expect([ran.code, ran.err]).toEqual([0, ""]);
+    }
+  });
+
   test("names the library that the build for musl needs", async () => {
     using tree = await releaseTree({
       targets: ["linux-x64-musl"],
@@ -303,6 +367,14 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     await box.install(["--from", tree.directory]);
     expect((await box.install(["--from", tree.directory])).code).toBe(0);
     expect(readdirSync(box.home)).toEqual([".local"]);
+  });
+
+  test("prints nothing of an rpm that does not know --eval", async () => {
+    using box = machine(argv);
+    box.stub("rpm", "echo 'Usage: rpm' >&2; exit 1");
+    await box.install(["--from", tree.directory]);
+    const ran = await box.install(["--from", tree.directory]);
+    expect([ran.code, ran.err]).toEqual([0, ""]);
   });
 
   test("leaves no files behind if it is interrupted or its output has no reader", async () => {
