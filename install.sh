@@ -38,6 +38,28 @@ wrong_usage() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# normalise PATH: prints PATH as an absolute path without `.`, `..` and needless slashes. It need not exist.
+normalise() {
+  case $1 in
+    /*) path=$1 ;;
+    *) path=$PWD/$1 ;;
+  esac
+  result=''
+  while [ -n "$path" ]; do
+    part=${path%%/*}
+    case $path in
+      */*) path=${path#*/} ;;
+      *) path='' ;;
+    esac
+    case $part in
+      '' | .) ;;
+      ..) result=${result%/*} ;;
+      *) result=$result/$part ;;
+    esac
+  done
+  say "${result:-/}"
+}
+
 # Prints the target for this machine, as the names of release files spell it.
 detect_target() {
   os=$(uname -s)
@@ -116,13 +138,14 @@ download() {
     "check the version, the network, HTTPS_PROXY and the free space in $bin_dir; nothing was changed"
 }
 
+# Reads from standard input, because sha256sum marks lines with the name of a file that contains a backslash.
 sha256_of() {
   if have sha256sum; then
-    sha256sum "$1" | cut -d ' ' -f 1
+    sha256sum <"$1" | cut -d ' ' -f 1
   elif have shasum; then
-    shasum -a 256 "$1" | cut -d ' ' -f 1
+    shasum -a 256 <"$1" | cut -d ' ' -f 1
   elif have openssl; then
-    openssl dgst -sha256 "$1" | sed 's/.* //'
+    openssl dgst -sha256 <"$1" | sed 's/.* //'
   else
     fail "verifying the download needs sha256sum, shasum or openssl, and none is on PATH" "install one of them"
   fi
@@ -192,25 +215,41 @@ quoted() {
   esac
 }
 
-quote_home() {
+# in_double_quotes PATH CHARACTERS: prints PATH as text for double quotes, with a backslash before each of CHARACTERS (a
+# bracket expression of sed), and with $HOME for the home directory.
+in_double_quotes() {
+  prefix='' rest=$1
   case $1 in
-    "$HOME"/*) say "\$HOME/${1#"$HOME"/}" ;;
-    *) say "$1" ;;
+    "$home"/*) prefix="\$HOME/" rest=${1#"$home"/} ;;
+  esac
+  say "$prefix$(say "$rest" | sed "s/$2/\\\\&/g")"
+}
+
+# Prints the file that sets PATH for the user's shell. bash on macOS starts as a login shell, which ignores ~/.bashrc.
+startup_file() {
+  case $(basename "${SHELL:-sh}")-$target in
+    zsh-*) say .zshrc ;;
+    bash-darwin-*)
+      # If ~/.bash_profile exists, bash ignores ~/.profile, so do not create one beside the other.
+      if [ ! -e "$home/.bash_profile" ] && [ -e "$home/.profile" ]; then say .profile; else say .bash_profile; fi
+      ;;
+    bash-*) say .bashrc ;;
+    *) say .profile ;;
   esac
 }
 
 advise_path() {
   case :$PATH: in
-    *":$bin_dir:"*) return ;;
+    *":$bin_dir:"* | *":$bin_dir/:"*) return ;;
   esac
   say ""
   say "$bin_dir is not on PATH. Run this once, then open a new terminal:"
-  directory=$(quote_home "$bin_dir")
   case $(basename "${SHELL:-sh}") in
-    fish) say "  fish_add_path \"$directory\"" ;;
-    zsh) say "  echo 'export PATH=\"$directory:\$PATH\"' >> ~/.zshrc" ;;
-    bash) say "  echo 'export PATH=\"$directory:\$PATH\"' >> ~/.bashrc" ;;
-    *) say "  echo 'export PATH=\"$directory:\$PATH\"' >> ~/.profile" ;;
+    fish) say "  fish_add_path \"$(in_double_quotes "$bin_dir" '[\\"$]')\"" ;;
+    *)
+      directory=$(in_double_quotes "$bin_dir" '[\\"$`]' | sed "s/'/'\\\\''/g")
+      say "  echo 'export PATH=\"$directory:\$PATH\"' >> ~/$(startup_file)"
+      ;;
   esac
 }
 
@@ -225,7 +264,7 @@ service_program() {
       program=$(sed -n -e 's/^ExecStart *= *[-@:+!]*"\([^"]*\)".*/\1/p' \
         -e 's/^ExecStart *= *[-@:+!]*\([^" ][^ ]*\).*/\1/p' "$1" | sed -e 's/%%/%/g' -e q)
       case $program in
-        %h/*) program=$HOME${program#%h} ;;
+        %h/*) program=$home${program#%h} ;;
       esac
       say "$program"
       ;;
@@ -234,8 +273,8 @@ service_program() {
 
 # Prints the file of the service that runs the executable in $bin_dir, or nothing.
 find_service() {
-  for file in "$HOME/.config/systemd/user/codexlb-proxy.service" /etc/systemd/system/codexlb-proxy.service \
-    "$HOME/Library/LaunchAgents/com.codexlb.proxy.plist"; do
+  for file in "$home/.config/systemd/user/codexlb-proxy.service" /etc/systemd/system/codexlb-proxy.service \
+    "$home/Library/LaunchAgents/com.codexlb.proxy.plist"; do
     if [ -r "$file" ]; then
       program=$(service_program "$file")
       if [ "$program" = "$bin_dir/codexlb" ] ||
@@ -258,7 +297,7 @@ service_command() {
 
 # Prints the directories of the user's other copies of codexlb. All copies share the man page and completions.
 other_copies() {
-  if [ -f "$copies" ]; then cat "$copies"; else say "$HOME/.local/bin"; fi | while IFS= read -r directory; do
+  if [ -f "$copies" ]; then cat "$copies"; else say "$home/.local/bin"; fi | while IFS= read -r directory; do
     if [ "$directory" != "$bin_dir" ] && [ -e "$directory/codexlb" ]; then say "$directory"; fi
   done
 }
@@ -309,7 +348,7 @@ uninstall() {
   if [ -z "$removed" ]; then
     fail "there is no codexlb in $bin_dir" "name its directory with --bin-dir DIR"
   fi
-  say "Accounts and settings stay in ${CODEXLB_ROOT:-$HOME/.codex-lb}. A running proxy keeps running until you stop it."
+  say "Accounts and settings stay in ${CODEXLB_ROOT:-$home/.codex-lb}. A running proxy keeps running until you stop it."
 }
 
 install_release() {
@@ -361,7 +400,8 @@ install_release() {
     fail "verifying $name.tar.gz failed: its SHA-256 is $found, but SHA256SUMS lists $expected" \
       "nothing was changed; try again, and report this if it happens again"
   fi
-  if ! tar -xzf "$stage/$name.tar.gz" -C "$stage"; then
+  # Enter the directory, because GNU tar reads escapes and host names in paths.
+  if ! (cd "$stage" && tar -xzf "$name.tar.gz"); then
     if have gzip; then next="check the free space in $bin_dir"; else next="install gzip"; fi
     fail "unpacking $name.tar.gz failed" "$next; nothing was changed"
   fi
@@ -396,6 +436,10 @@ install_release() {
     place "$new/completions/codexlb.fish" "$fish_completion" &&
     { other_copies && say "$bin_dir"; } | record_copies; then
     say "installed the man page and completions below $data_dir"
+    if [ -z "$replaced" ] && [ "$(basename "${SHELL:-sh}")" = zsh ]; then
+      say "For the completions, add this line to ~/.zshrc, before compinit:"
+      say "  fpath=($(quoted "$(dirname "$zsh_completion")") \$fpath)"
+    fi
   else
     say "warning: installing the man page and completions below $data_dir failed" >&2
   fi
@@ -436,12 +480,10 @@ main() {
     *[!0-9A-Za-z.+-]*) wrong_usage "$version is not a version" ;;
   esac
   if [ -z "${HOME:-}" ]; then fail "HOME is not set" "set HOME to your home directory"; fi
-  bin_dir=${chosen_dir:-$HOME/.local/bin}
-  case $bin_dir in
-    /*) bin_dir=${bin_dir%/} ;;
-    *) bin_dir=$PWD/${bin_dir%/} ;;
-  esac
-  data_dir=${XDG_DATA_HOME:-$HOME/.local/share}
+  home=$(normalise "$HOME")
+  home=${home%/}
+  bin_dir=$(normalise "${chosen_dir:-$home/.local/bin}")
+  data_dir=$(normalise "${XDG_DATA_HOME:-$home/.local/share}")
   man_page=$data_dir/man/man1/codexlb.1
   bash_completion=$data_dir/bash-completion/completions/codexlb
   zsh_completion=$data_dir/zsh/site-functions/_codexlb

@@ -166,26 +166,6 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect(readdirSync(locked)).toEqual([]);
   });
 
-  test("prints how to extend PATH for the user's shell, unless PATH has the directory", async () => {
-    using box = machine(argv);
-    const lines = {
-      "/bin/bash": `  echo 'export PATH="$HOME/.local/bin:$PATH"' >> ~/.bashrc`,
-      "/bin/zsh": `  echo 'export PATH="$HOME/.local/bin:$PATH"' >> ~/.zshrc`,
-      "/usr/bin/fish": `  fish_add_path "$HOME/.local/bin"`,
-      "/bin/sh": `  echo 'export PATH="$HOME/.local/bin:$PATH"' >> ~/.profile`,
-    };
-    for (const [SHELL, line] of Object.entries(lines)) {
-      const ran = await box.install(["--from", tree.directory], { SHELL });
-      expect(ran.out.trimEnd().split("\n").slice(-2)).toEqual([
-        `${join(box.home, ".local", "bin")} is not on PATH. Run this once, then open a new terminal:`,
-        line,
-      ]);
-    }
-    const PATH = `${join(box.path, "bin")}:${join(box.home, ".local", "bin")}`;
-    const ran = await box.install(["--from", tree.directory], { PATH });
-    expect([ran.code, ran.err, ran.out.includes("PATH")]).toEqual([0, "", false]);
-  });
-
   test("warns of another codexlb that the shell finds first", async () => {
     using box = machine(argv);
     box.stub("codexlb", "echo other");
