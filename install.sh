@@ -319,6 +319,18 @@ remove() {
   fi
 }
 
+# Removes the directories of earlier runs that were killed. Their names contain the number of the process.
+remove_abandoned() {
+  for directory in "$bin_dir"/.codexlb.*.*/; do
+    process=${directory##*/.codexlb.}
+    process=${process%%.*}
+    case $process in
+      *[!0-9]*) ;;
+      *) if ! kill -0 "$process" 2>/dev/null; then rm -rf "$directory" || true; fi ;;
+    esac
+  done
+}
+
 uninstall() {
   if [ -e "$bin_dir/codexlb" ]; then refuse_packaged "$bin_dir/codexlb"; fi
   service=$(find_service)
@@ -331,6 +343,7 @@ uninstall() {
   if [ -n "$failed" ]; then
     fail "removing $bin_dir/codexlb failed" "run this as a user who can write to $bin_dir"
   fi
+  remove_abandoned
   others=$(other_copies)
   if [ -z "$others" ]; then
     # An earlier run may have removed the executable and failed to remove these.
@@ -367,10 +380,11 @@ install_release() {
   done
 
   # Stage the new executable on the same file system, so that the last step is one rename.
-  if ! mkdir -p "$bin_dir" 2>/dev/null || ! stage=$(mktemp -d "$bin_dir/.codexlb.XXXXXX" 2>/dev/null); then
+  if ! mkdir -p "$bin_dir" 2>/dev/null || ! stage=$(mktemp -d "$bin_dir/.codexlb.$$.XXXXXX" 2>/dev/null); then
     fail "writing to $bin_dir failed" "choose another directory with --bin-dir DIR, or run this as its owner"
   fi
   trap 'rm -rf "$stage"' EXIT
+  remove_abandoned
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
   trap 'exit 141' PIPE

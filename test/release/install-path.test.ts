@@ -1,9 +1,9 @@
 // Tests how install.sh treats the directory that it installs to, and what it says about PATH.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Machine, machine, SHELLS, spawned } from "../support/install-machine.ts";
+import { installed, type Machine, machine, SHELLS, spawned } from "../support/install-machine.ts";
 import { releaseTree } from "../support/release-tree.ts";
 import { isThere } from "../support/shells.ts";
 
@@ -103,5 +103,22 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     const line = `  fpath=('${join(box.home, ".local", "share", "zsh", "site-functions")}' $fpath)\n`;
     expect((await zsh()).out).toContain(line);
     expect((await zsh()).out).not.toContain("fpath");
+  });
+
+  test("removes what an installation left that was killed, but nothing of one that still runs", async () => {
+    using box = machine(argv);
+    const directory = join(installed(box.home), "..");
+    const running = `.codexlb.${process.pid}.abcdef`;
+    // No system has a process with this number.
+    const abandoned = ".codexlb.2147483647.abcdef";
+    for (const [args, left] of [
+      [["--from", tree.directory], ["codexlb"]],
+      [["--uninstall"], []],
+    ] as const) {
+      for (const name of [abandoned, running, ".codexlb.notes"])
+        mkdirSync(join(directory, name), { recursive: true });
+      expect((await box.install(args)).code).toBe(0);
+      expect(readdirSync(directory).sort()).toEqual([running, ".codexlb.notes", ...left].sort());
+    }
   });
 });
