@@ -107,6 +107,42 @@ is_musl() {
   return 1
 }
 
+# without_login URL: prints URL without the user name and password in it.
+without_login() { say "$1" | sed 's|^\([a-z]*://\)[^/]*@|\1|'; }
+
+# is_private HOST: whether HOST is on this machine or in its private network.
+is_private() {
+  case $1 in
+    \[::1\] | \[f[cd]*:*\] | \[fe[89ab]?:*\]) return 0 ;;
+    127.* | 10.* | 192.168.* | 169.254.* | 172.1[6-9].* | 172.2[0-9].* | 172.3[01].* | 100.6[4-9].* | 100.[7-9]?.* | \
+      100.1[01]?.* | 100.12[0-7].*)
+      # A name may begin like an address.
+      case $1 in
+        *[!0-9.]*) return 1 ;;
+      esac
+      ;;
+    *.localhost | *.local | *.internal | *.lan | *.home.arpa) ;;
+    \[* | *.*) return 1 ;;
+    # A name without a dot is local, but a number without one is an address.
+    *[!0-9]*) ;;
+    *) return 1 ;;
+  esac
+}
+
+# check_url URL: refuses a URL from which a release cannot be downloaded safely.
+check_url() {
+  case $1 in
+    *[?#]*) wrong_usage "the URL in --from must not contain ? or #" ;;
+    http://*) ;;
+    *) return ;;
+  esac
+  host=$(say "$1" | sed -e 's|^http://||' -e 's|/.*||' -e 's|.*@||' -e 's|:[0-9]*$||')
+  if ! is_private "$host"; then
+    fail "--from is an http URL, and $host is not in a private network" \
+      "use https, because the checksums come from the same place as the files"
+  fi
+}
+
 # fetch NAME FILE: downloads or copies the file NAME of the release to FILE.
 fetch() {
   case $base in
@@ -134,7 +170,7 @@ download() {
     fail "downloading needs curl or wget, and neither is on PATH" \
       "install one of them, or download the release elsewhere and use --from DIR"
   fi
-  fail "downloading $1 failed" \
+  fail "downloading $(without_login "$1") failed" \
     "check the version, the network, HTTPS_PROXY and the free space in $bin_dir; nothing was changed"
 }
 
@@ -395,9 +431,9 @@ install_release() {
   if [ -z "$version" ]; then
     version=$(sed -n "s/^[0-9a-f]* [ *]codexlb-\(.*\)-$target\.tar\.gz$cr*\$/\1/p" "$stage/SHA256SUMS")
     case $version in
-      '') fail "the release at $base has no build for $target" "choose another release with --version X.Y.Z" ;;
+      '') fail "the release at $(without_login "$base") has no build for $target" "choose another release with --version X.Y.Z" ;;
       *"
-"*) fail "$base contains several versions" "choose one with --version X.Y.Z" ;;
+"*) fail "$(without_login "$base") contains several versions" "choose one with --version X.Y.Z" ;;
     esac
     # Use the version's own URL, because "latest" may point to another release before the next download.
     if [ -z "$from" ]; then base=$(release_url "$version"); fi
@@ -405,7 +441,7 @@ install_release() {
   name=codexlb-$version-$target
   expected=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$name\.tar\.gz$cr*\$/\1/p" "$stage/SHA256SUMS")
   if [ -z "$expected" ]; then
-    fail "SHA256SUMS at $base does not list $name.tar.gz" "check the version; nothing was changed"
+    fail "SHA256SUMS at $(without_login "$base") does not list $name.tar.gz" "check the version; nothing was changed"
   fi
   say "installing codexlb $version for $target"
   fetch "$name.tar.gz" "$stage/$name.tar.gz"
@@ -493,6 +529,9 @@ main() {
   case $version in
     *[!0-9A-Za-z.+-]*) wrong_usage "$version is not a version" ;;
   esac
+  if [ $action = uninstall ] && [ -n "$version" ]; then
+    wrong_usage "--uninstall removes the installed version, so leave out --version"
+  fi
   if [ -z "${HOME:-}" ]; then fail "HOME is not set" "set HOME to your home directory"; fi
   home=$(normalise "$HOME")
   home=${home%/}
@@ -504,6 +543,9 @@ main() {
   copies=$data_dir/codexlb/bin-dirs
   fish_completion=$data_dir/fish/vendor_completions.d/codexlb.fish
   if [ -n "$from" ]; then
+    case $from in
+      http://* | https://*) check_url "$from" ;;
+    esac
     base=$from
   elif [ -n "$version" ]; then
     base=$(release_url "$version")
