@@ -3,10 +3,12 @@
 #
 #   curl -fsSL https://github.com/gngeorgiev/codexlb/releases/latest/download/install.sh | sh
 #
-# `sh install.sh --help` lists the options. The script runs in any POSIX shell, and needs tar, a SHA-256 tool, and curl
-# or wget.
+# `sh install.sh --help` lists the options. The script runs in any POSIX shell and in zsh, and needs tar, a SHA-256 tool,
+# and curl or wget.
 
 set -eu
+# By default, zsh exits if no file matches a pattern.
+if [ -n "${ZSH_VERSION:-}" ]; then emulate sh; fi
 
 REPOSITORY="${RELEASE_REPOSITORY:-gngeorgiev/codexlb}"
 
@@ -41,15 +43,15 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # normalise PATH: prints PATH as an absolute path without `.`, `..` and needless slashes. It need not exist.
 normalise() {
   case $1 in
-    /*) path=$1 ;;
-    *) path=$PWD/$1 ;;
+    /*) left=$1 ;;
+    *) left=$PWD/$1 ;;
   esac
   result=''
-  while [ -n "$path" ]; do
-    part=${path%%/*}
-    case $path in
-      */*) path=${path#*/} ;;
-      *) path='' ;;
+  while [ -n "$left" ]; do
+    part=${left%%/*}
+    case $left in
+      */*) left=${left#*/} ;;
+      *) left='' ;;
     esac
     case $part in
       '' | .) ;;
@@ -410,7 +412,7 @@ install_release() {
   if [ -d "$bin_dir/codexlb" ]; then
     fail "$bin_dir/codexlb is a directory" "choose another directory with --bin-dir DIR"
   fi
-  target=$(detect_target)
+  target=$(detect_target) || exit
   for program in mktemp tar; do
     if ! have "$program"; then fail "installing needs $program, which is not on PATH" "install $program"; fi
   done
@@ -457,10 +459,10 @@ install_release() {
   fi
   new=$stage/$name
   chmod 755 "$new/codexlb"
-  status=0
-  reported=$("$new/codexlb" --version 2>&1) || status=$?
-  if [ $status != 0 ]; then
-    case $status$target in
+  code=0
+  reported=$("$new/codexlb" --version 2>&1) || code=$?
+  if [ $code != 0 ]; then
+    case $code$target in
       # A shell exits with 126 for a file that it may not run.
       126*) next="check that $bin_dir is not on a file system that is mounted with noexec; nothing was changed" ;;
       *-musl) next="install libstdc++ (Alpine: apk add libstdc++) and try again; nothing was changed" ;;

@@ -9,8 +9,8 @@ import { type TempDirectory, tempDirectory } from "./temp.ts";
 /** The path of install.sh. */
 export const INSTALLER = join(import.meta.dir, "..", "..", "install.sh");
 const READY = ["curl", "wget", "setpriv"].every((program) => isThere(program, "install.sh"));
-/** The commands that start the POSIX shells of this machine. */
-export const SHELLS = [["dash"], ["bash"], ["busybox", "sh"]].filter(
+/** The commands that start the shells of this machine that install.sh supports. */
+export const SHELLS = [["dash"], ["bash"], ["zsh"], ["busybox", "sh"]].filter(
   ([program = ""]) => READY && isThere(program, `install.sh in ${program}`),
 );
 /** The programs that every system has and the script may use. */
