@@ -3,8 +3,8 @@
 #
 #   curl -fsSL https://github.com/gngeorgiev/codexlb/releases/latest/download/install.sh | sh
 #
-# `sh install.sh --help` lists the options. The script runs in any POSIX shell and in zsh, and needs tar, a SHA-256 tool,
-# and curl or wget.
+# `sh install.sh --help` lists the options. The script runs in any POSIX shell and in zsh. It needs tar, a SHA-256
+# tool, and curl or wget.
 
 set -eu
 # By default, zsh exits if no file matches a pattern.
@@ -433,7 +433,10 @@ install_release() {
   if [ -z "$version" ]; then
     version=$(sed -n "s/^[0-9a-f]* [ *]codexlb-\(.*\)-$target\.tar\.gz$cr*\$/\1/p" "$stage/SHA256SUMS")
     case $version in
-      '') fail "the release at $(without_login "$base") has no build for $target" "choose another release with --version X.Y.Z" ;;
+      '')
+        fail "the release at $(without_login "$base") has no build for $target" \
+          "choose another release with --version X.Y.Z"
+        ;;
       *"
 "*) fail "$(without_login "$base") contains several versions" "choose one with --version X.Y.Z" ;;
     esac
