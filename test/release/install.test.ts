@@ -7,7 +7,6 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -15,84 +14,21 @@ import {
 import { join } from "node:path";
 import { writeChecksums } from "../../scripts/release/checksums.ts";
 import { REPOSITORY } from "../../scripts/release/home.ts";
-import { executable, type Ran } from "../support/executable.ts";
+import { executable } from "../support/executable.ts";
+import { ACCESSORIES, INSTALLER, installed, machine, SHELLS, spawned } from "../support/install-machine.ts";
 import {
   EXECUTABLE_VERSION,
   executableRelease,
   hasExecutable,
   releaseTree,
 } from "../support/release-tree.ts";
-import { isThere } from "../support/shells.ts";
-import { type TempDirectory, tempDirectory } from "../support/temp.ts";
-
-const SCRIPT = join(import.meta.dir, "..", "..", "install.sh");
-const READY = ["curl", "wget", "setpriv"].every((program) => isThere(program, "install.sh"));
-const SHELLS = [["dash"], ["bash"], ["busybox", "sh"]].filter(
-  ([program = ""]) => READY && isThere(program, `install.sh in ${program}`),
-);
-/** The programs that every system has and the script may use. */
-const TOOLS =
-  "sh cat getconf sed cut dirname basename readlink mktemp mkdir cp chmod mv rm tar gzip sha256sum curl wget";
+import { tempDirectory } from "../support/temp.ts";
 
 let tree: Awaited<ReturnType<typeof releaseTree>>;
 beforeAll(async () => {
   tree = await releaseTree();
 });
 afterAll(() => tree[Symbol.dispose]());
-
-interface Machine extends TempDirectory {
-  readonly home: string;
-  /** Replaces a program of the machine with a shell script, or adds one. */
-  stub(name: string, script: string): void;
-  remove(...names: string[]): void;
-  install(args: readonly string[], more?: Record<string, string>): Promise<Ran>;
-}
-
-/** A simulated Linux machine with an x64 processor, AVX2 and glibc. The user's home has a space in its name. */
-function machine(shell: readonly string[]): Machine {
-  const temp = tempDirectory();
-  const bin = join(temp.path, "bin");
-  const home = join(temp.path, "a home");
-  mkdirSync(bin);
-  mkdirSync(home);
-  for (const tool of TOOLS.split(" ")) {
-    // On Alpine, busybox provides other programs besides the shell.
-    const provider = shell[0] === "busybox" && !["curl", "getconf"].includes(tool) ? "busybox" : tool;
-    symlinkSync(Bun.which(provider) ?? `missing-${tool}`, join(bin, tool));
-  }
-  const stub = (name: string, script: string) => {
-    rmSync(join(bin, name), { force: true });
-    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-  };
-  stub("uname", 'if [ "$1" = -s ]; then echo Linux; else echo x86_64; fi');
-  stub("ldd", "echo 'ldd (Debian GLIBC 2.36) 2.36'");
-  stub("grep", "exit 0");
-  // Start the shell by its path, because it may not be on the machine's PATH.
-  const [program = "", ...flags] = shell;
-  return {
-    path: temp.path,
-    home,
-    stub,
-    remove: (...names) => {
-      for (const name of names) rmSync(join(bin, name));
-    },
-    install: (args, more = {}) =>
-      spawned([Bun.which(program) ?? program, ...flags, SCRIPT, ...args], {
-        cwd: temp.path,
-        env: { PATH: bin, HOME: home, SHELL: "/bin/bash", ...more },
-      }),
-    [Symbol.dispose]: () => temp[Symbol.dispose](),
-  };
-}
-
-async function spawned(
-  argv: string[],
-  options: { cwd: string; env: Record<string, string>; stdin?: Blob },
-): Promise<Ran> {
-  const child = Bun.spawn(argv, { stdin: "ignore", ...options, stdout: "pipe", stderr: "pipe" });
-  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  return { code, out, err };
-}
 
 /** Serves `directory`. `replaced` has other bodies for some files; undefined gives a 404. */
 function mirror(directory: string, replaced: Record<string, string | undefined> = {}) {
@@ -116,14 +52,6 @@ function mirror(directory: string, replaced: Record<string, string | undefined> 
 }
 
 const TARBALL = "codexlb-1.2.3-linux-x64.tar.gz";
-const installed = (home: string) => join(home, ".local", "bin", "codexlb");
-const ACCESSORIES = [
-  "man/man1/codexlb.1",
-  "bash-completion/completions/codexlb",
-  "zsh/site-functions/_codexlb",
-  "fish/vendor_completions.d/codexlb.fish",
-];
-
 /** Installs an older version. The returned function checks that it is still there and unchanged. */
 function withOlder(home: string): () => void {
   mkdirSync(join(home, ".local", "bin"), { recursive: true });
@@ -230,32 +158,12 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
       {
         cwd: "/",
         env: { PATH: join(box.path, "bin"), HOME: box.home },
-        stdin: new Blob([readFileSync(SCRIPT)]),
+        stdin: new Blob([readFileSync(INSTALLER)]),
       },
     );
     expect(ran.code).toBe(1);
     expect(ran.err).toContain(`writing to ${locked} failed`);
     expect(readdirSync(locked)).toEqual([]);
-  });
-
-  test("prints how to extend PATH for the user's shell, unless PATH has the directory", async () => {
-    using box = machine(argv);
-    const lines = {
-      "/bin/bash": `  echo 'export PATH="$HOME/.local/bin:$PATH"' >> ~/.bashrc`,
-      "/bin/zsh": `  echo 'export PATH="$HOME/.local/bin:$PATH"' >> ~/.zshrc`,
-      "/usr/bin/fish": `  fish_add_path "$HOME/.local/bin"`,
-      "/bin/sh": `  echo 'export PATH="$HOME/.local/bin:$PATH"' >> ~/.profile`,
-    };
-    for (const [SHELL, line] of Object.entries(lines)) {
-      const ran = await box.install(["--from", tree.directory], { SHELL });
-      expect(ran.out.trimEnd().split("\n").slice(-2)).toEqual([
-        `${join(box.home, ".local", "bin")} is not on PATH. Run this once, then open a new terminal:`,
-        line,
-      ]);
-    }
-    const PATH = `${join(box.path, "bin")}:${join(box.home, ".local", "bin")}`;
-    const ran = await box.install(["--from", tree.directory], { PATH });
-    expect([ran.code, ran.err, ran.out.includes("PATH")]).toEqual([0, "", false]);
   });
 
   test("warns of another codexlb that the shell finds first", async () => {
@@ -319,6 +227,69 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     check();
   });
 
+  test("blames the file system if it does not allow programs to run", async () => {
+    using temp = tempDirectory();
+    // A shell exits with this status for a file that it may not run.
+    const program = join(temp.path, "program");
+    writeFileSync(program, "#!/bin/sh\nexit 126\n");
+    using tree = await releaseTree({ targets: ["linux-x64"], programs: { "linux-x64": program } });
+    using box = machine(argv);
+    const ran = await box.install(["--from", tree.directory]);
+    expect([ran.code, ran.err.includes("is not on a file system that is mounted with noexec")]).toEqual([
+      1,
+      true,
+    ]);
+  });
+
+  test("prints one line of the reason why the new executable does not run", async () => {
+    using temp = tempDirectory();
+    const program = join(temp.path, "program");
+    writeFileSync(program, "#!/bin/sh\necho first >&2\necho second >&2\nexit 127\n");
+    using tree = await releaseTree({ targets: ["linux-x64"], programs: { "linux-x64": program } });
+    using box = machine(argv);
+    const ran = await box.install(["--from", tree.directory]);
+    expect(ran.err).toBe(
+      "install.sh: codexlb for linux-x64 does not run on this machine: first\n" +
+        "  nothing was changed; please report this\n",
+    );
+  });
+
+  // busybox runs its own programs even if they are not on PATH.
+  test.skipIf(argv[0] === "busybox")("names the program that it needs and does not find", async () => {
+    for (const [program, message] of [
+      ["tar", "installing needs tar, which is not on PATH\n  install tar\n"],
+      ["mktemp", "installing needs mktemp, which is not on PATH\n  install mktemp\n"],
+      ["gzip", `unpacking ${TARBALL} failed\n  install gzip; nothing was changed\n`],
+    ] as const) {
+      using box = machine(argv);
+      box.remove(program);
+      const ran = await box.install(["--from", tree.directory]);
+      expect(ran.code).toBe(1);
+      expect(ran.err).toEndWith(`install.sh: ${message}`);
+      expect(existsSync(installed(box.home))).toBe(false);
+    }
+  });
+
+  test("prints why copying a file of the release failed", async () => {
+    using box = machine(argv);
+    box.stub("cp", "echo 'cp: No space left on device' >&2; exit 1");
+    const ran = await box.install(["--from", tree.directory]);
+    expect(ran.code).toBe(1);
+    expect(ran.err).toStartWith(
+      `install.sh: copying ${join(tree.directory, "SHA256SUMS")} failed: cp: No space left on device\n`,
+    );
+  });
+
+  test("accepts SHA256SUMS with the line ends of Windows", async () => {
+    const sums = readFileSync(join(tree.directory, "SHA256SUMS"), "utf8").replaceAll("\n", "\r\n");
+    for (const args of [[], ["--version", "1.2.3"]]) {
+      using box = machine(argv);
+      await using site = mirror(tree.directory, { SHA256SUMS: sums });
+      const ran = await box.install(["--from", site.url, ...args]);
+      expect([ran.code, ran.err]).toEqual([0, ""]);
+    }
+  });
+
   test("names the library that the build for musl needs", async () => {
     using tree = await releaseTree({
       targets: ["linux-x64-musl"],
@@ -378,6 +349,14 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect(readdirSync(box.home)).toEqual([".local"]);
   });
 
+  test("prints nothing of an rpm that does not know --eval", async () => {
+    using box = machine(argv);
+    box.stub("rpm", "echo 'Usage: rpm' >&2; exit 1");
+    await box.install(["--from", tree.directory]);
+    const ran = await box.install(["--from", tree.directory]);
+    expect([ran.code, ran.err]).toEqual([0, ""]);
+  });
+
   test("leaves no files behind if it is interrupted or its output has no reader", async () => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       using box = machine(argv);
@@ -396,7 +375,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
       });
       const [program = "", ...flags] = argv;
       const child = Bun.spawn(
-        [Bun.which(program) ?? "", ...flags, SCRIPT, "--from", `http://127.0.0.1:${server.port}`],
+        [Bun.which(program) ?? "", ...flags, INSTALLER, "--from", `http://127.0.0.1:${server.port}`],
         { env: { PATH: join(box.path, "bin"), HOME: box.home }, stdout: "ignore", stderr: "ignore" },
       );
       await asked.promise;
@@ -409,7 +388,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     }
     using box = machine(argv);
     const [program = "", ...flags] = argv;
-    const unread = ["sh", "-c", '"$@" | true', "sh", Bun.which(program) ?? "", ...flags, SCRIPT];
+    const unread = ["sh", "-c", '"$@" | true', "sh", Bun.which(program) ?? "", ...flags, INSTALLER];
     await spawned([...unread, "--from", tree.directory], {
       cwd: box.path,
       env: { PATH: join(box.path, "bin"), HOME: box.home },
@@ -418,22 +397,23 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect(left).toEqual([]);
   });
 
-  test("--uninstall removes what was installed and keeps accounts and settings", async () => {
+  test("prints how to restart a proxy that runs the older version", async () => {
     using box = machine(argv);
-    await box.install(["--from", tree.directory]);
-    mkdirSync(join(box.home, ".codex-lb"));
-    const ran = await box.install(["--uninstall"]);
-    expect([ran.code, ran.err]).toEqual([0, ""]);
-    for (const file of ACCESSORIES) expect(existsSync(join(box.home, ".local", "share", file))).toBe(false);
-    expect(existsSync(installed(box.home))).toBe(false);
-    expect(existsSync(join(box.home, ".codex-lb"))).toBe(true);
-    const again = await box.install(["--uninstall"]);
-    expect([again.code, again.err.includes("there is no codexlb in")]).toEqual([1, true]);
+    withOlder(box.home);
+    const ran = await box.install(["--from", tree.directory]);
+    expect(ran.out).toContain("A running proxy keeps the old version until you restart it.\n");
+    const units = join(box.home, ".config", "systemd", "user");
+    mkdirSync(units, { recursive: true });
+    writeFileSync(join(units, "codexlb-proxy.service"), `ExecStart="${installed(box.home)}" "proxy"\n`);
+    const again = await box.install(["--from", tree.directory]);
+    expect(again.out).toContain(
+      `The service runs the old version until you restart it: '${installed(box.home)}' service restart\n`,
+    );
   });
 
   test("runs nothing if its own download is incomplete", async () => {
     using box = machine(argv);
-    const text = readFileSync(SCRIPT, "utf8");
+    const text = readFileSync(INSTALLER, "utf8");
     const [program = "", ...flags] = argv;
     for (const length of [0.3, 0.6, 0.9, 0.99].map((share) => Math.floor(text.length * share))) {
       await spawned([Bun.which(program) ?? "", ...flags, "-s", "--", "--from", tree.directory], {

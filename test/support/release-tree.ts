@@ -3,6 +3,7 @@
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeChecksums } from "../../scripts/release/checksums.ts";
+import { releaseReadme } from "../../scripts/release/readme.ts";
 import { openRelease, type Release } from "../../scripts/release/release-directory.ts";
 import { writeTarball } from "../../scripts/release/tarball.ts";
 import { RELEASE_TARGETS, type ReleaseTarget } from "../../scripts/targets.ts";
@@ -31,8 +32,8 @@ export async function releaseTree(options: ReleaseTreeOptions = {}): Promise<Rel
       if (given === undefined) writeFileSync(program, standIn(version, target));
       else copyFileSync(given, program);
       chmodSync(program, 0o755);
-      for (const file of ["LICENSE", "README.md"])
-        copyFileSync(join(import.meta.dir, "..", "..", file), join(top, file));
+      copyFileSync(join(import.meta.dir, "..", "..", "LICENSE"), join(top, "LICENSE"));
+      writeFileSync(join(top, "README.md"), releaseReadme(version));
       for (const [file, args] of GENERATED)
         writeFileSync(join(top, file), Bun.spawnSync([program, ...args], { env: {} }).stdout);
       await writeTarball(join(temp.path, `${name}.tar.gz`), top, RELEASE_TIME);
