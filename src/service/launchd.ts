@@ -32,6 +32,7 @@ export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceM
   return {
     name: "launchd",
     file,
+    command: (word) => `codexlb service ${word}`,
     others: [
       { file: join(directory, "codexlb.plist"), stop: `launchctl bootout ${domain}/codexlb` },
       { file: join(directory, "homebrew.mxcl.codexlb.plist"), stop: STOP_BREW_SERVICE },

@@ -30,6 +30,7 @@ export function createSystemd({ directory, isSystem, env, run }: SystemdOptions)
   return {
     name: isSystem ? "systemd (system-wide)" : "systemd (user)",
     file: join(directory, UNIT),
+    command: (word) => `codexlb service ${word}${isSystem ? " --system" : ""}`,
     others: [
       {
         file: join(directory, "codexlb.service"),

@@ -24,9 +24,15 @@ beforeEach(() => {
   mkdirSync(home);
   binary = join(home, "codexlb");
   writeFileSync(binary, "#!/bin/sh\n", { mode: 0o755 });
+  writeConfig(join(home, ".codex-lb"), "127.0.0.1:0");
 });
 afterEach(() => temp[Symbol.dispose]());
 
+/** Writes a config.toml, so that no test depends on the default port of this machine. */
+function writeConfig(root: string, listen: string): void {
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  writeFileSync(join(root, "config.toml"), `[proxy]\nlisten = "${listen}"\n`);
+}
 const service = (args: readonly string[], env: Record<string, string> = {}) =>
   runCli(["service", ...args], {
     cwd: temp.path,
@@ -177,6 +183,7 @@ describe("with systemd", () => {
   test("install does not replace a proxy that is not the service", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const { root } = pool.layout;
+    writeConfig(root, "127.0.0.1:0");
     const refused = await install("--root", root);
     expect(refused.code).toBe(1);
     expect(refused.err).toContain(
@@ -232,7 +239,7 @@ test("the system's systemd installs, restarts and removes a system-wide service"
   const directory = join(temp.path, "system");
   const manager = createSystemd({ directory, isSystem: true, env: {}, run });
   const tools = { run, sleep: () => Promise.resolve() };
-  const options = { binary, root: SYSTEM_ROOT, listen: undefined, upstream: undefined, user: "codexlb" };
+  const options = { binary, root: SYSTEM_ROOT, listen: "127.0.0.1:0", upstream: undefined, user: "codexlb" };
   expect((await installService(manager, options, tools)).change).toBe("installed");
   await restartService(manager, tools);
   expect(await manager.hints()).toEqual([]);

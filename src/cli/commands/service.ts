@@ -15,7 +15,6 @@ import {
 } from "../../service/operations.ts";
 import { printOutputOf } from "../../service/run-program.ts";
 import type { ServiceManager, Step } from "../../service/service.ts";
-import { rootFrom } from "../../state/layout.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { integerFlag } from "../flags.ts";
 import { MANAGER_FLAGS, managerFor, requireRightUser, serviceOptions } from "../service/choose.ts";
@@ -123,13 +122,13 @@ const status = defineCommand({
   run: async ({ args }) => {
     const deps = systemDeps();
     const { manager } = managerFor(args, deps);
-    const found = await serviceStatus(manager, deps.env);
+    const found = await serviceStatus(manager);
     if (args.json) printJson(found, 2);
-    else print(statusLines(found));
+    else print(statusLines(found, manager));
     if (!found.installed) throw notInstalled(manager);
     if (!found.running)
       throw new CodexlbError("unhealthy", "the service is not running", {
-        next: "see why: codexlb service logs; start it with: codexlb service restart",
+        next: `see why: ${manager.command("logs")}; start it with: ${manager.command("restart")}`,
       });
   },
 });
@@ -155,9 +154,8 @@ const logs = defineCommand({
     const lines = Math.max(integerFlag(args.lines, "lines") ?? 0, 0);
     const service = installedService(manager);
     if (service === undefined) throw notInstalled(manager);
-    const root = service.root ?? rootFrom(undefined, { HOME: deps.env.HOME });
     await printOutputOf(
-      manager.logCommand({ lines, follow: args.follow ?? false, root }),
+      manager.logCommand({ lines, follow: args.follow ?? false, root: service.root }),
       deps.env,
       "see the proxy's own event log: codexlb proxy logs",
     );
