@@ -8,6 +8,7 @@ import { CodexlbError, connectProblem, messageOf, systemCodeOf } from "../errors
 import { egressProblem } from "../network/connect-problem.ts";
 import { createOutbound, fetchOptions } from "../network/egress.ts";
 import { isPrivateHost } from "../network/private-hosts.ts";
+import { IdleTimer } from "./idle-timer.ts";
 
 export interface ReleaseSource {
   /** The directory or URL, for messages. */
@@ -16,18 +17,29 @@ export interface ReleaseSource {
   read(name: string, limitBytes: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+/** When to give up a download. */
+export interface DownloadLimits {
+  /** The longest wait for the response and for each part of it, ms. Default: 30 s. */
+  readonly idleMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * The source that `from` names. A URL must be https, or http to this machine or its private network, because the
  * checksums come from the same place. Throws `usage`.
  */
-export function releaseSource(from: string, { env }: Pick<Deps, "env">): ReleaseSource {
+export function releaseSource(
+  from: string,
+  { env }: Pick<Deps, "env">,
+  limits: DownloadLimits = {},
+): ReleaseSource {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(from)) return directorySource(resolve(from));
   const url = URL.canParse(from) ? new URL(from) : undefined;
   if (url === undefined || !isTrusted(url))
     throw new CodexlbError("usage", `flag --from: ${JSON.stringify(from)} is not an https URL`, {
       next: "name a directory or an https URL that contains SHA256SUMS",
     });
-  return urlSource(url, env);
+  return urlSource(url, env, limits);
 }
 
 // --- internal ---
@@ -35,6 +47,7 @@ export function releaseSource(from: string, { env }: Pick<Deps, "env">): Release
 const MOST_REDIRECTS = 5;
 /** The limit for one file. A slow connection needs minutes for 50 MB. */
 const DOWNLOAD_MS = 30 * 60_000;
+const IDLE_MS = 30_000;
 
 function directorySource(directory: string): ReleaseSource {
   return {
@@ -51,16 +64,26 @@ function directorySource(directory: string): ReleaseSource {
   };
 }
 
-function urlSource(base: URL, env: Deps["env"]): ReleaseSource {
+function urlSource(
+  base: URL,
+  env: Deps["env"],
+  { idleMs = IDLE_MS, signal: stop }: DownloadLimits,
+): ReleaseSource {
   const outbound = createOutbound({ env });
   const place = base.href.replace(/\/+$/, "");
   return {
     place,
     read: async (name, limitBytes) => {
       let url = `${place}/${name}`;
-      const signal = AbortSignal.timeout(DOWNLOAD_MS);
+      const idle = new IdleTimer(idleMs);
+      const signal = AbortSignal.any([
+        AbortSignal.timeout(DOWNLOAD_MS),
+        idle.signal,
+        ...(stop ? [stop] : []),
+      ]);
       for (let redirects = 0; ; redirects++) {
         const egress = outbound.toBackend(url);
+        idle.restart();
         try {
           const response = await fetch(url, { ...fetchOptions(egress), redirect: "manual", signal });
           const location = response.headers.get("location");
@@ -73,11 +96,16 @@ function urlSource(base: URL, env: Deps["env"]): ReleaseSource {
             continue;
           }
           if (!response.ok) throw new Error(`the server returned status ${response.status}`);
-          const { bytes, isWhole } = await readBounded(response, limitBytes);
+          const { bytes, isWhole } = await readBounded(idle.watch(response), limitBytes);
           if (!isWhole) throw new Error(tooLarge(limitBytes));
           return bytes;
         } catch (error) {
-          throw failed(url, egressProblem(error, url, egress) ?? connectProblem(error), error);
+          const why = idle.signal.aborted
+            ? `the server sent nothing for ${idleMs / 1000} s`
+            : (egressProblem(error, url, egress) ?? connectProblem(error));
+          throw failed(url, why, error);
+        } finally {
+          idle.stop();
         }
       }
     },
