@@ -97,6 +97,11 @@ export async function restartService(manager: ServiceManager, tools: Tools): Pro
   const service = installedService(manager);
   if (service === undefined) throw notInstalled(manager);
   await requireStartable(service);
+  await restartUnchecked(manager, tools);
+}
+
+/** Like `restartService` for an installed service, but stops the proxy even if it could not start again. */
+export async function restartUnchecked(manager: ServiceManager, tools: Tools): Promise<void> {
   const { running } = await manager.state();
   await runSteps(running ? manager.restartSteps() : manager.installSteps(), manager, tools);
 }

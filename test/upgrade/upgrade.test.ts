@@ -356,6 +356,78 @@ describe("from a URL", () => {
   );
 });
 
+describe("time limits", () => {
+  test("an executable that does not report its version is refused and killed", async () => {
+    const silent = join(temp.path, "silent");
+    const held = join(temp.path, "held");
+    Bun.spawnSync(["mkfifo", held]);
+    // The second process keeps the output open, too.
+    writeFileSync(silent, `#!/bin/sh\nexec 3>'${held}'\ntail -f /dev/null\n`, { mode: 0o755 });
+    const holders = Bun.spawn(["cat", held]);
+    addRelease(directory, { version: NEWER, program: silent });
+    const limits: unknown[] = [];
+    const { run } = tools();
+    const hasty: typeof run = (argv, limit) => {
+      if (limit === undefined) return run(argv);
+      limits.push(limit.timeoutMs);
+      return run(argv, { timeoutMs: 300 });
+    };
+    expect(await refusal(upgradeExecutable(options(), { run: hasty, random }))).toMatchObject({
+      code: "upgrade_failed",
+      message: `replacing ${executable}: the new executable does not run here: no result within 0.3 s`,
+    });
+    expect(limits).toEqual([20_000]);
+    // Exits when no process holds the file any more.
+    await holders.exited;
+    expectInstalled(INSTALLED);
+  });
+
+  /** A server that sends `text` for every connection and then nothing. */
+  function stalling(text: string) {
+    const server = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { open: (socket) => void socket.write(text), data: () => {} },
+    });
+    return { url: `http://127.0.0.1:${server.port}`, [Symbol.dispose]: () => server.stop(true) };
+  }
+
+  test.each([
+    "",
+    "HTTP/1.1 200 OK\r\n",
+    "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc",
+    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
+  ])("a server that stops sending is given up: %j", async (text) => {
+    using server = stalling(text);
+    const source = releaseSource(server.url, { env: {} }, { idleMs: 100 });
+    expect(await refusal(compareWithRelease(options("", { source })))).toMatchObject({
+      code: "upgrade_failed",
+      message: `reading ${server.url}/SHA256SUMS: the server sent nothing for 0.1 s`,
+    });
+  });
+
+  test("an aborted signal ends a download", async () => {
+    using server = stalling("");
+    const source = releaseSource(server.url, { env: {} }, { signal: AbortSignal.abort() });
+    expect((await refusal(compareWithRelease(options("", { source })))).code).toBe("upgrade_failed");
+  });
+});
+
+test("an upgrade removes what killed upgrades left, and keeps the files of one that runs", async () => {
+  const exited = Bun.spawnSync(["true"]).pid;
+  const left = [`.codexlb.${exited}.0123abcd.new`, `.codexlb.${exited}.0123abcd.previous`];
+  const kept = [`.codexlb.${process.pid}.0123abcd.new`, ".codexlb.notes", ".other.1.0123abcd.new"];
+  const bin = join(temp.path, "bin");
+  for (const version of [INSTALLED, NEWER]) {
+    for (const name of [...left, ...kept]) writeFileSync(join(bin, name), "");
+    const release = join(temp.path, version);
+    mkdirSync(release);
+    addRelease(release, { version });
+    (await upgradeExecutable(options(release), tools()))?.replacement.keep();
+    expect(readdirSync(bin).sort()).toEqual([...kept, "codexlb"].sort());
+  }
+});
+
 describe("the target", () => {
   test.each([
     ["linux-x64", { platform: "linux", arch: "x64", isMusl: false, hasAvx2: true }],

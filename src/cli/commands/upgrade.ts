@@ -7,15 +7,23 @@ import type { Deps } from "../../deps.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { programRunner } from "../../service/run-program.ts";
+import { requireStartable } from "../../service/start-check.ts";
+import { activate } from "../../upgrade/activate.ts";
 import { releaseSource } from "../../upgrade/source.ts";
 import { targetOf, thisMachine } from "../../upgrade/target.ts";
-import { compareWithRelease, type UpgradeOptions, upgradeExecutable } from "../../upgrade/upgrade.ts";
+import {
+  compareWithRelease,
+  type Upgraded,
+  type UpgradeOptions,
+  upgradeExecutable,
+} from "../../upgrade/upgrade.ts";
 import { VERSION } from "../../version.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
+import { catchInterruption, type Interruption } from "../interruption.ts";
 import { isCompiled } from "../self.ts";
-import { restartAdvice, runningServices } from "../service/running.ts";
+import { type RunningService, restartAdvice, runningServices } from "../service/running.ts";
 import { waitingFor } from "../terminal.ts";
 
 export default defineCommand({
@@ -40,36 +48,36 @@ export default defineCommand({
   },
   run: async ({ args }) => {
     const { deps, layout } = contextOf(args.root);
-    const options = optionsOf(args, deps);
+    using interruption = catchInterruption();
+    const options = optionsOf(args, deps, interruption.signal);
     const { place } = options.source;
     if (args.check) {
-      const { archive, release } = await waitingFor(`reading ${place}`, compareWithRelease(options));
+      const { archive, release } = await unlessInterrupted(
+        interruption,
+        waitingFor(`reading ${place}`, compareWithRelease(options)),
+      );
       return print(`${COMPARED[release](archive.version)}\n`);
     }
-    const run = programRunner(deps.env);
-    const upgraded = await waitingFor(
-      `reading ${place}`,
-      upgradeExecutable(options, { run, random: deps.random }),
+    let service: RunningService | undefined;
+    const upgraded = await unlessInterrupted(
+      interruption,
+      waitingFor(
+        `reading ${place}`,
+        upgradeExecutable(
+          {
+            ...options,
+            beforeReplacing: async () => {
+              service = args.restart ? await serviceOf(options.executable, deps) : undefined;
+              if (service !== undefined) await requireStartable(service.service);
+            },
+          },
+          { run: programRunner(deps.env), random: deps.random, signal: interruption.signal },
+        ),
+      ),
     );
     if (upgraded === undefined) return print(`${COMPARED.same(VERSION)}\n`);
-    const { version, replacement } = upgraded;
-    const service = args.restart
-      ? (await runningServices(deps)).find((one) =>
-          isSameFile(one.service.command[0] ?? "", options.executable),
-        )
-      : undefined;
-    try {
-      await waitingFor("restarting the service", service?.restart() ?? Promise.resolve());
-    } catch (error) {
-      replacement.undo();
-      await service?.restart();
-      throw new CodexlbError(
-        "upgrade_failed",
-        `the service failed to start with version ${version}, so version ${VERSION} was restored: ${messageOf(error)}`,
-        { next: "see why: codexlb service logs", cause: error },
-      );
-    }
-    replacement.keep();
+    const { version } = upgraded;
+    await waitingFor("restarting the service", activateOrRestore(upgraded, service, interruption, deps));
     try {
       upgraded.refreshExtras();
     } catch (error) {
@@ -99,6 +107,7 @@ const COMPARED = {
 function optionsOf(
   flags: { readonly from?: string | undefined; readonly "allow-older"?: boolean | undefined },
   deps: Deps,
+  signal: AbortSignal,
 ): UpgradeOptions {
   const from = flags.from?.trim() || deps.env.CODEXLB_RELEASE?.trim();
   if (!from)
@@ -108,12 +117,67 @@ function optionsOf(
       next: "upgrade it with git, and build it with: make build",
     });
   return {
-    source: releaseSource(from, deps),
+    source: releaseSource(from, deps, { signal }),
     target: targetOf(thisMachine()),
     executable: process.execPath,
     version: VERSION,
     allowOlder: flags["allow-older"] ?? false,
   };
+}
+
+/** The error of `work`, or the one for an interruption if that was the reason. */
+async function unlessInterrupted<T>(interruption: Interruption, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw interruption.signal.aborted ? interruption.error("nothing was changed") : error;
+  }
+}
+
+/** The running service that runs `executable`. */
+async function serviceOf(executable: string, deps: Deps): Promise<RunningService | undefined> {
+  const services = await runningServices(deps);
+  return services.find(({ service }) => isSameFile(service.command[0] ?? "", executable));
+}
+
+/** Restarts `service`, if there is one. Throws `upgrade_failed` or `interrupted` after it restored the previous version. */
+async function activateOrRestore(
+  { version, replacement }: Upgraded,
+  service: RunningService | undefined,
+  interruption: Interruption,
+  deps: Deps,
+): Promise<void> {
+  const activation = await activate({
+    replacement,
+    restart: async () => service?.restart(),
+    signal: interruption.signal,
+    onRollback: () => {
+      if (interruption.signal.aborted && service !== undefined)
+        deps.log.info(`interrupted; version ${VERSION} was restored, and its service is restarting`);
+    },
+  });
+  if (activation.kind === "active") return;
+  const next = service === undefined ? undefined : `see why: ${service.manager.command("logs")}`;
+  const { problem } = activation;
+  if (activation.kind === "interrupted")
+    throw problem === undefined
+      ? interruption.error(`version ${VERSION} is installed, as before`)
+      : interruption.error(
+          `version ${VERSION} was restored, but its service failed to restart: ${problem}`,
+          next,
+        );
+  const restored =
+    problem === undefined
+      ? `so version ${VERSION} was restored: ${messageOf(activation.cause)}`
+      : `and after version ${VERSION} was restored, the service failed to start again: ${problem}`;
+  throw new CodexlbError(
+    "upgrade_failed",
+    `the service failed to start with version ${version}, ${restored}`,
+    {
+      ...(next === undefined ? {} : { next }),
+      cause: activation.cause,
+    },
+  );
 }
 
 function isSameFile(one: string, other: string): boolean {

@@ -2,7 +2,7 @@
 
 import type { Deps } from "../../deps.ts";
 import { type InstalledService, installedService } from "../../service/installed.ts";
-import { restartService } from "../../service/operations.ts";
+import { restartUnchecked } from "../../service/operations.ts";
 import type { ServiceManager } from "../../service/service.ts";
 import { managerFor } from "./choose.ts";
 
@@ -10,7 +10,7 @@ export interface RunningService {
   readonly service: InstalledService;
   readonly pid: number | undefined;
   readonly manager: ServiceManager;
-  /** Restarts it. Throws `service_failed`. */
+  /** Restarts it, even if its proxy could not start again. Throws `service_failed`. */
   restart(): Promise<void>;
 }
 
@@ -27,7 +27,7 @@ export async function runningServices(deps: Pick<Deps, "env">): Promise<RunningS
       service,
       pid,
       manager,
-      restart: () => restartService(manager, { run, sleep: Bun.sleep }),
+      restart: () => restartUnchecked(manager, { run, sleep: Bun.sleep }),
     });
   }
   return found;
