@@ -15,9 +15,11 @@ import {
 } from "../../service/operations.ts";
 import { printOutputOf } from "../../service/run-program.ts";
 import type { ServiceManager, Step } from "../../service/service.ts";
+import { requireUserAccess } from "../../service/user-access.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { integerFlag } from "../flags.ts";
 import { MANAGER_FLAGS, managerFor, requireRightUser, serviceOptions } from "../service/choose.ts";
+import { pathWarning } from "../service/lasting-path.ts";
 import { serviceStatus, statusLines } from "../service/status.ts";
 import { waitingFor } from "../terminal.ts";
 
@@ -56,9 +58,12 @@ const install = defineCommand({
     const deps = systemDeps();
     const { manager, run } = managerFor(args, deps);
     const options = await serviceOptions(args, deps, run);
+    const warning = pathWarning(options.binary);
+    if (warning !== undefined) deps.log.warn(warning);
     if (args["dry-run"])
       return print(`# ${manager.file}\n${manager.text(options)}\n${commands(manager.installSteps())}`);
     requireRightUser(args, deps);
+    await requireUserAccess(options, run);
     const result = await waitingFor(
       "starting the service",
       installService(manager, options, { run, sleep: Bun.sleep }),
