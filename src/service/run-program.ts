@@ -2,7 +2,7 @@
 
 import { childEnvironment } from "../codex/run.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { CodexlbError, messageOf, systemCodeOf, systemProblem } from "../errors.ts";
 import { print, printError } from "../print.ts";
 import { shortLine } from "../printable.ts";
 
@@ -48,7 +48,7 @@ export function programRunner(env: Deps["env"]): RunProgram {
       return await (limits === undefined ? ran : within(limits, child.pid, ran));
     } catch (error) {
       if (systemCodeOf(error) === "ENOENT") return { code: NOT_FOUND, out: "", err: "command not found" };
-      return { code: 126, out: "", err: messageOf(error) };
+      return { code: 126, out: "", err: systemProblem(error) };
     }
   };
 }

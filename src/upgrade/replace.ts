@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { CodexlbError, systemCodeOf, systemProblem } from "../errors.ts";
 import { type RunProgram, whyFailed } from "../service/run-program.ts";
 
 /** How to run and to name things. */
@@ -134,11 +134,11 @@ function writeExecutable(path: string, content: Uint8Array, like: Stats): void {
 }
 
 function failed(path: string, error: unknown): CodexlbError {
-  const isForbidden = NOT_ALLOWED.has(systemCodeOf(error) ?? "");
-  return new CodexlbError("upgrade_failed", `replacing ${path}: ${messageOf(error)}`, {
-    next: isForbidden
+  const code = systemCodeOf(error) ?? "";
+  return new CodexlbError("upgrade_failed", `replacing ${path}: ${systemProblem(error)}`, {
+    next: NOT_ALLOWED.has(code)
       ? `run it as a user who can write to ${dirname(path)}, for example with sudo`
-      : "nothing was changed; the installed version still works",
+      : `nothing was changed; ${code === "ENOSPC" ? `free some space on the disk of ${dirname(path)}` : "the installed version still works"}`,
     cause: error,
   });
 }

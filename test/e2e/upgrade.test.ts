@@ -116,7 +116,7 @@ test("without permission, upgrade changes nothing and suggests sudo", async () =
   chmodSync(locked, 0o755);
   expect([code, out]).toEqual([1, ""]);
   expect(err).toMatch(
-    /^codexlb: replacing \S+: EACCES.*\n {2}run it as a user who can write to \S+, for example with sudo\n$/,
+    /^codexlb: replacing \S+: permission denied\n {2}run it as a user who can write to \S+, for example with sudo\n$/,
   );
   expect(readFileSync(path).equals(readFileSync(program.path))).toBe(true);
 });

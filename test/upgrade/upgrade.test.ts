@@ -230,6 +230,21 @@ describe("an upgrade changes nothing", () => {
     expectInstalled(INSTALLED);
   });
 
+  test("for a file in place of the directory, and for an executable in another format", async () => {
+    const file = join(temp.path, "file");
+    writeFileSync(file, "");
+    expect((await refusal(upgradeExecutable(options(file), tools()))).message).toBe(
+      `reading ${join(file, "SHA256SUMS")}: not a directory`,
+    );
+    const alien = join(temp.path, "alien");
+    writeFileSync(alien, "\x7fELF and nothing else", { mode: 0o755 });
+    addRelease(directory, { version: NEWER, program: alien });
+    expect((await refusal(upgradeExecutable(options(), tools()))).message).toBe(
+      `replacing ${executable}: the new executable does not run here: it is not an executable for this machine`,
+    );
+    expectInstalled(INSTALLED);
+  });
+
   test("for a directory without a release", async () => {
     const error = await refusal(upgradeExecutable(options(join(temp.path, "nowhere")), tools()));
     expect(error.message).toBe(`reading ${join(temp.path, "nowhere", "SHA256SUMS")}: no such file`);
@@ -345,6 +360,27 @@ describe("from a URL", () => {
     await using away = serve("http://files.example/SHA256SUMS");
     expect(await messageOf(`${away.url}/latest`)).toEndWith(
       "/SHA256SUMS: the server redirects to http://files.example/SHA256SUMS, which is not https",
+    );
+  });
+
+  test("a password in the URL is not printed, and a query comes after the file name", async () => {
+    await using server = serve();
+    const { host } = new URL(server.url);
+    const error = await refusal(compareWithRelease(options(`http://alice:secret@${host}/download/?token=1`)));
+    expect(error.message).toBe(
+      `reading http://[redacted]@${host}/download/SHA256SUMS?token=1: the server returned status 404`,
+    );
+    addRelease(directory, { version: NEWER, target: "linux-other" });
+    const missing = await refusal(compareWithRelease(options(`http://alice:secret@${host}/download`)));
+    expect(missing.message).toStartWith(`http://[redacted]@${host}/download has no archive for `);
+    expect(() => releaseSource("http://alice:secret@releases.example/1", { env: {} })).toThrow(
+      '--from: "http://[redacted]@releases.example/1" is not an https URL',
+    );
+  });
+
+  test("a wrong variable is named in the error", () => {
+    expect(() => releaseSource("ftp://x", { env: {} }, { by: "CODEXLB_RELEASE" })).toThrow(
+      'CODEXLB_RELEASE: "ftp://x" is not an https URL',
     );
   });
 

@@ -109,7 +109,8 @@ function optionsOf(
   deps: Deps,
   signal: AbortSignal,
 ): UpgradeOptions {
-  const from = flags.from?.trim() || deps.env.CODEXLB_RELEASE?.trim();
+  const flag = flags.from?.trim();
+  const from = flag || deps.env.CODEXLB_RELEASE?.trim();
   if (!from)
     throw usage("upgrade needs a release", "name its directory or URL with --from or CODEXLB_RELEASE");
   if (!isCompiled())
@@ -117,7 +118,7 @@ function optionsOf(
       next: "upgrade it with git, and build it with: make build",
     });
   return {
-    source: releaseSource(from, deps, { signal }),
+    source: releaseSource(from, deps, { by: flag ? "--from" : "CODEXLB_RELEASE", signal }),
     target: targetOf(thisMachine()),
     executable: process.execPath,
     version: VERSION,
