@@ -3,7 +3,7 @@
 import { realpathSync } from "node:fs";
 import { CodexlbError } from "../errors.ts";
 import { refreshExtras } from "./extras.ts";
-import { packageOwner } from "./package-manager.ts";
+import { ownedError, packageOwner } from "./package-manager.ts";
 import { contentsOf, findArchive, type ReleaseArchive } from "./release.ts";
 import { type Replacement, type ReplaceTools, removeLeftovers, replaceExecutable } from "./replace.ts";
 import type { ReleaseSource } from "./source.ts";
@@ -65,10 +65,7 @@ export async function upgradeExecutable(
       { next: "to install it anyway, add --allow-older" },
     );
   const owner = await packageOwner(path, archive.version, tools.run);
-  if (owner !== undefined)
-    throw new CodexlbError("upgrade_refused", `${path} was installed by ${owner.name}`, {
-      next: `upgrade it with: ${owner.command}`,
-    });
+  if (owner !== undefined) throw ownedError(path, owner);
   await options.beforeReplacing?.();
   const { executable, extras } = await contentsOf(source, archive);
   removeLeftovers(path);

@@ -14,6 +14,7 @@ import {
 import { dirname, join } from "node:path";
 import { CodexlbError } from "../../src/errors.ts";
 import { programRunner } from "../../src/service/run-program.ts";
+import { packageOwner } from "../../src/upgrade/package-manager.ts";
 import { releaseSource } from "../../src/upgrade/source.ts";
 import { targetOf, thisMachine } from "../../src/upgrade/target.ts";
 import { compareWithRelease, type UpgradeOptions, upgradeExecutable } from "../../src/upgrade/upgrade.ts";
@@ -260,6 +261,8 @@ describe("an upgrade does not replace an executable of a package manager:", () =
     ["npm", "lib/node_modules/@codexlb/linux-x64/bin", "npm install --global codexlb@latest"],
     ["bun", ".bun/install/global/node_modules/codexlb/bin", "bun add --global codexlb@latest"],
     ["pnpm", "share/pnpm/global/5/node_modules/codexlb/bin", "pnpm add --global codexlb@latest"],
+    ["npx", ".npm/_npx/5f3c/node_modules/@codexlb/linux-x64/bin", "npx codexlb@latest"],
+    ["yarn", "yarn/global/node_modules/@codexlb/linux-x64/bin", "yarn global add codexlb@latest"],
     ["Nix", "nix/store/abc-codexlb-1.2.3/bin", "nix profile upgrade codexlb"],
   ])("%s, by its directory", async (name, below, command) => {
     addRelease(directory, { version: NEWER });
@@ -276,6 +279,19 @@ describe("an upgrade does not replace an executable of a package manager:", () =
       },
     );
     expect(readFileSync(owned, "utf8")).toBe(versionScript(INSTALLED));
+  });
+
+  test.each([
+    ["npm", "node_modules/@codexlb/linux-x64/bin", "npm install --prefix"],
+    ["pnpm", "node_modules/.pnpm/@codexlb+linux-x64@1.2.3/node_modules/x/bin", "pnpm --dir"],
+  ])("%s in a project, with a command for that project", async (name, below, command) => {
+    const project = join(temp.path, "a project");
+    const path = join(project, below, "codexlb");
+    const rest = name === "npm" ? " codexlb@latest" : " add codexlb@latest";
+    expect(await packageOwner(path, NEWER, tools().run)).toEqual({
+      name,
+      command: `${command} '${project}'${rest}`,
+    });
   });
 
   test.each([

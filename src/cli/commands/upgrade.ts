@@ -8,7 +8,9 @@ import { CodexlbError, messageOf } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { programRunner } from "../../service/run-program.ts";
 import { requireStartable } from "../../service/start-check.ts";
+import type { Layout } from "../../state/layout.ts";
 import { activate } from "../../upgrade/activate.ts";
+import { ownedError, packageOwner } from "../../upgrade/package-manager.ts";
 import { releaseSource } from "../../upgrade/source.ts";
 import { targetOf, thisMachine } from "../../upgrade/target.ts";
 import {
@@ -17,7 +19,7 @@ import {
   type UpgradeOptions,
   upgradeExecutable,
 } from "../../upgrade/upgrade.ts";
-import { VERSION } from "../../version.ts";
+import { isNewer, VERSION } from "../../version.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
@@ -49,7 +51,7 @@ export default defineCommand({
   run: async ({ args }) => {
     const { deps, layout } = contextOf(args.root);
     using interruption = catchInterruption();
-    const options = optionsOf(args, deps, interruption.signal);
+    const options = await optionsOf(args, deps, interruption.signal);
     const { place } = options.source;
     if (args.check) {
       const { archive, release } = await unlessInterrupted(
@@ -75,7 +77,10 @@ export default defineCommand({
         ),
       ),
     );
-    if (upgraded === undefined) return print(`${COMPARED.same(VERSION)}\n`);
+    if (upgraded === undefined) {
+      print(`${COMPARED.same(VERSION)}\n`);
+      return await reportOldProxy(VERSION, layout, deps);
+    }
     const { version } = upgraded;
     await waitingFor("restarting the service", activateOrRestore(upgraded, service, interruption, deps));
     try {
@@ -86,17 +91,15 @@ export default defineCommand({
       );
     }
     print(
-      `upgraded ${options.executable} from ${VERSION} to ${version}${service === undefined ? "" : ", and restarted the service"}\n`,
+      `${Bun.semver.order(version, VERSION) < 0 ? "downgraded" : "upgraded"} ${options.executable} from ${VERSION} to ${version}${service === undefined ? "" : ", and restarted the service"}\n`,
     );
-    const outdated = await proxyOfVersion(layout.adminSocket, VERSION);
-    if (outdated !== undefined)
-      deps.log.info(
-        `the proxy on ${layout.root} (process ${outdated}) still runs version ${VERSION}; ${await restartAdvice(outdated, deps)}`,
-      );
+    await reportOldProxy(version, layout, deps);
   },
 });
 
 // --- internal ---
+
+const NEWEST = "https://github.com/gngeorgiev/codexlb/releases/latest/download";
 
 const COMPARED = {
   newer: (version: string) => `version ${version} is available; this is ${VERSION}`,
@@ -104,19 +107,27 @@ const COMPARED = {
   older: (version: string) => `this is ${VERSION}, which is newer than the release ${version}`,
 } as const;
 
-function optionsOf(
+async function optionsOf(
   flags: { readonly from?: string | undefined; readonly "allow-older"?: boolean | undefined },
   deps: Deps,
   signal: AbortSignal,
-): UpgradeOptions {
+): Promise<UpgradeOptions> {
   const flag = flags.from?.trim();
   const from = flag || deps.env.CODEXLB_RELEASE?.trim();
-  if (!from)
-    throw usage("upgrade needs a release", "name its directory or URL with --from or CODEXLB_RELEASE");
   if (!isCompiled())
     throw new CodexlbError("upgrade_refused", "this codexlb runs from its sources", {
       next: "upgrade it with git, and build it with: make build",
     });
+  if (!from) {
+    const path = realpathSync(process.execPath);
+    const owner = await packageOwner(path, undefined, programRunner(deps.env));
+    throw owner === undefined
+      ? usage(
+          "upgrade needs a release",
+          `name its directory or URL with --from or CODEXLB_RELEASE; the newest is ${NEWEST}`,
+        )
+      : ownedError(path, owner);
+  }
   return {
     source: releaseSource(from, deps, { by: flag ? "--from" : "CODEXLB_RELEASE", signal }),
     target: targetOf(thisMachine()),
@@ -189,8 +200,12 @@ function isSameFile(one: string, other: string): boolean {
   }
 }
 
-/** The process of the proxy behind `socket`, if the proxy runs `version`. */
-async function proxyOfVersion(socket: string, version: string): Promise<number | undefined> {
-  const info = await runningProxy(socket);
-  return info?.version === version ? info.pid : undefined;
+/** Reports a proxy on the root that is older than the installed executable, or runs the version it replaced. */
+async function reportOldProxy(installed: string, layout: Layout, deps: Deps): Promise<void> {
+  // A proxy whose answer this version cannot read does not make the upgrade a failure.
+  const info = await runningProxy(layout.adminSocket).catch(() => undefined);
+  if (info === undefined || info.version === installed || isNewer(info.version)) return;
+  deps.log.info(
+    `the proxy on ${layout.root} (process ${info.pid}) still runs version ${info.version}; ${await restartAdvice(info.pid, deps)}`,
+  );
 }
