@@ -23,6 +23,11 @@ export interface InstallResult {
   readonly previous: string | undefined;
 }
 
+export interface UninstallResult {
+  /** The path of the removed file's copy, if another program or a person wrote that file. */
+  readonly previous: string | undefined;
+}
+
 /**
  * Installs the service and starts it. If the same service is already installed, restarts it only if it is not running
  * or its executable was replaced. If the service does not start, restores the file that was there before, and restarts
@@ -50,8 +55,7 @@ export async function installService(
   if (isSame && state.enabled && state.running && !isStale)
     return { change: "unchanged", previous: undefined };
   await requireStartable(options);
-  const previous = before === undefined || before.isOurs ? undefined : `${manager.file}.previous`;
-  if (before !== undefined && previous !== undefined) write(previous, before.text);
+  const previous = before === undefined ? undefined : copyOfOther(manager, before);
   for (const directory of manager.directoriesFor(options.root)) makePrivateDirectory(directory);
   if (!isSame) write(manager.file, text);
   try {
@@ -72,12 +76,17 @@ export async function installService(
 }
 
 /**
- * Stops the service and removes its file, even if codexlb did not write the file. Returns false if there was none.
- * Keeps the root. Throws like `installService`.
+ * Stops the service and removes its file. Keeps the root, and a copy of a file that codexlb did not write. Returns
+ * undefined if there was none. Throws `service_manager_unavailable`, `service_failed`, `file_unusable`.
  */
-export async function uninstallService(manager: ServiceManager, tools: Tools): Promise<boolean> {
+export async function uninstallService(
+  manager: ServiceManager,
+  tools: Tools,
+): Promise<UninstallResult | undefined> {
   await requireManager(manager);
-  if (installedService(manager) === undefined) return false;
+  const service = installedService(manager);
+  if (service === undefined) return undefined;
+  const previous = copyOfOther(manager, service);
   await runSteps(manager.stopSteps(), manager, tools);
   try {
     rmSync(manager.file);
@@ -85,7 +94,7 @@ export async function uninstallService(manager: ServiceManager, tools: Tools): P
     throw unusable(`removing ${manager.file}`, error);
   }
   await runSteps(manager.forgetSteps(), manager, tools);
-  return true;
+  return { previous };
 }
 
 /**
@@ -134,6 +143,14 @@ function write(path: string, text: string): void {
 async function requireManager(manager: ServiceManager): Promise<void> {
   const problem = await manager.problem();
   if (problem !== undefined) throw problem;
+}
+
+/** Copies a service file that another program or a person wrote, and returns the copy's path; undefined for our own. */
+function copyOfOther({ file }: ServiceManager, { isOurs, text }: InstalledService): string | undefined {
+  if (isOurs) return undefined;
+  const copy = `${file}.previous`;
+  write(copy, text);
+  return copy;
 }
 
 /** Puts the previous service file back and starts that service. Throws `service_failed`, which says so. */

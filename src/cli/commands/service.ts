@@ -2,6 +2,7 @@
 
 import { defineCommand } from "citty";
 import { quote } from "../../codex/command-line.ts";
+import { docsPage } from "../../core/project-pages.ts";
 import { systemDeps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
@@ -98,7 +99,11 @@ const uninstall = defineCommand({
       "stopping the service",
       uninstallService(manager, { run, sleep: Bun.sleep }),
     );
-    print(removed ? `uninstalled ${manager.file}\n` : "the service is not installed\n");
+    if (removed === undefined) return print("the service is not installed\n");
+    const { previous } = removed;
+    print(
+      `uninstalled ${manager.file}${previous === undefined ? "" : `; a copy of the file is ${previous}`}\n`,
+    );
   },
 });
 
@@ -198,7 +203,7 @@ function environmentNotes(env: Readonly<Record<string, string | undefined>>): st
   const found = PROXY_VARIABLES.filter((name) => env[name]);
   if (found.length === 0) return [];
   return [
-    `the service does not inherit ${found.join(", ")} from this shell; docs/service.md describes how to set variables for it`,
+    `the service does not inherit ${found.join(", ")} from this shell; ${docsPage("service")} describes how to set variables for it`,
   ];
 }
 

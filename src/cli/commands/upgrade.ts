@@ -3,6 +3,7 @@
 import { realpathSync } from "node:fs";
 import { defineCommand } from "citty";
 import { runningProxy } from "../../admin/daemon.ts";
+import { NEWEST_RELEASE } from "../../core/project-pages.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import { print } from "../../print.ts";
@@ -99,8 +100,6 @@ export default defineCommand({
 
 // --- internal ---
 
-const NEWEST = "https://github.com/gngeorgiev/codexlb/releases/latest/download";
-
 const COMPARED = {
   newer: (version: string) => `version ${version} is available; this is ${VERSION}`,
   same: (version: string) => `version ${version} is up to date`,
@@ -124,7 +123,7 @@ async function optionsOf(
     throw owner === undefined
       ? usage(
           "upgrade needs a release",
-          `name its directory or URL with --from or CODEXLB_RELEASE; the newest is ${NEWEST}`,
+          `name its directory or URL with --from or CODEXLB_RELEASE; the newest is ${NEWEST_RELEASE}`,
         )
       : ownedError(path, owner);
   }

@@ -1,6 +1,7 @@
 // The output of `codexlb service status`: the state of the service, and the proxy that answers on its root.
 
 import { runningProxy } from "../../admin/daemon.ts";
+import { CodexlbError } from "../../errors.ts";
 import { installedService, otherServices } from "../../service/installed.ts";
 import type { ServiceManager } from "../../service/service.ts";
 import { layoutOf } from "../../state/layout.ts";
@@ -28,8 +29,13 @@ export interface ServiceStatus {
 /** Throws the manager's `problem`, and `file_unusable`. */
 export async function serviceStatus(manager: ServiceManager): Promise<ServiceStatus> {
   const problem = await manager.problem();
-  if (problem !== undefined) throw problem;
   const service = installedService(manager);
+  if (problem !== undefined && service !== undefined)
+    throw new CodexlbError(problem.code, `${problem.message}; ${manager.file} exists, for ${service.root}`, {
+      ...(problem.next === undefined ? {} : { next: problem.next }),
+      cause: problem,
+    });
+  if (problem !== undefined) throw problem;
   const state = await manager.state();
   return {
     manager: manager.name,
@@ -59,7 +65,10 @@ export function statusLines(status: ServiceStatus, manager: ServiceManager): str
         : "none",
     ],
     ["enabled", yesOrNo(status.enabled)],
-    ["running", `${yesOrNo(status.running)}${pid === null ? "" : `, process ${pid}`}; ${status.detail}`],
+    [
+      "running",
+      `${yesOrNo(status.running)}${pid === null ? "" : `, process ${pid}`}${status.detail === "" ? "" : `; ${status.detail}`}`,
+    ],
     ["binary", status.binary ?? undefined],
     ["root", status.root ?? undefined],
     [
