@@ -114,6 +114,12 @@ export function systemCodeOf(thrown: unknown): string | undefined {
   return typeof thrown.code === "string" ? thrown.code : undefined;
 }
 
+/** What the system refused, without the error code and the name of the system call: `permission denied`. */
+export function systemProblem(thrown: unknown): string {
+  const code = systemCodeOf(thrown) ?? "";
+  return SYSTEM_WORDS[code] ?? /^[A-Z0-9]+: (.+?), \w/.exec(messageOf(thrown))?.[1] ?? messageOf(thrown);
+}
+
 /** Why somebody could not be asked, in words: Bun's own are about its functions. */
 export function connectProblem(thrown: unknown): string {
   const code = systemCodeOf(thrown) ?? "";
@@ -151,6 +157,11 @@ export function adminErrorBody(error: CodexlbError): {
 
 // --- internal ---
 
+const SYSTEM_WORDS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file",
+  ENOEXEC: "it is not an executable for this machine",
+  ENOSPC: "no space left on the disk",
+};
 const NOBODY_WORDS: Readonly<Record<string, string>> = {
   ConnectionRefused: "nobody listens there",
   ECONNREFUSED: "nobody listens there",

@@ -3,6 +3,7 @@
 // is slow to load may be imported or used here, such as process.stdout, node:fs and validators.
 
 import { REPORT_STATE, STATE_DESCRIPTOR } from "./codex/shell-state.ts";
+import { VERSION_WORDS } from "./core/version-words.ts";
 import { oneLine } from "./printable.ts";
 import { askSocket } from "./state/ask-socket.ts";
 
@@ -35,13 +36,12 @@ async function reportState(): Promise<void> {
   );
 }
 
-const VERSION_WORDS: ReadonlySet<string> = new Set(["--version", "-version", "-v", "-V", "version"]);
 /** Longer names are not for sockets everywhere. */
 const LONGEST_SOCKET = 100;
 const ANSWER_SECONDS = 3;
 
 async function answerTo([command = "", ...words]: readonly string[]): Promise<string | undefined> {
-  if (VERSION_WORDS.has(command)) {
+  if (VERSION_WORDS.has(command) && words.length === 0) {
     const { COMMIT, TARGET, VERSION } = await import("./version.ts");
     return `codexlb ${VERSION} (${COMMIT}, ${TARGET}, bun ${Bun.version})`;
   }

@@ -12,7 +12,7 @@ import { CodexlbError, connectProblem, type ErrorCode, errorCodeOf, reachedNobod
 import { optionsToProxy } from "../network/egress.ts";
 import { oneLineTexts } from "../printable.ts";
 import { socketAddress } from "../state/socket-path.ts";
-import { VERSION } from "../version.ts";
+import { isNewer, VERSION } from "../version.ts";
 import { type Credential, greets } from "./proving.ts";
 
 /** A way to the admin API of a proxy. */
@@ -181,7 +181,7 @@ async function withVersions(door: Door, error: CodexlbError): Promise<CodexlbErr
   if (door.unix === undefined || !OF_OTHER_VERSIONS.has(error.code)) return error;
   const version = await versionOf(door);
   if (version === undefined || version === VERSION) return error;
-  const note = `the proxy runs version ${version}, and this command is version ${VERSION}; codexlb doctor says how to restart the proxy`;
+  const note = `the proxy runs version ${version}, and this command is version ${VERSION}; ${isNewer(version) ? "upgrade this command" : "codexlb doctor says how to restart the proxy"}`;
   return new CodexlbError(error.code, error.message, { next: note, cause: error });
 }
 

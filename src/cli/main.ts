@@ -3,6 +3,7 @@
 
 import type { ParsedArgs } from "citty";
 import { nearest } from "../core/nearest.ts";
+import { VERSION_WORDS } from "../core/version-words.ts";
 import { systemDeps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { print } from "../print.ts";
@@ -36,6 +37,9 @@ const COMPLETE = "__complete";
 
 async function dispatch(argv: readonly string[]): Promise<void> {
   if (argv[0] === COMPLETE) return (await import("./completions/complete.ts")).complete(ROOT, argv.slice(1));
+  // Without other words, `quickAnswer` has printed the version.
+  if (VERSION_WORDS.has(argv[0] ?? ""))
+    throw usage(`unexpected word ${JSON.stringify(argv[1])}`, `${argv[0]} takes no other words`);
   const { at, rest: words } = await commandAt(ROOT, argv);
   const [word] = words;
   // A command with sub-commands may also be one itself: then what is no sub-command of it are its own words.

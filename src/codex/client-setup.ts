@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { hashOf } from "../auth/secrets.ts";
 import { parseJson } from "../core/json.ts";
+import { docsPage } from "../core/project-pages.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { makePrivateDirectory, readTextIfPresent, unusable, writeFileAtomic } from "../state/atomic-file.ts";
 import { type BaseUrlKey, type BaseUrls, withBaseUrls, withoutBaseUrls } from "./base-urls.ts";
@@ -35,7 +36,7 @@ export function planSetup(home: string, urls: BaseUrls): SetupPlan {
       "invalid_config",
       `cannot add openai_base_url and chatgpt_base_url to ${path} without changing other settings`,
       {
-        next: "add both by hand at the top of the file (docs/clients.md shows them)",
+        next: `add both by hand at the top of the file, as on ${docsPage("clients")}`,
       },
     );
   const backup = original === undefined ? undefined : join(home, BACKUP);

@@ -2,7 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { readTextIfPresent } from "../state/atomic-file.ts";
-import { type OtherService, rootIn, type ServiceManager, WRITTEN_BY } from "./service.ts";
+import { rootFrom } from "../state/layout.ts";
+import { flagIn, type OtherService, type ServiceManager, WRITTEN_BY } from "./service.ts";
 
 export interface InstalledService {
   readonly text: string;
@@ -10,8 +11,11 @@ export interface InstalledService {
   readonly isOurs: boolean;
   /** Empty if the file names no command. */
   readonly command: readonly string[];
-  /** Undefined if the command names none: then the root is ~/.codex-lb. */
-  readonly root: string | undefined;
+  /** ~/.codex-lb if the command names none. */
+  readonly root: string;
+  /** The values of `--listen` and `--upstream` in the command; undefined: config.toml decides. */
+  readonly listen: string | undefined;
+  readonly upstream: string | undefined;
 }
 
 /** The installed service; undefined if there is none. Throws `file_unusable`. */
@@ -19,7 +23,15 @@ export function installedService({ file, commandIn }: ServiceManager): Installed
   const text = readTextIfPresent(file);
   if (text === undefined) return undefined;
   const command = commandIn(text) ?? [];
-  return { text, isOurs: text.includes(WRITTEN_BY), command, root: rootIn(command) };
+  return {
+    text,
+    isOurs: text.includes(WRITTEN_BY),
+    command,
+    // A service does not inherit the shell's CODEXLB_ROOT.
+    root: flagIn(command, "--root") ?? rootFrom(undefined, {}),
+    listen: flagIn(command, "--listen"),
+    upstream: flagIn(command, "--upstream"),
+  };
 }
 
 /** Other installed services for the same proxy. */

@@ -1,6 +1,7 @@
 // Runs the service in launchd, as an agent of the user.
 
 import { join } from "node:path";
+import { docsPage } from "../core/project-pages.ts";
 import { CodexlbError } from "../errors.ts";
 import { layoutOf } from "../state/layout.ts";
 import { LAUNCHD_LABEL, launchdLogs, launchdPlist, programArgumentsIn } from "./launchd-plist.ts";
@@ -32,6 +33,7 @@ export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceM
   return {
     name: "launchd",
     file,
+    command: (word) => `codexlb service ${word}`,
     others: [
       { file: join(directory, "codexlb.plist"), stop: `launchctl bootout ${domain}/codexlb` },
       { file: join(directory, "homebrew.mxcl.codexlb.plist"), stop: STOP_BREW_SERVICE },
@@ -65,7 +67,7 @@ export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceM
         `connecting to launchd: ${isMissing ? "launchctl is not installed" : whyFailed(ran)}`,
         {
           next: isMissing
-            ? "on a system without launchd, start codexlb proxy from your init system (docs/service.md)"
+            ? `on a system without launchd, start codexlb proxy from your init system: ${docsPage("service")}`
             : "log in on this Mac's own screen: launchd has no session for agents over ssh alone",
         },
       );

@@ -2,7 +2,7 @@
 
 import { childEnvironment } from "../codex/run.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { CodexlbError, messageOf, systemCodeOf, systemProblem } from "../errors.ts";
 import { print, printError } from "../print.ts";
 import { shortLine } from "../printable.ts";
 
@@ -13,27 +13,42 @@ export interface Ran {
   readonly err: string;
 }
 
-/** Runs a program and waits until it exits. Does not throw if the program fails or does not exist. */
-export type RunProgram = (argv: readonly string[]) => Promise<Ran>;
+/** When to stop waiting for a program. */
+export interface RunLimits {
+  /** Default: no limit. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs a program and waits until it exits. Does not throw if the program fails or does not exist. A program with
+ * `limits` gets a process group of its own, and that group is killed when the time is up or `signal` is aborted.
+ */
+export type RunProgram = (argv: readonly string[], limits?: RunLimits) => Promise<Ran>;
 
 /** The exit code of a shell for a program that does not exist. */
 export const NOT_FOUND = 127;
+/** The exit code of `timeout` for a program that took too long. */
+const STOPPED = 124;
 
 /** Runs programs with the environment `env`, in English, with nothing on standard input. */
 export function programRunner(env: Deps["env"]): RunProgram {
-  return async (argv) => {
+  return async (argv, limits) => {
     try {
       const child = Bun.spawn([...argv], {
         env: { ...childEnvironment(env), LC_ALL: "C" },
         stdin: "ignore",
         stdout: "pipe",
         stderr: "pipe",
+        detached: limits !== undefined,
       });
-      const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-      return { code, out, err };
+      const ran = Promise.all([child.stdout.text(), child.stderr.text(), child.exited]).then(
+        ([out, err, code]) => ({ code, out, err }),
+      );
+      return await (limits === undefined ? ran : within(limits, child.pid, ran));
     } catch (error) {
       if (systemCodeOf(error) === "ENOENT") return { code: NOT_FOUND, out: "", err: "command not found" };
-      return { code: 126, out: "", err: messageOf(error) };
+      return { code: 126, out: "", err: systemProblem(error) };
     }
   };
 }
@@ -71,4 +86,35 @@ export function whyFailed({ code, out, err }: Ran): string {
 /** The error for a command of the service manager that failed. */
 export function stepFailed(argv: readonly string[], ran: Ran, next: string): CodexlbError {
   return new CodexlbError("service_failed", `${argv.join(" ")}: ${whyFailed(ran)}`, { next });
+}
+
+// --- internal ---
+
+/**
+ * The result `ran` of the process group `group`. If a limit comes first, kills the group and returns without waiting for
+ * its output, which another process may hold open.
+ */
+async function within({ timeoutMs, signal }: RunLimits, group: number, ran: Promise<Ran>): Promise<Ran> {
+  const stopped = Promise.withResolvers<Ran>();
+  const stop = (err: string) => {
+    try {
+      process.kill(-group, "SIGKILL");
+    } catch {
+      // The group has just exited.
+    }
+    stopped.resolve({ code: STOPPED, out: "", err });
+  };
+  const interrupt = () => stop("interrupted");
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => stop(`no result within ${timeoutMs / 1000} s`), timeoutMs);
+  if (signal?.aborted) interrupt();
+  signal?.addEventListener("abort", interrupt);
+  try {
+    return await Promise.race([ran, stopped.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", interrupt);
+  }
 }

@@ -55,6 +55,8 @@ export interface ServiceManager {
   readonly name: string;
   /** The file that defines the service. */
   readonly file: string;
+  /** The `codexlb service` command `word` for this service, such as `codexlb service logs --system`. */
+  command(word: string): string;
   /** Services with other names that may also exist for the same proxy. */
   readonly others: readonly OtherService[];
   /** The content of `file`. */
@@ -101,9 +103,9 @@ export function proxyCommand({ binary, root, listen, upstream }: ServiceOptions)
   ];
 }
 
-/** The root that a service's command names; undefined if it names none. */
-export function rootIn(command: readonly string[]): string | undefined {
-  const at = command.indexOf("--root");
+/** The value of `flag` (such as `--root`) in a service's command; undefined if the command lacks it. */
+export function flagIn(command: readonly string[], flag: string): string | undefined {
+  const at = command.indexOf(flag);
   if (at >= 0) return command[at + 1];
-  return command.find((word) => word.startsWith("--root="))?.slice("--root=".length);
+  return command.find((word) => word.startsWith(`${flag}=`))?.slice(flag.length + 1);
 }

@@ -1,6 +1,7 @@
 // Runs the service in systemd: in the user manager or system-wide.
 
 import { join } from "node:path";
+import { docsPage } from "../core/project-pages.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { NOT_FOUND, type RunProgram, whyFailed } from "./run-program.ts";
@@ -30,6 +31,7 @@ export function createSystemd({ directory, isSystem, env, run }: SystemdOptions)
   return {
     name: isSystem ? "systemd (system-wide)" : "systemd (user)",
     file: join(directory, UNIT),
+    command: (word) => `codexlb service ${word}${isSystem ? " --system" : ""}`,
     others: [
       {
         file: join(directory, "codexlb.service"),
@@ -61,11 +63,12 @@ export function createSystemd({ directory, isSystem, env, run }: SystemdOptions)
     problem: async () => {
       const ran = await run(systemctl("show", "--property=Version"));
       if (ran.code === 0) return undefined;
-      const why = ran.code === NOT_FOUND ? "systemctl is not installed" : whyFailed(ran);
+      const isMissing = ran.code === NOT_FOUND;
+      const why = isMissing ? "systemctl is not installed" : whyFailed(ran);
       return new CodexlbError(
         "service_manager_unavailable",
         `connecting to ${isSystem ? "systemd" : "the user's systemd"}: ${why}`,
-        { next: nextWithout(env, isSystem) },
+        { next: isMissing ? WITHOUT_SYSTEMD : nextWithout(env, isSystem) },
       );
     },
     state: async () => {
@@ -81,7 +84,7 @@ export function createSystemd({ directory, isSystem, env, run }: SystemdOptions)
         running: of("ActiveState") === "active" || of("ActiveState") === "reloading",
         pid: pid > 0 ? pid : undefined,
         detail: [
-          `${of("ActiveState")} (${of("SubState")})`,
+          ...(of("ActiveState") === "" ? [] : [`${of("ActiveState")} (${of("SubState")})`]),
           ...(["", "success"].includes(of("Result")) ? [] : [`last result: ${of("Result")}`]),
           ...(restarts > 0 ? [`restarted ${restarts} times`] : []),
           ...(of("StatusText") === "" ? [] : [of("StatusText")]),
@@ -116,11 +119,12 @@ async function lingerHint({ USER: user }: Deps["env"], run: RunProgram): Promise
   return [`to keep it running while you are logged out: loginctl enable-linger${user ? ` ${user}` : ""}`];
 }
 
+const WITHOUT_SYSTEMD = `on a system without systemd, start codexlb proxy from your init system: ${docsPage("service")}`;
+
 function nextWithout(env: Deps["env"], isSystem: boolean): string {
   if (env.WSL_DISTRO_NAME)
     return "enable systemd: write systemd=true below [boot] in /etc/wsl.conf, then run wsl.exe --shutdown";
-  const other = "on a system without systemd, start codexlb proxy from your init system (docs/service.md)";
   return isSystem || env.XDG_RUNTIME_DIR
-    ? other
-    : `log in as this user directly (not with su or sudo), or first run: loginctl enable-linger; ${other}`;
+    ? WITHOUT_SYSTEMD
+    : `log in as this user directly (not with su or sudo), or first run: loginctl enable-linger; ${WITHOUT_SYSTEMD}`;
 }

@@ -30,7 +30,7 @@ export async function findArchive(source: ReleaseSource, target: string): Promis
   throw new CodexlbError("upgrade_failed", `${source.place} has no archive for ${target}`, {
     next:
       targets.length === 0
-        ? "check --from: its SHA256SUMS lists no codexlb archive"
+        ? `check ${source.by}: its SHA256SUMS lists no codexlb archive`
         : `it has archives for ${targets.join(", ")}; build one for this machine with: make build`,
   });
 }
@@ -46,7 +46,7 @@ export interface ReleaseContents {
 export async function contentsOf(source: ReleaseSource, archive: ReleaseArchive): Promise<ReleaseContents> {
   const bytes = await source.read(archive.name, ARCHIVE_LIMIT_BYTES);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
-  const what = `${source.place}/${archive.name}`;
+  const what = source.nameOf(archive.name);
   if (sha256 !== archive.sha256)
     throw new CodexlbError(
       "upgrade_failed",

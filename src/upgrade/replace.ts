@@ -8,6 +8,7 @@ import {
   fsyncSync,
   linkSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   type Stats,
@@ -16,8 +17,15 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { CodexlbError, systemCodeOf, systemProblem } from "../errors.ts";
 import { type RunProgram, whyFailed } from "../service/run-program.ts";
+
+/** How to run and to name things. */
+export interface ReplaceTools extends Pick<Deps, "random"> {
+  readonly run: RunProgram;
+  /** Cancels the replacement. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 export interface Replacement {
   /** Puts the previous executable back. Throws `upgrade_failed`. */
@@ -35,13 +43,14 @@ export async function replaceExecutable(
   path: string,
   content: Uint8Array,
   version: string,
-  { run, random }: { readonly run: RunProgram } & Pick<Deps, "random">,
+  { run, random, signal }: ReplaceTools,
 ): Promise<Replacement> {
-  const beside = join(dirname(path), `.${basename(path)}.${Buffer.from(random(4)).toString("hex")}`);
+  const name = `.${basename(path)}.${process.pid}.${Buffer.from(random(4)).toString("hex")}`;
+  const beside = join(dirname(path), name);
   const [fresh, previous] = [`${beside}.new`, `${beside}.previous`];
   try {
     writeExecutable(fresh, content, statSync(path));
-    const ran = await run([fresh, "--version"]);
+    const ran = await run([fresh, "--version"], { timeoutMs: VERSION_MS, signal });
     if (ran.code !== 0) throw new Error(`the new executable does not run here: ${whyFailed(ran)}`);
     if (!ran.out.split(/\s/).includes(version))
       throw new Error(
@@ -66,9 +75,31 @@ export async function replaceExecutable(
   };
 }
 
+/**
+ * Removes the files that killed upgrades of the executable `path` left next to it. Keeps those of an upgrade that runs
+ * now. Never throws: the next upgrade tries again.
+ */
+export function removeLeftovers(path: string): void {
+  const directory = dirname(path);
+  const prefix = `.${basename(path)}.`;
+  try {
+    for (const name of readdirSync(directory)) {
+      const pid = name.startsWith(prefix) ? LEFTOVER.exec(name.slice(prefix.length))?.[1] : undefined;
+      if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(directory, name), { force: true });
+    }
+  } catch {
+    // Files that this user cannot remove do not prevent an upgrade.
+  }
+}
+
 // --- internal ---
 
+/** The end of the name of a file that `replaceExecutable` creates, with the id of the process that created it. */
+const LEFTOVER = /^(\d{1,10})\.[0-9a-f]{8}\.(?:new|previous)$/;
+
 const PERMISSION_BITS = 0o7777;
+/** The longest wait for the version of a new executable. It takes less than a second on a slow machine. */
+const VERSION_MS = 20_000;
 
 function keepAs(path: string, previous: string): void {
   try {
@@ -76,6 +107,16 @@ function keepAs(path: string, previous: string): void {
   } catch {
     // Some file systems have no hard links, and some systems let only the owner of a file link it.
     copyFileSync(path, previous);
+  }
+}
+
+/** Whether the process `pid` runs. */
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemCodeOf(error) !== "ESRCH";
   }
 }
 
@@ -93,11 +134,11 @@ function writeExecutable(path: string, content: Uint8Array, like: Stats): void {
 }
 
 function failed(path: string, error: unknown): CodexlbError {
-  const isForbidden = NOT_ALLOWED.has(systemCodeOf(error) ?? "");
-  return new CodexlbError("upgrade_failed", `replacing ${path}: ${messageOf(error)}`, {
-    next: isForbidden
+  const code = systemCodeOf(error) ?? "";
+  return new CodexlbError("upgrade_failed", `replacing ${path}: ${systemProblem(error)}`, {
+    next: NOT_ALLOWED.has(code)
       ? `run it as a user who can write to ${dirname(path)}, for example with sudo`
-      : "nothing was changed; the installed version still works",
+      : `nothing was changed; ${code === "ENOSPC" ? `free some space on the disk of ${dirname(path)}` : "the installed version still works"}`,
     cause: error,
   });
 }

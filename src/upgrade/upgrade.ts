@@ -1,13 +1,11 @@
 // Upgrades an executable from a release, unless a package manager owns it.
 
 import { realpathSync } from "node:fs";
-import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
-import type { RunProgram } from "../service/run-program.ts";
 import { refreshExtras } from "./extras.ts";
-import { packageOwner } from "./package-manager.ts";
+import { ownedError, packageOwner } from "./package-manager.ts";
 import { contentsOf, findArchive, type ReleaseArchive } from "./release.ts";
-import { type Replacement, replaceExecutable } from "./replace.ts";
+import { type Replacement, type ReplaceTools, removeLeftovers, replaceExecutable } from "./replace.ts";
 import type { ReleaseSource } from "./source.ts";
 
 export interface UpgradeOptions {
@@ -19,6 +17,8 @@ export interface UpgradeOptions {
   readonly version: string;
   /** Install a release even if it is older. */
   readonly allowOlder: boolean;
+  /** Runs before anything is changed, if there is something to install. An error from it cancels the upgrade. */
+  readonly beforeReplacing?: () => Promise<void>;
 }
 
 export interface Upgraded {
@@ -42,30 +42,33 @@ export async function compareWithRelease({ source, target, version }: UpgradeOpt
 }
 
 /**
- * Replaces the executable with the one from the release. Returns undefined if that version is already installed. Throws
+ * Replaces the executable with the one from the release. Returns undefined if that version is already installed. Also
+ * removes the files that killed upgrades left. Throws
  * `upgrade_refused` for an older release and for an executable that a package manager owns, and `upgrade_failed`.
  * Changes nothing if it throws.
  */
 export async function upgradeExecutable(
   options: UpgradeOptions,
-  tools: { readonly run: RunProgram } & Pick<Deps, "random">,
+  tools: ReplaceTools,
 ): Promise<Upgraded | undefined> {
   const { source, version, allowOlder } = options;
   const { archive, release } = await compareWithRelease(options);
-  if (release === "same") return undefined;
+  const path = realpathSync(options.executable);
+  if (release === "same") {
+    removeLeftovers(path);
+    return undefined;
+  }
   if (release === "older" && !allowOlder)
     throw new CodexlbError(
       "upgrade_refused",
       `the release ${archive.version} is older than the installed version ${version}`,
       { next: "to install it anyway, add --allow-older" },
     );
-  const path = realpathSync(options.executable);
   const owner = await packageOwner(path, archive.version, tools.run);
-  if (owner !== undefined)
-    throw new CodexlbError("upgrade_refused", `${path} was installed by ${owner.name}`, {
-      next: `upgrade it with: ${owner.command}`,
-    });
+  if (owner !== undefined) throw ownedError(path, owner);
+  await options.beforeReplacing?.();
   const { executable, extras } = await contentsOf(source, archive);
+  removeLeftovers(path);
   return {
     version: archive.version,
     replacement: await replaceExecutable(path, executable, archive.version, tools),

@@ -1,10 +1,9 @@
 // Commands beside a proxy of another version: what they say when the two do not understand each other.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { layoutOf } from "../../src/state/layout.ts";
 import { runCli } from "../support/cli.ts";
+import { foreignProxy, unknownPath } from "../support/foreign-proxy.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
 const NOTE =
@@ -16,37 +15,16 @@ beforeEach(() => {
 });
 afterEach(() => temp[Symbol.dispose]());
 
-/** A proxy that knows its version, and answers everything else with `answer`. */
+/** A proxy of `version`, and commands for its root. */
 function proxyOf(version: string, answer: (path: string) => Response) {
-  const { root, adminSocket } = layoutOf(join(temp.path, "root"));
-  mkdirSync(root, { mode: 0o700 });
-  const info = {
-    version,
-    commit: "0123456789ab",
-    name: "other",
-    root,
-    url: "http://127.0.0.1:1",
-    pid: 4711,
-    token_url: "http://127.0.0.1:1/oauth/token",
-    started_at_ms: 0,
-  };
-  const server = Bun.serve({
-    unix: adminSocket,
-    development: false,
-    fetch: (request) => {
-      const { pathname } = new URL(request.url);
-      return pathname === "/admin/version" ? Response.json(info) : answer(pathname);
-    },
-  });
+  const root = join(temp.path, "root");
+  const proxy = foreignProxy(root, version, answer);
   const cli = (...args: string[]) => runCli(args, { cwd: temp.path, env: { CODEXLB_ROOT: root } });
-  return { cli, [Symbol.asyncDispose]: () => server.stop(true) };
+  return { cli, [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose]() };
 }
 
-const UNKNOWN = () =>
-  Response.json({ error: "admin endpoint not found", code: "not_found" }, { status: 404 });
-
 test("a request that the proxy does not know is an error that names both versions", async () => {
-  await using proxy = proxyOf("9.9.9", UNKNOWN);
+  await using proxy = proxyOf("9.9.9", unknownPath);
   expect(await proxy.cli("key", "list")).toEqual({
     code: 1,
     out: "",
@@ -78,12 +56,12 @@ test("an answer to a pin that names the account only in its message is understoo
 });
 
 test("the same version is not mentioned", async () => {
-  await using proxy = proxyOf("dev", UNKNOWN);
+  await using proxy = proxyOf("dev", unknownPath);
   expect((await proxy.cli("key", "list")).err).toBe("codexlb: admin endpoint not found\n");
 });
 
 test("doctor names both versions, and how to restart the proxy", async () => {
-  await using proxy = proxyOf("9.9.9", UNKNOWN);
+  await using proxy = proxyOf("9.9.9", unknownPath);
   const { out } = await proxy.cli("doctor");
   expect(out).toContain(
     "proxy: warning (other on http://127.0.0.1:1, process 4711, runs version 9.9.9, and this command is version dev)\n    restart it: kill 4711, then start codexlb proxy again\n",

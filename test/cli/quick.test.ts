@@ -84,3 +84,11 @@ test("what is wrong is told as ever", async () => {
   for (const word of ["--version", "-version", "-v", "-V", "version"])
     expect((await run([word])).out).toMatch(/^codexlb \S+ \(\S+, [\w-]+, bun \S+\)\n$/);
 });
+
+test.each(["--version", "version"])("%s with another word is a usage error", async (word) => {
+  expect(await run([word, "extra"])).toEqual({
+    code: 2,
+    out: "",
+    err: `codexlb: unexpected word "extra"\n  ${word} takes no other words\n`,
+  });
+});

@@ -1,12 +1,13 @@
 // Tests that the executable upgrades itself, with and without a running proxy.
 
 import { expect, test } from "bun:test";
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
 import { startMock } from "../../src/mock/backend.ts";
 import { executable } from "../support/executable.ts";
 import { addRelease, versionScript } from "../support/fake-release.ts";
+import { foreignProxy, unknownPath } from "../support/foreign-proxy.ts";
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dir, "..", "..", "package.json"), "utf8"));
 const NEWER = "99.0.0";
@@ -65,8 +66,41 @@ test("upgrade without a release prints how to name one", async () => {
   expect(await program.run(["upgrade"])).toEqual({
     code: 2,
     out: "",
-    err: "codexlb: upgrade needs a release\n  name its directory or URL with --from or CODEXLB_RELEASE\n",
+    err: "codexlb: upgrade needs a release\n  name its directory or URL with --from or CODEXLB_RELEASE; the newest is https://github.com/gngeorgiev/codexlb/releases/latest/download\n",
   });
+});
+
+test("upgrade of a copy of a package manager prints that manager's command, without a release", async () => {
+  using program = executable();
+  const cellar = join(program.directory, "Cellar", "codexlb", version, "bin");
+  mkdirSync(cellar, { recursive: true });
+  const path = join(cellar, "codexlb");
+  copyFileSync(program.path, path);
+  const child = Bun.spawn([path, "upgrade"], { env: program.env(), stdout: "ignore", stderr: "pipe" });
+  const [err, code] = await Promise.all([child.stderr.text(), child.exited]);
+  expect([code, err]).toEqual([
+    1,
+    `codexlb: ${path} was installed by Homebrew\n  upgrade it with: brew upgrade codexlb\n`,
+  ]);
+});
+
+test("upgrade reports a proxy that is older than the executable, even if that is up to date", async () => {
+  const { program, from } = installed(version);
+  using _ = program;
+  await using __ = foreignProxy(program.root, "0.0.1", unknownPath);
+  expect(await program.run(["upgrade", "--from", from])).toEqual({
+    code: 0,
+    out: `version ${version} is up to date\n`,
+    err: `codexlb: the proxy on ${program.root} (process 4711) still runs version 0.0.1; restart it: kill 4711, then start codexlb proxy again\n`,
+  });
+});
+
+test("--allow-older reports a downgrade", async () => {
+  const { program, from } = installed("0.0.1");
+  using _ = program;
+  expect((await program.run(["upgrade", "--allow-older", "--from", from])).out).toBe(
+    `downgraded ${program.path} from ${version} to 0.0.1\n`,
+  );
 });
 
 test("a running proxy continues to serve, and upgrade prints how to restart it", async () => {
@@ -116,7 +150,7 @@ test("without permission, upgrade changes nothing and suggests sudo", async () =
   chmodSync(locked, 0o755);
   expect([code, out]).toEqual([1, ""]);
   expect(err).toMatch(
-    /^codexlb: replacing \S+: EACCES.*\n {2}run it as a user who can write to \S+, for example with sudo\n$/,
+    /^codexlb: replacing \S+: permission denied\n {2}run it as a user who can write to \S+, for example with sudo\n$/,
   );
   expect(readFileSync(path).equals(readFileSync(program.path))).toBe(true);
 });

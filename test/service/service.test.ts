@@ -24,9 +24,15 @@ beforeEach(() => {
   mkdirSync(home);
   binary = join(home, "codexlb");
   writeFileSync(binary, "#!/bin/sh\n", { mode: 0o755 });
+  writeConfig(join(home, ".codex-lb"), "127.0.0.1:0");
 });
 afterEach(() => temp[Symbol.dispose]());
 
+/** Writes a config.toml, so that no test depends on the default port of this machine. */
+function writeConfig(root: string, listen: string): void {
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  writeFileSync(join(root, "config.toml"), `[proxy]\nlisten = "${listen}"\n`);
+}
 const service = (args: readonly string[], env: Record<string, string> = {}) =>
   runCli(["service", ...args], {
     cwd: temp.path,
@@ -126,6 +132,16 @@ describe("with systemd", () => {
     expect((await systemd("status")).out).toContain(`file:       ${unitPath()}\n`);
   });
 
+  test("uninstall keeps a copy of a unit that a person wrote", async () => {
+    mkdirSync(join(unitPath(), ".."), { recursive: true });
+    writeFileSync(unitPath(), GO_UNIT);
+    expect((await systemd("uninstall")).out).toBe(
+      `uninstalled ${unitPath()}; a copy of the file is ${unitPath()}.previous\n`,
+    );
+    expect(existsSync(unitPath())).toBe(false);
+    expect(readFileSync(`${unitPath()}.previous`, "utf8")).toBe(GO_UNIT);
+  });
+
   test("install and status report another unit for the same proxy", async () => {
     const other = join(unitPath(), "..", "codexlb.service");
     mkdirSync(join(other, ".."), { recursive: true });
@@ -177,6 +193,7 @@ describe("with systemd", () => {
   test("install does not replace a proxy that is not the service", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const { root } = pool.layout;
+    writeConfig(root, "127.0.0.1:0");
     const refused = await install("--root", root);
     expect(refused.code).toBe(1);
     expect(refused.err).toContain(
@@ -232,11 +249,11 @@ test("the system's systemd installs, restarts and removes a system-wide service"
   const directory = join(temp.path, "system");
   const manager = createSystemd({ directory, isSystem: true, env: {}, run });
   const tools = { run, sleep: () => Promise.resolve() };
-  const options = { binary, root: SYSTEM_ROOT, listen: undefined, upstream: undefined, user: "codexlb" };
+  const options = { binary, root: SYSTEM_ROOT, listen: "127.0.0.1:0", upstream: undefined, user: "codexlb" };
   expect((await installService(manager, options, tools)).change).toBe("installed");
   await restartService(manager, tools);
   expect(await manager.hints()).toEqual([]);
-  expect(await uninstallService(manager, tools)).toBe(true);
+  expect(await uninstallService(manager, tools)).toEqual({ previous: undefined });
   expect(managers.calls()).toEqual([
     "systemctl daemon-reload",
     "systemctl enable codexlb-proxy.service",
@@ -305,7 +322,8 @@ describe("with launchd", () => {
 });
 
 describe("without a service manager", () => {
-  const NEXT = "start codexlb proxy from your init system (docs/service.md)";
+  const NEXT =
+    "start codexlb proxy from your init system: https://github.com/gngeorgiev/codexlb/blob/main/docs/service.md";
   const all = ["install", "uninstall", "restart", "status"] as const;
 
   test.each(all)("%s reports that, and what to do", async (word) => {
@@ -331,6 +349,20 @@ describe("without a service manager", () => {
     );
     expect(managers.calls()).toEqual([]);
     expect(existsSync(unitPath())).toBe(false);
+  });
+
+  test("status names a service file that exists", async () => {
+    await service(["install", "--target", "systemd", "--binary", binary]);
+    managers.set("broken", true);
+    const { err } = await service(["status", "--target", "systemd"], { XDG_RUNTIME_DIR: temp.path });
+    expect(err).toContain(`No medium found; ${unitPath()} exists, for ${join(home, ".codex-lb")}\n`);
+  });
+
+  test("a missing systemctl is not explained with a wrong login", async () => {
+    const { err } = await service(["status", "--target", "systemd"], { PATH: home });
+    expect(err).toBe(
+      `codexlb: connecting to the user's systemd: systemctl is not installed\n  on a system without systemd, ${NEXT}\n`,
+    );
   });
 
   test("status on Windows Subsystem for Linux explains how to enable systemd", async () => {

@@ -1,7 +1,17 @@
 // Stand-ins for systemctl, launchctl, journalctl and loginctl. They record their calls, and keep the state of the
 // service manager in files.
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 export interface FakeManagers {
@@ -12,6 +22,14 @@ export interface FakeManagers {
   /** One fact of the state: `enabled`, `running`, `broken` (no response from the manager), `failing` (no start). */
   is(fact: string): boolean;
   set(fact: string, value: boolean): void;
+  /** Makes the next restart of systemd hang. */
+  hang(): Hang;
+}
+
+/** A restart that hangs until this is disposed. */
+export interface Hang extends Disposable {
+  /** Resolves when the restart has begun. */
+  begun(): Promise<void>;
 }
 
 /** Creates the programs in `directory`. */
@@ -45,6 +63,15 @@ export function fakeManagers(directory: string): FakeManagers {
     is: (fact) => existsSync(join(state, fact)),
     set: (fact, value) =>
       value ? writeFileSync(join(state, fact), "") : rmSync(join(state, fact), { force: true }),
+    hang: () => {
+      const [begun, held] = [join(state, "hanging"), join(state, "held")];
+      Bun.spawnSync(["mkfifo", begun, held]);
+      return {
+        begun: async () => void (await Bun.spawn(["cat", begun], { stdout: "pipe" }).stdout.text()),
+        // Neither blocks nor fails if the program that waits was killed.
+        [Symbol.dispose]: () => closeSync(openSync(held, constants.O_RDWR | constants.O_NONBLOCK)),
+      };
+    },
   };
 }
 
@@ -63,6 +90,7 @@ case "$verb" in
       "$active" "$sub" "$pid" "$file" ;;
   enable) touch "$state/enabled" ;;
   restart)
+    [ -p "$state/hanging" ] && { echo "$$" >"$state/hanging"; rm "$state/hanging"; read -r _ <"$state/held"; }
     [ -e "$state/failing" ] && { echo "Job for $unit failed." >&2; exit 1; }
     touch "$state/running" ;;
   disable) rm -f "$state/enabled" "$state/running" ;;

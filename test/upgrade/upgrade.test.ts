@@ -14,6 +14,7 @@ import {
 import { dirname, join } from "node:path";
 import { CodexlbError } from "../../src/errors.ts";
 import { programRunner } from "../../src/service/run-program.ts";
+import { packageOwner } from "../../src/upgrade/package-manager.ts";
 import { releaseSource } from "../../src/upgrade/source.ts";
 import { targetOf, thisMachine } from "../../src/upgrade/target.ts";
 import { compareWithRelease, type UpgradeOptions, upgradeExecutable } from "../../src/upgrade/upgrade.ts";
@@ -230,6 +231,21 @@ describe("an upgrade changes nothing", () => {
     expectInstalled(INSTALLED);
   });
 
+  test("for a file in place of the directory, and for an executable in another format", async () => {
+    const file = join(temp.path, "file");
+    writeFileSync(file, "");
+    expect((await refusal(upgradeExecutable(options(file), tools()))).message).toBe(
+      `reading ${join(file, "SHA256SUMS")}: not a directory`,
+    );
+    const alien = join(temp.path, "alien");
+    writeFileSync(alien, "\x7fELF and nothing else", { mode: 0o755 });
+    addRelease(directory, { version: NEWER, program: alien });
+    expect((await refusal(upgradeExecutable(options(), tools()))).message).toBe(
+      `replacing ${executable}: the new executable does not run here: it is not an executable for this machine`,
+    );
+    expectInstalled(INSTALLED);
+  });
+
   test("for a directory without a release", async () => {
     const error = await refusal(upgradeExecutable(options(join(temp.path, "nowhere")), tools()));
     expect(error.message).toBe(`reading ${join(temp.path, "nowhere", "SHA256SUMS")}: no such file`);
@@ -245,6 +261,8 @@ describe("an upgrade does not replace an executable of a package manager:", () =
     ["npm", "lib/node_modules/@codexlb/linux-x64/bin", "npm install --global codexlb@latest"],
     ["bun", ".bun/install/global/node_modules/codexlb/bin", "bun add --global codexlb@latest"],
     ["pnpm", "share/pnpm/global/5/node_modules/codexlb/bin", "pnpm add --global codexlb@latest"],
+    ["npx", ".npm/_npx/5f3c/node_modules/@codexlb/linux-x64/bin", "npx codexlb@latest"],
+    ["yarn", "yarn/global/node_modules/@codexlb/linux-x64/bin", "yarn global add codexlb@latest"],
     ["Nix", "nix/store/abc-codexlb-1.2.3/bin", "nix profile upgrade codexlb"],
   ])("%s, by its directory", async (name, below, command) => {
     addRelease(directory, { version: NEWER });
@@ -261,6 +279,19 @@ describe("an upgrade does not replace an executable of a package manager:", () =
       },
     );
     expect(readFileSync(owned, "utf8")).toBe(versionScript(INSTALLED));
+  });
+
+  test.each([
+    ["npm", "node_modules/@codexlb/linux-x64/bin", "npm install --prefix"],
+    ["pnpm", "node_modules/.pnpm/@codexlb+linux-x64@1.2.3/node_modules/x/bin", "pnpm --dir"],
+  ])("%s in a project, with a command for that project", async (name, below, command) => {
+    const project = join(temp.path, "a project");
+    const path = join(project, below, "codexlb");
+    const rest = name === "npm" ? " codexlb@latest" : " add codexlb@latest";
+    expect(await packageOwner(path, NEWER, tools().run)).toEqual({
+      name,
+      command: `${command} '${project}'${rest}`,
+    });
   });
 
   test.each([
@@ -348,12 +379,105 @@ describe("from a URL", () => {
     );
   });
 
+  test("a password in the URL is not printed, and a query comes after the file name", async () => {
+    await using server = serve();
+    const { host } = new URL(server.url);
+    const error = await refusal(compareWithRelease(options(`http://alice:secret@${host}/download/?token=1`)));
+    expect(error.message).toBe(
+      `reading http://[redacted]@${host}/download/SHA256SUMS?token=1: the server returned status 404`,
+    );
+    addRelease(directory, { version: NEWER, target: "linux-other" });
+    const missing = await refusal(compareWithRelease(options(`http://alice:secret@${host}/download`)));
+    expect(missing.message).toStartWith(`http://[redacted]@${host}/download has no archive for `);
+    expect(() => releaseSource("http://alice:secret@releases.example/1", { env: {} })).toThrow(
+      '--from: "http://[redacted]@releases.example/1" is not an https URL',
+    );
+  });
+
+  test("a wrong variable is named in the error", () => {
+    expect(() => releaseSource("ftp://x", { env: {} }, { by: "CODEXLB_RELEASE" })).toThrow(
+      'CODEXLB_RELEASE: "ftp://x" is not an https URL',
+    );
+  });
+
   test.each(["http://releases.example/1", "ftp://releases.example/1", "https://"])(
     "%s is refused, because a checksum from there proves nothing",
     (from) => {
       expect(() => releaseSource(from, { env: {} })).toThrow("is not an https URL");
     },
   );
+});
+
+describe("time limits", () => {
+  test("an executable that does not report its version is refused and killed", async () => {
+    const silent = join(temp.path, "silent");
+    const held = join(temp.path, "held");
+    Bun.spawnSync(["mkfifo", held]);
+    // The second process keeps the output open, too.
+    writeFileSync(silent, `#!/bin/sh\nexec 3>'${held}'\ntail -f /dev/null\n`, { mode: 0o755 });
+    const holders = Bun.spawn(["cat", held]);
+    addRelease(directory, { version: NEWER, program: silent });
+    const limits: unknown[] = [];
+    const { run } = tools();
+    const hasty: typeof run = (argv, limit) => {
+      if (limit === undefined) return run(argv);
+      limits.push(limit.timeoutMs);
+      return run(argv, { timeoutMs: 300 });
+    };
+    expect(await refusal(upgradeExecutable(options(), { run: hasty, random }))).toMatchObject({
+      code: "upgrade_failed",
+      message: `replacing ${executable}: the new executable does not run here: no result within 0.3 s`,
+    });
+    expect(limits).toEqual([20_000]);
+    // Exits when no process holds the file any more.
+    await holders.exited;
+    expectInstalled(INSTALLED);
+  });
+
+  /** A server that sends `text` for every connection and then nothing. */
+  function stalling(text: string) {
+    const server = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { open: (socket) => void socket.write(text), data: () => {} },
+    });
+    return { url: `http://127.0.0.1:${server.port}`, [Symbol.dispose]: () => server.stop(true) };
+  }
+
+  test.each([
+    "",
+    "HTTP/1.1 200 OK\r\n",
+    "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc",
+    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
+  ])("a server that stops sending is given up: %j", async (text) => {
+    using server = stalling(text);
+    const source = releaseSource(server.url, { env: {} }, { idleMs: 100 });
+    expect(await refusal(compareWithRelease(options("", { source })))).toMatchObject({
+      code: "upgrade_failed",
+      message: `reading ${server.url}/SHA256SUMS: the server sent nothing for 0.1 s`,
+    });
+  });
+
+  test("an aborted signal ends a download", async () => {
+    using server = stalling("");
+    const source = releaseSource(server.url, { env: {} }, { signal: AbortSignal.abort() });
+    expect((await refusal(compareWithRelease(options("", { source })))).code).toBe("upgrade_failed");
+  });
+});
+
+test("an upgrade removes what killed upgrades left, and keeps the files of one that runs", async () => {
+  const exited = Bun.spawnSync(["true"]).pid;
+  const left = [`.codexlb.${exited}.0123abcd.new`, `.codexlb.${exited}.0123abcd.previous`];
+  const kept = [`.codexlb.${process.pid}.0123abcd.new`, ".codexlb.notes", ".other.1.0123abcd.new"];
+  const bin = join(temp.path, "bin");
+  for (const version of [INSTALLED, NEWER]) {
+    for (const name of [...left, ...kept]) writeFileSync(join(bin, name), "");
+    const release = join(temp.path, version);
+    mkdirSync(release);
+    addRelease(release, { version });
+    (await upgradeExecutable(options(release), tools()))?.replacement.keep();
+    expect(readdirSync(bin).sort()).toEqual([...kept, "codexlb"].sort());
+  }
 });
 
 describe("the target", () => {

@@ -9,6 +9,7 @@ import { createSupervisor } from "../../daemon/supervisor.ts";
 import { CodexlbError } from "../../errors.ts";
 import { hideNoProxy } from "../../network/egress.ts";
 import { print } from "../../print.ts";
+import { rootFrom } from "../../state/layout.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { integerFlag } from "../flags.ts";
@@ -76,7 +77,7 @@ export default defineCommand({
     deps.log.info(
       daemon.accountCount + daemon.childCount === 0
         ? "no accounts yet; add one with: codexlb account login ALIAS, or: codexlb account import"
-        : `${served(daemon)}; ${nextOf(daemon, args.root?.trim())}`,
+        : `${served(daemon)}; ${nextOf(daemon, layout.root === rootFrom(undefined, deps.env) ? undefined : layout.root)}`,
     );
     const status = `serves ${served(daemon)} on ${daemon.listensOn}`;
     supervisor.ready(status);
@@ -110,7 +111,7 @@ export default defineCommand({
 /** The time that closing idle connections and writing the state may take. */
 const SHORT_STOP_MS = 15_000;
 
-/** How to start Codex. It needs two spellings of the address, and an IPv6 address has only one. */
+/** How to start Codex; `root` is undefined for the default one. `codexlb run` needs two spellings of the address, and an IPv6 address has only one. */
 function nextOf({ url }: Daemon, root: string | undefined): string {
   return url.includes("[")
     ? "codexlb run cannot use an IPv6 address: listen on 127.0.0.1 for it"

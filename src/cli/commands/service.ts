@@ -2,6 +2,7 @@
 
 import { defineCommand } from "citty";
 import { quote } from "../../codex/command-line.ts";
+import { docsPage } from "../../core/project-pages.ts";
 import { systemDeps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
@@ -15,10 +16,11 @@ import {
 } from "../../service/operations.ts";
 import { printOutputOf } from "../../service/run-program.ts";
 import type { ServiceManager, Step } from "../../service/service.ts";
-import { rootFrom } from "../../state/layout.ts";
+import { requireUserAccess } from "../../service/user-access.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { integerFlag } from "../flags.ts";
 import { MANAGER_FLAGS, managerFor, requireRightUser, serviceOptions } from "../service/choose.ts";
+import { pathWarning } from "../service/lasting-path.ts";
 import { serviceStatus, statusLines } from "../service/status.ts";
 import { waitingFor } from "../terminal.ts";
 
@@ -57,9 +59,12 @@ const install = defineCommand({
     const deps = systemDeps();
     const { manager, run } = managerFor(args, deps);
     const options = await serviceOptions(args, deps, run);
+    const warning = pathWarning(options.binary);
+    if (warning !== undefined) deps.log.warn(warning);
     if (args["dry-run"])
       return print(`# ${manager.file}\n${manager.text(options)}\n${commands(manager.installSteps())}`);
     requireRightUser(args, deps);
+    await requireUserAccess(options, run);
     const result = await waitingFor(
       "starting the service",
       installService(manager, options, { run, sleep: Bun.sleep }),
@@ -94,7 +99,11 @@ const uninstall = defineCommand({
       "stopping the service",
       uninstallService(manager, { run, sleep: Bun.sleep }),
     );
-    print(removed ? `uninstalled ${manager.file}\n` : "the service is not installed\n");
+    if (removed === undefined) return print("the service is not installed\n");
+    const { previous } = removed;
+    print(
+      `uninstalled ${manager.file}${previous === undefined ? "" : `; a copy of the file is ${previous}`}\n`,
+    );
   },
 });
 
@@ -123,13 +132,13 @@ const status = defineCommand({
   run: async ({ args }) => {
     const deps = systemDeps();
     const { manager } = managerFor(args, deps);
-    const found = await serviceStatus(manager, deps.env);
+    const found = await serviceStatus(manager);
     if (args.json) printJson(found, 2);
-    else print(statusLines(found));
+    else print(statusLines(found, manager));
     if (!found.installed) throw notInstalled(manager);
     if (!found.running)
       throw new CodexlbError("unhealthy", "the service is not running", {
-        next: "see why: codexlb service logs; start it with: codexlb service restart",
+        next: `see why: ${manager.command("logs")}; start it with: ${manager.command("restart")}`,
       });
   },
 });
@@ -155,9 +164,8 @@ const logs = defineCommand({
     const lines = Math.max(integerFlag(args.lines, "lines") ?? 0, 0);
     const service = installedService(manager);
     if (service === undefined) throw notInstalled(manager);
-    const root = service.root ?? rootFrom(undefined, { HOME: deps.env.HOME });
     await printOutputOf(
-      manager.logCommand({ lines, follow: args.follow ?? false, root }),
+      manager.logCommand({ lines, follow: args.follow ?? false, root: service.root }),
       deps.env,
       "see the proxy's own event log: codexlb proxy logs",
     );
@@ -195,7 +203,7 @@ function environmentNotes(env: Readonly<Record<string, string | undefined>>): st
   const found = PROXY_VARIABLES.filter((name) => env[name]);
   if (found.length === 0) return [];
   return [
-    `the service does not inherit ${found.join(", ")} from this shell; docs/service.md describes how to set variables for it`,
+    `the service does not inherit ${found.join(", ")} from this shell; ${docsPage("service")} describes how to set variables for it`,
   ];
 }
 

@@ -3,19 +3,30 @@
 import { realpathSync } from "node:fs";
 import { defineCommand } from "citty";
 import { runningProxy } from "../../admin/daemon.ts";
+import { NEWEST_RELEASE } from "../../core/project-pages.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { programRunner } from "../../service/run-program.ts";
+import { requireStartable } from "../../service/start-check.ts";
+import type { Layout } from "../../state/layout.ts";
+import { activate } from "../../upgrade/activate.ts";
+import { ownedError, packageOwner } from "../../upgrade/package-manager.ts";
 import { releaseSource } from "../../upgrade/source.ts";
 import { targetOf, thisMachine } from "../../upgrade/target.ts";
-import { compareWithRelease, type UpgradeOptions, upgradeExecutable } from "../../upgrade/upgrade.ts";
-import { VERSION } from "../../version.ts";
+import {
+  compareWithRelease,
+  type Upgraded,
+  type UpgradeOptions,
+  upgradeExecutable,
+} from "../../upgrade/upgrade.ts";
+import { isNewer, VERSION } from "../../version.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
+import { catchInterruption, type Interruption } from "../interruption.ts";
 import { isCompiled } from "../self.ts";
-import { restartAdvice, runningServices } from "../service/running.ts";
+import { type RunningService, restartAdvice, runningServices } from "../service/running.ts";
 import { waitingFor } from "../terminal.ts";
 
 export default defineCommand({
@@ -40,36 +51,39 @@ export default defineCommand({
   },
   run: async ({ args }) => {
     const { deps, layout } = contextOf(args.root);
-    const options = optionsOf(args, deps);
+    using interruption = catchInterruption();
+    const options = await optionsOf(args, deps, interruption.signal);
     const { place } = options.source;
     if (args.check) {
-      const { archive, release } = await waitingFor(`reading ${place}`, compareWithRelease(options));
+      const { archive, release } = await unlessInterrupted(
+        interruption,
+        waitingFor(`reading ${place}`, compareWithRelease(options)),
+      );
       return print(`${COMPARED[release](archive.version)}\n`);
     }
-    const run = programRunner(deps.env);
-    const upgraded = await waitingFor(
-      `reading ${place}`,
-      upgradeExecutable(options, { run, random: deps.random }),
+    let service: RunningService | undefined;
+    const upgraded = await unlessInterrupted(
+      interruption,
+      waitingFor(
+        `reading ${place}`,
+        upgradeExecutable(
+          {
+            ...options,
+            beforeReplacing: async () => {
+              service = args.restart ? await serviceOf(options.executable, deps) : undefined;
+              if (service !== undefined) await requireStartable(service.service);
+            },
+          },
+          { run: programRunner(deps.env), random: deps.random, signal: interruption.signal },
+        ),
+      ),
     );
-    if (upgraded === undefined) return print(`${COMPARED.same(VERSION)}\n`);
-    const { version, replacement } = upgraded;
-    const service = args.restart
-      ? (await runningServices(deps)).find((one) =>
-          isSameFile(one.service.command[0] ?? "", options.executable),
-        )
-      : undefined;
-    try {
-      await waitingFor("restarting the service", service?.restart() ?? Promise.resolve());
-    } catch (error) {
-      replacement.undo();
-      await service?.restart();
-      throw new CodexlbError(
-        "upgrade_failed",
-        `the service failed to start with version ${version}, so version ${VERSION} was restored: ${messageOf(error)}`,
-        { next: "see why: codexlb service logs", cause: error },
-      );
+    if (upgraded === undefined) {
+      print(`${COMPARED.same(VERSION)}\n`);
+      return await reportOldProxy(VERSION, layout, deps);
     }
-    replacement.keep();
+    const { version } = upgraded;
+    await waitingFor("restarting the service", activateOrRestore(upgraded, service, interruption, deps));
     try {
       upgraded.refreshExtras();
     } catch (error) {
@@ -78,13 +92,9 @@ export default defineCommand({
       );
     }
     print(
-      `upgraded ${options.executable} from ${VERSION} to ${version}${service === undefined ? "" : ", and restarted the service"}\n`,
+      `${Bun.semver.order(version, VERSION) < 0 ? "downgraded" : "upgraded"} ${options.executable} from ${VERSION} to ${version}${service === undefined ? "" : ", and restarted the service"}\n`,
     );
-    const outdated = await proxyOfVersion(layout.adminSocket, VERSION);
-    if (outdated !== undefined)
-      deps.log.info(
-        `the proxy on ${layout.root} (process ${outdated}) still runs version ${VERSION}; ${await restartAdvice(outdated, deps)}`,
-      );
+    await reportOldProxy(version, layout, deps);
   },
 });
 
@@ -96,24 +106,89 @@ const COMPARED = {
   older: (version: string) => `this is ${VERSION}, which is newer than the release ${version}`,
 } as const;
 
-function optionsOf(
+async function optionsOf(
   flags: { readonly from?: string | undefined; readonly "allow-older"?: boolean | undefined },
   deps: Deps,
-): UpgradeOptions {
-  const from = flags.from?.trim() || deps.env.CODEXLB_RELEASE?.trim();
-  if (!from)
-    throw usage("upgrade needs a release", "name its directory or URL with --from or CODEXLB_RELEASE");
+  signal: AbortSignal,
+): Promise<UpgradeOptions> {
+  const flag = flags.from?.trim();
+  const from = flag || deps.env.CODEXLB_RELEASE?.trim();
   if (!isCompiled())
     throw new CodexlbError("upgrade_refused", "this codexlb runs from its sources", {
       next: "upgrade it with git, and build it with: make build",
     });
+  if (!from) {
+    const path = realpathSync(process.execPath);
+    const owner = await packageOwner(path, undefined, programRunner(deps.env));
+    throw owner === undefined
+      ? usage(
+          "upgrade needs a release",
+          `name its directory or URL with --from or CODEXLB_RELEASE; the newest is ${NEWEST_RELEASE}`,
+        )
+      : ownedError(path, owner);
+  }
   return {
-    source: releaseSource(from, deps),
+    source: releaseSource(from, deps, { by: flag ? "--from" : "CODEXLB_RELEASE", signal }),
     target: targetOf(thisMachine()),
     executable: process.execPath,
     version: VERSION,
     allowOlder: flags["allow-older"] ?? false,
   };
+}
+
+/** The error of `work`, or the one for an interruption if that was the reason. */
+async function unlessInterrupted<T>(interruption: Interruption, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw interruption.signal.aborted ? interruption.error("nothing was changed") : error;
+  }
+}
+
+/** The running service that runs `executable`. */
+async function serviceOf(executable: string, deps: Deps): Promise<RunningService | undefined> {
+  const services = await runningServices(deps);
+  return services.find(({ service }) => isSameFile(service.command[0] ?? "", executable));
+}
+
+/** Restarts `service`, if there is one. Throws `upgrade_failed` or `interrupted` after it restored the previous version. */
+async function activateOrRestore(
+  { version, replacement }: Upgraded,
+  service: RunningService | undefined,
+  interruption: Interruption,
+  deps: Deps,
+): Promise<void> {
+  const activation = await activate({
+    replacement,
+    restart: async () => service?.restart(),
+    signal: interruption.signal,
+    onRollback: () => {
+      if (interruption.signal.aborted && service !== undefined)
+        deps.log.info(`interrupted; version ${VERSION} was restored, and its service is restarting`);
+    },
+  });
+  if (activation.kind === "active") return;
+  const next = service === undefined ? undefined : `see why: ${service.manager.command("logs")}`;
+  const { problem } = activation;
+  if (activation.kind === "interrupted")
+    throw problem === undefined
+      ? interruption.error(`version ${VERSION} is installed, as before`)
+      : interruption.error(
+          `version ${VERSION} was restored, but its service failed to restart: ${problem}`,
+          next,
+        );
+  const restored =
+    problem === undefined
+      ? `so version ${VERSION} was restored: ${messageOf(activation.cause)}`
+      : `and after version ${VERSION} was restored, the service failed to start again: ${problem}`;
+  throw new CodexlbError(
+    "upgrade_failed",
+    `the service failed to start with version ${version}, ${restored}`,
+    {
+      ...(next === undefined ? {} : { next }),
+      cause: activation.cause,
+    },
+  );
 }
 
 function isSameFile(one: string, other: string): boolean {
@@ -124,8 +199,12 @@ function isSameFile(one: string, other: string): boolean {
   }
 }
 
-/** The process of the proxy behind `socket`, if the proxy runs `version`. */
-async function proxyOfVersion(socket: string, version: string): Promise<number | undefined> {
-  const info = await runningProxy(socket);
-  return info?.version === version ? info.pid : undefined;
+/** Reports a proxy on the root that is older than the installed executable, or runs the version it replaced. */
+async function reportOldProxy(installed: string, layout: Layout, deps: Deps): Promise<void> {
+  // A proxy whose answer this version cannot read does not make the upgrade a failure.
+  const info = await runningProxy(layout.adminSocket).catch(() => undefined);
+  if (info === undefined || info.version === installed || isNewer(info.version)) return;
+  deps.log.info(
+    `the proxy on ${layout.root} (process ${info.pid}) still runs version ${info.version}; ${await restartAdvice(info.pid, deps)}`,
+  );
 }

@@ -2,7 +2,6 @@
 // and token endpoint be reached, and does the backend's clock agree with this machine's.
 
 import { existsSync } from "node:fs";
-import { createServer } from "node:net";
 import { z } from "zod";
 import { remoteSettings, remoteStatus } from "../../admin/client.ts";
 import type { Daemon, RunningDaemon } from "../../admin/daemon.ts";
@@ -10,17 +9,19 @@ import { type Door, isProxy } from "../../admin/door.ts";
 import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseListen } from "../../core/listen.ts";
 import type { Clock } from "../../deps.ts";
-import { CodexlbError, connectProblem, messageOf, systemCodeOf } from "../../errors.ts";
+import { CodexlbError, connectProblem, messageOf } from "../../errors.ts";
 import { egressProblem } from "../../network/connect-problem.ts";
 import { createOutbound, fetchOptions, type Outbound, optionsToProxy } from "../../network/egress.ts";
+import { isTaken } from "../../network/port-probe.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
-import { VERSION } from "../../version.ts";
+import { isNewer, VERSION } from "../../version.ts";
 import type { CommandContext } from "../context.ts";
 import { credentialFor } from "../credentials.ts";
 import { type Location, listensAt, urlOf } from "../locate.ts";
 import { KEY_NEXT, letsUsIn } from "../run/runtime-home.ts";
 import { restartAdvice } from "../service/running.ts";
+import { upgradeAdvice } from "../upgrade-advice.ts";
 import { examineClock, type TimedResponse } from "./clock.ts";
 import { type Finding, ok } from "./findings.ts";
 
@@ -104,7 +105,9 @@ async function examineDaemon(
           check: "proxy",
           status: "warning",
           detail: `${what}, runs version ${info.version}, and this command is version ${VERSION}`,
-          remedy: await restartAdvice(info.pid, deps),
+          remedy: isNewer(info.version)
+            ? await upgradeAdvice(info.version, deps)
+            : await restartAdvice(info.pid, deps),
         };
   const port = info.draining ? ENDING : await examineAnswer(info.url);
   return [proxy, port, ...(await examineSurroundings(via, door, info.token_url))];
@@ -264,14 +267,6 @@ function listenOf(layout: CommandContext["layout"]) {
   } catch {
     return undefined; // another check reports invalid settings
   }
-}
-
-function isTaken({ host, port }: { readonly host: string; readonly port: number }): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once("error", (error) => resolve(systemCodeOf(error) === "EADDRINUSE"));
-    probe.listen(port, host, () => probe.close(() => resolve(false)));
-  });
 }
 
 /** Any response proves that the connection works. */

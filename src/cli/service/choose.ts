@@ -1,6 +1,6 @@
 // Turns the flags of `codexlb service` into a service manager and the options of the service.
 
-import { accessSync, constants, realpathSync, statSync } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
 import type { Deps } from "../../deps.ts";
@@ -14,6 +14,7 @@ import { namedRoot, rootFrom } from "../../state/layout.ts";
 import { checkSetting } from "../../state/settings.ts";
 import { usage } from "../flags.ts";
 import { isCompiled } from "../self.ts";
+import { lastingPath } from "./lasting-path.ts";
 
 const TARGETS = ["auto", "systemd", "launchd"] as const;
 
@@ -151,7 +152,9 @@ function binaryOf(flag: string | undefined, env: Deps["env"]): string {
   const named = flag?.trim();
   if (!named && !isCompiled())
     throw usage("this codexlb runs from its sources", "name the executable of the service with --binary");
-  const path = named ? resolve(named) : ownPath(env);
+  const path = named
+    ? resolve(named)
+    : lastingPath({ executable: process.execPath, startedAs: process.argv0 }, env);
   try {
     if (!statSync(path).isFile()) throw new Error("it is not a file");
     accessSync(path, constants.X_OK);
@@ -166,18 +169,4 @@ function binaryOf(flag: string | undefined, env: Deps["env"]): string {
     );
   }
   return path;
-}
-
-/**
- * The path of this executable that stays valid after an upgrade: the one on PATH, if it leads to this executable. The
- * real path may not stay valid, because a package manager's directory often contains the version.
- */
-function ownPath({ PATH = "" }: Deps["env"]): string {
-  const found = Bun.which("codexlb", { PATH });
-  if (found === null) return process.execPath;
-  try {
-    return realpathSync(found) === realpathSync(process.execPath) ? resolve(found) : process.execPath;
-  } catch {
-    return process.execPath;
-  }
 }

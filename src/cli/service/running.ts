@@ -2,15 +2,15 @@
 
 import type { Deps } from "../../deps.ts";
 import { type InstalledService, installedService } from "../../service/installed.ts";
-import { restartService } from "../../service/operations.ts";
+import { restartUnchecked } from "../../service/operations.ts";
+import type { ServiceManager } from "../../service/service.ts";
 import { managerFor } from "./choose.ts";
 
 export interface RunningService {
   readonly service: InstalledService;
   readonly pid: number | undefined;
-  /** The command that restarts it. */
-  readonly command: string;
-  /** Restarts it. Throws `service_failed`. */
+  readonly manager: ServiceManager;
+  /** Restarts it, even if its proxy could not start again. Throws `service_failed`. */
   restart(): Promise<void>;
 }
 
@@ -26,8 +26,8 @@ export async function runningServices(deps: Pick<Deps, "env">): Promise<RunningS
     found.push({
       service,
       pid,
-      command: `codexlb service restart${system ? " --system" : ""}`,
-      restart: () => restartService(manager, { run, sleep: Bun.sleep }),
+      manager,
+      restart: () => restartUnchecked(manager, { run, sleep: Bun.sleep }),
     });
   }
   return found;
@@ -36,6 +36,6 @@ export async function runningServices(deps: Pick<Deps, "env">): Promise<RunningS
 /** Advice on how to restart the proxy with the process `pid`. */
 export async function restartAdvice(pid: number, deps: Pick<Deps, "env">): Promise<string> {
   const services = await runningServices(deps);
-  const command = services.find((service) => service.pid === pid)?.command;
-  return `restart it: ${command ?? `kill ${pid}, then start codexlb proxy again`}`;
+  const service = services.find((one) => one.pid === pid);
+  return `restart it: ${service?.manager.command("restart") ?? `kill ${pid}, then start codexlb proxy again`}`;
 }

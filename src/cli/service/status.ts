@@ -1,10 +1,11 @@
 // The output of `codexlb service status`: the state of the service, and the proxy that answers on its root.
 
 import { runningProxy } from "../../admin/daemon.ts";
+import { CodexlbError } from "../../errors.ts";
 import { installedService, otherServices } from "../../service/installed.ts";
 import type { ServiceManager } from "../../service/service.ts";
-import { layoutOf, rootFrom } from "../../state/layout.ts";
-import { VERSION } from "../../version.ts";
+import { layoutOf } from "../../state/layout.ts";
+import { isNewer, VERSION } from "../../version.ts";
 
 /** The JSON of `codexlb service status --json`; null means unknown or missing. */
 export interface ServiceStatus {
@@ -26,15 +27,16 @@ export interface ServiceStatus {
 }
 
 /** Throws the manager's `problem`, and `file_unusable`. */
-export async function serviceStatus(
-  manager: ServiceManager,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<ServiceStatus> {
+export async function serviceStatus(manager: ServiceManager): Promise<ServiceStatus> {
   const problem = await manager.problem();
-  if (problem !== undefined) throw problem;
   const service = installedService(manager);
+  if (problem !== undefined && service !== undefined)
+    throw new CodexlbError(problem.code, `${problem.message}; ${manager.file} exists, for ${service.root}`, {
+      ...(problem.next === undefined ? {} : { next: problem.next }),
+      cause: problem,
+    });
+  if (problem !== undefined) throw problem;
   const state = await manager.state();
-  const root = service === undefined ? undefined : (service.root ?? rootFrom(undefined, { HOME: env.HOME }));
   return {
     manager: manager.name,
     file: manager.file,
@@ -45,14 +47,14 @@ export async function serviceStatus(
     pid: state.pid ?? null,
     detail: state.detail,
     binary: service?.command[0] ?? null,
-    root: root ?? null,
-    proxy: root === undefined ? null : await proxyOn(root),
+    root: service?.root ?? null,
+    proxy: service === undefined ? null : await proxyOn(service.root),
     others: otherServices(manager).map(({ file }) => file),
   };
 }
 
 /** The status as text, one line per fact. */
-export function statusLines(status: ServiceStatus): string {
+export function statusLines(status: ServiceStatus, manager: ServiceManager): string {
   const { proxy, pid } = status;
   const rows: [string, string | undefined][] = [
     ["manager", status.manager],
@@ -63,12 +65,19 @@ export function statusLines(status: ServiceStatus): string {
         : "none",
     ],
     ["enabled", yesOrNo(status.enabled)],
-    ["running", `${yesOrNo(status.running)}${pid === null ? "" : `, process ${pid}`}; ${status.detail}`],
+    [
+      "running",
+      `${yesOrNo(status.running)}${pid === null ? "" : `, process ${pid}`}${status.detail === "" ? "" : `; ${status.detail}`}`,
+    ],
     ["binary", status.binary ?? undefined],
     ["root", status.root ?? undefined],
     [
       "proxy",
-      proxy === null ? (status.root === null ? undefined : "not responding") : proxyLine(proxy, status),
+      proxy === null
+        ? status.root === null
+          ? undefined
+          : "not responding"
+        : proxyLine(proxy, status, manager),
     ],
     ...status.others.map((file): [string, string] => ["conflict", `${file} starts a second proxy`]),
   ];
@@ -88,10 +97,11 @@ function yesOrNo(value: boolean): string {
 function proxyLine(
   { version, url, pid }: NonNullable<ServiceStatus["proxy"]>,
   { pid: servicePid }: ServiceStatus,
+  manager: ServiceManager,
 ): string {
-  const isOther = version !== VERSION;
+  const advice = isNewer(version) ? "upgrade this command" : `restart it with: ${manager.command("restart")}`;
   return [
-    `version ${version}${isOther ? ` (this is ${VERSION}; restart it with: codexlb service restart)` : ""} on ${url}`,
+    `version ${version}${version === VERSION ? "" : ` (this is ${VERSION}; ${advice})`} on ${url}`,
     ...(pid === servicePid ? [] : [`process ${pid}, which is not the service`]),
   ].join("; ");
 }
