@@ -1,9 +1,7 @@
 // How the backend reports quota: the usage endpoint, response headers, stream events and limit errors, read into
 // `QuotaEvidence`. Reading never throws: a value that is not understood or not plausible is ignored.
 
-import { BoundedMap, remembered } from "./bounded-map.ts";
 import { LONGEST_NAME, MOST_LIMITS, shortText } from "./bounds.ts";
-import { parseJson } from "./json.ts";
 import {
   believable,
   type LimitQuota,
@@ -26,7 +24,7 @@ import {
   type Window,
 } from "./quota-shapes.ts";
 import { type Credits, type Dated, type Spending, UNKNOWN_SPENDING } from "./spending.ts";
-import { byKind, mapWindows } from "./windows.ts";
+import { byKind } from "./windows.ts";
 
 /** The header that says why nothing is left, when it is not for a window. */
 export const REACHED_TYPE = "x-codex-rate-limit-reached-type";
@@ -59,24 +57,32 @@ export function quotaFromUsage(body: unknown, nowMs: number): QuotaEvidence | un
   return believable(evidence, nowMs);
 }
 
-/**
- * The `x-codex-*` headers (and `x-<limit>-*` of other limits). Undefined when there are none. Under load most replies
- * repeat the headers of a reply moments before, so its evidence is dated again instead of read again.
- */
+/** The `x-codex-*` headers (and `x-<limit>-*` of other limits). Undefined when there are none. */
 export function quotaFromHeaders(headers: HeaderReader, nowMs: number): QuotaEvidence | undefined {
-  let text = "";
-  headers.forEach((value, name) => {
-    if (isLimitHeader(name)) text += `${name}:${value}\n`;
+  const ids = new Set<string>();
+  headers.forEach((_value, name) => {
+    const match = ids.size < MOST_LIMITS ? LIMIT_HEADER.exec(name.toLowerCase()) : null;
+    if (match?.[1] !== undefined) ids.add(match[1]);
   });
-  return recentHeaders(text, nowMs, () => ({ evidence: readHeaders(headers, nowMs) })).evidence;
-}
-
-/** An event and what it says about limits, from its JSON text. Repeated events are treated like repeated headers. */
-export function readLimitsEvent(json: string, nowMs: number): ReadLimits & { readonly event: unknown } {
-  return recentEvents(json, nowMs, () => {
-    const event = parseJson(json);
-    return { event, evidence: quotaFromEvent(event, nowMs) };
-  });
+  const spending = spendingFromHeaders(headers, ids.size > 0, nowMs);
+  if (ids.size === 0 && spending === UNKNOWN_SPENDING) return undefined;
+  const limits = [...ids].map((id) =>
+    limitOf(
+      unknownLimit(limitId(id), headers.get(`x-${id}-limit-name`) ?? undefined),
+      {
+        primary: windowFromHeaders(headers, `x-${id}-primary`),
+        secondary: windowFromHeaders(headers, `x-${id}-secondary`),
+      },
+      { source: "headers", nowMs },
+    ),
+  );
+  const evidence: QuotaEvidence = {
+    planType: headers.get("x-codex-plan-type") ?? undefined,
+    main: limits.find((found) => found.id === MAIN_LIMIT_ID) ?? UNKNOWN_QUOTA.main,
+    additional: limits.filter((found) => found.id !== MAIN_LIMIT_ID),
+    spending,
+  };
+  return believable(evidence, nowMs);
 }
 
 /**
@@ -120,33 +126,6 @@ export function limitId(name: string): string {
 
 // --- internal ---
 
-function readHeaders(headers: HeaderReader, nowMs: number): QuotaEvidence | undefined {
-  const ids = new Set<string>();
-  headers.forEach((_value, name) => {
-    const match = ids.size < MOST_LIMITS ? LIMIT_HEADER.exec(name.toLowerCase()) : null;
-    if (match?.[1] !== undefined) ids.add(match[1]);
-  });
-  const spending = spendingFromHeaders(headers, ids.size > 0, nowMs);
-  if (ids.size === 0 && spending === UNKNOWN_SPENDING) return undefined;
-  const limits = [...ids].map((id) =>
-    limitOf(
-      unknownLimit(limitId(id), headers.get(`x-${id}-limit-name`) ?? undefined),
-      {
-        primary: windowFromHeaders(headers, `x-${id}-primary`),
-        secondary: windowFromHeaders(headers, `x-${id}-secondary`),
-      },
-      { source: "headers", nowMs },
-    ),
-  );
-  const evidence: QuotaEvidence = {
-    planType: headers.get("x-codex-plan-type") ?? undefined,
-    main: limits.find((found) => found.id === MAIN_LIMIT_ID) ?? UNKNOWN_QUOTA.main,
-    additional: limits.filter((found) => found.id !== MAIN_LIMIT_ID),
-    spending,
-  };
-  return believable(evidence, nowMs);
-}
-
 interface ReportedLimits {
   readonly id: string;
   readonly name: string | undefined;
@@ -172,64 +151,6 @@ function limitsOfEvent(event: unknown, nowMs: number): ReportedLimits | undefine
   const spending = spendingOfCredits(slots.credits, nowMs);
   return { id: limitId(id ?? MAIN_LIMIT_ID), name, model, planType, slots, spending };
 }
-
-/** In this time nothing that is read becomes implausible. */
-const SAME_MOMENT_MS = 250;
-/** Three limits and the credits take about a kilobyte. */
-const LONGEST_RECENT = 4_096;
-
-interface ReadLimits {
-  readonly evidence: QuotaEvidence | undefined;
-}
-
-/** Returns a function that reads a text, or dates again what it has read of the same text moments before. */
-function recentlyRead<Read extends ReadLimits>() {
-  const recent = new BoundedMap<string, { readonly atMs: number; readonly read: Read }>(64);
-  return (text: string, nowMs: number, read: () => Read): Read => {
-    const before = recent.get(text);
-    if (before !== undefined && nowMs >= before.atMs && nowMs - before.atMs < SAME_MOMENT_MS) {
-      const { evidence } = before.read;
-      return evidence === undefined ? before.read : { ...before.read, evidence: dated(evidence, nowMs) };
-    }
-    const now = read();
-    if (text.length <= LONGEST_RECENT) recent.set(text, { atMs: nowMs, read: now });
-    return now;
-  };
-}
-
-const recentHeaders = recentlyRead<ReadLimits>();
-const recentEvents = recentlyRead<ReadLimits & { readonly event: unknown }>();
-
-/** Evidence from headers or an event, as if it had been read at `nowMs`. */
-function dated({ planType, main, additional, spending }: QuotaEvidence, nowMs: number): QuotaEvidence {
-  const limit = (read: LimitQuota): LimitQuota => ({
-    ...read,
-    windows: mapWindows(read.windows, (window) => ({ ...window, asOfMs: nowMs })),
-    completeAsOfMs: read.completeAsOfMs === 0 ? 0 : nowMs,
-  });
-  const { credits, reachedType } = spending;
-  return {
-    planType,
-    main: limit(main),
-    additional: additional.map(limit),
-    spending:
-      spending === UNKNOWN_SPENDING
-        ? spending
-        : {
-            ...spending,
-            credits: credits && { ...credits, asOfMs: nowMs },
-            reachedType: reachedType && { ...reachedType, asOfMs: nowMs },
-          },
-  };
-}
-
-/** True for every header that `readHeaders` may read. */
-const isLimitHeader = remembered(
-  256,
-  (name) =>
-    /^x-.+-(?:(?:primary|secondary)-|limit-name$)|^x-codex-(?:plan-type$|credits-)/i.test(name) ||
-    name.toLowerCase() === REACHED_TYPE,
-);
 
 const LIMIT_HEADER = /^x-(.+)-(?:primary|secondary)-used-percent$/;
 

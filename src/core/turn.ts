@@ -3,7 +3,7 @@
 
 import { parseJson, stringFields } from "./json.ts";
 import type { QuotaEvidence } from "./quota.ts";
-import { readLimitsEvent } from "./quota-wire.ts";
+import { limitsOfEvent } from "./recent-limits.ts";
 import { type Failure, failureOfEvent } from "./verdict.ts";
 
 /** What one event means for the turn it belongs to. */
@@ -39,7 +39,7 @@ export function readTurnSignal(json: string, nowMs: number, type = eventType(jso
     case "codex.rate_limits":
     case "token_count":
     case "event_msg": {
-      const { event, evidence } = readLimitsEvent(json, nowMs);
+      const { event, evidence } = limitsOfEvent(json, nowMs);
       return evidence === undefined && type !== "codex.rate_limits"
         ? { kind: "output" }
         : { kind: "quota", evidence, event };

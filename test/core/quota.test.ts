@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
 import {
   canServe,
   exhaustedUntilMs,
@@ -10,12 +9,7 @@ import {
   remaining,
   UNKNOWN_QUOTA,
 } from "../../src/core/quota.ts";
-import {
-  quotaFromEvent,
-  quotaFromHeaders,
-  quotaFromUsage,
-  readLimitsEvent,
-} from "../../src/core/quota-wire.ts";
+import { quotaFromEvent, quotaFromHeaders, quotaFromUsage } from "../../src/core/quota-wire.ts";
 import { hasSpendableCredits } from "../../src/core/spending.ts";
 import { scoreOf, standingOf } from "../../src/core/standing.ts";
 import { byKind, presentOf, WINDOW_KINDS } from "../../src/core/windows.ts";
@@ -162,44 +156,6 @@ describe("the usage endpoint", () => {
       expect(isExhausted(quota, quota.main, view)).toBe(false);
     });
   });
-});
-
-test("headers that repeat those of moments before give what reading them gives", () => {
-  const names = [
-    "x-codex-primary-used-percent",
-    "x-codex-primary-window-minutes",
-    "x-codex-primary-reset-at",
-    "x-codex-secondary-used-percent",
-    "x-codex-spark-primary-used-percent",
-    "x-codex-spark-limit-name",
-    "x-codex-plan-type",
-    "x-codex-credits-has-credits",
-    "x-codex-credits-balance",
-    "x-codex-rate-limit-reached-type",
-  ];
-  const value = fc.constantFrom("0", "12.5", "300", "10080", "1700000600", "true", "false", "pro", "", "x");
-  let distinct = 0;
-  fc.assert(
-    fc.property(fc.dictionary(fc.constantFrom(...names), value), (headers) => {
-      quotaFromHeaders(new Headers(headers), NOW);
-      const repeated = quotaFromHeaders(new Headers(headers), NOW + 100);
-      // A value that is not read, so that these headers repeat no others.
-      const unread = { "x-unread-primary-reset-at": String(++distinct) };
-      expect(repeated).toEqual(quotaFromHeaders(new Headers({ ...headers, ...unread }), NOW + 100));
-    }),
-  );
-});
-
-test("an event that repeats one of moments before gives what reading it gives", () => {
-  const event = {
-    type: "codex.rate_limits",
-    plan_type: "pro",
-    rate_limits: { primary: { used_percent: 5, window_minutes: 300, reset_at: 1_700_000_600 } },
-    credits: { has_credits: true, balance: 3 },
-  };
-  const json = JSON.stringify(event);
-  for (const atMs of [NOW, NOW + 100, NOW + 1_000])
-    expect(readLimitsEvent(json, atMs)).toEqual({ event, evidence: quotaFromEvent(event, atMs) });
 });
 
 describe("headers", () => {

@@ -2,7 +2,7 @@
 
 import { readBounded } from "../../bounded-fetch.ts";
 import { ATTEMPTS_HEADER, parseAttempts } from "../../core/hops.ts";
-import { quotaFromHeaders } from "../../core/quota-wire.ts";
+import { limitsOfHeaders } from "../../core/recent-limits.ts";
 import { failureOfReply, type Scope, type Verdict } from "../../core/verdict.ts";
 import { CodexlbError, systemCodeOf } from "../../errors.ts";
 import { egressProblem, proxyRefusal } from "../../network/connect-problem.ts";
@@ -159,7 +159,7 @@ async function judgeReply(
   const scope: Scope = isTurnPath(path) ? "turn" : "other";
   if (isStreamedTurnPath(path) && status < 400 && isReadableEventStream(response))
     return turnReply(context, exchange, lease, response, abort);
-  const evidence = quotaFromHeaders(response.headers, context.deps.clock.now());
+  const evidence = limitsOfHeaders(response.headers, context.deps.clock.now());
   const matters = status >= 400 && (scope === "turn" || upstream.failsOver.has(status) || status >= 500);
   const calm: Verdict = status >= 400 ? { kind: "client" } : { kind: "ok" };
   if (!hasBody(exchange.incoming.request.method, status) || (!matters && !isSmall(response)))
@@ -181,7 +181,7 @@ async function turnReply(
 ): Promise<Sent<HttpReply>> {
   if (response.body === null) return { kind: "broken", why: "the response has no body" };
   const reader = createTurnReader(context, exchange, lease);
-  const limits = quotaFromHeaders(response.headers, context.deps.clock.now());
+  const limits = limitsOfHeaders(response.headers, context.deps.clock.now());
   // Before the events, which are newer.
   if (limits !== undefined) lease.learn(limits);
   const opened = await openTurn(response.body, reader, context.deps.clock, context.settings().timeouts);

@@ -1,7 +1,7 @@
 // One dial of one upstream, as a reply that the attempt loop can judge.
 
 import { ATTEMPTS_HEADER, parseAttempts } from "../../core/hops.ts";
-import { quotaFromHeaders } from "../../core/quota-wire.ts";
+import { limitsOfHeaders } from "../../core/recent-limits.ts";
 import { failureOfReply, type Verdict } from "../../core/verdict.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { ProxyContext } from "../context.ts";
@@ -52,7 +52,7 @@ export async function dialUpstream(
     kind: "reply",
     verdict,
     reply,
-    evidence: quotaFromHeaders(headers, nowMs),
+    evidence: limitsOfHeaders(headers, nowMs),
     attempts: parseAttempts(headers.get(ATTEMPTS_HEADER)),
   });
   if (dialled.kind === "refused") {
