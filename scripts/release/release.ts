@@ -15,6 +15,7 @@ import { billOfMaterials } from "./bill-of-materials.ts";
 import { bundledPackages } from "./bundled-packages.ts";
 import { writeChecksums } from "./checksums.ts";
 import { checkSignature, requireAdHocWithJit } from "./code-signature.ts";
+import { withAbsoluteLinks } from "./readme.ts";
 import { writeTarball } from "./tarball.ts";
 import { parseVersion } from "./version.ts";
 
@@ -121,7 +122,7 @@ function cleanCommit(): Commit {
 function textsOf(version: string, commit: Commit): Readonly<Record<string, string>> {
   return {
     LICENSE: readFileSync(join(PROJECT, "LICENSE"), "utf8"),
-    "README.md": readFileSync(join(PROJECT, "README.md"), "utf8"),
+    "README.md": withAbsoluteLinks(readFileSync(join(PROJECT, "README.md"), "utf8"), version),
     "man/codexlb.1": printed(["man"], version, commit),
     "completions/codexlb.bash": printed(["completions", "bash"], version, commit),
     "completions/_codexlb": printed(["completions", "zsh"], version, commit),
