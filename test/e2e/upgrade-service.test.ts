@@ -80,10 +80,11 @@ onLinux("an upgrade changes nothing if the service could not start with its conf
 onLinux("a service that starts with neither version is reported with both reasons", async () => {
   addRelease(from, { version: NEWER });
   managers.set("failing", true);
+  const problem = `${RESTART}: Job for codexlb-proxy.service failed.`;
   expect(await upgrade()).toEqual({
     code: 1,
     out: "",
-    err: `codexlb: the service failed to start with version ${NEWER}, and after version ${version} was restored, the service failed to start again: ${RESTART}: Job for codexlb-proxy.service failed.\n  see why: codexlb service logs\n`,
+    err: `codexlb: the service failed to start with version ${NEWER} (${problem}); version ${version} was restored, but the service failed to start again: ${problem}\n  see why: codexlb service logs\n`,
   });
   expect(managers.calls()).toEqual([RESTART, RESTART]);
   expectUnchanged();
