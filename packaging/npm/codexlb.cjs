@@ -105,8 +105,14 @@ function hasAvx2() {
   }
 }
 
+/** Returns the advice that reinstalls this copy: that of a project in its project, others globally. */
 function reinstall() {
-  return `run npm install -g codexlb@${version} --include=optional on this machine`;
+  const at = __dirname.indexOf("/node_modules/");
+  const project = __dirname.slice(0, Math.max(at, 0));
+  // npm's global directory is PREFIX/lib/node_modules. The directories of npx are temporary.
+  const isGlobal = at < 0 || project.endsWith("/lib") || project.includes("/_npx/");
+  const place = isGlobal ? "-g" : `--prefix '${project.replaceAll("'", "'\\''")}'`;
+  return `run npm install ${place} codexlb@${version} --include=optional on this machine`;
 }
 
 function fail(message, next) {

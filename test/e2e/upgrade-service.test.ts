@@ -42,6 +42,8 @@ const start = () =>
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
+    // A process group of its own, as from a shell.
+    detached: true,
   });
 
 function expectUnchanged(): void {
@@ -78,11 +80,25 @@ onLinux("an upgrade changes nothing if the service could not start with its conf
 onLinux("a service that starts with neither version is reported with both reasons", async () => {
   addRelease(from, { version: NEWER });
   managers.set("failing", true);
+  const problem = `${RESTART}: Job for codexlb-proxy.service failed.`;
   expect(await upgrade()).toEqual({
     code: 1,
     out: "",
-    err: `codexlb: the service failed to start with version ${NEWER}, and after version ${version} was restored, the service failed to start again: ${RESTART}: Job for codexlb-proxy.service failed.\n  see why: codexlb service logs\n`,
+    err: `codexlb: the service failed to start with version ${NEWER} (${problem}); version ${version} was restored, but the service failed to start again: ${problem}\n  see why: codexlb service logs\n`,
   });
+  expect(managers.calls()).toEqual([RESTART, RESTART]);
+  expectUnchanged();
+});
+
+onLinux("Ctrl-C, which interrupts systemctl too, restores the previous version", async () => {
+  addRelease(from, { version: NEWER });
+  using hang = managers.hang();
+  const child = start();
+  await hang.begun();
+  process.kill(-child.pid, "SIGINT");
+  const [err, code] = await Promise.all([child.stderr.text(), child.exited]);
+  expect(code).toBe(130);
+  expect(err).toEndWith(`codexlb: interrupted by SIGINT; version ${version} is installed, as before\n`);
   expect(managers.calls()).toEqual([RESTART, RESTART]);
   expectUnchanged();
 });

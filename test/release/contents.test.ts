@@ -67,6 +67,14 @@ test.each(RELEASE_TARGETS)(
   },
 );
 
+test("the README links to pages that are not in the archive by their URL", async () => {
+  using temp = tempDirectory();
+  const text = readFileSync(join(await unpack("linux-x64", temp.path), "README.md"), "utf8");
+  const targets = [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, target = ""]) => target);
+  expect(targets).toContain(`https://github.com/gngeorgiev/codexlb/blob/v${RELEASE_VERSION}/docs/install.md`);
+  expect(targets.filter((target) => !/^(?:https:|#)/.test(target))).toEqual([]);
+});
+
 test("the manual page shows the version and the day of the commit", async () => {
   using temp = tempDirectory();
   const top = await unpack("linux-x64", temp.path);

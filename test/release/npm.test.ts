@@ -175,9 +175,9 @@ describe("the launcher", () => {
     readonly execve: boolean;
   }
 
-  function place(): Place {
+  function place(below = "lib/node_modules"): Place {
     const temp = tempDirectory();
-    const modules = join(temp.path, "node_modules");
+    const modules = join(temp.path, below);
     Bun.spawnSync(["mkdir", "-p", join(modules, "codexlb")]);
     const launcher = tarballs.at(-1) ?? "";
     Bun.spawnSync(["tar", "-xzf", launcher, "-C", join(modules, "codexlb"), "--strip-components=1"]);
@@ -251,6 +251,17 @@ ${execve ? "" : "delete process.execve;"}
       out: "",
       err: "codexlb: the package @codexlb/linux-x64 is missing; npm installs it together with codexlb\n  run npm install -g codexlb@1.2.3 --include=optional on this machine\n",
     });
+  });
+
+  test("advises installing into the project that it is part of", async () => {
+    using at = place("it's a project/node_modules");
+    expect((await at.run([])).err).toEndWith(
+      `\n  run npm install --prefix '${at.path}/it'\\''s a project' codexlb@1.2.3 --include=optional on this machine\n`,
+    );
+    using cached = place(".npm/_npx/5f3c/node_modules");
+    expect((await cached.run([])).err).toEndWith(
+      "\n  run npm install -g codexlb@1.2.3 --include=optional on this machine\n",
+    );
   });
 
   test("sets the mode of an executable that lost it", async () => {

@@ -90,7 +90,7 @@ case "$verb" in
       "$active" "$sub" "$pid" "$file" ;;
   enable) touch "$state/enabled" ;;
   restart)
-    [ -p "$state/hanging" ] && { echo "$$" >"$state/hanging"; rm "$state/hanging"; read -r _ <"$state/held"; }
+    [ -p "$state/hanging" ] && { exec 3>"$state/hanging"; rm "$state/hanging"; exec 3>&-; read -r _ <"$state/held"; }
     [ -e "$state/failing" ] && { echo "Job for $unit failed." >&2; exit 1; }
     touch "$state/running" ;;
   disable) rm -f "$state/enabled" "$state/running" ;;

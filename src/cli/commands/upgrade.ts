@@ -177,18 +177,15 @@ async function activateOrRestore(
           `version ${VERSION} was restored, but its service failed to restart: ${problem}`,
           next,
         );
-  const restored =
+  const cause = messageOf(activation.cause);
+  const result =
     problem === undefined
-      ? `so version ${VERSION} was restored: ${messageOf(activation.cause)}`
-      : `and after version ${VERSION} was restored, the service failed to start again: ${problem}`;
-  throw new CodexlbError(
-    "upgrade_failed",
-    `the service failed to start with version ${version}, ${restored}`,
-    {
-      ...(next === undefined ? {} : { next }),
-      cause: activation.cause,
-    },
-  );
+      ? `, so version ${VERSION} was restored: ${cause}`
+      : ` (${cause}); version ${VERSION} was restored, but the service failed to start again: ${problem}`;
+  throw new CodexlbError("upgrade_failed", `the service failed to start with version ${version}${result}`, {
+    ...(next === undefined ? {} : { next }),
+    cause: activation.cause,
+  });
 }
 
 function isSameFile(one: string, other: string): boolean {
