@@ -85,9 +85,9 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
     if (isHandshake && !isWholeHandshake(request)) return answered(errorResponse(INCOMPLETE_HANDSHAKE));
     const requestId = ++requests;
     events.append("request.received", {
-      req_id: requestId,
       method: request.method,
       path: pathForLog(path),
+      req_id: requestId,
     });
     const incoming: Incoming = {
       request,

@@ -126,10 +126,10 @@ function createAttempts<Reply>(
     unserved,
     selected: ({ upstream, choice }: Lease, count: number): void =>
       events.append(SELECTED[upstream.kind], {
-        req_id: requestId,
-        attempt: count,
-        ...upstream.named,
         [NAME_FIELD[upstream.kind]]: upstream.label,
+        ...upstream.named,
+        attempt: count,
+        req_id: requestId,
         switch_reason: choice.reason,
         switched: choice.switched,
       }),

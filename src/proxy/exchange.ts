@@ -65,7 +65,6 @@ export function createExchange(
   const maxAttempts = mostAttempts(context, incoming);
   const placement = { ...originOf(incoming, session, model), tried, spends: options.spends, requestId };
   const isTurn = options.spends;
-  let headers: Headers | undefined;
   let failures = 0;
   let isSearching = false;
 
@@ -90,17 +89,14 @@ export function createExchange(
       if (lease !== undefined) tried.add(lease.upstream.id);
       return lease;
     },
-    outgoing: () => {
-      headers ??= outgoingHeaders(incoming.request.headers, { turn: isTurn });
-      return {
-        method: options.method,
-        path,
-        search,
-        headers,
-        hops: [...incoming.hops, context.self()],
-        attemptsLeft: Math.max(1, maxAttempts - failures),
-      };
-    },
+    outgoing: () => ({
+      method: options.method,
+      path,
+      search,
+      headers: outgoingHeaders(incoming.request.headers, { turn: isTurn }),
+      hops: [...incoming.hops, context.self()],
+      attemptsLeft: Math.max(1, maxAttempts - failures),
+    }),
     fail: (count) => {
       failures += count;
       return failures < maxAttempts;

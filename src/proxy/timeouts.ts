@@ -61,23 +61,32 @@ export function watchHead(
   { connectMs, headMs }: { readonly connectMs: number; readonly headMs: () => number },
   expired: (why: string) => void,
 ): () => void {
-  let over = false;
+  const sinceMs = clock.monotonic();
+  let isOver = false;
+  let isProbed = false;
+  let cancel = () => {};
   const expire = (why: string): void => {
-    if (!over) expired(why);
-    over = true;
+    if (!isOver) expired(why);
+    isOver = true;
   };
   const probe = async (): Promise<void> => {
+    isProbed = true;
     if (!(await canConnect(url, connectMs / 2, clock)))
       expire(`no connection within ${connectMs / 1000} s (connect_timeout_seconds)`);
   };
-  const head = createIdleWatch(clock, headMs, () =>
-    expire(`no answer within ${headMs() / 1000} s (head_timeout_seconds)`),
-  );
-  head.begin();
-  const cancel = clock.after(connectMs / 2, () => void probe());
+  // One timer for both limits: most responses begin within milliseconds.
+  const watch = (waitedMs: number): void => {
+    const leftMs = headMs() - waitedMs;
+    if (leftMs <= 0) return expire(`no answer within ${headMs() / 1000} s (head_timeout_seconds)`);
+    if (!isProbed && waitedMs >= connectMs / 2) void probe();
+    const probeMs = isProbed ? Number.POSITIVE_INFINITY : connectMs / 2 - waitedMs;
+    cancel = clock.after(Math.min(leftMs, probeMs, PATIENCE_CHECK_MS), () =>
+      watch(clock.monotonic() - sinceMs),
+    );
+  };
+  watch(0);
   return () => {
-    over = true;
-    head.stop();
+    isOver = true;
     cancel();
   };
 }

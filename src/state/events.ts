@@ -67,8 +67,9 @@ export function openEventLog(
     let lines = "";
     for (const entry of entries) lines += lineOf(entry);
     try {
-      makeRoom(path, Buffer.byteLength(lines), limits);
-      appendFileSync(path, lines, { mode: 0o600 });
+      const bytes = Buffer.from(lines);
+      makeRoom(path, bytes.length, limits);
+      appendFileSync(path, bytes, { mode: 0o600 });
     } catch (error) {
       if (!warned)
         log.warn(`writing the event log ${path}: ${messageOf(error)}; its lines are lost meanwhile`);
@@ -108,23 +109,35 @@ interface Entry {
 /** Several events happen in the same millisecond, and most are those of a few requests. */
 const timeText = remembered(16, (atMs) => new Date(Number(atMs)).toISOString());
 
-/** The line of an event, with its fields in alphabetical order. Four lines a request make it worth the handwork. */
-function lineOf({ atMs, event, fields }: Entry): string {
+/**
+ * The line of an event, with its fields in alphabetical order. Each request has three or four lines, and writing them
+ * by hand takes a third of the time of `JSON.stringify` on an object. Names are those of the sources: nothing in them
+ * needs an escape.
+ */
+function lineOf({ atMs, event, fields = {} }: Entry): string {
   let members = "";
-  for (const name of fields === undefined ? [] : Object.keys(fields).sort()) {
-    const value = fields?.[name];
+  for (const name of inOrder(Object.keys(fields))) {
+    const value = fields[name];
     if (value === undefined) continue;
-    members += `${members === "" ? "" : ","}${JSON.stringify(name)}:${valueText(value)}`;
+    members += members === "" ? `"${name}":` : `,"${name}":`;
+    members += typeof value === "string" ? quoted(value) : JSON.stringify(value);
   }
-  return `{"ts":"${timeText(String(atMs))}","event":${JSON.stringify(event)}${members === "" ? "" : `,"fields":{${members}}`}}\n`;
+  const start = `{"ts":"${timeText(String(atMs))}","event":"${event}"`;
+  return members === "" ? `${start}}\n` : `${start},"fields":{${members}}}\n`;
 }
 
-function valueText(value: string | number | boolean): string {
-  if (typeof value !== "string") return JSON.stringify(value);
+/** `names`, sorted. Where a request's fields are listed they are in order already. */
+function inOrder(names: string[]): string[] {
+  for (let index = 1; index < names.length; index++)
+    if ((names[index - 1] as string) > (names[index] as string)) return names.sort();
+  return names;
+}
+
+/** Texts without quotes, backslashes and anything beyond ASCII, which JSON writes as they are. */
+const VERBATIM = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+function quoted(text: string): string {
   // Texts of others (an upstream's error) have no bound of their own.
-  const short = value.length > TEXT_LIMIT_CHARS ? `${value.slice(0, TEXT_LIMIT_CHARS)}...` : value;
-  const json = JSON.stringify(short);
-  return PLAIN.test(json) ? json : printableJson(json);
+  const short = text.length > TEXT_LIMIT_CHARS ? `${text.slice(0, TEXT_LIMIT_CHARS)}...` : text;
+  return VERBATIM.test(short) ? `"${short}"` : printableJson(JSON.stringify(short));
 }
-
-const PLAIN = /^[\x20-\x7e]*$/;

@@ -4,6 +4,7 @@ import type { Credentials } from "../auth/auth-file.ts";
 import { readCredentials } from "../auth/homes.ts";
 import { rememberIdentity } from "../auth/identity.ts";
 import type { RefreshLane, Renewal } from "../auth/refresh.ts";
+import { remembered } from "../core/bounded-map.ts";
 import { capacityOfQuota } from "../core/capacity.ts";
 import { MISSING_AUTH } from "../core/health.ts";
 import { ownLimitFor } from "../core/meters.ts";
@@ -164,6 +165,12 @@ function isDue({ refreshToken, expiresMs, refreshedMs }: Credentials, nowMs: num
   return refreshedMs !== undefined && refreshedMs + OPAQUE_AGE_MS <= nowMs;
 }
 
+/** Accounts have few base URLs, and every request needs the parts of one. */
+const baseOf = remembered(64, (baseUrl) => {
+  const { origin, pathname } = new URL(baseUrl);
+  return { origin, pathname };
+});
+
 async function address(
   outgoing: Outgoing,
   credentials: Credentials,
@@ -171,8 +178,8 @@ async function address(
   { baseUrl: configured, routing, outbound }: AccountContext,
 ): Promise<Prepared> {
   const baseUrl = record.ownBaseUrl ?? configured();
-  const base = new URL(baseUrl);
-  const headers = new Headers(outgoing.headers);
+  const base = baseOf(baseUrl);
+  const { headers } = outgoing;
   headers.set("authorization", `Bearer ${credentials.accessToken}`);
   let origin = base.origin;
   if (credentials.accountId !== undefined) {

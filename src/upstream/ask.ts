@@ -33,7 +33,15 @@ export async function askUpstream(
   const { path, search, headers, hops, bounds, address = (url: string) => url, signal } = question;
   let prepared: Prepared;
   try {
-    prepared = await upstream.prepare({ method: "GET", path, search, headers, hops, attemptsLeft: 1 });
+    prepared = await upstream.prepare({
+      method: "GET",
+      path,
+      search,
+      // A copy, because the upstream adds its own to them and the question may be sent again.
+      headers: new Headers(headers),
+      hops,
+      attemptsLeft: 1,
+    });
   } catch (error) {
     return messageOf(error);
   }

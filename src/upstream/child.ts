@@ -102,8 +102,8 @@ export function createChild(
     told: ({ kind }) => {
       if (kind === "limit" || kind === "cool") trouble();
     },
-    prepare: async ({ path, search, headers: told, hops, attemptsLeft }) => {
-      const headers = withKey(link, new Headers(told));
+    prepare: async ({ path, search, headers: passed, hops, attemptsLeft }) => {
+      const headers = withKey(link, passed);
       headers.set(HOPS_HEADER, formatHops(hops));
       headers.set(ATTEMPTS_HEADER, String(attemptsLeft));
       const egress = egressNow();

@@ -15,6 +15,7 @@ export interface Outgoing {
   readonly path: string;
   /** Query with its `?`, or "". */
   readonly search: string;
+  /** The upstream adds its own to them. */
   readonly headers: Headers;
   /** The proxies that the request has passed, this one last. */
   readonly hops: readonly Hop[];

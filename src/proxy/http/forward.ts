@@ -90,10 +90,10 @@ function served(
   const { requestId, path } = incoming;
   const { status } = reply.response;
   context.events.append("request.completed", {
-    req_id: requestId,
     ...lease.upstream.named,
-    status,
     path: pathForLog(path),
+    req_id: requestId,
+    status,
   });
   if (isCompactPath(path) && verdict.kind === "ok") lease.hold();
   const opened = appsSession(reply.response.headers);
