@@ -11,18 +11,25 @@ export type Chunk =
   | { readonly done: false; readonly value: Uint8Array<ArrayBuffer> }
   | { readonly done: true; readonly value?: Uint8Array<ArrayBuffer> | undefined };
 
+/** Pieces further apart than this are read as they come: there is nothing to join. */
+const APART_MS = 1;
+
 /**
- * A reader that lets the event loop run between two reads: Bun joins what arrives in the meantime, and other requests
- * are served however fast the sender is.
+ * A reader that lets the event loop run before it reads on if two pieces came within a millisecond. Bun joins what
+ * arrives in the meantime, and other requests are served however fast the sender is.
  */
 export function gatheringReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): BodyReader {
   const reader = body.getReader();
-  let hasRead = false;
+  let arrivedMs = Number.NEGATIVE_INFINITY;
+  let isFast = false;
   return {
     read: async () => {
-      if (hasRead) await new Promise((resolve) => setImmediate(resolve));
-      hasRead = true;
-      return reader.read();
+      if (isFast) await new Promise((resolve) => setImmediate(resolve));
+      const chunk = await reader.read();
+      const nowMs = performance.now();
+      isFast = nowMs - arrivedMs < APART_MS;
+      arrivedMs = nowMs;
+      return chunk;
     },
     cancel: (reason) => reader.cancel(reason),
   };
