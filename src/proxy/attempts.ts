@@ -11,17 +11,17 @@ import type { EventLog } from "../state/events.ts";
 import type { Lease } from "../upstream/leases.ts";
 import type { Exchange } from "./exchange.ts";
 import type { RetryBudget } from "./retry-budget.ts";
-import { coolFor, type Sent, type Transport, type Used, useUpstream } from "./use-upstream.ts";
+import { coolFor, type SendResult, type Transport, type UseResult, useUpstream } from "./use-upstream.ts";
 
-export type Outcome<Reply> =
+export type AttemptResult<Reply> =
   /** The reply for the client. The caller releases the lease. */
   | { readonly kind: "reply"; readonly lease: Lease; readonly reply: Reply; readonly verdict: Verdict }
-  | Unserved<Reply>
+  | UnservedRequest<Reply>
   /** The client disconnected. */
   | { readonly kind: "aborted" };
 
 /** No upstream served the request. */
-export interface Unserved<Reply> {
+export interface UnservedRequest<Reply> {
   readonly kind: "unserved";
   /** The last reply of an upstream, if there was one. */
   readonly last: LastReply<Reply> | undefined;
@@ -44,7 +44,7 @@ export async function attempt<Reply>(
   context: AttemptContext,
   exchange: Exchange,
   transport: Transport<Reply>,
-): Promise<Outcome<Reply>> {
+): Promise<AttemptResult<Reply>> {
   const attempts = createAttempts(context, exchange, transport);
   try {
     for (let count = 1; ; count++) {
@@ -53,8 +53,8 @@ export async function attempt<Reply>(
       let isGiven = false;
       try {
         attempts.selected(lease, count);
-        const used = await useUpstream(context.events, exchange, transport, lease);
-        const step = attempts.judge(lease, used, count);
+        const result = await useUpstream(context.events, exchange, transport, lease);
+        const step = attempts.judge(lease, result, count);
         isGiven = step !== "again" && step.kind === "reply";
         if (step !== "again") return step;
       } finally {
@@ -86,7 +86,7 @@ function createAttempts<Reply>(
   /** A verdict allowed one more account. */
   let isLastTry = false;
 
-  const unserved = (): Unserved<Reply> => ({ kind: "unserved", last, brokenWhy });
+  const unserved = (): UnservedRequest<Reply> => ({ kind: "unserved", last, brokenWhy });
 
   /** An upstream has replied, so the network works: a broken connection was that upstream's own fault. */
   const blameBroken = (): void => {
@@ -105,7 +105,7 @@ function createAttempts<Reply>(
     return endRetry !== undefined;
   };
 
-  const replied = (lease: Lease, sent: Sent<Reply> & { kind: "reply" }, count: number) => {
+  const replied = (lease: Lease, sent: SendResult<Reply> & { kind: "reply" }, count: number) => {
     const { verdict, reply, evidence } = sent;
     blameBroken();
     if (evidence !== undefined) lease.learn(evidence);
@@ -134,26 +134,26 @@ function createAttempts<Reply>(
         switched: choice.switched,
       }),
     /** Settles one use. Returns the outcome of the request, or "again" for another upstream. */
-    judge: (lease: Lease, used: Used<Reply>, count: number): Outcome<Reply> | "again" => {
+    judge: (lease: Lease, result: UseResult<Reply>, count: number): AttemptResult<Reply> | "again" => {
       const about = { req_id: requestId, attempt: count, ...lease.upstream.named };
-      switch (used.kind) {
+      switch (result.kind) {
         case "aborted":
           if (last !== undefined) discard(last.reply);
           events.append("request.canceled", about);
-          return used;
+          return result;
         case "broken":
           broken.push(lease);
-          brokenWhy = `${lease.upstream.where} could not be reached: ${used.why}`;
-          events.append("request.transport_error", { ...about, error: used.why });
+          brokenWhy = `${lease.upstream.where} could not be reached: ${result.why}`;
+          events.append("request.transport_error", { ...about, error: result.why });
           return mayRetry(lease) ? "again" : unserved();
         case "unready":
-          events.append("request.account_unready", { ...about, error: used.why });
-          lease.settle(used.verdict, { fields: { attempt: count } });
+          events.append("request.account_unready", { ...about, error: result.why });
+          lease.settle(result.verdict, { fields: { attempt: count } });
           return "again";
         case "reply":
-          return replied(lease, used, count);
+          return replied(lease, result, count);
         default:
-          return used satisfies never;
+          return result satisfies never;
       }
     },
     /** The attempts are over. */

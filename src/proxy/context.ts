@@ -41,7 +41,7 @@ export interface ProxyContext {
 }
 
 /** One request of a client, as far as both transports share it. */
-export interface Incoming {
+export interface IncomingRequest {
   readonly request: Request;
   /** Aborted when the client disconnects, or when it may no longer be served. */
   readonly signal: AbortSignal;
@@ -68,7 +68,7 @@ export interface Incoming {
 
 /** The session of a request, the proxies it has passed, and its model. */
 export function originOf(
-  { hops, pinnedId }: Incoming,
+  { hops, pinnedId }: IncomingRequest,
   session: string | undefined,
   model: string | undefined,
 ): Origin {
@@ -76,7 +76,7 @@ export function originOf(
 }
 
 /** Passing failures after which the attempts for a request end: of this proxy's, and of those before it, the fewer. */
-export function mostAttempts({ settings }: ProxyContext, { attemptsLeft }: Incoming): number {
+export function mostAttempts({ settings }: ProxyContext, { attemptsLeft }: IncomingRequest): number {
   const { maxAttempts } = settings();
   return attemptsLeft === undefined ? maxAttempts : Math.max(1, Math.min(maxAttempts, attemptsLeft));
 }

@@ -3,8 +3,8 @@
 
 import type { Choice } from "../core/policy.ts";
 import type { Lease } from "../upstream/leases.ts";
-import type { Outgoing } from "../upstream/upstream.ts";
-import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
+import type { OutgoingRequest } from "../upstream/upstream.ts";
+import { type IncomingRequest, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { outgoingHeaders } from "./headers.ts";
 import type { RequestFacts } from "./session.ts";
 
@@ -30,7 +30,7 @@ export interface Home {
 }
 
 export interface Exchange {
-  readonly incoming: Incoming;
+  readonly incoming: IncomingRequest;
   readonly facts: RequestFacts;
   readonly isMessage: boolean;
   readonly isReplayable: boolean;
@@ -43,7 +43,7 @@ export interface Exchange {
   /** Picks the next upstream that has not failed this request; undefined if there is none. */
   pick(): Lease | undefined;
   /** The request as it is sent to the upstream that was picked. */
-  outgoing(): Outgoing;
+  outgoing(): OutgoingRequest;
   /** Counts passing failures. Returns true while more are allowed. */
   fail(count: number): boolean;
   /** An upstream could not decrypt the history: from now on the one that can is looked for. */
@@ -55,7 +55,7 @@ export interface Exchange {
 
 export function createExchange(
   context: ProxyContext,
-  incoming: Incoming,
+  incoming: IncomingRequest,
   options: ExchangeOptions,
 ): Exchange {
   const { pool, events } = context;
@@ -64,7 +64,7 @@ export function createExchange(
   const tried = new Set<string>();
   const maxAttempts = mostAttempts(context, incoming);
   const placement = { ...originOf(incoming, session, model), tried, spends: options.spends, requestId };
-  const isTurn = options.spends;
+
   let failures = 0;
   let isSearching = false;
 
@@ -93,7 +93,7 @@ export function createExchange(
       method: options.method,
       path,
       search,
-      headers: outgoingHeaders(incoming.request.headers, { turn: isTurn }),
+      headers: outgoingHeaders(incoming.request.headers, { turn: options.spends }),
       hops: [...incoming.hops, context.self()],
       attemptsLeft: Math.max(1, maxAttempts - failures),
     }),

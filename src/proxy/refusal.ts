@@ -64,7 +64,7 @@ export function refusalFor(
           "check the network; the request can be sent again",
         );
       // An account that rests for a moment is worth waiting for; a limit would end the turn.
-      if (shortage.restsUntilMs === undefined && shortage.untilMs !== undefined)
+      if (shortage.coolingUntilMs === undefined && shortage.untilMs !== undefined)
         return usageLimit(shortage, about, nowMs);
       return refuse(
         "no_account_available",
@@ -81,9 +81,9 @@ export function refusalFor(
  * In how many seconds the client shall come back when everything merely rests: when the first rest is over, and soon
  * at any rate, because whoever comes may have one account tried. `told`: the backend has named the times.
  */
-export function retryAfterSeconds({ restsUntilMs }: Shortage, nowMs: number, told = false): number {
-  if (restsUntilMs === undefined) return SHORTEST_RETRY_SECONDS;
-  const seconds = Math.max(SHORTEST_RETRY_SECONDS, Math.ceil((restsUntilMs - nowMs) / 1000));
+export function retryAfterSeconds({ coolingUntilMs }: Shortage, nowMs: number, told = false): number {
+  if (coolingUntilMs === undefined) return SHORTEST_RETRY_SECONDS;
+  const seconds = Math.max(SHORTEST_RETRY_SECONDS, Math.ceil((coolingUntilMs - nowMs) / 1000));
   // What the backend has named is no guess.
   return told ? seconds : Math.min(LONGEST_RETRY_SECONDS, seconds);
 }
@@ -134,7 +134,7 @@ export function eventWithAttempts(event: string, attempts: number): string {
  * A failed turn's event for a client on a WebSocket. Codex ignores an error that has no status, and would wait for
  * minutes; with that of a failing server it tries again.
  */
-export function asTold(message: string, { status }: Pick<Failure, "status">): string {
+export function failureEvent(message: string, { status }: Pick<Failure, "status">): string {
   if (status !== undefined || eventType(message) !== "error") return message;
   return message.replace(/^\s*\{/, '{"status":500,');
 }
@@ -185,7 +185,7 @@ function usageLimit(
   nowMs: number,
 ): Refusal {
   // Whatever else it was refused with (a 402, say), Codex would not understand as a limit.
-  const told = z
+  const backend = z
     .looseObject({ error: z.looseObject({ type: z.enum(LIMIT_TYPES) }) })
     .safeParse(limitBody === undefined ? undefined : parseJson(limitBody));
   const inSeconds = untilMs === undefined ? undefined : Math.max(1, Math.ceil((untilMs - nowMs) / 1000));
@@ -193,7 +193,7 @@ function usageLimit(
     type: "usage_limit_reached",
     message: "The usage limit has been reached",
     plan_type: usage.planType,
-    ...(told.success ? told.data.error : {}),
+    ...(backend.success ? backend.data.error : {}),
     ...(untilMs === undefined || inSeconds === undefined
       ? {}
       : { resets_at: Math.floor(untilMs / 1000), resets_in_seconds: inSeconds }),
@@ -203,7 +203,7 @@ function usageLimit(
     code: "usage_limit_reached",
     // No Retry-After: the error itself says when, and waiting a header's hours helps nobody.
     retryAfterSeconds: undefined,
-    body: JSON.stringify({ ...(told.success ? told.data : {}), error }),
+    body: JSON.stringify({ ...(backend.success ? backend.data : {}), error }),
     limitId,
     reachedType: usage.reachedType,
   };

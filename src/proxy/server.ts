@@ -7,7 +7,7 @@ import type { Descriptors } from "../state/descriptors.ts";
 import { type AdmitContext, createAdmit, INCOMPLETE_HANDSHAKE, KEY_REMOVED } from "./admit.ts";
 import { BODY_LIMIT_BYTES } from "./bodies.ts";
 import { type ConnectionLimits, createConnections } from "./connections.ts";
-import type { Incoming } from "./context.ts";
+import type { IncomingRequest } from "./context.ts";
 import { forward } from "./http/forward.ts";
 import { errorResponse } from "./refusal.ts";
 import { raiseBunHeadLimit } from "./request-head.ts";
@@ -39,7 +39,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
   const connections = createConnections(context);
   const admit = createAdmit(context, connections.refusal);
 
-  const serve = async (incoming: Incoming, server: Server<Tunnel>): Promise<Response | undefined> => {
+  const serve = async (incoming: IncomingRequest, server: Server<Tunnel>): Promise<Response | undefined> => {
     try {
       if (incoming.isHandshake) return await tunnelFor(incoming, server);
       const response = await forward(context, incoming);
@@ -50,7 +50,10 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     }
   };
 
-  const tunnelFor = async (incoming: Incoming, server: Server<Tunnel>): Promise<Response | undefined> => {
+  const tunnelFor = async (
+    incoming: IncomingRequest,
+    server: Server<Tunnel>,
+  ): Promise<Response | undefined> => {
     const { request, connection, holder, signal } = incoming;
     await connection.received();
     const opened = await openTunnel(context, incoming).finally(incoming.ended);

@@ -7,13 +7,11 @@ import { messageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Lease } from "../upstream/leases.ts";
 import { isTurnPath } from "../upstream/paths.ts";
-import type { Prepared } from "../upstream/upstream.ts";
+import type { PreparedRequest, PrepareResult } from "../upstream/upstream.ts";
 import type { Exchange } from "./exchange.ts";
 
-export type Ready = Extract<Prepared, { kind: "ready" }>;
-
 /** The result of sending a request. */
-export type Sent<Reply> =
+export type SendResult<Reply> =
   | {
       readonly kind: "reply";
       readonly verdict: Verdict;
@@ -31,13 +29,13 @@ export type Sent<Reply> =
 /** How a request is sent: a fetch, a WebSocket dial, or a turn on an open socket. */
 export interface Transport<Reply> {
   /** How the open connection to the lease's upstream was prepared; undefined if there is none to use. */
-  opened?(lease: Lease): Ready | undefined;
-  send(ready: Ready, lease: Lease): Promise<Sent<Reply>>;
+  reusable?(lease: Lease): PreparedRequest | undefined;
+  send(prepared: PreparedRequest, lease: Lease): Promise<SendResult<Reply>>;
   /** Closes a reply that will not be used. */
   discard(reply: Reply): void;
 }
 
-export type Used<Reply> = Sent<Reply> | Extract<Prepared, { kind: "unready" }>;
+export type UseResult<Reply> = SendResult<Reply> | Extract<PrepareResult, { kind: "unready" }>;
 
 /** Sends the request of `exchange` to the lease's upstream. Throws only what `transport` throws. */
 export async function useUpstream<Reply>(
@@ -45,7 +43,7 @@ export async function useUpstream<Reply>(
   exchange: Exchange,
   transport: Transport<Reply>,
   lease: Lease,
-): Promise<Used<Reply>> {
+): Promise<UseResult<Reply>> {
   const first = await prepareAndSend(exchange, transport, lease);
   if (first.kind !== "reply" || first.verdict.kind !== "renew") return first;
   const { status } = first.verdict;
@@ -98,18 +96,18 @@ async function prepareAndSend<Reply>(
   lease: Lease,
   isRenewed = false,
 ): Promise<
-  | (Extract<Sent<Reply>, { kind: "reply" }> & { readonly token: string })
-  | Exclude<Used<Reply>, { kind: "reply" }>
+  | (Extract<SendResult<Reply>, { kind: "reply" }> & { readonly token: string })
+  | Exclude<UseResult<Reply>, { kind: "reply" }>
 > {
-  const opened = isRenewed ? undefined : transport.opened?.(lease);
-  const prepared = opened ?? (await prepare(exchange, lease));
+  const reusable = isRenewed ? undefined : transport.reusable?.(lease);
+  const prepared = reusable ?? (await prepare(exchange, lease));
   if (prepared.kind === "unready") return prepared;
   const sent = await transport.send(prepared, lease);
   return sent.kind === "reply" ? { ...sent, token: prepared.token } : sent;
 }
 
 /** A value in an account's files or from its backend may be impossible to send. Then only that account fails. */
-async function prepare(exchange: Exchange, lease: Lease): Promise<Prepared> {
+async function prepare(exchange: Exchange, lease: Lease): Promise<PrepareResult> {
   const outgoing = exchange.outgoing();
   try {
     return await lease.upstream.prepare(outgoing);

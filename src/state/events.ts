@@ -53,7 +53,7 @@ export function openEventLog(
   { limits = DEFAULT_LIMITS, owner }: EventLogOptions = {},
 ): EventLog {
   makePrivateDirectory(dirname(path));
-  let gathered: Entry[] = [];
+  let gathered: PendingEvent[] = [];
   let cancel: (() => void) | undefined;
   let warned = false;
 
@@ -100,7 +100,7 @@ function makeRoom(path: string, bytes: number, { fileBytes, fullFiles }: EventLo
 }
 
 /** An event that is not written yet. */
-interface Entry {
+interface PendingEvent {
   readonly atMs: number;
   readonly event: string;
   readonly fields: EventFields | undefined;
@@ -114,7 +114,7 @@ const timeText = remembered(16, (atMs) => new Date(Number(atMs)).toISOString());
  * by hand takes a third of the time of `JSON.stringify` on an object. Names are those of the sources: nothing in them
  * needs an escape.
  */
-function lineOf({ atMs, event, fields = {} }: Entry): string {
+function lineOf({ atMs, event, fields = {} }: PendingEvent): string {
   let members = "";
   for (const name of inOrder(Object.keys(fields))) {
     const value = fields[name];

@@ -21,7 +21,7 @@ export interface UpgradeOptions {
   readonly beforeReplacing?: () => Promise<void>;
 }
 
-export interface Upgraded {
+export interface UpgradeResult {
   readonly version: string;
   readonly replacement: Replacement;
   /** Replaces the installed manual page and completions. Throws `file_unusable`. */
@@ -50,7 +50,7 @@ export async function compareWithRelease({ source, target, version }: UpgradeOpt
 export async function upgradeExecutable(
   options: UpgradeOptions,
   tools: ReplaceTools,
-): Promise<Upgraded | undefined> {
+): Promise<UpgradeResult | undefined> {
   const { source, version, allowOlder } = options;
   const { archive, release } = await compareWithRelease(options);
   const path = realpathSync(options.executable);

@@ -16,7 +16,7 @@ import type { AccountRecord } from "../state/account-record.ts";
 import { retireLogin } from "../state/record-changes.ts";
 import { backendPath, isTurnPath } from "./paths.ts";
 import type { Routing } from "./routing.ts";
-import type { Outgoing, Prepared, Upstream } from "./upstream.ts";
+import type { OutgoingRequest, PrepareResult, Upstream } from "./upstream.ts";
 
 export interface AccountContext {
   readonly deps: Pick<Deps, "clock" | "log">;
@@ -80,7 +80,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
 
   const current = (): Credentials => kept ?? remember(readCredentials(record.homeDir));
 
-  const usableCredentials = async (): Promise<Credentials | Prepared> => {
+  const usableCredentials = async (): Promise<Credentials | PrepareResult> => {
     const credentials = current();
     const expires = credentials.expiresMs;
     if (
@@ -121,7 +121,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     ownLimit: ({ model, refusedBy }) => ownLimitFor(record.quota, model, refusedBy),
     patienceMs: (configuredMs) => configuredMs,
     prepare: async (outgoing) => {
-      let credentials: Credentials | Prepared;
+      let credentials: Credentials | PrepareResult;
       try {
         credentials = await usableCredentials();
       } catch (error) {
@@ -134,8 +134,8 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
       if ("kind" in credentials) return credentials;
       return address(outgoing, credentials, record, context);
     },
-    told: () => {},
-    retired: (reason) => {
+    noteVerdict: () => {},
+    retire: (reason) => {
       retireLogin(record, reason);
       return `log in again with: codexlb account login ${record.alias}`;
     },
@@ -172,11 +172,11 @@ const baseOf = remembered(64, (baseUrl) => {
 });
 
 async function address(
-  outgoing: Outgoing,
+  outgoing: OutgoingRequest,
   credentials: Credentials,
   record: AccountRecord,
   { baseUrl: configured, routing, outbound }: AccountContext,
-): Promise<Prepared> {
+): Promise<PrepareResult> {
   const baseUrl = record.ownBaseUrl ?? configured();
   const base = baseOf(baseUrl);
   const { headers } = outgoing;

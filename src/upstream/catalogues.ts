@@ -10,7 +10,12 @@ import { CATALOGUE_LIMIT_BYTES, type ModelOffers } from "../core/catalogue.ts";
 import type { Hop } from "../core/hops.ts";
 import type { Clock } from "../deps.ts";
 import { type AskContext, askUpstream } from "./ask.ts";
-import { type Body, createBodies, type PoolCatalogue, poolCatalogueOf } from "./catalogue-bodies.ts";
+import {
+  type CatalogueBody,
+  createCatalogueBodies,
+  type PoolCatalogue,
+  poolCatalogueOf,
+} from "./catalogue-bodies.ts";
 import { type Cell, type Cells, createCells, type ServingMember } from "./catalogue-cells.ts";
 import { createGate } from "./gate.ts";
 import type { Upstream } from "./upstream.ts";
@@ -90,7 +95,9 @@ export function createCatalogues(context: CataloguesContext): Catalogues {
   /** Ordered by use, the most recent last. */
   const versions = new Map<string, VersionState>();
   const gate = createGate(AT_ONCE);
-  const bodies = createBodies(() => [...versions.values()].flatMap(({ cells }) => [...cells.bodies()]));
+  const bodies = createCatalogueBodies(() =>
+    [...versions.values()].flatMap(({ cells }) => [...cells.bodies()]),
+  );
   const stopping = new AbortController();
 
   const stateOf = ({ clientVersion, headers }: CatalogueRequest): VersionState => {
@@ -115,7 +122,7 @@ export function createCatalogues(context: CataloguesContext): Catalogues {
   const isForgotten = (state: VersionState): boolean =>
     stopping.signal.aborted || versions.get(state.clientVersion) !== state;
 
-  const bodyOf = (state: VersionState, text: string): Body | string => {
+  const bodyOf = (state: VersionState, text: string): CatalogueBody | string => {
     for (;;) {
       const body = bodies.take(text);
       if (body === "malformed") return "the response is not a model catalogue";
@@ -302,7 +309,7 @@ function unionOf(
   { cells, unions }: VersionState,
   members: readonly ServingMember[],
 ): PoolCatalogue | undefined {
-  const found = new Set<Body>();
+  const found = new Set<CatalogueBody>();
   for (const { record } of members) {
     const body = cells.get(record.id)?.body;
     if (body !== undefined) found.add(body);

@@ -7,9 +7,9 @@ import type { Hop } from "../core/hops.ts";
 import type { Deps } from "../deps.ts";
 import type { Outbound } from "../network/egress.ts";
 import type { EventLog } from "../state/events.ts";
-import { type Child, createChild, type Sight } from "./child.ts";
+import { type Child, type ChildObservation, createChild } from "./child.ts";
 import { type ChildLink, childLinks } from "./child-link.ts";
-import { type LookContext, look, lost } from "./child-look.ts";
+import { askStatus, type ChildStatusContext, lostChild } from "./child-status.ts";
 import type { Pool } from "./pool.ts";
 
 export interface Children {
@@ -27,7 +27,7 @@ export interface Children {
 /** How the pool learns of the children. */
 export type ChildPool = Pick<Pool, "sync" | "note">;
 
-export interface ChildrenContext extends LookContext {
+export interface ChildrenContext extends ChildStatusContext {
   readonly deps: Pick<Deps, "clock" | "random" | "log">;
   readonly events: EventLog;
   readonly outbound: Pick<Outbound, "toProxy">;
@@ -55,8 +55,8 @@ export function createChildren(context: ChildrenContext): Children {
     const running = asking.get(child);
     if (running !== undefined) return running;
     drop(child);
-    const asked = look(context, child)
-      .then((sight) => see(context, child, unlessTwin(children, child, sight), pool))
+    const asked = askStatus(context, child)
+      .then((observation) => see(context, child, withoutDuplicate(children, child, observation), pool))
       .finally(() => {
         asking.delete(child);
         later(child);
@@ -68,8 +68,8 @@ export function createChildren(context: ChildrenContext): Children {
   const later = (child: Child, soon = false): void => {
     if (pool === undefined || !children.includes(child)) return;
     const chance = (random(1)[0] ?? 0) / 255;
-    const sight = child.sight();
-    const isWell = sight.kind === "seen" && sight.shaky === undefined;
+    const observation = child.observation();
+    const isWell = observation.kind === "seen" && observation.lastError === undefined;
     const waitMs = soon ? SOON_MS : (isWell ? INTERVAL_MS : RETRY_MS) * (1 + JITTER * chance);
     const atMs = clock.monotonic() + waitMs;
     const planned = timers.get(child);
@@ -110,7 +110,7 @@ export function createChildren(context: ChildrenContext): Children {
     askAll: async (refresh, hops = []) => {
       const askOne = async (child: Child): Promise<void> => {
         // What takes this long must not keep the child from being heard of meanwhile.
-        if (refresh) await look(context, child, { refresh, hops });
+        if (refresh) await askStatus(context, child, { refresh, hops });
         // One that is under way may have been asked before what is wanted to be known.
         await asking.get(child);
         await ask(child);
@@ -134,35 +134,41 @@ function isAt(link: ChildLink): (child: Child) => boolean {
 function see(
   { deps: { clock, log }, events }: ChildrenContext,
   child: Child,
-  sight: Sight,
+  observation: ChildObservation,
   pool: ChildPool | undefined,
 ): void {
-  const before = child.sight();
+  const before = child.observation();
   const nowMs = clock.now();
   // The last report stays valid for a while, but requests prefer other upstreams.
   if (
-    sight.kind === "lost" &&
-    sight.fault === "unreachable" &&
+    observation.kind === "lost" &&
+    observation.fault === "unreachable" &&
     before.kind === "seen" &&
     nowMs - before.report.askedMs < REPORT_MS
   ) {
-    child.see({ ...before, shaky: sight.why });
+    child.observe({ ...before, lastError: observation.why });
     return;
   }
-  child.see(sight);
-  if (sight.kind === "seen") {
+  child.observe(observation);
+  if (observation.kind === "seen") {
     const { health } = child.record;
     // Requests can get there again.
     if (health.kind === "cooling" && WAY_REASONS.has(health.reason))
-      pool?.note(child.id, { kind: "served", startedMs: sight.report.askedMs });
+      pool?.note(child.id, { kind: "served", startedMs: observation.report.askedMs });
     if (child.capacity(plainView(nowMs)).condition === "ready")
-      pool?.note(child.id, { kind: "room", asOfMs: sight.report.askedMs });
+      pool?.note(child.id, { kind: "room", asOfMs: observation.report.askedMs });
   }
-  if (sight.kind === before.kind && (sight.kind !== "lost" || sight.why === whyOf(before))) return;
+  if (
+    observation.kind === before.kind &&
+    (observation.kind !== "lost" || observation.why === reasonOf(before))
+  )
+    return;
   const about = { child_proxy_url: child.link.url, proxy_name: child.label };
-  if (sight.kind === "lost") {
-    events.append("child_proxy.lost", { ...about, fault: sight.fault, error: sight.why });
-    log.warn(`child proxy ${child.label}: ${sight.why}${sight.next === undefined ? "" : `; ${sight.next}`}`);
+  if (observation.kind === "lost") {
+    events.append("child_proxy.lost", { ...about, fault: observation.fault, error: observation.why });
+    log.warn(
+      `child proxy ${child.label}: ${observation.why}${observation.next === undefined ? "" : `; ${observation.next}`}`,
+    );
   } else {
     events.append("child_proxy.seen", about);
     if (before.kind === "lost") log.info(`child proxy ${child.label} (${child.link.url}) is there again`);
@@ -176,24 +182,28 @@ const WAY_REASONS: ReadonlySet<string> = new Set([
   "child-host-refused",
 ]);
 
-function whyOf(sight: Sight): string | undefined {
-  return sight.kind === "lost" ? sight.why : undefined;
+function reasonOf(observation: ChildObservation): string | undefined {
+  return observation.kind === "lost" ? observation.why : undefined;
 }
 
 /** If an earlier child is the same proxy at another address, only that one counts. */
-function unlessTwin(children: readonly Child[], child: Child, sight: Sight): Sight {
-  if (sight.kind !== "seen" || sight.report.id === undefined) return sight;
-  const { id } = sight.report;
-  const twin = children.slice(0, children.indexOf(child)).find((other) => {
-    const seen = other.sight();
+function withoutDuplicate(
+  children: readonly Child[],
+  child: Child,
+  observation: ChildObservation,
+): ChildObservation {
+  if (observation.kind !== "seen" || observation.report.id === undefined) return observation;
+  const { id } = observation.report;
+  const earlier = children.slice(0, children.indexOf(child)).find((other) => {
+    const seen = other.observation();
     return seen.kind === "seen" && seen.report.id === id;
   });
-  if (twin === undefined) return sight;
-  const duplicate = lost(
+  if (earlier === undefined) return observation;
+  const duplicate = lostChild(
     child,
     "refused",
-    `it is the same proxy as ${twin.link.url}`,
+    `it is the same proxy as ${earlier.link.url}`,
     "remove one of them from proxy.child_proxy_urls",
   );
-  return { ...duplicate, name: sight.report.name };
+  return { ...duplicate, name: observation.report.name };
 }

@@ -23,7 +23,7 @@ export interface Lease {
   readonly choice: Choice;
   readonly startedMs: number;
   /** Applies what a reply or event meant. */
-  settle(verdict: Verdict, about?: AboutUse): void;
+  settle(verdict: Verdict, about?: UseDetails): void;
   /** Merges figures that traffic reported. */
   learn(evidence: QuotaEvidence): void;
   /** From now on the session's history holds something that only this upstream can decrypt. */
@@ -37,7 +37,7 @@ export interface Lease {
   release(): void;
 }
 
-export interface AboutUse {
+export interface UseDetails {
   /** True for a turn, which counts as a message. Default false. */
   readonly turn?: boolean;
   /** Only this upstream can decrypt the session's history, so the session stays with it. Default false. */
@@ -89,7 +89,7 @@ export function createLeases(context: LeasesContext): Leases {
             held,
             fields: { ...fields, req_id: request.requestId },
           });
-          upstream.told(verdict);
+          upstream.noteVerdict(verdict);
           if (verdict.kind === "ok" && turn) detours.end(request.session);
         },
         learn: (evidence) => ledger.learn(record, evidence),

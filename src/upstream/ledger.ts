@@ -39,7 +39,7 @@ export interface LedgerEntry {
 }
 
 /** The use that a verdict is about. */
-export interface Use {
+export interface UpstreamUse {
   readonly session: string | undefined;
   /** The requested model, if known. */
   readonly model: string | undefined;
@@ -59,7 +59,7 @@ export interface Use {
 
 export interface Ledger {
   /** Applies what a reply or an event meant. */
-  settle(entry: LedgerEntry, verdict: Verdict, use: Use): void;
+  settle(entry: LedgerEntry, verdict: Verdict, use: UpstreamUse): void;
   /** Merges figures. Evidence of room ends a limit that it is newer than. */
   learn(record: UpstreamRecord, evidence: QuotaEvidence): void;
   /** Applies a health event that no request caused. */
@@ -113,11 +113,11 @@ export function createLedger(context: LedgerContext): Ledger {
   const disable = ({ record, upstream }: LedgerEntry, reason: string, fields: EventFields): void => {
     if (!note(record, { kind: "disable", reason, atMs: view().nowMs })) return;
     noteSwitch(record, reason);
-    log.warn(`${upstream.kind} ${upstream.label} is disabled: ${reason}; ${upstream.retired(reason)}`);
+    log.warn(`${upstream.kind} ${upstream.label} is disabled: ${reason}; ${upstream.retire(reason)}`);
     events.append(`${upstream.kind}.disabled`, { ...fields, ...upstream.named, reason });
   };
 
-  const served = (record: UpstreamRecord, use: Use): void => {
+  const served = (record: UpstreamRecord, use: UpstreamUse): void => {
     const { nowMs } = view();
     countServed(record, nowMs, use.reason);
     store.touch();
@@ -147,7 +147,7 @@ export function createLedger(context: LedgerContext): Ledger {
     return owner.condition === "limited" || owner.condition === "disabled";
   };
 
-  const limited = (entry: LedgerEntry, verdict: Verdict & { kind: "limit" }, use: Use): void => {
+  const limited = (entry: LedgerEntry, verdict: Verdict & { kind: "limit" }, use: UpstreamUse): void => {
     const { record } = entry;
     const { nowMs } = view();
     const limit =

@@ -42,9 +42,9 @@ export interface Placement {
   contextOf(session: string | undefined, model?: string): ChoiceContext;
   /**
    * True when `upstreamId` is gone or disabled, cannot take the next turn at all, or should not take it and another one
-   * can. A request that is no turn (`isTurn`) spends nothing, so it moves only to an upstream that can take it.
+   * can. A request that does not use the allowance (`spends` is false) moves only to an upstream that can take it.
    */
-  shouldMove(upstreamId: string, origin: Origin, isTurn: boolean): boolean;
+  shouldMove(upstreamId: string, origin: Origin, spends: boolean): boolean;
   /** True when another upstream than `upstreamId` has room and could take over. */
   canLeave(upstreamId: string, origin: Origin): boolean;
 }
@@ -116,14 +116,14 @@ export function createPlacement(context: PlacementContext): Placement {
       const origin = { ...NO_ORIGIN, session, model };
       return aroundDetour(origin, choosing(nextTurn(origin)));
     },
-    shouldMove: (upstreamId, origin, isTurn) => {
+    shouldMove: (upstreamId, origin, spends) => {
       const current = candidate(upstreamId, origin.model);
       const all = candidates(origin.model);
       if (current === undefined || current.condition === "disabled") return true;
       // The open socket itself is a binding, when the session table knows of none.
       const how = choosing(nextTurn(origin), upstreamId);
       if (rankOf(availabilityFor(current, how)) === undefined)
-        return isTurn || choose(all, how) !== undefined;
+        return spends || choose(all, how) !== undefined;
       // A cooldown ends by itself, except that of a child proxy that does not answer.
       if (current.condition === "cooling" && current.untilMs > 0) return false;
       const next = choose(all, aroundDetour(origin, how));

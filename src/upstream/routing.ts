@@ -20,10 +20,10 @@ export interface Route {
 
 export interface Routing {
   /** The route of an account; asks the backend when it is not known yet, and never fails: not known is no route. */
-  routeOf(account: RoutedAccount): Promise<Route>;
+  routeOf(account: RoutingAccount): Promise<Route>;
 }
 
-export interface RoutedAccount {
+export interface RoutingAccount {
   readonly accountId: string;
   readonly baseUrl: string;
   readonly token: string;
@@ -52,7 +52,7 @@ export function createRouting({ clock, log }: Pick<Deps, "clock" | "log">): Rout
       if (kept !== undefined && kept.untilMs > clock.monotonic()) return kept.route;
       const route = discover(account).catch((error): Route => {
         entry.untilMs = clock.monotonic() + RETRY_MS;
-        if (!(error instanceof NotOffered))
+        if (!(error instanceof EndpointMissing))
           log.warn(
             `looking up the backend of account ${accountId}: ${egressProblem(error, baseUrl, egress) ?? messageOf(error)}`,
           );
@@ -68,7 +68,7 @@ export function createRouting({ clock, log }: Pick<Deps, "clock" | "log">): Rout
 // --- internal ---
 
 /** The backend has no such endpoint (an older or another one): nothing to warn of. */
-class NotOffered extends Error {}
+class EndpointMissing extends Error {}
 
 const CheckAnswer = z.looseObject({
   accounts: z.array(
@@ -80,7 +80,7 @@ const CheckAnswer = z.looseObject({
   ),
 });
 
-async function discover({ accountId, baseUrl, token, egress }: RoutedAccount): Promise<Route> {
+async function discover({ accountId, baseUrl, token, egress }: RoutingAccount): Promise<Route> {
   const answer = await boundedFetch(
     `${baseUrl}/wham/accounts/check`,
     {
@@ -89,7 +89,7 @@ async function discover({ accountId, baseUrl, token, egress }: RoutedAccount): P
     },
     { limitBytes: ANSWER_LIMIT_BYTES, timeoutMs: TIMEOUT_MS },
   );
-  if (answer.status === 404) throw new NotOffered();
+  if (answer.status === 404) throw new EndpointMissing();
   if (!answer.ok) throw new Error(`the backend returned ${answer.status}`);
   const parsed = CheckAnswer.safeParse(parseJson(answer.text));
   if (!parsed.success) throw new Error("the response does not list the accounts");
@@ -112,11 +112,12 @@ async function discover({ accountId, baseUrl, token, egress }: RoutedAccount): P
  */
 function mayReceiveTokens(origin: string, baseUrl: string): boolean {
   if (!URL.canParse(origin)) return false;
-  const told = new URL(origin);
+  const target = new URL(origin);
   const base = new URL(baseUrl);
-  if (LOOPBACK.has(base.hostname)) return LOOPBACK.has(told.hostname);
+  if (LOOPBACK.has(base.hostname)) return LOOPBACK.has(target.hostname);
   return (
-    told.protocol === "https:" && (told.host === base.host || told.hostname.endsWith(`.${base.hostname}`))
+    target.protocol === "https:" &&
+    (target.host === base.host || target.hostname.endsWith(`.${base.hostname}`))
   );
 }
 

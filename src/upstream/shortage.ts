@@ -8,7 +8,7 @@ export interface Shortage {
   /** When the first account has room again, Unix ms; undefined when none waits for a reset. */
   readonly untilMs: number | undefined;
   /** When the first account that cools down after a fault may be used again, Unix ms. */
-  readonly restsUntilMs: number | undefined;
+  readonly coolingUntilMs: number | undefined;
   /** How many accounts are disabled. */
   readonly disabled: number;
   /** True if accounts of this proxy are among them. */
@@ -41,7 +41,7 @@ export function shortageOf(all: readonly ShortUpstream[], nowMs: number): Shorta
     kind: kindOf(all.length, disabled + draining, limited.length),
     untilMs: limits.length === 0 ? undefined : Math.min(...limits),
     // It is unknown when a child proxy answers again.
-    restsUntilMs: cooling.length === 0 ? undefined : Math.max(nowMs, Math.min(...cooling)),
+    coolingUntilMs: cooling.length === 0 ? undefined : Math.max(nowMs, Math.min(...cooling)),
     disabled,
     ofAccounts: all.some(({ kind }) => kind === "account"),
     details: all.map((one) => `${one.label} (${describe(one.candidate, nowMs)})`),

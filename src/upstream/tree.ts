@@ -26,23 +26,23 @@ export interface Tree {
 }
 
 /** An account in the pool, and its identity, by which an account that is there twice is found. */
-interface Entry {
+interface TreeAccount {
   readonly identity: string | undefined;
   readonly quota: Quota;
   readonly as: PooledAccount;
 }
 
-interface Kept {
-  readonly entries: readonly (Entry & { readonly key: string })[];
+interface ReportEntries {
+  readonly entries: readonly (TreeAccount & { readonly key: string })[];
   /** From then on time alone changes them, Unix ms. */
   readonly goodUntilMs: number;
 }
 
 export function createTree(): Tree {
-  const kept = new WeakMap<ChildReport, Kept>();
+  const kept = new WeakMap<ChildReport, ReportEntries>();
   const marks = new WeakMap<AccountRecord, { readonly of: string; readonly mark: string | undefined }>();
 
-  const entriesOf = (report: ChildReport, view: QuotaView): Kept["entries"] => {
+  const entriesOf = (report: ChildReport, view: QuotaView): ReportEntries["entries"] => {
     const before = kept.get(report);
     if (before !== undefined && before.goodUntilMs > view.nowMs) return before.entries;
     const entries = report.accounts.map((account) => entryOf(account, view));
@@ -62,8 +62,10 @@ export function createTree(): Tree {
 
   return {
     pooled: (own, children, view) => {
-      const ours = own.map(([record, as]): Entry => ({ identity: markOf(record), quota: record.quota, as }));
-      const told = children.flatMap((child) => {
+      const ours = own.map(
+        ([record, as]): TreeAccount => ({ identity: markOf(record), quota: record.quota, as }),
+      );
+      const reported = children.flatMap((child) => {
         const report = child.report(view);
         const entries = report === undefined ? [] : entriesOf(report, view);
         const { health } = child.record;
@@ -72,7 +74,7 @@ export function createTree(): Tree {
           ? entries.map((entry) => ({ ...entry, as: { ...entry.as, health } }))
           : entries;
       });
-      const theirs = distinct(told, ({ key }) => key);
+      const theirs = distinct(reported, ({ key }) => key);
       return [
         ...newestOfEach([...ours, ...theirs]).map(({ as }) => as),
         ...children.flatMap((child) => unknownOf(child, view)),
@@ -83,15 +85,16 @@ export function createTree(): Tree {
 
 // --- internal ---
 
-function entryOf(account: RemoteAccount, view: QuotaView): Entry & { readonly key: string } {
+function entryOf(account: RemoteAccount, view: QuotaView): TreeAccount & { readonly key: string } {
   const { key, identity, quota } = account;
   return { key, identity, quota, as: pooledRemote(account, view) };
 }
 
 /** A child that nothing is heard of may have anything; one that refuses us has nothing. */
 function unknownOf(child: Child, view: QuotaView): readonly PooledAccount[] {
-  const sight = child.sight();
-  if (child.report(view) !== undefined || (sight.kind === "lost" && sight.fault === "refused")) return [];
+  const observation = child.observation();
+  if (child.report(view) !== undefined || (observation.kind === "lost" && observation.fault === "refused"))
+    return [];
   return [{ health: child.record.health, quota: UNKNOWN_QUOTA, standing: NO_STANDING }];
 }
 

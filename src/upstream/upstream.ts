@@ -9,7 +9,7 @@ import type { Egress } from "../network/egress.ts";
 import type { EventFields } from "../state/events.ts";
 
 /** The client's request as far as an upstream needs it; headers are already stripped of what is the client's own. */
-export interface Outgoing {
+export interface OutgoingRequest {
   readonly method: string;
   /** Path as the client sent it. */
   readonly path: string;
@@ -23,19 +23,22 @@ export interface Outgoing {
   readonly attemptsLeft: number;
 }
 
-/** A request ready to be sent; or why this upstream cannot take it now. */
-export type Prepared =
-  | {
-      readonly kind: "ready";
-      readonly url: string;
-      readonly headers: Headers;
-      /** The egress for the connection to `url`. */
-      readonly egress: Egress;
-      /** False once a new connection to `url` would use another HTTP proxy. */
-      isEgressCurrent(): boolean;
-      /** The access token in `headers`, for `renew`. */
-      readonly token: string;
-    }
+/** A request in the form in which it is sent to one upstream. */
+export interface PreparedRequest {
+  readonly kind: "ready";
+  readonly url: string;
+  readonly headers: Headers;
+  /** The egress for the connection to `url`. */
+  readonly egress: Egress;
+  /** False once a new connection to `url` would use another HTTP proxy. */
+  isEgressCurrent(): boolean;
+  /** The access token in `headers`, for `renew`. */
+  readonly token: string;
+}
+
+/** The prepared request, or why the upstream cannot take it now. */
+export type PrepareResult =
+  | PreparedRequest
   | { readonly kind: "unready"; readonly verdict: Verdict; readonly why: string };
 
 export interface Upstream {
@@ -58,11 +61,11 @@ export interface Upstream {
   ownLimit(view: CapacityView): LimitName | undefined;
   /** The longest silence to wait for, ms. `configuredMs`: the one of the settings. */
   patienceMs(configuredMs: number): number;
-  prepare(outgoing: Outgoing): Promise<Prepared>;
+  prepare(outgoing: OutgoingRequest): Promise<PrepareResult>;
   /** A use of it was judged. */
-  told(verdict: Verdict): void;
+  noteVerdict(verdict: Verdict): void;
   /** It was taken out of service. Returns what the operator has to do about that. */
-  retired(reason: string): string;
+  retire(reason: string): string;
   /** New credentials in place of those with `usedToken`. Never throws. */
   renew(usedToken: string): Promise<Renewal>;
 }

@@ -13,7 +13,7 @@ import type { Shortage } from "../../src/upstream/shortage.ts";
 const shortage = (kind: Shortage["kind"], more: Partial<Shortage> = {}): Shortage => ({
   kind,
   untilMs: undefined,
-  restsUntilMs: undefined,
+  coolingUntilMs: undefined,
   disabled: 0,
   ofAccounts: true,
   details: [],

@@ -4,7 +4,7 @@
 import { type Chunk, gatheringReader } from "../../gathering-reader.ts";
 import type { ProxyContext } from "../context.ts";
 import { createIdleWatch } from "../timeouts.ts";
-import type { OpenedTurn } from "./open-turn.ts";
+import type { StreamedTurn } from "./open-turn.ts";
 import { blockBytes, blockData, blockName, changedBlock, joinBytes, type SseBlock } from "./sse.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -32,7 +32,12 @@ export function passThrough(context: BodyContext, source: Body, abort: () => voi
 }
 
 /** The stream of a turn after the commit barrier: first the events that were held, then the rest. */
-export function turnStream(context: BodyContext, turn: OpenedTurn, abort: () => void, ends: BodyEnds): Body {
+export function turnStream(
+  context: BodyContext,
+  turn: StreamedTurn,
+  abort: () => void,
+  ends: BodyEnds,
+): Body {
   const { splitter, body, reader } = turn;
   let { held, unread, pendingRead } = turn;
   /** The client gets a turn that failed exactly as received. */
@@ -162,18 +167,18 @@ function bodyOf(
 }
 
 /** The next events with the pool's figures; undefined if there are none. */
-function passEvents(blocks: IterableIterator<SseBlock>, reader: OpenedTurn["reader"]): Piece | undefined {
+function passEvents(blocks: IterableIterator<SseBlock>, reader: StreamedTurn["reader"]): Piece | undefined {
   const passed: SseBlock[] = [];
   let kind: Piece["kind"] = "more";
   while (passed.length < BATCH_EVENTS) {
     const { done, value: block } = blocks.next();
     if (done) break;
-    const reading = reader.read(blockName(block), () => blockData(block));
-    if (reading.kind === "failed" && reading.answer === "cut") {
+    const meaning = reader.read(blockName(block), () => blockData(block));
+    if (meaning.kind === "failed" && meaning.answer === "cut") {
       kind = "cut";
       break;
     }
-    const changed = reading.kind === "failed" ? undefined : reading.changed;
+    const changed = meaning.kind === "failed" ? undefined : meaning.changed;
     passed.push(changed === undefined ? block : changedBlock(block, changed));
   }
   if (passed.length === 0 && kind === "more") return undefined;

@@ -3,10 +3,10 @@
 import { ATTEMPTS_HEADER } from "../../core/hops.ts";
 import type { Lease } from "../../upstream/leases.ts";
 import { isCompactPath, isTurnPath } from "../../upstream/paths.ts";
-import { attempt, type Outcome, type Unserved } from "../attempts.ts";
+import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.ts";
 import { decodeBody, type RequestBody, readBody } from "../bodies.ts";
 import { catalogueResponse, poolVersion } from "../catalogues.ts";
-import type { Incoming, ProxyContext } from "../context.ts";
+import type { IncomingRequest, ProxyContext } from "../context.ts";
 import { createExchange, type Exchange } from "../exchange.ts";
 import { pathForLog } from "../guard.ts";
 import { downstreamHeaders } from "../headers.ts";
@@ -18,7 +18,7 @@ import { type BodyEnds, passThrough, turnStream } from "./body-stream.ts";
 import { type HttpReply, sendHttp } from "./send.ts";
 
 /** Forwards one request. Throws `body_too_large`, `busy`, and an AbortError when the client disconnects. */
-export async function forward(context: ProxyContext, incoming: Incoming): Promise<Response> {
+export async function forward(context: ProxyContext, incoming: IncomingRequest): Promise<Response> {
   const body = await readBody(incoming.request, context.bodies);
   try {
     await incoming.connection.received();
@@ -31,7 +31,11 @@ export async function forward(context: ProxyContext, incoming: Incoming): Promis
 
 // --- internal ---
 
-async function forwardBody(context: ProxyContext, incoming: Incoming, body: RequestBody): Promise<Response> {
+async function forwardBody(
+  context: ProxyContext,
+  incoming: IncomingRequest,
+  body: RequestBody,
+): Promise<Response> {
   const { request, path } = incoming;
   const { method } = request;
   const isTurn = isTurnPath(path);
@@ -44,7 +48,7 @@ async function forwardBody(context: ProxyContext, incoming: Incoming, body: Requ
     isReplayable: isTurn || method === "GET" || method === "HEAD",
   });
   const outcome = await attempt<HttpReply>(context, exchange, {
-    send: (ready, lease) => sendHttp(context, exchange, { ready, lease, body }),
+    send: (prepared, lease) => sendHttp(context, exchange, { prepared, lease, body }),
     discard: (reply) => reply.abort(),
   });
   try {
@@ -61,7 +65,7 @@ async function forwardBody(context: ProxyContext, incoming: Incoming, body: Requ
 async function respond(
   context: ProxyContext,
   exchange: Exchange,
-  outcome: Outcome<HttpReply>,
+  outcome: AttemptResult<HttpReply>,
 ): Promise<Response> {
   const { incoming } = exchange;
   switch (outcome.kind) {
@@ -84,8 +88,8 @@ async function respond(
 
 function served(
   context: ProxyContext,
-  incoming: Incoming,
-  { lease, reply, verdict }: Outcome<HttpReply> & { kind: "reply" },
+  incoming: IncomingRequest,
+  { lease, reply, verdict }: AttemptResult<HttpReply> & { kind: "reply" },
 ): Response {
   const { requestId, path } = incoming;
   const { status } = reply.response;
@@ -112,7 +116,7 @@ function served(
 /** The reply's headers as the client may see them, with the pool's values in place of the account's. */
 function servedHeaders(
   context: ProxyContext,
-  incoming: Incoming,
+  incoming: IncomingRequest,
   { upstream }: Lease,
   response: Response,
 ): Headers {
@@ -122,15 +126,15 @@ function servedHeaders(
   return headers;
 }
 
-interface ToClient extends BodyEnds {
+interface ClientResponseOptions extends BodyEnds {
   readonly headers: Headers;
 }
 
 function toClient(
   context: ProxyContext,
-  { connection }: Incoming,
+  { connection }: IncomingRequest,
   { response, body, abort }: HttpReply,
-  { headers, ...ends }: ToClient,
+  { headers, ...ends }: ClientResponseOptions,
 ): Response {
   const init = { status: response.status, statusText: response.statusText, headers };
   switch (body.kind) {
@@ -165,7 +169,7 @@ function toClient(
 async function unserved(
   context: ProxyContext,
   { incoming, facts }: Exchange,
-  { last, brokenWhy }: Unserved<HttpReply>,
+  { last, brokenWhy }: UnservedRequest<HttpReply>,
 ): Promise<Response> {
   const { requestId, path, ended } = incoming;
   const { pool, events, deps } = context;
@@ -202,7 +206,7 @@ async function unserved(
  */
 function asReceived(
   context: ProxyContext,
-  incoming: Incoming,
+  incoming: IncomingRequest,
   reply: HttpReply,
   waitSeconds: number | undefined,
 ): Response {

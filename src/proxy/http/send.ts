@@ -9,15 +9,15 @@ import { egressProblem, proxyRefusal } from "../../network/connect-problem.ts";
 import { fetchOptions } from "../../network/egress.ts";
 import type { Lease } from "../../upstream/leases.ts";
 import { isStreamedTurnPath, isTurnPath } from "../../upstream/paths.ts";
-import type { Upstream } from "../../upstream/upstream.ts";
+import type { PreparedRequest, Upstream } from "../../upstream/upstream.ts";
 import { bodyOf, decodeBody, type RequestBody, sizeOf } from "../bodies.ts";
-import type { Incoming, ProxyContext } from "../context.ts";
+import type { IncomingRequest, ProxyContext } from "../context.ts";
 import type { Exchange } from "../exchange.ts";
 import { watchHead } from "../timeouts.ts";
 import { portableRequest, TURN_STATE } from "../turn/portable.ts";
 import { createTurnReader } from "../turn/turn-reader.ts";
-import type { Ready, Sent } from "../use-upstream.ts";
-import { type OpenedTurn, openTurn } from "./open-turn.ts";
+import type { SendResult } from "../use-upstream.ts";
+import { openTurn, type StreamedTurn } from "./open-turn.ts";
 
 /** An upstream's response, as far as it was read to judge it. */
 export interface HttpReply {
@@ -25,14 +25,14 @@ export interface HttpReply {
   readonly body:
     | { readonly kind: "whole"; readonly bytes: Uint8Array<ArrayBuffer> }
     | { readonly kind: "stream" }
-    | { readonly kind: "turn"; readonly turn: OpenedTurn };
+    | { readonly kind: "turn"; readonly turn: StreamedTurn };
   /** Ends the upstream's request. */
   readonly abort: () => void;
 }
 
 /** What is sent, and to which upstream. */
-export interface Sending {
-  readonly ready: Ready;
+export interface SendOptions {
+  readonly prepared: PreparedRequest;
   readonly lease: Lease;
   readonly body: RequestBody;
 }
@@ -41,9 +41,9 @@ export interface Sending {
 export async function sendHttp(
   context: ProxyContext,
   exchange: Exchange,
-  sending: Sending,
-): Promise<Sent<HttpReply>> {
-  const { headers } = sending.ready;
+  sending: SendOptions,
+): Promise<SendResult<HttpReply>> {
+  const { headers } = sending.prepared;
   // Turn state names the server that began the turn, which only the first account can use.
   if (exchange.hasMoved()) headers.delete(TURN_STATE);
   const sent = await sendFresh(context, exchange, sending);
@@ -74,18 +74,18 @@ function outOfDescriptors(): CodexlbError {
   });
 }
 
-type Fetched =
+type FetchResult =
   | { readonly kind: "fetched"; readonly response: Response; readonly abort: () => void }
   /** Perhaps the upstream closed a kept-alive connection at this moment. */
   | { readonly kind: "reset" }
-  | Exclude<Sent<HttpReply>, { kind: "reply" }>;
+  | Exclude<SendResult<HttpReply>, { kind: "reply" }>;
 
 /** A reset before any response may come from a stale connection, so a replayable request is sent once more. */
 async function sendFresh(
   context: ProxyContext,
   exchange: Exchange,
-  sending: Sending,
-): Promise<Sent<HttpReply>> {
+  sending: SendOptions,
+): Promise<SendResult<HttpReply>> {
   const { incoming, isReplayable } = exchange;
   const first = await fetchOnce(context, incoming, sending);
   const fetched =
@@ -102,9 +102,9 @@ async function sendFresh(
 
 async function fetchOnce(
   { deps, settings }: ProxyContext,
-  { request, signal, path }: Incoming,
-  { ready, lease, body }: Sending,
-): Promise<Fetched> {
+  { request, signal, path }: IncomingRequest,
+  { prepared, lease, body }: SendOptions,
+): Promise<FetchResult> {
   const ending = new AbortController();
   const abort = () => ending.abort();
   if (signal.aborted) return { kind: "aborted" };
@@ -114,22 +114,22 @@ async function fetchOnce(
   // An answer in one piece (a compaction, a picture) may take minutes to begin.
   const longestMs = isStreamedTurnPath(path) ? headMs : Number.POSITIVE_INFINITY;
   const watched = { connectMs, headMs: () => lease.upstream.patienceMs(longestMs) };
-  const arrived = watchHead(deps.clock, ready.egress.proxy ?? ready.url, watched, (why) => {
+  const arrived = watchHead(deps.clock, prepared.egress.proxy ?? prepared.url, watched, (why) => {
     expiredWhy = why;
     abort();
   });
   try {
-    const response = await fetch(ready.url, {
-      ...fetchOptions(ready.egress),
+    const response = await fetch(prepared.url, {
+      ...fetchOptions(prepared.egress),
       method: request.method,
-      headers: ready.headers,
+      headers: prepared.headers,
       ...(sizeOf(body.content) === 0 ? {} : { body: body.content }),
       redirect: "manual",
       decompress: false,
       timeout: false,
       signal: ending.signal,
     });
-    const refusal = proxyRefusal(response.status, ready.egress);
+    const refusal = proxyRefusal(response.status, prepared.egress);
     if (refusal === undefined) return { kind: "fetched", response, abort };
     abort();
     return { kind: "broken", why: refusal };
@@ -140,7 +140,7 @@ async function fetchOnce(
     // The proxy itself has run out of descriptors. No account is to blame, and another one would fail the same way.
     if (OUT_OF_DESCRIPTORS.has(code)) throw outOfDescriptors();
     if (code === "ECONNRESET") return { kind: "reset" };
-    return { kind: "broken", why: egressProblem(error, ready.url, ready.egress) ?? code };
+    return { kind: "broken", why: egressProblem(error, prepared.url, prepared.egress) ?? code };
   } finally {
     arrived();
   }
@@ -152,7 +152,7 @@ async function judgeReply(
   lease: Lease,
   response: Response,
   abort: () => void,
-): Promise<Sent<HttpReply>> {
+): Promise<SendResult<HttpReply>> {
   const { status } = response;
   const { upstream } = lease;
   const { signal, path } = exchange.incoming;
@@ -178,7 +178,7 @@ async function turnReply(
   lease: Lease,
   response: Response,
   abort: () => void,
-): Promise<Sent<HttpReply>> {
+): Promise<SendResult<HttpReply>> {
   if (response.body === null) return { kind: "broken", why: "the response has no body" };
   const reader = createTurnReader(context, exchange, lease);
   const limits = limitsOfHeaders(response.headers, context.deps.clock.now());

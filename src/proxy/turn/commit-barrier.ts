@@ -13,7 +13,7 @@ const MOST_HELD_SIZE = 1024 * 1024;
 export const MOST_HELD_EVENTS = 256;
 
 /** Why the barrier opened although no output has arrived. */
-export type Opening =
+export type BarrierOpening =
   /** A bound is reached: commit to what is held. */
   | { readonly kind: "bound" }
   /** The upstream was silent for too long. */
@@ -35,7 +35,7 @@ export interface CommitBarrier<Event> {
 export function createCommitBarrier<Event>(
   clock: Clock,
   timeouts: Pick<Timeouts, "idleMs">,
-  opened: (opening: Opening) => void,
+  opened: (opening: BarrierOpening) => void,
 ): CommitBarrier<Event> {
   const held: Event[] = [];
   let size = 0;
@@ -45,7 +45,7 @@ export function createCommitBarrier<Event>(
     cancelTimer();
     idle?.stop();
   };
-  const open = (opening: Opening): void => {
+  const open = (opening: BarrierOpening): void => {
     if (isOpen) return;
     stop();
     opened(opening);

@@ -21,7 +21,7 @@ export interface LastAnswer {
   readonly form: "event" | "response";
 }
 
-export interface Unserved {
+export interface FinalAnswerFacts {
   readonly shortage: Shortage;
   readonly last: LastAnswer | undefined;
 }
@@ -30,7 +30,7 @@ export interface Unserved {
 export type RequestAnswer = "as_received" | "refusal";
 
 /** `spends`: the request uses the allowance. Other requests fail for reasons that are rarely about the account. */
-export function answerRequest({ shortage, last }: Unserved, spends: boolean): RequestAnswer {
+export function answerRequest({ shortage, last }: FinalAnswerFacts, spends: boolean): RequestAnswer {
   // The client must never see a 401: it would renew a token that it does not have.
   if (last === undefined || last.status === 401) return "refusal";
   switch (last.verdict.kind) {
@@ -45,7 +45,7 @@ export function answerRequest({ shortage, last }: Unserved, spends: boolean): Re
 }
 
 /** The answer to a turn on a WebSocket that any account could have taken. */
-export function answerMessage(unserved: Unserved): RequestAnswer {
+export function answerMessage(unserved: FinalAnswerFacts): RequestAnswer {
   const { last, shortage } = unserved;
   if (shortage.kind !== "all_tried") return "refusal";
   // Over WebSocket Codex waits only if an event names the time. A refusal names one.

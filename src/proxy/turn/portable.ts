@@ -40,7 +40,7 @@ export function withoutTurnState(text: string): string {
 /** What a `response.create` message asks for. */
 export interface TurnRequest {
   /** True if it does not refer to an earlier response of its socket. */
-  readonly selfContained: boolean;
+  readonly isSelfContained: boolean;
   /** True if it only warms the connection up, without producing output. */
   readonly warmsUp: boolean;
   readonly model: string | undefined;
@@ -55,8 +55,8 @@ export function turnRequestOf(text: string): TurnRequest {
     if (name === "generate") generate = text.slice(start, end);
     if (name === "model") model = textAt(text, { start, end }) || undefined;
   }
-  const selfContained = previous === "null" || previous === '""';
-  return { selfContained, warmsUp: generate === "false", model };
+  const isSelfContained = previous === "null" || previous === '""';
+  return { isSelfContained, warmsUp: generate === "false", model };
 }
 
 /** Header (and metadata key) that ties the requests of one turn to the server that began it. */

@@ -18,7 +18,7 @@ import { poolLimitsEvent } from "../pool-limits.ts";
 import { answerAfterOutput } from "./final-answer.ts";
 
 /** What an event means. `changed`: the JSON that the client gets instead; undefined: it gets the event as received. */
-export type Reading =
+export type EventMeaning =
   | { readonly kind: "hold" | "output" | "over"; readonly changed: string | undefined }
   | {
       readonly kind: "failed";
@@ -33,7 +33,7 @@ export interface TurnReader {
    * Reads the next event. `name` is its type if the transport names it. `json` returns its text, or undefined if it has
    * none: such an event is a sign of life.
    */
-  read(name: string | undefined, json: () => string | undefined): Reading;
+  read(name: string | undefined, json: () => string | undefined): EventMeaning;
   /** From now on events go to the client. `by`: output has arrived, or a bound of the commit barrier. */
   commit(by: "output" | "bound"): void;
   /** True while a response has begun and its last event has not arrived. */
@@ -53,7 +53,7 @@ export function createTurnReader(context: ProxyContext, exchange: Exchange, leas
     exchange.served(lease);
   };
 
-  const failed = ({ failure }: TurnSignal & { kind: "failed" }): Reading => {
+  const failed = ({ failure }: TurnSignal & { kind: "failed" }): EventMeaning => {
     const verdict = lease.upstream.judge(failure, "turn");
     if (!isCommitted) return { kind: "failed", failure, verdict, answer: undefined };
     // Too late for another account, because the client has seen output. The next request benefits.
@@ -105,9 +105,9 @@ export function createTurnReader(context: ProxyContext, exchange: Exchange, leas
 
 // --- internal ---
 
-const HOLD: Reading = { kind: "hold", changed: undefined };
-const OUTPUT: Reading = { kind: "output", changed: undefined };
-const OVER: Reading = { kind: "over", changed: undefined };
+const HOLD: EventMeaning = { kind: "hold", changed: undefined };
+const OUTPUT: EventMeaning = { kind: "output", changed: undefined };
+const OVER: EventMeaning = { kind: "over", changed: undefined };
 
 /** Events of a response that are more than output. */
 const SPECIAL: ReadonlySet<string> = new Set([

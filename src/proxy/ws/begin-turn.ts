@@ -9,7 +9,7 @@ import type { TurnReader } from "../turn/turn-reader.ts";
 import type { UpstreamSocket } from "./upstream-socket.ts";
 
 /** The socket has no listener then; it keeps what arrives in the meantime. */
-export type BegunTurn =
+export type BeginTurnResult =
   /** `held`: events for the client, with the pool's figures. `isOver`: they are the whole turn. */
   | { readonly kind: "begun"; readonly held: readonly string[]; readonly isOver: boolean }
   | {
@@ -26,7 +26,7 @@ export type BegunTurn =
   /** The client disconnected. */
   | { readonly kind: "aborted" };
 
-export interface BeginOptions {
+export interface BeginTurnOptions {
   readonly clock: Clock;
   readonly timeouts: Timeouts;
   /** How long to wait in silence, ms, where the settings say `configuredMs`. */
@@ -43,8 +43,8 @@ export function beginTurn(
   socket: UpstreamSocket,
   request: string,
   reader: TurnReader,
-  { clock, timeouts, patienceMs, signal }: BeginOptions,
-): Promise<BegunTurn> {
+  { clock, timeouts, patienceMs, signal }: BeginTurnOptions,
+): Promise<BeginTurnResult> {
   if (signal.aborted) return Promise.resolve({ kind: "aborted" });
   return new Promise((resolve, reject) => {
     let barrier: CommitBarrier<string> | undefined;
@@ -58,7 +58,7 @@ export function beginTurn(
       signal.removeEventListener("abort", aborted);
       socket.listen(undefined);
     };
-    const finish = (turn: BegunTurn): void => {
+    const finish = (turn: BeginTurnResult): void => {
       stop();
       resolve(turn);
     };
@@ -80,17 +80,17 @@ export function beginTurn(
     const take = (message: string): void => {
       barrier ??= opened();
       barrier.heard();
-      const reading = reader.read(undefined, () => message);
-      if (reading.kind === "failed") {
-        const { failure, verdict } = reading;
+      const meaning = reader.read(undefined, () => message);
+      if (meaning.kind === "failed") {
+        const { failure, verdict } = meaning;
         return finish({ kind: "failed", failure, verdict, event: message });
       }
-      const event = reading.changed ?? message;
-      if (reading.kind === "hold") return barrier.hold(event, event.length);
+      const event = meaning.changed ?? message;
+      if (meaning.kind === "hold") return barrier.hold(event, event.length);
       // Output opens the barrier, so the bounds do not count any more.
       barrier.stop();
       barrier.hold(event, event.length);
-      begun("output", reading.kind === "over");
+      begun("output", meaning.kind === "over");
     };
 
     signal.addEventListener("abort", aborted, { once: true });

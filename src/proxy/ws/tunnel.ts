@@ -15,12 +15,12 @@ import { eventType, readTurnSignal } from "../../core/turn.ts";
 import { dataPlaneErrorBody, messageOf } from "../../errors.ts";
 import { busy, collecting } from "../bodies.ts";
 import { poolVersion, poolVersionEvent } from "../catalogues.ts";
-import type { Incoming } from "../context.ts";
+import type { IncomingRequest } from "../context.ts";
 import { downstreamHeaders } from "../headers.ts";
 import { poolHeaders, poolLimitsEvent } from "../pool-limits.ts";
 import { type Refusal, refusalEvent } from "../refusal.ts";
 import { type ClientSocket, createClientEnd } from "./client-end.ts";
-import type { OpenSocket } from "./dial-upstream.ts";
+import type { UpstreamConnection } from "./dial-upstream.ts";
 import type { TunnelContext, TunnelParts } from "./tunnel-parts.ts";
 import { serveTurn, type TurnEnd } from "./turn.ts";
 import { createUpstreamEnd } from "./upstream-end.ts";
@@ -48,9 +48,9 @@ export const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
 /** `first` is dialled and open; `choice` says why its upstream was chosen. */
 export function createTunnel(
   context: TunnelContext,
-  incoming: Incoming,
+  incoming: IncomingRequest,
   session: string | undefined,
-  first: OpenSocket,
+  first: UpstreamConnection,
   choice: Choice,
 ): Tunnel {
   const { pool, events, settings, deps } = context;
@@ -58,7 +58,7 @@ export function createTunnel(
   const leaving = new AbortController();
   let state: State = { kind: "idle" };
   /** Turns that the client asked for during another one. */
-  const waiting: AskedTurn[] = [];
+  const waiting: RequestedTurn[] = [];
 
   const upstream = createUpstreamEnd(first, choice, (fromId, toId) =>
     events.append("websocket.moved", { req_id: requestId, from_account_id: fromId, account_id: toId }),
@@ -122,7 +122,7 @@ export function createTunnel(
     return poolLimitsEvent(signal, pool.usage()) ?? message;
   };
 
-  const begin = (turn: AskedTurn): void => {
+  const begin = (turn: RequestedTurn): void => {
     state = { kind: "turn", isLast: false };
     serveTurn(context, parts, turn.message)
       .then(ended, (error) => fail("handling a turn", error))
@@ -136,7 +136,7 @@ export function createTunnel(
   };
 
   /** Takes room for the turn in the budget. If there is none, asks the client to retry and returns undefined. */
-  const asked = (message: string): AskedTurn | undefined => {
+  const asked = (message: string): RequestedTurn | undefined => {
     const bytes = COPIES_OF_TURN * message.length;
     const release = context.bodies.tryTake(bytes);
     if (release !== undefined) return { message, release: collecting(bytes, release) };
@@ -201,7 +201,7 @@ const MOST_WAITING = 16;
 const COPIES_OF_TURN = 3;
 
 /** A turn that the client has requested. It counts against the budget of bodies until it is released. */
-interface AskedTurn {
+interface RequestedTurn {
   readonly message: string;
   release(): void;
 }
@@ -217,7 +217,11 @@ function busyRefusal(): Refusal {
 }
 
 /** The headers of the client's 101. */
-function openingHeaders(context: TunnelContext, incoming: Incoming, first: OpenSocket): Headers {
+function openingHeaders(
+  context: TunnelContext,
+  incoming: IncomingRequest,
+  first: UpstreamConnection,
+): Headers {
   const headers = downstreamHeaders(first.headers);
   poolHeaders(headers, context.pool.usage);
   headers.set(MESSAGE_LIMIT_HEADER, String(messageLimit(headers)));

@@ -3,10 +3,10 @@
 
 import type { Choice } from "../../core/policy.ts";
 import type { Shortage } from "../../upstream/shortage.ts";
-import { attempt, type Outcome, type Unserved } from "../attempts.ts";
+import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.ts";
 import { originOf } from "../context.ts";
 import { createExchange, type Exchange } from "../exchange.ts";
-import { asTold, eventWithAttempts, refusalEvent, refusalFor } from "../refusal.ts";
+import { eventWithAttempts, failureEvent, refusalEvent, refusalFor } from "../refusal.ts";
 import { answerHandOver, answerMessage, type LastAnswer } from "../turn/final-answer.ts";
 import { turnRequestOf } from "../turn/portable.ts";
 import { TOO_BIG } from "./begin-turn.ts";
@@ -30,10 +30,11 @@ export async function serveTurn(
 ): Promise<TurnEnd> {
   const { pool } = context;
   const { incoming, session, upstream } = tunnel;
-  const { selfContained: isWhole, warmsUp, model } = turnRequestOf(message);
+  const { isSelfContained, warmsUp, model } = turnRequestOf(message);
   const homeId = upstream.current().upstreamId;
   const mustMove = pool.shouldMove(homeId, originOf(incoming, session, model), !warmsUp);
-  if (mustMove && !isWhole) return handOver(context, tunnel, pool.shortage(session, model), undefined);
+  if (mustMove && !isSelfContained)
+    return handOver(context, tunnel, pool.shortage(session, model), undefined);
   const exchange = createExchange(context, incoming, {
     session,
     model,
@@ -41,9 +42,9 @@ export async function serveTurn(
     spends: true,
     isMessage: !warmsUp,
     isReplayable: true,
-    home: mustMove ? undefined : homeOf(homeId, upstream.choice(), isWhole),
+    home: mustMove ? undefined : homeOf(homeId, upstream.choice(), isSelfContained),
   });
-  const transport = createTurnTransport(context, tunnel, exchange, { message, isWhole, homeId });
+  const transport = createTurnTransport(context, tunnel, exchange, { message, isSelfContained, homeId });
   const outcome = await attempt(context, exchange, transport);
   switch (outcome.kind) {
     case "aborted":
@@ -51,7 +52,7 @@ export async function serveTurn(
     case "reply":
       return deliver(context, tunnel, exchange, outcome);
     case "unserved": {
-      if (isWhole) return refuse(context, tunnel, exchange, outcome);
+      if (isSelfContained) return refuse(context, tunnel, exchange, outcome);
       return handOver(context, tunnel, pool.shortage(session, model), outcome.last?.reply);
     }
     default:
@@ -70,7 +71,7 @@ async function deliver(
   context: TunnelContext,
   tunnel: TunnelParts,
   exchange: Exchange,
-  { lease, reply }: Outcome<TurnReply> & { kind: "reply" },
+  { lease, reply }: AttemptResult<TurnReply> & { kind: "reply" },
 ): Promise<TurnEnd> {
   const { client, upstream, session, signal } = tunnel;
   try {
@@ -96,7 +97,7 @@ function refuse(
   { pool, deps }: TunnelContext,
   { client, incoming }: TunnelParts,
   { facts, failures }: Exchange,
-  { last, brokenWhy }: Unserved<TurnReply>,
+  { last, brokenWhy }: UnservedRequest<TurnReply>,
 ): TurnEnd {
   const shortage = pool.shortage(facts.session, facts.model);
   const reply = last && failureOf(last.reply);
@@ -172,7 +173,7 @@ function answerOf(reply: FailedReply): Pick<LastAnswer, "status" | "form"> {
 /** The failure as an event for the client. */
 function eventOf(reply: FailedReply): string {
   return reply.kind === "failed"
-    ? asTold(reply.event, reply.failure)
+    ? failureEvent(reply.event, reply.failure)
     : refusalEvent({ ...reply, code: "upstream", retryAfterSeconds: undefined });
 }
 

@@ -10,10 +10,10 @@ import type { Deps } from "../deps.ts";
 import { connectProblem } from "../errors.ts";
 import { egressProblem, proxyRefusal } from "../network/connect-problem.ts";
 import { fetchOptions } from "../network/egress.ts";
-import type { Child, Sight } from "./child.ts";
+import type { Child, ChildObservation } from "./child.ts";
 import { addressAt, withKey } from "./child-link.ts";
 
-export interface LookContext {
+export interface ChildStatusContext {
   readonly deps: Pick<Deps, "clock">;
   /** This proxy. */
   readonly self: () => Hop;
@@ -27,11 +27,11 @@ const TIMEOUT_MS = 3_000;
 const ANSWER_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** Asks a child for its status. Never throws. */
-export async function look(
-  context: LookContext,
+export async function askStatus(
+  context: ChildStatusContext,
   child: Child,
   { refresh, hops }: { readonly refresh: boolean; readonly hops: readonly Hop[] } = PLAIN,
-): Promise<Sight> {
+): Promise<ChildObservation> {
   const { deps, self, refreshTimeoutMs } = context;
   const { link } = child;
   const own = self();
@@ -49,19 +49,19 @@ export async function look(
     if (status === 200) {
       const answer = StatusAnswer.safeParse(parseJson(text));
       if (!answer.success)
-        return lost(child, "refused", `${link.url} does not answer as a codexlb proxy`, CHECK);
+        return lostChild(child, "refused", `${link.url} does not answer as a codexlb proxy`, CHECK);
       const report = reportOf(answer.data, own, askedMs);
       return report.id === own.id ? isItself(child, own) : { kind: "seen", report };
     }
     const refused = proxyRefusal(status, egress);
-    if (refused !== undefined) return lost(child, "unreachable", `unreachable: ${refused}`, undefined);
+    if (refused !== undefined) return lostChild(child, "unreachable", `unreachable: ${refused}`, undefined);
     return refusal(child, own, status, text);
   } catch (error) {
     const timedOut = error instanceof Error && error.name === "TimeoutError";
     const why = timedOut
       ? `no answer within ${timeoutMs / 1000} s`
       : (egressProblem(error, link.url, egress) ?? connectProblem(error));
-    return lost(child, "unreachable", `unreachable: ${why}`, undefined);
+    return lostChild(child, "unreachable", `unreachable: ${why}`, undefined);
   }
 }
 
@@ -69,16 +69,16 @@ const PLAIN = { refresh: false, hops: [] };
 
 const CHECK = "check the address in proxy.child_proxy_urls";
 
-function refusal(child: Child, own: Hop, status: number, text: string): Sight {
+function refusal(child: Child, own: Hop, status: number, text: string): ChildObservation {
   const { url, key } = child.link;
   // Any server may send these statuses; only a proxy sends its own kind of error with them.
   const error = ProxyError.safeParse(parseJson(text)).data?.error;
   if (status < 500 && error === undefined)
-    return lost(child, "refused", `its status answered ${status}: it is not a codexlb proxy`, CHECK);
+    return lostChild(child, "refused", `its status answered ${status}: it is not a codexlb proxy`, CHECK);
   switch (status) {
     case 401: {
       const example = url.replace("://", "://:KEY@");
-      return lost(
+      return lostChild(
         child,
         "refused",
         key === undefined
@@ -90,7 +90,7 @@ function refusal(child: Child, own: Hop, status: number, text: string): Sight {
       );
     }
     case 421:
-      return lost(
+      return lostChild(
         child,
         "refused",
         `it does not go by the name in ${url} (421)`,
@@ -100,8 +100,8 @@ function refusal(child: Child, own: Hop, status: number, text: string): Sight {
       return isItself(child, own);
     default:
       return status >= 500
-        ? lost(child, "unreachable", `its status answered ${status}`, undefined)
-        : lost(child, "refused", `its status answered ${status}`, CHECK);
+        ? lostChild(child, "unreachable", `its status answered ${status}`, undefined)
+        : lostChild(child, "refused", `its status answered ${status}`, CHECK);
   }
 }
 
@@ -116,8 +116,8 @@ function isRoleRefused(error: z.output<typeof ProxyError>["error"] | undefined):
   return error?.code === "key_role_refused" || error?.message.includes("may send requests") === true;
 }
 
-function isItself(child: Child, own: Hop): Sight {
-  return lost(
+function isItself(child: Child, own: Hop): ChildObservation {
+  return lostChild(
     child,
     "refused",
     `it is this proxy itself: ${own.name} -> ${own.name}`,
@@ -125,16 +125,16 @@ function isItself(child: Child, own: Hop): Sight {
   );
 }
 
-type Lost = Extract<Sight, { kind: "lost" }>;
+type LostChild = Extract<ChildObservation, { kind: "lost" }>;
 
 /** What is seen of a child that cannot be used; what was known of it before is kept. */
-export function lost(
+export function lostChild(
   child: Child,
   fault: "unreachable" | "refused",
   why: string,
   next: string | undefined,
-): Lost {
-  const before = child.sight();
+): LostChild {
+  const before = child.observation();
   const heardMs =
     before.kind === "seen" ? before.report.askedMs : before.kind === "lost" ? before.heardMs : 0;
   const name = before.kind === "seen" ? before.report.name : before.kind === "lost" ? before.name : undefined;

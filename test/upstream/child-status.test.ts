@@ -27,9 +27,9 @@ async function whyRefused(body: unknown): Promise<string | undefined> {
     refreshTimeoutMs: () => 1_000,
   });
   await children.start({ sync: () => {}, note: () => {} }, 60_000);
-  const sight = children.list()[0]?.sight();
+  const observation = children.list()[0]?.observation();
   children.stop();
-  return sight?.kind === "lost" ? sight.why : undefined;
+  return observation?.kind === "lost" ? observation.why : undefined;
 }
 
 const OF_A_CLIENT = "that key is of role client, and not of role parent (401)";
