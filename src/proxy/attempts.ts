@@ -1,10 +1,10 @@
 // The attempt loop, the same for every transport: pick an upstream, send, judge, settle; then again with another
 // upstream, until a reply is final or no upstream is left.
 //
-//   what failed                          another upstream is tried     counts against max_attempts and the retry budget
-//   a limit, a login, a ciphertext       while there is one            no: it belongs to the account, and lasts
+//   failure                              tries another upstream        counts against max_attempts and the retry budget
+//   a limit, a login, a ciphertext       while there is one            no: it concerns one account, and lasts
 //   a passing failure, the connection    while both allow it           yes
-//   an account tried in spite of a rest  never                         -
+//   an account tried while cooling down  never                         -
 
 import type { Verdict } from "../core/verdict.ts";
 import type { EventLog } from "../state/events.ts";
@@ -72,7 +72,7 @@ export async function attempt<Reply>(
 const SELECTED = { account: "request.account_selected", child_proxy: "request.child_selected" } as const;
 const NAME_FIELD = { account: "account_alias", child_proxy: "proxy_name" } as const;
 
-/** What the attempts so far have shown. */
+/** The state of the attempts for one request. */
 function createAttempts<Reply>(
   { events, retries }: AttemptContext,
   exchange: Exchange,
@@ -96,7 +96,7 @@ function createAttempts<Reply>(
 
   /** Whether another upstream may be tried after `failures` passing failures on `lease`. */
   const mayRetry = (lease: Lease, failures = 1): boolean => {
-    // When all upstreams rest, each request tries one of them and leaves the others in peace.
+    // When all upstreams are cooling down, each request tries only one of them.
     if (!exchange.fail(failures) || !exchange.isReplayable || lease.choice.reason === "least-bad")
       return false;
     endRetry?.();
@@ -161,14 +161,14 @@ function createAttempts<Reply>(
   };
 }
 
-/** Final for the client: it is served, or no other upstream would answer otherwise. */
+/** True if the client gets the reply: it was served, or another upstream would return the same. */
 function isFinal({ kind }: Verdict): boolean {
   return kind === "ok" || kind === "open" || kind === "client";
 }
 
 /**
- * The failure may be over in a moment. The other failures (a limit, a login, an unreadable history) are refusals before
- * anything was done, so even a request that is not idempotent goes to another upstream, as long as there is one.
+ * True if the failure may be over in a moment. All other failures (a limit, a login, an unreadable history) are
+ * refusals before the upstream did anything, so even a request that is not idempotent can go to another upstream.
  */
 function isPassing({ kind }: Verdict): boolean {
   return kind === "cool" || kind === "elsewhere";

@@ -51,8 +51,8 @@ export function poolVersion(
 }
 
 /**
- * The same for a WebSocket event: Codex reads the version in `codex.response.metadata`. Returns undefined if the event
- * has none.
+ * Like `poolVersion`, for a WebSocket event: Codex reads the version in `codex.response.metadata`. Returns undefined if
+ * the event has none.
  */
 export function poolVersionEvent(
   context: ProxyContext,

@@ -43,7 +43,7 @@ export interface ConnectionsContext {
 export interface Connections extends Pick<DescriptorRoom, "stop" | "refusal"> {
   /** Follows the connections of `server`, from before its first request. */
   watch(server: Server<unknown>): void;
-  /** The connection that `request` arrived on. It counts as in use until `Connection` reports otherwise. */
+  /** The connection that `request` arrived on. It counts as in use until a method of `Connection` ends that. */
   take(request: Request): Connection;
 }
 

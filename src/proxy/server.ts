@@ -22,7 +22,7 @@ export interface ServerContext extends TunnelContext, AdmitContext {
 
 export interface ProxyServer {
   readonly port: number;
-  /** Takes no new connections, ends idle sockets, and waits for what is under way, until `deadline` settles. */
+  /** Accepts no more connections, closes idle WebSockets, and waits for requests in flight until `deadline` settles. */
   stop(deadline: Promise<unknown>): Promise<void>;
 }
 
@@ -79,7 +79,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
       port: listen.port,
       idleTimeout: context.limits.keepAliveSeconds,
       development: false,
-      // Outside of development Bun shares ports unless told not to, and a second proxy would steal half the clients.
+      // By default, Bun shares ports outside of development, and a second proxy would get half of the clients.
       reusePort: false,
       maxRequestBodySize: BODY_LIMIT_BYTES,
       fetch: async (request, self) => {
@@ -135,12 +135,12 @@ function listening<T>({ host, port }: ListenAddress, start: () => T): T {
     throw new CodexlbError(
       "listen_failed",
       `listening on ${host}:${port}: ${taken ? "the address is in use" : messageOf(error)}`,
-      { next: "choose another --listen address, or stop the program that uses it", cause: error },
+      { next: "choose another --listen address, or stop the program that uses this one", cause: error },
     );
   }
 }
 
-/** The response for a request that ended in an error, which is logged as the end of request `requestId`. */
+/** The response for a request that ended in an error. Logs the error as the end of request `requestId`. */
 function failure(
   { deps, events }: ServerContext,
   request: Request,
@@ -161,7 +161,7 @@ function failure(
   deps.log.warn(`${what}: ${messageOf(error)}`);
   events.append("request.failed", { ...about, error: "internal" });
   const internal = new CodexlbError("internal", `${what} failed inside codexlb: ${messageOf(error)}`, {
-    next: "please report it",
+    next: "report this as a bug in codexlb",
   });
   return errorResponse(internal);
 }

@@ -37,7 +37,7 @@ export async function askUpstream(
       method: "GET",
       path,
       search,
-      // A copy, because the upstream adds its own to them and the question may be sent again.
+      // A copy, because the upstream adds its own headers and the request may be sent again.
       headers: new Headers(headers),
       hops,
       attemptsLeft: 1,

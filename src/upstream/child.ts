@@ -1,5 +1,5 @@
-// A child proxy as an upstream: what it last said of itself, and how a request gets there. It is asked in the
-// background (children.ts), never for a request.
+// A child proxy as an upstream: its last status, and how requests are sent to it. The status is requested in the
+// background (children.ts), never during a request.
 
 import { isOpen } from "../core/availability.ts";
 import { type Capacity, type CapacityView, NO_STANDING } from "../core/capacity.ts";
@@ -16,20 +16,20 @@ import { noteSight } from "../state/record-changes.ts";
 import { addressAt, type ChildLink, withKey } from "./child-link.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** What is known of a child: nothing yet, its report, or why there is none. */
+/** The last observation of a child: none yet, its report, or why there is none. */
 export type ChildObservation =
   | { readonly kind: "unseen" }
-  /** `shaky`: why the last question was not answered. */
+  /** `lastError`: why the last status request failed, although the report is still valid. */
   | { readonly kind: "seen"; readonly report: ChildReport; readonly lastError?: string | undefined }
   | {
       readonly kind: "lost";
-      /** `refused`: the settings of one of the two proxies have to be changed. */
+      /** `refused`: the settings of one of the two proxies must be changed. */
       readonly fault: "unreachable" | "refused";
       readonly why: string;
       readonly next: string | undefined;
-      /** When it was heard of last, Unix ms; 0 when never. */
+      /** When its last report was requested, Unix ms; 0 if there was none. */
       readonly heardMs: number;
-      /** The name that it had. */
+      /** Its name in the last report. */
       readonly name: string | undefined;
     };
 
@@ -40,19 +40,19 @@ export interface Child extends Upstream {
   egress(): Egress;
   observation(): ChildObservation;
   observe(observation: ChildObservation): void;
-  /** Its report while it counts. */
+  /** Its report; undefined if there is none or it is too old. */
   report(view: QuotaView): ChildReport | undefined;
   facts(view: CapacityView): Omit<ChildFacts, "candidate">;
 }
 
-/** An upstream that cannot be asked for its status is not believed to answer a request after so long a silence, ms. */
+/** The longest silence of a response while the child's status requests fail, ms. */
 const SILENCE_MS = 6_000;
 
-/** `trouble` is called when a request could not be served there: it may look otherwise than it was seen. */
+/** `onTrouble` is called when the child could not serve a request, because its status may have changed. */
 export function createChild(
   link: ChildLink,
   outbound: Pick<Outbound, "toProxy">,
-  trouble: () => void,
+  onTrouble: () => void,
 ): Child {
   let observation: ChildObservation = { kind: "unseen" };
   const record = newUpstream(link.id, hostOf(link));
@@ -104,7 +104,7 @@ export function createChild(
       return isSilent ? Math.min(configuredMs, SILENCE_MS) : configuredMs;
     },
     noteVerdict: ({ kind }) => {
-      if (kind === "limit" || kind === "cool") trouble();
+      if (kind === "limit" || kind === "cool") onTrouble();
     },
     prepare: async ({ path, search, headers: passed, hops, attemptsLeft }) => {
       const headers = withKey(link, passed);
@@ -120,8 +120,8 @@ export function createChild(
         token: "",
       };
     },
-    retire: () => "look at its own codexlb status",
-    // Its accounts' credentials are its own affair; `judgeChild` never asks for it.
+    retire: () => "run codexlb status on that machine",
+    // A child proxy renews the credentials of its accounts itself, so `judgeChild` never returns `renew`.
     renew: async () => ({ kind: "failed", why: "a child proxy renews its logins itself" }),
     facts: (view) => {
       const current = report(view);
@@ -142,7 +142,7 @@ export function createChild(
 
 // --- internal ---
 
-/** A child that refuses the way it is asked says so on every path. */
+/** Includes the statuses with which a child refuses the key, the host name or the WebSocket on every path. */
 const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 421, 426, 429]);
 
 function capacityOf(
@@ -159,9 +159,9 @@ function capacityOf(
   const none = { untilMs: 0, standing: NO_STANDING, score: 0, hasOwnLimits: false };
   switch (observation.kind) {
     case "unseen":
-      return { ...none, condition: "cooling", why: "not asked yet" };
+      return { ...none, condition: "cooling", why: "no status yet" };
     case "seen":
-      return { ...none, condition: "cooling", why: "not heard of for a while" };
+      return { ...none, condition: "cooling", why: "its last status is too old" };
     case "lost":
       return {
         ...none,

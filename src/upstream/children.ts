@@ -1,5 +1,5 @@
-// The child proxies of the settings, each asked for its status in the background at a bounded rate: every few seconds
-// while it answers and while it does not. No request ever waits for that.
+// The child proxies in the settings. Requests the status of each in the background every few seconds, whether the child
+// responds or not. No client's request waits for that.
 
 import { plainView } from "../core/capacity.ts";
 import { REPORT_MS } from "../core/child-report.ts";
@@ -15,16 +15,21 @@ import type { Pool } from "./pool.ts";
 export interface Children {
   /** In the order of the settings. */
   list(): readonly Child[];
-  /** Begins asking. Resolves when every child has answered or failed once, at the latest after `waitMs`. */
+  /**
+   * Starts the status requests. Resolves when each child has responded or failed once, at the latest after `waitMs`.
+   */
   start(pool: ChildPool, waitMs: number): Promise<void>;
-  /** Puts the children in line with the settings. */
+  /** Adds and removes children according to the settings. */
   sync(): void;
-  /** Asks all of them now. With `refresh` they ask the backend for new figures first. `hops`: the way of the request. */
+  /**
+   * Requests all statuses now. `refresh`: the children first request new figures from the backend. `hops`: the proxies
+   * that the client's request has passed.
+   */
   askAll(refresh: boolean, hops?: readonly Hop[]): Promise<void>;
   stop(): void;
 }
 
-/** How the pool learns of the children. */
+/** The methods of the pool that the children call. */
 export type ChildPool = Pick<Pool, "sync" | "note">;
 
 export interface ChildrenContext extends ChildStatusContext {
@@ -35,13 +40,13 @@ export interface ChildrenContext extends ChildStatusContext {
   readonly urls: () => readonly string[];
 }
 
-/** How often a child is asked. */
+/** Time between two status requests. */
 const INTERVAL_MS = 3_000;
-/** The next question after one that failed. */
+/** Delay after a failed status request. */
 const RETRY_MS = 2_000;
-/** Up to this share later, so that not all are asked together. */
+/** Each delay is longer by up to this share, so that not all requests are sent together. */
 const JITTER = 0.2;
-/** The next question after trouble with a request. */
+/** Delay after the child failed to serve a client's request. */
 const SOON_MS = 1_000;
 
 export function createChildren(context: ChildrenContext): Children {
@@ -73,7 +78,7 @@ export function createChildren(context: ChildrenContext): Children {
     const waitMs = soon ? SOON_MS : (isWell ? INTERVAL_MS : RETRY_MS) * (1 + JITTER * chance);
     const atMs = clock.monotonic() + waitMs;
     const planned = timers.get(child);
-    // Trouble after trouble must not put it off.
+    // Repeated trouble must not delay the next status request.
     if (planned !== undefined && planned.atMs <= atMs) return;
     drop(child);
     timers.set(child, { atMs, cancel: clock.after(waitMs, () => void ask(child)) });
@@ -109,9 +114,9 @@ export function createChildren(context: ChildrenContext): Children {
     },
     askAll: async (refresh, hops = []) => {
       const askOne = async (child: Child): Promise<void> => {
-        // What takes this long must not keep the child from being heard of meanwhile.
+        // A refresh takes long, so it does not count as the child's pending status request.
         if (refresh) await askStatus(context, child, { refresh, hops });
-        // One that is under way may have been asked before what is wanted to be known.
+        // A pending request may have been sent before the change that the caller wants to see.
         await asking.get(child);
         await ask(child);
       };
@@ -130,7 +135,7 @@ function isAt(link: ChildLink): (child: Child) => boolean {
   return (child) => child.link.id === link.id && child.link.key === link.key;
 }
 
-/** Applies `sight`, and reports it if it is another one than before. */
+/** Applies `observation`, and logs it if it differs from the previous one. */
 function see(
   { deps: { clock, log }, events }: ChildrenContext,
   child: Child,
@@ -152,7 +157,7 @@ function see(
   child.observe(observation);
   if (observation.kind === "seen") {
     const { health } = child.record;
-    // Requests can get there again.
+    // Requests can reach the child again.
     if (health.kind === "cooling" && WAY_REASONS.has(health.reason))
       pool?.note(child.id, { kind: "served", startedMs: observation.report.askedMs });
     if (child.capacity(plainView(nowMs)).condition === "ready")
@@ -171,11 +176,11 @@ function see(
     );
   } else {
     events.append("child_proxy.seen", about);
-    if (before.kind === "lost") log.info(`child proxy ${child.label} (${child.link.url}) is there again`);
+    if (before.kind === "lost") log.info(`child proxy ${child.label} (${child.link.url}) is reachable again`);
   }
 }
 
-/** Reasons of a cooldown that ends when the child answers. */
+/** Reasons for a cooldown that ends when the child responds. */
 const WAY_REASONS: ReadonlySet<string> = new Set([
   "transport-error",
   "child-key-refused",
@@ -186,7 +191,7 @@ function reasonOf(observation: ChildObservation): string | undefined {
   return observation.kind === "lost" ? observation.why : undefined;
 }
 
-/** If an earlier child is the same proxy at another address, only that one counts. */
+/** `observation`, or a refusal if an earlier child is the same proxy at another address. */
 function withoutDuplicate(
   children: readonly Child[],
   child: Child,

@@ -1,4 +1,4 @@
-// The accounts of the whole tree as pooling sees them, each once: our own, and those below child proxies. Every turn
+// Collects the accounts of the whole tree for pooling, each once: our own, and those below child proxies. Every turn
 // needs them, so the accounts of a report are computed once and kept while they are valid.
 
 import { identityMarkOf } from "../auth/identity.ts";
@@ -17,7 +17,7 @@ import type { AccountRecord } from "../state/account-record.ts";
 import type { Child } from "./child.ts";
 
 export interface Tree {
-  /** `own`: each of our accounts, and how pooling sees it. */
+  /** `own`: each of our accounts, with its form for pooling. */
   pooled(
     own: readonly (readonly [AccountRecord, PooledAccount])[],
     children: readonly Child[],
@@ -25,7 +25,7 @@ export interface Tree {
   ): readonly PooledAccount[];
 }
 
-/** An account in the pool, and its identity, by which an account that is there twice is found. */
+/** An account in the pool. An account that occurs twice is recognised by its identity. */
 interface TreeAccount {
   readonly identity: string | undefined;
   readonly quota: Quota;
@@ -34,7 +34,7 @@ interface TreeAccount {
 
 interface ReportEntries {
   readonly entries: readonly (TreeAccount & { readonly key: string })[];
-  /** From then on time alone changes them, Unix ms. */
+  /** Until when they stay valid, Unix ms. */
   readonly goodUntilMs: number;
 }
 
@@ -69,7 +69,7 @@ export function createTree(): Tree {
         const report = child.report(view);
         const entries = report === undefined ? [] : entriesOf(report, view);
         const { health } = child.record;
-        // That it has just refused is newer than what it said of its accounts.
+        // The child's refusal is newer than its report about its accounts.
         return isLimited(health, view.nowMs)
           ? entries.map((entry) => ({ ...entry, as: { ...entry.as, health } }))
           : entries;
@@ -90,7 +90,7 @@ function entryOf(account: RemoteAccount, view: QuotaView): TreeAccount & { reado
   return { key, identity, quota, as: pooledRemote(account, view) };
 }
 
-/** A child that nothing is heard of may have anything; one that refuses us has nothing. */
+/** A child without a valid report counts as one unknown account. A child that refuses this proxy counts as none. */
 function unknownOf(child: Child, view: QuotaView): readonly PooledAccount[] {
   const observation = child.observation();
   if (child.report(view) !== undefined || (observation.kind === "lost" && observation.fault === "refused"))

@@ -1,5 +1,5 @@
-// A reply's body on its way to the client: read when the client can take more, so that a slow client slows the upstream,
-// and released once, however it ends.
+// Streams a reply's body to the client. Reads only when the client can take more, so that a slow client slows the
+// upstream, and releases the reply once, however the body ends.
 
 import { type Chunk, gatheringReader } from "../../gathering-reader.ts";
 import type { ProxyContext } from "../context.ts";
@@ -11,9 +11,9 @@ type Bytes = Uint8Array<ArrayBuffer>;
 type Body = ReadableStream<Bytes>;
 type BodyContext = Pick<ProxyContext, "deps" | "settings">;
 
-/** What depends on how a body ends. */
+/** How long a body may be silent, and the callbacks for its end. */
 export interface BodyEnds {
-  /** How long to wait in silence, ms, where the settings say `configuredMs`. */
+  /** The longest silence, ms. `configuredMs` is the one in the settings. */
   readonly patienceMs: (configuredMs: number) => number;
   /** Called once when the body has ended, however it ended. */
   readonly release: () => void;
@@ -21,7 +21,7 @@ export interface BodyEnds {
   readonly broke: () => void;
 }
 
-/** A body that is not looked into. `abort` ends the upstream's request. */
+/** The body `source`, without reading its content. `abort` ends the upstream's request. */
 export function passThrough(context: BodyContext, source: Body, abort: () => void, ends: BodyEnds): Body {
   const reader = gatheringReader(source);
   const next = async (): Promise<Piece> => {
@@ -31,7 +31,7 @@ export function passThrough(context: BodyContext, source: Body, abort: () => voi
   return bodyOf(context, next, abort, ends);
 }
 
-/** The stream of a turn after the commit barrier: first the events that were held, then the rest. */
+/** The stream of a turn after the commit barrier: first the events held back, then all others. */
 export function turnStream(
   context: BodyContext,
   turn: StreamedTurn,
@@ -40,7 +40,7 @@ export function turnStream(
 ): Body {
   const { splitter, body, reader } = turn;
   let { held, unread, pendingRead } = turn;
-  /** The client gets a turn that failed exactly as received. */
+  // The client gets a failed turn exactly as received.
   const pass = turn.failure === undefined ? passEvents : passUnread;
 
   const read = (): Promise<Chunk> => {
@@ -77,7 +77,7 @@ export function turnStream(
 
 // --- internal ---
 
-/** What passes to the client next. */
+/** The next bytes for the client. */
 interface Piece {
   /** `cut`: the connection breaks after these bytes. */
   readonly kind: "more" | "end" | "cut";

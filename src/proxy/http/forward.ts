@@ -1,4 +1,4 @@
-// HTTP and SSE: one request of a client through the attempt loop, and the reply on its way back.
+// HTTP and SSE: sends one request of a client through the attempt loop, and the reply back to the client.
 
 import { ATTEMPTS_HEADER } from "../../core/hops.ts";
 import type { Lease } from "../../upstream/leases.ts";
@@ -76,7 +76,7 @@ async function respond(
       return served(context, incoming, outcome);
     case "unserved": {
       const response = await unserved(context, exchange, outcome);
-      // A proxy in front counts the attempts that were made for it.
+      // A proxy in front counts these attempts too.
       if (incoming.attemptsLeft !== undefined && exchange.failures > 0)
         response.headers.set(ATTEMPTS_HEADER, String(exchange.failures));
       return response;
@@ -201,8 +201,8 @@ async function unserved(
 }
 
 /**
- * The upstream's reply. `waitSeconds`: the pool's time in place of the upstream's own. Without a time Codex takes a 429
- * for the end of the turn, and repeats any other request within moments.
+ * The upstream's reply. `waitSeconds` replaces the upstream's Retry-After with the pool's. Without a time, a 429 ends
+ * Codex's turn, and Codex repeats any other request almost immediately.
  */
 function asReceived(
   context: ProxyContext,
@@ -221,8 +221,8 @@ function asReceived(
 }
 
 /**
- * A failure inside a stream as an answer of its own. Codex would take the end of a stream for the end of the turn; after
- * a 503 it waits and tries again.
+ * The 503 in place of a stream that contains a failure. The failed stream would end Codex's turn; after a 503, Codex
+ * waits and tries again.
  */
 function overloaded(
   failure: { readonly code: string | undefined; readonly message: string } | undefined,

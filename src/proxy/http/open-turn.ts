@@ -1,4 +1,4 @@
-// The beginning of a streamed turn: reads the response up to the commit barrier.
+// Reads the beginning of a streamed turn, up to the commit barrier.
 
 import type { Failure, Verdict } from "../../core/verdict.ts";
 import type { Clock } from "../../deps.ts";
@@ -15,7 +15,7 @@ import {
   type SseSplitter,
 } from "./sse.ts";
 
-/** A turn that has begun: what was read of it, and the way to the rest. */
+/** A turn that has begun: the events read so far, and the reader of the others. */
 export interface StreamedTurn {
   /** The events for the client so far, with the pool's figures. */
   readonly held: readonly SseBlock[];
@@ -26,7 +26,7 @@ export interface StreamedTurn {
   /** A read that was in progress when the barrier opened by time. */
   readonly pendingRead: Promise<Chunk> | undefined;
   readonly reader: TurnReader;
-  /** Why the turn failed, if that is the last of the events held. */
+  /** Why the turn failed, if the last event in `held` is a failure. */
   readonly failure: Failure | undefined;
 }
 
@@ -36,7 +36,7 @@ export type OpenTurnResult =
   /** The stream ended, broke or fell silent before it contained anything of value. */
   | { readonly kind: "broken"; readonly why: string };
 
-/** Reads `stream` until there is something to commit to, or a failure. */
+/** Reads `stream` until the commit barrier opens, or the turn fails. */
 export async function openTurn(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   reader: TurnReader,
@@ -64,7 +64,7 @@ export async function openTurn(
     return { kind: "begun", turn: turn() };
   };
 
-  /** Reads the chunk's events. Undefined: everything is held, and the barrier is closed. */
+  /** Reads the chunk's events. Returns undefined while the barrier is closed. */
   const take = (chunk: Uint8Array<ArrayBuffer>): OpenTurnResult | undefined => {
     unread = splitter.push(chunk);
     let hasOutput = false;
@@ -73,7 +73,7 @@ export async function openTurn(
       const meaning = reader.read(blockName(block), () => blockData(block));
       const changed = meaning.kind === "failed" ? undefined : meaning.changed;
       barrier.hold(changed === undefined ? block : changedBlock(block, changed), block.end - block.start);
-      // Output in the same chunk as a failure has not been seen by the client either.
+      // The client has not seen output in the same chunk either.
       if (meaning.kind === "failed")
         return { kind: "failed", turn: turn(meaning.failure), verdict: meaning.verdict };
       hasOutput ||= meaning.kind !== "hold";

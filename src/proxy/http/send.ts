@@ -1,4 +1,4 @@
-// One send of one HTTP request to one upstream, up to the point where its reply can be judged.
+// Sends one HTTP request to one upstream, and reads the reply until it can be judged.
 
 import { readBounded } from "../../bounded-fetch.ts";
 import { ATTEMPTS_HEADER, parseAttempts } from "../../core/hops.ts";
@@ -19,7 +19,7 @@ import { createTurnReader } from "../turn/turn-reader.ts";
 import type { SendResult } from "../use-upstream.ts";
 import { openTurn, type StreamedTurn } from "./open-turn.ts";
 
-/** An upstream's response, as far as it was read to judge it. */
+/** An upstream's response, and the part of its body that was read to judge it. */
 export interface HttpReply {
   readonly response: Response;
   readonly body:
@@ -30,21 +30,24 @@ export interface HttpReply {
   readonly abort: () => void;
 }
 
-/** What is sent, and to which upstream. */
+/** The request, and the upstream to send it to. */
 export interface SendOptions {
   readonly prepared: PreparedRequest;
   readonly lease: Lease;
   readonly body: RequestBody;
 }
 
-/** Sends one request to one upstream. If its input holds another account's ciphertext, sends it once more without. */
+/**
+ * Sends one request to one upstream. If the upstream refuses another account's ciphertext in the input, sends the
+ * request again without the ciphertext.
+ */
 export async function sendHttp(
   context: ProxyContext,
   exchange: Exchange,
   sending: SendOptions,
 ): Promise<SendResult<HttpReply>> {
   const { headers } = sending.prepared;
-  // Turn state names the server that began the turn, which only the first account can use.
+  // The turn state names the server that began the turn, which only the first account can use.
   if (exchange.hasMoved()) headers.delete(TURN_STATE);
   const sent = await sendFresh(context, exchange, sending);
   if (sent.kind !== "reply" || sent.verdict.kind !== "foreign_ciphertext") return sent;
@@ -60,7 +63,7 @@ export async function sendHttp(
 
 // --- internal ---
 
-/** Error responses are read whole to be judged. The backend's have some kB, a challenge page some tens of kB. */
+/** The largest error response. The backend's have a few kB, a challenge page some tens of kB. */
 const ERROR_BODY_LIMIT_BYTES = 1024 * 1024;
 
 const SMALL_BODY_BYTES = 64 * 1024;
@@ -76,11 +79,11 @@ function outOfDescriptors(): CodexlbError {
 
 type FetchResult =
   | { readonly kind: "fetched"; readonly response: Response; readonly abort: () => void }
-  /** Perhaps the upstream closed a kept-alive connection at this moment. */
+  /** The upstream may have closed a kept-alive connection at this moment. */
   | { readonly kind: "reset" }
   | Exclude<SendResult<HttpReply>, { kind: "reply" }>;
 
-/** A reset before any response may come from a stale connection, so a replayable request is sent once more. */
+/** Sends the request. Repeats it once after a reset without a response, which a stale connection may have caused. */
 async function sendFresh(
   context: ProxyContext,
   exchange: Exchange,
@@ -111,7 +114,7 @@ async function fetchOnce(
   signal.addEventListener("abort", abort, { once: true });
   const { connectMs, headMs } = settings().timeouts;
   let expiredWhy: string | undefined;
-  // An answer in one piece (a compaction, a picture) may take minutes to begin.
+  // A response in one piece (a compaction, a picture) may take minutes to begin.
   const longestMs = isStreamedTurnPath(path) ? headMs : Number.POSITIVE_INFINITY;
   const watched = { connectMs, headMs: () => lease.upstream.patienceMs(longestMs) };
   const arrived = watchHead(deps.clock, prepared.egress.proxy ?? prepared.url, watched, (why) => {
@@ -215,13 +218,16 @@ async function verdictOfReply(
   return upstream.judge(failureOfReply(response.status, response.headers, text, deps.clock.now()), scope);
 }
 
-/** A body that is known to be small is cheaper read at once than pumped, and one that breaks off can be asked for again. */
+/**
+ * Whether the body is known to be small. Reading it whole is cheaper than streaming it, and allows a retry if it
+ * breaks.
+ */
 function isSmall({ headers }: Response): boolean {
   const length = headers.get("content-length");
   return length !== null && Number(length) <= SMALL_BODY_BYTES;
 }
 
-/** Whether a response has a body (RFC 9110, 6.4.1). Bun would create a stream to answer this. */
+/** Whether a response has a body (RFC 9110, 6.4.1). `response.body` would make Bun create a stream. */
 function hasBody(method: string, status: number): boolean {
   return method !== "HEAD" && status !== 204 && status !== 304;
 }

@@ -1,4 +1,4 @@
-// The beginning of a turn on an upstream's socket: the request is sent, and its events are read up to the commit barrier.
+// Begins a turn on an upstream's socket: sends the request, and reads its events up to the commit barrier.
 
 import type { Failure, Verdict } from "../../core/verdict.ts";
 import type { Clock } from "../../deps.ts";
@@ -8,7 +8,7 @@ import { type CommitBarrier, createCommitBarrier } from "../turn/commit-barrier.
 import type { TurnReader } from "../turn/turn-reader.ts";
 import type { UpstreamSocket } from "./upstream-socket.ts";
 
-/** The socket has no listener then; it keeps what arrives in the meantime. */
+/** How the turn began. Afterwards the socket has no listener, and keeps the messages that arrive. */
 export type BeginTurnResult =
   /** `held`: events for the client, with the pool's figures. `isOver`: they are the whole turn. */
   | { readonly kind: "begun"; readonly held: readonly string[]; readonly isOver: boolean }
@@ -21,7 +21,7 @@ export type BeginTurnResult =
     }
   /** The request is larger than the upstream accepts from any account. */
   | { readonly kind: "too_big"; readonly reason: string }
-  /** `isStale`: the upstream closed the socket, perhaps only because it had been idle. */
+  /** `isStale`: the upstream closed the socket, possibly because it had been idle. */
   | { readonly kind: "broken"; readonly why: string; readonly isStale: boolean }
   /** The client disconnected. */
   | { readonly kind: "aborted" };
@@ -29,7 +29,7 @@ export type BeginTurnResult =
 export interface BeginTurnOptions {
   readonly clock: Clock;
   readonly timeouts: Timeouts;
-  /** How long to wait in silence, ms, where the settings say `configuredMs`. */
+  /** The longest silence, ms. `configuredMs` is the one in the settings. */
   readonly patienceMs: (configuredMs: number) => number;
   /** Aborted when the client disconnects. */
   readonly signal: AbortSignal;
@@ -38,7 +38,7 @@ export interface BeginTurnOptions {
 /** Close code of an endpoint that got a larger message than it takes (RFC 6455, 7.4.1). */
 export const TOO_BIG = 1009;
 
-/** Sends `request` (a `response.create` message) and reads until there is something to commit to, or a failure. */
+/** Sends `request` (a `response.create` message) and reads until the commit barrier opens, or the turn fails. */
 export function beginTurn(
   socket: UpstreamSocket,
   request: string,
@@ -70,7 +70,7 @@ export function beginTurn(
       resolve({ kind: "begun", held: barrier?.held ?? [], isOver });
     };
 
-    /** The upstream has begun: from now on the barrier's bounds hold. */
+    /** The first message has arrived: from now on the barrier's bounds apply. */
     const opened = (): CommitBarrier<string> => {
       head.stop();
       return createCommitBarrier<string>(clock, timeouts, (opening) =>
@@ -94,11 +94,11 @@ export function beginTurn(
     };
 
     signal.addEventListener("abort", aborted, { once: true });
-    if (!socket.send(request)) return broken("it does not read what the proxy sends", false);
+    if (!socket.send(request)) return broken("it has stopped reading", false);
     head.begin();
     socket.listen({
       message: (message) => {
-        // A frame of bytes is no event, so it is passed over.
+        // A binary message is not an event, so it is ignored.
         if (typeof message !== "string") return;
         try {
           take(message);

@@ -1,4 +1,4 @@
-// One dial of one upstream, as a reply that the attempt loop can judge.
+// Dials one upstream, and returns a reply that the attempt loop can judge.
 
 import { ATTEMPTS_HEADER, parseAttempts } from "../../core/hops.ts";
 import { limitsOfHeaders } from "../../core/recent-limits.ts";
@@ -17,7 +17,7 @@ export interface UpstreamConnection {
   readonly socket: UpstreamSocket;
   /** Headers of its 101. */
   readonly headers: Headers;
-  /** How it was opened. */
+  /** The request that opened it. */
   readonly prepared: PreparedRequest;
 }
 
@@ -31,7 +31,7 @@ export interface RefusedDial {
 
 export type DialReply = { readonly kind: "open"; readonly open: UpstreamConnection } | RefusedDial;
 
-/** Dials one upstream. `moved`: another one had the session's turn before. Never throws. */
+/** Dials one upstream. `moved`: another upstream had the session before. Never throws. */
 export async function dialUpstream(
   { deps, settings }: ProxyContext,
   prepared: PreparedRequest,

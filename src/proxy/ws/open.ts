@@ -1,4 +1,4 @@
-// The beginning of a WebSocket: the upstream is dialled before the client is upgraded, so refusals are plain HTTP
+// Opens a WebSocket for a client. Dials the upstream before upgrading the client, so that refusals are plain HTTP
 // responses.
 
 import { shortText } from "../../core/bounds.ts";
@@ -53,7 +53,7 @@ export async function openTunnel(
       return { kind: "refused", response: unservedResponse(context, incoming, session, outcome) };
     case "reply": {
       const { lease, reply } = outcome;
-      // Only a turn is a use: a socket may be idle for hours.
+      // Only a turn counts as a use, because a socket may be idle for hours.
       lease.release();
       if (reply.kind === "refused")
         return sentToHttp(`the backend answered the WebSocket handshake with ${reply.status}`);
@@ -79,9 +79,9 @@ export async function openTunnel(
 /** Longest quoted backend message: a sentence or two. */
 const LONGEST_TEXT = 300;
 
-/** Makes Codex use HTTP for this thread, at once and in silence. `why` is for other readers. */
+/** Makes Codex use HTTP for this thread, immediately and without a notice. `why` is for other readers. */
 function useHttp(why: string): Response {
-  const error = new CodexlbError("use_http", `${why}; this thread is better off on HTTP`, {
+  const error = new CodexlbError("use_http", `${why}; use HTTP for this thread`, {
     next: "send the request as POST",
   });
   return Response.json(dataPlaneErrorBody(error), {

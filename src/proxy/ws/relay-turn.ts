@@ -1,4 +1,4 @@
-// The rest of a turn on a WebSocket, after the client has its beginning.
+// Relays a turn on a WebSocket from the commit barrier to its end.
 
 import type { Lease } from "../../upstream/leases.ts";
 import { failureEvent } from "../refusal.ts";
@@ -10,14 +10,14 @@ import type { Message } from "./upstream-socket.ts";
 
 export type RelayEnd =
   | { readonly kind: "over" }
-  /** The turn failed, and the client is to send it again. */
+  /** The turn failed, and the client has to send it again. */
   | { readonly kind: "cut" }
   /** The upstream's socket was closed in the middle of the turn, with this code. */
   | { readonly kind: "close"; readonly code: number; readonly reason: string }
   /** The tunnel was closed. */
   | { readonly kind: "closed" };
 
-/** Passes the events on until the turn ends. Throws what `reader.read` throws. */
+/** Forwards the events until the turn ends. Throws what `reader.read` throws. */
 export function relayTurn(
   { deps, settings }: TunnelContext,
   { client, upstream, signal }: TunnelParts,

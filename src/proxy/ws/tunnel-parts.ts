@@ -1,4 +1,4 @@
-// What the parts of a tunnel share.
+// The state that the parts of a tunnel share.
 
 import type { IncomingRequest, ProxyContext } from "../context.ts";
 import type { Handovers } from "../handovers.ts";

@@ -1,11 +1,11 @@
-// WebSocket: a client's socket and the upstream's behind it. Messages are read, not spliced: each turn goes through the
-// attempt loop, and a session changes its account only between turns.
+// Connects a client's WebSocket with an upstream's. The proxy reads the messages: each turn goes through the attempt
+// loop, and a session changes its account only between turns.
 //
 //   a turn fails before output, or its account is no longer the right one:
-//     the request is complete in itself   -> the attempt loop sends it to another account; the client notices nothing
-//     it refers to an earlier response    -> the client is asked in its own protocol to reconnect; it returns at once
-//                                            with the whole history, which another account can take
-//   a turn fails after output             -> the same, if another account could go on with it
+//     the request is self-contained       -> the attempt loop sends it to another account; the client notices nothing
+//     it refers to an earlier response    -> the client is asked in its own protocol to reconnect; it immediately sends
+//                                            the whole history, which another account can take
+//   a turn fails after output             -> the client is asked to reconnect, if another account has room
 //
 // Every queue is bounded. If the client reads slowly, the upstream has to wait. If the upstream reads slowly, the
 // tunnel is closed once too much is unread, because the proxy cannot make the client wait.
@@ -26,7 +26,7 @@ import { serveTurn, type TurnEnd } from "./turn.ts";
 import { createUpstreamEnd } from "./upstream-end.ts";
 import type { Message } from "./upstream-socket.ts";
 
-/** An open tunnel. The server reports what happens at the client's end. */
+/** An open tunnel. The server calls its methods for the events of the client's socket. */
 export interface Tunnel {
   /** Headers for the client's 101. */
   readonly headers: Headers;
@@ -42,10 +42,10 @@ export interface Tunnel {
   drain(): void;
 }
 
-/** Largest message of a client: the backend's own limit. Codex sends larger ones over HTTP. */
+/** The largest message of a client, which is the backend's own limit. Codex sends larger ones over HTTP. */
 export const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
 
-/** `first` is dialled and open; `choice` says why its upstream was chosen. */
+/** `first` is an open connection; `choice` says why its upstream was chosen. */
 export function createTunnel(
   context: TunnelContext,
   incoming: IncomingRequest,
@@ -57,7 +57,7 @@ export function createTunnel(
   const { requestId } = incoming;
   const leaving = new AbortController();
   let state: State = { kind: "idle" };
-  /** Turns that the client asked for during another one. */
+  /** Turns that the client requested during another turn. */
   const waiting: RequestedTurn[] = [];
 
   const upstream = createUpstreamEnd(first, choice, (fromId, toId) =>
@@ -112,7 +112,7 @@ export function createTunnel(
     });
   };
 
-  /** An upstream's message outside of a turn, as the client gets it. */
+  /** The message for the client in place of an upstream's message between turns. */
   const betweenTurns = (message: Message): Message => {
     if (typeof message !== "string") return message;
     const { upstreamId } = upstream.current();
@@ -195,7 +195,7 @@ const BROKEN = 1006;
 const POLICY = 1008;
 const TRY_LATER = 1013;
 
-/** Codex asks for one turn at a time. */
+/** How many turns may wait. Codex requests one turn at a time. */
 const MOST_WAITING = 16;
 /** The message, the frame it arrived in, and the frame it is sent in. */
 const COPIES_OF_TURN = 3;
@@ -229,7 +229,7 @@ function openingHeaders(
   return headers;
 }
 
-/** Names the largest message to Codex (0.171 and later), which sends larger ones over HTTP at once. */
+/** Announces the largest message to Codex (0.171 and later), which then sends larger ones over HTTP. */
 const MESSAGE_LIMIT_HEADER = "x-codex-websocket-max-message-bytes";
 
 /** The smaller of the upstream's limit and ours, in bytes. */

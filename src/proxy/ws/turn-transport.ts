@@ -1,4 +1,4 @@
-// How a turn is sent: on the upstream's open socket, or on one that is dialled for it.
+// Sends a turn on the upstream's open socket, or on one that it dials for the turn.
 
 import type { Lease } from "../../upstream/leases.ts";
 import type { PreparedRequest } from "../../upstream/upstream.ts";
@@ -37,7 +37,10 @@ export function createTurnTransport(
     return open.upstreamId === lease.upstream.id && open.socket.isOpen() ? open : undefined;
   };
 
-  /** Begins the turn on `open`. If its input holds another account's ciphertext, begins it once more without. */
+  /**
+   * Begins the turn on `open`. If the upstream refuses another account's ciphertext in the input, begins the turn again
+   * without the ciphertext.
+   */
   const sendOn = async (
     open: UpstreamConnection,
     lease: Lease,
@@ -89,12 +92,13 @@ export function createTurnTransport(
   return {
     reusable: (lease) => openTo(lease)?.prepared,
     send: async (prepared, lease) => {
-      // The login was refused and is renewed now. A new connection would not help a turn that only the old one can take.
+      // The login was refused and then renewed. A new connection does not help, because the turn refers to a response
+      // on the old one.
       if (isSent && !isSelfContained) return { kind: "broken", why: "the login was renewed" };
       isSent = true;
       const text = lease.upstream.id === homeId ? message : withoutTurnState(message);
       const open = openTo(lease);
-      // Prepared again: the login was renewed, and the open socket still has the old one.
+      // The request was prepared again because the login was renewed, and the open socket still uses the old login.
       if (open === undefined || (open.prepared !== prepared && isSelfContained))
         return isSelfContained
           ? sendOnNew(prepared, lease, text)
@@ -116,7 +120,7 @@ type TurnSendResult =
   | Exclude<SendResult<TurnReply>, { kind: "broken" }>
   | Extract<BeginTurnResult, { kind: "broken" }>;
 
-/** The reader has learnt what the events say about limits. */
+/** A reply without evidence, because the turn reader has already learned about limits from the events. */
 function replied(
   verdict: (SendResult<TurnReply> & { kind: "reply" })["verdict"],
   reply: TurnReply,

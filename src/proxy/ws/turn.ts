@@ -1,5 +1,5 @@
-// One turn on a client's WebSocket, from its request to its end: through the attempt loop until it has begun, then event
-// by event. What cannot go on here is given back to the client, which reconnects and sends everything.
+// Serves one turn on a client's WebSocket: sends it through the attempt loop until it has begun, then relays it event
+// by event. If the turn cannot continue here, asks the client to reconnect and send everything.
 
 import type { Choice } from "../../core/policy.ts";
 import type { Shortage } from "../../upstream/shortage.ts";
@@ -17,12 +17,12 @@ import { createTurnTransport, type TurnReply } from "./turn-transport.ts";
 export type TurnEnd =
   /** The next turn may begin. */
   | { readonly kind: "over" }
-  /** The client's socket is to be closed with this code. */
+  /** Close the client's socket with this code. */
   | { readonly kind: "close"; readonly code: number; readonly reason: string }
   /** The tunnel was closed. */
   | { readonly kind: "closed" };
 
-/** Serves the turn that `message` (a `response.create`) asks for. Rejects only on a fault of this program. */
+/** Serves the turn that `message` (a `response.create`) requests. Rejects only because of a bug in this program. */
 export async function serveTurn(
   context: TunnelContext,
   tunnel: TunnelParts,
@@ -66,7 +66,7 @@ function homeOf(upstreamId: string, choice: Choice | undefined, canLeave: boolea
   return { upstreamId, choice, canLeave };
 }
 
-/** Sends the client what there is of the turn, and the rest as it comes. */
+/** Sends the client the events held back, then relays the others as they arrive. */
 async function deliver(
   context: TunnelContext,
   tunnel: TunnelParts,
@@ -92,7 +92,7 @@ async function deliver(
   }
 }
 
-/** Answers a turn that any account could have taken. */
+/** Answers a self-contained turn that no upstream served. */
 function refuse(
   { pool, deps }: TunnelContext,
   { client, incoming }: TunnelParts,
@@ -107,12 +107,12 @@ function refuse(
     reply !== undefined && answerMessage({ shortage, last: answered }) === "as_received"
       ? eventOf(reply)
       : refusalEvent(refusalFor(shortage, { limitBody, usage: pool.usage(), brokenWhy }, deps.clock.now()));
-  // A proxy in front counts the attempts that were made for it.
+  // A proxy in front counts these attempts too.
   client.send(incoming.attemptsLeft === undefined ? event : eventWithAttempts(event, failures));
   return { kind: "over" };
 }
 
-/** Answers a turn that only the client can give to another account, by sending everything. */
+/** Answers a turn that another account can take only after the client has sent everything. */
 function handOver(
   context: TunnelContext,
   tunnel: TunnelParts,
@@ -123,7 +123,7 @@ function handOver(
   const { client, session } = tunnel;
   const failure = lastReply && failureOf(lastReply);
   const answer = answerHandOver(shortage, {
-    handedOver: session !== undefined && handovers.tooMany(session),
+    tooManyHandovers: session !== undefined && handovers.tooMany(session),
     hasEvent: failure !== undefined,
   });
   switch (answer) {

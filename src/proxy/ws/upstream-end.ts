@@ -1,4 +1,4 @@
-// The upstream's end of a tunnel: its open socket, which a turn may replace by one to another upstream.
+// The upstream's end of a tunnel: the open socket, which a turn may replace with a socket to another upstream.
 
 import type { Choice } from "../../core/policy.ts";
 import type { UpstreamConnection } from "./dial-upstream.ts";
@@ -9,7 +9,7 @@ export interface UpstreamEnd {
   choice(): Choice | undefined;
   /** A turn was served. */
   served(): void;
-  /** `next` takes the place of the current socket, which is closed. */
+  /** Closes the current socket and uses `next` from now on. */
   replace(next: UpstreamConnection): void;
   /** Reads nothing from the upstream until `resume`. */
   pause(): void;
@@ -17,7 +17,7 @@ export interface UpstreamEnd {
   close(): void;
 }
 
-/** `moved` is called when a socket to another upstream takes over. */
+/** `moved` is called when a socket to another upstream replaces the current one. */
 export function createUpstreamEnd(
   first: UpstreamConnection,
   firstChoice: Choice,
