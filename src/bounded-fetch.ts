@@ -1,5 +1,5 @@
-// Requests that codexlb itself sends to other parties: a backend, a token endpoint, another proxy. The size of the
-// response and the time for it are limited, whatever the other party sends.
+// Sends codexlb's own requests to other parties: a backend, a token endpoint, another proxy. Limits the size of the
+// response and the time for it, whatever the other party sends.
 
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
@@ -94,7 +94,7 @@ export async function readBounded(source: BodySource, limitBytes: number): Promi
     pieces.add(chunk.value);
     size += chunk.value.byteLength;
     if (size <= limitBytes) continue;
-    // Not awaited: with the body of a request this does not end as long as the client goes on sending.
+    // Not awaited, because for the body of a request this does not end while the client keeps sending.
     reader.cancel().catch(() => {});
     return { bytes: Buffer.concat(pieces.all(), limitBytes), isWhole: false };
   }

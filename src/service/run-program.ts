@@ -91,8 +91,8 @@ export function stepFailed(argv: readonly string[], ran: ProgramResult, next: st
 // --- internal ---
 
 /**
- * The result `ran` of the process group `group`. If a limit comes first, kills the group and returns without waiting for
- * its output, which another process may hold open.
+ * The result `ran` of the process group `group`. If a limit comes first, kills the group and returns without waiting
+ * for its output, which another process may keep open.
  */
 async function within(
   { timeoutMs, signal }: RunLimits,

@@ -43,9 +43,8 @@ export async function compareWithRelease({ source, target, version }: UpgradeOpt
 
 /**
  * Replaces the executable with the one from the release. Returns undefined if that version is already installed. Also
- * removes the files that killed upgrades left. Throws
- * `upgrade_refused` for an older release and for an executable that a package manager owns, and `upgrade_failed`.
- * Changes nothing if it throws.
+ * removes the files that killed upgrades left. Throws `upgrade_refused` for an older release and for an executable that
+ * a package manager owns, and `upgrade_failed`. Changes nothing if it throws.
  */
 export async function upgradeExecutable(
   options: UpgradeOptions,
