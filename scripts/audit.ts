@@ -1,5 +1,5 @@
 // Checks the locked packages against the registry's advisories. If the registry returns none (a mirror, no network),
-// checks them against the short list in advisories.json, and reports that.
+// uses the short list in advisories.json instead, and reports that.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -10,17 +10,20 @@ ${markdownTable(comparisonRows(compare()))}`;
 }
 
 const MODES = markdownTable([
-  ["`policy.mode`", "who gets the request"],
+  ["`policy.mode`", "account that gets the request"],
   [
     "`usage_balanced`",
-    "the account with the best score, but the one that served last stays until another one is better by more than `delta_percent` points; among equals the one with fewer requests under way",
+    "the account with the best score; the account that served last stays until another one is better by more than `delta_percent` points; among equals, the account with fewer requests in flight",
   ],
-  ["`sticky`", "the account that served last, while it can serve; then the first in the list that can"],
-  ["`round_robin`", "the next one in the list, also while requests are under way"],
-  ["`least_in_flight`", "the one with the fewest requests under way; among equals the better score"],
+  ["`sticky`", "the account that served last, while it can serve; then the first one in the list that can"],
+  ["`round_robin`", "the next account in the list, even while requests are in flight"],
+  [
+    "`least_in_flight`",
+    "the account with the fewest requests in flight; among equals, the account with the better score",
+  ],
   [
     "`reset_aware`",
-    "the one whose allowance is most in danger of expiring unused: what is left of each window over the share of the window's time that is left, weighted; the one that served last stays while no other is more urgent by `delta_percent` percent",
+    "the account whose quota is most likely to expire unused: the share of each window's quota that is left, divided by the share of its time that is left, weighted; the account that served last stays while no other is more urgent by `delta_percent` percent",
   ],
 ]);
 
@@ -29,15 +32,15 @@ const HEAD = `# Policies
 A policy places new sessions and requests without a session. A session stays with the account that served it while that
 account can serve it (\`policy.affinity\`).
 
-Accounts are considered in tiers before any policy applies: first those with ordinary quota left, then those with only
-credits left (never if \`policy.use_credits\` is \`false\`), then those whose figures say they are exhausted. Within a tier,
-a pin comes first, then the session's own account.
+Before any policy applies, accounts are divided into tiers: first those with ordinary quota left, then those with only
+credits left (never if \`policy.use_credits\` is \`false\`), then those that are exhausted according to their figures. Within
+a tier, a pin comes first, then the session's own account.
 
-After a cooldown an account gets one request at first, then two, then four; until then others are preferred. When every
-account is cooling after a fault, the one whose cooldown ends first is tried.
+After a cooldown, an account gets one request at a time at first, then two, then four; meanwhile, other accounts are
+preferred. If every account is cooling down after a fault, codexlb tries the one whose cooldown ends first.
 
 ${MODES}
-The score is what is left of each of the account's windows (0 to 1, unknown counts 0.30), weighted by \`policy.weights\`:
+The score is the quota left in each of the account's windows (0 to 1, unknown counts 0.30), weighted by \`policy.weights\`:
 \`daily\` for the short window, \`weekly\` for longer ones. The length that the backend reports makes a window short (about
 5 hours), weekly or monthly. A window that the backend does not list does not limit the account.
 
@@ -56,14 +59,14 @@ the first one in the list. A model that only one account has disappears from the
 
 ## How they compare
 
-Sessions of 1 to 60 turns on working days, the same ones for every policy, for ${DAYS} days in three worlds, through the
-pool as the proxy runs it. Demand is ${LOAD * 100} % of what the accounts have. An account may spend ${SHORT_LIMIT} in five hours and
-${WEEK_LIMIT} in a week; weeks end at staggered times. A turn costs ${WARM_COST}, or ${COLD_COST} when the session's prompt is not in the
-account's cache. The test suite runs this and prints the same table.
+The test suite simulates ${DAYS} days in three worlds with the proxy's own pool, and prints the table below. Sessions of 1 to 60
+turns begin on working days, the same ones for every policy. Demand is ${LOAD * 100} % of the accounts' quota. An account may
+spend ${SHORT_LIMIT} in five hours and ${WEEK_LIMIT} in a week; weeks end at staggered times. A turn costs ${WARM_COST}, or ${COLD_COST} if the session's
+prompt is not in the account's cache.
 
 - refused, with room: turns that no account took although an account had room. It must be 0.
 - refused: turns that no account took because every account was exhausted.
-- wasted at resets: what was left of weekly allowances when they ended.
-- moves: turns of a session on another account than the one before.
-- cache hits: of all turns but the first of each session.
+- wasted at resets: the weekly quota that was left when the week ended.
+- moves: turns of a session on an account other than that of the turn before.
+- cache hits: the share of turns with a cached prompt, without the first turn of each session.
 `;

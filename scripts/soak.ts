@@ -1,6 +1,6 @@
 // `make soak`: sends mixed traffic through the compiled executable for some minutes, with aborts, faults, limits,
-// reloads and changing pins and keys. Prints memory and descriptors every minute. Fails unless both stay flat once they
-// have settled, every request in the event log ends exactly once, and no account is left in use.
+// reloads and changing pins and keys. Prints memory and descriptors every minute. Fails unless both stay constant after
+// a settling time, every request in the event log ends exactly once, and no account remains in use.
 
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

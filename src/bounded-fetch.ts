@@ -1,5 +1,5 @@
-// Requests that codexlb itself sends to other parties: a backend, a token endpoint, another proxy. The size of the
-// response and the time for it are limited, whatever the other party sends.
+// Sends codexlb's own requests to other parties: a backend, a token endpoint, another proxy. Limits the size of the
+// response and the time for it, whatever the other party sends.
 
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
@@ -26,7 +26,7 @@ export interface FetchBounds {
 /**
  * Sends a request and reads the whole response as text. Redirects are not followed. Decompression is not left to
  * `fetch`, because a small response could decompress to gigabytes. Throws what `fetch` throws, a `TimeoutError` after
- * `timeoutMs`, an `AnswerTooLarge`, and what zlib throws for a damaged response.
+ * `timeoutMs`, a `ResponseTooLarge`, and what zlib throws for a damaged response.
  */
 export async function boundedFetch(
   url: string | URL,
@@ -51,18 +51,18 @@ export async function boundedFetch(
   return { ok: response.ok, status: response.status, headers: response.headers, text };
 }
 
-/** The text of an uncompressed response. Throws an `AnswerTooLarge`, and if the connection closes early. */
+/** The text of an uncompressed response. Throws a `ResponseTooLarge`, and if the connection closes early. */
 export async function boundedText(source: BodySource, limitBytes: number): Promise<string> {
   const { bytes, isWhole } = await readBounded(source, limitBytes);
-  if (!isWhole) throw new AnswerTooLarge(limitBytes);
+  if (!isWhole) throw new ResponseTooLarge(limitBytes);
   return new TextDecoder().decode(bytes);
 }
 
 /** The response is longer than any that makes sense. */
-export class AnswerTooLarge extends Error {
+export class ResponseTooLarge extends Error {
   constructor(limitBytes: number) {
     super(`the response is larger than ${limitBytes / 1024} KiB`);
-    this.name = "AnswerTooLarge";
+    this.name = "ResponseTooLarge";
   }
 }
 
@@ -94,7 +94,7 @@ export async function readBounded(source: BodySource, limitBytes: number): Promi
     pieces.add(chunk.value);
     size += chunk.value.byteLength;
     if (size <= limitBytes) continue;
-    // Not awaited: with the body of a request this does not end as long as the client goes on sending.
+    // Not awaited, because for the body of a request this does not end while the client keeps sending.
     reader.cancel().catch(() => {});
     return { bytes: Buffer.concat(pieces.all(), limitBytes), isWhole: false };
   }
@@ -107,10 +107,10 @@ const unpack = promisify(gunzip);
 
 async function unpackedText(source: BodySource, limitBytes: number): Promise<string> {
   const { bytes, isWhole } = await readBounded(source, limitBytes);
-  if (!isWhole) throw new AnswerTooLarge(limitBytes);
+  if (!isWhole) throw new ResponseTooLarge(limitBytes);
   try {
     return new TextDecoder().decode(await unpack(bytes, { maxOutputLength: limitBytes }));
   } catch (error) {
-    throw systemCodeOf(error) === "ERR_BUFFER_TOO_LARGE" ? new AnswerTooLarge(limitBytes) : error;
+    throw systemCodeOf(error) === "ERR_BUFFER_TOO_LARGE" ? new ResponseTooLarge(limitBytes) : error;
   }
 }

@@ -1,10 +1,10 @@
-// What the outside world gives: time, randomness, environment, diagnostics. Tests pass their own.
+// The program's dependencies on the outside world: time, randomness, environment, diagnostics. Tests pass their own.
 
 import { printError } from "./print.ts";
 import { shortLine } from "./printable.ts";
 import { BEAT_MS, runningTime } from "./running-time.ts";
 
-/** Wall clock and timers. Everything that waits goes through it, so that a test can advance time. */
+/** The clock and timers. All code that waits uses it, so that a test can advance time. */
 export interface Clock {
   /** Unix time in milliseconds. */
   now(): number;
@@ -17,7 +17,7 @@ export interface Clock {
   after(ms: number, run: () => void): () => void;
 }
 
-/** Diagnostics for the operator (stderr), never for a client and never with a token in them. */
+/** Diagnostics for the operator, on stderr. Clients never see them, and they never contain a token. */
 export interface Log {
   info(message: string): void;
   warn(message: string): void;
@@ -31,12 +31,12 @@ export interface Deps {
   readonly log: Log;
 }
 
-/** The real ones. */
+/** The dependencies of the real program. */
 export function systemDeps(): Deps {
   return {
     clock: systemClock(),
     random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
-    // A copy, so that variables hidden from Bun still reach the programs that this one starts.
+    // A copy, so that the programs that this one starts still get the variables hidden from Bun.
     env: { ...process.env },
     log: {
       info: (message) => printError(`codexlb: ${shortLine(message)}\n`),
@@ -45,10 +45,10 @@ export function systemDeps(): Deps {
   };
 }
 
-/** The longest that a timer can be set to; beyond it the runtime would take 1 ms. */
+/** The longest timer of the runtime, which would shorten a longer one to 1 ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Waits from this length on share timers. Each request has several such waits, and nearly all are cancelled. */
+/** Waits of at least this length share timers. Each request has several such waits, and nearly all are cancelled. */
 const SHARED_FROM_MS = 1_000;
 /** Waits that end within the same step end together, so a shared wait is late by up to this much and never early. */
 const STEP_MS = 100;
@@ -66,7 +66,7 @@ interface Wait {
   after: Wait;
 }
 
-/** A list without waits: its head, which has no wait of its own. */
+/** An empty list, which consists of its head. */
 function emptyList(): Wait {
   const head = { run: () => {} } as Wait;
   head.before = head;
@@ -74,7 +74,7 @@ function emptyList(): Wait {
   return head;
 }
 
-/** Takes `wait` out of its list; does nothing if that has been done. */
+/** Removes `wait` from its list. Repeated calls are harmless. */
 function unlink(wait: Wait): void {
   wait.before.after = wait.after;
   wait.after.before = wait.before;
@@ -82,13 +82,13 @@ function unlink(wait: Wait): void {
   wait.after = wait;
 }
 
-/** One timer for all waits that end in the same step of 100 ms: a wait's cost is a place in a list. */
+/** Uses one timer for all waits that end in the same step of 100 ms, so a wait costs only an entry in a list. */
 function sharedTimers(): Pick<Clock, "after"> {
   const steps = new Map<number, Wait>();
   const end = (step: number): void => {
     const head = steps.get(step) ?? emptyList();
     steps.delete(step);
-    // Each on its own: one may throw, and one may cancel another.
+    // Separate microtasks, because a wait may throw, or cancel another one.
     for (let wait = head.after; wait !== head; wait = wait.after) {
       const { run } = wait;
       const due = wait;

@@ -1,7 +1,7 @@
-// Reads a body so that many small pieces cost little. A body can be sent in chunks of one byte each; if a read is always
-// waiting, Bun delivers each of them alone, which takes 150 times the memory and keeps everything else from running.
+// Reads a body so that many small pieces cost little. A sender can split a body into chunks of one byte. If a read is
+// always pending, Bun delivers each chunk alone, which takes 150 times the memory and blocks all other work.
 
-/** The reader of a body, as `ReadableStream.getReader()` has it. */
+/** The reader of a body, like the one that `ReadableStream.getReader()` returns. */
 export interface BodyReader {
   read(): Promise<Chunk>;
   cancel(reason?: unknown): Promise<void>;
@@ -11,12 +11,12 @@ export type Chunk =
   | { readonly done: false; readonly value: Uint8Array<ArrayBuffer> }
   | { readonly done: true; readonly value?: Uint8Array<ArrayBuffer> | undefined };
 
-/** Pieces further apart than this are read as they come: there is nothing to join. */
+/** Chunks further apart than this are read as they arrive, because there is nothing to join. */
 const APART_MS = 1;
 
 /**
- * A reader that lets the event loop run before it reads on if two pieces came within a millisecond. Bun joins what
- * arrives in the meantime, and other requests are served however fast the sender is.
+ * A reader that lets the event loop run before it reads on if two chunks arrived within a millisecond. Bun joins the
+ * chunks that arrive in the meantime, and other requests are served even if the sender is fast.
  */
 export function gatheringReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): BodyReader {
   const reader = body.getReader();
@@ -35,10 +35,10 @@ export function gatheringReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): 
   };
 }
 
-/** Keeps the pieces of a body. Small ones are copied together, because each piece takes a hundred bytes by itself. */
+/** Keeps the pieces of a body. Joins small ones, because each piece takes a hundred bytes more than its content. */
 export interface Pieces {
   add(piece: Uint8Array<ArrayBuffer>): void;
-  /** What was added, in order. To be called once, at the end. */
+  /** All pieces, in order. Call it once, at the end. */
   all(): Uint8Array<ArrayBuffer>[];
 }
 

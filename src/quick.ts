@@ -7,7 +7,7 @@ import { VERSION_WORDS } from "./core/version-words.ts";
 import { oneLine } from "./printable.ts";
 import { askSocket } from "./state/ask-socket.ts";
 
-/** Prints the answer and resolves to true, or to false when it is not for here. */
+/** Prints the answer and resolves to true. Resolves to false for a command that needs the rest of the program. */
 export async function quickAnswer(argv: readonly string[]): Promise<boolean> {
   if (argv[0] === REPORT_STATE) {
     await reportState();
@@ -25,7 +25,7 @@ export async function quickAnswer(argv: readonly string[]): Promise<boolean> {
 
 // --- internal ---
 
-/** Writes nothing if a profile has replaced the file, because an environment may hold secrets. */
+/** Writes nothing if a profile has replaced the file, because an environment may contain secrets. */
 async function reportState(): Promise<void> {
   const { fstatSync, writeSync } = await import("node:fs");
   const file = fstatSync(STATE_DESCRIPTOR);
@@ -36,7 +36,7 @@ async function reportState(): Promise<void> {
   );
 }
 
-/** Longer names are not for sockets everywhere. */
+/** Some systems do not allow longer socket paths. */
 const LONGEST_SOCKET = 100;
 const ANSWER_SECONDS = 3;
 
@@ -52,11 +52,11 @@ async function answerTo([command = "", ...words]: readonly string[]): Promise<st
     const line = askSocket(socket, "/admin/short-status", ANSWER_SECONDS)?.trimEnd();
     return line?.startsWith("lb=") ? oneLine(line) : undefined;
   } catch {
-    return undefined; // the long way needs none of it
+    return undefined; // the normal path reports the problem
   }
 }
 
-/** The root that `status --short` is about; undefined when more is asked for, or a proxy elsewhere. */
+/** The root for `status --short`; undefined with other flags, and for a proxy that is named by its URL. */
 function rootOfShortStatus(words: readonly string[]): string | undefined {
   const { CODEXLB_PROXY_URL, CODEXLB_ROOT, HOME } = process.env;
   if (CODEXLB_PROXY_URL?.trim()) return undefined;

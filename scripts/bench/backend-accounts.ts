@@ -1,9 +1,10 @@
-// The accounts of the benchmark's backend, and what the backend sends for each of them.
+// The accounts of the benchmark's backend, and the backend's responses for each of them.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
-import { createMockAccounts, type MockAccount, mockAuthFile } from "../../src/mock/accounts.ts";
+import { createMockAccounts, type MockAccount } from "../../src/mock/accounts.ts";
+import { mockAuthFile } from "../../src/mock/tokens.ts";
 import { createTurnMaker, readTurnRequest } from "../../src/mock/turns.ts";
 import { modelsEtag, rateEvent, rateHeaders, usageOf } from "../../src/mock/wire.ts";
 import { asSse } from "./protocol.ts";
@@ -70,7 +71,7 @@ export function accountName(index: number): string {
 
 // --- internal ---
 
-/** As the real backend's tokens: no proxy renews one during a benchmark. */
+/** Long enough that no proxy renews a token during a benchmark, like the real backend's. */
 const TOKEN_SECONDS = 10 * 86_400;
 
 const SHORT_TURN = [

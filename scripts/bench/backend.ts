@@ -1,5 +1,5 @@
-// The benchmark's backend: as cheap as Bun.serve can be, so that the proxies are the bottleneck, with the headers, the
-// events and the questions about accounts that a proxy of Codex deals with.
+// The benchmark's backend. It is as cheap as Bun.serve can be, so that the proxies are the bottleneck, and has the
+// headers, the events and the account endpoints that a proxy for Codex needs.
 //
 //   POST /backend-api/codex/responses                         a short turn of four events
 //   POST /backend-api/codex/responses?paced=200&every=10      200 events of 300 bytes, one each 10 ms
@@ -145,7 +145,7 @@ function shortStream({ shortTurn }: BackendAccount): ReadableStream<Uint8Array> 
   });
 }
 
-/** A turn that has begun and is silent from then on, until the client disconnects. */
+/** A turn that begins and is then silent until the client disconnects. */
 function silentStream({ shortTurn: [first = ""] }: BackendAccount): ReadableStream<Uint8Array> {
   return directStream((controller) => {
     controller.write(first);

@@ -1,6 +1,6 @@
 // Reads a .cpuprofile, and adds up the time of each function.
 
-/** The parts of a .cpuprofile that are used here. */
+/** The parts of a .cpuprofile that this file uses. */
 export interface CpuProfile {
   readonly nodes: readonly ProfileNode[];
   /** Ids of nodes, in order of time. */

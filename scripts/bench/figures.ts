@@ -1,6 +1,6 @@
-// Every figure of the benchmark, with what it must reach.
+// Every figure of the benchmark, with its bounds.
 
-/** What is measured: this program, and what it is compared with in the same run. */
+/** The programs that a run measures: this one, and others for comparison. */
 export type SubjectName =
   | "codexlb"
   /** An older executable. */
@@ -11,7 +11,7 @@ export type SubjectName =
   | "peer"
   /** The backend without a proxy. */
   | "direct"
-  /** What the figure's title compares with: fewer accounts, one hop, a program that only prints a line. */
+  /** The reference in the figure's title: fewer accounts, one hop, or a program that only prints a line. */
   | "reference";
 
 export type RowName = "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "i" | "j" | "k";

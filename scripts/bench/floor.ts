@@ -1,5 +1,5 @@
-// The floor: the least that a proxy in JavaScript on Bun can do. It replaces the credentials, and passes everything else
-// on without reading it: a buffered request body, a response body that stays native, and for WebSocket Bun's built-in
+// The floor: the least that a proxy in JavaScript on Bun can do. It replaces the credentials, and forwards everything
+// else without reading it: a buffered request body, a response body that stays native, and for WebSocket Bun's built-in
 // client. The benchmark compiles it like the program.
 
 import type { Server } from "bun";

@@ -1,15 +1,17 @@
-// Whether a figure reaches its bound.
+// Judges whether a figure is within its bounds.
 
 import type { Bound, Figure, SubjectName } from "./figures.ts";
 import { type FigureSamples, medianOf } from "./samples.ts";
 
-/** `not judged`: there is no bound, or what it refers to was not measured. */
+/** `not judged`: there is no bound, or its reference was not measured. */
 export type Verdict = "reached" | "MISSED" | "not judged";
 
 export interface Judgement {
   /** The median of codexlb; undefined if it was not measured. */
   readonly value: number | undefined;
-  /** `value` as a multiple of `of`: what `must` refers to if it was measured, or else the floor. */
+  /**
+   * `value` as a multiple of `of`, which is the reference of `must`, or the floor if the reference was not measured.
+   */
   readonly ratio: { readonly value: number; readonly of: SubjectName } | undefined;
   readonly must: Verdict;
   readonly stretch: Verdict;
@@ -33,7 +35,7 @@ export function judge(
   };
 }
 
-/** The largest value that `bound` allows; undefined if what it refers to was not measured. */
+/** The largest value that `bound` allows; undefined if its reference was not measured. */
 export function limitOf(bound: Bound, samples: FigureSamples): number | undefined {
   if (bound.kind === "most") return bound.value;
   const base = medianOf(samples, bound.of);

@@ -1,4 +1,4 @@
-// What all rows share: the backend, the executables, and a directory that is removed at the end.
+// The parts that all rows share: the backend, the executables, and a directory that is removed at the end.
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -49,7 +49,7 @@ export async function openLab({ baseline, peer, rounds, log }: LabOptions): Prom
   return {
     directory: temp.path,
     backend: { origin, homes, credentials },
-    // Builds it if that has not been done, which a profile does not need.
+    // Build the floor only when a row needs it; a profile does not.
     get executable() {
       return testBinary();
     },

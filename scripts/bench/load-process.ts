@@ -1,4 +1,4 @@
-// A load in a process of its own, as the benchmark uses it.
+// Runs a load in a process of its own.
 
 import type { LoadFigures, LoadSpec } from "./load/spec.ts";
 import { script, startProgram } from "./program.ts";

@@ -1,11 +1,11 @@
-// The loads of rows (a) to (f), and which of their figures count.
+// The loads of rows (a) to (f), and the figures that each of them gives.
 
 import type { LoadFigures, LoadSpec } from "./load/spec.ts";
 import type { MeasuredLoad } from "./measure.ts";
 import { LARGE_BYTES, PATHS } from "./protocol.ts";
 import type { Subject } from "./subjects.ts";
 
-/** By name: the row, and what tells its loads apart. */
+/** The loads by name. A name is the row, and a suffix if the row has several loads. */
 export const LOADS: Readonly<Record<string, MeasuredLoad>> = {
   a: {
     spec: on({ kind: "requests", path: PATHS.small, bodyBytes: 350, connections: 64 }),
@@ -65,7 +65,7 @@ export const LOADS: Readonly<Record<string, MeasuredLoad>> = {
 
 // --- internal ---
 
-/** `Omit` that keeps the members of a union apart. */
+/** Like `Omit`, applied to each member of a union. */
 type WithoutTarget<Spec> = Spec extends LoadSpec ? Omit<Spec, "origin" | "headers"> : never;
 
 function on(spec: WithoutTarget<LoadSpec>): MeasuredLoad["spec"] {

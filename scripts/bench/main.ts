@@ -1,5 +1,5 @@
-// `make bench`: measures codexlb beside the floor, nginx and others, writes the result to bench/results/, and exits with
-// 1 if a path returns wrong bytes or a figure misses what it must reach.
+// `make bench`: measures codexlb, the floor, nginx and others, writes the result to bench/results/, and exits with 1 if
+// a path returns wrong bytes or a figure misses its bound.
 //
 //   ROWS=a,b                rows to measure; default: all
 //   ROUNDS=5                rounds of every row
@@ -48,7 +48,7 @@ async function provesBytes(lab: Lab): Promise<boolean> {
   return isRight;
 }
 
-/** False if a figure misses what it must reach. */
+/** False if a figure misses its bound. */
 async function measuresRows(lab: Lab): Promise<boolean> {
   const samples = createSamples();
   const missed: string[] = [];

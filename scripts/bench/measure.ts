@@ -1,4 +1,4 @@
-// Measures a load on several subjects, in alternating rounds, so that whatever else the machine does hits all of them.
+// Measures a load on several subjects in alternating rounds, so that other work of the machine affects all of them.
 
 import { messageOf } from "../../src/errors.ts";
 import type { Lab } from "./lab.ts";
@@ -21,7 +21,7 @@ export interface MeasuredLoad {
   ) => Readonly<Record<string, number>>;
 }
 
-/** Adds the rounds of every subject to `samples`. A peer that cannot do the load is reported and left out. */
+/** Adds the rounds of every subject to `samples`. Reports and omits a peer that fails under the load. */
 export async function measure(
   lab: Pick<Lab, "rounds" | "log">,
   samples: Samples,
@@ -68,7 +68,7 @@ export async function measureRound(
 
 // --- internal ---
 
-/** Longer than what a proxy writes behind takes to be written, so that the writing counts. */
+/** Long enough for a proxy to finish its delayed writes, so that their cost counts. */
 const SETTLE_MS = 300;
 
 async function warmedUp(
@@ -84,7 +84,7 @@ async function warmedUp(
   } catch (error) {
     await process?.[Symbol.asyncDispose]();
     if (subject.name !== "peer") throw error;
-    log(`the peer cannot do this: ${messageOf(error)}`);
+    log(`the peer failed under this load: ${messageOf(error)}`);
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-// What a process costs, read from /proc. Linux only.
+// Reads the CPU time and memory of a process from /proc. Linux only.
 
 import { readFileSync } from "node:fs";
 

@@ -1,4 +1,4 @@
-// What the benchmark's backend and its clients agree on.
+// The protocol between the benchmark's backend and its clients.
 
 /** The paths that a load requests. */
 export const PATHS = {

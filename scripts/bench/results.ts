@@ -1,4 +1,4 @@
-// The result of a run, as it is written to bench/results/.
+// Writes the result of a run to bench/results/, and reads it.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
@@ -13,7 +13,7 @@ export interface BenchResult {
   readonly at: string;
   readonly commit: string;
   readonly machine: Machine;
-  /** What was measured beside codexlb, with its version. */
+  /** The measured programs with their versions. */
   readonly versions: Readonly<Record<string, string>>;
   readonly rounds: number;
   readonly rows: readonly RowName[];

@@ -1,4 +1,4 @@
-// What was measured: one value per figure, subject and round.
+// The measured values: one per figure, subject and round.
 
 import type { SubjectName } from "./figures.ts";
 import { median } from "./statistics.ts";

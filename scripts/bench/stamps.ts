@@ -1,4 +1,4 @@
-// Events that carry the time at which they were made, for the delay until a client reads them.
+// Events with the time of their creation, from which a client computes their delay.
 
 import { sharedNowMs } from "./clock.ts";
 import { asSse } from "./protocol.ts";
@@ -7,7 +7,7 @@ import { asSse } from "./protocol.ts";
 export const STAMP_MARK = '"sent":"';
 export const STAMP_CHARS = 18;
 
-/** An event of output, of 300 bytes, that carries the time `atMs`. Default: now. */
+/** An output event of 300 bytes with the time `atMs`. Default: now. */
 export function stampedEvent(atMs: number = sharedNowMs()): string {
   return EVENT_HEAD + atMs.toFixed(4) + EVENT_TAIL;
 }

@@ -1,4 +1,4 @@
-// Starts what is measured: the program in its versions, the floor, nginx.
+// Starts the measured programs: codexlb in its versions, the floor, nginx.
 
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -83,7 +83,7 @@ export function proxyEnv(lab: Lab, { child }: Pick<ProxyOptions, "child">): Reco
 /** Starts the floor. */
 export async function startFloorSubject({ backend, floor }: Lab): Promise<Subject> {
   const argv = [floor, backend.origin, JSON.stringify(backend.credentials)];
-  // As codexlb: without it Bun allows 256 upstream requests at a time.
+  // Like codexlb: without this variable Bun allows only 256 upstream requests at a time.
   const program = startProgram(argv, { env: { BUN_CONFIG_MAX_HTTP_REQUESTS: "65336" } });
   return subject("floor", await program.line(), [program]);
 }
@@ -112,7 +112,7 @@ export function chained(entry: Subject, behind: readonly Subject[]): Subject {
 
 // --- internal ---
 
-/** What a client of the program sends. No proxy may pass it on. */
+/** The credentials that clients send. No proxy may forward them. */
 const STUB = { authorization: "Bearer stub", "chatgpt-account-id": "stub" };
 
 function subject(

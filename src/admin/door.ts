@@ -141,7 +141,7 @@ export function unreachable(door: Door, error: unknown): CodexlbError {
 /** An answer on its way. */
 export type Call = Promise<BodySource & { readonly ok: boolean; readonly status: number }>;
 
-/** The text of a response. Throws an `AnswerTooLarge`, and if the connection closes early. */
+/** The text of a response. Throws a `ResponseTooLarge`, and if the connection closes early. */
 export function textOf(response: BodySource): Promise<string> {
   return boundedText(response, ANSWER_LIMIT_BYTES);
 }

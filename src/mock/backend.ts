@@ -4,12 +4,13 @@
 import type { Clock } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { raiseBunHeadLimit } from "../proxy/request-head.ts";
-import { createMockAccounts, type MockAccountOptions, type MockAccounts, mockAuthFile } from "./accounts.ts";
+import { createMockAccounts, type MockAccountOptions, type MockAccounts } from "./accounts.ts";
 import { mockApp } from "./app.ts";
 import { check } from "./check.ts";
 import type { MockContext, MockRequest } from "./context.ts";
 import { createFaultScript, type FaultScript } from "./faults.ts";
 import { MESSAGE_LIMIT_HEADERS, type MockSocket, socketHandlers } from "./socket.ts";
+import { mockAuthFile } from "./tokens.ts";
 import { createTurnMaker } from "./turns.ts";
 import { modelsEtag, rateHeaders } from "./wire.ts";
 

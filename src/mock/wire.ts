@@ -1,6 +1,7 @@
 // How the simulated backend reports an account's quota: headers, usage endpoint, event, limit error.
 
-import type { MockAccount, Rate, Rates, SpendResult } from "./accounts.ts";
+import type { MockAccount } from "./accounts.ts";
+import type { Rate, Rates, SpendResult } from "./usage.ts";
 
 export function rateHeaders(
   { primary, secondary, meters, credits }: Rates,

@@ -4,8 +4,8 @@ import { messageOf, systemCodeOf } from "../errors.ts";
 import type { Egress } from "./egress.ts";
 
 /**
- * Explains why `thrown` ended a request to `url`. For an untrusted certificate it names the host and the remedy. If
- * there was an outbound proxy, it names that, without the password. Undefined if the cause is neither.
+ * Explains why `thrown` ended a request to `url`. For an untrusted certificate, names the host and the remedy. If there
+ * was an outbound proxy, names it without the password. Undefined for all other causes.
  */
 export function egressProblem(thrown: unknown, url: string, { proxy }: Egress): string | undefined {
   const code = systemCodeOf(thrown) ?? "";

@@ -35,7 +35,7 @@ export function createOutbound({ env, setting = () => "" }: OutboundOptions): Ou
     const isTls = url.startsWith("https:") || proxy?.startsWith("https:");
     return { proxy, trust: isTls ? trustOf(env) : undefined };
   };
-  /** The egress for each host, as long as the setting stays: it is asked for several times in a turn. */
+  /** The egress for each host, until the setting changes. Each turn needs it several times. */
   const known = new Map<string, Egress>();
   let knownSetting: string | undefined;
   const toBackend = (url: string, own?: string): Egress => {
@@ -89,7 +89,7 @@ export function socketOptions({ proxy, trust }: Egress): { proxy?: string; ca?: 
 
 // --- internal ---
 
-/** Accounts with an outbound proxy of their own, times the hosts that they talk to. */
+/** The number of accounts with an outbound proxy of their own, times the hosts that they connect to. */
 const MOST_KNOWN = 4_096;
 
 /** Scheme, host and port. */

@@ -1,6 +1,6 @@
 // The certificates that connections trust. Bun itself reads SSL_CERT_FILE, SSL_CERT_DIR and NODE_EXTRA_CA_CERTS when it
-// starts, and the executable is built to read the system's store as well. Bun does not know
-// CODEX_CA_CERTIFICATE, which Codex users set to the same kind of file.
+// starts, and the executable is built to read the system's store as well. Bun does not know CODEX_CA_CERTIFICATE, which
+// Codex users set to the same kind of file.
 
 import { readFileSync } from "node:fs";
 import { getCACertificates } from "node:tls";

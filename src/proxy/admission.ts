@@ -1,5 +1,5 @@
-// Tracks which client each request is served for when clients must authenticate: what the client may learn, and ending
-// everything that is open for a key once the key is removed.
+// Tracks which client each request belongs to when clients must authenticate. Decides what the client may learn, and
+// ends everything that is open for a key when the key is removed.
 
 import type { Access, Asking, Holder } from "../auth/access.ts";
 import type { Grant } from "../auth/stub.ts";

@@ -1,5 +1,5 @@
 // Decides whether a request is let in: who may send it, and for which path. The whole request head is read here, once.
-// A request that passes becomes an `Incoming`, which both transports use.
+// A request that passes becomes an `IncomingRequest`, which both transports use.
 
 import type { Holder } from "../auth/access.ts";
 import { ATTEMPTS_HEADER, HOPS_HEADER, loopProblem, parseAttempts, parseHops } from "../core/hops.ts";
@@ -8,7 +8,7 @@ import { CodexlbError } from "../errors.ts";
 import { isTurnPath } from "../upstream/paths.ts";
 import type { Admission } from "./admission.ts";
 import type { Connection, Connections } from "./connections.ts";
-import type { Incoming, ProxyContext } from "./context.ts";
+import type { IncomingRequest, ProxyContext } from "./context.ts";
 import { type Guard, METHODS, ownPath, pathForLog } from "./guard.ts";
 import type { PathGate } from "./path-gate.ts";
 import { errorResponse } from "./refusal.ts";
@@ -28,14 +28,14 @@ export interface AdmitContext extends ProxyContext {
   readonly admission: Admission;
 }
 
-export type Admitted =
+export type AdmitResult =
   /** Let in, to be served by an account. */
-  | { readonly kind: "incoming"; readonly incoming: Incoming }
+  | { readonly kind: "incoming"; readonly incoming: IncomingRequest }
   /** Refused, or answered by this proxy itself. */
   | { readonly kind: "answered"; readonly response: Response };
 
 /** Decides on a request that arrived on `connection`. Throws only what the local paths throw. */
-export type Admit = (request: Request, connection: Connection) => Promise<Admitted>;
+export type Admit = (request: Request, connection: Connection) => Promise<AdmitResult>;
 
 /** `refusal` returns why the proxy cannot take more requests now, if that is so. */
 export function createAdmit(context: AdmitContext, refusal: Connections["refusal"]): Admit {
@@ -89,7 +89,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
       path: pathForLog(path),
       req_id: requestId,
     });
-    const incoming: Incoming = {
+    const incoming: IncomingRequest = {
       request,
       ...presenceOf(admission, holder, request),
       connection,
@@ -125,7 +125,7 @@ const NO_PIN = new CodexlbError("unauthorized", "this key cannot choose an accou
   next: "omit --account, or use a key with the parent role: codexlb key add --role parent NAME",
 });
 
-function answered(response: Response): Admitted {
+function answered(response: Response): AdmitResult {
   return { kind: "answered", response };
 }
 
@@ -157,7 +157,7 @@ function presenceOf(
   admission: Admission,
   holder: Holder | undefined,
   { signal }: Request,
-): Pick<Incoming, "signal" | "ended" | "isRevoked"> {
+): Pick<IncomingRequest, "signal" | "ended" | "isRevoked"> {
   // Most proxies require no keys; the request's own signal is then all that is needed.
   if (holder === undefined) return { signal, ended: () => {}, isRevoked: () => false };
   const ending = new AbortController();

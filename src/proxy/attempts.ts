@@ -1,27 +1,27 @@
 // The attempt loop, the same for every transport: pick an upstream, send, judge, settle; then again with another
 // upstream, until a reply is final or no upstream is left.
 //
-//   what failed                          another upstream is tried     counts against max_attempts and the retry budget
-//   a limit, a login, a ciphertext       while there is one            no: it belongs to the account, and lasts
+//   failure                              tries another upstream        counts against max_attempts and the retry budget
+//   a limit, a login, a ciphertext       while there is one            no: it concerns one account, and lasts
 //   a passing failure, the connection    while both allow it           yes
-//   an account tried in spite of a rest  never                         -
+//   an account tried while cooling down  never                         -
 
 import type { Verdict } from "../core/verdict.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Lease } from "../upstream/leases.ts";
 import type { Exchange } from "./exchange.ts";
 import type { RetryBudget } from "./retry-budget.ts";
-import { coolFor, type Sent, type Transport, type Used, useUpstream } from "./use-upstream.ts";
+import { coolFor, type SendResult, type Transport, type UseResult, useUpstream } from "./use-upstream.ts";
 
-export type Outcome<Reply> =
+export type AttemptResult<Reply> =
   /** The reply for the client. The caller releases the lease. */
   | { readonly kind: "reply"; readonly lease: Lease; readonly reply: Reply; readonly verdict: Verdict }
-  | Unserved<Reply>
+  | UnservedRequest<Reply>
   /** The client disconnected. */
   | { readonly kind: "aborted" };
 
 /** No upstream served the request. */
-export interface Unserved<Reply> {
+export interface UnservedRequest<Reply> {
   readonly kind: "unserved";
   /** The last reply of an upstream, if there was one. */
   readonly last: LastReply<Reply> | undefined;
@@ -44,7 +44,7 @@ export async function attempt<Reply>(
   context: AttemptContext,
   exchange: Exchange,
   transport: Transport<Reply>,
-): Promise<Outcome<Reply>> {
+): Promise<AttemptResult<Reply>> {
   const attempts = createAttempts(context, exchange, transport);
   try {
     for (let count = 1; ; count++) {
@@ -53,8 +53,8 @@ export async function attempt<Reply>(
       let isGiven = false;
       try {
         attempts.selected(lease, count);
-        const used = await useUpstream(context.events, exchange, transport, lease);
-        const step = attempts.judge(lease, used, count);
+        const result = await useUpstream(context.events, exchange, transport, lease);
+        const step = attempts.judge(lease, result, count);
         isGiven = step !== "again" && step.kind === "reply";
         if (step !== "again") return step;
       } finally {
@@ -72,7 +72,7 @@ export async function attempt<Reply>(
 const SELECTED = { account: "request.account_selected", child_proxy: "request.child_selected" } as const;
 const NAME_FIELD = { account: "account_alias", child_proxy: "proxy_name" } as const;
 
-/** What the attempts so far have shown. */
+/** The state of the attempts for one request. */
 function createAttempts<Reply>(
   { events, retries }: AttemptContext,
   exchange: Exchange,
@@ -86,7 +86,7 @@ function createAttempts<Reply>(
   /** A verdict allowed one more account. */
   let isLastTry = false;
 
-  const unserved = (): Unserved<Reply> => ({ kind: "unserved", last, brokenWhy });
+  const unserved = (): UnservedRequest<Reply> => ({ kind: "unserved", last, brokenWhy });
 
   /** An upstream has replied, so the network works: a broken connection was that upstream's own fault. */
   const blameBroken = (): void => {
@@ -96,7 +96,7 @@ function createAttempts<Reply>(
 
   /** Whether another upstream may be tried after `failures` passing failures on `lease`. */
   const mayRetry = (lease: Lease, failures = 1): boolean => {
-    // When all upstreams rest, each request tries one of them and leaves the others in peace.
+    // When all upstreams are cooling down, each request tries only one of them.
     if (!exchange.fail(failures) || !exchange.isReplayable || lease.choice.reason === "least-bad")
       return false;
     endRetry?.();
@@ -105,7 +105,7 @@ function createAttempts<Reply>(
     return endRetry !== undefined;
   };
 
-  const replied = (lease: Lease, sent: Sent<Reply> & { kind: "reply" }, count: number) => {
+  const replied = (lease: Lease, sent: SendResult<Reply> & { kind: "reply" }, count: number) => {
     const { verdict, reply, evidence } = sent;
     blameBroken();
     if (evidence !== undefined) lease.learn(evidence);
@@ -134,26 +134,26 @@ function createAttempts<Reply>(
         switched: choice.switched,
       }),
     /** Settles one use. Returns the outcome of the request, or "again" for another upstream. */
-    judge: (lease: Lease, used: Used<Reply>, count: number): Outcome<Reply> | "again" => {
+    judge: (lease: Lease, result: UseResult<Reply>, count: number): AttemptResult<Reply> | "again" => {
       const about = { req_id: requestId, attempt: count, ...lease.upstream.named };
-      switch (used.kind) {
+      switch (result.kind) {
         case "aborted":
           if (last !== undefined) discard(last.reply);
           events.append("request.canceled", about);
-          return used;
+          return result;
         case "broken":
           broken.push(lease);
-          brokenWhy = `${lease.upstream.where} could not be reached: ${used.why}`;
-          events.append("request.transport_error", { ...about, error: used.why });
+          brokenWhy = `${lease.upstream.where} could not be reached: ${result.why}`;
+          events.append("request.transport_error", { ...about, error: result.why });
           return mayRetry(lease) ? "again" : unserved();
         case "unready":
-          events.append("request.account_unready", { ...about, error: used.why });
-          lease.settle(used.verdict, { fields: { attempt: count } });
+          events.append("request.account_unready", { ...about, error: result.why });
+          lease.settle(result.verdict, { fields: { attempt: count } });
           return "again";
         case "reply":
-          return replied(lease, used, count);
+          return replied(lease, result, count);
         default:
-          return used satisfies never;
+          return result satisfies never;
       }
     },
     /** The attempts are over. */
@@ -161,14 +161,14 @@ function createAttempts<Reply>(
   };
 }
 
-/** Final for the client: it is served, or no other upstream would answer otherwise. */
+/** True if the client gets the reply: it was served, or another upstream would return the same. */
 function isFinal({ kind }: Verdict): boolean {
   return kind === "ok" || kind === "open" || kind === "client";
 }
 
 /**
- * The failure may be over in a moment. The other failures (a limit, a login, an unreadable history) are refusals before
- * anything was done, so even a request that is not idempotent goes to another upstream, as long as there is one.
+ * True if the failure may be over in a moment. All other failures (a limit, a login, an unreadable history) are
+ * refusals before the upstream did anything, so even a request that is not idempotent can go to another upstream.
  */
 function isPassing({ kind }: Verdict): boolean {
   return kind === "cool" || kind === "elsewhere";

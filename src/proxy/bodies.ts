@@ -7,23 +7,23 @@ import { createPieces, gatheringReader } from "../gathering-reader.ts";
 import { BODY_BUDGET, type BodyBudget } from "./body-budget.ts";
 import { firstBlockEnd } from "./zstd-start.ts";
 
-/** The largest request body that is accepted: long histories with images are a few MiB, uploads some tens. */
+/** The largest accepted request body. Long histories with images have a few MiB, uploads some tens. */
 export const BODY_LIMIT_BYTES = 128 * 1024 * 1024;
 
-/** What is sent to an upstream. A large body stays a blob, because each send would copy plain bytes. */
+/** The bytes to send. A large body is a blob, because each send would copy plain bytes. */
 export type BodyContent = Uint8Array<ArrayBuffer> | Blob;
 
 /** A request's body. It counts against the budget until it is released. */
 export interface RequestBody {
   /** Throws after the release. */
   readonly content: BodyContent;
-  /** To be called when the content is not needed any longer. */
+  /** Call it when the content is no longer needed. */
   release(): void;
 }
 
 /** A body of `content`; `release` is called when it is released. */
 export function bodyOf(content: BodyContent, release = () => {}): RequestBody {
-  // Other objects, such as the reply's stream, may hold on to the body for longer. They must not keep 100 MiB alive.
+  // Other objects, such as the reply's stream, may refer to the body for longer. They must not keep 100 MiB in memory.
   let kept: BodyContent | undefined = content;
   return {
     get content() {
@@ -41,13 +41,13 @@ export function bodyOf(content: BodyContent, release = () => {}): RequestBody {
 export async function readBody(request: Request, budget: BodyBudget): Promise<RequestBody> {
   const length = request.headers.get("content-length");
   if (length === null) {
-    // `body` is read only here: it makes Bun create a stream, through which everything then has to go.
+    // Nothing else reads `body`, because reading it makes Bun create a stream and send every byte through it.
     const body = request.headers.has("transfer-encoding") ? request.body : null;
     return body === null ? bodyOf(new Uint8Array()) : readGrowing(body, request.signal, budget);
   }
   const bytes = Number(length);
   if (bytes > BODY_LIMIT_BYTES) throw tooLarge();
-  // Data that is not read yet stays with the client.
+  // Until the body is read, its data stays with the client.
   const release = budget.tryTake(bytes) ?? (await budget.take(bytes, request.signal));
   if (release === undefined) throw busy();
   try {
@@ -80,7 +80,7 @@ export function collecting(bytes: number, release: () => void): () => void {
 
 /** The error for a request whose body does not fit into the budget now. */
 export function busy(): CodexlbError {
-  return new CodexlbError("busy", "the memory for request bodies is full, and none became free in time", {
+  return new CodexlbError("busy", "the memory for request bodies is full, and no room became free in time", {
     next: "send the request again in a few seconds",
     retryAfterSeconds: RETRY_SECONDS,
   });
@@ -89,7 +89,7 @@ export function busy(): CodexlbError {
 const COLLECTED_BYTES = 8 * 1024 * 1024;
 /** Bun itself refers to a body for some milliseconds after the response has begun. */
 const COLLECT_AFTER_MS = 50;
-/** The largest text that a body is decompressed to for inspection: Codex sends histories of 16 MiB. */
+/** The longest decompressed text that is inspected: Codex sends histories of 16 MiB. */
 const DECODED_LIMIT_BYTES = 20 * 1024 * 1024;
 /** Real text compresses by a factor of 10 to 30. A higher ratio than this is an attempt to fill memory. */
 const MOST_RATIO = 100;
@@ -106,7 +106,7 @@ export async function decodeBody(content: BodyContent, encoding: string | null):
     const plain = await unpack(bytes, { maxOutputLength: Math.min(DECODED_LIMIT_BYTES, mostBytes) });
     return new TextDecoder().decode(plain);
   } catch {
-    return undefined; // damaged or too large: then we know nothing of it, and the upstream will say what is wrong
+    return undefined; // damaged or too large; the upstream will report what is wrong
   }
 }
 

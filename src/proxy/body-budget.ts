@@ -21,8 +21,8 @@ export interface BodyBudgetSizes {
 }
 
 /**
- * Room for one body of the largest size and some ordinary ones. A body takes 1.5 times its size while it is received,
- * so all of them together stay below 300 MiB.
+ * Room for one body of the largest size and some ordinary ones. While it arrives, a body takes 1.5 times its size, so
+ * all bodies together take less than 300 MiB.
  */
 export const BODY_BUDGET: BodyBudgetSizes = {
   totalBytes: 160 * 1024 * 1024,

@@ -5,7 +5,7 @@ import { parseJson } from "../core/json.ts";
 import { eventType } from "../core/turn.ts";
 import type { CatalogueRequest } from "../upstream/catalogues.ts";
 import { isModelsPath, isTurnPath } from "../upstream/paths.ts";
-import type { Incoming, ProxyContext } from "./context.ts";
+import type { IncomingRequest, ProxyContext } from "./context.ts";
 import { pathForLog } from "./guard.ts";
 
 /**
@@ -14,7 +14,7 @@ import { pathForLog } from "./guard.ts";
  */
 export async function catalogueResponse(
   { catalogues, events }: ProxyContext,
-  incoming: Incoming,
+  incoming: IncomingRequest,
 ): Promise<Response | undefined> {
   const { request, path, search, hops, requestId, ended } = incoming;
   const { method, headers } = request;
@@ -39,7 +39,7 @@ export async function catalogueResponse(
  */
 export function poolVersion(
   context: ProxyContext,
-  incoming: Incoming,
+  incoming: IncomingRequest,
   upstreamId: string,
   headers: Headers,
 ): void {
@@ -51,12 +51,12 @@ export function poolVersion(
 }
 
 /**
- * The same for a WebSocket event: Codex reads the version in `codex.response.metadata`. Returns undefined if the event
- * has none.
+ * Like `poolVersion`, for a WebSocket event: Codex reads the version in `codex.response.metadata`. Returns undefined if
+ * the event has none.
  */
 export function poolVersionEvent(
   context: ProxyContext,
-  incoming: Incoming,
+  incoming: IncomingRequest,
   upstreamId: string,
   json: string,
 ): string | undefined {
@@ -82,7 +82,7 @@ const METADATA = "codex.response.metadata";
 
 function versionFor(
   { catalogues }: ProxyContext,
-  { request: { headers }, hops }: Incoming,
+  { request: { headers }, hops }: IncomingRequest,
   upstreamId: string,
   named: string | null,
 ): string | undefined {

@@ -43,7 +43,7 @@ export interface ConnectionsContext {
 export interface Connections extends Pick<DescriptorRoom, "stop" | "refusal"> {
   /** Follows the connections of `server`, from before its first request. */
   watch(server: Server<unknown>): void;
-  /** The connection that `request` arrived on. It counts as in use until `Connection` reports otherwise. */
+  /** The connection that `request` arrived on. It counts as in use until a method of `Connection` ends that. */
   take(request: Request): Connection;
 }
 
@@ -69,9 +69,9 @@ export function createConnections(context: ConnectionsContext): Connections {
   const { descriptors, limits } = context;
   let server: Server<unknown> | undefined;
   // Not a table keyed by request: that would cost every request 7 % more CPU time.
-  const inUse = new Set<Use>();
+  const inUse = new Set<ConnectionUse>();
   /** Requests whose end is known only to Bun. */
-  const lasting = new Map<Request, Use>();
+  const lasting = new Map<Request, ConnectionUse>();
 
   const used = (): UsedConnections => {
     const answering = new Set<string>();
@@ -100,7 +100,7 @@ export function createConnections(context: ConnectionsContext): Connections {
 
   const take = (request: Request): Connection => {
     if (lasting.size > 0) forgetEnded();
-    const use: Use = {
+    const use: ConnectionUse = {
       peer: server?.requestIP(request),
       isReceiving: hasBody(request),
       sinceMs: performance.now(),
@@ -156,7 +156,7 @@ export function createConnections(context: ConnectionsContext): Connections {
 
 // --- internal ---
 
-interface Use {
+interface ConnectionUse {
   /** Null or undefined if the client has already disconnected. */
   readonly peer: ReturnType<Server<unknown>["requestIP"]> | undefined;
   isReceiving: boolean;

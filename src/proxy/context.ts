@@ -1,4 +1,4 @@
-// What forwarding and tunnelling need from the rest of the program.
+// The parts of the program that forwarding and tunnelling use, and the request that both handle.
 
 import type { Holder } from "../auth/access.ts";
 import type { Hop } from "../core/hops.ts";
@@ -13,18 +13,18 @@ import type { RetryBudget } from "./retry-budget.ts";
 
 export interface ProxySettings {
   readonly maxAttempts: number;
-  /** How long an upstream rests after its connection failed for the first time, ms. */
+  /** How long an upstream cools down after its first broken connection, ms. */
   readonly cooldownMs: number;
   readonly timeouts: Timeouts;
 }
 
-/** How long is waited for what, ms. */
+/** Longest waits, ms. */
 export interface Timeouts {
-  /** For a connection to the backend; over WebSocket for the whole handshake. */
+  /** For a connection to the backend; over WebSocket, for the whole handshake. */
   readonly connectMs: number;
   /** For the response head of a streamed turn, or the first event of a turn over WebSocket. */
   readonly headMs: number;
-  /** Between two parts of an answer. */
+  /** For the next part of a response. */
   readonly idleMs: number;
 }
 
@@ -40,12 +40,12 @@ export interface ProxyContext {
   readonly self: () => Hop;
 }
 
-/** One request of a client, as far as both transports share it. */
-export interface Incoming {
+/** One request of a client: the facts that both transports need. */
+export interface IncomingRequest {
   readonly request: Request;
-  /** Aborted when the client disconnects, or when it may no longer be served. */
+  /** Aborted when the client disconnects, or when its key is removed. */
   readonly signal: AbortSignal;
-  /** To be called once when the response is over, however it ended. */
+  /** Call it once when the response is over, however it ended. */
   readonly ended: () => void;
   /** True if the key that let it in has since been removed. */
   readonly isRevoked: () => boolean;
@@ -58,25 +58,25 @@ export interface Incoming {
   readonly path: string;
   /** Query with its `?`, or "". */
   readonly search: string;
-  /** The proxies of a chain that it has passed; none when it comes from a client. */
+  /** The proxies of a chain that the request has passed; empty if it comes from a client. */
   readonly hops: readonly Hop[];
   /** The account that the client has chosen for itself. */
   readonly pinnedId: string | undefined;
-  /** How many passing failures the proxies before allow; undefined when it comes from a client. */
+  /** How many passing failures the proxy in front still allows; undefined if the request comes from a client. */
   readonly attemptsLeft: number | undefined;
 }
 
 /** The session of a request, the proxies it has passed, and its model. */
 export function originOf(
-  { hops, pinnedId }: Incoming,
+  { hops, pinnedId }: IncomingRequest,
   session: string | undefined,
   model: string | undefined,
 ): Origin {
   return { session, hops, pinnedId, model };
 }
 
-/** Passing failures after which the attempts for a request end: of this proxy's, and of those before it, the fewer. */
-export function mostAttempts({ settings }: ProxyContext, { attemptsLeft }: Incoming): number {
+/** The number of passing failures after which a request fails: the lower limit of this proxy and the one in front. */
+export function mostAttempts({ settings }: ProxyContext, { attemptsLeft }: IncomingRequest): number {
   const { maxAttempts } = settings();
   return attemptsLeft === undefined ? maxAttempts : Math.max(1, Math.min(maxAttempts, attemptsLeft));
 }

@@ -1,23 +1,23 @@
-// One request of a client, or one turn on its WebSocket, while upstreams are tried for it: what it asks for, which
-// upstreams have failed it, how many attempts are left, and which upstream is next.
+// One request of a client, or one turn on its WebSocket, during the attempt loop: what it asks for, which upstreams
+// have failed it, how many attempts are left, and which upstream is next.
 
 import type { Choice } from "../core/policy.ts";
 import type { Lease } from "../upstream/leases.ts";
-import type { Outgoing } from "../upstream/upstream.ts";
-import { type Incoming, mostAttempts, originOf, type ProxyContext } from "./context.ts";
+import type { OutgoingRequest } from "../upstream/upstream.ts";
+import { type IncomingRequest, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { outgoingHeaders } from "./headers.ts";
 import type { RequestFacts } from "./session.ts";
 
-/** What is asked for. */
+/** The properties of the request. */
 export interface ExchangeOptions extends RequestFacts {
   readonly method: string;
-  /** It uses the allowance, so an upstream without any cannot serve it. */
+  /** True if it uses quota, so an exhausted upstream cannot serve it. */
   readonly spends: boolean;
-  /** It counts as a message of the account once it is served. */
+  /** True if it counts as a message of the account that serves it. */
   readonly isMessage: boolean;
-  /** It may be sent to a second upstream after a passing failure. */
+  /** True if it may be sent to a second upstream after a passing failure. */
   readonly isReplayable: boolean;
-  /** The upstream whose connection is open: it is asked first. */
+  /** The upstream whose connection is open, which is tried first. */
   readonly home?: Home | undefined;
 }
 
@@ -25,16 +25,16 @@ export interface Home {
   readonly upstreamId: string;
   /** Why the upstream was chosen, until it has served a turn. */
   readonly choice: Choice | undefined;
-  /** False if no other upstream can take the request, because it refers to what only this connection knows. */
+  /** False if no other upstream can take the request, because it refers to an earlier response on this connection. */
   readonly canLeave: boolean;
 }
 
 export interface Exchange {
-  readonly incoming: Incoming;
+  readonly incoming: IncomingRequest;
   readonly facts: RequestFacts;
   readonly isMessage: boolean;
   readonly isReplayable: boolean;
-  /** How long an upstream is left alone after its first broken connection, ms. */
+  /** How long an upstream cools down after its first broken connection, ms. */
   readonly cooldownMs: number;
   /** Passing failures so far. */
   readonly failures: number;
@@ -42,20 +42,20 @@ export interface Exchange {
   hasMoved(): boolean;
   /** Picks the next upstream that has not failed this request; undefined if there is none. */
   pick(): Lease | undefined;
-  /** The request as it is sent to the upstream that was picked. */
-  outgoing(): Outgoing;
+  /** The request for the upstream that was picked. */
+  outgoing(): OutgoingRequest;
   /** Counts passing failures. Returns true while more are allowed. */
   fail(count: number): boolean;
-  /** An upstream could not decrypt the history: from now on the one that can is looked for. */
+  /** An upstream could not decrypt the history. From now on `pick` looks for one that can. */
   search(): void;
   isSearching(): boolean;
-  /** `lease`'s upstream has served the request, or begun to answer the turn with output. */
+  /** `lease`'s upstream has served the request, or sent the first output of the turn. */
   served(lease: Lease): void;
 }
 
 export function createExchange(
   context: ProxyContext,
-  incoming: Incoming,
+  incoming: IncomingRequest,
   options: ExchangeOptions,
 ): Exchange {
   const { pool, events } = context;
@@ -64,7 +64,7 @@ export function createExchange(
   const tried = new Set<string>();
   const maxAttempts = mostAttempts(context, incoming);
   const placement = { ...originOf(incoming, session, model), tried, spends: options.spends, requestId };
-  const isTurn = options.spends;
+
   let failures = 0;
   let isSearching = false;
 
@@ -93,7 +93,7 @@ export function createExchange(
       method: options.method,
       path,
       search,
-      headers: outgoingHeaders(incoming.request.headers, { turn: isTurn }),
+      headers: outgoingHeaders(incoming.request.headers, { turn: options.spends }),
       hops: [...incoming.hops, context.self()],
       attemptsLeft: Math.max(1, maxAttempts - failures),
     }),

@@ -1,6 +1,6 @@
-// Decides which requests are answered at all. The Host header must name an address that this proxy listens on, and no
-// web page may have caused the request; this rules out cross-site requests and DNS rebinding. The method must be one
-// that clients use. If clients need a key, the request must carry one. The admin paths have their own lock
+// Refuses requests before anything else looks at them. The Host header must name an address that this proxy listens on,
+// and no web page may have caused the request; this rules out cross-site requests and DNS rebinding. The method must be
+// one that clients use. If clients need a key, the request must carry one. The admin paths have their own lock
 // (admin/lock.ts).
 
 import { hostname, networkInterfaces } from "node:os";
@@ -14,20 +14,20 @@ import { CodexlbError } from "../errors.ts";
 export interface GuardSettings {
   /** Further names of this proxy. */
   readonly allowedHosts: readonly string[];
-  /** Clients must show a key or a stub. */
+  /** True if clients must authenticate with a key or a stub. */
   readonly clientAuth: boolean;
 }
 
 /**
- * The methods that Codex and the SDKs use. OPTIONS would serve only pages of other origins, and TRACE and CONNECT would
- * make this a proxy to anywhere.
+ * The methods that Codex and the SDKs use. Only pages of other origins need OPTIONS. TRACE and CONNECT would make this
+ * a proxy to any host.
  */
 export const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
 /** Returns the refusal of a request, or undefined if it may pass. `target`: its path as sent. */
 export type Guard = (request: Request, target: OwnPath) => CodexlbError | undefined;
 
-/** Host headers and paths of clients that are remembered. Both are few. */
+/** How many Host headers and paths are remembered. Clients use only a few. */
 const MOST_REMEMBERED = 256;
 
 export function createGuard(
@@ -45,7 +45,7 @@ export function createGuard(
   const own = (name: string): boolean => {
     if (isKnown(name)) return true;
     if (!isWildcard(listen.host) || clock.monotonic() - lookedMs < LOOK_AGAIN_MS) return false;
-    // A network may have come up since.
+    // A network interface may have come up since.
     listening = namesOf(listen);
     lookedMs = clock.monotonic();
     return isKnown(name);
@@ -77,21 +77,21 @@ export function createGuard(
     if (role === "client")
       return new CodexlbError(
         "key_role_refused",
-        // Proxies in front that are older than the code look for the first words.
-        "this key may send requests, but not read anything about the accounts",
+        // Older proxies in front recognise this error by "may send requests".
+        "this key may send requests but cannot read account status",
         {
           next: READ_NEXT,
         },
       );
     return new CodexlbError("unauthorized", "this proxy requires a key", {
       next: PARENT_PATHS.has(path)
-        ? `to read about its accounts, ${READ_NEXT}`
+        ? `to read account status, ${READ_NEXT}`
         : "run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; keys are made with codexlb key add NAME",
     });
   };
 }
 
-/** What a path may begin with, `/~KEY/@RUN/...`, and the path without. */
+/** The parts of a path such as `/~KEY/@RUN/responses`. `path` is the rest, without key and run. */
 export interface OwnPath {
   readonly key: string | undefined;
   readonly run: RunTag | undefined;
@@ -104,9 +104,9 @@ export function ownPath(path: string): OwnPath {
 }
 
 /**
- * `path` in a form that is safe to log. A key in a path gives a client's rights, and a client can spell its URL in
- * other ways than we do (`/%7EKEY`, `//~KEY`, `/@RUN/~KEY`) or put the key elsewhere. So any path is replaced that has a
- * tilde (no path of Codex has one) or something like a key.
+ * `path` in a form that is safe to log. A path may contain a key, and a client can spell it in other ways than we do
+ * (`/%7EKEY`, `//~KEY`, `/@RUN/~KEY`) or put the key elsewhere. So every path that contains a tilde (no path of Codex
+ * does) or something like a key is replaced.
  */
 export const pathForLog = remembered(MOST_REMEMBERED, (path) => {
   let plain = path;
@@ -125,23 +125,23 @@ export function hasOwnLock(path: string): boolean {
 // --- internal ---
 
 const READ_NEXT =
-  "use the admin token (CODEXLB_ADMIN_TOKEN), or a key of the role parent: codexlb key add --role parent NAME";
+  "use the admin token (CODEXLB_ADMIN_TOKEN), or a key with the parent role: codexlb key add --role parent NAME";
 /** Logged in place of a path that may contain a key. */
 const WITH_KEY = "/~";
 /** The beginnings of a key (auth/keys.ts), and of a key for paths (auth/stub.ts). */
 const LIKE_KEY = /clb_|path-[\w-]+-\d+-/;
 /** Layers of percent-encoding that are decoded; more than this is not a mistake. */
 const MOST_DECODED = 4;
-/** Longest part of a stranger's header in a message. */
+/** Longest part of a client's header in a message. */
 const SHOWN_CHARS = 100;
 /** `none`: a typed address or a bookmark. Not `same-site`: that can be another program's port on this machine. */
 const OWN_SITES: ReadonlySet<string> = new Set(["none", "same-origin"]);
-/** That the proxy lives, and new stubs for stubs, which are credentials themselves. */
+/** The health check, and the renewal of stubs, which are credentials themselves. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/", "/healthz", "/oauth/token"]);
-/** What tells of the accounts. */
+/** The paths that report account status. */
 const PARENT_PATHS: ReadonlySet<string> = new Set(["/status", "/health/auth-runtime"]);
 
-/** Addresses of this machine are looked up for strangers this often at the most. */
+/** Unknown names make the proxy read this machine's addresses at most this often. */
 const LOOK_AGAIN_MS = 1_000;
 
 function namesOf(listen: ListenAddress): ReadonlySet<string> {
@@ -185,7 +185,7 @@ function quoted(header: string): string {
   return JSON.stringify(header.slice(0, SHOWN_CHARS));
 }
 
-/** Lower case, without a trailing dot, and IPv4 that is written as IPv6 as what it is. */
+/** Lower case, without a trailing dot, and with an IPv4 address instead of an IPv6 form of it. */
 function normalise(host: string): string {
   return host
     .toLowerCase()

@@ -1,5 +1,5 @@
-// Counts handovers per session without output in between: a session that keeps being sent away is better off on
-// HTTP, which needs no handover at all.
+// Counts each session's handovers in a row without output. After too many, the session is sent to HTTP, which needs no
+// handover.
 
 import { BoundedMap } from "../core/bounded-map.ts";
 

@@ -1,6 +1,6 @@
-// Decides which headers cross the proxy. There is one list for each direction, of what clients and backend are known to
-// need. All other headers are dropped, so that an unforeseen one can neither identify the client nor set a policy on
-// the proxy's origin.
+// Decides which headers cross the proxy. One list for each direction contains the headers that clients or the backend
+// are known to need. All other headers are dropped, so that an unforeseen one can neither identify the client nor set a
+// policy on the proxy's origin.
 
 import { remembered } from "../core/bounded-map.ts";
 
@@ -98,11 +98,11 @@ const LIMIT =
 
 /**
  * Credentials and assertions (`x-openai-agent-assertion`, `x-openai-actor-authorization`,
- * `openai-sentinel-proof-token`) were issued to the client's identity, which is none of the pool's accounts.
+ * `openai-sentinel-proof-token`) were issued to the client's identity, not to an account of the pool.
  */
 const ASSERTION = /-(?:api-key|assertion|authorization|cookie|credentials?|secret|token)$/;
 
-/** Not taken from the client: the route belongs to the account, which adds its own. */
+/** Never forwarded from the client, because the route depends on the account, which adds its own. */
 const ROUTING = "x-openai-account-routing-override";
 
 /** Headers that identify the account that served the request, or its owner. */

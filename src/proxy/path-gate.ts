@@ -1,6 +1,6 @@
 // Refuses requests for backend paths that Codex does not use, and for endpoints of other APIs, and logs the refusals.
-import { remembered } from "../core/bounded-map.ts";
 
+import { remembered } from "../core/bounded-map.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
@@ -37,7 +37,7 @@ export function createPathGate({ deps, events, allowedPaths }: PathGateContext):
     events.append(REFUSED_EVENT, { method, ...what, unlogged: unlogged === 0 ? undefined : unlogged });
     unlogged = 0;
   };
-  /** The settings are the same list until they change. */
+  /** The list is the same object until the settings change. */
   let further: readonly string[] = [];
   let isAllowed = (_path: string): boolean => false;
   return (method, path) => {
@@ -71,7 +71,7 @@ export const OTHER_SEGMENT = "(other)";
 
 // --- internal ---
 
-/** The paths of Codex are few. */
+/** Codex uses only a few paths. */
 const MOST_PATHS = 256;
 
 /** Limits logging, because a client that retries in a loop must not fill the log. */

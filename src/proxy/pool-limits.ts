@@ -1,5 +1,5 @@
-// Edits rate-limit headers and events in replies, so that Codex sees the pool and not the account that served. Everything
-// else passes byte for byte.
+// Edits rate-limit headers and events in replies, so that Codex sees the limits of the pool instead of one account's.
+// Everything else passes byte for byte.
 
 import { remembered } from "../core/bounded-map.ts";
 import { headerValue } from "../core/bounds.ts";
@@ -22,8 +22,8 @@ import type { TurnSignal } from "../core/turn.ts";
 const MOST_LIMITS_IN_HEADERS = 6;
 
 /**
- * Replaces one account's rate-limit headers with the pool's, in place. Replies without any are left alone. Names and
- * plans come from the backend, so one that does not fit into a header is left out.
+ * Replaces one account's rate-limit headers with the pool's, in place. Does not change replies without such headers.
+ * Names and plans come from the backend; one that is not valid in a header is omitted.
  */
 export function poolHeaders(headers: Headers, usage: () => PooledUsage): void {
   const names: string[] = [];
@@ -37,8 +37,8 @@ export function poolHeaders(headers: Headers, usage: () => PooledUsage): void {
 }
 
 /**
- * The pool's version of an event that tells limits (`codex.rate_limits`, `token_count`, `event_msg`), read into
- * `evidence`; undefined when it tells none, or of a limit that the pool does not know.
+ * The pool's version of an event about limits (`codex.rate_limits`, `token_count`, `event_msg`); undefined if the event
+ * contains no limits, or a limit that the pool does not know.
  */
 export function poolLimitsEvent(
   signal: Extract<TurnSignal, { kind: "quota" }>,
@@ -92,7 +92,7 @@ function pooledEvent(
   }
 }
 
-/** The headers for the usage that was asked for last. It stays the same object as long as nothing in it changes. */
+/** The headers for the last usage. The usage is the same object as long as nothing in it changes. */
 let known: { readonly usage: PooledUsage; readonly headers: ReadonlyMap<string, string> } | undefined;
 
 function pooledHeaders(usage: PooledUsage): ReadonlyMap<string, string> {
@@ -162,7 +162,7 @@ function snapshot(limit: PooledLimit, usage: PooledUsage): Record<string, unknow
   };
 }
 
-/** `event` without fields that are about one account and of which the pool has no version. */
+/** `event` without the fields about one account for which the pool has no counterpart. */
 function withoutAccountFields(event: object): object {
   return Object.fromEntries(
     Object.entries(event).filter(([name]) => name !== "additional_rate_limits" && name !== "spend_control"),

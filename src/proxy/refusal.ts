@@ -1,5 +1,6 @@
-// What the client hears when nobody could serve it, in its own language: a usage limit with the pool's earliest
-// reset, or a clear error that says what to do. Never a 401: that would make Codex renew a token that is ours.
+// The response to a request that no upstream could serve, in a form that Codex understands: a usage limit with the
+// pool's earliest reset, or an error that says what to do. Never a 401, because Codex would then try to renew a token
+// that belongs to the pool.
 
 import { z } from "zod";
 import { headerValue, LONGEST_NAME, shortText } from "../core/bounds.ts";
@@ -12,11 +13,11 @@ import { ACTIVE_LIMIT, type Failure } from "../core/verdict.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
 import type { Shortage } from "../upstream/shortage.ts";
 
-/** A whole answer, ready for either transport. */
+/** A refusal, independent of the transport. */
 export interface Refusal {
   readonly status: number;
   readonly code: string;
-  /** Seconds to wait, when waiting helps. */
+  /** Seconds to wait, if waiting helps. */
   readonly retryAfterSeconds: number | undefined;
   /** JSON: `{"error": {…}}`. */
   readonly body: string;
@@ -27,8 +28,8 @@ export interface Refusal {
 }
 
 /**
- * The refusal for `shortage`. `limitBody` is the backend's own usage-limit answer when there was one: it is passed
- * on whole, with its reset times replaced by the pool's earliest.
+ * The refusal for `shortage`. `limitBody` is the backend's own usage-limit response, if there was one. The client gets
+ * all of it, except that the pool's earliest reset replaces its reset times.
  */
 export function refusalFor(
   shortage: Shortage,
@@ -53,7 +54,7 @@ export function refusalFor(
         "no_account_available",
         `no account ${withModel(shortage)}is in service: ${shortage.details.join(", ")}`,
         shortage.ofAccounts
-          ? "log in again with: codexlb account login ALIAS, or put one back with: codexlb account enable ALIAS"
+          ? "log in again with: codexlb account login ALIAS, or enable an account with: codexlb account enable ALIAS"
           : "run: codexlb doctor",
       );
     case "all_tried":
@@ -61,10 +62,10 @@ export function refusalFor(
         return refuse(
           "upstream_unreachable",
           about.brokenWhy,
-          "check the network; the request can be sent again",
+          "check the network, then send the request again",
         );
-      // An account that rests for a moment is worth waiting for; a limit would end the turn.
-      if (shortage.restsUntilMs === undefined && shortage.untilMs !== undefined)
+      // Codex waits for an account that cools down for a moment. A limit would end the turn.
+      if (shortage.coolingUntilMs === undefined && shortage.untilMs !== undefined)
         return usageLimit(shortage, about, nowMs);
       return refuse(
         "no_account_available",
@@ -78,17 +79,21 @@ export function refusalFor(
 }
 
 /**
- * In how many seconds the client shall come back when everything merely rests: when the first rest is over, and soon
- * at any rate, because whoever comes may have one account tried. `told`: the backend has named the times.
+ * The seconds after which the client should try again while upstreams are cooling down: until the first cooldown ends,
+ * but at most 5 s, because each request may try one account before that. `isBackendTime`: the backend named the times,
+ * so there is no maximum.
  */
-export function retryAfterSeconds({ restsUntilMs }: Shortage, nowMs: number, told = false): number {
-  if (restsUntilMs === undefined) return SHORTEST_RETRY_SECONDS;
-  const seconds = Math.max(SHORTEST_RETRY_SECONDS, Math.ceil((restsUntilMs - nowMs) / 1000));
-  // What the backend has named is no guess.
-  return told ? seconds : Math.min(LONGEST_RETRY_SECONDS, seconds);
+export function retryAfterSeconds(
+  { coolingUntilMs }: Shortage,
+  nowMs: number,
+  isBackendTime = false,
+): number {
+  if (coolingUntilMs === undefined) return SHORTEST_RETRY_SECONDS;
+  const seconds = Math.max(SHORTEST_RETRY_SECONDS, Math.ceil((coolingUntilMs - nowMs) / 1000));
+  return isBackendTime ? seconds : Math.min(LONGEST_RETRY_SECONDS, seconds);
 }
 
-/** A refusal as an HTTP answer. */
+/** A refusal as an HTTP response. */
 export function refusalResponse(refusal: Refusal): Response {
   const headers = new Headers({ "content-type": "application/json" });
   if (refusal.retryAfterSeconds !== undefined) headers.set("retry-after", String(refusal.retryAfterSeconds));
@@ -122,7 +127,7 @@ export function refusalEvent(refusal: Refusal): string {
   });
 }
 
-/** An error event that tells a proxy in front how many attempts it took. */
+/** `event` with the number of attempts for the proxy in front. */
 export function eventWithAttempts(event: string, attempts: number): string {
   const parsed = z.looseObject({ headers: z.looseObject({}).optional() }).safeParse(parseJson(event));
   if (!parsed.success || attempts === 0) return event;
@@ -131,15 +136,15 @@ export function eventWithAttempts(event: string, attempts: number): string {
 }
 
 /**
- * A failed turn's event for a client on a WebSocket. Codex ignores an error that has no status, and would wait for
- * minutes; with that of a failing server it tries again.
+ * A failed turn's event for a client on a WebSocket. Codex ignores an error without a status and would wait for
+ * minutes, so such an error gets status 500, after which Codex tries again.
  */
-export function asTold(message: string, { status }: Pick<Failure, "status">): string {
+export function failureEvent(message: string, { status }: Pick<Failure, "status">): string {
   if (status !== undefined || eventType(message) !== "error") return message;
   return message.replace(/^\s*\{/, '{"status":500,');
 }
 
-/** The answer for an error of our own. */
+/** The response for one of our own errors. */
 export function errorResponse(error: CodexlbError): Response {
   const { retryAfterSeconds: seconds, status } = error;
   const headers = seconds === undefined ? {} : { "retry-after": String(seconds) };
@@ -148,7 +153,7 @@ export function errorResponse(error: CodexlbError): Response {
 
 // --- internal ---
 
-/** The headers that say which limit was reached, and why. */
+/** The headers that name the exhausted limit, and the reason. */
 function limitHeaders({ limitId, reachedType }: Refusal): Record<string, string> {
   const values = { [ACTIVE_LIMIT]: limitId, [REACHED_TYPE]: reachedType };
   return Object.fromEntries(
@@ -159,7 +164,7 @@ function limitHeaders({ limitId, reachedType }: Refusal): Record<string, string>
   );
 }
 
-/** Errors that Codex has words for. */
+/** Errors that Codex explains to its user. */
 const LIMIT_TYPES = ["usage_limit_reached", "usage_not_included"] as const;
 
 const JsonObject = z.looseObject({});
@@ -184,8 +189,8 @@ function usageLimit(
   { limitBody, usage }: Pick<Parameters<typeof refusalFor>[1], "limitBody" | "usage">,
   nowMs: number,
 ): Refusal {
-  // Whatever else it was refused with (a 402, say), Codex would not understand as a limit.
-  const told = z
+  // Codex does not recognise other refusals, such as a 402, as a limit.
+  const backend = z
     .looseObject({ error: z.looseObject({ type: z.enum(LIMIT_TYPES) }) })
     .safeParse(limitBody === undefined ? undefined : parseJson(limitBody));
   const inSeconds = untilMs === undefined ? undefined : Math.max(1, Math.ceil((untilMs - nowMs) / 1000));
@@ -193,7 +198,7 @@ function usageLimit(
     type: "usage_limit_reached",
     message: "The usage limit has been reached",
     plan_type: usage.planType,
-    ...(told.success ? told.data.error : {}),
+    ...(backend.success ? backend.data.error : {}),
     ...(untilMs === undefined || inSeconds === undefined
       ? {}
       : { resets_at: Math.floor(untilMs / 1000), resets_in_seconds: inSeconds }),
@@ -201,9 +206,9 @@ function usageLimit(
   return {
     status: 429,
     code: "usage_limit_reached",
-    // No Retry-After: the error itself says when, and waiting a header's hours helps nobody.
+    // No Retry-After, because the error itself has the time, and a client should not wait for hours.
     retryAfterSeconds: undefined,
-    body: JSON.stringify({ ...(told.success ? told.data : {}), error }),
+    body: JSON.stringify({ ...(backend.success ? backend.data : {}), error }),
     limitId,
     reachedType: usage.reachedType,
   };

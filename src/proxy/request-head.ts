@@ -51,7 +51,7 @@ export function headProblem({ method, url, headers }: Request): CodexlbError | u
 
 // --- internal ---
 
-/** Room for what proxies in front add: their own names, and this proxy's key instead of the client's. */
+/** Room for the additions of proxies in front: their names, and this proxy's key instead of the client's. */
 const ROOM_FOR_PROXIES_BYTES = 16 * 1024;
 
 /** Two spaces, the version, and the line breaks after the request line and after the head. */

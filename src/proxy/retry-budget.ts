@@ -1,20 +1,20 @@
-// How many requests may be tried again at the same time: a share of what is under way, with a floor. When the backend
-// itself is failing, trying again only multiplies its load, the more so through a chain of proxies; then the client is
-// told, and tries again by itself, later.
+// Limits how many requests are retried at the same time: a share of the requests in flight, but at least a floor. While
+// the backend itself fails, retries only multiply its load, even more so in a chain of proxies. Without a retry, the
+// client gets the failure, and tries again later by itself.
 
 export interface RetryBudgetSettings {
-  /** Percent of the requests under way that may be retries. */
+  /** Percent of the requests in flight that may be retries. */
   readonly percent: number;
-  /** As many retries are always allowed. */
+  /** This many retries are always allowed. */
   readonly floor: number;
 }
 
 export interface RetryBudget {
-  /** Begins a retry; the returned function ends it. Undefined when there are enough of them. */
+  /** Begins a retry; the returned function ends it. Returns undefined if no more retries are allowed. */
   begin(): (() => void) | undefined;
 }
 
-/** `inFlight`: requests under way now, retries among them. */
+/** `inFlight` returns the number of requests in flight, including retries. */
 export function createRetryBudget(settings: () => RetryBudgetSettings, inFlight: () => number): RetryBudget {
   let retries = 0;
   return {

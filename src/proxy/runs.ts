@@ -9,7 +9,7 @@ export interface Runs {
   seen(id: string): RunSeen;
 }
 
-/** More than a person has open at a time. The runs that have been silent for longest are dropped first. */
+/** More than one person has open at a time. The runs that were silent for longest are dropped first. */
 const MOST_RUNS = 4_096;
 
 export function createRuns(): Runs {

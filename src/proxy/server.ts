@@ -7,7 +7,7 @@ import type { Descriptors } from "../state/descriptors.ts";
 import { type AdmitContext, createAdmit, INCOMPLETE_HANDSHAKE, KEY_REMOVED } from "./admit.ts";
 import { BODY_LIMIT_BYTES } from "./bodies.ts";
 import { type ConnectionLimits, createConnections } from "./connections.ts";
-import type { Incoming } from "./context.ts";
+import type { IncomingRequest } from "./context.ts";
 import { forward } from "./http/forward.ts";
 import { errorResponse } from "./refusal.ts";
 import { raiseBunHeadLimit } from "./request-head.ts";
@@ -22,7 +22,7 @@ export interface ServerContext extends TunnelContext, AdmitContext {
 
 export interface ProxyServer {
   readonly port: number;
-  /** Takes no new connections, ends idle sockets, and waits for what is under way, until `deadline` settles. */
+  /** Accepts no more connections, closes idle WebSockets, and waits for requests in flight until `deadline` settles. */
   stop(deadline: Promise<unknown>): Promise<void>;
 }
 
@@ -39,7 +39,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
   const connections = createConnections(context);
   const admit = createAdmit(context, connections.refusal);
 
-  const serve = async (incoming: Incoming, server: Server<Tunnel>): Promise<Response | undefined> => {
+  const serve = async (incoming: IncomingRequest, server: Server<Tunnel>): Promise<Response | undefined> => {
     try {
       if (incoming.isHandshake) return await tunnelFor(incoming, server);
       const response = await forward(context, incoming);
@@ -50,7 +50,10 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     }
   };
 
-  const tunnelFor = async (incoming: Incoming, server: Server<Tunnel>): Promise<Response | undefined> => {
+  const tunnelFor = async (
+    incoming: IncomingRequest,
+    server: Server<Tunnel>,
+  ): Promise<Response | undefined> => {
     const { request, connection, holder, signal } = incoming;
     await connection.received();
     const opened = await openTunnel(context, incoming).finally(incoming.ended);
@@ -76,7 +79,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
       port: listen.port,
       idleTimeout: context.limits.keepAliveSeconds,
       development: false,
-      // Outside of development Bun shares ports unless told not to, and a second proxy would steal half the clients.
+      // By default, Bun shares ports outside of development, and a second proxy would get half of the clients.
       reusePort: false,
       maxRequestBodySize: BODY_LIMIT_BYTES,
       fetch: async (request, self) => {
@@ -132,12 +135,12 @@ function listening<T>({ host, port }: ListenAddress, start: () => T): T {
     throw new CodexlbError(
       "listen_failed",
       `listening on ${host}:${port}: ${taken ? "the address is in use" : messageOf(error)}`,
-      { next: "choose another --listen address, or stop the program that uses it", cause: error },
+      { next: "choose another --listen address, or stop the program that uses this one", cause: error },
     );
   }
 }
 
-/** The response for a request that ended in an error, which is logged as the end of request `requestId`. */
+/** The response for a request that ended in an error. Logs the error as the end of request `requestId`. */
 function failure(
   { deps, events }: ServerContext,
   request: Request,
@@ -158,7 +161,7 @@ function failure(
   deps.log.warn(`${what}: ${messageOf(error)}`);
   events.append("request.failed", { ...about, error: "internal" });
   const internal = new CodexlbError("internal", `${what} failed inside codexlb: ${messageOf(error)}`, {
-    next: "please report it",
+    next: "report this as a bug in codexlb",
   });
   return errorResponse(internal);
 }

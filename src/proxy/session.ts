@@ -1,5 +1,6 @@
-// Reads from a request what placement needs. The session is Codex's root thread, from a header (spelled in two ways,
-// depending on the version) or else from the body. The model of a turn comes from the body.
+// Reads the session and the model of a request, which placement needs. The session is Codex's root thread, from a
+// header (spelled in two ways, depending on the version) or else from the body. The model of a turn comes from the
+// body.
 
 import { membersOf, stringFields, textAt } from "../core/json.ts";
 import { type BodyContent, decodeBody, decodeStart, sizeOf } from "./bodies.ts";
@@ -36,7 +37,7 @@ export async function factsOfRequest(
   };
 }
 
-/** The key of a session of the apps server (MCP), which lives with the account that opened it. */
+/** The key of a session of the apps server (MCP), which only the account that opened it can continue. */
 export function appsSession(headers: Headers): string | undefined {
   const id = nonEmpty(headers.get("mcp-session-id"));
   return id === undefined ? undefined : `mcp ${id}`;

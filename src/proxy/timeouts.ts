@@ -1,24 +1,24 @@
-// Waiting with an end: for a connection, for a response head, for the next part of an answer. Each wait has its own
-// setting, and says in its failure which one it was.
+// Limits waits: for a connection, for a response head, for the next part of a response. Each limit has a setting, which
+// the error names.
 
 import type { Clock } from "../deps.ts";
 import type { Timeouts } from "./context.ts";
 
-/** Calls `expired` when a wait takes longer than it may. A wait begins with `begin` and ends with `end`. */
+/** Limits the time between `begin` and `end`. */
 export interface IdleWatch {
   begin(): void;
   end(): void;
-  /** No more waits. */
+  /** Ends the current wait, if any, and cancels the timer. */
   stop(): void;
 }
 
-/** While something is waited for, it is looked at least so often whether less patience is called for by now. */
+/** A running wait checks at least this often whether its limit has become shorter. */
 const PATIENCE_CHECK_MS = 2_000;
 
 /**
- * One timer for all waits of an answer: most of them end within milliseconds. `idleMs` may become less while a wait
- * goes on: of an upstream that is known to be out of reach not much is to be expected. Time during which this process
- * was stopped does not count, because it says nothing about the upstream.
+ * Calls `expired` when a wait exceeds `idleMs`. Uses one timer for all waits of a response, because most of them end
+ * within milliseconds. `idleMs` may shrink during a wait, for example when the upstream becomes unreachable. Time
+ * during which this process was stopped does not count, because it says nothing about the upstream.
  */
 export function createIdleWatch(clock: Clock, idleMs: () => number, expired: () => void): IdleWatch {
   let sinceMs: number | undefined;
@@ -77,7 +77,7 @@ export function watchHead(
   // One timer for both limits: most responses begin within milliseconds.
   const watch = (waitedMs: number): void => {
     const leftMs = headMs() - waitedMs;
-    if (leftMs <= 0) return expire(`no answer within ${headMs() / 1000} s (head_timeout_seconds)`);
+    if (leftMs <= 0) return expire(`no response within ${headMs() / 1000} s (head_timeout_seconds)`);
     if (!isProbed && waitedMs >= connectMs / 2) void probe();
     const probeMs = isProbed ? Number.POSITIVE_INFINITY : connectMs / 2 - waitedMs;
     cancel = clock.after(Math.min(leftMs, probeMs, PATIENCE_CHECK_MS), () =>
@@ -91,9 +91,9 @@ export function watchHead(
   };
 }
 
-/** What the failure of a wait between two parts of an answer is called. */
+/** The reason for a response whose next part did not arrive in time. */
 export function idleWhy({ idleMs }: Pick<Timeouts, "idleMs">): string {
-  return `nothing came for ${idleMs / 1000} s (idle_timeout_seconds)`;
+  return `nothing arrived for ${idleMs / 1000} s (idle_timeout_seconds)`;
 }
 
 // --- internal ---

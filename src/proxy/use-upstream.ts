@@ -1,5 +1,5 @@
-// One use of one upstream: the request is prepared with its credentials and sent. Credentials that the upstream refuses
-// are renewed once.
+// Uses one upstream for one request: prepares the request with the upstream's credentials and sends it. If the upstream
+// refuses the credentials, renews them once.
 
 import type { QuotaEvidence } from "../core/quota.ts";
 import type { Verdict } from "../core/verdict.ts";
@@ -7,37 +7,35 @@ import { messageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Lease } from "../upstream/leases.ts";
 import { isTurnPath } from "../upstream/paths.ts";
-import type { Prepared } from "../upstream/upstream.ts";
+import type { PreparedRequest, PrepareResult } from "../upstream/upstream.ts";
 import type { Exchange } from "./exchange.ts";
 
-export type Ready = Extract<Prepared, { kind: "ready" }>;
-
 /** The result of sending a request. */
-export type Sent<Reply> =
+export type SendResult<Reply> =
   | {
       readonly kind: "reply";
       readonly verdict: Verdict;
       readonly reply: Reply;
-      /** What its headers say about limits. */
+      /** The limits in the reply's headers. */
       readonly evidence: QuotaEvidence | undefined;
-      /** Passing failures that a child proxy met before it gave up; default: this one. */
+      /** Passing failures that a child proxy counted before it gave up. Default: 1. */
       readonly attempts?: number | undefined;
     }
-  /** There was no connection, or it broke before the reply could be judged. */
+  /** The connection failed, or broke before the reply could be judged. */
   | { readonly kind: "broken"; readonly why: string }
   /** The client disconnected. */
   | { readonly kind: "aborted" };
 
 /** How a request is sent: a fetch, a WebSocket dial, or a turn on an open socket. */
 export interface Transport<Reply> {
-  /** How the open connection to the lease's upstream was prepared; undefined if there is none to use. */
-  opened?(lease: Lease): Ready | undefined;
-  send(ready: Ready, lease: Lease): Promise<Sent<Reply>>;
+  /** The request that opened the connection to the lease's upstream; undefined if no connection can be reused. */
+  reusable?(lease: Lease): PreparedRequest | undefined;
+  send(prepared: PreparedRequest, lease: Lease): Promise<SendResult<Reply>>;
   /** Closes a reply that will not be used. */
   discard(reply: Reply): void;
 }
 
-export type Used<Reply> = Sent<Reply> | Extract<Prepared, { kind: "unready" }>;
+export type UseResult<Reply> = SendResult<Reply> | Extract<PrepareResult, { kind: "unready" }>;
 
 /** Sends the request of `exchange` to the lease's upstream. Throws only what `transport` throws. */
 export async function useUpstream<Reply>(
@@ -45,13 +43,13 @@ export async function useUpstream<Reply>(
   exchange: Exchange,
   transport: Transport<Reply>,
   lease: Lease,
-): Promise<Used<Reply>> {
+): Promise<UseResult<Reply>> {
   const first = await prepareAndSend(exchange, transport, lease);
   if (first.kind !== "reply" || first.verdict.kind !== "renew") return first;
   const { status } = first.verdict;
   const about = { req_id: exchange.incoming.requestId, ...lease.upstream.named };
-  // An account that is tried in spite of its rest answers the same again. Renewing its token for every request would
-  // change nothing.
+  // The account is tried although it is cooling down, and refuses again. Renewing its token for every request would not
+  // help.
   if (status === 403 && lease.choice.reason === "least-bad") return { ...first, verdict: FORBIDDEN };
   const renewal = await lease.upstream.renew(first.token);
   switch (renewal.kind) {
@@ -72,7 +70,7 @@ export async function useUpstream<Reply>(
   }
 }
 
-/** The verdict on an upstream that failed for a passing reason which it did not name itself. */
+/** The verdict on an upstream with a passing failure for which it named no time. */
 export function coolFor({ cooldownMs }: Exchange, reason: string): Verdict {
   return { kind: "cool", reason, forMs: cooldownMs, told: false };
 }
@@ -80,12 +78,15 @@ export function coolFor({ cooldownMs }: Exchange, reason: string): Verdict {
 // --- internal ---
 
 /**
- * A 403 can be about the account or about the request, and does not say which. So the account gets a long rest, which
- * ends by itself. Disabling it would need a person to enable it again.
+ * A 403 can concern the account or the request, and does not say which. So the account cools down for a long time.
+ * Disabling it would require the user to enable it again.
  */
 const FORBIDDEN: Verdict = { kind: "cool", reason: "http-403", forMs: 15 * 60_000, told: true };
 
-/** The verdict when a fresh token is refused as well. Off the turn paths that is more about the path than the account. */
+/**
+ * The verdict if the renewed token is refused too. Outside the turn paths, the path is the likely reason, not the
+ * account.
+ */
 function refusedAgain(status: number, { incoming }: Exchange): Verdict {
   const reason = `http-${status}`;
   if (!isTurnPath(incoming.path)) return { kind: "elsewhere", reason };
@@ -98,18 +99,18 @@ async function prepareAndSend<Reply>(
   lease: Lease,
   isRenewed = false,
 ): Promise<
-  | (Extract<Sent<Reply>, { kind: "reply" }> & { readonly token: string })
-  | Exclude<Used<Reply>, { kind: "reply" }>
+  | (Extract<SendResult<Reply>, { kind: "reply" }> & { readonly token: string })
+  | Exclude<UseResult<Reply>, { kind: "reply" }>
 > {
-  const opened = isRenewed ? undefined : transport.opened?.(lease);
-  const prepared = opened ?? (await prepare(exchange, lease));
+  const reusable = isRenewed ? undefined : transport.reusable?.(lease);
+  const prepared = reusable ?? (await prepare(exchange, lease));
   if (prepared.kind === "unready") return prepared;
   const sent = await transport.send(prepared, lease);
   return sent.kind === "reply" ? { ...sent, token: prepared.token } : sent;
 }
 
-/** A value in an account's files or from its backend may be impossible to send. Then only that account fails. */
-async function prepare(exchange: Exchange, lease: Lease): Promise<Prepared> {
+/** Prepares the request. If a value from an account's files or backend cannot be sent, only that account fails. */
+async function prepare(exchange: Exchange, lease: Lease): Promise<PrepareResult> {
   const outgoing = exchange.outgoing();
   try {
     return await lease.upstream.prepare(outgoing);

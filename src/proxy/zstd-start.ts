@@ -1,4 +1,4 @@
-// Finds the first block of a zstd frame (RFC 8878). It holds up to 128 KiB of text and can be decompressed alone.
+// Finds the first block of a zstd frame (RFC 8878), which contains up to 128 KiB of text and can be decompressed alone.
 
 /** The end of the first block of the frame `bytes`; undefined if `bytes` does not start such a frame. */
 export function firstBlockEnd(bytes: Uint8Array): number | undefined {

@@ -175,7 +175,7 @@ async function restore(
   return fail(`the previous ${manager.file} was restored, and its service restarted`, problem);
 }
 
-/** When the file was put in place (Unix ms). Not the modification time, which may come from an archive. */
+/** When the file was installed (Unix ms). Not the modification time, which may come from an archive. */
 function changedMs(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? 0;
 }

@@ -6,7 +6,7 @@ import { CodexlbError, messageOf, systemCodeOf, systemProblem } from "../errors.
 import { print, printError } from "../print.ts";
 import { shortLine } from "../printable.ts";
 
-export interface Ran {
+export interface ProgramResult {
   /** The exit code; `NOT_FOUND` if there is no such program. */
   readonly code: number;
   readonly out: string;
@@ -24,7 +24,7 @@ export interface RunLimits {
  * Runs a program and waits until it exits. Does not throw if the program fails or does not exist. A program with
  * `limits` gets a process group of its own, and that group is killed when the time is up or `signal` is aborted.
  */
-export type RunProgram = (argv: readonly string[], limits?: RunLimits) => Promise<Ran>;
+export type RunProgram = (argv: readonly string[], limits?: RunLimits) => Promise<ProgramResult>;
 
 /** The exit code of a shell for a program that does not exist. */
 export const NOT_FOUND = 127;
@@ -78,24 +78,28 @@ export async function printOutputOf(argv: readonly string[], env: Deps["env"], n
 }
 
 /** Why a program failed, on one line: the first line that it printed, or its exit code if it printed nothing. */
-export function whyFailed({ code, out, err }: Ran): string {
+export function whyFailed({ code, out, err }: ProgramResult): string {
   const line = [err, out].flatMap((text) => text.trim().split("\n")).find((text) => text !== "");
   return line === undefined ? `exit code ${code}` : shortLine(line);
 }
 
 /** The error for a command of the service manager that failed. */
-export function stepFailed(argv: readonly string[], ran: Ran, next: string): CodexlbError {
+export function stepFailed(argv: readonly string[], ran: ProgramResult, next: string): CodexlbError {
   return new CodexlbError("service_failed", `${argv.join(" ")}: ${whyFailed(ran)}`, { next });
 }
 
 // --- internal ---
 
 /**
- * The result `ran` of the process group `group`. If a limit comes first, kills the group and returns without waiting for
- * its output, which another process may hold open.
+ * The result `ran` of the process group `group`. If a limit comes first, kills the group and returns without waiting
+ * for its output, which another process may keep open.
  */
-async function within({ timeoutMs, signal }: RunLimits, group: number, ran: Promise<Ran>): Promise<Ran> {
-  const stopped = Promise.withResolvers<Ran>();
+async function within(
+  { timeoutMs, signal }: RunLimits,
+  group: number,
+  ran: Promise<ProgramResult>,
+): Promise<ProgramResult> {
+  const stopped = Promise.withResolvers<ProgramResult>();
   const stop = (err: string) => {
     try {
       process.kill(-group, "SIGKILL");

@@ -2,12 +2,12 @@
 
 import type { CodexlbError } from "../errors.ts";
 
-/** What the service runs, and how. Paths are absolute. */
+/** The options of the proxy that the service runs. Paths are absolute. */
 export interface ServiceOptions {
   /** The executable. */
   readonly binary: string;
   readonly root: string;
-  /** Overrides `proxy.listen` for as long as the service is installed like this; undefined: config.toml decides. */
+  /** Overrides `proxy.listen`; undefined: config.toml decides. */
   readonly listen: string | undefined;
   /** Overrides `proxy.upstream_base_url` in the same way. */
   readonly upstream: string | undefined;
@@ -34,7 +34,7 @@ export interface ServiceState {
 }
 
 export interface LogOptions {
-  /** How many of the last lines. */
+  /** How many of the last lines to print. */
   readonly lines: number;
   /** Keep printing new lines until the command is interrupted. */
   readonly follow: boolean;
@@ -65,11 +65,11 @@ export interface ServiceManager {
   commandIn(text: string): readonly string[] | undefined;
   /** Directories that the service needs before it starts and does not create itself. */
   directoriesFor(root: string): readonly string[];
-  /** Load `file`, and start or restart the service. */
+  /** The steps that load `file`, and start or restart the service. */
   installSteps(): readonly Step[];
-  /** To run before `file` is removed. */
+  /** The steps to run before `file` is removed. */
   stopSteps(): readonly Step[];
-  /** To run after `file` was removed. */
+  /** The steps to run after `file` was removed. */
   forgetSteps(): readonly Step[];
   restartSteps(): readonly Step[];
   /** The command that prints the service's output. */

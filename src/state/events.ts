@@ -1,8 +1,8 @@
-// The event log: one JSON object a line in ROOT/logs/proxy.current.jsonl. It never contains tokens or bodies. The
-// length of every text in it is limited, and nothing in it controls the terminal of a reader. Events are gathered,
-// and formatted and appended in one write a moment later, so that no request waits for the disk. A file that has grown full becomes
-// `proxy.<offset>.jsonl`, where the offset is the place of its first byte in the whole log; so places stay the same
-// when files change, and a reader who follows loses nothing.
+// The event log: one JSON object per line in ROOT/logs/proxy.current.jsonl. It never contains tokens or bodies. The
+// length of every text is limited, and no text contains characters that control a terminal. Events are gathered, and
+// formatted and written together a moment later, so that no request waits for the disk. A full file is renamed to
+// `proxy.<offset>.jsonl`, where the offset is the position of its first byte in the whole log. Positions in the log
+// therefore do not change, and a reader who follows the log loses nothing.
 
 import { appendFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -17,43 +17,45 @@ import type { RootOwner } from "./root-owner.ts";
 export type EventFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface EventLog {
-  /** Notes that `event` happened now. */
+  /** Logs `event` with the current time. */
   append(event: string, fields?: EventFields): void;
-  /** Writes what is still in memory. */
+  /** Writes the events in memory. */
   flush(): void;
 }
 
 export interface EventLogLimits {
-  /** A file of this size is full. */
+  /** The size of a full file. */
   readonly fileBytes: number;
-  /** Full files that are kept; older ones are deleted. */
+  /** How many full files are kept. Older ones are deleted. */
   readonly fullFiles: number;
 }
 
 export interface EventLogOptions {
   readonly limits?: EventLogLimits;
-  /** Owns the root that contains the log. If the root is gone, lines are dropped. */
+  /** Owns the root that contains the log. If the root was moved, events are dropped. */
   readonly owner?: Pick<RootOwner, "isOurs">;
 }
 
-/** 40 MiB at most: some hundred thousand requests. */
+/** At most 40 MiB: some hundred thousand requests. */
 const DEFAULT_LIMITS: EventLogLimits = { fileBytes: 8 * 1024 * 1024, fullFiles: 4 };
 
-/** How long lines wait for company. */
+/** How long events are gathered. */
 const GATHER_MS = 100;
-/** Longest text of one field. */
+/** The longest text of one field. */
 const TEXT_LIMIT_CHARS = 2_000;
-/** This many events are written at once: some 64 KiB. */
+/** This many events, some 64 KiB, are written immediately. */
 const MOST_GATHERED = 400;
 
-/** Opens the event log at `path`; its directory is made. A log that cannot be written warns once and loses lines, not requests. */
+/**
+ * Opens the event log at `path` and creates its directory. If the log cannot be written, warns once and drops events.
+ */
 export function openEventLog(
   path: string,
   { clock, log }: Pick<Deps, "clock" | "log">,
   { limits = DEFAULT_LIMITS, owner }: EventLogOptions = {},
 ): EventLog {
   makePrivateDirectory(dirname(path));
-  let gathered: Entry[] = [];
+  let gathered: PendingEvent[] = [];
   let cancel: (() => void) | undefined;
   let warned = false;
 
@@ -72,7 +74,9 @@ export function openEventLog(
       appendFileSync(path, bytes, { mode: 0o600 });
     } catch (error) {
       if (!warned)
-        log.warn(`writing the event log ${path}: ${messageOf(error)}; its lines are lost meanwhile`);
+        log.warn(
+          `writing the event log ${path}: ${messageOf(error)}; codexlb drops events until it can write again`,
+        );
       warned = true;
     }
   };
@@ -99,22 +103,22 @@ function makeRoom(path: string, bytes: number, { fileBytes, fullFiles }: EventLo
   for (const old of parts.slice(0, Math.max(0, parts.length - fullFiles))) rmSync(old.path, { force: true });
 }
 
-/** An event that is not written yet. */
-interface Entry {
+/** An event that has not been written yet. */
+interface PendingEvent {
   readonly atMs: number;
   readonly event: string;
   readonly fields: EventFields | undefined;
 }
 
-/** Several events happen in the same millisecond, and most are those of a few requests. */
+/** Remembers the texts of a few times, because several events often happen in the same millisecond. */
 const timeText = remembered(16, (atMs) => new Date(Number(atMs)).toISOString());
 
 /**
- * The line of an event, with its fields in alphabetical order. Each request has three or four lines, and writing them
- * by hand takes a third of the time of `JSON.stringify` on an object. Names are those of the sources: nothing in them
- * needs an escape.
+ * The line of an event, with its fields in alphabetical order. Each request has three or four lines, and building them
+ * from strings takes a third of the time of `JSON.stringify` on an object. Names need no escapes, because they are
+ * constants in the source code.
  */
-function lineOf({ atMs, event, fields = {} }: Entry): string {
+function lineOf({ atMs, event, fields = {} }: PendingEvent): string {
   let members = "";
   for (const name of inOrder(Object.keys(fields))) {
     const value = fields[name];
@@ -126,18 +130,18 @@ function lineOf({ atMs, event, fields = {} }: Entry): string {
   return members === "" ? `${start}}\n` : `${start},"fields":{${members}}}\n`;
 }
 
-/** `names`, sorted. Where a request's fields are listed they are in order already. */
+/** `names`, sorted. The fields of most events are already in order. */
 function inOrder(names: string[]): string[] {
   for (let index = 1; index < names.length; index++)
     if ((names[index - 1] as string) > (names[index] as string)) return names.sort();
   return names;
 }
 
-/** Texts without quotes, backslashes and anything beyond ASCII, which JSON writes as they are. */
+/** Texts that JSON does not change: ASCII without quotes, backslashes and control characters. */
 const VERBATIM = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 function quoted(text: string): string {
-  // Texts of others (an upstream's error) have no bound of their own.
+  // A text from another party, such as an upstream's error, may have any length.
   const short = text.length > TEXT_LIMIT_CHARS ? `${text.slice(0, TEXT_LIMIT_CHARS)}...` : text;
   return VERBATIM.test(short) ? `"${short}"` : printableJson(JSON.stringify(short));
 }

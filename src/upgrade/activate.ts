@@ -7,7 +7,7 @@ export interface ActivationOptions {
   readonly replacement: Replacement;
   /** Restarts the service that runs the executable. */
   readonly restart: () => Promise<void>;
-  /** Gives up the new version. */
+  /** Cancels the activation of the new version. */
   readonly signal: AbortSignal;
   /** Called after the previous executable was restored, before the service is restarted with it. */
   readonly onRollback: () => void;

@@ -48,7 +48,7 @@ export function ownedError(path: string, { name, command }: PackageOwner): Codex
 // --- internal ---
 
 interface PathOwner {
-  /** The part of the path by which the owner is known. */
+  /** The part of the path that identifies the owner. */
   readonly part: string;
   readonly name: string;
   readonly command: (path: string) => string;

@@ -20,7 +20,7 @@ import type { Deps } from "../deps.ts";
 import { CodexlbError, systemCodeOf, systemProblem } from "../errors.ts";
 import { type RunProgram, whyFailed } from "../service/run-program.ts";
 
-/** How to run and to name things. */
+/** The means for a replacement. */
 export interface ReplaceTools extends Pick<Deps, "random"> {
   readonly run: RunProgram;
   /** Cancels the replacement. */

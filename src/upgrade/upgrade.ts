@@ -21,7 +21,7 @@ export interface UpgradeOptions {
   readonly beforeReplacing?: () => Promise<void>;
 }
 
-export interface Upgraded {
+export interface UpgradeResult {
   readonly version: string;
   readonly replacement: Replacement;
   /** Replaces the installed manual page and completions. Throws `file_unusable`. */
@@ -43,14 +43,13 @@ export async function compareWithRelease({ source, target, version }: UpgradeOpt
 
 /**
  * Replaces the executable with the one from the release. Returns undefined if that version is already installed. Also
- * removes the files that killed upgrades left. Throws
- * `upgrade_refused` for an older release and for an executable that a package manager owns, and `upgrade_failed`.
- * Changes nothing if it throws.
+ * removes the files that killed upgrades left. Throws `upgrade_refused` for an older release and for an executable that
+ * a package manager owns, and `upgrade_failed`. Changes nothing if it throws.
  */
 export async function upgradeExecutable(
   options: UpgradeOptions,
   tools: ReplaceTools,
-): Promise<Upgraded | undefined> {
+): Promise<UpgradeResult | undefined> {
   const { source, version, allowOlder } = options;
   const { archive, release } = await compareWithRelease(options);
   const path = realpathSync(options.executable);

@@ -1,4 +1,4 @@
-// An account as the status and its details show it.
+// The facts about an account for the status and its details.
 
 import { identityMarkOf } from "../auth/identity.ts";
 import type { Candidate } from "../core/availability.ts";

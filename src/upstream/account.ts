@@ -16,7 +16,7 @@ import type { AccountRecord } from "../state/account-record.ts";
 import { retireLogin } from "../state/record-changes.ts";
 import { backendPath, isTurnPath } from "./paths.ts";
 import type { Routing } from "./routing.ts";
-import type { Outgoing, Prepared, Upstream } from "./upstream.ts";
+import type { OutgoingRequest, PrepareResult, Upstream } from "./upstream.ts";
 
 export interface AccountContext {
   readonly deps: Pick<Deps, "clock" | "log">;
@@ -29,26 +29,28 @@ export interface AccountContext {
   readonly cooldownMs: () => number;
 }
 
-/** A token this close to its end is renewed before it is used. */
+/** A token this close to its expiry is renewed before it is used. */
 const EXPIRY_MARGIN_MS = 30_000;
-/** A token this close to its end is renewed in the background, so that no request waits for it; Codex does at 5 min. */
+/** A token this close to its expiry is renewed in the background, so that no request waits. Codex renews at 5 min. */
 const AHEAD_MS = 10 * 60_000;
-/** One that does not say when it ends is renewed after this time, as Codex does. */
+/** A token without an expiry is renewed after this time, as Codex does. */
 const OPAQUE_AGE_MS = 8 * 24 * 3_600_000;
 
-/** An enrolled account, with what only an account can do. */
+/** An enrolled account. */
 export interface Account extends Upstream {
-  /** New credentials before those that are there run out; undefined when that is not due. Never throws. */
+  /** Renews the credentials if they expire soon; returns undefined if they do not. Never throws. */
   renewAhead(): Promise<Renewal | undefined>;
-  /** Drops what is remembered of the credentials: they were replaced on disk. */
+  /** Drops the credentials in memory, because they were replaced on disk. */
   forget(): void;
 }
 
-/** `record` is the live record of the store: identity found in credentials is written into it. */
+/** `record` is the live record of the store. The identity in the credentials is written into it. */
 export function createAccount(record: AccountRecord, context: AccountContext): Account {
   const { clock, log } = context.deps;
   let kept: Credentials | undefined;
-  /** An access token that seems to have run out although it was issued just now: it serves until it is refused. */
+  /**
+   * An access token that seems to have expired although it was just issued. It is used until the backend refuses it.
+   */
   let seemsOld: string | undefined;
 
   const remember = (credentials: Credentials): Credentials => {
@@ -73,14 +75,14 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     }
     if (seemsOld === undefined)
       log.warn(
-        `the token endpoint gave ${record.alias} an access token that seems to have run out already; it is used until it is refused (check this machine's clock)`,
+        `the new access token of ${record.alias} seems to have expired already (check this machine's clock); codexlb uses it until the backend refuses it`,
       );
     seemsOld = accessToken;
   };
 
   const current = (): Credentials => kept ?? remember(readCredentials(record.homeDir));
 
-  const usableCredentials = async (): Promise<Credentials | Prepared> => {
+  const usableCredentials = async (): Promise<Credentials | PrepareResult> => {
     const credentials = current();
     const expires = credentials.expiresMs;
     if (
@@ -97,7 +99,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
       case "dead":
         return { kind: "unready", verdict: { kind: "disable", reason: renewal.reason }, why: renewal.why };
       case "failed":
-        // A token that is still good for a moment is better than none.
+        // The token is still valid for a moment.
         if (expires > clock.now()) return credentials;
         return {
           kind: "unready",
@@ -121,7 +123,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     ownLimit: ({ model, refusedBy }) => ownLimitFor(record.quota, model, refusedBy),
     patienceMs: (configuredMs) => configuredMs,
     prepare: async (outgoing) => {
-      let credentials: Credentials | Prepared;
+      let credentials: Credentials | PrepareResult;
       try {
         credentials = await usableCredentials();
       } catch (error) {
@@ -134,8 +136,8 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
       if ("kind" in credentials) return credentials;
       return address(outgoing, credentials, record, context);
     },
-    told: () => {},
-    retired: (reason) => {
+    noteVerdict: () => {},
+    retire: (reason) => {
       retireLogin(record, reason);
       return `log in again with: codexlb account login ${record.alias}`;
     },
@@ -172,11 +174,11 @@ const baseOf = remembered(64, (baseUrl) => {
 });
 
 async function address(
-  outgoing: Outgoing,
+  outgoing: OutgoingRequest,
   credentials: Credentials,
   record: AccountRecord,
   { baseUrl: configured, routing, outbound }: AccountContext,
-): Promise<Prepared> {
+): Promise<PrepareResult> {
   const baseUrl = record.ownBaseUrl ?? configured();
   const base = baseOf(baseUrl);
   const { headers } = outgoing;

@@ -1,6 +1,6 @@
-// Which upstream a session belongs to. Bounded: the sessions used longest ago are forgotten first. It survives a
-// restart: every new binding is a line of ROOT/sessions.jsonl, which is rewritten when most of its lines are out of
-// date. Nothing waits for the disk, and a file that cannot be written costs a warm cache and no request.
+// Remembers which upstream each session is bound to. The number of sessions is limited; the least recently used are
+// forgotten first. Bindings survive a restart: each new one is a line of ROOT/sessions.jsonl, which is rewritten when
+// most of its lines are out of date. Requests do not wait for the disk, and do not fail if the file cannot be written.
 
 import { createHash } from "node:crypto";
 import { appendFileSync } from "node:fs";
@@ -11,25 +11,27 @@ import { messageOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import type { RootOwner } from "../state/root-owner.ts";
 
-/** What a session is bound by: its prompt cache, which another upstream can do without, or its history. */
+/**
+ * Binds a session to an upstream because of its prompt cache, which is only an advantage, or because of its history.
+ */
 export interface Binding {
   readonly upstreamId: string;
-  /** Its history holds what only this upstream can decrypt: no other one can serve it. */
+  /** True if only this upstream can decrypt the session's history, so no other one can serve it. */
   readonly held: boolean;
 }
 
 export interface Affinity {
   get(session: string): Binding | undefined;
   bind(session: string, upstreamId: string, held?: boolean): void;
-  /** The sessions of an upstream, the one used last first. */
+  /** The sessions of an upstream, the most recently used first. */
   sessionsOf(upstreamId: string): string[];
-  /** Forgets every session of an upstream that is gone. */
+  /** Forgets every session of an upstream that was removed. */
   drop(upstreamId: string): void;
-  /** Writes what is not written yet. */
+  /** Writes pending changes to the file. */
   flush(): void;
 }
 
-/** Where bindings are kept. */
+/** The file that keeps the bindings. */
 export interface AffinityFile {
   readonly path: string;
   readonly deps: Pick<Deps, "clock" | "log">;
@@ -37,18 +39,18 @@ export interface AffinityFile {
   readonly owner?: Pick<RootOwner, "isOurs">;
 }
 
-/** Sessions remembered: weeks of heavy use, well under 2 MB. */
+/** How many sessions are remembered: weeks of heavy use, less than 2 MB. */
 const MOST_SESSIONS = 10_000;
-/** The most that a killed process may lose. */
+/** Delay of a write. A killed process loses at most this much. */
 const WRITE_BEHIND_MS = 250;
-/** A full disk is looked at again this often. */
+/** Delay of the next try after a write failed, for example because the disk is full. */
 const RETRY_MS = 2_000;
 /** Session keys are UUIDs; a longer one is kept as its hash. */
 const LONGEST_KEY = 200;
 
-/** Without `file` nothing is kept over a restart. */
+/** Without `file`, a restart loses all bindings. */
 export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affinity {
-  // A Map keeps insertion order: re-inserting on use makes the first entry the one used longest ago.
+  // A Map keeps insertion order: re-inserting on use makes the first entry the least recently used.
   const owners = new Map<string, Binding>();
   const journal = file === undefined ? undefined : openJournal(file, owners, most);
 
@@ -93,12 +95,12 @@ function short(key: string): string {
 
 interface Journal {
   note(session: string, binding: Binding): void;
-  /** Lines of the file are no longer true. */
+  /** Some lines of the file are out of date. */
   outdate(): void;
   flush(): void;
 }
 
-/** One line: session, upstream, and 1 when it is held. */
+/** One line: session, upstream, and 1 if the binding is held. */
 const Line = z.tuple([z.string(), z.string()]).rest(z.number());
 
 function openJournal(
@@ -130,9 +132,11 @@ function openJournal(
       warned = false;
     } catch (error) {
       if (!warned)
-        deps.log.warn(`writing ${path}: ${messageOf(error)}; sessions are kept in memory, and tried again`);
+        deps.log.warn(
+          `writing ${path}: ${messageOf(error)}; sessions stay in memory, and codexlb keeps trying to write them`,
+        );
       warned = true;
-      // What was appended of it is not known: the whole is written next.
+      // The file may contain a part of the lines, so all of it is written next time.
       pending = [];
       rewrite = true;
       cancel = deps.clock.after(RETRY_MS, flush);
@@ -160,7 +164,7 @@ function lineOf(session: string, { upstreamId, held }: Binding): string {
   return `${JSON.stringify(held ? [session, upstreamId, 1] : [session, upstreamId])}\n`;
 }
 
-/** Reads the file; returns how many lines it has. Lines that cannot be read (a torn last one) are passed over. */
+/** Reads the file; returns how many lines it has. Ignores invalid lines, such as an incomplete last one. */
 function readInto(
   owners: Map<string, Binding>,
   path: string,
@@ -171,7 +175,7 @@ function readInto(
   try {
     text = readTextIfPresent(path);
   } catch (error) {
-    log.warn(`${messageOf(error)}; sessions may change their accounts once`);
+    log.warn(`${messageOf(error)}; sessions may move to another account once`);
   }
   const lines = (text ?? "").split("\n").filter((line) => line !== "");
   for (const line of lines) {
@@ -182,6 +186,6 @@ function readInto(
     owners.set(session, { upstreamId, held: held === 1 });
   }
   for (const session of [...owners.keys()].slice(0, Math.max(0, owners.size - most))) owners.delete(session);
-  // A last line without its end would run into the next one.
+  // If the last line is incomplete, appending would damage the next line, so the file is rewritten.
   return text === undefined || text === "" || text.endsWith("\n") ? lines.length : Number.POSITIVE_INFINITY;
 }

@@ -7,7 +7,7 @@ import { egressProblem } from "../network/connect-problem.ts";
 import { fetchOptions } from "../network/egress.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Pool } from "./pool.ts";
-import type { Outgoing, Prepared, Upstream } from "./upstream.ts";
+import type { OutgoingRequest, PrepareResult, Upstream } from "./upstream.ts";
 
 export interface AskContext {
   readonly pool: Pick<Pool, "note" | "disable">;
@@ -15,7 +15,7 @@ export interface AskContext {
 }
 
 /** A GET request. */
-export interface Question extends Pick<Outgoing, "path" | "search" | "headers" | "hops"> {
+export interface Question extends Pick<OutgoingRequest, "path" | "search" | "headers" | "hops"> {
   readonly bounds: FetchBounds;
   /** Changes the prepared URL. Default: unchanged. */
   readonly address?: (url: string) => string;
@@ -31,13 +31,13 @@ export async function askUpstream(
   mayRenew = true,
 ): Promise<Answer | string> {
   const { path, search, headers, hops, bounds, address = (url: string) => url, signal } = question;
-  let prepared: Prepared;
+  let prepared: PrepareResult;
   try {
     prepared = await upstream.prepare({
       method: "GET",
       path,
       search,
-      // A copy, because the upstream adds its own to them and the question may be sent again.
+      // A copy, because the upstream adds its own headers and the request may be sent again.
       headers: new Headers(headers),
       hops,
       attemptsLeft: 1,

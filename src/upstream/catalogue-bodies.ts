@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { type Catalogue, readCatalogue, unionOfCatalogues } from "../core/catalogue.ts";
 
 /** A catalogue that one or more upstreams have. */
-export interface Body {
+export interface CatalogueBody {
   /** Unique per body. */
   readonly serial: number;
   readonly catalogue: Catalogue;
@@ -17,17 +17,17 @@ export interface PoolCatalogue {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-export interface Bodies {
+export interface CatalogueBodies {
   /** The body with this text, or the reason why it cannot be used. */
-  take(text: string): Body | "malformed" | "full";
+  take(text: string): CatalogueBody | "malformed" | "full";
 }
 
 /** Limit for all bodies together, in UTF-16 code units: 18 times the largest known catalogue. */
 const MOST_CHARS = 16 * 1024 * 1024;
 
 /** `used`: the bodies still in use. All others are dropped. */
-export function createBodies(used: () => Iterable<Body>): Bodies {
-  const byHash = new Map<string, Body>();
+export function createCatalogueBodies(used: () => Iterable<CatalogueBody>): CatalogueBodies {
+  const byHash = new Map<string, CatalogueBody>();
   let serial = 0;
 
   /** Drops unused bodies. Returns the total length of the others. */
@@ -48,7 +48,7 @@ export function createBodies(used: () => Iterable<Body>): Bodies {
       const catalogue = readCatalogue(text);
       if (catalogue === undefined) return "malformed";
       if (sweep() + text.length > MOST_CHARS) return "full";
-      const body: Body = { serial: ++serial, catalogue };
+      const body: CatalogueBody = { serial: ++serial, catalogue };
       byHash.set(hash, body);
       return body;
     },
@@ -56,7 +56,10 @@ export function createBodies(used: () => Iterable<Body>): Bodies {
 }
 
 /** The union of `bodies`, in their order. */
-export function poolCatalogueOf([first, ...others]: readonly [Body, ...Body[]]): PoolCatalogue {
+export function poolCatalogueOf([first, ...others]: readonly [
+  CatalogueBody,
+  ...CatalogueBody[],
+]): PoolCatalogue {
   const text = unionOfCatalogues([first.catalogue, ...others.map(({ catalogue }) => catalogue)]);
   return { version: `"${hashOf(text).slice(0, 32)}"`, bytes: new TextEncoder().encode(text) };
 }

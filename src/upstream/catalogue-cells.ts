@@ -2,7 +2,7 @@
 // thousand accounts do not cause a thousand requests.
 
 import type { UpstreamRecord } from "../state/account-record.ts";
-import type { Body } from "./catalogue-bodies.ts";
+import type { CatalogueBody } from "./catalogue-bodies.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** An upstream in service. */
@@ -13,7 +13,7 @@ export interface ServingMember {
 
 /** The catalogue of one upstream, or of the accounts that share it. */
 export interface Cell {
-  body: Body | undefined;
+  body: CatalogueBody | undefined;
   /** The `ETag` of `body`. */
   etag: string | undefined;
   /** The pending request. */
@@ -41,7 +41,7 @@ export interface Cells {
   /** Drops upstreams that are not in `members`. */
   keepOnly(members: readonly ServingMember[]): void;
   /** The bodies of all cells. */
-  bodies(): Iterable<Body>;
+  bodies(): Iterable<CatalogueBody>;
 }
 
 /** In pools up to this size, every upstream has its own cell. */
@@ -109,6 +109,6 @@ function planOf({ upstream, record }: ServingMember): string {
   return upstream.kind === "account" ? `plan ${record.quota.planType}` : upstream.id;
 }
 
-function* bodiesOf(cells: Iterable<Cell>): Generator<Body> {
+function* bodiesOf(cells: Iterable<Cell>): Generator<CatalogueBody> {
   for (const { body } of cells) if (body !== undefined) yield body;
 }

@@ -1,27 +1,27 @@
-// The way to a child proxy, as the settings write it: `http://host:8765`, with a key `http://:KEY@host:8765`, with a
-// path in front `https://host/codexlb`.
+// Parses the URLs of child proxies in the settings: `http://host:8765`, with a key `http://:KEY@host:8765`, with a path
+// prefix `https://host/codexlb`.
 
 export interface ChildLink {
-  /** `child:<url>`, as the Go program calls it; without the key, which may change. */
+  /** `child:<url>`, as in the Go program; without the key, which may change. */
   readonly id: string;
-  /** Without key and without a slash at its end. */
+  /** Without the key and without a trailing slash. */
   readonly url: string;
-  /** A key of role `parent` that was made there. */
+  /** A key with the role `parent` that was created on the child. */
   readonly key: string | undefined;
 }
 
-/** The links that `urls` (checked to be URLs) write, each address once. */
+/** The links in `urls`, which must be valid URLs. Each address occurs once. */
 export function childLinks(urls: readonly string[]): ChildLink[] {
   const links = urls.map(linkOf);
   return links.filter((link, index) => links.findIndex(({ id }) => id === link.id) === index);
 }
 
-/** The address of `path` at the child. */
+/** The URL of `path` at the child. */
 export function addressAt({ url }: ChildLink, path: string): string {
   return `${url}${path}`;
 }
 
-/** `headers` with the key in them. */
+/** Adds the key to `headers`. */
 export function withKey({ key }: ChildLink, headers: Headers): Headers {
   if (key !== undefined) headers.set("authorization", `Bearer ${key}`);
   return headers;
@@ -31,7 +31,7 @@ export function withKey({ key }: ChildLink, headers: Headers): Headers {
 
 function linkOf(text: string): ChildLink {
   const url = new URL(text);
-  // `http://KEY@host` is what people write who forget the colon.
+  // Without the colon, `http://KEY@host`, the key is the user name.
   const key = decodeURIComponent(url.password || url.username);
   url.username = "";
   url.password = "";

@@ -1,5 +1,5 @@
-// A child proxy as an upstream: what it last said of itself, and how a request gets there. It is asked in the
-// background (children.ts), never for a request.
+// A child proxy as an upstream: its last status, and how requests are sent to it. The status is requested in the
+// background (children.ts), never during a request.
 
 import { isOpen } from "../core/availability.ts";
 import { type Capacity, type CapacityView, NO_STANDING } from "../core/capacity.ts";
@@ -16,20 +16,20 @@ import { noteSight } from "../state/record-changes.ts";
 import { addressAt, type ChildLink, withKey } from "./child-link.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** What is known of a child: nothing yet, its report, or why there is none. */
-export type Sight =
+/** The last observation of a child: none yet, its report, or why there is none. */
+export type ChildObservation =
   | { readonly kind: "unseen" }
-  /** `shaky`: why the last question was not answered. */
-  | { readonly kind: "seen"; readonly report: ChildReport; readonly shaky?: string | undefined }
+  /** `lastError`: why the last status request failed, although the report is still valid. */
+  | { readonly kind: "seen"; readonly report: ChildReport; readonly lastError?: string | undefined }
   | {
       readonly kind: "lost";
-      /** `refused`: the settings of one of the two proxies have to be changed. */
+      /** `refused`: the settings of one of the two proxies must be changed. */
       readonly fault: "unreachable" | "refused";
       readonly why: string;
       readonly next: string | undefined;
-      /** When it was heard of last, Unix ms; 0 when never. */
+      /** When its last report was requested, Unix ms; 0 if there was none. */
       readonly heardMs: number;
-      /** The name that it had. */
+      /** Its name in the last report. */
       readonly name: string | undefined;
     };
 
@@ -38,28 +38,31 @@ export interface Child extends Upstream {
   readonly record: UpstreamRecord;
   /** The egress for connections to the child. */
   egress(): Egress;
-  sight(): Sight;
-  see(sight: Sight): void;
-  /** Its report while it counts. */
+  observation(): ChildObservation;
+  observe(observation: ChildObservation): void;
+  /** Its report; undefined if there is none or it is too old. */
   report(view: QuotaView): ChildReport | undefined;
   facts(view: CapacityView): Omit<ChildFacts, "candidate">;
 }
 
-/** An upstream that cannot be asked for its status is not believed to answer a request after so long a silence, ms. */
+/** The longest silence of a response while the child's status requests fail, ms. */
 const SILENCE_MS = 6_000;
 
-/** `trouble` is called when a request could not be served there: it may look otherwise than it was seen. */
+/** `onTrouble` is called when the child could not serve a request, because its status may have changed. */
 export function createChild(
   link: ChildLink,
   outbound: Pick<Outbound, "toProxy">,
-  trouble: () => void,
+  onTrouble: () => void,
 ): Child {
-  let sight: Sight = { kind: "unseen" };
+  let observation: ChildObservation = { kind: "unseen" };
   const record = newUpstream(link.id, hostOf(link));
   const report = ({ nowMs }: QuotaView) =>
-    sight.kind === "seen" && nowMs - sight.report.askedMs < REPORT_MS ? sight.report : undefined;
+    observation.kind === "seen" && nowMs - observation.report.askedMs < REPORT_MS
+      ? observation.report
+      : undefined;
   const egressNow = () => outbound.toProxy(link.url);
-  const nameNow = () => (sight.kind === "seen" ? sight.report.name : nameOfLost(sight)) || record.alias;
+  const nameNow = () =>
+    (observation.kind === "seen" ? observation.report.name : nameOfLost(observation)) || record.alias;
   return {
     link,
     record,
@@ -75,16 +78,16 @@ export function createChild(
     failsOver: FAILS_OVER,
     judge: judgeChild,
     egress: egressNow,
-    sight: () => sight,
-    see: (now) => {
-      sight = now;
-      noteSight(record, now.kind === "seen" && now.shaky === undefined);
+    observation: () => observation,
+    observe: (now) => {
+      observation = now;
+      noteSight(record, now.kind === "seen" && now.lastError === undefined);
     },
     report,
     capacity: (view) => {
       const limit = limitFor(record.quota, view.model, view.refusedBy);
       const untilMs = limit.refusal?.untilMs ?? 0;
-      const capacity = capacityOf(sight, report(view), view);
+      const capacity = capacityOf(observation, report(view), view);
       const hasOwnLimits = capacity.hasOwnLimits || record.quota.additional.length > 0;
       if (untilMs <= view.nowMs) return { ...capacity, hasOwnLimits };
       return { ...capacity, hasOwnLimits, condition: "limited", untilMs, why: "usage-limit" };
@@ -96,11 +99,12 @@ export function createChild(
         .find((one) => one !== undefined);
     },
     patienceMs: (configuredMs) => {
-      const isSilent = sight.kind === "lost" ? sight.fault === "unreachable" : isShaky(sight);
+      const isSilent =
+        observation.kind === "lost" ? observation.fault === "unreachable" : isUncertain(observation);
       return isSilent ? Math.min(configuredMs, SILENCE_MS) : configuredMs;
     },
-    told: ({ kind }) => {
-      if (kind === "limit" || kind === "cool") trouble();
+    noteVerdict: ({ kind }) => {
+      if (kind === "limit" || kind === "cool") onTrouble();
     },
     prepare: async ({ path, search, headers: passed, hops, attemptsLeft }) => {
       const headers = withKey(link, passed);
@@ -116,21 +120,21 @@ export function createChild(
         token: "",
       };
     },
-    retired: () => "look at its own codexlb status",
-    // Its accounts' credentials are its own affair; `judgeChild` never asks for it.
+    retire: () => "run codexlb status on that machine",
+    // A child proxy renews the credentials of its accounts itself, so `judgeChild` never returns `renew`.
     renew: async () => ({ kind: "failed", why: "a child proxy renews its logins itself" }),
     facts: (view) => {
-      const told = report(view);
-      const capacity = capacityOf(sight, told, view);
+      const current = report(view);
+      const capacity = capacityOf(observation, current, view);
       return {
         id: link.id,
         name: nameNow(),
         url: link.url,
-        reachable: told !== undefined,
-        report: told,
+        reachable: current !== undefined,
+        report: current,
         lastSwitchReason: record.lastSwitchReason,
-        error: errorOf(sight, capacity),
-        next: sight.kind === "lost" ? sight.next : undefined,
+        error: errorOf(observation, capacity),
+        next: observation.kind === "lost" ? observation.next : undefined,
       };
     },
   };
@@ -138,44 +142,50 @@ export function createChild(
 
 // --- internal ---
 
-/** A child that refuses the way it is asked says so on every path. */
+/** Includes the statuses with which a child refuses the key, the host name or the WebSocket on every path. */
 const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 421, 426, 429]);
 
-function capacityOf(sight: Sight, report: ChildReport | undefined, view: CapacityView): Capacity {
+function capacityOf(
+  observation: ChildObservation,
+  report: ChildReport | undefined,
+  view: CapacityView,
+): Capacity {
   if (report !== undefined) {
     const capacity = capacityOfReport(report, view);
-    return isShaky(sight) && isOpen(capacity.condition)
-      ? { ...capacity, condition: "cooling", why: sight.shaky }
+    return isUncertain(observation) && isOpen(capacity.condition)
+      ? { ...capacity, condition: "cooling", why: observation.lastError }
       : capacity;
   }
   const none = { untilMs: 0, standing: NO_STANDING, score: 0, hasOwnLimits: false };
-  switch (sight.kind) {
+  switch (observation.kind) {
     case "unseen":
-      return { ...none, condition: "cooling", why: "not asked yet" };
+      return { ...none, condition: "cooling", why: "no status yet" };
     case "seen":
-      return { ...none, condition: "cooling", why: "not heard of for a while" };
+      return { ...none, condition: "cooling", why: "its last status is too old" };
     case "lost":
       return {
         ...none,
-        condition: sight.fault === "unreachable" ? "cooling" : "disabled",
-        why: sight.why,
+        condition: observation.fault === "unreachable" ? "cooling" : "disabled",
+        why: observation.why,
       };
     default:
-      return sight satisfies never;
+      return observation satisfies never;
   }
 }
 
-function isShaky(sight: Sight): sight is Extract<Sight, { kind: "seen" }> {
-  return sight.kind === "seen" && sight.shaky !== undefined;
+function isUncertain(
+  observation: ChildObservation,
+): observation is Extract<ChildObservation, { kind: "seen" }> {
+  return observation.kind === "seen" && observation.lastError !== undefined;
 }
 
-function errorOf(sight: Sight, capacity: Capacity): string | undefined {
-  if (sight.kind === "lost") return sight.why;
+function errorOf(observation: ChildObservation, capacity: Capacity): string | undefined {
+  if (observation.kind === "lost") return observation.why;
   return isOpen(capacity.condition) ? undefined : capacity.why;
 }
 
-function nameOfLost(sight: Sight): string | undefined {
-  return sight.kind === "lost" ? sight.name : undefined;
+function nameOfLost(observation: ChildObservation): string | undefined {
+  return observation.kind === "lost" ? observation.name : undefined;
 }
 
 function hostOf({ url }: ChildLink): string {

@@ -1,5 +1,5 @@
-// The child proxies of the settings, each asked for its status in the background at a bounded rate: every few seconds
-// while it answers and while it does not. No request ever waits for that.
+// The child proxies in the settings. Requests the status of each in the background every few seconds, whether the child
+// responds or not. No client's request waits for that.
 
 import { plainView } from "../core/capacity.ts";
 import { REPORT_MS } from "../core/child-report.ts";
@@ -7,27 +7,32 @@ import type { Hop } from "../core/hops.ts";
 import type { Deps } from "../deps.ts";
 import type { Outbound } from "../network/egress.ts";
 import type { EventLog } from "../state/events.ts";
-import { type Child, createChild, type Sight } from "./child.ts";
+import { type Child, type ChildObservation, createChild } from "./child.ts";
 import { type ChildLink, childLinks } from "./child-link.ts";
-import { type LookContext, look, lost } from "./child-look.ts";
+import { askStatus, type ChildStatusContext, lostChild } from "./child-status.ts";
 import type { Pool } from "./pool.ts";
 
 export interface Children {
   /** In the order of the settings. */
   list(): readonly Child[];
-  /** Begins asking. Resolves when every child has answered or failed once, at the latest after `waitMs`. */
+  /**
+   * Starts the status requests. Resolves when each child has responded or failed once, at the latest after `waitMs`.
+   */
   start(pool: ChildPool, waitMs: number): Promise<void>;
-  /** Puts the children in line with the settings. */
+  /** Adds and removes children according to the settings. */
   sync(): void;
-  /** Asks all of them now. With `refresh` they ask the backend for new figures first. `hops`: the way of the request. */
+  /**
+   * Requests all statuses now. `refresh`: the children first request new figures from the backend. `hops`: the proxies
+   * that the client's request has passed.
+   */
   askAll(refresh: boolean, hops?: readonly Hop[]): Promise<void>;
   stop(): void;
 }
 
-/** How the pool learns of the children. */
+/** The methods of the pool that the children call. */
 export type ChildPool = Pick<Pool, "sync" | "note">;
 
-export interface ChildrenContext extends LookContext {
+export interface ChildrenContext extends ChildStatusContext {
   readonly deps: Pick<Deps, "clock" | "random" | "log">;
   readonly events: EventLog;
   readonly outbound: Pick<Outbound, "toProxy">;
@@ -35,13 +40,13 @@ export interface ChildrenContext extends LookContext {
   readonly urls: () => readonly string[];
 }
 
-/** How often a child is asked. */
+/** Time between two status requests. */
 const INTERVAL_MS = 3_000;
-/** The next question after one that failed. */
+/** Delay after a failed status request. */
 const RETRY_MS = 2_000;
-/** Up to this share later, so that not all are asked together. */
+/** Each delay is longer by up to this share, so that not all requests are sent together. */
 const JITTER = 0.2;
-/** The next question after trouble with a request. */
+/** Delay after the child failed to serve a client's request. */
 const SOON_MS = 1_000;
 
 export function createChildren(context: ChildrenContext): Children {
@@ -55,8 +60,8 @@ export function createChildren(context: ChildrenContext): Children {
     const running = asking.get(child);
     if (running !== undefined) return running;
     drop(child);
-    const asked = look(context, child)
-      .then((sight) => see(context, child, unlessTwin(children, child, sight), pool))
+    const asked = askStatus(context, child)
+      .then((observation) => see(context, child, withoutDuplicate(children, child, observation), pool))
       .finally(() => {
         asking.delete(child);
         later(child);
@@ -68,12 +73,12 @@ export function createChildren(context: ChildrenContext): Children {
   const later = (child: Child, soon = false): void => {
     if (pool === undefined || !children.includes(child)) return;
     const chance = (random(1)[0] ?? 0) / 255;
-    const sight = child.sight();
-    const isWell = sight.kind === "seen" && sight.shaky === undefined;
+    const observation = child.observation();
+    const isWell = observation.kind === "seen" && observation.lastError === undefined;
     const waitMs = soon ? SOON_MS : (isWell ? INTERVAL_MS : RETRY_MS) * (1 + JITTER * chance);
     const atMs = clock.monotonic() + waitMs;
     const planned = timers.get(child);
-    // Trouble after trouble must not put it off.
+    // Repeated trouble must not delay the next status request.
     if (planned !== undefined && planned.atMs <= atMs) return;
     drop(child);
     timers.set(child, { atMs, cancel: clock.after(waitMs, () => void ask(child)) });
@@ -109,9 +114,9 @@ export function createChildren(context: ChildrenContext): Children {
     },
     askAll: async (refresh, hops = []) => {
       const askOne = async (child: Child): Promise<void> => {
-        // What takes this long must not keep the child from being heard of meanwhile.
-        if (refresh) await look(context, child, { refresh, hops });
-        // One that is under way may have been asked before what is wanted to be known.
+        // A refresh takes long, so it does not count as the child's pending status request.
+        if (refresh) await askStatus(context, child, { refresh, hops });
+        // A pending request may have been sent before the change that the caller wants to see.
         await asking.get(child);
         await ask(child);
       };
@@ -130,70 +135,80 @@ function isAt(link: ChildLink): (child: Child) => boolean {
   return (child) => child.link.id === link.id && child.link.key === link.key;
 }
 
-/** Applies `sight`, and reports it if it is another one than before. */
+/** Applies `observation`, and logs it if it differs from the previous one. */
 function see(
   { deps: { clock, log }, events }: ChildrenContext,
   child: Child,
-  sight: Sight,
+  observation: ChildObservation,
   pool: ChildPool | undefined,
 ): void {
-  const before = child.sight();
+  const before = child.observation();
   const nowMs = clock.now();
   // The last report stays valid for a while, but requests prefer other upstreams.
   if (
-    sight.kind === "lost" &&
-    sight.fault === "unreachable" &&
+    observation.kind === "lost" &&
+    observation.fault === "unreachable" &&
     before.kind === "seen" &&
     nowMs - before.report.askedMs < REPORT_MS
   ) {
-    child.see({ ...before, shaky: sight.why });
+    child.observe({ ...before, lastError: observation.why });
     return;
   }
-  child.see(sight);
-  if (sight.kind === "seen") {
+  child.observe(observation);
+  if (observation.kind === "seen") {
     const { health } = child.record;
-    // Requests can get there again.
+    // Requests can reach the child again.
     if (health.kind === "cooling" && WAY_REASONS.has(health.reason))
-      pool?.note(child.id, { kind: "served", startedMs: sight.report.askedMs });
+      pool?.note(child.id, { kind: "served", startedMs: observation.report.askedMs });
     if (child.capacity(plainView(nowMs)).condition === "ready")
-      pool?.note(child.id, { kind: "room", asOfMs: sight.report.askedMs });
+      pool?.note(child.id, { kind: "room", asOfMs: observation.report.askedMs });
   }
-  if (sight.kind === before.kind && (sight.kind !== "lost" || sight.why === whyOf(before))) return;
+  if (
+    observation.kind === before.kind &&
+    (observation.kind !== "lost" || observation.why === reasonOf(before))
+  )
+    return;
   const about = { child_proxy_url: child.link.url, proxy_name: child.label };
-  if (sight.kind === "lost") {
-    events.append("child_proxy.lost", { ...about, fault: sight.fault, error: sight.why });
-    log.warn(`child proxy ${child.label}: ${sight.why}${sight.next === undefined ? "" : `; ${sight.next}`}`);
+  if (observation.kind === "lost") {
+    events.append("child_proxy.lost", { ...about, fault: observation.fault, error: observation.why });
+    log.warn(
+      `child proxy ${child.label}: ${observation.why}${observation.next === undefined ? "" : `; ${observation.next}`}`,
+    );
   } else {
     events.append("child_proxy.seen", about);
-    if (before.kind === "lost") log.info(`child proxy ${child.label} (${child.link.url}) is there again`);
+    if (before.kind === "lost") log.info(`child proxy ${child.label} (${child.link.url}) is reachable again`);
   }
 }
 
-/** Reasons of a cooldown that ends when the child answers. */
+/** Reasons for a cooldown that ends when the child responds. */
 const WAY_REASONS: ReadonlySet<string> = new Set([
   "transport-error",
   "child-key-refused",
   "child-host-refused",
 ]);
 
-function whyOf(sight: Sight): string | undefined {
-  return sight.kind === "lost" ? sight.why : undefined;
+function reasonOf(observation: ChildObservation): string | undefined {
+  return observation.kind === "lost" ? observation.why : undefined;
 }
 
-/** If an earlier child is the same proxy at another address, only that one counts. */
-function unlessTwin(children: readonly Child[], child: Child, sight: Sight): Sight {
-  if (sight.kind !== "seen" || sight.report.id === undefined) return sight;
-  const { id } = sight.report;
-  const twin = children.slice(0, children.indexOf(child)).find((other) => {
-    const seen = other.sight();
+/** `observation`, or a refusal if an earlier child is the same proxy at another address. */
+function withoutDuplicate(
+  children: readonly Child[],
+  child: Child,
+  observation: ChildObservation,
+): ChildObservation {
+  if (observation.kind !== "seen" || observation.report.id === undefined) return observation;
+  const { id } = observation.report;
+  const earlier = children.slice(0, children.indexOf(child)).find((other) => {
+    const seen = other.observation();
     return seen.kind === "seen" && seen.report.id === id;
   });
-  if (twin === undefined) return sight;
-  const duplicate = lost(
+  if (earlier === undefined) return observation;
+  const duplicate = lostChild(
     child,
     "refused",
-    `it is the same proxy as ${twin.link.url}`,
+    `it is the same proxy as ${earlier.link.url}`,
     "remove one of them from proxy.child_proxy_urls",
   );
-  return { ...duplicate, name: sight.report.name };
+  return { ...duplicate, name: observation.report.name };
 }

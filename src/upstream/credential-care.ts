@@ -1,5 +1,5 @@
-// Looks after credentials in the background: they are renewed before they run out, tokens that the disk did not
-// take are written, an account whose login was put right on disk comes back, and homes that appear are enrolled.
+// Maintains credentials in the background: renews them before they expire, writes tokens that could not be written
+// earlier, returns accounts to service whose login was repaired on disk, and enrols new homes.
 
 import { statSync } from "node:fs";
 import type { Credentials } from "../auth/auth-file.ts";
@@ -16,7 +16,7 @@ import type { Pool } from "./pool.ts";
 
 export interface CredentialCare {
   start(): void;
-  /** Writes what is not written yet, and looks no more. */
+  /** Writes pending tokens, and stops. */
   stop(): void;
 }
 
@@ -26,21 +26,21 @@ export interface CredentialCareContext {
   readonly pool: Pool;
   readonly lane: RefreshLane;
   readonly events: EventLog;
-  /** Puts the accounts in line with the directories, if these are others than before. */
+  /** Adds and removes accounts according to the directories, if these have changed. */
   readonly enrol: () => void;
 }
 
-/** How often it is looked. */
+/** Time between two checks. */
 const TICK_MS = 5_000;
-/** Renewals begun in one look, one after the other: bursts of them have ended logins of other accounts. */
+/** Renewals in one check, one after the other. Bursts of renewals have invalidated the logins of other accounts. */
 const AT_ONCE = 4;
-/** An account whose renewal failed is left alone for this long; while its token holds, nothing is lost. */
+/** Pause after a failed renewal. The account still works while its token is valid. */
 const RETRY_MS = 60_000;
 
 export function createCredentialCare(context: CredentialCareContext): CredentialCare {
   const { clock } = context.deps;
   const retryMs = new Map<string, number>();
-  /** The auth.json that was looked at last, by account. */
+  /** The signature of the auth.json at the last check, by account. */
   const seen = new Map<string, string>();
   let cancel: (() => void) | undefined;
   let stopped = false;
@@ -57,21 +57,21 @@ export function createCredentialCare(context: CredentialCareContext): Credential
     }
   };
 
-  const look = async (): Promise<void> => {
+  const check = async (): Promise<void> => {
     try {
       context.lane.save();
       context.enrol();
-      for (const record of context.store.state.accounts) lookAtFile({ ...context, seen }, record);
+      for (const record of context.store.state.accounts) checkAuthFile({ ...context, seen }, record);
       await renewDue();
     } catch (error) {
-      // The disk may be in trouble. Requests are still served, and the next look may succeed.
-      context.deps.log.warn(`looking after the accounts: ${messageOf(error)}`);
+      // The disk may be full or broken. Requests are still served, and the next check may succeed.
+      context.deps.log.warn(`checking the accounts' credentials: ${messageOf(error)}`);
     }
-    if (!stopped) cancel = clock.after(TICK_MS, () => void look());
+    if (!stopped) cancel = clock.after(TICK_MS, () => void check());
   };
 
   return {
-    start: () => void look(),
+    start: () => void check(),
     stop: () => {
       stopped = true;
       cancel?.();
@@ -97,7 +97,7 @@ async function renewAhead(
       return "done";
     case "failed":
       events.append("account.auth_refresh_failed", { account_id: record.id, error: renewal.why });
-      deps.log.warn(`renewing the login of ${record.alias}: ${renewal.why}; it is tried again`);
+      deps.log.warn(`renewing the login of ${record.alias}: ${renewal.why}; codexlb tries again`);
       return "failed";
     default:
       return renewal satisfies never;
@@ -105,16 +105,16 @@ async function renewAhead(
 }
 
 /**
- * Looks at an account's auth.json when it is another file than at the last look. What cannot be read takes the account
- * out of service, another login is used from now on, and one that waited for credentials is back, unless it is the
- * login that it was disabled with.
+ * Checks an account's auth.json if the file has changed since the last check. Disables the account if the file cannot
+ * be read, and uses another login from now on. Returns an account that waits for credentials to service, unless the
+ * file still has the login that it was disabled with.
  */
-function lookAtFile(
+function checkAuthFile(
   { pool, events, deps, seen }: CredentialCareContext & { readonly seen: Map<string, string> },
   record: AccountRecord,
 ): void {
   const signature = signatureOf(authFileOf(record.homeDir));
-  // A file that could not be read may be moved back as it was.
+  // A file that was missing may be moved back unchanged.
   const missing = record.health.kind === "disabled" && record.health.reason === MISSING_AUTH;
   if (seen.get(record.id) === signature && !missing) return;
   seen.set(record.id, signature);
@@ -140,7 +140,7 @@ function lookAtFile(
   deps.log.info(`account ${record.alias} can be used again`);
 }
 
-/** Changes with the file: what it is, when it was written, how long it is. */
+/** Changes with the file: its inode, modification time and size. */
 function signatureOf(path: string): string {
   try {
     const { ino, mtimeMs, size } = statSync(path);

@@ -1,4 +1,4 @@
-// One account in full: its state, the sessions that stay with it, and what was written of it lately.
+// One account in full: its state, the sessions bound to it, and its latest events.
 
 import type { AccountDetails } from "../auth/account-details.ts";
 import { identityOf, workspacesToShow } from "../auth/identity.ts";
@@ -26,7 +26,7 @@ export interface DetailsContext {
   readonly affinity: Pick<Affinity, "sessionsOf">;
   readonly facts: () => PoolFacts;
   readonly view: () => QuotaView;
-  /** Where there is a log that is still being written. */
+  /** The event log, if this process writes it. */
   readonly events?: Pick<EventLog, "flush">;
 }
 
@@ -38,7 +38,7 @@ export function detailsOf(
   const own = pool.accounts.filter(({ id }) => id === record.id);
   const [status] = statusDocument({ ...pool, accounts: own, children: [] }, view()).accounts;
   const sessions = affinity.sessionsOf(record.id);
-  // A reader sees what happened before it asked.
+  // The details include every event before the request.
   events?.flush();
   return {
     status: AccountAnswer.parse(status),
@@ -50,7 +50,7 @@ export function detailsOf(
   };
 }
 
-/** What is known of the accounts of a root that no proxy runs on. */
+/** The facts about the accounts of a root on which no proxy runs. */
 export function factsAtRest(state: StoreState, config: Config, view: QuotaView): PoolFacts {
   const workspaces = workspacesToShow(state.accounts.map(identityOf));
   const { policy } = poolSettings(config);
@@ -77,14 +77,14 @@ export function factsAtRest(state: StoreState, config: Config, view: QuotaView):
 
 const LATEST_SESSIONS = 5;
 const LATEST_EVENTS = 10;
-/** As far back as an answer of the log goes. */
+/** How many of the last lines are searched for events. */
 const LINES = 2_000;
 
 function eventsOf(path: string, accountId: string): AccountDetails["events"] {
   const lines = readLogLines(path, { tail: LINES, limit: LINES }).text.split("\n");
   return lines
     .flatMap((line) => {
-      // Most lines are of others, and need not be read.
+      // Most lines concern other accounts and need no parsing.
       if (!line.includes(accountId)) return [];
       const event = parseJson(line) as Partial<AccountDetails["events"][number]> | undefined;
       const { ts, event: name, fields = {} } = event ?? {};

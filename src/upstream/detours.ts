@@ -1,16 +1,16 @@
-// Sessions whose last answer broke off after its first output: whoever is to blame, the same try again had better go
-// another way. A detour ends with the next turn that is served, or by itself.
+// Remembers sessions whose last response broke off after its first output, whatever the cause. The next try of such a
+// session avoids that upstream. The detour ends with the next turn that is served, or after a minute.
 
 import type { Clock } from "../deps.ts";
 
 export interface Detours {
   begin(session: string | undefined, upstreamId: string): void;
   end(session: string | undefined): void;
-  /** The upstream that `session` goes around now. */
+  /** The upstream that `session` avoids now. */
   of(session: string | undefined): string | undefined;
 }
 
-/** Codex is back within seconds. */
+/** Codex tries again within seconds. */
 const LASTS_MS = 60_000;
 const MOST_SESSIONS = 1_000;
 

@@ -12,7 +12,7 @@ export function createGate(most: number): Gate {
     try {
       await task();
     } finally {
-      // A waiting task takes over this slot.
+      // A waiting task gets this slot.
       const next = waiting.shift();
       if (next === undefined) running--;
       else next();

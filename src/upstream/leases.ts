@@ -1,4 +1,5 @@
-// Uses of upstreams. What a request shows while its use lasts goes to the ledger; the end of the use frees its place.
+// Leases of upstreams to requests. A lease reports the results of its request to the ledger, and counts as in flight
+// until it is released.
 
 import type { Choice } from "../core/policy.ts";
 import type { QuotaEvidence } from "../core/quota.ts";
@@ -17,32 +18,35 @@ export interface PickRequest extends PlacementRequest {
   readonly requestId: number;
 }
 
-/** One use of one upstream. Settle it whenever a reply or event was judged; release it exactly when the use ends. */
+/** One use of one upstream. Settle it whenever a reply or event was judged; release it when the use ends. */
 export interface Lease {
   readonly upstream: Upstream;
   readonly choice: Choice;
   readonly startedMs: number;
-  /** Applies what a reply or event meant. */
-  settle(verdict: Verdict, about?: AboutUse): void;
-  /** Merges figures that traffic reported. */
+  /** Applies the verdict on a reply or event. */
+  settle(verdict: Verdict, about?: UseDetails): void;
+  /** Merges figures from a reply or event. */
   learn(evidence: QuotaEvidence): void;
-  /** From now on the session's history holds something that only this upstream can decrypt. */
+  /** Binds the session to this upstream, because from now on only this upstream can decrypt its history. */
   hold(): void;
-  /** This use opened `session`, which belongs to this upstream. */
+  /** Binds `session`, which this use has opened, to this upstream. */
   bind(session: string): void;
-  /** True when another upstream has room and could take over. */
+  /** True if another upstream has room for the session. */
   canLeave(): boolean;
-  /** The answer broke off after its first output. That is no failure of the upstream, but the session's next try goes elsewhere. */
+  /**
+   * Records that the response broke off after its first output. This does not count as a failure of the upstream, but
+   * the session's next try avoids it.
+   */
   broke(): void;
   release(): void;
 }
 
-export interface AboutUse {
+export interface UseDetails {
   /** True for a turn, which counts as a message. Default false. */
   readonly turn?: boolean;
   /** Only this upstream can decrypt the session's history, so the session stays with it. Default false. */
   readonly held?: boolean;
-  /** When this part of the use began, Unix ms; default: when the lease was given. */
+  /** When this part of the use began, Unix ms. Default: when the lease began. */
   readonly startedMs?: number;
   /** Fields for the events. */
   readonly fields?: EventFields;
@@ -51,7 +55,7 @@ export interface AboutUse {
 export interface Leases {
   /** Counts a use of `entry`, which was chosen for `request` because of `choice`. */
   give(entry: LedgerEntry, choice: Choice, request: PickRequest): Lease;
-  /** How many leases are not released yet. */
+  /** How many leases have not been released yet. */
   count(): number;
 }
 
@@ -89,7 +93,7 @@ export function createLeases(context: LeasesContext): Leases {
             held,
             fields: { ...fields, req_id: request.requestId },
           });
-          upstream.told(verdict);
+          upstream.noteVerdict(verdict);
           if (verdict.kind === "ok" && turn) detours.end(request.session);
         },
         learn: (evidence) => ledger.learn(record, evidence),

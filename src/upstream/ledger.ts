@@ -1,4 +1,4 @@
-// Writes down what requests show about an upstream: its record, the counters, the session's binding, the event log.
+// Records the results of requests: in the upstream's record, the counters, the session's binding and the event log.
 
 import type { Candidate } from "../core/availability.ts";
 import { backoffMs, type HealthEvent } from "../core/health.ts";
@@ -39,7 +39,7 @@ export interface LedgerEntry {
 }
 
 /** The use that a verdict is about. */
-export interface Use {
+export interface UpstreamUse {
   readonly session: string | undefined;
   /** The requested model, if known. */
   readonly model: string | undefined;
@@ -51,16 +51,16 @@ export interface Use {
   readonly startedMs: number;
   /** True for a turn, which counts as a message. */
   readonly turn: boolean;
-  /** The session's history holds something that only this upstream can decrypt. */
+  /** True if only this upstream can decrypt the session's history. */
   readonly held: boolean;
   /** Fields for the events. */
   readonly fields: EventFields;
 }
 
 export interface Ledger {
-  /** Applies what a reply or an event meant. */
-  settle(entry: LedgerEntry, verdict: Verdict, use: Use): void;
-  /** Merges figures. Evidence of room ends a limit that it is newer than. */
+  /** Applies the verdict on a reply or an event. */
+  settle(entry: LedgerEntry, verdict: Verdict, use: UpstreamUse): void;
+  /** Merges figures. Evidence of room ends an older limit. */
   learn(record: UpstreamRecord, evidence: QuotaEvidence): void;
   /** Applies a health event that no request caused. */
   note(record: UpstreamRecord, event: HealthEvent): void;
@@ -68,7 +68,7 @@ export interface Ledger {
   disable(entry: LedgerEntry, reason: string, fields: EventFields): void;
 }
 
-/** How long a limit counts that names no reset and whose account has no figures. */
+/** How long a limit counts if it names no reset and the account has no figures. */
 const LIMIT_WITHOUT_RESET_MS = 60_000;
 
 export interface LedgerContext {
@@ -113,11 +113,11 @@ export function createLedger(context: LedgerContext): Ledger {
   const disable = ({ record, upstream }: LedgerEntry, reason: string, fields: EventFields): void => {
     if (!note(record, { kind: "disable", reason, atMs: view().nowMs })) return;
     noteSwitch(record, reason);
-    log.warn(`${upstream.kind} ${upstream.label} is disabled: ${reason}; ${upstream.retired(reason)}`);
+    log.warn(`${upstream.kind} ${upstream.label} is disabled: ${reason}; ${upstream.retire(reason)}`);
     events.append(`${upstream.kind}.disabled`, { ...fields, ...upstream.named, reason });
   };
 
-  const served = (record: UpstreamRecord, use: Use): void => {
+  const served = (record: UpstreamRecord, use: UpstreamUse): void => {
     const { nowMs } = view();
     countServed(record, nowMs, use.reason);
     store.touch();
@@ -125,7 +125,7 @@ export function createLedger(context: LedgerContext): Ledger {
     if (!use.turn) return;
     countTurn(record, use.startedMs);
     state.messageCounter++;
-    // The session's own account, a last resort and a client's pin do not show which account is the active one.
+    // A use because of affinity, as a last resort or because of a client's pin does not make the account active.
     const isChoice = use.reason !== "affinity" && use.reason !== "least-bad" && !use.pinned;
     if (isChoice && state.activeId !== record.id) {
       state.activeId = record.id;
@@ -133,13 +133,13 @@ export function createLedger(context: LedgerContext): Ledger {
     }
     if (use.session === undefined) return;
     const binding = affinity.get(use.session);
-    // A history that only one account can decrypt stays so, as long as the session is with that account.
+    // Once only one account can decrypt the history, that stays true while the session is bound to that account.
     const held = use.held || (binding?.held === true && binding.upstreamId === record.id);
     if (held || mayBind(binding?.upstreamId, record.id, use.model))
       affinity.bind(use.session, record.id, held);
   };
 
-  /** A detour around a cooling account does not move a session. Lasting causes and pins do. */
+  /** Whether the session may be bound to `id`. A detour around a cooling account does not move it; other causes do. */
   const mayBind = (ownerId: string | undefined, id: string, model: string | undefined): boolean => {
     if (ownerId === undefined || ownerId === id || state.pinnedId === id) return true;
     const owner = candidate(ownerId, model);
@@ -147,12 +147,12 @@ export function createLedger(context: LedgerContext): Ledger {
     return owner.condition === "limited" || owner.condition === "disabled";
   };
 
-  const limited = (entry: LedgerEntry, verdict: Verdict & { kind: "limit" }, use: Use): void => {
+  const limited = (entry: LedgerEntry, verdict: Verdict & { kind: "limit" }, use: UpstreamUse): void => {
     const { record } = entry;
     const { nowMs } = view();
     const limit =
       limitNamed(record.quota, verdict.limitId) ?? limitFor(record.quota, use.model, refusedLimits.of);
-    // The refusal cannot be about a reset that is over already.
+    // A reset in the past cannot end this limit.
     const resetMs = verdict.untilMs !== undefined && verdict.untilMs > nowMs ? verdict.untilMs : undefined;
     if (hasSpendableCredits(record.quota.spending, view()) && isExhausted(record.quota, limit, view()))
       learnRefusal(record, creditsRefused(resetMs ?? nowMs + LIMIT_WITHOUT_RESET_MS, nowMs));

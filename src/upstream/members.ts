@@ -16,7 +16,7 @@ export interface ChildMember extends Member {
 }
 
 export interface Members {
-  /** Brings the members in line with the store and the settings. Returns the ids of those that are gone. */
+  /** Adds and removes members according to the store and the settings. Returns the ids of the removed ones. */
   sync(): readonly string[];
   accounts(): readonly AccountMember[];
   children(): readonly ChildMember[];

@@ -1,9 +1,9 @@
-// Which upstreams have a model, by their catalogues.
+// Finds the upstreams that have a model in their catalogues.
 
 import { BoundedMap } from "../core/bounded-map.ts";
 import type { Clock } from "../deps.ts";
 
-/** The ids of the upstreams that may have `model`; undefined (any may) while no catalogue tells upstreams apart. */
+/** The ids of the upstreams that may have `model`; undefined if the catalogues exclude no upstream. */
 export type Offering = (
   model: string,
   ids: readonly { readonly id: string }[],
@@ -15,7 +15,7 @@ export interface OfferingContext {
   readonly offers: (upstreamId: string, model: string) => boolean | undefined;
 }
 
-/** The answer for a thousand upstreams may be ten milliseconds old; for a few it is computed for each request. */
+/** The result for a thousand upstreams may be ten milliseconds old; for a few it is computed for each request. */
 const UPSTREAMS_PER_MS_OF_AGE = 100;
 /** Far above the number of models at the backend. */
 const MOST_MODELS = 256;

@@ -1,23 +1,23 @@
-// Client paths to backend paths, and which of them carry turns.
+// Maps client paths to backend paths, and recognises the paths of turns and of other special requests.
 
 import { remembered } from "../core/bounded-map.ts";
 
-/** The paths of Codex are few, and every request asks for several facts about its own. */
+/** Codex uses only a few paths, and every request needs several facts about its path. */
 const MOST_PATHS = 256;
 
-/** True for the paths on which an account's allowance is spent: responses (old and new spelling) and chat completions. */
+/** True for the paths of requests that use quota: responses (old and new spelling) and chat completions. */
 export const isTurnPath = remembered(MOST_PATHS, (path) => {
   const lower = path.toLowerCase();
   return TURN_PATH.test(lower) || lower.includes("/chat/completions");
 });
 
-/** True for a turn that streams its answer; `/responses/compact` and other sub-resources answer in one piece. */
+/** True for a turn with a streamed response. `/responses/compact` and other sub-resources respond in one piece. */
 export const isStreamedTurnPath = remembered(MOST_PATHS, (path) => {
   const lower = path.toLowerCase();
   return lower.endsWith("/responses") || lower.includes("/chat/completions");
 });
 
-/** True for the compaction of a history in one piece, as Codex up to 0.125 does it. */
+/** True for the compaction of a history by a request of its own, as Codex up to 0.125 does it. */
 export const isCompactPath = remembered(MOST_PATHS, (path) => /\/responses\/compact$/i.test(path));
 
 /** True for the model catalogue under any of its prefixes. */
@@ -28,9 +28,10 @@ export const isModelsPath = remembered(
 
 /**
  * The path on the backend whose base URL has the path `basePath`, for the client's `path`. With a base of
- * `…/backend-api`: `/responses…` and `/v1/responses…` go to `…/codex/responses…`, `/models` (with or without `/v1`)
- * to `…/codex/models`, `/v1/images…`, `/v1/alpha…` and `/v1/realtime…` below `…/codex`, `/api/codex/apps…` to `…/wham/apps…`, chat completions to `…/codex/responses`, anything else
- * below the base. The case of what is passed on is kept.
+ * `…/backend-api`: `/responses…` and `/v1/responses…` become `…/codex/responses…`, `/models` (with or without `/v1`)
+ * becomes `…/codex/models`, `/v1/images…`, `/v1/alpha…` and `/v1/realtime…` move below `…/codex`, `/api/codex/apps…`
+ * becomes `…/wham/apps…`, chat completions become `…/codex/responses`, and all other paths move below the base. Upper
+ * and lower case are kept.
  */
 export function backendPath(basePath: string, path: string): string {
   const base = basePath.replace(/\/+$/, "");
@@ -47,12 +48,12 @@ export function backendPath(basePath: string, path: string): string {
   return join(base, path);
 }
 
-/** True for `GET …/wham/accounts/check`, under any of its prefixes and however it is spelt. */
+/** True for `GET …/wham/accounts/check`, under any of its prefixes and in any spelling. */
 export const isAccountsCheckPath = remembered(MOST_PATHS, (path) =>
   /\/(?:wham|api\/codex)\/accounts\/check$/.test(plain(path)),
 );
 
-/** True for the usage endpoint, under any of its prefixes and however it is spelt. */
+/** True for the usage endpoint, under any of its prefixes and in any spelling. */
 export const isUsagePath = remembered(MOST_PATHS, (path) =>
   /^\/usage$|\/(?:wham|api\/codex)\/usage\/?$/.test(plain(path)),
 );
@@ -62,10 +63,10 @@ export const isUsagePath = remembered(MOST_PATHS, (path) =>
 const TURN_PATH = /^(?:\/v1)?\/responses(?:\/|$)|\/codex\/responses(?:\/|$)/;
 const RESPONSES = /^(?:\/v1)?\/responses(\/.*)?$/i;
 const MODELS = /^(?:\/v1)?\/models$/i;
-/** What Codex asks for below its base URL besides responses and models. */
+/** The other paths that Codex uses below its base URL. */
 const CODEX_BELOW_V1 = /^\/v1\/((?:images|alpha|realtime)\/.*)$/i;
 const APPS = /^\/api\/codex\/apps(\/.*)?$/i;
-/** As a backend would read it: without escapes that need none, and without doubled slashes. */
+/** `path` as a backend reads it: without unnecessary escapes and doubled slashes. */
 function plain(path: string): string {
   return path.replace(/%([0-9A-Fa-f]{2})/g, unescaped).replace(/\/{2,}/g, "/");
 }
@@ -75,7 +76,7 @@ function unescaped(escaped: string, code: string): string {
   return /[\w.~/-]/.test(character) ? character : escaped;
 }
 
-/** `path` below `base`, unless it is there already. */
+/** `path` below `base`, unless it already begins with `base`. */
 function join(base: string, path: string): string {
   return path === base || path.startsWith(`${base}/`)
     ? path

@@ -1,4 +1,4 @@
-// Places requests: collects the facts for the pure rules of core/policy.ts. These are the candidates, the pin, the
+// Places requests: collects the facts for the pure rules in core/policy.ts. These are the candidates, the pin, the
 // session's binding, the upstreams that can decrypt its history, and its detour.
 
 import { availabilityFor, type Candidate, rankOf } from "../core/availability.ts";
@@ -11,7 +11,7 @@ import type { Affinity } from "./affinity.ts";
 import type { Detours } from "./detours.ts";
 import type { Offering } from "./offering.ts";
 
-/** The session and the way of a request. */
+/** The session of a request, the proxies it has passed, and its pin and model. */
 export interface Origin {
   /** The session key, if the request has one. */
   readonly session: string | undefined;
@@ -27,25 +27,25 @@ export interface Origin {
 export interface PlacementRequest extends Origin {
   /** Upstreams that already failed this request. */
   readonly tried: ReadonlySet<string>;
-  /** True if it uses the allowance; an upstream without any can serve other requests as well. */
+  /** True if it uses quota. An exhausted upstream can serve all other requests. */
   readonly spends: boolean;
-  /** True while an upstream is searched that can decrypt the history: draining ones are asked as well. */
+  /** True during the search for an upstream that can decrypt the history, which includes draining ones. */
   readonly searching?: boolean;
 }
 
 export interface Placement {
-  /** The upstream that takes the request; undefined when none can. */
+  /** The upstream that takes the request; undefined if none can. */
   place(request: PlacementRequest): Choice | undefined;
   /** The upstream that would take the next turn of a new session. */
   next(): Choice | undefined;
   /** The context for placing the next turn (of `session`, for `model`). */
   contextOf(session: string | undefined, model?: string): ChoiceContext;
   /**
-   * True when `upstreamId` is gone or disabled, cannot take the next turn at all, or should not take it and another one
-   * can. A request that is no turn (`isTurn`) spends nothing, so it moves only to an upstream that can take it.
+   * True if `upstreamId` was removed or disabled, cannot take the next turn at all, or should not take it and another
+   * upstream can. A request that uses no quota (`spends` is false) moves only to an upstream that can take it.
    */
-  shouldMove(upstreamId: string, origin: Origin, isTurn: boolean): boolean;
-  /** True when another upstream than `upstreamId` has room and could take over. */
+  shouldMove(upstreamId: string, origin: Origin, spends: boolean): boolean;
+  /** True if an upstream other than `upstreamId` has room for the session. */
   canLeave(upstreamId: string, origin: Origin): boolean;
 }
 
@@ -57,16 +57,16 @@ export interface PlacementContext {
   readonly detours: Detours;
   /** The upstreams as candidates for `model`. */
   readonly candidates: (model: string | undefined) => readonly Candidate[];
-  /** One of them; undefined when there is no such upstream. */
+  /** One of them; undefined if there is no such upstream. */
   readonly candidate: (id: string, model: string | undefined) => Candidate | undefined;
   readonly offering: Offering;
-  /** The upstreams that lead back to a proxy that was passed. */
+  /** The upstreams that lead back to a proxy in `hops`. */
   readonly loops: (hops: readonly Hop[]) => readonly string[];
 }
 
 export function createPlacement(context: PlacementContext): Placement {
   const { clock, policy, state, affinity, detours, candidates, candidate, offering, loops } = context;
-  /** The upstream chosen last for a turn. `round_robin` continues after it even while requests are under way. */
+  /** The upstream that was last chosen for a turn. `round_robin` continues after it, even before that turn ends. */
   let turnId: string | undefined;
 
   /** `openId`: the upstream whose connection the session has open; it replaces a missing binding. */
@@ -91,7 +91,7 @@ export function createPlacement(context: PlacementContext): Placement {
     };
   };
 
-  /** `how` without the upstream where the session's last answer broke off, if another one has room. */
+  /** `how` without the upstream on which the session's last response broke off, if another one has room. */
   const aroundDetour = ({ session, model }: Origin, how: ChoiceContext): ChoiceContext => {
     const avoided = detours.of(session);
     if (avoided === undefined) return how;
@@ -116,14 +116,14 @@ export function createPlacement(context: PlacementContext): Placement {
       const origin = { ...NO_ORIGIN, session, model };
       return aroundDetour(origin, choosing(nextTurn(origin)));
     },
-    shouldMove: (upstreamId, origin, isTurn) => {
+    shouldMove: (upstreamId, origin, spends) => {
       const current = candidate(upstreamId, origin.model);
       const all = candidates(origin.model);
       if (current === undefined || current.condition === "disabled") return true;
-      // The open socket itself is a binding, when the session table knows of none.
+      // The open socket counts as a binding if the session has no other.
       const how = choosing(nextTurn(origin), upstreamId);
       if (rankOf(availabilityFor(current, how)) === undefined)
-        return isTurn || choose(all, how) !== undefined;
+        return spends || choose(all, how) !== undefined;
       // A cooldown ends by itself, except that of a child proxy that does not answer.
       if (current.condition === "cooling" && current.untilMs > 0) return false;
       const next = choose(all, aroundDetour(origin, how));
@@ -147,8 +147,8 @@ function nextTurn(origin: Origin): PlacementRequest {
 }
 
 /**
- * The upstreams that can decrypt what `ownerId` has encrypted: the accounts of its workspace, or the child proxy that has
- * such an account. Undefined when the owner is gone.
+ * The upstreams that can decrypt the ciphertexts of `ownerId`: the accounts of its workspace, or the child proxy that
+ * has such an account. Undefined if the owner was removed.
  */
 function readersOf(
   ownerId: string,

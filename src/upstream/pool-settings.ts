@@ -1,4 +1,4 @@
-// The settings of the pool out of those of the program.
+// Picks the settings of the pool from the configuration.
 
 import type { Config } from "../state/settings.ts";
 import type { PoolSettings } from "./pool.ts";

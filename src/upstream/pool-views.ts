@@ -1,5 +1,5 @@
-// The pool as others see it: its figures as if it were one account, its state for the status, and why requests go where
-// they go.
+// Views of the pool for other parts of the program: its figures as if it were one account, its state for the status,
+// and explanations of its choices.
 
 import { identityOf, workspacesToShow } from "../auth/identity.ts";
 import { absenceOf, availabilityFor } from "../core/availability.ts";
@@ -24,11 +24,11 @@ export interface PoolViews {
   /** The pool without its accounts' state. */
   outline(): PoolOutline;
   facts(): PoolFacts;
-  /** What the pool presents to Codex at this moment. */
+  /** The pool's figures as Codex gets them now. */
   usage(): PooledUsage;
   /** Explains which upstream would get the next turn (of `session`, for `model`). */
   explain(session: string | undefined, model: string | undefined): PoolExplanation;
-  /** What a run that is pinned to this upstream reports, if the upstream would not take the run's next turn. */
+  /** Why this upstream would not take the next turn of a run that is pinned to it; undefined if it would. */
   absence(upstreamId: string): RunSeen["absence"];
   /** Why no upstream can serve `session`, or `model`. */
   shortage(session: string | undefined, model?: string): Shortage;
@@ -46,7 +46,7 @@ export interface PoolViewsContext {
   readonly capacityView: (model: string | undefined) => CapacityView;
 }
 
-/** The pooled figures of a thousand accounts may be ten milliseconds old; those of a few are computed for each question. */
+/** The pooled figures of a thousand accounts may be ten milliseconds old; those of a few are computed each time. */
 const ACCOUNTS_PER_MS_OF_AGE = 100;
 
 export function createPoolViews(context: PoolViewsContext): PoolViews {
@@ -56,7 +56,7 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
 
   const pooledMembers = (now: CapacityView): PooledMembers => {
     const children = members.children().map(({ upstream }) => upstream);
-    // Accounts are compared with each other only where child proxies may have the same ones.
+    // Accounts are compared with each other only if child proxies may have the same ones.
     if (children.length === 0) return roster.pooled(now);
     const own = members.accounts().map((member) => [member.record, pooledAccountOf(member, now)] as const);
     return { accounts: tree.pooled(own, children, now), version: undefined };
@@ -96,7 +96,7 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
       if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.value;
       const now = capacityView(undefined);
       const { accounts, version } = pooledMembers(now);
-      // The figures of an exhausted pool depend on how long it is until the first account is back.
+      // The figures of an exhausted pool change with the time until its first reset.
       const known = version !== undefined && usage?.version === version ? usage.value : undefined;
       const value = known?.main.reached === false ? known : pooledUsage(accounts, now, now.useCredits);
       usage = { value, version, atMs: clock.monotonic() };
@@ -139,7 +139,7 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
 
 interface KnownUsage {
   readonly value: PooledUsage;
-  /** Of the members that it was computed from. */
+  /** The version of the members that it was computed from. */
   readonly version: number | undefined;
   /** Monotonic ms. */
   readonly atMs: number;

@@ -1,5 +1,5 @@
-// The pool of upstreams: picks one for a request, and takes back what the request showed. Everything is synchronous and
-// in memory. The rules are pure (core/policy.ts); this file connects them with the records and the settings.
+// The pool of upstreams: picks one for a request, and records the results. Everything is synchronous and in memory. The
+// rules are pure (core/policy.ts); this file connects them with the records and the settings.
 
 import type { CapacityView } from "../core/capacity.ts";
 import type { ModelOffers } from "../core/catalogue.ts";
@@ -36,29 +36,29 @@ export interface PoolSettings {
 }
 
 export interface Pool extends PoolViews, Pick<Placement, "shouldMove"> {
-  /** Chooses an upstream and counts a use of it; undefined when none can serve. */
+  /** Chooses an upstream and counts a use of it; undefined if no upstream can serve the request. */
   pick(request: PickRequest): Lease | undefined;
   /**
-   * Counts a use of the upstream whose connection the session has open; undefined when it is gone or disabled.
+   * Counts a use of the upstream whose connection the session has open; undefined if it was removed or disabled.
    * `placed`: why it was chosen, for the first turn there.
    */
   use(upstreamId: string, request: PickRequest, placed: Choice | undefined): Lease | undefined;
-  /** Requests under way. */
+  /** The number of requests in flight. */
   inFlight(): number;
-  /** Brings the members in line with the store's accounts and the child proxies. */
+  /** Adds and removes members according to the store's accounts and the child proxies. */
   sync(): void;
-  /** The time and the settings by which figures are read now. */
+  /** The time and the settings with which figures are read now. */
   view(): QuotaView;
   /** Applies `event` to the health of an upstream, outside of any request. */
   note(upstreamId: string, event: HealthEvent): void;
   /** Takes an account out of service, outside of any request. */
   disable(accountId: string, reason: string): void;
-  /** Merges figures that came outside of any request. */
+  /** Merges figures from outside of any request. */
   learn(accountId: string, evidence: QuotaEvidence): void;
   accountOf(accountId: string): Account | undefined;
   /** The enabled upstreams in list order, without those that lead back to a proxy in `hops`. */
   serving(hops: readonly Hop[]): readonly ServingMember[];
-  /** The id of the account of this proxy that is called `name`, by alias or id. */
+  /** The id of this proxy's account with the alias or id `name`. */
   idOf(name: string): string | undefined;
 }
 
@@ -183,7 +183,7 @@ export function createPool(context: PoolContext): Pool {
 
 // --- internal ---
 
-/** The choice of a session's own upstream. */
+/** The choice of the upstream to which the session is already connected. */
 function ownOf(id: string): Choice {
   return { id, reason: "affinity", switched: false };
 }

@@ -1,5 +1,5 @@
-// Asks the usage endpoint for the figures of accounts that traffic does not report, in the background and never for a
-// request. At most one question per account at a time, a few accounts at once, none while traffic reports everything.
+// Polls the usage endpoint in the background for accounts whose figures traffic does not report. Sends at most one
+// request per account at a time, to a few accounts at once.
 
 import { parseJson } from "../core/json.ts";
 import { quotaFromUsage } from "../core/quota-wire.ts";
@@ -18,24 +18,27 @@ export interface RefresherSettings {
 }
 
 export interface Refresher {
-  /** Starts looking for due accounts, now and then every `TICK_MS`. */
+  /** Polls all due accounts, now and every `TICK_MS`. */
   start(): void;
   stop(): void;
-  /** Asks for the figures of every account, due or not, unless they are seconds old; resolves when all have answered or failed. */
+  /**
+   * Polls every account, due or not, unless its figures are only seconds old. Resolves when all have responded or
+   * failed.
+   */
   refreshAll(): Promise<void>;
 }
 
-/** How often due accounts are looked for. */
+/** Time between two searches for due accounts. */
 const TICK_MS = 15_000;
-/** Anyone on the machine may ask for fresh figures; the backend is asked this often at the most. */
+/** Every user of this machine can request fresh figures, so the backend is polled at most this often. */
 const FORCED_INTERVAL_MS = 10_000;
-/** Ample: a response has a kilobyte or two. */
+/** Far more than a real response, which has one or two kilobytes. */
 const ANSWER_LIMIT_BYTES = 1024 * 1024;
-/** Accounts asked at the same time. */
+/** Accounts polled at the same time. */
 const AT_ONCE = 4;
-/** Accounts are asked up to this share of the interval late, so that they are not always asked together. */
+/** Each poll is late by up to this share of the interval, so that accounts are not always polled together. */
 const JITTER = 0.2;
-/** First wait after a failed question; doubled with each further failure, up to the freshness interval. */
+/** Pause after a first failure. It doubles with each further failure, up to the interval. */
 const BACKOFF_MS = 15_000;
 
 export interface RefresherContext {
@@ -50,7 +53,7 @@ export function createRefresher(context: RefresherContext): Refresher {
   const { store, settings } = context;
   const { clock, random } = context.deps;
   const asking = new Map<string, Promise<void>>();
-  /** How late an account is asked next, as a share of the interval. */
+  /** How late each account is polled next, as a share of the interval. */
   const late = new Map<string, number>();
   const failures = new Map<string, { count: number; untilMs: number }>();
   let cancel: (() => void) | undefined;
@@ -72,13 +75,13 @@ export function createRefresher(context: RefresherContext): Refresher {
     return asked;
   };
 
-  /** 0..1 */
+  /** A random number, 0..1. */
   const chance = () => (random(1)[0] ?? 0) / 255;
 
   const backOff = (id: string): void => {
     const count = (failures.get(id)?.count ?? 0) + 1;
     const waitMs = Math.min(settings().intervalMs, BACKOFF_MS * 2 ** (count - 1));
-    // A fifth either way, so that accounts which failed together do not come back together.
+    // Vary the wait by a fifth, so that accounts which failed together are not polled together.
     const jitter = 0.8 + chance() * 0.4;
     failures.set(id, { count, untilMs: clock.monotonic() + waitMs * jitter });
   };
@@ -127,7 +130,7 @@ async function inGroups(
     await Promise.all(records.slice(start, start + AT_ONCE).map(run));
 }
 
-/** Asks once, with one renewal on 401. Returns what went wrong, undefined when the figures came. */
+/** Polls an account once, with one renewal after a 401. Returns the problem; undefined if the figures arrived. */
 async function askUsage(
   context: RefresherContext,
   record: AccountRecord,
@@ -135,7 +138,7 @@ async function askUsage(
 ): Promise<string | undefined> {
   const { pool, events, store } = context;
   const messages = store.state.messageCounter;
-  // The answer is as old as the question: a limit that came meanwhile is the newer evidence.
+  // The figures count as old as the request, so a limit that arrives before the response is newer evidence.
   const nowMs = context.deps.clock.now();
   const answer = await fetchUsage(context, record);
   if (typeof answer === "string") {
@@ -167,7 +170,7 @@ async function fetchUsage(
   record: AccountRecord,
 ): Promise<{ readonly body: unknown } | string> {
   const upstream = context.pool.accountOf(record.id);
-  if (upstream === undefined) return "the account is gone";
+  if (upstream === undefined) return "the account was removed";
   const answer = await askUpstream(context, upstream, {
     path: "/wham/usage",
     search: "",
@@ -180,7 +183,7 @@ async function fetchUsage(
   return answer.ok ? { body: parseJson(answer.text) } : `the usage endpoint returned ${answer.status}`;
 }
 
-/** A backend without `/backend-api` in its base speaks the other spelling. */
+/** A backend without `/backend-api` in its base URL has the usage endpoint at another path. */
 function usageUrl(url: string): string {
   return url.includes("/backend-api/") ? url : url.replace(/\/wham\/usage$/, "/api/codex/usage");
 }

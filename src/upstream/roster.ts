@@ -1,5 +1,5 @@
-// The members of the pool as the choice sees them. What is computed from a member is kept with the revisions of its
-// record, and computed again only for members that changed, so idle accounts cost a request next to nothing.
+// The members of the pool as candidates. The values computed from a member are kept with the revisions of its record,
+// and computed again only if the member has changed, so idle accounts cost a request almost nothing.
 
 import { type Candidate, candidateOf } from "../core/availability.ts";
 import type { Capacity, CapacityView } from "../core/capacity.ts";
@@ -12,11 +12,11 @@ import type { Upstream } from "./upstream.ts";
 export interface Member {
   readonly record: UpstreamRecord;
   readonly upstream: Upstream;
-  /** What was last computed from them. */
+  /** The values last computed from the record and the upstream. */
   judgement: Judgement | undefined;
 }
 
-/** What was computed from a member, and from what. */
+/** The values computed from a member, and the revisions and settings that they were computed from. */
 interface Judgement {
   readonly revision: number;
   readonly figuresRevision: number;
@@ -44,7 +44,7 @@ export interface Roster {
 export interface PooledMembers {
   /** The members as pooling sees them, in their order; updated in place. */
   readonly accounts: readonly PooledAccount[];
-  /** As long as it is the same, so is what follows from them. Undefined: time alone may change that at any moment. */
+  /** Changes whenever results computed from `accounts` may change. Undefined: time alone may change them. */
   readonly version: number | undefined;
 }
 
@@ -54,7 +54,7 @@ export function createRoster(): Roster {
   const current: Candidate[] = [];
   const pooled: PooledAccount[] = [];
   let pooledVersion = 0;
-  /** The indexes of the members for which another limit than the main one may count. */
+  /** The indexes of the members for which a limit other than the main one may count. */
   const withOwnLimits = new Set<number>();
   let members: readonly Member[] = [];
   let settings: JudgementSettings | undefined;
@@ -123,7 +123,7 @@ export function createRoster(): Roster {
     },
     pooled: (view) => {
       byMainLimit(view);
-      // Nothing here notices when the figures of other limits than the main one grow too old.
+      // The roster does not notice when the figures of limits other than the main one become too old.
       return { accounts: pooled, version: withOwnLimits.size > 0 ? undefined : pooledVersion };
     },
   };

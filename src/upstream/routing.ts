@@ -1,5 +1,6 @@
-// Workspace routing: some accounts live on another host of the backend or in a region. The backend says so per
-// account (`GET …/wham/accounts/check`); we ask once, remember, and send that account's turns there.
+// Workspace routing: some accounts are on another host of the backend or in a region. The backend reports this for each
+// account (`GET …/wham/accounts/check`). The proxy asks once, remembers the route, and sends that account's turns
+// there.
 
 import { z } from "zod";
 import { boundedFetch } from "../bounded-fetch.ts";
@@ -10,7 +11,7 @@ import { messageOf } from "../errors.ts";
 import { egressProblem } from "../network/connect-problem.ts";
 import { type Egress, fetchOptions } from "../network/egress.ts";
 
-/** Where an account's turns go. Both undefined: to the configured backend, without more ado. */
+/** Where an account's turns go. Both undefined: to the configured backend, without an override. */
 export interface Route {
   /** Scheme and host to use instead of the configured ones. */
   readonly origin: string | undefined;
@@ -19,11 +20,11 @@ export interface Route {
 }
 
 export interface Routing {
-  /** The route of an account; asks the backend when it is not known yet, and never fails: not known is no route. */
-  routeOf(account: RoutedAccount): Promise<Route>;
+  /** The route of an account. Asks the backend if it is unknown; if that fails, returns the configured backend. */
+  routeOf(account: RoutingAccount): Promise<Route>;
 }
 
-export interface RoutedAccount {
+export interface RoutingAccount {
   readonly accountId: string;
   readonly baseUrl: string;
   readonly token: string;
@@ -31,13 +32,13 @@ export interface RoutedAccount {
   readonly egress: Egress;
 }
 
-/** An answer counts this long; accounts hardly ever move. */
+/** How long a route counts. Accounts hardly ever move. */
 const KEEP_MS = 6 * 3_600_000;
-/** After a failure the question is not asked again this soon. */
+/** Pause after a failure. */
 const RETRY_MS = 60_000;
-/** The longest that the first request of an account waits for the answer. */
+/** The longest wait of an account's first request. */
 const TIMEOUT_MS = 3_000;
-/** Ample: a response has a few hundred bytes for each workspace of the account. */
+/** Far more than a real response, which has a few hundred bytes for each workspace of the account. */
 const ANSWER_LIMIT_BYTES = 1024 * 1024;
 
 const NO_ROUTE: Route = { origin: undefined, override: undefined };
@@ -52,7 +53,7 @@ export function createRouting({ clock, log }: Pick<Deps, "clock" | "log">): Rout
       if (kept !== undefined && kept.untilMs > clock.monotonic()) return kept.route;
       const route = discover(account).catch((error): Route => {
         entry.untilMs = clock.monotonic() + RETRY_MS;
-        if (!(error instanceof NotOffered))
+        if (!(error instanceof EndpointMissing))
           log.warn(
             `looking up the backend of account ${accountId}: ${egressProblem(error, baseUrl, egress) ?? messageOf(error)}`,
           );
@@ -67,8 +68,8 @@ export function createRouting({ clock, log }: Pick<Deps, "clock" | "log">): Rout
 
 // --- internal ---
 
-/** The backend has no such endpoint (an older or another one): nothing to warn of. */
-class NotOffered extends Error {}
+/** The backend has no such endpoint, because it is old or not OpenAI's. This needs no warning. */
+class EndpointMissing extends Error {}
 
 const CheckAnswer = z.looseObject({
   accounts: z.array(
@@ -80,7 +81,7 @@ const CheckAnswer = z.looseObject({
   ),
 });
 
-async function discover({ accountId, baseUrl, token, egress }: RoutedAccount): Promise<Route> {
+async function discover({ accountId, baseUrl, token, egress }: RoutingAccount): Promise<Route> {
   const answer = await boundedFetch(
     `${baseUrl}/wham/accounts/check`,
     {
@@ -89,7 +90,7 @@ async function discover({ accountId, baseUrl, token, egress }: RoutedAccount): P
     },
     { limitBytes: ANSWER_LIMIT_BYTES, timeoutMs: TIMEOUT_MS },
   );
-  if (answer.status === 404) throw new NotOffered();
+  if (answer.status === 404) throw new EndpointMissing();
   if (!answer.ok) throw new Error(`the backend returned ${answer.status}`);
   const parsed = CheckAnswer.safeParse(parseJson(answer.text));
   if (!parsed.success) throw new Error("the response does not list the accounts");
@@ -101,7 +102,7 @@ async function discover({ accountId, baseUrl, token, egress }: RoutedAccount): P
   const origin = own.workspace_backend_origin ?? undefined;
   if (origin !== undefined && !mayReceiveTokens(origin, baseUrl))
     throw new Error(
-      `it is said to live on ${origin}, which is not of the configured backend; not sending it there`,
+      `the backend names the host ${origin}, which is not below the configured backend; ignoring it to protect the token`,
     );
   return { origin, override };
 }
@@ -112,11 +113,12 @@ async function discover({ accountId, baseUrl, token, egress }: RoutedAccount): P
  */
 function mayReceiveTokens(origin: string, baseUrl: string): boolean {
   if (!URL.canParse(origin)) return false;
-  const told = new URL(origin);
+  const target = new URL(origin);
   const base = new URL(baseUrl);
-  if (LOOPBACK.has(base.hostname)) return LOOPBACK.has(told.hostname);
+  if (LOOPBACK.has(base.hostname)) return LOOPBACK.has(target.hostname);
   return (
-    told.protocol === "https:" && (told.host === base.host || told.hostname.endsWith(`.${base.hostname}`))
+    target.protocol === "https:" &&
+    (target.host === base.host || target.hostname.endsWith(`.${base.hostname}`))
   );
 }
 

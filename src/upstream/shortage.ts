@@ -1,14 +1,14 @@
-// Why no upstream can take a request, and when one can.
+// Explains why no upstream can take a request, and when one can.
 
 import { type Candidate, shortageGroupOf } from "../core/availability.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface Shortage {
   readonly kind: "no_accounts" | "all_exhausted" | "all_disabled" | "all_tried";
-  /** When the first account has room again, Unix ms; undefined when none waits for a reset. */
+  /** When the first account has room again, Unix ms; undefined if none waits for a reset. */
   readonly untilMs: number | undefined;
-  /** When the first account that cools down after a fault may be used again, Unix ms. */
-  readonly restsUntilMs: number | undefined;
+  /** When the first cooldown after a fault ends, Unix ms; undefined if there is none. */
+  readonly coolingUntilMs: number | undefined;
   /** How many accounts are disabled. */
   readonly disabled: number;
   /** True if accounts of this proxy are among them. */
@@ -17,7 +17,7 @@ export interface Shortage {
   readonly details: readonly string[];
   /** The limit that counts for the model, unless it is the main one. */
   readonly limitId?: string | undefined;
-  /** The model, if only some upstreams have it: the others are not counted. */
+  /** The model, if only some upstreams have it. The other upstreams are not counted. */
   readonly model?: string | undefined;
 }
 
@@ -40,8 +40,8 @@ export function shortageOf(all: readonly ShortUpstream[], nowMs: number): Shorta
   return {
     kind: kindOf(all.length, disabled + draining, limited.length),
     untilMs: limits.length === 0 ? undefined : Math.min(...limits),
-    // It is unknown when a child proxy answers again.
-    restsUntilMs: cooling.length === 0 ? undefined : Math.max(nowMs, Math.min(...cooling)),
+    // The end of a child proxy's cooldown may be unknown (0).
+    coolingUntilMs: cooling.length === 0 ? undefined : Math.max(nowMs, Math.min(...cooling)),
     disabled,
     ofAccounts: all.some(({ kind }) => kind === "account"),
     details: all.map((one) => `${one.label} (${describe(one.candidate, nowMs)})`),
@@ -63,7 +63,7 @@ function kindOf(all: number, closed: number, limited: number): Shortage["kind"] 
   return limited > 0 && limited + closed === all ? "all_exhausted" : "all_tried";
 }
 
-/** When each upstream in `group` is out of it, Unix ms; 0 if unknown. */
+/** When each upstream in `group` leaves it, Unix ms; 0 if unknown. */
 function endsIn(all: readonly ShortUpstream[], group: Group): number[] {
   return all.flatMap(({ candidate }) => (groupOf(candidate) === group ? [candidate.untilMs] : []));
 }

@@ -1,4 +1,4 @@
-// The accounts of the whole tree as pooling sees them, each once: our own, and those below child proxies. Every turn
+// Collects the accounts of the whole tree for pooling, each once: our own, and those below child proxies. Every turn
 // needs them, so the accounts of a report are computed once and kept while they are valid.
 
 import { identityMarkOf } from "../auth/identity.ts";
@@ -17,7 +17,7 @@ import type { AccountRecord } from "../state/account-record.ts";
 import type { Child } from "./child.ts";
 
 export interface Tree {
-  /** `own`: each of our accounts, and how pooling sees it. */
+  /** `own`: each of our accounts, with its form for pooling. */
   pooled(
     own: readonly (readonly [AccountRecord, PooledAccount])[],
     children: readonly Child[],
@@ -25,24 +25,24 @@ export interface Tree {
   ): readonly PooledAccount[];
 }
 
-/** An account in the pool, and its identity, by which an account that is there twice is found. */
-interface Entry {
+/** An account in the pool. An account that occurs twice is recognised by its identity. */
+interface TreeAccount {
   readonly identity: string | undefined;
   readonly quota: Quota;
   readonly as: PooledAccount;
 }
 
-interface Kept {
-  readonly entries: readonly (Entry & { readonly key: string })[];
-  /** From then on time alone changes them, Unix ms. */
+interface ReportEntries {
+  readonly entries: readonly (TreeAccount & { readonly key: string })[];
+  /** Until when they stay valid, Unix ms. */
   readonly goodUntilMs: number;
 }
 
 export function createTree(): Tree {
-  const kept = new WeakMap<ChildReport, Kept>();
+  const kept = new WeakMap<ChildReport, ReportEntries>();
   const marks = new WeakMap<AccountRecord, { readonly of: string; readonly mark: string | undefined }>();
 
-  const entriesOf = (report: ChildReport, view: QuotaView): Kept["entries"] => {
+  const entriesOf = (report: ChildReport, view: QuotaView): ReportEntries["entries"] => {
     const before = kept.get(report);
     if (before !== undefined && before.goodUntilMs > view.nowMs) return before.entries;
     const entries = report.accounts.map((account) => entryOf(account, view));
@@ -62,17 +62,19 @@ export function createTree(): Tree {
 
   return {
     pooled: (own, children, view) => {
-      const ours = own.map(([record, as]): Entry => ({ identity: markOf(record), quota: record.quota, as }));
-      const told = children.flatMap((child) => {
+      const ours = own.map(
+        ([record, as]): TreeAccount => ({ identity: markOf(record), quota: record.quota, as }),
+      );
+      const reported = children.flatMap((child) => {
         const report = child.report(view);
         const entries = report === undefined ? [] : entriesOf(report, view);
         const { health } = child.record;
-        // That it has just refused is newer than what it said of its accounts.
+        // The child's refusal is newer than its report about its accounts.
         return isLimited(health, view.nowMs)
           ? entries.map((entry) => ({ ...entry, as: { ...entry.as, health } }))
           : entries;
       });
-      const theirs = distinct(told, ({ key }) => key);
+      const theirs = distinct(reported, ({ key }) => key);
       return [
         ...newestOfEach([...ours, ...theirs]).map(({ as }) => as),
         ...children.flatMap((child) => unknownOf(child, view)),
@@ -83,15 +85,16 @@ export function createTree(): Tree {
 
 // --- internal ---
 
-function entryOf(account: RemoteAccount, view: QuotaView): Entry & { readonly key: string } {
+function entryOf(account: RemoteAccount, view: QuotaView): TreeAccount & { readonly key: string } {
   const { key, identity, quota } = account;
   return { key, identity, quota, as: pooledRemote(account, view) };
 }
 
-/** A child that nothing is heard of may have anything; one that refuses us has nothing. */
+/** A child without a valid report counts as one unknown account. A child that refuses this proxy counts as none. */
 function unknownOf(child: Child, view: QuotaView): readonly PooledAccount[] {
-  const sight = child.sight();
-  if (child.report(view) !== undefined || (sight.kind === "lost" && sight.fault === "refused")) return [];
+  const observation = child.observation();
+  if (child.report(view) !== undefined || (observation.kind === "lost" && observation.fault === "refused"))
+    return [];
   return [{ health: child.record.health, quota: UNKNOWN_QUOTA, standing: NO_STANDING }];
 }
 

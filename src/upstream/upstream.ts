@@ -1,4 +1,4 @@
-// The interface of everything we can send to: an enrolled account, a child proxy.
+// The interface of an upstream: an enrolled account or a child proxy.
 
 import type { Renewal } from "../auth/refresh.ts";
 import type { Capacity, CapacityView } from "../core/capacity.ts";
@@ -8,61 +8,66 @@ import type { Failure, Scope, Verdict } from "../core/verdict.ts";
 import type { Egress } from "../network/egress.ts";
 import type { EventFields } from "../state/events.ts";
 
-/** The client's request as far as an upstream needs it; headers are already stripped of what is the client's own. */
-export interface Outgoing {
+/**
+ * The parts of the client's request that an upstream needs. The headers no longer contain the client's own credentials.
+ */
+export interface OutgoingRequest {
   readonly method: string;
-  /** Path as the client sent it. */
+  /** The path as the client sent it. */
   readonly path: string;
   /** Query with its `?`, or "". */
   readonly search: string;
-  /** The upstream adds its own to them. */
+  /** The upstream adds its own headers. */
   readonly headers: Headers;
   /** The proxies that the request has passed, this one last. */
   readonly hops: readonly Hop[];
-  /** How many passing failures it may still meet on its way. */
+  /** How many passing failures are still allowed. */
   readonly attemptsLeft: number;
 }
 
-/** A request ready to be sent; or why this upstream cannot take it now. */
-export type Prepared =
-  | {
-      readonly kind: "ready";
-      readonly url: string;
-      readonly headers: Headers;
-      /** The egress for the connection to `url`. */
-      readonly egress: Egress;
-      /** False once a new connection to `url` would use another HTTP proxy. */
-      isEgressCurrent(): boolean;
-      /** The access token in `headers`, for `renew`. */
-      readonly token: string;
-    }
+/** A request in the form in which it is sent to one upstream. */
+export interface PreparedRequest {
+  readonly kind: "ready";
+  readonly url: string;
+  readonly headers: Headers;
+  /** The egress for the connection to `url`. */
+  readonly egress: Egress;
+  /** False once a new connection to `url` would use another HTTP proxy. */
+  isEgressCurrent(): boolean;
+  /** The access token in `headers`, for `renew`. */
+  readonly token: string;
+}
+
+/** The prepared request, or why the upstream cannot take it now. */
+export type PrepareResult =
+  | PreparedRequest
   | { readonly kind: "unready"; readonly verdict: Verdict; readonly why: string };
 
 export interface Upstream {
   readonly id: string;
-  /** Its name for people: an account's alias, a proxy's name. */
+  /** Its name for users: an account's alias, or a proxy's name. */
   readonly label: string;
-  /** Its kind, as events and messages name it. */
+  /** Its kind, as in events and messages. */
   readonly kind: "account" | "child_proxy";
-  /** The fields that name it in an event. */
+  /** The event fields that identify it. */
   readonly named: EventFields;
-  /** What a message calls its other end. */
+  /** The name of the server behind it, for messages. */
   readonly where: string;
-  /** Statuses off the turn paths after which another upstream may do better, besides those of 500 and more. */
+  /** Statuses below 500 after which a request outside the turn paths may be sent to another upstream. */
   readonly failsOver: ReadonlySet<number>;
-  /** What a failure that it reported means for it. */
+  /** The verdict on a failure that it reported. */
   judge(failure: Failure, scope: Scope): Verdict;
-  /** What it can take. Changes only with the figures of its record, the view, and time. */
+  /** Its capacity, which depends only on the figures of its record, the view, and the time. */
   capacity(view: CapacityView): Capacity;
   /** The limit that counts for `view.model`; undefined if it is the main one. */
   ownLimit(view: CapacityView): LimitName | undefined;
-  /** The longest silence to wait for, ms. `configuredMs`: the one of the settings. */
+  /** The longest silence of a response, ms. `configuredMs` is the one in the settings. */
   patienceMs(configuredMs: number): number;
-  prepare(outgoing: Outgoing): Promise<Prepared>;
-  /** A use of it was judged. */
-  told(verdict: Verdict): void;
-  /** It was taken out of service. Returns what the operator has to do about that. */
-  retired(reason: string): string;
-  /** New credentials in place of those with `usedToken`. Never throws. */
+  prepare(outgoing: OutgoingRequest): Promise<PrepareResult>;
+  /** Called with the verdict on each use. */
+  noteVerdict(verdict: Verdict): void;
+  /** Called when the upstream is disabled. Returns what the user can do about it. */
+  retire(reason: string): string;
+  /** Renews the credentials with `usedToken`. Never throws. */
   renew(usedToken: string): Promise<Renewal>;
 }

@@ -199,7 +199,7 @@ describe("what is no other proxy", () => {
     await untilChild(front, "child", ({ url, last_error }) => url === other && last_error !== undefined);
     const errors = (await front.status()).child_proxies.map(({ last_error, next }) => [last_error, next]);
     expect(errors).toEqual([
-      ["its status answered 404: it is not a codexlb proxy", "check the address in proxy.child_proxy_urls"],
+      ["GET /status returned 404: it is not a codexlb proxy", "check the address in proxy.child_proxy_urls"],
       [undefined, undefined],
       [`it is the same proxy as ${child.url}`, "remove one of them from proxy.child_proxy_urls"],
       ["unreachable: it does not speak TLS; is it http://?", undefined],
@@ -219,13 +219,13 @@ describe("a child that wants a key", () => {
     const child = await chain.start({ name: "locked", accounts: ["alice"], proxy: "client_auth = true" });
     const front = await chain.start({ name: "front", accounts: ["bob"], children: [child.url] });
     const host = new URL(child.url).host;
-    await untilChild(front, host, ({ last_error }) => last_error?.includes("wants a key") === true);
+    await untilChild(front, host, ({ last_error }) => last_error?.includes("requires a key") === true);
     expect(front.said()).toContain(
-      "it wants a key (401); make one there with: codexlb key add --role parent NAME",
+      "it requires a key (401); create a key there with: codexlb key add --role parent NAME",
     );
     const env = { CODEXLB_ROOT: front.layout.root };
     const doctor = await chain.run(["doctor"], env);
-    expect(doctor.out).toContain(`child proxy ${host}: bad (${child.url}: it wants a key (401))`);
+    expect(doctor.out).toContain(`child proxy ${host}: bad (${child.url}: it requires a key (401))`);
     expect(doctor.out).toContain("codexlb key add --role parent NAME");
 
     const key = (
@@ -233,7 +233,7 @@ describe("a child that wants a key", () => {
     ).out.match(/clb_\S+/)?.[0];
     const withKey = (secret: string) => child.url.replace("://", `://:${secret}@`);
     front.configure([withKey("wrong")]);
-    await untilChild(front, host, ({ last_error }) => last_error?.includes("refuses the key") === true);
+    await untilChild(front, host, ({ last_error }) => last_error?.includes("refused the key") === true);
     front.configure([withKey(key ?? "")]);
     await untilAccounts(front, ["alice", "bob"]);
     const status = JSON.stringify(await front.status());

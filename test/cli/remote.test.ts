@@ -433,11 +433,11 @@ describe("status", () => {
       { error: { code: "key_role_refused" } },
     ]);
     expect((await elsewhere({ CODEXLB_CLIENT_KEY: client })).err).toContain(
-      "this key may send requests, but not read anything about the accounts",
+      "this key may send requests but cannot read account status",
     );
     const unknown = (await elsewhere({})).err;
     expect(unknown).toContain("codexlb: this proxy requires a key");
-    expect(unknown).toContain("use the admin token (CODEXLB_ADMIN_TOKEN), or a key of the role parent");
+    expect(unknown).toContain("use the admin token (CODEXLB_ADMIN_TOKEN), or a key with the parent role");
   });
 });
 

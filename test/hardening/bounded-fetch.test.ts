@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { AnswerTooLarge, boundedFetch } from "../../src/bounded-fetch.ts";
+import { boundedFetch, ResponseTooLarge } from "../../src/bounded-fetch.ts";
 import { startUpstream } from "../support/upstream.ts";
 
 const LIMIT_BYTES = 64 * 1024;
@@ -35,10 +35,10 @@ describe("a response", () => {
   test("that is too large, compressed or decompressed, is an error", async () => {
     const bomb = Bun.gzipSync("0".repeat(LIMIT_BYTES + 1));
     expect(bomb.byteLength).toBeLessThan(1_000);
-    await expect(answerTo(bomb, "gzip", true)).rejects.toThrow(AnswerTooLarge);
+    await expect(answerTo(bomb, "gzip", true)).rejects.toThrow(ResponseTooLarge);
     const large = new Uint8Array(LIMIT_BYTES + 1);
-    await expect(answerTo(large, "gzip", true)).rejects.toThrow(AnswerTooLarge);
-    await expect(answerTo(large, undefined, true)).rejects.toThrow(AnswerTooLarge);
+    await expect(answerTo(large, "gzip", true)).rejects.toThrow(ResponseTooLarge);
+    await expect(answerTo(large, undefined, true)).rejects.toThrow(ResponseTooLarge);
   });
 
   test("that is damaged is an error", async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { ChoiceReason } from "../../src/core/policy.ts";
 import type { Verdict } from "../../src/core/verdict.ts";
 import { attempt } from "../../src/proxy/attempts.ts";
-import type { Incoming, ProxyContext } from "../../src/proxy/context.ts";
+import type { IncomingRequest, ProxyContext } from "../../src/proxy/context.ts";
 import { createExchange } from "../../src/proxy/exchange.ts";
 import { createRetryBudget, type RetryBudget } from "../../src/proxy/retry-budget.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
@@ -74,7 +74,7 @@ async function run(
     search: "",
     hops: [],
     request: new Request("http://localhost/responses"),
-  } as unknown as Incoming;
+  } as unknown as IncomingRequest;
   const exchange = createExchange(context, incoming, {
     session: undefined,
     model: undefined,

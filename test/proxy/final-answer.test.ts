@@ -13,7 +13,7 @@ import type { Shortage } from "../../src/upstream/shortage.ts";
 const shortage = (kind: Shortage["kind"], more: Partial<Shortage> = {}): Shortage => ({
   kind,
   untilMs: undefined,
-  restsUntilMs: undefined,
+  coolingUntilMs: undefined,
   disabled: 0,
   ofAccounts: true,
   details: [],
@@ -94,8 +94,8 @@ describe("a turn on a WebSocket that only the client can give to another account
     ["asks for none if every account is disabled", DISABLED, false, false, "refusal"],
     ["passes the failure on after too many reconnects", TRIED, true, true, "as_received"],
     ["cuts the connection if there is no failure to pass on", TRIED, true, false, "cut"],
-  ])("%s", (_what, lack, handedOver, hasEvent, answer) => {
-    expect(answerHandOver(lack, { handedOver, hasEvent })).toBe(answer as "cut");
+  ])("%s", (_what, lack, tooManyHandovers, hasEvent, answer) => {
+    expect(answerHandOver(lack, { tooManyHandovers, hasEvent })).toBe(answer as "cut");
   });
 });
 

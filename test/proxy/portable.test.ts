@@ -48,11 +48,11 @@ test("a request with nothing to drop is left alone", () => {
 });
 
 test("a request stands on its own unless it refers to an earlier response", () => {
-  const standsAlone = (request: unknown) => turnRequestOf(JSON.stringify(request)).selfContained;
-  expect(standsAlone({ input: [] })).toBe(true);
-  expect(standsAlone({ input: [], previous_response_id: null })).toBe(true);
-  expect(standsAlone({ input: [{ previous_response_id: "resp_1" }] })).toBe(true);
-  expect(standsAlone({ input: [], previous_response_id: "resp_1" })).toBe(false);
+  const isSelfContained = (request: unknown) => turnRequestOf(JSON.stringify(request)).isSelfContained;
+  expect(isSelfContained({ input: [] })).toBe(true);
+  expect(isSelfContained({ input: [], previous_response_id: null })).toBe(true);
+  expect(isSelfContained({ input: [{ previous_response_id: "resp_1" }] })).toBe(true);
+  expect(isSelfContained({ input: [], previous_response_id: "resp_1" })).toBe(false);
 });
 
 test("a request counts as warm-up only if its own field says so, not a nested one", () => {

@@ -61,11 +61,11 @@ test("trouble with requests brings the next question forward, once, however much
   await s.start();
   const [child] = s.children.list();
   for (let count = 0; count < 5; count++) {
-    child?.told({ kind: "limit", untilMs: undefined });
+    child?.noteVerdict({ kind: "limit", untilMs: undefined });
     s.clock.advance(300);
   }
   await until("it is asked", () => s.asked() === 2);
-  child?.told({ kind: "ok" });
+  child?.noteVerdict({ kind: "ok" });
   expect(s.asked()).toBe(2);
 });
 

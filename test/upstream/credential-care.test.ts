@@ -38,7 +38,7 @@ test("a new token that seems to have run out already serves until it is refused,
   isRefused = true;
   await ask();
   expect(renewals(pool)).toBe(2);
-  expect(pool.warnings.filter((line) => line.includes("seems to have run out already")).length).toBe(1);
+  expect(pool.warnings.filter((line) => line.includes("seems to have expired already")).length).toBe(1);
 });
 
 describe("in the background", () => {

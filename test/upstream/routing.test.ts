@@ -44,7 +44,7 @@ describe("an account that lives elsewhere", () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     pool.mock.faults.add(elsewhere("https://evil.example", "us"));
     expect(await createSseClient(pool.url, "s").turn("x")).toBe("Hello from alice");
-    expect(pool.warnings.join()).toContain("https://evil.example, which is not of the configured backend");
+    expect(pool.warnings.join()).toContain("https://evil.example, which is not below the configured backend");
   });
 
   test("that nobody can tell about is served where it is configured", async () => {

@@ -20,7 +20,7 @@ export function turnMessage(session: string): string {
   return `${TURN_START},${turnBody(session, TURN_MESSAGE_BYTES).slice(1)}`;
 }
 
-/** A message of 200 characters that requests no turn. */
+/** A message of 200 characters that does not request a turn. */
 export const ECHO_MESSAGE = JSON.stringify({ type: "response.cancel", text: "x".repeat(166) });
 
 /** The headers that Codex sends with a turn. */

@@ -1,5 +1,5 @@
-// A client's connection for HTTP/1.1, cheap enough that the load takes little CPU from the proxy under test. It knows
-// what the benchmark needs: one request at a time, and responses with a length or in chunks.
+// A client's HTTP/1.1 connection, cheap enough that the load takes little CPU from the proxy under test. It supports
+// only one request at a time, and responses with a length or in chunks.
 
 import type { Socket } from "bun";
 
@@ -91,7 +91,7 @@ export function createResponseReader(onData?: (data: Buffer) => void): ResponseR
   let bytes = 0;
   const complete = (): HttpResponse => ({ status: Number(head.slice(9, 12)), head, bytes });
 
-  /** Moves on after a whole line of the framing; true at the end of the response. */
+  /** Reads a complete line of the framing. Returns true at the end of the response. */
   const endLine = (): boolean => {
     const text = line.trimEnd();
     line = "";

@@ -1,4 +1,4 @@
-// What a load does, as the benchmark describes it to the process that produces the load.
+// The description of a load, which the benchmark sends to the process that produces the load.
 
 interface Target {
   /** Scheme, host and port of the proxy or the backend. */
@@ -49,7 +49,7 @@ export interface FailoverLoad extends Target {
 
 export type LoadSpec = RequestLoad | StreamLoad | SocketLoad | DialLoad | IdleLoad | FailoverLoad;
 
-/** What a load measured, by name; times in ms. */
+/** The figures that a load measured, by name; times in ms. */
 export type LoadFigures = Readonly<Record<string, number>>;
 
 /** Runs the load for `operations` operations. Rejects when one of them does not succeed. */

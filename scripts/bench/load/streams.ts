@@ -1,4 +1,4 @@
-// Paced streams that begin at once. Every event carries the time at which the backend made it.
+// Paced streams that begin together. Every event contains the time at which the backend created it.
 
 import { sharedNowMs } from "../clock.ts";
 import { PATHS } from "../protocol.ts";

@@ -1,4 +1,4 @@
-// A client's WebSocket, with Bun's built-in client, which is the cheapest there is.
+// A client's WebSocket. It uses Bun's built-in client, which takes the least CPU.
 
 import { PATHS, TURN_MESSAGES } from "../protocol.ts";
 import { turnHeaders, turnMessage } from "./body.ts";

@@ -1,4 +1,4 @@
-// Row (i): what each further proxy of a chain costs.
+// Row (i): the cost of each further proxy in a chain.
 
 import type { Lab } from "../lab.ts";
 import { startLoad } from "../load-process.ts";

@@ -18,7 +18,7 @@ export async function memory(lab: Lab, samples: Samples): Promise<void> {
         const figure = of === "sockets" ? "g.socket" : "g.stream";
         const each = await perConnection(started, of).catch((error: unknown) => {
           if (started.name !== "peer") throw error;
-          lab.log(`the peer cannot hold ${of}: ${error}`);
+          lab.log(`the peer cannot keep ${of} open: ${error}`);
           return undefined;
         });
         if (each !== undefined) samples.add(figure, started.name, each);
@@ -29,7 +29,7 @@ export async function memory(lab: Lab, samples: Samples): Promise<void> {
 
 const MOST_ROUNDS = 3;
 const SETTLE_MS = 1_000;
-/** Opened first, so that what a process allocates once does not count. */
+/** Connections opened before the measurement, so that one-time allocations do not count. */
 const FIRST_CONNECTIONS = 300;
 const CONNECTIONS = 3_000;
 

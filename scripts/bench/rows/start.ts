@@ -1,5 +1,5 @@
-// Row (j): how long it takes until the program has answered what prompts and status bars ask, and until the proxy answers
-// its first request.
+// Row (j): the time of the commands that prompts and status bars run, and the time until the proxy answers its first
+// request.
 
 import { chmodSync, copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -31,7 +31,7 @@ export async function start(lab: Lab, samples: Samples): Promise<void> {
 // --- internal ---
 
 const COPIES = 6;
-/** Of each copy; the first is not counted. */
+/** The runs of each copy. The first does not count. */
 const RUNS_OF_COPY = 13;
 const STARTS = 7;
 
@@ -54,7 +54,7 @@ async function commands(lab: Lab, samples: Samples, hello: string): Promise<void
     ...of("codexlb", lab.executable),
     ...(lab.baseline === undefined ? [] : of("baseline", lab.baseline)),
   ];
-  // Where a file lies in memory makes more of a difference than what is measured: so there are many copies of each.
+  // Measure many copies of each executable, because the position of a file in memory matters more than its content.
   for (let copy = 0; copy < COPIES; copy++) {
     const files = all.map(({ executable }, index) => {
       const path = join(lab.directory, `copy-${copy}-${index}`);
@@ -64,7 +64,7 @@ async function commands(lab: Lab, samples: Samples, hello: string): Promise<void
     });
     for (let run = 0; run < RUNS_OF_COPY; run++)
       for (const offset of all.keys()) {
-        // Each command runs after each of the others, because what ran before leaves its traces in the caches.
+        // Run each command after each of the others, because the previous command affects the caches.
         const index = (offset + run) % all.length;
         const { figures = [], subject = "codexlb", args = [] } = all[index] ?? {};
         const tookMs = await commandMs([files[index] ?? "", ...args], lab.directory);

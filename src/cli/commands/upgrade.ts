@@ -16,8 +16,8 @@ import { releaseSource } from "../../upgrade/source.ts";
 import { targetOf, thisMachine } from "../../upgrade/target.ts";
 import {
   compareWithRelease,
-  type Upgraded,
   type UpgradeOptions,
+  type UpgradeResult,
   upgradeExecutable,
 } from "../../upgrade/upgrade.ts";
 import { isNewer, VERSION } from "../../version.ts";
@@ -153,7 +153,7 @@ async function serviceOf(executable: string, deps: Deps): Promise<RunningService
 
 /** Restarts `service`, if there is one. Throws `upgrade_failed` or `interrupted` after it restored the previous version. */
 async function activateOrRestore(
-  { version, replacement }: Upgraded,
+  { version, replacement }: UpgradeResult,
   service: RunningService | undefined,
   interruption: Interruption,
   deps: Deps,

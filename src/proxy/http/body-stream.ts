@@ -1,19 +1,19 @@
-// A reply's body on its way to the client: read when the client can take more, so that a slow client slows the upstream,
-// and released once, however it ends.
+// Streams a reply's body to the client. Reads only when the client can take more, so that a slow client slows the
+// upstream, and releases the reply once, however the body ends.
 
 import { type Chunk, gatheringReader } from "../../gathering-reader.ts";
 import type { ProxyContext } from "../context.ts";
 import { createIdleWatch } from "../timeouts.ts";
-import type { OpenedTurn } from "./open-turn.ts";
+import type { StreamedTurn } from "./open-turn.ts";
 import { blockBytes, blockData, blockName, changedBlock, joinBytes, type SseBlock } from "./sse.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Body = ReadableStream<Bytes>;
 type BodyContext = Pick<ProxyContext, "deps" | "settings">;
 
-/** What depends on how a body ends. */
+/** How long a body may be silent, and the callbacks for its end. */
 export interface BodyEnds {
-  /** How long to wait in silence, ms, where the settings say `configuredMs`. */
+  /** The longest silence, ms. `configuredMs` is the one in the settings. */
   readonly patienceMs: (configuredMs: number) => number;
   /** Called once when the body has ended, however it ended. */
   readonly release: () => void;
@@ -21,7 +21,7 @@ export interface BodyEnds {
   readonly broke: () => void;
 }
 
-/** A body that is not looked into. `abort` ends the upstream's request. */
+/** The body `source`, without reading its content. `abort` ends the upstream's request. */
 export function passThrough(context: BodyContext, source: Body, abort: () => void, ends: BodyEnds): Body {
   const reader = gatheringReader(source);
   const next = async (): Promise<Piece> => {
@@ -31,11 +31,16 @@ export function passThrough(context: BodyContext, source: Body, abort: () => voi
   return bodyOf(context, next, abort, ends);
 }
 
-/** The stream of a turn after the commit barrier: first the events that were held, then the rest. */
-export function turnStream(context: BodyContext, turn: OpenedTurn, abort: () => void, ends: BodyEnds): Body {
+/** The stream of a turn after the commit barrier: first the events held back, then all others. */
+export function turnStream(
+  context: BodyContext,
+  turn: StreamedTurn,
+  abort: () => void,
+  ends: BodyEnds,
+): Body {
   const { splitter, body, reader } = turn;
   let { held, unread, pendingRead } = turn;
-  /** The client gets a turn that failed exactly as received. */
+  // The client gets a failed turn exactly as received.
   const pass = turn.failure === undefined ? passEvents : passUnread;
 
   const read = (): Promise<Chunk> => {
@@ -72,7 +77,7 @@ export function turnStream(context: BodyContext, turn: OpenedTurn, abort: () => 
 
 // --- internal ---
 
-/** What passes to the client next. */
+/** The next bytes for the client. */
 interface Piece {
   /** `cut`: the connection breaks after these bytes. */
   readonly kind: "more" | "end" | "cut";
@@ -162,18 +167,18 @@ function bodyOf(
 }
 
 /** The next events with the pool's figures; undefined if there are none. */
-function passEvents(blocks: IterableIterator<SseBlock>, reader: OpenedTurn["reader"]): Piece | undefined {
+function passEvents(blocks: IterableIterator<SseBlock>, reader: StreamedTurn["reader"]): Piece | undefined {
   const passed: SseBlock[] = [];
   let kind: Piece["kind"] = "more";
   while (passed.length < BATCH_EVENTS) {
     const { done, value: block } = blocks.next();
     if (done) break;
-    const reading = reader.read(blockName(block), () => blockData(block));
-    if (reading.kind === "failed" && reading.answer === "cut") {
+    const meaning = reader.read(blockName(block), () => blockData(block));
+    if (meaning.kind === "failed" && meaning.answer === "cut") {
       kind = "cut";
       break;
     }
-    const changed = reading.kind === "failed" ? undefined : reading.changed;
+    const changed = meaning.kind === "failed" ? undefined : meaning.changed;
     passed.push(changed === undefined ? block : changedBlock(block, changed));
   }
   if (passed.length === 0 && kind === "more") return undefined;

@@ -1,12 +1,12 @@
-// HTTP and SSE: one request of a client through the attempt loop, and the reply on its way back.
+// HTTP and SSE: sends one request of a client through the attempt loop, and the reply back to the client.
 
 import { ATTEMPTS_HEADER } from "../../core/hops.ts";
 import type { Lease } from "../../upstream/leases.ts";
 import { isCompactPath, isTurnPath } from "../../upstream/paths.ts";
-import { attempt, type Outcome, type Unserved } from "../attempts.ts";
+import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.ts";
 import { decodeBody, type RequestBody, readBody } from "../bodies.ts";
 import { catalogueResponse, poolVersion } from "../catalogues.ts";
-import type { Incoming, ProxyContext } from "../context.ts";
+import type { IncomingRequest, ProxyContext } from "../context.ts";
 import { createExchange, type Exchange } from "../exchange.ts";
 import { pathForLog } from "../guard.ts";
 import { downstreamHeaders } from "../headers.ts";
@@ -18,7 +18,7 @@ import { type BodyEnds, passThrough, turnStream } from "./body-stream.ts";
 import { type HttpReply, sendHttp } from "./send.ts";
 
 /** Forwards one request. Throws `body_too_large`, `busy`, and an AbortError when the client disconnects. */
-export async function forward(context: ProxyContext, incoming: Incoming): Promise<Response> {
+export async function forward(context: ProxyContext, incoming: IncomingRequest): Promise<Response> {
   const body = await readBody(incoming.request, context.bodies);
   try {
     await incoming.connection.received();
@@ -31,7 +31,11 @@ export async function forward(context: ProxyContext, incoming: Incoming): Promis
 
 // --- internal ---
 
-async function forwardBody(context: ProxyContext, incoming: Incoming, body: RequestBody): Promise<Response> {
+async function forwardBody(
+  context: ProxyContext,
+  incoming: IncomingRequest,
+  body: RequestBody,
+): Promise<Response> {
   const { request, path } = incoming;
   const { method } = request;
   const isTurn = isTurnPath(path);
@@ -44,7 +48,7 @@ async function forwardBody(context: ProxyContext, incoming: Incoming, body: Requ
     isReplayable: isTurn || method === "GET" || method === "HEAD",
   });
   const outcome = await attempt<HttpReply>(context, exchange, {
-    send: (ready, lease) => sendHttp(context, exchange, { ready, lease, body }),
+    send: (prepared, lease) => sendHttp(context, exchange, { prepared, lease, body }),
     discard: (reply) => reply.abort(),
   });
   try {
@@ -61,7 +65,7 @@ async function forwardBody(context: ProxyContext, incoming: Incoming, body: Requ
 async function respond(
   context: ProxyContext,
   exchange: Exchange,
-  outcome: Outcome<HttpReply>,
+  outcome: AttemptResult<HttpReply>,
 ): Promise<Response> {
   const { incoming } = exchange;
   switch (outcome.kind) {
@@ -72,7 +76,7 @@ async function respond(
       return served(context, incoming, outcome);
     case "unserved": {
       const response = await unserved(context, exchange, outcome);
-      // A proxy in front counts the attempts that were made for it.
+      // A proxy in front counts these attempts too.
       if (incoming.attemptsLeft !== undefined && exchange.failures > 0)
         response.headers.set(ATTEMPTS_HEADER, String(exchange.failures));
       return response;
@@ -84,8 +88,8 @@ async function respond(
 
 function served(
   context: ProxyContext,
-  incoming: Incoming,
-  { lease, reply, verdict }: Outcome<HttpReply> & { kind: "reply" },
+  incoming: IncomingRequest,
+  { lease, reply, verdict }: AttemptResult<HttpReply> & { kind: "reply" },
 ): Response {
   const { requestId, path } = incoming;
   const { status } = reply.response;
@@ -112,7 +116,7 @@ function served(
 /** The reply's headers as the client may see them, with the pool's values in place of the account's. */
 function servedHeaders(
   context: ProxyContext,
-  incoming: Incoming,
+  incoming: IncomingRequest,
   { upstream }: Lease,
   response: Response,
 ): Headers {
@@ -122,15 +126,15 @@ function servedHeaders(
   return headers;
 }
 
-interface ToClient extends BodyEnds {
+interface ClientResponseOptions extends BodyEnds {
   readonly headers: Headers;
 }
 
 function toClient(
   context: ProxyContext,
-  { connection }: Incoming,
+  { connection }: IncomingRequest,
   { response, body, abort }: HttpReply,
-  { headers, ...ends }: ToClient,
+  { headers, ...ends }: ClientResponseOptions,
 ): Response {
   const init = { status: response.status, statusText: response.statusText, headers };
   switch (body.kind) {
@@ -165,7 +169,7 @@ function toClient(
 async function unserved(
   context: ProxyContext,
   { incoming, facts }: Exchange,
-  { last, brokenWhy }: Unserved<HttpReply>,
+  { last, brokenWhy }: UnservedRequest<HttpReply>,
 ): Promise<Response> {
   const { requestId, path, ended } = incoming;
   const { pool, events, deps } = context;
@@ -197,12 +201,12 @@ async function unserved(
 }
 
 /**
- * The upstream's reply. `waitSeconds`: the pool's time in place of the upstream's own. Without a time Codex takes a 429
- * for the end of the turn, and repeats any other request within moments.
+ * The upstream's reply. `waitSeconds` replaces the upstream's Retry-After with the pool's. Without a time, a 429 ends
+ * Codex's turn, and Codex repeats any other request almost immediately.
  */
 function asReceived(
   context: ProxyContext,
-  incoming: Incoming,
+  incoming: IncomingRequest,
   reply: HttpReply,
   waitSeconds: number | undefined,
 ): Response {
@@ -217,8 +221,8 @@ function asReceived(
 }
 
 /**
- * A failure inside a stream as an answer of its own. Codex would take the end of a stream for the end of the turn; after
- * a 503 it waits and tries again.
+ * The 503 in place of a stream that contains a failure. The failed stream would end Codex's turn; after a 503, Codex
+ * waits and tries again.
  */
 function overloaded(
   failure: { readonly code: string | undefined; readonly message: string } | undefined,

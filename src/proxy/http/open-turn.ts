@@ -1,10 +1,10 @@
-// The beginning of a streamed turn: reads the response up to the commit barrier.
+// Reads the beginning of a streamed turn, up to the commit barrier.
 
 import type { Failure, Verdict } from "../../core/verdict.ts";
 import type { Clock } from "../../deps.ts";
 import { type BodyReader, type Chunk, gatheringReader } from "../../gathering-reader.ts";
 import type { Timeouts } from "../context.ts";
-import { createCommitBarrier, type Opening } from "../turn/commit-barrier.ts";
+import { type BarrierOpening, createCommitBarrier } from "../turn/commit-barrier.ts";
 import type { TurnReader } from "../turn/turn-reader.ts";
 import {
   blockData,
@@ -15,8 +15,8 @@ import {
   type SseSplitter,
 } from "./sse.ts";
 
-/** A turn that has begun: what was read of it, and the way to the rest. */
-export interface OpenedTurn {
+/** A turn that has begun: the events read so far, and the reader of the others. */
+export interface StreamedTurn {
   /** The events for the client so far, with the pool's figures. */
   readonly held: readonly SseBlock[];
   /** Events of the last chunk that were not read before the barrier opened. */
@@ -26,31 +26,31 @@ export interface OpenedTurn {
   /** A read that was in progress when the barrier opened by time. */
   readonly pendingRead: Promise<Chunk> | undefined;
   readonly reader: TurnReader;
-  /** Why the turn failed, if that is the last of the events held. */
+  /** Why the turn failed, if the last event in `held` is a failure. */
   readonly failure: Failure | undefined;
 }
 
-export type Opened =
-  | { readonly kind: "begun"; readonly turn: OpenedTurn }
-  | { readonly kind: "failed"; readonly turn: OpenedTurn; readonly verdict: Verdict }
+export type OpenTurnResult =
+  | { readonly kind: "begun"; readonly turn: StreamedTurn }
+  | { readonly kind: "failed"; readonly turn: StreamedTurn; readonly verdict: Verdict }
   /** The stream ended, broke or fell silent before it contained anything of value. */
   | { readonly kind: "broken"; readonly why: string };
 
-/** Reads `stream` until there is something to commit to, or a failure. */
+/** Reads `stream` until the commit barrier opens, or the turn fails. */
 export async function openTurn(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   reader: TurnReader,
   clock: Clock,
   timeouts: Pick<Timeouts, "idleMs">,
-): Promise<Opened> {
+): Promise<OpenTurnResult> {
   const body = gatheringReader(stream);
   const splitter = createSseSplitter();
-  const opening = Promise.withResolvers<Opening>();
+  const opening = Promise.withResolvers<BarrierOpening>();
   const barrier = createCommitBarrier<SseBlock>(clock, timeouts, opening.resolve);
   let unread = splitter.push(new Uint8Array());
   let pendingRead: Promise<Chunk> | undefined;
 
-  const turn = (failure?: Failure): OpenedTurn => ({
+  const turn = (failure?: Failure): StreamedTurn => ({
     held: barrier.held,
     unread,
     splitter,
@@ -59,24 +59,24 @@ export async function openTurn(
     reader,
     failure,
   });
-  const begun = (by: "output" | "bound"): Opened => {
+  const begun = (by: "output" | "bound"): OpenTurnResult => {
     reader.commit(by);
     return { kind: "begun", turn: turn() };
   };
 
-  /** Reads the chunk's events. Undefined: everything is held, and the barrier is closed. */
-  const take = (chunk: Uint8Array<ArrayBuffer>): Opened | undefined => {
+  /** Reads the chunk's events. Returns undefined while the barrier is closed. */
+  const take = (chunk: Uint8Array<ArrayBuffer>): OpenTurnResult | undefined => {
     unread = splitter.push(chunk);
     let hasOutput = false;
     for (let next = unread.next(); !next.done; next = unread.next()) {
       const block = next.value;
-      const reading = reader.read(blockName(block), () => blockData(block));
-      const changed = reading.kind === "failed" ? undefined : reading.changed;
+      const meaning = reader.read(blockName(block), () => blockData(block));
+      const changed = meaning.kind === "failed" ? undefined : meaning.changed;
       barrier.hold(changed === undefined ? block : changedBlock(block, changed), block.end - block.start);
-      // Output in the same chunk as a failure has not been seen by the client either.
-      if (reading.kind === "failed")
-        return { kind: "failed", turn: turn(reading.failure), verdict: reading.verdict };
-      hasOutput ||= reading.kind !== "hold";
+      // The client has not seen output in the same chunk either.
+      if (meaning.kind === "failed")
+        return { kind: "failed", turn: turn(meaning.failure), verdict: meaning.verdict };
+      hasOutput ||= meaning.kind !== "hold";
       if (barrier.isOpen()) break;
     }
     if (hasOutput) return begun("output");

@@ -1,4 +1,4 @@
-// One send of one HTTP request to one upstream, up to the point where its reply can be judged.
+// Sends one HTTP request to one upstream, and reads the reply until it can be judged.
 
 import { readBounded } from "../../bounded-fetch.ts";
 import { ATTEMPTS_HEADER, parseAttempts } from "../../core/hops.ts";
@@ -9,42 +9,45 @@ import { egressProblem, proxyRefusal } from "../../network/connect-problem.ts";
 import { fetchOptions } from "../../network/egress.ts";
 import type { Lease } from "../../upstream/leases.ts";
 import { isStreamedTurnPath, isTurnPath } from "../../upstream/paths.ts";
-import type { Upstream } from "../../upstream/upstream.ts";
+import type { PreparedRequest, Upstream } from "../../upstream/upstream.ts";
 import { bodyOf, decodeBody, type RequestBody, sizeOf } from "../bodies.ts";
-import type { Incoming, ProxyContext } from "../context.ts";
+import type { IncomingRequest, ProxyContext } from "../context.ts";
 import type { Exchange } from "../exchange.ts";
 import { watchHead } from "../timeouts.ts";
 import { portableRequest, TURN_STATE } from "../turn/portable.ts";
 import { createTurnReader } from "../turn/turn-reader.ts";
-import type { Ready, Sent } from "../use-upstream.ts";
-import { type OpenedTurn, openTurn } from "./open-turn.ts";
+import type { SendResult } from "../use-upstream.ts";
+import { openTurn, type StreamedTurn } from "./open-turn.ts";
 
-/** An upstream's response, as far as it was read to judge it. */
+/** An upstream's response, and the part of its body that was read to judge it. */
 export interface HttpReply {
   readonly response: Response;
   readonly body:
     | { readonly kind: "whole"; readonly bytes: Uint8Array<ArrayBuffer> }
     | { readonly kind: "stream" }
-    | { readonly kind: "turn"; readonly turn: OpenedTurn };
+    | { readonly kind: "turn"; readonly turn: StreamedTurn };
   /** Ends the upstream's request. */
   readonly abort: () => void;
 }
 
-/** What is sent, and to which upstream. */
-export interface Sending {
-  readonly ready: Ready;
+/** The request, and the upstream to send it to. */
+export interface SendOptions {
+  readonly prepared: PreparedRequest;
   readonly lease: Lease;
   readonly body: RequestBody;
 }
 
-/** Sends one request to one upstream. If its input holds another account's ciphertext, sends it once more without. */
+/**
+ * Sends one request to one upstream. If the upstream refuses another account's ciphertext in the input, sends the
+ * request again without the ciphertext.
+ */
 export async function sendHttp(
   context: ProxyContext,
   exchange: Exchange,
-  sending: Sending,
-): Promise<Sent<HttpReply>> {
-  const { headers } = sending.ready;
-  // Turn state names the server that began the turn, which only the first account can use.
+  sending: SendOptions,
+): Promise<SendResult<HttpReply>> {
+  const { headers } = sending.prepared;
+  // The turn state names the server that began the turn, which only the first account can use.
   if (exchange.hasMoved()) headers.delete(TURN_STATE);
   const sent = await sendFresh(context, exchange, sending);
   if (sent.kind !== "reply" || sent.verdict.kind !== "foreign_ciphertext") return sent;
@@ -60,7 +63,7 @@ export async function sendHttp(
 
 // --- internal ---
 
-/** Error responses are read whole to be judged. The backend's have some kB, a challenge page some tens of kB. */
+/** The largest error response. The backend's have a few kB, a challenge page some tens of kB. */
 const ERROR_BODY_LIMIT_BYTES = 1024 * 1024;
 
 const SMALL_BODY_BYTES = 64 * 1024;
@@ -74,18 +77,18 @@ function outOfDescriptors(): CodexlbError {
   });
 }
 
-type Fetched =
+type FetchResult =
   | { readonly kind: "fetched"; readonly response: Response; readonly abort: () => void }
-  /** Perhaps the upstream closed a kept-alive connection at this moment. */
+  /** The upstream may have closed a kept-alive connection at this moment. */
   | { readonly kind: "reset" }
-  | Exclude<Sent<HttpReply>, { kind: "reply" }>;
+  | Exclude<SendResult<HttpReply>, { kind: "reply" }>;
 
-/** A reset before any response may come from a stale connection, so a replayable request is sent once more. */
+/** Sends the request. Repeats it once after a reset without a response, which a stale connection may have caused. */
 async function sendFresh(
   context: ProxyContext,
   exchange: Exchange,
-  sending: Sending,
-): Promise<Sent<HttpReply>> {
+  sending: SendOptions,
+): Promise<SendResult<HttpReply>> {
   const { incoming, isReplayable } = exchange;
   const first = await fetchOnce(context, incoming, sending);
   const fetched =
@@ -102,34 +105,34 @@ async function sendFresh(
 
 async function fetchOnce(
   { deps, settings }: ProxyContext,
-  { request, signal, path }: Incoming,
-  { ready, lease, body }: Sending,
-): Promise<Fetched> {
+  { request, signal, path }: IncomingRequest,
+  { prepared, lease, body }: SendOptions,
+): Promise<FetchResult> {
   const ending = new AbortController();
   const abort = () => ending.abort();
   if (signal.aborted) return { kind: "aborted" };
   signal.addEventListener("abort", abort, { once: true });
   const { connectMs, headMs } = settings().timeouts;
   let expiredWhy: string | undefined;
-  // An answer in one piece (a compaction, a picture) may take minutes to begin.
+  // A response in one piece (a compaction, a picture) may take minutes to begin.
   const longestMs = isStreamedTurnPath(path) ? headMs : Number.POSITIVE_INFINITY;
   const watched = { connectMs, headMs: () => lease.upstream.patienceMs(longestMs) };
-  const arrived = watchHead(deps.clock, ready.egress.proxy ?? ready.url, watched, (why) => {
+  const arrived = watchHead(deps.clock, prepared.egress.proxy ?? prepared.url, watched, (why) => {
     expiredWhy = why;
     abort();
   });
   try {
-    const response = await fetch(ready.url, {
-      ...fetchOptions(ready.egress),
+    const response = await fetch(prepared.url, {
+      ...fetchOptions(prepared.egress),
       method: request.method,
-      headers: ready.headers,
+      headers: prepared.headers,
       ...(sizeOf(body.content) === 0 ? {} : { body: body.content }),
       redirect: "manual",
       decompress: false,
       timeout: false,
       signal: ending.signal,
     });
-    const refusal = proxyRefusal(response.status, ready.egress);
+    const refusal = proxyRefusal(response.status, prepared.egress);
     if (refusal === undefined) return { kind: "fetched", response, abort };
     abort();
     return { kind: "broken", why: refusal };
@@ -140,7 +143,7 @@ async function fetchOnce(
     // The proxy itself has run out of descriptors. No account is to blame, and another one would fail the same way.
     if (OUT_OF_DESCRIPTORS.has(code)) throw outOfDescriptors();
     if (code === "ECONNRESET") return { kind: "reset" };
-    return { kind: "broken", why: egressProblem(error, ready.url, ready.egress) ?? code };
+    return { kind: "broken", why: egressProblem(error, prepared.url, prepared.egress) ?? code };
   } finally {
     arrived();
   }
@@ -152,7 +155,7 @@ async function judgeReply(
   lease: Lease,
   response: Response,
   abort: () => void,
-): Promise<Sent<HttpReply>> {
+): Promise<SendResult<HttpReply>> {
   const { status } = response;
   const { upstream } = lease;
   const { signal, path } = exchange.incoming;
@@ -178,7 +181,7 @@ async function turnReply(
   lease: Lease,
   response: Response,
   abort: () => void,
-): Promise<Sent<HttpReply>> {
+): Promise<SendResult<HttpReply>> {
   if (response.body === null) return { kind: "broken", why: "the response has no body" };
   const reader = createTurnReader(context, exchange, lease);
   const limits = limitsOfHeaders(response.headers, context.deps.clock.now());
@@ -215,13 +218,16 @@ async function verdictOfReply(
   return upstream.judge(failureOfReply(response.status, response.headers, text, deps.clock.now()), scope);
 }
 
-/** A body that is known to be small is cheaper read at once than pumped, and one that breaks off can be asked for again. */
+/**
+ * Whether the body is known to be small. Reading it whole is cheaper than streaming it, and allows a retry if it
+ * breaks.
+ */
 function isSmall({ headers }: Response): boolean {
   const length = headers.get("content-length");
   return length !== null && Number(length) <= SMALL_BODY_BYTES;
 }
 
-/** Whether a response has a body (RFC 9110, 6.4.1). Bun would create a stream to answer this. */
+/** Whether a response has a body (RFC 9110, 6.4.1). `response.body` would make Bun create a stream. */
 function hasBody(method: string, status: number): boolean {
   return method !== "HEAD" && status !== 204 && status !== 304;
 }

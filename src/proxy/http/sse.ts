@@ -1,6 +1,5 @@
-// Server-sent events that pass through the proxy: splits a byte stream into whole events without changing a byte, and
-// reads the name and data of those that matter. Every byte is examined once and copied at most once, whatever the sizes
-// of events and chunks.
+// Splits a stream of server-sent events into whole events without changing a byte, and reads the name and data of those
+// that matter. Every byte is examined once and copied at most once, whatever the sizes of events and chunks.
 
 /** One unchanged event with its terminating blank line: the bytes of `source` from `start` to `end`. */
 export interface SseBlock {
@@ -12,11 +11,11 @@ export interface SseBlock {
 export interface SseSplitter {
   /** The events that `chunk` completes, in order, found lazily. Consume all of them before the next `push`. */
   push(chunk: Uint8Array<ArrayBuffer>): IterableIterator<SseBlock>;
-  /** What is left of an unfinished event; the splitter is empty afterwards. */
+  /** The bytes of the unfinished event; the splitter is empty afterwards. */
   rest(): Uint8Array<ArrayBuffer>;
 }
 
-/** An unfinished event beyond this size is passed on in pieces instead of being gathered. */
+/** A larger unfinished event is forwarded in pieces instead of being gathered. */
 const BLOCK_LIMIT_BYTES = 8 * 1024 * 1024;
 
 export function createSseSplitter(): SseSplitter {
@@ -67,7 +66,7 @@ export function blockData(block: SseBlock): string | undefined {
   const { source, start, end } = block;
   if (end - start > BLOCK_LIMIT_BYTES) return undefined;
   let data: string | undefined;
-  // A line at a time, because nearly every event has one line of data, and that is a copy of its text already.
+  // Decode line by line: nearly every event has one line of data, so its text is copied only once.
   for (let at = start; at < end; ) {
     const lf = source.indexOf(LF, at);
     const lineEnd = lf < 0 || lf >= end ? end : lf;
@@ -147,7 +146,7 @@ const CR = 13;
 const FIRST_OF_EVENT = 0x65;
 /** The first byte of `data:`. */
 const FIRST_OF_DATA = 0x64;
-/** Longer names are none of those that matter. */
+/** All names that matter are shorter. */
 const NAME_LIMIT_BYTES = 80;
 /** Decodes without a view of the bytes, which takes as long as the decoding itself. */
 const UTF8_SLICE: (this: Uint8Array, start: number, end: number) => string = Buffer.prototype.utf8Slice;

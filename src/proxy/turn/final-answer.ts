@@ -1,12 +1,12 @@
-// How the client hears that its request was not served, for every transport. Pure: facts in, a decision out.
+// Decides what the client gets if its request was not served, on every transport. Pure functions.
 //
-//   no upstream served it
-//     the last reply is true of the whole pool     the client gets it as received
-//     it is about one account only                 the client gets the pool's own refusal
-//     over WebSocket, and only the client has      the client is asked to reconnect, and sends everything
-//     what another account would need
-//     a handshake                                  426, because over HTTP the client can be asked to wait
-//   the turn fails after its first output          the event as received, or a cut, after which Codex keeps what is done
+//   no upstream served the request
+//     the last reply is true of the whole pool     the reply as received
+//     the last reply concerns one account          the pool's own refusal
+//     a WebSocket turn refers to an earlier        a request to reconnect, after which the client sends everything
+//     response, which other accounts do not have
+//     a handshake                                  426, because over HTTP the proxy can ask the client to wait
+//   the turn fails after its first output          the event as received, or a cut, after which Codex keeps the output
 //                                                  and sends the turn again
 
 import type { PooledUsage } from "../../core/pooled.ts";
@@ -21,17 +21,17 @@ export interface LastAnswer {
   readonly form: "event" | "response";
 }
 
-export interface Unserved {
+export interface FinalAnswerFacts {
   readonly shortage: Shortage;
   readonly last: LastAnswer | undefined;
 }
 
-/** The answer to an HTTP request, or to a turn on a WebSocket that any account could have taken. */
+/** The answer to an HTTP request, or to a self-contained turn on a WebSocket. */
 export type RequestAnswer = "as_received" | "refusal";
 
-/** `spends`: the request uses the allowance. Other requests fail for reasons that are rarely about the account. */
-export function answerRequest({ shortage, last }: Unserved, spends: boolean): RequestAnswer {
-  // The client must never see a 401: it would renew a token that it does not have.
+/** `spends`: the request uses quota. Other requests rarely fail because of the account. */
+export function answerRequest({ shortage, last }: FinalAnswerFacts, spends: boolean): RequestAnswer {
+  // The client must never get a 401, because it would try to renew a token that belongs to the pool.
   if (last === undefined || last.status === 401) return "refusal";
   switch (last.verdict.kind) {
     case "cool":
@@ -44,11 +44,11 @@ export function answerRequest({ shortage, last }: Unserved, spends: boolean): Re
   }
 }
 
-/** The answer to a turn on a WebSocket that any account could have taken. */
-export function answerMessage(unserved: Unserved): RequestAnswer {
+/** The answer to a self-contained turn on a WebSocket. */
+export function answerMessage(unserved: FinalAnswerFacts): RequestAnswer {
   const { last, shortage } = unserved;
   if (shortage.kind !== "all_tried") return "refusal";
-  // Over WebSocket Codex waits only if an event names the time. A refusal names one.
+  // Over WebSocket Codex waits only if an event names a time, as a refusal does.
   if (last?.verdict.kind === "cool" && !(last.verdict.told && last.form === "event")) return "refusal";
   return answerRequest(unserved, true);
 }
@@ -57,15 +57,15 @@ export function answerMessage(unserved: Unserved): RequestAnswer {
 export type HandOverAnswer = "reconnect" | "as_received" | "cut" | "refusal";
 
 /**
- * `handedOver`: the session was asked to reconnect too often without output. `hasEvent`: the upstream sent a failure
- * that can be passed on.
+ * `tooManyHandovers`: the session was asked to reconnect too often without output. `hasEvent`: the upstream sent a
+ * failure that can be forwarded.
  */
 export function answerHandOver(
   shortage: Shortage,
-  { handedOver, hasEvent }: { readonly handedOver: boolean; readonly hasEvent: boolean },
+  { tooManyHandovers, hasEvent }: { readonly tooManyHandovers: boolean; readonly hasEvent: boolean },
 ): HandOverAnswer {
   if (shortage.kind === "all_exhausted" || shortage.kind === "all_disabled") return "refusal";
-  if (!handedOver) return "reconnect";
+  if (!tooManyHandovers) return "reconnect";
   return hasEvent ? "as_received" : "cut";
 }
 
@@ -73,8 +73,8 @@ export function answerHandOver(
 export type HandshakeAnswer = "refusal" | "main_limit_only" | "no_websocket";
 
 /**
- * A limit and a pool without accounts are refused as over HTTP. In all other cases HTTP may still work, and a 426 makes
- * Codex change over at once and in silence; any other answer costs it six tries and a notice.
+ * A limit and a pool without accounts are refused as over HTTP. In all other cases HTTP may still work. A 426 makes
+ * Codex switch to HTTP immediately, without a notice; after any other answer it tries six times and shows a notice.
  */
 export function answerHandshake(
   shortage: Shortage,
@@ -87,7 +87,7 @@ export function answerHandshake(
   return isLimit || shortage.kind !== "all_tried" ? "refusal" : "no_websocket";
 }
 
-/** The answer to a failure after output. `canLeave`: whether another upstream has room and could go on. */
+/** The answer to a failure after output. `canLeave`: whether another upstream has room for the turn. */
 export function answerAfterOutput(verdict: Verdict, canLeave: () => boolean): "pass" | "cut" {
   switch (verdict.kind) {
     case "limit":
@@ -96,7 +96,7 @@ export function answerAfterOutput(verdict: Verdict, canLeave: () => boolean): "p
     case "foreign_ciphertext":
       return canLeave() ? "cut" : "pass";
     case "cool":
-      // Codex itself waits for the time that an event names.
+      // Codex itself waits until the time that an event names.
       return verdict.told && !canLeave() ? "pass" : "cut";
     case "renew":
       return "cut";
@@ -111,7 +111,7 @@ export function answerAfterOutput(verdict: Verdict, canLeave: () => boolean): "p
 
 // --- internal ---
 
-/** True if the history cannot belong to an account that was not asked, because it rests or is disabled. */
+/** True if every account was asked, so the history cannot belong to one that is cooling down or disabled. */
 function isTrueOfAll({ kind, untilMs, disabled }: Shortage): boolean {
   return kind === "all_tried" && untilMs === undefined && disabled === 0;
 }

@@ -1,13 +1,14 @@
-// Makes a turn's input fit another account. Reasoning items are encrypted for the account that produced them, and every
-// other account refuses them; the turn works without them. The turn state token belongs to the former account, too.
-// Both are cut out of the text, so that the rest stays exactly as the client wrote it and nothing large is parsed.
+// Makes a turn's input acceptable for another account. Reasoning items are encrypted for the account that produced
+// them, and every other account refuses them; the turn works without them. The turn state token belongs to the former
+// account, too. Both are cut out of the text, so that all other text stays exactly as the client wrote it and nothing
+// large is parsed.
 
 import { elementsOf, memberOf, membersOf, type Span, textAt } from "../../core/json.ts";
 
 /**
- * `text` (a Responses request as JSON) without encrypted reasoning and without turn state; undefined when there is no
- * encrypted reasoning to drop, when the text is no such request, or when its history is a compaction: that is one
- * ciphertext as a whole, and dropping the rest would not help.
+ * `text` (a Responses request as JSON) without encrypted reasoning and without turn state. Undefined if `text` contains
+ * no encrypted reasoning, is no such request, or has a compacted history, which is one ciphertext that cannot be
+ * dropped.
  */
 export function portableRequest(text: string): string | undefined {
   const input = memberOf(text, "input");
@@ -37,10 +38,10 @@ export function withoutTurnState(text: string): string {
   return `${text.slice(0, metadata.start)}{${kept}}${text.slice(metadata.end)}`;
 }
 
-/** What a `response.create` message asks for. */
+/** The properties of a `response.create` message. */
 export interface TurnRequest {
   /** True if it does not refer to an earlier response of its socket. */
-  readonly selfContained: boolean;
+  readonly isSelfContained: boolean;
   /** True if it only warms the connection up, without producing output. */
   readonly warmsUp: boolean;
   readonly model: string | undefined;
@@ -55,8 +56,8 @@ export function turnRequestOf(text: string): TurnRequest {
     if (name === "generate") generate = text.slice(start, end);
     if (name === "model") model = textAt(text, { start, end }) || undefined;
   }
-  const selfContained = previous === "null" || previous === '""';
-  return { selfContained, warmsUp: generate === "false", model };
+  const isSelfContained = previous === "null" || previous === '""';
+  return { isSelfContained, warmsUp: generate === "false", model };
 }
 
 /** Header (and metadata key) that ties the requests of one turn to the server that began it. */

@@ -1,12 +1,12 @@
-// Reads the events of one turn, the same way for both transports: what an event means for the turn, and what the client
-// gets in its place. On the way it learns about limits, replaces the account's figures with the pool's, credits the
-// account for the first output, and notices compactions.
+// Reads the events of one turn, the same way for both transports. Returns the meaning of each event for the turn, and
+// the event that the client gets instead. Learns about limits, replaces the account's figures with the pool's, credits
+// the account for the first output, and recognises compactions.
 //
-//   before the commit   hold     nothing that the client waits for
-//                       output   worth committing to; so is `over`
-//                       failed   another account can still answer
-//   after the commit    hold, output, over   pass on
-//                       failed               `answer` says how the client hears about it
+//   before the commit   hold                 hold the event back
+//                       output, over         commit to the turn
+//                       failed               another account can still serve the turn
+//   after the commit    hold, output, over   forward the event
+//                       failed               `answer` says what the client gets
 
 import { eventType, isCompaction, readTurnSignal, type TurnSignal } from "../../core/turn.ts";
 import type { Failure, Verdict } from "../../core/verdict.ts";
@@ -17,24 +17,26 @@ import type { Exchange } from "../exchange.ts";
 import { poolLimitsEvent } from "../pool-limits.ts";
 import { answerAfterOutput } from "./final-answer.ts";
 
-/** What an event means. `changed`: the JSON that the client gets instead; undefined: it gets the event as received. */
-export type Reading =
+/**
+ * The meaning of an event. `changed`: the JSON that the client gets instead; undefined: it gets the event as received.
+ */
+export type EventMeaning =
   | { readonly kind: "hold" | "output" | "over"; readonly changed: string | undefined }
   | {
       readonly kind: "failed";
       readonly failure: Failure;
       readonly verdict: Verdict;
-      /** After the commit: the client gets the event, or is cut off so that it sends the turn again. */
+      /** After the commit: the client gets the event, or is disconnected so that it sends the turn again. */
       readonly answer: "pass" | "cut" | undefined;
     };
 
 export interface TurnReader {
   /**
    * Reads the next event. `name` is its type if the transport names it. `json` returns its text, or undefined if it has
-   * none: such an event is a sign of life.
+   * none and is only a sign of life.
    */
-  read(name: string | undefined, json: () => string | undefined): Reading;
-  /** From now on events go to the client. `by`: output has arrived, or a bound of the commit barrier. */
+  read(name: string | undefined, json: () => string | undefined): EventMeaning;
+  /** From now on the client gets the events. `by`: output arrived, or a bound of the commit barrier was reached. */
   commit(by: "output" | "bound"): void;
   /** True while a response has begun and its last event has not arrived. */
   isUnfinished(): boolean;
@@ -53,10 +55,10 @@ export function createTurnReader(context: ProxyContext, exchange: Exchange, leas
     exchange.served(lease);
   };
 
-  const failed = ({ failure }: TurnSignal & { kind: "failed" }): Reading => {
+  const failed = ({ failure }: TurnSignal & { kind: "failed" }): EventMeaning => {
     const verdict = lease.upstream.judge(failure, "turn");
     if (!isCommitted) return { kind: "failed", failure, verdict, answer: undefined };
-    // Too late for another account, because the client has seen output. The next request benefits.
+    // Another account cannot take over, because the client has seen output. The verdict helps the next request.
     lease.settle(verdict);
     if (verdict.kind !== "client") lease.broke();
     return { kind: "failed", failure, verdict, answer: answerAfterOutput(verdict, lease.canLeave) };
@@ -105,11 +107,11 @@ export function createTurnReader(context: ProxyContext, exchange: Exchange, leas
 
 // --- internal ---
 
-const HOLD: Reading = { kind: "hold", changed: undefined };
-const OUTPUT: Reading = { kind: "output", changed: undefined };
-const OVER: Reading = { kind: "over", changed: undefined };
+const HOLD: EventMeaning = { kind: "hold", changed: undefined };
+const OUTPUT: EventMeaning = { kind: "output", changed: undefined };
+const OVER: EventMeaning = { kind: "over", changed: undefined };
 
-/** Events of a response that are more than output. */
+/** Events of a response that are not plain output. */
 const SPECIAL: ReadonlySet<string> = new Set([
   "response.created",
   "response.in_progress",

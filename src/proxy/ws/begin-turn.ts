@@ -1,4 +1,4 @@
-// The beginning of a turn on an upstream's socket: the request is sent, and its events are read up to the commit barrier.
+// Begins a turn on an upstream's socket: sends the request, and reads its events up to the commit barrier.
 
 import type { Failure, Verdict } from "../../core/verdict.ts";
 import type { Clock } from "../../deps.ts";
@@ -8,8 +8,8 @@ import { type CommitBarrier, createCommitBarrier } from "../turn/commit-barrier.
 import type { TurnReader } from "../turn/turn-reader.ts";
 import type { UpstreamSocket } from "./upstream-socket.ts";
 
-/** The socket has no listener then; it keeps what arrives in the meantime. */
-export type BegunTurn =
+/** How the turn began. Afterwards the socket has no listener, and keeps the messages that arrive. */
+export type BeginTurnResult =
   /** `held`: events for the client, with the pool's figures. `isOver`: they are the whole turn. */
   | { readonly kind: "begun"; readonly held: readonly string[]; readonly isOver: boolean }
   | {
@@ -21,15 +21,15 @@ export type BegunTurn =
     }
   /** The request is larger than the upstream accepts from any account. */
   | { readonly kind: "too_big"; readonly reason: string }
-  /** `isStale`: the upstream closed the socket, perhaps only because it had been idle. */
+  /** `isStale`: the upstream closed the socket, possibly because it had been idle. */
   | { readonly kind: "broken"; readonly why: string; readonly isStale: boolean }
   /** The client disconnected. */
   | { readonly kind: "aborted" };
 
-export interface BeginOptions {
+export interface BeginTurnOptions {
   readonly clock: Clock;
   readonly timeouts: Timeouts;
-  /** How long to wait in silence, ms, where the settings say `configuredMs`. */
+  /** The longest silence, ms. `configuredMs` is the one in the settings. */
   readonly patienceMs: (configuredMs: number) => number;
   /** Aborted when the client disconnects. */
   readonly signal: AbortSignal;
@@ -38,13 +38,13 @@ export interface BeginOptions {
 /** Close code of an endpoint that got a larger message than it takes (RFC 6455, 7.4.1). */
 export const TOO_BIG = 1009;
 
-/** Sends `request` (a `response.create` message) and reads until there is something to commit to, or a failure. */
+/** Sends `request` (a `response.create` message) and reads until the commit barrier opens, or the turn fails. */
 export function beginTurn(
   socket: UpstreamSocket,
   request: string,
   reader: TurnReader,
-  { clock, timeouts, patienceMs, signal }: BeginOptions,
-): Promise<BegunTurn> {
+  { clock, timeouts, patienceMs, signal }: BeginTurnOptions,
+): Promise<BeginTurnResult> {
   if (signal.aborted) return Promise.resolve({ kind: "aborted" });
   return new Promise((resolve, reject) => {
     let barrier: CommitBarrier<string> | undefined;
@@ -58,7 +58,7 @@ export function beginTurn(
       signal.removeEventListener("abort", aborted);
       socket.listen(undefined);
     };
-    const finish = (turn: BegunTurn): void => {
+    const finish = (turn: BeginTurnResult): void => {
       stop();
       resolve(turn);
     };
@@ -70,7 +70,7 @@ export function beginTurn(
       resolve({ kind: "begun", held: barrier?.held ?? [], isOver });
     };
 
-    /** The upstream has begun: from now on the barrier's bounds hold. */
+    /** The first message has arrived: from now on the barrier's bounds apply. */
     const opened = (): CommitBarrier<string> => {
       head.stop();
       return createCommitBarrier<string>(clock, timeouts, (opening) =>
@@ -80,25 +80,25 @@ export function beginTurn(
     const take = (message: string): void => {
       barrier ??= opened();
       barrier.heard();
-      const reading = reader.read(undefined, () => message);
-      if (reading.kind === "failed") {
-        const { failure, verdict } = reading;
+      const meaning = reader.read(undefined, () => message);
+      if (meaning.kind === "failed") {
+        const { failure, verdict } = meaning;
         return finish({ kind: "failed", failure, verdict, event: message });
       }
-      const event = reading.changed ?? message;
-      if (reading.kind === "hold") return barrier.hold(event, event.length);
+      const event = meaning.changed ?? message;
+      if (meaning.kind === "hold") return barrier.hold(event, event.length);
       // Output opens the barrier, so the bounds do not count any more.
       barrier.stop();
       barrier.hold(event, event.length);
-      begun("output", reading.kind === "over");
+      begun("output", meaning.kind === "over");
     };
 
     signal.addEventListener("abort", aborted, { once: true });
-    if (!socket.send(request)) return broken("it does not read what the proxy sends", false);
+    if (!socket.send(request)) return broken("it has stopped reading", false);
     head.begin();
     socket.listen({
       message: (message) => {
-        // A frame of bytes is no event, so it is passed over.
+        // A binary message is not an event, so it is ignored.
         if (typeof message !== "string") return;
         try {
           take(message);

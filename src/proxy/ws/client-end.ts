@@ -1,28 +1,30 @@
-// The client's end of a tunnel. If the client reads slowly, the upstream has to wait; if it reads nothing for as long as
-// an upstream may be silent, it counts as gone. Messages that arrive together leave in one write.
+// The client's end of a tunnel. If the client reads slowly, the upstream has to wait; if it reads nothing for as long
+// as an upstream may be silent, the tunnel is closed. Messages that arrive together are written together.
 
 import type { Clock } from "../../deps.ts";
 import { createIdleWatch } from "../timeouts.ts";
 import type { UpstreamEnd } from "./upstream-end.ts";
 import type { Message } from "./upstream-socket.ts";
 
-/** A client's socket, as Bun.serve has it. */
+/** A client's socket; Bun's `ServerWebSocket` implements it. */
 export interface ClientSocket {
   send(message: Message): number;
   /** Bytes that the client has not read yet. */
   getBufferedAmount(): number;
   close(code?: number, reason?: string): void;
   terminate(): void;
-  /** Gathers what `send` sends into one write. */
+  /** Gathers the messages that `send` sends into one write. */
   cork(send: () => void): void;
 }
 
 export interface ClientEnd {
   /** The client is connected by `socket`. */
   opened(socket: ClientSocket): void;
-  /** Sends a message at once if it is the first one since the event loop last ran, else together with the others. */
+  /**
+   * Sends a message immediately if it is the first since the event loop last ran, otherwise together with the others.
+   */
   send(message: Message): void;
-  /** Sends a message together with the others, for one that is likely to be followed by more. */
+  /** Sends a message together with others, for a message that others will probably follow. */
   queue(message: Message): void;
   /** The client has read some of the buffered data. */
   drained(): void;
@@ -30,7 +32,7 @@ export interface ClientEnd {
   isSlow(): boolean;
   /** Closes the socket; with a code that must not be sent (1005, 1006, 1015), breaks it off. */
   close(code: number, reason?: string): void;
-  /** No more waiting. */
+  /** Stops waiting for a slow client. */
   stop(): void;
 }
 
@@ -50,7 +52,7 @@ export function createClientEnd(
 ): ClientEnd {
   let client: ClientSocket | undefined;
   let isSlow = false;
-  /** Messages since the event loop last ran that are not sent yet. Undefined: there were none at all. */
+  /** Messages since the event loop last ran that are not sent yet. Undefined if there were no messages. */
   let waiting: Message[] | undefined;
   let waitingSize = 0;
   const slowness = createIdleWatch(clock, idleMs, gone);

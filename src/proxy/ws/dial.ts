@@ -7,7 +7,7 @@ import { egressProblem } from "../../network/connect-problem.ts";
 import { type Egress, socketOptions } from "../../network/egress.ts";
 import { createUpstreamSocket, type UpstreamSocket } from "./upstream-socket.ts";
 
-export type Dialled =
+export type DialResult =
   | { readonly kind: "open"; readonly socket: UpstreamSocket; readonly headers: Headers }
   | { readonly kind: "refused"; readonly status: number; readonly headers: Headers; readonly body: string }
   | { readonly kind: "broken"; readonly why: string }
@@ -31,7 +31,7 @@ export function dial(
   url: string,
   headers: Headers,
   { signal, clock, egress, timeoutMs }: DialOptions,
-): Promise<Dialled> {
+): Promise<DialResult> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve({ kind: "aborted" });
     const options: ClientOptions = {
@@ -49,7 +49,7 @@ export function dial(
     }
     let isDecided = false;
     let replyHeaders = new Headers();
-    const decide = (dialled: Dialled) => {
+    const decide = (dialled: DialResult) => {
       if (isDecided) return;
       isDecided = true;
       cancelTimer();

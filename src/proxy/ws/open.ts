@@ -1,11 +1,11 @@
-// The beginning of a WebSocket: the upstream is dialled before the client is upgraded, so refusals are plain HTTP
+// Opens a WebSocket for a client. Dials the upstream before upgrading the client, so that refusals are plain HTTP
 // responses.
 
 import { shortText } from "../../core/bounds.ts";
 import { failureOfReply } from "../../core/verdict.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../../errors.ts";
-import { attempt, type Unserved } from "../attempts.ts";
-import type { Incoming } from "../context.ts";
+import { attempt, type UnservedRequest } from "../attempts.ts";
+import type { IncomingRequest } from "../context.ts";
 import { createExchange } from "../exchange.ts";
 import { refusalFor, refusalResponse } from "../refusal.ts";
 import { sessionFromHeaders } from "../session.ts";
@@ -14,15 +14,18 @@ import { type DialReply, dialUpstream, type RefusedDial } from "./dial-upstream.
 import { createTunnel, type Tunnel } from "./tunnel.ts";
 import type { TunnelContext } from "./tunnel-parts.ts";
 
-export type Opened =
+export type OpenTunnelResult =
   | { readonly kind: "tunnel"; readonly tunnel: Tunnel }
   | { readonly kind: "refused"; readonly response: Response };
 
 /** Dials an upstream for a client that requests a WebSocket. */
-export async function openTunnel(context: TunnelContext, incoming: Incoming): Promise<Opened> {
+export async function openTunnel(
+  context: TunnelContext,
+  incoming: IncomingRequest,
+): Promise<OpenTunnelResult> {
   const { signal, requestId } = incoming;
   const session = sessionFromHeaders(incoming.request.headers);
-  const sentToHttp = (why: string): Opened => {
+  const sentToHttp = (why: string): OpenTunnelResult => {
     context.events.append("websocket.failed", { req_id: requestId, error: "use_http" });
     return { kind: "refused", response: useHttp(why) };
   };
@@ -37,8 +40,8 @@ export async function openTunnel(context: TunnelContext, incoming: Incoming): Pr
     isReplayable: true,
   });
   const outcome = await attempt<DialReply>(context, exchange, {
-    send: (ready, { upstream }) =>
-      dialUpstream(context, ready, upstream, { moved: exchange.hasMoved(), signal }),
+    send: (prepared, { upstream }) =>
+      dialUpstream(context, prepared, upstream, { moved: exchange.hasMoved(), signal }),
     discard: (reply) => {
       if (reply.kind === "open") reply.open.socket.close();
     },
@@ -50,7 +53,7 @@ export async function openTunnel(context: TunnelContext, incoming: Incoming): Pr
       return { kind: "refused", response: unservedResponse(context, incoming, session, outcome) };
     case "reply": {
       const { lease, reply } = outcome;
-      // Only a turn is a use: a socket may be idle for hours.
+      // Only a turn counts as a use, because a socket may be idle for hours.
       lease.release();
       if (reply.kind === "refused")
         return sentToHttp(`the backend answered the WebSocket handshake with ${reply.status}`);
@@ -76,9 +79,9 @@ export async function openTunnel(context: TunnelContext, incoming: Incoming): Pr
 /** Longest quoted backend message: a sentence or two. */
 const LONGEST_TEXT = 300;
 
-/** Makes Codex use HTTP for this thread, at once and in silence. `why` is for other readers. */
+/** Makes Codex use HTTP for this thread, immediately and without a notice. `why` is for other readers. */
 function useHttp(why: string): Response {
-  const error = new CodexlbError("use_http", `${why}; this thread is better off on HTTP`, {
+  const error = new CodexlbError("use_http", `${why}; use HTTP for this thread`, {
     next: "send the request as POST",
   });
   return Response.json(dataPlaneErrorBody(error), {
@@ -89,9 +92,9 @@ function useHttp(why: string): Response {
 
 function unservedResponse(
   context: TunnelContext,
-  { requestId }: Incoming,
+  { requestId }: IncomingRequest,
   session: string | undefined,
-  { last, brokenWhy }: Unserved<DialReply>,
+  { last, brokenWhy }: UnservedRequest<DialReply>,
 ): Response {
   const { pool, events, deps } = context;
   const shortage = pool.shortage(session);

@@ -1,7 +1,7 @@
-// The rest of a turn on a WebSocket, after the client has its beginning.
+// Relays a turn on a WebSocket from the commit barrier to its end.
 
 import type { Lease } from "../../upstream/leases.ts";
-import { asTold } from "../refusal.ts";
+import { failureEvent } from "../refusal.ts";
 import { createIdleWatch } from "../timeouts.ts";
 import type { TurnReader } from "../turn/turn-reader.ts";
 import { TOO_BIG } from "./begin-turn.ts";
@@ -10,14 +10,14 @@ import type { Message } from "./upstream-socket.ts";
 
 export type RelayEnd =
   | { readonly kind: "over" }
-  /** The turn failed, and the client is to send it again. */
+  /** The turn failed, and the client has to send it again. */
   | { readonly kind: "cut" }
   /** The upstream's socket was closed in the middle of the turn, with this code. */
   | { readonly kind: "close"; readonly code: number; readonly reason: string }
   /** The tunnel was closed. */
   | { readonly kind: "closed" };
 
-/** Passes the events on until the turn ends. Throws what reading an event throws. */
+/** Forwards the events until the turn ends. Throws what `reader.read` throws. */
 export function relayTurn(
   { deps, settings }: TunnelContext,
   { client, upstream, signal }: TunnelParts,
@@ -47,14 +47,14 @@ export function relayTurn(
 
     const take = (message: Message): void => {
       if (typeof message !== "string") return client.send(message);
-      const reading = reader.read(undefined, () => message);
-      if (reading.kind === "failed") {
-        if (reading.answer === "cut") return finish({ kind: "cut" });
-        client.send(asTold(message, reading.failure));
+      const meaning = reader.read(undefined, () => message);
+      if (meaning.kind === "failed") {
+        if (meaning.answer === "cut") return finish({ kind: "cut" });
+        client.send(failureEvent(message, meaning.failure));
         return finish({ kind: "over" });
       }
-      client.send(reading.changed ?? message);
-      if (reading.kind === "over") finish({ kind: "over" });
+      client.send(meaning.changed ?? message);
+      if (meaning.kind === "over") finish({ kind: "over" });
     };
 
     signal.addEventListener("abort", closed, { once: true });

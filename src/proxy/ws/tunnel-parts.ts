@@ -1,6 +1,6 @@
-// What the parts of a tunnel share.
+// The state that the parts of a tunnel share.
 
-import type { Incoming, ProxyContext } from "../context.ts";
+import type { IncomingRequest, ProxyContext } from "../context.ts";
 import type { Handovers } from "../handovers.ts";
 import type { ClientEnd } from "./client-end.ts";
 import type { UpstreamEnd } from "./upstream-end.ts";
@@ -11,7 +11,7 @@ export interface TunnelContext extends ProxyContext {
 
 export interface TunnelParts {
   /** The handshake. */
-  readonly incoming: Incoming;
+  readonly incoming: IncomingRequest;
   readonly session: string | undefined;
   readonly client: ClientEnd;
   readonly upstream: UpstreamEnd;

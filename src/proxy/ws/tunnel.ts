@@ -1,11 +1,11 @@
-// WebSocket: a client's socket and the upstream's behind it. Messages are read, not spliced: each turn goes through the
-// attempt loop, and a session changes its account only between turns.
+// Connects a client's WebSocket with an upstream's. The proxy reads the messages: each turn goes through the attempt
+// loop, and a session changes its account only between turns.
 //
 //   a turn fails before output, or its account is no longer the right one:
-//     the request is complete in itself   -> the attempt loop sends it to another account; the client notices nothing
-//     it refers to an earlier response    -> the client is asked in its own protocol to reconnect; it returns at once
-//                                            with the whole history, which another account can take
-//   a turn fails after output             -> the same, if another account could go on with it
+//     the request is self-contained       -> the attempt loop sends it to another account; the client notices nothing
+//     it refers to an earlier response    -> the client is asked in its own protocol to reconnect; it immediately sends
+//                                            the whole history, which another account can take
+//   a turn fails after output             -> the client is asked to reconnect, if another account has room
 //
 // Every queue is bounded. If the client reads slowly, the upstream has to wait. If the upstream reads slowly, the
 // tunnel is closed once too much is unread, because the proxy cannot make the client wait.
@@ -15,18 +15,18 @@ import { eventType, readTurnSignal } from "../../core/turn.ts";
 import { dataPlaneErrorBody, messageOf } from "../../errors.ts";
 import { busy, collecting } from "../bodies.ts";
 import { poolVersion, poolVersionEvent } from "../catalogues.ts";
-import type { Incoming } from "../context.ts";
+import type { IncomingRequest } from "../context.ts";
 import { downstreamHeaders } from "../headers.ts";
 import { poolHeaders, poolLimitsEvent } from "../pool-limits.ts";
 import { type Refusal, refusalEvent } from "../refusal.ts";
 import { type ClientSocket, createClientEnd } from "./client-end.ts";
-import type { OpenSocket } from "./dial-upstream.ts";
+import type { UpstreamConnection } from "./dial-upstream.ts";
 import type { TunnelContext, TunnelParts } from "./tunnel-parts.ts";
 import { serveTurn, type TurnEnd } from "./turn.ts";
 import { createUpstreamEnd } from "./upstream-end.ts";
 import type { Message } from "./upstream-socket.ts";
 
-/** An open tunnel. The server reports what happens at the client's end. */
+/** An open tunnel. The server calls its methods for the events of the client's socket. */
 export interface Tunnel {
   /** Headers for the client's 101. */
   readonly headers: Headers;
@@ -42,23 +42,23 @@ export interface Tunnel {
   drain(): void;
 }
 
-/** Largest message of a client: the backend's own limit. Codex sends larger ones over HTTP. */
+/** The largest message of a client, which is the backend's own limit. Codex sends larger ones over HTTP. */
 export const MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024;
 
-/** `first` is dialled and open; `choice` says why its upstream was chosen. */
+/** `first` is an open connection; `choice` says why its upstream was chosen. */
 export function createTunnel(
   context: TunnelContext,
-  incoming: Incoming,
+  incoming: IncomingRequest,
   session: string | undefined,
-  first: OpenSocket,
+  first: UpstreamConnection,
   choice: Choice,
 ): Tunnel {
   const { pool, events, settings, deps } = context;
   const { requestId } = incoming;
   const leaving = new AbortController();
   let state: State = { kind: "idle" };
-  /** Turns that the client asked for during another one. */
-  const waiting: AskedTurn[] = [];
+  /** Turns that the client requested during another turn. */
+  const waiting: RequestedTurn[] = [];
 
   const upstream = createUpstreamEnd(first, choice, (fromId, toId) =>
     events.append("websocket.moved", { req_id: requestId, from_account_id: fromId, account_id: toId }),
@@ -112,7 +112,7 @@ export function createTunnel(
     });
   };
 
-  /** An upstream's message outside of a turn, as the client gets it. */
+  /** The message for the client in place of an upstream's message between turns. */
   const betweenTurns = (message: Message): Message => {
     if (typeof message !== "string") return message;
     const { upstreamId } = upstream.current();
@@ -122,7 +122,7 @@ export function createTunnel(
     return poolLimitsEvent(signal, pool.usage()) ?? message;
   };
 
-  const begin = (turn: AskedTurn): void => {
+  const begin = (turn: RequestedTurn): void => {
     state = { kind: "turn", isLast: false };
     serveTurn(context, parts, turn.message)
       .then(ended, (error) => fail("handling a turn", error))
@@ -136,7 +136,7 @@ export function createTunnel(
   };
 
   /** Takes room for the turn in the budget. If there is none, asks the client to retry and returns undefined. */
-  const asked = (message: string): AskedTurn | undefined => {
+  const asked = (message: string): RequestedTurn | undefined => {
     const bytes = COPIES_OF_TURN * message.length;
     const release = context.bodies.tryTake(bytes);
     if (release !== undefined) return { message, release: collecting(bytes, release) };
@@ -195,13 +195,13 @@ const BROKEN = 1006;
 const POLICY = 1008;
 const TRY_LATER = 1013;
 
-/** Codex asks for one turn at a time. */
+/** How many turns may wait. Codex requests one turn at a time. */
 const MOST_WAITING = 16;
 /** The message, the frame it arrived in, and the frame it is sent in. */
 const COPIES_OF_TURN = 3;
 
 /** A turn that the client has requested. It counts against the budget of bodies until it is released. */
-interface AskedTurn {
+interface RequestedTurn {
   readonly message: string;
   release(): void;
 }
@@ -217,7 +217,11 @@ function busyRefusal(): Refusal {
 }
 
 /** The headers of the client's 101. */
-function openingHeaders(context: TunnelContext, incoming: Incoming, first: OpenSocket): Headers {
+function openingHeaders(
+  context: TunnelContext,
+  incoming: IncomingRequest,
+  first: UpstreamConnection,
+): Headers {
   const headers = downstreamHeaders(first.headers);
   poolHeaders(headers, context.pool.usage);
   headers.set(MESSAGE_LIMIT_HEADER, String(messageLimit(headers)));
@@ -225,7 +229,7 @@ function openingHeaders(context: TunnelContext, incoming: Incoming, first: OpenS
   return headers;
 }
 
-/** Names the largest message to Codex (0.171 and later), which sends larger ones over HTTP at once. */
+/** Announces the largest message to Codex (0.171 and later), which then sends larger ones over HTTP. */
 const MESSAGE_LIMIT_HEADER = "x-codex-websocket-max-message-bytes";
 
 /** The smaller of the upstream's limit and ours, in bytes. */

@@ -1,24 +1,25 @@
-// How a turn is sent: on the upstream's open socket, or on one that is dialled for it.
+// Sends a turn on the upstream's open socket, or on one that it dials for the turn.
 
 import type { Lease } from "../../upstream/leases.ts";
+import type { PreparedRequest } from "../../upstream/upstream.ts";
 import type { Exchange } from "../exchange.ts";
 import { portableRequest, turnRequestOf, withoutTurnState } from "../turn/portable.ts";
 import { createTurnReader, type TurnReader } from "../turn/turn-reader.ts";
-import type { Ready, Sent, Transport } from "../use-upstream.ts";
-import { type BegunTurn, beginTurn } from "./begin-turn.ts";
-import { dialUpstream, type OpenSocket, type RefusedDial } from "./dial-upstream.ts";
+import type { SendResult, Transport } from "../use-upstream.ts";
+import { type BeginTurnResult, beginTurn } from "./begin-turn.ts";
+import { dialUpstream, type RefusedDial, type UpstreamConnection } from "./dial-upstream.ts";
 import type { TunnelContext, TunnelParts } from "./tunnel-parts.ts";
 
 export type TurnReply =
-  | (Extract<BegunTurn, { kind: "begun" }> & { readonly reader: TurnReader })
-  | Extract<BegunTurn, { kind: "failed" | "too_big" }>
+  | (Extract<BeginTurnResult, { kind: "begun" }> & { readonly reader: TurnReader })
+  | Extract<BeginTurnResult, { kind: "failed" | "too_big" }>
   | RefusedDial;
 
-export interface TurnRequest {
+export interface TurnTransportOptions {
   /** A `response.create` message. */
   readonly message: string;
   /** False if it refers to an earlier response of its socket, so that no other socket can take it. */
-  readonly isWhole: boolean;
+  readonly isSelfContained: boolean;
   /** The upstream that the tunnel was connected to before the turn. */
   readonly homeId: string;
 }
@@ -27,22 +28,25 @@ export function createTurnTransport(
   context: TunnelContext,
   { upstream, signal }: TunnelParts,
   exchange: Exchange,
-  { message, isWhole, homeId }: TurnRequest,
+  { message, isSelfContained, homeId }: TurnTransportOptions,
 ): Transport<TurnReply> {
   let isSent = false;
 
-  const openTo = (lease: Lease): OpenSocket | undefined => {
+  const openTo = (lease: Lease): UpstreamConnection | undefined => {
     const open = upstream.current();
     return open.upstreamId === lease.upstream.id && open.socket.isOpen() ? open : undefined;
   };
 
-  /** Begins the turn on `open`. If its input holds another account's ciphertext, begins it once more without. */
+  /**
+   * Begins the turn on `open`. If the upstream refuses another account's ciphertext in the input, begins the turn again
+   * without the ciphertext.
+   */
   const sendOn = async (
-    open: OpenSocket,
+    open: UpstreamConnection,
     lease: Lease,
     text: string,
     isRepaired = false,
-  ): Promise<SentTurn> => {
+  ): Promise<TurnSendResult> => {
     const reader = createTurnReader(context, exchange, lease);
     const begun = await beginTurn(open.socket, text, reader, {
       clock: context.deps.clock,
@@ -55,7 +59,7 @@ export function createTurnTransport(
         return replied({ kind: "open" }, { ...begun, reader });
       case "failed": {
         const isForeign = begun.verdict.kind === "foreign_ciphertext" && !isRepaired;
-        const portable = isForeign && turnRequestOf(text).selfContained ? portableRequest(text) : undefined;
+        const portable = isForeign && turnRequestOf(text).isSelfContained ? portableRequest(text) : undefined;
         return portable === undefined
           ? replied(begun.verdict, begun, begun.failure.attempts)
           : sendOn(open, lease, portable, true);
@@ -70,9 +74,13 @@ export function createTurnTransport(
     }
   };
 
-  const sendOnNew = async (ready: Ready, lease: Lease, text: string): Promise<Sent<TurnReply>> => {
+  const sendOnNew = async (
+    prepared: PreparedRequest,
+    lease: Lease,
+    text: string,
+  ): Promise<SendResult<TurnReply>> => {
     const moved = lease.upstream.id !== homeId;
-    const dialled = await dialUpstream(context, ready, lease.upstream, { moved, signal });
+    const dialled = await dialUpstream(context, prepared, lease.upstream, { moved, signal });
     if (dialled.kind !== "reply") return dialled;
     const { reply, evidence } = dialled;
     if (reply.kind === "refused") return { ...dialled, reply };
@@ -82,19 +90,24 @@ export function createTurnTransport(
   };
 
   return {
-    opened: (lease) => openTo(lease)?.ready,
-    send: async (ready, lease) => {
-      // The login was refused and is renewed now. A new connection would not help a turn that only the old one can take.
-      if (isSent && !isWhole) return { kind: "broken", why: "the login was renewed" };
+    reusable: (lease) => openTo(lease)?.prepared,
+    send: async (prepared, lease) => {
+      // The login was refused and then renewed. A new connection does not help, because the turn refers to a response
+      // on the old one.
+      if (isSent && !isSelfContained) return { kind: "broken", why: "the login was renewed" };
       isSent = true;
       const text = lease.upstream.id === homeId ? message : withoutTurnState(message);
       const open = openTo(lease);
-      // Prepared again: the login was renewed, and the open socket still has the old one.
-      if (open === undefined || (open.ready !== ready && isWhole))
-        return isWhole ? sendOnNew(ready, lease, text) : { kind: "broken", why: "the connection is closed" };
+      // The request was prepared again because the login was renewed, and the open socket still uses the old login.
+      if (open === undefined || (open.prepared !== prepared && isSelfContained))
+        return isSelfContained
+          ? sendOnNew(prepared, lease, text)
+          : { kind: "broken", why: "the connection is closed" };
       const sent = await sendOn(open, lease, text);
       // An idle socket may have been closed meanwhile, which is not the upstream's fault.
-      return sent.kind === "broken" && sent.isStale && isWhole ? sendOnNew(ready, lease, text) : sent;
+      return sent.kind === "broken" && sent.isStale && isSelfContained
+        ? sendOnNew(prepared, lease, text)
+        : sent;
     },
     // The socket stays open until another one takes its place.
     discard: () => {},
@@ -103,13 +116,15 @@ export function createTurnTransport(
 
 // --- internal ---
 
-type SentTurn = Exclude<Sent<TurnReply>, { kind: "broken" }> | Extract<BegunTurn, { kind: "broken" }>;
+type TurnSendResult =
+  | Exclude<SendResult<TurnReply>, { kind: "broken" }>
+  | Extract<BeginTurnResult, { kind: "broken" }>;
 
-/** The reader has learnt what the events say about limits. */
+/** A reply without evidence, because the turn reader has already learned about limits from the events. */
 function replied(
-  verdict: (Sent<TurnReply> & { kind: "reply" })["verdict"],
+  verdict: (SendResult<TurnReply> & { kind: "reply" })["verdict"],
   reply: TurnReply,
   attempts?: number,
-): SentTurn {
+): TurnSendResult {
   return { kind: "reply", verdict, reply, evidence: undefined, attempts };
 }

@@ -1,12 +1,12 @@
-// One turn on a client's WebSocket, from its request to its end: through the attempt loop until it has begun, then event
-// by event. What cannot go on here is given back to the client, which reconnects and sends everything.
+// Serves one turn on a client's WebSocket: sends it through the attempt loop until it has begun, then relays it event
+// by event. If the turn cannot continue here, asks the client to reconnect and send everything.
 
 import type { Choice } from "../../core/policy.ts";
 import type { Shortage } from "../../upstream/shortage.ts";
-import { attempt, type Outcome, type Unserved } from "../attempts.ts";
+import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.ts";
 import { originOf } from "../context.ts";
 import { createExchange, type Exchange } from "../exchange.ts";
-import { asTold, eventWithAttempts, refusalEvent, refusalFor } from "../refusal.ts";
+import { eventWithAttempts, failureEvent, refusalEvent, refusalFor } from "../refusal.ts";
 import { answerHandOver, answerMessage, type LastAnswer } from "../turn/final-answer.ts";
 import { turnRequestOf } from "../turn/portable.ts";
 import { TOO_BIG } from "./begin-turn.ts";
@@ -17,12 +17,12 @@ import { createTurnTransport, type TurnReply } from "./turn-transport.ts";
 export type TurnEnd =
   /** The next turn may begin. */
   | { readonly kind: "over" }
-  /** The client's socket is to be closed with this code. */
+  /** Close the client's socket with this code. */
   | { readonly kind: "close"; readonly code: number; readonly reason: string }
   /** The tunnel was closed. */
   | { readonly kind: "closed" };
 
-/** Serves the turn that `message` (a `response.create`) asks for. Rejects only on a fault of this program. */
+/** Serves the turn that `message` (a `response.create`) requests. Rejects only because of a bug in this program. */
 export async function serveTurn(
   context: TunnelContext,
   tunnel: TunnelParts,
@@ -30,10 +30,11 @@ export async function serveTurn(
 ): Promise<TurnEnd> {
   const { pool } = context;
   const { incoming, session, upstream } = tunnel;
-  const { selfContained: isWhole, warmsUp, model } = turnRequestOf(message);
+  const { isSelfContained, warmsUp, model } = turnRequestOf(message);
   const homeId = upstream.current().upstreamId;
   const mustMove = pool.shouldMove(homeId, originOf(incoming, session, model), !warmsUp);
-  if (mustMove && !isWhole) return handOver(context, tunnel, pool.shortage(session, model), undefined);
+  if (mustMove && !isSelfContained)
+    return handOver(context, tunnel, pool.shortage(session, model), undefined);
   const exchange = createExchange(context, incoming, {
     session,
     model,
@@ -41,9 +42,9 @@ export async function serveTurn(
     spends: true,
     isMessage: !warmsUp,
     isReplayable: true,
-    home: mustMove ? undefined : homeOf(homeId, upstream.choice(), isWhole),
+    home: mustMove ? undefined : homeOf(homeId, upstream.choice(), isSelfContained),
   });
-  const transport = createTurnTransport(context, tunnel, exchange, { message, isWhole, homeId });
+  const transport = createTurnTransport(context, tunnel, exchange, { message, isSelfContained, homeId });
   const outcome = await attempt(context, exchange, transport);
   switch (outcome.kind) {
     case "aborted":
@@ -51,7 +52,7 @@ export async function serveTurn(
     case "reply":
       return deliver(context, tunnel, exchange, outcome);
     case "unserved": {
-      if (isWhole) return refuse(context, tunnel, exchange, outcome);
+      if (isSelfContained) return refuse(context, tunnel, exchange, outcome);
       return handOver(context, tunnel, pool.shortage(session, model), outcome.last?.reply);
     }
     default:
@@ -65,12 +66,12 @@ function homeOf(upstreamId: string, choice: Choice | undefined, canLeave: boolea
   return { upstreamId, choice, canLeave };
 }
 
-/** Sends the client what there is of the turn, and the rest as it comes. */
+/** Sends the client the events held back, then relays the others as they arrive. */
 async function deliver(
   context: TunnelContext,
   tunnel: TunnelParts,
   exchange: Exchange,
-  { lease, reply }: Outcome<TurnReply> & { kind: "reply" },
+  { lease, reply }: AttemptResult<TurnReply> & { kind: "reply" },
 ): Promise<TurnEnd> {
   const { client, upstream, session, signal } = tunnel;
   try {
@@ -91,12 +92,12 @@ async function deliver(
   }
 }
 
-/** Answers a turn that any account could have taken. */
+/** Answers a self-contained turn that no upstream served. */
 function refuse(
   { pool, deps }: TunnelContext,
   { client, incoming }: TunnelParts,
   { facts, failures }: Exchange,
-  { last, brokenWhy }: Unserved<TurnReply>,
+  { last, brokenWhy }: UnservedRequest<TurnReply>,
 ): TurnEnd {
   const shortage = pool.shortage(facts.session, facts.model);
   const reply = last && failureOf(last.reply);
@@ -106,12 +107,12 @@ function refuse(
     reply !== undefined && answerMessage({ shortage, last: answered }) === "as_received"
       ? eventOf(reply)
       : refusalEvent(refusalFor(shortage, { limitBody, usage: pool.usage(), brokenWhy }, deps.clock.now()));
-  // A proxy in front counts the attempts that were made for it.
+  // A proxy in front counts these attempts too.
   client.send(incoming.attemptsLeft === undefined ? event : eventWithAttempts(event, failures));
   return { kind: "over" };
 }
 
-/** Answers a turn that only the client can give to another account, by sending everything. */
+/** Answers a turn that another account can take only after the client has sent everything. */
 function handOver(
   context: TunnelContext,
   tunnel: TunnelParts,
@@ -122,7 +123,7 @@ function handOver(
   const { client, session } = tunnel;
   const failure = lastReply && failureOf(lastReply);
   const answer = answerHandOver(shortage, {
-    handedOver: session !== undefined && handovers.tooMany(session),
+    tooManyHandovers: session !== undefined && handovers.tooMany(session),
     hasEvent: failure !== undefined,
   });
   switch (answer) {
@@ -172,7 +173,7 @@ function answerOf(reply: FailedReply): Pick<LastAnswer, "status" | "form"> {
 /** The failure as an event for the client. */
 function eventOf(reply: FailedReply): string {
   return reply.kind === "failed"
-    ? asTold(reply.event, reply.failure)
+    ? failureEvent(reply.event, reply.failure)
     : refusalEvent({ ...reply, code: "upstream", retryAfterSeconds: undefined });
 }
 

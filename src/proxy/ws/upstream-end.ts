@@ -1,25 +1,25 @@
-// The upstream's end of a tunnel: its open socket, which a turn may replace by one to another upstream.
+// The upstream's end of a tunnel: the open socket, which a turn may replace with a socket to another upstream.
 
 import type { Choice } from "../../core/policy.ts";
-import type { OpenSocket } from "./dial-upstream.ts";
+import type { UpstreamConnection } from "./dial-upstream.ts";
 
 export interface UpstreamEnd {
-  current(): OpenSocket;
+  current(): UpstreamConnection;
   /** Why the upstream was chosen when the client connected; undefined once a turn was served. */
   choice(): Choice | undefined;
   /** A turn was served. */
   served(): void;
-  /** `next` takes the place of the current socket, which is closed. */
-  replace(next: OpenSocket): void;
+  /** Closes the current socket and uses `next` from now on. */
+  replace(next: UpstreamConnection): void;
   /** Reads nothing from the upstream until `resume`. */
   pause(): void;
   resume(): void;
   close(): void;
 }
 
-/** `moved` is called when a socket to another upstream takes over. */
+/** `moved` is called when a socket to another upstream replaces the current one. */
 export function createUpstreamEnd(
-  first: OpenSocket,
+  first: UpstreamConnection,
   firstChoice: Choice,
   moved: (fromId: string, toId: string) => void,
 ): UpstreamEnd {

@@ -1,4 +1,4 @@
-// The open WebSocket to an upstream: messages in both directions, with bounds on what either side leaves unread.
+// The open WebSocket to an upstream: messages in both directions, with bounds on the unread data of either side.
 
 import WebSocket from "ws";
 import type { Clock } from "../../deps.ts";
@@ -18,19 +18,19 @@ export interface UpstreamSocket {
    * for the next listener.
    */
   listen(listener: SocketListener | undefined): void;
-  /** Closes it. The listener gets nothing any more. */
+  /** Closes the socket. The listener gets no more messages. */
   close(): void;
 }
 
 export interface SocketListener {
   message(message: Message): void;
-  /** The upstream answered a ping, or may send again after a pause: silence starts over. */
+  /** The upstream answered a ping, or may send again after a pause. The wait for its next message starts again. */
   alive?(): void;
   /** The upstream closed it. `code` is 1006 if the connection broke. */
   closed(code: number, reason: string): void;
 }
 
-/** Often enough for whatever drops silent connections on the way, and to notice a dead connection. */
+/** Often enough to keep a NAT or firewall from dropping the connection, and to notice a dead connection. */
 const PING_INTERVAL_MS = 30_000;
 /** How much an upstream may leave unread: a message of the largest size, and one that is being sent. */
 const UNREAD_LIMIT_BYTES = 32 * 1024 * 1024;
@@ -38,9 +38,9 @@ const UNREAD_LIMIT_BYTES = 32 * 1024 * 1024;
 const ALL_UNREAD_LIMIT_BYTES = 64 * 1024 * 1024;
 /** One socket may always have this much unread. */
 const SMALL_UNREAD_BYTES = 64 * 1024;
-/** How much is kept of messages that arrive before there is a listener; beyond this the upstream has to wait. */
+/** The limit for messages that arrive without a listener. Beyond it, the upstream has to wait. */
 const QUEUE_LIMIT_CHARS = 1024 * 1024;
-/** Messages of one upstream that are passed on before other requests run: a few milliseconds. */
+/** Messages of one upstream that are handled before other requests run: a few milliseconds. */
 const BATCH_MESSAGES = 256;
 
 /** Wraps `socket`, which may still be connecting. */
@@ -48,11 +48,11 @@ export function createUpstreamSocket(socket: WebSocket, clock: Clock): UpstreamS
   let listener: SocketListener | undefined;
   let isClosed = false;
   let isPaused = false;
-  /** Messages not passed on yet: there was no listener, or too many came at once. Those before `head` are done. */
+  /** Waiting messages: there was no listener, or too many arrived at once. Those before `head` were handled. */
   let queue: Message[] = [];
   let head = 0;
   let queuedChars = 0;
-  /** Messages passed on since the event loop last ran. */
+  /** Messages handled since the event loop last ran. */
   let passed = 0;
   let isWaiting = false;
   let ending: { readonly code: number; readonly reason: string } | undefined;
@@ -79,7 +79,7 @@ export function createUpstreamSocket(socket: WebSocket, clock: Clock): UpstreamS
   };
 
   const passQueue = (): void => {
-    // A listener may set another one in the middle, which then continues here.
+    // The listener may set another listener, which then gets the next message.
     while (!isClosed && listener !== undefined && head < queue.length && passed < BATCH_MESSAGES) {
       const message = queue[head++] ?? "";
       passed++;
@@ -128,7 +128,7 @@ export function createUpstreamSocket(socket: WebSocket, clock: Clock): UpstreamS
   return {
     isOpen: () => !isClosed && socket.readyState === WebSocket.OPEN,
     send: (message) => {
-      // A closing socket reports it through `closed`; nothing can be sent on it.
+      // A closing socket takes no more messages, and calls `closed`.
       if (socket.readyState !== WebSocket.OPEN) return true;
       if (socket.bufferedAmount > UNREAD_LIMIT_BYTES || !hasRoom(socket, message.length)) return false;
       socket.send(message);
@@ -151,7 +151,7 @@ export function createUpstreamSocket(socket: WebSocket, clock: Clock): UpstreamS
     close: () => {
       isClosed = true;
       cancelPing();
-      // Data that is not on its way yet would stay in memory until the upstream reads it.
+      // Without `terminate`, unsent data would stay in memory until the upstream reads it.
       if (socket.bufferedAmount > 0) socket.terminate();
       else socket.close(1000);
     },

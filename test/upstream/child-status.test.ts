@@ -27,12 +27,12 @@ async function whyRefused(body: unknown): Promise<string | undefined> {
     refreshTimeoutMs: () => 1_000,
   });
   await children.start({ sync: () => {}, note: () => {} }, 60_000);
-  const sight = children.list()[0]?.sight();
+  const observation = children.list()[0]?.observation();
   children.stop();
-  return sight?.kind === "lost" ? sight.why : undefined;
+  return observation?.kind === "lost" ? observation.why : undefined;
 }
 
-const OF_A_CLIENT = "that key is of role client, and not of role parent (401)";
+const OF_A_CLIENT = "the key has the client role, not the parent role (401)";
 
 test("the code says that the key is one of a client", async () => {
   const error = new CodexlbError("key_role_refused", "in any words");
@@ -49,11 +49,11 @@ test("the words of a version without the code say the same", async () => {
 
 test("another code is a refusal of the key", async () => {
   const error = new CodexlbError("unauthorized", "this proxy requires a key");
-  expect(await whyRefused(dataPlaneErrorBody(error))).toBe("it refuses the key (401)");
+  expect(await whyRefused(dataPlaneErrorBody(error))).toBe("it refused the key (401)");
 });
 
 test("an error of another kind is no proxy's", async () => {
   expect(await whyRefused({ error: { type: "invalid_request_error", code: "x", message: "y" } })).toBe(
-    "its status answered 401: it is not a codexlb proxy",
+    "GET /status returned 401: it is not a codexlb proxy",
   );
 });
