@@ -76,26 +76,36 @@ export function errorCodeOf(code: string | undefined, fallback: ErrorCode): Erro
   return code !== undefined && Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : fallback;
 }
 
-/** A failure a person can act on. `message` says what was being done and why it failed; `next` what to do. */
+interface ErrorOptions {
+  /** What the user can do about it. Every error has such a step, even if it is only to try again or to report it. */
+  readonly next: string;
+  readonly cause?: unknown;
+  /** Default: the exit code of the error's code. */
+  readonly exitCode?: number;
+  /** After how many seconds a client should try again; absent if waiting does not help. */
+  readonly retryAfterSeconds?: number;
+  /** True if the Go program's clients compare the admin API's `error` with `message`; `next` is then a field alone. */
+  readonly isExact?: boolean;
+}
+
+/** A failure that the user can act on. `message` says what was being done and why it failed, `next` what to do. */
 export class CodexlbError extends Error {
   readonly code: ErrorCode;
-  readonly next: string | undefined;
-  /** What a command ends with: that of the code, but for signals. */
+  readonly next: string;
+  /** The exit code of the command: that of the code, except for signals. */
   readonly exitCode: number;
-  /** After how long a client should try again; undefined if waiting does not help. */
+  /** After how many seconds a client should try again; undefined if waiting does not help. */
   readonly retryAfterSeconds: number | undefined;
+  readonly isExact: boolean;
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    options: { next?: string; cause?: unknown; exitCode?: number; retryAfterSeconds?: number } = {},
-  ) {
+  constructor(code: ErrorCode, message: string, options: ErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "CodexlbError";
     this.code = code;
     this.next = options.next;
     this.exitCode = options.exitCode ?? ERROR_CODES[code].exit;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.isExact = options.isExact ?? false;
   }
 
   get status(): number {
@@ -131,28 +141,34 @@ export function reachedNobody(thrown: unknown): boolean {
   return (systemCodeOf(thrown) ?? "") in NOBODY_WORDS;
 }
 
-/** The body of an error on the data plane, in the shape that OpenAI clients (Codex among them) read. */
+/**
+ * The body of an error on the data plane, in the shape that OpenAI clients (Codex among them) read. `message` is the
+ * whole text, because they show nothing else.
+ */
 export function dataPlaneErrorBody(error: CodexlbError): {
-  error: { type: string; code: string; message: string };
+  error: { type: string; code: string; message: string; next: string };
 } {
-  const message = error.next === undefined ? error.message : `${error.message}; ${error.next}`;
-  return { error: { type: "codexlb_error", code: error.code, message } };
+  const { code, message, next } = error;
+  return { error: { type: "codexlb_error", code, message: `${message}; ${next}`, next } };
+}
+
+/** The message in the `message` of a `dataPlaneErrorBody`, without its `next`. */
+export function withoutNext(message: string, next: string): string {
+  return message.endsWith(`; ${next}`) ? message.slice(0, -next.length - 2) : message;
 }
 
 /**
- * The body of an error of the admin API. `error` is the whole text, as the Go program's clients read it; our own take
- * its two parts.
+ * The body of an error of the admin API. `error` is the whole text, which the Go program's clients read; our own read
+ * `message` and `next`.
  */
 export function adminErrorBody(error: CodexlbError): {
   error: string;
   code: string;
   message: string;
-  next?: string;
+  next: string;
 } {
-  const { code, message, next } = error;
-  return next === undefined
-    ? { error: message, code, message }
-    : { error: `${message}; ${next}`, code, message, next };
+  const { code, message, next, isExact } = error;
+  return { error: isExact ? message : `${message}; ${next}`, code, message, next };
 }
 
 // --- internal ---

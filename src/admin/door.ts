@@ -8,7 +8,14 @@ import { type BodySource, boundedText } from "../bounded-fetch.ts";
 import { nameForHeader, TARGET_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import { isLoopback } from "../core/listen.ts";
-import { CodexlbError, connectProblem, type ErrorCode, errorCodeOf, reachedNobody } from "../errors.ts";
+import {
+  CodexlbError,
+  connectProblem,
+  type ErrorCode,
+  errorCodeOf,
+  reachedNobody,
+  withoutNext,
+} from "../errors.ts";
 import { optionsToProxy } from "../network/egress.ts";
 import { oneLineTexts } from "../printable.ts";
 import { socketAddress } from "../state/socket-path.ts";
@@ -92,14 +99,15 @@ export function refusedWith(door: Door, status: number, text: string): CodexlbEr
   if (refused.success) {
     const { error, code, message = error, next } = refused.data;
     const known = errorCodeOf(code, status === 401 ? "unauthorized" : "proxy_answer");
-    return new CodexlbError(known, message, next === undefined ? {} : { next });
+    return new CodexlbError(known, message, { next: next ?? SEE_LOG });
   }
   // The data plane speaks the language of OpenAI's clients.
   const plain = PlainRefusal.safeParse(parseJson(text));
   if (plain.success) {
-    const { code, message } = plain.data.error;
+    const { code, message: whole, next } = plain.data.error;
+    const message = next === undefined ? whole : withoutNext(whole, next);
     const known = errorCodeOf(code, status === 401 ? "unauthorized" : "proxy_answer");
-    if (known === code) return new CodexlbError(known, message);
+    if (known === code) return new CodexlbError(known, message, { next: next ?? SEE_LOG });
     return new CodexlbError(known, `${baseOf(door)} answered ${status}: ${message}`, {
       next: IS_IT_A_PROXY,
     });
@@ -223,6 +231,8 @@ function isHere({ url }: Door): boolean {
 
 /** Enough for a page of the event log, or a status document with several thousand accounts. */
 const ANSWER_LIMIT_BYTES = 32 * 1024 * 1024;
+/** The next step of an error that came without one: from the Go program, or from an older version. */
+export const SEE_LOG = "for the cause, read the log of that proxy: codexlb proxy logs";
 const IS_IT_A_PROXY = "check that a codexlb proxy listens there";
 /** Longest part of a stranger's answer in a message. */
 const SHOWN_CHARS = 200;
@@ -234,5 +244,9 @@ const Refused = z.looseObject({
   next: z.string().optional(),
 });
 const PlainRefusal = z.looseObject({
-  error: z.looseObject({ code: z.string().optional(), message: z.string() }),
+  error: z.looseObject({
+    code: z.string().optional(),
+    message: z.string(),
+    next: z.string().optional(),
+  }),
 });

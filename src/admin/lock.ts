@@ -35,7 +35,9 @@ export const provenBody: MiddlewareHandler<Admitted> = async (c, next) => {
   if (wanted === undefined) return next();
   const bytes = new Uint8Array(await c.req.raw.arrayBuffer());
   if (hashOf(bytes) !== wanted)
-    throw new CodexlbError("unauthorized", "the request body does not match the proof");
+    throw new CodexlbError("unauthorized", "the request body does not match the proof", {
+      next: "send the request again, through nothing that changes bodies",
+    });
   if (bytes.byteLength > 0) c.req.raw = new Request(c.req.raw, { body: bytes });
   return next();
 };

@@ -57,8 +57,7 @@ const SAID_CHARS = 500;
 function withWords(error: CodexlbError, said: string): CodexlbError {
   const words = Bun.stripANSI(said).trim().split("\n").at(-1)?.trim() ?? "";
   if (words === "") return error;
-  const next = error.next === undefined ? {} : { next: error.next };
-  return new CodexlbError(error.code, `${error.message}; it said: ${words}`, next);
+  return new CodexlbError(error.code, `${error.message}; it said: ${words}`, { next: error.next });
 }
 
 const LoginBody = z.strictObject({

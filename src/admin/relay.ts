@@ -39,7 +39,10 @@ export function relayed(context: RelayContext): MiddlewareHandler {
     if (target === "" || isNamed(context.self().name, target)) return next();
     const hops = parseHops(c.req.header(HOPS_HEADER) ?? null);
     const loop = loopProblem(hops, context.self());
-    if (loop !== undefined) throw new CodexlbError("loop_detected", `looking for ${target}: ${loop}`);
+    if (loop !== undefined)
+      throw new CodexlbError("loop_detected", `looking for ${target}: ${loop}`, {
+        next: "remove one of these proxies from proxy.child_proxy_urls of another",
+      });
     const child = await resolve(context, target);
     const changed = c.req.method === "GET" ? undefined : () => context.children.askAll(false);
     return send(child, c.req.raw, new URL(c.req.url), [...hops, context.self()], target, changed);

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { parseJson } from "../core/json.ts";
 import { CodexlbError, errorCodeOf } from "../errors.ts";
-import { baseOf, type Door, refusedWith, textOf, through, unreachable } from "./door.ts";
+import { baseOf, type Door, refusedWith, SEE_LOG, textOf, through, unreachable } from "./door.ts";
 import { LOGIN_LINES_TYPE, LoginLine } from "./login.ts";
 
 export interface RemoteLogin {
@@ -31,7 +31,9 @@ export async function remoteLogin(door: Door, { alias, args, replace, output }: 
     const refused = refusedWith(door, response.status, await textOf(response));
     // The Go program's errors have no code, only these words.
     const lacksCodex = refused.code === "proxy_answer" && refused.message.includes(NO_CODEX);
-    throw lacksCodex ? new CodexlbError("codex_not_found", refused.message) : refused;
+    throw lacksCodex
+      ? new CodexlbError("codex_not_found", refused.message, { next: INSTALL_CODEX })
+      : refused;
   }
   const asLines = (response.headers.get("content-type") ?? "").startsWith(LOGIN_LINES_TYPE);
   return asLines ? readLines(response.body, output) : readPlain(response, alias, output);
@@ -53,6 +55,7 @@ const LONGEST_LINE = 1024 * 1024;
 
 /** How the Go program says that there is no codex. */
 const NO_CODEX = "executable file not found in $PATH";
+const INSTALL_CODEX = "install codex on the machine of the proxy: npm install -g @openai/codex";
 
 async function readLines(body: ReadableStream<Uint8Array>, output: (text: string) => void): Promise<void> {
   const decoder = new TextDecoder();
@@ -83,7 +86,7 @@ function readLine(text: string, output: (text: string) => void): "more" | "regis
   throw new CodexlbError(
     errorCodeOf(code, "login_failed"),
     message ?? `the remote login failed with exit code ${exit_code}`,
-    next === undefined ? {} : { next },
+    { next: next ?? SEE_LOG },
   );
 }
 

@@ -15,7 +15,9 @@ const BODY_LIMIT_BYTES = 1024 * 1024;
 /** Refuses bodies of more than `limitBytes`, by their declared length or as soon as more has arrived. */
 export function boundedBody(limitBytes: number): MiddlewareHandler {
   const tooLarge = () =>
-    new CodexlbError("body_too_large", `the body is larger than ${limitBytes / 1024} KiB`);
+    new CodexlbError("body_too_large", `the body is larger than ${limitBytes / 1024} KiB`, {
+      next: "send a smaller body",
+    });
   return async (c, next) => {
     const { raw } = c.req;
     const length = raw.headers.get("content-length");
@@ -61,11 +63,15 @@ export function body<Schema extends z.ZodType>(what: string, schema: Schema) {
     const message = issue?.message ?? "it is not understood";
     // The Go program's clients know this message as it is.
     if (issue?.code === "custom" && issue.params?.isMissing === true)
-      throw new CodexlbError("invalid_request", message);
+      throw new CodexlbError("invalid_request", message, {
+        next: `add the field to the ${what} request`,
+        isExact: true,
+      });
     const where = issue?.path.join(".") ?? "";
     throw new CodexlbError(
       "invalid_request",
       `invalid ${what} request: ${where === "" ? "" : `${where}: `}${message}`,
+      { next: "correct the request; docs/admin-api.md lists the fields" },
     );
   });
 }

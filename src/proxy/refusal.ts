@@ -193,6 +193,7 @@ function usageLimit(
     type: "usage_limit_reached",
     message: "The usage limit has been reached",
     plan_type: usage.planType,
+    next: "wait for the reset, or add an account with: codexlb account login ALIAS",
     ...(told.success ? told.data.error : {}),
     ...(untilMs === undefined || inSeconds === undefined
       ? {}

@@ -90,7 +90,8 @@ export function effectiveConfig(
   );
   for (const { key, value, source, code } of overridesOf(file.config, flags, env)) {
     const checked = checkSetting(key, value);
-    if (typeof checked === "string") throw new CodexlbError(code, `${source}: ${checked}`);
+    if (typeof checked === "string")
+      throw new CodexlbError(code, `${source}: ${checked}`, { next: "correct it, or leave it out" });
     assign(config, key, checked.value);
     sources.set(key, source);
   }

@@ -226,7 +226,7 @@ function overloaded(
 ): Response {
   const code = failure?.code ?? "server_error";
   return Response.json(
-    { error: { type: code, code, message: failure?.message ?? "" } },
+    { error: { type: code, code, message: failure?.message ?? "", next: "send the request again" } },
     { status: 503, headers: { "retry-after": String(waitSeconds) } },
   );
 }
