@@ -124,21 +124,21 @@ export function systemCodeOf(thrown: unknown): string | undefined {
   return typeof thrown.code === "string" ? thrown.code : undefined;
 }
 
-/** What the system refused, without the error code and the name of the system call: `permission denied`. */
+/** The system's reason for a failure, without the error code and the name of the system call: `permission denied`. */
 export function systemProblem(thrown: unknown): string {
   const code = systemCodeOf(thrown) ?? "";
   return SYSTEM_WORDS[code] ?? /^[A-Z0-9]+: (.+?), \w/.exec(messageOf(thrown))?.[1] ?? messageOf(thrown);
 }
 
-/** Why somebody could not be asked, in words: Bun's own are about its functions. */
+/** Why a connection failed, in the system's words. Bun's own messages are about its functions. */
 export function connectProblem(thrown: unknown): string {
   const code = systemCodeOf(thrown) ?? "";
-  return NOBODY_WORDS[code] ?? CONNECT_WORDS[code] ?? (code || messageOf(thrown));
+  return UNREACHABLE_WORDS[code] ?? CONNECT_WORDS[code] ?? (code || messageOf(thrown));
 }
 
-/** True when there was nobody who could be asked: the address is wrong, or what should listen there does not run. */
-export function reachedNobody(thrown: unknown): boolean {
-  return (systemCodeOf(thrown) ?? "") in NOBODY_WORDS;
+/** True if no program could be reached: the address is wrong, or the program that should listen there is not running. */
+export function isUnreachable(thrown: unknown): boolean {
+  return (systemCodeOf(thrown) ?? "") in UNREACHABLE_WORDS;
 }
 
 /**
@@ -178,17 +178,17 @@ const SYSTEM_WORDS: Readonly<Record<string, string>> = {
   ENOEXEC: "it is not an executable for this machine",
   ENOSPC: "no space left on the disk",
 };
-const NOBODY_WORDS: Readonly<Record<string, string>> = {
-  ConnectionRefused: "nobody listens there",
-  ECONNREFUSED: "nobody listens there",
-  // A socket that is not there is refused in other words.
-  ENOENT: "nobody listens there",
-  EHOSTUNREACH: "there is no way to it",
-  ENETUNREACH: "there is no way to it",
-  ENOTFOUND: "nobody knows that name",
+const UNREACHABLE_WORDS: Readonly<Record<string, string>> = {
+  ConnectionRefused: "connection refused",
+  ECONNREFUSED: "connection refused",
+  // The file of a unix socket is missing.
+  ENOENT: "no such file or directory",
+  EHOSTUNREACH: "no route to host",
+  ENETUNREACH: "network is unreachable",
+  ENOTFOUND: "host name not found",
 };
 const CONNECT_WORDS: Readonly<Record<string, string>> = {
-  EPROTO: "it does not speak TLS; is it http://?",
-  ECONNRESET: "the connection broke",
-  Malformed_HTTP_Response: "what answers there does not speak HTTP",
+  EPROTO: "TLS handshake failed; should the URL start with http://?",
+  ECONNRESET: "connection reset by peer",
+  Malformed_HTTP_Response: "the response is not HTTP",
 };

@@ -13,7 +13,7 @@ import {
   connectProblem,
   type ErrorCode,
   errorCodeOf,
-  reachedNobody,
+  isUnreachable,
   withoutNext,
 } from "../errors.ts";
 import { optionsToProxy } from "../network/egress.ts";
@@ -137,7 +137,7 @@ export function unreachable(door: Door, error: unknown): CodexlbError {
   return new CodexlbError("proxy_unreachable", `asking the proxy at ${where}: ${why}`, {
     next: timedOut
       ? "see what listens there, or give it more time"
-      : !reachedNobody(error)
+      : !isUnreachable(error)
         ? "see what listens there"
         : door.unix !== undefined || isHere(door)
           ? "start it with: codexlb proxy"

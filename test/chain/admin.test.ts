@@ -99,7 +99,7 @@ describe("by name", () => {
     await untilChild(front, "dead", ({ reachable }) => !reachable);
     const other = await front_(["account", "list", "--proxy-name", "other"]);
     expect(other.code).toBe(1);
-    expect(other.err).toContain("looking for the proxy other: dead: unreachable: nobody listens there");
+    expect(other.err).toContain("looking for the proxy other: dead: unreachable: connection refused");
     expect((await front_(["account", "list", "--proxy-name", "leaf"])).code).toBe(0);
     front.configure([link(middle)]);
   });

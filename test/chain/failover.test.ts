@@ -202,7 +202,7 @@ describe("what is no other proxy", () => {
       ["its status answered 404: it is not a codexlb proxy", "check the address in proxy.child_proxy_urls"],
       [undefined, undefined],
       [`it is the same proxy as ${child.url}`, "remove one of them from proxy.child_proxy_urls"],
-      ["unreachable: it does not speak TLS; is it http://?", undefined],
+      ["unreachable: TLS handshake failed; should the URL start with http://?", undefined],
     ]);
     const status = await chain.run(["status", "--proxy-url", front.url]);
     expect(status.out).toContain(" misconfigured ");
