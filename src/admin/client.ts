@@ -6,7 +6,7 @@ import { AccountDetails } from "../auth/account-details.ts";
 import type { AccountOps } from "../auth/account-ops.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import type { StubAuth } from "../auth/stub.ts";
-import { StatusAnswer } from "../core/status-wire.ts";
+import { StatusAnswer } from "../core/status-schema.ts";
 import {
   Accounts,
   Done,

@@ -14,7 +14,7 @@ import {
   parseHops,
   TARGET_HEADER,
 } from "../core/hops.ts";
-import type { ChildAnswer } from "../core/status-wire.ts";
+import type { ChildAnswer } from "../core/status-schema.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, connectProblem } from "../errors.ts";
 import { egressProblem } from "../network/connect-problem.ts";

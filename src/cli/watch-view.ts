@@ -1,6 +1,6 @@
 // The picture of `codexlb status --watch`: lines for a screen of a given size. Pure: the same for the same arguments.
 
-import type { StatusAnswer } from "../core/status-wire.ts";
+import type { StatusAnswer } from "../core/status-schema.ts";
 import { oneLine } from "../printable.ts";
 import { type Paint, paintOf } from "./paint.ts";
 import { age, childStateOf, type TreeChild, treeOf } from "./status-view.ts";

@@ -17,7 +17,7 @@ import {
 } from "./quota.ts";
 import { type Spending, UNKNOWN_SPENDING } from "./spending.ts";
 import { standingOf } from "./standing.ts";
-import type { AccountAnswer, ChildAnswer, StatusAnswer } from "./status-wire.ts";
+import type { AccountAnswer, ChildAnswer, StatusAnswer } from "./status-schema.ts";
 import { byKind } from "./windows.ts";
 
 /** An account below a child. */

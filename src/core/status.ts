@@ -22,7 +22,7 @@ import type {
   FigureStatus,
   LimitStatus,
   StatusDocument,
-} from "./status-document.ts";
+} from "./status-schema.ts";
 import { goSlots, presentOf, WINDOW_KINDS, type WindowKind } from "./windows.ts";
 
 /** The status document. Accounts: the active one first, then by proxy and alias. */
@@ -87,7 +87,12 @@ export function shortFacts(facts: PoolOutline): ShortFacts {
 
 // --- internal ---
 
-function selected({ next, children }: PoolOutline): Partial<StatusDocument> {
+type Selection = Pick<
+  StatusDocument,
+  "selected_account_id" | "selected_proxy_url" | "selected_proxy_name" | "selection_reason"
+>;
+
+function selected({ next, children }: PoolOutline): Selection {
   if (next === undefined) return {};
   const child = children.find(({ id }) => id === next.id);
   const who =
@@ -118,7 +123,7 @@ function childStatus(child: ChildFacts, { activeId }: PoolFacts, { nowMs }: Quot
     in_flight: candidate.inFlight,
     ...(report?.cycle === undefined ? {} : { cycle: report.cycle }),
     ...(child.next === undefined ? {} : { next: child.next }),
-    ...(report === undefined || report.children.length === 0 ? {} : { child_proxies: report.children }),
+    ...(report === undefined || report.children.length === 0 ? {} : { child_proxies: [...report.children] }),
   };
 }
 

@@ -9,7 +9,7 @@ import { parseJson } from "../core/json.ts";
 import type { PoolFacts } from "../core/pool-facts.ts";
 import type { QuotaView } from "../core/quota.ts";
 import { statusDocument } from "../core/status.ts";
-import { AccountAnswer } from "../core/status-wire.ts";
+import { AccountAnswer } from "../core/status-schema.ts";
 import { withoutPassword } from "../network/outbound-proxy.ts";
 import type { AccountRecord } from "../state/account-record.ts";
 import type { EventLog } from "../state/events.ts";

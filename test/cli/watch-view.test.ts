@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { type Canvas, type Known, watchLines } from "../../src/cli/watch-view.ts";
-import { StatusAnswer } from "../../src/core/status-wire.ts";
+import { StatusAnswer } from "../../src/core/status-schema.ts";
 
 // The time of the last answer is shown as it is where people look.
 process.env.TZ = "UTC";

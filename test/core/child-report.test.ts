@@ -3,7 +3,7 @@ import { plainView } from "../../src/core/capacity.ts";
 import { capacityOfReport } from "../../src/core/child-capacity.ts";
 import { newestOfEach, REPORT_MS, reportOf } from "../../src/core/child-report.ts";
 import { type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
-import { StatusAnswer } from "../../src/core/status-wire.ts";
+import { StatusAnswer } from "../../src/core/status-schema.ts";
 import { byKind } from "../../src/core/windows.ts";
 
 const NOW = 1_700_000_000_000;

@@ -16,7 +16,7 @@ import { pooledUsage } from "../../src/core/pooled.ts";
 import { mergeQuota, type Quota, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
 import { quotaFromEvent, quotaFromHeaders, quotaFromUsage } from "../../src/core/quota-wire.ts";
 import { standingOf } from "../../src/core/standing.ts";
-import { StatusAnswer } from "../../src/core/status-wire.ts";
+import { StatusAnswer } from "../../src/core/status-schema.ts";
 import { readTurnSignal } from "../../src/core/turn.ts";
 import { usageBody } from "../../src/core/usage-body.ts";
 import { failureOfEvent, failureOfReply, judge, judgeChild } from "../../src/core/verdict.ts";
