@@ -8,6 +8,7 @@ import { type BodySource, boundedText } from "../bounded-fetch.ts";
 import { nameForHeader, TARGET_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import { isLoopback } from "../core/listen.ts";
+import { withoutTrailingSlash } from "../core/urls.ts";
 import {
   CodexlbError,
   connectProblem,
@@ -87,7 +88,7 @@ export function through(
 
 /** The URL of a door without a slash at its end. */
 export function baseOf({ url }: Door): string {
-  return url.replace(/\/+$/, "");
+  return withoutTrailingSlash(url);
 }
 
 /**

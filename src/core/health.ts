@@ -14,6 +14,8 @@
 //                                  operator's
 //                                  over any
 
+import { prolonged } from "./jitter.ts";
+
 /** Why an upstream cools down. `limit`: it is exhausted until a reset. `fault`: it failed, try again soon. */
 export type CoolCause = "limit" | "fault";
 
@@ -71,8 +73,6 @@ const CREDENTIAL_REASONS: ReadonlySet<string> = new Set([
 const LONGEST_BACKOFF_MS = 5 * 60_000;
 /** Faults further apart than this are not of one incident. */
 const INCIDENT_MS = 10 * 60_000;
-/** Accounts that failed together come back up to this share later than each other. */
-const JITTER = 0.2;
 
 /**
  * How long an account cools down after a fault that named no time, ms: `baseMs` for the first, twice as long for each in a
@@ -80,7 +80,7 @@ const JITTER = 0.2;
  */
 export function backoffMs(health: Health, baseMs: number, atMs: number, random: number): number {
   const doubled = baseMs * 2 ** (faultsInRow(health, atMs) - 1);
-  return Math.max(baseMs, Math.min(LONGEST_BACKOFF_MS, doubled)) * (1 + JITTER * random);
+  return prolonged(Math.max(baseMs, Math.min(LONGEST_BACKOFF_MS, doubled)), random);
 }
 
 /** The next state; the table above. Returns the same object when nothing changes. */

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { isLoopback, parseListen } from "../core/listen.ts";
 import { POLICY_MODES } from "../core/policy.ts";
+import { withoutTrailingSlash } from "../core/urls.ts";
 import { NO_OUTBOUND_PROXY, outboundProxyProblem, withoutPassword } from "../network/outbound-proxy.ts";
 
 /** The effective settings, normalised. */
@@ -325,8 +326,4 @@ function notUrl(value: unknown): string {
   // It may hold a key.
   const shown = JSON.stringify(typeof value === "string" ? withoutPassword(value) : value);
   return `${shown} is not an http(s) URL`;
-}
-
-function withoutTrailingSlash(value: string): string {
-  return value.replace(/\/+$/, "");
 }

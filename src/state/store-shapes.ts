@@ -3,6 +3,9 @@
 
 import { z } from "zod";
 
+/** The version of the schema. A store of a newer version is refused. */
+export const STORE_VERSION = 1;
+
 /** The version of any store.json, also of one that a later version of codexlb wrote. */
 export const VersionOnly = z.looseObject({ version: z.number() });
 

@@ -1,26 +1,15 @@
-// The state that survives a restart: accounts with their health and quota, the active and the pinned one. It is in
-// memory; `touch` marks it for saving, and it is written in the background. Nothing waits for the disk.
+// Keeps the state that survives a restart: accounts with their health and quota, the active and the pinned one. It is
+// in memory; `touch` marks it for saving, and it is written in the background. Nothing waits for the disk.
 
 import { copyFileSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
-import type { AccountRecord } from "./account-record.ts";
 import { readTextIfPresent, unusable, writeFileAtomic } from "./atomic-file.ts";
 import { moved, type RootOwner } from "./root-owner.ts";
 import { decodeStore } from "./store-decode.ts";
 import { type EncodedAccounts, encodeStore } from "./store-encode.ts";
-
-export interface StoreState {
-  accounts: AccountRecord[];
-  /** The account that served last. */
-  activeId: string | undefined;
-  pinnedId: string | undefined;
-  /** Turns sent so far. */
-  messageCounter: number;
-  /** When the active account last changed, Unix ms. */
-  lastRotationMs: number;
-}
+import type { StoreState } from "./store-state.ts";
 
 export interface Store {
   readonly state: StoreState;
@@ -34,14 +23,6 @@ export interface Store {
 const WRITE_BEHIND_MS = 250;
 /** How often a write that failed is tried again. */
 const RETRY_MS = 2_000;
-
-/** The account called `name`, by alias or id. */
-export function accountNamed(state: StoreState, name: string): AccountRecord | undefined {
-  return (
-    state.accounts.find((account) => account.alias === name) ??
-    state.accounts.find((account) => account.id === name.toLowerCase())
-  );
-}
 
 export interface StoreOptions {
   readonly readOnly?: boolean;

@@ -4,6 +4,7 @@
 import { plainView } from "../core/capacity.ts";
 import { REPORT_MS } from "../core/child-report.ts";
 import type { Hop } from "../core/hops.ts";
+import { chance, prolonged } from "../core/jitter.ts";
 import type { Deps } from "../deps.ts";
 import type { Outbound } from "../network/egress.ts";
 import type { EventLog } from "../state/events.ts";
@@ -39,8 +40,6 @@ export interface ChildrenContext extends LookContext {
 const INTERVAL_MS = 3_000;
 /** The next question after one that failed. */
 const RETRY_MS = 2_000;
-/** Up to this share later, so that not all are asked together. */
-const JITTER = 0.2;
 /** The next question after trouble with a request. */
 const SOON_MS = 1_000;
 
@@ -67,10 +66,9 @@ export function createChildren(context: ChildrenContext): Children {
 
   const later = (child: Child, soon = false): void => {
     if (pool === undefined || !children.includes(child)) return;
-    const chance = (random(1)[0] ?? 0) / 255;
     const sight = child.sight();
     const isWell = sight.kind === "seen" && sight.shaky === undefined;
-    const waitMs = soon ? SOON_MS : (isWell ? INTERVAL_MS : RETRY_MS) * (1 + JITTER * chance);
+    const waitMs = soon ? SOON_MS : prolonged(isWell ? INTERVAL_MS : RETRY_MS, chance(random));
     const atMs = clock.monotonic() + waitMs;
     const planned = timers.get(child);
     // Trouble after trouble must not put it off.

@@ -16,7 +16,7 @@ import type { EventLog } from "../state/events.ts";
 import type { Layout } from "../state/layout.ts";
 import { readLogLines } from "../state/log-parts.ts";
 import type { Config } from "../state/settings.ts";
-import type { StoreState } from "../state/store.ts";
+import type { StoreState } from "../state/store-state.ts";
 import { accountFacts } from "./account-facts.ts";
 import type { Affinity } from "./affinity.ts";
 import { poolSettings } from "./pool-settings.ts";

@@ -2,6 +2,7 @@
 
 import type { Candidate } from "../core/availability.ts";
 import { backoffMs, type HealthEvent } from "../core/health.ts";
+import { chance } from "../core/jitter.ts";
 import { creditsRefused, exhaustedEvidence, limitNamed, refusedEvidence } from "../core/limit-evidence.ts";
 import { limitFor } from "../core/meters.ts";
 import type { ChoiceReason } from "../core/policy.ts";
@@ -200,7 +201,7 @@ export function createLedger(context: LedgerContext): Ledger {
           const { nowMs } = view();
           const forMs = verdict.told
             ? verdict.forMs
-            : backoffMs(record.health, verdict.forMs, nowMs, (random(1)[0] ?? 0) / 255);
+            : backoffMs(record.health, verdict.forMs, nowMs, chance(random));
           const untilMs = nowMs + Math.max(1, forMs);
           cool(entry, { cause: "fault", reason: verdict.reason, untilMs }, use.fields);
           break;

@@ -1,6 +1,7 @@
 // Client paths to backend paths, and which of them carry turns.
 
 import { remembered } from "../core/bounded-map.ts";
+import { withoutTrailingSlash } from "../core/urls.ts";
 
 /** The paths of Codex are few, and every request asks for several facts about its own. */
 const MOST_PATHS = 256;
@@ -33,7 +34,7 @@ export const isModelsPath = remembered(
  * below the base. The case of what is passed on is kept.
  */
 export function backendPath(basePath: string, path: string): string {
-  const base = basePath.replace(/\/+$/, "");
+  const base = withoutTrailingSlash(basePath);
   if (!base.includes("/backend-api")) return base === "" ? path : join(base, path);
   const codex = base.includes("/codex") ? base : `${base}/codex`;
   const responses = RESPONSES.exec(path);

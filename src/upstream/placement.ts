@@ -6,7 +6,7 @@ import type { Hop } from "../core/hops.ts";
 import { type Choice, type ChoiceContext, choose, type PolicySettings } from "../core/policy.ts";
 import type { Clock } from "../deps.ts";
 import type { AccountRecord } from "../state/account-record.ts";
-import type { StoreState } from "../state/store.ts";
+import type { StoreState } from "../state/store-state.ts";
 import type { Affinity } from "./affinity.ts";
 import type { Detours } from "./detours.ts";
 import type { Offering } from "./offering.ts";

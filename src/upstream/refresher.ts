@@ -1,6 +1,7 @@
 // Asks the usage endpoint for the figures of accounts that traffic does not report, in the background and never for a
 // request. At most one question per account at a time, a few accounts at once, none while traffic reports everything.
 
+import { chance, prolonged, spread } from "../core/jitter.ts";
 import { parseJson } from "../core/json.ts";
 import { quotaFromUsage } from "../core/quota-wire.ts";
 import type { Deps } from "../deps.ts";
@@ -33,8 +34,6 @@ const FORCED_INTERVAL_MS = 10_000;
 const ANSWER_LIMIT_BYTES = 1024 * 1024;
 /** Accounts asked at the same time. */
 const AT_ONCE = 4;
-/** Accounts are asked up to this share of the interval late, so that they are not always asked together. */
-const JITTER = 0.2;
 /** First wait after a failed question; doubled with each further failure, up to the freshness interval. */
 const BACKOFF_MS = 15_000;
 
@@ -50,7 +49,7 @@ export function createRefresher(context: RefresherContext): Refresher {
   const { store, settings } = context;
   const { clock, random } = context.deps;
   const asking = new Map<string, Promise<void>>();
-  /** How late an account is asked next, as a share of the interval. */
+  /** How late an account is asked next, 0..1. */
   const late = new Map<string, number>();
   const failures = new Map<string, { count: number; untilMs: number }>();
   let cancel: (() => void) | undefined;
@@ -66,21 +65,16 @@ export function createRefresher(context: RefresherContext): Refresher {
       })
       .finally(() => {
         asking.delete(record.id);
-        late.set(record.id, JITTER * chance());
+        late.set(record.id, chance(random));
       });
     asking.set(record.id, asked);
     return asked;
   };
 
-  /** 0..1 */
-  const chance = () => (random(1)[0] ?? 0) / 255;
-
   const backOff = (id: string): void => {
     const count = (failures.get(id)?.count ?? 0) + 1;
     const waitMs = Math.min(settings().intervalMs, BACKOFF_MS * 2 ** (count - 1));
-    // A fifth either way, so that accounts which failed together do not come back together.
-    const jitter = 0.8 + chance() * 0.4;
-    failures.set(id, { count, untilMs: clock.monotonic() + waitMs * jitter });
+    failures.set(id, { count, untilMs: clock.monotonic() + spread(waitMs, chance(random)) });
   };
 
   const due = (record: AccountRecord): boolean => {
@@ -88,7 +82,7 @@ export function createRefresher(context: RefresherContext): Refresher {
     if (record.health.kind === "disabled" || (failures.get(record.id)?.untilMs ?? 0) > clock.monotonic())
       return false;
     const { intervalMs, intervalMessages } = settings();
-    const waitMs = intervalMs * (1 + (late.get(record.id) ?? 0));
+    const waitMs = prolonged(intervalMs, late.get(record.id) ?? 0);
     return nowMs - heardMs(record) >= waitMs || record.unheardTurns >= intervalMessages;
   };
 

@@ -21,7 +21,7 @@ import { createMockAccounts, mockAuthFile } from "../../src/mock/accounts.ts";
 import { type Layout, layoutOf } from "../../src/state/layout.ts";
 import { tryLock } from "../../src/state/lock.ts";
 import { changeHealth, noteSync } from "../../src/state/record-changes.ts";
-import type { StoreState } from "../../src/state/store.ts";
+import type { StoreState } from "../../src/state/store-state.ts";
 import { fakeClock } from "../support/clock.ts";
 import { tempDirectory } from "../support/temp.ts";
 

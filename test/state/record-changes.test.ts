@@ -11,8 +11,8 @@ import {
   enable,
   restore,
 } from "../../src/state/record-changes.ts";
-import type { StoreState } from "../../src/state/store.ts";
 import { type EncodedAccounts, encodeStore } from "../../src/state/store-encode.ts";
+import type { StoreState } from "../../src/state/store-state.ts";
 import { HOUR_MS, NOW } from "../support/evidence.ts";
 import { recordChange } from "../support/record-changes.ts";
 
