@@ -90,13 +90,13 @@ function found(children: readonly Child[], target: string, nowMs: number): Place
     put(report.name, report.id, []);
     eachChild(report.children, [], (below, way) => put(below.name, below.proxy_id, [...way, below.name]));
     // The Go program tells of its grandchildren only through their accounts.
-    for (const { told } of report.accounts) putOwner(told, put);
+    for (const { reported } of report.accounts) putOwner(reported, put);
   }
   return [...places.values()];
 }
 
 function putOwner(
-  { proxy_name, proxy_id, proxy_path }: RemoteAccount["told"],
+  { proxy_name, proxy_id, proxy_path }: RemoteAccount["reported"],
   put: (name: string, id: string | undefined, way: readonly string[]) => void,
 ): void {
   const way = proxy_path.slice(1).map(({ name }) => name);

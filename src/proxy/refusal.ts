@@ -3,12 +3,12 @@
 
 import { z } from "zod";
 import { headerValue, LONGEST_NAME, shortText } from "../core/bounds.ts";
+import { ACTIVE_LIMIT, type Failure } from "../core/failure.ts";
 import { ATTEMPTS_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import type { PooledUsage } from "../core/pooled.ts";
 import { REACHED_TYPE } from "../core/quota-wire.ts";
 import { eventType } from "../core/turn.ts";
-import { ACTIVE_LIMIT, type Failure } from "../core/verdict.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
 import type { Shortage } from "../upstream/shortage.ts";
 
@@ -79,13 +79,13 @@ export function refusalFor(
 
 /**
  * In how many seconds the client shall come back when everything merely rests: when the first rest is over, and soon
- * at any rate, because whoever comes may have one account tried. `told`: the backend has named the times.
+ * at any rate, because whoever comes may have one account tried. `isTimed`: the backend named the times.
  */
-export function retryAfterSeconds({ restsUntilMs }: Shortage, nowMs: number, told = false): number {
+export function retryAfterSeconds({ restsUntilMs }: Shortage, nowMs: number, isTimed = false): number {
   if (restsUntilMs === undefined) return SHORTEST_RETRY_SECONDS;
   const seconds = Math.max(SHORTEST_RETRY_SECONDS, Math.ceil((restsUntilMs - nowMs) / 1000));
   // What the backend has named is no guess.
-  return told ? seconds : Math.min(LONGEST_RETRY_SECONDS, seconds);
+  return isTimed ? seconds : Math.min(LONGEST_RETRY_SECONDS, seconds);
 }
 
 /** A refusal as an HTTP answer. */

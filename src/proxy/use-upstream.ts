@@ -74,7 +74,7 @@ export async function useUpstream<Reply>(
 
 /** The verdict on an upstream that failed for a passing reason which it did not name itself. */
 export function coolFor({ cooldownMs }: Exchange, reason: string): Verdict {
-  return { kind: "cool", reason, forMs: cooldownMs, told: false };
+  return { kind: "cool", reason, forMs: cooldownMs, isTimed: false };
 }
 
 // --- internal ---
@@ -83,7 +83,7 @@ export function coolFor({ cooldownMs }: Exchange, reason: string): Verdict {
  * A 403 can be about the account or about the request, and does not say which. So the account gets a long rest, which
  * ends by itself. Disabling it would need a person to enable it again.
  */
-const FORBIDDEN: Verdict = { kind: "cool", reason: "http-403", forMs: 15 * 60_000, told: true };
+const FORBIDDEN: Verdict = { kind: "cool", reason: "http-403", forMs: 15 * 60_000, isTimed: true };
 
 /** The verdict when a fresh token is refused as well. Off the turn paths that is more about the path than the account. */
 function refusedAgain(status: number, { incoming }: Exchange): Verdict {

@@ -2,7 +2,7 @@
 // background (children.ts), never for a request.
 
 import { isOpen } from "../core/availability.ts";
-import { type Capacity, type CapacityView, NO_STANDING } from "../core/capacity.ts";
+import { type Capacity, type CapacityView, NO_SUMMARY } from "../core/capacity.ts";
 import { capacityOfReport } from "../core/child-capacity.ts";
 import { type ChildReport, REPORT_MS } from "../core/child-report.ts";
 import { ATTEMPTS_HEADER, formatHops, HOPS_HEADER } from "../core/hops.ts";
@@ -148,7 +148,7 @@ function capacityOf(sight: Sight, report: ChildReport | undefined, view: Capacit
       ? { ...capacity, condition: "cooling", why: sight.shaky }
       : capacity;
   }
-  const none = { untilMs: 0, standing: NO_STANDING, score: 0, hasOwnLimits: false };
+  const none = { untilMs: 0, summary: NO_SUMMARY, score: 0, hasOwnLimits: false };
   switch (sight.kind) {
     case "unseen":
       return { ...none, condition: "cooling", why: "not asked yet" };

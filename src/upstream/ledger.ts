@@ -144,7 +144,7 @@ export function createLedger(context: LedgerContext): Ledger {
   const mayBind = (ownerId: string | undefined, id: string, model: string | undefined): boolean => {
     if (ownerId === undefined || ownerId === id || state.pinnedId === id) return true;
     const owner = candidate(ownerId, model);
-    if (owner === undefined || owner.standing.exhausted) return true;
+    if (owner === undefined || owner.summary.exhausted) return true;
     return owner.condition === "limited" || owner.condition === "disabled";
   };
 
@@ -199,7 +199,7 @@ export function createLedger(context: LedgerContext): Ledger {
           break;
         case "cool": {
           const { nowMs } = view();
-          const forMs = verdict.told
+          const forMs = verdict.isTimed
             ? verdict.forMs
             : backoffMs(record.health, verdict.forMs, nowMs, chance(random));
           const untilMs = nowMs + Math.max(1, forMs);

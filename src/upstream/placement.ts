@@ -102,7 +102,7 @@ export function createPlacement(context: PlacementContext): Placement {
   const hasRoom = (choice: Choice | undefined, model: string | undefined): boolean => {
     if (choice === undefined || choice.reason === "least-bad") return false;
     const chosen = candidate(choice.id, model);
-    return chosen !== undefined && (!chosen.standing.exhausted || chosen.standing.credits);
+    return chosen !== undefined && (!chosen.summary.exhausted || chosen.summary.credits);
   };
 
   return {

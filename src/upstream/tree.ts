@@ -2,7 +2,7 @@
 // needs them, so the accounts of a report are computed once and kept while they are valid.
 
 import { identityMarkOf } from "../auth/identity.ts";
-import { NO_STANDING } from "../core/capacity.ts";
+import { NO_SUMMARY } from "../core/capacity.ts";
 import {
   type ChildReport,
   distinct,
@@ -46,7 +46,7 @@ export function createTree(): Tree {
     const before = kept.get(report);
     if (before !== undefined && before.goodUntilMs > view.nowMs) return before.entries;
     const entries = report.accounts.map((account) => entryOf(account, view));
-    const goodUntilMs = Math.min(...entries.map(({ as }) => as.standing.goodUntilMs));
+    const goodUntilMs = Math.min(...entries.map(({ as }) => as.summary.goodUntilMs));
     kept.set(report, { entries, goodUntilMs });
     return entries;
   };
@@ -92,7 +92,7 @@ function entryOf(account: RemoteAccount, view: QuotaView): Entry & { readonly ke
 function unknownOf(child: Child, view: QuotaView): readonly PooledAccount[] {
   const sight = child.sight();
   if (child.report(view) !== undefined || (sight.kind === "lost" && sight.fault === "refused")) return [];
-  return [{ health: child.record.health, quota: UNKNOWN_QUOTA, standing: NO_STANDING }];
+  return [{ health: child.record.health, quota: UNKNOWN_QUOTA, summary: NO_SUMMARY }];
 }
 
 function isLimited(health: Health, nowMs: number): boolean {

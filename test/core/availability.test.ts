@@ -11,7 +11,7 @@ import {
   rankOf,
   tierOf,
 } from "../../src/core/availability.ts";
-import { type Capacity, NO_STANDING } from "../../src/core/capacity.ts";
+import { type Capacity, NO_SUMMARY } from "../../src/core/capacity.ts";
 import { HEALTHY, type Health } from "../../src/core/health.ts";
 import { candidate, context } from "../support/candidates.ts";
 
@@ -86,7 +86,7 @@ describe("a candidate", () => {
     condition: "ready",
     untilMs: 0,
     why: undefined,
-    standing: NO_STANDING,
+    summary: NO_SUMMARY,
     score: 1,
     hasOwnLimits: false,
   };

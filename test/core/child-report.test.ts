@@ -43,21 +43,21 @@ describe("a child's capacity", () => {
     expect(capacity(all)).toMatchObject({
       condition: "ready",
       why: undefined,
-      standing: { exhausted: false },
+      summary: { exhausted: false },
     });
     expect(capacity(all).score).toBeCloseTo(0.6);
   });
 
   test("is used up when all of them are, and not before", () => {
     const empty = account("a", { daily_left_pct: 0, score: 0 });
-    expect(capacity([empty, account("b")]).standing.exhausted).toBe(false);
-    expect(capacity([empty]).standing.exhausted).toBe(true);
+    expect(capacity([empty, account("b")]).summary.exhausted).toBe(false);
+    expect(capacity([empty]).summary.exhausted).toBe(true);
   });
 
   test("holds as long as the report does, and no longer than its figures", () => {
-    expect(capacity([account("a")]).standing.goodUntilMs).toBe(NOW + REPORT_MS);
+    expect(capacity([account("a")]).summary.goodUntilMs).toBe(NOW + REPORT_MS);
     const soon = account("a", { daily_reset_at: NOW / 1000 + 5 });
-    expect(capacity([soon]).standing.goodUntilMs).toBe(NOW + 5_000);
+    expect(capacity([soon]).summary.goodUntilMs).toBe(NOW + 5_000);
   });
 
   test("of accounts that wait for a reset is limited until the first; of those that rest, resting", () => {
@@ -72,8 +72,8 @@ describe("a child's capacity", () => {
   });
 
   test("without accounts is none, and says so", () => {
-    expect(capacity([])).toMatchObject({ condition: "disabled", why: "no accounts there" });
-    expect(capacity(null)).toMatchObject({ condition: "disabled", why: "no accounts there" });
+    expect(capacity([])).toMatchObject({ condition: "disabled", why: "it has no accounts" });
+    expect(capacity(null)).toMatchObject({ condition: "disabled", why: "it has no accounts" });
     expect(capacity([account("a", { enabled: false })])).toMatchObject({
       condition: "disabled",
       why: "none of its accounts is in service",
@@ -91,7 +91,7 @@ describe("a child's capacity", () => {
     expect(told.accounts).toEqual([]);
     expect(told.cycle).toBe("front -> child -> front");
     expect(capacityOfReport(told, VIEW).why).toBe(
-      "no accounts there, and it leads back here: front -> child -> front",
+      "it has no accounts, and it leads back to this proxy: front -> child -> front",
     );
     // The Go program has names only.
     expect(report([account("mine", { proxy_name: "FRONT" })]).accounts).toEqual([]);

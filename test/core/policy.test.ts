@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Candidate } from "../../src/core/availability.ts";
 import { type ChoiceContext, choose, urgency } from "../../src/core/policy.ts";
 import { type Quota, type QuotaWindow, UNKNOWN_QUOTA, unknownLimit } from "../../src/core/quota.ts";
-import { scoreOf, standingOf, type WindowStanding } from "../../src/core/standing.ts";
+import { scoreOf, summaryOf, type WindowSummary } from "../../src/core/quota-summary.ts";
 import { byKind } from "../../src/core/windows.ts";
 import { candidate, context, windows } from "../support/candidates.ts";
 
@@ -76,13 +76,13 @@ describe("least_in_flight", () => {
 
 describe("reset_aware", () => {
   const HOUR = 3_600_000;
-  const window = (left: number | undefined, resetInH: number | undefined, hours: number): WindowStanding => ({
+  const window = (left: number | undefined, resetInH: number | undefined, hours: number): WindowSummary => ({
     kind: hours === 5 ? "short" : "weekly",
     left,
     resetAtMs: resetInH === undefined ? undefined : resetInH * HOUR,
     lengthMs: hours * HOUR,
   });
-  const account = (id: string, weekly: WindowStanding, daily = window(1, undefined, 5)) =>
+  const account = (id: string, weekly: WindowSummary, daily = window(1, undefined, 5)) =>
     candidate(id, { windows: windows(daily, weekly) });
 
   test("spends first what would expire unused", () => {
@@ -219,17 +219,17 @@ describe("score", () => {
   ];
   for (const [name, given, expected] of TABLE)
     test(name, () => {
-      expect(scoreOf(standingOf(given, given.main, view), weights)).toBeCloseTo(expected, 10);
+      expect(scoreOf(summaryOf(given, given.main, view), weights)).toBeCloseTo(expected, 10);
     });
   test("does not depend on additional limits, which count only for their own models", () => {
     const spark = { ...unknownLimit("spark", "Spark"), windows: byKind(window(90), undefined) };
     const both: Quota = { ...quota(window(0), window(0)), additional: [spark] };
-    expect(scoreOf(standingOf(both, both.main, view), weights)).toBe(1);
-    expect(scoreOf(standingOf(both, spark, view), weights)).toBeCloseTo(0.1, 10);
+    expect(scoreOf(summaryOf(both, both.main, view), weights)).toBe(1);
+    expect(scoreOf(summaryOf(both, spark, view), weights)).toBeCloseTo(0.1, 10);
   });
   test("is 0 when both weights are", () => {
     const full = quota(window(0), window(0));
-    expect(scoreOf(standingOf(full, full.main, view), { daily: 0, weekly: -1 })).toBe(0);
+    expect(scoreOf(summaryOf(full, full.main, view), { daily: 0, weekly: -1 })).toBe(0);
   });
 });
 

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { HEALTHY, type Health } from "../../src/core/health.ts";
 import { pooledUsage } from "../../src/core/pooled.ts";
 import { type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
+import { summaryOf } from "../../src/core/quota-summary.ts";
 import { type Spending, UNKNOWN_SPENDING } from "../../src/core/spending.ts";
-import { standingOf } from "../../src/core/standing.ts";
 import { usageBody } from "../../src/core/usage-body.ts";
 import { byKind } from "../../src/core/windows.ts";
 
@@ -27,7 +27,7 @@ const account = (
     planType,
     main: { ...UNKNOWN_QUOTA.main, windows: byKind(primary, secondary) },
   };
-  return { health, quota, standing: standingOf(quota, quota.main, view) };
+  return { health, quota, summary: summaryOf(quota, quota.main, view) };
 };
 const disabled: Health = { kind: "disabled", reason: "operator", sinceMs: 0 };
 const limited: Health = {
@@ -101,7 +101,7 @@ describe("the pool's usage", () => {
     const spent = (spending: Spending) => {
       const one = account(window(100), window(10));
       const quota = { ...one.quota, spending };
-      return { ...one, quota, standing: standingOf(quota, quota.main, view) };
+      return { ...one, quota, summary: summaryOf(quota, quota.main, view) };
     };
     const all = [spent(credits(2.5)), spent(credits(0.25)), spent(UNKNOWN_SPENDING)];
     expect(limitOf(...all)).toMatchObject({
@@ -138,7 +138,7 @@ describe("the pool's usage", () => {
       const reachedType = { value: type, asOfMs: NOW };
       const spendControl = { value: true, asOfMs: NOW };
       const quota = { ...one.quota, spending: { ...UNKNOWN_SPENDING, reachedType, spendControl } };
-      return { ...one, quota, standing: standingOf(quota, quota.main, view) };
+      return { ...one, quota, summary: summaryOf(quota, quota.main, view) };
     };
     const member = forbidden("workspace_member_usage_limit_reached");
     const body = (...accounts: Parameters<typeof limitOf>) =>

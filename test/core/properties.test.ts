@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { availabilityFor, type Candidate, rankOf } from "../../src/core/availability.ts";
+import { failureOfEvent, failureOfReply } from "../../src/core/failure.ts";
 import { HEALTHY, type Health, type HealthEvent, healthAt, transition } from "../../src/core/health.ts";
 import { type ChoiceContext, choose, POLICY_MODES } from "../../src/core/policy.ts";
 import { pooledUsage } from "../../src/core/pooled.ts";
@@ -13,9 +14,9 @@ import {
   type QuotaWindow,
   UNKNOWN_QUOTA,
 } from "../../src/core/quota.ts";
-import { standingOf, type WindowStanding } from "../../src/core/standing.ts";
+import { summaryOf, type WindowSummary } from "../../src/core/quota-summary.ts";
 import { usageBody } from "../../src/core/usage-body.ts";
-import { failureOfEvent, failureOfReply, judge, type Verdict } from "../../src/core/verdict.ts";
+import { judge, type Verdict } from "../../src/core/verdict.ts";
 import { presentOf, WINDOW_KINDS, type WindowKind } from "../../src/core/windows.ts";
 import type { Pool } from "../../src/upstream/pool.ts";
 import { candidate } from "../support/candidates.ts";
@@ -27,7 +28,7 @@ fc.configureGlobal({ numRuns: 1_000 });
 
 // --- what may be chosen from
 
-const share = (kind: WindowKind): fc.Arbitrary<WindowStanding> =>
+const share = (kind: WindowKind): fc.Arbitrary<WindowSummary> =>
   fc.record({
     kind: fc.constant(kind),
     left: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
@@ -173,7 +174,7 @@ describe("quota", () => {
         const accounts = quotas.map((quota) => ({
           health: HEALTHY,
           quota,
-          standing: standingOf(quota, quota.main, view),
+          summary: summaryOf(quota, quota.main, view),
         }));
         const usage = pooledUsage(accounts, view, useCredits);
         const body = usageBody(usage, view.nowMs) as {
@@ -187,7 +188,7 @@ describe("quota", () => {
         const { allowed, limit_reached, primary_window, secondary_window } = body.rate_limit;
         const reached = quotas.every(
           (quota, index) =>
-            isExhausted(quota, quota.main, view) && !(useCredits && accounts[index]?.standing.credits),
+            isExhausted(quota, quota.main, view) && !(useCredits && accounts[index]?.summary.credits),
         );
         expect([allowed, limit_reached]).toEqual([!reached, reached]);
         const windows = [primary_window, secondary_window].filter((window) => window !== null);
@@ -329,7 +330,7 @@ const verdict: fc.Arbitrary<Verdict> = fc.oneof(
   { weight: 4, arbitrary: fc.constant<Verdict>({ kind: "ok" }) },
   soon.map((untilMs): Verdict => ({ kind: "limit", untilMs })),
   fc.constant<Verdict>({ kind: "limit", untilMs: undefined }),
-  fc.nat(60_000).map((forMs): Verdict => ({ kind: "cool", reason: "http-500", forMs, told: false })),
+  fc.nat(60_000).map((forMs): Verdict => ({ kind: "cool", reason: "http-500", forMs, isTimed: false })),
   fc.constant<Verdict>({ kind: "disable", reason: "http-401" }),
   fc.constant<Verdict>({ kind: "client" }),
 );
@@ -407,8 +408,8 @@ describe("a pool, whatever happens to it,", () => {
           if (one.do === "turn") turn(pool, one);
           const view = pool.view();
           for (const { candidate: seen, quota } of pool.facts().accounts) {
-            const { goodUntilMs: _kept, ...kept } = seen.standing;
-            const { goodUntilMs: _fresh, ...fresh } = standingOf(quota, quota.main, view);
+            const { goodUntilMs: _kept, ...kept } = seen.summary;
+            const { goodUntilMs: _fresh, ...fresh } = summaryOf(quota, quota.main, view);
             expect(kept).toEqual(fresh);
           }
         }

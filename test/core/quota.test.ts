@@ -9,9 +9,9 @@ import {
   remaining,
   UNKNOWN_QUOTA,
 } from "../../src/core/quota.ts";
+import { scoreOf, summaryOf } from "../../src/core/quota-summary.ts";
 import { quotaFromEvent, quotaFromHeaders, quotaFromUsage } from "../../src/core/quota-wire.ts";
 import { hasSpendableCredits } from "../../src/core/spending.ts";
-import { scoreOf, standingOf } from "../../src/core/standing.ts";
 import { byKind, presentOf, WINDOW_KINDS } from "../../src/core/windows.ts";
 
 const NOW = 1_700_000_000_000;
@@ -310,10 +310,10 @@ describe("merging", () => {
 describe("the score of an account", () => {
   const scored = (rate_limit: unknown) => {
     const quota = quotaFromUsage({ plan_type: "pro", rate_limit }, NOW) ?? UNKNOWN_QUOTA;
-    const standing = standingOf(quota, quota.main, view);
+    const summary = summaryOf(quota, quota.main, view);
     return {
-      score: scoreOf(standing, { daily: 60, weekly: 40 }),
-      windows: presentOf(standing.windows).length,
+      score: scoreOf(summary, { daily: 60, weekly: 40 }),
+      windows: presentOf(summary.windows).length,
     };
   };
   const window = (used_percent: number, limit_window_seconds: number) => ({
@@ -340,8 +340,8 @@ describe("the score of an account", () => {
       { plan_type: "pro", rate_limit: { primary_window: window(20, WEEK_S) } },
       NOW,
     );
-    const standing = standingOf(quota ?? UNKNOWN_QUOTA, (quota ?? UNKNOWN_QUOTA).main, view);
-    expect(scoreOf(standing, { daily: 1, weekly: 0 })).toBe(0.8);
+    const summary = summaryOf(quota ?? UNKNOWN_QUOTA, (quota ?? UNKNOWN_QUOTA).main, view);
+    expect(scoreOf(summary, { daily: 1, weekly: 0 })).toBe(0.8);
     expect(remaining(quota?.main.windows.weekly, view)).toBe(0.8);
   });
 });

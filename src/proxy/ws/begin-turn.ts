@@ -1,6 +1,7 @@
 // The beginning of a turn on an upstream's socket: the request is sent, and its events are read up to the commit barrier.
 
-import type { Failure, Verdict } from "../../core/verdict.ts";
+import type { Failure } from "../../core/failure.ts";
+import type { Verdict } from "../../core/verdict.ts";
 import type { Clock } from "../../deps.ts";
 import type { Timeouts } from "../context.ts";
 import { createIdleWatch } from "../timeouts.ts";
