@@ -1,9 +1,6 @@
-// The one error class of the program and the table of its codes: what failed, and what to do next.
+// The program's error class, the table of its codes, and the shapes in which errors are sent.
 
-/**
- * Every code with the HTTP status it is answered with and the exit code a command ends with.
- * Codes are stable: scripts and clients may match on them.
- */
+/** Every code with its HTTP status and a command's exit code. Codes are stable, because scripts and clients match them. */
 export const ERROR_CODES = {
   usage: { status: 400, exit: 2 },
   invalid_request: { status: 400, exit: 2 },
@@ -22,7 +19,7 @@ export const ERROR_CODES = {
   unsupported_endpoint: { status: 404, exit: 1 },
   use_http: { status: 426, exit: 1 },
   unauthorized: { status: 401, exit: 1 },
-  /** The key is known, but its role does not open this path. */
+  /** The key is known, but its role gives no access to this path. */
   key_role_refused: { status: 401, exit: 1 },
   not_json: { status: 415, exit: 1 },
   target_proxy_not_found: { status: 404, exit: 1 },
@@ -50,7 +47,7 @@ export const ERROR_CODES = {
   service_failed: { status: 500, exit: 1 },
   upgrade_refused: { status: 409, exit: 1 },
   upgrade_failed: { status: 500, exit: 1 },
-  // What stops a login in a browser that nobody watches; scripts tell them apart by the exit code.
+  // Reasons why an unattended login in a browser stops. Scripts distinguish them by the exit code.
   login_captcha: { status: 500, exit: 10 },
   login_mfa: { status: 500, exit: 11 },
   login_email_code: { status: 500, exit: 12 },
@@ -60,7 +57,7 @@ export const ERROR_CODES = {
   login_unexpected_screen: { status: 500, exit: 16 },
   login_timeout: { status: 500, exit: 17 },
   browser_not_found: { status: 500, exit: 18 },
-  // As a shell tells it: Ctrl-C; other signals have their own.
+  // As a shell reports Ctrl-C; other signals have other exit codes.
   interrupted: { status: 499, exit: 130 },
   unhealthy: { status: 500, exit: 1 },
   busy: { status: 503, exit: 1 },
@@ -71,7 +68,7 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** The code that another codexlb gave, when this version knows it; else `fallback`. */
+/** The code that another codexlb sent, if this version knows it; otherwise `fallback`. */
 export function errorCodeOf(code: string | undefined, fallback: ErrorCode): ErrorCode {
   return code !== undefined && Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : fallback;
 }
@@ -113,7 +110,7 @@ export class CodexlbError extends Error {
   }
 }
 
-/** The text of anything thrown, without a stack. */
+/** The message of anything thrown, without a stack. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -24,7 +24,7 @@ export function pooledLimits(
 
 /** Several accounts' figures of one limit as one. */
 export function pooledLimit(id: string, limits: readonly LimitQuota[], view: QuotaView): PooledLimit {
-  const isUsedUp = ({ windows, refusal }: LimitQuota) =>
+  const isExhausted = ({ windows, refusal }: LimitQuota) =>
     (refusal?.untilMs ?? 0) > view.nowMs ||
     presentOf(windows).some((window) => remaining(window, view) === 0);
   const pooled = (kind: WindowKind) =>
@@ -38,7 +38,7 @@ export function pooledLimit(id: string, limits: readonly LimitQuota[], view: Quo
     name: limits.find((limit) => limit.name !== undefined)?.name,
     model: limits.find((limit) => limit.model !== undefined)?.model,
     windows: { short: pooled("short"), weekly: pooled("weekly"), monthly: pooled("monthly") },
-    reached: limits.length > 0 && limits.every(isUsedUp),
+    reached: limits.length > 0 && limits.every(isExhausted),
   };
 }
 

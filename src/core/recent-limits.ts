@@ -1,5 +1,5 @@
-// Reads what replies and events say about limits. Under load most of them repeat the text of one moments before, which is
-// then dated again instead of read again: reading was the dearest part of a short turn.
+// Reads what replies and events report about limits. Under load most of them repeat a text of moments before. It is then
+// given the new time instead of being read again, because reading was the most expensive part of a short turn.
 
 import { BoundedMap, remembered } from "./bounded-map.ts";
 import { parseJson } from "./json.ts";
@@ -8,7 +8,7 @@ import { type HeaderReader, quotaFromEvent, quotaFromHeaders, REACHED_TYPE } fro
 import { UNKNOWN_SPENDING } from "./spending.ts";
 import { mapWindows } from "./windows.ts";
 
-/** As `quotaFromHeaders`. */
+/** Like `quotaFromHeaders`. */
 export function limitsOfHeaders(headers: HeaderReader, nowMs: number): QuotaEvidence | undefined {
   let text = "";
   headers.forEach((value, name) => {
@@ -17,7 +17,7 @@ export function limitsOfHeaders(headers: HeaderReader, nowMs: number): QuotaEvid
   return recentHeaders(text, nowMs, () => ({ evidence: quotaFromHeaders(headers, nowMs) })).evidence;
 }
 
-/** The event with the text `json`, and what it says about limits as `quotaFromEvent` reads it. */
+/** The event with the text `json`, and what it reports about limits as `quotaFromEvent` reads it. */
 export function limitsOfEvent(json: string, nowMs: number): ReadLimits & { readonly event: unknown } {
   return recentEvents(json, nowMs, () => {
     const event = parseJson(json);
@@ -27,7 +27,7 @@ export function limitsOfEvent(json: string, nowMs: number): ReadLimits & { reado
 
 // --- internal ---
 
-/** In this time nothing that was read becomes implausible. */
+/** Short enough that nothing that was read becomes implausible. */
 const SAME_MOMENT_MS = 250;
 /** Three limits and the credits take about a kilobyte. */
 const LONGEST_TEXT = 4_096;
@@ -37,7 +37,7 @@ interface ReadLimits {
   readonly evidence: QuotaEvidence | undefined;
 }
 
-/** Returns a function that reads a text, or dates again what it has read of the same text moments before. */
+/** Returns a function that reads a text. If it read the same text moments before, it only updates the time. */
 function recentlyRead<Read extends ReadLimits>() {
   const recent = new BoundedMap<string, { readonly atMs: number; readonly read: Read }>(MOST_TEXTS);
   return (text: string, nowMs: number, read: () => Read): Read => {

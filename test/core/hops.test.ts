@@ -39,7 +39,7 @@ describe("the hops of a request", () => {
 
   test("are bounded", () => {
     const many = Array.from({ length: 32 }, (_, index) => hop(`p${index}`));
-    expect(loopProblem(many, hop("x"))).toBe("the request has passed 32 proxies, which is too many");
+    expect(loopProblem(many, hop("x"))).toBe("the request has passed 32 proxies; the limit is 32");
     expect(loopProblem(many.slice(1), hop("x"))).toBeUndefined();
   });
 });
