@@ -7,7 +7,7 @@ import type { AccountRecord } from "./account-record.ts";
 import { STORE_VERSION } from "./store-shapes.ts";
 import type { StoreState } from "./store-state.ts";
 
-/** The texts of accounts as they were last written. Of a thousand accounts, few have changed since. */
+/** The texts of accounts at the last write. Of a thousand accounts, few have changed since. */
 export type EncodedAccounts = WeakMap<AccountRecord, { readonly revision: number; readonly text: string }>;
 
 /** The text of store.json. `upstream` is written to the accounts that follow the setting. */

@@ -1,5 +1,5 @@
-// The shape of store.json: the Go program's schema, so that either program opens the other's tree, plus one object
-// `codexlb` per account for what that schema cannot express. The Go program ignores and drops that object.
+// The shape of store.json: the Go program's schema, so that each program can open the other's root, plus an object
+// `codexlb` in each account for everything else. The Go program ignores and drops that object.
 
 import { z } from "zod";
 

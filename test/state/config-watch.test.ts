@@ -76,7 +76,7 @@ describe("settings of a running proxy", () => {
       "config.toml is empty",
       expect.stringContaining("not valid TOML: line 1"),
       'reading config.toml: line 2: policy.mode: "stcky" is not a policy; allowed: usage_balanced, sticky, round_robin, least_in_flight, reset_aware',
-      "config.toml is gone",
+      "config.toml does not exist",
     ]);
     // Back to what holds: nothing to do, and the next failure is told again.
     w.write(STICKY);
