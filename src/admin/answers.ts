@@ -1,11 +1,11 @@
-// What a proxy answers to its admin API, as far as its commands read it.
+// Schemas of the admin API's responses, with the fields that commands read.
 
 import { z } from "zod";
 import { ListedAccount } from "../auth/account-ops.ts";
 import { KEY_ROLES } from "../auth/keys.ts";
 import { StubAuth } from "../auth/stub.ts";
 
-/** `GET /admin/accounts`; the Go program says null for none. */
+/** `GET /admin/accounts`. The Go program returns null for an empty list. */
 export const Accounts = z.looseObject({
   accounts: z
     .array(ListedAccount)
@@ -13,7 +13,7 @@ export const Accounts = z.looseObject({
     .transform((accounts) => accounts ?? []),
 });
 
-/** The answer to every change of an account. */
+/** The response to every change of an account. */
 export type Done = z.output<typeof Done>;
 export const Done = z.looseObject({
   ok: z.literal(true),
@@ -92,7 +92,7 @@ export const Explained = z.looseObject({
   ),
 });
 
-/** `GET /admin/version`: what a proxy says of itself. */
+/** `GET /admin/version`: facts about the proxy. */
 export type ProxyAnswer = z.output<typeof ProxyAnswer>;
 export const ProxyAnswer = z.looseObject({
   version: z.string(),

@@ -1,4 +1,4 @@
-// The typed client of the admin API, whatever the way to it.
+// The typed client of the admin API, over a socket or HTTP.
 
 import { hc } from "hono/client";
 import { z } from "zod";
@@ -35,7 +35,7 @@ export function remoteAccounts(door: Door): AccountOps {
       const json = {
         alias,
         auth: z.record(z.string(), z.unknown()).parse(JSON.parse(auth)),
-        // Left out where they say nothing: the Go program refuses fields that it does not know.
+        // Omitted if they have no effect, because the Go program refuses unknown fields.
         ...(config === undefined ? {} : { config }),
         ...(replace ? { replace } : {}),
       };
@@ -46,7 +46,7 @@ export function remoteAccounts(door: Door): AccountOps {
       const pinned = await answered(door, Pinned, api.admin.account.pin.$post(named(name)));
       const alias = aliasIn(pinned, name);
       if (pinned.account !== undefined) return { alias, listed: pinned.account };
-      // The pin is made. A proxy that does not list its accounts changes nothing about that.
+      // The account is pinned, whether or not the proxy can list its accounts.
       const accounts = await list().catch(() => []);
       return { alias, listed: accounts.find((account) => account.alias === alias) };
     },
@@ -78,7 +78,7 @@ export function remoteKeys(door: Door): KeyOps {
   };
 }
 
-/** The settings of the proxy behind `door`, as they hold. */
+/** The settings in effect of the proxy behind `door`. */
 export async function remoteSettings(door: Door): Promise<z.output<typeof Settings>["settings"]> {
   return (await answered(door, Settings, apiOf(door).admin.config.$get())).settings;
 }
@@ -93,18 +93,18 @@ export async function remoteExplanation(
   return answered(door, Explained, through(door)(`${baseOf(door)}/admin/explain?${query}`));
 }
 
-/** What the proxy behind `door` is. */
+/** Facts about the proxy behind `door`. */
 export async function remoteInfo(door: Door): Promise<ProxyAnswer> {
   return answered(door, ProxyAnswer, apiOf(door).admin.version.$get());
 }
 
-/** Stub credentials from the proxy behind `door`, and the key for its paths, which the Go program does not have. */
+/** Stub credentials from the proxy behind `door`, and the key for its paths, which the Go program does not issue. */
 export async function remoteStub(door: Door): Promise<{ stub: StubAuth; pathKey: string | undefined }> {
   const { auth, path_key } = await answered(door, Stub, apiOf(door).admin["runtime-auth"].$get());
   return { stub: auth, pathKey: path_key };
 }
 
-/** The status document of the proxy behind `door`, as it came. */
+/** The status document of the proxy behind `door` as text. */
 export async function remoteStatusText(door: Door): Promise<string> {
   let response: Response;
   let text: string;
@@ -118,12 +118,12 @@ export async function remoteStatusText(door: Door): Promise<string> {
   throw refusedWith(door, response.status, text);
 }
 
-/** The same, read. */
+/** The status document of the proxy behind `door`. */
 export async function remoteStatus(door: Door): Promise<StatusAnswer> {
   return answered(door, StatusAnswer, through(door)(`${baseOf(door)}/status`));
 }
 
-/** Lines of the event log of the proxy behind `door`; `nextOffset` is undefined when it does not tell. */
+/** Lines of the event log of the proxy behind `door`; `nextOffset` is undefined if the response has none. */
 export async function remoteLogLines(
   door: Door,
   query: Readonly<Record<string, string>>,

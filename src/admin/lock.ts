@@ -44,7 +44,7 @@ export const provenBody: MiddlewareHandler<Admitted> = async (c, next) => {
 
 // --- internal ---
 
-/** The path that clients may use, because a client that may send requests may also get a stub. */
+/** The path for clients, because a client that can send requests can also get a stub. */
 const CLIENT_PATH = "/admin/runtime-auth";
 /** The paths of calls that a proxy in front may relay (they name their target proxy). It cannot manage keys. */
 const PARENT_PATH = /^\/admin\/(?!key)|^\/logs$/;

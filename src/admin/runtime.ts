@@ -63,7 +63,7 @@ function oauthError(code: string, message: string, next: string) {
   return { error: message, code, message, next };
 }
 
-/** Ample: a token has about 1 KiB. */
+/** A token has about 1 KiB. */
 const TOKEN_LIMIT_BYTES = 64 * 1024;
 
 const TokenRequest = z.looseObject({

@@ -209,7 +209,9 @@ describe("what is no other proxy", () => {
     expect(status.out).not.toContain("DOCTYPE");
     await page.stop(true);
     front.configure([`${child.url}?key=x`]);
-    await until("the settings are refused", () => front.said().includes("must not have a query or a fragment"));
+    await until("the settings are refused", () =>
+      front.said().includes("must not have a query or a fragment"),
+    );
   });
 });
 

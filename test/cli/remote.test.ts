@@ -157,7 +157,7 @@ describe("a proxy that --proxy-url names", () => {
     const other = await run(["account", "pin", "--proxy-name", "other", "alice"], env);
     expect(other).toMatchObject({
       code: 1,
-      err: "codexlb: target proxy not found: other\n  there are: Edge\n",
+      err: "codexlb: target proxy not found: other\n  known proxies: Edge\n",
     });
   });
 });
@@ -580,7 +580,7 @@ test("somebody else who hangs up is told of in plain words", async () => {
   });
   const ran = await run(["status", "--proxy-url", `http://127.0.0.1:${rude.port}`, "--root", ownRoot()]);
   expect(ran).toMatchObject({ code: 1, out: "" });
-  expect(ran.err).toEndWith(": connection reset by peer\n  see what listens there\n");
+  expect(ran.err).toEndWith(": connection reset by peer\n  find out which program listens there\n");
   rude.stop(true);
 });
 
