@@ -36,7 +36,7 @@ const surfaces: Readonly<Record<string, (code: ErrorCode) => Promise<unknown>>> 
     const event = refusalEvent({ status: response.status, code, retryAfterSeconds: undefined, body });
     return JSON.parse(event).error.next;
   },
-  "a WebSocket turn that can be tried again": async (code) => {
+  "a WebSocket turn that can be retried": async (code) => {
     const response = errorResponse(errorOf(code));
     const body = await response.text();
     const event = refusalEvent({ status: response.status, code, retryAfterSeconds: 1, body });

@@ -12,7 +12,7 @@ afterAll(() => pool[Symbol.asyncDispose]());
 const ADD = (what: string) => `add the field to the ${what} request`;
 const CORRECT = "correct the request; docs/admin-api.md lists the fields";
 
-/** `next` of a missing field is no part of `error`, which the Go program's clients compare. */
+/** For a missing field, `error` does not contain `next`, because the Go program's clients compare it. */
 const cases: readonly (readonly [path: string, body: unknown, message: string, next: string])[] = [
   ["/admin/account/pin", {}, "alias is required", ADD("pin")],
   ["/admin/account/pin", { alias: " " }, "alias is required", ADD("pin")],

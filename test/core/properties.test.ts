@@ -1,4 +1,4 @@
-// What holds for whatever may happen: the rules of core/ and of the pool, tried with thousands of made-up cases.
+// Properties of the rules of core/ and of the pool, tested with thousands of generated cases.
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -26,7 +26,7 @@ import { memoryPool } from "../support/memory-pool.ts";
 
 fc.configureGlobal({ numRuns: 1_000 });
 
-// --- what may be chosen from
+// --- the choice
 
 const share = (kind: WindowKind): fc.Arbitrary<WindowSummary> =>
   fc.record({
@@ -80,7 +80,7 @@ const context: fc.Arbitrary<ChoiceContext> = fc.record({
 });
 
 describe("whatever the policy and the accounts,", () => {
-  test("somebody is chosen exactly when somebody may be", () =>
+  test("an account is chosen exactly if one is available", () =>
     fc.assert(
       fc.property(candidates, context, (list, how) => {
         const may = list.filter((one) => rankOf(availabilityFor(one, how)) !== undefined);
@@ -101,7 +101,7 @@ describe("whatever the policy and the accounts,", () => {
       }),
     ));
 
-  test("nobody is chosen while another one is better available, except for a pinned one that recovers", () =>
+  test("no account is chosen while another has a better availability, except a pinned one that is recovering", () =>
     fc.assert(
       fc.property(candidates, context, (list, how) => {
         const chosen = list.find((one) => one.id === choose(list, how)?.id);
@@ -112,7 +112,7 @@ describe("whatever the policy and the accounts,", () => {
       }),
     ));
 
-  test("a choice is a matter of its arguments alone", () =>
+  test("a choice depends on its arguments alone", () =>
     fc.assert(
       fc.property(candidates, context, (list, how) => {
         expect(choose(structuredClone(list), how)).toEqual(choose(list, how));
@@ -121,7 +121,7 @@ describe("whatever the policy and the accounts,", () => {
 });
 
 describe("quota", () => {
-  test("is what the newest evidence says of each window, in any order of arrival", () =>
+  test("has the newest evidence of each window, in any order of arrival", () =>
     fc.assert(
       fc.property(
         fc
@@ -231,7 +231,7 @@ const healthEvent: fc.Arbitrary<HealthEvent> = fc.oneof(
 describe("health", () => {
   const after = (events: readonly HealthEvent[]): Health => events.reduce(transition, HEALTHY);
 
-  test("cools no longer than one of its causes said", () =>
+  test("is cooling no longer than one of its causes requires", () =>
     fc.assert(
       fc.property(fc.array(healthEvent, { maxLength: 12 }), (events) => {
         const health = after(events);
@@ -245,7 +245,7 @@ describe("health", () => {
       }),
     ));
 
-  test("that the operator took away comes back by the operator alone", () =>
+  test("that the operator disabled is restored by the operator alone", () =>
     fc.assert(
       fc.property(fc.array(healthEvent, { maxLength: 12 }), (events) => {
         const rest = events.filter((event) => event.kind !== "enable");
@@ -276,7 +276,7 @@ describe("a verdict", () => {
     if (verdict.kind === "limit" && verdict.untilMs !== undefined) expect(verdict.untilMs).not.toBeNaN();
   };
 
-  test("is found for every reply, and none that failed is taken for good", () =>
+  test("exists for every reply, and is never ok for a failed one", () =>
     fc.assert(
       fc.property(
         fc.integer({ min: 400, max: 599 }),
@@ -293,13 +293,13 @@ describe("a verdict", () => {
           const verdict = judge(failureOfReply(status, headers, body, NOW), scope);
           expect(["ok", "open"]).not.toContain(verdict.kind);
           isSound(verdict);
-          // Nobody is blamed for what is no turn, but for a limit or a login.
+          // Off the turns, an account is blamed only for a limit or a login.
           if (scope === "other") expect(["cool", "disable"]).not.toContain(verdict.kind);
         },
       ),
     ));
 
-  test("is found for every event", () =>
+  test("exists for every event", () =>
     fc.assert(
       fc.property(
         fc.oneof(
@@ -319,7 +319,7 @@ describe("a verdict", () => {
     ));
 });
 
-// --- the pool, over whatever happens to it
+// --- the pool
 
 type Step =
   | { readonly do: "turn"; readonly session: number; readonly verdicts: readonly Verdict[] }
@@ -355,7 +355,7 @@ describe("a pool, whatever happens to it,", () => {
     return { clock, ...memoryPool({ aliases: NAMES, clock, mode, quotaTtlMs: HOUR_MS }) };
   };
 
-  /** Takes a turn as the attempt loop does. Returns whether somebody served it. */
+  /** Runs a turn like the attempt loop. Returns whether an account served it. */
   const turn = (pool: Pool, { session, verdicts }: Step & { do: "turn" }): boolean => {
     const tried = new Set<string>();
     for (const one of verdicts) {
@@ -369,7 +369,7 @@ describe("a pool, whatever happens to it,", () => {
     return false;
   };
 
-  test("never says that all is used up, nor lets anybody wait, while an account is available", () =>
+  test("never reports that all is exhausted, and makes no request wait, while an account is available", () =>
     fc.assert(
       fc.property(fc.constantFrom(...POLICY_MODES), fc.array(step, { maxLength: 30 }), (mode, steps) => {
         const { pool, clock, store } = poolOf(mode);
@@ -398,7 +398,7 @@ describe("a pool, whatever happens to it,", () => {
       }),
     ));
 
-  test("has what was computed of its accounts as if it were computed anew", () =>
+  test("has cached values that equal newly computed ones", () =>
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
         const { pool, clock } = poolOf("usage_balanced");

@@ -107,7 +107,7 @@ describe("the usage endpoint", () => {
     });
   });
 
-  test("is no evidence when it is something else", () => {
+  test("gives no evidence if it is something else", () => {
     for (const other of [null, [], "x", {}, { plan_type: 1 }, { error: { message: "no" } }])
       expect(quotaFromUsage(other, NOW)).toBeUndefined();
   });
@@ -183,7 +183,7 @@ describe("headers", () => {
     ]);
     expect(quota?.planType).toBe("pro");
   });
-  test("of an account with one weekly window list no other", () => {
+  test("of an account with one weekly window list no other window", () => {
     const quota = quotaFromHeaders(
       new Headers({
         "x-codex-primary-used-percent": "40",
@@ -220,7 +220,7 @@ describe("headers", () => {
     const merged = mergeQuota(refused, served);
     expect(isExhausted(merged, merged.main, view)).toBe(false);
   });
-  test("are no evidence when there are none", () => {
+  test("give no evidence if there are none", () => {
     expect(quotaFromHeaders(new Headers({ "x-other": "1" }), NOW)).toBeUndefined();
   });
 });
@@ -289,7 +289,7 @@ describe("merging", () => {
     }
     expect(shapeOf(mergeQuota(weekly, at(9, 100))).has).toEqual(["short", "weekly"]);
   });
-  test("knows when something is used up, and until when", () => {
+  test("knows whether a limit is exhausted, and until when", () => {
     const used = at(NOW, 100);
     expect(isExhausted(used, used.main, view)).toBe(true);
     expect(exhaustedUntilMs(used, used.main, view)).toBe(NOW + 1000);

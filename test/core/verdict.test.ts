@@ -9,7 +9,7 @@ const error = (code: string, more: Record<string, unknown> = {}) => ({
   error: { code, message: "m", ...more },
 });
 
-describe("a refusal on grounds of policy is the request's own", () => {
+describe("a refusal on grounds of policy is the request's own fault", () => {
   for (const code of [
     "bio_policy",
     "cyber_policy",
@@ -38,7 +38,7 @@ describe("a refusal on grounds of policy is the request's own", () => {
           expect(verdict).toEqual({ kind: "client" });
     });
 
-  test("but for a program that another account may be enrolled in: one more is asked", () => {
+  test("except for a program in which another account may be enrolled: one more account is asked", () => {
     const failure = failureOfEvent(
       { type: "response.failed", response: error("access_program_not_enabled") },
       NOW,

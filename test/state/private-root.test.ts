@@ -1,4 +1,4 @@
-// A root that others can use.
+// A root that other users can access.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";

@@ -78,7 +78,7 @@ describe("the slow start of a record", () => {
   });
 });
 
-test("a change that is taken back leaves the record as it was, with a new revision", () => {
+test("restoring a copy brings the record's values back, with a new revision", () => {
   const record = newAccount("a", "/a");
   beginUse(record);
   const before = { ...record };
