@@ -6,7 +6,7 @@ import { KEY_ROLES } from "../auth/keys.ts";
 import { StubAuth } from "../auth/stub.ts";
 
 /** `GET /admin/accounts`. The Go program returns null for an empty list. */
-export const Accounts = z.looseObject({
+export const AccountList = z.looseObject({
   accounts: z
     .array(ListedAccount)
     .nullable()
@@ -14,8 +14,8 @@ export const Accounts = z.looseObject({
 });
 
 /** The response to every change of an account. */
-export type Done = z.output<typeof Done>;
-export const Done = z.looseObject({
+export type ChangeResponse = z.output<typeof ChangeResponse>;
+export const ChangeResponse = z.looseObject({
   ok: z.literal(true),
   message: z.string().default(""),
   total: z.number().default(0),
@@ -24,7 +24,7 @@ export const Done = z.looseObject({
 });
 
 /** `POST /admin/account/pin`. */
-export const Pinned = Done.extend({
+export const PinResponse = ChangeResponse.extend({
   /** The account, as in `GET /admin/accounts`. The Go program and older proxies do not send it. */
   account: ListedAccount.optional(),
 });

@@ -8,12 +8,12 @@ import type { KeyOps } from "../auth/keys.ts";
 import type { StubAuth } from "../auth/stub.ts";
 import { StatusAnswer } from "../core/status-schema.ts";
 import {
-  Accounts,
-  Done,
+  AccountList,
+  ChangeResponse,
   Explained,
   KeyList,
   NewKey,
-  Pinned,
+  PinResponse,
   ProxyAnswer,
   Settings,
   Stub,
@@ -27,8 +27,8 @@ export function remoteAccounts(door: Door): AccountOps {
   const api = apiOf(door);
   const named = (name: string) => ({ json: { alias: name } });
   const done = async (call: Call, name: string): Promise<string> =>
-    aliasIn(await answered(door, Done, call), name);
-  const list = async () => (await answered(door, Accounts, api.admin.accounts.$get())).accounts;
+    aliasIn(await answered(door, ChangeResponse, call), name);
+  const list = async () => (await answered(door, AccountList, api.admin.accounts.$get())).accounts;
   return {
     list,
     import: async (alias, { auth, config, replace }) => {
@@ -39,11 +39,11 @@ export function remoteAccounts(door: Door): AccountOps {
         ...(config === undefined ? {} : { config }),
         ...(replace ? { replace } : {}),
       };
-      return (await answered(door, Done, api.admin.account.import.$post({ json }))).total;
+      return (await answered(door, ChangeResponse, api.admin.account.import.$post({ json }))).total;
     },
     remove: (name) => done(api.admin.account.rm.$post(named(name)), name),
     pin: async (name) => {
-      const pinned = await answered(door, Pinned, api.admin.account.pin.$post(named(name)));
+      const pinned = await answered(door, PinResponse, api.admin.account.pin.$post(named(name)));
       const alias = aliasIn(pinned, name);
       if (pinned.account !== undefined) return { alias, listed: pinned.account };
       // The account is pinned, whether or not the proxy can list its accounts.
@@ -51,7 +51,7 @@ export function remoteAccounts(door: Door): AccountOps {
       return { alias, listed: accounts.find((account) => account.alias === alias) };
     },
     unpin: async () => {
-      await answered(door, Done, api.admin.account.unpin.$post());
+      await answered(door, ChangeResponse, api.admin.account.unpin.$post());
     },
     set: (name, { outboundProxy }) => {
       const json = { alias: name, outbound_proxy: outboundProxy ?? "" };
@@ -73,7 +73,7 @@ export function remoteKeys(door: Door): KeyOps {
     add: async (name, role) =>
       (await answered(door, NewKey, api.admin.key.add.$post({ json: { name, role } }))).key,
     remove: async (name) => {
-      await answered(door, Done, api.admin.key.rm.$post({ json: { name } }));
+      await answered(door, ChangeResponse, api.admin.key.rm.$post({ json: { name } }));
     },
   };
 }
@@ -144,7 +144,7 @@ export async function remoteLogLines(
 // --- internal ---
 
 /** The account that was changed; `name` is the alias or id that was sent. */
-function aliasIn({ alias, message }: Done, name: string): string {
+function aliasIn({ alias, message }: ChangeResponse, name: string): string {
   // The Go program and older proxies name the alias only in the message, as in "pinned account bob".
   return alias ?? /^\w+ account (\S+)$/.exec(message)?.[1] ?? name;
 }

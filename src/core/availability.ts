@@ -15,27 +15,11 @@
 //   disabled        no             no                 disabled   out           out
 
 import type { Capacity } from "./capacity.ts";
+import type { Condition } from "./condition.ts";
 import type { Health } from "./health.ts";
 import type { QuotaSummary } from "./quota-summary.ts";
 import type { RunSeen } from "./run-tag.ts";
 import type { Ramp } from "./slow-start.ts";
-
-/** The state of an upstream, independent of the request. */
-export type Condition =
-  /** It has room. */
-  | "ready"
-  /** It has room, but is recovering and already has the number of requests in flight that it may have for now. */
-  | "probing"
-  /** Only credits are left, and they may be spent. */
-  | "credits"
-  /** Its figures say that nothing is left, although no request was refused yet. */
-  | "exhausted"
-  /** It is cooling down after a failure, or is a child proxy that does not answer. */
-  | "cooling"
-  /** The backend refuses turns until a reset, or they would spend credits, which is forbidden. */
-  | "limited"
-  /** It is out of service. */
-  | "disabled";
 
 /** The state of an upstream for one request. */
 export type Availability =
@@ -121,15 +105,6 @@ export function availabilityFor(candidate: Candidate, needs: RequestNeeds): Avai
   if (candidate.draining && !needs.searching && id !== needs.pinnedId && id !== needs.boundId)
     return "draining";
   return needs.spends || condition === "cooling" ? condition : "ready";
-}
-
-/** The condition according to the figures of a limit alone. */
-export function conditionOf({
-  exhausted,
-  credits,
-}: Pick<QuotaSummary, "exhausted" | "credits">): "ready" | "credits" | "exhausted" {
-  if (!exhausted) return "ready";
-  return credits ? "credits" : "exhausted";
 }
 
 /** How long the upstream gets no requests because requests failed there, ms; 0 if it gets some or the end is unknown. */

@@ -1,6 +1,6 @@
 // What an upstream of either kind can take, apart from its health.
 
-import { type Condition, conditionOf } from "./availability.ts";
+import { type Condition, conditionOf } from "./condition.ts";
 import { limitFor, type RefusedBy } from "./meters.ts";
 import { type Quota, type QuotaView, UNKNOWN_QUOTA } from "./quota.ts";
 import { type QuotaSummary, type ScoreWeights, scoreOf, summaryOf } from "./quota-summary.ts";

@@ -1,8 +1,9 @@
 // What a child proxy can take, computed from its report about its accounts.
 
-import { type Candidate, candidateOf, conditionOf, isOpen } from "./availability.ts";
+import { type Candidate, candidateOf, isOpen } from "./availability.ts";
 import { type Capacity, type CapacityView, capacityOfQuota, NO_SUMMARY } from "./capacity.ts";
 import { type ChildReport, REPORT_MS } from "./child-report.ts";
+import { conditionOf } from "./condition.ts";
 import { healthOnOwnLimit } from "./health.ts";
 import { limitFor } from "./meters.ts";
 import type { QuotaView } from "./quota.ts";

@@ -4,7 +4,7 @@
 import { believableLength } from "./bounds.ts";
 import { HEALTHY, type Health } from "./health.ts";
 import { type Hop, wayOf } from "./hops.ts";
-import type { PooledAccount } from "./pooled.ts";
+import type { PooledAccount } from "./pooled-limits.ts";
 import {
   believable,
   type LimitQuota,

@@ -21,7 +21,7 @@ import { UNKNOWN_SHARE, weightOf } from "./quota-summary.ts";
 import { presentOf, type WindowKind } from "./windows.ts";
 
 /** What an explanation shows of an account or a child proxy besides its candidate. */
-export interface Explainable {
+export interface ExplainedUpstream {
   readonly id: string;
   readonly alias: string;
   /** Name of the limit that counts for the model, unless it is the main one. */
@@ -76,7 +76,7 @@ export interface ScoreTerm {
 }
 
 export function explanationOf(
-  accounts: readonly Explainable[],
+  accounts: readonly ExplainedUpstream[],
   candidates: readonly Candidate[],
   context: ChoiceContext,
   { session, model }: ExplainedRequest,

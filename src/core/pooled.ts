@@ -2,40 +2,10 @@
 // headers and in events.
 
 import type { Health } from "./health.ts";
-import { pooledLimits } from "./pooled-limits.ts";
-import { MAIN_LIMIT_ID, type Quota, type QuotaView } from "./quota.ts";
-import type { QuotaSummary } from "./quota-summary.ts";
+import { type PooledAccount, type PooledLimit, type PooledWindow, pooledLimits } from "./pooled-limits.ts";
+import { MAIN_LIMIT_ID, type QuotaView } from "./quota.ts";
 import { type Credits, workspaceReason } from "./spending.ts";
 import { type ByWindow, presentOf, USUAL_SECONDS, WINDOW_KINDS, type WindowKind } from "./windows.ts";
-
-/** An account as a pool counts it. */
-export interface PooledAccount {
-  readonly health: Health;
-  readonly quota: Quota;
-  /** Under the main limit. */
-  readonly summary: QuotaSummary;
-}
-
-/** A pooled window: the mean share left over the accounts that know it, and the earliest reset still to come. */
-export interface PooledWindow {
-  readonly kind: WindowKind;
-  /** 0..1. */
-  readonly left: number;
-  readonly resetAtMs: number | undefined;
-  readonly windowSeconds: number;
-}
-
-export interface PooledLimit {
-  readonly id: string;
-  readonly name: string | undefined;
-  readonly model: string | undefined;
-  /** The windows with a known figure in at least one account. */
-  readonly windows: ByWindow<PooledWindow>;
-  /** True if no account has anything left of it. */
-  readonly reached: boolean;
-  /** True if no account is in service. */
-  readonly closed?: boolean;
-}
 
 export interface PooledUsage {
   readonly planType: string;

@@ -18,7 +18,7 @@ export function limitsOfHeaders(headers: HeaderReader, nowMs: number): QuotaEvid
 }
 
 /** The event with the text `json`, and what it reports about limits as `quotaFromEvent` reads it. */
-export function limitsOfEvent(json: string, nowMs: number): ReadLimits & { readonly event: unknown } {
+export function limitsOfEvent(json: string, nowMs: number): LimitReading & { readonly event: unknown } {
   return recentEvents(json, nowMs, () => {
     const event = parseJson(json);
     return { event, evidence: quotaFromEvent(event, nowMs) };
@@ -33,12 +33,12 @@ const SAME_MOMENT_MS = 250;
 const LONGEST_TEXT = 4_096;
 const MOST_TEXTS = 64;
 
-interface ReadLimits {
+interface LimitReading {
   readonly evidence: QuotaEvidence | undefined;
 }
 
 /** Returns a function that reads a text. If it read the same text moments before, it only updates the time. */
-function recentlyRead<Read extends ReadLimits>() {
+function recentlyRead<Read extends LimitReading>() {
   const recent = new BoundedMap<string, { readonly atMs: number; readonly read: Read }>(MOST_TEXTS);
   return (text: string, nowMs: number, read: () => Read): Read => {
     const before = recent.get(text);
@@ -52,8 +52,8 @@ function recentlyRead<Read extends ReadLimits>() {
   };
 }
 
-const recentHeaders = recentlyRead<ReadLimits>();
-const recentEvents = recentlyRead<ReadLimits & { readonly event: unknown }>();
+const recentHeaders = recentlyRead<LimitReading>();
+const recentEvents = recentlyRead<LimitReading & { readonly event: unknown }>();
 
 /** True for every header that `quotaFromHeaders` may read. */
 const isLimitHeader = remembered(

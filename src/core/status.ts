@@ -3,7 +3,7 @@
 import { cooldownLeftMs, isOpen } from "./availability.ts";
 import { distinct, pooledRemote } from "./child-report.ts";
 import type { AccountFacts, ChildFacts, PoolFacts, PoolOutline } from "./pool-facts.ts";
-import type { PooledLimit } from "./pooled.ts";
+import type { PooledLimit } from "./pooled-limits.ts";
 import { pooledLimit, pooledLimits } from "./pooled-limits.ts";
 import {
   type LimitQuota,

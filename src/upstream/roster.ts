@@ -4,7 +4,7 @@
 import { type Candidate, candidateOf } from "../core/availability.ts";
 import type { Capacity, CapacityView } from "../core/capacity.ts";
 import { healthAt, healthOnOwnLimit } from "../core/health.ts";
-import type { PooledAccount } from "../core/pooled.ts";
+import type { PooledAccount } from "../core/pooled-limits.ts";
 import type { UpstreamRecord } from "../state/account-record.ts";
 import { collectChanges } from "../state/record-changes.ts";
 import type { Upstream } from "./upstream.ts";

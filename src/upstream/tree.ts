@@ -11,7 +11,7 @@ import {
   type RemoteAccount,
 } from "../core/child-report.ts";
 import { type Health, healthAt } from "../core/health.ts";
-import type { PooledAccount } from "../core/pooled.ts";
+import type { PooledAccount } from "../core/pooled-limits.ts";
 import { type Quota, type QuotaView, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { AccountRecord } from "../state/account-record.ts";
 import type { Child } from "./child.ts";

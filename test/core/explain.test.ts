@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import type { Candidate } from "../../src/core/availability.ts";
-import { type Explainable, explanationOf } from "../../src/core/explain.ts";
+import { type ExplainedUpstream, explanationOf } from "../../src/core/explain.ts";
 import type { ChoiceContext } from "../../src/core/policy.ts";
 import { candidate, context as contextAt, windows } from "../support/candidates.ts";
 
 const NOW = 1_800_000_000_000;
 const context: typeof contextAt = (mode, more) => contextAt(mode, { nowMs: NOW, ...more });
-const facts = (id: string): Explainable => ({ id, alias: `<${id}>`, limit: undefined });
+const facts = (id: string): ExplainedUpstream => ({ id, alias: `<${id}>`, limit: undefined });
 const ORDINARY = { session: undefined, model: undefined };
 const why = (list: readonly Candidate[], how: ChoiceContext, accounts = list.map(({ id }) => facts(id))) => {
   const {

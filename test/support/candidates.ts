@@ -1,7 +1,8 @@
 // Candidates and contexts of a choice, with everything ordinary that a test does not say.
 
-import { type Candidate, conditionOf } from "../../src/core/availability.ts";
+import type { Candidate } from "../../src/core/availability.ts";
 import { NO_SUMMARY } from "../../src/core/capacity.ts";
+import { conditionOf } from "../../src/core/condition.ts";
 import type { ChoiceContext, PolicyMode } from "../../src/core/policy.ts";
 import type { QuotaSummary, WindowSummary } from "../../src/core/quota-summary.ts";
 
