@@ -19,7 +19,7 @@ export function isLoopback(host: string): boolean {
   return /^127\.\d+\.\d+\.\d+$/.test(host) || LOOPBACK_NAMES.has(host.toLowerCase());
 }
 
-/** True for the addresses that stand for every address of the machine. */
+/** True for addresses that mean every address of the machine. */
 export function isWildcard(host: string): boolean {
   return WILDCARDS.has(host);
 }

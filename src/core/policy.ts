@@ -205,7 +205,7 @@ function leastBad(all: readonly Candidate[], open: Test): Choice | undefined {
   return soonest && { id: soonest.id, reason: "least-bad", switched: true };
 }
 
-/** A lower bound, because in the last minutes of a window any rest would be almost infinitely urgent. */
+/** A lower bound, because in the last minutes of a window any remaining quota would be almost infinitely urgent. */
 const LEAST_TIME_SHARE = 0.01;
 
 function pace({ left, resetAtMs, lengthMs }: WindowSummary, nowMs: number): number {
