@@ -31,7 +31,7 @@ export interface Setting {
   readonly key: string;
   readonly description: string;
   readonly defaultValue: unknown;
-  /** True if a change takes effect only after a restart of the proxy. */
+  /** A change takes effect only after the proxy restarts. */
   readonly restart: boolean;
 }
 
@@ -66,7 +66,7 @@ const PROXY = {
     .meta({ description: "The name of this proxy in status tables." }),
   listen: address("127.0.0.1:8765").meta({
     description:
-      "The address for clients. Any address but loopback requires client_auth or allow_unauthenticated below.",
+      "The address on which the proxy listens. Addresses other than loopback require client_auth or allow_unauthenticated below.",
     restart: true,
   }),
   upstream_base_url: url("https://chatgpt.com/backend-api").meta({
@@ -74,7 +74,7 @@ const PROXY = {
   }),
   child_proxy_urls: urls().meta({
     description:
-      'Other codexlb proxies to send requests to, each with a key made there (codexlb key add --role parent NAME): ["http://:KEY@10.0.0.2:8765"].',
+      'Other codexlb proxies to send requests to, each with a key created there (codexlb key add --role parent NAME): ["http://:KEY@10.0.0.2:8765"].',
   }),
   outbound_proxy: text("")
     .superRefine((value, context) => {
@@ -92,7 +92,7 @@ const PROXY = {
     }),
   max_attempts: positive(3).meta({
     description:
-      "How many accounts may be tried for one request. Accounts that refuse it because of a limit or their login do not count.",
+      "How many accounts one request may try. Accounts that refuse it because of a limit or their login do not count.",
   }),
   usage_timeout_ms: milliseconds(30_000).meta({
     description: "Longest wait for a response of the usage and token endpoints, in milliseconds.",
@@ -106,29 +106,26 @@ const PROXY = {
   }),
   head_timeout_seconds: seconds(120).meta({
     description:
-      "Longest wait until the backend begins to answer a turn; after that the turn goes to another account.",
+      "Longest wait until the backend begins to respond to a turn; then another account gets the turn.",
   }),
   drain_timeout_seconds: seconds(30).meta({
     description:
-      "How long turns in flight may take to finish at shutdown; a second signal ends them immediately.",
+      "How long requests in flight may continue when the proxy shuts down; a second signal ends them immediately.",
   }),
   idle_timeout_seconds: seconds(900).meta({
     description:
-      "Longest pause within an answer. Reasoning can pause for minutes; Codex itself gives up after 300 seconds.",
+      "Longest silence within a response. Reasoning can be silent for minutes; Codex itself gives up after 300 seconds.",
   }),
   retry_budget_percent: share(25).meta({
-    description: "The largest share of requests in flight that may be retries, in percent ...",
+    description: "Retries are limited to this percentage of the requests in flight ...",
   }),
-  retry_budget_floor: positive(10).meta({
-    description: "... and the number of retries that is always allowed.",
-  }),
+  retry_budget_floor: positive(10).meta({ description: "... but this many retries are always allowed." }),
   client_auth: flag(false).meta({
     description:
       "Clients must send a key (codexlb key add NAME) or the credentials that codexlb run gives to Codex.",
   }),
   allow_unauthenticated: flag(false).meta({
-    description:
-      "Accept clients from other machines without credentials. Only for a network in which you trust every machine.",
+    description: "Accept clients on other machines without credentials. Only for a network that is yours.",
   }),
   allowed_hosts: words([])
     .refine((list) => list.every((host) => /^[\w.:[\]-]+$/.test(host)), {
@@ -160,18 +157,18 @@ const POLICY = {
     .default("usage_balanced")
     .meta({
       description:
-        "usage_balanced: the account with the most quota left. sticky: the same account until it cannot serve. round_robin: each account in turn. least_in_flight: the account with the fewest requests in flight. reset_aware: the account whose quota would otherwise expire unused.",
+        "How new sessions are placed. usage_balanced: the account with the most quota left. sticky: one account until it cannot serve. round_robin: take turns. least_in_flight: the account with the fewest requests in flight. reset_aware: first the quota that would expire unused.",
     }),
   delta_percent: number()
     .transform((value) => (value < 0 ? 10 : value))
     .default(10)
     .meta({
       description:
-        "usage_balanced moves only to an account that is better by this many percent points (reset_aware: percent).",
+        "usage_balanced changes the account only if another one is better by this many percentage points (reset_aware: percent).",
     }),
   affinity: flag(true).meta({
     description:
-      "Requests of a session stay on one account while it can serve them, which keeps the prompt cache warm.",
+      "Keep a session on one account while that account can serve it, because its prompt cache is warm.",
   }),
   use_credits: flag(true).meta({
     description: "Spend credits once every account's ordinary quota is exhausted. false: never spend them.",
@@ -185,19 +182,16 @@ const WEIGHTS = {
 };
 const QUOTA = {
   refresh_interval_minutes: positive(10).meta({
-    description:
-      "The proxy asks for an account's figures when it has received none for this many minutes ...",
+    description: "Fetch an account's quota figures if no response reported them for this many minutes ...",
   }),
-  refresh_interval_messages: positive(10).meta({
-    description: "... or after this many turns of the account.",
-  }),
-  cache_ttl_minutes: positive(30).meta({
-    description: "Figures older than this many minutes count as unknown.",
-  }),
+  refresh_interval_messages: positive(10).meta({ description: "... or for this many of its turns." }),
+  cache_ttl_minutes: positive(30).meta({ description: "Quota figures older than this count as unknown." }),
 };
 const COMMANDS = {
-  login: words(["login"]).meta({ description: "Arguments of codex for logging an account in." }),
-  run: words([]).meta({ description: "Arguments that codexlb run inserts before its own." }),
+  login: words(["login"]).meta({ description: "Arguments with which codexlb account login starts codex." }),
+  run: words([]).meta({
+    description: "Arguments that codexlb run always gives to Codex, before those of the command line.",
+  }),
 };
 const RUN = {
   inherit_shell: flag(true).meta({
