@@ -36,7 +36,7 @@ export const provenBody: MiddlewareHandler<LockEnv> = async (c, next) => {
   const bytes = new Uint8Array(await c.req.raw.arrayBuffer());
   if (hashOf(bytes) !== wanted)
     throw new CodexlbError("unauthorized", "the request body does not match the proof", {
-      next: "send the request again, through nothing that changes bodies",
+      next: "send the request directly to the proxy; a program in between changes bodies",
     });
   if (bytes.byteLength > 0) c.req.raw = new Request(c.req.raw, { body: bytes });
   return next();

@@ -40,13 +40,9 @@ export const jsonOnly: MiddlewareHandler = async (c, next) => {
   const empty =
     type === "" && (c.req.header("content-length") ?? "0") === "0" && !c.req.header("transfer-encoding");
   if (c.req.method === "POST" && !empty && type !== "application/json")
-    throw new CodexlbError(
-      "not_json",
-      `the body has ${type === "" ? "no type" : `the type ${type}`} and not application/json`,
-      {
-        next: "send Content-Type: application/json",
-      },
-    );
+    throw new CodexlbError("not_json", `the type of the body is ${type || "missing"}, not application/json`, {
+      next: "send Content-Type: application/json",
+    });
   await next();
 };
 

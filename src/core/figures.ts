@@ -35,8 +35,8 @@ export function learnedFigures(quota: Quota, evidence: QuotaEvidence, view: Quot
 // --- internal ---
 
 /**
- * True if `evidence` has the same values as `quota`, at the same or a later time. False if the known figures are outdated: the
- * newer time makes them known again.
+ * True if `evidence` has the same values as `quota`, at the same or a later time. False if the known figures are outdated,
+ * because the newer time makes them valid again.
  */
 function isRepeat(quota: Quota, evidence: QuotaEvidence, view: QuotaView): boolean {
   return (
