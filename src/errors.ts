@@ -1,9 +1,6 @@
-// The one error class of the program and the table of its codes: what failed, and what to do next.
+// The program's error class, the table of its codes, and the shapes in which errors are sent.
 
-/**
- * Every code with the HTTP status it is answered with and the exit code a command ends with.
- * Codes are stable: scripts and clients may match on them.
- */
+/** Every code with its HTTP status and a command's exit code. Codes are stable, because scripts and clients match them. */
 export const ERROR_CODES = {
   usage: { status: 400, exit: 2 },
   invalid_request: { status: 400, exit: 2 },
@@ -22,7 +19,7 @@ export const ERROR_CODES = {
   unsupported_endpoint: { status: 404, exit: 1 },
   use_http: { status: 426, exit: 1 },
   unauthorized: { status: 401, exit: 1 },
-  /** The key is known, but its role does not open this path. */
+  /** The key is known, but its role gives no access to this path. */
   key_role_refused: { status: 401, exit: 1 },
   not_json: { status: 415, exit: 1 },
   target_proxy_not_found: { status: 404, exit: 1 },
@@ -50,7 +47,7 @@ export const ERROR_CODES = {
   service_failed: { status: 500, exit: 1 },
   upgrade_refused: { status: 409, exit: 1 },
   upgrade_failed: { status: 500, exit: 1 },
-  // What stops a login in a browser that nobody watches; scripts tell them apart by the exit code.
+  // Reasons why an unattended login in a browser stops. Scripts distinguish them by the exit code.
   login_captcha: { status: 500, exit: 10 },
   login_mfa: { status: 500, exit: 11 },
   login_email_code: { status: 500, exit: 12 },
@@ -60,7 +57,7 @@ export const ERROR_CODES = {
   login_unexpected_screen: { status: 500, exit: 16 },
   login_timeout: { status: 500, exit: 17 },
   browser_not_found: { status: 500, exit: 18 },
-  // As a shell tells it: Ctrl-C; other signals have their own.
+  // As a shell reports Ctrl-C; other signals have other exit codes.
   interrupted: { status: 499, exit: 130 },
   unhealthy: { status: 500, exit: 1 },
   busy: { status: 503, exit: 1 },
@@ -71,31 +68,41 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** The code that another codexlb gave, when this version knows it; else `fallback`. */
+/** The code that another codexlb sent, if this version knows it; otherwise `fallback`. */
 export function errorCodeOf(code: string | undefined, fallback: ErrorCode): ErrorCode {
   return code !== undefined && Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : fallback;
 }
 
-/** A failure a person can act on. `message` says what was being done and why it failed; `next` what to do. */
+interface ErrorOptions {
+  /** What the user can do about it. Every error has such a step, even if it is only to try again or to report it. */
+  readonly next: string;
+  readonly cause?: unknown;
+  /** Default: the exit code of the error's code. */
+  readonly exitCode?: number;
+  /** After how many seconds a client should try again; absent if waiting does not help. */
+  readonly retryAfterSeconds?: number;
+  /** True if the Go program's clients compare the admin API's `error` with `message`; `next` is then a field alone. */
+  readonly isExact?: boolean;
+}
+
+/** A failure that the user can act on. `message` says what was being done and why it failed, `next` what to do. */
 export class CodexlbError extends Error {
   readonly code: ErrorCode;
-  readonly next: string | undefined;
-  /** What a command ends with: that of the code, but for signals. */
+  readonly next: string;
+  /** The exit code of the command: that of the code, except for signals. */
   readonly exitCode: number;
-  /** After how long a client should try again; undefined if waiting does not help. */
+  /** After how many seconds a client should try again; undefined if waiting does not help. */
   readonly retryAfterSeconds: number | undefined;
+  readonly isExact: boolean;
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    options: { next?: string; cause?: unknown; exitCode?: number; retryAfterSeconds?: number } = {},
-  ) {
+  constructor(code: ErrorCode, message: string, options: ErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "CodexlbError";
     this.code = code;
     this.next = options.next;
     this.exitCode = options.exitCode ?? ERROR_CODES[code].exit;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.isExact = options.isExact ?? false;
   }
 
   get status(): number {
@@ -103,7 +110,7 @@ export class CodexlbError extends Error {
   }
 }
 
-/** The text of anything thrown, without a stack. */
+/** The message of anything thrown, without a stack. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
@@ -114,45 +121,51 @@ export function systemCodeOf(thrown: unknown): string | undefined {
   return typeof thrown.code === "string" ? thrown.code : undefined;
 }
 
-/** What the system refused, without the error code and the name of the system call: `permission denied`. */
+/** The system's reason for a failure, without the error code and the name of the system call: `permission denied`. */
 export function systemProblem(thrown: unknown): string {
   const code = systemCodeOf(thrown) ?? "";
   return SYSTEM_WORDS[code] ?? /^[A-Z0-9]+: (.+?), \w/.exec(messageOf(thrown))?.[1] ?? messageOf(thrown);
 }
 
-/** Why somebody could not be asked, in words: Bun's own are about its functions. */
+/** Why a connection failed, in the system's words. Bun's own messages are about its functions. */
 export function connectProblem(thrown: unknown): string {
   const code = systemCodeOf(thrown) ?? "";
-  return NOBODY_WORDS[code] ?? CONNECT_WORDS[code] ?? (code || messageOf(thrown));
+  return UNREACHABLE_WORDS[code] ?? CONNECT_WORDS[code] ?? (code || messageOf(thrown));
 }
 
-/** True when there was nobody who could be asked: the address is wrong, or what should listen there does not run. */
-export function reachedNobody(thrown: unknown): boolean {
-  return (systemCodeOf(thrown) ?? "") in NOBODY_WORDS;
-}
-
-/** The body of an error on the data plane, in the shape that OpenAI clients (Codex among them) read. */
-export function dataPlaneErrorBody(error: CodexlbError): {
-  error: { type: string; code: string; message: string };
-} {
-  const message = error.next === undefined ? error.message : `${error.message}; ${error.next}`;
-  return { error: { type: "codexlb_error", code: error.code, message } };
+/** True if no program could be reached: the address is wrong, or the program that should listen there is not running. */
+export function isUnreachable(thrown: unknown): boolean {
+  return (systemCodeOf(thrown) ?? "") in UNREACHABLE_WORDS;
 }
 
 /**
- * The body of an error of the admin API. `error` is the whole text, as the Go program's clients read it; our own take
- * its two parts.
+ * The body of an error on the data plane, in the shape that OpenAI clients (Codex among them) read. `message` is the
+ * whole text, because they show nothing else.
+ */
+export function dataPlaneErrorBody(error: CodexlbError): {
+  error: { type: string; code: string; message: string; next: string };
+} {
+  const { code, message, next } = error;
+  return { error: { type: "codexlb_error", code, message: `${message}; ${next}`, next } };
+}
+
+/** The message in the `message` of a `dataPlaneErrorBody`, without its `next`. */
+export function withoutNext(message: string, next: string): string {
+  return message.endsWith(`; ${next}`) ? message.slice(0, -next.length - 2) : message;
+}
+
+/**
+ * The body of an error of the admin API. `error` is the whole text, which the Go program's clients read; our own read
+ * `message` and `next`.
  */
 export function adminErrorBody(error: CodexlbError): {
   error: string;
   code: string;
   message: string;
-  next?: string;
+  next: string;
 } {
-  const { code, message, next } = error;
-  return next === undefined
-    ? { error: message, code, message }
-    : { error: `${message}; ${next}`, code, message, next };
+  const { code, message, next, isExact } = error;
+  return { error: isExact ? message : `${message}; ${next}`, code, message, next };
 }
 
 // --- internal ---
@@ -162,17 +175,17 @@ const SYSTEM_WORDS: Readonly<Record<string, string>> = {
   ENOEXEC: "it is not an executable for this machine",
   ENOSPC: "no space left on the disk",
 };
-const NOBODY_WORDS: Readonly<Record<string, string>> = {
-  ConnectionRefused: "nobody listens there",
-  ECONNREFUSED: "nobody listens there",
-  // A socket that is not there is refused in other words.
-  ENOENT: "nobody listens there",
-  EHOSTUNREACH: "there is no way to it",
-  ENETUNREACH: "there is no way to it",
-  ENOTFOUND: "nobody knows that name",
+const UNREACHABLE_WORDS: Readonly<Record<string, string>> = {
+  ConnectionRefused: "connection refused",
+  ECONNREFUSED: "connection refused",
+  // The file of a unix socket is missing.
+  ENOENT: "no such file or directory",
+  EHOSTUNREACH: "no route to host",
+  ENETUNREACH: "network is unreachable",
+  ENOTFOUND: "host name not found",
 };
 const CONNECT_WORDS: Readonly<Record<string, string>> = {
-  EPROTO: "it does not speak TLS; is it http://?",
-  ECONNRESET: "the connection broke",
-  Malformed_HTTP_Response: "what answers there does not speak HTTP",
+  EPROTO: "TLS handshake failed; should the URL start with http://?",
+  ECONNRESET: "connection reset by peer",
+  Malformed_HTTP_Response: "the response is not HTTP",
 };

@@ -69,6 +69,31 @@ describe("layers", () => {
     expect(wrong).toEqual([]);
   });
 
+  test("contain no circles of imports, except through the commands, which help lists", async () => {
+    const imports = new Map<string, string[]>();
+    for (const file of files.filter((name) => !name.startsWith("cli/"))) {
+      const names = importsOf(await Bun.file(join(SOURCE, file)).text()).filter((name) =>
+        name.startsWith("."),
+      );
+      imports.set(
+        file,
+        names.map((name) => relative(SOURCE, join(SOURCE, dirname(file), name))),
+      );
+    }
+    const reachedFrom = (start: string): Set<string> => {
+      const reached = new Set<string>();
+      const pending = [start];
+      for (let file = pending.pop(); file !== undefined; file = pending.pop())
+        for (const target of imports.get(file) ?? [])
+          if (!reached.has(target)) {
+            reached.add(target);
+            pending.push(target);
+          }
+      return reached;
+    };
+    expect([...imports.keys()].filter((file) => reachedFrom(file).has(file))).toEqual([]);
+  });
+
   test("of pure rules touch nothing outside: no clock, no randomness, no files, no Bun", async () => {
     const wrong: string[] = [];
     for (const file of files.filter((name) => name.startsWith("core/"))) {

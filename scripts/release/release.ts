@@ -141,7 +141,9 @@ function printed(words: readonly string[], version: string, commit: Commit): str
   ];
   const run = Bun.spawnSync(command, { stdin: "ignore" });
   if (run.success) return run.stdout.toString();
-  throw new CodexlbError("internal", `printing codexlb ${words.join(" ")}: ${run.stderr.toString().trim()}`);
+  throw new CodexlbError("internal", `printing codexlb ${words.join(" ")}: ${run.stderr.toString().trim()}`, {
+    next: "correct the sources and try again",
+  });
 }
 
 async function build(outfile: string, target: ReleaseTarget, version: string, commit: Commit): Promise<void> {
@@ -155,7 +157,9 @@ async function build(outfile: string, target: ReleaseTarget, version: string, co
     date: commit.day,
   });
   if (problems.length > 0)
-    throw new CodexlbError("internal", `building for ${target}: ${problems.join("; ")}`);
+    throw new CodexlbError("internal", `building for ${target}: ${problems.join("; ")}`, {
+      next: "correct the sources and try again",
+    });
   if (target.startsWith("darwin-")) requireAdHocWithJit(checkSignature(readFileSync(outfile)));
   chmodSync(outfile, 0o755);
   console.log(`built ${target} (${(statSync(outfile).size / 1024 / 1024).toFixed(0)} MiB)`);

@@ -1,4 +1,4 @@
-// The admin endpoints for accounts, in the Go program's shapes. Bodies are JSON with known fields only.
+// The admin endpoints for accounts, in the Go program's shapes.
 
 import { Hono } from "hono";
 import { z } from "zod";
@@ -30,7 +30,7 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
       const { alias, auth, config, replace } = c.req.valid("json");
       if (auth === undefined)
         throw new CodexlbError("invalid_request", "auth is required", {
-          next: "send the content of the auth.json itself: this proxy reads no path that a request names",
+          next: "send the content of the auth.json itself; this proxy does not read paths named in requests",
         });
       const text = `${JSON.stringify(auth, undefined, 2)}\n`;
       const total = await ops.import(alias, { auth: text, config, replace });
@@ -63,7 +63,7 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
     );
 }
 
-/** How an answer calls what was done. */
+/** The words for completed operations in responses. */
 export const PAST: Readonly<Record<Service, string>> = {
   enable: "enabled",
   disable: "disabled",
@@ -82,7 +82,7 @@ const ImportRequest = z.strictObject({
   alias: requiredText("alias"),
   auth: z.record(z.string(), z.unknown()).optional(),
   config: z.string().optional(),
-  /** Known to the Go program's clients; never read. */
+  /** Accepted because the Go program's clients send it, but ignored. */
   from_home: z.string().optional(),
   replace: z.boolean().default(false),
 });

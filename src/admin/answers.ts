@@ -1,21 +1,21 @@
-// What a proxy answers to its admin API, as far as its commands read it.
+// Schemas of the admin API's responses, with the fields that commands read.
 
 import { z } from "zod";
 import { ListedAccount } from "../auth/account-ops.ts";
 import { KEY_ROLES } from "../auth/keys.ts";
 import { StubAuth } from "../auth/stub.ts";
 
-/** `GET /admin/accounts`; the Go program says null for none. */
-export const Accounts = z.looseObject({
+/** `GET /admin/accounts`. The Go program returns null for an empty list. */
+export const AccountList = z.looseObject({
   accounts: z
     .array(ListedAccount)
     .nullable()
     .transform((accounts) => accounts ?? []),
 });
 
-/** The answer to every change of an account. */
-export type Done = z.output<typeof Done>;
-export const Done = z.looseObject({
+/** The response to every change of an account. */
+export type ChangeResponse = z.output<typeof ChangeResponse>;
+export const ChangeResponse = z.looseObject({
   ok: z.literal(true),
   message: z.string().default(""),
   total: z.number().default(0),
@@ -24,7 +24,7 @@ export const Done = z.looseObject({
 });
 
 /** `POST /admin/account/pin`. */
-export const Pinned = Done.extend({
+export const PinResponse = ChangeResponse.extend({
   /** The account, as in `GET /admin/accounts`. The Go program and older proxies do not send it. */
   account: ListedAccount.optional(),
 });
@@ -92,7 +92,7 @@ export const Explained = z.looseObject({
   ),
 });
 
-/** `GET /admin/version`: what a proxy says of itself. */
+/** `GET /admin/version`: facts about the proxy. */
 export type ProxyAnswer = z.output<typeof ProxyAnswer>;
 export const ProxyAnswer = z.looseObject({
   version: z.string(),

@@ -1,5 +1,5 @@
-// The local paths of the proxy as Hono apps with two doors: the TCP port, where admin paths need the admin token,
-// and ROOT/admin.sock, whose file permission is the authentication.
+// The paths that the proxy serves itself, as Hono apps for two listeners: the TCP port, where admin paths require the
+// admin token, and ROOT/admin.sock, whose file permission is the authentication.
 
 import { Hono, type MiddlewareHandler } from "hono";
 import type { Access } from "../auth/access.ts";
@@ -29,11 +29,11 @@ export type AdminContext = ObserveContext &
   QuickContext;
 
 export interface QuickContext {
-  /** What `status --short` says on this root; undefined when its commands are for a proxy elsewhere. */
+  /** The output of `status --short` on this root; undefined if proxy.proxy_url sends commands to another proxy. */
   readonly shortStatus: () => string | undefined;
 }
 
-/** Every endpoint of the admin API; the type is what the client is made from. */
+/** Every endpoint of the admin API. The client derives its type from the return type. */
 export function adminRoutes(context: AdminContext) {
   return new Hono()
     .route("/", accountRoutes(context))
@@ -44,12 +44,12 @@ export function adminRoutes(context: AdminContext) {
 
 export type AdminApi = ReturnType<typeof adminRoutes>;
 
-/** Everything, for the unix socket. */
+/** All paths, for the unix socket. */
 export function trustedApp(context: AdminContext): Hono {
   return localApp(context);
 }
 
-/** What the unix socket answers before it comes to the app, whose way takes longer than this answer does. */
+/** Routes that the unix socket's server answers without the app, because routing through the app takes longer. */
 export function quickRoutes({ shortStatus }: QuickContext) {
   return {
     "/admin/short-status": () => {
@@ -59,7 +59,7 @@ export function quickRoutes({ shortStatus }: QuickContext) {
   };
 }
 
-/** What the TCP port answers itself. */
+/** The paths that the proxy serves itself on the TCP port. */
 export function publicPaths(
   context: AdminContext,
   access: Access,

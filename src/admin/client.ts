@@ -1,4 +1,4 @@
-// The typed client of the admin API, whatever the way to it.
+// The typed client of the admin API, over a socket or HTTP.
 
 import { hc } from "hono/client";
 import { z } from "zod";
@@ -6,14 +6,14 @@ import { AccountDetails } from "../auth/account-details.ts";
 import type { AccountOps } from "../auth/account-ops.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import type { StubAuth } from "../auth/stub.ts";
-import { StatusAnswer } from "../core/status-wire.ts";
+import { StatusAnswer } from "../core/status-schema.ts";
 import {
-  Accounts,
-  Done,
+  AccountList,
+  ChangeResponse,
   Explained,
   KeyList,
   NewKey,
-  Pinned,
+  PinResponse,
   ProxyAnswer,
   Settings,
   Stub,
@@ -27,31 +27,31 @@ export function remoteAccounts(door: Door): AccountOps {
   const api = apiOf(door);
   const named = (name: string) => ({ json: { alias: name } });
   const done = async (call: Call, name: string): Promise<string> =>
-    aliasIn(await answered(door, Done, call), name);
-  const list = async () => (await answered(door, Accounts, api.admin.accounts.$get())).accounts;
+    aliasIn(await answered(door, ChangeResponse, call), name);
+  const list = async () => (await answered(door, AccountList, api.admin.accounts.$get())).accounts;
   return {
     list,
     import: async (alias, { auth, config, replace }) => {
       const json = {
         alias,
         auth: z.record(z.string(), z.unknown()).parse(JSON.parse(auth)),
-        // Left out where they say nothing: the Go program refuses fields that it does not know.
+        // Omitted if they have no effect, because the Go program refuses unknown fields.
         ...(config === undefined ? {} : { config }),
         ...(replace ? { replace } : {}),
       };
-      return (await answered(door, Done, api.admin.account.import.$post({ json }))).total;
+      return (await answered(door, ChangeResponse, api.admin.account.import.$post({ json }))).total;
     },
     remove: (name) => done(api.admin.account.rm.$post(named(name)), name),
     pin: async (name) => {
-      const pinned = await answered(door, Pinned, api.admin.account.pin.$post(named(name)));
+      const pinned = await answered(door, PinResponse, api.admin.account.pin.$post(named(name)));
       const alias = aliasIn(pinned, name);
       if (pinned.account !== undefined) return { alias, listed: pinned.account };
-      // The pin is made. A proxy that does not list its accounts changes nothing about that.
+      // The account is pinned, whether or not the proxy can list its accounts.
       const accounts = await list().catch(() => []);
       return { alias, listed: accounts.find((account) => account.alias === alias) };
     },
     unpin: async () => {
-      await answered(door, Done, api.admin.account.unpin.$post());
+      await answered(door, ChangeResponse, api.admin.account.unpin.$post());
     },
     set: (name, { outboundProxy }) => {
       const json = { alias: name, outbound_proxy: outboundProxy ?? "" };
@@ -73,12 +73,12 @@ export function remoteKeys(door: Door): KeyOps {
     add: async (name, role) =>
       (await answered(door, NewKey, api.admin.key.add.$post({ json: { name, role } }))).key,
     remove: async (name) => {
-      await answered(door, Done, api.admin.key.rm.$post({ json: { name } }));
+      await answered(door, ChangeResponse, api.admin.key.rm.$post({ json: { name } }));
     },
   };
 }
 
-/** The settings of the proxy behind `door`, as they hold. */
+/** The settings in effect of the proxy behind `door`. */
 export async function remoteSettings(door: Door): Promise<z.output<typeof Settings>["settings"]> {
   return (await answered(door, Settings, apiOf(door).admin.config.$get())).settings;
 }
@@ -93,18 +93,18 @@ export async function remoteExplanation(
   return answered(door, Explained, through(door)(`${baseOf(door)}/admin/explain?${query}`));
 }
 
-/** What the proxy behind `door` is. */
+/** Facts about the proxy behind `door`. */
 export async function remoteInfo(door: Door): Promise<ProxyAnswer> {
   return answered(door, ProxyAnswer, apiOf(door).admin.version.$get());
 }
 
-/** Stub credentials from the proxy behind `door`, and the key for its paths, which the Go program does not have. */
+/** Stub credentials from the proxy behind `door`, and the key for its paths, which the Go program does not issue. */
 export async function remoteStub(door: Door): Promise<{ stub: StubAuth; pathKey: string | undefined }> {
   const { auth, path_key } = await answered(door, Stub, apiOf(door).admin["runtime-auth"].$get());
   return { stub: auth, pathKey: path_key };
 }
 
-/** The status document of the proxy behind `door`, as it came. */
+/** The status document of the proxy behind `door` as text. */
 export async function remoteStatusText(door: Door): Promise<string> {
   let response: Response;
   let text: string;
@@ -118,12 +118,12 @@ export async function remoteStatusText(door: Door): Promise<string> {
   throw refusedWith(door, response.status, text);
 }
 
-/** The same, read. */
+/** The status document of the proxy behind `door`. */
 export async function remoteStatus(door: Door): Promise<StatusAnswer> {
   return answered(door, StatusAnswer, through(door)(`${baseOf(door)}/status`));
 }
 
-/** Lines of the event log of the proxy behind `door`; `nextOffset` is undefined when it does not tell. */
+/** Lines of the event log of the proxy behind `door`; `nextOffset` is undefined if the response has none. */
 export async function remoteLogLines(
   door: Door,
   query: Readonly<Record<string, string>>,
@@ -144,7 +144,7 @@ export async function remoteLogLines(
 // --- internal ---
 
 /** The account that was changed; `name` is the alias or id that was sent. */
-function aliasIn({ alias, message }: Done, name: string): string {
+function aliasIn({ alias, message }: ChangeResponse, name: string): string {
   // The Go program and older proxies name the alias only in the message, as in "pinned account bob".
   return alias ?? /^\w+ account (\S+)$/.exec(message)?.[1] ?? name;
 }

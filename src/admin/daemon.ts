@@ -1,12 +1,12 @@
-// The proxy that runs on a root, as its admin socket answers.
+// Finds the proxy that runs on a root, through its admin socket.
 
 import { ProxyAnswer } from "./answers.ts";
 import { answered, type Door, socketDoor, through } from "./door.ts";
 
 /**
- * What is behind the admin socket of a root.
- * `answers`: a proxy; `door` leads to it. `info` returns what it says of itself; it throws `proxy_answer` or
- * `proxy_unreachable` if this version cannot read that.
+ * The process behind the admin socket of a root.
+ * `answers`: a proxy, which `door` leads to. `info` returns the facts that the proxy reports; it throws `proxy_answer` or
+ * `proxy_unreachable` if this version cannot read them.
  * `silent`: a process that accepts connections and does not answer, for example because it is stopped.
  * `none`: no process.
  */
@@ -18,7 +18,7 @@ export interface RunningDaemon {
   readonly info: () => ProxyAnswer;
 }
 
-/** Asks the proxy behind `socketPath` what it is, with one request. Never throws. */
+/** Finds the process behind `socketPath` with one request. Never throws. */
 export async function daemonAt(socketPath: string): Promise<Daemon> {
   const door = socketDoor(socketPath);
   const asked: Door = { ...door, timeoutMs: ANSWER_TIMEOUT_MS };
@@ -44,7 +44,7 @@ export async function daemonAt(socketPath: string): Promise<Daemon> {
 }
 
 /**
- * What the proxy behind `socketPath` says of itself; undefined if none answers. Throws `proxy_answer` or
+ * The facts that the proxy behind `socketPath` reports; undefined if none answers. Throws `proxy_answer` or
  * `proxy_unreachable` if this version cannot read its answer.
  */
 export async function runningProxy(socketPath: string): Promise<ProxyAnswer | undefined> {

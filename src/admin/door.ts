@@ -1,5 +1,5 @@
-// The way to the admin API of a proxy: the daemon of a root over its unix socket, or any proxy over HTTP; and what
-// its refusals and its silence mean.
+// Access to the admin API of a proxy: the daemon of a root over its unix socket, or any proxy over HTTP. Turns refusals
+// and failed connections into errors.
 
 import { z } from "zod";
 import type { ProvenRequest } from "../auth/proof.ts";
@@ -8,25 +8,33 @@ import { type BodySource, boundedText } from "../bounded-fetch.ts";
 import { nameForHeader, TARGET_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import { isLoopback } from "../core/listen.ts";
-import { CodexlbError, connectProblem, type ErrorCode, errorCodeOf, reachedNobody } from "../errors.ts";
+import { withoutTrailingSlash } from "../core/urls.ts";
+import {
+  CodexlbError,
+  connectProblem,
+  type ErrorCode,
+  errorCodeOf,
+  isUnreachable,
+  withoutNext,
+} from "../errors.ts";
 import { optionsToProxy } from "../network/egress.ts";
 import { oneLineTexts } from "../printable.ts";
 import { socketAddress } from "../state/socket-path.ts";
 import { isNewer, VERSION } from "../version.ts";
 import { type Credential, greets } from "./proving.ts";
 
-/** A way to the admin API of a proxy. */
+/** How to reach the admin API of a proxy. */
 export interface Door {
-  /** `http://host:port`; over a socket the host does not matter. */
+  /** `http://host:port`; the host is ignored if there is a socket. */
   readonly url: string;
   readonly unix?: string;
-  /** Proves the admin token, or a key where a key is enough. */
+  /** Proves knowledge of the admin token, or of a key if that is enough. */
   readonly credential?: Credential | undefined;
-  /** The access token of a stub. Unlike a secret it may be sent. */
+  /** The access token of a stub, which is sent in the requests, unlike a secret. */
   readonly stub?: string | undefined;
-  /** Which proxy of a chain shall act. */
+  /** The name of the proxy in a chain that is to act. */
   readonly proxyName?: string | undefined;
-  /** Longest wait for a whole answer, ms; undefined: as long as it takes. */
+  /** Longest wait for a complete response, ms; undefined: no limit. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -35,7 +43,7 @@ export function socketDoor(socketPath: string, proxyName?: string): Door {
   return { url: "http://localhost", unix: socketAddress(socketPath), proxyName };
 }
 
-/** True when a codexlb proxy, ours or the Go program's, answers at `door`. Throws when nobody can be asked there. */
+/** True if a codexlb proxy, of this program or the Go program, answers at `door`. Throws if it cannot connect. */
 export function isProxy(door: Door): Promise<boolean> {
   return greets(baseOf(door), signalOf(door));
 }
@@ -78,28 +86,29 @@ export function through(
   };
 }
 
-/** The URL of a door without a slash at its end. */
+/** The URL of `door` without slashes at its end. */
 export function baseOf({ url }: Door): string {
-  return url.replace(/\/+$/, "");
+  return withoutTrailingSlash(url);
 }
 
 /**
- * The error for an answer that is no success: what the proxy says itself, or `proxy_unreachable` when it is not a
- * proxy that answers (an empty body, a page of HTML).
+ * The error for an unsuccessful response: the proxy's own error, or `proxy_unreachable` if the response is not a proxy's
+ * (an empty body, a page of HTML).
  */
 export function refusedWith(door: Door, status: number, text: string): CodexlbError {
   const refused = Refused.safeParse(oneLineTexts(parseJson(text)));
   if (refused.success) {
     const { error, code, message = error, next } = refused.data;
     const known = errorCodeOf(code, status === 401 ? "unauthorized" : "proxy_answer");
-    return new CodexlbError(known, message, next === undefined ? {} : { next });
+    return new CodexlbError(known, message, { next: next ?? SEE_LOG });
   }
-  // The data plane speaks the language of OpenAI's clients.
+  // The data plane has errors in the shape that OpenAI's clients read.
   const plain = PlainRefusal.safeParse(parseJson(text));
   if (plain.success) {
-    const { code, message } = plain.data.error;
+    const { code, message: whole, next } = plain.data.error;
+    const message = next === undefined ? whole : withoutNext(whole, next);
     const known = errorCodeOf(code, status === 401 ? "unauthorized" : "proxy_answer");
-    if (known === code) return new CodexlbError(known, message);
+    if (known === code) return new CodexlbError(known, message, { next: next ?? SEE_LOG });
     return new CodexlbError(known, `${baseOf(door)} answered ${status}: ${message}`, {
       next: IS_IT_A_PROXY,
     });
@@ -113,7 +122,7 @@ export function refusedWith(door: Door, status: number, text: string): CodexlbEr
     );
   return new CodexlbError(
     "proxy_unreachable",
-    `${baseOf(door)} answered ${status}, which is not a codexlb proxy`,
+    `${baseOf(door)} answered ${status} and is not a codexlb proxy`,
     {
       next: "check the address of the proxy",
     },
@@ -128,17 +137,17 @@ export function unreachable(door: Door, error: unknown): CodexlbError {
   const where = door.unix === undefined ? baseOf(door) : door.unix;
   return new CodexlbError("proxy_unreachable", `asking the proxy at ${where}: ${why}`, {
     next: timedOut
-      ? "see what listens there, or give it more time"
-      : !reachedNobody(error)
-        ? "see what listens there"
+      ? "find out which program listens there, or give it more time"
+      : !isUnreachable(error)
+        ? "find out which program listens there"
         : door.unix !== undefined || isHere(door)
           ? "start it with: codexlb proxy"
-          : "check the address, and that the proxy runs there",
+          : "check the address, and that the proxy is running there",
     cause: error,
   });
 }
 
-/** An answer on its way. */
+/** A pending response. */
 export type Call = Promise<BodySource & { readonly ok: boolean; readonly status: number }>;
 
 /** The text of a response. Throws a `ResponseTooLarge`, and if the connection closes early. */
@@ -146,7 +155,7 @@ export function textOf(response: BodySource): Promise<string> {
   return boundedText(response, ANSWER_LIMIT_BYTES);
 }
 
-/** What came back from `call`, made through `door`, as `schema` has it; throws what a refusal or a failure means. */
+/** The response to `call`, made through `door`, in the shape of `schema`. Throws the error for a refusal or a failure. */
 export async function answered<Schema extends z.ZodType>(
   door: Door,
   schema: Schema,
@@ -173,10 +182,10 @@ export async function answered<Schema extends z.ZodType>(
 
 // --- internal ---
 
-/** What a command gets from a proxy of another version that does not know its request, or answers it in another way. */
+/** Codes of errors that a proxy of another version can cause, because it does not know the request. */
 const OF_OTHER_VERSIONS: ReadonlySet<ErrorCode> = new Set(["proxy_answer", "proxy_unreachable", "not_found"]);
 
-/** `error`, which says so if the daemon behind `door` is of another version than this command. */
+/** `error`, with a next step about the versions if the daemon behind `door` has another version than this command. */
 async function withVersions(door: Door, error: CodexlbError): Promise<CodexlbError> {
   if (door.unix === undefined || !OF_OTHER_VERSIONS.has(error.code)) return error;
   const version = await versionOf(door);
@@ -190,7 +199,7 @@ async function versionOf(door: Door): Promise<string | undefined> {
     const text = await textOf(await through(door)(`${baseOf(door)}/admin/version`));
     return Versioned.parse(oneLineTexts(parseJson(text))).version;
   } catch {
-    return undefined; // then the error stays as it is
+    return undefined; // the error stays unchanged
   }
 }
 
@@ -223,8 +232,10 @@ function isHere({ url }: Door): boolean {
 
 /** Enough for a page of the event log, or a status document with several thousand accounts. */
 const ANSWER_LIMIT_BYTES = 32 * 1024 * 1024;
+/** The next step of an error that came without one: from the Go program, or from an older version. */
+export const SEE_LOG = "for the cause, read the log of that proxy: codexlb proxy logs";
 const IS_IT_A_PROXY = "check that a codexlb proxy listens there";
-/** Longest part of a stranger's answer in a message. */
+/** Longest part of an unexpected response in a message. */
 const SHOWN_CHARS = 200;
 
 const Refused = z.looseObject({
@@ -234,5 +245,9 @@ const Refused = z.looseObject({
   next: z.string().optional(),
 });
 const PlainRefusal = z.looseObject({
-  error: z.looseObject({ code: z.string().optional(), message: z.string() }),
+  error: z.looseObject({
+    code: z.string().optional(),
+    message: z.string(),
+    next: z.string().optional(),
+  }),
 });

@@ -1,4 +1,4 @@
-// How the admin API answers when something is wrong: `{"error": "<text>", "code": "<code>"}`.
+// Errors of the admin API: `{"error": "<text>", "code": "<code>", "message": "<what failed>", "next": "<what to do>"}`.
 
 import type { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
@@ -6,15 +6,30 @@ import { adminErrorBody, CodexlbError, messageOf } from "../errors.ts";
 
 /** `app` with errors and unknown paths in the API's shape. */
 export function withErrors<App extends Hono>(app: App): App {
-  app.onError((error, c) => {
-    if (error instanceof CodexlbError) {
-      if (error.status === 401) c.header("www-authenticate", "Bearer");
-      return c.json(adminErrorBody(error), error.status as 400);
-    }
-    if (error instanceof HTTPException)
-      return c.json({ error: error.message, code: "invalid_request" }, error.status);
-    return c.json({ error: messageOf(error), code: "internal" }, 500);
+  app.onError((thrown, c) => {
+    const error = asCodexlbError(thrown);
+    if (error.status === 401) c.header("www-authenticate", "Bearer");
+    const status = thrown instanceof HTTPException ? thrown.status : (error.status as 400);
+    return c.json(adminErrorBody(error), status);
   });
-  app.notFound((c) => c.json({ error: "admin endpoint not found", code: "not_found" }, 404));
+  app.notFound((c) => c.json(adminErrorBody(endpointNotFound()), 404));
   return app;
+}
+
+// --- internal ---
+
+function asCodexlbError(thrown: unknown): CodexlbError {
+  if (thrown instanceof CodexlbError) return thrown;
+  if (thrown instanceof HTTPException)
+    return new CodexlbError("invalid_request", thrown.message, {
+      next: "correct the request; docs/admin-api.md describes it",
+    });
+  return new CodexlbError("internal", messageOf(thrown), { next: "please report it" });
+}
+
+function endpointNotFound(): CodexlbError {
+  return new CodexlbError("not_found", "admin endpoint not found", {
+    next: "docs/admin-api.md lists the endpoints",
+    isExact: true,
+  });
 }

@@ -8,13 +8,13 @@ import { TARGET_HEADER } from "../core/hops.ts";
 import { CodexlbError } from "../errors.ts";
 import type { Admission } from "../proxy/admission.ts";
 
-/** The client that the lock let in; undefined on the unix socket, which has no lock. */
-export interface Admitted {
+/** Variables of a request: the client that the lock let in; undefined on the unix socket, which has no lock. */
+export interface LockEnv {
   readonly Variables: { readonly holder?: Holder };
 }
 
 /** Lets authorised requests pass, and ends a parent's response when its key is removed. */
-export function locked(access: Access, admission: Pick<Admission, "enter">): MiddlewareHandler<Admitted> {
+export function locked(access: Access, admission: Pick<Admission, "enter">): MiddlewareHandler<LockEnv> {
   return async (c, next) => {
     const holder = access.holderOf(c.req.raw);
     const role = holder?.role;
@@ -30,19 +30,21 @@ export function locked(access: Access, admission: Pick<Admission, "enter">): Mid
 }
 
 /** Compares the body with the hash in the proof. Must run after the limit on body sizes. */
-export const provenBody: MiddlewareHandler<Admitted> = async (c, next) => {
+export const provenBody: MiddlewareHandler<LockEnv> = async (c, next) => {
   const wanted = c.get("holder")?.bodySha256;
   if (wanted === undefined) return next();
   const bytes = new Uint8Array(await c.req.raw.arrayBuffer());
   if (hashOf(bytes) !== wanted)
-    throw new CodexlbError("unauthorized", "the request body does not match the proof");
+    throw new CodexlbError("unauthorized", "the request body does not match the proof", {
+      next: "send the request directly to the proxy; a program in between changes bodies",
+    });
   if (bytes.byteLength > 0) c.req.raw = new Request(c.req.raw, { body: bytes });
   return next();
 };
 
 // --- internal ---
 
-/** The path that clients may use, because a client that may send requests may also get a stub. */
+/** The path for clients, because a client that can send requests can also get a stub. */
 const CLIENT_PATH = "/admin/runtime-auth";
 /** The paths of calls that a proxy in front may relay (they name their target proxy). It cannot manage keys. */
 const PARENT_PATH = /^\/admin\/(?!key)|^\/logs$/;
@@ -82,7 +84,7 @@ function endingWith(
     start: (controller) => {
       leave = admission.enter(holder, () => {
         controller.error(new Error("the key was removed"));
-        // The client is gone, so there is no one to report an error to.
+        // The client has disconnected, so an error cannot be reported to it.
         reader.cancel().catch(() => {});
       });
     },

@@ -1,8 +1,8 @@
-// Remote login: runs codex on the proxy's machine and streams what it says to whoever asked.
+// Remote login: runs codex on the proxy's machine and streams its output to the client.
 //
-// The Go program tells the end of a streamed login in HTTP trailers, which this server cannot send. Its client also
-// takes a broken stream for a failure, so that is how one ends here: the reason as the last line, then the connection
-// is cut. Our own client asks for JSON lines, the last of which tells the end in so many words.
+// The Go program reports the end of a streamed login in HTTP trailers, which this server cannot send. Its client treats a
+// broken stream as a failure, so after a failure the server sends the reason as the last line and closes the connection.
+// This program's client requests JSON lines, the last of which has the result.
 
 import { Hono } from "hono";
 import { z } from "zod";
@@ -10,7 +10,7 @@ import type { LoginEnd, Logins } from "../auth/logins.ts";
 import { adminErrorBody, CodexlbError } from "../errors.ts";
 import { body, requiredText } from "./requests.ts";
 
-/** A line of the stream that our own client reads. */
+/** A line of the stream that this program's client reads. */
 export type LoginLine = z.output<typeof LoginLine>;
 export const LoginLine = z.union([
   z.object({ output: z.string() }),
@@ -23,7 +23,7 @@ export const LoginLine = z.union([
   }),
 ]);
 
-/** What our own client accepts. */
+/** The content type that this program's client accepts. */
 export const LOGIN_LINES_TYPE = "application/x-ndjson";
 
 export interface LoginContext {
@@ -39,31 +39,31 @@ export function loginRoutes({ logins }: LoginContext) {
       const asLines = (c.req.header("accept") ?? "").includes(LOGIN_LINES_TYPE);
       return streamed(logins, request, asLines ? LINES : PLAIN);
     }
-    let said = "";
+    let words = "";
     const output = (chunk: Uint8Array) => {
-      said = (said + new TextDecoder().decode(chunk)).slice(-SAID_CHARS);
+      words = (words + new TextDecoder().decode(chunk)).slice(-QUOTED_CHARS);
     };
     const end = await logins.run({ ...request, output, signal: c.req.raw.signal });
-    if (end.kind === "failed") throw withWords(end.error, said);
+    if (end.kind === "failed") throw withOutput(end.error, words);
     return c.json({ ok: true, message: `registered account ${alias}`, total: end.total });
   });
 }
 
 // --- internal ---
 
-/** What an error repeats of codex's last words. */
-const SAID_CHARS = 500;
+/** Longest part of codex's output in an error. */
+const QUOTED_CHARS = 500;
 
-function withWords(error: CodexlbError, said: string): CodexlbError {
-  const words = Bun.stripANSI(said).trim().split("\n").at(-1)?.trim() ?? "";
-  if (words === "") return error;
-  const next = error.next === undefined ? {} : { next: error.next };
-  return new CodexlbError(error.code, `${error.message}; it said: ${words}`, next);
+/** `error` with the last line of codex's output. */
+function withOutput(error: CodexlbError, output: string): CodexlbError {
+  const line = Bun.stripANSI(output).trim().split("\n").at(-1)?.trim() ?? "";
+  if (line === "") return error;
+  return new CodexlbError(error.code, `${error.message}; it said: ${line}`, { next: error.next });
 }
 
 const LoginBody = z.strictObject({
   alias: requiredText("alias"),
-  /** Taken for the Go program's client, and not honoured: what runs is this machine's affair. */
+  /** Accepted because the Go program's client sends it, but ignored: this machine decides which program runs. */
   codex_bin: z.string().optional(),
   login_args: z
     .array(z.string())
@@ -72,15 +72,16 @@ const LoginBody = z.strictObject({
   replace: z.boolean().default(false),
 });
 
-interface Wording {
+/** The format of the stream. */
+interface StreamFormat {
   readonly type: string;
   chunk(chunk: Uint8Array): Uint8Array;
   end(alias: string, end: LoginEnd): string;
-  /** The stream is cut after a failure. */
+  /** True if the connection is broken after a failure. */
   readonly cut: boolean;
 }
 
-const PLAIN: Wording = {
+const PLAIN: StreamFormat = {
   type: "text/plain; charset=utf-8",
   chunk: (chunk) => chunk,
   end: (alias, end) =>
@@ -90,7 +91,7 @@ const PLAIN: Wording = {
   cut: true,
 };
 
-const LINES: Wording = {
+const LINES: StreamFormat = {
   type: LOGIN_LINES_TYPE,
   chunk: (chunk) => line({ output: new TextDecoder().decode(chunk) }),
   end: (alias, end) =>
@@ -107,28 +108,28 @@ const LINES: Wording = {
 function streamed(
   logins: Logins,
   request: { readonly alias: string; readonly args: readonly string[]; readonly replace: boolean },
-  wording: Wording,
+  format: StreamFormat,
 ): Response {
   const gone = new AbortController();
   const stream = new ReadableStream<Uint8Array>({
     start: (controller) => {
-      const say = (chunk: Uint8Array) => {
+      const send = (chunk: Uint8Array) => {
         if (!gone.signal.aborted) controller.enqueue(chunk);
       };
-      const output = (chunk: Uint8Array) => say(wording.chunk(chunk));
+      const output = (chunk: Uint8Array) => send(format.chunk(chunk));
       void logins.run({ ...request, output, signal: gone.signal }).then((end) => {
         if (gone.signal.aborted) return;
-        say(new TextEncoder().encode(wording.end(request.alias, end)));
-        if (end.kind === "failed" && wording.cut) cutSoon(controller);
+        send(new TextEncoder().encode(format.end(request.alias, end)));
+        if (end.kind === "failed" && format.cut) cutSoon(controller);
         else controller.close();
       });
     },
     cancel: () => gone.abort(),
   });
-  return new Response(stream, { headers: { "content-type": wording.type, "cache-control": "no-store" } });
+  return new Response(stream, { headers: { "content-type": format.type, "cache-control": "no-store" } });
 }
 
-/** The last line must be on its way before the connection breaks, or it breaks with it. */
+/** Breaks the connection after a moment, so that the last line is sent before. */
 function cutSoon(controller: ReadableStreamDefaultController<Uint8Array>): void {
   setTimeout(() => controller.error(new Error("the login failed")), CUT_AFTER_MS);
 }

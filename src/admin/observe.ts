@@ -1,5 +1,5 @@
-// What anyone on this machine may read: that the proxy lives, the state of its pool, and what Codex asks about
-// "its" account, answered for the pool as a whole.
+// Paths that every client on this machine can read: whether the proxy runs, the state of its pool, and Codex's questions
+// about its account, answered for the whole pool.
 
 import { Hono } from "hono";
 import { checkRuntimeAuth } from "../auth/runtime-auth.ts";
@@ -37,7 +37,7 @@ export function observeRoutes(context: ObserveContext): Hono {
   app.all("/healthz", (c) => c.json({ ok: true }));
   app.get("/", (c) => c.json({ ok: true, service: "codexlb-proxy" }));
   app.all("/status", async (c) => {
-    // In a circle of proxies the question ends where it began.
+    // In a circle of proxies, the refresh ends at the proxy where it began.
     const hops = parseHops(c.req.header(HOPS_HEADER) ?? null);
     if (c.req.query("refresh") === "1" && !hops.some(({ id }) => id === self().id))
       await Promise.all([refresher.refreshAll(), children.askAll(true, hops)]);
@@ -63,8 +63,8 @@ export function observeRoutes(context: ObserveContext): Hono {
 // --- internal ---
 
 /**
- * Codex asks where its account lives before it sends anything, and stops when its own id is not in the answer.
- * It lives here: `NO_CONSTRAINT` and the backend's public origin are what ordinary accounts get.
+ * Before its first request Codex asks where its account is hosted, and stops if its own id is not in the response. The
+ * values are those of ordinary accounts: `NO_CONSTRAINT` and the backend's public origin.
  */
 function accountsCheck(accountId: string, planType: string): Record<string, unknown> {
   return {

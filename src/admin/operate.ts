@@ -1,4 +1,4 @@
-// The admin endpoints about the proxy itself: what it is, its settings, its event log, keys.
+// The admin endpoints about the proxy itself: its version, settings, event log and keys.
 
 import { Hono } from "hono";
 import { z } from "zod";
@@ -16,11 +16,11 @@ export interface OperateContext {
   readonly events: EventLog;
   /** Path of the event log. */
   readonly eventsPath: string;
-  /** The settings as they hold now. */
+  /** The settings in effect. */
   readonly settings: () => readonly ShownSetting[];
   readonly about: () => ProxyInfo;
   readonly presence: {
-    /** Somebody uses the proxy until the returned function is called. */
+    /** Registers a client until the returned function is called. */
     enter(): () => void;
   };
 }
@@ -28,13 +28,13 @@ export interface OperateContext {
 export interface ProxyInfo {
   readonly name: string;
   readonly root: string;
-  /** Where it listens, `http://127.0.0.1:8765`. */
+  /** The URL for clients, such as `http://127.0.0.1:8765`. */
   readonly url: string;
-  /** It finishes what is under way, and takes nothing new. */
+  /** True while the proxy shuts down: it finishes requests in flight and accepts no new ones. */
   readonly draining: boolean;
   readonly pid: number;
   readonly startedMs: number;
-  /** The token endpoint of its accounts. */
+  /** The token endpoint of the accounts. */
   readonly tokenUrl: string;
 }
 
@@ -58,11 +58,11 @@ export function operateRoutes(context: OperateContext) {
     .get("/admin/presence", (c) => {
       const leave = presence.enter();
       c.req.raw.signal.addEventListener("abort", leave, { once: true });
-      // It has no end: whoever asked is here for as long as the connection is.
+      // The body never ends: the client counts as present while the connection is open.
       return c.body(new ReadableStream({ start: (controller) => controller.enqueue(HERE), cancel: leave }));
     })
     .get("/logs", (c) => {
-      // A reader sees what happened before it asked.
+      // Write pending events first, so that the reader sees everything up to the request.
       events.flush();
       const lines = readLogLines(eventsPath, {
         offset: wholeNumber(c.req.query("offset"), 0),
@@ -78,7 +78,7 @@ export function operateRoutes(context: OperateContext) {
 
 // --- internal ---
 
-/** The head of an answer goes out with the first part of its body. */
+/** The head of a response is sent together with the first part of its body. */
 const HERE = new TextEncoder().encode("\n");
 const DEFAULT_TAIL = 100;
 const DEFAULT_LIMIT = 500;
@@ -100,12 +100,12 @@ function textOf(parameter: string | undefined): string | undefined {
   return parameter?.trim() || undefined;
 }
 
-/** Values can be lists, which JSON shows as they are. */
+/** A setting in the response. */
 function shown({ key, value, source }: ShownSetting): { key: string; value: unknown; source: string } {
   return { key, value, source };
 }
 
-/** As the Go program: what is no number of at least `least` counts as not given. */
+/** The number in `text`; undefined, as in the Go program, if it is not a whole number of at least `least`. */
 function wholeNumber(text: string | undefined, least: number): number | undefined {
   if (text === undefined || !/^\d+$/.test(text)) return undefined;
   const value = Number(text);

@@ -11,7 +11,7 @@ import { CodexlbError } from "../errors.ts";
 import { optionsToProxy } from "../network/egress.ts";
 import { CHALLENGE_PATH } from "./challenge.ts";
 
-/** A secret that is proved, not sent. */
+/** A secret whose knowledge is proved, so that it is not sent. */
 export interface Credential {
   /**
    * The `Authorization` header of `request` to the proxy at `base`; undefined if it is sent without one. Throws
@@ -29,7 +29,7 @@ export interface Credential {
 }
 
 /**
- * Where the secret comes from, which decides what the proxy has to prove.
+ * The origin of the secret, which decides what the proxy has to prove.
  * `given`: the user named the proxy and gave a secret for it. A proxy without support for proofs (the Go program, which
  * asks for no secret) gets requests without one, and the user is warned.
  * `own`: the user named no proxy, so it must be this root's proxy, listening at that very address.
@@ -100,7 +100,7 @@ export function createCredential({ secret, origin, clock, random, log }: Credent
   };
 }
 
-/** True if the server at `base` says that it is a codexlb proxy (ours or the Go program's). This proves nothing. */
+/** True if the server at `base` claims to be a codexlb proxy, of this program or the Go program. This is no proof. */
 export async function greets(base: string, signal: AbortSignal | undefined): Promise<boolean> {
   const response = await fetch(`${base}/`, {
     ...optionsToProxy(base),
@@ -113,7 +113,7 @@ export async function greets(base: string, signal: AbortSignal | undefined): Pro
 
 // --- internal ---
 
-/** Half of what the proxy allows, because clocks differ and requests take time. */
+/** Half of the time that the proxy allows, because clocks differ and requests take time. */
 const RENEW_MS = 30_000;
 /** Generous: a proxy answers both requests from memory. */
 const TIMEOUT_MS = 10_000;

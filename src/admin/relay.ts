@@ -1,5 +1,5 @@
-// Admin calls for a proxy further down the chain, by its name. The name is resolved first, from what the children say of
-// their own trees; then the call goes one step on, to the one child behind which that proxy is, and is executed once.
+// Relays admin calls to the proxy of a chain that has the given name. The name is resolved first, from the status reports
+// of the children. Then the call goes to the one child that leads to that proxy, so it is executed once.
 
 import type { MiddlewareHandler } from "hono";
 import { plainView } from "../core/capacity.ts";
@@ -14,7 +14,7 @@ import {
   parseHops,
   TARGET_HEADER,
 } from "../core/hops.ts";
-import type { ChildAnswer } from "../core/status-wire.ts";
+import type { ChildAnswer } from "../core/status-schema.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, connectProblem } from "../errors.ts";
 import { egressProblem } from "../network/connect-problem.ts";
@@ -39,7 +39,10 @@ export function relayed(context: RelayContext): MiddlewareHandler {
     if (target === "" || isNamed(context.self().name, target)) return next();
     const hops = parseHops(c.req.header(HOPS_HEADER) ?? null);
     const loop = loopProblem(hops, context.self());
-    if (loop !== undefined) throw new CodexlbError("loop_detected", `looking for ${target}: ${loop}`);
+    if (loop !== undefined)
+      throw new CodexlbError("loop_detected", `looking for ${target}: ${loop}`, {
+        next: "remove one of these proxies from proxy.child_proxy_urls of another",
+      });
     const child = await resolve(context, target);
     const changed = c.req.method === "GET" ? undefined : () => context.children.askAll(false);
     return send(child, c.req.raw, new URL(c.req.url), [...hops, context.self()], target, changed);
@@ -48,7 +51,7 @@ export function relayed(context: RelayContext): MiddlewareHandler {
 
 // --- internal ---
 
-/** The child behind which `target` is. What was known is looked at first; only then the children are asked. */
+/** The child that leads to `target`. Uses the known reports first, and asks the children only if those do not help. */
 async function resolve({ deps, self, children }: RelayContext, target: string): Promise<Child> {
   const look = () => found(children.list(), target, deps.clock.now());
   let places = look();
@@ -60,19 +63,19 @@ async function resolve({ deps, self, children }: RelayContext, target: string): 
   if (place === undefined) throw notFound(children.list(), self(), target, deps.clock.now());
   if (others.length > 0)
     throw new CodexlbError("target_proxy_ambiguous", `${places.length} proxies are called ${target}`, {
-      next: `give each of them a proxy.name of its own; they are at ${places.map(({ where }) => where).join(", ")}`,
+      next: `give each of them a different proxy.name; they are at ${places.map(({ where }) => where).join(", ")}`,
     });
   return place.child;
 }
 
 interface Place {
-  /** Tells one proxy from another of the same name. */
+  /** Distinguishes proxies of the same name. */
   readonly key: string;
   readonly child: Child;
   readonly where: string;
 }
 
-/** Every proxy called `target` below `children`, each once, whatever the ways to it. */
+/** Every proxy called `target` below `children`, each once even if several ways lead to it. */
 function found(children: readonly Child[], target: string, nowMs: number): Place[] {
   const places = new Map<string, Place>();
   for (const child of children) {
@@ -80,28 +83,28 @@ function found(children: readonly Child[], target: string, nowMs: number): Place
     if (report === undefined) continue;
     const put = (name: string, id: string | undefined, way: readonly string[]) => {
       if (!isNamed(name, target)) return;
-      // Without an id it is told apart by the way to it.
+      // Without an id, the way to the proxy identifies it.
       const key = id === undefined || id === "" ? `${child.id} ${way.join("/")}` : id;
       if (!places.has(key)) places.set(key, { key, child, where: [child.link.url, ...way].join(" -> ") });
     };
     put(report.name, report.id, []);
     eachChild(report.children, [], (below, way) => put(below.name, below.proxy_id, [...way, below.name]));
-    // The Go program tells of its grandchildren only through their accounts.
-    for (const { told } of report.accounts) putOwner(told, put);
+    // The Go program reports its grandchildren only through their accounts.
+    for (const { reported } of report.accounts) putOwner(reported, put);
   }
   return [...places.values()];
 }
 
 function putOwner(
-  { proxy_name, proxy_id, proxy_path }: RemoteAccount["told"],
+  { proxy_name, proxy_id, proxy_path }: RemoteAccount["reported"],
   put: (name: string, id: string | undefined, way: readonly string[]) => void,
 ): void {
   const way = proxy_path.slice(1).map(({ name }) => name);
-  const isTold = way.length > 0 || proxy_id !== undefined;
+  const hasWay = way.length > 0 || proxy_id !== undefined;
   const [owner] = proxy_path;
-  // An owner that is the child itself was put already.
-  if (isTold ? way.length > 0 : proxy_name !== owner?.name)
-    put(proxy_name, proxy_id, isTold ? way : [proxy_name]);
+  // If the owner is the child itself, it is already in the map.
+  if (hasWay ? way.length > 0 : proxy_name !== owner?.name)
+    put(proxy_name, proxy_id, hasWay ? way : [proxy_name]);
 }
 
 function eachChild(
@@ -122,7 +125,7 @@ function notFound(children: readonly Child[], self: Hop, target: string, nowMs: 
     const report = child.report(plainView(nowMs));
     if (report === undefined) {
       const { error } = child.facts(plainView(nowMs));
-      hidden.push(`${child.label}: ${error ?? "not heard of"}`);
+      hidden.push(`${child.label}: ${error ?? "no report yet"}`);
       continue;
     }
     names.push(report.name);
@@ -136,16 +139,16 @@ function notFound(children: readonly Child[], self: Hop, target: string, nowMs: 
     return new CodexlbError(
       "target_proxy_unavailable",
       `looking for the proxy ${target}: ${hidden.join("; ")}`,
-      { next: "start what is not running there, and try again" },
+      { next: "start the proxies that are not running, and try again" },
     );
   return new CodexlbError("target_proxy_not_found", `target proxy not found: ${target}`, {
-    next: `there are: ${[...new Set(names)].join(", ")}`,
+    next: `known proxies: ${[...new Set(names)].join(", ")}`,
   });
 }
 
 /**
- * One step on. The answer passes as it comes; when whoever asked goes away, the call ends. Before its end `changed` looks
- * at what it has changed, so that the next question is answered by it.
+ * Sends the call to `child`. The response is streamed to the client, and the call ends when the client disconnects. Before
+ * the end of the response, `changed` updates the reports, so that later calls see the effect of this one.
  */
 async function send(
   child: Child,
@@ -176,35 +179,39 @@ async function send(
       headers,
       ...(body === undefined || body.byteLength === 0 ? {} : { body }),
       redirect: "manual",
-      // A login may say nothing for as long as somebody types a code.
+      // A login can be silent while the user types a code.
       timeout: false,
       signal: gone.signal,
     });
   } catch (error) {
     const why = egressProblem(error, child.link.url, egress) ?? connectProblem(error);
-    throw new CodexlbError("target_proxy_unavailable", `passing the call on to ${child.label}: ${why}`, {
-      next: "look at codexlb status",
+    throw new CodexlbError("target_proxy_unavailable", `relaying the call to ${child.label}: ${why}`, {
+      next: "see codexlb status",
       cause: error,
     });
   }
   if (response.status === 401 || response.status === 403) {
     await response.body?.cancel();
-    throw new CodexlbError("child_refused", `${child.label} does not let this proxy act on its accounts`, {
-      next: `make a key there with: codexlb key add --role parent NAME, and write it into proxy.child_proxy_urls here: ${child.link.url.replace("://", "://:KEY@")}`,
-    });
+    throw new CodexlbError(
+      "child_refused",
+      `${child.label} does not allow this proxy to manage its accounts`,
+      {
+        next: `make a key there with: codexlb key add --role parent NAME, and write it into proxy.child_proxy_urls here: ${child.link.url.replace("://", "://:KEY@")}`,
+      },
+    );
   }
-  const told = downstreamHeaders(response.headers);
-  told.delete("content-length");
+  const relayedHeaders = downstreamHeaders(response.headers);
+  relayedHeaders.delete("content-length");
   const nextOffset = response.headers.get(NEXT_OFFSET_HEADER);
-  if (nextOffset !== null) told.set(NEXT_OFFSET_HEADER, nextOffset);
+  if (nextOffset !== null) relayedHeaders.set(NEXT_OFFSET_HEADER, nextOffset);
   const { status } = response;
   return new Response(
     passed(response.body, () => gone.abort(), changed),
-    { status, headers: told },
+    { status, headers: relayedHeaders },
   );
 }
 
-/** `body` as it comes. That it breaks off breaks the answer off, and is no error of this program. */
+/** Streams `body`. If it breaks off, the relayed response breaks off too, which is not logged as an error. */
 function passed(
   body: ReadableStream<Uint8Array> | null,
   abort: () => void,

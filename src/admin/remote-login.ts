@@ -1,20 +1,23 @@
-// The client's side of a login on the proxy's machine: shows what codex says there, and finds out how it ended.
+// The client of a login on the proxy's machine: shows codex's output, and reads the result.
 
 import { z } from "zod";
 import { parseJson } from "../core/json.ts";
 import { CodexlbError, errorCodeOf } from "../errors.ts";
-import { baseOf, type Door, refusedWith, textOf, through, unreachable } from "./door.ts";
+import { baseOf, type Door, refusedWith, SEE_LOG, textOf, through, unreachable } from "./door.ts";
 import { LOGIN_LINES_TYPE, LoginLine } from "./login.ts";
 
 export interface RemoteLogin {
   readonly alias: string;
   readonly args: readonly string[];
   readonly replace: boolean;
-  /** Gets what codex says. */
+  /** Called with codex's output. */
   readonly output: (text: string) => void;
 }
 
-/** Resolves when the account is registered; the last line of the output says so. Throws `codex_not_found` when there is no codex on that machine, `login_failed` and what else the proxy says. */
+/**
+ * Resolves when the account is registered, which the last line of the output confirms. Throws `codex_not_found` if that
+ * machine has no codex, `login_failed`, and other errors of the proxy.
+ */
 export async function remoteLogin(door: Door, { alias, args, replace, output }: RemoteLogin): Promise<void> {
   const request = { alias, login_args: args, ...(replace ? { replace } : {}) };
   const response = await through({ ...door, timeoutMs: undefined })(
@@ -29,9 +32,11 @@ export async function remoteLogin(door: Door, { alias, args, replace, output }: 
   });
   if (!response.ok || response.body === null) {
     const refused = refusedWith(door, response.status, await textOf(response));
-    // The Go program's errors have no code, only these words.
+    // The Go program's errors have no code, so the text has to be recognized.
     const lacksCodex = refused.code === "proxy_answer" && refused.message.includes(NO_CODEX);
-    throw lacksCodex ? new CodexlbError("codex_not_found", refused.message) : refused;
+    throw lacksCodex
+      ? new CodexlbError("codex_not_found", refused.message, { next: INSTALL_CODEX })
+      : refused;
   }
   const asLines = (response.headers.get("content-type") ?? "").startsWith(LOGIN_LINES_TYPE);
   return asLines ? readLines(response.body, output) : readPlain(response, alias, output);
@@ -39,20 +44,21 @@ export async function remoteLogin(door: Door, { alias, args, replace, output }: 
 
 // --- internal ---
 
-/** A connection that breaks is the end of what was said; whether it ended well shows in its words. */
+/** The chunks of `body` until its end or until the connection breaks. The text shows whether the login succeeded. */
 async function* untilBroken(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of body ?? []) yield chunk;
   } catch {
-    // broken off
+    // the connection broke, which ends the output
   }
 }
 
-/** Codex prints much less at a time. A longer line is cut, and is then not understood. */
+/** Much longer than any line of codex. A longer line is cut, and then skipped. */
 const LONGEST_LINE = 1024 * 1024;
 
-/** How the Go program says that there is no codex. */
+/** The Go program's message if there is no codex. */
 const NO_CODEX = "executable file not found in $PATH";
+const INSTALL_CODEX = "install codex on the machine of the proxy: npm install -g @openai/codex";
 
 async function readLines(body: ReadableStream<Uint8Array>, output: (text: string) => void): Promise<void> {
   const decoder = new TextDecoder();
@@ -63,19 +69,19 @@ async function readLines(body: ReadableStream<Uint8Array>, output: (text: string
     rest = (lines.pop() ?? "").slice(0, LONGEST_LINE);
     for (const text of lines) if (readLine(text, output) === "registered") return;
   }
-  throw new CodexlbError("login_failed", "the connection to the proxy broke before the login was finished", {
-    next: "look at codexlb account list, and try again",
+  throw new CodexlbError("login_failed", "the connection to the proxy broke before the login finished", {
+    next: "check codexlb account list, and try again",
   });
 }
 
 function readLine(text: string, output: (text: string) => void): "more" | "registered" {
-  const told = LoginLine.safeParse(parseJson(text));
-  if (!told.success) return "more";
-  if ("output" in told.data) {
-    output(told.data.output);
+  const line = LoginLine.safeParse(parseJson(text));
+  if (!line.success) return "more";
+  if ("output" in line.data) {
+    output(line.data.output);
     return "more";
   }
-  const { exit_code, message, code, next } = told.data;
+  const { exit_code, message, code, next } = line.data;
   if (exit_code === 0) {
     output(`${message ?? ""}\n`);
     return "registered";
@@ -83,11 +89,11 @@ function readLine(text: string, output: (text: string) => void): "more" | "regis
   throw new CodexlbError(
     errorCodeOf(code, "login_failed"),
     message ?? `the remote login failed with exit code ${exit_code}`,
-    next === undefined ? {} : { next },
+    { next: next ?? SEE_LOG },
   );
 }
 
-/** The Go program: its trailers cannot be seen here, but a login that succeeded says so in its last line. */
+/** Reads the Go program's stream. Its trailers are not visible here, but its last line confirms a successful login. */
 async function readPlain(response: Response, alias: string, output: (text: string) => void): Promise<void> {
   const decoder = new TextDecoder();
   let tail = "";
@@ -98,8 +104,8 @@ async function readPlain(response: Response, alias: string, output: (text: strin
   }
   const json = z.looseObject({ ok: z.literal(true) }).safeParse(parseJson(tail));
   if (!json.success && !tail.includes(`registered account ${alias}`))
-    throw new CodexlbError("login_failed", "the login on the machine of the proxy did not succeed", {
-      next: "what codex said about it is above",
+    throw new CodexlbError("login_failed", "the login on the proxy's machine failed", {
+      next: "see the output of codex above",
     });
 }
 

@@ -1,4 +1,4 @@
-// What every request to the admin API must be: JSON of a bounded size, with known fields only.
+// Checks that apply to every request to the admin API: JSON of a bounded size, with known fields only.
 
 import { zValidator } from "@hono/zod-validator";
 import type { MiddlewareHandler } from "hono";
@@ -12,10 +12,12 @@ export const NEXT_OFFSET_HEADER = "x-next-offset";
 /** Logins are a few KiB. */
 const BODY_LIMIT_BYTES = 1024 * 1024;
 
-/** Refuses bodies of more than `limitBytes`, by their declared length or as soon as more has arrived. */
+/** Refuses bodies of more than `limitBytes`, by their declared length or as soon as more bytes have arrived. */
 export function boundedBody(limitBytes: number): MiddlewareHandler {
   const tooLarge = () =>
-    new CodexlbError("body_too_large", `the body is larger than ${limitBytes / 1024} KiB`);
+    new CodexlbError("body_too_large", `the body is larger than ${limitBytes / 1024} KiB`, {
+      next: "send a smaller body",
+    });
   return async (c, next) => {
     const { raw } = c.req;
     const length = raw.headers.get("content-length");
@@ -32,19 +34,19 @@ export function boundedBody(limitBytes: number): MiddlewareHandler {
 /** The limit for every request to the admin API. */
 export const smallBodies: MiddlewareHandler = boundedBody(BODY_LIMIT_BYTES);
 
-/** Refuses bodies that are not declared as JSON: web pages can send those without asking. */
+/** Refuses bodies that are not declared as JSON, because web pages can send those without a CORS preflight. */
 export const jsonOnly: MiddlewareHandler = async (c, next) => {
   const type = (c.req.header("content-type") ?? "").split(";")[0]?.trim().toLowerCase();
   const empty =
     type === "" && (c.req.header("content-length") ?? "0") === "0" && !c.req.header("transfer-encoding");
   if (c.req.method === "POST" && !empty && type !== "application/json")
-    throw new CodexlbError("not_json", `the body is ${type || "of no type"} and not application/json`, {
+    throw new CodexlbError("not_json", `the type of the body is ${type || "missing"}, not application/json`, {
       next: "send Content-Type: application/json",
     });
   await next();
 };
 
-/** The text field `name`, which a request must have. If it is missing or blank, the whole error is `NAME is required`. */
+/** A required text field. If it is missing or blank, the whole text of the error is `NAME is required`. */
 export function requiredText(name: string) {
   return z
     .string({ error: "must be a text" })
@@ -53,19 +55,23 @@ export function requiredText(name: string) {
     .prefault("");
 }
 
-/** The body of a request, as `schema` has it; `what` names the request in errors. */
+/** Reads the body of a request in the shape of `schema`. `what` names the request in errors. */
 export function body<Schema extends z.ZodType>(what: string, schema: Schema) {
   return zValidator("json", schema, (result) => {
     if (result.success) return;
     const issue = result.error.issues[0];
-    const message = issue?.message ?? "it is not understood";
-    // The Go program's clients know this message as it is.
+    const message = issue?.message ?? "it is not valid";
+    // The Go program's clients compare this text.
     if (issue?.code === "custom" && issue.params?.isMissing === true)
-      throw new CodexlbError("invalid_request", message);
+      throw new CodexlbError("invalid_request", message, {
+        next: `add the field to the ${what} request`,
+        isExact: true,
+      });
     const where = issue?.path.join(".") ?? "";
     throw new CodexlbError(
       "invalid_request",
       `invalid ${what} request: ${where === "" ? "" : `${where}: `}${message}`,
+      { next: "correct the request; docs/admin-api.md lists the fields" },
     );
   });
 }

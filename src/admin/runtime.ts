@@ -27,10 +27,16 @@ export function tokenRoutes({ access, pool }: RuntimeContext): Hono {
   app.post("/oauth/token", boundedBody(TOKEN_LIMIT_BYTES), async (c) => {
     const asked = TokenRequest.safeParse(await readFields(c));
     if (!asked.success || (asked.data.grant_type ?? "refresh_token") !== "refresh_token")
-      return c.json({ error: "unsupported grant_type", code: "unsupported_grant_type" }, 400);
+      return c.json(
+        oauthError("unsupported_grant_type", "unsupported grant_type", "use grant_type refresh_token"),
+        400,
+      );
     const grant = access.grantOfRefreshToken(asked.data.refresh_token ?? "");
     if (grant === undefined)
-      return c.json({ error: "invalid runtime refresh token", code: "invalid_grant" }, 401);
+      return c.json(
+        oauthError("invalid_grant", "invalid runtime refresh token", "start Codex again with codexlb run"),
+        401,
+      );
     const { stub } = access.credentialsFor(grant, pool.usage().planType);
     const { access_token, id_token, refresh_token } = stub.tokens;
     return c.json({ access_token, id_token, refresh_token, token_type: "Bearer" });
@@ -52,7 +58,12 @@ export function runtimeRoutes({ access, pool }: RuntimeContext) {
 
 // --- internal ---
 
-/** Ample: a token has about 1 KiB. */
+/** An error with a code of OAuth (RFC 6749, 5.2) in the shape of the admin API's errors; `error` is the Go program's. */
+function oauthError(code: string, message: string, next: string) {
+  return { error: message, code, message, next };
+}
+
+/** A token has about 1 KiB. */
 const TOKEN_LIMIT_BYTES = 64 * 1024;
 
 const TokenRequest = z.looseObject({

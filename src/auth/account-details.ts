@@ -1,7 +1,7 @@
 // All that is known of one account, as `GET /admin/account/show` and `account show --json` tell it.
 
 import { z } from "zod";
-import { AccountAnswer } from "../core/status-wire.ts";
+import { AccountAnswer } from "../core/status-schema.ts";
 
 export type AccountDetails = z.output<typeof AccountDetails>;
 export const AccountDetails = z.looseObject({

@@ -9,7 +9,7 @@ import { type AccountRecord, accountId, newAccount } from "../state/account-reco
 import { unusable } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
 import { changeHealth, restore } from "../state/record-changes.ts";
-import { accountNamed, type StoreState } from "../state/store.ts";
+import { accountNamed, type StoreState } from "../state/store-state.ts";
 import { type Credentials, parseAuthFile } from "./auth-file.ts";
 import { checkAlias, exists, readCredentials } from "./homes.ts";
 import { adoptIdentity, identityOf, isAnonymous, isAnother, nameOf, personName } from "./identity.ts";

@@ -9,7 +9,7 @@ import { type AccountRecord, accountId, keptOf, newAccount } from "../state/acco
 import { readTextIfPresent } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
 import { changeHealth, retireLogin } from "../state/record-changes.ts";
-import type { StoreState } from "../state/store.ts";
+import type { StoreState } from "../state/store-state.ts";
 import { type Credentials, parseAuthFile } from "./auth-file.ts";
 import { adoptIdentity } from "./identity.ts";
 import { sweepHomes } from "./leftovers.ts";

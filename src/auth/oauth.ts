@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { type Answer, boundedFetch } from "../bounded-fetch.ts";
 import { parseJson } from "../core/json.ts";
+import { withoutTrailingSlash } from "../core/urls.ts";
 import type { Clock, Deps } from "../deps.ts";
 import { CodexlbError, connectProblem, messageOf } from "../errors.ts";
 import { egressProblem } from "../network/connect-problem.ts";
@@ -57,7 +58,7 @@ export function issuerOf({ env }: Pick<Deps, "env">): string {
     throw new CodexlbError("usage", `CODEXLB_ISSUER: ${JSON.stringify(issuer)} is not an http(s) URL`, {
       next: "give it one, or leave it out",
     });
-  return issuer.replace(/\/+$/, "");
+  return withoutTrailingSlash(issuer);
 }
 
 /** True when the sign-in is one that Codex would not go to. */

@@ -101,8 +101,12 @@ export function durationFlag(value: string, flag: string): number {
   return sign === "-" ? 0 : ms;
 }
 
-export function usage(message: string, next?: string): CodexlbError {
-  return new CodexlbError("usage", message, next === undefined ? {} : { next });
+/** The next step of a usage error that has no better one; `main` names the command in it. */
+export const SEE_HELP = "for usage, run: codexlb --help";
+
+/** The error for wrong use of a command. */
+export function usage(message: string, next = SEE_HELP): CodexlbError {
+  return new CodexlbError("usage", message, { next });
 }
 
 // --- internal ---

@@ -17,11 +17,11 @@ export function catchInterruption(): Interruption {
   for (const name of SIGNALS) process.on(name, interrupt);
   return {
     signal: controller.signal,
-    error: (result, next) => {
+    error: (result, next = "run the command again") => {
       const name = controller.signal.reason as (typeof SIGNALS)[number];
       return new CodexlbError("interrupted", `interrupted by ${name}; ${result}`, {
         exitCode: 128 + constants.signals[name],
-        ...(next === undefined ? {} : { next }),
+        next,
       });
     },
     [Symbol.dispose]: () => {

@@ -1,6 +1,6 @@
 // The windows of a limit in the status document: two places, each with the length of its window.
 
-import type { StatusAnswer } from "../core/status-wire.ts";
+import type { StatusAnswer } from "../core/status-schema.ts";
 import { type ByWindow, byKind } from "../core/windows.ts";
 
 type Limit = NonNullable<StatusAnswer["additional_limits"]>[number];

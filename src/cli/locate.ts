@@ -3,6 +3,7 @@
 import { type Daemon, daemonAt, type RunningDaemon } from "../admin/daemon.ts";
 import type { Door } from "../admin/door.ts";
 import { parseProxyUrl } from "../codex/addresses.ts";
+import { withoutTrailingSlash } from "../core/urls.ts";
 import { CodexlbError } from "../errors.ts";
 import type { RemoteFlags } from "./common-flags.ts";
 import type { CommandContext } from "./context.ts";
@@ -87,7 +88,7 @@ export function servingUrl(context: CommandContext, location: Location): string 
  * not an address, and `proxy_answer` if this version cannot read what the root's proxy says of itself.
  */
 export function urlOf(location: Location): string {
-  return withoutSlash(
+  return withoutTrailingSlash(
     location.kind === "named"
       ? location.named.url
       : location.kind === "daemon"
@@ -132,8 +133,4 @@ function requireServing({ layout }: CommandContext, { kind, daemon }: Location):
     throw new CodexlbError("shutting_down", `the proxy on ${layout.root} is shutting down`, {
       next: "start a new one, which waits for it to exit, with codexlb proxy or codexlb run --auto-start",
     });
-}
-
-function withoutSlash(url: string): string {
-  return url.replace(/\/+$/, "");
 }

@@ -8,7 +8,7 @@ import { systemDeps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { print } from "../print.ts";
 import { commandAt, type Described, everyCommand, subCommandsOf } from "./definitions.ts";
-import { type ParsedFlags, parseFlags, usage } from "./flags.ts";
+import { type ParsedFlags, parseFlags, SEE_HELP, usage } from "./flags.ts";
 import { helpText } from "./help.ts";
 import { flushOutput, watchOutput } from "./output.ts";
 import { ROOT } from "./root.ts";
@@ -72,9 +72,9 @@ async function runCommand(at: Described, words: readonly string[]): Promise<void
   await at.command.run?.({ rawArgs: [...rest], args, cmd: at.command });
 }
 
-/** Adds a next step that names the help to a usage error without one. */
+/** Adds a next step that names the help to a usage error without a better one. */
 function withHelp(error: unknown, { name }: Described): unknown {
-  if (!(error instanceof CodexlbError) || error.code !== "usage" || error.next !== undefined) return error;
+  if (!(error instanceof CodexlbError) || error.code !== "usage" || error.next !== SEE_HELP) return error;
   return usage(error.message, `for usage, run: ${name} --help`);
 }
 

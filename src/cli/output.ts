@@ -74,6 +74,7 @@ function leadsNowhere(fd: number): boolean {
 
 function unwritten(error: unknown): CodexlbError {
   return new CodexlbError("file_unusable", `writing to standard output: ${messageOf(error)}`, {
+    next: "check where the output goes, and whether there is room",
     cause: error,
   });
 }

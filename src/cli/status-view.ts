@@ -1,6 +1,6 @@
 // The status document as people read it: a table, a compact layout for narrow terminals, one line for status bars.
 
-import type { AccountAnswer, ChildAnswer, StatusAnswer } from "../core/status-wire.ts";
+import type { AccountAnswer, ChildAnswer, StatusAnswer } from "../core/status-schema.ts";
 import { limitWindows, NO_WINDOW } from "./limit-windows.ts";
 import { table, widthOf } from "./table.ts";
 

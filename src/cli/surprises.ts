@@ -9,14 +9,13 @@ import { shortLine } from "../printable.ts";
 export function report(error: unknown): number {
   printError(`codexlb: ${shortLine(messageOf(error))}\n`);
   const known = error instanceof CodexlbError ? error : undefined;
-  const next = known === undefined ? nextOf(error) : known.next;
-  if (next !== undefined)
-    printError(
-      `  ${next
-        .split("\n")
-        .map((line) => shortLine(line))
-        .join("\n")}\n`,
-    );
+  const next = known?.next ?? nextOf(error);
+  printError(
+    `  ${next
+      .split("\n")
+      .map((line) => shortLine(line))
+      .join("\n")}\n`,
+  );
   if (process.env.CODEXLB_DEBUG === "1" && error instanceof Error) printError(`${error.stack}\n`);
   return known?.exitCode ?? 1;
 }

@@ -1,6 +1,6 @@
 // Accounts as rows of the live picture: a bar for what each window has left. Pure: as wide as it is told.
 
-import type { AccountAnswer, StatusAnswer } from "../core/status-wire.ts";
+import type { AccountAnswer, StatusAnswer } from "../core/status-schema.ts";
 import { WINDOW_KINDS } from "../core/windows.ts";
 import { limitWindows, NO_WINDOW, type ShownWindow } from "./limit-windows.ts";
 import type { Paint } from "./paint.ts";

@@ -1,6 +1,7 @@
 // The picture of `codexlb status --watch`: lines for a screen of a given size. Pure: the same for the same arguments.
 
-import type { StatusAnswer } from "../core/status-wire.ts";
+import type { StatusAnswer } from "../core/status-schema.ts";
+import { withoutTrailingSlash } from "../core/urls.ts";
 import { oneLine } from "../printable.ts";
 import { type Paint, paintOf } from "./paint.ts";
 import { age, childStateOf, type TreeChild, treeOf } from "./status-view.ts";
@@ -68,7 +69,7 @@ function headOf({ status, url, answeredMs }: Known, columns: number, paint: Pain
   const who = chosenOf(status);
   const words = [
     ...(status.proxy_name === "" ? [] : [paint.bold(status.proxy_name)]),
-    url.replace(/\/+$/, ""),
+    withoutTrailingSlash(url),
     ...(policy.mode === "" ? [] : [`policy ${policy.mode}`]),
     ...(who === undefined ? [] : [`next ${who}${reason ? ` (${reason})` : ""}`]),
     `answered ${timeOfDay(answeredMs)}`,

@@ -1,6 +1,7 @@
 // How Codex is pointed at a proxy. It takes two base URLs, and from 0.156 on it sends turns past the proxy when
 // both have the same origin: so the same address is spelt in two ways.
 
+import { withoutTrailingSlash } from "../core/urls.ts";
 import { CodexlbError } from "../errors.ts";
 
 export interface CodexAddresses {
@@ -22,12 +23,12 @@ export function codexAddresses(
   { pathKey, run = "" }: { readonly pathKey?: string | undefined; readonly run?: string } = {},
 ): CodexAddresses {
   const url = parseProxyUrl(proxyUrl);
-  const base = withoutSlash(url.href);
+  const base = withoutTrailingSlash(url.href);
   const twin = new URL(url.href);
   twin.hostname = otherSpelling(url.hostname);
   return {
     openai: `${base}${run}/backend-api/codex`,
-    chatgpt: `${withoutSlash(twin.href)}${pathKey === undefined ? "" : `/~${pathKey}`}${run}/backend-api/`,
+    chatgpt: `${withoutTrailingSlash(twin.href)}${pathKey === undefined ? "" : `/~${pathKey}`}${run}/backend-api/`,
     token: `${base}/oauth/token`,
   };
 }
@@ -60,8 +61,4 @@ function otherSpelling(host: string): string {
       },
     );
   return host.endsWith(".") ? host.slice(0, -1) : `${host}.`;
-}
-
-function withoutSlash(url: string): string {
-  return url.replace(/\/+$/, "");
 }

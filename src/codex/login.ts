@@ -214,6 +214,7 @@ function failed(exitCode: number, why: string): LoginEnd {
 
 function internal(error: unknown): CodexlbError {
   return new CodexlbError("internal", error instanceof Error ? error.message : String(error), {
+    next: "please report it, with the output of codex",
     cause: error,
   });
 }

@@ -44,7 +44,12 @@ export async function loginWithoutCodex(
 
 function givenUp(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
-    const stop = () => reject(new CodexlbError("interrupted", "the login was given up; nothing was changed"));
+    const stop = () =>
+      reject(
+        new CodexlbError("interrupted", "the login was given up; nothing was changed", {
+          next: "run the command again to log in",
+        }),
+      );
     if (signal.aborted) stop();
     else signal.addEventListener("abort", stop, { once: true });
   });

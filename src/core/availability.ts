@@ -1,4 +1,4 @@
-// Whether an upstream can serve a request. Everything that speaks of this follows from the one answer:
+// Whether an upstream can serve a request. Every part of the program that reports this derives it from the availability:
 //
 //   availability    takes a turn   takes a request    in a       in an         a run that is
 //                                  that spends none   shortage   explanation   pinned to it
@@ -15,29 +15,13 @@
 //   disabled        no             no                 disabled   out           out
 
 import type { Capacity } from "./capacity.ts";
+import type { Condition } from "./condition.ts";
 import type { Health } from "./health.ts";
+import type { QuotaSummary } from "./quota-summary.ts";
 import type { RunSeen } from "./run-tag.ts";
 import type { Ramp } from "./slow-start.ts";
-import type { Standing } from "./standing.ts";
 
-/** What holds for an upstream whatever the request. */
-export type Condition =
-  /** It has room. */
-  | "ready"
-  /** It has room, but recovers and has as many requests under way as it may have for now. */
-  | "probing"
-  /** Only credits are left, and they may be spent. */
-  | "credits"
-  /** Its figures say that nothing is left, although no request was refused yet. */
-  | "exhausted"
-  /** It cools down after a failure, or is a child proxy that does not answer. */
-  | "cooling"
-  /** Turns are refused until a reset, or would be paid with credits that must not be spent. */
-  | "limited"
-  /** It is out of service. */
-  | "disabled";
-
-/** What an upstream is for one request. */
+/** The state of an upstream for one request. */
 export type Availability =
   | Condition
   /** It takes no new sessions. */
@@ -49,7 +33,7 @@ export type Availability =
   /** It already failed this request. */
   | "tried";
 
-/** What choosing needs to know of an upstream. */
+/** An upstream as the policies see it. */
 export interface Candidate {
   readonly id: string;
   readonly condition: Condition;
@@ -61,16 +45,16 @@ export interface Candidate {
   readonly untilMs: number;
   /** It keeps its sessions and takes no new ones. */
   readonly draining: boolean;
-  /** Requests under way. */
+  /** Requests in flight. */
   readonly inFlight: number;
-  /** How many requests it may have under way while it recovers. */
+  /** How many requests it may have in flight while it recovers. */
   readonly ramp: Ramp;
   /** 0..1, higher is better. */
   readonly score: number;
-  readonly standing: Standing;
+  readonly summary: QuotaSummary;
 }
 
-/** What a request asks of an upstream. */
+/** What a request requires of an upstream. */
 export interface RequestNeeds {
   /** True if it uses the allowance; an upstream without any can serve other requests as well. */
   readonly spends: boolean;
@@ -83,7 +67,7 @@ export interface RequestNeeds {
   readonly offering: ReadonlySet<string> | undefined;
   /** Upstreams that already failed this request. */
   readonly tried: ReadonlySet<string>;
-  /** True while an upstream is searched that can decrypt the history: draining ones are asked as well. */
+  /** True during the search for an upstream that can decrypt the history. Draining upstreams are then asked as well. */
   readonly searching: boolean;
 }
 
@@ -107,11 +91,11 @@ export function candidateOf(
     inFlight,
     ramp,
     score: capacity.score,
-    standing: capacity.standing,
+    summary: capacity.summary,
   };
 }
 
-/** What `candidate` is for a request. */
+/** The availability of `candidate` for a request. */
 export function availabilityFor(candidate: Candidate, needs: RequestNeeds): Availability {
   const { id, condition } = candidate;
   if (condition === "disabled" || (condition === "limited" && needs.spends)) return condition;
@@ -123,38 +107,29 @@ export function availabilityFor(candidate: Candidate, needs: RequestNeeds): Avai
   return needs.spends || condition === "cooling" ? condition : "ready";
 }
 
-/** The condition that the figures of a limit alone make. */
-export function conditionOf({
-  exhausted,
-  credits,
-}: Pick<Standing, "exhausted" | "credits">): "ready" | "credits" | "exhausted" {
-  if (!exhausted) return "ready";
-  return credits ? "credits" : "exhausted";
-}
-
-/** How long requests stay away because of what happened to them there, ms; 0 if they do not, or without an end. */
+/** How long the upstream gets no requests because requests failed there, ms; 0 if it gets some or the end is unknown. */
 export function cooldownLeftMs({ condition, closedBy, untilMs }: Candidate, nowMs: number): number {
   return closedBy === "health" && condition !== "disabled" ? Math.max(0, untilMs - nowMs) : 0;
 }
 
-/** True if the upstream takes turns without having to be tried as a last resort. */
+/** True if the upstream takes turns, and not only as a last resort. */
 export function isOpen(condition: Condition): boolean {
   return ROWS[condition].shortage === "open";
 }
 
-/** The place of an availability among those that take a request, 0 is best; undefined if it takes none. */
+/** The rank of an availability among those that take a request, 0 is the best; undefined if it takes none. */
 export function rankOf(availability: Availability): number | undefined {
   return ROWS[availability].rank;
 }
 
-/** How a shortage counts an upstream in this condition that does not drain. */
+/** The group in which a shortage counts an upstream in this condition that is not draining. */
 export function shortageGroupOf(condition: Condition): ShortageGroup {
   return ROWS[condition].shortage;
 }
 
 export type ShortageGroup = "open" | "cooling" | "limited" | "disabled";
 
-/** The word of an explanation. */
+/** The word for an availability in an explanation. */
 export function tierOf(availability: Availability): Tier {
   return ROWS[availability].tier;
 }

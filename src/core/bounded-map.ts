@@ -1,6 +1,6 @@
 // A map whose size is limited, and functions that remember their results in one.
 
-/** A map of at most `most` entries. Setting an entry makes it the newest; when the map is full, the oldest one goes. */
+/** A map of at most `most` entries. Setting an entry makes it the newest; when the map is full, the oldest entry is removed. */
 export class BoundedMap<Key, Value> extends Map<Key, Value> {
   readonly #most: number;
 

@@ -1,18 +1,18 @@
 // What an upstream of either kind can take, apart from its health.
 
-import { type Condition, conditionOf } from "./availability.ts";
+import { type Condition, conditionOf } from "./condition.ts";
 import { limitFor, type RefusedBy } from "./meters.ts";
 import { type Quota, type QuotaView, UNKNOWN_QUOTA } from "./quota.ts";
-import { type ScoreWeights, type Standing, scoreOf, standingOf } from "./standing.ts";
+import { type QuotaSummary, type ScoreWeights, scoreOf, summaryOf } from "./quota-summary.ts";
 
 export interface Capacity {
-  /** What holds if its health allows it to serve. */
+  /** The condition while its health allows it to serve. */
   readonly condition: Exclude<Condition, "probing">;
-  /** Until when it cannot serve, Unix ms; 0 when it can, or when that is not known. */
+  /** Until when it cannot serve, Unix ms; 0 if it can, or if the end is unknown. */
   readonly untilMs: number;
-  /** Why it cannot; undefined when it can. */
+  /** Why it cannot serve; undefined if it can. */
   readonly why: string | undefined;
-  readonly standing: Standing;
+  readonly summary: QuotaSummary;
   /** 0..1. */
   readonly score: number;
   /** True if a limit other than the main one counts for some models. */
@@ -41,16 +41,16 @@ export function plainView(nowMs: number): CapacityView {
   };
 }
 
-/** The standing of an upstream about which nothing is known. */
-export const NO_STANDING: Standing = standingOf(UNKNOWN_QUOTA, UNKNOWN_QUOTA.main, { nowMs: 0, ttlMs: 0 });
+/** The summary of an upstream about which nothing is known. */
+export const NO_SUMMARY: QuotaSummary = summaryOf(UNKNOWN_QUOTA, UNKNOWN_QUOTA.main, { nowMs: 0, ttlMs: 0 });
 
-/** The capacity of an account: what its figures amount to. */
+/** The capacity of an account according to its figures. */
 export function capacityOfQuota(quota: Quota, view: CapacityView): Capacity {
-  const standing = standingOf(quota, limitFor(quota, view.model, view.refusedBy), view);
-  const { refusedUntilMs, exhausted, credits } = standing;
+  const summary = summaryOf(quota, limitFor(quota, view.model, view.refusedBy), view);
+  const { refusedUntilMs, exhausted, credits } = summary;
   const figures = {
-    standing,
-    score: scoreOf(standing, view.weights),
+    summary,
+    score: scoreOf(summary, view.weights),
     hasOwnLimits: quota.additional.length > 0,
   };
   if (refusedUntilMs > 0)
@@ -60,8 +60,8 @@ export function capacityOfQuota(quota: Quota, view: CapacityView): Capacity {
     return {
       ...figures,
       condition: "limited",
-      untilMs: standing.exhaustedUntilMs ?? 0,
+      untilMs: summary.exhaustedUntilMs ?? 0,
       why: "only credits are left, and policy.use_credits is false",
     };
-  return { ...figures, condition: conditionOf(standing), untilMs: 0, why: undefined };
+  return { ...figures, condition: conditionOf(summary), untilMs: 0, why: undefined };
 }

@@ -20,7 +20,7 @@ export interface CatalogueEntry {
   readonly text: string;
 }
 
-/** Tells which models the upstreams of a pool have. */
+/** Which models the upstreams of a pool have. */
 export interface ModelOffers {
   /**
    * True if a known catalogue of the upstream lists `model`, false if catalogues are known and none of them does,

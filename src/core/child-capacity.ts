@@ -1,12 +1,13 @@
 // What a child proxy can take, computed from its report about its accounts.
 
-import { type Candidate, candidateOf, conditionOf, isOpen } from "./availability.ts";
-import { type Capacity, type CapacityView, capacityOfQuota, NO_STANDING } from "./capacity.ts";
+import { type Candidate, candidateOf, isOpen } from "./availability.ts";
+import { type Capacity, type CapacityView, capacityOfQuota, NO_SUMMARY } from "./capacity.ts";
 import { type ChildReport, REPORT_MS } from "./child-report.ts";
+import { conditionOf } from "./condition.ts";
 import { healthOnOwnLimit } from "./health.ts";
 import { limitFor } from "./meters.ts";
 import type { QuotaView } from "./quota.ts";
-import type { Standing, WindowStanding } from "./standing.ts";
+import type { QuotaSummary, WindowSummary } from "./quota-summary.ts";
 import type { WindowKind } from "./windows.ts";
 
 /** The child's capacity for `view.model`: the mean of its accounts in service, weighted as in the Go program. */
@@ -16,23 +17,27 @@ export function capacityOfReport(report: ChildReport, view: CapacityView): Capac
   const judged = { ...view, ttlMs: Number.POSITIVE_INFINITY };
   const all = report.accounts.map((account) => {
     const isMain = limitFor(account.quota, view.model, view.refusedBy) === account.quota.main;
-    const { key: id, told } = account;
-    const record = { id, draining: told.draining, inFlight: 0, ramp: undefined };
+    const { key: id, reported } = account;
+    const record = { id, draining: reported.draining, inFlight: 0, ramp: undefined };
     const health = isMain ? account.health : healthOnOwnLimit(account.health);
-    return { told, isMain, candidate: candidateOf(record, capacityOfQuota(account.quota, judged), health) };
+    return {
+      reported,
+      isMain,
+      candidate: candidateOf(record, capacityOfQuota(account.quota, judged), health),
+    };
   });
   const candidates = all.map(({ candidate }) => candidate);
   const open = all.filter(({ candidate }) => isOpen(candidate.condition) && !candidate.draining);
   if (open.length === 0) return closed(report, candidates, view, endMs);
-  const standings = open.map(({ candidate }) => candidate.standing);
-  const withRoom = standings.filter(({ exhausted }) => !exhausted);
-  const onCredits = standings.filter(({ credits }) => credits && view.useCredits);
-  const scores = open.map(({ told, isMain, candidate }) =>
-    isMain ? Math.min(1, Math.max(0, told.score)) : candidate.score,
+  const summaries = open.map(({ candidate }) => candidate.summary);
+  const withRoom = summaries.filter(({ exhausted }) => !exhausted);
+  const onCredits = summaries.filter(({ credits }) => credits && view.useCredits);
+  const scores = open.map(({ reported, isMain, candidate }) =>
+    isMain ? Math.min(1, Math.max(0, reported.score)) : candidate.score,
   );
   const score = scores.reduce((sum, one) => sum + one, 0) / scores.length;
-  const counted = withRoom.length === 0 ? standings : withRoom;
-  const standing: Standing = {
+  const counted = withRoom.length === 0 ? summaries : withRoom;
+  const summary: QuotaSummary = {
     windows: {
       short: meanOf(counted, "short"),
       weekly: meanOf(counted, "weekly"),
@@ -42,10 +47,10 @@ export function capacityOfReport(report: ChildReport, view: CapacityView): Capac
     exhaustedUntilMs: undefined,
     credits: onCredits.length > 0,
     refusedUntilMs: 0,
-    goodUntilMs: Math.min(endMs, ...standings.map(({ goodUntilMs }) => goodUntilMs)),
+    goodUntilMs: Math.min(endMs, ...summaries.map(({ goodUntilMs }) => goodUntilMs)),
   };
   const hasOwnLimits = hasLimits(report);
-  return { condition: conditionOf(standing), untilMs: 0, why: undefined, standing, score, hasOwnLimits };
+  return { condition: conditionOf(summary), untilMs: 0, why: undefined, summary, score, hasOwnLimits };
 }
 
 // --- internal ---
@@ -54,7 +59,7 @@ function hasLimits({ accounts }: ChildReport): boolean {
   return accounts.some(({ quota }) => quota.additional.length > 0);
 }
 
-/** The capacity without an account in service: when the first of them is back, and why none is. */
+/** The capacity if no account is open: why none is, and when the first one is back. */
 function closed(
   report: ChildReport,
   candidates: readonly Candidate[],
@@ -63,15 +68,15 @@ function closed(
 ): Capacity {
   const { accounts, cycle } = report;
   const base = {
-    standing: { ...NO_STANDING, goodUntilMs: endMs },
+    summary: { ...NO_SUMMARY, goodUntilMs: endMs },
     score: 0,
     hasOwnLimits: hasLimits(report),
   };
   const cooling = candidates.filter(({ condition }) => condition === "cooling");
   const limited = candidates.filter(({ condition }) => condition === "limited");
   if (cooling.length + limited.length === 0) {
-    const back = cycle === undefined ? "" : `, and it leads back here: ${cycle}`;
-    const why = `${accounts.length === 0 ? "no accounts there" : "none of its accounts is in service"}${back}`;
+    const back = cycle === undefined ? "" : `, and it leads back to this proxy: ${cycle}`;
+    const why = `${accounts.length === 0 ? "it has no accounts" : "none of its accounts is in service"}${back}`;
     return { ...base, condition: "disabled", untilMs: 0, why };
   }
   const waiting = cooling.length === 0 ? limited : cooling;
@@ -79,13 +84,13 @@ function closed(
     ...base,
     condition: cooling.length === 0 ? "limited" : "cooling",
     untilMs: Math.max(nowMs + 1, Math.min(...waiting.map(({ untilMs }) => untilMs))),
-    why: cooling.length === 0 ? "usage-limit" : "its accounts are cooling",
+    why: cooling.length === 0 ? "usage-limit" : "its accounts are cooling down",
   };
 }
 
 /** The mean of one window over the accounts that have it. */
-function meanOf(standings: readonly Standing[], kind: WindowKind): WindowStanding | undefined {
-  const windows = standings.map(({ windows }) => windows[kind]).filter((window) => window !== undefined);
+function meanOf(summaries: readonly QuotaSummary[], kind: WindowKind): WindowSummary | undefined {
+  const windows = summaries.map(({ windows }) => windows[kind]).filter((window) => window !== undefined);
   const first = windows[0];
   if (first === undefined) return undefined;
   const known = windows.map(({ left }) => left).filter((left) => left !== undefined);

@@ -1,10 +1,10 @@
-// What a child proxy says of itself, read by the proxy in front: its accounts as if they were ours. Accounts that lead
-// back to the reader are left out, whichever proxy lists them: requests may not go there.
+// The status of a child proxy as the proxy in front uses it: the child's accounts as if they were its own. Accounts that
+// lead back to the proxy in front are left out, whichever proxy lists them, because requests must not go there.
 
 import { believableLength } from "./bounds.ts";
 import { HEALTHY, type Health } from "./health.ts";
 import { type Hop, wayOf } from "./hops.ts";
-import type { PooledAccount } from "./pooled.ts";
+import type { PooledAccount } from "./pooled-limits.ts";
 import {
   believable,
   type LimitQuota,
@@ -15,16 +15,16 @@ import {
   type QuotaWindow,
   unknownLimit,
 } from "./quota.ts";
+import { summaryOf } from "./quota-summary.ts";
 import { type Spending, UNKNOWN_SPENDING } from "./spending.ts";
-import { standingOf } from "./standing.ts";
-import type { AccountAnswer, ChildAnswer, StatusAnswer } from "./status-wire.ts";
+import type { AccountAnswer, ChildAnswer, StatusAnswer } from "./status-schema.ts";
 import { byKind } from "./windows.ts";
 
 /** An account below a child. */
 export interface RemoteAccount {
-  /** As the child told it; `proxy_path` begins with the child. */
-  readonly told: AccountAnswer;
-  /** Which one it is, however one gets there: the proxy that owns it, and its id there. */
+  /** As the child reported it; `proxy_path` begins with the child. */
+  readonly reported: AccountAnswer;
+  /** Identifies the account on every way to it: the proxy that owns it, and its id there. */
   readonly key: string;
   readonly identity: string | undefined;
   readonly quota: Quota;
@@ -33,23 +33,23 @@ export interface RemoteAccount {
 
 export interface ChildReport {
   readonly name: string;
-  /** Undefined for the Go program, which tells none. */
+  /** Undefined for the Go program, which reports none. */
   readonly id: string | undefined;
-  /** When it was asked, Unix ms. */
+  /** When the child was asked, Unix ms. */
   readonly askedMs: number;
   readonly accounts: readonly RemoteAccount[];
-  /** Its own children, those that lead back to the reader cut off. */
+  /** Its own children, without those that lead back to the proxy in front. */
   readonly children: readonly ChildAnswer[];
   readonly selectedTarget: string | undefined;
   readonly selectionReason: string | undefined;
-  /** The way from the reader back to itself, `a -> b -> a`, when there is one through this child. */
+  /** The way from the proxy in front back to itself, `a -> b -> a`, if there is one through this child. */
   readonly cycle: string | undefined;
 }
 
-/** How long a report counts, ms. */
+/** How long a report is valid, ms. */
 export const REPORT_MS = 15_000;
 
-/** `answer` as `own`, the proxy in front, may use it. */
+/** `answer` as `own`, the proxy in front, can use it. */
 export function reportOf(answer: StatusAnswer, own: Hop, askedMs: number): ChildReport {
   const child: Hop = { name: answer.proxy_name, id: answer.proxy_id ?? "" };
   const isOwn = (name: string, id: string | undefined) =>
@@ -78,7 +78,7 @@ export function reportOf(answer: StatusAnswer, own: Hop, askedMs: number): Child
   };
 }
 
-/** Accounts each once: the first of those with the same key. */
+/** `all` without duplicates: of those with the same key, the first. Those without a key all stay. */
 export function distinct<T>(all: readonly T[], keyOf: (one: T) => string | undefined): T[] {
   const seen = new Set<string>();
   return all.filter((one) => {
@@ -90,7 +90,7 @@ export function distinct<T>(all: readonly T[], keyOf: (one: T) => string | undef
   });
 }
 
-/** Of those with the same identity the one whose figures are the newest; without identity each counts. */
+/** Of those with the same identity, the one with the newest figures. Those without an identity all stay. */
 export function newestOfEach<T extends { readonly identity: string | undefined; readonly quota: Quota }>(
   all: readonly T[],
 ): T[] {
@@ -104,10 +104,10 @@ export function newestOfEach<T extends { readonly identity: string | undefined; 
   return all.filter((one) => one.identity === undefined || newest.get(one.identity) === one);
 }
 
-/** The account as pooling sees it. */
+/** The account as a pool counts it. */
 export function pooledRemote({ quota, health }: RemoteAccount, view: QuotaView): PooledAccount {
-  const standing = standingOf(quota, quota.main, { ...view, ttlMs: Number.POSITIVE_INFINITY });
-  return { quota, health, standing };
+  const summary = summaryOf(quota, quota.main, { ...view, ttlMs: Number.POSITIVE_INFINITY });
+  return { quota, health, summary };
 }
 
 // --- internal ---
@@ -119,7 +119,7 @@ function remoteAccount(
   askedMs: number,
 ): RemoteAccount {
   return {
-    told: {
+    reported: {
       ...account,
       proxy_name: ownerName,
       proxy_path: [{ ...child }, ...account.proxy_path],

@@ -6,7 +6,7 @@ import type { LimitQuota, Quota, QuotaWindow } from "./quota.ts";
 import { believableSpending, type Dated } from "./spending.ts";
 import { mapWindows, presentOf } from "./windows.ts";
 
-/** The longest cooldown in `core/verdict.ts`, plus the fifth that keeps accounts from coming back together. */
+/** The longest cooldown (`core/failure.ts`), plus the jitter. */
 const LONGEST_FAULT_MS = 1.2 * 3_600_000;
 /** The longest windows last 30 days, and a clock can be a day off. */
 const LONGEST_LIMIT_MS = 32 * 24 * 3_600_000;

@@ -1,5 +1,5 @@
 // Explains where the next request would go: the state and the score of each account, and why it would or would not be
-// chosen. The rules are those of the choice itself.
+// chosen. The explanation uses the functions of the choice itself.
 
 import {
   type Availability,
@@ -17,11 +17,11 @@ import {
   type PolicyMode,
   urgency,
 } from "./policy.ts";
-import { UNKNOWN_SHARE, weightOf } from "./standing.ts";
+import { UNKNOWN_SHARE, weightOf } from "./quota-summary.ts";
 import { presentOf, type WindowKind } from "./windows.ts";
 
 /** What an explanation shows of an account or a child proxy besides its candidate. */
-export interface Explainable {
+export interface ExplainedUpstream {
   readonly id: string;
   readonly alias: string;
   /** Name of the limit that counts for the model, unless it is the main one. */
@@ -40,13 +40,13 @@ export interface PoolExplanation {
   readonly model: string | undefined;
   /** Alias of the account that the session is bound to. */
   readonly bound_to: string | undefined;
-  /** Only the session's account (and others of its workspace) can decrypt its history. */
+  /** True if only the session's account (and others of its workspace) can decrypt its history. */
   readonly held: boolean;
   readonly pinned: string | undefined;
   /** Alias of the account that would get the request, and the rule that decides. */
   readonly chosen: string | undefined;
   readonly reason: ChoiceReason | undefined;
-  /** If no account can take the request: when the first one is back by itself, Unix ms. */
+  /** If no account can take the request: when the first one can again, Unix ms. */
   readonly back_at_ms: number | undefined;
   /** The chosen account first, then in list order. */
   readonly accounts: readonly AccountExplanation[];
@@ -61,7 +61,7 @@ export interface AccountExplanation {
   readonly terms: readonly ScoreTerm[];
   /** Name of the limit that counts for the model, unless it is the main one. */
   readonly limit: string | undefined;
-  /** What is left for the time that is left; 1 is just right. */
+  /** What is left relative to the time that is left; 1 is balanced. */
   readonly urgency: number;
   readonly why: string;
 }
@@ -76,7 +76,7 @@ export interface ScoreTerm {
 }
 
 export function explanationOf(
-  accounts: readonly Explainable[],
+  accounts: readonly ExplainedUpstream[],
   candidates: readonly Candidate[],
   context: ChoiceContext,
   { session, model }: ExplainedRequest,
@@ -89,7 +89,7 @@ export function explanationOf(
     const recovers =
       candidate.ramp === undefined || rankOf(availability) === undefined
         ? ""
-        : `; it recovers, ${candidate.ramp} at a time`;
+        : `; recovering, at most ${candidate.ramp} at a time`;
     const why =
       choice?.id === candidate.id
         ? CHOSEN[choice.reason]
@@ -124,7 +124,7 @@ export function explanationOf(
 
 const CHOSEN: Readonly<Record<ChoiceReason, string>> = {
   pinned: "it is pinned",
-  affinity: "the session is with it",
+  affinity: "the session belongs to it",
   sticky: "it served last, and can still serve",
   "sticky-fallback": "the first in the list that can serve",
   rr: "its turn in the round",
@@ -132,12 +132,12 @@ const CHOSEN: Readonly<Record<ChoiceReason, string>> = {
   "rr-fallback": "the next in the round that can serve",
   "usage-stay": "it served last, and no other score is better by more than delta_percent",
   "usage-hysteresis": "the best score, better than the last one's by more than delta_percent",
-  "usage-idle": "as good a score as the last one's, and fewer requests under way",
+  "usage-idle": "the same score as the last one, and fewer requests in flight",
   "usage-fallback": "the best score",
-  "least-in-flight": "the fewest requests under way",
-  "reset-stay": "it served last, and no other one is more urgent by more than delta_percent",
-  "reset-aware": "the most left for the time to its reset",
-  "least-bad": "all of them rest after faults; its rest ends first",
+  "least-in-flight": "the fewest requests in flight",
+  "reset-stay": "it served last, and no other is more urgent by more than delta_percent",
+  "reset-aware": "the most quota left for the time until its reset",
+  "least-bad": "all accounts are cooling down; its cooldown ends first",
 };
 
 function whyNot(
@@ -158,7 +158,7 @@ function whyNot(
     case "pinned":
       return `${winner} is pinned`;
     case "affinity":
-      return `the session is with ${winner}`;
+      return `the session belongs to ${winner}`;
     case "sticky":
     case "sticky-fallback":
       return `${winner} comes first`;
@@ -171,17 +171,17 @@ function whyNot(
     case "usage-hysteresis":
     case "usage-idle":
     case "usage-fallback":
-      return `score ${number(candidate.score)}: ${winner} has ${number(chosen.score)}${candidate.score === chosen.score ? ` and ${chosen.inFlight} under way` : ""}`;
+      return `score ${number(candidate.score)}: ${winner} has ${number(chosen.score)}${candidate.score === chosen.score ? ` and ${chosen.inFlight} in flight` : ""}`;
     case "least-in-flight":
       return candidate.inFlight === chosen.inFlight
-        ? `${candidate.inFlight} under way as ${winner}, and score ${number(candidate.score)}: ${winner} has ${number(chosen.score)}`
-        : `${candidate.inFlight} under way: ${winner} has ${chosen.inFlight}`;
+        ? `${candidate.inFlight} in flight like ${winner}, and score ${number(candidate.score)}: ${winner} has ${number(chosen.score)}`
+        : `${candidate.inFlight} in flight: ${winner} has ${chosen.inFlight}`;
     case "reset-stay":
       return `urgency ${pace(candidate, context)}: not more than ${winner}'s ${pace(chosen, context)} by more than ${context.settings.deltaPercent} percent`;
     case "reset-aware":
       return `urgency ${pace(candidate, context)}: ${winner} has ${pace(chosen, context)}`;
     case "least-bad":
-      return `its rest ends after ${winner}'s`;
+      return `its cooldown ends after ${winner}'s`;
     default:
       return choice.reason satisfies never;
   }
@@ -200,14 +200,14 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
     case "ready":
       return "ready";
     case "probing":
-      return "it has as many requests under way as it may";
+      return "it is recovering and already has as many requests in flight as it may";
     case "credits":
       return "only credits are left";
     case "exhausted":
-      return "exhausted by its figures";
+      return "exhausted according to its figures";
     case "cooling":
-      if (closedBy === "health") return `it rests after ${reason}${ends}`;
-      return reason ?? "it rests after a fault";
+      if (closedBy === "health") return `cooling down after ${reason}${ends}`;
+      return reason ?? "cooling down after a failure";
     case "limited":
       return `${reason === undefined || reason === USAGE_LIMIT ? "its limit is exhausted" : reason}${ends}`;
     case "disabled":
@@ -215,11 +215,11 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
     case "without_model":
       return "its catalogue does not list the model";
     case "tried":
-      return "the session's last answer broke off there: it goes around it once";
+      return "the session's last answer broke off there, so the session avoids it once";
     case "cannot_read":
       return "it cannot decrypt this session's history";
     case "draining":
-      return "it drains: it takes no new sessions";
+      return "draining: it takes no new sessions";
     default:
       return availability satisfies never;
   }
@@ -243,7 +243,7 @@ const TERM_NAMES: Readonly<Record<WindowKind, ScoreTerm["window"]>> = {
   monthly: "monthly",
 };
 
-function termsOf({ standing: { windows } }: Candidate, { settings }: ChoiceContext): ScoreTerm[] {
+function termsOf({ summary: { windows } }: Candidate, { settings }: ChoiceContext): ScoreTerm[] {
   const present = presentOf(windows);
   const sum = present.reduce((total, { kind }) => total + weightOf(kind, settings.weights), 0);
   return present.map(({ kind, left }) => ({

@@ -1,5 +1,5 @@
-// What new figures change. Most replies repeat the figures of the reply before, so that case is recognized: everything
-// computed from the figures stays valid, and only their time is newer.
+// Applies new figures. Most replies repeat the figures of the reply before. In that case everything computed from the
+// figures stays valid, and only their time is newer.
 
 import {
   isExhausted,
@@ -35,8 +35,8 @@ export function learnedFigures(quota: Quota, evidence: QuotaEvidence, view: Quot
 // --- internal ---
 
 /**
- * True when `evidence` says what `quota` says, at the same or a later time. False if the known figures are outdated: the
- * newer time makes them known again.
+ * True if `evidence` has the same values as `quota`, at the same or a later time. False if the known figures are outdated,
+ * because the newer time makes them valid again.
  */
 function isRepeat(quota: Quota, evidence: QuotaEvidence, view: QuotaView): boolean {
   return (

@@ -1,5 +1,5 @@
-// The health of one upstream as a small state machine. Time alone ends a cooldown: the end is noticed when the
-// health is read, and nothing is written.
+// The health of one upstream as a state machine. A cooldown ends by time alone: readers of the health notice the end, and
+// nothing is written.
 //
 //   from \ event   cool            disable        renewed            served            room              enable
 //   healthy        cooling         disabled       healthy            healthy           healthy           healthy
@@ -14,7 +14,9 @@
 //                                  operator's
 //                                  over any
 
-/** Why an upstream cools down. `limit`: it is exhausted until a reset. `fault`: it failed, try again soon. */
+import { prolonged } from "./jitter.ts";
+
+/** Why an upstream is cooling. `limit`: it is exhausted until a reset. `fault`: it failed and may be tried again soon. */
 export type CoolCause = "limit" | "fault";
 
 export type Health =
@@ -25,7 +27,7 @@ export type Health =
       readonly reason: string;
       readonly sinceMs: number;
       readonly untilMs: number;
-      /** Faults in a row, this one included; 0 for a limit. */
+      /** Faults in a row, including this one; 0 for a limit. */
       readonly faults: number;
     }
   | { readonly kind: "disabled"; readonly reason: string; readonly sinceMs: number };
@@ -43,20 +45,20 @@ export type HealthEvent =
   | { readonly kind: "renewed" }
   /** A request that began at `startedMs` was served. */
   | { readonly kind: "served"; readonly startedMs: number }
-  /** Figures of `asOfMs` say that every window has room, or has it from `fromMs` on. */
+  /** Figures of `asOfMs` show room in every window, now or from `fromMs` on. */
   | { readonly kind: "room"; readonly asOfMs: number; readonly fromMs?: number }
-  /** The operator puts it back into service. */
+  /** The operator put the account back into service. */
   | { readonly kind: "enable" };
 
 export const HEALTHY: Health = { kind: "healthy" };
 
-/** The reason of `codexlb account disable`: nothing but `enable` ends it. */
+/** The reason of `codexlb account disable`: only `enable` ends it. */
 export const OPERATOR_REASON = "operator";
 
 /** The reason of an account whose auth.json cannot be read. */
 export const MISSING_AUTH = "missing-auth";
 
-/** Reasons for being disabled that new credentials cure. An operator's own `disable` is not among them. */
+/** Reasons for being disabled that new credentials resolve. The operator's `disable` is not among them. */
 const CREDENTIAL_REASONS: ReadonlySet<string> = new Set([
   MISSING_AUTH,
   "http-401",
@@ -69,21 +71,19 @@ const CREDENTIAL_REASONS: ReadonlySet<string> = new Set([
 
 /** A cooldown doubles with each fault in a row, up to this. */
 const LONGEST_BACKOFF_MS = 5 * 60_000;
-/** Faults further apart than this are not of one incident. */
+/** Faults further apart than this are separate incidents. */
 const INCIDENT_MS = 10 * 60_000;
-/** Accounts that failed together come back up to this share later than each other. */
-const JITTER = 0.2;
 
 /**
- * How long an account cools down after a fault that named no time, ms: `baseMs` for the first, twice as long for each in a
- * row, and up to a fifth more by `random` (0..1).
+ * The cooldown after a fault that named no time, ms: `baseMs` for the first, doubled for each further fault in a row, and
+ * up to a fifth more by `random` (0..1).
  */
 export function backoffMs(health: Health, baseMs: number, atMs: number, random: number): number {
   const doubled = baseMs * 2 ** (faultsInRow(health, atMs) - 1);
-  return Math.max(baseMs, Math.min(LONGEST_BACKOFF_MS, doubled)) * (1 + JITTER * random);
+  return prolonged(Math.max(baseMs, Math.min(LONGEST_BACKOFF_MS, doubled)), random);
 }
 
-/** The next state; the table above. Returns the same object when nothing changes. */
+/** The next state, according to the table above. Returns the same object if nothing changes. */
 export function transition(health: Health, event: HealthEvent): Health {
   switch (event.kind) {
     case "cool":
@@ -106,12 +106,12 @@ export function transition(health: Health, event: HealthEvent): Health {
   }
 }
 
-/** True for a disablement that new credentials in its auth.json would end. */
+/** True if the upstream is disabled for a reason that new credentials in its auth.json resolve. */
 export function waitsForCredentials(health: Health): boolean {
   return health.kind === "disabled" && CREDENTIAL_REASONS.has(health.reason);
 }
 
-/** What `health` amounts to at `nowMs`: a cooldown whose time has passed reads as healthy. */
+/** The health at `nowMs`: after the end of a cooldown it is healthy. */
 export function healthAt(health: Health, nowMs: number): Health {
   return health.kind === "cooling" && health.untilMs <= nowMs ? HEALTHY : health;
 }
@@ -125,7 +125,7 @@ export function healthOnOwnLimit(health: Health): Health {
 
 function cooled(health: Health, event: HealthEvent & { kind: "cool" }): Health {
   if (health.kind === "disabled") return health;
-  // A short fault during a long limit must not shorten it, and the other way round.
+  // A short cooldown must not shorten a longer one, whatever the causes.
   if (health.kind === "cooling" && health.untilMs >= event.untilMs) return health;
   return {
     kind: "cooling",
@@ -143,7 +143,7 @@ function roomFrom(health: Health, { asOfMs, fromMs }: HealthEvent & { kind: "roo
   return fromMs < health.untilMs ? { ...health, untilMs: fromMs } : health;
 }
 
-/** Faults in a row with one at `atMs`. Those of requests that were under way together are one. */
+/** Faults in a row, including one at `atMs`. Faults of requests that were in flight together count as one. */
 function faultsInRow(health: Health, atMs: number): number {
   if (health.kind !== "cooling" || health.cause !== "fault") return 1;
   if (atMs < health.untilMs) return health.faults;

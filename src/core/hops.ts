@@ -1,27 +1,27 @@
-// Which proxies of a chain a request has passed: so that none is passed twice, and all of them together try no more
-// often than one alone would.
+// Which proxies of a chain a request has passed, so that it passes none twice, and so that all of them together try it no
+// more often than one proxy alone.
 
-/** One proxy. Names are for people and may be given twice; the id is made anew by every start of a proxy. */
+/** One proxy. Names are for people and need not be unique; a proxy gets a new id at every start. */
 export interface Hop {
   readonly name: string;
   readonly id: string;
 }
 
-/** Header that names the proxy of a chain that is to carry out an admin call. */
+/** Header that names the proxy of a chain that is to execute an admin call. */
 export const TARGET_HEADER = "x-codexlb-target-proxy-name";
 /** The proxies that a request has passed, `name~id` in order, separated by commas; names are percent-encoded. */
 export const HOPS_HEADER = "x-codexlb-hops";
 
 /**
- * On a request: how many passing failures may still be met on its way. On an answer (and in the `headers` of an error
- * event): how many were.
+ * On a request: how many more passing failures are allowed. On a response (and in the `headers` of an error event): how
+ * many there were.
  */
 export const ATTEMPTS_HEADER = "x-codexlb-attempts";
 
-/** A chain of more proxies than anybody has. */
+/** Longer than any real chain of proxies. */
 const MOST_HOPS = 32;
 
-/** The hops of a request; what cannot be read is passed over. */
+/** The hops of a request. Unreadable entries are skipped. */
 export function parseHops(header: string | null): readonly Hop[] {
   if (header === null) return [];
   return header.split(",").flatMap((item): Hop[] => {
@@ -31,18 +31,19 @@ export function parseHops(header: string | null): readonly Hop[] {
   });
 }
 
+/** The hops as a header value. */
 export function formatHops(hops: readonly Hop[]): string {
   return hops.map(({ name, id }) => `${encoded(name).replaceAll("~", "%7E")}~${id}`).join(", ");
 }
 
-/** What is wrong with the way that a request has come to `own`: it is a circle, or endless. Undefined when nothing is. */
+/** Why the request must not be passed on by `own`: its way is a circle, or too long. Undefined if it may. */
 export function loopProblem(hops: readonly Hop[], own: Hop): string | undefined {
   const start = hops.findIndex(({ id }) => id === own.id);
   if (start >= 0)
-    return `the request came back to a proxy that it has passed: ${wayOf([...hops.slice(start), own])}`;
+    return `the request came back to a proxy that it already passed: ${wayOf([...hops.slice(start), own])}`;
   return hops.length < MOST_HOPS
     ? undefined
-    : `the request has passed ${hops.length} proxies, which is too many`;
+    : `the request has passed ${hops.length} proxies; the limit is ${MOST_HOPS}`;
 }
 
 /** `a -> b -> c`. */
@@ -50,7 +51,7 @@ export function wayOf(hops: readonly Pick<Hop, "name">[]): string {
   return hops.map(({ name }) => name).join(" -> ");
 }
 
-/** A name as a header can hold it: in ASCII, percent-encoded where it has to be. */
+/** A name as a header value: ASCII, percent-encoded where necessary. */
 export function nameForHeader(name: string): string {
   return /^[\x20-\x7e]*$/.test(name) && !name.includes("%") ? name : encoded(name);
 }
@@ -60,7 +61,7 @@ export function nameFromHeader(text: string): string {
   return decoded(text.trim());
 }
 
-/** A count of attempts as a header tells it; undefined when it tells none. */
+/** The count of attempts in a header; undefined if there is none. */
 export function parseAttempts(text: string | null | undefined): number | undefined {
   return text !== null && text !== undefined && /^\d{1,4}$/.test(text.trim()) ? Number(text) : undefined;
 }
@@ -76,6 +77,6 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    return text; // somebody else's idea of a name
+    return text; // another program's name, not percent-encoded
   }
 }

@@ -21,7 +21,7 @@ export function limitNamed(quota: Quota, id: string | undefined): LimitQuota | u
 
 /**
  * Evidence that the window of `limit` that resets at `untilMs` (Unix ms) is exhausted. That is the window known to reset
- * then, else the shortest possible one that includes the reset.
+ * then, or else the shortest possible one that includes the reset.
  */
 export function exhaustedEvidence(limit: LimitQuota, untilMs: number, nowMs: number): Quota {
   const isNear = (kind: WindowKind) => {

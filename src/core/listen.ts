@@ -1,7 +1,7 @@
-// Addresses to listen on: reading them, and which of them only this machine reaches.
+// Parses listen addresses, and classifies them.
 
 export interface ListenAddress {
-  /** As for binding: a name or an address without brackets. */
+  /** A name, or an address without brackets. */
   readonly host: string;
   readonly port: number;
 }
@@ -14,12 +14,12 @@ export function parseListen(listen: string): ListenAddress | undefined {
   return { host: match[1] ?? (match[2] || "0.0.0.0"), port };
 }
 
-/** True for addresses that only this machine reaches. */
+/** True for addresses that only this machine can reach. */
 export function isLoopback(host: string): boolean {
   return /^127\.\d+\.\d+\.\d+$/.test(host) || LOOPBACK_NAMES.has(host.toLowerCase());
 }
 
-/** True for the addresses that stand for every address of the machine. */
+/** True for addresses that mean every address of the machine. */
 export function isWildcard(host: string): boolean {
   return WILDCARDS.has(host);
 }

@@ -4,8 +4,8 @@
 import { type LimitQuota, MAIN_LIMIT_ID, type Quota } from "./quota.ts";
 
 /**
- * Returns the id of the limit that the backend named when it refused a request for `model`; undefined if it has refused
- * none so far.
+ * Returns the id of the limit that the backend named when it refused a request for `model`; undefined if it has not
+ * refused any.
  */
 export type RefusedBy = (model: string) => string | undefined;
 

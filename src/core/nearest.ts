@@ -1,6 +1,6 @@
-// The word that was probably meant: for suggestions on typing errors.
+// Suggestions for misspelled words.
 
-/** The word of `known` that was probably meant, if one is near enough. */
+/** The word of `known` that is most similar to `word`; undefined if none is similar enough. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const most = word.length > 3 ? 2 : 1;
   const ranked = known
@@ -14,7 +14,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 
 // --- internal ---
 
-/** Levenshtein; the words are short. */
+/** The Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

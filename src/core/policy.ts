@@ -1,5 +1,5 @@
-// Which upstream takes a request: pure rules over candidates. Only the best availability that any of them has is chosen
-// from (core/availability.ts ranks them); among those decide the pin, the session's own upstream, and the policy.
+// Chooses the upstream for a request: pure rules over candidates. Only candidates with the best availability qualify
+// (core/availability.ts ranks them). Among those, the pin decides first, then the session's own upstream, then the policy.
 
 import {
   type Availability,
@@ -8,7 +8,7 @@ import {
   type RequestNeeds,
   rankOf,
 } from "./availability.ts";
-import { type ScoreWeights, UNKNOWN_SHARE, type WindowStanding, weightedMean } from "./standing.ts";
+import { type ScoreWeights, UNKNOWN_SHARE, type WindowSummary, weightedMean } from "./quota-summary.ts";
 
 export const POLICY_MODES = [
   "usage_balanced",
@@ -37,7 +37,7 @@ export interface ChoiceContext extends RequestNeeds {
   readonly activeId: string | undefined;
 }
 
-/** `switched`: another upstream than the active one, by decision of the policy. */
+/** `switched`: the policy chose another upstream than the active one. */
 export interface Choice {
   readonly id: string;
   readonly reason: ChoiceReason;
@@ -62,9 +62,8 @@ export type ChoiceReason =
   | "least-bad";
 
 /**
- * Chooses among `candidates` (in list order), or returns undefined when none of them takes the request. Order of rules:
- * the best availability; among those the pin, the session's own upstream, the policy. A slow start does not hold back a
- * pin. When all are cooling, the one that is back first is tried.
+ * Chooses among `candidates` (in list order); undefined if none takes the request. A slow start does not hold back a pin.
+ * If all candidates are cooling, the one whose cooldown ends first is tried.
  */
 export function choose(candidates: readonly Candidate[], context: ChoiceContext): Choice | undefined {
   const best = bestAvailability(candidates, context);
@@ -84,12 +83,12 @@ export function choose(candidates: readonly Candidate[], context: ChoiceContext)
 }
 
 /**
- * How much an account's allowance calls for being spent: what is left of each window, over the share of the window's
- * time that is left, weighted. 1: just right; above: some of it would expire unused; below: it is being spent early.
- * Unknown windows count as 0.30 left, and a window without a known reset as one that has just begun.
+ * How urgently an account's quota should be spent: what is left of each window divided by the share of the window's time
+ * that is left, as a weighted mean. At 1 the quota lasts exactly until the reset; above 1 some would expire unused; below
+ * 1 it will be exhausted early. An unknown window counts as 0.30 left, and a window without a known reset as just begun.
  */
 export function urgency(
-  { standing: { windows } }: { readonly standing: Pick<Candidate["standing"], "windows"> },
+  { summary: { windows } }: { readonly summary: Pick<Candidate["summary"], "windows"> },
   weights: ScoreWeights,
   nowMs: number,
 ): number {
@@ -189,7 +188,7 @@ function resetAware(
   return { id: top.id, reason: "reset-aware", switched: true };
 }
 
-/** The greatest by `compare` among the open ones; the first among equals. */
+/** The greatest open candidate by `compare`; of equals, the first. */
 function best(
   all: readonly Candidate[],
   open: Test,
@@ -206,10 +205,10 @@ function leastBad(all: readonly Candidate[], open: Test): Choice | undefined {
   return soonest && { id: soonest.id, reason: "least-bad", switched: true };
 }
 
-/** In the last minutes of a window, anything that is left would look infinitely urgent. */
+/** A lower bound, because in the last minutes of a window any remaining quota would be almost infinitely urgent. */
 const LEAST_TIME_SHARE = 0.01;
 
-function pace({ left, resetAtMs, lengthMs }: WindowStanding, nowMs: number): number {
+function pace({ left, resetAtMs, lengthMs }: WindowSummary, nowMs: number): number {
   const time = resetAtMs === undefined ? 1 : (resetAtMs - nowMs) / lengthMs;
   return (left ?? UNKNOWN_SHARE) / Math.min(1, Math.max(LEAST_TIME_SHARE, time));
 }

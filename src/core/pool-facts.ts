@@ -7,7 +7,7 @@ import type { Hop } from "./hops.ts";
 import type { PolicySettings } from "./policy.ts";
 import type { Quota } from "./quota.ts";
 
-/** An account as others may see it. */
+/** What may be shown of an account. */
 export interface AccountFacts {
   readonly id: string;
   readonly alias: string;
@@ -24,7 +24,7 @@ export interface AccountFacts {
   readonly lastSwitchReason: string | undefined;
 }
 
-/** A child proxy as others may see it. */
+/** What may be shown of a child proxy. */
 export interface ChildFacts {
   readonly id: string;
   readonly name: string;
@@ -36,7 +36,7 @@ export interface ChildFacts {
   readonly report: ChildReport | undefined;
   readonly lastSwitchReason: string | undefined;
   readonly error: string | undefined;
-  /** What the operator has to do about the error. */
+  /** What the user can do about the error. */
   readonly next: string | undefined;
 }
 

@@ -1,9 +1,39 @@
 // The limits of single features or models, pooled over the accounts that have them.
 
 import { MOST_LIMITS } from "./bounds.ts";
-import type { PooledAccount, PooledLimit, PooledWindow } from "./pooled.ts";
-import { type LimitQuota, type QuotaView, type QuotaWindow, remaining } from "./quota.ts";
-import { presentOf, USUAL_SECONDS, type WindowKind } from "./windows.ts";
+import type { Health } from "./health.ts";
+import { type LimitQuota, type Quota, type QuotaView, type QuotaWindow, remaining } from "./quota.ts";
+import type { QuotaSummary } from "./quota-summary.ts";
+import { type ByWindow, presentOf, USUAL_SECONDS, type WindowKind } from "./windows.ts";
+
+/** An account as a pool counts it. */
+export interface PooledAccount {
+  readonly health: Health;
+  readonly quota: Quota;
+  /** Under the main limit. */
+  readonly summary: QuotaSummary;
+}
+
+/** A pooled window: the mean share left over the accounts that know it, and the earliest reset still to come. */
+export interface PooledWindow {
+  readonly kind: WindowKind;
+  /** 0..1. */
+  readonly left: number;
+  readonly resetAtMs: number | undefined;
+  readonly windowSeconds: number;
+}
+
+export interface PooledLimit {
+  readonly id: string;
+  readonly name: string | undefined;
+  readonly model: string | undefined;
+  /** The windows with a known figure in at least one account. */
+  readonly windows: ByWindow<PooledWindow>;
+  /** True if no account has anything left of it. */
+  readonly reached: boolean;
+  /** True if no account is in service. */
+  readonly closed?: boolean;
+}
 
 /** The additional limits of the enabled `accounts`, pooled by id. */
 export function pooledLimits(
@@ -24,7 +54,7 @@ export function pooledLimits(
 
 /** Several accounts' figures of one limit as one. */
 export function pooledLimit(id: string, limits: readonly LimitQuota[], view: QuotaView): PooledLimit {
-  const isUsedUp = ({ windows, refusal }: LimitQuota) =>
+  const isExhausted = ({ windows, refusal }: LimitQuota) =>
     (refusal?.untilMs ?? 0) > view.nowMs ||
     presentOf(windows).some((window) => remaining(window, view) === 0);
   const pooled = (kind: WindowKind) =>
@@ -38,7 +68,7 @@ export function pooledLimit(id: string, limits: readonly LimitQuota[], view: Quo
     name: limits.find((limit) => limit.name !== undefined)?.name,
     model: limits.find((limit) => limit.model !== undefined)?.model,
     windows: { short: pooled("short"), weekly: pooled("weekly"), monthly: pooled("monthly") },
-    reached: limits.length > 0 && limits.every(isUsedUp),
+    reached: limits.length > 0 && limits.every(isExhausted),
   };
 }
 

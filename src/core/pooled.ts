@@ -2,40 +2,10 @@
 // headers and in events.
 
 import type { Health } from "./health.ts";
-import { pooledLimits } from "./pooled-limits.ts";
-import { MAIN_LIMIT_ID, type Quota, type QuotaView } from "./quota.ts";
+import { type PooledAccount, type PooledLimit, type PooledWindow, pooledLimits } from "./pooled-limits.ts";
+import { MAIN_LIMIT_ID, type QuotaView } from "./quota.ts";
 import { type Credits, workspaceReason } from "./spending.ts";
-import type { Standing } from "./standing.ts";
 import { type ByWindow, presentOf, USUAL_SECONDS, WINDOW_KINDS, type WindowKind } from "./windows.ts";
-
-/** What pooling needs of an account. */
-export interface PooledAccount {
-  readonly health: Health;
-  readonly quota: Quota;
-  /** Under the main limit. */
-  readonly standing: Standing;
-}
-
-/** A pooled window: the mean share left over the accounts that know it, and the earliest reset still to come. */
-export interface PooledWindow {
-  readonly kind: WindowKind;
-  /** 0..1. */
-  readonly left: number;
-  readonly resetAtMs: number | undefined;
-  readonly windowSeconds: number;
-}
-
-export interface PooledLimit {
-  readonly id: string;
-  readonly name: string | undefined;
-  readonly model: string | undefined;
-  /** The windows with a known figure in at least one account. */
-  readonly windows: ByWindow<PooledWindow>;
-  /** True if no account has anything left of it. */
-  readonly reached: boolean;
-  /** True if no account is in service. */
-  readonly closed?: boolean;
-}
 
 export interface PooledUsage {
   readonly planType: string;
@@ -43,13 +13,13 @@ export interface PooledUsage {
   readonly additional: readonly PooledLimit[];
   /** Total of all accounts in service; undefined without credits, or if credits must not be spent. */
   readonly credits: Credits | undefined;
-  /** Why the workspace of the account that is back first allows no more, in the backend's words; only if exhausted. */
+  /** The backend's code for why the workspace of the account that is back first allows no more; only if exhausted. */
   readonly reachedType: string | undefined;
   /** True if the workspaces of all accounts in service have spent what their owners allow. */
   readonly spendControlReached: boolean;
 }
 
-/** The plan that is shown while no account's plan is known. */
+/** The plan that clients get while no account's plan is known. */
 export const DEFAULT_PLAN = "plus";
 
 /** Plans by what they offer. Codex is shown the last one here that an account of the pool has. */
@@ -67,23 +37,23 @@ export function pooledUsage(
   let limitEndMs: number | undefined;
   let credits: Credits | undefined;
   let spendControlled = 0;
-  for (const { health, quota, standing } of accounts) {
+  for (const { health, quota, summary } of accounts) {
     if (health.kind === "disabled") continue;
     members++;
     if (quota.spending.spendControl?.value === true) spendControlled++;
     planType = betterPlan(planType, quota.planType);
     const untilMs = limitEnd(health, view.nowMs);
-    if (useCredits && standing.credits) credits = addCredits(credits, quota.spending.credits?.value);
+    if (useCredits && summary.credits) credits = addCredits(credits, quota.spending.credits?.value);
     if (untilMs !== undefined) limitEndMs = Math.min(limitEndMs ?? untilMs, untilMs);
-    else if (!standing.exhausted || (useCredits && standing.credits)) withRoom++;
+    else if (!summary.exhausted || (useCredits && summary.credits)) withRoom++;
   }
   const reached = members > 0 && withRoom === 0;
   const first = reached ? backFirst(accounts, view) : undefined;
   const reachedType = first && workspaceReason(first.quota.spending);
   let windows: ByWindow<PooledWindow> = {
-    short: pooledStanding(accounts, "short", first),
-    weekly: pooledStanding(accounts, "weekly", first),
-    monthly: pooledStanding(accounts, "monthly", first),
+    short: pooledWindowOf(accounts, "short", first),
+    weekly: pooledWindowOf(accounts, "weekly", first),
+    monthly: pooledWindowOf(accounts, "monthly", first),
   };
   // The backend refuses although no figure says why, so the window that resets with the refusal is shown as exhausted.
   if (first !== undefined && reachedType === undefined && !presentOf(windows).some(({ left }) => left === 0))
@@ -132,7 +102,7 @@ export function balanceText(credits: Credits | undefined): string {
 
 // --- internal ---
 
-/** When the limit ends that an account cools down for, Unix ms; undefined when there is none. */
+/** When the limit ends because of which an account is cooling, Unix ms; undefined if there is none. */
 function limitEnd(health: Health, nowMs: number): number | undefined {
   return health.kind === "cooling" && health.cause === "limit" && health.untilMs > nowMs
     ? health.untilMs
@@ -153,12 +123,12 @@ function addCredits(sum: Credits | undefined, credits: Credits | undefined): Cre
   };
 }
 
-/** Of the accounts in service, all of which are exhausted: the one that serves again first. */
+/** The account in service that can serve again first. All of them are exhausted. */
 function backFirst(accounts: readonly PooledAccount[], view: QuotaView): PooledAccount | undefined {
-  const backMs = ({ health, standing }: PooledAccount): number =>
+  const backMs = ({ health, summary }: PooledAccount): number =>
     Math.max(
       limitEnd(health, view.nowMs) ?? 0,
-      standing.exhausted ? (standing.exhaustedUntilMs ?? Number.POSITIVE_INFINITY) : 0,
+      summary.exhausted ? (summary.exhaustedUntilMs ?? Number.POSITIVE_INFINITY) : 0,
     );
   const inService = accounts.filter(({ health }) => health.kind !== "disabled");
   return inService.reduce<PooledAccount | undefined>(
@@ -172,12 +142,12 @@ function backFirst(accounts: readonly PooledAccount[], view: QuotaView): PooledA
  * exhausted on the account which is back `first` are shown as exhausted until their reset there, so that the figures
  * explain the problem and when it ends. One plain loop, because it runs for every turn over every account.
  */
-function pooledStanding(
+function pooledWindowOf(
   accounts: readonly PooledAccount[],
   kind: WindowKind,
   first: PooledAccount | undefined,
 ): PooledWindow | undefined {
-  const blocking = first?.standing.windows[kind];
+  const blocking = first?.summary.windows[kind];
   if (blocking?.left === 0)
     return {
       kind,
@@ -189,8 +159,8 @@ function pooledStanding(
   let sum = 0;
   let resetMs = Number.POSITIVE_INFINITY;
   let lengthMs = 0;
-  for (const { health, standing } of accounts) {
-    const window = standing.windows[kind];
+  for (const { health, summary } of accounts) {
+    const window = summary.windows[kind];
     if (window?.left === undefined || health.kind === "disabled") continue;
     const { left, resetAtMs } = window;
     if (known === 0) lengthMs = window.lengthMs;
@@ -215,7 +185,7 @@ function refusedWindow(
   nowMs: number,
 ): Partial<ByWindow<PooledWindow>> {
   const possible = WINDOW_KINDS.filter((kind) =>
-    accounts.some(({ standing }) => standing.windows[kind] !== undefined),
+    accounts.some(({ summary }) => summary.windows[kind] !== undefined),
   );
   const seconds = (kind: WindowKind) => known[kind]?.windowSeconds ?? USUAL_SECONDS[kind];
   const kind =

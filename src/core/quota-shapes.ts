@@ -24,7 +24,7 @@ export const Window = z.looseObject({
 });
 export type Window = z.infer<typeof Window>;
 
-/** A window on the wire: `none` if the backend says that it does not exist, undefined if it is unreadable. */
+/** A window on the wire: `none` if the backend reports that it does not exist, undefined if it is unreadable. */
 export type Slot = Window | "none" | undefined;
 
 const slot = Window.nullish()

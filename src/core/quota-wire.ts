@@ -26,7 +26,7 @@ import {
 import { type Credits, type Dated, type Spending, UNKNOWN_SPENDING } from "./spending.ts";
 import { byKind } from "./windows.ts";
 
-/** The header that says why nothing is left, when it is not for a window. */
+/** The header with the reason why nothing is left, if the reason is not a window. */
 export const REACHED_TYPE = "x-codex-rate-limit-reached-type";
 
 /** Anything with `get(name)`, such as a `Headers`. */
@@ -35,7 +35,7 @@ export interface HeaderReader {
   forEach(visit: (value: string, name: string) => void): void;
 }
 
-/** `GET …/wham/usage`. Undefined when the body is not a usage object. */
+/** `GET …/wham/usage`. Undefined if the body is not a usage object. */
 export function quotaFromUsage(body: unknown, nowMs: number): QuotaEvidence | undefined {
   const parsed = UsageBody.safeParse(body);
   if (!parsed.success) return undefined;
@@ -57,7 +57,7 @@ export function quotaFromUsage(body: unknown, nowMs: number): QuotaEvidence | un
   return believable(evidence, nowMs);
 }
 
-/** The `x-codex-*` headers (and `x-<limit>-*` of other limits). Undefined when there are none. */
+/** The `x-codex-*` headers (and `x-<limit>-*` of other limits). Undefined if there are none. */
 export function quotaFromHeaders(headers: HeaderReader, nowMs: number): QuotaEvidence | undefined {
   const ids = new Set<string>();
   headers.forEach((_value, name) => {
@@ -119,7 +119,7 @@ export function unixSeconds(ms: number | undefined): number {
   return ms === undefined ? 0 : Math.floor(ms / 1000);
 }
 
-/** One limit has one id, however a source spells it (`codex-bengalfox` in headers, `codex_bengalfox` elsewhere). */
+/** The id of a limit in one spelling. Sources differ: `codex-bengalfox` in headers, `codex_bengalfox` elsewhere. */
 export function limitId(name: string): string {
   return shortText(name, LONGEST_NAME).trim().toLowerCase().replaceAll("-", "_");
 }

@@ -1,6 +1,6 @@
 // The quota of one account: its windows, what is left of them, and how evidence from several sources is merged.
-// The newest evidence wins, window by window, whatever the order of arrival. A window that the backend left
-// out of a complete list does not exist; any other window without figures is unknown.
+// For each window the newest evidence wins, whatever the order of arrival. A window that the backend left out of a
+// complete list does not exist; any other window without figures is unknown.
 
 import { believableEnd, believableLength, LONGEST_NAME, MOST_LIMITS, shortText } from "./bounds.ts";
 import {
@@ -80,7 +80,7 @@ export const UNKNOWN_QUOTA: Quota = {
   spending: UNKNOWN_SPENDING,
 };
 
-/** How long figures count, and what "now" is, for every question below. */
+/** The time at which quota is looked at, and how long figures are valid. */
 export interface QuotaView {
   readonly nowMs: number;
   /** Older figures count as unknown. */

@@ -1,5 +1,5 @@
-// Reads what replies and events say about limits. Under load most of them repeat the text of one moments before, which is
-// then dated again instead of read again: reading was the dearest part of a short turn.
+// Reads what replies and events report about limits. Under load most of them repeat a text of moments before. It is then
+// given the new time instead of being read again, because reading was the most expensive part of a short turn.
 
 import { BoundedMap, remembered } from "./bounded-map.ts";
 import { parseJson } from "./json.ts";
@@ -8,7 +8,7 @@ import { type HeaderReader, quotaFromEvent, quotaFromHeaders, REACHED_TYPE } fro
 import { UNKNOWN_SPENDING } from "./spending.ts";
 import { mapWindows } from "./windows.ts";
 
-/** As `quotaFromHeaders`. */
+/** Like `quotaFromHeaders`. */
 export function limitsOfHeaders(headers: HeaderReader, nowMs: number): QuotaEvidence | undefined {
   let text = "";
   headers.forEach((value, name) => {
@@ -17,8 +17,8 @@ export function limitsOfHeaders(headers: HeaderReader, nowMs: number): QuotaEvid
   return recentHeaders(text, nowMs, () => ({ evidence: quotaFromHeaders(headers, nowMs) })).evidence;
 }
 
-/** The event with the text `json`, and what it says about limits as `quotaFromEvent` reads it. */
-export function limitsOfEvent(json: string, nowMs: number): ReadLimits & { readonly event: unknown } {
+/** The event with the text `json`, and what it reports about limits as `quotaFromEvent` reads it. */
+export function limitsOfEvent(json: string, nowMs: number): LimitReading & { readonly event: unknown } {
   return recentEvents(json, nowMs, () => {
     const event = parseJson(json);
     return { event, evidence: quotaFromEvent(event, nowMs) };
@@ -27,18 +27,18 @@ export function limitsOfEvent(json: string, nowMs: number): ReadLimits & { reado
 
 // --- internal ---
 
-/** In this time nothing that was read becomes implausible. */
+/** Short enough that nothing that was read becomes implausible. */
 const SAME_MOMENT_MS = 250;
 /** Three limits and the credits take about a kilobyte. */
 const LONGEST_TEXT = 4_096;
 const MOST_TEXTS = 64;
 
-interface ReadLimits {
+interface LimitReading {
   readonly evidence: QuotaEvidence | undefined;
 }
 
-/** Returns a function that reads a text, or dates again what it has read of the same text moments before. */
-function recentlyRead<Read extends ReadLimits>() {
+/** Returns a function that reads a text. If it read the same text moments before, it only updates the time. */
+function recentlyRead<Read extends LimitReading>() {
   const recent = new BoundedMap<string, { readonly atMs: number; readonly read: Read }>(MOST_TEXTS);
   return (text: string, nowMs: number, read: () => Read): Read => {
     const before = recent.get(text);
@@ -52,8 +52,8 @@ function recentlyRead<Read extends ReadLimits>() {
   };
 }
 
-const recentHeaders = recentlyRead<ReadLimits>();
-const recentEvents = recentlyRead<ReadLimits & { readonly event: unknown }>();
+const recentHeaders = recentlyRead<LimitReading>();
+const recentEvents = recentlyRead<LimitReading & { readonly event: unknown }>();
 
 /** True for every header that `quotaFromHeaders` may read. */
 const isLimitHeader = remembered(

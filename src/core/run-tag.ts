@@ -1,5 +1,5 @@
-// The tag of one `codexlb run`. The path of everything that the run sends begins with it, so that the proxy knows whether
-// the run sends requests at all, and which account it is pinned to.
+// The tag of one `codexlb run`. The path of every request of the run begins with it, so that the proxy knows whether the
+// run sends requests at all, and which account the run is pinned to.
 
 export interface RunTag {
   readonly id: string;
@@ -7,7 +7,7 @@ export interface RunTag {
   readonly account: string | undefined;
 }
 
-/** What the proxy reports to a run about itself. */
+/** What the proxy reports to a run about the run's requests. */
 export interface RunSeen {
   readonly requests: number;
   /** Requests that carry turns; over WebSocket one for each socket. */
@@ -24,7 +24,7 @@ export function runPrefix({ id, account }: RunTag): string {
   return `/@${id}${account === undefined ? "" : `:${encodeURIComponent(account.toWellFormed())}`}`;
 }
 
-/** A path without the prefix that it may begin with, and the run that this names. */
+/** The path without the prefix of a run, and the run that the prefix names, if there is one. */
 export function withoutRun(path: string): { readonly run: RunTag | undefined; readonly path: string } {
   const [, id, account, rest] = /^\/@([0-9a-z]{8,32})(?::([^/]{1,400}))?(\/.*)$/.exec(path) ?? [];
   const named = account === undefined ? undefined : decoded(account);

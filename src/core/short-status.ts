@@ -1,6 +1,6 @@
 // The status document in one line, for prompts and status bars.
 
-/** What it needs of the document, ours or another proxy's. */
+/** The parts of the status document that the line needs, of this proxy or another one. */
 export interface ShortFacts {
   readonly proxy_name: string;
   readonly policy: { readonly mode: string };
@@ -14,7 +14,7 @@ export interface ShortFacts {
   readonly selection_reason?: string | undefined;
 }
 
-/** `lb=<alias> reason=<why> mode=<policy>`. */
+/** The line: `lb=<alias> reason=<why> mode=<policy>`. */
 export function shortStatus(status: ShortFacts): string {
   const active = status.accounts.find(
     (account) => account.active && account.proxy_name === status.proxy_name,

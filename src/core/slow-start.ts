@@ -1,13 +1,13 @@
-// How many requests an account may have under way after a cooldown: one probe first, then twice as many
-// with each success, then as many as come. Holding back is a preference of the choice, never a reason to refuse.
+// How many requests an account may have in flight after a cooldown: one probe first, twice as many after each success,
+// and finally no bound. The bound makes the policies prefer other accounts; it is never a reason to refuse a request.
 
-/** Requests allowed at a time; undefined: no bound. */
+/** Requests allowed at the same time; undefined: no bound. */
 export type Ramp = number | undefined;
 
-/** With more than this many at a time it is an account as any other. */
+/** The largest bound; beyond it there is none. */
 const TOP = 4;
 
-/** After `cooled` it starts with a probe, `served` widens it, `restored` (by the operator, by new credentials) ends it. */
+/** The bound after `event`: `cooled` starts it with a probe, `served` doubles it, `restored` (by the operator or by new credentials) ends it. */
 export function rampAfter(ramp: Ramp, event: "cooled" | "served" | "restored"): Ramp {
   switch (event) {
     case "cooled":

@@ -1,9 +1,9 @@
-// Makes the status document, and what the short line needs of it, from the facts of a pool.
+// Makes the status document, and the parts of it that the short line needs, from the facts of a pool.
 
 import { cooldownLeftMs, isOpen } from "./availability.ts";
 import { distinct, pooledRemote } from "./child-report.ts";
 import type { AccountFacts, ChildFacts, PoolFacts, PoolOutline } from "./pool-facts.ts";
-import type { PooledLimit } from "./pooled.ts";
+import type { PooledLimit } from "./pooled-limits.ts";
 import { pooledLimit, pooledLimits } from "./pooled-limits.ts";
 import {
   type LimitQuota,
@@ -13,16 +13,16 @@ import {
   type QuotaWindow,
   remaining,
 } from "./quota.ts";
+import type { QuotaSummary } from "./quota-summary.ts";
 import { unixSeconds } from "./quota-wire.ts";
 import type { ShortFacts } from "./short-status.ts";
-import type { Standing } from "./standing.ts";
 import type {
   AccountStatus,
   ChildStatus,
   FigureStatus,
   LimitStatus,
   StatusDocument,
-} from "./status-document.ts";
+} from "./status-schema.ts";
 import { goSlots, presentOf, WINDOW_KINDS, type WindowKind } from "./windows.ts";
 
 /** The status document. Accounts: the active one first, then by proxy and alias. */
@@ -33,11 +33,11 @@ export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocumen
     (report?.accounts ?? []).map((account) => ({
       key: account.key,
       limits: pooledRemote(account, view),
-      told: { ...account.told, active: account.told.active && id === facts.activeId },
+      reported: { ...account.reported, active: account.reported.active && id === facts.activeId },
     })),
   );
   const remote = distinct(reached, ({ key }) => key);
-  const accounts = [...own, ...remote.map(({ told }) => told)].sort(
+  const accounts = [...own, ...remote.map(({ reported }) => reported)].sort(
     (a, b) =>
       Number(b.active) - Number(a.active) || compare(a.proxy_name, b.proxy_name) || compare(a.alias, b.alias),
   );
@@ -70,7 +70,7 @@ export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocumen
   };
 }
 
-/** What of it goes into the short line. */
+/** The parts of the document that the short line needs. */
 export function shortFacts(facts: PoolOutline): ShortFacts {
   const { name } = facts.self;
   return {
@@ -87,7 +87,12 @@ export function shortFacts(facts: PoolOutline): ShortFacts {
 
 // --- internal ---
 
-function selected({ next, children }: PoolOutline): Partial<StatusDocument> {
+type Selection = Pick<
+  StatusDocument,
+  "selected_account_id" | "selected_proxy_url" | "selected_proxy_name" | "selection_reason"
+>;
+
+function selected({ next, children }: PoolOutline): Selection {
   if (next === undefined) return {};
   const child = children.find(({ id }) => id === next.id);
   const who =
@@ -118,7 +123,7 @@ function childStatus(child: ChildFacts, { activeId }: PoolFacts, { nowMs }: Quot
     in_flight: candidate.inFlight,
     ...(report?.cycle === undefined ? {} : { cycle: report.cycle }),
     ...(child.next === undefined ? {} : { next: child.next }),
-    ...(report === undefined || report.children.length === 0 ? {} : { child_proxies: report.children }),
+    ...(report === undefined || report.children.length === 0 ? {} : { child_proxies: [...report.children] }),
   };
 }
 
@@ -146,7 +151,7 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
     ...(candidate.draining ? { draining: true } : {}),
     cooldown_seconds: Math.ceil(cooldownMs / 1000),
     ...(cooldownMs > 0 && reason !== undefined ? { cooldown_reason: reason } : {}),
-    ...windowFields(main, candidate.standing),
+    ...windowFields(main, candidate.summary),
     ...spendingFields(account),
     ...(additional.length === 0
       ? {}
@@ -170,7 +175,7 @@ const FIELD_NAMES: Readonly<Record<WindowKind, string>> = {
 
 function windowFields(
   { windows, completeAsOfMs }: LimitQuota,
-  { windows: standing }: Pick<Standing, "windows">,
+  { windows: summary }: Pick<QuotaSummary, "windows">,
 ): Pick<
   AccountStatus,
   | "daily_left_pct"
@@ -182,14 +187,14 @@ function windowFields(
   | "windows"
 > {
   return {
-    daily_left_pct: leftPercent(standing.short?.left),
-    weekly_left_pct: leftPercent(standing.weekly?.left),
+    daily_left_pct: leftPercent(summary.short?.left),
+    weekly_left_pct: leftPercent(summary.weekly?.left),
     daily_reset_at: unixSeconds(windows.short?.resetAtMs),
     weekly_reset_at: unixSeconds(windows.weekly?.resetAtMs),
     ...(windows.monthly === undefined
       ? {}
       : {
-          monthly_left_pct: leftPercent(standing.monthly?.left),
+          monthly_left_pct: leftPercent(summary.monthly?.left),
           monthly_reset_at: unixSeconds(windows.monthly.resetAtMs),
         }),
     ...(completeAsOfMs === 0
@@ -202,7 +207,7 @@ function windowFields(
 
 function spendingFields({
   quota: { spending },
-  candidate: { standing },
+  candidate: { summary },
 }: AccountFacts): Pick<
   AccountStatus,
   "credits" | "individual_limit" | "spend_control_reached" | "limit_reached_type"
@@ -218,7 +223,7 @@ function spendingFields({
             has_credits: credits.hasCredits,
             unlimited: credits.unlimited,
             balance: credits.balance,
-            usable: standing.credits,
+            usable: summary.credits,
           },
         }),
     ...(individual === undefined
@@ -230,7 +235,7 @@ function spendingFields({
           },
         }),
     ...(spending.spendControl?.value === true ? { spend_control_reached: true } : {}),
-    ...(type === undefined || !standing.exhausted ? {} : { limit_reached_type: type }),
+    ...(type === undefined || !summary.exhausted ? {} : { limit_reached_type: type }),
   };
 }
 

@@ -1,21 +1,21 @@
-// Reads the events of one turn (the Responses stream, over SSE or as WebSocket messages) just far enough to know
-// whether it has produced output yet, how it ended, and what it said about limits.
+// Reads the events of one turn (the Responses stream, over SSE or as WebSocket messages) just far enough to know whether
+// the turn has produced output, how it ended, and what it reported about limits.
 
+import { type Failure, failureOfEvent } from "./failure.ts";
 import { parseJson, stringFields } from "./json.ts";
 import type { QuotaEvidence } from "./quota.ts";
 import { limitsOfEvent } from "./recent-limits.ts";
-import { type Failure, failureOfEvent } from "./verdict.ts";
 
 /** What one event means for the turn it belongs to. */
 export type TurnSignal =
-  /** Nothing of worth to the client yet. */
+  /** No output for the client yet. */
   | { readonly kind: "preamble" }
   | { readonly kind: "quota"; readonly evidence: QuotaEvidence | undefined; readonly event: unknown }
   | { readonly kind: "output" }
   | { readonly kind: "completed" }
   | { readonly kind: "failed"; readonly failure: Failure };
 
-/** Events that carry no output: held back until one that does (or a failure) arrives. */
+/** Events without output. They are held back until output or a failure arrives. */
 const PREAMBLE: ReadonlySet<string> = new Set([
   "response.created",
   "response.in_progress",
@@ -25,12 +25,12 @@ const PREAMBLE: ReadonlySet<string> = new Set([
   "keepalive",
 ]);
 
-/** As the backend writes it, and as others might. */
+/** Matches the backend's spelling and other valid ones. */
 const COMPACTION = /"item"\s*:\s*\{[^{}]*"type"\s*:\s*"compaction"/;
 
 /**
- * Reads one event given as JSON text. An unknown event counts as output, so that it is never lost. `type`: that of the
- * event, when the caller has read it already.
+ * Reads one event given as JSON text. An unknown event counts as output, so that it is never lost. `type`: the type of
+ * the event, if the caller already knows it.
  */
 export function readTurnSignal(json: string, nowMs: number, type = eventType(json)): TurnSignal {
   if (type === undefined) return { kind: "output" };
@@ -60,7 +60,7 @@ export function isCompaction(json: string): boolean {
   return json.includes('"compaction"') && COMPACTION.test(json);
 }
 
-/** The `type` of a JSON event: read from the start if it comes first (so far it always does), else found by a scan. */
+/** The `type` of a JSON event: read from the start if it comes first (so far it always does), otherwise found by a scan. */
 export function eventType(json: string): string | undefined {
   const head = /^\s*\{\s*"type"\s*:\s*"([^"\\]*)"/.exec(json);
   return head === null ? stringFields(json, ["type"]).type : head[1];

@@ -1,13 +1,7 @@
 // The pool's usage as the usage endpoint writes it. Codex decodes window fields as integers, so every figure is rounded.
 
-import {
-  balanceText,
-  type PooledLimit,
-  type PooledUsage,
-  type PooledWindow,
-  slotsOf,
-  usedPercent,
-} from "./pooled.ts";
+import { balanceText, type PooledUsage, slotsOf, usedPercent } from "./pooled.ts";
+import type { PooledLimit, PooledWindow } from "./pooled-limits.ts";
 import { unixSeconds } from "./quota-wire.ts";
 
 /** The body of `GET …/wham/usage`. */

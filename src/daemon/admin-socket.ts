@@ -56,7 +56,10 @@ export function listenOnSocket(
       },
     };
   } catch (error) {
-    throw new CodexlbError("listen_failed", `listening on ${path}: ${messageOf(error)}`, { cause: error });
+    throw new CodexlbError("listen_failed", `listening on ${path}: ${messageOf(error)}`, {
+      next: "check that this user can write to the directory; a root with a shorter path may help",
+      cause: error,
+    });
   } finally {
     process.umask(umask);
   }

@@ -223,10 +223,10 @@ function enrolFromDisk(
   for (const { id, alias } of state.accounts)
     if (!before.delete(id)) {
       events.append("account.imported", { account_id: id });
-      deps.log.info(`account ${alias} appeared below ${layout.accounts} and is enrolled`);
+      deps.log.info(`enrolled account ${alias}, which was added below ${layout.accounts}`);
     }
   for (const [id, alias] of before) {
     events.append("account.removed", { account_id: id });
-    deps.log.warn(`account ${alias} is gone: its directory below ${layout.accounts} was removed`);
+    deps.log.warn(`dropped account ${alias}, because its directory below ${layout.accounts} was removed`);
   }
 }

@@ -38,7 +38,7 @@ export function reloading(
       log.info(`reloaded ${layout.config}: ${shown || "no effective setting changed"}`);
       for (const key of restart)
         log.info(
-          `${key} changed too, but needs a restart to take effect; until then it is ${settingOf(after, key)}`,
+          `${key} also changed, but needs a restart to take effect; until then it is ${settingOf(after, key)}`,
         );
     },
     failed: (error) => {

@@ -146,7 +146,7 @@ function withHint(reason: unknown, hint: string | undefined): unknown {
   if (hint === undefined || !(reason instanceof CodexlbError)) return reason;
   const { code, message, next, exitCode } = reason;
   return new CodexlbError(code, message, {
-    next: next === undefined ? hint : `${next}; ${hint}`,
+    next: `${next}; ${hint}`,
     exitCode,
   });
 }
@@ -187,5 +187,7 @@ async function readLines(
 
 function errorOf(line: Extract<z.output<typeof Line>, { error: string }>): CodexlbError {
   const { error, code, message = error, next } = line;
-  return new CodexlbError(errorCodeOf(code, "login_failed"), message, next === undefined ? {} : { next });
+  return new CodexlbError(errorCodeOf(code, "login_failed"), message, {
+    next: next ?? "run it again; if it fails again, do it by hand: codexlb account login ALIAS",
+  });
 }

@@ -182,8 +182,7 @@ function leaveToPerson(
   { name }: Screen,
   stop: Stop,
 ): void {
-  if (!headed)
-    throw new CodexlbError(stop.code, stop.what, stop.next === undefined ? {} : { next: stop.next });
+  if (!headed) throw new CodexlbError(stop.code, stop.what, { next: stop.next });
   if (!told.has(name)) progress(`${stop.what}: please see to it in the window`);
   told.add(name);
 }
@@ -247,7 +246,9 @@ async function whyEnded(error: unknown, { page, signal, gone }: DriveOptions): P
 }
 
 function unexpected(why: string, page: Page): CodexlbError {
-  return new CodexlbError("login_unexpected_screen", `${why} (${placeOf(page)})`);
+  return new CodexlbError("login_unexpected_screen", `${why} (${placeOf(page)})`, {
+    next: "try again",
+  });
 }
 
 /** What a browser says, without the pages that it adds. */

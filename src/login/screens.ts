@@ -31,8 +31,11 @@ export type Act =
 export interface Stop {
   readonly code: ErrorCode;
   readonly what: string;
-  readonly next?: string;
+  readonly next: string;
 }
+
+/** The next step where only a person can continue. */
+const FINISH_BY_HAND = "a person must do this step";
 
 const button = (...names: readonly string[]): string[] =>
   names.flatMap((name) => [
@@ -92,7 +95,10 @@ export const SCREENS: readonly Screen[] = [
       "#captcha",
       "text=/verify (?:that )?you are (?:a )?human/i",
     ],
-    act: { kind: "stop", stop: { code: "login_captcha", what: "the sign-in asks for a CAPTCHA" } },
+    act: {
+      kind: "stop",
+      stop: { code: "login_captcha", what: "the sign-in asks for a CAPTCHA", next: FINISH_BY_HAND },
+    },
   },
   {
     name: "locked",
@@ -130,12 +136,18 @@ export const SCREENS: readonly Screen[] = [
     seen: [
       "text=/check your (?:e-?mail|inbox)|code (?:that )?we (?:just )?sent|sent (?:you )?a (?:verification )?code/i",
     ],
-    act: { kind: "stop", stop: { code: "login_email_code", what: "the sign-in has sent a code by e-mail" } },
+    act: {
+      kind: "stop",
+      stop: { code: "login_email_code", what: "the sign-in has sent a code by e-mail", next: FINISH_BY_HAND },
+    },
   },
   {
     name: "passkey",
     seen: ["text=/(?:use|sign in with|verify with) (?:your |a )?(?:passkey|security key)/i"],
-    act: { kind: "stop", stop: { code: "login_passkey", what: "the sign-in asks for a passkey" } },
+    act: {
+      kind: "stop",
+      stop: { code: "login_passkey", what: "the sign-in asks for a passkey", next: FINISH_BY_HAND },
+    },
   },
   {
     name: "one-time password",

@@ -1,6 +1,6 @@
 // Explains failed connections whose cause is a certificate or the outbound proxy.
 
-import { messageOf, systemCodeOf } from "../errors.ts";
+import { connectProblem, messageOf, systemCodeOf } from "../errors.ts";
 import type { Egress } from "./egress.ts";
 
 /**
@@ -19,12 +19,11 @@ export function egressProblem(thrown: unknown, url: string, { proxy }: Egress): 
     return `the certificate of ${hostname} has expired; check this machine's clock`;
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `the certificate of ${hostname} is for another host`;
   if (proxy === undefined) return undefined;
-  const message = messageOf(thrown);
   const refusal = /\bProxy (?:refused|connection failed|authentication required)[^:]*: (\d{3}.*)$/i.exec(
-    message,
+    messageOf(thrown),
   )?.[1];
   return refusal === undefined
-    ? `through the outbound proxy ${new URL(proxy).host}: ${code || message}`
+    ? `through the outbound proxy ${new URL(proxy).host}: ${connectProblem(thrown)}`
     : refusedBy(proxy, refusal);
 }
 

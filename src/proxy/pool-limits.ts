@@ -3,14 +3,8 @@
 
 import { remembered } from "../core/bounded-map.ts";
 import { headerValue } from "../core/bounds.ts";
-import {
-  balanceText,
-  type PooledLimit,
-  type PooledUsage,
-  type PooledWindow,
-  slotsOf,
-  usedPercent,
-} from "../core/pooled.ts";
+import { balanceText, type PooledUsage, slotsOf, usedPercent } from "../core/pooled.ts";
+import type { PooledLimit, PooledWindow } from "../core/pooled-limits.ts";
 import { MAIN_LIMIT_ID } from "../core/quota.ts";
 import { REACHED_TYPE } from "../core/quota-wire.ts";
 import type { TurnSignal } from "../core/turn.ts";

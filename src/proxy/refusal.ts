@@ -4,12 +4,12 @@
 
 import { z } from "zod";
 import { headerValue, LONGEST_NAME, shortText } from "../core/bounds.ts";
+import { ACTIVE_LIMIT, type Failure } from "../core/failure.ts";
 import { ATTEMPTS_HEADER } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import type { PooledUsage } from "../core/pooled.ts";
 import { REACHED_TYPE } from "../core/quota-wire.ts";
 import { eventType } from "../core/turn.ts";
-import { ACTIVE_LIMIT, type Failure } from "../core/verdict.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
 import type { Shortage } from "../upstream/shortage.ts";
 
@@ -198,6 +198,7 @@ function usageLimit(
     type: "usage_limit_reached",
     message: "The usage limit has been reached",
     plan_type: usage.planType,
+    next: "wait for the reset, or add an account with: codexlb account login ALIAS",
     ...(backend.success ? backend.data.error : {}),
     ...(untilMs === undefined || inSeconds === undefined
       ? {}

@@ -72,7 +72,7 @@ export async function useUpstream<Reply>(
 
 /** The verdict on an upstream with a passing failure for which it named no time. */
 export function coolFor({ cooldownMs }: Exchange, reason: string): Verdict {
-  return { kind: "cool", reason, forMs: cooldownMs, told: false };
+  return { kind: "cool", reason, forMs: cooldownMs, isTimed: false };
 }
 
 // --- internal ---
@@ -81,7 +81,7 @@ export function coolFor({ cooldownMs }: Exchange, reason: string): Verdict {
  * A 403 can concern the account or the request, and does not say which. So the account cools down for a long time.
  * Disabling it would require the user to enable it again.
  */
-const FORBIDDEN: Verdict = { kind: "cool", reason: "http-403", forMs: 15 * 60_000, told: true };
+const FORBIDDEN: Verdict = { kind: "cool", reason: "http-403", forMs: 15 * 60_000, isTimed: true };
 
 /**
  * The verdict if the renewed token is refused too. Outside the turn paths, the path is the likely reason, not the

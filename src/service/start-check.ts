@@ -31,7 +31,7 @@ export async function requireStartable({
   } catch (error) {
     if (!(error instanceof CodexlbError)) throw error;
     throw new CodexlbError(error.code, `the service could not start: ${error.message}`, {
-      next: `${error.next ?? "correct it and try again"}${unaffected}`,
+      next: `${error.next}${unaffected}`,
       cause: error,
     });
   }

@@ -1,11 +1,11 @@
-// What codexlb keeps of an upstream. Every field is read-only here: only record-changes.ts changes a record, and each
-// change raises its revision, so that whatever was computed from a record can tell whether it is still valid.
+// The record of an upstream. Every field is read-only here: only record-changes.ts changes a record, and each change
+// raises its revision, which shows whether values computed from the record are still valid.
 
 import { HEALTHY, type Health } from "../core/health.ts";
 import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Ramp } from "../core/slow-start.ts";
 
-/** What the pool keeps of any upstream. Values are replaced, never changed in depth. */
+/** The record of any upstream. Values are replaced, never changed in depth. */
 export interface UpstreamRecord {
   /** `openai:` + lower-case alias, or `child:` + URL. */
   readonly id: string;
@@ -14,20 +14,20 @@ export interface UpstreamRecord {
   readonly draining: boolean;
   readonly health: Health;
   readonly quota: Quota;
-  /** Unix ms, 0 when never. */
+  /** Unix ms; 0 if never. */
   readonly lastUsedMs: number;
   readonly lastSwitchReason: string | undefined;
-  /** Turns it has served since its last complete figures. Not kept over a restart, nor is anything below. */
+  /** Turns it has served since its last complete figures. This field and all below are lost at a restart. */
   readonly unheardTurns: number;
-  /** Requests under way. */
+  /** Requests in flight. */
   readonly inFlight: number;
-  /** How many requests it may have under way while it recovers. */
+  /** How many requests it may have in flight while it recovers. */
   readonly ramp: Ramp;
   /** Raised by every change. */
   readonly revision: number;
-  /** Raised when the figures, or the report of a child proxy, say something else. A newer time alone does not count. */
+  /** Raised when figures, or the report of a child proxy, change. A newer time alone is no change. */
   readonly figuresRevision: number;
-  /** Each change adds the record to this set; undefined while no pool has it. */
+  /** Each change adds the record to this set; undefined if no pool has the record. */
   readonly changed: Set<UpstreamRecord> | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface AccountRecord extends UpstreamRecord {
   readonly quotaSyncMessages: number;
 }
 
-/** A new upstream. Nothing about its health and quota is known. */
+/** A new upstream, with unknown health and quota. */
 export function newUpstream(id: string, alias: string): UpstreamRecord {
   return {
     id,
@@ -70,7 +70,7 @@ export function newUpstream(id: string, alias: string): UpstreamRecord {
   };
 }
 
-/** The account `alias` in `homeDir`, with what is `known` of it; by default nothing. */
+/** The account `alias` in `homeDir`, with the fields in `known`. */
 export function newAccount(
   alias: string,
   homeDir: string,
@@ -92,7 +92,7 @@ export function newAccount(
   };
 }
 
-/** What stays known of `account` when it gets another id or home. Requests under way stay with its former record. */
+/** The fields that `account` keeps when it gets another id or home. Requests in flight stay with its former record. */
 export function keptOf({
   id: _id,
   homeDir: _home,

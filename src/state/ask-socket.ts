@@ -1,10 +1,10 @@
-// One question to a unix socket by the system's own calls: setting up any of Bun's clients takes longer than the answer.
-// It blocks, which is right for a program that does nothing else.
+// Sends one request to a unix socket by system calls, because setting up one of Bun's clients takes longer than the
+// response. The calls block, which is acceptable in a program that does nothing else meanwhile.
 
 /**
- * The body of the answer to `GET target` by who listens at `path`, if it says 200 and comes in one piece; undefined when
- * it does not, or there is none within `seconds`. Throws where the C library goes by another name, or Bun has no such
- * calls.
+ * The body of the response to `GET target` from the server at `path`, if its status is 200 and it arrives in one piece;
+ * undefined otherwise, or if there is no response within `seconds`. Throws if the C library has another name, or if this
+ * Bun has no FFI.
  */
 export function askSocket(path: string, target: string, seconds: number): string | undefined {
   const { dlopen, ptr } = (Bun as unknown as WithFFI).FFI;
@@ -22,7 +22,7 @@ export function askSocket(path: string, target: string, seconds: number): string
   const request = encoder.encode(`GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
   const timeout = new Int32Array([seconds, 0, 0, 0]);
   const answer = new Uint8Array(ANSWER_BYTES);
-  // The end of the program closes it.
+  // The system closes the socket when the program ends.
   const socket = libc.socket(AF_UNIX, SOCK_STREAM, 0);
   libc.setsockopt(socket, system.level, system.receiveTimeout, ptr(timeout), timeout.byteLength);
   if (libc.connect(socket, ptr(address), address.length) !== 0) return undefined;
@@ -36,7 +36,7 @@ export function askSocket(path: string, target: string, seconds: number): string
 
 // --- internal ---
 
-/** What the module bun:ffi is made from. Importing that takes longer than all that is done with it here. */
+/** The base of the module bun:ffi, whose import takes longer than everything that is done here. */
 interface WithFFI {
   readonly FFI: Pick<typeof import("bun:ffi"), "dlopen" | "ptr">;
 }
@@ -49,7 +49,7 @@ const HEAD_END = "\r\n\r\n";
 
 interface System {
   readonly library: string;
-  /** Puts what stands before the name into an address (`struct sockaddr_un`). */
+  /** Sets the bytes before the name in an address (`struct sockaddr_un`). */
   setHead(address: Uint8Array): void;
   /** SOL_SOCKET. */
   readonly level: number;

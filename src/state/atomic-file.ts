@@ -1,4 +1,4 @@
-// Files that are either the old version or the new one, whatever happens in between.
+// Replaces files so that, even after a crash, a file is either the old version or the new one.
 
 import { randomInt } from "node:crypto";
 import {
@@ -16,15 +16,15 @@ import {
 import { dirname } from "node:path";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 
-/** Files with state or secrets: the owner only. */
+/** Only the owner may access files with state or secrets. */
 const FILE_MODE = 0o600;
-/** The most that `randomInt` takes. */
+/** The largest argument of `randomInt`. */
 const MOST_NAMES = 2 ** 48 - 1;
 /** Far larger than our state files: ten thousand sessions take 2 MB, a thousand accounts as much. */
 const LONGEST_FILE_BYTES = 32 * 1024 * 1024;
 const DIRECTORY_MODE = 0o700;
 
-/** Replaces `path` by `content`: a temporary file beside it, fsync, rename, fsync of the directory. Throws `file_unusable`. */
+/** Replaces the file `path` with `content`: temporary file, fsync, rename, fsync of the directory. Throws `file_unusable`. */
 export function writeFileAtomic(path: string, content: string): void {
   reserveFile(path, 0).place(content);
 }
@@ -42,7 +42,7 @@ export interface Reservation {
  * copy-on-write file system may still refuse the last step. Throws `file_unusable`.
  */
 export function reserveFile(path: string, bytes: number): Reservation {
-  // Random, because processes in different containers can have the same id, and must not find each other's leftovers.
+  // Random, because processes in different containers can have the same id and must not use each other's files.
   const temporary = `${path}.tmp.${process.pid}.${randomInt(MOST_NAMES)}`;
   let file: number | undefined;
   const release = () => {
@@ -83,12 +83,12 @@ export function reserveFile(path: string, bytes: number): Reservation {
   };
 }
 
-/** Makes `path` and its parents, for the owner only. */
+/** Creates the directory `path` and its parents; only the owner can access them. Throws `file_unusable`. */
 export function makePrivateDirectory(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
   } catch (error) {
-    throw unusable(`making the directory ${path}`, error);
+    throw unusable(`creating the directory ${path}`, error);
   }
 }
 
@@ -99,7 +99,7 @@ export function makePrivateDirectory(path: string): void {
 export function readTextIfPresent(path: string, limitBytes = LONGEST_FILE_BYTES): string | undefined {
   try {
     const stat = statSync(path);
-    // A pipe or a terminal in its place would be waited for without end.
+    // Reading a pipe or a terminal could wait forever.
     if (!stat.isFile()) throw new Error("it is not a file");
     if (stat.size > limitBytes)
       throw new Error(`it is too large (${stat.size} bytes; the limit is ${limitBytes})`);
@@ -110,10 +110,10 @@ export function readTextIfPresent(path: string, limitBytes = LONGEST_FILE_BYTES)
   }
 }
 
-/** The error for a file or directory that the system does not let us use. */
+/** The error for a file or directory that cannot be used. `what` says what was being done. */
 export function unusable(what: string, error: unknown): CodexlbError {
   return new CodexlbError("file_unusable", `${what}: ${messageOf(error)}`, {
-    next: "check what is there and who may use it",
+    next: "check that the path exists, and that this user can access it",
     cause: error,
   });
 }

@@ -1,4 +1,4 @@
-// Functions of the system that Bun does not offer: looked up in the C library, which goes by another name on each system.
+// Looks up functions of the C library that Bun does not offer. The library has a different name on each system.
 
 import { dlopen, type FFIFunction } from "bun:ffi";
 
@@ -7,16 +7,16 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
   darwin: ["libSystem.B.dylib"],
 };
 
-/** Throws when this system has no such library, or it does not have all of them. */
+/** The functions from the C library. Throws if no known library has all of them. */
 export function fromCLibrary<Functions extends Record<string, FFIFunction>>(functions: Functions) {
   for (const name of NAMES[process.platform] ?? []) {
     try {
       return dlopen(name, functions).symbols;
     } catch {
-      // not this name: try the next
+      // try the next name
     }
   }
   throw new Error(
-    `no ${Object.keys(functions).join(", ")} on ${process.platform}: this is not supported here`,
+    `the C library of this ${process.platform} system has no ${Object.keys(functions).join(", ")}`,
   );
 }

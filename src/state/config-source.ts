@@ -1,4 +1,4 @@
-// Where the settings come from: the file in ROOT, then the environment, then flags. Later ones win.
+// Combines the settings of the file in ROOT, the environment and the flags. Later ones override earlier ones.
 
 import { lstatSync, realpathSync } from "node:fs";
 import { isLoopback, parseListen } from "../core/listen.ts";
@@ -9,9 +9,10 @@ import { makePrivateDirectory, writeFileAtomic } from "./atomic-file.ts";
 import { type ParsedConfig, parseConfig, readConfigText } from "./config.ts";
 import { newConfigText, withProxyName } from "./config-text.ts";
 import type { Layout } from "./layout.ts";
-import { type Config, checkSetting, cleanUrls, SETTINGS, settingOf } from "./settings.ts";
+import { cleanUrls } from "./setting-types.ts";
+import { type Config, checkSetting, SETTINGS, settingOf } from "./settings.ts";
 
-/** Settings given on the command line of `codexlb proxy`; they hold for that process only. */
+/** Settings from the command line of `codexlb proxy`. They apply to that process only. */
 export interface ConfigOverrides {
   readonly listen?: string | undefined;
   readonly upstream?: string | undefined;
@@ -23,10 +24,10 @@ export interface ConfigOverrides {
   readonly quotaCacheTtlMinutes?: number | undefined;
 }
 
-/** Settings as they hold, and where each comes from. */
+/** The settings in effect, with their sources. */
 export interface EffectiveConfig {
   readonly config: Config;
-  /** `default`, `config.toml line 4`, `CODEXLB_PROXY_NAME`, `--listen`, by key. */
+  /** The source of each setting, by key: `default`, `config.toml line 4`, `CODEXLB_PROXY_NAME`, `--listen`. */
   readonly sources: ReadonlyMap<string, string>;
 }
 
@@ -37,20 +38,19 @@ export interface ShownSetting {
   readonly source: string;
 }
 
-/** The settings of `layout`'s root as the file has them; a missing file reads as all defaults. Writes nothing. Throws `invalid_config`. */
+/** The settings in the file of `layout`'s root; the defaults if there is no file. Writes nothing. Throws `invalid_config`. */
 export function readConfigFile(layout: Layout): ParsedConfig {
   return parseConfig(readConfigText(layout.config) ?? "", layout.config);
 }
 
-/** As `readConfigFile`, for those who only want the settings. */
+/** The settings of `readConfigFile` without their lines and warnings. */
 export function readConfig(layout: Layout): Config {
   return readConfigFile(layout).config;
 }
 
 /**
- * The text of config.toml for a proxy that starts. A missing file is made, with a comment for every setting. A file
- * without a name gets one, and keeps every other byte. A blank file may be one that is being saved this moment: it
- * is left alone. Throws `file_unusable`, `invalid_config`.
+ * The text of config.toml for a proxy that starts. A missing file is created, with a comment for every setting. A file
+ * without a name gets one, and keeps every other byte. A blank file stays as it is, because an editor may be saving it. Throws `file_unusable`, `invalid_config`.
  */
 export function prepareConfigFile(layout: Layout, { random, log }: Pick<Deps, "random" | "log">): string {
   const newName = () => `proxy-${Buffer.from(random(4)).toString("hex")}`;
@@ -62,7 +62,7 @@ export function prepareConfigFile(layout: Layout, { random, log }: Pick<Deps, "r
     return made;
   }
   if (text.trim() === "") {
-    log.warn(`${layout.config} is empty; the defaults hold, and it is left as it is`);
+    log.warn(`${layout.config} is empty, so the default settings apply; the file is not changed`);
     return text;
   }
   if (parseConfig(text, layout.config).config.proxy.name !== "") return text;
@@ -73,8 +73,8 @@ export function prepareConfigFile(layout: Layout, { random, log }: Pick<Deps, "r
 }
 
 /**
- * `file` with the environment's and the command line's settings on top. Numbers of zero and less are ignored, as are
- * blank texts. Throws `usage` for a flag and `invalid_config` for a variable that is not valid.
+ * The settings of `file`, overridden by the environment and the command line. Numbers of zero or less and blank texts are
+ * ignored. Throws `usage` for an invalid flag and `invalid_config` for an invalid variable.
  */
 export function effectiveConfig(
   file: ParsedConfig,
@@ -90,7 +90,8 @@ export function effectiveConfig(
   );
   for (const { key, value, source, code } of overridesOf(file.config, flags, env)) {
     const checked = checkSetting(key, value);
-    if (typeof checked === "string") throw new CodexlbError(code, `${source}: ${checked}`);
+    if (typeof checked === "string")
+      throw new CodexlbError(code, `${source}: ${checked}`, { next: "correct it, or leave it out" });
     assign(config, key, checked.value);
     sources.set(key, source);
   }
@@ -106,7 +107,7 @@ export function shownSettings({ config, sources }: EffectiveConfig): ShownSettin
   }));
 }
 
-/** The settings that `shownSettings` showed, those that are not known left out. */
+/** The settings from the result of `shownSettings`. Unknown ones are left out. */
 export function configFrom(shown: readonly Pick<ShownSetting, "key" | "value">[]): Config {
   const { config } = parseConfig("", "");
   for (const { key, value } of shown) {
@@ -173,7 +174,7 @@ function overridesOf(file: Config, flags: ConfigOverrides, env: Deps["env"]): Ov
   ];
 }
 
-/** `config` is our own copy; `key` is of the table of settings and `value` checked by it. */
+/** Sets the known setting `key` of `config` to `value`, which was checked. */
 function assign(config: Config, key: string, value: unknown): void {
   const names = key.split(".");
   const last = names.pop() ?? "";
@@ -184,14 +185,14 @@ function assign(config: Config, key: string, value: unknown): void {
   table[last] = value;
 }
 
-/** A link to a file that is kept elsewhere stays a link. */
+/** The file to write for `path`. If `path` is a link, that is its target, so that it stays a link. */
 function targetOf(path: string): string {
   if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return path;
   try {
     return realpathSync(path);
   } catch (error) {
-    throw new CodexlbError("file_unusable", `${path} is a link to a file that is not there`, {
-      next: "make the file, or remove the link",
+    throw new CodexlbError("file_unusable", `${path} is a link to a missing file`, {
+      next: "create the file, or remove the link",
       cause: error,
     });
   }

@@ -1,11 +1,11 @@
-// The text of config.toml: a new one with every setting explained, and the one edit that we make to a user's own.
+// The text of config.toml: a new one that explains every setting, and the only edit of a user's file, which adds the name.
 
 import { isDeepStrictEqual } from "node:util";
 import { SETTINGS, type Setting } from "./settings.ts";
 import { parseToml, type TomlTable } from "./toml.ts";
 import { tomlPlaces } from "./toml-keys.ts";
 
-/** The text of a new config.toml: every setting with its default and what it means. */
+/** The text of a new config.toml: every setting with its default and its description. */
 export function newConfigText(name: string): string {
   const tables = [...new Set(SETTINGS.map(tableOf))].map((table) => {
     const lines = SETTINGS.filter((setting) => tableOf(setting) === table).map((setting) => {
@@ -17,25 +17,25 @@ export function newConfigText(name: string): string {
   return `${HEADER}\n${tables.join("\n")}`;
 }
 
-/** A value as it is written in TOML. Settings are texts, numbers, booleans and lists of texts. */
+/** A value in TOML. Settings are texts, numbers, booleans and lists of texts. */
 export function tomlValue(value: unknown): string {
   return JSON.stringify(value);
 }
 
 /**
- * `text` with `name` as its `proxy.name`, and every other byte as it was; undefined when the text has no place
- * where that can be done without doubt.
+ * `text` with `name` as its `proxy.name`, and every other byte unchanged; undefined if that is not possible without
+ * changing the meaning of another part.
  */
 export function withProxyName(text: string, name: string): string | undefined {
   const edited = insertName(text, tomlValue(name));
-  // Whatever the edit did: nothing but the name may mean something else now.
+  // Check that the edit changed the meaning of nothing but the name.
   return isDeepStrictEqual(meaningWith(edited, undefined), meaningWith(text, name)) ? edited : undefined;
 }
 
 // --- internal ---
 
-const HEADER = `# codexlb settings. Every key is optional; what stands here are the defaults.
-# A running proxy takes changes over within a second; proxy.listen needs a restart.
+const HEADER = `# codexlb settings. Every key is optional; the values below are the defaults.
+# A running proxy applies changes within a second; proxy.listen takes effect after a restart.
 `;
 
 function tableOf({ key }: Setting): string {
@@ -73,10 +73,10 @@ function splice(text: string, start: number, end: number, insert: string): strin
   return text.slice(0, start) + insert + text.slice(end);
 }
 
-/** What `text` means with its proxy name set to `name` (undefined: as it is). */
+/** The values of `text`, with the proxy's name set to `name` (undefined: unchanged). */
 function meaningWith(text: string, name: string | undefined): unknown {
   try {
-    // A copy without the marks that the parser leaves on its tables.
+    // A copy, because the parser's tables have properties of their own that would make a difference.
     const meaning = structuredClone(parseToml(text));
     if (name === undefined) return meaning;
     const key = Object.keys(meaning).find((candidate) => candidate.toLowerCase() === "proxy") ?? "proxy";

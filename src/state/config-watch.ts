@@ -1,5 +1,5 @@
-// Settings that change while the proxy runs. The file is looked at every second; what is whole and valid is taken
-// over, anything else leaves the last good settings as they are. Nothing is ever written.
+// Reloads the settings while the proxy runs. The file is read every second. A complete and valid file takes effect;
+// otherwise the last valid settings stay in effect. Nothing is ever written.
 
 import { isDeepStrictEqual } from "node:util";
 import type { Deps } from "../deps.ts";
@@ -10,14 +10,14 @@ import { type ConfigOverrides, type EffectiveConfig, effectiveConfig } from "./c
 import { type Config, EXPOSURE_NEXT, exposureProblem, SETTINGS, settingOf } from "./settings.ts";
 
 export interface LiveConfig {
-  /** The settings that hold now. */
+  /** The settings in effect. */
   current(): Config;
   effective(): EffectiveConfig;
   /** The file's own settings, without flags and environment. */
   file(): Config;
-  /** Starts looking at the file. */
+  /** Starts reading the file every second. */
   start(listeners: ConfigListeners): void;
-  /** Looks now; false: the file is as it was. */
+  /** Reads the file now. Returns false if it is unchanged. */
   look(): boolean;
   stop(): void;
 }
@@ -25,37 +25,37 @@ export interface LiveConfig {
 export interface LiveConfigOptions {
   readonly deps: Pick<Deps, "clock" | "env" | "log">;
   readonly path: string;
-  /** The text that the first settings are read from: later ones are compared with it. */
+  /** The text of the file at the start. */
   readonly text: string;
   readonly flags: ConfigOverrides;
-  /** The proxy's name as long as the settings give none. */
+  /** The proxy's name while the settings have none. */
   readonly fallbackName: string;
 }
 
 export interface ConfigListeners {
-  /** Told after other settings were taken over: which ones changed, and which of them only a restart brings. */
+  /** Called after changed settings took effect. */
   readonly changed: (change: ConfigChange) => void;
-  /** Told once for every different reason why the file is not taken over. */
+  /** Called if the file is not usable, once for each new reason. */
   readonly failed: (error: string) => void;
-  /** Told when the file is again what it was before it failed. */
+  /** Called when the file has the text again that it had before it became unusable. */
   readonly mended: () => void;
 }
 
 export interface ConfigChange {
   readonly before: Config;
   readonly after: Config;
-  /** Keys whose value differs and holds from now on. */
+  /** Keys whose new value is in effect. */
   readonly keys: readonly string[];
-  /** Keys whose value differs in the file and holds after a restart. */
+  /** Keys whose new value takes effect after a restart. */
   readonly restart: readonly string[];
 }
 
-/** As the Go program. */
+/** The same interval as in the Go program. */
 export const WATCH_INTERVAL_MS = 1_000;
-/** A changed file is read once more after this time: one that is still being written is not taken over. */
+/** A changed file is read again after this time, so that a file that is still being written does not take effect. */
 const SETTLE_MS = 50;
 
-/** Reads the first settings. Throws `invalid_config`, `usage`. */
+/** Reads the settings in `options.text`. Throws `invalid_config`, `usage`. */
 export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
   const { clock, log } = options.deps;
   const warned = new Set<string>();
@@ -84,7 +84,7 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
     let after: Config;
     try {
       next = read(options, text);
-      // What only a restart brings stays as it is; the file already has the new value.
+      // The listen address changes only at a restart.
       after = withListen(next.effective.config, before.proxy.listen);
       check(after, options.deps.env);
     } catch (error) {
@@ -96,7 +96,8 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
     const wanted = next.effective.config;
     const restart = differing(wanted, after);
     const sources = new Map(next.effective.sources);
-    for (const key of restart) sources.set(key, `the start; ${sources.get(key)} needs a restart`);
+    for (const key of restart)
+      sources.set(key, `the start of the proxy; ${sources.get(key)} needs a restart`);
     now = { ...next, effective: { config: after, sources } };
     warn();
     listeners?.changed({ before, after, keys: differing(before, after), restart });
@@ -128,8 +129,8 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
     current: () => now.effective.config,
     effective: () => now.effective,
     file: () => now.parsed.config,
-    start: (told) => {
-      listeners = told;
+    start: (given) => {
+      listeners = given;
       cancel = clock.after(WATCH_INTERVAL_MS, look);
     },
     look,
@@ -146,11 +147,11 @@ interface Settings {
 
 function read({ deps, path, flags, fallbackName }: LiveConfigOptions, text: string): Settings {
   const parsed = parseConfig(text, path);
-  const told = effectiveConfig(parsed, flags, deps.env);
-  const { proxy } = told.config;
-  const config = { ...told.config, proxy: { ...proxy, name: proxy.name || fallbackName } };
+  const effective = effectiveConfig(parsed, flags, deps.env);
+  const { proxy } = effective.config;
+  const config = { ...effective.config, proxy: { ...proxy, name: proxy.name || fallbackName } };
   check(config, deps.env);
-  return { parsed, effective: { ...told, config } };
+  return { parsed, effective: { ...effective, config } };
 }
 
 /** Throws `invalid_config` if the proxy cannot run with these settings in this environment. */
@@ -175,11 +176,11 @@ function differing(a: Config, b: Config): string[] {
   );
 }
 
-/** The text of the file; when there is none `failed` is told why. */
+/** The text of the file. If it cannot be read, calls `failed` with the reason. */
 function readOr(path: string, failed: (why: string) => void): string | undefined {
   try {
     const text = readConfigText(path);
-    if (text === undefined) failed(`${path} is gone`);
+    if (text === undefined) failed(`${path} does not exist`);
     return text;
   } catch (error) {
     failed(messageOf(error));

@@ -1,4 +1,4 @@
-// Reads config.toml: TOML with keys that are known, values that are checked, and errors that name line and key.
+// Reads config.toml: checks its keys and values, and names the line and the key in errors.
 
 import type { z } from "zod";
 import { nearest } from "../core/nearest.ts";
@@ -9,14 +9,14 @@ import { type Config, ConfigFile, SETTINGS, valueAt } from "./settings.ts";
 import { parseToml, type TomlTable } from "./toml.ts";
 import { lineFinder, tomlPlaces } from "./toml-keys.ts";
 
-/** What a config.toml says. */
+/** The content of a config.toml. */
 export interface ParsedConfig {
   readonly config: Config;
-  /** The line of every setting that stands in the file, by key. */
+  /** The line of every setting in the file, by key. */
   readonly lines: ReadonlyMap<string, number>;
-  /** One line for each key or table that is not a setting; the last line counts those that are not listed. */
+  /** One message for each key or table that is not a setting; the last one counts those that are not listed. */
   readonly unknown: readonly string[];
-  /** A line each, for values that count as the default. */
+  /** One message for each value that was replaced by another, such as the default. */
   readonly ignored: readonly string[];
 }
 
@@ -26,12 +26,12 @@ export interface ParsedConfig {
  */
 const LONGEST_CONFIG_BYTES = 64 * 1024;
 
-/** The text of a config.toml; undefined when there is none. Throws `file_unusable`, also for a file of over 64 KiB. */
+/** The text of a config.toml; undefined if there is none. Throws `file_unusable`, also for a file of over 64 KiB. */
 export function readConfigText(path: string): string | undefined {
   return readTextIfPresent(path, LONGEST_CONFIG_BYTES);
 }
 
-/** Reads `text` (the content of `path`, which only names it in errors). Throws `invalid_config`. */
+/** Reads `text`, the content of `path`, which is used in errors only. Throws `invalid_config`. */
 export function parseConfig(text: string, path: string): ParsedConfig {
   let raw: TomlTable;
   try {
@@ -58,9 +58,9 @@ export function parseConfig(text: string, path: string): ParsedConfig {
     const legacy = key === "proxy.proxy_url" && valueAt(raw, names) === undefined;
     const line = lineOf(legacy ? LEGACY_PROXY_URL.split(".") : names);
     if (line === undefined) return [];
-    const holds = valueAt(parsed.data, names);
-    if (typeof given !== "number" || given === holds) return [[key, line]];
-    ignored.push(`line ${line}: ${key} = ${given} counts as ${holds}`);
+    const effective = valueAt(parsed.data, names);
+    if (typeof given !== "number" || given === effective) return [[key, line]];
+    ignored.push(`line ${line}: ${key} = ${given} counts as ${effective}`);
     return [];
   });
   return { config: parsed.data, lines: new Map(lines), unknown: unknownKeys(raw, lineOf), ignored };
@@ -70,17 +70,17 @@ export function parseConfig(text: string, path: string): ParsedConfig {
 
 type LineFinder = ReturnType<typeof lineFinder>;
 
-/** Most remarks of one kind about a file; more would not help. */
+/** The largest number of messages of one kind. */
 const MOST_LISTED = 20;
 
-/** The first of `lines`, and the number of further `what`. */
+/** The first of `lines`, and a line with the number of further `what`. */
 function listed(lines: readonly (() => string)[], what: string): string[] {
   const shown = lines.slice(0, MOST_LISTED).map((line) => line());
   const more = lines.length - shown.length;
   return more > 0 ? [...shown, `and ${more} more ${what}`] : shown;
 }
 
-/** Where `proxy.proxy_url` stood before it moved. */
+/** The former key of `proxy.proxy_url`. */
 const LEGACY_PROXY_URL = "run.proxy_url";
 
 const TABLES = new Set(
@@ -91,7 +91,7 @@ const TABLES = new Set(
 );
 const KEYS = new Set([...SETTINGS.map(({ key }) => key), LEGACY_PROXY_URL]);
 
-/** As the Go program: keys are known by their name in any case, and a legacy key stands in for its successor. */
+/** Like the Go program, accepts keys in upper and lower case, and a former key in place of its successor. */
 function lowerKnownKeys(raw: TomlTable, prefix = ""): Record<string, unknown> {
   const entries = Object.entries(raw).map(([name, value]): [string, unknown] => {
     const lower = name.toLowerCase();

@@ -1,5 +1,5 @@
 // The file descriptors of this process: how many it may have, which are open, and which of those are accepted TCP
-// connections. Needed because Bun accepts every connection and does not say which descriptor it got.
+// connections. Bun accepts every connection and does not reveal its descriptor.
 
 import { FFIType } from "bun:ffi";
 import { fromCLibrary } from "./c-library.ts";

@@ -1,4 +1,4 @@
-// Where everything lives under ROOT. The Go program's names, so that a tree can be taken over and handed back.
+// The paths of files and directories in ROOT. The names are those of the Go program, so that both can use the same ROOT.
 
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -7,29 +7,29 @@ export interface Layout {
   readonly root: string;
   readonly store: string;
   readonly config: string;
-  /** Which account each session is with. */
+  /** The account of each session. */
   readonly sessions: string;
   readonly accounts: string;
   /** The default CODEX_HOME of `codexlb run`. */
   readonly runtime: string;
-  /** Homes of logins under way, each a directory that goes away with it. */
+  /** Homes of logins in progress: one directory for each login, removed at its end. */
   readonly logins: string;
   readonly logs: string;
-  /** The event log that is written now; older parts lie beside it. */
+  /** The current file of the event log; older files are in the same directory. */
   readonly events: string;
-  /** Held by the one process that owns this root. */
+  /** The lock that the process owning this root holds. */
   readonly lock: string;
   /** The admin API for commands on this machine; file permission is the authentication. */
   readonly adminSocket: string;
-  /** Opens the admin API over TCP. */
+  /** The secret for the admin API over TCP. */
   readonly adminToken: string;
   /** Keys of clients and of proxies in front, as hashes. */
   readonly keys: string;
-  /** Signs the stub credentials handed to Codex. */
+  /** The key that signs the stub credentials for Codex. */
   readonly signingKey: string;
 }
 
-/** The root a command works on: `--root`, else `CODEXLB_ROOT`, else `~/.codex-lb`. Always absolute. */
+/** The root of a command: `--root`, or else `CODEXLB_ROOT`, or else `~/.codex-lb`. An absolute path. */
 export function rootFrom(
   flag: string | undefined,
   env: Readonly<Record<string, string | undefined>>,

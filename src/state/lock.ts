@@ -1,4 +1,4 @@
-// Exclusive locks between processes. The kernel drops them with the process, so nothing can be left behind.
+// Exclusive locks between processes. The kernel releases the locks of a process that ends, however it ends.
 
 import { FFIType } from "bun:ffi";
 import { closeSync, existsSync, openSync } from "node:fs";
@@ -9,14 +9,14 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 const FILE_MODE = 0o600;
 
-/** A held lock; releasing twice is harmless. */
+/** A held lock. Further calls of `release` have no effect. */
 export interface FileLock {
   release(): void;
 }
 
 /**
- * Takes the exclusive lock on `path` (made when missing, never removed), or returns undefined when another
- * holder has it. Same call as the Go program's, so the two exclude each other on one machine. Throws `file_unusable`.
+ * Takes the exclusive lock on the file `path`; undefined if another process holds it. Creates a missing file, and never
+ * removes it. The Go program makes the same system call, so the two exclude each other. Throws `file_unusable`.
  */
 export function tryLock(path: string): FileLock | undefined {
   const flock = loadFlock();
@@ -42,7 +42,7 @@ export function isLocked(path: string): boolean {
   return lock === undefined;
 }
 
-/** As `tryLock`, and tries again for `timeoutMs` while another holder has it. */
+/** Like `tryLock`, but retries for `timeoutMs` while another process holds the lock. */
 export async function waitForLock(path: string, timeoutMs: number): Promise<FileLock | undefined> {
   const tries = Math.max(1, Math.ceil(timeoutMs / POLL_MS));
   for (let count = 0; count < tries; count++) {
@@ -55,7 +55,7 @@ export async function waitForLock(path: string, timeoutMs: number): Promise<File
 
 // --- internal ---
 
-/** `flock` cannot tell when a lock becomes free, so it is tried this often. */
+/** The interval between tries, because waiting in `flock` itself would block the process. */
 const POLL_MS = 50;
 
 function openLockFile(path: string): number {

@@ -1,5 +1,5 @@
-// Reads the event log by place: the last lines, or lines from an offset on. Reads blocks from where they are wanted,
-// never whole files, and gives whole lines only.
+// Reads lines of the event log: the last ones, or those from an offset on. Reads only the blocks that it needs, never whole
+// files, and returns complete lines only.
 
 import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -7,32 +7,32 @@ import { dirname, join } from "node:path";
 /** One file of the log. */
 export interface LogPart {
   readonly path: string;
-  /** Place of its first byte in the whole log. */
+  /** The offset of its first byte in the whole log. */
   readonly offset: number;
   readonly bytes: number;
 }
 
 export interface LogQuery {
-  /** Lines from this place on; a place that is no longer there means the oldest line, one beyond the end the end. */
+  /** Where to start. An offset that is no longer in the log means the oldest line, one beyond the end means the end. */
   readonly offset?: number | undefined;
-  /** Without an offset: this many of the last lines. */
+  /** Without an offset: the number of last lines. */
   readonly tail: number;
-  /** No more lines than this. */
+  /** The largest number of lines. */
   readonly limit: number;
 }
 
 export interface LogLines {
-  /** Whole lines, each with its line end. */
+  /** Complete lines, each with its line end. */
   readonly text: string;
-  /** Where to go on. */
+  /** The offset after the last line. */
   readonly nextOffset: number;
 }
 
-/** An answer holds at most about this much, however many lines were asked for. */
+/** The approximate limit on the size of a result, whatever the number of requested lines. */
 const ANSWER_LIMIT_BYTES = 4 * 1024 * 1024;
 const BLOCK_BYTES = 64 * 1024;
 
-/** Lines of the log whose current file is `path`. A log that was never written has none. */
+/** Lines of the log whose current file is `path`; none if there is no log yet. */
 export function readLogLines(path: string, { offset, tail, limit }: LogQuery): LogLines {
   const parts = logParts(path);
   return offset === undefined ? lastLines(parts, Math.min(tail, limit)) : linesFrom(parts, offset, limit);
@@ -81,7 +81,7 @@ function linesFrom(parts: readonly LogPart[], from: number, limit: number): LogL
       const block = readBlock(part, at - part.offset, BLOCK_BYTES);
       const lines = upToLine(block, left);
       if (lines.bytes === 0 && block.length < BLOCK_BYTES) return { text: textOf(chunks), nextOffset: at };
-      // A block without any line end is a line too long to be one of ours: it is passed over in pieces.
+      // A block without a line end is part of a line that is too long to be an event. It is skipped block by block.
       const taken = lines.bytes === 0 ? block.length : lines.bytes;
       if (lines.bytes > 0) chunks.push(block.subarray(0, taken));
       left -= lines.count;
@@ -92,7 +92,7 @@ function linesFrom(parts: readonly LogPart[], from: number, limit: number): LogL
   return { text: textOf(chunks), nextOffset: at };
 }
 
-/** `at`, or behind it the first place where a line begins. */
+/** The offset of the first line that begins at `at` or later. */
 function lineStart(part: LogPart, at: number): number {
   let from = at - part.offset - 1;
   while (from < part.bytes) {
@@ -101,7 +101,7 @@ function lineStart(part: LogPart, at: number): number {
     if (end >= 0) return part.offset + from + end + 1;
     from += block.length;
   }
-  // The last line is not whole yet: it will be when it is asked for again.
+  // The last line is not complete yet. A later query returns it.
   return at;
 }
 
@@ -119,7 +119,7 @@ function lastLines(parts: readonly LogPart[], count: number): LogLines {
       const start = Math.max(0, end - BLOCK_BYTES);
       let block = readBlock(part, start, end - start);
       if (!cut && part === last) {
-        // What follows the last line end is not whole yet.
+        // The line after the last line end is not complete yet.
         const whole = block.lastIndexOf(NEWLINE) + 1;
         if (whole === 0 && start > 0) {
           end = start;
@@ -158,7 +158,7 @@ function readBlock({ path }: LogPart, start: number, length: number): Buffer {
   }
 }
 
-/** How many bytes of `block` are its first `limit` whole lines. */
+/** The number of complete lines at the start of `block`, at most `limit`, and their size. */
 function upToLine(block: Buffer, limit: number): { count: number; bytes: number } {
   let count = 0;
   let bytes = 0;

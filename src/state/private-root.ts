@@ -1,5 +1,5 @@
-// Checks what other users may do with a root. A user who can write to it controls the proxy, and one who can read it
-// has the accounts. So the start corrects the modes that it can, and refuses a root that stays unsafe.
+// Checks whether other users can access a root. A user who can write to it controls the proxy, and a user who can read it
+// has the accounts' logins. The start corrects modes where it can, and refuses a root that is still unsafe.
 
 import { chmodSync, lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join } from "node:path";

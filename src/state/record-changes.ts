@@ -1,5 +1,5 @@
-// The changes of a record, all of them. Each raises the record's revision. Marking the store for saving is up to the
-// caller, because a record of a child proxy is in no store.
+// All changes of a record. Each raises the record's revision. The caller marks the store for saving, because records of
+// child proxies are not in the store.
 
 import { healthSetBack, plausibleHealth, plausibleQuota } from "../core/clock-set-back.ts";
 import { learnedFigures } from "../core/figures.ts";
@@ -26,7 +26,7 @@ import {
 import { rampAfter } from "../core/slow-start.ts";
 import type { AccountRecord, UpstreamRecord } from "./account-record.ts";
 
-/** Adds the record to `changed` after each change. The pool finds there what it has to compute again. */
+/** Adds the record to `changed` after each change, so that the pool knows what it has to compute again. */
 export function collectChanges(record: UpstreamRecord, changed: Set<UpstreamRecord>): void {
   if (record.changed !== changed) change(record, { changed });
 }
@@ -39,7 +39,7 @@ export function beginUse(record: UpstreamRecord): void {
   raise(record);
 }
 
-/** A request that began there is over. */
+/** A request on the upstream has ended. */
 export function endUse(record: UpstreamRecord): void {
   changeable(record).inFlight--;
   raise(record);
@@ -59,14 +59,14 @@ export function countTurn(record: UpstreamRecord, startedMs: number): void {
   });
 }
 
-/** Requests leave the upstream because of `reason`. */
+/** Requests move away from the upstream because of `reason`. */
 export function noteSwitch(record: UpstreamRecord, reason: string): void {
   change(record, { lastSwitchReason: reason });
 }
 
 // --- health
 
-/** Applies `event` to the health and to the slow start that follows from it. Returns false when nothing changes. */
+/** Applies `event` to the health and to the resulting slow start. Returns false if nothing changes. */
 export function changeHealth(record: UpstreamRecord, event: HealthEvent): boolean {
   const before = record.health;
   const health = transition(before, event);
@@ -75,7 +75,7 @@ export function changeHealth(record: UpstreamRecord, event: HealthEvent): boolea
   return true;
 }
 
-/** The operator puts the account back into service; figures that say that nothing is left no longer count. */
+/** The operator puts the account back into service. Figures of exhausted windows no longer count. */
 export function enable(record: AccountRecord): void {
   changeHealth(record, { kind: "enable" });
   change(record, { draining: false });
@@ -101,7 +101,7 @@ export interface FiguresView extends QuotaView {
   readonly useCredits: boolean;
 }
 
-/** Merges what traffic or a poll reported. Evidence of room ends a limit that it is newer than. */
+/** Merges figures from traffic or a poll. Evidence of room ends a limit if it is newer than the limit. */
 export function learn(record: UpstreamRecord, evidence: QuotaEvidence, view: FiguresView): void {
   const { quota, isRepeat } = learnedFigures(record.quota, evidence, view);
   if (isRepeat) change(record, { quota });
@@ -113,7 +113,7 @@ export function learn(record: UpstreamRecord, evidence: QuotaEvidence, view: Fig
   if (room !== undefined) changeHealth(record, room);
 }
 
-/** Merges what a refusal says of a limit; it is no evidence of room. */
+/** Merges what a refusal reports about a limit. It is no evidence of room. */
 export function learnRefusal(record: UpstreamRecord, evidence: QuotaEvidence): void {
   changeFigures(record, mergeQuota(record.quota, evidence));
 }
@@ -123,14 +123,14 @@ export function noteSync(record: AccountRecord, atMs: number, messages: number):
   change(record, { quotaSyncMs: atMs, quotaSyncMessages: messages, unheardTurns: 0 });
 }
 
-/** A child proxy is seen differently. `isReport`: it reported itself which limits of its accounts refuse requests. */
+/** The state of a child proxy has changed. `isReport`: its report includes the limits that refuse requests. */
 export function noteSight(record: UpstreamRecord, isReport: boolean): void {
   changeFigures(record, isReport ? UNKNOWN_QUOTA : record.quota);
 }
 
 // --- login and settings
 
-/** What credentials say of their account. */
+/** The facts about an account that its credentials contain. */
 export interface LoginFacts {
   readonly accountId: string | undefined;
   readonly userId: string | undefined;
@@ -140,7 +140,7 @@ export interface LoginFacts {
   readonly mark: string;
 }
 
-/** The account uses this login. Facts that the login does not name stay. */
+/** The account uses this login. Facts that the login does not contain are kept. */
 export function identify(record: AccountRecord, login: LoginFacts): void {
   change(record, {
     chatgptAccountId: login.accountId ?? record.chatgptAccountId,
@@ -153,7 +153,7 @@ export function identify(record: AccountRecord, login: LoginFacts): void {
     changeFigures(record, { ...quota, planType: login.planType });
 }
 
-/** Another account is behind the alias, so nothing that was known of the former one applies. */
+/** The alias now belongs to another account, so nothing known about the former account applies. */
 export function forgetIdentity(record: AccountRecord): void {
   change(record, {
     chatgptAccountId: undefined,
@@ -165,7 +165,7 @@ export function forgetIdentity(record: AccountRecord): void {
   changeFigures(record, UNKNOWN_QUOTA);
 }
 
-/** The account was disabled for `reason`. Its login counts as dead, unless it could not be read: it may come back. */
+/** The account was disabled for `reason`. Its login counts as dead, unless its file could not be read and may return. */
 export function retireLogin(record: AccountRecord, reason: string): void {
   change(record, { deadLoginMark: reason === MISSING_AUTH ? undefined : record.loginMark });
 }
@@ -177,7 +177,7 @@ export function setOutboundProxy(record: AccountRecord, outboundProxy: string | 
 
 // --- corrections
 
-/** The system clock was set back by `byMs` to `nowMs`: cooldowns do not last longer for it. */
+/** The system clock was set back by `byMs` to `nowMs`. Cooldowns are not prolonged by that. */
 export function setBack(record: UpstreamRecord, byMs: number, nowMs: number): void {
   change(record, { health: plausibleHealth(healthSetBack(record.health, byMs), nowMs) });
 }
@@ -192,7 +192,7 @@ export function makePlausible(record: AccountRecord, nowMs: number): void {
   changeFigures(record, plausibleQuota(record.quota, nowMs));
 }
 
-/** Takes changes back: the record is as it was at `before`, a copy of it. */
+/** Restores the values of `before`, an earlier copy of the record. */
 export function restore(record: AccountRecord, before: AccountRecord): void {
   const { revision, figuresRevision } = record;
   change(record, { ...before, revision, figuresRevision });
@@ -203,7 +203,7 @@ export function restore(record: AccountRecord, before: AccountRecord): void {
 
 type Changeable<Record> = { -readonly [Field in keyof Record]: Record[Field] };
 
-/** The record with fields that can be assigned to. No other code may write to one. */
+/** The record with writable fields. No other code may write to a record. */
 function changeable(record: UpstreamRecord): Changeable<UpstreamRecord> {
   return record;
 }
@@ -222,13 +222,13 @@ function changeFigures(record: UpstreamRecord, quota: Quota): void {
   change(record, { quota, figuresRevision: record.figuresRevision + 1 });
 }
 
-/** A cooldown begins a slow start, and an account that was put back into service needs none. */
+/** A cooldown begins a slow start. An account that is put back into service needs none. */
 function rampFor({ health: before, ramp }: UpstreamRecord, after: Health): UpstreamRecord["ramp"] {
   if (after.kind === "cooling") return rampAfter(ramp, "cooled");
   return before.kind === "disabled" ? rampAfter(ramp, "restored") : ramp;
 }
 
-/** What figures say of a limit that the account cools down for: there is room, or from when on; undefined: neither. */
+/** The room that figures show for an account that is cooling because of a limit: now, or from a time on; undefined if none. */
 function roomIn(quota: Quota, evidence: QuotaEvidence, view: FiguresView): HealthEvent | undefined {
   const figuresMs = newestFigureMs(evidence.main);
   const creditsMs = evidence.spending.credits?.asOfMs ?? 0;

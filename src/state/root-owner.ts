@@ -8,9 +8,9 @@ import type { Layout } from "./layout.ts";
 import { waitForLock } from "./lock.ts";
 
 export interface RootOwner {
-  /** False once the root or its lock is no longer the one of the start. */
+  /** False once another directory or lock is at the path of the root. */
   isOurs(): boolean;
-  /** Resolves to an error when the root is no longer ours; checked every second until `release`. */
+  /** Resolves to an error when `isOurs` becomes false, which is checked every second until `release`. */
   readonly lost: Promise<CodexlbError>;
   /** Lets another process own the root. */
   release(): void;

@@ -1,11 +1,28 @@
-// The table of settings: their type, their defaults, what they mean, and how each is checked.
+// The table of settings: names, types, defaults and descriptions.
 
 import { z } from "zod";
 import { isLoopback, parseListen } from "../core/listen.ts";
 import { POLICY_MODES } from "../core/policy.ts";
-import { NO_OUTBOUND_PROXY, outboundProxyProblem, withoutPassword } from "../network/outbound-proxy.ts";
+import { NO_OUTBOUND_PROXY, outboundProxyProblem } from "../network/outbound-proxy.ts";
+import {
+  address,
+  flag,
+  isHttpUrl,
+  milliseconds,
+  NO_TEXT,
+  notUrl,
+  number,
+  positive,
+  seconds,
+  share,
+  text,
+  url,
+  urls,
+  weight,
+  words,
+} from "./setting-types.ts";
 
-/** The effective settings, normalised. */
+/** The settings in effect, normalized. */
 export type Config = z.output<typeof ConfigFile>;
 
 /** One setting, as documentation and `codexlb config` show it. */
@@ -14,16 +31,11 @@ export interface Setting {
   readonly key: string;
   readonly description: string;
   readonly defaultValue: unknown;
-  /** A running proxy takes it over only when it is started again. */
+  /** A change takes effect only after the proxy restarts. */
   readonly restart: boolean;
 }
 
-/** Splits and cleans a list of child proxy URLs as it comes from the environment or a file. */
-export function cleanUrls(urls: readonly string[]): string[] {
-  return [...new Set(urls.map((url) => withoutTrailingSlash(url.trim())).filter((url) => url !== ""))];
-}
-
-/** Checks `value` for the setting `key` as the file's own; returns it normalised, or what is wrong with it. */
+/** Checks `value` as a value of the setting `key` in the file. Returns it normalized, or the problem as text. */
 export function checkSetting(key: string, value: unknown): { readonly value: unknown } | string {
   const field = FIELDS.find((candidate) => candidate.key === key);
   if (field === undefined) throw new Error(`there is no setting ${key}`);
@@ -32,8 +44,8 @@ export function checkSetting(key: string, value: unknown): { readonly value: unk
 }
 
 /**
- * What is wrong with the settings as a whole, if anything: whoever reaches the port can spend the accounts' quota,
- * so only this machine may, unless clients must show who they are or the user says that the network is theirs.
+ * Why the settings would expose the accounts to other machines; undefined if they do not. Every client that reaches the
+ * port can spend the accounts' quota, so the port must be local unless clients authenticate or the user allows it.
  */
 export function exposureProblem({ proxy }: Config): string | undefined {
   const host = parseListen(proxy.listen)?.host ?? "";
@@ -41,93 +53,28 @@ export function exposureProblem({ proxy }: Config): string | undefined {
   return `listening on ${proxy.listen} would let every machine that reaches it use your accounts`;
 }
 
-/** What to do about `exposureProblem`. */
+/** The next step for an `exposureProblem`. */
 export const EXPOSURE_NEXT =
-  "listen on 127.0.0.1; or set proxy.client_auth = true in config.toml and give clients keys (codexlb key add NAME); or set proxy.allow_unauthenticated = true if the network is yours alone";
-
-const NO_TEXT = "must be a text in quotes";
-
-const text = (fallback: string) =>
-  z
-    .string({ error: NO_TEXT })
-    .transform((value) => value.trim() || fallback)
-    .default(fallback);
-const words = (fallback: string[]) =>
-  z
-    .array(z.string({ error: NO_TEXT }), { error: 'must be a list of texts, as ["a", "b"]' })
-    .transform((list) => {
-      const kept = list.map((word) => word.trim()).filter((word) => word !== "");
-      return kept.length === 0 ? fallback : kept;
-    })
-    .default(fallback);
-const flag = (fallback: boolean) =>
-  z.boolean({ error: "must be true or false, without quotes" }).default(fallback);
-const number = () =>
-  z.number({
-    error: ({ input }) => {
-      if (typeof input === "bigint") return "is too large a number";
-      return typeof input === "number" ? "must be a finite number" : "must be a number, without quotes";
-    },
-  });
-/** As in the Go program, zero and less mean the default. */
-const positive = (fallback: number, most = Number.MAX_SAFE_INTEGER) =>
-  number()
-    .int({ error: "must be a whole number" })
-    .max(most, { error: `must be ${most} at most` })
-    .transform((value) => (value > 0 ? value : fallback))
-    .default(fallback);
-/** A million seconds are eleven days; timers end at twice that. */
-const seconds = (fallback: number) => positive(fallback, 1_000_000);
-const milliseconds = (fallback: number) => positive(fallback, 1_000_000_000);
-const share = (fallback: number) =>
-  number()
-    .max(100, { error: "must be 100 at most" })
-    .transform((value) => (value < 0 ? fallback : value))
-    .default(fallback);
-const weight = (fallback: number) =>
-  number()
-    .transform((value) => Math.max(0, value))
-    .default(fallback);
-const address = (fallback: string) =>
-  text(fallback).refine((value) => parseListen(value) !== undefined, {
-    error: (issue) => `${JSON.stringify(issue.input)} is not an address; write it as "127.0.0.1:8765"`,
-  });
-const url = (fallback: string) =>
-  z
-    .string({ error: NO_TEXT })
-    .transform((value) => withoutTrailingSlash(value.trim()) || fallback)
-    .refine(isHttpUrl, { error: (issue) => notUrl(issue.input) })
-    .default(fallback);
-const urls = () =>
-  z
-    .array(z.string({ error: NO_TEXT }), { error: 'must be a list of texts, as ["http://10.0.0.2:8765"]' })
-    .transform(cleanUrls)
-    .superRefine((list, context) => {
-      for (const one of list)
-        if (!isHttpUrl(one)) context.addIssue({ code: "custom", message: notUrl(one) });
-        else if (/[?#]/.test(one))
-          context.addIssue({ code: "custom", message: "a proxy's URL has no query and no fragment" });
-    })
-    .default([]);
+  "listen on 127.0.0.1; or set proxy.client_auth = true in config.toml and give clients keys (codexlb key add NAME); or set proxy.allow_unauthenticated = true if you trust every machine on the network";
 
 const DEFAULT_WEIGHTS = { daily: 60, weekly: 40 };
 
-// The order here is the order in the file. `meta` is what the file, the documentation and `config show` say.
+// The order here is the order in the file. `meta` has the description for the file and the documentation.
 const PROXY = {
   name: text("")
     .refine((value) => !/\p{Cc}/u.test(value), { error: "must be one line, without control characters" })
-    .meta({ description: "How this proxy calls itself in status tables." }),
+    .meta({ description: "The name of this proxy in status tables." }),
   listen: address("127.0.0.1:8765").meta({
     description:
-      "Where clients connect. Anything but loopback needs client_auth or allow_unauthenticated below.",
+      "The address on which the proxy listens. Addresses other than loopback require client_auth or allow_unauthenticated below.",
     restart: true,
   }),
   upstream_base_url: url("https://chatgpt.com/backend-api").meta({
-    description: "The backend that the accounts belong to.",
+    description: "The backend of the accounts.",
   }),
   child_proxy_urls: urls().meta({
     description:
-      'Other codexlb proxies to send requests to, with a key that was made there (codexlb key add --role parent NAME): ["http://:KEY@10.0.0.2:8765"].',
+      'Other codexlb proxies to send requests to, each with a key created there (codexlb key add --role parent NAME): ["http://:KEY@10.0.0.2:8765"].',
   }),
   outbound_proxy: text("")
     .superRefine((value, context) => {
@@ -141,51 +88,52 @@ const PROXY = {
   proxy_url: text("")
     .refine((value) => value === "" || isHttpUrl(value), { error: (issue) => notUrl(issue.input) })
     .meta({
-      description: "Where commands (run, status, account) find the proxy; empty means http://<listen>.",
+      description: "The proxy that commands (run, status, account) use; empty: http://<listen>.",
     }),
   max_attempts: positive(3).meta({
     description:
-      "How many accounts one request may try. Those that refuse it for their limit or login do not count.",
+      "How many accounts one request may try. Accounts that refuse it because of a limit or their login do not count.",
   }),
   usage_timeout_ms: milliseconds(30_000).meta({
-    description: "Longest wait for the usage and token endpoints, in milliseconds.",
+    description: "Longest wait for a response of the usage and token endpoints, in milliseconds.",
   }),
   cooldown_default_seconds: seconds(5).meta({
-    description: "How long an account rests after a connection to the backend failed.",
+    description: "How long an account cools down after a connection to the backend failed.",
   }),
   connect_timeout_seconds: seconds(10).meta({
     description:
       "Longest wait for a connection to the backend (over WebSocket: for the handshake). Codex itself gives up after 15.",
   }),
   head_timeout_seconds: seconds(120).meta({
-    description: "Longest wait until the backend begins to answer a turn; then another account is asked.",
+    description:
+      "Longest wait until the backend begins to respond to a turn; then another account gets the turn.",
   }),
   drain_timeout_seconds: seconds(30).meta({
     description:
-      "How long turns under way may go on when the proxy is told to stop; a second signal ends them at once.",
+      "How long requests in flight may continue when the proxy shuts down; a second signal ends them immediately.",
   }),
   idle_timeout_seconds: seconds(900).meta({
     description:
-      "Longest silence within an answer. Reasoning may be silent for minutes; Codex itself gives up after 300 seconds.",
+      "Longest silence within a response. Reasoning can be silent for minutes; Codex itself gives up after 300 seconds.",
   }),
   retry_budget_percent: share(25).meta({
-    description: "How many of the requests under way may be second and further attempts, in percent ...",
+    description: "Retries are limited to this percentage of the requests in flight ...",
   }),
-  retry_budget_floor: positive(10).meta({ description: "... and how many always may." }),
+  retry_budget_floor: positive(10).meta({ description: "... but this many retries are always allowed." }),
   client_auth: flag(false).meta({
     description:
-      "Clients must show a key (codexlb key add NAME) or the credentials that codexlb run gives to Codex.",
+      "Clients must send a key (codexlb key add NAME) or the credentials that codexlb run gives to Codex.",
   }),
   allow_unauthenticated: flag(false).meta({
-    description: "Accept clients from other machines without credentials. Only for a network that is yours.",
+    description: "Accept clients on other machines without credentials. Only for a network that is yours.",
   }),
   allowed_hosts: words([])
     .refine((list) => list.every((host) => /^[\w.:[\]-]+$/.test(host)), {
-      error: 'must be names or addresses without a port, as ["proxy.lan"]',
+      error: 'must be names or addresses without a port, such as ["proxy.lan"]',
     })
     .meta({
       description:
-        "Further host names that clients use for this proxy; its own addresses are always allowed.",
+        "Additional host names by which clients reach this proxy; its own addresses are always allowed.",
     }),
   allowed_paths: words([])
     .refine((list) => list.every((path) => path === "*" || /^[\w.~-]+(?:\/[\w.~-]+)*$/.test(path)), {
@@ -209,18 +157,18 @@ const POLICY = {
     .default("usage_balanced")
     .meta({
       description:
-        "usage_balanced: the account with the most left. sticky: stay until it cannot serve. round_robin: take turns. least_in_flight: the fewest requests under way. reset_aware: spend first what would expire unused.",
+        "How new sessions are placed. usage_balanced: the account with the most quota left. sticky: one account until it cannot serve. round_robin: take turns. least_in_flight: the account with the fewest requests in flight. reset_aware: first the quota that would expire unused.",
     }),
   delta_percent: number()
     .transform((value) => (value < 0 ? 10 : value))
     .default(10)
     .meta({
       description:
-        "usage_balanced moves only to an account that is better by this many percent points (reset_aware: percent).",
+        "usage_balanced changes the account only if another one is better by this many percentage points (reset_aware: percent).",
     }),
   affinity: flag(true).meta({
     description:
-      "Requests of one session stay on one account while it can serve them (keeps the prompt cache warm).",
+      "Keep a session on one account while that account can serve it, because its prompt cache is warm.",
   }),
   use_credits: flag(true).meta({
     description: "Spend credits once every account's ordinary quota is exhausted. false: never spend them.",
@@ -234,14 +182,16 @@ const WEIGHTS = {
 };
 const QUOTA = {
   refresh_interval_minutes: positive(10).meta({
-    description: "An account's figures are asked for when nothing has told them for this many minutes ...",
+    description: "Fetch an account's quota figures if no response reported them for this many minutes ...",
   }),
-  refresh_interval_messages: positive(10).meta({ description: "... or over this many turns of its own." }),
-  cache_ttl_minutes: positive(30).meta({ description: "Figures older than this count as unknown." }),
+  refresh_interval_messages: positive(10).meta({ description: "... or for this many of its turns." }),
+  cache_ttl_minutes: positive(30).meta({ description: "Quota figures older than this count as unknown." }),
 };
 const COMMANDS = {
-  login: words(["login"]).meta({ description: "Arguments with which codex logs an account in." }),
-  run: words([]).meta({ description: "Arguments put before those of codexlb run." }),
+  login: words(["login"]).meta({ description: "Arguments with which codexlb account login starts codex." }),
+  run: words([]).meta({
+    description: "Arguments that codexlb run always gives to Codex, before those of the command line.",
+  }),
 };
 const RUN = {
   inherit_shell: flag(true).meta({
@@ -304,7 +254,7 @@ export function settingOf(config: Config, key: string): unknown {
   return valueAt(config, key.split("."));
 }
 
-/** The value at `path` in nested tables; undefined when there is none. */
+/** The value at `path` in nested tables; undefined if there is none. */
 export function valueAt(value: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>(
     (inner, name) =>
@@ -313,20 +263,4 @@ export function valueAt(value: unknown, path: readonly string[]): unknown {
         : undefined,
     value,
   );
-}
-
-// --- internal ---
-
-function isHttpUrl(value: string): boolean {
-  return /^https?:\/\//.test(value) && URL.canParse(value);
-}
-
-function notUrl(value: unknown): string {
-  // It may hold a key.
-  const shown = JSON.stringify(typeof value === "string" ? withoutPassword(value) : value);
-  return `${shown} is not an http(s) URL`;
-}
-
-function withoutTrailingSlash(value: string): string {
-  return value.replace(/\/+$/, "");
 }

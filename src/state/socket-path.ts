@@ -1,15 +1,15 @@
-// Unix sockets in directories with long names: the kernel takes 103 characters for the path of a socket.
+// Unix sockets in directories with long names. The kernel accepts at most 103 bytes as the path of a socket.
 
 import { openSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { CodexlbError } from "../errors.ts";
 
-/** The kernel's bound, less the final zero; 104 bytes on macOS, 108 on Linux. */
+/** The bound of the kernel (104 bytes on macOS, 108 on Linux) without the final zero byte. */
 const SOCKET_PATH_LIMIT = 103;
 
 /**
- * A path for the socket at `path` that is short enough: itself, or on Linux a way through the open directory, which
- * stays open for the life of the process. Throws `listen_failed` where there is none, `ENOENT` without a directory.
+ * A short enough path for the socket at `path`: `path` itself, or on Linux a path through the open directory, which stays
+ * open until the process ends. Throws `listen_failed` on other systems, and `ENOENT` if there is no directory.
  */
 export function socketAddress(path: string): string {
   if (Buffer.byteLength(path) <= SOCKET_PATH_LIMIT) return path;

@@ -13,25 +13,23 @@ import { type Dated, type Spending, UNKNOWN_SPENDING } from "../core/spending.ts
 import { byKind } from "../core/windows.ts";
 import { messageOf } from "../errors.ts";
 import { type AccountRecord, newAccount } from "./account-record.ts";
-import type { StoreState } from "./store.ts";
 import {
   type AccountFile,
   type OwnAccountFile,
   type OwnLimitFile,
   type QuotaFile,
   type SpendingFile,
+  STORE_VERSION,
   StoreFile,
   VersionOnly,
   type WindowFile,
 } from "./store-shapes.ts";
+import type { StoreState } from "./store-state.ts";
 
 export type DecodedStore =
   | { readonly kind: "ok"; readonly state: StoreState }
   | { readonly kind: "newer"; readonly version: number }
   | { readonly kind: "damaged"; readonly why: string };
-
-/** The version of the schema. A store of a newer version is refused. */
-export const STORE_VERSION = 1;
 
 /**
  * Reads store.json. `upstream` is the configured backend: accounts on it, or on the default, follow the setting.

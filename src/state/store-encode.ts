@@ -4,10 +4,10 @@ import type { LimitQuota, QuotaWindow } from "../core/quota.ts";
 import { goSlots } from "../core/windows.ts";
 import { withoutPassword } from "../network/outbound-proxy.ts";
 import type { AccountRecord } from "./account-record.ts";
-import type { StoreState } from "./store.ts";
-import { STORE_VERSION } from "./store-decode.ts";
+import { STORE_VERSION } from "./store-shapes.ts";
+import type { StoreState } from "./store-state.ts";
 
-/** The texts of accounts as they were last written. Of a thousand accounts, few have changed since. */
+/** The texts of accounts at the last write. Of a thousand accounts, few have changed since. */
 export type EncodedAccounts = WeakMap<AccountRecord, { readonly revision: number; readonly text: string }>;
 
 /** The text of store.json. `upstream` is written to the accounts that follow the setting. */

@@ -1,7 +1,10 @@
-// The shape of store.json: the Go program's schema, so that either program opens the other's tree, plus one object
-// `codexlb` per account for what that schema cannot express. The Go program ignores and drops that object.
+// The shape of store.json: the Go program's schema, so that each program can open the other's root, plus an object
+// `codexlb` in each account for everything else. The Go program ignores and drops that object.
 
 import { z } from "zod";
+
+/** The version of the schema. A store of a newer version is refused. */
+export const STORE_VERSION = 1;
 
 /** The version of any store.json, also of one that a later version of codexlb wrote. */
 export const VersionOnly = z.looseObject({ version: z.number() });

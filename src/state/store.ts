@@ -1,60 +1,40 @@
-// The state that survives a restart: accounts with their health and quota, the active and the pinned one. It is in
-// memory; `touch` marks it for saving, and it is written in the background. Nothing waits for the disk.
+// Keeps the state that survives a restart: accounts with their health and quota, the active and the pinned one. It is
+// in memory; `touch` marks it for saving, and it is written in the background. Nothing waits for the disk.
 
 import { copyFileSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
-import type { AccountRecord } from "./account-record.ts";
 import { readTextIfPresent, unusable, writeFileAtomic } from "./atomic-file.ts";
 import { moved, type RootOwner } from "./root-owner.ts";
 import { decodeStore } from "./store-decode.ts";
 import { type EncodedAccounts, encodeStore } from "./store-encode.ts";
-
-export interface StoreState {
-  accounts: AccountRecord[];
-  /** The account that served last. */
-  activeId: string | undefined;
-  pinnedId: string | undefined;
-  /** Turns sent so far. */
-  messageCounter: number;
-  /** When the active account last changed, Unix ms. */
-  lastRotationMs: number;
-}
+import type { StoreState } from "./store-state.ts";
 
 export interface Store {
   readonly state: StoreState;
   /** Marks the state for saving; it is written within `WRITE_BEHIND_MS`. */
   touch(): void;
-  /** Writes now what is not written yet. Throws `file_unusable`; then the store tries again by itself. */
+  /** Writes pending changes now. Throws `file_unusable`; the store then retries by itself. */
   flush(): void;
 }
 
-/** The most that a killed process may lose. */
+/** The delay of a write: changes of at most this time are lost when the process is killed. */
 const WRITE_BEHIND_MS = 250;
-/** How often a write that failed is tried again. */
+/** The delay before a failed write is retried. */
 const RETRY_MS = 2_000;
-
-/** The account called `name`, by alias or id. */
-export function accountNamed(state: StoreState, name: string): AccountRecord | undefined {
-  return (
-    state.accounts.find((account) => account.alias === name) ??
-    state.accounts.find((account) => account.id === name.toLowerCase())
-  );
-}
 
 export interface StoreOptions {
   readonly readOnly?: boolean;
-  /** Owns the root that contains the store; default: the caller holds the lock for a moment. */
+  /** The owner of the root that contains the store; default: the caller holds the lock for the whole use. */
   readonly owner?: Pick<RootOwner, "isOurs">;
 }
 
 /**
- * Opens the store at `path`. A missing file is an empty store. An unreadable one is set aside as
- * `<path>.corrupt-<ms>` with a warning, and the previous good copy is taken, else an empty one (the accounts come
- * back from their directories). Throws `store_unreadable` for a store of a newer version, which stays untouched.
- * `upstream` returns the configured backend, which is written to accounts that have none of their own. Opening writes nothing
- * but the setting aside, and not even that when `readOnly`.
+ * Opens the store at `path`. A missing file is an empty store. A damaged file is renamed to `<path>.corrupt-<ms>` with a
+ * warning, and the previous copy is used, or else an empty store (the accounts are then enrolled from their directories).
+ * Throws `store_unreadable` for a store of a newer version, which stays unchanged. `upstream` returns the configured
+ * backend, which is written to accounts without their own. With `readOnly`, opening does not rename a damaged file.
  */
 export function openStore(
   path: string,
@@ -93,7 +73,7 @@ export function openStore(
     try {
       write();
     } catch (error) {
-      if (!warned) log.warn(`${messageOf(error)}; the state is kept in memory and tried again`);
+      if (!warned) log.warn(`${messageOf(error)}; the state stays in memory and the write is retried`);
       warned = true;
     }
   };
@@ -142,15 +122,15 @@ function readStore(
   const restored = previous === undefined ? undefined : decodeStore(previous, upstream, clock.now());
   const source =
     restored?.kind === "ok"
-      ? "the copy before the last change"
-      : "the account directories: pins, disabled accounts and figures are not in them";
+      ? "the copy from before the last change"
+      : "the account directories, which do not contain pins, disabled accounts and figures";
   log.warn(
-    `${path} is damaged (${decoded.why}); ${readOnly ? "" : `it is kept as ${aside}, and `}the state is taken from ${source}`,
+    `${path} is damaged (${decoded.why}); ${readOnly ? "" : `it is kept as ${aside}, and `}the state is restored from ${source}`,
   );
   return restored?.kind === "ok" ? restored.state : empty;
 }
 
-/** The version that is there becomes the previous one. It was written to the disk as a whole, so its name is enough. */
+/** Keeps the current version as the previous one. It is complete on the disk, so it needs only another name. */
 function keepPrevious(path: string): void {
   const temporary = `${previousPath(path)}.tmp.${process.pid}`;
   try {

@@ -1,10 +1,10 @@
-// Where the keys of a TOML text stand: the parser tells values, but neither lines nor places. Reads only text that
-// the parser has accepted, so it needs to know no more of the grammar than where things end.
+// The positions of the keys in a TOML text. The parser returns values, but no positions. The text must be one that the
+// parser has accepted, so this file needs to know only where keys and values end.
 
 export interface TomlKey {
-  /** The full path, table names included. */
+  /** The full path, including table names. */
   readonly path: readonly string[];
-  /** From 1. */
+  /** The first line is 1. */
   readonly line: number;
   /** Offsets of the value in the text. */
   readonly valueStart: number;
@@ -114,7 +114,7 @@ function skipSpaces(text: string, from: number): number {
   return at;
 }
 
-/** Past white space, line breaks and comments. */
+/** The offset after white space, line breaks and comments. */
 function skipBlank(text: string, from: number): number {
   let at = from;
   for (;;) {
@@ -130,7 +130,7 @@ function endOfLine(text: string, from: number): number {
   return text[end - 1] === "\r" && end > from ? end - 1 : end;
 }
 
-/** A dotted key, bare or quoted in its parts. */
+/** Reads a dotted key, whose parts may be quoted. */
 function readKey(text: string, from: number): { path: string[]; end: number } {
   const path: string[] = [];
   let at = from;
@@ -149,7 +149,7 @@ function readKey(text: string, from: number): { path: string[]; end: number } {
 function endOfBare(text: string, from: number): number {
   let at = from;
   while (/[A-Za-z0-9_-]/.test(text[at] ?? "")) at++;
-  // Never stand still, whatever comes.
+  // Always advance, whatever the text.
   return Math.max(at, from + 1);
 }
 

@@ -1,18 +1,18 @@
-// Reading TOML: the one place that knows the parser and its shortcomings.
+// Reads and writes TOML. Only this file uses the parser, and works around its errors.
 
 import TOML from "@iarna/toml";
 
 export type TomlTable = TOML.JsonMap;
 
-/** The values of `text`. Throws an error whose message is one line: `line N: what is wrong`. */
+/** The values of `text`. Throws an error with a message of one line: `line N: problem`. */
 export function parseToml(text: string): TomlTable {
   try {
-    // The parser takes the line ends of Windows for control characters when they follow a comment.
+    // After a comment, the parser mistakes the line ends of Windows for control characters.
     return TOML.parse(text.replace(/^\uFEFF/, "").replaceAll("\r\n", "\n"));
   } catch (error) {
     const message = (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
-    const told = /^(.*?) at row (\d+), col (\d+), pos \d+:?$/.exec(message);
-    throw new Error(told === null ? message : `line ${told[2]}: ${told[1]}`);
+    const position = /^(.*?) at row (\d+), col (\d+), pos \d+:?$/.exec(message);
+    throw new Error(position === null ? message : `line ${position[2]}: ${position[1]}`);
   }
 }
 

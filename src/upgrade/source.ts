@@ -3,6 +3,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readBounded } from "../bounded-fetch.ts";
+import { withoutTrailingSlash } from "../core/urls.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, connectProblem, systemProblem } from "../errors.ts";
 import { egressProblem } from "../network/connect-problem.ts";
@@ -82,11 +83,11 @@ function urlSource(
   const outbound = createOutbound({ env });
   const urlOf = (name: string) => {
     const url = new URL(base);
-    url.pathname = `${url.pathname.replace(/\/+$/, "")}/${name}`;
+    url.pathname = `${withoutTrailingSlash(url.pathname)}/${name}`;
     return url.href;
   };
   return {
-    place: withoutPassword(base.href.replace(/\/+$/, "")),
+    place: withoutPassword(withoutTrailingSlash(base.href)),
     by,
     nameOf: (name) => withoutPassword(urlOf(name)),
     read: async (name, limitBytes) => {

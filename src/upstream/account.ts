@@ -103,7 +103,12 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
         if (expires > clock.now()) return credentials;
         return {
           kind: "unready",
-          verdict: { kind: "cool", reason: "auth-refresh-failed", forMs: context.cooldownMs(), told: false },
+          verdict: {
+            kind: "cool",
+            reason: "auth-refresh-failed",
+            forMs: context.cooldownMs(),
+            isTimed: false,
+          },
           why: renewal.why,
         };
       default:

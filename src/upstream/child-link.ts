@@ -1,6 +1,8 @@
 // Parses the URLs of child proxies in the settings: `http://host:8765`, with a key `http://:KEY@host:8765`, with a path
 // prefix `https://host/codexlb`.
 
+import { withoutTrailingSlash } from "../core/urls.ts";
+
 export interface ChildLink {
   /** `child:<url>`, as in the Go program; without the key, which may change. */
   readonly id: string;
@@ -35,6 +37,6 @@ function linkOf(text: string): ChildLink {
   const key = decodeURIComponent(url.password || url.username);
   url.username = "";
   url.password = "";
-  const plain = `${url.origin}${url.pathname}`.replace(/\/+$/, "");
+  const plain = withoutTrailingSlash(`${url.origin}${url.pathname}`);
   return { id: `child:${plain}`, url: plain, key: key === "" ? undefined : key };
 }

@@ -5,7 +5,7 @@ import { boundedFetch } from "../bounded-fetch.ts";
 import { reportOf } from "../core/child-report.ts";
 import { formatHops, HOPS_HEADER, type Hop } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
-import { StatusAnswer } from "../core/status-wire.ts";
+import { StatusAnswer } from "../core/status-schema.ts";
 import type { Deps } from "../deps.ts";
 import { connectProblem } from "../errors.ts";
 import { egressProblem, proxyRefusal } from "../network/connect-problem.ts";

@@ -2,7 +2,7 @@
 // background (children.ts), never during a request.
 
 import { isOpen } from "../core/availability.ts";
-import { type Capacity, type CapacityView, NO_STANDING } from "../core/capacity.ts";
+import { type Capacity, type CapacityView, NO_SUMMARY } from "../core/capacity.ts";
 import { capacityOfReport } from "../core/child-capacity.ts";
 import { type ChildReport, REPORT_MS } from "../core/child-report.ts";
 import { ATTEMPTS_HEADER, formatHops, HOPS_HEADER } from "../core/hops.ts";
@@ -156,7 +156,7 @@ function capacityOf(
       ? { ...capacity, condition: "cooling", why: observation.lastError }
       : capacity;
   }
-  const none = { untilMs: 0, standing: NO_STANDING, score: 0, hasOwnLimits: false };
+  const none = { untilMs: 0, summary: NO_SUMMARY, score: 0, hasOwnLimits: false };
   switch (observation.kind) {
     case "unseen":
       return { ...none, condition: "cooling", why: "no status yet" };

@@ -4,6 +4,7 @@
 import { plainView } from "../core/capacity.ts";
 import { REPORT_MS } from "../core/child-report.ts";
 import type { Hop } from "../core/hops.ts";
+import { chance, prolonged } from "../core/jitter.ts";
 import type { Deps } from "../deps.ts";
 import type { Outbound } from "../network/egress.ts";
 import type { EventLog } from "../state/events.ts";
@@ -44,8 +45,6 @@ export interface ChildrenContext extends ChildStatusContext {
 const INTERVAL_MS = 3_000;
 /** Delay after a failed status request. */
 const RETRY_MS = 2_000;
-/** Each delay is longer by up to this share, so that not all requests are sent together. */
-const JITTER = 0.2;
 /** Delay after the child failed to serve a client's request. */
 const SOON_MS = 1_000;
 
@@ -72,10 +71,9 @@ export function createChildren(context: ChildrenContext): Children {
 
   const later = (child: Child, soon = false): void => {
     if (pool === undefined || !children.includes(child)) return;
-    const chance = (random(1)[0] ?? 0) / 255;
     const observation = child.observation();
     const isWell = observation.kind === "seen" && observation.lastError === undefined;
-    const waitMs = soon ? SOON_MS : (isWell ? INTERVAL_MS : RETRY_MS) * (1 + JITTER * chance);
+    const waitMs = soon ? SOON_MS : prolonged(isWell ? INTERVAL_MS : RETRY_MS, chance(random));
     const atMs = clock.monotonic() + waitMs;
     const planned = timers.get(child);
     // Repeated trouble must not delay the next status request.

@@ -2,6 +2,7 @@
 
 import type { Candidate } from "../core/availability.ts";
 import { backoffMs, type HealthEvent } from "../core/health.ts";
+import { chance } from "../core/jitter.ts";
 import { creditsRefused, exhaustedEvidence, limitNamed, refusedEvidence } from "../core/limit-evidence.ts";
 import { limitFor } from "../core/meters.ts";
 import type { ChoiceReason } from "../core/policy.ts";
@@ -143,7 +144,7 @@ export function createLedger(context: LedgerContext): Ledger {
   const mayBind = (ownerId: string | undefined, id: string, model: string | undefined): boolean => {
     if (ownerId === undefined || ownerId === id || state.pinnedId === id) return true;
     const owner = candidate(ownerId, model);
-    if (owner === undefined || owner.standing.exhausted) return true;
+    if (owner === undefined || owner.summary.exhausted) return true;
     return owner.condition === "limited" || owner.condition === "disabled";
   };
 
@@ -198,9 +199,9 @@ export function createLedger(context: LedgerContext): Ledger {
           break;
         case "cool": {
           const { nowMs } = view();
-          const forMs = verdict.told
+          const forMs = verdict.isTimed
             ? verdict.forMs
-            : backoffMs(record.health, verdict.forMs, nowMs, (random(1)[0] ?? 0) / 255);
+            : backoffMs(record.health, verdict.forMs, nowMs, chance(random));
           const untilMs = nowMs + Math.max(1, forMs);
           cool(entry, { cause: "fault", reason: verdict.reason, untilMs }, use.fields);
           break;

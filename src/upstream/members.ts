@@ -1,7 +1,7 @@
 // The members of the pool: our accounts in the order of the store, then the child proxies in the order of the settings.
 
 import type { AccountRecord } from "../state/account-record.ts";
-import type { StoreState } from "../state/store.ts";
+import type { StoreState } from "../state/store-state.ts";
 import type { Account } from "./account.ts";
 import type { Child } from "./child.ts";
 import type { Member } from "./roster.ts";

@@ -1,6 +1,7 @@
 // Maps client paths to backend paths, and recognises the paths of turns and of other special requests.
 
 import { remembered } from "../core/bounded-map.ts";
+import { withoutTrailingSlash } from "../core/urls.ts";
 
 /** Codex uses only a few paths, and every request needs several facts about its path. */
 const MOST_PATHS = 256;
@@ -34,7 +35,7 @@ export const isModelsPath = remembered(
  * and lower case are kept.
  */
 export function backendPath(basePath: string, path: string): string {
-  const base = basePath.replace(/\/+$/, "");
+  const base = withoutTrailingSlash(basePath);
   if (!base.includes("/backend-api")) return base === "" ? path : join(base, path);
   const codex = base.includes("/codex") ? base : `${base}/codex`;
   const responses = RESPONSES.exec(path);

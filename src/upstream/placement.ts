@@ -6,7 +6,7 @@ import type { Hop } from "../core/hops.ts";
 import { type Choice, type ChoiceContext, choose, type PolicySettings } from "../core/policy.ts";
 import type { Clock } from "../deps.ts";
 import type { AccountRecord } from "../state/account-record.ts";
-import type { StoreState } from "../state/store.ts";
+import type { StoreState } from "../state/store-state.ts";
 import type { Affinity } from "./affinity.ts";
 import type { Detours } from "./detours.ts";
 import type { Offering } from "./offering.ts";
@@ -102,7 +102,7 @@ export function createPlacement(context: PlacementContext): Placement {
   const hasRoom = (choice: Choice | undefined, model: string | undefined): boolean => {
     if (choice === undefined || choice.reason === "least-bad") return false;
     const chosen = candidate(choice.id, model);
-    return chosen !== undefined && (!chosen.standing.exhausted || chosen.standing.credits);
+    return chosen !== undefined && (!chosen.summary.exhausted || chosen.summary.credits);
   };
 
   return {

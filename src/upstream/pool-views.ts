@@ -12,7 +12,7 @@ import type { PoolFacts, PoolOutline } from "../core/pool-facts.ts";
 import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
 import type { RunSeen } from "../core/run-tag.ts";
 import type { Clock } from "../deps.ts";
-import type { StoreState } from "../state/store.ts";
+import type { StoreState } from "../state/store-state.ts";
 import { accountFacts } from "./account-facts.ts";
 import type { Members } from "./members.ts";
 import type { Placement } from "./placement.ts";

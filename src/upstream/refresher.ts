@@ -1,6 +1,7 @@
 // Polls the usage endpoint in the background for accounts whose figures traffic does not report. Sends at most one
 // request per account at a time, to a few accounts at once.
 
+import { chance, prolonged, spread } from "../core/jitter.ts";
 import { parseJson } from "../core/json.ts";
 import { quotaFromUsage } from "../core/quota-wire.ts";
 import type { Deps } from "../deps.ts";
@@ -36,8 +37,6 @@ const FORCED_INTERVAL_MS = 10_000;
 const ANSWER_LIMIT_BYTES = 1024 * 1024;
 /** Accounts polled at the same time. */
 const AT_ONCE = 4;
-/** Each poll is late by up to this share of the interval, so that accounts are not always polled together. */
-const JITTER = 0.2;
 /** Pause after a first failure. It doubles with each further failure, up to the interval. */
 const BACKOFF_MS = 15_000;
 
@@ -53,7 +52,7 @@ export function createRefresher(context: RefresherContext): Refresher {
   const { store, settings } = context;
   const { clock, random } = context.deps;
   const asking = new Map<string, Promise<void>>();
-  /** How late each account is polled next, as a share of the interval. */
+  /** How late each account is polled next: from 0 (on time) to 1 (as late as possible). */
   const late = new Map<string, number>();
   const failures = new Map<string, { count: number; untilMs: number }>();
   let cancel: (() => void) | undefined;
@@ -69,21 +68,16 @@ export function createRefresher(context: RefresherContext): Refresher {
       })
       .finally(() => {
         asking.delete(record.id);
-        late.set(record.id, JITTER * chance());
+        late.set(record.id, chance(random));
       });
     asking.set(record.id, asked);
     return asked;
   };
 
-  /** A random number, 0..1. */
-  const chance = () => (random(1)[0] ?? 0) / 255;
-
   const backOff = (id: string): void => {
     const count = (failures.get(id)?.count ?? 0) + 1;
     const waitMs = Math.min(settings().intervalMs, BACKOFF_MS * 2 ** (count - 1));
-    // Vary the wait by a fifth, so that accounts which failed together are not polled together.
-    const jitter = 0.8 + chance() * 0.4;
-    failures.set(id, { count, untilMs: clock.monotonic() + waitMs * jitter });
+    failures.set(id, { count, untilMs: clock.monotonic() + spread(waitMs, chance(random)) });
   };
 
   const due = (record: AccountRecord): boolean => {
@@ -91,7 +85,7 @@ export function createRefresher(context: RefresherContext): Refresher {
     if (record.health.kind === "disabled" || (failures.get(record.id)?.untilMs ?? 0) > clock.monotonic())
       return false;
     const { intervalMs, intervalMessages } = settings();
-    const waitMs = intervalMs * (1 + (late.get(record.id) ?? 0));
+    const waitMs = prolonged(intervalMs, late.get(record.id) ?? 0);
     return nowMs - heardMs(record) >= waitMs || record.unheardTurns >= intervalMessages;
   };
 

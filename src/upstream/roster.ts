@@ -4,7 +4,7 @@
 import { type Candidate, candidateOf } from "../core/availability.ts";
 import type { Capacity, CapacityView } from "../core/capacity.ts";
 import { healthAt, healthOnOwnLimit } from "../core/health.ts";
-import type { PooledAccount } from "../core/pooled.ts";
+import type { PooledAccount } from "../core/pooled-limits.ts";
 import type { UpstreamRecord } from "../state/account-record.ts";
 import { collectChanges } from "../state/record-changes.ts";
 import type { Upstream } from "./upstream.ts";
@@ -146,12 +146,12 @@ function judge(member: Member, view: CapacityView): Judgement {
   const hasCapacity =
     isValid &&
     judgement.figuresRevision === figuresRevision &&
-    judgement.capacity.standing.goodUntilMs > view.nowMs;
+    judgement.capacity.summary.goodUntilMs > view.nowMs;
   const capacity = hasCapacity
     ? judgement.capacity
     : member.upstream.capacity(view.model === undefined ? view : { ...view, model: undefined });
   const health = healthAt(record.health, view.nowMs);
-  const untilMs = capacity.standing.goodUntilMs;
+  const untilMs = capacity.summary.goodUntilMs;
   member.judgement = {
     revision,
     figuresRevision,
@@ -162,7 +162,7 @@ function judge(member: Member, view: CapacityView): Judgement {
     pooled:
       isInTime && hasCapacity && judgement.pooled.health === record.health && !capacity.hasOwnLimits
         ? judgement.pooled // only times in the quota can differ
-        : { health: record.health, quota: record.quota, standing: capacity.standing },
+        : { health: record.health, quota: record.quota, summary: capacity.summary },
   };
   return member.judgement;
 }

@@ -2,7 +2,7 @@
 // needs them, so the accounts of a report are computed once and kept while they are valid.
 
 import { identityMarkOf } from "../auth/identity.ts";
-import { NO_STANDING } from "../core/capacity.ts";
+import { NO_SUMMARY } from "../core/capacity.ts";
 import {
   type ChildReport,
   distinct,
@@ -11,7 +11,7 @@ import {
   type RemoteAccount,
 } from "../core/child-report.ts";
 import { type Health, healthAt } from "../core/health.ts";
-import type { PooledAccount } from "../core/pooled.ts";
+import type { PooledAccount } from "../core/pooled-limits.ts";
 import { type Quota, type QuotaView, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { AccountRecord } from "../state/account-record.ts";
 import type { Child } from "./child.ts";
@@ -46,7 +46,7 @@ export function createTree(): Tree {
     const before = kept.get(report);
     if (before !== undefined && before.goodUntilMs > view.nowMs) return before.entries;
     const entries = report.accounts.map((account) => entryOf(account, view));
-    const goodUntilMs = Math.min(...entries.map(({ as }) => as.standing.goodUntilMs));
+    const goodUntilMs = Math.min(...entries.map(({ as }) => as.summary.goodUntilMs));
     kept.set(report, { entries, goodUntilMs });
     return entries;
   };
@@ -95,7 +95,7 @@ function unknownOf(child: Child, view: QuotaView): readonly PooledAccount[] {
   const observation = child.observation();
   if (child.report(view) !== undefined || (observation.kind === "lost" && observation.fault === "refused"))
     return [];
-  return [{ health: child.record.health, quota: UNKNOWN_QUOTA, standing: NO_STANDING }];
+  return [{ health: child.record.health, quota: UNKNOWN_QUOTA, summary: NO_SUMMARY }];
 }
 
 function isLimited(health: Health, nowMs: number): boolean {

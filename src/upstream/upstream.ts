@@ -2,9 +2,10 @@
 
 import type { Renewal } from "../auth/refresh.ts";
 import type { Capacity, CapacityView } from "../core/capacity.ts";
+import type { Failure } from "../core/failure.ts";
 import type { Hop } from "../core/hops.ts";
 import type { LimitName } from "../core/meters.ts";
-import type { Failure, Scope, Verdict } from "../core/verdict.ts";
+import type { Scope, Verdict } from "../core/verdict.ts";
 import type { Egress } from "../network/egress.ts";
 import type { EventFields } from "../state/events.ts";
 

@@ -1,4 +1,4 @@
-// What must not get through to the admin API, and what must not happen when it tries.
+// Attacks on the admin API: each must be refused, without an effect.
 
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
@@ -13,7 +13,7 @@ interface Attack {
   readonly path: string;
   readonly headers?: Record<string, string>;
   readonly body?: string;
-  /** The admin token is shown. Default true. */
+  /** Send the admin token. Default: true. */
   readonly token?: boolean | string;
   readonly status: number;
   readonly code: string;
@@ -101,7 +101,7 @@ const ATTACKS: Attack[] = [
     status: 421,
     code: "host_refused",
   },
-  // Who has no token, or not this one.
+  // Clients without the right token.
   {
     what: "no token",
     path: "/admin/account/rm",
@@ -193,7 +193,7 @@ const ATTACKS: Attack[] = [
     code: "not_json",
   },
   {
-    what: "a body of no type",
+    what: "a body without a type",
     path: "/admin/account/rm",
     headers: { "content-type": "" },
     body: rm("alice"),
@@ -289,7 +289,7 @@ const ATTACKS: Attack[] = [
     status: 401,
     code: "unauthorized",
   },
-  // What a request must not make this machine do.
+  // Requests that must not make this machine run or read something.
   {
     what: "a path to import from",
     path: "/admin/account/import",
@@ -380,7 +380,7 @@ const ATTACKS: Attack[] = [
   },
 ];
 
-/** What is there before and after. */
+/** The state before and after the attacks. */
 function treeOf(pool: TestPool): unknown {
   return {
     root: readdirSync(pool.layout.root).sort(),
@@ -391,11 +391,11 @@ function treeOf(pool: TestPool): unknown {
 }
 
 describe("the admin API refuses", () => {
-  test("every one of these, and nothing of it has an effect", async () => {
-    // No codex is found here: a login that got through would say so.
+  test("every one of these requests, and none has an effect", async () => {
+    // There is no codex here, so a login that was accepted would fail with that error.
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     await pool.accounts.pin("bob");
-    // The first figures come by themselves: they are no attack's effect.
+    // The first figures arrive without an attack.
     await until("figures are known", async () =>
       (await pool.status()).accounts.every(({ daily_left_pct }) => daily_left_pct >= 0),
     );
@@ -411,7 +411,7 @@ describe("the admin API refuses", () => {
       });
       const text = await answer.text();
       const told = JSON.parse(text) as { error: unknown; code?: string };
-      // The guard in front speaks the data plane's language: {"error": {"code": ...}}.
+      // The guard's errors have the data plane's shape: {"error": {"code": ...}}.
       const found = told.code ?? (told.error as { code?: string }).code;
       if (answer.status !== status || found !== code)
         wrong.push([what, answer.status, found, text.slice(0, 200)]);
@@ -422,7 +422,7 @@ describe("the admin API refuses", () => {
     expect(wrong).toEqual([]);
     expect({ tree: treeOf(pool), accounts: await pool.accounts.list() }).toEqual(before);
     expect((await pool.status()).state.pinned_account_id).toBe("openai:bob");
-    // Nothing of it was taken for a request to the backend.
+    // None of them was forwarded to the backend.
     expect(pool.mock.requests.filter(({ path }) => path.includes("admin"))).toEqual([]);
   });
 
@@ -451,7 +451,7 @@ describe("the admin API refuses", () => {
     expect(await Bun.file(join(precious, "auth.json")).text()).toBe("precious");
   });
 
-  test("over the socket what is wrong in itself, though it needs no token", async () => {
+  test("invalid requests over the socket, although it requires no token", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const send = (headers: Record<string, string>, body: string) =>
       fetch("http://localhost/admin/account/rm", {
@@ -468,10 +468,10 @@ describe("the admin API refuses", () => {
   });
 });
 
-describe("where clients must show who they are", () => {
+describe("with client authentication", () => {
   const CONFIG = '[proxy]\nname = "p"\nclient_auth = true\n';
   const PATHS: [string, string, string][] = [
-    // path, who may: anyone, client, parent, admin
+    // path, and who has access: anyone, client, parent, admin
     ["GET", "/", "anyone"],
     ["GET", "/healthz", "anyone"],
     ["POST", "/backend-api/codex/responses", "client"],
@@ -485,7 +485,7 @@ describe("where clients must show who they are", () => {
     ["GET", "/admin/accounts", "admin"],
     ["GET", "/logs", "admin"],
   ];
-  /** With a header that says which proxy of a chain is meant. */
+  /** With the header that names the proxy of a chain. */
   const NAMED: [string, string, string][] = [
     ["GET", "/admin/accounts", "parent"],
     ["GET", "/admin/explain", "parent"],
@@ -496,7 +496,7 @@ describe("where clients must show who they are", () => {
   ];
   const RANKS = ["anyone", "client", "parent", "admin"];
 
-  test("each path is open to those who may, and to nobody else", async () => {
+  test("each path is open to those with access, and to no one else", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }], config: CONFIG });
     const admin = (path: string, body?: unknown) =>
       fetch(pool.url + path, {
@@ -531,11 +531,11 @@ describe("where clients must show who they are", () => {
         const open = RANKS.indexOf(rank) >= RANKS.indexOf(least);
         expect([who, method, path, answer.status === 401]).toEqual([who, method, path, !open]);
       }
-    // A client's key goes no further than here.
+    // A client's key is not valid beyond this proxy.
     for (const { headers } of pool.mock.requests) expect(headers.authorization ?? "").not.toContain("clb_");
   });
 
-  test("what Codex sends without credentials comes in by the key in its path, and by no other", async () => {
+  test("Codex's requests without credentials are accepted with a key in the path, and only with that", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }], config: CONFIG });
     const { pathKey } = await remoteStub(socketDoor(pool.layout.adminSocket));
     const status = async (path: string) => {
@@ -550,7 +550,7 @@ describe("where clients must show who they are", () => {
       `/~${"x".repeat(43)}/backend-api/wham/usage`,
       `/~${pathKey}x/backend-api/wham/usage`,
       `/~${pathKey}`,
-      // What it opens is what a client may do.
+      // It gives access to the paths of a client only.
       `/~${pathKey}/status`,
       `/~${pathKey}/admin/accounts`,
       `/~${pathKey}/logs`,
@@ -562,7 +562,7 @@ describe("where clients must show who they are", () => {
     expect(events).not.toContain(pathKey ?? "none");
   });
 
-  test("a WebSocket is refused before it is one", async () => {
+  test("a WebSocket is refused before the upgrade", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }], config: CONFIG });
     const answer = await fetch(`${pool.url}/backend-api/codex/responses`, {
       headers: {

@@ -1,4 +1,4 @@
-// Settings that come with an import: those of the local user as they are, those from elsewhere only where they are harmless.
+// Settings that come with an import: the local user's are kept unchanged, those from other machines only if they are harmless.
 
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { runCli } from "../support/cli.ts";
 import { startPool, type TestPool, until } from "../support/pool.ts";
 import { tempDirectory } from "../support/temp.ts";
 
-/** Every kind of harm that a config.toml of Codex 0.171 can do, and what none of it is. */
+/** Every harmful kind of setting of Codex 0.171, and harmless ones. */
 const HOSTILE = `
 model = "gpt-5.6"
 model_reasoning_effort = "high"
@@ -78,7 +78,7 @@ describe("the settings of an import", () => {
     const broken = await post(pool, { alias: "alice", auth, config: "model = [" });
     expect(broken.status).toBe(400);
     expect(await broken.text()).toContain("not valid TOML");
-    // Nothing to take leaves what is there.
+    // Without settings to import, the existing ones stay.
     expect((await post(pool, { alias: "alice", auth, config: 'notify = ["sh"]' })).status).toBe(200);
     expect(configOf(pool, "alice")).toEqual(HARMLESS);
   });
@@ -179,7 +179,7 @@ describe("codexlb run", () => {
     expect(await said()).toBe(
       `codexlb: Codex uses the settings that came with an account (${config}), not your own\n`,
     );
-    // The user's own, copied when the account was imported.
+    // The user's own settings, copied at the import of the account.
     mkdirSync(join(temp.path, "home", ".codex"), { recursive: true });
     writeFileSync(join(temp.path, "home", ".codex", "config.toml"), 'model = "x"\n');
     expect(await said()).toBe("");

@@ -1,4 +1,4 @@
-// Logging an account in on the machine of the proxy, watched from elsewhere.
+// A login on the proxy's machine, streamed to a client on another machine.
 
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
@@ -15,7 +15,7 @@ import { rawExchange } from "../support/raw.ts";
 interface Setup extends AsyncDisposable {
   readonly pool: TestPool;
   readonly codex: FakeCodex;
-  /** The answer as the Go program's client would get it. */
+  /** The response that the Go program's client would get. */
   ask(body: unknown, stream?: boolean): Promise<Response>;
 }
 
@@ -31,7 +31,7 @@ async function start(
       if (how === "none") return { CODEXLB_CODEX_BIN: "codex-that-is-not-there" };
       const directory = join(layout.root, "..", "bin");
       mkdirSync(directory, { recursive: true });
-      // A login that is made now is newer than any that was enrolled before.
+      // This login is newer than all logins enrolled before.
       const auth = mock
         .authFile("bob")
         .replace(/"last_refresh": "[^"]*"/, '"last_refresh": "2100-01-01T00:00:00Z"');
@@ -75,8 +75,8 @@ const authOf = (pool: TestPool, alias: string) =>
   readFileSync(join(pool.layout.accounts, alias, "auth.json"), "utf8");
 const logins = (pool: TestPool) => (existsSync(pool.layout.logins) ? readdirSync(pool.layout.logins) : []);
 
-describe("a login on the machine of the proxy", () => {
-  test("shows what codex says, takes the device flow, and is effective at once", async () => {
+describe("a login on the proxy's machine", () => {
+  test("streams codex's output, uses the device flow, and takes effect immediately", async () => {
     await using s = await start();
     const said = await login(s.pool, "carol");
     expect(said).toContain("enter ABCD-1234\n");
@@ -84,7 +84,7 @@ describe("a login on the machine of the proxy", () => {
     expect(said).toEndWith("registered account carol (total=3)\n");
     const [started] = s.codex.starts();
     expect(started?.args).toEqual(["login", "--device-auth"]);
-    // A home of its own that is gone now, with the credentials in a file.
+    // The login had its own home, which was removed, with the credentials in a file.
     expect(started?.home).toStartWith(s.pool.layout.logins);
     expect(started?.config).toContain('cli_auth_credentials_store = "file"');
     expect(logins(s.pool)).toEqual([]);
@@ -95,7 +95,7 @@ describe("a login on the machine of the proxy", () => {
     ]);
   });
 
-  test("uses the arguments of the settings, and only arguments that may come from elsewhere", async () => {
+  test("uses the arguments in the settings, and from clients only the allowed ones", async () => {
     await using s = await start(
       {},
       { config: '[commands]\nlogin = ["login", "--device-auth", "--extra"]\n' },
@@ -110,7 +110,7 @@ describe("a login on the machine of the proxy", () => {
     expect(s.codex.starts().length).toBe(2);
   });
 
-  test("that fails tells the exit code's error and leaves the account that works alone", async () => {
+  test("that fails reports the exit code and does not change the working account", async () => {
     await using s = await start({ exitCode: 3 });
     const before = authOf(s.pool, "bob");
     await expect(login(s.pool, "bob")).rejects.toThrow("codex login ended with code 3; nothing was changed");
@@ -118,7 +118,7 @@ describe("a login on the machine of the proxy", () => {
     expect(logins(s.pool)).toEqual([]);
   });
 
-  test("that succeeds without a login in a file changes nothing", async () => {
+  test("that succeeds without writing an auth.json changes nothing", async () => {
     await using s = await start();
     const before = authOf(s.pool, "bob");
     const codex = fakeCodex(join(s.codex.path, ".."));
@@ -127,7 +127,7 @@ describe("a login on the machine of the proxy", () => {
     expect(authOf(s.pool, "bob")).toBe(before);
   });
 
-  test("of another account than the alias stands for is kept aside, unless it shall replace it", async () => {
+  test("of another account than the alias's is kept separately, unless --replace is given", async () => {
     await using s = await start();
     const before = authOf(s.pool, "alice");
     await expect(login(s.pool, "alice")).rejects.toThrow(
@@ -140,7 +140,7 @@ describe("a login on the machine of the proxy", () => {
     expect(authOf(s.pool, "alice")).not.toBe(before);
   });
 
-  test("ends with the one who watches it, and so does what codex started", async () => {
+  test("ends when its client disconnects, together with the processes that codex started", async () => {
     await using s = await start({ wait: true });
     const leave = new AbortController();
     const answer = await fetch(`${s.pool.url}/admin/account/login?stream=1`, {
@@ -180,7 +180,7 @@ describe("a login on the machine of the proxy", () => {
     await until("its home is gone", () => logins(s.pool).length === 0);
   });
 
-  test("ends when the proxy stops, and whoever watches is told", async () => {
+  test("ends when the proxy stops, which the client is informed of", async () => {
     await using s = await start({ wait: true });
     let said = "";
     const watching = remoteLogin(door(s.pool), {
@@ -203,7 +203,7 @@ describe("a login on the machine of the proxy", () => {
     expect(logins(s.pool)).toEqual([]);
   });
 
-  test("without a codex there says so before anything else, in the words that the Go program's client knows", async () => {
+  test("without codex fails first, with the text that the Go program's client knows", async () => {
     await using s = await start("none");
     await expect(login(s.pool, "carol")).rejects.toMatchObject({ code: "codex_not_found" });
     const answer = await s.ask({ alias: "carol" });
@@ -214,7 +214,7 @@ describe("a login on the machine of the proxy", () => {
   });
 });
 
-test("a login where nobody has codex is done by the proxy itself, by a code", async () => {
+test("without codex on both machines the proxy itself logs in, with a code", async () => {
   await using pool = await startPool({
     accounts: [{ alias: "alice" }],
     env: (_layout, mock) => ({ PATH: "/nowhere", CODEXLB_ISSUER: mock.origin }),
@@ -237,7 +237,7 @@ describe("for the Go program's client", () => {
     expect(s.codex.starts().length).toBe(1);
   });
 
-  test("a failure is told in the last line, and the stream breaks, which that client takes for a failure", async () => {
+  test("a failure is reported in the last line, and the stream breaks, which that client treats as a failure", async () => {
     await using s = await start({ exitCode: 3 });
     const body = '{"alias":"carol"}';
     const raw = await rawExchange(
@@ -247,11 +247,11 @@ describe("for the Go program's client", () => {
     );
     expect(raw).toContain("ABCD-1234");
     expect(raw).toContain("login account: codex login ended with code 3");
-    // The last chunk of a body that is whole is empty; this one is not whole.
+    // A complete body ends with an empty chunk; this one is incomplete.
     expect(raw).not.toContain("\r\n0\r\n");
   });
 
-  test("without a stream there is one JSON answer", async () => {
+  test("without streaming there is one JSON response", async () => {
     await using s = await start();
     expect(await (await s.ask({ alias: "carol" }, false)).json()).toEqual({
       ok: true,

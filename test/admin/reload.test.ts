@@ -1,4 +1,4 @@
-// Settings that change while the proxy runs, as the whole of it sees them.
+// Settings that change while the proxy runs.
 
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ interface Status {
   readonly policy: { readonly mode: string };
 }
 
-test("a running proxy takes its settings over and tells what it did with them", async () => {
+test("a running proxy reloads its settings and logs what changed", async () => {
   const clock = fakeClock();
   await using pool = await startPool({
     clock,
@@ -34,7 +34,7 @@ test("a running proxy takes its settings over and tells what it did with them", 
   write('[policy]\nmode = "rund_robin"\n');
   expect(await status()).toMatchObject({ proxy_name: "after", policy: { mode: "round_robin" } });
 
-  // From now on clients must show who they are.
+  // From now on clients must authenticate.
   write('[proxy]\nname = "after"\nclient_auth = true\n');
   expect((await fetch(`${pool.url}/v1/models`)).status).toBe(401);
 

@@ -9,18 +9,22 @@ beforeAll(async () => {
 });
 afterAll(() => pool[Symbol.asyncDispose]());
 
-const cases: readonly (readonly [path: string, body: unknown, message: string])[] = [
-  ["/admin/account/pin", {}, "alias is required"],
-  ["/admin/account/pin", { alias: " " }, "alias is required"],
-  ["/admin/account/pin", { alias: 5 }, "invalid pin request: alias: must be a text"],
-  ["/admin/account/pin", { alias: null }, "invalid pin request: alias: must be a text"],
-  ["/admin/account/login", {}, "alias is required"],
-  ["/admin/account/import", { auth: {} }, "alias is required"],
-  ["/admin/key/add", {}, "name is required"],
-  ["/admin/key/rm", { name: "" }, "name is required"],
-  ["/admin/key/add", { name: [] }, "invalid key request: name: must be a text"],
+const ADD = (what: string) => `add the field to the ${what} request`;
+const CORRECT = "correct the request; docs/admin-api.md lists the fields";
+
+/** For a missing field, `error` does not contain `next`, because the Go program's clients compare it. */
+const cases: readonly (readonly [path: string, body: unknown, message: string, next: string])[] = [
+  ["/admin/account/pin", {}, "alias is required", ADD("pin")],
+  ["/admin/account/pin", { alias: " " }, "alias is required", ADD("pin")],
+  ["/admin/account/pin", { alias: 5 }, "invalid pin request: alias: must be a text", CORRECT],
+  ["/admin/account/pin", { alias: null }, "invalid pin request: alias: must be a text", CORRECT],
+  ["/admin/account/login", {}, "alias is required", ADD("login")],
+  ["/admin/account/import", { auth: {} }, "alias is required", ADD("import")],
+  ["/admin/key/add", {}, "name is required", ADD("key")],
+  ["/admin/key/rm", { name: "" }, "name is required", ADD("key")],
+  ["/admin/key/add", { name: [] }, "invalid key request: name: must be a text", CORRECT],
 ];
-for (const [path, body, message] of cases)
+for (const [path, body, message, next] of cases)
   test(`${path} ${JSON.stringify(body)}: ${message}`, async () => {
     const response = await fetch(`http://localhost${path}`, {
       unix: pool.layout.adminSocket,
@@ -28,8 +32,9 @@ for (const [path, body, message] of cases)
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
     });
+    const error = message.endsWith("is required") ? message : `${message}; ${next}`;
     expect([response.status, await response.json()]).toEqual([
       400,
-      { error: message, code: "invalid_request", message },
+      { error, code: "invalid_request", message, next },
     ]);
   });

@@ -22,7 +22,7 @@ import { mockAuthFile } from "../../src/mock/tokens.ts";
 import { type Layout, layoutOf } from "../../src/state/layout.ts";
 import { tryLock } from "../../src/state/lock.ts";
 import { changeHealth, noteSync } from "../../src/state/record-changes.ts";
-import type { StoreState } from "../../src/state/store.ts";
+import type { StoreState } from "../../src/state/store-state.ts";
 import { fakeClock } from "../support/clock.ts";
 import { tempDirectory } from "../support/temp.ts";
 

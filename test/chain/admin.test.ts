@@ -87,7 +87,7 @@ describe("by name", () => {
     const other = await front_(["account", "pin", "--proxy-name", "other", "alice"]);
     expect(other).toMatchObject({
       code: 1,
-      err: "codexlb: target proxy not found: other\n  there are: front, middle, Leaf\n",
+      err: "codexlb: target proxy not found: other\n  known proxies: front, middle, Leaf\n",
     });
   });
 
@@ -99,7 +99,7 @@ describe("by name", () => {
     await untilChild(front, "dead", ({ reachable }) => !reachable);
     const other = await front_(["account", "list", "--proxy-name", "other"]);
     expect(other.code).toBe(1);
-    expect(other.err).toContain("looking for the proxy other: dead: unreachable: nobody listens there");
+    expect(other.err).toContain("looking for the proxy other: dead: unreachable: connection refused");
     expect((await front_(["account", "list", "--proxy-name", "leaf"])).code).toBe(0);
     front.configure([link(middle)]);
   });
@@ -124,7 +124,7 @@ describe("by name", () => {
       "the key is gone",
       async () => {
         const ran = await front_(["account", "list", "--proxy-name", "middle"]);
-        return ran.err.includes("middle does not let this proxy act on its accounts");
+        return ran.err.includes("middle does not allow this proxy to manage its accounts");
       },
       20_000,
     );

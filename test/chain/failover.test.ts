@@ -202,14 +202,16 @@ describe("what is no other proxy", () => {
       ["GET /status returned 404: it is not a codexlb proxy", "check the address in proxy.child_proxy_urls"],
       [undefined, undefined],
       [`it is the same proxy as ${child.url}`, "remove one of them from proxy.child_proxy_urls"],
-      ["unreachable: it does not speak TLS; is it http://?", undefined],
+      ["unreachable: TLS handshake failed; should the URL start with http://?", undefined],
     ]);
     const status = await chain.run(["status", "--proxy-url", front.url]);
     expect(status.out).toContain(" misconfigured ");
     expect(status.out).not.toContain("DOCTYPE");
     await page.stop(true);
     front.configure([`${child.url}?key=x`]);
-    await until("the settings are refused", () => front.said().includes("has no query and no fragment"));
+    await until("the settings are refused", () =>
+      front.said().includes("must not have a query or a fragment"),
+    );
   });
 });
 

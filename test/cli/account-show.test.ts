@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { accountView } from "../../src/cli/account-view.ts";
-import { AccountAnswer } from "../../src/core/status-wire.ts";
+import { AccountAnswer } from "../../src/core/status-schema.ts";
 import { createSseClient } from "../../src/mock/client.ts";
 import { runCli } from "../support/cli.ts";
 import { startPool } from "../support/pool.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { ArgsDef } from "citty";
-import { durationFlag, integerFlag, parseFlags } from "../../src/cli/flags.ts";
+import { durationFlag, integerFlag, parseFlags, SEE_HELP } from "../../src/cli/flags.ts";
 import { nearest } from "../../src/core/nearest.ts";
 
 const FLAGS: ArgsDef = {
@@ -53,12 +53,12 @@ describe("flags", () => {
     });
   });
 
-  const BAD: [string[], string, string | undefined][] = [
+  const BAD: [string[], string, string][] = [
     [["--jsno"], "unknown flag --jsno", "did you mean --json?"],
-    [["--zzzzzz"], "unknown flag --zzzzzz", undefined],
-    [["--alias", "x"], "unknown flag --alias", undefined],
-    [["--root"], "flag --root needs a value", undefined],
-    [["--json=perhaps"], 'flag --json: "perhaps" is neither true nor false', undefined],
+    [["--zzzzzz"], "unknown flag --zzzzzz", SEE_HELP],
+    [["--alias", "x"], "unknown flag --alias", SEE_HELP],
+    [["--root"], "flag --root needs a value", SEE_HELP],
+    [["--json=perhaps"], 'flag --json: "perhaps" is neither true nor false', SEE_HELP],
   ];
   for (const [argv, message, next] of BAD)
     test(`${JSON.stringify(argv)} is refused`, () => {
@@ -67,7 +67,7 @@ describe("flags", () => {
         throw new Error("accepted");
       } catch (error) {
         expect(error).toMatchObject({ code: "usage", message, exitCode: 2 });
-        expect((error as { next?: string }).next).toBe(next as string);
+        expect((error as { next?: string }).next).toBe(next);
       }
     });
 });

@@ -108,7 +108,7 @@ describe("doctor examines the proxy that the other commands use", () => {
 
   test("and says which setting is wrong", async () => {
     const { out } = await doctor("http://127.0.0.1:1");
-    expect(out).toContain("proxy: bad (http://127.0.0.1:1: nobody listens there)\n");
+    expect(out).toContain("proxy: bad (http://127.0.0.1:1: connection refused)\n");
     expect(out).toContain("    start it there with: codexlb proxy, or check proxy.proxy_url\n");
   });
 

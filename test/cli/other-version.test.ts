@@ -57,7 +57,9 @@ test("an answer to a pin that names the account only in its message is understoo
 
 test("the same version is not mentioned", async () => {
   await using proxy = proxyOf("dev", unknownPath);
-  expect((await proxy.cli("key", "list")).err).toBe("codexlb: admin endpoint not found\n");
+  expect((await proxy.cli("key", "list")).err).toBe(
+    "codexlb: admin endpoint not found\n  for the cause, read the log of that proxy: codexlb proxy logs\n",
+  );
 });
 
 test("doctor names both versions, and how to restart the proxy", async () => {

@@ -107,7 +107,7 @@ describe("a proxy that --proxy-url names", () => {
       env,
     );
     expect(nobody.code).toBe(1);
-    expect(nobody.err).toContain("asking the proxy at http://127.0.0.1:1: nobody listens there");
+    expect(nobody.err).toContain("asking the proxy at http://127.0.0.1:1: connection refused");
     await using page = startUpstream(() => new Response("<html>hello</html>", { status: 404 }));
     const html = await run(["account", "list", "--proxy-url", new URL(page.baseUrl).origin], env);
     expect(html.err).toContain("is not a codexlb proxy\n  check the proxy's address");
@@ -157,7 +157,7 @@ describe("a proxy that --proxy-url names", () => {
     const other = await run(["account", "pin", "--proxy-name", "other", "alice"], env);
     expect(other).toMatchObject({
       code: 1,
-      err: "codexlb: target proxy not found: other\n  there are: Edge\n",
+      err: "codexlb: target proxy not found: other\n  known proxies: Edge\n",
     });
   });
 });
@@ -401,7 +401,7 @@ describe("codexlb run on another machine", () => {
     });
     expect(ran.code).toBe(3);
     expect(ran.err).toContain(
-      "asking the proxy at http://127.0.0.1:1: nobody listens there; start it with: codexlb proxy",
+      "asking the proxy at http://127.0.0.1:1: connection refused; start it with: codexlb proxy",
     );
   });
 });
@@ -580,7 +580,7 @@ test("somebody else who hangs up is told of in plain words", async () => {
   });
   const ran = await run(["status", "--proxy-url", `http://127.0.0.1:${rude.port}`, "--root", ownRoot()]);
   expect(ran).toMatchObject({ code: 1, out: "" });
-  expect(ran.err).toEndWith(": the connection broke\n  see what listens there\n");
+  expect(ran.err).toEndWith(": connection reset by peer\n  find out which program listens there\n");
   rude.stop(true);
 });
 

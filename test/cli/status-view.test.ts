@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { fullStatus, stateOf } from "../../src/cli/status-view.ts";
 import { widthOf } from "../../src/cli/table.ts";
 import { shortStatus } from "../../src/core/short-status.ts";
-import { StatusAnswer } from "../../src/core/status-wire.ts";
+import { StatusAnswer } from "../../src/core/status-schema.ts";
 
 const NOW = 1_700_000_000_000;
 const at = (seconds: number) => NOW / 1000 + seconds;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { type Canvas, type Known, watchLines } from "../../src/cli/watch-view.ts";
-import { StatusAnswer } from "../../src/core/status-wire.ts";
+import { StatusAnswer } from "../../src/core/status-schema.ts";
 
 // The time of the last answer is shown as it is where people look.
 process.env.TZ = "UTC";
@@ -76,7 +76,7 @@ const STATUS = StatusAnswer.parse({
           reachable: false,
           cooldown_seconds: 0,
           score: 0,
-          last_error: "nobody listens there",
+          last_error: "connection refused",
           next: "start it",
         },
       ],
@@ -93,7 +93,7 @@ const KNOWN: Known = {
 const OLD: Known = {
   ...KNOWN,
   answeredMs: NOW - 75_000,
-  trouble: "asking the proxy at http://127.0.0.1:8787: nobody listens there",
+  trouble: "asking the proxy at http://127.0.0.1:8787: connection refused",
 };
 
 const canvas = (columns: number, rows: number): Canvas => ({ columns, rows, nowMs: NOW, colour: false });

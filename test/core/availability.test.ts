@@ -11,7 +11,7 @@ import {
   rankOf,
   tierOf,
 } from "../../src/core/availability.ts";
-import { type Capacity, NO_STANDING } from "../../src/core/capacity.ts";
+import { type Capacity, NO_SUMMARY } from "../../src/core/capacity.ts";
 import { HEALTHY, type Health } from "../../src/core/health.ts";
 import { candidate, context } from "../support/candidates.ts";
 
@@ -43,7 +43,7 @@ describe("the availability for a request", () => {
       expect(availabilityFor(one, { ...OTHER, ...needs })).toBe(other);
     });
 
-  test("names what lasts before what is about this request only", () => {
+  test("prefers lasting reasons to those of this request alone", () => {
     const needs = { ...TURN, tried: new Set(["a"]), readers: NONE };
     const limited = candidate("a", { condition: "limited", draining: true });
     expect(availabilityFor(limited, needs)).toBe("limited");
@@ -51,7 +51,7 @@ describe("the availability for a request", () => {
   });
 });
 
-test("an availability has one place, one word, and one report to a run", () => {
+test("an availability has one rank, one word, and one report to a run", () => {
   const all: Availability[] = [
     "ready",
     "probing",
@@ -86,7 +86,7 @@ describe("a candidate", () => {
     condition: "ready",
     untilMs: 0,
     why: undefined,
-    standing: NO_STANDING,
+    summary: NO_SUMMARY,
     score: 1,
     hasOwnLimits: false,
   };
@@ -99,7 +99,7 @@ describe("a candidate", () => {
     faults: 0,
   };
 
-  test("follows its capacity while it is healthy", () => {
+  test("has the condition of its capacity while it is healthy", () => {
     expect(candidateOf(record, open, HEALTHY)).toMatchObject({ condition: "ready", closedBy: undefined });
     const closed = { ...open, condition: "limited", untilMs: 5, why: "x" } as const;
     expect(candidateOf(record, closed, HEALTHY)).toMatchObject({
@@ -110,7 +110,7 @@ describe("a candidate", () => {
     });
   });
 
-  test("follows its health otherwise", () => {
+  test("has the condition of its health otherwise", () => {
     const closed = { ...open, condition: "disabled", why: "x" } as const;
     expect(candidateOf(record, closed, limit)).toMatchObject({
       condition: "limited",
@@ -126,14 +126,14 @@ describe("a candidate", () => {
     });
   });
 
-  test("is probed while it recovers and has enough requests under way, unless it is exhausted", () => {
+  test("is probing while it recovers and has enough requests in flight, unless it is exhausted", () => {
     const exhausted = { ...open, condition: "exhausted" } as const;
     expect(candidateOf({ ...record, ramp: 1 }, open, HEALTHY).condition).toBe("probing");
     expect(candidateOf({ ...record, ramp: 2 }, open, HEALTHY).condition).toBe("ready");
     expect(candidateOf({ ...record, ramp: 1 }, exhausted, HEALTHY).condition).toBe("exhausted");
   });
 
-  test("has a cooldown only after what happened to requests there", () => {
+  test("has a cooldown only after failed requests", () => {
     const cooling = candidateOf(record, open, limit);
     expect([3, 9, 12].map((nowMs) => cooldownLeftMs(cooling, nowMs))).toEqual([6, 0, 0]);
     const reported = candidateOf(record, { ...open, condition: "limited", untilMs: 9 }, HEALTHY);
@@ -141,7 +141,7 @@ describe("a candidate", () => {
     expect(cooldownLeftMs(candidateOf(record, open, HEALTHY), 3)).toBe(0);
   });
 
-  test("is open in every condition but a cooldown, a limit and a disablement", () => {
+  test("is open in every condition except cooling, limited and disabled", () => {
     const open = ["ready", "probing", "credits", "exhausted"] as const;
     expect(open.map(isOpen)).toEqual([true, true, true, true]);
     expect((["cooling", "limited", "disabled"] as const).map(isOpen)).toEqual([false, false, false]);

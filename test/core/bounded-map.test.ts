@@ -23,7 +23,7 @@ describe("a function that remembers", () => {
     expect(asked).toEqual(["even", "odd"]);
   });
 
-  test("remembers no long texts, and no more than it may", () => {
+  test("remembers no long texts, and only a limited number", () => {
     let asked = 0;
     const long = remembered(1, () => ++asked);
     const text = "x".repeat(1_000);

@@ -37,7 +37,7 @@ describe("a catalogue", () => {
 describe("the union of catalogues", () => {
   const first = '{"models":[{"slug":"a","of":1},{"slug":"b","of":1}],"more":1}';
 
-  test("is the first document, byte for byte, when the others add nothing", () => {
+  test("is the first document, byte for byte, if the others add nothing", () => {
     const spaced = first.replace("[", "[ ");
     expect(unionOfCatalogues([catalogue(spaced), catalogue('{"models":[{"slug":"b","of":2}]}')])).toBe(
       spaced,

@@ -3,7 +3,7 @@ import { plainView } from "../../src/core/capacity.ts";
 import { capacityOfReport } from "../../src/core/child-capacity.ts";
 import { newestOfEach, REPORT_MS, reportOf } from "../../src/core/child-report.ts";
 import { type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
-import { StatusAnswer } from "../../src/core/status-wire.ts";
+import { StatusAnswer } from "../../src/core/status-schema.ts";
 import { byKind } from "../../src/core/windows.ts";
 
 const NOW = 1_700_000_000_000;
@@ -43,24 +43,24 @@ describe("a child's capacity", () => {
     expect(capacity(all)).toMatchObject({
       condition: "ready",
       why: undefined,
-      standing: { exhausted: false },
+      summary: { exhausted: false },
     });
     expect(capacity(all).score).toBeCloseTo(0.6);
   });
 
-  test("is used up when all of them are, and not before", () => {
+  test("is exhausted if all of them are exhausted, and not before", () => {
     const empty = account("a", { daily_left_pct: 0, score: 0 });
-    expect(capacity([empty, account("b")]).standing.exhausted).toBe(false);
-    expect(capacity([empty]).standing.exhausted).toBe(true);
+    expect(capacity([empty, account("b")]).summary.exhausted).toBe(false);
+    expect(capacity([empty]).summary.exhausted).toBe(true);
   });
 
-  test("holds as long as the report does, and no longer than its figures", () => {
-    expect(capacity([account("a")]).standing.goodUntilMs).toBe(NOW + REPORT_MS);
+  test("is valid as long as the report and its figures are", () => {
+    expect(capacity([account("a")]).summary.goodUntilMs).toBe(NOW + REPORT_MS);
     const soon = account("a", { daily_reset_at: NOW / 1000 + 5 });
-    expect(capacity([soon]).standing.goodUntilMs).toBe(NOW + 5_000);
+    expect(capacity([soon]).summary.goodUntilMs).toBe(NOW + 5_000);
   });
 
-  test("of accounts that wait for a reset is limited until the first; of those that rest, resting", () => {
+  test("is limited until the first reset if all accounts are limited, and cooling if they are cooling", () => {
     const limited = (seconds: number) =>
       account(`l${seconds}`, { healthy: false, cooldown_seconds: seconds, cooldown_reason: "usage-limit" });
     const resting = account("r", { healthy: false, cooldown_seconds: 7, cooldown_reason: "http-503" });
@@ -71,33 +71,33 @@ describe("a child's capacity", () => {
     expect(capacity([limited(2), resting])).toMatchObject({ condition: "cooling", untilMs: NOW + 7_000 });
   });
 
-  test("without accounts is none, and says so", () => {
-    expect(capacity([])).toMatchObject({ condition: "disabled", why: "no accounts there" });
-    expect(capacity(null)).toMatchObject({ condition: "disabled", why: "no accounts there" });
+  test("without accounts is disabled, with the reason", () => {
+    expect(capacity([])).toMatchObject({ condition: "disabled", why: "it has no accounts" });
+    expect(capacity(null)).toMatchObject({ condition: "disabled", why: "it has no accounts" });
     expect(capacity([account("a", { enabled: false })])).toMatchObject({
       condition: "disabled",
       why: "none of its accounts is in service",
     });
   });
 
-  test("leaves out what leads back, and names the circle", () => {
+  test("leaves out accounts that lead back, and names the circle", () => {
     const mine = account("mine", { proxy_name: "front", proxy_id: "f0", proxy_path: [OWN] });
     const behind = account("far", {
       proxy_name: "far",
       proxy_id: "x",
       proxy_path: [OWN, { name: "far", id: "x" }],
     });
-    const told = report([mine, behind], { proxy_id: "c0" });
-    expect(told.accounts).toEqual([]);
-    expect(told.cycle).toBe("front -> child -> front");
-    expect(capacityOfReport(told, VIEW).why).toBe(
-      "no accounts there, and it leads back here: front -> child -> front",
+    const answer = report([mine, behind], { proxy_id: "c0" });
+    expect(answer.accounts).toEqual([]);
+    expect(answer.cycle).toBe("front -> child -> front");
+    expect(capacityOfReport(answer, VIEW).why).toBe(
+      "it has no accounts, and it leads back to this proxy: front -> child -> front",
     );
-    // The Go program has names only.
+    // The Go program reports names only.
     expect(report([account("mine", { proxy_name: "FRONT" })]).accounts).toEqual([]);
   });
 
-  test("counts an account that is told twice once", () => {
+  test("counts an account that is reported twice once", () => {
     const one = account("a", { proxy_name: "leaf", proxy_id: "l", proxy_path: [{ name: "leaf", id: "l" }] });
     expect(
       report([
@@ -116,7 +116,7 @@ describe("a child's capacity", () => {
   });
 });
 
-test("of one identity the newest figures count, and accounts without one each", () => {
+test("of accounts with the same identity, the newest figures count; accounts without one all count", () => {
   const at = (asOfMs: number) => ({
     ...UNKNOWN_QUOTA,
     main: {

@@ -1,4 +1,4 @@
-// A clock that was set back, and what was kept by it.
+// Stored times after the clock was set back.
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import type { Candidate } from "../../src/core/availability.ts";
-import { type Explainable, explanationOf } from "../../src/core/explain.ts";
+import { type ExplainedUpstream, explanationOf } from "../../src/core/explain.ts";
 import type { ChoiceContext } from "../../src/core/policy.ts";
 import { candidate, context as contextAt, windows } from "../support/candidates.ts";
 
 const NOW = 1_800_000_000_000;
 const context: typeof contextAt = (mode, more) => contextAt(mode, { nowMs: NOW, ...more });
-const facts = (id: string): Explainable => ({ id, alias: `<${id}>`, limit: undefined });
+const facts = (id: string): ExplainedUpstream => ({ id, alias: `<${id}>`, limit: undefined });
 const ORDINARY = { session: undefined, model: undefined };
 const why = (list: readonly Candidate[], how: ChoiceContext, accounts = list.map(({ id }) => facts(id))) => {
   const {
@@ -40,10 +40,10 @@ describe("an explanation names the winner and says of the others", () => {
         "<g> ready: the best score",
         "<a> out: its limit is exhausted, for 34 min more",
         "<b> out: disabled: http-401",
-        "<c> out: it drains: it takes no new sessions",
-        "<d> exhausted: exhausted by its figures; <g> is not",
-        "<e> resting: it rests after a fault; <g> is not",
-        "<f> probing: it has as many requests under way as it may; <g> is not; it recovers, 1 at a time",
+        "<c> out: draining: it takes no new sessions",
+        "<d> exhausted: exhausted according to its figures; <g> is not",
+        "<e> resting: cooling down after a failure; <g> is not",
+        "<f> probing: it is recovering and already has as many requests in flight as it may; <g> is not; recovering, at most 1 at a time",
       ],
     });
   });
@@ -74,8 +74,8 @@ describe("an explanation names the winner and says of the others", () => {
       "the session",
       [candidate("a"), candidate("b")],
       context("sticky", { boundId: "a" }),
-      "the session is with it",
-      "the session is with <a>",
+      "the session belongs to it",
+      "the session belongs to <a>",
     ],
     [
       "the round",
@@ -85,42 +85,42 @@ describe("an explanation names the winner and says of the others", () => {
       "its turn comes after <a>'s",
     ],
     [
-      "what is under way",
+      "the requests in flight",
       [candidate("a"), candidate("b", { inFlight: 3 })],
       context("least_in_flight"),
-      "the fewest requests under way",
-      "3 under way: <a> has 0",
+      "the fewest requests in flight",
+      "3 in flight: <a> has 0",
     ],
     [
-      "the score, when as much is under way",
+      "the score, if the requests in flight are equal",
       [candidate("a", { score: 0.6 }), candidate("b")],
       context("least_in_flight"),
-      "the fewest requests under way",
-      "0 under way as <a>, and score 0.50: <a> has 0.60",
+      "the fewest requests in flight",
+      "0 in flight like <a>, and score 0.50: <a> has 0.60",
     ],
     [
-      "staying with what is about as urgent",
+      "staying with an account that is about as urgent",
       [candidate("a", { windows: windows({ left: 0.49 }) }), candidate("b")],
       context("reset_aware", { activeId: "a" }),
-      "it served last, and no other one is more urgent by more than delta_percent",
+      "it served last, and no other is more urgent by more than delta_percent",
       "urgency 0.50: not more than <a>'s 0.49 by more than 10 percent",
     ],
     [
       "urgency",
       [candidate("a"), candidate("b", { windows: windows({ left: 0.1 }) })],
       context("reset_aware"),
-      "the most left for the time to its reset",
+      "the most quota left for the time until its reset",
       "urgency 0.26: <a> has 0.50",
     ],
     [
-      "the end of a rest",
+      "the end of a cooldown",
       [
         candidate("a", { condition: "cooling", untilMs: 1 }),
         candidate("b", { condition: "cooling", untilMs: 2 }),
       ],
       context("sticky"),
-      "all of them rest after faults; its rest ends first",
-      "its rest ends after <a>'s",
+      "all accounts are cooling down; its cooldown ends first",
+      "its cooldown ends after <a>'s",
     ],
   ];
   for (const [name, list, how, winner, loser] of RULES)
@@ -135,11 +135,11 @@ describe("an explanation names the winner and says of the others", () => {
     );
   });
 
-  test("how long a rest lasts, and after what", () => {
+  test("how long a cooldown lasts, and its reason", () => {
     const failed = { closedBy: "health", reason: "http-503", untilMs: NOW + 3_000 } as const;
     const list = [candidate("a"), candidate("b", { condition: "cooling", ...failed })];
     expect(why(list, context("sticky")).lines[1]).toBe(
-      "<b> resting: it rests after http-503, for 3 s more; <a> is not",
+      "<b> resting: cooling down after http-503, for 3 s more; <a> is not",
     );
   });
 
@@ -181,7 +181,7 @@ describe("an explanation names the winner and says of the others", () => {
     expect(accounts[0]?.terms).toEqual([{ window: "weekly", share: 0.5, known: true, weight: 1 }]);
   });
 
-  test("when somebody is back, when nobody can take it", () => {
+  test("when the first account is back, if none can take the request", () => {
     const list = [
       candidate("a", { condition: "limited", untilMs: NOW + 9_000 }),
       candidate("b", { condition: "limited", untilMs: NOW + 5_000 }),
@@ -195,12 +195,12 @@ describe("an explanation names the winner and says of the others", () => {
     expect(back_at_ms).toBe(NOW + 5_000);
   });
 
-  test("nothing more than why, when nobody can take it", () => {
-    const told = why([candidate("a", { draining: true })], context("sticky"));
-    expect(told).toEqual({
+  test("only the reason, if no account can take the request", () => {
+    const explained = why([candidate("a", { draining: true })], context("sticky"));
+    expect(explained).toEqual({
       chosen: undefined,
       reason: undefined,
-      lines: ["<a> out: it drains: it takes no new sessions"],
+      lines: ["<a> out: draining: it takes no new sessions"],
     });
   });
 });

@@ -87,8 +87,8 @@ describe("health", () => {
   });
 });
 
-describe("a rest after a fault that named no time", () => {
-  /** Fails `gapMs` after each rest is over; returns how long each rest was. */
+describe("a cooldown after a fault that named no time", () => {
+  /** Fails `gapMs` after the end of each cooldown. Returns the length of each cooldown. */
   const rests = (count: number, gapMs: number, random = 0): number[] => {
     let health: Health = HEALTHY;
     let atMs = 0;
@@ -99,13 +99,13 @@ describe("a rest after a fault that named no time", () => {
       return forMs;
     });
   };
-  test("doubles with each one in a row, up to five minutes", () => {
+  test("doubles with each fault in a row, up to five minutes", () => {
     expect(rests(9, 1)).toEqual([2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000]);
   });
-  test("is as short as ever when the last incident was long ago", () => {
+  test("has its first length if the last incident was long ago", () => {
     expect(rests(3, 601_000)).toEqual([2000, 2000, 2000]);
   });
-  test("is up to a fifth longer, by chance", () => {
+  test("is up to a fifth longer, at random", () => {
     expect(rests(2, 1, 1)).toEqual([2400, 4800]);
   });
   test("counts requests that failed together as one", () => {
@@ -113,7 +113,7 @@ describe("a rest after a fault that named no time", () => {
     const twice = transition(once, cool(100, 2100));
     expect(backoffMs(twice, 2000, 2100, 0)).toBe(4000);
   });
-  test("is forgotten with the first success", () => {
+  test("starts again after the first success", () => {
     const served = transition(fault(0, 2000), { kind: "served", startedMs: 2000 });
     expect(backoffMs(served, 2000, 3000, 0)).toBe(2000);
   });

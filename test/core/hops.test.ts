@@ -24,22 +24,22 @@ describe("the hops of a request", () => {
     },
   );
 
-  test("that cannot be read are passed over, the others are not", () => {
+  test("that cannot be read are skipped, the others are not", () => {
     expect(parseHops("a~1, what, %zz~2")).toEqual([hop("a", "1"), hop("%zz", "2")]);
   });
 
-  test("make a circle when they come back, named from where it closes", () => {
+  test("form a circle if they come back, which is named from its start", () => {
     const own = hop("b");
     expect(loopProblem([hop("a"), own, hop("c")], own)).toEndWith(": b -> c -> b");
     expect(loopProblem([own], own)).toEndWith(": b -> b");
     expect(loopProblem([hop("a"), hop("c")], own)).toBeUndefined();
-    // Two proxies of one name are two.
+    // Two proxies with the same name are different proxies.
     expect(loopProblem([hop("b", "another")], own)).toBeUndefined();
   });
 
   test("are bounded", () => {
     const many = Array.from({ length: 32 }, (_, index) => hop(`p${index}`));
-    expect(loopProblem(many, hop("x"))).toBe("the request has passed 32 proxies, which is too many");
+    expect(loopProblem(many, hop("x"))).toBe("the request has passed 32 proxies; the limit is 32");
     expect(loopProblem(many.slice(1), hop("x"))).toBeUndefined();
   });
 });

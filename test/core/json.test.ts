@@ -36,7 +36,7 @@ describe("parseJson", () => {
     expect(parseJson(deep(JSON_BOUNDS.depth + 1))).toBeUndefined();
     expect(parseJson(`[${"0,".repeat(JSON_BOUNDS.values)}0]`)).toBeUndefined();
     expect(parseJson(`"${"x".repeat(JSON_BOUNDS.chars)}"`)).toBeUndefined();
-    // Brackets and commas within strings count for nothing.
+    // Brackets and commas within strings do not count.
     expect(parseJson(JSON.stringify("[{,".repeat(JSON_BOUNDS.values)))).toBeString();
   });
 });
@@ -50,7 +50,7 @@ describe("the scanner", () => {
         );
         const elements = [...elementsOf(text)].map(({ start, end }) => JSON.parse(text.slice(start, end)));
         const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-        // An object may have a member called __proto__; entries are compared, so that it counts as any other.
+        // An object may have a member called __proto__; entries are compared, so that it is compared like any other.
         expect(members).toEqual(isObject ? Object.entries(JSON.parse(text) as object) : []);
         expect(elements).toEqual(Array.isArray(value) ? JSON.parse(text) : []);
       }),
@@ -101,7 +101,7 @@ describe("the scanner", () => {
       stringFields(text, ["a", "prompt_cache_key"]);
       parseJson(text);
       for (const _ of elementsOf(text)) break;
-      // Some 100 ms on a busy machine; a square would be hours.
+      // About 100 ms on a busy machine; quadratic time would take hours.
       expect(performance.now() - startedMs).toBeLessThan(5_000);
     }
   });

@@ -18,10 +18,10 @@ describe("listen addresses", () => {
     "http://127.0.0.1:80",
     "a b:80",
   ])
-    test(`${JSON.stringify(text)} is none`, () => {
+    test(`${JSON.stringify(text)} is not an address`, () => {
       expect(parseListen(text)).toBeUndefined();
     });
-  test("of this machine alone are told from others", () => {
+  test("of this machine alone are distinguished from others", () => {
     for (const host of ["127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST", "::1"])
       expect([host, isLoopback(host)]).toEqual([host, true]);
     for (const host of ["0.0.0.0", "::", "10.0.0.1", "127.0.0.1.example", ""])

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Candidate } from "../../src/core/availability.ts";
 import { type ChoiceContext, choose, urgency } from "../../src/core/policy.ts";
 import { type Quota, type QuotaWindow, UNKNOWN_QUOTA, unknownLimit } from "../../src/core/quota.ts";
-import { scoreOf, standingOf, type WindowStanding } from "../../src/core/standing.ts";
+import { scoreOf, summaryOf, type WindowSummary } from "../../src/core/quota-summary.ts";
 import { byKind } from "../../src/core/windows.ts";
 import { candidate, context, windows } from "../support/candidates.ts";
 
@@ -15,7 +15,7 @@ const chosen = (candidates: Candidate[], how: ChoiceContext) => {
 
 describe("usage_balanced", () => {
   const how = (activeId?: string) => context("usage_balanced", { activeId });
-  test("takes the best when there is no active one, the first among equals", () => {
+  test("takes the best account if none is active, and of equals the first", () => {
     expect(chosen([candidate("a"), candidate("b", { score: 0.9 })], how())).toBe("b usage-fallback switched");
     expect(chosen([candidate("a"), candidate("b")], how())).toBe("a usage-fallback switched");
   });
@@ -39,22 +39,22 @@ describe("sticky", () => {
 
 describe("round_robin", () => {
   const three = [candidate("a"), candidate("b"), candidate("c")];
-  test("takes turns in list order, and wraps", () => {
+  test("takes the accounts in list order, and starts again after the last", () => {
     expect(chosen(three, context("round_robin", { activeId: "a" }))).toBe("b rr switched");
     expect(chosen(three, context("round_robin", { activeId: "c" }))).toBe("a rr switched");
   });
-  test("goes on behind an active account that cannot serve", () => {
+  test("continues after an active account that cannot serve", () => {
     const list = [candidate("a"), candidate("b", { condition: "limited" }), candidate("c")];
     expect(chosen(list, context("round_robin", { activeId: "b" }))).toBe("c rr-fallback switched");
   });
-  test("stays when there is only one", () => {
+  test("stays if there is only one account", () => {
     expect(chosen([candidate("a")], context("round_robin", { activeId: "a" }))).toBe("a rr-stay");
     expect(chosen(three, context("round_robin"))).toBe("a rr-fallback switched");
   });
 });
 
 describe("among equals", () => {
-  test("usage_balanced takes the one with fewer requests under way", () => {
+  test("usage_balanced takes the account with fewer requests in flight", () => {
     const list = [candidate("a", { inFlight: 2 }), candidate("b", { inFlight: 1 })];
     expect(chosen(list, context("usage_balanced"))).toBe("b usage-fallback switched");
     expect(chosen(list, context("usage_balanced", { activeId: "a" }))).toBe("b usage-idle switched");
@@ -64,7 +64,7 @@ describe("among equals", () => {
 });
 
 describe("least_in_flight", () => {
-  test("takes the one with the fewest requests under way, the better score among equals", () => {
+  test("takes the account with the fewest requests in flight, and of equals the one with the better score", () => {
     const list = [
       candidate("a", { inFlight: 1, score: 1 }),
       candidate("b", { score: 0.2 }),
@@ -76,16 +76,16 @@ describe("least_in_flight", () => {
 
 describe("reset_aware", () => {
   const HOUR = 3_600_000;
-  const window = (left: number | undefined, resetInH: number | undefined, hours: number): WindowStanding => ({
+  const window = (left: number | undefined, resetInH: number | undefined, hours: number): WindowSummary => ({
     kind: hours === 5 ? "short" : "weekly",
     left,
     resetAtMs: resetInH === undefined ? undefined : resetInH * HOUR,
     lengthMs: hours * HOUR,
   });
-  const account = (id: string, weekly: WindowStanding, daily = window(1, undefined, 5)) =>
+  const account = (id: string, weekly: WindowSummary, daily = window(1, undefined, 5)) =>
     candidate(id, { windows: windows(daily, weekly) });
 
-  test("spends first what would expire unused", () => {
+  test("takes the account whose quota would expire unused", () => {
     const list = [
       account("full week ahead", window(0.9, 160, 168)),
       account("half left, a day to go", window(0.5, 24, 168)),
@@ -98,7 +98,7 @@ describe("reset_aware", () => {
     const clear = [account("a", window(0.5, 84, 168)), account("b", window(0.99, 84, 168))];
     expect(chosen(clear, context("reset_aware", { activeId: "a" }))).toBe("b reset-aware switched");
   });
-  test("urgency is 1 when use and time run evenly, and what is unknown counts 0.30 of a fresh window", () => {
+  test("urgency is 1 if use and time run evenly, and an unknown window counts as a new one with 0.30 left", () => {
     const weights = { daily: 60, weekly: 40 };
     const even = account("a", window(0.25, 42, 168), window(0.5, 2.5, 5));
     expect(urgency(even, weights, 0)).toBeCloseTo(1, 10);
@@ -107,14 +107,14 @@ describe("reset_aware", () => {
   });
 });
 
-describe("an account that recovers", () => {
+describe("an account that is recovering", () => {
   const probing = (id: string) => candidate(id, { condition: "probing", inFlight: 1, score: 1 });
-  test("is left alone with its probe while another one is ready, also by its own sessions", () => {
+  test("gets only its probe while another account is ready, even from its own sessions", () => {
     const list = [probing("a"), candidate("b")];
     expect(chosen(list, context("usage_balanced"))).toBe("b usage-fallback switched");
     expect(chosen(list, context("usage_balanced", { boundId: "a" }))).toBe("b usage-fallback switched");
   });
-  test("serves all the same when it is pinned, or the only one with room", () => {
+  test("serves nevertheless if it is pinned or the only one with room", () => {
     expect(chosen([probing("a"), candidate("b")], context("sticky", { pinnedId: "a" }))).toBe("a pinned");
     const list = [
       probing("a"),
@@ -125,7 +125,7 @@ describe("an account that recovers", () => {
   });
 });
 
-test("a session that only some can read goes to nobody else, not even to a pinned account", () => {
+test("a session that only some accounts can decrypt goes to no other, not even to a pinned one", () => {
   const list = [
     candidate("a", { condition: "limited" }),
     candidate("b"),
@@ -165,12 +165,12 @@ describe("whatever the policy,", () => {
       );
     expect(chosen([candidate("a")], context("sticky", { offering }))).toBe("nobody");
   });
-  test("exhausted accounts are still tried when nothing else is there", () => {
+  test("exhausted accounts are tried if there are no others", () => {
     expect(chosen([candidate("a", { exhausted: true })], context("sticky"))).toBe(
       "a sticky-fallback switched",
     );
   });
-  test("the one whose rest ends first is tried when all are resting", () => {
+  test("if all accounts are cooling, the one whose cooldown ends first is tried", () => {
     const list = [
       candidate("a", { condition: "cooling", untilMs: 20 }),
       candidate("b", { condition: "cooling", untilMs: 10 }),
@@ -178,7 +178,7 @@ describe("whatever the policy,", () => {
     expect(chosen(list, context("round_robin"))).toBe("b least-bad switched");
     expect(chosen(list, context("round_robin", { tried: new Set(["b"]) }))).toBe("a least-bad switched");
   });
-  test("an account is not tried twice, and nobody is chosen when none is left", () => {
+  test("an account is not tried twice, and none is chosen if none is left", () => {
     expect(chosen([candidate("a")], context("sticky", { tried: new Set(["a"]) }))).toBe("nobody");
     expect(chosen([candidate("a", { condition: "limited" })], context("sticky"))).toBe("nobody");
     expect(chosen([], context("usage_balanced"))).toBe("nobody");
@@ -219,17 +219,17 @@ describe("score", () => {
   ];
   for (const [name, given, expected] of TABLE)
     test(name, () => {
-      expect(scoreOf(standingOf(given, given.main, view), weights)).toBeCloseTo(expected, 10);
+      expect(scoreOf(summaryOf(given, given.main, view), weights)).toBeCloseTo(expected, 10);
     });
   test("does not depend on additional limits, which count only for their own models", () => {
     const spark = { ...unknownLimit("spark", "Spark"), windows: byKind(window(90), undefined) };
     const both: Quota = { ...quota(window(0), window(0)), additional: [spark] };
-    expect(scoreOf(standingOf(both, both.main, view), weights)).toBe(1);
-    expect(scoreOf(standingOf(both, spark, view), weights)).toBeCloseTo(0.1, 10);
+    expect(scoreOf(summaryOf(both, both.main, view), weights)).toBe(1);
+    expect(scoreOf(summaryOf(both, spark, view), weights)).toBeCloseTo(0.1, 10);
   });
-  test("is 0 when both weights are", () => {
+  test("is 0 if both weights are 0", () => {
     const full = quota(window(0), window(0));
-    expect(scoreOf(standingOf(full, full.main, view), { daily: 0, weekly: -1 })).toBe(0);
+    expect(scoreOf(summaryOf(full, full.main, view), { daily: 0, weekly: -1 })).toBe(0);
   });
 });
 
@@ -237,14 +237,14 @@ describe("a draining account", () => {
   const draining = candidate("a", { draining: true, score: 1 });
   const other = candidate("b");
   for (const mode of ["usage_balanced", "sticky", "round_robin"] as const)
-    test(`takes nothing new under ${mode}, though it is the active one`, () => {
+    test(`takes no new session under ${mode}, even as the active account`, () => {
       expect(chosen([draining, other], context(mode, { activeId: "a" }))).toStartWith("b ");
     });
-  test("keeps the sessions that it has, and what the operator pins to it", () => {
+  test("keeps its sessions, and serves if it is pinned", () => {
     expect(chosen([draining, other], context("sticky", { boundId: "a" }))).toBe("a affinity");
     expect(chosen([draining, other], context("sticky", { pinnedId: "a" }))).toBe("a pinned");
   });
-  test("is left alone even when nobody else can serve, or others only rest or are used up", () => {
+  test("gets no new session even if the others cannot serve, are cooling or are exhausted", () => {
     expect(chosen([draining], context("sticky"))).toBe("nobody");
     const resting = candidate("b", { condition: "cooling", untilMs: 5 });
     expect(chosen([draining, resting], context("sticky"))).toBe("b least-bad switched");

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { HEALTHY, type Health } from "../../src/core/health.ts";
 import { pooledUsage } from "../../src/core/pooled.ts";
 import { type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
+import { summaryOf } from "../../src/core/quota-summary.ts";
 import { type Spending, UNKNOWN_SPENDING } from "../../src/core/spending.ts";
-import { standingOf } from "../../src/core/standing.ts";
 import { usageBody } from "../../src/core/usage-body.ts";
 import { byKind } from "../../src/core/windows.ts";
 
@@ -27,7 +27,7 @@ const account = (
     planType,
     main: { ...UNKNOWN_QUOTA.main, windows: byKind(primary, secondary) },
   };
-  return { health, quota, standing: standingOf(quota, quota.main, view) };
+  return { health, quota, summary: summaryOf(quota, quota.main, view) };
 };
 const disabled: Health = { kind: "disabled", reason: "operator", sinceMs: 0 };
 const limited: Health = {
@@ -101,7 +101,7 @@ describe("the pool's usage", () => {
     const spent = (spending: Spending) => {
       const one = account(window(100), window(10));
       const quota = { ...one.quota, spending };
-      return { ...one, quota, standing: standingOf(quota, quota.main, view) };
+      return { ...one, quota, summary: summaryOf(quota, quota.main, view) };
     };
     const all = [spent(credits(2.5)), spent(credits(0.25)), spent(UNKNOWN_SPENDING)];
     expect(limitOf(...all)).toMatchObject({
@@ -115,7 +115,7 @@ describe("the pool's usage", () => {
     expect(saved).toMatchObject({ rate_limit: { allowed: false }, credits: { has_credits: false } });
   });
 
-  test("never reads as used up while one account has room: Codex would stop sending", () => {
+  test("is never exhausted while one account has room, because Codex would stop sending", () => {
     const spent = account(window(100), window(10));
     expect(limitOf(spent, spent, spent, account(window(99.9), window(10)))).toMatchObject({
       allowed: true,
@@ -124,7 +124,7 @@ describe("the pool's usage", () => {
     });
   });
 
-  test("reads as used up when every account is, whichever window it is, with what ends it first", () => {
+  test("is exhausted if every account is, in whatever window, and shows the first end", () => {
     expect(
       limitOf(account(window(100, 500), window(10, 90)), account(window(20, 70), window(100, 9000))),
     ).toMatchObject({ allowed: false, reached: true, used: [100, 55], resets: [500, 90] });
@@ -132,13 +132,13 @@ describe("the pool's usage", () => {
     expect(limitOf(a, b)).toMatchObject({ used: [100, 55], resets: [700, 3600] });
   });
 
-  test("says why the workspace allows no more, unless an account is back by itself before", () => {
+  test("has the reason why the workspace allows no more, unless an account is back before", () => {
     const forbidden = (type: string) => {
       const one = account(window(40), window(10));
       const reachedType = { value: type, asOfMs: NOW };
       const spendControl = { value: true, asOfMs: NOW };
       const quota = { ...one.quota, spending: { ...UNKNOWN_SPENDING, reachedType, spendControl } };
-      return { ...one, quota, standing: standingOf(quota, quota.main, view) };
+      return { ...one, quota, summary: summaryOf(quota, quota.main, view) };
     };
     const member = forbidden("workspace_member_usage_limit_reached");
     const body = (...accounts: Parameters<typeof limitOf>) =>
@@ -158,7 +158,7 @@ describe("the pool's usage", () => {
     });
   });
 
-  test("reads as used up when the backend has refused, though no figure says so", () => {
+  test("is exhausted if the backend has refused, even if no figure shows it", () => {
     expect(limitOf(account(undefined, window(10), limited))).toMatchObject({
       allowed: false,
       used: [100, 10],
@@ -169,7 +169,7 @@ describe("the pool's usage", () => {
     });
   });
 
-  test("allows nothing when no account is in service, and says no limit is reached either", () => {
+  test("allows nothing if no account is in service, and reports no reached limit either", () => {
     expect(limitOf(account(window(10), window(10), disabled))).toMatchObject({
       allowed: false,
       reached: false,
@@ -177,7 +177,7 @@ describe("the pool's usage", () => {
     });
   });
 
-  test("has the plan that offers most", () => {
+  test("has the plan that offers the most", () => {
     const plans = (...names: (string | undefined)[]) =>
       limitOf(...names.map((name) => account(undefined, undefined, HEALTHY, name))).plan;
     expect(plans(undefined, "free", "pro", "plus")).toBe("pro");

@@ -1,8 +1,9 @@
-// What holds for whatever may happen: the rules of core/ and of the pool, tried with thousands of made-up cases.
+// Properties of the rules of core/ and of the pool, tested with thousands of generated cases.
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { availabilityFor, type Candidate, rankOf } from "../../src/core/availability.ts";
+import { failureOfEvent, failureOfReply } from "../../src/core/failure.ts";
 import { HEALTHY, type Health, type HealthEvent, healthAt, transition } from "../../src/core/health.ts";
 import { type ChoiceContext, choose, POLICY_MODES } from "../../src/core/policy.ts";
 import { pooledUsage } from "../../src/core/pooled.ts";
@@ -13,9 +14,9 @@ import {
   type QuotaWindow,
   UNKNOWN_QUOTA,
 } from "../../src/core/quota.ts";
-import { standingOf, type WindowStanding } from "../../src/core/standing.ts";
+import { summaryOf, type WindowSummary } from "../../src/core/quota-summary.ts";
 import { usageBody } from "../../src/core/usage-body.ts";
-import { failureOfEvent, failureOfReply, judge, type Verdict } from "../../src/core/verdict.ts";
+import { judge, type Verdict } from "../../src/core/verdict.ts";
 import { presentOf, WINDOW_KINDS, type WindowKind } from "../../src/core/windows.ts";
 import type { Pool } from "../../src/upstream/pool.ts";
 import { candidate } from "../support/candidates.ts";
@@ -25,9 +26,9 @@ import { memoryPool } from "../support/memory-pool.ts";
 
 fc.configureGlobal({ numRuns: 1_000 });
 
-// --- what may be chosen from
+// --- the choice
 
-const share = (kind: WindowKind): fc.Arbitrary<WindowStanding> =>
+const share = (kind: WindowKind): fc.Arbitrary<WindowSummary> =>
   fc.record({
     kind: fc.constant(kind),
     left: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
@@ -79,7 +80,7 @@ const context: fc.Arbitrary<ChoiceContext> = fc.record({
 });
 
 describe("whatever the policy and the accounts,", () => {
-  test("somebody is chosen exactly when somebody may be", () =>
+  test("an account is chosen exactly if one is available", () =>
     fc.assert(
       fc.property(candidates, context, (list, how) => {
         const may = list.filter((one) => rankOf(availabilityFor(one, how)) !== undefined);
@@ -100,7 +101,7 @@ describe("whatever the policy and the accounts,", () => {
       }),
     ));
 
-  test("nobody is chosen while another one is better available, except for a pinned one that recovers", () =>
+  test("no account is chosen while another has a better availability, except a pinned one that is recovering", () =>
     fc.assert(
       fc.property(candidates, context, (list, how) => {
         const chosen = list.find((one) => one.id === choose(list, how)?.id);
@@ -111,7 +112,7 @@ describe("whatever the policy and the accounts,", () => {
       }),
     ));
 
-  test("a choice is a matter of its arguments alone", () =>
+  test("a choice depends on its arguments alone", () =>
     fc.assert(
       fc.property(candidates, context, (list, how) => {
         expect(choose(structuredClone(list), how)).toEqual(choose(list, how));
@@ -120,7 +121,7 @@ describe("whatever the policy and the accounts,", () => {
 });
 
 describe("quota", () => {
-  test("is what the newest evidence says of each window, in any order of arrival", () =>
+  test("has the newest evidence of each window, in any order of arrival", () =>
     fc.assert(
       fc.property(
         fc
@@ -173,7 +174,7 @@ describe("quota", () => {
         const accounts = quotas.map((quota) => ({
           health: HEALTHY,
           quota,
-          standing: standingOf(quota, quota.main, view),
+          summary: summaryOf(quota, quota.main, view),
         }));
         const usage = pooledUsage(accounts, view, useCredits);
         const body = usageBody(usage, view.nowMs) as {
@@ -187,7 +188,7 @@ describe("quota", () => {
         const { allowed, limit_reached, primary_window, secondary_window } = body.rate_limit;
         const reached = quotas.every(
           (quota, index) =>
-            isExhausted(quota, quota.main, view) && !(useCredits && accounts[index]?.standing.credits),
+            isExhausted(quota, quota.main, view) && !(useCredits && accounts[index]?.summary.credits),
         );
         expect([allowed, limit_reached]).toEqual([!reached, reached]);
         const windows = [primary_window, secondary_window].filter((window) => window !== null);
@@ -230,7 +231,7 @@ const healthEvent: fc.Arbitrary<HealthEvent> = fc.oneof(
 describe("health", () => {
   const after = (events: readonly HealthEvent[]): Health => events.reduce(transition, HEALTHY);
 
-  test("cools no longer than one of its causes said", () =>
+  test("is cooling no longer than one of its causes requires", () =>
     fc.assert(
       fc.property(fc.array(healthEvent, { maxLength: 12 }), (events) => {
         const health = after(events);
@@ -244,7 +245,7 @@ describe("health", () => {
       }),
     ));
 
-  test("that the operator took away comes back by the operator alone", () =>
+  test("that the operator disabled is restored by the operator alone", () =>
     fc.assert(
       fc.property(fc.array(healthEvent, { maxLength: 12 }), (events) => {
         const rest = events.filter((event) => event.kind !== "enable");
@@ -275,7 +276,7 @@ describe("a verdict", () => {
     if (verdict.kind === "limit" && verdict.untilMs !== undefined) expect(verdict.untilMs).not.toBeNaN();
   };
 
-  test("is found for every reply, and none that failed is taken for good", () =>
+  test("exists for every reply, and is never ok for a failed one", () =>
     fc.assert(
       fc.property(
         fc.integer({ min: 400, max: 599 }),
@@ -292,13 +293,13 @@ describe("a verdict", () => {
           const verdict = judge(failureOfReply(status, headers, body, NOW), scope);
           expect(["ok", "open"]).not.toContain(verdict.kind);
           isSound(verdict);
-          // Nobody is blamed for what is no turn, but for a limit or a login.
+          // Off the turns, an account is blamed only for a limit or a login.
           if (scope === "other") expect(["cool", "disable"]).not.toContain(verdict.kind);
         },
       ),
     ));
 
-  test("is found for every event", () =>
+  test("exists for every event", () =>
     fc.assert(
       fc.property(
         fc.oneof(
@@ -318,7 +319,7 @@ describe("a verdict", () => {
     ));
 });
 
-// --- the pool, over whatever happens to it
+// --- the pool
 
 type Step =
   | { readonly do: "turn"; readonly session: number; readonly verdicts: readonly Verdict[] }
@@ -329,7 +330,7 @@ const verdict: fc.Arbitrary<Verdict> = fc.oneof(
   { weight: 4, arbitrary: fc.constant<Verdict>({ kind: "ok" }) },
   soon.map((untilMs): Verdict => ({ kind: "limit", untilMs })),
   fc.constant<Verdict>({ kind: "limit", untilMs: undefined }),
-  fc.nat(60_000).map((forMs): Verdict => ({ kind: "cool", reason: "http-500", forMs, told: false })),
+  fc.nat(60_000).map((forMs): Verdict => ({ kind: "cool", reason: "http-500", forMs, isTimed: false })),
   fc.constant<Verdict>({ kind: "disable", reason: "http-401" }),
   fc.constant<Verdict>({ kind: "client" }),
 );
@@ -354,7 +355,7 @@ describe("a pool, whatever happens to it,", () => {
     return { clock, ...memoryPool({ aliases: NAMES, clock, mode, quotaTtlMs: HOUR_MS }) };
   };
 
-  /** Takes a turn as the attempt loop does. Returns whether somebody served it. */
+  /** Runs a turn like the attempt loop. Returns whether an account served it. */
   const turn = (pool: Pool, { session, verdicts }: Step & { do: "turn" }): boolean => {
     const tried = new Set<string>();
     for (const one of verdicts) {
@@ -368,7 +369,7 @@ describe("a pool, whatever happens to it,", () => {
     return false;
   };
 
-  test("never says that all is used up, nor lets anybody wait, while an account is available", () =>
+  test("never reports that all is exhausted, and makes no request wait, while an account is available", () =>
     fc.assert(
       fc.property(fc.constantFrom(...POLICY_MODES), fc.array(step, { maxLength: 30 }), (mode, steps) => {
         const { pool, clock, store } = poolOf(mode);
@@ -397,7 +398,7 @@ describe("a pool, whatever happens to it,", () => {
       }),
     ));
 
-  test("has what was computed of its accounts as if it were computed anew", () =>
+  test("has cached values that equal newly computed ones", () =>
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
         const { pool, clock } = poolOf("usage_balanced");
@@ -407,8 +408,8 @@ describe("a pool, whatever happens to it,", () => {
           if (one.do === "turn") turn(pool, one);
           const view = pool.view();
           for (const { candidate: seen, quota } of pool.facts().accounts) {
-            const { goodUntilMs: _kept, ...kept } = seen.standing;
-            const { goodUntilMs: _fresh, ...fresh } = standingOf(quota, quota.main, view);
+            const { goodUntilMs: _kept, ...kept } = seen.summary;
+            const { goodUntilMs: _fresh, ...fresh } = summaryOf(quota, quota.main, view);
             expect(kept).toEqual(fresh);
           }
         }

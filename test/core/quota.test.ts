@@ -9,9 +9,9 @@ import {
   remaining,
   UNKNOWN_QUOTA,
 } from "../../src/core/quota.ts";
+import { scoreOf, summaryOf } from "../../src/core/quota-summary.ts";
 import { quotaFromEvent, quotaFromHeaders, quotaFromUsage } from "../../src/core/quota-wire.ts";
 import { hasSpendableCredits } from "../../src/core/spending.ts";
-import { scoreOf, standingOf } from "../../src/core/standing.ts";
 import { byKind, presentOf, WINDOW_KINDS } from "../../src/core/windows.ts";
 
 const NOW = 1_700_000_000_000;
@@ -107,7 +107,7 @@ describe("the usage endpoint", () => {
     });
   });
 
-  test("is no evidence when it is something else", () => {
+  test("gives no evidence if it is something else", () => {
     for (const other of [null, [], "x", {}, { plan_type: 1 }, { error: { message: "no" } }])
       expect(quotaFromUsage(other, NOW)).toBeUndefined();
   });
@@ -183,7 +183,7 @@ describe("headers", () => {
     ]);
     expect(quota?.planType).toBe("pro");
   });
-  test("of an account with one weekly window list no other", () => {
+  test("of an account with one weekly window list no other window", () => {
     const quota = quotaFromHeaders(
       new Headers({
         "x-codex-primary-used-percent": "40",
@@ -220,7 +220,7 @@ describe("headers", () => {
     const merged = mergeQuota(refused, served);
     expect(isExhausted(merged, merged.main, view)).toBe(false);
   });
-  test("are no evidence when there are none", () => {
+  test("give no evidence if there are none", () => {
     expect(quotaFromHeaders(new Headers({ "x-other": "1" }), NOW)).toBeUndefined();
   });
 });
@@ -289,7 +289,7 @@ describe("merging", () => {
     }
     expect(shapeOf(mergeQuota(weekly, at(9, 100))).has).toEqual(["short", "weekly"]);
   });
-  test("knows when something is used up, and until when", () => {
+  test("knows whether a limit is exhausted, and until when", () => {
     const used = at(NOW, 100);
     expect(isExhausted(used, used.main, view)).toBe(true);
     expect(exhaustedUntilMs(used, used.main, view)).toBe(NOW + 1000);
@@ -310,10 +310,10 @@ describe("merging", () => {
 describe("the score of an account", () => {
   const scored = (rate_limit: unknown) => {
     const quota = quotaFromUsage({ plan_type: "pro", rate_limit }, NOW) ?? UNKNOWN_QUOTA;
-    const standing = standingOf(quota, quota.main, view);
+    const summary = summaryOf(quota, quota.main, view);
     return {
-      score: scoreOf(standing, { daily: 60, weekly: 40 }),
-      windows: presentOf(standing.windows).length,
+      score: scoreOf(summary, { daily: 60, weekly: 40 }),
+      windows: presentOf(summary.windows).length,
     };
   };
   const window = (used_percent: number, limit_window_seconds: number) => ({
@@ -340,8 +340,8 @@ describe("the score of an account", () => {
       { plan_type: "pro", rate_limit: { primary_window: window(20, WEEK_S) } },
       NOW,
     );
-    const standing = standingOf(quota ?? UNKNOWN_QUOTA, (quota ?? UNKNOWN_QUOTA).main, view);
-    expect(scoreOf(standing, { daily: 1, weekly: 0 })).toBe(0.8);
+    const summary = summaryOf(quota ?? UNKNOWN_QUOTA, (quota ?? UNKNOWN_QUOTA).main, view);
+    expect(scoreOf(summary, { daily: 1, weekly: 0 })).toBe(0.8);
     expect(remaining(quota?.main.windows.weekly, view)).toBe(0.8);
   });
 });

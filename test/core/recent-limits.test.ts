@@ -5,7 +5,7 @@ import { limitsOfEvent, limitsOfHeaders } from "../../src/core/recent-limits.ts"
 
 const NOW = 1_700_000_000_000;
 
-test("headers that repeat those of moments before give what reading them gives", () => {
+test("headers that repeat those of moments before give the same result as reading them", () => {
   const names = [
     "x-codex-primary-used-percent",
     "x-codex-primary-window-minutes",
@@ -28,7 +28,7 @@ test("headers that repeat those of moments before give what reading them gives",
   );
 });
 
-test("an event that repeats one of moments before gives what reading it gives", () => {
+test("an event that repeats one of moments before gives the same result as reading it", () => {
   const event = {
     type: "codex.rate_limits",
     plan_type: "pro",

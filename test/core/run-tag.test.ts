@@ -3,7 +3,7 @@ import { runPrefix, withoutRun } from "../../src/core/run-tag.ts";
 
 const ID = "0123456789abcdef";
 
-test("a run's prefix is taken off the path again", () => {
+test("the prefix of a run is removed from the path", () => {
   for (const account of [undefined, "alice", "me+x@example.com", "openai:alice"])
     expect(withoutRun(`${runPrefix({ id: ID, account })}/backend-api/codex/responses`)).toEqual({
       run: { id: ID, account },

@@ -3,7 +3,7 @@ import { eventType, isCompaction, readTurnSignal } from "../../src/core/turn.ts"
 
 const kind = (event: unknown) => readTurnSignal(JSON.stringify(event), 0).kind;
 
-test("what carries no output is held, what does commits, and what nobody knows is never lost", () => {
+test("events without output are held back, events with output commit, and unknown events count as output", () => {
   for (const type of [
     "response.created",
     "response.in_progress",
@@ -27,7 +27,7 @@ test("what carries no output is held, what does commits, and what nobody knows i
   expect(readTurnSignal("[DONE]", 0).kind).toBe("output");
 });
 
-test("the type is found wherever it stands", () => {
+test("the type is found at any position", () => {
   expect(eventType('{"type":"a"}')).toBe("a");
   expect(eventType(' { "type" : "a" , "x":1}')).toBe("a");
   expect(eventType('{"x":{"type":"inner"},"type":"outer"}')).toBe("outer");
@@ -35,7 +35,7 @@ test("the type is found wherever it stands", () => {
   expect(eventType("{")).toBeUndefined();
 });
 
-test("a compaction is told from what merely speaks of one", () => {
+test("a compaction is distinguished from text that mentions one", () => {
   const done = (item: unknown) =>
     JSON.stringify({ type: "response.output_item.done", output_index: 0, item });
   expect(isCompaction(done({ type: "compaction", encrypted_content: "x" }))).toBe(true);

@@ -1,13 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import {
-  failureOfEvent,
-  failureOfReply,
-  judge,
-  judgeChild,
-  retryAfterMs,
-  type Scope,
-  type Verdict,
-} from "../../src/core/verdict.ts";
+import { failureOfEvent, failureOfReply, retryAfterMs } from "../../src/core/failure.ts";
+import { judge, judgeChild, type Scope, type Verdict } from "../../src/core/verdict.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 const reply = (status: number, body: unknown = "", headers: Record<string, string> = {}) =>
@@ -16,7 +9,7 @@ const error = (code: string, more: Record<string, unknown> = {}) => ({
   error: { code, message: "m", ...more },
 });
 
-describe("a refusal on grounds of policy is the request's own", () => {
+describe("a refusal on grounds of policy is the request's own fault", () => {
   for (const code of [
     "bio_policy",
     "cyber_policy",
@@ -45,7 +38,7 @@ describe("a refusal on grounds of policy is the request's own", () => {
           expect(verdict).toEqual({ kind: "client" });
     });
 
-  test("but for a program that another account may be enrolled in: one more is asked", () => {
+  test("except for a program in which another account may be enrolled: one more account is asked", () => {
     const failure = failureOfEvent(
       { type: "response.failed", response: error("access_program_not_enabled") },
       NOW,
@@ -108,20 +101,20 @@ describe("a reply means", () => {
       "turn",
       { kind: "limit", untilMs: undefined },
     ],
-    ["plain 429", reply(429), "turn", { kind: "cool", reason: "http-429", forMs: 5000, told: false }],
+    ["plain 429", reply(429), "turn", { kind: "cool", reason: "http-429", forMs: 5000, isTimed: false }],
     [
       "429 with Retry-After",
       reply(429, "", { "retry-after": "17" }),
       "turn",
-      { kind: "cool", reason: "http-429", forMs: 17_000, told: true },
+      { kind: "cool", reason: "http-429", forMs: 17_000, isTimed: true },
     ],
     [
       "503 with a silly Retry-After",
       reply(503, "", { "retry-after": "999999" }),
       "turn",
-      { kind: "cool", reason: "http-503", forMs: 3_600_000, told: true },
+      { kind: "cool", reason: "http-503", forMs: 3_600_000, isTimed: true },
     ],
-    ["500", reply(500), "turn", { kind: "cool", reason: "http-500", forMs: 2000, told: false }],
+    ["500", reply(500), "turn", { kind: "cool", reason: "http-500", forMs: 2000, isTimed: false }],
     ["500 off the turn paths", reply(500), "other", { kind: "elsewhere", reason: "http-500" }],
     ["401", reply(401), "turn", { kind: "renew", status: 401 }],
     ["403", reply(403, error("account_deactivated")), "turn", { kind: "renew", status: 403 }],
@@ -130,7 +123,7 @@ describe("a reply means", () => {
       "403 of a challenge",
       reply(403, "<html>", { "content-type": "text/html" }),
       "turn",
-      { kind: "cool", reason: "http-403-challenge", forMs: 5000, told: false },
+      { kind: "cool", reason: "http-403-challenge", forMs: 5000, isTimed: false },
     ],
     ["402", reply(402), "turn", { kind: "limit", untilMs: undefined }],
     ["400", reply(400, error("invalid_request")), "turn", { kind: "client" }],
@@ -142,7 +135,7 @@ describe("a reply means", () => {
     ],
     ["404", reply(404), "turn", { kind: "elsewhere", reason: "http-404" }],
     ["413", reply(413), "turn", { kind: "client" }],
-    ["408", reply(408), "turn", { kind: "cool", reason: "http-408", forMs: 2000, told: false }],
+    ["408", reply(408), "turn", { kind: "cool", reason: "http-408", forMs: 2000, isTimed: false }],
   ];
   for (const [name, failure, scope, verdict] of TABLE)
     test(`${name}: ${verdict.kind}`, () => {
@@ -165,7 +158,7 @@ describe("an event means", () => {
     [
       "status_code",
       { type: "error", status_code: 503, error: { code: "x" } },
-      { kind: "cool", reason: "http-503", forMs: 2000, told: false },
+      { kind: "cool", reason: "http-503", forMs: 2000, isTimed: false },
     ],
     [
       "a rate limit that says when",
@@ -173,17 +166,17 @@ describe("an event means", () => {
         type: "response.failed",
         response: error("rate_limit_exceeded", { message: "Please try again in 1.5s." }),
       },
-      { kind: "cool", reason: "rate_limit_exceeded", forMs: 1500, told: true },
+      { kind: "cool", reason: "rate_limit_exceeded", forMs: 1500, isTimed: true },
     ],
     [
       "a header in the event",
       { type: "error", status: 429, error: { code: "x" }, headers: { "retry-after": "3" } },
-      { kind: "cool", reason: "http-429", forMs: 3000, told: true },
+      { kind: "cool", reason: "http-429", forMs: 3000, isTimed: true },
     ],
     [
       "overload",
       { type: "response.failed", response: error("server_is_overloaded") },
-      { kind: "cool", reason: "server_is_overloaded", forMs: 2000, told: false },
+      { kind: "cool", reason: "server_is_overloaded", forMs: 2000, isTimed: false },
     ],
     ["too long", { type: "response.failed", response: error("context_length_exceeded") }, { kind: "client" }],
     [

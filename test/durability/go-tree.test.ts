@@ -186,7 +186,7 @@ describe("a directory of the Go program", () => {
     });
     expect((await pool.status()).accounts.map(({ alias }) => alias)).toEqual(["alice", "bob"]);
     expect(pool.warnings.join()).toContain("is damaged");
-    expect(pool.warnings.join()).toContain("the state is taken from the account directories");
+    expect(pool.warnings.join()).toContain("the state is restored from the account directories");
     const kept = readdirSync(pool.layout.root).filter((name) => name.startsWith("store.json.corrupt-"));
     expect(kept.length).toBe(1);
     expect(readFileSync(join(pool.layout.root, kept[0]!), "utf8")).toBe(

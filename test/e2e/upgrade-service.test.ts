@@ -98,7 +98,9 @@ onLinux("Ctrl-C, which interrupts systemctl too, restores the previous version",
   process.kill(-child.pid, "SIGINT");
   const [err, code] = await Promise.all([child.stderr.text(), child.exited]);
   expect(code).toBe(130);
-  expect(err).toEndWith(`codexlb: interrupted by SIGINT; version ${version} is installed, as before\n`);
+  expect(err).toEndWith(
+    `codexlb: interrupted by SIGINT; version ${version} is installed, as before\n  run the command again\n`,
+  );
   expect(managers.calls()).toEqual([RESTART, RESTART]);
   expectUnchanged();
 });
@@ -114,7 +116,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
     expect([code, out]).toEqual([128 + constants.signals[signal], ""]);
     expect(err).toBe(
-      `codexlb: interrupted; version ${version} was restored, and its service is restarting\ncodexlb: interrupted by ${signal}; version ${version} is installed, as before\n`,
+      `codexlb: interrupted; version ${version} was restored, and its service is restarting\ncodexlb: interrupted by ${signal}; version ${version} is installed, as before\n  run the command again\n`,
     );
     expect(managers.calls()).toEqual([RESTART, RESTART]);
     expect(managers.is("running")).toBe(true);
@@ -135,7 +137,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     expect([code, out, err]).toEqual([
       128 + constants.signals[signal],
       "",
-      `codexlb: interrupted by ${signal}; nothing was changed\n`,
+      `codexlb: interrupted by ${signal}; nothing was changed\n  run the command again\n`,
     ]);
     expectUnchanged();
   });

@@ -3,8 +3,8 @@
 // client does not sleep: it passes its waits to `waited`, which advances all clocks.
 
 import WebSocket from "ws";
+import { failureOfEvent } from "../../src/core/failure.ts";
 import { parseJson } from "../../src/core/json.ts";
-import { failureOfEvent } from "../../src/core/verdict.ts";
 import { blockData, createSseSplitter } from "../../src/proxy/http/sse.ts";
 
 export interface SeenTurn {

@@ -11,15 +11,16 @@ import { openKeys } from "../../src/auth/keys.ts";
 import { plainView } from "../../src/core/capacity.ts";
 import { capacityOfReport } from "../../src/core/child-capacity.ts";
 import { reportOf } from "../../src/core/child-report.ts";
+import { failureOfEvent, failureOfReply } from "../../src/core/failure.ts";
 import { parseJson } from "../../src/core/json.ts";
 import { pooledUsage } from "../../src/core/pooled.ts";
 import { mergeQuota, type Quota, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
+import { summaryOf } from "../../src/core/quota-summary.ts";
 import { quotaFromEvent, quotaFromHeaders, quotaFromUsage } from "../../src/core/quota-wire.ts";
-import { standingOf } from "../../src/core/standing.ts";
-import { StatusAnswer } from "../../src/core/status-wire.ts";
+import { StatusAnswer } from "../../src/core/status-schema.ts";
 import { readTurnSignal } from "../../src/core/turn.ts";
 import { usageBody } from "../../src/core/usage-body.ts";
-import { failureOfEvent, failureOfReply, judge, judgeChild } from "../../src/core/verdict.ts";
+import { judge, judgeChild } from "../../src/core/verdict.ts";
 import { presentOf } from "../../src/core/windows.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { CodexlbError } from "../../src/errors.ts";
@@ -141,7 +142,7 @@ const headers = fc
 function use(quota: Quota): void {
   const all = mergeQuota(UNKNOWN_QUOTA, quota);
   const health = { kind: "healthy" } as const;
-  const pooled = pooledUsage([{ health, quota: all, standing: standingOf(all, all.main, VIEW) }], VIEW, true);
+  const pooled = pooledUsage([{ health, quota: all, summary: summaryOf(all, all.main, VIEW) }], VIEW, true);
   const answer = new Headers({ "x-codex-primary-used-percent": "1" });
   poolHeaders(answer, () => pooled);
   for (const window of presentOf(pooled.main.windows)) {

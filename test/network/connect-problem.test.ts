@@ -18,7 +18,7 @@ test.each([
   ],
   ["CERT_HAS_EXPIRED", undefined, /^the certificate of chatgpt\.com has expired/],
   ["ERR_TLS_CERT_ALTNAME_INVALID", undefined, /^the certificate of chatgpt\.com is for another host$/],
-  ["ECONNREFUSED", PROXY, /^through the outbound proxy proxy\.corp:3128: ECONNREFUSED$/],
+  ["ECONNREFUSED", PROXY, /^through the outbound proxy proxy\.corp:3128: connection refused$/],
 ])("%s through %s is explained", (code, proxy, expected) => {
   const problem = egressProblem(failed(code), "https://chatgpt.com/x", { proxy, trust: undefined });
   expect(problem).toMatch(expected);

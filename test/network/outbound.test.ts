@@ -98,7 +98,7 @@ describe("the proxy of the environment", () => {
     await using far = await pool({ HTTPS_PROXY: DEAD });
     for (const said of await turns(far.url))
       expect(said).toContain(
-        "the backend could not be reached: through the outbound proxy 127.0.0.1:1: ECONNREFUSED",
+        "the backend could not be reached: through the outbound proxy 127.0.0.1:1: connection refused",
       );
   });
 

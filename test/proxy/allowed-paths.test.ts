@@ -297,6 +297,7 @@ describe("the running proxy", () => {
             type: "codexlb_error",
             code: "unsupported_endpoint",
             message: `the Codex backend has no ${name}; use the Responses API: the proxy serves POST /v1/responses, GET /v1/models and the other paths that Codex uses`,
+            next: "use the Responses API: the proxy serves POST /v1/responses, GET /v1/models and the other paths that Codex uses",
           },
         });
       }
@@ -325,6 +326,7 @@ describe("the running proxy", () => {
         code: "path_refused",
         message:
           'paths below /memories are not forwarded to the backend: Codex does not use them; to allow them, add "memories" to proxy.allowed_paths in config.toml',
+        next: 'to allow them, add "memories" to proxy.allowed_paths in config.toml',
       },
     });
     writeFileAtomic(pool.layout.config, '[proxy]\nallowed_paths = ["memories"]\n');

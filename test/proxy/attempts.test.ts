@@ -7,7 +7,7 @@ import { createExchange } from "../../src/proxy/exchange.ts";
 import { createRetryBudget, type RetryBudget } from "../../src/proxy/retry-budget.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
 
-const COOL: Verdict = { kind: "cool", reason: "http-500", forMs: 1, told: false };
+const COOL: Verdict = { kind: "cool", reason: "http-500", forMs: 1, isTimed: false };
 const LIMIT: Verdict = { kind: "limit", untilMs: undefined };
 const OK: Verdict = { kind: "ok" };
 const FOREIGN: Verdict = { kind: "foreign_ciphertext" };

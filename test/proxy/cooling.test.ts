@@ -70,7 +70,9 @@ describe("when the only account merely rests, the client gets", () => {
     const answer = await post(pool.url);
     expect(answer.status).toBe(503);
     expect(answer.headers.get("retry-after")).not.toBeNull();
-    expect(await answer.json()).toEqual({ error: { type: error.code, ...error } });
+    expect(await answer.json()).toEqual({
+      error: { type: error.code, ...error, next: "send the request again" },
+    });
   });
 
   test("one try of the account for each request, and no more", async () => {

@@ -24,8 +24,8 @@ const EXHAUSTED = shortage("all_exhausted");
 const DISABLED = shortage("all_disabled");
 const NONE = shortage("no_accounts");
 
-const COOL: Verdict = { kind: "cool", reason: "http-500", forMs: 1, told: false };
-const COOL_NAMED: Verdict = { ...COOL, told: true };
+const COOL: Verdict = { kind: "cool", reason: "http-500", forMs: 1, isTimed: false };
+const COOL_NAMED: Verdict = { ...COOL, isTimed: true };
 const ELSEWHERE: Verdict = { kind: "elsewhere", reason: "http-404" };
 const LIMIT: Verdict = { kind: "limit", untilMs: undefined };
 const FOREIGN: Verdict = { kind: "foreign_ciphertext" };

@@ -273,7 +273,7 @@ describe("an explanation for a model", () => {
     expect(alice).toMatchObject({
       tier: "exhausted",
       limit: SPARK.model,
-      why: "exhausted by its figures; bob is not",
+      why: "exhausted according to its figures; bob is not",
     });
     const plain = await explain("");
     expect(plain.accounts.map(({ tier }) => tier)).toEqual(["ready", "ready"]);

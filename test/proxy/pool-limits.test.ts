@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { PooledLimit, PooledUsage } from "../../src/core/pooled.ts";
+import type { PooledUsage } from "../../src/core/pooled.ts";
+import type { PooledLimit } from "../../src/core/pooled-limits.ts";
 import { quotaFromEvent } from "../../src/core/quota-wire.ts";
 import { poolHeaders, poolLimitsEvent } from "../../src/proxy/pool-limits.ts";
 import { startPool } from "../support/pool.ts";

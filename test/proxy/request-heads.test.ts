@@ -227,6 +227,7 @@ describe("a request head", () => {
         type: "codexlb_error",
         code: "head_too_large",
         message: "the request line and headers are larger than 64 KiB; shorten the headers or the URL",
+        next: "shorten the headers or the URL",
       },
     });
     const { status, body } = await handshake(pool.url, 100 * KIB);

@@ -3,7 +3,7 @@ import { withProxyName } from "../../src/state/config-text.ts";
 import { parseToml } from "../../src/state/toml.ts";
 import { lineFinder, tomlPlaces } from "../../src/state/toml-keys.ts";
 
-describe("a name is put into", () => {
+describe("a name is inserted into", () => {
   const CASES: [string, string, string][] = [
     ["an empty text", "", '\n[proxy]\nname = "n"\n'],
     [
@@ -39,7 +39,7 @@ describe("a name is put into", () => {
       expect(Object.values(proxy as object)).toContain("n");
     });
 
-  test("nothing that would then mean something else", () => {
+  test("not if it would change another value", () => {
     for (const text of ["proxy = 3", "[[proxy]]\nx = 1", "[proxy", "[proxy]\nname = 3"])
       expect([text, withProxyName(text, "n")]).toEqual([
         text,

@@ -27,7 +27,7 @@ function watch(text: string, flags = {}, env: Record<string, string> = {}) {
     changes,
     failures,
     write: (next: string) => writeFileSync(path, next),
-    /** A look at the file, and the second one that a change needs. */
+    /** Lets the watcher read the file, and read it again as it does after a change. */
     look: () => clock.advance(1_100),
     [Symbol.dispose]: () => temp[Symbol.dispose](),
   };
@@ -36,8 +36,8 @@ function watch(text: string, flags = {}, env: Record<string, string> = {}) {
 const STICKY = '[policy]\nmode = "sticky"\n';
 const ROUND = '[policy]\nmode = "round_robin"\n';
 
-describe("settings of a running proxy", () => {
-  test("follow the file within a second, however it is saved, and tell what changed", () => {
+describe("the settings of a running proxy", () => {
+  test("follow the file within a second, however it is saved, and report the changes", () => {
     using w = watch(STICKY);
     w.write(ROUND);
     w.look();
@@ -51,7 +51,7 @@ describe("settings of a running proxy", () => {
     expect(w.changes.length).toBe(2);
   });
 
-  test("stay as they were if the file is too large", () => {
+  test("are unchanged if the file is too large", () => {
     using w = watch(STICKY);
     w.write(`${ROUND}${"# padding\n".repeat(10_000)}`);
     for (let count = 0; count < 3; count++) w.look();
@@ -62,7 +62,7 @@ describe("settings of a running proxy", () => {
     expect(w.live.current().policy.mode).toBe("round_robin");
   });
 
-  test("stay as they were while the file is empty, gone, broken or wrong; each reason is told once", () => {
+  test("are unchanged while the file is empty, missing, broken or invalid; each reason is reported once", () => {
     using w = watch(STICKY);
     for (const text of ["", "\n \n", "[policy", '[policy]\nmode = "stcky"\n']) {
       w.write(text);
@@ -76,9 +76,9 @@ describe("settings of a running proxy", () => {
       "config.toml is empty",
       expect.stringContaining("not valid TOML: line 1"),
       'reading config.toml: line 2: policy.mode: "stcky" is not a policy; allowed: usage_balanced, sticky, round_robin, least_in_flight, reset_aware',
-      "config.toml is gone",
+      "config.toml does not exist",
     ]);
-    // Back to what holds: nothing to do, and the next failure is told again.
+    // The file has its former text again: nothing changes, and the next failure is reported again.
     w.write(STICKY);
     w.look();
     w.write("");
@@ -117,7 +117,7 @@ describe("settings of a running proxy", () => {
     expect(seen).toEqual(["round_robin"]);
   });
 
-  test("that only a restart brings are told and not taken; flags and environment stay on top", () => {
+  test("that need a restart are reported but not changed; flags and environment still override the file", () => {
     using w = watch(STICKY, { maxAttempts: 7 }, { CODEXLB_PROXY_NAME: "edge" });
     w.write('[proxy]\nname = "file"\nlisten = "127.0.0.1:9999"\nmax_attempts = 2\nusage_timeout_ms = 5\n');
     w.look();
@@ -136,17 +136,17 @@ describe("settings of a running proxy", () => {
     expect(w.live.effective().sources.get("proxy.max_attempts")).toBe("--max-attempts");
   });
 
-  test("never open the proxy to others without its being said", () => {
+  test("never open the proxy to other machines without client authentication or the user's permission", () => {
     const open = '[proxy]\nlisten = "0.0.0.0:8765"\nallow_unauthenticated = true\n';
     using w = watch(open);
     w.write('[proxy]\nlisten = "127.0.0.1:8765"\n');
     w.look();
-    // It still listens where it did: the new settings would leave that open to everybody.
+    // The listen address does not change before a restart, and the new settings would open it to everyone.
     expect(w.failures[0]).toContain("listening on 0.0.0.0:8765 would let every machine");
     expect(w.live.current().proxy.allow_unauthenticated).toBe(true);
   });
 
-  test("without a name have the one that the proxy started with", () => {
+  test("without a name have the name of the start", () => {
     using w = watch("");
     expect(w.live.current().proxy.name).toBe("spare");
     w.write(STICKY);
@@ -154,7 +154,7 @@ describe("settings of a running proxy", () => {
     expect(w.live.current().proxy.name).toBe("spare");
   });
 
-  test("that are none are warned of once each", () => {
+  test("that are unknown cause one warning each", () => {
     using w = watch("[proxy]\nlistne = 1\n");
     w.write("[proxy]\nlistne = 1\nmax_attempts = 4\n");
     w.look();

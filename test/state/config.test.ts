@@ -13,7 +13,7 @@ const parse = (text: string) => parseConfig(text, "/r/config.toml");
 const DEFAULTS = parse("").config;
 
 describe("config.toml", () => {
-  test("made anew says the defaults and explains every setting", () => {
+  test("that is new has the defaults and explains every setting", () => {
     const text = newConfigText("proxy-x");
     const { config, lines, unknown } = parse(text);
     expect(config).toEqual({ ...DEFAULTS, proxy: { ...DEFAULTS.proxy, name: "proxy-x" } });
@@ -25,7 +25,7 @@ describe("config.toml", () => {
     }
   });
 
-  test("of the Go program is read with nothing left over", () => {
+  test("of the Go program is read completely", () => {
     const { config, unknown } = parse(GO_CONFIG);
     expect(config).toEqual({ ...DEFAULTS, proxy: { ...DEFAULTS.proxy, name: "proxy-0a1b2c3d" } });
     expect(unknown).toEqual([]);
@@ -40,7 +40,7 @@ describe("config.toml", () => {
     expect(unknown[0]).toBe("line 1: unknown_0 is not a setting and has no effect");
     expect(unknown[19]).toBe("line 20: unknown_19 is not a setting and has no effect");
     expect(unknown[20]).toBe("and 15980 more keys that are not settings");
-    // It took 46 s when every key was looked for in the whole text.
+    // Searching the whole text for every key took 46 s.
     expect(performance.now() - startedMs).toBeLessThan(10_000);
   });
 
@@ -61,7 +61,7 @@ describe("config.toml", () => {
     expect(told.length).toBeLessThan(4_000);
   });
 
-  test("is normalised as in the Go program", () => {
+  test("is normalized as in the Go program", () => {
     const { config } = parse(
       `[proxy]
       listen = "  "
@@ -94,7 +94,7 @@ describe("config.toml", () => {
     expect(config.commands).toMatchObject({ login: ["login"], run: ["exec", "--yolo"] });
   });
 
-  test("keeps a default beside a key that is given, and zero where zero is a value", () => {
+  test("keeps the defaults of missing keys, and zero where zero is a value", () => {
     expect(parse("[policy.weights]\ndaily = 10").config.policy.weights).toEqual({ daily: 10, weekly: 40 });
     expect(parse("[policy]\ndelta_percent = 0").config.policy.delta_percent).toBe(0);
     expect(parse("[proxy]\nretry_budget_percent = 0").config.proxy.retry_budget_percent).toBe(0);
@@ -102,12 +102,12 @@ describe("config.toml", () => {
     expect(parse('[policy]\nmode = " "').config.policy.mode).toBe("usage_balanced");
   });
 
-  test("takes keys in any case, the older place of proxy_url, and the line ends of Windows", () => {
+  test("accepts keys in upper and lower case, the former key of proxy_url, and the line ends of Windows", () => {
     expect(parse('[Proxy]\nListen = "127.0.0.1:1"').config.proxy.listen).toBe("127.0.0.1:1");
     const legacy = parse('[run]\nproxy_url = "http://old:1"');
     expect(legacy.config.proxy.proxy_url).toBe("http://old:1");
     expect(legacy.lines.get("proxy.proxy_url")).toBe(2);
-    // A key that is there counts, even when it says nothing.
+    // A present key counts, even if its value is empty.
     expect(parse('[proxy]\nproxy_url = ""\n[run]\nproxy_url = "http://old:1"').config.proxy.proxy_url).toBe(
       "",
     );
@@ -146,12 +146,12 @@ describe("config.toml", () => {
     ["[proxy]\nname = 'a'\nname = 'b'", "not valid TOML: line 3"],
   ];
   for (const [text, message] of BAD)
-    test(`${JSON.stringify(text)} is refused with the place and the reason`, () => {
+    test(`${JSON.stringify(text)} is refused with the position and the reason`, () => {
       expect(() => parse(text)).toThrow(message);
       expect(() => parse(text)).toThrow("reading /r/config.toml");
     });
 
-  test("names values that count as another, and shows those as what they are", () => {
+  test("warns of values that count as another, and shows their sources as the default", () => {
     const parsed = parse(
       "[proxy]\nmax_attempts = -3\n[policy.weights]\nweekly = -4\n[quota]\ncache_ttl_minutes = 30",
     );
@@ -162,7 +162,7 @@ describe("config.toml", () => {
     expect([...parsed.lines.keys()]).toEqual(["quota.cache_ttl_minutes"]);
   });
 
-  test("names what is no setting, with its line and what was probably meant", () => {
+  test("warns of unknown keys, with the line and a suggestion", () => {
     expect(parse('[proxy]\nlistne = "x"\n[polcy]\nmode = "x"\n[zzz.deep]\na = 1').unknown).toEqual([
       "line 2: proxy.listne is not a setting and has no effect; did you mean proxy.listen?",
       "line 3: polcy is not a setting and has no effect; did you mean policy?",
@@ -173,7 +173,7 @@ describe("config.toml", () => {
 
 describe("listening beyond this machine", () => {
   const config = (toml: string) => exposureProblem(parse(toml).config);
-  test("needs client authentication or the user's word", () => {
+  test("requires client authentication or the user's permission", () => {
     for (const listen of ["0.0.0.0:8765", ":8765", "[::]:8765", "10.0.0.1:8765", "box.lan:8765"]) {
       expect(config(`[proxy]\nlisten = "${listen}"`)).toContain(listen);
       expect(config(`[proxy]\nlisten = "${listen}"\nclient_auth = true`)).toBeUndefined();
@@ -184,10 +184,10 @@ describe("listening beyond this machine", () => {
   });
 });
 
-describe("the settings that hold", () => {
+describe("the settings in effect", () => {
   const file = parse('[proxy]\nname = "file"\nmax_attempts = 2\n[policy]\nmode = "sticky"');
 
-  test("come from the default, the file, the environment and flags, later ones first, and say so", () => {
+  test("come from the default, the file, the environment and flags, later ones first, with their sources", () => {
     const env = { CODEXLB_PROXY_NAME: " edge ", CODEXLB_CHILD_PROXY_URLS: "http://a/, http://b\nhttp://a" };
     const flags = {
       listen: "127.0.0.1:1",
@@ -228,7 +228,7 @@ describe("the settings that hold", () => {
     const env = { CODEXLB_UPSTREAM: "http://env/" };
     expect(upstream({}, env)).toEqual(["http://env", "CODEXLB_UPSTREAM"]);
     expect(upstream({ upstream: "http://flag" }, env)).toEqual(["http://flag", "--upstream"]);
-    // Compose passes a variable that is not set as an empty one.
+    // Compose passes an unset variable as an empty one.
     expect(upstream({}, { CODEXLB_UPSTREAM: "" })).toEqual(["http://file", "config.toml line 2"]);
   });
 
@@ -249,7 +249,7 @@ describe("the settings that hold", () => {
     },
   );
 
-  test("are checked wherever they come from", () => {
+  test("are checked whatever their source", () => {
     expect(() => effectiveConfig(file, {}, { CODEXLB_CONTAINER_LISTEN: "8765" })).toThrow(
       'CODEXLB_CONTAINER_LISTEN: "8765" is not an address',
     );
@@ -264,7 +264,7 @@ describe("the settings that hold", () => {
     );
   });
 
-  test("are shown without the keys that stand in URLs", () => {
+  test("are shown without the keys in URLs", () => {
     const secret = parse(
       '[proxy]\nproxy_url = "http://:clb_x@h:1"\nchild_proxy_urls = ["http://u:clb_y@h:2", "http://h:3"]',
     );
@@ -273,7 +273,7 @@ describe("the settings that hold", () => {
     expect(shown).toContain('["http://[redacted]@h:2","http://h:3"]');
   });
 
-  test("leave the file's own as they were", () => {
+  test("leave the file's own settings unchanged", () => {
     const before = structuredClone(file.config);
     effectiveConfig(file, { maxAttempts: 9 }, { CODEXLB_PROXY_NAME: "x" });
     expect(file.config).toEqual(before);
@@ -304,7 +304,7 @@ describe("a proxy that starts", () => {
     };
   }
 
-  test("makes the file once, for the owner only, with a name of its own", () => {
+  test("creates the file once, with a new name, and only the owner can read it", () => {
     using made = prepare(undefined);
     expect(parse(made.told).config.proxy.name).toBe("proxy-abababab");
     expect(made.written).toBe(made.told);
@@ -322,7 +322,7 @@ describe("a proxy that starts", () => {
     expect(made.told).toBe(made.written);
   });
 
-  test("leaves a file alone that has a name, is blank, or is not valid", () => {
+  test("does not change a file that has a name, is blank, or is not valid", () => {
     for (const text of [GO_CONFIG, "", " \n\t\n"]) {
       using made = prepare(text);
       expect(made.written).toBe(text);
@@ -336,7 +336,7 @@ describe("a proxy that starts", () => {
     expect(readFileSync(layout.config, "utf8")).toBe("[proxy\n");
   });
 
-  test("writes through a link to where the file is kept", () => {
+  test("writes to the target of a link", () => {
     using temp = tempDirectory();
     const layout = layoutOf(temp.path);
     const kept = join(temp.path, "dotfiles.toml");

@@ -21,7 +21,7 @@ function logIn(limits?: { fileBytes: number; fullFiles: number }) {
     path,
     events,
     clock,
-    /** Writes lines that are told apart by their number. */
+    /** Writes numbered lines. */
     add: (lines: number) => {
       for (let line = 0; line < lines; line++) {
         events.append("test", { n: ++count });
@@ -42,7 +42,7 @@ const numbers = (text: string) =>
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
 describe("the event log", () => {
-  test("is written in lines a moment later, readable for the owner only", () => {
+  test("is written in lines a moment later, and only the owner can read it", () => {
     using log = logIn();
     log.events.append("proxy.started", { b: 2, a: "x", none: undefined });
     log.events.append("plain");
@@ -77,14 +77,14 @@ describe("the event log", () => {
     expect(kept.length).toBeGreaterThan(40);
   });
 
-  test("bounds what others put into a field", () => {
+  test("bounds the length of texts from other parties", () => {
     using log = logIn();
     log.events.append("test", { error: "x".repeat(100_000) });
     log.events.flush();
     expect(readLogLines(log.path, ALL).text.length).toBeLessThan(3_000);
   });
 
-  test("goes on in a file of the Go program, however large it is", () => {
+  test("continues a file of the Go program of any size", () => {
     using log = logIn({ fileBytes: 1_000, fullFiles: 3 });
     writeFileSync(log.path, `${JSON.stringify({ fields: { n: 0 } })}\n`.repeat(500));
     const { nextOffset } = readLogLines(log.path, ALL);
@@ -93,7 +93,7 @@ describe("the event log", () => {
   });
 });
 
-describe("reading it", () => {
+describe("reading the event log", () => {
   test("by offset misses no line and repeats none while files change", () => {
     using log = logIn({ fileBytes: 2_000, fullFiles: 4 });
     const seen: number[] = [];
@@ -111,7 +111,7 @@ describe("reading it", () => {
     expect(log.files().length).toBe(5);
   });
 
-  test("from a place that is gone begins with the oldest line, from beyond the end with what comes", () => {
+  test("from an offset that no longer exists begins with the oldest line, and from beyond the end with the next line", () => {
     using log = logIn({ fileBytes: 500, fullFiles: 1 });
     log.add(50);
     const oldest = numbers(readLogLines(log.path, ALL).text)[0];
@@ -130,7 +130,7 @@ describe("reading it", () => {
       expect(numbers(readLogLines(log.path, { tail: 1, limit: 2, offset }).text)).toEqual([2, 3]);
   });
 
-  test("gives the last lines, also over several files, and never more than the limit", () => {
+  test("returns the last lines, also from several files, and never more than the limit", () => {
     using log = logIn({ fileBytes: 1_000, fullFiles: 10 });
     log.add(60);
     for (const tail of [1, 5, 20, 60, 61])
@@ -140,7 +140,7 @@ describe("reading it", () => {
     expect(numbers(readLogLines(log.path, { tail: 50, limit: 2 }).text)).toEqual([59, 60]);
   });
 
-  test("gives whole lines only", () => {
+  test("returns complete lines only", () => {
     using log = logIn();
     log.add(2);
     appendFileSync(log.path, '{"fields":{"n":3');
@@ -154,7 +154,7 @@ describe("reading it", () => {
     expect(numbers(readLogLines(log.path, { ...ALL, offset: nextOffset }).text)).toEqual([3]);
   });
 
-  test("that is large reads blocks, and answers in bounded pieces", () => {
+  test("reads blocks, and returns bounded parts", () => {
     using log = logIn();
     const line = `${JSON.stringify({ fields: { n: 1 }, filler: "x".repeat(1_000) })}\n`;
     writeFileSync(log.path, line.repeat(20_000));
@@ -167,7 +167,7 @@ describe("reading it", () => {
     expect(readLogLines(log.path, ALL).text.startsWith('{"fields"')).toBe(true);
   });
 
-  test("passes over what has no line end", () => {
+  test("skips text without a line end", () => {
     using log = logIn();
     writeFileSync(log.path, `${"x".repeat(200_000)}\n`);
     log.add(1);
@@ -175,7 +175,7 @@ describe("reading it", () => {
     expect(text.endsWith('"fields":{"n":1}}\n')).toBe(true);
   });
 
-  test("of a log that was never written gives nothing", () => {
+  test("returns nothing if there is no log yet", () => {
     using log = logIn();
     rmSync(join(log.path, ".."), { recursive: true });
     expect(readLogLines(log.path, ALL)).toEqual({ text: "", nextOffset: 0 });

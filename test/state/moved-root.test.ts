@@ -1,4 +1,4 @@
-// A root that goes away under a running proxy, and the socket that belongs to it.
+// A root that is moved while the proxy runs, and its socket.
 
 import { describe, expect, test } from "bun:test";
 import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -87,7 +87,7 @@ describe("a root that was moved", () => {
 });
 
 describe("admin.sock", () => {
-  test("of another proxy on the old path is kept", async () => {
+  test("of another proxy at the old path is kept", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     renameSync(pool.layout.root, `${pool.layout.root}-moved`);
     const other = await startDaemon(layoutOf(pool.layout.root), { listen: "127.0.0.1:0" }, systemDeps());
@@ -97,7 +97,7 @@ describe("admin.sock", () => {
     expect(existsSync(pool.layout.adminSocket)).toBe(false);
   });
 
-  test("that has replaced its own is kept", async () => {
+  test("that replaced the proxy's own is kept", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     rmSync(pool.layout.adminSocket);
     writeFileSync(pool.layout.adminSocket, "other");
@@ -105,7 +105,7 @@ describe("admin.sock", () => {
     expect(existsSync(pool.layout.adminSocket)).toBe(true);
   });
 
-  test("is removed with its proxy, which leaves nothing else behind", async () => {
+  test("is removed at the end of its proxy, together with all temporary files", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     expect(lstatSync(pool.layout.adminSocket).mode & 0o777).toBe(0o600);
     await pool.daemon.stop("test");
@@ -124,7 +124,7 @@ describe("admin.sock", () => {
       { env: { PATH: process.env.PATH, HOME: temp.path }, stdout: "pipe", stderr: "ignore" },
     );
     await child.stdout.getReader().read();
-    // Signals to strace do not reach what it traces.
+    // strace does not pass signals on to the traced process.
     process.kill((await remoteInfo(socketDoor(join(temp.path, "root", "admin.sock")))).pid, "SIGTERM");
     await child.exited;
     const lines = (await Bun.file(trace).text()).split("\n");

@@ -1,4 +1,4 @@
-// A root that others can use.
+// A root that other users can access.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
@@ -87,7 +87,9 @@ describe("another user's", () => {
 
   test("root is refused with a next step", () => {
     expect(() => makePrivate(layout, log, other)).toThrow(
-      new CodexlbError("root_not_private", `${layout.root} belongs to another user (uid ${me.uid})`),
+      new CodexlbError("root_not_private", `${layout.root} belongs to another user (uid ${me.uid})`, {
+        next: `run: chown -R 54321 ${layout.root}`,
+      }),
     );
     expect(replaceableBy(layout.root, other)?.next).toBe(`run: chown -R 54321 ${layout.root}`);
   });

@@ -11,8 +11,8 @@ import {
   enable,
   restore,
 } from "../../src/state/record-changes.ts";
-import type { StoreState } from "../../src/state/store.ts";
 import { type EncodedAccounts, encodeStore } from "../../src/state/store-encode.ts";
+import type { StoreState } from "../../src/state/store-state.ts";
 import { HOUR_MS, NOW } from "../support/evidence.ts";
 import { recordChange } from "../support/record-changes.ts";
 
@@ -78,7 +78,7 @@ describe("the slow start of a record", () => {
   });
 });
 
-test("a change that is taken back leaves the record as it was, with a new revision", () => {
+test("restoring a copy brings the record's values back, with a new revision", () => {
   const record = newAccount("a", "/a");
   beginUse(record);
   const before = { ...record };

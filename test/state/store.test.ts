@@ -9,7 +9,7 @@ import { tempDirectory } from "../support/temp.ts";
 
 const UPSTREAM = "https://chatgpt.com/backend-api";
 
-/** As the Go program writes it: accounts with figures in whole percent, times in seconds and milliseconds. */
+/** A store of the Go program: accounts with figures in whole percent, times in seconds and milliseconds. */
 const GO_STORE = {
   version: 1,
   updated_at: "2026-01-01T00:00:00Z",
@@ -58,7 +58,7 @@ function open(path: string, readOnly = false): Store & { warnings: string[] } {
 }
 
 describe("the store", () => {
-  test("opens what the Go program wrote, and writes what it reads", () => {
+  test("reads the Go program's file, and writes files that the Go program reads", () => {
     using temp = tempDirectory();
     const path = join(temp.path, "store.json");
     writeFileSync(path, JSON.stringify(GO_STORE));
@@ -85,7 +85,7 @@ describe("the store", () => {
     expect(written.accounts[0]).toMatchObject(GO_STORE.accounts[0]!);
   });
 
-  test("of an absurd size is refused without reading it", () => {
+  test("that is far too large is refused without reading it", () => {
     using temp = tempDirectory();
     const path = join(temp.path, "store.json");
     writeFileSync(path, "{");
@@ -93,7 +93,7 @@ describe("the store", () => {
     expect(() => open(path)).toThrow("it is too large (40000000000 bytes; the limit is 33554432)");
   });
 
-  test("keeps everything over a restart", () => {
+  test("keeps everything at a restart", () => {
     using temp = tempDirectory();
     const path = join(temp.path, "store.json");
     const store = open(path);
@@ -122,7 +122,7 @@ describe("the store", () => {
     expect(readdirSync(temp.path)).toEqual(["store.json"]);
   });
 
-  test("that is damaged is set aside, and the previous copy is taken", () => {
+  test("that is damaged is renamed, and the previous copy is used", () => {
     using temp = tempDirectory();
     const path = join(temp.path, "store.json");
     const store = open(path);
@@ -138,7 +138,7 @@ describe("the store", () => {
     expect(readdirSync(temp.path).filter((name) => name.startsWith("store.json.corrupt-")).length).toBe(1);
   });
 
-  test("of a newer version is refused and left as it is", () => {
+  test("of a newer version is refused and not changed", () => {
     using temp = tempDirectory();
     const path = join(temp.path, "store.json");
     writeFileSync(path, '{"version":2}');
@@ -146,7 +146,7 @@ describe("the store", () => {
     expect(readFileSync(path, "utf8")).toBe('{"version":2}');
   });
 
-  test("without accounts is read in each of the ways it is written", () => {
+  test("without accounts is read in all its spellings", () => {
     using temp = tempDirectory();
     const path = join(temp.path, "store.json");
     for (const accounts of ['"accounts":null', '"accounts":[]', '"x":1']) {

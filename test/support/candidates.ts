@@ -1,18 +1,19 @@
 // Candidates and contexts of a choice, with everything ordinary that a test does not say.
 
-import { type Candidate, conditionOf } from "../../src/core/availability.ts";
-import { NO_STANDING } from "../../src/core/capacity.ts";
+import type { Candidate } from "../../src/core/availability.ts";
+import { NO_SUMMARY } from "../../src/core/capacity.ts";
+import { conditionOf } from "../../src/core/condition.ts";
 import type { ChoiceContext, PolicyMode } from "../../src/core/policy.ts";
-import type { Standing, WindowStanding } from "../../src/core/standing.ts";
+import type { QuotaSummary, WindowSummary } from "../../src/core/quota-summary.ts";
 
 /** Half of it left, and no reset known. */
-export const WINDOW: WindowStanding = { kind: "short", left: 0.5, resetAtMs: undefined, lengthMs: 1000 };
+export const WINDOW: WindowSummary = { kind: "short", left: 0.5, resetAtMs: undefined, lengthMs: 1000 };
 
 /** A short and a weekly window, both `WINDOW` except for the given fields. */
 export function windows(
-  short: Partial<WindowStanding> = {},
-  weekly: Partial<WindowStanding> = {},
-): Standing["windows"] {
+  short: Partial<WindowSummary> = {},
+  weekly: Partial<WindowSummary> = {},
+): QuotaSummary["windows"] {
   return {
     short: { ...WINDOW, ...short },
     weekly: { ...WINDOW, kind: "weekly", ...weekly },
@@ -20,7 +21,7 @@ export function windows(
   };
 }
 
-/** `more`: fields of the candidate or of its standing. Without a condition it has the one of its figures. */
+/** `more`: fields of the candidate or of its summary. Without a condition it has the one of its figures. */
 export function candidate(
   id: string,
   { windows: shown = windows(), exhausted = false, credits = false, ...more }: Partial<AnyField> = {},
@@ -35,7 +36,7 @@ export function candidate(
     inFlight: 0,
     ramp: undefined,
     score: 0.5,
-    standing: { ...NO_STANDING, windows: shown, exhausted, credits },
+    summary: { ...NO_SUMMARY, windows: shown, exhausted, credits },
     ...more,
   };
 }
@@ -58,4 +59,4 @@ export function context(mode: PolicyMode, more: Partial<ChoiceContext> = {}): Ch
 
 // --- internal ---
 
-type AnyField = Omit<Candidate, "standing"> & Pick<Standing, "windows" | "exhausted" | "credits">;
+type AnyField = Omit<Candidate, "summary"> & Pick<QuotaSummary, "windows" | "exhausted" | "credits">;

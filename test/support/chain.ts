@@ -3,7 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { readSecret } from "../../src/auth/secrets.ts";
-import { StatusAnswer } from "../../src/core/status-wire.ts";
+import { StatusAnswer } from "../../src/core/status-schema.ts";
 import { systemDeps } from "../../src/deps.ts";
 import type { MockAccountOptions } from "../../src/mock/accounts.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";

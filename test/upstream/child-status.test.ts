@@ -35,7 +35,7 @@ async function whyRefused(body: unknown): Promise<string | undefined> {
 const OF_A_CLIENT = "the key has the client role, not the parent role (401)";
 
 test("the code says that the key is one of a client", async () => {
-  const error = new CodexlbError("key_role_refused", "in any words");
+  const error = new CodexlbError("key_role_refused", "in any words", { next: "ask its owner" });
   expect(await whyRefused(dataPlaneErrorBody(error))).toBe(OF_A_CLIENT);
 });
 
@@ -43,12 +43,13 @@ test("the words of a version without the code say the same", async () => {
   const error = new CodexlbError(
     "unauthorized",
     "this key may send requests, but not read anything about the accounts",
+    { next: "ask its owner" },
   );
   expect(await whyRefused(dataPlaneErrorBody(error))).toBe(OF_A_CLIENT);
 });
 
 test("another code is a refusal of the key", async () => {
-  const error = new CodexlbError("unauthorized", "this proxy requires a key");
+  const error = new CodexlbError("unauthorized", "this proxy requires a key", { next: "make one" });
   expect(await whyRefused(dataPlaneErrorBody(error))).toBe("it refused the key (401)");
 });
 

@@ -158,7 +158,7 @@ describe("in the background", () => {
       clock.advance(TICK_MS);
       return (await pool.status()).accounts.length === 1;
     });
-    expect(pool.warnings.join()).toContain("account bob is gone: its directory");
+    expect(pool.warnings.join()).toContain("dropped account bob, because its directory");
     const events = await pool.stopAndReadEvents();
     expect(events.find(({ event }) => event === "account.removed")?.fields).toEqual({
       account_id: "openai:bob",

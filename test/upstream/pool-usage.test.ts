@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { pooledUsage } from "../../src/core/pooled.ts";
-import { standingOf } from "../../src/core/standing.ts";
+import { summaryOf } from "../../src/core/quota-summary.ts";
 import { learn } from "../../src/state/record-changes.ts";
 import { fakeClock } from "../support/clock.ts";
 import { evidence, HOUR_MS, NOW } from "../support/evidence.ts";
@@ -51,7 +51,7 @@ for (const [name, change] of [
           const accounts = store.state.accounts.map(({ health, quota }) => ({
             health,
             quota,
-            standing: standingOf(quota, quota.main, view),
+            summary: summaryOf(quota, quota.main, view),
           }));
           expect(pool.usage()).toEqual(pooledUsage(accounts, view, true));
         }

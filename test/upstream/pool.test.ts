@@ -56,7 +56,7 @@ describe("a session", () => {
     const s = setup(["a", "b"]);
     expect(s.serve("one")).toBe("a");
     const failed = s.pick("one");
-    failed.settle({ kind: "cool", reason: "http-500", forMs: 2000, told: true });
+    failed.settle({ kind: "cool", reason: "http-500", forMs: 2000, isTimed: true });
     failed.release();
     expect(s.serve("one")).toBe("b");
     s.clock.advance(2000);
@@ -139,8 +139,8 @@ describe("health", () => {
 
   test("that merely rests is tried all the same when there is nothing else", () => {
     const s = setup(["a", "b"]);
-    s.pick().settle({ kind: "cool", reason: "http-500", forMs: 9000, told: true });
-    s.pick().settle({ kind: "cool", reason: "http-500", forMs: 3000, told: true });
+    s.pick().settle({ kind: "cool", reason: "http-500", forMs: 9000, isTimed: true });
+    s.pick().settle({ kind: "cool", reason: "http-500", forMs: 3000, isTimed: true });
     expect(s.pick().choice).toMatchObject({ id: "openai:b", reason: "least-bad" });
   });
 
@@ -185,7 +185,7 @@ describe("slow start", () => {
     const s = setup(["a", "b"], "sticky", false);
     expect(s.serve()).toBe("a");
     const failed = s.pick();
-    failed.settle({ kind: "cool", reason: "http-503", forMs: 1000, told: true });
+    failed.settle({ kind: "cool", reason: "http-503", forMs: 1000, isTimed: true });
     failed.release();
     expect(s.serve()).toBe("b");
     s.store.state.activeId = "openai:a";

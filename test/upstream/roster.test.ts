@@ -7,7 +7,7 @@ import { capacityOfQuota } from "../../src/core/capacity.ts";
 import { learnedFigures } from "../../src/core/figures.ts";
 import { ownLimitFor } from "../../src/core/meters.ts";
 import { mergeQuota, type Quota, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
-import { standingOf } from "../../src/core/standing.ts";
+import { summaryOf } from "../../src/core/quota-summary.ts";
 import { type AccountRecord, newAccount } from "../../src/state/account-record.ts";
 import { createRoster, type Member, pooledAccountOf } from "../../src/upstream/roster.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
@@ -42,7 +42,7 @@ function limitIn({ main, additional }: Quota, id: string): Quota["main"] {
 
 /** A candidate without the time until which its figures are valid: repeated figures leave that behind. */
 function timeless(candidate: Candidate | undefined) {
-  return candidate && { ...candidate, standing: { ...candidate.standing, goodUntilMs: 0 } };
+  return candidate && { ...candidate, summary: { ...candidate.summary, goodUntilMs: 0 } };
 }
 
 function memberOf(record: AccountRecord): Member {
@@ -76,10 +76,10 @@ describe("a roster, whatever happens to its members,", () => {
           for (const { id } of records)
             expect(timeless(roster.candidate(id, view))).toEqual(timeless(fresh.candidate(id, view)));
           members.forEach((member, index) => {
-            const { goodUntilMs: keptMs, ...kept } = pooledAccountOf(member, view).standing;
+            const { goodUntilMs: keptMs, ...kept } = pooledAccountOf(member, view).summary;
             const other = scratch[index];
             if (other === undefined) return;
-            const { goodUntilMs, ...computed } = pooledAccountOf(other, view).standing;
+            const { goodUntilMs, ...computed } = pooledAccountOf(other, view).summary;
             expect(kept).toEqual(computed);
             // Repeated figures are good for longer; the roster may notice that late, never the end of their time.
             expect(keptMs).toBeLessThanOrEqual(goodUntilMs);
@@ -101,8 +101,8 @@ describe("figures that repeat what is known", () => {
         const { quota, isRepeat } = learnedFigures(known, again, view);
         expect(isRepeat).toBe(true);
         expect(quota).toEqual(mergeQuota(known, again));
-        const { goodUntilMs: _before, ...before } = standingOf(known, known.main, view);
-        const { goodUntilMs: _after, ...after } = standingOf(quota, quota.main, view);
+        const { goodUntilMs: _before, ...before } = summaryOf(known, known.main, view);
+        const { goodUntilMs: _after, ...after } = summaryOf(quota, quota.main, view);
         expect(after).toEqual(before);
       }),
       RUNS,
@@ -121,8 +121,8 @@ describe("figures that repeat what is known", () => {
           const { quota, isRepeat } = learnedFigures(known, differ(repeated(told, laterMs)), at);
           if (!isRepeat) return;
           for (const id of ["codex", "a", "b"]) {
-            const { goodUntilMs: _before, ...before } = standingOf(known, limitIn(known, id), at);
-            const { goodUntilMs: _after, ...after } = standingOf(quota, limitIn(quota, id), at);
+            const { goodUntilMs: _before, ...before } = summaryOf(known, limitIn(known, id), at);
+            const { goodUntilMs: _after, ...after } = summaryOf(quota, limitIn(quota, id), at);
             expect(after).toEqual(before);
           }
         },

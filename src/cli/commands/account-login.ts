@@ -102,6 +102,7 @@ async function loginOurselves({ context, alias, args, replace }: Login): Promise
   const stop = (signal: NodeJS.Signals) =>
     stopping.abort(
       new CodexlbError("interrupted", "the login was given up; nothing was changed", {
+        next: "run the command again to log in",
         exitCode: 128 + constants.signals[signal],
       }),
     );

@@ -112,6 +112,8 @@ function limitInTurn(on: "sse" | "message", account: string): FaultInput {
   return { on, account, skip: 2, events };
 }
 
+const REPORT = "run it again; if it fails again, please report it with this output";
+
 async function turns(client: TurnClient, expected: readonly string[]): Promise<void> {
   for (const [index, name] of expected.entries()) {
     const text = await client.turn(`turn ${index + 1}`);
@@ -120,6 +122,7 @@ async function turns(client: TurnClient, expected: readonly string[]): Promise<v
       throw new CodexlbError(
         "internal",
         `the demonstration went wrong: expected ${name}, got ${JSON.stringify(text)}`,
+        { next: REPORT },
       );
   }
 }
@@ -143,6 +146,7 @@ async function startChild(args: readonly string[], stage: Stage): Promise<string
       throw new CodexlbError(
         "internal",
         `starting codexlb ${args[0]} failed: ${text || (await child.stderr.text())}`,
+        { next: REPORT },
       );
     text += decoder.decode(value, { stream: true });
   }
@@ -152,7 +156,8 @@ async function startChild(args: readonly string[], stage: Stage): Promise<string
 async function command(args: readonly string[], stage: Stage): Promise<string> {
   const child = spawn(args, stage);
   const [out, error, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  if (code !== 0) throw new CodexlbError("internal", `codexlb ${args.join(" ")} failed: ${error.trim()}`);
+  if (code !== 0)
+    throw new CodexlbError("internal", `codexlb ${args.join(" ")} failed: ${error.trim()}`, { next: REPORT });
   return out;
 }
 

@@ -102,7 +102,10 @@ function stop(stopping: AbortController, signal: NodeJS.Signals): void {
   const exitCode = 128 + constants.signals[signal];
   if (stopping.signal.aborted) process.exit(exitCode);
   stopping.abort(
-    new CodexlbError("interrupted", "the login was given up; nothing was changed", { exitCode }),
+    new CodexlbError("interrupted", "the login was given up; nothing was changed", {
+      next: "run the command again to log in",
+      exitCode,
+    }),
   );
 }
 
@@ -116,7 +119,9 @@ function timedOut(): CodexlbError {
 function endWithOutside(stopping: AbortController, lines: SecretLines | undefined): void {
   const end = () =>
     stopping.abort(
-      new CodexlbError("interrupted", "whoever asked for the login is gone; nothing was changed"),
+      new CodexlbError("interrupted", "the program that started the login has ended; nothing was changed", {
+        next: "run codexlb login-with again",
+      }),
     );
   void lines?.ended.then(end);
   process.stdout.on("error", end);
@@ -210,7 +215,7 @@ async function takeOver({ context, input, teller }: Work, auth: string): Promise
   } catch (error) {
     if (!(error instanceof CodexlbError)) throw error;
     throw new CodexlbError(error.code, `account ${alias} is registered, but ${error.message}`, {
-      next: `codexlb works without; ${error.next ?? "see what is wrong there"}`,
+      next: `codexlb works without; ${error.next}`,
     });
   }
   return total;
@@ -248,7 +253,7 @@ function withHints(error: CodexlbError, work: Work | undefined): CodexlbError {
     work.picture === undefined ? undefined : `the last screen is kept as ${work.picture}`,
   ].filter((hint) => hint !== undefined);
   return new CodexlbError(error.code, error.message, {
-    ...(next.length > 0 ? { next: next.join("; ") } : {}),
+    next: next.join("; "),
     cause: error,
     exitCode: error.exitCode,
   });

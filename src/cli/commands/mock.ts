@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { defineCommand } from "citty";
 import { z } from "zod";
 import { systemDeps } from "../../deps.ts";
-import { CodexlbError, messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors.ts";
 import type { MockAccountOptions } from "../../mock/accounts.ts";
 import { startMock } from "../../mock/backend.ts";
 import { Fault } from "../../mock/faults.ts";
@@ -120,7 +120,7 @@ function readFaults(path: string): z.input<typeof Fault>[] {
     return z.array(Fault).parse(JSON.parse(text));
   } catch (error) {
     const why = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error);
-    throw new CodexlbError("usage", `reading faults from ${path}: ${why}`);
+    throw usage(`reading faults from ${path}: ${why}`, "correct the file");
   }
 }
 

@@ -7,7 +7,7 @@ import type { Door } from "../../admin/door.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { parseJson } from "../../core/json.ts";
 import { shortStatus } from "../../core/short-status.ts";
-import { StatusAnswer } from "../../core/status-wire.ts";
+import { StatusAnswer } from "../../core/status-schema.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJsonText } from "../../print.ts";

@@ -168,7 +168,8 @@ async function activateOrRestore(
     },
   });
   if (activation.kind === "active") return;
-  const next = service === undefined ? undefined : `see why: ${service.manager.command("logs")}`;
+  const next =
+    service === undefined ? "try again with: codexlb upgrade" : `see why: ${service.manager.command("logs")}`;
   const { problem } = activation;
   if (activation.kind === "interrupted")
     throw problem === undefined
@@ -183,7 +184,7 @@ async function activateOrRestore(
       ? `, so version ${VERSION} was restored: ${cause}`
       : ` (${cause}); version ${VERSION} was restored, but the service failed to start again: ${problem}`;
   throw new CodexlbError("upgrade_failed", `the service failed to start with version ${version}${result}`, {
-    ...(next === undefined ? {} : { next }),
+    next,
     cause: activation.cause,
   });
 }

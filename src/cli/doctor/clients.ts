@@ -7,7 +7,7 @@ import { codexAddresses } from "../../codex/addresses.ts";
 import { BASE_URL_KEYS, type BaseUrls, baseUrlsIn, baseUrlsOf } from "../../codex/base-urls.ts";
 import { setupIn } from "../../codex/client-setup.ts";
 import { userHomes } from "../../codex/home.ts";
-import { reachedNobody } from "../../errors.ts";
+import { isUnreachable } from "../../errors.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
 import type { CommandContext } from "../context.ts";
 import { type Location, urlOf } from "../locate.ts";
@@ -77,7 +77,7 @@ async function examineProxyOf(path: string, url: string): Promise<Finding> {
     return {
       check: CHECK,
       status: "bad",
-      detail: `${path} points them at ${url}, but ${reachedNobody(error) ? "no proxy is running there" : "the proxy there does not answer"}`,
+      detail: `${path} points them at ${url}, but ${isUnreachable(error) ? "no proxy is running there" : "the proxy there does not answer"}`,
       remedy: "start the proxy: codexlb proxy; or undo the setup: codexlb unsetup",
     };
   }

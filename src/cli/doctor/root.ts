@@ -56,7 +56,7 @@ function examinePermissions(layout: Layout): Finding {
       check: "permissions",
       status: "bad",
       detail: unsafe.message,
-      remedy: unsafe.next ?? "choose another --root",
+      remedy: unsafe.next,
     };
   const open = pathsForOthers(layout);
   if (open.length === 0) return ok("permissions", "only you can read what is in it");

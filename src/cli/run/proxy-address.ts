@@ -1,7 +1,7 @@
 // Finds the proxy address for Codex, and whether it is this root's proxy. Only that proxy gets the root's own stubs.
 
 import { unreachable } from "../../admin/door.ts";
-import { CodexlbError, reachedNobody } from "../../errors.ts";
+import { CodexlbError, isUnreachable } from "../../errors.ts";
 import type { CommandContext } from "../context.ts";
 import { rootCredential } from "../credentials.ts";
 import { type Location, listensAt, servingUrl } from "../locate.ts";
@@ -32,7 +32,7 @@ export async function addressOf(context: CommandContext, location: Location): Pr
     if (isNamed) return { url, whose: "named" };
     if (error instanceof CodexlbError) throw error;
     // A program that listens there without answering has not proved anything.
-    if (!reachedNobody(error)) throw unreachable({ url, timeoutMs: PROOF_MS }, error);
+    if (!isUnreachable(error)) throw unreachable({ url, timeoutMs: PROOF_MS }, error);
     return { url, whose: "absent" };
   }
 }

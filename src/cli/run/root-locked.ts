@@ -8,6 +8,9 @@ export const ROOT_LOCKED_EXIT = 75;
 /** `error` with that exit status if it is `root_locked`; any other error as it is. */
 export function withRootLockedExit(error: unknown): unknown {
   if (!(error instanceof CodexlbError) || error.code !== "root_locked") return error;
-  const next = error.next === undefined ? {} : { next: error.next };
-  return new CodexlbError(error.code, error.message, { ...next, cause: error, exitCode: ROOT_LOCKED_EXIT });
+  return new CodexlbError(error.code, error.message, {
+    next: error.next,
+    cause: error,
+    exitCode: ROOT_LOCKED_EXIT,
+  });
 }

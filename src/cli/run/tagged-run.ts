@@ -32,7 +32,10 @@ export async function tagRun(
       `this proxy has no account ${JSON.stringify(account)} of its own`,
       { next: "list the accounts with: codexlb status" },
     );
-  if (code === "unauthorized") throw new CodexlbError("unauthorized", "this proxy requires a key");
+  if (code === "unauthorized")
+    throw new CodexlbError("unauthorized", "this proxy requires a key", {
+      next: "set CODEXLB_KEY to a key of that proxy (codexlb key add NAME makes one there)",
+    });
   throw status === 0
     ? new CodexlbError(
         "proxy_unreachable",

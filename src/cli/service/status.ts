@@ -32,7 +32,7 @@ export async function serviceStatus(manager: ServiceManager): Promise<ServiceSta
   const service = installedService(manager);
   if (problem !== undefined && service !== undefined)
     throw new CodexlbError(problem.code, `${problem.message}; ${manager.file} exists, for ${service.root}`, {
-      ...(problem.next === undefined ? {} : { next: problem.next }),
+      next: problem.next,
       cause: problem,
     });
   if (problem !== undefined) throw problem;

@@ -184,9 +184,9 @@ async function unserved(
   if (last !== undefined && answerRequest({ shortage, last: answered }, spends) === "as_received") {
     events.append("request.failed", { req_id: requestId, status: last.reply.response.status });
     if (last.verdict.kind !== "cool") return asReceived(context, incoming, last.reply, undefined);
-    const waitSeconds = retryAfterSeconds(shortage, nowMs, last.verdict.told);
+    const waitSeconds = retryAfterSeconds(shortage, nowMs, last.verdict.isTimed);
     const { body } = last.reply;
-    if (last.verdict.told || body.kind !== "turn")
+    if (last.verdict.isTimed || body.kind !== "turn")
       return asReceived(context, incoming, last.reply, waitSeconds);
     last.reply.abort();
     ended();
@@ -230,7 +230,7 @@ function overloaded(
 ): Response {
   const code = failure?.code ?? "server_error";
   return Response.json(
-    { error: { type: code, code, message: failure?.message ?? "" } },
+    { error: { type: code, code, message: failure?.message ?? "", next: "send the request again" } },
     { status: 503, headers: { "retry-after": String(waitSeconds) } },
   );
 }

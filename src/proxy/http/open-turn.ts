@@ -1,6 +1,7 @@
 // Reads the beginning of a streamed turn, up to the commit barrier.
 
-import type { Failure, Verdict } from "../../core/verdict.ts";
+import type { Failure } from "../../core/failure.ts";
+import type { Verdict } from "../../core/verdict.ts";
 import type { Clock } from "../../deps.ts";
 import { type BodyReader, type Chunk, gatheringReader } from "../../gathering-reader.ts";
 import type { Timeouts } from "../context.ts";

@@ -1,9 +1,10 @@
 // Sends one HTTP request to one upstream, and reads the reply until it can be judged.
 
 import { readBounded } from "../../bounded-fetch.ts";
+import { failureOfReply } from "../../core/failure.ts";
 import { ATTEMPTS_HEADER, parseAttempts } from "../../core/hops.ts";
 import { limitsOfHeaders } from "../../core/recent-limits.ts";
-import { failureOfReply, type Scope, type Verdict } from "../../core/verdict.ts";
+import type { Scope, Verdict } from "../../core/verdict.ts";
 import { CodexlbError, systemCodeOf } from "../../errors.ts";
 import { egressProblem, proxyRefusal } from "../../network/connect-problem.ts";
 import { fetchOptions } from "../../network/egress.ts";

@@ -49,7 +49,7 @@ export function answerMessage(unserved: FinalAnswerFacts): RequestAnswer {
   const { last, shortage } = unserved;
   if (shortage.kind !== "all_tried") return "refusal";
   // Over WebSocket Codex waits only if an event names a time, as a refusal does.
-  if (last?.verdict.kind === "cool" && !(last.verdict.told && last.form === "event")) return "refusal";
+  if (last?.verdict.kind === "cool" && !(last.verdict.isTimed && last.form === "event")) return "refusal";
   return answerRequest(unserved, true);
 }
 
@@ -97,7 +97,7 @@ export function answerAfterOutput(verdict: Verdict, canLeave: () => boolean): "p
       return canLeave() ? "cut" : "pass";
     case "cool":
       // Codex itself waits until the time that an event names.
-      return verdict.told && !canLeave() ? "pass" : "cut";
+      return verdict.isTimed && !canLeave() ? "pass" : "cut";
     case "renew":
       return "cut";
     case "ok":

@@ -8,8 +8,9 @@
 //   after the commit    hold, output, over   forward the event
 //                       failed               `answer` says what the client gets
 
+import type { Failure } from "../../core/failure.ts";
 import { eventType, isCompaction, readTurnSignal, type TurnSignal } from "../../core/turn.ts";
-import type { Failure, Verdict } from "../../core/verdict.ts";
+import type { Verdict } from "../../core/verdict.ts";
 import type { Lease } from "../../upstream/leases.ts";
 import { poolVersionEvent } from "../catalogues.ts";
 import type { ProxyContext } from "../context.ts";

@@ -1,6 +1,7 @@
 // Begins a turn on an upstream's socket: sends the request, and reads its events up to the commit barrier.
 
-import type { Failure, Verdict } from "../../core/verdict.ts";
+import type { Failure } from "../../core/failure.ts";
+import type { Verdict } from "../../core/verdict.ts";
 import type { Clock } from "../../deps.ts";
 import type { Timeouts } from "../context.ts";
 import { createIdleWatch } from "../timeouts.ts";

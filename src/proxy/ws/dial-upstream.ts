@@ -1,8 +1,9 @@
 // Dials one upstream, and returns a reply that the attempt loop can judge.
 
+import { failureOfReply } from "../../core/failure.ts";
 import { ATTEMPTS_HEADER, parseAttempts } from "../../core/hops.ts";
 import { limitsOfHeaders } from "../../core/recent-limits.ts";
-import { failureOfReply, type Verdict } from "../../core/verdict.ts";
+import type { Verdict } from "../../core/verdict.ts";
 import type { PreparedRequest, Upstream } from "../../upstream/upstream.ts";
 import type { ProxyContext } from "../context.ts";
 import { downstreamHeaders } from "../headers.ts";

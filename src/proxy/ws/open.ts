@@ -2,7 +2,7 @@
 // responses.
 
 import { shortText } from "../../core/bounds.ts";
-import { failureOfReply } from "../../core/verdict.ts";
+import { failureOfReply } from "../../core/failure.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../../errors.ts";
 import { attempt, type UnservedRequest } from "../attempts.ts";
 import type { IncomingRequest } from "../context.ts";

@@ -190,5 +190,6 @@ const RECONNECT = JSON.stringify({
     type: "invalid_request_error",
     code: "websocket_connection_limit_reached",
     message: "codexlb: this connection ends here; reconnect to continue on another account",
+    next: "reconnect to continue on another account",
   },
 });

@@ -2,7 +2,7 @@
 // of a turn. Arguments: a directory, and for each child its namespace and its address. Says what it saw as JSON.
 
 import { join } from "node:path";
-import { StatusAnswer } from "../../../src/core/status-wire.ts";
+import { StatusAnswer } from "../../../src/core/status-schema.ts";
 import { makePrivateDirectory, writeFileAtomic } from "../../../src/state/atomic-file.ts";
 import { layoutOf } from "../../../src/state/layout.ts";
 import { until } from "../../support/pool.ts";

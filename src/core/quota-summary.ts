@@ -1,6 +1,5 @@
-// Summarizes the figures of one limit of an account: what is left, the account's score, and when it changes. The result
-// is cached until `goodUntilMs`, when it changes even without new figures, so a thousand accounts cost a request hardly
-// more than two.
+// Summarizes the figures of one limit of an account: what is left, the account's score, and when the summary changes.
+// Callers cache the summary until `goodUntilMs`, so a thousand accounts cost a request hardly more than two.
 
 import {
   exhaustedUntilMs,
@@ -24,27 +23,27 @@ import {
 } from "./windows.ts";
 
 /** One window of a limit. */
-export interface WindowStanding {
+export interface WindowSummary {
   readonly kind: WindowKind;
-  /** 0..1, or undefined when it is unknown. */
+  /** 0..1; undefined if unknown. */
   readonly left: number | undefined;
-  /** Its next reset, Unix ms; undefined when none is known to come. */
+  /** The next reset, Unix ms; undefined if unknown. */
   readonly resetAtMs: number | undefined;
   readonly lengthMs: number;
 }
 
-export interface Standing {
+export interface QuotaSummary {
   /** The windows that the limit has or may have. */
-  readonly windows: ByWindow<WindowStanding>;
+  readonly windows: ByWindow<WindowSummary>;
   /** True if a window is exhausted, or the workspace forbids any use. */
   readonly exhausted: boolean;
   /** When the exhaustion ends, Unix ms; undefined when unknown. */
   readonly exhaustedUntilMs: number | undefined;
   /** True if the account can serve on credits. */
   readonly credits: boolean;
-  /** Until when requests on this limit are refused, Unix ms; else 0. Main-limit refusals are in the health. */
+  /** Until when requests on this limit are refused, Unix ms; 0 if they are not. Refusals by the main limit are in the health. */
   readonly refusedUntilMs: number;
-  /** Until when this stays true if no new figures arrive, Unix ms. */
+  /** Until when the summary is valid if no new figures arrive, Unix ms. */
   readonly goodUntilMs: number;
 }
 
@@ -54,18 +53,18 @@ export interface ScoreWeights {
   readonly weekly: number;
 }
 
-/** What an unknown window counts in a score. */
+/** The share that an unknown window counts as in a score. */
 export const UNKNOWN_SHARE = 0.3;
 
-/** The standing of an account under `limit`, one of the limits in `quota`. */
-export function standingOf(quota: Quota, limit: LimitQuota, view: QuotaView): Standing {
+/** The summary of an account under `limit`, one of the limits in `quota`. */
+export function summaryOf(quota: Quota, limit: LimitQuota, view: QuotaView): QuotaSummary {
   const isMain = limit.id === MAIN_LIMIT_ID;
   let goodUntilMs = spendingChangeMs(quota.spending, view);
   for (const window of presentOf(limit.windows)) goodUntilMs = Math.min(goodUntilMs, changeOf(window, view));
   const untilMs = limit.refusal?.untilMs ?? 0;
   const refusedUntilMs = untilMs > view.nowMs ? untilMs : 0;
   if (refusedUntilMs > 0) goodUntilMs = Math.min(goodUntilMs, refusedUntilMs);
-  const known = mapWindows(limit.windows, (window, kind) => windowStanding(window, kind, view));
+  const known = mapWindows(limit.windows, (window, kind) => windowSummary(window, kind, view));
   return {
     windows: limit.completeAsOfMs > 0 ? known : withUnknown(known, isMain),
     exhausted: isExhausted(quota, limit, view),
@@ -77,10 +76,10 @@ export function standingOf(quota: Quota, limit: LimitQuota, view: QuotaView): St
 }
 
 /**
- * The score of an account, 0..1: the weighted mean of what is left of its windows (unknown counts 0.30); 1 when it has
- * none. Negative weights count as zero; without weights it is 0.
+ * The score of an account, 0..1: the weighted mean of what is left of its windows (an unknown one counts as 0.30); 1 if
+ * it has no windows. Negative weights count as zero; without weights the score is 0.
  */
-export function scoreOf({ windows }: Pick<Standing, "windows">, weights: ScoreWeights): number {
+export function scoreOf({ windows }: Pick<QuotaSummary, "windows">, weights: ScoreWeights): number {
   return weightedMean(windows, weights, ({ left }) => left ?? UNKNOWN_SHARE);
 }
 
@@ -89,9 +88,9 @@ export function scoreOf({ windows }: Pick<Standing, "windows">, weights: ScoreWe
  * count equally.
  */
 export function weightedMean(
-  windows: ByWindow<WindowStanding>,
+  windows: ByWindow<WindowSummary>,
   weights: ScoreWeights,
-  value: (window: WindowStanding) => number,
+  value: (window: WindowSummary) => number,
 ): number {
   if (Math.max(weights.daily, 0) + Math.max(weights.weekly, 0) === 0) return 0;
   let sum = 0;
@@ -120,17 +119,17 @@ export function weightOf(kind: WindowKind, weights: ScoreWeights): number {
 // --- internal ---
 
 /** The main limit is assumed to have a short and a weekly window until the backend lists its windows. */
-function withUnknown(known: ByWindow<WindowStanding>, isMain: boolean): ByWindow<WindowStanding> {
+function withUnknown(known: ByWindow<WindowSummary>, isMain: boolean): ByWindow<WindowSummary> {
   const { short = unknownWindow("short"), weekly = unknownWindow("weekly") } = known;
   if (isMain) return { ...known, short, weekly };
   return presentOf(known).length > 0 ? known : { ...NO_WINDOWS, short };
 }
 
-function unknownWindow(kind: WindowKind): WindowStanding {
+function unknownWindow(kind: WindowKind): WindowSummary {
   return { kind, left: undefined, resetAtMs: undefined, lengthMs: USUAL_SECONDS[kind] * 1000 };
 }
 
-function windowStanding(window: QuotaWindow, kind: WindowKind, view: QuotaView): WindowStanding {
+function windowSummary(window: QuotaWindow, kind: WindowKind, view: QuotaView): WindowSummary {
   const reset = window.resetAtMs;
   return {
     kind,
@@ -140,7 +139,7 @@ function windowStanding(window: QuotaWindow, kind: WindowKind, view: QuotaView):
   };
 }
 
-/** When `remaining` of the window next changes without new figures: at its reset, or when a figure grows too old. */
+/** When `remaining` of the window next changes without new figures: at its reset, or when a figure becomes too old. */
 function changeOf({ resetAtMs: reset, asOfMs }: QuotaWindow, { nowMs, ttlMs }: QuotaView): number {
   let change = Number.POSITIVE_INFINITY;
   for (const at of [reset, reset === undefined ? undefined : reset + ttlMs + 1, asOfMs + ttlMs + 1])

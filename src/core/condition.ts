@@ -1,0 +1,29 @@
+// The condition of an upstream: the part of its availability that does not depend on the request.
+
+import type { QuotaSummary } from "./quota-summary.ts";
+
+/** The state of an upstream, independent of the request. */
+export type Condition =
+  /** It has room. */
+  | "ready"
+  /** It has room, but is recovering and already has the number of requests in flight that it may have for now. */
+  | "probing"
+  /** Only credits are left, and they may be spent. */
+  | "credits"
+  /** Its figures say that nothing is left, although no request was refused yet. */
+  | "exhausted"
+  /** It is cooling down after a failure, or is a child proxy that does not answer. */
+  | "cooling"
+  /** The backend refuses turns until a reset, or they would spend credits, which is forbidden. */
+  | "limited"
+  /** It is out of service. */
+  | "disabled";
+
+/** The condition according to the figures of a limit alone. */
+export function conditionOf({
+  exhausted,
+  credits,
+}: Pick<QuotaSummary, "exhausted" | "credits">): "ready" | "credits" | "exhausted" {
+  if (!exhausted) return "ready";
+  return credits ? "credits" : "exhausted";
+}

@@ -1,0 +1,199 @@
+// The status document (`GET /status`): the one schema from which all its types are inferred, as it is written here and
+// as it is read from another proxy, of this program or of the Go program. Fields that the Go program does not have are
+// optional or have a default. Additions have names that the Go program does not use.
+
+import { z } from "zod";
+import { shortLine } from "../printable.ts";
+
+/** Text from another machine is shown on terminals, so it is reduced to one line without control characters. */
+const text = z.string().transform((text) => shortLine(text));
+/** In percent; -1 if unknown. */
+const leftPercent = z.number();
+/** Unix seconds; 0 if unknown. */
+const unixSeconds = z.number();
+
+const LIMIT = {
+  limit_id: text,
+  limit_name: text.optional(),
+  primary_left_pct: leftPercent,
+  primary_reset_at: unixSeconds,
+  primary_window_seconds: z.number().default(0),
+  secondary_left_pct: leftPercent,
+  secondary_reset_at: unixSeconds,
+  secondary_window_seconds: z.number().default(0),
+  /** The normal model for which the limit counts. */
+  model: text.optional(),
+  /** True if these are all windows of the limit; otherwise there may be unknown ones. */
+  complete: z.boolean().default(false),
+  /** How long requests on this limit are still refused. */
+  cooldown_seconds: z.number().default(0),
+};
+const Limit = z.looseObject(LIMIT);
+
+/** The source and the age of one figure. */
+const FIGURE = {
+  /** `daily` (the short window), `weekly`, `monthly`, `<limit id> primary`, `<limit id> secondary`. */
+  window: text,
+  used_percent: z.number().optional(),
+  /** `headers`, `event`, `limit_error`, `usage_api`, or `stored` for a figure of the Go program. */
+  source: text,
+  age_seconds: z.number(),
+  /** Older than quota.cache_ttl_minutes: it counts as unknown. */
+  outdated: z.boolean().default(false),
+};
+
+const Hop = z.looseObject({ name: text, id: text });
+
+const ACCOUNT = {
+  proxy_name: text.default(""),
+  /** The proxy that owns the account; absent in the Go program's document. */
+  proxy_id: text.optional(),
+  /** The proxies between the reporting one and the account, the owner last; empty for its own accounts. */
+  proxy_path: z.array(Hop).default([]),
+  alias: text,
+  id: text,
+  /** The same for the same ChatGPT account and user, in any proxy. */
+  identity: text.optional(),
+  email: text.default(""),
+  /** Short workspace id, if another account has the same e-mail address in another workspace. */
+  workspace: text.optional(),
+  active: z.boolean(),
+  pinned: z.boolean(),
+  healthy: z.boolean(),
+  enabled: z.boolean(),
+  disabled_reason: text.default(""),
+  draining: z.boolean().default(false),
+  cooldown_seconds: z.number(),
+  cooldown_reason: text.optional(),
+  daily_left_pct: leftPercent,
+  weekly_left_pct: leftPercent,
+  daily_reset_at: unixSeconds,
+  weekly_reset_at: unixSeconds,
+  /** Written only if the account has a monthly window. */
+  monthly_left_pct: leftPercent.default(-1),
+  monthly_reset_at: unixSeconds.default(0),
+  /** All windows of the main limit: `daily`, `weekly`, `monthly`. Absent until the backend has listed them. */
+  windows: z.array(text).optional(),
+  /** Credits that the account can spend when its windows are exhausted. */
+  credits: z
+    .looseObject({
+      has_credits: z.boolean(),
+      unlimited: z.boolean(),
+      balance: z.number(),
+      /** True if they can be used now: neither refused nor forbidden by the workspace. */
+      usable: z.boolean().default(false),
+    })
+    .optional(),
+  /** The workspace's limit for this member. */
+  individual_limit: z.looseObject({ left_pct: leftPercent, reset_at: unixSeconds }).optional(),
+  spend_control_reached: z.boolean().default(false),
+  /** The backend's code for the reason why nothing is left. */
+  limit_reached_type: text.optional(),
+  additional_limits: z.array(Limit).nullish(),
+  score: z.number(),
+  in_flight: z.number().default(0),
+  last_used_at_ms: z.number().default(0),
+  last_switch_reason: text.optional(),
+  /** Of the newest figure of the main limit; each figure's own source is in `figures`. */
+  quota_source: text.optional(),
+  quota_as_of_ms: z.number().optional(),
+  figures: z.array(z.looseObject(FIGURE)).default([]),
+  plan_type: text.optional(),
+};
+
+/** An account as it is read. */
+export type AccountAnswer = z.output<typeof AccountAnswer>;
+export const AccountAnswer = z.looseObject(ACCOUNT);
+
+/** A child proxy. */
+const CHILD = {
+  name: text,
+  url: text,
+  /** True if it served the last request that the policy placed. */
+  active: z.boolean(),
+  healthy: z.boolean(),
+  reachable: z.boolean(),
+  cooldown_seconds: z.number(),
+  score: z.number(),
+  selected_target: text.optional(),
+  selection_reason: text.optional(),
+  last_switch_reason: text.optional(),
+  last_error: text.optional(),
+  proxy_id: text.optional(),
+  cooldown_reason: text.optional(),
+  in_flight: z.number().optional(),
+  /** The way from the reporting proxy back to itself that leads through the child. */
+  cycle: text.optional(),
+  /** What the user can do about `last_error`. */
+  next: text.optional(),
+  /** Its own children, if it reports them. */
+  get child_proxies(): z.ZodOptional<z.ZodArray<typeof ChildAnswer>> {
+    return z.array(ChildAnswer).optional();
+  },
+};
+
+/** A child proxy as it is read. */
+export type ChildAnswer = z.output<typeof ChildAnswer>;
+const ChildAnswer = z.looseObject(CHILD);
+
+const DOCUMENT = {
+  proxy_name: text.default(""),
+  /** New at every start of the proxy. */
+  proxy_id: text.optional(),
+  generated_at: text.optional(),
+  policy: z
+    .looseObject({
+      mode: text.default(""),
+      delta_percent: z.number().optional(),
+      weights: z.looseObject({ daily: z.number(), weekly: z.number() }).optional(),
+    })
+    .prefault({}),
+  state: z
+    .looseObject({
+      active_index: z.number().optional(),
+      message_counter: z.number().optional(),
+      last_rotation_at_ms: z.number().optional(),
+      pinned_account_id: text.optional(),
+    })
+    .prefault({}),
+  selected_account_id: text.optional(),
+  selected_proxy_name: text.optional(),
+  selected_proxy_url: text.optional(),
+  selection_reason: text.optional(),
+  /** The proxy's own, and those below child proxies, which have a `proxy_path`. */
+  accounts: z
+    .array(AccountAnswer)
+    .nullable()
+    .transform((accounts) => accounts ?? []),
+  additional_limits: z.array(Limit).nullish(),
+  child_proxies: z
+    .array(ChildAnswer)
+    .nullish()
+    .transform((children) => children ?? []),
+};
+
+/** The document as it is read. */
+export type StatusAnswer = z.output<typeof StatusAnswer>;
+export const StatusAnswer = z.looseObject(DOCUMENT);
+
+/** The fields of a schema before defaults and transforms. Unlike in what is read, there are no others. */
+type Fields<Shape extends z.ZodRawShape> = z.input<z.ZodObject<Shape>>;
+/** What this program writes: `All` fields, with those in `Always` that the Go program may leave out. */
+type Written<All, Always extends keyof All> = Readonly<
+  Omit<All, Always> & { [Name in Always]-?: NonNullable<All[Name]> }
+>;
+
+export type LimitStatus = Written<
+  Fields<typeof LIMIT>,
+  "primary_window_seconds" | "secondary_window_seconds"
+>;
+export type FigureStatus = Written<Fields<typeof FIGURE>, "used_percent" | "outdated">;
+export type AccountStatus = Written<
+  Fields<typeof ACCOUNT>,
+  "proxy_name" | "proxy_id" | "in_flight" | "last_used_at_ms" | "figures"
+>;
+export type ChildStatus = Written<Fields<typeof CHILD>, "in_flight">;
+export type StatusDocument = Omit<
+  Written<Fields<typeof DOCUMENT>, "proxy_name" | "proxy_id" | "generated_at" | "policy" | "state">,
+  "accounts"
+> & { readonly accounts: readonly (AccountStatus | AccountAnswer)[] };
