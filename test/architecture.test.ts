@@ -69,6 +69,22 @@ describe("layers", () => {
     expect(wrong).toEqual([]);
   });
 
+  test("of commands import in no circle", async () => {
+    const imports = new Map<string, string[]>();
+    for (const file of files.filter((name) => name.startsWith("cli/"))) {
+      const names = importsOf(await Bun.file(join(SOURCE, file)).text());
+      imports.set(
+        file,
+        names.filter((name) => name.startsWith(".")).map((name) => join(dirname(file), name)),
+      );
+    }
+    const reached = (from: string, seen: Set<string>): Set<string> => {
+      for (const target of imports.get(from) ?? []) if (!seen.has(target)) reached(target, seen.add(target));
+      return seen;
+    };
+    expect([...imports.keys()].filter((file) => reached(file, new Set()).has(file))).toEqual([]);
+  });
+
   test("of pure rules touch nothing outside: no clock, no randomness, no files, no Bun", async () => {
     const wrong: string[] = [];
     for (const file of files.filter((name) => name.startsWith("core/"))) {
@@ -128,12 +144,12 @@ describe("layers", () => {
       if (ways.some((way) => code.includes(way))) uses.push(file);
     }
     expect(uses).toEqual([
-      // It says nothing but its own words.
-      "cli/commands/demo.ts",
       // Gives consola nothing but single lines.
-      "cli/login-with/teller.ts",
+      "cli/login-with/progress.ts",
+      // Prints only its own words.
+      "cli/mock/demo-command.ts",
       // Owns the terminal while it is open; its lines go through `printable`.
-      "cli/screen.ts",
+      "cli/terminal/screen.ts",
       "print.ts",
       // Answers before anything else is loaded; its line goes through `oneLine`.
       "quick.ts",

@@ -7,13 +7,13 @@ import { VERSION_WORDS } from "../core/version-words.ts";
 import { systemDeps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { print } from "../print.ts";
-import { commandAt, type Described, everyCommand, subCommandsOf } from "./definitions.ts";
+import { COMMANDS } from "./command-tree.ts";
 import { type ParsedFlags, parseFlags, usage } from "./flags.ts";
-import { helpText } from "./help.ts";
-import { flushOutput, watchOutput } from "./output.ts";
-import { ROOT } from "./root.ts";
-import { catchSurprises, report } from "./surprises.ts";
-import { outputColumns, wantsColour } from "./terminal.ts";
+import { commandAt, type Described, everyCommand, subCommandsOf } from "./help/command-description.ts";
+import { helpText } from "./help/help-text.ts";
+import { catchSurprises, report } from "./report-error.ts";
+import { flushOutput, watchOutput } from "./terminal/standard-output.ts";
+import { outputColumns, wantsColour } from "./terminal/terminal.ts";
 
 /** Runs `argv` (without the program's name); resolves to the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -36,11 +36,12 @@ export async function main(argv: readonly string[]): Promise<number> {
 const COMPLETE = "__complete";
 
 async function dispatch(argv: readonly string[]): Promise<void> {
-  if (argv[0] === COMPLETE) return (await import("./completions/complete.ts")).complete(ROOT, argv.slice(1));
+  if (argv[0] === COMPLETE)
+    return (await import("./completions/complete.ts")).complete(COMMANDS, argv.slice(1));
   // Without other words, `quickAnswer` has printed the version.
   if (VERSION_WORDS.has(argv[0] ?? ""))
     throw usage(`unexpected word ${JSON.stringify(argv[1])}`, `${argv[0]} takes no other words`);
-  const { at, rest: words } = await commandAt(ROOT, argv);
+  const { at, rest: words } = await commandAt(COMMANDS, argv);
   const [word] = words;
   // A command with sub-commands may also be one itself: then what is no sub-command of it are its own words.
   if (at.subCommands.size > 0 && !at.runs) {
@@ -106,7 +107,7 @@ const FORGIVING: ReadonlySet<string> = new Set([
 
 /** `codexlb help account pin`. */
 async function helpOn(path: readonly string[]): Promise<void> {
-  const { at, rest } = await commandAt(ROOT, path);
+  const { at, rest } = await commandAt(COMMANDS, path);
   if (rest[0] !== undefined) throw await unknownCommand(rest[0], at);
   print(await help(at));
 }
@@ -119,7 +120,7 @@ async function help(command: Described): Promise<string> {
 async function unknownCommand(word: string, at: Described): Promise<CodexlbError> {
   const known = [...at.subCommands.keys()];
   // Some people leave out the words before it.
-  const elsewhere = (await everyCommand(ROOT)).filter(
+  const elsewhere = (await everyCommand(COMMANDS)).filter(
     ({ path }) => path.at(-1) === word || (path.length === 1 && path[0]?.startsWith(`${word}-`)),
   );
   if (at.path.length === 0 && CODEX_COMMANDS.has(word))

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { table } from "../../src/cli/table.ts";
+import { table } from "../../src/cli/terminal/table.ts";
 import { layoutOf } from "../../src/state/layout.ts";
 import { runCli } from "../support/cli.ts";
 import { hostile, unprintableIn } from "../support/hostile-text.ts";

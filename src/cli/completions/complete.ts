@@ -5,7 +5,7 @@
 import { systemDeps } from "../../deps.ts";
 import { print } from "../../print.ts";
 import { oneLine } from "../../printable.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../help/command-description.ts";
 import { lineOf, lineOfBash } from "./line.ts";
 import { namesFrom } from "./names.ts";
 import { type Names, offerFor } from "./offer.ts";

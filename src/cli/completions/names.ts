@@ -4,7 +4,7 @@
 import { openKeys } from "../../auth/keys.ts";
 import type { Deps } from "../../deps.ts";
 import { layoutOf, rootFrom } from "../../state/layout.ts";
-import { openLocalStore } from "../accounts.ts";
+import { openLocalStore } from "../accounts/with-accounts.ts";
 import type { Candidate, Names } from "./offer.ts";
 
 /** Throws what reading the files throws. */

@@ -1,9 +1,9 @@
 // What can stand at a place of the command line, by the definitions of the commands alone: what a root knows is asked
 // of `names`.
 
-import { commandAt, type Described, type Flag, subCommandsOf } from "../definitions.ts";
 import { type ReadFlags, readFlags } from "../flags.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../help/command-description.ts";
+import { commandAt, type Described, type Flag, subCommandsOf } from "../help/command-description.ts";
 import type { Line } from "./line.ts";
 
 export interface Candidate {

@@ -7,7 +7,7 @@ import { messageOf } from "../../errors.ts";
 import type { AccountRecord } from "../../state/account-record.ts";
 import { openStore } from "../../state/store.ts";
 import type { CommandContext } from "../context.ts";
-import { type Finding, ok } from "./findings.ts";
+import { type Finding, ok } from "./finding.ts";
 
 /** `proxyUrl` is the URL of another proxy, whose accounts are used: then there need be none here. */
 export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: string | undefined): Finding[] {

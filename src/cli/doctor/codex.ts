@@ -17,10 +17,10 @@ import { messageOf } from "../../errors.ts";
 import { startMock } from "../../mock/backend.ts";
 import { writeFileAtomic } from "../../state/atomic-file.ts";
 import type { CommandContext } from "../context.ts";
-import { type Location, urlOf } from "../locate.ts";
+import { type Location, urlOf } from "../proxy/locate-proxy.ts";
 import { addressOf } from "../run/proxy-address.ts";
 import { configSources, prepareRuntime } from "../run/runtime-home.ts";
-import { type Finding, ok } from "./findings.ts";
+import { type Finding, ok } from "./finding.ts";
 
 export interface CodexFlags {
   readonly codexBin: string | undefined;

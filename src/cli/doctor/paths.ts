@@ -6,7 +6,7 @@ import { OTHER_SEGMENT, REFUSED_EVENT } from "../../proxy/path-gate.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { readLogLines } from "../../state/log-parts.ts";
 import type { CommandContext } from "../context.ts";
-import type { Finding } from "./findings.ts";
+import type { Finding } from "./finding.ts";
 
 /** Returns no finding if all is well. */
 export function examinePaths(context: CommandContext): Finding[] {

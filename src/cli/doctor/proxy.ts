@@ -8,22 +8,20 @@ import type { Daemon, RunningDaemon } from "../../admin/daemon.ts";
 import { type Door, isProxy } from "../../admin/door.ts";
 import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseListen } from "../../core/listen.ts";
-import type { Clock } from "../../deps.ts";
 import { CodexlbError, connectProblem, messageOf } from "../../errors.ts";
-import { egressProblem } from "../../network/connect-problem.ts";
-import { createOutbound, fetchOptions, type Outbound, optionsToProxy } from "../../network/egress.ts";
+import { optionsToProxy } from "../../network/egress.ts";
 import { isTaken } from "../../network/port-probe.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { isNewer, VERSION } from "../../version.ts";
 import type { CommandContext } from "../context.ts";
-import { credentialFor } from "../credentials.ts";
-import { type Location, listensAt, urlOf } from "../locate.ts";
+import { type Location, listensAt, urlOf } from "../proxy/locate-proxy.ts";
+import { credentialFor } from "../proxy/proxy-credential.ts";
 import { KEY_NEXT, letsUsIn } from "../run/runtime-home.ts";
-import { restartAdvice } from "../service/running.ts";
-import { upgradeAdvice } from "../upgrade-advice.ts";
-import { examineClock, type TimedResponse } from "./clock.ts";
-import { type Finding, ok } from "./findings.ts";
+import { restartAdvice } from "../service/running-services.ts";
+import { upgradeAdvice } from "../upgrade/upgrade-advice.ts";
+import { type ConnectionDeps, examineConnections, outboundOf } from "./connections.ts";
+import { type Finding, ok } from "./finding.ts";
 
 /**
  * Examines the proxy at `location`: in full if it is the one of the root, else what can be seen of it from here.
@@ -167,37 +165,6 @@ const ChildFinding = z.looseObject({
   next: z.string().optional(),
 });
 
-/** The means to check connections to other hosts. */
-interface ConnectionDeps {
-  readonly clock: Clock;
-  readonly outbound: Outbound;
-}
-
-async function examineConnections(
-  via: ConnectionDeps,
-  backend: string,
-  tokenUrl: string,
-): Promise<Finding[]> {
-  const [toBackend, toTokens] = await Promise.all([
-    examineConnection(via, "backend", backend),
-    examineConnection(via, "token endpoint", tokenUrl),
-  ]);
-  const { response } = toBackend;
-  return [toBackend.finding, toTokens.finding, ...(response === undefined ? [] : examineClock(response))];
-}
-
-/** How a proxy started here would connect. A running proxy's environment cannot be read. */
-function outboundOf({ deps: { env }, layout }: CommandContext): Outbound {
-  const setting = () => {
-    try {
-      return readConfig(layout).proxy.outbound_proxy;
-    } catch {
-      return ""; // another check reports invalid settings
-    }
-  };
-  return createOutbound({ env, setting });
-}
-
 async function examineAnswer(url: string): Promise<Finding> {
   try {
     const response = await fetch(`${url}/healthz`, {
@@ -266,33 +233,5 @@ function listenOf(layout: CommandContext["layout"]) {
     return parseListen(readConfig(layout).proxy.listen);
   } catch {
     return undefined; // another check reports invalid settings
-  }
-}
-
-/** Any response proves that the connection works. */
-async function examineConnection(
-  { clock, outbound }: ConnectionDeps,
-  check: string,
-  url: string,
-): Promise<{ readonly finding: Finding; readonly response?: TimedResponse }> {
-  const egress = outbound.toBackend(url);
-  try {
-    const askedMs = clock.now();
-    const { status, headers } = await fetch(url, {
-      ...fetchOptions(egress),
-      method: "HEAD",
-      redirect: "manual",
-      signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS),
-    });
-    const response = { headers, askedMs, answeredMs: clock.now() };
-    return { finding: ok(check, `${url} answers (${status})`), response };
-  } catch (error) {
-    const finding: Finding = {
-      check,
-      status: "bad",
-      detail: `${url} cannot be reached: ${egressProblem(error, url, egress) ?? messageOf(error)}`,
-      remedy: "check the network, HTTPS_PROXY, proxy.outbound_proxy and proxy.upstream_base_url",
-    };
-    return { finding };
   }
 }

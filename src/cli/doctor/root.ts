@@ -13,7 +13,7 @@ import { EXPOSURE_NEXT, exposureProblem } from "../../state/settings.ts";
 import { openStore } from "../../state/store.ts";
 import { decodeStore } from "../../state/store-decode.ts";
 import type { CommandContext } from "../context.ts";
-import { type Finding, ok } from "./findings.ts";
+import { type Finding, ok } from "./finding.ts";
 import { examinePaths } from "./paths.ts";
 
 export function examineRoot(context: CommandContext): Finding[] {

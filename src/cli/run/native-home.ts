@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { readCredentials } from "../../auth/homes.ts";
 import { keyringOf, userHomes } from "../../codex/home.ts";
 import { CodexlbError } from "../../errors.ts";
-import { openLocalStore } from "../accounts.ts";
+import { openLocalStore } from "../accounts/with-accounts.ts";
+import { configOf } from "../config/root-config.ts";
 import type { CommandContext } from "../context.ts";
-import { configOf } from "../root-config.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
 import { asksForKeys } from "./runtime-home.ts";
 

@@ -13,11 +13,11 @@ import { DEFAULT_PLAN } from "../../core/pooled.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import type { AccountRecord } from "../../state/account-record.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
-import { openLocalStore } from "../accounts.ts";
+import { openLocalStore } from "../accounts/with-accounts.ts";
+import { configOf } from "../config/root-config.ts";
 import type { CommandContext } from "../context.ts";
-import { tokenFor } from "../credentials.ts";
-import { type Location, urlOf } from "../locate.ts";
-import { configOf } from "../root-config.ts";
+import { type Location, urlOf } from "../proxy/locate-proxy.ts";
+import { tokenFor } from "../proxy/proxy-credential.ts";
 import { addressOf, type ProxyAddress } from "./proxy-address.ts";
 
 /** What helps who is not let in. */
