@@ -10,7 +10,8 @@ const lazy = (load: () => Promise<LoadedCommand>) => async () => (await load()).
 export const COMMANDS: Command = defineCommand({
   meta: {
     name: "codexlb",
-    description: "Runs Codex over several ChatGPT accounts of your own. Without arguments: codexlb run.",
+    description:
+      "Run Codex over several ChatGPT accounts of your own. Without arguments, codexlb starts Codex (codexlb run).",
   },
   subCommands: {
     proxy: lazy(() => import("./proxy/proxy-command.ts")),

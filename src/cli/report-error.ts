@@ -1,11 +1,10 @@
-// What nobody has thought of: told in one line, as everything that goes wrong, and where it happened only to whoever
-// asks.
+// Prints errors, expected and unexpected ones: the message, the next step, and the stack trace if CODEXLB_DEBUG is 1.
 
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { printError } from "../print.ts";
 import { shortLine } from "../printable.ts";
 
-/** `codexlb: <what failed and why>`, then the next step on a line of its own; returns the exit code. */
+/** Prints `codexlb: <what failed and why>`, and the next step on the next line. Returns the exit code. */
 export function report(error: unknown): number {
   printError(`codexlb: ${shortLine(messageOf(error))}\n`);
   const known = error instanceof CodexlbError ? error : undefined;
@@ -22,33 +21,33 @@ export function report(error: unknown): number {
 }
 
 /**
- * Errors that nobody waited for: the program ends with them, but for one that serves others (`goOn`), which tells of
- * them and serves on.
+ * Reports errors that no code has caught, and exits. A proxy (`keepRunning`) only reports rejected promises, and keeps
+ * serving.
  */
-export function catchSurprises(goOn: boolean): void {
+export function handleUncaughtErrors(keepRunning: boolean): void {
   process.on("uncaughtException", (error) => {
-    if (isAlone("uncaughtException")) process.exit(report(error));
+    if (isOnlyListener("uncaughtException")) process.exit(report(error));
   });
   process.on("unhandledRejection", (error) => {
-    if (!isAlone("unhandledRejection")) return;
+    if (!isOnlyListener("unhandledRejection")) return;
     const code = report(error);
-    if (!goOn) process.exit(code);
+    if (!keepRunning) process.exit(code);
   });
 }
 
 // --- internal ---
 
-/** Who has the whole screen gives it back first, and hears of it by itself. */
-function isAlone(event: "uncaughtException" | "unhandledRejection"): boolean {
+/** False if the full screen handles the event, too: it restores the terminal first, and reports the error itself. */
+function isOnlyListener(event: "uncaughtException" | "unhandledRejection"): boolean {
   return process.listenerCount(event) === 1;
 }
 
-/** What the system refuses is no mistake of the program. */
+/** An error of the system is not a bug of this program. */
 function nextOf(error: unknown): string {
-  return OF_THE_SYSTEM.has(systemCodeOf(error) ?? "") ? LOOK : ASK;
+  return SYSTEM_ERRORS.has(systemCodeOf(error) ?? "") ? CHECK_SYSTEM : REPORT_BUG;
 }
 
-const OF_THE_SYSTEM: ReadonlySet<string> = new Set([
+const SYSTEM_ERRORS: ReadonlySet<string> = new Set([
   "EACCES",
   "EDQUOT",
   "EIO",
@@ -63,5 +62,5 @@ const OF_THE_SYSTEM: ReadonlySet<string> = new Set([
   "EROFS",
 ]);
 
-const LOOK = "look at what is there, who may use it, and whether there is room";
-const ASK = "this should not happen: please report it, with what CODEXLB_DEBUG=1 shows";
+const CHECK_SYSTEM = "check the path, its permissions and the free disk space";
+const REPORT_BUG = "this is a bug in codexlb; please report it with the output of CODEXLB_DEBUG=1";

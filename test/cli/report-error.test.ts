@@ -13,7 +13,7 @@ afterAll(() => temp[Symbol.dispose]());
 
 async function run(text: string, env: Record<string, string> = {}) {
   const path = join(temp.path, "surprise.ts");
-  writeFileSync(path, `import { catchSurprises } from ${JSON.stringify(MODULE)};\n${text}`);
+  writeFileSync(path, `import { handleUncaughtErrors } from ${JSON.stringify(MODULE)};\n${text}`);
   const child = Bun.spawn([process.execPath, path], {
     env: { PATH: process.env.PATH ?? "", ...env },
     stdout: "pipe",
@@ -23,27 +23,30 @@ async function run(text: string, env: Record<string, string> = {}) {
   return { code, out, err };
 }
 
-const TOLD = "codexlb: oops\n  this should not happen: please report it, with what CODEXLB_DEBUG=1 shows\n";
+const REPORTED =
+  "codexlb: oops\n  this is a bug in codexlb; please report it with the output of CODEXLB_DEBUG=1\n";
 
 test.each([
   ["an exception", 'setTimeout(() => { throw new Error("oops"); });'],
   ["a rejection", 'void Promise.reject(new Error("oops"));'],
-])("%s ends a command, and shows no stack", async (_name, text) => {
-  const ran = await run(`catchSurprises(false);\n${text}\nsetTimeout(() => console.log("after"), 60_000);`);
-  expect(ran).toEqual({ code: 1, out: "", err: TOLD });
+])("%s ends a command without a stack trace", async (_name, text) => {
+  const ran = await run(
+    `handleUncaughtErrors(false);\n${text}\nsetTimeout(() => console.log("after"), 60_000);`,
+  );
+  expect(ran).toEqual({ code: 1, out: "", err: REPORTED });
 });
 
-test("where it happened is shown to whoever asks", async () => {
-  const ran = await run('catchSurprises(false);\nvoid Promise.reject(new Error("oops"));', {
+test("CODEXLB_DEBUG=1 shows the stack trace", async () => {
+  const ran = await run('handleUncaughtErrors(false);\nvoid Promise.reject(new Error("oops"));', {
     CODEXLB_DEBUG: "1",
   });
-  expect(ran.err).toStartWith(TOLD);
+  expect(ran.err).toStartWith(REPORTED);
   expect(ran.err).toContain("surprise.ts");
 });
 
-test("a proxy tells of a rejection, and serves on", async () => {
+test("a proxy reports an unhandled rejection, and keeps serving", async () => {
   const ran = await run(
-    'catchSurprises(true);\nvoid Promise.reject(new Error("oops"));\nsetTimeout(() => console.log("after"));',
+    'handleUncaughtErrors(true);\nvoid Promise.reject(new Error("oops"));\nsetTimeout(() => console.log("after"));',
   );
-  expect(ran).toEqual({ code: 0, out: "after\n", err: TOLD });
+  expect(ran).toEqual({ code: 0, out: "after\n", err: REPORTED });
 });

@@ -439,7 +439,7 @@ inBrowser.describe("login-with in a real browser", () => {
       [["work", ...ALICE, "--password", "x"], "exactly one of --password or --password-stdin"],
       [["work", ...ALICE, "more"], "login-with takes one alias"],
       [[...ALICE], "login-with needs an alias"],
-      [["work", "--username", "alice", "--password-stdin"], '"alice" is no e-mail address'],
+      [["work", "--username", "alice", "--password-stdin"], '"alice" is not an e-mail address'],
       [["work", ...ALICE, "--timeout", "0"], "no login is done in no time"],
       [["work", ...ALICE, "--docker-network", ""], "--docker-network is empty"],
       [["work", ...ALICE, "--browser", "x", "--docker-image", "y"], "--docker-image and --browser do not go"],

@@ -1,4 +1,4 @@
-// `codexlb account ...`: enrols, lists, pins, parks and removes accounts.
+// `codexlb account ...`: enrols, lists, pins, disables and removes accounts.
 
 import { defineCommand } from "citty";
 import { PAST } from "../../admin/accounts.ts";
@@ -11,7 +11,7 @@ import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { shortLine } from "../../printable.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
-import { type CommandContext, contextOf, isThere } from "../context.ts";
+import { type CommandContext, contextOf, rootExists } from "../context.ts";
 import { usage } from "../flags.ts";
 import { accountState, emailOf } from "../status/status-text.ts";
 import { accountView } from "./account-details.ts";
@@ -35,9 +35,9 @@ const list = defineCommand({
     ...REMOTE_FLAGS,
     tree: {
       type: "boolean",
-      description: "Also those of the proxies below the running one, a fifth column says whose they are",
+      description: "Include the accounts of child proxies; a fifth column names their proxy",
     },
-    json: { type: "boolean", description: "Everything that is known of them, as JSON" },
+    json: { type: "boolean", description: "Print all details as JSON" },
   },
   run: async ({ args }) => {
     const context = contextOf(args.root);
@@ -88,12 +88,12 @@ function treeDoor({ layout }: CommandContext, place: Place): Door {
     return place.door;
   }
   if (place.daemon.kind === "answers") return place.daemon.door;
-  throw new CodexlbError("proxy_unreachable", `no proxy runs on ${layout.root}`, {
-    next: "start it with: codexlb proxy, or name one with --proxy-url",
+  throw new CodexlbError("proxy_unreachable", `no proxy is running on ${layout.root}`, {
+    next: "start one with: codexlb proxy, or name one with --proxy-url",
   });
 }
 
-/** One line, with tabs between the fields because scripts split it there. */
+/** One line. Tabs separate the fields, because scripts split the line there. */
 function tabbed(fields: readonly string[]): string {
   return `${fields.map((field) => shortLine(field)).join("\t")}\n`;
 }
@@ -103,11 +103,11 @@ function compare(a: string, b: string): number {
 }
 
 const show = defineCommand({
-  meta: { name: "codexlb account show", description: "All that is known of one account" },
+  meta: { name: "codexlb account show", description: "Show all details of an account" },
   args: {
     ...ROOT_FLAG,
     ...REMOTE_FLAGS,
-    json: { type: "boolean", description: "As JSON" },
+    json: { type: "boolean", description: "Print JSON" },
     alias: ALIAS,
   },
   run: async ({ args, rawArgs }) => {
@@ -129,27 +129,27 @@ const rm = onAccount("rm", "Remove an account and its stored login", async (ops,
 
 const pin = onAccount(
   "pin",
-  "Use this account for everything while it can serve",
+  "Send all turns to this account while it is available",
   async (ops, name, { warn, info }, below) => {
     const { alias, listed } = await ops.pin(name);
     if (below !== undefined)
       info(
-        `pinned in the proxy ${below}; proxies in front of it still choose by themselves. Undo it with: codexlb account unpin --proxy-name ${below}`,
+        `pinned only on the proxy ${below}; proxies in front of it choose as before. Undo with: codexlb account unpin --proxy-name ${below}`,
       );
     if (listed !== undefined && !listed.enabled)
-      warn(`${alias} is ${listedState(listed, 0)}; until it is back, others serve`);
+      warn(`${alias} is ${listedState(listed, 0)}; other accounts serve until it is available again`);
     return `pinned account ${alias}`;
   },
 );
 
 const unpin = defineCommand({
-  meta: { name: "codexlb account unpin", description: "Let the policy choose again" },
+  meta: { name: "codexlb account unpin", description: "Remove the pin, so that the policy chooses again" },
   args: { ...ROOT_FLAG, ...REMOTE_FLAGS },
   run: async ({ args }) => {
     const context = contextOf(args.root);
     const place = await placeOf(context, args);
-    // Where there is no root, nothing is pinned.
-    if (place.kind === "remote" || isThere(context))
+    // Without a root, nothing is pinned.
+    if (place.kind === "remote" || rootExists(context))
       await withAccounts(context, place, { write: true }, (ops) => ops.unpin());
     print("unpinned account selection\n");
   },
@@ -159,7 +159,7 @@ const service = (kind: Service, description: string) =>
   onAccount(kind, description, async (ops, name) => `${PAST[kind]} account ${await ops.serve(name, kind)}`);
 
 export default defineCommand({
-  meta: { name: "codexlb account", description: "Enrol, list, pin, park and remove accounts" },
+  meta: { name: "codexlb account", description: "Enrol, list, pin, disable and remove accounts" },
   subCommands: {
     login,
     import: importCommand,
@@ -169,9 +169,9 @@ export default defineCommand({
     rm,
     pin,
     unpin,
-    enable: service("enable", "Put an account back into service, whatever took it out"),
+    enable: service("enable", "Put an account back into service, even if codexlb disabled it"),
     disable: service("disable", "Take an account out of service until it is enabled again"),
-    drain: service("drain", "Let an account keep the sessions it has, and take no new ones"),
+    drain: service("drain", "Keep the sessions of an account on it, but start no new ones there"),
   },
 });
 
@@ -200,7 +200,7 @@ function onAccount(
       const about = onlyAlias(name, rawArgs);
       const context = contextOf(args.root);
       const place = await placeOf(context, args);
-      const line = await withAccounts(context, place, { write: isThere(context), about }, (ops, below) =>
+      const line = await withAccounts(context, place, { write: rootExists(context), about }, (ops, below) =>
         run(ops, about, context.deps.log, below),
       );
       print(`${line}\n`);

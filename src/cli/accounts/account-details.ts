@@ -1,4 +1,4 @@
-// One account as people read it.
+// The details of one account as text, for `codexlb account show`.
 
 import type { AccountDetails } from "../../auth/account-details.ts";
 import { oneLine, shortLine } from "../../printable.ts";
@@ -6,7 +6,7 @@ import { limitWindows } from "../status/limit-windows.ts";
 import { accountState, creditsText, hasMonthly, relative } from "../status/status-text.ts";
 import { table } from "../terminal/table.ts";
 
-/** A block of lines; the times of the events are UTC. */
+/** Returns a block of lines. The times of the events are UTC. */
 export function accountView(details: AccountDetails, nowMs: number): string {
   const { status, sessions, events } = details;
   const rows: [string, string][] = [
@@ -25,18 +25,16 @@ export function accountView(details: AccountDetails, nowMs: number): string {
     ...(details.outbound_proxy === undefined
       ? []
       : [["outbound proxy", details.outbound_proxy] satisfies [string, string]]),
-    ["used", `${ago(status.last_used_at_ms, nowMs)}; ${status.in_flight} under way`],
+    ["used", `${ago(status.last_used_at_ms, nowMs)}; ${status.in_flight} in flight`],
     [
       "sessions",
-      sessions.count === 0
-        ? "none stay with it"
-        : `${sessions.count}: ${listed(sessions.latest, sessions.count)}`,
+      sessions.count === 0 ? "none" : `${sessions.count}: ${listed(sessions.latest, sessions.count)}`,
     ],
   ];
   const head = oneLine(`${status.alias}${status.proxy_name === "" ? "" : ` @ ${status.proxy_name}`}`);
   const lines = table(rows.map(([name, value]) => [`  ${name}`, value]));
-  const told = events.map((event) => `  ${eventLine(event)}\n`).join("");
-  return `${head}\n${lines}${told === "" ? "" : `\nlast events\n${told}`}`;
+  const history = events.map((event) => `  ${eventLine(event)}\n`).join("");
+  return `${head}\n${lines}${history === "" ? "" : `\nrecent events\n${history}`}`;
 }
 
 // --- internal ---
@@ -46,7 +44,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
 function accountOf({ status, chatgpt_account_id }: AccountDetails): string {
-  const plan = status.plan_type === undefined ? "plan not known" : `plan ${status.plan_type}`;
+  const plan = status.plan_type === undefined ? "plan unknown" : `plan ${status.plan_type}`;
   const workspace = chatgpt_account_id === undefined ? [] : [`workspace ${chatgpt_account_id}`];
   return [status.email || "no e-mail address", plan, ...workspace].join(", ");
 }
@@ -102,15 +100,15 @@ function windowOf(
   const percent = status[`${name}_left_pct`];
   const resetAt = status[`${name}_reset_at`];
   const figure = status.figures.find(({ window }) => window === name);
-  const told =
+  const source =
     figure === undefined
       ? ""
       : ` (${figure.source}, ${figure.age_seconds} s old${figure.outdated ? ": too old" : ""})`;
-  return `${left(percent)}${resetAt > 0 ? `, resets ${relative(resetAt, nowMs)}` : ""}${told}`;
+  return `${left(percent)}${resetAt > 0 ? `, resets ${relative(resetAt, nowMs)}` : ""}${source}`;
 }
 
 function left(percent: number): string {
-  return percent < 0 ? "not known" : `${percent.toFixed(1)} % left`;
+  return percent < 0 ? "unknown" : `${percent.toFixed(1)} % left`;
 }
 
 function ago(atMs: number, nowMs: number): string {
@@ -128,11 +126,11 @@ function listed(latest: readonly string[], count: number): string {
 }
 
 function eventLine({ ts, event, fields }: AccountDetails["events"][number]): string {
-  const told = Object.entries(fields)
+  const details = Object.entries(fields)
     .filter(([name]) => !OWN_FIELDS.has(name))
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
-  return shortLine([ts.replace(/\.\d+Z$/, "Z"), event, ...told].join("  "));
+  return shortLine([ts.replace(/\.\d+Z$/, "Z"), event, ...details].join("  "));
 }
 
-/** They say which account it was, which is known. */
+/** The fields that name the account, which the reader knows. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(["account_id", "account_alias", "alias"]);

@@ -1,4 +1,4 @@
-// Where an account command is carried out.
+// Decides where an account command is carried out.
 
 import { type Daemon, daemonAt } from "../../admin/daemon.ts";
 import type { Door } from "../../admin/door.ts";
@@ -9,9 +9,10 @@ import { locate } from "../proxy/locate-proxy.ts";
 import { tokenFor } from "../proxy/proxy-credential.ts";
 
 /**
- * `here`: on the root, by its daemon if one runs, else on the files.
- * `remote`: by the proxy behind `door`. If `fallback` is true and that proxy cannot be reached or does not know the
- * token, the command is carried out on the root instead.
+ * The place where an account command is carried out.
+ * `here`: the root. Its daemon does the work if one is running; otherwise the command changes the files.
+ * `remote`: the proxy behind `door`. If `fallback` is true and that proxy is unreachable or rejects the token, the
+ * command is carried out on the root instead.
  */
 export type Place =
   | { readonly kind: "here"; readonly daemon: Daemon }
@@ -23,8 +24,9 @@ export type Place =
     };
 
 /**
- * The proxy that the user names; the one that the settings name, or that may listen at the address in the settings when
- * the user named no root and a token for it is at hand, if it can be reached; else the root. Throws what `locate` throws.
+ * The place for a command: the proxy that the user names, otherwise the root. A proxy that only the settings name is a
+ * place with `fallback`, and so is a proxy that may listen at the address in the settings if the user named no root and
+ * a token for it exists. Throws what `locate` throws.
  */
 export async function placeOf(context: CommandContext, flags: RemoteFlags): Promise<Place> {
   const location = await locate(context, flags);
@@ -55,7 +57,7 @@ export async function placeOf(context: CommandContext, flags: RemoteFlags): Prom
   }
 }
 
-/** The root, whatever proxy is named. */
+/** The root, even if a proxy is named. */
 export async function placeHere({ layout }: CommandContext): Promise<Place> {
   return { kind: "here", daemon: await daemonAt(layout.adminSocket) };
 }

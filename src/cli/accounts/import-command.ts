@@ -1,4 +1,4 @@
-// `codexlb account import`: enrols the account that a Codex home on this machine is logged in to.
+// `codexlb account import`: enrols the account of the login in a Codex home on this machine.
 
 import { join, resolve } from "node:path";
 import { defineCommand } from "citty";
@@ -30,19 +30,19 @@ export default defineCommand({
     ...ROOT_FLAG,
     from: {
       type: "string",
-      description: "The Codex home (CODEX_HOME; default ~/.codex)",
+      description: "Codex home with the login (CODEX_HOME; default ~/.codex)",
       valueHint: "CODEX_HOME",
     },
     into: {
       type: "string",
       description:
-        "local: this machine's root (the default). proxy: the proxy that --proxy-url or the settings name (the default with --proxy-name)",
+        "Destination. local: the root on this machine (default). proxy: the proxy that --proxy-url or the settings name (default with --proxy-name)",
       valueHint: "local|proxy",
     },
     ...REMOTE_FLAGS,
     replace: {
       type: "boolean",
-      description: "Take it although the alias stands for another account, or its login is newer",
+      description: "Replace the login even if the alias belongs to another account or has a newer login",
     },
     alias: { type: "positional", description: "Name of the account", valueHint: "ALIAS", required: false },
   },
@@ -71,17 +71,17 @@ async function placeFor(context: CommandContext, into: string, flags: RemoteFlag
     for (const flag of ["proxy-url", "proxy-name"] as const)
       if (flags[flag] !== undefined)
         context.deps.log.warn(
-          `--${flag} is not used: without --into proxy the account goes to this machine's root`,
+          `--${flag} is ignored: without --into proxy, the account goes to the root on this machine`,
         );
     return placeHere(context);
   }
   if (into !== "proxy") throw usage("--into must be one of: local, proxy");
   const place = await placeOf(context, flags);
-  // The user asked for the proxy. If it cannot be reached, that is an error, and the account goes nowhere else.
+  // The user asked for the proxy, so an unreachable proxy is an error. The account must not go anywhere else.
   if (place.kind === "remote") return { ...place, fallback: false };
   throw usage(
     "--into=proxy requires --proxy-url, CODEXLB_PROXY_URL or proxy.proxy_url in config.toml",
-    "without --into the account goes to the root of this machine, and into the proxy that runs on it",
+    "without --into, the account goes to the root on this machine and the proxy running on it",
   );
 }
 
@@ -111,12 +111,12 @@ async function importFrom(
         : "this is a personal access token: it cannot be renewed and works until it expires or is revoked",
     );
   if (credentials.accountId === undefined)
-    deps.log.warn("this login does not say which ChatGPT account it is of; the backend may refuse it");
+    deps.log.warn("this login does not name its ChatGPT account, so the backend may refuse it");
   const accounts = await ops.list();
   const identities = accounts.map(identityOfListed);
   const same = sameIdentity(identities, credentials);
   const taken = accounts.map((account) => account.alias);
-  // Without a name given, a login that is known already renews the account it belongs to.
+  // Without an alias, a known login updates its own account.
   const alias = named ?? same[0] ?? inferAlias(from, credentials, taken, deps);
   const config = settingsFrom(from, isElsewhere, deps.log);
   const total = await ops.import(alias, { auth, config, replace });
@@ -126,10 +126,10 @@ async function importFrom(
     deps.log.info(
       `${alias} is ${personName(credentials, others)}; ${others.map((one) => `${one.alias} is ${personName(one, [credentials, ...others])}`).join("; ")}`,
     );
-  const twins = same.filter((one) => one !== alias);
-  if (twins.length > 0)
+  const duplicates = same.filter((one) => one !== alias);
+  if (duplicates.length > 0)
     deps.log.warn(
-      `${alias} is the same ChatGPT account as ${twins.join(", ")}; keep only one, because each token refresh invalidates the other login`,
+      `${alias} is the same ChatGPT account as ${duplicates.join(", ")}; keep only one, because each token refresh invalidates the other login`,
     );
 }
 
@@ -147,7 +147,7 @@ function noLogin(from: string, path: string): CodexlbError {
   );
 }
 
-/** The config.toml that is sent with the login; only its harmless settings, if the proxy is on another machine. */
+/** The config.toml to send with the login. A proxy on another machine gets only the harmless settings. */
 function settingsFrom(from: string, isElsewhere: boolean, log: Log): string | undefined {
   const own = readTextIfPresent(join(from, "config.toml"));
   if (own === undefined) return undefined;

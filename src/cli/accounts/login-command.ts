@@ -1,4 +1,4 @@
-// `codexlb account login`: logs an account in with real `codex login`, here or on the machine of a proxy.
+// `codexlb account login`: logs in to an account with real `codex login`, on this machine or on that of a proxy.
 
 import { constants } from "node:os";
 import { defineCommand } from "citty";
@@ -15,30 +15,34 @@ import { configOf } from "../config/root-config.ts";
 import { type CommandContext, contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
 import { type Place, placeHere, placeOf } from "./account-place.ts";
-import { twinProblem } from "./duplicate-logins.ts";
+import { duplicateLoginWarning } from "./duplicate-logins.ts";
 import { withAccounts } from "./with-accounts.ts";
 
 export default defineCommand({
   meta: {
     name: "codexlb account login",
     description:
-      "Log an account in with codex login, or without codex in the same way; what follows the alias are its arguments (--device-auth: by a code, in any browser). With --proxy-url it is done on the machine of that proxy",
+      "Log in to an account and enrol it, with codex login if codex is installed. With --proxy-url, the login happens on the machine of that proxy",
   },
   args: {
     ...ROOT_FLAG,
     ...REMOTE_FLAGS,
     ...CODEX_BIN_FLAG,
-    replace: { type: "boolean", description: "Take the login although the alias stands for another account" },
+    replace: {
+      type: "boolean",
+      description: "Replace the login even if the alias belongs to another account",
+    },
     alias: { type: "positional", description: "Name of the account", valueHint: "ALIAS" },
     arguments: {
       type: "positional",
-      description: "Arguments of codex login, such as --device-auth",
+      description: "Arguments for codex login, such as --device-auth (enter a code in any browser)",
       required: false,
     },
   },
   run: async ({ args, rawArgs }) => {
     const [alias, ...rest] = rawArgs;
-    if (alias === undefined) throw usage("account login needs an alias", "codexlb account login work");
+    if (alias === undefined)
+      throw usage("account login needs an alias", "for example: codexlb account login work");
     checkAlias(alias);
     const context = contextOf(args.root);
     const login: Login = {
@@ -53,7 +57,7 @@ export default defineCommand({
     const words = plainText();
     try {
       await remoteLogin(place.door, { ...login, output: (text) => print(words.read(text)) });
-      await warnOfTwins(context, place, alias);
+      await warnOfDuplicateLogin(context, place, alias);
     } catch (error) {
       if (!(error instanceof CodexlbError)) throw error;
       if (error.code === "codex_not_found") return loginForElsewhere(login, place);
@@ -74,7 +78,7 @@ interface Login {
   readonly replace: boolean;
 }
 
-/** With the terminal; the root is not touched before codex has succeeded. */
+/** Logs in on this terminal. The root stays unchanged until codex has succeeded. */
 async function loginHere(login: Login): Promise<void> {
   const { context, alias, args, binary, replace } = login;
   const { deps, layout } = context;
@@ -93,15 +97,15 @@ async function loginHere(login: Login): Promise<void> {
   });
   if (end.kind === "failed") throw end.error;
   print(`registered account ${alias} (total=${end.total})\n`);
-  await warnOfTwins(context, await placeHere(context), alias);
+  await warnOfDuplicateLogin(context, await placeHere(context), alias);
 }
 
-/** Without codex. */
+/** Logs in without codex. */
 async function loginOurselves({ context, alias, args, replace }: Login): Promise<void> {
   const stopping = new AbortController();
   const stop = (signal: NodeJS.Signals) =>
     stopping.abort(
-      new CodexlbError("interrupted", "the login was given up; nothing was changed", {
+      new CodexlbError("interrupted", "the login was cancelled; nothing was changed", {
         exitCode: 128 + constants.signals[signal],
       }),
     );
@@ -117,12 +121,12 @@ async function loginOurselves({ context, alias, args, replace }: Login): Promise
   } finally {
     for (const signal of SIGNALS) process.off(signal, stop);
   }
-  await warnOfTwins(context, await placeHere(context), alias);
+  await warnOfDuplicateLogin(context, await placeHere(context), alias);
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** There is no codex on the machine of the proxy: log in on this one and hand the login over. */
+/** Logs in on this machine and sends the login to the proxy, because there is no codex on its machine. */
 async function loginForElsewhere(
   { context, alias, args, binary, replace }: Login,
   place: Place,
@@ -143,10 +147,10 @@ async function loginForElsewhere(
   });
   if (end.kind === "failed") throw end.error;
   print(`imported account ${alias} (total=${end.total})\n`);
-  await warnOfTwins(context, place, alias);
+  await warnOfDuplicateLogin(context, place, alias);
 }
 
-async function warnOfTwins(context: CommandContext, place: Place, alias: string): Promise<void> {
-  const problem = await twinProblem(context, place, alias);
-  if (problem !== undefined) context.deps.log.warn(problem);
+async function warnOfDuplicateLogin(context: CommandContext, place: Place, alias: string): Promise<void> {
+  const warning = await duplicateLoginWarning(context, place, alias);
+  if (warning !== undefined) context.deps.log.warn(warning);
 }

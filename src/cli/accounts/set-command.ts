@@ -4,7 +4,7 @@ import { defineCommand } from "citty";
 import { NO_OUTBOUND_PROXY, withoutPassword } from "../../network/outbound-proxy.ts";
 import { print } from "../../print.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
-import { contextOf, isThere } from "../context.ts";
+import { contextOf, rootExists } from "../context.ts";
 import { parseFlags, usage } from "../flags.ts";
 import { placeOf } from "./account-place.ts";
 import { withAccounts } from "./with-accounts.ts";
@@ -15,21 +15,21 @@ const FLAGS = {
   "outbound-proxy": {
     type: "string",
     description:
-      "HTTP proxy for this account's turns, token renewals and usage requests; none: back to the setting proxy.outbound_proxy",
+      "HTTP proxy for this account's turns, token refreshes and usage requests (none: use proxy.outbound_proxy)",
     valueHint: "URL",
   },
 } as const;
 
 export default defineCommand({
-  meta: { name: "codexlb account set", description: "Change how an account is used" },
+  meta: { name: "codexlb account set", description: "Change the settings of an account" },
   args: {
     ...FLAGS,
     arguments: { type: "positional", description: "Alias or id of the account", valueHint: "ALIAS" },
   },
   run: async ({ args, rawArgs }) => {
-    const [alias, ...behind] = rawArgs;
+    const [alias, ...after] = rawArgs;
     if (!alias?.trim()) throw usage("account set takes one alias");
-    const { values, rest } = parseFlags(FLAGS, behind);
+    const { values, rest } = parseFlags(FLAGS, after);
     if (rest.length > 0) throw usage("account set takes one alias");
     // All flags have values.
     const given: SetFlags = { ...args, ...(values as SetFlags) };
@@ -47,7 +47,7 @@ export default defineCommand({
     const context = contextOf(given.root);
     const place = await placeOf(context, given);
     const outboundProxy = proxy === NO_OUTBOUND_PROXY ? undefined : proxy;
-    const changed = await withAccounts(context, place, { write: isThere(context), about: alias }, (ops) =>
+    const changed = await withAccounts(context, place, { write: rootExists(context), about: alias }, (ops) =>
       ops.set(alias, { outboundProxy }),
     );
     print(

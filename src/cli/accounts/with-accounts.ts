@@ -1,5 +1,5 @@
-// The accounts (and keys) behind a command: through a proxy elsewhere, through the daemon of the root, or on the
-// files, which are locked meanwhile.
+// Gives a command access to accounts and keys: through another proxy, through the daemon of the root, or in the files,
+// which stay locked during the work.
 
 import { remoteAccounts, remoteKeys, remoteStatus } from "../../admin/client.ts";
 import { type Daemon, daemonAt } from "../../admin/daemon.ts";
@@ -20,26 +20,26 @@ import { poolSettings } from "../../upstream/pool-settings.ts";
 import type { CommandContext } from "../context.ts";
 import type { Place } from "./account-place.ts";
 
-/** Works with the accounts. `below` is the name of the proxy further down the chain that has them, if it is not the one that was asked. */
-type Use<T> = (ops: AccountOps, below?: string) => Promise<T>;
+/** Work on accounts. `below` is the name of the child proxy that has them, if it is not the proxy that was asked. */
+type AccountWork<T> = (ops: AccountOps, below?: string) => Promise<T>;
 
 interface AccountsOptions {
-  /** False: nothing is written, and nothing is locked. */
+  /** If false, nothing is written or locked. */
   readonly write: boolean;
-  /** The alias or id of the one account that `use` works with. It may be an account of a proxy further down the chain. */
+  /** The alias or id of the only account that `use` works with. The account may be on a child proxy. */
   readonly about?: string;
 }
 
-/** Commands that change accounts take milliseconds; one that finds another at work waits for it. */
+/** How long a command waits for another one that changes the accounts. Such commands take milliseconds. */
 const LOCK_WAIT_MS = 5_000;
 const LOCK_POLL_MS = 50;
 
-/** Runs `use` with the accounts of `place`. Throws `root_locked` if another process works on the files and does not end. */
+/** Runs `use` with the accounts of `place`. Throws `root_locked` if another process keeps the files locked. */
 export async function withAccounts<T>(
   context: CommandContext,
   place: Place,
   options: AccountsOptions,
-  use: Use<T>,
+  use: AccountWork<T>,
 ): Promise<T> {
   const here = () =>
     onRoot(context, place.daemon, options.write, {
@@ -53,7 +53,7 @@ export async function withAccounts<T>(
     if (!place.fallback || !isElsewhere(error)) throw error;
     if (error instanceof CodexlbError && error.code === "unauthorized")
       context.deps.log.warn(
-        `the proxy at ${place.door.url} does not know the token of ${context.layout.root}; working on that directory instead`,
+        `the proxy at ${place.door.url} rejected the admin token of ${context.layout.root}; working on that directory instead`,
       );
     return here();
   }
@@ -71,7 +71,7 @@ export async function withKeys<T>(
   });
 }
 
-/** The store of the root with its accounts as they are on disk. Problems are reported on stderr. */
+/** Opens the store of the root, with the accounts as they are on disk. Reports problems on stderr. */
 export function openLocalStore({ deps, layout }: CommandContext, readOnly: boolean, upstream: string): Store {
   const store = openStore(layout.store, () => upstream, deps, { readOnly });
   for (const { message } of reconcile(store.state, layout, deps.clock.now(), { readOnly }))
@@ -106,7 +106,7 @@ function localAccounts(context: CommandContext, write: boolean): AccountOps {
   });
 }
 
-/** Does the work through the daemon of the root, or on its files, which are locked while they are changed. */
+/** Does the work through the daemon of the root, or in its files, which are locked during a change. */
 async function onRoot<T>(
   { deps, layout }: CommandContext,
   asked: Daemon,
@@ -128,14 +128,14 @@ async function onRoot<T>(
         lock.release();
       }
     }
-    // The owner is another command, or a proxy that is starting.
+    // The owner of the lock is another command, or a proxy that is starting.
     await Bun.sleep(LOCK_POLL_MS);
     daemon = await daemonAt(layout.adminSocket);
   } while (deps.clock.monotonic() < deadlineMs);
   throw new CodexlbError(
     "root_locked",
-    `another codexlb is at work on ${layout.root}, and it does not answer`,
-    { next: "try again in a moment; if a proxy runs there, look at its log" },
+    `another codexlb process is using ${layout.root} and does not answer`,
+    { next: "try again in a moment; if that process is a proxy, check its log" },
   );
 }
 
@@ -145,13 +145,13 @@ function isElsewhere(error: unknown): boolean {
   );
 }
 
-/** Runs `use` with the accounts of the proxy behind `door`, or of the one proxy below it that has the account `about`. */
-async function throughDoor<T>(door: Door, about: string | undefined, use: Use<T>): Promise<T> {
+/** Runs `use` with the accounts of the proxy behind `door`, or of the only proxy below it that has the account `about`. */
+async function throughDoor<T>(door: Door, about: string | undefined, use: AccountWork<T>): Promise<T> {
   const direct = () => use(remoteAccounts(door));
   if (about === undefined || door.proxyName !== undefined) return direct();
   const through = (proxyName: string) => use(remoteAccounts({ ...door, proxyName }), proxyName);
   if (door.unix === undefined) {
-    // A proxy that is not ours may accept an account that it does not have, so its status comes first.
+    // Another root's proxy may accept an account that it does not have, so its status comes first.
     const below = await proxyBelow(door, about);
     return below === undefined ? direct() : through(below);
   }
@@ -166,8 +166,8 @@ async function throughDoor<T>(door: Door, about: string | undefined, use: Use<T>
 }
 
 /**
- * The name of the one proxy below `door` that has the account `about`; undefined if the proxy itself has it, or none
- * does, or its status cannot be had. Throws `target_proxy_ambiguous` if several have it.
+ * The name of the only proxy below `door` that has the account `about`. It is undefined if the proxy itself has the
+ * account, no proxy has it, or the status is not available. Throws `target_proxy_ambiguous` if several proxies have it.
  */
 async function proxyBelow(door: Door, about: string): Promise<string | undefined> {
   const timeoutMs = door.timeoutMs ?? STATUS_TIMEOUT_MS;
@@ -183,7 +183,7 @@ async function proxyBelow(door: Door, about: string): Promise<string | undefined
   throw new CodexlbError(
     "target_proxy_ambiguous",
     `${about} is an account of ${[name, ...others].join(" and ")}`,
-    { next: `say which is meant: --proxy-name ${name}` },
+    { next: `choose one of them, for example: --proxy-name ${name}` },
   );
 }
 

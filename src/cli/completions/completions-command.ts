@@ -1,4 +1,4 @@
-// `codexlb completions`: prints what lets a shell complete our command lines.
+// `codexlb completions`: prints the completion script for a shell.
 
 import { defineCommand } from "citty";
 import { nearest } from "../../core/nearest.ts";
@@ -11,14 +11,14 @@ const NAMES = SHELLS.map(({ name }) => name);
 export default defineCommand({
   meta: {
     name: "codexlb completions",
-    description: "Print a script that lets a shell complete codexlb's command lines",
+    description: "Print the completion script for a shell",
   },
   args: { shell: { type: "positional", description: "The shell", valueHint: NAMES.join("|") } },
   run: ({ rawArgs }) => {
     const [name, ...surplus] = rawArgs;
     if (name === undefined)
       throw usage(
-        `completions for which shell? ${NAMES.join(", ")}`,
+        `completions needs the name of a shell: ${NAMES.join(", ")}`,
         SHELLS.map((shell) => `${shell.name}: ${shell.install}`).join("\n  "),
       );
     if (surplus.length > 0) throw usage("completions takes one shell");
@@ -26,7 +26,7 @@ export default defineCommand({
     if (shell !== undefined) return print(shell.script);
     const meant = nearest(name, NAMES);
     throw usage(
-      `there are no completions for ${JSON.stringify(name)}, but for: ${NAMES.join(", ")}`,
+      `there are no completions for ${JSON.stringify(name)}; shells: ${NAMES.join(", ")}`,
       meant === undefined ? undefined : `did you mean ${meant}?`,
     );
   },

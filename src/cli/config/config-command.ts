@@ -1,4 +1,4 @@
-// `codexlb config ...`: where the settings are, whether they are right, and what holds.
+// `codexlb config ...`: shows and checks the settings.
 
 import { defineCommand } from "citty";
 import { remoteSettings } from "../../admin/client.ts";
@@ -15,13 +15,13 @@ import { table, widthOf } from "../terminal/table.ts";
 import { outputColumns } from "../terminal/terminal.ts";
 
 const path = defineCommand({
-  meta: { name: "codexlb config path", description: "Print where config.toml is" },
+  meta: { name: "codexlb config path", description: "Print the path of config.toml" },
   args: { ...ROOT_FLAG },
   run: ({ args }) => print(`${contextOf(args.root).layout.config}\n`),
 });
 
 const check = defineCommand({
-  meta: { name: "codexlb config check", description: "Check config.toml; changes nothing" },
+  meta: { name: "codexlb config check", description: "Check config.toml without changing anything" },
   args: { ...ROOT_FLAG },
   run: ({ args }) => {
     const { deps, layout } = contextOf(args.root);
@@ -31,19 +31,19 @@ const check = defineCommand({
     const exposure = exposureProblem(config);
     if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: EXPOSURE_NEXT });
     if (file.unknown.length > 0)
-      throw new CodexlbError("invalid_config", `${layout.config} has keys that are no settings`, {
-        next: "correct or remove them; a proxy starts all the same, without them",
+      throw new CodexlbError("invalid_config", `${layout.config} has unknown keys`, {
+        next: "correct or remove them; the proxy ignores them",
       });
-    print(`${layout.config} ${found(readConfigText(layout.config))}\n`);
+    print(`${layout.config} ${validity(readConfigText(layout.config))}\n`);
   },
 });
 
 const show = defineCommand({
   meta: {
     name: "codexlb config show",
-    description: "Print every setting as it holds and where it comes from; of the running proxy if one runs",
+    description: "Show all settings in effect and their sources; those of the running proxy, if there is one",
   },
-  args: { ...ROOT_FLAG, json: { type: "boolean", description: "As JSON" } },
+  args: { ...ROOT_FLAG, json: { type: "boolean", description: "Print JSON" } },
   run: async ({ args }) => {
     const { deps, layout } = contextOf(args.root);
     const daemon = await daemonAt(layout.adminSocket);
@@ -54,20 +54,19 @@ const show = defineCommand({
     if (args.json) return printJson({ running, settings }, 2);
     const rows = settings.map(({ key, value, source }) => [key, tomlValue(value), source]);
     print(fitted(rows, outputColumns(deps.env)));
-    if (!running)
-      deps.log.info("no proxy runs on this root; these are the settings that it would start with");
+    if (!running) deps.log.info("no proxy is running on this root; it would start with these settings");
   },
 });
 
-function found(text: string | undefined): string {
-  if (text === undefined) return "is not there yet: the defaults hold";
-  // An editor that is about to write the file leaves it so for a moment.
+function validity(text: string | undefined): string {
+  if (text === undefined) return "does not exist yet; the defaults apply";
+  // An editor that writes the file leaves it empty for a moment.
   if (text.trim() === "")
-    return "is empty: the defaults hold at a start, and a running proxy keeps what it has";
-  return "is right";
+    return "is empty: a new proxy starts with the defaults, and a running proxy keeps its settings";
+  return "is valid";
 }
 
-/** A table, or where that is too wide for the terminal two lines a setting. */
+/** A table, or two lines per setting if the table is too wide for the terminal. */
 function fitted(rows: readonly (readonly string[])[], columns: number | undefined): string {
   const wide = table([["SETTING", "VALUE", "FROM"], ...rows]);
   if (columns === undefined || widthOf(wide) <= columns) return wide;

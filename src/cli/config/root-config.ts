@@ -8,8 +8,8 @@ import type { Config } from "../../state/settings.ts";
 import type { CommandContext } from "../context.ts";
 
 /**
- * The settings of the root. If config.toml is invalid, those of the proxy that runs on the root, with a warning. Each
- * command reads them once. Throws `invalid_config`.
+ * The settings of the root. If config.toml is invalid, they are those of the proxy that is running on the root, and a
+ * warning is printed. Each command reads them once. Throws `invalid_config`.
  */
 export async function configOf(context: CommandContext): Promise<Config> {
   const known = read.get(context) ?? readSettings(context);
@@ -32,7 +32,7 @@ async function readSettings({ deps, layout }: CommandContext): Promise<Config> {
     const settings = await remoteSettings(door).catch((error) => {
       throw error instanceof CodexlbError && error.code === "proxy_unreachable" ? invalid : error;
     });
-    deps.log.warn(`${messageOf(invalid)}; the settings of the running proxy are used`);
+    deps.log.warn(`${messageOf(invalid)}; using the settings of the running proxy`);
     return configFrom(settings);
   }
 }

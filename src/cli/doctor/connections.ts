@@ -29,7 +29,7 @@ export async function examineConnections(
   return [toBackend.finding, toTokens.finding, ...(response === undefined ? [] : examineClock(response))];
 }
 
-/** How a proxy started here would connect. A running proxy's environment cannot be read. */
+/** The connections of a proxy that this environment would start. The environment of a running proxy is unknown. */
 export function outboundOf({ deps: { env }, layout }: CommandContext): Outbound {
   const setting = () => {
     try {

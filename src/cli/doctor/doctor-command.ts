@@ -1,4 +1,4 @@
-// `codexlb doctor`: looks at everything that has to be right, says what is not and what to do, and mends what is safe.
+// `codexlb doctor`: checks the installation, says what to do about problems, and fixes them if that is safe.
 
 import { defineCommand } from "citty";
 import { type Daemon, daemonAt } from "../../admin/daemon.ts";
@@ -7,29 +7,29 @@ import { CodexlbError, messageOf } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { oneLine } from "../../printable.ts";
 import { CODEX_BIN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
-import { type CommandContext, contextOf, isThere } from "../context.ts";
+import { type CommandContext, contextOf, rootExists } from "../context.ts";
 import { type Location, locate, urlOf } from "../proxy/locate-proxy.ts";
 import { waitingFor } from "../terminal/terminal.ts";
 import { examineAccounts } from "./accounts.ts";
 import { examineClients } from "./clients.ts";
 import { type CodexFlags, examineCodex, runtimeHomeOf } from "./codex.ts";
-import type { Examined, Finding } from "./finding.ts";
+import type { CheckResult, Finding } from "./finding.ts";
 import { examineProxy } from "./proxy.ts";
 import { examineRoot } from "./root.ts";
 
 export default defineCommand({
-  meta: { name: "codexlb doctor", description: "Find what is wrong, and say what to do about it" },
+  meta: { name: "codexlb doctor", description: "Check the installation, and advise how to fix problems" },
   args: {
     ...ROOT_FLAG,
     ...PROXY_URL_FLAG,
     ...CODEX_BIN_FLAG,
     "codex-home": {
       type: "string",
-      description: "The home that codexlb run gives to Codex (default ROOT/runtime)",
+      description: "Codex home of codexlb run (default ROOT/runtime)",
       valueHint: "DIR",
     },
-    fix: { type: "boolean", description: "Mend what can be mended safely" },
-    json: { type: "boolean", description: "As JSON" },
+    fix: { type: "boolean", description: "Fix what can be fixed safely" },
+    json: { type: "boolean", description: "Print JSON" },
   },
   run: async ({ args }) => {
     const context = contextOf(args.root);
@@ -41,9 +41,9 @@ export default defineCommand({
     const located = locate(context, { "proxy-url": args["proxy-url"] }, { daemon });
     // The checks that need it report why it cannot be found.
     located.catch(() => {});
-    const examined: Examined[] = [];
+    const examined: CheckResult[] = [];
     for await (const finding of examine(context, flags, daemon, located)) {
-      const settled = await settle(finding, (args.fix ?? false) && isThere(context));
+      const settled = await settle(finding, (args.fix ?? false) && rootExists(context));
       examined.push(settled);
       if (!args.json) print(lineOf(settled));
     }
@@ -54,14 +54,14 @@ export default defineCommand({
     }
     if (bad.length > 0)
       throw new CodexlbError("unhealthy", `${bad.length} of ${examined.length} checks failed`, {
-        next: "what to do stands below each of them",
+        next: "the lines above say what to do about each",
       });
   },
 });
 
 // --- internal ---
 
-/** Each finding comes as soon as it is known, because Codex's own turn takes seconds. */
+/** Yields each finding as soon as it is known, because the test turn of Codex takes seconds. */
 async function* examine(
   context: CommandContext,
   flags: CodexFlags,
@@ -81,7 +81,7 @@ async function* examine(
   });
   yield* await orFinding("other clients", () => examineClients(context, located));
   yield* await orFinding("codex", () =>
-    waitingFor("taking a turn with Codex", examineCodex(context, flags, located)),
+    waitingFor("running a test turn with Codex", examineCodex(context, flags, located)),
   );
 }
 
@@ -90,7 +90,7 @@ function namedUrl(location: Location): string | undefined {
   return location.kind === "named" ? urlOf(location) : undefined;
 }
 
-/** What keeps one examination from being made keeps no other from it. */
+/** Turns an error of one check into a finding, so that the other checks still run. */
 async function orFinding(check: string, examination: () => Promise<Finding[]>): Promise<Finding[]> {
   try {
     return await examination();
@@ -100,17 +100,17 @@ async function orFinding(check: string, examination: () => Promise<Finding[]>): 
   }
 }
 
-async function settle({ fix, ...finding }: Finding, mend: boolean): Promise<Examined> {
-  if (!mend || fix === undefined) return { ...finding, fixed: false };
+async function settle({ fix, ...finding }: Finding, applyFix: boolean): Promise<CheckResult> {
+  if (!applyFix || fix === undefined) return { ...finding, fixed: false };
   try {
     await fix();
     return { ...finding, fixed: true };
   } catch (error) {
-    return { ...finding, detail: `${finding.detail}; mending it failed: ${messageOf(error)}`, fixed: false };
+    return { ...finding, detail: `${finding.detail}; the fix failed: ${messageOf(error)}`, fixed: false };
   }
 }
 
-function lineOf({ check, status, detail, remedy, fixed }: Examined): string {
+function lineOf({ check, status, detail, remedy, fixed }: CheckResult): string {
   const line = `${check}: ${fixed ? "fixed" : status} (${oneLine(detail)})\n`;
   return status === "ok" || fixed || remedy === undefined ? line : `${line}    ${oneLine(remedy)}\n`;
 }

@@ -1,21 +1,23 @@
-// What an examination finds, one line a thing that was looked at.
+// The result of a check.
 
+/** What a check found. */
 export type Finding = {
-  /** What was looked at: `config`, `account alice`. */
+  /** The name of the check: `config`, `account alice`. */
   readonly check: string;
   readonly status: "ok" | "warning" | "bad";
   readonly detail: string;
   /** What to do about it. */
   readonly remedy?: string;
-  /** Mends it, when that is safe. What it throws is why it could not. */
+  /** Fixes the problem; present only if that is safe. Throws the reason if it fails. */
   readonly fix?: () => void | Promise<void>;
 };
 
-/** A finding that was mended says so. */
-export interface Examined extends Omit<Finding, "fix"> {
+/** A finding, and whether the problem was fixed. */
+export interface CheckResult extends Omit<Finding, "fix"> {
   readonly fixed: boolean;
 }
 
+/** A finding without a problem. */
 export function ok(check: string, detail: string): Finding {
   return { check, status: "ok", detail };
 }

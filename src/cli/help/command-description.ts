@@ -1,49 +1,49 @@
-// What the definitions of the commands say, and the only walk over them: the dispatch, the help, completions and the
-// manual page are made from this.
+// Reads the definitions of commands. This is the only code that walks over them: the dispatch, the help, the
+// completions and the manual page use its results.
 
 import type { ArgDef, ArgsDef, CommandDef } from "citty";
 
 /** Any command. Commands differ in their flags; this type has only what they have in common. */
 export type Command = CommandDef<ArgsDef>;
 
-/** A flag, as texts show it. */
+/** A flag as help texts show it. */
 export interface Flag {
   readonly name: string;
-  /** What stands for its value; undefined when it takes none. */
+  /** The placeholder of its value; undefined if it takes none. */
   readonly hint: string | undefined;
-  /** With its default. */
+  /** The description with the default value. */
   readonly description: string;
 }
 
-/** A word behind the flags, as texts show it. */
+/** An argument after the flags as help texts show it. */
 export interface Positional extends Flag {
   readonly hint: string;
   readonly required: boolean;
 }
 
-/** A command with its definition read; its sub-commands are not loaded yet. */
-export interface Described {
+/** The description of a command. Its sub-commands are not loaded yet. */
+export interface CommandDescription {
   readonly command: Command;
-  /** The words that call it, without the program's name. */
+  /** The words that call it, without the name of the program. */
   readonly path: readonly string[];
-  /** `codexlb account rm`. */
+  /** The full name, such as `codexlb account rm`. */
   readonly name: string;
   readonly description: string;
-  /** As they are defined, for `parseFlags`. */
+  /** The definitions of flags and arguments, for `parseFlags`. */
   readonly args: ArgsDef;
   readonly flags: readonly Flag[];
   readonly positionals: readonly Positional[];
-  /** It can be called itself, and not only its sub-commands. */
+  /** True if the command itself can be called, not only its sub-commands. */
   readonly runs: boolean;
-  /** It counts its words itself: any number may follow, most often for another program. */
+  /** True if any number of arguments may follow. The command checks them itself; most are for another program. */
   readonly takesMore: boolean;
-  /** A flag that is not its own ends its flags: it is for that other program. */
+  /** True if an unknown flag ends its flags, because that flag is for another program. */
   readonly passesOn: boolean;
-  readonly subCommands: ReadonlyMap<string, () => Promise<Described>>;
+  readonly subCommands: ReadonlyMap<string, () => Promise<CommandDescription>>;
 }
 
-/** `command`, called by the words of `path`. */
-export async function describe(command: Command, path: readonly string[] = []): Promise<Described> {
+/** Describes `command`, which the words of `path` call. */
+export async function describe(command: Command, path: readonly string[] = []): Promise<CommandDescription> {
   const meta = await resolved(command.meta);
   const args = (await resolved(command.args)) ?? {};
   const subCommands = Object.entries((await resolved(command.subCommands)) ?? {});
@@ -68,11 +68,11 @@ export async function describe(command: Command, path: readonly string[] = []): 
   };
 }
 
-/** The command that `words` call, as far down as they name one, and the words that are left for it. */
+/** The command that the first of `words` name, as deep in the tree as possible, and the words left for it. */
 export async function commandAt(
   root: Command,
   words: readonly string[],
-): Promise<{ readonly at: Described; readonly rest: readonly string[] }> {
+): Promise<{ readonly at: CommandDescription; readonly rest: readonly string[] }> {
   let at = await describe(root);
   let rest = words;
   for (;;) {
@@ -83,25 +83,27 @@ export async function commandAt(
   }
 }
 
-/** The sub-commands of `described`, by their names in it. */
-export async function subCommandsOf(described: Described): Promise<ReadonlyMap<string, Described>> {
+/** The sub-commands of `described` by name. */
+export async function subCommandsOf(
+  described: CommandDescription,
+): Promise<ReadonlyMap<string, CommandDescription>> {
   const loaded = [...described.subCommands].map(async ([name, load]) => [name, await load()] as const);
   return new Map(await Promise.all(loaded));
 }
 
-/** `root` and everything below it, each command before its sub-commands. */
-export async function everyCommand(root: Command): Promise<readonly Described[]> {
+/** `root` and all commands below it, each one before its sub-commands. */
+export async function everyCommand(root: Command): Promise<readonly CommandDescription[]> {
   return withAllBelow(await describe(root));
 }
 
 // --- internal ---
 
-/** The positional of commands whose further words are another program's. */
+/** The positional of commands that pass their arguments to another program. */
 const PASSED_ON = "arguments";
-/** Commands whose flags end where another program's begin. */
+/** Commands whose flags end where those of another program begin. */
 const PASSES_ON: ReadonlySet<string> = new Set(["run"]);
 
-async function withAllBelow(described: Described): Promise<Described[]> {
+async function withAllBelow(described: CommandDescription): Promise<CommandDescription[]> {
   const subs = await subCommandsOf(described);
   const below = await Promise.all([...subs.values()].map(withAllBelow));
   return [described, ...below.flat()];
@@ -133,7 +135,10 @@ function hintOf(name: string, { valueHint }: ArgDef): string {
 }
 
 function descriptionOf({ description = "", default: byDefault }: ArgDef): string {
-  return typeof byDefault === "string" ? `${description} (default ${byDefault})` : description;
+  if (typeof byDefault !== "string") return description;
+  return description.endsWith(")")
+    ? `${description.slice(0, -1)}; default ${byDefault})`
+    : `${description} (default ${byDefault})`;
 }
 
 async function resolved<T>(value: T | Promise<T> | (() => T | Promise<T>)): Promise<T> {

@@ -1,22 +1,23 @@
-// What the exit codes of commands mean, for the manual page. The codes are those of the table of errors.
+// The meaning of the exit codes, for the manual page. The codes are those of the table of errors.
 
 import type { ERROR_CODES, ErrorCode } from "../../errors.ts";
 
+/** An exit code of codexlb. */
 export type ExitStatus = 0 | (typeof ERROR_CODES)[ErrorCode]["exit"];
 
-/** A code that is missing here, or that no error has, does not compile. 10 to 18 are what stops login-with. */
+/** The compiler refuses a missing code, and a code that no error has. 10 to 18 are for login-with. */
 export const EXIT_STATUS: Readonly<Record<ExitStatus, string>> = {
-  0: "it is done",
-  1: "it failed; the message says why, and what to do next",
+  0: "success",
+  1: "the command failed; the message gives the reason and the next step",
   2: "the command line is wrong",
-  10: "a CAPTCHA",
-  11: "a one-time password is asked for and none was given, or it is not accepted",
-  12: "a code was sent by e-mail",
-  13: "a passkey is asked for",
-  14: "e-mail address or password is wrong",
+  10: "the sign-in shows a CAPTCHA",
+  11: "the sign-in requires a one-time password, and none was given or it was rejected",
+  12: "the sign-in requires a code that was sent by e-mail",
+  13: "the sign-in requires a passkey",
+  14: "the e-mail address or the password is wrong",
   15: "the account is locked",
-  16: "a screen that is not known, or that does not change",
-  17: "--timeout (10 minutes) is over",
-  18: "there is no browser, or it does not start",
-  130: "Ctrl-C; another signal is told by 128 and its number",
+  16: "the sign-in shows an unknown screen, or does not continue",
+  17: "the login took longer than --timeout (10 minutes)",
+  18: "no browser was found, or it does not start",
+  130: "interrupted by Ctrl-C (for other signals, 128 plus the number of the signal)",
 };

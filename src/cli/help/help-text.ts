@@ -1,17 +1,18 @@
-// The help of a command, made from its definition: as wide as the terminal, one entry a flag, nothing cut off.
+// The help of a command, from its description. It is as wide as the terminal, and nothing is cut off.
 
-import type { Described, Flag, Positional } from "./command-description.ts";
+import type { CommandDescription, Flag, Positional } from "./command-description.ts";
 
+/** How the help is shown. */
 export interface HelpStyle {
-  /** Width of the output; undefined when it is no terminal. */
+  /** The width of the output; undefined if it is not a terminal. */
   readonly columns: number | undefined;
   readonly colour: boolean;
 }
 
-/** The help text of `command`, whose sub-commands are `subCommands` by their names. */
+/** The help text of `command`. `subCommands` has its sub-commands by name. */
 export function helpText(
-  command: Described,
-  subCommands: ReadonlyMap<string, Described>,
+  command: CommandDescription,
+  subCommands: ReadonlyMap<string, CommandDescription>,
   { columns = PIPE_COLUMNS, colour }: HelpStyle,
 ): string {
   const width = Math.min(WIDEST, Math.max(NARROWEST, columns));
@@ -28,8 +29,8 @@ export function helpText(
   return `${sections.filter((text) => text !== "").join("\n\n")}\n`;
 }
 
-/** What may follow the name of `command`: `[FLAGS]`, `COMMAND`, its own words. */
-export function usageWords({ flags, subCommands, positionals }: Described): string[] {
+/** What can follow the name of the command: `[FLAGS]`, `COMMAND`, arguments. */
+export function usageWords({ flags, subCommands, positionals }: CommandDescription): string[] {
   const subCommand = flags.length > 0 ? "[COMMAND]" : "COMMAND";
   return [
     ...(flags.length > 0 ? ["[FLAGS]"] : []),
@@ -40,15 +41,15 @@ export function usageWords({ flags, subCommands, positionals }: Described): stri
 
 // --- internal ---
 
-/** As wide as most tools write when they do not know. */
+/** The width for pipes and files. */
 const PIPE_COLUMNS = 100;
 const NARROWEST = 50;
 /** Longer lines are hard to read. */
 const WIDEST = 120;
-/** Names longer than this get a line of their own. */
+/** The longest name that shares its line with the description. */
 const NAME_COLUMNS = 26;
 
-/** A line of a section: what is explained, and how. */
+/** A name and its description in a section. */
 interface Entry {
   readonly name: string;
   readonly description: string;

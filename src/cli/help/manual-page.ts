@@ -1,20 +1,24 @@
-// The manual page, made from the definitions of the commands and the tables of variables, files and exit codes.
+// The manual page, from the descriptions of the commands and the tables of variables, files and exit codes.
 
 import { type Layout, layoutOf } from "../../state/layout.ts";
-import type { Described, Flag } from "./command-description.ts";
+import type { CommandDescription, Flag } from "./command-description.ts";
 import { ENVIRONMENT } from "./environment-variables.ts";
 import { EXIT_STATUS } from "./exit-status.ts";
 import { usageWords } from "./help-text.ts";
 import { bold, explained, italic, line, paragraph, section, subSection, type Text, title } from "./roff.ts";
 
+/** The version of the page. */
 export interface Edition {
   readonly version: string;
   /** `2026-01-31`. */
   readonly date: string;
 }
 
-/** The page, as roff source. `commands` are the program itself and everything below it. */
-export function manualPage([program, ...commands]: readonly Described[], { version, date }: Edition): string {
+/** The page as roff source. The first command is the program; the others are all commands below it. */
+export function manualPage(
+  [program, ...commands]: readonly CommandDescription[],
+  { version, date }: Edition,
+): string {
   const { name = "", description = "" } = program ?? {};
   return [
     title(name, date, version),
@@ -35,7 +39,7 @@ export function manualPage([program, ...commands]: readonly Described[], { versi
     ...Object.entries(EXIT_STATUS).map(([code, meaning]) => explained([bold(code)], meaning)),
     paragraph(
       bold(`${name} run`),
-      " ends as Codex ended. 10 to 18 are what stopped ",
+      " exits as Codex did. The codes 10 to 18 belong to ",
       bold(`${name} login-with`),
       ".",
     ),
@@ -50,37 +54,37 @@ export function manualPage([program, ...commands]: readonly Described[], { versi
 // --- internal ---
 
 const DESCRIPTION = [
-  "Codex talks to a proxy on this machine, which picks the right account for every request. When an account reaches its limit, the turn goes on with another one, and Codex shows nothing of it.",
-  "Enrol accounts with codexlb account login ALIAS or codexlb account import, leave codexlb proxy running, and use codexlb run in the place of codex. When something is not right, codexlb doctor says what to do.",
-  "Flags go before other words. One dash or two, --flag VALUE or --flag=VALUE are the same; of a flag that is given twice the last one holds. The first word or flag that is not an own one of codexlb run begins the arguments of Codex.",
+  "Codex sends its requests to a proxy on this machine, which chooses an account for each one. When an account reaches its limit, another account completes the turn, and Codex shows no error.",
+  "Enrol accounts with codexlb account login ALIAS or codexlb account import, keep codexlb proxy running, and use codexlb run instead of codex. If something does not work, codexlb doctor says what to do.",
+  "Flags go before other arguments. They can be written with one dash or two, and as --flag VALUE or --flag=VALUE. If a flag is given twice, the last value counts. For codexlb run, the first argument that is not one of its flags starts the arguments for Codex.",
 ];
 
-/** As it stands in texts. */
+/** The default root, as texts show it. */
 const ROOT = "~/.codex-lb";
 
-/** What is at each place below the state directory. */
+/** What each path in the state directory contains. */
 const FILES: Readonly<Record<keyof Layout, string>> = {
   root: "The state directory, ROOT.",
-  config: "The settings. The file is yours: what stands in it is never rewritten.",
-  store: "The accounts with their health and figures, and the pin.",
-  accounts: "A Codex home for each account, with its auth.json.",
-  sessions: "Which account each session is with.",
-  keys: "The keys of clients and of proxies in front, as hashes.",
+  config: "The settings. The file is yours: codexlb never rewrites your lines.",
+  store: "The accounts with their health and quota figures, and the pin.",
+  accounts: "A Codex home with an auth.json for each account.",
+  sessions: "The account of each session.",
+  keys: "The hashes of the keys of clients and of proxies in front.",
   runtime: "The CODEX_HOME of codexlb run.",
-  logins: "Logins under way.",
+  logins: "Logins in progress.",
   logs: "The event log, and the last screen of a failed login-with.",
-  events: "The part of the event log that is written now.",
-  lock: "Held by the one process that changes the directory.",
+  events: "The current file of the event log.",
+  lock: "The lock of the process that owns the directory.",
   adminSocket: "The admin API, for commands on this machine.",
   adminToken: "The token that opens the admin API over the network.",
-  signingKey: "Signs the stub credentials that Codex gets.",
+  signingKey: "The key that signs the stub credentials for Codex.",
 };
 
 function filesOf(layout: Layout): string[] {
   return (Object.keys(FILES) as (keyof Layout)[]).map((key) => explained([italic(layout[key])], FILES[key]));
 }
 
-function commandSection(command: Described): string[] {
+function commandSection(command: CommandDescription): string[] {
   return [
     subSection([command.name, ...usageWords(command)].join(" ")),
     line([sentence(command.description)]),

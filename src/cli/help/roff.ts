@@ -1,24 +1,24 @@
-// The few words of roff, the language of manual pages, that the page needs (man(7)). Text is escaped here and nowhere
-// else.
+// The few requests of roff, the language of manual pages, that the page needs (man(7)). Only this file escapes text.
 
-/** Text of a page that is roff already. */
+/** Text that is roff source already. */
 export interface Roff {
   readonly roff: string;
 }
 
+/** Plain text or roff source. */
 export type Text = string | Roff;
 
-/** As it is typed. */
+/** Text to type as it is. */
 export function bold(text: string): Roff {
   return { roff: `\\fB${escaped(text)}\\fR` };
 }
 
-/** What stands for something else. */
+/** A placeholder. */
 export function italic(text: string): Roff {
   return { roff: `\\fI${escaped(text)}\\fR` };
 }
 
-/** `date` as `2026-01-31`: it is read, and so the one thing that is not escaped. */
+/** The title line. `date` is like `2026-01-31`; programs read it, so it is not escaped. */
 export function title(name: string, date: string, version: string): string {
   return `.TH ${quoted(name.toUpperCase())} 1 ${date} ${quoted(`${name} ${version}`)} "User Commands"`;
 }
@@ -35,12 +35,12 @@ export function paragraph(...texts: readonly Text[]): string {
   return `.PP\n${line(texts)}`;
 }
 
-/** The first line of a section: no space above it. */
+/** A line of text without space above it. */
 export function line(texts: readonly Text[]): string {
   return texts.map((text) => (typeof text === "string" ? escaped(text) : text.roff)).join("");
 }
 
-/** `term`, and below it, indented, what it means. */
+/** `term`, and its meaning indented below it. */
 export function explained(term: readonly Text[], meaning: string): string {
   return `.TP\n${line(term)}\n${line([meaning])}`;
 }
@@ -57,7 +57,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '"': "\\(dq",
 };
 
-/** Escaped so that each character comes out as it is, and none at the beginning of a line is a command. */
+/** Escapes `text` so that every character appears as it is, and no line starts with a request. */
 function escaped(text: string): string {
   const one = text.replace(/\s+/g, " ").replace(/[\\'`^~"-]|[^\x20-\x7e]/gu, (character) => {
     const code = character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");

@@ -1,24 +1,25 @@
-// `codexlb key ...`: keys for clients that must show one, and for proxies in front of this one.
+// `codexlb key ...`: keys for clients, and for proxies in front of this one.
 
 import { defineCommand } from "citty";
 import { KEY_ROLES, type KeyRole } from "../../auth/keys.ts";
 import { print, printJson } from "../../print.ts";
 import { withKeys } from "../accounts/with-accounts.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
-import { contextOf, isThere } from "../context.ts";
+import { contextOf, rootExists } from "../context.ts";
 import { usage } from "../flags.ts";
-import { printed } from "../terminal/standard-output.ts";
+import { printOnce } from "../terminal/standard-output.ts";
 import { table } from "../terminal/table.ts";
 
 const NAME = { type: "positional", description: "Name of the key", valueHint: "NAME" } as const;
 
 const add = defineCommand({
-  meta: { name: "codexlb key add", description: "Make a key and print it; it is shown this once" },
+  meta: { name: "codexlb key add", description: "Create a key and print it; it is shown only once" },
   args: {
     ...ROOT_FLAG,
     role: {
       type: "string",
-      description: "client: may send requests. parent: a proxy in front, which also reads the status",
+      description:
+        "client: can send requests. parent: for a proxy in front of this one; can also read the status",
       default: "client",
       valueHint: KEY_ROLES.join("|"),
     },
@@ -30,8 +31,8 @@ const add = defineCommand({
     const context = contextOf(args.root);
     await withKeys(context, true, async (keys) => {
       const key = await keys.add(name, role);
-      // It is shown this once: one that nobody could read opens nothing.
-      await printed(`${key}\n`).catch(async (error) => {
+      // The key is shown only once, so remove one that could not be printed.
+      await printOnce(`${key}\n`).catch(async (error) => {
         await keys.remove(name);
         throw error;
       });
@@ -39,7 +40,7 @@ const add = defineCommand({
     context.deps.log.info(
       role === "client"
         ? "clients send it as Authorization: Bearer KEY; codexlb run takes it from CODEXLB_CLIENT_KEY"
-        : "the proxy in front takes it in its proxy.child_proxy_urls: http://:KEY@host:8765",
+        : "add it to proxy.child_proxy_urls of the proxy in front: http://:KEY@host:8765",
     );
   },
 });
@@ -49,7 +50,7 @@ const list = defineCommand({
     name: "codexlb key list",
     description: "List key names and when each was last used (never the secrets)",
   },
-  args: { ...ROOT_FLAG, json: { type: "boolean", description: "As JSON" } },
+  args: { ...ROOT_FLAG, json: { type: "boolean", description: "Print JSON" } },
   run: async ({ args }) => {
     const keys = await withKeys(contextOf(args.root), false, (ops) => ops.list());
     if (args.json) {
@@ -73,18 +74,18 @@ const list = defineCommand({
 });
 
 const rm = defineCommand({
-  meta: { name: "codexlb key rm", description: "Remove a key: who shows it is refused from then on" },
+  meta: { name: "codexlb key rm", description: "Remove a key; the proxy refuses it from now on" },
   args: { ...ROOT_FLAG, name: NAME },
   run: async ({ args, rawArgs }) => {
     const name = onlyName("rm", rawArgs);
     const context = contextOf(args.root);
-    await withKeys(context, isThere(context), (keys) => keys.remove(name));
+    await withKeys(context, rootExists(context), (keys) => keys.remove(name));
     print(`removed key ${name}\n`);
   },
 });
 
 export default defineCommand({
-  meta: { name: "codexlb key", description: "Make, list and remove keys of clients" },
+  meta: { name: "codexlb key", description: "Create, list and remove client keys" },
   subCommands: { add, list, rm },
 });
 

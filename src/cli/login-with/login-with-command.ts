@@ -1,4 +1,4 @@
-// `codexlb login-with`: logs an account in with no hands, by driving a browser through the sign-in.
+// `codexlb login-with`: logs in to an account without a person, by driving a browser through the sign-in.
 
 import { constants } from "node:os";
 import { defineCommand } from "citty";
@@ -13,25 +13,26 @@ import { forgetLastScreen, keepLastScreen, type LastScreen } from "../../login/l
 import { orAborted } from "../../login/or-aborted.ts";
 import { signIn } from "../../login/sign-in.ts";
 import { placeHere } from "../accounts/account-place.ts";
-import { twinProblem } from "../accounts/duplicate-logins.ts";
+import { duplicateLoginWarning } from "../accounts/duplicate-logins.ts";
 import { withAccounts } from "../accounts/with-accounts.ts";
 import { type CommandContext, contextOf } from "../context.ts";
-import { FLAGS, type Given, givenIn, type Input, inputOf, timeoutOf } from "./input.ts";
-import { exportLastScreen, exportLogin, type Teller, tellerOf } from "./progress.ts";
+import { FLAGS, flagsAndAlias, inputOf, type LoginFlags, type LoginInput, timeoutOf } from "./input.ts";
+import { exportLastScreen, exportLogin, type ProgressReporter, progressReporter } from "./progress.ts";
 import { openSecretLines, type SecretLines } from "./secret-lines.ts";
 
 export default defineCommand({
   meta: {
     name: "codexlb login-with",
-    description: "Log an account in with its e-mail address and password, by driving a browser",
+    description:
+      "Enrol an account by signing in with its e-mail address and password, in an automated browser",
   },
   args: {
     ...FLAGS,
     arguments: { type: "positional", description: "Name of the account", valueHint: "ALIAS" },
   },
   run: async ({ args, rawArgs }) => {
-    let given: Given = args;
-    let teller = tellerOf(given);
+    let flags: LoginFlags = args;
+    let progress = progressReporter(flags);
     let work: Work | undefined;
     let lines: SecretLines | undefined;
     let cancelTimer = () => {};
@@ -39,14 +40,14 @@ export default defineCommand({
     const signals = SIGNALS.map((signal) => ({ signal, handle: () => stop(stopping, signal) }));
     for (const { signal, handle } of signals) process.on(signal, handle);
     try {
-      const behind = givenIn(args, rawArgs);
-      given = behind.given;
-      teller = tellerOf(given);
-      const context = contextOf(given.root);
+      const read = flagsAndAlias(args, rawArgs);
+      flags = read.flags;
+      progress = progressReporter(flags);
+      const context = contextOf(flags.root);
       const { clock, log } = context.deps;
-      const timeoutMs = timeoutOf(given);
+      const timeoutMs = timeoutOf(flags);
       cancelTimer = clock.after(timeoutMs, () => stopping.abort(timedOut()));
-      const reading = inputOf(given, behind.alias, {
+      const reading = inputOf(flags, read.alias, {
         nowMs: clock.now(),
         warn: log.warn,
         lines: () => {
@@ -55,16 +56,16 @@ export default defineCommand({
         },
       });
       const input = await orAborted(reading, stopping.signal);
-      if (given.export) endWithOutside(stopping, lines);
+      if (flags.export) endWithOutside(stopping, lines);
       else lines?.close();
-      work = { context, input, timeoutMs, teller, signal: stopping.signal, picture: undefined };
+      work = { context, input, timeoutMs, progress, signal: stopping.signal, picture: undefined };
       await logIn(work);
     } catch (error) {
-      const told = error instanceof CodexlbError ? withHints(error, work) : error;
-      if (told instanceof CodexlbError) teller.failed(told);
-      // Outside of the container it is said once more.
-      if (!given.export || !(told instanceof CodexlbError)) throw told;
-      process.exitCode = told.exitCode;
+      const failure = error instanceof CodexlbError ? withHints(error, work) : error;
+      if (failure instanceof CodexlbError) progress.failed(failure);
+      // The program outside the container prints the error.
+      if (!flags.export || !(failure instanceof CodexlbError)) throw failure;
+      process.exitCode = failure.exitCode;
     } finally {
       cancelTimer();
       lines?.close();
@@ -75,20 +76,21 @@ export default defineCommand({
 
 // --- internal ---
 
+/** A login. */
 interface Work {
   readonly context: CommandContext;
-  readonly input: Input;
+  readonly input: LoginInput;
   readonly timeoutMs: number;
-  readonly teller: Teller;
+  readonly progress: ProgressReporter;
   readonly signal: AbortSignal;
-  /** Where the last screen of a failed login is kept. */
+  /** The path of the last screen of a failed login. */
   picture: string | undefined;
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
-/** The image as the Dockerfile's own words build it. */
+/** The name of the image in the Dockerfile's instructions. */
 const DEFAULT_IMAGE = "codexlb-login";
-/** What a person could do. */
+/** The obstacles that a person can overcome. */
 const BY_HAND: ReadonlySet<ErrorCode> = new Set([
   "login_captcha",
   "login_mfa",
@@ -97,81 +99,77 @@ const BY_HAND: ReadonlySet<ErrorCode> = new Set([
   "login_unexpected_screen",
 ]);
 
-/** The first signal ends the login in order, a second one the program. */
+/** The first signal cancels the login, a second one exits immediately. */
 function stop(stopping: AbortController, signal: NodeJS.Signals): void {
   const exitCode = 128 + constants.signals[signal];
   if (stopping.signal.aborted) process.exit(exitCode);
   stopping.abort(
-    new CodexlbError("interrupted", "the login was given up; nothing was changed", { exitCode }),
+    new CodexlbError("interrupted", "the login was cancelled; nothing was changed", { exitCode }),
   );
 }
 
 function timedOut(): CodexlbError {
   return new CodexlbError("login_timeout", "the login took too long", {
-    next: "give it more time with --timeout",
+    next: "allow more time with --timeout",
   });
 }
 
-/** In the container: when nobody is outside any more, nobody takes the login, and it must not be made. */
+/** In the container: cancels the login when the program outside has exited, because nothing would receive the login. */
 function endWithOutside(stopping: AbortController, lines: SecretLines | undefined): void {
   const end = () =>
     stopping.abort(
-      new CodexlbError("interrupted", "whoever asked for the login is gone; nothing was changed"),
+      new CodexlbError("interrupted", "the program that requested the login has exited; nothing was changed"),
     );
   void lines?.ended.then(end);
   process.stdout.on("error", end);
 }
 
 async function logIn(work: Work): Promise<void> {
-  const { given } = work.input;
+  const { flags } = work.input;
   const { layout, deps } = work.context;
-  if (!given.export) forgetLastScreen(layout);
-  const isHostWritten = !given.export && !given["no-host-home"];
-  if (isHostWritten) checkHost(hostHomeOf(given, deps.env), layout);
+  if (!flags.export) forgetLastScreen(layout);
+  const isHostWritten = !flags.export && !flags["no-host-home"];
+  if (isHostWritten) checkHost(hostHomeOf(flags, deps.env), layout);
   if (isContained(work)) return finish(work, await takeOver(work, await inContainer(work)));
   finish(work, await withBrowser(work));
 }
 
-/** As the flags say; without any, when there is no browser here but something that runs containers. */
-function isContained({ input: { given, contained }, context: { deps } }: Work): boolean {
-  if (contained || given.browser?.trim()) return contained;
-  if (given.headed || given.export || findBrowser(undefined, deps.env, process.platform) !== undefined)
+/** True if the flags choose a container, or if this machine has no browser but has docker. */
+function isContained({ input: { flags, contained }, context: { deps } }: Work): boolean {
+  if (contained || flags.browser?.trim()) return contained;
+  if (flags.headed || flags.export || findBrowser(undefined, deps.env, process.platform) !== undefined)
     return false;
   return Bun.which("docker", { PATH: deps.env.PATH ?? "" }) !== null;
 }
 
 function inContainer(work: Work): Promise<string> {
-  const { context, input, timeoutMs, teller, signal } = work;
-  const { given, secrets } = input;
+  const { context, input, timeoutMs, progress, signal } = work;
+  const { flags, secrets } = input;
   return signInContained({
     deps: context.deps,
-    docker: given["docker-bin"]?.trim() || "docker",
-    image: given["docker-image"]?.trim() || DEFAULT_IMAGE,
-    network: given["docker-network"]?.trim() || "bridge",
+    docker: flags["docker-bin"]?.trim() || "docker",
+    image: flags["docker-image"]?.trim() || DEFAULT_IMAGE,
+    network: flags["docker-network"]?.trim() || "bridge",
     secrets,
     timeoutMs,
-    progress: teller.step,
+    progress: progress.step,
     keep: (screen) => keep(work, screen),
     signal,
   });
 }
 
 function withBrowser(work: Work): Promise<number> {
-  const { context, input, teller, signal } = work;
-  const { given, alias, secrets } = input;
+  const { context, input, progress, signal } = work;
+  const { flags, alias, secrets } = input;
   const { deps, layout } = context;
-  const browser = findBrowser(given.browser, deps.env, process.platform);
+  const browser = findBrowser(flags.browser, deps.env, process.platform);
   if (browser === undefined)
-    throw new CodexlbError(
-      "browser_not_found",
-      "there is no browser of the Chromium family on this machine",
-      {
-        next: `install chromium or Google Chrome, name one with --browser PATH, use a container with --docker-image TAG, or use: codexlb account login ${alias} --device-auth`,
-      },
-    );
-  const codex = codexBinary(given["codex-bin"], deps.env);
-  // One that the environment names does not know the other sign-in, and the password would go to the real one.
-  const isOtherIssuer = namesIssuer(deps) && !given["codex-bin"]?.trim();
+    throw new CodexlbError("browser_not_found", "no Chromium-based browser was found on this machine", {
+      next: `install chromium or Google Chrome, name one with --browser PATH, use a container with --docker-image TAG, or use: codexlb account login ${alias} --device-auth`,
+    });
+  const codex = codexBinary(flags["codex-bin"], deps.env);
+  // A Codex from the environment ignores CODEXLB_ISSUER, so the password would go to the real sign-in.
+  const isOtherIssuer = namesIssuer(deps) && !flags["codex-bin"]?.trim();
   const ourselves = isOtherIssuer || isOwnLogin(codex, deps.env);
   if (!ourselves) requireCodex(codex, ["login"]);
   return signIn({
@@ -180,72 +178,72 @@ function withBrowser(work: Work): Promise<number> {
     alias,
     codex: ourselves ? undefined : codex,
     browser,
-    headed: given.headed ?? false,
+    headed: flags.headed ?? false,
     secrets,
-    progress: teller.step,
+    progress: progress.step,
     keep: (screen) => keep(work, screen),
     signal,
     take: (auth) => takeOver(work, auth),
   });
 }
 
-/** The login becomes the account's, and the host's; returns how many accounts there are then. */
-async function takeOver({ context, input, teller }: Work, auth: string): Promise<number> {
-  const { given, alias } = input;
-  if (given.export) {
+/** Enrols the account with the login, and writes the login to the Codex home. Returns the number of accounts. */
+async function takeOver({ context, input, progress }: Work, auth: string): Promise<number> {
+  const { flags, alias } = input;
+  if (flags.export) {
     exportLogin(auth);
     return 0;
   }
   const place = await placeHere(context);
   const total = await withAccounts(context, place, { write: true }, (ops) =>
-    ops.import(alias, { auth, config: undefined, replace: given.replace ?? false }),
+    ops.import(alias, { auth, config: undefined, replace: flags.replace ?? false }),
   );
-  const twins = await twinProblem(context, place, alias);
-  if (twins !== undefined) teller.note(twins);
-  if (given["no-host-home"]) return total;
-  const home = hostHomeOf(given, context.deps.env);
+  const warning = await duplicateLoginWarning(context, place, alias);
+  if (warning !== undefined) progress.note(warning);
+  if (flags["no-host-home"]) return total;
+  const home = hostHomeOf(flags, context.deps.env);
   try {
     const backup = giveToHost(home, auth, context.deps.clock.now());
-    if (backup !== undefined) teller.note(`the login that was there before is kept as ${backup}`);
+    if (backup !== undefined) progress.note(`the previous login was saved as ${backup}`);
   } catch (error) {
     if (!(error instanceof CodexlbError)) throw error;
     throw new CodexlbError(error.code, `account ${alias} is registered, but ${error.message}`, {
-      next: `codexlb works without; ${error.next ?? "see what is wrong there"}`,
+      next: `codexlb does not need it; ${error.next ?? "see what is wrong there"}`,
     });
   }
   return total;
 }
 
-function finish({ context, input: { given, alias }, teller }: Work, total: number): void {
-  if (given.export) return;
-  teller.done(
-    given["no-host-home"]
+function finish({ context, input: { flags, alias }, progress }: Work, total: number): void {
+  if (flags.export) return;
+  progress.done(
+    flags["no-host-home"]
       ? `registered account ${alias} (total=${total})`
-      : `imported login credentials into ${hostHomeOf(given, context.deps.env)} and registered account ${alias}`,
+      : `imported login credentials into ${hostHomeOf(flags, context.deps.env)} and registered account ${alias}`,
     total,
   );
 }
 
-function hostHomeOf(given: Given, env: Readonly<Record<string, string | undefined>>): string {
-  return given["codex-home"]?.trim() || (userHomes(env)[0] ?? ".");
+function hostHomeOf(flags: LoginFlags, env: Readonly<Record<string, string | undefined>>): string {
+  return flags["codex-home"]?.trim() || (userHomes(env)[0] ?? ".");
 }
 
 function keep(work: Work, screen: LastScreen): void {
-  if (work.input.given.export) exportLastScreen(screen);
+  if (work.input.flags.export) exportLastScreen(screen);
   else work.picture = keepLastScreen(work.context.layout, screen);
 }
 
 /** `error` with what can be done here about it. In the container nothing can. */
 function withHints(error: CodexlbError, work: Work | undefined): CodexlbError {
-  if (work === undefined || work.input.given.export) return error;
+  if (work === undefined || work.input.flags.export) return error;
   const { alias } = work.input;
   const byHand = isContained(work)
-    ? `do it by hand: codexlb account login ${alias} --device-auth`
-    : `do that part by hand with --headed, or all of it: codexlb account login ${alias}`;
+    ? `log in by hand: codexlb account login ${alias} --device-auth`
+    : `do that step by hand with --headed, or log in by hand: codexlb account login ${alias}`;
   const next = [
     error.next,
     BY_HAND.has(error.code) ? byHand : undefined,
-    work.picture === undefined ? undefined : `the last screen is kept as ${work.picture}`,
+    work.picture === undefined ? undefined : `the last screen was saved as ${work.picture}`,
   ].filter((hint) => hint !== undefined);
   return new CodexlbError(error.code, error.message, {
     ...(next.length > 0 ? { next: next.join("; ") } : {}),

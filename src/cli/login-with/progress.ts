@@ -1,4 +1,4 @@
-// How a login tells what it is at: on stderr for people, as lines of JSON on stdout for programs.
+// Reports the progress of a login: on stderr for people, as lines of JSON on stdout for programs.
 
 import { createConsola } from "consola";
 import type { CodexlbError } from "../../errors.ts";
@@ -6,21 +6,27 @@ import { said } from "../../login/container.ts";
 import type { LastScreen } from "../../login/last-screen.ts";
 import { print, printJson } from "../../print.ts";
 import { oneLine } from "../../printable.ts";
-import type { Given } from "./input.ts";
+import type { LoginFlags } from "./input.ts";
 
-export interface Teller {
+/** Reports the progress and the result of a login. */
+export interface ProgressReporter {
+  /** A step has started. */
   step(what: string): void;
+  /** A remark about the login. */
   note(what: string): void;
+  /** The login succeeded; `total` is the number of accounts. */
   done(message: string, total: number): void;
+  /** The login failed. */
   failed(error: CodexlbError): void;
 }
 
-export function tellerOf({ quiet, json, export: exported }: Given): Teller {
+/** The reporter that the flags choose. */
+export function progressReporter({ quiet, json, export: exported }: LoginFlags): ProgressReporter {
   if (json || exported) {
-    const onTheWay = quiet ? () => {} : line;
+    const progress = quiet ? () => {} : line;
     return {
-      step: (step) => onTheWay(said.step(step)),
-      note: (note) => onTheWay({ note }),
+      step: (step) => progress(said.step(step)),
+      note: (note) => progress({ note }),
       done: (message, total) => line({ ok: true, message, total }),
       failed: (error) => line(said.failure(error)),
     };
@@ -30,17 +36,17 @@ export function tellerOf({ quiet, json, export: exported }: Given): Teller {
     step: (what) => consola.start(oneLine(what)),
     note: (what) => consola.info(oneLine(what)),
     done: (message) => print(`${message}\n`),
-    // The message itself comes at the end of every command.
+    // Every command prints its error at its end.
     failed: () => {},
   };
 }
 
-/** Hands the login to the program outside of the container. */
+/** Sends the login to the program outside the container. */
 export function exportLogin(auth: string): void {
   line(said.login(auth));
 }
 
-/** As `exportLogin`, what a failed one had on its screen. */
+/** Sends the last screen of a failed login to the program outside the container. */
 export function exportLastScreen(screen: LastScreen): void {
   line(said.lastScreen(screen));
 }

@@ -1,5 +1,5 @@
-// `codexlb demo`: the main job before your eyes, with simulated accounts: this program's own mock, proxy, account
-// and status commands as separate processes in a temporary directory, and a small client in the place of Codex.
+// `codexlb demo`: shows failovers with simulated accounts. The mock, proxy, account and status commands of this program
+// run as separate processes in a temporary directory, with a small client in place of Codex.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
@@ -21,15 +21,15 @@ const say = createConsola({ level: 3, stdout: process.stdout, stderr: process.st
 export default defineCommand({
   meta: {
     name: "codexlb demo",
-    description: "Show a failover with simulated accounts; touches nothing of yours",
+    description: "Show a failover with simulated accounts, without touching your own",
   },
   run: async () => {
     const directory = mkdtempSync(join(tmpdir(), "codexlb-demo-"));
     const children: Subprocess[] = [];
-    // However this ends: a reader that goes away, and signals, end the process at once.
+    // A closed pipe and signals exit immediately, so the cleanup is in an exit handler.
     process.on("exit", () => {
       for (const child of children) child.kill("SIGKILL");
-      // What the kernel does for one of them at this moment is done by then.
+      // The kernel finishes what it is doing for them in this time.
       Bun.sleepSync(DYING_MS);
       rmSync(directory, { recursive: true, force: true });
     });
@@ -57,7 +57,7 @@ async function show(directory: string, children: Subprocess[]): Promise<void> {
   const stage = { env: { CODEXLB_ROOT: root, HOME: directory }, children };
 
   say.start(
-    "A simulated backend with three accounts; alice and bob will meet their limits inside their third turn",
+    "Start a simulated backend with three accounts; alice and bob reach their limits during their third turn",
   );
   const faults = join(directory, "faults.json");
   writeFileSync(faults, JSON.stringify([limitInTurn("sse", "alice"), limitInTurn("message", "bob")]));
@@ -80,24 +80,28 @@ async function show(directory: string, children: Subprocess[]): Promise<void> {
   print(`${proxy}\n`);
   const url = (await runningProxy(layoutOf(root).adminSocket))?.url ?? "";
 
-  say.start("One session over HTTP: the third turn begins on alice, meets her limit, and bob completes it");
+  say.start(
+    "Run a session over HTTP: the third turn starts on alice, reaches her limit, and bob completes it",
+  );
   await command(["account", "pin", "alice"], stage);
   await turns(createSseClient(url, "demo-http"), ["alice", "alice", "bob"]);
 
-  say.start("Another one over WebSocket: the third turn begins on bob, and carol completes it");
+  say.start(
+    "Run a session over WebSocket: the third turn starts on bob, reaches his limit, and carol completes it",
+  );
   await command(["account", "pin", "bob"], stage);
   const socket = createSocketClient(url, "demo-websocket");
   await turns(socket, ["bob", "bob", "carol"]);
   socket.close();
 
-  say.start("codexlb status");
+  say.start("Show the status");
   print(await command(["status", "--proxy-url", url], stage));
   say.success(
-    "Six turns, two limits, and the client saw no error. Start with your own: codexlb account import, codexlb proxy, codexlb run",
+    "Six turns, two limits, and the client saw no error. To use your own accounts: codexlb account import, codexlb proxy, codexlb run",
   );
 }
 
-/** The account's third turn begins well and then says that the limit is reached. */
+/** A fault: the account's third turn starts normally, and then reports the usage limit. */
 function limitInTurn(on: "sse" | "message", account: string): FaultInput {
   const resetsAt = Math.floor(Date.now() / 1000) + 2 * 3_600;
   const error = {
@@ -119,19 +123,19 @@ async function turns(client: TurnClient, expected: readonly string[]): Promise<v
     if (text !== `Hello from ${name}`)
       throw new CodexlbError(
         "internal",
-        `the demonstration went wrong: expected ${name}, got ${JSON.stringify(text)}`,
+        `the demonstration failed: expected ${name}, got ${JSON.stringify(text)}`,
       );
   }
 }
 
-/** `env` and `children` are the same for all that the demonstration starts. */
+/** The environment of the processes of the demonstration, and the processes. */
 interface Stage {
   readonly env: Readonly<Record<string, string>>;
-  /** What was started, from the moment that it runs. */
+  /** The running processes. */
   readonly children: Subprocess[];
 }
 
-/** Starts it; resolves to its first line. */
+/** Starts a command. Resolves to its first line of output. */
 async function startChild(args: readonly string[], stage: Stage): Promise<string> {
   const child = spawn(args, stage);
   const reader = child.stdout.getReader();

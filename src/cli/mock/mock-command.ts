@@ -1,4 +1,4 @@
-// `codexlb mock`: the simulated backend, to try the proxy without an account and without spending quota.
+// `codexlb mock`: runs the simulated backend, to try the proxy without an account or quota.
 
 import { join, resolve } from "node:path";
 import { defineCommand } from "citty";
@@ -15,13 +15,12 @@ import { integerFlag, usage } from "../flags.ts";
 export default defineCommand({
   meta: {
     name: "codexlb mock",
-    description:
-      "Run a simulated backend with simulated accounts, and a sign-in for them (password mock-password)",
+    description: "Run a simulated backend with simulated accounts, whose password is mock-password",
   },
   args: {
     port: {
       type: "string",
-      description: "Port on 127.0.0.1 (0: any free one)",
+      description: "Port on 127.0.0.1 (0: any free port)",
       default: "9000",
       valueHint: "N",
     },
@@ -34,7 +33,7 @@ export default defineCommand({
     },
     homes: {
       type: "string",
-      description: "Write a logged-in Codex home per account below this directory",
+      description: "Write a logged-in Codex home for each account below this directory",
       valueHint: "DIR",
     },
     faults: { type: "string", description: "JSON file with a list of scripted faults", valueHint: "FILE" },
@@ -57,7 +56,7 @@ export default defineCommand({
         (args.homes === undefined
           ? ""
           : `  import:    codexlb account import --from ${join(resolve(args.homes), accounts[0]?.alias ?? "")}\n`) +
-        `  faults:    POST ${mock.origin}/__mock/faults, seen requests: GET ${mock.origin}/__mock/requests\n`,
+        `  faults:    POST ${mock.origin}/__mock/faults, received requests: GET ${mock.origin}/__mock/requests\n`,
     );
     await new Promise<void>((stop) => {
       process.once("SIGINT", () => stop());
@@ -115,7 +114,7 @@ function withOption<Account extends MockAccountOptions>(account: Account, option
 
 function readFaults(path: string): z.input<typeof Fault>[] {
   const text = readTextIfPresent(path);
-  if (text === undefined) throw usage(`flag --faults: there is no file ${path}`);
+  if (text === undefined) throw usage(`flag --faults: file not found: ${path}`);
   try {
     return z.array(Fault).parse(JSON.parse(text));
   } catch (error) {

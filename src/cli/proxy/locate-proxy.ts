@@ -1,4 +1,4 @@
-// Where the proxy of a command is. A command asks once, and passes the answer on to everything that needs it.
+// Finds the proxy of a command. A command asks once, and passes the result on to all code that needs it.
 
 import { type Daemon, daemonAt, type RunningDaemon } from "../../admin/daemon.ts";
 import type { Door } from "../../admin/door.ts";
@@ -9,7 +9,7 @@ import { configOf } from "../config/root-config.ts";
 import type { CommandContext } from "../context.ts";
 import { credentialFor, tokenFor } from "./proxy-credential.ts";
 
-/** A proxy that the user or the settings name, and where they do. */
+/** A proxy that the user or the settings name, and the place that names it. */
 export interface NamedProxy {
   /** As `parseProxyUrl` completes it. */
   readonly url: string;
@@ -17,21 +17,22 @@ export interface NamedProxy {
 }
 
 /**
- * Where the proxy of a command is, and what answered on the socket of the root.
+ * The place of the proxy, and the answer on the socket of the root.
  * `named`: the user or the settings name the proxy.
- * `daemon`: no proxy is named, and one runs on the root.
- * `files`: no proxy is named, and none answers on the root, so a command that can works on the root's files. A proxy may
- * still listen at the address in the settings; `listening` leads there, and throws `usage` if it is not an address.
+ * `daemon`: no proxy is named, and one is running on the root.
+ * `files`: no proxy is named, and none answers on the root, so commands that can do so use the root's files. A proxy may
+ * still listen at the address in the settings. `listening` is the way to it; it throws `usage` for an invalid address.
  */
 export type Location =
   | { readonly kind: "named"; readonly door: Door; readonly named: NamedProxy; readonly daemon: Daemon }
   | { readonly kind: "daemon"; readonly door: Door; readonly daemon: RunningDaemon }
   | { readonly kind: "files"; readonly listening: () => Door; readonly daemon: Daemon };
 
+/** Options of `locate`. */
 export interface LocateOptions {
   /** The daemon of the root, if the command has asked it already. */
   readonly daemon?: Daemon;
-  /** For a named proxy, the key in `CODEXLB_CLIENT_KEY` is enough. Default: false. */
+  /** True if the key in `CODEXLB_CLIENT_KEY` is enough for a named proxy. Default: false. */
   readonly clientKey?: boolean;
 }
 
@@ -68,8 +69,8 @@ export async function locate(
 }
 
 /**
- * The way to the proxy, for a command that cannot do without one. Throws `proxy_unreachable` if the proxy of the root is
- * there but does not answer, and `shutting_down` if it is shutting down.
+ * The way to the proxy, for a command that needs one. Throws `proxy_unreachable` if the proxy of the root is running but
+ * does not answer, and `shutting_down` if it is shutting down.
  */
 export function doorOf(context: CommandContext, location: Location): Door {
   requireServing(context, location);
@@ -83,8 +84,8 @@ export function servingUrl(context: CommandContext, location: Location): string 
 }
 
 /**
- * The address where the proxy listens, or would listen if it ran, without a slash at the end. Throws `usage` if it is
- * not an address, and `proxy_answer` if this version cannot read what the root's proxy says of itself.
+ * The address where the proxy listens, or would listen if it were running, without a slash at the end. Throws `usage`
+ * for an invalid address, and `proxy_answer` if this version cannot read the answer of the root's proxy.
  */
 export function urlOf(location: Location): string {
   return withoutSlash(
@@ -102,7 +103,7 @@ export function listensAt(daemon: Daemon, url: string): boolean {
   try {
     return new URL(daemon.info().url).origin === new URL(url).origin;
   } catch {
-    return false; // it does not say where it listens
+    return false; // the answer has no address
   }
 }
 
@@ -121,16 +122,20 @@ async function namedProxy(
   return proxy_url === "" ? undefined : named("proxy.proxy_url", proxy_url);
 }
 
-/** Nothing is known about a named proxy yet. The proxy of the root must take requests. */
+/** Throws if the proxy of the root does not accept requests. A named proxy is not checked here. */
 function requireServing({ layout }: CommandContext, { kind, daemon }: Location): void {
   if (kind === "named") return;
   if (daemon.kind === "silent")
-    throw new CodexlbError("proxy_unreachable", `the proxy on ${layout.root} is there, and does not answer`, {
-      next: "see what it does; or end it, and start codexlb proxy again",
-    });
+    throw new CodexlbError(
+      "proxy_unreachable",
+      `the proxy on ${layout.root} is running but does not answer`,
+      {
+        next: "check that process, or stop it and start codexlb proxy again",
+      },
+    );
   if (daemon.kind === "answers" && daemon.info().draining)
     throw new CodexlbError("shutting_down", `the proxy on ${layout.root} is shutting down`, {
-      next: "start a new one, which waits for it to exit, with codexlb proxy or codexlb run --auto-start",
+      next: "start a new one, which waits until the old one exits: codexlb proxy, or codexlb run --auto-start",
     });
 }
 

@@ -1,4 +1,4 @@
-// `codexlb proxy logs`: the event log, from the running proxy or, when none runs here, from the files.
+// `codexlb proxy logs`: prints the event log, from the running proxy or, if none is running on the root, from the files.
 
 import { existsSync } from "node:fs";
 import { defineCommand } from "citty";
@@ -11,36 +11,36 @@ import { type CommandContext, contextOf } from "../context.ts";
 import { durationFlag, integerFlag } from "../flags.ts";
 import { locate } from "./locate-proxy.ts";
 
-/** As the proxy's. */
+/** The same default as in the proxy. */
 const DEFAULT_LIMIT = "500";
 
 export default defineCommand({
-  meta: { name: "codexlb proxy logs", description: "Print the event log, one JSON object a line" },
+  meta: { name: "codexlb proxy logs", description: "Print the event log, one JSON object per line" },
   args: {
     ...ROOT_FLAG,
     ...REMOTE_FLAGS,
     tail: {
       type: "string",
-      description: "So many of the last lines; 0: from the first one on",
+      description: "Show the last N lines (0: all)",
       default: "100",
       valueHint: "N",
     },
     offset: {
       type: "string",
-      description: "Lines from this place on instead",
+      description: "Show the lines from this byte offset instead (-1: use --tail)",
       default: "-1",
       valueHint: "BYTES",
     },
     limit: {
       type: "string",
-      description: "No more lines at a time than this",
+      description: "Read at most N lines at a time",
       default: DEFAULT_LIMIT,
       valueHint: "N",
     },
-    follow: { type: "boolean", description: "Go on with what is added" },
+    follow: { type: "boolean", description: "Keep printing new lines" },
     interval: {
       type: "string",
-      description: "How often to look for it",
+      description: "How often --follow looks for new lines",
       default: "2s",
       valueHint: "DURATION",
     },
@@ -64,7 +64,7 @@ export default defineCommand({
       if (lines.text !== "") printJsonText(lines.text.endsWith("\n") ? lines.text : `${lines.text}\n`);
       offset = lines.nextOffset ?? offset;
       if (!args.follow) return;
-      // More may be waiting than one answer holds.
+      // One answer may not contain all new lines.
       if (lines.text === "") await Bun.sleep(intervalMs);
     }
   },

@@ -1,5 +1,5 @@
-// The proxy of a run: the one that is named, the one that runs on the root, or one that is started for this run and ends
-// with the last run that uses it.
+// Finds the proxy of a run: the named one, the one on the root, or a new one, which exits after the last run that uses
+// it.
 
 import { closeSync, fstatSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -15,14 +15,15 @@ import { selfCommand } from "../self.ts";
 import { addressOf, type ProxyAddress } from "./proxy-address.ts";
 import { ROOT_LOCKED_EXIT } from "./root-locked.ts";
 
+/** The proxy of a run. */
 export interface RunProxy extends ProxyAddress {
-  /** The run is over: a proxy that was started for runs may end. */
+  /** Reports the end of the run, so that a proxy that was started for runs can exit. */
   leave(): void;
 }
 
 /**
- * The proxy for a run. If none is named and none runs on the root, one is started, if `autoStart` is true (default: true
- * on a terminal). Throws `no_accounts` if it would have no accounts, `listen_failed` if it does not start, and what
+ * The proxy of a run. If none is named and none is running on the root, one is started if `autoStart` is true (default:
+ * true on a terminal). Throws `no_accounts` if it would have no accounts, `listen_failed` if it does not start, and what
  * `addressOf` throws.
  */
 export async function proxyForRun(
@@ -32,9 +33,7 @@ export async function proxyForRun(
 ): Promise<RunProxy> {
   if (location.kind === "named") {
     if (autoStart)
-      context.deps.log.warn(
-        `--auto-start is of no use: ${location.named.by} names a proxy, and run starts none in its place`,
-      );
+      context.deps.log.warn(`--auto-start is ignored, because ${location.named.by} names a proxy`);
     return { ...(await addressOf(context, location)), leave: () => {} };
   }
   const isWanted = autoStart ?? (process.stdin.isTTY === true && process.stderr.isTTY === true);
@@ -44,13 +43,13 @@ export async function proxyForRun(
 
 // --- internal ---
 
-/** How long a proxy may take to start. */
+/** The longest start of a proxy, in ms. */
 const START_MS = 20_000;
 const RETRY_MS = 100;
 const LOG_BYTES = 64 * 1024;
 const ANSWER_MS = 1_000;
 
-/** False if the root has no proxy that accepts requests: none runs, or it is shutting down. */
+/** False if the root has no proxy that accepts requests: none is running, or it is shutting down. */
 function isTaken(daemon: Daemon): boolean {
   // A stopped proxy still owns the root; `addressOf` reports it.
   if (daemon.kind !== "answers") return daemon.kind === "silent";
@@ -61,7 +60,7 @@ function isTaken(daemon: Daemon): boolean {
   }
 }
 
-/** Where the proxy of the root is, after starting one if it has none. */
+/** The location of the root's proxy, which is started if none is running. */
 async function started(context: CommandContext, location: Location): Promise<Location> {
   if (isTaken(location.daemon)) return location;
   await start(context, location.daemon);
@@ -73,13 +72,13 @@ async function start(context: CommandContext, daemon: Daemon): Promise<void> {
   const { proxy } = await configOf(context);
   const { state } = openLocalStore(context, true, proxy.upstream_base_url);
   if (state.accounts.length === 0 && proxy.child_proxy_urls.length === 0)
-    throw new CodexlbError("no_accounts", "there are no accounts yet that Codex could use", {
+    throw new CodexlbError("no_accounts", "there are no accounts yet", {
       next: "add one with: codexlb account login ALIAS, or: codexlb account import",
     });
   deps.log.info(
     daemon.kind === "answers"
-      ? "the running proxy is shutting down; starting a new one that ends with this run"
-      : "no proxy runs; starting one that ends with this run (--auto-start=false: do not)",
+      ? "the running proxy is shutting down; starting a new one for this run"
+      : "no proxy is running; starting one for this run (--auto-start=false: do not)",
   );
   const deadlineMs = deps.clock.now() + START_MS + proxy.drain_timeout_seconds * 1000;
   for (;;) {
@@ -89,7 +88,7 @@ async function start(context: CommandContext, daemon: Daemon): Promise<void> {
     if (isTaken(await daemonAt(layout.adminSocket))) return;
     if (!failure.isRootLocked || deps.clock.now() > deadlineMs)
       throw new CodexlbError("listen_failed", `starting a proxy for this run: ${failure.why}`, {
-        next: `start it yourself to see more: codexlb proxy --root ${layout.root}`,
+        next: `start it yourself for details: codexlb proxy --root ${layout.root}`,
       });
     await Bun.sleep(RETRY_MS);
   }
@@ -109,10 +108,10 @@ interface StartFailure {
  */
 async function startOnce({ layout, deps }: CommandContext): Promise<StartFailure | undefined> {
   makePrivateDirectory(layout.logs);
-  const said = join(layout.logs, "auto-start.log");
-  if ((statSync(said, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES) rmSync(said);
+  const logPath = join(layout.logs, "auto-start.log");
+  if ((statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES) rmSync(logPath);
   // Several runs may start one at the same moment.
-  const file = openSync(said, "a", 0o600);
+  const file = openSync(logPath, "a", 0o600);
   const before = fstatSync(file).size;
   try {
     const child = Bun.spawn([...selfCommand(), "proxy", "--root", layout.root, "--until-deserted"], {
@@ -121,19 +120,19 @@ async function startOnce({ layout, deps }: CommandContext): Promise<StartFailure
       stdin: "ignore",
       stdout: "pipe",
       stderr: file,
-      // In a group of its own: the keys of this terminal are for Codex.
+      // Its own process group, because Ctrl-C on this terminal is for Codex.
       detached: true,
     });
     const reader = child.stdout.getReader();
     const { done } = await reader.read();
     if (done) {
       const code = await child.exited;
-      const lines = readFileSync(said).subarray(before).toString().split("\n");
+      const lines = readFileSync(logPath).subarray(before).toString().split("\n");
       const line = lines.findLast(
         (one) => one.startsWith("codexlb: ") && !one.startsWith("codexlb: warning"),
       );
       return {
-        why: line?.slice("codexlb: ".length) ?? "it ended at once",
+        why: line?.slice("codexlb: ".length) ?? "it exited immediately",
         isRootLocked: code === ROOT_LOCKED_EXIT,
       };
     }
@@ -145,7 +144,7 @@ async function startOnce({ layout, deps }: CommandContext): Promise<StartFailure
   }
 }
 
-/** Tells the proxy of the root that it is used, until the returned function is called or this process ends. */
+/** Registers this run with the proxy of the root until the returned function is called or this process exits. */
 async function enter(socket: string): Promise<() => void> {
   const leaving = new AbortController();
   const door = socketDoor(socket);
@@ -157,8 +156,8 @@ async function enter(socket: string): Promise<() => void> {
           .read()
           .catch(() => {}),
     )
-    .catch(() => {}); // nobody there: a proxy elsewhere is used
-  // One that is stopped at this moment hears of it later.
+    .catch(() => {}); // no daemon on this root: another proxy is used
+  // A stopped proxy gets the message later.
   await Promise.race([entered, Bun.sleep(ANSWER_MS)]);
   return () => leaving.abort();
 }

@@ -1,4 +1,4 @@
-// `codexlb run`: Codex with everything set so that it talks to the proxy.
+// `codexlb run`: starts Codex, configured to use the proxy.
 
 import { constants } from "node:os";
 import { join } from "node:path";
@@ -18,56 +18,59 @@ import { type CommandContext, contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
 import { locate, servingUrl } from "../proxy/locate-proxy.ts";
 import { selfCommand } from "../self.ts";
-import { CODEX_USAGE, strayedFlag } from "./misplaced-flag.ts";
+import { CODEX_USAGE, misplacedFlag } from "./misplaced-flag.ts";
 import { nativeHome } from "./native-home.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
 import { proxyForRun } from "./proxy-for-run.ts";
 import { configSources, prepareRuntime } from "./runtime-home.ts";
-import { missedRun, seenOf, tagRun } from "./tagged-run.ts";
+import { bypassReport, tagRun, trafficOf } from "./tagged-run.ts";
 
-/** Its own; all else is Codex's. */
+/** The flags of this command. All other arguments are for Codex. */
 const FLAGS = {
   ...ROOT_FLAG,
   ...PROXY_URL_FLAG,
   ...CODEX_BIN_FLAG,
   "codex-home": {
     type: "string",
-    description: "CODEX_HOME to use (default ROOT/runtime)",
+    description: "CODEX_HOME for Codex (default ROOT/runtime)",
     valueHint: "DIR",
   },
   "native-home": {
     type: "boolean",
-    description: "Use your own CODEX_HOME and its login, and write nothing there",
+    description: "Use your own CODEX_HOME and its login, without writing to it",
   },
   account: {
     type: "string",
-    description: "Pin this run alone to an account of the proxy",
+    description: "Pin this run to an account of the proxy",
     valueHint: "ALIAS",
   },
   "auto-start": {
     type: "boolean",
     description:
-      "Start a proxy that ends with this run when none runs (on a terminal it does without being told; --auto-start=false prevents it)",
+      "Start a proxy for this run if none is running (default on a terminal; --auto-start=false: do not)",
   },
-  command: { type: "boolean", description: "Print the command and exit" },
+  command: { type: "boolean", description: "Print the Codex command instead of running it" },
 } as const;
 
 export default defineCommand({
-  meta: { name: "codexlb run", description: "Run Codex through the proxy; its own arguments follow" },
+  meta: {
+    name: "codexlb run",
+    description: "Run Codex through the proxy; arguments for Codex follow the flags",
+  },
   args: {
     ...FLAGS,
-    arguments: { type: "positional", description: "Arguments of codex", required: false },
+    arguments: { type: "positional", description: "Arguments for Codex", required: false },
   },
   run: async ({ args, rawArgs }) => {
     if (args.command && args.account?.trim())
       throw usage(
-        "run: --command prints what every run does, and --account pins a single one",
-        "leave one of them out, or pin it for all: codexlb account pin ALIAS",
+        "run: --command and --account cannot be combined",
+        "leave one of them out, or pin all runs: codexlb account pin ALIAS",
       );
     if (args.account?.trim() === "")
       throw usage("run: --account is empty", "leave it out, or name an account: codexlb account list");
     if (args["native-home"] && args["codex-home"]?.trim())
-      throw usage("run: --native-home and --codex-home do not go together", "leave one of them out");
+      throw usage("run: --native-home and --codex-home cannot be combined", "leave one of them out");
     const context = contextOf(args.root);
     const { deps, layout } = context;
     const config = await configOf(context);
@@ -96,23 +99,24 @@ export default defineCommand({
 
 // --- internal ---
 
-/** What is the same for every way to run it. */
+/** The parts of the Codex command that do not depend on the proxy. */
 interface Job {
   readonly context: CommandContext;
   readonly binary: string;
-  /** Undefined: the user's own. */
+  /** Undefined means the user's own home. */
   readonly codexHome: string | undefined;
   readonly prefix: readonly string[];
   readonly args: readonly string[];
 }
 
-interface Way {
+/** The way to the proxy. */
+interface ProxyRoute {
   readonly proxyUrl: string;
   readonly pathKey?: string | undefined;
   readonly tag?: RunTag | undefined;
 }
 
-function commandOf({ context, ...job }: Job, { proxyUrl, pathKey, tag }: Way) {
+function commandOf({ context, ...job }: Job, { proxyUrl, pathKey, tag }: ProxyRoute) {
   const run = tag === undefined ? "" : runPrefix(tag);
   return codexCommand({
     ...job,
@@ -137,34 +141,34 @@ async function runAt(
   const tag = await tagRun(door, account, deps);
   const command = commandOf(job, { proxyUrl, pathKey: prepared?.pathKey, tag });
   const ended = await runCodex({ command, shell, self: selfCommand(), env: deps.env });
-  const before = beforeItBegan(ended, job);
-  if (before !== undefined) {
-    deps.log.info(before);
+  const problem = startProblem(ended, job);
+  if (problem !== undefined) {
+    deps.log.info(problem);
     return ended;
   }
-  const seen = tag === undefined ? undefined : await seenOf(door, tag);
-  if (tag !== undefined && seen === undefined)
-    deps.log.info(`the proxy at ${proxyUrl} has gone away; look at: codexlb proxy logs`);
-  const missed =
-    seen &&
-    missedRun({
+  const traffic = tag === undefined ? undefined : await trafficOf(door, tag);
+  if (tag !== undefined && traffic === undefined)
+    deps.log.info(`the proxy at ${proxyUrl} stopped during the run; see: codexlb proxy logs`);
+  const report =
+    traffic &&
+    bypassReport({
       proxyUrl,
       args: [...job.prefix, ...job.args],
-      seen,
+      traffic,
       failure: failureOf(ended),
       provider: providerOf(job.context, home),
       dotenv: proxyDotenv(home, privateHosts(codexAddresses(proxyUrl)), deps.env),
     });
-  if (missed !== undefined) deps.log.info(missed);
+  if (report !== undefined) deps.log.info(report);
   return ended;
 }
 
-/** What kept Codex from beginning at all, where its end tells. */
-function beforeItBegan(ended: Ended, { binary, args }: Job): string | undefined {
+/** The reason why Codex did not start; undefined if it started. */
+function startProblem(ended: Ended, { binary, args }: Job): string | undefined {
   if (ended.kind === "signal") return undefined;
   const failure = Bun.which(binary) === null ? SHELL_FAILURES.get(ended.code) : undefined;
-  if (failure !== undefined) return `${binary} was not ${failure}; ${INSTALL_CODEX}`;
-  return ended.code === CODEX_USAGE ? strayedFlag(args, Object.keys(FLAGS)) : undefined;
+  if (failure !== undefined) return `${binary} ${failure}; ${INSTALL_CODEX}`;
+  return ended.code === CODEX_USAGE ? misplacedFlag(args, Object.keys(FLAGS)) : undefined;
 }
 
 function failureOf(ended: Ended): string | undefined {
@@ -172,7 +176,7 @@ function failureOf(ended: Ended): string | undefined {
   return ended.code === 0 ? undefined : `with code ${ended.code}`;
 }
 
-/** What Codex was set up for, and the user's own file that says so: ours is made from it. */
+/** The model provider of Codex, and the user's file that sets it, from which codexlb made the settings of Codex. */
 function providerOf(context: CommandContext, home: string): { name: string; path: string } | undefined {
   const name = settingsIn(home)?.model_provider;
   if (typeof name !== "string") return undefined;
@@ -180,20 +184,20 @@ function providerOf(context: CommandContext, home: string): { name: string; path
   return { name, path: join(from ?? home, "config.toml") };
 }
 
-/** What a shell ends with when it could not run the program (POSIX 2.8.2), and what the program was not. */
+/** The exit codes of a shell that could not run the program (POSIX 2.8.2). */
 const SHELL_FAILURES: ReadonlyMap<number, string> = new Map([
-  [126, "run"],
-  [127, "found"],
+  [126, "could not be run"],
+  [127, "was not found"],
 ]);
 
-/** Ends this process as Codex ended: with its exit code, or by the same signal. */
+/** Ends this process like Codex: with the same exit code, or by the same signal. */
 async function endAs(ended: Ended): Promise<void> {
   if (ended.kind === "exit") {
     process.exitCode = ended.code;
     return;
   }
   process.kill(process.pid, ended.signal);
-  // A signal that is ignored here, as SIGPIPE, does not end us: then its usual exit code has to tell.
+  // A signal that this process ignores, such as SIGPIPE, does not end it. Then the exit code reports the signal.
   await Bun.sleep(SIGNAL_GRACE_MS);
   process.exitCode = 128 + constants.signals[ended.signal];
 }

@@ -128,7 +128,7 @@ const status = defineCommand({
     name: "codexlb service status",
     description: "Show whether the service is installed, enabled and running, and what it runs",
   },
-  args: { ...MANAGER_FLAGS, json: { type: "boolean", description: "As JSON" } },
+  args: { ...MANAGER_FLAGS, json: { type: "boolean", description: "Print JSON" } },
   run: async ({ args }) => {
     const deps = systemDeps();
     const { manager } = managerFor(args, deps);

@@ -13,13 +13,13 @@ import { type CommandContext, contextOf } from "../context.ts";
 import { locate } from "../proxy/locate-proxy.ts";
 import { warnOfSharedLogin } from "../run/native-home.ts";
 import { addressOf } from "../run/proxy-address.ts";
-import { asksForKeys } from "../run/runtime-home.ts";
+import { requiresKey } from "../run/runtime-home.ts";
 import { CLIENT_HOME_FLAG, clientHomeOf } from "./client-home.ts";
 
 export default defineCommand({
   meta: {
     name: "codexlb setup",
-    description: "Point the IDE extension, the desktop app and a plain codex at the proxy",
+    description: "Make the IDE extension, the desktop app and plain codex use the proxy",
   },
   args: {
     ...ROOT_FLAG,
@@ -34,7 +34,7 @@ export default defineCommand({
     const plan = planSetup(home, baseUrlsOf(codexAddresses(url)));
     if (args.print) return print(`${plan.path}\n${changesOf(plan)}`);
     // Keys in the URL expire after some weeks, and in the header these clients send their own login.
-    if (await asksForKeys(context, url))
+    if (await requiresKey(context, url))
       throw new CodexlbError(
         "unauthorized",
         `the proxy at ${url} requires a client key, but clients configured by codexlb setup send their own login instead`,

@@ -1,4 +1,4 @@
-// `codexlb explain`: who gets the next turn, and why not the others. Reads only.
+// `codexlb explain`: shows which account gets the next turn, and why the others do not. Changes nothing.
 
 import { defineCommand } from "citty";
 import type { Explained } from "../../admin/answers.ts";
@@ -12,11 +12,14 @@ import { table } from "../terminal/table.ts";
 import { outputColumns } from "../terminal/terminal.ts";
 import { relative } from "./status-text.ts";
 
-/** The longest wait for the answer, ms. */
+/** The longest wait for the answer, in ms. */
 const TIMEOUT_MS = 5_000;
 
 export default defineCommand({
-  meta: { name: "codexlb explain", description: "Say who gets the next turn, and why not the others" },
+  meta: {
+    name: "codexlb explain",
+    description: "Show which account gets the next turn, and why the others do not",
+  },
   args: {
     ...ROOT_FLAG,
     ...PROXY_URL_FLAG,
@@ -24,15 +27,16 @@ export default defineCommand({
     session: {
       type: "string",
       description:
-        "The next turn of this session (Codex prints it as session or thread id); default: of a new one",
+        "Explain the next turn of this session; Codex prints its session or thread id (default: a new session)",
       valueHint: "ID",
     },
     model: {
       type: "string",
-      description: "Explain a turn of this model, which may have its own limit (default: by the main limit)",
+      description:
+        "Explain a turn with this model, which may have a limit of its own (default: the main limit)",
       valueHint: "MODEL",
     },
-    json: { type: "boolean", description: "As JSON" },
+    json: { type: "boolean", description: "Print JSON" },
   },
   run: async ({ args }) => {
     const context = contextOf(args.root);
@@ -52,7 +56,7 @@ export default defineCommand({
   },
 });
 
-/** As people read it: the decision first, then a line (two on a narrow terminal) for each account. */
+/** The explanation as text: the decision, then one line for each account (two on a narrow terminal). */
 export function explanation(explained: Explained, columns: number | undefined, nowMs: number): string {
   if (explained.accounts.length === 0) return "no accounts\n";
   return `${headOf(explained, nowMs)}\n${accountsOf(explained, columns)}`;
@@ -70,16 +74,17 @@ function plainText(flag: string, value: string | undefined): string | undefined 
 
 function headOf(explained: Explained, nowMs: number): string {
   const { mode, session, model, bound_to, held, pinned, chosen, reason, back_at_ms: backMs } = explained;
-  const whose = `the next turn of ${session === undefined ? "a new session" : `session ${session}`}${model === undefined ? "" : ` for ${model}`}`;
-  const back = backMs === undefined ? "" : `; the first account is back ${relative(backMs / 1000, nowMs)}`;
-  const who = chosen === undefined ? `nobody can take it${back}` : `${chosen} (${reason})`;
+  const turn = `next turn of ${session === undefined ? "a new session" : `session ${session}`}${model === undefined ? "" : ` for ${model}`}`;
+  const back =
+    backMs === undefined ? "" : `; the first account is available again ${relative(backMs / 1000, nowMs)}`;
+  const choice = chosen === undefined ? `no account is available${back}` : `${chosen} (${reason})`;
   const bound =
     session === undefined
       ? ""
       : bound_to === undefined
         ? "; the session has no account yet"
-        : `; the session is with ${bound_to}${held ? ", and only its workspace can read it" : ""}`;
-  return `${whose}: ${who}\npolicy ${mode}${pinned === undefined ? "" : `; ${pinned} is pinned`}${bound}\n`;
+        : `; the session is on ${bound_to}${held ? ", and only its workspace can decrypt the history" : ""}`;
+  return `${turn}: ${choice}\npolicy ${mode}${pinned === undefined ? "" : `; ${pinned} is pinned`}${bound}\n`;
 }
 
 function accountsOf({ accounts }: Explained, columns: number | undefined): string {
@@ -115,7 +120,7 @@ function accountsOf({ accounts }: Explained, columns: number | undefined): strin
     .join("");
 }
 
-/** `0.60 x 0.42`; with a question mark when the share is not known. */
+/** `0.60 x 0.42`; a question mark follows if the share is unknown. */
 function termOf({ terms }: Explained["accounts"][number], window: string): string {
   const term = terms.find((one) => one.window === window);
   if (term === undefined) return "-";

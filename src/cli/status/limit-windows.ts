@@ -1,19 +1,19 @@
-// The windows of a limit in the status document: two places, each with the length of its window.
+// The windows of a limit in the status document, which has two windows and their lengths.
 
 import type { StatusAnswer } from "../../core/status-wire.ts";
 import { type ByWindow, byKind } from "../../core/windows.ts";
 
 type Limit = NonNullable<StatusAnswer["additional_limits"]>[number];
 
-/** One window as people see it. */
+/** A window as the views show it. */
 export interface ShownWindow {
-  /** 0..100, negative when unknown. */
+  /** 0..100; negative if it is unknown. */
   readonly leftPct: number;
-  /** Unix seconds; 0 when unknown, or where a reset means nothing. */
+  /** Unix seconds; 0 if it is unknown or the window has no reset. */
   readonly resetAt: number;
 }
 
-/** The windows of `limit` by their length; undefined for those that it does not have or that are unknown. */
+/** The windows of `limit` by their length; undefined for missing and unknown windows. */
 export function limitWindows(limit: Limit): ByWindow<ShownWindow> {
   const window = (leftPct: number, resetAt: number, seconds: number) =>
     leftPct < 0 ? undefined : { leftPct, resetAt, windowSeconds: seconds > 0 ? seconds : undefined };
@@ -23,5 +23,5 @@ export function limitWindows(limit: Limit): ByWindow<ShownWindow> {
   );
 }
 
-/** A window that is not there. */
+/** A missing window. */
 export const NO_WINDOW: ShownWindow = { leftPct: -1, resetAt: 0 };

@@ -1,4 +1,4 @@
-// `codexlb status`: asks a proxy how its pool is, once or again and again. Reads only.
+// `codexlb status`: shows the accounts of a proxy, once or live. Changes nothing.
 
 import { defineCommand } from "citty";
 import { remoteInfo, remoteStatusText } from "../../admin/client.ts";
@@ -31,12 +31,12 @@ export default defineCommand({
       default: "3s",
       valueHint: "DURATION",
     },
-    short: { type: "boolean", description: "One line, for status bars" },
-    json: { type: "boolean", description: "The status document as it is" },
-    watch: { type: "boolean", description: "Keep it on the screen, up to date, until q is pressed" },
+    short: { type: "boolean", description: "Print one line, for status bars" },
+    json: { type: "boolean", description: "Print the status as JSON" },
+    watch: { type: "boolean", description: "Show the live status until you press q" },
     interval: {
       type: "string",
-      description: "How often --watch asks, from 500ms to 1h",
+      description: "How often --watch updates, from 500ms to 1h",
       default: "2s",
       valueHint: "DURATION",
     },
@@ -71,7 +71,7 @@ export default defineCommand({
           const shown = await shownUrl(door);
           return { status: statusOf(await remoteStatusText(door), shown), url: shown };
         } catch (error) {
-          // The root's proxy may have come back at another address; ask there next time.
+          // The root's proxy may have restarted on another address; use it for the next request.
           ({ door } = await find().catch(() => ({ door })));
           throw error;
         }
@@ -86,18 +86,18 @@ function styleOf({ env }: Deps): StatusStyle {
   return { columns: outputColumns(env), figures: process.stdout.isTTY === true };
 }
 
-/** More often would be work for the proxy that nobody can see. */
+/** A shorter interval would only cost the proxy work, because no change is visible. */
 const SHORTEST_INTERVAL_MS = 500;
-/** Timers cannot be set to whatever can be written. */
+/** The longest interval; timers have a limit. */
 const LONGEST_INTERVAL_MS = 3_600_000;
 
 function intervalOf(text: string): number {
   const ms = durationFlag(text, "interval");
   if (ms >= SHORTEST_INTERVAL_MS && ms <= LONGEST_INTERVAL_MS) return ms;
-  throw usage(`flag --interval: ${text.trim()} is not from 500ms to 1h`, "write it as 2s or 1m");
+  throw usage(`flag --interval must be from 500ms to 1h, not ${text.trim()}`, "write it as 2s or 1m");
 }
 
-/** Throws `usage` where there is nothing to watch on. */
+/** Throws `usage` if `--watch` cannot work. */
 function refuseToWatch(
   { short, json }: { readonly short?: boolean | undefined; readonly json?: boolean | undefined },
   env: CommandContext["deps"]["env"],
@@ -105,14 +105,14 @@ function refuseToWatch(
   if (json || short)
     throw usage(
       `status flags --watch and ${json ? "--json" : "--short"} are mutually exclusive`,
-      "run status without --watch again and again",
+      "leave one of them out",
     );
   if (!process.stdout.isTTY || env.TERM === "dumb")
     throw usage(
       process.stdout.isTTY
-        ? "status --watch: this terminal (TERM=dumb) cannot be drawn on"
-        : "status --watch needs a terminal, and the output is none",
-      "run status without --watch, for scripts with --json",
+        ? "status --watch cannot draw on this terminal (TERM=dumb)"
+        : "status --watch requires a terminal",
+      "run codexlb status without --watch; scripts can use --json",
     );
 }
 
@@ -124,7 +124,7 @@ function statusOf(text: string, url: string): StatusAnswer {
   });
 }
 
-/** The address of the proxy behind `door`, for display. `daemon` is the one of the root, if it has just been asked. */
+/** The address of the proxy behind `door`, for display. `daemon` is the daemon of the root, if it was just asked. */
 async function shownUrl(door: Door, daemon?: Daemon): Promise<string> {
   if (door.unix === undefined) return door.url;
   const info = daemon?.kind === "answers" ? daemon.info() : await remoteInfo(door);

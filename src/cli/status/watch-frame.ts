@@ -1,4 +1,4 @@
-// The picture of `codexlb status --watch`: lines for a screen of a given size. Pure: the same for the same arguments.
+// The frame of `codexlb status --watch`: lines for a screen of a given size. Pure: equal arguments give equal lines.
 
 import type { StatusAnswer } from "../../core/status-wire.ts";
 import { oneLine } from "../../printable.ts";
@@ -8,17 +8,18 @@ import { childStateOf, type TreeChild, treeOf } from "./child-proxies.ts";
 import { age } from "./status-text.ts";
 import { accountRow, captionsOf, fit, layoutOf, limitRows, meanRow } from "./watch-rows.ts";
 
-/** What is known of a proxy. */
-export interface Known {
+/** The last status of a proxy, and whether newer requests failed. */
+export interface StatusSnapshot {
   readonly status: StatusAnswer;
-  /** Where it was asked. */
+  /** The address of the proxy. */
   readonly url: string;
-  /** When it answered last, Unix ms. */
+  /** The time of the reply, in Unix ms. */
   readonly answeredMs: number;
-  /** Why there is nothing newer; undefined while it answers. */
+  /** The reason why there is no newer reply; undefined while the proxy answers. */
   readonly trouble: string | undefined;
 }
 
+/** The screen: its size, the time, and whether it has colours. */
 export interface Canvas {
   readonly columns: number;
   readonly rows: number;
@@ -26,12 +27,12 @@ export interface Canvas {
   readonly colour: boolean;
 }
 
-/** At most `rows` lines, none wider than `columns`. What has no room is counted in the last one. */
-export function watchLines(known: Known, { columns, rows, nowMs, colour }: Canvas): string[] {
+/** Returns at most `rows` lines, none wider than `columns`. The last one counts the entries that do not fit. */
+export function watchLines(known: StatusSnapshot, { columns, rows, nowMs, colour }: Canvas): string[] {
   const { status, trouble } = known;
   const isOld = trouble !== undefined;
   const paint = paintOf(colour);
-  // What is old stands back as a whole.
+  // An old status is dim as a whole.
   const inner = paintOf(colour && !isOld);
   const finish = (line: string) => (isOld ? paint.dim(fit(line, columns)) : fit(line, columns));
   const share = Math.floor(rows / HEAD_SHARE);
@@ -58,20 +59,20 @@ export function watchLines(known: Known, { columns, rows, nowMs, colour }: Canva
 
 // --- internal ---
 
-/** What the proxy is, and what the matter is with it, get no more of the screen than one of so many parts each. */
+/** The head and the alarm each get at most a fourth of the screen. */
 const HEAD_SHARE = 4;
 const GAP = "  ";
-/** Narrower screens have no room for the addresses of children. */
+/** Narrower screens do not show the addresses of children. */
 const CHILD_URL_COLUMNS = 80;
 
-function headOf({ status, url, answeredMs }: Known, columns: number, paint: Paint): string[] {
+function headOf({ status, url, answeredMs }: StatusSnapshot, columns: number, paint: Paint): string[] {
   const { policy, selection_reason: reason } = status;
-  const who = chosenOf(status);
+  const chosen = chosenOf(status);
   const words = [
     ...(status.proxy_name === "" ? [] : [paint.bold(status.proxy_name)]),
     url.replace(/\/+$/, ""),
     ...(policy.mode === "" ? [] : [`policy ${policy.mode}`]),
-    ...(who === undefined ? [] : [`next ${who}${reason ? ` (${reason})` : ""}`]),
+    ...(chosen === undefined ? [] : [`next ${chosen}${reason ? ` (${reason})` : ""}`]),
     `answered ${timeOfDay(answeredMs)}`,
   ];
   const lines: string[] = [];
@@ -84,7 +85,7 @@ function headOf({ status, url, answeredMs }: Known, columns: number, paint: Pain
   return lines;
 }
 
-/** Who gets the next turn of a new session; where the proxy does not tell, who had the last one. */
+/** The account or proxy for the next turn of a new session. If the proxy does not report it, the active account. */
 function chosenOf(status: StatusAnswer): string | undefined {
   const { selected_account_id: id, accounts } = status;
   const isOwn = (name: string) => name === "" || name === status.proxy_name;
@@ -97,19 +98,19 @@ function chosenOf(status: StatusAnswer): string | undefined {
   );
 }
 
-function alarmOf({ answeredMs }: Known, trouble: string, nowMs: number): string {
+function alarmOf({ answeredMs }: StatusSnapshot, trouble: string, nowMs: number): string {
   const seconds = Math.max(0, Math.round((nowMs - answeredMs) / 1000));
   return `! ${age(seconds)} old: ${oneLine(trouble)}`;
 }
 
-/** In no more than `rows` lines; the last one is cut off. */
+/** Wraps `text` to at most `rows` lines; the last one is cut off. */
 function wrapped(text: string, columns: number, rows: number): string[] {
   const lines = Bun.wrapAnsi(text, columns, { hard: true }).split("\n");
   if (lines.length <= rows) return lines;
   return [...lines.slice(0, rows - 1), fit(lines.slice(rows - 1).join(" "), columns)];
 }
 
-/** In the time zone of whoever looks. */
+/** The time of day in the time zone of this machine. */
 function timeOfDay(atMs: number): string {
   const at = new Date(atMs);
   return [at.getHours(), at.getMinutes(), at.getSeconds()]
@@ -117,15 +118,16 @@ function timeOfDay(atMs: number): string {
     .join(":");
 }
 
+/** The parts of a frame below its head. */
 interface Parts {
   readonly caption: readonly string[];
-  /** The lines of each; none is shown in part. */
+  /** The lines of each account; they are shown together or not at all. */
   readonly accounts: readonly (readonly string[])[];
   readonly mean: readonly string[];
   readonly rest: readonly (readonly string[])[];
 }
 
-/** What of `parts` fits into `rows` lines, and how many of its entries do not. */
+/** The lines of the parts that fit into `rows`, and the number of entries that do not. */
 function cropped({ caption, accounts, mean, rest }: Parts, rows: number): string[] {
   const all = [...caption, ...accounts.flat(), ...mean, ...rest.flat()];
   if (all.length < rows) return ["", ...all];
@@ -137,7 +139,7 @@ function cropped({ caption, accounts, mean, rest }: Parts, rows: number): string
     room -= lines.length;
     return lines;
   };
-  // The first account is worth more than their mean, and that more than the words above the columns.
+  // The first account is more important than the mean, and the mean more than the caption.
   const foot = take(mean, first.length);
   const above = take(caption, first.length);
   const takeAll = (entries: readonly (readonly string[])[]): (readonly string[])[] => {

@@ -1,4 +1,4 @@
-// Accounts as rows of the live picture: a bar for what each window has left. Pure: as wide as it is told.
+// The rows of the live status, with a bar for what is left of each window. Pure: the width is an argument.
 
 import type { AccountAnswer, StatusAnswer } from "../../core/status-wire.ts";
 import { WINDOW_KINDS } from "../../core/windows.ts";
@@ -6,8 +6,9 @@ import type { Paint } from "../terminal/colours.ts";
 import { limitWindows, NO_WINDOW, type ShownWindow } from "./limit-windows.ts";
 import { accountState, emailOf, isPinned, meanLeft, relative, showsMonthly } from "./status-text.ts";
 
+/** An account, a limit or the mean in the frame. */
 export interface Row {
-  /** `*` for the active one, `P` for a pinned one. */
+  /** `*` for the active account, `P` for the pinned one. */
   readonly mark: string;
   readonly name: string;
   readonly email: string;
@@ -17,19 +18,20 @@ export interface Row {
   readonly state: string;
 }
 
-/** How rows are laid out, the same for all of a picture. */
-export interface Layout {
-  /** What stands above the bars. */
+/** The layout of all rows of a frame. */
+export interface RowLayout {
+  /** The headings above the bars. */
   readonly caption: string;
-  /** The one or two lines of a row, not wider than the screen unless that is narrower than `NARROWEST`. */
+  /** The one or two lines of a row. */
   lines(row: Row): string[];
 }
 
-/** Headings of the window columns. A monthly column appears only if an account has that window. */
+/** The headings of the window columns. A monthly column appears only if an account has that window. */
 export function captionsOf(status: StatusAnswer): readonly string[] {
   return showsMonthly(status) ? [...CAPTIONS, "MONTHLY LEFT"] : CAPTIONS;
 }
 
+/** The row of an account. */
 export function accountRow(account: AccountAnswer, status: StatusAnswer): Row {
   const isOwn = account.proxy_name === "" || account.proxy_name === status.proxy_name;
   const state = accountState(account);
@@ -46,7 +48,7 @@ export function accountRow(account: AccountAnswer, status: StatusAnswer): Row {
   };
 }
 
-/** What the accounts in service have left on average. */
+/** The row with what the accounts in service have left on average. */
 export function meanRow({ accounts }: StatusAnswer): Row {
   return {
     ...NO_ACCOUNT,
@@ -58,7 +60,7 @@ export function meanRow({ accounts }: StatusAnswer): Row {
   };
 }
 
-/** Limits besides the main one, pooled. */
+/** The rows of the additional limits of the pool. */
 export function limitRows({ additional_limits: limits }: StatusAnswer): Row[] {
   return (limits ?? []).map((limit) => ({
     ...NO_ACCOUNT,
@@ -67,17 +69,17 @@ export function limitRows({ additional_limits: limits }: StatusAnswer): Row[] {
   }));
 }
 
-/** The size and content that a layout must fit. */
-export interface Picture {
+/** The screen that a layout must fit. */
+export interface RowFrame {
   readonly captions: readonly string[];
   readonly columns: number;
   readonly nowMs: number;
   readonly paint: Paint;
 }
 
-/** The layout for `rows`: one line each where they have room in it, else two. */
-export function layoutOf(rows: readonly Row[], picture: Picture): Layout {
-  const { captions, columns, nowMs, paint } = picture;
+/** The layout for `rows`: one line each if they fit, otherwise two. */
+export function layoutOf(rows: readonly Row[], frame: RowFrame): RowLayout {
+  const { captions, columns, nowMs, paint } = frame;
   const count = captions.length;
   const widest = (cell: (row: Row) => string) =>
     Math.max(0, ...rows.map((row) => Bun.stringWidth(cell(row))));
@@ -92,8 +94,8 @@ export function layoutOf(rows: readonly Row[], picture: Picture): Layout {
     columns -
     (INDENT + nameWidth + count * (GAP.length + cellWidth(SHORTEST_BAR, SHORT_RESET))) -
     (stateWidth === 0 ? 0 : GAP.length + stateWidth);
-  if (room < 0) return twoLines(picture);
-  // What is left over goes to what tells most: whole names, the e-mail, the reset in words, longer bars.
+  if (room < 0) return twoLines(frame);
+  // The remaining room goes to whole names, then to the e-mail address, the reset in words, and longer bars.
   const take = (wanted: number): boolean => {
     if (wanted > room) return false;
     room -= wanted;
@@ -128,11 +130,11 @@ export function layoutOf(rows: readonly Row[], picture: Picture): Layout {
   };
 }
 
-/** `text` in no more than `columns`. */
+/** `text`, cut to `columns`. */
 export function fit(text: string, columns: number): string {
   const cut = (end: number) => Bun.sliceAnsi(text, 0, end, end > ELLIPSIS.length ? ELLIPSIS : "");
   const nearly = cut(columns);
-  // A character of two columns that begins in the last one is kept.
+  // `sliceAnsi` keeps a character of two columns that starts in the last column.
   return Bun.stringWidth(nearly) <= columns ? nearly : cut(columns - 1);
 }
 
@@ -144,21 +146,21 @@ const GAP = "  ";
 /** The mark and a space. */
 const INDENT = 3;
 const CAPTIONS = ["DAILY LEFT", "WEEKLY LEFT"] as const;
-/** Longer ones would take the place of the bars. */
+/** Longer names would leave no room for the bars. */
 const LONGEST_NAME = 24;
 const LONGEST_STATE = 28;
-/** Fewer steps than this say less than the figure behind them. */
+/** Shorter bars say less than the percentage after them. */
 const SHORTEST_BAR = 6;
-/** Of two lines, where it is that or none. */
+/** The shortest bar in the layout with two lines. */
 const LEAST_BAR = 3;
-/** Longer ones are harder to compare, and no better to read. */
+/** Longer bars are harder to compare. */
 const LONGEST_BAR = 30;
-/** `59m`, `soon`. */
+/** The width of `59m` and `soon`. */
 const SHORT_RESET = 4;
-/** `in 47 hours`. */
+/** The width of `in 47 hours`. */
 const LONG_RESET = 11;
 
-function twoLines({ captions, columns, nowMs, paint }: Picture): Layout {
+function twoLines({ captions, columns, nowMs, paint }: RowFrame): RowLayout {
   const count = captions.length;
   const width = Math.floor((columns - INDENT - GAP.length * (count - 1)) / count);
   const bar = Math.min(LONGEST_BAR, width - cellWidth(0, SHORT_RESET));
@@ -169,16 +171,16 @@ function twoLines({ captions, columns, nowMs, paint }: Picture): Layout {
   return {
     caption: paint.dim(joined(captions)),
     lines: ({ mark, name, email, windows, state }) => {
-      const behind = state === "" ? "" : `${GAP}${fit(state, LONGEST_STATE)}`;
-      const who = fit(name, Math.max(0, columns - INDENT - behind.length));
-      const label = `${mark} ${mark.startsWith("*") ? paint.bold(who) : who}${paint.yellow(behind)}`;
-      const hasRoom = email !== "" && Bun.stringWidth(label) + GAP.length + Bun.stringWidth(email) <= columns;
-      return [hasRoom ? `${label}${GAP}${email}` : label, joined(windows.slice(0, count).map(cell))];
+      const suffix = state === "" ? "" : `${GAP}${fit(state, LONGEST_STATE)}`;
+      const label = fit(name, Math.max(0, columns - INDENT - suffix.length));
+      const head = `${mark} ${mark.startsWith("*") ? paint.bold(label) : label}${paint.yellow(suffix)}`;
+      const hasRoom = email !== "" && Bun.stringWidth(head) + GAP.length + Bun.stringWidth(email) <= columns;
+      return [hasRoom ? `${head}${GAP}${email}` : head, joined(windows.slice(0, count).map(cell))];
     },
   };
 }
 
-/** `[####--]  80% 3h`: the figure says it, too. */
+/** `[####--]  80% 3h`. */
 function windowCell(
   { leftPct, resetAt }: ShownWindow,
   { bar, reset }: { readonly bar: number; readonly reset: number },
@@ -195,7 +197,7 @@ function windowCell(
   return `${drawn}${percentOf(leftPct).padStart(4)} ${shown}`.trimEnd();
 }
 
-/** From here on down a bar is yellow, then red. */
+/** Below these percentages a bar is yellow, then red. */
 const PLENTY_PCT = 50;
 const LITTLE_PCT = 20;
 
@@ -203,7 +205,7 @@ function cellWidth(bar: number, reset: number): number {
   return "[] 100% ".length + bar + reset;
 }
 
-/** Whole percents; only what is nothing is `0%`, and only what is all is `100%`. */
+/** Whole percents. Only 0 is shown as `0%`, and only 100 as `100%`. */
 function percentOf(leftPct: number): string {
   if (leftPct < 0) return "-";
   const rounded = Math.round(leftPct);

@@ -1,44 +1,45 @@
-// The live picture of a proxy: asks it again and again, and goes on showing what it said last while it says nothing.
+// The live status of a proxy: requests the status repeatedly, and keeps showing the last one while requests fail.
 
 import type { Deps } from "../../deps.ts";
 import { messageOf } from "../../errors.ts";
 import { openScreen } from "../terminal/screen.ts";
 import { wantsColour } from "../terminal/terminal.ts";
-import { type Known, watchLines } from "./watch-frame.ts";
+import { type StatusSnapshot, watchLines } from "./watch-frame.ts";
 
-/** An answer of a proxy. */
-export type Answer = Pick<Known, "status" | "url">;
+/** The status that a proxy returned. */
+export type StatusReply = Pick<StatusSnapshot, "status" | "url">;
 
+/** Options of `watchStatus`. */
 export interface WatchOptions {
-  /** The answer to begin with. */
-  readonly first: Answer;
-  /** Asks once more. What it throws is shown. */
-  readonly ask: () => Promise<Answer>;
-  /** From one answer to the next question, ms. */
+  /** The status to show first. */
+  readonly first: StatusReply;
+  /** Requests the status. Its errors appear on the screen. */
+  readonly ask: () => Promise<StatusReply>;
+  /** The pause between a reply and the next request, in ms. */
   readonly intervalMs: number;
   readonly deps: Deps;
 }
 
-/** Shows it until the user or a signal ends that; resolves to the exit code. */
+/** Shows the status until the user or a signal ends it. Resolves to the exit code. */
 export async function watchStatus({ first, ask, intervalMs, deps }: WatchOptions): Promise<number> {
   const { clock, env } = deps;
   const colour = wantsColour(env);
-  let known: Known = { ...first, answeredMs: clock.now(), trouble: undefined };
+  let snapshot: StatusSnapshot = { ...first, answeredMs: clock.now(), trouble: undefined };
   let askedMs: number | undefined;
   const screen = openScreen((size) => {
     const nowMs = clock.now();
     const isOverdue = askedMs !== undefined && nowMs - askedMs > OVERDUE_MS;
-    const trouble = known.trouble ?? (isOverdue ? "no answer yet" : undefined);
-    return watchLines({ ...known, trouble }, { ...size, nowMs, colour });
+    const trouble = snapshot.trouble ?? (isOverdue ? "no answer yet" : undefined);
+    return watchLines({ ...snapshot, trouble }, { ...size, nowMs, colour });
   });
   const keepAsking = async (): Promise<never> => {
     for (;;) {
       await Bun.sleep(intervalMs);
       askedMs = clock.now();
       try {
-        known = { ...(await ask()), answeredMs: clock.now(), trouble: undefined };
+        snapshot = { ...(await ask()), answeredMs: clock.now(), trouble: undefined };
       } catch (error) {
-        known = { ...known, trouble: messageOf(error) };
+        snapshot = { ...snapshot, trouble: messageOf(error) };
       }
       askedMs = undefined;
       screen.redraw();
@@ -55,7 +56,7 @@ export async function watchStatus({ first, ask, intervalMs, deps }: WatchOptions
 
 // --- internal ---
 
-/** Times to a reset and ages go on between answers. */
+/** How often the screen is drawn, in ms, because ages and times to a reset change between replies. */
 const TICK_MS = 1_000;
-/** A proxy answers at once; one that has not by then is shown as one that may not. */
+/** How long a reply may take before the screen shows that it is missing, in ms. */
 const OVERDUE_MS = 2_000;

@@ -1,7 +1,8 @@
-// Colours, or none at all.
+// Colours for text on a terminal.
 
 type Brush = (text: string) => string;
 
+/** Brushes that colour a text. */
 export interface Paint {
   readonly bold: Brush;
   readonly dim: Brush;
@@ -10,7 +11,7 @@ export interface Paint {
   readonly red: Brush;
 }
 
-/** With `colour` false every brush leaves the text as it is. */
+/** Returns the brushes. If `colour` is false, they return the text unchanged. */
 export function paintOf(colour: boolean): Paint {
   const brush =
     (on: number, off: number): Brush =>

@@ -1,33 +1,35 @@
-// What was typed, out of the bytes that a terminal in raw mode sends.
+// Recognizes keys in the bytes that a terminal in raw mode sends.
 
+/** A key with a meaning. */
 export type Key = "quit" | "interrupt" | "suspend";
 
+/** Reads keys from the input. */
 export interface KeyReader {
-  /** Takes what has arrived. */
+  /** Takes input that has arrived. */
   read(chunk: string): void;
   /** Stops waiting for the rest of a key. */
   stop(): void;
 }
 
-/** The rest of a key is right behind its first byte; an escape that nothing follows is the key of that name. */
+/** How long to wait for the rest of a key, in ms. An escape that nothing follows is the Escape key. */
 const ESCAPE_MS = 50;
 
-/** Calls `pressed` for keys that have a meaning; arrows, function keys and Alt with a letter have none. */
+/** Calls `pressed` for keys with a meaning. Arrows, function keys and Alt with a letter have none. */
 export function keyReader(pressed: (key: Key) => void): KeyReader {
-  let begun = "";
+  let incomplete = "";
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stop = () => {
     clearTimeout(timer);
-    begun = "";
+    incomplete = "";
   };
   return {
     read: (chunk) => {
-      const { keys, rest } = keysOf(begun + chunk);
+      const { keys, rest } = keysOf(incomplete + chunk);
       stop();
-      begun = rest;
+      incomplete = rest;
       if (rest !== "")
         timer = setTimeout(() => {
-          const isEscape = begun === ESCAPE;
+          const isEscape = incomplete === ESCAPE;
           stop();
           if (isEscape) pressed("quit");
         }, ESCAPE_MS);
@@ -47,7 +49,7 @@ const MEANINGS: ReadonlyMap<string, Key> = new Map([
   ["\u001a", "suspend"],
 ]);
 
-/** The keys in `text`, and what may be the beginning of one. Sequences are those of ECMA-48: CSI, and SS3. */
+/** The keys in `text`, and the possible start of another key. The sequences are CSI and SS3 of ECMA-48. */
 function keysOf(text: string): { readonly keys: readonly Key[]; readonly rest: string } {
   const keys: Key[] = [];
   let at = 0;

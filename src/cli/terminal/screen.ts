@@ -1,4 +1,4 @@
-// The whole terminal for one picture, and the terminal given back as it was, whatever ends that.
+// Shows a picture on the full screen of a terminal, and restores the terminal in every case.
 
 import { constants } from "node:os";
 import { isatty } from "node:tty";
@@ -6,31 +6,33 @@ import { printable } from "../../printable.ts";
 import { keyReader } from "./keyboard.ts";
 import { isForeground } from "./terminal.ts";
 
+/** The size of a terminal. */
 export interface Size {
   readonly columns: number;
   readonly rows: number;
 }
 
+/** A full screen. */
 export interface Screen {
-  /** Shows the picture anew. */
+  /** Draws the picture again. */
   redraw(): void;
   /**
-   * Resolves to the exit code when the user or a signal has ended it: 0 for `q` and Esc, 128 and the signal's number
-   * for signals and Ctrl-C. Rejects with what was thrown anywhere meanwhile.
+   * Resolves to the exit code when the user or a signal ends the screen: 0 for `q` and Esc, 128 plus the number of the
+   * signal for signals and Ctrl-C. Rejects with any uncaught error of the process.
    */
   readonly ended: Promise<number>;
-  /** Gives the terminal back. */
+  /** Restores the terminal. */
   close(): void;
 }
 
 /**
- * Takes the terminal over and shows what `paint` makes for its size: at once, after each change of the size, and when
- * the user comes back from Ctrl-Z. `paint` returns at most `rows` lines, none wider than `columns`.
+ * Opens the full screen and shows the lines of `paint` immediately, after each change of the size, and when the user
+ * continues the process after Ctrl-Z. `paint` returns at most `rows` lines, none wider than `columns`.
  */
 export function openScreen(paint: (size: Size) => readonly string[]): Screen {
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<number>();
   let isOpen = false;
-  let isHearing = false;
+  let isReading = false;
   let shown = "";
   let back: ReturnType<typeof setTimeout> | undefined;
 
@@ -42,13 +44,13 @@ export function openScreen(paint: (size: Size) => readonly string[]): Screen {
     process.stdout.write(frame);
   };
   const enter = () => {
-    // As the system would when we set it; but then we would be in the middle of that, and could not be ended either.
+    // The system would stop this process when it sets the modes, and then signals could not end it.
     if (!isForeground()) return stopBy("SIGTTOU", 0);
-    hear();
-    // Whoever had the terminal meanwhile may have set it otherwise.
+    readKeys();
+    // Another process may have changed the modes in the meantime.
     setRaw(false);
     setRaw(true);
-    heed(true);
+    handleSignals(true);
     if (!isOpen) process.stdout.write(ENTER);
     isOpen = true;
     shown = "";
@@ -60,10 +62,10 @@ export function openScreen(paint: (size: Size) => readonly string[]): Screen {
     keys.stop();
     process.stdout.write(LEAVE);
     setRaw(false);
-    // There is nothing left to do for them; and the runtime, having set modes, cannot end in order in the background.
-    heed(false);
+    // Default handlers suffice now. In the background the runtime, which has set modes, cannot exit properly.
+    handleSignals(false);
   };
-  /** `pid` 0 stops whatever was started together with us, too, as the terminal itself does. */
+  /** `pid` 0 stops the whole process group, as the terminal does. */
   const suspend = (pid: number) => {
     leave();
     process.off("SIGTSTP", stop);
@@ -71,19 +73,19 @@ export function openScreen(paint: (size: Size) => readonly string[]): Screen {
   };
   const stopBy = (signal: NodeJS.Signals, pid: number) => {
     process.kill(pid, signal);
-    // Where no shell could bring us back, the system does not stop us.
+    // The system does not stop a process that no shell could continue.
     back = setTimeout(resume, UNSTOPPED_MS);
   };
   const continued = () => {
     clearTimeout(back);
-    // What else arrived while we were stopped comes first: it may be our end.
+    // Other signals that arrived in the meantime come first, because they may end the process.
     back = setTimeout(resume);
   };
   const resume = () => {
     clearTimeout(back);
     process.off("SIGTSTP", stop).on("SIGTSTP", stop);
     enter();
-    // The runtime looks at the size only upon this, and nobody sends it to those who are stopped.
+    // The runtime reads the size only upon this signal, and a stopped process does not get it.
     process.kill(process.pid, "SIGWINCH");
   };
   const stop = () => suspend(process.pid);
@@ -99,33 +101,33 @@ export function openScreen(paint: (size: Size) => readonly string[]): Screen {
   const typed = (bytes: Uint8Array) => keys.read(bytes.toString());
 
   const ends = ENDING.map((signal) => [signal, () => end(exitCodeOf(signal))] as const);
-  const heed = (heeded: boolean) => {
+  const handleSignals = (enabled: boolean) => {
     for (const [signal, handle] of ends) {
       process.off(signal, handle);
-      if (heeded) process.on(signal, handle);
+      if (enabled) process.on(signal, handle);
     }
   };
   const listen = () => {
-    heed(true);
+    handleSignals(true);
     process.on("SIGTSTP", stop).on("SIGCONT", continued).on("exit", leave);
     process.on("uncaughtException", fail).on("unhandledRejection", fail);
-    // Never taken off: a terminal that is gone says so long after the last word to it.
+    // These handlers stay, because a closed terminal reports its error long after the last write.
     process.stdout.on("resize", resized).on("error", hangUp);
   };
-  /** Only in the foreground: elsewhere keys are not ours, and reading them would stop us. */
-  const hear = () => {
-    if (isHearing || !isatty(STDIN)) return;
-    isHearing = true;
+  /** Reads keys in the foreground only, because reading in the background stops the process. */
+  const readKeys = () => {
+    if (isReading || !isatty(STDIN)) return;
+    isReading = true;
     process.stdin.on("data", typed).on("end", hangUp).on("error", hangUp);
   };
   const close = () => {
     leave();
     clearTimeout(back);
-    heed(false);
+    handleSignals(false);
     process.off("SIGTSTP", stop).off("SIGCONT", continued).off("exit", leave);
     process.off("uncaughtException", fail).off("unhandledRejection", fail);
     process.stdout.off("resize", resized);
-    if (isHearing) process.stdin.off("data", typed).pause();
+    if (isReading) process.stdin.off("data", typed).pause();
   };
 
   listen();
@@ -144,19 +146,19 @@ const ENDING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
 const STDIN = 0;
 
-/** Longer than the system takes to stop a process. */
+/** Longer than the system takes to stop a process, in ms. */
 const UNSTOPPED_MS = 250;
 
-/** The alternate screen, no cursor, and no line that goes on in the next one: widths are known only nearly. */
+/** The alternate screen without cursor and line wrap, because the widths of characters are only estimates. */
 const ENTER = "\u001b[?1049h\u001b[?25l\u001b[?7l";
 const LEAVE = "\u001b[0m\u001b[?7h\u001b[?25h\u001b[?1049l";
-/** Terminals that know it show everything between the two at once. */
+/** Terminals that support it show everything between the two at the same time. */
 const [BEGIN_UPDATE, END_UPDATE] = ["\u001b[?2026h", "\u001b[?2026l"];
 const HOME = "\u001b[H";
 const ERASE_LINE = "\u001b[K";
 const ERASE_BELOW = "\u001b[J";
 
-/** For terminals that do not tell. */
+/** For terminals that do not report their size. */
 const USUAL_SIZE: Size = { columns: 80, rows: 24 };
 
 function sizeOfTerminal(): Size {
@@ -164,10 +166,10 @@ function sizeOfTerminal(): Size {
   return columns > 0 && rows > 0 ? { columns, rows } : USUAL_SIZE;
 }
 
-/** One string that turns whatever is on the screen into the picture, without clearing it first. */
+/** The text that draws the picture over the old one, without clearing the screen first. */
 function frameOf(paint: (size: Size) => readonly string[], size: Size): string {
   const lines = paint(size).map(printable);
-  // Behind a full line there is nothing to erase, and the cursor still stands on its last character.
+  // After a full line the cursor is still on its last character, so erasing would remove it.
   const text = lines
     .map((line) => (Bun.stringWidth(line) < size.columns ? line + ERASE_LINE : line))
     .join("\r\n");
@@ -175,13 +177,13 @@ function frameOf(paint: (size: Size) => readonly string[], size: Size): string {
   return BEGIN_UPDATE + HOME + text + below + END_UPDATE;
 }
 
-/** Every key at once, and none shown; false: as it was before. */
+/** `true`: every key arrives immediately and is not shown. `false`: the previous mode. */
 function setRaw(raw: boolean): void {
   if (!isatty(STDIN)) return;
   try {
     process.stdin.setRawMode(raw);
   } catch (error) {
-    // Giving it back to a terminal that is gone: there is nothing left to set.
+    // The terminal was closed, so there is no mode to restore.
     if (raw) throw error;
   }
 }

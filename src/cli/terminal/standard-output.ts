@@ -1,5 +1,4 @@
-// Standard output as files and pipes are: what cannot be written is told, and a reader that has gone away is none's
-// fault and ends the program.
+// Handles errors of standard output: a full disk is reported, and a closed pipe ends the program silently.
 
 import { fstatSync, statSync } from "node:fs";
 import { devNull } from "node:os";
@@ -7,56 +6,56 @@ import { CodexlbError, messageOf, systemCodeOf } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { report } from "../report-error.ts";
 
-/** From now on a failure to write ends the program: without a word when the reader has gone away; `serves`: never. */
+/** From now on a failed write ends the program, silently if the reader closed the pipe. With `serves` it does not. */
 export function watchOutput(serves: boolean): void {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => broken.add(stream));
   process.stdout.on("error", (error) => {
-    if (serves || taken.has(error)) return;
-    tellUnwritten(error);
+    if (serves || reported.has(error)) return;
+    reportWriteError(error);
     void ended(process.stderr).then(() => process.exit());
   });
 }
 
-/** Says why there is no output, and that this is a failure, unless nobody wanted it any more. */
-export function tellUnwritten(error: unknown): void {
-  if (systemCodeOf(error) !== "EPIPE") process.exitCode = report(unwritten(error));
+/** Reports a failed write and sets the exit code, unless the reader closed the pipe. */
+export function reportWriteError(error: unknown): void {
+  if (systemCodeOf(error) !== "EPIPE") process.exitCode = report(writeError(error));
 }
 
 /**
- * Writes `text`, which is shown this once, and waits until it is out. Throws `file_unusable` when it cannot be written
- * or nobody could read it.
+ * Prints a `text` that is shown only once, and waits until it is written. Throws `file_unusable` if it cannot be written
+ * or goes to /dev/null.
  */
-export function printed(text: string): Promise<void> {
-  // Bun opens it, too, where standard output is closed.
-  if (leadsNowhere(process.stdout.fd))
+export function printOnce(text: string): Promise<void> {
+  // Bun opens /dev/null if standard output is closed.
+  if (isNullDevice(process.stdout.fd))
     return Promise.reject(
       new CodexlbError(
         "file_unusable",
-        "writing to standard output: it leads nowhere, and what is written is shown this once",
-        { next: "run it where you can read it, or send it to a file" },
+        "writing to standard output: it goes to /dev/null, and this output is shown only once",
+        { next: "run the command in a terminal, or redirect its output to a file" },
       ),
     );
   return new Promise((resolve, reject) => {
     print(text, (error) => {
       if (!error) return resolve();
-      taken.add(error);
-      reject(unwritten(error));
+      reported.add(error);
+      reject(writeError(error));
     });
   });
 }
 
-/** Waits for what a slow reader has not taken yet, which would be lost with the process. */
+/** Waits until a slow reader has read all output, which would otherwise be lost with the process. */
 export async function flushOutput(): Promise<void> {
   await ended(process.stdout);
-  // What failed there is told here.
+  // Errors of standard output go to standard error.
   await ended(process.stderr);
 }
 
 // --- internal ---
 
-/** Failures that somebody has been told of. */
-const taken = new WeakSet<Error>();
-/** Streams that could not be written to. To end such a one never ends, and takes all of the processor (Bun 1.4.5). */
+/** Errors that have been reported. */
+const reported = new WeakSet<Error>();
+/** Streams with failed writes. Ending such a stream never finishes and uses the whole processor (Bun 1.4.5). */
 const broken = new WeakSet<NodeJS.WriteStream>();
 
 function ended(stream: NodeJS.WriteStream): Promise<void> {
@@ -67,12 +66,12 @@ function ended(stream: NodeJS.WriteStream): Promise<void> {
   });
 }
 
-function leadsNowhere(fd: number): boolean {
+function isNullDevice(fd: number): boolean {
   const { rdev } = fstatSync(fd);
   return rdev !== 0 && rdev === statSync(devNull, { throwIfNoEntry: false })?.rdev;
 }
 
-function unwritten(error: unknown): CodexlbError {
+function writeError(error: unknown): CodexlbError {
   return new CodexlbError("file_unusable", `writing to standard output: ${messageOf(error)}`, {
     cause: error,
   });

@@ -1,13 +1,13 @@
-// Plain tables: columns as wide as their longest cell and two spaces; the last column is not padded.
+// Plain tables. A column is as wide as its longest cell, two spaces separate columns, and the last one is not padded.
 
 import { shortLine } from "../../printable.ts";
 
 const GAP = "  ";
 
-/** Longest text in a cell; none of our reasons, names or addresses is longer. */
+/** The longest text in a cell, in columns. None of codexlb's own reasons, names or addresses is longer. */
 const LONGEST_CELL = 400;
 
-/** Each cell is on one line, and text from other parties is cut to 400 columns. */
+/** Returns a line for each row. Line breaks in cells become spaces, and cells are cut to `LONGEST_CELL` columns. */
 export function table(given: readonly (readonly string[])[]): string {
   const rows = given.map((row) => row.map((cell) => shortLine(cell, LONGEST_CELL)));
   const widths: number[] = [];
@@ -24,7 +24,7 @@ export function table(given: readonly (readonly string[])[]): string {
   return rows.map((row) => `${line(row)}\n`).join("");
 }
 
-/** Columns of the widest line. */
+/** The width of the widest line, in columns. */
 export function widthOf(text: string): number {
   return Math.max(...text.split("\n").map((line) => Bun.stringWidth(line)));
 }

@@ -1,16 +1,16 @@
-// What is known of the terminal: how wide it is, whether colours are wanted, and whose it is.
+// Properties of the terminal: its width, whether to use colours, and whether this process is in its foreground.
 
 import { placeInTerminal } from "../../codex/foreground.ts";
 import { showMeanwhile } from "../../print.ts";
 
-/** Columns of the output: COLUMNS, else those of the terminal; undefined when the output is none. */
+/** The width of the output: COLUMNS, else that of the terminal; undefined if the output is not a terminal. */
 export function outputColumns(env: Readonly<Record<string, string | undefined>>): number | undefined {
-  const told = Number(env.COLUMNS);
-  if (Number.isInteger(told) && told > 0) return told;
+  const columns = Number(env.COLUMNS);
+  if (Number.isInteger(columns) && columns > 0) return columns;
   return process.stdout.isTTY ? process.stdout.columns : undefined;
 }
 
-/** Says what is waited for while `work` is under way, where somebody looks on; nothing of it stays. */
+/** On a terminal, shows `what` until `work` has finished, and then erases it. */
 export async function waitingFor<T>(what: string, work: Promise<T>): Promise<T> {
   if (process.stderr.isTTY !== true) return work;
   const erase = showMeanwhile(`${what} ...`);
@@ -21,12 +21,12 @@ export async function waitingFor<T>(what: string, work: Promise<T>): Promise<T> 
   }
 }
 
-/** Colours are for terminals whose user has not said NO_COLOR (no-color.org). */
+/** True if the output is a terminal and the user has not set NO_COLOR (no-color.org). */
 export function wantsColour(env: Readonly<Record<string, string | undefined>>): boolean {
   return process.stdout.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb";
 }
 
-/** False for a job in the background, which may not set the terminal. True where that cannot be told. */
+/** False for a background job, which may not change the modes of the terminal. True if it is unknown. */
 export function isForeground(): boolean {
   return placeInTerminal() !== "background";
 }

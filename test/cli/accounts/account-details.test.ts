@@ -16,14 +16,14 @@ afterAll(() => temp[Symbol.dispose]());
 const show = (args: readonly string[]) => runCli(["account", "show", ...args], { cwd: temp.path });
 
 describe("account show", () => {
-  test("tells the state, the sessions and the last events, beside the proxy and without it", async () => {
+  test("shows the state, the sessions and the recent events, with and without a proxy", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     for (const session of ["one", "two"]) await createSseClient(pool.url, session).turn("hi");
     await pool.accounts.pin("alice");
     const at = ["--root", pool.layout.root];
-    const beside = await show([...at, "--json", "alice"]);
-    expect(beside).toMatchObject({ code: 0, err: "" });
-    const details = JSON.parse(beside.out);
+    const running = await show([...at, "--json", "alice"]);
+    expect(running).toMatchObject({ code: 0, err: "" });
+    const details = JSON.parse(running.out);
     expect(details.status).toMatchObject({ alias: "alice", pinned: true, active: true, plan_type: "pro" });
     expect(details.chatgpt_account_id).toBe("mock-alice");
     expect(details.home).toBe(join(pool.layout.accounts, "alice"));
@@ -34,7 +34,7 @@ describe("account show", () => {
     const read = await show([...at, "openai:alice"]);
     expect(read.out).toStartWith("alice @ proxy-");
     expect(read.out).toContain("  sessions  2: two, one\n");
-    expect(read.out).toContain("\nlast events\n");
+    expect(read.out).toContain("\nrecent events\n");
     expect((await show([...at, "--json", "bob"])).out).toContain('"count": 0');
     const far = await show(["--proxy-url", pool.url, "--admin-token", pool.adminToken, "--json", "alice"]);
     expect(JSON.parse(far.out).sessions).toEqual(details.sessions);
@@ -44,7 +44,7 @@ describe("account show", () => {
     expect(alone.status).toMatchObject({ alias: "alice", pinned: true, plan_type: "pro" });
   });
 
-  test("refuses what it does not know", async () => {
+  test("refuses unknown accounts and arguments", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const at = ["--root", pool.layout.root];
     const unknown = await show([...at, "carol"]);
@@ -54,7 +54,7 @@ describe("account show", () => {
     expect((await show([...at, "a", "b"])).code).toBe(2);
   });
 
-  test("is read like this", () => {
+  test("as text", () => {
     const nowMs = Date.UTC(2026, 0, 2, 3, 4, 5);
     expect(
       accountView(

@@ -33,7 +33,7 @@ const login = (args: readonly string[], env: Record<string, string> = {}) =>
     },
   });
 
-test("by a code: says where to type which, and enrols the account", async () => {
+test("--device-auth prints the page and the code, and enrols the account", async () => {
   const ran = await login(["work", "--device-auth"]);
   expect(ran).toMatchObject({ code: 0, err: "" });
   expect(ran.out).toBe(
@@ -47,13 +47,13 @@ test("an argument that only codex understands is refused", async () => {
   expect(ran.err).toContain("codex does not know CODEXLB_ISSUER, and --with-api-key is an argument of it");
 });
 
-test("a codex that was named and is not there is an error, and no reason to do without", async () => {
+test("a missing codex is an error if the user named it", async () => {
   const ran = await login(["work"], { CODEXLB_CODEX_BIN: "/nowhere/codex" });
   expect(ran.code).toBe(1);
   expect(ran.err).toContain("executable file not found");
 });
 
-test("a codex that would sign in elsewhere is not used, unless somebody names it", async () => {
+test("a codex that ignores CODEXLB_ISSUER is not used, unless the user names it", async () => {
   const bin = join(temp.path, "bin");
   const ran = join(temp.path, "codex-ran");
   mkdirSync(bin);
@@ -67,7 +67,7 @@ test("a codex that would sign in elsewhere is not used, unless somebody names it
   expect(existsSync(ran)).toBe(true);
 });
 
-test("a sign-in that is none, or that nobody answers for, is told of in plain words", async () => {
+test("an invalid or unreachable sign-in is reported", async () => {
   expect(await login(["work", "--device-auth"], { CODEXLB_ISSUER: "nonsense" })).toMatchObject({
     code: 2,
     err: 'codexlb: CODEXLB_ISSUER: "nonsense" is not an http(s) URL\n  give it one, or leave it out\n',

@@ -1,4 +1,4 @@
-// Account commands that a proxy elsewhere carries out, and which proxy that is.
+// Account commands that another proxy carries out, and the choice of that proxy.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 let roots = 0;
-/** A root of its own for the command, which has nothing to do with the proxy's. */
+/** A root for the command that is independent of the proxy's root. */
 function ownRoot(config = ""): string {
   const root = join(temp.path, `own-${++roots}`);
   mkdirSync(root, { mode: 0o700 });
@@ -62,11 +62,11 @@ describe("a proxy that --proxy-url names", () => {
     );
     expect((await run(["account", "rm", "alice"], env)).out).toBe("removed account alice\n");
     expect(await aliases(pool)).toEqual(["bob", "carol"]);
-    // Nothing of it was done on the command's own root.
+    // The command's own root is unchanged.
     expect(readdirSync(env.CODEXLB_ROOT)).toEqual([]);
   });
 
-  test("--into local, the default of import, goes to the own root all the same", async () => {
+  test("is not used by --into local, the default of import", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const env = {
       CODEXLB_ROOT: ownRoot(),
@@ -79,7 +79,7 @@ describe("a proxy that --proxy-url names", () => {
     expect(await aliases(pool)).toEqual(["alice"]);
   });
 
-  test("takes the token of a flag before that of the environment, and says what to do without one", async () => {
+  test("prefers the token of the flag to that of the environment, and says what to do without one", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const env = { CODEXLB_ROOT: ownRoot(), CODEXLB_ADMIN_TOKEN: "wrong" };
     const args = ["account", "list", "--proxy-url", pool.url];
@@ -94,27 +94,27 @@ describe("a proxy that --proxy-url names", () => {
     expect((await run([...args, "--admin-token", pool.adminToken], env)).code).toBe(0);
   });
 
-  test("on this machine is opened by the token of the root", async () => {
+  test("on this machine accepts the token of the root", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const env = { CODEXLB_ROOT: pool.layout.root, CODEXLB_PROXY_URL: pool.url };
     expect((await run(["account", "list"], env)).code).toBe(0);
   });
 
-  test("that is not there, or is none, is an error, and nothing is done elsewhere", async () => {
+  test("that is missing or not a proxy is an error, and the command does nothing", async () => {
     const env = { CODEXLB_ROOT: ownRoot(), CODEXLB_ADMIN_TOKEN: "t".repeat(43) };
-    const nobody = await run(
+    const absent = await run(
       ["account", "import", "--into", "proxy", "--proxy-url", "http://127.0.0.1:1", "--from", "carol"],
       env,
     );
-    expect(nobody.code).toBe(1);
-    expect(nobody.err).toContain("asking the proxy at http://127.0.0.1:1: nobody listens there");
+    expect(absent.code).toBe(1);
+    expect(absent.err).toContain("asking the proxy at http://127.0.0.1:1: nobody listens there");
     await using page = startUpstream(() => new Response("<html>hello</html>", { status: 404 }));
     const html = await run(["account", "list", "--proxy-url", new URL(page.baseUrl).origin], env);
     expect(html.err).toContain("is not a codexlb proxy\n  check the proxy's address");
     expect(readdirSync(env.CODEXLB_ROOT)).toEqual([]);
   });
 
-  test("is told which proxy of the chain is meant, when its status names exactly one", async () => {
+  test("forwards a command to the only proxy of the chain that has the account", async () => {
     const targets: (string | null)[] = [];
     await using front = startUpstream(async (request) => {
       if (new URL(request.url).pathname === "/status")
@@ -147,7 +147,7 @@ describe("a proxy that --proxy-url names", () => {
     expect(targets).toEqual(["edge-a", null, "edge-b", null]);
   });
 
-  test("is the wrong one when it does not go by the name that was asked for", async () => {
+  test("is refused if its name is not the requested one", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }],
       config: '[proxy]\nname = "Edge"\n',
@@ -163,7 +163,7 @@ describe("a proxy that --proxy-url names", () => {
 });
 
 describe("a proxy that the settings name", () => {
-  test("is used while it answers, and the own root when it does not", async () => {
+  test("is used while it answers, otherwise the own root", async () => {
     const pool = await startPool({ accounts: [{ alias: "alice" }] });
     const env = {
       CODEXLB_ROOT: ownRoot(`[proxy]\nname = "own"\nproxy_url = "${pool.url}"\n`),
@@ -174,17 +174,17 @@ describe("a proxy that the settings name", () => {
     expect(await run(["account", "list"], env)).toEqual({ code: 0, out: "no accounts\n", err: "" });
   });
 
-  test("whose token is not known leaves the command on the own root, with a warning", async () => {
+  test("that rejects the token is replaced by the own root, with a warning", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const env = { CODEXLB_ROOT: ownRoot(`[proxy]\nproxy_url = "${pool.url}"\n`) };
     const ran = await run(["account", "list"], env);
     expect(ran).toMatchObject({ code: 0, out: "no accounts\n" });
     expect(ran.err).toContain(
-      `does not know the token of ${env.CODEXLB_ROOT}; working on that directory instead`,
+      `rejected the admin token of ${env.CODEXLB_ROOT}; working on that directory instead`,
     );
   });
 
-  test("is tried at the address of the settings when no root was named and its token is at hand", async () => {
+  test("is tried at the address in the settings if no root is named and a token exists", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const home = join(temp.path, `home-${++roots}`);
     const root = join(home, ".codex-lb");
@@ -192,13 +192,13 @@ describe("a proxy that the settings name", () => {
     writeFileSync(join(root, "config.toml"), `[proxy]\nname = "own"\nlisten = "${new URL(pool.url).host}"\n`);
     const list = async () => (await run(["account", "list"], { HOME: home })).out;
     expect(await list()).toBe("no accounts\n");
-    // As when ROOT is shared with a container, whose socket does not reach out of it.
+    // As if ROOT is shared with a container, whose socket is unreachable from outside.
     writeFileSync(join(root, "admin.token"), pool.adminToken);
     expect(await list()).toStartWith("alice\t");
     expect((await run(["account", "list"], { HOME: home, CODEXLB_ROOT: root })).out).toBe("no accounts\n");
   });
 
-  test("answers with an error of its own: that is the answer", async () => {
+  test("returns an error, which the command reports", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const env = {
       CODEXLB_ROOT: ownRoot(`[proxy]\nproxy_url = "${pool.url}"\n`),
@@ -221,7 +221,7 @@ describe("login", () => {
     return fakeCodex(directory, { auth, ...how });
   }
 
-  test("runs codex with the terminal in a fresh home, and enrols what it left there", async () => {
+  test("runs codex on the terminal in a fresh home, and enrols the resulting login", async () => {
     const codex = codexFor("carol");
     const root = ownRoot('[commands]\nlogin = ["login", "--flow"]\n');
     const env = { CODEXLB_ROOT: root, CODEXLB_CODEX_BIN: codex.path };
@@ -237,7 +237,7 @@ describe("login", () => {
     expect(readdirSync(join(root, "accounts", "work"))).toEqual(["auth.json"]);
   });
 
-  test("of an account that is enrolled under another name warns of it", async () => {
+  test("warns of an account that is enrolled under another alias", async () => {
     const codex = codexFor("carol");
     const env = { CODEXLB_ROOT: ownRoot(), CODEXLB_CODEX_BIN: codex.path };
     await run(["account", "login", "work"], env);
@@ -247,7 +247,7 @@ describe("login", () => {
   });
 
   for (const signal of ["SIGTERM", "SIGINT"] as const)
-    test(`that is ended by ${signal} leaves nothing behind`, async () => {
+    test(`leaves nothing behind after ${signal}`, async () => {
       const directory = join(temp.path, `bin-${++roots}`);
       mkdirSync(directory);
       const codex = fakeCodex(directory, { wait: true });
@@ -279,7 +279,7 @@ describe("login", () => {
       expect(readdirSync(join(root, "logins"))).toEqual([]);
     });
 
-  test("that fails changes nothing, and says so", async () => {
+  test("reports a failure, and changes nothing", async () => {
     const root = ownRoot();
     await run(["account", "import", "--from", "carol", "work"], { CODEXLB_ROOT: root });
     const codex = codexFor("carol", { exitCode: 9 });
@@ -290,7 +290,7 @@ describe("login", () => {
     expect(await Bun.file(join(root, "accounts", "work", "auth.json")).text()).toBe(before);
   });
 
-  test("beside a running proxy is effective in it at once", async () => {
+  test("takes effect in the running proxy immediately", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const codex = codexFor("carol");
     const env = { CODEXLB_ROOT: pool.layout.root, CODEXLB_CODEX_BIN: codex.path };
@@ -300,7 +300,7 @@ describe("login", () => {
     expect(await aliases(pool)).toEqual(["alice", "carol"]);
   });
 
-  test("on another machine shows what codex says there", async () => {
+  test("on another machine shows the output of codex there", async () => {
     const there = codexFor("carol");
     await using pool = await startPool({
       accounts: [{ alias: "alice" }],
@@ -318,7 +318,7 @@ describe("login", () => {
     expect(existsSync(join(env.CODEXLB_ROOT, "logins"))).toBe(false);
   });
 
-  test("on another machine without codex is made on this one, and handed over", async () => {
+  test("happens on this machine if the other one has no codex", async () => {
     const here = codexFor("carol");
     await using pool = await startPool({
       accounts: [{ alias: "alice" }],
@@ -337,7 +337,7 @@ describe("login", () => {
     expect(await aliases(pool)).toEqual(["alice", "carol"]);
   });
 
-  test("is understood from the Go program too: plain text, and success only when it says so", async () => {
+  test("understands the plain text of the Go program, and its success message", async () => {
     for (const [text, code] of [
       ["open the page\nregistered account carol (total=2)\n", 0],
       ["open the page\nerror: denied\n", 1],
@@ -354,7 +354,7 @@ describe("login", () => {
 });
 
 describe("codexlb run on another machine", () => {
-  test("gets credentials for its key that the proxy accepts, and without one has none that it does", async () => {
+  test("gets credentials for its key, and without a key none that the proxy accepts", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }],
       config: "[proxy]\nclient_auth = true\n",
@@ -372,7 +372,7 @@ describe("codexlb run on another machine", () => {
     const tryWith = async (env: Record<string, string>) => {
       const { out, err } = await run(args, { CODEXLB_ROOT: ownRoot(), ...env });
       const [own, words, base, ...auth] = out.split("\n");
-      // Everybody on the machine sees arguments; the file is the user's own.
+      // All users of the machine can see arguments, but only this user can read the file.
       expect(words).not.toContain("chatgpt_base_url");
       expect(base).toMatch(/^chatgpt_base_url = "http:\/\/localhost:\d+\/~path-[\w-]+\/backend-api\/"$/);
       const { tokens } = JSON.parse(auth.join("\n")) as { tokens: { access_token: string } };
@@ -380,14 +380,14 @@ describe("codexlb run on another machine", () => {
         headers: { authorization: `Bearer ${tokens.access_token}` },
       });
       await answer.text();
-      // The key is ours alone: Codex does not get it.
+      // Codex does not get the client key.
       expect(own).toBe("");
       return { status: answer.status, err };
     };
     const { status, err } = await tryWith({ CODEXLB_CLIENT_KEY: key });
     expect(status).toBe(200);
-    expect(err).toMatch(/^codexlb: the proxy at \S+ saw no request of this run: [^\n]+\n$/);
-    // Without one, Codex would tell people to log in again: it is not even started.
+    expect(err).toMatch(/^codexlb: the proxy at \S+ received no request from this run: [^\n]+\n$/);
+    // Without a key, Codex does not start, because it would ask the user to log in again.
     for (const [env, why] of [
       [{}, ""],
       [{ CODEXLB_CLIENT_KEY: `${key}x` }, "does not know this token or key (it was not sent)"],
@@ -399,7 +399,7 @@ describe("codexlb run on another machine", () => {
     }
   });
 
-  test("without a proxy there says so, and goes on", async () => {
+  test("reports a missing proxy, and continues", async () => {
     const codex = join(temp.path, `codex-${++roots}`);
     writeFileSync(codex, "#!/bin/sh\nexit 3\n", { mode: 0o755 });
     const ran = await run(["run", "--proxy-url", "http://127.0.0.1:1", "--codex-bin", codex], {
@@ -413,14 +413,14 @@ describe("codexlb run on another machine", () => {
 });
 
 describe("status", () => {
-  test("finds the proxy that runs on the root, wherever it listens", async () => {
+  test("finds the proxy of the root at any address", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const env = { CODEXLB_ROOT: pool.layout.root };
     expect((await run(["status"], env)).out).toContain("alice@example.com");
     expect((await run(["run", "--command"], env)).out).toContain(`OPENAI_BASE_URL=${pool.url} `);
   });
 
-  test("works where clients must show a key: with the token of the root or elsewhere, and a parent's key", async () => {
+  test("works with a proxy that requires keys: with an admin token, and with a parent's key", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }],
       config: "[proxy]\nclient_auth = true\n",
@@ -428,27 +428,27 @@ describe("status", () => {
     const keys = remoteKeys(socketDoor(pool.layout.adminSocket));
     const [client, parent] = [await keys.add("c", "client"), await keys.add("p", "parent")];
     expect((await run(["status"], { CODEXLB_ROOT: pool.layout.root })).code).toBe(0);
-    const elsewhere = (env: Record<string, string>, ...args: string[]) =>
+    const other = (env: Record<string, string>, ...args: string[]) =>
       run(["status", "--proxy-url", pool.url, ...args], { CODEXLB_ROOT: ownRoot(), ...env });
-    expect((await elsewhere({ CODEXLB_ADMIN_TOKEN: pool.adminToken })).code).toBe(0);
-    expect((await elsewhere({}, "--admin-token", pool.adminToken)).code).toBe(0);
-    expect((await elsewhere({ CODEXLB_CLIENT_KEY: parent })).code).toBe(0);
+    expect((await other({ CODEXLB_ADMIN_TOKEN: pool.adminToken })).code).toBe(0);
+    expect((await other({}, "--admin-token", pool.adminToken)).code).toBe(0);
+    expect((await other({ CODEXLB_CLIENT_KEY: parent })).code).toBe(0);
     const refused = await fetch(`${pool.url}/status`, { headers: { authorization: `Bearer ${client}` } });
     expect([refused.status, await refused.json()]).toMatchObject([
       401,
       { error: { code: "key_role_refused" } },
     ]);
-    expect((await elsewhere({ CODEXLB_CLIENT_KEY: client })).err).toContain(
+    expect((await other({ CODEXLB_CLIENT_KEY: client })).err).toContain(
       "this key may send requests, but not read anything about the accounts",
     );
-    const unknown = (await elsewhere({})).err;
+    const unknown = (await other({})).err;
     expect(unknown).toContain("codexlb: this proxy requires a key");
     expect(unknown).toContain("use the admin token (CODEXLB_ADMIN_TOKEN), or a key of the role parent");
   });
 });
 
 describe("while the settings of a running proxy are broken on disk", () => {
-  test("commands go on with those that it uses, and say so", async () => {
+  test("commands use those of the proxy, with a warning", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     writeFileSync(pool.layout.config, "junk [");
     const env = { CODEXLB_ROOT: pool.layout.root };
@@ -462,13 +462,13 @@ describe("while the settings of a running proxy are broken on disk", () => {
       const ran = await run(args, env);
       expect([args, ran.code]).toEqual([args, 0]);
       expect(ran.err).toContain("not valid TOML: line 1");
-      expect(ran.err).toContain("the settings of the running proxy are used");
+      expect(ran.err).toContain("using the settings of the running proxy");
     }
   });
 });
 
 describe("the event log", () => {
-  test("says what was done to accounts", async () => {
+  test("has an event for every change of an account", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     await pool.accounts.pin("alice");
     await pool.accounts.unpin();
@@ -488,7 +488,7 @@ describe("the event log", () => {
     ]);
   });
 
-  test("is read from the running proxy, from one elsewhere, and from the files when none runs", async () => {
+  test("is read from the running proxy, from another proxy, and from the files if none is running", async () => {
     const pool = await startPool({ accounts: [{ alias: "alice" }] });
     const own = { CODEXLB_ROOT: pool.layout.root };
     const events = (out: string) =>
@@ -500,9 +500,9 @@ describe("the event log", () => {
       "proxy.started",
       "config.reload_watcher_started",
     ]);
-    const elsewhere = { CODEXLB_ROOT: ownRoot(), CODEXLB_ADMIN_TOKEN: pool.adminToken };
+    const other = { CODEXLB_ROOT: ownRoot(), CODEXLB_ADMIN_TOKEN: pool.adminToken };
     const args = ["proxy", "logs", "--proxy-url", pool.url, "--offset", "0", "--limit", "1"];
-    expect(events((await run(args, elsewhere)).out)).toEqual(["proxy.started"]);
+    expect(events((await run(args, other)).out)).toEqual(["proxy.started"]);
     expect(
       (await run(["proxy", "logs", "--proxy-url", pool.url], { CODEXLB_ROOT: ownRoot() })).err,
     ).toContain("requires the admin token");
@@ -511,7 +511,7 @@ describe("the event log", () => {
     await pool[Symbol.asyncDispose]();
   });
 
-  test("is printed whole, however much it is", async () => {
+  test("is printed completely, at any length", async () => {
     const root = ownRoot();
     mkdirSync(join(root, "logs"));
     const line = `${JSON.stringify({ event: "test", filler: "x".repeat(150) })}\n`;
@@ -542,7 +542,7 @@ describe("the event log", () => {
         if (seen.includes('"GET"')) marked.resolve();
       }
     })();
-    // Many looks, a request of a client, and many more looks.
+    // Many log requests, a request of a client, and many more log requests.
     const looks = async () => {
       for (let count = 0; count < 30; count++)
         await fetch(`${pool.url}/logs?tail=1`, { headers: { authorization: `Bearer ${pool.adminToken}` } });
@@ -564,7 +564,7 @@ describe("the event log", () => {
   });
 });
 
-test("somebody else who answers in JSON is not taken for a proxy", async () => {
+test("a server that answers in JSON is not mistaken for a proxy", async () => {
   const stranger = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json({}) });
   const url = `http://127.0.0.1:${stranger.port}`;
   const env = { CODEXLB_ROOT: ownRoot(), CODEXLB_PROXY_URL: url, CODEXLB_ADMIN_TOKEN: "x" };
@@ -578,7 +578,7 @@ test("somebody else who answers in JSON is not taken for a proxy", async () => {
   await stranger.stop(true);
 });
 
-test("somebody else who hangs up is told of in plain words", async () => {
+test("a server that closes the connection is reported clearly", async () => {
   const rude = Bun.listen({
     port: 0,
     hostname: "127.0.0.1",
@@ -590,7 +590,7 @@ test("somebody else who hangs up is told of in plain words", async () => {
   rude.stop(true);
 });
 
-test("the log of a proxy with another name is not looked for in the files here", async () => {
+test("the log of a proxy with another name is not read from the files", async () => {
   const root = ownRoot('[proxy]\nlisten = "127.0.0.1:1"\n');
   mkdirSync(join(root, "logs"));
   writeFileSync(join(root, "logs", "proxy.current.jsonl"), '{"type":"of.another"}\n');

@@ -1,4 +1,4 @@
-// The commands that complete: the hidden one on all sorts of roots, and the one that prints scripts.
+// The hidden command that completes words, on all kinds of roots, and the command that prints the scripts.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -34,19 +34,19 @@ describe("a root", () => {
     runCli(["__complete", "zsh", String(words.length), ...words, ""], { cwd: temp.path, env });
   const ALICE_AND_BOB = "words\nalice\talice@example.com\nbob\tbob@example.com\n";
 
-  test("is the usual one, the variable's or the flag's, also with a home that the shell has not put in yet", async () => {
+  test("is the default one, or that of the variable or the flag, even with an unexpanded home directory", async () => {
     const env = { CODEXLB_ROOT: "/nowhere" };
-    const said = { code: 0, out: ALICE_AND_BOB, err: "" };
-    expect(await ask(["account", "rm"])).toEqual(said);
-    expect(await ask(["account", "rm"], { CODEXLB_ROOT: root })).toEqual(said);
-    expect(await ask(["account", "rm", "--root", root], env)).toEqual(said);
+    const answer = { code: 0, out: ALICE_AND_BOB, err: "" };
+    expect(await ask(["account", "rm"])).toEqual(answer);
+    expect(await ask(["account", "rm"], { CODEXLB_ROOT: root })).toEqual(answer);
+    expect(await ask(["account", "rm", "--root", root], env)).toEqual(answer);
     for (const home of ["~", "$HOME", "$" + "{HOME}"])
-      expect(await ask(["account", "rm", `--root=${home}/.codex-lb`], env)).toEqual(said);
+      expect(await ask(["account", "rm", `--root=${home}/.codex-lb`], env)).toEqual(answer);
     expect(await ask(["key", "rm"])).toEqual({ code: 0, out: "words\nci\tclient\n", err: "" });
     expect(await ask(["account", "rm"], env)).toEqual({ code: 0, out: "words\n", err: "" });
   });
 
-  test("is left as it is, and nobody is told of what is wrong with it", async () => {
+  test("stays unchanged, and its problems are not reported", async () => {
     const damaged = join(temp.path, "damaged");
     mkdirSync(join(damaged, "accounts", "carol"), { recursive: true });
     writeFileSync(join(damaged, "accounts", "carol", "auth.json"), "no login");
@@ -63,7 +63,7 @@ describe("a root", () => {
     expect(picture(root)).toEqual(good);
   });
 
-  test("that is none makes no difference", async () => {
+  test("may be missing or invalid", async () => {
     const file = join(temp.path, "file");
     writeFileSync(file, "");
     for (const command of ["account", "key"])
@@ -74,7 +74,7 @@ describe("a root", () => {
       }
   });
 
-  test("nonsense is answered by nothing", async () => {
+  test("gives no answer to invalid arguments", async () => {
     for (const args of [
       [],
       ["bash"],
@@ -90,7 +90,7 @@ describe("a root", () => {
     );
   });
 
-  /** Everything below `directory`, with what is in it and when it was changed. */
+  /** All files below `directory`, with their contents and times of change. */
   function picture(directory: string): unknown[] {
     return readdirSync(directory, { recursive: true, encoding: "utf8" }).map((name) => {
       const path = join(directory, name);
@@ -119,21 +119,21 @@ describe("the command", () => {
     }
   });
 
-  test("says without a shell how each one is installed", async () => {
+  test("without a shell, says how to install each script", async () => {
     expect(await run()).toEqual({
       code: 2,
       out: "",
-      err: `codexlb: completions for which shell? bash, zsh, fish, powershell
-  bash: put into ~/.bashrc: eval "$(codexlb completions bash)"
-  zsh: put into ~/.zshrc, behind compinit: eval "$(codexlb completions zsh)"
+      err: `codexlb: completions needs the name of a shell: bash, zsh, fish, powershell
+  bash: add to ~/.bashrc: eval "$(codexlb completions bash)"
+  zsh: add to ~/.zshrc, after compinit: eval "$(codexlb completions zsh)"
   fish: run: codexlb completions fish > ~/.config/fish/completions/codexlb.fish
-  powershell: put into $PROFILE: codexlb completions powershell | Out-String | Invoke-Expression
+  powershell: add to $PROFILE: codexlb completions powershell | Out-String | Invoke-Expression
 `,
     });
   });
 
-  test("refuses other shells, and more than one", async () => {
-    const refused = 'codexlb: there are no completions for "bahs", but for: bash, zsh, fish, powershell\n';
+  test("refuses unknown shells, and more than one shell", async () => {
+    const refused = 'codexlb: there are no completions for "bahs"; shells: bash, zsh, fish, powershell\n';
     expect(await run("bahs")).toEqual({ code: 2, out: "", err: `${refused}  did you mean bash?\n` });
     expect((await run("tcsh")).code).toBe(2);
     expect(await run("zsh", "fish")).toEqual({

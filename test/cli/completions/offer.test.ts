@@ -1,4 +1,4 @@
-// What is offered at a place of the command line. How shells show it is in completions-shells.test.ts.
+// The possible words at a place of the command line. shells.test.ts tests how shells show them.
 
 import { describe, expect, test } from "bun:test";
 import { defineCommand } from "citty";
@@ -8,12 +8,12 @@ import { lineOf, lineOfBash } from "../../../src/cli/completions/line.ts";
 import { type Names, type Offer, offerFor } from "../../../src/cli/completions/offer.ts";
 import type { Command } from "../../../src/cli/help/command-description.ts";
 
-/** Says which root it was asked for. */
+/** Returns the root in its answer. */
 const names: Names = async (of, root) => [
   { word: of === "aliases" ? "alice" : "ci", description: root ?? "" },
 ];
 
-/** The words of `line`, of which the last one is completed. */
+/** The possible words for the last word of `line`. */
 async function offered(line: string, root: Command = COMMANDS): Promise<string | string[]> {
   const words = line.split(" ");
   const offer = await offerFor(root, lineOf(words, words.length - 1), names);
@@ -46,7 +46,7 @@ describe("offered are", () => {
     ["login-with ", ["alice"]],
     ["key rm ", ["ci"]],
     ["key rm --root x ", ["ci"]],
-    // Names of their own.
+    // New names.
     ["key add ", []],
     ["account pin --proxy-name ", []],
     ["proxy --listen ", []],
@@ -58,7 +58,7 @@ describe("offered are", () => {
     ["doctor --codex-home ", "directories"],
     ["doctor --codex-bin ", "files"],
     ["mock --faults ", "files"],
-    // Another program's.
+    // Arguments of another program.
     ["run ", "files"],
     [
       "run -",
@@ -74,7 +74,7 @@ describe("offered are", () => {
     ["run -m x --", "files"],
     ["run --command ", "files"],
     ["account login alice --", "files"],
-    // Flags go before other words, but for one command.
+    // Flags come before other words, except in two commands.
     ["account pin alice ", []],
     ["account pin alice --", []],
     ["account pin -- ", ["alice"]],
@@ -82,7 +82,7 @@ describe("offered are", () => {
     ["key list x ", []],
     ["login-with alice --codex-home ", "directories"],
     ["login-with alice --codex-home x y ", []],
-    // What is wrong already.
+    // Lines that are wrong already.
     ["bogus ", []],
     ["account bogus ", []],
     ["account --root x ", []],
@@ -97,7 +97,7 @@ describe("offered are", () => {
       expect(await offered(line)).toEqual(words);
     });
 
-  test("every command, and flags beside the sub-commands of one that runs itself", async () => {
+  test("every command, and the flags of a command that also has sub-commands", async () => {
     expect(await offered("")).toContain("login-with");
     expect((await offered("")).includes("--help")).toBe(false);
     expect(await offered("proxy ")).toEqual(expect.arrayContaining(["logs", "--listen", "--help"]));
@@ -111,10 +111,10 @@ describe("offered are", () => {
     expect(await offered("login-with --quiet alice --json ")).not.toContain("--json");
   });
 
-  test("what a command means, and a flag", async () => {
+  test("descriptions of commands and flags", async () => {
     expect(await offerFor(COMMANDS, { before: [], current: "" }, names)).toMatchObject({
       words: expect.arrayContaining([
-        { word: "explain", description: "Say who gets the next turn, and why not the others" },
+        { word: "explain", description: "Show which account gets the next turn, and why the others do not" },
       ]),
     });
     expect(await offerFor(COMMANDS, { before: ["key", "add"], current: "--" }, names)).toMatchObject({
@@ -124,7 +124,7 @@ describe("offered are", () => {
     });
   });
 
-  test("names of the root that the line says", async () => {
+  test("names of the root on the line", async () => {
     const rootOf = async (...before: string[]) => {
       const offer: Offer = await offerFor(COMMANDS, { before, current: "" }, names);
       return offer.kind === "words" ? offer.words[0]?.description : offer.kind;
@@ -134,7 +134,7 @@ describe("offered are", () => {
     expect(await rootOf("key", "rm", "--root=x")).toBe("x");
   });
 
-  test("by the definitions: whatever takes an ALIAS is offered aliases", async () => {
+  test("aliases in every command that takes an ALIAS", async () => {
     const root: Command = defineCommand({
       subCommands: {
         run: defineCommand({
@@ -156,7 +156,7 @@ describe("offered are", () => {
     expect(await offered("show ", root)).toEqual(["alice"]);
   });
 
-  test("to no shell a word that it would have to quote", async () => {
+  test("no words that a shell must quote", async () => {
     const odd: Names = async () =>
       ["ok", "a b", "$(x)", "`x`", "a;b", "a'b", 'a"b', "a\nb", "a\tb", "", "ü"].map((word) => ({
         word,
@@ -166,7 +166,7 @@ describe("offered are", () => {
       expect(await answerTo([shell, "2", "key", "rm"], COMMANDS, odd)).toBe("words\nok\ta b c [31m\n");
   });
 
-  test("only words that fit where the shell does not choose itself", async () => {
+  test("only matching words if the shell does not select them itself", async () => {
     const lines = async (shell: string) =>
       (await answerTo([shell, "1", "key", "r"], COMMANDS, names))
         .split("\n")

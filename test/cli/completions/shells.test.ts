@@ -1,4 +1,4 @@
-// The completion scripts in the shells that they are for. There the shell alone decides what a line becomes.
+// The completion scripts in their shells. The shell decides how it completes the line.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -53,7 +53,7 @@ async function run(argv: string[], env: Record<string, string> = {}): Promise<{ 
   return { out, err };
 }
 
-/** What is typed, and with which words it calls codexlb: alike in bash and in zsh. */
+/** Typed lines, and the arguments with which the script calls codexlb; the same in bash and zsh. */
 const TYPED: [string, string[]][] = [
   ["codexlb expl\t", ["explain"]],
   ["codexlb account unp\t", ["account", "unpin"]],
@@ -80,7 +80,7 @@ const TYPED: [string, string[]][] = [
 describe("bash", () => {
   const has = isThere("bash", "completions in bash");
 
-  test.skipIf(!has)("completes what is typed", async () => {
+  test.skipIf(!has)("completes typed words", async () => {
     const called = await typed(["bash", "--norc", "--noprofile", "-i"], {
       setUp: "source ./codexlb.bash",
       lines: TYPED.map(([line]) => line),
@@ -90,7 +90,7 @@ describe("bash", () => {
     expect(TYPED.map(([line], index) => [line, called[index]])).toEqual(TYPED);
   });
 
-  test.skipIf(!has)("is offered words, and evaluates none", async () => {
+  test.skipIf(!has)("gets words, and evaluates none", async () => {
     const lines: [string[], string][] = [
       [["acc"], "account"],
       [["account", "rm", ""], "alice bob carol@example.com"],
@@ -119,7 +119,7 @@ describe("bash", () => {
     expect(existsSync(join(temp.path, "evil"))).toBe(false);
   });
 
-  test.skipIf(!has)("says nothing when there is no codexlb", async () => {
+  test.skipIf(!has)("prints nothing if there is no codexlb", async () => {
     const { out, err } = await run(
       [
         "bash",
@@ -136,7 +136,7 @@ describe("bash", () => {
 describe("zsh", () => {
   const has = isThere("zsh", "completions in zsh");
 
-  /** An accepted line keeps the slash of a directory, as in bash. */
+  /** An accepted line keeps the slash after a directory, as in bash. */
   const COMPINIT = "autoload -U compinit; compinit -D -u; unsetopt auto_remove_slash";
 
   for (const [way, setUp] of [
@@ -153,10 +153,10 @@ describe("zsh", () => {
       expect(TYPED.map(([line], index) => [line, called[index]])).toEqual(TYPED);
     });
 
-  test.skipIf(!has)("shows what words mean, and evaluates none", async () => {
+  test.skipIf(!has)("shows descriptions, and evaluates no word", async () => {
     const clear = "\u0015";
     await typed(["zsh", "-f", "-i"], {
-      // What is to be listed goes into a file. Left to itself, the key evaluates in every command's words.
+      // The list goes to a file. By default, the key would evaluate the words of every command.
       setUp: `${COMPINIT}; source ./codexlb.zsh; bindkey '^I' complete-word
         _describe() { print -rl -- "\${(@P)4}" >> listed }`,
       lines: [
@@ -182,37 +182,34 @@ describe("fish", () => {
     return run(["fish", "--no-config", "-c", `source ./codexlb.fish\n${script.join("\n")}`]);
   };
 
-  test.skipIf(!has)(
-    "is offered words with what they mean, files and directories, and evaluates none",
-    async () => {
-      const lines: [string, string[]][] = [
-        ["codexlb expl", ["explain\tSay who gets the next turn, and why not the others"]],
-        ["codexlb account rm car", ["carol@example.com\tcarol@example.com@example.com"]],
-        ["codexlb key rm ", ["ci\tclient"]],
-        ["codexlb key add --role=p", ["--role=parent"]],
-        ["codexlb config path --hel", ["--help\tShow the help"]],
-        ["codexlb doctor --codex-home do", ["docs/"]],
-        ["codexlb doctor --codex-home=do", ["--codex-home=docs/"]],
-        ["codexlb doctor --codex-bin docu", ["document.txt"]],
-        ["codexlb run docu", ["document.txt"]],
-        ["codexlb account rm --root 'root dir' b", ["bob\tbob@example.com"]],
-        ["codexlb account rm --root (touch evil) b", []],
-        ['codexlb account rm --root "$(touch evil)" b', []],
-        ["CODEXLB_ROOT=/nowhere codexlb account rm b", []],
-        ["codexlb bogus d", []],
-      ];
-      const { out, err } = await completed(lines.map(([line]) => line));
-      expect(err).toBe("");
-      const answers = out.split("==\n").slice(0, -1);
-      expect(answers.map((answer, index) => [lines[index]?.[0], answer.split("\n").slice(0, -1)])).toEqual(
-        lines,
-      );
-      expect(existsSync(join(temp.path, "evil"))).toBe(false);
-    },
-  );
+  test.skipIf(!has)("gets words with descriptions, files and directories, and evaluates none", async () => {
+    const lines: [string, string[]][] = [
+      ["codexlb expl", ["explain\tShow which account gets the next turn, and why the others do not"]],
+      ["codexlb account rm car", ["carol@example.com\tcarol@example.com@example.com"]],
+      ["codexlb key rm ", ["ci\tclient"]],
+      ["codexlb key add --role=p", ["--role=parent"]],
+      ["codexlb config path --hel", ["--help\tShow the help"]],
+      ["codexlb doctor --codex-home do", ["docs/"]],
+      ["codexlb doctor --codex-home=do", ["--codex-home=docs/"]],
+      ["codexlb doctor --codex-bin docu", ["document.txt"]],
+      ["codexlb run docu", ["document.txt"]],
+      ["codexlb account rm --root 'root dir' b", ["bob\tbob@example.com"]],
+      ["codexlb account rm --root (touch evil) b", []],
+      ['codexlb account rm --root "$(touch evil)" b', []],
+      ["CODEXLB_ROOT=/nowhere codexlb account rm b", []],
+      ["codexlb bogus d", []],
+    ];
+    const { out, err } = await completed(lines.map(([line]) => line));
+    expect(err).toBe("");
+    const answers = out.split("==\n").slice(0, -1);
+    expect(answers.map((answer, index) => [lines[index]?.[0], answer.split("\n").slice(0, -1)])).toEqual(
+      lines,
+    );
+    expect(existsSync(join(temp.path, "evil"))).toBe(false);
+  });
 });
 
-test("powershell: only the text of the script is looked at, for there is no powershell to run it", () => {
+test("powershell: checks only the text of the script, because there is no powershell to run it", () => {
   const script = scriptOf("powershell");
   expect(script).toContain("Register-ArgumentCompleter -Native -CommandName codexlb");
   expect(script).toContain("__complete powershell $before.Count @before $wordToComplete");
@@ -220,7 +217,7 @@ test("powershell: only the text of the script is looked at, for there is no powe
     expect(script.split(open ?? "").length).toBe(script.split(close ?? "").length);
 });
 
-test("every script says in its head how to install it", () => {
+test("every script starts with how to install it", () => {
   for (const { name, script, install } of SHELLS) {
     const head = script.split("\n").slice(0, 3);
     expect(head.join("\n")).toContain(install);
@@ -229,6 +226,6 @@ test("every script says in its head how to install it", () => {
   expect(scriptOf("zsh")).toStartWith("#compdef codexlb\n");
 });
 
-test("completing leaves a root as it is", () => {
+test("completion leaves a root unchanged", () => {
   expect(readdirSync(join(temp.path, "root")).sort()).toEqual(["accounts", "keys.json"]);
 });

@@ -36,7 +36,7 @@ beforeAll(() => {
   temp = tempDirectory();
   mock = startMock({ accounts: [{ alias: "alice" }, { alias: "bob" }], clock: systemDeps().clock });
   codex = join(temp.path, "codex");
-  // Says its version, and sends its turn to where it is pointed, as real Codex does (test/real has the real one).
+  // Prints a version and sends a turn to its configured address, like real Codex (test/real has the real one).
   writeFileSync(
     codex,
     `#!/bin/sh
@@ -54,7 +54,7 @@ afterAll(async () => {
 });
 
 let roots = 0;
-/** A root with the accounts of alice and bob, as commands make it. */
+/** A root with the accounts alice and bob, created by commands. */
 async function rootWith(config = ""): Promise<string> {
   const root = join(temp.path, `root-${++roots}`);
   mkdirSync(root, { mode: 0o700 });
@@ -101,13 +101,15 @@ async function doctor(root: string, ...args: string[]) {
 }
 
 describe("codexlb doctor", () => {
-  test("finds nothing but a home that was not made yet where everything is right, and writes nothing", async () => {
+  test("reports only the missing home of run if all is well, and writes nothing", async () => {
     const root = await rootWith();
     const before = readdirSync(root);
     const found = await doctor(root);
     expect(found).toMatchObject({ code: 0, ok: true, wrong: [["runtime auth", "warning"]] });
-    expect(found.about("traffic")[0]?.detail).toBe("a turn of Codex 0.200.1 came to the proxy over HTTP");
-    expect(found.about("account alice")[0]?.detail).toMatch(/^its token is good for \d+ min$/);
+    expect(found.about("traffic")[0]?.detail).toBe(
+      "a test turn of Codex 0.200.1 reached the proxy over HTTP",
+    );
+    expect(found.about("account alice")[0]?.detail).toMatch(/^the access token is valid for \d+ min$/);
     expect(readdirSync(root)).toEqual(before);
     expect(await doctor(root, "--fix")).toMatchObject({ code: 0, wrong: [] });
     expect(existsSync(join(root, "runtime", "auth.json"))).toBe(true);
@@ -140,10 +142,10 @@ describe("codexlb doctor", () => {
     expect((await doctor(pool.layout.root)).about("clock")[0]?.remedy).toContain("timedatectl set-ntp true");
   });
 
-  test("on a root that is not there says what makes it", async () => {
+  test("says which commands create a missing root", async () => {
     const root = join(temp.path, "nothing");
     const found = await doctor(root);
-    expect(found.about("root")[0]).toMatchObject({ status: "warning", detail: `${root} is not there yet` });
+    expect(found.about("root")[0]).toMatchObject({ status: "warning", detail: `${root} does not exist yet` });
     expect(found.about("accounts")[0]?.remedy).toContain("codexlb account login ALIAS");
     expect(existsSync(root)).toBe(false);
     mkdirSync(root, { mode: 0o700 });
@@ -171,21 +173,21 @@ describe("codexlb doctor", () => {
       fixed: true,
     },
     {
-      what: "settings that are wrong",
+      what: "invalid settings",
       harm: (root) => writeFileSync(join(root, "config.toml"), '[policy]\nmode = "x"\n', { mode: 0o600 }),
       check: "config",
       status: "bad",
       detail: 'line 2: policy.mode: "x" is not a policy',
     },
     {
-      what: "settings that are none",
+      what: "unknown settings",
       harm: (root) => appendFileSync(join(root, "config.toml"), "[polcy]\n"),
       check: "config",
       status: "warning",
       detail: ": polcy is not a setting and has no effect; did you mean policy?",
     },
     {
-      what: "an address that everybody reaches",
+      what: "an address that everyone can reach",
       harm: (root) =>
         writeFileSync(join(root, "config.toml"), '[proxy]\nlisten = "0.0.0.0:0"\n', { mode: 0o600 }),
       check: "config",
@@ -193,14 +195,14 @@ describe("codexlb doctor", () => {
       detail: "would let every machine that reaches it use your accounts",
     },
     {
-      what: "clients that may reach everything in the accounts",
+      what: "clients with access to everything in the accounts",
       harm: (root) => appendFileSync(join(root, "config.toml"), 'allowed_paths = ["*"]\n'),
       check: "paths",
       status: "warning",
       detail: "proxy.allowed_paths lets clients reach everything in your accounts",
     },
     {
-      what: "a client that asked for other paths today, not what one asked for last week",
+      what: "refused paths of today, but not of last week",
       harm: (root) => {
         mkdirSync(join(root, "logs"), { mode: 0o700 });
         const line = (ageMs: number, segment: string) =>
@@ -217,7 +219,7 @@ describe("codexlb doctor", () => {
       detail: "in the last 24 hours clients requested paths that the proxy does not forward: memories, me",
     },
     {
-      what: "a client that asked for a path whose segment is not logged",
+      what: "a refused path whose segment is not logged",
       harm: (root) => {
         mkdirSync(join(root, "logs"), { mode: 0o700 });
         writeFileSync(
@@ -246,7 +248,7 @@ describe("codexlb doctor", () => {
       detail: "was written by a newer codexlb (version 2)",
     },
     {
-      what: "what a killed process left",
+      what: "leftovers of a killed process",
       harm: (root) => writeFileSync(join(root, "store.json.tmp.4194400.1"), "x", { mode: 0o600 }),
       check: "leftovers",
       status: "warning",
@@ -254,7 +256,7 @@ describe("codexlb doctor", () => {
       fixed: true,
     },
     {
-      what: "a login that was broken off",
+      what: "an interrupted login",
       harm: (root) => {
         const home = join(root, "logins", "x");
         mkdirSync(home, { recursive: true, mode: 0o700 });
@@ -262,11 +264,11 @@ describe("codexlb doctor", () => {
       },
       check: "leftovers",
       status: "warning",
-      detail: "1 logins were broken off",
+      detail: "homes left by interrupted logins",
       fixed: true,
     },
     {
-      what: "a login that was never enrolled, which it keeps",
+      what: "a login without an account, which it keeps",
       harm: (root) => {
         const home = join(root, "logins", "x");
         mkdirSync(home, { recursive: true, mode: 0o700 });
@@ -275,10 +277,10 @@ describe("codexlb doctor", () => {
       },
       check: "leftovers",
       status: "warning",
-      detail: "logins that are not enrolled",
+      detail: "logins without an account",
     },
     {
-      what: "an account whose login cannot be read",
+      what: "an unreadable login",
       harm: (root) => writeFileSync(join(root, "accounts", "alice", "auth.json"), "{", { mode: 0o600 }),
       check: "account alice",
       status: "bad",
@@ -293,7 +295,7 @@ describe("codexlb doctor", () => {
       },
       check: "account alice",
       status: "warning",
-      detail: "it has no refresh token",
+      detail: "there is no refresh token",
     },
     {
       what: "an account that the operator disabled",
@@ -312,7 +314,7 @@ describe("codexlb doctor", () => {
       detail: "alice and bob are the same ChatGPT account",
     },
     {
-      what: "a backend that cannot be reached",
+      what: "an unreachable backend",
       harm: (root) =>
         writeFileSync(
           join(root, "config.toml"),
@@ -327,13 +329,13 @@ describe("codexlb doctor", () => {
     },
   ];
   for (const { what, harm, check, status, detail, fixed = false } of FAULTS)
-    test(`finds ${what}${fixed ? ", and mends it" : ""}`, async () => {
+    test(`finds ${what}${fixed ? ", and fixes it" : ""}`, async () => {
       const root = await rootWith();
       await harm(root);
       const found = await doctor(root);
       const [finding] = found.about(check).filter((one) => one.detail.includes(detail));
       expect(finding).toMatchObject({ status });
-      expect(finding?.remedy ?? "told by itself").not.toBe("");
+      expect(finding?.remedy ?? "none is needed").not.toBe("");
       expect(found.code).toBe(status === "bad" ? 1 : 0);
       if (!fixed) return;
       expect((await doctor(root, "--fix")).about(check).some((one) => one.fixed)).toBe(true);
@@ -342,31 +344,31 @@ describe("codexlb doctor", () => {
       expect(after.findings.filter((one) => one.check === check && one.status !== "ok")).toEqual([]);
     });
 
-  test("mends nothing that a running proxy owns", async () => {
+  test("fixes nothing that a running proxy owns", async () => {
     const root = await rootWith();
     writeFileSync(join(root, "store.json"), "{", { mode: 0o600 });
     const lock = tryLock(join(root, "proxy.lock"));
     const found = await doctor(root, "--fix");
     lock?.release();
     expect(found.about("store")[0]).toMatchObject({ fixed: false });
-    expect(found.about("store")[0]?.detail).toContain("mending it failed: a proxy runs on this root");
+    expect(found.about("store")[0]?.detail).toContain("the fix failed: a proxy runs on this root");
     expect(found.about("proxy")[0]).toMatchObject({ status: "bad" });
     expect(statSync(join(root, "store.json")).size).toBe(1);
   });
 
-  test("says that there is no codex, or none that is one", async () => {
+  test("reports a missing codex, and a program that is not Codex", async () => {
     const root = await rootWith();
     const missing = await doctor(root, "--codex-bin", "/nowhere/codex");
     expect(missing.about("codex")[0]).toMatchObject({
       status: "bad",
-      detail: "there is no program /nowhere/codex",
+      detail: "program not found: /nowhere/codex",
     });
     const other = await doctor(root, "--codex-bin", "/bin/true");
     expect(other.about("codex")[0]).toMatchObject({ status: "bad" });
-    expect(other.about("codex")[0]?.detail).toStartWith("/bin/true --version says ");
+    expect(other.about("codex")[0]?.detail).toStartWith("/bin/true --version prints ");
   });
 
-  test("sees that another program has the port", async () => {
+  test("reports another program on the port", async () => {
     const root = await rootWith();
     await using other = await startPool({ accounts: [] });
     const text = await Bun.file(join(root, "config.toml")).text();
@@ -380,7 +382,7 @@ describe("codexlb doctor", () => {
     });
   });
 
-  test("beside a running proxy looks at that one, and in words says what to do", async () => {
+  test("checks the running proxy, and says as text what to do", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const found = await doctor(pool.layout.root);
     expect(found.code).toBe(0);
@@ -394,20 +396,20 @@ describe("codexlb doctor", () => {
     expect(text.code).toBe(1);
     expect(text.out).toContain("account alice: bad (reading ");
     expect(text.out).toContain("\n    run: codexlb account login alice\n");
-    expect(text.out).toContain("traffic: ok (a turn of Codex 0.200.1 came to the proxy over HTTP)\n");
+    expect(text.out).toContain("traffic: ok (a test turn of Codex 0.200.1 reached the proxy over HTTP)\n");
     expect(text.err).toContain("1 of ");
   });
 
-  test("says when no account is in service, though each of them is well", async () => {
+  test("reports that no account is in service, even if each account is fine", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     await pool.accounts.serve("alice", "disable");
     const ran = await runCli(["doctor", "--root", pool.layout.root, "--codex-bin", "/nowhere/codex"], {
       cwd: pool.layout.root,
     });
-    expect(ran.out).toContain("accounts: bad (none is in service, and every turn is refused)\n");
+    expect(ran.out).toContain("accounts: bad (no account is in service, so the proxy refuses every turn)\n");
   });
 
-  test("of a client tells whether the proxy elsewhere lets it in", async () => {
+  test("reports whether another proxy accepts this client", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }],
       config: "[proxy]\nclient_auth = true\n",
@@ -419,20 +421,20 @@ describe("codexlb doctor", () => {
         cwd: temp.path,
         env,
       });
-    const refused = `access: bad (it requires a key, and none is set here that it knows)\n`;
+    const refused = `access: bad (it requires a client key, and no valid one is set here)\n`;
     for (const env of [{}, { CODEXLB_CLIENT_KEY: "wrong" }]) {
       const ran = await examined(env);
       expect(ran.out).toContain(refused);
       expect(ran.code).toBe(1);
     }
     const ran = await examined({ CODEXLB_CLIENT_KEY: key });
-    expect(ran.out).toContain("access: ok (it serves codexlb run from here)\n");
-    expect(ran.out).toContain(`accounts: ok (there are none here; those of ${pool.url} are used)\n`);
+    expect(ran.out).toContain("access: ok (it accepts codexlb run from this machine)\n");
+    expect(ran.out).toContain(`accounts: ok (no accounts on this root; Codex uses those of ${pool.url})\n`);
     expect(ran.code).toBe(0);
     expect(existsSync(root)).toBe(false);
   });
 
-  test("mends no home that is somebody's own", async () => {
+  test("does not change a home with its own login", async () => {
     const root = await rootWith();
     const home = join(temp.path, "own");
     mkdirSync(home);
@@ -446,7 +448,7 @@ describe("codexlb doctor", () => {
     expect(readFileSync(join(home, "auth.json"), "utf8")).toBe(before);
   });
 
-  test("says when the settings of the home that run uses cannot be read", async () => {
+  test("reports invalid settings in the home of run", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     mkdirSync(pool.layout.runtime, { recursive: true });
     writeFileSync(join(pool.layout.runtime, "config.toml"), "x = [");
@@ -454,6 +456,6 @@ describe("codexlb doctor", () => {
       cwd: pool.layout.root,
     });
     expect(ran.out).toContain("runtime settings: bad (");
-    expect(ran.out).toContain("codexlb run makes it anew");
+    expect(ran.out).toContain("codexlb run creates it again");
   });
 });

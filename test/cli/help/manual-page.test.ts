@@ -1,4 +1,4 @@
-// The manual page: right for the programs that show it, and nothing missing.
+// The manual page: it is valid for the programs that display it, and complete.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -41,7 +41,7 @@ async function run(argv: readonly string[], env: Record<string, string> = {}) {
   return { code, out: plain(out), err };
 }
 
-/** Bold and underlined letters are written over one another. */
+/** `text` without the overstrikes of bold and underlined letters. */
 function plain(text: string): string {
   return [...text].filter((letter, at, all) => letter !== "\b" && all[at + 1] !== "\b").join("");
 }
@@ -51,11 +51,11 @@ describe("the page", () => {
   const hasGroff = isThere("groff", "groff's opinion of the manual page");
   const hasMan = isThere("man", "the manual page as man shows it");
 
-  test.skipIf(!hasMandoc)("is right for mandoc", async () => {
+  test.skipIf(!hasMandoc)("is valid for mandoc", async () => {
     expect(await run(["mandoc", "-T", "lint", "-W", "warning", path])).toEqual({ code: 0, out: "", err: "" });
   });
 
-  test.skipIf(!hasGroff)("is right for groff", async () => {
+  test.skipIf(!hasGroff)("is valid for groff", async () => {
     const { code, err } = await run(["groff", "-ww", "-man", "-Tutf8", path]);
     expect({ code, err }).toEqual({ code: 0, err: "" });
   });
@@ -94,7 +94,7 @@ describe("the page", () => {
     for (const code of Object.keys(EXIT_STATUS)) expect(text).toContain(`\n.TP\n${code}\n`);
   });
 
-  test.skipIf(!hasMandoc)("shows every text as it is defined", async () => {
+  test.skipIf(!hasMandoc)("shows every text unchanged", async () => {
     const odd = String.raw`.TH 'x' \fBx\fR "y" \n ~^${"`"}$( <é> --- e-mail \\`;
     const root = defineCommand({
       meta: { name: "tool", description: "A tool" },
@@ -117,7 +117,7 @@ describe("the page", () => {
 });
 
 describe("the tables have", () => {
-  test("every variable of ours that the program reads, and no other", async () => {
+  test("exactly the variables of codexlb that the program reads", async () => {
     const read = new Set<string>();
     for (const file of new Glob("**/*.ts").scanSync(join(REPOSITORY, "src"))) {
       const text = await Bun.file(join(REPOSITORY, "src", file)).text();
@@ -130,11 +130,11 @@ describe("the tables have", () => {
     ).toEqual([...read].sort());
   });
 
-  test("every exit code that an error has, and what docs/login.md says of them", () => {
+  test("every exit code of an error, as in docs/login.md", () => {
     const codes = new Set([0, ...Object.values(ERROR_CODES).map(({ exit }) => exit)]);
     expect(Object.keys(EXIT_STATUS).map(Number)).toEqual([...codes].sort((a, b) => a - b));
-    const told = readFileSync(join(REPOSITORY, "docs/login.md"), "utf8").replaceAll("`", "");
-    const rows = [...told.matchAll(/^\| (1\d) +\| (.*?) +\|$/gm)].map(([, code, why]) => [code, why]);
+    const page = readFileSync(join(REPOSITORY, "docs/login.md"), "utf8").replaceAll("`", "");
+    const rows = [...page.matchAll(/^\| (1\d) +\| (.*?) +\|$/gm)].map(([, code, why]) => [code, why]);
     expect(rows).toEqual(Object.entries(EXIT_STATUS).filter(([code]) => /^1\d$/.test(code)));
   });
 

@@ -1,4 +1,4 @@
-// How commands find the proxy: with one question, and by the same rules.
+// How commands find the proxy: with one request, and by the same rules.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -10,10 +10,10 @@ import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 
 let temp: TempDirectory;
 let pool: TestPool;
-/** A root whose admin socket passes everything on to the proxy of `pool`. */
+/** A root whose admin socket forwards everything to the proxy of `pool`. */
 let root: string;
 let server: Bun.Server<undefined>;
-/** What arrived at that socket, as `GET /status`. */
+/** The requests at that socket, such as `GET /status`. */
 let requests: string[];
 
 beforeAll(async () => {
@@ -52,7 +52,7 @@ async function askedBy(args: readonly string[], env: Record<string, string> = {}
   return [...requests];
 }
 
-describe("beside a daemon, a command asks once where the proxy is", () => {
+describe("with a daemon, a command asks once where the proxy is", () => {
   const question = "GET /admin/version";
   const commands: readonly (readonly [command: string, requests: readonly string[]])[] = [
     ["account list", [question, "GET /admin/accounts"]],
@@ -90,7 +90,7 @@ describe("a named proxy that is the root's own is reached over its socket", () =
   });
 });
 
-describe("doctor examines the proxy that the other commands use", () => {
+describe("doctor checks the proxy that the other commands use", () => {
   const doctor = async (url: string, at = join(temp.path, "client")) => {
     mkdirSync(at, { recursive: true, mode: 0o700 });
     const config = join(at, "config.toml");
@@ -102,11 +102,13 @@ describe("doctor examines the proxy that the other commands use", () => {
 
   test("also if the settings name it", async () => {
     const { out } = await doctor(pool.url);
-    expect(out).toContain(`proxy: ok (${pool.url} answers)\naccess: ok (it serves codexlb run from here)\n`);
-    expect(out).toContain(`accounts: ok (there are none here; those of ${pool.url} are used)\n`);
+    expect(out).toContain(
+      `proxy: ok (${pool.url} answers)\naccess: ok (it accepts codexlb run from this machine)\n`,
+    );
+    expect(out).toContain(`accounts: ok (no accounts on this root; Codex uses those of ${pool.url})\n`);
   });
 
-  test("and says which setting is wrong", async () => {
+  test("and names the invalid setting", async () => {
     const { out } = await doctor("http://127.0.0.1:1");
     expect(out).toContain("proxy: bad (http://127.0.0.1:1: nobody listens there)\n");
     expect(out).toContain("    start it there with: codexlb proxy, or check proxy.proxy_url\n");

@@ -64,7 +64,7 @@ async function startProxy(layout: Layout, more?: Record<string, string>) {
       await reading;
       return { code, err };
     },
-    said: (words: string) => until(`it said ${words}`, () => err.includes(words)),
+    shows: (words: string) => until(`it shows ${words}`, () => err.includes(words)),
   };
 }
 
@@ -84,7 +84,7 @@ test("SIGTERM lets turns in flight finish", async () => {
   const proxy = await startProxy(freshRoot());
   const { answer } = await lateTurn(proxy.url, 500);
   proxy.kill("SIGTERM");
-  await proxy.said("finishing 1 request, for at most 30 s; a second signal stops the proxy immediately");
+  await proxy.shows("finishing 1 request, for at most 30 s; a second signal stops the proxy immediately");
   expect(await answer).toBe("Hello from alice");
   expect((await proxy.ended()).code).toBe(0);
 });
@@ -96,7 +96,7 @@ test.each([
   const proxy = await startProxy(freshRoot());
   const { answer } = await lateTurn(proxy.url, 60_000);
   proxy.kill("SIGTERM");
-  await proxy.said("finishing 1 request");
+  await proxy.shows("finishing 1 request");
   proxy.kill(signal);
   expect((await proxy.ended()).code).toBe(code);
   await expect(answer).rejects.toThrow();
@@ -106,7 +106,7 @@ test("drain_timeout_seconds bounds the wait", async () => {
   const proxy = await startProxy(freshRoot("drain_timeout_seconds = 1\n"));
   const { answer } = await lateTurn(proxy.url, 60_000);
   proxy.kill("SIGTERM");
-  await proxy.said("for at most 1 s");
+  await proxy.shows("for at most 1 s");
   expect((await proxy.ended()).code).toBe(0);
   await expect(answer).rejects.toThrow();
 });
@@ -114,26 +114,26 @@ test("drain_timeout_seconds bounds the wait", async () => {
 test("commands report a proxy that is shutting down or suspended", async () => {
   const layout = freshRoot();
   const proxy = await startProxy(layout);
-  const told = (...args: string[]) =>
+  const run = (...args: string[]) =>
     runCli([...args, "--root", layout.root], { cwd: temp.path, env: { CODEXLB_TOKEN_URL: mock.tokenUrl } });
   proxy.kill("SIGSTOP");
   for (const words of [["status"], ["run", "--auto-start", "--codex-bin", "/bin/true"]]) {
-    const stopped = await told(...words);
+    const stopped = await run(...words);
     expect(stopped).toMatchObject({ code: 1, out: "" });
-    expect(stopped.err).toStartWith(`codexlb: the proxy on ${layout.root} is there, and does not answer\n`);
+    expect(stopped.err).toStartWith(`codexlb: the proxy on ${layout.root} is running but does not answer\n`);
   }
-  const second = await told("proxy");
+  const second = await run("proxy");
   expect(second).toMatchObject({ code: 1, out: "" });
   expect(second.err).toStartWith(`codexlb: another codexlb proxy runs on ${layout.root}\n`);
   proxy.kill("SIGCONT");
   const { answer } = await lateTurn(proxy.url, 60_000);
   proxy.kill("SIGTERM");
-  await proxy.said("finishing 1 request");
-  expect(await told("status")).toMatchObject({
+  await proxy.shows("finishing 1 request");
+  expect(await run("status")).toMatchObject({
     code: 1,
-    err: `codexlb: the proxy on ${layout.root} is shutting down\n  start a new one, which waits for it to exit, with codexlb proxy or codexlb run --auto-start\n`,
+    err: `codexlb: the proxy on ${layout.root} is shutting down\n  start a new one, which waits until the old one exits: codexlb proxy, or codexlb run --auto-start\n`,
   });
-  expect((await told("doctor")).out).toContain("port: warning (the proxy is shutting down");
+  expect((await run("doctor")).out).toContain("port: warning (the proxy is shutting down");
   proxy.kill("SIGTERM");
   await proxy.ended();
   await expect(answer).rejects.toThrow();
@@ -145,20 +145,20 @@ async function aboutToEnd() {
   const proxy = await startProxy(layout);
   const { answer } = await lateTurn(proxy.url, 60_000);
   proxy.kill("SIGTERM");
-  await proxy.said("finishing 1 request");
+  await proxy.shows("finishing 1 request");
   return { layout, proxy, answer };
 }
 
 test("a new proxy waits until the old one has shut down", async () => {
   const { layout, proxy: before, answer } = await aboutToEnd();
-  const behind = () =>
+  const successor = () =>
     Bun.spawn([process.execPath, MAIN, "proxy", "--root", layout.root], {
       env: environment(),
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
     });
-  const [given, kept] = [behind(), behind()];
+  const [given, kept] = [successor(), successor()];
   const waits = async ({ stderr }: typeof kept) => {
     const reader = stderr.pipeThrough(new TextDecoderStream()).getReader();
     let err = "";
@@ -215,20 +215,20 @@ test("SIGHUP reloads the settings", async () => {
   const proxy = await startProxy(layout);
   writeFileSync(layout.config, `[proxy]\nupstream_base_url = "${mock.baseUrl}"\nmax_attempts = 7\n`);
   proxy.kill("SIGHUP");
-  await proxy.said(`SIGHUP: reading ${layout.config}`);
-  await proxy.said("proxy.max_attempts = 7");
+  await proxy.shows(`SIGHUP: reading ${layout.config}`);
+  await proxy.shows("proxy.max_attempts = 7");
   proxy.kill("SIGHUP");
-  await proxy.said(`SIGHUP: ${layout.config} is unchanged`);
+  await proxy.shows(`SIGHUP: ${layout.config} is unchanged`);
   expect(await createSseClient(proxy.url, "s1").turn("hi")).toBe("Hello from alice");
   proxy.kill("SIGINT");
   expect((await proxy.ended()).code).toBe(0);
 });
 
 const isLinux = process.platform === "linux";
-if (!isLinux) console.log("skipped: what the service manager is told (systemd is on Linux only)");
+if (!isLinux) console.log("skipped: messages to the service manager (systemd is on Linux only)");
 
 test.skipIf(!isLinux).each(["path", "name"])(
-  "the service manager is told over a socket with a %s",
+  "the service manager is notified over a socket with a %s",
   async (kind) => {
     using manager = notifySocket(
       kind === "path" ? join(temp.path, "notify") : `@codexlb-test-${process.pid}`,
@@ -270,7 +270,7 @@ test.skipIf(!isLinux)("the proxy pings the watchdog of its service manager until
   await pings(3);
   const { answer } = await lateTurn(proxy.url, 60_000);
   proxy.kill("SIGTERM");
-  await proxy.said("finishing 1 request");
+  await proxy.shows("finishing 1 request");
   manager.read();
   // Pings continue while the proxy waits for its last turns.
   await pings(2);
@@ -281,7 +281,7 @@ test.skipIf(!isLinux)("the proxy pings the watchdog of its service manager until
 
 test("a missing service manager causes only a warning", async () => {
   const proxy = await startProxy(freshRoot(), { NOTIFY_SOCKET: join(temp.path, "nobody") });
-  await proxy.said("warning: notifying the service manager at");
+  await proxy.shows("warning: notifying the service manager at");
   expect(await createSseClient(proxy.url, "s1").turn("hi")).toBe("Hello from alice");
   proxy.kill("SIGTERM");
   expect((await proxy.ended()).code).toBe(0);

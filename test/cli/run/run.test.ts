@@ -1,4 +1,4 @@
-// `codexlb run` with a program in the place of Codex that asks the proxy for what Codex asks for.
+// `codexlb run` with a program in place of Codex that sends the requests of Codex.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -27,7 +27,7 @@ afterAll(async () => {
 
 let serial = 0;
 
-/** Takes a turn (unless told `exec nothing`) where its settings say, and prints who answered. */
+/** Sends a turn to the address in its settings (not for `exec nothing`), and prints the account that answered. */
 function askingCodex(): string {
   const source = join(temp.path, "codex.ts");
   const client = join(import.meta.dir, "..", "..", "..", "src", "mock", "client.ts");
@@ -61,12 +61,12 @@ const run = (args: readonly string[], env: Record<string, string>): Promise<CliR
   runCli(["run", "--codex-bin", askingCodex(), ...args], { cwd: temp.path, env });
 
 describe("a proxy for the run", () => {
-  test("is started when none runs, and ends with it", async () => {
+  test("starts if none is running, and ends with the run", async () => {
     const { root, env } = freshRoot();
     const ran = await run(["--auto-start", "exec", "hi"], { ...env, FAKE_CODE: "7" });
     expect(ran).toMatchObject({
       code: 7,
-      err: "codexlb: no proxy runs; starting one that ends with this run (--auto-start=false: do not)\n",
+      err: "codexlb: no proxy is running; starting one for this run (--auto-start=false: do not)\n",
     });
     expect(ran.out).toStartWith("Hello from alice\n");
     const { adminSocket, logs } = layoutOf(root);
@@ -74,14 +74,14 @@ describe("a proxy for the run", () => {
     expect(readdirSync(logs)).toContain("auto-start.log");
   });
 
-  test("is shared by runs that come in time, and there is one of it", async () => {
+  test("is shared by runs that start at the same time", async () => {
     const { env } = freshRoot();
     const all = await Promise.all([1, 2, 3].map(() => run(["--auto-start", "exec", "hi"], env)));
     expect(all.map(({ code }) => code)).toEqual([0, 0, 0]);
     expect(all.map(({ out }) => out.split("\n")[0])).toEqual(Array(3).fill("Hello from alice"));
   });
 
-  test("is not started without accounts, elsewhere, or when it is not wanted", async () => {
+  test("does not start without accounts, for another proxy, or if it is switched off", async () => {
     const { root, env } = freshRoot();
     const none = await run(["--root", join(temp.path, "nothing"), "--auto-start", "exec"], env);
     expect(none).toMatchObject({ code: 1, out: "" });
@@ -97,18 +97,18 @@ describe("a proxy for the run", () => {
     ["--proxy-url", ["--proxy-url", "http://127.0.0.1:1"], {}],
     ["CODEXLB_PROXY_URL", [], { CODEXLB_PROXY_URL: "http://127.0.0.1:1" }],
     ["proxy.proxy_url", [], {}],
-  ] as const)("that %s names is not this machine's to start, which is said", async (name, flags, named) => {
+  ] as const)("that %s names starts none on this machine, with a warning", async (name, flags, named) => {
     const { root, env } = freshRoot();
     if (name === "proxy.proxy_url")
       writeFileSync(layoutOf(root).config, '[proxy]\nproxy_url = "http://127.0.0.1:1"\n');
-    const said = `codexlb: warning: --auto-start is of no use: ${name} names a proxy, and run starts none in its place\n`;
-    const told = await run(["--auto-start", ...flags, "exec", "nothing"], { ...env, ...named });
-    expect(told.err).toContain(said);
-    const untold = await run([...flags, "exec", "nothing"], { ...env, ...named });
-    expect(untold.err).not.toContain("--auto-start is of no use");
+    const warning = `codexlb: warning: --auto-start is ignored, because ${name} names a proxy\n`;
+    const ran = await run(["--auto-start", ...flags, "exec", "nothing"], { ...env, ...named });
+    expect(ran.err).toContain(warning);
+    const silent = await run([...flags, "exec", "nothing"], { ...env, ...named });
+    expect(silent.err).not.toContain("--auto-start is ignored");
   });
 
-  test("ends with a status of its own if another process owns the root", async () => {
+  test("has its own exit code if another process owns the root", async () => {
     const { root } = freshRoot();
     const lock = tryLock(layoutOf(root).lock);
     const start = (...flags: string[]) => runCli(["proxy", "--root", root, ...flags], { cwd: temp.path });
@@ -123,7 +123,7 @@ describe("a proxy for the run", () => {
     lock?.release();
   });
 
-  test("that does not start says why", async () => {
+  test("reports why it does not start", async () => {
     const { root, env } = freshRoot();
     const taken = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("not a proxy") });
     const { port } = taken;
@@ -137,7 +137,7 @@ describe("a proxy for the run", () => {
   });
 });
 
-test("a run that says nothing for long is still there", async () => {
+test("a run stays registered even if it is silent for long", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   const response = await fetch("http://localhost/admin/presence", { unix: pool.layout.adminSocket });
   let isOpen = true;
@@ -145,13 +145,13 @@ test("a run that says nothing for long is still there", async () => {
     isOpen = false;
   };
   void response.body?.pipeTo(new WritableStream()).then(close, close);
-  // Bun's own clock cuts silent connections, which no other clock could show.
+  // Bun's own timer cuts silent connections, so the test needs real time.
   const startedMs = Date.now();
   await until("more time has passed than Bun waits", () => Date.now() - startedMs > 13_500, 30_000);
   expect(isOpen).toBe(true);
 }, 60_000);
 
-describe("signals to a run that has no terminal", () => {
+describe("signals to a run without a terminal", () => {
   test.each(["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const)(
     "%s reaches codex, whose end it is",
     async (signal) => {
@@ -173,22 +173,22 @@ describe("signals to a run that has no terminal", () => {
         },
       );
       const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-      let said = "";
-      while (!said.includes("ready")) said += (await reader.read()).value ?? "";
+      let output = "";
+      while (!output.includes("ready")) output += (await reader.read()).value ?? "";
       child.kill(signal);
       for (;;) {
         const { value, done } = await reader.read();
         if (done) break;
-        said += value;
+        output += value;
       }
-      expect(said).toContain(`got ${name}`);
+      expect(output).toContain(`got ${name}`);
       expect(await child.exited).toBe(9);
     },
   );
 });
 
 describe("a run", () => {
-  test("can be pinned to an account, and to none that is not there", async () => {
+  test("can be pinned only to an account that exists", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     const at = ["--root", pool.layout.root];
     expect((await run([...at, "--account", "bob", "exec"], {})).out).toStartWith("Hello from bob\n");
@@ -197,7 +197,9 @@ describe("a run", () => {
     await pool.accounts.serve("bob", "disable");
     const absent = await run([...at, "--account", "bob", "exec"], {});
     expect(absent.out).toStartWith("Hello from alice\n");
-    expect(absent.err).toBe("codexlb: warning: bob is out of service; until it is back, others serve\n");
+    expect(absent.err).toBe(
+      "codexlb: warning: bob is out of service; other accounts serve until it is available again\n",
+    );
     const wrong = await run([...at, "--account", "carol", "exec"], {});
     expect(wrong).toMatchObject({ code: 1, out: "" });
     expect(wrong.err).toContain('this proxy has no account "carol" of its own');
@@ -205,33 +207,35 @@ describe("a run", () => {
     expect(odd.err).toBe(
       'codexlb: this proxy has no account "carol; bob" of its own\n  list the accounts with: codexlb status\n',
     );
-    const nobody = await run(["--proxy-url", "http://127.0.0.1:1", "--account", "bob", "exec"], {});
-    expect(nobody).toMatchObject({ code: 1, out: "" });
-    expect(nobody.err).toContain("nobody answers at http://127.0.0.1:1 who could use account bob");
+    const unreachable = await run(["--proxy-url", "http://127.0.0.1:1", "--account", "bob", "exec"], {});
+    expect(unreachable).toMatchObject({ code: 1, out: "" });
+    expect(unreachable.err).toContain(
+      "no proxy answers at http://127.0.0.1:1, so the run cannot be pinned to bob",
+    );
   });
 
   test.each([
-    [["exec", "--acount", "bob"], "--acount went to Codex; codexlb run has --account"],
-    [["--native-hme=true"], "--native-hme went to Codex; codexlb run has --native-home"],
+    [["exec", "--acount", "bob"], "--acount was passed to Codex; did you mean codexlb run --account?"],
+    [["--native-hme=true"], "--native-hme was passed to Codex; did you mean codexlb run --native-home?"],
     [
       ["exec", "-account", "bob"],
-      "-account is a flag of codexlb run, and stands before what is for Codex: codexlb run -account ...",
+      "-account is a flag of codexlb run and must come before the arguments for Codex: codexlb run -account ...",
     ],
     [["exec", "--", "--account"], undefined],
     [["--profile", "x", "-m", "gpt"], undefined],
-  ])("tells whose %p is when Codex was used wrongly", async (words, said) => {
+  ])("explains a misplaced flag in %p after a usage error of Codex", async (words, hint) => {
     const { env } = freshRoot();
     const at = ["--proxy-url", "http://127.0.0.1:1", ...words, "nothing"];
     const hints = async (code: string) =>
       (await run(at, { ...env, FAKE_CODE: code })).err
         .split("\n")
-        .filter((line) => /went to|flag of/.test(line));
-    expect(await hints("2")).toEqual(said === undefined ? [] : [`codexlb: ${said}`]);
+        .filter((line) => /passed to|flag of/.test(line));
+    expect(await hints("2")).toEqual(hint === undefined ? [] : [`codexlb: ${hint}`]);
     expect(await hints("3")).toEqual([]);
   });
 
-  test("at a proxy that knows of no tags goes on without", async () => {
-    // As the Go program: what it does not know goes to the backend.
+  test("works with a proxy that does not support tags", async () => {
+    // Like the Go program, it forwards unknown paths to the backend.
     const seen: string[] = [];
     const { tokens } = JSON.parse(mock.authFile("alice"));
     const other = Bun.serve({
@@ -263,7 +267,7 @@ describe("a run", () => {
     await other.stop(true);
   });
 
-  test("does not begin where somebody else listens", async () => {
+  test("does not start if another program listens there", async () => {
     for (const [status, text] of [
       [404, "nope"],
       [200, "hello"],
@@ -282,11 +286,11 @@ describe("a run", () => {
     }
   });
 
-  test("is pinned to an account that has a name", async () => {
+  test("requires a name for its pin", async () => {
     expect(await run(["--account=", "exec"], {})).toMatchObject({ code: 2, out: "" });
   });
 
-  test("of what is no program says so", async () => {
+  test("reports a file that is not a program", async () => {
     const { env } = freshRoot();
     const text = join(temp.path, "text");
     writeFileSync(text, "hello");
@@ -295,10 +299,13 @@ describe("a run", () => {
     for (const [binary, shell, code, words] of [
       [temp.path, "false", 1, `starting ${temp.path}: it is not a program`],
       [text, "false", 1, `starting ${text}: it is not a program`],
-      [text, "true", 126, `${text} was not run; install Codex`],
+      [text, "true", 126, `${text} could not be run; install Codex`],
       [orphan, "false", 1, `starting ${orphan}: the interpreter in its first line is not there`],
     ] as const) {
-      writeFileSync(join(env.CODEXLB_ROOT ?? "", "config.toml"), `[run]\ninherit_shell = ${shell}\n`);
+      writeFileSync(
+        join(env.CODEXLB_ROOT ?? "", "config.toml"),
+        `[proxy]\nlisten = "127.0.0.1:1"\n[run]\ninherit_shell = ${shell}\n`,
+      );
       const ran = await runCli(["run", "--codex-bin", binary, "exec"], {
         cwd: temp.path,
         env: { ...env, SHELL: "/bin/sh" },
@@ -308,7 +315,7 @@ describe("a run", () => {
     }
   });
 
-  test("whose Codex dies of a signal that Bun ignores ends with its number", async () => {
+  test("exits with the number of a signal that ended Codex and that Bun ignores", async () => {
     const { env } = freshRoot();
     const dying = join(temp.path, "codex-piped");
     writeFileSync(dying, "#!/bin/sh\nkill -PIPE $$\nexit 3\n", { mode: 0o755 });
@@ -316,38 +323,38 @@ describe("a run", () => {
     expect(ran.code).toBe(141);
   });
 
-  test("that did not come by says so, and why", async () => {
+  test("reports that it bypassed the proxy, and why", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const at = ["--root", pool.layout.root];
-    const said = async (args: readonly string[], env: Record<string, string> = {}) =>
+    const report = async (args: readonly string[], env: Record<string, string> = {}) =>
       (await run([...at, ...args], env)).err.replace("codexlb: ", "").trimEnd();
-    const nothing = `the proxy at ${pool.url} saw no request of this run: `;
-    expect(await said(["exec", "nothing"])).toStartWith(`${nothing}it went past the accounts`);
-    expect(await said(["exec", "nothing"], { FAKE_CODE: "3" })).toBe(
-      `${nothing}Codex ended with code 3 before it asked for anything`,
+    const nothing = `the proxy at ${pool.url} received no request from this run: `;
+    expect(await report(["exec", "nothing"])).toStartWith(`${nothing}Codex bypassed the proxy`);
+    expect(await report(["exec", "nothing"], { FAKE_CODE: "3" })).toBe(
+      `${nothing}Codex ended with code 3 before it sent a request`,
     );
-    expect(await said(["-c", "model_provider=ollama", "exec", "nothing"])).toBe(
-      `${nothing}Codex was told to use another provider (model_provider=ollama)`,
+    expect(await report(["-c", "model_provider=ollama", "exec", "nothing"])).toBe(
+      `${nothing}an argument makes Codex use another provider (model_provider=ollama)`,
     );
-    expect(await said(["--oss", "exec", "nothing"])).toContain("--oss");
-    // Ours is made from the user's own, which is the one to correct.
+    expect(await report(["--oss", "exec", "nothing"])).toContain("--oss");
+    // The message names the user's file, from which codexlb made its own.
     const config = join(temp.path, "home", ".codex", "config.toml");
     mkdirSync(join(temp.path, "home", ".codex"), { recursive: true });
     writeFileSync(config, 'model_provider = "azure"\n');
-    expect(await said(["exec", "nothing"])).toBe(
-      `${nothing}model_provider = "azure" in ${config} has Codex use another provider`,
+    expect(await report(["exec", "nothing"])).toBe(
+      `${nothing}model_provider = "azure" in ${config} makes Codex use another provider`,
     );
     writeFileSync(config, "");
     writeFileSync(join(temp.path, "codex-killed"), "#!/bin/sh\nkill -KILL $$\n", { mode: 0o755 });
     const killed = await runCli(["run", ...at, "--codex-bin", join(temp.path, "codex-killed"), "exec"], {
       cwd: temp.path,
     });
-    expect(killed.err).toContain(`${nothing}Codex ended by SIGKILL before it asked for anything`);
+    expect(killed.err).toContain(`${nothing}Codex ended by SIGKILL before it sent a request`);
     for (const args of [["nothing", "--help"], ["login", "nothing"], ["--version", "nothing"], ["exec"]])
-      expect([args, await said(args)]).toEqual([args, ""]);
+      expect([args, await report(args)]).toEqual([args, ""]);
   });
 
-  test("whose proxy has gone away is told so", async () => {
+  test("reports that its proxy has stopped", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const stopped = join(temp.path, "stopped");
     writeFileSync(
@@ -362,15 +369,15 @@ describe("a run", () => {
     await until("codex runs", () => existsSync(`${stopped}-wanted`), 20_000);
     await pool.daemon.stop("test");
     writeFileSync(stopped, "");
-    expect((await running).err).toContain(`the proxy at ${pool.url} has gone away`);
+    expect((await running).err).toContain(`the proxy at ${pool.url} stopped during the run`);
   });
 
-  test("cannot be printed with a pin that is its own", async () => {
+  test("cannot be printed with its own pin", async () => {
     const ran = await run(["--account", "bob", "--command"], {});
     expect(ran).toMatchObject({ code: 2, out: "" });
   });
 
-  test("in the user's own home writes nothing, and leaves the login's renewal to Codex", async () => {
+  test("writes nothing into the user's own home, and lets Codex refresh its login", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const home = join(temp.path, "native");
     mkdirSync(home);
@@ -382,7 +389,7 @@ describe("a run", () => {
     expect(ran.out).toBe(`Hello from alice\nhome ${home} token -\n`);
     expect(readdirSync(home).map((name) => [name, readFileSync(join(home, name), "utf8")])).toEqual(before);
     expect(readdirSync(pool.layout.root)).not.toContain("runtime");
-    // The same login twice is renewed by two, and works for one.
+    // Two programs refresh the same login, and one of them loses it.
     writeFileSync(join(home, "auth.json"), readFileSync(join(pool.layout.accounts, "alice", "auth.json")));
     const twin = await run(["--root", pool.layout.root, "--native-home", "exec"], { CODEX_HOME: home });
     expect(twin.err).toContain("is also that of account alice");

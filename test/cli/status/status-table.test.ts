@@ -57,7 +57,7 @@ const STATUS = StatusAnswer.parse({
   ],
 });
 
-test("the table is the one that scripts for the Go program read", () => {
+test("the table has the columns that scripts for the Go program read", () => {
   expect(fullStatus(STATUS, { columns: undefined, figures: true }, NOW).replaceAll(" ", "·")).toBe(
     `ACTIVE··PIN··PROXY···ALIAS········EMAIL··············STATUS········DAILY·LEFT··DAILY·RESET··WEEKLY·LEFT··WEEKLY·RESET··SCORE
 *·······P····edge-a··alice········alice@example.com··ready·········80.0%·······in·3·hours···70.0%········in·4·days·····0.760
@@ -69,7 +69,7 @@ test("the table is the one that scripts for the Go program read", () => {
   );
 });
 
-test("narrow terminals get a block per account", () => {
+test("narrow terminals get a block of lines per account", () => {
   expect(fullStatus(STATUS, { columns: 80, figures: true }, NOW)).toBe(`* alice @ edge-a pinned
   alice@example.com
   daily 80.0% (in 3 hours)  weekly 70.0% (in 4 days)  score 0.760
@@ -98,7 +98,7 @@ test("two workspaces of one e-mail address are distinguished at every width", ()
   }
 });
 
-test("a monthly window and credits get columns when an account has them", () => {
+test("a monthly window and credits get columns if an account has them", () => {
   const [alice, bob] = STATUS.accounts;
   const accounts = [
     { ...alice, monthly_left_pct: 12.5, monthly_reset_at: at(20 * 86_400), windows: ["monthly"] },
@@ -114,7 +114,7 @@ test("a monthly window and credits get columns when an account has them", () => 
   expect(narrow).toContain("credits 4.5 (not usable)");
 });
 
-test("a window of a limit stands in the column of its length", () => {
+test("a window of a limit is in the column of its length", () => {
   const limit = {
     limit_id: "spark",
     primary_left_pct: -1,
@@ -133,7 +133,7 @@ test("a window of a limit stands in the column of its length", () => {
   expect(fullStatus(status, { columns: 60, figures: false }, NOW)).toContain("30.0% (in 20 days)");
 });
 
-test("an account that its workspace limits says so", () => {
+test("the state shows that a workspace restricts an account", () => {
   const [alice] = STATUS.accounts;
   const stateWith = (more: object) =>
     accountState(StatusAnswer.parse({ ...STATUS, accounts: [{ ...alice, ...more }] }).accounts[0]!);
@@ -149,7 +149,7 @@ test("status bars get one line", () => {
   expect(shortStatus(StatusAnswer.parse({ accounts: null }))).toBe("lb=none reason=none mode=none");
 });
 
-test("columns that say nothing are left out", () => {
+test("columns without content are left out", () => {
   const plain = { ...STATUS, accounts: [{ ...STATUS.accounts[0]!, pinned: false }], additional_limits: null };
   expect(fullStatus(plain, { columns: undefined, figures: true }, NOW)).toBe(
     `ACTIVE  PROXY   ALIAS  EMAIL              DAILY LEFT  DAILY RESET  WEEKLY LEFT  WEEKLY RESET  SCORE
@@ -163,7 +163,7 @@ test("columns that say nothing are left out", () => {
   );
 });
 
-test("what a proxy elsewhere says cannot steer the terminal", () => {
+test("text from another proxy cannot control the terminal", () => {
   const evil = StatusAnswer.parse({
     accounts: null,
     child_proxies: [
@@ -183,7 +183,7 @@ test("what a proxy elsewhere says cannot steer the terminal", () => {
   expect(fullStatus(evil, { columns: 80, figures: true }, NOW)).toContain("error a b c");
 });
 
-test("a terminal that the table does not fit gets it without the figures, or the compact layout", () => {
+test("a narrow terminal gets the table without figures, or the compact layout", () => {
   const [alice, bob] = STATUS.accounts;
   const figure = { window: "daily", source: "usage_api", age_seconds: 3, confidence: "fresh" };
   const wide = (email: string) =>
@@ -202,6 +202,6 @@ test("a terminal that the table does not fit gets it without the figures, or the
     [true, false, true],
     [false, false, true],
   ]);
-  // What scripts read has the table whatever it takes.
+  // Scripts get the table at any width.
   expect(fullStatus(wide("a".repeat(120)), { columns: 140, figures: false }, NOW)).toStartWith("ACTIVE");
 });

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { type Canvas, type Known, watchLines } from "../../../src/cli/status/watch-frame.ts";
+import { type Canvas, type StatusSnapshot, watchLines } from "../../../src/cli/status/watch-frame.ts";
 import { StatusAnswer } from "../../../src/core/status-wire.ts";
 
-// The time of the last answer is shown as it is where people look.
+// The frame shows the time of the last reply in the local time zone.
 process.env.TZ = "UTC";
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -84,20 +84,20 @@ const STATUS = StatusAnswer.parse({
   ],
 });
 
-const KNOWN: Known = {
+const KNOWN: StatusSnapshot = {
   status: STATUS,
   url: "http://127.0.0.1:8787/",
   answeredMs: NOW - 1000,
   trouble: undefined,
 };
-const OLD: Known = {
+const OLD: StatusSnapshot = {
   ...KNOWN,
   answeredMs: NOW - 75_000,
   trouble: "asking the proxy at http://127.0.0.1:8787: nobody listens there",
 };
 
 const canvas = (columns: number, rows: number): Canvas => ({ columns, rows, nowMs: NOW, colour: false });
-const picture = (known: Known, columns: number, rows: number) =>
+const picture = (known: StatusSnapshot, columns: number, rows: number) =>
   `${watchLines(known, canvas(columns, rows)).join("\n")}\n`;
 
 for (const [columns, rows] of [
@@ -109,22 +109,22 @@ for (const [columns, rows] of [
   [80, 3],
   [12, 9],
 ] as const) {
-  test(`the picture on ${columns} columns and ${rows} rows`, () => {
+  test(`the frame for ${columns} columns and ${rows} rows`, () => {
     expect(picture(KNOWN, columns, rows)).toMatchSnapshot();
   });
-  test(`what is old on ${columns} columns and ${rows} rows`, () => {
+  test(`an old status for ${columns} columns and ${rows} rows`, () => {
     expect(picture(OLD, columns, rows)).toMatchSnapshot();
   });
 }
 
-test("no accounts, and a proxy that tells little of itself", () => {
+test("no accounts, and a proxy that reports little about itself", () => {
   const status = StatusAnswer.parse({ accounts: null });
   expect(picture({ ...KNOWN, status }, 80, 24)).toBe(
     "http://127.0.0.1:8787  answered 03:04:04\n\nno accounts\n",
   );
 });
 
-test("every line fits every terminal, whatever the names are", () => {
+test("every line fits every terminal, with any names", () => {
   const names = [
     "a",
     "a-very-long-alias-that-nobody-would-want-to-type-twice",
@@ -142,12 +142,12 @@ test("every line fits every terminal, whatever the names are", () => {
         const coloured = watchLines(known, { ...canvas(columns, rows), colour: true });
         expect(plain.length).toBeLessThanOrEqual(rows);
         expect(Math.max(...plain.map((line) => Bun.stringWidth(line)))).toBeLessThanOrEqual(columns);
-        // Colour adds nothing to what is said.
+        // Colours do not change the text.
         expect(coloured.map((line) => Bun.stripANSI(line))).toEqual(plain);
       }
 });
 
-test("what has no room is counted, all of it", () => {
+test("the last line counts all entries that do not fit", () => {
   const entries = STATUS.accounts.length + 1 + 2;
   for (const columns of [40, 80, 160])
     for (let rows = 3; rows < 24; rows++) {
@@ -159,7 +159,7 @@ test("what has no room is counted, all of it", () => {
     }
 });
 
-test("the mean is given up only for the first account", () => {
+test("the mean is left out only in favour of the first account", () => {
   const shows = (rows: number, what: string) => picture(KNOWN, 160, rows).includes(what);
   expect(
     [3, 4, 5].map((rows) => [shows(rows, "alice@"), shows(rows, " mean "), shows(rows, "DAILY")]),
@@ -170,7 +170,7 @@ test("the mean is given up only for the first account", () => {
   ]);
 });
 
-test("what another machine says cannot steer the terminal", () => {
+test("text from another machine cannot control the terminal", () => {
   const evil = { ...OLD, trouble: "answered 500: \u001b[2J\u0007x\ny" };
   const lines = watchLines(evil, canvas(160, 24));
   expect(lines.join("")).not.toMatch(/\p{Cc}/u);

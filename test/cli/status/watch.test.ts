@@ -1,4 +1,4 @@
-// What `codexlb status --watch` refuses, before it touches the terminal. What it shows is in test/terminal.
+// Errors of `codexlb status --watch` before it changes the terminal. test/terminal tests its screen.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { runCli } from "../../support/cli.ts";
@@ -22,10 +22,10 @@ test.each([
   [["--short"], "codexlb: status flags --watch and --short are mutually exclusive\n"],
   [
     ["--interval", "499ms"],
-    "codexlb: flag --interval: 499ms is not from 500ms to 1h\n  write it as 2s or 1m\n",
+    "codexlb: flag --interval must be from 500ms to 1h, not 499ms\n  write it as 2s or 1m\n",
   ],
-  [["--interval", "0"], "codexlb: flag --interval: 0 is not from 500ms to 1h\n"],
-  [["--interval", "2h"], "codexlb: flag --interval: 2h is not from 500ms to 1h\n"],
+  [["--interval", "0"], "codexlb: flag --interval must be from 500ms to 1h, not 0\n"],
+  [["--interval", "2h"], "codexlb: flag --interval must be from 500ms to 1h, not 2h\n"],
   [["--interval", "often"], 'codexlb: flag --interval: "often" is not a duration\n'],
 ] as const)("%j is refused", async (args, message) => {
   const { code, out } = await watch(args, 80);
@@ -33,15 +33,15 @@ test.each([
   expect(code).toBe(2);
 });
 
-test("without a terminal there is nothing to watch on", async () => {
+test("without a terminal it is refused", async () => {
   expect(await watch([])).toEqual({
     code: 2,
     out: "",
-    err: "codexlb: status --watch needs a terminal, and the output is none\n  run status without --watch, for scripts with --json\n",
+    err: "codexlb: status --watch requires a terminal\n  run codexlb status without --watch; scripts can use --json\n",
   });
 });
 
-test("a proxy that is not there is told as status tells it, on the screen that was there", async () => {
+test("a missing proxy is reported as by status, without the full screen", async () => {
   const { code, out } = await watch(["--proxy-url", "http://127.0.0.1:1"], 80);
   const plain = await runCli(["status", "--proxy-url", "http://127.0.0.1:1"], { cwd: temp.path });
   expect({ code, err: out }).toEqual({ code: plain.code, err: plain.err });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { keyReader } from "../../../src/cli/terminal/keyboard.ts";
 
-/** What `chunks` press at once, without waiting for anything. */
+/** The keys in `chunks`, without any waiting. */
 function pressed(...chunks: string[]): string[] {
   const keys: string[] = [];
   const reader = keyReader((key) => keys.push(key));
@@ -19,7 +19,7 @@ test.each([
   [["x\u0003q"], ["interrupt", "quit"]],
   // Arrows, Home, F5, Shift-Tab, Ctrl-Right, and SS3 ones.
   [["\u001b[A", "\u001b[1~", "\u001b[15~", "\u001b[Z", "\u001b[1;5C", "\u001bOP"], []],
-  // In pieces, as over a slow line.
+  // In pieces, as over a slow connection.
   [["\u001b", "[", "1;", "5C"], []],
   [["\u001b", "[A", "q"], ["quit"]],
   // Alt-q is another key.
@@ -29,7 +29,7 @@ test.each([
   expect(pressed(...chunks)).toEqual([...keys]);
 });
 
-test("an escape that nothing follows is the key", async () => {
+test("an escape that nothing follows is the Escape key", async () => {
   const { promise, resolve } = Promise.withResolvers<string>();
   keyReader(resolve).read("\u001b");
   expect(await promise).toBe("quit");

@@ -1,4 +1,4 @@
-// Output that nobody can have, and what the program says of it.
+// Output that cannot be written.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
@@ -41,13 +41,13 @@ describe.skipIf(process.platform !== "linux")("a full disk", () => {
     "key list",
     "run --command",
     "completions zsh",
-  ])("is told of: codexlb %s", async (words) => {
+  ])("is reported by codexlb %s", async (words) => {
     const ran = await inShell(`"$@" ${words} > /dev/full`, join(temp.path, "none"));
     expect([words, ran.code]).toEqual([words, 1]);
     expect(ran.err).toContain(FULL);
   });
 
-  test("takes back the key that nobody could read", async () => {
+  test("removes the key that could not be printed", async () => {
     const root = join(temp.path, "keys");
     const ran = await inShell('"$@" key add full > /dev/full', root);
     expect(ran.code).toBe(1);
@@ -59,14 +59,14 @@ describe.skipIf(process.platform !== "linux")("a full disk", () => {
 });
 
 test.each(["> /dev/null", ">&-"])(
-  "codexlb key add %s makes no key, for nobody could read it",
+  "codexlb key add %s keeps no key, because it could not be read",
   async (where) => {
     const root = join(temp.path, "unread");
     const ran = await inShell(`"$@" key add lost ${where}`, root);
     expect(ran).toEqual({
       code: 1,
       out: "",
-      err: "codexlb: writing to standard output: it leads nowhere, and what is written is shown this once\n  run it where you can read it, or send it to a file\n",
+      err: "codexlb: writing to standard output: it goes to /dev/null, and this output is shown only once\n  run the command in a terminal, or redirect its output to a file\n",
     });
     const listed = await runCli(["key", "list", "--root", root], { cwd: temp.path });
     expect(listed.out).toBe("no keys\n");
@@ -81,17 +81,17 @@ describe.skipIf(process.platform !== "linux")("a full disk behind standard error
     ["status --bogus", 2],
     ["account rm nobody", 1],
     ["--version", 0],
-    ["run --codex-bin /bin/true exec", 0],
-  ] as const)("changes nothing for codexlb %s", async (words, code) => {
+    ["run --proxy-url http://127.0.0.1:1 --codex-bin /bin/true exec", 0],
+  ] as const)("does not change the exit code of codexlb %s", async (words, code) => {
     const root = join(temp.path, "none-2");
     expect((await inShell(`"$@" ${words} 2> /dev/full > /dev/null`, root)).code).toBe(code);
-    // Both of them: it ends all the same.
+    // With both streams on a full disk, the command still ends.
     expect((await inShell(`"$@" ${words} 2> /dev/full > /dev/full`, root)).code).toBe(
       code || (words === "--version" ? 1 : 0),
     );
   });
 
-  test("keeps no proxy from serving, and none from stopping", async () => {
+  test("does not keep the proxy from serving and stopping", async () => {
     const root = join(temp.path, "serving");
     mkdirSync(root);
     writeFileSync(join(root, "config.toml"), '[proxy]\nlisten = "127.0.0.1:0"\n');
@@ -106,7 +106,7 @@ describe.skipIf(process.platform !== "linux")("a full disk behind standard error
   });
 });
 
-describe("a reader that goes away", () => {
+describe("a closed pipe", () => {
   // doctor writes line by line, so a reader of the first line may close the pipe only after the last one is written.
   test.each([
     ["doctor", "true", 0],
@@ -120,7 +120,7 @@ describe("a reader that goes away", () => {
     expect(ran.err).toBe("0\n");
   });
 
-  test("ends what follows the log", async () => {
+  test("ends proxy logs --follow", async () => {
     const root = join(temp.path, "followed");
     mkdirSync(join(root, "logs"), { recursive: true });
     const log = join(root, "logs", "proxy.current.jsonl");
