@@ -28,8 +28,8 @@ export interface IncompleteFlags extends ParsedFlags {
 }
 
 /**
- * Reads `argv` by the flags of `definitions`; positionals are ignored. With `passOn` an unknown flag ends the flags like
- * a word does, because it is for another program. Throws `usage`.
+ * Reads `argv` by the flags of `definitions`; positionals are ignored. With `passOn` an unknown flag ends the flags
+ * like a word does, because it is for another program. Throws `usage`.
  */
 export function parseFlags(definitions: ArgsDef, argv: readonly string[], passOn = false): ParsedFlags {
   const { values, rest, help, separated, open } = readFlags(definitions, argv, passOn);

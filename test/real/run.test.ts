@@ -77,7 +77,7 @@ describe("codexlb run with real Codex", () => {
       HTTPS_PROXY: recorder.url,
     });
     expectTurn(ran, "alice");
-    expect(ran.err).toContain("no proxy runs; starting one that ends with this run");
+    expect(ran.err).toContain("no proxy is running; starting one for this run");
     const log = () => readFileSync(join(root, "logs", "proxy.current.jsonl"), "utf8");
     for (let tries = 0; tries < 200 && !log().includes("proxy.stopping"); tries++) await Bun.sleep(50);
     expect(log()).toContain('"signal":"deserted"');

@@ -1,5 +1,5 @@
-// A program in place of Codex that uses the full screen like Codex: it shows its size, every key, and every signal. With
-// `cooked` as its last argument, it does not change the terminal and reads lines.
+// A program in place of Codex that uses the full screen like Codex: it shows its size, every key, and every signal.
+// With `cooked` as its last argument, it does not change the terminal and reads lines.
 
 import { constants } from "node:os";
 import { placeInTerminal } from "../../src/codex/foreground.ts";

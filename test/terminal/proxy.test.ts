@@ -72,7 +72,7 @@ describe.skipIf(why !== undefined)("the proxy in a terminal", () => {
     chmodSync(codex, 0o755);
     using pane = await open({ CODEXLB_CODEX_BIN: codex });
     const code = pane.start("./codexlb run --oss");
-    await pane.shows("no proxy runs; starting one that ends with this run");
+    await pane.shows("no proxy is running; starting one for this run");
     await pane.shows("codex is here");
     const { pid } = await remoteInfo(socketDoor(layout.adminSocket));
     pane.press("Enter");

@@ -1,4 +1,5 @@
-// `codexlb status --watch` of the compiled executable in real terminals: its screen, and the restored terminal after it.
+// `codexlb status --watch` of the compiled executable in real terminals: its screen, and the restored terminal after
+// it.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -129,7 +130,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     using pane = await openShell(pool);
     const before = await pane.modes();
     const script = join(pool.tool.directory, "fails.ts");
-    const screen = join(import.meta.dir, "..", "..", "src", "cli", "screen.ts");
+    const screen = join(import.meta.dir, "..", "..", "src", "cli", "terminal", "screen.ts");
     writeFileSync(
       script,
       `import { openScreen } from ${JSON.stringify(screen)};

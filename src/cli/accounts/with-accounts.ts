@@ -145,7 +145,9 @@ function isElsewhere(error: unknown): boolean {
   );
 }
 
-/** Runs `use` with the accounts of the proxy behind `door`, or of the only proxy below it that has the account `about`. */
+/**
+ * Runs `use` with the accounts of the proxy behind `door`, or of the only proxy below it that has the account `about`.
+ */
 async function throughDoor<T>(door: Door, about: string | undefined, use: AccountWork<T>): Promise<T> {
   const direct = () => use(remoteAccounts(door));
   if (about === undefined || door.proxyName !== undefined) return direct();

@@ -1,6 +1,6 @@
-// Answers the completion scripts: `codexlb __complete SHELL INDEX WORDS...` completes the word at INDEX. The first line of
-// the answer is its kind (words, files, directories). A line for each word follows: the word, a tab, its description.
-// Errors produce no answer, because a message would appear in the line that the user is typing.
+// Answers the completion scripts: `codexlb __complete SHELL INDEX WORDS...` completes the word at INDEX. The first line
+// of the answer is its kind (words, files, directories). A line for each word follows: the word, a tab, its
+// description. Errors produce no answer, because a message would appear in the line that the user is typing.
 
 import { systemDeps } from "../../deps.ts";
 import { print } from "../../print.ts";

@@ -233,7 +233,7 @@ function keep(work: Work, screen: LastScreen): void {
   else work.picture = keepLastScreen(work.context.layout, screen);
 }
 
-/** `error` with what can be done here about it. In the container nothing can. */
+/** Adds to `error` what the user can do. In the container there is nothing to add. */
 function withHints(error: CodexlbError, work: Work | undefined): CodexlbError {
   if (work === undefined || work.input.flags.export) return error;
   const { alias } = work.input;

@@ -5,7 +5,9 @@ import { usage } from "../flags.ts";
 
 /** The lines of standard input. */
 export interface SecretLines {
-  /** The next line, or "" after the end of the input. `prompt` appears on a terminal. Throws `usage` for a long line. */
+  /**
+   * The next line, or "" after the end of the input. `prompt` appears on a terminal. Throws `usage` for a long line.
+   */
   next(prompt: string): Promise<string>;
   /** Resolves at the end of the input. */
   readonly ended: Promise<void>;

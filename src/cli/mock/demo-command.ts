@@ -94,7 +94,7 @@ async function show(directory: string, children: Subprocess[]): Promise<void> {
   await turns(socket, ["bob", "bob", "carol"]);
   socket.close();
 
-  say.start("Show the status");
+  say.start("Show the accounts: codexlb status");
   print(await command(["status", "--proxy-url", url], stage));
   say.success(
     "Six turns, two limits, and the client saw no error. To use your own accounts: codexlb account import, codexlb proxy, codexlb run",

@@ -20,8 +20,9 @@ export interface NamedProxy {
  * The place of the proxy, and the answer on the socket of the root.
  * `named`: the user or the settings name the proxy.
  * `daemon`: no proxy is named, and one is running on the root.
- * `files`: no proxy is named, and none answers on the root, so commands that can do so use the root's files. A proxy may
- * still listen at the address in the settings. `listening` is the way to it; it throws `usage` for an invalid address.
+ * `files`: no proxy is named, and none answers on the root, so commands that can do so use the root's files. A proxy
+ * may still listen at the address in the settings. `listening` is the way to it; it throws `usage` for an invalid
+ * address.
  */
 export type Location =
   | { readonly kind: "named"; readonly door: Door; readonly named: NamedProxy; readonly daemon: Daemon }
@@ -69,8 +70,8 @@ export async function locate(
 }
 
 /**
- * The way to the proxy, for a command that needs one. Throws `proxy_unreachable` if the proxy of the root is running but
- * does not answer, and `shutting_down` if it is shutting down.
+ * The way to the proxy, for a command that needs one. Throws `proxy_unreachable` if the proxy of the root is running
+ * but does not answer, and `shutting_down` if it is shutting down.
  */
 export function doorOf(context: CommandContext, location: Location): Door {
   requireServing(context, location);

@@ -1,4 +1,5 @@
-// `codexlb proxy logs`: prints the event log, from the running proxy or, if none is running on the root, from the files.
+// `codexlb proxy logs`: prints the event log, from the running proxy or, if none is running on the root, from the
+// files.
 
 import { existsSync } from "node:fs";
 import { defineCommand } from "citty";

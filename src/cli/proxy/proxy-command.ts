@@ -38,7 +38,7 @@ export default defineCommand({
     "usage-timeout-ms": number("Wait at most N ms for the usage and token endpoints"),
     "cooldown-default-seconds": number("Cool an account down for N seconds after a failed connection"),
     "quota-refresh-minutes": number("Refresh the quota figures after N minutes"),
-    "quota-refresh-messages": number("... or after N messages"),
+    "quota-refresh-messages": number("Refresh the quota figures after N messages"),
     "quota-cache-ttl-minutes": number("Treat figures older than N minutes as unknown"),
     "until-deserted": {
       type: "boolean",
@@ -111,7 +111,10 @@ export default defineCommand({
 /** The time that closing idle connections and writing the state may take. */
 const SHORT_STOP_MS = 15_000;
 
-/** How to start Codex; `root` is undefined for the default one. `codexlb run` needs two spellings of the address, and an IPv6 address has only one. */
+/**
+ * How to start Codex; `root` is undefined for the default one. `codexlb run` needs two spellings of the address, and an
+ * IPv6 address has only one.
+ */
 function nextOf({ url }: Daemon, root: string | undefined): string {
   return url.includes("[")
     ? "codexlb run cannot use an IPv6 address: listen on 127.0.0.1 for it"

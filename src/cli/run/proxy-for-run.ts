@@ -23,8 +23,8 @@ export interface RunProxy extends ProxyAddress {
 
 /**
  * The proxy of a run. If none is named and none is running on the root, one is started if `autoStart` is true (default:
- * true on a terminal). Throws `no_accounts` if it would have no accounts, `listen_failed` if it does not start, and what
- * `addressOf` throws.
+ * true on a terminal). Throws `no_accounts` if it would have no accounts, `listen_failed` if it does not start, and
+ * what `addressOf` throws.
  */
 export async function proxyForRun(
   context: CommandContext,
@@ -103,8 +103,8 @@ interface StartFailure {
 }
 
 /**
- * Starts a proxy, which waits for one that is shutting down. Resolves to undefined when it listens, else to the failure.
- * The proxy has no terminal; its output goes to ROOT/logs.
+ * Starts a proxy, which waits for one that is shutting down. Resolves to undefined when it listens, else to the
+ * failure. The proxy has no terminal; its output goes to ROOT/logs.
  */
 async function startOnce({ layout, deps }: CommandContext): Promise<StartFailure | undefined> {
   makePrivateDirectory(layout.logs);

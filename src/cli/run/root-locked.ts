@@ -1,4 +1,5 @@
-// The exit code with which `codexlb proxy --until-deserted` reports to `codexlb run` that another process owns the root.
+// The exit code with which `codexlb proxy --until-deserted` reports to `codexlb run` that another process owns the
+// root.
 
 import { CodexlbError } from "../../errors.ts";
 

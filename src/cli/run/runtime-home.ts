@@ -33,9 +33,9 @@ export interface Runtime {
 }
 
 /**
- * Writes `codexHome`/auth.json and config.toml for the proxy at `address`. Codex treats a refusal as an expired login and
- * asks the user to log in again, so this sends Codex's first request itself. Warns if the proxy does not answer. Throws
- * `unauthorized`, and `file_unusable` for a home with a login or settings that are not codexlb's.
+ * Writes `codexHome`/auth.json and config.toml for the proxy at `address`. Codex treats a refusal as an expired login
+ * and asks the user to log in again, so this sends Codex's first request itself. Warns if the proxy does not answer.
+ * Throws `unauthorized`, and `file_unusable` for a home with a login or settings that are not codexlb's.
  */
 export async function prepareRuntime(
   context: CommandContext,

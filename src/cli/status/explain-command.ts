@@ -64,7 +64,13 @@ export function explanation(explained: Explained, columns: number | undefined, n
 
 // --- internal ---
 
-/** The value of `--flag`; undefined when it is empty. */
+/** What the table shows instead of words that are in the JSON for compatibility. */
+const STATES: ReadonlyMap<string, string> = new Map([
+  ["resting", "cooling"],
+  ["out", "out of service"],
+]);
+
+/** The value of `--flag`; undefined if it is empty. */
 function plainText(flag: string, value: string | undefined): string | undefined {
   const text = value?.trim() || undefined;
   if (text !== undefined && /\p{Cc}/u.test(text))
@@ -93,7 +99,7 @@ function accountsOf({ accounts }: Explained, columns: number | undefined): strin
   const windows = ["daily", "weekly", ...(hasMonthly ? ["monthly"] : [])];
   const rows = accounts.map((account) => [
     account.alias,
-    account.tier,
+    STATES.get(account.tier) ?? account.tier,
     String(account.in_flight),
     ...(ownLimits ? [account.limit ?? "main"] : []),
     account.score.toFixed(3),

@@ -22,8 +22,8 @@ export function reportWriteError(error: unknown): void {
 }
 
 /**
- * Prints a `text` that is shown only once, and waits until it is written. Throws `file_unusable` if it cannot be written
- * or goes to /dev/null.
+ * Prints a `text` that is shown only once, and waits until it is written. Throws `file_unusable` if it cannot be
+ * written or goes to /dev/null.
  */
 export function printOnce(text: string): Promise<void> {
   // Bun opens /dev/null if standard output is closed.

@@ -151,7 +151,9 @@ async function serviceOf(executable: string, deps: Deps): Promise<RunningService
   return services.find(({ service }) => isSameFile(service.command[0] ?? "", executable));
 }
 
-/** Restarts `service`, if there is one. Throws `upgrade_failed` or `interrupted` after it restored the previous version. */
+/**
+ * Restarts `service`, if there is one. Throws `upgrade_failed` or `interrupted` after it restored the previous version.
+ */
 async function activateOrRestore(
   { version, replacement }: Upgraded,
   service: RunningService | undefined,
