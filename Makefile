@@ -46,6 +46,10 @@ test: $(BINARY) ## Run the test suite
 test-faults: node_modules/.ready ## Inject every kind of failure, and write what Codex shows to docs/faults.md
 	$(BUN) scripts/test.ts test/faults
 
+.PHONY: snapshots
+snapshots: node_modules/.ready ## Update the committed texts of help, tables and messages (review the diff)
+	$(BUN) scripts/test.ts test/cli/snapshots.test.ts test/cli/message-snapshots.test.ts test/cli/status test/cli/accounts/account-details.test.ts --update-snapshots
+
 .PHONY: check
 check: node_modules/.ready ## Check types, lint, format, unused code, known vulnerabilities and imports between layers
 	$(BUN) run check:types

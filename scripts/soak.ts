@@ -246,7 +246,7 @@ const problems = [
       ]
     : []),
   ...(turns.served < 100 ? [`only ${turns.served} turns were served`] : []),
-  ...(err.includes("this should not happen") ? [`the proxy reported: ${err}`] : []),
+  ...(err.includes("this is a bug in codexlb") ? [`the proxy reported: ${err}`] : []),
 ];
 console.log(
   `${requests.size} requests, each ended exactly once: ${unended.length === 0 ? "yes" : "no"}; ${changes} changes by the owner`,

@@ -18,7 +18,7 @@ export async function quickAnswer(argv: readonly string[]): Promise<boolean> {
   try {
     await Bun.write(Bun.stdout, `${answer}\n`);
   } catch (error) {
-    (await import("./cli/output.ts")).tellUnwritten(error);
+    (await import("./cli/terminal/standard-output.ts")).reportWriteError(error);
   }
   return true;
 }

@@ -184,22 +184,6 @@ export function identityOfListed(account: ListedAccount): Identity {
   };
 }
 
-/**
- * `ready`, `draining`, `disabled(why)` (`disabled` unless `withReason`), or `cooldown(Ns)`, in the words of the Go
- * program.
- */
-export function stateOfListed(
-  account: ListedAccount,
-  nowMs: number,
-  { withReason = true }: { readonly withReason?: boolean } = {},
-): string {
-  const left = account.cooldown_until_ms - nowMs;
-  if (left > 0) return `cooldown(${Math.floor(left / 1000) + 1}s)`;
-  const why = account.disabled_reason;
-  if (!account.enabled || why !== "") return why === "" || !withReason ? "disabled" : `disabled(${why})`;
-  return account.codexlb.draining ? "draining" : "ready";
-}
-
 // --- internal ---
 
 const CHANGES: Readonly<Record<Service, AccountChange>> = {

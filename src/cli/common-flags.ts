@@ -1,4 +1,4 @@
-// The flags that several commands have: the root they work on, and the proxy they ask.
+// The flags that several commands share: the root, and the proxy.
 
 /** The flag that every command has. */
 export const ROOT_FLAG = {
@@ -13,7 +13,7 @@ export const PROXY_URL_FLAG = {
   "proxy-url": {
     type: "string",
     description:
-      "Where the proxy is (CODEXLB_PROXY_URL; default proxy.proxy_url, else http://<proxy.listen>)",
+      "Address of the proxy (CODEXLB_PROXY_URL; default proxy.proxy_url, else http://<proxy.listen>)",
     valueHint: "URL",
   },
 } as const;
@@ -21,7 +21,7 @@ export const PROXY_URL_FLAG = {
 export const ADMIN_TOKEN_FLAG = {
   "admin-token": {
     type: "string",
-    description: "Its admin token (CODEXLB_ADMIN_TOKEN; on this machine ROOT/admin.token)",
+    description: "Admin token of the proxy (CODEXLB_ADMIN_TOKEN; default on this machine: ROOT/admin.token)",
     valueHint: "TOKEN",
   },
 } as const;
@@ -34,21 +34,22 @@ export const CODEX_BIN_FLAG = {
   },
 } as const;
 
-/** The flags of commands that a proxy elsewhere can carry out. */
+/** The flags of commands that another proxy can carry out. */
 export const REMOTE_FLAGS = {
   "proxy-url": {
     type: "string",
-    description: "Have it done by the proxy there (CODEXLB_PROXY_URL; default proxy.proxy_url)",
+    description: "Proxy that carries out the command (CODEXLB_PROXY_URL; default proxy.proxy_url)",
     valueHint: "URL",
   },
   "proxy-name": {
     type: "string",
-    description: "Which proxy of a chain shall do it",
+    description: "Name of the proxy in a chain that carries out the command",
     valueHint: "NAME",
   },
   ...ADMIN_TOKEN_FLAG,
 } as const;
 
+/** The values of `REMOTE_FLAGS`. */
 export interface RemoteFlags {
   readonly "proxy-url"?: string | undefined;
   readonly "proxy-name"?: string | undefined;

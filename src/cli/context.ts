@@ -1,4 +1,4 @@
-// What every command starts from: the root it works on, and the means to do so.
+// What every command needs: the root, the clock, the environment, the log.
 
 import { existsSync, statSync } from "node:fs";
 import type { Deps } from "../deps.ts";
@@ -6,10 +6,11 @@ import { systemDeps } from "../deps.ts";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
 import { type Layout, layoutOf, namedRoot, rootFrom } from "../state/layout.ts";
 
+/** The root of a command and its means to work on it. */
 export interface CommandContext {
   readonly deps: Deps;
   readonly layout: Layout;
-  /** The user named the root, by flag or variable. */
+  /** True if the user named the root, by flag or variable. */
   readonly rootNamed: boolean;
 }
 
@@ -24,14 +25,14 @@ export function contextOf(root: string | undefined): CommandContext {
   return { deps, layout, rootNamed: namedRoot(root, deps.env) !== undefined };
 }
 
-/** False for a root in which no account was enrolled yet. Commands that only look for something need not create it. */
-export function isThere({ layout }: CommandContext): boolean {
+/** False for a root that does not exist yet. Commands that only read need not create it. */
+export function rootExists({ layout }: CommandContext): boolean {
   return existsSync(layout.root);
 }
 
 // --- internal ---
 
-/** False if the path, or a part of it, is something else. Other errors show when the root is used. */
+/** False if the path or a part of it exists and is not a directory. Other errors appear when the root is used. */
 function mayBeDirectory(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false })?.isDirectory() !== false;

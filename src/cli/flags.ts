@@ -1,33 +1,35 @@
-// The command line's grammar, the Go program's: `-x` and `--x` are the same, `--x=v` and `--x v` both work, the last
-// one wins, booleans take no separate value, and the first word that is no flag (or `--`) ends the flags.
+// The grammar of the command line, which is that of the Go program: `-x` and `--x` are the same, and so are `--x=v` and
+// `--x v`. The last value of a flag counts, booleans take no separate value, and the first word that is not a flag (or
+// `--`) ends the flags.
 
 import type { ArgsDef } from "citty";
 import { nearest } from "../core/nearest.ts";
 import { CodexlbError } from "../errors.ts";
 
+/** The flags of a command line. */
 export interface ParsedFlags {
   readonly values: Readonly<Record<string, string | boolean>>;
-  /** Everything behind the flags. */
+  /** Everything after the flags. */
   readonly rest: readonly string[];
-  /** `-h` or `--help` stood among the flags, and ended them. */
+  /** True if `-h` or `--help` was among the flags; it ends them. */
   readonly help: boolean;
-  /** `--` ended the flags: what looks like one in `rest` is none. */
+  /** True if `--` ended the flags, so that no word in `rest` is a flag. */
   readonly separated: boolean;
 }
 
-/** The flags of a line that may not be complete. */
-export interface ReadFlags extends ParsedFlags {
-  /** The names of those that stand there. */
+/** The flags of a command line that may be incomplete. */
+export interface IncompleteFlags extends ParsedFlags {
+  /** The names of the flags on the line. */
   readonly given: ReadonlySet<string>;
-  /** The flag at the end whose value is missing. */
+  /** The last flag, if its value is missing. */
   readonly open: string | undefined;
-  /** A word or `--` came: there can be no more flags. */
+  /** True if a word or `--` ended the flags. */
   readonly ended: boolean;
 }
 
 /**
- * Reads `argv` by the flags of `definitions` (positionals are not its business). With `passOn` a flag that is not
- * among them ends the flags like a word does: it is for somebody else. Throws `usage`.
+ * Reads `argv` by the flags of `definitions`; positionals are ignored. With `passOn` an unknown flag ends the flags
+ * like a word does, because it is for another program. Throws `usage`.
  */
 export function parseFlags(definitions: ArgsDef, argv: readonly string[], passOn = false): ParsedFlags {
   const { values, rest, help, separated, open } = readFlags(definitions, argv, passOn);
@@ -35,8 +37,8 @@ export function parseFlags(definitions: ArgsDef, argv: readonly string[], passOn
   return { values, rest, help, separated };
 }
 
-/** As `parseFlags`, of a line that may end inside a flag. Throws `usage`. */
-export function readFlags(definitions: ArgsDef, argv: readonly string[], passOn: boolean): ReadFlags {
+/** Like `parseFlags`, for a line that may end before the value of a flag. Throws `usage`. */
+export function readFlags(definitions: ArgsDef, argv: readonly string[], passOn: boolean): IncompleteFlags {
   const flags = new Map(
     Object.entries(definitions).filter(([, definition]) => definition.type !== "positional"),
   );
@@ -81,7 +83,7 @@ export function readFlags(definitions: ArgsDef, argv: readonly string[], passOn:
   return { values, rest: argv.slice(at), help, separated, given, open, ended };
 }
 
-/** A whole number given to `flag`; undefined when it was not given. Throws `usage`. */
+/** The value of `flag` as a whole number; undefined if the flag is missing. Throws `usage`. */
 export function integerFlag(value: string | undefined, flag: string): number | undefined {
   if (value === undefined) return undefined;
   if (!/^[+-]?\d+$/.test(value.trim()))
@@ -89,7 +91,7 @@ export function integerFlag(value: string | undefined, flag: string): number | u
   return Number(value);
 }
 
-/** A duration in Go's syntax (`3s`, `10m`, `1h30m`, `500ms`) in milliseconds; less than nothing is nothing. Throws `usage`. */
+/** A duration in Go's syntax (`3s`, `10m`, `1h30m`, `500ms`) in ms; 0 for a negative one. Throws `usage`. */
 export function durationFlag(value: string, flag: string): number {
   const [, sign = "", text = ""] = /^([+-]?)(.*)$/s.exec(value.trim()) ?? [];
   if (text === "0") return 0;

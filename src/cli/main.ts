@@ -1,5 +1,5 @@
-// From the command line to a command: finds it, reads its flags, prints help, and turns errors into messages and
-// exit codes. Sub-commands are loaded only when they are called.
+// Runs a command line: finds the command, reads its flags, prints help, and turns errors into messages and exit codes.
+// Sub-commands are loaded only when they are called.
 
 import type { ParsedArgs } from "citty";
 import { nearest } from "../core/nearest.ts";
@@ -7,19 +7,24 @@ import { VERSION_WORDS } from "../core/version-words.ts";
 import { systemDeps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { print } from "../print.ts";
-import { commandAt, type Described, everyCommand, subCommandsOf } from "./definitions.ts";
+import { COMMANDS } from "./command-tree.ts";
 import { type ParsedFlags, parseFlags, SEE_HELP, usage } from "./flags.ts";
-import { helpText } from "./help.ts";
-import { flushOutput, watchOutput } from "./output.ts";
-import { ROOT } from "./root.ts";
-import { catchSurprises, report } from "./surprises.ts";
-import { outputColumns, wantsColour } from "./terminal.ts";
+import {
+  type CommandDescription,
+  commandAt,
+  everyCommand,
+  subCommandsOf,
+} from "./help/command-description.ts";
+import { helpText } from "./help/help-text.ts";
+import { handleUncaughtErrors, report } from "./report-error.ts";
+import { flushOutput, watchOutput } from "./terminal/standard-output.ts";
+import { outputColumns, wantsColour } from "./terminal/terminal.ts";
 
-/** Runs `argv` (without the program's name); resolves to the exit code. */
+/** Runs `argv`, without the name of the program. Resolves to the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
-  // Whoever serves others goes on whatever happens to its own output.
+  // The proxy keeps serving, even if its output cannot be written.
   const serves = argv[0] === "proxy" && argv[1] !== "logs";
-  catchSurprises(serves);
+  handleUncaughtErrors(serves);
   watchOutput(serves);
   try {
     await dispatch(argv.length === 0 ? ["run"] : argv);
@@ -32,21 +37,25 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 // --- internal ---
 
-/** What the shells' completion scripts call; not for people, so it is no command with a help. */
+/** The command that completion scripts call. It is not for people, so it has no help. */
 const COMPLETE = "__complete";
 
 async function dispatch(argv: readonly string[]): Promise<void> {
-  if (argv[0] === COMPLETE) return (await import("./completions/complete.ts")).complete(ROOT, argv.slice(1));
-  // Without other words, `quickAnswer` has printed the version.
+  if (argv[0] === COMPLETE)
+    return (await import("./completions/complete.ts")).complete(COMMANDS, argv.slice(1));
+  // `quickAnswer` has printed the version if there are no other words.
   if (VERSION_WORDS.has(argv[0] ?? ""))
-    throw usage(`unexpected word ${JSON.stringify(argv[1])}`, `${argv[0]} takes no other words`);
-  const { at, rest: words } = await commandAt(ROOT, argv);
+    throw usage(`unexpected argument ${JSON.stringify(argv[1])}`, `${argv[0]} takes no arguments`);
+  const { at, rest: words } = await commandAt(COMMANDS, argv);
   const [word] = words;
-  // A command with sub-commands may also be one itself: then what is no sub-command of it are its own words.
+  // A command with sub-commands can have arguments too. Then a word that is not a sub-command is one of them.
   if (at.subCommands.size > 0 && !at.runs) {
     if (word === undefined) {
       print(await help(at));
-      throw usage(`which command? ${[...at.subCommands.keys()].join(", ")}`);
+      throw usage(
+        `${at.path.join(" ")} needs a command`,
+        `commands: ${[...at.subCommands.keys()].join(", ")}`,
+      );
     }
     if (word === "help") return helpOn([...at.path, ...words.slice(1)]);
     if (word === "-h" || word === "--help" || word === "-help") return print(await help(at));
@@ -60,7 +69,7 @@ async function dispatch(argv: readonly string[]): Promise<void> {
   }
 }
 
-async function runCommand(at: Described, words: readonly string[]): Promise<void> {
+async function runCommand(at: CommandDescription, words: readonly string[]): Promise<void> {
   const parsed = parseFlags(at.args, words, at.passesOn);
   const { values, rest } = parsed;
   if (parsed.help) return print(await help(at));
@@ -73,25 +82,26 @@ async function runCommand(at: Described, words: readonly string[]): Promise<void
 }
 
 /** Adds a next step that names the help to a usage error without a better one. */
-function withHelp(error: unknown, { name }: Described): unknown {
+function withHelp(error: unknown, { name }: CommandDescription): unknown {
   if (!(error instanceof CodexlbError) || error.code !== "usage" || error.next !== SEE_HELP) return error;
   return usage(error.message, `for usage, run: ${name} --help`);
 }
 
 /**
- * Words that a command has no use for are typing errors, as are flags behind them. The Go program passes over them, so
- * its commands that scripts know merely warn. Commands that take words count them themselves.
+ * Refuses arguments that a command does not take, and flags after them, because they are typing errors. The Go program
+ * ignores them, so the commands that its scripts call only warn. Commands with arguments check their number themselves.
  */
-function refuseSurplus(at: Described, { rest, separated }: ParsedFlags): void {
+function refuseSurplus(at: CommandDescription, { rest, separated }: ParsedFlags): void {
   const [first] = rest;
   const flag = separated ? undefined : rest.find((word) => /^--?[a-z]/i.test(word));
-  if (flag !== undefined) throw usage(`flag ${flag} stands behind ${first}`, "flags go before other words");
+  if (flag !== undefined)
+    throw usage(`flag ${flag} comes after ${first}`, "put flags before other arguments");
   if (first === undefined || at.positionals.length > 0) return;
   const meant = nearest(first, [...at.subCommands.keys()]);
   if (meant === undefined && FORGIVING.has(at.name))
-    return systemDeps().log.warn(`${at.name} has no use for ${JSON.stringify(first)}`);
+    return systemDeps().log.warn(`${at.name} ignores the argument ${JSON.stringify(first)}`);
   throw usage(
-    `unexpected word ${JSON.stringify(first)}`,
+    `unexpected argument ${JSON.stringify(first)}`,
     meant === undefined ? undefined : `did you mean ${meant}?`,
   );
 }
@@ -106,24 +116,24 @@ const FORGIVING: ReadonlySet<string> = new Set([
 
 /** `codexlb help account pin`. */
 async function helpOn(path: readonly string[]): Promise<void> {
-  const { at, rest } = await commandAt(ROOT, path);
+  const { at, rest } = await commandAt(COMMANDS, path);
   if (rest[0] !== undefined) throw await unknownCommand(rest[0], at);
   print(await help(at));
 }
 
-async function help(command: Described): Promise<string> {
+async function help(command: CommandDescription): Promise<string> {
   const style = { columns: outputColumns(process.env), colour: wantsColour(process.env) };
   return helpText(command, await subCommandsOf(command), style);
 }
 
-async function unknownCommand(word: string, at: Described): Promise<CodexlbError> {
+async function unknownCommand(word: string, at: CommandDescription): Promise<CodexlbError> {
   const known = [...at.subCommands.keys()];
-  // Some people leave out the words before it.
-  const elsewhere = (await everyCommand(ROOT)).filter(
+  // Some people omit the words before it.
+  const elsewhere = (await everyCommand(COMMANDS)).filter(
     ({ path }) => path.at(-1) === word || (path.length === 1 && path[0]?.startsWith(`${word}-`)),
   );
   if (at.path.length === 0 && CODEX_COMMANDS.has(word))
-    return usage(`unknown command: ${word}`, `it is one of Codex's: codexlb run ${word} ...`);
+    return usage(`unknown command: ${word}`, `it is a command of Codex; run: codexlb run ${word} ...`);
   const meant = nearest(word, known);
   const names = elsewhere.length > 0 ? elsewhere.map(({ name }) => name) : meant === undefined ? [] : [meant];
   return usage(
@@ -132,7 +142,7 @@ async function unknownCommand(word: string, at: Described): Promise<CodexlbError
   );
 }
 
-/** Of Codex, and none of ours. */
+/** Commands of Codex that codexlb does not have. */
 const CODEX_COMMANDS: ReadonlySet<string> = new Set(
   "exec e review resume fork apply mcp features".split(" "),
 );

@@ -49,7 +49,9 @@ describe("by name", () => {
     await untilChild(front, "twin");
     const both = await front_(["account", "disable", "bob"]);
     expect(both).toMatchObject({ code: 1 });
-    expect(both.err).toMatch(/bob is an account of \w+ and \w+\n {2}say which is meant: --proxy-name/);
+    expect(both.err).toMatch(
+      /bob is an account of \w+ and \w+\n {2}choose one of them, for example: --proxy-name/,
+    );
     front.configure([link(middle)]);
     await until("it is gone", async () => (await front.status()).child_proxies.length === 1);
   });

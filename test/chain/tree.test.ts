@@ -103,7 +103,7 @@ describe("through three proxies", () => {
       "",
     ]);
     const explained = await chain.run(["explain"], { CODEXLB_ROOT: front.layout.root });
-    expect(explained.out).toContain("the next turn of a new session: middle");
+    expect(explained.out).toContain("next turn of a new session: middle");
   });
 });
 

@@ -1,4 +1,4 @@
-// Commands as processes, from the sources. What the compiled file does differently is in test/e2e.
+// Commands as processes, from the sources. test/e2e tests the compiled executable.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -31,6 +31,14 @@ afterAll(async () => {
 let roots = 0;
 const newRoot = () => join(temp.path, `root-${++roots}`);
 
+/** A root on whose address no program can listen. `config` follows the line with the address in config.toml. */
+function rootWithoutProxy(config = ""): string {
+  const root = newRoot();
+  mkdirSync(root);
+  writeFileSync(join(root, "config.toml"), `[proxy]\nlisten = "127.0.0.1:1"\n${config}`);
+  return root;
+}
+
 const codexlb = (args: readonly string[], env: Record<string, string> = {}) =>
   runCli(args, { cwd: temp.path, env });
 
@@ -58,7 +66,7 @@ describe("without a running proxy", () => {
     expect(readdirSync(join(root, "accounts"))).toEqual(["bob"]);
   });
 
-  test("a login that is known renews its account, and never another one's", async () => {
+  test("a known login updates its own account, and no other", async () => {
     const root = newRoot();
     const add = (...words: string[]) => codexlb(["account", "import", "--root", root, ...words]);
     const [alice, bob] = [join(temp.path, "alice"), join(temp.path, "bob")];
@@ -74,7 +82,7 @@ describe("without a running proxy", () => {
     expect(twin.err).toContain("home is the same ChatGPT account as work");
   });
 
-  test("many imports at once all arrive", async () => {
+  test("many imports at the same time all succeed", async () => {
     const root = newRoot();
     const aliases = ["a", "b", "c", "d", "e", "f"];
     const ran = await Promise.all(
@@ -125,8 +133,8 @@ describe("without a running proxy", () => {
   });
 });
 
-describe("beside a running proxy", () => {
-  test("account commands take effect in it at once", async () => {
+describe("with a running proxy", () => {
+  test("account commands take effect in it immediately", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const home = join(temp.path, "bob");
     const env = { CODEXLB_ROOT: pool.layout.root };
@@ -148,7 +156,7 @@ describe("beside a running proxy", () => {
     expect(missing.err).toStartWith("codexlb: account not found: alice\n  known accounts: bob\n");
   });
 
-  test("status shows it in each form", async () => {
+  test("status shows it in every form", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const env = { CODEXLB_PROXY_URL: pool.url, CODEXLB_ROOT: newRoot() };
     expect((await codexlb(["status"], env)).out).toContain("alice@example.com");
@@ -161,7 +169,7 @@ describe("beside a running proxy", () => {
     );
   });
 
-  test("whose root has a long name they find it as well", async () => {
+  test("whose root has a long name, they find it", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }], rootName: "r".repeat(120) });
     expect(pool.layout.adminSocket.length).toBeGreaterThan(120);
     const env = { CODEXLB_ROOT: pool.layout.root };
@@ -203,49 +211,59 @@ describe("run", () => {
     return path;
   };
 
-  test("gives codex its arguments, its environment and the exit code back", async () => {
+  test("gives codex its arguments and environment, and returns its exit code", async () => {
     const binary = script(
       "codex-7",
       'echo "$CODEX_HOME|$OPENAI_BASE_URL|$BUN_OPTIONS"; for a in "$@"; do echo "<$a>"; done; exit 7',
     );
-    const root = newRoot();
+    const root = rootWithoutProxy();
     const ran = await codexlb(
       ["run", "--root", root, "--codex-bin", binary, "--", "--json", "it's", "--help"],
       { BUN_OPTIONS: "--smol" },
     );
     expect(ran.code).toBe(7);
-    expect(ran.out.split("\n").slice(0, 1)).toEqual([`${root}/runtime|http://127.0.0.1:8765|`]);
+    expect(ran.out.split("\n").slice(0, 1)).toEqual([`${root}/runtime|http://127.0.0.1:1|`]);
     expect(ran.out).toContain("<--json>\n<it's>\n<--help>\n");
   });
 
-  test("passes flags on that are not its own", async () => {
+  test("passes unknown flags to codex", async () => {
     const binary = script("codex-echo", 'for a in "$@"; do echo "<$a>"; done');
-    const ran = await codexlb(["run", "--root", newRoot(), "--codex-bin", binary, "-m", "x", "--command"]);
+    const ran = await codexlb([
+      "run",
+      "--root",
+      rootWithoutProxy(),
+      "--codex-bin",
+      binary,
+      "-m",
+      "x",
+      "--command",
+    ]);
     expect(ran.out).toContain("<-m>\n<x>\n<--command>\n");
   });
 
-  test("says what to do when the shell finds no codex", async () => {
-    const ran = await codexlb(["run", "--root", newRoot(), "--codex-bin", "/nowhere/codex"]);
+  test("says what to do if the shell finds no codex", async () => {
+    const ran = await codexlb(["run", "--root", rootWithoutProxy(), "--codex-bin", "/nowhere/codex"]);
     expect(ran.code).toBe(127);
     expect(ran.err).toContain("install Codex with `npm install -g @openai/codex`");
   });
 
-  test("ends by the signal that codex ended by", async () => {
+  test("ends by the same signal as codex", async () => {
     const binary = script("codex-term", "kill -TERM $$");
-    const child = Bun.spawn([process.execPath, MAIN, "run", "--root", newRoot(), "--codex-bin", binary], {
-      env: { PATH: process.env.PATH ?? "", HOME: temp.path, SHELL: "/bin/sh" },
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "ignore",
-    });
+    const child = Bun.spawn(
+      [process.execPath, MAIN, "run", "--root", rootWithoutProxy(), "--codex-bin", binary],
+      {
+        env: { PATH: process.env.PATH ?? "", HOME: temp.path, SHELL: "/bin/sh" },
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "ignore",
+      },
+    );
     await child.exited;
     expect(child.signalCode).toBe("SIGTERM");
   });
 
-  test("says what to do when there is no codex", async () => {
-    const root = newRoot();
-    mkdirSync(root);
-    writeFileSync(join(root, "config.toml"), "[run]\ninherit_shell = false\n");
+  test("says what to do if there is no codex", async () => {
+    const root = rootWithoutProxy("[run]\ninherit_shell = false\n");
     const ran = await codexlb(["run", "--root", root, "--codex-bin", "/nowhere/codex"]);
     expect(ran.code).toBe(1);
     expect(ran.err).toContain(
@@ -254,7 +272,7 @@ describe("run", () => {
   });
 });
 
-test("help names the command that it is about", async () => {
+test("help and --help print the same", async () => {
   const [asked, flag] = await Promise.all([
     codexlb(["help", "account", "pin"]),
     codexlb(["account", "pin", "--help"]),
@@ -265,7 +283,7 @@ test("help names the command that it is about", async () => {
   expect(unknown.err).toContain("did you mean account?");
 });
 
-test("output that cannot be written is no success", async () => {
+test("output that cannot be written is a failure", async () => {
   const child = Bun.spawn(["sh", "-c", '"$@" > /dev/full', "sh", process.execPath, MAIN, "man"], {
     env: { PATH: process.env.PATH ?? "", HOME: temp.path },
     stdout: "ignore",
@@ -274,7 +292,7 @@ test("output that cannot be written is no success", async () => {
   expect(await child.exited).toBe(1);
 });
 
-test("account import takes no stand-in of codexlb's own, which is in the home that run gives to Codex", async () => {
+test("account import refuses the stub login in the home of run", async () => {
   const root = join(temp.path, "standing-in");
   const home = join(temp.path, "stand-in");
   mkdirSync(home);
@@ -288,38 +306,42 @@ test("account import takes no stand-in of codexlb's own, which is in the home th
   expect((await runCli(["account", "list", "--root", root], { cwd: temp.path })).out).toBe("no accounts\n");
 });
 
-test("config check says what holds without a file, and with an empty one", async () => {
+test("config check says what applies without a file, and with an empty one", async () => {
   const root = join(temp.path, "checked");
   mkdirSync(root);
   const path = join(root, "config.toml");
-  const said = async () => runCli(["config", "check", "--root", root], { cwd: temp.path });
-  expect(await said()).toMatchObject({ code: 0, out: `${path} is not there yet: the defaults hold\n` });
+  const check = async () => runCli(["config", "check", "--root", root], { cwd: temp.path });
+  expect(await check()).toMatchObject({ code: 0, out: `${path} does not exist yet; the defaults apply\n` });
   writeFileSync(path, " \n");
-  expect(await said()).toMatchObject({
+  expect(await check()).toMatchObject({
     code: 0,
-    out: `${path} is empty: the defaults hold at a start, and a running proxy keeps what it has\n`,
+    out: `${path} is empty: a new proxy starts with the defaults, and a running proxy keeps its settings\n`,
   });
   writeFileSync(path, "# mine\n");
-  expect(await said()).toMatchObject({ code: 0, out: `${path} is right\n` });
+  expect(await check()).toMatchObject({ code: 0, out: `${path} is valid\n` });
 });
 
 describe("wrong input", () => {
   const CASES: [string[], number, string][] = [
     [["stauts"], 2, "codexlb: unknown command: stauts\n  did you mean status?\n"],
     [["--root", "x"], 2, "codexlb: unknown command: --root\n"],
-    [["exec", "hi"], 2, "codexlb: unknown command: exec\n  it is one of Codex's: codexlb run exec ...\n"],
+    [
+      ["exec", "hi"],
+      2,
+      "codexlb: unknown command: exec\n  it is a command of Codex; run: codexlb run exec ...\n",
+    ],
     [["a\u001b[31mb\nc"], 2, "codexlb: unknown command: a [31mb c\n"],
     [["account", "show", ""], 2, "codexlb: account show takes one alias\n"],
     [["proxy", "logs", "--tail", "x"], 2, 'codexlb: flag --tail: "x" is not a whole number\n'],
     [
       ["account"],
       2,
-      "codexlb: which command? login, import, list, show, set, rm, pin, unpin, enable, disable, drain\n",
+      "codexlb: account needs a command\n  commands: login, import, list, show, set, rm, pin, unpin, enable, disable, drain\n",
     ],
     [["account", "remove"], 2, "codexlb: unknown command: remove\n"],
     [["account", "pin"], 2, "codexlb: account pin takes one alias\n"],
     [["account", "rm", "a", "b"], 2, "codexlb: account rm takes one alias\n"],
-    [["account", "unpin", "a"], 2, 'codexlb: unexpected word "a"\n'],
+    [["account", "unpin", "a"], 2, 'codexlb: unexpected argument "a"\n'],
     [
       ["account", "pin", "nobody"],
       1,
@@ -344,45 +366,45 @@ describe("wrong input", () => {
     [["proxy", "--upstream", "notaurl"], 2, 'codexlb: --upstream: "notaurl" is not an http(s) URL\n'],
   ];
   const WORDS: [string[], string][] = [
-    [["proxy", "log"], 'codexlb: unexpected word "log"\n  did you mean logs?\n'],
+    [["proxy", "log"], 'codexlb: unexpected argument "log"\n  did you mean logs?\n'],
     [
       ["proxy", "bogus", "--listen", "127.0.0.1:0"],
-      "codexlb: flag --listen stands behind bogus\n  flags go before other words\n",
+      "codexlb: flag --listen comes after bogus\n  put flags before other arguments\n",
     ],
     [
       ["config", "show", "extra"],
-      'codexlb: unexpected word "extra"\n  for usage, run: codexlb config show --help\n',
+      'codexlb: unexpected argument "extra"\n  for usage, run: codexlb config show --help\n',
     ],
     [
       ["account", "import", "alice", "--from", "x"],
-      "codexlb: flag --from stands behind alice\n  flags go before other words\n",
+      "codexlb: flag --from comes after alice\n  put flags before other arguments\n",
     ],
     [
       ["key", "add", "x", "--role", "parent"],
-      "codexlb: flag --role stands behind x\n  flags go before other words\n",
+      "codexlb: flag --role comes after x\n  put flags before other arguments\n",
     ],
   ];
   for (const [args, message] of WORDS)
-    test(`codexlb ${args.join(" ")}: exit 2, and nothing is done`, async () => {
+    test(`codexlb ${args.join(" ")}: exit 2, and nothing happens`, async () => {
       const root = newRoot();
       expect(await codexlb(args, { CODEXLB_ROOT: root })).toEqual({ code: 2, out: "", err: message });
       expect(existsSync(root)).toBe(false);
     });
 
-  test("words that the Go program passes over are warned of there", async () => {
+  test("arguments that the Go program ignores only cause a warning", async () => {
     const root = newRoot();
     const env = { CODEXLB_ROOT: root };
     expect(await codexlb(["account", "list", "extra"], env)).toEqual({
       code: 0,
       out: "no accounts\n",
-      err: 'codexlb: warning: codexlb account list has no use for "extra"\n',
+      err: 'codexlb: warning: codexlb account list ignores the argument "extra"\n',
     });
     const status = await codexlb(["status", "--json", "true"], env);
-    expect(status.err).toStartWith('codexlb: warning: codexlb status has no use for "true"\n');
+    expect(status.err).toStartWith('codexlb: warning: codexlb status ignores the argument "true"\n');
     expect(existsSync(root)).toBe(false);
   });
 
-  test("what stands behind -- is no flag", async () => {
+  test("words after -- are not flags", async () => {
     const env = { CODEXLB_ROOT: newRoot() };
     expect((await codexlb(["account", "rm", "--", "-x"], env)).err).toStartWith(
       "codexlb: account not found: -x\n",
@@ -390,7 +412,7 @@ describe("wrong input", () => {
     expect((await codexlb(["account", "show", "--", "--json"], env)).code).toBe(1);
   });
 
-  test("what finds nothing leaves no root behind", async () => {
+  test("commands that find nothing create no root", async () => {
     const root = newRoot();
     for (const [args, code] of [
       [["account", "rm", "x"], 1],
@@ -405,7 +427,7 @@ describe("wrong input", () => {
     expect(existsSync(root)).toBe(false);
   });
 
-  test("a mistyped alias gets a suggestion, and no long list", async () => {
+  test("a mistyped alias gets a suggestion instead of a long list", async () => {
     const root = newRoot();
     const env = { CODEXLB_ROOT: root };
     const { accounts } = layoutOf(root);
@@ -421,12 +443,12 @@ describe("wrong input", () => {
     );
   });
 
-  test("a root behind a file is refused, and so are files that are directories", async () => {
+  test("a root below a file is refused, and so are directories in place of files", async () => {
     const file = join(temp.path, "a-file");
     writeFileSync(file, "");
-    const behind = await codexlb(["account", "list"], { CODEXLB_ROOT: join(file, "x") });
-    expect(behind).toMatchObject({ code: 1, out: "" });
-    expect(behind.err).toBe(
+    const below = await codexlb(["account", "list"], { CODEXLB_ROOT: join(file, "x") });
+    expect(below).toMatchObject({ code: 1, out: "" });
+    expect(below.err).toBe(
       `codexlb: the root ${join(file, "x")} is not a directory\n  choose another --root\n`,
     );
     const root = newRoot();
@@ -449,7 +471,7 @@ describe("wrong input", () => {
       });
   });
 
-  test("what cannot be written is not done, and says so", async () => {
+  test("a change that cannot be written fails with an error", async () => {
     const root = newRoot();
     const account = (...words: string[]) => codexlb(["account", ...words], { CODEXLB_ROOT: root });
     await account("import", "--from", join(temp.path, "alice"), "work");
@@ -458,13 +480,13 @@ describe("wrong input", () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     rmSync(pool.layout.store);
     mkdirSync(join(pool.layout.store, "in-the-way"), { recursive: true });
-    const beside = (...words: string[]) => codexlb(["account", ...words], { CODEXLB_ROOT: pool.layout.root });
+    const onPool = (...words: string[]) => codexlb(["account", ...words], { CODEXLB_ROOT: pool.layout.root });
     for (const words of [
       ["rm", "alice"],
       ["pin", "alice"],
       ["disable", "alice"],
     ]) {
-      const ran = await beside(...words);
+      const ran = await onPool(...words);
       expect([words, ran.code]).toEqual([words, 1]);
       expect(ran.err).toContain("store.json");
     }
@@ -473,22 +495,22 @@ describe("wrong input", () => {
       ["--from", join(temp.path, "bob"), "new"],
       ["--replace", "--from", join(temp.path, "bob"), "alice"],
     ]) {
-      const ran = await beside("import", ...words);
+      const ran = await onPool("import", ...words);
       expect([words, ran.code]).toEqual([words, 1]);
       expect(ran.err).toContain("store.json: it is not a file");
     }
     expect(readdirSync(pool.layout.accounts)).toEqual(["alice"]);
     expect(readFileSync(join(pool.layout.accounts, "alice", "auth.json"), "utf8")).toBe(known);
-    expect((await beside("list")).out).toBe("alice\topenai:alice\talice@example.com\tready\n");
+    expect((await onPool("list")).out).toBe("alice\topenai:alice\talice@example.com\tready\n");
     expect((await pool.status()).state.pinned_account_id).toBeUndefined();
     expect((await pool.status()).accounts.map(({ alias, enabled }) => [alias, enabled])).toEqual([
       ["alice", true],
     ]);
     expect(existsSync(join(pool.layout.accounts, "alice", "auth.json"))).toBe(true);
-    expect((await account("rm", "work")).code).toBe(1);
+    expect((await onPool("rm", "work")).code).toBe(1);
     expect(existsSync(join(root, "accounts", "work", "auth.json"))).toBe(true);
     rmSync(pool.layout.store, { recursive: true });
-    expect((await beside("pin", "alice")).code).toBe(0);
+    expect((await onPool("pin", "alice")).code).toBe(0);
   });
 
   for (const [args, code, message] of CASES)
@@ -511,7 +533,7 @@ describe("wrong input", () => {
 });
 
 describe("help", () => {
-  test("is asked for by word or flag, anywhere among the flags", async () => {
+  test("is shown for the word and the flag, anywhere among the flags", async () => {
     const { out } = await codexlb(["status", "help"]);
     expect(out).toContain("--proxy-url");
     for (const args of [

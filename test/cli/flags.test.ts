@@ -39,14 +39,14 @@ describe("flags", () => {
     });
 
   for (const word of ["-h", "--help", "-help"])
-    test(`${word} asks for help among the flags, and only there`, () => {
+    test(`${word} requests help among the flags, and only there`, () => {
       expect(parseFlags(FLAGS, ["--json", word]).help).toBe(true);
       expect(parseFlags(FLAGS, [word, "--bogus"]).help).toBe(true);
       expect(parseFlags(FLAGS, ["--json", "x", word]).help).toBe(false);
       expect(parseFlags(FLAGS, ["--", word]).help).toBe(false);
     });
 
-  test("of another program end the own ones where they are to be passed on", () => {
+  test("of another program end the flags of a command that passes them on", () => {
     expect(parseFlags(FLAGS, ["--root", "x", "-m", "model", "--json"], true)).toMatchObject({
       values: { root: "x" },
       rest: ["-m", "model", "--json"],
@@ -72,7 +72,7 @@ describe("flags", () => {
     });
 });
 
-test("durations are Go's", () => {
+test("durations have the syntax of Go", () => {
   for (const [text, ms] of [
     ["3s", 3000],
     ["10m", 600_000],
@@ -96,7 +96,7 @@ test("whole numbers are whole", () => {
     expect(() => integerFlag(text, "n")).toThrow("is not a whole number");
 });
 
-test("the nearest word is found, if there is one near", () => {
+test("the nearest word is found, if one is near", () => {
   expect(nearest("stauts", ["status", "proxy"])).toBe("status");
   expect(nearest("q", ["status", "proxy"])).toBeUndefined();
 });

@@ -1,10 +1,10 @@
-// Another proxy, a backend and files that say what would steer the terminal: every command shows it, and none of it
-// arrives there as anything but text.
+// Another proxy, a backend and files contain text that would control the terminal. Every command prints it as plain
+// text.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { table } from "../../src/cli/table.ts";
+import { table } from "../../src/cli/terminal/table.ts";
 import { layoutOf } from "../../src/state/layout.ts";
 import { runCli } from "../support/cli.ts";
 import { hostile, unprintableIn } from "../support/hostile-text.ts";
@@ -12,12 +12,12 @@ import { startPool } from "../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
 const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
-/** Where a hostile text begins; how much of it is shown depends on the command. */
+/** The start of each hostile text. How much of the text is shown depends on the command. */
 const SHOWN = "evil";
-/** Values that a reader of the document compares, so that something else there is refused as a whole. */
+/** Keys whose values the reader compares, so that it would refuse a document with other values. */
 const COMPARED = new Set(["kind", "role", "service"]);
 
-/** `value` with every text in it made hostile. */
+/** `value` with hostile text in place of every text. */
 function poisoned(value: unknown, key = ""): unknown {
   if (typeof value === "string") return COMPARED.has(key) ? value : `${hostile(SHOWN)}${value}`;
   if (Array.isArray(value)) return value.map((entry) => poisoned(entry, key));
@@ -29,7 +29,7 @@ interface HostileProxy extends Disposable {
   readonly url: string;
 }
 
-/** Answers as a proxy would, with every text poisoned. */
+/** Answers like a proxy, with every text poisoned. */
 async function startHostileProxy(): Promise<HostileProxy> {
   const answers = await realAnswers();
   const login = [
@@ -63,7 +63,7 @@ async function startHostileProxy(): Promise<HostileProxy> {
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.dispose]: () => void server.stop(true) };
 }
 
-/** What a proxy really says, poisoned, and with a child and a further limit. */
+/** The poisoned answers of a real proxy, with a child and an additional limit. */
 async function realAnswers(): Promise<Map<string, unknown>> {
   await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
   const ask = async (path: string): Promise<Record<string, unknown>> =>
@@ -94,7 +94,7 @@ async function realAnswers(): Promise<Map<string, unknown>> {
     next: "next",
   };
   const [first, ...others] = status.accounts as Record<string, unknown>[];
-  const told = {
+  const document = {
     ...status,
     selected_proxy_name: "below",
     accounts: [
@@ -109,11 +109,11 @@ async function realAnswers(): Promise<Map<string, unknown>> {
   const capped = { ...account, capped_by: { limit: "limit", share: 0.5 } };
   const shown = await ask("/admin/account/show?alias=alice");
   return new Map<string, unknown>([
-    ["/status", poisoned(told)],
+    ["/status", poisoned(document)],
     ["/admin/accounts", poisoned(await ask("/admin/accounts"))],
     [
       "/admin/account/show",
-      poisoned({ ...shown, sessions: { count: 3, latest: ["session"] }, status: told.accounts[0] }),
+      poisoned({ ...shown, sessions: { count: 3, latest: ["session"] }, status: document.accounts[0] }),
     ],
     [
       "/admin/explain",
@@ -122,10 +122,7 @@ async function realAnswers(): Promise<Map<string, unknown>> {
   ]);
 }
 
-/**
- * What stays of the bytes of a terminal without our colours, the sequences of the live picture, and the line that doctor
- * erases again.
- */
+/** The bytes of a terminal without the colours and sequences of codexlb, and without the line that doctor erases. */
 function withoutOurs(bytes: string): string {
   return bytes
     .replaceAll(OURS, "")
@@ -187,7 +184,7 @@ describe.each([40, 400])("on a terminal of %d columns", (columns) => {
   );
 });
 
-test.each(COMMANDS)("in a pipe it is the same: %s", async (words) => {
+test.each(COMMANDS)("in a pipe: %s", async (words) => {
   const [command = [], flags = []] = splitAt(words.split(" "));
   const ran = await run([...command, "--proxy-url", proxy.url, ...flags], undefined);
   expect(ran.out + ran.err).toContain(SHOWN);
@@ -204,7 +201,7 @@ test("a long text is cut in a table", () => {
   expect(Math.max(...shown.split("\n").map((line) => line.length))).toBeLessThan(500);
 });
 
-test("status --watch does not show it either", async () => {
+test("status --watch shows it as plain text, too", async () => {
   let bytes = "";
   const shown = Promise.withResolvers<void>();
   const decoder = new TextDecoder();
@@ -299,7 +296,7 @@ test("the event log of a root without a proxy is shown as plain text", async () 
   expect(unprintableIn(withoutOurs(out), "\n\t")).toEqual([]);
 });
 
-/** The words of a command, and what comes behind its flags. */
+/** The words of a command, and its arguments after the flags. */
 function splitAt(words: readonly string[]): [string[], string[]] {
   const two = ["account", "proxy"].includes(words[0] ?? "") ? 2 : 1;
   return [words.slice(0, two), words.slice(two)];

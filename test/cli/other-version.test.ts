@@ -1,4 +1,4 @@
-// Commands beside a proxy of another version: what they say when the two do not understand each other.
+// Commands with a proxy of another version: the messages if the two do not understand each other.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -51,7 +51,7 @@ test("an answer to a pin that names the account only in its message is understoo
   expect(await proxy.cli("account", "pin", "openai:bob")).toEqual({
     code: 0,
     out: "pinned account bob\n",
-    err: "codexlb: warning: bob is disabled(token expired); until it is back, others serve\n",
+    err: "codexlb: warning: bob is disabled(token expired); other accounts serve until it is available again\n",
   });
 });
 

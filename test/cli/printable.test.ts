@@ -1,4 +1,4 @@
-// Text from others, as it is printed.
+// How text from other parties is printed.
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -12,7 +12,7 @@ import {
 } from "../../src/printable.ts";
 import { HOSTILE, unprintableIn } from "../support/hostile-text.ts";
 
-/** Any UTF-16, thick with what must not reach a terminal. */
+/** Any UTF-16 text, with many characters that must not reach a terminal. */
 const text = fc
   .array(
     fc.oneof(
@@ -23,7 +23,7 @@ const text = fc
   )
   .map((parts) => parts.join(""));
 
-describe("text from others", () => {
+describe("text from other parties", () => {
   test.each([
     ["an escape sequence", "a\u001b[2Jb", "a [2Jb"],
     ["a C1 control", "a\u009b2Jb", "a 2Jb"],
@@ -69,7 +69,7 @@ describe("text from others", () => {
 });
 
 describe("printed text", () => {
-  test("keeps line breaks, tabs and our colours", () => {
+  test("keeps line breaks, tabs and the colours of codexlb", () => {
     const own = "\u001b[1mNAME\u001b[22m\tx\n\u001b[31mred\u001b[39m\n";
     expect(printable(own)).toBe(own);
   });
@@ -81,7 +81,7 @@ describe("printed text", () => {
     },
   );
 
-  test("contains nothing unprintable except our own colours and line breaks", () => {
+  test("contains nothing unprintable except colours and line breaks", () => {
     fc.assert(
       fc.property(text, (given) =>
         expect(unprintableIn(Bun.stripANSI(printable(given)), "\n\t")).toEqual([]),

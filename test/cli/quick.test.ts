@@ -1,4 +1,4 @@
-// The answers that do not wait for the rest of the program: the same as the long way gives.
+// Quick answers, which need only a part of the program. They are the same as those of the whole program.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
@@ -16,7 +16,7 @@ afterAll(() => temp[Symbol.dispose]());
 const run = (args: readonly string[], env: Record<string, string> = {}) =>
   runCli(args, { cwd: temp.path, env });
 
-test("status --short asks the proxy of the root, and nothing else", async () => {
+test("status --short sends one request to the proxy of the root", async () => {
   const root = join(temp.path, "only-socket");
   mkdirSync(root);
   const asked: string[] = [];
@@ -37,7 +37,7 @@ test("status --short asks the proxy of the root, and nothing else", async () => 
   await server.stop(true);
 });
 
-test("it says what the long way says", async () => {
+test("it prints the same as the whole program", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
   await pool.accounts.pin("bob");
   const quick = await run(["status", "--short", "--root", pool.layout.root]);
@@ -47,25 +47,25 @@ test("it says what the long way says", async () => {
   expect(quick.out).toMatch(/^lb=\w+ reason=[\w-]+ mode=sticky\n$/);
 });
 
-test("a root whose commands are for a proxy elsewhere goes there", async () => {
-  await using elsewhere = await startPool({
+test("a root that names another proxy uses that proxy", async () => {
+  await using other = await startPool({
     accounts: [{ alias: "carol" }],
     config: '[policy]\nmode = "round_robin"\n',
   });
   await using pool = await startPool({
     accounts: [{ alias: "alice" }],
-    config: `[proxy]\nproxy_url = "${elsewhere.url}"\n`,
+    config: `[proxy]\nproxy_url = "${other.url}"\n`,
   });
   const far = await run(["status", "--short", "--root", pool.layout.root]);
   expect(far.out).toContain("mode=round_robin");
   const named = await run(["status", "--short"], {
     CODEXLB_ROOT: pool.layout.root,
-    CODEXLB_PROXY_URL: elsewhere.url,
+    CODEXLB_PROXY_URL: other.url,
   });
   expect(named.out).toBe(far.out);
 });
 
-test("a socket that says something else is left to the long way", async () => {
+test("an unexpected answer of the socket is left to the whole program", async () => {
   const root = join(temp.path, "nonsense");
   mkdirSync(root);
   const server = Bun.serve({ unix: join(root, "admin.sock"), fetch: () => new Response("hello") });
@@ -75,20 +75,20 @@ test("a socket that says something else is left to the long way", async () => {
   await server.stop(true);
 });
 
-test("what is wrong is told as ever", async () => {
-  const nobody = await run(["status", "--short", "--root", join(temp.path, "nothing")]);
-  expect(nobody).toMatchObject({ code: 1, out: "" });
-  expect(nobody.err).toContain("codexlb proxy");
+test("errors are reported as usual", async () => {
+  const absent = await run(["status", "--short", "--root", join(temp.path, "nothing")]);
+  expect(absent).toMatchObject({ code: 1, out: "" });
+  expect(absent.err).toContain("codexlb proxy");
   const both = await run(["status", "--short", "--json"]);
   expect(both).toMatchObject({ code: 2, out: "" });
   for (const word of ["--version", "-version", "-v", "-V", "version"])
     expect((await run([word])).out).toMatch(/^codexlb \S+ \(\S+, [\w-]+, bun \S+\)\n$/);
 });
 
-test.each(["--version", "version"])("%s with another word is a usage error", async (word) => {
+test.each(["--version", "version"])("%s with another argument is a usage error", async (word) => {
   expect(await run([word, "extra"])).toEqual({
     code: 2,
     out: "",
-    err: `codexlb: unexpected word "extra"\n  ${word} takes no other words\n`,
+    err: `codexlb: unexpected argument "extra"\n  ${word} takes no arguments\n`,
   });
 });

@@ -1,4 +1,5 @@
-// What every command shows: its help, and its output, with a pipe and with terminals of 80 and 160 columns.
+// The help and the output of every command, in a pipe and on terminals of 80 and 160 columns. `make snapshots` updates
+// the committed texts.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -19,7 +20,7 @@ const isColoured = (text: string) => text.includes("\u001b[");
 const withoutEscapes = (text: string) => Bun.stripANSI(text);
 const widest = (text: string) => Math.max(...text.split("\n").map((line) => Bun.stringWidth(line)));
 
-/** The ways in which output is looked at. */
+/** The kinds of output. */
 const WAYS = [
   { name: "a pipe", terminal: undefined, env: {} },
   { name: "80 columns", terminal: 80, env: {} },
@@ -39,7 +40,7 @@ async function inEveryWay(args: readonly string[], env: Record<string, string> =
   );
   const [pipe, narrow, wide, plain] = ran;
   if (pipe === undefined || narrow === undefined || wide === undefined || plain === undefined)
-    throw new Error("not every way was tried");
+    throw new Error("a kind of output is missing");
   return { pipe, narrow, wide, plain };
 }
 
@@ -50,13 +51,13 @@ function listed(help: string): string[] {
 }
 
 describe("help", () => {
-  test("of every command there is", async () => {
+  test("of every command", async () => {
     const seen: string[] = [];
     const look = async (path: readonly string[]): Promise<void> => {
       const { pipe, narrow, wide, plain } = await inEveryWay([...path, "--help"]);
       for (const ran of [pipe, narrow, wide, plain]) expect([path, ran.code]).toEqual([path, 0]);
       expect(pipe.err).toBe("");
-      // Colours on a terminal whose user wants them, and nowhere else.
+      // Colours appear only on a terminal whose user wants them.
       expect([path, isColoured(narrow.out), isColoured(wide.out)]).toEqual([path, true, true]);
       expect([path, isColoured(pipe.out), isColoured(plain.out)]).toEqual([path, false, false]);
       expect(withoutEscapes(narrow.out)).toBe(plain.out);
@@ -102,7 +103,7 @@ describe("output", () => {
     await mock.stop();
   });
 
-  /** What differs between two runs, put into words. */
+  /** `text` with words in place of everything that differs between two runs. */
   const stable = (text: string) =>
     text
       .replaceAll(pool.layout.root, "ROOT")
@@ -112,7 +113,7 @@ describe("output", () => {
       .replaceAll(new URL(pool.url).host, "HOST:PORT")
       .replace(/localhost:\d+/g, "localhost:PORT")
       .replace(/process \d+/g, "process N")
-      .replace(/good for \d+ min/g, "good for N min")
+      .replace(/valid for \d+ min/g, "valid for N min")
       .replace(/clb_[\w-]{43}/g, "clb_KEY")
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
       .replace(/(_at|_ms|AtMs|asOfMs|sinceMs)": ?\d+/g, '$1": N')
@@ -121,7 +122,7 @@ describe("output", () => {
       .replace(/"(proxy_id|identity)": ?"\w+"/g, '"$1": "HASH"')
       .replace(/"(dead_login)": ?"\w+"/g, '"$1": "HASH"')
       .replace(/\d{4}-\d\d-\d\d/g, "DATE")
-      // The port decides how wide its column is.
+      // The width of the column depends on the port.
       .replace(/^.*(?:BACKEND| {2}FROM$| {2}default$| {2}config\.toml line).*$/gm, (line) =>
         line.replace(/ {2,}/g, "  "),
       );

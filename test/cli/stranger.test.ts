@@ -1,4 +1,4 @@
-// Another program on the port where the proxy should be: it gets no token, key or stub, and no Codex.
+// Another program listens on the port of the proxy: it gets no token, key or stub, and Codex does not start.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 let serial = 0;
-/** A root that a proxy ran on, with its secrets and an account, whose settings say that it listens at `port`. */
+/** A root with secrets and an account, whose settings have a proxy on `port`. */
 function rootAt(port: number): Layout {
   const layout = layoutOf(join(temp.path, `root-${++serial}`));
   enrol(layout, "alice", mock.authFile("alice"));
@@ -49,7 +49,7 @@ function rootAt(port: number): Layout {
 const run = (args: readonly string[], env: Record<string, string>) =>
   runCli(args, { compiled: true, cwd: temp.path, env: { CODEXLB_CODEX_BIN: codex, ...env } });
 
-/** What must not be among what the stranger was sent. */
+/** The secrets that the stranger must not receive. */
 function expectNoSecret(received: string, layout: Layout): void {
   for (const secret of [readSecret(layout.adminToken), readSecret(layout.signingKey), CLIENT_KEY])
     expect(received).not.toContain(secret ?? "no secret");
@@ -68,7 +68,7 @@ describe("with the proxy down, another program on its port", () => {
     [["run", "exec", "hi"], 1],
     [["run", "--account", "alice", "exec", "hi"], 1],
     [["run", "--native-home", "exec", "hi"], 1],
-    // They work on the files, and doctor only warns.
+    // These commands use the files, and doctor only warns.
     [["account", "list"], 0],
     [["key", "list"], 0],
     [["doctor", "--fix", "--codex-bin", "/nowhere/codex"], 1],
@@ -81,7 +81,7 @@ describe("with the proxy down, another program on its port", () => {
         await using pool = relayed ? await startPool({ accounts: [{ alias: "alice" }] }) : undefined;
         await using stranger = startStranger(pool?.url);
         const layout = rootAt(stranger.port);
-        // The proxy behind it knows this root's token: as when the proxy of the root has moved to another port.
+        // The proxy behind the stranger knows this root's token, as if the root's proxy had moved to another port.
         if (pool !== undefined) writeFileSync(layout.adminToken, pool.adminToken);
         const env = { CODEXLB_ROOT: layout.root, CODEXLB_CLIENT_KEY: CLIENT_KEY };
         const ran = await run(args, env);
@@ -100,7 +100,7 @@ describe("with the proxy down, another program on its port", () => {
 });
 
 describe("a proxy that the user names", () => {
-  test("gets no token or key before it has proved that it knows it", async () => {
+  test("gets no token or key before it proves that it knows it", async () => {
     await using stranger = startStranger();
     const layout = rootAt(1);
     const named = { CODEXLB_ROOT: layout.root, CODEXLB_PROXY_URL: stranger.url };
@@ -109,7 +109,7 @@ describe("a proxy that the user names", () => {
       for (const env of [named, given]) await run(args, env);
     expectNoSecret(stranger.received(), layout);
     expect(stranger.received()).not.toContain("t".repeat(43));
-    // Codex was named its proxy, and has started; what it shows there, no proxy takes for anything.
+    // The user named this proxy, so Codex starts, but with a stub that no proxy accepts.
     const shown = JSON.parse(readFileSync(started(), "utf8")).tokens.access_token as string;
     await using pool = await startPool({
       accounts: [{ alias: "alice" }],
@@ -120,7 +120,7 @@ describe("a proxy that the user names", () => {
     await Bun.file(started()).delete();
   });
 
-  test("works through a program in the middle, which learns no secret and cannot change a request", async () => {
+  test("works through a man in the middle, who learns no secret and cannot change a request", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }],
       config: "[proxy]\nclient_auth = true\n",
@@ -133,7 +133,7 @@ describe("a proxy that the user names", () => {
     expect((await run(["status"], { ...env, CODEXLB_CLIENT_KEY: key })).code).toBe(0);
     expect(between.received()).not.toContain(pool.adminToken);
     expect(between.received()).not.toContain(key);
-    // What it saw serves no second time, and no other request.
+    // A captured proof works neither a second time nor for another request.
     const proofs = [...between.received().matchAll(/"authorization","(Codexlb-Proof [^"]+)"/gi)].map(
       ([, proof = ""]) => proof,
     );

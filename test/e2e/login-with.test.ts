@@ -439,13 +439,13 @@ inBrowser.describe("login-with in a real browser", () => {
       [["work", ...ALICE, "--password", "x"], "exactly one of --password or --password-stdin"],
       [["work", ...ALICE, "more"], "login-with takes one alias"],
       [[...ALICE], "login-with needs an alias"],
-      [["work", "--username", "alice", "--password-stdin"], '"alice" is no e-mail address'],
-      [["work", ...ALICE, "--timeout", "0"], "no login is done in no time"],
+      [["work", "--username", "alice", "--password-stdin"], '"alice" is not an e-mail address'],
+      [["work", ...ALICE, "--timeout", "0"], "--timeout must be greater than 0"],
       [["work", ...ALICE, "--docker-network", ""], "--docker-network is empty"],
-      [["work", ...ALICE, "--browser", "x", "--docker-image", "y"], "--docker-image and --browser do not go"],
+      [["work", ...ALICE, "--browser", "x", "--docker-image", "y"], "--docker-image and --browser cannot be"],
       [
         ["work", ...ALICE, "--no-host-home", "--codex-home", "y"],
-        "--no-host-home and --codex-home do not go",
+        "--no-host-home and --codex-home cannot be",
       ],
     ] as const) {
       const ran = await loginWith(args);

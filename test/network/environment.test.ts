@@ -110,13 +110,13 @@ describe("codexlb run", () => {
       runCli(["run", ...root, "--proxy-url", pool.url, "--codex-bin", codex, "exec", "hi"], {
         cwd: temp.path,
       });
-    expect((await run()).err).toEndWith("before it asked for anything\n");
+    expect((await run()).err).toEndWith("before it sent a request\n");
     writeFileSync(
       join(home, ".env"),
       "# mine\nexport HTTP_PROXY=http://me:secret@proxy\nNO_PROXY = foo\nOTHER=1\n",
     );
     const warning = `${join(home, ".env")} sets HTTP_PROXY, NO_PROXY; in Codex this file overrides the environment set by codexlb`;
-    expect((await run()).err).toEndWith(`saw no request of this run: ${warning}\n`);
+    expect((await run()).err).toEndWith(`received no request from this run: ${warning}\n`);
     const { out } = await runCli(["doctor", ...root, "--codex-bin", "/nowhere/codex"], { cwd: temp.path });
     expect(out).toContain(warning);
     expect(out).not.toContain("secret");
@@ -125,7 +125,7 @@ describe("codexlb run", () => {
     );
     // As the warning says.
     writeFileSync(join(home, ".env"), "HTTP_PROXY=http://proxy\nNO_PROXY=foo,127.0.0.1,localhost\n");
-    expect((await run()).err).toEndWith("before it asked for anything\n");
+    expect((await run()).err).toEndWith("before it sent a request\n");
     const again = await runCli(["doctor", ...root, "--codex-bin", "/nowhere/codex"], { cwd: temp.path });
     expect(again.out).not.toContain("proxy variables");
   });

@@ -152,7 +152,7 @@ describe("codexlb doctor with real Codex", () => {
     expect(about(before.out, "codex")?.detail).toContain(CODEX_VERSIONS.today);
     expect(about(before.out, "traffic")).toMatchObject({
       status: "ok",
-      detail: `a turn of Codex ${CODEX_VERSIONS.today} came to the proxy over WebSocket`,
+      detail: `a test turn of Codex ${CODEX_VERSIONS.today} reached the proxy over WebSocket`,
     });
     expect(about(before.out, "runtime auth")).toMatchObject({ status: "warning", fixed: false });
     const fixed = await s.tool.run(["doctor", "--fix", "--json"], s.env);
@@ -167,7 +167,7 @@ describe("codexlb doctor with real Codex", () => {
     const ran = await s.tool.run(["doctor", "--json"], s.env);
     expect(about(ran.out, "traffic")).toMatchObject({
       status: "ok",
-      detail: `a turn of Codex ${CODEX_VERSIONS.old} came to the proxy over HTTP`,
+      detail: `a test turn of Codex ${CODEX_VERSIONS.old} reached the proxy over HTTP`,
     });
   });
 
@@ -186,7 +186,7 @@ describe("codexlb doctor with real Codex", () => {
     expect(ran.code).toBe(1);
     expect(about(ran.out, "traffic")).toMatchObject({ status: "bad" });
     expect(about(ran.out, "traffic")?.detail).toContain(
-      `no turn of Codex ${CODEX_VERSIONS.today} came to the proxy`,
+      `the test turn of Codex ${CODEX_VERSIONS.today} did not reach the proxy`,
     );
   });
 });

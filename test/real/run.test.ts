@@ -77,7 +77,7 @@ describe("codexlb run with real Codex", () => {
       HTTPS_PROXY: recorder.url,
     });
     expectTurn(ran, "alice");
-    expect(ran.err).toContain("no proxy runs; starting one that ends with this run");
+    expect(ran.err).toContain("no proxy is running; starting one for this run");
     const log = () => readFileSync(join(root, "logs", "proxy.current.jsonl"), "utf8");
     for (let tries = 0; tries < 200 && !log().includes("proxy.stopping"); tries++) await Bun.sleep(50);
     expect(log()).toContain('"signal":"deserted"');
@@ -107,16 +107,18 @@ describe("codexlb run with real Codex", () => {
       const misspelt = await s.codexArgs(binary, ["--acount", "bob", ...EXEC]);
       expect(misspelt.code).toBe(2);
       expect(misspelt.err).toContain("unexpected argument '--acount' found");
-      expect(misspelt.err).toEndWith("codexlb: --acount went to Codex; codexlb run has --account\n");
+      expect(misspelt.err).toEndWith(
+        "codexlb: --acount was passed to Codex; did you mean codexlb run --account?\n",
+      );
       const late = await s.codexArgs(binary, [...EXEC, "--account", "bob"]);
       expect(late.code).toBe(2);
       expect(late.err).toEndWith(
-        "codexlb: --account is a flag of codexlb run, and stands before what is for Codex: codexlb run --account ...\n",
+        "codexlb: --account is a flag of codexlb run and must come before the arguments for Codex: codexlb run --account ...\n",
       );
     }
     const other = await s.codexArgs(today, ["--bogus", ...EXEC]);
     expect(other.code).toBe(2);
-    expect(other.err).toContain("Codex ended with code 2 before it asked for anything");
+    expect(other.err).toContain("Codex ended with code 2 before it sent a request");
   });
 
   test("says so when Codex was told to go elsewhere", async () => {
@@ -131,6 +133,8 @@ describe("codexlb run with real Codex", () => {
     await elsewhere.stop(true);
     expect(ran.code).not.toBe(0);
     expect(s.points("message")).toEqual([]);
-    expect(ran.err).toMatch(/codexlb: the proxy at \S+ saw no turn of this run: .*model_provider=mine/);
+    expect(ran.err).toMatch(
+      /codexlb: the proxy at \S+ received no turn from this run: .*model_provider=mine/,
+    );
   });
 });

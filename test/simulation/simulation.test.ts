@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from "bun:test";
-import { table } from "../../src/cli/table.ts";
+import { table } from "../../src/cli/terminal/table.ts";
 import { compare, comparisonRows, type Line, policyName, SIZES } from "./compare.ts";
 
 let lines: Line[] = [];

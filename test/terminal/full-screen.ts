@@ -1,12 +1,12 @@
-// A program in the place of Codex that has the whole terminal, as Codex does: it shows its size and every key, and
-// tells what else reached it. With `cooked` as its last word it leaves the terminal as it is and reads lines.
+// A program in place of Codex that uses the full screen like Codex: it shows its size, every key, and every signal.
+// With `cooked` as its last argument, it does not change the terminal and reads lines.
 
 import { constants } from "node:os";
 import { placeInTerminal } from "../../src/codex/foreground.ts";
 
-const told: string[] = [];
+const reports: string[] = [];
 const tell = (word: string) => {
-  told.push(word);
+  reports.push(word);
   if (isRaw) draw();
   else process.stdout.write(`${word}\n`);
 };
@@ -15,7 +15,7 @@ let isRaw = false;
 
 function draw(): void {
   const { columns, rows } = process.stdout;
-  const lines = [`size ${columns}x${rows} under ${process.ppid}`, ...told.slice(2 - rows)];
+  const lines = [`size ${columns}x${rows} under ${process.ppid}`, ...reports.slice(2 - rows)];
   process.stdout.write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join("\r\n")}\u001b[J`);
 }
 
@@ -57,11 +57,11 @@ if (isCooked) {
   });
 } else {
   process.on("SIGCONT", () => {
-    // In the background, to set the terminal would stop us again, with our end, which may be under way, left undone.
+    // In the background, setting the modes would stop this process again, perhaps in the middle of its exit.
     if (placeInTerminal() === "background") return;
-    told.push("continued");
+    reports.push("continued");
     enter();
-    // The size may have changed meanwhile.
+    // The size may have changed in the meantime.
     process.kill(process.pid, "SIGWINCH");
   });
   process.stdout.on("resize", draw);

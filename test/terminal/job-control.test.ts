@@ -1,4 +1,4 @@
-// `codexlb status --watch` and the shell's jobs: stopped, continued, in the background, ended while it is stopped.
+// `codexlb status --watch` as a job of the shell: stopped, continued, in the background, ended while stopped.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -18,7 +18,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
   });
   afterAll(() => pool[Symbol.asyncDispose]());
 
-  test("Ctrl-Z gives the terminal back, fg shows the picture again, in the size of then", async () => {
+  test("Ctrl-Z restores the terminal, and fg shows the status again in the new size", async () => {
     using pane = await openShell(pool, 160);
     const before = await pane.modes();
     pane.line(WATCH);
@@ -48,7 +48,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     expect(await pane.modes()).toBe(before);
   });
 
-  test("SIGTSTP stops it like Ctrl-Z, and after SIGSTOP, too, fg shows the picture and nothing else", async () => {
+  test("SIGTSTP stops it like Ctrl-Z, and fg shows the status and nothing else, also after SIGSTOP", async () => {
     using pane = await openShell(pool);
     const before = await pane.modes();
     const file = join(pool.tool.directory, "pid-stop");
@@ -72,11 +72,11 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     expect(await pane.modes()).toBe(before);
   });
 
-  /** Resolves when the shell knows of no job that runs. */
+  /** Resolves when the shell has no running job. */
   const stopped = (pane: Pane) =>
-    until("it stands still", async () => (await pane.run('test -z "$(jobs -r)"')) === 0, 45_000);
+    until("it is stopped", async () => (await pane.run('test -z "$(jobs -r)"')) === 0, 45_000);
 
-  test("started in the background it draws nothing until it is brought to the foreground", async () => {
+  test("in the background it draws nothing until it comes to the foreground", async () => {
     using pane = await openShell(pool);
     pane.line(`${WATCH} &`);
     await pane.shows(/\[1\] \d+/);
@@ -89,7 +89,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     expect(pane.state()).toEqual(GIVEN_BACK);
   });
 
-  test("while it is stopped it can be ended", async () => {
+  test("it can be ended while it is stopped", async () => {
     using pane = await openShell(pool);
     const before = await pane.modes();
     const started = async () => {
@@ -112,12 +112,12 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     pane.line("bg");
     await ended();
     expect(await pane.modes()).toBe(before);
-    // Not its modes: Bun, when it ends, sets those that it began with, and here they may be the shell's own editor's.
+    // Do not compare the modes: at exit, Bun restores those of its start, which may be those of the shell's editor.
     pane.line(`${WATCH} &`);
     await ended();
   });
 
-  test("where no shell could bring it back, Ctrl-Z does not stop it", async () => {
+  test("Ctrl-Z does not stop it if no shell could continue it", async () => {
     using pane = await openShell(pool);
     pane.line(`exec ${WATCH}`);
     await pane.shows(/^\*P bob .*\[/);

@@ -1,5 +1,5 @@
-// The proxy in a terminal: what it says first, how it ends with the terminal, and that `codexlb run` starts one by itself
-// where somebody looks on.
+// The proxy in a terminal: its first lines, its end with the terminal, and the proxy that `codexlb run` starts on a
+// terminal.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -46,9 +46,9 @@ const open = (more: Record<string, string> = {}): Promise<Pane> =>
 const isGone = (pid: number) => !existsSync(`/proc/${pid}`);
 
 describe.skipIf(why !== undefined)("the proxy in a terminal", () => {
-  test("says where it listens, what it serves and what to type next, and ends on Ctrl-C", async () => {
+  test("prints its address, its accounts and the next command, and ends on Ctrl-C", async () => {
     using pane = await open();
-    // The ^C that the terminal shows is not to stand before the code.
+    // The terminal would show ^C before the code.
     const code = pane.start("(./codexlb proxy; code=$?; echo; exit $code)");
     await pane.shows(/^codexlb proxy proxy-\w+ listening on http:\/\/127\.0\.0\.1:\d+/);
     await pane.shows("1 account; run Codex with: codexlb run");
@@ -56,7 +56,7 @@ describe.skipIf(why !== undefined)("the proxy in a terminal", () => {
     expect(await code()).toBe(0);
   });
 
-  test("ends when the terminal is closed", async () => {
+  test("ends if the terminal is closed", async () => {
     const pane = await open();
     pane.line("./codexlb proxy");
     await pane.shows("run Codex with: codexlb run");
@@ -66,13 +66,13 @@ describe.skipIf(why !== undefined)("the proxy in a terminal", () => {
     expect(readFileSync(layout.events, "utf8")).toContain('"signal":"SIGHUP"');
   });
 
-  test("is started by run, which has the terminal to itself, and ends with it", async () => {
+  test("starts and ends with run, which has the terminal to itself", async () => {
     const codex = join(tool.directory, "codex-asks");
     writeFileSync(codex, "#!/bin/sh\necho 'codex is here'\nread -r line\nexit 7\n");
     chmodSync(codex, 0o755);
     using pane = await open({ CODEXLB_CODEX_BIN: codex });
     const code = pane.start("./codexlb run --oss");
-    await pane.shows("no proxy runs; starting one that ends with this run");
+    await pane.shows("no proxy is running; starting one for this run");
     await pane.shows("codex is here");
     const { pid } = await remoteInfo(socketDoor(layout.adminSocket));
     pane.press("Enter");
@@ -81,7 +81,7 @@ describe.skipIf(why !== undefined)("the proxy in a terminal", () => {
     expect(await daemonAnswers(layout.adminSocket)).toBe(false);
   });
 
-  test("is not outlived by a run whose terminal is closed", async () => {
+  test("and its run end if the terminal is closed", async () => {
     const codex = join(tool.directory, "codex-waits");
     writeFileSync(codex, "#!/bin/sh\necho 'codex is here'\nexec sleep 600\n");
     chmodSync(codex, 0o755);

@@ -1,4 +1,4 @@
-// `codexlb run` hands the terminal over whole: keys, sizes and signals reach the program, and its end is codexlb's.
+// `codexlb run` gives the whole terminal to the program: keys, sizes and signals reach it, and codexlb ends like it.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
@@ -38,14 +38,14 @@ describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell 
       cwd: tool.directory,
       env: { ...tool.env(), CODEXLB_ROOT: root, CODEXLB_CODEX_BIN: codex, SHELL: Bun.which("bash") ?? "" },
     });
-  // There is no proxy, and none is wanted: codexlb says so and goes on.
+  // There is no proxy, and run must not start one. It reports that and continues.
   const command = (mode: "full" | "cooked") => `./codexlb run --proxy-url http://127.0.0.1:1 ${mode}`;
-  test("keys arrive one by one, Ctrl-C among them, and sizes when they change", async () => {
+  test("keys arrive one by one, including Ctrl-C, and so do changes of the size", async () => {
     using pane = await open();
     const code = pane.start(command("full"));
     await pane.shows("size 80x24");
     expect(pane.state()).toEqual(TAKEN);
-    for (const [key, told] of [
+    for (const [key, shown] of [
       ["a", 'key "a"'],
       ["Up", 'key "\\u001b[A"'],
       ["C-c", 'key "\\u0003"'],
@@ -53,7 +53,7 @@ describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell 
       ["b", 'key "b"'],
     ] as const) {
       pane.press(key);
-      await pane.shows(told);
+      await pane.shows(shown);
     }
     pane.resize(100, 30);
     await pane.shows("size 100x30");
@@ -65,7 +65,7 @@ describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell 
     expect(pane.state()).toEqual(GIVEN_BACK);
   });
 
-  test("Ctrl-C in a cooked terminal is a signal for the program, and codexlb waits for its end", async () => {
+  test("Ctrl-C in a cooked terminal is a signal for the program, and codexlb waits for it", async () => {
     using pane = await open();
     const code = pane.start(command("cooked"));
     await pane.shows(/^cooked$/);
@@ -77,7 +77,7 @@ describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell 
     expect(await code()).toBe(7);
   });
 
-  test("Ctrl-Z stops both, fg brings them back, and the size of then is known", async () => {
+  test("Ctrl-Z stops both, fg continues them, and the program gets the new size", async () => {
     using pane = await open();
     const before = await pane.modes();
     pane.line(command("full"));
@@ -91,7 +91,7 @@ describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell 
       await pane.prompt();
       expect(pane.state()).toEqual(GIVEN_BACK);
       expect(await pane.modes()).toBe(before);
-      // All of them: none is left that runs.
+      // No process of the group is running.
       expect(await pane.run('test -z "$(jobs -r)"')).toBe(0);
       pane.resize(columns, rows);
       pane.line("fg");
@@ -106,8 +106,8 @@ describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell 
 
   test.each([
     ["their shell", "kill %%"],
-    // The job's number is codexlb's; what it started is told by nobody but codexlb.
-    ["whoever tells codexlb alone", 'pid=$(jobs -p); kill -TERM "$pid"; kill -CONT "$pid"'],
+    // The number of the job is that of codexlb, which must forward the signal.
+    ["a signal to codexlb only", 'pid=$(jobs -p); kill -TERM "$pid"; kill -CONT "$pid"'],
   ])("while they are stopped %s can end both", async (_who, words) => {
     using pane = await open();
     const before = await pane.modes();
@@ -122,7 +122,7 @@ describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell 
     expect(await pane.modes()).toBe(before);
   });
 
-  test("SIGINT and SIGQUIT sent to codexlb alone reach the program that has the keys for itself", async () => {
+  test("SIGINT and SIGQUIT sent to codexlb only reach a program in raw mode", async () => {
     using pane = await open();
     const code = pane.start(command("full"));
     const lines = await pane.shows(/^size 80x24 under \d+$/);
@@ -140,7 +140,7 @@ describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell 
     ["7", 7],
     ["t", 143],
     ["k", 137],
-  ] as const)("the key %s ends the program, and the shell is told %d", async (key, expected) => {
+  ] as const)("the key %s ends the program, and the shell gets %d", async (key, expected) => {
     using pane = await open();
     const code = pane.start(command("full"));
     await pane.shows("size 80x24");

@@ -1,5 +1,5 @@
-// `codexlb status --watch` of the compiled executable, in real terminals: what is on the screen, and that the terminal
-// is afterwards as it was.
+// `codexlb status --watch` of the compiled executable in real terminals: its screen, and the restored terminal after
+// it.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -22,7 +22,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     [80, false],
     [160, true],
   ] as const)
-    test(`shows the pool on ${columns} columns, follows the terminal's size, and q gives the terminal back`, async () => {
+    test(`shows the pool on ${columns} columns, follows the size of the terminal, and q restores the terminal`, async () => {
       using pane = await openShell(pool, columns);
       const before = await pane.modes();
       pane.line("echo what was here");
@@ -39,7 +39,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
       expect(lines.some((line) => line.includes("alice@example.com"))).toBe(email);
       expect(lines.some((line) => line.includes("what was here"))).toBe(false);
 
-      // Narrow: two lines each; nothing of the larger picture stays, and nothing wraps.
+      // Narrow: two lines per account; nothing of the larger frame stays, and nothing wraps.
       pane.resize(40, 30);
       const narrow = await pane.shows((shown) =>
         shown.some((line) => line.startsWith("*P bob") && !line.includes("[")),
@@ -94,7 +94,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
       expect(await pane.modes()).toBe(before);
     });
 
-  test("colours are left out where they are not wanted", async () => {
+  test("there are no colours if the user does not want them", async () => {
     for (const [env, styled] of [
       ["", true],
       ["NO_COLOR=1 ", false],
@@ -106,7 +106,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     }
   });
 
-  test("while the proxy does not answer the last picture stays, marked, and it comes back by itself", async () => {
+  test("while the proxy does not answer, the last status stays, marked as old, and then continues", async () => {
     using pane = await openShell(pool);
     const code = pane.start(WATCH);
     await picture(pane);
@@ -118,7 +118,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     await pool.stopProxy();
     const gone = await pane.shows(/^! \d+s old: .*connection refused/);
     expect(gone.some((line) => /^ *mean .*%/.test(line))).toBe(true);
-    // On another port: the address is looked up.
+    // The new proxy is on another port, so the command must look up its address.
     await pool.startProxy();
     const back = await pane.shows((lines) => !lines.some((line) => line.startsWith("!")));
     expect(back.join("\n")).toContain(pool.proxy().url);
@@ -126,11 +126,11 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     expect(await code()).toBe(0);
   });
 
-  test("what is thrown meanwhile is told, on a terminal as it was", async () => {
+  test("an uncaught error is reported on the restored terminal", async () => {
     using pane = await openShell(pool);
     const before = await pane.modes();
     const script = join(pool.tool.directory, "fails.ts");
-    const screen = join(import.meta.dir, "..", "..", "src", "cli", "screen.ts");
+    const screen = join(import.meta.dir, "..", "..", "src", "cli", "terminal", "screen.ts");
     writeFileSync(
       script,
       `import { openScreen } from ${JSON.stringify(screen)};

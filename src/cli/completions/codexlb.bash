@@ -2,7 +2,7 @@
 _codexlb() {
   local kind= word _
   COMPREPLY=()
-  # The words go out as they stand there: nothing of the line is evaluated.
+  # The words are passed as typed: nothing of the line is evaluated.
   while IFS=$'\t' read -r word _; do
     if [[ -z $kind ]]; then
       kind=$word
@@ -19,6 +19,6 @@ _codexlb() {
 if type compopt >/dev/null 2>&1; then
   complete -F _codexlb codexlb
 else
-  # The bash of macOS cannot be told in the middle of a line.
+  # The bash of macOS has no compopt, so it cannot change its options here.
   complete -o default -F _codexlb codexlb
 fi

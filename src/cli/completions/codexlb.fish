@@ -1,7 +1,7 @@
 
-# Asks once for each completion; true when the answer is not fish's own: files.
+# Calls codexlb once per completion. True if the answer is not files, which fish completes itself.
 function __codexlb_asked
-    # Quotes are taken off, nothing is evaluated.
+    # Quotes are removed, and nothing is evaluated.
     set -l before (commandline -opc)
     set -e before[1]
     set -l current (commandline -ct)

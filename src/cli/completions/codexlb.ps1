@@ -1,7 +1,7 @@
 
 Register-ArgumentCompleter -Native -CommandName codexlb -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
-    # Nothing of the line is evaluated: what is more than text goes out as it was typed.
+    # Nothing of the line is evaluated: anything other than plain text is passed as typed.
     $before = @($commandAst.CommandElements | Select-Object -Skip 1 |
         Where-Object { $_.Extent.EndOffset -lt $cursorPosition } |
         ForEach-Object { if ($_ -is [System.Management.Automation.Language.StringConstantExpressionAst]) { $_.Value } else { $_.Extent.Text } })

@@ -2,7 +2,7 @@
 _codexlb() {
   local -a answer words_shown
   local line word description
-  # Quotes are taken off, nothing is evaluated.
+  # Quotes are removed, and nothing is evaluated.
   answer=("${(@f)$(command codexlb __complete zsh $((CURRENT - 2)) "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null </dev/null)}")
   case $answer[1] in
     directories)

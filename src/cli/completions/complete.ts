@@ -1,11 +1,11 @@
-// Answers the completion scripts: `codexlb __complete SHELL INDEX WORDS...`, of which the word at INDEX is completed.
-// The answer is a line that says of what kind it is (words, files, directories), then a line for each word: the word,
-// a tab, what it means. Whatever goes wrong, somebody is typing a line: no answer is better than a message in it.
+// Answers the completion scripts: `codexlb __complete SHELL INDEX WORDS...` completes the word at INDEX. The first line
+// of the answer is its kind (words, files, directories). A line for each word follows: the word, a tab, its
+// description. Errors produce no answer, because a message would appear in the line that the user is typing.
 
 import { systemDeps } from "../../deps.ts";
 import { print } from "../../print.ts";
 import { oneLine } from "../../printable.ts";
-import type { Command } from "../root.ts";
+import type { Command } from "../help/command-description.ts";
 import { lineOf, lineOfBash } from "./line.ts";
 import { namesFrom } from "./names.ts";
 import { type Names, offerFor } from "./offer.ts";
@@ -15,11 +15,11 @@ export async function complete(root: Command, argv: readonly string[]): Promise<
   try {
     print(await answerTo(argv, root, namesFrom(systemDeps())));
   } catch {
-    // Said above.
+    // No answer; see the top of this file.
   }
 }
 
-/** Throws when there is no answer. */
+/** The answer for `argv`. Throws if there is none. */
 export async function answerTo(argv: readonly string[], root: Command, names: Names): Promise<string> {
   const [shell = "", index, ...words] = argv;
   const line = (shell === "bash" ? lineOfBash : lineOf)(words, Number(index));
@@ -33,7 +33,7 @@ export async function answerTo(argv: readonly string[], root: Command, names: Na
 
 // --- internal ---
 
-/** What no shell has to quote. Every name that the program takes is made of this; others could only be harmful. */
+/** Words that no shell must quote. All valid names match; other text could be harmful. */
 const PLAIN = /^[A-Za-z0-9._@+:=/-]+$/;
-/** The others choose by their users' own rules, which may be laxer. */
+/** Shells that do not select the matching words themselves. The others apply the rules of their users. */
 const MATCHED_HERE: ReadonlySet<string> = new Set(["bash", "powershell"]);

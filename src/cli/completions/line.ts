@@ -1,22 +1,23 @@
-// The line that is being completed, out of what the shells say of it.
+// The command line that is being completed, from the arguments that the shells pass.
 
+/** A command line with a word to complete. */
 export interface Line {
-  /** The words before the one that is completed, without the program's name. */
+  /** The words before the word to complete, without the name of the program. */
   readonly before: readonly string[];
-  /** The one that is completed, as far as it is there. */
+  /** The typed part of the word to complete. */
   readonly current: string;
-  /** So many characters at the beginning of `current` stay as they are: the shell completes what is behind them. */
+  /** The number of characters at the start of `current` that the shell keeps; it replaces only the rest. */
   readonly kept: number;
 }
 
-/** From `words`, of which the one at `index` is completed; it may be missing when it is empty. */
+/** The line from `words`. The word to complete is at `index`; it may be missing if it is empty. */
 export function lineOf(words: readonly string[], index: number): Line {
   return { before: words.slice(0, index), current: words[index] ?? "", kept: 0 };
 }
 
 /**
- * As `lineOf`, from bash's `COMP_WORDS`: they are quoted as on the line, and `--role=client` and `a@b` are three words
- * each.
+ * Like `lineOf`, but from bash's `COMP_WORDS`, where words are quoted as on the line, and `--role=client` and `a@b` are
+ * three words each.
  */
 export function lineOfBash(pieces: readonly string[], index: number): Line {
   const words: string[][] = [];
@@ -36,10 +37,10 @@ export function lineOfBash(pieces: readonly string[], index: number): Line {
 
 // --- internal ---
 
-/** What is split from its neighbours, of bash's default `COMP_WORDBREAKS`. */
+/** The characters of bash's default `COMP_WORDBREAKS` that split words. */
 const BREAKS = /^[=:@]+$/;
 
-/** What bash replaces of a word in `pieces`: its last piece, to which an @ belongs and other breaks do not. */
+/** The part of a word that bash replaces: the last of `pieces`, including an @ before it but no other break. */
 function completedOf(pieces: readonly string[]): string {
   const last = pieces.at(-1) ?? "";
   const text = BREAKS.test(last) ? "" : unquoted(last);
@@ -47,7 +48,7 @@ function completedOf(pieces: readonly string[]): string {
   return BREAKS.test(breaks) && breaks.endsWith("@") ? `@${text}` : text;
 }
 
-/** `text` without bash's quotes, of which the last may not be closed. Nothing in it is expanded. */
+/** `text` without bash's quotes; the last one may be open. Nothing is expanded. */
 function unquoted(text: string): string {
   return text.replace(
     /'([^']*)(?:'|$)|"((?:[^"\\]|\\[\s\S])*)(?:"|\\?$)|\\([\s\S]|$)/g,

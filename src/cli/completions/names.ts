@@ -1,13 +1,13 @@
-// The names that a root knows, for completions. Reads only: nothing is written, locked or asked of a proxy, and
-// nothing is said.
+// The names of accounts and keys on a root, for completions. This only reads files: it writes nothing, takes no lock,
+// asks no proxy and prints nothing.
 
 import { openKeys } from "../../auth/keys.ts";
 import type { Deps } from "../../deps.ts";
 import { layoutOf, rootFrom } from "../../state/layout.ts";
-import { openLocalStore } from "../accounts.ts";
+import { openLocalStore } from "../accounts/with-accounts.ts";
 import type { Candidate, Names } from "./offer.ts";
 
-/** Throws what reading the files throws. */
+/** Returns a function that finds the names. It throws the errors of reading the files. */
 export function namesFrom(system: Deps): Names {
   const deps: Deps = { ...system, log: { info: () => undefined, warn: () => undefined } };
   return async (of, root) => {
@@ -27,7 +27,7 @@ export function namesFrom(system: Deps): Names {
 
 // --- internal ---
 
-/** The shells leave a word as it was typed, and would put this in only when the line is run. */
+/** `root` with the home directory in place of `~` and `$HOME`, which shells expand only when the line is run. */
 function withHome(root: string | undefined, home: string | undefined): string | undefined {
   return root?.replace(/^(?:~|\$HOME|\$\{HOME\})(?=\/|$)/, () => home ?? "~");
 }

@@ -1,25 +1,27 @@
-// What can stand at a place of the command line, by the definitions of the commands alone: what a root knows is asked
-// of `names`.
+// The possible words at a place of the command line, from the descriptions of the commands. `names` finds the names of
+// accounts and keys.
 
-import { commandAt, type Described, type Flag, subCommandsOf } from "../definitions.ts";
-import { type ReadFlags, readFlags } from "../flags.ts";
-import type { Command } from "../root.ts";
+import { type IncompleteFlags, readFlags } from "../flags.ts";
+import type { Command } from "../help/command-description.ts";
+import { type CommandDescription, commandAt, type Flag, subCommandsOf } from "../help/command-description.ts";
 import type { Line } from "./line.ts";
 
+/** A word and its description. */
 export interface Candidate {
   readonly word: string;
   readonly description: string;
 }
 
+/** The possible completions. */
 export type Offer =
   | { readonly kind: "words"; readonly words: readonly Candidate[] }
   | { readonly kind: "files" }
   | { readonly kind: "directories" };
 
-/** The aliases, or the names of the keys, of the root that the flag `root` names, or of the usual one. */
+/** Finds the aliases or key names of the root that the flag `root` names; undefined means the default root. */
 export type Names = (of: "aliases" | "keys", root: string | undefined) => Promise<readonly Candidate[]>;
 
-/** What may come in the place of `current`. Throws `usage` when the words before it are wrong already. */
+/** The possible words in the place of `current`. Throws `usage` if the words before it are wrong. */
 export async function offerFor(
   root: Command,
   { before, current }: Pick<Line, "before" | "current">,
@@ -35,7 +37,7 @@ export async function offerFor(
   if (!read.ended && current.startsWith("-")) return flagOffer(place, current);
   const positional = at.positionals[read.rest.length];
   if (positional !== undefined) return valueOffer(place, positional);
-  if (at.takesMore && !hasFlagsBehind(at)) return { kind: "files" };
+  if (at.takesMore && !takesFlagsAfter(at)) return { kind: "files" };
   if (read.ended) return NOTHING;
   const subCommands = rest.length === 0 ? await subCommandWords(at) : [];
   return { kind: "words", words: [...subCommands, ...(at.runs ? flagWords(place, "--") : [])] };
@@ -44,18 +46,18 @@ export async function offerFor(
 // --- internal ---
 
 interface Place {
-  readonly at: Described;
-  readonly read: ReadFlags;
+  readonly at: CommandDescription;
+  readonly read: IncompleteFlags;
   readonly names: Names;
 }
 
 const NOTHING: Offer = { kind: "words", words: [] };
-/** Commands that read their flags behind their one word, too. */
-const FLAGS_BEHIND: ReadonlySet<string> = new Set(["login-with", "account set"]);
-/** Commands for which a name is that of a key there is; elsewhere it is a new one, or something else's. */
+/** Commands that accept flags after their argument, too. */
+const TAKE_FLAGS_AFTER: ReadonlySet<string> = new Set(["login-with", "account set"]);
+/** Commands whose argument is the name of an existing key. */
 const KEY_WANTED: ReadonlySet<string> = new Set(["key rm"]);
 const DIRECTORIES: ReadonlySet<string> = new Set(["DIR", "CODEX_HOME"]);
-/** ARGUMENTS are another program's. */
+/** Placeholders of files. ARGUMENTS are for another program. */
 const FILES: ReadonlySet<string> = new Set(["PATH", "FILE", "ARGUMENTS"]);
 const HELP: Flag = { name: "help", hint: undefined, description: "Show the help" };
 const VERSION: Flag = { name: "version", hint: undefined, description: "Show the version" };
@@ -66,15 +68,15 @@ async function helpOffer(root: Command, path: readonly string[]): Promise<Offer>
   return rest.length > 0 ? NOTHING : { kind: "words", words: await subCommandWords(at) };
 }
 
-function hasFlagsBehind({ path }: Described): boolean {
-  return FLAGS_BEHIND.has(path.join(" "));
+function takesFlagsAfter({ path }: CommandDescription): boolean {
+  return TAKE_FLAGS_AFTER.has(path.join(" "));
 }
 
-function readWords(at: Described, words: readonly string[]): ReadFlags {
+function readWords(at: CommandDescription, words: readonly string[]): IncompleteFlags {
   const first = readFlags(at.args, words, at.passesOn);
-  const [word, ...behind] = first.rest;
-  if (word === undefined || !hasFlagsBehind(at)) return first;
-  const second = readFlags(at.args, behind, at.passesOn);
+  const [word, ...after] = first.rest;
+  if (word === undefined || !takesFlagsAfter(at)) return first;
+  const second = readFlags(at.args, after, at.passesOn);
   return {
     ...second,
     values: { ...first.values, ...second.values },
@@ -83,7 +85,7 @@ function readWords(at: Described, words: readonly string[]): ReadFlags {
   };
 }
 
-/** Flags, or behind an equals sign the value of one. */
+/** Flags, or the value of a flag after an equals sign. */
 async function flagOffer(place: Place, current: string): Promise<Offer> {
   const [, dashes = "", name, equals] = /^(--?)([^=]*)(=?)/.exec(current) ?? [];
   if (equals === "") return { kind: "words", words: flagWords(place, current === "-" ? "--" : dashes) };
@@ -95,18 +97,18 @@ async function flagOffer(place: Place, current: string): Promise<Offer> {
   return { kind: "words", words };
 }
 
-/** The flags that are not on the line yet. */
+/** The flags that are not on the line. */
 function flagWords({ at, read }: Place, dashes: string): Candidate[] {
   return [...at.flags, HELP, ...(at.path.length === 0 ? [VERSION] : [])]
     .filter(({ name }) => !read.given.has(name))
     .map(({ name, description }) => ({ word: `${dashes}${name}`, description }));
 }
 
-async function subCommandWords(at: Described): Promise<Candidate[]> {
+async function subCommandWords(at: CommandDescription): Promise<Candidate[]> {
   return [...(await subCommandsOf(at))].map(([word, { description }]) => ({ word, description }));
 }
 
-/** The values of a flag or positional, as its hint names them. */
+/** The values of a flag or positional, according to its placeholder. */
 async function valueOffer({ at, read, names }: Place, { name, hint = "" }: Flag): Promise<Offer> {
   if (DIRECTORIES.has(hint)) return { kind: "directories" };
   if (FILES.has(hint)) return { kind: "files" };

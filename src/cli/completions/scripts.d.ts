@@ -1,4 +1,4 @@
-// The scripts are files of their own languages, imported as texts.
+// The completion scripts are files in the languages of the shells, imported as text.
 
 declare module "*.bash" {
   const text: string;

@@ -1,4 +1,4 @@
-// Each enrolled account: can its login be read, will it go on, is it in service, is it there twice.
+// Checks the enrolled accounts: is the login readable, can it be refreshed, is the account in service, is it unique.
 
 import type { Credentials } from "../../auth/auth-file.ts";
 import { type HomeProblem, readCredentials, reconcile } from "../../auth/homes.ts";
@@ -7,29 +7,29 @@ import { messageOf } from "../../errors.ts";
 import type { AccountRecord } from "../../state/account-record.ts";
 import { openStore } from "../../state/store.ts";
 import type { CommandContext } from "../context.ts";
-import { type Finding, ok } from "./findings.ts";
+import { type Finding, ok } from "./finding.ts";
 
-/** `proxyUrl` is the URL of another proxy, whose accounts are used: then there need be none here. */
+/** `proxyUrl` is the URL of a named proxy, whose accounts are used. Then this root needs no accounts. */
 export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: string | undefined): Finding[] {
   const silent = { ...deps, log: { info: () => {}, warn: () => {} } };
   let accounts: readonly AccountRecord[];
   let problems: readonly HomeProblem[];
   try {
-    // Which backend they use does not matter here, and settings that are wrong were found already.
+    // The backend does not matter here, and another check reports invalid settings.
     const { state } = openStore(layout.store, () => "", silent, { readOnly: true });
     problems = reconcile(state, layout, deps.clock.now(), { readOnly: true });
     accounts = state.accounts;
   } catch {
-    return []; // what is wrong with the store was found already
+    return []; // another check reports problems of the store
   }
   if (accounts.length === 0 && proxyUrl !== undefined)
-    return [ok("accounts", `there are none here; those of ${proxyUrl} are used`)];
+    return [ok("accounts", `no accounts on this root; Codex uses those of ${proxyUrl}`)];
   if (accounts.length === 0)
     return [
       {
         check: "accounts",
         status: "warning",
-        detail: "there are none",
+        detail: "there are no accounts",
         remedy: "run: codexlb account login ALIAS, or: codexlb account import",
       },
     ];
@@ -37,12 +37,12 @@ export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: stri
   const each = accounts.map((account) =>
     withPerson(examineAccount(account, deps.clock.now()), identityOf(account), identities),
   );
-  // The finding about an account itself says what is wrong with it.
+  // The finding of an account reports its own problem.
   const examined = new Set(accounts.map(({ alias }) => alias));
   const elsewhere = problems.filter(({ alias }) => alias === undefined || !examined.has(alias));
   return [
     ...each,
-    // What is wrong with one of them says so itself.
+    // The finding of a bad account says enough.
     ...(each.some(({ status }) => status === "bad") ||
     accounts.some(({ health }) => health.kind !== "disabled")
       ? []
@@ -50,7 +50,7 @@ export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: stri
           {
             check: "accounts",
             status: "bad" as const,
-            detail: "none is in service, and every turn is refused",
+            detail: "no account is in service, so the proxy refuses every turn",
             remedy: "run: codexlb account enable ALIAS, or log in again",
           },
         ]),
@@ -88,13 +88,13 @@ function examineAccount(record: AccountRecord, nowMs: number): Finding {
       check,
       status: expired ? "bad" : "warning",
       detail: expired
-        ? "its access token ran out, and it has no refresh token"
-        : "it has no refresh token: it ends when its access token does",
+        ? "the access token has expired, and there is no refresh token"
+        : "there is no refresh token, so the login ends with its access token",
       remedy: login,
     };
   return ok(
     check,
-    `${expired ? "its token is renewed when it is used" : tokenTime(credentials, nowMs)}${record.draining ? ", draining" : ""}`,
+    `${expired ? "the access token has expired; the next use refreshes it" : tokenTime(credentials, nowMs)}${record.draining ? ", draining" : ""}`,
   );
 }
 
@@ -105,9 +105,9 @@ function withPerson(finding: Finding, person: Identity, others: readonly Identit
 }
 
 function tokenTime({ expiresMs }: Credentials, nowMs: number): string {
-  if (expiresMs === undefined) return "its login can be read";
+  if (expiresMs === undefined) return "the login is readable";
   const minutes = Math.floor((expiresMs - nowMs) / 60_000);
   const hours = Math.floor(minutes / 60);
   const left = hours < 2 ? `${minutes} min` : hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
-  return `its token is good for ${left}`;
+  return `the access token is valid for ${left}`;
 }

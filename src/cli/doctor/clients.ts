@@ -10,8 +10,8 @@ import { userHomes } from "../../codex/home.ts";
 import { isUnreachable } from "../../errors.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
 import type { CommandContext } from "../context.ts";
-import { type Location, urlOf } from "../locate.ts";
-import { type Finding, ok } from "./findings.ts";
+import { type Location, urlOf } from "../proxy/locate-proxy.ts";
+import { type Finding, ok } from "./finding.ts";
 
 /** `located` is where the proxy is; it is awaited only if clients are set up. Throws as it does. */
 export async function examineClients(

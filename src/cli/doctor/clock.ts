@@ -1,7 +1,7 @@
 // Compares this machine's clock with the backend's. With a wrong clock valid tokens look expired and cooldowns end at
 // the wrong time.
 
-import type { Finding } from "./findings.ts";
+import type { Finding } from "./finding.ts";
 
 /** The headers of a backend response with its times, in Unix ms of this machine's clock. */
 export interface TimedResponse {

@@ -1,5 +1,5 @@
-// The installed Codex: which version it is, whether its turns really come to a proxy it is pointed at, and whether
-// the home that `codexlb run` gives to it is right.
+// Checks the installed Codex: its version, whether its turns reach the proxy that it is configured for, and whether the
+// home of `codexlb run` is in order.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,17 +17,18 @@ import { messageOf } from "../../errors.ts";
 import { startMock } from "../../mock/backend.ts";
 import { writeFileAtomic } from "../../state/atomic-file.ts";
 import type { CommandContext } from "../context.ts";
-import { type Location, urlOf } from "../locate.ts";
+import { type Location, urlOf } from "../proxy/locate-proxy.ts";
 import { addressOf } from "../run/proxy-address.ts";
 import { configSources, prepareRuntime } from "../run/runtime-home.ts";
-import { type Finding, ok } from "./findings.ts";
+import { type Finding, ok } from "./finding.ts";
 
+/** The flags of `codexlb doctor` about Codex. */
 export interface CodexFlags {
   readonly codexBin: string | undefined;
   readonly codexHome: string | undefined;
 }
 
-/** `located` is where the proxy is. If it rejects, another check reports why. */
+/** Checks Codex. `located` is the location of the proxy; if it rejects, another check reports the reason. */
 export async function examineCodex(
   context: CommandContext,
   flags: CodexFlags,
@@ -40,7 +41,7 @@ export async function examineCodex(
   ];
 }
 
-/** The home that is examined: `--codex-home`, else the one of `codexlb run`. */
+/** The home to check: `--codex-home`, otherwise that of `codexlb run`. */
 export function runtimeHomeOf({ layout }: CommandContext, { codexHome }: CodexFlags): string {
   return codexHome?.trim() || layout.runtime;
 }
@@ -48,31 +49,29 @@ export function runtimeHomeOf({ layout }: CommandContext, { codexHome }: CodexFl
 // --- internal ---
 
 const VERSION_TIMEOUT_MS = 10_000;
-/** A first turn takes two or three seconds. */
+/** The first turn takes two or three seconds. */
 const TURN_TIMEOUT_MS = 20_000;
 
 async function examineBinary(context: CommandContext, flags: CodexFlags): Promise<Finding[]> {
   const { env } = context.deps;
   const binary = codexBinary(flags.codexBin, env);
   if (Bun.which(binary) === null)
-    return [
-      { check: "codex", status: "bad", detail: `there is no program ${binary}`, remedy: INSTALL_CODEX },
-    ];
-  const told = await said([binary, "--version"], childEnvironment(env), VERSION_TIMEOUT_MS);
-  const version = /codex\S*\s+(\d+\.\d+\.\d+\S*)/i.exec(told)?.[1];
+    return [{ check: "codex", status: "bad", detail: `program not found: ${binary}`, remedy: INSTALL_CODEX }];
+  const output = await outputOf([binary, "--version"], childEnvironment(env), VERSION_TIMEOUT_MS);
+  const version = /codex\S*\s+(\d+\.\d+\.\d+\S*)/i.exec(output)?.[1];
   if (version === undefined)
     return [
       {
         check: "codex",
         status: "bad",
-        detail: `${binary} --version says ${JSON.stringify(told.trim().slice(0, 200))}`,
+        detail: `${binary} --version prints ${JSON.stringify(output.trim().slice(0, 200))}`,
         remedy: INSTALL_CODEX,
       },
     ];
   return [ok("codex", `${version} (${binary})`), await examineTraffic(context, binary, version)];
 }
 
-/** One turn of the real Codex, set up as `codexlb run` does it, with a simulated backend in the proxy's place. */
+/** Runs a turn of the real Codex, configured as by `codexlb run`, with a simulated backend in place of the proxy. */
 async function examineTraffic(context: CommandContext, binary: string, version: string): Promise<Finding> {
   const { deps } = context;
   const directory = mkdtempSync(join(tmpdir(), "codexlb-doctor-"));
@@ -98,18 +97,18 @@ async function examineTraffic(context: CommandContext, binary: string, version: 
       ...command.env,
       ...noProxyWith(deps.env, command.directHosts),
     };
-    const text = await said([command.binary, ...command.args], env, TURN_TIMEOUT_MS, directory);
+    const text = await outputOf([command.binary, ...command.args], env, TURN_TIMEOUT_MS, directory);
     const turn = backend.requests.find(({ point }) => point === "message" || point === "sse");
     if (turn !== undefined)
       return ok(
         "traffic",
-        `a turn of Codex ${version} came to the proxy ${turn.point === "sse" ? "over HTTP" : "over WebSocket"}`,
+        `a test turn of Codex ${version} reached the proxy ${turn.point === "sse" ? "over HTTP" : "over WebSocket"}`,
       );
     const last = text.trim().split("\n").at(-1) ?? "";
     return {
       check: "traffic",
       status: "bad",
-      detail: `no turn of Codex ${version} came to the proxy${last === "" ? "" : `: ${last.slice(0, 300)}`}`,
+      detail: `the test turn of Codex ${version} did not reach the proxy${last === "" ? "" : `: ${last.slice(0, 300)}`}`,
       remedy:
         "look for model_provider, model_providers or a profile in your config.toml that sends turns elsewhere",
     };
@@ -155,8 +154,8 @@ function examineRuntime(context: CommandContext, flags: CodexFlags, located: Pro
       {
         check: "runtime settings",
         status: "bad",
-        detail: `${join(home, "config.toml")} cannot be read as TOML`,
-        remedy: "correct it, or delete it: codexlb run makes it anew",
+        detail: `${join(home, "config.toml")} is not valid TOML`,
+        remedy: "correct or delete it; codexlb run creates it again",
       },
     ];
   const checked = checkRuntimeAuth(home);
@@ -164,10 +163,10 @@ function examineRuntime(context: CommandContext, flags: CodexFlags, located: Pro
   return [
     {
       check: "runtime auth",
-      // A home that no codex was run in yet is no fault.
+      // A home in which no Codex has run yet is not an error.
       status: checked.exists ? "bad" : "warning",
       detail: `${checked.path}: ${checked.issue}`,
-      remedy: "run: codexlb doctor --fix; codexlb run does it by itself",
+      remedy: "run: codexlb doctor --fix (codexlb run does this, too)",
       fix: async () => {
         await prepareRuntime(context, home, await addressOf(context, await located));
       },
@@ -175,8 +174,8 @@ function examineRuntime(context: CommandContext, flags: CodexFlags, located: Pro
   ];
 }
 
-/** What it said; the end of its time is its end. */
-async function said(
+/** Runs a program and returns its output. After `timeoutMs` the program is ended. */
+async function outputOf(
   argv: string[],
   env: Record<string, string | undefined>,
   timeoutMs: number,

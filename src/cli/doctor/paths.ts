@@ -6,9 +6,9 @@ import { OTHER_SEGMENT, REFUSED_EVENT } from "../../proxy/path-gate.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { readLogLines } from "../../state/log-parts.ts";
 import type { CommandContext } from "../context.ts";
-import type { Finding } from "./findings.ts";
+import type { Finding } from "./finding.ts";
 
-/** Returns no finding if all is well. */
+/** Checks the paths. Returns nothing if all is well. */
 export function examinePaths(context: CommandContext): Finding[] {
   const check = "paths";
   if (allowedPaths(context).includes("*"))
@@ -40,7 +40,7 @@ export function examinePaths(context: CommandContext): Finding[] {
 // --- internal ---
 
 const DAY_MS = 24 * 3_600_000;
-/** As many lines as the proxy itself returns of its log. */
+/** The number of log lines that a proxy returns at most. */
 const LINES = 2_000;
 const MOST_NAMED = 10;
 
@@ -54,7 +54,7 @@ function allowedPaths({ layout }: CommandContext): readonly string[] {
   try {
     return readConfig(layout).proxy.allowed_paths;
   } catch {
-    return []; // another check reports settings that are wrong
+    return []; // another check reports invalid settings
   }
 }
 

@@ -1,5 +1,4 @@
-// Checks the running proxy and its connections: is it running and of this version, is its port its own, can its backend
-// and token endpoint be reached, and does the backend's clock agree with this machine's.
+// Checks the proxy: is it running, does its version match, does it answer on its port, and can it reach its hosts.
 
 import { existsSync } from "node:fs";
 import { z } from "zod";
@@ -8,26 +7,24 @@ import type { Daemon, RunningDaemon } from "../../admin/daemon.ts";
 import { type Door, isProxy } from "../../admin/door.ts";
 import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseListen } from "../../core/listen.ts";
-import type { Clock } from "../../deps.ts";
 import { CodexlbError, connectProblem, messageOf } from "../../errors.ts";
-import { egressProblem } from "../../network/connect-problem.ts";
-import { createOutbound, fetchOptions, type Outbound, optionsToProxy } from "../../network/egress.ts";
+import { optionsToProxy } from "../../network/egress.ts";
 import { isTaken } from "../../network/port-probe.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { isNewer, VERSION } from "../../version.ts";
 import type { CommandContext } from "../context.ts";
-import { credentialFor } from "../credentials.ts";
-import { type Location, listensAt, urlOf } from "../locate.ts";
-import { KEY_NEXT, letsUsIn } from "../run/runtime-home.ts";
-import { restartAdvice } from "../service/running.ts";
-import { upgradeAdvice } from "../upgrade-advice.ts";
-import { examineClock, type TimedResponse } from "./clock.ts";
-import { type Finding, ok } from "./findings.ts";
+import { type Location, listensAt, urlOf } from "../proxy/locate-proxy.ts";
+import { credentialFor } from "../proxy/proxy-credential.ts";
+import { isAdmitted, KEY_NEXT } from "../run/runtime-home.ts";
+import { restartAdvice } from "../service/running-services.ts";
+import { upgradeAdvice } from "../upgrade/upgrade-advice.ts";
+import { type ConnectionDeps, examineConnections, outboundOf } from "./connections.ts";
+import { type Finding, ok } from "./finding.ts";
 
 /**
- * Examines the proxy at `location`: in full if it is the one of the root, else what can be seen of it from here.
- * `location` is undefined if the settings are invalid; then it is `daemon`, the proxy of the root.
+ * Checks the proxy at `location`: completely if it is the root's own, otherwise only from outside. `location` is
+ * undefined if the settings are invalid; then `daemon`, the proxy of the root, is checked.
  */
 export async function examineProxy(
   context: CommandContext,
@@ -52,7 +49,7 @@ export async function examineProxy(
 
 const CONNECT_TIMEOUT_MS = 5_000;
 
-/** A proxy elsewhere: all that can be seen of it from here is that it answers, and whether it lets us in. */
+/** Checks another proxy: whether it answers, and whether it accepts this client. */
 async function examineNamed(
   context: CommandContext,
   location: Extract<Location, { kind: "named" }>,
@@ -70,18 +67,18 @@ async function examineNamed(
         {
           check,
           status: "bad",
-          detail: `${href} answers, but not as a codexlb proxy`,
+          detail: `${href} answers, but is not a codexlb proxy`,
           remedy: "check the address",
         },
       ];
-    // A client that may not read the status does not see the children either.
+    // A client without access to the status does not see the children either.
     const children = await examineChildren(door).catch(() => []);
-    const access: Finding = (await letsUsIn(context, location))
-      ? ok("access", "it serves codexlb run from here")
+    const access: Finding = (await isAdmitted(context, location))
+      ? ok("access", "it accepts codexlb run from this machine")
       : {
           check: "access",
           status: "bad",
-          detail: "it requires a key, and none is set here that it knows",
+          detail: "it requires a client key, and no valid one is set here",
           remedy: KEY_NEXT,
         };
     return [ok(check, `${href} answers`), access, ...children];
@@ -113,7 +110,7 @@ async function examineDaemon(
   return [proxy, port, ...(await examineSurroundings(via, door, info.token_url))];
 }
 
-/** What the daemon connects to. A daemon of another version may answer in a way that this command does not know. */
+/** Checks the hosts and children of the daemon. A daemon of another version may answer in an unknown form. */
 async function examineSurroundings(via: ConnectionDeps, door: Door, tokenUrl: string): Promise<Finding[]> {
   try {
     const settings = await remoteSettings(door);
@@ -139,7 +136,7 @@ const ENDING: Finding = {
   remedy: "start it again: codexlb proxy",
 };
 
-/** What the proxy knows of its children. */
+/** The child proxies as the proxy reports them. */
 async function examineChildren(door: Door): Promise<Finding[]> {
   const { child_proxies } = await remoteStatus(door);
   return child_proxies.map((child): Finding => {
@@ -150,10 +147,11 @@ async function examineChildren(door: Door): Promise<Finding[]> {
       return {
         check,
         status: "warning",
-        detail: `${url} answers, and leads back here: ${cycle}; requests do not go round`,
-        remedy: "take one of them out of proxy.child_proxy_urls of the other",
+        detail: `${url} answers, but its child proxies lead back here: ${cycle}; requests do not loop`,
+        remedy: "remove one of the two from the other's proxy.child_proxy_urls",
       };
-    const remedy = next ?? (reachable ? "look at codexlb status there" : "start it, or check the network");
+    const remedy =
+      next ?? (reachable ? "run codexlb status on that machine" : "start it, or check the network");
     return { check, status: reachable ? "warning" : "bad", detail: `${url}: ${error}`, remedy };
   });
 }
@@ -167,37 +165,6 @@ const ChildFinding = z.looseObject({
   next: z.string().optional(),
 });
 
-/** The means to check connections to other hosts. */
-interface ConnectionDeps {
-  readonly clock: Clock;
-  readonly outbound: Outbound;
-}
-
-async function examineConnections(
-  via: ConnectionDeps,
-  backend: string,
-  tokenUrl: string,
-): Promise<Finding[]> {
-  const [toBackend, toTokens] = await Promise.all([
-    examineConnection(via, "backend", backend),
-    examineConnection(via, "token endpoint", tokenUrl),
-  ]);
-  const { response } = toBackend;
-  return [toBackend.finding, toTokens.finding, ...(response === undefined ? [] : examineClock(response))];
-}
-
-/** How a proxy started here would connect. A running proxy's environment cannot be read. */
-function outboundOf({ deps: { env }, layout }: CommandContext): Outbound {
-  const setting = () => {
-    try {
-      return readConfig(layout).proxy.outbound_proxy;
-    } catch {
-      return ""; // another check reports invalid settings
-    }
-  };
-  return createOutbound({ env, setting });
-}
-
 async function examineAnswer(url: string): Promise<Finding> {
   try {
     const response = await fetch(`${url}/healthz`, {
@@ -210,7 +177,7 @@ async function examineAnswer(url: string): Promise<Finding> {
       check: "port",
       status: "bad",
       detail: `${url} answers ${response.status}`,
-      remedy: "look at codexlb proxy logs",
+      remedy: "see: codexlb proxy logs",
     };
   } catch (error) {
     return {
@@ -230,10 +197,10 @@ async function examineAbsence({ layout }: CommandContext): Promise<Finding[]> {
         check: "proxy",
         status: "bad",
         detail: `a process owns ${layout.root}, but it does not answer on ${layout.adminSocket}`,
-        remedy: "end it, and start codexlb proxy again",
+        remedy: "stop it, and start codexlb proxy again",
       },
     ];
-  const none = ok("proxy", "none runs on this root; start it with: codexlb proxy");
+  const none = ok("proxy", "no proxy is running on this root; start one with: codexlb proxy");
   const listen = listenOf(layout);
   if (listen === undefined) return [none];
   const taken = await isTaken(listen);
@@ -250,14 +217,14 @@ async function examineAbsence({ layout }: CommandContext): Promise<Finding[]> {
 }
 
 function lockOf(path: string): "free" | "held" {
-  // Looking must not make it.
+  // A check must not create the file.
   if (!existsSync(path)) return "free";
   try {
     const lock = tryLock(path);
     lock?.release();
     return lock === undefined ? "held" : "free";
   } catch {
-    return "free"; // no root, so nobody owns it
+    return "free"; // there is no root
   }
 }
 
@@ -266,33 +233,5 @@ function listenOf(layout: CommandContext["layout"]) {
     return parseListen(readConfig(layout).proxy.listen);
   } catch {
     return undefined; // another check reports invalid settings
-  }
-}
-
-/** Any response proves that the connection works. */
-async function examineConnection(
-  { clock, outbound }: ConnectionDeps,
-  check: string,
-  url: string,
-): Promise<{ readonly finding: Finding; readonly response?: TimedResponse }> {
-  const egress = outbound.toBackend(url);
-  try {
-    const askedMs = clock.now();
-    const { status, headers } = await fetch(url, {
-      ...fetchOptions(egress),
-      method: "HEAD",
-      redirect: "manual",
-      signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS),
-    });
-    const response = { headers, askedMs, answeredMs: clock.now() };
-    return { finding: ok(check, `${url} answers (${status})`), response };
-  } catch (error) {
-    const finding: Finding = {
-      check,
-      status: "bad",
-      detail: `${url} cannot be reached: ${egressProblem(error, url, egress) ?? messageOf(error)}`,
-      remedy: "check the network, HTTPS_PROXY, proxy.outbound_proxy and proxy.upstream_base_url",
-    };
-    return { finding };
   }
 }

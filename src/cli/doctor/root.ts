@@ -1,4 +1,4 @@
-// The root on disk: is it there and private, are settings and store readable, did killed processes leave anything.
+// Checks the root on disk: does it exist, is it private, are settings and store readable, are there leftovers.
 
 import { lstatSync, statSync } from "node:fs";
 import { brokenLogins, leftovers, sweepHomes, sweepLogins } from "../../auth/leftovers.ts";
@@ -13,9 +13,10 @@ import { EXPOSURE_NEXT, exposureProblem } from "../../state/settings.ts";
 import { openStore } from "../../state/store.ts";
 import { decodeStore } from "../../state/store-decode.ts";
 import type { CommandContext } from "../context.ts";
-import { type Finding, ok } from "./findings.ts";
+import { type Finding, ok } from "./finding.ts";
 import { examinePaths } from "./paths.ts";
 
+/** Checks the root. */
 export function examineRoot(context: CommandContext): Finding[] {
   const { layout } = context;
   const found = lstatSync(layout.root, { throwIfNoEntry: false });
@@ -24,8 +25,8 @@ export function examineRoot(context: CommandContext): Finding[] {
       {
         check: "root",
         status: "warning",
-        detail: `${layout.root} is not there yet`,
-        remedy: "codexlb proxy and codexlb account login make it",
+        detail: `${layout.root} does not exist yet`,
+        remedy: "codexlb proxy and codexlb account login create it",
       },
     ];
   if (!statSync(layout.root).isDirectory())
@@ -59,7 +60,7 @@ function examinePermissions(layout: Layout): Finding {
       remedy: unsafe.next,
     };
   const open = pathsForOthers(layout);
-  if (open.length === 0) return ok("permissions", "only you can read what is in it");
+  if (open.length === 0) return ok("permissions", "only you can read it");
   return {
     check: "permissions",
     status: "bad",
@@ -72,7 +73,7 @@ function examinePermissions(layout: Layout): Finding {
 function examineConfig({ deps, layout }: CommandContext): Finding[] {
   try {
     if (readConfigText(layout.config) === undefined)
-      return [ok("config", `${layout.config} is not there yet; the defaults hold`)];
+      return [ok("config", `${layout.config} does not exist yet; the defaults apply`)];
     const file = readConfigFile(layout);
     const exposure = exposureProblem(effectiveConfig(file, {}, deps.env).config);
     const unknown = file.unknown.map(
@@ -96,13 +97,13 @@ function examineStore({ deps, layout }: CommandContext): Finding {
   try {
     text = readTextIfPresent(layout.store);
   } catch (error) {
-    return { check: "store", status: "bad", detail: messageOf(error), remedy: "look at who may read it" };
+    return { check: "store", status: "bad", detail: messageOf(error), remedy: "check its permissions" };
   }
-  if (text === undefined) return ok("store", `${layout.store} is not there yet`);
+  if (text === undefined) return ok("store", `${layout.store} does not exist yet`);
   const decoded = decodeStore(text, "", deps.clock.now());
   switch (decoded.kind) {
     case "ok":
-      return ok("store", `${decoded.state.accounts.length} accounts in ${layout.store}`);
+      return ok("store", `${layout.store}, accounts: ${decoded.state.accounts.length}`);
     case "newer":
       return {
         check: "store",
@@ -115,7 +116,8 @@ function examineStore({ deps, layout }: CommandContext): Finding {
         check: "store",
         status: "bad",
         detail: `${layout.store} is damaged: ${decoded.why}`,
-        remedy: "run: codexlb doctor --fix; it is kept beside, and restored from its copy or from accounts/",
+        remedy:
+          "run: codexlb doctor --fix, which restores it from its backup or from accounts/ and keeps the damaged file",
         fix: () =>
           owning(layout, () => {
             const store = openStore(layout.store, () => "", deps);
@@ -129,16 +131,16 @@ function examineStore({ deps, layout }: CommandContext): Finding {
 }
 
 function examineLeftovers(layout: Layout): Finding[] {
-  const left = leftovers(layout);
+  const paths = leftovers(layout);
   const logins = brokenLogins(layout);
   const kept = logins.filter(({ holdsLogin }) => holdsLogin).map(({ path }) => path);
   const check = "leftovers";
   const findings: Finding[] = [];
-  if (left.length > 0)
+  if (paths.length > 0)
     findings.push({
       check,
       status: "warning",
-      detail: `a process that was killed left ${left.join(", ")}`,
+      detail: `a killed process left ${paths.join(", ")}`,
       remedy: "run: codexlb doctor --fix",
       fix: () => owning(layout, () => sweepHomes(layout)),
     });
@@ -146,7 +148,7 @@ function examineLeftovers(layout: Layout): Finding[] {
     findings.push({
       check,
       status: "warning",
-      detail: `${logins.length - kept.length} logins were broken off and left their homes in ${layout.logins}`,
+      detail: `homes left by interrupted logins in ${layout.logins}: ${logins.length - kept.length}`,
       remedy: "run: codexlb doctor --fix",
       fix: () => sweepLogins(layout),
     });
@@ -154,13 +156,13 @@ function examineLeftovers(layout: Layout): Finding[] {
     findings.push({
       check,
       status: "warning",
-      detail: `logins that are not enrolled: ${kept.join(", ")}`,
+      detail: `logins without an account: ${kept.join(", ")}`,
       remedy: `run: codexlb account import --from ${kept[0]} ALIAS; then delete the directory`,
     });
   return findings;
 }
 
-/** Does `work` if no proxy owns the root; a running one looks after it itself. */
+/** Does `work` under the lock of the root. Throws if a proxy is running there. */
 function owning(layout: Layout, work: () => void): void {
   const lock = tryLock(layout.lock);
   if (lock === undefined) throw new Error("a proxy runs on this root; stop it first");

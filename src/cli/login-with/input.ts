@@ -1,4 +1,4 @@
-// What `login-with` is given: flags that fit together, and secrets from standard input.
+// The input of `login-with`: its flags, which are checked for contradictions, and the secrets from standard input.
 
 import { checkAlias } from "../../auth/homes.ts";
 import type { Secrets } from "../../login/drive.ts";
@@ -13,145 +13,155 @@ export const FLAGS = {
   username: { type: "string", description: "E-mail address of the account", valueHint: "EMAIL" },
   password: {
     type: "string",
-    description: "Its password; others on this machine can see it: rather use --password-stdin",
+    description:
+      "Password of the account; other users of this machine can see it, so prefer --password-stdin",
     valueHint: "PASSWORD",
   },
-  "password-stdin": { type: "boolean", description: "Read the password from standard input, its first line" },
+  "password-stdin": {
+    type: "boolean",
+    description: "Read the password from the first line of standard input",
+  },
   "totp-stdin": {
     type: "boolean",
     description:
-      "Read the authenticator's secret (base32) from standard input, behind the password if that comes from there too",
+      "Read the authenticator's secret (base32) from standard input, after the password if --password-stdin is given too",
   },
   "codex-home": {
     type: "string",
-    description: "Codex home that gets the login as well (CODEX_HOME; default ~/.codex)",
+    description: "Codex home that also gets the login (CODEX_HOME; default ~/.codex)",
     valueHint: "DIR",
   },
-  "no-host-home": { type: "boolean", description: "Leave the Codex home of this machine alone" },
+  "no-host-home": { type: "boolean", description: "Do not write the login to a Codex home" },
   browser: {
     type: "string",
-    description: "Browser of the Chromium family (default: the one that is installed)",
+    description: "Chromium-based browser (default: the installed one)",
     valueHint: "PATH",
   },
   headed: {
     type: "boolean",
-    description: "Show the browser; what cannot be done without a person is left to you",
+    description: "Show the browser window, and leave steps that need a person to you",
   },
   "docker-image": {
     type: "string",
     description:
-      "Do it in a container of this image (the target login of the Dockerfile; default codexlb-login)",
+      "Run the browser in a container of this image (the Dockerfile's target login; default codexlb-login)",
     valueHint: "TAG",
   },
   "docker-network": {
     type: "string",
-    description: "Network of the container (default bridge); chooses the container too",
+    description: "Network of the container (default bridge); implies a container",
     valueHint: "NAME",
   },
   "docker-bin": {
     type: "string",
-    description: "Docker, or what is used like it (default docker); chooses the container too",
+    description: "Docker or a compatible program (default docker); implies a container",
     valueHint: "PATH",
   },
   export: {
     type: "boolean",
     description:
-      "Print the login as a line of JSON and keep nothing, and give up when standard input ends: what the container does",
+      "Print the login as a line of JSON, store nothing, and stop when standard input ends; the container uses this",
   },
   timeout: {
     type: "string",
-    description: "Longest time for all of it",
+    description: "Longest time for the whole login",
     default: "10m",
     valueHint: "DURATION",
   },
-  replace: { type: "boolean", description: "Take the login although the alias stands for another account" },
-  quiet: { type: "boolean", description: "Say nothing on the way" },
-  json: { type: "boolean", description: "Tell the steps and the result as lines of JSON" },
+  replace: { type: "boolean", description: "Replace the login even if the alias belongs to another account" },
+  quiet: { type: "boolean", description: "Print no progress" },
+  json: { type: "boolean", description: "Print progress and result as lines of JSON" },
 } as const;
 
-export type Given = {
+/** The values of the flags. */
+export type LoginFlags = {
   readonly [Name in keyof typeof FLAGS]?:
     | ((typeof FLAGS)[Name]["type"] extends "boolean" ? boolean : string)
     | undefined;
 };
 
-export interface Input {
-  readonly given: Given;
+/** The checked input of a login. */
+export interface LoginInput {
+  readonly flags: LoginFlags;
   readonly alias: string;
-  /** It was asked for a container. */
+  /** True if the flags choose a container. */
   readonly contained: boolean;
   readonly secrets: Secrets;
 }
 
-/** `first` and the flags among `words`: ALIAS --username ... is allowed, and --username ... ALIAS. Throws `usage`. */
-export function givenIn(first: Given, words: readonly string[]): { given: Given; alias: string | undefined } {
-  const [alias, ...behind] = words;
-  const { values, rest } = parseFlags(FLAGS, behind);
+/** Reads the flags after the alias in `words` and adds them to `first`, the flags before it. Throws `usage`. */
+export function flagsAndAlias(
+  first: LoginFlags,
+  words: readonly string[],
+): { flags: LoginFlags; alias: string | undefined } {
+  const [alias, ...after] = words;
+  const { values, rest } = parseFlags(FLAGS, after);
   if (rest.length > 0) throw usage("login-with takes one alias");
-  const names = new Set(behind.flatMap((word) => /^--?([^-=][^=]*)/.exec(word)?.[1] ?? []));
+  const names = new Set(after.flatMap((word) => /^--?([^-=][^=]*)/.exec(word)?.[1] ?? []));
   const named = Object.entries(values).filter(([name]) => names.has(name));
-  return { given: { ...first, ...Object.fromEntries(named) }, alias };
+  return { flags: { ...first, ...Object.fromEntries(named) }, alias };
 }
 
+/** What reading the input needs. */
 export interface InputContext {
   readonly nowMs: number;
   readonly warn: (message: string) => void;
   readonly lines: () => SecretLines;
 }
 
-/** How long the login may take, ms. Throws `usage`. */
-export function timeoutOf(given: Given): number {
-  const timeoutMs = durationFlag(given.timeout ?? FLAGS.timeout.default, "timeout");
-  if (timeoutMs === 0) throw usage("flag --timeout: no login is done in no time", "write it as 90s or 10m");
+/** The longest time for the login, in ms. Throws `usage`. */
+export function timeoutOf(flags: LoginFlags): number {
+  const timeoutMs = durationFlag(flags.timeout ?? FLAGS.timeout.default, "timeout");
+  if (timeoutMs === 0) throw usage("flag --timeout must be greater than 0", "write it as 90s or 10m");
   return timeoutMs;
 }
 
-/** Checks all of it, and reads the secrets. Throws `usage`, `invalid_alias`. */
+/** Checks the flags and the alias, and reads the secrets. Throws `usage`, `invalid_alias`. */
 export async function inputOf(
-  given: Given,
+  flags: LoginFlags,
   alias: string | undefined,
   context: InputContext,
-): Promise<Input> {
+): Promise<LoginInput> {
   if (alias === undefined)
     throw usage(
       "login-with needs an alias",
-      "codexlb login-with work --username you@example.com --password-stdin",
+      "for example: codexlb login-with work --username you@example.com --password-stdin",
     );
   checkAlias(alias);
-  refuseContradictions(given);
-  const contained = CONTAINER_FLAGS.some((name) => isGiven(given, name));
-  return { given, alias, contained, secrets: await secretsOf(given, context) };
+  refuseContradictions(flags);
+  const contained = CONTAINER_FLAGS.some((name) => isGiven(flags, name));
+  return { flags, alias, contained, secrets: await secretsOf(flags, context) };
 }
 
 // --- internal ---
 
 const CONTAINER_FLAGS = ["docker-image", "docker-network", "docker-bin"] as const;
-/** Each of the first makes the second senseless. */
-const CONTRADICTIONS: readonly (readonly [readonly (keyof Given)[], readonly (keyof Given)[]])[] = [
+/** A flag of the first list cannot be combined with one of the second. */
+const CONTRADICTIONS: readonly (readonly [readonly (keyof LoginFlags)[], readonly (keyof LoginFlags)[]])[] = [
   [CONTAINER_FLAGS, ["browser", "headed", "codex-bin", "export"]],
   [["no-host-home"], ["codex-home"]],
   [["export"], ["codex-home", "no-host-home", "replace"]],
 ];
 
-function isGiven(given: Given, name: keyof Given): boolean {
-  const value = given[name];
+function isGiven(flags: LoginFlags, name: keyof LoginFlags): boolean {
+  const value = flags[name];
   return typeof value === "string" ? value.trim() !== "" : value === true;
 }
 
-function refuseContradictions(given: Given): void {
-  // A variable that is not set must not send the login through another network than was meant.
-  const empty = CONTAINER_FLAGS.find((name) => given[name]?.trim() === "");
+function refuseContradictions(flags: LoginFlags): void {
+  // An unset variable on the command line must not change the network of the login.
+  const empty = CONTAINER_FLAGS.find((name) => flags[name]?.trim() === "");
   if (empty !== undefined) throw usage(`login-with: --${empty} is empty`, "leave it out, or give it a value");
   for (const [some, others] of CONTRADICTIONS) {
-    const one = some.find((name) => isGiven(given, name));
-    const other = others.find((name) => isGiven(given, name));
+    const one = some.find((name) => isGiven(flags, name));
+    const other = others.find((name) => isGiven(flags, name));
     if (one !== undefined && other !== undefined)
-      throw usage(`login-with: --${one} and --${other} do not go together`, "leave one of them out");
+      throw usage(`login-with: --${one} and --${other} cannot be combined`, "leave one of them out");
   }
 }
 
-async function secretsOf(given: Given, { nowMs, warn, lines }: InputContext): Promise<Secrets> {
-  const username = given.username?.trim();
+async function secretsOf(flags: LoginFlags, { nowMs, warn, lines }: InputContext): Promise<Secrets> {
+  const username = flags.username?.trim();
   if (!username)
     throw usage(
       "login-with: --username is required",
@@ -159,25 +169,25 @@ async function secretsOf(given: Given, { nowMs, warn, lines }: InputContext): Pr
     );
   if (!username.includes("@"))
     throw usage(
-      `login-with: --username: ${JSON.stringify(username)} is no e-mail address`,
-      "accounts sign in with one: --username you@example.com",
+      `login-with: --username: ${JSON.stringify(username)} is not an e-mail address`,
+      "give the address that signs in: --username you@example.com",
     );
-  if ((given.password === undefined) === !given["password-stdin"])
+  if ((flags.password === undefined) === !flags["password-stdin"])
     throw usage(
       "login-with: specify exactly one of --password or --password-stdin",
-      "--password-stdin is better: others on this machine can see --password",
+      "prefer --password-stdin: other users of this machine can see --password",
     );
-  if (given.password !== undefined)
-    warn("--password can be seen by others on this machine while this runs; use --password-stdin");
-  const password = given.password ?? (await lines().next(`Password of ${username}: `));
+  if (flags.password !== undefined)
+    warn("other users of this machine can see --password while the login runs; use --password-stdin");
+  const password = flags.password ?? (await lines().next(`Password of ${username}: `));
   if (password.trim() === "") throw usage("login-with: password is empty");
-  const totp = given["totp-stdin"] ? (await lines().next("Secret of its authenticator: ")).trim() : undefined;
+  const totp = flags["totp-stdin"] ? (await lines().next("Secret of its authenticator: ")).trim() : undefined;
   if (totp === "")
     throw usage(
       "login-with: the TOTP secret is empty",
-      given["password-stdin"] ? "it is the second line, behind the password" : "it is the first line",
+      flags["password-stdin"] ? "it is the second line, after the password" : "it is the first line",
     );
-  // Whether it is one is better known now than after the password was typed.
+  // Check the secret now, before the sign-in starts.
   if (totp !== undefined) totpCode(totp, nowMs);
   return { username, password, totp };
 }

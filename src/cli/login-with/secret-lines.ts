@@ -1,18 +1,21 @@
-// Secrets from standard input, a line each: from a pipe as they come, from a terminal with a question and without
-// showing what is typed.
+// Reads secrets from standard input, one per line. On a terminal it prints a prompt, and does not show the typed text.
 
 import { printError } from "../../print.ts";
 import { usage } from "../flags.ts";
 
+/** The lines of standard input. */
 export interface SecretLines {
-  /** The next line; `question` is asked on a terminal. "" when the input has ended. Throws `usage` for what is too long. */
-  next(question: string): Promise<string>;
-  /** Resolves when the input has ended. */
+  /**
+   * The next line, or "" after the end of the input. `prompt` appears on a terminal. Throws `usage` for a long line.
+   */
+  next(prompt: string): Promise<string>;
+  /** Resolves at the end of the input. */
   readonly ended: Promise<void>;
+  /** Stops reading and restores the terminal. */
   close(): void;
 }
 
-/** Reads from now on. */
+/** Starts reading. */
 export function openSecretLines(): SecretLines {
   const { stdin } = process;
   const isTerminal = stdin.isTTY === true;
@@ -20,7 +23,7 @@ export function openSecretLines(): SecretLines {
   const decoder = new TextDecoder();
   const lines: string[] = [];
   let open = "";
-  /** A line end of two characters is one, and may come in two pieces. */
+  /** The previous character: a line end of two characters may arrive in two pieces. */
   let before = "";
   let isEnded = false;
   let isClosed = false;
@@ -52,8 +55,8 @@ export function openSecretLines(): SecretLines {
   stdin.on("end", finish);
   stdin.on("error", finish);
   return {
-    next: async (question) => {
-      if (isTerminal) printError(question);
+    next: async (prompt) => {
+      if (isTerminal) printError(prompt);
       while (lines.length === 0 && !isEnded) {
         if (open.length > LONGEST) break;
         await new Promise<void>((resolve) => {
@@ -62,7 +65,8 @@ export function openSecretLines(): SecretLines {
       }
       if (isTerminal) printError("\n");
       const line = lines.shift() ?? open;
-      if (line.length > LONGEST) throw usage("login-with: standard input holds more than a password");
+      if (line.length > LONGEST)
+        throw usage("login-with: the line on standard input is too long for a password");
       return line;
     },
     ended: end.promise,
@@ -79,7 +83,7 @@ export function openSecretLines(): SecretLines {
 // --- internal ---
 
 const LONGEST = 4_096;
-// What keys send while the terminal leaves it to us to understand them.
+// The characters that keys send while the terminal is in raw mode.
 const INTERRUPT = "\u0003";
 const END = "\u0004";
 const CLEAR = "\u0015";

@@ -1,15 +1,15 @@
-// `run --native-home`: Codex in the user's own home, with the user's own login. Nothing is written there; the proxy
-// puts an account's credentials in the place of those that Codex shows.
+// `run --native-home`: Codex in the user's own home, with the user's own login. Nothing is written there. The proxy
+// replaces the credentials that Codex sends by those of an account.
 
 import { join } from "node:path";
 import { readCredentials } from "../../auth/homes.ts";
 import { keyringOf, userHomes } from "../../codex/home.ts";
 import { CodexlbError } from "../../errors.ts";
-import { openLocalStore } from "../accounts.ts";
+import { openLocalStore } from "../accounts/with-accounts.ts";
+import { configOf } from "../config/root-config.ts";
 import type { CommandContext } from "../context.ts";
-import { configOf } from "../root-config.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
-import { asksForKeys } from "./runtime-home.ts";
+import { requiresKey } from "./runtime-home.ts";
 
 /**
  * The user's home, once it is clear that it can be used. Throws `unauthorized` if the proxy requires keys. Throws
@@ -23,7 +23,7 @@ export async function nativeHome(context: CommandContext, { url, whose }: ProxyA
     throw new CodexlbError("proxy_unreachable", `no proxy is running on ${layout.root}`, {
       next: "start one with codexlb proxy, or pass --auto-start",
     });
-  if (await asksForKeys(context, url))
+  if (await requiresKey(context, url))
     throw new CodexlbError(
       "unauthorized",
       `the proxy at ${url} requires a client key, and the login in ${home} is not one`,
@@ -47,12 +47,12 @@ export async function warnOfSharedLogin(context: CommandContext, home: string, n
   if (login?.refreshToken === undefined) return;
   const { proxy } = await configOf(context);
   const { state } = openLocalStore(context, true, proxy.upstream_base_url);
-  const twin = state.accounts.find(
+  const duplicate = state.accounts.find(
     (account) => loginIn(account.homeDir)?.refreshToken === login.refreshToken,
   );
-  if (twin !== undefined)
+  if (duplicate !== undefined)
     context.deps.log.warn(
-      `the login in ${join(home, "auth.json")} is also that of account ${twin.alias}, so the first token refresh by Codex or the proxy invalidates the login of the other; ${next}`,
+      `the login in ${join(home, "auth.json")} is also that of account ${duplicate.alias}, so the first token refresh by Codex or the proxy invalidates the login of the other; ${next}`,
     );
 }
 

@@ -3,8 +3,8 @@
 import { unreachable } from "../../admin/door.ts";
 import { CodexlbError, isUnreachable } from "../../errors.ts";
 import type { CommandContext } from "../context.ts";
-import { rootCredential } from "../credentials.ts";
-import { type Location, listensAt, servingUrl } from "../locate.ts";
+import { type Location, listensAt, servingUrl } from "../proxy/locate-proxy.ts";
+import { rootCredential } from "../proxy/proxy-credential.ts";
 
 export interface ProxyAddress {
   /** Without a slash at the end. */

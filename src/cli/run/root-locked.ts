@@ -1,11 +1,12 @@
-// How `codexlb proxy --until-deserted` says to `codexlb run`, which starts it, that another process owns the root.
+// The exit code with which `codexlb proxy --until-deserted` reports to `codexlb run` that another process owns the
+// root.
 
 import { CodexlbError } from "../../errors.ts";
 
-/** Its exit status then: EX_TEMPFAIL of sysexits.h. */
+/** The exit code: EX_TEMPFAIL of sysexits.h. */
 export const ROOT_LOCKED_EXIT = 75;
 
-/** `error` with that exit status if it is `root_locked`; any other error as it is. */
+/** Returns `error` with that exit code if it is `root_locked`; other errors are returned unchanged. */
 export function withRootLockedExit(error: unknown): unknown {
   if (!(error instanceof CodexlbError) || error.code !== "root_locked") return error;
   return new CodexlbError(error.code, error.message, {

@@ -1,4 +1,4 @@
-// Puts the CODEX_HOME of `codexlb run` in order: stub credentials that the proxy knows, and the user's settings.
+// Prepares the CODEX_HOME of `codexlb run`: stub credentials that the proxy accepts, and the user's settings.
 
 import { join, resolve } from "node:path";
 import { remoteStub } from "../../admin/client.ts";
@@ -13,29 +13,29 @@ import { DEFAULT_PLAN } from "../../core/pooled.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import type { AccountRecord } from "../../state/account-record.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
-import { openLocalStore } from "../accounts.ts";
+import { openLocalStore } from "../accounts/with-accounts.ts";
+import { configOf } from "../config/root-config.ts";
 import type { CommandContext } from "../context.ts";
-import { tokenFor } from "../credentials.ts";
-import { type Location, urlOf } from "../locate.ts";
-import { configOf } from "../root-config.ts";
+import { type Location, urlOf } from "../proxy/locate-proxy.ts";
+import { tokenFor } from "../proxy/proxy-credential.ts";
 import { addressOf, type ProxyAddress } from "./proxy-address.ts";
 
-/** What helps who is not let in. */
+/** The next step for a client that the proxy refuses. */
 export const KEY_NEXT =
-  "have a key made on its machine with: codexlb key add NAME, and set CODEXLB_CLIENT_KEY to it";
+  "create a key on the machine of the proxy with: codexlb key add NAME, and set CODEXLB_CLIENT_KEY to it here";
 
-/** What Codex gets to show to the proxy. */
+/** The credentials that Codex sends to the proxy. */
 export interface Runtime {
-  /** Stands in the paths of what Codex sends without credentials, at a proxy that asks for keys. */
+  /** The key in the path of requests that Codex sends without credentials; only for a proxy that requires keys. */
   readonly pathKey: string | undefined;
-  /** The access token of its stub. */
+  /** The access token of the stub. */
   readonly token: string;
 }
 
 /**
- * Writes `codexHome`/auth.json and config.toml for the proxy at `proxyUrl`. Codex takes a refusal for a login that is
- * over, and tells people to log in again: so the proxy is asked first what Codex will ask. One that does not answer is
- * warned of. Throws `unauthorized`, and `file_unusable` for a home that is somebody's own.
+ * Writes `codexHome`/auth.json and config.toml for the proxy at `address`. Codex treats a refusal as an expired login
+ * and asks the user to log in again, so this sends Codex's first request itself. Warns if the proxy does not answer.
+ * Throws `unauthorized`, and `file_unusable` for a home with a login or settings that are not codexlb's.
  */
 export async function prepareRuntime(
   context: CommandContext,
@@ -45,12 +45,12 @@ export async function prepareRuntime(
   const proxyUrl = address.url;
   const { proxy } = await configOf(context);
   const { state } = openLocalStore(context, true, proxy.upstream_base_url);
-  // The account that served last knows the plan and the settings best; then the others in order.
+  // The active account has the best plan and settings for Codex; the others follow in order.
   const accounts = [...state.accounts].sort(
     (a, b) => Number(b.id === state.activeId) - Number(a.id === state.activeId),
   );
   const usable = accounts.filter((account) => account.health.kind !== "disabled");
-  const keyed = await asksForKeys(context, proxyUrl);
+  const keyed = await requiresKey(context, proxyUrl);
   const credentials = await credentialsFor(context, address, () => planOfAny(usable));
   if (keyed && !(await admits(proxyUrl, credentials.stub)))
     throw new CodexlbError("unauthorized", `the proxy at ${proxyUrl} requires a key`, {
@@ -77,10 +77,10 @@ export async function prepareRuntime(
 }
 
 /**
- * Whether the proxy refuses who shows nothing. One that does not answer asks for nothing. Throws `proxy_answer` when
- * somebody else answers there, who is not to see what Codex sends.
+ * True if the proxy refuses clients without credentials; false if it does not answer, too. Throws `proxy_answer` if
+ * another program answers there, because it must not see the requests of Codex.
  */
-export async function asksForKeys(context: CommandContext, proxyUrl: string): Promise<boolean> {
+export async function requiresKey(context: CommandContext, proxyUrl: string): Promise<boolean> {
   const door = { url: proxyUrl, timeoutMs: ANSWER_TIMEOUT_MS };
   try {
     if ((await statusOfCheck(door)) === 401) return true;
@@ -88,19 +88,19 @@ export async function asksForKeys(context: CommandContext, proxyUrl: string): Pr
   } catch (error) {
     const { message, next } = unreachable(door, error);
     const own = `http://${(await configOf(context)).proxy.listen}`;
-    const start = proxyUrl === own ? ", or have run start one for itself: codexlb run --auto-start" : "";
+    const start = proxyUrl === own ? ", or let run start one: codexlb run --auto-start" : "";
     context.deps.log.warn(`${message}; ${next}${start}`);
     return false;
   }
   throw new CodexlbError("proxy_answer", `the server at ${proxyUrl} is not a codexlb proxy`, {
-    next: "give the address of one with --proxy-url, or have one listen elsewhere: proxy.listen in config.toml",
+    next: "give the address of a proxy with --proxy-url, or let the proxy listen on another address: proxy.listen in config.toml",
   });
 }
 
-/** True if the proxy at `location` would let `codexlb run` in. Writes nothing. Throws `proxy_answer`. */
-export async function letsUsIn(context: CommandContext, location: Location): Promise<boolean> {
+/** True if the proxy at `location` accepts `codexlb run`. Writes nothing. Throws `proxy_answer`. */
+export async function isAdmitted(context: CommandContext, location: Location): Promise<boolean> {
   const proxyUrl = urlOf(location);
-  if (!(await asksForKeys(context, proxyUrl))) return true;
+  if (!(await requiresKey(context, proxyUrl))) return true;
   const address = await addressOf(context, location);
   // A root that does not exist yet has no stubs, and this check must not create it.
   if (address.whose !== "named" && readSecret(context.layout.signingKey) === undefined) return false;
@@ -108,7 +108,7 @@ export async function letsUsIn(context: CommandContext, location: Location): Pro
   return admits(proxyUrl, stub);
 }
 
-/** Homes whose config.toml may be taken over, best first. */
+/** Homes whose config.toml can be the base of the settings, best first. */
 export function configSources(
   { deps, layout }: CommandContext,
   account: AccountRecord | undefined,
@@ -118,7 +118,7 @@ export function configSources(
 
 // --- internal ---
 
-/** Reports when Codex gets settings other than the user's own. */
+/** Reports if Codex gets settings other than the user's own. */
 function reportForeignSettings(
   { deps, layout }: CommandContext,
   sources: readonly string[],
@@ -138,9 +138,10 @@ function configIn(home: string): string | undefined {
   return readTextIfPresent(join(home, "config.toml"));
 }
 
-/** The wait for an answer of the proxy before Codex is started without. */
+/** How long to wait for the proxy before Codex starts anyway, in ms. */
 const ANSWER_TIMEOUT_MS = 3_000;
 
+/** The stub for auth.json, and the key for paths. */
 interface RuntimeCredentials {
   readonly stub: StubAuth;
   readonly pathKey: string | undefined;
@@ -190,7 +191,7 @@ async function admits(proxyUrl: string, stub: StubAuth): Promise<boolean> {
   return (await statusOfCheck(door).catch(() => 0)) !== 401;
 }
 
-/** What Codex asks first, and the proxy answers by itself. */
+/** The status of Codex's first request, which the proxy answers itself. */
 async function statusOfCheck(door: Door): Promise<number> {
   const response = await through(door)(`${baseOf(door)}/backend-api/wham/accounts/check`);
   await response.body?.cancel();
@@ -201,6 +202,6 @@ function planOf(homeDir: string): string | undefined {
   try {
     return readCredentials(homeDir).planType;
   } catch {
-    return undefined; // an account that cannot be read has told its problem already
+    return undefined; // the problem of this account is reported elsewhere
   }
 }

@@ -1,5 +1,5 @@
-// Whether a run comes by at the proxy at all. Codex that is set up to go elsewhere says nothing of it, and works past
-// the accounts: so the run's requests are counted by a tag in their path, and the user is told at the end.
+// Checks whether the requests of a run reach the proxy. A Codex that is configured to bypass the proxy shows no sign of
+// it. So the proxy counts the requests of a run by a tag in their path, and the run reports it at its end.
 
 import { z } from "zod";
 import { type Door, textOf, through } from "../../admin/door.ts";
@@ -8,10 +8,11 @@ import { parseJson } from "../../core/json.ts";
 import { type RunSeen, type RunTag, runPrefix } from "../../core/run-tag.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
+import { KEY_NEXT } from "./runtime-home.ts";
 
 /**
- * The tag of a run; undefined when the proxy does not know of tags. `account`: the run is pinned to it, and it is
- * warned of one that cannot serve.
+ * The tag of a run; undefined if the proxy does not support tags. If `account` is given, the run is pinned to it, and a
+ * warning is printed if that account is not available. Throws the reason if the run cannot be pinned.
  */
 export async function tagRun(
   door: Door,
@@ -20,10 +21,10 @@ export async function tagRun(
 ): Promise<RunTag | undefined> {
   const tag = { id: Buffer.from(random(8)).toString("hex"), account };
   const { status, body } = await ask(door, tag);
-  const seen = seenIn(body);
-  if (seen?.absence !== undefined)
-    log.warn(`${account} ${ABSENCES[seen.absence]}; until it is back, others serve`);
-  if (seen !== undefined) return tag;
+  const traffic = trafficIn(body);
+  if (traffic?.absence !== undefined)
+    log.warn(`${account} ${ABSENCES[traffic.absence]}; other accounts serve until it is available again`);
+  if (traffic !== undefined) return tag;
   if (account === undefined) return undefined;
   const code = errorCodeIn(body);
   if (code === "account_not_found" && status === 404)
@@ -33,13 +34,11 @@ export async function tagRun(
       { next: "list the accounts with: codexlb status" },
     );
   if (code === "unauthorized")
-    throw new CodexlbError("unauthorized", "this proxy requires a key", {
-      next: "set CODEXLB_KEY to a key of that proxy (codexlb key add NAME makes one there)",
-    });
+    throw new CodexlbError("unauthorized", "this proxy requires a client key", { next: KEY_NEXT });
   throw status === 0
     ? new CodexlbError(
         "proxy_unreachable",
-        `nobody answers at ${door.url} who could use account ${account}`,
+        `no proxy answers at ${door.url}, so the run cannot be pinned to ${account}`,
         {
           next: "start it with: codexlb proxy",
         },
@@ -49,36 +48,37 @@ export async function tagRun(
       });
 }
 
-/** What the proxy has seen of the run; undefined when it does not answer. */
-export async function seenOf(door: Door, tag: RunTag): Promise<RunSeen | undefined> {
-  return seenIn((await ask(door, tag)).body);
+/** The traffic of the run at the proxy; undefined if the proxy does not answer. */
+export async function trafficOf(door: Door, tag: RunTag): Promise<RunSeen | undefined> {
+  return trafficIn((await ask(door, tag)).body);
 }
 
+/** A run that has ended. */
 export interface EndedRun {
   readonly proxyUrl: string;
-  /** Codex's own arguments. */
+  /** The arguments for Codex. */
   readonly args: readonly string[];
-  readonly seen: RunSeen;
-  /** Undefined: it ended well; else how, as `with code 3`, `by SIGTERM`. */
+  readonly traffic: RunSeen;
+  /** How Codex failed, such as `with code 3` or `by SIGTERM`; undefined if it succeeded. */
   readonly failure: string | undefined;
-  /** `model_provider` of the settings that Codex had, and the file that it stands in. */
+  /** `model_provider` in the settings of Codex, and the file that sets it. */
   readonly provider: { readonly name: string; readonly path: string } | undefined;
   /** The `.env` of the home, if it makes Codex use an HTTP proxy. */
   readonly dotenv: ProxyDotenv | undefined;
 }
 
-/** What is to be said of a run that did not come by; undefined when it did, or had no reason to. */
-export function missedRun(run: EndedRun): string | undefined {
-  const { proxyUrl, args, seen, failure, provider, dotenv } = run;
-  if (seen.turns > 0 || args.some((word) => SILENT_WORDS.has(word))) return undefined;
+/** A message about a run that bypassed the proxy; undefined if its requests arrived, or it needed none. */
+export function bypassReport(run: EndedRun): string | undefined {
+  const { proxyUrl, args, traffic, failure, provider, dotenv } = run;
+  if (traffic.turns > 0 || args.some((word) => SILENT_WORDS.has(word))) return undefined;
   const report = (why: string) =>
-    `the proxy at ${proxyUrl} saw no ${seen.requests === 0 ? "request" : "turn"} of this run: ${why}`;
+    `the proxy at ${proxyUrl} received no ${traffic.requests === 0 ? "request" : "turn"} from this run: ${why}`;
   const why = whyElsewhere(args, provider);
   if (why !== undefined) return report(why);
   if (dotenv !== undefined && failure !== undefined) return report(dotenvProblem(dotenv));
-  if (seen.requests === 0)
-    return report(failure === undefined ? UNKNOWN : `Codex ended ${failure} before it asked for anything`);
-  // Other requests alone are those of somebody who has looked in, and typed nothing.
+  if (traffic.requests === 0)
+    return report(failure === undefined ? UNKNOWN : `Codex ended ${failure} before it sent a request`);
+  // Requests without a turn are normal for an interactive Codex in which the user typed nothing.
   return failure === undefined && args.some((word) => EXEC.has(word)) ? report(UNKNOWN) : undefined;
 }
 
@@ -86,10 +86,10 @@ export function missedRun(run: EndedRun): string | undefined {
 
 const ANSWER_MS = 3_000;
 const UNKNOWN =
-  "it went past the accounts, or asked for nothing; codexlb doctor shows where Codex sends its turns";
-/** Sub-commands that take a turn, or fail. */
+  "Codex bypassed the proxy, or sent no request; codexlb doctor shows where Codex sends its turns";
+/** Sub-commands that send a turn, unless they fail. */
 const EXEC: ReadonlySet<string> = new Set(["exec", "e", "review"]);
-/** Sub-commands and flags of Codex with which it asks nobody for a turn. */
+/** Sub-commands and flags of Codex that send no turn. */
 const SILENT_WORDS: ReadonlySet<string> = new Set([
   ..."--help -h --version -V help login logout mcp mcp-server app-server completion features".split(" "),
   ..."plugin sandbox debug apply a cloud update doctor execpolicy generate-ts archive delete unarchive".split(
@@ -106,20 +106,20 @@ async function ask(door: Door, tag: RunTag): Promise<{ status: number; body: unk
   }
 }
 
-function seenIn(body: unknown): RunSeen | undefined {
-  return Seen.safeParse(body).data;
+function trafficIn(body: unknown): RunSeen | undefined {
+  return Traffic.safeParse(body).data;
 }
 
-const Seen = z.object({
+const Traffic = z.object({
   requests: z.number(),
   turns: z.number(),
-  // A reason that this version does not know is none that it could tell.
+  // A reason that this version does not know is ignored.
   absence: z.enum(["exhausted", "resting", "out"]).optional().catch(undefined),
 });
 
 const ABSENCES: Readonly<Record<NonNullable<RunSeen["absence"]>, string>> = {
-  exhausted: "is used up",
-  resting: "rests after a failure",
+  exhausted: "is exhausted",
+  resting: "is cooling down after a failure",
   out: "is out of service",
 };
 
@@ -133,12 +133,12 @@ const Refused = z.object({
 });
 
 function whyElsewhere(args: readonly string[], provider: EndedRun["provider"]): string | undefined {
-  if (args.includes("--oss")) return "--oss has Codex use a model of this machine";
+  if (args.includes("--oss")) return "--oss makes Codex use a local model";
   const given = args.find((word) => /^(?:--config=|-c)?model_provider\s*=/.test(word));
-  if (given !== undefined) return `Codex was told to use another provider (${given})`;
+  if (given !== undefined) return `an argument makes Codex use another provider (${given})`;
   const url = args.find((word) => /^(?:--config=|-c)?(?:openai|chatgpt)_base_url\s*=/.test(word));
-  if (url !== undefined) return `Codex was told to go elsewhere (${url})`;
+  if (url !== undefined) return `an argument makes Codex use another address (${url})`;
   if (provider !== undefined && provider.name !== "openai")
-    return `model_provider = ${JSON.stringify(provider.name)} in ${provider.path} has Codex use another provider`;
+    return `model_provider = ${JSON.stringify(provider.name)} in ${provider.path} makes Codex use another provider`;
   return undefined;
 }

@@ -1,0 +1,209 @@
+// `codexlb account ...`: enrols, lists, pins, disables and removes accounts.
+
+import { defineCommand } from "citty";
+import { PAST } from "../../admin/accounts.ts";
+import { remoteStatus } from "../../admin/client.ts";
+import type { Door } from "../../admin/door.ts";
+import { type AccountOps, identityOfListed, type Service } from "../../auth/account-ops.ts";
+import { personName, twinProblems } from "../../auth/identity.ts";
+import type { Log } from "../../deps.ts";
+import { CodexlbError } from "../../errors.ts";
+import { print, printJson } from "../../print.ts";
+import { shortLine } from "../../printable.ts";
+import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf, rootExists } from "../context.ts";
+import { usage } from "../flags.ts";
+import { accountState, emailOf } from "../status/status-text.ts";
+import { accountView } from "./account-details.ts";
+import { type Place, placeOf } from "./account-place.ts";
+import importCommand from "./import-command.ts";
+import { listedState } from "./listed-state.ts";
+import login from "./login-command.ts";
+import set from "./set-command.ts";
+import { withAccounts } from "./with-accounts.ts";
+
+const ALIAS = {
+  type: "positional",
+  description: "Alias or id of the account",
+  valueHint: "ALIAS",
+} as const;
+
+const list = defineCommand({
+  meta: { name: "codexlb account list", description: "List the enrolled accounts" },
+  args: {
+    ...ROOT_FLAG,
+    ...REMOTE_FLAGS,
+    tree: {
+      type: "boolean",
+      description: "Include the accounts of child proxies; a fifth column names their proxy",
+    },
+    json: { type: "boolean", description: "Print all details as JSON" },
+  },
+  run: async ({ args }) => {
+    const context = contextOf(args.root);
+    const place = await placeOf(context, args);
+    if (args.tree) return listTree(context, place, args.json ?? false);
+    const accounts = await withAccounts(context, place, { write: false }, (ops) => ops.list());
+    const identities = accounts.map(identityOfListed);
+    for (const problem of twinProblems(identities)) context.deps.log.warn(problem);
+    if (args.json) return printJson({ accounts }, 2);
+    if (accounts.length === 0) return print("no accounts\n");
+    const nowMs = context.deps.clock.now();
+    for (const account of [...accounts].sort((a, b) => (a.alias < b.alias ? -1 : 1)))
+      print(
+        tabbed([
+          account.alias,
+          account.id,
+          (account.user_email && personName(identityOfListed(account), identities)) || "-",
+          // Scripts compare it; the reason is in `account show`.
+          listedState(account, nowMs, { withReason: false }),
+        ]),
+      );
+  },
+});
+
+/** Prints the accounts from the status of a proxy, which includes those of all proxies below it. */
+async function listTree(context: CommandContext, place: Place, json: boolean): Promise<void> {
+  const status = await remoteStatus(treeDoor(context, place));
+  const accounts = [...status.accounts].sort(
+    (a, b) => compare(a.proxy_name, b.proxy_name) || compare(a.alias, b.alias),
+  );
+  if (json) return printJson({ accounts }, 2);
+  if (accounts.length === 0) return print("no accounts\n");
+  for (const account of accounts)
+    print(
+      tabbed([
+        account.alias,
+        account.id,
+        emailOf(account) || "-",
+        accountState(account),
+        account.proxy_name || status.proxy_name,
+      ]),
+    );
+}
+
+function treeDoor({ layout }: CommandContext, place: Place): Door {
+  if (place.kind === "remote") {
+    if (place.door.proxyName !== undefined) throw usage("--tree and --proxy-name are mutually exclusive");
+    return place.door;
+  }
+  if (place.daemon.kind === "answers") return place.daemon.door;
+  throw new CodexlbError("proxy_unreachable", `no proxy is running on ${layout.root}`, {
+    next: "start one with: codexlb proxy, or name one with --proxy-url",
+  });
+}
+
+/** One line. Tabs separate the fields, because scripts split the line there. */
+function tabbed(fields: readonly string[]): string {
+  return `${fields.map((field) => shortLine(field)).join("\t")}\n`;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+const show = defineCommand({
+  meta: { name: "codexlb account show", description: "Show all details of an account" },
+  args: {
+    ...ROOT_FLAG,
+    ...REMOTE_FLAGS,
+    json: { type: "boolean", description: "Print JSON" },
+    alias: ALIAS,
+  },
+  run: async ({ args, rawArgs }) => {
+    const about = onlyAlias("show", rawArgs);
+    const context = contextOf(args.root);
+    const place = await placeOf(context, args);
+    const details = await withAccounts(context, place, { write: false, about }, (ops) => ops.show(about));
+    print(
+      args.json
+        ? `${JSON.stringify(details, undefined, 2)}\n`
+        : accountView(details, context.deps.clock.now()),
+    );
+  },
+});
+
+const rm = onAccount("rm", "Remove an account and its stored login", async (ops, name) => {
+  return `removed account ${await ops.remove(name)}`;
+});
+
+const pin = onAccount(
+  "pin",
+  "Send all turns to this account while it is available",
+  async (ops, name, { warn, info }, below) => {
+    const { alias, listed } = await ops.pin(name);
+    if (below !== undefined)
+      info(
+        `pinned only on the proxy ${below}; proxies in front of it choose as before. Undo with: codexlb account unpin --proxy-name ${below}`,
+      );
+    if (listed !== undefined && !listed.enabled)
+      warn(`${alias} is ${listedState(listed, 0)}; other accounts serve until it is available again`);
+    return `pinned account ${alias}`;
+  },
+);
+
+const unpin = defineCommand({
+  meta: { name: "codexlb account unpin", description: "Remove the pin, so that the policy chooses again" },
+  args: { ...ROOT_FLAG, ...REMOTE_FLAGS },
+  run: async ({ args }) => {
+    const context = contextOf(args.root);
+    const place = await placeOf(context, args);
+    // Without a root, nothing is pinned.
+    if (place.kind === "remote" || rootExists(context))
+      await withAccounts(context, place, { write: true }, (ops) => ops.unpin());
+    print("unpinned account selection\n");
+  },
+});
+
+const service = (kind: Service, description: string) =>
+  onAccount(kind, description, async (ops, name) => `${PAST[kind]} account ${await ops.serve(name, kind)}`);
+
+export default defineCommand({
+  meta: { name: "codexlb account", description: "Enrol, list, pin, disable and remove accounts" },
+  subCommands: {
+    login,
+    import: importCommand,
+    list,
+    show,
+    set,
+    rm,
+    pin,
+    unpin,
+    enable: service("enable", "Put an account back into service, even if codexlb disabled it"),
+    disable: service("disable", "Take an account out of service until it is enabled again"),
+    drain: service("drain", "Keep the sessions of an account on it, but start no new ones there"),
+  },
+});
+
+// --- internal ---
+
+function onlyAlias(command: string, words: readonly string[]): string {
+  const [alias, ...surplus] = words;
+  if (!alias?.trim() || surplus.length > 0) throw usage(`account ${command} takes one alias`);
+  return alias;
+}
+
+/** A command that does one thing to one account, named by alias or id. `run` returns the line to print. */
+function onAccount(
+  name: string,
+  description: string,
+  run: (ops: AccountOps, account: string, log: Log, below?: string) => Promise<string>,
+) {
+  return defineCommand({
+    meta: { name: `codexlb account ${name}`, description },
+    args: {
+      ...ROOT_FLAG,
+      ...REMOTE_FLAGS,
+      alias: ALIAS,
+    },
+    run: async ({ args, rawArgs }) => {
+      const about = onlyAlias(name, rawArgs);
+      const context = contextOf(args.root);
+      const place = await placeOf(context, args);
+      const line = await withAccounts(context, place, { write: rootExists(context), about }, (ops, below) =>
+        run(ops, about, context.deps.log, below),
+      );
+      print(`${line}\n`);
+    },
+  });
+}

@@ -1,0 +1,136 @@
+// The details of one account as text, for `codexlb account show`.
+
+import type { AccountDetails } from "../../auth/account-details.ts";
+import { oneLine, shortLine } from "../../printable.ts";
+import { limitWindows } from "../status/limit-windows.ts";
+import { accountState, creditsText, hasMonthly, relative } from "../status/status-text.ts";
+import { table } from "../terminal/table.ts";
+
+/** Returns a block of lines. The times of the events are UTC. */
+export function accountView(details: AccountDetails, nowMs: number): string {
+  const { status, sessions, events } = details;
+  const rows: [string, string][] = [
+    ["account", accountOf(details)],
+    ["home", details.home],
+    ["state", stateLine(details)],
+    ...WINDOWS.filter((name) => name !== "monthly" || hasMonthly(status)).map((name): [string, string] => [
+      name,
+      windowOf(status, name, nowMs),
+    ]),
+    ...(status.additional_limits ?? []).map((limit): [string, string] => [
+      `${limit.limit_name || limit.limit_id} limit`,
+      limitLine(limit),
+    ]),
+    ...spendingRows(status, nowMs),
+    ...(details.outbound_proxy === undefined
+      ? []
+      : [["outbound proxy", details.outbound_proxy] satisfies [string, string]]),
+    ["used", `${ago(status.last_used_at_ms, nowMs)}; ${status.in_flight} in flight`],
+    [
+      "sessions",
+      sessions.count === 0 ? "none" : `${sessions.count}: ${listed(sessions.latest, sessions.count)}`,
+    ],
+  ];
+  const head = oneLine(`${status.alias}${status.proxy_name === "" ? "" : ` @ ${status.proxy_name}`}`);
+  const lines = table(rows.map(([name, value]) => [`  ${name}`, value]));
+  const history = events.map((event) => `  ${eventLine(event)}\n`).join("");
+  return `${head}\n${lines}${history === "" ? "" : `\nrecent events\n${history}`}`;
+}
+
+// --- internal ---
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+function accountOf({ status, chatgpt_account_id }: AccountDetails): string {
+  const plan = status.plan_type === undefined ? "plan unknown" : `plan ${status.plan_type}`;
+  const workspace = chatgpt_account_id === undefined ? [] : [`workspace ${chatgpt_account_id}`];
+  return [status.email || "no e-mail address", plan, ...workspace].join(", ");
+}
+
+function stateLine({ status }: AccountDetails): string {
+  const reason = status.cooldown_reason === undefined ? "" : ` after ${status.cooldown_reason}`;
+  return [
+    `${accountState(status)}${status.cooldown_seconds > 0 ? reason : ""}`,
+    ...(status.active ? ["active"] : []),
+    ...(status.pinned ? ["pinned"] : []),
+    `score ${status.score.toFixed(3)}`,
+  ].join(", ");
+}
+
+const WINDOWS = ["daily", "weekly", "monthly"] as const;
+
+function limitLine(limit: NonNullable<AccountDetails["status"]["additional_limits"]>[number]): string {
+  const windows = Object.entries(limitWindows(limit)).flatMap(([kind, window]) =>
+    window === undefined ? [] : [`${kind === "short" ? "daily" : kind} ${left(window.leftPct)}`],
+  );
+  const shown = windows.length === 0 ? left(-1) : windows.join(", ");
+  return limit.cooldown_seconds > 0 ? `${shown}, cooldown(${limit.cooldown_seconds}s)` : shown;
+}
+
+/** Credits, the member limit and workspace restrictions, as rows. */
+function spendingRows(status: AccountDetails["status"], nowMs: number): [string, string][] {
+  const { credits, individual_limit: limit, limit_reached_type: type } = status;
+  const resets =
+    limit !== undefined && limit.reset_at > 0 ? `, resets ${relative(limit.reset_at, nowMs)}` : "";
+  return [
+    ...(credits?.has_credits ? [["credits", creditsText(status)] satisfies [string, string]] : []),
+    ...(limit === undefined
+      ? []
+      : [["member limit", `${left(limit.left_pct)}${resets}`] satisfies [string, string]]),
+    ...(status.spend_control_reached
+      ? [
+          ["spend control", "the workspace has reached the spend limit set by its owner"] satisfies [
+            string,
+            string,
+          ],
+        ]
+      : []),
+    ...(type === undefined ? [] : [["limit reached", type] satisfies [string, string]]),
+  ];
+}
+
+function windowOf(
+  { windows, ...status }: AccountDetails["status"],
+  name: (typeof WINDOWS)[number],
+  nowMs: number,
+): string {
+  if (windows !== undefined && !windows.includes(name)) return "no such window";
+  const percent = status[`${name}_left_pct`];
+  const resetAt = status[`${name}_reset_at`];
+  const figure = status.figures.find(({ window }) => window === name);
+  const source =
+    figure === undefined
+      ? ""
+      : ` (${figure.source}, ${figure.age_seconds} s old${figure.outdated ? ": too old" : ""})`;
+  return `${left(percent)}${resetAt > 0 ? `, resets ${relative(resetAt, nowMs)}` : ""}${source}`;
+}
+
+function left(percent: number): string {
+  return percent < 0 ? "unknown" : `${percent.toFixed(1)} % left`;
+}
+
+function ago(atMs: number, nowMs: number): string {
+  if (atMs === 0) return "never";
+  const passed = Math.max(0, nowMs - atMs);
+  if (passed < MINUTE_MS) return "a moment ago";
+  if (passed < HOUR_MS) return `${Math.round(passed / MINUTE_MS)} min ago`;
+  return passed < 2 * DAY_MS
+    ? `${Math.round(passed / HOUR_MS)} h ago`
+    : `${Math.round(passed / DAY_MS)} days ago`;
+}
+
+function listed(latest: readonly string[], count: number): string {
+  return `${latest.join(", ")}${count > latest.length ? ", …" : ""}`;
+}
+
+function eventLine({ ts, event, fields }: AccountDetails["events"][number]): string {
+  const details = Object.entries(fields)
+    .filter(([name]) => !OWN_FIELDS.has(name))
+    .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  return shortLine([ts.replace(/\.\d+Z$/, "Z"), event, ...details].join("  "));
+}
+
+/** The fields that name the account, which the reader knows. */
+const OWN_FIELDS: ReadonlySet<string> = new Set(["account_id", "account_alias", "alias"]);

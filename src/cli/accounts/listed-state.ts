@@ -1,0 +1,19 @@
+// The state of an account as `codexlb account list` prints it.
+
+import type { ListedAccount } from "../../auth/account-ops.ts";
+
+/**
+ * The state in the words and the order of the Go program, whose scripts compare it: `cooldown(Ns)`, `disabled(REASON)`
+ * (only `disabled` unless `withReason`), `draining` or `ready`.
+ */
+export function listedState(
+  account: ListedAccount,
+  nowMs: number,
+  { withReason = true }: { readonly withReason?: boolean } = {},
+): string {
+  const left = account.cooldown_until_ms - nowMs;
+  if (left > 0) return `cooldown(${Math.floor(left / 1000) + 1}s)`;
+  const why = account.disabled_reason;
+  if (!account.enabled || why !== "") return why === "" || !withReason ? "disabled" : `disabled(${why})`;
+  return account.codexlb.draining ? "draining" : "ready";
+}

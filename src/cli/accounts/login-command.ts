@@ -1,0 +1,157 @@
+// `codexlb account login`: logs in to an account with real `codex login`, on this machine or on that of a proxy.
+
+import { constants } from "node:os";
+import { defineCommand } from "citty";
+import { remoteLogin } from "../../admin/remote-login.ts";
+import { checkAlias } from "../../auth/homes.ts";
+import { codexBinary, isOwnLogin, loginAccount, loginArguments } from "../../codex/login.ts";
+import { loginWithoutCodex } from "../../codex/own-login.ts";
+import { CodexlbError } from "../../errors.ts";
+import { orAborted } from "../../login/or-aborted.ts";
+import { print } from "../../print.ts";
+import { plainText } from "../../printable.ts";
+import { CODEX_BIN_FLAG, REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
+import { configOf } from "../config/root-config.ts";
+import { type CommandContext, contextOf } from "../context.ts";
+import { usage } from "../flags.ts";
+import { type Place, placeHere, placeOf } from "./account-place.ts";
+import { duplicateLoginWarning } from "./duplicate-logins.ts";
+import { withAccounts } from "./with-accounts.ts";
+
+export default defineCommand({
+  meta: {
+    name: "codexlb account login",
+    description:
+      "Log in to an account and enrol it, with codex login if codex is installed. With --proxy-url, the login happens on the machine of that proxy",
+  },
+  args: {
+    ...ROOT_FLAG,
+    ...REMOTE_FLAGS,
+    ...CODEX_BIN_FLAG,
+    replace: {
+      type: "boolean",
+      description: "Replace the login even if the alias belongs to another account",
+    },
+    alias: { type: "positional", description: "Name of the account", valueHint: "ALIAS" },
+    arguments: {
+      type: "positional",
+      description: "Arguments for codex login, such as --device-auth (enter a code in any browser)",
+      required: false,
+    },
+  },
+  run: async ({ args, rawArgs }) => {
+    const [alias, ...rest] = rawArgs;
+    if (alias === undefined)
+      throw usage("account login needs an alias", "for example: codexlb account login work");
+    checkAlias(alias);
+    const context = contextOf(args.root);
+    const login: Login = {
+      context,
+      alias,
+      args: rest[0] === "--" ? rest.slice(1) : rest,
+      binary: codexBinary(args["codex-bin"], context.deps.env),
+      replace: args.replace ?? false,
+    };
+    const place = await placeOf(context, args);
+    if (place.kind === "here") return loginHere(login);
+    const words = plainText();
+    try {
+      await remoteLogin(place.door, { ...login, output: (text) => print(words.read(text)) });
+      await warnOfDuplicateLogin(context, place, alias);
+    } catch (error) {
+      if (!(error instanceof CodexlbError)) throw error;
+      if (error.code === "codex_not_found") return loginForElsewhere(login, place);
+      if (place.fallback && (error.code === "proxy_unreachable" || error.code === "unauthorized"))
+        return loginHere(login);
+      throw error;
+    }
+  },
+});
+
+// --- internal ---
+
+interface Login {
+  readonly context: CommandContext;
+  readonly alias: string;
+  readonly args: readonly string[];
+  readonly binary: string;
+  readonly replace: boolean;
+}
+
+/** Logs in on this terminal. The root stays unchanged until codex has succeeded. */
+async function loginHere(login: Login): Promise<void> {
+  const { context, alias, args, binary, replace } = login;
+  const { deps, layout } = context;
+  if (isOwnLogin(binary, deps.env)) return loginOurselves(login);
+  const end = await loginAccount({
+    layout,
+    binary,
+    args: [...(await configOf(context)).commands.login, ...args],
+    env: deps.env,
+    alias,
+    replace,
+    ops: {
+      import: async (name, files) =>
+        withAccounts(context, await placeHere(context), { write: true }, (ops) => ops.import(name, files)),
+    },
+  });
+  if (end.kind === "failed") throw end.error;
+  print(`registered account ${alias} (total=${end.total})\n`);
+  await warnOfDuplicateLogin(context, await placeHere(context), alias);
+}
+
+/** Logs in without codex. */
+async function loginOurselves({ context, alias, args, replace }: Login): Promise<void> {
+  const stopping = new AbortController();
+  const stop = (signal: NodeJS.Signals) =>
+    stopping.abort(
+      new CodexlbError("interrupted", "the login was cancelled; nothing was changed", {
+        next: "run the command again to log in",
+        exitCode: 128 + constants.signals[signal],
+      }),
+    );
+  for (const signal of SIGNALS) process.on(signal, stop);
+  try {
+    const login = loginWithoutCodex(context.deps, args, print, stopping.signal);
+    const auth = await orAborted(login, stopping.signal);
+    const place = await placeHere(context);
+    const total = await withAccounts(context, place, { write: true }, (ops) =>
+      ops.import(alias, { auth, config: undefined, replace }),
+    );
+    print(`registered account ${alias} (total=${total})\n`);
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, stop);
+  }
+  await warnOfDuplicateLogin(context, await placeHere(context), alias);
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Logs in on this machine and sends the login to the proxy, because there is no codex on its machine. */
+async function loginForElsewhere(
+  { context, alias, args, binary, replace }: Login,
+  place: Place,
+): Promise<void> {
+  const { deps, layout } = context;
+  print("remote codex unavailable; logging in locally and importing auth\n");
+  const end = await loginAccount({
+    layout,
+    binary,
+    args: loginArguments((await configOf(context)).commands.login, args),
+    env: deps.env,
+    alias,
+    replace,
+    ops: {
+      import: (name, files) =>
+        withAccounts(context, place, { write: true }, (ops) => ops.import(name, files)),
+    },
+  });
+  if (end.kind === "failed") throw end.error;
+  print(`imported account ${alias} (total=${end.total})\n`);
+  await warnOfDuplicateLogin(context, place, alias);
+}
+
+async function warnOfDuplicateLogin(context: CommandContext, place: Place, alias: string): Promise<void> {
+  const warning = await duplicateLoginWarning(context, place, alias);
+  if (warning !== undefined) context.deps.log.warn(warning);
+}

@@ -1,0 +1,192 @@
+// Gives a command access to accounts and keys: through another proxy, through the daemon of the root, or in the files,
+// which stay locked during the work.
+
+import { remoteAccounts, remoteKeys, remoteStatus } from "../../admin/client.ts";
+import { type Daemon, daemonAt } from "../../admin/daemon.ts";
+import type { Door } from "../../admin/door.ts";
+import { type AccountOps, createAccountOps } from "../../auth/account-ops.ts";
+import { reconcile } from "../../auth/homes.ts";
+import { type KeyOps, openKeys } from "../../auth/keys.ts";
+import type { QuotaView } from "../../core/quota.ts";
+import { CodexlbError } from "../../errors.ts";
+import { makePrivateDirectory } from "../../state/atomic-file.ts";
+import { readConfig } from "../../state/config-source.ts";
+import { tryLock } from "../../state/lock.ts";
+import { makePrivate } from "../../state/private-root.ts";
+import { openStore, type Store } from "../../state/store.ts";
+import { createAffinity } from "../../upstream/affinity.ts";
+import { detailsOf, factsAtRest } from "../../upstream/details.ts";
+import { poolSettings } from "../../upstream/pool-settings.ts";
+import type { CommandContext } from "../context.ts";
+import type { Place } from "./account-place.ts";
+
+/** Work on accounts. `below` is the name of the child proxy that has them, if it is not the proxy that was asked. */
+type AccountWork<T> = (ops: AccountOps, below?: string) => Promise<T>;
+
+interface AccountsOptions {
+  /** If false, nothing is written or locked. */
+  readonly write: boolean;
+  /** The alias or id of the only account that `use` works with. The account may be on a child proxy. */
+  readonly about?: string;
+}
+
+/** How long a command waits for another one that changes the accounts. Such commands take milliseconds. */
+const LOCK_WAIT_MS = 5_000;
+const LOCK_POLL_MS = 50;
+
+/** Runs `use` with the accounts of `place`. Throws `root_locked` if another process keeps the files locked. */
+export async function withAccounts<T>(
+  context: CommandContext,
+  place: Place,
+  options: AccountsOptions,
+  use: AccountWork<T>,
+): Promise<T> {
+  const here = () =>
+    onRoot(context, place.daemon, options.write, {
+      daemon: (door) => throughDoor(door, options.about, use),
+      files: () => use(localAccounts(context, options.write)),
+    });
+  if (place.kind === "here") return here();
+  try {
+    return await throughDoor(place.door, options.about, use);
+  } catch (error) {
+    if (!place.fallback || !isElsewhere(error)) throw error;
+    if (error instanceof CodexlbError && error.code === "unauthorized")
+      context.deps.log.warn(
+        `the proxy at ${place.door.url} rejected the admin token of ${context.layout.root}; working on that directory instead`,
+      );
+    return here();
+  }
+}
+
+/** Runs `use` with the keys of the root. */
+export async function withKeys<T>(
+  context: CommandContext,
+  write: boolean,
+  use: (ops: KeyOps) => Promise<T>,
+): Promise<T> {
+  return onRoot(context, await daemonAt(context.layout.adminSocket), write, {
+    daemon: (door) => use(remoteKeys(door)),
+    files: () => use(openKeys(context.layout.keys, context.deps)),
+  });
+}
+
+/** Opens the store of the root, with the accounts as they are on disk. Reports problems on stderr. */
+export function openLocalStore({ deps, layout }: CommandContext, readOnly: boolean, upstream: string): Store {
+  const store = openStore(layout.store, () => upstream, deps, { readOnly });
+  for (const { message } of reconcile(store.state, layout, deps.clock.now(), { readOnly }))
+    deps.log.warn(message);
+  return store;
+}
+
+// --- internal ---
+
+/** The accounts in the files of the root. */
+function localAccounts(context: CommandContext, write: boolean): AccountOps {
+  const { deps, layout } = context;
+  const config = readConfig(layout);
+  const upstream = config.proxy.upstream_base_url;
+  const store = openLocalStore(context, !write, upstream);
+  const view = (): QuotaView => ({ nowMs: deps.clock.now(), ttlMs: poolSettings(config).quotaTtlMs });
+  return createAccountOps({
+    store,
+    layout,
+    deps,
+    upstream: () => upstream,
+    details: (record) =>
+      detailsOf(
+        {
+          layout,
+          affinity: createAffinity({ path: layout.sessions, deps }),
+          facts: () => factsAtRest(store.state, config, view()),
+          view,
+        },
+        record,
+      ),
+  });
+}
+
+/** Does the work through the daemon of the root, or in its files, which are locked during a change. */
+async function onRoot<T>(
+  { deps, layout }: CommandContext,
+  asked: Daemon,
+  write: boolean,
+  work: { readonly daemon: (door: Door) => Promise<T>; readonly files: () => Promise<T> },
+): Promise<T> {
+  const deadlineMs = deps.clock.monotonic() + LOCK_WAIT_MS;
+  let daemon = asked;
+  do {
+    if (daemon.kind === "answers") return work.daemon(daemon.door);
+    if (!write) return work.files();
+    makePrivateDirectory(layout.root);
+    makePrivate(layout, deps.log);
+    const lock = tryLock(layout.lock);
+    if (lock !== undefined) {
+      try {
+        return await work.files();
+      } finally {
+        lock.release();
+      }
+    }
+    // The owner of the lock is another command, or a proxy that is starting.
+    await Bun.sleep(LOCK_POLL_MS);
+    daemon = await daemonAt(layout.adminSocket);
+  } while (deps.clock.monotonic() < deadlineMs);
+  throw new CodexlbError(
+    "root_locked",
+    `another codexlb process is using ${layout.root} and does not answer`,
+    { next: "try again in a moment; if that process is a proxy, check its log" },
+  );
+}
+
+function isElsewhere(error: unknown): boolean {
+  return (
+    error instanceof CodexlbError && (error.code === "proxy_unreachable" || error.code === "unauthorized")
+  );
+}
+
+/**
+ * Runs `use` with the accounts of the proxy behind `door`, or of the only proxy below it that has the account `about`.
+ */
+async function throughDoor<T>(door: Door, about: string | undefined, use: AccountWork<T>): Promise<T> {
+  const direct = () => use(remoteAccounts(door));
+  if (about === undefined || door.proxyName !== undefined) return direct();
+  const through = (proxyName: string) => use(remoteAccounts({ ...door, proxyName }), proxyName);
+  if (door.unix === undefined) {
+    // Another root's proxy may accept an account that it does not have, so its status comes first.
+    const below = await proxyBelow(door, about);
+    return below === undefined ? direct() : through(below);
+  }
+  try {
+    return await direct();
+  } catch (error) {
+    if (!(error instanceof CodexlbError) || error.code !== "account_not_found") throw error;
+    const below = await proxyBelow(door, about);
+    if (below === undefined) throw error;
+    return through(below);
+  }
+}
+
+/**
+ * The name of the only proxy below `door` that has the account `about`. It is undefined if the proxy itself has the
+ * account, no proxy has it, or the status is not available. Throws `target_proxy_ambiguous` if several proxies have it.
+ */
+async function proxyBelow(door: Door, about: string): Promise<string | undefined> {
+  const timeoutMs = door.timeoutMs ?? STATUS_TIMEOUT_MS;
+  const status = await remoteStatus({ ...door, timeoutMs }).catch(() => undefined);
+  if (status === undefined) return undefined;
+  const own = status.proxy_name;
+  const owners = status.accounts
+    .filter((account) => account.alias === about || account.id === about)
+    .map((account) => account.proxy_name || own);
+  if (owners.includes(own)) return undefined;
+  const [name, ...others] = new Set(owners);
+  if (name === undefined || others.length === 0) return name;
+  throw new CodexlbError(
+    "target_proxy_ambiguous",
+    `${about} is an account of ${[name, ...others].join(" and ")}`,
+    { next: `choose one of them, for example: --proxy-name ${name}` },
+  );
+}
+
+const STATUS_TIMEOUT_MS = 5_000;

@@ -1,0 +1,79 @@
+// `codexlb config ...`: shows and checks the settings.
+
+import { defineCommand } from "citty";
+import { remoteSettings } from "../../admin/client.ts";
+import { daemonAt } from "../../admin/daemon.ts";
+import { CodexlbError } from "../../errors.ts";
+import { print, printJson } from "../../print.ts";
+import { readConfigText } from "../../state/config.ts";
+import { effectiveConfig, readConfigFile, shownSettings } from "../../state/config-source.ts";
+import { tomlValue } from "../../state/config-text.ts";
+import { EXPOSURE_NEXT, exposureProblem } from "../../state/settings.ts";
+import { ROOT_FLAG } from "../common-flags.ts";
+import { contextOf } from "../context.ts";
+import { table, widthOf } from "../terminal/table.ts";
+import { outputColumns } from "../terminal/terminal.ts";
+
+const path = defineCommand({
+  meta: { name: "codexlb config path", description: "Print the path of config.toml" },
+  args: { ...ROOT_FLAG },
+  run: ({ args }) => print(`${contextOf(args.root).layout.config}\n`),
+});
+
+const check = defineCommand({
+  meta: { name: "codexlb config check", description: "Check config.toml without changing anything" },
+  args: { ...ROOT_FLAG },
+  run: ({ args }) => {
+    const { deps, layout } = contextOf(args.root);
+    const file = readConfigFile(layout);
+    const { config } = effectiveConfig(file, {}, deps.env);
+    for (const remark of [...file.unknown, ...file.ignored]) print(`${layout.config}: ${remark}\n`);
+    const exposure = exposureProblem(config);
+    if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: EXPOSURE_NEXT });
+    if (file.unknown.length > 0)
+      throw new CodexlbError("invalid_config", `${layout.config} has unknown keys`, {
+        next: "correct or remove them; the proxy ignores them",
+      });
+    print(`${layout.config} ${validity(readConfigText(layout.config))}\n`);
+  },
+});
+
+const show = defineCommand({
+  meta: {
+    name: "codexlb config show",
+    description: "Show all settings in effect and their sources; those of the running proxy, if there is one",
+  },
+  args: { ...ROOT_FLAG, json: { type: "boolean", description: "Print JSON" } },
+  run: async ({ args }) => {
+    const { deps, layout } = contextOf(args.root);
+    const daemon = await daemonAt(layout.adminSocket);
+    const running = daemon.kind === "answers";
+    const settings = running
+      ? await remoteSettings(daemon.door)
+      : shownSettings(effectiveConfig(readConfigFile(layout), {}, deps.env));
+    if (args.json) return printJson({ running, settings }, 2);
+    const rows = settings.map(({ key, value, source }) => [key, tomlValue(value), source]);
+    print(fitted(rows, outputColumns(deps.env)));
+    if (!running) deps.log.info("no proxy is running on this root; it would start with these settings");
+  },
+});
+
+function validity(text: string | undefined): string {
+  if (text === undefined) return "does not exist yet; the defaults apply";
+  // An editor that writes the file leaves it empty for a moment.
+  if (text.trim() === "")
+    return "is empty: a new proxy starts with the defaults, and a running proxy keeps its settings";
+  return "is valid";
+}
+
+/** A table, or two lines per setting if the table is too wide for the terminal. */
+function fitted(rows: readonly (readonly string[])[], columns: number | undefined): string {
+  const wide = table([["SETTING", "VALUE", "FROM"], ...rows]);
+  if (columns === undefined || widthOf(wide) <= columns) return wide;
+  return rows.map(([key, value, source]) => `${key} = ${value}\n    ${source}\n`).join("");
+}
+
+export default defineCommand({
+  meta: { name: "codexlb config", description: "Show and check the settings" },
+  subCommands: { check, show, path },
+});

@@ -1,0 +1,116 @@
+// `codexlb doctor`: checks the installation, says what to do about problems, and fixes them if that is safe.
+
+import { defineCommand } from "citty";
+import { type Daemon, daemonAt } from "../../admin/daemon.ts";
+import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
+import { CodexlbError, messageOf } from "../../errors.ts";
+import { print, printJson } from "../../print.ts";
+import { oneLine } from "../../printable.ts";
+import { CODEX_BIN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf, rootExists } from "../context.ts";
+import { type Location, locate, urlOf } from "../proxy/locate-proxy.ts";
+import { waitingFor } from "../terminal/terminal.ts";
+import { examineAccounts } from "./accounts.ts";
+import { examineClients } from "./clients.ts";
+import { type CodexFlags, examineCodex, runtimeHomeOf } from "./codex.ts";
+import type { CheckResult, Finding } from "./finding.ts";
+import { examineProxy } from "./proxy.ts";
+import { examineRoot } from "./root.ts";
+
+export default defineCommand({
+  meta: { name: "codexlb doctor", description: "Check the installation, and advise how to fix problems" },
+  args: {
+    ...ROOT_FLAG,
+    ...PROXY_URL_FLAG,
+    ...CODEX_BIN_FLAG,
+    "codex-home": {
+      type: "string",
+      description: "Codex home of codexlb run (default ROOT/runtime)",
+      valueHint: "DIR",
+    },
+    fix: { type: "boolean", description: "Fix what can be fixed safely" },
+    json: { type: "boolean", description: "Print JSON" },
+  },
+  run: async ({ args }) => {
+    const context = contextOf(args.root);
+    const flags: CodexFlags = {
+      codexBin: args["codex-bin"],
+      codexHome: args["codex-home"],
+    };
+    const daemon = await daemonAt(context.layout.adminSocket);
+    const located = locate(context, { "proxy-url": args["proxy-url"] }, { daemon });
+    // The checks that need it report why it cannot be found.
+    located.catch(() => {});
+    const examined: CheckResult[] = [];
+    for await (const finding of examine(context, flags, daemon, located)) {
+      const settled = await settle(finding, (args.fix ?? false) && rootExists(context));
+      examined.push(settled);
+      if (!args.json) print(lineOf(settled));
+    }
+    const bad = examined.filter(({ status, fixed }) => status === "bad" && !fixed);
+    if (args.json) {
+      const runtime_auth = checkRuntimeAuth(runtimeHomeOf(context, flags));
+      printJson({ ok: bad.length === 0, findings: examined, runtime_auth });
+    }
+    if (bad.length > 0)
+      throw new CodexlbError("unhealthy", `${bad.length} of ${examined.length} checks failed`, {
+        next: "the lines above say what to do about each",
+      });
+  },
+});
+
+// --- internal ---
+
+/** Yields each finding as soon as it is known, because the test turn of Codex takes seconds. */
+async function* examine(
+  context: CommandContext,
+  flags: CodexFlags,
+  daemon: Daemon,
+  located: Promise<Location>,
+): AsyncGenerator<Finding> {
+  yield* await orFinding("root", async () => examineRoot(context));
+  yield* await orFinding("accounts", async () =>
+    examineAccounts(context, await located.then(namedUrl, () => undefined)),
+  );
+  yield* await orFinding("proxy", async () => {
+    const location = await located.catch((error) => {
+      if (error instanceof CodexlbError && error.code === "usage") throw error;
+      return undefined; // the check of the root reports invalid settings
+    });
+    return waitingFor("asking the proxy and the backend", examineProxy(context, location, daemon));
+  });
+  yield* await orFinding("other clients", () => examineClients(context, located));
+  yield* await orFinding("codex", () =>
+    waitingFor("running a test turn with Codex", examineCodex(context, flags, located)),
+  );
+}
+
+/** The address of the proxy if it is named, without a slash at the end. */
+function namedUrl(location: Location): string | undefined {
+  return location.kind === "named" ? urlOf(location) : undefined;
+}
+
+/** Turns an error of one check into a finding, so that the other checks still run. */
+async function orFinding(check: string, examination: () => Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await examination();
+  } catch (error) {
+    const remedy = error instanceof CodexlbError ? error.next : undefined;
+    return [{ check, status: "bad", detail: messageOf(error), ...(remedy === undefined ? {} : { remedy }) }];
+  }
+}
+
+async function settle({ fix, ...finding }: Finding, applyFix: boolean): Promise<CheckResult> {
+  if (!applyFix || fix === undefined) return { ...finding, fixed: false };
+  try {
+    await fix();
+    return { ...finding, fixed: true };
+  } catch (error) {
+    return { ...finding, detail: `${finding.detail}; the fix failed: ${messageOf(error)}`, fixed: false };
+  }
+}
+
+function lineOf({ check, status, detail, remedy, fixed }: CheckResult): string {
+  const line = `${check}: ${fixed ? "fixed" : status} (${oneLine(detail)})\n`;
+  return status === "ok" || fixed || remedy === undefined ? line : `${line}    ${oneLine(remedy)}\n`;
+}

@@ -1,0 +1,71 @@
+// The few requests of roff, the language of manual pages, that the page needs (man(7)). Only this file escapes text.
+
+/** Text that is roff source already. */
+export interface Roff {
+  readonly roff: string;
+}
+
+/** Plain text or roff source. */
+export type Text = string | Roff;
+
+/** Text to type as it is. */
+export function bold(text: string): Roff {
+  return { roff: `\\fB${escaped(text)}\\fR` };
+}
+
+/** A placeholder. */
+export function italic(text: string): Roff {
+  return { roff: `\\fI${escaped(text)}\\fR` };
+}
+
+/** The title line. `date` is like `2026-01-31`; programs read it, so it is not escaped. */
+export function title(name: string, date: string, version: string): string {
+  return `.TH ${quoted(name.toUpperCase())} 1 ${date} ${quoted(`${name} ${version}`)} "User Commands"`;
+}
+
+export function section(name: string): string {
+  return `.SH ${quoted(name)}`;
+}
+
+export function subSection(name: string): string {
+  return `.SS ${quoted(name)}`;
+}
+
+export function paragraph(...texts: readonly Text[]): string {
+  return `.PP\n${line(texts)}`;
+}
+
+/** A line of text without space above it. */
+export function line(texts: readonly Text[]): string {
+  return texts.map((text) => (typeof text === "string" ? escaped(text) : text.roff)).join("");
+}
+
+/** `term`, and its meaning indented below it. */
+export function explained(term: readonly Text[], meaning: string): string {
+  return `.TP\n${line(term)}\n${line([meaning])}`;
+}
+
+// --- internal ---
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  "\\": "\\e",
+  "-": "\\-",
+  "'": "\\(aq",
+  "`": "\\(ga",
+  "^": "\\(ha",
+  "~": "\\(ti",
+  '"': "\\(dq",
+};
+
+/** Escapes `text` so that every character appears as it is, and no line starts with a request. */
+function escaped(text: string): string {
+  const one = text.replace(/\s+/g, " ").replace(/[\\'`^~"-]|[^\x20-\x7e]/gu, (character) => {
+    const code = character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");
+    return ESCAPES[character] ?? `\\[u${code}]`;
+  });
+  return one.replace(/^\./, "\\&.");
+}
+
+function quoted(text: string): string {
+  return `"${escaped(text)}"`;
+}

@@ -1,0 +1,104 @@
+// `codexlb key ...`: keys for clients, and for proxies in front of this one.
+
+import { defineCommand } from "citty";
+import { KEY_ROLES, type KeyRole } from "../../auth/keys.ts";
+import { print, printJson } from "../../print.ts";
+import { withKeys } from "../accounts/with-accounts.ts";
+import { ROOT_FLAG } from "../common-flags.ts";
+import { contextOf, rootExists } from "../context.ts";
+import { usage } from "../flags.ts";
+import { printOnce } from "../terminal/standard-output.ts";
+import { table } from "../terminal/table.ts";
+
+const NAME = { type: "positional", description: "Name of the key", valueHint: "NAME" } as const;
+
+const add = defineCommand({
+  meta: { name: "codexlb key add", description: "Create a key and print it; it is shown only once" },
+  args: {
+    ...ROOT_FLAG,
+    role: {
+      type: "string",
+      description:
+        "client: can send requests. parent: for a proxy in front of this one; can also read the status",
+      default: "client",
+      valueHint: KEY_ROLES.join("|"),
+    },
+    name: NAME,
+  },
+  run: async ({ args, rawArgs }) => {
+    const name = onlyName("add", rawArgs);
+    const role = roleOf(args.role);
+    const context = contextOf(args.root);
+    await withKeys(context, true, async (keys) => {
+      const key = await keys.add(name, role);
+      // The key is shown only once, so remove one that could not be printed.
+      await printOnce(`${key}\n`).catch(async (error) => {
+        await keys.remove(name);
+        throw error;
+      });
+    });
+    context.deps.log.info(
+      role === "client"
+        ? "clients send it as Authorization: Bearer KEY; codexlb run takes it from CODEXLB_CLIENT_KEY"
+        : "add it to proxy.child_proxy_urls of the proxy in front: http://:KEY@host:8765",
+    );
+  },
+});
+
+const list = defineCommand({
+  meta: {
+    name: "codexlb key list",
+    description: "List key names and when each was last used (never the secrets)",
+  },
+  args: { ...ROOT_FLAG, json: { type: "boolean", description: "Print JSON" } },
+  run: async ({ args }) => {
+    const keys = await withKeys(contextOf(args.root), false, (ops) => ops.list());
+    if (args.json) {
+      const listed = keys.map(({ name, role, createdMs, lastUsedMs = null }) => ({
+        name,
+        role,
+        created_at_ms: createdMs,
+        last_used_at_ms: lastUsedMs,
+      }));
+      return printJson({ keys: listed }, 2);
+    }
+    if (keys.length === 0) return print("no keys\n");
+    const rows = keys.map(({ name, role, createdMs, lastUsedMs }) => [
+      name,
+      role,
+      new Date(createdMs).toISOString().slice(0, 10),
+      lastUsedMs === undefined ? "never" : `${new Date(lastUsedMs).toISOString().slice(0, 16)}Z`,
+    ]);
+    print(table([["NAME", "ROLE", "CREATED", "LAST USED"], ...rows]));
+  },
+});
+
+const rm = defineCommand({
+  meta: { name: "codexlb key rm", description: "Remove a key; the proxy refuses it from now on" },
+  args: { ...ROOT_FLAG, name: NAME },
+  run: async ({ args, rawArgs }) => {
+    const name = onlyName("rm", rawArgs);
+    const context = contextOf(args.root);
+    await withKeys(context, rootExists(context), (keys) => keys.remove(name));
+    print(`removed key ${name}\n`);
+  },
+});
+
+export default defineCommand({
+  meta: { name: "codexlb key", description: "Create, list and remove client keys" },
+  subCommands: { add, list, rm },
+});
+
+// --- internal ---
+
+function onlyName(command: string, words: readonly string[]): string {
+  const [name, ...surplus] = words;
+  if (name === undefined || surplus.length > 0) throw usage(`key ${command} takes one name`);
+  return name;
+}
+
+function roleOf(text: string): KeyRole {
+  const role = KEY_ROLES.find((candidate) => candidate === text.trim());
+  if (role !== undefined) return role;
+  throw usage(`flag --role: ${JSON.stringify(text)} is not a role`, `roles: ${KEY_ROLES.join(", ")}`);
+}

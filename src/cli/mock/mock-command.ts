@@ -1,0 +1,129 @@
+// `codexlb mock`: runs the simulated backend, to try the proxy without an account or quota.
+
+import { join, resolve } from "node:path";
+import { defineCommand } from "citty";
+import { z } from "zod";
+import { systemDeps } from "../../deps.ts";
+import { messageOf } from "../../errors.ts";
+import type { MockAccountOptions } from "../../mock/accounts.ts";
+import { startMock } from "../../mock/backend.ts";
+import { Fault } from "../../mock/faults.ts";
+import { print } from "../../print.ts";
+import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../../state/atomic-file.ts";
+import { integerFlag, usage } from "../flags.ts";
+
+export default defineCommand({
+  meta: {
+    name: "codexlb mock",
+    description: "Run a simulated backend with simulated accounts, whose password is mock-password",
+  },
+  args: {
+    port: {
+      type: "string",
+      description: "Port on 127.0.0.1 (0: any free port)",
+      default: "9000",
+      valueHint: "N",
+    },
+    accounts: {
+      type: "string",
+      description:
+        "Accounts, each as NAME[:TURNS][:OPTION...]; options: weekly, monthly, credits=N, member=N, MODEL=N",
+      default: "alice:3,bob:1000",
+      valueHint: "LIST",
+    },
+    homes: {
+      type: "string",
+      description: "Write a logged-in Codex home for each account below this directory",
+      valueHint: "DIR",
+    },
+    faults: { type: "string", description: "JSON file with a list of scripted faults", valueHint: "FILE" },
+  },
+  run: async ({ args }) => {
+    const accounts = parseAccounts(args.accounts);
+    const faults = args.faults === undefined ? [] : readFaults(args.faults);
+    const mock = startMock({
+      accounts,
+      port: portOf(args.port),
+      clock: systemDeps().clock,
+    });
+    mock.faults.add(...faults);
+    if (args.homes !== undefined)
+      for (const { alias } of accounts) writeHome(join(resolve(args.homes), alias), mock.authFile(alias));
+    print(
+      `simulated backend on ${mock.baseUrl}\n` +
+        `  accounts:  ${accounts.map(({ alias, turns }) => `${alias} (${turns} turns)`).join(", ")}\n` +
+        `  proxy:     CODEXLB_TOKEN_URL=${mock.tokenUrl} codexlb proxy --upstream ${mock.baseUrl}\n` +
+        (args.homes === undefined
+          ? ""
+          : `  import:    codexlb account import --from ${join(resolve(args.homes), accounts[0]?.alias ?? "")}\n`) +
+        `  faults:    POST ${mock.origin}/__mock/faults, received requests: GET ${mock.origin}/__mock/requests\n`,
+    );
+    await new Promise<void>((stop) => {
+      process.once("SIGINT", () => stop());
+      process.once("SIGTERM", () => stop());
+    });
+    await mock.stop();
+  },
+});
+
+// --- internal ---
+
+function portOf(text: string): number {
+  const port = integerFlag(text, "port") ?? 0;
+  if (port < 0 || port > 65_535) throw usage(`flag --port: ${port} is not a port`);
+  return port;
+}
+
+function parseAccounts(list: string): (MockAccountOptions & { readonly turns: number })[] {
+  const seen = new Set<string>();
+  return list.split(",").map((entry) => {
+    const [alias = "", ...parts] = entry.trim().split(":");
+    const [turns, ...options] = /^\d+$/.test(parts[0] ?? "") ? parts : ["1000", ...parts];
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(alias))
+      throw usage(
+        `flag --accounts: ${JSON.stringify(entry)} is not an account`,
+        "write it as alice:3,bob:1000:weekly:credits=5",
+      );
+    if (seen.has(alias)) throw usage(`flag --accounts: ${alias} is listed twice`);
+    seen.add(alias);
+    return options.reduce(withOption, { alias, turns: Number(turns) });
+  });
+}
+
+function withOption<Account extends MockAccountOptions>(account: Account, option: string): Account {
+  if (option === "weekly" || option === "monthly") return { ...account, windows: [option] };
+  const [name = "", value = ""] = option.split("=");
+  if (name === "credits" && value === "unlimited") return { ...account, credits: "unlimited" };
+  if (!/^\d+$/.test(value) || name === "")
+    throw usage(
+      `flag --accounts: unknown option ${JSON.stringify(option)}`,
+      "options: weekly, monthly, credits=N, credits=unlimited, member=N, MODEL=N",
+    );
+  const count = Number(value);
+  switch (name) {
+    case "credits":
+      return { ...account, credits: count };
+    case "member":
+      return { ...account, memberTurns: count };
+    default: {
+      const meter = { model: name, feature: `codex_${name.replace(/[^a-z0-9]+/gi, "_")}`, turns: count };
+      return { ...account, meters: [...(account.meters ?? []), meter] };
+    }
+  }
+}
+
+function readFaults(path: string): z.input<typeof Fault>[] {
+  const text = readTextIfPresent(path);
+  if (text === undefined) throw usage(`flag --faults: file not found: ${path}`);
+  try {
+    return z.array(Fault).parse(JSON.parse(text));
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error);
+    throw usage(`reading faults from ${path}: ${why}`, "correct the file");
+  }
+}
+
+function writeHome(home: string, auth: string): void {
+  makePrivateDirectory(home);
+  writeFileAtomic(join(home, "auth.json"), auth);
+}

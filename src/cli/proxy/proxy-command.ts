@@ -1,0 +1,150 @@
+// `codexlb proxy`: runs the proxy in the foreground until a signal stops it.
+
+import { constants } from "node:os";
+import { defineCommand } from "citty";
+import { quote } from "../../codex/command-line.ts";
+import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
+import { createSupervisor } from "../../daemon/supervisor.ts";
+import { untilDrained } from "../../daemon/wait-for-drain.ts";
+import { CodexlbError } from "../../errors.ts";
+import { hideNoProxy } from "../../network/egress.ts";
+import { print } from "../../print.ts";
+import { rootFrom } from "../../state/layout.ts";
+import { ROOT_FLAG } from "../common-flags.ts";
+import { contextOf } from "../context.ts";
+import { integerFlag } from "../flags.ts";
+import { withRootLockedExit } from "../run/root-locked.ts";
+import { isCompiled } from "../self.ts";
+import logs from "./logs-command.ts";
+import { listenForSignals } from "./proxy-signals.ts";
+
+const number = (description: string) => ({ type: "string", description, valueHint: "N" }) as const;
+
+export default defineCommand({
+  meta: { name: "codexlb proxy", description: "Run the proxy that Codex talks to" },
+  args: {
+    ...ROOT_FLAG,
+    listen: {
+      type: "string",
+      description: "Address to listen on (default proxy.listen)",
+      valueHint: "HOST:PORT",
+    },
+    upstream: {
+      type: "string",
+      description: "Backend of the accounts (default proxy.upstream_base_url)",
+      valueHint: "URL",
+    },
+    "max-attempts": number("Try at most N accounts for one request"),
+    "usage-timeout-ms": number("Wait at most N ms for the usage and token endpoints"),
+    "cooldown-default-seconds": number("Cool an account down for N seconds after a failed connection"),
+    "quota-refresh-minutes": number("Refresh the quota figures after N minutes"),
+    "quota-refresh-messages": number("Refresh the quota figures after N messages"),
+    "quota-cache-ttl-minutes": number("Treat figures older than N minutes as unknown"),
+    "until-deserted": {
+      type: "boolean",
+      description: "Exit when no codexlb run uses the proxy any more (codexlb run sets this)",
+    },
+  },
+  subCommands: { logs },
+  run: async ({ args }) => {
+    raiseRequestLimit();
+    // Listen before the first line of output: its reader may send a signal immediately.
+    const signals = listenForSignals();
+    const { deps, layout } = contextOf(args.root);
+    hideNoProxy();
+    const early = await Promise.race([signals.stop, untilDrained(layout, deps)]);
+    if (early !== undefined) return;
+    const supervisor = createSupervisor(deps);
+    const daemon = await startDaemon(
+      layout,
+      {
+        listen: args.listen,
+        upstream: args.upstream,
+        maxAttempts: integerFlag(args["max-attempts"], "max-attempts"),
+        usageTimeoutMs: integerFlag(args["usage-timeout-ms"], "usage-timeout-ms"),
+        cooldownDefaultSeconds: integerFlag(args["cooldown-default-seconds"], "cooldown-default-seconds"),
+        quotaRefreshMinutes: integerFlag(args["quota-refresh-minutes"], "quota-refresh-minutes"),
+        quotaRefreshMessages: integerFlag(args["quota-refresh-messages"], "quota-refresh-messages"),
+        quotaCacheTtlMinutes: integerFlag(args["quota-cache-ttl-minutes"], "quota-cache-ttl-minutes"),
+      },
+      deps,
+    ).catch((error) => {
+      throw args["until-deserted"] ? withRootLockedExit(error) : error;
+    });
+    print(
+      `codexlb proxy ${daemon.name} listening on ${daemon.listensOn} (upstream=${daemon.upstream}, logs=${layout.events})\n`,
+    );
+    deps.log.info(
+      daemon.accountCount + daemon.childCount === 0
+        ? "no accounts yet; add one with: codexlb account login ALIAS, or: codexlb account import"
+        : `${served(daemon)}; ${nextOf(daemon, layout.root === rootFrom(undefined, deps.env) ? undefined : layout.root)}`,
+    );
+    const status = `serves ${served(daemon)} on ${daemon.listensOn}`;
+    supervisor.ready(status);
+    signals.onReload(() => {
+      supervisor.reloading();
+      const isOther = daemon.reload();
+      deps.log.info(`SIGHUP: ${isOther ? `reading ${layout.config}` : `${layout.config} is unchanged`}`);
+      supervisor.ready(status);
+    });
+    const reason = await Promise.race([
+      signals.stop,
+      daemon.lost,
+      ...(args["until-deserted"] ? [daemon.deserted().then(() => "deserted")] : []),
+    ]);
+    const waiting = underWay(daemon);
+    supervisor.stopping(
+      waiting ?? "stopping",
+      waiting === undefined ? SHORT_STOP_MS : daemon.drainMs() + SHORT_STOP_MS,
+    );
+    if (waiting !== undefined && reason instanceof CodexlbError) deps.log.warn(reason.message);
+    if (waiting !== undefined) deps.log.info(`${waiting}; a second signal stops the proxy immediately`);
+    await daemon.stop(reason instanceof CodexlbError ? reason.code : reason, signals.hurry);
+    if (reason instanceof CodexlbError) throw reason;
+    if (signals.hurry.aborted)
+      process.exitCode = 128 + constants.signals[signals.hurry.reason as NodeJS.Signals];
+  },
+});
+
+// --- internal ---
+
+/** The time that closing idle connections and writing the state may take. */
+const SHORT_STOP_MS = 15_000;
+
+/**
+ * How to start Codex; `root` is undefined for the default one. `codexlb run` needs two spellings of the address, and an
+ * IPv6 address has only one.
+ */
+function nextOf({ url }: Daemon, root: string | undefined): string {
+  return url.includes("[")
+    ? "codexlb run cannot use an IPv6 address: listen on 127.0.0.1 for it"
+    : `run Codex with: codexlb run${root ? ` --root ${quote(root)}` : ""}`;
+}
+
+/** `2 accounts and 1 child proxy`. */
+function served({ accountCount, childCount }: Daemon): string {
+  const accounts = `${accountCount} account${accountCount === 1 ? "" : "s"}`;
+  const children = `${childCount} child prox${childCount === 1 ? "y" : "ies"}`;
+  return childCount === 0 ? accounts : `${accounts} and ${children}`;
+}
+
+/** `finishing 2 requests, for at most 30 s`; undefined if no requests are in flight. */
+function underWay(daemon: Daemon): string | undefined {
+  const count = daemon.inFlight();
+  if (count === 0) return undefined;
+  return `finishing ${count} request${count === 1 ? "" : "s"}, for at most ${daemon.drainMs() / 1000} s`;
+}
+
+const LIMIT_VARIABLE = "BUN_CONFIG_MAX_HTTP_REQUESTS";
+/** Bun allows 256 concurrent upstream requests by default, and long turns of many agents come near that. */
+const REQUEST_LIMIT = "65336";
+
+/** Starts the executable again with a higher limit, because Bun reads the limit from the environment only at start. */
+function raiseRequestLimit(): void {
+  if (!isCompiled() || process.env[LIMIT_VARIABLE] !== undefined || typeof process.execve !== "function")
+    return;
+  process.execve(process.execPath, [process.execPath, ...process.argv.slice(2)], {
+    ...process.env,
+    [LIMIT_VARIABLE]: REQUEST_LIMIT,
+  });
+}

@@ -1,0 +1,65 @@
+// Prints errors, expected and unexpected ones: the message, the next step, and the stack trace if CODEXLB_DEBUG is 1.
+
+import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { printError } from "../print.ts";
+import { shortLine } from "../printable.ts";
+
+/** Prints `codexlb: <what failed and why>`, and the next step on the next line. Returns the exit code. */
+export function report(error: unknown): number {
+  printError(`codexlb: ${shortLine(messageOf(error))}\n`);
+  const known = error instanceof CodexlbError ? error : undefined;
+  const next = known?.next ?? nextOf(error);
+  printError(
+    `  ${next
+      .split("\n")
+      .map((line) => shortLine(line))
+      .join("\n")}\n`,
+  );
+  if (process.env.CODEXLB_DEBUG === "1" && error instanceof Error) printError(`${error.stack}\n`);
+  return known?.exitCode ?? 1;
+}
+
+/**
+ * Reports errors that no code has caught, and exits. A proxy (`keepRunning`) only reports rejected promises, and keeps
+ * serving.
+ */
+export function handleUncaughtErrors(keepRunning: boolean): void {
+  process.on("uncaughtException", (error) => {
+    if (isOnlyListener("uncaughtException")) process.exit(report(error));
+  });
+  process.on("unhandledRejection", (error) => {
+    if (!isOnlyListener("unhandledRejection")) return;
+    const code = report(error);
+    if (!keepRunning) process.exit(code);
+  });
+}
+
+// --- internal ---
+
+/** False if the full screen handles the event, too: it restores the terminal first, and reports the error itself. */
+function isOnlyListener(event: "uncaughtException" | "unhandledRejection"): boolean {
+  return process.listenerCount(event) === 1;
+}
+
+/** An error of the system is not a bug of this program. */
+function nextOf(error: unknown): string {
+  return SYSTEM_ERRORS.has(systemCodeOf(error) ?? "") ? CHECK_SYSTEM : REPORT_BUG;
+}
+
+const SYSTEM_ERRORS: ReadonlySet<string> = new Set([
+  "EACCES",
+  "EDQUOT",
+  "EIO",
+  "EISDIR",
+  "ELOOP",
+  "EMFILE",
+  "ENAMETOOLONG",
+  "ENFILE",
+  "ENOSPC",
+  "ENOTDIR",
+  "EPERM",
+  "EROFS",
+]);
+
+const CHECK_SYSTEM = "check the path, its permissions and the free disk space";
+const REPORT_BUG = "this is a bug in codexlb; please report it with the output of CODEXLB_DEBUG=1";

@@ -1,0 +1,205 @@
+// `codexlb run`: starts Codex, configured to use the proxy.
+
+import { constants } from "node:os";
+import { join } from "node:path";
+import { defineCommand } from "citty";
+import { codexAddresses } from "../../codex/addresses.ts";
+import { codexCommand, commandLine } from "../../codex/command-line.ts";
+import { privateHosts } from "../../codex/direct-hosts.ts";
+import { proxyDotenv } from "../../codex/dotenv.ts";
+import { settingsIn } from "../../codex/home.ts";
+import { codexBinary } from "../../codex/login.ts";
+import { type Ended, INSTALL_CODEX, runCodex } from "../../codex/run.ts";
+import { type RunTag, runPrefix } from "../../core/run-tag.ts";
+import { print } from "../../print.ts";
+import { CODEX_BIN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
+import { configOf } from "../config/root-config.ts";
+import { type CommandContext, contextOf } from "../context.ts";
+import { usage } from "../flags.ts";
+import { locate, servingUrl } from "../proxy/locate-proxy.ts";
+import { selfCommand } from "../self.ts";
+import { CODEX_USAGE, misplacedFlag } from "./misplaced-flag.ts";
+import { nativeHome } from "./native-home.ts";
+import type { ProxyAddress } from "./proxy-address.ts";
+import { proxyForRun } from "./proxy-for-run.ts";
+import { configSources, prepareRuntime } from "./runtime-home.ts";
+import { bypassReport, tagRun, trafficOf } from "./tagged-run.ts";
+
+/** The flags of this command. All other arguments are for Codex. */
+const FLAGS = {
+  ...ROOT_FLAG,
+  ...PROXY_URL_FLAG,
+  ...CODEX_BIN_FLAG,
+  "codex-home": {
+    type: "string",
+    description: "CODEX_HOME for Codex (default ROOT/runtime)",
+    valueHint: "DIR",
+  },
+  "native-home": {
+    type: "boolean",
+    description: "Use your own CODEX_HOME and its login, without writing to it",
+  },
+  account: {
+    type: "string",
+    description: "Pin this run to an account of the proxy",
+    valueHint: "ALIAS",
+  },
+  "auto-start": {
+    type: "boolean",
+    description:
+      "Start a proxy for this run if none is running (default on a terminal; --auto-start=false: do not)",
+  },
+  command: { type: "boolean", description: "Print the Codex command instead of running it" },
+} as const;
+
+export default defineCommand({
+  meta: {
+    name: "codexlb run",
+    description: "Run Codex through the proxy; arguments for Codex follow the flags",
+  },
+  args: {
+    ...FLAGS,
+    arguments: { type: "positional", description: "Arguments for Codex", required: false },
+  },
+  run: async ({ args, rawArgs }) => {
+    if (args.command && args.account?.trim())
+      throw usage(
+        "run: --command and --account cannot be combined",
+        "leave one of them out, or pin all runs: codexlb account pin ALIAS",
+      );
+    if (args.account?.trim() === "")
+      throw usage("run: --account is empty", "leave it out, or name an account: codexlb account list");
+    if (args["native-home"] && args["codex-home"]?.trim())
+      throw usage("run: --native-home and --codex-home cannot be combined", "leave one of them out");
+    const context = contextOf(args.root);
+    const { deps, layout } = context;
+    const config = await configOf(context);
+    const job: Job = {
+      context,
+      binary: codexBinary(args["codex-bin"], deps.env),
+      codexHome: args["native-home"] ? undefined : args["codex-home"]?.trim() || layout.runtime,
+      prefix: config.commands.run,
+      args: rawArgs,
+    };
+    const location = await locate(context, args);
+    if (args.command) {
+      const proxyUrl = servingUrl(context, location);
+      return print(`${commandLine(commandOf(job, { proxyUrl }), deps.env)}\n`);
+    }
+    const proxy = await proxyForRun(context, location, args["auto-start"]);
+    try {
+      const account = args.account?.trim() || undefined;
+      const shell = config.run.inherit_shell ? deps.env.SHELL?.trim() || "/bin/sh" : undefined;
+      await endAs(await runAt(job, proxy, account, shell));
+    } finally {
+      proxy.leave();
+    }
+  },
+});
+
+// --- internal ---
+
+/** The parts of the Codex command that do not depend on the proxy. */
+interface Job {
+  readonly context: CommandContext;
+  readonly binary: string;
+  /** Undefined means the user's own home. */
+  readonly codexHome: string | undefined;
+  readonly prefix: readonly string[];
+  readonly args: readonly string[];
+}
+
+/** The way to the proxy. */
+interface ProxyRoute {
+  readonly proxyUrl: string;
+  readonly pathKey?: string | undefined;
+  readonly tag?: RunTag | undefined;
+}
+
+function commandOf({ context, ...job }: Job, { proxyUrl, pathKey, tag }: ProxyRoute) {
+  const run = tag === undefined ? "" : runPrefix(tag);
+  return codexCommand({
+    ...job,
+    addresses: codexAddresses(proxyUrl, { pathKey, run }),
+    keyed: pathKey !== undefined,
+    proxyUrl: `${proxyUrl}${run}`,
+    env: context.deps.env,
+  });
+}
+
+async function runAt(
+  job: Job,
+  address: ProxyAddress,
+  account: string | undefined,
+  shell: string | undefined,
+): Promise<Ended> {
+  const { deps } = job.context;
+  const proxyUrl = address.url;
+  const home = job.codexHome ?? (await nativeHome(job.context, address));
+  const prepared = job.codexHome === undefined ? undefined : await prepareRuntime(job.context, home, address);
+  const door = { url: proxyUrl, stub: prepared?.token };
+  const tag = await tagRun(door, account, deps);
+  const command = commandOf(job, { proxyUrl, pathKey: prepared?.pathKey, tag });
+  const ended = await runCodex({ command, shell, self: selfCommand(), env: deps.env });
+  const problem = startProblem(ended, job);
+  if (problem !== undefined) {
+    deps.log.info(problem);
+    return ended;
+  }
+  const traffic = tag === undefined ? undefined : await trafficOf(door, tag);
+  if (tag !== undefined && traffic === undefined)
+    deps.log.info(`the proxy at ${proxyUrl} stopped during the run; see: codexlb proxy logs`);
+  const report =
+    traffic &&
+    bypassReport({
+      proxyUrl,
+      args: [...job.prefix, ...job.args],
+      traffic,
+      failure: failureOf(ended),
+      provider: providerOf(job.context, home),
+      dotenv: proxyDotenv(home, privateHosts(codexAddresses(proxyUrl)), deps.env),
+    });
+  if (report !== undefined) deps.log.info(report);
+  return ended;
+}
+
+/** The reason why Codex did not start; undefined if it started. */
+function startProblem(ended: Ended, { binary, args }: Job): string | undefined {
+  if (ended.kind === "signal") return undefined;
+  const failure = Bun.which(binary) === null ? SHELL_FAILURES.get(ended.code) : undefined;
+  if (failure !== undefined) return `${binary} ${failure}; ${INSTALL_CODEX}`;
+  return ended.code === CODEX_USAGE ? misplacedFlag(args, Object.keys(FLAGS)) : undefined;
+}
+
+function failureOf(ended: Ended): string | undefined {
+  if (ended.kind === "signal") return `by ${ended.signal}`;
+  return ended.code === 0 ? undefined : `with code ${ended.code}`;
+}
+
+/** The model provider of Codex, and the user's file that sets it, from which codexlb made the settings of Codex. */
+function providerOf(context: CommandContext, home: string): { name: string; path: string } | undefined {
+  const name = settingsIn(home)?.model_provider;
+  if (typeof name !== "string") return undefined;
+  const from = configSources(context, undefined).find((one) => settingsIn(one)?.model_provider === name);
+  return { name, path: join(from ?? home, "config.toml") };
+}
+
+/** The exit codes of a shell that could not run the program (POSIX 2.8.2). */
+const SHELL_FAILURES: ReadonlyMap<number, string> = new Map([
+  [126, "could not be run"],
+  [127, "was not found"],
+]);
+
+/** Ends this process like Codex: with the same exit code, or by the same signal. */
+async function endAs(ended: Ended): Promise<void> {
+  if (ended.kind === "exit") {
+    process.exitCode = ended.code;
+    return;
+  }
+  process.kill(process.pid, ended.signal);
+  // A signal that this process ignores, such as SIGPIPE, does not end it. Then the exit code reports the signal.
+  await Bun.sleep(SIGNAL_GRACE_MS);
+  process.exitCode = 128 + constants.signals[ended.signal];
+}
+
+const SIGNAL_GRACE_MS = 100;

@@ -1,0 +1,132 @@
+// `codexlb status`: shows the accounts of a proxy, once or live. Changes nothing.
+
+import { defineCommand } from "citty";
+import { remoteInfo, remoteStatusText } from "../../admin/client.ts";
+import type { Daemon } from "../../admin/daemon.ts";
+import type { Door } from "../../admin/door.ts";
+import { parseProxyUrl } from "../../codex/addresses.ts";
+import { parseJson } from "../../core/json.ts";
+import { shortStatus } from "../../core/short-status.ts";
+import { StatusAnswer } from "../../core/status-schema.ts";
+import type { Deps } from "../../deps.ts";
+import { CodexlbError } from "../../errors.ts";
+import { print, printJsonText } from "../../print.ts";
+import { ADMIN_TOKEN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf } from "../context.ts";
+import { durationFlag, usage } from "../flags.ts";
+import { doorOf, locate } from "../proxy/locate-proxy.ts";
+import { outputColumns } from "../terminal/terminal.ts";
+import { fullStatus, type StatusStyle } from "./status-table.ts";
+import { watchStatus } from "./watch.ts";
+
+export default defineCommand({
+  meta: { name: "codexlb status", description: "Show the accounts of a running proxy" },
+  args: {
+    ...ROOT_FLAG,
+    ...PROXY_URL_FLAG,
+    ...ADMIN_TOKEN_FLAG,
+    timeout: {
+      type: "string",
+      description: "Longest wait for the answer",
+      default: "3s",
+      valueHint: "DURATION",
+    },
+    short: { type: "boolean", description: "Print one line, for status bars" },
+    json: { type: "boolean", description: "Print the status as JSON" },
+    watch: { type: "boolean", description: "Show the live status until you press q" },
+    interval: {
+      type: "string",
+      description: "How often --watch updates, from 500ms to 1h",
+      default: "2s",
+      valueHint: "DURATION",
+    },
+  },
+  run: async ({ args }) => {
+    if (args.short && args.json) throw usage("status flags --json and --short are mutually exclusive");
+    const intervalMs = intervalOf(args.interval);
+    const context = contextOf(args.root);
+    const { deps } = context;
+    if (args.watch) refuseToWatch(args, deps.env);
+    const timeoutMs = durationFlag(args.timeout, "timeout") || undefined;
+    const find = async () => {
+      const location = await locate(context, args, { clientKey: true });
+      return { door: { ...doorOf(context, location), timeoutMs }, daemon: location.daemon };
+    };
+    const found = await find();
+    const text = await remoteStatusText(found.door);
+    if (args.json) return printJsonText(text.endsWith("\n") ? text : `${text}\n`);
+    const url = await shownUrl(found.door, found.daemon);
+    const status = statusOf(text, url);
+    if (!args.watch)
+      return print(
+        args.short ? `${shortStatus(status)}\n` : fullStatus(status, styleOf(deps), deps.clock.now()),
+      );
+    let { door } = found;
+    process.exitCode = await watchStatus({
+      first: { status, url },
+      intervalMs,
+      deps,
+      ask: async () => {
+        try {
+          const shown = await shownUrl(door);
+          return { status: statusOf(await remoteStatusText(door), shown), url: shown };
+        } catch (error) {
+          // The root's proxy may have restarted on another address; use it for the next request.
+          ({ door } = await find().catch(() => ({ door })));
+          throw error;
+        }
+      },
+    });
+  },
+});
+
+// --- internal ---
+
+function styleOf({ env }: Deps): StatusStyle {
+  return { columns: outputColumns(env), figures: process.stdout.isTTY === true };
+}
+
+/** A shorter interval would only cost the proxy work, because no change is visible. */
+const SHORTEST_INTERVAL_MS = 500;
+/** The longest interval; timers have a limit. */
+const LONGEST_INTERVAL_MS = 3_600_000;
+
+function intervalOf(text: string): number {
+  const ms = durationFlag(text, "interval");
+  if (ms >= SHORTEST_INTERVAL_MS && ms <= LONGEST_INTERVAL_MS) return ms;
+  throw usage(`flag --interval must be from 500ms to 1h, not ${text.trim()}`, "write it as 2s or 1m");
+}
+
+/** Throws `usage` if `--watch` cannot work. */
+function refuseToWatch(
+  { short, json }: { readonly short?: boolean | undefined; readonly json?: boolean | undefined },
+  env: CommandContext["deps"]["env"],
+): void {
+  if (json || short)
+    throw usage(
+      `status flags --watch and ${json ? "--json" : "--short"} are mutually exclusive`,
+      "leave one of them out",
+    );
+  if (!process.stdout.isTTY || env.TERM === "dumb")
+    throw usage(
+      process.stdout.isTTY
+        ? "status --watch cannot draw on this terminal (TERM=dumb)"
+        : "status --watch requires a terminal",
+      "run codexlb status without --watch; scripts can use --json",
+    );
+}
+
+function statusOf(text: string, url: string): StatusAnswer {
+  const status = StatusAnswer.safeParse(parseJson(text));
+  if (status.success) return status.data;
+  throw new CodexlbError("proxy_answer", `${url} does not answer like a codexlb proxy`, {
+    next: "check --proxy-url",
+  });
+}
+
+/** The address of the proxy behind `door`, for display. `daemon` is the daemon of the root, if it was just asked. */
+async function shownUrl(door: Door, daemon?: Daemon): Promise<string> {
+  if (door.unix === undefined) return door.url;
+  const info = daemon?.kind === "answers" ? daemon.info() : await remoteInfo(door);
+  return parseProxyUrl(info.url).href;
+}

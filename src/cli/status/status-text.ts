@@ -1,0 +1,108 @@
+// The words with which every view shows accounts: times, percentages, states.
+
+import type { AccountAnswer, StatusAnswer } from "../../core/status-schema.ts";
+import { limitWindows } from "./limit-windows.ts";
+
+type Account = AccountAnswer;
+
+const MINUTE_S = 60;
+const HOUR_S = 3_600;
+const DAY_S = 86_400;
+
+/** The time until `atSeconds` (Unix seconds) in words: `soon`, `in 5 min`, `in 47 hours`, `in 3 days`; `-` for 0. */
+export function relative(atSeconds: number, nowMs: number): string {
+  if (atSeconds <= 0) return "-";
+  const left = atSeconds - nowMs / 1000;
+  if (left < MINUTE_S) return "soon";
+  if (left < HOUR_S) return `in ${Math.max(1, Math.round(left / MINUTE_S))} min`;
+  if (left < 2 * DAY_S) {
+    const hours = Math.round(left / HOUR_S);
+    return hours === 1 ? "in 1 hour" : `in ${hours} hours`;
+  }
+  return `in ${Math.round(left / DAY_S)} days`;
+}
+
+/** True if everything is pinned to the account. */
+export function isPinned(account: Account, status: StatusAnswer): boolean {
+  const pinned = status.state.pinned_account_id;
+  return account.pinned || (pinned !== undefined && (pinned === account.id || pinned === account.alias));
+}
+
+/**
+ * `ready`, `draining`, `disabled(REASON)`, `cooldown(Ns)`, `unhealthy`, or `limited(REASON)` if its workspace restricts
+ * it.
+ */
+export function accountState(account: Account): string {
+  if (!account.enabled || account.disabled_reason !== "")
+    return account.disabled_reason === "" ? "disabled" : `disabled(${account.disabled_reason})`;
+  if (account.cooldown_seconds > 0) return `cooldown(${account.cooldown_seconds}s)`;
+  if (!account.healthy) return "unhealthy";
+  const { limit_reached_type: type, individual_limit: member } = account;
+  if (type !== undefined && type !== "rate_limit_reached") return `limited(${type})`;
+  if (member !== undefined && member.left_pct <= 0) return "limited(member limit)";
+  return account.draining ? "draining" : "ready";
+}
+
+/** The sources and ages of the main limit's figures, without repetitions: `headers 5s`, `usage_api 40m (too old)`. */
+export function figuresText({ figures }: Account): string {
+  const sources = figures
+    .filter(({ window }) => window === "daily" || window === "weekly")
+    .map(
+      ({ source, age_seconds, outdated }) => `${source} ${age(age_seconds)}${outdated ? " (too old)" : ""}`,
+    );
+  return sources.length === 0 ? "-" : [...new Set(sources)].join(", ");
+}
+
+/** `5s`, `40m`, `3h`, `4d`. */
+export function age(seconds: number): string {
+  if (seconds < MINUTE_S) return `${seconds}s`;
+  if (seconds < HOUR_S) return `${Math.round(seconds / MINUTE_S)}m`;
+  return seconds < 2 * DAY_S ? `${Math.round(seconds / HOUR_S)}h` : `${Math.round(seconds / DAY_S)}d`;
+}
+
+/** `80.0%`; `-` if it is unknown. */
+export function percent(value: number): string {
+  return value < 0 ? "-" : `${value.toFixed(1)}%`;
+}
+
+/** True if an account or a limit has a monthly window. */
+export function showsMonthly({ accounts, additional_limits: limits }: StatusAnswer): boolean {
+  return (
+    accounts.some(hasMonthly) || (limits ?? []).some((limit) => limitWindows(limit).monthly !== undefined)
+  );
+}
+
+/** True if the account has a monthly window. */
+export function hasMonthly(account: Account): boolean {
+  return account.monthly_left_pct >= 0 || account.windows?.includes("monthly") === true;
+}
+
+export function hasCredits({ credits }: Account): boolean {
+  return credits?.has_credits === true;
+}
+
+/** The e-mail address, with plan and workspace if two accounts share the address. */
+export function emailOf({ email, workspace, plan_type: plan }: Account): string {
+  if (workspace === undefined) return email;
+  return `${email} (${plan === undefined ? "" : `${plan}, `}workspace ${workspace})`;
+}
+
+/**
+ * The balance, `unlimited`, or `-` if the account has no credits. `(not usable)` follows while the backend or the
+ * workspace refuses them.
+ */
+export function creditsText({ credits }: Account): string {
+  if (credits === undefined || !credits.has_credits) return "-";
+  const amount = credits.unlimited ? "unlimited" : String(credits.balance);
+  return credits.usable ? amount : `${amount} (not usable)`;
+}
+
+/** The fields with what is left of a window. */
+export type LeftField = "daily_left_pct" | "weekly_left_pct" | "monthly_left_pct";
+
+/** The average of what the accounts in service have left, 0..100; -1 if it is unknown for all of them. */
+export function meanLeft(accounts: readonly Account[], key: LeftField): number {
+  const inService = accounts.filter(({ enabled, disabled_reason }) => enabled && disabled_reason === "");
+  const known = inService.map((account) => account[key]).filter((value) => value >= 0);
+  return known.length === 0 ? -1 : known.reduce((sum, value) => sum + value, 0) / known.length;
+}
