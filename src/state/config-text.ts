@@ -34,8 +34,8 @@ export function withProxyName(text: string, name: string): string | undefined {
 
 // --- internal ---
 
-const HEADER = `# codexlb settings. Every key is optional; what stands here are the defaults.
-# A running proxy takes changes over within a second; proxy.listen needs a restart.
+const HEADER = `# codexlb settings. Every key is optional; the values below are the defaults.
+# A running proxy applies changes within a second; proxy.listen takes effect after a restart.
 `;
 
 function tableOf({ key }: Setting): string {

@@ -14,7 +14,7 @@ export interface Setting {
   readonly key: string;
   readonly description: string;
   readonly defaultValue: unknown;
-  /** A running proxy takes it over only when it is started again. */
+  /** A change takes effect only after the proxy restarts. */
   readonly restart: boolean;
 }
 
@@ -116,10 +116,10 @@ const DEFAULT_WEIGHTS = { daily: 60, weekly: 40 };
 const PROXY = {
   name: text("")
     .refine((value) => !/\p{Cc}/u.test(value), { error: "must be one line, without control characters" })
-    .meta({ description: "How this proxy calls itself in status tables." }),
+    .meta({ description: "The name of this proxy in status tables." }),
   listen: address("127.0.0.1:8765").meta({
     description:
-      "Where clients connect. Anything but loopback needs client_auth or allow_unauthenticated below.",
+      "The address on which the proxy listens. Addresses other than loopback require client_auth or allow_unauthenticated below.",
     restart: true,
   }),
   upstream_base_url: url("https://chatgpt.com/backend-api").meta({
@@ -127,7 +127,7 @@ const PROXY = {
   }),
   child_proxy_urls: urls().meta({
     description:
-      'Other codexlb proxies to send requests to, with a key that was made there (codexlb key add --role parent NAME): ["http://:KEY@10.0.0.2:8765"].',
+      'Other codexlb proxies to send requests to, each with a key created there (codexlb key add --role parent NAME): ["http://:KEY@10.0.0.2:8765"].',
   }),
   outbound_proxy: text("")
     .superRefine((value, context) => {
@@ -145,39 +145,40 @@ const PROXY = {
     }),
   max_attempts: positive(3).meta({
     description:
-      "How many accounts one request may try. Those that refuse it for their limit or login do not count.",
+      "How many accounts one request may try. Accounts that refuse it because of a limit or their login do not count.",
   }),
   usage_timeout_ms: milliseconds(30_000).meta({
     description: "Longest wait for the usage and token endpoints, in milliseconds.",
   }),
   cooldown_default_seconds: seconds(5).meta({
-    description: "How long an account rests after a connection to the backend failed.",
+    description: "How long an account cools down after a connection to the backend failed.",
   }),
   connect_timeout_seconds: seconds(10).meta({
     description:
       "Longest wait for a connection to the backend (over WebSocket: for the handshake). Codex itself gives up after 15.",
   }),
   head_timeout_seconds: seconds(120).meta({
-    description: "Longest wait until the backend begins to answer a turn; then another account is asked.",
+    description:
+      "Longest wait until the backend begins to respond to a turn; then another account gets the turn.",
   }),
   drain_timeout_seconds: seconds(30).meta({
     description:
-      "How long turns under way may go on when the proxy is told to stop; a second signal ends them at once.",
+      "How long requests in flight may continue when the proxy shuts down; a second signal ends them immediately.",
   }),
   idle_timeout_seconds: seconds(900).meta({
     description:
-      "Longest silence within an answer. Reasoning may be silent for minutes; Codex itself gives up after 300 seconds.",
+      "Longest silence within a response. Reasoning can be silent for minutes; Codex itself gives up after 300 seconds.",
   }),
   retry_budget_percent: share(25).meta({
-    description: "How many of the requests under way may be second and further attempts, in percent ...",
+    description: "Retries are limited to this percentage of the requests in flight ...",
   }),
-  retry_budget_floor: positive(10).meta({ description: "... and how many always may." }),
+  retry_budget_floor: positive(10).meta({ description: "... but this many retries are always allowed." }),
   client_auth: flag(false).meta({
     description:
       "Clients must show a key (codexlb key add NAME) or the credentials that codexlb run gives to Codex.",
   }),
   allow_unauthenticated: flag(false).meta({
-    description: "Accept clients from other machines without credentials. Only for a network that is yours.",
+    description: "Accept clients on other machines without credentials. Only for a network that is yours.",
   }),
   allowed_hosts: words([])
     .refine((list) => list.every((host) => /^[\w.:[\]-]+$/.test(host)), {
@@ -209,18 +210,18 @@ const POLICY = {
     .default("usage_balanced")
     .meta({
       description:
-        "usage_balanced: the account with the most left. sticky: stay until it cannot serve. round_robin: take turns. least_in_flight: the fewest requests under way. reset_aware: spend first what would expire unused.",
+        "How new sessions are placed. usage_balanced: the account with the most quota left. sticky: one account until it cannot serve. round_robin: take turns. least_in_flight: the account with the fewest requests in flight. reset_aware: first the quota that would expire unused.",
     }),
   delta_percent: number()
     .transform((value) => (value < 0 ? 10 : value))
     .default(10)
     .meta({
       description:
-        "usage_balanced moves only to an account that is better by this many percent points (reset_aware: percent).",
+        "usage_balanced changes the account only if another one is better by this many percentage points (reset_aware: percent).",
     }),
   affinity: flag(true).meta({
     description:
-      "Requests of one session stay on one account while it can serve them (keeps the prompt cache warm).",
+      "Keep a session on one account while that account can serve it, because its prompt cache is warm.",
   }),
   use_credits: flag(true).meta({
     description: "Spend credits once every account's ordinary quota is exhausted. false: never spend them.",
@@ -234,14 +235,16 @@ const WEIGHTS = {
 };
 const QUOTA = {
   refresh_interval_minutes: positive(10).meta({
-    description: "An account's figures are asked for when nothing has told them for this many minutes ...",
+    description: "Fetch an account's quota figures if no response reported them for this many minutes ...",
   }),
-  refresh_interval_messages: positive(10).meta({ description: "... or over this many turns of its own." }),
-  cache_ttl_minutes: positive(30).meta({ description: "Figures older than this count as unknown." }),
+  refresh_interval_messages: positive(10).meta({ description: "... or for this many of its turns." }),
+  cache_ttl_minutes: positive(30).meta({ description: "Quota figures older than this count as unknown." }),
 };
 const COMMANDS = {
-  login: words(["login"]).meta({ description: "Arguments with which codex logs an account in." }),
-  run: words([]).meta({ description: "Arguments put before those of codexlb run." }),
+  login: words(["login"]).meta({ description: "Arguments with which codexlb account login starts codex." }),
+  run: words([]).meta({
+    description: "Arguments that codexlb run always gives to Codex, before those of the command line.",
+  }),
 };
 const RUN = {
   inherit_shell: flag(true).meta({
