@@ -15,22 +15,34 @@ export function configurationPage(): string {
 
 const HEAD = `# Configuration
 
-Settings are in \`ROOT/config.toml\` (ROOT: \`--root\`, else \`CODEXLB_ROOT\`, else \`~/.codex-lb\`). The first start writes
-the file with a comment for every key. Every key is optional, and the file is yours: comments, order and keys that
-codexlb does not know are never touched. Only a missing \`proxy.name\` is put in.
+Read this to look up or change a setting. Settings are in \`ROOT/config.toml\` (ROOT: \`--root\`, else \`CODEXLB_ROOT\`, else
+\`~/.codex-lb\`); \`codexlb config show\` prints each with its value and source.
+
+\`\`\`toml
+[proxy]
+name = "laptop"
+[policy]
+mode = "reset_aware"
+\`\`\`
+
+The first start writes the file with a comment for every key. Every key is optional. The file is yours: codexlb never
+changes comments, order or unknown keys. It only adds a missing \`proxy.name\`.
 `;
 
 const tail = (): string => `
-Numbers of zero and less, and blank texts, mean the default. Zero is a value for \`policy.delta_percent\`,
-\`policy.weights\` (a negative weight counts as zero) and \`proxy.retry_budget_percent\`.
-\`run.proxy_url\`, the older name of \`proxy.proxy_url\`, is still read when that is missing.
+Zero, negative numbers and empty strings mean the default. Zero is a value for \`policy.delta_percent\`,
+\`policy.weights\` (where negative numbers count as zero) and \`proxy.retry_budget_percent\`. \`run.proxy_url\`, the older
+name of \`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing.
 
-## Which value holds
+## Which value wins
 
-A flag of \`codexlb proxy\`, else the environment, else the file, else the default. \`codexlb config show\` prints every
-setting with its value and where it comes from, of the running proxy if one runs. Commands look for the proxy where a
-flag or \`CODEXLB_PROXY_URL\` says, else at \`proxy.proxy_url\`, else they use the one that runs on their root, else the
-address in \`proxy.listen\`.
+1. a flag of \`codexlb proxy\`
+2. an environment variable (below)
+3. config.toml
+4. the default
+
+Commands find the proxy at the first of these: a flag or \`CODEXLB_PROXY_URL\`, \`proxy.proxy_url\`, the proxy that runs on
+their root, the address in \`proxy.listen\`.
 
 ${markdownTable([
   ["environment", "setting"],
@@ -40,7 +52,7 @@ ${markdownTable([
   ["`CODEXLB_UPSTREAM`", "`proxy.upstream_base_url`"],
   [
     "`CODEXLB_CONTAINER_LISTEN`",
-    "`proxy.listen`, only instead of a loopback address: for containers ([docker.md](docker.md))",
+    "`proxy.listen`, if that is a loopback address: for containers ([docker.md](docker.md))",
   ],
   ["`CODEXLB_ALLOW_UNAUTHENTICATED=1`", "`proxy.allow_unauthenticated`"],
 ])}
@@ -83,15 +95,16 @@ that is a terminal; other input is left to Codex.
 
 ## Listening for other machines
 
-A proxy that listens on anything but loopback does not start unless one of two settings says who may use it:
+A proxy that listens on other addresses than loopback starts only with one of these settings:
 
 - \`proxy.client_auth = true\`: clients must show a key (\`codexlb key add NAME\`), or the credentials that \`codexlb run\`
   gives to Codex. On another machine: \`CODEXLB_CLIENT_KEY=KEY codexlb run --proxy-url http://host:8765\`.
-  On the proxy's own machine \`codexlb run\` with the same root needs no key. What Codex sends without any credentials
-  (its connectors) is let in by a key in the path of \`chatgpt_base_url\`, which stands in the config.toml of its home only.
+  On the proxy's own machine \`codexlb run\` with the same root needs no key. Codex sends some requests (of its
+  connectors) without credentials. For these, \`codexlb run\` puts a key into the path of \`chatgpt_base_url\`, in the
+  config.toml of Codex's home only.
 - \`proxy.allow_unauthenticated = true\`: every client that reaches the port can use the accounts.
 
-The names by which clients call the proxy must be its own addresses or stand in \`proxy.allowed_hosts\`.
+Clients must address the proxy by one of its own addresses or by a name in \`proxy.allowed_hosts\`.
 
 ## Which paths are forwarded
 

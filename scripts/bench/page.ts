@@ -1,4 +1,4 @@
-// docs/performance.md: a result of `make bench`, above a part that is written by hand.
+// Generates the upper part of docs/performance.md from a result of `make bench`. The lower part is written by hand.
 
 import { markdownTable } from "../markdown-table.ts";
 import { FIGURES, type Figure, type SubjectName } from "./figures.ts";
@@ -28,8 +28,8 @@ function measuredPart(result: BenchResult, path: string): string {
   const { machine, versions, rounds, commit, at } = result;
   return `# Performance
 
-How much CPU time, memory and delay codexlb adds, compared with the least that a proxy on the same platform can do. For
-people who change the data plane, or who want to know what the proxy costs them. \`make bench\` prints these figures on
+Read this if you change the data plane, or want to know what the proxy costs you. It compares the CPU time, memory and
+delay that codexlb adds with the least that a proxy on the same platform can add. \`make bench\` prints these figures on
 your machine, and \`make profile\` shows where the time goes.
 
 ## Results

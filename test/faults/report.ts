@@ -68,7 +68,10 @@ function cellOf(outcome: Outcome): string {
   return `${ended}${shown === "" ? "" : `, shows ${shown}`}${again}, ${seconds.toFixed(1)} s${left.join("")}`;
 }
 
-const HEAD = `# What fails, and what Codex sees of it
+const HEAD = `# Failures, and what Codex shows
+
+Read this to see what Codex shows for a particular failure, and which account completes the turn.
+[how-it-decides.md](how-it-decides.md#failover-within-a-turn) describes the rules behind these tables.
 
 \`make test-faults\` writes this page. It runs every row against the simulated backend with a client that behaves like
 Codex 0.171 in a turn: warm-up, retries, waits and messages. \`make test-real\` checks the most important rows against the
