@@ -1,5 +1,4 @@
-// The accounts of the simulated backend: allowances that really run down, tokens that really expire, refresh
-// tokens that work once.
+// The accounts of the simulated backend. Their quota runs out, their tokens expire, and a refresh token works once.
 
 import { createHmac } from "node:crypto";
 import { AUTH_CLAIM, PROFILE_CLAIM, readClaims } from "../auth/claims.ts";
@@ -65,13 +64,13 @@ export interface Tokens {
 export interface MockAccounts {
   readonly all: readonly MockAccount[];
   byAlias(alias: string): MockAccount;
-  /** The account that a request's bearer and account header name; undefined when they do not fit or are out of date. */
+  /** The account that a request's bearer and account header name; undefined if they do not match or have expired. */
   authenticate(headers: Headers): MockAccount | undefined;
   issue(account: MockAccount, expiresInSeconds?: number): Tokens;
-  /** Whether a refresh token would work. */
+  /** True if a refresh token still works. */
   isLive(refreshToken: string): boolean;
   refresh(refreshToken: string): { kind: "ok"; tokens: Tokens } | { kind: "refused"; code: string };
-  /** Ends a login: its tokens and their refresh are refused from now on. */
+  /** Ends a login: its access and refresh tokens are refused from now on. */
   revoke(account: MockAccount): void;
   /** Uses one turn for `model`, or returns the refusal if the quota is exhausted. */
   spend(account: MockAccount, model: string): SpendResult;
@@ -114,7 +113,7 @@ const FIRST_WINDOWS = 10;
 const MAIN_LIMIT = "codex";
 const TOKEN_SECONDS = 3_600;
 
-/** `tokenSeconds`: how long access tokens are good for. */
+/** `tokenSeconds`: how long access tokens are valid. */
 export function createMockAccounts(
   options: readonly MockAccountOptions[],
   clock: Clock,
@@ -264,7 +263,7 @@ export function createMockAccounts(
   };
 }
 
-/** auth.json of an account, as `codex login` would have left it. */
+/** The auth.json of an account, as `codex login` writes it. */
 export function mockAuthFile(account: MockAccount, tokens: Tokens, nowMs: number): string {
   const file = {
     auth_mode: "chatgpt",
@@ -304,6 +303,6 @@ function signed(
     [PROFILE_CLAIM]: { email: account.email, email_verified: true },
   };
   const head = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(claims)}`;
-  // Anyone may know this key: it protects nothing but a simulation.
+  // This key is public, because it only protects a simulation.
   return `${head}.${createHmac("sha256", "codexlb mock").update(head).digest("base64url")}`;
 }
