@@ -248,9 +248,7 @@ describe("run", () => {
     writeFileSync(join(root, "config.toml"), "[run]\ninherit_shell = false\n");
     const ran = await codexlb(["run", "--root", root, "--codex-bin", "/nowhere/codex"]);
     expect(ran.code).toBe(1);
-    expect(ran.err).toContain(
-      "there is no such program\n  install Codex with `npm install -g @openai/codex`",
-    );
+    expect(ran.err).toContain("no such program\n  install Codex with `npm install -g @openai/codex`");
   });
 });
 
@@ -284,7 +282,7 @@ test("account import takes no stand-in of codexlb's own, which is in the home th
     env: { CODEX_HOME: home },
   });
   expect(ran).toMatchObject({ code: 1, out: "" });
-  expect(ran.err).toContain("codexlb: auth.json of x is what codexlb run gives to Codex, and no login\n");
+  expect(ran.err).toContain("codexlb: auth.json of x is the stub written by codexlb run, not a real login\n");
   expect((await runCli(["account", "list", "--root", root], { cwd: temp.path })).out).toBe("no accounts\n");
 });
 
