@@ -52,7 +52,7 @@ ${markdownTable([
   ["`CODEXLB_UPSTREAM`", "`proxy.upstream_base_url`"],
   [
     "`CODEXLB_CONTAINER_LISTEN`",
-    "`proxy.listen`, if that is a loopback address: for containers ([docker.md](docker.md))",
+    "`proxy.listen`, if that is a loopback address; for containers ([docker.md](docker.md))",
   ],
   ["`CODEXLB_ALLOW_UNAUTHENTICATED=1`", "`proxy.allow_unauthenticated`"],
 ])}

@@ -123,7 +123,7 @@ const PROXY = {
     restart: true,
   }),
   upstream_base_url: url("https://chatgpt.com/backend-api").meta({
-    description: "The backend that the accounts belong to.",
+    description: "The backend of the accounts.",
   }),
   child_proxy_urls: urls().meta({
     description:
@@ -141,14 +141,14 @@ const PROXY = {
   proxy_url: text("")
     .refine((value) => value === "" || isHttpUrl(value), { error: (issue) => notUrl(issue.input) })
     .meta({
-      description: "Where commands (run, status, account) find the proxy; empty means http://<listen>.",
+      description: "The proxy that commands (run, status, account) use; empty: http://<listen>.",
     }),
   max_attempts: positive(3).meta({
     description:
       "How many accounts one request may try. Accounts that refuse it because of a limit or their login do not count.",
   }),
   usage_timeout_ms: milliseconds(30_000).meta({
-    description: "Longest wait for the usage and token endpoints, in milliseconds.",
+    description: "Longest wait for a response of the usage and token endpoints, in milliseconds.",
   }),
   cooldown_default_seconds: seconds(5).meta({
     description: "How long an account cools down after a connection to the backend failed.",
@@ -175,7 +175,7 @@ const PROXY = {
   retry_budget_floor: positive(10).meta({ description: "... but this many retries are always allowed." }),
   client_auth: flag(false).meta({
     description:
-      "Clients must show a key (codexlb key add NAME) or the credentials that codexlb run gives to Codex.",
+      "Clients must send a key (codexlb key add NAME) or the credentials that codexlb run gives to Codex.",
   }),
   allow_unauthenticated: flag(false).meta({
     description: "Accept clients on other machines without credentials. Only for a network that is yours.",
@@ -186,7 +186,7 @@ const PROXY = {
     })
     .meta({
       description:
-        "Further host names that clients use for this proxy; its own addresses are always allowed.",
+        "Additional host names by which clients reach this proxy; its own addresses are always allowed.",
     }),
   allowed_paths: words([])
     .refine((list) => list.every((path) => path === "*" || /^[\w.~-]+(?:\/[\w.~-]+)*$/.test(path)), {
