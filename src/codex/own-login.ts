@@ -49,7 +49,11 @@ export async function loginWithoutCodex(
 function interrupted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     const stop = () =>
-      reject(new CodexlbError("interrupted", "the login was interrupted; nothing was changed"));
+      reject(
+        new CodexlbError("interrupted", "the login was given up; nothing was changed", {
+          next: "run the command again to log in",
+        }),
+      );
     if (signal.aborted) stop();
     else signal.addEventListener("abort", stop, { once: true });
   });
