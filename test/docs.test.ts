@@ -1,4 +1,4 @@
-// Tests that the documentation matches the program, and that a reader can find every page.
+// Checks that the documentation describes the current program.
 
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
@@ -13,20 +13,20 @@ import { tempDirectory } from "./support/temp.ts";
 const ROOT = join(import.meta.dir, "..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
-test("docs/configuration.md is what make docs writes from the settings", () => {
+test("docs/configuration.md is generated from the settings (run make docs)", () => {
   expect(read("docs/configuration.md")).toBe(configurationPage());
 });
 
-test("docs/policies.md is what make docs writes from the simulation", () => {
+test("docs/policies.md is generated from the simulation (run make docs)", () => {
   expect(read("docs/policies.md")).toBe(policiesPage());
 });
 
-test("docs/performance.md is what make docs writes from its result", () => {
+test("docs/performance.md is generated from the published result (run make docs)", () => {
   const page = read("docs/performance.md");
   expect(page).toBe(performancePage(page, undefined));
 });
 
-test("docs/admin-api.md names every endpoint, and no other", async () => {
+test("docs/admin-api.md names every endpoint that exists, and no other", async () => {
   const named = [...read("docs/admin-api.md").matchAll(/^\| `(GET|POST) (\/\S+)`/gm)].map(
     ([, method, path]) => `${method} ${path}`,
   );
@@ -40,14 +40,14 @@ test("docs/admin-api.md names every endpoint, and no other", async () => {
   expect(named.sort()).toEqual([...routed, ...quick].sort());
   for (const route of routed) {
     const [method = "", path = ""] = route.split(" ");
-    const response = await fetch(pool.url + path, {
+    const answer = await fetch(pool.url + path, {
       method,
       headers: { authorization: `Bearer ${pool.adminToken}`, "content-type": "application/json" },
       ...(method === "POST" ? { body: path.endsWith("unpin") ? "{}" : '{"nonsense":1}' } : {}),
     });
-    // One of the responses is endless.
-    await response.body?.cancel();
-    expect([route, response.status === 404]).toEqual([route, false]);
+    // The body of one of these responses never ends.
+    await answer.body?.cancel();
+    expect([route, answer.status === 404]).toEqual([route, false]);
   }
 });
 

@@ -1,4 +1,4 @@
-// Generates the upper part of docs/performance.md from a result of `make bench`. The lower part is written by hand.
+// Generates docs/performance.md from a result of `make bench`. The part at the end of the page is written by hand.
 
 import { markdownTable } from "../markdown-table.ts";
 import { FIGURES, type Figure, type SubjectName } from "./figures.ts";

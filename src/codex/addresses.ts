@@ -23,11 +23,11 @@ export function codexAddresses(
 ): CodexAddresses {
   const url = parseProxyUrl(proxyUrl);
   const base = withoutSlash(url.href);
-  const second = new URL(url.href);
-  second.hostname = otherSpelling(url.hostname);
+  const twin = new URL(url.href);
+  twin.hostname = otherSpelling(url.hostname);
   return {
     openai: `${base}${run}/backend-api/codex`,
-    chatgpt: `${withoutSlash(second.href)}${pathKey === undefined ? "" : `/~${pathKey}`}${run}/backend-api/`,
+    chatgpt: `${withoutSlash(twin.href)}${pathKey === undefined ? "" : `/~${pathKey}`}${run}/backend-api/`,
     token: `${base}/oauth/token`,
   };
 }

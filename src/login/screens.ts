@@ -129,7 +129,7 @@ export const SCREENS: readonly Screen[] = [
     seen: [
       "text=/check your (?:e-?mail|inbox)|code (?:that )?we (?:just )?sent|sent (?:you )?a (?:verification )?code/i",
     ],
-    act: { kind: "stop", stop: { code: "login_email_code", what: "the sign-in sent a code by e-mail" } },
+    act: { kind: "stop", stop: { code: "login_email_code", what: "the sign-in has sent a code by e-mail" } },
   },
   {
     name: "passkey",

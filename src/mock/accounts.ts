@@ -1,4 +1,5 @@
-// The accounts of the simulated backend. Their quota runs out, their tokens expire, and a refresh token works once.
+// The accounts of the simulated backend. Their quota runs down, their access tokens expire, and their refresh tokens
+// work once.
 
 import { createHmac } from "node:crypto";
 import { AUTH_CLAIM, PROFILE_CLAIM, readClaims } from "../auth/claims.ts";
@@ -64,13 +65,13 @@ export interface Tokens {
 export interface MockAccounts {
   readonly all: readonly MockAccount[];
   byAlias(alias: string): MockAccount;
-  /** The account that a request's bearer and account header name; undefined if they do not match or have expired. */
+  /** The account that a request's bearer and account header name; undefined when they do not fit or are out of date. */
   authenticate(headers: Headers): MockAccount | undefined;
   issue(account: MockAccount, expiresInSeconds?: number): Tokens;
-  /** True if a refresh token still works. */
+  /** Whether a refresh token would work. */
   isLive(refreshToken: string): boolean;
   refresh(refreshToken: string): { kind: "ok"; tokens: Tokens } | { kind: "refused"; code: string };
-  /** Ends a login: its access and refresh tokens are refused from now on. */
+  /** Ends a login: its tokens and their refresh are refused from now on. */
   revoke(account: MockAccount): void;
   /** Uses one turn for `model`, or returns the refusal if the quota is exhausted. */
   spend(account: MockAccount, model: string): SpendResult;
@@ -113,7 +114,7 @@ const FIRST_WINDOWS = 10;
 const MAIN_LIMIT = "codex";
 const TOKEN_SECONDS = 3_600;
 
-/** `tokenSeconds`: how long access tokens are valid. */
+/** `tokenSeconds`: the lifetime of access tokens. */
 export function createMockAccounts(
   options: readonly MockAccountOptions[],
   clock: Clock,
@@ -263,7 +264,7 @@ export function createMockAccounts(
   };
 }
 
-/** The auth.json of an account, as `codex login` writes it. */
+/** auth.json of an account, as `codex login` would have left it. */
 export function mockAuthFile(account: MockAccount, tokens: Tokens, nowMs: number): string {
   const file = {
     auth_mode: "chatgpt",
@@ -303,6 +304,6 @@ function signed(
     [PROFILE_CLAIM]: { email: account.email, email_verified: true },
   };
   const head = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(claims)}`;
-  // This key is public, because it only protects a simulation.
+  // Anyone may know this key: it protects nothing but a simulation.
   return `${head}.${createHmac("sha256", "codexlb mock").update(head).digest("base64url")}`;
 }
