@@ -15,22 +15,34 @@ export function configurationPage(): string {
 
 const HEAD = `# Configuration
 
-Settings are in \`ROOT/config.toml\` (ROOT: \`--root\`, else \`CODEXLB_ROOT\`, else \`~/.codex-lb\`). The first start writes
-the file with a comment for every key. Every key is optional. codexlb never changes your comments, the order, or keys
-that it does not know; it only adds a missing \`proxy.name\`.
+Read this to look up or change a setting. Settings are in \`ROOT/config.toml\` (ROOT: \`--root\`, else \`CODEXLB_ROOT\`, else
+\`~/.codex-lb\`); \`codexlb config show\` prints each with its value and source.
+
+\`\`\`toml
+[proxy]
+name = "laptop"
+[policy]
+mode = "reset_aware"
+\`\`\`
+
+The first start writes the file with a comment for every key. Every key is optional. The file is yours: codexlb never
+changes comments, order or unknown keys. It only adds a missing \`proxy.name\`.
 `;
 
 const tail = (): string => `
-A number of zero or less, or a blank text, selects the default. Zero is a valid value for \`policy.delta_percent\`,
-\`policy.weights\` (a negative weight counts as zero) and \`proxy.retry_budget_percent\`. \`run.proxy_url\` is the older name
-of \`proxy.proxy_url\`, and is used if that is missing.
+Zero, negative numbers and empty strings mean the default. Zero is a value for \`policy.delta_percent\`,
+\`policy.weights\` (where negative numbers count as zero) and \`proxy.retry_budget_percent\`. \`run.proxy_url\`, the older
+name of \`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing.
 
-## Which value applies
+## Which value wins
 
-A flag of \`codexlb proxy\` comes first, then the environment, then the file, then the default. \`codexlb config show\` prints
-every setting with its value and its source; if a proxy runs, the settings are those of the proxy. Commands look for the
-proxy at the address in their flag or \`CODEXLB_PROXY_URL\`, then at \`proxy.proxy_url\`, then for the one that runs on their
-root, then at \`proxy.listen\`.
+1. a flag of \`codexlb proxy\`
+2. an environment variable (below)
+3. config.toml
+4. the default
+
+Commands find the proxy at the first of these: a flag or \`CODEXLB_PROXY_URL\`, \`proxy.proxy_url\`, the proxy that runs on
+their root, the address in \`proxy.listen\`.
 
 ${markdownTable([
   ["environment", "setting"],
@@ -40,7 +52,7 @@ ${markdownTable([
   ["`CODEXLB_UPSTREAM`", "`proxy.upstream_base_url`"],
   [
     "`CODEXLB_CONTAINER_LISTEN`",
-    "`proxy.listen`, only instead of a loopback address: for containers ([docker.md](docker.md))",
+    "`proxy.listen`, if that is a loopback address; for containers ([docker.md](docker.md))",
   ],
   ["`CODEXLB_ALLOW_UNAUTHENTICATED=1`", "`proxy.allow_unauthenticated`"],
 ])}
@@ -61,9 +73,9 @@ settings of the running proxy, and warn about the file.
 ## Codex's own settings
 
 \`codexlb run\` gives Codex its own home, \`ROOT/runtime\` or the one named by \`--codex-home\`, with stub credentials,
-sessions, history and a config.toml. Each run copies settings from the first config.toml that it finds: that of the
-account that served last, of \`CODEX_HOME\`, of \`~/.codex\`. Later changes in the home itself (with \`codexlb run mcp add
-...\`, in Codex's menus, by hand) override them. Comments are not copied.
+sessions, history and a config.toml. Each run copies settings from the first config.toml found: of the account that
+served last, of \`CODEX_HOME\`, of \`~/.codex\`. Later changes in the home itself (by \`codexlb run mcp add ...\`, in Codex's
+menus, by hand) win. Comments are not copied.
 
 - Relative paths in these settings (\`model_instructions_file\`, \`agents.NAME.config_file\`, ...) become absolute, so they
   still name the same files.
@@ -73,31 +85,31 @@ account that served last, of \`CODEX_HOME\`, of \`~/.codex\`. Later changes in t
   login. \`codexlb run\` reports that once.
 
 Nothing else is copied. To use the \`AGENTS.md\`, prompts and skills of your own home, run \`codexlb run --native-home\`,
-which uses that home unchanged. \`codexlb run\` refuses a \`--codex-home\` with a login or settings that codexlb did not
-write.
+which uses that home as it is. \`codexlb run\` refuses a \`--codex-home\` with a login or settings that codexlb did not put
+there.
 
 With \`run.inherit_shell\` your shell's profile runs first. Codex gets its variables, working directory and umask, but not
-its limits (\`ulimit\`). \`codexlb run\` overrides some variables, such as \`CODEX_HOME\`. The profile's output goes to
+its limits (\`ulimit\`). Variables that \`codexlb run\` itself sets, such as \`CODEX_HOME\`, win. The profile's output goes to
 the terminal, or to standard error if standard output is not a terminal. The profile can read standard input only if
 that is a terminal; other input is left to Codex.
 
 ## Listening for other machines
 
-A proxy that listens on an address other than loopback starts only with one of these settings:
+A proxy that listens on other addresses than loopback starts only with one of these settings:
 
-- \`proxy.client_auth = true\`: clients must send a key (\`codexlb key add NAME\`), or the credentials that \`codexlb run\`
+- \`proxy.client_auth = true\`: clients must show a key (\`codexlb key add NAME\`), or the credentials that \`codexlb run\`
   gives to Codex. On another machine: \`CODEXLB_CLIENT_KEY=KEY codexlb run --proxy-url http://host:8765\`.
-  On the proxy's own machine \`codexlb run\` with the same root needs no key. For requests that Codex sends without
-  credentials (its connectors), \`codexlb run\` puts a key into the path of \`chatgpt_base_url\` in the config.toml of its
-  home.
+  On the proxy's own machine \`codexlb run\` with the same root needs no key. Codex sends some requests (of its
+  connectors) without credentials. For these, \`codexlb run\` puts a key into the path of \`chatgpt_base_url\`, in the
+  config.toml of Codex's home only.
 - \`proxy.allow_unauthenticated = true\`: every client that reaches the port can use the accounts.
 
-Clients must call the proxy by one of its own addresses or by a name in \`proxy.allowed_hosts\`.
+Clients must address the proxy by one of its own addresses or by a name in \`proxy.allowed_hosts\`.
 
 ## Which paths are forwarded
 
-An account's login gives access to everything that its owner can do on the website, so the proxy forwards only the paths
-that Codex uses. For any other path it returns 403 \`path_refused\` and logs \`request.refused\` with the first segment of
+An account's login gives access to everything that its owner can do on the website. Clients reach only the paths that
+Codex uses. For any other path the proxy returns 403 \`path_refused\` and logs \`request.refused\` with the first segment of
 the path (at most ten lines a minute). \`codexlb doctor\` lists the paths that were refused in the last 24 hours. If one of
 your clients needs such a path, add its first segment:
 

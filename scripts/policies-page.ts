@@ -10,63 +10,59 @@ ${markdownTable(comparisonRows(compare()))}`;
 }
 
 const MODES = markdownTable([
-  ["`policy.mode`", "account that gets the request"],
+  ["`policy.mode`", "which account gets a new session", "choose it to"],
   [
     "`usage_balanced`",
-    "the account with the best score; the account that served last stays until another one is better by more than `delta_percent` points; among equals, the account with fewer requests in flight",
+    "the one with the best score. The account that served last stays until another score is better by more than `delta_percent` points; among equals, the one with fewer requests in flight",
+    "spend all accounts evenly",
   ],
-  ["`sticky`", "the account that served last, while it can serve; then the first one in the list that can"],
-  ["`round_robin`", "the next account in the list, even while requests are in flight"],
+  [
+    "`sticky`",
+    "the one that served last, while it can serve; then the first in the list that can",
+    "use one account after another",
+  ],
+  ["`round_robin`", "the next one in the list", "take turns, whatever the figures say"],
   [
     "`least_in_flight`",
-    "the account with the fewest requests in flight; among equals, the account with the better score",
+    "the one with the fewest requests in flight; among equals, the one with the better score",
+    "run many sessions at once",
   ],
   [
     "`reset_aware`",
-    "the account whose quota is most likely to expire unused: the share of each window's quota that is left, divided by the share of its time that is left, weighted; the account that served last stays while no other is more urgent by `delta_percent` percent",
+    "the one with the highest urgency. The account that served last stays until another one is more urgent by more than `delta_percent` percent",
+    "waste as little as possible at resets",
   ],
 ]);
 
 const HEAD = `# Policies
 
-A policy places new sessions and requests without a session. A session stays with the account that served it while that
-account can serve it (\`policy.affinity\`).
+Read this to choose how codexlb places new sessions. The policy is the last rule: availability, pins and a session's own
+account come first ([how-it-decides.md](how-it-decides.md#which-account-gets-a-turn)).
 
-Before any policy applies, accounts are divided into tiers: first those with ordinary quota left, then those with only
-credits left (never if \`policy.use_credits\` is \`false\`), then those that are exhausted according to their figures. Within
-a tier, a pin comes first, then the session's own account.
-
-After a cooldown, an account gets one request at a time at first, then two, then four; meanwhile, other accounts are
-preferred. If every account is cooling down after a fault, codexlb tries the one whose cooldown ends first.
+\`\`\`toml
+[policy]
+mode = "usage_balanced"
+\`\`\`
 
 ${MODES}
-The score is the quota left in each of the account's windows (0 to 1, unknown counts 0.30), weighted by \`policy.weights\`:
-\`daily\` for the short window, \`weekly\` for longer ones. The length that the backend reports makes a window short (about
-5 hours), weekly or monthly. A window that the backend does not list does not limit the account.
+- **Score.** The share that is left of each of the account's windows (0 to 1; unknown counts as 0.30), weighted by
+  \`policy.weights\`: \`daily\` for the short window, \`weekly\` for longer ones.
+- **Urgency.** The share that is left of each window, divided by the share of the window's time that is left, weighted in
+  the same way. An account with an urgency above 1 would lose some of its quota at the reset.
 
-Some models have their own limit. For them it replaces the main limit in score, cooldown and exhaustion; exhausting it
-does not affect the account's other models. A limit belongs to a model if it has the model's name, if the backend says
-so, or once the backend has refused the model because of it. A model that only some accounts have is placed only on
-those.
-
-\`codexlb explain\` shows all of this for the next request, for a session's next request (\`--session ID\`), or for a model
+\`codexlb explain\` shows both for the next request, for a session's next request (\`--session ID\`), or for a model
 (\`--model MODEL\`).
-
-## Models
-
-Codex offers the models of all accounts and child proxies in service. If several have a model, its settings come from
-the first one in the list. A model that only one account has disappears from the list when that account is disabled.
 
 ## How they compare
 
-The test suite simulates ${DAYS} days in three worlds with the proxy's own pool, and prints the table below. Sessions of 1 to 60
-turns begin on working days, the same ones for every policy. Demand is ${LOAD * 100} % of the accounts' quota. An account may
-spend ${SHORT_LIMIT} in five hours and ${WEEK_LIMIT} in a week; weeks end at staggered times. A turn costs ${WARM_COST}, or ${COLD_COST} if the session's
-prompt is not in the account's cache.
+A simulation runs the proxy's pool for ${DAYS} days in three worlds, with the same sessions for every policy: 1 to 60 turns,
+on working days. Demand is ${LOAD * 100} % of what the accounts have. An account has ${SHORT_LIMIT} units for five hours and
+${WEEK_LIMIT} in a week; weeks end at staggered times. A turn costs ${WARM_COST}, or ${COLD_COST} when the session's prompt is not in the
+account's cache. The test suite runs this and prints the same table.
 
-- refused, with room: turns that no account took although an account had room. It must be 0.
+- refused, with room: turns that no account took although one had quota left. It must be 0.
 - refused: turns that no account took because every account was exhausted.
-- wasted at resets: the weekly quota that was left when the week ended.
-- moves: turns of a session on an account other than that of the turn before.
-- cache hits: the share of turns with a cached prompt, without the first turn of each session.
+- wasted at resets: the share of weekly quota that was left at the reset.
+- moves: turns of a session on another account than the turn before.
+- cache hits: the share among all turns except the first of each session.
 `;

@@ -1,4 +1,4 @@
-// Documentation that says what the program does, and not what it did.
+// Checks that the documentation describes the current program.
 
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
@@ -8,24 +8,25 @@ import { configurationPage } from "../scripts/configuration-page.ts";
 import { policiesPage } from "../scripts/policies-page.ts";
 import { quickRoutes } from "../src/admin/app.ts";
 import { startPool } from "./support/pool.ts";
+import { tempDirectory } from "./support/temp.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
-test("docs/configuration.md is what the settings say (make docs writes it)", () => {
+test("docs/configuration.md is generated from the settings (run make docs)", () => {
   expect(read("docs/configuration.md")).toBe(configurationPage());
 });
 
-test("docs/policies.md is what the simulation says (make docs writes it)", () => {
+test("docs/policies.md is generated from the simulation (run make docs)", () => {
   expect(read("docs/policies.md")).toBe(policiesPage());
 });
 
-test("docs/performance.md is what its result says (make docs writes it)", () => {
+test("docs/performance.md is generated from the published result (run make docs)", () => {
   const page = read("docs/performance.md");
   expect(page).toBe(performancePage(page, undefined));
 });
 
-test("docs/admin-api.md names every endpoint that there is, and no other", async () => {
+test("docs/admin-api.md names every endpoint that exists, and no other", async () => {
   const named = [...read("docs/admin-api.md").matchAll(/^\| `(GET|POST) (\/\S+)`/gm)].map(
     ([, method, path]) => `${method} ${path}`,
   );
@@ -44,7 +45,7 @@ test("docs/admin-api.md names every endpoint that there is, and no other", async
       headers: { authorization: `Bearer ${pool.adminToken}`, "content-type": "application/json" },
       ...(method === "POST" ? { body: path.endsWith("unpin") ? "{}" : '{"nonsense":1}' } : {}),
     });
-    // One of them has no end.
+    // The body of one of these responses never ends.
     await answer.body?.cancel();
     expect([route, answer.status === 404]).toEqual([route, false]);
   }
@@ -61,17 +62,101 @@ test("docs/security.md names a test for every bound, and only tests that exist",
   expect(rows.filter((row) => !row.includes(".test.ts`"))).toEqual([]);
 });
 
-test("links between pages lead somewhere", () => {
-  const pages = [
-    "README.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`),
-  ];
-  for (const page of pages)
-    for (const [, target] of read(page).matchAll(/\]\((?!https?:)([^)#]+)/g))
-      expect([page, target, readable(join(ROOT, page, "..", target ?? ""))]).toEqual([page, target, true]);
+test("every link leads to a page and a section that exist", () => {
+  const broken = PAGES.flatMap((page) =>
+    [...read(page).matchAll(/\]\((?!https?:)([^)]+)\)/g)]
+      .map(([, target = ""]) => target)
+      .filter((target) => {
+        const [path = "", section] = target.split("#");
+        const file = path === "" ? page : join(page, "..", path);
+        if (!readable(join(ROOT, file))) return true;
+        return section !== undefined && !sectionsOf(read(file)).includes(section);
+      })
+      .map((target) => `${page}: ${target}`),
+  );
+  expect(broken).toEqual([]);
 });
+
+test("docs/README.md lists every page once, with the readers it is for", () => {
+  const listed = [...read("docs/README.md").matchAll(/^- \[([\w-]+\.md)\]\(\1\): for \S/gm)].map(
+    ([, name = ""]) => name,
+  );
+  const pages = readdirSync(join(ROOT, "docs")).filter((name) => name !== "README.md");
+  expect(listed.sort()).toEqual(pages.sort());
+});
+
+test("every page opens with two sentences or more", () => {
+  for (const page of PAGES.filter((name) => name.startsWith("docs/"))) {
+    const [title = "", opening = ""] = read(page).split("\n\n");
+    expect([page, title]).toEqual([page, expect.stringMatching(/^# \S/)]);
+    expect([page, opening]).toEqual([page, expect.stringMatching(/^(?![|#\-<`]).*\.\s.*[.:]$/s)]);
+  }
+});
+
+test("README.md shows the columns that codexlb status prints", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+  const { stdout } = await codexlb("status", "--proxy-url", pool.url);
+  const [header = ""] = stdout.split("\n");
+  expect(read("README.md").replaceAll(/ +/g, " ")).toContain(`${header.replaceAll(/ +/g, " ")}\n`);
+});
+
+test("docs/commands.md names every command, and README.md and docs/commands.md only commands that exist", async () => {
+  const names = subcommands((await codexlb("--help")).stdout);
+  const helps = await Promise.all(names.map((name) => codexlb(name, "--help")));
+  const commands = new Map(names.map((name, index) => [name, subcommands(helps[index]?.stdout ?? "")]));
+  expect(commands.size).toBeGreaterThan(10);
+  const page = read("docs/commands.md");
+  for (const [name, own] of commands)
+    for (const words of own.length === 0 ? [name] : own.map((second) => `${name} ${second}`))
+      expect([words, page.includes(`\`codexlb ${words}`)]).toEqual([words, true]);
+  const blocks = [...read("README.md").matchAll(/^```sh\n(.*?)^```/gms)]
+    .map(([, block = ""]) => block)
+    .join("");
+  const used = [
+    ...blocks.matchAll(/^codexlb ([a-z-]+) ?([a-z]*)/gm),
+    ...page.matchAll(/`codexlb ([a-z-]+) ?([a-z]*)/g),
+  ];
+  for (const [text, first = "", second = ""] of used) {
+    const own = commands.get(first);
+    const exists = own !== undefined && (second === "" || own.length === 0 || own.includes(second));
+    expect([text, exists]).toEqual([text, true]);
+  }
+});
+
+const PAGES = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`),
+];
+
+/** The names by which links lead to the sections of a page, as GitHub forms them from the headings. */
+function sectionsOf(page: string): string[] {
+  return [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+/** Runs codexlb from its sources in an empty root. */
+async function codexlb(...args: string[]): Promise<{ readonly stdout: string }> {
+  using home = tempDirectory();
+  const run = Bun.spawn([process.execPath, join(ROOT, "src/main.ts"), ...args], {
+    env: { HOME: home.path, PATH: process.env.PATH },
+    stdout: "pipe",
+  });
+  const stdout = await new Response(run.stdout).text();
+  await run.exited;
+  return { stdout };
+}
+
+/** The commands that a help text lists. */
+function subcommands(help: string): string[] {
+  const section = /^Commands:\n((?: {2}.*\n)+)/m.exec(help)?.[1] ?? "";
+  return [...section.matchAll(/^ {2}([a-z-]+) /gm)].map(([, name = ""]) => name);
+}
 
 function readable(path: string): boolean {
   try {

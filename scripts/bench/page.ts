@@ -1,4 +1,4 @@
-// Generates docs/performance.md: a result of `make bench`, followed by a part that is written by hand.
+// Generates docs/performance.md from a result of `make bench`. The part at the end of the page is written by hand.
 
 import { markdownTable } from "../markdown-table.ts";
 import { FIGURES, type Figure, type SubjectName } from "./figures.ts";
@@ -9,7 +9,7 @@ import { type FigureSamples, medianOf } from "./samples.ts";
 
 /**
  * The page for the result at `path`, which is relative to the repository; default: the result that `page` names. `page`
- * is the current page, whose part below `BY_HAND` is kept. Throws if there is no such result.
+ * is the present page, whose part below `BY_HAND` is kept. Throws if there is no such result.
  */
 export function performancePage(page: string, path: string | undefined): string {
   const named = path ?? /bench\/results\/[\w.-]+\.json/.exec(page)?.[0];
@@ -28,20 +28,20 @@ function measuredPart(result: BenchResult, path: string): string {
   const { machine, versions, rounds, commit, at } = result;
   return `# Performance
 
-How much CPU time, memory and delay codexlb adds, compared with a minimal proxy on the same platform. This page is for
-engineers who change the data plane, and for users who want to know the cost of the proxy. \`make bench\` measures these
-figures on your machine, and \`make profile\` shows where the time goes.
+Read this if you change the data plane, or want to know what the proxy costs you. It compares the CPU time, memory and
+delay that codexlb adds with the least that a proxy on the same platform can add. \`make bench\` prints these figures on
+your machine, and \`make profile\` shows where the time goes.
 
 ## Results
 
 Commit ${commit}, ${at.slice(0, 10)}, Linux ${machine.kernel}, ${machine.processors} processors (${machine.model}), ${machine.memoryGib} GiB of
-memory. Every value is the median of the rounds. Most rows have ${rounds} rounds, and all of them are in
+memory. Every value is the median of the rounds, of which most rows have ${rounds}. All rounds are in
 [${path}](../${path}).
 
 ${markdownTable([["program", "version"], ...Object.entries(versions)])}
 ${figuresTable(result)}
 CPU-s are the CPU seconds of all threads of the proxy's process for the number of operations in the row. "must" and
-"stretch" are the bounds for codexlb. A bound that refers to the baseline is judged only in a run with \`BASELINE\`.
+"stretch" are the bounds for codexlb. A bound that refers to the baseline is judged only when \`make bench\` is given one.
 
 Added to the delay without a proxy:
 
@@ -97,18 +97,18 @@ function addedTable(result: BenchResult): string {
 
 const METHOD = `## Method
 
-- Every row measures all its subjects in one run, in alternating rounds, so that other work of the machine affects all of
-  them. Compare only the ratios of one run, never figures of different runs.
+- Every row measures all its subjects in one run, in alternating rounds, so that other work of the machine hits all of
+  them. Only the ratios of one run can be compared, never figures of different runs.
 - The floor (\`scripts/bench/floor.ts\`) is \`Bun.serve\` and \`fetch\` with a buffered request body. It replaces the
-  credentials, and forwards the response body without reading it. For WebSocket it uses Bun's built-in client. It is
+  credentials, and passes the response body on without reading it. For WebSocket it uses Bun's built-in client. It is
   compiled into an executable like codexlb, so that both run on the same runtime in the same way.
 - nginx is Debian's package: one process, as a plain reverse proxy that replaces the credentials.
 - The backend (\`scripts/bench/backend.ts\`) and the clients (\`scripts/bench/load/\`) are processes of their own. Turns carry
   the quota headers and events of the real backend, because reading them is part of the proxy's work.
-- CPU time comes from \`/proc/PID/stat\`, including the delayed writes after the last request. Every process handles
-  thousands of requests of the same kind before the first round.
-- A delay is the time from the creation of an event in the backend until the client has read it.
+- CPU time comes from \`/proc/PID/stat\`, including the writes behind the last request. Every process has handled thousands
+  of requests of the same kind before the first round.
+- A delay is the time from the moment at which the backend makes an event to the moment at which the client has read it.
 - Memory per connection is the growth of resident memory by 3,000 connections after the first 300, in a fresh process.
-- Before the first measurement, the benchmark compares the status, the bytes, and the number and order of events of every
+- Before anything is measured, the benchmark compares the status, the bytes, and the number and order of events of every
   path with those of the backend.
 `;

@@ -55,7 +55,7 @@ export interface AccessOptions extends Pick<Deps, "clock"> {
 
 export function createAccess({ adminToken, signingKey, keys, challenges, clock }: AccessOptions): Access {
   const adminId = keyIdOf(hashOf(adminToken));
-  /** The holder that the secret with this id, or a proof of it, stands for. */
+  /** The holder of the secret with this id. */
   const withId = (id: string): Holder | undefined => {
     if (id === adminId) return { role: "admin", grant: adminId, readsAccounts: true };
     const key = keys.withId(id);
@@ -64,8 +64,8 @@ export function createAccess({ adminToken, signingKey, keys, challenges, clock }
   /** Stubs and path keys give a client's rights, whatever they were issued for, and until their grant ends. */
   const asClient = (grant: Grant | undefined): Holder | undefined => {
     if (grant === ROOT_GRANT) return { role: "client", grant, readsAccounts: true };
-    const giver = grant === undefined ? undefined : withId(grant);
-    return giver && { ...giver, role: "client" };
+    const grantor = grant === undefined ? undefined : withId(grant);
+    return grantor && { ...grantor, role: "client" };
   };
   const ofBearer = (bearer: string): Holder | undefined => {
     if (equalSecrets(bearer, adminToken)) return withId(adminId);
@@ -85,12 +85,12 @@ export function createAccess({ adminToken, signingKey, keys, challenges, clock }
     const bearer = /^Bearer\s+(\S+)\s*$/i.exec(header)?.[1];
     return bearer === undefined ? ofProof(header, request) : ofBearer(bearer);
   };
-  const looked = new WeakMap<Asking, Holder | undefined>();
+  const checked = new WeakMap<Asking, Holder | undefined>();
   const holderOf: Access["holderOf"] = (request, pathKey) => {
     // Several places ask about the same request, but a proof can be checked only once.
-    if (!looked.has(request)) looked.set(request, ofHeader(request));
+    if (!checked.has(request)) checked.set(request, ofHeader(request));
     const holder =
-      looked.get(request) ??
+      checked.get(request) ??
       (pathKey === undefined ? undefined : asClient(grantOfPathKey(pathKey, signingKey, clock.now())));
     if (holder !== undefined) keys.used(holder.grant);
     return holder;

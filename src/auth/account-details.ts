@@ -1,4 +1,4 @@
-// All that is known of one account, as `GET /admin/account/show` and `account show --json` tell it.
+// The details of one account, for `GET /admin/account/show` and `account show --json`.
 
 import { z } from "zod";
 import { AccountAnswer } from "../core/status-schema.ts";
@@ -7,18 +7,18 @@ export type AccountDetails = z.output<typeof AccountDetails>;
 export const AccountDetails = z.looseObject({
   /** As in the status document. */
   status: AccountAnswer,
-  /** Its home on the machine of the proxy. */
+  /** The path of its home on the proxy's machine. */
   home: z.string(),
   chatgpt_account_id: z.string().optional(),
   /** URL of the account's own HTTP proxy, without the password. */
   outbound_proxy: z.string().optional(),
   sessions: z.looseObject({
-    /** How many stay with it. */
+    /** The number of sessions that stay with the account. */
     count: z.number(),
-    /** The ones that were used last, the last one first. */
+    /** The most recently used sessions, most recent first. */
     latest: z.array(z.string()),
   }),
-  /** What was written of it in the event log, the oldest first. */
+  /** Its last events in the event log, oldest first. */
   events: z.array(
     z.looseObject({
       /** RFC 3339. */

@@ -1,5 +1,5 @@
-// What people do to accounts: list, import, remove, pin, enable and so on. One implementation works on a store
-// (inside the daemon, or in a command when none runs); the admin client is the other, and talks to a proxy.
+// The operations on accounts: list, import, remove, pin, enable and so on. This implementation works on a store, in the
+// daemon or in a command while no daemon runs. The other one is the admin client, which calls a proxy.
 
 import { z } from "zod";
 import type { Deps } from "../deps.ts";
@@ -15,8 +15,8 @@ import { findAccount, installReversibly, removeAccount } from "./enrol.ts";
 import type { Identity } from "./identity.ts";
 
 /**
- * One account as `GET /admin/accounts` and store.json show it; the Go program's fields, and under `codexlb` what
- * it does not know.
+ * One account as in `GET /admin/accounts` and store.json: the fields of the Go program, and under `codexlb` those that it
+ * does not have.
  */
 export type ListedAccount = z.output<typeof ListedAccount>;
 export const ListedAccount = z.looseObject({
@@ -24,7 +24,7 @@ export const ListedAccount = z.looseObject({
   alias: z.string(),
   enabled: z.boolean(),
   disabled_reason: z.string().default(""),
-  /** Unix ms; 0, or a time that is over, when there is none. */
+  /** Unix ms; 0 or a past time without a cooldown. */
   cooldown_until_ms: z.number().default(0),
   user_email: z.string().default(""),
   chatgpt_account_id: z.string().optional(),
@@ -38,11 +38,11 @@ export interface ImportFiles {
   readonly auth: string;
   /** The text of a config.toml. */
   readonly config: string | undefined;
-  /** Install it although the alias has another account. */
+  /** Accept the login of another account, or an older login. */
   readonly replace: boolean;
 }
 
-/** An account that was pinned. */
+/** The result of a pin. */
 export interface PinnedAccount {
   readonly alias: string;
   /** The account as it is listed; undefined if the proxy that pinned it did not return it. */
@@ -60,9 +60,9 @@ export interface AccountChanges {
 
 export interface AccountOps {
   list(): Promise<readonly ListedAccount[]>;
-  /** Returns how many accounts there are now. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`. */
+  /** Returns the number of accounts afterwards. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`. */
   import(alias: string, files: ImportFiles): Promise<number>;
-  /** By alias or id, as all that follow; returns its alias. Throws `account_not_found`. */
+  /** `name` is an alias or id, here and below. Returns the alias. Throws `account_not_found`. */
   remove(name: string): Promise<string>;
   pin(name: string): Promise<PinnedAccount>;
   unpin(): Promise<void>;
@@ -79,11 +79,11 @@ export interface AccountOpsContext {
   /** The configured backend. */
   readonly upstream: () => string;
   readonly details: (record: AccountRecord) => AccountDetails;
-  /** Told after each change, with the account it was about. */
+  /** Called after each change with the changed account. */
   readonly changed?: (change: AccountChange, record: AccountRecord | undefined) => void;
 }
 
-/** What was done, for the event log. */
+/** The kind of a change, for the event log. */
 export type AccountChange =
   | "imported"
   | "removed"
@@ -94,7 +94,7 @@ export type AccountChange =
   | "draining"
   | "changed";
 
-/** A change that cannot be written to the disk is taken back and throws `file_unusable`. */
+/** A change that cannot be written to disk is undone, and throws `file_unusable`. */
 export function createAccountOps({
   store,
   layout,
@@ -172,7 +172,7 @@ export function createAccountOps({
   };
 }
 
-/** Who a listed account is. */
+/** The identity of a listed account. */
 export function identityOfListed(account: ListedAccount): Identity {
   const { plan_type: plan } = account.codexlb;
   return {

@@ -1,4 +1,4 @@
-// auth.json as Codex writes it, read into credentials. Unknown keys are kept when tokens are replaced.
+// Reads the credentials in an auth.json of Codex, and replaces its tokens. Unknown keys are kept.
 
 import { z } from "zod";
 import { headerValue } from "../core/bounds.ts";
@@ -6,7 +6,7 @@ import { parseJson } from "../core/json.ts";
 import { CodexlbError } from "../errors.ts";
 import { type Claims, readClaims } from "./claims.ts";
 
-/** What a request of an account needs, and what its tokens say of it. */
+/** The credentials for an account's requests, and the account's identity according to its tokens. */
 export interface Credentials {
   readonly accessToken: string;
   readonly refreshToken: string | undefined;
@@ -16,13 +16,13 @@ export interface Credentials {
   readonly userId: string | undefined;
   readonly email: string | undefined;
   readonly planType: string | undefined;
-  /** When the access token expires, Unix ms; undefined for an opaque one. */
+  /** When the access token expires, Unix ms; undefined for an opaque token. */
   readonly expiresMs: number | undefined;
-  /** When the tokens were issued or renewed, Unix ms; undefined when the file does not say. */
+  /** When the tokens were issued or renewed, Unix ms; undefined if the file does not say. */
   readonly refreshedMs: number | undefined;
 }
 
-/** New tokens from the token endpoint; what is undefined stays as it was. */
+/** New tokens from the token endpoint. Tokens that are undefined stay unchanged. */
 export interface NewTokens {
   readonly accessToken: string;
   readonly refreshToken: string | undefined;
@@ -198,15 +198,15 @@ const UNSERVED: readonly { readonly mode?: RegExp; readonly key: string; readonl
   {
     mode: /^agent_?identity$/i,
     key: "agent_identity",
-    why: "holds an agent identity; only Codex has the key that signs its requests, so codexlb cannot send any",
+    why: "contains an agent identity; only Codex has the key that signs its requests, so codexlb cannot use it",
   },
   {
     mode: /^bedrock/i,
     key: "bedrock_api_key",
-    why: "holds an Amazon Bedrock login, not a ChatGPT login",
+    why: "contains an Amazon Bedrock login, not a ChatGPT login",
   },
-  // The mode does not matter when there are tokens as well.
-  { key: "OPENAI_API_KEY", why: "holds an API key, not a ChatGPT login" },
+  // With tokens as well, the mode does not matter.
+  { key: "OPENAI_API_KEY", why: "contains an API key, not a ChatGPT login" },
 ];
 
 /** Why codexlb cannot serve the login in `raw`; undefined if it can. */
@@ -232,8 +232,9 @@ function authFileOf(text: string, name: string): z.output<typeof AuthFile> {
   if (unserved !== undefined) throw invalid(name, unserved);
   const parsed = AuthFile.safeParse(raw);
   if (parsed.success) return parsed.data;
-  const odd = parsed.error.issues.find(({ message }) => message === NOT_SENDABLE);
-  if (odd !== undefined) throw invalid(name, `has a ${odd.path.join(".")} that ${NOT_SENDABLE}`);
+  const unsendable = parsed.error.issues.find(({ message }) => message === NOT_SENDABLE);
+  if (unsendable !== undefined)
+    throw invalid(name, `has a ${unsendable.path.join(".")} that ${NOT_SENDABLE}`);
   throw invalid(name, "has no tokens.access_token");
 }
 
@@ -244,6 +245,6 @@ function timeOf(text: string | null | undefined): number | undefined {
 
 function invalid(name: string, why: string): CodexlbError {
   return new CodexlbError("invalid_auth_file", `reading ${name}: it ${why}`, {
-    next: "log in with: codexlb account login ALIAS, or with `codex login` in a Codex home and import that",
+    next: "log in with: codexlb account login ALIAS, or run `codex login` in a Codex home and import that home",
   });
 }

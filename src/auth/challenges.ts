@@ -26,7 +26,7 @@ export interface ChallengeAnswer {
 }
 
 export interface Challenges {
-  /** Answers every challenge alike: for a key that does not exist, the proof matches no secret. */
+  /** Responds to every challenge in the same way. For an unknown key, the proof matches no secret. */
   answer(challenge: Challenge): ChallengeAnswer;
   /**
    * The proof in `header`, if it proves `request` and has not been used before. The caller has to compare the body with
@@ -46,7 +46,7 @@ export interface ChallengesOptions extends Pick<Deps, "clock" | "random"> {
 export const CHALLENGE_LIFETIME_MS = 60_000;
 
 export function createChallenges({ clock, random, secretOf, port }: ChallengesOptions): Challenges {
-  /** Authenticates our own nonces, so that none has to be stored. They become invalid with the process. */
+  /** Authenticates the proxy's nonces, so that none has to be stored. They become invalid when the process exits. */
   const ownKey = newSecret(random);
   /** The MACs of used proofs, oldest first, each with the time at which it expires anyway. */
   const served = new Map<string, number>();

@@ -1,5 +1,5 @@
-// What a token says about itself. Claims are read for identity and display, never trusted for access: the
-// signature belongs to the backend. Opaque tokens are fine and simply say nothing.
+// Reads the claims of a token. They serve as identity and for display, and never grant access, because only the backend can
+// check the signature. An opaque token has no claims.
 
 import { z } from "zod";
 import { shortText } from "../core/bounds.ts";
@@ -15,7 +15,7 @@ export interface Claims {
   readonly planType: string | undefined;
 }
 
-/** The claims of a JWT; undefined for a token that is none. */
+/** The claims of a JWT; undefined for any other token. */
 export function readClaims(token: string): Claims | undefined {
   const payload = token.split(".")[1];
   if (payload === undefined) return undefined;

@@ -1,5 +1,5 @@
-// Putting an account in and taking one out. Every change on disk is one rename, so that a killed process leaves the old
-// home or the new one; and it can be taken back as long as the store is not written.
+// Enrols and removes accounts. Every change on disk is one rename, so a killed process leaves either the old home or the new
+// one. A change can be undone until the store is written.
 
 import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ type AccountFiles = { readonly auth: string; readonly config: string | undefined
  * Installs `auth` (the text of an auth.json) and optionally `config` (of a config.toml) as the home of `alias`, and
  * returns its record. Everything is validated first: a bad import changes nothing, nor does one that cannot be written.
  * A known alias keeps its quota and loses a disablement that new credentials cure. A login of another account, or an
- * older login than the current one, is accepted only with `replace`, and then starts afresh. `undo` restores the
+ * older login than the current one, is accepted only with `replace`, and then starts without the former quota. `undo` restores the
  * previous state. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`, `login_older`, `file_unusable`.
  */
 export function installReversibly(
@@ -37,9 +37,9 @@ export function installReversibly(
   if (looksLikeStub(credentials.accessToken))
     throw new CodexlbError(
       "invalid_auth_file",
-      `auth.json of ${alias} is what codexlb run gives to Codex, and no login`,
+      `auth.json of ${alias} is the stub written by codexlb run, not a real login`,
       {
-        next: "name the Codex home of a real login with --from, or log in with: codexlb account login ALIAS",
+        next: "name a Codex home with a real login with --from, or log in with: codexlb account login ALIAS",
       },
     );
   const clash = state.accounts.find((account) => account.id === accountId(alias) && account.alias !== alias);
@@ -83,16 +83,16 @@ export function installAccount(
   return installReversibly(state, layout, alias, files).record;
 }
 
-/** An account on its way out: nothing of it is gone before `finish`. */
+/** A removal that can be undone until `finish`. */
 export interface Removal {
   readonly record: AccountRecord;
-  /** Deletes its home. */
+  /** Deletes the account's home. */
   finish(): void;
-  /** Puts everything back. */
+  /** Restores the account and its home. */
   undo(): void;
 }
 
-/** Takes the account `name` (alias or id) out of the state, and its home out of sight. Throws `account_not_found`. */
+/** Removes the account `name` (alias or id) from the state, and hides its home. Throws `account_not_found`. */
 export function removeAccount(state: StoreState, layout: Layout, name: string): Removal {
   const record = findAccount(state, name);
   const homeDir = join(layout.accounts, record.alias);
@@ -130,13 +130,13 @@ const MOST_NAMED = 8;
 /** The next step after a name that no account has. */
 function otherThan(name: string, aliases: readonly string[]): string {
   if (aliases.length === 0) return "run: codexlb account login ALIAS, or: codexlb account import";
-  const meant = nearest(name.toLowerCase(), aliases);
-  if (meant !== undefined) return `did you mean ${meant}?`;
+  const similar = nearest(name.toLowerCase(), aliases);
+  if (similar !== undefined) return `did you mean ${similar}?`;
   if (aliases.length > MOST_NAMED) return `see: codexlb account list (there are ${aliases.length})`;
   return `known accounts: ${aliases.join(", ")}`;
 }
 
-/** An alias keeps its account. A login that does not name its account could be of another one. */
+/** Refuses a login of another account. A login that does not name its account could be one. */
 function refuseOther(
   record: AccountRecord,
   credentials: Credentials,
@@ -146,42 +146,42 @@ function refuseOther(
   if (!anonymous && !isAnother(record, credentials)) return;
   const known = identityOf(record);
   const logins = [credentials, ...accounts.map(identityOf)];
-  const whose = anonymous ? "does not name its account" : `is for ${personName(credentials, logins)}`;
+  const owner = anonymous ? "does not name its account" : `is for ${personName(credentials, logins)}`;
   throw new CodexlbError(
     "identity_differs",
-    `${record.alias} is enrolled as ${personName(known, logins) ?? nameOf(record)}, but this login ${whose}`,
-    { next: "use another alias for it, or give --replace to drop the login that is there" },
+    `${record.alias} is enrolled as ${personName(known, logins) ?? nameOf(record)}, but this login ${owner}`,
+    { next: "use another alias, or --replace to discard the enrolled login" },
   );
 }
 
-/** Refresh tokens work once: a copy from before the last renewal would put an end to an account that works. */
+/** Refuses a copy from before the last renewal: its refresh token was used, so it would replace a working login. */
 function refuseOlder(record: AccountRecord, credentials: Credentials): void {
   if (record.health.kind === "disabled") return;
   let stored: Credentials;
   try {
     stored = readCredentials(record.homeDir);
   } catch {
-    return; // what is there cannot be used anyway
+    return; // the enrolled login is unusable anyway
   }
   if ((credentials.refreshedMs ?? Number.POSITIVE_INFINITY) >= (stored.refreshedMs ?? 0)) return;
   throw new CodexlbError(
     "login_older",
-    `the login that ${record.alias} has was renewed after this one, which would no longer work`,
-    { next: "log in anew with: codexlb account login ALIAS; or give --replace to take the older one" },
+    `the enrolled login of ${record.alias} is newer: it was renewed after this copy was made, so the copy no longer works`,
+    { next: "log in again with: codexlb account login ALIAS; or use --replace to import the older login" },
   );
 }
 
-/** Out of sight by one rename, then deleted: what is half deleted must not pass for an account. */
+/** Hides the home by one rename before it is deleted, because a partly deleted home could look like an account. */
 function hideHome(layout: Layout, homeDir: string): Pick<Removal, "finish" | "undo"> {
   if (!exists(homeDir)) return { finish: () => {}, undo: () => {} };
-  const doomed = join(layout.accounts, `${REMOVED_PREFIX}${crypto.randomUUID()}`);
+  const hidden = join(layout.accounts, `${REMOVED_PREFIX}${crypto.randomUUID()}`);
   try {
-    renameSync(homeDir, doomed);
+    renameSync(homeDir, hidden);
   } catch (error) {
     throw unusable(`removing ${homeDir}`, error);
   }
   return {
-    finish: () => rmSync(doomed, { recursive: true, force: true }),
-    undo: () => renameSync(doomed, homeDir),
+    finish: () => rmSync(hidden, { recursive: true, force: true }),
+    undo: () => renameSync(hidden, homeDir),
   };
 }

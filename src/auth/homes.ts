@@ -1,5 +1,5 @@
-// The account homes under ROOT/accounts: one CODEX_HOME per alias. What they are called, what is in them, which there
-// are. Putting one in and taking one out is in enrol.ts.
+// The account homes under ROOT/accounts, one CODEX_HOME per alias: their names, their credentials, and how the store's state
+// follows them. enrol.ts adds and removes them.
 
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -30,7 +30,7 @@ export function authFileOf(homeDir: string): string {
   return join(homeDir, "auth.json");
 }
 
-/** The credentials in an account home. Throws `invalid_auth_file`, also when there is no file. */
+/** The credentials in an account home. Throws `invalid_auth_file`, also if there is no file. */
 export function readCredentials(homeDir: string): Credentials {
   const path = authFileOf(homeDir);
   const text = readTextIfPresent(path);
@@ -43,7 +43,7 @@ export function readCredentials(homeDir: string): Credentials {
 
 /** Something wrong with the directories of the accounts. */
 export interface HomeProblem {
-  /** Whose directory it is; undefined: of all accounts. */
+  /** The account of the directory; undefined: all accounts. */
   readonly alias: string | undefined;
   /** One line, which names the account. */
   readonly message: string;
@@ -88,7 +88,7 @@ export function reconcile(
   return problems;
 }
 
-/** True when a directory with a login appeared that is no account yet, or that of an account went away. */
+/** True if a directory with a login appeared that is not an account yet, or the directory of an account disappeared. */
 export function homesChanged(state: StoreState, layout: Layout): boolean {
   const known = new Set(state.accounts.map((account) => account.id));
   const { aliases } = accountDirectories(
@@ -103,7 +103,7 @@ export function homesChanged(state: StoreState, layout: Layout): boolean {
   );
 }
 
-/** True when there is something at `path`, readable or not. */
+/** True if `path` exists, readable or not. */
 export function exists(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
@@ -114,7 +114,7 @@ function problemOf(alias: string, what: string): HomeProblem {
   return { alias, message: `account ${alias}: ${what}` };
 }
 
-/** Adds the record of `alias` to `accounts`; returns what is wrong with it, if anything. */
+/** Adds the record of `alias` to `accounts`. Returns the problem with its home, if there is one. */
 function identify(
   before: AccountRecord | undefined,
   alias: string,
@@ -133,7 +133,7 @@ function identify(
     accounts.push(record);
     return undefined;
   } catch (error) {
-    // A directory that never held a login (a stray folder) is no account.
+    // A directory that never contained a login (a stray folder) is not an account.
     if (before === undefined && !exists(authFileOf(homeDir))) return undefined;
     changeHealth(record, { kind: "disable", reason: MISSING_AUTH, atMs: nowMs });
     retireLogin(record, MISSING_AUTH);
@@ -142,7 +142,7 @@ function identify(
   }
 }
 
-/** The aliases that have a directory, or all of `known` when it cannot be said. */
+/** The aliases that have a directory, or all of `known` if the directories cannot be listed. */
 function accountDirectories(
   { accounts }: Layout,
   known: Iterable<string>,
@@ -153,7 +153,7 @@ function accountDirectories(
     return {
       aliases: new Set(entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)),
       problems: links.map(({ name }) =>
-        problemOf(name, `${join(accounts, name)} is a symbolic link; it is not used`),
+        problemOf(name, `${join(accounts, name)} is a symbolic link, which codexlb does not use`),
       ),
     };
   } catch (error) {

@@ -1,4 +1,4 @@
-// Who an account is: its ChatGPT account and user, never its e-mail address; and what a record remembers of that.
+// The identity of an account: its ChatGPT account and user, never its e-mail address. Also copies it into records.
 
 import type { AccountRecord } from "../state/account-record.ts";
 import { forgetIdentity, identify } from "../state/record-changes.ts";
@@ -100,8 +100,8 @@ export function identityOf(record: AccountRecord): Identity {
 }
 
 /**
- * The same text for the same ChatGPT account and user in whatever proxy, and nothing that could be read from it;
- * undefined when the login does not say whose it is.
+ * A hash that is the same in every proxy for the same ChatGPT account and user; undefined if the login does not name its
+ * account and user.
  */
 export function identityMarkOf({
   chatgptAccountId,
@@ -111,35 +111,35 @@ export function identityMarkOf({
   return hashOf(`codexlb identity ${chatgptAccountId} ${chatgptUserId}`).slice(0, 32);
 }
 
-/** Copies what the credentials say of the account into its record. */
+/** Copies the identity in the credentials into the account's record. */
 export function rememberIdentity(record: AccountRecord, credentials: Credentials): void {
   identify(record, { ...credentials, mark: loginMarkOf(credentials) });
 }
 
-/** Tells one login from another without giving it away. */
+/** A hash that identifies a login without revealing it. */
 export function loginMarkOf({ accessToken }: Credentials): string {
   return hashOf(accessToken).slice(0, 16);
 }
 
-/** How people know an account. */
+/** The name of an account in messages. */
 export function nameOf(record: AccountRecord): string {
   return personName(identityOf(record), []) ?? record.id;
 }
 
-/** True when the credentials are of another account or user than the record. */
+/** True if the credentials belong to another account or user than the record. */
 export function isAnother(record: AccountRecord, { accountId, userId }: Credentials): boolean {
   const differs = (a: string | undefined, b: string | undefined) =>
     a !== undefined && b !== undefined && a !== b;
   return differs(record.chatgptAccountId, accountId) || differs(record.chatgptUserId, userId);
 }
 
-/** Like `rememberIdentity`. If the credentials are of another account, first forgets all about the former one. */
+/** Like `rememberIdentity`. If the credentials are of another account, first forgets the former one. */
 export function adoptIdentity(record: AccountRecord, credentials: Credentials): void {
   if (isAnother(record, credentials) || isAnonymous(record, credentials)) forgetIdentity(record);
   rememberIdentity(record, credentials);
 }
 
-/** True when it is known whose account the record is, and the credentials do not say whose they are. */
+/** True if the record names its account and the credentials do not. */
 export function isAnonymous(record: AccountRecord, { accountId }: Credentials): boolean {
   return record.chatgptAccountId !== undefined && accountId === undefined;
 }

@@ -1,5 +1,5 @@
-// Keys for clients that cannot use the credentials of `codexlb run`, and for proxies in front of this one. Only
-// their hashes are kept; a key is shown once, when it is made.
+// Keys for clients that cannot use the credentials of `codexlb run`, and for proxies in front of this one. Only their
+// hashes are stored; a key is shown once, when it is created.
 
 import { z } from "zod";
 import type { Deps } from "../deps.ts";
@@ -8,7 +8,7 @@ import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import { keyIdOf } from "./proof.ts";
 import { hashOf, newSecret } from "./secrets.ts";
 
-/** `client`: may send requests. `parent`: a proxy in front, which may also read the status and pass admin calls on. */
+/** `client`: can send requests. `parent`: a proxy in front, which can also read the status and relay admin calls. */
 export const KEY_ROLES = ["client", "parent"] as const;
 export type KeyRole = (typeof KEY_ROLES)[number];
 
@@ -23,7 +23,7 @@ export interface KeyInfo {
 
 export interface KeyOps {
   list(): Promise<readonly KeyInfo[]>;
-  /** Makes a key and returns it; it cannot be had again. Throws `invalid_request` for a name that is taken or not allowed. */
+  /** Creates a key and returns it, only this once. Throws `invalid_request` for a name that is taken or not allowed. */
   add(name: string, role: KeyRole): Promise<string>;
   /** Removes the key and ends everything it gave access to. Throws `not_found`. */
   remove(name: string): Promise<void>;
@@ -88,7 +88,7 @@ export function openKeys(path: string, { clock, random, log, removed }: KeysDeps
           next: "use 1 to 64 letters, digits and ._- starting with a letter or a digit",
         });
       if (keys.some((key) => key.name === name))
-        throw new CodexlbError("invalid_request", `there is a key ${name} already`, {
+        throw new CodexlbError("invalid_request", `the key ${name} exists already`, {
           next: `choose another name, or remove it with: codexlb key rm ${name}`,
         });
       const secret = `${PREFIX}${newSecret(random)}`;
@@ -96,18 +96,18 @@ export function openKeys(path: string, { clock, random, log, removed }: KeysDeps
       return secret;
     },
     remove: async (name) => {
-      const doomed = keys.find((key) => key.name === name);
-      if (doomed === undefined) {
+      const removedKey = keys.find((key) => key.name === name);
+      if (removedKey === undefined) {
         const names = keys.map((key) => key.name).join(", ");
         throw new CodexlbError("not_found", `there is no key ${name}`, {
-          next: names === "" ? "there are no keys" : `keys: ${names}`,
+          next: names === "" ? "create one with: codexlb key add NAME" : `known keys: ${names}`,
         });
       }
-      write(keys.filter((key) => key !== doomed));
-      lastUsed.delete(doomed.id);
-      removed?.(doomed.id);
+      write(keys.filter((key) => key !== removedKey));
+      lastUsed.delete(removedKey.id);
+      removed?.(removedKey.id);
     },
-    // What is compared are hashes: how alike two of them are says nothing about the keys.
+    // The hashes are compared, so the time that a comparison takes reveals nothing about the keys.
     find: (secret) => {
       const sha256 = hashOf(secret);
       return keys.find((key) => key.sha256 === sha256);
@@ -126,7 +126,7 @@ export function openKeys(path: string, { clock, random, log, removed }: KeysDeps
 
 // --- internal ---
 
-/** Lets people and scanners for leaked secrets see what it is. */
+/** Marks a key for people and for scanners that look for leaked secrets. */
 const PREFIX = "clb_";
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const MINUTE_MS = 60_000;
@@ -160,8 +160,8 @@ function readKeys(path: string): readonly KeptKey[] {
   try {
     return KeysFile.parse(JSON.parse(text)).keys;
   } catch (error) {
-    throw new CodexlbError("file_unusable", `reading ${path}: it is damaged`, {
-      next: "restore it, or delete it and make new keys",
+    throw new CodexlbError("file_unusable", `reading ${path}: the file is damaged`, {
+      next: "restore the file from a backup, or delete it and create new keys with: codexlb key add NAME",
       cause: error,
     });
   }

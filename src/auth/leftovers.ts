@@ -1,5 +1,5 @@
-// What processes that were killed leave behind: written files that were not put in their place, and homes that were
-// being removed. Finished or cleared by the next owner of the root.
+// Handles the leftovers of killed processes: files that were written but not renamed, and homes that were being removed. The
+// next owner of the root finishes or deletes them.
 
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -11,13 +11,13 @@ import { parseAuthFile } from "./auth-file.ts";
 /** Lock in an account's home, held while its login is renewed. The name is the Go program's. */
 export const RENEWAL_LOCK = ".auth.refresh.lock";
 
-/** Homes on their way out; no alias begins like this. */
+/** Prefix of homes that are being removed. No alias begins with it. */
 export const REMOVED_PREFIX = ".removed-";
 
 /**
- * Takes up what was left: a whole auth.json that is newer than the one in its place was about to replace it and may
- * hold the only copy of a renewed token, so it does; everything else is deleted. The caller owns the root, so only
- * renewals can be writing, and they hold the lock of their home.
+ * Finishes or deletes leftovers. A complete auth.json that is newer than the current one may contain the only copy of a
+ * renewed token, so it replaces the current one. Everything else is deleted. The caller owns the root, so only renewals
+ * can be writing, and they hold the lock of their home.
  */
 export function sweepHomes(layout: Layout): void {
   for (const path of leftIn(layout)) if (!finish(path)) discard(path);
@@ -35,14 +35,14 @@ export function leftovers(layout: Layout): string[] {
 /** A directory for one login of this process. Other processes do not mistake it for a leftover. */
 export interface LoginHome {
   readonly path: string;
-  /** Gives up the directory: if it still exists, it is a leftover from now on. */
+  /** Unlocks the directory. If it still exists, it is a leftover from now on. */
   release(): void;
 }
 
 /** Creates a private home for a login, empty except for its lock. Throws `file_unusable`. */
 export function newLoginHome({ logins }: Layout): LoginHome {
   for (;;) {
-    // Short, because Chromium makes a socket in it, whose path has a bound. Without room it would use the host's TMPDIR.
+    // Short, because Chromium makes a socket in it, whose path has a maximum length. A longer path would make it use the host's TMPDIR.
     const path = join(logins, crypto.randomUUID().slice(-12));
     makePrivateDirectory(path);
     const lock = tryLock(join(path, LOGIN_LOCK));
@@ -52,14 +52,14 @@ export function newLoginHome({ logins }: Layout): LoginHome {
   }
 }
 
-/** Deletes the homes of logins that were broken off and left nothing. */
+/** Deletes the homes of interrupted logins that contain no login. */
 export function sweepLogins(layout: Layout): void {
   for (const { path, holdsLogin } of brokenLogins(layout)) if (!holdsLogin) discard(path);
 }
 
 /**
- * The homes of logins whose process is gone. One that holds a login was kept on purpose, or its process was killed. The
- * lock shows whether the process is alive; its process id would mean another process in another container.
+ * The homes of logins whose process has exited. One that contains a login was kept intentionally, or its process was killed.
+ * The lock shows whether the process is alive; a process id could belong to another container.
  */
 export function brokenLogins({ logins }: Layout): { readonly path: string; readonly holdsLogin: boolean }[] {
   return namesIn(logins)
@@ -80,7 +80,7 @@ const LONGEST_LOGIN_MS = 3_600_000;
 /** Longest time between creating a file and renaming it; a renewal waits for the response in between. */
 const LONGEST_WRITE_MS = 10 * 60_000;
 
-/** How atomic files are called until they are renamed: the process behind the name (the Go program writes it so too). */
+/** Names of atomic files before the rename: the target and the process id, also in the Go program. */
 const UNPLACED = /^(.+)\.tmp\.(\d+)(?:\.\d+)?$/;
 
 function leftIn({ root, accounts, store, config }: Layout): string[] {
@@ -109,7 +109,7 @@ function discard(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
   } catch {
-    // It is in nobody's way; `codexlb doctor` goes on naming it.
+    // It does no harm, and `codexlb doctor` reports it.
   }
 }
 
@@ -124,7 +124,7 @@ function finish(path: string): boolean {
     renameSync(path, target);
     return true;
   } catch {
-    return false; // cut off in the middle
+    return false; // incomplete
   }
 }
 
@@ -132,6 +132,6 @@ function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch {
-    return []; // not made yet, or not a directory
+    return []; // missing, or not a directory
   }
 }

@@ -1,5 +1,5 @@
-// Logging in at OpenAI's sign-in without codex: the same OAuth as `codex login` (authorization code with PKCE, RFC 7636,
-// answered on loopback) and `codex login --device-auth`. Both end in the text of an auth.json.
+// Logs in at OpenAI's sign-in without codex, by the same OAuth as `codex login` (authorization code with PKCE, RFC 7636, with
+// a redirect to loopback) and `codex login --device-auth`. Both result in the text of an auth.json.
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
@@ -20,15 +20,15 @@ export interface OAuthDeps extends Pick<Deps, "env" | "random"> {
 
 /** A login that waits for a browser. */
 export interface BrowserLogin {
-  /** What the browser is to open. */
+  /** The address for the browser. */
   readonly url: string;
   /** Resolves to the text of an auth.json. Throws `login_failed`. */
   readonly auth: Promise<string>;
-  /** Takes no more answers. */
+  /** Stops waiting for the browser. */
   close(): void;
 }
 
-/** A login that waits for somebody to type a code. */
+/** A login that waits until the user enters a code. */
 export interface DeviceLogin {
   readonly url: string;
   readonly code: string;
@@ -36,16 +36,16 @@ export interface DeviceLogin {
   readonly auth: Promise<string>;
 }
 
-/** Where Codex's sign-in answers to; the second is for when the first is taken. Other ports are refused there. */
+/** The ports to which the sign-in redirects; it refuses others. The second is used if the first is taken. */
 const CALLBACK_PORTS = [1455, 1457] as const;
 const CALLBACK_PATH = "/auth/callback";
 const SCOPE = "openid profile email offline_access api.connectors.read api.connectors.invoke";
 const DEFAULT_ISSUER = "https://auth.openai.com";
-/** One question to the sign-in. */
+/** Longest wait for a response of the sign-in. */
 const TIMEOUT_MS = 30_000;
-/** How long a device code is good. */
+/** How long a device code is valid. */
 const DEVICE_MS = 15 * 60_000;
-/** Longest code that a person has to type. */
+/** Longest code to show. */
 const LONGEST_CODE = 100;
 /** Longest reason that is shown for a refused sign-in. */
 const LONGEST_REASON = 300;
@@ -56,37 +56,37 @@ export function issuerOf({ env }: Pick<Deps, "env">): string {
   const issuer = env.CODEXLB_ISSUER?.trim() || DEFAULT_ISSUER;
   if (!/^https?:\/\//.test(issuer) || !URL.canParse(issuer))
     throw new CodexlbError("usage", `CODEXLB_ISSUER: ${JSON.stringify(issuer)} is not an http(s) URL`, {
-      next: "give it one, or leave it out",
+      next: "set it to an http(s) URL, or unset it",
     });
   return withoutTrailingSlash(issuer);
 }
 
-/** True when the sign-in is one that Codex would not go to. */
+/** True if the environment names a sign-in, which codex itself would ignore. */
 export function namesIssuer({ env }: Pick<Deps, "env">): boolean {
   return Boolean(env.CODEXLB_ISSUER?.trim());
 }
 
-/** Begins a login in a browser. Throws `listen_failed` when both ports for the answer are taken. */
+/** Begins a login in a browser. Throws `listen_failed` if both ports for the redirect are taken. */
 export function beginBrowserLogin(deps: OAuthDeps): BrowserLogin {
   const verifier = randomText(deps, 64);
   const state = randomText(deps, 32);
   const answer = Promise.withResolvers<string>();
-  // Whoever began the login may have given up on it.
+  // The caller may no longer wait for it.
   answer.promise.catch(() => {});
   const server = listen(async (url) => {
     const problem = problemOf(url, state);
     if (problem !== undefined) {
-      // A stranger's answer (another state) is no reason to end the login.
+      // A redirect with another state does not belong to this login, and must not end it.
       if (url.searchParams.get("state") === state) answer.reject(failed(problem));
-      return page(400, "The login did not succeed", problem);
+      return page(400, "The login failed", problem);
     }
     try {
       const code = url.searchParams.get("code") ?? "";
       answer.resolve(await exchange(deps, { code, redirectUri: redirectUri(server.port), verifier }));
-      return page(200, "You are logged in", "This window can be closed.");
+      return page(200, "You are logged in", "You can close this window.");
     } catch (error) {
       answer.reject(error);
-      return page(502, "The login did not succeed", messageOf(error));
+      return page(502, "The login failed", messageOf(error));
     }
   });
   const query = new URLSearchParams({
@@ -105,19 +105,19 @@ export function beginBrowserLogin(deps: OAuthDeps): BrowserLogin {
     url: `${issuerOf(deps)}/oauth/authorize?${query}`,
     auth: answer.promise,
     close: () => {
-      answer.reject(failed("it was given up"));
+      answer.reject(failed("interrupted"));
       void server.stop();
     },
   };
 }
 
-/** Begins a login by a code that is typed in any browser. Throws `login_failed`. */
+/** Begins a login with a code to enter in any browser. Throws `login_failed`. */
 export async function beginDeviceLogin(deps: OAuthDeps, signal: AbortSignal): Promise<DeviceLogin> {
   const issuer = issuerOf(deps);
   const begun = UserCode.safeParse(
     await postJson(deps, `${issuer}/api/accounts/deviceauth/usercode`, { client_id: CLIENT_ID }, signal),
   );
-  if (!begun.success) throw failed("the sign-in did not give a code");
+  if (!begun.success) throw failed("the sign-in returned no code");
   const { device_auth_id, user_code, interval } = begun.data;
   const auth = pollDevice(deps, { issuer, device_auth_id, user_code, interval }, signal);
   auth.catch(() => {});
@@ -156,16 +156,16 @@ async function pollDevice(
     const response = await post(deps, url, JSON.stringify({ device_auth_id, user_code }), JSON_TYPE, signal);
     if (response.ok) {
       const grant = DeviceGrant.safeParse(parseJson(response.text));
-      if (!grant.success) throw failed("the sign-in's answer is not understood");
+      if (!grant.success) throw failed("the sign-in returned an invalid response");
       const { authorization_code: code, code_verifier: verifier } = grant.data;
       return exchange(deps, { code, verifier, redirectUri: `${issuer}/deviceauth/callback` });
     }
-    // Until somebody has typed the code it is forbidden (403) or not found (404).
+    // 403 or 404 until the user has entered the code.
     if (response.status !== 403 && response.status !== 404)
-      throw failed(`the sign-in answered ${response.status}`);
+      throw failed(`the sign-in returned ${response.status}`);
     await waited(deps.clock, Math.min(LONGEST_INTERVAL_MS, interval * 1000), signal);
   }
-  throw failed("the code was not typed in time");
+  throw failed("the code was not entered in time");
 }
 
 async function exchange(
@@ -186,9 +186,9 @@ async function exchange(
     "application/x-www-form-urlencoded",
     undefined,
   );
-  if (!response.ok) throw failed(`the token endpoint answered ${response.status}`);
+  if (!response.ok) throw failed(`the token endpoint returned ${response.status}`);
   const tokens = Tokens.safeParse(parseJson(response.text));
-  if (!tokens.success) throw failed("the token endpoint gave no tokens");
+  if (!tokens.success) throw failed("the token endpoint returned no tokens");
   const { access_token, refresh_token, id_token } = tokens.data;
   return newAuthFile(
     { accessToken: access_token, refreshToken: refresh_token, idToken: id_token },
@@ -200,7 +200,7 @@ const JSON_TYPE = "application/json";
 
 async function postJson(deps: OAuthDeps, url: string, body: unknown, signal: AbortSignal): Promise<unknown> {
   const response = await post(deps, url, JSON.stringify(body), JSON_TYPE, signal);
-  if (!response.ok) throw failed(`the sign-in answered ${response.status}`);
+  if (!response.ok) throw failed(`the sign-in returned ${response.status}`);
   return parseJson(response.text);
 }
 
@@ -226,7 +226,7 @@ async function post(
     );
   } catch (error) {
     const why = egressProblem(error, url, egress) ?? connectProblem(error);
-    throw failed(`${new URL(url).origin} cannot be reached: ${why}`);
+    throw failed(`connecting to ${new URL(url).origin} failed: ${why}`);
   }
 }
 
@@ -261,12 +261,12 @@ function listen(answer: (url: URL) => Promise<Response>): { readonly port: numbe
       });
       return { port, stop: () => server.stop(false) };
     } catch {
-      // taken: the next one
+      // taken; try the next one
     }
   }
   throw new CodexlbError(
     "listen_failed",
-    `waiting for the sign-in's answer: ports ${CALLBACK_PORTS.join(" and ")} are taken`,
+    `waiting for the browser: another program uses the ports ${CALLBACK_PORTS.join(" and ")}`,
     { next: "finish the other login, and try again" },
   );
 }
@@ -275,12 +275,12 @@ function redirectUri(port: number): string {
   return `http://127.0.0.1:${port}${CALLBACK_PATH}`;
 }
 
-/** What is wrong with the sign-in's answer, if anything. */
+/** The problem with the sign-in's redirect, if there is one. */
 function problemOf({ searchParams }: URL, state: string): string | undefined {
-  if (searchParams.get("state") !== state) return "the answer is not to this login";
+  if (searchParams.get("state") !== state) return "the browser came from another login";
   const error = searchParams.get("error_description") ?? searchParams.get("error");
   if (error !== null) return `the sign-in was refused: ${shortLine(error, LONGEST_REASON)}`;
-  return searchParams.get("code") ? undefined : "the sign-in gave no code";
+  return searchParams.get("code") ? undefined : "the sign-in returned no code";
 }
 
 function page(status: number, title: string, text: string): Response {

@@ -1,5 +1,6 @@
-// The refresh lane of one account: one refresh at a time, in this process and across processes, re-read inside
-// the lock, written back before use. A refresh POST is never sent twice blindly: refresh tokens work once.
+// Renews the tokens of accounts. For each account one renewal runs at a time, in this process and across processes. It reads
+// the file again under the lock, and writes the new tokens before they are used. It never repeats a request blindly,
+// because a refresh token works once.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -30,9 +31,9 @@ export function tokenUrlOf({ env }: Pick<Deps, "env">): string {
 
 export type Renewal =
   | { readonly kind: "renewed"; readonly credentials: Credentials }
-  /** The login is over: only a new one helps. `reason` is the disabled reason. */
+  /** The login has ended, and only a new one helps. `reason` is the reason of the disablement. */
   | { readonly kind: "dead"; readonly reason: string; readonly why: string }
-  /** It may work later. */
+  /** A later renewal may succeed. */
   | { readonly kind: "failed"; readonly why: string };
 
 export interface RefreshLane {
@@ -41,7 +42,7 @@ export interface RefreshLane {
    * share one refresh. `outboundProxy` is the account's own, if it has one. Never throws.
    */
   renew(homeDir: string, usedAccessToken: string, outboundProxy?: string): Promise<Renewal>;
-  /** Tries once more to write the tokens that the disk did not take. */
+  /** Tries again to write tokens that could not be written. */
   save(): void;
 }
 
@@ -78,7 +79,7 @@ export function createRefreshLane(
 interface Lane {
   readonly deps: Pick<Deps, "clock" | "log">;
   readonly settings: () => RefreshSettings;
-  /** New auth.json texts that could not be written, by home: each holds the only refresh token that still works. */
+  /** New auth.json texts that could not be written, by home: each contains the only refresh token that still works. */
   readonly unsaved: Map<string, { readonly text: string; readonly over: string }>;
 }
 
@@ -128,13 +129,13 @@ async function renewNow(
   }
 }
 
-/** The login that is in the place by now, if it is another one than `before`. */
+/** The current login of the home, if it is another one than `before`. */
 function placedSince(lane: Lane, homeDir: string, before: Credentials): Credentials | undefined {
   try {
     const placed = parseAuthFile(currentText(lane, homeDir), authFileOf(homeDir));
     return placed.refreshToken === before.refreshToken ? undefined : placed;
   } catch {
-    return undefined; // what cannot be read is no other login
+    return undefined; // an unreadable file is not another login
   }
 }
 
@@ -151,13 +152,16 @@ function saveUnsaved(
   if (waiting === undefined) return;
   const path = authFileOf(homeDir);
   try {
-    // Another login that came to the place since is not overwritten by an old one's renewal.
+    // The renewal of an old login must not overwrite another login that was installed since.
     const placed = parseAuthFile(readTextIfPresent(path) ?? "", path).refreshToken;
     if (placed === waiting.over) write(waiting.text);
     unsaved.delete(homeDir);
   } catch (error) {
     if (!existsSync(homeDir)) unsaved.delete(homeDir);
-    else deps.log.warn(`${messageOf(error)}; the renewed login is kept in memory and tried again`);
+    else
+      deps.log.warn(
+        `${messageOf(error)}; the renewed login is kept in memory, and codexlb tries again to write it`,
+      );
   }
 }
 
@@ -234,12 +238,12 @@ const RefusalBody = z.looseObject({
 });
 
 function refused(status: number, body: string): Answer {
-  // The code may stand in three places. Without one only the status counts.
+  // The code can be in three places. Without a code only the status counts.
   const { error, code: flat } = RefusalBody.safeParse(parseJson(body)).data ?? {};
   const code = shortLine((typeof error === "string" ? error : error?.code) ?? flat ?? "", LONGEST_CODE);
   const reason = DEAD.get(code);
-  const why = `the token endpoint answered ${status}${code === "" ? "" : ` ${code}`}`;
+  const why = `the token endpoint returned ${status}${code === "" ? "" : ` ${code}`}`;
   if (reason !== undefined) return { kind: "dead", reason, why };
-  // A plain 401 says that this login is no longer accepted; a plain 400 may be anything.
+  // A 401 without a code means that this login is no longer accepted; a 400 without a code can mean anything.
   return status === 401 ? { kind: "dead", reason: "http-401", why } : { kind: "failed", why };
 }

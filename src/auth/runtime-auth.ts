@@ -1,5 +1,5 @@
-// Whether a Codex home holds the stub it should: what `doctor`, the status document and `/health/auth-runtime` say
-// of ROOT/runtime, in the Go program's fields.
+// Checks that a Codex home contains the expected stub. `doctor`, the status document and `/health/auth-runtime` report the
+// result for ROOT/runtime, in the Go program's fields.
 
 import { join } from "node:path";
 import { z } from "zod";
@@ -19,11 +19,11 @@ export interface RuntimeAuth {
   readonly profile_email?: string;
   readonly refresh_token_proxy: boolean;
   readonly access_equals_id_token: boolean;
-  /** The first thing that is wrong. */
+  /** The first problem. */
   readonly issue?: string;
 }
 
-/** Looks at `codexHome`/auth.json. Never throws. */
+/** Checks `codexHome`/auth.json. Never throws. */
 export function checkRuntimeAuth(codexHome: string): RuntimeAuth {
   const path = join(codexHome, "auth.json");
   const bad = (issue: string, exists = true): RuntimeAuth => ({
@@ -51,8 +51,8 @@ export function checkRuntimeAuth(codexHome: string): RuntimeAuth {
   if (!file.success) return bad("missing tokens object");
   const { tokens } = file.data;
   const claims = claimsOf(tokens.access_token);
-  if (claims === undefined) return bad("decode access token: it is not a token that codexlb run writes");
-  const told = {
+  if (claims === undefined) return bad("decode access token: not a token of codexlb run");
+  const found = {
     account_id: tokens.account_id,
     access_subject: claims.sub,
     access_account_id: claims[AUTH_CLAIM].chatgpt_account_id,
@@ -62,11 +62,11 @@ export function checkRuntimeAuth(codexHome: string): RuntimeAuth {
   const refreshTokenProxy = looksLikeStubRefreshToken(tokens.refresh_token);
   const accessEqualsIdToken = tokens.access_token === tokens.id_token;
   const issue = firstWrong([
-    ["tokens.account_id", told.account_id, STUB_ACCOUNT_ID],
-    ["the access token's account id", told.access_account_id, STUB_ACCOUNT_ID],
-    ["the access token's subject", told.access_subject, STUB_SUBJECT],
-    ["the access token's e-mail", told.access_email, STUB_EMAIL],
-    ["the access token's profile e-mail", told.profile_email, STUB_EMAIL],
+    ["tokens.account_id", found.account_id, STUB_ACCOUNT_ID],
+    ["the access token's account id", found.access_account_id, STUB_ACCOUNT_ID],
+    ["the access token's subject", found.access_subject, STUB_SUBJECT],
+    ["the access token's e-mail", found.access_email, STUB_EMAIL],
+    ["the access token's profile e-mail", found.profile_email, STUB_EMAIL],
     ["the refresh token is the proxy's", refreshTokenProxy, true],
     ["the access token equals the id token", accessEqualsIdToken, true],
   ]);
@@ -74,7 +74,7 @@ export function checkRuntimeAuth(codexHome: string): RuntimeAuth {
     ok: issue === undefined,
     path,
     exists: true,
-    ...Object.fromEntries(Object.entries(told).filter(([, value]) => value !== "")),
+    ...Object.fromEntries(Object.entries(found).filter(([, value]) => value !== "")),
     refresh_token_proxy: refreshTokenProxy,
     access_equals_id_token: accessEqualsIdToken,
     ...(issue === undefined ? {} : { issue }),
@@ -110,6 +110,6 @@ function firstWrong(checks: readonly (readonly [string, unknown, unknown])[]): s
   if (wrong === undefined) return undefined;
   const [what, found, wanted] = wrong;
   return typeof wanted === "boolean"
-    ? `it is not so that ${what}`
-    : `${what} is ${JSON.stringify(found)} and not ${JSON.stringify(wanted)}`;
+    ? `not true: ${what}`
+    : `${what} is ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`;
 }

@@ -1,6 +1,6 @@
-// The credentials that Codex gets from us instead of real ones: a signed token that only this proxy knows, so a
-// Codex home never holds anything of value. Same shape as the Go program's, but signed (HS256), with an expiry time and
-// the grant that it was issued for. It ends with that grant.
+// Stubs: the credentials that codexlb gives to Codex instead of a real login. A stub is a signed token that only this proxy
+// accepts, so a Codex home never contains anything of value. It has the format of the Go program's, but is signed (HS256),
+// and has an expiry time and the grant that it was issued for. It ends with that grant.
 
 import { createHmac } from "node:crypto";
 import { z } from "zod";
@@ -73,7 +73,7 @@ export function grantOfStub(token: string, key: string, nowMs: number): Grant | 
   return claims.success && nowMs < claims.data.exp * 1000 ? claims.data[GRANT_CLAIM] : undefined;
 }
 
-/** True for an access token of a stub, whoever has signed it; the Go program's, too. */
+/** True for the access token of a stub of any root, the Go program's included. */
 export function looksLikeStub(token: string): boolean {
   return readClaims(token)?.sub === STUB_SUBJECT;
 }

@@ -17,14 +17,14 @@ import { issuerOf } from "./oauth.ts";
 export async function withTokenOwner(auth: string, name: string, deps: Pick<Deps, "env">): Promise<string> {
   const token = ownerlessToken(auth);
   if (token === undefined) return auth;
-  const answer = await ask(`${issuerOf(deps)}${WHOAMI}`, token);
-  if (answer.status === 401 || answer.status === 403)
-    throw refused(name, `the sign-in service rejected it (${answer.status})`);
-  const owner = Owner.safeParse(parseJson(answer.text));
-  if (!answer.ok || !owner.success)
+  const response = await fetchOwner(`${issuerOf(deps)}${WHOAMI}`, token);
+  if (response.status === 401 || response.status === 403)
+    throw refused(name, `the sign-in service rejected it (${response.status})`);
+  const owner = Owner.safeParse(parseJson(response.text));
+  if (!response.ok || !owner.success)
     throw new CodexlbError(
       "upstream_unreachable",
-      `looking up the owner of the personal access token in ${name}: the sign-in service returned ${answer.status}`,
+      `looking up the owner of the personal access token in ${name}: the sign-in service returned ${response.status}`,
       {
         next: "try again later",
       },
@@ -54,7 +54,7 @@ const Owner = z.object({
   chatgpt_account_is_fedramp: z.boolean().default(false),
 });
 
-async function ask(url: string, token: string): Promise<Answer> {
+async function fetchOwner(url: string, token: string): Promise<Answer> {
   try {
     return await boundedFetch(url, { headers: { authorization: `Bearer ${token}` } }, BOUNDS);
   } catch (error) {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { CodexlbError } from "../errors.ts";
 import { readTextIfPresent, unusable, writeFileAtomic } from "../state/atomic-file.ts";
 
-/** Texts by file name; undefined leaves a file as it is. */
+/** Texts by file name; undefined leaves a file unchanged. */
 export type HomeFiles = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -36,7 +36,7 @@ export function writeHome(homeDir: string, files: HomeFiles): () => void {
   return undo;
 }
 
-/** A link in place of an account home could redirect a write or a deletion to anywhere. */
+/** Throws `invalid_request` for a link in place of an account home, which could redirect a write or a deletion. */
 export function refuseLink(homeDir: string): void {
   const found = lstatSync(homeDir, { throwIfNoEntry: false });
   if (found?.isSymbolicLink())
@@ -56,7 +56,7 @@ function makeDirectory(path: string): boolean {
   }
 }
 
-/** The text of a file; undefined if it is missing or unreadable, and so not worth keeping. */
+/** The text of a file; undefined if it is missing or unreadable. */
 function textOf(path: string): string | undefined {
   try {
     return readTextIfPresent(path);

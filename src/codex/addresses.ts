@@ -1,5 +1,5 @@
-// How Codex is pointed at a proxy. It takes two base URLs, and from 0.156 on it sends turns past the proxy when
-// both have the same origin: so the same address is spelt in two ways.
+// The addresses that point Codex at a proxy. Codex takes two base URLs. From 0.156 on it bypasses the proxy if both have the
+// same origin, so one address is written in two ways.
 
 import { withoutTrailingSlash } from "../core/urls.ts";
 import { CodexlbError } from "../errors.ts";
@@ -33,11 +33,11 @@ export function codexAddresses(
   };
 }
 
-/** A proxy's URL as commands get it: `http://:8765` and `http://0.0.0.0:8765` mean this machine. Throws `usage`. */
+/** Parses a proxy URL from the user. `http://:8765` and `http://0.0.0.0:8765` mean this machine. Throws `usage`. */
 export function parseProxyUrl(text: string): URL {
   const completed = text.trim().replace(/^(https?:\/\/)(?=:\d)/, "$1127.0.0.1");
   if (!/^https?:\/\//.test(completed) || !URL.canParse(completed))
-    throw new CodexlbError("usage", `${JSON.stringify(text)} is not the URL of a proxy`, {
+    throw new CodexlbError("usage", `${JSON.stringify(text)} is not a proxy URL`, {
       next: "write it as http://127.0.0.1:8765",
     });
   const url = new URL(completed);
@@ -47,7 +47,7 @@ export function parseProxyUrl(text: string): URL {
 
 // --- internal ---
 
-/** Another way to write the same host: as an origin it differs, as an address it does not. */
+/** Another way to write the same host, which makes another origin. */
 function otherSpelling(host: string): string {
   if (host === "127.0.0.1") return "localhost";
   if (host === "localhost") return "127.0.0.1";
@@ -55,7 +55,7 @@ function otherSpelling(host: string): string {
   if (host.startsWith("["))
     throw new CodexlbError(
       "usage",
-      `the proxy address ${host} cannot be written in a second way, which Codex needs`,
+      `Codex requires a second spelling of the proxy address, and ${host} has none`,
       {
         next: "use the proxy's host name or an IPv4 address",
       },

@@ -1,4 +1,4 @@
-// A name for an imported account when the user gives none.
+// Chooses an alias for an imported account if the user gives none.
 
 import { basename, join } from "node:path";
 import type { Credentials } from "../auth/auth-file.ts";
@@ -9,8 +9,8 @@ import { parseToml } from "../state/toml.ts";
 const LONGEST = 64;
 
 /**
- * The first that gives a usable name: `alias` or `profile` somewhere in the home's config.toml, the e-mail's local part, the
- * account id, the directory's name, `import-` and random digits. Made unique among `taken` with `-2`, `-3` ….
+ * Returns the first usable name of: `alias` or `profile` in the home's config.toml, the e-mail's local part, the account id,
+ * the directory's name, `import-` and random digits. `-2`, `-3` … makes it unique among `taken`.
  */
 export function inferAlias(
   codexHome: string,
@@ -46,7 +46,7 @@ function configHint(codexHome: string): string | undefined {
   try {
     return hintIn(parseToml(text));
   } catch {
-    return undefined; // a hint only; a broken file gives none
+    return undefined; // a broken file only loses the hint
   }
 }
 

@@ -6,7 +6,7 @@ import { directHosts, namesProxy, noProxyWith } from "./direct-hosts.ts";
 export interface CodexCommand {
   readonly binary: string;
   readonly args: readonly string[];
-  /** What is set on top of the inherited environment. */
+  /** Variables to add to the inherited environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Hosts to add to `NO_PROXY`. */
   readonly directHosts: readonly string[];
@@ -15,11 +15,11 @@ export interface CodexCommand {
 export interface CommandOptions {
   readonly binary: string;
   readonly addresses: CodexAddresses;
-  /** `chatgpt_base_url` is in the home's config.toml only: it holds a key, and everybody sees arguments. Default false. */
+  /** True if `chatgpt_base_url` contains a key: it must not be an argument, which other users can see. Default false. */
   readonly keyed?: boolean;
-  /** Scheme, host and port of the proxy as given: what versions before 0.118 take from the environment. */
+  /** The proxy URL as given. Codex before 0.118 reads it from the environment. */
   readonly proxyUrl: string;
-  /** Undefined: the user's own, whose login and its renewal are left alone. */
+  /** Undefined: the user's own home, with its own login and renewal. */
   readonly codexHome: string | undefined;
   /** `commands.run` of the settings. */
   readonly prefix: readonly string[];
@@ -27,7 +27,7 @@ export interface CommandOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** What stands in for an API key where a version of Codex insists on one; the proxy ignores it. */
+/** An API key for versions of Codex that require one. The proxy ignores it. */
 const PLACEHOLDER_KEY = "codex-lb-local-key";
 
 export function codexCommand(options: CommandOptions): CodexCommand {
@@ -72,7 +72,7 @@ export function commandLine(
 
 // --- internal ---
 
-/** `word` as a POSIX shell reads it again. */
+/** Quotes `word` for a POSIX shell. */
 export function quote(word: string): string {
   if (/^[A-Za-z0-9_\-./:@%+=,]+$/.test(word)) return word;
   return `'${word.replaceAll("'", `'"'"'`)}'`;

@@ -11,14 +11,14 @@ import { CodexlbError } from "../errors.ts";
 import { makePrivateDirectory, readTextIfPresent, unusable } from "../state/atomic-file.ts";
 import { formatToml, type TomlTable } from "../state/toml.ts";
 import { quote } from "./command-line.ts";
-import { planTakeOver, readToml, TAKEN_OVER, writeIfDifferent } from "./take-over.ts";
+import { COPIED_SETTINGS, planSettingsCopy, readToml, writeIfDifferent } from "./copied-settings.ts";
 
 export interface HomeOptions {
   /** The home to prepare. */
   readonly codexHome: string;
-  /** It is the one that codexlb keeps in its root: settings in it are taken over, and nobody's own. Default false. */
+  /** True for the home in codexlb's root, whose settings are all copies. Default false. */
   readonly isKept?: boolean;
-  /** Homes whose config.toml may be taken over, best first; the first that has one is it. */
+  /** Homes to copy settings from, best first. Only the first one with a config.toml counts. */
   readonly configSources: readonly string[];
   readonly stub: StubAuth;
   /** `chatgpt_base_url` to write. */
@@ -27,7 +27,7 @@ export interface HomeOptions {
 
 /**
  * Writes auth.json (the stub), config.toml and the files of profiles into `codexHome`, with the settings of
- * `configSources` (see `planTakeOver`), and links the user's themes. Unchanged files are not rewritten.
+ * `configSources` (see `planSettingsCopy`), and links the user's themes. Unchanged files are not rewritten.
  * Returns newly left out settings as `KEY in PATH`. Throws `invalid_config` for invalid TOML, and `file_unusable` for a
  * home with its own login or settings.
  */
@@ -35,16 +35,16 @@ export function prepareHome(options: HomeOptions): string[] {
   const { codexHome, stub, chatgptBaseUrl } = options;
   refuseForeign(codexHome, options.isKept ?? false);
   const sources = options.configSources.filter((home) => resolve(home) !== resolve(codexHome));
-  const takeOver = planTakeOver(sources, codexHome, chatgptBaseUrl);
+  const copySettings = planSettingsCopy(sources, codexHome, chatgptBaseUrl);
   makePrivateDirectory(codexHome);
   writeIfDifferent(join(codexHome, "auth.json"), `${JSON.stringify(stub, undefined, 2)}\n`, sameButForTime);
   linkThemes(sources, codexHome);
-  return takeOver();
+  return copySettings();
 }
 
 /**
- * The text of a config.toml that has only what decides where turns go, from the first of `configSources` that has
- * one: enough to try that without starting anything else that the user has set up.
+ * The text of a config.toml with only the settings that decide where turns go, from the first of `configSources` that has a
+ * config.toml. A test turn with it starts nothing else that the user has set up.
  */
 export function routingSettings(configSources: readonly string[], chatgptBaseUrl: string): string {
   const source = configSources.map((home) => join(home, "config.toml")).find(hasText);
@@ -55,7 +55,7 @@ export function routingSettings(configSources: readonly string[], chatgptBaseUrl
   return formatToml({ ...routing, chatgpt_base_url: chatgptBaseUrl } as TomlTable);
 }
 
-/** The settings in `home`/config.toml; undefined when there are none that can be read. */
+/** The settings in `home`/config.toml; undefined if it is missing or unreadable. */
 export function settingsIn(home: string): TomlTable | undefined {
   try {
     return readToml(join(home, "config.toml"));
@@ -70,7 +70,7 @@ export function keyringOf(home: string): "keyring" | "auto" | undefined {
   return store === "keyring" || store === "auto" ? store : undefined;
 }
 
-/** Where the user's own Codex lives: `$CODEX_HOME`, then `~/.codex`. */
+/** The user's own Codex homes: `$CODEX_HOME`, then `~/.codex`. */
 export function userHomes(env: Deps["env"]): string[] {
   const named = env.CODEX_HOME?.trim();
   const standard = join(env.HOME || homedir(), ".codex");
@@ -82,27 +82,27 @@ export function userHomes(env: Deps["env"]): string[] {
 /** The directory of the theme files for `tui.theme`. */
 const THEMES = "themes";
 
-/** What decides where Codex sends its turns. */
+/** The settings that decide where Codex sends its turns. */
 const ROUTING_KEYS = ["model_provider", "model_providers", "profile", "profiles", "openai_base_url"] as const;
 
-/** `codexlb run` makes its homes, and writes into no other: what is there would be lost. Throws `file_unusable`. */
+/** Throws `file_unusable` for a home with a login or settings that codexlb did not write, because they would be lost. */
 function refuseForeign(codexHome: string, isKept: boolean): void {
   const auth = readTextIfPresent(join(codexHome, "auth.json"));
   const token = auth === undefined ? undefined : tokenIn(auth);
-  const holdsLogin = token !== undefined && !looksLikeStub(token);
-  const isOurs = isKept || token !== undefined || hasText(join(codexHome, TAKEN_OVER));
-  if (!holdsLogin && (isOurs || !hasText(join(codexHome, "config.toml")))) return;
-  const what = holdsLogin ? "a login" : "settings";
-  throw new CodexlbError("file_unusable", `${codexHome} holds ${what} of its own, which run would replace`, {
-    next: `leave it as it is, with: CODEX_HOME=${quote(codexHome)} codexlb run --native-home; ${
-      holdsLogin
-        ? `or enrol it, and take its auth.json away: codexlb account import --from ${quote(codexHome)} ALIAS`
-        : "or have --codex-home name a directory that is empty, or not there yet"
+  const hasLogin = token !== undefined && !looksLikeStub(token);
+  const isOurs = isKept || token !== undefined || hasText(join(codexHome, COPIED_SETTINGS));
+  if (!hasLogin && (isOurs || !hasText(join(codexHome, "config.toml")))) return;
+  const what = hasLogin ? "a login" : "settings";
+  throw new CodexlbError("file_unusable", `${codexHome} contains ${what} that codexlb run would overwrite`, {
+    next: `use that home unchanged: CODEX_HOME=${quote(codexHome)} codexlb run --native-home; ${
+      hasLogin
+        ? `or enrol the login, and move its auth.json elsewhere: codexlb account import --from ${quote(codexHome)} ALIAS`
+        : "or name an empty or new directory with --codex-home"
     }`,
   });
 }
 
-/** The API key or access token in an auth.json; undefined when nobody could use it. */
+/** The API key or access token in an auth.json; undefined if it has neither. */
 function tokenIn(text: string): string | undefined {
   const { data } = AuthFile.safeParse(parseJson(text));
   return data?.OPENAI_API_KEY || data?.tokens?.access_token || undefined;
@@ -129,7 +129,7 @@ function hasText(path: string): boolean {
   return readTextIfPresent(path) !== undefined;
 }
 
-/** The time of issue alone is no reason to rewrite credentials that a running Codex may be reading. */
+/** True if only the time of issue differs: a running Codex may be reading the file, so it is not rewritten for that. */
 function sameButForTime(a: string, b: string): boolean {
   const timeless = (text: string) => text.replace(/"last_refresh": "[^"]*"/, "");
   return timeless(a) === timeless(b);

@@ -11,8 +11,8 @@ import { REPORT_STATE, type ShellState } from "./shell-state.ts";
 
 /**
  * Runs `shell` as a login shell. `spawn` starts it with the given arguments and `STATE_DESCRIPTOR`, and resolves when
- * it has ended. `self`: the words that start this program. Resolves to the result of `spawn` and the shell's state
- * after its profile, which is undefined if the shell ended earlier. Throws `file_unusable`.
+ * it has exited. `self`: the command line that starts this program. Resolves to the result of `spawn` and the shell's state
+ * after its profile, which is undefined if the shell exited earlier. Throws `file_unusable`.
  */
 export async function shellStateOf<Ended>(
   shell: string,
@@ -48,7 +48,7 @@ const State: z.ZodType<ShellState> = z.object({
 });
 
 const POSIX_SHELLS: ReadonlySet<string> = new Set("sh bash zsh dash ksh mksh ash yash".split(" "));
-/** Private, because an environment may hold secrets. */
+/** Private, because an environment may contain secrets. */
 const FILE_MODE = 0o600;
 
 function openNameless(): number {

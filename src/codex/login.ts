@@ -1,5 +1,5 @@
-// Logs an account in with real `codex login`, in a fresh home that takes the account's place only when the login
-// succeeded. Codex first revokes the login of the home it works in, so it must never be a home that serves.
+// Logs an account in with `codex login`, in a fresh home that replaces the account's home only after the login succeeded.
+// Codex first revokes the login of the home in which it runs, so that must never be the home of an enrolled account.
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -21,17 +21,17 @@ import { runWatched } from "./watched.ts";
 export interface LoginOptions {
   readonly layout: Layout;
   readonly binary: string;
-  /** Everything behind the binary, `login` included. */
+  /** All arguments, `login` included. */
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly alias: string;
   readonly replace: boolean;
   readonly ops: Pick<AccountOps, "import">;
-  /** Where codex speaks; undefined: it has the terminal. */
+  /** Gets the output of codex; undefined: codex uses the terminal. */
   readonly watch?: { readonly output: (chunk: Uint8Array) => void; readonly signal: AbortSignal };
 }
 
-/** Logs in and enrols the account. Throws what the enrolment throws, and `codex_not_found`, `invalid_alias`. */
+/** Logs in and enrols the account. Throws the errors of the enrolment, `codex_not_found` and `invalid_alias`. */
 export async function loginAccount(options: LoginOptions): Promise<LoginEnd> {
   const { layout, alias, binary } = options;
   checkAlias(alias);
@@ -41,11 +41,12 @@ export async function loginAccount(options: LoginOptions): Promise<LoginEnd> {
   let keep = false;
   try {
     writeFileAtomic(join(home, "config.toml"), configFor(join(layout.accounts, alias, "config.toml")));
-    const ended = await runLogin(options, home);
-    if (ended !== 0) return failed(ended, `codex login ended with code ${ended}; nothing was changed`);
+    const exitCode = await runLogin(options, home);
+    if (exitCode !== 0)
+      return failed(exitCode, `codex login exited with code ${exitCode}; nothing was changed`);
     const found = readTextIfPresent(authFileOf(home));
     if (found === undefined)
-      return failed(1, "codex login ended well, but left no auth.json; nothing was changed");
+      return failed(1, "codex login succeeded, but wrote no auth.json; nothing was changed");
     const auth = await withTokenOwner(found, "the new auth.json", options);
     parseAuthFile(auth, "the new auth.json");
     try {
@@ -55,7 +56,7 @@ export async function loginAccount(options: LoginOptions): Promise<LoginEnd> {
       keep = true;
       if (!(error instanceof CodexlbError)) throw error;
       throw new CodexlbError(error.code, error.message, {
-        next: `the login is kept: codexlb account import --from ${home} OTHER_ALIAS (or --replace ${alias}), then delete that directory`,
+        next: `the login is kept; enrol it with: codexlb account import --from ${home} OTHER_ALIAS (or --replace ${alias}), then delete that directory`,
       });
     }
   } finally {
@@ -72,10 +73,10 @@ export interface ServerLoginsOptions {
   readonly ops: Pick<AccountOps, "import">;
 }
 
-/** Logins on this machine for somebody elsewhere. What runs is decided here, never by the request. */
+/** Logins on this machine for clients elsewhere. The settings decide which program runs, never the request. */
 export function createServerLogins({ layout, deps, command, ops }: ServerLoginsOptions): Logins {
   const { env } = deps;
-  let underWay = 0;
+  let running = 0;
   const stopping = new AbortController();
   const binary = codexBinary(undefined, env);
   const argsOf = (args: readonly string[]) => loginArguments(command(), args);
@@ -85,9 +86,9 @@ export function createServerLogins({ layout, deps, command, ops }: ServerLoginsO
       refuseArguments(args);
       if (!isOwnLogin(binary, env))
         requireCodex(binary, argsOf(args), "install Codex on the machine of the proxy");
-      if (underWay >= MOST_LOGINS)
-        throw new CodexlbError("invalid_request", `${underWay} logins are under way already`, {
-          next: "finish one of them, or wait",
+      if (running >= MOST_LOGINS)
+        throw new CodexlbError("invalid_request", `${running} other logins are in progress`, {
+          next: "finish one of them, or try again later",
         });
     },
     run: async ({ alias, args, replace, output, signal }) => {
@@ -95,7 +96,7 @@ export function createServerLogins({ layout, deps, command, ops }: ServerLoginsO
         output,
         signal: AbortSignal.any([signal, stopping.signal, AbortSignal.timeout(LONGEST_LOGIN_MS)]),
       };
-      underWay++;
+      running++;
       try {
         if (isOwnLogin(binary, env)) {
           const say = (text: string) => output(new TextEncoder().encode(text));
@@ -121,14 +122,14 @@ export function createServerLogins({ layout, deps, command, ops }: ServerLoginsO
           error: error instanceof CodexlbError ? error : internal(error),
         };
       } finally {
-        underWay--;
+        running--;
       }
     },
     stop: () => stopping.abort(),
   };
 }
 
-/** What is looked for on PATH when nobody names another. */
+/** The name to look up on PATH by default. */
 const DEFAULT_CODEX = "codex";
 
 /** The Codex executable: the flag, `CODEXLB_CODEX_BIN`, `codex`. */
@@ -139,13 +140,13 @@ export function codexBinary(
   return flag?.trim() || env.CODEXLB_CODEX_BIN?.trim() || DEFAULT_CODEX;
 }
 
-/** True when we log in ourselves: nobody named a codex, and there is none, or it would go to another sign-in. */
+/** True if codexlb logs in itself: no codex was named, and none is installed or it would use another sign-in. */
 export function isOwnLogin(binary: string, env: Readonly<Record<string, string | undefined>>): boolean {
   if (binary !== DEFAULT_CODEX) return false;
   return namesIssuer({ env }) || Bun.which(binary, { PATH: env.PATH ?? "" }) === null;
 }
 
-/** Throws `codex_not_found`, in Go's wording, which the Go program's client looks for before it logs in where it is. */
+/** Throws `codex_not_found` in the words of Go, because the Go program's client looks for them and then logs in itself. */
 export function requireCodex(binary: string, args: readonly string[], next = INSTALL_CODEX): void {
   if (Bun.which(binary) !== null) return;
   throw new CodexlbError(
@@ -155,7 +156,7 @@ export function requireCodex(binary: string, args: readonly string[], next = INS
   );
 }
 
-/** `commands.login` and `args`; without any the device flow, which needs no browser where codex runs. */
+/** `commands.login` and `args`. Without `args` the device flow, which needs no browser on the machine of codex. */
 export function loginArguments(command: readonly string[], args: readonly string[]): string[] {
   const device = args.length === 0 && !command.includes(DEVICE_FLOW) ? [DEVICE_FLOW] : args;
   return [...command, ...device];
@@ -164,17 +165,17 @@ export function loginArguments(command: readonly string[], args: readonly string
 // --- internal ---
 
 const DEVICE_FLOW = "--device-auth";
-/** What somebody elsewhere may give to codex: nothing that names a program, a file or another server. */
+/** The arguments that clients elsewhere may give: none that names a program, a file or another server. */
 const ALLOWED_ARGUMENTS: ReadonlySet<string> = new Set([DEVICE_FLOW]);
 const MOST_LOGINS = 4;
-/** The device flow's code is good for a quarter of an hour. */
+/** The code of the device flow is valid for 15 minutes. */
 const LONGEST_LOGIN_MS = 20 * 60_000;
 
 const STOPPED: LoginEnd = {
   kind: "failed",
   exitCode: 1,
-  error: new CodexlbError("login_failed", "the proxy was stopped during the login; nothing was changed", {
-    next: "log in again when it runs",
+  error: new CodexlbError("login_failed", "the proxy shut down during the login; nothing was changed", {
+    next: "log in again after the proxy has started",
   }),
 };
 
@@ -183,14 +184,14 @@ function refuseArguments(args: readonly string[]): void {
   if (refused === undefined) return;
   throw new CodexlbError(
     "invalid_request",
-    `login_args: ${JSON.stringify(refused)} is not allowed from elsewhere`,
+    `login_args: ${JSON.stringify(refused)} is not allowed over the API`,
     {
-      next: `give ${[...ALLOWED_ARGUMENTS].join(", ")} or nothing; other arguments go to commands.login in config.toml`,
+      next: `use ${[...ALLOWED_ARGUMENTS].join(", ")} or no argument; set others in commands.login in the proxy's config.toml`,
     },
   );
 }
 
-/** The account's own settings, with credentials in a file: what goes to a keyring cannot be enrolled. */
+/** The account's own settings, with credentials in a file, because codexlb cannot read a keyring. */
 function configFor(accountConfig: string): string {
   const own: TomlTable = parseToml(readTextIfPresent(accountConfig) ?? "");
   return formatToml({ ...own, cli_auth_credentials_store: "file" });

@@ -1,4 +1,4 @@
-// Logging in without codex: the same sign-in, in a browser on this machine or by a code in any other.
+// Logs in without codex: by the same sign-in, in a browser on this machine or with a code in any browser.
 
 import { beginBrowserLogin, beginDeviceLogin, namesIssuer, type OAuthDeps } from "../auth/oauth.ts";
 import { CodexlbError } from "../errors.ts";
@@ -7,8 +7,8 @@ import { INSTALL_CODEX } from "./run.ts";
 const DEVICE_FLOW = "--device-auth";
 
 /**
- * Resolves to the text of an auth.json. `args`: nothing, or `--device-auth`. Throws `codex_not_found` for arguments that
- * only codex understands, and `login_failed`.
+ * Resolves to the text of an auth.json. `args`: none, or `--device-auth`. Throws `codex_not_found` for arguments that only
+ * codex understands, `login_failed`, and `interrupted` when `signal` is aborted.
  */
 export async function loginWithoutCodex(
   deps: OAuthDeps,
@@ -16,25 +16,29 @@ export async function loginWithoutCodex(
   say: (text: string) => void,
   signal: AbortSignal,
 ): Promise<string> {
-  const whyNotCodex = namesIssuer(deps) ? "codex does not know CODEXLB_ISSUER" : "codex is not installed";
+  const whyNotCodex = namesIssuer(deps) ? "codex does not support CODEXLB_ISSUER" : "codex is not installed";
   const foreign = args.find((word) => word !== DEVICE_FLOW);
   if (foreign !== undefined)
-    throw new CodexlbError("codex_not_found", `${whyNotCodex}, and ${foreign} is an argument of it`, {
-      next: `${namesIssuer(deps) ? "name a codex with --codex-bin" : INSTALL_CODEX}; or give ${DEVICE_FLOW} or nothing`,
-    });
+    throw new CodexlbError(
+      "codex_not_found",
+      `${whyNotCodex}, and only codex supports the argument ${foreign}`,
+      {
+        next: `${namesIssuer(deps) ? "name a codex with --codex-bin" : INSTALL_CODEX}; or use ${DEVICE_FLOW} or no argument`,
+      },
+    );
   if (args.length > 0) {
     const login = await beginDeviceLogin(deps, signal);
     say(
-      `${whyNotCodex}, and is not needed for this.\nOpen ${login.url} in any browser and enter the code ${login.code}\n`,
+      `${whyNotCodex}; codexlb logs in itself.\nOpen ${login.url} in any browser and enter the code ${login.code}\n`,
     );
     return login.auth;
   }
   const login = beginBrowserLogin(deps);
   try {
     say(
-      `${whyNotCodex}, and is not needed for this.\nOpen this in a browser on this machine (or give ${DEVICE_FLOW} for another one):\n\n  ${login.url}\n\n`,
+      `${whyNotCodex}; codexlb logs in itself.\nOpen this in a browser on this machine (for any other browser, use ${DEVICE_FLOW}):\n\n  ${login.url}\n\n`,
     );
-    return await Promise.race([login.auth, givenUp(signal)]);
+    return await Promise.race([login.auth, interrupted(signal)]);
   } finally {
     login.close();
   }
@@ -42,7 +46,7 @@ export async function loginWithoutCodex(
 
 // --- internal ---
 
-function givenUp(signal: AbortSignal): Promise<never> {
+function interrupted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     const stop = () =>
       reject(

@@ -1,4 +1,4 @@
-// Runs Codex with the terminal handed over whole, and reports how it ended.
+// Runs Codex with full control of the terminal, and reports how it ended.
 
 import { existsSync } from "node:fs";
 import { constants } from "node:os";
@@ -15,7 +15,7 @@ export interface RunOptions {
   readonly command: CodexCommand;
   /** The login shell whose profile sets the environment of Codex; undefined: use `env`. */
   readonly shell: string | undefined;
-  /** The words that start this program. */
+  /** The command line that starts this program. */
   readonly self: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -28,7 +28,7 @@ export type Ended =
 export const INSTALL_CODEX =
   "install Codex with `npm install -g @openai/codex`, or name it with --codex-bin or CODEXLB_CODEX_BIN";
 
-/** Variables that steer Bun itself, and secrets of ours: they must not reach what we start. */
+/** Variables that control Bun, and codexlb's secrets. Programs that codexlb starts must not get them. */
 const OWN_VARIABLES: ReadonlySet<string> = new Set([
   "BUN_OPTIONS",
   "BUN_BE_BUN",
@@ -71,15 +71,15 @@ export async function runCodex({ command, shell, self, env }: RunOptions): Promi
 }
 
 /**
- * Runs `argv` with the terminal; resolves to its exit code, as a shell would tell it. Every signal ends it: there is
- * nothing in it that could make use of one. Throws `codex_not_found`.
+ * Runs `argv` with the terminal. Resolves to its exit code, with 128 and the number for a signal. Forwards every signal.
+ * Throws `codex_not_found`.
  */
 export async function onTerminal(argv: string[], env: Record<string, string | undefined>): Promise<number> {
   const { exitCode, signalCode } = await withTerminal(() => spawn(argv, env), SIGNALS);
   return exitCode ?? 128 + (signalCode === null ? 0 : constants.signals[signalCode as NodeJS.Signals]);
 }
 
-/** `env` without what is meant for us alone. */
+/** `env` without the variables for codexlb and Bun only. */
 export function childEnvironment(
   env: Readonly<Record<string, string | undefined>>,
 ): Record<string, string | undefined> {
@@ -101,21 +101,21 @@ function endOf({ exitCode, signalCode }: Child): Ended {
 }
 
 /**
- * Resolves when the program that `start` starts has ended. Keys typed in the terminal reach it directly, because it is
+ * Resolves when the program that `start` starts has exited. Keys typed in the terminal reach it directly, because it is
  * in the same process group; this process ignores them. Signals in `forwarded` are passed on. If this process is
  * killed, the program is ended too.
  */
 async function withTerminal(start: () => Child, forwarded: readonly NodeJS.Signals[]): Promise<Child> {
   let child: Child | undefined;
-  // Before it starts: whoever hears its first word may end us at once.
+  // Installed before the program starts, because a signal may arrive as soon as it has.
   const handlers = SIGNALS.map((signal) => ({
     signal,
     handle: () => {
-      // A key reaches it by itself; what is sent to us alone, by a program, does not.
+      // The signal of a key reaches the program directly. A signal from another program reaches only this process.
       const isKey = OF_KEYS.has(signal) && mayBeKey();
       if (!forwarded.includes(signal) || isKey) return;
       child?.kill(signal);
-      // What is stopped hears of it only when it goes on; shells do the same for `kill %1`.
+      // A stopped program handles the signal only after SIGCONT. Shells do the same for `kill %1`.
       if (ENDING.has(signal)) child?.kill("SIGCONT");
     },
   }));
@@ -177,14 +177,14 @@ function startOrThrow(argv: readonly string[], next: string, start: () => Child)
   } catch (error) {
     const code = systemCodeOf(error) ?? "";
     const hasFile = code === "ENOENT" && Bun.which(argv[0] ?? "") !== null;
-    const why = hasFile ? "the interpreter in its first line is not there" : NOT_STARTED[code];
+    const why = hasFile ? "the interpreter in its first line does not exist" : NOT_STARTED[code];
     if (why === undefined) throw error;
     throw new CodexlbError("codex_not_found", `starting ${argv[0]}: ${why}`, { next, cause: error });
   }
 }
 
 const NOT_STARTED: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such program",
-  EACCES: "it is not a program, or not one that you may run",
-  ENOEXEC: "it is not a program for this machine",
+  ENOENT: "no such program",
+  EACCES: "not an executable file, or permission denied",
+  ENOEXEC: "not an executable for this machine",
 };

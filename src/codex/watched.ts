@@ -1,21 +1,21 @@
-// Runs a program without a terminal, shows what it says, and ends it with everything that it started.
+// Runs a program without a terminal, passes its output on, and ends it with all processes that it started.
 
 export interface WatchedOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Default: that of this process. */
   readonly cwd?: string;
-  /** Gets what it says, both of its outputs. */
+  /** Gets the program's standard output and standard error. */
   readonly output: (chunk: Uint8Array) => void;
-  /** Ends it. */
+  /** Ends the program. */
   readonly signal: AbortSignal;
 }
 
-/** One that does not end when asked to is ended. */
+/** Time between SIGTERM and SIGKILL. */
 const KILL_AFTER_MS = 3_000;
 
 /**
- * Resolves to its exit code when it and all that it gave its outputs to have ended. It gets a group of its own, for
- * the `codex` of npm is a script that starts another program. Throws what the system says when it cannot be started.
+ * Resolves to the exit code once the program and all processes with its output have exited. The program gets its own process
+ * group, because npm's `codex` is a script that starts another program. Throws the system's error if it cannot start.
  */
 export async function runWatched(
   argv: string[],
@@ -55,6 +55,6 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // it has ended by itself
+    // it has exited already
   }
 }

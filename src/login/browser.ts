@@ -1,5 +1,5 @@
-// The browser of a login: finds one of the Chromium family on this machine and opens one page in it. The only place
-// that loads playwright-core, and only when a login needs it.
+// The browser of a login: finds a Chromium-based browser on this machine and opens one page in it. Only this file loads
+// playwright-core, and only when a login needs it.
 
 import { closeSync, existsSync, openSync, readSync, realpathSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -13,16 +13,16 @@ import type { Layout } from "../state/layout.ts";
 
 export interface OpenBrowser {
   readonly page: Page;
-  /** Resolves when the window was closed, or the browser has ended. */
+  /** Resolves when the window was closed, or the browser exited. */
   readonly gone: Promise<void>;
-  /** Ends the browser and removes all that it wrote. */
+  /** Ends the browser and removes all files that it wrote. */
   close(): Promise<void>;
 }
 
 export interface BrowserOptions {
   readonly executable: string;
   readonly headed: boolean;
-  /** All that the browser writes goes below it: what a killed login leaves is found and removed by the next one. */
+  /** The browser writes only below it, so the next login finds and removes what a killed one left behind. */
   readonly layout: Layout;
   readonly env: Env;
   readonly platform: NodeJS.Platform;
@@ -30,7 +30,10 @@ export interface BrowserOptions {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** The browser's executable: `flag`, else what is on PATH or in the usual places; undefined when there is none. */
+/**
+ * The path of the browser's executable: `flag`, else the first one on PATH or in a usual place; undefined if none is
+ * found. Throws `browser_not_found` if `flag` names none.
+ */
 export function findBrowser(
   flag: string | undefined,
   env: Env,
@@ -43,9 +46,11 @@ export function findBrowser(
       throw new CodexlbError(
         "browser_not_found",
         existsSync(named)
-          ? `${named} is not a program`
-          : `there is no browser ${named.includes("/") ? "at" : "on PATH that is called"} ${named}`,
-        { next: "check --browser" },
+          ? `${named} is not an executable file`
+          : named.includes("/")
+            ? `no browser found at ${named}`
+            : `no browser named ${named} found on PATH`,
+        { next: "check the path in --browser" },
       );
     return found;
   }
@@ -53,25 +58,29 @@ export function findBrowser(
   return onPath ?? placesOf(platform, env).find((path) => existsSync(path));
 }
 
-/** Opens a page in a fresh profile. Throws `browser_not_found` when the browser does not start. */
+/** Opens a page in a fresh profile. Throws `browser_not_found` if the browser does not start. */
 export async function openBrowser(options: BrowserOptions): Promise<OpenBrowser> {
   const { executable, headed, layout, env, platform } = options;
   if (headed && platform === "linux" && !env.DISPLAY && !env.WAYLAND_DISPLAY)
-    throw new CodexlbError("browser_not_found", "--headed needs a display, and there is none", {
-      next: "leave --headed out, or run it in a desktop session",
-    });
+    throw new CodexlbError(
+      "browser_not_found",
+      "--headed requires a display, but neither DISPLAY nor WAYLAND_DISPLAY is set",
+      {
+        next: "run it without --headed, or in a desktop session",
+      },
+    );
   const { chromium } = await import("playwright-core");
   const snap = platform === "linux" && isSnap(executable);
   const { path: home, release } = snap ? { path: snapHome(env), release: () => {} } : newLoginHome(layout);
-  // Its processes may still be writing when the first of them has ended.
-  const forget = async () => {
+  // Other processes of the browser may still write after the first one has exited.
+  const removeHome = async () => {
     await rm(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     release();
   };
-  // For whoever cannot wait for the end: what can be removed at once is.
-  const forgetAtOnce = () => rmSync(home, { recursive: true, force: true });
-  process.on("exit", forgetAtOnce);
-  const heir = leaveToHeir(home, env);
+  // An exit handler cannot wait, so it removes what it can.
+  const removeHomeNow = () => rmSync(home, { recursive: true, force: true });
+  process.on("exit", removeHomeNow);
+  const cleaner = startCleaner(home, env);
   try {
     const context = await chromium.launchPersistentContext(join(home, "profile"), {
       executablePath: executable,
@@ -81,7 +90,7 @@ export async function openBrowser(options: BrowserOptions): Promise<OpenBrowser>
         ...childEnvironment(env),
         ...(platform === "linux" && !snap ? privateEnvironment(env, home) : {}),
       }),
-      // Codexlb ends it itself, in order; and a browser of root's has no sandbox.
+      // codexlb ends the browser itself. As root, Chromium does not start with its sandbox.
       handleSIGINT: false,
       handleSIGTERM: false,
       handleSIGHUP: false,
@@ -100,18 +109,18 @@ export async function openBrowser(options: BrowserOptions): Promise<OpenBrowser>
         context.once("close", () => resolve());
       }),
       close: async () => {
-        await context.close().catch(() => {}); // it may be gone already
-        await forget();
-        heir.kill();
+        await context.close().catch(() => {}); // the browser may have exited already
+        await removeHome();
+        cleaner.kill();
       },
     };
   } catch (error) {
-    await forget();
-    heir.kill();
+    await removeHome();
+    cleaner.kill();
     throw new CodexlbError(
       "browser_not_found",
-      `${executable} did not start as a browser of the Chromium family${reasonIn(messageOf(error))}`,
-      { next: "try another one with --browser PATH", cause: error },
+      `${executable} did not start as a Chromium-based browser${reasonIn(messageOf(error))}`,
+      { next: "name another browser with --browser PATH", cause: error },
     );
   }
 }
@@ -153,30 +162,30 @@ function placesOf(platform: NodeJS.Platform, env: Env): string[] {
 }
 
 /**
- * Who cannot clean up, being killed, has it done: a shell that waits for the end of a pipe, which the kernel brings about.
- * The browser goes by the same sign, and may be writing until then.
+ * Starts a shell that removes `home` if this process is killed. The shell waits for the end of a pipe, which the kernel
+ * closes in any case. The browser exits at the same sign, and may write until then.
  */
-function leaveToHeir(home: string, env: Env) {
-  return Bun.spawn(["sh", "-c", HEIR, "sh", home], {
+function startCleaner(home: string, env: Env) {
+  return Bun.spawn(["sh", "-c", CLEAN, "sh", home], {
     env: { PATH: env.PATH },
     stdin: "pipe",
     stdout: "ignore",
     stderr: "ignore",
-    // In a group of its own: what ends ours is not meant for it.
+    // In its own process group, because a signal to ours must not end it.
     detached: true,
   });
 }
 
-const HEIR = 'cat >/dev/null; for second in 1 2 3 4 5; do sleep 1; rm -rf "$1"; done';
+const CLEAN = 'cat >/dev/null; for second in 1 2 3 4 5; do sleep 1; rm -rf "$1"; done';
 
-/** A snap sees neither hidden directories nor the temporary ones of others; this place is the snap's own. */
+/** A snap cannot see hidden directories or the temporary directories of other programs. This one belongs to the snap. */
 function snapHome(env: Env): string {
   const home = join(env.HOME ?? "/", "snap", "chromium", "common", `codexlb-${process.pid}`);
   makePrivateDirectory(home);
   return home;
 }
 
-/** Ubuntu's chromium-browser is a script that starts the snap's. */
+/** True for a snap, and for Ubuntu's chromium-browser, which is a script that starts the snap. */
 function isSnap(executable: string): boolean {
   if (basename(realpathSync(executable)) === "snap") return true;
   const head = Buffer.alloc(4096);
@@ -188,11 +197,12 @@ function isSnap(executable: string): boolean {
   }
 }
 
-/** What Chromium adds to TMPDIR for a socket, whose path has a bound. */
+/** The length that Chromium adds to TMPDIR for the path of its socket. */
 const SOCKET_CHARS = "/org.chromium.Chromium.XXXXXX/SingletonSocket".length;
+/** The longest path of a unix socket. */
 const LONGEST_SOCKET = 103;
 
-/** Browsers and the libraries below them write into HOME, whatever profile they are given. */
+/** Browsers and their libraries write to HOME as well as to the profile. */
 function privateEnvironment(env: Env, home: string): Env {
   return {
     HOME: home,
@@ -200,7 +210,7 @@ function privateEnvironment(env: Env, home: string): Env {
     XDG_CONFIG_HOME: undefined,
     XDG_CACHE_HOME: undefined,
     XDG_DATA_HOME: undefined,
-    // An X server's key lies in the real HOME.
+    // The X server's key is in the real HOME.
     XAUTHORITY: env.XAUTHORITY ?? join(env.HOME ?? "/", ".Xauthority"),
   };
 }
@@ -211,10 +221,10 @@ function definedOf(env: Env): Record<string, string> {
   );
 }
 
-/** What the browser itself said, in Playwright's account of it: its last words, or why it was fatal. */
+/** The reason in Playwright's message: the browser's fatal error, else its last line of output. */
 function reasonIn(message: string): string {
   const lines = [...Bun.stripANSI(message).matchAll(/\[err\] (?:\[\S+:(\w+):\S+\] )?(.+)/g)];
-  const said = lines.find(([, level]) => level === "FATAL") ?? lines.at(-1);
-  const why = said?.[2] ?? /spawn .*/.exec(message)?.[0];
+  const line = lines.find(([, level]) => level === "FATAL") ?? lines.at(-1);
+  const why = line?.[2] ?? /spawn .*/.exec(message)?.[0];
   return why === undefined ? "" : `: ${why.trim()}`;
 }

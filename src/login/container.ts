@@ -1,6 +1,6 @@
-// The same login in a container, for an account whose traffic belongs to another network: the image's entry point is this
-// program, which gets the password on its standard input and gives the login back on its standard output. Nothing is
-// mounted, and nothing stays: whatever ends the login ends the container.
+// Logs in inside a container, for an account whose traffic belongs to another network. The image's entry point is this
+// program; it reads the password from standard input and writes the login to standard output. Nothing is mounted, and the
+// container ends with the login.
 
 import { z } from "zod";
 import { childEnvironment } from "../codex/run.ts";
@@ -21,11 +21,11 @@ export interface ContainerOptions {
   readonly progress: (what: string) => void;
   /** Gets the last screen after a failure. */
   readonly keep: (screen: LastScreen) => void;
-  /** The time is up, or the person has had enough; its reason is thrown. */
+  /** Aborted when the time is over or the user interrupts; its reason is thrown. */
   readonly signal: AbortSignal;
 }
 
-/** What the program in the container says, each as a line of JSON; all else is not for us. */
+/** The lines of JSON that the program in the container writes. Other lines are ignored. */
 export const said = {
   step: (step: string) => ({ step }),
   login: (auth: string) => ({ auth }),
@@ -35,7 +35,7 @@ export const said = {
   failure: (error: CodexlbError) => ({ ok: false, ...adminErrorBody(error) }),
 };
 
-/** Resolves to the text of the new auth.json. Throws what stops the login there, and `login_failed`. */
+/** Resolves to the text of the new auth.json. Throws the error of the login in the container, or `login_failed`. */
 export async function signInContained(options: ContainerOptions): Promise<string> {
   const { deps, docker, image, network, secrets, timeoutMs, progress, signal } = options;
   const name = `codexlb-login-${Buffer.from(deps.random(6)).toString("hex")}`;
@@ -44,7 +44,7 @@ export async function signInContained(options: ContainerOptions): Promise<string
   const child = start(
     [
       ...[docker, "run", "--rm", "--init", "--interactive"],
-      // What it says holds the login, and must not go to a log of the engine's.
+      // Its output contains the login, which must not get into a log of the engine.
       ...["--log-driver", "none", "--name", name, "--network", network, image],
       ...["--username", secrets.username, "--password-stdin"],
       ...(secrets.totp === undefined ? [] : ["--totp-stdin"]),
@@ -58,26 +58,30 @@ export async function signInContained(options: ContainerOptions): Promise<string
   };
   signal.addEventListener("abort", end, { once: true });
   try {
-    // A client that has ended at once reads nothing; why it did is known below.
+    // A client that exited immediately reads nothing; its exit code below gives the reason.
     await send(child.stdin, [secrets.password, ...(secrets.totp === undefined ? [] : [secrets.totp])]);
-    const told = await readLines(child.stdout, options);
+    const result = await readLines(child.stdout, options);
     const code = await child.exited;
     if (signal.aborted) throw withHint(signal.reason, await ended);
-    if (told.auth !== undefined) return told.auth;
-    if (told.error !== undefined) throw told.error;
+    if (result.auth !== undefined) return result.auth;
+    if (result.error !== undefined) throw result.error;
     throw code === DOCKER_FAILED
-      ? new CodexlbError("login_failed", `${docker} could not run ${image}; it said why`, {
-          next: `see that it works, and that the image is there: ${docker} build --target login -t ${image} .`,
-        })
-      : new CodexlbError("login_failed", `the container ended with code ${code} and gave no login`, {
+      ? new CodexlbError(
+          "login_failed",
+          `${docker} could not run the image ${image} (its message is above)`,
+          {
+            next: `check that ${docker} works, and build the image: ${docker} build --target login -t ${image} .`,
+          },
+        )
+      : new CodexlbError("login_failed", `the container exited with code ${code} without a login`, {
           next:
             code > 128
-              ? "it was ended from outside: by somebody, or for want of memory"
-              : `see that ${image} is the target login of codexlb's Dockerfile, of this version`,
+              ? "a signal ended the container; check its memory limit, and try again"
+              : `check that ${image} was built from the target login of codexlb's Dockerfile, for this version`,
         });
   } finally {
     signal.removeEventListener("abort", end);
-    // It ends by itself when its input does, also when we are killed.
+    // The container exits when its standard input ends, also if this process is killed.
     await child.stdin.end();
     if (child.exitCode === null && child.signalCode === null) end();
     await ended;
@@ -86,13 +90,13 @@ export async function signInContained(options: ContainerOptions): Promise<string
 
 // --- internal ---
 
-/** The program in the container gives up before we do, so that it can still say what it was at. */
+/** The program in the container gets less time, so that it can still report how far it got. */
 const INNER_SHARE = 0.9;
-/** What `docker run` ends with when it was docker itself that failed. */
+/** The exit code of `docker run` if docker itself failed. */
 const DOCKER_FAILED = 125;
-/** An engine that has not removed it by then is not going to. */
+/** Longest wait until the engine has removed the container. */
 const REMOVE_MS = 10_000;
-/** What it says is shown on a terminal: nothing in it may steer that. */
+/** Text for a terminal, without control characters. */
 const text = z.string().transform(oneLine);
 
 const Line = z.union([
@@ -107,7 +111,7 @@ const Line = z.union([
   }),
 ]);
 
-interface Told {
+interface ContainerResult {
   auth?: string;
   error?: CodexlbError;
 }
@@ -116,17 +120,17 @@ function start(argv: string[], env: Record<string, string | undefined>) {
   try {
     return Bun.spawn(argv, { env, stdin: "pipe", stdout: "pipe", stderr: "inherit" });
   } catch (error) {
-    const why = systemCodeOf(error) === "ENOENT" ? "there is no such program" : messageOf(error);
+    const why = systemCodeOf(error) === "ENOENT" ? "no such program" : messageOf(error);
     throw new CodexlbError("login_failed", `starting ${argv[0]}: ${why}`, {
-      next: "install Docker or Podman, name it with --docker-bin, or use a browser of this machine",
+      next: "install Docker or Podman, name its executable with --docker-bin, or use a browser on this machine",
       cause: error,
     });
   }
 }
 
 /**
- * The client passes a signal on, but may be ended alone, and the container would go on: it is ended by its name too.
- * Resolves to what is left to be done by hand, if it could not be.
+ * Ends the client and removes the container by its name, because the container continues if only the client ends.
+ * Resolves to the command for the user to run if the container could not be removed.
  */
 async function endContainer(
   child: ReturnType<typeof start>,
@@ -139,7 +143,7 @@ async function endContainer(
   const code = await removing.exited;
   cancelTimer();
   child.kill("SIGKILL");
-  return code === 0 ? undefined : `the container may still run: ${remove.join(" ")}`;
+  return code === 0 ? undefined : `the container may still be running; remove it with: ${remove.join(" ")}`;
 }
 
 function withHint(reason: unknown, hint: string | undefined): unknown {
@@ -156,24 +160,24 @@ async function send(stdin: Bun.FileSink, lines: readonly string[]): Promise<void
     stdin.write(lines.map((line) => `${line}\n`).join(""));
     await stdin.flush();
   } catch {
-    // nobody reads
+    // the client has exited
   }
 }
 
 async function readLines(
   stream: ReadableStream<Uint8Array>,
   { progress, keep }: Pick<ContainerOptions, "progress" | "keep">,
-): Promise<Told> {
+): Promise<ContainerResult> {
   const decoder = new TextDecoder();
-  const told: Told = {};
+  const result: ContainerResult = {};
   const take = (text: string): void => {
     const line = Line.safeParse(parseJson(text)).data;
     if (line === undefined) return;
     if ("step" in line) progress(line.step);
-    else if ("auth" in line) told.auth = line.auth;
+    else if ("auth" in line) result.auth = line.auth;
     else if ("screen" in line)
       keep({ picture: Buffer.from(line.screen.picture, "base64"), text: line.screen.text });
-    else told.error = errorOf(line);
+    else result.error = errorOf(line);
   };
   let rest = "";
   for await (const chunk of stream) {
@@ -182,7 +186,7 @@ async function readLines(
     lines.forEach(take);
   }
   take(rest);
-  return told;
+  return result;
 }
 
 function errorOf(line: Extract<z.output<typeof Line>, { error: string }>): CodexlbError {

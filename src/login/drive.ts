@@ -1,5 +1,5 @@
-// Drives the sign-in in a browser: looks which screen is there, does what there is to do, waits for the next one. Every
-// wait has an end, and what is typed is never part of a message or a picture.
+// Drives the sign-in in a browser: recognizes the screen, acts on it, and waits for the next one. Every wait has a limit,
+// and no message or picture contains what was typed.
 
 import type { Locator, Page } from "playwright-core";
 import { CodexlbError, messageOf } from "../errors.ts";
@@ -11,7 +11,7 @@ import { totpCode } from "./totp.ts";
 export interface Secrets {
   readonly username: string;
   readonly password: string;
-  /** Base32; undefined: there is none. */
+  /** Base32; undefined if the user gave none. */
   readonly totp: string | undefined;
 }
 
@@ -20,77 +20,83 @@ export interface DriveOptions {
   /** Where the sign-in begins. */
   readonly url: string;
   readonly secrets: Secrets;
-  /** Settles when the login is over, however it ended; the driving stops then. */
+  /** Settles when the login succeeded or failed. Driving stops then. */
   readonly over: Promise<unknown>;
-  /** A person does what the program cannot; it goes on behind that. */
+  /** The user does what the program cannot; the program continues afterwards. */
   readonly headed: boolean;
-  /** Told each screen as it is come to. */
+  /** Gets the name of each screen, and requests to the user. */
   readonly progress: (what: string) => void;
   /** Gets the last screen after a failure. */
   readonly keep: (screen: LastScreen) => void;
-  /** Resolves when the browser has ended; `signal` is aborted then. */
+  /** Resolves when the browser has exited. `signal` is aborted then. */
   readonly gone: Promise<void>;
   /** Its reason is thrown. */
   readonly signal: AbortSignal;
   readonly now: () => number;
 }
 
-/** Resolves when `over` has settled. Throws a `login_…` error for what stops it. */
+/** Resolves when `over` has settled. Throws a `login_…` error if the sign-in cannot continue. */
 export async function driveSignIn(options: DriveOptions): Promise<void> {
   const { page, url, over, signal } = options;
-  const way: Way = { isOver: false, before: "", last: undefined, dealtWith: new Set(), told: new Set() };
+  const state: DriveState = {
+    isOver: false,
+    before: "",
+    last: undefined,
+    handled: new Set(),
+    leftToUser: new Set(),
+  };
   const end = () => {
-    way.isOver = true;
+    state.isOver = true;
   };
   over.then(end, end);
   try {
     options.progress("opening the sign-in");
     await openPage(page, url, signal);
     for (let acts = 0; acts < MOST_ACTS; ) {
-      const screen = await nextScreen(options, way);
+      const screen = await nextScreen(options, state);
       if (screen === "over") return;
-      way.last = screen;
-      const stop = stopOf(screen, way, options.secrets);
+      state.last = screen;
+      const stop = stopOf(screen, state, options.secrets);
       if (stop === undefined) {
         acts++;
         options.progress(screen.name);
         await act(options, screen);
-        way.dealtWith.add(screen.name);
-      } else leaveToPerson(options, way, screen, stop);
+        state.handled.add(screen.name);
+      } else leaveToUser(options, state, screen, stop);
     }
-    throw unexpected("the sign-in goes round in a circle", page);
+    throw unexpected("the sign-in repeats its screens", page);
   } catch (error) {
     const known = await whyEnded(error, options);
-    if (!signal.aborted || known.code === "login_timeout") await keepScreen(options, way, known);
+    if (!signal.aborted || known.code === "login_timeout") await keepScreen(options, state, known);
     throw known;
   }
 }
 
 // --- internal ---
 
-/** How long the next screen may take to come. */
+/** Longest wait for the next screen. */
 const SCREEN_MS = 20_000;
 const POLL_MS = 150;
 /** More than any sign-in has. */
 const MOST_ACTS = 25;
 const ACTION_MS = 5_000;
-const END_TOLD_MS = 500;
-/** Stands for every screen that is not known. */
+const EXIT_NOTICE_MS = 500;
+/** The name for every unknown screen. */
 const UNKNOWN = "";
-/** Pages come in parts, and a button may be there before the field that it belongs to: a screen must last this long. */
+/** How often a screen must be seen in a row: pages load in parts, and a button may appear before its field. */
 const LOOKS = 2;
-/** One that was filled in already may only be on its way out: as it is sent, pages change their words. */
+/** The same for a screen that was filled in already. It may be about to leave: pages change their text while they send a form. */
 const LOOKS_AGAIN = 20;
 
-/** Where the sign-in is. */
-interface Way {
+/** How far the sign-in has got. */
+interface DriveState {
   isOver: boolean;
-  /** The screen that was come to last, as `fingerprint` tells it. */
+  /** The fingerprint of the last screen. */
   before: string;
   last: Screen | undefined;
-  readonly dealtWith: Set<string>;
-  /** Screens that a person was told to see to. */
-  readonly told: Set<string>;
+  readonly handled: Set<string>;
+  /** Names of screens that the user was asked to handle. */
+  readonly leftToUser: Set<string>;
 }
 
 async function openPage(page: Page, url: string, signal: AbortSignal): Promise<void> {
@@ -100,15 +106,15 @@ async function openPage(page: Page, url: string, signal: AbortSignal): Promise<v
   } catch (error) {
     signal.throwIfAborted();
     const why = /net::(\w+)/.exec(messageOf(error))?.[1] ?? firstLine(error);
-    const where = URL.canParse(url) ? new URL(url).origin : "an address that is none";
-    throw new CodexlbError("login_failed", `opening the sign-in at ${where}: ${why}`, {
-      next: "check the network from here to there, and CODEXLB_ISSUER if it is set",
+    const where = URL.canParse(url) ? new URL(url).origin : "an invalid address";
+    throw new CodexlbError("login_failed", `opening the sign-in at ${where} failed: ${why}`, {
+      next: "check the network connection to it, and CODEXLB_ISSUER if it is set",
     });
   }
 }
 
-/** The screen that is there once it is another than the one before. */
-async function nextScreen(options: DriveOptions, way: Way): Promise<Screen | "over"> {
+/** Waits for a screen that differs from the one before; "over" if the login ends first. */
+async function nextScreen(options: DriveOptions, state: DriveState): Promise<Screen | "over"> {
   const { page, signal, headed, progress } = options;
   const deadlineMs = performance.now() + SCREEN_MS;
   let last: string | undefined;
@@ -116,44 +122,44 @@ async function nextScreen(options: DriveOptions, way: Way): Promise<Screen | "ov
   for (;;) {
     if (performance.now() > deadlineMs) {
       if (!headed) break;
-      if (!way.told.has(UNKNOWN)) progress("this screen is not known: please see to it in the window");
-      way.told.add(UNKNOWN);
+      if (!state.leftToUser.has(UNKNOWN)) progress("unknown screen: please continue in the browser window");
+      state.leftToUser.add(UNKNOWN);
     }
-    if (way.isOver) return "over";
+    if (state.isOver) return "over";
     signal.throwIfAborted();
-    const screen = await seenOn(page, way);
+    const screen = await seenOn(page, state);
     const seen = screen === undefined ? undefined : await fingerprint(page, screen);
     looks = seen === last ? looks + 1 : 1;
     last = seen;
-    if (screen !== undefined && seen !== way.before && looks >= looksFor(screen, way)) {
-      // As it is before anything is done: the next one may be there before that has ended.
-      way.before = seen ?? "";
+    if (screen !== undefined && seen !== state.before && looks >= looksFor(screen, state)) {
+      // Remembered before acting on it, because the next screen may appear before the action returns.
+      state.before = seen ?? "";
       return screen;
     }
     await Bun.sleep(POLL_MS);
   }
   throw unexpected(
-    way.last === undefined
-      ? "no screen came that is known"
-      : `behind the screen "${way.last.name}" no other came that is known`,
+    state.last === undefined
+      ? "no known screen appeared"
+      : `after the screen "${state.last.name}" no known screen appeared`,
     page,
   );
 }
 
-function looksFor({ name, act }: Screen, { dealtWith }: Way): number {
-  return act.kind === "fill" && dealtWith.has(name) ? LOOKS_AGAIN : LOOKS;
+function looksFor({ name, act }: Screen, { handled }: DriveState): number {
+  return act.kind === "fill" && handled.has(name) ? LOOKS_AGAIN : LOOKS;
 }
 
-async function seenOn(page: Page, { dealtWith }: Way): Promise<Screen | undefined> {
+async function seenOn(page: Page, { handled }: DriveState): Promise<Screen | undefined> {
   for (const screen of SCREENS) {
-    if (screen.after !== undefined && !dealtWith.has(screen.after)) continue;
+    if (screen.after !== undefined && !handled.has(screen.after)) continue;
     const shown = await Promise.all(screen.seen.map((selector) => isVisible(page.locator(selector))));
     if (shown.includes(true)) return screen;
   }
   return undefined;
 }
 
-/** False as well while the page is on its way to another. */
+/** Also false while the page loads another one. */
 async function isVisible(locator: Locator): Promise<boolean> {
   try {
     return await locator.first().isVisible();
@@ -162,29 +168,29 @@ async function isVisible(locator: Locator): Promise<boolean> {
   }
 }
 
-/** Tells one showing of a screen from the next: where it is, and what it says. */
+/** Distinguishes one appearance of a screen from the next, by address and text. */
 async function fingerprint(page: Page, { name }: Screen): Promise<string> {
   const text = await page.evaluate("document.body ? document.body.innerText : ''").catch(() => "");
   return `${name} ${page.url()} ${text}`;
 }
 
-/** Why nothing can be done on `screen`. */
-function stopOf({ name, act }: Screen, { dealtWith }: Way, secrets: Secrets): Stop | undefined {
+/** The reason why the program cannot act on this screen; undefined if it can. */
+function stopOf({ name, act }: Screen, { handled }: DriveState, secrets: Secrets): Stop | undefined {
   if (act.kind === "stop") return act.stop;
   if (act.kind === "click") return undefined;
   if (secrets[act.with] === undefined) return act.lacking;
-  return dealtWith.has(name) ? act.again : undefined;
+  return handled.has(name) ? act.again : undefined;
 }
 
-function leaveToPerson(
+function leaveToUser(
   { headed, progress }: DriveOptions,
-  { told }: Way,
+  { leftToUser }: DriveState,
   { name }: Screen,
   stop: Stop,
 ): void {
   if (!headed) throw new CodexlbError(stop.code, stop.what, { next: stop.next });
-  if (!told.has(name)) progress(`${stop.what}: please see to it in the window`);
-  told.add(name);
+  if (!leftToUser.has(name)) progress(`${stop.what}: please do that in the browser window`);
+  leftToUser.add(name);
 }
 
 async function act({ page, secrets, now }: DriveOptions, { name, act }: Screen): Promise<void> {
@@ -193,7 +199,7 @@ async function act({ page, secrets, now }: DriveOptions, { name, act }: Screen):
   if (act.kind === "click") return target?.click({ timeout: ACTION_MS, noWaitAfter: true });
   const given = secrets[act.with] ?? "";
   const value = act.with === "totp" ? totpCode(given, now()) : given;
-  if (target === undefined) throw unexpected(`the field of the screen "${name}" is gone`, page);
+  if (target === undefined) throw unexpected(`the field of the screen "${name}" disappeared`, page);
   await target.fill(value, { timeout: ACTION_MS });
   const submit = await firstVisible(page, SUBMIT);
   if (submit === undefined) await target.press("Enter", { timeout: ACTION_MS });
@@ -208,40 +214,42 @@ async function firstVisible(page: Page, selectors: readonly string[]): Promise<L
   return undefined;
 }
 
-/** The last screen, with what stands in its fields taken out; never a reason to fail. */
-async function keepScreen({ page, keep }: DriveOptions, { last }: Way, error: CodexlbError): Promise<void> {
+/** Keeps the last screen, with its fields emptied. Never throws. */
+async function keepScreen(
+  { page, keep }: DriveOptions,
+  { last }: DriveState,
+  error: CodexlbError,
+): Promise<void> {
   try {
     await page.evaluate(BLANK_FIELDS);
     const picture = await page.screenshot({ timeout: ACTION_MS });
-    const known = last === undefined ? "none that is known" : `"${last.name}"`;
+    const known = last === undefined ? "unknown" : `"${last.name}"`;
     const screen =
-      error.code === "login_unexpected_screen" && last !== undefined
-        ? `one that is not known, behind ${known}`
-        : known;
+      error.code === "login_unexpected_screen" && last !== undefined ? `unknown, after ${known}` : known;
     const title = (await page.title()).replace(/\s+/g, " ").slice(0, TITLE_CHARS);
     keep({
       picture,
       text: `${error.code}: ${error.message}\nscreen: ${screen}\ntitle: ${title}\nat ${placeOf(page)}\n`,
     });
   } catch {
-    // a browser that is gone has no picture
+    // the browser has exited
   }
 }
 
 const TITLE_CHARS = 200;
 const BLANK_FIELDS = `for (const field of document.querySelectorAll("input, textarea")) field.value = "";`;
 
-/** Where the page is, without the query, which holds what is the login's own. */
+/** The address of the page without its query, which contains secrets of the login. */
 function placeOf(page: Page): string {
   return page.url().replace(/[?#].*$/s, "");
 }
 
-/** `error`, unless there is a better reason: it was stopped, or there is no browser any more. */
+/** The reason of the abort if the sign-in was aborted (also because the browser exited), else `error`. */
 async function whyEnded(error: unknown, { page, signal, gone }: DriveOptions): Promise<CodexlbError> {
   const known = error instanceof CodexlbError ? error : unexpected(firstLine(error), page);
   if (known.code === "login_unexpected_screen")
-    // What is asked of a browser that ends may fail before its end is told.
-    await Promise.race([gone, Bun.sleep(END_TOLD_MS)]);
+    // Calls to an exiting browser may fail before its exit is reported.
+    await Promise.race([gone, Bun.sleep(EXIT_NOTICE_MS)]);
   return signal.aborted && signal.reason instanceof CodexlbError ? signal.reason : known;
 }
 
@@ -251,7 +259,7 @@ function unexpected(why: string, page: Page): CodexlbError {
   });
 }
 
-/** What a browser says, without the pages that it adds. */
+/** The first line of the browser's message, without the details that follow. */
 function firstLine(error: unknown): string {
   return messageOf(error).split("\n")[0] ?? "";
 }

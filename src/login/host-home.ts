@@ -1,5 +1,5 @@
-// The Codex home of this machine's user, which gets the new login as well. The login that was there is kept beside it
-// and never revoked: it may be an account's that is enrolled.
+// Writes the new login to the Codex home of this machine's user as well. The previous login is kept beside it and not
+// revoked, because it may belong to an enrolled account.
 
 import { accessSync, constants, copyFileSync, existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
@@ -7,9 +7,9 @@ import { CodexlbError } from "../errors.ts";
 import { makePrivateDirectory, readTextIfPresent, unusable, writeFileAtomic } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
 
-/** Throws `file_unusable` when a login cannot or must not be written into `home`; makes nothing. */
+/** Throws `file_unusable` if a login cannot or must not be written to `home`. Creates nothing. */
 export function checkHost(home: string, { root }: Pick<Layout, "root">): void {
-  const doing = `the login could not be written into ${home}`;
+  const doing = `writing the login to ${home}`;
   let place = resolve(home);
   while (!existsSync(place) && dirname(place) !== place) place = dirname(place);
   try {
@@ -22,16 +22,16 @@ export function checkHost(home: string, { root }: Pick<Layout, "root">): void {
   if (isWithin(realpathSync(place), existsSync(root) ? realpathSync(root) : root))
     throw new CodexlbError(
       "file_unusable",
-      `${doing}: it is one of codexlb's own directories, whose logins are not for Codex`,
-      { next: "name another one with --codex-home, or leave it out with --no-host-home" },
+      `${doing}: codexlb uses this directory itself, so Codex must not use its login`,
+      { next: "name another directory with --codex-home, or use --no-host-home" },
     );
 }
 
-/** Writes `auth` to `home`/auth.json; returns the path of the copy of what was there before, if it was another. */
+/** Writes `auth` to `home`/auth.json. Returns the path of the backup if another login was there before. */
 export function giveToHost(home: string, auth: string, nowMs: number): string | undefined {
   makePrivateDirectory(home);
   const named = join(home, "auth.json");
-  // Some people keep theirs elsewhere, and a link to it here.
+  // The file may be a link to a file elsewhere, which must stay a link.
   const path = existsSync(named) ? realpathSync(named) : named;
   const before = readTextIfPresent(path);
   let backup: string | undefined;

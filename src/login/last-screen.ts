@@ -1,19 +1,19 @@
-// The screen that a login stopped at, kept for whoever wants to know why.
+// Keeps the screen at which a login stopped, so that the user can see why.
 
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makePrivateDirectory, writeFileAtomic } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
 
-/** What stood in its fields is in neither. */
+/** Neither the picture nor the text contains what was in the fields. */
 export interface LastScreen {
   /** PNG. */
   readonly picture: Uint8Array;
-  /** Which screen it was, why it was the last, and where, without the query. */
+  /** The name of the screen, the error, and the address without its query. */
   readonly text: string;
 }
 
-/** Keeps `screen` in the place of the one before; returns the picture's path. Throws `file_unusable`. */
+/** Stores the screen in place of the previous one. Returns the picture's path. Throws `file_unusable`. */
 export function keepLastScreen({ logs }: Layout, { picture, text }: LastScreen): string {
   const path = join(logs, PICTURE);
   makePrivateDirectory(logs);
@@ -22,12 +22,12 @@ export function keepLastScreen({ logs }: Layout, { picture, text }: LastScreen):
   return path;
 }
 
-/** A login begins: the screen of an earlier one would only mislead. */
+/** Removes the screen of an earlier login, which would mislead. */
 export function forgetLastScreen({ logs }: Layout): void {
   try {
     for (const name of [PICTURE, TEXT]) rmSync(join(logs, name), { force: true });
   } catch {
-    // where nothing can be removed, nothing can be kept
+    // a directory that cannot be written to will not get a new screen either
   }
 }
 

@@ -1,6 +1,6 @@
-// Waiting for something that cannot be told to stop.
+// Waits for work that cannot be aborted.
 
-/** As `work` settles, unless `signal` is aborted first: then its reason is thrown, and `work` goes on unheard. */
+/** Settles like `work`. If `signal` is aborted first, throws its reason; `work` continues, and its result is ignored. */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason);

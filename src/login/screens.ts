@@ -1,33 +1,32 @@
-// The screens of the sign-in as data: how each is recognised, and what is done there. What cannot be done without a
-// person is a stop with a name. The first screen of the list that is seen is it, so that stops come before what they
-// lie over.
+// The screens of the sign-in as data: how to recognize each, and what to do there. A screen that needs a person is a stop.
+// The first visible screen of the list counts, so stops come before the screens that they cover.
 
 import type { ErrorCode } from "../errors.ts";
 
 export interface Screen {
   readonly name: string;
-  /** It is there when one of these (Playwright selectors) is visible. */
+  /** Playwright selectors. The screen is there if one of them is visible. */
   readonly seen: readonly string[];
-  /** It counts only behind this one: its marks are too common to be sure before. */
+  /** The screen counts only after the one with this name, because its selectors match other screens too. */
   readonly after?: string;
   readonly act: Act;
 }
 
 export type Act =
-  /** Fill the first of `into` with what `with` names, and go on. */
+  /** Fills the first field of `into` with the secret `with`, and submits it. */
   | {
       readonly kind: "fill";
       readonly with: "username" | "password" | "totp";
       readonly into: readonly string[];
-      /** It is asked for once more: it was not accepted, and a second try could lock the account. */
+      /** The stop if the screen appears again: the value was not accepted, and a second try could lock the account. */
       readonly again: Stop;
-      /** There is nothing to fill in. */
+      /** The stop if there is no such secret. */
       readonly lacking?: Stop;
     }
   | { readonly kind: "click"; readonly on: readonly string[] }
   | { readonly kind: "stop"; readonly stop: Stop };
 
-/** Why the login cannot go on by itself. */
+/** Why the login cannot continue without a person. */
 export interface Stop {
   readonly code: ErrorCode;
   readonly what: string;
@@ -58,7 +57,7 @@ const CODE = [
   "input[inputmode=numeric]",
 ];
 
-/** What sends a form off, best first. */
+/** Selectors of buttons that submit a form, best first. */
 export const SUBMIT: readonly string[] = [
   ...button("Continue", "Next", "Sign in", "Log in", "Verify"),
   "button[type=submit]",
@@ -75,12 +74,12 @@ const CONSENT = button("Authorize", "Allow", "Accept", "Agree", "Open Codex", "C
 
 const WRONG_PASSWORD: Stop = {
   code: "login_wrong_password",
-  what: "the sign-in does not accept this e-mail address and password",
-  next: "check both; after several tries the account may be locked",
+  what: "the sign-in rejected this e-mail address or password",
+  next: "check both; repeated failures can lock the account",
 };
 const WRONG_CODE: Stop = {
   code: "login_mfa",
-  what: "the sign-in does not accept the one-time password",
+  what: "the sign-in rejected the one-time password",
   next: "check the authenticator's secret and this machine's clock",
 };
 
@@ -108,7 +107,7 @@ export const SCREENS: readonly Screen[] = [
       stop: {
         code: "login_locked",
         what: "the account is locked",
-        next: "look into its mail, or ask the provider; codexlb cannot do anything about it",
+        next: "check the account's e-mail, or ask the provider; codexlb cannot unlock it",
       },
     },
   },
@@ -129,7 +128,7 @@ export const SCREENS: readonly Screen[] = [
     after: "one-time password",
     act: { kind: "stop", stop: WRONG_CODE },
   },
-  // A way around a code or a key that the sign-in itself offers.
+  // The sign-in offers the password instead of a code or passkey.
   { name: "use password", seen: USE_PASSWORD, act: { kind: "click", on: USE_PASSWORD } },
   {
     name: "e-mail code",

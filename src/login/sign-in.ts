@@ -1,5 +1,5 @@
-// A login with no hands: the sign-in is begun by codex, or by ourselves where there is no codex, and a browser is driven
-// through it. Whatever ends it, nothing is left behind: no browser, no codex, no port that listens.
+// An unattended login: codex starts the sign-in (or codexlb itself, without codex), and a browser is driven through it.
+// However the login ends, no browser, codex process or listening port remains.
 
 import { sweepLogins } from "../auth/leftovers.ts";
 import { beginBrowserLogin, type OAuthDeps } from "../auth/oauth.ts";
@@ -14,7 +14,7 @@ export interface SignInOptions {
   readonly deps: OAuthDeps;
   readonly layout: Layout;
   readonly alias: string;
-  /** The codex that begins the login; undefined: there is none, and we do. */
+  /** The codex that starts the login; undefined: codexlb starts it. */
   readonly codex: string | undefined;
   /** The browser's executable. */
   readonly browser: string;
@@ -23,13 +23,13 @@ export interface SignInOptions {
   readonly progress: (what: string) => void;
   /** Gets the last screen after a failure. */
   readonly keep: (screen: LastScreen) => void;
-  /** The time is up, or the person has had enough; its reason is thrown. */
+  /** Aborted when the time is over or the user interrupts; its reason is thrown. */
   readonly signal: AbortSignal;
-  /** Gets the text of the new auth.json; resolves when it is taken over. */
+  /** Enrols the login in this text of an auth.json. Resolves to the number of accounts. */
   readonly take: (auth: string) => Promise<number>;
 }
 
-/** Logs in and hands the result to `take`; resolves to how many accounts there are then. Throws `login_…`, `browser_not_found`. */
+/** Logs in and passes the login to `take`. Resolves to the number of accounts. Throws `login_…`, `browser_not_found`. */
 export async function signIn(options: SignInOptions): Promise<number> {
   const { deps, layout, headed, secrets, progress, keep, signal } = options;
   const ending = new AbortController();
@@ -63,13 +63,13 @@ export async function signIn(options: SignInOptions): Promise<number> {
       });
     ending.signal.throwIfAborted();
     return await (options.codex === undefined
-      ? byOurselves(options, drive)
-      : byCodex(options, options.codex, ending, drive));
+      ? loginByCodexlb(options, drive)
+      : loginByCodex(options, options.codex, ending, drive));
   } finally {
     signal.removeEventListener("abort", end);
     ending.abort();
     await browser?.close();
-    // By now the browser of one that was killed just before has ended as well, and writes no more.
+    // By now the browser of a login that was killed shortly before has exited, too.
     sweepLogins(layout);
   }
 }
@@ -78,10 +78,10 @@ export async function signIn(options: SignInOptions): Promise<number> {
 
 type Drive = (url: string, over: Promise<unknown>) => Promise<void>;
 
-/** Codex says where the sign-in is within this time. */
+/** Longest wait until codex prints the address of the sign-in. */
 const URL_MS = 30_000;
 
-async function byOurselves({ deps, progress, take }: SignInOptions, drive: Drive): Promise<number> {
+async function loginByCodexlb({ deps, progress, take }: SignInOptions, drive: Drive): Promise<number> {
   const login = beginBrowserLogin(deps);
   try {
     await drive(login.url, login.auth);
@@ -93,7 +93,7 @@ async function byOurselves({ deps, progress, take }: SignInOptions, drive: Drive
   }
 }
 
-async function byCodex(
+async function loginByCodex(
   { deps, layout, alias, progress, take }: SignInOptions,
   binary: string,
   ending: AbortController,
@@ -101,20 +101,20 @@ async function byCodex(
 ): Promise<number> {
   const url = Promise.withResolvers<string>();
   url.promise.catch(() => {});
-  let said = "";
+  let output = "";
   const login = loginAccount({
     layout,
     binary,
     args: ["login"],
-    // Codex would open the sign-in in the person's own browser as well.
+    // Otherwise codex would also open the sign-in in the user's own browser.
     env: { ...deps.env, BROWSER: "true" },
     alias,
     replace: true,
     ops: { import: (_alias, { auth }) => take(auth) },
     watch: {
       output: (chunk) => {
-        said = (said + Bun.stripANSI(new TextDecoder().decode(chunk))).slice(-SAID_CHARS);
-        const found = /https?:\/\/\S+\/oauth\/authorize\?\S+/.exec(said)?.[0];
+        output = (output + Bun.stripANSI(new TextDecoder().decode(chunk))).slice(-OUTPUT_CHARS);
+        const found = /https?:\/\/\S+\/oauth\/authorize\?\S+/.exec(output)?.[0];
         if (found !== undefined) url.resolve(found);
       },
       signal: ending.signal,
@@ -122,10 +122,13 @@ async function byCodex(
   });
   login.catch(() => {});
   const cancelTimer = deps.clock.after(URL_MS, () =>
-    url.reject(silent("did not say where to sign in", said)),
+    url.reject(noAddress("did not print the address of the sign-in", output)),
   );
   ending.signal.addEventListener("abort", () => url.reject(ending.signal.reason), { once: true });
-  login.then(() => url.reject(silent("ended before it said where to sign in", said)), url.reject);
+  login.then(
+    () => url.reject(noAddress("exited before it printed the address of the sign-in", output)),
+    url.reject,
+  );
   try {
     await drive(await url.promise, login);
     const end = await login;
@@ -139,21 +142,21 @@ async function byCodex(
   }
 }
 
-/** `what` codex login did, with its last words. */
-function silent(what: string, said: string): CodexlbError {
-  const last = said.trim().split("\n").at(-1)?.trim().slice(0, WORDS_CHARS);
+/** The error for a codex login that did `what`, with the last line of its output. */
+function noAddress(what: string, output: string): CodexlbError {
+  const last = output.trim().split("\n").at(-1)?.trim().slice(0, LAST_LINE_CHARS);
   return new CodexlbError("login_failed", `codex login ${what}${last ? `: ${last}` : ""}`, {
-    next: "try it by itself: codex login",
+    next: "check that this command works alone: codex login",
   });
 }
 
-const WORDS_CHARS = 300;
+const LAST_LINE_CHARS = 300;
 /** The URL is half a KiB long. */
-const SAID_CHARS = 8_192;
+const OUTPUT_CHARS = 8_192;
 
-/** The person closed it, or it broke down. */
+/** The user closed the browser, or it crashed. */
 function browserClosed(): CodexlbError {
-  return new CodexlbError("login_failed", "the browser was closed before the login was done", {
-    next: "try again, and leave it open",
+  return new CodexlbError("login_failed", "the browser was closed before the login finished", {
+    next: "try again, and leave the browser open",
   });
 }

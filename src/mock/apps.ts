@@ -1,4 +1,4 @@
-// The backend's apps endpoint, an MCP server: enough of it that Codex starts it, finds no tools, and is content.
+// The backend's apps endpoint, an MCP server: just enough that Codex starts it and finds no tools.
 
 import { z } from "zod";
 
@@ -8,7 +8,7 @@ const Call = z.looseObject({
   params: z.looseObject({ protocolVersion: z.string().optional() }).optional(),
 });
 
-/** The answer to one JSON-RPC message. */
+/** The response to one JSON-RPC message. */
 export function appsAnswer(json: unknown): Response {
   const call = Call.safeParse(json);
   if (!call.success) return Response.json({ detail: "Not a JSON-RPC message" }, { status: 400 });

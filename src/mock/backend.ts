@@ -1,5 +1,5 @@
-// The simulated ChatGPT backend: everything that Codex and the proxy ask of the real one, on loopback, with real
-// rules (tokens, allowances, ciphertext, response ids) and scripted faults. It says only what the real one says.
+// The simulated ChatGPT backend on loopback: every endpoint that Codex and the proxy use, with the real rules (tokens,
+// quota, ciphertext, response ids) and scripted faults. It responds only as the real backend was observed to respond.
 
 import type { Clock } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
@@ -19,30 +19,30 @@ export interface MockOptions {
   /** Port on 127.0.0.1; default: any free one. */
   readonly port?: number;
   readonly clock: Clock;
-  /** How long access tokens are good for. Default: an hour. */
+  /** How long access tokens are valid. Default: one hour. */
   readonly tokenSeconds?: number;
-  /** What `GET …/models` answers. Default: an empty catalogue, and Codex uses its own. */
+  /** The response to `GET …/models`. Default: an empty catalogue, with which Codex uses its own. */
   readonly models?: unknown;
 }
 
 export interface MockBackend {
   /** Scheme, host and port. */
   readonly origin: string;
-  /** What to configure as `upstream_base_url`. */
+  /** The value for `upstream_base_url`. */
   readonly baseUrl: string;
   readonly tokenUrl: string;
   readonly accounts: MockAccounts;
   readonly faults: FaultScript;
   /** Every request in order of arrival; WebSocket messages count as requests. Bounded: the last 10,000. */
   readonly requests: MockRequest[];
-  /** auth.json of a fresh login of `alias`; `expiresInSeconds` may be negative for a token that ran out. */
+  /** auth.json of a fresh login of `alias`; `expiresInSeconds` may be negative for an expired token. */
   authFile(alias: string, expiresInSeconds?: number): string;
   stop(): Promise<void>;
 }
 
 const LOG_LIMIT = 10_000;
 
-/** Starts the backend. Throws when the port is taken. */
+/** Starts the backend. Throws if the port is taken. */
 export function startMock(options: MockOptions): MockBackend {
   const { clock } = options;
   const requests: MockRequest[] = [];

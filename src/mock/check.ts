@@ -1,5 +1,4 @@
-// What happens to every request of the simulated backend before it is answered: it is noted, a scripted fault may
-// happen to it, and its credentials are checked.
+// Handles every request of the simulated backend first: records it, applies a scripted fault, and checks its credentials.
 
 import type { MockAccount } from "./accounts.ts";
 import type { MockContext } from "./context.ts";
@@ -7,7 +6,7 @@ import { changesEvents, type Fault, type FaultPoint } from "./faults.ts";
 import { brokenResponse, eventStream } from "./streams.ts";
 import { readTurnRequest } from "./turns.ts";
 
-/** The account of the request, or the answer that ends it here. `points[0]` is what it is noted as. */
+/** The account of the request, or the response that ends it. It is recorded as `points[0]`. */
 export async function check(
   context: MockContext,
   request: Request,
@@ -40,7 +39,7 @@ export async function check(
   return Response.json({ error }, { status: 401 });
 }
 
-/** The answer of a scripted fault; undefined when there is none, or it only delayed. */
+/** The response of a scripted fault; undefined if there is none, or it only delays. */
 export async function faultBefore(
   fault: Fault | undefined,
   request: Request,

@@ -1,4 +1,4 @@
-// A small client that takes turns the way Codex does, for demonstrations, tests and measurements.
+// A small client that sends turns as Codex does, for the demo, tests and benchmarks.
 
 import WebSocket from "ws";
 import { z } from "zod";
@@ -6,15 +6,15 @@ import { parseJson } from "../core/json.ts";
 import { blockData, createSseSplitter } from "../proxy/http/sse.ts";
 
 export interface TurnClient {
-  /** Takes one turn; resolves to the text of the answer. Rejects with the error that the client received. */
+  /** Sends one turn. Resolves to the text of the response. Rejects with the error that the client received. */
   turn(text: string, model?: string): Promise<string>;
   close(): void;
 }
 
-/** Further headers, for a backend that wants credentials. */
+/** Additional headers, for a backend that requires credentials. */
 type Extra = Readonly<Record<string, string>>;
 
-/** Over HTTP and server-sent events, with the whole history in every request. */
+/** A client over HTTP and server-sent events, with the whole history in every request. */
 export function createSseClient(proxyUrl: string, session: string, extra: Extra = {}): TurnClient {
   const history: unknown[] = [];
   return {
@@ -50,13 +50,16 @@ export function createSseClient(proxyUrl: string, session: string, extra: Extra 
   };
 }
 
-/** Over WebSocket: follow-ups refer to the last response; when told to reconnect, it does, and sends everything. */
+/**
+ * A client over WebSocket. Each turn refers to the previous response. If the server asks it to reconnect, it sends the whole
+ * history.
+ */
 export function createSocketClient(proxyUrl: string, session: string, extra: Extra = {}): TurnClient {
   const history: unknown[] = [];
   let open: { readonly socket: WebSocket; previous: string | undefined } | undefined;
 
   const attempt = async (newItems: readonly unknown[], model: string): Promise<Answer | "reconnect"> => {
-    // A socket that was closed between two turns would never answer.
+    // A socket that was closed between two turns would never respond.
     if (open?.socket.readyState !== WebSocket.OPEN)
       open = { socket: await connect(proxyUrl, session, extra), previous: undefined };
     const { socket, previous } = open;
@@ -85,7 +88,7 @@ export function createSocketClient(proxyUrl: string, session: string, extra: Ext
         history.push(...answer.items);
         return answer.text();
       }
-      throw new Error("told to reconnect too often");
+      throw new Error("the server asked to reconnect too often");
     },
     close: () => open?.socket.close(),
   };
@@ -94,7 +97,7 @@ export function createSocketClient(proxyUrl: string, session: string, extra: Ext
 // --- internal ---
 
 const DEMO_MODEL = "demo";
-/** As Codex: five retries of a stream. */
+/** Codex retries a stream five times. */
 const MOST_RECONNECTS = 6;
 
 function userItem(text: string): unknown {
@@ -114,7 +117,7 @@ interface Answer {
   readonly items: readonly unknown[];
   readonly responseId: string | undefined;
   readonly done: boolean;
-  /** What the server refused the turn with. */
+  /** The error with which the server refused the turn. */
   readonly failure: { readonly code: string; readonly event: string } | undefined;
   take(json: string): void;
   text(): string;
@@ -152,7 +155,7 @@ function createAnswer(): Answer {
     },
     text: () => {
       if (failure !== undefined) throw new Error(`the turn failed: ${failure.event}`);
-      if (!done) throw new Error(`the answer ended early, after ${JSON.stringify(text)}`);
+      if (!done) throw new Error(`the response ended early, after ${JSON.stringify(text)}`);
       return text;
     },
   };

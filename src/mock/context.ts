@@ -1,11 +1,11 @@
-// What the parts of the simulated backend share.
+// The state that the parts of the simulated backend share.
 
 import type { Clock } from "../deps.ts";
 import type { MockAccounts } from "./accounts.ts";
 import type { FaultPoint, FaultScript } from "./faults.ts";
 import type { TurnMaker } from "./turns.ts";
 
-/** A request that the backend saw. */
+/** A request that the backend received. */
 export interface MockRequest {
   readonly point: FaultPoint;
   readonly method: string;

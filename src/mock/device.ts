@@ -1,5 +1,4 @@
-// The device flow of `codex login --device-auth`: a code to type in a browser, which nobody has to type here, and
-// the exchange of what it gives for tokens.
+// The device flow of `codex login --device-auth`: a code, which no user has to enter here, and its exchange for tokens.
 
 import { Hono } from "hono";
 import { z } from "zod";
@@ -7,7 +6,7 @@ import type { MockAccount } from "./accounts.ts";
 import type { MockContext } from "./context.ts";
 import type { SignIn } from "./sign-in.ts";
 
-/** `POST /__mock/login {"alias": …}` says who logs in next; without that it is the first account. */
+/** `POST /__mock/login {"alias": …}` chooses the account that logs in next. The default is the first account. */
 export function deviceRoutes(context: MockContext): Hono {
   const app = new Hono();
   let next = context.accounts.all[0]?.alias;
@@ -40,8 +39,8 @@ export function deviceRoutes(context: MockContext): Hono {
 }
 
 /**
- * The answer to `grant_type=authorization_code` at the token endpoint, for a code of the device flow or one that the
- * sign-in gave to a browser; undefined for other requests.
+ * The response to `grant_type=authorization_code` at the token endpoint, for a code of the device flow or of the sign-in in a
+ * browser; undefined for other requests.
  */
 export function exchangeCode(
   { accounts }: MockContext,

@@ -3,8 +3,8 @@
 import { z } from "zod";
 
 /**
- * What a fault may happen to. `turn` is a turn on either transport, `sse` and `message` one of them; `warmup` is the
- * request that warms a WebSocket up.
+ * The kinds of requests that a fault can match. `turn` is a turn on either transport, `sse` and `message` one on a single
+ * transport; `warmup` is the request that warms up a WebSocket.
  */
 export const FAULT_POINTS = [
   "turn",
@@ -28,11 +28,11 @@ export const Fault = z.strictObject({
   account: z.string().optional(),
   /** Lets this many matching requests pass first. */
   skip: z.number().int().nonnegative().default(0),
-  /** Happens this often, then never again. Default: always. */
+  /** Applies this often, then never again. Default: always. */
   times: z.number().int().positive().optional(),
   /** Waits this long first. */
   delayMs: z.number().int().nonnegative().optional(),
-  /** Answers with this instead. On a WebSocket message: the text frame to send. */
+  /** Responds with this instead. On a WebSocket message: the text frame to send. */
   answer: z
     .strictObject({
       status: z.number().int().min(200).max(599),
@@ -42,23 +42,23 @@ export const Fault = z.strictObject({
     .optional(),
   /** Sends these events in place of the turn's own. */
   events: z.array(z.record(z.string(), z.unknown())).optional(),
-  /** Sends only so many events of the turn. */
+  /** Sends only this many events of the turn. */
   cutAfter: z.number().int().nonnegative().optional(),
-  /** Sends only so many events until `release` says that the client has had them; then the rest, and the end. */
+  /** Sends this many events, waits for `release`, then sends the rest and the end. */
   gateAfter: z.number().int().nonnegative().optional(),
   /** What follows the events: the regular end, a reset connection, silence, or (WebSocket) a close frame. Default `finish`. */
   end: End.optional(),
   /** Close code with `end: "close"`. */
   closeCode: z.number().int().default(1012),
-  /** Breaks the connection before anything is answered. */
+  /** Breaks the connection before the response. */
   reset: z.boolean().optional(),
-  /** Never answers. */
+  /** Never responds. */
   hang: z.boolean().optional(),
 });
 export type Fault = z.output<typeof Fault>;
 export type FaultInput = z.input<typeof Fault>;
 
-/** True when a fault is about the events of a turn, and not about what is answered in their place. */
+/** True if a fault changes the events of a turn, instead of replacing the response. */
 export function changesEvents({ events, cutAfter, gateAfter, end }: Fault): boolean {
   return [events, cutAfter, gateAfter, end].some((part) => part !== undefined);
 }
@@ -66,11 +66,11 @@ export function changesEvents({ events, cutAfter, gateAfter, end }: Fault): bool
 export interface FaultScript {
   add(...faults: FaultInput[]): void;
   clear(): void;
-  /** Lets one answer go on that waits at its gate, now or when it comes to it. Those whose client has gone are none. */
+  /** Frees one response at its gate: a waiting one, else the next. Responses whose client disconnected do not count. */
   release(): void;
-  /** Resolves when an answer at its gate may go on. */
+  /** Resolves when a response at its gate is freed. */
   released(isGone: () => boolean): Promise<void>;
-  /** The fault that happens to this request, if any. */
+  /** The fault that matches this request, if there is one. */
   take(points: readonly FaultPoint[], account: string | undefined): Fault | undefined;
 }
 

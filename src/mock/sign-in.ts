@@ -1,4 +1,4 @@
-// The simulated sign-in that a browser logs in at: e-mail, password, consent, and what may come between. `POST
+// The simulated sign-in for a browser: e-mail, password, consent, and other screens in between. `POST
 // /__mock/sign-in` chooses the scenario. Every account's password and TOTP secret are those below.
 
 import { createHash } from "node:crypto";
@@ -13,16 +13,16 @@ export const MOCK_TOTP_SECRET = "JBSWY3DPEHPK3PXP";
 
 const SCENARIOS = [
   "plain",
-  /** Fields come late, by script. */
+  /** A script adds the fields late. */
   "slow",
-  /** A code is offered first, and the password as a way around it. */
+  /** A code is requested first, with the password as an alternative. */
   "use_password",
   "totp",
-  /** Whatever is given, it is asked for once more, in words that nobody knows. */
+  /** Every password is rejected, with an unknown message. */
   "password_again",
   "totp_again",
   "captcha",
-  /** A CAPTCHA that somebody solves after a while. */
+  /** A CAPTCHA that is solved after a while. */
   "captcha_solved",
   "email_code",
   "passkey",
@@ -31,7 +31,7 @@ const SCENARIOS = [
 ] as const;
 export type SignInScenario = (typeof SCENARIOS)[number];
 
-/** What a code stands for. */
+/** The login that a code is exchanged for. */
 interface Grant {
   readonly account: MockAccount;
   readonly challenge: string;
@@ -39,7 +39,7 @@ interface Grant {
 
 export interface SignIn {
   readonly routes: Hono;
-  /** The account that `code` was given for, when `verifier` fits (RFC 7636); each code works once. */
+  /** The account of `code` if `verifier` matches (RFC 7636). Each code works once. */
   redeem(code: string, verifier: string): MockAccount | undefined;
 }
 
@@ -127,7 +127,7 @@ export function createSignIn({ accounts, clock }: MockContext): SignIn {
     const account = accounts.all.find((one) => one.email === email);
     const asked = new URLSearchParams(query);
     const redirect = asked.get("redirect_uri") ?? "";
-    // As the real one: it answers to loopback only.
+    // Like the real one, it redirects only to loopback.
     if (account === undefined || !/^http:\/\/(?:127\.0\.0\.1|localhost):1(?:455|457)\//.test(redirect))
       return c.text("bad request", 400);
     const code = `mock-grant-${++serial}`;
@@ -156,7 +156,7 @@ export function createSignIn({ accounts, clock }: MockContext): SignIn {
 
 // --- internal ---
 
-/** Slower than a look at the page. */
+/** Longer than the interval at which a login looks at the page. */
 const LATE_MS = 1_500;
 
 function consentPage(c: Context, email: string, query: string) {

@@ -1,5 +1,4 @@
-// The simulated backend's WebSocket: one turn per `response.create` message, response ids known to their own
-// socket only.
+// The simulated backend's WebSocket: one turn per `response.create` message. A response id is valid only on its own socket.
 
 import type { ServerWebSocket, WebSocketHandler } from "bun";
 import { z } from "zod";
@@ -13,7 +12,7 @@ import { modelsEtag, rateEvent, refusalOf } from "./wire.ts";
 export interface MockSocket {
   readonly path: string;
   readonly account: MockAccount;
-  /** Responses made on this socket. */
+  /** The ids of responses on this socket. */
   readonly responses: Set<string>;
 }
 
@@ -46,7 +45,7 @@ export function socketHandlers(context: MockContext): WebSocketHandler<MockSocke
 
 type Socket = ServerWebSocket<MockSocket>;
 
-/** Lets a fault happen; false when it only delayed the turn. */
+/** Applies a fault. Returns false if it only delays the turn. */
 async function happen(
   fault: Fault,
   context: MockContext,
@@ -76,8 +75,8 @@ async function happen(
 }
 
 /**
- * Turns an HTTP answer into the event that the backend would send instead, with all fields of the body, such as `error`
- * or `detail`. A body with a `type` is already an event. A text becomes the error's message.
+ * Turns an HTTP response into the event that the backend would send instead, with all fields of the body, such as `error`
+ * or `detail`. A body with a `type` is already an event. Plain text becomes the error's message.
  */
 function asEvent({ status, headers, body }: NonNullable<Fault["answer"]>): unknown {
   const fields = z.looseObject({ type: z.string().optional() }).safeParse(body).data;

@@ -1,9 +1,9 @@
-// Answers of the simulated backend as streams, with every way they can end.
+// The simulated backend's responses as streams, with every way in which they can end.
 
 /** How a stream ends after its events. `close` is the regular end on HTTP. */
 export type StreamEnd = "finish" | "reset" | "hang" | "close";
 
-/** Where an answer waits: after so many events, for what is awaited. */
+/** Where a response waits: after how many events, and for what. */
 export interface Gate {
   readonly after: number;
   readonly released: (isGone: () => boolean) => Promise<void>;
@@ -41,7 +41,7 @@ export function eventStream(
   });
 }
 
-/** A connection that breaks before the head of the answer. */
+/** A connection that breaks before the head of the response. */
 export function brokenResponse(): Response {
   return new Response(
     new ReadableStream({

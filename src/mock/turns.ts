@@ -1,5 +1,5 @@
-// The answers of the simulated model: one tool call when the user's text asks for one with the word TOOL, else a
-// greeting that names the account. Shapes as the real backend streams them.
+// The responses of the simulated model: one tool call if the prompt contains the word TOOL, else a greeting that names the
+// account. The events have the format of the real backend.
 
 import { z } from "zod";
 import type { MockAccount } from "./accounts.ts";
@@ -19,10 +19,10 @@ const Request = z.looseObject({
   previous_response_id: z.string().nullish(),
   prompt_cache_key: z.string().nullish(),
 });
-/** A Responses request, as far as the simulation looks at it. */
+/** The parts of a Responses request that the simulation reads. */
 export type TurnRequest = z.output<typeof Request>;
 
-/** Reads a request body or message; undefined when it is none. */
+/** Reads a request body or message; undefined if it is not one. */
 export function readTurnRequest(json: unknown): TurnRequest | undefined {
   const parsed = Request.safeParse(json);
   return parsed.success ? parsed.data : undefined;
@@ -33,7 +33,7 @@ export interface TurnMaker {
   events(request: TurnRequest, account: MockAccount): MockEvent[];
 }
 
-/** Why the backend refuses a request's input; undefined when it takes it. */
+/** The reason why the backend refuses a request's input; undefined if it accepts it. */
 export function inputProblem(
   request: TurnRequest,
   account: MockAccount,
@@ -52,7 +52,7 @@ export function inputProblem(
 
 export function createTurnMaker(): TurnMaker {
   let serial = 0;
-  /** Tools may come once per session only; what was offered is remembered by cache key. */
+  /** A session may name its tools only once, so they are remembered by cache key. */
   const offered = new Map<string, ReadonlySet<string>>();
 
   return {
@@ -107,7 +107,7 @@ function lastUserText(request: TurnRequest): string {
   return last === undefined ? "" : JSON.stringify(last);
 }
 
-/** The last thing the user said was followed by a tool's output: the call was made already. */
+/** True if a tool's output follows the user's last message, so the call was made already. */
 function answersTool(request: TurnRequest): boolean {
   const lastUser = request.input.findLastIndex((item) => item.role === "user");
   return request.input.slice(lastUser + 1).some((item) => (item.type ?? "").endsWith("_output"));
@@ -115,7 +115,7 @@ function answersTool(request: TurnRequest): boolean {
 
 type Call = Record<string, unknown>;
 
-/** A call of whichever shell tool the client offers. */
+/** A call of the shell tool that the client offers. */
 function toolCall(id: string, tools: ReadonlySet<string>): Call {
   const ids = { id: `call_item_${id}`, call_id: `call_${id}`, status: "completed" };
   if (tools.has("custom:exec")) {

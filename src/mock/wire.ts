@@ -24,7 +24,7 @@ export function rateHeaders(
   };
 }
 
-/** The version of the catalogue for an account. It depends on the own catalogue, else on the plan. */
+/** The version of the catalogue for an account. It depends on the account's own catalogue, else on its plan. */
 export function modelsEtag({ plan, models }: MockAccount): string {
   const of = models === undefined ? plan : Bun.hash(JSON.stringify(models)).toString(36);
   return `W/"mock-models-${of}"`;

@@ -106,14 +106,14 @@ describe("a login on the proxy's machine", () => {
       ["login", "--device-auth", "--extra"],
       ["login", "--device-auth", "--extra", "--device-auth"],
     ]);
-    await expect(login(s.pool, "carol", ["-c", "a=b"])).rejects.toThrow('"-c" is not allowed from elsewhere');
+    await expect(login(s.pool, "carol", ["-c", "a=b"])).rejects.toThrow('"-c" is not allowed over the API');
     expect(s.codex.starts().length).toBe(2);
   });
 
   test("that fails reports the exit code and does not change the working account", async () => {
     await using s = await start({ exitCode: 3 });
     const before = authOf(s.pool, "bob");
-    await expect(login(s.pool, "bob")).rejects.toThrow("codex login ended with code 3; nothing was changed");
+    await expect(login(s.pool, "bob")).rejects.toThrow("codex login exited with code 3; nothing was changed");
     expect(authOf(s.pool, "bob")).toBe(before);
     expect(logins(s.pool)).toEqual([]);
   });
@@ -122,7 +122,7 @@ describe("a login on the proxy's machine", () => {
     await using s = await start();
     const before = authOf(s.pool, "bob");
     const codex = fakeCodex(join(s.codex.path, ".."));
-    await expect(login(s.pool, "bob")).rejects.toThrow("left no auth.json; nothing was changed");
+    await expect(login(s.pool, "bob")).rejects.toThrow("wrote no auth.json; nothing was changed");
     expect(codex.starts().length).toBe(1);
     expect(authOf(s.pool, "bob")).toBe(before);
   });
@@ -197,7 +197,7 @@ describe("a login on the proxy's machine", () => {
     await s.pool.daemon.stop("test");
     expect(await ended).toMatchObject({
       code: "login_failed",
-      message: "the proxy was stopped during the login; nothing was changed",
+      message: "the proxy shut down during the login; nothing was changed",
     });
     await until("codex is gone", () => !isAlive(pid));
     expect(logins(s.pool)).toEqual([]);
@@ -246,7 +246,7 @@ describe("for the Go program's client", () => {
         `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     );
     expect(raw).toContain("ABCD-1234");
-    expect(raw).toContain("login account: codex login ended with code 3");
+    expect(raw).toContain("login account: codex login exited with code 3");
     // A complete body ends with an empty chunk; this one is incomplete.
     expect(raw).not.toContain("\r\n0\r\n");
   });
@@ -264,7 +264,7 @@ describe("for the Go program's client", () => {
     const refused = (await answer.json()) as { code: string; error: string };
     expect(refused.code).toBe("login_failed");
     expect(refused.error).toMatch(
-      /ended with code 2; nothing was changed; it said: (?:a warning|open https)/,
+      /exited with code 2; nothing was changed; it said: (?:a warning|open https)/,
     );
   });
 });

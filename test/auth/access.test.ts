@@ -141,7 +141,7 @@ describe("keys", () => {
     expect(await lastUse(openKeys(s.path, deps))).toBeUndefined();
     s.keys.flush();
     expect(await lastUse(openKeys(s.path, deps))).toBe(usedMs);
-    // Who is not a key has nothing to be noted at.
+    // An unknown id is ignored.
     s.roleOf(`Bearer ${ADMIN}`);
     s.keys.used("root");
     expect((await s.keys.list()).length).toBe(1);
@@ -156,25 +156,25 @@ describe("keys", () => {
     expect(openKeys(s.path, deps).find(key)?.role).toBe("client");
   });
 
-  test("have names of their own", async () => {
+  test("have unique names", async () => {
     using s = setup();
     await s.keys.add("ci", "client");
-    await expect(s.keys.add("ci", "parent")).rejects.toThrow("there is a key ci already");
+    await expect(s.keys.add("ci", "parent")).rejects.toThrow("the key ci exists already");
     for (const name of ["", "../x", "-a", "a b", "x".repeat(65)])
       await expect(s.keys.add(name, "client")).rejects.toThrow("invalid key name");
     await expect(s.keys.remove("other")).rejects.toThrow("there is no key other");
     expect((await s.keys.list()).map(({ name, role }) => [name, role])).toEqual([["ci", "client"]]);
   });
 
-  test("in a damaged file are no reason to let anybody in", () => {
+  test("in a damaged file let no client in", () => {
     using s = setup();
     writeFileSync(s.path, '{"version":1,"keys":[{');
-    expect(() => openKeys(s.path, deps)).toThrow("it is damaged");
+    expect(() => openKeys(s.path, deps)).toThrow("the file is damaged");
   });
 });
 
 describe("secrets", () => {
-  test("are made once, for the owner only; one that was cut is made anew", () => {
+  test("are created once, readable only by the owner; a truncated one is replaced", () => {
     using temp = tempDirectory();
     const path = join(temp.path, "made", "secret");
     const made = secretFile(path, deps.random);
@@ -186,7 +186,7 @@ describe("secrets", () => {
     expect(secretFile(path, deps.random)).not.toBe(made);
   });
 
-  test("are compared as wholes, of whatever length", () => {
+  test("are compared whole, whatever their length", () => {
     for (const [a, b, same] of [
       ["", "", true],
       ["a", "a", true],
@@ -197,7 +197,7 @@ describe("secrets", () => {
       expect(equalSecrets(a, b)).toBe(same);
   });
 
-  test("that everybody knows do not renew a stub", () => {
+  test("that are public do not renew a stub", () => {
     const grantOf = (token: string) => grantOfRefreshToken(token, SIGNING, NOW_MS);
     expect(grantOf("codexlb-runtime-refresh")).toBeUndefined();
     expect(grantOf(stubNow(SIGNING).refresh_token)).toBe("root");

@@ -54,7 +54,7 @@ function setup(): Disposable & { layout: Layout; state: StoreState } {
 }
 
 describe("importing", () => {
-  test("puts the login where only the owner reads it, and knows the account", () => {
+  test("stores the login readable only by the owner, and identifies the account", () => {
     using s = setup();
     const record = installAccount(s.state, s.layout, "Alice", { ...login("alice"), config: 'model = "x"\n' });
     expect(record).toMatchObject({
@@ -75,10 +75,10 @@ describe("importing", () => {
     ["null", "has no tokens.access_token"],
     ["{}", "has no tokens.access_token"],
     ['{"tokens":{"access_token":"  "}}', "has no tokens.access_token"],
-    ['{"auth_mode":"apikey","OPENAI_API_KEY":"sk-1"}', "holds an API key"],
+    ['{"auth_mode":"apikey","OPENAI_API_KEY":"sk-1"}', "contains an API key"],
   ];
   for (const [auth, why] of BAD)
-    test(`${auth} is refused, and a good login that is there stays`, () => {
+    test(`refuses ${auth}, and keeps the enrolled login`, () => {
       using s = setup();
       const good = login("alice");
       installAccount(s.state, s.layout, "alice", good);
@@ -90,13 +90,13 @@ describe("importing", () => {
     });
 
   for (const alias of ["", ".", "..", "../x", "a/b", "-x", ".hidden", "a b", "x".repeat(129), "a\0b", "ä"])
-    test(`the alias ${JSON.stringify(alias)} is refused`, () => {
+    test(`refuses the alias ${JSON.stringify(alias)}`, () => {
       using s = setup();
       expect(() => installAccount(s.state, s.layout, alias, login("alice"))).toThrow("invalid alias");
       expect(existsSync(s.layout.root)).toBe(false);
     });
 
-  test("the same account again keeps what is known of it, another one under its name starts afresh", () => {
+  test("of the same account keeps its figures, of another one starts without them", () => {
     using s = setup();
     const record = installAccount(s.state, s.layout, "work", login("alice"));
     changeHealth(record, { kind: "cool", cause: "limit", reason: "usage-limit", atMs: 1, untilMs: 2 });
@@ -109,7 +109,7 @@ describe("importing", () => {
     expect(other).toMatchObject({ health: { kind: "healthy" }, email: "bob@example.com", quotaSyncMs: 0 });
   });
 
-  test("a login that does not say whose it is takes nobody's place unasked", () => {
+  test("of a login without an account needs --replace to replace another one", () => {
     using s = setup();
     const good = login("alice");
     installAccount(s.state, s.layout, "work", good);
@@ -127,7 +127,7 @@ describe("importing", () => {
     ]);
   });
 
-  test("an older login than the one that serves is refused, unless that one is dead or it is asked for", () => {
+  test("of a login older than the enrolled one needs --replace, unless the enrolled one is dead", () => {
     using s = setup();
     const old = login("alice");
     const newer = {
@@ -135,7 +135,9 @@ describe("importing", () => {
       auth: old.auth.replace(/"last_refresh": "[^"]*"/, '"last_refresh": "2027-01-01T00:00:00Z"'),
     };
     const record = installAccount(s.state, s.layout, "alice", newer);
-    expect(() => installAccount(s.state, s.layout, "alice", old)).toThrow("was renewed after this one");
+    expect(() => installAccount(s.state, s.layout, "alice", old)).toThrow(
+      "was renewed after this copy was made",
+    );
     expect(readFileSync(join(s.layout.accounts, "alice", "auth.json"), "utf8")).toBe(newer.auth);
     changeHealth(record, { kind: "disable", reason: "refresh-token-reused", atMs: 1 });
     installAccount(s.state, s.layout, "alice", old);
@@ -144,13 +146,13 @@ describe("importing", () => {
     expect(readFileSync(join(s.layout.accounts, "alice", "auth.json"), "utf8")).toBe(old.auth);
   });
 
-  test("an alias that differs only in case is refused", () => {
+  test("refuses an alias that differs only in case", () => {
     using s = setup();
     installAccount(s.state, s.layout, "Bob", login("bob"));
     expect(() => installAccount(s.state, s.layout, "bob", login("bob"))).toThrow("only in case");
   });
 
-  test("into a directory that is a link is refused", () => {
+  test("refuses a directory that is a link", () => {
     using s = setup();
     const target = join(s.layout.root, "elsewhere");
     mkdirSync(target, { recursive: true });
@@ -162,7 +164,7 @@ describe("importing", () => {
 });
 
 describe("removing", () => {
-  test("takes the account and its home, by alias or id, and the pin with it", () => {
+  test("removes the account with its home and its pin, by alias or id", () => {
     using s = setup();
     for (const name of ["alice", "openai:alice", "OpenAI:Alice"]) {
       installAccount(s.state, s.layout, "alice", login("alice"));
@@ -173,7 +175,7 @@ describe("removing", () => {
     }
   });
 
-  test("can be taken back as long as it is not finished", () => {
+  test("can be undone until it is finished", () => {
     using s = setup();
     for (const alias of ["alice", "bob"]) installAccount(s.state, s.layout, alias, login(alias));
     s.state.pinnedId = s.state.activeId = "openai:alice";
@@ -186,7 +188,7 @@ describe("removing", () => {
     expect(existsSync(join(s.layout.accounts, "alice", "auth.json"))).toBe(true);
   });
 
-  test("what is no account deletes nothing", () => {
+  test("of an unknown account deletes nothing", () => {
     using s = setup();
     installAccount(s.state, s.layout, "alice", login("alice"));
     writeFileSync(join(s.layout.root, "precious"), "x");
@@ -209,7 +211,7 @@ describe("removing", () => {
 });
 
 describe("reconciling with the directories", () => {
-  test("adds what appeared, drops what is gone, keeps the order", () => {
+  test("adds new directories, drops missing ones, and keeps the order", () => {
     using s = setup();
     for (const alias of ["bob", "alice"]) installAccount(s.state, s.layout, alias, login(alias));
     s.state.activeId = "openai:bob";
@@ -238,7 +240,7 @@ describe("reconciling with the directories", () => {
     expect(s.state.accounts.map(({ health }) => health.kind)).toEqual(["healthy", "healthy"]);
   });
 
-  test("starts afresh with an account whose home holds another identity now", () => {
+  test("drops the figures of an account whose home contains another identity now", () => {
     using s = setup();
     const record = installAccount(s.state, s.layout, "work", login("alice"));
     noteSync(record, 7, 0);
@@ -247,16 +249,18 @@ describe("reconciling with the directories", () => {
     expect(findAccount(s.state, "work")).toMatchObject({ email: "bob@example.com", quotaSyncMs: 0 });
   });
 
-  test("does not use an account whose directory is a link, and says so", () => {
+  test("does not use an account whose directory is a link, and reports it", () => {
     using s = setup();
     installAccount(s.state, s.layout, "alice", login("alice"));
     renameSync(join(s.layout.accounts, "alice"), join(s.layout.root, "elsewhere"));
     symlinkSync(join(s.layout.root, "elsewhere"), join(s.layout.accounts, "alice"));
-    expect(reconcile(s.state, s.layout, 0)[0]?.message).toContain("is a symbolic link; it is not used");
+    expect(reconcile(s.state, s.layout, 0)[0]?.message).toContain(
+      "is a symbolic link, which codexlb does not use",
+    );
     expect(s.state.accounts).toEqual([]);
   });
 
-  test("keeps an account whose file cannot be read, disabled, and takes it back when it can", () => {
+  test("disables an account whose file cannot be read, and enables it once it can", () => {
     using s = setup();
     installAccount(s.state, s.layout, "alice", login("alice"));
     const path = join(s.layout.accounts, "alice", "auth.json");
@@ -276,7 +280,7 @@ describe("reconciling with the directories", () => {
 });
 
 describe("an import that cannot be written", () => {
-  /** What is below ROOT/accounts, with the texts of files. */
+  /** The files below ROOT/accounts with their texts. */
   const accountsOf = ({ accounts }: Layout) =>
     readdirSync(accounts, { recursive: true })
       .map(String)
@@ -291,7 +295,7 @@ describe("an import that cannot be written", () => {
     using s = setup();
     installAccount(s.state, s.layout, "bob", login("bob"));
     const before = accountsOf(s.layout);
-    // Longer than a file can be called with what is added to it while it is written.
+    // Too long for a file name once the suffix of a temporary file is added.
     const files = { "auth.json": "x", ["c".repeat(250)]: "y" };
     expect(() => writeHome(join(s.layout.accounts, "alice"), files)).toThrow("writing");
     expect(accountsOf(s.layout)).toEqual(before);
@@ -336,11 +340,11 @@ describe("an import that cannot be written", () => {
 });
 
 describe("what a killed process left behind", () => {
-  /** A process that is gone: the largest id that Linux gives out is smaller. */
+  /** An id that no process has: Linux only assigns smaller ones. */
   const GONE = 4_194_400;
   const later = (path: string) => utimesSync(path, 4_000_000_000, 4_000_000_000);
 
-  test("is put in place when it is a whole login that is newer, and cleared otherwise", () => {
+  test("replaces the login if it is complete and newer, and is deleted otherwise", () => {
     using s = setup();
     const [before, after] = [login("alice").auth, login("alice").auth];
     installAccount(s.state, s.layout, "alice", { ...login("alice"), auth: before });
@@ -407,7 +411,7 @@ describe("what a killed process left behind", () => {
   test("of a login is recognised by its lock, not by a process id of another container", () => {
     using s = setup();
     const home = newLoginHome(s.layout);
-    // Held by no process here, and there is a process with that id.
+    // No process holds the lock, although a process with that id exists.
     const broken = join(s.layout.logins, `${process.ppid}-x`);
     mkdirSync(broken);
     writeFileSync(join(broken, ".codexlb.lock"), "");
@@ -426,7 +430,7 @@ describe("what a killed process left behind", () => {
     expect(brokenLogins(s.layout).map(({ path }) => path)).toEqual([home.path]);
   });
 
-  test("is the rest of a removed home, which is no account", () => {
+  test("includes a partly removed home, which is not an account", () => {
     using s = setup();
     installAccount(s.state, s.layout, "alice", login("alice"));
     mkdirSync(join(s.layout.accounts, ".removed-1"));
@@ -438,7 +442,7 @@ describe("what a killed process left behind", () => {
 });
 
 describe("the same login under two names", () => {
-  test("is told by account and user, never by e-mail", () => {
+  test("is recognized by account and user, never by e-mail", () => {
     using s = setup();
     for (const alias of ["work", "home"]) installAccount(s.state, s.layout, alias, login("alice"));
     installAccount(s.state, s.layout, "bob", login("bob"));
@@ -451,7 +455,7 @@ describe("the same login under two names", () => {
   });
 });
 
-test("credentials are read from whichever place a version of Codex put them", () => {
+test("credentials are read in the format of every version of Codex", () => {
   using s = setup();
   mkdirSync(s.layout.root);
   writeFileSync(

@@ -14,7 +14,7 @@ function setup() {
   return { mock, deps, [Symbol.asyncDispose]: () => mock.stop() };
 }
 
-/** What a person does in the browser, as requests; resolves to where the browser is sent at the end. */
+/** The requests of a user's browser. Resolves to the address of the final redirect. */
 async function signInBy(
   origin: string,
   loginUrl: string,
@@ -34,7 +34,7 @@ async function signInBy(
 }
 
 describe("a login in a browser", () => {
-  test("ends in an auth.json that serves, and asks as codex does", async () => {
+  test("results in a working auth.json, with the requests that codex sends", async () => {
     await using s = setup();
     const login = beginBrowserLogin(s.deps);
     const asked = new URL(login.url);
@@ -56,16 +56,16 @@ describe("a login in a browser", () => {
     login.close();
   });
 
-  test("takes the second port when the first is taken, and says so when both are", async () => {
+  test("uses the second port if the first is taken, and fails if both are", async () => {
     await using s = setup();
     const [one, two] = [beginBrowserLogin(s.deps), beginBrowserLogin(s.deps)];
     expect([one, two].map(({ url }) => /127\.0\.0\.1%3A(\d+)/.exec(url)?.[1])).toEqual(["1455", "1457"]);
-    expect(() => beginBrowserLogin(s.deps)).toThrow("ports 1455 and 1457 are taken");
+    expect(() => beginBrowserLogin(s.deps)).toThrow("another program uses the ports 1455 and 1457");
     one.close();
     two.close();
   });
 
-  test("is not ended by an answer to another login, and by a refusal it is", async () => {
+  test("ends when the sign-in refuses it, but not by a redirect from another login", async () => {
     await using s = setup();
     const login = beginBrowserLogin(s.deps);
     const callback = new URL(login.url).searchParams.get("redirect_uri") ?? "";
@@ -77,7 +77,7 @@ describe("a login in a browser", () => {
     login.close();
   });
 
-  test("does not accept a code that was asked for with another verifier", async () => {
+  test("rejects a code that was requested with another verifier", async () => {
     await using s = setup();
     const first = beginBrowserLogin(s.deps);
     const second = beginBrowserLogin(s.deps);
@@ -86,24 +86,24 @@ describe("a login in a browser", () => {
     stolen.searchParams.set("code", answer.searchParams.get("code") ?? "");
     stolen.searchParams.set("state", new URL(second.url).searchParams.get("state") ?? "");
     expect((await fetch(stolen)).status).toBe(502);
-    expect(second.auth).rejects.toThrow("the token endpoint answered 400");
+    expect(second.auth).rejects.toThrow("the token endpoint returned 400");
     first.close();
     second.close();
   });
 });
 
 describe("a login by a code", () => {
-  test("ends in an auth.json that serves", async () => {
+  test("results in a working auth.json", async () => {
     await using s = setup();
     const login = await beginDeviceLogin(s.deps, new AbortController().signal);
     expect(login).toMatchObject({ url: `${s.mock.origin}/codex/device`, code: "MOCK-CODE" });
     expect(parseAuthFile(await login.auth, "auth.json")).toMatchObject({ accountId: "mock-alice" });
   });
 
-  test("says when the sign-in cannot be reached", async () => {
+  test("reports an unreachable sign-in", async () => {
     const deps = { ...systemDeps(), env: { CODEXLB_ISSUER: "http://127.0.0.1:1" } };
     expect(beginDeviceLogin(deps, new AbortController().signal)).rejects.toThrow(
-      "http://127.0.0.1:1 cannot be reached",
+      "connecting to http://127.0.0.1:1 failed",
     );
   });
 });

@@ -59,7 +59,7 @@ describe("a request", () => {
     expect(challenges.check(header.replace(REQUEST.bodySha256, hashOf("")), REQUEST)).toBeUndefined();
     expect(challenges.check(header, REQUEST)?.bodySha256).toBe(REQUEST.bodySha256);
     expect(challenges.check(header, REQUEST)).toBeUndefined();
-    // The same once more is another proof.
+    // A second proof of the same request differs.
     expect(challenges.check(prove(), REQUEST)).toBeDefined();
   });
 

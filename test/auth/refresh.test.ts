@@ -27,7 +27,7 @@ interface Setup extends AsyncDisposable {
   asked(): number;
 }
 
-/** `smallDisk`: the home is on a disk of its own. */
+/** `smallDisk`: the home is on a small separate disk. */
 function setup(smallDisk = false): Setup {
   const temp = tempDirectory();
   if (smallDisk) mountSmallDisk(temp.path);
@@ -61,7 +61,7 @@ function mountSmallDisk(path: string): boolean {
   return Bun.which("mount") !== null && Bun.spawnSync(command, { stderr: "ignore" }).success;
 }
 
-/** Why no disk can be filled up here; undefined when one can. */
+/** The reason why this machine cannot test a full disk; undefined if it can. */
 const whyNoSmallDisk = (() => {
   if (process.platform !== "linux") return "it needs Linux";
   using temp = tempDirectory();
@@ -71,21 +71,21 @@ const whyNoSmallDisk = (() => {
 })();
 if (whyNoSmallDisk !== undefined) console.log(`skipped: renewals on a full disk (${whyNoSmallDisk})`);
 
-/** Takes what room there is on the disk of `directory`. */
+/** Fills up the disk of `directory`. */
 function fill(directory: string): void {
   const file = openSync(join(directory, "filler"), "w");
   for (const bytes of [4_096, 1]) {
     try {
       for (;;) writeSync(file, Buffer.alloc(bytes));
     } catch {
-      // full for pieces of this size
+      // no room for a piece of this size
     }
   }
   closeSync(file);
 }
 
 describe("the refresh lane", () => {
-  test("renews once for all who ask at the same time, and keeps what it does not know", async () => {
+  test("renews once for concurrent calls, and keeps unknown keys", async () => {
     await using s = setup();
     const lane = s.lane();
     const renewals = await Promise.all([1, 2, 3].map(() => lane.renew(s.home, s.token)));
@@ -97,15 +97,15 @@ describe("the refresh lane", () => {
     expect(kept.tokens.refresh_token).toBe("mock-refresh-alice-2");
   });
 
-  test("takes what another process renewed meanwhile instead of renewing again", async () => {
+  test("uses the tokens that another process renewed in between", async () => {
     await using s = setup();
-    // Two lanes know nothing of each other, as two processes would; only the lock and the file join them.
+    // Two lanes share only the lock and the file, like two processes.
     const renewals = await Promise.all([s.lane().renew(s.home, s.token), s.lane().renew(s.home, s.token)]);
     expect(renewals.map((renewal) => renewal.kind)).toEqual(["renewed", "renewed"]);
     expect(s.asked()).toBe(1);
   });
 
-  test("is one for several processes: the backend is asked once, and all go on with the same token", async () => {
+  test("is shared by processes: one renewal, and all use its token", async () => {
     await using s = setup();
     const processes = [1, 2, 3].map(() =>
       Bun.spawn(
@@ -121,7 +121,7 @@ describe("the refresh lane", () => {
     );
     const readers = processes.map((child) => child.stdout.pipeThrough(new TextDecoderStream()).getReader());
     for (const reader of readers) expect((await reader.read()).value).toBe("ready\n");
-    // All of them hold the token that ran out; the go comes to all at once.
+    // All of them have the expired token, and start together.
     for (const child of processes) {
       child.stdin.write("go\n");
       child.stdin.flush();
@@ -136,7 +136,7 @@ describe("the refresh lane", () => {
     expect(s.asked()).toBe(1);
   });
 
-  test("leaves alone a login that took the place while the backend answered", async () => {
+  test("keeps a login that was installed while the backend responded", async () => {
     await using s = setup();
     const path = join(s.home, "auth.json");
     s.mock.faults.add({ on: "token", delayMs: 50 });
@@ -151,7 +151,7 @@ describe("the refresh lane", () => {
     expect(readFileSync(path, "utf8")).toBe(imported);
   });
 
-  test("renews a copy of the spent login that took the place meanwhile", async () => {
+  test("renews a copy of the spent login that was installed in between", async () => {
     await using s = setup();
     const path = join(s.home, "auth.json");
     const copy = readFileSync(path, "utf8");
@@ -163,7 +163,7 @@ describe("the refresh lane", () => {
     expect(JSON.parse(readFileSync(path, "utf8")).tokens.refresh_token).toBe("mock-refresh-alice-2");
   });
 
-  test("keeps a renewed login in memory while it cannot be written, and writes it when it can", async () => {
+  test("keeps a renewed login in memory until it can be written", async () => {
     await using s = setup();
     const path = join(s.home, "auth.json");
     const before = readFileSync(path, "utf8");
@@ -171,15 +171,17 @@ describe("the refresh lane", () => {
     s.mock.faults.add({ on: "token", delayMs: 50 });
     const renewing = lane.renew(s.home, s.token);
     await until("the backend was asked", () => s.asked() === 1);
-    // A directory in the place: neither can the file be read, nor another put there.
+    // A directory in place of the file can be neither read nor replaced.
     rmSync(path);
     mkdirSync(path);
     const renewed = await renewing;
     if (renewed.kind !== "renewed") throw new Error(`not renewed: ${renewed.kind}`);
     const { accessToken } = renewed.credentials;
-    expect(s.warnings.join()).toContain("the renewed login is kept in memory and tried again");
+    expect(s.warnings.join()).toContain(
+      "the renewed login is kept in memory, and codexlb tries again to write it",
+    );
     lane.save();
-    // Who asks meanwhile gets it from memory.
+    // Calls in between get the login from memory.
     expect(await lane.renew(s.home, s.token)).toMatchObject({
       kind: "renewed",
       credentials: { accessToken },
@@ -191,7 +193,7 @@ describe("the refresh lane", () => {
     expect(s.asked()).toBe(1);
   });
 
-  test("waits for a lock that is held, and gives up in the end without asking", async () => {
+  test("waits for the lock, and gives up without a request", async () => {
     await using s = setup();
     const lock = tryLock(join(s.home, ".auth.refresh.lock"));
     const renewal = await s.lane(100).renew(s.home, s.token);
@@ -263,7 +265,7 @@ describe("the refresh lane", () => {
       { status: 403, body: { code: "refresh_token_reused" } },
       { kind: "dead", reason: "refresh-token-reused" },
     ],
-    // No code is looked up among the properties that every object has.
+    // Codes must not match the properties that every object has.
     ["a code such as constructor", { status: 400, body: { error: "constructor" } }, { kind: "failed" }],
     ["a plain 401", { status: 401, body: "no" }, { kind: "dead", reason: "http-401" }],
     ["429", { status: 429, body: {} }, { kind: "failed" }],
@@ -271,7 +273,7 @@ describe("the refresh lane", () => {
     ["an answer without a token", { status: 200, body: {} }, { kind: "failed" }],
   ];
   for (const [name, answer, expected] of REFUSALS)
-    test(`after ${name} is not asked again, and the file stays`, async () => {
+    test(`sends no second request after ${name}, and keeps the file`, async () => {
       await using s = setup();
       s.mock.faults.add({ on: "token", answer });
       const before = readFileSync(join(s.home, "auth.json"), "utf8");
@@ -280,7 +282,7 @@ describe("the refresh lane", () => {
       expect(readFileSync(join(s.home, "auth.json"), "utf8")).toBe(before);
     });
 
-  test("says what is wrong when nobody answers", async () => {
+  test("reports an unreachable token endpoint", async () => {
     await using s = setup();
     s.mock.faults.add({ on: "token", reset: true });
     const renewal = await s.lane().renew(s.home, s.token);
@@ -288,7 +290,7 @@ describe("the refresh lane", () => {
   });
 });
 
-test("a lock is free again when its holder is", () => {
+test("a lock is free once its holder has released it", () => {
   using temp = tempDirectory();
   const path = join(temp.path, "lock");
   const first = tryLock(path);

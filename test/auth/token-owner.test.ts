@@ -63,14 +63,14 @@ test.each([
 });
 
 test.each([
-  ['{"auth_mode":"agentIdentity","agent_identity":"a.b.c"}', "holds an agent identity"],
-  ['{"agent_identity":"a.b.c"}', "holds an agent identity"],
+  ['{"auth_mode":"agentIdentity","agent_identity":"a.b.c"}', "contains an agent identity"],
+  ['{"agent_identity":"a.b.c"}', "contains an agent identity"],
   [
     '{"auth_mode":"agentIdentity","agent_identity":"a.b.c","tokens":{"access_token":"x"}}',
-    "holds an agent identity",
+    "contains an agent identity",
   ],
-  ['{"auth_mode":"bedrockApiKey","bedrock_api_key":{"key":"x"}}', "holds an Amazon Bedrock login"],
-  ['{"auth_mode":"apikey","OPENAI_API_KEY":"sk-1"}', "holds an API key"],
+  ['{"auth_mode":"bedrockApiKey","bedrock_api_key":{"key":"x"}}', "contains an Amazon Bedrock login"],
+  ['{"auth_mode":"apikey","OPENAI_API_KEY":"sk-1"}', "contains an API key"],
   ['{"auth_mode":"somethingNew"}', 'has the unknown login type "somethingNew"'],
   ['{"OPENAI_API_KEY":null}', "has no tokens.access_token"],
 ])("the login %s is refused with an error that names its type", (text, why) => {

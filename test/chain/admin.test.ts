@@ -172,7 +172,7 @@ describe("a login on the machine of a grandchild", () => {
     });
     expect(ran.code).toBe(1);
     expect(ran.out).toContain("enter ABCD-1234\n");
-    expect(ran.err).toContain("codex login ended with code 7");
+    expect(ran.err).toContain("codex login exited with code 7");
     expect((await leaf.status()).accounts).toEqual([]);
     const plain = await fetch(`${front.url}/admin/account/login?stream=1`, {
       method: "POST",

@@ -266,9 +266,7 @@ describe("run", () => {
     const root = rootWithoutProxy("[run]\ninherit_shell = false\n");
     const ran = await codexlb(["run", "--root", root, "--codex-bin", "/nowhere/codex"]);
     expect(ran.code).toBe(1);
-    expect(ran.err).toContain(
-      "there is no such program\n  install Codex with `npm install -g @openai/codex`",
-    );
+    expect(ran.err).toContain("no such program\n  install Codex with `npm install -g @openai/codex`");
   });
 });
 
@@ -302,7 +300,7 @@ test("account import refuses the stub login in the home of run", async () => {
     env: { CODEX_HOME: home },
   });
   expect(ran).toMatchObject({ code: 1, out: "" });
-  expect(ran.err).toContain("codexlb: auth.json of x is what codexlb run gives to Codex, and no login\n");
+  expect(ran.err).toContain("codexlb: auth.json of x is the stub written by codexlb run, not a real login\n");
   expect((await runCli(["account", "list", "--root", root], { cwd: temp.path })).out).toBe("no accounts\n");
 });
 

@@ -27,7 +27,7 @@ describe("the two base URLs for Codex", () => {
       expect(addresses.token).toBe(openai.replace("/backend-api/codex", "/oauth/token"));
     });
 
-  test("carry the key of the paths where Codex sends no credentials", () => {
+  test("contain the path key where Codex sends no credentials", () => {
     expect(codexAddresses("http://127.0.0.1:1", { pathKey: "KEY" })).toEqual({
       openai: "http://127.0.0.1:1/backend-api/codex",
       chatgpt: "http://localhost:1/~KEY/backend-api/",
@@ -36,13 +36,13 @@ describe("the two base URLs for Codex", () => {
   });
 
   // "localhost" is no second spelling of ::1: on many machines it is 127.0.0.1 alone.
-  test("cannot be made of an IPv6 address, and the message says so", () => {
+  test("cannot be formed from an IPv6 address", () => {
     for (const url of ["http://[fd00::5]:1", "http://[::1]:1"])
-      expect(() => codexAddresses(url)).toThrow("cannot be written in a second way");
+      expect(() => codexAddresses(url)).toThrow("Codex requires a second spelling");
   });
 });
 
-test("what is no URL of a proxy is refused", () => {
+test("an invalid proxy URL is refused", () => {
   for (const text of ["", "127.0.0.1:8765", "ftp://x", "http://", "localhost"])
-    expect(() => parseProxyUrl(text)).toThrow("is not the URL of a proxy");
+    expect(() => parseProxyUrl(text)).toThrow("is not a proxy URL");
 });

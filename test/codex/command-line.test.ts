@@ -18,13 +18,13 @@ const make = (
     env,
   });
 
-test("the line can be pasted into a shell as it is", () => {
+test("the line can be pasted into a shell unchanged", () => {
   expect(commandLine(make(["exec", 'say "hi" to $USER\'s dog', ""], {}, ["--yolo"]), {})).toBe(
     `CODEX_HOME='/home/me/it'"'"'s mine' CODEX_REFRESH_TOKEN_URL_OVERRIDE=http://127.0.0.1:1/oauth/token OPENAI_API_KEY=codex-lb-local-key OPENAI_BASE_URL=http://127.0.0.1:1 codex -c 'openai_base_url="http://127.0.0.1:1/backend-api/codex"' -c 'chatgpt_base_url="http://localhost:1/backend-api/"' --yolo exec 'say "hi" to $USER'"'"'s dog' ''`,
   );
 });
 
-test("the user's own API key is left alone", () => {
+test("the user's own API key stays unchanged", () => {
   expect(make([], { OPENAI_API_KEY: "sk-mine" }).env.OPENAI_API_KEY).toBeUndefined();
   expect(make([], { OPENAI_API_KEY: "" }).env.OPENAI_API_KEY).toBe("codex-lb-local-key");
 });

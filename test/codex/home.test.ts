@@ -10,7 +10,7 @@ import { tempDirectory } from "../support/temp.ts";
 const stubAt = (nowMs: number) => makeStub("pro", "k".repeat(32), nowMs);
 
 describe("the home that run prepares", () => {
-  test("holds a stub that Codex accepts and nobody else has a use for", async () => {
+  test("contains a stub that Codex accepts and that is useless elsewhere", async () => {
     using temp = tempDirectory();
     prepareHome({
       codexHome: join(temp.path, "h"),
@@ -33,7 +33,7 @@ describe("the home that run prepares", () => {
     });
   });
 
-  test("takes over the user's settings, keeps what Codex wrote itself, and points at the proxy", async () => {
+  test("gets the user's settings, keeps those that Codex wrote, and points at the proxy", async () => {
     using temp = tempDirectory();
     const [source, home] = [join(temp.path, "s"), join(temp.path, "h")];
     for (const path of [source, home]) mkdirSync(path);
@@ -61,7 +61,7 @@ describe("the home that run prepares", () => {
     });
   });
 
-  test("keeps what was changed in it, and follows what was changed in the user's", () => {
+  test("keeps changes made in it, and follows changes in the user's home", () => {
     using temp = tempDirectory();
     const [source, home] = [join(temp.path, "s"), join(temp.path, "h")];
     mkdirSync(source);
@@ -107,7 +107,7 @@ describe("the home that run prepares", () => {
     writeFileSync(path, text);
     expect(() =>
       prepareHome({ codexHome: temp.path, configSources: [], stub: stubAt(0), chatgptBaseUrl: "http://x/" }),
-    ).toThrow(`${temp.path} holds ${what} of its own, which run would replace`);
+    ).toThrow(`${temp.path} contains ${what} that codexlb run would overwrite`);
     expect(readdirSync(temp.path)).toEqual([name]);
     expect(readFileSync(path, "utf8")).toBe(text);
   });
@@ -124,7 +124,7 @@ describe("the home that run prepares", () => {
         });
       writeFileSync(path, text);
       writeFileSync(join(temp.path, "config.toml"), 'model = "kept"\n');
-      expect(() => prepare(false)).toThrow("holds settings of its own");
+      expect(() => prepare(false)).toThrow("contains settings that codexlb run would overwrite");
       prepare(true);
       expect(JSON.parse(readFileSync(path, "utf8"))).toEqual(stubAt(0));
       // It is known from now on.
@@ -133,7 +133,7 @@ describe("the home that run prepares", () => {
     },
   );
 
-  test("is not written again when nothing changed", async () => {
+  test("is not rewritten if nothing changed", async () => {
     using temp = tempDirectory();
     const write = async (nowMs: number) =>
       prepareHome({
@@ -149,7 +149,7 @@ describe("the home that run prepares", () => {
     expect(inodes()).toEqual(before);
   });
 
-  test("is not touched when the settings cannot be read", async () => {
+  test("stays unchanged if the settings cannot be read", async () => {
     using temp = tempDirectory();
     writeFileSync(join(temp.path, "config.toml"), "[half");
     const options = {

@@ -206,6 +206,6 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
   });
 });
 
-test("a shell that is not known to accept such arguments is not used", () => {
+test("an unknown shell is not used", () => {
   expect(throughLoginShell("/usr/bin/nu", ["codex"])[0]).toBe("/bin/sh");
 });

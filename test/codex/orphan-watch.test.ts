@@ -79,7 +79,7 @@ test("Codex that ignores SIGTERM is killed after its run", async () => {
   await until("Codex has ended", () => !isAlive(pid), 40_000);
 });
 
-test("the watch ends when Codex ends by itself", async () => {
+test("the watch ends when Codex exits", async () => {
   const { run, pid } = await started("");
   const watcher = watcherOf(pid) ?? 0;
   process.kill(pid, "SIGTERM");

@@ -273,11 +273,11 @@ inBrowser.describe("login-with in a real browser", () => {
   test.each([
     ["captcha", 10, "asks for a CAPTCHA"],
     ["totp", 11, "asks for a one-time password"],
-    ["password_again", 14, "does not accept this e-mail address and password"],
+    ["password_again", 14, "rejected this e-mail address or password"],
     ["email_code", 12, "sent a code by e-mail"],
     ["passkey", 13, "asks for a passkey"],
     ["locked", 15, "the account is locked"],
-    ["unexpected", 16, 'behind the screen "e-mail" no other came that is known'],
+    ["unexpected", 16, 'after the screen "e-mail" no known screen appeared'],
   ])("stops at %s with exit code %d", async (name, code, words) => {
     await scenario(name);
     const before = hostAuth();
@@ -297,11 +297,11 @@ inBrowser.describe("login-with in a real browser", () => {
       stdin: `${MOCK_PASSWORD}\n${OTHER_SECRET}\n`,
     });
     expect(ran.code).toBe(11);
-    expect(ran.err).toContain("does not accept the one-time password");
+    expect(ran.err).toContain("rejected the one-time password");
     expect(ran.err).not.toContain("--totp-stdin");
   });
 
-  test("tells everything that goes wrong as a line of JSON as well", async () => {
+  test("prints every error as a line of JSON", async () => {
     await scenario("captcha");
     const usage = await loginWith(["--username", "alice", "--password-stdin", "--json", "other"]);
     expect(usage.code).toBe(2);
@@ -311,7 +311,7 @@ inBrowser.describe("login-with in a real browser", () => {
     expect(JSON.parse(stop.out)).toMatchObject({ ok: false, code: "login_captcha" });
   });
 
-  test("says when the account is there under another name already", async () => {
+  test("warns if the account is enrolled under another alias already", async () => {
     await scenario("plain");
     const ran = await loginWith(["fourth", ...ALICE, "--no-host-home"]);
     expect(ran.code).toBe(0);
@@ -323,7 +323,7 @@ inBrowser.describe("login-with in a real browser", () => {
     await scenario("plain");
     const ran = await loginWith(["other", ...ALICE, "--quiet"], { stdin: "not it\n" });
     expect(ran.code).toBe(14);
-    expect(ran.err).toContain("does not accept this e-mail address and password");
+    expect(ran.err).toContain("rejected this e-mail address or password");
   });
 
   test("ends in time, and when it is told to, with its browser", async () => {
@@ -382,30 +382,32 @@ inBrowser.describe("login-with in a real browser", () => {
     expect(shown).toContain("asks for a CAPTCHA");
   });
 
-  test("says when nobody can be reached, when the browser is closed, and what codex says", async () => {
+  test("reports an unreachable sign-in, a closed browser, and the error of codex", async () => {
     const away = await loginWith(["other", ...ALICE, "--quiet"], {
       more: { CODEXLB_ISSUER: "http://127.0.0.1:1" },
     });
     expect(away.code).toBe(1);
-    expect(away.err).toStartWith("codexlb: opening the sign-in at http://127.0.0.1:1: ERR_");
+    expect(away.err).toStartWith("codexlb: opening the sign-in at http://127.0.0.1:1 failed: ERR_");
     await scenario("unexpected");
     const child = start(["other", ...ALICE]);
     const rest = await heard(child, "e-mail");
     process.kill(mainBrowser(), "SIGKILL");
-    expect(await rest()).toContain("the browser was closed before the login was done");
+    expect(await rest()).toContain("the browser was closed before the login finished");
     expect(await child.exited).toBe(1);
     const codex = join(tool.directory, "codex-broken");
     writeFileSync(codex, "#!/bin/sh\necho 'error: config.toml is broken' >&2\nexit 1\n", { mode: 0o755 });
     const broken = await loginWith(["other", ...ALICE, "--quiet", "--codex-bin", codex]);
     expect(broken.code).toBe(1);
-    expect(broken.err).toContain("ended before it said where to sign in: error: config.toml is broken");
+    expect(broken.err).toContain(
+      "exited before it printed the address of the sign-in: error: config.toml is broken",
+    );
     writeFileSync(codex, "#!/bin/sh\nexec sleep 600\n", { mode: 0o755 });
     const hung = await loginWith(["other", ...ALICE, "--quiet", "--codex-bin", codex, "--timeout", "4s"]);
     expect(hung.code).toBe(17);
     expectNothingLeft();
   });
 
-  test("a killed one leaves no browser and no file", async () => {
+  test("leaves no browser and no file when it is killed", async () => {
     await scenario("unexpected");
     const child = start(["other", ...ALICE]);
     await heard(child, "e-mail");
@@ -416,17 +418,17 @@ inBrowser.describe("login-with in a real browser", () => {
     expectNothingLeft();
   });
 
-  test.skipIf(!hasDisplay)("with --headed a person does what it cannot, and it goes on", async () => {
+  test.skipIf(!hasDisplay)("with --headed waits for the user, and continues afterwards", async () => {
     await scenario("captcha_solved");
     await using display = await startDisplay();
     const ran = await loginWith(["work", ...ALICE, "--headed"], { more: { DISPLAY: display.name } });
     expect({ code: ran.code, err: ran.err }).toMatchObject({ code: 0 });
-    expect(ran.err).toContain("the sign-in asks for a CAPTCHA: please see to it in the window");
+    expect(ran.err).toContain("the sign-in asks for a CAPTCHA: please do that in the browser window");
     expect(ran.err).toContain("consent");
     expectNothingLeft();
   });
 
-  test("says what is missing and what is wrong before anything is done", async () => {
+  test("checks its arguments before it starts anything", async () => {
     await scenario("captcha");
     const none = await loginWith(["work", ...ALICE], { more: { PATH: "/nowhere" } });
     const hasOne = ["/snap/bin/chromium", "/opt/google/chrome/chrome", "/usr/lib/chromium/chromium"].some(
@@ -453,13 +455,13 @@ inBrowser.describe("login-with in a real browser", () => {
       expect(ran.err).toContain(words);
     }
     for (const [args, code, words] of [
-      [["--browser", "/nowhere/chrome"], 18, "there is no browser at /nowhere/chrome"],
-      [["--browser", tool.directory], 18, `${tool.directory} is not a program`],
-      [["--browser", "/bin/true"], 18, "/bin/true did not start as a browser of the Chromium family"],
-      [["--headed"], 18, "--headed needs a display, and there is none"],
+      [["--browser", "/nowhere/chrome"], 18, "no browser found at /nowhere/chrome"],
+      [["--browser", tool.directory], 18, `${tool.directory} is not an executable file`],
+      [["--browser", "/bin/true"], 18, "/bin/true did not start as a Chromium-based browser"],
+      [["--headed"], 18, "--headed requires a display"],
       [["--codex-bin", "/nowhere/codex"], 1, "/nowhere/codex"],
-      [["--codex-home", join(tool.path, "home")], 1, "the login could not be written into"],
-      [["--codex-home", join(tool.root, "accounts", "second")], 1, "one of codexlb's own directories"],
+      [["--codex-home", join(tool.path, "home")], 1, "writing the login to"],
+      [["--codex-home", join(tool.root, "accounts", "second")], 1, "codexlb uses this directory itself"],
     ] as const) {
       const ran = await loginWith(["work", ...ALICE, ...args, "--quiet"]);
       expect([args, ran.code]).toEqual([args, code]);
@@ -549,7 +551,7 @@ exec '${tool.path}' login-with "$@"
     ]);
   });
 
-  test("gives up in the container when whoever asked is gone", async () => {
+  test("gives up in the container when the caller is gone", async () => {
     await scenario("unexpected");
     const child = startOpen(["--username", "alice@example.com", "--password-stdin", "--export", "login"]);
     child.stdin.write(`${MOCK_PASSWORD}\n`);
@@ -576,11 +578,11 @@ exec '${tool.path}' login-with "$@"
     expect(late.code).toBe(17);
     const none = await loginWith(["work", ...ALICE, "--docker-bin", "/nowhere/docker"]);
     expect(none).toMatchObject({ code: 1 });
-    expect(none.err).toContain("there is no such program");
+    expect(none.err).toContain("no such program");
     const broken = await loginWith(args, { more: { FAKE_DOCKER_FAILS: "1" } });
     expect(broken.code).toBe(1);
     expect(broken.err).toStartWith("docker: no such image\n");
-    expect(broken.err).toContain("could not run the-image; it said why");
+    expect(broken.err).toContain("could not run the image the-image");
   });
 
   test("the image is a target of the Dockerfile with a browser and this program at its entry", () => {

@@ -68,7 +68,10 @@ function cellOf(outcome: Outcome): string {
   return `${ended}${shown === "" ? "" : `, shows ${shown}`}${again}, ${seconds.toFixed(1)} s${left.join("")}`;
 }
 
-const HEAD = `# What fails, and what Codex sees of it
+const HEAD = `# Failures, and what Codex shows
+
+Read this to see what Codex shows for a particular failure, and which account completes the turn.
+[how-it-decides.md](how-it-decides.md#failover-within-a-turn) describes the rules behind these tables.
 
 \`make test-faults\` writes this page. It runs every row against the simulated backend with a client that behaves like
 Codex 0.171 in a turn: warm-up, retries, waits and messages. \`make test-real\` checks the most important rows against the
@@ -79,7 +82,7 @@ client's number of tries if more than one (the second is silent), the duration i
 accounts that are not ready. In rows where nothing arrives, timeouts are set to one second.
 
 With a healthy second account the run fails unless every turn completes and the user sees no error. Failures caused by
-the request itself are the exception: the client gets the error at once, and no account is affected. A refusal on policy
+the request itself are the exception: the client gets the error immediately, and no account is affected. A refusal on policy
 grounds is seen by exactly one account. Codex does not know \`too_many_denials\` in a stream, and retries the turn by
 itself. When a message is too large, Codex reports that it switches to HTTP.
 `;

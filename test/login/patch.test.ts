@@ -5,7 +5,7 @@ import { patched } from "../../scripts/playwright-files.ts";
 
 const bundle = readFileSync(createRequire(import.meta.url).resolve("playwright-core/lib/coreBundle"), "utf8");
 
-/** What is wrong with `source`, and nothing of it: it is four million characters long. */
+/** The reason why `source` cannot be patched, without its four million characters. */
 function problemOf(source: string): string {
   try {
     patched(source);
@@ -15,14 +15,14 @@ function problemOf(source: string): string {
   }
 }
 
-test("what is patched in playwright-core is there, and gone afterwards", () => {
+test("patches every place in playwright-core", () => {
   const after = patched(bundle);
   expect(after.includes('require("../package.json")')).toBe(true);
   expect(after.includes('require("../browsers.json")')).toBe(true);
   expect(/\b__(?:dirname|filename)\b/.test(after)).toBe(false);
 });
 
-test("another version of it, in which a place is missing, is twice there or has moved, fails the build", () => {
+test("fails the build if a place is missing or occurs twice in another version", () => {
   expect(problemOf(bundle)).toBe("none");
   expect(problemOf(bundle.replaceAll("browsers.json", "other.json"))).toContain("is there 0 times and not 1");
   expect(problemOf(bundle + bundle)).toContain("is there 2 times and not 1");

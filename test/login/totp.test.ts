@@ -15,21 +15,21 @@ test.each([
   expect(totpCode(SECRET, seconds * 1000)).toBe(code);
 });
 
-test("a secret may be written as apps show it", () => {
+test("accepts a secret with the spaces and case in which apps show it", () => {
   expect(totpCode("gezd gnbv gy3t qojq gezd gnbv gy3t qojq", 59_000)).toBe("287082");
   expect(totpCode(`${SECRET}====`, 59_000)).toBe("287082");
 });
 
-test.each(["", "1890", "not base32!"])("%p is no secret", (secret) => {
+test.each(["", "1890", "not base32!"])("rejects %p as a secret", (secret) => {
   expect(() => totpCode(secret, 0)).toThrow("the TOTP secret is not base32");
 });
 
-test("an address for authenticator apps holds one", () => {
+test("an otpauth address contains the secret", () => {
   expect(totpCode(`otpauth://totp/OpenAI:me?secret=${SECRET}&issuer=OpenAI`, 59_000)).toBe("287082");
   expect(totpCode(`otpauth://totp/x?secret=${SECRET}&algorithm=SHA1&digits=6&period=30`, 59_000)).toBe(
     "287082",
   );
   for (const other of [`totp/x?secret=${SECRET}&digits=8`, `hotp/x?secret=${SECRET}&counter=1`])
-    expect(() => totpCode(`otpauth://${other}`, 0)).toThrow("asks for other codes");
+    expect(() => totpCode(`otpauth://${other}`, 0)).toThrow("requests codes other than");
   expect(() => totpCode("otpauth://totp/x?issuer=y", 0)).toThrow("the TOTP secret is not base32");
 });

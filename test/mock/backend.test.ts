@@ -1,4 +1,4 @@
-// The simulated backend refuses what the real one was seen to refuse.
+// Tests that the simulated backend refuses what the real one was observed to refuse.
 
 import { describe, expect, test } from "bun:test";
 import WebSocket from "ws";
@@ -23,7 +23,7 @@ const post = (mock: MockBackend, headers: Record<string, string>, body: unknown)
   fetch(`${mock.baseUrl}/codex/responses`, { method: "POST", headers, body: JSON.stringify(body) });
 
 describe("credentials", () => {
-  test("are refused when they ran out, belong to another account, or are none", async () => {
+  test("are refused if they are expired, of another account, or missing", async () => {
     await using s = started();
     const good = credentials(s.mock, "alice");
     const cases = [
@@ -58,8 +58,8 @@ describe("credentials", () => {
   });
 });
 
-describe("an allowance", () => {
-  test("runs down, is told on every surface, and comes back at the reset", async () => {
+describe("a quota", () => {
+  test("runs out, is reported everywhere, and is full again after the reset", async () => {
     await using s = started(2);
     const headers = credentials(s.mock, "alice");
     const used = async () =>
@@ -129,7 +129,7 @@ test("a WebSocket announces its largest message, accepts that size, and closes w
   expect(await closed).toBe(1009);
 });
 
-test("faults happen where, when and as often as they are told to", async () => {
+test("faults match the requests, moments and counts that they name", async () => {
   await using s = started();
   const scripted = await fetch(`${s.mock.origin}/__mock/faults`, {
     method: "POST",
@@ -146,7 +146,7 @@ test("faults happen where, when and as often as they are told to", async () => {
   await expect(createSseClient(s.mock.origin, "s", credentials(s.mock, "bob")).turn("x")).rejects.toThrow();
 });
 
-test("an answer waits at its gate until it is released, over either transport", async () => {
+test("a response waits at its gate until it is released, over either transport", async () => {
   await using s = started();
   s.mock.faults.add({ on: "turn", gateAfter: 2 });
   const headers = credentials(s.mock, "alice");
@@ -165,7 +165,7 @@ test("an answer waits at its gate until it is released, over either transport", 
   }
 });
 
-test("releases are counted for those who are there, and kept for one that comes", async () => {
+test("a release frees a waiting response, or is kept for the next", async () => {
   const script = createFaultScript();
   const went: string[] = [];
   let isGone = false;

@@ -152,7 +152,7 @@ describe("the proxy itself answers", () => {
     write({ ...stub, tokens: { ...stub.tokens, account_id: "real" } });
     expect(await check()).toMatchObject({
       status: 503,
-      issue: 'tokens.account_id is "real" and not "proxy-only"',
+      issue: 'tokens.account_id is "real", not "proxy-only"',
     });
     const status = (await (await fetch(`${pool.url}/status`)).json()) as { runtime_auth: unknown };
     expect(status.runtime_auth).toMatchObject({ ok: false, account_id: "real" });

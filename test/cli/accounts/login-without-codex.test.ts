@@ -37,14 +37,16 @@ test("--device-auth prints the page and the code, and enrols the account", async
   const ran = await login(["work", "--device-auth"]);
   expect(ran).toMatchObject({ code: 0, err: "" });
   expect(ran.out).toBe(
-    `codex does not know CODEXLB_ISSUER, and is not needed for this.\nOpen ${mock.origin}/codex/device in any browser and enter the code MOCK-CODE\nregistered account work (total=1)\n`,
+    `codex does not support CODEXLB_ISSUER; codexlb logs in itself.\nOpen ${mock.origin}/codex/device in any browser and enter the code MOCK-CODE\nregistered account work (total=1)\n`,
   );
 });
 
 test("an argument that only codex understands is refused", async () => {
   const ran = await login(["work", "--with-api-key"]);
   expect(ran.code).toBe(1);
-  expect(ran.err).toContain("codex does not know CODEXLB_ISSUER, and --with-api-key is an argument of it");
+  expect(ran.err).toContain(
+    "codex does not support CODEXLB_ISSUER, and only codex supports the argument --with-api-key",
+  );
 });
 
 test("a missing codex is an error if the user named it", async () => {
@@ -63,16 +65,16 @@ test("a codex that ignores CODEXLB_ISSUER is not used, unless the user names it"
   expect(existsSync(ran)).toBe(false);
   const named = await login(["work"], { CODEXLB_CODEX_BIN: join(bin, "codex") });
   expect(named.code).toBe(1);
-  expect(named.err).toContain("codex login ended with code 3");
+  expect(named.err).toContain("codex login exited with code 3");
   expect(existsSync(ran)).toBe(true);
 });
 
 test("an invalid or unreachable sign-in is reported", async () => {
   expect(await login(["work", "--device-auth"], { CODEXLB_ISSUER: "nonsense" })).toMatchObject({
     code: 2,
-    err: 'codexlb: CODEXLB_ISSUER: "nonsense" is not an http(s) URL\n  give it one, or leave it out\n',
+    err: 'codexlb: CODEXLB_ISSUER: "nonsense" is not an http(s) URL\n  set it to an http(s) URL, or unset it\n',
   });
   const dead = await login(["work", "--device-auth"], { CODEXLB_ISSUER: "http://127.0.0.1:1" });
   expect(dead.code).toBe(1);
-  expect(dead.err).toContain("http://127.0.0.1:1 cannot be reached: connection refused\n");
+  expect(dead.err).toContain("connecting to http://127.0.0.1:1 failed: connection refused\n");
 });

@@ -443,7 +443,7 @@ describe("codexlb doctor", () => {
     const found = await doctor(root, "--fix", "--codex-home", home);
     expect(found.about("runtime auth")[0]).toMatchObject({ status: "bad", fixed: false });
     expect(found.about("runtime auth")[0]?.detail).toContain(
-      "holds a login of its own, which run would replace",
+      "contains a login that codexlb run would overwrite",
     );
     expect(readFileSync(join(home, "auth.json"), "utf8")).toBe(before);
   });

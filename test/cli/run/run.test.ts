@@ -297,10 +297,10 @@ describe("a run", () => {
     const orphan = join(temp.path, "orphan");
     writeFileSync(orphan, "#!/nowhere/sh\n", { mode: 0o755 });
     for (const [binary, shell, code, words] of [
-      [temp.path, "false", 1, `starting ${temp.path}: it is not a program`],
-      [text, "false", 1, `starting ${text}: it is not a program`],
-      [text, "true", 126, `${text} could not be run; install Codex`],
-      [orphan, "false", 1, `starting ${orphan}: the interpreter in its first line is not there`],
+      [temp.path, "false", 1, `starting ${temp.path}: not an executable file, or permission denied`],
+      [text, "false", 1, `starting ${text}: not an executable file, or permission denied`],
+      [text, "true", 126, `${text} was not run; install Codex`],
+      [orphan, "false", 1, `starting ${orphan}: the interpreter in its first line does not exist`],
     ] as const) {
       writeFileSync(
         join(env.CODEXLB_ROOT ?? "", "config.toml"),

@@ -9,7 +9,7 @@ import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
 import { carriedSettings, isTable } from "./carried-settings.ts";
 
 /** File in the prepared home with the settings as copied, to detect later changes. */
-export const TAKEN_OVER = ".codexlb-taken-over.toml";
+export const COPIED_SETTINGS = ".codexlb-taken-over.toml";
 
 /**
  * Reads the settings of `sources` (homes, best first) and plans how to copy them into `codexHome`. Each file comes from
@@ -17,7 +17,7 @@ export const TAKEN_OVER = ".codexlb-taken-over.toml";
  * The returned function writes the files. It returns the settings left out, as `KEY in PATH`, unless they were reported
  * before. Throws `invalid_config` for invalid TOML, before anything is written.
  */
-export function planTakeOver(
+export function planSettingsCopy(
   sources: readonly string[],
   codexHome: string,
   chatgptBaseUrl: string,
@@ -71,11 +71,11 @@ const OWN_KEYS = [
 
 function planConfig(sources: readonly string[], codexHome: string, chatgptBaseUrl: string): () => string[] {
   const target = join(codexHome, CONFIG);
-  const takenPath = join(codexHome, TAKEN_OVER);
+  const recordPath = join(codexHome, COPIED_SETTINGS);
   const { settings, reports } = settingsOf(CONFIG, sources);
   const existing = readToml(target);
-  const merged = fileExists(takenPath)
-    ? withChanges(settings, withoutAddress(readToml(takenPath)), withoutAddress(existing))
+  const merged = fileExists(recordPath)
+    ? withChanges(settings, withoutAddress(readToml(recordPath)), withoutAddress(existing))
     : { ...settings, ...ownSettings(existing) };
   const text = formatToml({
     ...carriedSettings(merged, codexHome).settings,
@@ -83,28 +83,28 @@ function planConfig(sources: readonly string[], codexHome: string, chatgptBaseUr
   });
   return () => {
     writeIfDifferent(target, text);
-    return writeIfDifferent(takenPath, formatToml(settings)) ? reports : [];
+    return writeIfDifferent(recordPath, formatToml(settings)) ? reports : [];
   };
 }
 
 /** Profiles get no base URLs, so that those of the run apply to them too. */
 function planProfile(name: string, sources: readonly string[], codexHome: string): () => string[] {
   const target = join(codexHome, name);
-  const takenPath = join(codexHome, `.codexlb-taken-over.${name.slice(0, -CONFIG.length)}toml`);
-  const wasTaken = fileExists(takenPath);
+  const recordPath = join(codexHome, `.codexlb-taken-over.${name.slice(0, -CONFIG.length)}toml`);
+  const wasCopied = fileExists(recordPath);
   // The user created this profile in the prepared home.
-  if (!wasTaken && fileExists(target)) return () => [];
+  if (!wasCopied && fileExists(target)) return () => [];
   const { settings, reports } = settingsOf(name, sources);
   const { chatgpt_base_url: _, openai_base_url: __, ...source } = settings;
-  const merged = wasTaken ? withChanges(source, readToml(takenPath), readToml(target)) : source;
+  const merged = wasCopied ? withChanges(source, readToml(recordPath), readToml(target)) : source;
   const kept = carriedSettings(merged, codexHome).settings;
   return () => {
     if (!sources.some((home) => fileExists(join(home, name))) && Object.keys(kept).length === 0) {
-      for (const path of [target, takenPath]) rmSync(path, { force: true });
+      for (const path of [target, recordPath]) rmSync(path, { force: true });
       return [];
     }
     writeIfDifferent(target, formatToml(kept));
-    return writeIfDifferent(takenPath, formatToml(source)) ? reports : [];
+    return writeIfDifferent(recordPath, formatToml(source)) ? reports : [];
   };
 }
 
@@ -121,7 +121,7 @@ function profileFiles(home: string): string[] {
   try {
     return readdirSync(home).filter((name) => PROFILE_FILE.test(name));
   } catch {
-    return []; // there is no such home
+    return []; // no such home
   }
 }
 
