@@ -1,5 +1,5 @@
-// Large request heads, sent to the executable: up to 64 KiB are forwarded, and many at once cost little time and
-// memory.
+// Large request heads, sent to the executable: it forwards heads of up to 64 KiB, and many at once cost little time
+// and memory.
 
 import { expect, test } from "bun:test";
 import WebSocket from "ws";
