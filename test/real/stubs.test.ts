@@ -1,4 +1,4 @@
-// Stubs that run out, with real Codex: it renews them by itself, as long as the key that they were given for is there.
+// Expired stubs with real Codex: it renews them by itself as long as the key for which they were made exists.
 
 import { expect } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
