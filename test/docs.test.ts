@@ -1,4 +1,4 @@
-// Documentation that says what the program does, and not what it did.
+// Checks that the documentation describes the current program.
 
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
@@ -12,20 +12,20 @@ import { startPool } from "./support/pool.ts";
 const ROOT = join(import.meta.dir, "..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
-test("docs/configuration.md is what the settings say (make docs writes it)", () => {
+test("docs/configuration.md is generated from the settings (run make docs)", () => {
   expect(read("docs/configuration.md")).toBe(configurationPage());
 });
 
-test("docs/policies.md is what the simulation says (make docs writes it)", () => {
+test("docs/policies.md is generated from the simulation (run make docs)", () => {
   expect(read("docs/policies.md")).toBe(policiesPage());
 });
 
-test("docs/performance.md is what its result says (make docs writes it)", () => {
+test("docs/performance.md is generated from the published result (run make docs)", () => {
   const page = read("docs/performance.md");
   expect(page).toBe(performancePage(page, undefined));
 });
 
-test("docs/admin-api.md names every endpoint that there is, and no other", async () => {
+test("docs/admin-api.md names every endpoint that exists, and no other", async () => {
   const named = [...read("docs/admin-api.md").matchAll(/^\| `(GET|POST) (\/\S+)`/gm)].map(
     ([, method, path]) => `${method} ${path}`,
   );
@@ -44,7 +44,7 @@ test("docs/admin-api.md names every endpoint that there is, and no other", async
       headers: { authorization: `Bearer ${pool.adminToken}`, "content-type": "application/json" },
       ...(method === "POST" ? { body: path.endsWith("unpin") ? "{}" : '{"nonsense":1}' } : {}),
     });
-    // One of them has no end.
+    // The body of one of these responses never ends.
     await answer.body?.cancel();
     expect([route, answer.status === 404]).toEqual([route, false]);
   }
@@ -61,7 +61,7 @@ test("docs/security.md names a test for every bound, and only tests that exist",
   expect(rows.filter((row) => !row.includes(".test.ts`"))).toEqual([]);
 });
 
-test("links between pages lead somewhere", () => {
+test("links between pages have existing targets", () => {
   const pages = [
     "README.md",
     "CONTRIBUTING.md",
