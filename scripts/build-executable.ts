@@ -1,4 +1,4 @@
-// Builds a single executable from sources, both for the program and for the one that benchmarks compare it with.
+// Builds a single executable from sources: codexlb itself, or a program that the benchmark compares it with.
 
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { PLAYWRIGHT_EXTERNALS, playwrightFiles } from "./playwright-files.ts";
@@ -36,7 +36,7 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
       CODEXLB_COMMIT: JSON.stringify(options.commit),
       CODEXLB_TARGET: JSON.stringify(options.target),
       CODEXLB_DATE: JSON.stringify(options.date),
-      // Otherwise Bun writes the builder's own NODE_ENV into the executable, and libraries behave accordingly.
+      // By default Bun inserts the build machine's NODE_ENV, which changes the behaviour of libraries.
       "process.env.NODE_ENV": JSON.stringify("production"),
     },
     compile: {

@@ -1,5 +1,5 @@
-// Writes the documentation that is made from the program itself: docs/configuration.md, docs/policies.md and, from a
-// result of `make bench`, docs/performance.md. RESULT=bench/results/FILE names another result than the page does.
+// Generates documentation from the program: docs/configuration.md, docs/policies.md and docs/performance.md. The last
+// one shows a result of `make bench`; RESULT=bench/results/FILE chooses another result than the one that it names.
 // `make test-faults` writes docs/faults.md.
 
 import { readFileSync, writeFileSync } from "node:fs";

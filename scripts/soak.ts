@@ -1,6 +1,6 @@
-// `make soak`: sends mixed traffic through the compiled executable for some minutes, with aborts, faults, limits,
-// reloads and changing pins and keys. Prints memory and descriptors every minute. Fails unless both stay flat once they
-// have settled, every request in the event log ends exactly once, and no account is left in use.
+// `make soak`: sends mixed traffic through the executable for some minutes, with aborts, faults, limits, reloads and
+// changes of pins and keys. Prints memory and descriptors every minute. Fails unless both stay flat once they have
+// settled, every request in the event log ends exactly once, and no request stays under way.
 
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ const ALIASES = ["alice", "bob", "carol", "dave"];
 const WORKERS = 6;
 /** Limits the length of a conversation, because a history that grows forever would look like a leak. */
 const TURNS_OF_SESSION = 12;
-/** The share of the run that is not compared, because heap and buffers settle first. */
+/** The first part of the run, which does not count because heap and buffers are still growing. */
 const SETTLING = 1 / 3;
 const MOST_GROWTH_MIB = 24;
 const MOST_MORE_DESCRIPTORS = 24;
@@ -131,7 +131,7 @@ async function trouble(): Promise<void> {
   }
 }
 
-/** Makes the changes that an owner would make during the run. Returns their number. */
+/** Makes the changes that a user makes while the proxy runs. Returns their number. */
 async function operate(): Promise<number> {
   let done = 0;
   for (; !isOver(); done++) {
@@ -220,7 +220,7 @@ const [changes] = await Promise.all([
 ]);
 
 await until(
-  "every use of an account has ended",
+  "no request is under way",
   async () => (await remoteStatus(door)).accounts.every(({ in_flight }) => in_flight === 0),
   30_000,
 );
@@ -249,7 +249,7 @@ const problems = [
   ...(err.includes("this should not happen") ? [`the proxy reported: ${err}`] : []),
 ];
 console.log(
-  `${requests.size} requests, each ended exactly once: ${unended.length === 0 ? "yes" : "no"}; ${changes} changes by the owner`,
+  `${requests.size} requests, each ended exactly once: ${unended.length === 0 ? "yes" : "no"}; ${changes} changes by the user`,
 );
 for (const problem of problems) console.log(`FAILED: ${problem}`);
 process.exit(problems.length === 0 ? 0 : 1);

@@ -1,4 +1,4 @@
-// docs/performance.md: a result of `make bench`, above a part that is written by hand.
+// Generates docs/performance.md from a result of `make bench`. The part at the end of the page is written by hand.
 
 import { markdownTable } from "../markdown-table.ts";
 import { FIGURES, type Figure, type SubjectName } from "./figures.ts";
@@ -8,8 +8,8 @@ import { type BenchResult, readResult } from "./results.ts";
 import { type FigureSamples, medianOf } from "./samples.ts";
 
 /**
- * The page for the result at `path`, which is relative to the repository; default: the result that `page` names. `page`
- * is the present page, whose part below `BY_HAND` is kept. Throws if there is no such result.
+ * The page for the result at `path`, relative to the repository. `page` is the current page: its result is the default,
+ * and its part below `BY_HAND` is kept. Throws if there is no result.
  */
 export function performancePage(page: string, path: string | undefined): string {
   const named = path ?? /bench\/results\/[\w.-]+\.json/.exec(page)?.[0];
@@ -35,7 +35,7 @@ your machine, and \`make profile\` shows where the time goes.
 ## Results
 
 Commit ${commit}, ${at.slice(0, 10)}, Linux ${machine.kernel}, ${machine.processors} processors (${machine.model}), ${machine.memoryGib} GiB of
-memory. Every value is the median of the rounds, of which most rows have ${rounds}. All rounds are in
+memory. Every value is the median of the rounds; most rows have ${rounds}. All rounds are in
 [${path}](../${path}).
 
 ${markdownTable([["program", "version"], ...Object.entries(versions)])}
@@ -64,11 +64,11 @@ function figuresTable(result: BenchResult): string {
   ]);
 }
 
-/** No row for a figure that was not measured. */
+/** The row of a figure; none if the figure was not measured. */
 function figureRow(figure: Figure, samples: FigureSamples, subjects: readonly SubjectName[]): string[][] {
   const { value, ratio, must, stretch } = judge(figure, samples);
   if (value === undefined) return [];
-  const result = must === "reached" && stretch === "reached" ? "reached, stretch too" : must;
+  const result = must === "met" && stretch === "met" ? "met, stretch too" : must;
   return [
     [
       figure.row,
@@ -97,17 +97,17 @@ function addedTable(result: BenchResult): string {
 
 const METHOD = `## Method
 
-- Every row measures all its subjects in one run, in alternating rounds, so that other work of the machine hits all of
+- Every row measures all its subjects in one run, in alternating rounds, so that other work of the machine affects all of
   them. Only the ratios of one run can be compared, never figures of different runs.
 - The floor (\`scripts/bench/floor.ts\`) is \`Bun.serve\` and \`fetch\` with a buffered request body. It replaces the
-  credentials, and passes the response body on without reading it. For WebSocket it uses Bun's built-in client. It is
+  credentials, and forwards the response body without reading it. For WebSocket it uses Bun's built-in client. It is
   compiled into an executable like codexlb, so that both run on the same runtime in the same way.
 - nginx is Debian's package: one process, as a plain reverse proxy that replaces the credentials.
 - The backend (\`scripts/bench/backend.ts\`) and the clients (\`scripts/bench/load/\`) are processes of their own. Turns carry
   the quota headers and events of the real backend, because reading them is part of the proxy's work.
-- CPU time comes from \`/proc/PID/stat\`, including the writes behind the last request. Every process has handled thousands
-  of requests of the same kind before the first round.
-- A delay is the time from the moment at which the backend makes an event to the moment at which the client has read it.
+- CPU time comes from \`/proc/PID/stat\`, including the writes to disk after the last request. Every process has handled
+  thousands of requests of the same kind before the first round.
+- A delay is the time from the creation of an event in the backend until the client has read it.
 - Memory per connection is the growth of resident memory by 3,000 connections after the first 300, in a fresh process.
 - Before anything is measured, the benchmark compares the status, the bytes, and the number and order of events of every
   path with those of the backend.

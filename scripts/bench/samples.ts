@@ -1,9 +1,9 @@
-// What was measured: one value per figure, subject and round.
+// The measured values: one per figure, subject and round.
 
 import type { SubjectName } from "./figures.ts";
 import { median } from "./statistics.ts";
 
-/** The rounds of every subject of a figure. */
+/** The rounds of a figure, by subject. */
 export type FigureSamples = Partial<Record<SubjectName, number[]>>;
 
 export interface Samples {

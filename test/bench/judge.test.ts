@@ -24,16 +24,16 @@ describe("a figure", () => {
 
   test("meets a bound that it equals", () => {
     const verdicts = judge(figure("a.cpu"), { codexlb: [2], floor: [1] });
-    expect(verdicts).toMatchObject({ must: "reached", stretch: "MISSED" });
-    expect(judge(figure("a.cpu"), { codexlb: [1.6], floor: [1] }).stretch).toBe("reached");
-    expect(judge(figure("g.idle"), { codexlb: [50] }).must).toBe("reached");
+    expect(verdicts).toMatchObject({ must: "met", stretch: "MISSED" });
+    expect(judge(figure("a.cpu"), { codexlb: [1.6], floor: [1] }).stretch).toBe("met");
+    expect(judge(figure("g.idle"), { codexlb: [50] }).must).toBe("met");
     expect(judge(figure("g.idle"), { codexlb: [50.1] }).must).toBe("MISSED");
   });
 
   test("can have a bound on a difference", () => {
     const delay = figure("c.delayP99");
     expect(boundText(delay.must)).toBe("<= floor + 1.5");
-    expect(judge(delay, { codexlb: [3.4], floor: [2] }).must).toBe("reached");
+    expect(judge(delay, { codexlb: [3.4], floor: [2] }).must).toBe("met");
     expect(judge(delay, { codexlb: [3.6], floor: [2] }).must).toBe("MISSED");
   });
 
@@ -43,10 +43,10 @@ describe("a figure", () => {
       must: "not judged",
     });
     expect(judge(figure("e.turn"), { codexlb: [7], baseline: [10] }).must).toBe("MISSED");
-    expect(judge(figure("e.turn"), { codexlb: [6], baseline: [10] }).must).toBe("reached");
+    expect(judge(figure("e.turn"), { codexlb: [6], baseline: [10] }).must).toBe("met");
   });
 
-  test("misses its bound when it is not a number", () => {
+  test("misses its bound if it is not a number", () => {
     expect(judge(figure("g.idle"), { codexlb: [Number.NaN] }).must).toBe("MISSED");
   });
 

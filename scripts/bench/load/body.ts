@@ -1,8 +1,8 @@
-// The bodies and messages that a load sends.
+// The bodies and messages of the loads.
 
 import { TURN_START } from "../protocol.ts";
 
-/** A request for a turn with `bytes` bytes, at least 180. */
+/** A request for a turn, `bytes` bytes long (at least 180). */
 export function turnBody(session: string, bytes: number): string {
   const body = (text: string) =>
     JSON.stringify({

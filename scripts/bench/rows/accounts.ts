@@ -1,4 +1,4 @@
-// Row (h): what the number of accounts costs.
+// Row (h): the cost of many accounts.
 
 import { ACCOUNTS, type Lab } from "../lab.ts";
 import { measure } from "../measure.ts";

@@ -1,4 +1,4 @@
-// Row (k): how long a failover takes.
+// Row (k): the time that a failover takes.
 
 import { ACCOUNTS, type Lab } from "../lab.ts";
 import { measure } from "../measure.ts";
