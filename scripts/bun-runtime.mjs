@@ -1,6 +1,6 @@
 // Fetches the pinned Bun from the npm registry without running any install script, and checks it against the hash in
-// bun-runtimes.json. Runs on plain Node.js, because Bun is not installed yet. scripts/compile.ts uses this file to fetch
-// the runtimes of other platforms.
+// bun-runtimes.json. Runs on plain Node.js, because Bun is not installed yet. scripts/compile.ts uses this file to
+// fetch the runtimes of other platforms.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";

@@ -1,5 +1,5 @@
-// `make bench`: measures codexlb beside the floor, nginx and others, and writes the result to bench/results/. Exits with
-// 1 if a path returns wrong bytes or a figure misses its bound.
+// `make bench`: measures codexlb beside the floor, nginx and others, and writes the result to bench/results/. Exits
+// with 1 if a path returns wrong bytes or a figure misses its bound.
 //
 //   ROWS=a,b                rows to measure; default: all
 //   ROUNDS=5                rounds of every row

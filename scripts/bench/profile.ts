@@ -1,6 +1,6 @@
-// `make profile`: runs the proxy from the sources under Bun's profiler, with a load of `make bench`, and prints the time
-// of each function. ROW names the load (a key of `LOADS`), ACCOUNTS sets the accounts of the proxy (default 2, at most
-// 1,000), TOP the number of functions to print (default 40).
+// `make profile`: runs the proxy from the sources under Bun's profiler, with a load of `make bench`, and prints the
+// time of each function. ROW names the load (a key of `LOADS`), ACCOUNTS sets the accounts of the proxy (default 2, at
+// most 1,000), TOP the number of functions to print (default 40).
 
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";

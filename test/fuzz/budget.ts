@@ -1,5 +1,5 @@
-// The amount of fuzzing: `make test` runs the default number of cases, `make fuzz` runs more. Every run prints its seed,
-// and the same seed gives the same cases.
+// The amount of fuzzing: `make test` runs the default number of cases, `make fuzz` runs more. Every run prints its
+// seed, and the same seed gives the same cases.
 
 import type fc from "fast-check";
 

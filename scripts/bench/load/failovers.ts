@@ -1,4 +1,4 @@
-// A load of turns that the first account refuses. Without a proxy that fails over, the client repeats the request itself.
+// A load of turns that the first account refuses. Without a proxy that fails over, the client itself sends them again.
 
 import { sharedNowMs } from "../clock.ts";
 import { PATHS } from "../protocol.ts";

@@ -1,5 +1,5 @@
-// A minimal HTTP/1.1 client, cheap enough that the load takes little CPU from the proxy under test. It supports only the
-// benchmark's needs: one request at a time, and responses with a length or in chunks.
+// A minimal HTTP/1.1 client, cheap enough that the load takes little CPU from the proxy under test. It supports only
+// what the benchmark needs: one request at a time, and responses with a length or in chunks.
 
 import type { Socket } from "bun";
 

@@ -1,5 +1,5 @@
-// Row (j): the time until the commands of prompts and status bars have exited, and until a started proxy has responded to
-// its first request.
+// Row (j): the time until the commands of prompts and status bars have exited, and until a started proxy has responded
+// to its first request.
 
 import { chmodSync, copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
