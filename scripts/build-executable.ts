@@ -57,6 +57,6 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
   // Bun signs arm64 executables only. In x64 ones it leaves the runtime's signature, which no longer matches.
   if (result.success && options.target.startsWith("darwin-"))
     writeFileSync(options.outfile, signAdHoc(readFileSync(options.outfile), "codexlb"));
-  const said = result.logs.map(String);
-  return result.success || said.length > 0 ? said : ["the build failed without a reason"];
+  const problems = result.logs.map(String);
+  return result.success || problems.length > 0 ? problems : ["the build failed without a reason"];
 }

@@ -45,7 +45,7 @@ export function startProgram(argv: readonly string[], { env = {}, cwd }: Program
           return line;
         }
         const { done, value } = await reader.read();
-        if (done) throw new Error(`${argv.slice(0, 3).join(" ")} ended: ${out}${await stderr}`);
+        if (done) throw new Error(`${argv.slice(0, 3).join(" ")} exited: ${out}${await stderr}`);
         out += value;
       }
     },

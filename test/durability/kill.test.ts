@@ -115,7 +115,7 @@ test(`no acknowledged change is lost when the proxy is killed at least ${ROUNDS}
   };
 
   /** Checks the files while no process writes them. */
-  const lookAtDisk = (round: number): void => {
+  const checkFiles = (round: number): void => {
     noteUse();
     for (const name of readdirSync(layout.root))
       if (name.includes("corrupt")) problems.push(`round ${round}: ${name}`);
@@ -138,7 +138,7 @@ test(`no acknowledged change is lost when the proxy is killed at least ${ROUNDS}
     }
   };
 
-  const lookAtProxy = async (round: number, url: string, token: string): Promise<void> => {
+  const checkProxy = async (round: number, url: string, token: string): Promise<void> => {
     const get = async (path: string) =>
       (await fetch(url + path, { headers: { authorization: `Bearer ${token}` } })).json() as Promise<{
         accounts: { alias: string; disabled_reason?: string }[];
@@ -177,7 +177,7 @@ test(`no acknowledged change is lost when the proxy is killed at least ${ROUNDS}
         proxy.kill("SIGKILL");
         await proxy.exited;
         count.starting++;
-        lookAtDisk(round);
+        checkFiles(round);
         continue;
       }
       const url = await readyUrl(proxy.stdout);
@@ -186,7 +186,7 @@ test(`no acknowledged change is lost when the proxy is killed at least ${ROUNDS}
         break;
       }
       const token = readFileSync(layout.adminToken, "utf8").trim();
-      await lookAtProxy(round, url, token);
+      await checkProxy(round, url, token);
       const turnsBefore = known.turns.length;
       const load = [
         churn({ url, token, random, known, count, authOf: importable }),
@@ -199,7 +199,7 @@ test(`no acknowledged change is lost when the proxy is killed at least ${ROUNDS}
       await Promise.all(load);
       count.serving++;
       if ((await stderr).includes("damaged")) problems.push(`round ${round}: ${await stderr}`);
-      lookAtDisk(round);
+      checkFiles(round);
       const kept = storedCounter(layout.store) - countedBefore;
       const done = known.turns.slice(turnsBefore).sort((a, b) => a - b);
       for (const atMs of done.slice(Math.max(0, kept)))
@@ -207,7 +207,7 @@ test(`no acknowledged change is lost when the proxy is killed at least ${ROUNDS}
       if (random(5) === 0) {
         await killCommand(spawn, random, temp.path, known, mock.authFile.bind(mock));
         count.commands++;
-        lookAtDisk(round);
+        checkFiles(round);
       }
     }
   } finally {

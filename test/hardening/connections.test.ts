@@ -60,9 +60,9 @@ const SETTLED_MS = 30_000;
 /** A fifth of a core, in the ticks of /proc, which are 10 ms long. */
 const MOST_TICKS_PER_SECOND = 20;
 
-describe.if(process.platform === "linux")("against", () => {
+describe.if(process.platform === "linux")("a flood of", () => {
   for (const flood of FLOODS)
-    test(`${flood.name}, turns, /healthz and admin.sock keep working, and connections in use stay open`, async () => {
+    test(`${flood.name} leaves turns, /healthz and admin.sock working, and connections in use open`, async () => {
       await using proxy = await startProxy(flood.openFiles);
       const before = openFiles(proxy.pid);
       const used = [await openSocket(proxy.url), await openPresence(proxy.url, proxy.adminToken())];
@@ -76,7 +76,7 @@ describe.if(process.platform === "linux")("against", () => {
         () => openFiles(proxy.pid) < flood.openFiles * 0.76,
         SETTLED_MS,
       );
-      // CPU usage needs a period of time.
+      // CPU usage can only be measured over a period.
       const ticks = cpuTicks(proxy.pid);
       await Bun.sleep(1_000);
       expect(cpuTicks(proxy.pid) - ticks).toBeLessThan(MOST_TICKS_PER_SECOND);

@@ -54,7 +54,7 @@ test("the executable forwards heads of 63 KiB over both transports, and refuses 
   }
 });
 
-test("500 heads of 120 KiB at once are refused without slowing down others or filling the memory", async () => {
+test("500 heads of 120 KiB at once are refused without slowing down other clients or filling the memory", async () => {
   await using proxy = await startHardened({ upstream: "http://127.0.0.1:9/backend-api" });
   await proxy.endures("500 heads of 120 KiB", async () => {
     const answers = await Promise.all(

@@ -4,13 +4,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Executable, executable, type Running } from "../support/executable.ts";
+import { type Executable, executable, type RunningProcess } from "../support/executable.ts";
 
 const MEGABYTE = 1024 * 1024;
 const SENT_BYTES = 100 * MEGABYTE;
 
 let tool: Executable;
-let proxy: Running;
+let proxy: RunningProcess;
 let url = "";
 let token = "";
 beforeAll(async () => {

@@ -51,8 +51,8 @@ export function startAppServer({ tool, url, work }: Setup, binary: string, outbo
       partial = lines.pop() ?? "";
       for (const line of lines.filter((one) => one.trim() !== "")) take(JSON.parse(line) as Message);
     }
-    const ended = new Error(`codex app-server ended: ${await errors}`);
-    for (const { reject } of [...answers.values(), ...awaited.values()]) reject(ended);
+    const exited = new Error(`codex app-server exited: ${await errors}`);
+    for (const { reject } of [...answers.values(), ...awaited.values()]) reject(exited);
   };
   const reading = read();
   const send = (message: Record<string, unknown>): void => {

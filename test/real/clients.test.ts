@@ -1,5 +1,5 @@
-// Real Codex started without `codexlb run`, after `codexlb setup`: a plain `codex exec`, and the app-server that the IDE
-// extension and the desktop app use.
+// Real Codex started without `codexlb run`, after `codexlb setup`: a plain `codex exec`, and the app-server that the
+// IDE extension and the desktop app use.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -73,7 +73,7 @@ async function appServerTurn(argv: string[], env: Record<string, string>, cwd: s
   send({ id: 2, method: "thread/start", params: { cwd } });
   const decoder = new TextDecoder();
   let text = "";
-  let said = "";
+  let answer = "";
   for await (const chunk of child.stdout) {
     text += decoder.decode(chunk, { stream: true });
     for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
@@ -86,10 +86,10 @@ async function appServerTurn(argv: string[], env: Record<string, string>, cwd: s
           params: { threadId: message.result.thread.id, input: [{ type: "text", text: "hello" }] },
         });
       if (message.method === "item/completed" && message.params.item.type === "agentMessage")
-        said = message.params.item.text;
+        answer = message.params.item.text;
       if (message.method === "turn/completed") child.stdin.end();
     }
   }
   await child.exited;
-  return said;
+  return answer;
 }

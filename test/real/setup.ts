@@ -8,7 +8,7 @@ import { systemDeps } from "../../src/deps.ts";
 import type { MockAccountOptions } from "../../src/mock/accounts.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import type { FaultInput } from "../../src/mock/faults.ts";
-import { type Executable, executable, type Running } from "../support/executable.ts";
+import { type Executable, executable, type RunningProcess } from "../support/executable.ts";
 import { limitBody } from "../support/pool.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -29,13 +29,13 @@ export interface Setup extends AsyncDisposable {
   readonly tool: Executable;
   readonly url: string;
   readonly work: string;
-  codex(binary: string, prompt: string): Promise<Ended>;
-  codexArgs(binary: string, args: readonly string[], more?: Record<string, string>): Promise<Ended>;
+  codex(binary: string, prompt: string): Promise<CodexResult>;
+  codexArgs(binary: string, args: readonly string[], more?: Record<string, string>): Promise<CodexResult>;
   /** The accounts of all requests of one kind, in order. */
   points(point: string): (string | undefined)[];
 }
 
-export interface Ended {
+export interface CodexResult {
   readonly code: number;
   readonly out: string;
   readonly err: string;
@@ -85,7 +85,7 @@ function startBase(recorder: Recorder, accounts: readonly MockAccountOptions[]):
   const tool = executable();
   const mock = startMock({ accounts, clock: systemDeps().clock });
   const work = join(tool.directory, "work");
-  const proxies: Running[] = [];
+  const proxies: RunningProcess[] = [];
   mkdirSync(work);
   return {
     mock,
@@ -144,7 +144,7 @@ async function enrolIn(
 }
 
 /** Expects a turn that `account` completed, and no error or retry in Codex's output. */
-export function expectTurn(ran: Ended, account: string): void {
+export function expectTurn(ran: CodexResult, account: string): void {
   if (ran.code !== 0) throw new Error(`codex exited with ${ran.code}:\n${ran.out}\n${ran.err}`);
   expect(ran.out).toContain(`"text":"Hello from ${account}"`);
   expect(ran.out).toContain('"type":"turn.completed"');
@@ -152,10 +152,10 @@ export function expectTurn(ran: Ended, account: string): void {
   expect(ran.out + ran.err).not.toMatch(/Reconnecting|Falling back|stream disconnected|usage limit/i);
 }
 
-export function threadOf({ out }: Ended): string {
+export function threadOf({ out }: CodexResult): string {
   return /"thread_id":"([^"]+)"/.exec(out)?.[1] ?? "no thread";
 }
 
-export function servedBy({ out }: Ended): string {
+export function servedBy({ out }: CodexResult): string {
   return /Hello from (\w+)/.exec(out)?.[1] ?? "no account";
 }

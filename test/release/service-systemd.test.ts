@@ -50,8 +50,8 @@ function obstacle(): string | undefined {
   });
   if (probe.exitCode === 0) return undefined;
   const log = join(home.path, "systemd.log");
-  const said = [probe.stderr.toString(), existsSync(log) ? readFileSync(log, "utf8") : ""].join(" ");
-  return `systemd does not start: ${said.replaceAll(/\s+/g, " ").trim()}`;
+  const output = [probe.stderr.toString(), existsSync(log) ? readFileSync(log, "utf8") : ""].join(" ");
+  return `systemd does not start: ${output.replaceAll(/\s+/g, " ").trim()}`;
 }
 
 const problem = obstacle();

@@ -110,7 +110,7 @@ export function simulate(setup: Setup): Figures {
 
 // --- internal ---
 
-/** A small attempt loop: if an account refuses a turn for its limit, the pool learns that and picks the next account. */
+/** A small attempt loop. If an account refuses a turn for its limit, the pool learns that and picks the next one. */
 function take(pool: Pool, world: World, session: number, nowMs: number): Lease | undefined {
   const tried = new Set<string>();
   for (;;) {
@@ -155,7 +155,7 @@ function sessionsOf(
 
 interface Agenda {
   at(atMs: number, run: () => void): void;
-  /** Runs all entries up to `endMs` in order of time. Calls `moved` with each entry's time before it runs. */
+  /** Runs all entries up to `endMs` in order of time. Calls `moved` with the time before each entry, and at the end. */
   run(endMs: number, moved: (atMs: number) => void): void;
 }
 

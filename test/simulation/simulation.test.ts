@@ -1,15 +1,15 @@
 import { beforeAll, expect, test } from "bun:test";
 import { table } from "../../src/cli/table.ts";
-import { compare, comparisonRows, type Line, policyName, SIZES } from "./compare.ts";
+import { type ComparisonLine, compare, comparisonRows, policyName, SIZES } from "./compare.ts";
 
-let lines: Line[] = [];
+let lines: ComparisonLine[] = [];
 
 beforeAll(() => {
   lines = compare();
   console.log(table(comparisonRows(lines)));
 });
 
-const line = (accounts: number, policy: string): Line => {
+const line = (accounts: number, policy: string): ComparisonLine => {
   const found = lines.find((one) => one.accounts === accounts && one.policy === policy);
   if (found === undefined) throw new Error(`no line for ${policy} with ${accounts} accounts`);
   return found;

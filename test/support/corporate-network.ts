@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { tempDirectory } from "./temp.ts";
 
-export interface Passed {
+export interface PassedRequest {
   /** For example `CONNECT backend.test:443` or `GET http://backend.test/x`. */
   readonly request: string;
   /** The `user:password` received; undefined if none. */
@@ -18,7 +18,7 @@ export interface OutboundProxy extends AsyncDisposable {
   readonly url: string;
   readonly host: string;
   /** The requests received, in order. */
-  readonly passed: Passed[];
+  readonly passed: PassedRequest[];
 }
 
 export interface CorporateNetwork extends AsyncDisposable {
@@ -47,7 +47,7 @@ export async function corporateNetwork(
   return {
     ca,
     proxy: async (credentials) => {
-      const passed: Passed[] = [];
+      const passed: PassedRequest[] = [];
       const server = createServer((socket) => {
         socket.on("error", () => {});
         socket.once("data", (data) => {

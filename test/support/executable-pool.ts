@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { createSseClient } from "../../src/mock/client.ts";
-import { type Executable, executable, type Running } from "./executable.ts";
+import { type Executable, executable, type RunningProcess } from "./executable.ts";
 
 export interface ExecutablePool extends AsyncDisposable {
   readonly tool: Executable;
@@ -53,7 +53,7 @@ export async function startExecutablePool(): Promise<ExecutablePool> {
 
 // --- internal ---
 
-function urlOf({ firstLine }: Running): string {
+function urlOf({ firstLine }: RunningProcess): string {
   return /listening on (http:\S+)/.exec(firstLine)?.[1] ?? "";
 }
 

@@ -17,7 +17,11 @@ export interface Executable extends Disposable {
    * Starts the executable and resolves when it has printed its first line. `openFiles`: its limits on open files;
    * default: the limits of the tests.
    */
-  start(args: readonly string[], more?: Record<string, string>, openFiles?: OpenFiles): Promise<Running>;
+  start(
+    args: readonly string[],
+    more?: Record<string, string>,
+    openFiles?: OpenFiles,
+  ): Promise<RunningProcess>;
 }
 
 export interface OpenFiles {
@@ -31,7 +35,7 @@ export interface Ran {
   readonly err: string;
 }
 
-export interface Running extends AsyncDisposable {
+export interface RunningProcess extends AsyncDisposable {
   readonly pid: number;
   readonly firstLine: string;
   stop(): Promise<Ran>;
@@ -78,7 +82,7 @@ export function executable(): Executable {
       let out = "";
       while (!out.includes("\n")) {
         const { done, value } = await reader.read();
-        if (done) throw new Error(`codexlb ${args.join(" ")} ended: ${await stderr}`);
+        if (done) throw new Error(`codexlb ${args.join(" ")} exited: ${await stderr}`);
         out += decoder.decode(value, { stream: true });
       }
       const stop = async (): Promise<Ran> => {

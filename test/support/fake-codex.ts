@@ -14,7 +14,7 @@ export interface FakeCodex {
 
 /**
  * Creates the script in `directory`. `auth`: what the script writes to CODEX_HOME/auth.json; undefined: it writes
- * nothing. `wait`: the script prints its first lines and then waits forever.
+ * nothing. `wait`: the script prints its first lines and then waits until it is killed.
  */
 export function fakeCodex(
   directory: string,

@@ -96,7 +96,7 @@ export async function openPane({ columns, rows, cwd, env }: PaneOptions): Promis
       const deadline = Date.now() + LIMIT_MS;
       for (;;) {
         const lines = screen();
-        if (isThere(what, lines)) return lines;
+        if (isShown(what, lines)) return lines;
         if (Date.now() > deadline)
           throw new Error(`timed out while waiting for ${what} on the screen:\n${lines.join("\n")}`);
         await pause(POLL_MS);
@@ -136,7 +136,7 @@ const POLL_MS = 25;
 /** The shell's prompt. */
 const PROMPT = "ready>";
 
-function isThere(what: Parameters<Pane["shows"]>[0], lines: readonly string[]): boolean {
+function isShown(what: Parameters<Pane["shows"]>[0], lines: readonly string[]): boolean {
   if (typeof what === "function") return what(lines);
   return lines.some((line) => (typeof what === "string" ? line.includes(what) : what.test(line)));
 }
