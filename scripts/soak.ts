@@ -80,17 +80,17 @@ async function converse(worker: number): Promise<void> {
 }
 
 /** Sends requests that the client aborts before, during or after the response. */
-async function giveUp(): Promise<void> {
+async function abortRequests(): Promise<void> {
   while (!isOver()) {
-    const leaving = new AbortController();
-    const asked = fetch(`${url}/backend-api/codex/responses`, {
+    const abort = new AbortController();
+    const request = fetch(`${url}/backend-api/codex/responses`, {
       method: "POST",
       headers: asClient,
       body: JSON.stringify({ model: "m", stream: true, input: ["x".repeat(Math.random() * 200_000)] }),
-      signal: leaving.signal,
+      signal: abort.signal,
     }).then((response) => response.text());
-    setTimeout(() => leaving.abort(), Math.random() * 20);
-    await asked.then(
+    setTimeout(() => abort.abort(), Math.random() * 20);
+    await request.then(
       () => count("served"),
       () => count("aborted"),
     );
@@ -123,7 +123,7 @@ const FAULTS: readonly (() => FaultInput)[] = [
   }),
 ];
 
-async function trouble(): Promise<void> {
+async function injectFaults(): Promise<void> {
   while (!isOver()) {
     mock.faults.add(oneOf(FAULTS)());
     await pause(400);
@@ -212,9 +212,9 @@ console.log(
 );
 const [changes] = await Promise.all([
   operate(),
-  trouble(),
-  giveUp(),
-  giveUp(),
+  injectFaults(),
+  abortRequests(),
+  abortRequests(),
   watch(),
   ...Array.from({ length: WORKERS }, (_, worker) => converse(worker)),
 ]);
