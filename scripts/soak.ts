@@ -201,7 +201,7 @@ async function watch(): Promise<void> {
     samples.push(sample);
     const { served, failed, aborted } = turns;
     console.log(
-      `${((sample.atMs - startedMs) / 60_000).toFixed(1).padStart(6)} min  ${sample.rssMiB.toFixed(0).padStart(4)} MiB  ${String(sample.descriptors).padStart(4)} descriptors  ${requests.size} requests; turns: ${served} served, ${failed} failed, ${aborted} given up`,
+      `${((sample.atMs - startedMs) / 60_000).toFixed(1).padStart(6)} min  ${sample.rssMiB.toFixed(0).padStart(4)} MiB  ${String(sample.descriptors).padStart(4)} descriptors  ${requests.size} requests; turns: ${served} served, ${failed} failed, ${aborted} aborted`,
     );
   }
 }
