@@ -15,23 +15,22 @@ export function configurationPage(): string {
 
 const HEAD = `# Configuration
 
-Settings are in \`ROOT/config.toml\`. ROOT is the value of \`--root\`, of \`CODEXLB_ROOT\`, or \`~/.codex-lb\`. The first
-start writes the file with a comment for every key. Every key is optional. codexlb never changes your comments, the order
-of the keys or keys that it does not know; it only adds a missing \`proxy.name\`.
+Settings are in \`ROOT/config.toml\` (ROOT: \`--root\`, else \`CODEXLB_ROOT\`, else \`~/.codex-lb\`). The first start writes
+the file with a comment for every key. Every key is optional, and the file is yours: comments, order and keys that
+codexlb does not know are never touched. Only a missing \`proxy.name\` is put in.
 `;
 
 const tail = (): string => `
-An empty text, or a number that is not greater than 0, means the default. 0 is a valid value only for
-\`policy.delta_percent\`, \`policy.weights\` (a negative weight counts as 0) and \`proxy.retry_budget_percent\`.
-\`run.proxy_url\` is the older name of \`proxy.proxy_url\`; codexlb reads it if \`proxy.proxy_url\` is missing.
+Numbers of zero and less, and blank texts, mean the default. Zero is a value for \`policy.delta_percent\`,
+\`policy.weights\` (a negative weight counts as zero) and \`proxy.retry_budget_percent\`.
+\`run.proxy_url\`, the older name of \`proxy.proxy_url\`, is still read when that is missing.
 
-## Precedence
+## Which value holds
 
-A flag of \`codexlb proxy\` overrides the environment, the environment overrides the file, and the file overrides the
-default. \`codexlb config show\` prints every setting with its value and its source; if a proxy runs, those of the proxy.
-
-Commands connect to the proxy that a flag or \`CODEXLB_PROXY_URL\` names, else to \`proxy.proxy_url\`, else to the proxy
-that runs on their root, else to the address in \`proxy.listen\`.
+A flag of \`codexlb proxy\`, else the environment, else the file, else the default. \`codexlb config show\` prints every
+setting with its value and where it comes from, of the running proxy if one runs. Commands look for the proxy where a
+flag or \`CODEXLB_PROXY_URL\` says, else at \`proxy.proxy_url\`, else they use the one that runs on their root, else the
+address in \`proxy.listen\`.
 
 ${markdownTable([
   ["environment", "setting"],
@@ -41,7 +40,7 @@ ${markdownTable([
   ["`CODEXLB_UPSTREAM`", "`proxy.upstream_base_url`"],
   [
     "`CODEXLB_CONTAINER_LISTEN`",
-    "`proxy.listen`, if that is a loopback address; for containers ([docker.md](docker.md))",
+    "`proxy.listen`, only instead of a loopback address: for containers ([docker.md](docker.md))",
   ],
   ["`CODEXLB_ALLOW_UNAUTHENTICATED=1`", "`proxy.allow_unauthenticated`"],
 ])}
@@ -61,10 +60,10 @@ settings of the running proxy, and warn about the file.
 
 ## Codex's own settings
 
-\`codexlb run\` gives Codex its own home with stub credentials, sessions, history and a config.toml. The home is
-\`ROOT/runtime\`, or the directory that \`--codex-home\` names. Each run copies settings from the first config.toml that
-exists: in the home of the account that served last, in \`CODEX_HOME\`, or in \`~/.codex\`. Later changes in the home
-itself (by \`codexlb run mcp add ...\`, in Codex's menus, by hand) take precedence. Comments are not copied.
+\`codexlb run\` gives Codex its own home, \`ROOT/runtime\` or the one named by \`--codex-home\`, with stub credentials,
+sessions, history and a config.toml. Each run copies settings from the first config.toml found: of the account that
+served last, of \`CODEX_HOME\`, of \`~/.codex\`. Later changes in the home itself (by \`codexlb run mcp add ...\`, in Codex's
+menus, by hand) win. Comments are not copied.
 
 - Relative paths in these settings (\`model_instructions_file\`, \`agents.NAME.config_file\`, ...) become absolute, so they
   still name the same files.
@@ -74,26 +73,25 @@ itself (by \`codexlb run mcp add ...\`, in Codex's menus, by hand) take preceden
   login. \`codexlb run\` reports that once.
 
 Nothing else is copied. To use the \`AGENTS.md\`, prompts and skills of your own home, run \`codexlb run --native-home\`,
-which uses that home directly. \`codexlb run\` refuses a \`--codex-home\` that contains a login or settings that codexlb
-did not write.
+which uses that home as it is. \`codexlb run\` refuses a \`--codex-home\` with a login or settings that codexlb did not put
+there.
 
 With \`run.inherit_shell\` your shell's profile runs first. Codex gets its variables, working directory and umask, but not
-its limits (\`ulimit\`). Variables that \`codexlb run\` itself sets, such as \`CODEX_HOME\`, take precedence. The profile's
-output goes to the terminal, or to standard error if standard output is not a terminal. The profile can read standard
-input only if that is a terminal; otherwise the input is for Codex.
+its limits (\`ulimit\`). Variables that \`codexlb run\` itself sets, such as \`CODEX_HOME\`, win. The profile's output goes to
+the terminal, or to standard error if standard output is not a terminal. The profile can read standard input only if
+that is a terminal; other input is left to Codex.
 
 ## Listening for other machines
 
-A proxy that listens on any address but loopback starts only if one of two settings controls access to it:
+A proxy that listens on anything but loopback does not start unless one of two settings says who may use it:
 
-- \`proxy.client_auth = true\`: clients must send a key (\`codexlb key add NAME\`), or the credentials that \`codexlb run\`
+- \`proxy.client_auth = true\`: clients must show a key (\`codexlb key add NAME\`), or the credentials that \`codexlb run\`
   gives to Codex. On another machine: \`CODEXLB_CLIENT_KEY=KEY codexlb run --proxy-url http://host:8765\`.
-  On the proxy's own machine \`codexlb run\` with the same root needs no key. For its connectors Codex sends no
-  credentials. These requests are admitted by a key in the path of \`chatgpt_base_url\`, which only the config.toml of
-  Codex's home contains.
+  On the proxy's own machine \`codexlb run\` with the same root needs no key. What Codex sends without any credentials
+  (its connectors) is let in by a key in the path of \`chatgpt_base_url\`, which stands in the config.toml of its home only.
 - \`proxy.allow_unauthenticated = true\`: every client that reaches the port can use the accounts.
 
-The host names that clients use for the proxy must be its own addresses or be listed in \`proxy.allowed_hosts\`.
+The names by which clients call the proxy must be its own addresses or stand in \`proxy.allowed_hosts\`.
 
 ## Which paths are forwarded
 

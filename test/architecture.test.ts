@@ -69,7 +69,7 @@ describe("layers", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("with pure rules use no clock, no randomness, no files and no Bun", async () => {
+  test("of pure rules touch nothing outside: no clock, no randomness, no files, no Bun", async () => {
     const wrong: string[] = [];
     for (const file of files.filter((name) => name.startsWith("core/"))) {
       const text = await Bun.file(join(SOURCE, file)).text();
@@ -128,14 +128,14 @@ describe("layers", () => {
       if (ways.some((way) => code.includes(way))) uses.push(file);
     }
     expect(uses).toEqual([
-      // Prints only fixed text.
+      // It says nothing but its own words.
       "cli/commands/demo.ts",
-      // Passes only single lines to consola.
+      // Gives consola nothing but single lines.
       "cli/login-with/teller.ts",
-      // Controls the terminal while it is open. Its lines go through `printable`.
+      // Owns the terminal while it is open; its lines go through `printable`.
       "cli/screen.ts",
       "print.ts",
-      // Responds before other modules are loaded. Its line goes through `oneLine`.
+      // Answers before anything else is loaded; its line goes through `oneLine`.
       "quick.ts",
     ]);
   });

@@ -4,7 +4,7 @@ import type { PolicyMode } from "../../src/core/policy.ts";
 import { type Figures, simulate } from "./simulate.ts";
 
 /** One line of the comparison: the figures of several worlds added up. */
-export interface ComparisonLine extends Figures {
+export interface Line extends Figures {
   readonly accounts: number;
   readonly policy: string;
 }
@@ -32,7 +32,7 @@ export function policyName(mode: PolicyMode, affinity = true): string {
 }
 
 /** Runs all simulations. The figures are the same at every run. */
-export function compare(): ComparisonLine[] {
+export function compare(): Line[] {
   return SIZES.flatMap((accounts) =>
     POLICIES.map(({ mode, affinity }) => {
       const runs = SEEDS.map((seed) => simulate({ accounts, days: DAYS, load: LOAD, mode, affinity, seed }));
@@ -52,7 +52,7 @@ export function compare(): ComparisonLine[] {
 }
 
 /** The comparison as rows of a table. The first row is the header. */
-export function comparisonRows(lines: readonly ComparisonLine[]): string[][] {
+export function comparisonRows(lines: readonly Line[]): string[][] {
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
   return [
     [

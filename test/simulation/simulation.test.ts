@@ -1,15 +1,15 @@
 import { beforeAll, expect, test } from "bun:test";
 import { table } from "../../src/cli/table.ts";
-import { type ComparisonLine, compare, comparisonRows, policyName, SIZES } from "./compare.ts";
+import { compare, comparisonRows, type Line, policyName, SIZES } from "./compare.ts";
 
-let lines: ComparisonLine[] = [];
+let lines: Line[] = [];
 
 beforeAll(() => {
   lines = compare();
   console.log(table(comparisonRows(lines)));
 });
 
-const line = (accounts: number, policy: string): ComparisonLine => {
+const line = (accounts: number, policy: string): Line => {
   const found = lines.find((one) => one.accounts === accounts && one.policy === policy);
   if (found === undefined) throw new Error(`no line for ${policy} with ${accounts} accounts`);
   return found;
