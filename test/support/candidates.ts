@@ -5,7 +5,7 @@ import { NO_STANDING } from "../../src/core/capacity.ts";
 import type { ChoiceContext, PolicyMode } from "../../src/core/policy.ts";
 import type { Standing, WindowStanding } from "../../src/core/standing.ts";
 
-/** A window with half of its quota left and an unknown reset. */
+/** Half of it left, and no reset known. */
 export const WINDOW: WindowStanding = { kind: "short", left: 0.5, resetAtMs: undefined, lengthMs: 1000 };
 
 /** A short and a weekly window, both `WINDOW` except for the given fields. */
@@ -20,7 +20,7 @@ export function windows(
   };
 }
 
-/** `more`: fields of the candidate or of its standing. The default condition follows from `exhausted` and `credits`. */
+/** `more`: fields of the candidate or of its standing. Without a condition it has the one of its figures. */
 export function candidate(
   id: string,
   { windows: shown = windows(), exhausted = false, credits = false, ...more }: Partial<AnyField> = {},
