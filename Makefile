@@ -10,12 +10,11 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share
 DESTDIR ?=
-# Options of the service, and of the proxy in the foreground. If they are empty, config.toml or codexlb's default
-# applies.
+# Options of the service and of the proxy in the foreground. An empty one means the value in config.toml or the default.
 ROOT ?=
 LISTEN ?=
 UPSTREAM ?=
-# The directory with the service's executable. The default is dist, whose executable is then built first.
+# The directory with the service's executable. The default is dist; make then builds the executable first.
 ifeq ($(origin BINARY_WORKDIR),undefined)
 BINARY_WORKDIR := $(CURDIR)/dist
 SERVICE_NEEDS := $(BINARY)
@@ -43,7 +42,7 @@ test: $(BINARY) ## Run the test suite
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/core test/network test/state test/auth test/upstream test/proxy test/admin test/login test/chain test/mock test/bench test/codex test/service test/upgrade test/cli test/simulation test/durability test/hardening test/fuzz test/deps.test.ts test/docs.test.ts test/gathering-reader.test.ts test/makefile.test.ts test/architecture.test.ts
 
 .PHONY: test-faults
-test-faults: node_modules/.ready ## Inject every kind of failure, and write what Codex shows to docs/faults.md
+test-faults: node_modules/.ready ## Test every kind of failure, and write docs/faults.md with what Codex shows
 	$(BUN) scripts/test.ts test/faults
 
 .PHONY: snapshots
@@ -59,7 +58,7 @@ check: node_modules/.ready ## Check types, lint, format, unused code, known vuln
 	$(BUN) test ./test/architecture.test.ts
 
 .PHONY: smoke
-smoke: $(BINARY) ## Test the executable outside the repository, and in real terminals
+smoke: $(BINARY) ## Test the executable outside the repository and in real terminals
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/e2e test/terminal
 
 .PHONY: test-real
@@ -76,11 +75,11 @@ soak: $(BINARY) ## Run mixed traffic and faults for MINUTES=10; fail if memory o
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/soak.ts $(MINUTES)
 
 .PHONY: bench
-bench: $(BINARY) ## Measure the proxy beside the least that a proxy can do, nginx and others (ROWS=a,b ROUNDS=5 BASELINE= PEER=)
+bench: $(BINARY) ## Measure CPU, memory and delay beside a minimal proxy and nginx (ROWS=a,b ROUNDS=5 BASELINE= PEER=)
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/bench/main.ts
 
 .PHONY: profile
-profile: node_modules/.ready ## Show where the time of the proxy goes under a load of make bench (ROW=b TOP=40)
+profile: node_modules/.ready ## Print the functions that use the proxy's time under a load of make bench (ROW=b TOP=40)
 	$(BUN) scripts/bench/profile.ts
 
 .PHONY: fmt
@@ -88,11 +87,11 @@ fmt: node_modules/.ready ## Format the sources
 	$(BUN) run format
 
 .PHONY: docs
-docs: node_modules/.ready ## Generate docs/configuration.md and docs/policies.md from the sources
+docs: node_modules/.ready ## Generate docs/configuration.md, docs/policies.md and docs/performance.md
 	$(BUN) scripts/docs.ts
 
 .PHONY: install
-install: $(BINARY) ## Install to $(DESTDIR)$(BINDIR), with the manual page and completions
+install: $(BINARY) ## Install to PREFIX=/usr/local, with the manual page and completions (options: BINDIR=, DESTDIR=)
 	$(BINARY) man > dist/codexlb.1
 	$(BINARY) completions bash > dist/codexlb.bash
 	$(BINARY) completions zsh > dist/_codexlb
@@ -107,7 +106,7 @@ install: $(BINARY) ## Install to $(DESTDIR)$(BINDIR), with the manual page and c
 	install -m 644 dist/codexlb.fish "$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/codexlb.fish"
 
 .PHONY: uninstall
-uninstall: ## Remove what make install installed; keep the state directory
+uninstall: ## Remove the files that make install installed; keep the state directory
 	rm -f "$(DESTDIR)$(BINDIR)/codexlb" "$(DESTDIR)$(DATADIR)/man/man1/codexlb.1" \
 	  "$(DESTDIR)$(DATADIR)/bash-completion/completions/codexlb" \
 	  "$(DESTDIR)$(DATADIR)/zsh/site-functions/_codexlb" \
@@ -146,7 +145,7 @@ uninstall-launchd: $(SERVICE_NEEDS) ## Stop the launchd service and remove it
 	$(CODEXLB) service uninstall --target launchd
 
 .PHONY: release
-release: node_modules/.ready ## Write dist/release/ for all platforms: make release VERSION=1.2.3 (TARGETS=linux-x64,...)
+release: node_modules/.ready ## Build dist/release/ for all platforms: make release VERSION=1.2.3 (TARGETS=linux-x64,...)
 	$(BUN) scripts/release/release.ts $(if $(VERSION),--version "$(VERSION)") $(if $(TARGETS),--targets "$(TARGETS)")
 
 .PHONY: packages
@@ -158,7 +157,7 @@ tap: node_modules/.ready ## Write the formula into a checkout of the Homebrew ta
 	$(BUN) scripts/release/package.ts --tap "$(TAP)"
 
 .PHONY: test-release
-test-release: $(BINARY) ## Build releases, run them on emulated processors and musl, test every way to install
+test-release: $(BINARY) ## Build releases, run them on emulated processors and musl, test every installation method
 	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/release
 
 .PHONY: clean
@@ -168,7 +167,7 @@ clean: ## Remove dist
 $(BINARY): node_modules/.ready $(SOURCES)
 	$(BUN) scripts/compile.ts --out $(BINARY)
 
-# --ignore-scripts: no package may run its own scripts during the installation.
+# --ignore-scripts: packages must not run scripts during the installation.
 node_modules/.ready: .tools/.ready package.json bun.lock
 	$(BUN) install --frozen-lockfile --ignore-scripts
 	@touch $@

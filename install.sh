@@ -40,7 +40,7 @@ wrong_usage() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# normalise PATH: prints PATH as an absolute path without `.`, `..` and needless slashes. It need not exist.
+# normalise PATH: prints PATH as an absolute path without `.`, `..` and redundant slashes. It need not exist.
 normalise() {
   case $1 in
     /*) left=$1 ;;

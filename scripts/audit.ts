@@ -6,18 +6,18 @@ import { join } from "node:path";
 import known from "./advisories.json" with { type: "json" };
 
 const audit = Bun.spawnSync([process.execPath, "audit"], { cwd: join(import.meta.dir, "..") });
-const said = `${audit.stdout}${audit.stderr}`.trim();
+const output = `${audit.stdout}${audit.stderr}`.trim();
 if (audit.exitCode === 0) {
-  console.log(said);
+  console.log(output);
   process.exit(0);
 }
 // A list of advisories contains their severities. Any other output means that the registry returned none.
-if (/\b(?:low|moderate|high|critical): /.test(said) || /\d+ vulnerabilit/.test(said)) {
-  console.log(said);
+if (/\b(?:low|moderate|high|critical): /.test(output) || /\d+ vulnerabilit/.test(output)) {
+  console.log(output);
   process.exit(1);
 }
 console.log(
-  `audit: the registry returned no advisories${/ - (\d{3})$/.test(said) ? ` (status ${said.slice(-3)})` : ""}; checking against the ${known.advisories.length} in scripts/advisories.json (as of ${known.asOf})`,
+  `audit: the registry returned no advisories${/ - (\d{3})$/.test(output) ? ` (status ${output.slice(-3)})` : ""}; checking against the ${known.advisories.length} in scripts/advisories.json (as of ${known.asOf})`,
 );
 const lock = readFileSync(join(import.meta.dir, "..", "bun.lock"), "utf8");
 const locked = [...lock.matchAll(/^ {4}"[^"]+": \["(@?[^@"]+)@([^"]+)"/gm)].map(([, name, version]) => ({

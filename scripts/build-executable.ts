@@ -1,4 +1,4 @@
-// Builds a single executable from sources, both for the program and for the one that benchmarks compare it with.
+// Builds a single executable from sources: codexlb itself, or a program that the benchmark compares it with.
 
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { PLAYWRIGHT_EXTERNALS, playwrightFiles } from "./playwright-files.ts";
@@ -36,7 +36,7 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
       CODEXLB_COMMIT: JSON.stringify(options.commit),
       CODEXLB_TARGET: JSON.stringify(options.target),
       CODEXLB_DATE: JSON.stringify(options.date),
-      // Otherwise Bun writes the builder's own NODE_ENV into the executable, and libraries behave accordingly.
+      // By default Bun inserts the build machine's NODE_ENV, which changes the behaviour of libraries.
       "process.env.NODE_ENV": JSON.stringify("production"),
     },
     compile: {
@@ -57,6 +57,6 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
   // Bun signs arm64 executables only. In x64 ones it leaves the runtime's signature, which no longer matches.
   if (result.success && options.target.startsWith("darwin-"))
     writeFileSync(options.outfile, signAdHoc(readFileSync(options.outfile), "codexlb"));
-  const said = result.logs.map(String);
-  return result.success || said.length > 0 ? said : ["the build failed without a reason"];
+  const problems = result.logs.map(String);
+  return result.success || problems.length > 0 ? problems : ["the build failed without a reason"];
 }

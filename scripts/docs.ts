@@ -1,5 +1,5 @@
-// Generates documentation from the program: docs/configuration.md, docs/policies.md and, from a result of `make bench`,
-// docs/performance.md. RESULT=bench/results/FILE selects a result other than the one on the page.
+// Generates documentation from the program: docs/configuration.md, docs/policies.md and docs/performance.md. The last
+// one shows a result of `make bench`; RESULT=bench/results/FILE chooses another result than the one that it names.
 // `make test-faults` writes docs/faults.md.
 
 import { readFileSync, writeFileSync } from "node:fs";

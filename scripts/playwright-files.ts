@@ -4,9 +4,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-/**
- * A path that does not exist, to replace the package's own. codexlb does not need the files that it looks for there.
- */
+/** A path that does not exist. It replaces playwright-core's own path, where codexlb needs no files. */
 const NOWHERE = "/codexlb-has-no-such-directory";
 
 /** The patches, and how often each text must occur. If an upgrade of playwright-core moves one, the build fails. */
@@ -32,8 +30,8 @@ const PATCHES: readonly { readonly what: RegExp; readonly by: string; readonly t
 ];
 
 /**
- * The patched files by path, for `files` of `Bun.build`. A plugin could replace them too, but Bun names a file from a
- * plugin by its full path, and the executable would differ from one directory to another.
+ * The patched files by path, for `files` of `Bun.build`. A plugin cannot do this: Bun names a file from a plugin by its
+ * full path, so the executable would depend on the build directory.
  */
 export function playwrightFiles(): Record<string, string> {
   const path = createRequire(import.meta.url).resolve("playwright-core/lib/coreBundle");
@@ -55,7 +53,7 @@ export function patched(source: string): string {
     const found = text.match(what)?.length ?? 0;
     if (found !== times)
       throw new Error(
-        `patching playwright-core: ${what} is there ${found} times and not ${times}; look at what the new version does`,
+        `patching playwright-core: ${what} occurs ${found} times instead of ${times}; adapt the patch to the new version`,
       );
     return text.replace(what, by);
   }, source);

@@ -1,6 +1,6 @@
-// `make soak`: sends mixed traffic through the compiled executable for some minutes, with aborts, faults, limits,
-// reloads and changing pins and keys. Prints memory and descriptors every minute. Fails unless both stay constant after
-// a settling time, every request in the event log ends exactly once, and no account remains in use.
+// `make soak`: sends mixed traffic through the executable for some minutes, with aborts, faults, limits, reloads and
+// changes of pins and keys. Prints memory and descriptors every minute. Fails unless both stay flat once they have
+// settled, every request in the event log ends exactly once, and no request stays under way.
 
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ const ALIASES = ["alice", "bob", "carol", "dave"];
 const WORKERS = 6;
 /** Limits the length of a conversation, because a history that grows forever would look like a leak. */
 const TURNS_OF_SESSION = 12;
-/** The share of the run that is not compared, because heap and buffers settle first. */
+/** The first part of the run, which does not count because heap and buffers are still growing. */
 const SETTLING = 1 / 3;
 const MOST_GROWTH_MIB = 24;
 const MOST_MORE_DESCRIPTORS = 24;
@@ -80,17 +80,17 @@ async function converse(worker: number): Promise<void> {
 }
 
 /** Sends requests that the client aborts before, during or after the response. */
-async function giveUp(): Promise<void> {
+async function abortRequests(): Promise<void> {
   while (!isOver()) {
-    const leaving = new AbortController();
-    const asked = fetch(`${url}/backend-api/codex/responses`, {
+    const abort = new AbortController();
+    const request = fetch(`${url}/backend-api/codex/responses`, {
       method: "POST",
       headers: asClient,
       body: JSON.stringify({ model: "m", stream: true, input: ["x".repeat(Math.random() * 200_000)] }),
-      signal: leaving.signal,
+      signal: abort.signal,
     }).then((response) => response.text());
-    setTimeout(() => leaving.abort(), Math.random() * 20);
-    await asked.then(
+    setTimeout(() => abort.abort(), Math.random() * 20);
+    await request.then(
       () => count("served"),
       () => count("aborted"),
     );
@@ -123,7 +123,7 @@ const FAULTS: readonly (() => FaultInput)[] = [
   }),
 ];
 
-async function trouble(): Promise<void> {
+async function injectFaults(): Promise<void> {
   while (!isOver()) {
     mock.faults.add(oneOf(FAULTS)());
     await pause(400);
@@ -131,7 +131,7 @@ async function trouble(): Promise<void> {
   }
 }
 
-/** Makes the changes that an owner would make during the run. Returns their number. */
+/** Makes the changes that a user makes while the proxy runs. Returns their number. */
 async function operate(): Promise<number> {
   let done = 0;
   for (; !isOver(); done++) {
@@ -201,7 +201,7 @@ async function watch(): Promise<void> {
     samples.push(sample);
     const { served, failed, aborted } = turns;
     console.log(
-      `${((sample.atMs - startedMs) / 60_000).toFixed(1).padStart(6)} min  ${sample.rssMiB.toFixed(0).padStart(4)} MiB  ${String(sample.descriptors).padStart(4)} descriptors  ${requests.size} requests; turns: ${served} served, ${failed} failed, ${aborted} given up`,
+      `${((sample.atMs - startedMs) / 60_000).toFixed(1).padStart(6)} min  ${sample.rssMiB.toFixed(0).padStart(4)} MiB  ${String(sample.descriptors).padStart(4)} descriptors  ${requests.size} requests; turns: ${served} served, ${failed} failed, ${aborted} aborted`,
     );
   }
 }
@@ -212,15 +212,15 @@ console.log(
 );
 const [changes] = await Promise.all([
   operate(),
-  trouble(),
-  giveUp(),
-  giveUp(),
+  injectFaults(),
+  abortRequests(),
+  abortRequests(),
   watch(),
   ...Array.from({ length: WORKERS }, (_, worker) => converse(worker)),
 ]);
 
 await until(
-  "every use of an account has ended",
+  "no request is under way",
   async () => (await remoteStatus(door)).accounts.every(({ in_flight }) => in_flight === 0),
   30_000,
 );
@@ -246,10 +246,10 @@ const problems = [
       ]
     : []),
   ...(turns.served < 100 ? [`only ${turns.served} turns were served`] : []),
-  ...(err.includes("this is a bug in codexlb") ? [`the proxy reported: ${err}`] : []),
+  ...(err.includes("this should not happen") ? [`the proxy reported: ${err}`] : []),
 ];
 console.log(
-  `${requests.size} requests, each ended exactly once: ${unended.length === 0 ? "yes" : "no"}; ${changes} changes by the owner`,
+  `${requests.size} requests, each ended exactly once: ${unended.length === 0 ? "yes" : "no"}; ${changes} changes by the user`,
 );
 for (const problem of problems) console.log(`FAILED: ${problem}`);
 process.exit(problems.length === 0 ? 0 : 1);

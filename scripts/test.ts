@@ -1,5 +1,5 @@
-// Runs the tests below the given paths. The last line of output is `N passed, N failed`, with `, N skipped` if any
-// were.
+// Runs the tests in the given paths. The last line of output is `N passed, N failed`, followed by `, N skipped` if
+// tests were skipped.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,6 +33,6 @@ function readText(): string {
   try {
     return readFileSync(report, "utf8");
   } catch {
-    return ""; // the runner died before it wrote its report, which its exit code shows
+    return ""; // The runner crashed before it wrote its report. Its exit code reports that.
   }
 }

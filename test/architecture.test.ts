@@ -1,4 +1,4 @@
-// The layers: a file may import only from its own layer and those to the left of it.
+// Checks the layers: a file may import only from its own layer and from layers to its left.
 
 import { describe, expect, test } from "bun:test";
 import { dirname, join, relative } from "node:path";
@@ -6,7 +6,7 @@ import { Glob } from "bun";
 
 const SOURCE = join(import.meta.dir, "..", "src");
 
-/** Left to right; a name stands for the file or the folder. */
+/** From left to right. A name is that of a file or of a folder. */
 const LAYERS = [
   [
     "errors.ts",
@@ -41,7 +41,7 @@ const layerOf = (path: string): number => {
   return LAYERS.findIndex((names) => (names as readonly string[]).includes(top));
 };
 
-/** Every module named in `text`, type imports and lazy ones too. */
+/** Every module that `text` imports, including type imports and dynamic imports. */
 function importsOf(text: string): string[] {
   const found = text.matchAll(/(?:from|import)\s*\(?\s*["']([^"']+)["']/g);
   return [...found].map((match) => match[1] ?? "");
@@ -50,7 +50,7 @@ function importsOf(text: string): string[] {
 const files = [...new Glob("**/*.ts").scanSync(SOURCE)].sort();
 
 describe("layers", () => {
-  test("hold every source file", () => {
+  test("contain every source file", () => {
     expect(files.length).toBeGreaterThan(50);
     expect(files.filter((file) => layerOf(file) < 0)).toEqual([]);
   });
@@ -61,7 +61,7 @@ describe("layers", () => {
       for (const name of importsOf(await Bun.file(join(SOURCE, file)).text())) {
         if (!name.startsWith(".")) continue;
         const target = relative(SOURCE, join(SOURCE, dirname(file), name));
-        // A script for a shell is a text in its own language.
+        // Scripts for shells are imported as text.
         if (!/\.(?:ts|bash|zsh|fish|ps1)$/.test(name)) wrong.push(`${file} imports ${name}: name the file`);
         else if (layerOf(target) > layerOf(file)) wrong.push(`${file} imports ${target}`);
       }
@@ -113,7 +113,7 @@ describe("layers", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("leave the browser to one of them, which loads it only when it is wanted", async () => {
+  test("import the browser in one file, which loads it only when needed", async () => {
     const uses: string[] = [];
     for (const file of files) {
       const text = await Bun.file(join(SOURCE, file)).text();
@@ -123,7 +123,7 @@ describe("layers", () => {
     expect(uses).toEqual(["login/browser.ts"]);
   });
 
-  test("are built in one place: only the composition root and tests make a daemon's parts", async () => {
+  test("are composed in one place: only the composition root and tests construct the parts of a daemon", async () => {
     const makers = ["createPool(", "createRefreshLane(", "createRefresher(", "startServer("];
     const wrong: string[] = [];
     for (const file of files.filter((name) => !name.startsWith("daemon/"))) {
@@ -135,7 +135,7 @@ describe("layers", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("print through one file, which makes text from other parties safe for a terminal", async () => {
+  test("print through one file, which makes text from others safe for terminals", async () => {
     const ways = [
       "process.stdout.write(",
       "process.stderr.write(",

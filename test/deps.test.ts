@@ -1,15 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { systemDeps } from "../src/deps.ts";
 
-describe("a wait of a second or more", () => {
-  test("does not end early", async () => {
+describe("a timer of at least a second", () => {
+  test("does not fire early", async () => {
     const { clock } = systemDeps();
     const startedMs = performance.now();
     await new Promise<void>((resolve) => clock.after(1_000, resolve));
     expect(performance.now() - startedMs).toBeGreaterThanOrEqual(1_000);
   });
 
-  test("ends together with others, and not at all once it is cancelled, even by one of them", async () => {
+  test("fires together with others, and not after it was cancelled, even by one of them", async () => {
     const { clock } = systemDeps();
     const ended: string[] = [];
     const done = Promise.withResolvers<void>();

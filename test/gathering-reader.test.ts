@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { createPieces, gatheringReader } from "../src/gathering-reader.ts";
 
 describe("the pieces of a body", () => {
-  test("come out in order, whatever their sizes", () => {
+  test("are returned in order, for any sizes", () => {
     const sizes = fc.array(fc.oneof(fc.nat(3), fc.nat(2_000), fc.nat(40_000)), { maxLength: 60 });
     fc.assert(
       fc.property(sizes, (lengths) => {
@@ -71,7 +71,7 @@ describe("a gathering reader", () => {
     await server.stop(true);
   });
 
-  test("passes on that a body breaks off", async () => {
+  test("reports that a body breaks off", async () => {
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
       start: (controller) => controller.enqueue(new Uint8Array([1])),
       pull: (controller) => controller.error(new Error("broken off")),

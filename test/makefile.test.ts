@@ -1,4 +1,4 @@
-// Tests the Makefile: its help, its compatibility with the Go program's Makefile, and the commands of its targets.
+// Tests the Makefile: its help, its compatibility with the Go program's Makefile, and the commands that targets run.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dir, "..");
 const makefile = readFileSync(join(ROOT, "Makefile"), "utf8");
 const switching = readFileSync(join(ROOT, "docs", "switching.md"), "utf8");
 
-/** The words in backquotes in the first column of the table with this header. */
+/** The words in backquotes in the first column of the table that begins with `header`. */
 function firstColumn(header: string): string[] {
   const table = switching.slice(switching.indexOf(`| ${header} `)).split("\n\n")[0] ?? "";
   const cells = table.split("\n").map((line) => line.split("|")[1] ?? "");
@@ -32,7 +32,7 @@ test("the Makefile has every target and variable of the Go program", () => {
   for (const name of GO_VARIABLES.split(" ")) expect(makefile).toMatch(new RegExp(`^${name} \\??:?=`, "m"));
 });
 
-describe.skipIf(!isThere("make", "what make does"))("make", () => {
+describe.skipIf(!isThere("make", "the Makefile's targets"))("make", () => {
   let temp: TempDirectory;
   let binaries: string;
   beforeAll(() => {
@@ -66,7 +66,7 @@ describe.skipIf(!isThere("make", "what make does"))("make", () => {
     ["install-daemons", "service><install", ""],
     ["install-systemd", "service><install", "<--target><systemd>"],
     ["install-launchd", "service><install", "<--target><launchd>"],
-  ])("%s passes only what is given", (target, command, end) => {
+  ])("%s passes only the variables that are set", (target, command, end) => {
     const binary = command.endsWith("install") ? `<--binary><${binaries}/codexlb>` : "";
     const where = `BINARY_WORKDIR=${binaries}`;
     expect(make(target, where)).toBe(`<${command}>${binary}${end ?? ""}`);

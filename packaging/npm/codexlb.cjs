@@ -10,12 +10,13 @@ const { isatty } = require("node:tty");
 const { version, homepage, optionalDependencies } = require("../package.json");
 
 /**
- * Signals that a service manager or a user sends. SIGCONT is among them because a stopped executable exits only then.
+ * The signals that a service manager or a user sends. SIGCONT is included, because a stopped executable exits only after
+ * it.
  */
 const FORWARDED = ["SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGCONT"];
 /**
- * Signals that a terminal sends to the executable too. The launcher does not forward them there, because a second
- * SIGINT would kill a proxy that waits for its turns to finish.
+ * The signals that a terminal also sends to the executable. On a terminal the launcher does not forward them, because a
+ * second SIGINT would kill a proxy that waits for its turns to finish.
  */
 const SENT_BY_TERMINAL = new Set(["SIGINT", "SIGQUIT", "SIGHUP"]);
 
@@ -37,7 +38,7 @@ function runAsChild() {
   child.on("error", (error) => fail(`starting ${executable} failed: ${error.message}`, reinstall()));
   child.on("exit", (code, signal) => {
     if (signal === null) process.exit(code);
-    // Exit by the same signal, so that the shell sees the same as without this launcher.
+    // Exit by the same signal, so that the shell sees the same result as without this launcher.
     for (const name of FORWARDED) process.removeAllListeners(name);
     process.kill(process.pid, signal);
     process.exit(128 + system.signals[signal]);
@@ -105,7 +106,7 @@ function hasAvx2() {
   }
 }
 
-/** Returns the advice that reinstalls this copy: that of a project in its project, others globally. */
+/** Returns the advice for reinstalling this copy: in its project if it is part of one, otherwise globally. */
 function reinstall() {
   const at = __dirname.indexOf("/node_modules/");
   const project = __dirname.slice(0, Math.max(at, 0));

@@ -1,18 +1,17 @@
-// The accounts of the benchmark's backend, and the backend's responses for each of them.
+// The accounts of the benchmark's backend, and their responses.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
-import { createMockAccounts, type MockAccount } from "../../src/mock/accounts.ts";
-import { mockAuthFile } from "../../src/mock/tokens.ts";
+import { createMockAccounts, type MockAccount, mockAuthFile } from "../../src/mock/tokens.ts";
 import { createTurnMaker, readTurnRequest } from "../../src/mock/turns.ts";
 import { modelsEtag, rateEvent, rateHeaders, usageOf } from "../../src/mock/wire.ts";
 import { asSse } from "./protocol.ts";
 
 export interface BackendAccount {
-  /** The headers that a request needs to be served by this account. */
+  /** The headers of a request that this account serves. */
   readonly credentials: Readonly<Record<"authorization" | "chatgpt-account-id", string>>;
-  /** The headers of a turn: quota, turn state, version of the catalogue. */
+  /** The headers of a turn: quota, turn state and version of the catalogue. */
   readonly turnHeaders: Readonly<Record<string, string>>;
   /** The four events of a short turn over SSE. */
   readonly shortTurn: readonly string[];
@@ -22,7 +21,7 @@ export interface BackendAccount {
   usage(): unknown;
 }
 
-/** Makes `count` accounts, and writes the auth.json of each to `homes/NAME/auth.json`. Names: a0000, a0001, ... */
+/** Creates `count` accounts, and writes the auth.json of each to `homes/NAME/auth.json`. Names: a0000, a0001, ... */
 export function createBackendAccounts(count: number, homes: string): ReadonlyMap<string, BackendAccount> {
   const { clock } = systemDeps();
   const names = Array.from({ length: count }, (_, index) => accountName(index));
@@ -71,7 +70,7 @@ export function accountName(index: number): string {
 
 // --- internal ---
 
-/** Long enough that no proxy renews a token during a benchmark, like the real backend's. */
+/** The lifetime of the real backend's tokens, so that no proxy renews one during a benchmark. */
 const TOKEN_SECONDS = 10 * 86_400;
 
 const SHORT_TURN = [

@@ -1,15 +1,15 @@
-// The benchmark's backend. It is as cheap as Bun.serve can be, so that the proxies are the bottleneck, and has the
-// headers, the events and the account endpoints that a proxy for Codex needs.
+// The benchmark's backend. It is as cheap as Bun.serve can be, so that the proxies are the bottleneck, and it sends the
+// headers, events and account status that a proxy for Codex processes.
 //
 //   POST /backend-api/codex/responses                         a short turn of four events
 //   POST /backend-api/codex/responses?paced=200&every=10      200 events of 300 bytes, one each 10 ms
 //   POST /backend-api/codex/responses?silent                  two events, then nothing
-//   POST /backend-api/codex/responses?limited=ID              a usage limit, and for the second request with this ID a
-//                                                           turn with an event that carries the time of the limit
+//   POST /backend-api/codex/responses?limited=ID              a usage limit; for the second request with this ID a turn
+//                                                           with an event that carries the time of the limit
 //   GET  /backend-api/codex/responses (WebSocket)             13 messages for each response.create, an echo for others
 //   POST /backend-api/codex/images/edits                      the size and hash of the body
 //   POST /backend-api/codex/images/generations                a body of 10 MB
-//   POST everything else                                      1 KB of JSON
+//   POST any other path                                       1 KB of JSON
 
 import type { Server, ServerWebSocket } from "bun";
 import { type BackendAccount, createBackendAccounts } from "./backend-accounts.ts";
@@ -42,8 +42,8 @@ export function startBackend(count: number, homes: string): Backend {
     if (limited === null) return new Response(silentStream(account), { headers });
     const atMs = refusedAt.get(limited);
     if (atMs !== undefined) {
-      const [first = "", ...rest] = account.shortTurn;
-      return new Response([first, stampedEvent(atMs), ...rest].join(""), { headers });
+      const [first = "", ...others] = account.shortTurn;
+      return new Response([first, stampedEvent(atMs), ...others].join(""), { headers });
     }
     refusedAt.set(limited, sharedNowMs());
     return usageLimit(account);
@@ -133,7 +133,7 @@ function usageLimit({ turnHeaders }: BackendAccount): Response {
   return Response.json({ error }, { status: 429, headers });
 }
 
-/** The events of a short turn, each in a chunk and a packet of its own, as the real backend sends them. */
+/** The events of a short turn. As from the real backend, each has its own chunk and packet. */
 function shortStream({ shortTurn }: BackendAccount): ReadableStream<Uint8Array> {
   return directStream(async (controller) => {
     for (const event of shortTurn) {
@@ -145,7 +145,7 @@ function shortStream({ shortTurn }: BackendAccount): ReadableStream<Uint8Array> 
   });
 }
 
-/** A turn that begins and is then silent until the client disconnects. */
+/** A turn that begins and then stays silent until the client disconnects. */
 function silentStream({ shortTurn: [first = ""] }: BackendAccount): ReadableStream<Uint8Array> {
   return directStream((controller) => {
     controller.write(first);

@@ -1,8 +1,8 @@
-// One clock for all processes of a benchmark, so that one process can stamp an event and another can read its age.
+// A clock that all processes of a benchmark share, so that one process can stamp an event and another can read its age.
 
 let originMs: number | undefined;
 
-/** Unix time in ms, with fractions of a microsecond. All processes of one machine agree to some microseconds. */
+/** Unix time in ms, with fractions of a microsecond. The processes of one machine agree to within some microseconds. */
 export function sharedNowMs(): number {
   originMs ??= readOriginMs();
   return originMs + performance.now();
@@ -13,8 +13,8 @@ export function sharedNowMs(): number {
 const READINGS = 20;
 
 /**
- * The wall time at which `performance.now()` was 0. `performance.timeOrigin` is rounded to a millisecond, so this waits
- * for the wall clock's ticks. A tick that is noticed late gives a smaller value, so the largest one is right.
+ * The wall time at which `performance.now()` was 0. `performance.timeOrigin` is rounded to a millisecond, so this function
+ * measures at the ticks of the wall clock instead. A tick noticed late gives a smaller value, so the largest is right.
  */
 function readOriginMs(): number {
   let largest = 0;

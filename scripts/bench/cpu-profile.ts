@@ -1,9 +1,9 @@
 // Reads a .cpuprofile, and adds up the time of each function.
 
-/** The parts of a .cpuprofile that this file uses. */
+/** The part of a .cpuprofile that this file reads. */
 export interface CpuProfile {
   readonly nodes: readonly ProfileNode[];
-  /** Ids of nodes, in order of time. */
+  /** IDs of nodes, in order of time. */
   readonly samples: readonly number[];
   /** Microseconds before each sample. */
   readonly timeDeltas: readonly number[];
@@ -24,7 +24,7 @@ export interface FunctionTime {
   readonly totalMs: number;
 }
 
-/** The time of each function. `directory` is removed from the paths of its files. */
+/** The time of each function. `directory` is removed from the paths of files. */
 export function functionTimes(profile: CpuProfile, directory: string): FunctionTime[] {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const selfUs = new Map<number, number>();
@@ -64,6 +64,6 @@ export function functionTimes(profile: CpuProfile, directory: string): FunctionT
 function nameOf({ callFrame: { functionName, url, lineNumber } }: ProfileNode, directory: string): string {
   const path = url.replace(/^file:\/\//, "").replace(`${directory}/`, "");
   if (functionName === "") return path === "" ? "(native)" : `(anonymous) ${path}:${lineNumber + 1}`;
-  // An async function has another line after each await; its name and its file are enough to find it.
+  // The line is left out, because an async function has another line after each await.
   return path === "" ? functionName : `${functionName} ${path}`;
 }

@@ -1,6 +1,6 @@
-// Every figure of the benchmark, with its bounds.
+// The figures of the benchmark, and their bounds.
 
-/** The programs that a run measures: this one, and others for comparison. */
+/** The measured programs: codexlb, and those that it is compared with in the same run. */
 export type SubjectName =
   | "codexlb"
   /** An older executable. */
@@ -11,7 +11,7 @@ export type SubjectName =
   | "peer"
   /** The backend without a proxy. */
   | "direct"
-  /** The reference in the figure's title: fewer accounts, one hop, or a program that only prints a line. */
+  /** The subject that the figure's title names: fewer accounts, one hop, or a program that only prints a line. */
   | "reference";
 
 export type RowName = "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "i" | "j" | "k";
@@ -28,7 +28,7 @@ export interface Figure {
   readonly title: string;
   readonly unit: "CPU-s" | "ms" | "KiB" | "MiB";
   readonly digits: number;
-  /** Without it, the figure is for information. */
+  /** The required bound. A figure without it is for information only. */
   readonly must?: Bound;
   readonly stretch?: Bound;
 }
@@ -103,7 +103,7 @@ export const FIGURES: readonly Figure[] = [
   ms("j.status", "`status --short` (reference: a program that prints a line)", {
     must: times(1.3, "reference"),
   }),
-  ms("j.answer", "from the start of the proxy to its first answer"),
+  ms("j.answer", "from the start of the proxy to its first response"),
   ms("k.failoverP50", "from an account's 429 to the first byte from the next, p50", { must: most(2) }),
   ms("k.failoverP99", "from an account's 429 to the first byte from the next, p99"),
 ];

@@ -1,11 +1,11 @@
 // The floor: the least that a proxy in JavaScript on Bun can do. It replaces the credentials, and forwards everything
-// else without reading it: a buffered request body, a response body that stays native, and for WebSocket Bun's built-in
+// else without reading it. It buffers request bodies, keeps response bodies native, and uses Bun's built-in WebSocket
 // client. The benchmark compiles it like the program.
 
 import type { Server } from "bun";
 
 interface FloorOptions {
-  /** Scheme, host and port of the backend. */
+  /** The scheme, host and port of the backend. */
   readonly backend: string;
   /** Replaces the client's `authorization` and `chatgpt-account-id`. */
   readonly credentials: Readonly<Record<string, string>>;
@@ -67,7 +67,7 @@ export function startFloor({ backend, credentials }: FloorOptions): Floor {
 
 // --- internal ---
 
-/** The headers of a handshake that Bun's client writes itself. */
+/** The headers of a handshake that Bun's client adds itself. */
 const OWN_HEADERS = [
   "connection",
   "upgrade",

@@ -1,17 +1,15 @@
-// Judges whether a figure is within its bounds.
+// Judges whether figures meet their bounds.
 
 import type { Bound, Figure, SubjectName } from "./figures.ts";
 import { type FigureSamples, medianOf } from "./samples.ts";
 
-/** `not judged`: there is no bound, or its reference was not measured. */
-export type Verdict = "reached" | "MISSED" | "not judged";
+/** `not judged`: there is no bound, or the subject that it refers to was not measured. */
+export type Verdict = "met" | "MISSED" | "not judged";
 
 export interface Judgement {
   /** The median of codexlb; undefined if it was not measured. */
   readonly value: number | undefined;
-  /**
-   * `value` as a multiple of `of`, which is the reference of `must`, or the floor if the reference was not measured.
-   */
+  /** `value` as a multiple of the subject `of`: the one that `must` refers to if it was measured, or else the floor. */
   readonly ratio: { readonly value: number; readonly of: SubjectName } | undefined;
   readonly must: Verdict;
   readonly stretch: Verdict;
@@ -35,7 +33,7 @@ export function judge(
   };
 }
 
-/** The largest value that `bound` allows; undefined if its reference was not measured. */
+/** The largest value that `bound` allows; undefined if the subject that it refers to was not measured. */
 export function limitOf(bound: Bound, samples: FigureSamples): number | undefined {
   if (bound.kind === "most") return bound.value;
   const base = medianOf(samples, bound.of);
@@ -43,7 +41,7 @@ export function limitOf(bound: Bound, samples: FigureSamples): number | undefine
   return bound.kind === "times" ? base * bound.factor : base + bound.more;
 }
 
-/** `<= 2 x floor`, `<= floor + 0.1`, `<= 50`. */
+/** The bound as text: `<= 2 x floor`, `<= floor + 0.1` or `<= 50`. */
 export function boundText(bound: Bound | undefined): string {
   if (bound === undefined) return "";
   if (bound.kind === "most") return `<= ${bound.value}`;
@@ -55,6 +53,6 @@ export function boundText(bound: Bound | undefined): string {
 function verdict(value: number | undefined, bound: Bound | undefined, samples: FigureSamples): Verdict {
   const limit = bound === undefined ? undefined : limitOf(bound, samples);
   if (limit === undefined || value === undefined) return "not judged";
-  // A value that is not a number has not reached anything.
-  return value <= limit ? "reached" : "MISSED";
+  // NaN meets no bound.
+  return value <= limit ? "met" : "MISSED";
 }

@@ -1,4 +1,4 @@
-// The parts that all rows share: the backend, the executables, and a directory that is removed at the end.
+// The environment that all rows share: the backend, the executables, and a temporary directory.
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ export interface Lab extends AsyncDisposable {
     readonly origin: string;
     /** Contains the auth.json of every account, in a directory named after it. */
     readonly homes: string;
-    /** Of the first account. */
+    /** The credentials of the first account. */
     readonly credentials: Readonly<Record<string, string>>;
   };
   readonly executable: string;
@@ -49,7 +49,7 @@ export async function openLab({ baseline, peer, rounds, log }: LabOptions): Prom
   return {
     directory: temp.path,
     backend: { origin, homes, credentials },
-    // Build the floor only when a row needs it; a profile does not.
+    // Builds the executable at its first use, because a profile does not need it.
     get executable() {
       return testBinary();
     },
@@ -66,7 +66,7 @@ export async function openLab({ baseline, peer, rounds, log }: LabOptions): Prom
   };
 }
 
-/** Builds an executable from `entry` as the program is built. Throws with the compiler's messages. */
+/** Builds an executable from `entry`, in the same way as the program. Throws with the compiler's messages. */
 export async function compile(entry: string, outfile: string): Promise<void> {
   const problems = await buildExecutable({
     entry,
@@ -80,5 +80,5 @@ export async function compile(entry: string, outfile: string): Promise<void> {
   if (problems.length > 0) throw new Error(`building ${outfile}: ${problems.join("\n")}`);
 }
 
-/** The accounts of the backend; a proxy gets some of them. */
+/** The number of accounts of the backend. A proxy gets some of them. */
 export const ACCOUNTS = 1_000;

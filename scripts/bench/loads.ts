@@ -1,11 +1,11 @@
-// The loads of rows (a) to (f), and the figures that each of them gives.
+// The loads of rows (a) to (f), and the figures that each of them measures.
 
 import type { LoadFigures, LoadSpec } from "./load/spec.ts";
 import type { MeasuredLoad } from "./measure.ts";
 import { LARGE_BYTES, PATHS } from "./protocol.ts";
 import type { Subject } from "./subjects.ts";
 
-/** The loads by name. A name is the row, and a suffix if the row has several loads. */
+/** The loads by name. A name consists of the row and of a word that distinguishes the row's loads. */
 export const LOADS: Readonly<Record<string, MeasuredLoad>> = {
   a: {
     spec: on({ kind: "requests", path: PATHS.small, bodyBytes: 350, connections: 64 }),
@@ -65,7 +65,7 @@ export const LOADS: Readonly<Record<string, MeasuredLoad>> = {
 
 // --- internal ---
 
-/** Like `Omit`, applied to each member of a union. */
+/** `Omit` for each member of a union. */
 type WithoutTarget<Spec> = Spec extends LoadSpec ? Omit<Spec, "origin" | "headers"> : never;
 
 function on(spec: WithoutTarget<LoadSpec>): MeasuredLoad["spec"] {
@@ -76,7 +76,7 @@ function cpuAs(figure: string, operations: number): MeasuredLoad["figures"] {
   return (cpuPer) => ({ [figure]: cpuPer(operations) });
 }
 
-/** The figures of the load, with the row before their names. */
+/** Prefixes the names of the load's figures with the row. */
 function named(row: string, load: LoadFigures): Record<string, number> {
   return Object.fromEntries(Object.entries(load).map(([name, value]) => [`${row}.${name}`, value]));
 }

@@ -1,5 +1,5 @@
-// `make bench`: measures codexlb, the floor, nginx and others, writes the result to bench/results/, and exits with 1 if
-// a path returns wrong bytes or a figure misses its bound.
+// `make bench`: measures codexlb beside the floor, nginx and others, and writes the result to bench/results/. Exits
+// with 1 if a path returns wrong bytes or a figure misses its bound.
 //
 //   ROWS=a,b                rows to measure; default: all
 //   ROUNDS=5                rounds of every row
@@ -20,7 +20,7 @@ import { direct, startSubjects } from "./subjects.ts";
 const { BASELINE, PEER, ROUNDS: rounds = "5", ROWS: chosen = Object.keys(ROWS).join(",") } = process.env;
 const rows = chosen.split(",").filter((name): name is RowName => Object.hasOwn(ROWS, name));
 if (rows.length !== chosen.split(",").length || !(Number(rounds) >= 1)) {
-  console.error(`ROWS must be some of ${Object.keys(ROWS).join(",")}, and ROUNDS at least 1`);
+  console.error(`ROWS must list rows from ${Object.keys(ROWS).join(",")}, and ROUNDS must be at least 1`);
   process.exit(2);
 }
 
@@ -64,6 +64,6 @@ async function measuresRows(lab: Lab): Promise<boolean> {
     }
   }
   console.log(`\nwritten: ${writeResult(resultOf(lab, rows, samples))}`);
-  console.log(missed.length === 0 ? "every bound is reached" : `missed: ${missed.join(", ")}`);
+  console.log(missed.length === 0 ? "all bounds are met" : `missed: ${missed.join(", ")}`);
   return missed.length === 0;
 }

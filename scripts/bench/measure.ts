@@ -10,18 +10,18 @@ import type { Subject } from "./subjects.ts";
 
 export interface MeasuredLoad {
   readonly spec: (subject: Subject) => LoadSpec;
-  /** Operations of a round. */
+  /** The number of operations in a round. */
   readonly operations: number;
-  /** Operations before the first round, which do not count. */
+  /** The number of operations before the first round, which do not count. */
   readonly warmUp: number;
-  /** The figures of a round. `cpuPer`: CPU seconds per so many operations; NaN for a subject without processes. */
+  /** The figures of a round. `cpuPer`: CPU seconds for a number of operations; NaN for a subject without processes. */
   readonly figures: (
     cpuPer: (operations: number) => number,
     load: LoadFigures,
   ) => Readonly<Record<string, number>>;
 }
 
-/** Adds the rounds of every subject to `samples`. Reports and omits a peer that fails under the load. */
+/** Adds the rounds of every subject to `samples`. A peer that fails at the load is reported and left out. */
 export async function measure(
   lab: Pick<Lab, "rounds" | "log">,
   samples: Samples,
@@ -36,7 +36,7 @@ export async function measure(
     }
     for (let round = 0; round < lab.rounds; round++)
       for (const offset of runs.keys()) {
-        // Every subject comes after every other one.
+        // The order rotates, so that every subject follows every other subject.
         const run = runs[(offset + round) % runs.length];
         if (run === undefined) continue;
         const figures = await measureRound(run.subject, run.process, load);
@@ -68,7 +68,7 @@ export async function measureRound(
 
 // --- internal ---
 
-/** Long enough for a proxy to finish its delayed writes, so that their cost counts. */
+/** Longer than a proxy delays its writes to disk, so that their cost counts. */
 const SETTLE_MS = 300;
 
 async function warmedUp(
@@ -84,7 +84,7 @@ async function warmedUp(
   } catch (error) {
     await process?.[Symbol.asyncDispose]();
     if (subject.name !== "peer") throw error;
-    log(`the peer failed under this load: ${messageOf(error)}`);
+    log(`the peer failed at this load: ${messageOf(error)}`);
     return undefined;
   }
 }

@@ -2,12 +2,12 @@
 
 export interface NginxOptions {
   readonly port: number;
-  /** Scheme, host and port of the backend. */
+  /** The scheme, host and port of the backend. */
   readonly origin: string;
   readonly credentials: Readonly<Record<string, string>>;
 }
 
-/** The configuration of one nginx process, which keeps all its files in the prefix. */
+/** The configuration of nginx with one process, which keeps all its files in the prefix. */
 export function nginxConfig({ port, origin, credentials }: NginxOptions): string {
   const replaced = Object.entries(credentials).map(([name, value]) => `proxy_set_header ${name} "${value}";`);
   return `

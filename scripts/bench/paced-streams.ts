@@ -1,10 +1,10 @@
-// Streams of the benchmark's backend that send an event at a fixed interval. All streams share one timer, and their
+// Streams that send an event at a fixed interval, for the benchmark's backend. All streams share one timer, and their
 // events are spread over the interval, so that the backend does not send them in bursts.
 
 import { stampedEvent } from "./stamps.ts";
 
 export interface Pace {
-  /** Stamped events, the first of which is sent immediately. */
+  /** The number of stamped events. The first one is sent immediately. */
   readonly events: number;
   readonly everyMs: number;
 }
@@ -57,9 +57,9 @@ export function createPacer(): Pacer {
 
 interface PacedStream {
   dueMs: number;
-  /** Sends the next event; false when it was the last. */
+  /** Sends the next event. Returns false after the last one. */
   send(): boolean;
 }
 
-/** Its multiples, modulo 1, are spread evenly for any number of streams. */
+/** The multiples of this ratio, modulo 1, are spread evenly for any number of streams. */
 const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;

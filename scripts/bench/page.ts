@@ -64,11 +64,11 @@ function figuresTable(result: BenchResult): string {
   ]);
 }
 
-/** No row for a figure that was not measured. */
+/** The row of a figure; none if the figure was not measured. */
 function figureRow(figure: Figure, samples: FigureSamples, subjects: readonly SubjectName[]): string[][] {
   const { value, ratio, must, stretch } = judge(figure, samples);
   if (value === undefined) return [];
-  const result = must === "reached" && stretch === "reached" ? "reached, stretch too" : must;
+  const result = must === "met" && stretch === "met" ? "met, stretch too" : must;
   return [
     [
       figure.row,

@@ -1,6 +1,6 @@
-// Ports of 127.0.0.1, for programs that cannot choose one themselves and report it.
+// Ports of 127.0.0.1 for programs that cannot choose and report a port themselves.
 
-/** A port that was free a moment ago. */
+/** A port that was free when this function returned. */
 export function freePort(): number {
   const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
   const { port } = server;
@@ -8,7 +8,7 @@ export function freePort(): number {
   return port;
 }
 
-/** Resolves once `port` accepts connections. Rejects after ten seconds. */
+/** Resolves when `port` accepts connections. Rejects after ten seconds. */
 export async function listening(port: number): Promise<void> {
   const deadlineMs = performance.now() + LONGEST_START_MS;
   for (;;) {

@@ -1,6 +1,6 @@
-// `make profile`: runs the proxy from the sources under Bun's profiler, with a load of `make bench`, and prints where
-// the time goes. ROW names the load (a key of `LOADS`), ACCOUNTS the accounts of the proxy (default 2, at most
-// 1,000), TOP the number of functions to print (default 40).
+// `make profile`: runs the proxy from the sources under Bun's profiler, with a load of `make bench`, and prints the
+// time of each function. ROW names the load (a key of `LOADS`), ACCOUNTS sets the accounts of the proxy (default 2, at
+// most 1,000), TOP the number of functions to print (default 40).
 
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { startProgram } from "./program.ts";
 import { proxyArgs, proxyEnv, proxySubject } from "./subjects.ts";
 
 const REPOSITORY = join(import.meta.dir, "..", "..");
-/** A profile needs more operations than a round. */
+/** The number of rounds, because a profile needs more operations than one round has. */
 const ROUNDS = 4;
 
 const { ROW = "b", ACCOUNTS = "2", TOP = "40" } = process.env;
@@ -51,7 +51,7 @@ if (file === undefined) throw new Error("the profiled proxy has written no profi
 const times = functionTimes(await Bun.file(join(profiles, file)).json(), REPOSITORY);
 const allMs = times.reduce((sum, { selfMs }) => sum + selfMs, 0);
 console.log(
-  `load ${ROW}: ${cpu.toFixed(2)} CPU-s of all threads, ${(allMs / 1000).toFixed(2)} s sampled (with the time in which the proxy waited for a processor)`,
+  `load ${ROW}: ${cpu.toFixed(2)} CPU-s of all threads, ${(allMs / 1000).toFixed(2)} s sampled (including the time in which the proxy waited for a processor)`,
 );
 print("self", ({ selfMs }) => selfMs);
 print("total", ({ totalMs }) => totalMs);

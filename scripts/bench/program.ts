@@ -1,24 +1,24 @@
-// Programs that the benchmark starts: proxies, the backend, loads.
+// Runs the programs of the benchmark: proxies, the backend and loads.
 
 import { join } from "node:path";
 
 export interface Program extends AsyncDisposable {
   readonly pid: number;
-  /** The next line of its output. Rejects with what it wrote to stderr if it has ended. */
+  /** The next line of output. Rejects with the program's stderr if the program has exited. */
   line(): Promise<string>;
-  /** Writes a line to its input. */
+  /** Writes a line to the program's input. */
   write(text: string): void;
-  /** Ends it, if it is still running, and waits for its end. */
+  /** Stops the program, if it still runs, and waits until it has exited. */
   stop(): Promise<void>;
 }
 
 interface ProgramOptions {
-  /** Added to an environment that contains PATH only. */
+  /** Additional variables. Without them the environment contains only PATH. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
 }
 
-/** Starts `argv`. Throws when the program does not exist. */
+/** Starts `argv`. Throws if the program does not exist. */
 export function startProgram(argv: readonly string[], { env = {}, cwd }: ProgramOptions = {}): Program {
   const child = Bun.spawn([...argv], {
     env: { PATH: process.env.PATH ?? "", ...env },
@@ -45,7 +45,7 @@ export function startProgram(argv: readonly string[], { env = {}, cwd }: Program
           return line;
         }
         const { done, value } = await reader.read();
-        if (done) throw new Error(`${argv.slice(0, 3).join(" ")} ended: ${out}${await stderr}`);
+        if (done) throw new Error(`${argv.slice(0, 3).join(" ")} exited: ${out}${await stderr}`);
         out += value;
       }
     },
@@ -58,7 +58,7 @@ export function startProgram(argv: readonly string[], { env = {}, cwd }: Program
   };
 }
 
-/** The argv that runs a file of `scripts/bench` in this Bun. */
+/** The command line that runs a file of `scripts/bench` in this Bun. */
 export function script(name: string, ...args: string[]): string[] {
   return [process.execPath, join(import.meta.dir, name), ...args];
 }

@@ -1,11 +1,11 @@
-// Proves, before anything is measured, that every path returns the right bytes through every subject.
+// Proves that every path returns the right bytes through every subject, before anything is measured.
 
 import { ECHO_MESSAGE, turnBody, turnHeaders, turnMessage } from "./load/body.ts";
 import { hashOf, LARGE_BYTES, PATHS, TURN_MESSAGES } from "./protocol.ts";
 import { STAMP_MARK } from "./stamps.ts";
 import type { Subject } from "./subjects.ts";
 
-/** What a path returned, in a form that is equal for every subject that works. */
+/** What a path returned, in a form that is the same for every correct subject. */
 type Observations = Readonly<Record<string, string>>;
 
 /**
@@ -81,12 +81,12 @@ function messagesOf({ origin, headers }: Target, message: string, count: number)
 
 const LONGEST_MS = 10_000;
 
-/** Replaces what differs between two accounts and between two moments. */
+/** Replaces the parts that depend on the account or on the time. */
 function comparable(text: string): string {
   return text.replace(/\ba\d{4}\b/g, "ACCOUNT").replace(new RegExp(`${STAMP_MARK}[0-9.]+`, "g"), STAMP_MARK);
 }
 
-/** Messages whose content codexlb replaces with that of the whole pool. Only their place is compared. */
+/** Messages whose content codexlb replaces with that of the whole pool. Only their position is compared. */
 const OF_THE_POOL = ["codex.rate_limits", "codex.response.metadata"] as const;
 
 function withoutPoolFigures(message: string): string {

@@ -10,7 +10,7 @@ export const PATHS = {
 
 export const LARGE_BYTES = 10 * 1024 * 1024;
 
-/** How a message that requests a turn begins; the backend returns all other messages. */
+/** The beginning of a message that requests a turn. The backend returns all other messages. */
 export const TURN_START = '{"type":"response.create"';
 
 /** A fast hash, to prove that a body arrived unchanged. */
@@ -18,10 +18,10 @@ export function hashOf(bytes: ArrayBuffer | Uint8Array): string {
   return Bun.hash(bytes).toString(36);
 }
 
-/** Messages of one turn over WebSocket. */
+/** The number of messages in one turn over WebSocket. */
 export const TURN_MESSAGES = 13;
 
-/** One server-sent event. */
+/** An event in the format of server-sent events. */
 export function asSse(type: string, event: unknown): string {
   return `event: ${type}\ndata: ${JSON.stringify(event)}\n\n`;
 }

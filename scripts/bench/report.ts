@@ -1,4 +1,4 @@
-// Formats the figures of a row for the terminal.
+// The benchmark's output about a row.
 
 import type { Figure, SubjectName } from "./figures.ts";
 import { boundText, judge } from "./judge.ts";
@@ -15,7 +15,7 @@ export const SUBJECTS: readonly SubjectName[] = [
   "reference",
 ];
 
-/** Two or three lines: the medians, the delays added to a direct connection, and the verdict. */
+/** Two or three lines: the medians, the differences to direct, the verdict. */
 export function reportFigure(figure: Figure, samples: FigureSamples): string {
   const { must, ratio, stretch } = judge(figure, samples);
   const shown = (value: number): string => value.toFixed(figure.digits);
@@ -36,7 +36,7 @@ export function reportFigure(figure: Figure, samples: FigureSamples): string {
   return lines.join("\n");
 }
 
-/** The amount that each proxy adds to the median without a proxy. Empty if that was not measured. */
+/** The difference of each proxy's median to the median without a proxy. Empty if the latter was not measured. */
 export function addedToDirect(samples: FigureSamples): (readonly [SubjectName, number])[] {
   const direct = medianOf(samples, "direct");
   if (direct === undefined) return [];

@@ -1,4 +1,4 @@
-// Writes the result of a run to bench/results/, and reads it.
+// The result of a run, as stored in bench/results/.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
@@ -9,15 +9,15 @@ import type { Lab } from "./lab.ts";
 import type { FigureSamples, Samples } from "./samples.ts";
 
 export interface BenchResult {
-  /** When the run ended, ISO 8601. */
+  /** The time at which the run ended, ISO 8601. */
   readonly at: string;
   readonly commit: string;
   readonly machine: Machine;
-  /** The measured programs with their versions. */
+  /** The versions of codexlb and of the programs measured beside it. */
   readonly versions: Readonly<Record<string, string>>;
   readonly rounds: number;
   readonly rows: readonly RowName[];
-  /** The rounds of every subject, by the id of the figure. */
+  /** The rounds of every subject, by the ID of the figure. */
   readonly figures: Readonly<Record<string, FigureSamples>>;
 }
 
@@ -50,7 +50,7 @@ export function resultOf(lab: Lab, rows: readonly RowName[], { byFigure }: Sampl
   };
 }
 
-/** Writes `result` to a file of its own and returns its path within the repository. */
+/** Writes `result` to a new file. Returns its path within the repository. */
 export function writeResult(result: BenchResult): string {
   mkdirSync(RESULTS, { recursive: true });
   const name = `${result.at.slice(0, 16).replace(/:/g, "")}-${result.commit}.json`;
@@ -82,7 +82,7 @@ function versionsOf({ executable, baseline, peer, nginx }: Lab): Record<string, 
   };
 }
 
-/** To four significant digits, which is more than the measurement is worth. */
+/** Rounds to four significant digits, which is more than the accuracy of the measurement. */
 function rounded(samples: FigureSamples): FigureSamples {
   return Object.fromEntries(
     Object.entries(samples).map(([subject, values]) => [

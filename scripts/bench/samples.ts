@@ -3,7 +3,7 @@
 import type { SubjectName } from "./figures.ts";
 import { median } from "./statistics.ts";
 
-/** The rounds of every subject of a figure. */
+/** The rounds of a figure, by subject. */
 export type FigureSamples = Partial<Record<SubjectName, number[]>>;
 
 export interface Samples {

@@ -1,18 +1,18 @@
-// Events with the time of their creation, from which a client computes their delay.
+// Events that carry the time of their creation, to measure the delay until a client reads them.
 
 import { sharedNowMs } from "./clock.ts";
 import { asSse } from "./protocol.ts";
 
-/** Precedes the time in a stamped event: Unix ms, `STAMP_CHARS` characters. */
+/** The text before the time in a stamped event. The time is Unix ms in `STAMP_CHARS` characters. */
 export const STAMP_MARK = '"sent":"';
 export const STAMP_CHARS = 18;
 
-/** An output event of 300 bytes with the time `atMs`. Default: now. */
+/** An output event of 300 bytes that carries the time `atMs`. Default: now. */
 export function stampedEvent(atMs: number = sharedNowMs()): string {
   return EVENT_HEAD + atMs.toFixed(4) + EVENT_TAIL;
 }
 
-/** The times in `text` (Unix ms), in order, and the index behind the last one. */
+/** The times in `text` (Unix ms), in order, and the index after the last one. */
 export function stampsIn(text: string): { readonly stamps: readonly number[]; readonly end: number } {
   const stamps: number[] = [];
   let end = 0;

@@ -8,7 +8,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-/** The value that the share `share` (0 to 1) of `values` does not exceed: nearest rank. NaN without values. */
+/** The smallest of `values` that the share `share` (0 to 1) of them does not exceed: nearest rank. NaN without values. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = Float64Array.from(values).sort();
   const rank = Math.max(1, Math.ceil(sorted.length * share));

@@ -1,4 +1,4 @@
-// Starts the measured programs: codexlb in its versions, the floor, nginx.
+// Starts the subjects of the benchmark: the versions of the program, the floor, nginx.
 
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { type Program, startProgram } from "./program.ts";
 export interface Subject extends AsyncDisposable {
   readonly name: SubjectName;
   readonly origin: string;
-  /** The credentials that a client sends to it. */
+  /** The credentials that a client sends to the subject. */
   readonly headers: Readonly<Record<string, string>>;
   /** The processes whose CPU time and memory count. */
   readonly pids: readonly number[];
@@ -21,7 +21,7 @@ export interface Subject extends AsyncDisposable {
 export interface ProxyOptions {
   readonly name: SubjectName;
   readonly executable: string;
-  /** Accounts of the backend that the proxy gets. Default: 2. */
+  /** The number of the backend's accounts that the proxy gets. Default: 2. */
   readonly accounts?: number;
   /** The origin of a child proxy. */
   readonly child?: string;
@@ -83,14 +83,14 @@ export function proxyEnv(lab: Lab, { child }: Pick<ProxyOptions, "child">): Reco
 /** Starts the floor. */
 export async function startFloorSubject({ backend, floor }: Lab): Promise<Subject> {
   const argv = [floor, backend.origin, JSON.stringify(backend.credentials)];
-  // Like codexlb: without this variable Bun allows only 256 upstream requests at a time.
+  // The same setting as codexlb's. Without it Bun allows 256 upstream requests at a time.
   const program = startProgram(argv, { env: { BUN_CONFIG_MAX_HTTP_REQUESTS: "65336" } });
   return subject("floor", await program.line(), [program]);
 }
 
 /**
- * Starts codexlb and the floor, and nginx, the peer and the baseline if there are any. `accounts`: how many the proxies
- * get; default: 2.
+ * Starts codexlb and the floor, and nginx, the peer and the baseline if they are available. `accounts`: the number of
+ * accounts of each proxy; default: 2.
  */
 export async function startSubjects(lab: Lab, accounts = 2): Promise<Subject[]> {
   const { executable, baseline, peer, nginx } = lab;
@@ -105,14 +105,14 @@ export async function startSubjects(lab: Lab, accounts = 2): Promise<Subject[]> 
   ];
 }
 
-/** `entry` with the costs of the proxies behind it. */
+/** `entry`, with the CPU time and memory of the proxies behind it included. */
 export function chained(entry: Subject, behind: readonly Subject[]): Subject {
   return { ...entry, pids: [entry, ...behind].flatMap(({ pids }) => pids) };
 }
 
 // --- internal ---
 
-/** The credentials that clients send. No proxy may forward them. */
+/** The credentials that a client sends to a program. No proxy may forward them. */
 const STUB = { authorization: "Bearer stub", "chatgpt-account-id": "stub" };
 
 function subject(

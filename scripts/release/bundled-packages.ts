@@ -11,7 +11,7 @@ export interface BundledPackage {
   readonly integrity: string;
   /** An SPDX expression, from the package's own package.json. */
   readonly license: string;
-  /** Names of the packages that it needs. */
+  /** The names of the packages that it depends on. */
   readonly needs: readonly string[];
 }
 

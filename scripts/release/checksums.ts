@@ -8,8 +8,8 @@ import { join } from "node:path";
 export const CHECKSUMS = "SHA256SUMS";
 
 /**
- * Writes the checksums of all other files in `directory`, sorted by name. Replaces an existing SHA256SUMS. A directory in
- * it has a SHA256SUMS of its own, because a release on GitHub is a flat list of files.
+ * Writes the checksums of all other files in `directory`, sorted by name. Replaces an existing SHA256SUMS. Subdirectories
+ * are left out: they have their own SHA256SUMS, because a release on GitHub is a flat list of files.
  */
 export function writeChecksums(directory: string): void {
   const names = readdirSync(directory)

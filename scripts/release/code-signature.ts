@@ -191,7 +191,7 @@ function checkPages(file: Buffer, directory: CodeDirectory): void {
   }
 }
 
-/** Checks the hashes of the special slots, such as requirements and entitlements, which have negative numbers. */
+/** Checks the hashes of the special slots (such as requirements and entitlements), which have negative numbers. */
 function checkSpecialSlots(blobs: readonly Blob[], directory: CodeDirectory): void {
   for (const { slot, bytes } of blobs) {
     if (slot === SLOT_CODE_DIRECTORY || slot > LAST_SPECIAL_SLOT) continue;

@@ -81,7 +81,7 @@ const CPU_TYPES: ReadonlyMap<number, MachCpu> = new Map([
 ]);
 const COMMAND_SEGMENT_64 = 0x19;
 const COMMAND_CODE_SIGNATURE = 0x1d;
-/** A key that cannot collide with the names of segments, which begin with two underscores. */
+/** The key of the signature. Names of segments begin with two underscores, so none can equal it. */
 const SIGNATURE = "signature";
 /** The larger of the two page sizes. The size of a segment in memory is a multiple of it. */
 const PAGE_BYTES = 0x4000;

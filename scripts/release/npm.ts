@@ -117,7 +117,7 @@ function targetManifest(version: string, target: ReleaseTarget): Record<string, 
     ...commonFields(version),
     os: [os],
     cpu: [cpu],
-    // npm cannot choose by processor features, so on x64 it installs the builds with and without AVX2.
+    // npm cannot choose by processor features, so on x64 it installs both the build with AVX2 and the one without.
     ...(os === "linux" ? { libc: [variant === "musl" ? "musl" : "glibc"] } : {}),
     // Yarn keeps packages zipped, but must unpack this one to run its executable.
     preferUnplugged: true,

@@ -1,5 +1,5 @@
-// Reads a release directory, which contains one tarball per target and SHA256SUMS. Package manager files are built from
-// it.
+// Reads a release directory, which contains one tarball per target and SHA256SUMS. The files of package managers are
+// built from it.
 
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, statSync } from "node:fs";

@@ -39,7 +39,7 @@ try {
   process.exit(error.exitCode);
 }
 
-/** Writes the release of `version` to `out`, and replaces what is there. */
+/** Writes the release of `version` to `out`, and replaces an existing release there. */
 async function release(version: string, targets: readonly ReleaseTarget[], out: string): Promise<void> {
   requirePinnedBun();
   const commit = cleanCommit();
@@ -130,7 +130,7 @@ function textsOf(version: string, commit: Commit): Readonly<Record<string, strin
   };
 }
 
-/** The output of codexlb, run from source code, because this machine may be unable to run any of the executables. */
+/** The output of codexlb, run from its sources, because this machine may be unable to run any of the executables. */
 function printed(words: readonly string[], version: string, commit: Commit): string {
   const defines = { CODEXLB_VERSION: version, CODEXLB_DATE: commit.day };
   const command = [

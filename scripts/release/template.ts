@@ -1,4 +1,4 @@
-// Fills in the templates below packaging/, in which `{{name}}` marks the place for a value.
+// Fills in the templates in packaging/, in which `{{name}}` stands for a value.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ export function packagingPath(name: string): string {
 export function fillTemplate(name: string, values: Readonly<Record<string, string>>): string {
   return readFileSync(packagingPath(name), "utf8").replaceAll(/\{\{(\w+)\}\}/g, (_, key: string) => {
     const value = values[key];
-    if (value === undefined) throw new Error(`filling in packaging/${name}: there is no value for ${key}`);
+    if (value === undefined) throw new Error(`filling in packaging/${name}: ${key} has no value`);
     return value;
   });
 }

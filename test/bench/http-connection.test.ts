@@ -1,4 +1,4 @@
-// The load's reader of HTTP responses.
+// Tests the benchmark's reader of HTTP responses.
 
 import { expect, test } from "bun:test";
 import { createResponseReader } from "../../scripts/bench/load/http-connection.ts";

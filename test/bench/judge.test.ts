@@ -1,4 +1,4 @@
-// The benchmark's table of bounds, and its verdicts.
+// Tests the benchmark's table of bounds, and its verdicts.
 
 import { describe, expect, test } from "bun:test";
 import { FIGURES } from "../../scripts/bench/figures.ts";
@@ -12,7 +12,7 @@ const figure = (id: string) => {
 };
 
 describe("a figure", () => {
-  test("misses a bound that it exceeds, by the medians of the rounds", () => {
+  test("misses a bound if its median exceeds it", () => {
     const samples = { codexlb: [9, 2.1, 2.01], floor: [1, 1, 50] };
     expect(judge(figure("a.cpu"), samples)).toEqual({
       value: 2.1,
@@ -22,35 +22,35 @@ describe("a figure", () => {
     });
   });
 
-  test("reaches a bound that it equals", () => {
+  test("meets a bound that it equals", () => {
     const verdicts = judge(figure("a.cpu"), { codexlb: [2], floor: [1] });
-    expect(verdicts).toMatchObject({ must: "reached", stretch: "MISSED" });
-    expect(judge(figure("a.cpu"), { codexlb: [1.6], floor: [1] }).stretch).toBe("reached");
-    expect(judge(figure("g.idle"), { codexlb: [50] }).must).toBe("reached");
+    expect(verdicts).toMatchObject({ must: "met", stretch: "MISSED" });
+    expect(judge(figure("a.cpu"), { codexlb: [1.6], floor: [1] }).stretch).toBe("met");
+    expect(judge(figure("g.idle"), { codexlb: [50] }).must).toBe("met");
     expect(judge(figure("g.idle"), { codexlb: [50.1] }).must).toBe("MISSED");
   });
 
-  test("has a bound that is a difference", () => {
+  test("can have a bound on a difference", () => {
     const delay = figure("c.delayP99");
     expect(boundText(delay.must)).toBe("<= floor + 1.5");
-    expect(judge(delay, { codexlb: [3.4], floor: [2] }).must).toBe("reached");
+    expect(judge(delay, { codexlb: [3.4], floor: [2] }).must).toBe("met");
     expect(judge(delay, { codexlb: [3.6], floor: [2] }).must).toBe("MISSED");
   });
 
-  test("is not judged without what its bound refers to", () => {
+  test("is not judged without the figure that its bound refers to", () => {
     expect(judge(figure("e.turn"), { codexlb: [2], floor: [1] })).toMatchObject({
       ratio: { value: 2, of: "floor" },
       must: "not judged",
     });
     expect(judge(figure("e.turn"), { codexlb: [7], baseline: [10] }).must).toBe("MISSED");
-    expect(judge(figure("e.turn"), { codexlb: [6], baseline: [10] }).must).toBe("reached");
+    expect(judge(figure("e.turn"), { codexlb: [6], baseline: [10] }).must).toBe("met");
   });
 
-  test("misses its bound when it is not a number", () => {
+  test("misses its bound if it is not a number", () => {
     expect(judge(figure("g.idle"), { codexlb: [Number.NaN] }).must).toBe("MISSED");
   });
 
-  test("is reported with its verdict and with what it adds to direct", () => {
+  test("is reported with its verdict and with its difference to direct", () => {
     const samples = { codexlb: [0.5], floor: [0.3], direct: [0.1] };
     const text = reportFigure(figure("c.delayP50"), samples);
     expect(text).toContain("codexlb 0.50   floor 0.30   direct 0.10");
@@ -60,12 +60,12 @@ describe("a figure", () => {
   });
 });
 
-test("every row has figures, whose names are unique", () => {
+test("every row has figures with unique names", () => {
   expect([...new Set(FIGURES.map(({ row }) => row))].join("")).toBe("abcdefghijk");
   expect(new Set(FIGURES.map(({ id }) => id)).size).toBe(FIGURES.length);
 });
 
-test("the bounds are those that were agreed", () => {
+test("the bounds have their agreed values", () => {
   const bounds = FIGURES.filter(({ must }) => must !== undefined).map(({ id, must }) => [
     id,
     boundText(must),

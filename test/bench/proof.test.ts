@@ -1,4 +1,4 @@
-// The benchmark's floor and backend return the right bytes, and its proof notices wrong ones.
+// Checks that the benchmark's floor and backend return the right bytes, and that its proof notices wrong ones.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Backend, startBackend } from "../../scripts/bench/backend.ts";
@@ -118,7 +118,7 @@ describe("every load succeeds through the floor", () => {
       expect(await (await prepareIdle({ kind: "idle", ...target(), of }))(5)).toEqual({});
   });
 
-  test("failovers, which the client does itself where no proxy does", async () => {
+  test("failovers, which the client performs itself without a proxy", async () => {
     const load = await prepareFailovers({ kind: "failovers", ...target() });
     expect((await load(3)).failoverP99).toBeFinite();
   });

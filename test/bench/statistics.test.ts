@@ -1,4 +1,4 @@
-// The statistics of the benchmark, and how it reads profiles.
+// Tests the statistics of the benchmark, and its reader of profiles.
 
 import { expect, test } from "bun:test";
 import { functionTimes } from "../../scripts/bench/cpu-profile.ts";
@@ -12,7 +12,7 @@ test("the median is the middle value, or the mean of the two in the middle", () 
   expect(median([])).toBeNaN();
 });
 
-test("a quantile is a value that was measured", () => {
+test("a quantile is one of the measured values", () => {
   const values = Array.from({ length: 100 }, (_, index) => 100 - index);
   expect(quantile(values, 0.5)).toBe(50);
   expect(quantile(values, 0.99)).toBe(99);
@@ -21,7 +21,7 @@ test("a quantile is a value that was measured", () => {
   expect(quantile([], 0.5)).toBeNaN();
 });
 
-test("a profile's time is added up by function, and recursion is not counted twice", () => {
+test("a profile's time is added up by function, and recursion counts once", () => {
   const frame = (functionName: string, url: string, lineNumber: number) => ({
     functionName,
     url,

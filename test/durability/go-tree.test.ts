@@ -1,4 +1,4 @@
-// A directory of the Go program, as it leaves it: opened, used, and handed back.
+// Opens a directory of the Go program, uses it, and checks that the Go program can still read it.
 
 import { describe, expect, test } from "bun:test";
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -104,8 +104,8 @@ function writeTree(layout: Layout): void {
 const startTree = (): Promise<TestPool> =>
   startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }, { alias: "carol" }], prepare: writeTree });
 
-describe("a directory of the Go program", () => {
-  test("opens as it is: accounts, figures, pin, settings, log", async () => {
+describe("a root of the Go program", () => {
+  test("needs no conversion: accounts, figures, pin, settings and log are read", async () => {
     await using pool = await startTree();
     const { layout } = pool;
     const homes = ["alice", "bob", "carol"].flatMap((alias) =>
@@ -126,7 +126,7 @@ describe("a directory of the Go program", () => {
     expect(events.filter(({ event }) => event === "proxy.started").length).toBe(2);
   });
 
-  test("can be handed back: the store has what it had, in the types that the Go program reads", async () => {
+  test("stays readable for the Go program: the store keeps its fields and their types", async () => {
     await using pool = await startTree();
     const { layout } = pool;
     const before = storeOf(layout, 0);
@@ -147,14 +147,14 @@ describe("a directory of the Go program", () => {
         chatgpt_account_id,
         user_email,
       });
-      // Every number of the schema is whole: the Go program refuses a store with fractions.
+      // All numbers in the store are integers, because the Go program refuses a store with fractions.
       const numbers = JSON.stringify(after.accounts[index].quota).match(/-?\d+(?:\.\d+)?(?:e\+?\d+)?/g) ?? [];
       expect(numbers.filter((number) => !Number.isInteger(Number(number)))).toEqual([]);
     }
     expect(readFileSync(layout.config, "utf8")).toBe(CONFIG);
   });
 
-  test("is only read by the commands that only read", async () => {
+  test("is not modified by read-only commands", async () => {
     using temp = tempDirectory();
     const root = join(temp.path, "r");
     await using pool = await startPool({
@@ -179,7 +179,7 @@ describe("a directory of the Go program", () => {
     expect(await tree()).toEqual(before);
   });
 
-  test("whose store is damaged has its accounts all the same, and the damaged store beside", async () => {
+  test("with a damaged store keeps its accounts, and the damaged store is kept as a copy", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }, { alias: "bob" }],
       prepare: (layout) => writeFileSync(layout.store, '{"version":1,"accounts":[{"id":"openai:al'),
@@ -195,7 +195,7 @@ describe("a directory of the Go program", () => {
     expect(JSON.parse(readFileSync(pool.layout.store, "utf8")).accounts.length).toBe(2);
   });
 
-  test("without accounts has null for them", async () => {
+  test("without accounts stores null for them", async () => {
     await using pool = await startPool({
       accounts: [],
       prepare: (layout) =>

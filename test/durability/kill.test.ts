@@ -1,5 +1,5 @@
-// Kills the proxy with SIGKILL at random moments, under load and while accounts come, go, are pinned and renewed, and
-// looks after every restart whether anything is lost that somebody had been told was done.
+// Kills the proxy with SIGKILL at random moments, under load and while accounts are imported, removed, pinned and
+// renewed. After every restart the test checks that every acknowledged change is still there.
 
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,20 +11,20 @@ import { layoutOf } from "../../src/state/layout.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 const ROUNDS = 120;
-/** What must have happened meanwhile. On a busy machine less does in the same time, and there are more rounds. */
+/** The minimum number of each operation. A busy machine does fewer per round, so the test adds rounds. */
 const LEAST = { imports: 100, removals: 20, pins: 20, renewals: 100 };
 const MOST_ROUNDS = 5 * ROUNDS;
 const CLIENTS = 3;
 const ALIASES = ["a1", "a2", "a3", "a4", "a5", "a6"];
-/** A proxy lives so long at most before it is killed. */
+/** A running proxy is killed within this time. */
 const LONGEST_LIFE_MS = 150;
-/** Every fifth is killed before it is ready, within this time. */
+/** Every fifth proxy is killed within this time of its start, usually before it is ready. */
 const LONGEST_START_MS = 150;
-/** Tokens so short-lived are renewed before every use. */
+/** The lifetime of tokens: so short that the proxy renews a token before every use. */
 const TOKEN_SECONDS = 20;
 const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
 
-/** Reproducible: the seed is printed with the counts. */
+/** A pseudorandom generator. The test prints the seed, so that a run can be repeated. */
 function generator(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -33,23 +33,23 @@ function generator(seed: number): (below: number) => number {
   };
 }
 
-/** What was acknowledged. `unknown`: the answer never came, so both outcomes are right. */
+/** The acknowledged state. `unknown`: no response arrived, so both outcomes are correct. */
 interface Known {
   readonly accounts: Map<string, "there" | "gone" | "unknown">;
-  /** The pinned aliases that are right; undefined stands for no pin. */
+  /** The aliases that may be pinned; undefined means no pin. */
   pins: Set<string | undefined>;
-  /** Turns that a client saw completed, by when, Unix ms. */
+  /** The times at which a client received the end of a turn. Unix ms. */
   readonly turns: number[];
-  /** The newest serial number of a token that the backend saw in use, by account. */
+  /** By account: the highest serial number of a token that the backend received. */
   readonly used: Map<string, number>;
   /**
-   * Serial numbers of logins that were given to be imported. One that was made just before the last renewal may take
-   * its place: it is a login of its own, which works as well.
+   * Serial numbers of imported logins. If a login was created just before the last renewal, its import may replace the
+   * renewed login; it is a separate login and works as well.
    */
   readonly imported: Set<number>;
 }
 
-test(`nothing is lost when the proxy is killed ${ROUNDS} times, or more, at random moments`, async () => {
+test(`no acknowledged change is lost when the proxy is killed at least ${ROUNDS} times at random moments`, async () => {
   using temp = tempDirectory();
   const layout = layoutOf(join(temp.path, "r"));
   const seed = Number(process.env.CODEXLB_TEST_SEED ?? Date.now() % 1_000_000);
@@ -91,7 +91,7 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times, or more, at rand
         HOME: temp.path,
         CODEXLB_ROOT: layout.root,
         CODEXLB_TOKEN_URL: mock.tokenUrl,
-        // Saves the restart that only raises a limit.
+        // The limit is already set, so the proxy need not restart itself to set it.
         BUN_CONFIG_MAX_HTTP_REQUESTS: "1000",
       },
       stdin: "ignore",
@@ -114,8 +114,8 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times, or more, at rand
     }
   };
 
-  /** Looks at the disk while nobody writes. */
-  const lookAtDisk = (round: number): void => {
+  /** Checks the files while no process writes them. */
+  const checkFiles = (round: number): void => {
     noteUse();
     for (const name of readdirSync(layout.root))
       if (name.includes("corrupt")) problems.push(`round ${round}: ${name}`);
@@ -131,14 +131,14 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times, or more, at rand
       if (serial < used && !known.imported.has(serial))
         problems.push(`round ${round}: ${alias} used token ${used} and kept ${serial}`);
       if (!mock.accounts.isLive(auth.refresh_token)) {
-        // The backend had renewed it, and the answer had not arrived yet: no program can know the new token.
+        // The backend renewed the login and the kill came before its response, so no program can know the new token.
         count.inFlight++;
         writeFileSync(join(layout.accounts, alias, "auth.json"), mock.authFile(alias));
       }
     }
   };
 
-  const lookAtProxy = async (round: number, url: string, token: string): Promise<void> => {
+  const checkProxy = async (round: number, url: string, token: string): Promise<void> => {
     const get = async (path: string) =>
       (await fetch(url + path, { headers: { authorization: `Bearer ${token}` } })).json() as Promise<{
         accounts: { alias: string; disabled_reason?: string }[];
@@ -158,12 +158,12 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times, or more, at rand
       if (disabled_reason) problems.push(`round ${round}: ${alias} is disabled: ${disabled_reason}`);
     const pinned = state.pinned_account_id?.replace("openai:", "");
     if (!known.pins.has(pinned))
-      problems.push(`round ${round}: pinned is ${pinned}, and not one of ${[...known.pins].join(", ")}`);
+      problems.push(`round ${round}: pinned is ${pinned}, expected one of ${[...known.pins].join(", ")}`);
     known.pins = new Set([pinned]);
-    // Counters may lose what was counted in the last moments before the kill.
+    // The proxy saves counters late, so the counts of the last moments before a kill may be lost.
     if (state.message_counter < countedBefore)
       problems.push(
-        `round ${round}: the counter went back from ${countedBefore} to ${state.message_counter}`,
+        `round ${round}: the counter decreased from ${countedBefore} to ${state.message_counter}`,
       );
     countedBefore = state.message_counter;
   };
@@ -177,7 +177,7 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times, or more, at rand
         proxy.kill("SIGKILL");
         await proxy.exited;
         count.starting++;
-        lookAtDisk(round);
+        checkFiles(round);
         continue;
       }
       const url = await readyUrl(proxy.stdout);
@@ -186,7 +186,7 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times, or more, at rand
         break;
       }
       const token = readFileSync(layout.adminToken, "utf8").trim();
-      await lookAtProxy(round, url, token);
+      await checkProxy(round, url, token);
       const turnsBefore = known.turns.length;
       const load = [
         churn({ url, token, random, known, count, authOf: importable }),
@@ -199,7 +199,7 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times, or more, at rand
       await Promise.all(load);
       count.serving++;
       if ((await stderr).includes("damaged")) problems.push(`round ${round}: ${await stderr}`);
-      lookAtDisk(round);
+      checkFiles(round);
       const kept = storedCounter(layout.store) - countedBefore;
       const done = known.turns.slice(turnsBefore).sort((a, b) => a - b);
       for (const atMs of done.slice(Math.max(0, kept)))
@@ -207,7 +207,7 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times, or more, at rand
       if (random(5) === 0) {
         await killCommand(spawn, random, temp.path, known, mock.authFile.bind(mock));
         count.commands++;
-        lookAtDisk(round);
+        checkFiles(round);
       }
     }
   } finally {
@@ -215,19 +215,19 @@ test(`nothing is lost when the proxy is killed ${ROUNDS} times, or more, at rand
   }
   const killed = count.serving + count.starting;
   console.log(
-    `killed the proxy ${killed} times (seed ${seed}): ${count.serving} while it served, ${count.starting} while it started; and ${count.commands} commands\n` +
+    `killed the proxy ${killed} times (seed ${seed}): ${count.serving} while serving, ${count.starting} while starting; also killed ${count.commands} commands\n` +
       `  meanwhile: ${known.turns.length} turns, ${count.renewals} renewals, ${count.imports} imports, ${count.removals} removals, ${count.pins} pins\n` +
-      `  lost: ${problems.length} of what had been acknowledged; the oldest uncounted turn was ${oldestLostMs} ms old\n` +
-      `  ${count.inFlight} kills fell between a renewal at the backend and its arrival here (the login was made anew)`,
+      `  lost: ${problems.length} acknowledged changes; the oldest uncounted turn was ${oldestLostMs} ms old\n` +
+      `  ${count.inFlight} kills came after the backend renewed a login and before its response arrived (login replaced)`,
   );
   expect(problems).toEqual([]);
   expect(killed).toBeGreaterThanOrEqual(100);
   expect(missing()).toEqual([]);
-  // Written behind within 250 ms; a busy machine gets eight times that.
+  // Counters are saved within 250 ms; the test allows eight times that for a busy machine.
   expect(oldestLostMs).toBeLessThan(2_000);
 }, 300_000);
 
-// --- what happens while it lives ---
+// --- operations while the proxy runs ---
 
 interface Churn {
   readonly url: string;
@@ -238,7 +238,7 @@ interface Churn {
   readonly authOf: (alias: string) => unknown;
 }
 
-/** Changes accounts, one change after the other, until nobody answers any more. */
+/** Imports, removes and pins accounts, one operation after the other, until the proxy is killed. */
 async function churn({ url, token, random, known, count, authOf }: Churn): Promise<void> {
   const post = async (path: string, body: unknown): Promise<boolean> => {
     const answer = await fetch(url + path, {
@@ -284,7 +284,7 @@ async function churn({ url, token, random, known, count, authOf }: Churn): Promi
   }
 }
 
-/** Turns of one session, one after the other, until nobody answers any more. */
+/** Sends the turns of one session, one after the other, until the proxy is killed. */
 async function turns(url: string, session: string, known: Known): Promise<void> {
   const client = createSseClient(url, session);
   for (;;) {
@@ -292,14 +292,14 @@ async function turns(url: string, session: string, known: Known): Promise<void> 
       await client.turn("hello");
       known.turns.push(Date.now());
     } catch (error) {
-      // Without accounts the proxy refuses; anything else is the kill.
+      // 503: there is no account at the moment. Any other error means that the proxy was killed.
       if (!String(error).includes("503")) return;
       await Bun.sleep(5);
     }
   }
 }
 
-/** An import without a proxy, killed somewhere on its way. */
+/** Runs an import without a proxy, and kills it at a random moment. */
 async function killCommand(
   spawn: (args: readonly string[]) => Bun.Subprocess,
   random: (below: number) => number,
@@ -319,9 +319,9 @@ async function killCommand(
   else if (known.accounts.get(alias) !== "there") known.accounts.set(alias, "unknown");
 }
 
-// --- what is read ---
+// --- readers ---
 
-/** The address that the proxy says it listens on; undefined when it ended without. */
+/** Resolves to the address on which the proxy reports that it listens; undefined if it exits before that. */
 async function readyUrl(stdout: ReadableStream<Uint8Array>): Promise<string | undefined> {
   const decoder = new TextDecoder();
   let text = "";
@@ -349,7 +349,7 @@ function storedCounter(path: string): number {
   }
 }
 
-/** Tokens of the simulated backend carry a number that grows. */
+/** The serial number in a token of the simulated backend. */
 function serialOf(token: string): number | undefined {
   try {
     return Number(JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8")).jti);

@@ -1,5 +1,5 @@
-// Data from other parties: reading it throws only the documented errors, and the result can be shown, pooled, sent as
-// headers and written back.
+// Random data from other parties: the readers throw only documented errors, and their results can be shown, pooled,
+// sent as headers and written to a file.
 
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -37,7 +37,7 @@ import { FUZZ_TIMEOUT_MS, tries } from "./budget.ts";
 const NOW = Date.UTC(2026, 10, 28);
 const VIEW = { nowMs: NOW, ttlMs: 60_000 };
 
-// --- what others may write
+// --- random data
 
 const text = fc.oneof(
   fc.constantFrom("", "codex", "gpt", "a\r\nb", "\ud800", "\u0000", "\u001b[2J", "é🥕", "x".repeat(5_000)),
@@ -62,7 +62,7 @@ const number = fc.oneof(
   fc.integer(),
 );
 const odd = fc.oneof(text, number, fc.boolean(), fc.constant(null), fc.jsonValue({ maxDepth: 3 }));
-/** Mostly what is expected there, else anything. */
+/** Usually a value of the expected type, sometimes any value. */
 const mostly = <T>(expected: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
   fc.oneof({ weight: 4, arbitrary: expected as fc.Arbitrary<unknown> }, { weight: 1, arbitrary: odd });
 const record = (fields: Record<string, fc.Arbitrary<unknown>>) => fc.record(fields, { requiredKeys: [] });
@@ -138,7 +138,7 @@ const headers = fc
   )
   .map((fields) => new Headers(fields));
 
-/** Everything that is done with an account's figures, wherever they come from. */
+/** Does everything that the program does with an account's figures. */
 function use(quota: Quota): void {
   const all = mergeQuota(UNKNOWN_QUOTA, quota);
   const health = { kind: "healthy" } as const;
@@ -157,14 +157,14 @@ function use(quota: Quota): void {
   expect(JSON.stringify(body).isWellFormed()).toBe(true);
 }
 
-describe("of a backend", () => {
+describe("from a backend:", () => {
   test(
-    "usage, events and headers that tell limits",
+    "usage, events and headers with limits",
     () => {
       fc.assert(
-        fc.property(usage, limitsEvent, headers, (told, event, sent) => {
+        fc.property(usage, limitsEvent, headers, (reported, event, sent) => {
           for (const evidence of [
-            quotaFromUsage(told, NOW),
+            quotaFromUsage(reported, NOW),
             quotaFromEvent(event, NOW),
             quotaFromHeaders(sent, NOW),
           ])
@@ -179,7 +179,7 @@ describe("of a backend", () => {
   );
 
   test(
-    "errors, as answers and as events",
+    "errors, as responses and as events",
     () => {
       fc.assert(
         fc.property(
@@ -188,13 +188,13 @@ describe("of a backend", () => {
           fc.integer({ min: 400, max: 599 }),
           text,
           (event, sent, status, tail) => {
-            for (const told of [
+            for (const failed of [
               failureOfEvent(event, NOW),
               failureOfReply(status, sent, JSON.stringify(event), NOW),
               failureOfReply(status, sent, JSON.stringify(event).slice(0, 40) + tail, NOW),
             ])
               for (const scope of ["turn", "handshake", "other"] as const)
-                for (const verdict of [judge(told, scope), judgeChild(told, scope)]) {
+                for (const verdict of [judge(failed, scope), judgeChild(failed, scope)]) {
                   if (verdict.kind === "cool") expect(verdict.forMs).toBeWithin(0, 3_600_001);
                   if (verdict.kind === "limit" && verdict.untilMs !== undefined)
                     new Date(verdict.untilMs).toISOString();
@@ -229,7 +229,7 @@ describe("of a backend", () => {
 });
 
 test(
-  "of a child proxy: its status",
+  "from a child proxy: its status",
   () => {
     const account = record({
       alias: mostly(text),
@@ -255,7 +255,7 @@ test(
         fc.array(record({ window: mostly(text), source: mostly(text), age_seconds: mostly(number) })),
       ),
     });
-    // Whatever is not as it should be makes the whole document unreadable, so that most of them should be.
+    // One field of the wrong type makes the whole document unreadable, so most documents have only correct types.
     const sound = fc.record({
       alias: text,
       id: text,
@@ -301,7 +301,7 @@ test(
   FUZZ_TIMEOUT_MS,
 );
 
-/** Runs `read`, which may refuse in the program's own words and not otherwise. */
+/** Runs `read`, which may return or throw a CodexlbError, but no other error. */
 function orRefused(read: () => unknown): void {
   try {
     read();
@@ -311,7 +311,7 @@ function orRefused(read: () => unknown): void {
   }
 }
 
-describe("of files", () => {
+describe("from files:", () => {
   test(
     "auth.json and tokens",
     () => {
@@ -361,13 +361,13 @@ describe("of files", () => {
         "x.y",
       );
       const value = fc.oneof(
-        number.map((told) => (Number.isInteger(told) ? String(told) : told.toExponential())),
-        text.map((told) => JSON.stringify(told)),
+        number.map((value) => (Number.isInteger(value) ? String(value) : value.toExponential())),
+        text.map((value) => JSON.stringify(value)),
         fc.constantFrom("true", "[]", '["http://x"]', "{}", "1979-05-27", "inf", "nan", "'''", "[[", "0x1"),
       );
       const line = fc.oneof(
         fc.constantFrom("[proxy]", "[policy]", "[policy.weights]", "[[proxy]]", "[", "# x", ""),
-        fc.tuple(key, value).map(([name, told]) => `${name} = ${told}`),
+        fc.tuple(key, value).map(([name, text]) => `${name} = ${text}`),
         text,
       );
       fc.assert(
@@ -381,7 +381,7 @@ describe("of files", () => {
   );
 
   test(
-    "store.json, which is written back as it was read",
+    "store.json, read and written again",
     () => {
       const file = record({
         version: fc.constantFrom(1, 1, 1, 2, "1"),
@@ -463,7 +463,7 @@ describe("of files", () => {
 });
 
 test(
-  "of a client: the text of a request",
+  "from a client: the text of a request",
   () => {
     const item = mostly(
       record({

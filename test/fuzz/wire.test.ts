@@ -1,5 +1,5 @@
-// Whatever comes over a connection, from a client or from a backend: the executable answers without a 500, goes on
-// serving others, ends every use of an account, and never mixes up two clients.
+// Random bytes from a client or a backend: the executable never responds with 500, keeps serving others, ends every
+// request, and never mixes up two clients.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -7,7 +7,7 @@ import { type HardenedProxy, sseOf, startHardened, TURN, TURN_EVENTS } from "../
 import { until } from "../support/pool.ts";
 import { FUZZ_TIMEOUT_MS, tries } from "./budget.ts";
 
-/** What the backend sends for alice's turns to the client of that session; bob's are ordinary. */
+/** What the backend sends for alice's turns, by session. bob's turns are ordinary. */
 const scripts = new Map<string, readonly Uint8Array[]>();
 const ORDINARY = sseOf(TURN_EVENTS);
 
@@ -51,7 +51,7 @@ let proxy: HardenedProxy;
 beforeAll(async () => {
   proxy = await startHardened({
     upstream: `http://127.0.0.1:${backend.port}/backend-api`,
-    // Nobody is to be left out because of what alice's backend sends.
+    // A short cooldown, so that alice stays in use in spite of what her backend sends.
     config: "[proxy]\ncooldown_default_seconds = 1\n",
   });
 });
@@ -61,11 +61,11 @@ afterAll(async () => {
 });
 
 const ping = async () => expect((await fetch(`${proxy.url()}/healthz`)).status).toBe(200);
-const rest = () => until("every use has ended", async () => (await proxy.inFlight()) === 0, 10_000);
+const untilIdle = () => until("no request is under way", async () => (await proxy.inFlight()) === 0, 10_000);
 
 /**
- * Sends `bytes` in pieces that end at `cuts`, waits until others were answered, and resolves to what came back. Before
- * that `handshake` is sent, if given, and answered.
+ * Sends `bytes` in pieces that end at `cuts`, and waits until another client is served. Resolves to the received text.
+ * `handshake`, if given, is sent first, and the pieces follow its response.
  */
 async function exchange(bytes: Uint8Array, cuts: readonly number[], handshake?: string): Promise<string> {
   const closed = Promise.withResolvers<void>();
@@ -100,14 +100,14 @@ async function exchange(bytes: Uint8Array, cuts: readonly number[], handshake?: 
   return received;
 }
 
-/** The statuses of the answers in `received`. */
+/** The statuses of the responses in `received`. */
 const statusesIn = (received: string) =>
   [...received.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map(([, code]) => Number(code));
 
 const cuts = fc.array(fc.nat(), { maxLength: 4 });
 const latin = (text: string) => Buffer.from(text, "latin1");
 
-describe("of a client", () => {
+describe("from a client:", () => {
   test(
     "request heads and framing",
     async () => {
@@ -190,15 +190,15 @@ describe("of a client", () => {
         "{}",
         "[".repeat(500),
       );
-      // Most of it is right, so that what is odd gets further than the server's own parser.
-      const right = <T>(value: T, other: fc.Arbitrary<T>) =>
+      // Most values are valid, so that the invalid ones get past the server's own parser.
+      const valid = <T>(value: T, other: fc.Arbitrary<T>) =>
         fc.oneof({ weight: 4, arbitrary: fc.constant(value) }, { weight: 1, arbitrary: other });
       const request = fc
         .record({
           method: fc.oneof(fc.constantFrom("GET", "POST"), token),
           path: target,
-          version: right("HTTP/1.1", fc.constantFrom("HTTP/1.0", "HTTP/9", "")),
-          host: right("host: 127.0.0.1", header),
+          version: valid("HTTP/1.1", fc.constantFrom("HTTP/1.0", "HTTP/9", "")),
+          host: valid("host: 127.0.0.1", header),
           lines: fc.array(header, { maxLength: 3 }),
           content: body,
         })
@@ -219,9 +219,9 @@ describe("of a client", () => {
         ),
         tries(600),
       );
-      // Some were right, and some were refused by the server itself and by the proxy.
+      // Some requests were valid; the server and the proxy refused others.
       for (const status of [200, 400, 403, 405]) expect(seen).toContain(status);
-      await rest();
+      await untilIdle();
     },
     FUZZ_TIMEOUT_MS,
   );
@@ -255,7 +255,7 @@ describe("of a client", () => {
             { weight: 1, arbitrary: fc.constant(false) },
           ),
           payload,
-          /** Added to the length that the frame gives. */
+          /** The difference between the frame's stated length and its true one. */
           lie: fc.oneof(
             { weight: 9, arbitrary: fc.constant(0) },
             { weight: 1, arbitrary: fc.integer({ min: -1, max: 3 }) },
@@ -280,15 +280,15 @@ describe("of a client", () => {
         }),
         tries(300),
       );
-      // Not only noise was sent.
+      // Some of the messages were valid turns.
       expect(completed).toBeGreaterThan(0);
-      await rest();
+      await untilIdle();
     },
     FUZZ_TIMEOUT_MS,
   );
 });
 
-describe("of a backend", () => {
+describe("from a backend:", () => {
   test(
     "event streams cut anywhere: each client gets its own bytes, or another account's turn",
     async () => {
@@ -327,7 +327,7 @@ describe("of a backend", () => {
                 headers: { "session-id": mark },
                 body: JSON.stringify({ prompt_cache_key: mark }),
               });
-              // A cut is as good as an end here: what came before it counts.
+              // A cut-off response is as good as a complete one here: the text before the cut counts.
               const text = await textOf(response);
               scripts.delete(mark);
               expect(response.status).not.toBe(500);
@@ -338,20 +338,20 @@ describe("of a backend", () => {
         }),
         tries(100),
       );
-      await rest();
+      await untilIdle();
     },
     FUZZ_TIMEOUT_MS,
   );
 });
 
-/** What of a body comes before it ends or breaks off. */
+/** The text of a body up to its end, or up to the point where it breaks off. */
 async function textOf(response: Response): Promise<string> {
   let text = "";
   const decoder = new TextDecoder();
   try {
     for await (const chunk of response.body ?? []) text += decoder.decode(chunk, { stream: true });
   } catch {
-    // broken off
+    // The connection broke.
   }
   return text;
 }

@@ -1,5 +1,5 @@
-// One end of a connection that does not read: the other end is made to wait, or the connection ends; memory stays
-// within its bound, and nothing is lost of what passes.
+// One end of a connection stops reading: the proxy makes the other end wait or closes the connection, stays within its
+// memory limit, and loses no forwarded data.
 
 import { expect, test } from "bun:test";
 import WebSocket from "ws";
@@ -9,7 +9,7 @@ import { eventStream, type HardenedProxy, startHardened, TURN } from "./proxy.ts
 const MEBIBYTE = 1024 * 1024;
 const CREATE = '{"type":"response.create","input":[]}';
 
-/** A backend over raw sockets, so that it can stop reading; `opened` gets each connection behind its 101. */
+/** A backend on raw sockets, so that it can stop reading. `opened` gets each connection after its 101 response. */
 async function socketBackend(opened: (socket: Bun.Socket<Peer>) => void) {
   const server = Bun.listen<Peer>({
     hostname: "127.0.0.1",
@@ -51,7 +51,7 @@ interface Peer {
   drained?: () => void;
 }
 
-/** A text frame of a server, RFC 6455, 5.2. */
+/** A text frame from a server (RFC 6455, section 5.2). */
 function frame(text: string): Uint8Array {
   const payload = Buffer.from(text);
   const head = Buffer.alloc(payload.length < 126 ? 2 : payload.length < 65_536 ? 4 : 10);
@@ -83,7 +83,7 @@ test("the connection of a backend that does not read is closed before unread dat
   expect(await proxy.inFlight()).toBe(0);
 }, 60_000);
 
-test("many connections to a backend that does not read have one bound together, and leave nothing behind", async () => {
+test("many connections to a backend that does not read share one memory limit, and release the memory when they end", async () => {
   await using upstream = await socketBackend((socket) => void socket.pause());
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
   await proxy.endures("thirty connections to a backend that reads nothing", async () => {
@@ -96,11 +96,11 @@ test("many connections to a backend that does not read have one bound together, 
         return { socket, closed };
       }),
     );
-    // 480 MiB do not fit. Some of the connections are closed for it; the others keep what they hold.
+    // The limit is below 480 MiB. The proxy closes some of the connections; the others keep their data.
     expect(await Promise.any(ends.map(({ closed }) => closed))).toBe(1013);
     for (const { socket } of ends) socket.terminate();
   });
-  // The backend keeps its ends open, and the proxy no data for it: as much fits again.
+  // The backend keeps its ends open, but the proxy no longer keeps data for them, so a new connection has room.
   await proxy.endures("one more connection", async () => {
     const socket = await connect(proxy);
     socket.send("x".repeat(15 * MEBIBYTE));
@@ -121,7 +121,7 @@ test("hundreds of thousands of tiny messages from a backend do not delay other r
         if (written <= 0) return;
         sent += written;
       }
-      // A close frame: what came before it arrives all the same.
+      // The close frame follows the messages, all of which must still arrive.
       socket.end(new Uint8Array([0x88, 0]));
     };
     socket.data.drained();
@@ -139,7 +139,7 @@ test("hundreds of thousands of tiny messages from a backend do not delay other r
   });
 }, 60_000);
 
-/** Sends until the proxy closes the connection; resolves to how many bytes that took. */
+/** Sends until the proxy closes the connection. Resolves to the number of bytes sent. */
 async function fillUp(proxy: HardenedProxy): Promise<number> {
   const socket = await connect(proxy);
   const message = "x".repeat(MEBIBYTE);
@@ -147,7 +147,7 @@ async function fillUp(proxy: HardenedProxy): Promise<number> {
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   const send = (): void => {
     if (socket.readyState !== WebSocket.OPEN || sent > 1024 * MEBIBYTE) return;
-    // What waits in this process has not been sent.
+    // Data in this process's buffer does not count as sent.
     if (socket.bufferedAmount < MEBIBYTE) {
       sent += message.length;
       socket.send(message);
@@ -159,12 +159,12 @@ async function fillUp(proxy: HardenedProxy): Promise<number> {
   return sent;
 }
 
-test("turns that queue while another one waits are bounded, too", async () => {
+test("turns that queue behind a waiting turn are bounded, too", async () => {
   await using upstream = await socketBackend(() => {});
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
-  await proxy.endures("turns of 8 MiB that nobody answers", async () => {
+  await proxy.endures("turns of 8 MiB without a response", async () => {
     const sockets = await Promise.all(Array.from({ length: 8 }, () => connect(proxy)));
-    // Some wait for the backend; a turn that does not fit is refused with a time to retry.
+    // Some turns wait for the backend. A turn that does not fit is refused with a time to retry.
     const refused = Promise.any(
       sockets.map(
         (socket) =>
@@ -182,10 +182,10 @@ test("turns that queue while another one waits are bounded, too", async () => {
     });
     for (const socket of sockets) socket.terminate();
   });
-  await until("every use has ended", async () => (await proxy.inFlight()) === 0);
+  await until("no request is under way", async () => (await proxy.inFlight()) === 0);
 }, 60_000);
 
-test("a client that reads nothing is disconnected, over either transport", async () => {
+test("a client that reads nothing is disconnected, over both transports", async () => {
   const filler = "x".repeat(64 * 1024);
   const event = (text: string) => `{"type":"response.output_text.delta","delta":"${text}"}`;
   await using upstream = await socketBackend((socket) => {
@@ -219,8 +219,8 @@ test("a client that reads nothing is disconnected, over either transport", async
     const closed = new Promise((resolve) => socket.once("close", resolve));
     socket.pause();
     socket.send(CREATE);
-    await until("the use has begun", async () => (await overSockets.inFlight()) === 1);
-    await until("the use has ended", async () => (await overSockets.inFlight()) === 0, 20_000);
+    await until("the request is under way", async () => (await overSockets.inFlight()) === 1);
+    await until("the request has ended", async () => (await overSockets.inFlight()) === 0, 20_000);
     socket.resume();
     await closed;
 
@@ -232,16 +232,16 @@ test("a client that reads nothing is disconnected, over either transport", async
     const client = await Bun.connect({ hostname, port: Number(port), socket: { data: () => {} } });
     client.pause();
     client.write(`POST ${TURN} HTTP/1.1\r\nhost: ${hostname}\r\ncontent-length: 2\r\n\r\n{}`);
-    await until("the use has begun", async () => (await overHttp.inFlight()) === 1);
-    await until("the use has ended", async () => (await overHttp.inFlight()) === 0, 20_000);
-    await until("the backend was left", () => isGone);
+    await until("the request is under way", async () => (await overHttp.inFlight()) === 1);
+    await until("the request has ended", async () => (await overHttp.inFlight()) === 0, 20_000);
+    await until("the proxy has disconnected from the backend", () => isGone);
     client.terminate();
   } finally {
     await server.stop(true);
   }
 }, 60_000);
 
-test("an event larger than any picture closes the connection", async () => {
+test("an event larger than the largest image closes the connection", async () => {
   await using upstream = await socketBackend((socket) => {
     let left = frame(`{"type":"response.output_text.delta","delta":"${"x".repeat(33 * MEBIBYTE)}"}`);
     const write = (): void => {
@@ -296,11 +296,11 @@ test("a client that reads slowly makes the backend wait, stays connected, and ge
       }
     };
     socket.data.drained = write;
-    // The turn is asked for at once; what is written before waits in the proxy, which bounds it, too.
+    // The client asks for the turn immediately, so the proxy holds what the backend has written, within its limit.
     write();
   });
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
-  await proxy.endures("190 MiB for a client that reads nothing for a while", async () => {
+  await proxy.endures("190 MiB for a client that pauses reading", async () => {
     const socket = await connect(proxy);
     const indexes: number[] = [];
     const completed = new Promise<void>((resolve, reject) => {
@@ -310,11 +310,11 @@ test("a client that reads slowly makes the backend wait, stays connected, and ge
         if (index !== undefined) indexes.push(Number(index));
         if (text.includes("response.completed")) resolve();
       });
-      socket.on("close", (code: number) => reject(new Error(`cut off with ${code}`)));
+      socket.on("close", (code: number) => reject(new Error(`closed with ${code}`)));
     });
     socket.pause();
     socket.send(CREATE);
-    // The backend comes to a halt: nothing more is written for as long as others are answered a hundred times.
+    // The backend stalls: it writes nothing while other clients get a hundred responses.
     for (let calm = 0, before = written; calm < 100; calm = before === written ? calm + 1 : 0) {
       before = written;
       await fetch(`${proxy.url()}/healthz`);

@@ -1,5 +1,5 @@
-// Small requests that unpack to gigabytes, large ones, and many at a time: others are answered meanwhile, and memory
-// stays within its bound.
+// Request bodies that decompress to gigabytes, large bodies, and many at a time: the proxy keeps serving other clients
+// and stays within its memory limit.
 
 import { expect, test } from "bun:test";
 import WebSocket from "ws";
@@ -8,7 +8,7 @@ import { eventStream, type HardenedProxy, sseOf, startHardened, TURN, TURN_EVENT
 
 const MEBIBYTE = 1024 * 1024;
 
-/** A backend that reads every body and serves every turn; says how many bytes the last one had. */
+/** A backend that reads every body and serves every turn. `lastBytes` returns the size of the last body. */
 function backend(answerAfter?: Promise<void>) {
   let lastBytes = 0;
   const upstream = startUpstream(async (request) => {
@@ -58,7 +58,7 @@ test("bodies of 19 MiB of brackets are searched without being parsed", async () 
   });
 }, 120_000);
 
-test("bodies in chunks of one byte cost little more than others", async () => {
+test("bodies in chunks of one byte cost little more than other bodies", async () => {
   await using upstream = backend();
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
   const megabyte = Buffer.from("1\r\n \r\n".repeat(1_000_000));
@@ -70,7 +70,7 @@ test("bodies in chunks of one byte cost little more than others", async () => {
   expect(await proxy.inFlight()).toBe(0);
 }, 120_000);
 
-/** Sends `chunks`, which are framed, as one body; resolves to the status. */
+/** Sends `chunks`, already in chunked encoding, as one body. Resolves to the status. */
 async function postRaw(proxy: HardenedProxy, chunks: Uint8Array): Promise<number> {
   const { hostname, port, host } = new URL(proxy.url());
   const answered = Promise.withResolvers<number>();
@@ -105,14 +105,14 @@ async function postRaw(proxy: HardenedProxy, chunks: Uint8Array): Promise<number
   return status;
 }
 
-test("seventeen bodies of 100 MiB at once wait for each other, small ones overtake them, and all are served or asked to retry", async () => {
+test("seventeen concurrent bodies of 100 MiB wait in turn, small bodies overtake them, and each is served or refused with a retry", async () => {
   const release = Promise.withResolvers<void>();
   await using upstream = backend(release.promise);
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
   const large = new Uint8Array(100 * MEBIBYTE).fill(0x20);
   await proxy.endures("seventeen bodies of 100 MiB", async () => {
     const turns = Array.from({ length: 17 }, () => post(proxy, large));
-    // Ordinary turns do not stand in line behind them.
+    // Small turns do not wait behind the large ones.
     const small = Array.from({ length: 20 }, () => post(proxy, new Uint8Array(50_000).fill(0x20)));
     release.resolve();
     expect(await Promise.all(small)).toEqual(small.map(() => 200));
@@ -123,7 +123,7 @@ test("seventeen bodies of 100 MiB at once wait for each other, small ones overta
   expect(await proxy.inFlight()).toBe(0);
 }, 120_000);
 
-test("a message larger than the backend's limit is refused in the same way, and a hostile one blocks no other client", async () => {
+test("a message larger than the backend's limit is refused as the backend refuses it, and a hostile message blocks no other client", async () => {
   await using upstream = socketBackend();
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
   const closeCode = (message: string) =>
@@ -137,7 +137,7 @@ test("a message larger than the backend's limit is refused in the same way, and 
   await proxy.endures("messages of 15 to 60 MiB", async () => {
     expect(await closeCode("x".repeat(60 * MEBIBYTE))).toBe(1009);
     const brackets = "[".repeat(15 * MEBIBYTE);
-    // The type stands last, and the document does not end: it is no turn, and is passed on as it came.
+    // The message is invalid JSON with its type at the end, so it is not a turn and is forwarded unchanged.
     expect(await closeCode(`{"input":${brackets}`)).toBe(4000);
     const items = `[${"[],".repeat(5 * MEBIBYTE)}0]`;
     expect(await closeCode(`{"input":${items},"type":"response.create"}`)).toBe(4000);
@@ -145,7 +145,7 @@ test("a message larger than the backend's limit is refused in the same way, and 
   expect(await proxy.inFlight()).toBe(0);
 }, 120_000);
 
-/** A backend that answers every message over WebSocket with a whole turn. */
+/** A backend that responds to every WebSocket message with a complete turn. */
 function socketBackend() {
   const server = Bun.serve<undefined>({
     hostname: "127.0.0.1",

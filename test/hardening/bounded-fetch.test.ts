@@ -5,7 +5,7 @@ import { startUpstream } from "../support/upstream.ts";
 const LIMIT_BYTES = 64 * 1024;
 const TEXT = JSON.stringify({ text: "x".repeat(10_000) });
 
-/** The result of a request to a server that answers with `body` and content coding `encoding`. */
+/** Fetches from a server that responds with `body` and the content coding `encoding`. */
 async function answerTo(
   body: string | Uint8Array<ArrayBuffer>,
   encoding: string | undefined,

@@ -1,5 +1,5 @@
-// What hostile clients do with connections, against the compiled executable: it keeps answering, cuts nothing that is in
-// use, and gets its descriptors back.
+// Hostile connections to the executable: it keeps responding, closes no connection that is in use, and frees its
+// file descriptors afterwards.
 
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
@@ -17,9 +17,9 @@ interface Flood {
   readonly name: string;
   readonly count: number;
   readonly openFiles: number;
-  /** What each connection sends at once. */
+  /** What each connection sends immediately. */
   readonly first: string;
-  /** What it sends from then on, again and again. */
+  /** What each connection then sends repeatedly. */
   readonly drip?: string;
 }
 
@@ -48,42 +48,42 @@ const FLOODS: readonly Flood[] = [
   },
 ];
 /**
- * In which /healthz and admin.sock must answer. It takes milliseconds, but the system drops the first packets of a
- * connection while its queue is full, and repeats them after 1 and 3 s.
+ * The time limit for responses from /healthz and admin.sock. They take milliseconds, but the kernel drops the first
+ * packets of a connection while its queue is full, and the client repeats them after 1 and 3 s.
  */
 const ANSWER_MS = 5_000;
 /**
- * In which a flood must have passed: on a busy machine the system hands connections over after up to 15 s, also those
- * whose client has gone.
+ * The time limit for the end of a flood. On a busy machine the kernel delivers connections up to 15 s late, including
+ * those whose client has already gone.
  */
 const SETTLED_MS = 30_000;
-/** A fifth of a core, in the 10 ms ticks of /proc. */
+/** A fifth of a core, in the ticks of /proc, which are 10 ms long. */
 const MOST_TICKS_PER_SECOND = 20;
 
-describe.if(process.platform === "linux")("against", () => {
+describe.if(process.platform === "linux")("a flood of", () => {
   for (const flood of FLOODS)
-    test(`${flood.name}, turns, /healthz and admin.sock keep working, and connections in use stay open`, async () => {
+    test(`${flood.name} leaves turns, /healthz and admin.sock working, and connections in use open`, async () => {
       await using proxy = await startProxy(flood.openFiles);
       const before = openFiles(proxy.pid);
       const used = [await openSocket(proxy.url), await openPresence(proxy.url, proxy.adminToken())];
       using attack = await startFlood(proxy.url, flood);
       expect(await healthz(proxy.url)).toBe(200);
       expect(await healthz("http://localhost", proxy.adminSocket)).toBe(200);
-      // Until the proxy has made room it may answer 503, upon which Codex tries again.
+      // The proxy may respond with 503 until it has closed connections. Codex retries after a 503.
       await until("a turn is served", async () => (await turn(proxy.url)) === "Hello from alice", SETTLED_MS);
       await until(
-        "the proxy has closed what is too much",
+        "the proxy has closed the excess connections",
         () => openFiles(proxy.pid) < flood.openFiles * 0.76,
         SETTLED_MS,
       );
-      // CPU time can only be measured over time.
+      // CPU usage can only be measured over a period.
       const ticks = cpuTicks(proxy.pid);
       await Bun.sleep(1_000);
       expect(cpuTicks(proxy.pid) - ticks).toBeLessThan(MOST_TICKS_PER_SECOND);
       expect(used.map((one) => one.isOpen())).toEqual([true, true]);
       attack[Symbol.dispose]();
       for (const one of used) one.close();
-      await until("the descriptors are back", () => openFiles(proxy.pid) <= before + FEW, SETTLED_MS);
+      await until("the file descriptors are free", () => openFiles(proxy.pid) <= before + FEW, SETTLED_MS);
       const { err } = await proxy.stop();
       expect(err).toMatch(
         /too many connections: \d+ of \d+ file descriptors in use, \d+ silent connections closed, .* \(ulimit -n\)/,
@@ -102,7 +102,7 @@ test.if(process.platform === "linux")(
 );
 
 test.if(process.platform === "linux")(
-  "if everything is in use, requests are refused and no connection in use is closed",
+  "if all connections are in use, requests are refused and no connection is closed",
   async () => {
     await using proxy = await startProxy(128);
     const sockets: InUse[] = [];
@@ -130,7 +130,7 @@ test.if(process.platform === "linux")(
 
 // --- internal ---
 
-/** Connections to upstreams that are kept for the next request, and files that happen to be open. */
+/** An allowance for idle connections to upstreams, which the proxy keeps, and for other open files. */
 const FEW = 12;
 
 interface InUse {
@@ -166,7 +166,7 @@ async function openPresence(url: string, token: string): Promise<InUse> {
   return { isOpen: () => isOpen, close: () => leaving.abort() };
 }
 
-/** Resolves when the flood is there: the proxy has closed the first of its connections. */
+/** Opens the connections, and resolves when the proxy has closed the first of them. */
 async function startFlood(url: string, { count, first, drip }: Flood): Promise<Disposable> {
   const port = Number(new URL(url).port);
   const sockets: Socket[] = [];
@@ -175,12 +175,12 @@ async function startFlood(url: string, { count, first, drip }: Flood): Promise<D
     const socket = connect(port, "127.0.0.1");
     sockets.push(socket);
     socket.on("connect", () => socket.write(first));
-    // Some may never be connected: the system drops the first packets of a connection while its queue is full.
+    // Some connections may fail: the kernel drops their first packets while its queue is full.
     socket.on("error", () => {});
     socket.on("close", () => firstClosed.resolve());
     socket.resume();
   }
-  // Linux hands over a connection that says nothing only after a second.
+  // Linux delivers a silent connection only after a second.
   await firstClosed.promise;
   const dripping = setInterval(() => {
     if (drip !== undefined) for (const socket of sockets) if (socket.writable) socket.write(drip);

@@ -1,4 +1,4 @@
-// Who gets in, and how far, on the executable: web pages, paths that are not Codex's, and clients whose key is removed.
+// Access control of the executable: web pages, paths that Codex does not use, and clients whose key was removed.
 
 import { expect, test } from "bun:test";
 import WebSocket from "ws";
@@ -7,7 +7,7 @@ import { rawExchange } from "../support/raw.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { eventStream, sseOf, startHardened, TURN, TURN_EVENTS } from "./proxy.ts";
 
-test("web pages and paths that Codex does not use reach no account, however they are spelled", async () => {
+test("web pages and paths that Codex does not use reach no account, in any spelling", async () => {
   const reached: string[] = [];
   await using upstream = startUpstream((request) => {
     reached.push(new URL(request.url).pathname);
@@ -52,7 +52,7 @@ test("web pages and paths that Codex does not use reach no account, however they
 
 test("removing a key immediately ends its streams, sockets and later requests", async () => {
   const delta = sseOf([{ type: "response.output_text.delta" }]);
-  // Turns that go on until their client goes away.
+  // The turns continue until the client disconnects.
   const upstream = Bun.serve<undefined>({
     hostname: "127.0.0.1",
     port: 0,
@@ -85,7 +85,7 @@ test("removing a key immediately ends its streams, sockets and later requests", 
     const byStub = { authorization: `Bearer ${access_token}` };
     const byPath = `/~${given.path_key}`;
 
-    /** Opens a turn; the promise within settles when its answer ends or is cut off. */
+    /** Opens a turn. The inner promise settles when the response ends or is cut off. */
     const open = async (headers: Record<string, string>, path = "") => {
       const response = await fetch(url + path + TURN, { method: "POST", body: "{}", headers });
       expect(response.status).toBe(200);
@@ -107,7 +107,7 @@ test("removing a key immediately ends its streams, sockets and later requests", 
     const renewal = { grant_type: "refresh_token", refresh_token };
     const renewed = await fetch(`${url}/oauth/token`, { method: "POST", body: JSON.stringify(renewal) });
     expect(renewed.status).toBe(401);
-    await until("every use has ended", async () => {
+    await until("no request is under way", async () => {
       const { accounts } = JSON.parse((await tool.run(["status", "--json"])).out);
       return accounts.every(({ in_flight }: { in_flight: number }) => in_flight === 0);
     });

@@ -1,5 +1,5 @@
-// Large request heads, sent to the executable: up to 64 KiB are forwarded, and many at once cost little time and
-// memory.
+// Large request heads, sent to the executable: it forwards heads of up to 64 KiB, and many at once cost little time
+// and memory.
 
 import { expect, test } from "bun:test";
 import WebSocket from "ws";
@@ -54,7 +54,7 @@ test("the executable forwards heads of 63 KiB over both transports, and refuses 
   }
 });
 
-test("500 heads of 120 KiB at once are refused without slowing down others or filling the memory", async () => {
+test("500 heads of 120 KiB at once are refused without slowing down other clients or filling the memory", async () => {
   await using proxy = await startHardened({ upstream: "http://127.0.0.1:9/backend-api" });
   await proxy.endures("500 heads of 120 KiB", async () => {
     const answers = await Promise.all(

@@ -1,4 +1,4 @@
-// The compiled executable as a proxy in front of a backend that the test plays itself, hostile or not.
+// Runs the executable as a proxy in front of a backend that the test implements.
 
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,12 +10,12 @@ export interface HardenedProxy extends AsyncDisposable {
   readonly tool: Executable;
   url(): string;
   pid(): number;
-  /** Ends it and starts another one on the same root. */
+  /** Stops the proxy and starts it again on the same root. */
   restart(): Promise<void>;
   status(): Promise<StatusView>;
-  /** Requests under way, of all accounts. */
+  /** The number of requests under way, over all accounts. */
   inFlight(): Promise<number>;
-  /** Runs `attack`; afterwards the proxy must have answered others all the time and have kept its memory. */
+  /** Runs `attack`. Throws if the proxy was slow to respond to other clients meanwhile or used too much memory. */
   endures(what: string, attack: () => Promise<void>): Promise<void>;
 }
 
@@ -26,13 +26,13 @@ const MOST_MIB = 400;
 export interface ProxyOptions {
   readonly upstream: string;
   readonly aliases?: readonly string[];
-  /** Appended to config.toml. */
+  /** Text to append to config.toml. */
   readonly config?: string;
-  /** Default: an address where nothing listens. */
+  /** Default: an address that refuses connections. */
   readonly tokenUrl?: string;
-  /** In every login; default: none. */
+  /** The refresh token of every login. Default: none. */
   readonly refreshToken?: string;
-  /** Before the proxy starts, with the root prepared. */
+  /** Called after the root is prepared and before the proxy starts. */
   readonly prepare?: (tool: Executable) => void;
 }
 
@@ -77,7 +77,7 @@ export async function startHardened({
         throw new Error(
           `${what}: /healthz took ${longestMs.toFixed(0)} ms, a bare server ${controlMs.toFixed(0)} ms`,
         );
-      if (peakMiB > MOST_MIB) throw new Error(`${what}: the proxy has had ${peakMiB.toFixed(0)} MiB`);
+      if (peakMiB > MOST_MIB) throw new Error(`${what}: the proxy used ${peakMiB.toFixed(0)} MiB`);
     },
     [Symbol.asyncDispose]: async () => {
       await proxy[Symbol.asyncDispose]();
@@ -86,7 +86,7 @@ export async function startHardened({
   };
 }
 
-/** An opaque login: the backend of the test asks for none in particular. */
+/** Writes a login with an opaque token, which the test's backend does not check. */
 export function writeLogin(tool: Executable, alias: string, fields: Record<string, unknown> = {}): void {
   const home = join(tool.root, "accounts", alias);
   mkdirSync(home, { recursive: true, mode: 0o700 });
@@ -96,7 +96,7 @@ export function writeLogin(tool: Executable, alias: string, fields: Record<strin
 
 export const TURN = "/backend-api/codex/responses";
 
-/** One turn's events as the backend sends them. */
+/** The events of one turn, as the backend sends them. */
 export const TURN_EVENTS = [
   { type: "response.created", response: { id: "r" } },
   { type: "response.output_text.delta", delta: "hi" },

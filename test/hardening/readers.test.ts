@@ -1,10 +1,10 @@
-// Answers of a backend that have no end, too many parts or too small ones: reading them costs others nothing, and they
-// end by a bound.
+// Responses of a backend that are endless, or have too many or too small parts: reading them does not slow down other
+// clients, and the proxy gives up at a limit.
 
 import { describe, expect, test } from "bun:test";
 import { eventStream, sseOf, startHardened, TURN, TURN_EVENTS } from "./proxy.ts";
 
-/** A body that goes on until its reader goes away; says how much of it was taken. */
+/** A body that continues until its reader cancels it, and a count of the bytes read. */
 function endless(part: string) {
   const bytes = new TextEncoder().encode(part.repeat(Math.ceil(65_536 / part.length)));
   let taken = 0;
@@ -20,7 +20,7 @@ function endless(part: string) {
   };
 }
 
-/** A backend whose answers are `answer`'s, and ordinary ones where that has none. */
+/** A backend that responds with `answer`, or with an ordinary response if `answer` returns undefined. */
 function backend(answer: (path: string, request: Request) => Response | undefined) {
   const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -57,7 +57,7 @@ describe("a stream of many small events", () => {
     ["unknown events", "event: x\ndata: {}\n\n"],
     ["limits", `data: {"type":"codex.rate_limits","rate_limits":{"primary":{"used_percent":1}}}\n\n`],
   ] as const)
-    test(`(${what}) passes completely, and blocks no other client`, async () => {
+    test(`passes completely and blocks no other client (${what})`, async () => {
       const size = (what === "limits" ? 1 : 4) * 1024 * 1024;
       const noise = unit.repeat(Math.ceil(size / unit.length));
       await using upstream = backend((path) =>
@@ -76,7 +76,7 @@ describe("a stream of many small events", () => {
 
 describe("an endless response", () => {
   for (const status of [429, 500, 403])
-    test(`of an error (${status}) is abandoned, and another account serves`, async () => {
+    test(`with the error status ${status} is abandoned, and another account serves`, async () => {
       const body = endless("error ");
       await using upstream = backend((path, request) =>
         path.endsWith("/responses") && isOfAlice(request)
@@ -92,7 +92,7 @@ describe("an endless response", () => {
     }, 60_000);
 
   for (const path of ["/wham/usage", "/wham/accounts/check"])
-    test(`of ${path} is abandoned, and turns still work`, async () => {
+    test(`from ${path} is abandoned, and turns still work`, async () => {
       const body = endless('{"a":');
       await using upstream = backend((asked) =>
         asked.endsWith(path) ? new Response(body.stream()) : undefined,
@@ -105,7 +105,7 @@ describe("an endless response", () => {
       expect(body.takenMiB()).toBeLessThan(64);
     }, 60_000);
 
-  test("of a child's status is abandoned", async () => {
+  test("from a child's status is abandoned", async () => {
     const body = endless('{"accounts":[');
     await using upstream = backend((path) => (path === "/status" ? new Response(body.stream()) : undefined));
     const child = new URL(upstream.baseUrl).origin;
@@ -118,7 +118,7 @@ describe("an endless response", () => {
     });
   }, 60_000);
 
-  test("of a token endpoint is abandoned, and another account serves", async () => {
+  test("from a token endpoint is abandoned, and another account serves", async () => {
     const body = endless('{"access_token":"');
     await using upstream = backend((path, request) => {
       if (path === "/oauth/token") return new Response(body.stream());
@@ -131,7 +131,7 @@ describe("an endless response", () => {
       tokenUrl: `${new URL(upstream.baseUrl).origin}/oauth/token`,
       refreshToken: "r",
     });
-    await proxy.endures("an endless token answer", async () => {
+    await proxy.endures("an endless token response", async () => {
       expect(await turn(proxy.url())).toMatchObject({ status: 200, text: sseOf(TURN_EVENTS) });
     });
     expect(body.takenMiB()).toBeLessThan(64);
@@ -164,12 +164,12 @@ test("eight thousand additional limits do not slow a turn down", async () => {
       : undefined;
   });
   await using proxy = await startHardened({ upstream: upstream.baseUrl });
-  await proxy.endures("8,000 limits of each account", async () => {
+  await proxy.endures("8,000 limits for each account", async () => {
     await fetch(`${proxy.url()}/status?refresh=1`);
     for (let count = 0; count < 20; count++) {
       const response = await fetch(proxy.url() + TURN, { method: "POST", body: '{"model":"m"}' });
       expect(await response.text()).toBe(sseOf(TURN_EVENTS));
-      // Clients read about a hundred headers of an answer.
+      // Clients read at most about a hundred headers of a response.
       expect([...response.headers].length).toBeLessThan(80);
     }
   });

@@ -1,16 +1,16 @@
-// Endless bodies where small ones belong, sent to the executable: they are refused at once, and neither freeze the
+// Endless bodies on paths that expect small ones: the executable refuses them immediately, and they neither block the
 // proxy nor fill its memory.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Executable, executable, type Running } from "../support/executable.ts";
+import { type Executable, executable, type RunningProcess } from "../support/executable.ts";
 
 const MEGABYTE = 1024 * 1024;
 const SENT_BYTES = 100 * MEGABYTE;
 
 let tool: Executable;
-let proxy: Running;
+let proxy: RunningProcess;
 let url = "";
 let token = "";
 beforeAll(async () => {
@@ -27,7 +27,7 @@ afterAll(async () => {
 
 type Framing = "content-length" | "chunked" | "both";
 
-/** The status that the proxy answers a body of 100 MB of `[` with. */
+/** Sends a body of 100 MB of `[`, and resolves to the status of the response. */
 async function flood(path: string, framing: Framing, authorization: string): Promise<number> {
   const { hostname, port, host } = new URL(url);
   const part = Buffer.alloc(64 * 1024, "[");
@@ -79,7 +79,7 @@ async function flood(path: string, framing: Framing, authorization: string): Pro
   return Number(/^HTTP\/1.1 (\d+)/.exec(head)?.[1] ?? 0);
 }
 
-/** The longest answer of `/healthz` while `work` is under way, ms. */
+/** The longest response time of `/healthz` while `work` runs, ms. */
 async function longestAnswerDuring(work: Promise<unknown>): Promise<number> {
   let isOver = false;
   void work.finally(() => {
@@ -110,7 +110,7 @@ const CASES: readonly (readonly [string, Framing, "nothing" | "the token", numbe
 test.each(CASES)("100 MB to %s by %s with %s as credential: %p", async (path, framing, shown, status) => {
   const work = flood(path, framing, shown === "nothing" ? "" : `Bearer ${token}`);
   const longestMs = await longestAnswerDuring(work);
-  // The answer comes at once; what a client goes on sending is read and dropped, for how long depends on the kernel.
+  // The response comes immediately. The proxy reads and drops what the client still sends; the kernel decides how long.
   expect(await work).toBe(status);
   expect(longestMs).toBeLessThan(2_000);
 });
@@ -119,7 +119,7 @@ test("a request with both a length and chunks is invalid", async () => {
   expect(await flood("/oauth/token", "both", "")).toBe(400);
 });
 
-test("these requests have not filled the memory", () => {
+test("the requests above do not fill the memory", () => {
   const [, peakKiB] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${proxy.pid}/status`, "utf8")) ?? [];
   expect(Number(peakKiB) / 1024).toBeLessThan(256);
 });

@@ -1,5 +1,5 @@
-// One odd text of one account must not fail the turns of the others: names and plans that no header can hold, lengths and
-// times that cannot be true, credentials that cannot be sent.
+// An invalid text of one account must not affect the turns of other accounts: names and plans that no header can
+// contain, impossible lengths and times, credentials that cannot be sent.
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ const ODD = {
 
 const ABSURD = [1e308, -1, 0.1, 253_402_300_799, 9e15, "soon", null, [1], { a: 1 }];
 
-/** A turn with limits in it: in an event, as the backend sends them over both transports. */
+/** The event in which the backend sends limits, over both transports. */
 const limitsEvent = (text: unknown, number: unknown = 1) => ({
   type: "codex.rate_limits",
   plan_type: text,
@@ -31,7 +31,7 @@ const limitsEvent = (text: unknown, number: unknown = 1) => ({
   },
 });
 
-/** A backend whose usage, limits events and handshakes hold `text` and `number`. */
+/** A backend whose usage, limits events and handshakes contain `text` and `number`. */
 function oddBackend(text: unknown, number: unknown) {
   const window = { used_percent: number, limit_window_seconds: number, reset_at: number };
   const server = Bun.serve<undefined>({
@@ -91,7 +91,7 @@ function turnOverSocket(url: string): Promise<string> {
   });
 }
 
-describe("a backend's odd text breaks no turn, over either transport, before and after a restart", () => {
+describe("invalid text from a backend breaks no turn, over both transports, before and after a restart", () => {
   test("names and plans", async () => {
     for (const [what, text] of Object.entries(ODD)) {
       using backend = oddBackend(text, 1);

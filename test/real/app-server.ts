@@ -1,14 +1,14 @@
-// `codex app-server` over stdio, started through `codexlb run`: JSON messages, one per line.
+// Runs `codex app-server` through `codexlb run`, and exchanges JSON messages with it over stdio, one per line.
 
 import type { Setup } from "./setup.ts";
 
 export interface AppServer extends AsyncDisposable {
-  /** Resolves to the result; rejects with the error that the server answers with. */
+  /** Resolves to the result. Rejects with the error that the server returns. */
   request(method: string, params?: unknown): Promise<unknown>;
   notify(method: string): void;
-  /** Resolves to the parameters of the next notification of this method. Rejects when the server ends before. */
+  /** Resolves to the parameters of the next notification of this method. Rejects if the server exits first. */
   notification(method: string): Promise<unknown>;
-  /** Parameters of all notifications of this method so far. */
+  /** The parameters of all notifications of this method so far. */
   notifications(method: string): readonly unknown[];
 }
 
@@ -20,7 +20,7 @@ interface Message {
   readonly error?: unknown;
 }
 
-/** `outbound`: the HTTPS proxy in its environment. */
+/** Starts the server. `outbound`: the HTTPS proxy for its environment. */
 export function startAppServer({ tool, url, work }: Setup, binary: string, outbound: string): AppServer {
   const child = Bun.spawn([tool.path, "run", "--proxy-url", url, "--codex-bin", binary, "app-server"], {
     cwd: work,
@@ -45,14 +45,14 @@ export function startAppServer({ tool, url, work }: Setup, binary: string, outbo
   };
   const read = async (): Promise<void> => {
     const decoder = new TextDecoder();
-    let rest = "";
+    let partial = "";
     for await (const chunk of child.stdout) {
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-      rest = lines.pop() ?? "";
+      const lines = (partial + decoder.decode(chunk, { stream: true })).split("\n");
+      partial = lines.pop() ?? "";
       for (const line of lines.filter((one) => one.trim() !== "")) take(JSON.parse(line) as Message);
     }
-    const ended = new Error(`codex app-server ended: ${await errors}`);
-    for (const { reject } of [...answers.values(), ...awaited.values()]) reject(ended);
+    const exited = new Error(`codex app-server exited: ${await errors}`);
+    for (const { reject } of [...answers.values(), ...awaited.values()]) reject(exited);
   };
   const reading = read();
   const send = (message: Record<string, unknown>): void => {
@@ -82,15 +82,15 @@ export function startAppServer({ tool, url, work }: Setup, binary: string, outbo
   };
 }
 
-/** A thread of an app-server that has been initialized. */
+/** A thread of an initialized app-server. */
 export interface Thread {
-  /** Takes one turn; resolves to Codex's final report about it. */
+  /** Runs one turn. Resolves to Codex's final report about it. */
   turn(text: string): Promise<unknown>;
-  /** The models that Codex offers to its user. */
+  /** The models that Codex offers to the user. */
   models(): Promise<readonly string[]>;
 }
 
-/** Initializes `server` and starts a thread in `work`, where Codex asks for no approval. Default model: Codex's own. */
+/** Initializes `server` and starts a thread in `work`, without approvals. Default model: Codex's own default. */
 export async function startThread(
   server: AppServer,
   { work }: Pick<Setup, "work">,

@@ -17,7 +17,7 @@ interface Model {
 
 let codex = "";
 let recorder: Recorder;
-/** Three of the models that Codex has in its own catalogue. */
+/** Three models of Codex's own catalogue. */
 let models: readonly [Model, Model, Model];
 
 beforeAll(async () => {
@@ -29,7 +29,7 @@ beforeAll(async () => {
   const all = (JSON.parse(await listed.stdout.text()) as { models: Model[] }).models;
   const [first, second, third] = all.filter(({ visibility }) => visibility === "list");
   if (first === undefined || second === undefined || third === undefined)
-    throw new Error("Codex lists fewer than three models of its own");
+    throw new Error("Codex's own catalogue has fewer than three models");
   models = [first, second, third];
 }, 300_000);
 
@@ -39,7 +39,7 @@ test.each([
   ["WebSocket", [], "message"],
   ["server-sent events", [NO_WEBSOCKET], "sse"],
 ] as const)(
-  "Codex over %s has the models of both accounts, and fetches them again only when they change",
+  "Codex over %s offers the models of both accounts, and fetches them again only when they change",
   async (_name, faults, point) => {
     const [first, second, third] = models;
     const accounts = [
@@ -49,7 +49,7 @@ test.each([
     await using setup = await startReal(recorder, accounts);
     setup.mock.faults.add(...faults);
     const asked = (alias: string) => setup.points("models").filter((account) => account === alias).length;
-    /** Requests of Codex for the catalogue. */
+    /** The number of requests from Codex for the catalogue. */
     const fetched = async () => {
       const { out } = await setup.tool.run(["proxy", "logs", "--tail", "0", "--limit", "2000"]);
       return out.split("\n").filter((line) => line.includes("request.received") && line.includes("/models"))

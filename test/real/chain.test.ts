@@ -1,4 +1,4 @@
-// Real Codex through a tree of proxies: it talks to a front that has no accounts, alice is two hops further down, bob one.
+// Real Codex through a tree of proxies. The front has no accounts, alice is two hops below it, bob one hop.
 
 import { expect } from "bun:test";
 import { gated } from "../support/gated.ts";
@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => recorder[Symbol.asyncDispose]());
 
 describe("a tree of proxies", () => {
-  test("serves a turn with a tool call over WebSocket, and nothing goes past it", async () => {
+  test("serves a turn with a tool call over WebSocket, and no request bypasses it", async () => {
     await using s = await startRealChain(recorder);
     const ran = await s.codex(today, "please use TOOL");
     expectTurn(ran, "alice");
@@ -48,7 +48,7 @@ describe("a tree of proxies", () => {
   test.each([
     ["WebSocket", "message"],
     ["server-sent events", "sse"],
-  ] as const)("goes on with another child when one has reached its limit, over %s", async (name, on) => {
+  ] as const)("continues with another child when one is exhausted, over %s", async (name, on) => {
     await using s = await startRealChain(recorder);
     if (name !== "WebSocket") s.mock.faults.add(NO_WEBSOCKET);
     s.mock.faults.add({ on, account: "alice", skip: 1, events: [CREATED, LIMIT_EVENT] });
@@ -57,7 +57,7 @@ describe("a tree of proxies", () => {
     expect(ran.out.match(/"aggregated_output":"tool-ran\\n"/g)?.length).toBe(1);
   });
 
-  test("resumes a session where it was, whatever the policy would say", async () => {
+  test("resumes a session on its account, regardless of the policy", async () => {
     await using s = await startRealChain(recorder, 'mode = "round_robin"\n');
     const first = await s.codex(today, "hello");
     const who = servedBy(first);

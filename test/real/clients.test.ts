@@ -1,5 +1,5 @@
-// Real Codex started without `codexlb run`, after `codexlb setup`: a plain `codex exec`, and the app-server of the IDE
-// extension and the desktop app.
+// Real Codex started without `codexlb run`, after `codexlb setup`: a plain `codex exec`, and the app-server that the
+// IDE extension and the desktop app use.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => recorder[Symbol.asyncDispose]());
 
-/** The user's own home, logged in as bob and set up. */
+/** Creates a user's own home that is logged in as bob and set up by `codexlb setup`. */
 async function setUpHome(s: Setup) {
   const home = join(s.tool.directory, "own");
   mkdirSync(home);
@@ -58,7 +58,10 @@ test("the app-server uses the proxy after codexlb setup, and through codexlb run
   expect(await appServerTurn(run, shell, s.work)).toBe("Hello from alice");
 });
 
-/** Takes a turn over JSON lines, as editors do; resolves to the text of the agent. Every line must be JSON. */
+/**
+ * Runs a turn over JSON lines, as editors do. Resolves to the text of the agent. Throws if a line of the output is not
+ * JSON.
+ */
 async function appServerTurn(argv: string[], env: Record<string, string>, cwd: string): Promise<string> {
   const child = Bun.spawn(argv, { cwd, env, stdin: "pipe", stdout: "pipe", stderr: "ignore" });
   const send = (message: unknown) => {
@@ -70,7 +73,7 @@ async function appServerTurn(argv: string[], env: Record<string, string>, cwd: s
   send({ id: 2, method: "thread/start", params: { cwd } });
   const decoder = new TextDecoder();
   let text = "";
-  let said = "";
+  let answer = "";
   for await (const chunk of child.stdout) {
     text += decoder.decode(chunk, { stream: true });
     for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
@@ -83,10 +86,10 @@ async function appServerTurn(argv: string[], env: Record<string, string>, cwd: s
           params: { threadId: message.result.thread.id, input: [{ type: "text", text: "hello" }] },
         });
       if (message.method === "item/completed" && message.params.item.type === "agentMessage")
-        said = message.params.item.text;
+        answer = message.params.item.text;
       if (message.method === "turn/completed") child.stdin.end();
     }
   }
   await child.exited;
-  return said;
+  return answer;
 }

@@ -1,22 +1,22 @@
-// Real Codex binaries, from the npm registry, kept outside of the tree.
+// Real Codex binaries from the npm registry, kept outside the tree.
 
 import { existsSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** The newest that was tried, the one that most tests use, and one from before WebSocket and `openai_base_url`. */
+/** `newest`: the newest tested version. `today`: the usual one. `old`: one without WebSocket and `openai_base_url`. */
 export const CODEX_VERSIONS = { newest: "0.171.0", today: "0.169.0", old: "0.107.0" } as const;
 
 const CACHE = process.env.CODEXLB_TEST_CACHE ?? join(tmpdir(), "codexlb-test-cache");
 
-/** Why tests with these Codex versions cannot run: one is missing and must not be fetched. Undefined if they can. */
+/** Why these Codex versions cannot be tested: one is missing and may not be fetched. Undefined if they can. */
 export function whyNoCodex(...versions: string[]): string | undefined {
   if (process.env.CODEXLB_TEST_FETCH === "1") return undefined;
   const missing = versions.find((version) => !existsSync(pathOf(version)));
-  return missing === undefined ? undefined : `there is no Codex ${missing}; make test-real fetches it`;
+  return missing === undefined ? undefined : `Codex ${missing} is missing; make test-real fetches it`;
 }
 
-/** The path of the `codex` of `version`, fetched when it is not there yet. */
+/** The path of the `codex` of `version`. Fetches the version if it is missing. */
 export async function codexBinary(version: string): Promise<string> {
   const binary = pathOf(version);
   if (existsSync(binary)) return binary;

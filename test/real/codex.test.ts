@@ -1,5 +1,5 @@
-// Real Codex through the compiled executable and `codexlb run`, against the simulated backend with two accounts.
-// Every run has a recording HTTPS proxy in its environment: what goes past codexlb is seen there.
+// Real Codex through the executable and `codexlb run`, against the simulated backend with two accounts. Every run has a
+// recording HTTPS proxy in its environment, which sees all requests that bypass codexlb.
 
 import { expect } from "bun:test";
 import { join } from "node:path";
@@ -59,14 +59,14 @@ describe.each(CURRENT)("Codex %s over WebSocket", (version) => {
     await expectNoRefusal(setup);
   });
 
-  test("completes it on the other account when the first one's limit comes as the first event", async () => {
+  test("moves a turn to the other account when the first event is a limit", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "message", account: "alice", events: [LIMIT_EVENT] });
     expectTurn(await setup.codex(pathOf(version), "please use TOOL"), "bob");
     expect(setup.points("message")).toContain("alice");
   });
 
-  test("completes it when the limit comes after response.created, in the middle of a tool round", async () => {
+  test("moves a turn when the limit comes after response.created, in the middle of a tool round", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "message", account: "alice", skip: 1, events: [CREATED, LIMIT_EVENT] });
     const ran = await setup.codex(pathOf(version), "please use TOOL");
@@ -74,13 +74,13 @@ describe.each(CURRENT)("Codex %s over WebSocket", (version) => {
     expect(ran.out.match(/"aggregated_output":"tool-ran\\n"/g)?.length).toBe(1);
   });
 
-  test("completes it when the handshake is refused with a limit", async () => {
+  test("moves a turn when the handshake is refused with a limit", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "upgrade", account: "alice", answer: LIMIT_ANSWER });
     expectTurn(await setup.codex(pathOf(version), "please use TOOL"), "bob");
   });
 
-  test("prints its own usage-limit message, and stops, when every account is used up", async () => {
+  test("prints its own usage-limit message and stops when every account is exhausted", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "upgrade", answer: LIMIT_ANSWER });
     const ran = await setup.codex(pathOf(version), "hello");
@@ -89,7 +89,7 @@ describe.each(CURRENT)("Codex %s over WebSocket", (version) => {
     expect(setup.points("upgrade").length).toBe(2);
   });
 
-  test("prints the same when the last account is used up in the middle of a session", async () => {
+  test("prints the same message when the last account is exhausted in the middle of a session", async () => {
     await using setup = await startReal(recorder, [{ alias: "alice" }]);
     setup.mock.faults.add({ on: "message", skip: 1, events: [LIMIT_EVENT] });
     const ran = await setup.codex(pathOf(version), "please use TOOL");
@@ -112,14 +112,14 @@ describe.each(CURRENT)("Codex %s over server-sent events", (version) => {
     expect(encodings).toEqual(["zstd", "zstd"]);
   });
 
-  test("completes it on the other account when the first one answers 429", async () => {
+  test("moves a turn to the other account when the first one responds with 429", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add(NO_WEBSOCKET, { on: "sse", account: "alice", answer: LIMIT_ANSWER });
     expectTurn(await setup.codex(pathOf(version), "please use TOOL"), "bob");
     expect(setup.points("sse")).toEqual(["alice", "bob", "bob"]);
   });
 
-  test("completes it when the limit is the first event of a 200 stream, in the middle of a tool round", async () => {
+  test("moves a turn when the limit is the first event of a 200 stream, in the middle of a tool round", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add(NO_WEBSOCKET, { on: "sse", account: "alice", skip: 1, events: [LIMIT_EVENT] });
     expectTurn(await setup.codex(pathOf(version), "please use TOOL"), "bob");
@@ -131,7 +131,7 @@ describe.each(CURRENT)("credentials, with Codex %s,", (version) => {
     describe(`over ${transport}`, () => {
       const faults = transport === "WebSocket" ? [] : [NO_WEBSOCKET];
 
-      test("that ran out are renewed, and the turn completes on their account", async () => {
+      test("that expired are renewed, and the turn completes on the same account", async () => {
         await using setup = await startReal(recorder, [
           { alias: "alice", expiresInSeconds: -60 },
           { alias: "bob" },
@@ -141,7 +141,7 @@ describe.each(CURRENT)("credentials, with Codex %s,", (version) => {
         expect(setup.points("token")).toEqual(["alice"]);
       });
 
-      test("that are dead cost only their account", async () => {
+      test("that were revoked disable only their account", async () => {
         await using setup = await startReal(recorder, [{ alias: "alice" }, { alias: "bob" }]);
         setup.mock.accounts.revoke(setup.mock.accounts.byAlias("alice"));
         setup.mock.faults.add(...faults);
@@ -151,7 +151,7 @@ describe.each(CURRENT)("credentials, with Codex %s,", (version) => {
 });
 
 describe.each(CURRENT)("a session of Codex %s", (version) => {
-  test("that is resumed goes on with the account that served it", async () => {
+  test("that is resumed continues with the account that served it", async () => {
     await using setup = await startReal(
       recorder,
       [{ alias: "alice" }, { alias: "bob" }],
@@ -187,18 +187,18 @@ describe("an old Codex", () => {
     await expectNoRefusal(setup);
   });
 
-  test("completes it on the other account when the first one answers 429", async () => {
+  test("moves a turn to the other account when the first one responds with 429", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "sse", account: "alice", answer: LIMIT_ANSWER });
     expectTurn(await setup.codex(old, "please use TOOL"), "bob");
   });
 });
 
-describe("nothing goes past the proxy:", () => {
-  test("the recorder would have seen it", async () => {
+describe("no request bypasses the proxy:", () => {
+  test("the recorder sees requests that do", async () => {
     await using setup = await startReal(recorder);
     await using own = await startRecorder();
-    // Both base URLs with one origin: today's Codex then sends its turns to chatgpt.com, whatever they say.
+    // If both base URLs have the same origin, Codex sends its turns to chatgpt.com regardless of the URLs.
     const origin = setup.url;
     const same = [
       "-c",
@@ -206,7 +206,7 @@ describe("nothing goes past the proxy:", () => {
       "-c",
       `chatgpt_base_url="${origin}/backend-api/"`,
     ];
-    // The home that `run` prepared, used without `run`.
+    // Use the home that `codexlb run` prepares, but without `codexlb run`.
     expect((await setup.codex(today, "hello")).code).toBe(0);
     const child = Bun.spawn([today, ...same, "exec", ...BYPASS, "hello"], {
       cwd: setup.work,
@@ -215,14 +215,14 @@ describe("nothing goes past the proxy:", () => {
       stdout: "ignore",
       stderr: "ignore",
     });
-    // It would retry for ever: the first sight is enough.
+    // Codex retries forever, so stop it at its first request.
     await Promise.race([own.sees("chatgpt.com:443"), child.exited]);
     child.kill();
     await child.exited;
     expect(own.hosts).toContain("chatgpt.com:443");
   }, 120_000);
 
-  test("in all the runs above it saw no backend", () => {
+  test("the recorder saw none in the runs above", () => {
     expect(backendsIn(recorder)).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-// The rows of the fault matrix that matter most, with real Codex: what the user of it sees.
+// The most important rows of the fault matrix with real Codex: what its user sees.
 
 import { expect } from "bun:test";
 import type { FaultInput } from "../../src/mock/faults.ts";
@@ -37,7 +37,7 @@ const OVERLOADED = {
   response: { error: { code: "server_is_overloaded", message: "x" } },
 };
 const item = { type: "message", id: "msg_begun", role: "assistant", status: "in_progress", content: [] };
-/** Output that Codex shows, and not the end of it. */
+/** The beginning of an output that Codex shows. */
 const OUTPUT = [
   CREATED,
   { type: "response.output_item.added", output_index: 0, item },
@@ -51,7 +51,7 @@ const OUTPUT = [
 ];
 const TURN = { on: "message" } as const;
 
-/** What happens to alice, on either transport. */
+/** A fault of alice, for either transport. */
 interface Row {
   readonly name: string;
   readonly faults: (on: Pick<FaultInput, "on" | "skip">) => FaultInput[];
@@ -59,19 +59,19 @@ interface Row {
 
 const ROWS: readonly Row[] = [
   {
-    name: "its limit comes after output",
+    name: "the account reaches its limit after output",
     faults: (on) => [{ ...on, account: "alice", times: 1, events: [...OUTPUT, LIMIT_EVENT] }],
   },
   {
-    name: "its connection breaks after output",
+    name: "the connection breaks after output",
     faults: (on) => [{ ...on, account: "alice", times: 1, events: OUTPUT, end: "reset" }],
   },
   {
-    name: "it is overloaded before output",
+    name: "the backend is overloaded before output",
     faults: (on) => [{ ...on, account: "alice", times: 1, events: [CREATED, OVERLOADED] }],
   },
   {
-    name: "an error without a status comes, which Codex would wait upon for minutes",
+    name: "the backend sends an error without a status, after which Codex would wait for minutes",
     faults: (on) => [
       {
         ...on,
@@ -84,7 +84,7 @@ const ROWS: readonly Row[] = [
 ];
 
 for (const transport of ["WebSocket", "server-sent events"] as const)
-  describe(`over ${transport}, a turn completes and Codex shows nothing although`, () => {
+  describe(`over ${transport}, a turn completes and Codex shows no error although`, () => {
     const on = transport === "WebSocket" ? TURN : ({ on: "sse" } as const);
     const base = transport === "WebSocket" ? [] : [NO_WEBSOCKET];
     for (const { name, faults } of ROWS)
@@ -98,7 +98,7 @@ for (const transport of ["WebSocket", "server-sent events"] as const)
       });
   });
 
-describe("with one account that merely rests, Codex waits and goes on by itself, after", () => {
+describe("if the only account cools down, Codex waits and continues by itself after", () => {
   for (const transport of ["WebSocket", "server-sent events"] as const) {
     const on = transport === "WebSocket" ? TURN : ({ on: "sse" } as const);
     const base = transport === "WebSocket" ? [] : [NO_WEBSOCKET];
@@ -114,7 +114,7 @@ describe("with one account that merely rests, Codex waits and goes on by itself,
       expectCompleted(ran);
     });
 
-    test(`a 429 that names no time, over ${transport}`, async () => {
+    test(`a 429 without a time, over ${transport}`, async () => {
       await using setup = await startReal(recorder, ALICE);
       const answer = { status: 429, body: { error: { code: "rate_limit_exceeded", message: "slow down" } } };
       const event = { type: "error", status: 429, error: answer.body.error };
@@ -128,16 +128,16 @@ describe("with one account that merely rests, Codex waits and goes on by itself,
 });
 
 describe("a handshake", () => {
-  test("that every account refuses makes Codex use HTTP, in silence", async () => {
+  test("refused by every account makes Codex use HTTP without showing an error", async () => {
     await using setup = await startReal(recorder);
     setup.mock.faults.add({ on: "upgrade", answer: { status: 503, body: {} } });
     const ran = await setup.codex(today, "hello");
-    // Both rest for a moment, and the least bad one serves.
+    // Both accounts cool down briefly, and the one that is ready first serves.
     expectTurn(ran, servedBy(ran));
     expect(setup.points("message")).toEqual([]);
   });
 
-  test("that one account never answers is taken by the other", async () => {
+  test("without a response from one account is served by the other", async () => {
     const config = '[proxy]\nconnect_timeout_seconds = 1\n[policy]\nmode = "sticky"\n';
     await using setup = await startReal(recorder, undefined, config);
     setup.mock.faults.add({ on: "upgrade", account: "alice", hang: true });
@@ -145,7 +145,7 @@ describe("a handshake", () => {
   });
 });
 
-test("the catalogue is not fetched again during turns, although the accounts tell different versions of it", async () => {
+test("the catalogue is not fetched again during turns, although the accounts report different versions of it", async () => {
   await using setup = await startReal(
     recorder,
     [
@@ -158,13 +158,13 @@ test("the catalogue is not fetched again during turns, although the accounts tel
   const ran = await setup.codex(today, "please use TOOL");
   expect(ran.code).toBe(0);
   expect(new Set(setup.points("sse")).size).toBe(2);
-  // Codex asks for it when it starts; told of another version by a turn, it would ask again at once.
+  // Codex fetches the catalogue at its start. A turn that names another version would make Codex fetch it again.
   const points = setup.mock.requests.map((request) => request.point);
   expect(points).toContain("models");
   expect(points.slice(points.indexOf("sse"))).not.toContain("models");
 });
 
-test("a compacted session stays with the account that can read it, whatever is pinned", async () => {
+test("a compacted session stays with the account that can read it, regardless of pins", async () => {
   await using setup = await startReal(recorder);
   const first = await setup.codex(today, "one");
   expectTurn(first, "alice");
@@ -191,9 +191,9 @@ test("a compacted session stays with the account that can read it, whatever is p
   expectTurn(await setup.codex(today, "another session"), "bob");
 });
 
-/** The turn completed; that Codex said it was reconnecting is its way of waiting. */
+/** Expects a completed turn. Codex may report that it reconnects, which is how it waits. */
 function expectCompleted({ code, out, err }: { code: number; out: string; err: string }): void {
-  if (code !== 0) throw new Error(`codex ended with ${code}:\n${out}\n${err}`);
+  if (code !== 0) throw new Error(`codex exited with ${code}:\n${out}\n${err}`);
   expect(out).toContain("Hello from alice");
   expect(out).not.toContain("at capacity");
 }

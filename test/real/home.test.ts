@@ -1,5 +1,5 @@
-// The user's settings in real Codex under `codexlb run`: files that they name, profiles, and keys that would delete the
-// login.
+// The user's settings in real Codex under `codexlb run`: files that the settings name, profiles, and keys with which
+// Codex would delete the login.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -18,7 +18,7 @@ afterAll(() => recorder[Symbol.asyncDispose]());
 
 const EXEC = ["exec", "--json", "--skip-git-repo-check"];
 
-/** The user's own home, with a config.toml of `lines`. */
+/** Creates a user's own home whose config.toml consists of `lines`. */
 function ownHome(s: Setup, lines: readonly string[]): string {
   const home = join(s.tool.directory, "own");
   mkdirSync(home, { recursive: true });
@@ -56,7 +56,7 @@ describe("codexlb run with the settings of the user's own home", () => {
     expectTurn(await s.codexArgs(newest, [...EXEC, "hello"], { CODEX_HOME: home }), "alice");
   });
 
-  test("keys that would delete the login are left out, which is reported once", async () => {
+  test("keys with which Codex would delete the login are left out, which is reported once", async () => {
     await using s = await startReal(recorder);
     const home = ownHome(s, ['forced_login_method = "api"', 'forced_chatgpt_workspace_id = "w1"']);
     const path = join(home, "config.toml");
@@ -68,6 +68,6 @@ describe("codexlb run with the settings of the user's own home", () => {
     expect(readFileSync(join(s.tool.root, "runtime", "auth.json"), "utf8")).toContain("proxy-only");
     const again = await s.codexArgs(newest, [...EXEC, "hello"], { CODEX_HOME: home });
     expectTurn(again, "alice");
-    expect(again.err).not.toContain("not taken over");
+    expect(again.err).not.toContain("settings not copied");
   });
 });

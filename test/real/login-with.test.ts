@@ -1,4 +1,4 @@
-// login-with where real Codex is installed: it begins the sign-in and exchanges the code, the executable drives Chromium.
+// login-with and real Codex: Codex begins the sign-in and exchanges the code, and the executable controls Chromium.
 
 import { expect } from "bun:test";
 import { mkdirSync, readdirSync } from "node:fs";
@@ -15,7 +15,7 @@ const chromium = Bun.which("chromium");
 const missing = chromium === null ? "chromium" : Bun.which("openssl") === null ? "openssl" : undefined;
 const { beforeAll, test } = gated(
   "login-with and real Codex",
-  missing === undefined ? whyNoCodex(CODEX_VERSIONS.today) : `there is no ${missing}`,
+  missing === undefined ? whyNoCodex(CODEX_VERSIONS.today) : `${missing} is not installed`,
 );
 
 let today = "";
@@ -29,7 +29,7 @@ test("real Codex begins the login, and its result is enrolled", async () => {
   const directory = join(tool.directory, "tls");
   mkdirSync(directory);
   await using way = startSignInProxy(directory, mock.origin, chromium ?? "");
-  if (way === undefined) throw new Error("openssl was there a moment ago");
+  if (way === undefined) throw new Error("openssl is not installed");
   const login = async (password: string) => {
     const child = Bun.spawn(
       [

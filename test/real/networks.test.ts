@@ -27,13 +27,16 @@ afterAll(() => recorder[Symbol.asyncDispose]());
 
 const EXEC = ["exec", ...BYPASS, "hello"];
 
-describe("real Codex behind an HTTP proxy that is dead", () => {
-  test.each(["HTTP_PROXY", "http_proxy", "ALL_PROXY"])("takes its turn when %s names it", async (name) => {
-    await using s = await startReal(recorder);
-    for (const binary of binaries) expectTurn(await s.codexArgs(binary, EXEC, { [name]: DEAD }), "alice");
-  });
+describe("real Codex behind an HTTP proxy that refuses connections", () => {
+  test.each(["HTTP_PROXY", "http_proxy", "ALL_PROXY"])(
+    "completes its turn when %s names it",
+    async (name) => {
+      await using s = await startReal(recorder);
+      for (const binary of binaries) expectTurn(await s.codexArgs(binary, EXEC, { [name]: DEAD }), "alice");
+    },
+  );
 
-  test("takes its turn when the shell profile sets the proxy and its own NO_PROXY", async () => {
+  test("completes its turn when the shell profile sets the proxy and its own NO_PROXY", async () => {
     await using s = await startReal(recorder);
     const home = join(s.tool.directory, "home-with-proxy");
     mkdirSync(home);

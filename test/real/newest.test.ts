@@ -1,5 +1,5 @@
-// The newest Codex beyond `exec`: app-server, `codex doctor`, histories larger than the largest WebSocket message, and
-// refusals as shown to the user (test/faults has the whole table, with a simulated client).
+// The newest Codex in other modes than `exec`: app-server, `codex doctor`, histories larger than the largest WebSocket
+// message, and the refusals that users see. test/faults covers all refusals with a simulated client.
 
 import { expect } from "bun:test";
 import { randomBytes } from "node:crypto";
@@ -27,7 +27,7 @@ beforeAll(async () => {
 
 afterAll(() => recorder[Symbol.asyncDispose]());
 
-test("codex app-server sees the stub's account and the pool's limits, and takes a turn", async () => {
+test("codex app-server sees the stub's account and the pool's limits, and completes a turn", async () => {
   await using setup = await startReal(recorder);
   await using server = startAppServer(setup, newest, recorder.url);
   const thread = await startThread(server, setup);
@@ -43,7 +43,7 @@ test("codex app-server sees the stub's account and the pool's limits, and takes 
       item: expect.objectContaining({ type: "agentMessage", text: "Hello from alice" }),
     }),
   );
-  // The warm-up of the WebSocket, and the turn.
+  // One message warms up the WebSocket, the other one is the turn.
   expect(setup.points("message")).toEqual(["alice", "alice"]);
 });
 
@@ -59,7 +59,7 @@ test("codex app-server sees exactly the windows, credits and further limits of t
   ]);
   await using server = startAppServer(setup, newest, recorder.url);
   const thread = await startThread(server, setup);
-  // The second turn is served on credits, because the window is exhausted.
+  // The backend serves the second turn on credits, because the window is exhausted.
   for (const text of ["one", "two"])
     expect(await thread.turn(text)).toMatchObject({ turn: { status: "completed", error: null } });
   const read = (await server.request("account/rateLimits/read")) as {
@@ -82,7 +82,7 @@ test("codex app-server sees exactly the windows, credits and further limits of t
   });
 }, 120_000);
 
-test("codex doctor --network-only finds nothing wrong", async () => {
+test("codex doctor --network-only reports no problem", async () => {
   await using setup = await startReal(recorder);
   const ran = await setup.codexArgs(newest, ["doctor", "--network-only", "--json"]);
   const { overallStatus, checks } = JSON.parse(ran.out) as DoctorReport;
@@ -113,7 +113,7 @@ test("a history of 17 MiB goes over HTTP, and is uploaded once", async () => {
   ]);
 }, 300_000);
 
-describe("a refusal is shown at once, and exactly one account gets the request:", () => {
+describe("a refusal is shown immediately, and only one account gets the request:", () => {
   const error = (code: string) => ({ type: code, code, message: `the words for ${code}` });
   const failed = (code: string) => [CREATED, { type: "response.failed", response: { error: error(code) } }];
 
@@ -151,7 +151,7 @@ describe("a refusal is shown at once, and exactly one account gets the request:"
     expect(ran.code).toBe(1);
     expect(ran.out).toContain(words);
     expect(ran.out).not.toContain("Reconnecting");
-    // Over WebSocket the first message warms the connection up.
+    // The first WebSocket message warms up the connection.
     expect(setup.points(fault.on)).toEqual(fault.on === "sse" ? ["alice"] : ["alice", "alice"]);
   });
 });
@@ -177,12 +177,12 @@ const PLACEHOLDER = "PLACEHOLDER";
 const HISTORY_BYTES = 17 * 1024 * 1024;
 
 /**
- * Replaces the prompt of the only session with 17 MiB of text. It must not compress well, or the simulated backend
- * would refuse to decompress it.
+ * Replaces the prompt of the only session with 17 MiB of text. The text must compress badly, because the simulated
+ * backend refuses to decompress too much.
  */
 function growHistory({ tool }: Setup): void {
   const [path] = globSync(join(tool.root, "runtime", "sessions", "**", "*.jsonl"));
-  if (path === undefined) throw new Error("Codex has kept no session");
+  if (path === undefined) throw new Error("Codex has saved no session");
   const text = randomBytes(HISTORY_BYTES / 2).toString("hex");
   const grown = readFileSync(path, "utf8")
     .split("\n")

@@ -1,4 +1,4 @@
-// Real Codex where it is run for something else than a turn: to log an account in, and to be examined.
+// Real Codex in uses other than turns: logging accounts in, and `codexlb doctor`.
 
 import { expect } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -32,7 +32,7 @@ interface Setup extends AsyncDisposable {
   readonly mock: MockBackend;
   readonly tool: Executable;
   readonly env: Record<string, string>;
-  /** Who approves the code of the next login. */
+  /** Approves the code of the next login as this account. */
   approve(alias: string): Promise<unknown>;
   authOf(alias: string): { tokens: { refresh_token: string; account_id: string } };
 }
@@ -74,7 +74,7 @@ describe("codexlb account login with real Codex", () => {
     const before = s.authOf("home").tokens.refresh_token;
     expect((await login("home")).code).toBe(0);
     expect(s.authOf("home").tokens.refresh_token).not.toBe(before);
-    // Codex revokes the login of the home it works in: none of these homes had one.
+    // Codex revokes the login of the home it works in. None of these homes had a login.
     expect(s.mock.requests.filter(({ path }) => path === "/oauth/revoke")).toEqual([]);
     expect(s.mock.accounts.isLive(before)).toBe(true);
     expect(readdirSync(join(s.tool.root, "logins"))).toEqual([]);
@@ -87,7 +87,7 @@ describe("codexlb account login with real Codex", () => {
     expect(s.authOf("work").tokens.account_id).toBe("mock-alice");
   });
 
-  test("streams from the machine of the proxy, where the account is in service at once", async () => {
+  test("streams from the proxy's machine, where the account is in service immediately", async () => {
     await using s = start(today);
     await using proxy = await s.tool.start(["proxy", "--listen", "127.0.0.1:0"], s.env);
     const url = /listening on (\S+)/.exec(proxy.firstLine)?.[1] ?? "";
@@ -106,8 +106,8 @@ describe("codexlb account login with real Codex", () => {
   });
 });
 
-describe("codexlb run with real Codex, where clients must show who they are", () => {
-  test("everything that Codex sends is let in, on the proxy's own root and elsewhere", async () => {
+describe("codexlb run with real Codex, where clients must authenticate", () => {
+  test("every request of Codex is admitted, on the proxy's own root and on another", async () => {
     await using s = start(today);
     await s.tool.run(["account", "login", "work"], s.env);
     const config = join(s.tool.root, "config.toml");
@@ -128,7 +128,7 @@ describe("codexlb run with real Codex, where clients must show who they are", ()
       });
       expect(ran.out).toContain("Hello from alice");
       expect(ran.err).not.toMatch(/401|ERROR|Reconnecting/);
-      // Its connectors came, which Codex sends no credentials for.
+      // Among the requests are those for connectors, which Codex sends without credentials.
       expect(s.mock.requests.some(({ path }) => path.endsWith("/ps/mcp"))).toBe(true);
       expect(s.mock.requests.filter(({ path }) => path.includes("~"))).toEqual([]);
     }
@@ -144,7 +144,7 @@ describe("codexlb doctor with real Codex", () => {
     };
   const about = (out: string, check: string) => findings(out).findings.find((one) => one.check === check);
 
-  test("says which version it is and that its turns come to the proxy, and mends the home of codexlb run", async () => {
+  test("reports Codex's version and that its turns reach the proxy, and repairs the home of codexlb run", async () => {
     await using s = start(today);
     await s.tool.run(["account", "login", "work"], s.env);
     const before = await s.tool.run(["doctor", "--json"], s.env);
@@ -162,7 +162,7 @@ describe("codexlb doctor with real Codex", () => {
     expect(text.out).toContain(`runtime auth: ok (${join(s.tool.root, "runtime", "auth.json")})\n`);
   });
 
-  test("sees an old version's turns too, which come another way", async () => {
+  test("also recognizes the turns of an old version, which use HTTP", async () => {
     await using s = start(old);
     const ran = await s.tool.run(["doctor", "--json"], s.env);
     expect(about(ran.out, "traffic")).toMatchObject({
@@ -171,7 +171,7 @@ describe("codexlb doctor with real Codex", () => {
     });
   });
 
-  test("finds settings of the user's that send turns past the proxy", async () => {
+  test("finds user settings that make turns bypass the proxy", async () => {
     await using s = start(today);
     await using other = startUpstream(() =>
       Response.json({ error: { message: "not for you" } }, { status: 400 }),

@@ -1,12 +1,12 @@
-// An HTTPS proxy that lets nobody out and writes down who wanted to go where.
+// An HTTPS proxy that refuses every connection and records its target.
 
 import { createServer } from "node:net";
 
 export interface Recorder extends AsyncDisposable {
   readonly url: string;
-  /** `host:port` of every CONNECT. */
+  /** `host:port` of every CONNECT request. */
   readonly hosts: string[];
-  /** Resolves when somebody has wanted to go to `host`. */
+  /** Resolves at the first CONNECT request for `host`. */
   sees(host: string): Promise<void>;
 }
 

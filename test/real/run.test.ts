@@ -1,5 +1,5 @@
-// What `codexlb run` adds to Codex, with real ones: a proxy of its own, an account of its own, the user's own home, and
-// a word at the end when Codex went elsewhere.
+// The features of `codexlb run` with real Codex: starting a proxy, pinning an account, using the user's own home, and
+// the report at the end if Codex bypassed the proxy.
 
 import { expect } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -56,12 +56,12 @@ describe("codexlb run with real Codex", () => {
         statSync(join(home, name)).mtimeMs,
       ]),
     ).toEqual(before);
-    // Codex keeps its sessions there, where its user finds them.
+    // Codex keeps its sessions in the user's home, where the user finds them.
     expect(readdirSync(home)).toContain("sessions");
     expect(readdirSync(s.tool.root)).not.toContain("runtime");
   });
 
-  test("starts a proxy for itself, which serves and ends", async () => {
+  test("starts a proxy, which serves the run and exits after it", async () => {
     await using s = await startReal(recorder);
     const root = join(s.tool.directory, "alone");
     const login = join(s.tool.directory, "logins", "alice");
@@ -83,7 +83,7 @@ describe("codexlb run with real Codex", () => {
     expect(log()).toContain('"signal":"deserted"');
   });
 
-  test("keeps what Codex is configured with, and gives it the home that is meant, whatever a profile says", async () => {
+  test("keeps Codex's settings, and uses the intended home even if a shell profile sets another one", async () => {
     await using s = await startReal(recorder);
     for (const binary of [today, old]) {
       const codex = (...args: string[]) =>
@@ -101,7 +101,7 @@ describe("codexlb run with real Codex", () => {
     }
   });
 
-  test("tells whose a flag is that Codex does not know", async () => {
+  test("explains which program an unknown flag belongs to", async () => {
     await using s = await startReal(recorder);
     for (const binary of [today, old]) {
       const misspelt = await s.codexArgs(binary, ["--acount", "bob", ...EXEC]);
@@ -121,7 +121,7 @@ describe("codexlb run with real Codex", () => {
     expect(other.err).toContain("Codex ended with code 2 before it sent a request");
   });
 
-  test("says so when Codex was told to go elsewhere", async () => {
+  test("reports that Codex was configured to bypass the proxy", async () => {
     await using s = await startReal(recorder);
     const elsewhere = Bun.serve({
       port: 0,

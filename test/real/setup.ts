@@ -1,5 +1,5 @@
-// What tests with real Codex binaries share: a simulated backend, the executable's proxy before it, and Codex run
-// through `codexlb run`, with a recording HTTPS proxy in its environment.
+// The setup of tests with real Codex binaries: a simulated backend, the executable's proxy, and Codex started through
+// `codexlb run` with a recording HTTPS proxy in its environment.
 
 import { expect } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { systemDeps } from "../../src/deps.ts";
 import type { MockAccountOptions } from "../../src/mock/accounts.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import type { FaultInput } from "../../src/mock/faults.ts";
-import { type Executable, executable, type Running } from "../support/executable.ts";
+import { type Executable, executable, type RunningProcess } from "../support/executable.ts";
 import { limitBody } from "../support/pool.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -20,7 +20,7 @@ export const CREATED = {
 };
 export const LIMIT_EVENT = { type: "error", status: 429, error: limitBody(RESET_S) };
 export const LIMIT_ANSWER = { status: 429, body: { error: limitBody(RESET_S) } };
-/** The backend refuses WebSocket, as Codex knows it: it uses server-sent events at once. */
+/** The backend refuses WebSocket with 426, for which Codex switches to server-sent events immediately. */
 export const NO_WEBSOCKET: FaultInput = { on: "upgrade", answer: { status: 426 } };
 export const BYPASS = ["--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"];
 
@@ -29,19 +29,19 @@ export interface Setup extends AsyncDisposable {
   readonly tool: Executable;
   readonly url: string;
   readonly work: string;
-  codex(binary: string, prompt: string): Promise<Ended>;
-  codexArgs(binary: string, args: readonly string[], more?: Record<string, string>): Promise<Ended>;
-  /** The accounts of the requests of one kind, in order. */
+  codex(binary: string, prompt: string): Promise<CodexResult>;
+  codexArgs(binary: string, args: readonly string[], more?: Record<string, string>): Promise<CodexResult>;
+  /** The accounts of all requests of one kind, in order. */
   points(point: string): (string | undefined)[];
 }
 
-export interface Ended {
+export interface CodexResult {
   readonly code: number;
   readonly out: string;
   readonly err: string;
 }
 
-/** A simulated backend, and the executable's proxy before it. `config` is the text of config.toml. */
+/** Starts a simulated backend and the executable's proxy. `config` is the text of config.toml. */
 export async function startReal(
   recorder: Recorder,
   accounts: readonly (MockAccountOptions & { readonly expiresInSeconds?: number })[] = ALICE_AND_BOB,
@@ -55,8 +55,8 @@ export async function startReal(
 }
 
 /**
- * The same accounts in a tree of proxies: alice two hops below the front, bob one hop below it. Codex talks to the front,
- * which has none.
+ * Starts the same accounts in a tree of proxies: alice is two hops below the front, bob one hop below it. Codex connects
+ * to the front, which has no accounts.
  */
 export async function startRealChain(recorder: Recorder, policy = 'mode = "sticky"\n'): Promise<Setup> {
   const base = startBase(recorder, ALICE_AND_BOB);
@@ -75,9 +75,9 @@ export async function startRealChain(recorder: Recorder, policy = 'mode = "stick
 interface Base {
   readonly mock: MockBackend;
   readonly tool: Executable;
-  /** Starts a proxy on `root`; resolves to its address. */
+  /** Starts a proxy on `root`. Resolves to its address. */
   proxy(root: string, config: string): Promise<string>;
-  /** Codex talks to the proxy at `url`. */
+  /** Creates a setup in which Codex connects to the proxy at `url`. */
   setup(url: string): Setup;
 }
 
@@ -85,7 +85,7 @@ function startBase(recorder: Recorder, accounts: readonly MockAccountOptions[]):
   const tool = executable();
   const mock = startMock({ accounts, clock: systemDeps().clock });
   const work = join(tool.directory, "work");
-  const proxies: Running[] = [];
+  const proxies: RunningProcess[] = [];
   mkdirSync(work);
   return {
     mock,
@@ -143,19 +143,19 @@ async function enrolIn(
   if (code !== 0) throw new Error(err);
 }
 
-/** The turn completed on `account`, and Codex showed no error and no retry. */
-export function expectTurn(ran: Ended, account: string): void {
-  if (ran.code !== 0) throw new Error(`codex ended with ${ran.code}:\n${ran.out}\n${ran.err}`);
+/** Expects a turn that `account` completed, and no error or retry in Codex's output. */
+export function expectTurn(ran: CodexResult, account: string): void {
+  if (ran.code !== 0) throw new Error(`codex exited with ${ran.code}:\n${ran.out}\n${ran.err}`);
   expect(ran.out).toContain(`"text":"Hello from ${account}"`);
   expect(ran.out).toContain('"type":"turn.completed"');
   expect(ran.out).not.toContain('"type":"error"');
   expect(ran.out + ran.err).not.toMatch(/Reconnecting|Falling back|stream disconnected|usage limit/i);
 }
 
-export function threadOf({ out }: Ended): string {
+export function threadOf({ out }: CodexResult): string {
   return /"thread_id":"([^"]+)"/.exec(out)?.[1] ?? "no thread";
 }
 
-export function servedBy({ out }: Ended): string {
-  return /Hello from (\w+)/.exec(out)?.[1] ?? "nobody";
+export function servedBy({ out }: CodexResult): string {
+  return /Hello from (\w+)/.exec(out)?.[1] ?? "no account";
 }

@@ -1,22 +1,22 @@
-// Stands between real Codex and its sign-in: connections to auth.openai.com end in the simulated one, under a certificate
-// of a CA that was made for it. Codex is told of both by its environment, a browser by its flags.
+// An HTTPS proxy between real Codex and its sign-in: it connects auth.openai.com to the simulated sign-in, with a
+// certificate of its own CA. Codex gets the proxy and the CA from its environment, a browser from its flags.
 
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Socket } from "bun";
 
 export interface SignInProxy extends AsyncDisposable {
-  /** For codex. */
+  /** Environment variables for Codex. */
   readonly env: Record<string, string>;
-  /** A browser that takes the way as well. */
+  /** Path of a browser that uses the proxy. */
   readonly browser: string;
-  /** `METHOD path` of what came. */
+  /** The requests received, as `METHOD path`. */
   readonly seen: string[];
 }
 
 const HOST = "auth.openai.com";
 
-/** Makes its files in `directory`. Needs openssl; returns undefined without it. */
+/** Starts the proxy, with its files in `directory`. Needs openssl; returns undefined without it. */
 export function startSignInProxy(
   directory: string,
   origin: string,

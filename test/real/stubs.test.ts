@@ -1,4 +1,4 @@
-// Stubs that run out, with real Codex: it renews them by itself, as long as the key that they were given for is there.
+// Expired stubs with real Codex: it renews them by itself as long as the key for which they were made exists.
 
 import { expect } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -17,7 +17,7 @@ import { layoutOf } from "../../src/state/layout.ts";
 import { gated } from "../support/gated.ts";
 import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
-import { BYPASS, type Ended, expectTurn, startReal } from "./setup.ts";
+import { BYPASS, type CodexResult, expectTurn, startReal } from "./setup.ts";
 
 const { afterAll, beforeAll, test } = gated("real Codex, stubs", whyNoCodex(CODEX_VERSIONS.newest));
 
@@ -48,7 +48,7 @@ test("Codex renews an expired stub, and is refused once its key is removed", asy
   prepareHome({ codexHome, configSources: [], stub, chatgptBaseUrl: addresses.chatgpt });
   const tokens = () =>
     JSON.parse(readFileSync(join(codexHome, "auth.json"), "utf8")).tokens as typeof stub.tokens;
-  const codex = async (): Promise<Ended> => {
+  const codex = async (): Promise<CodexResult> => {
     const { binary, args, env } = codexCommand({
       binary: newest,
       addresses,

@@ -12,7 +12,7 @@ import type { ContainerCase, ContainerReport } from "./container/container-case.
 
 const REPOSITORY = join(import.meta.dir, "..", "..");
 const SCENARIO = join(import.meta.dir, "container", "scenario.ts");
-/** Gives the container separate process ids, mounts and addresses. */
+/** Gives the container its own process IDs, mounts and network. */
 const NAMESPACES = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
 
 const problem = obstacle();
@@ -55,10 +55,10 @@ test.skipIf(problem !== undefined)(
 
 /** Why this machine cannot create namespaces; undefined if it can. */
 function obstacle(): string | undefined {
-  if (process.platform !== "linux") return "they are of Linux only";
-  if (process.getuid?.() !== 0) return "only root can make them";
+  if (process.platform !== "linux") return "namespaces require Linux";
+  if (process.getuid?.() !== 0) return "only root can create them";
   const missing = ["unshare", "chroot", "setpriv", "ip", "mount"].filter((name) => Bun.which(name) === null);
-  if (missing.length > 0) return `there is no ${missing.join(" and no ")}`;
+  if (missing.length > 0) return `not installed: ${missing.join(", ")}`;
   const probe = Bun.spawnSync([...NAMESPACES, "true"]);
   return probe.exitCode === 0 ? undefined : `unshare: ${probe.stderr.toString().trim()}`;
 }

@@ -47,11 +47,11 @@ describe("the Dockerfile", () => {
         .filter((text) => !text.includes("--from="))
         .flatMap((text) => text.split(" ").slice(0, -1)),
     );
-    const [first, ...rest] = read(".dockerignore")
+    const [first, ...others] = read(".dockerignore")
       .split("\n")
       .filter((line) => line !== "" && !line.startsWith("#"));
     expect(first).toBe("*");
-    expect(rest.sort()).toEqual(copied.map((path) => `!${path}`).sort());
+    expect(others.sort()).toEqual(copied.map((path) => `!${path}`).sort());
     expect(stages.flatMap((stage) => textsOf(stage, "ADD"))).toEqual([]);
   });
 
@@ -187,10 +187,10 @@ describe("the compose file", () => {
 
   test("uses the image's health check", () => {
     const [options = "", command] = (lastOf(stageOf("proxy"), "HEALTHCHECK") ?? "").split(" CMD ");
-    const { test: words, ...rest } = serviceWith({ HOME: "/" }).healthcheck as Record<string, unknown>;
+    const { test: words, ...timing } = serviceWith({ HOME: "/" }).healthcheck as Record<string, unknown>;
     expect(words).toEqual(["CMD", ...wordsOf(command)]);
     expect(
-      Object.entries(rest)
+      Object.entries(timing)
         .map(([name, value]) => `--${name.replace("_", "-")}=${value}`)
         .join(" "),
     ).toBe(options);
@@ -215,7 +215,7 @@ describe("the compose file", () => {
 
 // --- internal ---
 
-/** Disabled linter rules: those about style, and one that cannot parse a port with variables. */
+/** Disabled linter rules: rules about style, and a rule that cannot parse a port with variables. */
 const OFF = [
   "service-keys-order",
   "no-unbound-port-interfaces",

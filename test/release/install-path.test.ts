@@ -15,7 +15,7 @@ afterAll(() => tree[Symbol.dispose]());
 
 const FISH = isThere("fish", "the PATH hint of install.sh for fish");
 
-/** The line that the user shall run, in output that ends with it. */
+/** The command that the user should run: the last line of the output. */
 const hintIn = (out: string) => out.trimEnd().split("\n").at(-1)?.trim() ?? "";
 
 describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.sh in $name", ({ argv }) => {
@@ -64,7 +64,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     }
   });
 
-  test("compares the directory with PATH without needless slashes and dots", async () => {
+  test("compares the directory with PATH without redundant slashes and dots", async () => {
     using box = machine(argv);
     const bin = join(box.path, "bin");
     for (const [HOME, PATH, args] of [
@@ -81,7 +81,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect(readdirSync(box.path).sort()).toEqual(["a home", "bin", "other"]);
   });
 
-  test("names a file that a login shell of bash reads on macOS", async () => {
+  test("names a file that bash on macOS reads as a login shell", async () => {
     const hint = async (box: Machine) => {
       box.stub("uname", 'if [ "$1" = -s ]; then echo Darwin; else echo x86_64; fi');
       return hintIn((await box.install(["--from", tree.directory])).out);
@@ -105,7 +105,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect((await zsh()).out).not.toContain("fpath");
   });
 
-  test("removes what an installation left that was killed, but nothing of one that still runs", async () => {
+  test("removes the files of a killed installation, but not those of a running one", async () => {
     using box = machine(argv);
     const directory = join(installed(box.home), "..");
     const running = `.codexlb.${process.pid}.abcdef`;

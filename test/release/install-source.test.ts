@@ -1,4 +1,4 @@
-// Tests from where install.sh accepts a release, and how it prints that place.
+// Tests the places from which install.sh accepts a release, and how it prints them.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
@@ -27,7 +27,7 @@ const PUBLIC = [
 describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.sh in $name", ({ argv }) => {
   test("downloads over http only from the hosts that codexlb upgrade accepts", async () => {
     using box = machine(argv);
-    // So the test contacts no host.
+    // Without working downloaders, the test contacts no host.
     for (const program of ["curl", "wget"]) box.stub(program, "exit 1");
     for (const [hosts, isPrivate] of [
       [PUBLIC, false],
@@ -51,7 +51,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     const from = ["--from", "https://user:secret@example.com/dir"];
     for (const curl of [
       "exit 1",
-      // Answers with an empty SHA256SUMS.
+      // Respond with an empty SHA256SUMS.
       'while [ "$1" != -o ]; do shift; done; : >"$2"',
     ])
       for (const version of [[], ["--version", "1.2.3"]]) {
@@ -62,7 +62,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
       }
   });
 
-  test("exits with 2 for arguments that make no sense together", async () => {
+  test("exits with 2 for arguments that contradict each other", async () => {
     using box = machine(argv);
     for (const [args, message] of [
       [["--from", "http://localhost/?x=1"], "the URL in --from must not contain ? or #"],

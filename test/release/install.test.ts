@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => tree[Symbol.dispose]());
 
-/** Serves `directory`. `replaced` has other bodies for some files; undefined gives a 404. */
+/** Serves `directory`. `replaced` contains other bodies for some files; undefined gives a 404. */
 function mirror(directory: string, replaced: Record<string, string | undefined> = {}) {
   const server = Bun.serve({
     port: 0,
@@ -166,7 +166,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect(readdirSync(locked)).toEqual([]);
   });
 
-  test("warns of another codexlb that the shell finds first", async () => {
+  test("warns about another codexlb that the shell finds first", async () => {
     using box = machine(argv);
     box.stub("codexlb", "echo other");
     const ran = await box.install(["--from", tree.directory]);
@@ -349,7 +349,7 @@ describe.each(SHELLS.map((argv) => ({ name: argv.join(" "), argv })))("install.s
     expect(readdirSync(box.home)).toEqual([".local"]);
   });
 
-  test("prints nothing of an rpm that does not know --eval", async () => {
+  test("hides the error of an rpm without --eval", async () => {
     using box = machine(argv);
     box.stub("rpm", "echo 'Usage: rpm' >&2; exit 1");
     await box.install(["--from", tree.directory]);

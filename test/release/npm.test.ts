@@ -388,6 +388,6 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
 function nodeCanReplaceItself(): boolean {
   const can = Bun.spawnSync(["node", "-p", "typeof process.execve"]).stdout.toString().trim() === "function";
   if (!can)
-    console.log("skipped: the launcher in place of its own process (this Node.js has no process.execve)");
+    console.log("skipped: the launcher that replaces its process (this Node.js has no process.execve)");
   return can;
 }

@@ -55,13 +55,13 @@ describe.skipIf(!isThere("dpkg-deb", "the deb packages"))("the deb packages", ()
     }
   });
 
-  test.skipIf(!isThere("lintian", "what lintian says of the deb packages"))("pass lintian", async () => {
+  test.skipIf(!isThere("lintian", "the deb packages in lintian"))("pass lintian", async () => {
     using tree = await releaseTree({ targets: TARGETS });
     const paths = (await writeDebs(tree, "gzip")).map((name) => join(tree.directory, name));
     expect(run(["lintian", "--allow-root", "--fail-on=error,warning", ...paths])).toBe("");
   });
 
-  test("of a release candidate sort before the release", async () => {
+  test("of a release candidate sort before those of the release", async () => {
     using tree = await releaseTree({ targets: TARGETS, version: "2.0.0-rc.1" });
     const [name = ""] = await writeDebs(tree, "gzip");
     expect(name).toBe("codexlb_2.0.0-rc.1_amd64.deb");

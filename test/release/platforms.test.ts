@@ -36,7 +36,7 @@ const PLATFORMS: readonly Platform[] = [
     target: "linux-arm64",
     ...emulated(
       { emulator: EMULATED_ARM64, env: { QEMU_LD_PREFIX: ARM64_LIBRARIES } },
-      existsSync(ARM64_LIBRARIES) ? undefined : `${ARM64_LIBRARIES} is not there (Debian: libc6-arm64-cross)`,
+      existsSync(ARM64_LIBRARIES) ? undefined : `${ARM64_LIBRARIES} is missing (Debian: libc6-arm64-cross)`,
     ),
   },
   { target: "linux-x64-musl", ...onMusl("x64", {}) },
@@ -93,7 +93,7 @@ test.skipIf(whyNoOldest !== undefined)(
     const executable = join(temp.path, `codexlb${EMULATED}`);
     renameSync(join(await unpack("linux-x64-baseline", temp.path), "codexlb"), executable);
     const { code, out } = await runOn(oldest, [executable, "--version"]);
-    // 128 plus the number of SIGILL, like in a shell.
+    // The status is 128 plus the number of SIGILL, as in a shell.
     expect([code, out]).toEqual([132, ""]);
   },
 );
@@ -119,7 +119,7 @@ function emulated(machine: ForeignMachine, why: string | undefined): Omit<Platfo
 
 function onMusl(name: string, machine: ForeignMachine): Omit<Platform, "target"> {
   if (MUSL_ROOTS === undefined) {
-    const why = "CODEXLB_TEST_MUSL_ROOTS names no directory (packaging/musl-roots.sh makes one)";
+    const why = "CODEXLB_TEST_MUSL_ROOTS names no directory (packaging/musl-roots.sh creates one)";
     return { machine, why };
   }
   const whole = { ...machine, root: join(MUSL_ROOTS, name) };

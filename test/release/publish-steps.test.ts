@@ -50,7 +50,7 @@ function runStep(options: {
   return { code: ran.exitCode, out: ran.stdout.toString(), err: ran.stderr.toString(), calls: lines };
 }
 
-/** Returns an npm package that contains only its manifest. */
+/** Creates an npm package that contains only its manifest. */
 async function npmPackage(name: string, version: string): Promise<Uint8Array> {
   const manifest = JSON.stringify({ name, version });
   return new Bun.Archive({ "package/package.json": manifest }, { compress: "gzip" }).bytes();
@@ -101,7 +101,7 @@ describe("the step that publishes to npm", () => {
     expect(calls.filter((call) => call.startsWith("npm publish")).length).toBe(2);
   });
 
-  test("stops when npm refuses a package", async () => {
+  test("stops if npm refuses a package", async () => {
     const { code, calls } = await publish("v1.2.3", "exit 1");
     expect(code).toBe(1);
     expect(calls.filter((call) => call.startsWith("npm publish")).length).toBe(1);

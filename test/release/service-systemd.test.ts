@@ -39,9 +39,10 @@ async function build(outfile: string, version: string): Promise<void> {
 
 /** Why this machine cannot start a user systemd; undefined if it can. */
 function obstacle(): string | undefined {
-  if (process.platform !== "linux") return "systemd is on Linux only";
-  if (process.getuid?.() !== 0) return "only root may start one beside the system's";
-  if (!existsSync("/lib/systemd/systemd") || Bun.which("systemctl") === null) return "there is no systemd";
+  if (process.platform !== "linux") return "systemd requires Linux";
+  if (process.getuid?.() !== 0) return "only root can start a second systemd";
+  if (!existsSync("/lib/systemd/systemd") || Bun.which("systemctl") === null)
+    return "systemd is not installed";
   using home = tempDirectory();
   const probe = Bun.spawnSync(beside(["systemctl", "--user", "show", "--property=Version"]), {
     env: { PATH: process.env.PATH ?? "", HOME: home.path },
@@ -49,8 +50,8 @@ function obstacle(): string | undefined {
   });
   if (probe.exitCode === 0) return undefined;
   const log = join(home.path, "systemd.log");
-  const said = [probe.stderr.toString(), existsSync(log) ? readFileSync(log, "utf8") : ""].join(" ");
-  return `it does not start: ${said.replaceAll(/\s+/g, " ").trim()}`;
+  const output = [probe.stderr.toString(), existsSync(log) ? readFileSync(log, "utf8") : ""].join(" ");
+  return `systemd does not start: ${output.replaceAll(/\s+/g, " ").trim()}`;
 }
 
 const problem = obstacle();

@@ -1,4 +1,4 @@
-// Tests the launchd property list, with an independent parser.
+// Tests the launchd property list, also with an independent parser.
 
 import { describe, expect, test } from "bun:test";
 import { launchdPlist, programArgumentsIn } from "../../src/service/launchd-plist.ts";
@@ -21,7 +21,7 @@ const STRANGE: ServiceOptions = {
 };
 
 describe("the property list", () => {
-  test.each([OPTIONS, STRANGE])("is read back as the same words: %j", (options) => {
+  test.each([OPTIONS, STRANGE])("contains the same arguments when it is read: %j", (options) => {
     expect(programArgumentsIn(launchdPlist(options))?.slice(0, 4)).toEqual([
       options.binary,
       "proxy",
@@ -30,11 +30,11 @@ describe("the property list", () => {
     ]);
   });
 
-  test("has no words without arguments", () => {
+  test("yields no arguments if it has none", () => {
     expect(programArgumentsIn("<plist><dict/></plist>")).toBeUndefined();
   });
 
-  const hasPython = isThere("python3", "a second parser's opinion of the property list");
+  const hasPython = isThere("python3", "the property list in an independent parser");
   test.skipIf(!hasPython)("has the same values in another parser", () => {
     const read = "import json, plistlib, sys; print(json.dumps(plistlib.loads(sys.stdin.buffer.read())))";
     const ran = Bun.spawnSync(["python3", "-c", read], { stdin: Buffer.from(launchdPlist(STRANGE)) });

@@ -132,7 +132,7 @@ describe("with systemd", () => {
     expect((await systemd("status")).out).toContain(`file:       ${unitPath()}\n`);
   });
 
-  test("uninstall keeps a copy of a unit that a person wrote", async () => {
+  test("uninstall keeps a copy of a unit that the user wrote", async () => {
     mkdirSync(join(unitPath(), ".."), { recursive: true });
     writeFileSync(unitPath(), GO_UNIT);
     expect((await systemd("uninstall")).out).toBe(

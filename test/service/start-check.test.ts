@@ -37,7 +37,7 @@ const service = (...args: string[]) =>
 const install = (...args: string[]) => service("install", "--binary", binary, ...args);
 const unitPath = () => join(temp.path, "home", ".config", "systemd", "user", "codexlb-proxy.service");
 
-/** A program that listens on a port of its own. */
+/** A program that listens on its own port. */
 function listener() {
   const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("") });
   return { port: server.port, [Symbol.asyncDispose]: () => server.stop(true) };

@@ -8,7 +8,7 @@ import { type NotifySocket, notifySocket } from "../support/notify-socket.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
 const isLinux = process.platform === "linux";
-if (!isLinux) console.log("skipped: the watchdog of systemd (systemd is on Linux only)");
+if (!isLinux) console.log("skipped: the watchdog of systemd (systemd requires Linux)");
 
 describe.skipIf(!isLinux)("watchdog pings", () => {
   let temp: TempDirectory;

@@ -1,4 +1,4 @@
-// Tests the systemd unit: its text, that systemd accepts it, and how systemd rates its security.
+// Tests the systemd unit: its text, whether systemd accepts it, and how systemd rates its security.
 
 import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
@@ -40,7 +40,7 @@ describe("the unit", () => {
     },
   );
 
-  test("is read back as the same words, with any characters in them", () => {
+  test("contains the same arguments when it is read, with any characters in them", () => {
     const word = fc.string({ minLength: 1, unit: fc.constantFrom(..."a /%$\\\"'&<>;{}#=-~é") });
     fc.assert(
       fc.property(word, word, (binary, root) => {
@@ -101,7 +101,7 @@ const KINDS = [
   ["of the system", { ...SYSTEM, user: "daemon" }, "--system", 2.5],
 ] as const;
 
-describe.skipIf(!isThere("systemd-analyze", "systemd's opinion of the unit"))("systemd", () => {
+describe.skipIf(!isThere("systemd-analyze", "the unit in systemd-analyze"))("systemd", () => {
   test.each(KINDS)("accepts the unit %s without a warning", (_, options, manager) => {
     using file = inFile(options);
     expect(analyze("verify", manager, "--man=no", file.unit)).toEqual({ code: 0, out: "", err: "" });

@@ -1,22 +1,22 @@
-// The policies side by side: the same sessions, in the same worlds.
+// Compares the policies: each runs the same sessions in the same simulated worlds.
 
 import type { PolicyMode } from "../../src/core/policy.ts";
 import { type Figures, simulate } from "./simulate.ts";
 
-/** One line of the comparison: the figures of several worlds together. */
+/** One line of the comparison: the figures of several worlds added up. */
 export interface Line extends Figures {
   readonly accounts: number;
   readonly policy: string;
 }
 
 export const SIZES = [2, 5, 10, 20] as const;
-/** A week of working days, so that every account's week ends once. */
+/** The simulated days. In a week, the weekly window of each account resets once. */
 export const DAYS = 7;
-/** Demand, as a share of what the accounts have. */
+/** The demand, as a share of the quota of all accounts. */
 export const LOAD = 0.75;
 const SEEDS = [1, 2, 3] as const;
 
-/** With and without affinity; the rest as by default. */
+/** The compared policies, with and without affinity. All other settings have their defaults. */
 const POLICIES: readonly { readonly mode: PolicyMode; readonly affinity: boolean }[] = [
   { mode: "usage_balanced", affinity: true },
   { mode: "usage_balanced", affinity: false },
@@ -26,12 +26,12 @@ const POLICIES: readonly { readonly mode: PolicyMode; readonly affinity: boolean
   { mode: "reset_aware", affinity: true },
 ];
 
-/** How a policy is called in the comparison. */
+/** The policy's name in the comparison. */
 export function policyName(mode: PolicyMode, affinity = true): string {
   return affinity ? mode : `${mode}, no affinity`;
 }
 
-/** Runs it all; the same figures every time. */
+/** Runs all simulations. The figures are the same at every run. */
 export function compare(): Line[] {
   return SIZES.flatMap((accounts) =>
     POLICIES.map(({ mode, affinity }) => {
@@ -51,7 +51,7 @@ export function compare(): Line[] {
   );
 }
 
-/** The comparison as rows of a table, the first one its head. */
+/** The comparison as rows of a table. The first row is the header. */
 export function comparisonRows(lines: readonly Line[]): string[][] {
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
   return [

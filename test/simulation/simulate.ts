@@ -1,4 +1,4 @@
-// Runs sessions of turns through the real pool in a simulated world, and counts what came of it.
+// Runs sessions through the real pool in a simulated world, and counts the results.
 
 import type { PolicyMode } from "../../src/core/policy.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
@@ -18,7 +18,7 @@ import {
 export interface Setup {
   readonly accounts: number;
   readonly days: number;
-  /** Demand as a share of what the accounts have a day. */
+  /** The demand per day, as a share of the daily quota of all accounts. */
   readonly load: number;
   readonly mode: PolicyMode;
   readonly affinity: boolean;
@@ -27,19 +27,19 @@ export interface Setup {
 
 export interface Figures {
   readonly turns: number;
-  /** Turns that nobody took although an account had room. */
+  /** Turns that were refused although an account had quota left. */
   readonly refusedWithRoom: number;
-  /** Turns that nobody took because nobody had room. */
+  /** Turns that were refused because no account had quota left. */
   readonly refused: number;
-  /** What was left at weekly resets, as a share of the weeks that were reset. */
+  /** The unspent share of the weekly windows that were reset. */
   readonly wasted: number;
-  /** Turns of a session on another account than its last one. */
+  /** Turns on another account than the session's previous turn. */
   readonly moves: number;
-  /** Turns that found their session's prompt in the cache, of those that are not the first of their session. */
+  /** The share of turns whose prompt was in the cache. The first turn of each session does not count. */
   readonly cacheHits: number;
 }
 
-/** A working day has its sessions between these hours, most of them in the middle. */
+/** Sessions begin between these hours, most of them around the middle of the day. */
 const DAY_BEGINS_H = 7;
 const DAY_ENDS_H = 23;
 const MOST_TURNS_IN_SESSION = 60;
@@ -67,7 +67,7 @@ export function simulate(setup: Setup): Figures {
     if (lease === undefined) {
       if (world.accounts.some((account) => account.hasRoom())) counts.refusedWithRoom++;
       else counts.refused++;
-      return; // the user comes back another day
+      return; // the session ends
     }
     const account = accountOf(world, lease);
     const { warm } = account.serve(session, nowMs);
@@ -110,7 +110,7 @@ export function simulate(setup: Setup): Figures {
 
 // --- internal ---
 
-/** The attempt loop in small: an account that refuses for its limit is settled so, and the next one is asked. */
+/** A small attempt loop. If an account refuses a turn for its limit, the pool learns that and picks the next one. */
 function take(pool: Pool, world: World, session: number, nowMs: number): Lease | undefined {
   const tried = new Set<string>();
   for (;;) {
@@ -135,7 +135,7 @@ function accountOf(world: World, { upstream }: Lease) {
   return account;
 }
 
-/** Sessions over the days, as many as make the load. */
+/** The sessions of all days, as many as make up the load. */
 function sessionsOf(
   { accounts, days, load }: Setup,
   random: () => number,
@@ -144,7 +144,7 @@ function sessionsOf(
   const sessions: { atMs: number; turns: number }[] = [];
   for (let turns = 0; turns < wanted; ) {
     const length = 1 + Math.floor(random() ** 2 * MOST_TURNS_IN_SESSION);
-    // The mean of two throws: busy in the middle of the day.
+    // The mean of two random numbers puts most sessions around the middle of the day.
     const hour = DAY_BEGINS_H + ((random() + random()) / 2) * (DAY_ENDS_H - DAY_BEGINS_H);
     const day = Math.floor(random() * days);
     sessions.push({ atMs: START_MS + day * DAY_MS + hour * HOUR_MS, turns: length });
@@ -155,11 +155,11 @@ function sessionsOf(
 
 interface Agenda {
   at(atMs: number, run: () => void): void;
-  /** Runs what is due, in order, up to `endMs`; `moved` is told the time first. */
+  /** Runs all entries up to `endMs` in order of time. Calls `moved` with the time before each entry, and at the end. */
   run(endMs: number, moved: (atMs: number) => void): void;
 }
 
-/** What happens when; a binary heap. Things at the same time happen in the order in which they were put down. */
+/** A binary heap of functions by time. Entries with the same time run in the order in which they were added. */
 function createAgenda(): Agenda {
   const heap: { atMs: number; order: number; run: () => void }[] = [];
   let order = 0;

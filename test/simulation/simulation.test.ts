@@ -23,12 +23,12 @@ test("no policy refuses a turn while an account has room", () => {
   }
 });
 
-test("reset_aware lets less expire at resets than usage_balanced, whatever the size of the pool", () => {
+test("reset_aware lets less expire at resets than usage_balanced, for every size of the pool", () => {
   for (const accounts of SIZES)
     expect(line(accounts, "reset_aware").wasted).toBeLessThan(line(accounts, "usage_balanced").wasted);
 });
 
-test("affinity keeps more of the prompt cache than none, and moves sessions less", () => {
+test("with affinity, more turns hit the prompt cache and sessions move less often", () => {
   for (const accounts of SIZES) {
     const kept = line(accounts, "usage_balanced");
     const lost = line(accounts, policyName("usage_balanced", false));
@@ -37,6 +37,6 @@ test("affinity keeps more of the prompt cache than none, and moves sessions less
   }
 });
 
-test("it comes out the same every time", () => {
+test("the same seed gives the same figures", () => {
   expect(compare()).toEqual(lines);
 });

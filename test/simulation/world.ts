@@ -1,5 +1,5 @@
-// A world to try policies in: accounts whose allowances run down and start anew as the backend's do, and whose prompt
-// caches are warm only for sessions they have served lately. No network, no real time.
+// A simulated world for comparing policies. Its accounts have windows that fill and reset as the backend's do, and
+// prompt caches that are warm only for recently served sessions. It uses no network and no real time.
 
 import { type QuotaEvidence, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
 import { byKind } from "../../src/core/windows.ts";
@@ -10,49 +10,49 @@ export const DAY_MS = 24 * HOUR_MS;
 const SHORT_MS = 5 * HOUR_MS;
 const WEEK_MS = 7 * DAY_MS;
 
-/** What a turn costs when the account has the session's prompt in its cache, and when it has not. */
+/** The cost of a turn if the account has the session's prompt in its cache, and if it does not. */
 export const WARM_COST = 1;
 export const COLD_COST = 3;
-/** A cache entry is good this long after its last use. */
+/** A cache entry expires this long after its last use. */
 const CACHE_MS = 30 * MINUTE_MS;
 
-/** What an account may spend in its two windows. A week holds eight short windows. */
+/** What an account may spend in each of its two windows. A weekly window contains eight short windows. */
 export const SHORT_LIMIT = 150;
 export const WEEK_LIMIT = 1_200;
 
 export interface World {
   readonly accounts: readonly WorldAccount[];
-  /** What was left in weekly windows at their resets, and how many were reset, in whole allowances. */
+  /** The unspent quota of weekly windows at their resets, in whole windows, and the number of those resets. */
   readonly wasted: { left: number; resets: number };
-  /** Lets time pass: windows that have ended start anew. */
+  /** Advances the time to `nowMs` and resets the windows that have ended. */
   roll(nowMs: number): void;
 }
 
 export interface WorldAccount {
   readonly index: number;
-  /** The allowance is not used up in any window. */
+  /** True if no window is exhausted. */
   hasRoom(): boolean;
-  /** Spends a turn of a session. */
+  /** Serves one turn of a session, and spends its cost. */
   serve(session: number, nowMs: number): { readonly warm: boolean };
-  /** What the backend tells of it. */
+  /** The account's quota as the backend reports it. */
   figures(nowMs: number, source: QuotaWindow["source"]): QuotaEvidence;
-  /** When the windows that are used up have room again, Unix ms. */
+  /** The time at which all exhausted windows have reset. Unix ms. */
   roomMs(): number;
 }
 
 interface Window {
   used: number;
-  /** Undefined: it begins with the next use. */
+  /** The end of the window. Undefined: the window begins with the next use. Unix ms. */
   endMs: number | undefined;
   readonly limit: number;
   readonly lengthMs: number;
 }
 
-/** `random` decides how far each account is into its week, and how much of it is spent. */
+/** `random` determines how far each account is into its week, and how much of the week's quota it has spent. */
 export function createWorld(count: number, startMs: number, random: () => number): World {
   const wasted = { left: 0, resets: 0 };
   const members = Array.from({ length: count }, (_, index) => {
-    // Staggered over the week, and spent about as evenly as time has passed.
+    // The ends of the weeks are spread evenly. Each account has spent roughly the share of its week that has passed.
     const passed = (index + random()) / count;
     const week: Window = {
       used: WEEK_LIMIT * Math.min(1, Math.max(0, passed + 0.4 * (random() - 0.5))),
@@ -100,7 +100,7 @@ function member(index: number, short: Window, week: Window): Member {
     figures: (asOfMs, source) => {
       const windowOf = ({ used, limit, endMs, lengthMs }: Window): QuotaWindow => ({
         usedPercent: Math.min(100, Math.round((used / limit) * 100)),
-        // The backend tells a reset for a window that has not begun as well: a whole length from now.
+        // For a window that has not begun, the backend also reports a reset, one full window from now.
         resetAtMs: endMs ?? asOfMs + lengthMs,
         windowSeconds: lengthMs / 1000,
         asOfMs,
@@ -121,7 +121,7 @@ function member(index: number, short: Window, week: Window): Member {
   };
 }
 
-/** A sequence of numbers from 0 to 1 that is the same every time (mulberry32). */
+/** A pseudorandom sequence of numbers from 0 to 1, the same for the same seed (mulberry32). */
 export function sequence(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,4 +1,4 @@
-// Candidates and contexts of a choice, with everything ordinary that a test does not say.
+// Builds candidates and contexts for the policy, with a default for every field that a test leaves out.
 
 import type { Candidate } from "../../src/core/availability.ts";
 import { NO_SUMMARY } from "../../src/core/capacity.ts";

@@ -1,4 +1,4 @@
-// Proxies in front of each other, each a process of its own, over one simulated backend.
+// Starts proxies in front of each other, each in its own process, over one simulated backend.
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -22,9 +22,9 @@ export interface NodeOptions {
   readonly children?: readonly string[];
   /** The backend. Default: the simulated one. */
   readonly upstream?: string;
-  /** More lines of `[proxy]`. */
+  /** Additional lines for `[proxy]`. */
   readonly proxy?: string;
-  /** Lines behind it. Default: the `sticky` policy. */
+  /** Lines that follow the section `[proxy]`. Default: the `sticky` policy. */
   readonly more?: string;
   readonly env?: Record<string, string>;
   /** Default: any free port. */
@@ -38,18 +38,18 @@ export interface ChainNode {
   readonly adminToken: string;
   readonly pid: number;
   status(): Promise<StatusAnswer>;
-  /** Writes the settings anew; a running proxy takes them over by itself. */
+  /** Rewrites the settings with these children; a running proxy reloads them. */
   configure(children: readonly string[]): void;
-  /** Ends it without any warning. */
+  /** Kills the process with SIGKILL. */
   kill(): Promise<void>;
-  /** What it has said on stderr so far. */
+  /** Returns the proxy's stderr so far. */
   said(): string;
 }
 
 export interface Chain extends AsyncDisposable {
   readonly mock: MockBackend;
   start(options: NodeOptions): Promise<ChainNode>;
-  /** The command line with a root of its own. */
+  /** Runs the command line with a root of its own. */
   run(
     args: readonly string[],
     env?: Record<string, string>,
@@ -130,20 +130,20 @@ export function startChain(accounts: readonly MockAccountOptions[]): Chain {
   };
 }
 
-/** Resolves when `node` has heard of the child called `name` as `check` wants it. */
+/** Resolves when `node` reports a child called `name` for which `check` is true (default: it is healthy). */
 export async function untilChild(
   node: ChainNode,
   name: string,
   check: (child: StatusAnswer["child_proxies"][number]) => boolean = ({ healthy }) => healthy,
 ): Promise<void> {
   await until(
-    `${node.name} sees ${name} as it should`,
+    `${node.name} reports ${name} in the expected state`,
     async () => (await node.status()).child_proxies.some((child) => child.name === name && check(child)),
     30_000,
   );
 }
 
-/** Resolves when `node` knows the accounts `aliases`, its own and those below it. */
+/** Resolves when `node` reports exactly the accounts `aliases`, including those of its child proxies. */
 export async function untilAccounts(node: ChainNode, aliases: readonly string[]): Promise<void> {
   const wanted = [...aliases].sort().join(" ");
   await until(
@@ -178,6 +178,6 @@ async function firstLine(stream: ReadableStream<Uint8Array>, said: () => string)
     text += decoder.decode(chunk, { stream: true });
     if (text.includes("\n")) break;
   }
-  if (!text.includes("\n")) throw new Error(`the proxy ended: ${said()}`);
+  if (!text.includes("\n")) throw new Error(`the proxy exited: ${said()}`);
   return text.split("\n")[0] ?? "";
 }

@@ -1,4 +1,4 @@
-// The command line as processes from the sources or of the executable, with a pipe or a terminal at its end.
+// Runs the command line from the sources or as the executable, with pipes or a terminal as its output.
 
 import { join } from "node:path";
 
@@ -7,15 +7,15 @@ const SOURCES = [process.execPath, join(import.meta.dir, "..", "..", "src", "mai
 export interface CliOptions {
   readonly cwd: string;
   readonly env?: Record<string, string>;
-  /** Columns of a terminal; undefined: pipes. */
+  /** The number of columns of the terminal. Default: no terminal, only pipes. */
   readonly terminal?: number;
-  /** The executable in place of the sources, where there is one: make sees to that. */
+  /** Run the executable in CODEXLB_TEST_BINARY, if it is set, instead of the sources. `make` sets it. */
   readonly compiled?: boolean;
 }
 
 export interface CliRan {
   readonly code: number;
-  /** With a terminal: everything that it showed. */
+  /** On a terminal: everything that was written to it, including stderr. */
   readonly out: string;
   readonly err: string;
 }
@@ -39,7 +39,7 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
 
 // --- internal ---
 
-/** Comes behind the output, with the exit code: only when it was read, everything was. */
+/** Encloses the exit code, which the shell prints after the output. Reading both marks means reading all output. */
 const END = "\u001e";
 
 async function onTerminal(

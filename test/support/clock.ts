@@ -1,11 +1,11 @@
-// A clock that a test moves by hand.
+// Clocks that a test advances by hand.
 
 import type { Clock } from "../../src/deps.ts";
 
 export interface FakeClock extends Clock {
-  /** Sets the wall clock back; nothing else changes. */
+  /** Sets the wall clock back. The monotonic clock does not change. */
   setBack(ms: number): void;
-  /** Moves time on and runs the timers that fall due, in order. */
+  /** Advances both clocks and runs the timers that fall due, in order. */
   advance(ms: number): void;
 }
 
@@ -41,15 +41,15 @@ export function fakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
 }
 
 export interface SkippingClock extends Clock {
-  /** Moves time on at once, and runs the timers that fall due, in order. */
+  /** Advances both clocks immediately and runs the timers that fall due, in order. */
   skip(ms: number): void;
-  /** True while a timer of this length is set. */
+  /** True while a timer of exactly this length is set. */
   hasTimer(ms: number): boolean;
-  /** Sets the wall clock back; nothing else changes. */
+  /** Sets the wall clock back. The monotonic clock does not change. */
   setBack(ms: number): void;
 }
 
-/** The real clock, which a test may move on: for what goes over real sockets and waits for long. */
+/** The real clock, which a test can advance. For tests that use real sockets and would otherwise wait for long. */
 export function skippingClock(): SkippingClock {
   let skippedMs = 0;
   let behindMs = 0;

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { tempDirectory } from "./temp.ts";
 
-export interface Passed {
-  /** `CONNECT backend.test:443`, `GET http://backend.test/x`. */
+export interface PassedRequest {
+  /** For example `CONNECT backend.test:443` or `GET http://backend.test/x`. */
   readonly request: string;
   /** The `user:password` received; undefined if none. */
   readonly credentials: string | undefined;
@@ -18,17 +18,20 @@ export interface OutboundProxy extends AsyncDisposable {
   readonly url: string;
   readonly host: string;
   /** The requests received, in order. */
-  readonly passed: Passed[];
+  readonly passed: PassedRequest[];
 }
 
 export interface CorporateNetwork extends AsyncDisposable {
-  /** PEM file of the authority. */
+  /** Path of a PEM file with the authority's certificate. */
   readonly ca: string;
-  /** A proxy that knows the hosts. `credentials`: the required `user:password`. */
+  /** Starts a proxy that can reach the hosts. `credentials`: the required `user:password`. */
   proxy(credentials?: string): Promise<OutboundProxy>;
 }
 
-/** `https://HOST/` and `http://HOST/` for each of `hosts` end at `origin()`, through the proxy only. Needs openssl. */
+/**
+ * Creates a network in which `https://HOST/` and `http://HOST/` lead to `origin()` for each of `hosts`, but only
+ * through the proxy. Needs openssl.
+ */
 export async function corporateNetwork(
   hosts: readonly string[],
   origin: () => string,
@@ -44,7 +47,7 @@ export async function corporateNetwork(
   return {
     ca,
     proxy: async (credentials) => {
-      const passed: Passed[] = [];
+      const passed: PassedRequest[] = [];
       const server = createServer((socket) => {
         socket.on("error", () => {});
         socket.once("data", (data) => {

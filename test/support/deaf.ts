@@ -1,5 +1,5 @@
-// An address at which no connection is ever made: a listening socket whose queue is full, so that the kernel drops
-// whatever else knocks. Linux only, and through libc, because a socket of the runtime accepts by itself.
+// An address where connecting never finishes: the queue of the listening socket is full, so the kernel drops further
+// connection requests. Uses libc, because Bun's sockets accept every connection. Works on Linux only.
 
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { connect, type Socket } from "node:net";
@@ -10,7 +10,7 @@ export interface DeafAddress extends Disposable {
 
 const AF_INET = 2;
 const SOCK_STREAM = 1;
-/** More connections than the queue takes. */
+/** More connections than the queue can hold. */
 const CALLERS = 3;
 
 export async function deafAddress(): Promise<DeafAddress> {
@@ -26,7 +26,7 @@ export async function deafAddress(): Promise<DeafAddress> {
   const length = new Uint32Array([address.byteLength]);
   const fd = symbols.socket(AF_INET, SOCK_STREAM, 0);
   if (symbols.bind(fd, ptr(address), address.byteLength) !== 0 || symbols.listen(fd, 0) !== 0)
-    throw new Error("no listening socket could be made");
+    throw new Error("cannot create a listening socket");
   symbols.getsockname(fd, ptr(address), ptr(length));
   const port = new DataView(address.buffer).getUint16(2);
   const callers = Array.from({ length: CALLERS }, () => connect({ port, host: "127.0.0.1" }));

@@ -3,7 +3,7 @@
 export interface Instruction {
   /** In capitals, such as `RUN`. */
   readonly name: string;
-  /** The rest of the instruction, with continued lines joined and without comments. */
+  /** The words after the name, with continued lines joined and comments removed. */
   readonly text: string;
 }
 
@@ -18,18 +18,21 @@ export interface Stage {
   readonly instructions: readonly Instruction[];
 }
 
-/** The stages of the Dockerfile `text`, in order. Throws if a stage has no name or an instruction precedes them. */
-export function stagesOf(text: string): Stage[] {
+/**
+ * The stages of the Dockerfile with the text `dockerfile`, in order. Throws if a stage has no name or an instruction
+ * precedes them.
+ */
+export function stagesOf(dockerfile: string): Stage[] {
   const stages: (Stage & { readonly instructions: Instruction[] })[] = [];
-  for (const { name, text: rest } of instructionsOf(text)) {
+  for (const { name, text } of instructionsOf(dockerfile)) {
     if (name !== "FROM") {
       const stage = stages.at(-1);
       if (stage === undefined) throw new Error(`${name} precedes the first FROM`);
-      stage.instructions.push({ name, text: rest });
+      stage.instructions.push({ name, text });
       continue;
     }
-    const match = /^(?:--platform=(\S+) )?(\S+) AS (\S+)$/.exec(rest);
-    if (match === null) throw new Error(`FROM ${rest} gives the stage no name`);
+    const match = /^(?:--platform=(\S+) )?(\S+) AS (\S+)$/.exec(text);
+    if (match === null) throw new Error(`FROM ${text} gives the stage no name`);
     const [, platform, from = "", stage = ""] = match;
     stages.push({ name: stage, from, platform, instructions: [] });
   }
@@ -67,7 +70,7 @@ function instructionsOf(text: string): Instruction[] {
     .replaceAll(/\s*\\\n\s*/g, " ")
     .split("\n")
     .map((line) => {
-      const [, name = "", rest = ""] = /^(\w+)\s+(.*)$/.exec(line) ?? [];
-      return { name: name.toUpperCase(), text: rest };
+      const [, name = "", text = ""] = /^(\w+)\s+(.*)$/.exec(line) ?? [];
+      return { name: name.toUpperCase(), text };
     });
 }

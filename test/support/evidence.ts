@@ -1,13 +1,13 @@
-// Made-up evidence about quota, for tests over random histories.
+// Random evidence about quota, for property tests over histories.
 
 import fc from "fast-check";
 import { type LimitQuota, type Quota, type QuotaWindow, unknownLimit } from "../../src/core/quota.ts";
 import { type Spending, UNKNOWN_SPENDING } from "../../src/core/spending.ts";
 
-/** Everything happens within an hour of this time, so that figures neither grow too old nor lie in the past. Unix ms. */
+/** All evidence is from the hour after this time, so no figure is too old or in the past. Unix ms. */
 export const NOW = Date.UTC(2026, 0, 1);
 export const HOUR_MS = 3_600_000;
-/** A time within that hour. */
+/** A random time within that hour. */
 export const soon = fc.integer({ min: NOW, max: NOW + HOUR_MS });
 
 const quotaWindow: fc.Arbitrary<QuotaWindow> = fc.record({
@@ -29,7 +29,7 @@ const limits = (id: fc.Arbitrary<string>): fc.Arbitrary<LimitQuota> =>
     })
     .map(({ id: name, completeAsOfMs, ...windows }) => ({
       ...unknownLimit(name),
-      // A complete list is as new as its windows.
+      // A complete list is as recent as its windows.
       windows:
         completeAsOfMs === 0
           ? windows
@@ -44,7 +44,7 @@ const credits: fc.Arbitrary<Spending> = fc
   .record({ hasCredits: fc.boolean(), unlimited: fc.boolean(), balance: fc.nat(20), asOfMs: soon })
   .map(({ asOfMs, ...value }) => ({ ...UNKNOWN_SPENDING, credits: { value, asOfMs } }));
 
-/** What a reply, an event or a poll may report. */
+/** A random report about quota, as a response, an event or a poll may contain. */
 export const evidence: fc.Arbitrary<Quota> = fc.record({
   planType: fc.constant(undefined),
   main: limits(fc.constant("codex")),

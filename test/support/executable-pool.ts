@@ -1,18 +1,18 @@
-// The compiled executable as a backend and a proxy, with a pool in which something has happened.
+// Runs the executable as a backend and as a proxy whose accounts are in different states.
 
 import { join } from "node:path";
 import { createSseClient } from "../../src/mock/client.ts";
-import { type Executable, executable, type Running } from "./executable.ts";
+import { type Executable, executable, type RunningProcess } from "./executable.ts";
 
 export interface ExecutablePool extends AsyncDisposable {
   readonly tool: Executable;
   proxy(): { readonly pid: number; readonly url: string };
   stopProxy(): Promise<void>;
-  /** Starts it once more, on another port. */
+  /** Starts the proxy again, on another port. */
   startProxy(): Promise<void>;
 }
 
-/** alice is fresh, bob pinned, active and at 80 %, carol disabled. */
+/** Starts a pool with three accounts: alice is unused, bob is pinned, active and at 80 %, carol is disabled. */
 export async function startExecutablePool(): Promise<ExecutablePool> {
   const tool = executable();
   const homes = join(tool.directory, "logins");
@@ -53,7 +53,7 @@ export async function startExecutablePool(): Promise<ExecutablePool> {
 
 // --- internal ---
 
-function urlOf({ firstLine }: Running): string {
+function urlOf({ firstLine }: RunningProcess): string {
   return /listening on (http:\S+)/.exec(firstLine)?.[1] ?? "";
 }
 

@@ -1,4 +1,4 @@
-// The compiled executable as a user has it: copied away from the repository, run with a HOME of its own.
+// Runs the executable as a user does: as a copy outside the repository, with its own HOME.
 
 import { chmodSync, copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -7,16 +7,21 @@ import { testBinary } from "./test-binary.ts";
 
 export interface Executable extends Disposable {
   readonly path: string;
-  /** A directory for the test, holding `home` (HOME) and whatever it makes. */
+  /** The test's directory. Contains `home` (HOME) and all files that the executable creates. */
   readonly directory: string;
   readonly root: string;
   env(more?: Record<string, string>): Record<string, string>;
-  /** Runs it to its end. */
+  /** Runs the executable and waits until it exits. */
   run(args: readonly string[], more?: Record<string, string>): Promise<Ran>;
   /**
-   * Starts it, with its limits on open files when they are given, and resolves when its first line of output is there.
+   * Starts the executable and resolves when it has printed its first line. `openFiles`: its limits on open files;
+   * default: the limits of the tests.
    */
-  start(args: readonly string[], more?: Record<string, string>, openFiles?: OpenFiles): Promise<Running>;
+  start(
+    args: readonly string[],
+    more?: Record<string, string>,
+    openFiles?: OpenFiles,
+  ): Promise<RunningProcess>;
 }
 
 export interface OpenFiles {
@@ -30,13 +35,13 @@ export interface Ran {
   readonly err: string;
 }
 
-export interface Running extends AsyncDisposable {
+export interface RunningProcess extends AsyncDisposable {
   readonly pid: number;
   readonly firstLine: string;
   stop(): Promise<Ran>;
 }
 
-/** A copy of `testBinary()`. */
+/** Copies `testBinary()` into a directory of its own. */
 export function executable(): Executable {
   const source = testBinary();
   const temp = tempDirectory();
@@ -77,7 +82,7 @@ export function executable(): Executable {
       let out = "";
       while (!out.includes("\n")) {
         const { done, value } = await reader.read();
-        if (done) throw new Error(`codexlb ${args.join(" ")} ended: ${await stderr}`);
+        if (done) throw new Error(`codexlb ${args.join(" ")} exited: ${await stderr}`);
         out += decoder.decode(value, { stream: true });
       }
       const stop = async (): Promise<Ran> => {

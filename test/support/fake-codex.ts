@@ -1,20 +1,20 @@
-// A program in the place of `codex`, for logins: a script that writes what a test wants as its outcome. It records
-// how it was started, so that a test can see what codex would have seen.
+// A script in the place of `codex` for tests of logins. It writes the result that a test asks for, and records how it
+// was started.
 
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface FakeCodex {
   readonly path: string;
-  /** Arguments and CODEX_HOME of each start so far. */
+  /** The arguments, the CODEX_HOME and the config.toml of each start so far. */
   starts(): { readonly args: string[]; readonly home: string; readonly config: string }[];
-  /** The id of the process of the last start. */
+  /** The process ID of the last start. */
   pid(): number;
 }
 
 /**
- * Makes it in `directory`. `auth`: what it puts into CODEX_HOME/auth.json, undefined for nothing. `wait`: it says its
- * first words and then waits for ever.
+ * Creates the script in `directory`. `auth`: what the script writes to CODEX_HOME/auth.json; undefined: it writes
+ * nothing. `wait`: the script prints its first lines and then waits until it is killed.
  */
 export function fakeCodex(
   directory: string,

@@ -1,4 +1,4 @@
-// Stand-ins for systemctl, launchctl, journalctl and loginctl. They record their calls, and keep the state of the
+// Stand-ins for systemctl, launchctl, journalctl and loginctl. They record their calls and keep the state of the
 // service manager in files.
 
 import {
@@ -68,7 +68,7 @@ export function fakeManagers(directory: string): FakeManagers {
       Bun.spawnSync(["mkfifo", begun, held]);
       return {
         begun: async () => void (await Bun.spawn(["cat", begun], { stdout: "pipe" }).stdout.text()),
-        // Neither blocks nor fails if the program that waits was killed.
+        // Opening both ends neither blocks nor fails if the waiting program was killed.
         [Symbol.dispose]: () => closeSync(openSync(held, constants.O_RDWR | constants.O_NONBLOCK)),
       };
     },

@@ -1,4 +1,4 @@
-// Writes releases in the format of `make release`, with any program in place of codexlb.
+// Writes releases in the format of `make release`, with any program in the place of codexlb.
 
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ export interface TestRelease {
   readonly version: string;
   /** Default: this machine's target. */
   readonly target?: string;
-  /** A program to copy; default: a script that prints the version. */
+  /** The program to copy. Default: a script that prints the version. */
   readonly program?: string;
   /** Default: the correct checksum. */
   readonly sha256?: string;
@@ -52,7 +52,7 @@ const EXTRAS = [
   "completions/codexlb.fish",
 ];
 
-/** A program that only prints that it is codexlb of `version`. */
+/** A script that only prints the version line of codexlb `version`. */
 export function versionScript(version: string): string {
   return `#!/bin/sh\necho "codexlb ${version} (0123456789ab, bun 1.4.5)"\n`;
 }

@@ -24,11 +24,11 @@ export const EMULATED = ".emulated";
 
 /** Why this machine cannot provide `machine`; undefined if it can. */
 export function whyNoMachine({ emulator, root }: ForeignMachine): string | undefined {
-  if (process.platform !== "linux") return "only Linux has namespaces";
+  if (process.platform !== "linux") return "namespaces require Linux";
   if (emulator !== undefined && !existsSync(emulator))
-    return `${emulator} is not there (Debian package qemu-user-static)`;
-  if (root !== undefined && !existsSync(root)) return `${root} is not there`;
-  if (Bun.which("unshare") === null) return "unshare is not there (Debian package util-linux)";
+    return `${emulator} is missing (Debian package qemu-user-static)`;
+  if (root !== undefined && !existsSync(root)) return `${root} is missing`;
+  if (Bun.which("unshare") === null) return "unshare is missing (Debian package util-linux)";
   const trial = Bun.spawnSync([...UNSHARE, "sh", "-c", SCRIPT, "sh", "true"], {
     env: { PATH: process.env.PATH ?? "", EMULATOR: emulator ?? "" },
     stdin: "ignore",

@@ -1,9 +1,9 @@
-// Stands in for a proxy of any version behind the admin socket of a root.
+// Simulates a proxy of any version behind the admin socket of a root.
 
 import { mkdirSync } from "node:fs";
 import { layoutOf } from "../../src/state/layout.ts";
 
-/** Listens on the socket of `root`. Reports `version`, and answers every other path with `answer`. */
+/** Listens on the socket of `root`. Reports `version`, and responds to every other path with `answer`. */
 export function foreignProxy(
   root: string,
   version: string,
@@ -31,7 +31,7 @@ export function foreignProxy(
   return { [Symbol.asyncDispose]: () => server.stop(true) };
 }
 
-/** The answer of a proxy that does not know the path. */
+/** The response of a proxy that does not know the path. */
 export function unknownPath(): Response {
   return Response.json({ error: "admin endpoint not found", code: "not_found" }, { status: 404 });
 }

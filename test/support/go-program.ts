@@ -1,6 +1,6 @@
-// What the Go program leaves on the disk.
+// Files as the Go program writes them.
 
-/** What the Go program writes, byte for byte but for the name. */
+/** config.toml as the Go program writes it, byte for byte except for the proxy's name. */
 export const GO_CONFIG = `# codexlb proxy settings
 # edited by hand or by the program
 

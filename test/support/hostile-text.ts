@@ -1,6 +1,6 @@
-// What a terminal must not get from others, and how to find it in what it got.
+// Text that a terminal must not receive from others, and a check that finds such characters in output.
 
-/** One example of each kind, with text around it that shows whether it was there at all. */
+/** One example of each kind. The visible text around it shows whether the example was printed at all. */
 export const HOSTILE: readonly string[] = [
   "\u001b[2J\u001b[1;1H",
   "\u001b]0;title\u0007",
@@ -31,12 +31,12 @@ export const HOSTILE: readonly string[] = [
   "\udc00",
 ];
 
-/** All of them in one name that begins with `word`. */
+/** A name that begins with `word` and contains all examples. */
 export function hostile(word: string): string {
   return `${word}${HOSTILE.join("x")}end`;
 }
 
-/** The characters of `text` that no terminal should get, as code points; those in `allowed` are ours. */
+/** The characters of `text` that no terminal may receive, as code points. Those in `allowed` are codexlb's own. */
 export function unprintableIn(text: string, allowed = ""): string[] {
   return [...text]
     .filter((character) => !allowed.includes(character) && isUnprintable(character.codePointAt(0) ?? 0))
@@ -45,7 +45,7 @@ export function unprintableIn(text: string, allowed = ""): string[] {
 
 // --- internal ---
 
-/** Listed by hand, so that a mistake in the program's own pattern shows. */
+/** Lists the ranges by hand, so that a mistake in the program's own pattern is found. */
 function isUnprintable(code: number): boolean {
   return RANGES.some(([first, last]) => code >= first && code <= last);
 }

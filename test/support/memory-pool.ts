@@ -1,4 +1,4 @@
-// A pool of accounts that are nothing but their records: for what choosing and settling do, without a backend.
+// A pool whose accounts exist only as records, for tests of placement and settling. There is no backend.
 
 import { capacityOfQuota } from "../../src/core/capacity.ts";
 import { ownLimitFor } from "../../src/core/meters.ts";
@@ -23,7 +23,7 @@ export interface MemoryPoolOptions {
   readonly offers?: (upstreamId: string, model: string) => boolean | undefined;
 }
 
-/** The id of an account is `openai:` and its alias, as everywhere. */
+/** Creates a pool. The ID of an account is `openai:` and its alias, as in the real pool. */
 export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; readonly store: Store } {
   const { aliases, clock, mode, affinity = true, quotaTtlMs, useCredits = true } = options;
   const store: Store = {

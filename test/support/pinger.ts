@@ -1,11 +1,11 @@
-// Asks the URL in its argument and a bare server of its own every few milliseconds, until its input ends; then prints
-// the longest that each of them took, as JSON. A process of its own, because the test itself is busy.
+// Requests the URL in its argument, and a bare server of its own, every few milliseconds until its standard input
+// ends. Then it prints the longest response time of each as JSON. Runs as its own process, because the test is busy.
 
 const [, , target = ""] = process.argv;
 const EVERY_MS = 10;
 const GIVE_UP_MS = 60_000;
 
-/** In a thread of its own, so that what is measured is the machine and not this loop. */
+/** The bare server runs in its own thread, so its response time shows the load of the machine, not of this loop. */
 const BARE_SERVER = `
 const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("ok") });
 postMessage(server.url.href);

@@ -1,4 +1,4 @@
-// A proxy with enrolled accounts in front of a backend, all in this process, on any free port.
+// Runs a proxy with enrolled accounts and a backend, all in this process, on free ports.
 
 import { join } from "node:path";
 import { remoteAccounts } from "../../src/admin/client.ts";
@@ -16,20 +16,23 @@ import { tempDirectory } from "./temp.ts";
 
 export interface TestPoolOptions {
   readonly accounts: readonly (MockAccountOptions & { readonly expiresInSeconds?: number })[];
-  /** Text of config.toml. Default: the `sticky` policy, so that the first account serves whatever was polled when. */
+  /**
+   * Text of config.toml. Default: the `sticky` policy, so that the first account serves regardless of which accounts
+   * were polled.
+   */
   readonly config?: string;
-  /** False: the backend is the one that `config` names, and no flag. Default true. */
+  /** False: the proxy gets the backend from `config` instead of a flag. Default: true. */
   readonly upstreamFlag?: boolean;
-  /** A backend of the test's own in place of the simulated one; tokens still come from the simulated one. */
+  /** A custom backend instead of the simulated one, which still issues the tokens. */
   readonly upstream?: string;
   readonly clock?: Clock;
-  /** Name of the root's directory. Default: a short one. */
+  /** The name of the root's directory. Default: a short one. */
   readonly rootName?: string;
-  /** More of the proxy's environment. */
+  /** Additional environment variables for the proxy. */
   readonly env?: (layout: Layout, mock: MockBackend) => Record<string, string>;
-  /** Shorter than the real ones, for tests that wait for them. */
+  /** Connection limits, shorter than the real ones for tests that wait for them. */
   readonly limits?: ConnectionLimits;
-  /** Called before the proxy starts, with the root prepared. */
+  /** Called after the root is prepared and before the proxy starts. */
   readonly prepare?: (layout: Layout, mock: MockBackend) => void;
 }
 
@@ -39,12 +42,12 @@ export interface TestPool extends AsyncDisposable {
   readonly url: string;
   readonly layout: Layout;
   readonly warnings: string[];
-  /** Account operations over the admin socket. */
+  /** Account operations through the admin socket. */
   readonly accounts: AccountOps;
-  /** Opens the admin API over TCP. */
+  /** Grants access to the admin API over TCP. */
   readonly adminToken: string;
   status(): Promise<StatusView>;
-  /** Events of the log so far, after flushing by stopping; use once at the end of a test. */
+  /** Stops the proxy, which flushes the log, and returns all events. Call it once, at the end of a test. */
   stopAndReadEvents(): Promise<LoggedEvent[]>;
 }
 
@@ -129,14 +132,14 @@ export async function startPool(options: TestPoolOptions): Promise<TestPool> {
   };
 }
 
-/** Puts a login where the proxy looks for accounts. */
+/** Writes a login to the place where the proxy looks for accounts. */
 export function enrol(layout: Layout, alias: string, auth: string): void {
   const home = join(layout.accounts, alias);
   makePrivateDirectory(home);
   writeFileAtomic(join(home, "auth.json"), auth);
 }
 
-/** The usage-limit error as the backend words it. */
+/** The usage-limit error in the backend's words. */
 export function limitBody(resetsAtSeconds: number): Record<string, unknown> {
   return {
     type: "usage_limit_reached",
@@ -148,8 +151,8 @@ export function limitBody(resetsAtSeconds: number): Record<string, unknown> {
 }
 
 /**
- * Resolves when `check` holds; rejects after `withinMs` (default 5 s) with `what`. For effects that have no promise of
- * their own.
+ * Resolves when `check` returns true; rejects after `withinMs` (default 5 s) with an error that names `what`. For
+ * effects that no promise reports.
  */
 export async function until(
   what: string,
@@ -158,7 +161,7 @@ export async function until(
 ): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await check())) {
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
+    if (Date.now() > deadline) throw new Error(`timed out while waiting until ${what}`);
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -1,6 +1,6 @@
-// Bytes over a connection, for what no HTTP client shows.
+// Exchanges bytes over a TCP connection, for tests of what HTTP clients hide.
 
-/** Sends `text` to the server at `url`, and resolves to everything that comes until the connection ends. */
+/** Sends `text` to the server at `url`, and resolves to everything received until the connection ends. */
 export async function rawExchange(url: string, text: string | Uint8Array): Promise<string> {
   const { hostname, port } = new URL(url);
   const ended = Promise.withResolvers<void>();
@@ -21,7 +21,7 @@ export async function rawExchange(url: string, text: string | Uint8Array): Promi
   return received;
 }
 
-/** Sends `text`, and resolves to the first line of the answer; the connection may stay open behind it. */
+/** Sends `text`, and resolves to the first line of the response. The connection may stay open afterwards. */
 export async function rawHead(url: string, text: string): Promise<string> {
   const { hostname, port } = new URL(url);
   const arrived = Promise.withResolvers<string>();

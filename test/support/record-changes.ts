@@ -1,4 +1,4 @@
-// Random changes of a record, for tests that compare what is kept of it with what is computed from scratch.
+// Random changes to an account's record, for tests that compare cached values with values computed from scratch.
 
 import fc from "fast-check";
 import type { Quota, QuotaWindow } from "../../src/core/quota.ts";
@@ -10,24 +10,24 @@ import { evidence, HOUR_MS, NOW } from "./evidence.ts";
 /** Changes a record at the time of the view. */
 export type RecordChange = (record: AccountRecord, view: changes.FiguresView) => void;
 
-/** `told` as it would be said again `laterMs` later. */
-export function repeated(told: Quota, laterMs: number): Quota {
+/** `quota` as the backend would report it again `laterMs` later. */
+export function repeated(quota: Quota, laterMs: number): Quota {
   const window = (one: QuotaWindow) => ({ ...one, asOfMs: one.asOfMs + laterMs });
   const limit = (one: Quota["main"]) => ({
     ...one,
     windows: mapWindows(one.windows, window),
     completeAsOfMs: one.completeAsOfMs && one.completeAsOfMs + laterMs,
   });
-  const { credits } = told.spending;
+  const { credits } = quota.spending;
   return {
-    ...told,
-    main: limit(told.main),
-    additional: told.additional.map(limit),
-    spending: { ...told.spending, credits: credits && { ...credits, asOfMs: credits.asOfMs + laterMs } },
+    ...quota,
+    main: limit(quota.main),
+    additional: quota.additional.map(limit),
+    spending: { ...quota.spending, credits: credits && { ...credits, asOfMs: credits.asOfMs + laterMs } },
   };
 }
 
-/** Changes that make something else of figures, one at a time. */
+/** Ways in which a report about quota can differ, each in one field. */
 const DIFFERENCES: readonly ((quota: Quota) => Quota)[] = [
   ...[
     { usedPercent: 55 },
@@ -47,10 +47,10 @@ const DIFFERENCES: readonly ((quota: Quota) => Quota)[] = [
     return { ...quota, spending: { ...quota.spending, credits: value && { ...credits, value } } };
   },
 ];
-/** Makes nothing else of figures, or one thing. */
+/** Leaves a report as it is, or changes one field. */
 export const difference = fc.constantFrom((quota: Quota) => quota, ...DIFFERENCES);
 
-/** Every change that a record has. */
+/** Any change that `state/record-changes.ts` can make. */
 export const recordChange: fc.Arbitrary<RecordChange> = fc.oneof(
   fc.constantFrom<RecordChange>(
     changes.beginUse,
@@ -90,14 +90,14 @@ export const recordChange: fc.Arbitrary<RecordChange> = fc.oneof(
     changes.forgetIdentity,
   ),
   evidence.map(
-    (told): RecordChange =>
+    (quota): RecordChange =>
       (record, view) =>
-        changes.learn(record, told, view),
+        changes.learn(record, quota, view),
   ),
   evidence.map(
-    (told): RecordChange =>
+    (quota): RecordChange =>
       (record) =>
-        changes.learnRefusal(record, told),
+        changes.learnRefusal(record, quota),
   ),
   {
     weight: 3,

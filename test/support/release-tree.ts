@@ -48,7 +48,7 @@ export async function releaseTree(options: ReleaseTreeOptions = {}): Promise<Rel
 /** True if there is an executable to test. Otherwise prints why `what` is not tested. */
 export function hasExecutable(what: string): boolean {
   if (process.env.CODEXLB_TEST_BINARY !== undefined) return true;
-  console.log(`skipped: ${what} (CODEXLB_TEST_BINARY is not set; make build and name dist/codexlb)`);
+  console.log(`skipped: ${what} (CODEXLB_TEST_BINARY is not set; run make build and set it to dist/codexlb)`);
   return false;
 }
 

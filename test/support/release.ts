@@ -15,10 +15,10 @@ export interface Checkout {
   /** The first twelve digits. */
   readonly commit: string;
   /** Runs the release script with PATH, HOME and `env`. */
-  release(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Released>;
+  release(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<ReleaseResult>;
 }
 
-export interface Released {
+export interface ReleaseResult {
   readonly code: number;
   readonly out: string;
   readonly err: string;
@@ -108,7 +108,7 @@ async function run(
   command: string[],
   cwd: string,
   env: Readonly<Record<string, string>> = {},
-): Promise<Released> {
+): Promise<ReleaseResult> {
   const base = { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" };
   const child = Bun.spawn(command, {
     cwd,

@@ -1,5 +1,5 @@
-// A process of its own that renews a login when told to: `bun renew.ts HOME TOKEN_URL USED_TOKEN`. It says `ready`,
-// waits for a line, and answers with what came of it, as JSON.
+// Renews a login in its own process: `bun renew.ts HOME TOKEN_URL USED_TOKEN`. It prints `ready`, waits for a line on
+// standard input, renews the login, and prints the result as JSON.
 
 import { createRefreshLane } from "../../src/auth/refresh.ts";
 import { systemDeps } from "../../src/deps.ts";

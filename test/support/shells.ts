@@ -1,31 +1,31 @@
-// Real shells, in which lines are typed and completed.
+// Types lines into real shells and reads what the shells complete and run.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
 
-/** True when `program` is there; says so when it is not, for then `what` is not tested. */
+/** True if `program` is on the PATH. Otherwise prints that the tests of `what` are skipped. */
 export function isThere(program: string, what: string): boolean {
   if (Bun.which(program) !== null) return true;
-  console.log(`skipped: ${what} (there is no ${program})`);
+  console.log(`skipped: ${what} (${program} is not installed)`);
   return false;
 }
 
-/** Puts a `codexlb` that runs from the sources into `directory`, for a PATH. */
+/** Creates a `codexlb` in `directory` that runs the sources, for use on a PATH. */
 export function putOnPath(directory: string): void {
   writeFileSync(join(directory, "codexlb"), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, {
     mode: 0o755,
   });
 }
 
-/** Comes behind what a typed line printed. */
+/** Marks the end of the output of a typed line. */
 const END = "\u001e";
 const PROMPT = "@@ ";
 
 /**
- * Types `lines` into the shell `argv`, each behind a prompt and with a return at its end, and tells with which words
- * each of them called codexlb, which is not run. `setUp` is in the shell's language.
+ * Types `lines` into the shell `argv`, each after a prompt and followed by Enter. Returns the arguments with which each
+ * line called codexlb; a shell function records them in place of the program. `setUp`: commands in the shell's language.
  */
 export async function typed(
   argv: readonly string[],
@@ -37,7 +37,7 @@ export async function typed(
   }: { setUp: string; lines: readonly string[]; cwd: string; env: Record<string, string> },
 ): Promise<string[][]> {
   const file = join(cwd, "set-up");
-  // The scripts ask the program on the PATH, not this function.
+  // The completion scripts run the program on the PATH, not this function.
   const codexlb = `codexlb() { printf '{%s}' "$@"; printf '\\036\\n'; }`;
   writeFileSync(file, `${setUp}\n${codexlb}\nPS1='${PROMPT}'\nprintf '\\036\\n'\n`);
   const decoder = new TextDecoder();
@@ -56,7 +56,7 @@ export async function typed(
     env: { PATH: process.env.PATH ?? "", HOME: cwd, TERM: "xterm-256color", ...env },
     terminal,
   });
-  /** What was printed until the next prompt. */
+  /** Types `line`, and returns what the shell printed up to its next prompt. */
   const run = async (line: string): Promise<string> => {
     const prompted = Promise.withResolvers<string>();
     text = "";

@@ -1,14 +1,14 @@
-// A program that listens where a proxy should: it answers like one, keeps every byte that it is sent, and can pass
-// everything on to a real proxy.
+// Simulates an unknown program on the port of a proxy. It responds like a proxy, records every byte it receives, and
+// can relay everything to a real proxy.
 
 export interface Stranger extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  /** Everything that it was sent: request lines, headers and bodies. */
+  /** Everything received so far: request lines, headers and bodies. */
   received(): string;
 }
 
-/** `relayTo`: the origin of the proxy that it passes everything on to. Default: it says that it is a proxy itself. */
+/** `relayTo`: the origin of the proxy to relay to. Default: the program claims to be a proxy itself. */
 export function startStranger(relayTo?: string): Stranger {
   let received = "";
   const server = Bun.serve({
@@ -40,7 +40,7 @@ export function startStranger(relayTo?: string): Stranger {
 
 // --- internal ---
 
-/** Whatever is asked for, something of it is here. */
+/** One response with plausible fields for every path. */
 const AGREEABLE = {
   ok: true,
   service: "codexlb-proxy",

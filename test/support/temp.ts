@@ -1,4 +1,4 @@
-// Temporary directories that go away with the test.
+// Temporary directories that are removed with the test.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,10 +1,10 @@
-// The compiled executable for tests: the one built and named by make, else one built here.
+// Finds or builds the executable for tests.
 
 import { join } from "node:path";
 
 const REPOSITORY = join(import.meta.dir, "..", "..");
 
-/** The path of the executable. Without `CODEXLB_TEST_BINARY`, as in a bare `bun test`, it is built once. */
+/** The path of the executable in `CODEXLB_TEST_BINARY`, which make sets. Without the variable it is built once. */
 export function testBinary(): string {
   const { CODEXLB_TEST_BINARY: named } = process.env;
   if (named !== undefined) return named;

@@ -1,39 +1,42 @@
-// A shell in a real terminal: a tmux server of its own, whose keys are sent and whose screen is read.
+// Runs a shell in a real terminal: a tmux server of its own, to which tests send keys and whose screen they read.
 
 import { setTimeout as pause } from "node:timers/promises";
 
 export interface Pane extends Disposable {
-  /** Presses keys by tmux's names: `q`, `C-c`, `Escape`, `Enter`. */
+  /** Presses keys, given by tmux's names: `q`, `C-c`, `Escape`, `Enter`. */
   press(...keys: string[]): void;
-  /** Types `text` as it is, and Enter. */
+  /** Types `text` literally, then presses Enter. */
   line(text: string): void;
   resize(columns: number, rows: number): void;
-  /** What is to be seen, line by line, without blanks at the ends. */
+  /** The visible lines, without trailing blanks. */
   screen(): string[];
-  /** True when anything on the screen has a colour or a style. */
+  /** True if anything on the screen has a colour or a style. */
   isStyled(): boolean;
-  /** Resolves to the screen when `what` is to be seen (or `check` holds for it); rejects with the screen when it is not in time. */
+  /**
+   * Resolves to the screen when it shows `what` (or `what` returns true for it). Rejects with an error that contains
+   * the screen after 45 s.
+   */
   shows(what: string | RegExp | ((lines: readonly string[]) => boolean)): Promise<string[]>;
-  /** Resolves when the shell waits for a command in the last line. */
+  /** Resolves when the shell shows its prompt in the last line. */
   prompt(): Promise<void>;
   state(): TerminalState;
-  /** Starts `command` in the shell; what is returned resolves to its exit code, as the shell tells it. */
+  /** Starts `command` in the shell. The returned function resolves to its exit code when it has ended. */
   start(command: string): () => Promise<number>;
-  /** Runs it to its end. */
+  /** Runs `command` and resolves to its exit code. */
   run(command: string): Promise<number>;
-  /** The modes of the terminal, as something to compare. */
+  /** A checksum of the terminal's modes (stty), for comparison. */
   modes(): Promise<string>;
 }
 
-/** As the terminal has them. */
+/** The parts of the terminal's state that programs must restore. */
 export interface TerminalState {
-  /** The cursor is shown. */
+  /** True if the cursor is visible. */
   readonly cursor: boolean;
-  /** The alternate screen is. */
+  /** True if the alternate screen is in use. */
   readonly alternate: boolean;
 }
 
-/** Of a program that has the whole screen, and of a shell. */
+/** The state while a program uses the whole screen, and the state while the shell waits. */
 export const TAKEN: TerminalState = { cursor: false, alternate: true };
 export const GIVEN_BACK: TerminalState = { cursor: true, alternate: false };
 
@@ -44,19 +47,19 @@ export interface PaneOptions {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Why there can be no pane here; undefined when there can. */
+/** Why this machine cannot open a pane; undefined if it can. */
 export function noPanes(): string | undefined {
   const missing = ["tmux", "bash"].find((name) => Bun.which(name) === null);
-  return missing === undefined ? undefined : `there is no ${missing}`;
+  return missing === undefined ? undefined : `${missing} is not installed`;
 }
 
-/** Opens one, with a shell that waits for a command. */
+/** Opens a terminal with a shell, and resolves when the shell shows its prompt. */
 export async function openPane({ columns, rows, cwd, env }: PaneOptions): Promise<Pane> {
   const name = `clb-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
   const call = (...args: string[]) =>
     Bun.spawnSync(["tmux", "-L", name, "-u", "-f", "/dev/null", ...args], {
       cwd,
-      // Its socket lies in the test's directory, and nothing of the user's tmux is known.
+      // The socket is in the test's directory, so the user's own tmux server stays unaffected.
       env: { ...env, TMUX_TMPDIR: cwd, TERM: "xterm-256color", HISTFILE: "" },
       stdin: "ignore",
       stdout: "pipe",
@@ -70,14 +73,14 @@ export async function openPane({ columns, rows, cwd, env }: PaneOptions): Promis
   const size = ["-x", String(columns), "-y", String(rows)];
   tmux("new-session", "-d", ...size, `exec env PS1='${PROMPT} ' bash --norc --noprofile`);
   const screen = () => tmux("capture-pane", "-p").split("\n").slice(0, -1);
-  /** Has the shell carry out `command` with a word that ends in `asked`, and tells what it puts in its place. */
-  const answer = (command: string, asked: string): (() => Promise<string>) => {
+  /** Types `command` with a word that ends in `expression`. Returns a function that resolves to the expanded value. */
+  const answer = (command: string, expression: string): (() => Promise<string>) => {
     const mark = crypto.randomUUID().slice(0, 8);
-    pane.line(`${command} ${mark}=${asked}`);
-    const told = new RegExp(`^${mark}=([\\d-]+)$`);
+    pane.line(`${command} ${mark}=${expression}`);
+    const expanded = new RegExp(`^${mark}=([\\d-]+)$`);
     return async () => {
-      const lines = await pane.shows((shown) => shown.some((text) => told.test(text)));
-      return lines.map((text) => told.exec(text)?.[1]).find((word) => word !== undefined) ?? "";
+      const lines = await pane.shows((shown) => shown.some((text) => expanded.test(text)));
+      return lines.map((text) => expanded.exec(text)?.[1]).find((word) => word !== undefined) ?? "";
     };
   };
   const pane: Pane = {
@@ -93,9 +96,9 @@ export async function openPane({ columns, rows, cwd, env }: PaneOptions): Promis
       const deadline = Date.now() + LIMIT_MS;
       for (;;) {
         const lines = screen();
-        if (isThere(what, lines)) return lines;
+        if (isShown(what, lines)) return lines;
         if (Date.now() > deadline)
-          throw new Error(`waited in vain for ${what} on the screen:\n${lines.join("\n")}`);
+          throw new Error(`timed out while waiting for ${what} on the screen:\n${lines.join("\n")}`);
         await pause(POLL_MS);
       }
     },
@@ -112,7 +115,7 @@ export async function openPane({ columns, rows, cwd, env }: PaneOptions): Promis
     },
     run: (command) => pane.start(command)(),
     modes: () => answer("echo", "$(stty -g | cksum | tr ' ' -)")(),
-    // It may have ended with its shell.
+    // The server may have exited with its shell.
     [Symbol.dispose]: () => void call("kill-server"),
   };
   try {
@@ -126,14 +129,14 @@ export async function openPane({ columns, rows, cwd, env }: PaneOptions): Promis
 
 // --- internal ---
 
-/** Far more than anything takes on a machine that is busy. */
+/** Much longer than any step takes, even on a busy machine. */
 const LIMIT_MS = 45_000;
 const POLL_MS = 25;
 
-/** What the shell says when it waits for a command. */
+/** The shell's prompt. */
 const PROMPT = "ready>";
 
-function isThere(what: Parameters<Pane["shows"]>[0], lines: readonly string[]): boolean {
+function isShown(what: Parameters<Pane["shows"]>[0], lines: readonly string[]): boolean {
   if (typeof what === "function") return what(lines);
   return lines.some((line) => (typeof what === "string" ? line.includes(what) : what.test(line)));
 }

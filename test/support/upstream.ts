@@ -1,10 +1,13 @@
-// A backend that a test writes itself, for what the simulated one does not do.
+// A custom backend for tests of behaviour that the simulated backend does not have.
 
 export interface TestUpstream extends AsyncDisposable {
   readonly baseUrl: string;
 }
 
-/** `handle` answers everything but the questions the proxy asks on its own (usage, workspace routing), which get a 404. */
+/**
+ * Starts the backend. `handle` responds to all requests except those the proxy makes in the background (usage,
+ * workspace routing), which get a 404.
+ */
 export function startUpstream(handle: (request: Request) => Response | Promise<Response>): TestUpstream {
   const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -23,7 +26,7 @@ export function startUpstream(handle: (request: Request) => Response | Promise<R
   };
 }
 
-/** A promise and what settles it. */
+/** A promise and the function that resolves it. */
 export function signal<T = void>(): { promise: Promise<T>; resolve: (value: T) => void } {
   return Promise.withResolvers<T>();
 }

@@ -1,19 +1,19 @@
-// How a proxy does while something is done to it: the longest that /healthz took to answer, beside a bare server on the
-// same machine (so that a busy machine is not taken for a busy proxy), and the most memory it has had.
+// Measures how a proxy copes with load: its longest response time for /healthz and its peak memory. A bare server on
+// the same machine shows how much of that time is due to the machine.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface Vitals {
   readonly longestMs: number;
-  /** The longest that the bare server took meanwhile. */
+  /** The longest response time of the bare server in the same period. */
   readonly controlMs: number;
-  /** By what factor other processes slowed down the proxy: 1 on a quiet machine. */
+  /** The factor by which other processes slowed down the proxy: 1 on an idle machine. */
   readonly slowdown: number;
   readonly peakMiB: number;
 }
 
-/** Watches the proxy at `url`, process `pid`, while `run` runs; prints the figures. */
+/** Measures the proxy at `url` with the process ID `pid` while `run` runs, and prints the figures. */
 export async function vitalsDuring(
   what: string,
   { url, pid }: { readonly url: string; readonly pid: number },
@@ -25,7 +25,7 @@ export async function vitalsDuring(
     stderr: "inherit",
   });
   const reader = pinger.stdout.getReader();
-  // The first line says that it has begun.
+  // The first line says that the pinger has begun.
   await reader.read();
   const before = scheduleOf(pid);
   await run();
@@ -41,12 +41,12 @@ export async function vitalsDuring(
   const slowdown = ran > 0 ? 1 + (after.waited - before.waited) / ran : 1;
   const peakMiB = memoryOf(pid).peakMiB;
   console.log(
-    `  ${what}: /healthz ${longestMs.toFixed(0)} ms at the longest (a bare server ${controlMs.toFixed(0)} ms; slowed down ${slowdown.toFixed(1)} times), peak ${peakMiB.toFixed(0)} MiB`,
+    `  ${what}: /healthz at most ${longestMs.toFixed(0)} ms (bare server ${controlMs.toFixed(0)} ms, slowed down ${slowdown.toFixed(1)} times), peak ${peakMiB.toFixed(0)} MiB`,
   );
   return { longestMs, controlMs, slowdown, peakMiB };
 }
 
-/** How long the main thread of a process has run on a processor and waited for one, ns. */
+/** How long the main thread of a process has run on a processor, and how long it has waited for one. ns. */
 function scheduleOf(pid: number): { readonly ran: number; readonly waited: number } {
   const [ran = 0, waited = 0] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, "utf8")
     .split(" ")
@@ -54,7 +54,7 @@ function scheduleOf(pid: number): { readonly ran: number; readonly waited: numbe
   return { ran, waited };
 }
 
-/** Resident memory of a process, now and at its peak. */
+/** Resident memory of a process, current and peak. */
 export function memoryOf(pid: number): { readonly nowMiB: number; readonly peakMiB: number } {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const read = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) / 1024;

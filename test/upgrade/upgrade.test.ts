@@ -231,7 +231,7 @@ describe("an upgrade changes nothing", () => {
     expectInstalled(INSTALLED);
   });
 
-  test("for a file in place of the directory, and for an executable in another format", async () => {
+  test("for a file instead of a directory, and for an executable in another format", async () => {
     const file = join(temp.path, "file");
     writeFileSync(file, "");
     expect((await refusal(upgradeExecutable(options(file), tools()))).message).toBe(
@@ -287,10 +287,10 @@ describe("an upgrade does not replace an executable of a package manager:", () =
   ])("%s in a project, with a command for that project", async (name, below, command) => {
     const project = join(temp.path, "a project");
     const path = join(project, below, "codexlb");
-    const rest = name === "npm" ? " codexlb@latest" : " add codexlb@latest";
+    const words = name === "npm" ? " codexlb@latest" : " add codexlb@latest";
     expect(await packageOwner(path, NEWER, tools().run)).toEqual({
       name,
-      command: `${command} '${project}'${rest}`,
+      command: `${command} '${project}'${words}`,
     });
   });
 
@@ -379,7 +379,7 @@ describe("from a URL", () => {
     );
   });
 
-  test("a password in the URL is not printed, and a query comes after the file name", async () => {
+  test("a password in the URL is not printed, and a query follows the file name", async () => {
     await using server = serve();
     const { host } = new URL(server.url);
     const error = await refusal(compareWithRelease(options(`http://alice:secret@${host}/download/?token=1`)));
@@ -394,14 +394,14 @@ describe("from a URL", () => {
     );
   });
 
-  test("a wrong variable is named in the error", () => {
+  test("the error names an invalid variable", () => {
     expect(() => releaseSource("ftp://x", { env: {} }, { by: "CODEXLB_RELEASE" })).toThrow(
       'CODEXLB_RELEASE: "ftp://x" is not an https URL',
     );
   });
 
   test.each(["http://releases.example/1", "ftp://releases.example/1", "https://"])(
-    "%s is refused, because a checksum from there proves nothing",
+    "%s is refused, because a checksum from an unsafe source proves nothing",
     (from) => {
       expect(() => releaseSource(from, { env: {} })).toThrow("is not an https URL");
     },
@@ -413,7 +413,7 @@ describe("time limits", () => {
     const silent = join(temp.path, "silent");
     const held = join(temp.path, "held");
     Bun.spawnSync(["mkfifo", held]);
-    // The second process keeps the output open, too.
+    // The second process keeps the output open as well.
     writeFileSync(silent, `#!/bin/sh\nexec 3>'${held}'\ntail -f /dev/null\n`, { mode: 0o755 });
     const holders = Bun.spawn(["cat", held]);
     addRelease(directory, { version: NEWER, program: silent });
@@ -429,7 +429,7 @@ describe("time limits", () => {
       message: `replacing ${executable}: the new executable does not run here: no result within 0.3 s`,
     });
     expect(limits).toEqual([20_000]);
-    // Exits when no process holds the file any more.
+    // Exits when no process has the file open.
     await holders.exited;
     expectInstalled(INSTALLED);
   });
@@ -449,7 +449,7 @@ describe("time limits", () => {
     "HTTP/1.1 200 OK\r\n",
     "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc",
     "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
-  ])("a server that stops sending is given up: %j", async (text) => {
+  ])("a server that stops sending is abandoned: %j", async (text) => {
     using server = stalling(text);
     const source = releaseSource(server.url, { env: {} }, { idleMs: 100 });
     expect(await refusal(compareWithRelease(options("", { source })))).toMatchObject({
@@ -465,7 +465,7 @@ describe("time limits", () => {
   });
 });
 
-test("an upgrade removes what killed upgrades left, and keeps the files of one that runs", async () => {
+test("an upgrade removes the files of killed upgrades, and keeps those of a running one", async () => {
   const exited = Bun.spawnSync(["true"]).pid;
   const left = [`.codexlb.${exited}.0123abcd.new`, `.codexlb.${exited}.0123abcd.previous`];
   const kept = [`.codexlb.${process.pid}.0123abcd.new`, ".codexlb.notes", ".other.1.0123abcd.new"];

@@ -1,8 +1,8 @@
-// The bodies and messages that a load sends.
+// The bodies and messages of the loads.
 
 import { TURN_START } from "../protocol.ts";
 
-/** A request for a turn with `bytes` bytes, at least 180. */
+/** A request for a turn, `bytes` bytes long (at least 180). */
 export function turnBody(session: string, bytes: number): string {
   const body = (text: string) =>
     JSON.stringify({
@@ -20,7 +20,7 @@ export function turnMessage(session: string): string {
   return `${TURN_START},${turnBody(session, TURN_MESSAGE_BYTES).slice(1)}`;
 }
 
-/** A message of 200 characters that does not request a turn. */
+/** A message of 200 characters that requests no turn. */
 export const ECHO_MESSAGE = JSON.stringify({ type: "response.cancel", text: "x".repeat(166) });
 
 /** The headers that Codex sends with a turn. */

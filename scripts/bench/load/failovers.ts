@@ -1,4 +1,4 @@
-// Turns that the first account refuses. Without a proxy that fails over, the client repeats the request itself.
+// A load of turns that the first account refuses. Without a proxy that fails over, the client itself sends them again.
 
 import { sharedNowMs } from "../clock.ts";
 import { PATHS } from "../protocol.ts";
@@ -8,7 +8,7 @@ import { turnBody, turnHeaders } from "./body.ts";
 import { connectHttp, httpRequest } from "./http-connection.ts";
 import type { FailoverLoad, Load } from "./spec.ts";
 
-/** Measures `failoverP50` and `failoverP99`: from the backend's 429 to the first byte of the turn, ms. */
+/** Measures `failoverP50` and `failoverP99`: the time from the backend's 429 to the first byte of the turn, ms. */
 export async function prepareFailovers({ origin, headers }: FailoverLoad): Promise<Load> {
   const connection = await connectHttp(origin);
   let serial = 0;

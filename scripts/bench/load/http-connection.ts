@@ -1,10 +1,10 @@
-// A client's HTTP/1.1 connection, cheap enough that the load takes little CPU from the proxy under test. It supports
-// only one request at a time, and responses with a length or in chunks.
+// A minimal HTTP/1.1 client, cheap enough that the load takes little CPU from the proxy under test. It supports only
+// what the benchmark needs: one request at a time, and responses with a length or in chunks.
 
 import type { Socket } from "bun";
 
 export interface HttpConnection {
-  /** Sends one request. Rejects when the connection ends before the response is complete. */
+  /** Sends one request. Rejects if the connection ends before the response is complete. */
   send(request: Uint8Array, onData?: (data: Buffer) => void): Promise<HttpResponse>;
   close(): void;
 }
@@ -13,11 +13,11 @@ export interface HttpResponse {
   readonly status: number;
   /** The status line and the headers, as received. */
   readonly head: string;
-  /** Bytes of the body, without its framing. */
+  /** The number of bytes in the body, without its framing. */
   readonly bytes: number;
 }
 
-/** Connects to `origin`, `http://127.0.0.1:1234`. */
+/** Connects to `origin`, such as `http://127.0.0.1:1234`. */
 export async function connectHttp(origin: string): Promise<HttpConnection> {
   const { hostname, port } = new URL(origin);
   let pending: Pending | undefined;
@@ -59,7 +59,7 @@ export async function connectHttp(origin: string): Promise<HttpConnection> {
   };
 }
 
-/** One request in wire format. */
+/** A request in wire format. */
 export function httpRequest(
   origin: string,
   path: string,
@@ -77,7 +77,7 @@ export function httpRequest(
 }
 
 interface ResponseReader {
-  /** Returns the response once it is complete. */
+  /** Reads `data`. Returns the response when it is complete. */
   push(data: Buffer): HttpResponse | undefined;
 }
 
@@ -86,17 +86,17 @@ export function createResponseReader(onData?: (data: Buffer) => void): ResponseR
   let state: "head" | "length" | "chunk" | "size" | "trailer" = "head";
   let head = "";
   let line = "";
-  /** Bytes of the body or of the chunk that are still to come. */
+  /** The number of missing bytes of the body or of the chunk. */
   let left = 0;
   let bytes = 0;
   const complete = (): HttpResponse => ({ status: Number(head.slice(9, 12)), head, bytes });
 
-  /** Reads a complete line of the framing. Returns true at the end of the response. */
+  /** Processes a whole line of the framing. Returns true at the end of the response. */
   const endLine = (): boolean => {
     const text = line.trimEnd();
     line = "";
     if (state === "trailer") return text === "";
-    // The line break after the data of a chunk.
+    // An empty line ends the data of a chunk.
     if (text === "") return false;
     left = Number.parseInt(text, 16);
     state = left === 0 ? "trailer" : "chunk";

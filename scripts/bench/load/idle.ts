@@ -1,4 +1,4 @@
-// Connections that stay open and silent, for the memory that each of them takes.
+// A load of connections that stay open and silent, to measure the memory of each connection.
 
 import { PATHS } from "../protocol.ts";
 import { turnBody, turnHeaders } from "./body.ts";
@@ -6,7 +6,7 @@ import { connectHttp, httpRequest } from "./http-connection.ts";
 import type { IdleLoad, Load } from "./spec.ts";
 import { connectSocket } from "./web-socket.ts";
 
-/** Every run of the load opens more connections, some at a time, and leaves them open. */
+/** Every run opens more connections, some at a time, and leaves them open. */
 export async function prepareIdle({ origin, headers, of }: IdleLoad): Promise<Load> {
   let serial = 0;
   const openStream = async (session: string): Promise<void> => {

@@ -1,7 +1,7 @@
-// The process that produces a load, so that the load's CPU time does not count as the proxy's.
+// Runs a load in its own process, so that its CPU time does not count as the proxy's.
 //
 //   argument: a LoadSpec as JSON
-//   stdin:    a number of operations per line; the process ends at the end of stdin
+//   stdin:    a number of operations per line; the process exits at the end of stdin
 //   stdout:   `ready`, then one line of LoadFigures as JSON for each number
 
 import { createInterface } from "node:readline";

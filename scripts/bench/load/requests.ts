@@ -1,4 +1,4 @@
-// Requests in a closed loop.
+// A load of requests in a closed loop.
 
 import { turnBody, turnHeaders } from "./body.ts";
 import { connectHttp, httpRequest } from "./http-connection.ts";

@@ -1,4 +1,4 @@
-// Turns and messages on open WebSockets, and new WebSockets.
+// Loads over WebSocket: turns and messages on open WebSockets, and new WebSockets.
 
 import { quantile } from "../statistics.ts";
 import { ECHO_MESSAGE } from "./body.ts";
@@ -23,7 +23,7 @@ export async function prepareSockets({ origin, headers, sockets, exchange }: Soc
   };
 }
 
-/** Measures `dialP50` and `dialP99`: from the start of the handshake to the first message of a turn, ms. */
+/** Measures `dialP50` and `dialP99`: the time from the start of the handshake to the first message of a turn, ms. */
 export async function prepareDials({ origin, headers }: DialLoad): Promise<Load> {
   let dials = 0;
   return async (operations) => {

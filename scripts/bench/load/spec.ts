@@ -1,37 +1,37 @@
-// The description of a load, which the benchmark sends to the process that produces the load.
+// The descriptions of loads. The benchmark sends one to the process that runs the load.
 
 interface Target {
-  /** Scheme, host and port of the proxy or the backend. */
+  /** The scheme, host and port of the proxy or the backend. */
   readonly origin: string;
-  /** Credentials and other headers of every request. */
+  /** The credentials and other headers of every request. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Requests in a closed loop on open connections, each connection with a session of its own. */
+/** Requests in a closed loop on open connections. Each connection has its own session. */
 export interface RequestLoad extends Target {
   readonly kind: "requests";
   readonly path: string;
   readonly bodyBytes: number;
   readonly connections: number;
-  /** A new session for every request. Default: false. */
+  /** Use a new session for every request. Default: false. */
   readonly freshSessions?: boolean;
 }
 
-/** Paced streams that all begin at once; an operation is one event. */
+/** Paced streams that all begin at the same time. An operation is one event. */
 export interface StreamLoad extends Target {
   readonly kind: "streams";
   readonly streams: number;
   readonly everyMs: number;
 }
 
-/** Turns, or messages that are returned, in a closed loop on open WebSockets. */
+/** Turns, or messages that the backend returns, in a closed loop on open WebSockets. */
 export interface SocketLoad extends Target {
   readonly kind: "sockets";
   readonly sockets: number;
   readonly exchange: "turn" | "echo";
 }
 
-/** A new WebSocket and one turn on it, one at a time. */
+/** New WebSockets, each with one turn, one at a time. */
 export interface DialLoad extends Target {
   readonly kind: "dials";
 }
@@ -49,8 +49,8 @@ export interface FailoverLoad extends Target {
 
 export type LoadSpec = RequestLoad | StreamLoad | SocketLoad | DialLoad | IdleLoad | FailoverLoad;
 
-/** The figures that a load measured, by name; times in ms. */
+/** The measured values by name; times in ms. */
 export type LoadFigures = Readonly<Record<string, number>>;
 
-/** Runs the load for `operations` operations. Rejects when one of them does not succeed. */
+/** Runs the load for `operations` operations. Rejects if one of them fails. */
 export type Load = (operations: number) => Promise<LoadFigures>;

@@ -1,4 +1,4 @@
-// Paced streams that begin together. Every event contains the time at which the backend created it.
+// A load of paced streams that begin at the same time. Every event carries the time at which the backend created it.
 
 import { sharedNowMs } from "../clock.ts";
 import { PATHS } from "../protocol.ts";
@@ -9,8 +9,8 @@ import { connectHttp, type HttpConnection, httpRequest } from "./http-connection
 import type { Load, StreamLoad } from "./spec.ts";
 
 /**
- * Opens the connections. Measures `delay` (from the event's stamp to its arrival), `gap` (between two events of a
- * stream) and `first` (from the request to the first event), each as `p50` and `p99` in ms.
+ * Opens the connections. Measures `delay` (from the event's stamp to its arrival), `gap` (between two events of a stream)
+ * and `first` (from the request to the first event), each as `p50` and `p99` in ms.
  */
 export async function prepareStreams({ origin, headers, streams, everyMs }: StreamLoad): Promise<Load> {
   const open = await Promise.all(Array.from({ length: streams }, () => connectHttp(origin)));
@@ -55,11 +55,11 @@ async function follow(connection: HttpConnection, request: Uint8Array): Promise<
   const followed: Followed = { delays: [], gaps: [], first: Number.NaN };
   const sentMs = sharedNowMs();
   let previousMs: number | undefined;
-  /** The end of the last piece, which may contain the beginning of a stamp. */
-  let rest = "";
+  /** The end of the last piece, in which a stamp may begin. */
+  let pending = "";
   const { status } = await connection.send(request, (data) => {
     const nowMs = sharedNowMs();
-    const text = rest + data.toString("latin1");
+    const text = pending + data.toString("latin1");
     const { stamps, end } = stampsIn(text);
     for (const stamp of stamps) {
       followed.delays.push(nowMs - stamp);
@@ -67,7 +67,7 @@ async function follow(connection: HttpConnection, request: Uint8Array): Promise<
       else followed.gaps.push(nowMs - previousMs);
       previousMs = nowMs;
     }
-    rest = text.slice(Math.max(end, text.length - STAMP_MARK.length - STAMP_CHARS));
+    pending = text.slice(Math.max(end, text.length - STAMP_MARK.length - STAMP_CHARS));
   });
   if (status !== 200) throw new Error(`a stream: status ${status}`);
   return followed;

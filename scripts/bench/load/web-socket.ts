@@ -1,17 +1,17 @@
-// A client's WebSocket. It uses Bun's built-in client, which takes the least CPU.
+// A WebSocket client on Bun's built-in client, which is the cheapest available.
 
 import { PATHS, TURN_MESSAGES } from "../protocol.ts";
 import { turnHeaders, turnMessage } from "./body.ts";
 
 export interface ClientSocket {
-  /** Takes one turn; resolves to the ms until its first message. */
+  /** Runs one turn. Resolves to the time until its first message, ms. */
   turn(): Promise<number>;
-  /** Sends `message` and waits for the same message to come back. */
+  /** Sends `message` and waits until the backend returns it. */
   echo(message: string): Promise<void>;
   close(): void;
 }
 
-/** Opens a WebSocket to `origin`. Rejects when the handshake fails. */
+/** Opens a WebSocket to `origin`. Rejects if the handshake fails. */
 export function connectSocket(
   origin: string,
   headers: Readonly<Record<string, string>>,

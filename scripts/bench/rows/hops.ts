@@ -1,4 +1,4 @@
-// Row (i): the cost of each further proxy in a chain.
+// Row (i): the cost of each additional proxy in a chain.
 
 import type { Lab } from "../lab.ts";
 import { startLoad } from "../load-process.ts";
@@ -7,7 +7,7 @@ import { PATHS } from "../protocol.ts";
 import type { Samples } from "../samples.ts";
 import { chained, type ProxyOptions, type Subject, startProxy } from "../subjects.ts";
 
-/** Turns over SSE through one, two and three proxies: the CPU of all of them together. */
+/** Turns over SSE through one, two and three proxies. Measures the CPU time of all proxies together. */
 export async function hops(lab: Lab, samples: Samples): Promise<void> {
   await using started = new AsyncDisposableStack();
   const { executable, baseline } = lab;
@@ -52,7 +52,7 @@ const LOAD: MeasuredLoad = {
   figures: (cpuPer) => ({ cpu: cpuPer(10_000) }),
 };
 
-/** Starts a chain, and returns its entries: through one proxy, two, three. */
+/** Starts a chain. Returns the entries to it through one, two and three proxies. */
 async function startChain(
   lab: Lab,
   options: ProxyOptions,

@@ -7,7 +7,7 @@ import { residentKib } from "../process-figures.ts";
 import type { Samples } from "../samples.ts";
 import { type Subject, startSubjects } from "../subjects.ts";
 
-/** Memory when idle, and per open connection. Every figure comes from a process that has done nothing else. */
+/** Memory when idle, and per open connection. Every figure comes from a fresh process. */
 export async function memory(lab: Lab, samples: Samples): Promise<void> {
   for (let round = 0; round < Math.min(lab.rounds, MOST_ROUNDS); round++)
     for (const of of ["sockets", "streams"] as const)
@@ -18,7 +18,7 @@ export async function memory(lab: Lab, samples: Samples): Promise<void> {
         const figure = of === "sockets" ? "g.socket" : "g.stream";
         const each = await perConnection(started, of).catch((error: unknown) => {
           if (started.name !== "peer") throw error;
-          lab.log(`the peer cannot keep ${of} open: ${error}`);
+          lab.log(`the peer failed to keep ${of} open: ${error}`);
           return undefined;
         });
         if (each !== undefined) samples.add(figure, started.name, each);
@@ -29,11 +29,11 @@ export async function memory(lab: Lab, samples: Samples): Promise<void> {
 
 const MOST_ROUNDS = 3;
 const SETTLE_MS = 1_000;
-/** Connections opened before the measurement, so that one-time allocations do not count. */
+/** Connections that are opened first, so that one-time allocations of the process do not count. */
 const FIRST_CONNECTIONS = 300;
 const CONNECTIONS = 3_000;
 
-/** KiB of resident memory that each of `CONNECTIONS` more connections takes. */
+/** The resident memory of each of `CONNECTIONS` more connections, KiB. */
 async function perConnection(subject: Subject, of: IdleLoad["of"]): Promise<number> {
   const { origin, headers } = subject;
   await using load = await startLoad({ kind: "idle", origin, headers, of });

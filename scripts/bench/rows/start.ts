@@ -1,5 +1,5 @@
-// Row (j): the time of the commands that prompts and status bars run, and the time until the proxy answers its first
-// request.
+// Row (j): the time until the commands of prompts and status bars have exited, and until a started proxy has responded
+// to its first request.
 
 import { chmodSync, copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -31,7 +31,7 @@ export async function start(lab: Lab, samples: Samples): Promise<void> {
 // --- internal ---
 
 const COPIES = 6;
-/** The runs of each copy. The first does not count. */
+/** The number of runs of each copy. The first run does not count. */
 const RUNS_OF_COPY = 13;
 const STARTS = 7;
 
@@ -54,7 +54,7 @@ async function commands(lab: Lab, samples: Samples, hello: string): Promise<void
     ...of("codexlb", lab.executable),
     ...(lab.baseline === undefined ? [] : of("baseline", lab.baseline)),
   ];
-  // Measure many copies of each executable, because the position of a file in memory matters more than its content.
+  // The position of a file in memory matters more than the measured difference, so there are many copies of each file.
   for (let copy = 0; copy < COPIES; copy++) {
     const files = all.map(({ executable }, index) => {
       const path = join(lab.directory, `copy-${copy}-${index}`);
@@ -64,7 +64,7 @@ async function commands(lab: Lab, samples: Samples, hello: string): Promise<void
     });
     for (let run = 0; run < RUNS_OF_COPY; run++)
       for (const offset of all.keys()) {
-        // Run each command after each of the others, because the previous command affects the caches.
+        // The order rotates, so that each command follows each of the others, because a command changes the caches.
         const index = (offset + run) % all.length;
         const { figures = [], subject = "codexlb", args = [] } = all[index] ?? {};
         const tookMs = await commandMs([files[index] ?? "", ...args], lab.directory);
@@ -80,11 +80,11 @@ async function commandMs(argv: string[], home: string): Promise<number> {
   const child = Bun.spawn(argv, { env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [code, out] = await Promise.all([child.exited, child.stdout.text()]);
   const tookMs = performance.now() - beganMs;
-  if (code !== 0 || out === "") throw new Error(`${argv.join(" ")} ended with code ${code}`);
+  if (code !== 0 || out === "") throw new Error(`${argv.join(" ")} exited with code ${code}`);
   return tookMs;
 }
 
-/** From the start of a proxy with two accounts to its first response, ms. */
+/** The time from the start of a proxy with two accounts to its first response, ms. */
 async function firstAnswerMs(lab: Lab, executable: string): Promise<number> {
   const port = freePort();
   const args = proxyArgs(lab, {}, port);
@@ -103,7 +103,7 @@ async function firstAnswerMs(lab: Lab, executable: string): Promise<number> {
       await response.arrayBuffer();
       return performance.now() - beganMs;
     }
-    if (performance.now() - beganMs > LONGEST_START_MS) throw new Error(`${executable} does not answer`);
+    if (performance.now() - beganMs > LONGEST_START_MS) throw new Error(`${executable} does not respond`);
     await Bun.sleep(1);
   }
 }

@@ -1,4 +1,4 @@
-// Rows (a) to (f): loads that every subject gets.
+// Rows (a) to (f): loads that run on every subject.
 
 import type { Lab } from "../lab.ts";
 import { LOADS } from "../loads.ts";
@@ -14,7 +14,7 @@ export function usualRow(...names: readonly string[]): (lab: Lab, samples: Sampl
     for (const subject of subjects) started.use(subject);
     for (const name of names) {
       const load = LOADS[name];
-      if (load === undefined) throw new Error(`there is no load ${name}`);
+      if (load === undefined) throw new Error(`${name} is not a load`);
       await measure(lab, samples, [...subjects, direct(lab)], load);
     }
   };

@@ -19,7 +19,7 @@ export interface ContainerCase {
 export interface ContainerReport {
   /** The user id of the running proxy, from /proc/PID/status. */
   readonly uid: string;
-  /** The capabilities that the proxy could ever get, as 16 hexadecimal digits. */
+  /** The capabilities that the proxy could acquire, as 16 hexadecimal digits. */
   readonly capabilities: string;
   /** "1" if set-uid programs gain no privileges. */
   readonly noNewPrivileges: string;

@@ -50,7 +50,7 @@ function makeTree(): void {
 
 async function report(): Promise<ContainerReport> {
   const proxy = Bun.spawn(inside(command), { stdin: "ignore", stdout: "pipe", stderr: "inherit" });
-  await until("the proxy answers", () => answers(healthzUrl), 30_000);
+  await until("the proxy responds", () => answers(healthzUrl), 30_000);
   const status = readFileSync(`/proc/${proxy.pid}/status`, "utf8");
   const field = (name: string) => new RegExp(`^${name}:\\s+(\\S+)`, "m").exec(status)?.[1] ?? "";
   const healthCode = Bun.spawnSync(inside(health), { stderr: "inherit" }).exitCode;
@@ -67,7 +67,7 @@ async function report(): Promise<ContainerReport> {
   };
 }
 
-/** The command line of a process with the root file system, user, environment and privileges of the container. */
+/** The command line of a process with the container's root file system, user, environment and privileges. */
 function inside(words: readonly string[]): string[] {
   return [
     ...["chroot", tree, "setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--no-new-privs"],

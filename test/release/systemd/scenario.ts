@@ -67,7 +67,7 @@ async function lateTurn({ proxy }: Seen): Promise<{ readonly answer: Promise<str
 /** Longer than the time from the start of an upgrade until the restart of the service. */
 const LATE_MS = 5_000;
 
-/** Whether the service runs and its process is the proxy that answers. */
+/** True if the service runs and its process is the proxy that responds. */
 async function serves(): Promise<boolean> {
   const { running, pid, proxy } = await status();
   return running && proxy?.pid === pid;
