@@ -3,7 +3,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
-import { createMockAccounts, type MockAccount, mockAuthFile } from "../../src/mock/tokens.ts";
+import { createMockAccounts, type MockAccount } from "../../src/mock/accounts.ts";
+import { mockAuthFile } from "../../src/mock/tokens.ts";
 import { createTurnMaker, readTurnRequest } from "../../src/mock/turns.ts";
 import { modelsEtag, rateEvent, rateHeaders, usageOf } from "../../src/mock/wire.ts";
 import { asSse } from "./protocol.ts";
