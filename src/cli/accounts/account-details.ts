@@ -28,7 +28,7 @@ export function accountView(details: AccountDetails, nowMs: number): string {
     ["used", `${ago(status.last_used_at_ms, nowMs)}; ${status.in_flight} in flight`],
     [
       "sessions",
-      sessions.count === 0 ? "none" : `${sessions.count}: ${listed(sessions.latest, sessions.count)}`,
+      sessions.count === 0 ? "none" : `${sessions.count}: ${sessionList(sessions.latest, sessions.count)}`,
     ],
   ];
   const head = oneLine(`${status.alias}${status.proxy_name === "" ? "" : ` @ ${status.proxy_name}`}`);
@@ -121,7 +121,7 @@ function ago(atMs: number, nowMs: number): string {
     : `${Math.round(passed / DAY_MS)} days ago`;
 }
 
-function listed(latest: readonly string[], count: number): string {
+function sessionList(latest: readonly string[], count: number): string {
   return `${latest.join(", ")}${count > latest.length ? ", …" : ""}`;
 }
 

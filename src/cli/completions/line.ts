@@ -27,11 +27,11 @@ export function lineOfBash(pieces: readonly string[], index: number): Line {
     else words.push([piece]);
   }
   const last = words.length > 0 && index < pieces.length ? (words.pop() ?? []) : [];
-  const current = last.map(unquoted).join("");
+  const current = last.map(unquote).join("");
   return {
-    before: words.map((word) => word.map(unquoted).join("")),
+    before: words.map((word) => word.map(unquote).join("")),
     current,
-    kept: current.length - completedOf(last).length,
+    kept: current.length - replacedPart(last).length,
   };
 }
 
@@ -41,15 +41,15 @@ export function lineOfBash(pieces: readonly string[], index: number): Line {
 const BREAKS = /^[=:@]+$/;
 
 /** The part of a word that bash replaces: the last of `pieces`, including an @ before it but no other break. */
-function completedOf(pieces: readonly string[]): string {
+function replacedPart(pieces: readonly string[]): string {
   const last = pieces.at(-1) ?? "";
-  const text = BREAKS.test(last) ? "" : unquoted(last);
+  const text = BREAKS.test(last) ? "" : unquote(last);
   const breaks = BREAKS.test(last) ? last : (pieces.at(-2) ?? "");
   return BREAKS.test(breaks) && breaks.endsWith("@") ? `@${text}` : text;
 }
 
 /** `text` without bash's quotes; the last one may be open. Nothing is expanded. */
-function unquoted(text: string): string {
+function unquote(text: string): string {
   return text.replace(
     /'([^']*)(?:'|$)|"((?:[^"\\]|\\[\s\S])*)(?:"|\\?$)|\\([\s\S]|$)/g,
     (_match, single: string | undefined, double: string | undefined, escaped: string | undefined) =>

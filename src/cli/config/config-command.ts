@@ -53,7 +53,7 @@ const show = defineCommand({
       : shownSettings(effectiveConfig(readConfigFile(layout), {}, deps.env));
     if (args.json) return printJson({ running, settings }, 2);
     const rows = settings.map(({ key, value, source }) => [key, tomlValue(value), source]);
-    print(fitted(rows, outputColumns(deps.env)));
+    print(settingsTable(rows, outputColumns(deps.env)));
     if (!running) deps.log.info("no proxy is running on this root; it would start with these settings");
   },
 });
@@ -67,7 +67,7 @@ function validity(text: string | undefined): string {
 }
 
 /** A table, or two lines per setting if the table is too wide for the terminal. */
-function fitted(rows: readonly (readonly string[])[], columns: number | undefined): string {
+function settingsTable(rows: readonly (readonly string[])[], columns: number | undefined): string {
   const wide = table([["SETTING", "VALUE", "FROM"], ...rows]);
   if (columns === undefined || widthOf(wide) <= columns) return wide;
   return rows.map(([key, value, source]) => `${key} = ${value}\n    ${source}\n`).join("");

@@ -44,9 +44,9 @@ export interface CommandDescription {
 
 /** Describes `command`, which the words of `path` call. */
 export async function describe(command: Command, path: readonly string[] = []): Promise<CommandDescription> {
-  const meta = await resolved(command.meta);
-  const args = (await resolved(command.args)) ?? {};
-  const subCommands = Object.entries((await resolved(command.subCommands)) ?? {});
+  const meta = await resolve(command.meta);
+  const args = (await resolve(command.args)) ?? {};
+  const subCommands = Object.entries((await resolve(command.subCommands)) ?? {});
   const positionals = positionalsOf(args);
   return {
     command,
@@ -62,7 +62,7 @@ export async function describe(command: Command, path: readonly string[] = []): 
     subCommands: new Map(
       subCommands.map(([name, sub]) => [
         name,
-        async () => describe((await resolved(sub)) as Command, [...path, name]),
+        async () => describe((await resolve(sub)) as Command, [...path, name]),
       ]),
     ),
   };
@@ -141,6 +141,6 @@ function descriptionOf({ description = "", default: byDefault }: ArgDef): string
     : `${description} (default ${byDefault})`;
 }
 
-async function resolved<T>(value: T | Promise<T> | (() => T | Promise<T>)): Promise<T> {
+async function resolve<T>(value: T | Promise<T> | (() => T | Promise<T>)): Promise<T> {
   return typeof value === "function" ? (value as () => T | Promise<T>)() : value;
 }

@@ -19,7 +19,7 @@ export function helpText(
   const heading = (text: string) => (colour ? `\u001b[1m${text}\u001b[0m` : text);
   const commands = [...subCommands].map(([name, { description }]) => ({ name, description }));
   const sections = [
-    wrapped(command.description, width, "").join("\n"),
+    wrap(command.description, width, "").join("\n"),
     `${heading("Usage:")} ${[command.name, ...usageWords(command)].join(" ")}`,
     section(heading("Commands:"), commands, width),
     section(heading("Arguments:"), command.positionals.map(wordEntry), width),
@@ -71,14 +71,14 @@ function section(heading: string, entries: readonly Entry[], width: number): str
   );
   const indent = " ".repeat(longest + 4);
   const lines = entries.flatMap(({ name, description }) => {
-    const text = wrapped(description, width, indent);
+    const text = wrap(description, width, indent);
     if (name.length > longest) return [`  ${name}`, ...text];
     return [`  ${name.padEnd(longest)}  ${text[0]?.trimStart() ?? ""}`, ...text.slice(1)];
   });
   return [heading, ...lines].join("\n");
 }
 
-function wrapped(text: string, width: number, indent: string): string[] {
+function wrap(text: string, width: number, indent: string): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {

@@ -5,7 +5,7 @@ import type { CommandDescription, Flag } from "./command-description.ts";
 import { ENVIRONMENT } from "./environment-variables.ts";
 import { EXIT_STATUS } from "./exit-status.ts";
 import { usageWords } from "./help-text.ts";
-import { bold, explained, italic, line, paragraph, section, subSection, type Text, title } from "./roff.ts";
+import { bold, definition, italic, line, paragraph, section, subSection, type Text, title } from "./roff.ts";
 
 /** The version of the page. */
 export interface Edition {
@@ -32,11 +32,11 @@ export function manualPage(
     section("COMMANDS"),
     ...commands.flatMap(commandSection),
     section("ENVIRONMENT"),
-    ...ENVIRONMENT.map((variable) => explained([bold(variable.name)], variable.description)),
+    ...ENVIRONMENT.map((variable) => definition([bold(variable.name)], variable.description)),
     section("FILES"),
     ...filesOf(layoutOf(ROOT)),
     section("EXIT STATUS"),
-    ...Object.entries(EXIT_STATUS).map(([code, meaning]) => explained([bold(code)], meaning)),
+    ...Object.entries(EXIT_STATUS).map(([code, meaning]) => definition([bold(code)], meaning)),
     paragraph(
       bold(`${name} run`),
       " exits as Codex did. The codes 10 to 18 belong to ",
@@ -81,15 +81,15 @@ const FILES: Readonly<Record<keyof Layout, string>> = {
 };
 
 function filesOf(layout: Layout): string[] {
-  return (Object.keys(FILES) as (keyof Layout)[]).map((key) => explained([italic(layout[key])], FILES[key]));
+  return (Object.keys(FILES) as (keyof Layout)[]).map((key) => definition([italic(layout[key])], FILES[key]));
 }
 
 function commandSection(command: CommandDescription): string[] {
   return [
     subSection([command.name, ...usageWords(command)].join(" ")),
     line([sentence(command.description)]),
-    ...command.positionals.map(({ hint, description }) => explained([italic(hint)], sentence(description))),
-    ...command.flags.map((flag) => explained(flagTerm(flag), sentence(flag.description))),
+    ...command.positionals.map(({ hint, description }) => definition([italic(hint)], sentence(description))),
+    ...command.flags.map((flag) => definition(flagTerm(flag), sentence(flag.description))),
   ];
 }
 

@@ -10,25 +10,25 @@ export type Text = string | Roff;
 
 /** Text to type as it is. */
 export function bold(text: string): Roff {
-  return { roff: `\\fB${escaped(text)}\\fR` };
+  return { roff: `\\fB${escapeText(text)}\\fR` };
 }
 
 /** A placeholder. */
 export function italic(text: string): Roff {
-  return { roff: `\\fI${escaped(text)}\\fR` };
+  return { roff: `\\fI${escapeText(text)}\\fR` };
 }
 
 /** The title line. `date` is like `2026-01-31`; programs read it, so it is not escaped. */
 export function title(name: string, date: string, version: string): string {
-  return `.TH ${quoted(name.toUpperCase())} 1 ${date} ${quoted(`${name} ${version}`)} "User Commands"`;
+  return `.TH ${quote(name.toUpperCase())} 1 ${date} ${quote(`${name} ${version}`)} "User Commands"`;
 }
 
 export function section(name: string): string {
-  return `.SH ${quoted(name)}`;
+  return `.SH ${quote(name)}`;
 }
 
 export function subSection(name: string): string {
-  return `.SS ${quoted(name)}`;
+  return `.SS ${quote(name)}`;
 }
 
 export function paragraph(...texts: readonly Text[]): string {
@@ -37,11 +37,11 @@ export function paragraph(...texts: readonly Text[]): string {
 
 /** A line of text without space above it. */
 export function line(texts: readonly Text[]): string {
-  return texts.map((text) => (typeof text === "string" ? escaped(text) : text.roff)).join("");
+  return texts.map((text) => (typeof text === "string" ? escapeText(text) : text.roff)).join("");
 }
 
 /** `term`, and its meaning indented below it. */
-export function explained(term: readonly Text[], meaning: string): string {
+export function definition(term: readonly Text[], meaning: string): string {
   return `.TP\n${line(term)}\n${line([meaning])}`;
 }
 
@@ -58,7 +58,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /** Escapes `text` so that every character appears as it is, and no line starts with a request. */
-function escaped(text: string): string {
+function escapeText(text: string): string {
   const one = text.replace(/\s+/g, " ").replace(/[\\'`^~"-]|[^\x20-\x7e]/gu, (character) => {
     const code = character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");
     return ESCAPES[character] ?? `\\[u${code}]`;
@@ -66,6 +66,6 @@ function escaped(text: string): string {
   return one.replace(/^\./, "\\&.");
 }
 
-function quoted(text: string): string {
-  return `"${escaped(text)}"`;
+function quote(text: string): string {
+  return `"${escapeText(text)}"`;
 }

@@ -77,9 +77,9 @@ export default defineCommand({
     deps.log.info(
       daemon.accountCount + daemon.childCount === 0
         ? "no accounts yet; add one with: codexlb account login ALIAS, or: codexlb account import"
-        : `${served(daemon)}; ${nextOf(daemon, layout.root === rootFrom(undefined, deps.env) ? undefined : layout.root)}`,
+        : `${servedText(daemon)}; ${nextOf(daemon, layout.root === rootFrom(undefined, deps.env) ? undefined : layout.root)}`,
     );
-    const status = `serves ${served(daemon)} on ${daemon.listensOn}`;
+    const status = `serves ${servedText(daemon)} on ${daemon.listensOn}`;
     supervisor.ready(status);
     signals.onReload(() => {
       supervisor.reloading();
@@ -92,7 +92,7 @@ export default defineCommand({
       daemon.lost,
       ...(args["until-deserted"] ? [daemon.deserted().then(() => "deserted")] : []),
     ]);
-    const waiting = underWay(daemon);
+    const waiting = drainMessage(daemon);
     supervisor.stopping(
       waiting ?? "stopping",
       waiting === undefined ? SHORT_STOP_MS : daemon.drainMs() + SHORT_STOP_MS,
@@ -122,14 +122,14 @@ function nextOf({ url }: Daemon, root: string | undefined): string {
 }
 
 /** `2 accounts and 1 child proxy`. */
-function served({ accountCount, childCount }: Daemon): string {
+function servedText({ accountCount, childCount }: Daemon): string {
   const accounts = `${accountCount} account${accountCount === 1 ? "" : "s"}`;
   const children = `${childCount} child prox${childCount === 1 ? "y" : "ies"}`;
   return childCount === 0 ? accounts : `${accounts} and ${children}`;
 }
 
 /** `finishing 2 requests, for at most 30 s`; undefined if no requests are in flight. */
-function underWay(daemon: Daemon): string | undefined {
+function drainMessage(daemon: Daemon): string | undefined {
   const count = daemon.inFlight();
   if (count === 0) return undefined;
   return `finishing ${count} request${count === 1 ? "" : "s"}, for at most ${daemon.drainMs() / 1000} s`;

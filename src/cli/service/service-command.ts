@@ -62,14 +62,14 @@ const install = defineCommand({
     const warning = pathWarning(options.binary);
     if (warning !== undefined) deps.log.warn(warning);
     if (args["dry-run"])
-      return print(`# ${manager.file}\n${manager.text(options)}\n${commands(manager.installSteps())}`);
+      return print(`# ${manager.file}\n${manager.text(options)}\n${commandList(manager.installSteps())}`);
     requireRightUser(args, deps);
     await requireUserAccess(options, run);
     const result = await waitingFor(
       "starting the service",
       installService(manager, options, { run, sleep: Bun.sleep }),
     );
-    print(`${installed(result, manager)}\n`);
+    print(`${installMessage(result, manager)}\n`);
     const notes = [
       ...(await manager.hints()),
       ...otherServices(manager).map(
@@ -92,7 +92,7 @@ const uninstall = defineCommand({
     const { manager, run } = managerFor(args, deps);
     if (args["dry-run"])
       return print(
-        commands([...manager.stopSteps(), { argv: ["rm", manager.file] }, ...manager.forgetSteps()]),
+        commandList([...manager.stopSteps(), { argv: ["rm", manager.file] }, ...manager.forgetSteps()]),
       );
     requireRightUser(args, deps);
     const removed = await waitingFor(
@@ -116,7 +116,7 @@ const restart = defineCommand({
   run: async ({ args }) => {
     const deps = systemDeps();
     const { manager, run } = managerFor(args, deps);
-    if (args["dry-run"]) return print(commands(manager.restartSteps()));
+    if (args["dry-run"]) return print(commandList(manager.restartSteps()));
     requireRightUser(args, deps);
     await waitingFor("restarting the service", restartService(manager, { run, sleep: Bun.sleep }));
     print("restarted the service\n");
@@ -179,7 +179,7 @@ export default defineCommand({
 
 // --- internal ---
 
-function installed({ change, previous }: InstallResult, { file }: ServiceManager): string {
+function installMessage({ change, previous }: InstallResult, { file }: ServiceManager): string {
   if (change === "unchanged") return `${file} is up to date, and the service is running`;
   const text = {
     installed: `installed ${file}, and started the service`,
@@ -190,7 +190,7 @@ function installed({ change, previous }: InstallResult, { file }: ServiceManager
   return text[change];
 }
 
-function commands(steps: readonly Step[]): string {
+function commandList(steps: readonly Step[]): string {
   const lines = steps.map(
     ({ argv, mayFail, untilItFails }) =>
       `${argv.map(quote).join(" ")}${untilItFails ? "  # repeated until it fails" : mayFail ? "  # may fail" : ""}\n`,

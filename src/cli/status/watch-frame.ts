@@ -37,7 +37,7 @@ export function watchLines(known: StatusSnapshot, { columns, rows, nowMs, colour
   const inner = paintOf(colour && !isOld);
   const finish = (line: string) => (isOld ? paint.dim(fit(line, columns)) : fit(line, columns));
   const share = Math.floor(rows / HEAD_SHARE);
-  const alarm = isOld ? wrapped(alarmOf(known, trouble, nowMs), columns, Math.max(1, share)) : [];
+  const alarm = isOld ? wrap(alarmOf(known, trouble, nowMs), columns, Math.max(1, share)) : [];
   const head = headOf(known, columns, inner).slice(0, Math.max(isOld ? 0 : 1, share));
   const top = [...head.map(finish), ...alarm.map(paint.bold)];
 
@@ -55,7 +55,7 @@ export function watchLines(known: StatusSnapshot, { columns, rows, nowMs, colour
     mean: accounts.length === 0 ? [] : layout.lines(mean),
     rest: [...limits.map(layout.lines), ...childLines(status, columns)],
   };
-  return [...top, ...cropped(parts, rows - top.length).map(finish)].slice(0, rows);
+  return [...top, ...crop(parts, rows - top.length).map(finish)].slice(0, rows);
 }
 
 // --- internal ---
@@ -105,7 +105,7 @@ function alarmOf({ answeredMs }: StatusSnapshot, trouble: string, nowMs: number)
 }
 
 /** Wraps `text` to at most `rows` lines; the last one is cut off. */
-function wrapped(text: string, columns: number, rows: number): string[] {
+function wrap(text: string, columns: number, rows: number): string[] {
   const lines = Bun.wrapAnsi(text, columns, { hard: true }).split("\n");
   if (lines.length <= rows) return lines;
   return [...lines.slice(0, rows - 1), fit(lines.slice(rows - 1).join(" "), columns)];
@@ -129,7 +129,7 @@ interface Parts {
 }
 
 /** The lines of the parts that fit into `rows`, and the number of entries that do not. */
-function cropped({ caption, accounts, mean, rest }: Parts, rows: number): string[] {
+function crop({ caption, accounts, mean, rest }: Parts, rows: number): string[] {
   const all = [...caption, ...accounts.flat(), ...mean, ...rest.flat()];
   if (all.length < rows) return ["", ...all];
   if (all.length <= rows) return all;
