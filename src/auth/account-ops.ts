@@ -15,8 +15,8 @@ import { findAccount, installReversibly, removeAccount } from "./enrol.ts";
 import type { Identity } from "./identity.ts";
 
 /**
- * One account as in `GET /admin/accounts` and store.json: the fields of the Go program, and under `codexlb` those that it
- * does not have.
+ * One account as in `GET /admin/accounts` and store.json: the fields of the Go program, and under `codexlb` those that
+ * it does not have.
  */
 export type ListedAccount = z.output<typeof ListedAccount>;
 export const ListedAccount = z.looseObject({

@@ -1,5 +1,5 @@
-// Reads the claims of a token. They serve as identity and for display, and never grant access, because only the backend can
-// check the signature. An opaque token has no claims.
+// Reads the claims of a token. They serve as identity and for display, and never grant access, because only the backend
+// can check the signature. An opaque token has no claims.
 
 import { z } from "zod";
 import { shortText } from "../core/bounds.ts";

@@ -1,5 +1,5 @@
-// Enrols and removes accounts. Every change on disk is one rename, so a killed process leaves either the old home or the new
-// one. A change can be undone until the store is written.
+// Enrols and removes accounts. Every change on disk is one rename, so a killed process leaves either the old home or
+// the new one. A change can be undone until the store is written.
 
 import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -23,8 +23,9 @@ type AccountFiles = { readonly auth: string; readonly config: string | undefined
  * Installs `auth` (the text of an auth.json) and optionally `config` (of a config.toml) as the home of `alias`, and
  * returns its record. Everything is validated first: a bad import changes nothing, nor does one that cannot be written.
  * A known alias keeps its quota and loses a disablement that new credentials cure. A login of another account, or an
- * older login than the current one, is accepted only with `replace`, and then starts without the former quota. `undo` restores the
- * previous state. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`, `login_older`, `file_unusable`.
+ * older login than the current one, is accepted only with `replace`, and then starts without the former quota. `undo`
+ * restores the previous state. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`, `login_older`,
+ * `file_unusable`.
  */
 export function installReversibly(
   state: StoreState,

@@ -1,5 +1,5 @@
-// The account homes under ROOT/accounts, one CODEX_HOME per alias: their names, their credentials, and how the store's state
-// follows them. enrol.ts adds and removes them.
+// The account homes under ROOT/accounts, one CODEX_HOME per alias: their names, their credentials, and how the store's
+// state follows them. enrol.ts adds and removes them.
 
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,10 @@ import { type Credentials, parseAuthFile } from "./auth-file.ts";
 import { adoptIdentity } from "./identity.ts";
 import { sweepHomes } from "./leftovers.ts";
 
-/** Letters, digits and `._@+-`, at most 128, starting with a letter or digit: e-mail addresses fit, path separators do not. */
+/**
+ * Letters, digits and `._@+-`, at most 128, starting with a letter or digit: e-mail addresses fit, path separators do
+ * not.
+ */
 const ALIAS = /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$/;
 
 /** Throws `invalid_alias` unless `alias` may name a directory under ROOT/accounts. */

@@ -100,8 +100,8 @@ export function identityOf(record: AccountRecord): Identity {
 }
 
 /**
- * A hash that is the same in every proxy for the same ChatGPT account and user; undefined if the login does not name its
- * account and user.
+ * A hash that is the same in every proxy for the same ChatGPT account and user; undefined if the login does not name
+ * its account and user.
  */
 export function identityMarkOf({
   chatgptAccountId,

@@ -1,5 +1,5 @@
-// Handles the leftovers of killed processes: files that were written but not renamed, and homes that were being removed. The
-// next owner of the root finishes or deletes them.
+// Handles the leftovers of killed processes: files that were written but not renamed, and homes that were being
+// removed. The next owner of the root finishes or deletes them.
 
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -42,7 +42,8 @@ export interface LoginHome {
 /** Creates a private home for a login, empty except for its lock. Throws `file_unusable`. */
 export function newLoginHome({ logins }: Layout): LoginHome {
   for (;;) {
-    // Short, because Chromium makes a socket in it, whose path has a maximum length. A longer path would make it use the host's TMPDIR.
+    // Short, because Chromium makes a socket in it, whose path has a maximum length. A longer path would make it use
+    // the host's TMPDIR.
     const path = join(logins, crypto.randomUUID().slice(-12));
     makePrivateDirectory(path);
     const lock = tryLock(join(path, LOGIN_LOCK));
@@ -58,8 +59,8 @@ export function sweepLogins(layout: Layout): void {
 }
 
 /**
- * The homes of logins whose process has exited. One that contains a login was kept intentionally, or its process was killed.
- * The lock shows whether the process is alive; a process id could belong to another container.
+ * The homes of logins whose process has exited. One that contains a login was kept intentionally, or its process was
+ * killed. The lock shows whether the process is alive; a process id could belong to another container.
  */
 export function brokenLogins({ logins }: Layout): { readonly path: string; readonly holdsLogin: boolean }[] {
   return namesIn(logins)

@@ -1,5 +1,5 @@
-// Logs in at OpenAI's sign-in without codex, by the same OAuth as `codex login` (authorization code with PKCE, RFC 7636, with
-// a redirect to loopback) and `codex login --device-auth`. Both result in the text of an auth.json.
+// Logs in at OpenAI's sign-in without codex, by the same OAuth as `codex login` (authorization code with PKCE, RFC
+// 7636, with a redirect to loopback) and `codex login --device-auth`. Both result in the text of an auth.json.
 
 import { createHash } from "node:crypto";
 import { z } from "zod";

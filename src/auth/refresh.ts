@@ -1,6 +1,6 @@
-// Renews the tokens of accounts. For each account one renewal runs at a time, in this process and across processes. It reads
-// the file again under the lock, and writes the new tokens before they are used. It never repeats a request blindly,
-// because a refresh token works once.
+// Renews the tokens of accounts. For each account one renewal runs at a time, in this process and across processes. It
+// reads the file again under the lock, and writes the new tokens before they are used. It never repeats a request
+// blindly, because a refresh token works once.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -213,8 +213,8 @@ function tokensOf(body: string, tokenUrl: string): Answer {
 }
 
 /**
- * Refusals after which only a new login helps, whatever their status: the token endpoint's code, and the reason that the
- * account is disabled with.
+ * Refusals after which only a new login helps, whatever their status: the token endpoint's code, and the reason that
+ * the account is disabled with.
  */
 const DEAD: ReadonlyMap<string, string> = new Map([
   ["refresh_token_reused", "refresh-token-reused"],

@@ -1,5 +1,5 @@
-// Checks that a Codex home contains the expected stub. `doctor`, the status document and `/health/auth-runtime` report the
-// result for ROOT/runtime, in the Go program's fields.
+// Checks that a Codex home contains the expected stub. `doctor`, the status document and `/health/auth-runtime` report
+// the result for ROOT/runtime, in the Go program's fields.
 
 import { join } from "node:path";
 import { z } from "zod";

@@ -1,6 +1,6 @@
-// Stubs: the credentials that codexlb gives to Codex instead of a real login. A stub is a signed token that only this proxy
-// accepts, so a Codex home never contains anything of value. It has the format of the Go program's, but is signed (HS256),
-// and has an expiry time and the grant that it was issued for. It ends with that grant.
+// Stubs: the credentials that codexlb gives to Codex instead of a real login. A stub is a signed token that only this
+// proxy accepts, so a Codex home never contains anything of value. It has the format of the Go program's, but is signed
+// (HS256), and has an expiry time and the grant that it was issued for. It ends with that grant.
 
 import { createHmac } from "node:crypto";
 import { z } from "zod";

@@ -1,5 +1,5 @@
-// The addresses that point Codex at a proxy. Codex takes two base URLs. From 0.156 on it bypasses the proxy if both have the
-// same origin, so one address is written in two ways.
+// The addresses that point Codex at a proxy. Codex takes two base URLs. From 0.156 on it bypasses the proxy if both
+// have the same origin, so one address is written in two ways.
 
 import { withoutTrailingSlash } from "../core/urls.ts";
 import { CodexlbError } from "../errors.ts";
@@ -14,9 +14,9 @@ export interface CodexAddresses {
 }
 
 /**
- * The addresses for the proxy at `proxyUrl` (scheme, host, port, perhaps a path). With `pathKey` the requests that Codex
- * sends without credentials carry it in their path; `run` is the prefix of a run's requests. Throws `usage` for a URL
- * that has no second spelling.
+ * The addresses for the proxy at `proxyUrl` (scheme, host, port, perhaps a path). With `pathKey` the requests that
+ * Codex sends without credentials carry it in their path; `run` is the prefix of a run's requests. Throws `usage` for a
+ * URL that has no second spelling.
  */
 export function codexAddresses(
   proxyUrl: string,

@@ -9,8 +9,8 @@ import { parseToml } from "../state/toml.ts";
 const LONGEST = 64;
 
 /**
- * Returns the first usable name of: `alias` or `profile` in the home's config.toml, the e-mail's local part, the account id,
- * the directory's name, `import-` and random digits. `-2`, `-3` … makes it unique among `taken`.
+ * Returns the first usable name of: `alias` or `profile` in the home's config.toml, the e-mail's local part, the
+ * account id, the directory's name, `import-` and random digits. `-2`, `-3` … makes it unique among `taken`.
  */
 export function inferAlias(
   codexHome: string,

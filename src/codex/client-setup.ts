@@ -72,8 +72,8 @@ export function planSetup(home: string, urls: BaseUrls): SetupPlan {
 export interface UnsetupResult {
   readonly path: string;
   /**
-   * `edited`: only URLs were removed, because the file had been edited. `unchanged`: there was no URL to remove. `gone`:
-   * the file no longer exists.
+   * `edited`: only URLs were removed, because the file had been edited. `unchanged`: there was no URL to remove.
+   * `gone`: the file no longer exists.
    */
   readonly kind: "restored" | "removed" | "edited" | "unchanged" | "gone";
   /** URLs that stay because they were changed in between. */

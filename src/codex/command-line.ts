@@ -15,7 +15,9 @@ export interface CodexCommand {
 export interface CommandOptions {
   readonly binary: string;
   readonly addresses: CodexAddresses;
-  /** True if `chatgpt_base_url` contains a key: it must not be an argument, which other users can see. Default false. */
+  /**
+   * True if `chatgpt_base_url` contains a key: it must not be an argument, which other users can see. Default false.
+   */
   readonly keyed?: boolean;
   /** The proxy URL as given. Codex before 0.118 reads it from the environment. */
   readonly proxyUrl: string;

@@ -43,8 +43,8 @@ export function prepareHome(options: HomeOptions): string[] {
 }
 
 /**
- * The text of a config.toml with only the settings that decide where turns go, from the first of `configSources` that has a
- * config.toml. A test turn with it starts nothing else that the user has set up.
+ * The text of a config.toml with only the settings that decide where turns go, from the first of `configSources` that
+ * has a config.toml. A test turn with it starts nothing else that the user has set up.
  */
 export function routingSettings(configSources: readonly string[], chatgptBaseUrl: string): string {
   const source = configSources.map((home) => join(home, "config.toml")).find(hasText);
@@ -85,7 +85,9 @@ const THEMES = "themes";
 /** The settings that decide where Codex sends its turns. */
 const ROUTING_KEYS = ["model_provider", "model_providers", "profile", "profiles", "openai_base_url"] as const;
 
-/** Throws `file_unusable` for a home with a login or settings that codexlb did not write, because they would be lost. */
+/**
+ * Throws `file_unusable` for a home with a login or settings that codexlb did not write, because they would be lost.
+ */
 function refuseForeign(codexHome: string, isKept: boolean): void {
   const auth = readTextIfPresent(join(codexHome, "auth.json"));
   const token = auth === undefined ? undefined : tokenIn(auth);

@@ -11,8 +11,8 @@ import { REPORT_STATE, type ShellState } from "./shell-state.ts";
 
 /**
  * Runs `shell` as a login shell. `spawn` starts it with the given arguments and `STATE_DESCRIPTOR`, and resolves when
- * it has exited. `self`: the command line that starts this program. Resolves to the result of `spawn` and the shell's state
- * after its profile, which is undefined if the shell exited earlier. Throws `file_unusable`.
+ * it has exited. `self`: the command line that starts this program. Resolves to the result of `spawn` and the shell's
+ * state after its profile, which is undefined if the shell exited earlier. Throws `file_unusable`.
  */
 export async function shellStateOf<Ended>(
   shell: string,

@@ -1,5 +1,6 @@
-// Logs an account in with `codex login`, in a fresh home that replaces the account's home only after the login succeeded.
-// Codex first revokes the login of the home in which it runs, so that must never be the home of an enrolled account.
+// Logs an account in with `codex login`, in a fresh home that replaces the account's home only after the login
+// succeeded. Codex first revokes the login of the home in which it runs, so that must never be the home of an enrolled
+// account.
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -146,7 +147,9 @@ export function isOwnLogin(binary: string, env: Readonly<Record<string, string |
   return namesIssuer({ env }) || Bun.which(binary, { PATH: env.PATH ?? "" }) === null;
 }
 
-/** Throws `codex_not_found` in the words of Go, because the Go program's client looks for them and then logs in itself. */
+/**
+ * Throws `codex_not_found` in the words of Go, because the Go program's client looks for them and then logs in itself.
+ */
 export function requireCodex(binary: string, args: readonly string[], next = INSTALL_CODEX): void {
   if (Bun.which(binary) !== null) return;
   throw new CodexlbError(

@@ -7,8 +7,8 @@ import { INSTALL_CODEX } from "./run.ts";
 const DEVICE_FLOW = "--device-auth";
 
 /**
- * Resolves to the text of an auth.json. `args`: none, or `--device-auth`. Throws `codex_not_found` for arguments that only
- * codex understands, `login_failed`, and `interrupted` when `signal` is aborted.
+ * Resolves to the text of an auth.json. `args`: none, or `--device-auth`. Throws `codex_not_found` for arguments that
+ * only codex understands, `login_failed`, and `interrupted` when `signal` is aborted.
  */
 export async function loginWithoutCodex(
   deps: OAuthDeps,

@@ -71,8 +71,8 @@ export async function runCodex({ command, shell, self, env }: RunOptions): Promi
 }
 
 /**
- * Runs `argv` with the terminal. Resolves to its exit code, with 128 and the number for a signal. Forwards every signal.
- * Throws `codex_not_found`.
+ * Runs `argv` with the terminal. Resolves to its exit code, with 128 and the number for a signal. Forwards every
+ * signal. Throws `codex_not_found`.
  */
 export async function onTerminal(argv: string[], env: Record<string, string | undefined>): Promise<number> {
   const { exitCode, signalCode } = await withTerminal(() => spawn(argv, env), SIGNALS);

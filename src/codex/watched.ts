@@ -14,8 +14,9 @@ export interface WatchedOptions {
 const KILL_AFTER_MS = 3_000;
 
 /**
- * Resolves to the exit code once the program and all processes with its output have exited. The program gets its own process
- * group, because npm's `codex` is a script that starts another program. Throws the system's error if it cannot start.
+ * Resolves to the exit code once the program and all processes with its output have exited. The program gets its own
+ * process group, because npm's `codex` is a script that starts another program. Throws the system's error if it cannot
+ * start.
  */
 export async function runWatched(
   argv: string[],

@@ -178,7 +178,9 @@ function startCleaner(home: string, env: Env) {
 
 const CLEAN = 'cat >/dev/null; for second in 1 2 3 4 5; do sleep 1; rm -rf "$1"; done';
 
-/** A snap cannot see hidden directories or the temporary directories of other programs. This one belongs to the snap. */
+/**
+ * A snap cannot see hidden directories or the temporary directories of other programs. This one belongs to the snap.
+ */
 function snapHome(env: Env): string {
   const home = join(env.HOME ?? "/", "snap", "chromium", "common", `codexlb-${process.pid}`);
   makePrivateDirectory(home);

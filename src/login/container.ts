@@ -1,6 +1,6 @@
-// Logs in inside a container, for an account whose traffic belongs to another network. The image's entry point is this
-// program; it reads the password from standard input and writes the login to standard output. Nothing is mounted, and the
-// container ends with the login.
+// Logs in, inside a container, for an account whose traffic belongs to another network. The image's entry point is this
+// program; it reads the password from standard input and writes the login to standard output. Nothing is mounted, and
+// the container ends with the login.
 
 import { z } from "zod";
 import { childEnvironment } from "../codex/run.ts";

@@ -1,5 +1,5 @@
-// Drives the sign-in in a browser: recognizes the screen, acts on it, and waits for the next one. Every wait has a limit,
-// and no message or picture contains what was typed.
+// Drives the sign-in in a browser: recognizes the screen, acts on it, and waits for the next one. Every wait has a
+// limit, and no message or picture contains what was typed.
 
 import type { Locator, Page } from "playwright-core";
 import { CodexlbError, messageOf } from "../errors.ts";
@@ -85,7 +85,10 @@ const EXIT_NOTICE_MS = 500;
 const UNKNOWN = "";
 /** How often a screen must be seen in a row: pages load in parts, and a button may appear before its field. */
 const LOOKS = 2;
-/** The same for a screen that was filled in already. It may be about to leave: pages change their text while they send a form. */
+/**
+ * The same for a screen that was filled in already. It may be about to leave: pages change their text while they send a
+ * form.
+ */
 const LOOKS_AGAIN = 20;
 
 /** How far the sign-in has got. */

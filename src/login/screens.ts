@@ -1,5 +1,5 @@
-// The screens of the sign-in as data: how to recognize each, and what to do there. A screen that needs a person is a stop.
-// The first visible screen of the list counts, so stops come before the screens that they cover.
+// The screens of the sign-in as data: how to recognize each, and what to do there. A screen that needs a person is a
+// stop. The first visible screen of the list counts, so stops come before the screens that they cover.
 
 import type { ErrorCode } from "../errors.ts";
 

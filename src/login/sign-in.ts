@@ -29,7 +29,9 @@ export interface SignInOptions {
   readonly take: (auth: string) => Promise<number>;
 }
 
-/** Logs in and passes the login to `take`. Resolves to the number of accounts. Throws `login_…`, `browser_not_found`. */
+/**
+ * Logs in and passes the login to `take`. Resolves to the number of accounts. Throws `login_…`, `browser_not_found`.
+ */
 export async function signIn(options: SignInOptions): Promise<number> {
   const { deps, layout, headed, secrets, progress, keep, signal } = options;
   const ending = new AbortController();

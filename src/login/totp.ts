@@ -4,8 +4,8 @@ import { createHmac } from "node:crypto";
 import { CodexlbError } from "../errors.ts";
 
 /**
- * The code of `secret` at `nowMs`. The secret is base32 (spaces and case are ignored) or an otpauth address. Throws `usage`
- * for an invalid secret.
+ * The code of `secret` at `nowMs`. The secret is base32 (spaces and case are ignored) or an otpauth address. Throws
+ * `usage` for an invalid secret.
  */
 export function totpCode(secret: string, nowMs: number): string {
   const counter = Buffer.alloc(8);

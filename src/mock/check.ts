@@ -1,4 +1,5 @@
-// Handles every request of the simulated backend first: records it, applies a scripted fault, and checks its credentials.
+// Handles every request of the simulated backend first: records it, applies a scripted fault, and checks its
+// credentials.
 
 import type { MockAccount } from "./accounts.ts";
 import type { MockContext } from "./context.ts";

@@ -51,8 +51,8 @@ export function createSseClient(proxyUrl: string, session: string, extra: Extra 
 }
 
 /**
- * A client over WebSocket. Each turn refers to the previous response. If the server asks it to reconnect, it sends the whole
- * history.
+ * A client over WebSocket. Each turn refers to the previous response. If the server asks it to reconnect, it sends the
+ * whole history.
  */
 export function createSocketClient(proxyUrl: string, session: string, extra: Extra = {}): TurnClient {
   const history: unknown[] = [];

@@ -39,8 +39,8 @@ export function deviceRoutes(context: MockContext): Hono {
 }
 
 /**
- * The response to `grant_type=authorization_code` at the token endpoint, for a code of the device flow or of the sign-in in a
- * browser; undefined for other requests.
+ * The response to `grant_type=authorization_code` at the token endpoint, for a code of the device flow or of the
+ * sign-in in a browser; undefined for other requests.
  */
 export function exchangeCode(
   { accounts }: MockContext,

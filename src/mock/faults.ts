@@ -3,8 +3,8 @@
 import { z } from "zod";
 
 /**
- * The kinds of requests that a fault can match. `turn` is a turn on either transport, `sse` and `message` one on a single
- * transport; `warmup` is the request that warms up a WebSocket.
+ * The kinds of requests that a fault can match. `turn` is a turn on either transport, `sse` and `message` one on a
+ * single transport; `warmup` is the request that warms up a WebSocket.
  */
 export const FAULT_POINTS = [
   "turn",
@@ -46,7 +46,10 @@ export const Fault = z.strictObject({
   cutAfter: z.number().int().nonnegative().optional(),
   /** Sends this many events, waits for `release`, then sends the rest and the end. */
   gateAfter: z.number().int().nonnegative().optional(),
-  /** What follows the events: the regular end, a reset connection, silence, or (WebSocket) a close frame. Default `finish`. */
+  /**
+   * What follows the events: the regular end, a reset connection, silence, or (WebSocket) a close frame. Default
+   * `finish`.
+   */
   end: End.optional(),
   /** Close code with `end: "close"`. */
   closeCode: z.number().int().default(1012),

@@ -1,4 +1,5 @@
-// The simulated backend's WebSocket: one turn per `response.create` message. A response id is valid only on its own socket.
+// The simulated backend's WebSocket: one turn per `response.create` message. A response id is valid only on its own
+// socket.
 
 import type { ServerWebSocket, WebSocketHandler } from "bun";
 import { z } from "zod";
@@ -75,8 +76,8 @@ async function happen(
 }
 
 /**
- * Turns an HTTP response into the event that the backend would send instead, with all fields of the body, such as `error`
- * or `detail`. A body with a `type` is already an event. Plain text becomes the error's message.
+ * Turns an HTTP response into the event that the backend would send instead, with all fields of the body, such as
+ * `error` or `detail`. A body with a `type` is already an event. Plain text becomes the error's message.
  */
 function asEvent({ status, headers, body }: NonNullable<Fault["answer"]>): unknown {
   const fields = z.looseObject({ type: z.string().optional() }).safeParse(body).data;

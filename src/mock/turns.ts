@@ -1,5 +1,5 @@
-// The responses of the simulated model: one tool call if the prompt contains the word TOOL, else a greeting that names the
-// account. The events have the format of the real backend.
+// The responses of the simulated model: one tool call if the prompt contains the word TOOL, else a greeting that names
+// the account. The events have the format of the real backend.
 
 import { z } from "zod";
 import type { MockAccount } from "./accounts.ts";

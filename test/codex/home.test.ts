@@ -101,7 +101,7 @@ describe("the home that run prepares", () => {
     ["auth.json", '{"OPENAI_API_KEY":"sk-1"}', "a login"],
     ["auth.json", '{"tokens":{"access_token":"e30.eyJzdWIiOiJtZSJ9.sig"}}', "a login"],
     ["config.toml", 'model = "mine"\n', "settings"],
-  ])("is none that is somebody's own: %s with %s", (name, text, what) => {
+  ])("is refused if it contains the user's own %s: %s", (name, text, what) => {
     using temp = tempDirectory();
     const path = join(temp.path, name);
     writeFileSync(path, text);
@@ -112,26 +112,23 @@ describe("the home that run prepares", () => {
     expect(readFileSync(path, "utf8")).toBe(text);
   });
 
-  test.each(["not json", "{}", '{"tokens":null}'])(
-    "replaces an auth.json that nobody can use: %s",
-    (text) => {
-      using temp = tempDirectory();
-      const path = join(temp.path, "auth.json");
-      const prepare = (isKept: boolean) =>
-        prepareHome({
-          ...{ codexHome: temp.path, isKept, configSources: [] },
-          ...{ stub: stubAt(0), chatgptBaseUrl: "http://x/" },
-        });
-      writeFileSync(path, text);
-      writeFileSync(join(temp.path, "config.toml"), 'model = "kept"\n');
-      expect(() => prepare(false)).toThrow("contains settings that codexlb run would overwrite");
-      prepare(true);
-      expect(JSON.parse(readFileSync(path, "utf8"))).toEqual(stubAt(0));
-      // It is known from now on.
-      prepare(false);
-      expect(readFileSync(join(temp.path, "config.toml"), "utf8")).toContain('model = "kept"');
-    },
-  );
+  test.each(["not json", "{}", '{"tokens":null}'])("replaces an unusable auth.json: %s", (text) => {
+    using temp = tempDirectory();
+    const path = join(temp.path, "auth.json");
+    const prepare = (isKept: boolean) =>
+      prepareHome({
+        ...{ codexHome: temp.path, isKept, configSources: [] },
+        ...{ stub: stubAt(0), chatgptBaseUrl: "http://x/" },
+      });
+    writeFileSync(path, text);
+    writeFileSync(join(temp.path, "config.toml"), 'model = "kept"\n');
+    expect(() => prepare(false)).toThrow("contains settings that codexlb run would overwrite");
+    prepare(true);
+    expect(JSON.parse(readFileSync(path, "utf8"))).toEqual(stubAt(0));
+    // It is known from now on.
+    prepare(false);
+    expect(readFileSync(join(temp.path, "config.toml"), "utf8")).toContain('model = "kept"');
+  });
 
   test("is not rewritten if nothing changed", async () => {
     using temp = tempDirectory();
