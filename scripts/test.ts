@@ -1,16 +1,16 @@
-// Runs the tests in the given paths. The last line of output is `N passed, N failed`, followed by `, N skipped` if
+// Runs the tests in the given paths. Flags go to `bun test`. The last line of output is `N passed, N failed`, followed by `, N skipped` if
 // tests were skipped.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const paths = process.argv.slice(2).map((path) => `./${path}`);
+const options = process.argv.slice(2).map((argument) => (argument.startsWith("-") ? argument : `./${argument}`));
 const directory = mkdtempSync(join(tmpdir(), "codexlb-report-"));
 const report = join(directory, "junit.xml");
 
 const run = Bun.spawn(
-  [process.execPath, "test", "--reporter=junit", `--reporter-outfile=${report}`, ...paths],
+  [process.execPath, "test", "--reporter=junit", `--reporter-outfile=${report}`, ...options],
   { stdin: "ignore", stdout: "inherit", stderr: "inherit" },
 );
 const code = await run.exited;

@@ -299,7 +299,7 @@ describe("a run", () => {
     for (const [binary, shell, code, words] of [
       [temp.path, "false", 1, `starting ${temp.path}: not an executable file, or permission denied`],
       [text, "false", 1, `starting ${text}: not an executable file, or permission denied`],
-      [text, "true", 126, `${text} was not run; install Codex`],
+      [text, "true", 126, `${text} could not be run; install Codex`],
       [orphan, "false", 1, `starting ${orphan}: the interpreter in its first line does not exist`],
     ] as const) {
       writeFileSync(
