@@ -256,11 +256,11 @@ quoted() {
 # in_double_quotes PATH CHARACTERS: prints PATH as text for double quotes, with a backslash before each of CHARACTERS (a
 # bracket expression of sed), and with $HOME for the home directory.
 in_double_quotes() {
-  prefix='' rest=$1
+  prefix='' suffix=$1
   case $1 in
-    "$home"/*) prefix="\$HOME/" rest=${1#"$home"/} ;;
+    "$home"/*) prefix="\$HOME/" suffix=${1#"$home"/} ;;
   esac
-  say "$prefix$(say "$rest" | sed "s/$2/\\\\&/g")"
+  say "$prefix$(say "$suffix" | sed "s/$2/\\\\&/g")"
 }
 
 # Prints the file that sets PATH for the user's shell. bash on macOS starts as a login shell, which ignores ~/.bashrc.

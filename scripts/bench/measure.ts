@@ -68,7 +68,7 @@ export async function measureRound(
 
 // --- internal ---
 
-/** Longer than a proxy delays its writes to disk, so that their cost counts. */
+/** The wait after a round: longer than a proxy delays its writes to disk, so that their cost counts. */
 const SETTLE_MS = 300;
 
 async function warmedUp(

@@ -7,7 +7,7 @@ import { HOME_PAGE, releaseUrl, SUMMARY } from "./home.ts";
 import { type Release, tarballChecksum, tarballName } from "./release-directory.ts";
 import { fillTemplate } from "./template.ts";
 
-/** Without the builds for musl, because Homebrew on Linux includes glibc. */
+/** The targets that Homebrew supports. The builds for musl are missing, because Homebrew on Linux includes glibc. */
 const FORMULA_TARGETS = [
   "darwin-arm64",
   "darwin-x64",

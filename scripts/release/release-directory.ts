@@ -10,7 +10,7 @@ import { CHECKSUMS } from "./checksums.ts";
 
 export interface Release {
   readonly directory: string;
-  /** Without a leading `v`. */
+  /** The version without a leading `v`. */
   readonly version: string;
   /** The hexadecimal SHA-256 of each file name in SHA256SUMS. */
   readonly checksums: ReadonlyMap<string, string>;

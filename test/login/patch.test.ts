@@ -24,6 +24,8 @@ test("patches every place in playwright-core", () => {
 
 test("fails the build if a place is missing or occurs twice in another version", () => {
   expect(problemOf(bundle)).toBe("none");
-  expect(problemOf(bundle.replaceAll("browsers.json", "other.json"))).toContain("is there 0 times and not 1");
-  expect(problemOf(bundle + bundle)).toContain("is there 2 times and not 1");
+  expect(problemOf(bundle.replaceAll("browsers.json", "other.json"))).toContain(
+    "occurs 0 times instead of 1",
+  );
+  expect(problemOf(bundle + bundle)).toContain("occurs 2 times instead of 1");
 });

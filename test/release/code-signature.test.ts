@@ -9,7 +9,7 @@ import { runtimeNameOf } from "../../scripts/targets.ts";
 import { unpack } from "../support/release.ts";
 import { tempDirectory } from "../support/temp.ts";
 
-// Needed because the first test builds the release, and emulated processors are slow.
+// The first test builds the release, and emulated processors are slow.
 setDefaultTimeout(600_000);
 
 const TARGETS = ["darwin-x64", "darwin-arm64"] as const;

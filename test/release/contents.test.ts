@@ -11,7 +11,7 @@ import { RELEASE_TARGETS, runtimeNameOf } from "../../scripts/targets.ts";
 import { archiveOf, RELEASE_VERSION, unpack, wholeRelease } from "../support/release.ts";
 import { tempDirectory } from "../support/temp.ts";
 
-// Needed because the first test builds the release, and emulated processors are slow.
+// The first test builds the release, and emulated processors are slow.
 setDefaultTimeout(600_000);
 
 interface Component {

@@ -10,7 +10,7 @@ import { EMULATED, type ForeignMachine, runOn, whyNoMachine } from "../support/f
 import { RELEASE_VERSION, unpack, wholeRelease } from "../support/release.ts";
 import { tempDirectory } from "../support/temp.ts";
 
-// Needed because the first test builds the release, and emulated processors are slow.
+// The first test builds the release, and emulated processors are slow.
 setDefaultTimeout(600_000);
 
 /** The output directory of packaging/musl-roots.sh, with the directories `x64` and `arm64`. */
@@ -98,7 +98,7 @@ test.skipIf(whyNoOldest !== undefined)(
   },
 );
 
-// If this fails, linux-x64 needs a newer processor than linux-x64-baseline, and docs/releasing.md is wrong.
+// If this test fails, linux-x64 needs a newer processor than linux-x64-baseline, and docs/releasing.md is wrong.
 test("Bun's packages for x64 with and without AVX2 contain the same file", () => {
   const sha256 = (name: string) =>
     createHash("sha256")

@@ -8,7 +8,7 @@ import type { ReleaseTarget } from "../../scripts/targets.ts";
 import { archiveOf, checkOut, RELEASE_VERSION, unpack, wholeRelease } from "../support/release.ts";
 import { tempDirectory } from "../support/temp.ts";
 
-// Needed because the first test builds the release, and emulated processors are slow.
+// The first test builds the release, and emulated processors are slow.
 setDefaultTimeout(600_000);
 
 /** One target per executable format. The other targets differ only in the runtime. */

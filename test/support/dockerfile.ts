@@ -1,7 +1,7 @@
 // Parses a Dockerfile into stages, so that tests can check and run its instructions.
 
 export interface Instruction {
-  /** In capitals, such as `RUN`. */
+  /** The name in capitals, such as `RUN`. */
   readonly name: string;
   /** The words after the name, with continued lines joined and comments removed. */
   readonly text: string;

@@ -1,4 +1,4 @@
-// A script in the place of `codex` for tests of logins. It writes the result that a test asks for, and records how it
+// A script in place of `codex` for tests of logins. It writes the result that a test asks for, and records how it
 // was started.
 
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// Writes releases in the format of `make release`, with any program in the place of codexlb.
+// Writes releases in the format of `make release`, with any program in place of codexlb.
 
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -64,7 +64,7 @@ async function lateTurn({ proxy }: Seen): Promise<{ readonly answer: Promise<str
   return { answer };
 }
 
-/** Longer than the time from the start of an upgrade until the restart of the service. */
+/** The delay of the late response: longer than an upgrade takes until it restarts the service. */
 const LATE_MS = 5_000;
 
 /** True if the service runs and its process is the proxy that responds. */
