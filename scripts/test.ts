@@ -1,5 +1,5 @@
-// Runs the tests in the given paths. Flags go to `bun test`. The last line of output is `N passed, N failed`, followed by `, N skipped` if
-// tests were skipped.
+// Runs the tests in the given paths; flags go to `bun test`. The last line of output is `N passed, N failed`, followed by
+// `, N skipped` if tests were skipped.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
