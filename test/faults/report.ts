@@ -1,4 +1,4 @@
-// docs/faults.md: what was seen when the fault matrix was run.
+// Writes docs/faults.md, which shows the results of the fault matrix.
 
 import { markdownTable } from "../../scripts/markdown-table.ts";
 import type { Outcome } from "./matrix.ts";
@@ -14,12 +14,12 @@ ${tableOf(outcomes, 2)}
 ${tableOf(outcomes, 1)}`;
 }
 
-/** The page without what differs from run to run: how long things took. */
+/** The page without times, which differ from run to run. */
 export function withoutTimes(page: string): string {
   return page.replaceAll(/\d+\.\d s\b/g, "").replaceAll(/[ -]+/g, " ");
 }
 
-/** Silent, or what the user reads, with repetitions counted. */
+/** The messages that the user reads, with repetitions counted, or "silent". */
 export function shownText({ shown }: Pick<Outcome, "shown">): string {
   const notices = shown.filter((line) => line.startsWith("Reconnecting")).length;
   const others = shown.filter((line) => !line.startsWith("Reconnecting"));

@@ -34,7 +34,7 @@ describe("the facts of a request", () => {
       ])
         expect(await facts(headers, pack(bytes(body)))).toEqual({ session: "s", model: "gpt-x" });
     });
-    test(`have no model when a ${encoding} body is damaged or is no request`, async () => {
+    test(`have no model if a ${encoding} body is damaged or not a request`, async () => {
       const packed = pack(bytes({ input: HISTORY }));
       for (const body of [packed, packed.slice(0, 50), new Uint8Array([1, 2, 3])])
         expect(await facts(headers, body)).toEqual({ session: "s", model: undefined });
