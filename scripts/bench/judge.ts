@@ -55,6 +55,6 @@ export function boundText(bound: Bound | undefined): string {
 function verdict(value: number | undefined, bound: Bound | undefined, samples: FigureSamples): Verdict {
   const limit = bound === undefined ? undefined : limitOf(bound, samples);
   if (limit === undefined || value === undefined) return "not judged";
-  // A value that is not a number has not reached anything.
+  // NaN is not within any bound.
   return value <= limit ? "reached" : "MISSED";
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 export interface Program extends AsyncDisposable {
   readonly pid: number;
-  /** The next line of its output. Rejects with what it wrote to stderr if it has ended. */
+  /** The next line of its output. Rejects with its stderr output if it has ended. */
   line(): Promise<string>;
   /** Writes a line to its input. */
   write(text: string): void;

@@ -1,4 +1,4 @@
-// Proves, before anything is measured, that every path returns the right bytes through every subject.
+// Proves, before the first measurement, that every path returns the right bytes through every subject.
 
 import { ECHO_MESSAGE, turnBody, turnHeaders, turnMessage } from "./load/body.ts";
 import { hashOf, LARGE_BYTES, PATHS, TURN_MESSAGES } from "./protocol.ts";
@@ -9,7 +9,8 @@ import type { Subject } from "./subjects.ts";
 type Observations = Readonly<Record<string, string>>;
 
 /**
- * Compares what `subject` returns with what the backend returns without a proxy. Returns the differences, one line each.
+ * Compares what `subject` returns with what the backend returns without a proxy. Returns the differences, one line
+ * each.
  */
 export async function differences(
   subject: Pick<Subject, "origin" | "headers">,

@@ -39,7 +39,7 @@ try {
   process.exit(error.exitCode);
 }
 
-/** Writes the release of `version` to `out`, and replaces what is there. */
+/** Writes the release of `version` to `out`, and replaces existing files there. */
 async function release(version: string, targets: readonly ReleaseTarget[], out: string): Promise<void> {
   requirePinnedBun();
   const commit = cleanCommit();

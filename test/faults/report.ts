@@ -79,7 +79,7 @@ client's number of tries if more than one (the second is silent), the duration i
 accounts that are not ready. In rows where nothing arrives, timeouts are set to one second.
 
 With a healthy second account the run fails unless every turn completes and the user sees no error. Failures caused by
-the request itself are the exception: the client gets the error at once, and no account is affected. A refusal on policy
-grounds is seen by exactly one account. Codex does not know \`too_many_denials\` in a stream, and retries the turn by
+the request itself are the exception: the client gets the error immediately, and no account is affected. Exactly one
+account sees a refusal because of a policy. Codex does not know \`too_many_denials\` in a stream, and retries the turn by
 itself. When a message is too large, Codex reports that it switches to HTTP.
 `;

@@ -100,7 +100,7 @@ async function run(
 const UNLIMITED: RetryBudget = { begin: () => () => {} };
 
 describe("a request", () => {
-  test("goes to another account after limits, dead logins and unreadable histories, as long as there is one", async () => {
+  test("goes to another account after limits, rejected logins and unreadable histories, as long as there is one", async () => {
     const disable: Verdict = { kind: "disable", reason: "http-401" };
     expect((await run([LIMIT, disable, FOREIGN, LIMIT, LIMIT, OK])).served).toBe("5");
   });

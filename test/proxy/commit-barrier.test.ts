@@ -143,7 +143,7 @@ describe.each([
     expect((await seen).held).toEqual([{ type: "new" }]);
   });
 
-  test("holds events about limits", async () => {
+  test("holds back events about limits", async () => {
     const { send, seen } = begin();
     await send(RATE_LIMITS);
     await send(OUTPUT);
@@ -157,13 +157,13 @@ describe.each([
     expect(await seen).toEqual({ end: "begun", held: [CREATED], credited: 0 });
   });
 
-  test("opens when a megabyte is held", async () => {
+  test("opens when a megabyte is held back", async () => {
     const { send, seen } = begin();
     await send({ ...CREATED, instructions: "x".repeat(1024 * 1024) });
     expect((await seen).end).toBe("begun");
   });
 
-  test("opens when many events are held", async () => {
+  test("opens when many events are held back", async () => {
     const { send, seen } = begin();
     await send(...Array.from({ length: MOST_HELD_EVENTS + 10 }, () => CREATED));
     expect((await seen).held.length).toBe(MOST_HELD_EVENTS);

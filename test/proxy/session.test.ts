@@ -51,7 +51,7 @@ describe("the facts of a request", () => {
       }
   });
 
-  test("are read from a blob as well", async () => {
+  test("are read from a blob too", async () => {
     const blob = new Blob([bytes({ model: "gpt-x", input: HISTORY })]);
     expect(await factsOfRequest(new Headers({ "session-id": "s" }), blob, TURN)).toEqual({
       session: "s",

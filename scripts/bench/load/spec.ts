@@ -17,7 +17,7 @@ export interface RequestLoad extends Target {
   readonly freshSessions?: boolean;
 }
 
-/** Paced streams that all begin at once; an operation is one event. */
+/** Paced streams that all begin together; an operation is one event. */
 export interface StreamLoad extends Target {
   readonly kind: "streams";
   readonly streams: number;
