@@ -5,7 +5,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const options = process.argv.slice(2).map((argument) => (argument.startsWith("-") ? argument : `./${argument}`));
+const options = process.argv
+  .slice(2)
+  .map((argument) => (argument.startsWith("-") ? argument : `./${argument}`));
 const directory = mkdtempSync(join(tmpdir(), "codexlb-report-"));
 const report = join(directory, "junit.xml");
 

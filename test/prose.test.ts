@@ -30,7 +30,10 @@ const BANNED: readonly Banned[] = [
   { words: /\bas far as\b/i, instead: "say which part" },
   { words: /\bgo(?:es|ing)? on\b|\bwent on\b/i, instead: "continue" },
   { words: /\bgone around\b|\bgoes around\b/i, instead: "is skipped, is bypassed" },
-  { words: /\b(?:rests|rested|resting)\b|\b(?:a|at|its|in spite of (?:a|its)) rest\b/i, instead: "cooling down" },
+  {
+    words: /\b(?:rests|rested|resting)\b|\b(?:a|at|its|in spite of (?:a|its)) rest\b/i,
+    instead: "cooling down",
+  },
   { words: /\bused up\b/i, instead: "exhausted" },
   { words: /\bbesides\b/i, instead: "in addition to, other than" },
   { words: /\bin spite of\b/i, instead: "although, despite" },
@@ -46,9 +49,7 @@ interface Allowed {
 
 const ALLOWED: readonly Allowed[] = [];
 
-const files = [
-  ...new Set(FILES.flatMap((pattern) => [...new Glob(pattern).scanSync({ cwd: ROOT })])),
-]
+const files = [...new Set(FILES.flatMap((pattern) => [...new Glob(pattern).scanSync({ cwd: ROOT })]))]
   .filter((file) => file !== "test/prose.test.ts" && !file.includes("node_modules/"))
   .sort();
 

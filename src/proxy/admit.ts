@@ -108,7 +108,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
 
 /** The error for a client whose key was removed while its request was waiting. */
 export const KEY_REMOVED = new CodexlbError("unauthorized", "the key of this request has been removed", {
-  next: "make a new key: codexlb key add NAME",
+  next: "create a new key with: codexlb key add NAME",
 });
 
 /** The error for a handshake that cannot become a WebSocket. */

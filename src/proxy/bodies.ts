@@ -202,6 +202,6 @@ function tooLarge(): CodexlbError {
   return new CodexlbError(
     "body_too_large",
     `the request body is larger than ${BODY_LIMIT_BYTES / 1024 / 1024} MiB`,
-    { next: "send less: compact the session, or attach smaller files" },
+    { next: "compact the session, or attach smaller files" },
   );
 }

@@ -86,7 +86,7 @@ export function createGuard(
     return new CodexlbError("unauthorized", "this proxy requires a key", {
       next: PARENT_PATHS.has(path)
         ? `to read account status, ${READ_NEXT}`
-        : "run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; keys are made with codexlb key add NAME",
+        : "run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; create a key with: codexlb key add NAME",
     });
   };
 }

@@ -1,4 +1,5 @@
-// The listening socket: accepts requests, upgrades WebSockets to tunnels, forwards the rest, and shuts down in order.
+// The listening server: accepts requests, upgrades WebSockets to tunnels, forwards all other requests, and shuts down
+// in order.
 
 import type { Server, ServerWebSocket } from "bun";
 import type { ListenAddress } from "../core/listen.ts";
@@ -11,7 +12,7 @@ import type { IncomingRequest } from "./context.ts";
 import { forward } from "./http/forward.ts";
 import { errorResponse } from "./refusal.ts";
 import { raiseBunHeadLimit } from "./request-head.ts";
-import { openTunnel } from "./ws/open.ts";
+import { openTunnel } from "./ws/open-tunnel.ts";
 import { MESSAGE_LIMIT_BYTES, type Tunnel } from "./ws/tunnel.ts";
 import type { TunnelContext } from "./ws/tunnel-parts.ts";
 

@@ -1,5 +1,5 @@
-// Installs, uninstalls and restarts the service. Every operation can be repeated safely: it changes only what is
-// needed.
+// Installs, uninstalls and restarts the service. Every operation can be repeated safely, because it makes only
+// necessary changes.
 
 import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";

@@ -4,7 +4,7 @@ import type { Answer } from "../bounded-fetch.ts";
 import { CATALOGUE_LIMIT_BYTES } from "../core/catalogue.ts";
 import type { Hop } from "../core/hops.ts";
 import type { Clock } from "../deps.ts";
-import { type AskContext, askUpstream } from "./ask.ts";
+import { type AskContext, askUpstream } from "./ask-upstream.ts";
 import { type CatalogueBody, createCatalogueBodies } from "./catalogue-bodies.ts";
 import type { Cell, ServingMember } from "./catalogue-cells.ts";
 import type { CatalogueVersion, CatalogueVersions } from "./catalogue-versions.ts";

@@ -7,7 +7,7 @@ import { type Cells, createCells, type ServingMember } from "./catalogue-cells.t
 /** The state for one version of Codex. */
 export interface CatalogueVersion {
   readonly clientVersion: string;
-  /** The headers of the last client, as far as the backend needs them. */
+  /** The headers of the last client that the backend needs. */
   headers: Headers;
   readonly cells: Cells;
   /** True once the first client's wait is over and a catalogue is known. */

@@ -8,7 +8,7 @@
 import type { ModelOffers } from "../core/catalogue.ts";
 import type { Hop } from "../core/hops.ts";
 import type { Clock } from "../deps.ts";
-import type { AskContext } from "./ask.ts";
+import type { AskContext } from "./ask-upstream.ts";
 import type { PoolCatalogue } from "./catalogue-bodies.ts";
 import type { ServingMember } from "./catalogue-cells.ts";
 import { createCatalogueRequests } from "./catalogue-requests.ts";
@@ -67,7 +67,7 @@ export function createCatalogues(context: CataloguesContext): Catalogues {
   /** Waits until all pending requests for `members` are done, or the time limit has passed. */
   const load = async (state: CatalogueVersion, members: readonly ServingMember[], hops: readonly Hop[]) => {
     const asking = members.map(({ record }) => state.cells.get(record.id)?.asking);
-    // A proxy in front waits as well and must get the response in time.
+    // A proxy in front waits too, and must get the response in time.
     const waitMs = WAIT_MS * 0.75 ** hops.length;
     await new Promise<void>((resolve) => {
       const cancel = clock.after(waitMs, resolve);

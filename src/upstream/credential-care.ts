@@ -131,13 +131,13 @@ function checkAuthFile(
     adoptIdentity(record, credentials);
     pool.accountOf(record.id)?.forget();
     events.append("account.auth_refreshed", { account_id: record.id, mode: "guarded-reload" });
-    deps.log.info(`account ${record.alias} has another login now: ${nameOf(record)}`);
+    deps.log.info(`account ${record.alias} now uses another login: ${nameOf(record)}`);
   }
   if (!waitsForCredentials(record.health) || mark === record.deadLoginMark) return;
   pool.accountOf(record.id)?.forget();
   pool.note(record.id, { kind: "renewed" });
   events.append("account.auth_refreshed", { account_id: record.id, mode: "guarded-reload" });
-  deps.log.info(`account ${record.alias} can be used again`);
+  deps.log.info(`account ${record.alias} is back in service`);
 }
 
 /** Changes with the file: its inode, modification time and size. */

@@ -9,7 +9,7 @@ import type { AccountRecord } from "../state/account-record.ts";
 import type { EventLog } from "../state/events.ts";
 import { noteSync } from "../state/record-changes.ts";
 import type { Store } from "../state/store.ts";
-import { askUpstream } from "./ask.ts";
+import { askUpstream } from "./ask-upstream.ts";
 import type { Pool } from "./pool.ts";
 
 export interface RefresherSettings {
@@ -111,6 +111,8 @@ export function createRefresher(context: RefresherContext): Refresher {
 
 // --- internal ---
 
+const NOT_USAGE = "the response is not a usage object";
+
 /** When traffic or the usage endpoint last listed all windows of the account. */
 function heardMs({ quota: { main }, quotaSyncMs }: AccountRecord): number {
   return Math.max(quotaSyncMs, main.completeAsOfMs);
@@ -141,8 +143,8 @@ async function askUsage(
   }
   const evidence = quotaFromUsage(answer.body, nowMs);
   if (evidence === undefined) {
-    events.append("quota.refresh_failed", { account_id: record.id, error: "not a usage object", force });
-    return "not a usage object";
+    events.append("quota.refresh_failed", { account_id: record.id, error: NOT_USAGE, force });
+    return NOT_USAGE;
   }
   noteSync(record, nowMs, messages);
   pool.learn(record.id, evidence);

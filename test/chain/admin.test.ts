@@ -1,4 +1,4 @@
-// Admin calls by name, through the front, to whichever proxy of the tree is meant.
+// Tests admin calls through the front to other proxies of the tree, by name.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
@@ -8,7 +8,7 @@ import { type Chain, type ChainNode, startChain, untilAccounts, untilChild } fro
 import { type FakeCodex, fakeCodex } from "../support/fake-codex.ts";
 import { until } from "../support/pool.ts";
 
-/** A child without client_auth still wants a key for its admin API: here the one of its own root. */
+/** A child without client_auth still requires a key for its admin API: here the one of its own root. */
 const link = (node: ChainNode) => node.url.replace("://", `://:${node.adminToken}@`);
 
 describe("by name", () => {
@@ -27,7 +27,7 @@ describe("by name", () => {
   });
   afterAll(() => chain[Symbol.asyncDispose]());
 
-  test("a grandchild acts, once, whatever the case of the name", async () => {
+  test("a grandchild carries out the call once, whatever the case of the name", async () => {
     const pinned = await front_(["account", "pin", "--proxy-name", "LEAF", "bob"]);
     expect(pinned).toMatchObject({ code: 0, out: "pinned account bob\n", err: "" });
     expect((await leaf.status()).state.pinned_account_id).toBe("openai:bob");
@@ -37,13 +37,13 @@ describe("by name", () => {
     expect(list.out).not.toContain("carol");
   });
 
-  test("an alias that only one proxy has needs no name", async () => {
+  test("an alias that only one proxy has needs no proxy name", async () => {
     expect(await front_(["account", "drain", "alice"])).toMatchObject({ code: 0 });
     expect((await leaf.status()).accounts.find(({ alias }) => alias === "alice")?.draining).toBe(true);
     expect(await front_(["account", "enable", "alice"])).toMatchObject({ code: 0 });
   });
 
-  test("an alias that several proxies below have needs one", async () => {
+  test("an alias that several proxies have needs a proxy name", async () => {
     const twin = await chain.start({ name: "twin", accounts: ["bob"] });
     front.configure([link(middle), link(twin)]);
     await untilChild(front, "twin");
@@ -56,7 +56,7 @@ describe("by name", () => {
     await until("it is gone", async () => (await front.status()).child_proxies.length === 1);
   });
 
-  test("an import goes where it is said, and is known at once, and so is the log that is asked for", async () => {
+  test("an import goes to the named proxy and is visible immediately, and the log comes from the named proxy", async () => {
     const home = join(chain.directory, "carol");
     makePrivateDirectory(home);
     writeFileAtomic(join(home, "auth.json"), chain.mock.authFile("carol"));
@@ -79,13 +79,13 @@ describe("by name", () => {
     expect(logs.out).toContain('"account.removed"');
   });
 
-  test("errors come back as they were said", async () => {
+  test("errors are returned unchanged", async () => {
     const none = await front_(["account", "rm", "--proxy-name", "leaf", "nobody"]);
     expect(none.code).toBe(1);
     expect(none.err).toContain("account not found: nobody");
   });
 
-  test("a name that nobody has is told with those that there are", async () => {
+  test("an unknown name causes an error that lists the known ones", async () => {
     const other = await front_(["account", "pin", "--proxy-name", "other", "alice"]);
     expect(other).toMatchObject({
       code: 1,
@@ -93,7 +93,7 @@ describe("by name", () => {
     });
   });
 
-  test("a name that cannot be looked for is told with what is in the way", async () => {
+  test("a name that cannot be looked up causes an error with the obstacle", async () => {
     const dead = await chain.start({ name: "dead" });
     front.configure([link(middle), dead.url]);
     await untilChild(front, "dead", ({ reachable }) => reachable);
@@ -106,7 +106,7 @@ describe("by name", () => {
     front.configure([link(middle)]);
   });
 
-  test("a name that two proxies have is refused, and nothing is done", async () => {
+  test("a name that two proxies have is refused, and nothing changes", async () => {
     const twin = await chain.start({ name: "leaf", accounts: ["alice"] });
     front.configure([link(middle), link(twin)]);
     await untilChild(front, "leaf");
@@ -151,7 +151,7 @@ describe("a login on the machine of a grandchild", () => {
     return { chain, front, middle, leaf, codex };
   }
 
-  test("streams what codex says there, takes the device flow, and ends with the account in service", async () => {
+  test("streams the output of codex, uses the device flow, and ends with the account in service", async () => {
     const { chain, front, leaf, codex } = await setup({});
     await using _ = chain;
     const ran = await chain.run(["account", "login", "--proxy-name", "leaf", "bob"], {
@@ -164,7 +164,7 @@ describe("a login on the machine of a grandchild", () => {
     expect((await leaf.status()).accounts.map(({ alias }) => alias)).toEqual(["bob"]);
   });
 
-  test("that fails tells codex's exit code", async () => {
+  test("that fails returns codex's exit code", async () => {
     const { chain, front, leaf } = await setup({ exitCode: 7 });
     await using _ = chain;
     const ran = await chain.run(["account", "login", "--proxy-name", "leaf", "bob"], {
@@ -187,7 +187,7 @@ describe("a login on the machine of a grandchild", () => {
     expect(JSON.parse((await plain.text()).trim().split("\n").at(-1) ?? "")).toMatchObject({ exit_code: 7 });
   });
 
-  /** Begins a login that waits; resolves when codex has spoken. */
+  /** Begins a login that waits; resolves at the first output of codex. */
   async function waitingLogin(front: ChainNode, signal?: AbortSignal) {
     const answer = await fetch(`${front.url}/admin/account/login?stream=1`, {
       method: "POST",
@@ -205,7 +205,7 @@ describe("a login on the machine of a grandchild", () => {
     return reader;
   }
 
-  test("ends when whoever asked goes away", async () => {
+  test("ends when the client disconnects", async () => {
     const { chain, front, codex } = await setup({ wait: true });
     await using _ = chain;
     const controller = new AbortController();
@@ -226,7 +226,7 @@ describe("a login on the machine of a grandchild", () => {
     );
   });
 
-  test("that is cut in between breaks off, and is no error of the front", async () => {
+  test("breaks off if the connection is cut, without an error of the front", async () => {
     const { chain, front, middle } = await setup({ wait: true });
     await using _ = chain;
     const reader = await waitingLogin(front);
@@ -240,7 +240,7 @@ describe("a login on the machine of a grandchild", () => {
     expect(front.said()).not.toMatch(/Error|errno|verbose/);
   });
 
-  test("shows nothing of it to who may not ask", async () => {
+  test("is closed to clients without permission", async () => {
     const { chain, front } = await setup({});
     await using _ = chain;
     const ran = await chain.run([

@@ -1,4 +1,4 @@
-// The model catalogue in a chain: each proxy serves the union of its own accounts and of the proxies below it.
+// Tests the model catalogue in a chain: each proxy serves the union of its own accounts and of the proxies below it.
 
 import { describe, expect, test } from "bun:test";
 import { type ChainNode, startChain, untilAccounts } from "../support/chain.ts";

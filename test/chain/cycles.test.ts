@@ -1,4 +1,4 @@
-// Proxies that lead back to each other: they end, they name the circle, and what can be served is served.
+// Tests proxies that lead back to each other: requests end, errors name the circle, and the accounts still serve.
 
 import { describe, expect, test } from "bun:test";
 import { HOPS_HEADER } from "../../src/core/hops.ts";
@@ -22,14 +22,14 @@ const post = (url: string, headers: Record<string, string> = {}) =>
   });
 
 describe("two proxies in front of each other", () => {
-  test("serve with what they have, count each account once, and ask each other at a bounded rate", async () => {
+  test("serve with their own accounts, count each account once, and request each other's status at a limited rate", async () => {
     await using chain = startChain([{ alias: "alice" }, { alias: "bob" }]);
     const [one, two] = await pair(chain, ["alice"], ["bob"]);
     if (one === undefined || two === undefined) throw new Error("two were started");
     await untilAccounts(one, ["alice", "bob"]);
     await untilAccounts(two, ["alice", "bob"]);
     for (const node of [one, two]) expect(await createSseClient(node.url, "s").turn("x")).toContain("Hello");
-    // Whoever is asked for fresh figures asks the other one, who asks nobody back.
+    // A proxy that is asked for fresh figures asks the other one, which does not ask back.
     const refreshed = await fetch(`${one.url}/status?refresh=1`);
     expect(refreshed.status).toBe(200);
     const { child_proxies } = (await one.status()) as { child_proxies: { cycle?: string }[] };
@@ -38,7 +38,7 @@ describe("two proxies in front of each other", () => {
     expect(doctor.out).toContain("leads back here: one -> two -> one");
   });
 
-  test("and no accounts: the client is told at once, with the circle", async () => {
+  test("and without accounts immediately return an error that names the circle", async () => {
     await using chain = startChain([]);
     const [one] = await pair(chain, [], []);
     const answer = await post(one?.url ?? "");
@@ -57,7 +57,7 @@ describe("two proxies in front of each other", () => {
     });
   });
 
-  test("a child that would lead back is not asked for a request that came from there", async () => {
+  test("a request is not sent back to the child that it came from", async () => {
     await using chain = startChain([]);
     const [one, two] = await pair(chain, [], []);
     const { proxy_id } = (await one?.status()) ?? {};
@@ -66,7 +66,7 @@ describe("two proxies in front of each other", () => {
   });
 });
 
-test("a proxy that is its own child says so and serves", async () => {
+test("a proxy that is its own child reports that and serves", async () => {
   await using chain = startChain([{ alias: "alice" }]);
   const node = await chain.start({ name: "self", accounts: ["alice"] });
   node.configure([node.url]);
@@ -77,7 +77,7 @@ test("a proxy that is its own child says so and serves", async () => {
   expect((await node.status()).accounts.length).toBe(1);
 });
 
-test("a circle of three ends as well", async () => {
+test("requests in a circle of three end too", async () => {
   await using chain = startChain([{ alias: "alice" }]);
   const a = await chain.start({ name: "a", accounts: ["alice"] });
   const c = await chain.start({ name: "c", children: [a.url] });

@@ -1,4 +1,5 @@
-// Children that run dry, die and come back, are slow, or refuse: no client notices while another way exists.
+// Tests children that are exhausted, die and return, are slow, or refuse: no client notices while another upstream can
+// serve.
 
 import { describe, expect, test } from "bun:test";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
@@ -40,14 +41,14 @@ describe("a limit below one child", () => {
       servedBy(await createSseClient(front.url, session).turn("next", model));
     expect([await turn("a", spark.model), await turn("b", spark.model)]).toEqual(["alice", "bob"]);
     expect(await turn("c", spark.model)).toBe("bob");
-    // The front knows about the refusal and still sends ordinary turns there.
+    // The front knows about the refusal but still sends ordinary turns there.
     const { child_proxies } = await front.status();
     expect(child_proxies.map(({ healthy }) => healthy)).toEqual([true, true]);
     const { accounts } = await front.status();
     expect(accounts.map(({ healthy }) => healthy)).toEqual([true, true]);
   });
 
-  test("of all accounts is told with the earliest reset of the tree", async () => {
+  test("of all accounts is returned with the earliest reset of the tree", async () => {
     await using chain = startChain([
       { alias: "alice", turns: 1 },
       { alias: "bob", turns: 1 },
@@ -71,7 +72,7 @@ describe("a limit below one child", () => {
 });
 
 describe("a child under load", () => {
-  test("dies and comes back, and no client is told of it", async () => {
+  test("dies and returns, and no client gets an error", async () => {
     await using chain = startChain([
       { alias: "alice", turns: 100_000 },
       { alias: "bob", turns: 100_000 },
@@ -125,7 +126,7 @@ function slowProxy(): { readonly url: string; readonly asked: string[]; stop(): 
 }
 
 describe("a child that does not answer", () => {
-  test("delays nobody: nothing is sent there while another way exists, and status does not wait", async () => {
+  test("delays no client: requests go to other upstreams, and status does not wait", async () => {
     const slow = slowProxy();
     await using chain = startChain([{ alias: "alice" }]);
     const child = await chain.start({ name: "child", accounts: ["alice"] });
@@ -140,7 +141,7 @@ describe("a child that does not answer", () => {
     const status = await front.status();
     const seen = status.child_proxies.find(({ url }) => url === slow.url);
     expect(seen).toMatchObject({ reachable: false, healthy: false });
-    // Only its status was asked for, and not for every request.
+    // It got only status requests, and not one per client request.
     expect(new Set(slow.asked)).toEqual(new Set(["/status"]));
     expect(slow.asked.length).toBeLessThan(5);
     slow.stop();
@@ -159,12 +160,12 @@ describe("a child that freezes", () => {
       process.kill(left.pid, "SIGSTOP");
       const turn = (session: string) =>
         takeTurn({ url: front.url, session, waited: () => {}, hadOutput: () => {} }, transport);
-      // These are on their way there before anybody can know; the head timeout is two minutes.
+      // These requests are sent before the front can know; the head timeout is two minutes.
       const caught = await Promise.all(["a", "b", "c"].map(turn));
       for (const seen of caught) expect(seen).toMatchObject({ servedBy: "bob", shown: [] });
       expect(await turn("d")).toMatchObject({ servedBy: "bob", shown: [], tries: 1 });
       await right.kill();
-      // Nobody is left: that is said within seconds, with names.
+      // No upstream is left: the error comes within seconds, and names the upstreams.
       const answer = await fetch(`${front.url}/backend-api/codex/responses`, {
         method: "POST",
         headers: { "content-type": "application/json" },
@@ -179,8 +180,8 @@ describe("a child that freezes", () => {
   );
 });
 
-describe("what is no other proxy", () => {
-  test("is named for what it is, in one line", async () => {
+describe("a child URL that does not lead to another proxy", () => {
+  test("causes one line that explains the problem", async () => {
     await using chain = startChain([{ alias: "alice" }]);
     const page = Bun.serve({
       hostname: "127.0.0.1",
@@ -215,8 +216,8 @@ describe("what is no other proxy", () => {
   });
 });
 
-describe("a child that wants a key", () => {
-  test("is a fault of the settings until the key is right, which status and doctor name", async () => {
+describe("a child that requires a key", () => {
+  test("makes status and doctor report the settings until the key is correct", async () => {
     await using chain = startChain([{ alias: "alice" }, { alias: "bob" }]);
     const child = await chain.start({ name: "locked", accounts: ["alice"], proxy: "client_auth = true" });
     const front = await chain.start({ name: "front", accounts: ["bob"], children: [child.url] });
@@ -242,7 +243,7 @@ describe("a child that wants a key", () => {
     expect(status).not.toContain(key ?? "none");
     const shown = await chain.run(["config", "show"], env);
     expect(shown.out).not.toContain(key ?? "none");
-    // It opens what is needed, and nothing else.
+    // The key allows the calls that a front needs, and no others.
     const pinned = await chain.run(["account", "pin", "alice"], env);
     expect(pinned).toMatchObject({ code: 0, out: "pinned account alice\n" });
     expect(pinned.err).toContain("pinned in the proxy locked; proxies in front of it still choose");

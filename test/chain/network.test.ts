@@ -1,5 +1,5 @@
-// Children behind networks of their own: the link to one of them is cut in the middle of a turn, without a word, and
-// comes back. Everything runs in network namespaces made for it, so that nothing of this machine's network is touched.
+// Tests children in networks of their own: the link to one of them is cut silently in the middle of a turn, and
+// restored later. The test creates its own network namespaces and does not touch this machine's network.
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ function ip(...args: string[]): { readonly code: number; readonly err: string } 
 
 const nameOf = (what: string) => `clb${process.pid}${what}`;
 
-/** Why no networks can be made here; undefined when they can. */
+/** Why no network namespaces can be created here; undefined if they can. */
 function obstacle(): string | undefined {
   if (Bun.which("ip") === null) return "there is no ip command (iproute2)";
   const probe = nameOf("probe");
@@ -31,7 +31,7 @@ function networks(): Disposable & { readonly front: string; readonly children: r
   const all = [front, east, west];
   const link = (to: string, index: number) => [
     ["link", "add", `to${index}`, "netns", front, "type", "veth", "peer", "name", "eth0", "netns", to],
-    // Documentation addresses (RFC 5737): they lead nowhere but into the namespace.
+    // Documentation addresses (RFC 5737), which lead only into the namespace.
     ["-n", front, "addr", "add", `192.0.2.${index * 16 + 1}/28`, "dev", `to${index}`],
     ["-n", front, "link", "set", `to${index}`, "up"],
     ["-n", to, "addr", "add", `192.0.2.${index * 16 + 2}/28`, "dev", "eth0"],
@@ -60,7 +60,7 @@ const why = obstacle();
 if (why !== undefined) console.log(`skipped: proxies in networks of their own (${why})`);
 
 describe.skipIf(why !== undefined)("proxies in networks of their own", () => {
-  test("a link that is cut in the middle of a turn costs the client one resend, and comes back", async () => {
+  test("a link that is cut in the middle of a turn costs the client one resend, and works again later", async () => {
     using temp = tempDirectory();
     using made = networks();
     const argv = ["ip", "netns", "exec", made.front, process.execPath, SCENARIO, temp.path, ...made.children];

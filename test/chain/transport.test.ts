@@ -1,5 +1,5 @@
-// What crosses several hops unharmed: events as they come, histories that only one account can read, the account of a
-// session, waits, and the number of attempts, which is one for the whole chain.
+// Tests what several hops preserve: the timing of events, histories that only one account can read, the account of a
+// session, waits, and the number of attempts, which is shared by the whole chain.
 
 import { describe, expect, test } from "bun:test";
 import { startChain, untilAccounts, untilChild } from "../support/chain.ts";
@@ -36,7 +36,7 @@ describe("through several hops", () => {
     expect(text).toContain("response.completed");
   });
 
-  test("what only one account can read stays with it, and looks for it when it is not known", async () => {
+  test("a history that only one account can read stays with it, and is sent to each account if it is unknown", async () => {
     await using chain = startChain([{ alias: "alice" }, { alias: "bob" }, { alias: "carol" }]);
     const more = '[policy]\nmode = "round_robin"\naffinity = false\n';
     const left = await chain.start({ name: "left", accounts: ["alice", "carol"], more });
@@ -49,14 +49,14 @@ describe("through several hops", () => {
     const owner = /mock-ciphertext:mock-(\w+)/.exec(item.encrypted_content)?.[1];
     for (let turn = 0; turn < 4; turn++)
       expect(await servedBy(await post(front.url, "s", [item, HELLO]))).toBe(owner);
-    // A session that nobody knows of, with a history of each account.
+    // An unknown session, with a history of each account.
     for (const alias of ["alice", "bob", "carol"]) {
       const foreign = { ...item, encrypted_content: `mock-ciphertext:mock-${alias}:x` };
       expect(await servedBy(await post(front.url, `new ${alias}`, [foreign, HELLO]))).toBe(alias);
     }
   });
 
-  test("the attempts of all proxies together are those of one", async () => {
+  test("all proxies together make as many attempts as one", async () => {
     const aliases = ["a", "b", "c", "d", "e", "f"];
     await using chain = startChain(aliases.map((alias) => ({ alias })));
     const left = await chain.start({ name: "left", accounts: ["a", "b", "c"] });
@@ -72,7 +72,7 @@ describe("through several hops", () => {
     expect(sends.length).toBe(3);
   });
 
-  test("a limit tells the earliest reset of the whole tree", async () => {
+  test("a limit has the earliest reset of the whole tree", async () => {
     await using chain = startChain([{ alias: "alice" }, { alias: "bob" }]);
     const left = await chain.start({ name: "left", accounts: ["alice"] });
     const middle = await chain.start({ name: "middle", accounts: ["bob"], children: [left.url] });
@@ -95,7 +95,7 @@ describe("through several hops", () => {
     });
   });
 
-  test("a session comes back to its account after the child was away", async () => {
+  test("a session returns to its account after the child was unreachable", async () => {
     await using chain = startChain([{ alias: "alice" }, { alias: "bob" }]);
     const left = await chain.start({ name: "left", accounts: ["alice"] });
     const right = await chain.start({ name: "right", accounts: ["bob"] });
@@ -105,7 +105,7 @@ describe("through several hops", () => {
     await left.kill();
     expect(await servedBy(await post(front.url, "s"))).toBe("bob");
     await chain.start({ name: "left", accounts: ["alice"], port: Number(new URL(left.url).port) });
-    // It is heard of again within seconds; a detour does not move the session.
+    // The child is reachable again within seconds; a detour does not move the session.
     await untilChild(front, "left");
     await until(
       "the session is back",

@@ -1,4 +1,5 @@
-// Three levels of proxies, each a process of its own: the front has no accounts, everything is served through it.
+// Tests three levels of proxies, each in a process of its own. The front has no accounts, and all requests go through
+// it.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
@@ -34,7 +35,7 @@ describe("through three proxies", () => {
     expect(new Set(answers.map((text) => /from (\w+)/.exec(text)?.[1])).size).toBe(1);
   });
 
-  test("nothing of the chain reaches the backend", async () => {
+  test("no header of the chain reaches the backend", async () => {
     const client = createSseClient(front.url, "headers");
     await client.turn("one");
     const { headers } = turns().at(-1) ?? { headers: {} as Record<string, string> };
@@ -42,7 +43,7 @@ describe("through three proxies", () => {
     expect(headers["session-id"]).toBe("headers");
   });
 
-  test("a client's request asks nobody for usage", async () => {
+  test("a client's usage request causes no usage request to the backend", async () => {
     const asked = () => chain.mock.requests.filter(({ point }) => point === "usage").length;
     const before = asked();
     const client = createSseClient(front.url, "usage");
@@ -52,7 +53,7 @@ describe("through three proxies", () => {
     expect(asked() - before).toBe(0);
   });
 
-  test("the catalogue comes from below, and what Codex asks of its account from the front", async () => {
+  test("the catalogue comes from the children, and the account check from the front", async () => {
     const models = await fetch(`${front.url}/backend-api/codex/models?client_version=0.169.0`);
     expect(models.status).toBe(200);
     expect(await models.json()).toEqual({ models: [] });
@@ -85,7 +86,7 @@ describe("through three proxies", () => {
     expect(child?.score).toBeCloseTo(mean, 1);
   });
 
-  test("people see the tree as well", async () => {
+  test("the status table shows the tree too", async () => {
     const wide = await chain.run(["status", "--proxy-url", front.url]);
     expect(wide.code).toBe(0);
     expect(wide.out).toMatch(/PROXY +ALIAS/);
@@ -117,7 +118,7 @@ test("an account that two proxies have is pooled once", async () => {
   const top = await twice.start({ name: "top", children: [one.url, two.url] });
   await untilAccounts(top, ["alice", "alice", "bob"]);
   const client = createSseClient(two.url, "s");
-  // The first in the list serves: alice has 8 of 10 left then, bob all.
+  // The first one in the list serves: alice then has 8 of 10 turns left, bob all.
   await client.turn("one");
   await client.turn("two");
   await until(

@@ -1,5 +1,5 @@
-// The compiled executable drives a real Chromium through the simulated sign-in. The password and the TOTP secret are
-// canaries: after all of it they stand nowhere.
+// Tests the compiled executable, which drives a real Chromium through the simulated sign-in. The password and the TOTP
+// secret are canaries: afterwards no file may contain them.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
@@ -22,9 +22,9 @@ import { until } from "../support/pool.ts";
 
 let tool: Executable;
 let mock: MockBackend;
-/** A good secret, but not this account's. */
+/** A valid secret of another account. */
 const OTHER_SECRET = "GEZDGNBVGY3TQOJQ";
-/** What other programs could see of the processes while they ran. */
+/** The parts of the processes that other programs could see while they ran. */
 const seen = new Set<string>();
 
 beforeAll(() => {
@@ -47,7 +47,7 @@ const env = () => ({
   PATH: PROGRAMS,
 });
 
-/** Whatever they start inherits their environment, which names the test's own directory. */
+/** All processes inherit an environment that names the test's own directory. */
 function look(): void {
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)))
     try {
@@ -58,7 +58,7 @@ function look(): void {
       seen.add(environ);
       seen.add(cmdline ?? "");
     } catch {
-      // gone, or not ours to see
+      // the process has exited, or belongs to another user
     }
 }
 
@@ -72,7 +72,7 @@ function start(args: readonly string[], stdin = `${MOCK_PASSWORD}\n`, more: Reco
   });
 }
 
-/** With an input that stays open. */
+/** Starts a login with an input that stays open. */
 function startOpen(args: readonly string[]) {
   return Bun.spawn([tool.path, "login-with", ...args], {
     cwd: tool.directory,
@@ -83,19 +83,19 @@ function startOpen(args: readonly string[]) {
   });
 }
 
-/** A process has a handler for the signal. */
+/** Whether a process has a handler for the signal. */
 function hears(pid: number, signal: NodeJS.Signals): boolean {
   const mask = /SigCgt:\s*([0-9a-f]+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "0";
   return ((BigInt(`0x${mask}`) >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n;
 }
 
-/** The process of the browser that the others belong to. */
+/** The main process of the browser. */
 function mainBrowser(): number {
   const [pid] = browsers().filter((one) => !readFileSync(`/proc/${one}/cmdline`, "utf8").includes("--type="));
   return Number(pid);
 }
 
-/** Resolves when it has said `words`, to a function that waits for the rest. */
+/** Resolves when the output contains `words`, to a function that waits for the rest. */
 async function heard(child: ReturnType<typeof start>, words: string): Promise<() => Promise<string>> {
   const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
   let said = "";
@@ -128,7 +128,7 @@ function browsers(): string[] {
   });
 }
 
-/** No browser of ours, no profile, nothing in HOME but what is for Codex. */
+/** Expects no browser of this test, no profile, and only Codex's files in HOME. */
 function expectNothingLeft(): void {
   expect(browsers()).toEqual([]);
   expect(readdirSync(join(tool.root, "logins"))).toEqual([]);
@@ -153,7 +153,7 @@ const inBrowser = gated(
 const hasDisplay = Bun.which("Xvfb") !== null;
 if (!hasDisplay) console.log("skipped: login-with --headed (there is no Xvfb)");
 
-/** A display that nobody looks at. */
+/** A virtual display. */
 async function startDisplay() {
   const child = Bun.spawn(["Xvfb", "-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"], {
     stdin: "ignore",
@@ -203,7 +203,7 @@ inBrowser.describe("login-with in a real browser", () => {
     );
   });
 
-  test("takes the flags before the alias, leaves the host's home alone, and tells its steps as JSON", async () => {
+  test("accepts flags before the alias, does not touch the host's home, and prints its steps as JSON", async () => {
     await scenario("plain");
     const before = hostAuth();
     const ran = await loginWith([
@@ -231,7 +231,7 @@ inBrowser.describe("login-with in a real browser", () => {
     expect(hostAuth()).toEqual(before);
   });
 
-  test("answers a one-time password, quietly, beside a running proxy", async () => {
+  test("enters a one-time password without output, beside a running proxy", async () => {
     await scenario("totp");
     await using proxy = await tool.start(
       ["proxy", "--listen", "127.0.0.1:0", "--upstream", mock.baseUrl],
@@ -246,7 +246,7 @@ inBrowser.describe("login-with in a real browser", () => {
     expect(status.accounts.map(({ alias }) => alias)).toContain("third");
   });
 
-  test("refuses the login of another account than the alias stands for, and changes nothing", async () => {
+  test("refuses the login of an account other than the alias's, and changes nothing", async () => {
     await scenario("plain");
     const before = hostAuth();
     const args = ["second", ...ALICE, "--quiet"];
@@ -259,7 +259,7 @@ inBrowser.describe("login-with in a real browser", () => {
     expect((await tool.run(["account", "list"])).out).toContain("second\topenai:second\talice@example.com");
   });
 
-  test("keeps the login that the host had", async () => {
+  test("keeps the host's existing login", async () => {
     await scenario("plain");
     const before = readFileSync(join(tool.directory, "home", ".codex", "auth.json"), "utf8");
     expect((await loginWith(["work", ...ALICE])).code).toBe(0);
@@ -326,7 +326,7 @@ inBrowser.describe("login-with in a real browser", () => {
     expect(ran.err).toContain("rejected this e-mail address or password");
   });
 
-  test("ends in time, and when it is told to, with its browser", async () => {
+  test("ends with its browser at --timeout and on a signal", async () => {
     await scenario("unexpected");
     const late = await loginWith(["other", ...ALICE, "--quiet", "--timeout", "3s"]);
     expect(late.code).toBe(17);
@@ -337,7 +337,7 @@ inBrowser.describe("login-with in a real browser", () => {
     expectNothingLeft();
   });
 
-  test("does not wait for the end of its input, and for no more of it than it needs", async () => {
+  test("reads only as much of its input as it needs, without waiting for the end", async () => {
     await scenario("captcha");
     const child = startOpen(["other", ...ALICE, "--quiet"]);
     child.stdin.write(`${MOCK_PASSWORD}\n`);
@@ -358,7 +358,7 @@ inBrowser.describe("login-with in a real browser", () => {
     expect(await child.exited).toBe(code);
   });
 
-  test("asks on a terminal, and shows nothing of what is typed", async () => {
+  test("asks on a terminal, and does not show the user's input", async () => {
     await scenario("captcha");
     let shown = "";
     const terminal = new Bun.Terminal({
@@ -477,7 +477,7 @@ inBrowser.describe("login-with in a real browser", () => {
 });
 
 describe("login-with in a container", () => {
-  /** In the place of docker: it writes down its arguments and runs the image's entry point on this machine. */
+  /** Replaces docker: records its arguments and runs the image's entry point on this machine. */
   function fakeDocker(): { readonly path: string; calls(): string[][] } {
     const path = join(tool.directory, "docker");
     const record = join(tool.directory, "docker.jsonl");
@@ -504,7 +504,7 @@ exec '${tool.path}' login-with "$@"
     };
   }
 
-  test("hands the password over on standard input, takes the login from standard output, and mounts nothing", async () => {
+  test("passes the password on standard input, reads the login from standard output, and mounts nothing", async () => {
     await scenario("totp");
     const docker = fakeDocker();
     const ran = await loginWith(
@@ -564,7 +564,7 @@ exec '${tool.path}' login-with "$@"
     expectNothingLeft();
   });
 
-  test("stops there as it would here, and a container that takes too long is ended by its name", async () => {
+  test("stops as it does without a container, and ends a container that takes too long by its name", async () => {
     await scenario("captcha");
     const docker = fakeDocker();
     const args = ["work", ...ALICE, "--quiet", "--docker-bin", docker.path, "--docker-image", "the-image"];
@@ -585,7 +585,7 @@ exec '${tool.path}' login-with "$@"
     expect(broken.err).toContain("could not run the image the-image");
   });
 
-  test("the image is a target of the Dockerfile with a browser and this program at its entry", () => {
+  test("uses an image that is a target of the Dockerfile, with a browser and this program as its entry point", () => {
     const dockerfile = readFileSync(join(import.meta.dir, "..", "..", "Dockerfile"), "utf8");
     const target = /FROM \S+ AS login\n([\s\S]*?)(?=\nFROM )/.exec(dockerfile)?.[1] ?? "";
     expect(target).toContain("chromium");

@@ -1,4 +1,4 @@
-// Tests what a starting proxy advises to do next.
+// Tests the advice that a starting proxy prints.
 
 import { expect, test } from "bun:test";
 import { join } from "node:path";

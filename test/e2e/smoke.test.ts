@@ -1,4 +1,4 @@
-// The compiled file alone: copied away, without the repository, without node_modules.
+// Tests a copy of the compiled executable, without the repository and node_modules.
 
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
@@ -8,7 +8,7 @@ import { executable } from "../support/executable.ts";
 import { until } from "../support/pool.ts";
 
 describe("the executable", () => {
-  test("names its version, its commit, its target and its Bun", async () => {
+  test("prints its version, commit, target and Bun version", async () => {
     using tool = executable();
     for (const flag of ["--version", "-v", "version"])
       expect((await tool.run([flag])).out).toMatch(
@@ -16,7 +16,7 @@ describe("the executable", () => {
       );
   });
 
-  test("holds every command", async () => {
+  test("contains every command", async () => {
     using tool = executable();
     for (const command of [
       "proxy",
@@ -37,7 +37,7 @@ describe("the executable", () => {
     }
   });
 
-  test("tells its short status without the rest of the program", async () => {
+  test("prints the short status without loading the rest of the program", async () => {
     using tool = executable();
     mkdirSync(tool.root);
     const asked: string[] = [];
@@ -48,22 +48,22 @@ describe("the executable", () => {
         return new Response("lb=quick\n");
       },
     });
-    // The long way would ask for more, and get nothing out of this answer.
+    // The normal path would send more requests, and fail with this response.
     expect(await tool.run(["status", "--short"])).toEqual({ code: 0, out: "lb=quick\n", err: "" });
     expect(asked).toEqual(["/admin/short-status"]);
     await server.stop(true);
   });
 
-  test("holds its completion scripts and its manual page", async () => {
+  test("contains its completion scripts and its manual page", async () => {
     using tool = executable();
     expect((await tool.run(["completions", "bash"])).out).toContain("complete -F _codexlb codexlb");
     expect((await tool.run(["__complete", "bash", "0", "expl"])).out).toStartWith("words\nexplain\t");
     expect((await tool.run(["man"])).out).toMatch(/^\.TH "CODEXLB" 1 \d{4}-\d\d-\d\d "codexlb \d/);
   });
 
-  test("is installed with them", async () => {
+  test("is installed with its completion scripts and its manual page", async () => {
     using tool = executable();
-    // The executable as it is: it need not be built again.
+    // Use the existing executable, so that it is not built again.
     const make = Bun.spawn(
       ["make", "-o", "dist/codexlb", "install", "PREFIX=/usr", `DESTDIR=${tool.directory}/installed`],
       { cwd: join(import.meta.dir, "..", ".."), stdin: "ignore", stdout: "ignore", stderr: "pipe" },
@@ -103,9 +103,9 @@ describe("the executable", () => {
     expect(readdirSync(tool.directory).filter((name) => name.startsWith("codexlb-demo-"))).toEqual([]);
   });
 
-  test("shows its main job", async () => {
+  test("shows codexlb's main job in its demo", async () => {
     using tool = executable();
-    // Libraries read TEST and NODE_ENV, and must not become quiet.
+    // Libraries read TEST and NODE_ENV, which must not suppress their output.
     const ran = await tool.run(["demo"], { TEST: "1", NODE_ENV: "test" });
     expect(ran.err).toBe("");
     expect(ran.code).toBe(0);
@@ -118,12 +118,12 @@ describe("the executable", () => {
       "Hello from bob",
       "Hello from carol",
     ]);
-    // It leaves nothing behind.
+    // The demo leaves no files behind.
     expect(readdirSync(tool.directory).sort()).toEqual(["codexlb", "home"]);
     expect(readdirSync(join(tool.directory, "home"))).toEqual([]);
   });
 
-  test("proxies, keeps its state private, ends on SIGTERM with everything written, and knows it the next time", async () => {
+  test("proxies, keeps its state private, writes everything on SIGTERM, and reads it at the next start", async () => {
     using tool = executable();
     await using mock = await tool.start([
       "mock",
@@ -183,7 +183,7 @@ describe("the executable", () => {
       expect(events).toContain(event);
   });
 
-  test("is not steered by files that lie in the directory it is started in", async () => {
+  test("ignores files in its current directory", async () => {
     using tool = executable();
     await Bun.write(join(tool.directory, ".env"), "CODEXLB_ROOT=/nowhere/at/all\n");
     await Bun.write(join(tool.directory, "bunfig.toml"), 'preload = ["./evil.ts"]\n');
@@ -191,7 +191,7 @@ describe("the executable", () => {
     expect(ran).toEqual({ code: 0, out: "no accounts\n", err: "" });
   });
 
-  test("takes a killed proxy's place at once", async () => {
+  test("can replace a killed proxy immediately", async () => {
     using tool = executable();
     const child = Bun.spawn([tool.path, "proxy", "--listen", "127.0.0.1:0"], {
       env: tool.env(),
@@ -207,7 +207,7 @@ describe("the executable", () => {
   });
 });
 
-/** The command lines of what runs from `path`. Linux tells; elsewhere there are none to be seen. */
+/** The command lines of the processes that run `path`. Empty on systems other than Linux. */
 function processesOf(path: string): string[] {
   if (process.platform !== "linux") return [];
   return readdirSync("/proc")

@@ -1,4 +1,4 @@
-// Tests upgrades of an executable that a service runs: what goes wrong before, during and after its restart.
+// Tests upgrades of an executable that a service runs: failures before, during and after its restart.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -34,7 +34,7 @@ afterEach(() => program[Symbol.dispose]());
 const env = () => ({ PATH: `${managers.path}:${process.env.PATH}`, USER: "alice" });
 const configure = (text: string) => writeFileSync(join(program.root, "config.toml"), text);
 const upgrade = () => program.run(["upgrade", "--from", from], env());
-/** Starts an upgrade, to be interrupted. */
+/** Starts an upgrade that the test interrupts. */
 const start = () =>
   Bun.spawn([program.path, "upgrade", "--from", from], {
     cwd: program.directory,

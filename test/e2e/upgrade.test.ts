@@ -70,7 +70,7 @@ test("upgrade without a release prints how to name one", async () => {
   });
 });
 
-test("upgrade of a copy of a package manager prints that manager's command, without a release", async () => {
+test("upgrade of a package manager's copy prints that manager's command, without a release", async () => {
   using program = executable();
   const cellar = join(program.directory, "Cellar", "codexlb", version, "bin");
   mkdirSync(cellar, { recursive: true });

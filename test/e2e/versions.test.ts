@@ -1,4 +1,4 @@
-// Tests what the executable advises beside a proxy of another version.
+// Tests the executable's advice beside a proxy of another version.
 
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";

@@ -10,7 +10,7 @@ import { blockData, createSseSplitter } from "../../src/proxy/http/sse.ts";
 export interface SeenTurn {
   /** The account that completed the turn. */
   readonly servedBy: string | undefined;
-  /** What the user of it reads besides the answer, in order; nothing when all went unseen. */
+  /** The messages that the user reads besides the answer, in order; empty if there were none. */
   readonly shown: readonly string[];
   /** Connections and requests it took. */
   readonly tries: number;
@@ -21,16 +21,16 @@ export interface CodexLike {
   readonly session: string;
   /** Waits. */
   waited(seconds: number): void;
-  /** Has had output of a turn. */
+  /** Whether the turn has had output. */
   hadOutput(): void;
 }
 
-/** What one try came to. */
+/** The result of one try. */
 type Tried =
   | { readonly kind: "done"; readonly text: string }
-  /** It will be tried again: after `waitSeconds` when that was told. */
+  /** It will be tried again, after `waitSeconds` if the response named a time. */
   | { readonly kind: "again"; readonly why: string; readonly waitSeconds?: number }
-  /** Retries at once; shown to the user only if it says so. */
+  /** It is retried immediately, and shown to the user only if the fields say so. */
   | { readonly kind: "use_http"; readonly shown?: string }
   | { readonly kind: "terminal"; readonly shown: string };
 
@@ -58,7 +58,7 @@ export async function takeTurn(client: CodexLike, transport: "websocket" | "sse"
         }
         return { servedBy: undefined, shown: [...shown, tried.why], tries };
       }
-      // The first one is silent over WebSocket; over HTTP the requests of a try have been.
+      // Over WebSocket only the first retry is silent; over HTTP the repeated requests of a try are.
       if (retry > 0 || tried.why.startsWith("exceeded")) shown.push(`Reconnecting... ${retry + 1}/5`);
       client.waited(tried.waitSeconds ?? 0.2 * 2 ** retry);
     }

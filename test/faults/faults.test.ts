@@ -17,7 +17,7 @@ beforeAll(async () => {
   if (withoutTimes(page) !== withoutTimes(before)) writeFileSync(PAGE, page);
 }, 300_000);
 
-/** What a failing expectation should say it is about. */
+/** The name of a case in the message of a failing expectation. */
 const nameOf = ({ row, phase, transport, accounts }: Outcome) =>
   `${row.name}, ${phase}, ${transport}, ${accounts}`;
 /** Codex does not know this code in a `response.failed`, so it retries the turn as for any unknown code. */
@@ -40,18 +40,18 @@ describe("with a healthy second account", () => {
   test("only a turn that has begun costs the client a second try, and never a third", () => {
     const again = outcomes.filter((one) => one.accounts === 2 && one.tries > 1 && !isRetriedByCodex(one));
     for (const one of again) expect([nameOf(one), one.tries]).toEqual([nameOf(one), 2]);
-    // Over SSE every request stands on its own, and only what the client has seen begin needs its help.
+    // Over SSE every request is self-contained, so the client has to repeat only turns whose output it has seen.
     const early = again.filter(({ phase, transport }) => phase !== "after" && transport === "sse");
     expect(early.map(nameOf)).toEqual([]);
   });
 
-  test("bob is never blamed for what alice does", () => {
+  test("bob never cools down because of alice's failures", () => {
     for (const one of outcomes.filter(({ accounts }) => accounts === 2))
       expect([nameOf(one), one.states.bob]).toEqual([nameOf(one), "ready"]);
   });
 });
 
-test("a request that is itself at fault is answered at once, and no account suffers", () => {
+test("an invalid request gets its error immediately, and no account is affected", () => {
   for (const one of outcomes.filter(({ row, phase }) => row.requestsOwn === true && phase !== "after"))
     expect([nameOf(one), isReady(one)]).toEqual([nameOf(one), true]);
 });
@@ -73,7 +73,7 @@ test("a limit of another model does not affect alice, and credits are spent only
   expect(served("demo")).toEqual(["websocket 2 bob", "sse 2 bob", "websocket 1 alice", "sse 1 alice"]);
 });
 
-test("a policy refusal is shown at once, and exactly one account gets the request", () => {
+test("a policy refusal is shown immediately, and exactly one account gets the request", () => {
   const refused = outcomes.filter(({ row }) => row.policy === true);
   expect(refused.length).toBeGreaterThan(60);
   for (const one of refused) {
@@ -96,7 +96,7 @@ test("a message that is too large is sent once over WebSocket and then once over
   }
 });
 
-test("a limit of the only account ends the turn in Codex's own words, without hammering", () => {
+test("a limit of the only account ends the turn with Codex's own message, without repeated requests", () => {
   const limits = outcomes.filter(
     ({ accounts, row }) =>
       accounts === 1 && row.name.startsWith("usage_limit_reached") && row.otherLimit !== true,
@@ -117,6 +117,6 @@ test("no client ever sees a 401", () => {
   for (const { shown } of outcomes) expect(shown.join()).not.toContain("a 401");
 });
 
-test("docs/faults.md says what is seen (it has been written anew: look at it, and commit it)", () => {
+test("docs/faults.md matches the results (if it does not, this test rewrites it: review and commit it)", () => {
   expect(withoutTimes(before)).toBe(withoutTimes(faultsPage(outcomes)));
 });

@@ -19,9 +19,9 @@ export interface Case {
 }
 
 export interface Outcome extends Case, SeenTurn {
-  /** Real time and Codex's own waits together. */
+  /** The sum of real time and Codex's own waits. */
   readonly seconds: number;
-  /** State each account is left in. */
+  /** The state of each account afterwards. */
   readonly states: Readonly<Record<string, string>>;
   /** Turns that the backend received, in order, with account and transport. */
   readonly asked: readonly { readonly alias: string | undefined; readonly transport: Transport }[];
@@ -46,7 +46,7 @@ mode = "sticky"
 `;
 }
 
-/** Rows in which a timeout runs out take seconds, and nothing of the machine. */
+/** Rows in which a timeout expires take seconds, but almost no CPU time. */
 const AT_ONCE = 8;
 
 export async function runMatrix(): Promise<Outcome[]> {
@@ -108,12 +108,12 @@ function askedOf({ mock }: TestPool): Outcome["asked"] {
 
 async function usesLeft(pool: TestPool): Promise<number> {
   const count = async () => (await pool.status()).accounts.reduce((sum, { in_flight }) => sum + in_flight, 0);
-  // The client's end of the connection closes a moment after it has what it wants.
+  // The client closes its connection a moment after the end of the turn.
   await until("every use has ended", async () => (await count()) === 0).catch(() => {});
   return count();
 }
 
-/** Gives alice a backend of her own, at an address where nobody listens. */
+/** Gives alice a backend of her own, at an address without a server. */
 function moveAway(layout: Layout): void {
   const alice = newAccount("alice", join(layout.accounts, "alice"));
   const state = { activeId: undefined, pinnedId: undefined, messageCounter: 0, lastRotationMs: 0 };
@@ -121,7 +121,7 @@ function moveAway(layout: Layout): void {
   writeFileAtomic(layout.store, encodeStore({ ...state, accounts }, "", 0));
 }
 
-/** The real clock, with waits left out. */
+/** The real clock, plus the waits that the client skips. */
 function skippingClock(): { readonly clock: Clock; skip(seconds: number): void } {
   const { clock } = systemDeps();
   let skippedMs = 0;

@@ -1,4 +1,4 @@
-// docs/faults.md: what was seen when the fault matrix was run.
+// Writes docs/faults.md, which shows the results of the fault matrix.
 
 import { markdownTable } from "../../scripts/markdown-table.ts";
 import type { Outcome } from "./matrix.ts";
@@ -14,12 +14,12 @@ ${tableOf(outcomes, 2)}
 ${tableOf(outcomes, 1)}`;
 }
 
-/** The page without what differs from run to run: how long things took. */
+/** The page without times, which differ from run to run. */
 export function withoutTimes(page: string): string {
   return page.replaceAll(/\d+\.\d s\b/g, "").replaceAll(/[ -]+/g, " ");
 }
 
-/** Silent, or what the user reads, with repetitions counted. */
+/** The messages that the user reads, with repetitions counted, or "silent". */
 export function shownText({ shown }: Pick<Outcome, "shown">): string {
   const notices = shown.filter((line) => line.startsWith("Reconnecting")).length;
   const others = shown.filter((line) => !line.startsWith("Reconnecting"));
@@ -82,7 +82,7 @@ client's number of tries if more than one (the second is silent), the duration i
 accounts that are not ready. In rows where nothing arrives, timeouts are set to one second.
 
 With a healthy second account the run fails unless every turn completes and the user sees no error. Failures caused by
-the request itself are the exception: the client gets the error immediately, and no account is affected. A refusal on policy
-grounds is seen by exactly one account. Codex does not know \`too_many_denials\` in a stream, and retries the turn by
+the request itself are the exception: the client gets the error immediately, and no account is affected. Exactly one
+account sees a refusal because of a policy. Codex does not know \`too_many_denials\` in a stream, and retries the turn by
 itself. When a message is too large, Codex reports that it switches to HTTP.
 `;

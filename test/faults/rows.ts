@@ -1,10 +1,12 @@
-// What can go wrong, as the backend says it or does it, and where in a turn.
+// The rows of the fault matrix: the backend's failures, and where in a turn they occur.
 
 import type { MockAccountOptions } from "../../src/mock/accounts.ts";
 import type { FaultInput } from "../../src/mock/faults.ts";
 import { limitBody } from "../support/pool.ts";
 
-/** `head`: before the upgrade or the response head. `before`, `after`: inside the answer, before and after its first output. */
+/**
+ * `head`: before the upgrade or response head. `before`, `after`: in the response, before and after its first output.
+ */
 export const PHASES = ["head", "before", "after"] as const;
 export type Phase = (typeof PHASES)[number];
 export const TRANSPORTS = ["websocket", "sse"] as const;
@@ -14,15 +16,15 @@ export interface Row {
   readonly name: string;
   /** Instead of the upgrade or the response head. */
   readonly head?: Pick<FaultInput, "answer" | "reset" | "hang">;
-  /** Nobody listens where the account's backend is. */
+  /** No server listens at the address of the account's backend. */
   readonly refusesConnections?: boolean;
-  /** Happens to what warms a WebSocket up, in place of the turn. */
+  /** Happens to the warm-up of a WebSocket, not to the turn. */
   readonly warmUp?: Pick<FaultInput, "events" | "reset">;
-  /** Inside the answer: an event, or how the answer ends. */
+  /** Inside the response: an event, or how the response ends. */
   readonly inside?: { readonly event?: Record<string, unknown>; readonly end?: FaultInput["end"] };
-  /** Happens once. Default: whenever the account is asked. */
+  /** Happens once. Default: for every request to the account. */
   readonly once?: boolean;
-  /** Another account would say the same of this request: it is the client's to hear, at once and as it is. */
+  /** Every account would refuse this request, so the client gets the refusal immediately and unchanged. */
   readonly requestsOwn?: boolean;
   /** A policy refusal, which exactly one account may see. Only turns get it, no handshakes. */
   readonly policy?: boolean;
@@ -32,7 +34,7 @@ export interface Row {
   readonly alice?: Partial<MockAccountOptions> & { readonly spent: string };
   /** The refusal concerns another model's limit, so alice stays available for other models. */
   readonly otherLimit?: boolean;
-  /** Means nothing over this transport. */
+  /** Does not exist over this transport. */
   readonly not?: Transport;
 }
 
@@ -184,7 +186,7 @@ export const ROWS: readonly Row[] = [
   { name: "nothing more comes", inside: { end: "hang" }, once: true },
 ];
 
-/** The faults that a row is in a phase, over a transport; undefined when the row does not go there. */
+/** The faults of a row in a phase, over a transport; undefined if the row does not apply there. */
 export function faultsOf(row: Row, phase: Phase, transport: Transport): FaultInput[] | undefined {
   if (row.refusesConnections === true || row.alice !== undefined) return phase === "head" ? [] : undefined;
   const fault = row.not === transport ? undefined : faultOf(row, phase, transport);
@@ -217,7 +219,7 @@ function faultOf(row: Row, phase: Phase, transport: Transport): FaultInput | und
     on: transport === "sse" ? "sse" : "message",
     ...about,
     events,
-    // It goes on when the client has had the output.
+    // The response continues once the client has read the output.
     ...(phase === "after" ? { gateAfter: 1 + OUTPUT.length } : {}),
     ...(end === undefined ? {} : { end }),
   };
@@ -227,7 +229,7 @@ function error(code: string, message = "no"): Record<string, unknown> {
   return { type: code, code, message };
 }
 
-/** Refused with a status, as a head or as an event. */
+/** A refusal with a status, as a response head or as an event. */
 function refused(name: string, status: number, told: Record<string, unknown>): Row {
   return {
     name,
@@ -236,7 +238,7 @@ function refused(name: string, status: number, told: Record<string, unknown>): R
   };
 }
 
-/** Told inside a stream alone. */
+/** A failure that occurs only inside a stream. */
 function failed(name: string, message?: string, code = name): Row {
   const told = code === "usage_limit_reached" ? LIMIT : error(code, message);
   return {
@@ -245,7 +247,7 @@ function failed(name: string, message?: string, code = name): Row {
   };
 }
 
-/** Over SSE the backend tells failures as `response.failed`. */
+/** Over SSE the backend sends failures as `response.failed`. */
 function asFailed(event: Record<string, unknown>): Record<string, unknown> {
   if (event.type !== "error" || event.status === undefined) return event;
   return { type: "response.failed", response: { error: event.error } };

@@ -1,5 +1,5 @@
-// Programs in an environment that sets an HTTP proxy or certificates. Bun reads both by its own rules when it starts,
-// so only separate processes can show the effect.
+// Tests programs in an environment that sets an HTTP proxy or certificates. Bun reads both by its own rules when it
+// starts, so only separate processes show the effect.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -70,7 +70,7 @@ describe("codexlb run", () => {
     return path;
   };
 
-  test("lets Codex reach the proxy directly, and keeps what the user exempts", async () => {
+  test("lets Codex reach the proxy directly, and keeps the user's exemptions", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const codex = codexIn(temp.path, 'echo "$NO_PROXY|$no_proxy"');
     const home = join(temp.path, "home-with-profile");
@@ -97,7 +97,7 @@ describe("codexlb run", () => {
     expect((await run({ NO_PROXY: ".corp" })).out).toBe(`.corp,${own}|.corp,${own}\n`);
     expect((await run({ NO_PROXY: "*" })).out).toBe(`*,${own}|*,${own}\n`);
     writeFileSync(join(home, ".profile"), "export NO_PROXY=profile\n");
-    // As in a shell of the user's own, the profile has the last word, and ours are added to that.
+    // As in the user's own shell, the profile overrides the environment; codexlb adds its hosts to the profile's value.
     expect((await run({ NO_PROXY: ".corp" })).out).toBe(`profile,${own}|profile,${own}\n`);
   });
 
@@ -123,7 +123,7 @@ describe("codexlb run", () => {
     expect(out).toContain(
       "move HTTP_PROXY and NO_PROXY to the environment in which you start Codex, or add 127.0.0.1 and localhost to NO_PROXY in that file",
     );
-    // As the warning says.
+    // Follow the advice in the warning.
     writeFileSync(join(home, ".env"), "HTTP_PROXY=http://proxy\nNO_PROXY=foo,127.0.0.1,localhost\n");
     expect((await run()).err).toEndWith("before it sent a request\n");
     const again = await runCli(["doctor", ...root, "--codex-bin", "/nowhere/codex"], { cwd: temp.path });

@@ -1,5 +1,5 @@
-// Connections from a company's network: the backend is behind an HTTP proxy and has a certificate of the company's own
-// authority. Only the proxy can resolve the host names, so no request can bypass it.
+// Tests connections from a company's network: the backend is behind an HTTP proxy and has a certificate of the
+// company's own authority. Only the proxy can resolve the host names, so no request can bypass it.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -37,7 +37,7 @@ function pool(env: Record<string, string>, more: Partial<TestPoolOptions> = {}):
   });
 }
 
-/** The result of a turn on both transports: an answer, or the text of the error. */
+/** The result of a turn on both transports: a response, or the text of the error. */
 async function turns(url: string): Promise<string[]> {
   const session = crypto.randomUUID();
   const sse = createSseClient(url, session);
@@ -179,7 +179,7 @@ describe("an account's own outbound proxy", () => {
     expect(requestsOf(own)).toEqual(BOTH);
     const served = s.mock.requests.map(({ point, account }) => [point, account]);
     for (const point of ["sse", "message", "usage"]) expect(served).toContainEqual([point, "bob"]);
-    // No request of the other account came through.
+    // No request of the other account used this proxy.
     expect(served.filter(([, account]) => account === "alice")).toEqual([]);
     const details = await s.accounts.show("bob");
     expect(details.outbound_proxy).toBe(`http://[redacted]@${own.host}`);

@@ -1,4 +1,4 @@
-// Which paths of the backend clients reach, and that no spelling reaches more.
+// Tests which paths of the backend clients can reach, and that no spelling reaches more.
 
 import { describe, expect, test } from "bun:test";
 import { remoteKeys } from "../../src/admin/client.ts";
@@ -12,7 +12,7 @@ import { fakeClock } from "../support/clock.ts";
 import { startPool, type TestPool, until } from "../support/pool.ts";
 import { rawExchange } from "../support/raw.ts";
 
-/** From recorded sessions of real Codex; the version is the first one that was seen to send it. */
+/** From recorded sessions of real Codex. Comments name the first version that sent the paths. */
 const OF_CODEX = [
   // 0.107
   "/backend-api/codex/models",
@@ -59,7 +59,7 @@ const OF_CODEX = [
   "/images/generations",
   "/backend-api/codex/images/edits",
   "/v1/realtime/calls",
-  // tomorrow's
+  // possible future paths
   "/backend-api/codex/anything/new",
   "/backend-api/ps/anything/new",
 ];
@@ -143,7 +143,7 @@ const DISGUISED = [
   "http://chatgpt.com/backend-api/conversations",
 ];
 
-/** The path of a request target as the proxy has it. */
+/** The path that the proxy reads from a request target. */
 const pathOf = (target: string) => new URL(target, "http://127.0.0.1").pathname;
 const escaped = (path: string) => (path.startsWith("//") ? path : pathOf(path));
 

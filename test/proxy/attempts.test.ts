@@ -18,7 +18,7 @@ interface Settled {
   readonly held: boolean | undefined;
 }
 
-/** Accounts that answer with a verdict each, break, or fail where nothing should; asked in order. */
+/** Accounts that are tried in order. Each returns a verdict, breaks, or throws an unexpected error. */
 async function run(
   answers: readonly (Verdict | "broken" | "unpreparable" | "throws")[],
   {
@@ -100,7 +100,7 @@ async function run(
 const UNLIMITED: RetryBudget = { begin: () => () => {} };
 
 describe("a request", () => {
-  test("goes round limits, dead logins and histories that cannot be read as long as there is somebody", async () => {
+  test("goes to another account after limits, rejected logins and unreadable histories, as long as there is one", async () => {
     const disable: Verdict = { kind: "disable", reason: "http-401" };
     expect((await run([LIMIT, disable, FOREIGN, LIMIT, LIMIT, OK])).served).toBe("5");
   });
@@ -111,23 +111,23 @@ describe("a request", () => {
     expect((await run([COOL, LIMIT, COOL, OK])).served).toBe("3");
   });
 
-  test("that took the least bad of those that rest does not go on to the next one", async () => {
+  test("that tried one account while all are cooling down does not try the next one", async () => {
     const { outcome, asked } = await run([COOL, OK], { reason: "least-bad" });
     expect([outcome.kind, asked]).toEqual(["unserved", 1]);
   });
 
-  test("that cannot be repeated is not, except where nothing was done", async () => {
+  test("that is not idempotent is repeated only if the upstream has done nothing", async () => {
     expect((await run([COOL, OK], { replayable: false })).asked).toBe(1);
     expect((await run([LIMIT, OK], { replayable: false })).served).toBe("1");
   });
 
-  test("that somebody could not read is held by whoever can", async () => {
+  test("whose history one account could not read stays with the account that can", async () => {
     const { settled } = await run([FOREIGN, OK]);
     expect(settled.at(-1)).toEqual({ name: "1", verdict: OK, held: true });
     expect((await run([LIMIT, OK])).settled.at(-1)?.held).toBe(false);
   });
 
-  test("whose connections all break blames nobody; once somebody answers, those that broke", async () => {
+  test("whose connections all break makes no account cool down; once one responds, the others do", async () => {
     expect((await run(["broken", "broken", "broken"])).settled).toEqual([]);
     const { settled } = await run(["broken", OK]);
     expect(settled.map(({ name, verdict }) => [name, verdict.kind])).toEqual([
@@ -136,7 +136,7 @@ describe("a request", () => {
     ]);
   });
 
-  test("that only one more account is worth asking for asks one more", async () => {
+  test("with a verdict that allows one more try tries one more account", async () => {
     const once: Verdict = { kind: "elsewhere", reason: "access_program_not_enabled", once: true };
     const { outcome, asked } = await run([once, once, OK]);
     expect([outcome.kind, asked]).toEqual(["unserved", 2]);
@@ -168,7 +168,7 @@ describe("a request", () => {
 describe("the retry budget", () => {
   const settings = { percent: 25, floor: 2 };
 
-  test("allows as many retries at a time as its floor, then a share of what is under way", () => {
+  test("allows as many retries at a time as its floor, then a share of the requests in flight", () => {
     let inFlight = 4;
     const budget = createRetryBudget(
       () => settings,
@@ -186,7 +186,7 @@ describe("the retry budget", () => {
     expect(budget.begin()).toBeUndefined();
   });
 
-  test("when it is used up ends passing failures at once, and limits not at all", async () => {
+  test("ends requests with passing failures when it is used up, but not those with limits", async () => {
     const none: RetryBudget = { begin: () => undefined };
     const failed = await run([COOL, OK], { retries: none });
     expect([failed.outcome.kind, failed.asked]).toEqual(["unserved", 1]);
@@ -194,7 +194,7 @@ describe("the retry budget", () => {
     expect((await run([LIMIT, FOREIGN, OK], { retries: none })).served).toBe("2");
   });
 
-  test("gets back what a request took", async () => {
+  test("is free again after a request has ended", async () => {
     const budget = createRetryBudget(
       () => ({ percent: 0, floor: 1 }),
       () => 1,

@@ -54,7 +54,7 @@ describe("bytes pass untouched", () => {
   });
 
   for (const status of [204, 304, 301, 302, 307, 308])
-    test(`a ${status} is returned as it is`, async () => {
+    test(`a ${status} is returned unchanged`, async () => {
       await using upstream = startUpstream(
         () =>
           new Response(null, { status, headers: { location: "https://elsewhere.example/x", etag: '"e"' } }),
@@ -103,7 +103,7 @@ describe("bytes pass untouched", () => {
 });
 
 describe("headers", () => {
-  test("of the client's own do not go up, the account's do, and cookies come down from nobody", async () => {
+  test("of the client's login do not reach the backend, the account's do, and no cookies are returned", async () => {
     let seen = new Headers();
     await using upstream = startUpstream((request) => {
       seen = request.headers;
@@ -219,7 +219,7 @@ describe("server-sent events", () => {
 
 describe("a client that goes away", () => {
   for (const phase of ["before the answer", "in the middle of a stream", "in a quiet stream"] as const)
-    test(`${phase} ends the backend's request, and nobody is blamed`, async () => {
+    test(`${phase} ends the backend's request, and no account cools down`, async () => {
       const started = signal();
       const ended = signal<number>();
       await using upstream = startUpstream((request) => {

@@ -76,7 +76,7 @@ async function served(pool: Pick<TestPool, "url">, model: string, session = "s")
 }
 
 describe("a model that only some accounts have", () => {
-  test("is placed only on those once the catalogues are known, even in a session of another account", async () => {
+  test("goes only to those accounts once the catalogues are known, even in a session of another account", async () => {
     await using pool = await startPool({ accounts: [ALICE, BOB] });
     expect(await served(pool, "b")).toBe("alice");
     await catalogue(pool);
@@ -251,7 +251,7 @@ describe("an account", () => {
     ]);
   });
 
-  test("gets its login renewed once if it is refused", async () => {
+  test("renews its login once if the backend refuses it", async () => {
     await using pool = await startPool({ accounts: [ALICE, BOB] });
     pool.mock.faults.add({ on: "models", account: "bob", times: 1, answer: { status: 401, body: {} } });
     expect((await catalogue(pool)).slugs).toEqual(["a", "ab", "b"]);

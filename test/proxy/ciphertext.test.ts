@@ -51,7 +51,7 @@ const asked = (pool: TestPool) =>
 
 for (const [name, send] of Object.entries({ "server-sent events": overHttp, WebSocket: overSocket }))
   describe(`over ${name}, a session with a compacted history`, () => {
-    test("that nobody knows is looked for, and stays where it was found", async () => {
+    test("of an unknown account makes the proxy look for the account, and stays with it", async () => {
       await using pool = await startPool({ accounts: THREE });
       const input = [compactionOf("carol"), HELLO];
       expect(await send(pool, "s1", input)).toContain("Hello from carol");
@@ -63,7 +63,7 @@ for (const [name, send] of Object.entries({ "server-sent events": overHttp, WebS
       for (const { healthy } of (await pool.status()).accounts) expect(healthy).toBe(true);
     });
 
-    test("is told the limit of its account, while others have room", async () => {
+    test("gets the limit of its account, even while others have room", async () => {
       await using pool = await startPool({ accounts: THREE });
       const input = [compactionOf("bob"), HELLO];
       await send(pool, "s1", input);
@@ -80,7 +80,7 @@ for (const [name, send] of Object.entries({ "server-sent events": overHttp, WebS
     });
   });
 
-test("an account that drains is asked as well, and one that is disabled is named", async () => {
+test("the search for a history's account includes draining accounts, and the error names disabled ones", async () => {
   await using pool = await startPool({ accounts: THREE });
   await pool.accounts.serve("bob", "drain");
   const input = [compactionOf("bob"), HELLO];
@@ -93,7 +93,7 @@ test("an account that drains is asked as well, and one that is disabled is named
   expect(await overSocket(pool, "s3", input)).toContain("bob (disabled: operator)");
 });
 
-test("a history that nobody can read is refused as the backend refuses it, once per account", async () => {
+test("a history that no account can read gets the backend's refusal, after one request per account", async () => {
   await using pool = await startPool({ accounts: THREE });
   const answer = await post(pool, "s1", [compactionOf("dave"), HELLO]);
   expect(answer.status).toBe(400);
@@ -101,14 +101,14 @@ test("a history that nobody can read is refused as the backend refuses it, once 
   expect(asked(pool)).toEqual(["alice", "bob", "carol"]);
 });
 
-test("reasoning of another account is dropped, where nothing else is lost by it", async () => {
+test("reasoning of another account is dropped if nothing else is lost with it", async () => {
   await using pool = await startPool({ accounts: THREE });
   expect(await overHttp(pool, "s1", [reasoningOf("carol"), HELLO])).toContain("Hello from alice");
   expect(asked(pool)).toEqual(["alice", "alice"]);
 });
 
 for (const [name, send] of Object.entries({ "server-sent events": overHttp, WebSocket: overSocket }))
-  test(`a session that is compacted over ${name} is held by its account from then on`, async () => {
+  test(`a session that was compacted over ${name} stays with its account`, async () => {
     await using pool = await startPool({ accounts: THREE });
     await send(pool, "s1", [HELLO, { type: "compaction_trigger" }]);
     await pool.accounts.pin("bob");
@@ -116,7 +116,7 @@ for (const [name, send] of Object.entries({ "server-sent events": overHttp, WebS
     expect(asked(pool)).toEqual(["alice", "alice"]);
   });
 
-test("a compaction in one piece, as older versions ask for it, holds its session as well", async () => {
+test("a compaction in one piece, as older versions request it, also binds its session to the account", async () => {
   await using upstream = startUpstream(() =>
     Response.json({ output: [{ type: "compaction", encrypted_content: "x" }] }),
   );

@@ -1,4 +1,4 @@
-// The commit barrier, by one table of cases for both transports.
+// Tests the commit barrier, with one table of cases for both transports.
 
 import { describe, expect, test } from "bun:test";
 import type { Verdict } from "../../src/core/verdict.ts";
@@ -22,7 +22,7 @@ const LIMIT: Event = { type: "error", status: 429, error: { type: "usage_limit_r
 const RATE_LIMITS: Event = { type: "codex.rate_limits", rate_limits: {} };
 const TIMEOUTS = { connectMs: 1_000, headMs: 1_000, idleMs: 900_000 };
 
-/** What the barrier let through. */
+/** The events and the result after the barrier. */
 interface Seen {
   readonly end: string;
   readonly held: readonly Event[];
@@ -123,7 +123,7 @@ describe.each([
   ["SSE", overSse],
   ["WebSocket", overWebSocket],
 ])("the commit barrier over %s", (_name, begin) => {
-  test("opens at the first output, with all that came before, and credits the account", async () => {
+  test("opens at the first output, with all events before it, and credits the account", async () => {
     const { send, seen } = begin();
     await send(CREATED);
     await send(OUTPUT);
@@ -143,33 +143,33 @@ describe.each([
     expect((await seen).held).toEqual([{ type: "new" }]);
   });
 
-  test("holds events about limits", async () => {
+  test("holds back events about limits", async () => {
     const { send, seen } = begin();
     await send(RATE_LIMITS);
     await send(OUTPUT);
     expect((await seen).held.map(({ type }) => type)).toEqual(["codex.rate_limits", OUTPUT.type]);
   });
 
-  test("opens after ten seconds, and then credits no one", async () => {
+  test("opens after ten seconds, without crediting an account", async () => {
     const { send, seen, clock } = begin();
     await send(CREATED);
     clock.advance(HOLD_MS);
     expect(await seen).toEqual({ end: "begun", held: [CREATED], credited: 0 });
   });
 
-  test("opens when a megabyte is held", async () => {
+  test("opens when a megabyte is held back", async () => {
     const { send, seen } = begin();
     await send({ ...CREATED, instructions: "x".repeat(1024 * 1024) });
     expect((await seen).end).toBe("begun");
   });
 
-  test("opens when many events are held", async () => {
+  test("opens when many events are held back", async () => {
     const { send, seen } = begin();
     await send(...Array.from({ length: MOST_HELD_EVENTS + 10 }, () => CREATED));
     expect((await seen).held.length).toBe(MOST_HELD_EVENTS);
   });
 
-  test("gives the failure when one comes first", async () => {
+  test("returns a failure that arrives before output", async () => {
     const { send, seen } = begin();
     await send(CREATED);
     await send(LIMIT);
@@ -210,7 +210,7 @@ describe("the commit barrier over SSE", () => {
     return { opened, clock, seen, push: (text: string) => controller.enqueue(bytes(text)) };
   }
 
-  test("takes a failure in the chunk of the first output as a failure, and credits no one", async () => {
+  test("returns a failure in the chunk of the first output, without crediting an account", async () => {
     const { opened, seen } = open(sse(OUTPUT) + sse(LIMIT));
     expect([(await opened).kind, seen.credited]).toEqual(["failed", 0]);
   });

@@ -1,5 +1,5 @@
-// How long a client's connection may keep silent in each phase. All wait for the same few seconds, at the same time: Bun
-// counts such limits in steps of four seconds.
+// Tests how long a client's connection may be silent in each phase. All tests wait at the same time, because Bun counts
+// such limits in steps of four seconds.
 
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
@@ -48,7 +48,7 @@ describe("a connection that", () => {
     },
   ];
 
-  test.concurrent("has something to send but is silent or drips is closed, and no account waits for it", async () => {
+  test.concurrent("has something to send but is silent or drips is closed, without occupying an account", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }], limits: LIMITS });
     const cut = CUT.map(({ what, first, drip }) => ({ what, client: open(pool, first, drip) }));
     await Promise.all(cut.map(({ client }) => client.connected));
@@ -77,7 +77,7 @@ describe("a connection that", () => {
     expect(await awaiting).toBe("Hello from alice");
     expect(presence.isOpen()).toBe(true);
     expect(socket.readyState).toBe(WebSocket.OPEN);
-    // At 80 kB/s it takes 13 s, and moves all the time.
+    // At 80 kB/s the upload takes 13 s, without a pause.
     await until("the upload is answered", () => upload.received().startsWith("HTTP/1.1 "), PATIENT_MS);
     expect(kept.received()).toContain("response.completed");
     await until("the connection of a finished stream is cut", () => !kept.isOpen(), PATIENT_MS);
@@ -100,7 +100,7 @@ describe("requests that come in one packet", () => {
       await client.closed;
       expect(client.received()).toBe("");
     }
-    // A whole turn, in which anything sent before would have arrived.
+    // After a whole turn, anything sent before would have arrived.
     await createSseClient(pool.url, "s").turn("hello");
     expect(pool.mock.requests.slice(before).map(({ path }) => path)).toEqual([TURNS]);
     expect((await pool.status()).accounts[0]?.in_flight).toBe(0);

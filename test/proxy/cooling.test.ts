@@ -1,4 +1,4 @@
-// What the client is told when nobody can serve for a moment, and what is remembered over a restart.
+// Tests the responses while all accounts are cooling down, and the state that survives a restart.
 
 import { describe, expect, test } from "bun:test";
 import WebSocket from "ws";
@@ -17,8 +17,8 @@ const post = (url: string, session = "s1") =>
   });
 const asked = (pool: TestPool) => pool.mock.requests.filter(({ point }) => point === "sse").length;
 
-describe("when the only account merely rests, the client gets", () => {
-  test("the backend's answer whole, with a time to come back", async () => {
+describe("while the only account is cooling down, the client gets", () => {
+  test("the backend's whole response, with a Retry-After", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const body = { error: { code: "internal_server_error", message: "oh no", extra: 1 } };
     pool.mock.faults.add({ on: "sse", answer: { status: 500, body } });
@@ -29,13 +29,13 @@ describe("when the only account merely rests, the client gets", () => {
     expect(Number(answer.headers.get("retry-after"))).toBeLessThanOrEqual(5);
   });
 
-  test("the time that the backend named, where it named one", async () => {
+  test("the backend's Retry-After, if there is one", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     pool.mock.faults.add({ on: "sse", answer: { status: 429, headers: { "retry-after": "17" }, body: {} } });
     expect((await post(pool.url)).headers.get("retry-after")).toBe("17");
   });
 
-  test("the earliest time of the pool, whatever the account asked last has said", async () => {
+  test("the earliest time of the pool, whatever the last account returned", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }, { alias: "bob" }, { alias: "carol" }],
     });
@@ -47,7 +47,7 @@ describe("when the only account merely rests, the client gets", () => {
   });
 
   for (const nonsense of ["0", "-5", "abc", "99999999999"])
-    test(`a time that makes sense in place of ${nonsense}`, async () => {
+    test(`a plausible time in place of ${nonsense}`, async () => {
       await using pool = await startPool({ accounts: [{ alias: "alice" }] });
       const answer = { status: 429, headers: { "retry-after": nonsense }, body: {} };
       pool.mock.faults.add({ on: "sse", answer });
@@ -63,7 +63,7 @@ describe("when the only account merely rests, the client gets", () => {
     expect(pool.mock.requests.filter(({ point }) => point === "token").length).toBe(1);
   });
 
-  test("an answer that can be tried again in place of a stream that fails before output", async () => {
+  test("a 503, after which it tries again, in place of a stream that fails before output", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const error = { code: "server_is_overloaded", message: "at capacity" };
     pool.mock.faults.add({ on: "sse", events: [{ type: "response.failed", response: { error } }] });
@@ -75,7 +75,7 @@ describe("when the only account merely rests, the client gets", () => {
     });
   });
 
-  test("one try of the account for each request, and no more", async () => {
+  test("one try of the account per request, not more", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     pool.mock.faults.add({ on: "sse", answer: { status: 500, body: {} } });
     await post(pool.url);
@@ -86,7 +86,7 @@ describe("when the only account merely rests, the client gets", () => {
     }
   });
 
-  test("over WebSocket the words upon which Codex waits", async () => {
+  test("over WebSocket, the error after which Codex waits", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     pool.mock.faults.add({
       on: "message",
@@ -108,7 +108,7 @@ describe("when the only account merely rests, the client gets", () => {
   });
 });
 
-test("a limit whose reset makes no sense is a limit all the same, and told with one that does", async () => {
+test("a limit with an implausible reset counts as a limit, and the client gets a plausible reset", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   const error = { type: "usage_limit_reached", message: "x", resets_at: "soon" };
   pool.mock.faults.add({ on: "sse", times: 1, answer: { status: 429, body: { error } } });
@@ -137,7 +137,7 @@ test("a session of the apps server stays with the account that opened it", async
   expect(asked).toEqual(["mock-alice", "mock-bob", "mock-bob"]);
 });
 
-test("an account that is put back by hand serves, whatever its figures said", async () => {
+test("an account that the user enables serves, whatever its figures were", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
   const error = { type: "usage_limit_reached", message: "x", resets_in_seconds: 6_000 };
   pool.mock.faults.add({ on: "sse", account: "alice", times: 1, answer: { status: 429, body: { error } } });
@@ -148,7 +148,7 @@ test("an account that is put back by hand serves, whatever its figures said", as
   expect(await createSseClient(pool.url, "s3").turn("hello")).toBe("Hello from alice");
 });
 
-test("a model that one account may not use is asked of another, and nobody is blamed", async () => {
+test("a request for a model that one account may not use goes to another, and no account cools down", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
   const detail = "The 'gpt-x' model is not supported when using Codex with a ChatGPT account.";
   pool.mock.faults.add({ on: "sse", account: "alice", answer: { status: 400, body: { detail } } });
@@ -156,7 +156,7 @@ test("a model that one account may not use is asked of another, and nobody is bl
   for (const { healthy } of (await pool.status()).accounts) expect(healthy).toBe(true);
 });
 
-test("what was served over another connection than the owner's does not move the session", async () => {
+test("a turn on a connection to an account other than the session's own does not move the session", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
   const client = createSseClient(pool.url, "s1");
   expect(await client.turn("one")).toBe("Hello from alice");
@@ -171,7 +171,7 @@ test("what was served over another connection than the owner's does not move the
   expect(await client.turn("three")).toBe("Hello from alice");
 });
 
-test("sessions are with the same accounts after a restart", async () => {
+test("sessions stay with their accounts after a restart", async () => {
   const config = '[policy]\nmode = "round_robin"\n';
   await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }], config });
   const owners = new Map<string, string>();

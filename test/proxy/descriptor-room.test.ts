@@ -6,7 +6,9 @@ import {
 } from "../../src/proxy/descriptor-room.ts";
 import type { Descriptors } from "../../src/state/descriptors.ts";
 
-/** A process that may open 128 files: from 96 on connections are closed down to 80, from 112 on requests refused. */
+/**
+ * A process that may open 128 files. From 96 on, connections are closed down to 80; from 112 on, requests are refused.
+ */
 const LIMIT = 128;
 
 test("with room left, nothing is closed and no request is refused", () => {
@@ -22,7 +24,7 @@ test("silent connections are closed before old uploads; connections with a respo
     [peer(21), performance.now() - 90_000],
     [peer(22), performance.now()],
   ]);
-  // Nearly all are answered, a few are not.
+  // Nearly all connections wait for a response, a few do not.
   const answering = new Set(
     Array.from({ length: 107 }, (_, index) => peer(index)).filter((_, at) => at > 22),
   );
@@ -36,7 +38,7 @@ test("only as many connections are closed as necessary", () => {
   expect(room.closed).toHaveLength(20);
 });
 
-test("when everything is in use, requests are refused and nothing is closed", () => {
+test("when all connections are in use, requests are refused and no connection is closed", () => {
   const answering = new Set(Array.from({ length: LIMIT }, (_, index) => peer(index)));
   using room = roomWith(113, { answering, receiving: new Map() });
   expect(room.closed).toEqual([]);
@@ -49,7 +51,7 @@ test("when everything is in use, requests are refused and nothing is closed", ()
   expect(room.refusal()).toBeUndefined();
 });
 
-test("requests between two checks count, too", () => {
+test("requests between two checks count too", () => {
   using room = roomWith(96);
   room.setOpen(120);
   const refused = Array.from({ length: 16 }, () => room.refusal()).filter((one) => one !== undefined);
@@ -62,7 +64,9 @@ function peer(descriptor: number): string {
   return `10.0.0.1:${descriptor}`;
 }
 
-/** A room that has looked once at `count` open descriptors, of which those from `firstConnection` on are connections. */
+/**
+ * A room after its first check of `count` open descriptors, of which those from `firstConnection` on are connections.
+ */
 function roomWith(
   count: number,
   used: UsedConnections = { answering: new Set(), receiving: new Map() },

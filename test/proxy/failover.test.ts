@@ -13,17 +13,17 @@ const LIMIT_EVENT = { type: "error", status: 429, error: limitBody(RESET_S) };
 type Expected = { served: string; alice: { healthy: boolean; reason?: string; disabled?: string } };
 const READY = { healthy: true };
 
-/** One failing account, one healthy: the turn must complete, and only the account that is to blame may suffer. */
+/** One account fails and one is healthy. The turn must complete, and only the failing account may be affected. */
 const CASES: { name: string; fault: FaultInput; expected: Expected; transports?: ("sse" | "websocket")[] }[] =
   [
     {
-      name: "a usage limit as a 429 answer",
+      name: "a usage limit as a 429 response",
       fault: { on: "sse", account: "alice", answer: { status: 429, body: { error: limitBody(RESET_S) } } },
       expected: { served: "bob", alice: { healthy: false, reason: "usage-limit" } },
       transports: ["sse"],
     },
     {
-      name: "a usage limit as a 429 answer to the handshake",
+      name: "a usage limit as a 429 response to the handshake",
       fault: {
         on: "upgrade",
         account: "alice",
@@ -93,7 +93,7 @@ const CASES: { name: string; fault: FaultInput; expected: Expected; transports?:
       transports: ["websocket" as const],
     })),
     {
-      name: "a connection that breaks before the answer",
+      name: "a connection that breaks before the response",
       fault: { on: "turn", account: "alice", reset: true },
       expected: { served: "bob", alice: { healthy: false, reason: "transport-error" } },
       transports: ["sse"],
@@ -116,7 +116,7 @@ const CASES: { name: string; fault: FaultInput; expected: Expected; transports?:
       transports: ["sse"],
     },
     {
-      name: "a token that is refused for good",
+      name: "a token that is refused permanently",
       fault: {
         on: "sse",
         account: "alice",
@@ -136,7 +136,7 @@ const CASES: { name: string; fault: FaultInput; expected: Expected; transports?:
       transports: ["sse"],
     },
     {
-      name: "a challenge page in the way",
+      name: "a challenge page instead of a response",
       fault: {
         on: "sse",
         account: "alice",
@@ -153,7 +153,7 @@ const CLIENTS: Record<"sse" | "websocket", (url: string, session: string) => Tur
 };
 
 for (const transport of ["sse", "websocket"] as const)
-  describe(`over ${transport}, a turn completes although alice answers with`, () => {
+  describe(`over ${transport}, a turn completes although alice returns`, () => {
     for (const { name, fault, expected, transports } of CASES) {
       if (transports !== undefined && !transports.includes(transport)) continue;
       test(name, async () => {
@@ -173,7 +173,7 @@ for (const transport of ["sse", "websocket"] as const)
   });
 
 describe("a limit", () => {
-  test("in the middle of a WebSocket session moves it, with its history, and the client reconnects once", async () => {
+  test("in the middle of a WebSocket session moves the session with its history, and the client reconnects once", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice", turns: 100 }, { alias: "bob" }] });
     const client = createSocketClient(pool.url, "s1");
     expect(await client.turn("one")).toBe("Hello from alice");
@@ -181,7 +181,7 @@ describe("a limit", () => {
     expect(await client.turn("two")).toBe("Hello from bob");
     expect(await client.turn("three")).toBe("Hello from bob");
     client.close();
-    // Bob refused alice's reasoning once; it was dropped and the turn sent again.
+    // Bob refused alice's reasoning once; the proxy dropped it and sent the turn again.
     const onBob = pool.mock.requests.filter(
       (request) => request.point === "message" && request.account === "bob",
     );
@@ -190,7 +190,7 @@ describe("a limit", () => {
     expect(events.filter((event) => event.event === "websocket.handover").length).toBe(1);
   });
 
-  test("cools the account until its reset, no longer", async () => {
+  test("makes the account cool down until its reset, not longer", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     pool.mock.faults.add({
       on: "sse",
@@ -203,7 +203,7 @@ describe("a limit", () => {
     expect(cooldown_seconds).toBeLessThanOrEqual(600);
   });
 
-  test("of every account gives the client the whole 429 with the pool's earliest reset, on both transports", async () => {
+  test("of every account returns the whole 429 with the pool's earliest reset, on both transports", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     const resets = { alice: RESET_S + 500, bob: RESET_S };
     for (const alias of ["alice", "bob"] as const) {
@@ -221,13 +221,13 @@ describe("a limit", () => {
     });
     const asked = pool.mock.requests.filter((request) => request.point === "sse").length;
     expect(asked).toBe(2);
-    // Known to be used up: the backend is left alone now, and the answer is the same on a handshake.
+    // The accounts are known to be exhausted: the proxy asks the backend no more, and a handshake gets the same answer.
     expect((await post(pool, "s1")).status).toBe(429);
     await expect(createSocketClient(pool.url, "s2").turn("x")).rejects.toThrow(`"resets_at":${RESET_S}`);
     expect(pool.mock.requests.filter((request) => request.point === "sse").length).toBe(asked);
   });
 
-  test("is never told while one account has room, however many are used up", async () => {
+  test("is never returned while one account has room, however many are exhausted", async () => {
     const aliases = ["alice", "bob", "carol", "dave", "erin", "frank"];
     await using pool = await startPool({ accounts: aliases.map((alias) => ({ alias })) });
     for (const account of aliases.slice(0, -1))
@@ -239,7 +239,7 @@ describe("a limit", () => {
     expect(await createSseClient(pool.url, "s1").turn("hello")).toBe("Hello from frank");
   });
 
-  test("is never told over WebSocket either", async () => {
+  test("is never sent over WebSocket either", async () => {
     const aliases = ["alice", "bob", "carol", "dave", "erin", "frank"];
     await using pool = await startPool({ accounts: aliases.map((alias) => ({ alias })) });
     for (const account of aliases.slice(0, -1))
@@ -249,7 +249,7 @@ describe("a limit", () => {
     client.close();
   });
 
-  test("leaves everything but turns alone: what needs no allowance is still served", async () => {
+  test("affects only turns: requests that use no quota are still served", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     pool.mock.faults.add({ on: "sse", answer: { status: 429, body: { error: limitBody(RESET_S) } } });
     expect((await post(pool, "s1")).status).toBe(429);
@@ -264,7 +264,7 @@ describe("a limit", () => {
     });
   });
 
-  test("of the last account in the middle of a WebSocket session is told as the backend tells it", async () => {
+  test("of the last account in the middle of a WebSocket session reaches the client as the backend sent it", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const client = createSocketClient(pool.url, "s1");
     await client.turn("one");
@@ -274,7 +274,7 @@ describe("a limit", () => {
   });
 });
 
-test("the event log tells the story of a failover, without a word of what was said", async () => {
+test("the event log contains each step of a failover, and no content of the turn", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
   pool.mock.faults.add({
     on: "sse",
@@ -296,8 +296,8 @@ test("the event log tells the story of a failover, without a word of what was sa
   for (const secret of ["secret", "example.com", "Bearer", "eyJ"]) expect(text).not.toContain(secret);
 });
 
-describe("nobody is blamed", () => {
-  test("when every account's connection breaks at once", async () => {
+describe("no account cools down", () => {
+  test("when the connections of all accounts break", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     pool.mock.faults.add({ on: "sse", reset: true });
     const answer = await post(pool, "s1");
@@ -306,7 +306,7 @@ describe("nobody is blamed", () => {
     for (const { healthy } of (await pool.status()).accounts) expect(healthy).toBe(true);
   });
 
-  test("for a request that is the client's own fault, and it is not sent again", async () => {
+  test("after a request that the client got wrong, which is not sent again", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     const refusal = { error: { code: "context_length_exceeded", message: "too long" } };
     pool.mock.faults.add({ on: "sse", answer: { status: 400, body: refusal } });
@@ -317,7 +317,7 @@ describe("nobody is blamed", () => {
     for (const { healthy } of (await pool.status()).accounts) expect(healthy).toBe(true);
   });
 
-  test("for a failing catalogue or plug-in: the other account is asked, and both stay ready", async () => {
+  test("after a failing request for a catalogue or plug-in, which goes to the other account", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     pool.mock.faults.add({ on: "models", account: "alice", answer: { status: 503, body: {} } });
     expect((await fetch(`${pool.url}/backend-api/codex/models`)).status).toBe(200);
@@ -326,7 +326,7 @@ describe("nobody is blamed", () => {
 });
 
 describe("credentials", () => {
-  test("that ran out are renewed before they are used, once, and written back", async () => {
+  test("that have expired are renewed once, before they are used, and written to disk", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice", expiresInSeconds: -60 }] });
     const clients = [1, 2, 3].map((n) => createSseClient(pool.url, `s${n}`).turn("hello"));
     expect(await Promise.all(clients)).toEqual(["Hello from alice", "Hello from alice", "Hello from alice"]);
@@ -336,7 +336,7 @@ describe("credentials", () => {
     expect(kept.OPENAI_API_KEY).toBeNull();
   });
 
-  test("that are dead disable their account, and the next one serves", async () => {
+  test("that the token endpoint rejects disable their account, and the next account serves", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice", expiresInSeconds: -60 }, { alias: "bob" }],
       prepare: (_layout, mock) => mock.accounts.revoke(mock.accounts.byAlias("alice")),
@@ -345,7 +345,7 @@ describe("credentials", () => {
     expect((await account(pool, "alice")).disabled_reason).toBe("refresh-token-invalidated");
   });
 
-  test("that cannot be renewed for a passing reason only cool their account", async () => {
+  test("that cannot be renewed for a passing reason make their account cool down", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice", expiresInSeconds: -60 }, { alias: "bob" }],
     });
@@ -355,7 +355,7 @@ describe("credentials", () => {
     expect(alice).toMatchObject({ enabled: true, cooldown_reason: "auth-refresh-failed" });
   });
 
-  test("that cannot be read cost nothing but their account", async () => {
+  test("that cannot be read affect only their account", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }, { alias: "bob" }],
       prepare: (layout) => Bun.write(`${layout.accounts}/alice/auth.json`, "{ not json"),
@@ -365,7 +365,7 @@ describe("credentials", () => {
     expect(pool.warnings.join()).toContain("account alice: reading");
   });
 
-  test("when no account has any, the client is told what to do, and never gets a 401", async () => {
+  test("that no account has cause an error that says what to do, never a 401", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     pool.mock.accounts.revoke(pool.mock.accounts.byAlias("alice"));
     const answer = await post(pool, "s1");

@@ -40,27 +40,21 @@ describe("a request that no upstream served", () => {
     ["without any reply", undefined, TRIED, true, "refusal"],
     ["a passing failure of all", response(COOL), TRIED, true, "as_received"],
     ["a passing failure while others are exhausted", response(COOL), EXHAUSTED, true, "refusal"],
-    ["a passing failure off the turn paths", response(COOL), EXHAUSTED, false, "as_received"],
-    [
-      "another account might have it, and all were asked",
-      response(ELSEWHERE, 404),
-      TRIED,
-      true,
-      "as_received",
-    ],
+    ["a passing failure outside the turn paths", response(COOL), EXHAUSTED, false, "as_received"],
+    ["a model that all accounts refused", response(ELSEWHERE, 404), TRIED, true, "as_received"],
     ["a limit", response(LIMIT, 429), TRIED, true, "refusal"],
-    ["a dead login", response(DISABLE, 401), TRIED, true, "refusal"],
+    ["a rejected login", response(DISABLE, 401), TRIED, true, "refusal"],
     ["a 401 of a child proxy", response(ELSEWHERE, 401), TRIED, true, "refusal"],
-    ["a history that no account reads", response(FOREIGN, 400), TRIED, true, "as_received"],
+    ["a history that no account can read", response(FOREIGN, 400), TRIED, true, "as_received"],
     [
-      "a history that a resting account may read",
+      "a history that a cooling account may be able to read",
       response(FOREIGN, 400),
       shortage("all_tried", { untilMs: 5 }),
       true,
       "refusal",
     ],
     [
-      "a history that a disabled account may read",
+      "a history that a disabled account may be able to read",
       response(FOREIGN, 400),
       shortage("all_tried", { disabled: 1 }),
       true,
@@ -76,9 +70,9 @@ describe("a turn on a WebSocket that no account served", () => {
     ["a failure event that names a time", event(COOL_NAMED), TRIED, "as_received"],
     ["a failure event without a time", event(COOL), TRIED, "refusal"],
     ["a refused dial that names a time", response(COOL_NAMED, 503), TRIED, "refusal"],
-    ["another account might have it, and all were asked", event(ELSEWHERE), TRIED, "as_received"],
+    ["a model that all accounts refused", event(ELSEWHERE), TRIED, "as_received"],
     ["a 401 event of a child proxy", event(ELSEWHERE, 401), TRIED, "refusal"],
-    ["a history that no account reads", event(FOREIGN), TRIED, "as_received"],
+    ["a history that no account can read", event(FOREIGN), TRIED, "as_received"],
     ["a failure while others are exhausted", event(ELSEWHERE), EXHAUSTED, "refusal"],
     ["a limit", event(LIMIT, 429), EXHAUSTED, "refusal"],
     ["no account", undefined, NONE, "refusal"],
@@ -90,10 +84,10 @@ describe("a turn on a WebSocket that no account served", () => {
 describe("a turn on a WebSocket that only the client can give to another account", () => {
   test.each<[string, Shortage, boolean, boolean, string]>([
     ["asks for a reconnect", TRIED, false, true, "reconnect"],
-    ["asks for none if every account is exhausted", EXHAUSTED, false, true, "refusal"],
-    ["asks for none if every account is disabled", DISABLED, false, false, "refusal"],
-    ["passes the failure on after too many reconnects", TRIED, true, true, "as_received"],
-    ["cuts the connection if there is no failure to pass on", TRIED, true, false, "cut"],
+    ["does not ask for one if every account is exhausted", EXHAUSTED, false, true, "refusal"],
+    ["does not ask for one if every account is disabled", DISABLED, false, false, "refusal"],
+    ["forwards the failure after too many reconnects", TRIED, true, true, "as_received"],
+    ["cuts the connection if there is no failure to forward", TRIED, true, false, "cut"],
   ])("%s", (_what, lack, tooManyHandovers, hasEvent, answer) => {
     expect(answerHandOver(lack, { tooManyHandovers, hasEvent })).toBe(answer as "cut");
   });
@@ -123,12 +117,12 @@ describe("a turn that fails after output", () => {
   test.each<[string, Verdict, boolean, "pass" | "cut"]>([
     ["at a limit, with room elsewhere", LIMIT, true, "cut"],
     ["at a limit, with no room elsewhere", LIMIT, false, "pass"],
-    ["for a dead login, with no room elsewhere", DISABLE, false, "pass"],
+    ["for a rejected login, with no room elsewhere", DISABLE, false, "pass"],
     ["for a moment", COOL, false, "cut"],
     ["for a time that the event names, with no room elsewhere", COOL_NAMED, false, "pass"],
     ["for a time that the event names, with room elsewhere", COOL_NAMED, true, "cut"],
     ["for an expired token", RENEW, false, "cut"],
-    ["by its own fault", { kind: "client" }, true, "pass"],
+    ["because of the request itself", { kind: "client" }, true, "pass"],
   ])("%s", (_what, verdict, canLeave, answer) => {
     expect(answerAfterOutput(verdict, () => canLeave)).toBe(answer);
   });

@@ -132,7 +132,7 @@ describe("every path of the running proxy", () => {
     expect(pool.mock.requests.filter((one) => one.point === "sse" || one.point === "upgrade")).toEqual([]);
   });
 
-  test("gets a clear answer without a host name, as an old client sends it", async () => {
+  test("returns a clear error without a host name, as an old client sends it", async () => {
     await using pool = await startPool({ accounts: [] });
     const text = await rawExchange(pool.url, "GET / HTTP/1.0\r\n\r\n");
     expect(text).toContain(" 421 ");
@@ -151,7 +151,7 @@ describe("every path of the running proxy", () => {
     );
   });
 
-  test("is only open to this machine unless the user says otherwise", async () => {
+  test("is open only to this machine unless the settings allow more", async () => {
     using temp = tempDirectory();
     for (const listen of ["0.0.0.0:0", ":0", "[::]:0"]) {
       const starting = startDaemon(layoutOf(`${temp.path}/r`), { listen }, systemDeps());

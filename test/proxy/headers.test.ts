@@ -58,7 +58,7 @@ const UP = [
   "x-stainless-retry-count",
 ];
 
-/** The client's identity, credentials and way, and what would change the meaning of a request. */
+/** The client's identity, credentials and route, and headers that would change the meaning of a request. */
 const NOT_UP = [
   "authorization",
   "cf-connecting-ip",

@@ -1,4 +1,4 @@
-// What ends with a key, and what a client's key does not open.
+// Tests the end of everything that belongs to a removed key, and the limits of a client's key.
 
 import { describe, expect, test } from "bun:test";
 import { remoteKeys, remoteStub } from "../../src/admin/client.ts";
@@ -15,7 +15,7 @@ const CONFIG = '[proxy]\nname = "p"\nclient_auth = true\n';
 const deps = systemDeps();
 const keysOf = (pool: TestPool) => remoteKeys(socketDoor(pool.layout.adminSocket));
 
-/** A key, and the stub and the path key that it is given. */
+/** A key, with its stub and its path key. */
 async function keyed(pool: TestPool, name: string, role: KeyRole = "client") {
   const key = await keysOf(pool).add(name, role);
   const credential = createCredential({ ...deps, secret: key, origin: "given" });
@@ -37,7 +37,7 @@ const renewal = (pool: TestPool, refresh_token: string) =>
   });
 
 describe("removing a key", () => {
-  test("ends its stubs, their renewal and its path key, and a new key with that name revives none", async () => {
+  test("ends its stubs, their renewal and its path key, and a new key with that name does not revive them", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }], config: CONFIG });
     const one = await keyed(pool, "laptop");
     const other = await keyed(pool, "desk");
@@ -129,7 +129,7 @@ describe("removing a key", () => {
     await theirs.closed;
   });
 
-  test("refuses the request that is waiting for its answer", async () => {
+  test("refuses the request that waits for its response", async () => {
     const asked = Promise.withResolvers<void>();
     await using upstream = startUpstream(() => {
       asked.resolve();
@@ -240,7 +240,7 @@ test("a key in a path is never logged, whatever its spelling", async () => {
       `GET ${path} HTTP/1.1\r\nHost: ${new URL(pool.url).host}\r\nConnection: close\r\n\r\n`,
     );
   const events = await pool.stopAndReadEvents();
-  // The first spelling is the right one; the others are refused, and ten of those are logged in a minute.
+  // Only the first spelling is correct; the others are refused, and at most ten refusals a minute are logged.
   const logged = events.filter(({ event }) => event === "request.received" || event === "request.refused");
   expect(logged.length).toBe(11);
   const text = JSON.stringify(events);

@@ -1,5 +1,5 @@
-// Which account serves which model: windows by length, limits of single models, credits, and workspace restrictions.
-// Over both transports, through a whole proxy.
+// Tests which account serves which model, over both transports and through a whole proxy: windows by length, limits of
+// single models, credits, and workspace restrictions.
 
 import { describe, expect, test } from "bun:test";
 import type { MockAccountOptions } from "../../src/mock/accounts.ts";
@@ -73,7 +73,7 @@ const asked = (pool: TestPool, alias: string) =>
   ).length;
 
 describe("an account with one weekly window", () => {
-  test("has a weekly window and no other one in every output", async () => {
+  test("has a weekly window and no other in every output", async () => {
     await using pool = await polled([{ alias: "alice", windows: ["weekly"], turns: 10 }]);
     expect(await served(createSseClient(pool.url, "s"))).toBe("alice");
     const account = await accountOf(pool, "alice");
@@ -165,7 +165,7 @@ for (const [transport, connect] of TRANSPORTS) {
       expect(await served(spark, SPARK.model)).toBe("alice");
     });
 
-    test("is learned from a refusal, although nothing else says which models it meters", async () => {
+    test("is learned from a refusal if nothing else names the models that it meters", async () => {
       const meters = [{ model: "gpt-nameless", feature: "codex_walrus", turns: 1 }];
       await using pool = await polled([{ alias: "alice", meters }, { alias: "bob" }]);
       const refusal = {
@@ -187,7 +187,7 @@ for (const [transport, connect] of TRANSPORTS) {
   });
 
   describe(`over ${transport}, an account with credits`, () => {
-    test("serves on them when all ordinary quota is exhausted", async () => {
+    test("spends them when all ordinary quota is exhausted", async () => {
       await using pool = await polled([
         { alias: "alice", turns: 1, credits: 2 },
         { alias: "bob", turns: 1 },
@@ -223,7 +223,7 @@ for (const [transport, connect] of TRANSPORTS) {
     });
   });
 
-  test(`over ${transport}, credits that are not to be spent stay, also on an open connection`, async () => {
+  test(`over ${transport}, unwanted credits are not spent, not even on an open connection`, async () => {
     await using pool = await polled([{ alias: "alice", turns: 1, credits: 5 }], "use_credits = false\n");
     const client = connect(pool.url, "a");
     expect(await served(client)).toBe("alice");

@@ -22,7 +22,7 @@ describe("the proxy itself answers", () => {
     expect((await fetch(`${pool.url}/`, { method: "HEAD" })).status).toBe(200);
   });
 
-  test("where an account lives, for whichever account asks", async () => {
+  test("the account check, for every account", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     for (const path of [
       "/backend-api/wham/accounts/check",
@@ -77,7 +77,7 @@ describe("the proxy itself answers", () => {
     }
   });
 
-  test("a Codex that wants a new token, in JSON and as a form, with a stub and never with a real one", async () => {
+  test("Codex's token requests, in JSON and as a form, with a stub and never with a real token", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice", plan: "team" }] });
     const { stub } = await remoteStub(socketDoor(pool.layout.adminSocket));
     const fields = { grant_type: "refresh_token", client_id: "x", refresh_token: stub.tokens.refresh_token };
@@ -99,7 +99,7 @@ describe("the proxy itself answers", () => {
       expect(tokens.id_token).toBe(tokens.access_token ?? "none");
       expect(tokens.refresh_token).toBe(stub.tokens.refresh_token);
     }
-    // The Go program's marker is known to everybody and buys nothing.
+    // The Go program's marker is public, so it does not work as a credential.
     for (const refresh_token of ["x", "codexlb-runtime-refresh", ""]) {
       const wrong = await fetch(`${pool.url}/oauth/token`, {
         method: "POST",
@@ -115,14 +115,14 @@ describe("the proxy itself answers", () => {
     expect(pool.mock.requests.filter((one) => one.point === "token")).toEqual([]);
   });
 
-  test("its status, with the pool as it is", async () => {
+  test("its status, with the current pool", async () => {
     await using pool = await startPool({ accounts: [{ alias: "bob" }, { alias: "alice" }] });
     const status = await pool.status();
     expect(status.accounts.map((one) => one.alias)).toEqual(["alice", "bob"]);
     expect(status.state.message_counter).toBe(0);
   });
 
-  test("whether the home of codexlb run is right", async () => {
+  test("whether the home of codexlb run is valid", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const check = async () => {
       const answer = await fetch(`${pool.url}/health/auth-runtime`);

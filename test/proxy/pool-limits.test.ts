@@ -35,7 +35,7 @@ const event = (received: Record<string, unknown>) => {
   return text === undefined ? undefined : JSON.parse(text);
 };
 
-describe("an event that tells limits tells the pool's,", () => {
+describe("an event about limits gets the pool's limits,", () => {
   const rate_limits = { primary: { used_percent: 3, window_minutes: 300 }, secondary: null };
 
   test("for the main limit", () => {
@@ -51,7 +51,7 @@ describe("an event that tells limits tells the pool's,", () => {
     });
   });
 
-  test("for another one that the pool knows, and none of a single account otherwise", () => {
+  test("for another limit that the pool knows, and is not replaced for an unknown limit", () => {
     const eventOf = (name: string) =>
       event({ type: "codex.rate_limits", metered_limit_name: name, rate_limits });
     expect(eventOf("codex-spark")?.rate_limits.primary.used_percent).toBe(90);
@@ -100,7 +100,7 @@ describe("an event that tells limits tells the pool's,", () => {
   });
 });
 
-test("headers of one account are replaced by the pool's, all of them", () => {
+test("the pool's headers replace all limit headers of an account", () => {
   const headers = new Headers({
     "x-codex-primary-used-percent": "99.5",
     "x-codex-primary-reset-after-seconds": "5",
@@ -130,7 +130,7 @@ test("headers of one account are replaced by the pool's, all of them", () => {
   });
 });
 
-test("a stream's own figures are learnt, and told as the pool's", async () => {
+test("the proxy learns the figures in a stream, and replaces them with the pool's", async () => {
   const lines = [
     { type: "response.created", response: { id: "r" } },
     {

@@ -5,7 +5,7 @@ const reasoning = { type: "reasoning", id: "rs_1", summary: [], encrypted_conten
 const message = { type: "message", role: "user", content: [] };
 const compaction = { type: "compaction", encrypted_content: "whole history" };
 
-test("encrypted reasoning and the turn state go, everything else stays", () => {
+test("encrypted reasoning and the turn state are dropped, everything else stays", () => {
   const request = {
     type: "response.create",
     input: [message, reasoning, { type: "reasoning", summary: [] }],
@@ -19,7 +19,7 @@ test("encrypted reasoning and the turn state go, everything else stays", () => {
   });
 });
 
-test("the turn state alone goes when the turn is sent to another account", () => {
+test("only the turn state is dropped when the turn is sent to another account", () => {
   const request = { input: [reasoning], client_metadata: { "x-codex-turn-state": "t", other: 1 } };
   expect(JSON.parse(withoutTurnState(JSON.stringify(request)))).toEqual({
     ...request,
@@ -29,25 +29,26 @@ test("the turn state alone goes when the turn is sent to another account", () =>
   expect(withoutTurnState(text)).toBe(text);
 });
 
-test("the remaining text is byte for byte what the client wrote", () => {
+test("the remaining text is byte for byte as the client wrote it", () => {
   const text = ` { "n" : 1.0 , "input" : [ {"a":"\\u00e9"} , ${JSON.stringify(reasoning)},  {"b" : [ ] } ] , "z":null}`;
   expect(portableRequest(text)).toBe(' { "n" : 1.0 , "input" : [{"a":"\\u00e9"},{"b" : [ ] }] , "z":null}');
 });
 
-test("a request with nothing to drop is left alone", () => {
+test("a request with nothing to drop does not change", () => {
   for (const text of [
     "{",
     "[]",
     "{}",
     JSON.stringify({ input: [message] }),
     JSON.stringify({ input: "text" }),
-    // Without its compaction a history would be gone, and with it the rest is refused all the same.
+    // The compaction is the whole history, so it cannot be dropped, and with it every other account refuses the
+    // request.
     JSON.stringify({ input: [message, reasoning, compaction] }),
   ])
     expect(portableRequest(text)).toBeUndefined();
 });
 
-test("a request stands on its own unless it refers to an earlier response", () => {
+test("a request is self-contained unless it refers to an earlier response", () => {
   const isSelfContained = (request: unknown) => turnRequestOf(JSON.stringify(request)).isSelfContained;
   expect(isSelfContained({ input: [] })).toBe(true);
   expect(isSelfContained({ input: [], previous_response_id: null })).toBe(true);

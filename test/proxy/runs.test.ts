@@ -1,4 +1,4 @@
-// Requests of one `codexlb run`, which are told by the tag in their path: counted, and pinned to its account.
+// Tests requests of one `codexlb run`, which have its tag in their paths: they are counted, and pinned to its account.
 
 import { expect, test } from "bun:test";
 import { remoteKeys } from "../../src/admin/client.ts";
@@ -14,7 +14,7 @@ const TWO = { accounts: [{ alias: "alice" }, { alias: "bob" }] };
 const at = (pool: TestPool, account?: string) => `${pool.url}${runPrefix({ id: ID, account })}`;
 const seen = async (pool: TestPool) => (await fetch(`${at(pool)}/run`)).json();
 
-test("the requests of a run are counted, what carries turns apart", async () => {
+test("the requests and the turns of a run are counted separately", async () => {
   await using pool = await startPool(TWO);
   expect(await seen(pool)).toEqual({ requests: 0, turns: 0 });
   await fetch(`${at(pool)}/backend-api/codex/models?client_version=0.169.0`);
@@ -25,7 +25,7 @@ test("the requests of a run are counted, what carries turns apart", async () => 
   await socket.turn("again");
   socket.close();
   expect(await seen(pool)).toEqual({ requests: 4, turns: 2 });
-  // Nothing of it goes up.
+  // The tag does not reach the backend.
   expect(pool.mock.requests.filter(({ path }) => path.includes("@"))).toEqual([]);
 });
 
@@ -42,13 +42,13 @@ test("a run that has chosen an account stays with it, over both transports, befo
   expect(await createSseClient(pool.url, "s3").turn("hi")).toBe("Hello from alice");
 });
 
-test("while its account cannot serve, others do", async () => {
+test("while the account of a run cannot serve, other accounts do", async () => {
   await using pool = await startPool(TWO);
   await pool.accounts.serve("bob", "disable");
   expect(await createSseClient(at(pool, "bob"), "s1").turn("hi")).toBe("Hello from alice");
 });
 
-test("an account that is not there is refused, whatever is asked for", async () => {
+test("a run with an unknown account is refused on every path", async () => {
   await using pool = await startPool(TWO);
   for (const path of ["/run", "/backend-api/codex/models", "/backend-api/wham/usage", "/status"]) {
     const answer = await fetch(`${at(pool, "carol")}${path}`);
@@ -57,7 +57,7 @@ test("an account that is not there is refused, whatever is asked for", async () 
   }
 });
 
-test("the tag opens nothing that is locked without it", async () => {
+test("the tag gives no access to protected paths", async () => {
   await using pool = await startPool({ ...TWO, config: "[proxy]\nclient_auth = true\n" });
   const key = await remoteKeys(socketDoor(pool.layout.adminSocket)).add("laptop", "client");
   const statusOf = async (path: string, bearer?: string) => {

@@ -34,7 +34,7 @@ describe("the facts of a request", () => {
       ])
         expect(await facts(headers, pack(bytes(body)))).toEqual({ session: "s", model: "gpt-x" });
     });
-    test(`have no model when a ${encoding} body is damaged or is no request`, async () => {
+    test(`have no model if a ${encoding} body is damaged or not a request`, async () => {
       const packed = pack(bytes({ input: HISTORY }));
       for (const body of [packed, packed.slice(0, 50), new Uint8Array([1, 2, 3])])
         expect(await facts(headers, body)).toEqual({ session: "s", model: undefined });
@@ -51,7 +51,7 @@ describe("the facts of a request", () => {
       }
   });
 
-  test("are read from a blob as well", async () => {
+  test("are read from a blob too", async () => {
     const blob = new Blob([bytes({ model: "gpt-x", input: HISTORY })]);
     expect(await factsOfRequest(new Headers({ "session-id": "s" }), blob, TURN)).toEqual({
       session: "s",

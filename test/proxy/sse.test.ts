@@ -31,7 +31,7 @@ const streams = fc
   )
   .map((parts) => parts.join(""));
 
-/** What `stream` is split into when it arrives in pieces that end at `cuts`. */
+/** The events of `stream` if it arrives in pieces that end at `cuts`. */
 function split(stream: Uint8Array<ArrayBuffer>, cuts: readonly number[]): { blocks: string[]; rest: string } {
   const splitter = createSseSplitter();
   const places = [
@@ -54,7 +54,7 @@ describe("splitting a stream into events", () => {
         const whole = split(bytes, []);
         expect(split(bytes, cuts)).toEqual(whole);
         expect(whole.blocks.join("") + whole.rest).toBe(stream);
-        // A blank line, which ends an event, is its last line and no other.
+        // Only the last line of an event is blank.
         for (const block of whole.blocks) expect(block).toMatch(/^(?:(?!\r?\n)[^\n]*\n)*\r?\n$/);
       }),
     );
@@ -101,7 +101,7 @@ describe("splitting a stream into events", () => {
     let events = 0;
     for (const _ of createSseSplitter().push(bytesOf("a\n\n".repeat(350_000)))) events++;
     expect(events).toBe(350_000);
-    // A second or two on a busy machine; squares would be an hour.
+    // This takes a second or two on a busy machine; quadratic time would be an hour.
     expect(performance.now() - startedMs).toBeLessThan(30_000);
   });
 });

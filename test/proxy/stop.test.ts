@@ -6,7 +6,7 @@ import { startPool, type TestPool, until } from "../support/pool.ts";
 const PATH = "/backend-api/codex/responses";
 const TURN = JSON.stringify({ type: "response.create", model: "m", input: [] });
 
-test("a proxy that stops ends idle sockets at once, lets running turns finish, and takes nothing new", async () => {
+test("a proxy that shuts down closes idle sockets immediately, lets turns finish, and accepts nothing new", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   pool.mock.faults.add({ on: "sse", times: 1, delayMs: 200 });
   pool.mock.faults.add({ on: "message", times: 1, delayMs: 200 });

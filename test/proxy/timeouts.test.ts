@@ -19,7 +19,7 @@ const OUTPUT = [
 const post = (url: string) =>
   fetch(url + PATH, { method: "POST", headers: { "session-id": "s1" }, body: '{"model":"m","input":[]}' });
 
-/** What a client gets of a backend that answers after `ms`. */
+/** The result of a request to a backend that responds after `ms`. */
 async function answeredLate(ms: number, ask: (url: string) => Promise<Response>): Promise<Response> {
   const clock = skippingClock();
   const asked = Promise.withResolvers<void>();
@@ -38,7 +38,7 @@ async function answeredLate(ms: number, ask: (url: string) => Promise<Response>)
 }
 
 describe("a connection", () => {
-  test("that cannot be made ends the try after connect_timeout_seconds, and nobody is blamed", async () => {
+  test("that cannot be made ends the attempt after connect_timeout_seconds, and no account cools down", async () => {
     using deaf = await deafAddress();
     await using pool = await startPool({
       accounts: [{ alias: "alice" }],
@@ -51,13 +51,13 @@ describe("a connection", () => {
     expect((await pool.status()).accounts[0]?.healthy).toBe(true);
   });
 
-  test("that is made and says nothing is waited for beyond that time", async () => {
+  test("that is made but silent does not end at connect_timeout_seconds", async () => {
     expect(await (await answeredLate(60_000, post)).json()).toEqual({ late: true });
   });
 });
 
-describe("an answer", () => {
-  test("that does not begin within head_timeout_seconds is asked of another account", async () => {
+describe("a response", () => {
+  test("that does not begin within head_timeout_seconds is requested from another account", async () => {
     const clock = skippingClock();
     await using pool = await startPool({ accounts: TWO, config: CONFIG, clock });
     pool.mock.faults.add({ on: "sse", account: "alice", hang: true });
@@ -91,12 +91,12 @@ describe("an answer", () => {
       client.close();
     });
 
-  test("in one piece may take longer: a compaction, a picture", async () => {
+  test("in one piece, such as a compaction or a picture, may take longer", async () => {
     const compact = (url: string) => fetch(`${url}${PATH}/compact`, { method: "POST", body: "{}" });
     expect((await answeredLate(600_000, compact)).status).toBe(200);
   });
 
-  test("over SSE that falls silent for minutes goes on, and is cut after idle_timeout_seconds", async () => {
+  test("over SSE may be silent for minutes, and is cut after idle_timeout_seconds", async () => {
     const clock = skippingClock();
     await using pool = await startPool({ accounts: TWO, config: CONFIG, clock });
     pool.mock.faults.add({ on: "sse", account: "alice", events: OUTPUT, end: "hang" });
@@ -116,12 +116,12 @@ describe("an answer", () => {
     expect(isOver).toBe(false);
     clock.skip(1_000);
     expect(await next).toBe("cut");
-    // Whoever is to blame: the same session goes another way, and nobody rests.
+    // Whatever the cause, the session avoids that account, and no account cools down.
     expect(await createSseClient(pool.url, "s1").turn("hello")).toBe("Hello from bob");
     expect((await pool.status()).accounts.map((account) => account.healthy)).toEqual([true, true]);
   });
 
-  test("over WebSocket as well, unless the backend answers pings", async () => {
+  test("over WebSocket is cut in the same way, unless the backend answers pings", async () => {
     const clock = skippingClock();
     await using pool = await startPool({ accounts: TWO, config: CONFIG, clock });
     pool.mock.faults.add({ on: "message", events: OUTPUT, end: "hang" });
@@ -147,7 +147,7 @@ test("time while the process is stopped does not count towards a wait", () => {
   const running = runningTime(() => uptimeMs);
   const fake = fakeClock();
   const clock = { ...fake, monotonic: running };
-  /** Timers fire late by what the process was stopped for. */
+  /** Timers fire late by the time for which the process was stopped. */
   const pass = (ms: number) => {
     uptimeMs += ms;
     fake.advance(ms);
@@ -192,7 +192,7 @@ test("setting the clock back does not prolong a wait", () => {
   expect(expired).toBe(1);
 });
 
-test("a wait counts from its own beginning, however many went before", () => {
+test("a wait counts from its own beginning, however many came before it", () => {
   const clock = fakeClock();
   let expired = 0;
   const watch = createIdleWatch(

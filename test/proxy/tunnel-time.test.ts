@@ -23,7 +23,7 @@ function barrierClock(): Clock & { release(): void } {
   };
 }
 
-test("a WebSocket turn that is silent for long gets what there is, and still counts when its output comes", async () => {
+test("a silent WebSocket turn forwards its events after ten seconds, and counts as a turn once its output arrives", async () => {
   const clock = barrierClock();
   await using pool = await startPool({ accounts: [{ alias: "alice" }], clock });
   const events = [

@@ -15,7 +15,7 @@ describe("an idle socket", () => {
     client.close();
   });
 
-  test("of a removed account is moved as well", async () => {
+  test("of a removed account moves too", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     const client = createSocketClient(pool.url, "s1");
     await client.turn("one");
@@ -24,7 +24,7 @@ describe("an idle socket", () => {
     client.close();
   });
 
-  test("of a disabled account takes nothing more there, also when nobody else is in service", async () => {
+  test("of a disabled account serves no more turns, even if no other account is in service", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     const client = createSocketClient(pool.url, "s1");
     await client.turn("one");
@@ -37,7 +37,7 @@ describe("an idle socket", () => {
     client.close();
   });
 
-  test("stays where it is when the policy would merely prefer another account", async () => {
+  test("stays with its account if the policy only prefers another one", async () => {
     const config = '[policy]\nmode = "round_robin"\n';
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }], config });
     const client = createSocketClient(pool.url, "s1");
@@ -61,11 +61,11 @@ describe("a socket", () => {
     expect(await closed).toBe(1012);
   });
 
-  test("closed by the client frees its account, and nobody is blamed", async () => {
+  test("closed by the client frees its account, and no account cools down", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     pool.mock.faults.add({ on: "message", cutAfter: 3, end: "hang" });
     const socket = await open(pool);
-    // An open socket is no use of its account; a turn is.
+    // A turn counts as a use of its account, an open socket does not.
     expect((await pool.status()).accounts[0]?.in_flight).toBe(0);
     const begun = new Promise((resolve) => socket.once("message", resolve));
     socket.send(JSON.stringify({ type: "response.create", model: "m", input: [] }));
@@ -89,7 +89,7 @@ describe("a socket", () => {
     second.close();
   });
 
-  test("whose client asks for several turns at once takes them one after the other, and loses none", async () => {
+  test("serves several turns that the client requests together one after the other, and loses none", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     pool.mock.faults.add({
       on: "message",
@@ -117,7 +117,7 @@ describe("a socket", () => {
     client.close();
   });
 
-  test("announces the largest message, and passes on that one was too large without trying another account", async () => {
+  test("announces the largest message, and forwards the refusal of a larger one without trying another account", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     const socket = new WebSocket(pool.url.replace("http", "ws") + PATH, { headers: { "session-id": "s1" } });
     const told = new Promise((resolve) =>
@@ -137,7 +137,7 @@ describe("a socket", () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }, { alias: "bob" }, { alias: "carol" }],
     });
-    // Every account fails in a way that passes, on a request that refers to an earlier one.
+    // Every account has a passing failure, on a request that refers to an earlier response.
     pool.mock.faults.add({
       on: "message",
       events: [{ type: "error", status: 500, error: { code: "server_error" } }],
@@ -158,7 +158,7 @@ describe("a socket", () => {
     expect(status).toBe(426);
   });
 
-  test("gets the pool's figures between turns as well", async () => {
+  test("gets the pool's figures between turns too", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     await until("figures are known", async () =>
       (await pool.status()).accounts.every((one) => one.daily_left_pct >= 0),
@@ -192,7 +192,7 @@ describe("a socket", () => {
     const socket = await open(pool);
     const told = toldUsed(socket);
     socket.send(JSON.stringify({ type: "response.create", model: "m", input: [] }));
-    // Alice has used one of two, bob none: a quarter of what the pool has.
+    // Alice has used one of two turns, bob none: a quarter of the pool's.
     expect(await told).toBe(25);
     socket.terminate();
   });
@@ -221,7 +221,7 @@ describe("a session", () => {
     }
   });
 
-  test("is recognised by its cache key when there is no header, also in a compressed body", async () => {
+  test("is recognised by its cache key if there is no header, even in a compressed body", async () => {
     const config = '[policy]\nmode = "round_robin"\n';
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }], config });
     const post = async (encoding: string, pack: (text: string) => string | Uint8Array<ArrayBuffer>) => {
@@ -241,7 +241,7 @@ describe("a session", () => {
   });
 });
 
-/** The share of the short window, in percent, that the next event about limits says is used. */
+/** The used share of the short window, in percent, in the next event about limits. */
 function toldUsed(socket: WebSocket): Promise<number> {
   return new Promise((resolve) =>
     socket.on("message", (data: Buffer) => {

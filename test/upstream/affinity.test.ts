@@ -8,7 +8,7 @@ import { tempDirectory } from "../support/temp.ts";
 const ownerOf = (affinity: ReturnType<typeof createAffinity>, session: string) =>
   affinity.get(session)?.upstreamId;
 
-test("sessions are remembered up to a bound, the one used longest ago goes first", () => {
+test("sessions are remembered up to a limit, and the least recently used is forgotten first", () => {
   const affinity = createAffinity(undefined, 2);
   affinity.bind("a", "x");
   affinity.bind("b", "y");
@@ -25,7 +25,7 @@ test("a key of any length is remembered", () => {
   expect(affinity.get("x".repeat(5_001))).toBeUndefined();
 });
 
-test("the sessions of an upstream that is gone are forgotten", () => {
+test("the sessions of a removed upstream are forgotten", () => {
   const affinity = createAffinity();
   affinity.bind("a", "x");
   affinity.bind("b", "y");
@@ -34,7 +34,7 @@ test("the sessions of an upstream that is gone are forgotten", () => {
   expect(ownerOf(affinity, "b")).toBe("y");
 });
 
-describe("over a restart", () => {
+describe("after a restart", () => {
   function setup(most?: number) {
     const temp = tempDirectory();
     const path = join(temp.path, "sessions.jsonl");
@@ -50,7 +50,7 @@ describe("over a restart", () => {
     };
   }
 
-  test("bindings are there again, with what holds them", () => {
+  test("bindings are known, including whether they are held", () => {
     using s = setup();
     const before = s.open();
     before.bind("a", "x");
@@ -63,7 +63,7 @@ describe("over a restart", () => {
     expect(statSync(s.path).mode & 0o777).toBe(0o600);
   });
 
-  test("what was bound a quarter of a second ago is on the disk, and using a session writes nothing", () => {
+  test("a binding is on the disk after a quarter of a second, and using a session writes nothing", () => {
     using s = setup();
     const affinity = s.open();
     affinity.bind("a", "x");
@@ -76,7 +76,7 @@ describe("over a restart", () => {
     expect(ownerOf(s.open(), "a")).toBe("x");
   });
 
-  test("a line that was cut off, and lines that are none, cost themselves alone", () => {
+  test("an incomplete line and invalid lines affect no other lines", () => {
     using s = setup();
     const before = s.open();
     before.bind("a", "x");
@@ -91,7 +91,7 @@ describe("over a restart", () => {
     expect(s.warnings).toEqual([]);
   });
 
-  test("the file stays within twice the bound", () => {
+  test("the file never has more lines than twice the limit", () => {
     using s = setup(10);
     const affinity = s.open();
     for (let turn = 0; turn < 200; turn++) {
@@ -103,7 +103,7 @@ describe("over a restart", () => {
     expect(s.open().get("s0")).toBeUndefined();
   });
 
-  test("a file that cannot be used costs a warning, once, and is written when it can be", () => {
+  test("an unusable file causes one warning, and is written once that is possible", () => {
     using s = setup();
     mkdirSync(s.path);
     const affinity = s.open();

@@ -16,7 +16,7 @@ interface Setup extends AsyncDisposable {
   members: ServingMember[];
   /** The ids of the upstreams that were asked, in order. */
   readonly asked: string[];
-  /** The most requests that were under way at the same time. */
+  /** The highest number of concurrent requests. */
   most(): number;
   /** The catalogue for clients of `version`. */
   slugs(version?: string): Promise<readonly string[] | undefined>;
@@ -178,7 +178,7 @@ describe("memory", () => {
     expect(await setup.slugs()).toEqual(["b"]);
   });
 
-  test("is kept for the versions of Codex that were used last, and bounded for a single one", async () => {
+  test("is kept for the versions of Codex that were used last, and limited for a single one", async () => {
     await using setup = started(names(6), (id, request) =>
       large(`${id}-${new URL(request.url).searchParams.get("client_version")}`, 3),
     );
@@ -191,7 +191,7 @@ describe("memory", () => {
     expect([of("1"), of("2")]).toEqual([0, 5]);
   });
 
-  test("holds a catalogue of several upstreams only once", async () => {
+  test("contains a catalogue of several upstreams only once", async () => {
     await using setup = started(names(50), () => large("common", 3));
     expect(await setup.slugs()).toEqual(["common"]);
     expect(names(50).every((id) => setup.catalogues.offers(id, "common"))).toBe(true);

@@ -16,18 +16,18 @@ test.each([
   expect(first(url)).toEqual({ id: `child:${plain}`, url: plain, key });
 });
 
-test("a path in front stays in front", () => {
+test("a path prefix is kept", () => {
   expect(addressAt(first("http://host/one"), "/backend-api/codex/responses?x=1")).toBe(
     "http://host/one/backend-api/codex/responses?x=1",
   );
 });
 
-test("the key is sent as a bearer, and a child without one is sent none", () => {
+test("the key is sent as a bearer token, and a child without a key gets none", () => {
   expect(withKey(first("http://:k@h"), new Headers()).get("authorization")).toBe("Bearer k");
   expect(withKey(first("http://h"), new Headers()).get("authorization")).toBeNull();
 });
 
-test("an address counts once, the first time", () => {
+test("an address counts once, at its first place", () => {
   expect(childLinks(["http://:one@h", "http://:two@h", "http://i"]).map(({ key }) => key)).toEqual([
     "one",
     undefined,

@@ -1,4 +1,4 @@
-// What a refusal of a child proxy's status means.
+// Tests how the refusal of a status request by a child proxy is explained.
 
 import { expect, test } from "bun:test";
 import { CodexlbError, dataPlaneErrorBody } from "../../src/errors.ts";
@@ -6,7 +6,7 @@ import { createOutbound } from "../../src/network/egress.ts";
 import { createChildren } from "../../src/upstream/children.ts";
 import { fakeClock } from "../support/clock.ts";
 
-/** What the front says of a child that answers `body` with 401. */
+/** The front's explanation for a child that returns 401 with `body`. */
 async function whyRefused(body: unknown): Promise<string | undefined> {
   await using server = Bun.serve({
     hostname: "127.0.0.1",
@@ -34,12 +34,12 @@ async function whyRefused(body: unknown): Promise<string | undefined> {
 
 const OF_A_CLIENT = "the key has the client role, not the parent role (401)";
 
-test("the code says that the key is one of a client", async () => {
+test("the code shows that the key has the client role", async () => {
   const error = new CodexlbError("key_role_refused", "in any words", { next: "ask its owner" });
   expect(await whyRefused(dataPlaneErrorBody(error))).toBe(OF_A_CLIENT);
 });
 
-test("the words of a version without the code say the same", async () => {
+test("the message of a version without the code shows it too", async () => {
   const error = new CodexlbError(
     "unauthorized",
     "this key may send requests, but not read anything about the accounts",
@@ -48,12 +48,12 @@ test("the words of a version without the code say the same", async () => {
   expect(await whyRefused(dataPlaneErrorBody(error))).toBe(OF_A_CLIENT);
 });
 
-test("another code is a refusal of the key", async () => {
+test("another code means that the key was refused", async () => {
   const error = new CodexlbError("unauthorized", "this proxy requires a key", { next: "make one" });
   expect(await whyRefused(dataPlaneErrorBody(error))).toBe("it refused the key (401)");
 });
 
-test("an error of another kind is no proxy's", async () => {
+test("an error of another kind does not come from a codexlb proxy", async () => {
   expect(await whyRefused({ error: { type: "invalid_request_error", code: "x", message: "y" } })).toBe(
     "GET /status returned 401: it is not a codexlb proxy",
   );

@@ -1,4 +1,4 @@
-// How often children are asked: by a clock that the test moves, of a server that counts.
+// Tests how often the status of children is requested, with a clock that the test advances and a server that counts.
 
 import { expect, test } from "bun:test";
 import { createOutbound } from "../../src/network/egress.ts";
@@ -45,7 +45,7 @@ function setup() {
   };
 }
 
-test("a child is asked at the start and every few seconds, and nobody else asks it", async () => {
+test("a child's status is requested at the start and every few seconds, and at no other time", async () => {
   await using s = setup();
   await s.start();
   expect(s.asked()).toBe(1);
@@ -56,7 +56,7 @@ test("a child is asked at the start and every few seconds, and nobody else asks 
   expect(s.notes).toEqual(["child_proxy.seen"]);
 });
 
-test("trouble with requests brings the next question forward, once, however much of it there is", async () => {
+test("trouble with client requests makes the next status request earlier, but only once", async () => {
   await using s = setup();
   await s.start();
   const [child] = s.children.list();
@@ -69,14 +69,14 @@ test("trouble with requests brings the next question forward, once, however much
   expect(s.asked()).toBe(2);
 });
 
-test("whoever wants to know now is told what is true now", async () => {
+test("an explicit request for the status returns the current one", async () => {
   await using s = setup();
   await s.start();
   await Promise.all([s.children.askAll(false), s.children.askAll(false)]);
   expect(s.asked()).toBeGreaterThan(1);
 });
 
-test("a child that is taken out of the settings is asked no more", async () => {
+test("a child that is removed from the settings gets no more status requests", async () => {
   await using s = setup();
   await s.start();
   s.use([]);

@@ -1,4 +1,4 @@
-// A running proxy whose clock is set back.
+// Tests a running proxy whose clock is set back.
 
 import { expect, test } from "bun:test";
 import { skippingClock } from "../support/clock.ts";

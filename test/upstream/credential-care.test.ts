@@ -16,7 +16,7 @@ const renewals = (pool: TestPool) => pool.mock.requests.filter(({ point }) => po
 const stateOf = async (pool: TestPool, alias: string) =>
   (await pool.status()).accounts.find((one) => one.alias === alias);
 
-test("a new token that seems to have run out already serves until it is refused, and is reported once", async () => {
+test("a new token that seems to have expired already is used until it is refused, and causes one warning", async () => {
   const expired = Math.floor(Date.now() / 1000) - 3_600;
   const token = `h.${Buffer.from(JSON.stringify({ exp: expired })).toString("base64url")}.s`;
   const seen: string[] = [];
@@ -42,7 +42,7 @@ test("a new token that seems to have run out already serves until it is refused,
 });
 
 describe("in the background", () => {
-  test("a login is renewed before it runs out, once, also of an account that has nothing left", async () => {
+  test("a login is renewed once before it expires, even that of an exhausted account", async () => {
     const clock = fakeClock();
     await using pool = await startPool({
       clock,
@@ -86,7 +86,7 @@ describe("in the background", () => {
     expect((await stateOf(pool, "alice"))?.enabled).toBe(true);
   });
 
-  test("a login that is dead takes the account out of service, and a new one on disk brings it back", async () => {
+  test("a rejected login disables the account, and a new login on disk enables it", async () => {
     const clock = fakeClock();
     await using pool = await startPool({
       clock,
@@ -99,7 +99,7 @@ describe("in the background", () => {
     });
     const disabled = async () => (await stateOf(pool, "alice"))?.disabled_reason;
     await until("it is disabled", async () => (await disabled()) === "refresh-token-reused");
-    // The same file again is the same dead login.
+    // The same file has the same rejected login.
     const dead = readFileSync(authOf(pool, "alice"), "utf8");
     writeFileSync(authOf(pool, "alice"), dead);
     clock.advance(TICK_MS);
@@ -111,7 +111,7 @@ describe("in the background", () => {
     expect(await createSseClient(pool.url, "s").turn("hello")).toBe("Hello from alice");
   });
 
-  test("an account whose file cannot be read is listed with the reason, and comes back with the file", async () => {
+  test("an account whose file cannot be read is listed with the reason, and returns to service with the file", async () => {
     const clock = fakeClock();
     await using pool = await startPool({
       clock,
@@ -127,7 +127,7 @@ describe("in the background", () => {
     await until("it is back", async () => (await stateOf(pool, "alice"))?.enabled === true);
   });
 
-  test("a file that is damaged while the proxy runs is noticed, and so is the same file when it is put back", async () => {
+  test("damage to a file is noticed while the proxy runs, and so is its restoration", async () => {
     const clock = fakeClock();
     await using pool = await startPool({ clock, accounts: [{ alias: "alice" }, { alias: "bob" }] });
     const path = authOf(pool, "alice");
@@ -150,7 +150,7 @@ describe("in the background", () => {
     await look("it is back", (one) => one?.enabled === true);
   });
 
-  test("a home that is taken away by hand is no account any more, and the log says so", async () => {
+  test("an account whose home is removed by hand is removed, and the log says so", async () => {
     const clock = fakeClock();
     await using pool = await startPool({ clock, accounts: [{ alias: "alice" }, { alias: "bob" }] });
     rmSync(join(pool.layout.accounts, "bob"), { recursive: true });
@@ -165,7 +165,7 @@ describe("in the background", () => {
     });
   });
 
-  test("what the operator disabled stays so, whatever its file becomes", async () => {
+  test("an account that the user disabled stays disabled, whatever happens to its file", async () => {
     const clock = fakeClock();
     await using pool = await startPool({ clock, accounts: [{ alias: "alice" }] });
     await pool.accounts.serve("alice", "disable");
@@ -174,7 +174,7 @@ describe("in the background", () => {
     expect(await stateOf(pool, "alice")).toMatchObject({ enabled: false, disabled_reason: "operator" });
   });
 
-  test("a home that appears is enrolled without a restart, and the others keep what they have", async () => {
+  test("a new home is enrolled without a restart, and the other accounts keep their state", async () => {
     const clock = fakeClock();
     await using pool = await startPool({ clock, accounts: [{ alias: "alice" }, { alias: "bob" }] });
     const bob = join(pool.layout.accounts, "bob");

@@ -1,4 +1,4 @@
-// An account's credits over time: found by a poll, refused by the backend, or not to be spent.
+// Tests an account's credits over time: found by a poll, refused by the backend, or excluded by the settings.
 
 import { describe, expect, test } from "bun:test";
 import { type Quota, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
@@ -49,7 +49,7 @@ function setup(aliases: readonly string[], useCredits = true) {
 }
 
 describe("an account that was refused for its limit", () => {
-  test("comes back when a poll finds credits", () => {
+  test("returns to service when a poll finds credits", () => {
     const s = setup(["a"]);
     s.learn("a", 100, 0);
     s.refuse();
@@ -72,7 +72,7 @@ describe("an account that was refused for its limit", () => {
   });
 });
 
-test("an open connection does not take a turn for a model that its account does not have, or on unwanted credits", () => {
+test("an open connection serves no turn for a model that its account does not have, or that needs unwanted credits", () => {
   const clock = fakeClock(NOW);
   const offers = (id: string, model: string) => (model === "b" ? id === "openai:b" : undefined);
   const { pool } = memoryPool({ aliases: ["a", "b"], clock, mode: "sticky", quotaTtlMs: HOUR_MS, offers });
@@ -81,13 +81,13 @@ test("an open connection does not take a turn for a model that its account does 
   expect(pool.shouldMove("openai:a", { ...origin, model: "x" }, true)).toBe(false);
   pool.disable("openai:b", "operator");
   expect(pool.shouldMove("openai:a", { ...origin, model: "b" }, true)).toBe(true);
-  // Warming a connection up spends nothing, and there is no better place for it.
+  // A warm-up uses no quota, and no other account would serve it better.
   expect(pool.shouldMove("openai:a", { ...origin, model: "b" }, false)).toBe(false);
   expect(pool.shortage("s", "b")).toMatchObject({ kind: "all_disabled", model: "b" });
 });
 
-describe("credits that are not to be spent", () => {
-  test("keep the account out until its reset, but no other account", () => {
+describe("credits that must not be spent", () => {
+  test("make only their account wait for its reset", () => {
     const s = setup(["a", "b"], false);
     s.learn("a", 100, 5);
     s.learn("b", 50, 0);

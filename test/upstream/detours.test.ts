@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { createDetours } from "../../src/upstream/detours.ts";
 import { fakeClock } from "../support/clock.ts";
 
-test("a session goes around the upstream it lost an answer on, until a turn is served or a minute is over", () => {
+test("a session avoids the upstream whose response broke off, until a turn is served or a minute has passed", () => {
   const clock = fakeClock();
   const detours = createDetours(clock);
   detours.begin(undefined, "x");

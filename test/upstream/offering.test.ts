@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { createOffering } from "../../src/upstream/offering.ts";
 import { fakeClock } from "../support/clock.ts";
 
-/** `offers`: what the catalogue of each upstream says of every model. */
+/** `offers`: whether the catalogue of each upstream lists every model. */
 function setup(offers: Record<string, boolean | undefined>) {
   const clock = fakeClock();
   const asked = createOffering({ clock, offers: (id) => offers[id] });
@@ -16,12 +16,12 @@ describe("the upstreams that may have a model", () => {
     expect(s.of("m")).toEqual(new Set(["a", "c"]));
   });
 
-  test("are all, unless a catalogue has the model and another one has not", () => {
+  test("are all, unless one catalogue has the model and another does not", () => {
     expect(setup({ a: true, b: undefined }).of("m")).toBeUndefined();
     expect(setup({ a: false, b: undefined }).of("m")).toBeUndefined();
   });
 
-  test("are asked for each request in a small pool, and every few milliseconds in a large one", () => {
+  test("are computed for each request in a small pool, and every few milliseconds in a large one", () => {
     const small = setup({ a: true, b: false });
     expect(small.of("m")).toEqual(new Set(["a"]));
     small.offers.b = true;

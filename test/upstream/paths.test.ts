@@ -35,7 +35,7 @@ describe("a client's path on the backend", () => {
     });
 });
 
-test("turns are recognised in every spelling, and nothing else is", () => {
+test("the paths of turns are recognised in every spelling, and no others are", () => {
   const turns = [
     "/responses",
     "/v1/responses",
@@ -57,7 +57,7 @@ test("turns are recognised in every spelling, and nothing else is", () => {
   expect(isStreamedTurnPath("/backend-api/codex/responses")).toBe(true);
 });
 
-test("usage and account questions are recognised in every spelling", () => {
+test("the paths of usage and account requests are recognised in every spelling", () => {
   for (const path of [
     "/backend-api/wham/accounts/check",
     "/x/wham/accounts/check",

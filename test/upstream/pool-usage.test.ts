@@ -1,4 +1,4 @@
-// The usage of the pool, which is kept while nothing changes, compared with what is computed from scratch.
+// Compares the usage of the pool, which is kept while nothing changes, with a usage computed from scratch.
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
@@ -12,7 +12,7 @@ import { type RecordChange, recordChange, repeated } from "../support/record-cha
 
 const NAMES = ["a", "b", "c"];
 
-/** Figures of the main limit alone: with others, the usage is computed each time. */
+/** Figures of the main limit only. With other limits, the usage is computed each time. */
 const mainFigures = evidence.map(
   (told): RecordChange =>
     (record, view) =>
@@ -38,7 +38,7 @@ for (const [name, change] of [
     fc.oneof({ weight: 4, arbitrary: withoutOwnLimits }, { weight: 1, arbitrary: recordChange }),
   ],
 ] as const)
-  test(`the usage of a pool is what its accounts say, ${name}`, () =>
+  test(`the usage of a pool matches its accounts, ${name}`, () =>
     fc.assert(
       fc.property(steps(change), (history) => {
         const clock = fakeClock(NOW);

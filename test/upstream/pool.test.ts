@@ -43,7 +43,7 @@ function setup(aliases: readonly string[], mode: PolicyMode = "usage_balanced", 
 }
 
 describe("a session", () => {
-  test("keeps its account although the policy prefers another by now", () => {
+  test("keeps its account even when the policy prefers another", () => {
     const s = setup(["a", "b"], "round_robin");
     const first = s.serve("one");
     for (let count = 0; count < 5; count++) {
@@ -52,7 +52,7 @@ describe("a session", () => {
     }
   });
 
-  test("makes a detour around a fault, and comes back", () => {
+  test("avoids a faulty account for a while, and returns to it", () => {
     const s = setup(["a", "b"]);
     expect(s.serve("one")).toBe("a");
     const failed = s.pick("one");
@@ -63,7 +63,7 @@ describe("a session", () => {
     expect(s.serve("one")).toBe("a");
   });
 
-  test("moves for good when its account is used up", () => {
+  test("moves permanently when its account is exhausted", () => {
     const s = setup(["a", "b"]);
     s.serve("one");
     s.pick("one").settle({ kind: "limit", untilMs: s.clock.now() + 10_000 });
@@ -72,7 +72,7 @@ describe("a session", () => {
     expect(s.serve("one")).toBe("b");
   });
 
-  test("moves when another account is pinned, and an open socket is told so", () => {
+  test("moves when another account is pinned, even on an open socket", () => {
     const s = setup(["a", "b"]);
     s.serve("one");
     expect(s.pool.shouldMove("openai:a", { session: "one", hops: [] }, true)).toBe(false);
@@ -88,13 +88,13 @@ describe("a session", () => {
 });
 
 describe("round_robin", () => {
-  test("takes turns even while no request has ended yet", () => {
+  test("alternates even before any request has ended", () => {
     const s = setup(["a", "b", "c"], "round_robin");
     expect([1, 2, 3, 4].map(() => s.pick().upstream.label)).toEqual(["a", "b", "c", "a"]);
   });
 });
 
-test("what needs no allowance does not move the round, and is served by a used-up account", () => {
+test("a request that uses no quota does not advance round_robin, and an exhausted account can serve it", () => {
   const s = setup(["a", "b"], "round_robin");
   const other = () =>
     s.pool.pick({ session: undefined, hops: [], tried: new Set(), spends: false, requestId: 1 })?.upstream
@@ -113,8 +113,8 @@ test("what needs no allowance does not move the round, and is served by a used-u
   ).toBeUndefined();
 });
 
-describe("health", () => {
-  test("of a limit without a reset is believed for a minute, and no longer", () => {
+describe("an account", () => {
+  test("with a limit without a reset cools down for a minute, not longer", () => {
     const s = setup(["a"]);
     s.pick().settle({ kind: "limit", untilMs: undefined });
     expect(
@@ -128,7 +128,7 @@ describe("health", () => {
     expect(s.serve()).toBe("a");
   });
 
-  test("of a limit whose reset is over already is that of one without a reset", () => {
+  test("with a limit whose reset is in the past cools down as without a reset", () => {
     const s = setup(["a"]);
     s.pick().settle({ kind: "limit", untilMs: s.clock.now() - 1 });
     expect(s.pool.shortage(undefined)).toMatchObject({
@@ -137,14 +137,14 @@ describe("health", () => {
     });
   });
 
-  test("that merely rests is tried all the same when there is nothing else", () => {
+  test("that is cooling down is tried if there is no other", () => {
     const s = setup(["a", "b"]);
     s.pick().settle({ kind: "cool", reason: "http-500", forMs: 9000, isTimed: true });
     s.pick().settle({ kind: "cool", reason: "http-500", forMs: 3000, isTimed: true });
     expect(s.pick().choice).toMatchObject({ id: "openai:b", reason: "least-bad" });
   });
 
-  test("comes back before the reset when newer figures show room", () => {
+  test("returns to service before the reset if newer figures show room", () => {
     const s = setup(["a"]);
     s.pick().settle({ kind: "limit", untilMs: s.clock.now() + 1_000_000 });
     s.clock.advance(10);
@@ -162,7 +162,7 @@ describe("health", () => {
     expect(s.serve()).toBe("a");
   });
 
-  test("of a disabled account lets another one serve, and the pin waits for it", () => {
+  test("that is pinned and disabled lets another one serve, and keeps its pin", () => {
     const s = setup(["a", "b"]);
     s.store.state.pinnedId = "openai:a";
     s.pick().settle({ kind: "disable", reason: "http-401" });
@@ -173,7 +173,7 @@ describe("health", () => {
 });
 
 describe("slow start", () => {
-  test("allows one at a time, then two, then four, then as many as come", () => {
+  test("allows one request at a time, then two, then four, then any number", () => {
     const steps: Ramp[] = [rampAfter(undefined, "cooled")];
     for (let served = 0; served < 4; served++) steps.push(rampAfter(steps.at(-1), "served"));
     expect(steps).toEqual([1, 2, 4, undefined, undefined]);
@@ -181,7 +181,7 @@ describe("slow start", () => {
     expect(rampAfter(1, "restored")).toBeUndefined();
   });
 
-  test("keeps a recovering account from being run over, and does not make anybody wait", () => {
+  test("protects a recovering account from too many requests, and delays no request", () => {
     const s = setup(["a", "b"], "sticky", false);
     expect(s.serve()).toBe("a");
     const failed = s.pick();
@@ -206,7 +206,7 @@ describe("slow start", () => {
 });
 
 describe("a session whose history only its account can read", () => {
-  test("waits for that account, and is told its reset, while others have room", () => {
+  test("waits for that account and gets its reset, even while others have room", () => {
     const s = setup(["a", "b"]);
     s.serve("one");
     s.pick("one").hold();
@@ -219,7 +219,7 @@ describe("a session whose history only its account can read", () => {
     expect(s.serve("one")).toBe("a");
   });
 
-  test("may go to another account of the same workspace, and looks for its own when that is gone", () => {
+  test("may go to another account of the same workspace, and is searched for when its account was removed", () => {
     const s = setup(["a", "b", "c"]);
     for (const account of s.store.state.accounts)
       identify(account, { ...NO_LOGIN, accountId: account.alias === "b" ? "other" : "shared" });
@@ -232,7 +232,7 @@ describe("a session whose history only its account can read", () => {
     expect(s.pick("one").upstream.label).toBe("b");
   });
 
-  test("is held by whoever could read it", () => {
+  test("stays with the account that could read it", () => {
     const s = setup(["a", "b"]);
     const lease = s.pick("one");
     lease.settle({ kind: "ok" }, { turn: true, held: true });
@@ -240,7 +240,7 @@ describe("a session whose history only its account can read", () => {
   });
 });
 
-test("a session goes around the account its answer broke off on, and says so, until a turn is served", () => {
+test("a session avoids the account whose response broke off until a turn is served, and explain says so", () => {
   const s = setup(["a", "b"]);
   expect(s.serve("one")).toBe("a");
   const lease = s.pick("one");
@@ -254,7 +254,7 @@ test("a session goes around the account its answer broke off on, and says so, un
 });
 
 describe("a limit of one feature", () => {
-  test("puts its account last, and does not close it", () => {
+  test("puts its account last, but does not exclude it", () => {
     const s = setup(["a", "b"]);
     s.pick().settle({ kind: "limit", untilMs: s.clock.now() + 1_000_000, limitId: "codex_spark" });
     expect(s.store.state.accounts[0]?.health.kind).toBe("healthy");
@@ -264,7 +264,7 @@ describe("a limit of one feature", () => {
   });
 });
 
-test("what is no turn does not make its account the active one", () => {
+test("a request that is not a turn does not make its account the active one", () => {
   const s = setup(["a", "b"]);
   expect(s.serve()).toBe("a");
   const other = s.pool.pick({

@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { limitBody, startPool, until } from "../support/pool.ts";
 
 describe("polled figures", () => {
-  test("that were asked for before a limit came do not undo it", async () => {
+  test("that were requested before a limit do not end it", async () => {
     const reset = Math.floor(Date.now() / 1000) + 3600;
     await using pool = await startPool({
       accounts: [{ alias: "alice" }],
-      // The first question is answered only after the turn below has met its limit.
+      // The first request is answered only after the turn below has reached its limit.
       prepare: (_layout, mock) => mock.faults.add({ on: "usage", times: 1, delayMs: 300 }),
     });
     pool.mock.faults.add({ on: "sse", times: 1, answer: { status: 429, body: { error: limitBody(reset) } } });
@@ -33,7 +33,7 @@ describe("polled figures", () => {
     expect((await turn()).status).toBe(200);
   });
 
-  test("that a dead login cannot give disable the account, and the operator is told", async () => {
+  test("that a rejected login cannot request disable the account, and cause a warning", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }],
       prepare: (_layout, mock) => mock.accounts.revoke(mock.accounts.byAlias("alice")),
@@ -46,7 +46,7 @@ describe("polled figures", () => {
     expect(events.filter((event) => event.event === "account.disabled").length).toBe(1);
   });
 
-  test("come from every account at the start, and a token that ran out is renewed for them", async () => {
+  test("come from every account at the start, and an expired token is renewed for them", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice", expiresInSeconds: -5 }, { alias: "bob" }],
     });

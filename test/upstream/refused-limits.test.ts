@@ -16,7 +16,7 @@ test("a limit that refused a model counts for it until the last of its resets", 
   expect(limits.of("m")).toBeUndefined();
 });
 
-test("models beyond the bound make room", () => {
+test("models beyond the limit replace earlier ones", () => {
   const limits = createRefusedLimits(fakeClock(0));
   for (let model = 0; model < 1_000; model++) limits.note(`m${model}`, "x", 1);
   expect(limits.of("m999")).toBe("x");

@@ -1,4 +1,4 @@
-// What the roster keeps of its members, compared with what is computed from scratch.
+// Compares the values that the roster keeps with values computed from scratch.
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -17,7 +17,7 @@ import { difference, type RecordChange, recordChange, repeated } from "../suppor
 const NAMES = ["a", "b", "c"];
 const RUNS = { numRuns: 1_000 };
 
-/** What may happen between two looks at the roster. */
+/** The changes that may happen between two uses of the roster. */
 interface Step {
   readonly account: number;
   readonly change: RecordChange;
@@ -40,7 +40,7 @@ function limitIn({ main, additional }: Quota, id: string): Quota["main"] {
   return additional.find((limit) => limit.id === id) ?? main;
 }
 
-/** A candidate without the time until which its figures are valid: repeated figures leave that behind. */
+/** A candidate without the time until which its figures are valid, because repeated figures do not update that time. */
 function timeless(candidate: Candidate | undefined) {
   return candidate && { ...candidate, summary: { ...candidate.summary, goodUntilMs: 0 } };
 }
@@ -81,7 +81,7 @@ describe("a roster, whatever happens to its members,", () => {
             if (other === undefined) return;
             const { goodUntilMs, ...computed } = pooledAccountOf(other, view).summary;
             expect(kept).toEqual(computed);
-            // Repeated figures are good for longer; the roster may notice that late, never the end of their time.
+            // Repeated figures are valid for longer. The roster may notice that late, but never misses their expiry.
             expect(keptMs).toBeLessThanOrEqual(goodUntilMs);
           });
         }
@@ -93,7 +93,7 @@ describe("a roster, whatever happens to its members,", () => {
 describe("figures that repeat what is known", () => {
   const view = { nowMs: NOW + HOUR_MS, ttlMs: HOUR_MS };
 
-  test("change their time and nothing that is computed from them", () =>
+  test("change their time but no value computed from them", () =>
     fc.assert(
       fc.property(evidence, fc.nat(HOUR_MS), (told, laterMs) => {
         const known = mergeQuota(UNKNOWN_QUOTA, told);

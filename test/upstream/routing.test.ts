@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { createSseClient } from "../../src/mock/client.ts";
 import { limitBody, startPool } from "../support/pool.ts";
 
-describe("an account that lives elsewhere", () => {
+describe("an account on another host of the backend", () => {
   const elsewhere = (origin: string, override: string) => ({
     on: "accounts" as const,
     account: "alice",
@@ -16,14 +16,14 @@ describe("an account that lives elsewhere", () => {
     },
   });
 
-  test("gets its turns there, with its region named, and is asked about once", async () => {
+  test("gets its turns there with its region, and its route is requested once", async () => {
     let path = "";
     let headers = new Headers();
     using region = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
       fetch: (request) => {
-        // Bun takes a request's parts back once it is answered.
+        // Bun frees a request's parts once it was answered.
         path = new URL(request.url).pathname;
         headers = new Headers(request.headers);
         return Response.json({ error: limitBody(1) }, { status: 404 });
@@ -47,7 +47,7 @@ describe("an account that lives elsewhere", () => {
     expect(pool.warnings.join()).toContain("https://evil.example, which is not below the configured backend");
   });
 
-  test("that nobody can tell about is served where it is configured", async () => {
+  test("whose route cannot be requested uses the configured backend", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     pool.mock.faults.add({ on: "accounts", answer: { status: 500 } });
     expect(await createSseClient(pool.url, "s").turn("x")).toBe("Hello from alice");

@@ -102,7 +102,7 @@ function bodyOf(
 ): Body {
   const { idleMs } = context.settings().timeouts;
   let isOver = false;
-  /** Set while the client has not read what was written. */
+  /** Set while the client has not read all bytes that were written. */
   let unreadBy: ReadableStreamDirectController | undefined;
   const finish = (): void => {
     if (isOver) return;

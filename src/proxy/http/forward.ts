@@ -15,7 +15,7 @@ import { refusalFor, refusalResponse, retryAfterSeconds } from "../refusal.ts";
 import { appsSession, factsOfRequest } from "../session.ts";
 import { answerRequest } from "../turn/final-answer.ts";
 import { type BodyEnds, passThrough, turnStream } from "./body-stream.ts";
-import { type HttpReply, sendHttp } from "./send.ts";
+import { type HttpReply, sendHttp } from "./send-http.ts";
 
 /** Forwards one request. Throws `body_too_large`, `busy`, and an AbortError when the client disconnects. */
 export async function forward(context: ProxyContext, incoming: IncomingRequest): Promise<Response> {

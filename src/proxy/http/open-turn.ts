@@ -34,7 +34,7 @@ export interface StreamedTurn {
 export type OpenTurnResult =
   | { readonly kind: "begun"; readonly turn: StreamedTurn }
   | { readonly kind: "failed"; readonly turn: StreamedTurn; readonly verdict: Verdict }
-  /** The stream ended, broke or fell silent before it contained anything of value. */
+  /** The stream ended, broke or fell silent before the barrier opened. */
   | { readonly kind: "broken"; readonly why: string };
 
 /** Reads `stream` until the commit barrier opens, or the turn fails. */

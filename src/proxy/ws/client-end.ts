@@ -38,7 +38,7 @@ export interface ClientEnd {
 
 /** A client with this much unread is slow: the kernel's own buffers of a few megabytes are full by then. */
 const SLOW_CLIENT_BYTES = 1024 * 1024;
-/** Messages of this size in all, in bytes or characters, are written at once. */
+/** The total size of waiting messages, in bytes or characters, at which they are written immediately. */
 const MOST_WAITING_SIZE = 64 * 1024;
 /** Close codes that only describe how a connection ended (RFC 6455, 7.4.1). */
 const NEVER_SENT: ReadonlySet<number> = new Set([1005, 1006, 1015]);

@@ -61,7 +61,7 @@ export function dial(
     const cancelTimer = clock.after(timeoutMs, () =>
       decide({
         kind: "broken",
-        why: `no answer to the handshake within ${timeoutMs / 1000} s (connect_timeout_seconds)`,
+        why: `no response to the handshake within ${timeoutMs / 1000} s (connect_timeout_seconds)`,
       }),
     );
     signal.addEventListener("abort", aborted, { once: true });

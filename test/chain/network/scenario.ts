@@ -1,5 +1,5 @@
 // Runs in a network namespace: a front with two children, each behind a link of its own. One link is cut in the middle
-// of a turn. Arguments: a directory, and for each child its namespace and its address. Says what it saw as JSON.
+// of a turn. Arguments: a directory, and for each child its namespace and its address. Prints the observations as JSON.
 
 import { join } from "node:path";
 import { StatusAnswer } from "../../../src/core/status-schema.ts";
@@ -13,7 +13,7 @@ const [directory = "", east = "", eastAddress = "", west = "", westAddress = ""]
 const env = { PATH: process.env.PATH ?? "", HOME: directory, CODEXLB_TOKEN_URL: `${BACKEND}/oauth/token` };
 const running: Bun.Subprocess[] = [];
 
-/** What the command line of a process in `namespace` (undefined: this one) begins with. */
+/** The first words of the command line of a process in `namespace` (undefined: this one). */
 const inside = (namespace: string | undefined) =>
   namespace === undefined ? [] : ["ip", "netns", "exec", namespace];
 
@@ -76,7 +76,7 @@ async function scenario(): Promise<Record<string, unknown>> {
   const servedBy = async (answer: Response) => /"text":"Hello from (\w+)/.exec(await answer.text())?.[1];
   const first = await servedBy(await post("s"));
 
-  // The next answer stops after its beginning, and the link is gone before the rest.
+  // The next response stops after its beginning, and the link is cut before the end.
   const fault = JSON.stringify({ on: "turn", gateAfter: 3 });
   const script = `await fetch("${BACKEND}/__mock/faults", { method: "POST", body: ${JSON.stringify(fault)} })`;
   run([...inside(east), process.execPath, "-e", script]);
@@ -87,7 +87,7 @@ async function scenario(): Promise<Record<string, unknown>> {
     while ((await reader?.read())?.done === false);
     return "a clean end";
   })().catch(() => "cut");
-  // What Codex does then: the same again, at once.
+  // Like Codex, send the same turn again immediately.
   const resent = await servedBy(await post("s"));
   await until("it counts as lost", async () => !(await isReachable("alice")), 30_000);
 

@@ -56,7 +56,7 @@ export async function openTunnel(
       // Only a turn counts as a use, because a socket may be idle for hours.
       lease.release();
       if (reply.kind === "refused")
-        return sentToHttp(`the backend answered the WebSocket handshake with ${reply.status}`);
+        return sentToHttp(`the backend returned ${reply.status} to the WebSocket handshake`);
       context.events.append("websocket.account_selected", {
         req_id: requestId,
         ...lease.upstream.named,
