@@ -50,12 +50,12 @@ snapshots: node_modules/.ready ## Update the committed texts of help, tables and
 	$(BUN) scripts/test.ts test/cli/snapshots.test.ts test/cli/message-snapshots.test.ts test/cli/status test/cli/accounts/account-details.test.ts --update-snapshots
 
 .PHONY: check
-check: node_modules/.ready ## Check types, lint, format, unused code, known vulnerabilities and imports between layers
+check: node_modules/.ready ## Check types, lint, format, unused code, known vulnerabilities, imports between layers, and wording
 	$(BUN) run check:types
 	$(BUN) run check:lint
 	$(BUN) run check:unused
 	$(BUN) scripts/audit.ts
-	$(BUN) test ./test/architecture.test.ts
+	$(BUN) test ./test/architecture.test.ts ./test/prose.test.ts
 
 .PHONY: smoke
 smoke: $(BINARY) ## Test the executable outside the repository and in real terminals

@@ -20,7 +20,7 @@ import {
 import { UNKNOWN_SHARE, weightOf } from "./quota-summary.ts";
 import { presentOf, type WindowKind } from "./windows.ts";
 
-/** What an explanation shows of an account or a child proxy besides its candidate. */
+/** What an explanation shows of an account or a child proxy, in addition to its candidate. */
 export interface ExplainedUpstream {
   readonly id: string;
   readonly alias: string;

@@ -410,9 +410,9 @@ describe("the admin API refuses", () => {
         ...(body === undefined ? {} : { body }),
       });
       const text = await answer.text();
-      const told = JSON.parse(text) as { error: unknown; code?: string };
+      const failure = JSON.parse(text) as { error: unknown; code?: string };
       // The guard's errors have the data plane's shape: {"error": {"code": ...}}.
-      const found = told.code ?? (told.error as { code?: string }).code;
+      const found = failure.code ?? (failure.error as { code?: string }).code;
       if (answer.status !== status || found !== code)
         wrong.push([what, answer.status, found, text.slice(0, 200)]);
       if (answer.headers.get("access-control-allow-origin") !== null) wrong.push([what, "CORS"]);
@@ -509,7 +509,7 @@ describe("with client authentication", () => {
     const keyOf = async (role: string) => (await admin("/admin/key/add", { name: role, role })).key;
     const stub = (await admin("/admin/runtime-auth")).auth.tokens;
     const WHO: [string, string, string | undefined][] = [
-      ["nobody", "anyone", undefined],
+      ["dave", "anyone", undefined],
       ["a guess", "anyone", `clb_${"x".repeat(43)}`],
       ["a key of role client", "client", await keyOf("client")],
       ["the stub of codexlb run", "client", stub.access_token],

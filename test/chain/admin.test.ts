@@ -80,9 +80,9 @@ describe("by name", () => {
   });
 
   test("errors are returned unchanged", async () => {
-    const none = await front_(["account", "rm", "--proxy-name", "leaf", "nobody"]);
+    const none = await front_(["account", "rm", "--proxy-name", "leaf", "dave"]);
     expect(none.code).toBe(1);
-    expect(none.err).toContain("account not found: nobody");
+    expect(none.err).toContain("account not found: dave");
   });
 
   test("an unknown name causes an error that lists the known ones", async () => {

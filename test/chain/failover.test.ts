@@ -150,7 +150,7 @@ describe("a child that does not answer", () => {
 
 describe("a child that freezes", () => {
   test.each(["sse", "websocket"] as const)(
-    "loses what waits for it, over %s, and nobody else is sent there",
+    "loses what waits for it, over %s, and no other session is sent there",
     async (transport) => {
       await using chain = startChain([{ alias: "alice" }, { alias: "bob" }]);
       const left = await chain.start({ name: "left", accounts: ["alice"] });

@@ -341,9 +341,9 @@ describe("wrong input", () => {
     [["account", "rm", "a", "b"], 2, "codexlb: account rm takes one alias\n"],
     [["account", "unpin", "a"], 2, 'codexlb: unexpected argument "a"\n'],
     [
-      ["account", "pin", "nobody"],
+      ["account", "pin", "dave"],
       1,
-      "codexlb: account not found: nobody\n  run: codexlb account login ALIAS, or: codexlb account import\n",
+      "codexlb: account not found: dave\n  run: codexlb account login ALIAS, or: codexlb account import\n",
     ],
     [["account", "import", "--from", "/nowhere"], 1, "codexlb: reading /nowhere/auth.json: no such file\n"],
     [["account", "import", "--from", "alice", "../x"], 1, 'codexlb: invalid alias "../x"\n'],

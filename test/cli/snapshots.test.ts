@@ -147,7 +147,7 @@ describe("output", () => {
     ["proxy", "logs", "--offset", "0", "--limit", "2"],
     ["run", "--command", "exec", "hello"],
     ["doctor", "--codex-bin", "/nowhere/codex"],
-    ["account", "pin", "nobody"],
+    ["account", "pin", "dave"],
     ["config", "shw"],
   ];
   for (const args of COMMANDS)

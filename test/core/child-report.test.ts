@@ -63,12 +63,12 @@ describe("a child's capacity", () => {
   test("is limited until the first reset if all accounts are limited, and cooling if they are cooling", () => {
     const limited = (seconds: number) =>
       account(`l${seconds}`, { healthy: false, cooldown_seconds: seconds, cooldown_reason: "usage-limit" });
-    const resting = account("r", { healthy: false, cooldown_seconds: 7, cooldown_reason: "http-503" });
+    const cooling = account("r", { healthy: false, cooldown_seconds: 7, cooldown_reason: "http-503" });
     expect(capacity([limited(900), limited(600)])).toMatchObject({
       condition: "limited",
       untilMs: NOW + 600_000,
     });
-    expect(capacity([limited(2), resting])).toMatchObject({ condition: "cooling", untilMs: NOW + 7_000 });
+    expect(capacity([limited(2), cooling])).toMatchObject({ condition: "cooling", untilMs: NOW + 7_000 });
   });
 
   test("without accounts is disabled, with the reason", () => {

@@ -89,7 +89,7 @@ describe("health", () => {
 
 describe("a cooldown after a fault that named no time", () => {
   /** Fails `gapMs` after the end of each cooldown. Returns the length of each cooldown. */
-  const rests = (count: number, gapMs: number, random = 0): number[] => {
+  const cooldowns = (count: number, gapMs: number, random = 0): number[] => {
     let health: Health = HEALTHY;
     let atMs = 0;
     return Array.from({ length: count }, () => {
@@ -100,13 +100,13 @@ describe("a cooldown after a fault that named no time", () => {
     });
   };
   test("doubles with each fault in a row, up to five minutes", () => {
-    expect(rests(9, 1)).toEqual([2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000]);
+    expect(cooldowns(9, 1)).toEqual([2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000]);
   });
   test("has its first length if the last incident was long ago", () => {
-    expect(rests(3, 601_000)).toEqual([2000, 2000, 2000]);
+    expect(cooldowns(3, 601_000)).toEqual([2000, 2000, 2000]);
   });
   test("is up to a fifth longer, at random", () => {
-    expect(rests(2, 1, 1)).toEqual([2400, 4800]);
+    expect(cooldowns(2, 1, 1)).toEqual([2400, 4800]);
   });
   test("counts requests that failed together as one", () => {
     const once = transition(HEALTHY, cool(0, 2000));

@@ -8,9 +8,7 @@ import { candidate, context, windows } from "../support/candidates.ts";
 
 const chosen = (candidates: Candidate[], how: ChoiceContext) => {
   const choice = choose(candidates, how);
-  return choice === undefined
-    ? "nobody"
-    : `${choice.id} ${choice.reason}${choice.switched ? " switched" : ""}`;
+  return choice === undefined ? "none" : `${choice.id} ${choice.reason}${choice.switched ? " switched" : ""}`;
 };
 
 describe("usage_balanced", () => {
@@ -133,7 +131,7 @@ test("a session that only some accounts can decrypt goes to no other, not even t
   ];
   const how = (...readers: string[]) =>
     context("usage_balanced", { pinnedId: "b", boundId: "a", readers: new Set(readers) });
-  expect(chosen(list, how("a"))).toBe("nobody");
+  expect(chosen(list, how("a"))).toBe("none");
   expect(chosen(list, how("a", "c"))).toBe("c usage-fallback switched");
 });
 
@@ -163,7 +161,7 @@ describe("whatever the policy,", () => {
       expect(chosen([candidate("a"), candidate("b")], context("sticky", { offering, spends }))).toBe(
         "b sticky-fallback switched",
       );
-    expect(chosen([candidate("a")], context("sticky", { offering }))).toBe("nobody");
+    expect(chosen([candidate("a")], context("sticky", { offering }))).toBe("none");
   });
   test("exhausted accounts are tried if there are no others", () => {
     expect(chosen([candidate("a", { exhausted: true })], context("sticky"))).toBe(
@@ -179,9 +177,9 @@ describe("whatever the policy,", () => {
     expect(chosen(list, context("round_robin", { tried: new Set(["b"]) }))).toBe("a least-bad switched");
   });
   test("an account is not tried twice, and none is chosen if none is left", () => {
-    expect(chosen([candidate("a")], context("sticky", { tried: new Set(["a"]) }))).toBe("nobody");
-    expect(chosen([candidate("a", { condition: "limited" })], context("sticky"))).toBe("nobody");
-    expect(chosen([], context("usage_balanced"))).toBe("nobody");
+    expect(chosen([candidate("a")], context("sticky", { tried: new Set(["a"]) }))).toBe("none");
+    expect(chosen([candidate("a", { condition: "limited" })], context("sticky"))).toBe("none");
+    expect(chosen([], context("usage_balanced"))).toBe("none");
   });
 });
 
@@ -205,7 +203,11 @@ describe("score", () => {
     ["both windows weighted", quota(window(50), window(0)), 0.7],
     ["one window unknown", quota(window(0)), 0.72],
     ["figures older than the TTL are unknown", quota(window(0, { asOfMs: view.nowMs - 60_001 })), 0.3],
-    ["used up stays used up however old, until its reset", quota(window(100, { asOfMs: 0 }), window(0)), 0.4],
+    [
+      "exhausted stays exhausted however old, until its reset",
+      quota(window(100, { asOfMs: 0 }), window(0)),
+      0.4,
+    ],
     [
       "a window that was reset a moment ago is whole",
       quota(window(100, { resetAtMs: view.nowMs - 1 }), window(0)),
@@ -245,9 +247,9 @@ describe("a draining account", () => {
     expect(chosen([draining, other], context("sticky", { pinnedId: "a" }))).toBe("a pinned");
   });
   test("gets no new session even if the others cannot serve, are cooling or are exhausted", () => {
-    expect(chosen([draining], context("sticky"))).toBe("nobody");
-    const resting = candidate("b", { condition: "cooling", untilMs: 5 });
-    expect(chosen([draining, resting], context("sticky"))).toBe("b least-bad switched");
+    expect(chosen([draining], context("sticky"))).toBe("none");
+    const cooling = candidate("b", { condition: "cooling", untilMs: 5 });
+    expect(chosen([draining, cooling], context("sticky"))).toBe("b least-bad switched");
     expect(chosen([draining, candidate("b", { exhausted: true })], context("sticky"))).toBe(
       "b sticky-fallback switched",
     );

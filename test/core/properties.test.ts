@@ -126,15 +126,15 @@ describe("quota", () => {
       fc.property(
         fc
           .array(evidence, { maxLength: 6 })
-          .chain((told) =>
-            fc.tuple(fc.constant(told), fc.shuffledSubarray(told, { minLength: told.length })),
+          .chain((reported) =>
+            fc.tuple(fc.constant(reported), fc.shuffledSubarray(reported, { minLength: reported.length })),
           ),
-        ([told, shuffled]) => {
-          const merged = told.reduce(mergeQuota, UNKNOWN_QUOTA);
+        ([reported, shuffled]) => {
+          const merged = reported.reduce(mergeQuota, UNKNOWN_QUOTA);
           const other = shuffled.reduce(mergeQuota, UNKNOWN_QUOTA);
-          const completeMs = Math.max(0, ...told.map(({ main }) => main.completeAsOfMs));
+          const completeMs = Math.max(0, ...reported.map(({ main }) => main.completeAsOfMs));
           for (const kind of WINDOW_KINDS) {
-            const windows = told
+            const windows = reported
               .map(({ main }) => main.windows[kind])
               .filter((window) => window !== undefined && window.asOfMs >= completeMs) as QuotaWindow[];
             const newestMs = Math.max(...windows.map(({ asOfMs }) => asOfMs));
@@ -236,12 +236,12 @@ describe("health", () => {
       fc.property(fc.array(healthEvent, { maxLength: 12 }), (events) => {
         const health = after(events);
         if (health.kind !== "cooling") return;
-        const told = events.flatMap((event) => {
+        const reported = events.flatMap((event) => {
           if (event.kind === "cool") return [event.untilMs];
           return event.kind === "room" && "fromMs" in event ? [event.fromMs ?? 0] : [];
         });
-        expect(told).toContain(health.untilMs);
-        expect(healthAt(health, Math.max(...told)).kind).toBe("healthy");
+        expect(reported).toContain(health.untilMs);
+        expect(healthAt(health, Math.max(...reported)).kind).toBe("healthy");
       }),
     ));
 
@@ -323,7 +323,7 @@ describe("a verdict", () => {
 
 type Step =
   | { readonly do: "turn"; readonly session: number; readonly verdicts: readonly Verdict[] }
-  | { readonly do: "learn"; readonly account: number; readonly told: Quota }
+  | { readonly do: "learn"; readonly account: number; readonly reported: Quota }
   | { readonly do: "wait"; readonly ms: number };
 
 const verdict: fc.Arbitrary<Verdict> = fc.oneof(
@@ -343,7 +343,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       verdicts: fc.array(verdict, { minLength: 4, maxLength: 4 }),
     }),
   },
-  fc.record({ do: fc.constant("learn" as const), account: fc.nat(3), told: evidence }),
+  fc.record({ do: fc.constant("learn" as const), account: fc.nat(3), reported: evidence }),
   fc.record({ do: fc.constant("wait" as const), ms: fc.nat(HOUR_MS / 10) }),
 );
 
@@ -375,7 +375,7 @@ describe("a pool, whatever happens to it,", () => {
         const { pool, clock, store } = poolOf(mode);
         for (const one of steps) {
           if (one.do === "wait") clock.advance(one.ms);
-          if (one.do === "learn") pool.learn(`openai:${NAMES[one.account]}`, one.told);
+          if (one.do === "learn") pool.learn(`openai:${NAMES[one.account]}`, one.reported);
           if (one.do === "turn") turn(pool, one);
           const nowMs = clock.now();
           const available = store.state.accounts.filter(
@@ -389,7 +389,7 @@ describe("a pool, whatever happens to it,", () => {
             requestId: 1,
           });
           if (available.length > 0) {
-            expect(available.map((account) => account.id)).toContain(lease?.upstream.id ?? "nobody");
+            expect(available.map((account) => account.id)).toContain(lease?.upstream.id ?? "none");
             expect(pool.shortage(undefined).kind).toBe("all_tried");
           }
           lease?.release();
@@ -404,7 +404,7 @@ describe("a pool, whatever happens to it,", () => {
         const { pool, clock } = poolOf("usage_balanced");
         for (const one of steps) {
           if (one.do === "wait") clock.advance(one.ms);
-          if (one.do === "learn") pool.learn(`openai:${NAMES[one.account]}`, one.told);
+          if (one.do === "learn") pool.learn(`openai:${NAMES[one.account]}`, one.reported);
           if (one.do === "turn") turn(pool, one);
           const view = pool.view();
           for (const { candidate: seen, quota } of pool.facts().accounts) {

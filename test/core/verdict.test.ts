@@ -24,12 +24,12 @@ describe("a refusal on grounds of policy is the request's own fault", () => {
     "sessionBudgetExceeded",
   ])
     test(code, () => {
-      const told = [
+      const failures = [
         ...[400, 403, 429, 503].map((status) => reply(status, error(code))),
         failureOfEvent({ type: "response.failed", response: error(code) }, NOW),
         failureOfEvent({ type: "error", status: 403, ...error(code) }, NOW),
       ];
-      for (const failure of told)
+      for (const failure of failures)
         for (const verdict of [
           judge(failure, "turn"),
           judge(failure, "handshake"),

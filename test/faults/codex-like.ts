@@ -10,7 +10,7 @@ import { blockData, createSseSplitter } from "../../src/proxy/http/sse.ts";
 export interface SeenTurn {
   /** The account that completed the turn. */
   readonly servedBy: string | undefined;
-  /** The messages that the user reads besides the answer, in order; empty if there were none. */
+  /** The messages that the user reads, other than the answer, in order; empty if there were none. */
   readonly shown: readonly string[];
   /** Connections and requests it took. */
   readonly tries: number;

@@ -77,7 +77,7 @@ Read this to see what Codex shows for a particular failure, and which account co
 Codex 0.171 in a turn: warm-up, retries, waits and messages. \`make test-real\` checks the most important rows against the
 real Codex. Each failure happens on every request to alice, unless the failure itself ends the connection.
 
-Each cell shows which account completed the turn, what the user saw besides the answer (left out if nothing), the
+Each cell shows which account completed the turn, what the user saw other than the answer (left out if nothing), the
 client's number of tries if more than one (the second is silent), the duration including Codex's waits, and the state of
 accounts that are not ready. In rows where nothing arrives, timeouts are set to one second.
 

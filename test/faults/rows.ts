@@ -230,20 +230,20 @@ function error(code: string, message = "no"): Record<string, unknown> {
 }
 
 /** A refusal with a status, as a response head or as an event. */
-function refused(name: string, status: number, told: Record<string, unknown>): Row {
+function refused(name: string, status: number, details: Record<string, unknown>): Row {
   return {
     name,
-    head: { answer: { status, body: { error: told } } },
-    inside: { event: { type: "error", status, error: told } },
+    head: { answer: { status, body: { error: details } } },
+    inside: { event: { type: "error", status, error: details } },
   };
 }
 
 /** A failure that occurs only inside a stream. */
 function failed(name: string, message?: string, code = name): Row {
-  const told = code === "usage_limit_reached" ? LIMIT : error(code, message);
+  const failure = code === "usage_limit_reached" ? LIMIT : error(code, message);
   return {
     name: `response.failed: ${name}`,
-    inside: { event: { type: "response.failed", response: { error: told } } },
+    inside: { event: { type: "response.failed", response: { error: failure } } },
   };
 }
 

@@ -51,7 +51,7 @@ let proxy: HardenedProxy;
 beforeAll(async () => {
   proxy = await startHardened({
     upstream: `http://127.0.0.1:${backend.port}/backend-api`,
-    // A short cooldown, so that alice stays in use in spite of what her backend sends.
+    // A short cooldown, so that alice stays in use, whatever her backend sends.
     config: "[proxy]\ncooldown_default_seconds = 1\n",
   });
 });

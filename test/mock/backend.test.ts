@@ -207,6 +207,6 @@ test("an account can have its own catalogue, and its turns name that version", a
   const changed = await catalogue("bob");
   expect(changed.body).toEqual({ models: [{ slug: "new" }] });
   expect(changed.etag).not.toBe(bob.etag);
-  for (const wrong of [{ alias: "nobody", models: [] }, { alias: "bob" }, 1])
+  for (const wrong of [{ alias: "dave", models: [] }, { alias: "bob" }, 1])
     expect((await change(wrong)).status).toBe(400);
 });

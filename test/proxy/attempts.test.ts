@@ -186,7 +186,7 @@ describe("the retry budget", () => {
     expect(budget.begin()).toBeUndefined();
   });
 
-  test("ends requests with passing failures when it is used up, but not those with limits", async () => {
+  test("ends requests with passing failures when it is exhausted, but not those with limits", async () => {
     const none: RetryBudget = { begin: () => undefined };
     const failed = await run([COOL, OK], { retries: none });
     expect([failed.outcome.kind, failed.asked]).toEqual(["unserved", 1]);

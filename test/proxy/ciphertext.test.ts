@@ -29,7 +29,7 @@ async function overSocket(pool: TestPool, session: string, input: readonly unkno
     socket.once("open", resolve);
     socket.once("error", reject);
   });
-  const told = await new Promise<string>((resolve) => {
+  const answer = await new Promise<string>((resolve) => {
     let text = "";
     socket.on("message", (data: Buffer) => {
       text += data.toString();
@@ -39,7 +39,7 @@ async function overSocket(pool: TestPool, session: string, input: readonly unkno
     socket.send(JSON.stringify({ type: "response.create", model: "m", input }));
   });
   socket.terminate();
-  return told;
+  return answer;
 }
 
 const overHttp = async (pool: TestPool, session: string, input: readonly unknown[]) =>
@@ -73,9 +73,9 @@ for (const [name, send] of Object.entries({ "server-sent events": overHttp, WebS
         { on: "sse", account: "bob", answer },
         { on: "message", account: "bob", events: [event] },
       );
-      const told = await send(pool, "s1", input);
-      expect(told).toContain("usage_limit_reached");
-      expect(told).toContain(`"resets_at":${RESET_S}`);
+      const reply = await send(pool, "s1", input);
+      expect(reply).toContain("usage_limit_reached");
+      expect(reply).toContain(`"resets_at":${RESET_S}`);
       expect(await createSseClient(pool.url, "s2").turn("hello")).toBe("Hello from alice");
     });
   });

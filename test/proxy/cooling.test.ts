@@ -51,9 +51,9 @@ describe("while the only account is cooling down, the client gets", () => {
       await using pool = await startPool({ accounts: [{ alias: "alice" }] });
       const answer = { status: 429, headers: { "retry-after": nonsense }, body: {} };
       pool.mock.faults.add({ on: "sse", answer });
-      const told = Number((await post(pool.url)).headers.get("retry-after"));
-      expect(told).toBeGreaterThanOrEqual(1);
-      expect(told).toBeLessThanOrEqual(3_600);
+      const seconds = Number((await post(pool.url)).headers.get("retry-after"));
+      expect(seconds).toBeGreaterThanOrEqual(1);
+      expect(seconds).toBeLessThanOrEqual(3_600);
     });
 
   test("a 403 without renewing its token each time", async () => {
@@ -94,11 +94,11 @@ describe("while the only account is cooling down, the client gets", () => {
     });
     const socket = new WebSocket(pool.url.replace("http", "ws") + PATH);
     await new Promise((resolve) => socket.once("open", resolve));
-    const told = new Promise<Record<string, unknown>>((resolve) =>
+    const failed = new Promise<Record<string, unknown>>((resolve) =>
       socket.once("message", (data: Buffer) => resolve(JSON.parse(data.toString()))),
     );
     socket.send(JSON.stringify({ type: "response.create", model: "m", input: [] }));
-    expect(await told).toMatchObject({
+    expect(await failed).toMatchObject({
       type: "error",
       status: 429,
       error: { code: "rate_limit_exceeded" },
@@ -112,9 +112,9 @@ test("a limit with an implausible reset counts as a limit, and the client gets a
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   const error = { type: "usage_limit_reached", message: "x", resets_at: "soon" };
   pool.mock.faults.add({ on: "sse", times: 1, answer: { status: 429, body: { error } } });
-  const { error: told } = (await (await post(pool.url)).json()) as { error: Record<string, unknown> };
-  expect(told.type).toBe("usage_limit_reached");
-  expect(Math.abs(Number(told.resets_at) - Date.now() / 1000)).toBeLessThan(120);
+  const { error: limit } = (await (await post(pool.url)).json()) as { error: Record<string, unknown> };
+  expect(limit.type).toBe("usage_limit_reached");
+  expect(Math.abs(Number(limit.resets_at) - Date.now() / 1000)).toBeLessThan(120);
 });
 
 test("a session of the apps server stays with the account that opened it", async () => {

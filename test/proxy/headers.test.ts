@@ -179,17 +179,17 @@ describe("request headers", () => {
     expect(namesOf(headers)).toEqual([...UP].sort());
   });
   test("that Connection names are not forwarded", () => {
-    const told = new Headers({
+    const incoming = new Headers({
       connection: "Session-Id , x-codex-a,, bad name",
       "session-id": "s",
       "x-codex-a": "1",
     });
-    expect(namesOf(outgoingHeaders(told, { turn: false }))).toEqual([]);
+    expect(namesOf(outgoingHeaders(incoming, { turn: false }))).toEqual([]);
   });
   test("of a turn do not request a compressed response", () => {
-    const told = new Headers({ "accept-encoding": "zstd" });
-    expect(namesOf(outgoingHeaders(told, { turn: true }))).toEqual([]);
-    expect(namesOf(outgoingHeaders(told, { turn: false }))).toEqual(["accept-encoding"]);
+    const incoming = new Headers({ "accept-encoding": "zstd" });
+    expect(namesOf(outgoingHeaders(incoming, { turn: true }))).toEqual([]);
+    expect(namesOf(outgoingHeaders(incoming, { turn: false }))).toEqual(["accept-encoding"]);
   });
 });
 
@@ -198,7 +198,7 @@ describe("response headers", () => {
     expect(namesOf(downstreamHeaders(all([...DOWN, ...NOT_DOWN])))).toEqual([...DOWN].sort());
   });
   test("about limits are all returned, whatever the limit is called", () => {
-    const told = new Headers();
+    const limits = new Headers();
     for (const id of ["codex", "codex-bengalfox", "bengalfox", "a.b_c"])
       for (const [name, value] of [
         ["primary-used-percent", "12.5"],
@@ -207,10 +207,10 @@ describe("response headers", () => {
         ["secondary-used-percent", "1"],
         ["limit-name", "Name"],
       ] as const)
-        told.set(`x-${id}-${name}`, value);
-    told.set("x-codex-plan-type", "pro");
-    expect(quotaFromHeaders(downstreamHeaders(told), 0)).toEqual(quotaFromHeaders(told, 0));
-    expect(namesOf(downstreamHeaders(told))).toEqual(namesOf(told));
+        limits.set(`x-${id}-${name}`, value);
+    limits.set("x-codex-plan-type", "pro");
+    expect(quotaFromHeaders(downstreamHeaders(limits), 0)).toEqual(quotaFromHeaders(limits, 0));
+    expect(namesOf(downstreamHeaders(limits))).toEqual(namesOf(limits));
   });
 });
 

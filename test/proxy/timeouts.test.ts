@@ -105,7 +105,7 @@ describe("a response", () => {
     expect(new TextDecoder().decode((await reader?.read())?.value)).toContain("response.output_text.delta");
     let isOver = false;
     const next = reader?.read().then(
-      () => "went on",
+      () => "continued",
       () => "cut",
     );
     void next?.finally(() => {

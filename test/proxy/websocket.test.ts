@@ -120,11 +120,11 @@ describe("a socket", () => {
   test("announces the largest message, and forwards the refusal of a larger one without trying another account", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     const socket = new WebSocket(pool.url.replace("http", "ws") + PATH, { headers: { "session-id": "s1" } });
-    const told = new Promise((resolve) =>
+    const limit = new Promise((resolve) =>
       socket.once("upgrade", ({ headers }) => resolve(headers["x-codex-websocket-max-message-bytes"])),
     );
     await new Promise((resolve) => socket.once("open", resolve));
-    expect(await told).toBe(String(16 * 1024 * 1024));
+    expect(await limit).toBe(String(16 * 1024 * 1024));
     pool.mock.faults.add({ on: "message", events: [], end: "close", closeCode: 1009 });
     const closed = new Promise<number>((resolve) => socket.on("close", resolve));
     socket.send(JSON.stringify({ type: "response.create", model: "m", input: [] }));
@@ -173,9 +173,9 @@ describe("a socket", () => {
       ],
     });
     const socket = await open(pool);
-    const told = toldUsed(socket);
+    const percent = usedPercent(socket);
     socket.send(JSON.stringify({ type: "response.create", model: "m", input: [] }));
-    expect(await told).toBe(45);
+    expect(await percent).toBe(45);
     socket.terminate();
   });
 
@@ -190,10 +190,10 @@ describe("a socket", () => {
       (await pool.status()).accounts.every((one) => one.daily_left_pct >= 0),
     );
     const socket = await open(pool);
-    const told = toldUsed(socket);
+    const percent = usedPercent(socket);
     socket.send(JSON.stringify({ type: "response.create", model: "m", input: [] }));
     // Alice has used one of two turns, bob none: a quarter of the pool's.
-    expect(await told).toBe(25);
+    expect(await percent).toBe(25);
     socket.terminate();
   });
 });
@@ -216,7 +216,7 @@ describe("a session", () => {
     for (const [session, owner] of [...owners, ...owners]) expect(await post(session)).toBe(owner);
     for (const [session, owner] of owners) {
       const client = createSocketClient(pool.url, session);
-      expect(await client.turn("x")).toBe(owner ?? "nobody");
+      expect(await client.turn("x")).toBe(owner ?? "none");
       client.close();
     }
   });
@@ -242,7 +242,7 @@ describe("a session", () => {
 });
 
 /** The used share of the short window, in percent, in the next event about limits. */
-function toldUsed(socket: WebSocket): Promise<number> {
+function usedPercent(socket: WebSocket): Promise<number> {
   return new Promise((resolve) =>
     socket.on("message", (data: Buffer) => {
       const event = JSON.parse(data.toString());

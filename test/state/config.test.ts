@@ -51,14 +51,14 @@ describe("config.toml", () => {
     ["a value that nests", `a = ${"[".repeat(30_000)}${"]".repeat(30_000)}\n`],
     ["a list of what is no text", `[proxy]\nallowed_hosts = [${"1,".repeat(30_000)}1]\n`],
   ])("that is one absurdity is answered with a message of a few lines: %s", (_what, text) => {
-    let told: string;
+    let outcome: string;
     try {
-      told = parse(text).unknown.join();
+      outcome = parse(text).unknown.join();
     } catch (error) {
-      told = String(error);
+      outcome = String(error);
     }
-    expect(told.length).toBeGreaterThan(10);
-    expect(told.length).toBeLessThan(4_000);
+    expect(outcome.length).toBeGreaterThan(10);
+    expect(outcome.length).toBeLessThan(4_000);
   });
 
   test("is normalized as in the Go program", () => {
@@ -293,9 +293,9 @@ describe("a proxy that starts", () => {
       prepareConfigFile(layout, deps); // makes the directory
       writeFileSync(layout.config, text);
     }
-    const told = prepareConfigFile(layout, deps);
+    const message = prepareConfigFile(layout, deps);
     return {
-      told,
+      message,
       written: readFileSync(layout.config, "utf8"),
       layout,
       warnings,
@@ -306,10 +306,12 @@ describe("a proxy that starts", () => {
 
   test("creates the file once, with a new name, and only the owner can read it", () => {
     using made = prepare(undefined);
-    expect(parse(made.told).config.proxy.name).toBe("proxy-abababab");
-    expect(made.written).toBe(made.told);
+    expect(parse(made.message).config.proxy.name).toBe("proxy-abababab");
+    expect(made.written).toBe(made.message);
     expect(statSync(made.layout.config).mode & 0o777).toBe(0o600);
-    expect(prepareConfigFile(made.layout, { ...made.deps, random: () => new Uint8Array(4) })).toBe(made.told);
+    expect(prepareConfigFile(made.layout, { ...made.deps, random: () => new Uint8Array(4) })).toBe(
+      made.message,
+    );
   });
 
   test("adds a missing name and keeps every other byte", () => {
@@ -319,7 +321,7 @@ describe("a proxy that starts", () => {
     expect(made.written).toBe(
       '# mine\n[proxy] # here\nname = "proxy-abababab"\nlisten = "127.0.0.1:9"   # odd   spacing\n\n[mine]\nkept = 1\n',
     );
-    expect(made.told).toBe(made.written);
+    expect(made.message).toBe(made.written);
   });
 
   test("does not change a file that has a name, is blank, or is not valid", () => {

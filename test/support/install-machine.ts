@@ -33,7 +33,7 @@ export function machine(shell: readonly string[]): Machine {
   mkdirSync(bin);
   mkdirSync(home);
   for (const tool of TOOLS.split(" ")) {
-    // On Alpine, busybox provides other programs besides the shell.
+    // On Alpine, busybox provides more programs than the shell.
     const provider = shell[0] === "busybox" && !["curl", "getconf"].includes(tool) ? "busybox" : tool;
     symlinkSync(Bun.which(provider) ?? `missing-${tool}`, join(bin, tool));
   }

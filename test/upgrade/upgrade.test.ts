@@ -126,7 +126,7 @@ describe("from a directory", () => {
     const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
     expect((await reader.read()).value).toContain(INSTALLED);
     (await upgradeExecutable(options(), tools()))?.replacement.keep();
-    child.stdin.write("go on\n");
+    child.stdin.write("continue\n");
     child.stdin.end();
     expect((await reader.read()).value).toBe(`still ${INSTALLED}\n`);
     expectInstalled(NEWER);

@@ -147,7 +147,7 @@ describe("an upstream offers", () => {
       ["b", "a", false],
       ["empty", "a", undefined],
       ["broken", "a", undefined],
-      ["nobody", "a", undefined],
+      ["dave", "a", undefined],
     ] as const)
       expect([id, model, catalogues.offers(id, model)]).toEqual([id, model, expected]);
   });

@@ -14,9 +14,9 @@ const NAMES = ["a", "b", "c"];
 
 /** Figures of the main limit only. With other limits, the usage is computed each time. */
 const mainFigures = evidence.map(
-  (told): RecordChange =>
+  (reported): RecordChange =>
     (record, view) =>
-      learn(record, { ...told, additional: [] }, view),
+      learn(record, { ...reported, additional: [] }, view),
 );
 const sameFigures = fc.nat(HOUR_MS / 4).map(
   (laterMs): RecordChange =>

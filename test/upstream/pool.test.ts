@@ -25,7 +25,7 @@ function setup(aliases: readonly string[], mode: PolicyMode = "usage_balanced", 
   const { pool, store } = memoryPool({ aliases, clock, mode, affinity, quotaTtlMs: 60_000 });
   const pick = (session?: string): Lease => {
     const lease = pool.pick({ session, hops: [], tried: new Set(), spends: true, requestId: 1 });
-    if (lease === undefined) throw new Error("nobody");
+    if (lease === undefined) throw new Error("no account was picked");
     return lease;
   };
   return {

@@ -95,9 +95,9 @@ describe("figures that repeat what is known", () => {
 
   test("change their time but no value computed from them", () =>
     fc.assert(
-      fc.property(evidence, fc.nat(HOUR_MS), (told, laterMs) => {
-        const known = mergeQuota(UNKNOWN_QUOTA, told);
-        const again = repeated(told, laterMs);
+      fc.property(evidence, fc.nat(HOUR_MS), (reported, laterMs) => {
+        const known = mergeQuota(UNKNOWN_QUOTA, reported);
+        const again = repeated(reported, laterMs);
         const { quota, isRepeat } = learnedFigures(known, again, view);
         expect(isRepeat).toBe(true);
         expect(quota).toEqual(mergeQuota(known, again));
@@ -115,10 +115,10 @@ describe("figures that repeat what is known", () => {
         difference,
         fc.nat(HOUR_MS),
         fc.nat(3 * HOUR_MS),
-        (told, differ, laterMs, agoMs) => {
+        (reported, differ, laterMs, agoMs) => {
           const at = { nowMs: NOW + agoMs, ttlMs: HOUR_MS };
-          const known = mergeQuota(UNKNOWN_QUOTA, told);
-          const { quota, isRepeat } = learnedFigures(known, differ(repeated(told, laterMs)), at);
+          const known = mergeQuota(UNKNOWN_QUOTA, reported);
+          const { quota, isRepeat } = learnedFigures(known, differ(repeated(reported, laterMs)), at);
           if (!isRepeat) return;
           for (const id of ["codex", "a", "b"]) {
             const { goodUntilMs: _before, ...before } = summaryOf(known, limitIn(known, id), at);

@@ -141,7 +141,7 @@ describe("a proxy that --proxy-url names", () => {
     });
     const env = { CODEXLB_ROOT: ownRoot(), CODEXLB_PROXY_URL: new URL(front.baseUrl).origin };
     await run(["account", "pin", "alice"], env);
-    await run(["account", "pin", "nobody"], env);
+    await run(["account", "pin", "dave"], env);
     await run(["account", "rm", "--proxy-name", "edge-b", "alice"], env);
     await run(["account", "unpin"], env);
     expect(targets).toEqual(["edge-a", null, "edge-b", null]);
@@ -204,10 +204,10 @@ describe("a proxy that the settings name", () => {
       CODEXLB_ROOT: ownRoot(`[proxy]\nproxy_url = "${pool.url}"\n`),
       CODEXLB_ADMIN_TOKEN: pool.adminToken,
     };
-    const ran = await run(["account", "pin", "nobody"], env);
+    const ran = await run(["account", "pin", "dave"], env);
     expect(ran).toMatchObject({
       code: 1,
-      err: "codexlb: account not found: nobody\n  known accounts: alice\n",
+      err: "codexlb: account not found: dave\n  known accounts: alice\n",
     });
   });
 });

@@ -280,7 +280,7 @@ test.skipIf(!isLinux)("the proxy pings the watchdog of its service manager until
 });
 
 test("a missing service manager causes only a warning", async () => {
-  const proxy = await startProxy(freshRoot(), { NOTIFY_SOCKET: join(temp.path, "nobody") });
+  const proxy = await startProxy(freshRoot(), { NOTIFY_SOCKET: join(temp.path, "missing") });
   await proxy.shows("warning: notifying the service manager at");
   expect(await createSseClient(proxy.url, "s1").turn("hi")).toBe("Hello from alice");
   proxy.kill("SIGTERM");

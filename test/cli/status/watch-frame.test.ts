@@ -127,7 +127,7 @@ test("no accounts, and a proxy that reports little about itself", () => {
 test("every line fits every terminal, with any names", () => {
   const names = [
     "a",
-    "a-very-long-alias-that-nobody-would-want-to-type-twice",
+    "a-very-long-alias-that-no-user-would-want-to-type-twice",
     "会社のアカウント",
     "👩‍👩‍👧‍👦 family",
   ];

@@ -82,7 +82,7 @@ describe.skipIf(process.platform !== "linux")("a full disk behind standard error
   test.each([
     ["statsu", 2],
     ["status --bogus", 2],
-    ["account rm nobody", 1],
+    ["account rm dave", 1],
     ["--version", 0],
     ["run --proxy-url http://127.0.0.1:1 --codex-bin /bin/true exec", 0],
   ] as const)("does not change the exit code of codexlb %s", async (words, code) => {
