@@ -45,7 +45,7 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
   const areFew = descriptors.noneOpenBetween(levels.shedAt, levels.usable);
   /** Silent connections found by the last check, and the number of the check that found each of them first. */
   let silent = new Map<string, number>();
-  let looks = 0;
+  let checks = 0;
   /** Upper bound of the number of open descriptors. */
   let open = levels.shedAt;
   let takenSinceCount = 0;
@@ -69,35 +69,36 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
     return all;
   };
 
-  const look = (): void => {
+  const check = (): void => {
     const all = count();
-    looks++;
+    checks++;
     if (open > levels.shedAt) shed(all);
     else silent.clear();
     report();
     // Not `clock.after`: the descriptors are real even in a test with its own clock.
-    timer = setTimeout(look, LOOK_MS);
+    timer = setTimeout(check, CHECK_MS);
     timer.unref();
   };
 
   const shed = (all: readonly number[]): void => {
-    const candidates = findCandidates(all);
-    silent = new Map(candidates.silent.map(({ key, firstLook }) => [key, firstLook]));
-    for (const descriptor of inOrder(candidates, looks).slice(0, open - levels.shedTo)) {
+    const closable = findClosable(all);
+    silent = new Map(closable.silent.map(({ key, firstCheck }) => [key, firstCheck]));
+    for (const descriptor of inOrder(closable, checks).slice(0, open - levels.shedTo)) {
       descriptors.shutDown(descriptor);
       closedConnections++;
     }
   };
 
-  const findCandidates = (all: readonly number[]): Candidates => {
+  const findClosable = (all: readonly number[]): ClosableConnections => {
     const { answering, receiving } = context.used();
     const uploadsBeforeMs = performance.now() - YOUNG_UPLOAD_MS;
-    const found: Candidates = { silent: [], uploads: [] };
+    const found: ClosableConnections = { silent: [], uploads: [] };
     for (const { descriptor, peer } of descriptors.accepted(context.port(), all)) {
       if (answering.has(peer)) continue;
       const sinceMs = receiving.get(peer);
       const key = `${descriptor} ${peer}`;
-      if (sinceMs === undefined) found.silent.push({ descriptor, key, firstLook: silent.get(key) ?? looks });
+      if (sinceMs === undefined)
+        found.silent.push({ descriptor, key, firstCheck: silent.get(key) ?? checks });
       else if (sinceMs < uploadsBeforeMs) found.uploads.push({ descriptor, sinceMs });
     }
     return found;
@@ -122,7 +123,7 @@ export function createDescriptorRoom(context: DescriptorRoomContext): Descriptor
   };
 
   return {
-    start: look,
+    start: check,
     stop: () => clearTimeout(timer),
     refusal: () => {
       takenSinceCount++;
@@ -151,7 +152,7 @@ const MOST_DESCRIPTORS = 65_536;
  */
 const RESERVE = { share: 1 / 4, least: 32, most: 1_024 } as const;
 /** Time between two checks. A check takes about 10 us while there is room. */
-const LOOK_MS = 200;
+const CHECK_MS = 200;
 /** A body usually arrives together with its head, so an upload of this age is slow. */
 const YOUNG_UPLOAD_MS = 1_000;
 const REPORT_EVERY_MS = 60_000;
@@ -180,17 +181,17 @@ function levelsFor(limit: number): Levels {
   };
 }
 
-interface Candidates {
-  readonly silent: { readonly descriptor: number; readonly key: string; readonly firstLook: number }[];
+interface ClosableConnections {
+  readonly silent: { readonly descriptor: number; readonly key: string; readonly firstCheck: number }[];
   readonly uploads: { readonly descriptor: number; readonly sinceMs: number }[];
 }
 
 /** The order in which descriptors are closed: longest silent first, then old uploads, then newly found ones. */
-function inOrder({ silent, uploads }: Candidates, thisLook: number): number[] {
-  const known = silent.filter(({ firstLook }) => firstLook < thisLook);
+function inOrder({ silent, uploads }: ClosableConnections, thisCheck: number): number[] {
+  const known = silent.filter(({ firstCheck }) => firstCheck < thisCheck);
   return [
-    ...known.sort((a, b) => a.firstLook - b.firstLook),
+    ...known.sort((a, b) => a.firstCheck - b.firstCheck),
     ...uploads.sort((a, b) => a.sinceMs - b.sinceMs),
-    ...silent.filter(({ firstLook }) => firstLook === thisLook),
+    ...silent.filter(({ firstCheck }) => firstCheck === thisCheck),
   ].map(({ descriptor }) => descriptor);
 }

@@ -37,17 +37,17 @@ export function createGuard(
   { clock }: Pick<Deps, "clock">,
 ): Guard {
   let listening = namesOf(listen);
-  let lookedMs = clock.monotonic();
+  let readMs = clock.monotonic();
   const isKnown = (name: string) =>
     listening.has(name) ||
     (listening.has("localhost") && isLoopback(name)) ||
     settings().allowedHosts.some((allowed) => normalise(allowed) === name);
   const own = (name: string): boolean => {
     if (isKnown(name)) return true;
-    if (!isWildcard(listen.host) || clock.monotonic() - lookedMs < LOOK_AGAIN_MS) return false;
+    if (!isWildcard(listen.host) || clock.monotonic() - readMs < READ_AGAIN_MS) return false;
     // A network interface may have come up since.
     listening = namesOf(listen);
-    lookedMs = clock.monotonic();
+    readMs = clock.monotonic();
     return isKnown(name);
   };
   return (request, { key, path }) => {
@@ -142,7 +142,7 @@ const OPEN_PATHS: ReadonlySet<string> = new Set(["/", "/healthz", "/oauth/token"
 const PARENT_PATHS: ReadonlySet<string> = new Set(["/status", "/health/auth-runtime"]);
 
 /** Unknown names make the proxy read this machine's addresses at most this often. */
-const LOOK_AGAIN_MS = 1_000;
+const READ_AGAIN_MS = 1_000;
 
 function namesOf(listen: ListenAddress): ReadonlySet<string> {
   return new Set(hostNames(listen).map(normalise));

@@ -12,7 +12,7 @@ export interface ServingMember {
 }
 
 /** The catalogue of one upstream, or of the accounts that share it. */
-export interface Cell {
+export interface CatalogueCell {
   body: CatalogueBody | undefined;
   /** The `ETag` of `body`. */
   etag: string | undefined;
@@ -30,12 +30,12 @@ export interface Cell {
   isShared: boolean;
 }
 
-export interface Cells {
+export interface CatalogueCells {
   /** The cell of `member`, one of `members`. Creates it if there is none. */
-  of(member: ServingMember, members: readonly ServingMember[]): Cell;
-  get(upstreamId: string): Cell | undefined;
+  of(member: ServingMember, members: readonly ServingMember[]): CatalogueCell;
+  get(upstreamId: string): CatalogueCell | undefined;
   /** The upstream to ask for a cell whose first member is `first`: that one, and after each failure the next. */
-  asked(cell: Cell, first: ServingMember, members: readonly ServingMember[]): Upstream;
+  asked(cell: CatalogueCell, first: ServingMember, members: readonly ServingMember[]): Upstream;
   /** Moves a `member` whose catalogue differs from its cell's to the cell of its plan, or to its own. */
   split(member: ServingMember): void;
   /** Drops upstreams that are not in `members`. */
@@ -47,12 +47,16 @@ export interface Cells {
 /** In pools up to this size, every upstream has its own cell. */
 const MOST_OWN = 64;
 
-export function createCells(): Cells {
-  const byId = new Map<string, Cell>();
+export function createCatalogueCells(): CatalogueCells {
+  const byId = new Map<string, CatalogueCell>();
   /** The first cell of each plan. */
-  const byPlan = new Map<string, Cell>();
+  const byPlan = new Map<string, CatalogueCell>();
 
-  const assign = (member: ServingMember, shared: Cell | undefined, fresh: Cell): Cell => {
+  const assign = (
+    member: ServingMember,
+    shared: CatalogueCell | undefined,
+    fresh: CatalogueCell,
+  ): CatalogueCell => {
     const cell = shared ?? fresh;
     if (shared !== undefined) shared.isShared = true;
     else if (!byPlan.has(planOf(member))) byPlan.set(planOf(member), cell);
@@ -90,7 +94,7 @@ export function createCells(): Cells {
 
 // --- internal ---
 
-function newCell(): Cell {
+function newCell(): CatalogueCell {
   return {
     body: undefined,
     etag: undefined,
@@ -109,6 +113,6 @@ function planOf({ upstream, record }: ServingMember): string {
   return upstream.kind === "account" ? `plan ${record.quota.planType}` : upstream.id;
 }
 
-function* bodiesOf(cells: Iterable<Cell>): Generator<CatalogueBody> {
+function* bodiesOf(cells: Iterable<CatalogueCell>): Generator<CatalogueBody> {
   for (const { body } of cells) if (body !== undefined) yield body;
 }

@@ -6,7 +6,7 @@ import type { Hop } from "../core/hops.ts";
 import type { Clock } from "../deps.ts";
 import { type AskContext, askUpstream } from "./ask-upstream.ts";
 import { type CatalogueBody, createCatalogueBodies } from "./catalogue-bodies.ts";
-import type { Cell, ServingMember } from "./catalogue-cells.ts";
+import type { CatalogueCell, ServingMember } from "./catalogue-cells.ts";
 import type { CatalogueVersion, CatalogueVersions } from "./catalogue-versions.ts";
 import { createGate } from "./gate.ts";
 import type { Upstream } from "./upstream.ts";
@@ -27,7 +27,7 @@ export interface CatalogueRequests {
     version: CatalogueVersion,
     members: readonly ServingMember[],
     hops: readonly Hop[],
-    wanted: (cell: Cell) => boolean,
+    wanted: (cell: CatalogueCell) => boolean,
   ): void;
   /** Cancels pending requests and sends no more. */
   stop(): void;
@@ -65,7 +65,12 @@ export function createCatalogueRequests(context: CatalogueRequestsContext): Cata
     }
   };
 
-  const failed = (version: CatalogueVersion, cell: Cell, upstream: Upstream, error: string): void => {
+  const failed = (
+    version: CatalogueVersion,
+    cell: CatalogueCell,
+    upstream: Upstream,
+    error: string,
+  ): void => {
     cell.dueMs = clock.monotonic() + Math.min(FRESH_MS, RETRY_MS * 2 ** cell.failures);
     cell.failures++;
     events.append("catalogue.failed", { client_version: version.clientVersion, ...upstream.named, error });
@@ -73,7 +78,7 @@ export function createCatalogueRequests(context: CatalogueRequestsContext): Cata
 
   const take = (
     version: CatalogueVersion,
-    cell: Cell,
+    cell: CatalogueCell,
     upstream: Upstream,
     response: Answer | string,
   ): void => {
@@ -99,7 +104,12 @@ export function createCatalogueRequests(context: CatalogueRequestsContext): Cata
     cell.dueMs = clock.monotonic() + FRESH_MS;
   };
 
-  const ask = (version: CatalogueVersion, cell: Cell, upstream: Upstream, hops: readonly Hop[]): void => {
+  const ask = (
+    version: CatalogueVersion,
+    cell: CatalogueCell,
+    upstream: Upstream,
+    hops: readonly Hop[],
+  ): void => {
     cell.asking = gate(async () => {
       if (isForgotten(version)) return;
       const headers = new Headers(version.headers);

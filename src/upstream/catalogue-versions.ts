@@ -2,14 +2,14 @@
 // were used last are kept.
 
 import { type CatalogueBody, type PoolCatalogue, poolCatalogueOf } from "./catalogue-bodies.ts";
-import { type Cells, createCells, type ServingMember } from "./catalogue-cells.ts";
+import { type CatalogueCells, createCatalogueCells, type ServingMember } from "./catalogue-cells.ts";
 
 /** The state for one version of Codex. */
 export interface CatalogueVersion {
   readonly clientVersion: string;
   /** The headers of the last client that the backend needs. */
   headers: Headers;
-  readonly cells: Cells;
+  readonly cells: CatalogueCells;
   /** True once the first client's wait is over and a catalogue is known. */
   isReady: boolean;
   /** The wait for the first responses. */
@@ -108,7 +108,7 @@ function newVersion(clientVersion: string, headers: Headers): CatalogueVersion {
   return {
     clientVersion,
     headers: clientHeaders(headers),
-    cells: createCells(),
+    cells: createCatalogueCells(),
     isReady: false,
     loading: undefined,
     unions: new Map(),

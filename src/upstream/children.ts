@@ -60,7 +60,9 @@ export function createChildren(context: ChildrenContext): Children {
     if (running !== undefined) return running;
     drop(child);
     const asked = askStatus(context, child)
-      .then((observation) => see(context, child, withoutDuplicate(children, child, observation), pool))
+      .then((observation) =>
+        applyObservation(context, child, withoutDuplicate(children, child, observation), pool),
+      )
       .finally(() => {
         asking.delete(child);
         later(child);
@@ -134,7 +136,7 @@ function isAt(link: ChildLink): (child: Child) => boolean {
 }
 
 /** Applies `observation`, and logs it if it differs from the previous one. */
-function see(
+function applyObservation(
   { deps: { clock, log }, events }: ChildrenContext,
   child: Child,
   observation: ChildObservation,
