@@ -65,7 +65,7 @@ for (const [surface, nextOn] of Object.entries(surfaces))
 test("a command prints the next step on the line after the message, for every code", async () => {
   const source = join(import.meta.dir, "..", "..", "src");
   const script = `
-    import { report } from ${JSON.stringify(join(source, "cli", "surprises.ts"))};
+    import { report } from ${JSON.stringify(join(source, "cli", "report-error.ts"))};
     import { CodexlbError, ERROR_CODES } from ${JSON.stringify(join(source, "errors.ts"))};
     for (const code of Object.keys(ERROR_CODES))
       report(new CodexlbError(code, code + ": failed", { next: ${JSON.stringify(NEXT)} }));`;

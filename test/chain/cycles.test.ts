@@ -35,7 +35,7 @@ describe("two proxies in front of each other", () => {
     const { child_proxies } = (await one.status()) as { child_proxies: { cycle?: string }[] };
     expect(child_proxies[0]?.cycle).toBe("one -> two -> one");
     const doctor = await chain.run(["doctor"], { CODEXLB_ROOT: one.layout.root });
-    expect(doctor.out).toContain("leads back here: one -> two -> one");
+    expect(doctor.out).toContain("lead back here: one -> two -> one");
   });
 
   test("and without accounts immediately return an error that names the circle", async () => {

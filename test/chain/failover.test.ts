@@ -246,7 +246,7 @@ describe("a child that requires a key", () => {
     // The key allows the calls that a front needs, and no others.
     const pinned = await chain.run(["account", "pin", "alice"], env);
     expect(pinned).toMatchObject({ code: 0, out: "pinned account alice\n" });
-    expect(pinned.err).toContain("pinned in the proxy locked; proxies in front of it still choose");
+    expect(pinned.err).toContain("pinned only on the proxy locked; proxies in front of it choose as before");
     const keys = await fetch(`${child.url}/admin/keys`, {
       headers: { authorization: `Bearer ${key}`, "x-codexlb-target-proxy-name": "locked" },
     });
