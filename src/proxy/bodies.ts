@@ -181,7 +181,8 @@ async function readGrowing(
       size += part.value.byteLength;
       if (size > BODY_LIMIT_BYTES) throw tooLarge();
       while (size > room) {
-        const step = room === 0 ? FIRST_STEP_BYTES : STEP_BYTES;
+        // The budget never has more room than for one body of the largest size.
+        const step = Math.min(room === 0 ? FIRST_STEP_BYTES : STEP_BYTES, BODY_LIMIT_BYTES - room);
         const more = budget.tryTake(step) ?? (await budget.take(step, signal));
         if (more === undefined) throw busy();
         releases.push(more);

@@ -6,7 +6,6 @@ import type { ListenAddress } from "../core/listen.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import type { Descriptors } from "../state/descriptors.ts";
 import { type AdmitContext, createAdmit, INCOMPLETE_HANDSHAKE, KEY_REMOVED } from "./admit.ts";
-import { BODY_LIMIT_BYTES } from "./bodies.ts";
 import { type ConnectionLimits, createConnections } from "./connections.ts";
 import type { IncomingRequest } from "./context.ts";
 import { forward } from "./http/forward.ts";
@@ -82,7 +81,8 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
       development: false,
       // By default, Bun shares ports outside of development, and a second proxy would get half of the clients.
       reusePort: false,
-      maxRequestBodySize: BODY_LIMIT_BYTES,
+      // The proxy refuses large bodies itself (`readBody`), because Bun's own 413 has no body that explains it.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       fetch: async (request, self) => {
         const connection = connections.take(request);
         try {
@@ -156,7 +156,10 @@ function failure(
   if (error instanceof CodexlbError) {
     if (requestId !== undefined)
       events.append("request.failed", { ...about, status: error.status, error: error.code });
-    return errorResponse(error);
+    const response = errorResponse(error);
+    // The rest of the body is not read.
+    if (error.code === "body_too_large") response.headers.set("connection", "close");
+    return response;
   }
   const what = `handling a ${request.method} request`;
   deps.log.warn(`${what}: ${messageOf(error)}`);

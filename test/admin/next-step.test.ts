@@ -6,6 +6,7 @@ import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { refusedWith, SEE_LOG } from "../../src/admin/door.ts";
 import { withErrors } from "../../src/admin/errors.ts";
+import { docsPage } from "../../src/core/project-pages.ts";
 import { CodexlbError, ERROR_CODES, type ErrorCode } from "../../src/errors.ts";
 import { said } from "../../src/login/container.ts";
 import { errorResponse, refusalEvent } from "../../src/proxy/refusal.ts";
@@ -94,16 +95,16 @@ test("the admin API has a next step for errors that are not codexlb's, and for u
   expect(await Promise.all(bodies)).toEqual([
     { error: "oops; please report it", code: "internal", message: "oops", next: "please report it" },
     {
-      error: "malformed JSON; correct the request; docs/admin-api.md describes it",
+      error: `malformed JSON; correct the request; see ${docsPage("admin-api")}`,
       code: "invalid_request",
       message: "malformed JSON",
-      next: "correct the request; docs/admin-api.md describes it",
+      next: `correct the request; see ${docsPage("admin-api")}`,
     },
     {
       error: "admin endpoint not found",
       code: "not_found",
       message: "admin endpoint not found",
-      next: "docs/admin-api.md lists the endpoints",
+      next: `the endpoints are listed at ${docsPage("admin-api")}`,
     },
   ]);
 });

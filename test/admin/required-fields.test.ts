@@ -1,6 +1,7 @@
 // The errors for fields of a request that are missing or of the wrong type.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { docsPage } from "../../src/core/project-pages.ts";
 import { startPool, type TestPool } from "../support/pool.ts";
 
 let pool: TestPool;
@@ -10,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => pool[Symbol.asyncDispose]());
 
 const ADD = (what: string) => `add the field to the ${what} request`;
-const CORRECT = "correct the request; docs/admin-api.md lists the fields";
+const CORRECT = `correct the request; its fields are listed at ${docsPage("admin-api")}`;
 
 /** For a missing field, `error` does not contain `next`, because the Go program's clients compare it. */
 const cases: readonly (readonly [path: string, body: unknown, message: string, next: string])[] = [

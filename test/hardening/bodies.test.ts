@@ -123,6 +123,46 @@ test("seventeen concurrent bodies of 100 MiB wait in turn, small bodies overtake
   expect(await proxy.inFlight()).toBe(0);
 }, 120_000);
 
+test("a body of more than 128 MiB is refused with an explanation, with a length and in chunks", async () => {
+  await using upstream = backend();
+  await using proxy = await startHardened({ upstream: upstream.baseUrl });
+  const url = proxy.url() + TURN;
+  const refused = { code: "body_too_large", next: expect.stringContaining("compact the session") };
+  const withLength = await responseToHead(proxy, 200 * MEBIBYTE);
+  expect(withLength).toStartWith("HTTP/1.1 413 ");
+  expect(JSON.parse(withLength.split("\r\n\r\n")[1] ?? "")).toMatchObject({ error: refused });
+  const part = new Uint8Array(MEBIBYTE).fill(0x20);
+  let sent = 0;
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) => (sent++ < 130 ? controller.enqueue(part) : controller.close()),
+  });
+  const inChunks = await fetch(url, { method: "POST", body });
+  expect(inChunks.status).toBe(413);
+  expect(await inChunks.json()).toMatchObject({ error: refused });
+  expect(await proxy.inFlight()).toBe(0);
+}, 120_000);
+
+/** The whole response to the head of a request that announces `bytes`, of which none are sent. */
+async function responseToHead(proxy: HardenedProxy, bytes: number): Promise<string> {
+  const { hostname, port, host } = new URL(proxy.url());
+  const closed = Promise.withResolvers<void>();
+  let response = "";
+  const socket = await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      data: (_socket, data) => {
+        response += data.toString();
+      },
+      close: () => closed.resolve(),
+      error: () => closed.resolve(),
+    },
+  });
+  socket.write(`POST ${TURN} HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${bytes}\r\n\r\n`);
+  await closed.promise;
+  return response;
+}
+
 test("a message larger than the backend's limit is refused as the backend refuses it, and a hostile message blocks no other client", async () => {
   await using upstream = socketBackend();
   await using proxy = await startHardened({ upstream: upstream.baseUrl });

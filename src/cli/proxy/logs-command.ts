@@ -9,7 +9,7 @@ import { printJsonText } from "../../print.ts";
 import { readLogLines } from "../../state/log-parts.ts";
 import { REMOTE_FLAGS, type RemoteFlags, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf } from "../context.ts";
-import { durationFlag, integerFlag } from "../flags.ts";
+import { durationFlag, integerFlag, usage } from "../flags.ts";
 import { locate } from "./locate-proxy.ts";
 
 /** The same default as in the proxy. */
@@ -56,15 +56,17 @@ export default defineCommand({
     const context = contextOf(args.root);
     const intervalMs = durationFlag(args.interval, "interval");
     const tail = integerFlag(args.tail, "tail") ?? 0;
+    if (tail < 0) throw usage("--tail must not be negative", "give a number of lines, or 0 for all");
     const limit = Math.max(integerFlag(args.limit, "limit") ?? 0, args.limit === DEFAULT_LIMIT ? tail : 0);
     let offset = integerFlag(args.offset, "offset") ?? -1;
     const read = await readerOf(context, args, durationFlag(args.timeout, "timeout") || undefined);
-    if (offset < 0 && tail <= 0) offset = 0;
+    const readsAll = offset < 0 && tail === 0;
+    if (readsAll) offset = 0;
     for (;;) {
       const lines = await read({ offset: offset < 0 ? undefined : offset, tail, limit });
       if (lines.text !== "") printJsonText(lines.text.endsWith("\n") ? lines.text : `${lines.text}\n`);
       offset = lines.nextOffset ?? offset;
-      if (!args.follow) return;
+      if (!args.follow && (!readsAll || lines.text === "")) return;
       // One answer may not contain all new lines.
       if (lines.text === "") await Bun.sleep(intervalMs);
     }

@@ -83,8 +83,7 @@ export async function prepareRuntime(
 export async function requiresKey(context: CommandContext, proxyUrl: string): Promise<boolean> {
   const door = { url: proxyUrl, timeoutMs: ANSWER_TIMEOUT_MS };
   try {
-    if ((await statusOfCheck(door)) === 401) return true;
-    if (await isProxy(door)) return false;
+    if (await isProxy(door)) return (await statusOfCheck(door)) === 401;
   } catch (error) {
     const { message, next } = unreachable(door, error);
     const own = `http://${(await configOf(context)).proxy.listen}`;
