@@ -4,6 +4,7 @@ import { zValidator } from "@hono/zod-validator";
 import type { MiddlewareHandler } from "hono";
 import { z } from "zod";
 import { readBounded } from "../bounded-fetch.ts";
+import { docsPage } from "../core/project-pages.ts";
 import { CodexlbError } from "../errors.ts";
 
 /** Response header of a page of the event log: the offset of the next page. */
@@ -49,7 +50,7 @@ export const jsonOnly: MiddlewareHandler = async (c, next) => {
 /** A required text field. If it is missing or blank, the whole text of the error is `NAME is required`. */
 export function requiredText(name: string) {
   return z
-    .string({ error: "must be a text" })
+    .string({ error: "must be a string" })
     .trim()
     .refine((text) => text !== "", { error: `${name} is required`, params: { isMissing: true } })
     .prefault("");
@@ -71,7 +72,7 @@ export function body<Schema extends z.ZodType>(what: string, schema: Schema) {
     throw new CodexlbError(
       "invalid_request",
       `invalid ${what} request: ${where === "" ? "" : `${where}: `}${message}`,
-      { next: "correct the request; docs/admin-api.md lists the fields" },
+      { next: `correct the request; its fields are listed on ${docsPage("admin-api")}` },
     );
   });
 }

@@ -15,6 +15,10 @@ const MESSAGE = "writing the file failed";
 const NEXT = "free some space";
 const WHOLE = `${MESSAGE}; ${NEXT}`;
 const DOOR = { url: "http://127.0.0.1:1" };
+const ADMIN_PAGE = "https://github.com/gngeorgiev/codexlb/blob/main/docs/admin-api.md";
+const CORRECT = `correct the request: ${ADMIN_PAGE}`;
+const REPORT_BUG =
+  "this is a bug in codexlb; please report it at https://github.com/gngeorgiev/codexlb/issues";
 
 const errorOf = (code: ErrorCode, isExact = false) =>
   new CodexlbError(code, MESSAGE, { next: NEXT, isExact });
@@ -65,7 +69,7 @@ for (const [surface, nextOn] of Object.entries(surfaces))
 test("a command prints the next step on the line after the message, for every code", async () => {
   const source = join(import.meta.dir, "..", "..", "src");
   const script = `
-    import { report } from ${JSON.stringify(join(source, "cli", "surprises.ts"))};
+    import { report } from ${JSON.stringify(join(source, "cli", "report-error.ts"))};
     import { CodexlbError, ERROR_CODES } from ${JSON.stringify(join(source, "errors.ts"))};
     for (const code of Object.keys(ERROR_CODES))
       report(new CodexlbError(code, code + ": failed", { next: ${JSON.stringify(NEXT)} }));`;
@@ -92,18 +96,18 @@ test("the admin API has a next step for errors that are not codexlb's, and for u
     await withErrors(new Hono()).request("/admin/nothing"),
   ].map((response) => response.json());
   expect(await Promise.all(bodies)).toEqual([
-    { error: "oops; please report it", code: "internal", message: "oops", next: "please report it" },
+    { error: `oops; ${REPORT_BUG}`, code: "internal", message: "oops", next: REPORT_BUG },
     {
-      error: "malformed JSON; correct the request; docs/admin-api.md describes it",
+      error: `malformed JSON; ${CORRECT}`,
       code: "invalid_request",
       message: "malformed JSON",
-      next: "correct the request; docs/admin-api.md describes it",
+      next: CORRECT,
     },
     {
       error: "admin endpoint not found",
       code: "not_found",
       message: "admin endpoint not found",
-      next: "docs/admin-api.md lists the endpoints",
+      next: `use an endpoint that is listed on ${ADMIN_PAGE}`,
     },
   ]);
 });
