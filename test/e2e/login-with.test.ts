@@ -274,7 +274,7 @@ inBrowser.describe("login-with in a real browser", () => {
     ["captcha", 10, "shows a CAPTCHA"],
     ["totp", 11, "requires a one-time password"],
     ["password_again", 14, "rejected this e-mail address or password"],
-    ["email_code", 12, "sent a code by e-mail"],
+    ["email_code", 12, "requires a code that was sent by e-mail"],
     ["passkey", 13, "requires a passkey"],
     ["locked", 15, "the account is locked"],
     ["unexpected", 16, 'after the screen "e-mail" no known screen appeared'],
