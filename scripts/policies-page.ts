@@ -13,7 +13,7 @@ const MODES = markdownTable([
   ["`policy.mode`", "which account gets a new session", "choose it to"],
   [
     "`usage_balanced`",
-    "the one with the best score. The account that served last stays until another score is better by more than `delta_percent` points; among equals, the one with fewer requests in flight",
+    "the one with the best score. The account that served last stays until another score is better by more than `delta_percent` percentage points; among equals, the one with fewer requests in flight",
     "spend all accounts evenly",
   ],
   [
@@ -55,14 +55,14 @@ ${MODES}
 
 ## How they compare
 
-A simulation runs the proxy's pool for ${DAYS} days in three worlds, with the same sessions for every policy: 1 to 60 turns,
-on working days. Demand is ${LOAD * 100} % of what the accounts have. An account has ${SHORT_LIMIT} units for five hours and
-${WEEK_LIMIT} in a week; weeks end at staggered times. A turn costs ${WARM_COST}, or ${COLD_COST} when the session's prompt is not in the
-account's cache. The test suite runs this and prints the same table.
+A simulation runs the proxy's pool for ${DAYS} days, three times with different random sessions. All policies get the same
+sessions: 1 to 60 turns each, on working days. Demand is ${LOAD * 100} % of what the accounts have. An account has
+${SHORT_LIMIT} units for five hours and ${WEEK_LIMIT} in a week; weeks end at staggered times. A turn costs ${WARM_COST}, or ${COLD_COST} when the
+session's prompt is not in the account's cache. The test suite runs this and prints the same table.
 
-- refused, with room: turns that no account took although one had quota left. It must be 0.
+- refused, with room: turns that no account took although one had quota left. This must be 0.
 - refused: turns that no account took because every account was exhausted.
 - wasted at resets: the share of weekly quota that was left at the reset.
-- moves: turns of a session on another account than the turn before.
-- cache hits: the share among all turns except the first of each session.
+- moves: turns that ran on another account than the turn before in the same session.
+- cache hits: the share of turns whose prompt was in the account's cache, without the first turn of each session.
 `;

@@ -56,7 +56,7 @@ test("docs/security.md names a test for every bound, and only tests that exist",
   const named = [...page.matchAll(/`([\w/-]+\.test\.ts)`/g)].map(([, path]) => path ?? "");
   expect(named.length).toBeGreaterThan(30);
   for (const path of named) expect([path, readable(join(ROOT, "test", path))]).toEqual([path, true]);
-  const bounds = page.slice(page.indexOf("## Bounds"), page.indexOf("## On the disk"));
+  const bounds = page.slice(page.indexOf("## Bounds"), page.indexOf("## On disk"));
   const rows = bounds.split("\n").filter((line) => line.startsWith("| ") && !/^\| (?:what|-)/.test(line));
   expect(rows.length).toBeGreaterThan(15);
   expect(rows.filter((row) => !row.includes(".test.ts`"))).toEqual([]);

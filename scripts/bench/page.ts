@@ -38,6 +38,9 @@ Commit ${commit}, ${at.slice(0, 10)}, Linux ${machine.kernel}, ${machine.process
 memory. Every value is the median of the rounds, of which most rows have ${rounds}. All rounds are in
 [${path}](../${path}).
 
+The columns compare codexlb with an older build (baseline), a minimal proxy on the same runtime (floor), nginx, and no
+proxy at all (direct). [Method](#method) describes them.
+
 ${markdownTable([["program", "version"], ...Object.entries(versions)])}
 ${figuresTable(result)}
 CPU-s are the CPU seconds of all threads of the proxy's process for the number of operations in the row. "must" and

@@ -76,7 +76,7 @@ const AliasRequest = z.strictObject({ alias: requiredText("alias") });
 const SetRequest = z.strictObject({
   alias: requiredText("alias"),
   /** "": use the configured proxy. */
-  outbound_proxy: z.string({ error: "must be a text" }).trim(),
+  outbound_proxy: z.string({ error: "must be a string" }).trim(),
 });
 const ImportRequest = z.strictObject({
   alias: requiredText("alias"),

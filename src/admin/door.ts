@@ -135,7 +135,7 @@ export function unreachable(door: Door, error: unknown): CodexlbError {
   const timedOut = error instanceof Error && error.name === "TimeoutError";
   const why = timedOut ? `no answer within ${door.timeoutMs} ms` : connectProblem(error);
   const where = door.unix === undefined ? baseOf(door) : door.unix;
-  return new CodexlbError("proxy_unreachable", `asking the proxy at ${where}: ${why}`, {
+  return new CodexlbError("proxy_unreachable", `contacting the proxy at ${where}: ${why}`, {
     next: timedOut
       ? "find out which program listens there, or give it more time"
       : !isUnreachable(error)

@@ -2,7 +2,7 @@
 
 import type { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
-import { docsPage } from "../core/project-pages.ts";
+import { docsPage, REPORT_BUG } from "../core/project-pages.ts";
 import { adminErrorBody, CodexlbError, messageOf } from "../errors.ts";
 
 /** `app` with errors and unknown paths in the API's shape. */
@@ -23,14 +23,14 @@ function asCodexlbError(thrown: unknown): CodexlbError {
   if (thrown instanceof CodexlbError) return thrown;
   if (thrown instanceof HTTPException)
     return new CodexlbError("invalid_request", thrown.message, {
-      next: `correct the request; see ${docsPage("admin-api")}`,
+      next: `correct the request: ${docsPage("admin-api")}`,
     });
-  return new CodexlbError("internal", messageOf(thrown), { next: "please report it" });
+  return new CodexlbError("internal", messageOf(thrown), { next: REPORT_BUG });
 }
 
 function endpointNotFound(): CodexlbError {
   return new CodexlbError("not_found", "admin endpoint not found", {
-    next: `the endpoints are listed at ${docsPage("admin-api")}`,
+    next: `use an endpoint that is listed on ${docsPage("admin-api")}`,
     isExact: true,
   });
 }

@@ -41,7 +41,7 @@ export function relayed(context: RelayContext): MiddlewareHandler {
     const loop = loopProblem(hops, context.self());
     if (loop !== undefined)
       throw new CodexlbError("loop_detected", `looking for ${target}: ${loop}`, {
-        next: "remove one of these proxies from proxy.child_proxy_urls of another",
+        next: "break the circle: remove one of these proxies from the proxy.child_proxy_urls of the proxy before it",
       });
     const child = await resolve(context, target);
     const changed = c.req.method === "GET" ? undefined : () => context.children.askAll(false);
@@ -186,7 +186,7 @@ async function send(
   } catch (error) {
     const why = egressProblem(error, child.link.url, egress) ?? connectProblem(error);
     throw new CodexlbError("target_proxy_unavailable", `relaying the call to ${child.label}: ${why}`, {
-      next: "see codexlb status",
+      next: "see the state of all proxies with: codexlb status",
       cause: error,
     });
   }

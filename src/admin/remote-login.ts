@@ -70,7 +70,7 @@ async function readLines(body: ReadableStream<Uint8Array>, output: (text: string
     for (const text of lines) if (readLine(text, output) === "registered") return;
   }
   throw new CodexlbError("login_failed", "the connection to the proxy broke before the login finished", {
-    next: "check codexlb account list, and try again",
+    next: "see whether codexlb account list shows the account; if not, try again",
   });
 }
 

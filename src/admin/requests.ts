@@ -50,7 +50,7 @@ export const jsonOnly: MiddlewareHandler = async (c, next) => {
 /** A required text field. If it is missing or blank, the whole text of the error is `NAME is required`. */
 export function requiredText(name: string) {
   return z
-    .string({ error: "must be a text" })
+    .string({ error: "must be a string" })
     .trim()
     .refine((text) => text !== "", { error: `${name} is required`, params: { isMissing: true } })
     .prefault("");
@@ -72,7 +72,7 @@ export function body<Schema extends z.ZodType>(what: string, schema: Schema) {
     throw new CodexlbError(
       "invalid_request",
       `invalid ${what} request: ${where === "" ? "" : `${where}: `}${message}`,
-      { next: `correct the request; its fields are listed at ${docsPage("admin-api")}` },
+      { next: `correct the request; its fields are listed on ${docsPage("admin-api")}` },
     );
   });
 }

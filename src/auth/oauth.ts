@@ -277,7 +277,7 @@ function redirectUri(port: number): string {
 
 /** The problem with the sign-in's redirect, if there is one. */
 function problemOf({ searchParams }: URL, state: string): string | undefined {
-  if (searchParams.get("state") !== state) return "the browser came from another login";
+  if (searchParams.get("state") !== state) return "the browser returned from another login";
   const error = searchParams.get("error_description") ?? searchParams.get("error");
   if (error !== null) return `the sign-in was refused: ${shortLine(error, LONGEST_REASON)}`;
   return searchParams.get("code") ? undefined : "the sign-in returned no code";

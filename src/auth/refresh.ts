@@ -191,7 +191,7 @@ async function postRefresh(
     return answer.ok ? tokensOf(answer.text, tokenUrl) : refused(answer.status, answer.text);
   } catch (error) {
     const why = egressProblem(error, tokenUrl, egress) ?? messageOf(error);
-    return { kind: "failed", why: `asking ${tokenUrl}: ${why}` };
+    return { kind: "failed", why: `contacting ${tokenUrl}: ${why}` };
   }
 }
 

@@ -1,5 +1,6 @@
 // Prints errors, expected and unexpected ones: the message, the next step, and the stack trace if CODEXLB_DEBUG is 1.
 
+import { REPORT_BUG } from "../core/project-pages.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { printError } from "../print.ts";
 import { shortLine } from "../printable.ts";
@@ -43,7 +44,7 @@ function isOnlyListener(event: "uncaughtException" | "unhandledRejection"): bool
 
 /** An error of the system is not a bug of this program. */
 function nextOf(error: unknown): string {
-  return SYSTEM_ERRORS.has(systemCodeOf(error) ?? "") ? CHECK_SYSTEM : REPORT_BUG;
+  return SYSTEM_ERRORS.has(systemCodeOf(error) ?? "") ? CHECK_SYSTEM : REPORT_WITH_TRACE;
 }
 
 const SYSTEM_ERRORS: ReadonlySet<string> = new Set([
@@ -62,4 +63,4 @@ const SYSTEM_ERRORS: ReadonlySet<string> = new Set([
 ]);
 
 const CHECK_SYSTEM = "check the path, its permissions and the free disk space";
-const REPORT_BUG = "this is a bug in codexlb; please report it with the output of CODEXLB_DEBUG=1";
+const REPORT_WITH_TRACE = `${REPORT_BUG}, with the output of CODEXLB_DEBUG=1`;

@@ -55,7 +55,7 @@ function otherSpelling(host: string): string {
   if (host.startsWith("["))
     throw new CodexlbError(
       "usage",
-      `Codex requires a second spelling of the proxy address, and ${host} has none`,
+      `Codex cannot use a proxy at the IPv6 address ${host}, because Codex needs two host names for it`,
       {
         next: "use the proxy's host name or an IPv4 address",
       },

@@ -11,6 +11,7 @@ import { newLoginHome, sweepLogins } from "../auth/leftovers.ts";
 import type { LoginEnd, Logins } from "../auth/logins.ts";
 import { namesIssuer, type OAuthDeps } from "../auth/oauth.ts";
 import { withTokenOwner } from "../auth/token-owner.ts";
+import { REPORT_BUG } from "../core/project-pages.ts";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
@@ -218,7 +219,7 @@ function failed(exitCode: number, why: string): LoginEnd {
 
 function internal(error: unknown): CodexlbError {
   return new CodexlbError("internal", error instanceof Error ? error.message : String(error), {
-    next: "please report it, with the output of codex",
+    next: `${REPORT_BUG}, with the output of codex`,
     cause: error,
   });
 }

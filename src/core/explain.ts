@@ -9,6 +9,7 @@ import {
   type Tier,
   tierOf,
 } from "./availability.ts";
+import { disabledText } from "./health.ts";
 import {
   type Choice,
   type ChoiceContext,
@@ -211,9 +212,9 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
     case "limited":
       return `${reason === undefined || reason === USAGE_LIMIT ? "its limit is exhausted" : reason}${ends}`;
     case "disabled":
-      return closedBy === "health" ? `disabled: ${reason}` : (reason ?? "");
+      return closedBy === "health" ? disabledText(reason) : (reason ?? "");
     case "without_model":
-      return "its catalogue does not list the model";
+      return "it does not have the model";
     case "tried":
       return "the session's last answer broke off there, so the session avoids it once";
     case "cannot_read":

@@ -111,6 +111,15 @@ export function waitsForCredentials(health: Health): boolean {
   return health.kind === "disabled" && CREDENTIAL_REASONS.has(health.reason);
 }
 
+/** Why an upstream is out of service, for people: `disabled: its login no longer works (http-401)`. */
+export function disabledText(reason: string | undefined): string {
+  if (reason === OPERATOR_REASON) return "disabled by the operator";
+  if (reason === MISSING_AUTH) return "disabled: its auth.json cannot be read";
+  return reason !== undefined && CREDENTIAL_REASONS.has(reason)
+    ? `disabled: its login no longer works (${reason})`
+    : `disabled: ${reason}`;
+}
+
 /** The health at `nowMs`: after the end of a cooldown it is healthy. */
 export function healthAt(health: Health, nowMs: number): Health {
   return health.kind === "cooling" && health.untilMs <= nowMs ? HEALTHY : health;

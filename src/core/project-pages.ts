@@ -2,6 +2,9 @@
 
 const PROJECT = "https://github.com/gngeorgiev/codexlb";
 
+/** What to do about a bug in codexlb. */
+export const REPORT_BUG = `this is a bug in codexlb; please report it at ${PROJECT}/issues`;
+
 /** The newest release, as `codexlb upgrade --from` takes it. */
 export const NEWEST_RELEASE = `${PROJECT}/releases/latest/download`;
 

@@ -192,7 +192,7 @@ function leaveToUser(
   stop: Stop,
 ): void {
   if (!headed) throw new CodexlbError(stop.code, stop.what, { next: stop.next });
-  if (!leftToUser.has(name)) progress(`${stop.what}: please do that in the browser window`);
+  if (!leftToUser.has(name)) progress(`${stop.what}: please complete this step in the browser window`);
   leftToUser.add(name);
 }
 

@@ -34,7 +34,7 @@ export interface Stop {
 }
 
 /** The next step where only a person can continue. */
-const FINISH_BY_HAND = "a person must do this step";
+const FINISH_BY_HAND = "only a person can complete this step";
 
 const button = (...names: readonly string[]): string[] =>
   names.flatMap((name) => [
@@ -96,7 +96,7 @@ export const SCREENS: readonly Screen[] = [
     ],
     act: {
       kind: "stop",
-      stop: { code: "login_captcha", what: "the sign-in asks for a CAPTCHA", next: FINISH_BY_HAND },
+      stop: { code: "login_captcha", what: "the sign-in shows a CAPTCHA", next: FINISH_BY_HAND },
     },
   },
   {
@@ -107,7 +107,7 @@ export const SCREENS: readonly Screen[] = [
       stop: {
         code: "login_locked",
         what: "the account is locked",
-        next: "check the account's e-mail, or ask the provider; codexlb cannot unlock it",
+        next: "look for a message about it in the account's mailbox, or ask the provider; codexlb cannot unlock it",
       },
     },
   },
@@ -137,7 +137,11 @@ export const SCREENS: readonly Screen[] = [
     ],
     act: {
       kind: "stop",
-      stop: { code: "login_email_code", what: "the sign-in has sent a code by e-mail", next: FINISH_BY_HAND },
+      stop: {
+        code: "login_email_code",
+        what: "the sign-in requires a code that was sent by e-mail",
+        next: FINISH_BY_HAND,
+      },
     },
   },
   {
@@ -145,7 +149,7 @@ export const SCREENS: readonly Screen[] = [
     seen: ["text=/(?:use|sign in with|verify with) (?:your |a )?(?:passkey|security key)/i"],
     act: {
       kind: "stop",
-      stop: { code: "login_passkey", what: "the sign-in asks for a passkey", next: FINISH_BY_HAND },
+      stop: { code: "login_passkey", what: "the sign-in requires a passkey", next: FINISH_BY_HAND },
     },
   },
   {
@@ -158,7 +162,7 @@ export const SCREENS: readonly Screen[] = [
       again: WRONG_CODE,
       lacking: {
         code: "login_mfa",
-        what: "the sign-in asks for a one-time password",
+        what: "the sign-in requires a one-time password",
         next: "give the authenticator's secret with --totp-stdin",
       },
     },

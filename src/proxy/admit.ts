@@ -186,6 +186,6 @@ function unknownAccount(name: string): CodexlbError {
   return new CodexlbError(
     "account_not_found",
     `this proxy has no account ${JSON.stringify(name)} of its own`,
-    { next: "see codexlb account list" },
+    { next: "list the accounts with: codexlb account list" },
   );
 }

@@ -3,6 +3,7 @@
 
 import type { Server, ServerWebSocket } from "bun";
 import type { ListenAddress } from "../core/listen.ts";
+import { REPORT_BUG } from "../core/project-pages.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import type { Descriptors } from "../state/descriptors.ts";
 import { type AdmitContext, createAdmit, INCOMPLETE_HANDSHAKE, KEY_REMOVED } from "./admit.ts";
@@ -165,7 +166,7 @@ function failure(
   deps.log.warn(`${what}: ${messageOf(error)}`);
   events.append("request.failed", { ...about, error: "internal" });
   const internal = new CodexlbError("internal", `${what} failed inside codexlb: ${messageOf(error)}`, {
-    next: "report this as a bug in codexlb",
+    next: REPORT_BUG,
   });
   return errorResponse(internal);
 }

@@ -6,7 +6,7 @@ import { withoutTrailingSlash } from "../core/urls.ts";
 import { withoutPassword } from "../network/outbound-proxy.ts";
 
 /** The message for a value that is not a text. */
-export const NO_TEXT = "must be a text in quotes";
+export const NO_TEXT = "must be a string in quotes";
 
 /** A text; blank means `fallback`. */
 export const text = (fallback: string) =>
@@ -33,7 +33,7 @@ export const flag = (fallback: boolean) =>
 export const number = () =>
   z.number({
     error: ({ input }) => {
-      if (typeof input === "bigint") return "is too large a number";
+      if (typeof input === "bigint") return "the number is too large";
       return typeof input === "number" ? "must be a finite number" : "must be a number, without quotes";
     },
   });

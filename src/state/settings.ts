@@ -63,7 +63,7 @@ const DEFAULT_WEIGHTS = { daily: 60, weekly: 40 };
 const PROXY = {
   name: text("")
     .refine((value) => !/\p{Cc}/u.test(value), { error: "must be one line, without control characters" })
-    .meta({ description: "The name of this proxy in status tables." }),
+    .meta({ description: "The name of this proxy in status tables, and for --proxy-name." }),
   listen: address("127.0.0.1:8765").meta({
     description:
       "The address on which the proxy listens. Addresses other than loopback require client_auth or allow_unauthenticated below.",

@@ -93,7 +93,7 @@ function refusal(child: Child, own: Hop, status: number, text: string): ChildObs
         child,
         "refused",
         `the name in ${url} is not one of its own (421)`,
-        "add that name to proxy.allowed_hosts in its config.toml",
+        "add that name to proxy.allowed_hosts in the config.toml of that proxy",
       );
     case 508:
       return isItself(child, own);

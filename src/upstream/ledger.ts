@@ -1,7 +1,7 @@
 // Records the results of requests: in the upstream's record, the counters, the session's binding and the event log.
 
 import type { Candidate } from "../core/availability.ts";
-import { backoffMs, type HealthEvent } from "../core/health.ts";
+import { backoffMs, disabledText, type HealthEvent } from "../core/health.ts";
 import { chance } from "../core/jitter.ts";
 import { creditsRefused, exhaustedEvidence, limitNamed, refusedEvidence } from "../core/limit-evidence.ts";
 import { limitFor } from "../core/meters.ts";
@@ -114,7 +114,7 @@ export function createLedger(context: LedgerContext): Ledger {
   const disable = ({ record, upstream }: LedgerEntry, reason: string, fields: EventFields): void => {
     if (!note(record, { kind: "disable", reason, atMs: view().nowMs })) return;
     noteSwitch(record, reason);
-    log.warn(`${upstream.kind} ${upstream.label} is disabled: ${reason}; ${upstream.retire(reason)}`);
+    log.warn(`${upstream.kind} ${upstream.label} is ${disabledText(reason)}; ${upstream.retire(reason)}`);
     events.append(`${upstream.kind}.disabled`, { ...fields, ...upstream.named, reason });
   };
 

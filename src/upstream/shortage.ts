@@ -1,6 +1,7 @@
 // Explains why no upstream can take a request, and when one can.
 
 import { type Candidate, shortageGroupOf } from "../core/availability.ts";
+import { disabledText } from "../core/health.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface Shortage {
@@ -82,7 +83,7 @@ function describe(candidate: Candidate, nowMs: number): string {
       return left > 0 ? `${reason}, ${left} s left` : `${reason}`;
     }
     case "disabled":
-      return closedBy === "health" ? `disabled: ${reason}` : `${reason}`;
+      return closedBy === "health" ? disabledText(reason) : `${reason}`;
     default:
       return group satisfies never;
   }

@@ -6,7 +6,6 @@ import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { refusedWith, SEE_LOG } from "../../src/admin/door.ts";
 import { withErrors } from "../../src/admin/errors.ts";
-import { docsPage } from "../../src/core/project-pages.ts";
 import { CodexlbError, ERROR_CODES, type ErrorCode } from "../../src/errors.ts";
 import { said } from "../../src/login/container.ts";
 import { errorResponse, refusalEvent } from "../../src/proxy/refusal.ts";
@@ -16,6 +15,10 @@ const MESSAGE = "writing the file failed";
 const NEXT = "free some space";
 const WHOLE = `${MESSAGE}; ${NEXT}`;
 const DOOR = { url: "http://127.0.0.1:1" };
+const ADMIN_PAGE = "https://github.com/gngeorgiev/codexlb/blob/main/docs/admin-api.md";
+const CORRECT = `correct the request: ${ADMIN_PAGE}`;
+const REPORT_BUG =
+  "this is a bug in codexlb; please report it at https://github.com/gngeorgiev/codexlb/issues";
 
 const errorOf = (code: ErrorCode, isExact = false) =>
   new CodexlbError(code, MESSAGE, { next: NEXT, isExact });
@@ -93,18 +96,18 @@ test("the admin API has a next step for errors that are not codexlb's, and for u
     await withErrors(new Hono()).request("/admin/nothing"),
   ].map((response) => response.json());
   expect(await Promise.all(bodies)).toEqual([
-    { error: "oops; please report it", code: "internal", message: "oops", next: "please report it" },
+    { error: `oops; ${REPORT_BUG}`, code: "internal", message: "oops", next: REPORT_BUG },
     {
-      error: `malformed JSON; correct the request; see ${docsPage("admin-api")}`,
+      error: `malformed JSON; ${CORRECT}`,
       code: "invalid_request",
       message: "malformed JSON",
-      next: `correct the request; see ${docsPage("admin-api")}`,
+      next: CORRECT,
     },
     {
       error: "admin endpoint not found",
       code: "not_found",
       message: "admin endpoint not found",
-      next: `the endpoints are listed at ${docsPage("admin-api")}`,
+      next: `use an endpoint that is listed on ${ADMIN_PAGE}`,
     },
   ]);
 });

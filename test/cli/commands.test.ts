@@ -352,7 +352,7 @@ describe("wrong input", () => {
     [
       ["status", "--proxy-url", "http://127.0.0.1:1"],
       1,
-      "codexlb: asking the proxy at http://127.0.0.1:1: connection refused\n",
+      "codexlb: contacting the proxy at http://127.0.0.1:1: connection refused\n",
     ],
     [["proxy", "--listen", "nonsense"], 2, 'codexlb: --listen: "nonsense" is not an address'],
     [["proxy", "--listen", "0.0.0.0:0"], 1, "codexlb: listening on 0.0.0.0:0 would let every machine"],

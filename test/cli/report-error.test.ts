@@ -24,7 +24,7 @@ async function run(text: string, env: Record<string, string> = {}) {
 }
 
 const REPORTED =
-  "codexlb: oops\n  this is a bug in codexlb; please report it with the output of CODEXLB_DEBUG=1\n";
+  "codexlb: oops\n  this is a bug in codexlb; please report it at https://github.com/gngeorgiev/codexlb/issues, with the output of CODEXLB_DEBUG=1\n";
 
 test.each([
   ["an exception", 'setTimeout(() => { throw new Error("oops"); });'],

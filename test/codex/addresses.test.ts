@@ -38,7 +38,7 @@ describe("the two base URLs for Codex", () => {
   // "localhost" is no second spelling of ::1: on many machines it is 127.0.0.1 alone.
   test("cannot be formed from an IPv6 address", () => {
     for (const url of ["http://[fd00::5]:1", "http://[::1]:1"])
-      expect(() => codexAddresses(url)).toThrow("Codex requires a second spelling");
+      expect(() => codexAddresses(url)).toThrow("Codex cannot use a proxy at the IPv6 address");
   });
 });
 

@@ -39,7 +39,7 @@ describe("an explanation names the winner and says of the others", () => {
       lines: [
         "<g> ready: the best score",
         "<a> out: its limit is exhausted, for 34 min more",
-        "<b> out: disabled: http-401",
+        "<b> out: disabled: its login no longer works (http-401)",
         "<c> out: draining: it takes no new sessions",
         "<d> exhausted: exhausted according to its figures; <g> is not",
         "<e> resting: cooling down after a failure; <g> is not",
@@ -143,7 +143,7 @@ describe("an explanation names the winner and says of the others", () => {
     );
   });
 
-  test("which limit counts for the model, or that a catalogue does not list it", () => {
+  test("which limit counts for the model, or that an account does not have it", () => {
     const accounts = [{ ...facts("a"), limit: "Spark" }, facts("b")];
     const how = context("sticky", { offering: new Set(["a"]) });
     const explained = explanationOf(accounts, [candidate("a"), candidate("b")], how, {
@@ -153,7 +153,7 @@ describe("an explanation names the winner and says of the others", () => {
     expect(explained).toMatchObject({ model: "spark", chosen: "<a>" });
     expect(explained.accounts.map(({ limit, why }) => [limit, why])).toEqual([
       ["Spark", "the first in the list that can serve"],
-      [undefined, "its catalogue does not list the model"],
+      [undefined, "it does not have the model"],
     ]);
   });
 

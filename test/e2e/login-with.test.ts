@@ -271,11 +271,11 @@ inBrowser.describe("login-with in a real browser", () => {
   });
 
   test.each([
-    ["captcha", 10, "asks for a CAPTCHA"],
-    ["totp", 11, "asks for a one-time password"],
+    ["captcha", 10, "shows a CAPTCHA"],
+    ["totp", 11, "requires a one-time password"],
     ["password_again", 14, "rejected this e-mail address or password"],
-    ["email_code", 12, "sent a code by e-mail"],
-    ["passkey", 13, "asks for a passkey"],
+    ["email_code", 12, "requires a code that was sent by e-mail"],
+    ["passkey", 13, "requires a passkey"],
     ["locked", 15, "the account is locked"],
     ["unexpected", 16, 'after the screen "e-mail" no known screen appeared'],
   ])("stops at %s with exit code %d", async (name, code, words) => {
@@ -379,7 +379,7 @@ inBrowser.describe("login-with in a real browser", () => {
     terminal.close();
     expect(shown).not.toContain("mock");
     expect(shown).not.toContain("oops");
-    expect(shown).toContain("asks for a CAPTCHA");
+    expect(shown).toContain("shows a CAPTCHA");
   });
 
   test("reports an unreachable sign-in, a closed browser, and the error of codex", async () => {
@@ -423,7 +423,7 @@ inBrowser.describe("login-with in a real browser", () => {
     await using display = await startDisplay();
     const ran = await loginWith(["work", ...ALICE, "--headed"], { more: { DISPLAY: display.name } });
     expect({ code: ran.code, err: ran.err }).toMatchObject({ code: 0 });
-    expect(ran.err).toContain("the sign-in asks for a CAPTCHA: please do that in the browser window");
+    expect(ran.err).toContain("the sign-in shows a CAPTCHA: please complete this step in the browser window");
     expect(ran.err).toContain("consent");
     expectNothingLeft();
   });

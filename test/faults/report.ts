@@ -77,12 +77,14 @@ Read this to see what Codex shows for a particular failure, and which account co
 Codex 0.171 in a turn: warm-up, retries, waits and messages. \`make test-real\` checks the most important rows against the
 real Codex. Each failure happens on every request to alice, unless the failure itself ends the connection.
 
-Each cell shows which account completed the turn, what the user saw other than the answer (left out if nothing), the
-client's number of tries if more than one (the second is silent), the duration including Codex's waits, and the state of
+The failure comes instead of the response's head, before the first output, or after it (column "when"). Each cell shows
+which account completed the turn, what the user saw other than the answer (left out if nothing), the client's number of
+tries if more than one (Codex shows nothing for the second), the duration including Codex's waits, and the state of
 accounts that are not ready. In rows where nothing arrives, timeouts are set to one second.
 
-With a healthy second account the run fails unless every turn completes and the user sees no error. Failures caused by
-the request itself are the exception: the client gets the error immediately, and no account is affected. Exactly one
-account sees a refusal because of a policy. Codex does not know \`too_many_denials\` in a stream, and retries the turn by
-itself. When a message is too large, Codex reports that it switches to HTTP.
+In the first table every turn must complete without an error that the user sees; otherwise \`make test-faults\` fails.
+Failures caused by the request itself are the exception: the client gets the error immediately, and no account is
+affected. A request that the backend refuses because of a policy is sent to one account only. Codex does not know
+\`too_many_denials\` in a stream, and retries the turn by itself. When a message is too large, Codex reports that it
+switches to HTTP.
 `;

@@ -316,7 +316,7 @@ describe("with launchd", () => {
   test("install refuses a system-wide agent", async () => {
     expect(await install("--system")).toMatchObject({
       code: 2,
-      err: "codexlb: --system is for systemd only\n  for usage, run: codexlb service install --help\n",
+      err: "codexlb: --system is for systemd only\n  leave it out: launchd runs the proxy for your own user\n",
     });
   });
 });

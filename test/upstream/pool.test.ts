@@ -168,7 +168,10 @@ describe("an account", () => {
     s.pick().settle({ kind: "disable", reason: "http-401" });
     expect(s.store.state.pinnedId).toBe("openai:a");
     expect(s.serve()).toBe("b");
-    expect(s.pool.shortage(undefined).details).toEqual(["a (disabled: http-401)", "b (failed this request)"]);
+    expect(s.pool.shortage(undefined).details).toEqual([
+      "a (disabled: its login no longer works (http-401))",
+      "b (failed this request)",
+    ]);
   });
 });
 

@@ -44,7 +44,12 @@ export default defineCommand({
       type: "boolean",
       description: "Replace the login even if the alias belongs to another account or has a newer login",
     },
-    alias: { type: "positional", description: "Name of the account", valueHint: "ALIAS", required: false },
+    alias: {
+      type: "positional",
+      description: "Name that you choose for the account",
+      valueHint: "ALIAS",
+      required: false,
+    },
   },
   run: async ({ args, rawArgs }) => {
     if (rawArgs.length > 1) throw usage("account import takes one alias at most");

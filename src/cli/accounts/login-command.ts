@@ -32,7 +32,7 @@ export default defineCommand({
       type: "boolean",
       description: "Replace the login even if the alias belongs to another account",
     },
-    alias: { type: "positional", description: "Name of the account", valueHint: "ALIAS" },
+    alias: { type: "positional", description: "Name that you choose for the account", valueHint: "ALIAS" },
     arguments: {
       type: "positional",
       description: "Arguments for codex login, such as --device-auth (enter a code in any browser)",

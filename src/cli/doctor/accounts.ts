@@ -3,6 +3,7 @@
 import type { Credentials } from "../../auth/auth-file.ts";
 import { type HomeProblem, readCredentials, reconcile } from "../../auth/homes.ts";
 import { type Identity, identityOf, personName, sharesAddress, twinProblems } from "../../auth/identity.ts";
+import { disabledText, OPERATOR_REASON } from "../../core/health.ts";
 import { messageOf } from "../../errors.ts";
 import type { AccountRecord } from "../../state/account-record.ts";
 import { openStore } from "../../state/store.ts";
@@ -73,14 +74,14 @@ function examineAccount(record: AccountRecord, nowMs: number): Finding {
   }
   if (record.health.kind === "disabled") {
     const { reason } = record.health;
-    return reason === "operator"
+    return reason === OPERATOR_REASON
       ? {
           check,
           status: "warning",
-          detail: "disabled by you",
+          detail: disabledText(reason),
           remedy: `run: codexlb account enable ${record.alias}`,
         }
-      : { check, status: "bad", detail: `disabled: ${reason}`, remedy: login };
+      : { check, status: "bad", detail: disabledText(reason), remedy: login };
   }
   const expired = credentials.expiresMs !== undefined && credentials.expiresMs <= nowMs;
   if (credentials.refreshToken === undefined)

@@ -61,7 +61,13 @@ async function examineConnection(
       signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS),
     });
     const response = { headers, askedMs, answeredMs: clock.now() };
-    return { finding: ok(check, `${url} answers (${status})`), response };
+    return {
+      finding: ok(
+        check,
+        `${url} is reachable; it returned status ${status} to a request without credentials`,
+      ),
+      response,
+    };
   } catch (error) {
     const finding: Finding = {
       check,

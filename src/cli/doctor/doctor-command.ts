@@ -18,7 +18,7 @@ import { examineProxy } from "./proxy.ts";
 import { examineRoot } from "./root.ts";
 
 export default defineCommand({
-  meta: { name: "codexlb doctor", description: "Check the installation, and advise how to fix problems" },
+  meta: { name: "codexlb doctor", description: "Check the installation, and show how to fix each problem" },
   args: {
     ...ROOT_FLAG,
     ...PROXY_URL_FLAG,
@@ -54,7 +54,7 @@ export default defineCommand({
     }
     if (bad.length > 0)
       throw new CodexlbError("unhealthy", `${bad.length} of ${examined.length} checks failed`, {
-        next: "the lines above say what to do about each",
+        next: "the line below each failed check says what to do",
       });
   },
 });
@@ -77,7 +77,7 @@ async function* examine(
       if (error instanceof CodexlbError && error.code === "usage") throw error;
       return undefined; // the check of the root reports invalid settings
     });
-    return waitingFor("asking the proxy and the backend", examineProxy(context, location, daemon));
+    return waitingFor("checking the proxy and the backend", examineProxy(context, location, daemon));
   });
   yield* await orFinding("other clients", () => examineClients(context, located));
   yield* await orFinding("codex", () =>

@@ -68,17 +68,17 @@ async function examineNamed(
           check,
           status: "bad",
           detail: `${href} answers, but is not a codexlb proxy`,
-          remedy: "check the address",
+          remedy: `check ${location.named.by}`,
         },
       ];
     // A client without access to the status does not see the children either.
     const children = await examineChildren(door).catch(() => []);
     const access: Finding = (await isAdmitted(context, location))
-      ? ok("access", "it accepts codexlb run from this machine")
+      ? ok("access", "the proxy accepts codexlb run from this machine")
       : {
           check: "access",
           status: "bad",
-          detail: "it requires a client key, and no valid one is set here",
+          detail: "the proxy requires a client key, and no valid one is set here",
           remedy: KEY_NEXT,
         };
     return [ok(check, `${href} answers`), access, ...children];

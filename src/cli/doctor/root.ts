@@ -64,7 +64,7 @@ function examinePermissions(layout: Layout): Finding {
   return {
     check: "permissions",
     status: "bad",
-    detail: `others may read ${open.join(", ")}`,
+    detail: `other users can access ${open.join(", ")}`,
     remedy: `run: codexlb doctor --fix, or: chmod go= ${open[0]}`,
     fix: () => open.forEach(makePathPrivate),
   };

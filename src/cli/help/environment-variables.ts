@@ -22,7 +22,7 @@ export const ENVIRONMENT: readonly Variable[] = [
     description: "The Codex executable for run, account login and doctor, like --codex-bin.",
   },
   { name: "CODEXLB_TOKEN_URL", description: "The URL of the token endpoint. The default is OpenAI's." },
-  { name: "CODEXLB_ISSUER", description: "The URL of the sign-in. The default is OpenAI's." },
+  { name: "CODEXLB_ISSUER", description: "The URL of the sign-in service. The default is OpenAI's." },
   { name: "CODEXLB_PROXY_NAME", description: "Overrides the setting proxy.name of the proxy." },
   {
     name: "CODEXLB_CHILD_PROXY_URLS",

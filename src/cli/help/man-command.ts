@@ -10,7 +10,7 @@ import { manualPage } from "./manual-page.ts";
 /** The command that prints the manual page of `commands`, the program with all its sub-commands. */
 export function manCommand(commands: Command) {
   return defineCommand({
-    meta: { name: "codexlb man", description: "Print the manual page as roff source, which man displays" },
+    meta: { name: "codexlb man", description: "Print the manual page in roff format" },
     run: async () => {
       const date = BUILT ?? new Date(systemDeps().clock.now()).toISOString().slice(0, 10);
       print(manualPage(await everyCommand(commands), { version: VERSION, date }));

@@ -180,12 +180,18 @@ async function secretsOf(flags: LoginFlags, { nowMs, warn, lines }: InputContext
   if (flags.password !== undefined)
     warn("other users of this machine can see --password while the login runs; use --password-stdin");
   const password = flags.password ?? (await lines().next(`Password of ${username}: `));
-  if (password.trim() === "") throw usage("login-with: password is empty");
-  const totp = flags["totp-stdin"] ? (await lines().next("Secret of its authenticator: ")).trim() : undefined;
+  if (password.trim() === "")
+    throw usage(
+      "login-with: password is empty",
+      "with --password-stdin, the password is the first line of standard input",
+    );
+  const totp = flags["totp-stdin"] ? (await lines().next("TOTP secret: ")).trim() : undefined;
   if (totp === "")
     throw usage(
       "login-with: the TOTP secret is empty",
-      flags["password-stdin"] ? "it is the second line, after the password" : "it is the first line",
+      flags["password-stdin"]
+        ? "write it as the second line, after the password"
+        : "write it as the first line",
     );
   // Check the secret now, before the sign-in starts.
   if (totp !== undefined) totpCode(totp, nowMs);

@@ -28,7 +28,11 @@ export default defineCommand({
   },
   args: {
     ...FLAGS,
-    arguments: { type: "positional", description: "Name of the account", valueHint: "ALIAS" },
+    arguments: {
+      type: "positional",
+      description: "Name that you choose for the account",
+      valueHint: "ALIAS",
+    },
   },
   run: async ({ args, rawArgs }) => {
     let flags: LoginFlags = args;
@@ -216,7 +220,7 @@ async function takeOver({ context, input, progress }: Work, auth: string): Promi
     if (backup !== undefined) progress.note(`the previous login was saved as ${backup}`);
   } catch (error) {
     if (!(error instanceof CodexlbError)) throw error;
-    throw new CodexlbError(error.code, `account ${alias} is registered, but ${error.message}`, {
+    throw new CodexlbError(error.code, `account ${alias} is enrolled, but ${error.message}`, {
       next: `codexlb does not need it; ${error.next}`,
     });
   }

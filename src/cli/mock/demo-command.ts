@@ -8,6 +8,7 @@ import type { Subprocess } from "bun";
 import { defineCommand } from "citty";
 import { createConsola } from "consola";
 import { runningProxy } from "../../admin/daemon.ts";
+import { REPORT_BUG } from "../../core/project-pages.ts";
 import { CodexlbError } from "../../errors.ts";
 import { createSocketClient, createSseClient, type TurnClient } from "../../mock/client.ts";
 import type { FaultInput } from "../../mock/faults.ts";
@@ -116,7 +117,7 @@ function limitInTurn(on: "sse" | "message", account: string): FaultInput {
   return { on, account, skip: 2, events };
 }
 
-const REPORT = "run it again; if it fails again, please report it with this output";
+const REPORT = `run it again; if it fails again, ${REPORT_BUG}, with this output`;
 
 async function turns(client: TurnClient, expected: readonly string[]): Promise<void> {
   for (const [index, name] of expected.entries()) {

@@ -15,7 +15,7 @@ import { integerFlag, usage } from "../flags.ts";
 export default defineCommand({
   meta: {
     name: "codexlb mock",
-    description: "Run a simulated backend with simulated accounts, whose password is mock-password",
+    description: "Run a simulated backend, to try codexlb without spending quota",
   },
   args: {
     port: {
@@ -70,7 +70,8 @@ export default defineCommand({
 
 function portOf(text: string): number {
   const port = integerFlag(text, "port") ?? 0;
-  if (port < 0 || port > 65_535) throw usage(`flag --port: ${port} is not a port`);
+  if (port < 0 || port > 65_535)
+    throw usage(`flag --port: ${port} is not a port`, "use a number from 0 to 65535");
   return port;
 }
 
@@ -84,7 +85,7 @@ function parseAccounts(list: string): (MockAccountOptions & { readonly turns: nu
         `flag --accounts: ${JSON.stringify(entry)} is not an account`,
         "write it as alice:3,bob:1000:weekly:credits=5",
       );
-    if (seen.has(alias)) throw usage(`flag --accounts: ${alias} is listed twice`);
+    if (seen.has(alias)) throw usage(`flag --accounts: ${alias} is listed twice`, "list each account once");
     seen.add(alias);
     return options.reduce(withOption, { alias, turns: Number(turns) });
   });
@@ -114,7 +115,8 @@ function withOption<Account extends MockAccountOptions>(account: Account, option
 
 function readFaults(path: string): z.input<typeof Fault>[] {
   const text = readTextIfPresent(path);
-  if (text === undefined) throw usage(`flag --faults: file not found: ${path}`);
+  if (text === undefined)
+    throw usage(`flag --faults: file not found: ${path}`, "name a JSON file with a list of faults");
   try {
     return z.array(Fault).parse(JSON.parse(text));
   } catch (error) {

@@ -37,9 +37,9 @@ export default defineCommand({
     "max-attempts": number("Try at most N accounts for one request"),
     "usage-timeout-ms": number("Wait at most N ms for the usage and token endpoints"),
     "cooldown-default-seconds": number("Cool an account down for N seconds after a failed connection"),
-    "quota-refresh-minutes": number("Refresh the quota figures after N minutes"),
-    "quota-refresh-messages": number("Refresh the quota figures after N messages"),
-    "quota-cache-ttl-minutes": number("Treat figures older than N minutes as unknown"),
+    "quota-refresh-minutes": number("Fetch an account's quota figures after N minutes without new ones"),
+    "quota-refresh-messages": number("Fetch an account's quota figures after N turns without new ones"),
+    "quota-cache-ttl-minutes": number("Treat quota figures older than N minutes as unknown"),
     "until-deserted": {
       type: "boolean",
       description: "Exit when no codexlb run uses the proxy any more (codexlb run sets this)",

@@ -32,7 +32,7 @@ export async function nativeHome(context: CommandContext, { url, whose }: ProxyA
   if (loginIn(home) === undefined) {
     deps.log.warn(
       keyringOf(home) === undefined
-        ? `${home} has no readable login, so Codex will ask for one; without --native-home it needs none`
+        ? `${home} has no readable login, so Codex will ask for one; without --native-home, Codex needs no login of your own`
         : `${home} keeps its login in the system keyring, so codexlb cannot check whether an account of the proxy uses the same login; if one does, the first token refresh invalidates the login of the other`,
     );
     return home;

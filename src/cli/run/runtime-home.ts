@@ -176,7 +176,7 @@ async function credentialsOfProxy(
   try {
     return await remoteStub({ url, credential, timeoutMs: ANSWER_TIMEOUT_MS });
   } catch (error) {
-    if (key) deps.log.warn(`asking for credentials with CODEXLB_CLIENT_KEY: ${messageOf(error)}`);
+    if (key) deps.log.warn(`requesting credentials with CODEXLB_CLIENT_KEY: ${messageOf(error)}`);
     return undefined;
   }
 }

@@ -31,7 +31,7 @@ export async function tagRun(
     throw new CodexlbError(
       "account_not_found",
       `this proxy has no account ${JSON.stringify(account)} of its own`,
-      { next: "list the accounts with: codexlb status" },
+      { next: "list the accounts with: codexlb account list" },
     );
   if (code === "unauthorized")
     throw new CodexlbError("unauthorized", "this proxy requires a client key", { next: KEY_NEXT });

@@ -49,7 +49,8 @@ export function managerFor(
 ): { readonly manager: ServiceManager; readonly run: RunProgram } {
   const target = targetOf(flags.target);
   const isSystem = flags.system ?? false;
-  if (target === "launchd" && isSystem) throw usage("--system is for systemd only");
+  if (target === "launchd" && isSystem)
+    throw usage("--system is for systemd only", "leave it out: launchd runs the proxy for your own user");
   const env = withRuntimeDirectory(deps.env);
   const run = programRunner(env);
   const home = env.HOME || homedir();
@@ -87,7 +88,11 @@ export async function serviceOptions(
   run: RunProgram,
 ): Promise<ServiceOptions> {
   const isSystem = flags.system ?? false;
-  if (flags.user?.trim() && !isSystem) throw usage("--user is for --system only");
+  if (flags.user?.trim() && !isSystem)
+    throw usage(
+      "--user is for --system only",
+      "add --system, or leave --user out to run the proxy as yourself",
+    );
   const named = namedRoot(flags.root, env);
   const options = {
     binary: binaryOf(flags.binary, env),

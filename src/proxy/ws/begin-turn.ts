@@ -95,7 +95,7 @@ export function beginTurn(
     };
 
     signal.addEventListener("abort", aborted, { once: true });
-    if (!socket.send(request)) return broken("it has stopped reading", false);
+    if (!socket.send(request)) return broken("the connection no longer accepts data", false);
     head.begin();
     socket.listen({
       message: (message) => {

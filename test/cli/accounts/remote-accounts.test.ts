@@ -107,7 +107,7 @@ describe("a proxy that --proxy-url names", () => {
       env,
     );
     expect(absent.code).toBe(1);
-    expect(absent.err).toContain("asking the proxy at http://127.0.0.1:1: connection refused");
+    expect(absent.err).toContain("contacting the proxy at http://127.0.0.1:1: connection refused");
     await using page = startUpstream(() => new Response("<html>hello</html>", { status: 404 }));
     const html = await run(["account", "list", "--proxy-url", new URL(page.baseUrl).origin], env);
     expect(html.err).toContain("is not a codexlb proxy\n  check the proxy's address");
@@ -410,7 +410,7 @@ describe("codexlb run on another machine", () => {
     });
     expect(ran.code).toBe(3);
     expect(ran.err).toContain(
-      "asking the proxy at http://127.0.0.1:1: connection refused; start it with: codexlb proxy",
+      "contacting the proxy at http://127.0.0.1:1: connection refused; start it with: codexlb proxy",
     );
   });
 });

@@ -162,14 +162,14 @@ describe("codexlb doctor", () => {
     fixed?: boolean;
   }[] = [
     {
-      what: "files that others may read",
+      what: "files that other users can access",
       harm: (root) => {
         chmodSync(join(root, "accounts", "alice", "auth.json"), 0o644);
         chmodSync(root, 0o755);
       },
       check: "permissions",
       status: "bad",
-      detail: "others may read",
+      detail: "other users can access",
       fixed: true,
     },
     {
@@ -303,7 +303,7 @@ describe("codexlb doctor", () => {
         runCli(["account", "disable", "alice"], { cwd: temp.path, env: { CODEXLB_ROOT: root } }),
       check: "account alice",
       status: "warning",
-      detail: "disabled by you",
+      detail: "disabled by the operator",
     },
     {
       what: "the same account under two names",
@@ -421,14 +421,14 @@ describe("codexlb doctor", () => {
         cwd: temp.path,
         env,
       });
-    const refused = `access: bad (it requires a client key, and no valid one is set here)\n`;
+    const refused = `access: bad (the proxy requires a client key, and no valid one is set here)\n`;
     for (const env of [{}, { CODEXLB_CLIENT_KEY: "wrong" }]) {
       const ran = await examined(env);
       expect(ran.out).toContain(refused);
       expect(ran.code).toBe(1);
     }
     const ran = await examined({ CODEXLB_CLIENT_KEY: key });
-    expect(ran.out).toContain("access: ok (it accepts codexlb run from this machine)\n");
+    expect(ran.out).toContain("access: ok (the proxy accepts codexlb run from this machine)\n");
     expect(ran.out).toContain(`accounts: ok (no accounts on this root; Codex uses those of ${pool.url})\n`);
     expect(ran.code).toBe(0);
     expect(existsSync(root)).toBe(false);

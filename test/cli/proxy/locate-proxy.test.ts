@@ -103,7 +103,7 @@ describe("doctor checks the proxy that the other commands use", () => {
   test("also if the settings name it", async () => {
     const { out } = await doctor(pool.url);
     expect(out).toContain(
-      `proxy: ok (${pool.url} answers)\naccess: ok (it accepts codexlb run from this machine)\n`,
+      `proxy: ok (${pool.url} answers)\naccess: ok (the proxy accepts codexlb run from this machine)\n`,
     );
     expect(out).toContain(`accounts: ok (no accounts on this root; Codex uses those of ${pool.url})\n`);
   });

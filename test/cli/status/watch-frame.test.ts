@@ -93,7 +93,7 @@ const KNOWN: StatusSnapshot = {
 const OLD: StatusSnapshot = {
   ...KNOWN,
   answeredMs: NOW - 75_000,
-  trouble: "asking the proxy at http://127.0.0.1:8787: connection refused",
+  trouble: "contacting the proxy at http://127.0.0.1:8787: connection refused",
 };
 
 const canvas = (columns: number, rows: number): Canvas => ({ columns, rows, nowMs: NOW, colour: false });
