@@ -336,7 +336,20 @@ describe("wrong input", () => {
       2,
       "codexlb: account needs a command\n  commands: login, import, list, show, set, rm, pin, unpin, enable, disable, drain\n",
     ],
-    [["account", "remove"], 2, "codexlb: unknown command: remove\n"],
+    [["account", "remove"], 2, "codexlb: unknown command: remove\n  did you mean codexlb account rm?\n"],
+    [["account", "ls"], 2, "codexlb: unknown command: ls\n  did you mean codexlb account list?\n"],
+    [
+      ["account", "add"],
+      2,
+      "codexlb: unknown command: add\n  did you mean codexlb account login, or codexlb account import?\n",
+    ],
+    [["ls"], 2, "codexlb: unknown command: ls\n  did you mean codexlb account list, or codexlb key list?\n"],
+    [
+      ["delete"],
+      2,
+      "codexlb: unknown command: delete\n  did you mean codexlb account rm, or codexlb key rm?\n",
+    ],
+    [["--root", "x", "stauts"], 2, "codexlb: unknown command: stauts\n  did you mean status?\n"],
     [["account", "pin"], 2, "codexlb: account pin takes one alias\n"],
     [["account", "rm", "a", "b"], 2, "codexlb: account rm takes one alias\n"],
     [["account", "unpin", "a"], 2, 'codexlb: unexpected argument "a"\n'],
@@ -366,21 +379,14 @@ describe("wrong input", () => {
   const WORDS: [string[], string][] = [
     [["proxy", "log"], 'codexlb: unexpected argument "log"\n  did you mean logs?\n'],
     [
-      ["proxy", "bogus", "--listen", "127.0.0.1:0"],
-      "codexlb: flag --listen comes after bogus\n  put flags before other arguments\n",
+      ["proxy", "nonsense", "--listen", "127.0.0.1:0"],
+      'codexlb: unexpected argument "nonsense"\n  for usage, run: codexlb proxy --help\n',
     ],
     [
       ["config", "show", "extra"],
       'codexlb: unexpected argument "extra"\n  for usage, run: codexlb config show --help\n',
     ],
-    [
-      ["account", "import", "alice", "--from", "x"],
-      "codexlb: flag --from comes after alice\n  put flags before other arguments\n",
-    ],
-    [
-      ["key", "add", "x", "--role", "parent"],
-      "codexlb: flag --role comes after x\n  put flags before other arguments\n",
-    ],
+    [["key", "add", "x", "--rol", "parent"], "codexlb: unknown flag --rol\n  did you mean --role?\n"],
   ];
   for (const [args, message] of WORDS)
     test(`codexlb ${args.join(" ")}: exit 2, and nothing happens`, async () => {
@@ -400,6 +406,28 @@ describe("wrong input", () => {
     const status = await codexlb(["status", "--json", "true"], env);
     expect(status.err).toStartWith('codexlb: warning: codexlb status ignores the argument "true"\n');
     expect(existsSync(root)).toBe(false);
+  });
+
+  test("flags may stand anywhere on the line", async () => {
+    const root = newRoot();
+    const ids = async (...line: string[]) => {
+      const { out, err } = await codexlb(line);
+      expect([line, err]).toEqual([line, ""]);
+      return JSON.parse(out).accounts.map((one: { id: string }) => one.id);
+    };
+    const alice = join(temp.path, "alice");
+    expect((await codexlb(["account", "import", "work", "--from", alice, "--root", root])).out).toBe(
+      "imported account work (total=1)\n",
+    );
+    for (const line of [
+      ["account", "list", "--root", root, "--json"],
+      ["account", "--root", root, "list", "--json"],
+      ["--root", root, "--json", "account", "list"],
+      [`--root=${root}`, "account", "--json", "list"],
+    ])
+      expect(await ids(...line)).toEqual(["openai:work"]);
+    expect((await codexlb(["account", "rm", "work", "--root", root])).out).toBe("removed account work\n");
+    expect((await codexlb(["--root", root, "status", "--help"])).out).toContain("codexlb status");
   });
 
   test("words after -- are not flags", async () => {

@@ -48,7 +48,7 @@ export default defineCommand({
     const login: Login = {
       context,
       alias,
-      args: rest[0] === "--" ? rest.slice(1) : rest,
+      args: rest,
       binary: codexBinary(args["codex-bin"], context.deps.env),
       replace: args.replace ?? false,
     };
