@@ -13,6 +13,7 @@ import {
   type CommandDescription,
   commandAt,
   everyCommand,
+  type NamedCommand,
   subCommandsOf,
 } from "./help/command-description.ts";
 import { helpText } from "./help/help-text.ts";
@@ -22,12 +23,14 @@ import { outputColumns, wantsColour } from "./terminal/terminal.ts";
 
 /** Runs `argv`, without the name of the program. Resolves to the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  const words = argv.length === 0 ? ["run"] : argv;
+  const named = await commandAt(COMMANDS, words);
   // The proxy keeps serving, even if its output cannot be written.
-  const serves = argv[0] === "proxy" && argv[1] !== "logs";
+  const serves = named.at.path.join(" ") === "proxy";
   handleUncaughtErrors(serves);
   watchOutput(serves);
   try {
-    await dispatch(argv.length === 0 ? ["run"] : argv);
+    await dispatch(words, named);
   } catch (error) {
     process.exitCode = report(error);
   }
@@ -40,13 +43,12 @@ export async function main(argv: readonly string[]): Promise<number> {
 /** The command that completion scripts call. It is not for people, so it has no help. */
 const COMPLETE = "__complete";
 
-async function dispatch(argv: readonly string[]): Promise<void> {
+async function dispatch(argv: readonly string[], { at, rest: words, next }: NamedCommand): Promise<void> {
   if (argv[0] === COMPLETE)
     return (await import("./completions/complete.ts")).complete(COMMANDS, argv.slice(1));
   // `quickAnswer` has printed the version if there are no other words.
   if (VERSION_WORDS.has(argv[0] ?? ""))
     throw usage(`unexpected argument ${JSON.stringify(argv[1])}`, `${argv[0]} takes no arguments`);
-  const { at, rest: words, next } = await commandAt(COMMANDS, argv);
   const word = next ?? words[0];
   // A command with sub-commands can have arguments too. Then a word that is not a sub-command is one of them.
   if (at.subCommands.size > 0 && !at.runs) {
