@@ -156,6 +156,25 @@ describe("with a running proxy", () => {
     expect(missing.err).toStartWith("codexlb: account not found: alice\n  known accounts: bob\n");
   });
 
+  test("several aliases are changed by one command, each even if another one is unknown", async () => {
+    await using pool = await startPool({ accounts: ["alice", "bob", "carol"].map((alias) => ({ alias })) });
+    const env = { CODEXLB_ROOT: pool.layout.root };
+    const account = (...words: string[]) => codexlb(["account", ...words], env);
+    expect(await account("disable", "alice", "bob", "alice")).toEqual({
+      code: 0,
+      out: "disabled account alice\ndisabled account bob\n",
+      err: "",
+    });
+    expect((await account("enable", "bob", "openai:alice")).out).toBe(
+      "enabled account bob\nenabled account alice\n",
+    );
+    expect((await account("drain", "alice", "bob")).code).toBe(0);
+    const removed = await account("rm", "alicia", "bob", "carl", "carol");
+    expect(removed).toMatchObject({ code: 1, out: "removed account bob\nremoved account carol\n" });
+    expect(removed.err).toMatch(/account not found: alicia\n.*\ncodexlb: account not found: carl\n/);
+    expect((await pool.status()).accounts.map(({ alias }) => alias)).toEqual(["alice"]);
+  });
+
   test("status shows it in every form", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const env = { CODEXLB_PROXY_URL: pool.url, CODEXLB_ROOT: newRoot() };
@@ -351,7 +370,9 @@ describe("wrong input", () => {
     ],
     [["--root", "x", "stauts"], 2, "codexlb: unknown command: stauts\n  did you mean status?\n"],
     [["account", "pin"], 2, "codexlb: account pin takes one alias\n"],
-    [["account", "rm", "a", "b"], 2, "codexlb: account rm takes one alias\n"],
+    [["account", "pin", "a", "b"], 2, "codexlb: account pin takes one alias\n"],
+    [["account", "rm"], 2, "codexlb: account rm takes one or more aliases\n"],
+    [["account", "drain", "a", ""], 2, "codexlb: account drain takes one or more aliases\n"],
     [["account", "unpin", "a"], 2, 'codexlb: unexpected argument "a"\n'],
     [
       ["account", "pin", "dave"],

@@ -35,7 +35,8 @@ export async function offerFor(
   const open = at.flags.find(({ name }) => name === read.open);
   if (open !== undefined) return valueOffer(place, open);
   if (!read.ended && current.startsWith("-")) return flagOffer(place, current);
-  const positional = at.positionals[read.rest.length];
+  const last = at.positionals.at(-1);
+  const positional = at.positionals[read.rest.length] ?? (last?.hint.endsWith(SEVERAL) ? last : undefined);
   if (positional !== undefined) return valueOffer(place, positional);
   if (at.takesMore) return { kind: "files" };
   if (read.ended) return NOTHING;
@@ -54,6 +55,8 @@ interface Place {
 const NOTHING: Offer = { kind: "words", words: [] };
 /** Commands whose argument is the name of an existing key. */
 const KEY_WANTED: ReadonlySet<string> = new Set(["key rm"]);
+/** The end of the placeholder of an argument that may be repeated. */
+const SEVERAL = "...";
 const DIRECTORIES: ReadonlySet<string> = new Set(["DIR", "CODEX_HOME"]);
 /** Placeholders of files. ARGUMENTS are for another program. */
 const FILES: ReadonlySet<string> = new Set(["PATH", "FILE", "ARGUMENTS"]);
@@ -94,7 +97,8 @@ async function valueOffer({ at, read, names }: Place, { name, hint = "" }: Flag)
   if (DIRECTORIES.has(hint)) return { kind: "directories" };
   if (FILES.has(hint)) return { kind: "files" };
   const root = typeof read.values.root === "string" ? read.values.root : undefined;
-  if (hint === "ALIAS") return { kind: "words", words: await names("aliases", root) };
+  if (hint === "ALIAS" || hint === `ALIAS${SEVERAL}`)
+    return { kind: "words", words: await names("aliases", root) };
   if (name === "name" && KEY_WANTED.has(at.path.join(" ")))
     return { kind: "words", words: await names("keys", root) };
   if (!hint.includes("|")) return NOTHING;

@@ -81,6 +81,7 @@ describe("offered are", () => {
     ["key --root x rm ", ["ci"]],
     ["--root x key rm ", ["ci"]],
     ["account pin -- ", ["alice"]],
+    ["account rm alice ", ["alice"]],
     ["key list -- ", []],
     ["login-with alice --codex-home ", "directories"],
     // Lines that are wrong already.
