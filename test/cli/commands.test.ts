@@ -78,8 +78,32 @@ describe("without a running proxy", () => {
       "work is enrolled as alice@example.com, but this login is for bob@example.com",
     );
     expect((await add("--from", bob, "--replace", "work")).out).toBe("imported account work (total=1)\n");
-    const twin = await add("--from", bob, "home");
+    expect(await add("--from", bob, "home")).toEqual({
+      code: 1,
+      out: "",
+      err: "codexlb: this login is already enrolled, as work\n  to update it, use the alias work; to enrol it a second time, add --replace\n",
+    });
+    expect((await add("--from", bob)).out).toBe("imported account work (total=1)\n");
+    const twin = await add("--from", bob, "--force", "home");
+    expect(twin.out).toBe("imported account home (total=2)\n");
     expect(twin.err).toContain("home is the same ChatGPT account as work");
+    expect((await add("--from", bob, "home")).code).toBe(0);
+  });
+
+  test("a path in the place of an alias is the login to import", async () => {
+    const root = newRoot();
+    const add = (...words: string[]) => codexlb(["account", "import", "--root", root, ...words]);
+    expect((await add(join(temp.path, "alice"))).out).toBe("imported account alice (total=1)\n");
+    expect((await add("./bob/auth.json", "work")).out).toBe("imported account work (total=2)\n");
+    writeFileSync(join(temp.path, "mine.json"), mock.authFile("bob"));
+    expect((await add("--from", "mine.json", "work")).out).toBe("imported account work (total=2)\n");
+    expect((await add("mine.json")).out).toBe("imported account work (total=2)\n");
+    const missing = await add("./nowhere");
+    expect(missing.err).toStartWith(
+      `codexlb: reading ${join(temp.path, "nowhere", "auth.json")}: no such file\n`,
+    );
+    expect((await add("./alice", "a", "b")).code).toBe(2);
+    expect((await add("a", "./alice")).code).toBe(2);
   });
 
   test("many imports at the same time all succeed", async () => {
@@ -87,7 +111,7 @@ describe("without a running proxy", () => {
     const aliases = ["a", "b", "c", "d", "e", "f"];
     const ran = await Promise.all(
       aliases.map((alias) =>
-        codexlb(["account", "import", "--root", root, "--from", join(temp.path, "alice"), alias]),
+        codexlb(["account", "import", "--root", root, "--force", "--from", join(temp.path, "alice"), alias]),
       ),
     );
     expect(ran.map(({ code }) => code)).toEqual(aliases.map(() => 0));
