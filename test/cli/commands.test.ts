@@ -34,7 +34,7 @@ const newRoot = () => join(temp.path, `root-${++roots}`);
 /** A root on whose address no program can listen. `config` follows the line with the address in config.toml. */
 function rootWithoutProxy(config = ""): string {
   const root = newRoot();
-  mkdirSync(root);
+  mkdirSync(root, { mode: 0o700 });
   writeFileSync(join(root, "config.toml"), `[proxy]\nlisten = "127.0.0.1:1"\n${config}`);
   return root;
 }
@@ -47,10 +47,13 @@ describe("without a running proxy", () => {
     const root = newRoot();
     const account = (...words: string[]) =>
       codexlb(["account", words[0] ?? "", "--root", root, ...words.slice(1)]);
-    expect(await account("list")).toEqual({ code: 0, out: "no accounts\n", err: "" });
-    expect((await account("import", "--from", join(temp.path, "alice"), "work")).out).toBe(
-      "imported account work (total=1)\n",
-    );
+    const missing = `codexlb: warning: the root ${root} does not exist\n`;
+    expect(await account("list")).toEqual({ code: 0, out: "no accounts\n", err: missing });
+    expect(await account("import", "--from", join(temp.path, "alice"), "work")).toEqual({
+      code: 0,
+      out: "imported account work (total=1)\n",
+      err: `codexlb: created ${root}\n`,
+    });
     expect((await account("import", "--from", join(temp.path, "bob"))).out).toBe(
       "imported account bob (total=2)\n",
     );
@@ -151,8 +154,22 @@ describe("without a running proxy", () => {
 
   test("reading commands write nothing", async () => {
     const root = newRoot();
-    for (const args of [["account", "list"], ["status"], ["run", "--command"]])
-      await codexlb([...args, "--root", root]);
+    const warning = `the root ${root} does not exist\n`;
+    for (const args of [
+      ["account", "list"],
+      ["account", "show", "x"],
+      ["account", "rm", "x"],
+      ["status"],
+      ["explain"],
+      ["key", "list"],
+      ["config", "show"],
+      ["config", "check"],
+      ["proxy", "logs"],
+      ["proxy", "stop"],
+      ["proxy", "status"],
+      ["run", "--command"],
+    ])
+      expect((await codexlb([...args, "--root", root])).err).toContain(warning);
     expect(readdirSync(temp.path)).not.toContain(root.split("/").at(-1)!);
   });
 });
@@ -238,6 +255,7 @@ describe("with a running proxy", () => {
 describe("run", () => {
   test("prints the command it would run, and writes nothing", async () => {
     const root = newRoot();
+    mkdirSync(root);
     const ran = await codexlb(["run", "--root", root, "--command", "exec", "--json", "a b"], {
       OPENAI_API_KEY: "k",
     });
@@ -280,12 +298,20 @@ describe("run", () => {
       "-m",
       "x",
       "--command",
+      "--version",
     ]);
     expect(ran.out).toContain("<-m>\n<x>\n<--command>\n");
   });
 
   test("says what to do if the shell finds no codex", async () => {
-    const ran = await codexlb(["run", "--root", rootWithoutProxy(), "--codex-bin", "/nowhere/codex"]);
+    const ran = await codexlb([
+      "run",
+      "--root",
+      rootWithoutProxy(),
+      "--codex-bin",
+      "/nowhere/codex",
+      "--version",
+    ]);
     expect(ran.code).toBe(127);
     expect(ran.err).toContain("install Codex with `npm install -g @openai/codex`");
   });
@@ -293,7 +319,7 @@ describe("run", () => {
   test("ends by the same signal as codex", async () => {
     const binary = script("codex-term", "kill -TERM $$");
     const child = Bun.spawn(
-      [process.execPath, MAIN, "run", "--root", rootWithoutProxy(), "--codex-bin", binary],
+      [process.execPath, MAIN, "run", "--root", rootWithoutProxy(), "--codex-bin", binary, "--version"],
       {
         env: { PATH: process.env.PATH ?? "", HOME: temp.path, SHELL: "/bin/sh" },
         stdin: "ignore",
@@ -307,7 +333,7 @@ describe("run", () => {
 
   test("says what to do if there is no codex", async () => {
     const root = rootWithoutProxy("[run]\ninherit_shell = false\n");
-    const ran = await codexlb(["run", "--root", root, "--codex-bin", "/nowhere/codex"]);
+    const ran = await codexlb(["run", "--root", root, "--codex-bin", "/nowhere/codex", "--version"]);
     expect(ran.code).toBe(1);
     expect(ran.err).toContain("no such program\n  install Codex with `npm install -g @openai/codex`");
   });
@@ -446,7 +472,7 @@ describe("wrong input", () => {
     expect(await codexlb(["account", "list", "extra"], env)).toEqual({
       code: 0,
       out: "no accounts\n",
-      err: 'codexlb: warning: codexlb account list ignores the argument "extra"\n',
+      err: `codexlb: warning: codexlb account list ignores the argument "extra"\ncodexlb: warning: the root ${root} does not exist\n`,
     });
     const status = await codexlb(["status", "--json", "true"], env);
     expect(status.err).toStartWith('codexlb: warning: codexlb status ignores the argument "true"\n');
@@ -476,7 +502,7 @@ describe("wrong input", () => {
   });
 
   test("words after -- are not flags", async () => {
-    const env = { CODEXLB_ROOT: newRoot() };
+    const env = { CODEXLB_ROOT: rootWithoutProxy() };
     expect((await codexlb(["account", "rm", "--", "-x"], env)).err).toStartWith(
       "codexlb: account not found: -x\n",
     );
@@ -491,6 +517,8 @@ describe("wrong input", () => {
       [["account", "unpin"], 0],
       [["key", "rm", "x"], 1],
       [["doctor", "--fix", "--codex-bin", "/nowhere/codex"], 1],
+      [["account", "import", "--from", "/nowhere"], 1],
+      [["account", "import", "--from", "alice", "../x"], 1],
     ] as const) {
       const ran = await codexlb(args, { CODEXLB_ROOT: root });
       expect([args, ran.code]).toEqual([args, code]);
@@ -586,7 +614,9 @@ describe("wrong input", () => {
 
   for (const [args, code, message] of CASES)
     test(`codexlb ${args.join(" ")}: exit ${code}`, async () => {
-      const ran = await codexlb(args, { CODEXLB_ROOT: newRoot() });
+      const root = newRoot();
+      mkdirSync(root, { mode: 0o700 });
+      const ran = await codexlb(args, { CODEXLB_ROOT: root });
       expect(ran.err).toStartWith(message);
       expect(ran.code).toBe(code);
       expect(ran.err).not.toContain("    at ");

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { defineCommand } from "citty";
 import { type AccountOps, identityOfListed } from "../../auth/account-ops.ts";
 import { parseAuthFile } from "../../auth/auth-file.ts";
-import { authFileOf } from "../../auth/homes.ts";
+import { authFileOf, checkAlias } from "../../auth/homes.ts";
 import { personName, sameIdentity, sharesAddress } from "../../auth/identity.ts";
 import { networkSettings } from "../../auth/network-settings.ts";
 import { withTokenOwner } from "../../auth/token-owner.ts";
@@ -56,12 +56,13 @@ export default defineCommand({
   },
   run: async ({ args, rawArgs }) => {
     const { path, alias } = pathAndAlias(rawArgs, args.from);
-    const context = contextOf(args.root);
+    const context = contextOf(args.root, { createsRoot: true });
     const fallback = args["proxy-name"]?.trim() ? "proxy" : "local";
     const place = await placeFor(context, args.into?.trim().toLowerCase() || fallback, args);
-    const from = resolve(path || (userHomes(context.deps.env)[0] ?? "."));
+    if (alias !== undefined) checkAlias(alias);
+    const source = sourceAt(resolve(path || (userHomes(context.deps.env)[0] ?? ".")));
     await withAccounts(context, place, { write: true }, (ops) =>
-      importFrom(from, {
+      importFrom(source, {
         context,
         ops,
         named: alias,
@@ -120,22 +121,35 @@ interface Import {
   readonly isElsewhere: boolean;
 }
 
-/** Imports the login in `source`, a Codex home or a login file. */
+/** A login on this machine. */
+interface Source {
+  /** The Codex home, or the directory of a login file. */
+  readonly from: string;
+  /** The login file. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Reads the login in `path`, a Codex home or a login file. Throws `invalid_auth_file`. */
+function sourceAt(given: string): Source {
+  const isFile = statSync(given, { throwIfNoEntry: false })?.isFile() === true;
+  const from = isFile ? dirname(given) : given;
+  const path = isFile ? given : authFileOf(given);
+  const text = readTextIfPresent(path);
+  if (text === undefined) throw noLogin(from, path);
+  return { from, path, text };
+}
+
 async function importFrom(
-  source: string,
+  { from, path, text }: Source,
   { context, ops, named, replace, isElsewhere }: Import,
 ): Promise<void> {
   const { deps } = context;
-  const isFile = statSync(source, { throwIfNoEntry: false })?.isFile() === true;
-  const from = isFile ? dirname(source) : source;
-  const path = isFile ? source : authFileOf(source);
-  const found = readTextIfPresent(path);
-  if (found === undefined) throw noLogin(from, path);
-  const auth = await withTokenOwner(found, path, deps);
+  const auth = await withTokenOwner(text, path, deps);
   const credentials = parseAuthFile(auth, path);
   if (credentials.refreshToken === undefined)
     deps.log.warn(
-      auth === found
+      auth === text
         ? "this login has no refresh token: it expires with its access token"
         : "this is a personal access token: it cannot be renewed and works until it expires or is revoked",
     );
@@ -147,8 +161,9 @@ async function importFrom(
   const taken = accounts.map((account) => account.alias);
   // Without an alias, a known login updates its own account.
   const alias = named ?? same[0] ?? inferAlias(from, credentials, taken, deps);
-  const [other] = same.filter((one) => one !== alias);
-  if (other !== undefined && !same.includes(alias) && !replace)
+  const [other] = same;
+  // The import of a login into the alias of another account is refused with a better message.
+  if (other !== undefined && !taken.includes(alias) && !replace)
     throw new CodexlbError("identity_differs", `this login is already enrolled, as ${other}`, {
       next: `to update it, use the alias ${other}; to enrol it a second time, add --replace`,
     });

@@ -44,7 +44,7 @@ export default defineCommand({
     if (alias === undefined)
       throw usage("account login needs an alias", "for example: codexlb account login work");
     checkAlias(alias);
-    const context = contextOf(args.root);
+    const context = contextOf(args.root, { createsRoot: true });
     const login: Login = {
       context,
       alias,

@@ -42,7 +42,7 @@ export default defineCommand({
     try {
       const [alias, ...surplus] = rawArgs;
       if (surplus.length > 0) throw usage("login-with takes one alias");
-      const context = contextOf(flags.root);
+      const context = contextOf(flags.root, { createsRoot: true });
       const { clock, log } = context.deps;
       const timeoutMs = timeoutOf(flags);
       cancelTimer = clock.after(timeoutMs, () => stopping.abort(timedOut()));

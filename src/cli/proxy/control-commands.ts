@@ -9,7 +9,7 @@ import { quote } from "../../codex/command-line.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
-import { type CommandContext, contextOf } from "../context.ts";
+import { type CommandContext, contextOf, createRoot, warnOfMissingRoot } from "../context.ts";
 import { foundServices } from "../service/running-services.ts";
 import { waitingFor } from "../terminal/terminal.ts";
 import { BACKGROUND_LOG, startInBackground } from "./background.ts";
@@ -23,7 +23,7 @@ export const start = defineCommand({
   },
   args: PROXY_FLAGS,
   run: async ({ args }) => {
-    const context = contextOf(args.root);
+    const context = contextOf(args.root, { createsRoot: true });
     const running = runningOf(await daemonAt(context.layout.adminSocket), context);
     if (running !== undefined && !running.draining)
       return print(`the proxy ${nameOf(running)} is already running\n`);
@@ -39,6 +39,7 @@ export const stop = defineCommand({
   args: { ...ROOT_FLAG },
   run: async ({ args }) => {
     const context = contextOf(args.root);
+    warnOfMissingRoot(context);
     const running = runningOf(await daemonAt(context.layout.adminSocket), context);
     if (running === undefined) return print(`no proxy is running on ${context.layout.root}\n`);
     await stopProxy(context, running);
@@ -53,7 +54,7 @@ export const restart = defineCommand({
   },
   args: PROXY_FLAGS,
   run: async ({ args }) => {
-    const context = contextOf(args.root);
+    const context = contextOf(args.root, { createsRoot: true });
     const daemon = await daemonAt(context.layout.adminSocket);
     const running = runningOf(daemon, context);
     if (running === undefined) return startProxy(context, flagsOf(args));
@@ -76,6 +77,7 @@ export const status = defineCommand({
   args: { ...ROOT_FLAG, json: { type: "boolean", description: "Print JSON" } },
   run: async ({ args }) => {
     const context = contextOf(args.root);
+    warnOfMissingRoot(context);
     const { root, adminSocket } = context.layout;
     const running = runningOf(await daemonAt(adminSocket), context);
     if (args.json) printJson({ running: running !== undefined, ...running }, 2);
@@ -137,6 +139,7 @@ async function startProxy(context: CommandContext, flags: readonly string[]): Pr
     await waitingFor("starting the service", service.restart());
     return print("started the proxy as its service\n");
   }
+  createRoot(context);
   const failure = await waitingFor("starting the proxy", startInBackground(context, flags));
   if (failure !== undefined)
     throw new CodexlbError("listen_failed", `starting the proxy: ${failure.why}`, {

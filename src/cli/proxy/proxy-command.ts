@@ -10,7 +10,7 @@ import { CodexlbError } from "../../errors.ts";
 import { hideNoProxy } from "../../network/egress.ts";
 import { print } from "../../print.ts";
 import { rootFrom } from "../../state/layout.ts";
-import { contextOf } from "../context.ts";
+import { contextOf, reportNewRoot, rootExists } from "../context.ts";
 import { integerFlag } from "../flags.ts";
 import { withRootLockedExit } from "../run/root-locked.ts";
 import { isCompiled } from "../self.ts";
@@ -33,7 +33,9 @@ export default defineCommand({
     raiseRequestLimit();
     // Listen before the first line of output: its reader may send a signal immediately.
     const signals = listenForSignals();
-    const { deps, layout } = contextOf(args.root);
+    const context = contextOf(args.root, { createsRoot: true });
+    const { deps, layout } = context;
+    const isNewRoot = !rootExists(context);
     hideNoProxy();
     const early = await Promise.race([signals.stop, untilDrained(layout, deps)]);
     if (early !== undefined) return;
@@ -57,6 +59,7 @@ export default defineCommand({
     print(
       `codexlb proxy ${daemon.name} listening on ${daemon.listensOn} (upstream=${daemon.upstream}, logs=${layout.events})\n`,
     );
+    if (isNewRoot) reportNewRoot(context);
     deps.log.info(
       daemon.accountCount + daemon.childCount === 0
         ? "no accounts yet; add one with: codexlb account login ALIAS, or: codexlb account import"

@@ -4,12 +4,12 @@
 import { type Daemon, daemonAt } from "../../admin/daemon.ts";
 import { socketDoor, through } from "../../admin/door.ts";
 import { CodexlbError } from "../../errors.ts";
-import { openLocalStore } from "../accounts/with-accounts.ts";
 import { configOf } from "../config/root-config.ts";
 import type { CommandContext } from "../context.ts";
 import { startInBackground } from "../proxy/background.ts";
 import { type Location, locate } from "../proxy/locate-proxy.ts";
 import { addressOf, type ProxyAddress } from "./proxy-address.ts";
+import { requireAccounts } from "./require-proxy.ts";
 
 /** The proxy of a run. */
 export interface RunProxy extends ProxyAddress {
@@ -65,11 +65,7 @@ async function started(context: CommandContext, location: Location): Promise<Loc
 async function start(context: CommandContext, daemon: Daemon): Promise<void> {
   const { deps, layout } = context;
   const { proxy } = await configOf(context);
-  const { state } = openLocalStore(context, true, proxy.upstream_base_url);
-  if (state.accounts.length === 0 && proxy.child_proxy_urls.length === 0)
-    throw new CodexlbError("no_accounts", "there are no accounts yet", {
-      next: "add one with: codexlb account login ALIAS, or: codexlb account import",
-    });
+  await requireAccounts(context);
   deps.log.info(
     daemon.kind === "answers"
       ? "the running proxy is shutting down; starting a new one for this run"
