@@ -1,9 +1,11 @@
 // What every command needs: the root, the clock, the environment, the log.
 
 import { existsSync, statSync } from "node:fs";
+import { quote } from "../codex/command-line.ts";
 import type { Deps } from "../deps.ts";
 import { systemDeps } from "../deps.ts";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
+import { makePrivateDirectory } from "../state/atomic-file.ts";
 import { type Layout, layoutOf, namedRoot, rootFrom } from "../state/layout.ts";
 
 /** The root of a command and its means to work on it. */
@@ -12,17 +14,25 @@ export interface CommandContext {
   readonly layout: Layout;
   /** True if the user named the root, by flag or variable. */
   readonly rootNamed: boolean;
+  /** True if the command creates a root that does not exist. */
+  readonly createsRoot: boolean;
 }
 
-/** The context of a command; `root` is `--root`. Throws `file_unusable` for a root that is not a directory. */
-export function contextOf(root: string | undefined): CommandContext {
+/**
+ * The context of a command; `root` is `--root`. `createsRoot`: the command creates a missing root (default: false).
+ * Throws `file_unusable` for a root that is not a directory.
+ */
+export function contextOf(
+  root: string | undefined,
+  { createsRoot = false }: { readonly createsRoot?: boolean } = {},
+): CommandContext {
   const deps = systemDeps();
   const layout = layoutOf(rootFrom(root, deps.env));
   if (!mayBeDirectory(layout.root))
     throw new CodexlbError("file_unusable", `the root ${layout.root} is not a directory`, {
       next: "choose another --root",
     });
-  return { deps, layout, rootNamed: namedRoot(root, deps.env) !== undefined };
+  return { deps, layout, rootNamed: namedRoot(root, deps.env) !== undefined, createsRoot };
 }
 
 /** False for a root that does not exist yet. Commands that only read need not create it. */
@@ -30,7 +40,37 @@ export function rootExists({ layout }: CommandContext): boolean {
   return existsSync(layout.root);
 }
 
+/** Warns if the user named a root that does not exist, unless the command creates it. The name may be misspelled. */
+export function warnOfMissingRoot(context: CommandContext): void {
+  if (isMisnamed(context)) context.deps.log.warn(`the root ${context.layout.root} does not exist`);
+}
+
+/** Throws `not_found` if the user named a root that does not exist. */
+export function requireRoot(context: CommandContext): void {
+  const { root } = context.layout;
+  if (isMisnamed(context))
+    throw new CodexlbError("not_found", `the root ${root} does not exist`, {
+      next: `correct --root or CODEXLB_ROOT, or create it with: codexlb account import --root ${quote(root)}`,
+    });
+}
+
+/** Creates the root if it does not exist, and reports that. Throws `file_unusable`. */
+export function createRoot(context: CommandContext): void {
+  const isNew = !rootExists(context);
+  makePrivateDirectory(context.layout.root);
+  if (isNew) reportNewRoot(context);
+}
+
+/** Reports that the command has created the root. */
+export function reportNewRoot({ deps, layout }: CommandContext): void {
+  deps.log.info(`created ${layout.root}`);
+}
+
 // --- internal ---
+
+function isMisnamed(context: CommandContext): boolean {
+  return context.rootNamed && !context.createsRoot && !rootExists(context);
+}
 
 /** False if the path or a part of it exists and is not a directory. Other errors appear when the root is used. */
 function mayBeDirectory(path: string): boolean {

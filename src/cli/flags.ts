@@ -1,6 +1,6 @@
-// The grammar of the command line, which is that of the Go program: `-x` and `--x` are the same, and so are `--x=v` and
-// `--x v`. The last value of a flag counts, booleans take no separate value, and the first word that is not a flag (or
-// `--`) ends the flags.
+// The grammar of the command line: `-x` and `--x` are the same, and so are `--x=v` and `--x v`. The last value of a flag
+// counts, and booleans take no separate value. Flags may come before and after other words, until `--`. This accepts
+// every line that the Go program accepts; there the first word that is not a flag ends the flags.
 
 import type { ArgsDef } from "citty";
 import { nearest } from "../core/nearest.ts";
@@ -9,13 +9,18 @@ import { CodexlbError } from "../errors.ts";
 /** The flags of a command line. */
 export interface ParsedFlags {
   readonly values: Readonly<Record<string, string | boolean>>;
-  /** Everything after the flags. */
+  /** All words that are not flags. */
   readonly rest: readonly string[];
   /** True if `-h` or `--help` was among the flags; it ends them. */
   readonly help: boolean;
-  /** True if `--` ended the flags, so that no word in `rest` is a flag. */
-  readonly separated: boolean;
 }
+
+/**
+ * The place of flags that a command passes on to another program. `none`: it passes on none, so an unknown flag is an
+ * error. `from_first_word`: everything from the first word or unknown flag on is for the other program.
+ * `after_first_word`: unknown flags after the first word are for the other program; known ones are the command's own.
+ */
+export type ForeignFlags = "none" | "from_first_word" | "after_first_word";
 
 /** The flags of a command line that may be incomplete. */
 export interface IncompleteFlags extends ParsedFlags {
@@ -23,22 +28,27 @@ export interface IncompleteFlags extends ParsedFlags {
   readonly given: ReadonlySet<string>;
   /** The last flag, if its value is missing. */
   readonly open: string | undefined;
-  /** True if a word or `--` ended the flags. */
+  /** True if no more flags of this command can follow. */
   readonly ended: boolean;
 }
 
-/**
- * Reads `argv` by the flags of `definitions`; positionals are ignored. With `passOn` an unknown flag ends the flags
- * like a word does, because it is for another program. Throws `usage`.
- */
-export function parseFlags(definitions: ArgsDef, argv: readonly string[], passOn = false): ParsedFlags {
-  const { values, rest, help, separated, open } = readFlags(definitions, argv, passOn);
+/** Reads `argv` by the flags of `definitions`; positionals are ignored. Throws `usage`. */
+export function parseFlags(
+  definitions: ArgsDef,
+  argv: readonly string[],
+  foreign: ForeignFlags = "none",
+): ParsedFlags {
+  const { values, rest, help, open } = readFlags(definitions, argv, foreign);
   if (open !== undefined) throw usage(`flag --${open} needs a value`);
-  return { values, rest, help, separated };
+  return { values, rest, help };
 }
 
 /** Like `parseFlags`, for a line that may end before the value of a flag. Throws `usage`. */
-export function readFlags(definitions: ArgsDef, argv: readonly string[], passOn: boolean): IncompleteFlags {
+export function readFlags(
+  definitions: ArgsDef,
+  argv: readonly string[],
+  foreign: ForeignFlags,
+): IncompleteFlags {
   const flags = new Map(
     Object.entries(definitions).filter(([, definition]) => definition.type !== "positional"),
   );
@@ -46,41 +56,44 @@ export function readFlags(definitions: ArgsDef, argv: readonly string[], passOn:
   for (const [name, definition] of flags)
     if (definition.default !== undefined) values[name] = definition.default as string | boolean;
   const given = new Set<string>();
-  let help = false;
-  let separated = false;
-  let open: string | undefined;
-  let ended = false;
-  let at = 0;
-  for (; at < argv.length && !ended; at++) {
+  const rest: string[] = [];
+  const read = { values, rest, given };
+  for (let at = 0; at < argv.length; at++) {
     const word = argv[at] ?? "";
-    if (word === "--") {
-      ended = true;
-      separated = true;
-      continue;
-    }
-    const match = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(word);
-    const name = match?.[1];
+    const ended = (from: number, help = false): IncompleteFlags => {
+      rest.push(...argv.slice(from));
+      return { ...read, help, open: undefined, ended: true };
+    };
+    if (word === "--") return ended(at + 1);
+    const { name, value } = flagIn(word);
+    if (name === "h" || name === "help") return ended(at + 1, true);
     const definition = flags.get(name ?? "");
-    if (name === "h" || name === "help") {
-      help = true;
-      ended = true;
+    if (definition === undefined || name === undefined) {
+      if (foreign === "from_first_word") return ended(at);
+      if (name !== undefined && (foreign === "none" || rest.length === 0))
+        throw unknown(word.split("=")[0] ?? word, name, [...flags.keys()]);
+      rest.push(word);
       continue;
     }
-    if (name === undefined || (definition === undefined && passOn)) {
-      ended = true;
-      break;
-    }
-    if (definition === undefined) throw unknown(word.split("=")[0] ?? word, name, [...flags.keys()]);
     given.add(name);
     if (definition.type === "boolean") {
-      values[name] = booleanOf(name, match?.[2]);
+      values[name] = booleanOf(name, value);
       continue;
     }
-    const value = match?.[2] ?? argv[++at];
-    if (value === undefined) open = name;
-    else values[name] = value;
+    const text = value ?? argv[++at];
+    if (text === undefined) return { ...read, help: false, open: name, ended: false };
+    values[name] = text;
   }
-  return { values, rest: argv.slice(at), help, separated, given, open, ended };
+  return { ...read, help: false, open: undefined, ended: false };
+}
+
+/** The flag that `word` is, without its dashes, and the value after an equals sign. Both are undefined for other words. */
+export function flagIn(word: string): {
+  readonly name: string | undefined;
+  readonly value: string | undefined;
+} {
+  const [, name, value] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(word) ?? [];
+  return { name, value };
 }
 
 /** The value of `flag` as a whole number; undefined if the flag is missing. Throws `usage`. */

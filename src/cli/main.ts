@@ -8,11 +8,12 @@ import { systemDeps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { print } from "../print.ts";
 import { COMMANDS } from "./command-tree.ts";
-import { type ParsedFlags, parseFlags, SEE_HELP, usage } from "./flags.ts";
+import { parseFlags, SEE_HELP, usage } from "./flags.ts";
 import {
   type CommandDescription,
   commandAt,
   everyCommand,
+  type NamedCommand,
   subCommandsOf,
 } from "./help/command-description.ts";
 import { helpText } from "./help/help-text.ts";
@@ -22,12 +23,14 @@ import { outputColumns, wantsColour } from "./terminal/terminal.ts";
 
 /** Runs `argv`, without the name of the program. Resolves to the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  const words = argv.length === 0 ? ["run"] : argv;
+  const named = await commandAt(COMMANDS, words);
   // The proxy keeps serving, even if its output cannot be written.
-  const serves = argv[0] === "proxy" && argv[1] !== "logs";
+  const serves = named.at.path.join(" ") === "proxy";
   handleUncaughtErrors(serves);
   watchOutput(serves);
   try {
-    await dispatch(argv.length === 0 ? ["run"] : argv);
+    await dispatch(words, named);
   } catch (error) {
     process.exitCode = report(error);
   }
@@ -40,14 +43,13 @@ export async function main(argv: readonly string[]): Promise<number> {
 /** The command that completion scripts call. It is not for people, so it has no help. */
 const COMPLETE = "__complete";
 
-async function dispatch(argv: readonly string[]): Promise<void> {
+async function dispatch(argv: readonly string[], { at, rest: words, next }: NamedCommand): Promise<void> {
   if (argv[0] === COMPLETE)
     return (await import("./completions/complete.ts")).complete(COMMANDS, argv.slice(1));
   // `quickAnswer` has printed the version if there are no other words.
   if (VERSION_WORDS.has(argv[0] ?? ""))
     throw usage(`unexpected argument ${JSON.stringify(argv[1])}`, `${argv[0]} takes no arguments`);
-  const { at, rest: words } = await commandAt(COMMANDS, argv);
-  const [word] = words;
+  const word = next ?? words[0];
   // A command with sub-commands can have arguments too. Then a word that is not a sub-command is one of them.
   if (at.subCommands.size > 0 && !at.runs) {
     if (word === undefined) {
@@ -57,7 +59,7 @@ async function dispatch(argv: readonly string[]): Promise<void> {
         `commands: ${[...at.subCommands.keys()].join(", ")}`,
       );
     }
-    if (word === "help") return helpOn([...at.path, ...words.slice(1)]);
+    if (word === "help") return helpOn([...at.path, ...words.slice(words.indexOf(word) + 1)]);
     if (word === "-h" || word === "--help" || word === "-help") return print(await help(at));
     throw await unknownCommand(word, at);
   }
@@ -70,13 +72,12 @@ async function dispatch(argv: readonly string[]): Promise<void> {
 }
 
 async function runCommand(at: CommandDescription, words: readonly string[]): Promise<void> {
-  const parsed = parseFlags(at.args, words, at.passesOn);
-  const { values, rest } = parsed;
-  if (parsed.help) return print(await help(at));
+  const { values, rest, help: wantsHelp } = parseFlags(at.args, words, at.foreignFlags);
+  if (wantsHelp) return print(await help(at));
   const named = Object.fromEntries(
     at.positionals.flatMap(({ name }, index) => (rest[index] === undefined ? [] : [[name, rest[index]]])),
   );
-  if (!at.takesMore) refuseSurplus(at, parsed);
+  if (!at.takesMore) refuseSurplus(at, rest);
   const args = { ...values, ...named, _: [...rest] } as ParsedArgs;
   await at.command.run?.({ rawArgs: [...rest], args, cmd: at.command });
 }
@@ -88,16 +89,14 @@ function withHelp(error: unknown, { name }: CommandDescription): unknown {
 }
 
 /**
- * Refuses arguments that a command does not take, and flags after them, because they are typing errors. The Go program
- * ignores them, so the commands that its scripts call only warn. Commands with arguments check their number themselves.
+ * Refuses arguments that a command does not take, because they are typing errors. The Go program ignores them, so the
+ * commands that its scripts call only warn. `codexlb proxy` refuses them, because a mistyped sub-command must not start
+ * a proxy. Commands with arguments check their number themselves.
  */
-function refuseSurplus(at: CommandDescription, { rest, separated }: ParsedFlags): void {
-  const [first] = rest;
-  const flag = separated ? undefined : rest.find((word) => /^--?[a-z]/i.test(word));
-  if (flag !== undefined)
-    throw usage(`flag ${flag} comes after ${first}`, "put flags before other arguments");
+function refuseSurplus(at: CommandDescription, [first]: readonly string[]): void {
   if (first === undefined || at.positionals.length > 0) return;
-  const meant = nearest(first, [...at.subCommands.keys()]);
+  const known = [...at.subCommands.keys()];
+  const meant = MEANT.get(first)?.find((name) => known.includes(name)) ?? nearest(first, known);
   if (meant === undefined && FORGIVING.has(at.name))
     return systemDeps().log.warn(`${at.name} ignores the argument ${JSON.stringify(first)}`);
   throw usage(
@@ -107,7 +106,6 @@ function refuseSurplus(at: CommandDescription, { rest, separated }: ParsedFlags)
 }
 
 const FORGIVING: ReadonlySet<string> = new Set([
-  "codexlb proxy",
   "codexlb proxy logs",
   "codexlb status",
   "codexlb doctor",
@@ -128,19 +126,38 @@ async function help(command: CommandDescription): Promise<string> {
 
 async function unknownCommand(word: string, at: CommandDescription): Promise<CodexlbError> {
   const known = [...at.subCommands.keys()];
+  const error = (next: string) => usage(`unknown command: ${word}`, next);
+  if (word.startsWith("-")) return error(`name a command first: ${known.join(", ")}`);
+  if (at.path.length === 0 && CODEX_COMMANDS.has(word))
+    return error(`it is a command of Codex; run: codexlb run ${word} ...`);
+  const meant = (MEANT.get(word) ?? []).filter((name) => known.includes(name));
+  if (meant.length > 0)
+    return error(`did you mean ${meant.map((name) => `${at.name} ${name}`).join(", or ")}?`);
   // Some people omit the words before it.
   const elsewhere = (await everyCommand(COMMANDS)).filter(
-    ({ path }) => path.at(-1) === word || (path.length === 1 && path[0]?.startsWith(`${word}-`)),
+    ({ path }) =>
+      (path.length > 1 && [word, ...(MEANT.get(word) ?? [])].includes(path.at(-1) ?? "")) ||
+      (path.length === 1 && path[0]?.startsWith(`${word}-`)),
   );
-  if (at.path.length === 0 && CODEX_COMMANDS.has(word))
-    return usage(`unknown command: ${word}`, `it is a command of Codex; run: codexlb run ${word} ...`);
-  const meant = nearest(word, known);
-  const names = elsewhere.length > 0 ? elsewhere.map(({ name }) => name) : meant === undefined ? [] : [meant];
-  return usage(
-    `unknown command: ${word}`,
-    names.length === 0 ? `commands: ${known.join(", ")}` : `did you mean ${names.join(", or ")}?`,
-  );
+  if (elsewhere.length > 0) return error(`did you mean ${elsewhere.map(({ name }) => name).join(", or ")}?`);
+  const similar = nearest(word, known);
+  return error(similar === undefined ? `commands: ${known.join(", ")}` : `did you mean ${similar}?`);
 }
+
+/** The names that codexlb has for commands that people know by another name. */
+const MEANT: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    "ls ps": ["list"],
+    "remove delete del logout": ["rm"],
+    "add new create enrol enroll": ["add", "login", "import"],
+    "info get cat view": ["show"],
+    "use switch select": ["pin"],
+    "up serve": ["start"],
+    "down kill quit": ["stop"],
+    log: ["logs"],
+    reload: ["restart"],
+  }).flatMap(([words, names]) => words.split(" ").map((word) => [word, names] as const)),
+);
 
 /** Commands of Codex that codexlb does not have. */
 const CODEX_COMMANDS: ReadonlySet<string> = new Set(

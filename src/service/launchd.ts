@@ -51,6 +51,7 @@ export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceM
     forgetSteps: () => [],
     // Unlike `kickstart -k`, this lets turns in flight finish; KeepAlive then starts the agent again.
     restartSteps: () => [{ argv: ["launchctl", "kill", "SIGTERM", service] }],
+    pauseSteps: () => unload,
     logCommand: ({ lines, follow, root }) => [
       "tail",
       ...(follow ? ["-F"] : []),

@@ -115,6 +115,11 @@ export async function restartUnchecked(manager: ServiceManager, tools: Tools): P
   await runSteps(running ? manager.restartSteps() : manager.installSteps(), manager, tools);
 }
 
+/** Stops the service until it is started again, or the user logs in again. Throws `service_failed`. */
+export async function pauseService(manager: ServiceManager, tools: Tools): Promise<void> {
+  await runSteps(manager.pauseSteps(), manager, tools);
+}
+
 /** The error for a service that is not installed. */
 export function notInstalled(manager: ServiceManager): CodexlbError {
   return new CodexlbError("not_found", `the service is not installed: there is no ${manager.file}`, {

@@ -72,6 +72,8 @@ export interface ServiceManager {
   /** The steps to run after `file` was removed. */
   forgetSteps(): readonly Step[];
   restartSteps(): readonly Step[];
+  /** The steps that stop the service until it is started again or the user logs in again. */
+  pauseSteps(): readonly Step[];
   /** The command that prints the service's output. */
   logCommand(options: LogOptions): readonly string[];
   /** Why the service manager cannot be used; undefined if it can. */

@@ -53,6 +53,7 @@ export function createSystemd({ directory, isSystem, env, run }: SystemdOptions)
       { argv: systemctl("reset-failed", UNIT), mayFail: true },
     ],
     restartSteps: () => [{ argv: systemctl("restart", UNIT) }],
+    pauseSteps: () => [{ argv: systemctl("stop", UNIT) }],
     logCommand: ({ lines, follow }) => [
       "journalctl",
       isSystem ? `--unit=${UNIT}` : `--user-unit=${UNIT}`,

@@ -88,7 +88,9 @@ describe("two workspaces of one e-mail address", () => {
   };
 
   test("are distinguished by import, account list, doctor and a refused replacement", async () => {
-    expect((await codexlb("account", "import", "--from", "home", "home")).err).toBe("");
+    expect((await codexlb("account", "import", "--from", "home", "home")).err).toBe(
+      `codexlb: created ${join(temp.path, "root")}\n`,
+    );
     expect(await codexlb("account", "import", "--from", "work", "work")).toEqual({
       code: 0,
       out: "imported account work (total=2)\n",

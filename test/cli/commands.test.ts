@@ -34,7 +34,7 @@ const newRoot = () => join(temp.path, `root-${++roots}`);
 /** A root on whose address no program can listen. `config` follows the line with the address in config.toml. */
 function rootWithoutProxy(config = ""): string {
   const root = newRoot();
-  mkdirSync(root);
+  mkdirSync(root, { mode: 0o700 });
   writeFileSync(join(root, "config.toml"), `[proxy]\nlisten = "127.0.0.1:1"\n${config}`);
   return root;
 }
@@ -47,10 +47,13 @@ describe("without a running proxy", () => {
     const root = newRoot();
     const account = (...words: string[]) =>
       codexlb(["account", words[0] ?? "", "--root", root, ...words.slice(1)]);
-    expect(await account("list")).toEqual({ code: 0, out: "no accounts\n", err: "" });
-    expect((await account("import", "--from", join(temp.path, "alice"), "work")).out).toBe(
-      "imported account work (total=1)\n",
-    );
+    const missing = `codexlb: warning: the root ${root} does not exist\n`;
+    expect(await account("list")).toEqual({ code: 0, out: "no accounts\n", err: missing });
+    expect(await account("import", "--from", join(temp.path, "alice"), "work")).toEqual({
+      code: 0,
+      out: "imported account work (total=1)\n",
+      err: `codexlb: created ${root}\n`,
+    });
     expect((await account("import", "--from", join(temp.path, "bob"))).out).toBe(
       "imported account bob (total=2)\n",
     );
@@ -78,8 +81,32 @@ describe("without a running proxy", () => {
       "work is enrolled as alice@example.com, but this login is for bob@example.com",
     );
     expect((await add("--from", bob, "--replace", "work")).out).toBe("imported account work (total=1)\n");
-    const twin = await add("--from", bob, "home");
+    expect(await add("--from", bob, "home")).toEqual({
+      code: 1,
+      out: "",
+      err: "codexlb: this login is already enrolled, as work\n  to update it, use the alias work; to enrol it a second time, add --replace\n",
+    });
+    expect((await add("--from", bob)).out).toBe("imported account work (total=1)\n");
+    const twin = await add("--from", bob, "--force", "home");
+    expect(twin.out).toBe("imported account home (total=2)\n");
     expect(twin.err).toContain("home is the same ChatGPT account as work");
+    expect((await add("--from", bob, "home")).code).toBe(0);
+  });
+
+  test("a path in the place of an alias is the login to import", async () => {
+    const root = newRoot();
+    const add = (...words: string[]) => codexlb(["account", "import", "--root", root, ...words]);
+    expect((await add(join(temp.path, "alice"))).out).toBe("imported account alice (total=1)\n");
+    expect((await add("./bob/auth.json", "work")).out).toBe("imported account work (total=2)\n");
+    writeFileSync(join(temp.path, "mine.json"), mock.authFile("bob"));
+    expect((await add("--from", "mine.json", "work")).out).toBe("imported account work (total=2)\n");
+    expect((await add("mine.json")).out).toBe("imported account work (total=2)\n");
+    const missing = await add("./nowhere");
+    expect(missing.err).toStartWith(
+      `codexlb: reading ${join(temp.path, "nowhere", "auth.json")}: no such file\n`,
+    );
+    expect((await add("./alice", "a", "b")).code).toBe(2);
+    expect((await add("a", "./alice")).code).toBe(2);
   });
 
   test("many imports at the same time all succeed", async () => {
@@ -87,7 +114,7 @@ describe("without a running proxy", () => {
     const aliases = ["a", "b", "c", "d", "e", "f"];
     const ran = await Promise.all(
       aliases.map((alias) =>
-        codexlb(["account", "import", "--root", root, "--from", join(temp.path, "alice"), alias]),
+        codexlb(["account", "import", "--root", root, "--force", "--from", join(temp.path, "alice"), alias]),
       ),
     );
     expect(ran.map(({ code }) => code)).toEqual(aliases.map(() => 0));
@@ -127,8 +154,22 @@ describe("without a running proxy", () => {
 
   test("reading commands write nothing", async () => {
     const root = newRoot();
-    for (const args of [["account", "list"], ["status"], ["run", "--command"]])
-      await codexlb([...args, "--root", root]);
+    const warning = `the root ${root} does not exist\n`;
+    for (const args of [
+      ["account", "list"],
+      ["account", "show", "x"],
+      ["account", "rm", "x"],
+      ["status"],
+      ["explain"],
+      ["key", "list"],
+      ["config", "show"],
+      ["config", "check"],
+      ["proxy", "logs"],
+      ["proxy", "stop"],
+      ["proxy", "status"],
+      ["run", "--command"],
+    ])
+      expect((await codexlb([...args, "--root", root])).err).toContain(warning);
     expect(readdirSync(temp.path)).not.toContain(root.split("/").at(-1)!);
   });
 });
@@ -154,6 +195,25 @@ describe("with a running proxy", () => {
     const missing = await codexlb(["account", "rm", "alice"], env);
     expect(missing).toMatchObject({ code: 1, out: "" });
     expect(missing.err).toStartWith("codexlb: account not found: alice\n  known accounts: bob\n");
+  });
+
+  test("several aliases are changed by one command, each even if another one is unknown", async () => {
+    await using pool = await startPool({ accounts: ["alice", "bob", "carol"].map((alias) => ({ alias })) });
+    const env = { CODEXLB_ROOT: pool.layout.root };
+    const account = (...words: string[]) => codexlb(["account", ...words], env);
+    expect(await account("disable", "alice", "bob", "alice")).toEqual({
+      code: 0,
+      out: "disabled account alice\ndisabled account bob\n",
+      err: "",
+    });
+    expect((await account("enable", "bob", "openai:alice")).out).toBe(
+      "enabled account bob\nenabled account alice\n",
+    );
+    expect((await account("drain", "alice", "bob")).code).toBe(0);
+    const removed = await account("rm", "alicia", "bob", "carl", "carol");
+    expect(removed).toMatchObject({ code: 1, out: "removed account bob\nremoved account carol\n" });
+    expect(removed.err).toMatch(/account not found: alicia\n.*\ncodexlb: account not found: carl\n/);
+    expect((await pool.status()).accounts.map(({ alias }) => alias)).toEqual(["alice"]);
   });
 
   test("status shows it in every form", async () => {
@@ -195,6 +255,7 @@ describe("with a running proxy", () => {
 describe("run", () => {
   test("prints the command it would run, and writes nothing", async () => {
     const root = newRoot();
+    mkdirSync(root);
     const ran = await codexlb(["run", "--root", root, "--command", "exec", "--json", "a b"], {
       OPENAI_API_KEY: "k",
     });
@@ -237,12 +298,20 @@ describe("run", () => {
       "-m",
       "x",
       "--command",
+      "--version",
     ]);
     expect(ran.out).toContain("<-m>\n<x>\n<--command>\n");
   });
 
   test("says what to do if the shell finds no codex", async () => {
-    const ran = await codexlb(["run", "--root", rootWithoutProxy(), "--codex-bin", "/nowhere/codex"]);
+    const ran = await codexlb([
+      "run",
+      "--root",
+      rootWithoutProxy(),
+      "--codex-bin",
+      "/nowhere/codex",
+      "--version",
+    ]);
     expect(ran.code).toBe(127);
     expect(ran.err).toContain("install Codex with `npm install -g @openai/codex`");
   });
@@ -250,7 +319,7 @@ describe("run", () => {
   test("ends by the same signal as codex", async () => {
     const binary = script("codex-term", "kill -TERM $$");
     const child = Bun.spawn(
-      [process.execPath, MAIN, "run", "--root", rootWithoutProxy(), "--codex-bin", binary],
+      [process.execPath, MAIN, "run", "--root", rootWithoutProxy(), "--codex-bin", binary, "--version"],
       {
         env: { PATH: process.env.PATH ?? "", HOME: temp.path, SHELL: "/bin/sh" },
         stdin: "ignore",
@@ -264,7 +333,7 @@ describe("run", () => {
 
   test("says what to do if there is no codex", async () => {
     const root = rootWithoutProxy("[run]\ninherit_shell = false\n");
-    const ran = await codexlb(["run", "--root", root, "--codex-bin", "/nowhere/codex"]);
+    const ran = await codexlb(["run", "--root", root, "--codex-bin", "/nowhere/codex", "--version"]);
     expect(ran.code).toBe(1);
     expect(ran.err).toContain("no such program\n  install Codex with `npm install -g @openai/codex`");
   });
@@ -336,9 +405,24 @@ describe("wrong input", () => {
       2,
       "codexlb: account needs a command\n  commands: login, import, list, show, set, rm, pin, unpin, enable, disable, drain\n",
     ],
-    [["account", "remove"], 2, "codexlb: unknown command: remove\n"],
+    [["account", "remove"], 2, "codexlb: unknown command: remove\n  did you mean codexlb account rm?\n"],
+    [["account", "ls"], 2, "codexlb: unknown command: ls\n  did you mean codexlb account list?\n"],
+    [
+      ["account", "add"],
+      2,
+      "codexlb: unknown command: add\n  did you mean codexlb account login, or codexlb account import?\n",
+    ],
+    [["ls"], 2, "codexlb: unknown command: ls\n  did you mean codexlb account list, or codexlb key list?\n"],
+    [
+      ["delete"],
+      2,
+      "codexlb: unknown command: delete\n  did you mean codexlb account rm, or codexlb key rm?\n",
+    ],
+    [["--root", "x", "stauts"], 2, "codexlb: unknown command: stauts\n  did you mean status?\n"],
     [["account", "pin"], 2, "codexlb: account pin takes one alias\n"],
-    [["account", "rm", "a", "b"], 2, "codexlb: account rm takes one alias\n"],
+    [["account", "pin", "a", "b"], 2, "codexlb: account pin takes one alias\n"],
+    [["account", "rm"], 2, "codexlb: account rm takes one or more aliases\n"],
+    [["account", "drain", "a", ""], 2, "codexlb: account drain takes one or more aliases\n"],
     [["account", "unpin", "a"], 2, 'codexlb: unexpected argument "a"\n'],
     [
       ["account", "pin", "dave"],
@@ -366,21 +450,14 @@ describe("wrong input", () => {
   const WORDS: [string[], string][] = [
     [["proxy", "log"], 'codexlb: unexpected argument "log"\n  did you mean logs?\n'],
     [
-      ["proxy", "bogus", "--listen", "127.0.0.1:0"],
-      "codexlb: flag --listen comes after bogus\n  put flags before other arguments\n",
+      ["proxy", "nonsense", "--listen", "127.0.0.1:0"],
+      'codexlb: unexpected argument "nonsense"\n  for usage, run: codexlb proxy --help\n',
     ],
     [
       ["config", "show", "extra"],
       'codexlb: unexpected argument "extra"\n  for usage, run: codexlb config show --help\n',
     ],
-    [
-      ["account", "import", "alice", "--from", "x"],
-      "codexlb: flag --from comes after alice\n  put flags before other arguments\n",
-    ],
-    [
-      ["key", "add", "x", "--role", "parent"],
-      "codexlb: flag --role comes after x\n  put flags before other arguments\n",
-    ],
+    [["key", "add", "x", "--rol", "parent"], "codexlb: unknown flag --rol\n  did you mean --role?\n"],
   ];
   for (const [args, message] of WORDS)
     test(`codexlb ${args.join(" ")}: exit 2, and nothing happens`, async () => {
@@ -395,15 +472,37 @@ describe("wrong input", () => {
     expect(await codexlb(["account", "list", "extra"], env)).toEqual({
       code: 0,
       out: "no accounts\n",
-      err: 'codexlb: warning: codexlb account list ignores the argument "extra"\n',
+      err: `codexlb: warning: codexlb account list ignores the argument "extra"\ncodexlb: warning: the root ${root} does not exist\n`,
     });
     const status = await codexlb(["status", "--json", "true"], env);
     expect(status.err).toStartWith('codexlb: warning: codexlb status ignores the argument "true"\n');
     expect(existsSync(root)).toBe(false);
   });
 
+  test("flags may stand anywhere on the line", async () => {
+    const root = newRoot();
+    const ids = async (...line: string[]) => {
+      const { out, err } = await codexlb(line);
+      expect([line, err]).toEqual([line, ""]);
+      return JSON.parse(out).accounts.map((one: { id: string }) => one.id);
+    };
+    const alice = join(temp.path, "alice");
+    expect((await codexlb(["account", "import", "work", "--from", alice, "--root", root])).out).toBe(
+      "imported account work (total=1)\n",
+    );
+    for (const line of [
+      ["account", "list", "--root", root, "--json"],
+      ["account", "--root", root, "list", "--json"],
+      ["--root", root, "--json", "account", "list"],
+      [`--root=${root}`, "account", "--json", "list"],
+    ])
+      expect(await ids(...line)).toEqual(["openai:work"]);
+    expect((await codexlb(["account", "rm", "work", "--root", root])).out).toBe("removed account work\n");
+    expect((await codexlb(["--root", root, "status", "--help"])).out).toContain("codexlb status");
+  });
+
   test("words after -- are not flags", async () => {
-    const env = { CODEXLB_ROOT: newRoot() };
+    const env = { CODEXLB_ROOT: rootWithoutProxy() };
     expect((await codexlb(["account", "rm", "--", "-x"], env)).err).toStartWith(
       "codexlb: account not found: -x\n",
     );
@@ -418,6 +517,8 @@ describe("wrong input", () => {
       [["account", "unpin"], 0],
       [["key", "rm", "x"], 1],
       [["doctor", "--fix", "--codex-bin", "/nowhere/codex"], 1],
+      [["account", "import", "--from", "/nowhere"], 1],
+      [["account", "import", "--from", "alice", "../x"], 1],
     ] as const) {
       const ran = await codexlb(args, { CODEXLB_ROOT: root });
       expect([args, ran.code]).toEqual([args, code]);
@@ -513,7 +614,9 @@ describe("wrong input", () => {
 
   for (const [args, code, message] of CASES)
     test(`codexlb ${args.join(" ")}: exit ${code}`, async () => {
-      const ran = await codexlb(args, { CODEXLB_ROOT: newRoot() });
+      const root = newRoot();
+      mkdirSync(root, { mode: 0o700 });
+      const ran = await codexlb(args, { CODEXLB_ROOT: root });
       expect(ran.err).toStartWith(message);
       expect(ran.code).toBe(code);
       expect(ran.err).not.toContain("    at ");

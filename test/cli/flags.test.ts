@@ -23,7 +23,9 @@ describe("flags", () => {
     [["--root="], { root: "" }, []],
     [["--root", "--json"], { root: "--json" }, []],
     [["--root", "a", "--root", "b"], { root: "b" }, []],
-    [["--json", "word", "--root", "x"], { json: true }, ["word", "--root", "x"]],
+    [["--json", "word", "--root", "x"], { json: true, root: "x" }, ["word"]],
+    [["a", "--json", "b", "--root=x", "c"], { json: true, root: "x" }, ["a", "b", "c"]],
+    [["word", "--root", "x", "--", "--json"], { root: "x" }, ["word", "--json"]],
     [["--", "--json"], {}, ["--json"]],
     [["--json", "--", "--", "x"], { json: true }, ["--", "x"]],
     [["-"], {}, ["-"]],
@@ -34,27 +36,40 @@ describe("flags", () => {
         values: { timeout: "3s", ...values } as Record<string, string>,
         rest,
         help: false,
-        separated: argv.includes("--"),
       });
     });
 
   for (const word of ["-h", "--help", "-help"])
-    test(`${word} requests help among the flags, and only there`, () => {
+    test(`${word} requests help anywhere before --`, () => {
       expect(parseFlags(FLAGS, ["--json", word]).help).toBe(true);
       expect(parseFlags(FLAGS, [word, "--bogus"]).help).toBe(true);
-      expect(parseFlags(FLAGS, ["--json", "x", word]).help).toBe(false);
+      expect(parseFlags(FLAGS, ["--json", "x", word]).help).toBe(true);
       expect(parseFlags(FLAGS, ["--", word]).help).toBe(false);
     });
 
-  test("of another program end the flags of a command that passes them on", () => {
-    expect(parseFlags(FLAGS, ["--root", "x", "-m", "model", "--json"], true)).toMatchObject({
+  test("of another program end the flags of a command that passes all of them on", () => {
+    expect(parseFlags(FLAGS, ["--root", "x", "-m", "model", "--json"], "from_first_word")).toMatchObject({
       values: { root: "x" },
       rest: ["-m", "model", "--json"],
     });
+    expect(parseFlags(FLAGS, ["exec", "--json"], "from_first_word")).toMatchObject({
+      rest: ["exec", "--json"],
+    });
+  });
+
+  test("of another program follow the first word of a command that has flags of its own there", () => {
+    const read = (...argv: string[]) => parseFlags(FLAGS, argv, "after_first_word");
+    expect(read("work", "--device-auth", "--root", "x")).toMatchObject({
+      values: { root: "x" },
+      rest: ["work", "--device-auth"],
+    });
+    expect(read("work", "--", "--root", "x")).toMatchObject({ rest: ["work", "--root", "x"] });
+    expect(() => read("--device-auth", "work")).toThrow("unknown flag --device-auth");
   });
 
   const BAD: [string[], string, string][] = [
     [["--jsno"], "unknown flag --jsno", "did you mean --json?"],
+    [["word", "--jsno"], "unknown flag --jsno", "did you mean --json?"],
     [["--zzzzzz"], "unknown flag --zzzzzz", SEE_HELP],
     [["--alias", "x"], "unknown flag --alias", SEE_HELP],
     [["--root"], "flag --root needs a value", SEE_HELP],

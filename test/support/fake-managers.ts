@@ -22,6 +22,8 @@ export interface FakeManagers {
   /** One fact of the state: `enabled`, `running`, `broken` (no response from the manager), `failing` (no start). */
   is(fact: string): boolean;
   set(fact: string, value: boolean): void;
+  /** Sets the process that systemd reports for a running service. Default: 4711. */
+  setPid(pid: number): void;
   /** Makes the next restart of systemd hang. */
   hang(): Hang;
 }
@@ -63,6 +65,7 @@ export function fakeManagers(directory: string): FakeManagers {
     is: (fact) => existsSync(join(state, fact)),
     set: (fact, value) =>
       value ? writeFileSync(join(state, fact), "") : rmSync(join(state, fact), { force: true }),
+    setPid: (pid) => writeFileSync(join(state, "pid"), String(pid)),
     hang: () => {
       const [begun, held] = [join(state, "hanging"), join(state, "held")];
       Bun.spawnSync(["mkfifo", begun, held]);
@@ -84,7 +87,7 @@ case "$verb" in
   show)
     [ "$2" = --property=Version ] && { echo Version=252; exit 0; }
     active=inactive; sub=dead; pid=0; file=""
-    [ -e "$state/running" ] && { active=active; sub=running; pid=4711; }
+    [ -e "$state/running" ] && { active=active; sub=running; pid=$(cat "$state/pid" 2>/dev/null || echo 4711); }
     [ -e "$state/enabled" ] && file=enabled
     printf 'ActiveState=%s\\nSubState=%s\\nMainPID=%s\\nUnitFileState=%s\\nResult=success\\nNRestarts=0\\n' \\
       "$active" "$sub" "$pid" "$file" ;;
@@ -93,6 +96,7 @@ case "$verb" in
     [ -p "$state/hanging" ] && { exec 3>"$state/hanging"; rm "$state/hanging"; exec 3>&-; read -r _ <"$state/held"; }
     [ -e "$state/failing" ] && { echo "Job for $unit failed." >&2; exit 1; }
     touch "$state/running" ;;
+  stop) rm -f "$state/running" ;;
   disable) rm -f "$state/enabled" "$state/running" ;;
 esac
 exit 0

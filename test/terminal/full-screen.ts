@@ -1,5 +1,5 @@
 // A program in place of Codex that uses the full screen like Codex: it shows its size, every key, and every signal.
-// With `cooked` as its last argument, it does not change the terminal and reads lines.
+// With `cooked` among its arguments, it does not change the terminal and reads lines.
 
 import { constants } from "node:os";
 import { placeInTerminal } from "../../src/codex/foreground.ts";
@@ -10,7 +10,7 @@ const tell = (word: string) => {
   if (isRaw) draw();
   else process.stdout.write(`${word}\n`);
 };
-const isCooked = process.argv.at(-1) === "cooked";
+const isCooked = process.argv.includes("cooked");
 let isRaw = false;
 
 function draw(): void {

@@ -38,8 +38,9 @@ describe.skipIf(why !== undefined).each([false, true])("run, with inherit_shell 
       cwd: tool.directory,
       env: { ...tool.env(), CODEXLB_ROOT: root, CODEXLB_CODEX_BIN: codex, SHELL: Bun.which("bash") ?? "" },
     });
-  // There is no proxy, and run must not start one. It reports that and continues.
-  const command = (mode: "full" | "cooked") => `./codexlb run --proxy-url http://127.0.0.1:1 ${mode}`;
+  // There is no proxy, and run must not start one. With --version Codex sends no turn, so it starts without a proxy.
+  const command = (mode: "full" | "cooked") =>
+    `./codexlb run --proxy-url http://127.0.0.1:1 --version ${mode}`;
   test("keys arrive one by one, including Ctrl-C, and so do changes of the size", async () => {
     using pane = await open();
     const code = pane.start(command("full"));

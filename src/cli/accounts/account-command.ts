@@ -10,9 +10,10 @@ import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { shortLine } from "../../printable.ts";
-import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
+import { REMOTE_FLAGS, type RemoteFlags, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf, rootExists } from "../context.ts";
 import { usage } from "../flags.ts";
+import { report } from "../report-error.ts";
 import { accountState, emailOf } from "../status/status-text.ts";
 import { accountView } from "./account-details.ts";
 import { type Place, placeOf } from "./account-place.ts";
@@ -123,7 +124,7 @@ const show = defineCommand({
   },
 });
 
-const rm = onAccount("rm", "Remove an account and its stored login", async (ops, name) => {
+const rm = onAccounts("rm", "Remove accounts and their stored logins", async (ops, name) => {
   return `removed account ${await ops.remove(name)}`;
 });
 
@@ -156,7 +157,7 @@ const unpin = defineCommand({
 });
 
 const service = (kind: Service, description: string) =>
-  onAccount(kind, description, async (ops, name) => `${PAST[kind]} account ${await ops.serve(name, kind)}`);
+  onAccounts(kind, description, async (ops, name) => `${PAST[kind]} account ${await ops.serve(name, kind)}`);
 
 export default defineCommand({
   meta: { name: "codexlb account", description: "Enrol, list, pin, disable and remove accounts" },
@@ -169,9 +170,9 @@ export default defineCommand({
     rm,
     pin,
     unpin,
-    enable: service("enable", "Put an account back into service, even if codexlb disabled it"),
-    disable: service("disable", "Take an account out of service until it is enabled again"),
-    drain: service("drain", "Keep the sessions of an account on it, but start no new ones there"),
+    enable: service("enable", "Put accounts back into service, even if codexlb disabled them"),
+    disable: service("disable", "Take accounts out of service until they are enabled again"),
+    drain: service("drain", "Keep the sessions of accounts on them, but start no new ones there"),
   },
 });
 
@@ -183,27 +184,55 @@ function onlyAlias(command: string, words: readonly string[]): string {
   return alias;
 }
 
-/** A command that does one thing to one account, named by alias or id. `run` returns the line to print. */
-function onAccount(
-  name: string,
-  description: string,
-  run: (ops: AccountOps, account: string, log: Log, below?: string) => Promise<string>,
-) {
+/** Does one thing to one account, named by alias or id. Returns the line to print. */
+type AccountChange = (ops: AccountOps, account: string, log: Log, below?: string) => Promise<string>;
+
+/** A command that changes one account. */
+function onAccount(name: string, description: string, change: AccountChange) {
+  return defineCommand({
+    meta: { name: `codexlb account ${name}`, description },
+    args: { ...ROOT_FLAG, ...REMOTE_FLAGS, alias: ALIAS },
+    run: async ({ args, rawArgs }) => changeAccounts(args, [onlyAlias(name, rawArgs)], change),
+  });
+}
+
+/** A command that changes one or several accounts. */
+function onAccounts(name: string, description: string, change: AccountChange) {
   return defineCommand({
     meta: { name: `codexlb account ${name}`, description },
     args: {
       ...ROOT_FLAG,
       ...REMOTE_FLAGS,
-      alias: ALIAS,
+      alias: { ...ALIAS, description: "Aliases or ids of the accounts", valueHint: "ALIAS..." },
     },
     run: async ({ args, rawArgs }) => {
-      const about = onlyAlias(name, rawArgs);
-      const context = contextOf(args.root);
-      const place = await placeOf(context, args);
-      const line = await withAccounts(context, place, { write: rootExists(context), about }, (ops, below) =>
-        run(ops, about, context.deps.log, below),
-      );
-      print(`${line}\n`);
+      const names = [...new Set(rawArgs)];
+      if (names.length === 0 || names.some((one) => one.trim() === ""))
+        throw usage(`account ${name} takes one or more aliases`);
+      await changeAccounts(args, names, change);
     },
   });
+}
+
+/** Changes the accounts `names`, each one even if another one fails. Throws the last error, and reports the others. */
+async function changeAccounts(
+  flags: RemoteFlags & { readonly root?: string | undefined },
+  names: readonly string[],
+  change: AccountChange,
+): Promise<void> {
+  const context = contextOf(flags.root);
+  const place = await placeOf(context, flags);
+  let failure: unknown;
+  for (const about of names) {
+    try {
+      const line = await withAccounts(context, place, { write: rootExists(context), about }, (ops, below) =>
+        change(ops, about, context.deps.log, below),
+      );
+      print(`${line}\n`);
+    } catch (error) {
+      if (failure !== undefined) report(failure);
+      failure = error;
+    }
+  }
+  if (failure !== undefined) throw failure;
 }

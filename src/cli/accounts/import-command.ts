@@ -1,10 +1,11 @@
 // `codexlb account import`: enrols the account of the login in a Codex home on this machine.
 
-import { join, resolve } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { defineCommand } from "citty";
 import { type AccountOps, identityOfListed } from "../../auth/account-ops.ts";
 import { parseAuthFile } from "../../auth/auth-file.ts";
-import { authFileOf } from "../../auth/homes.ts";
+import { authFileOf, checkAlias } from "../../auth/homes.ts";
 import { personName, sameIdentity, sharesAddress } from "../../auth/identity.ts";
 import { networkSettings } from "../../auth/network-settings.ts";
 import { withTokenOwner } from "../../auth/token-owner.ts";
@@ -30,7 +31,7 @@ export default defineCommand({
     ...ROOT_FLAG,
     from: {
       type: "string",
-      description: "Codex home with the login (CODEX_HOME; default ~/.codex)",
+      description: "Codex home with the login, or its auth.json (CODEX_HOME; default ~/.codex)",
       valueHint: "CODEX_HOME",
     },
     into: {
@@ -42,27 +43,30 @@ export default defineCommand({
     ...REMOTE_FLAGS,
     replace: {
       type: "boolean",
-      description: "Replace the login even if the alias belongs to another account or has a newer login",
+      description:
+        "Enrol the login even if the alias belongs to another account or has a newer login, or if another alias has the same login",
     },
+    force: { type: "boolean", description: "The same as --replace" },
     alias: {
       type: "positional",
-      description: "Name that you choose for the account",
+      description: "Name that you choose for the account. A path before it counts as --from",
       valueHint: "ALIAS",
       required: false,
     },
   },
   run: async ({ args, rawArgs }) => {
-    if (rawArgs.length > 1) throw usage("account import takes one alias at most");
-    const context = contextOf(args.root);
+    const { path, alias } = pathAndAlias(rawArgs, args.from);
+    const context = contextOf(args.root, { createsRoot: true });
     const fallback = args["proxy-name"]?.trim() ? "proxy" : "local";
     const place = await placeFor(context, args.into?.trim().toLowerCase() || fallback, args);
-    const from = resolve(args.from?.trim() || (userHomes(context.deps.env)[0] ?? "."));
+    if (alias !== undefined) checkAlias(alias);
+    const source = sourceAt(resolve(path || (userHomes(context.deps.env)[0] ?? ".")));
     await withAccounts(context, place, { write: true }, (ops) =>
-      importFrom(from, {
+      importFrom(source, {
         context,
         ops,
-        named: args.alias,
-        replace: args.replace ?? false,
+        named: alias,
+        replace: args.replace || args.force || false,
         isElsewhere: place.kind === "remote",
       }),
     );
@@ -70,6 +74,24 @@ export default defineCommand({
 });
 
 // --- internal ---
+
+/** The path of the login and the alias in `words`. A path in the place of the alias is recognized. Throws `usage`. */
+function pathAndAlias(
+  words: readonly string[],
+  from: string | undefined,
+): { readonly path: string | undefined; readonly alias: string | undefined } {
+  const given = from?.trim() || undefined;
+  const [first, second, ...surplus] = words;
+  const isFirstPath = given === undefined && first !== undefined && isPath(first);
+  if (surplus.length > 0 || (second !== undefined && !isFirstPath))
+    throw usage("account import takes one alias at most");
+  return isFirstPath ? { path: first, alias: second } : { path: given, alias: first };
+}
+
+/** True if a word cannot be an alias, or is the name of a login file. */
+function isPath(word: string): boolean {
+  return /[/\\]|^\.\.?$/.test(word) || (word.endsWith(".json") && existsSync(word));
+}
 
 async function placeFor(context: CommandContext, into: string, flags: RemoteFlags): Promise<Place> {
   if (into === "local") {
@@ -99,19 +121,35 @@ interface Import {
   readonly isElsewhere: boolean;
 }
 
+/** A login on this machine. */
+interface Source {
+  /** The Codex home, or the directory of a login file. */
+  readonly from: string;
+  /** The login file. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Reads the login in `path`, a Codex home or a login file. Throws `invalid_auth_file`. */
+function sourceAt(given: string): Source {
+  const isFile = statSync(given, { throwIfNoEntry: false })?.isFile() === true;
+  const from = isFile ? dirname(given) : given;
+  const path = isFile ? given : authFileOf(given);
+  const text = readTextIfPresent(path);
+  if (text === undefined) throw noLogin(from, path);
+  return { from, path, text };
+}
+
 async function importFrom(
-  from: string,
+  { from, path, text }: Source,
   { context, ops, named, replace, isElsewhere }: Import,
 ): Promise<void> {
   const { deps } = context;
-  const path = authFileOf(from);
-  const found = readTextIfPresent(path);
-  if (found === undefined) throw noLogin(from, path);
-  const auth = await withTokenOwner(found, path, deps);
+  const auth = await withTokenOwner(text, path, deps);
   const credentials = parseAuthFile(auth, path);
   if (credentials.refreshToken === undefined)
     deps.log.warn(
-      auth === found
+      auth === text
         ? "this login has no refresh token: it expires with its access token"
         : "this is a personal access token: it cannot be renewed and works until it expires or is revoked",
     );
@@ -123,7 +161,13 @@ async function importFrom(
   const taken = accounts.map((account) => account.alias);
   // Without an alias, a known login updates its own account.
   const alias = named ?? same[0] ?? inferAlias(from, credentials, taken, deps);
-  const config = settingsFrom(from, isElsewhere, deps.log);
+  const [other] = same;
+  // The import of a login into the alias of another account is refused with a better message.
+  if (other !== undefined && !taken.includes(alias) && !replace)
+    throw new CodexlbError("identity_differs", `this login is already enrolled, as ${other}`, {
+      next: `to update it, use the alias ${other}; to enrol it a second time, add --replace`,
+    });
+  const config = path === authFileOf(from) ? settingsFrom(from, isElsewhere, deps.log) : undefined;
   const total = await ops.import(alias, { auth, config, replace });
   print(`imported account ${alias} (total=${total})\n`);
   const others = identities.filter((one) => one.alias !== alias && sharesAddress(one, [credentials]));

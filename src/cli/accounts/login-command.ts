@@ -44,11 +44,11 @@ export default defineCommand({
     if (alias === undefined)
       throw usage("account login needs an alias", "for example: codexlb account login work");
     checkAlias(alias);
-    const context = contextOf(args.root);
+    const context = contextOf(args.root, { createsRoot: true });
     const login: Login = {
       context,
       alias,
-      args: rest[0] === "--" ? rest.slice(1) : rest,
+      args: rest,
       binary: codexBinary(args["codex-bin"], context.deps.env),
       replace: args.replace ?? false,
     };

@@ -5,35 +5,27 @@ import { NO_OUTBOUND_PROXY, withoutPassword } from "../../network/outbound-proxy
 import { print } from "../../print.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, rootExists } from "../context.ts";
-import { parseFlags, usage } from "../flags.ts";
+import { usage } from "../flags.ts";
 import { placeOf } from "./account-place.ts";
 import { withAccounts } from "./with-accounts.ts";
-
-const FLAGS = {
-  ...ROOT_FLAG,
-  ...REMOTE_FLAGS,
-  "outbound-proxy": {
-    type: "string",
-    description:
-      "HTTP proxy for this account's turns, token refreshes and usage requests (none: use proxy.outbound_proxy)",
-    valueHint: "URL",
-  },
-} as const;
 
 export default defineCommand({
   meta: { name: "codexlb account set", description: "Change the settings of an account" },
   args: {
-    ...FLAGS,
-    arguments: { type: "positional", description: "Alias or id of the account", valueHint: "ALIAS" },
+    ...ROOT_FLAG,
+    ...REMOTE_FLAGS,
+    "outbound-proxy": {
+      type: "string",
+      description:
+        "HTTP proxy for this account's turns, token refreshes and usage requests (none: use proxy.outbound_proxy)",
+      valueHint: "URL",
+    },
+    alias: { type: "positional", description: "Alias or id of the account", valueHint: "ALIAS" },
   },
   run: async ({ args, rawArgs }) => {
-    const [alias, ...after] = rawArgs;
-    if (!alias?.trim()) throw usage("account set takes one alias");
-    const { values, rest } = parseFlags(FLAGS, after);
-    if (rest.length > 0) throw usage("account set takes one alias");
-    // All flags have values.
-    const given: SetFlags = { ...args, ...(values as SetFlags) };
-    const proxy = given["outbound-proxy"]?.trim();
+    const [alias, ...surplus] = rawArgs;
+    if (!alias?.trim() || surplus.length > 0) throw usage("account set takes one alias");
+    const proxy = args["outbound-proxy"]?.trim();
     if (proxy === undefined)
       throw usage(
         "account set: nothing to set",
@@ -44,8 +36,8 @@ export default defineCommand({
         "account set: --outbound-proxy is empty",
         `to clear the account's proxy: codexlb account set ${alias} --outbound-proxy ${NO_OUTBOUND_PROXY}`,
       );
-    const context = contextOf(given.root);
-    const place = await placeOf(context, given);
+    const context = contextOf(args.root);
+    const place = await placeOf(context, args);
     const outboundProxy = proxy === NO_OUTBOUND_PROXY ? undefined : proxy;
     const changed = await withAccounts(context, place, { write: rootExists(context), about: alias }, (ops) =>
       ops.set(alias, { outboundProxy }),
@@ -57,7 +49,3 @@ export default defineCommand({
     );
   },
 });
-
-// --- internal ---
-
-type SetFlags = { readonly [Name in keyof typeof FLAGS]?: string | undefined };

@@ -9,7 +9,6 @@ import { reconcile } from "../../auth/homes.ts";
 import { type KeyOps, openKeys } from "../../auth/keys.ts";
 import type { QuotaView } from "../../core/quota.ts";
 import { CodexlbError } from "../../errors.ts";
-import { makePrivateDirectory } from "../../state/atomic-file.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { makePrivate } from "../../state/private-root.ts";
@@ -17,7 +16,7 @@ import { openStore, type Store } from "../../state/store.ts";
 import { createAffinity } from "../../upstream/affinity.ts";
 import { detailsOf, factsAtRest } from "../../upstream/details.ts";
 import { poolSettings } from "../../upstream/pool-settings.ts";
-import type { CommandContext } from "../context.ts";
+import { type CommandContext, createRoot } from "../context.ts";
 import type { Place } from "./account-place.ts";
 
 /** Work on accounts. `below` is the name of the child proxy that has them, if it is not the proxy that was asked. */
@@ -108,17 +107,18 @@ function localAccounts(context: CommandContext, write: boolean): AccountOps {
 
 /** Does the work through the daemon of the root, or in its files, which are locked during a change. */
 async function onRoot<T>(
-  { deps, layout }: CommandContext,
+  context: CommandContext,
   asked: Daemon,
   write: boolean,
   work: { readonly daemon: (door: Door) => Promise<T>; readonly files: () => Promise<T> },
 ): Promise<T> {
+  const { deps, layout } = context;
   const deadlineMs = deps.clock.monotonic() + LOCK_WAIT_MS;
   let daemon = asked;
   do {
     if (daemon.kind === "answers") return work.daemon(daemon.door);
     if (!write) return work.files();
-    makePrivateDirectory(layout.root);
+    createRoot(context);
     makePrivate(layout, deps.log);
     const lock = tryLock(layout.lock);
     if (lock !== undefined) {

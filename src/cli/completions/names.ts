@@ -14,7 +14,7 @@ export function namesFrom(system: Deps): Names {
     const layout = layoutOf(rootFrom(withHome(root, deps.env.HOME), deps.env));
     switch (of) {
       case "aliases": {
-        const { state } = openLocalStore({ deps, layout, rootNamed: true }, true, "");
+        const { state } = openLocalStore({ deps, layout, rootNamed: true, createsRoot: false }, true, "");
         return state.accounts.map(({ alias, email = "" }) => ({ word: alias, description: email }));
       }
       case "keys": {

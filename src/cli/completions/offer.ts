@@ -30,14 +30,15 @@ export async function offerFor(
   if (before[0] === "help") return helpOffer(root, before.slice(1));
   const { at, rest } = await commandAt(root, before);
   if (!at.runs && rest.length > 0) return NOTHING;
-  const read = readWords(at, rest);
+  const read = readFlags(at.args, rest, at.foreignFlags);
   const place: Place = { at, read, names };
   const open = at.flags.find(({ name }) => name === read.open);
   if (open !== undefined) return valueOffer(place, open);
   if (!read.ended && current.startsWith("-")) return flagOffer(place, current);
-  const positional = at.positionals[read.rest.length];
+  const last = at.positionals.at(-1);
+  const positional = at.positionals[read.rest.length] ?? (last?.hint.endsWith(SEVERAL) ? last : undefined);
   if (positional !== undefined) return valueOffer(place, positional);
-  if (at.takesMore && !takesFlagsAfter(at)) return { kind: "files" };
+  if (at.takesMore) return { kind: "files" };
   if (read.ended) return NOTHING;
   const subCommands = rest.length === 0 ? await subCommandWords(at) : [];
   return { kind: "words", words: [...subCommands, ...(at.runs ? flagWords(place, "--") : [])] };
@@ -52,10 +53,10 @@ interface Place {
 }
 
 const NOTHING: Offer = { kind: "words", words: [] };
-/** Commands that accept flags after their argument, too. */
-const TAKE_FLAGS_AFTER: ReadonlySet<string> = new Set(["login-with", "account set"]);
 /** Commands whose argument is the name of an existing key. */
 const KEY_WANTED: ReadonlySet<string> = new Set(["key rm"]);
+/** The end of the placeholder of an argument that may be repeated. */
+const SEVERAL = "...";
 const DIRECTORIES: ReadonlySet<string> = new Set(["DIR", "CODEX_HOME"]);
 /** Placeholders of files. ARGUMENTS are for another program. */
 const FILES: ReadonlySet<string> = new Set(["PATH", "FILE", "ARGUMENTS"]);
@@ -66,23 +67,6 @@ const VERSION: Flag = { name: "version", hint: undefined, description: "Show the
 async function helpOffer(root: Command, path: readonly string[]): Promise<Offer> {
   const { at, rest } = await commandAt(root, path);
   return rest.length > 0 ? NOTHING : { kind: "words", words: await subCommandWords(at) };
-}
-
-function takesFlagsAfter({ path }: CommandDescription): boolean {
-  return TAKE_FLAGS_AFTER.has(path.join(" "));
-}
-
-function readWords(at: CommandDescription, words: readonly string[]): IncompleteFlags {
-  const first = readFlags(at.args, words, at.passesOn);
-  const [word, ...after] = first.rest;
-  if (word === undefined || !takesFlagsAfter(at)) return first;
-  const second = readFlags(at.args, after, at.passesOn);
-  return {
-    ...second,
-    values: { ...first.values, ...second.values },
-    given: new Set([...first.given, ...second.given]),
-    rest: [word, ...second.rest],
-  };
 }
 
 /** Flags, or the value of a flag after an equals sign. */
@@ -113,7 +97,8 @@ async function valueOffer({ at, read, names }: Place, { name, hint = "" }: Flag)
   if (DIRECTORIES.has(hint)) return { kind: "directories" };
   if (FILES.has(hint)) return { kind: "files" };
   const root = typeof read.values.root === "string" ? read.values.root : undefined;
-  if (hint === "ALIAS") return { kind: "words", words: await names("aliases", root) };
+  if (hint === "ALIAS" || hint === `ALIAS${SEVERAL}`)
+    return { kind: "words", words: await names("aliases", root) };
   if (name === "name" && KEY_WANTED.has(at.path.join(" ")))
     return { kind: "words", words: await names("keys", root) };
   if (!hint.includes("|")) return NOTHING;

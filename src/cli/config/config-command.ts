@@ -10,7 +10,7 @@ import { effectiveConfig, readConfigFile, shownSettings } from "../../state/conf
 import { tomlValue } from "../../state/config-text.ts";
 import { EXPOSURE_NEXT, exposureProblem } from "../../state/settings.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
-import { contextOf } from "../context.ts";
+import { contextOf, warnOfMissingRoot } from "../context.ts";
 import { table, widthOf } from "../terminal/table.ts";
 import { outputColumns } from "../terminal/terminal.ts";
 
@@ -24,7 +24,9 @@ const check = defineCommand({
   meta: { name: "codexlb config check", description: "Check config.toml without changing anything" },
   args: { ...ROOT_FLAG },
   run: ({ args }) => {
-    const { deps, layout } = contextOf(args.root);
+    const context = contextOf(args.root);
+    warnOfMissingRoot(context);
+    const { deps, layout } = context;
     const file = readConfigFile(layout);
     const { config } = effectiveConfig(file, {}, deps.env);
     for (const remark of [...file.unknown, ...file.ignored]) print(`${layout.config}: ${remark}\n`);
@@ -45,7 +47,9 @@ const show = defineCommand({
   },
   args: { ...ROOT_FLAG, json: { type: "boolean", description: "Print JSON" } },
   run: async ({ args }) => {
-    const { deps, layout } = contextOf(args.root);
+    const context = contextOf(args.root);
+    warnOfMissingRoot(context);
+    const { deps, layout } = context;
     const daemon = await daemonAt(layout.adminSocket);
     const running = daemon.kind === "answers";
     const settings = running

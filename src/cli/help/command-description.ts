@@ -2,6 +2,7 @@
 // completions and the manual page use its results.
 
 import type { ArgDef, ArgsDef, CommandDef } from "citty";
+import { type ForeignFlags, flagIn } from "../flags.ts";
 
 /** Any command. Commands differ in their flags; this type has only what they have in common. */
 export type Command = CommandDef<ArgsDef>;
@@ -37,8 +38,8 @@ export interface CommandDescription {
   readonly runs: boolean;
   /** True if any number of arguments may follow. The command checks them itself; most are for another program. */
   readonly takesMore: boolean;
-  /** True if an unknown flag ends its flags, because that flag is for another program. */
-  readonly passesOn: boolean;
+  /** Where flags for another program may stand. */
+  readonly foreignFlags: ForeignFlags;
   readonly subCommands: ReadonlyMap<string, () => Promise<CommandDescription>>;
 }
 
@@ -58,7 +59,7 @@ export async function describe(command: Command, path: readonly string[] = []): 
     positionals,
     runs: command.run !== undefined,
     takesMore: positionals.some(({ name }) => name === PASSED_ON),
-    passesOn: PASSES_ON.has(path.join(" ")),
+    foreignFlags: FOREIGN_FLAGS.get(path.join(" ")) ?? "none",
     subCommands: new Map(
       subCommands.map(([name, sub]) => [
         name,
@@ -68,18 +69,27 @@ export async function describe(command: Command, path: readonly string[] = []): 
   };
 }
 
-/** The command that the first of `words` name, as deep in the tree as possible, and the words left for it. */
-export async function commandAt(
-  root: Command,
-  words: readonly string[],
-): Promise<{ readonly at: CommandDescription; readonly rest: readonly string[] }> {
+/** The command that words name. */
+export interface NamedCommand {
+  /** As deep in the tree as possible. */
+  readonly at: CommandDescription;
+  /** The words for the command, including flags between the names of commands. */
+  readonly rest: readonly string[];
+  /** The first of these words that is not a flag of a command below `at`, nor the value of one. */
+  readonly next: string | undefined;
+}
+
+/** The command that `words` name. Flags may stand between the names of commands. */
+export async function commandAt(root: Command, words: readonly string[]): Promise<NamedCommand> {
   let at = await describe(root);
   let rest = words;
   for (;;) {
-    const sub = at.subCommands.get(rest[0] ?? "");
-    if (sub === undefined) return { at, rest };
+    const index = await nextWord(at, rest);
+    const next = rest[index];
+    const sub = at.subCommands.get(next ?? "");
+    if (sub === undefined) return { at, rest, next };
     at = await sub();
-    rest = rest.slice(1);
+    rest = rest.toSpliced(index, 1);
   }
 }
 
@@ -100,8 +110,24 @@ export async function everyCommand(root: Command): Promise<readonly CommandDescr
 
 /** The positional of commands that pass their arguments to another program. */
 const PASSED_ON = "arguments";
-/** Commands whose flags end where those of another program begin. */
-const PASSES_ON: ReadonlySet<string> = new Set(["run"]);
+/** Commands that pass flags on to another program. */
+const FOREIGN_FLAGS: ReadonlyMap<string, ForeignFlags> = new Map([
+  ["run", "from_first_word"],
+  ["account login", "after_first_word"],
+]);
+
+/** The index of the first word in `words` that is neither a flag of a command below `at` nor the value of one. */
+async function nextWord(at: CommandDescription, words: readonly string[]): Promise<number> {
+  if (at.subCommands.size === 0 || words[0]?.startsWith("-") !== true) return 0;
+  const below = (await withAllBelow(at)).flatMap(({ flags }) => flags);
+  const hints = new Map(below.map(({ name, hint }) => [name, hint]));
+  for (let index = 0; index < words.length; index++) {
+    const { name, value } = flagIn(words[index] ?? "");
+    if (name === undefined || !hints.has(name)) return index;
+    if (hints.get(name) !== undefined && value === undefined) index++;
+  }
+  return words.length;
+}
 
 async function withAllBelow(described: CommandDescription): Promise<CommandDescription[]> {
   const subs = await subCommandsOf(described);

@@ -5,7 +5,7 @@ import { KEY_ROLES, type KeyRole } from "../../auth/keys.ts";
 import { print, printJson } from "../../print.ts";
 import { withKeys } from "../accounts/with-accounts.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
-import { contextOf, rootExists } from "../context.ts";
+import { contextOf, rootExists, warnOfMissingRoot } from "../context.ts";
 import { usage } from "../flags.ts";
 import { printOnce } from "../terminal/standard-output.ts";
 import { table } from "../terminal/table.ts";
@@ -28,7 +28,7 @@ const add = defineCommand({
   run: async ({ args, rawArgs }) => {
     const name = onlyName("add", rawArgs);
     const role = roleOf(args.role);
-    const context = contextOf(args.root);
+    const context = contextOf(args.root, { createsRoot: true });
     await withKeys(context, true, async (keys) => {
       const key = await keys.add(name, role);
       // The key is shown only once, so remove one that could not be printed.
@@ -52,7 +52,9 @@ const list = defineCommand({
   },
   args: { ...ROOT_FLAG, json: { type: "boolean", description: "Print JSON" } },
   run: async ({ args }) => {
-    const keys = await withKeys(contextOf(args.root), false, (ops) => ops.list());
+    const context = contextOf(args.root);
+    warnOfMissingRoot(context);
+    const keys = await withKeys(context, false, (ops) => ops.list());
     if (args.json) {
       const listed = keys.map(({ name, role, createdMs, lastUsedMs = null }) => ({
         name,
@@ -79,6 +81,7 @@ const rm = defineCommand({
   run: async ({ args, rawArgs }) => {
     const name = onlyName("rm", rawArgs);
     const context = contextOf(args.root);
+    warnOfMissingRoot(context);
     await withKeys(context, rootExists(context), (keys) => keys.remove(name));
     print(`removed key ${name}\n`);
   },

@@ -4,7 +4,7 @@ import { checkAlias } from "../../auth/homes.ts";
 import type { Secrets } from "../../login/drive.ts";
 import { totpCode } from "../../login/totp.ts";
 import { CODEX_BIN_FLAG, ROOT_FLAG } from "../common-flags.ts";
-import { durationFlag, parseFlags, usage } from "../flags.ts";
+import { durationFlag, usage } from "../flags.ts";
 import type { SecretLines } from "./secret-lines.ts";
 
 export const FLAGS = {
@@ -87,19 +87,6 @@ export interface LoginInput {
   /** True if the flags choose a container. */
   readonly contained: boolean;
   readonly secrets: Secrets;
-}
-
-/** Reads the flags after the alias in `words` and adds them to `first`, the flags before it. Throws `usage`. */
-export function flagsAndAlias(
-  first: LoginFlags,
-  words: readonly string[],
-): { flags: LoginFlags; alias: string | undefined } {
-  const [alias, ...after] = words;
-  const { values, rest } = parseFlags(FLAGS, after);
-  if (rest.length > 0) throw usage("login-with takes one alias");
-  const names = new Set(after.flatMap((word) => /^--?([^-=][^=]*)/.exec(word)?.[1] ?? []));
-  const named = Object.entries(values).filter(([name]) => names.has(name));
-  return { flags: { ...first, ...Object.fromEntries(named) }, alias };
 }
 
 /** What reading the input needs. */

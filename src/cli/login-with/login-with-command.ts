@@ -16,7 +16,8 @@ import { placeHere } from "../accounts/account-place.ts";
 import { duplicateLoginWarning } from "../accounts/duplicate-logins.ts";
 import { withAccounts } from "../accounts/with-accounts.ts";
 import { type CommandContext, contextOf } from "../context.ts";
-import { FLAGS, flagsAndAlias, inputOf, type LoginFlags, type LoginInput, timeoutOf } from "./input.ts";
+import { usage } from "../flags.ts";
+import { FLAGS, inputOf, type LoginFlags, type LoginInput, timeoutOf } from "./input.ts";
 import { exportLastScreen, exportLogin, type ProgressReporter, progressReporter } from "./progress.ts";
 import { openSecretLines, type SecretLines } from "./secret-lines.ts";
 
@@ -28,15 +29,10 @@ export default defineCommand({
   },
   args: {
     ...FLAGS,
-    arguments: {
-      type: "positional",
-      description: "Name that you choose for the account",
-      valueHint: "ALIAS",
-    },
+    alias: { type: "positional", description: "Name that you choose for the account", valueHint: "ALIAS" },
   },
-  run: async ({ args, rawArgs }) => {
-    let flags: LoginFlags = args;
-    let progress = progressReporter(flags);
+  run: async ({ args: flags, rawArgs }) => {
+    const progress = progressReporter(flags);
     let work: Work | undefined;
     let lines: SecretLines | undefined;
     let cancelTimer = () => {};
@@ -44,14 +40,13 @@ export default defineCommand({
     const signals = SIGNALS.map((signal) => ({ signal, handle: () => stop(stopping, signal) }));
     for (const { signal, handle } of signals) process.on(signal, handle);
     try {
-      const read = flagsAndAlias(args, rawArgs);
-      flags = read.flags;
-      progress = progressReporter(flags);
-      const context = contextOf(flags.root);
+      const [alias, ...surplus] = rawArgs;
+      if (surplus.length > 0) throw usage("login-with takes one alias");
+      const context = contextOf(flags.root, { createsRoot: true });
       const { clock, log } = context.deps;
       const timeoutMs = timeoutOf(flags);
       cancelTimer = clock.after(timeoutMs, () => stopping.abort(timedOut()));
-      const reading = inputOf(flags, read.alias, {
+      const reading = inputOf(flags, alias, {
         nowMs: clock.now(),
         warn: log.warn,
         lines: () => {

@@ -7,7 +7,7 @@ import { withoutTrailingSlash } from "../../core/urls.ts";
 import { CodexlbError } from "../../errors.ts";
 import type { RemoteFlags } from "../common-flags.ts";
 import { configOf } from "../config/root-config.ts";
-import type { CommandContext } from "../context.ts";
+import { type CommandContext, warnOfMissingRoot } from "../context.ts";
 import { credentialFor, tokenFor } from "./proxy-credential.ts";
 
 /** A proxy that the user or the settings name, and the place that names it. */
@@ -41,7 +41,7 @@ export interface LocateOptions {
 /**
  * Finds the proxy of a command: the one that `--proxy-url`, `CODEXLB_PROXY_URL` or `proxy.proxy_url` names, in this
  * order, otherwise the one that runs on the root. A named proxy that turns out to be the root's own is reached over its
- * socket, unless the user gave an admin token. Throws `usage` for an invalid URL, and `invalid_config`.
+ * socket, unless the user gave an admin token. Warns of a missing root whose files would be used. Throws `usage` for an invalid URL, and `invalid_config`.
  */
 export async function locate(
   context: CommandContext,
@@ -62,6 +62,7 @@ export async function locate(
     return { kind: "named", door: { url: named.url, credential, proxyName }, named, daemon };
   }
   if (daemon.kind === "answers") return { kind: "daemon", door: { ...daemon.door, proxyName }, daemon };
+  warnOfMissingRoot(context);
   const { listen } = (await configOf(context)).proxy;
   const listening = (): Door => {
     const url = parseProxyUrl(`http://${listen}`).href;

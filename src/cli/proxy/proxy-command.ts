@@ -10,47 +10,32 @@ import { CodexlbError } from "../../errors.ts";
 import { hideNoProxy } from "../../network/egress.ts";
 import { print } from "../../print.ts";
 import { rootFrom } from "../../state/layout.ts";
-import { ROOT_FLAG } from "../common-flags.ts";
-import { contextOf } from "../context.ts";
+import { contextOf, reportNewRoot, rootExists } from "../context.ts";
 import { integerFlag } from "../flags.ts";
 import { withRootLockedExit } from "../run/root-locked.ts";
 import { isCompiled } from "../self.ts";
+import { restart, start, status, stop } from "./control-commands.ts";
 import logs from "./logs-command.ts";
+import { PROXY_FLAGS } from "./proxy-flags.ts";
 import { listenForSignals } from "./proxy-signals.ts";
 
-const number = (description: string) => ({ type: "string", description, valueHint: "N" }) as const;
-
 export default defineCommand({
-  meta: { name: "codexlb proxy", description: "Run the proxy that Codex talks to" },
+  meta: { name: "codexlb proxy", description: "Run the proxy that Codex talks to, in the foreground" },
   args: {
-    ...ROOT_FLAG,
-    listen: {
-      type: "string",
-      description: "Address to listen on (default proxy.listen)",
-      valueHint: "HOST:PORT",
-    },
-    upstream: {
-      type: "string",
-      description: "Backend of the accounts (default proxy.upstream_base_url)",
-      valueHint: "URL",
-    },
-    "max-attempts": number("Try at most N accounts for one request"),
-    "usage-timeout-ms": number("Wait at most N ms for the usage and token endpoints"),
-    "cooldown-default-seconds": number("Cool an account down for N seconds after a failed connection"),
-    "quota-refresh-minutes": number("Fetch an account's quota figures after N minutes without new ones"),
-    "quota-refresh-messages": number("Fetch an account's quota figures after N turns without new ones"),
-    "quota-cache-ttl-minutes": number("Treat quota figures older than N minutes as unknown"),
+    ...PROXY_FLAGS,
     "until-deserted": {
       type: "boolean",
       description: "Exit when no codexlb run uses the proxy any more (codexlb run sets this)",
     },
   },
-  subCommands: { logs },
+  subCommands: { start, stop, restart, status, logs },
   run: async ({ args }) => {
     raiseRequestLimit();
     // Listen before the first line of output: its reader may send a signal immediately.
     const signals = listenForSignals();
-    const { deps, layout } = contextOf(args.root);
+    const context = contextOf(args.root, { createsRoot: true });
+    const { deps, layout } = context;
+    const isNewRoot = !rootExists(context);
     hideNoProxy();
     const early = await Promise.race([signals.stop, untilDrained(layout, deps)]);
     if (early !== undefined) return;
@@ -74,6 +59,7 @@ export default defineCommand({
     print(
       `codexlb proxy ${daemon.name} listening on ${daemon.listensOn} (upstream=${daemon.upstream}, logs=${layout.events})\n`,
     );
+    if (isNewRoot) reportNewRoot(context);
     deps.log.info(
       daemon.accountCount + daemon.childCount === 0
         ? "no accounts yet; add one with: codexlb account login ALIAS, or: codexlb account import"

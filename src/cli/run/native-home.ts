@@ -9,6 +9,7 @@ import { openLocalStore } from "../accounts/with-accounts.ts";
 import { configOf } from "../config/root-config.ts";
 import type { CommandContext } from "../context.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
+import { noProxy } from "./require-proxy.ts";
 import { requiresKey } from "./runtime-home.ts";
 
 /**
@@ -17,12 +18,9 @@ import { requiresKey } from "./runtime-home.ts";
  * login.
  */
 export async function nativeHome(context: CommandContext, { url, whose }: ProxyAddress): Promise<string> {
-  const { deps, layout } = context;
+  const { deps } = context;
   const [home = "."] = userHomes(deps.env);
-  if (whose === "absent")
-    throw new CodexlbError("proxy_unreachable", `no proxy is running on ${layout.root}`, {
-      next: "start one with codexlb proxy, or pass --auto-start",
-    });
+  if (whose === "absent") throw noProxy(context);
   if (await requiresKey(context, url))
     throw new CodexlbError(
       "unauthorized",

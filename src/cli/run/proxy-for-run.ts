@@ -1,19 +1,15 @@
 // Finds the proxy of a run: the named one, the one on the root, or a new one, which exits after the last run that uses
 // it.
 
-import { closeSync, fstatSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { type Daemon, daemonAt } from "../../admin/daemon.ts";
 import { socketDoor, through } from "../../admin/door.ts";
 import { CodexlbError } from "../../errors.ts";
-import { makePrivateDirectory } from "../../state/atomic-file.ts";
-import { openLocalStore } from "../accounts/with-accounts.ts";
 import { configOf } from "../config/root-config.ts";
 import type { CommandContext } from "../context.ts";
+import { startInBackground } from "../proxy/background.ts";
 import { type Location, locate } from "../proxy/locate-proxy.ts";
-import { selfCommand } from "../self.ts";
 import { addressOf, type ProxyAddress } from "./proxy-address.ts";
-import { ROOT_LOCKED_EXIT } from "./root-locked.ts";
+import { requireAccounts } from "./require-proxy.ts";
 
 /** The proxy of a run. */
 export interface RunProxy extends ProxyAddress {
@@ -46,7 +42,6 @@ export async function proxyForRun(
 /** The longest start of a proxy, in ms. */
 const START_MS = 20_000;
 const RETRY_MS = 100;
-const LOG_BYTES = 64 * 1024;
 const ANSWER_MS = 1_000;
 
 /** False if the root has no proxy that accepts requests: none is running, or it is shutting down. */
@@ -70,11 +65,7 @@ async function started(context: CommandContext, location: Location): Promise<Loc
 async function start(context: CommandContext, daemon: Daemon): Promise<void> {
   const { deps, layout } = context;
   const { proxy } = await configOf(context);
-  const { state } = openLocalStore(context, true, proxy.upstream_base_url);
-  if (state.accounts.length === 0 && proxy.child_proxy_urls.length === 0)
-    throw new CodexlbError("no_accounts", "there are no accounts yet", {
-      next: "add one with: codexlb account login ALIAS, or: codexlb account import",
-    });
+  await requireAccounts(context);
   deps.log.info(
     daemon.kind === "answers"
       ? "the running proxy is shutting down; starting a new one for this run"
@@ -82,7 +73,7 @@ async function start(context: CommandContext, daemon: Daemon): Promise<void> {
   );
   const deadlineMs = deps.clock.now() + START_MS + proxy.drain_timeout_seconds * 1000;
   for (;;) {
-    const failure = await startOnce(context);
+    const failure = await startInBackground(context, ["--until-deserted"]);
     if (failure === undefined) return;
     // Another run may have started a proxy at the same moment, or the old one is still shutting down.
     if (isTaken(await daemonAt(layout.adminSocket))) return;
@@ -91,56 +82,6 @@ async function start(context: CommandContext, daemon: Daemon): Promise<void> {
         next: `start it yourself for details: codexlb proxy --root ${layout.root}`,
       });
     await Bun.sleep(RETRY_MS);
-  }
-}
-
-/** Why a proxy did not start. */
-interface StartFailure {
-  /** Its last error message. */
-  readonly why: string;
-  /** Another process owns the root: it may exit, or be a proxy that is starting for another run. */
-  readonly isRootLocked: boolean;
-}
-
-/**
- * Starts a proxy, which waits for one that is shutting down. Resolves to undefined when it listens, else to the
- * failure. The proxy has no terminal; its output goes to ROOT/logs.
- */
-async function startOnce({ layout, deps }: CommandContext): Promise<StartFailure | undefined> {
-  makePrivateDirectory(layout.logs);
-  const logPath = join(layout.logs, "auto-start.log");
-  if ((statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES) rmSync(logPath);
-  // Several runs may start one at the same moment.
-  const file = openSync(logPath, "a", 0o600);
-  const before = fstatSync(file).size;
-  try {
-    const child = Bun.spawn([...selfCommand(), "proxy", "--root", layout.root, "--until-deserted"], {
-      env: deps.env,
-      cwd: layout.root,
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: file,
-      // Its own process group, because Ctrl-C on this terminal is for Codex.
-      detached: true,
-    });
-    const reader = child.stdout.getReader();
-    const { done } = await reader.read();
-    if (done) {
-      const code = await child.exited;
-      const lines = readFileSync(logPath).subarray(before).toString().split("\n");
-      const line = lines.findLast(
-        (one) => one.startsWith("codexlb: ") && !one.startsWith("codexlb: warning"),
-      );
-      return {
-        why: line?.slice("codexlb: ".length) ?? "it exited immediately",
-        isRootLocked: code === ROOT_LOCKED_EXIT,
-      };
-    }
-    void reader.cancel();
-    child.unref();
-    return undefined;
-  } finally {
-    closeSync(file);
   }
 }
 

@@ -14,7 +14,7 @@ import { type RunTag, runPrefix } from "../../core/run-tag.ts";
 import { print } from "../../print.ts";
 import { CODEX_BIN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { configOf } from "../config/root-config.ts";
-import { type CommandContext, contextOf } from "../context.ts";
+import { type CommandContext, contextOf, requireRoot } from "../context.ts";
 import { usage } from "../flags.ts";
 import { locate, servingUrl } from "../proxy/locate-proxy.ts";
 import { selfCommand } from "../self.ts";
@@ -22,8 +22,9 @@ import { CODEX_USAGE, misplacedFlag } from "./misplaced-flag.ts";
 import { nativeHome } from "./native-home.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
 import { proxyForRun } from "./proxy-for-run.ts";
+import { requireProxy } from "./require-proxy.ts";
 import { configSources, prepareRuntime } from "./runtime-home.ts";
-import { bypassReport, tagRun, trafficOf } from "./tagged-run.ts";
+import { bypassReport, isSilent, tagRun, trafficOf } from "./tagged-run.ts";
 
 /** The flags of this command. All other arguments are for Codex. */
 const FLAGS = {
@@ -72,6 +73,7 @@ export default defineCommand({
     if (args["native-home"] && args["codex-home"]?.trim())
       throw usage("run: --native-home and --codex-home cannot be combined", "leave one of them out");
     const context = contextOf(args.root);
+    if (!args.command) requireRoot(context);
     const { deps, layout } = context;
     const config = await configOf(context);
     const job: Job = {
@@ -89,6 +91,7 @@ export default defineCommand({
     const proxy = await proxyForRun(context, location, args["auto-start"]);
     try {
       const account = args.account?.trim() || undefined;
+      if (!isSilent(job.args)) await requireProxy(context, proxy);
       const shell = config.run.inherit_shell ? deps.env.SHELL?.trim() || "/bin/sh" : undefined;
       await endAs(await runAt(job, proxy, account, shell));
     } finally {

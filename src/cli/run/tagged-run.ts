@@ -67,10 +67,15 @@ export interface EndedRun {
   readonly dotenv: ProxyDotenv | undefined;
 }
 
+/** True if Codex sends no turn with these arguments, such as `--version`. */
+export function isSilent(args: readonly string[]): boolean {
+  return args.some((word) => SILENT_WORDS.has(word));
+}
+
 /** A message about a run that bypassed the proxy; undefined if its requests arrived, or it needed none. */
 export function bypassReport(run: EndedRun): string | undefined {
   const { proxyUrl, args, traffic, failure, provider, dotenv } = run;
-  if (traffic.turns > 0 || args.some((word) => SILENT_WORDS.has(word))) return undefined;
+  if (traffic.turns > 0 || isSilent(args)) return undefined;
   const report = (why: string) =>
     `the proxy at ${proxyUrl} received no ${traffic.requests === 0 ? "request" : "turn"} from this run: ${why}`;
   const why = whyElsewhere(args, provider);

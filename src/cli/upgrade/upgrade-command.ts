@@ -25,7 +25,7 @@ import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
 import { isCompiled } from "../self.ts";
-import { type RunningService, restartAdvice, runningServices } from "../service/running-services.ts";
+import { type FoundService, restartAdvice, runningServices } from "../service/running-services.ts";
 import { waitingFor } from "../terminal/terminal.ts";
 import { catchInterruption, type Interruption } from "./interruption.ts";
 
@@ -61,7 +61,7 @@ export default defineCommand({
       );
       return print(`${COMPARED[release](archive.version)}\n`);
     }
-    let service: RunningService | undefined;
+    let service: FoundService | undefined;
     const upgraded = await unlessInterrupted(
       interruption,
       waitingFor(
@@ -146,7 +146,7 @@ async function unlessInterrupted<T>(interruption: Interruption, work: Promise<T>
 }
 
 /** The running service that runs `executable`. */
-async function serviceOf(executable: string, deps: Deps): Promise<RunningService | undefined> {
+async function serviceOf(executable: string, deps: Deps): Promise<FoundService | undefined> {
   const services = await runningServices(deps);
   return services.find(({ service }) => isSameFile(service.command[0] ?? "", executable));
 }
@@ -156,7 +156,7 @@ async function serviceOf(executable: string, deps: Deps): Promise<RunningService
  */
 async function activateOrRestore(
   { version, replacement }: UpgradeResult,
-  service: RunningService | undefined,
+  service: FoundService | undefined,
   interruption: Interruption,
   deps: Deps,
 ): Promise<void> {

@@ -35,7 +35,7 @@ const login = (args: readonly string[], env: Record<string, string> = {}) =>
 
 test("--device-auth prints the page and the code, and enrols the account", async () => {
   const ran = await login(["work", "--device-auth"]);
-  expect(ran).toMatchObject({ code: 0, err: "" });
+  expect(ran).toMatchObject({ code: 0, err: `codexlb: created ${join(temp.path, "root")}\n` });
   expect(ran.out).toBe(
     `codex does not support CODEXLB_ISSUER; codexlb logs in itself.\nOpen ${mock.origin}/codex/device in any browser and enter the code MOCK-CODE\nregistered account work (total=1)\n`,
   );

@@ -402,16 +402,17 @@ describe("codexlb run on another machine", () => {
     }
   });
 
-  test("reports a missing proxy, and continues", async () => {
+  test("fails immediately if there is no proxy", async () => {
     const codex = join(temp.path, `codex-${++roots}`);
     writeFileSync(codex, "#!/bin/sh\nexit 3\n", { mode: 0o755 });
     const ran = await run(["run", "--proxy-url", "http://127.0.0.1:1", "--codex-bin", codex], {
       CODEXLB_ROOT: ownRoot(),
     });
-    expect(ran.code).toBe(3);
-    expect(ran.err).toContain(
-      "contacting the proxy at http://127.0.0.1:1: connection refused; start it with: codexlb proxy",
-    );
+    expect(ran).toEqual({
+      code: 1,
+      out: "",
+      err: "codexlb: contacting the proxy at http://127.0.0.1:1: connection refused\n  start it with: codexlb proxy\n",
+    });
   });
 });
 

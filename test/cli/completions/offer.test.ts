@@ -73,15 +73,17 @@ describe("offered are", () => {
     ["run -m ", "files"],
     ["run -m x --", "files"],
     ["run --command ", "files"],
-    ["account login alice --", "files"],
-    // Flags come before other words, except in two commands.
-    ["account pin alice ", []],
-    ["account pin alice --", []],
+    ["account login alice ", "files"],
+    ["account login alice -- --", "files"],
+    // Flags may follow other words.
+    ["key rm ci ", ["--root", "--help"]],
+    ["key rm ci --", ["--root", "--help"]],
+    ["key --root x rm ", ["ci"]],
+    ["--root x key rm ", ["ci"]],
     ["account pin -- ", ["alice"]],
+    ["account rm alice ", ["alice"]],
     ["key list -- ", []],
-    ["key list x ", []],
     ["login-with alice --codex-home ", "directories"],
-    ["login-with alice --codex-home x y ", []],
     // Lines that are wrong already.
     ["bogus ", []],
     ["account bogus ", []],
@@ -104,7 +106,8 @@ describe("offered are", () => {
     expect(await offered("proxy --listen x ")).not.toContain("logs");
   });
 
-  test("flags after the alias of login-with and account set, which accept them there", async () => {
+  test("flags after an argument", async () => {
+    expect(await offered("account login alice --")).toEqual(expect.arrayContaining(["--replace", "--help"]));
     expect(await offered("account set alice --")).toContain("--outbound-proxy");
     expect(await offered("login-with alice --")).toEqual(expect.arrayContaining(["--username", "--help"]));
     expect(await offered("login-with --quiet alice --json ")).not.toContain("--quiet");

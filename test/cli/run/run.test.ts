@@ -83,13 +83,27 @@ describe("a proxy for the run", () => {
 
   test("does not start without accounts, for another proxy, or if it is switched off", async () => {
     const { root, env } = freshRoot();
-    const none = await run(["--root", join(temp.path, "nothing"), "--auto-start", "exec"], env);
-    expect(none).toMatchObject({ code: 1, out: "" });
-    expect(none.err).toContain("there are no accounts yet");
+    const empty = join(temp.path, "nothing");
+    mkdirSync(empty);
+    for (const flags of [["--auto-start"], []]) {
+      const none = await run(["--root", empty, ...flags, "exec"], env);
+      expect(none).toMatchObject({ code: 1, out: "" });
+      expect(none.err).toStartWith("codexlb: there are no accounts yet\n");
+    }
     for (const flags of [[], ["--auto-start=false"], ["--auto-start", "--proxy-url", "http://127.0.0.1:1"]]) {
       const ran = await run([...flags, "exec", "nothing"], env);
       expect([flags, ran.err.includes("starting one")]).toEqual([flags, false]);
     }
+    // Codex would spend half a minute on reconnects.
+    expect(await run(["exec"], env)).toEqual({
+      code: 1,
+      out: "",
+      err: `codexlb: no proxy is running on ${root}\n  start one with: codexlb proxy start, or for this run: codexlb run --auto-start\n`,
+    });
+    expect((await run(["--version", "nothing"], env)).code).toBe(0);
+    expect((await run(["--proxy-url", "http://127.0.0.1:1", "exec"], env)).err).toStartWith(
+      "codexlb: contacting the proxy at http://127.0.0.1:1: connection refused\n",
+    );
     expect(await daemonAnswers(layoutOf(root).adminSocket)).toBe(false);
   });
 
@@ -209,7 +223,9 @@ describe("a run", () => {
     );
     const unreachable = await run(["--proxy-url", "http://127.0.0.1:1", "--account", "bob", "exec"], {});
     expect(unreachable).toMatchObject({ code: 1, out: "" });
-    expect(unreachable.err).toContain(
+    expect(unreachable.err).toContain("contacting the proxy at http://127.0.0.1:1: connection refused");
+    const silent = ["--proxy-url", "http://127.0.0.1:1", "--account", "bob", "--version"];
+    expect((await run(silent, {})).err).toContain(
       "no proxy answers at http://127.0.0.1:1, so the run cannot be pinned to bob",
     );
   });
@@ -225,7 +241,7 @@ describe("a run", () => {
     [["--profile", "x", "-m", "gpt"], undefined],
   ])("explains a misplaced flag in %p after a usage error of Codex", async (words, hint) => {
     const { env } = freshRoot();
-    const at = ["--proxy-url", "http://127.0.0.1:1", ...words, "nothing"];
+    const at = ["--proxy-url", "http://127.0.0.1:1", ...words, "nothing", "--version"];
     const hints = async (code: string) =>
       (await run(at, { ...env, FAKE_CODE: code })).err
         .split("\n")
@@ -257,7 +273,7 @@ describe("a run", () => {
         });
       },
     });
-    const at = ["--root", join(temp.path, "elsewhere"), "--proxy-url", `http://127.0.0.1:${other.port}`];
+    const at = ["--root", freshRoot().root, "--proxy-url", `http://127.0.0.1:${other.port}`];
     const ran = await run([...at, "exec"], {});
     expect(ran.out).toStartWith("Hello from alice\n");
     expect(seen.at(-1)).toBe("/backend-api/codex/responses");
@@ -279,11 +295,25 @@ describe("a run", () => {
         fetch: () => new Response(text, { status }),
       });
       const url = `http://127.0.0.1:${stranger.port}`;
-      const ran = await run(["--root", join(temp.path, "strange"), "--proxy-url", url, "exec"], {});
+      const ran = await run(["--root", freshRoot().root, "--proxy-url", url, "exec"], {});
       expect(ran).toMatchObject({ code: 1, out: "" });
       expect(ran.err).toStartWith(`codexlb: the server at ${url} is not a codexlb proxy\n`);
       await stranger.stop(true);
     }
+  });
+
+  test("does not create a root whose name is wrong", async () => {
+    const root = join(temp.path, "mistyped");
+    for (const [flags, env] of [
+      [["--root", root], {}],
+      [[], { CODEXLB_ROOT: root }],
+      [["--root", root, "--proxy-url", "http://127.0.0.1:1"], {}],
+    ] as const) {
+      const ran = await run([...flags, "exec"], env);
+      expect(ran).toMatchObject({ code: 1, out: "" });
+      expect(ran.err).toStartWith(`codexlb: the root ${root} does not exist\n  correct --root`);
+    }
+    expect(existsSync(root)).toBe(false);
   });
 
   test("requires a name for its pin", async () => {
@@ -306,7 +336,7 @@ describe("a run", () => {
         join(env.CODEXLB_ROOT ?? "", "config.toml"),
         `[proxy]\nlisten = "127.0.0.1:1"\n[run]\ninherit_shell = ${shell}\n`,
       );
-      const ran = await runCli(["run", "--codex-bin", binary, "exec"], {
+      const ran = await runCli(["run", "--codex-bin", binary, "--version"], {
         cwd: temp.path,
         env: { ...env, SHELL: "/bin/sh" },
       });
@@ -319,7 +349,7 @@ describe("a run", () => {
     const { env } = freshRoot();
     const dying = join(temp.path, "codex-piped");
     writeFileSync(dying, "#!/bin/sh\nkill -PIPE $$\nexit 3\n", { mode: 0o755 });
-    const ran = await runCli(["run", "--codex-bin", dying, "exec"], { cwd: temp.path, env });
+    const ran = await runCli(["run", "--codex-bin", dying, "--version"], { cwd: temp.path, env });
     expect(ran.code).toBe(141);
   });
 

@@ -1,0 +1,69 @@
+// Starts a proxy that continues after the command that started it.
+
+import { closeSync, fstatSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { makePrivateDirectory } from "../../state/atomic-file.ts";
+import type { CommandContext } from "../context.ts";
+import { ROOT_LOCKED_EXIT } from "../run/root-locked.ts";
+import { selfCommand } from "../self.ts";
+
+/** Why a proxy did not start. */
+export interface StartFailure {
+  /** Its last error message. */
+  readonly why: string;
+  /** Another process owns the root: it may exit, or be a proxy that is starting for another run. */
+  readonly isRootLocked: boolean;
+}
+
+/** The file in ROOT/logs that gets the output of a proxy in the background. */
+export const BACKGROUND_LOG = "auto-start.log";
+
+/**
+ * Starts a proxy with `flags` on the root, which waits for one that is shutting down. Resolves to undefined when it
+ * listens, else to the failure. The proxy has no terminal; its output goes to ROOT/logs.
+ */
+export async function startInBackground(
+  { layout, deps }: CommandContext,
+  flags: readonly string[],
+): Promise<StartFailure | undefined> {
+  makePrivateDirectory(layout.logs);
+  const logPath = join(layout.logs, BACKGROUND_LOG);
+  if ((statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES) rmSync(logPath);
+  // Several runs may start one at the same moment.
+  const file = openSync(logPath, "a", 0o600);
+  const before = fstatSync(file).size;
+  try {
+    const child = Bun.spawn([...selfCommand(), "proxy", "--root", layout.root, ...flags], {
+      env: deps.env,
+      cwd: layout.root,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: file,
+      // Its own process group, because Ctrl-C on this terminal is for Codex.
+      detached: true,
+    });
+    const reader = child.stdout.getReader();
+    const { done } = await reader.read();
+    if (done) {
+      const code = await child.exited;
+      const lines = readFileSync(logPath).subarray(before).toString().split("\n");
+      const line = lines.findLast(
+        (one) => one.startsWith("codexlb: ") && !one.startsWith("codexlb: warning"),
+      );
+      return {
+        why: line?.slice("codexlb: ".length) ?? "it exited immediately",
+        isRootLocked: code === ROOT_LOCKED_EXIT,
+      };
+    }
+    void reader.cancel();
+    child.unref();
+    return undefined;
+  } finally {
+    closeSync(file);
+  }
+}
+
+// --- internal ---
+
+/** A larger file is removed before the next proxy starts. */
+const LOG_BYTES = 64 * 1024;

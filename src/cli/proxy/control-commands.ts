@@ -1,0 +1,164 @@
+// `codexlb proxy start|stop|restart|status`: the proxy in the background, or the service that runs it.
+
+import { join } from "node:path";
+import { defineCommand } from "citty";
+import type { ProxyAnswer } from "../../admin/answers.ts";
+import { remoteSettings } from "../../admin/client.ts";
+import { type Daemon, daemonAt, runningProxy } from "../../admin/daemon.ts";
+import { quote } from "../../codex/command-line.ts";
+import { CodexlbError } from "../../errors.ts";
+import { print, printJson } from "../../print.ts";
+import { ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf, createRoot, warnOfMissingRoot } from "../context.ts";
+import { foundServices } from "../service/running-services.ts";
+import { waitingFor } from "../terminal/terminal.ts";
+import { BACKGROUND_LOG, startInBackground } from "./background.ts";
+import { PROXY_FLAGS } from "./proxy-flags.ts";
+import { stopProcess } from "./stop-process.ts";
+
+export const start = defineCommand({
+  meta: {
+    name: "codexlb proxy start",
+    description: "Start the proxy in the background, or its service if one is installed",
+  },
+  args: PROXY_FLAGS,
+  run: async ({ args }) => {
+    const context = contextOf(args.root, { createsRoot: true });
+    const running = runningOf(await daemonAt(context.layout.adminSocket), context);
+    if (running !== undefined && !running.draining)
+      return print(`the proxy ${nameOf(running)} is already running\n`);
+    await startProxy(context, flagsOf(args));
+  },
+});
+
+export const stop = defineCommand({
+  meta: {
+    name: "codexlb proxy stop",
+    description: "Stop the proxy after requests in flight have finished",
+  },
+  args: { ...ROOT_FLAG },
+  run: async ({ args }) => {
+    const context = contextOf(args.root);
+    warnOfMissingRoot(context);
+    const running = runningOf(await daemonAt(context.layout.adminSocket), context);
+    if (running === undefined) return print(`no proxy is running on ${context.layout.root}\n`);
+    await stopProxy(context, running);
+  },
+});
+
+export const restart = defineCommand({
+  meta: {
+    name: "codexlb proxy restart",
+    description:
+      "Restart the proxy, with the flags it was started with, after requests in flight have finished",
+  },
+  args: PROXY_FLAGS,
+  run: async ({ args }) => {
+    const context = contextOf(args.root, { createsRoot: true });
+    const daemon = await daemonAt(context.layout.adminSocket);
+    const running = runningOf(daemon, context);
+    if (running === undefined) return startProxy(context, flagsOf(args));
+    const service = (await foundServices(context.deps)).find(({ pid }) => pid === running.pid);
+    if (service !== undefined) {
+      await waitingFor("restarting the service", service.restart());
+      return print("restarted the proxy and its service\n");
+    }
+    const before = await flagsOfRunning(daemon);
+    await stopProxy(context, running);
+    await startProxy(context, [...before, ...flagsOf(args)]);
+  },
+});
+
+export const status = defineCommand({
+  meta: {
+    name: "codexlb proxy status",
+    description: "Show whether a proxy is running on the root (codexlb status shows its accounts)",
+  },
+  args: { ...ROOT_FLAG, json: { type: "boolean", description: "Print JSON" } },
+  run: async ({ args }) => {
+    const context = contextOf(args.root);
+    warnOfMissingRoot(context);
+    const { root, adminSocket } = context.layout;
+    const running = runningOf(await daemonAt(adminSocket), context);
+    if (args.json) printJson({ running: running !== undefined, ...running }, 2);
+    if (running === undefined)
+      throw new CodexlbError("proxy_unreachable", `no proxy is running on ${root}`, {
+        next: "start one with: codexlb proxy start",
+      });
+    if (args.json) return;
+    const since = `${new Date(running.started_at_ms).toISOString().slice(0, 16)}Z`;
+    print(
+      `the proxy ${nameOf(running)} is ${running.draining ? "shutting down" : "running"} since ${since}, version ${running.version}\n`,
+    );
+  },
+});
+
+// --- internal ---
+
+/** The facts about the proxy on the root; undefined if none is running. Throws `proxy_unreachable` if it is silent. */
+function runningOf(daemon: Daemon, { layout }: CommandContext): ProxyAnswer | undefined {
+  if (daemon.kind === "silent")
+    throw new CodexlbError(
+      "proxy_unreachable",
+      `the proxy on ${layout.root} is running but does not answer`,
+      { next: "check that process, or end it with kill -9" },
+    );
+  return daemon.kind === "answers" ? daemon.info() : undefined;
+}
+
+/** `edge on http://127.0.0.1:8765 (process 4711)`. */
+function nameOf({ name, url, pid }: ProxyAnswer): string {
+  return `${name} on ${url} (process ${pid})`;
+}
+
+type GivenFlags = { readonly [Name in keyof typeof PROXY_FLAGS]?: string | undefined };
+
+/** The flags that the user gave, without the root. */
+function flagsOf(given: GivenFlags): string[] {
+  return Object.keys(PROXY_FLAGS).flatMap((name) => {
+    const value = given[name as keyof GivenFlags];
+    return name === "root" || value === undefined ? [] : [`--${name}`, value];
+  });
+}
+
+/** The flags that a running proxy was started with. */
+async function flagsOfRunning(daemon: Daemon): Promise<string[]> {
+  if (daemon.kind !== "answers") return [];
+  const settings = await remoteSettings(daemon.door);
+  return settings.flatMap(({ source, value }) => (source.startsWith("--") ? [source, String(value)] : []));
+}
+
+async function startProxy(context: CommandContext, flags: readonly string[]): Promise<void> {
+  const { deps, layout } = context;
+  const service = (await foundServices(deps)).find((one) => one.service.root === layout.root);
+  if (service !== undefined) {
+    if (flags.length > 0)
+      throw new CodexlbError("usage", `the service in ${service.manager.file} runs the proxy on this root`, {
+        next: `leave the flags out, or change the service: ${service.manager.command("install")}`,
+      });
+    await waitingFor("starting the service", service.restart());
+    return print("started the proxy as its service\n");
+  }
+  createRoot(context);
+  const failure = await waitingFor("starting the proxy", startInBackground(context, flags));
+  if (failure !== undefined)
+    throw new CodexlbError("listen_failed", `starting the proxy: ${failure.why}`, {
+      next: `start it in the foreground for details: codexlb proxy --root ${quote(layout.root)}`,
+    });
+  const running = await runningProxy(layout.adminSocket);
+  print(`started the proxy${running === undefined ? "" : ` ${nameOf(running)}`}\n`);
+  deps.log.info(`its output goes to ${join(layout.logs, BACKGROUND_LOG)}; stop it with: codexlb proxy stop`);
+}
+
+async function stopProxy(context: CommandContext, running: ProxyAnswer): Promise<void> {
+  const service = (await foundServices(context.deps)).find(({ pid }) => pid === running.pid);
+  if (service === undefined) {
+    await waitingFor("stopping the proxy", stopProcess(context, running.pid));
+    return print(`stopped the proxy ${nameOf(running)}\n`);
+  }
+  await waitingFor("stopping the service", service.pause());
+  print(`stopped the proxy ${nameOf(running)} and its service\n`);
+  context.deps.log.info(
+    `the service starts again when you log in; to remove it: ${service.manager.command("uninstall")}`,
+  );
+}

@@ -1,0 +1,44 @@
+// Checks that a run can reach a proxy with accounts. Codex would spend half a minute on reconnects, and show no reason.
+
+import { isProxy, unreachable } from "../../admin/door.ts";
+import { CodexlbError, isUnreachable } from "../../errors.ts";
+import { openLocalStore } from "../accounts/with-accounts.ts";
+import { configOf } from "../config/root-config.ts";
+import type { CommandContext } from "../context.ts";
+import type { ProxyAddress } from "./proxy-address.ts";
+
+/** Throws `proxy_unreachable` if no proxy can be reached at `address`, and `no_accounts` if none could serve the run. */
+export async function requireProxy(context: CommandContext, { url, whose }: ProxyAddress): Promise<void> {
+  if (whose === "absent") {
+    await requireAccounts(context);
+    throw noProxy(context);
+  }
+  if (whose !== "named") return;
+  const door = { url, timeoutMs: ANSWER_MS };
+  try {
+    await isProxy(door);
+  } catch (error) {
+    if (isUnreachable(error)) throw unreachable(door, error);
+  }
+}
+
+/** Throws `no_accounts` if a proxy on the root would have neither accounts nor child proxies. */
+export async function requireAccounts(context: CommandContext): Promise<void> {
+  const { proxy } = await configOf(context);
+  const { state } = openLocalStore(context, true, proxy.upstream_base_url);
+  if (state.accounts.length === 0 && proxy.child_proxy_urls.length === 0)
+    throw new CodexlbError("no_accounts", "there are no accounts yet", {
+      next: "add one with: codexlb account login ALIAS, or: codexlb account import",
+    });
+}
+
+/** The error for a run without a proxy. */
+export function noProxy({ layout }: CommandContext): CodexlbError {
+  return new CodexlbError("proxy_unreachable", `no proxy is running on ${layout.root}`, {
+    next: "start one with: codexlb proxy start, or for this run: codexlb run --auto-start",
+  });
+}
+
+// --- internal ---
+
+const ANSWER_MS = 3_000;

@@ -1,0 +1,138 @@
+// `codexlb proxy start`, `stop`, `restart` and `status`, with and without a service.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { daemonAt } from "../../../src/admin/daemon.ts";
+import { systemDeps } from "../../../src/deps.ts";
+import { type MockBackend, startMock } from "../../../src/mock/backend.ts";
+import { type Layout, layoutOf } from "../../../src/state/layout.ts";
+import { runCli } from "../../support/cli.ts";
+import { daemonAnswers } from "../../support/daemon-answers.ts";
+import { fakeManagers } from "../../support/fake-managers.ts";
+import { enrol } from "../../support/pool.ts";
+import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
+
+let temp: TempDirectory;
+let mock: MockBackend;
+let serial = 0;
+beforeAll(() => {
+  temp = tempDirectory();
+  mock = startMock({ accounts: [{ alias: "alice" }], clock: systemDeps().clock });
+});
+afterAll(async () => {
+  await mock.stop();
+  temp[Symbol.dispose]();
+});
+
+function freshRoot(): Layout {
+  const layout = layoutOf(join(temp.path, `root-${++serial}`));
+  enrol(layout, "alice", mock.authFile("alice"));
+  writeFileSync(
+    layout.config,
+    `[proxy]\nname = "edge"\nlisten = "127.0.0.1:0"\nupstream_base_url = "${mock.baseUrl}"\n`,
+  );
+  return layout;
+}
+
+/** Runs `codexlb proxy WORDS --root ROOT`. No service manager is found, unless `env` has one. */
+const proxy = ({ root }: Layout, words: readonly string[], env: Record<string, string> = {}) =>
+  runCli(["proxy", ...words, "--root", root], {
+    cwd: temp.path,
+    env: { CODEXLB_TOKEN_URL: mock.tokenUrl, ...env },
+  });
+
+async function pidOn({ adminSocket }: Layout): Promise<number | undefined> {
+  const daemon = await daemonAt(adminSocket);
+  return daemon.kind === "answers" ? daemon.info().pid : undefined;
+}
+
+describe("the proxy in the background", () => {
+  test("starts once, restarts with its flags, and stops", async () => {
+    const layout = freshRoot();
+    const started = await proxy(layout, ["start", "--max-attempts", "7"]);
+    expect(started.out).toMatch(/^started the proxy edge on http:\/\/127\.0\.0\.1:\d+ \(process \d+\)\n$/);
+    expect(started.err).toContain("stop it with: codexlb proxy stop\n");
+    const first = await pidOn(layout);
+    expect((await proxy(layout, ["start"])).out).toMatch(/^the proxy edge on .* is already running\n$/);
+    expect(await pidOn(layout)).toBe(first);
+    expect((await proxy(layout, ["status"])).out).toMatch(
+      /^the proxy edge on .* is running since .*Z, version/,
+    );
+    expect(JSON.parse((await proxy(layout, ["status", "--json"])).out)).toMatchObject({
+      running: true,
+      name: "edge",
+      pid: first,
+    });
+    const restarted = await proxy(layout, ["restart"]);
+    expect(restarted).toMatchObject({ code: 0 });
+    const second = await pidOn(layout);
+    expect(second).not.toBe(first);
+    const settings = await runCli(["config", "show", "--root", layout.root], { cwd: temp.path });
+    expect(settings.out).toMatch(/proxy\.max_attempts +7 +--max-attempts/);
+    expect((await proxy(layout, ["stop"])).out).toMatch(/^stopped the proxy edge on .* \(process \d+\)\n$/);
+    expect(await daemonAnswers(layout.adminSocket)).toBe(false);
+    const none = `no proxy is running on ${layout.root}`;
+    expect(await proxy(layout, ["stop"])).toEqual({ code: 0, out: `${none}\n`, err: "" });
+    expect(await proxy(layout, ["status"])).toEqual({
+      code: 1,
+      out: "",
+      err: `codexlb: ${none}\n  start one with: codexlb proxy start\n`,
+    });
+    expect((await proxy(layout, ["restart"])).out).toStartWith("started the proxy edge on ");
+    await proxy(layout, ["stop"]);
+  });
+
+  test("reports why it does not start", async () => {
+    const layout = freshRoot();
+    const failed = await proxy(layout, ["start", "--listen", "0.0.0.0:0"]);
+    expect(failed).toMatchObject({ code: 1, out: "" });
+    expect(failed.err).toStartWith(
+      "codexlb: starting the proxy: listening on 0.0.0.0:0 would let every machine",
+    );
+  });
+
+  test("has commands that do nothing else", async () => {
+    const layout = freshRoot();
+    for (const word of ["stpo", "strat"]) {
+      const wrong = await proxy(layout, [word]);
+      expect(wrong).toMatchObject({ code: 2, out: "" });
+      expect(wrong.err).toMatch(/unexpected argument ".*"\n {2}did you mean (?:stop|start)\?/);
+    }
+    expect((await proxy(layout, ["down"])).err).toContain("did you mean stop?");
+    expect(await daemonAnswers(layout.adminSocket)).toBe(false);
+  });
+});
+
+test.skipIf(process.platform !== "linux")(
+  "the service of the root is started, and stops with it",
+  async () => {
+    const layout = freshRoot();
+    const managers = fakeManagers(temp.path);
+    const units = join(temp.path, "home", ".config", "systemd", "user");
+    mkdirSync(units, { recursive: true });
+    const unit = join(units, "codexlb-proxy.service");
+    writeFileSync(unit, `[Service]\nType=simple\nExecStart=/opt/codexlb proxy --root ${layout.root}\n`);
+    const env = { PATH: managers.path };
+    expect(await proxy(layout, ["start"], env)).toMatchObject({
+      code: 0,
+      out: "started the proxy as its service\n",
+    });
+    expect(managers.calls()).toContain("systemctl --user restart codexlb-proxy.service");
+    const flags = await proxy(layout, ["start", "--listen", "127.0.0.1:1"], env);
+    expect(flags).toMatchObject({ code: 2, out: "" });
+    expect(flags.err).toContain(`the service in ${unit} runs the proxy on this root`);
+    expect((await proxy(layout, ["start"])).code).toBe(0);
+    managers.setPid((await pidOn(layout)) ?? 0);
+    managers.calls();
+    expect((await proxy(layout, ["restart"], env)).out).toBe("restarted the proxy and its service\n");
+    const stopped = await proxy(layout, ["stop"], env);
+    expect(stopped.out).toMatch(/^stopped the proxy edge on .* and its service\n$/);
+    expect(stopped.err).toContain("to remove it: codexlb service uninstall\n");
+    expect(managers.calls()).toEqual([
+      "systemctl --user restart codexlb-proxy.service",
+      "systemctl --user stop codexlb-proxy.service",
+    ]);
+    await proxy(layout, ["stop"]);
+  },
+);
