@@ -72,21 +72,19 @@ settings of the running proxy, and warn about the file.
 
 ## Codex's own settings
 
-\`codexlb run\` gives Codex its own home, \`ROOT/runtime\` or the one named by \`--codex-home\`, with stub credentials,
-sessions, history and a config.toml. Each run copies settings from the first config.toml found: of the account that
-served last, of \`CODEX_HOME\`, of \`~/.codex\`. Later changes in the home itself (by \`codexlb run mcp add ...\`, in Codex's
-menus, by hand) win. Comments are not copied.
+\`codexlb run\` gives Codex a home with stub credentials and a config.toml of its own, and with links to your files and
+threads ([codex-home.md](codex-home.md)). Each run copies settings from the first config.toml found: of \`CODEX_HOME\` or
+\`~/.codex\`, of the account that served last (with \`--isolated-home\` and \`--codex-home\` that of the account comes first).
+Later changes in the run's home (by \`codexlb run mcp add ...\`, in Codex's menus, by hand) win. Comments are not copied.
 
 - Relative paths in these settings (\`model_instructions_file\`, \`agents.NAME.config_file\`, ...) become absolute, so they
   still name the same files.
-- Profiles (\`NAME.config.toml\`, for \`--profile NAME\`) are copied in the same way, without base URLs. The \`themes\`
-  directory (for \`tui.theme\`) is linked.
+- Profiles (\`NAME.config.toml\`, for \`--profile NAME\`) are copied in the same way, without base URLs.
 - \`forced_login_method\` and \`forced_chatgpt_workspace_id\` are not copied, because with them Codex would delete the stub
   login. \`codexlb run\` reports that once.
 
-Nothing else is copied. To use the \`AGENTS.md\`, prompts and skills of your own home, run \`codexlb run --native-home\`,
-which uses that home as it is. \`codexlb run\` refuses a \`--codex-home\` with a login or settings that codexlb did not put
-there.
+\`codexlb run\` sets \`chatgpt_base_url\`, \`sqlite_home\` (unless you set it) and \`features.daemon_auto_start\` there. It refuses
+a \`--codex-home\` with a login or settings that codexlb did not put there.
 
 With \`run.inherit_shell\` your shell's profile runs first. Codex gets its variables, working directory and umask, but not
 its limits (\`ulimit\`). Variables that \`codexlb run\` itself sets, such as \`CODEX_HOME\`, win. The profile's output goes to

@@ -21,7 +21,7 @@ export interface ObserveContext {
   /** This proxy. */
   readonly self: () => Hop;
   /** The CODEX_HOME that `codexlb run` uses. */
-  readonly runtimeHome: string;
+  readonly runtimeHome: () => string;
 }
 
 /** True for the paths of `observeRoutes`. */
@@ -43,11 +43,11 @@ export function observeRoutes(context: ObserveContext): Hono {
       await Promise.all([refresher.refreshAll(), children.askAll(true, hops)]);
     return c.json({
       ...statusDocument(pool.facts(), pool.view()),
-      runtime_auth: checkRuntimeAuth(runtimeHome),
+      runtime_auth: checkRuntimeAuth(runtimeHome()),
     });
   });
   app.all("/health/auth-runtime", (c) => {
-    const checked = checkRuntimeAuth(runtimeHome);
+    const checked = checkRuntimeAuth(runtimeHome());
     return c.json(checked, checked.ok ? 200 : 503);
   });
   app.get("*", async (c, next) => {

@@ -1,12 +1,12 @@
 // Checks that a Codex home contains the expected stub. `doctor`, the status document and `/health/auth-runtime` report
-// the result for ROOT/runtime, in the Go program's fields.
+// the result for the home of `codexlb run`, in the Go program's fields.
 
 import { join } from "node:path";
 import { z } from "zod";
 import { messageOf } from "../errors.ts";
 import { readTextIfPresent } from "../state/atomic-file.ts";
 import { AUTH_CLAIM, PROFILE_CLAIM } from "./claims.ts";
-import { looksLikeStubRefreshToken, STUB_ACCOUNT_ID, STUB_EMAIL, STUB_SUBJECT } from "./stub.ts";
+import { looksLikeStubRefreshToken, ownerOfStub, STUB_ACCOUNT_ID, STUB_EMAIL, STUB_SUBJECT } from "./stub.ts";
 
 export interface RuntimeAuth {
   readonly ok: boolean;
@@ -61,14 +61,16 @@ export function checkRuntimeAuth(codexHome: string): RuntimeAuth {
   };
   const refreshTokenProxy = looksLikeStubRefreshToken(tokens.refresh_token);
   const accessEqualsIdToken = tokens.access_token === tokens.id_token;
+  // The id token may name the owner of the user's own login instead.
+  const owner = ownerOfStub(tokens.id_token);
   const issue = firstWrong([
-    ["tokens.account_id", found.account_id, STUB_ACCOUNT_ID],
+    ["tokens.account_id", found.account_id, owner?.accountId ?? STUB_ACCOUNT_ID],
     ["the access token's account id", found.access_account_id, STUB_ACCOUNT_ID],
     ["the access token's subject", found.access_subject, STUB_SUBJECT],
     ["the access token's e-mail", found.access_email, STUB_EMAIL],
     ["the access token's profile e-mail", found.profile_email, STUB_EMAIL],
     ["the refresh token is the proxy's", refreshTokenProxy, true],
-    ["the access token equals the id token", accessEqualsIdToken, true],
+    ["the access token equals the id token", accessEqualsIdToken || owner !== undefined, true],
   ]);
   return {
     ok: issue === undefined,

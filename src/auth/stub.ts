@@ -64,6 +64,41 @@ export function makeStub(planType: string, key: string, nowMs: number, grant: Gr
   };
 }
 
+/** The owner of a login, as Codex saves it with each thread. Lists of threads show only those of the same owner. */
+export interface ThreadOwner {
+  readonly accountId: string;
+  /** Undefined if the login names no user. */
+  readonly userId: string | undefined;
+}
+
+/**
+ * `stub` with the ids of `owner`, so that Codex lists the threads of that login. The ids grant nothing: they are in
+ * `account_id` and in an unsigned id token, which Codex does not send. The tokens for the proxy stay the same.
+ */
+export function withThreadOwner(stub: StubAuth, owner: ThreadOwner): StubAuth {
+  const claims = readClaims(stub.tokens.access_token);
+  const payload = {
+    email: STUB_EMAIL,
+    sub: STUB_SUBJECT,
+    [AUTH_CLAIM]: {
+      chatgpt_account_id: owner.accountId,
+      ...(owner.userId === undefined ? {} : { chatgpt_user_id: owner.userId }),
+      chatgpt_plan_type: claims?.planType,
+    },
+    [PROFILE_CLAIM]: { email: STUB_EMAIL },
+  };
+  const idToken = [encode({ alg: "none", typ: "JWT" }), encode(payload), UNSIGNED].join(".");
+  return { ...stub, tokens: { ...stub.tokens, id_token: idToken, account_id: owner.accountId } };
+}
+
+/** The owner that a stub's id token names; undefined if it names none, or is not that of a stub. */
+export function ownerOfStub(idToken: string): ThreadOwner | undefined {
+  const claims = readClaims(idToken);
+  if (claims?.sub !== STUB_SUBJECT || claims.chatgptAccountId === undefined) return undefined;
+  if (claims.chatgptAccountId === STUB_ACCOUNT_ID) return undefined;
+  return { accountId: claims.chatgptAccountId, userId: claims.chatgptUserId };
+}
+
 /** The grant of a stub's access token; undefined if `key` did not sign it or it has expired. */
 export function grantOfStub(token: string, key: string, nowMs: number): Grant | undefined {
   const [head, payload, signature, ...more] = token.split(".");
@@ -122,6 +157,9 @@ const StubClaims = z.looseObject({
   exp: z.number(),
   [GRANT_CLAIM]: z.string().min(1),
 });
+
+/** Codex requires three parts, of which none is empty. */
+const UNSIGNED = "unsigned";
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
 const HEAD = encode({ alg: "HS256", typ: "JWT" });

@@ -10,24 +10,38 @@ import { carriedSettings, isTable } from "./carried-settings.ts";
 
 /** File in the prepared home with the settings as copied, to detect later changes. */
 export const COPIED_SETTINGS = ".codexlb-taken-over.toml";
+/** The names of that file and of those for profiles begin with this. */
+const RECORD_START = ".codexlb-taken-over.";
 
 /**
  * Reads the settings of `sources` (homes, best first) and plans how to copy them into `codexHome`. Each file comes from
- * the first source that has it. Later changes in `codexHome` (by Codex, or by hand) win.
+ * the first source that has it. Later changes in `codexHome` (by Codex, or by hand) win. The settings in `forced` replace
+ * all others in config.toml.
  * The returned function writes the files. It returns the settings left out, as `KEY in PATH`, unless they were reported
  * before. Throws `invalid_config` for invalid TOML, before anything is written.
  */
 export function planSettingsCopy(
   sources: readonly string[],
   codexHome: string,
-  chatgptBaseUrl: string,
+  forced: TomlTable,
 ): () => string[] {
   const names = new Set([...sources, codexHome].flatMap(profileFiles));
   const plans = [
-    planConfig(sources, codexHome, chatgptBaseUrl),
+    planConfig(sources, codexHome, forced),
     ...[...names].sort().map((name) => planProfile(name, sources, codexHome)),
   ];
   return () => plans.flatMap((write) => write());
+}
+
+/**
+ * Copies config.toml, the files of profiles, and the records of what was copied, from one prepared home to another one,
+ * which has none of them yet.
+ */
+export function copySettingsFiles(from: string, to: string): void {
+  for (const name of [CONFIG, ...profileFiles(from), ...recordFiles(from)]) {
+    const text = readTextIfPresent(join(from, name));
+    if (text !== undefined) writeFileAtomic(join(to, name), text);
+  }
 }
 
 /** The settings in the file at `path`; none if there is no such file. Throws `invalid_config`. */
@@ -69,18 +83,15 @@ const OWN_KEYS = [
   "projects",
 ] as const;
 
-function planConfig(sources: readonly string[], codexHome: string, chatgptBaseUrl: string): () => string[] {
+function planConfig(sources: readonly string[], codexHome: string, forced: TomlTable): () => string[] {
   const target = join(codexHome, CONFIG);
   const recordPath = join(codexHome, COPIED_SETTINGS);
   const { settings, reports } = settingsOf(CONFIG, sources);
   const existing = readToml(target);
   const merged = fileExists(recordPath)
-    ? withChanges(settings, withoutAddress(readToml(recordPath)), withoutAddress(existing))
+    ? withChanges(settings, withoutForced(readToml(recordPath), forced), withoutForced(existing, forced))
     : { ...settings, ...ownSettings(existing) };
-  const text = formatToml({
-    ...carriedSettings(merged, codexHome).settings,
-    chatgpt_base_url: chatgptBaseUrl,
-  });
+  const text = formatToml(withForced(carriedSettings(merged, codexHome).settings, forced));
   return () => {
     writeIfDifferent(target, text);
     return writeIfDifferent(recordPath, formatToml(settings)) ? reports : [];
@@ -90,7 +101,7 @@ function planConfig(sources: readonly string[], codexHome: string, chatgptBaseUr
 /** Profiles get no base URLs, so that those of the run apply to them too. */
 function planProfile(name: string, sources: readonly string[], codexHome: string): () => string[] {
   const target = join(codexHome, name);
-  const recordPath = join(codexHome, `.codexlb-taken-over.${name.slice(0, -CONFIG.length)}toml`);
+  const recordPath = join(codexHome, `${RECORD_START}${name.slice(0, -CONFIG.length)}toml`);
   const wasCopied = fileExists(recordPath);
   // The user created this profile in the prepared home.
   if (!wasCopied && fileExists(target)) return () => [];
@@ -118,14 +129,40 @@ function settingsOf(name: string, homes: readonly string[]): { settings: TomlTab
 }
 
 function profileFiles(home: string): string[] {
+  return namesIn(home).filter((name) => PROFILE_FILE.test(name));
+}
+
+function recordFiles(home: string): string[] {
+  return namesIn(home).filter((name) => name.startsWith(RECORD_START));
+}
+
+function namesIn(home: string): string[] {
   try {
-    return readdirSync(home).filter((name) => PROFILE_FILE.test(name));
+    return readdirSync(home);
   } catch {
     return []; // no such home
   }
 }
 
-function withoutAddress({ chatgpt_base_url: _, ...others }: TomlTable): TomlTable {
+/** `settings` with those of `forced`, table by table. */
+function withForced(settings: TomlTable, forced: TomlTable): TomlTable {
+  const all: TomlTable = { ...settings };
+  for (const [key, value] of Object.entries(forced)) {
+    const own = settings[key];
+    all[key] = isTable(value) && isTable(own) ? withForced(own, value) : value;
+  }
+  return all;
+}
+
+/** `settings` without those of `forced`, and without tables that are empty then. */
+function withoutForced(settings: TomlTable, forced: TomlTable): TomlTable {
+  const others: TomlTable = {};
+  for (const [key, own] of Object.entries(settings)) {
+    const value = forced[key];
+    const kept = isTable(value) && isTable(own) ? withoutForced(own, value) : own;
+    if (value === undefined || (isTable(value) && isTable(kept) && Object.keys(kept).length > 0))
+      others[key] = kept;
+  }
   return others;
 }
 

@@ -4,7 +4,7 @@ import { existsSync, lstatSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { looksLikeStub, type StubAuth } from "../auth/stub.ts";
+import { looksLikeStub, type StubAuth, type ThreadOwner, withThreadOwner } from "../auth/stub.ts";
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
@@ -16,13 +16,17 @@ import { COPIED_SETTINGS, planSettingsCopy, readToml, writeIfDifferent } from ".
 export interface HomeOptions {
   /** The home to prepare. */
   readonly codexHome: string;
-  /** True for the home in codexlb's root, whose settings are all copies. Default false. */
+  /** True for the homes in codexlb's root, whose settings are all copies. Default false. */
   readonly isKept?: boolean;
+  /** The owner of the threads that Codex lists. Default: that of the stub. */
+  readonly owner?: ThreadOwner | undefined;
   /** Homes to copy settings from, best first. Only the first one with a config.toml counts. */
   readonly configSources: readonly string[];
   readonly stub: StubAuth;
   /** `chatgpt_base_url` to write. */
   readonly chatgptBaseUrl: string;
+  /** More settings to write, in place of the user's. Default: none. */
+  readonly forced?: TomlTable;
 }
 
 /**
@@ -32,12 +36,14 @@ export interface HomeOptions {
  * home with its own login or settings.
  */
 export function prepareHome(options: HomeOptions): string[] {
-  const { codexHome, stub, chatgptBaseUrl } = options;
+  const { codexHome, owner, stub, chatgptBaseUrl } = options;
   refuseForeign(codexHome, options.isKept ?? false);
   const sources = options.configSources.filter((home) => resolve(home) !== resolve(codexHome));
-  const copySettings = planSettingsCopy(sources, codexHome, chatgptBaseUrl);
+  const forced = { ...options.forced, chatgpt_base_url: chatgptBaseUrl };
+  const copySettings = planSettingsCopy(sources, codexHome, forced);
   makePrivateDirectory(codexHome);
-  writeIfDifferent(join(codexHome, "auth.json"), `${JSON.stringify(stub, undefined, 2)}\n`, sameButForTime);
+  const auth = owner === undefined ? stub : withThreadOwner(stub, owner);
+  writeIfDifferent(join(codexHome, "auth.json"), `${JSON.stringify(auth, undefined, 2)}\n`, sameButForTime);
   linkThemes(sources, codexHome);
   return copySettings();
 }

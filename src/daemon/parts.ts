@@ -19,7 +19,7 @@ import { createAdmission } from "../proxy/admission.ts";
 import { shownSettings } from "../state/config-source.ts";
 import type { LiveConfig } from "../state/config-watch.ts";
 import type { EventLog } from "../state/events.ts";
-import type { Layout } from "../state/layout.ts";
+import { homeToCheck, type Layout } from "../state/layout.ts";
 import { makePlausible } from "../state/record-changes.ts";
 import type { RootOwner } from "../state/root-owner.ts";
 import { openStore, type Store } from "../state/store.ts";
@@ -164,7 +164,7 @@ export function adminParts(
     self,
     children,
     refresher,
-    runtimeHome: layout.runtime,
+    runtimeHome: () => homeToCheck(layout),
     accounts,
     logins: createServerLogins({
       layout,

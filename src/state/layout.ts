@@ -1,5 +1,6 @@
 // The paths of files and directories in ROOT. The names are those of the Go program, so that both can use the same ROOT.
 
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -10,7 +11,9 @@ export interface Layout {
   /** The account of each session. */
   readonly sessions: string;
   readonly accounts: string;
-  /** The default CODEX_HOME of `codexlb run`. */
+  /** The CODEX_HOME of `codexlb run`, with links into `~/.codex`. The Go program does not know it. */
+  readonly linkedHome: string;
+  /** The CODEX_HOME of `codexlb run --isolated-home`. */
   readonly runtime: string;
   /** Homes of logins in progress: one directory for each login, removed at its end. */
   readonly logins: string;
@@ -46,6 +49,14 @@ export function namedRoot(
   return (flag ?? "").trim() || (env.CODEXLB_ROOT ?? "").trim() || undefined;
 }
 
+/**
+ * The home to check for `codexlb run`: the linked one, or before the first run with it the one of earlier versions.
+ * `linkedHome` defaults to that of the layout.
+ */
+export function homeToCheck(layout: Layout, linkedHome = layout.linkedHome): string {
+  return existsSync(layout.runtime) && !existsSync(linkedHome) ? layout.runtime : linkedHome;
+}
+
 export function layoutOf(root: string): Layout {
   const logs = join(root, "logs");
   return {
@@ -54,6 +65,7 @@ export function layoutOf(root: string): Layout {
     config: join(root, "config.toml"),
     sessions: join(root, "sessions.jsonl"),
     accounts: join(root, "accounts"),
+    linkedHome: join(root, "codex-home"),
     runtime: join(root, "runtime"),
     logins: join(root, "logins"),
     logs,

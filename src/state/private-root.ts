@@ -129,8 +129,7 @@ function privatePaths(layout: Layout): string[] {
     layout.accounts,
     layout.logs,
     layout.logins,
-    layout.runtime,
-    join(layout.runtime, "auth.json"),
+    ...[layout.linkedHome, layout.runtime].flatMap((home) => [home, join(home, "auth.json")]),
     ...namesIn(layout.logs).map((name) => join(layout.logs, name)),
     ...homes.flatMap((home) => [home, join(home, "auth.json"), join(home, "config.toml")]),
   ];

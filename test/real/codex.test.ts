@@ -210,7 +210,7 @@ describe("no request bypasses the proxy:", () => {
     expect((await setup.codex(today, "hello")).code).toBe(0);
     const child = Bun.spawn([today, ...same, "exec", ...BYPASS, "hello"], {
       cwd: setup.work,
-      env: { ...setup.tool.env(), CODEX_HOME: join(setup.tool.root, "runtime"), HTTPS_PROXY: own.url },
+      env: { ...setup.tool.env(), CODEX_HOME: join(setup.tool.root, "codex-home"), HTTPS_PROXY: own.url },
       stdin: "ignore",
       stdout: "ignore",
       stderr: "ignore",

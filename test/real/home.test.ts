@@ -2,7 +2,7 @@
 // Codex would delete the login.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CODEX_VERSIONS, codexBinary } from "./codex-binaries.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
@@ -65,7 +65,8 @@ describe("codexlb run with the settings of the user's own home", () => {
     expect(ran.err).toContain(
       `settings not copied, because with them Codex would delete the stub login: forced_login_method in ${path}, forced_chatgpt_workspace_id in ${path}\n`,
     );
-    expect(readFileSync(join(s.tool.root, "runtime", "auth.json"), "utf8")).toContain("proxy-only");
+    const linked = readdirSync(s.tool.root).find((name) => name.startsWith("codex-home-")) ?? "none";
+    expect(readFileSync(join(s.tool.root, linked, "auth.json"), "utf8")).toContain("proxy-only");
     const again = await s.codexArgs(newest, [...EXEC, "hello"], { CODEX_HOME: home });
     expectTurn(again, "alice");
     expect(again.err).not.toContain("settings not copied");

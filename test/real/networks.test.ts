@@ -48,7 +48,7 @@ describe("real Codex behind an HTTP proxy that refuses connections", () => {
     await using s = await startReal(recorder);
     const [newest = ""] = binaries;
     expectTurn(await s.codexArgs(newest, EXEC), "alice");
-    const dotenv = join(s.tool.root, "runtime", ".env");
+    const dotenv = join(s.tool.root, "codex-home", ".env");
     writeFileSync(dotenv, `HTTP_PROXY=${DEAD}\n`);
     expectTurn(await s.codexArgs(newest, EXEC), "alice");
     writeFileSync(dotenv, `HTTP_PROXY=${DEAD}\nNO_PROXY=.corp.example\n`);

@@ -181,7 +181,7 @@ const HISTORY_BYTES = 17 * 1024 * 1024;
  * backend refuses to decompress too much.
  */
 function growHistory({ tool }: Setup): void {
-  const [path] = globSync(join(tool.root, "runtime", "sessions", "**", "*.jsonl"));
+  const [path] = globSync(join(tool.root, "codex-home", "sessions", "**", "*.jsonl"));
   if (path === undefined) throw new Error("Codex has saved no session");
   const text = randomBytes(HISTORY_BYTES / 2).toString("hex");
   const grown = readFileSync(path, "utf8")

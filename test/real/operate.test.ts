@@ -159,7 +159,7 @@ describe("codexlb doctor with real Codex", () => {
     expect(about(fixed.out, "runtime auth")?.fixed).toBe(true);
     expect(findings(fixed.out).runtime_auth.ok).toBe(true);
     const text = await s.tool.run(["doctor"], s.env);
-    expect(text.out).toContain(`runtime auth: ok (${join(s.tool.root, "runtime", "auth.json")})\n`);
+    expect(text.out).toContain(`runtime auth: ok (${join(s.tool.root, "codex-home", "auth.json")})\n`);
   });
 
   test("also recognizes the turns of an old version, which use HTTP", async () => {

@@ -19,6 +19,7 @@ import { writeFileAtomic } from "../../state/atomic-file.ts";
 import type { CommandContext } from "../context.ts";
 import { type Location, urlOf } from "../proxy/locate-proxy.ts";
 import { addressOf } from "../run/proxy-address.ts";
+import { homeToExamine } from "../run/run-home.ts";
 import { configSources, prepareRuntime } from "../run/runtime-home.ts";
 import { type Finding, ok } from "./finding.ts";
 
@@ -39,11 +40,6 @@ export async function examineCodex(
     ...examineRuntime(context, flags, located),
     ...(await examineDotenv(context, flags, located)),
   ];
-}
-
-/** The home to check: `--codex-home`, otherwise that of `codexlb run`. */
-export function runtimeHomeOf({ layout }: CommandContext, { codexHome }: CodexFlags): string {
-  return codexHome?.trim() || layout.runtime;
 }
 
 // --- internal ---
@@ -126,7 +122,7 @@ async function examineDotenv(
   located: Promise<Location>,
 ): Promise<Finding[]> {
   const hosts = privateHosts(await addressesAt(located));
-  const dotenv = proxyDotenv(runtimeHomeOf(context, flags), hosts, context.deps.env);
+  const dotenv = proxyDotenv(homeToExamine(context, flags.codexHome).path, hosts, context.deps.env);
   if (dotenv === undefined) return [];
   return [
     {
@@ -148,7 +144,8 @@ async function addressesAt(located: Promise<Location>): Promise<CodexAddresses> 
 }
 
 function examineRuntime(context: CommandContext, flags: CodexFlags, located: Promise<Location>): Finding[] {
-  const home = runtimeHomeOf(context, flags);
+  const examined = homeToExamine(context, flags.codexHome);
+  const home = examined.path;
   if (settingsIn(home) === undefined)
     return [
       {
@@ -168,7 +165,7 @@ function examineRuntime(context: CommandContext, flags: CodexFlags, located: Pro
       detail: `${checked.path}: ${checked.issue}`,
       remedy: "run: codexlb doctor --fix (codexlb run does this, too)",
       fix: async () => {
-        await prepareRuntime(context, home, await addressOf(context, await located));
+        await prepareRuntime(context, examined, await addressOf(context, await located));
       },
     },
   ];

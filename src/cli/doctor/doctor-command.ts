@@ -9,10 +9,11 @@ import { oneLine } from "../../printable.ts";
 import { CODEX_BIN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf, rootExists } from "../context.ts";
 import { type Location, locate, urlOf } from "../proxy/locate-proxy.ts";
+import { homeToExamine } from "../run/run-home.ts";
 import { waitingFor } from "../terminal/terminal.ts";
 import { examineAccounts } from "./accounts.ts";
 import { examineClients } from "./clients.ts";
-import { type CodexFlags, examineCodex, runtimeHomeOf } from "./codex.ts";
+import { type CodexFlags, examineCodex } from "./codex.ts";
 import type { CheckResult, Finding } from "./finding.ts";
 import { examineProxy } from "./proxy.ts";
 import { examineRoot } from "./root.ts";
@@ -25,7 +26,7 @@ export default defineCommand({
     ...CODEX_BIN_FLAG,
     "codex-home": {
       type: "string",
-      description: "Codex home of codexlb run (default ROOT/runtime)",
+      description: "Codex home of codexlb run (default ROOT/codex-home)",
       valueHint: "DIR",
     },
     fix: { type: "boolean", description: "Fix what can be fixed safely" },
@@ -49,7 +50,7 @@ export default defineCommand({
     }
     const bad = examined.filter(({ status, fixed }) => status === "bad" && !fixed);
     if (args.json) {
-      const runtime_auth = checkRuntimeAuth(runtimeHomeOf(context, flags));
+      const runtime_auth = checkRuntimeAuth(homeToExamine(context, flags.codexHome).path);
       printJson({ ok: bad.length === 0, findings: examined, runtime_auth });
     }
     if (bad.length > 0)

@@ -23,6 +23,7 @@ import { nativeHome } from "./native-home.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
 import { proxyForRun } from "./proxy-for-run.ts";
 import { requireProxy } from "./require-proxy.ts";
+import { type RunHome, runHomeOf } from "./run-home.ts";
 import { configSources, prepareRuntime } from "./runtime-home.ts";
 import { bypassReport, isSilent, tagRun, trafficOf } from "./tagged-run.ts";
 
@@ -33,8 +34,12 @@ const FLAGS = {
   ...CODEX_BIN_FLAG,
   "codex-home": {
     type: "string",
-    description: "CODEX_HOME for Codex (default ROOT/runtime)",
+    description: "CODEX_HOME for Codex (default: your own, linked)",
     valueHint: "DIR",
+  },
+  "isolated-home": {
+    type: "boolean",
+    description: "Use a CODEX_HOME with threads of its own, ROOT/runtime",
   },
   "native-home": {
     type: "boolean",
@@ -70,23 +75,29 @@ export default defineCommand({
       );
     if (args.account?.trim() === "")
       throw usage("run: --account is empty", "leave it out, or name an account: codexlb account list");
-    if (args["native-home"] && args["codex-home"]?.trim())
-      throw usage("run: --native-home and --codex-home cannot be combined", "leave one of them out");
+    const homes = ["native-home", "codex-home", "isolated-home"] as const;
+    const [home, otherHome] = homes.filter(
+      (name) => args[name] === true || `${args[name] ?? ""}`.trim() !== "",
+    );
+    if (home !== undefined && otherHome !== undefined)
+      throw usage(`run: --${home} and --${otherHome} cannot be combined`, "leave one of them out");
     const context = contextOf(args.root);
     if (!args.command) requireRoot(context);
-    const { deps, layout } = context;
+    const { deps } = context;
     const config = await configOf(context);
     const job: Job = {
       context,
       binary: codexBinary(args["codex-bin"], deps.env),
-      codexHome: args["native-home"] ? undefined : args["codex-home"]?.trim() || layout.runtime,
+      home: args["native-home"]
+        ? undefined
+        : runHomeOf(context, { codexHome: args["codex-home"], isolated: args["isolated-home"] }),
       prefix: config.commands.run,
       args: rawArgs,
     };
     const location = await locate(context, args);
     if (args.command) {
       const proxyUrl = servingUrl(context, location);
-      return print(`${commandLine(commandOf(job, { proxyUrl }), deps.env)}\n`);
+      return print(`${commandLine(commandOf(job, { proxyUrl, codexHome: job.home?.path }), deps.env)}\n`);
     }
     const proxy = await proxyForRun(context, location, args["auto-start"]);
     try {
@@ -107,22 +118,24 @@ interface Job {
   readonly context: CommandContext;
   readonly binary: string;
   /** Undefined means the user's own home. */
-  readonly codexHome: string | undefined;
+  readonly home: RunHome | undefined;
   readonly prefix: readonly string[];
   readonly args: readonly string[];
 }
 
-/** The way to the proxy. */
+/** The way to the proxy, and the home that was prepared for it. */
 interface ProxyRoute {
   readonly proxyUrl: string;
+  readonly codexHome: string | undefined;
   readonly pathKey?: string | undefined;
   readonly tag?: RunTag | undefined;
 }
 
-function commandOf({ context, ...job }: Job, { proxyUrl, pathKey, tag }: ProxyRoute) {
+function commandOf({ context, ...job }: Job, { proxyUrl, codexHome, pathKey, tag }: ProxyRoute) {
   const run = tag === undefined ? "" : runPrefix(tag);
   return codexCommand({
     ...job,
+    codexHome,
     addresses: codexAddresses(proxyUrl, { pathKey, run }),
     keyed: pathKey !== undefined,
     proxyUrl: `${proxyUrl}${run}`,
@@ -138,11 +151,16 @@ async function runAt(
 ): Promise<Ended> {
   const { deps } = job.context;
   const proxyUrl = address.url;
-  const home = job.codexHome ?? (await nativeHome(job.context, address));
-  const prepared = job.codexHome === undefined ? undefined : await prepareRuntime(job.context, home, address);
+  const prepared = job.home === undefined ? undefined : await prepareRuntime(job.context, job.home, address);
+  const home = prepared?.home.path ?? (await nativeHome(job.context, address));
   const door = { url: proxyUrl, stub: prepared?.token };
   const tag = await tagRun(door, account, deps);
-  const command = commandOf(job, { proxyUrl, pathKey: prepared?.pathKey, tag });
+  const command = commandOf(job, {
+    proxyUrl,
+    codexHome: prepared?.home.path,
+    pathKey: prepared?.pathKey,
+    tag,
+  });
   const ended = await runCodex({ command, shell, self: selfCommand(), env: deps.env });
   const problem = startProblem(ended, job);
   if (problem !== undefined) {

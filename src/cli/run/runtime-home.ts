@@ -1,6 +1,6 @@
 // Prepares the CODEX_HOME of `codexlb run`: stub credentials that the proxy accepts, and the user's settings.
 
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { remoteStub } from "../../admin/client.ts";
 import { baseOf, type Door, isProxy, through, unreachable } from "../../admin/door.ts";
 import { createCredential } from "../../admin/proving.ts";
@@ -9,6 +9,7 @@ import { newSecret, readSecret, secretFile } from "../../auth/secrets.ts";
 import { makeStub, pathKeyOf, type StubAuth } from "../../auth/stub.ts";
 import { codexAddresses } from "../../codex/addresses.ts";
 import { prepareHome, userHomes } from "../../codex/home.ts";
+import { threadOwnerIn } from "../../codex/thread-owner.ts";
 import { DEFAULT_PLAN } from "../../core/pooled.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import type { AccountRecord } from "../../state/account-record.ts";
@@ -18,14 +19,17 @@ import { configOf } from "../config/root-config.ts";
 import type { CommandContext } from "../context.ts";
 import { type Location, urlOf } from "../proxy/locate-proxy.ts";
 import { tokenFor } from "../proxy/proxy-credential.ts";
+import { forcedSettings, linkedOrIsolated } from "./link-home.ts";
 import { addressOf, type ProxyAddress } from "./proxy-address.ts";
+import { isManaged, type RunHome } from "./run-home.ts";
 
 /** The next step for a client that the proxy refuses. */
 export const KEY_NEXT =
   "create a key on the machine of the proxy with: codexlb key add NAME, and set CODEXLB_CLIENT_KEY to it here";
 
-/** The credentials that Codex sends to the proxy. */
+/** The home that was prepared, and the credentials that Codex sends to the proxy. */
 export interface Runtime {
+  readonly home: RunHome;
   /** The key in the path of requests that Codex sends without credentials; only for a proxy that requires keys. */
   readonly pathKey: string | undefined;
   /** The access token of the stub. */
@@ -33,13 +37,14 @@ export interface Runtime {
 }
 
 /**
- * Writes `codexHome`/auth.json and config.toml for the proxy at `address`. Codex treats a refusal as an expired login
+ * Links the user's home into `home`, and writes auth.json and config.toml for the proxy at `address`. Uses the isolated
+ * home, with a warning, if the user's home cannot be written. Codex treats a refusal as an expired login
  * and asks the user to log in again, so this sends Codex's first request itself. Warns if the proxy does not answer.
  * Throws `unauthorized`, and `file_unusable` for a home with a login or settings that are not codexlb's.
  */
 export async function prepareRuntime(
   context: CommandContext,
-  codexHome: string,
+  home: RunHome,
   address: ProxyAddress,
 ): Promise<Runtime> {
   const proxyUrl = address.url;
@@ -59,21 +64,24 @@ export async function prepareRuntime(
   const { stub } = credentials;
   const pathKey = keyed ? credentials.pathKey : undefined;
   const addresses = codexAddresses(proxyUrl, { pathKey });
-  const sources = configSources(context, usable[0]);
-  reportForeignSettings(context, sources, codexHome);
-  const isKept = resolve(codexHome) === resolve(context.layout.runtime);
+  const linked = linkedOrIsolated(context, home);
+  const { path, own } = linked;
+  const sources = configSources(context, usable[0], own);
+  reportForeignSettings(context, sources, path);
   const leftOut = prepareHome({
-    codexHome,
-    isKept,
+    codexHome: path,
+    isKept: isManaged(path, context.layout),
     configSources: sources,
     stub,
+    owner: own === undefined ? undefined : (threadOwnerIn(own) ?? threadOwnerIn(path)),
     chatgptBaseUrl: addresses.chatgpt,
+    forced: forcedSettings(context.deps.env, own, sources),
   });
   if (leftOut.length > 0)
     context.deps.log.info(
       `settings not copied, because with them Codex would delete the stub login: ${leftOut.join(", ")}`,
     );
-  return { pathKey, token: stub.tokens.access_token };
+  return { home: linked, pathKey, token: stub.tokens.access_token };
 }
 
 /**
@@ -107,12 +115,17 @@ export async function isAdmitted(context: CommandContext, location: Location): P
   return admits(proxyUrl, stub);
 }
 
-/** Homes whose config.toml can be the base of the settings, best first. */
+/** Homes whose config.toml can be the base of the settings, best first: `own` if given, then the account's. */
 export function configSources(
   { deps, layout }: CommandContext,
   account: AccountRecord | undefined,
+  own?: string,
 ): string[] {
-  return [...(account === undefined ? [] : [join(layout.accounts, account.alias)]), ...userHomes(deps.env)];
+  return [
+    ...(own === undefined ? [] : [own]),
+    ...(account === undefined ? [] : [join(layout.accounts, account.alias)]),
+    ...userHomes(deps.env).filter((home) => !isManaged(home, layout)),
+  ];
 }
 
 // --- internal ---

@@ -112,7 +112,7 @@ describe("codexlb doctor", () => {
     expect(found.about("account alice")[0]?.detail).toMatch(/^the access token is valid for \d+ min$/);
     expect(readdirSync(root)).toEqual(before);
     expect(await doctor(root, "--fix")).toMatchObject({ code: 0, wrong: [] });
-    expect(existsSync(join(root, "runtime", "auth.json"))).toBe(true);
+    expect(existsSync(join(root, "codex-home", "auth.json"))).toBe(true);
   });
 
   test("compares this machine's clock with the backend's, with and without a running proxy", async () => {
