@@ -14,8 +14,10 @@ import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf, rootExists } from "../context.ts";
 import { usage } from "../flags.ts";
 import { accountState, emailOf } from "../status/status-text.ts";
+import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { accountView } from "./account-details.ts";
 import { type Place, placeOf } from "./account-place.ts";
+import { listedTable, treeTable } from "./account-table.ts";
 import importCommand from "./import-command.ts";
 import { listedState } from "./listed-state.ts";
 import login from "./login-command.ts";
@@ -35,7 +37,7 @@ const list = defineCommand({
     ...REMOTE_FLAGS,
     tree: {
       type: "boolean",
-      description: "Include the accounts of child proxies; a fifth column names their proxy",
+      description: "Include the accounts of child proxies, and name the proxy of each",
     },
     json: { type: "boolean", description: "Print all details as JSON" },
   },
@@ -49,7 +51,10 @@ const list = defineCommand({
     if (args.json) return printJson({ accounts }, 2);
     if (accounts.length === 0) return print("no accounts\n");
     const nowMs = context.deps.clock.now();
-    for (const account of [...accounts].sort((a, b) => (a.alias < b.alias ? -1 : 1)))
+    const sorted = [...accounts].sort((a, b) => compare(a.alias, b.alias));
+    const frame = terminalFrame(context.deps.env);
+    if (frame !== undefined) return print(listedTable(sorted, frame, nowMs));
+    for (const account of sorted)
       print(
         tabbed([
           account.alias,
@@ -70,6 +75,9 @@ async function listTree(context: CommandContext, place: Place, json: boolean): P
   );
   if (json) return printJson({ accounts }, 2);
   if (accounts.length === 0) return print("no accounts\n");
+  const { env, clock } = context.deps;
+  const frame = terminalFrame(env);
+  if (frame !== undefined) return print(treeTable(accounts, status.proxy_name, frame, clock.now()));
   for (const account of accounts)
     print(
       tabbed([

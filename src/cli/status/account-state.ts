@@ -1,5 +1,6 @@
 // The state of an account in words for a person. Scripts read `accountState` in status-text.ts.
 
+import type { ListedAccount } from "../../auth/account-ops.ts";
 import type { AccountAnswer } from "../../core/status-schema.ts";
 import { backWords } from "../terminal/times.ts";
 import { isLimitCode, isLoginCode, reasonWords } from "./reason-words.ts";
@@ -24,30 +25,70 @@ export interface ShownState {
 
 /** The state of `account` as the proxy called `ownName` reports it. */
 export function shownState(account: AccountAnswer, ownName: string, nowMs: number): ShownState {
-  if (!account.enabled || account.disabled_reason !== "") return disabledState(account, ownName);
-  if (account.cooldown_seconds > 0) {
-    const untilMs = nowMs + account.cooldown_seconds * 1000;
-    const { cooldown_reason: reason = "" } = account;
-    if (isLimitCode(reason)) return limitState("limit reached", untilMs, nowMs);
-    return coolingState(reason, untilMs, nowMs);
-  }
+  const isOwn = account.proxy_name === "" || account.proxy_name === ownName;
+  const closed = closedState(
+    {
+      alias: account.alias,
+      proxyName: isOwn ? undefined : account.proxy_name,
+      enabled: account.enabled,
+      disabledReason: account.disabled_reason,
+      cooldownReason: account.cooldown_reason,
+      cooldownUntilMs: nowMs + account.cooldown_seconds * 1000,
+    },
+    nowMs,
+  );
+  if (closed !== undefined) return closed;
   if (!account.healthy) return { level: "bad", canServe: false, wordings: ["unavailable"] };
-  return restrictedState(account, nowMs) ?? openState(account);
+  return restrictedState(account, nowMs) ?? openState(account.draining);
+}
+
+/** The state of an account in store.json, whose figures are not considered. */
+export function listedWords(account: ListedAccount, nowMs: number): ShownState {
+  const closed = closedState(
+    {
+      alias: account.alias,
+      proxyName: undefined,
+      enabled: account.enabled,
+      disabledReason: account.disabled_reason,
+      cooldownReason: account.codexlb.health?.reason,
+      cooldownUntilMs: account.cooldown_until_ms,
+    },
+    nowMs,
+  );
+  return closed ?? openState(account.codexlb.draining);
 }
 
 // --- internal ---
 
-function disabledState(
-  { alias, disabled_reason: reason, ...account }: AccountAnswer,
-  ownName: string,
-): ShownState {
+/** Why an account may be out of service. */
+interface ServiceFacts {
+  readonly alias: string;
+  /** The child proxy that has the account; undefined: the proxy itself. */
+  readonly proxyName: string | undefined;
+  readonly enabled: boolean;
+  readonly disabledReason: string;
+  readonly cooldownReason: string | undefined;
+  /** Unix ms; 0 or a past time without a cooldown. */
+  readonly cooldownUntilMs: number;
+}
+
+/** The state of an account that is disabled or cooling down; undefined for others. */
+function closedState(facts: ServiceFacts, nowMs: number): ShownState | undefined {
+  const { enabled, disabledReason, cooldownReason: reason = "", cooldownUntilMs: untilMs } = facts;
+  if (!enabled || disabledReason !== "") return disabledState(facts);
+  if (untilMs <= nowMs) return undefined;
+  return isLimitCode(reason)
+    ? limitState("limit reached", untilMs, nowMs)
+    : coolingState(reason, untilMs, nowMs);
+}
+
+function disabledState({ alias, proxyName, disabledReason: reason }: ServiceFacts): ShownState {
   if (reason === "" || reason === "operator")
     return { level: "off", canServe: false, wordings: ["disabled by you", "disabled"] };
   const words = reasonWords(reason);
   if (!isLoginCode(reason))
     return { level: "bad", canServe: false, wordings: [`disabled: ${words}`, "disabled"] };
-  const isOwn = account.proxy_name === "" || account.proxy_name === ownName;
-  const command = `codexlb account login ${isOwn ? "" : `--proxy-name ${account.proxy_name} `}${alias}`;
+  const command = `codexlb account login ${proxyName === undefined ? "" : `--proxy-name ${proxyName} `}${alias}`;
   return { level: "bad", canServe: false, wordings: [`${words}: ${command}`, words], command, isDead: true };
 }
 
@@ -100,7 +141,7 @@ function restrictedState(account: AccountAnswer, nowMs: number): ShownState | un
   return limitState("limit reached", resets.includes(0) ? 0 : Math.max(...resets), nowMs);
 }
 
-function openState({ draining }: AccountAnswer): ShownState {
+function openState(draining: boolean): ShownState {
   if (!draining) return { level: "good", canServe: true, wordings: ["ready"] };
   return { level: "low", canServe: false, wordings: ["draining (no new sessions)", "draining"] };
 }

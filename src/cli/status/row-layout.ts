@@ -5,6 +5,7 @@ import { fill, fit } from "../terminal/fit.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
 import type { ShownState } from "./account-state.ts";
 import type { FrameRow, FrameRows, TextColumn } from "./frame-rows.ts";
+import { stateBrush } from "./state-brush.ts";
 import { type CellSize, cellWidth, windowCell } from "./window-cell.ts";
 
 /** The width that the rows must fit, and how they are drawn. */
@@ -68,7 +69,7 @@ export function layoutOf(rows: FrameRows, options: LayoutOptions): RowLayout {
       const name = fit(row.name, plan.name, glyphs.ellipsis);
       const { state } = row;
       const words = state === undefined ? "" : fit(wording(state), plan.state, glyphs.ellipsis);
-      const drawn = state === undefined ? words : BRUSHES[state.level](paint)(words);
+      const drawn = state === undefined ? words : stateBrush(state.level, paint)(words);
       return join(cells(row, row.isActive || row === rows.pool ? paint.bold(name) : name, drawn));
     },
     wording,
@@ -93,15 +94,6 @@ const LONGEST_BAR = 24;
 const OPTIONAL: readonly TextColumn[] = ["CREDITS", "IN FLIGHT", "SESSIONS", "PLAN"];
 const LAST: TextColumn = "EMAIL";
 const WIDE: readonly TextColumn[] = ["PROXY", "SCORE", "FIGURES"];
-
-const BRUSHES: Readonly<
-  Record<ShownState["level"], (paint: TextStyle["paint"]) => (text: string) => string>
-> = {
-  good: (paint) => paint.green,
-  low: (paint) => paint.yellow,
-  bad: (paint) => paint.red,
-  off: (paint) => paint.dim,
-};
 
 /** The widths of all columns. */
 interface ColumnPlan {

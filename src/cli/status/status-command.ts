@@ -17,6 +17,7 @@ import { durationFlag, usage } from "../flags.ts";
 import { doorOf, locate } from "../proxy/locate-proxy.ts";
 import { hasUtf8 } from "../terminal/glyphs.ts";
 import { outputColumns, wantsColour } from "../terminal/terminal.ts";
+import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { frameLines } from "./frame.ts";
 import { statusTable } from "./status-table.ts";
 import { type StatusReply, watchStatus } from "./watch.ts";
@@ -91,18 +92,15 @@ export default defineCommand({
 
 // --- internal ---
 
-/** The width of terminals that do not report theirs. */
-const USUAL_COLUMNS = 80;
-
 /** A frame for a person; the table of the Go program for scripts. */
 function shownStatus({ status, url }: StatusReply, { env, clock }: Deps, wide: boolean): string {
   const nowMs = clock.now();
-  const columns = outputColumns(env);
-  if (!process.stdout.isTTY) return statusTable(status, { columns, figures: wide }, nowMs);
+  const frame = terminalFrame(env);
+  if (frame === undefined) return statusTable(status, { columns: outputColumns(env), figures: wide }, nowMs);
   const lines = frameLines(
     { status, url, answeredMs: nowMs, trouble: undefined },
     {
-      columns: columns || USUAL_COLUMNS,
+      columns: frame.columns,
       height: { kind: "page" },
       nowMs,
       colour: wantsColour(env),

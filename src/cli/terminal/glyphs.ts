@@ -1,6 +1,7 @@
 // The characters that text for a terminal is drawn with: Unicode where the locale has UTF-8, otherwise ASCII.
 
 import { type Paint, paintOf } from "./colours.ts";
+import { wantsColour } from "./terminal.ts";
 
 export interface Glyphs {
   /** A filled and an empty step of a bar. */
@@ -22,6 +23,11 @@ export interface TextStyle {
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The style for standard output. */
+export function outputStyle(env: Environment): TextStyle {
+  return styleOf({ colour: wantsColour(env), utf8: hasUtf8(env) });
+}
 
 export function styleOf({ colour, utf8 }: { readonly colour: boolean; readonly utf8: boolean }): TextStyle {
   return { paint: paintOf(colour), glyphs: utf8 ? UNICODE : ASCII };
