@@ -10,7 +10,7 @@ export interface Glyphs {
   readonly arrow: string;
   /** The end of a text that was cut off. */
   readonly ellipsis: string;
-  /** The marks of a check; each has the width of one column. */
+  /** The marks of a check, all of the same width. */
   readonly ok: string;
   readonly warning: string;
   readonly bad: string;
@@ -54,7 +54,7 @@ const ASCII: Glyphs = {
   empty: "-",
   arrow: "->",
   ellipsis: "...",
-  ok: "+",
-  warning: "!",
-  bad: "x",
+  ok: "ok",
+  warning: " !",
+  bad: " x",
 };
