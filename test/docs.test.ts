@@ -7,6 +7,7 @@ import { performancePage } from "../scripts/bench/page.ts";
 import { configurationPage } from "../scripts/configuration-page.ts";
 import { policiesPage } from "../scripts/policies-page.ts";
 import { quickRoutes } from "../src/admin/app.ts";
+import { runCli } from "./support/cli.ts";
 import { startPool } from "./support/pool.ts";
 import { tempDirectory } from "./support/temp.ts";
 
@@ -93,10 +94,16 @@ test("every page opens with two sentences or more", () => {
   }
 });
 
-test("README.md shows the columns that codexlb status prints", async () => {
+test("README.md shows the columns that codexlb status prints on a terminal", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
-  const { stdout } = await codexlb("status", "--proxy-url", pool.url);
-  const [header = ""] = stdout.split("\n");
+  using temp = tempDirectory();
+  const { out } = await runCli(["status", "--proxy-url", pool.url], {
+    cwd: temp.path,
+    env: { NO_COLOR: "1" },
+    terminal: 60,
+  });
+  const header = out.split("\n").find((line) => line.includes("ACCOUNT")) ?? "nothing";
+  expect(header).toContain("5h limit");
   expect(read("README.md").replaceAll(/ +/g, " ")).toContain(`${header.replaceAll(/ +/g, " ")}\n`);
 });
 

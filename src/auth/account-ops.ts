@@ -29,7 +29,13 @@ export const ListedAccount = z.looseObject({
   user_email: z.string().default(""),
   chatgpt_account_id: z.string().optional(),
   codexlb: z
-    .looseObject({ user_id: z.string().optional(), draining: z.boolean().default(false) })
+    .looseObject({
+      user_id: z.string().optional(),
+      plan_type: z.string().optional(),
+      draining: z.boolean().default(false),
+      /** `reason`: why it is cooling down or disabled. */
+      health: z.looseObject({ reason: z.string().optional() }).optional(),
+    })
     .prefault({}),
 });
 

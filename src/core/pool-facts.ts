@@ -6,6 +6,7 @@ import type { Health } from "./health.ts";
 import type { Hop } from "./hops.ts";
 import type { PolicySettings } from "./policy.ts";
 import type { Quota } from "./quota.ts";
+import type { WindowKind } from "./windows.ts";
 
 /** What may be shown of an account. */
 export interface AccountFacts {
@@ -22,6 +23,24 @@ export interface AccountFacts {
   readonly candidate: Candidate;
   readonly lastUsedMs: number;
   readonly lastSwitchReason: string | undefined;
+  /** The number of sessions that stay with it. */
+  readonly sessions: number;
+}
+
+/** A move of turns from one account or child proxy to another. */
+export interface AccountSwitch {
+  /** Unix ms. */
+  readonly atMs: number;
+  /** Alias or name. */
+  readonly from: string;
+  readonly to: string;
+  /**
+   * Why `from` did not serve: the reason of its cooldown or disablement, `exhausted`, `draining`, or `request-failed`;
+   * or why the policy chose `to`.
+   */
+  readonly reason: string;
+  /** The exhausted window of `from`, if that is the reason. */
+  readonly window?: WindowKind;
 }
 
 /** What may be shown of a child proxy. */
@@ -58,4 +77,6 @@ export interface PoolOutline {
 
 export interface PoolFacts extends PoolOutline {
   readonly accounts: readonly AccountFacts[];
+  /** The last ones, newest first. */
+  readonly switches: readonly AccountSwitch[];
 }

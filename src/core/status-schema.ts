@@ -92,6 +92,8 @@ const ACCOUNT = {
   additional_limits: z.array(Limit).nullish(),
   score: z.number(),
   in_flight: z.number().default(0),
+  /** The number of sessions that stay with it. */
+  sessions: z.number().optional(),
   last_used_at_ms: z.number().default(0),
   last_switch_reason: text.optional(),
   /** Of the newest figure of the main limit; each figure's own source is in `figures`. */
@@ -104,6 +106,20 @@ const ACCOUNT = {
 /** An account as it is read. */
 export type AccountAnswer = z.output<typeof AccountAnswer>;
 export const AccountAnswer = z.looseObject(ACCOUNT);
+
+/** A move of turns from one account or child proxy to another. */
+const SWITCH = {
+  at_ms: z.number(),
+  /** Alias or name. */
+  from: text,
+  to: text,
+  /** `AccountSwitch` in pool-facts.ts lists the codes. */
+  reason: text,
+  /** `daily`, `weekly` or `monthly`: the exhausted window of `from`. */
+  window: text.optional(),
+};
+export type SwitchAnswer = z.output<typeof SwitchAnswer>;
+const SwitchAnswer = z.looseObject(SWITCH);
 
 /** A child proxy. */
 const CHILD = {
@@ -166,6 +182,8 @@ const DOCUMENT = {
     .nullable()
     .transform((accounts) => accounts ?? []),
   additional_limits: z.array(Limit).nullish(),
+  /** The last ones since the start of the proxy, newest first. */
+  switches: z.array(SwitchAnswer).optional(),
   child_proxies: z
     .array(ChildAnswer)
     .nullish()
@@ -190,8 +208,9 @@ export type LimitStatus = Written<
 export type FigureStatus = Written<Fields<typeof FIGURE>, "used_percent" | "outdated">;
 export type AccountStatus = Written<
   Fields<typeof ACCOUNT>,
-  "proxy_name" | "proxy_id" | "in_flight" | "last_used_at_ms" | "figures"
+  "proxy_name" | "proxy_id" | "in_flight" | "sessions" | "last_used_at_ms" | "figures"
 >;
+export type SwitchStatus = Readonly<Fields<typeof SWITCH>>;
 export type ChildStatus = Written<Fields<typeof CHILD>, "in_flight">;
 export type StatusDocument = Omit<
   Written<Fields<typeof DOCUMENT>, "proxy_name" | "proxy_id" | "generated_at" | "policy" | "state">,

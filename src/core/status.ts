@@ -2,7 +2,7 @@
 
 import { cooldownLeftMs, isOpen } from "./availability.ts";
 import { distinct, pooledRemote } from "./child-report.ts";
-import type { AccountFacts, ChildFacts, PoolFacts, PoolOutline } from "./pool-facts.ts";
+import type { AccountFacts, AccountSwitch, ChildFacts, PoolFacts, PoolOutline } from "./pool-facts.ts";
 import type { PooledLimit } from "./pooled-limits.ts";
 import { pooledLimit, pooledLimits } from "./pooled-limits.ts";
 import {
@@ -22,6 +22,7 @@ import type {
   FigureStatus,
   LimitStatus,
   StatusDocument,
+  SwitchStatus,
 } from "./status-schema.ts";
 import { goSlots, presentOf, WINDOW_KINDS, type WindowKind } from "./windows.ts";
 
@@ -64,6 +65,7 @@ export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocumen
     ...selected(facts),
     accounts,
     ...(additional.length === 0 ? {} : { additional_limits: additional }),
+    ...(facts.switches.length === 0 ? {} : { switches: facts.switches.map(switchStatus) }),
     ...(children.length === 0
       ? {}
       : { child_proxies: children.map((child) => childStatus(child, facts, view)) }),
@@ -158,6 +160,7 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
       : { additional_limits: additional.map((limit) => ownLimitStatus(limit, view)) }),
     score: candidate.score,
     in_flight: candidate.inFlight,
+    sessions: account.sessions,
     last_used_at_ms: account.lastUsedMs,
     ...(account.lastSwitchReason === undefined ? {} : { last_switch_reason: account.lastSwitchReason }),
     ...(figuresMs === 0 ? {} : { quota_source: newestSource(main), quota_as_of_ms: figuresMs }),
@@ -287,6 +290,16 @@ function limitStatus(limit: PooledLimit): LimitStatus {
     secondary_reset_at: unixSeconds(secondary?.resetAtMs),
     secondary_window_seconds: secondary?.windowSeconds ?? 0,
     ...(limit.model === undefined ? {} : { model: limit.model }),
+  };
+}
+
+function switchStatus({ atMs, from, to, reason, window }: AccountSwitch): SwitchStatus {
+  return {
+    at_ms: atMs,
+    from,
+    to,
+    reason,
+    ...(window === undefined ? {} : { window: FIELD_NAMES[window] }),
   };
 }
 

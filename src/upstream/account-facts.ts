@@ -5,11 +5,15 @@ import type { Candidate } from "../core/availability.ts";
 import type { AccountFacts } from "../core/pool-facts.ts";
 import type { AccountRecord } from "../state/account-record.ts";
 
-/** `candidate`: the account under its main limit. `workspace`: the short workspace id to show, if any. */
+/**
+ * `candidate`: the account under its main limit. `workspace`: the short workspace id to show, if any. `sessions`: the
+ * number of sessions that stay with the account.
+ */
 export function accountFacts(
   record: AccountRecord,
   candidate: Candidate,
   workspace: string | undefined,
+  sessions: number,
 ): AccountFacts {
   return {
     id: record.id,
@@ -22,5 +26,6 @@ export function accountFacts(
     candidate,
     lastUsedMs: record.lastUsedMs,
     lastSwitchReason: record.lastSwitchReason,
+    sessions,
   };
 }

@@ -25,6 +25,8 @@ export interface Affinity {
   bind(session: string, upstreamId: string, held?: boolean): void;
   /** The sessions of an upstream, the most recently used first. */
   sessionsOf(upstreamId: string): string[];
+  /** The number of sessions of each upstream that has any. */
+  sessionCounts(): ReadonlyMap<string, number>;
   /** Forgets every session of an upstream that was removed. */
   drop(upstreamId: string): void;
   /** Writes pending changes to the file. */
@@ -79,6 +81,11 @@ export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affin
       [...owners]
         .flatMap(([session, binding]) => (binding.upstreamId === upstreamId ? [session] : []))
         .reverse(),
+    sessionCounts: () => {
+      const counts = new Map<string, number>();
+      for (const { upstreamId } of owners.values()) counts.set(upstreamId, (counts.get(upstreamId) ?? 0) + 1);
+      return counts;
+    },
     drop: (upstreamId) => {
       for (const [session, binding] of owners) if (binding.upstreamId === upstreamId) owners.delete(session);
       journal?.outdate();

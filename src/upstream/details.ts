@@ -35,9 +35,11 @@ export function detailsOf(
   record: AccountRecord,
 ): AccountDetails {
   const pool = facts();
-  const own = pool.accounts.filter(({ id }) => id === record.id);
-  const [status] = statusDocument({ ...pool, accounts: own, children: [] }, view()).accounts;
   const sessions = affinity.sessionsOf(record.id);
+  const own = pool.accounts
+    .filter(({ id }) => id === record.id)
+    .map((account) => ({ ...account, sessions: sessions.length }));
+  const [status] = statusDocument({ ...pool, accounts: own, children: [] }, view()).accounts;
   // The details include every event before the request.
   events?.flush();
   return {
@@ -50,7 +52,7 @@ export function detailsOf(
   };
 }
 
-/** The facts about the accounts of a root on which no proxy runs. */
+/** The facts about the accounts of a root on which no proxy runs, without their sessions. */
 export function factsAtRest(state: StoreState, config: Config, view: QuotaView): PoolFacts {
   const workspaces = workspacesToShow(state.accounts.map(identityOf));
   const { policy } = poolSettings(config);
@@ -62,7 +64,7 @@ export function factsAtRest(state: StoreState, config: Config, view: QuotaView):
     accounts: state.accounts.map((record) => {
       const capacity = capacityOfQuota(record.quota, capacityView);
       const candidate = candidateOf(record, capacity, healthAt(record.health, view.nowMs));
-      return accountFacts(record, candidate, workspaces.get(record.alias));
+      return accountFacts(record, candidate, workspaces.get(record.alias), 0);
     }),
     children: [],
     activeId: state.activeId,
@@ -70,6 +72,7 @@ export function factsAtRest(state: StoreState, config: Config, view: QuotaView):
     next: undefined,
     messageCounter: state.messageCounter,
     lastRotationMs: state.lastRotationMs,
+    switches: [],
   };
 }
 

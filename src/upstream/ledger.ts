@@ -31,6 +31,7 @@ import {
 import type { Store } from "../state/store.ts";
 import type { Affinity } from "./affinity.ts";
 import type { RefusedLimits } from "./refused-limits.ts";
+import type { Switches } from "./switches.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** An upstream with its record. */
@@ -80,12 +81,13 @@ export interface LedgerContext {
   readonly view: () => QuotaView;
   readonly useCredits: () => boolean;
   readonly refusedLimits: RefusedLimits;
+  readonly switches: Pick<Switches, "note">;
   /** The upstream's current candidate for `model`; undefined if the upstream is gone. */
   readonly candidate: (id: string, model: string | undefined) => Candidate | undefined;
 }
 
 export function createLedger(context: LedgerContext): Ledger {
-  const { store, affinity, events, view, useCredits, refusedLimits, candidate } = context;
+  const { store, affinity, events, view, useCredits, refusedLimits, switches, candidate } = context;
   const { log, random } = context.deps;
   const { state } = store;
 
@@ -128,12 +130,21 @@ export function createLedger(context: LedgerContext): Ledger {
     state.messageCounter++;
     // A use because of affinity, as a last resort or because of a client's pin does not make the account active.
     const isChoice = use.reason !== "affinity" && use.reason !== "least-bad" && !use.pinned;
+    const binding = use.session === undefined ? undefined : affinity.get(use.session);
+    const fromId = binding?.upstreamId ?? (isChoice ? state.activeId : undefined);
+    if (fromId !== undefined && fromId !== record.id && !use.pinned)
+      switches.note({
+        fromId,
+        toId: record.id,
+        reason: use.reason,
+        bound: binding !== undefined,
+        model: use.model,
+      });
     if (isChoice && state.activeId !== record.id) {
       state.activeId = record.id;
       state.lastRotationMs = nowMs;
     }
     if (use.session === undefined) return;
-    const binding = affinity.get(use.session);
     // Once only one account can decrypt the history, that stays true while the session is bound to that account.
     const held = use.held || (binding?.held === true && binding.upstreamId === record.id);
     if (held || mayBind(binding?.upstreamId, record.id, use.model))

@@ -14,10 +14,12 @@ import type { RunSeen } from "../core/run-tag.ts";
 import type { Clock } from "../deps.ts";
 import type { StoreState } from "../state/store-state.ts";
 import { accountFacts } from "./account-facts.ts";
+import type { Affinity } from "./affinity.ts";
 import type { Members } from "./members.ts";
 import type { Placement } from "./placement.ts";
 import { type PooledMembers, pooledAccountOf, type Roster } from "./roster.ts";
 import { type Shortage, shortageOf } from "./shortage.ts";
+import type { Switches } from "./switches.ts";
 import { createTree } from "./tree.ts";
 
 export interface PoolViews {
@@ -39,6 +41,8 @@ export interface PoolViewsContext {
   readonly state: StoreState;
   readonly members: Members;
   readonly roster: Roster;
+  readonly affinity: Pick<Affinity, "sessionCounts">;
+  readonly switches: Pick<Switches, "latest">;
   readonly placement: Pick<Placement, "contextOf" | "next">;
   readonly policy: () => PolicySettings;
   /** This proxy. */
@@ -50,7 +54,8 @@ export interface PoolViewsContext {
 const ACCOUNTS_PER_MS_OF_AGE = 100;
 
 export function createPoolViews(context: PoolViewsContext): PoolViews {
-  const { clock, state, members, roster, placement, policy, self, capacityView } = context;
+  const { clock, state, members, roster, affinity, switches, placement, policy, self, capacityView } =
+    context;
   const tree = createTree();
   let usage: KnownUsage | undefined;
 
@@ -85,11 +90,14 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
     facts: () => {
       const now = capacityView(undefined);
       const workspaces = workspacesToShow(state.accounts.map(identityOf));
+      const sessions = affinity.sessionCounts();
       const accounts = members.accounts().flatMap(({ record }) => {
         const candidate = roster.candidate(record.id, now);
-        return candidate === undefined ? [] : [accountFacts(record, candidate, workspaces.get(record.alias))];
+        if (candidate === undefined) return [];
+        const workspace = workspaces.get(record.alias);
+        return [accountFacts(record, candidate, workspace, sessions.get(record.id) ?? 0)];
       });
-      return { ...outlineAt(now), accounts };
+      return { ...outlineAt(now), accounts, switches: switches.latest() };
     },
     usage: () => {
       const mostAgeMs = Math.floor(members.all().length / ACCOUNTS_PER_MS_OF_AGE);

@@ -25,6 +25,7 @@ import { createPlacement, type Placement } from "./placement.ts";
 import { createPoolViews, type PoolViews } from "./pool-views.ts";
 import { createRefusedLimits } from "./refused-limits.ts";
 import { createRoster } from "./roster.ts";
+import { createSwitches } from "./switches.ts";
 
 export interface PoolSettings {
   readonly policy: PolicySettings & {
@@ -115,11 +116,17 @@ export function createPool(context: PoolContext): Pool {
     offering: createOffering({ clock, offers: (id, model) => context.models().offers(id, model) }),
     loops,
   });
+  const switches = createSwitches({
+    nowMs: () => clock.now(),
+    candidate,
+    label: (id) => members.byId(id)?.upstream.label,
+  });
   const ledger = createLedger({
     ...context,
     view,
     useCredits: () => settings().policy.useCredits,
     refusedLimits,
+    switches,
     candidate,
   });
   const leases = createLeases({ clock, affinity, detours, ledger, placement });
@@ -129,6 +136,7 @@ export function createPool(context: PoolContext): Pool {
     state,
     members,
     roster,
+    switches,
     placement,
     policy,
     capacityView,

@@ -210,7 +210,7 @@ test("status --watch shows it as plain text, too", async () => {
     rows: 30,
     data: (_terminal, data) => {
       bytes += decoder.decode(data, { stream: true });
-      if (bytes.includes("mean")) shown.resolve();
+      if (bytes.includes("pool")) shown.resolve();
     },
   });
   const child = Bun.spawn([process.execPath, MAIN, "status", "--watch", "--proxy-url", proxy.url], {

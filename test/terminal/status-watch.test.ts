@@ -28,23 +28,24 @@ describe.skipIf(why !== undefined)("status --watch", () => {
       pane.line("echo what was here");
       await pane.shows(/^what was here$/);
       const code = pane.start(WATCH);
-      const lines = await pane.shows(/^\*P bob .* 80% /);
+      const lines = await pane.shows(/^\* bob +P .* 80% /);
       expect(pane.state()).toEqual(TAKEN);
       expect(lines.join("\n")).toContain("policy usage_balanced");
       expect(lines.join("\n")).toMatch(/answered \d\d:\d\d:\d\d/);
-      expect(lines.find((line) => line.startsWith("*P bob"))).toMatch(
-        /\[#+-+\] {2}80% .*\[#+-*\] {1,2}\d+% /,
+      expect(lines.find((line) => line.startsWith("* bob"))).toMatch(
+        / ready +80% #+-+ \S+.* {1,2}\d+% #+-* /,
       );
-      expect(lines.find((line) => / carol /.test(line))).toContain("disabled");
+      expect(lines.find((line) => / carol /.test(line))).toContain("disabled by you");
       expect(lines.some((line) => line.includes("alice@example.com"))).toBe(email);
       expect(lines.some((line) => line.includes("what was here"))).toBe(false);
 
-      // Narrow: two lines per account; nothing of the larger frame stays, and nothing wraps.
-      pane.resize(40, 30);
+      // Narrow: still one line per account; nothing of the larger frame stays, and nothing wraps.
+      pane.resize(60, 30);
       const narrow = await pane.shows((shown) =>
-        shown.some((line) => line.startsWith("*P bob") && !line.includes("[")),
+        shown.some((line) => line.startsWith("* bob") && !line.includes("#")),
       );
-      expect(narrow.filter((line) => line.includes("["))).toHaveLength(4);
+      expect(narrow.filter((line) => line.includes("%"))).toHaveLength(4);
+      expect(narrow.filter((line) => line.includes("#"))).toEqual([]);
       pane.resize(columns, 5);
       await pane.shows(/^and 2 more$/);
       pane.resize(columns, 24);
@@ -106,18 +107,29 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     }
   });
 
+  test("the bars are drawn with Unicode only where the locale has UTF-8", async () => {
+    for (const [locale, bars] of [
+      ["LC_ALL=C.UTF-8", /^\* bob .*█+░/],
+      ["LC_ALL=C LANG=C.UTF-8", /^\* bob .*#+-/],
+    ] as const) {
+      using pane = await openShell(pool);
+      pane.line(`${locale} ${WATCH}`);
+      await pane.shows(bars);
+    }
+  });
+
   test("while the proxy does not answer, the last status stays, marked as old, and then continues", async () => {
     using pane = await openShell(pool);
     const code = pane.start(WATCH);
     await picture(pane);
     process.kill(pool.proxy().pid, "SIGSTOP");
     const frozen = await pane.shows(/^! \d+s old: /);
-    expect(frozen.some((line) => /^ *mean .*%/.test(line))).toBe(true);
+    expect(frozen.some((line) => /^ *pool .*%/.test(line))).toBe(true);
     process.kill(pool.proxy().pid, "SIGCONT");
     await pane.shows((lines) => !lines.some((line) => line.startsWith("!")));
     await pool.stopProxy();
     const gone = await pane.shows(/^! \d+s old: .*connection refused/);
-    expect(gone.some((line) => /^ *mean .*%/.test(line))).toBe(true);
+    expect(gone.some((line) => /^ *pool .*%/.test(line))).toBe(true);
     // The new proxy is on another port, so the command must look up its address.
     await pool.startProxy();
     const back = await pane.shows((lines) => !lines.some((line) => line.startsWith("!")));

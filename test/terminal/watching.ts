@@ -12,5 +12,5 @@ export function openShell({ tool }: ExecutablePool, columns = 80): Promise<Pane>
 
 /** Resolves to the screen when it shows the complete frame with its last line. */
 export function picture(pane: Pane): Promise<string[]> {
-  return pane.shows(/^ *mean .*%/);
+  return pane.shows(/^ *pool .*%/);
 }

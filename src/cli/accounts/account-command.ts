@@ -15,8 +15,10 @@ import { type CommandContext, contextOf, rootExists } from "../context.ts";
 import { usage } from "../flags.ts";
 import { report } from "../report-error.ts";
 import { accountState, emailOf } from "../status/status-text.ts";
+import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { accountView } from "./account-details.ts";
 import { type Place, placeOf } from "./account-place.ts";
+import { listedTable, treeTable } from "./account-table.ts";
 import importCommand from "./import-command.ts";
 import { listedState } from "./listed-state.ts";
 import login from "./login-command.ts";
@@ -36,7 +38,7 @@ const list = defineCommand({
     ...REMOTE_FLAGS,
     tree: {
       type: "boolean",
-      description: "Include the accounts of child proxies; a fifth column names their proxy",
+      description: "Include the accounts of child proxies, and name the proxy of each",
     },
     json: { type: "boolean", description: "Print all details as JSON" },
   },
@@ -50,7 +52,10 @@ const list = defineCommand({
     if (args.json) return printJson({ accounts }, 2);
     if (accounts.length === 0) return print("no accounts\n");
     const nowMs = context.deps.clock.now();
-    for (const account of [...accounts].sort((a, b) => (a.alias < b.alias ? -1 : 1)))
+    const sorted = [...accounts].sort((a, b) => compare(a.alias, b.alias));
+    const frame = terminalFrame(context.deps.env);
+    if (frame !== undefined) return print(listedTable(sorted, frame, nowMs));
+    for (const account of sorted)
       print(
         tabbed([
           account.alias,
@@ -71,6 +76,9 @@ async function listTree(context: CommandContext, place: Place, json: boolean): P
   );
   if (json) return printJson({ accounts }, 2);
   if (accounts.length === 0) return print("no accounts\n");
+  const { env, clock } = context.deps;
+  const frame = terminalFrame(env);
+  if (frame !== undefined) return print(treeTable(accounts, status.proxy_name, frame, clock.now()));
   for (const account of accounts)
     print(
       tabbed([

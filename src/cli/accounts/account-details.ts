@@ -5,6 +5,7 @@ import { oneLine, shortLine } from "../../printable.ts";
 import { limitWindows } from "../status/limit-windows.ts";
 import { accountState, creditsText, hasMonthly, relative } from "../status/status-text.ts";
 import { table } from "../terminal/table.ts";
+import { ago } from "../terminal/times.ts";
 
 /** Returns a block of lines. The times of the events are UTC. */
 export function accountView(details: AccountDetails, nowMs: number): string {
@@ -38,10 +39,6 @@ export function accountView(details: AccountDetails, nowMs: number): string {
 }
 
 // --- internal ---
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
 
 function accountOf({ status, chatgpt_account_id }: AccountDetails): string {
   const plan = status.plan_type === undefined ? "plan unknown" : `plan ${status.plan_type}`;
@@ -109,16 +106,6 @@ function windowOf(
 
 function left(percent: number): string {
   return percent < 0 ? "unknown" : `${percent.toFixed(1)} % left`;
-}
-
-function ago(atMs: number, nowMs: number): string {
-  if (atMs === 0) return "never";
-  const passed = Math.max(0, nowMs - atMs);
-  if (passed < MINUTE_MS) return "a moment ago";
-  if (passed < HOUR_MS) return `${Math.round(passed / MINUTE_MS)} min ago`;
-  return passed < 2 * DAY_MS
-    ? `${Math.round(passed / HOUR_MS)} h ago`
-    : `${Math.round(passed / DAY_MS)} days ago`;
 }
 
 function sessionList(latest: readonly string[], count: number): string {

@@ -5,17 +5,18 @@ import { type Daemon, daemonAt } from "../../admin/daemon.ts";
 import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
-import { oneLine } from "../../printable.ts";
 import { CODEX_BIN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf, rootExists } from "../context.ts";
 import { type Location, locate, urlOf } from "../proxy/locate-proxy.ts";
 import { homeToExamine } from "../run/run-home.ts";
 import { waitingFor } from "../terminal/terminal.ts";
+import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { examineAccounts } from "./accounts.ts";
 import { examineClients } from "./clients.ts";
 import { type CodexFlags, examineCodex } from "./codex.ts";
 import type { CheckResult, Finding } from "./finding.ts";
 import { examineProxy } from "./proxy.ts";
+import { checkLines, checkText, summaryLine } from "./report.ts";
 import { examineRoot } from "./root.ts";
 
 export default defineCommand({
@@ -42,11 +43,12 @@ export default defineCommand({
     const located = locate(context, { "proxy-url": args["proxy-url"] }, { daemon });
     // The checks that need it report why it cannot be found.
     located.catch(() => {});
+    const frame = terminalFrame(context.deps.env);
     const examined: CheckResult[] = [];
     for await (const finding of examine(context, flags, daemon, located)) {
       const settled = await settle(finding, (args.fix ?? false) && rootExists(context));
       examined.push(settled);
-      if (!args.json) print(lineOf(settled));
+      if (!args.json) print(frame === undefined ? checkText(settled) : checkLines(settled, frame));
     }
     const bad = examined.filter(({ status, fixed }) => status === "bad" && !fixed);
     if (args.json) {
@@ -57,6 +59,7 @@ export default defineCommand({
       throw new CodexlbError("unhealthy", `${bad.length} of ${examined.length} checks failed`, {
         next: "the line below each failed check says what to do",
       });
+    if (frame !== undefined && !args.json) print(summaryLine(examined, frame));
   },
 });
 
@@ -109,9 +112,4 @@ async function settle({ fix, ...finding }: Finding, applyFix: boolean): Promise<
   } catch (error) {
     return { ...finding, detail: `${finding.detail}; the fix failed: ${messageOf(error)}`, fixed: false };
   }
-}
-
-function lineOf({ check, status, detail, remedy, fixed }: CheckResult): string {
-  const line = `${check}: ${fixed ? "fixed" : status} (${oneLine(detail)})\n`;
-  return status === "ok" || fixed || remedy === undefined ? line : `${line}    ${oneLine(remedy)}\n`;
 }

@@ -2,6 +2,8 @@
 
 import type { ChildAnswer } from "../../core/status-schema.ts";
 import { table } from "../terminal/table.ts";
+import { backWords } from "../terminal/times.ts";
+import { reasonWords } from "./reason-words.ts";
 
 /** A child proxy and its depth in the chain. */
 export interface TreeChild {
@@ -48,8 +50,18 @@ export function compactChildren(children: readonly TreeChild[]): string {
   return `child proxies:\n${blocks.join("")}`;
 }
 
+/** The state for a person: like `childStateOf`, with the reason and the end of a cooldown in words. */
+export function childWords(child: ChildAnswer, nowMs: number): string {
+  const { reachable, cooldown_seconds: seconds, cooldown_reason: reason } = child;
+  if (!reachable || seconds <= 0) return childStateOf(child);
+  const why = reason === undefined ? "" : ` (${reasonWords(reason)})`;
+  return `cooling down${why}, ${backWords(nowMs + seconds * 1000, nowMs)[0]}`;
+}
+
+// --- internal ---
+
 /** `ready`, `unhealthy`, `cooldown(Ns)`, `unreachable`, `misconfigured`. */
-export function childStateOf({ reachable, cooldown_seconds, healthy, next }: ChildAnswer): string {
+function childStateOf({ reachable, cooldown_seconds, healthy, next }: ChildAnswer): string {
   if (!reachable) return next === undefined ? "unreachable" : "misconfigured";
   if (cooldown_seconds > 0) return `cooldown(${cooldown_seconds}s)`;
   return healthy ? "ready" : "unhealthy";

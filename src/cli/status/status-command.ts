@@ -15,9 +15,12 @@ import { ADMIN_TOKEN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts"
 import { type CommandContext, contextOf } from "../context.ts";
 import { durationFlag, usage } from "../flags.ts";
 import { doorOf, locate } from "../proxy/locate-proxy.ts";
-import { outputColumns } from "../terminal/terminal.ts";
-import { fullStatus, type StatusStyle } from "./status-table.ts";
-import { watchStatus } from "./watch.ts";
+import { hasUtf8 } from "../terminal/glyphs.ts";
+import { outputColumns, wantsColour } from "../terminal/terminal.ts";
+import { terminalFrame } from "../terminal/terminal-frame.ts";
+import { frameLines } from "./frame.ts";
+import { statusTable } from "./status-table.ts";
+import { type StatusReply, watchStatus } from "./watch.ts";
 
 export default defineCommand({
   meta: { name: "codexlb status", description: "Show the accounts of a running proxy" },
@@ -33,6 +36,10 @@ export default defineCommand({
     },
     short: { type: "boolean", description: "Print one line, for status bars" },
     json: { type: "boolean", description: "Print the status as JSON" },
+    wide: {
+      type: "boolean",
+      description: "Also show the proxy and the score of each account, and the source and age of its figures",
+    },
     watch: { type: "boolean", description: "Show the live status until you press q" },
     interval: {
       type: "string",
@@ -42,7 +49,10 @@ export default defineCommand({
     },
   },
   run: async ({ args }) => {
-    if (args.short && args.json) throw usage("status flags --json and --short are mutually exclusive");
+    const only = (["json", "short"] as const).filter((name) => args[name]);
+    if (only.length > 1) throw usage("status flags --json and --short are mutually exclusive");
+    if (args.wide && only[0] !== undefined)
+      throw usage(`status flags --wide and --${only[0]} are mutually exclusive`, "leave one of them out");
     const intervalMs = intervalOf(args.interval);
     const context = contextOf(args.root);
     const { deps } = context;
@@ -57,14 +67,14 @@ export default defineCommand({
     if (args.json) return printJsonText(text.endsWith("\n") ? text : `${text}\n`);
     const url = await shownUrl(found.door, found.daemon);
     const status = statusOf(text, url);
-    if (!args.watch)
-      return print(
-        args.short ? `${shortStatus(status)}\n` : fullStatus(status, styleOf(deps), deps.clock.now()),
-      );
+    if (args.short) return print(`${shortStatus(status)}\n`);
+    const wide = args.wide ?? false;
+    if (!args.watch) return print(shownStatus({ status, url }, deps, wide));
     let { door } = found;
     process.exitCode = await watchStatus({
       first: { status, url },
       intervalMs,
+      wide,
       deps,
       ask: async () => {
         try {
@@ -82,8 +92,23 @@ export default defineCommand({
 
 // --- internal ---
 
-function styleOf({ env }: Deps): StatusStyle {
-  return { columns: outputColumns(env), figures: process.stdout.isTTY === true };
+/** A frame for a person; the table of the Go program for scripts. */
+function shownStatus({ status, url }: StatusReply, { env, clock }: Deps, wide: boolean): string {
+  const nowMs = clock.now();
+  const frame = terminalFrame(env);
+  if (frame === undefined) return statusTable(status, { columns: outputColumns(env), figures: wide }, nowMs);
+  const lines = frameLines(
+    { status, url, answeredMs: nowMs, trouble: undefined },
+    {
+      columns: frame.columns,
+      height: { kind: "page" },
+      nowMs,
+      colour: wantsColour(env),
+      utf8: hasUtf8(env),
+      wide,
+    },
+  );
+  return `${lines.join("\n")}\n`;
 }
 
 /** A shorter interval would only cost the proxy work, because no change is visible. */

@@ -1,7 +1,7 @@
-// The status document for people: a table, or a compact layout on narrow terminals.
+// The status document as the Go program prints it, for scripts: a table, or a compact layout if COLUMNS asks for it.
 
 import type { AccountAnswer, StatusAnswer } from "../../core/status-schema.ts";
-import { table, widthOf } from "../terminal/table.ts";
+import { table } from "../terminal/table.ts";
 import { compactChildren, treeOf, wideChildren } from "./child-proxies.ts";
 import { limitWindows, NO_WINDOW } from "./limit-windows.ts";
 import {
@@ -19,32 +19,26 @@ import {
   showsMonthly,
 } from "./status-text.ts";
 
-/** Terminals narrower than this get the compact layout. */
+/** Narrower output gets the compact layout. */
 const WIDE_COLUMNS = 140;
 
 /** How the status is shown. */
-export interface StatusStyle {
-  /** The width of the output; undefined means no limit. */
+export interface TableStyle {
+  /** The width that the user asks for; undefined means no limit. */
   readonly columns: number | undefined;
   /** Whether to show where the figures come from. Scripts written for the Go program do not expect this column. */
   readonly figures: boolean;
 }
 
-/**
- * The status as text. It is a table, or the compact layout if the output has fewer than `WIDE_COLUMNS` columns or the
- * table does not fit.
- */
-export function fullStatus(status: StatusAnswer, { columns, figures }: StatusStyle, nowMs: number): string {
-  const plain = withoutFigures(status);
-  const shown = figures ? status : plain;
-  const fits = (text: string) => !figures || columns === undefined || widthOf(text) <= columns;
+/** The status as the Go program prints it: a table, or the compact layout below `WIDE_COLUMNS` columns. */
+export function statusTable(status: StatusAnswer, { columns, figures }: TableStyle, nowMs: number): string {
+  const shown = figures ? status : withoutFigures(status);
   const isWide = columns === undefined || columns >= WIDE_COLUMNS;
-  const fitting = isWide ? [shown, plain].map((one) => wide(one, nowMs)).find(fits) : undefined;
-  const isNarrow = fitting === undefined;
-  const accounts = status.accounts.length === 0 ? "no accounts\n" : (fitting ?? compact(shown, nowMs));
+  const accounts =
+    status.accounts.length === 0 ? "no accounts\n" : isWide ? wide(shown, nowMs) : compact(shown, nowMs);
   const children = treeOf(status.child_proxies, 0);
   if (children.length === 0) return accounts;
-  return `${accounts}\n${isNarrow ? compactChildren(children) : wideChildren(children)}`;
+  return `${accounts}\n${isWide ? wideChildren(children) : compactChildren(children)}`;
 }
 
 // --- internal ---

@@ -2,9 +2,10 @@
 
 import type { Deps } from "../../deps.ts";
 import { messageOf } from "../../errors.ts";
+import { hasUtf8 } from "../terminal/glyphs.ts";
 import { openScreen } from "../terminal/screen.ts";
 import { wantsColour } from "../terminal/terminal.ts";
-import { type StatusSnapshot, watchLines } from "./watch-frame.ts";
+import { frameLines, type StatusSnapshot } from "./frame.ts";
 
 /** The status that a proxy returned. */
 export type StatusReply = Pick<StatusSnapshot, "status" | "url">;
@@ -17,20 +18,25 @@ export interface WatchOptions {
   readonly ask: () => Promise<StatusReply>;
   /** The pause between a reply and the next request, in ms. */
   readonly intervalMs: number;
+  /** Show the columns of `--wide`. */
+  readonly wide: boolean;
   readonly deps: Deps;
 }
 
 /** Shows the status until the user or a signal ends it. Resolves to the exit code. */
-export async function watchStatus({ first, ask, intervalMs, deps }: WatchOptions): Promise<number> {
+export async function watchStatus({ first, ask, intervalMs, wide, deps }: WatchOptions): Promise<number> {
   const { clock, env } = deps;
-  const colour = wantsColour(env);
+  const [colour, utf8] = [wantsColour(env), hasUtf8(env)];
   let snapshot: StatusSnapshot = { ...first, answeredMs: clock.now(), trouble: undefined };
   let askedMs: number | undefined;
-  const screen = openScreen((size) => {
+  const screen = openScreen(({ columns, rows }) => {
     const nowMs = clock.now();
     const isOverdue = askedMs !== undefined && nowMs - askedMs > OVERDUE_MS;
     const trouble = snapshot.trouble ?? (isOverdue ? "no answer yet" : undefined);
-    return watchLines({ ...snapshot, trouble }, { ...size, nowMs, colour });
+    return frameLines(
+      { ...snapshot, trouble },
+      { columns, height: { kind: "screen", rows }, nowMs, colour, utf8, wide },
+    );
   });
   const keepAsking = async (): Promise<never> => {
     for (;;) {

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
-import { fullStatus } from "../../../src/cli/status/status-table.ts";
+import { statusTable } from "../../../src/cli/status/status-table.ts";
 import { accountState } from "../../../src/cli/status/status-text.ts";
-import { widthOf } from "../../../src/cli/terminal/table.ts";
 import { shortStatus } from "../../../src/core/short-status.ts";
 import { StatusAnswer } from "../../../src/core/status-schema.ts";
 
@@ -58,7 +57,7 @@ const STATUS = StatusAnswer.parse({
 });
 
 test("the table has the columns that scripts for the Go program read", () => {
-  expect(fullStatus(STATUS, { columns: undefined, figures: true }, NOW).replaceAll(" ", "·")).toBe(
+  expect(statusTable(STATUS, { columns: undefined, figures: true }, NOW).replaceAll(" ", "·")).toBe(
     `ACTIVE··PIN··PROXY···ALIAS········EMAIL··············STATUS········DAILY·LEFT··DAILY·RESET··WEEKLY·LEFT··WEEKLY·RESET··SCORE
 *·······P····edge-a··alice········alice@example.com··ready·········80.0%·······in·3·hours···70.0%········in·4·days·····0.760
 ·············edge-b··bob··········-··················cooldown(5s)··-···········-············-············-·············0.300
@@ -69,8 +68,8 @@ test("the table has the columns that scripts for the Go program read", () => {
   );
 });
 
-test("narrow terminals get a block of lines per account", () => {
-  expect(fullStatus(STATUS, { columns: 80, figures: true }, NOW)).toBe(`* alice @ edge-a pinned
+test("COLUMNS below 140 asks for a block of lines per account", () => {
+  expect(statusTable(STATUS, { columns: 80, figures: true }, NOW)).toBe(`* alice @ edge-a pinned
   alice@example.com
   daily 80.0% (in 3 hours)  weekly 70.0% (in 4 days)  score 0.760
 
@@ -92,7 +91,7 @@ test("two workspaces of one e-mail address are distinguished at every width", ()
     workspace: ["99990000", "1a2b3c4d"][index],
   }));
   for (const columns of [undefined, 60]) {
-    const text = fullStatus({ ...STATUS, accounts }, { columns, figures: false }, NOW);
+    const text = statusTable({ ...STATUS, accounts }, { columns, figures: false }, NOW);
     expect(text).toContain("me@example.com (team, workspace 99990000)");
     expect(text).toContain("me@example.com (workspace 1a2b3c4d)");
   }
@@ -104,12 +103,12 @@ test("a monthly window and credits get columns if an account has them", () => {
     { ...alice, monthly_left_pct: 12.5, monthly_reset_at: at(20 * 86_400), windows: ["monthly"] },
     { ...bob, credits: { has_credits: true, unlimited: false, balance: 4.5, usable: false } },
   ].map((account) => ({ ...account }) as (typeof STATUS.accounts)[number]);
-  const wide = fullStatus({ ...STATUS, accounts }, { columns: undefined, figures: false }, NOW);
+  const wide = statusTable({ ...STATUS, accounts }, { columns: undefined, figures: false }, NOW);
   const [head = "", first = "", second = ""] = wide.split("\n");
   expect(head).toMatch(/WEEKLY RESET +MONTHLY LEFT +MONTHLY RESET +CREDITS +SCORE/);
   expect(first).toMatch(/12\.5% +in 20 days +- +0\.760/);
   expect(second).toContain("4.5 (not usable)");
-  const narrow = fullStatus({ ...STATUS, accounts }, { columns: 60, figures: false }, NOW);
+  const narrow = statusTable({ ...STATUS, accounts }, { columns: 60, figures: false }, NOW);
   expect(narrow).toContain("monthly 12.5% (in 20 days)");
   expect(narrow).toContain("credits 4.5 (not usable)");
 });
@@ -127,10 +126,10 @@ test("a window of a limit is in the column of its length", () => {
     cooldown_seconds: 0,
   };
   const status = { ...STATUS, additional_limits: [limit] };
-  const wide = fullStatus(status, { columns: undefined, figures: false }, NOW);
+  const wide = statusTable(status, { columns: undefined, figures: false }, NOW);
   expect(wide).toContain("MONTHLY LEFT");
   expect(wide).toMatch(/spark limit +- +- +- +- +30\.0% +in 20 days/);
-  expect(fullStatus(status, { columns: 60, figures: false }, NOW)).toContain("30.0% (in 20 days)");
+  expect(statusTable(status, { columns: 60, figures: false }, NOW)).toContain("30.0% (in 20 days)");
 });
 
 test("the state shows that a workspace restricts an account", () => {
@@ -151,14 +150,14 @@ test("status bars get one line", () => {
 
 test("columns without content are left out", () => {
   const plain = { ...STATUS, accounts: [{ ...STATUS.accounts[0]!, pinned: false }], additional_limits: null };
-  expect(fullStatus(plain, { columns: undefined, figures: true }, NOW)).toBe(
+  expect(statusTable(plain, { columns: undefined, figures: true }, NOW)).toBe(
     `ACTIVE  PROXY   ALIAS  EMAIL              DAILY LEFT  DAILY RESET  WEEKLY LEFT  WEEKLY RESET  SCORE
 *       edge-a  alice  alice@example.com  80.0%       in 3 hours   70.0%        in 4 days     0.760
 -       -       -      -                  -           -            -            -             -
                                           80.0%                    70.0%                      
 `,
   );
-  expect(fullStatus({ ...STATUS, accounts: [] }, { columns: undefined, figures: true }, NOW)).toBe(
+  expect(statusTable({ ...STATUS, accounts: [] }, { columns: undefined, figures: true }, NOW)).toBe(
     "no accounts\n",
   );
 });
@@ -179,29 +178,21 @@ test("text from another proxy cannot control the terminal", () => {
       },
     ],
   });
-  expect(fullStatus(evil, { columns: 200, figures: true }, NOW).replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
-  expect(fullStatus(evil, { columns: 80, figures: true }, NOW)).toContain("error a b c");
+  expect(statusTable(evil, { columns: 200, figures: true }, NOW).replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
+  expect(statusTable(evil, { columns: 80, figures: true }, NOW)).toContain("error a b c");
 });
 
-test("a narrow terminal gets the table without figures, or the compact layout", () => {
+test("--wide adds the source and the age of the figures", () => {
   const [alice, bob] = STATUS.accounts;
-  const figure = { window: "daily", source: "usage_api", age_seconds: 3, confidence: "fresh" };
-  const wide = (email: string) =>
-    StatusAnswer.parse({ ...STATUS, accounts: [{ ...alice, email, figures: [figure] }, bob] });
-  const shown = (email: string, columns: number) => fullStatus(wide(email), { columns, figures: true }, NOW);
-  const short = "a@example.com";
-  const full = shown(short, 1_000);
-  expect(full).toContain("FIGURES");
-  const long = `${"a".repeat(140 - widthOf(full))}${short}`;
-  const layouts = [long, `${long}${"a".repeat(8)}`, "a".repeat(120)].map((email) => {
-    const text = shown(email, 140);
-    return [text.startsWith("ACTIVE"), text.includes("FIGURES"), widthOf(text) <= 140];
-  });
-  expect(layouts).toEqual([
-    [true, true, true],
-    [true, false, true],
-    [false, false, true],
-  ]);
-  // Scripts get the table at any width.
-  expect(fullStatus(wide("a".repeat(120)), { columns: 140, figures: false }, NOW)).toStartWith("ACTIVE");
+  const figure = { window: "daily", source: "usage_api", age_seconds: 3 };
+  const status = StatusAnswer.parse({ ...STATUS, accounts: [{ ...alice, figures: [figure] }, bob] });
+  const [head = "", first = ""] = statusTable(status, { columns: undefined, figures: true }, NOW).split("\n");
+  expect(head).toMatch(/SCORE +FIGURES$/);
+  expect(first).toMatch(/0\.760 +usage_api 3s$/);
+  expect(statusTable(status, { columns: undefined, figures: false }, NOW)).not.toContain("FIGURES");
+});
+
+test("the table is not narrower than its texts, at any width that asks for a table", () => {
+  const accounts = STATUS.accounts.map((account) => ({ ...account, email: "a".repeat(120) }));
+  expect(statusTable({ ...STATUS, accounts }, { columns: 140, figures: false }, NOW)).toStartWith("ACTIVE");
 });

@@ -1,0 +1,74 @@
+// The accounts for a person, as `codexlb account list` prints them on a terminal.
+
+import { identityOfListed, type ListedAccount } from "../../auth/account-ops.ts";
+import { personName } from "../../auth/identity.ts";
+import type { StatusAnswer } from "../../core/status-schema.ts";
+import { listedWords, type ShownState, shownState } from "../status/account-state.ts";
+import { stateBrush } from "../status/state-brush.ts";
+import { emailOf } from "../status/status-text.ts";
+import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
+
+/** The table of the accounts of one proxy. */
+export function listedTable(accounts: readonly ListedAccount[], frame: TableFrame, nowMs: number): string {
+  const identities = accounts.map(identityOfListed);
+  return accountTable(
+    accounts.map((account) => ({
+      alias: account.alias,
+      id: account.id,
+      email: account.user_email && (personName(identityOfListed(account), identities) ?? ""),
+      plan: account.codexlb.plan_type ?? "",
+      proxy: "",
+      state: listedWords(account, nowMs),
+    })),
+    frame,
+  );
+}
+
+/** The table of the accounts of a proxy and of all proxies below it. */
+export function treeTable(
+  accounts: StatusAnswer["accounts"],
+  ownName: string,
+  frame: TableFrame,
+  nowMs: number,
+): string {
+  return accountTable(
+    accounts.map((account) => ({
+      alias: account.alias,
+      id: account.id,
+      email: emailOf(account),
+      plan: account.plan_type ?? "",
+      proxy: account.proxy_name || ownName,
+      state: shownState(account, ownName, nowMs),
+    })),
+    frame,
+  );
+}
+
+// --- internal ---
+
+interface AccountCells {
+  readonly alias: string;
+  readonly id: string;
+  readonly email: string;
+  readonly plan: string;
+  readonly proxy: string;
+  readonly state: ShownState;
+}
+
+function accountTable(accounts: readonly AccountCells[], frame: TableFrame): string {
+  return fittedTable(
+    [
+      { heading: "ACCOUNT", cells: accounts.map(({ alias }) => alias) },
+      {
+        heading: "STATUS",
+        cells: accounts.map(({ state }) => state.wordings),
+        brush: (text, row) => stateBrush(accounts[row]?.state.level ?? "good", frame.style.paint)(text),
+      },
+      { heading: "PROXY", cells: accounts.map(({ proxy }) => proxy) },
+      { heading: "EMAIL", cells: accounts.map(({ email }) => email), rank: 1 },
+      { heading: "PLAN", cells: accounts.map(({ plan }) => plan), rank: 2 },
+      { heading: "ID", cells: accounts.map(({ id }) => id), rank: 3 },
+    ],
+    frame,
+  );
+}

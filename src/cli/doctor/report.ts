@@ -1,0 +1,59 @@
+// The results of the checks as text: for a person on a terminal, and as lines that scripts read.
+
+import { oneLine } from "../../printable.ts";
+import type { TableFrame } from "../terminal/fitted-table.ts";
+import type { CheckResult } from "./finding.ts";
+
+/** The result of one check on a terminal: a mark, the check and what it found, and what to do on lines of their own. */
+export function checkLines(result: CheckResult, { columns, style }: TableFrame): string {
+  const { paint, glyphs } = style;
+  const { check, status, detail, remedy, fixed } = result;
+  const [mark, brush] = isFine(result)
+    ? [glyphs.ok, paint.green]
+    : status === "warning"
+      ? [glyphs.warning, paint.yellow]
+      : [glyphs.bad, paint.red];
+  const indent = " ".repeat(Bun.stringWidth(mark) + 1);
+  const wrapped = (text: string, first: string) => {
+    const width = Math.max(LEAST_COLUMNS, columns - indent.length);
+    const lines = Bun.wrapAnsi(text, width, { hard: true }).split("\n");
+    return lines.map((line, index) => `${index === 0 ? first : indent}${line}\n`).join("");
+  };
+  const found = wrapped(`${check}: ${fixed ? "fixed: " : ""}${oneLine(detail)}`, `${brush(mark)} `);
+  if (isFine(result) || remedy === undefined) return found;
+  return found + wrapped(paint.bold(oneLine(remedy)), indent);
+}
+
+/** The result of one check for scripts: `CHECK: STATUS (DETAIL)`, and what to do on an indented line. */
+export function checkText({ check, status, detail, remedy, fixed }: CheckResult): string {
+  const line = `${check}: ${fixed ? "fixed" : status} (${oneLine(detail)})\n`;
+  return status === "ok" || fixed || remedy === undefined ? line : `${line}    ${oneLine(remedy)}\n`;
+}
+
+/** The last line on a terminal if no check failed. */
+export function summaryLine(results: readonly CheckResult[], { style }: TableFrame): string {
+  const { paint, glyphs } = style;
+  const fixed = results.filter((result) => result.fixed).length;
+  const warnings = results.filter((result) => result.status === "warning" && !result.fixed).length;
+  const words = [
+    warnings === 0
+      ? `all ${results.length} checks passed`
+      : `${counted(results.length - warnings, "check")} passed, ${counted(warnings, "warning")}`,
+    ...(fixed === 0 ? [] : [`${fixed} fixed`]),
+  ];
+  const [mark, brush] = warnings === 0 ? [glyphs.ok, paint.green] : [glyphs.warning, paint.yellow];
+  return `\n${brush(mark)} ${paint.bold(words.join(", "))}\n`;
+}
+
+// --- internal ---
+
+/** Narrower terminals get lines of this width. */
+const LEAST_COLUMNS = 20;
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function isFine({ status, fixed }: CheckResult): boolean {
+  return status === "ok" || fixed;
+}

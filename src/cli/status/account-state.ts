@@ -1,0 +1,147 @@
+// The state of an account in words for a person. Scripts read `accountState` in status-text.ts.
+
+import type { ListedAccount } from "../../auth/account-ops.ts";
+import type { AccountAnswer } from "../../core/status-schema.ts";
+import { backWords } from "../terminal/times.ts";
+import { isLimitCode, isLoginCode, reasonWords } from "./reason-words.ts";
+
+/**
+ * `good`: it serves. `low`: it serves with restrictions, or soon again. `bad`: it cannot serve. `off`: the user took it
+ * out of service.
+ */
+export type StateLevel = "good" | "low" | "bad" | "off";
+
+export interface ShownState {
+  readonly level: StateLevel;
+  /** True if it takes new sessions now. */
+  readonly canServe: boolean;
+  /** The same state in fewer and fewer columns, the longest first. */
+  readonly wordings: readonly [string, ...string[]];
+  /** The command that ends the state; it is part of the longest wording. */
+  readonly command?: string;
+  /** True if the login is of no use, so the figures say nothing. */
+  readonly isDead?: boolean;
+}
+
+/** The state of `account` as the proxy called `ownName` reports it. */
+export function shownState(account: AccountAnswer, ownName: string, nowMs: number): ShownState {
+  const isOwn = account.proxy_name === "" || account.proxy_name === ownName;
+  const closed = closedState(
+    {
+      alias: account.alias,
+      proxyName: isOwn ? undefined : account.proxy_name,
+      enabled: account.enabled,
+      disabledReason: account.disabled_reason,
+      cooldownReason: account.cooldown_reason,
+      cooldownUntilMs: nowMs + account.cooldown_seconds * 1000,
+    },
+    nowMs,
+  );
+  if (closed !== undefined) return closed;
+  if (!account.healthy) return { level: "bad", canServe: false, wordings: ["unavailable"] };
+  return restrictedState(account, nowMs) ?? openState(account.draining);
+}
+
+/** The state of an account in store.json, whose figures are not considered. */
+export function listedWords(account: ListedAccount, nowMs: number): ShownState {
+  const closed = closedState(
+    {
+      alias: account.alias,
+      proxyName: undefined,
+      enabled: account.enabled,
+      disabledReason: account.disabled_reason,
+      cooldownReason: account.codexlb.health?.reason,
+      cooldownUntilMs: account.cooldown_until_ms,
+    },
+    nowMs,
+  );
+  return closed ?? openState(account.codexlb.draining);
+}
+
+// --- internal ---
+
+/** Why an account may be out of service. */
+interface ServiceFacts {
+  readonly alias: string;
+  /** The child proxy that has the account; undefined: the proxy itself. */
+  readonly proxyName: string | undefined;
+  readonly enabled: boolean;
+  readonly disabledReason: string;
+  readonly cooldownReason: string | undefined;
+  /** Unix ms; 0 or a past time without a cooldown. */
+  readonly cooldownUntilMs: number;
+}
+
+/** The state of an account that is disabled or cooling down; undefined for others. */
+function closedState(facts: ServiceFacts, nowMs: number): ShownState | undefined {
+  const { enabled, disabledReason, cooldownReason: reason = "", cooldownUntilMs: untilMs } = facts;
+  if (!enabled || disabledReason !== "") return disabledState(facts);
+  if (untilMs <= nowMs) return undefined;
+  return isLimitCode(reason)
+    ? limitState("limit reached", untilMs, nowMs)
+    : coolingState(reason, untilMs, nowMs);
+}
+
+function disabledState({ alias, proxyName, disabledReason: reason }: ServiceFacts): ShownState {
+  if (reason === "" || reason === "operator")
+    return { level: "off", canServe: false, wordings: ["disabled by you", "disabled"] };
+  const words = reasonWords(reason);
+  if (!isLoginCode(reason))
+    return { level: "bad", canServe: false, wordings: [`disabled: ${words}`, "disabled"] };
+  const command = `codexlb account login ${proxyName === undefined ? "" : `--proxy-name ${proxyName} `}${alias}`;
+  return { level: "bad", canServe: false, wordings: [`${words}: ${command}`, words], command, isDead: true };
+}
+
+function coolingState(reason: string, untilMs: number, nowMs: number): ShownState {
+  const back = backWords(untilMs, nowMs);
+  const why = reason === "" ? "" : ` (${reasonWords(reason)})`;
+  return {
+    level: "low",
+    canServe: false,
+    wordings: [`cooling down${why}, ${back[0]}`, `cooling down, ${back[0]}`, ...back, "cooling"],
+  };
+}
+
+/** `untilMs`: Unix ms; 0 if it is unknown. */
+function limitState(what: string, untilMs: number, nowMs: number): ShownState {
+  if (untilMs <= nowMs) return { level: "bad", canServe: false, wordings: [what] };
+  const back = backWords(untilMs, nowMs);
+  const [long, ...shorter] = back;
+  return {
+    level: "bad",
+    canServe: false,
+    wordings: [`${what}, ${long}`, ...shorter.slice(0, 1).map((words) => `${what}, ${words}`), ...back],
+  };
+}
+
+const WORKSPACE_LIMITS: Readonly<Record<string, string>> = {
+  workspace_member_credits_depleted: "your workspace credits are exhausted",
+  workspace_member_usage_limit_reached: "your workspace limit reached",
+  workspace_owner_credits_depleted: "workspace credits exhausted",
+  workspace_owner_usage_limit_reached: "workspace limit reached",
+};
+
+/** The state of an account whose figures or whose workspace leave it nothing; undefined if it has room. */
+function restrictedState(account: AccountAnswer, nowMs: number): ShownState | undefined {
+  const { limit_reached_type: type, individual_limit: member, credits } = account;
+  if (type !== undefined && type !== "rate_limit_reached")
+    return {
+      level: "bad",
+      canServe: false,
+      wordings: [WORKSPACE_LIMITS[type] ?? `limit reached (${type})`, "limit reached"],
+    };
+  if (member !== undefined && member.left_pct <= 0)
+    return limitState("member limit reached", member.reset_at * 1000, nowMs);
+  const resets = (["daily", "weekly", "monthly"] as const).flatMap((name) =>
+    account[`${name}_left_pct`] === 0 ? [account[`${name}_reset_at`] * 1000] : [],
+  );
+  if (resets.length === 0) return undefined;
+  if (credits?.usable === true)
+    return { level: "low", canServe: true, wordings: ["spends credits", "credits"] };
+  return limitState("limit reached", resets.includes(0) ? 0 : Math.max(...resets), nowMs);
+}
+
+function openState(draining: boolean): ShownState {
+  if (!draining) return { level: "good", canServe: true, wordings: ["ready"] };
+  return { level: "low", canServe: false, wordings: ["draining (no new sessions)", "draining"] };
+}

@@ -1,0 +1,99 @@
+// The codes with which the proxy explains itself, in words for a person. A code without words here is shown with spaces
+// in place of its hyphens.
+
+import type { SwitchAnswer } from "../../core/status-schema.ts";
+
+/** Names of the quota windows, as Codex shows them. */
+export const WINDOW_LIMITS = {
+  daily: "5h limit",
+  weekly: "Weekly limit",
+  monthly: "Monthly limit",
+} as const;
+
+/** Why an account is cooling down, was disabled, or did not serve: `backend error 500`, `login expired`. */
+export function reasonWords(code: string): string {
+  const status = /^http-(\d{3})$/.exec(code)?.[1];
+  if (status !== undefined)
+    return STATUSES[status] ?? (status >= "500" ? `backend error ${status}` : `error ${status}`);
+  return REASONS[code] ?? plain(code);
+}
+
+/** Why the policy chose the account for the next turn: `served last`, `best score`. */
+export function choiceWords(code: string): string {
+  return CHOICES[code] ?? plain(code);
+}
+
+/** Why turns moved to another account: `Weekly limit`, `pinned`, `backend error 500`. */
+export function switchWords({ reason, window }: SwitchAnswer): string {
+  if (window !== undefined && isLimitCode(reason))
+    return WINDOW_LIMITS[window as keyof typeof WINDOW_LIMITS] ?? window;
+  return CHOICES[reason] ?? reasonWords(reason);
+}
+
+/** True if the code means that the quota is exhausted. */
+export function isLimitCode(code: string): boolean {
+  return code === "usage-limit" || code === "exhausted" || code === "limited";
+}
+
+/** True if an account that was disabled for this reason needs a new login. */
+export function isLoginCode(code: string): boolean {
+  return LOGIN_CODES.has(code);
+}
+
+// --- internal ---
+
+const LOGIN_CODES: ReadonlySet<string> = new Set([
+  "http-401",
+  "invalid-grant",
+  "missing-auth",
+  "refresh-token-expired",
+  "refresh-token-invalidated",
+  "refresh-token-reused",
+]);
+
+const STATUSES: Readonly<Record<string, string>> = {
+  "401": "login expired",
+  "402": "payment required",
+  "403": "access refused",
+  "408": "timeout",
+  "429": "too many requests",
+};
+
+const REASONS: Readonly<Record<string, string>> = {
+  "auth-refresh-failed": "login could not be renewed",
+  "child-host-refused": "refuses this host name",
+  "child-key-refused": "refuses the key",
+  exhausted: "limit reached",
+  "http-403-challenge": "challenge page (403)",
+  "invalid-grant": "login expired",
+  limited: "limit reached",
+  "missing-auth": "login missing",
+  operator: "disabled by you",
+  "refresh-token-expired": "login expired",
+  "refresh-token-invalidated": "login expired",
+  "refresh-token-reused": "login expired",
+  "request-failed": "request failed",
+  "usage-limit": "limit reached",
+};
+
+const CHOICES: Readonly<Record<string, string>> = {
+  affinity: "its session",
+  "least-bad": "all are cooling down",
+  "least-in-flight": "fewest in flight",
+  pinned: "pinned",
+  "reset-aware": "most left until its reset",
+  "reset-stay": "served last",
+  rr: "its turn",
+  "rr-fallback": "its turn",
+  "rr-stay": "the only one",
+  sticky: "served last",
+  "sticky-fallback": "first in the list",
+  "usage-fallback": "best score",
+  "usage-hysteresis": "best score",
+  "usage-idle": "fewest in flight",
+  "usage-stay": "served last",
+};
+
+function plain(code: string): string {
+  return code.replaceAll("-", " ");
+}

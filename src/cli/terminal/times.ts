@@ -1,0 +1,82 @@
+// Times as a person reads them. Times of day and dates are in the time zone of this machine.
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** Further ahead, a date says more than a number of days. */
+const MOST_DAYS_MS = 60 * DAY_MS;
+
+/** How long ago `atMs` was: `never` for 0, `a moment ago`, `5 min ago`, `3 h ago`, `4 days ago`. */
+export function ago(atMs: number, nowMs: number): string {
+  if (atMs === 0) return "never";
+  const passed = Math.max(0, nowMs - atMs);
+  if (passed < MINUTE_MS) return "a moment ago";
+  if (passed < HOUR_MS) return `${Math.round(passed / MINUTE_MS)} min ago`;
+  return passed < 2 * DAY_MS
+    ? `${Math.round(passed / HOUR_MS)} h ago`
+    : `${Math.round(passed / DAY_MS)} days ago`;
+}
+
+/** The time until `atMs`: `soon`, `in 5 min`, `in 47 h`, `in 3 days`; a date if it is more than 60 days ahead. */
+export function until(atMs: number, nowMs: number): string {
+  const left = atMs - nowMs;
+  if (left < MINUTE_MS) return "soon";
+  if (left < HOUR_MS) return `in ${Math.round(left / MINUTE_MS)} min`;
+  if (left < 2 * DAY_MS) return `in ${Math.round(left / HOUR_MS)} h`;
+  return left <= MOST_DAYS_MS ? `in ${Math.round(left / DAY_MS)} days` : `on ${dateOf(atMs, nowMs)}`;
+}
+
+/** The time until `atMs` in four columns or fewer: `soon`, `5m`, `47h`, `3d`; `>60d` beyond that. */
+export function shortUntil(atMs: number, nowMs: number): string {
+  const left = atMs - nowMs;
+  if (left < MINUTE_MS) return "soon";
+  if (left < HOUR_MS) return `${Math.round(left / MINUTE_MS)}m`;
+  if (left < 2 * DAY_MS) return `${Math.round(left / HOUR_MS)}h`;
+  return left <= MOST_DAYS_MS ? `${Math.round(left / DAY_MS)}d` : ">60d";
+}
+
+/**
+ * When something is available again, the longest wording first: `back at 05:41 (in 4 h)`, `back at 05:41`,
+ * `back 05:41`. The day takes the place of the time as soon as the time alone would be ambiguous.
+ */
+export function backWords(atMs: number, nowMs: number): readonly [string, ...string[]] {
+  const left = atMs - nowMs;
+  if (left < MINUTE_MS) return [`back in ${Math.max(1, Math.ceil(left / 1000))} s`];
+  const when = until(atMs, nowMs);
+  const time = timeOfDay(atMs);
+  if (left < DAY_MS) return [`back at ${time} (${when})`, `back at ${time}`, `back ${time}`];
+  const day = WEEKDAYS[new Date(atMs).getDay()];
+  if (left < 6 * DAY_MS) return [`back ${day} ${time} (${when})`, `back ${day} ${time}`, `back ${day}`];
+  const date = dateOf(atMs, nowMs);
+  return left <= MOST_DAYS_MS
+    ? [`back on ${date} (${when})`, `back ${date}`]
+    : [`back on ${date}`, `back in ${new Date(atMs).getFullYear()}`];
+}
+
+/** `05:41`. */
+export function timeOfDay(atMs: number): string {
+  const at = new Date(atMs);
+  return `${twoDigits(at.getHours())}:${twoDigits(at.getMinutes())}`;
+}
+
+/** `05:41:09`. */
+export function exactTimeOfDay(atMs: number): string {
+  return `${timeOfDay(atMs)}:${twoDigits(new Date(atMs).getSeconds())}`;
+}
+
+// --- internal ---
+
+const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] as const;
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
+
+/** `18 Mar`, with the year if that is another one than now. */
+function dateOf(atMs: number, nowMs: number): string {
+  const at = new Date(atMs);
+  const year = at.getFullYear() === new Date(nowMs).getFullYear() ? "" : ` ${at.getFullYear()}`;
+  return `${at.getDate()} ${MONTHS[at.getMonth()]}${year}`;
+}
+
+function twoDigits(value: number): string {
+  return String(value).padStart(2, "0");
+}

@@ -1,0 +1,47 @@
+import { expect, test } from "bun:test";
+import { ListedAccount } from "../../../src/auth/account-ops.ts";
+import { listedTable, treeTable } from "../../../src/cli/accounts/account-table.ts";
+import { styleOf } from "../../../src/cli/terminal/glyphs.ts";
+import { ELEVEN, NOW } from "../../support/status-documents.ts";
+
+process.env.TZ = "UTC";
+
+const frame = (columns: number, colour = false) => ({ columns, style: styleOf({ colour, utf8: true }) });
+
+const listed = (alias: string, more: object = {}) =>
+  ListedAccount.parse({
+    id: `openai:${alias}`,
+    alias,
+    enabled: true,
+    user_email: `${alias}@example.com`,
+    ...more,
+  });
+
+const cooling = (ms: number, reason: string) => ({
+  cooldown_until_ms: NOW + ms,
+  codexlb: { health: { kind: "cooling", reason }, plan_type: "plus" },
+});
+
+const ACCOUNTS = [
+  listed("alice", { codexlb: { plan_type: "pro" } }),
+  listed("bob", cooling(3 * 3_600_000, "usage-limit")),
+  listed("carol", cooling(104_173_150_000, "usage-limit")),
+  listed("dave", cooling(9000, "http-503")),
+  listed("erin", { enabled: false, disabled_reason: "refresh-token-expired" }),
+  listed("frank", { enabled: false, disabled_reason: "operator", user_email: "" }),
+  listed("grace", { codexlb: { draining: true } }),
+];
+
+test.each([60, 80, 120])("the accounts on %d columns", (columns) => {
+  const text = listedTable(ACCOUNTS, frame(columns), NOW);
+  expect(text).toMatchSnapshot();
+  expect(Math.max(...text.split("\n").map((line) => Bun.stringWidth(line)))).toBeLessThanOrEqual(columns);
+  expect(text.trimEnd().split("\n")).toHaveLength(ACCOUNTS.length + 1);
+  expect(Bun.stripANSI(listedTable(ACCOUNTS, frame(columns, true), NOW))).toBe(text);
+});
+
+test.each([60, 120, 200])("the accounts of a tree on %d columns", (columns) => {
+  const text = treeTable(ELEVEN.accounts, "laptop", frame(columns), NOW);
+  expect(text).toMatchSnapshot();
+  expect(Math.max(...text.split("\n").map((line) => Bun.stringWidth(line)))).toBeLessThanOrEqual(columns);
+});

@@ -1,0 +1,183 @@
+import { describe, expect, test } from "bun:test";
+import { type Canvas, frameLines, type StatusSnapshot } from "../../../src/cli/status/frame.ts";
+import { StatusAnswer } from "../../../src/core/status-schema.ts";
+import { ELEVEN, NOW, ONE, THREE } from "../../support/status-documents.ts";
+
+// The frame shows times in the local time zone.
+process.env.TZ = "UTC";
+
+const known = (status: StatusAnswer): StatusSnapshot => ({
+  status,
+  url: "http://127.0.0.1:8765/",
+  answeredMs: NOW - 1000,
+  trouble: undefined,
+});
+const KNOWN = known(ELEVEN);
+const OLD: StatusSnapshot = {
+  ...KNOWN,
+  answeredMs: NOW - 75_000,
+  trouble: "asking the proxy at http://127.0.0.1:8765: connection refused",
+};
+
+const page = (columns: number, more: Partial<Canvas> = {}): Canvas => ({
+  columns,
+  height: { kind: "page" },
+  nowMs: NOW,
+  colour: false,
+  utf8: true,
+  wide: false,
+  ...more,
+});
+const screen = (columns: number, rows: number, more: Partial<Canvas> = {}): Canvas =>
+  page(columns, { height: { kind: "screen", rows }, ...more });
+const picture = (snapshot: StatusSnapshot, canvas: Canvas) => `${frameLines(snapshot, canvas).join("\n")}\n`;
+const widest = (lines: readonly string[]) => Math.max(...lines.map((line) => Bun.stringWidth(line)));
+
+const DOCUMENTS = { "1 account": ONE, "3 accounts": THREE, "11 accounts": ELEVEN } as const;
+
+for (const [name, status] of Object.entries(DOCUMENTS))
+  for (const columns of [60, 80, 120, 200]) {
+    test(`${name} on ${columns} columns`, () => {
+      expect(picture(known(status), page(columns))).toMatchSnapshot();
+      expect(picture(known(status), page(columns, { utf8: false }))).toMatchSnapshot("ASCII");
+      expect(picture(known(status), page(columns, { wide: true }))).toMatchSnapshot("--wide");
+    });
+
+    test(`${name} on ${columns} columns have one row each, and the pool has the last one`, () => {
+      const lines = frameLines(known(status), page(columns));
+      expect(widest(lines)).toBeLessThanOrEqual(columns);
+      const [head = 0, pool = 0] = [/ACCOUNT +PIN +STATUS/, /^ {2}pool /].map((row) =>
+        lines.findIndex((line) => row.test(line)),
+      );
+      expect(pool - head - 1).toBe(status.accounts.length + (status.additional_limits ?? []).length);
+      expect(lines[pool + 1] ?? "").toBe("");
+    });
+  }
+
+test("colours are those of the meaning, and change no text", () => {
+  for (const status of Object.values(DOCUMENTS)) {
+    const coloured = frameLines(known(status), page(120, { colour: true }));
+    expect(coloured.map((line) => Bun.stripANSI(line))).toEqual(frameLines(known(status), page(120)));
+  }
+  const [bob = "", erin = "", frank = ""] = ["bob", "erin", "frank"].map((name) =>
+    frameLines(known(ELEVEN), page(200, { colour: true })).find((line) => line.includes(` ${name} `)),
+  );
+  expect(bob).toContain("\u001b[31mlimit reached, back at 05:40 (in 3 h)\u001b[39m");
+  expect(bob).toContain("\u001b[32m 80%\u001b[39m");
+  expect(bob).toContain("\u001b[31m  0%\u001b[39m");
+  expect(erin).toContain("\u001b[31mlogin expired: codexlb account login erin\u001b[39m");
+  expect(frank).toContain("\u001b[2mdisabled by you\u001b[22m");
+  expect(frank).not.toContain("\u001b[32m");
+});
+
+test("the columns begin at the same place whether an account is pinned or not", () => {
+  const heading = (status: StatusAnswer) =>
+    frameLines(known(status), page(80)).find((line) => line.includes("ACCOUNT"));
+  const pinned = { ...THREE, accounts: THREE.accounts.map((one) => ({ ...one, pinned: true })) };
+  expect(heading(pinned)).toBe(heading(THREE));
+});
+
+test("no state is in seconds or in hundreds of days", () => {
+  for (const columns of [60, 80, 120, 200])
+    expect(picture(KNOWN, page(columns))).not.toMatch(/cooldown\(|\d{3,}\s?(?:s|days)\b/);
+});
+
+test("the columns of a dead login are blank, and its command is shown at every width", () => {
+  for (const columns of [60, 80, 120, 200]) {
+    const lines = frameLines(known(THREE), page(columns));
+    expect(lines.find((line) => line.startsWith("  erin"))).not.toMatch(/%|░/);
+    expect(lines.join("\n")).toContain("codexlb account login erin");
+  }
+});
+
+test("a dead login of a child proxy is renewed there", () => {
+  const accounts = THREE.accounts.map((one) => ({ ...one, proxy_name: "edge-b" }));
+  expect(picture(known({ ...THREE, accounts }), page(200))).toContain(
+    "codexlb account login --proxy-name edge-b erin",
+  );
+});
+
+test("a proxy that reports neither sessions nor switches has no such columns and lines", () => {
+  const accounts = THREE.accounts.map(({ sessions: _, ...one }) => one);
+  const text = picture(known({ ...THREE, accounts, switches: undefined }), page(200));
+  expect(text).toContain("IN FLIGHT");
+  expect(text).not.toMatch(/SESSIONS|switches/);
+});
+
+test("no accounts, and a proxy that reports little about itself", () => {
+  const status = StatusAnswer.parse({ accounts: null });
+  expect(picture(known(status), page(80))).toBe("http://127.0.0.1:8765\n\nno accounts\n");
+  expect(picture(known(status), screen(80, 24))).toBe(
+    "http://127.0.0.1:8765  answered 03:04:04\n\nno accounts\n",
+  );
+});
+
+describe("a screen", () => {
+  for (const [columns, rows] of [
+    [80, 24],
+    [160, 40],
+    [40, 30],
+    [57, 11],
+    [200, 7],
+    [80, 3],
+    [12, 9],
+  ] as const) {
+    test(`of ${columns} columns and ${rows} rows`, () => {
+      expect(picture(KNOWN, screen(columns, rows))).toMatchSnapshot();
+      expect(picture(OLD, screen(columns, rows))).toMatchSnapshot("an old status");
+    });
+  }
+
+  test("is never exceeded, with any names", () => {
+    const names = [
+      "a",
+      "a-very-long-alias-that-no-user-would-want-to-type-twice",
+      "会社のアカウント",
+      "👩‍👩‍👧‍👦 family",
+    ];
+    const renamed = {
+      ...ELEVEN,
+      accounts: ELEVEN.accounts.map((one, index) => ({ ...one, alias: names[index % names.length]! })),
+    };
+    for (const snapshot of [KNOWN, OLD, known(renamed), { ...OLD, status: renamed }])
+      for (let columns = 1; columns <= 200; columns += columns < 60 ? 1 : 7)
+        for (const rows of [1, 2, 3, 4, 5, 8, 13, 24, 60])
+          for (const wide of [false, true]) {
+            const plain = frameLines(snapshot, screen(columns, rows, { wide }));
+            const coloured = frameLines(snapshot, screen(columns, rows, { wide, colour: true }));
+            expect(plain.length).toBeLessThanOrEqual(rows);
+            expect(widest(plain)).toBeLessThanOrEqual(columns);
+            expect(coloured.map((line) => Bun.stripANSI(line))).toEqual(plain);
+          }
+  });
+
+  test("counts in its last line all entries that do not fit", () => {
+    const isEntry = (line: string) => /^(?:\*| ) {1,5}\S/.test(line) && !/ACCOUNT|^ {2}pool /.test(line);
+    for (const columns of [60, 80, 160]) {
+      const entries = frameLines(KNOWN, page(columns)).filter(isEntry).length;
+      for (let rows = 4; rows < 40; rows++) {
+        const lines = frameLines(KNOWN, screen(columns, rows));
+        const hidden = Number(/^and (\d+) more$/.exec(lines.at(-1) ?? "")?.[1] ?? 0);
+        expect([columns, rows, lines.filter(isEntry).length + hidden]).toEqual([columns, rows, entries]);
+      }
+    }
+  });
+
+  test("leaves out the pool only in favour of the first account", () => {
+    const shows = (rows: number, what: string) => picture(KNOWN, screen(160, rows)).includes(what);
+    expect(
+      [3, 4, 5].map((rows) => [shows(rows, " alice "), shows(rows, " pool "), shows(rows, "PIN")]),
+    ).toEqual([
+      [true, false, false],
+      [true, true, false],
+      [true, true, true],
+    ]);
+  });
+
+  test("shows text from another machine without letting it control the terminal", () => {
+    const evil = { ...OLD, trouble: "answered 500: \u001b[2J\u0007x\ny" };
+    const lines = frameLines(evil, screen(160, 24));
+    expect(lines.join("")).not.toMatch(/\p{Cc}/u);
+    expect(lines).toContain("! 1m old: answered 500:  [2J x y");
+  });
+});

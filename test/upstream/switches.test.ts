@@ -1,0 +1,75 @@
+import { expect, test } from "bun:test";
+import type { PolicyMode } from "../../src/core/policy.ts";
+import { type FakeClock, fakeClock } from "../support/clock.ts";
+import { memoryPool } from "../support/memory-pool.ts";
+
+function setup(mode: PolicyMode = "usage_balanced") {
+  const clock: FakeClock = fakeClock();
+  const { pool, store } = memoryPool({ aliases: ["a", "b", "c"], clock, mode, quotaTtlMs: 60_000 });
+  const pick = (session?: string) => {
+    const lease = pool.pick({ session, hops: [], tried: new Set(), spends: true, requestId: 1 });
+    if (lease === undefined) throw new Error("no account was picked");
+    return lease;
+  };
+  const serve = (session?: string) => {
+    const lease = pick(session);
+    lease.settle({ kind: "ok" }, { turn: true });
+    lease.release();
+    return lease.upstream.label;
+  };
+  const switches = () => pool.facts().switches;
+  return { pool, clock, store, pick, serve, switches };
+}
+
+test("a session that leaves an exhausted account is a switch with its reason", () => {
+  const s = setup();
+  s.serve("one");
+  expect(s.switches()).toEqual([]);
+  s.pick("one").settle({ kind: "limit", untilMs: s.clock.now() + 10_000 });
+  const to = s.serve("one");
+  expect(s.switches()).toEqual([
+    { atMs: s.clock.now(), from: "a", to, reason: "usage-limit", window: "short" },
+  ]);
+});
+
+test("the sessions of one account that move together are one switch, and a later one is another", () => {
+  const s = setup("sticky");
+  for (const session of ["one", "two"]) s.serve(session);
+  const limit = () => s.pick("one").settle({ kind: "limit", untilMs: s.clock.now() + 3_600_000 });
+  limit();
+  for (const session of ["one", "two"]) expect(s.serve(session)).toBe("b");
+  expect(s.switches()).toHaveLength(1);
+  limit();
+  expect(s.serve("two")).toBe("c");
+  expect(s.switches().map(({ from, to }) => `${from} ${to}`)).toEqual(["b c", "a b"]);
+});
+
+test("a cooldown, a pin and a drain are reasons", () => {
+  const s = setup("sticky");
+  s.serve("one");
+  s.pick("one").settle({ kind: "cool", reason: "http-500", forMs: 2000, isTimed: true });
+  expect(s.serve("one")).toBe("b");
+  s.clock.advance(2000);
+  s.store.state.pinnedId = "openai:c";
+  expect(s.serve("one")).toBe("c");
+  expect(s.switches().map(({ from, to, reason }) => [from, to, reason])).toEqual([
+    ["a", "c", "pinned"],
+    ["a", "b", "http-500"],
+  ]);
+});
+
+test("balancing new sessions over accounts that can all serve is no switch", () => {
+  const s = setup("round_robin");
+  for (let count = 0; count < 6; count++) s.serve();
+  expect(s.switches()).toEqual([]);
+});
+
+test("each account reports the number of its sessions", () => {
+  const s = setup("sticky");
+  for (const session of ["one", "two"]) s.serve(session);
+  expect(s.pool.facts().accounts.map(({ alias, sessions }) => [alias, sessions])).toEqual([
+    ["a", 2],
+    ["b", 0],
+    ["c", 0],
+  ]);
+});
