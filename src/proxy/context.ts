@@ -75,6 +75,14 @@ export function originOf(
   return { session, hops, pinnedId, model };
 }
 
+/** The program that sent a request, if it matters: a proxy in front, or Codex. */
+export type ClientKind = "proxy" | "codex" | "other";
+
+export function clientKindOf({ hops, request }: IncomingRequest): ClientKind {
+  if (hops.length > 0) return "proxy";
+  return request.headers.get("originator")?.startsWith("codex") === true ? "codex" : "other";
+}
+
 /** The number of passing failures after which a request fails: the lower limit of this proxy and the one in front. */
 export function mostAttempts({ settings }: ProxyContext, { attemptsLeft }: IncomingRequest): number {
   const { maxAttempts } = settings();
