@@ -30,9 +30,9 @@ changes comments, order or unknown keys. It only adds a missing \`proxy.name\`.
 `;
 
 const tail = (): string => `
-Zero, negative numbers and empty strings mean the default. Zero is a value for \`policy.delta_percent\`,
-\`policy.weights\` (where negative numbers count as zero) and \`proxy.retry_budget_percent\`. \`run.proxy_url\`, the older
-name of \`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing.
+Zero and empty strings mean the default; negative numbers are refused. Zero is a value for \`policy.delta_percent\`,
+\`policy.weights\` and \`proxy.retry_budget_percent\`. \`run.proxy_url\`, the older name of \`proxy.proxy_url\`, is read if
+\`proxy.proxy_url\` is missing.
 
 ## Which value wins
 

@@ -7,7 +7,7 @@
 //   credits         third          first              open       credits       -
 //   exhausted       fourth         first              open       exhausted     exhausted
 //   cooling         last           last               cooling    resting       resting
-//   limited         no             first              limited    out           out
+//   limited         no             first              limited    out           limited
 //   draining        no             no                 draining   out           out
 //   cannot_read     no             first              left out   out           out
 //   without_model   no             no                 left out   out           out
@@ -169,7 +169,7 @@ const ROWS: Readonly<Record<Availability, Row>> = {
   credits: { rank: 2, shortage: "open", tier: "credits", absence: undefined },
   exhausted: { rank: 3, shortage: "open", tier: "exhausted", absence: "exhausted" },
   cooling: { rank: 4, shortage: "cooling", tier: "resting", absence: "resting" },
-  limited: { ...OUT, shortage: "limited" },
+  limited: { ...OUT, absence: "limited", shortage: "limited" },
   disabled: { ...OUT, shortage: "disabled" },
   draining: OUT,
   cannot_read: OUT,

@@ -13,7 +13,20 @@ export interface RunSeen {
   /** Requests that carry turns; over WebSocket one for each socket. */
   readonly turns: number;
   /** Why the account that the run is pinned to cannot serve now; other accounts serve instead. */
-  readonly absence?: "exhausted" | "resting" | "out" | undefined;
+  readonly absence?: Absence | undefined;
+  /** The accounts that served turns in place of the one that the run is pinned to. */
+  readonly others?: readonly OtherAccount[] | undefined;
+}
+
+/** Why an account takes no turns: its quota or its limit, a failure that passes, or anything else. */
+export type Absence = "exhausted" | "limited" | "resting" | "out";
+
+/** An account that served turns of a run that is pinned to another one. */
+export interface OtherAccount {
+  readonly alias: string;
+  readonly turns: number;
+  /** Why the account of the run could not serve the last of these turns; undefined if it could again afterwards. */
+  readonly absence?: Absence | undefined;
 }
 
 /** The path behind a run's prefix that returns its `RunSeen`. */

@@ -60,7 +60,9 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
       if (path === RUN_PATH) {
         // Clients must not learn more about an account than this.
         const absence = pinnedId === undefined ? undefined : pool.absence(pinnedId);
-        return answered(Response.json({ ...runs.seen(run.id), absence } satisfies RunSeen));
+        const { others, ...seen } = runs.seen(run.id);
+        const served = pinnedId === undefined ? {} : { others };
+        return answered(Response.json({ ...seen, absence, ...served } satisfies RunSeen));
       }
       runs.note(run.id, isTurnPath(path));
     }
@@ -100,6 +102,10 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
       search: target.search,
       hops,
       pinnedId,
+      noteTurn: ({ id, label }) => {
+        if (run !== undefined && pinnedId !== undefined && id !== pinnedId)
+          runs.noteOther(run.id, label, pool.absence(pinnedId));
+      },
       attemptsLeft: hops.length === 0 ? undefined : parseAttempts(request.headers.get(ATTEMPTS_HEADER)),
     };
     return { kind: "incoming", incoming };

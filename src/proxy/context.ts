@@ -7,6 +7,7 @@ import type { EventLog } from "../state/events.ts";
 import type { Catalogues } from "../upstream/catalogues.ts";
 import type { Origin } from "../upstream/placement.ts";
 import type { Pool } from "../upstream/pool.ts";
+import type { Upstream } from "../upstream/upstream.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { Connection } from "./connections.ts";
 import type { RetryBudget } from "./retry-budget.ts";
@@ -62,6 +63,8 @@ export interface IncomingRequest {
   readonly hops: readonly Hop[];
   /** The account that the client has chosen for itself. */
   readonly pinnedId: string | undefined;
+  /** Records that `upstream` served a turn of the request. */
+  readonly noteTurn: (upstream: Pick<Upstream, "id" | "label">) => void;
   /** How many passing failures the proxy in front still allows; undefined if the request comes from a client. */
   readonly attemptsLeft: number | undefined;
 }
@@ -73,6 +76,14 @@ export function originOf(
   model: string | undefined,
 ): Origin {
   return { session, hops, pinnedId, model };
+}
+
+/** The program that sent a request, if it matters: a proxy in front, or Codex. */
+export type ClientKind = "proxy" | "codex" | "other";
+
+export function clientKindOf({ hops, request }: IncomingRequest): ClientKind {
+  if (hops.length > 0) return "proxy";
+  return request.headers.get("originator")?.startsWith("codex") === true ? "codex" : "other";
 }
 
 /** The number of passing failures after which a request fails: the lower limit of this proxy and the one in front. */

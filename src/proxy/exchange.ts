@@ -107,6 +107,7 @@ export function createExchange(
     isSearching: () => isSearching,
     served: (lease) => {
       lease.settle({ kind: "ok" }, { turn: options.isMessage, held: isSearching });
+      if (options.isMessage) incoming.noteTurn(lease.upstream);
       if (lease.choice.switched)
         events.append("request.switched", {
           req_id: requestId,

@@ -12,6 +12,7 @@ import { REACHED_TYPE } from "../core/quota-wire.ts";
 import { eventType } from "../core/turn.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
 import type { Shortage } from "../upstream/shortage.ts";
+import type { ClientKind } from "./context.ts";
 
 /** A refusal, independent of the transport. */
 export interface Refusal {
@@ -19,7 +20,7 @@ export interface Refusal {
   readonly code: string;
   /** Seconds to wait, if waiting helps. */
   readonly retryAfterSeconds: number | undefined;
-  /** JSON: `{"error": {…}}`. */
+  /** JSON: `{"error": {…}}`, or only the message if Codex shows the body. */
   readonly body: string;
   /** The exhausted limit, unless it is the main one. */
   readonly limitId?: string | undefined;
@@ -37,6 +38,7 @@ export function refusalFor(
     readonly limitBody: string | undefined;
     readonly usage: Pick<PooledUsage, "planType" | "reachedType">;
     readonly brokenWhy: string | undefined;
+    readonly client: ClientKind;
   },
   nowMs: number,
 ): Refusal {
@@ -44,13 +46,15 @@ export function refusalFor(
     case "all_exhausted":
       return usageLimit(shortage, about, nowMs);
     case "no_accounts":
-      return refuse(
+      return refuseForGood(
+        about.client,
         "no_accounts",
         "no account is enrolled",
         "run: codexlb account login ALIAS, or: codexlb account import",
       );
     case "all_disabled":
-      return refuse(
+      return refuseForGood(
+        about.client,
         "no_account_available",
         `no account ${withModel(shortage)}is in service: ${shortage.details.join(", ")}`,
         shortage.ofAccounts
@@ -95,7 +99,8 @@ export function retryAfterSeconds(
 
 /** A refusal as an HTTP response. */
 export function refusalResponse(refusal: Refusal): Response {
-  const headers = new Headers({ "content-type": "application/json" });
+  const type = refusal.body.startsWith("{") ? "application/json" : "text/plain; charset=utf-8";
+  const headers = new Headers({ "content-type": type });
   if (refusal.retryAfterSeconds !== undefined) headers.set("retry-after", String(refusal.retryAfterSeconds));
   for (const [name, value] of Object.entries(limitHeaders(refusal))) headers.set(name, value);
   return new Response(refusal.body, { status: refusal.status, headers });
@@ -179,6 +184,17 @@ function messageFields(body: string): Readonly<Record<string, unknown>> {
 /** Names the model, if only some accounts have it. */
 function withModel({ model }: Shortage): string {
   return model === undefined ? "" : `that has ${shortText(model, LONGEST_NAME)} `;
+}
+
+/**
+ * A refusal for a pool that only a person can repair, with status 400: Codex then ends the turn immediately and shows
+ * the whole body, so it gets only the message. After a 503 it would repeat the turn for half a minute. A proxy in front
+ * needs the 503, because it returns a 400 to its client without trying another upstream.
+ */
+function refuseForGood(client: ClientKind, ...[code, message, next]: Parameters<typeof refuse>): Refusal {
+  const refusal = refuse(code, message, next);
+  if (client === "proxy") return refusal;
+  return { ...refusal, status: 400, ...(client === "codex" ? { body: `${message}; ${next}` } : {}) };
 }
 
 const SHORTEST_RETRY_SECONDS = 1;

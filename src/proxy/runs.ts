@@ -1,11 +1,13 @@
 // Counts the requests of each `codexlb run` by its tag. The counts are in memory, because a run ends with its terminal.
 
 import { BoundedMap } from "../core/bounded-map.ts";
-import type { RunSeen } from "../core/run-tag.ts";
+import type { Absence, RunSeen } from "../core/run-tag.ts";
 
 export interface Runs {
   /** A request of the run `id` has arrived. */
   note(id: string, turn: boolean): void;
+  /** `alias` served a turn of the run `id`, whose own account could not because of `absence`. */
+  noteOther(id: string, alias: string, absence: Absence | undefined): void;
   seen(id: string): RunSeen;
 }
 
@@ -16,8 +18,16 @@ export function createRuns(): Runs {
   const runs = new BoundedMap<string, RunSeen>(MOST_RUNS);
   return {
     note: (id, turn) => {
-      const { requests, turns } = runs.get(id) ?? NOTHING;
-      runs.set(id, { requests: requests + 1, turns: turns + (turn ? 1 : 0) });
+      const seen = runs.get(id) ?? NOTHING;
+      runs.set(id, { ...seen, requests: seen.requests + 1, turns: seen.turns + (turn ? 1 : 0) });
+    },
+    noteOther: (id, alias, absence) => {
+      const { others = [], ...seen } = runs.get(id) ?? NOTHING;
+      const turns = (others.find((one) => one.alias === alias)?.turns ?? 0) + 1;
+      runs.set(id, {
+        ...seen,
+        others: [...others.filter((one) => one.alias !== alias), { alias, turns, absence }],
+      });
     },
     seen: (id) => runs.get(id) ?? NOTHING,
   };

@@ -73,8 +73,7 @@ export function prepareConfigFile(layout: Layout, { random, log }: Pick<Deps, "r
 }
 
 /**
- * The settings of `file`, overridden by the environment and the command line. Numbers of zero or less and blank texts are
- * ignored. Throws `usage` for an invalid flag and `invalid_config` for an invalid variable.
+ * The settings of `file`, overridden by the environment and the command line. Zeros and blank texts are ignored. Throws `usage` for an invalid flag and `invalid_config` for an invalid variable.
  */
 export function effectiveConfig(
   file: ParsedConfig,
@@ -146,7 +145,7 @@ function overridesOf(file: Config, flags: ConfigOverrides, env: Deps["env"]): Ov
   const text = (make: typeof flag, key: string, source: string, value: string | undefined): Override[] =>
     value?.trim() ? [make(key, source, value)] : [];
   const number = (key: string, source: string, value: number | undefined): Override[] =>
-    value !== undefined && value > 0 ? [flag(key, source, value)] : [];
+    value !== undefined && value !== 0 ? [flag(key, source, value)] : [];
   const children = cleanUrls((env.CODEXLB_CHILD_PROXY_URLS ?? "").split(/[\s,]+/));
   return [
     ...text(variable, "proxy.name", "CODEXLB_PROXY_NAME", env.CODEXLB_PROXY_NAME),

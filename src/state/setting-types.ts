@@ -30,7 +30,7 @@ export const flag = (fallback: boolean) =>
   z.boolean({ error: "must be true or false, without quotes" }).default(fallback);
 
 /** A finite number. */
-export const number = () =>
+const number = () =>
   z.number({
     error: ({ input }) => {
       if (typeof input === "bigint") return "the number is too large";
@@ -38,12 +38,15 @@ export const number = () =>
     },
   });
 
-/** A whole number of at most `most`. As in the Go program, zero and negative numbers mean the default. */
+/** A finite number that is not negative. */
+const unsigned = () => number().min(0, { error: "must not be negative" });
+
+/** A whole number from 1 to `most`. As in the Go program, zero means the default. */
 export const positive = (fallback: number, most = Number.MAX_SAFE_INTEGER) =>
-  number()
+  unsigned()
     .int({ error: "must be a whole number" })
     .max(most, { error: `must be at most ${most}` })
-    .transform((value) => (value > 0 ? value : fallback))
+    .transform((value) => value || fallback)
     .default(fallback);
 
 /** Seconds, at most a million (eleven days). The longest timer is twice as long. */
@@ -52,18 +55,12 @@ export const seconds = (fallback: number) => positive(fallback, 1_000_000);
 /** Milliseconds, at most a thousand million. */
 export const milliseconds = (fallback: number) => positive(fallback, 1_000_000_000);
 
-/** A percentage of at most 100; negative numbers mean the default. */
+/** A percentage from 0 to 100. */
 export const share = (fallback: number) =>
-  number()
-    .max(100, { error: "must be at most 100" })
-    .transform((value) => (value < 0 ? fallback : value))
-    .default(fallback);
+  unsigned().max(100, { error: "must be at most 100" }).default(fallback);
 
-/** A weight; negative numbers mean zero. */
-export const weight = (fallback: number) =>
-  number()
-    .transform((value) => Math.max(0, value))
-    .default(fallback);
+/** A weight, which is not negative. */
+export const weight = (fallback: number) => unsigned().default(fallback);
 
 /** A listen address. */
 export const address = (fallback: string) =>

@@ -11,7 +11,6 @@ import {
   milliseconds,
   NO_TEXT,
   notUrl,
-  number,
   positive,
   seconds,
   share,
@@ -159,13 +158,10 @@ const POLICY = {
       description:
         "How new sessions are placed. usage_balanced: the account with the most quota left. sticky: one account until it cannot serve. round_robin: take turns. least_in_flight: the account with the fewest requests in flight. reset_aware: first the quota that would expire unused.",
     }),
-  delta_percent: number()
-    .transform((value) => (value < 0 ? 10 : value))
-    .default(10)
-    .meta({
-      description:
-        "usage_balanced changes the account only if another one is better by this many percentage points (reset_aware: percent).",
-    }),
+  delta_percent: share(10).meta({
+    description:
+      "usage_balanced changes the account only if another one is better by this many percentage points (reset_aware: percent).",
+  }),
   affinity: flag(true).meta({
     description:
       "Keep a session on one account while that account can serve it, because its prompt cache is warm.",

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { makeStub } from "../../src/auth/stub.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import { createSseClient } from "../../src/mock/client.ts";
 import { layoutOf } from "../../src/state/layout.ts";
 import { runCli } from "../support/cli.ts";
 import { startPool } from "../support/pool.ts";
@@ -226,6 +227,17 @@ describe("with a running proxy", () => {
     expect(JSON.parse((await codexlb(["status", "-json"], env)).out).accounts[0].alias).toBe("alice");
     expect((await codexlb(["status"], { ...env, COLUMNS: "80" })).out).toContain(
       "  alice@example.com\n  daily ",
+    );
+  });
+
+  test("explain distinguishes a known session from an unknown one", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    await createSseClient(pool.url, "known").turn("hello");
+    const env = { CODEXLB_ROOT: pool.layout.root };
+    const explain = async (id: string) => (await codexlb(["explain", "--session", id], env)).out;
+    expect(await explain("known")).toContain("; the session is on alice\n");
+    expect(await explain("unknown")).toContain(
+      "; this proxy has served no turn of the session, so it is placed like a new one\n",
     );
   });
 

@@ -71,7 +71,7 @@ test("an availability has one rank, one word, and one report to a run", () => {
     "credits 2 credits undefined",
     "exhausted 3 exhausted exhausted",
     "cooling 4 resting resting",
-    "limited undefined out out",
+    "limited undefined out limited",
     "draining undefined out out",
     "cannot_read undefined out out",
     "without_model undefined out out",

@@ -292,8 +292,8 @@ async function turns(url: string, session: string, known: Known): Promise<void> 
       await client.turn("hello");
       known.turns.push(Date.now());
     } catch (error) {
-      // 503: there is no account at the moment. Any other error means that the proxy was killed.
-      if (!String(error).includes("503")) return;
+      // There is no account at the moment. Any other error means that the proxy was killed.
+      if (!/ 400|no_account/.test(String(error))) return;
       await Bun.sleep(5);
     }
   }

@@ -122,7 +122,7 @@ const TOO_LARGE: Tried = {
 function open({ url, session }: CodexLike): Promise<WebSocket | Tried> {
   return new Promise((resolve) => {
     const socket = new WebSocket(`${url.replace(/^http/, "ws")}${PATH}`, {
-      headers: { "session-id": session },
+      headers: { "session-id": session, originator: ORIGINATOR },
     });
     socket.once("open", () => resolve(socket));
     socket.once("error", () => resolve({ kind: "again", why: "stream disconnected" }));
@@ -167,6 +167,8 @@ const POLICY_WORDS = {
   policy_capacity_unavailable: "Policy-restricted capacity is unavailable. Please try again later.",
 } as const;
 
+/** The header by which the proxy recognizes Codex. */
+const ORIGINATOR = "codex_exec";
 const AT_CAPACITY = "Selected model is at capacity";
 const LIMITED = "You've hit your usage limit";
 
@@ -229,7 +231,7 @@ async function overHttp(client: CodexLike): Promise<Tried> {
     try {
       response = await fetch(url + PATH, {
         method: "POST",
-        headers: { "content-type": "application/json", "session-id": session },
+        headers: { "content-type": "application/json", "session-id": session, originator: ORIGINATOR },
         body: JSON.stringify({ model: "m", stream: true, store: false, input: INPUT }),
       });
     } catch {

@@ -74,6 +74,7 @@ async function run(
     search: "",
     hops: [],
     request: new Request("http://localhost/responses"),
+    noteTurn: () => {},
   } as unknown as IncomingRequest;
   const exchange = createExchange(context, incoming, {
     session: undefined,

@@ -369,10 +369,20 @@ describe("credentials", () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     pool.mock.accounts.revoke(pool.mock.accounts.byAlias("alice"));
     const answer = await post(pool, "s1");
-    expect(answer.status).toBe(503);
+    // Codex repeats a turn after a 5xx for half a minute, and ends it after a 400.
+    expect(answer.status).toBe(400);
     const { error } = (await answer.json()) as { error: { code: string; message: string } };
     expect(error.code).toBe("no_account_available");
     expect(error.message).toContain("codexlb account login");
+    // Codex shows the whole body.
+    const codex = await post(pool, "s1", { originator: "codex_exec" });
+    expect([codex.status, await codex.text()]).toEqual([400, error.message]);
+    // A proxy in front tries its other upstreams only after a 5xx.
+    const front = await post(pool, "s1", { originator: "codex_exec", "x-codexlb-hops": "front~1" });
+    expect([front.status, (await front.json()) as unknown]).toEqual([503, { error }]);
+    await using drained = await startPool({ accounts: [{ alias: "alice" }] });
+    await drained.accounts.serve("alice", "drain");
+    expect((await post(drained, "s1")).status).toBe(400);
     await using empty = await startPool({ accounts: [] });
     expect(await (await post(empty, "s1")).json()).toMatchObject({ error: { code: "no_accounts" } });
   });
@@ -384,10 +394,10 @@ async function account(pool: TestPool, alias: string) {
   return found;
 }
 
-function post(pool: TestPool, session: string): Promise<Response> {
+function post(pool: TestPool, session: string, headers: Record<string, string> = {}): Promise<Response> {
   return fetch(`${pool.url}/backend-api/codex/responses`, {
     method: "POST",
-    headers: { "content-type": "application/json", "session-id": session },
+    headers: { "content-type": "application/json", "session-id": session, ...headers },
     body: JSON.stringify({ model: "m", input: [{ role: "user", content: "hello" }] }),
   });
 }

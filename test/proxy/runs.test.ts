@@ -46,6 +46,19 @@ test("while the account of a run cannot serve, other accounts do", async () => {
   await using pool = await startPool(TWO);
   await pool.accounts.serve("bob", "disable");
   expect(await createSseClient(at(pool, "bob"), "s1").turn("hi")).toBe("Hello from alice");
+  const socket = createSocketClient(at(pool, "bob"), "s2");
+  await socket.turn("hi");
+  await socket.turn("again");
+  socket.close();
+  const report = (account: string) => fetch(`${at(pool, account)}/run`).then((answer) => answer.json());
+  expect(await report("bob")).toEqual({
+    requests: 2,
+    turns: 2,
+    absence: "out",
+    others: [{ alias: "alice", turns: 3, absence: "out" }],
+  });
+  // Only a run that may choose accounts learns their names.
+  expect(await seen(pool)).toEqual({ requests: 2, turns: 2 });
 });
 
 test("a run with an unknown account is refused on every path", async () => {

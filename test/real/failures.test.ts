@@ -22,10 +22,12 @@ const { afterAll, beforeAll, describe, test } = gated(
 );
 
 let today = "";
+let newest = "";
 let recorder: Recorder;
 
 beforeAll(async () => {
   today = await codexBinary(CODEX_VERSIONS.today);
+  newest = await codexBinary(CODEX_VERSIONS.newest);
   recorder = await startRecorder();
 }, 300_000);
 
@@ -126,6 +128,22 @@ describe("if the only account cools down, Codex waits and continues by itself af
     });
   }
 });
+
+test.each(["disable", "drain", "rm"])(
+  "a pool without an account in service ends the turn immediately, with the reason: %s",
+  async (word) => {
+    await using setup = await startReal(recorder, ALICE);
+    expect((await setup.tool.run(["account", word, "alice"])).code).toBe(0);
+    for (const binary of [today, newest]) {
+      const ran = await setup.codex(binary, "hello");
+      expect(ran.code).toBe(1);
+      expect(ran.out).toMatch(
+        /"turn\.failed".*"no account is (?:in service: alice \(|enrolled; run: codexlb)/,
+      );
+      expect(ran.out + ran.err).not.toMatch(/Reconnecting|Falling back/);
+    }
+  },
+);
 
 describe("a handshake", () => {
   test("refused by every account makes Codex use HTTP without showing an error", async () => {

@@ -68,12 +68,11 @@ describe("config.toml", () => {
       upstream_base_url = " https://x.example/backend-api// "
       child_proxy_urls = ["http://a/", "http://a", " ", "http://b"]
       max_attempts = 0
-      cooldown_default_seconds = -4
+      cooldown_default_seconds = 0
       [policy]
       mode = " sticky "
-      delta_percent = -1
       [policy.weights]
-      daily = -5
+      daily = 0
       weekly = 0
       [commands]
       login = [" "]
@@ -98,7 +97,6 @@ describe("config.toml", () => {
     expect(parse("[policy.weights]\ndaily = 10").config.policy.weights).toEqual({ daily: 10, weekly: 40 });
     expect(parse("[policy]\ndelta_percent = 0").config.policy.delta_percent).toBe(0);
     expect(parse("[proxy]\nretry_budget_percent = 0").config.proxy.retry_budget_percent).toBe(0);
-    expect(parse("[proxy]\nretry_budget_percent = -1").config.proxy.retry_budget_percent).toBe(25);
     expect(parse('[policy]\nmode = " "').config.policy.mode).toBe("usage_balanced");
   });
 
@@ -151,13 +149,29 @@ describe("config.toml", () => {
       expect(() => parse(text)).toThrow("reading /r/config.toml");
     });
 
+  test.each([
+    ["[proxy]\nmax_attempts = -3", "line 2: proxy.max_attempts: must not be negative"],
+    ["[proxy]\nretry_budget_percent = -1", "line 2: proxy.retry_budget_percent: must not be negative"],
+    ["[proxy]\ndrain_timeout_seconds = -1", "line 2: proxy.drain_timeout_seconds: must not be negative"],
+    ["[policy]\ndelta_percent = -1", "line 2: policy.delta_percent: must not be negative"],
+    ["[policy]\ndelta_percent = 101", "line 2: policy.delta_percent: must be at most 100"],
+    ["[policy.weights]\nweekly = -4", "line 2: policy.weights.weekly: must not be negative"],
+  ])("%j is out of range, and refused", (text, message) => {
+    expect(() => parse(text)).toThrow(message);
+  });
+
+  test("flags out of range are refused", () => {
+    for (const flags of [{ maxAttempts: -1 }, { usageTimeoutMs: -5 }, { quotaCacheTtlMinutes: -1 }])
+      expect(() => effectiveConfig(parse(""), flags, {})).toThrow(/^--[a-z-]+: must not be negative$/);
+  });
+
   test("warns of values that count as another, and shows their sources as the default", () => {
     const parsed = parse(
-      "[proxy]\nmax_attempts = -3\n[policy.weights]\nweekly = -4\n[quota]\ncache_ttl_minutes = 30",
+      "[proxy]\nmax_attempts = 0\n[quota]\nrefresh_interval_minutes = 0\ncache_ttl_minutes = 30",
     );
     expect(parsed.ignored).toEqual([
-      "line 2: proxy.max_attempts = -3 counts as 3",
-      "line 4: policy.weights.weekly = -4 counts as 0",
+      "line 2: proxy.max_attempts = 0 counts as 3",
+      "line 4: quota.refresh_interval_minutes = 0 counts as 10",
     ]);
     expect([...parsed.lines.keys()]).toEqual(["quota.cache_ttl_minutes"]);
   });
@@ -194,7 +208,7 @@ describe("the settings in effect", () => {
       upstream: "https://y/",
       maxAttempts: 7,
       usageTimeoutMs: 0,
-      quotaCacheTtlMinutes: -1,
+      quotaCacheTtlMinutes: 0,
     };
     const shown = new Map(
       shownSettings(effectiveConfig(file, flags, env)).map(({ key, value, source }) => [

@@ -25,7 +25,7 @@ import { proxyForRun } from "./proxy-for-run.ts";
 import { requireProxy } from "./require-proxy.ts";
 import { type RunHome, runHomeOf } from "./run-home.ts";
 import { configSources, prepareRuntime } from "./runtime-home.ts";
-import { bypassReport, isSilent, tagRun, trafficOf } from "./tagged-run.ts";
+import { bypassReport, isSilent, othersReport, tagRun, trafficOf } from "./tagged-run.ts";
 
 /** The flags of this command. All other arguments are for Codex. */
 const FLAGS = {
@@ -170,6 +170,8 @@ async function runAt(
   const traffic = tag === undefined ? undefined : await trafficOf(door, tag);
   if (tag !== undefined && traffic === undefined)
     deps.log.info(`the proxy at ${proxyUrl} stopped during the run; see: codexlb proxy logs`);
+  const others = account !== undefined && traffic && othersReport(account, traffic);
+  if (others) deps.log.info(others);
   const report =
     traffic &&
     bypassReport({

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { type Door, textOf, through } from "../../admin/door.ts";
 import { dotenvProblem, type ProxyDotenv } from "../../codex/dotenv.ts";
 import { parseJson } from "../../core/json.ts";
-import { type RunSeen, type RunTag, runPrefix } from "../../core/run-tag.ts";
+import { type Absence, type RunSeen, type RunTag, runPrefix } from "../../core/run-tag.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { KEY_NEXT } from "./runtime-home.ts";
@@ -87,6 +87,18 @@ export function bypassReport(run: EndedRun): string | undefined {
   return failure === undefined && args.some((word) => EXEC.has(word)) ? report(UNKNOWN) : undefined;
 }
 
+/**
+ * A message about the accounts that served turns of a run in place of `account`, to which it is pinned; undefined if
+ * none did.
+ */
+export function othersReport(account: string, { others = [] }: RunSeen): string | undefined {
+  const absence = others.at(-1)?.absence;
+  if (others.length === 0) return undefined;
+  const served = others.map(({ alias, turns }) => `${alias} served ${turns} turn${turns === 1 ? "" : "s"}`);
+  const why = absence === undefined ? "could not" : ABSENCES[absence];
+  return `${served.join(", ")} of this run, because ${account} ${why}`;
+}
+
 // --- internal ---
 
 const ANSWER_MS = 3_000;
@@ -115,15 +127,19 @@ function trafficIn(body: unknown): RunSeen | undefined {
   return Traffic.safeParse(body).data;
 }
 
+/** A reason that this version does not know is ignored. */
+const KnownAbsence = z.enum(["exhausted", "limited", "resting", "out"]).optional().catch(undefined);
+
 const Traffic = z.object({
   requests: z.number(),
   turns: z.number(),
-  // A reason that this version does not know is ignored.
-  absence: z.enum(["exhausted", "resting", "out"]).optional().catch(undefined),
+  absence: KnownAbsence,
+  others: z.array(z.object({ alias: z.string(), turns: z.number(), absence: KnownAbsence })).optional(),
 });
 
-const ABSENCES: Readonly<Record<NonNullable<RunSeen["absence"]>, string>> = {
+const ABSENCES: Readonly<Record<Absence, string>> = {
   exhausted: "is exhausted",
+  limited: "has reached its usage limit",
   resting: "is cooling down after a failure",
   out: "is out of service",
 };

@@ -88,7 +88,7 @@ function headOf(explained: Explained, nowMs: number): string {
     session === undefined
       ? ""
       : bound_to === undefined
-        ? "; the session has no account yet"
+        ? "; this proxy has served no turn of the session, so it is placed like a new one"
         : `; the session is on ${bound_to}${held ? ", and only its workspace can decrypt the history" : ""}`;
   return `${turn}: ${choice}\npolicy ${mode}${pinned === undefined ? "" : `; ${pinned} is pinned`}${bound}\n`;
 }

@@ -6,7 +6,7 @@ import { isCompactPath, isTurnPath } from "../../upstream/paths.ts";
 import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.ts";
 import { decodeBody, type RequestBody, readBody } from "../bodies.ts";
 import { catalogueResponse, poolVersion } from "../catalogues.ts";
-import type { IncomingRequest, ProxyContext } from "../context.ts";
+import { clientKindOf, type IncomingRequest, type ProxyContext } from "../context.ts";
 import { createExchange, type Exchange } from "../exchange.ts";
 import { pathForLog } from "../guard.ts";
 import { downstreamHeaders } from "../headers.ts";
@@ -195,7 +195,11 @@ async function unserved(
   ended();
   if (last !== undefined) last.reply.abort();
   const limitBody = last?.verdict.kind === "limit" ? await textOf(last.reply) : undefined;
-  const refusal = refusalFor(shortage, { limitBody, usage: pool.usage(), brokenWhy }, nowMs);
+  const refusal = refusalFor(
+    shortage,
+    { limitBody, usage: pool.usage(), brokenWhy, client: clientKindOf(incoming) },
+    nowMs,
+  );
   events.append("request.failed", { req_id: requestId, status: refusal.status, error: refusal.code });
   return refusalResponse(refusal);
 }

@@ -5,7 +5,7 @@ import { shortText } from "../../core/bounds.ts";
 import { failureOfReply } from "../../core/failure.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../../errors.ts";
 import { attempt, type UnservedRequest } from "../attempts.ts";
-import type { IncomingRequest } from "../context.ts";
+import { clientKindOf, type IncomingRequest } from "../context.ts";
 import { createExchange } from "../exchange.ts";
 import { refusalFor, refusalResponse } from "../refusal.ts";
 import { sessionFromHeaders } from "../session.ts";
@@ -92,16 +92,21 @@ function useHttp(why: string): Response {
 
 function unservedResponse(
   context: TunnelContext,
-  { requestId }: IncomingRequest,
+  incoming: IncomingRequest,
   session: string | undefined,
   { last, brokenWhy }: UnservedRequest<DialReply>,
 ): Response {
   const { pool, events, deps } = context;
+  const { requestId } = incoming;
   const shortage = pool.shortage(session);
   const usage = pool.usage();
   const refused = last?.reply.kind === "refused" ? last.reply : undefined;
   const limitBody = last?.verdict.kind === "limit" ? refused?.body : undefined;
-  const refusal = refusalFor(shortage, { limitBody, usage, brokenWhy }, deps.clock.now());
+  const refusal = refusalFor(
+    shortage,
+    { limitBody, usage, brokenWhy, client: clientKindOf(incoming) },
+    deps.clock.now(),
+  );
   const answer = answerHandshake(shortage, refusal.code, usage);
   if (answer === "main_limit_only")
     return useHttp(

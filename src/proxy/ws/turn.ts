@@ -4,7 +4,7 @@
 import type { Choice } from "../../core/policy.ts";
 import type { Shortage } from "../../upstream/shortage.ts";
 import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.ts";
-import { originOf } from "../context.ts";
+import { clientKindOf, originOf } from "../context.ts";
 import { createExchange, type Exchange } from "../exchange.ts";
 import { eventWithAttempts, failureEvent, refusalEvent, refusalFor } from "../refusal.ts";
 import { answerHandOver, answerMessage, type LastAnswer } from "../turn/final-answer.ts";
@@ -106,7 +106,13 @@ function refuse(
   const event =
     reply !== undefined && answerMessage({ shortage, last: answered }) === "as_received"
       ? eventOf(reply)
-      : refusalEvent(refusalFor(shortage, { limitBody, usage: pool.usage(), brokenWhy }, deps.clock.now()));
+      : refusalEvent(
+          refusalFor(
+            shortage,
+            { limitBody, usage: pool.usage(), brokenWhy, client: clientKindOf(incoming) },
+            deps.clock.now(),
+          ),
+        );
   // A proxy in front counts these attempts too.
   client.send(incoming.attemptsLeft === undefined ? event : eventWithAttempts(event, failures));
   return { kind: "over" };
@@ -128,7 +134,12 @@ function handOver(
   });
   switch (answer) {
     case "refusal": {
-      const about = { limitBody: limitBodyOf(failure), usage: pool.usage(), brokenWhy: undefined };
+      const about = {
+        limitBody: limitBodyOf(failure),
+        usage: pool.usage(),
+        brokenWhy: undefined,
+        client: clientKindOf(tunnel.incoming),
+      };
       client.send(refusalEvent(refusalFor(shortage, about, deps.clock.now())));
       return { kind: "over" };
     }

@@ -9,7 +9,7 @@ import { layoutOf } from "../../../src/state/layout.ts";
 import { tryLock } from "../../../src/state/lock.ts";
 import { type CliRan, runCli } from "../../support/cli.ts";
 import { daemonAnswers } from "../../support/daemon-answers.ts";
-import { enrol, startPool, until } from "../../support/pool.ts";
+import { enrol, limitBody, startPool, until } from "../../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 
 const MAIN = join(import.meta.dir, "..", "..", "..", "src", "main.ts");
@@ -25,6 +25,7 @@ afterAll(async () => {
   temp[Symbol.dispose]();
 });
 
+const LIMIT = { status: 429, body: { error: limitBody(Math.floor(Date.now() / 1000) + 3_600) } };
 let serial = 0;
 
 /** Sends a turn to the address in its settings (not for `exec nothing`), and prints the account that answered. */
@@ -212,7 +213,14 @@ describe("a run", () => {
     const absent = await run([...at, "--account", "bob", "exec"], {});
     expect(absent.out).toStartWith("Hello from alice\n");
     expect(absent.err).toBe(
-      "codexlb: warning: bob is out of service; other accounts serve until it is available again\n",
+      "codexlb: warning: bob is out of service; other accounts serve until it is available again\ncodexlb: alice served 1 turn of this run, because bob is out of service\n",
+    );
+    await pool.accounts.serve("bob", "enable");
+    pool.mock.faults.add({ on: "turn", account: "bob", times: 1, answer: LIMIT });
+    const limited = await run([...at, "--account", "bob", "exec"], {});
+    expect(limited.out).toStartWith("Hello from alice\n");
+    expect(limited.err).toBe(
+      "codexlb: alice served 1 turn of this run, because bob has reached its usage limit\n",
     );
     const wrong = await run([...at, "--account", "carol", "exec"], {});
     expect(wrong).toMatchObject({ code: 1, out: "" });
