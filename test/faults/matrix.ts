@@ -7,7 +7,7 @@ import { newAccount } from "../../src/state/account-record.ts";
 import { writeFileAtomic } from "../../src/state/atomic-file.ts";
 import type { Layout } from "../../src/state/layout.ts";
 import { encodeStore } from "../../src/state/store-encode.ts";
-import { type StatusView, startPool, type TestPool, until } from "../support/pool.ts";
+import { type LoggedEvent, type StatusView, startPool, type TestPool, until } from "../support/pool.ts";
 import { type SeenTurn, takeTurn } from "./codex-like.ts";
 import { faultsOf, PHASES, type Phase, ROWS, type Row, TRANSPORTS, type Transport } from "./rows.ts";
 
@@ -94,8 +94,15 @@ async function run(one: Case): Promise<Outcome> {
   const seconds = (clock.now() - startedMs) / 1000;
   const leftInUse = await usesLeft(pool);
   const { accounts } = await pool.status();
-  const states = Object.fromEntries(accounts.map((account) => [account.alias, stateOf(account)]));
-  return { ...one, ...seen, seconds, states, leftInUse, asked: askedOf(pool) };
+  const asked = askedOf(pool);
+  const events = await pool.stopAndReadEvents();
+  const states = Object.fromEntries(
+    accounts.map((account) => {
+      const brief = account.alias === seen.servedBy ? undefined : briefCooldown(events, account.alias);
+      return [account.alias, stateOf(account, brief)];
+    }),
+  );
+  return { ...one, ...seen, seconds, states, leftInUse, asked };
 }
 
 function askedOf({ mock }: TestPool): Outcome["asked"] {
@@ -137,9 +144,23 @@ function skippingClock(): { readonly clock: Clock; skip(seconds: number): void }
   };
 }
 
-function stateOf(account: StatusView["accounts"][number]): string {
+/** The longest cooldown that can end while the turn continues elsewhere, s. */
+const BRIEF_SECONDS = 10;
+
+/**
+ * Why the account cooled down for a few seconds. Its status afterwards may not show that any more, depending on how fast
+ * the machine is. Undefined if it did not, or if a turn that it served has ended the cooldown.
+ */
+function briefCooldown(events: readonly LoggedEvent[], alias: string): string | undefined {
+  const last = events.findLast(
+    ({ event, fields }) => event === "account.cooldown" && fields?.account_id === `openai:${alias}`,
+  )?.fields;
+  return Number(last?.cooldown_seconds) <= BRIEF_SECONDS ? String(last?.reason) : undefined;
+}
+
+function stateOf(account: StatusView["accounts"][number], brief: string | undefined): string {
   if (account.disabled_reason !== undefined) return `disabled: ${account.disabled_reason}`;
-  if (account.cooldown_seconds === 0) return "ready";
+  if (account.cooldown_seconds === 0) return brief === undefined ? "ready" : `cooling: ${brief}`;
   return account.cooldown_reason === "usage-limit"
     ? "cooling until its reset"
     : `cooling: ${account.cooldown_reason}`;
