@@ -19,7 +19,7 @@ export interface ShownState {
   readonly wordings: readonly [string, ...string[]];
   /** The command that ends the state; it is part of the longest wording. */
   readonly command?: string;
-  /** True if the login is of no use, so the figures say nothing. */
+  /** True if codexlb took it out of service, so its figures say nothing. */
   readonly isDead?: boolean;
 }
 
@@ -87,7 +87,7 @@ function disabledState({ alias, proxyName, disabledReason: reason }: ServiceFact
     return { level: "off", canServe: false, wordings: ["disabled by you", "disabled"] };
   const words = reasonWords(reason);
   if (!isLoginCode(reason))
-    return { level: "bad", canServe: false, wordings: [`disabled: ${words}`, "disabled"] };
+    return { level: "bad", canServe: false, wordings: [`disabled: ${words}`, "disabled"], isDead: true };
   const command = `codexlb account login ${proxyName === undefined ? "" : `--proxy-name ${proxyName} `}${alias}`;
   return { level: "bad", canServe: false, wordings: [`${words}: ${command}`, words], command, isDead: true };
 }
