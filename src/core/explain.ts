@@ -259,8 +259,13 @@ function number(value: number): string {
   return value.toFixed(2);
 }
 
+const DAY_MINUTES = 24 * 60;
+
 function duration(ms: number): string {
   const minutes = Math.round(ms / 60_000);
   if (minutes < 1) return `${Math.ceil(ms / 1000)} s`;
-  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+  if (minutes < 120) return `${minutes} min`;
+  return minutes < 2 * DAY_MINUTES
+    ? `${Math.round(minutes / 60)} h`
+    : `${Math.round(minutes / DAY_MINUTES)} days`;
 }

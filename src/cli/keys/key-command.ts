@@ -9,6 +9,8 @@ import { contextOf, rootExists, warnOfMissingRoot } from "../context.ts";
 import { usage } from "../flags.ts";
 import { printOnce } from "../terminal/standard-output.ts";
 import { table } from "../terminal/table.ts";
+import { terminalFrame } from "../terminal/terminal-frame.ts";
+import { keyTable } from "./key-table.ts";
 
 const NAME = { type: "positional", description: "Name of the key", valueHint: "NAME" } as const;
 
@@ -65,6 +67,9 @@ const list = defineCommand({
       return printJson({ keys: listed }, 2);
     }
     if (keys.length === 0) return print("no keys\n");
+    const { env, clock } = context.deps;
+    const frame = terminalFrame(env);
+    if (frame !== undefined) return print(keyTable(keys, frame, clock.now()));
     const rows = keys.map(({ name, role, createdMs, lastUsedMs }) => [
       name,
       role,

@@ -1,5 +1,6 @@
 // The state of an account in words for a person. Scripts read `accountState` in status-text.ts.
 
+import { z } from "zod";
 import type { ListedAccount } from "../../auth/account-ops.ts";
 import type { AccountAnswer } from "../../core/status-schema.ts";
 import { backWords } from "../terminal/times.ts";
@@ -19,7 +20,7 @@ export interface ShownState {
   readonly wordings: readonly [string, ...string[]];
   /** The command that ends the state; it is part of the longest wording. */
   readonly command?: string;
-  /** True if the login is of no use, so the figures say nothing. */
+  /** True if codexlb took it out of service, so its figures say nothing. */
   readonly isDead?: boolean;
 }
 
@@ -42,7 +43,7 @@ export function shownState(account: AccountAnswer, ownName: string, nowMs: numbe
   return restrictedState(account, nowMs) ?? openState(account.draining);
 }
 
-/** The state of an account in store.json, whose figures are not considered. */
+/** The state of an account as it is listed from store.json. */
 export function listedWords(account: ListedAccount, nowMs: number): ShownState {
   const closed = closedState(
     {
@@ -55,7 +56,7 @@ export function listedWords(account: ListedAccount, nowMs: number): ShownState {
     },
     nowMs,
   );
-  return closed ?? openState(account.codexlb.draining);
+  return closed ?? exhaustedState(listedResets(account, nowMs), nowMs) ?? openState(account.codexlb.draining);
 }
 
 // --- internal ---
@@ -87,7 +88,7 @@ function disabledState({ alias, proxyName, disabledReason: reason }: ServiceFact
     return { level: "off", canServe: false, wordings: ["disabled by you", "disabled"] };
   const words = reasonWords(reason);
   if (!isLoginCode(reason))
-    return { level: "bad", canServe: false, wordings: [`disabled: ${words}`, "disabled"] };
+    return { level: "bad", canServe: false, wordings: [`disabled: ${words}`, "disabled"], isDead: true };
   const command = `codexlb account login ${proxyName === undefined ? "" : `--proxy-name ${proxyName} `}${alias}`;
   return { level: "bad", canServe: false, wordings: [`${words}: ${command}`, words], command, isDead: true };
 }
@@ -135,10 +136,29 @@ function restrictedState(account: AccountAnswer, nowMs: number): ShownState | un
   const resets = (["daily", "weekly", "monthly"] as const).flatMap((name) =>
     account[`${name}_left_pct`] === 0 ? [account[`${name}_reset_at`] * 1000] : [],
   );
-  if (resets.length === 0) return undefined;
-  if (credits?.usable === true)
+  if (resets.length > 0 && credits?.usable === true)
     return { level: "low", canServe: true, wordings: ["spends credits", "credits"] };
+  return exhaustedState(resets, nowMs);
+}
+
+/** `resets`: those of the exhausted windows, Unix ms; 0 if one is unknown. Without any the account has room. */
+function exhaustedState(resets: readonly number[], nowMs: number): ShownState | undefined {
+  if (resets.length === 0) return undefined;
   return limitState("limit reached", resets.includes(0) ? 0 : Math.max(...resets), nowMs);
+}
+
+/** The main limit in store.json. The Go program does not write it. */
+const ListedWindow = z.object({ usedPercent: z.number(), resetAtMs: z.number() }).nullish().catch(undefined);
+const ListedLimit = z
+  .object({ short: ListedWindow, weekly: ListedWindow, monthly: ListedWindow })
+  .catch({ short: undefined, weekly: undefined, monthly: undefined });
+
+/** The resets of the exhausted windows. Use only grows until the reset, so the age of the figures does not matter. */
+function listedResets({ codexlb }: ListedAccount, nowMs: number): readonly number[] {
+  const { short, weekly, monthly } = ListedLimit.parse(codexlb.main);
+  return [short, weekly, monthly].flatMap((window) =>
+    window && window.usedPercent >= 100 && window.resetAtMs > nowMs ? [window.resetAtMs] : [],
+  );
 }
 
 function openState(draining: boolean): ShownState {

@@ -1,16 +1,16 @@
 // `codexlb explain`: shows which account gets the next turn, and why the others do not. Changes nothing.
 
 import { defineCommand } from "citty";
-import type { Explained } from "../../admin/answers.ts";
 import { remoteExplanation } from "../../admin/client.ts";
-import { print } from "../../print.ts";
+import { print, printJson } from "../../print.ts";
 import { ADMIN_TOKEN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
 import { doorOf, locate } from "../proxy/locate-proxy.ts";
-import { table } from "../terminal/table.ts";
 import { outputColumns } from "../terminal/terminal.ts";
-import { relative } from "./status-text.ts";
+import { terminalFrame } from "../terminal/terminal-frame.ts";
+import { explanationFrame } from "./explanation-frame.ts";
+import { explanationText } from "./explanation-text.ts";
 
 /** The longest wait for the answer, in ms. */
 const TIMEOUT_MS = 5_000;
@@ -48,27 +48,18 @@ export default defineCommand({
         model: plainText("model", args.model),
       },
     );
+    if (args.json) return printJson(explained, 2);
+    const { env, clock } = context.deps;
+    const frame = terminalFrame(env);
     print(
-      args.json
-        ? `${JSON.stringify(explained, undefined, 2)}\n`
-        : explanation(explained, outputColumns(context.deps.env), context.deps.clock.now()),
+      frame === undefined
+        ? explanationText(explained, outputColumns(env), clock.now())
+        : explanationFrame(explained, frame, clock.now()),
     );
   },
 });
 
-/** The explanation as text: the decision, then one line for each account (two on a narrow terminal). */
-export function explanation(explained: Explained, columns: number | undefined, nowMs: number): string {
-  if (explained.accounts.length === 0) return "no accounts\n";
-  return `${headOf(explained, nowMs)}\n${accountsOf(explained, columns)}`;
-}
-
 // --- internal ---
-
-/** What the table shows instead of words that are in the JSON for compatibility. */
-const STATES: ReadonlyMap<string, string> = new Map([
-  ["resting", "cooling"],
-  ["out", "out of service"],
-]);
 
 /** The value of `--flag`; undefined if it is empty. */
 function plainText(flag: string, value: string | undefined): string | undefined {
@@ -76,59 +67,4 @@ function plainText(flag: string, value: string | undefined): string | undefined 
   if (text !== undefined && /\p{Cc}/u.test(text))
     throw usage(`--${flag} must not contain control characters`);
   return text;
-}
-
-function headOf(explained: Explained, nowMs: number): string {
-  const { mode, session, model, bound_to, held, pinned, chosen, reason, back_at_ms: backMs } = explained;
-  const turn = `next turn of ${session === undefined ? "a new session" : `session ${session}`}${model === undefined ? "" : ` for ${model}`}`;
-  const back =
-    backMs === undefined ? "" : `; the first account is available again ${relative(backMs / 1000, nowMs)}`;
-  const choice = chosen === undefined ? `no account is available${back}` : `${chosen} (${reason})`;
-  const bound =
-    session === undefined
-      ? ""
-      : bound_to === undefined
-        ? "; this proxy has served no turn of the session, so it is placed like a new one"
-        : `; the session is on ${bound_to}${held ? ", and only its workspace can decrypt the history" : ""}`;
-  return `${turn}: ${choice}\npolicy ${mode}${pinned === undefined ? "" : `; ${pinned} is pinned`}${bound}\n`;
-}
-
-function accountsOf({ accounts }: Explained, columns: number | undefined): string {
-  const ownLimits = accounts.some(({ limit }) => limit !== undefined);
-  const hasMonthly = accounts.some(({ terms }) => terms.some(({ window }) => window === "monthly"));
-  const windows = ["daily", "weekly", ...(hasMonthly ? ["monthly"] : [])];
-  const rows = accounts.map((account) => [
-    account.alias,
-    STATES.get(account.tier) ?? account.tier,
-    String(account.in_flight),
-    ...(ownLimits ? [account.limit ?? "main"] : []),
-    account.score.toFixed(3),
-    ...windows.map((window) => termOf(account, window)),
-    account.urgency.toFixed(2),
-  ]);
-  const head = [
-    "ALIAS",
-    "STATE",
-    "IN FLIGHT",
-    ...(ownLimits ? ["LIMIT"] : []),
-    "SCORE",
-    ...windows.map((window) => window.toUpperCase()),
-    "URGENCY",
-  ];
-  const wide = table([[...head, "WHY"], ...rows.map((row, index) => [...row, accounts[index]?.why ?? ""])]);
-  const width = Math.max(...wide.split("\n").map((line) => Bun.stringWidth(line)));
-  if (columns === undefined || width <= columns) return wide;
-  const lines = table([head, ...rows])
-    .trimEnd()
-    .split("\n");
-  return lines
-    .map((line, index) => (index === 0 ? `${line}\n` : `${line}\n  ${accounts[index - 1]?.why ?? ""}\n`))
-    .join("");
-}
-
-/** `0.60 x 0.42`; a question mark follows if the share is unknown. */
-function termOf({ terms }: Explained["accounts"][number], window: string): string {
-  const term = terms.find((one) => one.window === window);
-  if (term === undefined) return "-";
-  return `${term.weight.toFixed(2)} x ${term.share.toFixed(2)}${term.known ? "" : "?"}`;
 }

@@ -1,5 +1,5 @@
 // Tables for a person: as wide as the terminal at most, with one line for each row. Text is shortened first where a
-// cell has a shorter wording, and then whole columns are left out.
+// cell has a shorter wording, and then whole columns are left out. Only a column that must not lose text wraps.
 
 import { shortLine } from "../../printable.ts";
 import { fill, fit } from "./fit.ts";
@@ -13,6 +13,8 @@ export interface TableColumn {
   readonly brush?: (text: string, row: number) => string;
   /** Columns with a rank are left out if there is no room, those with the highest rank first. Default: never. */
   readonly rank?: number;
+  /** A text for which there is no room continues on lines below. At most one column may do so. Default: false. */
+  readonly wraps?: boolean;
 }
 
 export interface TableFrame {
@@ -31,7 +33,11 @@ export function fittedTable(given: readonly TableColumn[], { columns, style }: T
   );
   const level = fitting ?? levels - 1;
   const shown = fittingColumns(used, level, columns);
-  const widths = shown.map((column) => columnWidth(column, level));
+  const missing = Math.max(0, widthOf(shown, level) - columns);
+  const widths = shown.map((column) => {
+    const width = columnWidth(column, level);
+    return column.wraps ? Math.max(Math.min(width, LEAST_WRAPPED), width - missing) : width;
+  });
   const line = (texts: readonly string[]) =>
     fit(
       texts
@@ -42,22 +48,31 @@ export function fittedTable(given: readonly TableColumn[], { columns, style }: T
       glyphs.ellipsis,
     );
   const rows = Math.max(0, ...given.map(({ cells }) => cells.length));
-  const lines = Array.from({ length: rows }, (_, row) =>
-    line(
-      shown.map(({ cells, brush }, index) => {
-        const text = longestWording(cells[row] ?? "", widths[index] ?? 0);
-        return brush === undefined ? text : brush(text, row);
-      }),
-    ),
-  );
+  const lines = Array.from({ length: rows }, (_, row) => {
+    const texts = shown.map(({ cells, wraps }, index) => {
+      const width = widths[index] ?? 0;
+      const text = longestWording(cells[row] ?? "", width);
+      return wraps ? Bun.wrapAnsi(text, width, { hard: true }).split("\n") : [text];
+    });
+    const height = Math.max(...texts.map(({ length }) => length));
+    return Array.from({ length: height }, (_, at) =>
+      line(shown.map(({ brush }, index) => brushed(texts[index]?.[at] ?? "", row, brush))),
+    );
+  }).flat();
   return [paint.dim(line(shown.map(({ heading }) => heading))), ...lines].map((text) => `${text}\n`).join("");
 }
 
 // --- internal ---
 
 const GAP = "  ";
+/** A wrapped column is not narrower than this. */
+const LEAST_WRAPPED = 20;
 /** The longest text in a cell, in UTF-16 units. */
 const LONGEST_CELL = 400;
+
+function brushed(text: string, row: number, brush: TableColumn["brush"]): string {
+  return brush === undefined || text === "" ? text : brush(text, row);
+}
 
 function wordingsOf(cell: string | readonly string[]): readonly string[] {
   return typeof cell === "string" ? [cell] : cell;

@@ -29,6 +29,16 @@ const ACCOUNTS = [
   listed("dave", cooling(9000, "http-503")),
   listed("erin", { enabled: false, disabled_reason: "refresh-token-expired" }),
   listed("frank", { enabled: false, disabled_reason: "operator", user_email: "" }),
+  listed("heidi", {
+    codexlb: {
+      main: {
+        short: { usedPercent: 100, resetAtMs: NOW + 3_600_000 },
+        weekly: { usedPercent: 100, resetAtMs: NOW - 1 },
+        monthly: { usedPercent: 99.9, resetAtMs: NOW + 7_200_000 },
+      },
+    },
+  }),
+  listed("ivan", { codexlb: { main: { short: "of another version" } } }),
   listed("grace", { codexlb: { draining: true } }),
 ];
 

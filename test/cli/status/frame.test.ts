@@ -90,6 +90,13 @@ test("the columns of a dead login are blank, and its command is shown at every w
   }
 });
 
+test("an account that codexlb disabled for another reason has blank columns, too", () => {
+  const accounts = THREE.accounts.map((one) => ({ ...one, disabled_reason: "http-403" }));
+  const row = frameLines(known({ ...THREE, accounts }), page(120)).find((line) => line.startsWith("  erin"));
+  expect(row).toContain("disabled: access refused");
+  expect(row).not.toMatch(/%|░/);
+});
+
 test("a dead login of a child proxy is renewed there", () => {
   const accounts = THREE.accounts.map((one) => ({ ...one, proxy_name: "edge-b" }));
   expect(picture(known({ ...THREE, accounts }), page(200))).toContain(

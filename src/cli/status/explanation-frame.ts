@@ -1,0 +1,88 @@
+// An explanation for a person, as `codexlb explain` prints it on a terminal.
+
+import type { Explained } from "../../admin/answers.ts";
+import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
+import { until } from "../terminal/times.ts";
+import type { StateLevel } from "./account-state.ts";
+import { bindingText, termOf } from "./explanation-text.ts";
+import { choiceWords, reasonWords, WINDOW_LIMITS } from "./reason-words.ts";
+import { stateBrush } from "./state-brush.ts";
+
+/** The decision, then one row for each account, the chosen one first. */
+export function explanationFrame(explained: Explained, frame: TableFrame, nowMs: number): string {
+  if (explained.accounts.length === 0) return "no accounts\n";
+  return `${headOf(explained, frame, nowMs)}\n${accountsOf(explained, frame)}`;
+}
+
+// --- internal ---
+
+type ExplainedAccount = Explained["accounts"][number];
+
+/** The words for the tiers, which are in the JSON for compatibility, and their colours. */
+const TIERS: Readonly<Record<string, readonly [string, StateLevel]>> = {
+  ready: ["ready", "good"],
+  probing: ["recovering", "low"],
+  credits: ["only credits", "low"],
+  exhausted: ["limit reached", "bad"],
+  resting: ["cooling down", "low"],
+  out: ["out of service", "bad"],
+};
+
+function headOf(explained: Explained, { columns, style: { paint } }: TableFrame, nowMs: number): string {
+  const { mode, session, model, bound_to, held, pinned, chosen, reason, back_at_ms: backMs } = explained;
+  const back = backMs === undefined ? "" : `; the first account is available again ${until(backMs, nowMs)}`;
+  const choice =
+    chosen === undefined
+      ? paint.red(`no account is available${back}`)
+      : `${paint.bold(chosen)}${reason === undefined ? "" : ` (${choiceWords(reason)})`}`;
+  const turn = session === undefined ? "a new session" : `session ${session}`;
+  const facts = [
+    `policy ${mode}`,
+    ...(pinned === undefined ? [] : [`${pinned} is pinned`]),
+    ...(session === undefined ? [] : [bindingText(bound_to, held)]),
+  ];
+  return [`next turn of ${turn}${model === undefined ? "" : ` for ${model}`}: ${choice}`, facts.join("; ")]
+    .map((line) => `${Bun.wrapAnsi(line, columns, { hard: true })}\n`)
+    .join("");
+}
+
+function accountsOf({ accounts, chosen }: Explained, frame: TableFrame): string {
+  const { paint } = frame.style;
+  const isMonthly = accounts.some(({ terms }) => terms.some(({ window }) => window === "monthly"));
+  const windows = (["daily", "weekly", "monthly"] as const).filter((name) => name !== "monthly" || isMonthly);
+  const column = (cell: (account: ExplainedAccount) => string) => accounts.map(cell);
+  // Without an own limit, all accounts are on the main one.
+  const ownLimits = accounts.some(({ limit }) => limit !== undefined);
+  return fittedTable(
+    [
+      {
+        heading: "  ACCOUNT",
+        cells: column(({ alias }) => `${alias === chosen ? "*" : " "} ${alias}`),
+        brush: (text, row) => (accounts[row]?.alias === chosen ? paint.bold(text) : text),
+      },
+      {
+        heading: "STATUS",
+        cells: column(({ tier }) => TIERS[tier]?.[0] ?? tier),
+        brush: (text, row) => stateBrush(TIERS[accounts[row]?.tier ?? ""]?.[1] ?? "low", paint)(text),
+      },
+      { heading: "WHY", cells: column(({ why }) => whyWords(why)), wraps: true },
+      { heading: "LIMIT", cells: column(({ limit }) => (ownLimits ? (limit ?? "main") : "")), rank: 1 },
+      { heading: "IN FLIGHT", cells: column(({ in_flight }) => String(in_flight)), rank: 2 },
+      { heading: "SCORE", cells: column(({ score }) => score.toFixed(3)), rank: 3 },
+      ...windows.map((name) => ({
+        heading: WINDOW_LIMITS[name],
+        cells: column((account) => termOf(account, name)),
+        rank: 4,
+      })),
+      { heading: "URGENCY", cells: column(({ urgency }) => urgency.toFixed(2)), rank: 5 },
+    ],
+    frame,
+  );
+}
+
+/** The codes of a disablement and of a cooldown in words; everything else is in words already. */
+function whyWords(why: string): string {
+  return why
+    .replace(/^disabled: operator$/, "disabled by you")
+    .replace(/^(disabled: |cooling down after )([\w-]+)/, (_, what, code) => `${what}${reasonWords(code)}`);
+}

@@ -1,0 +1,76 @@
+// An explanation as text for scripts, in the form that it always had.
+
+import type { Explained } from "../../admin/answers.ts";
+import { table } from "../terminal/table.ts";
+import { relative } from "./status-text.ts";
+
+/** The explanation as text: the decision, then one line for each account (two if `columns` are too few). */
+export function explanationText(explained: Explained, columns: number | undefined, nowMs: number): string {
+  if (explained.accounts.length === 0) return "no accounts\n";
+  return `${headOf(explained, nowMs)}\n${accountsOf(explained, columns)}`;
+}
+
+/** What a window adds to the score: `0.60 x 0.42`; a question mark follows if the share is unknown. */
+export function termOf({ terms }: Explained["accounts"][number], window: string): string {
+  const term = terms.find((one) => one.window === window);
+  if (term === undefined) return "-";
+  return `${term.weight.toFixed(2)} x ${term.share.toFixed(2)}${term.known ? "" : "?"}`;
+}
+
+/** Which account the session belongs to. */
+export function bindingText(account: string | undefined, held: boolean): string {
+  if (account === undefined)
+    return "this proxy has served no turn of the session, so it is placed like a new one";
+  return `the session is on ${account}${held ? ", and only its workspace can decrypt the history" : ""}`;
+}
+
+// --- internal ---
+
+/** What the table shows instead of words that are in the JSON for compatibility. */
+const STATES: ReadonlyMap<string, string> = new Map([
+  ["resting", "cooling"],
+  ["out", "out of service"],
+]);
+
+function headOf(explained: Explained, nowMs: number): string {
+  const { mode, session, model, bound_to, held, pinned, chosen, reason, back_at_ms: backMs } = explained;
+  const turn = `next turn of ${session === undefined ? "a new session" : `session ${session}`}${model === undefined ? "" : ` for ${model}`}`;
+  const back =
+    backMs === undefined ? "" : `; the first account is available again ${relative(backMs / 1000, nowMs)}`;
+  const choice = chosen === undefined ? `no account is available${back}` : `${chosen} (${reason})`;
+  const bound = session === undefined ? "" : `; ${bindingText(bound_to, held)}`;
+  return `${turn}: ${choice}\npolicy ${mode}${pinned === undefined ? "" : `; ${pinned} is pinned`}${bound}\n`;
+}
+
+function accountsOf({ accounts }: Explained, columns: number | undefined): string {
+  const ownLimits = accounts.some(({ limit }) => limit !== undefined);
+  const hasMonthly = accounts.some(({ terms }) => terms.some(({ window }) => window === "monthly"));
+  const windows = ["daily", "weekly", ...(hasMonthly ? ["monthly"] : [])];
+  const rows = accounts.map((account) => [
+    account.alias,
+    STATES.get(account.tier) ?? account.tier,
+    String(account.in_flight),
+    ...(ownLimits ? [account.limit ?? "main"] : []),
+    account.score.toFixed(3),
+    ...windows.map((window) => termOf(account, window)),
+    account.urgency.toFixed(2),
+  ]);
+  const head = [
+    "ALIAS",
+    "STATE",
+    "IN FLIGHT",
+    ...(ownLimits ? ["LIMIT"] : []),
+    "SCORE",
+    ...windows.map((window) => window.toUpperCase()),
+    "URGENCY",
+  ];
+  const wide = table([[...head, "WHY"], ...rows.map((row, index) => [...row, accounts[index]?.why ?? ""])]);
+  const width = Math.max(...wide.split("\n").map((line) => Bun.stringWidth(line)));
+  if (columns === undefined || width <= columns) return wide;
+  const lines = table([head, ...rows])
+    .trimEnd()
+    .split("\n");
+  return lines
+    .map((line, index) => (index === 0 ? `${line}\n` : `${line}\n  ${accounts[index - 1]?.why ?? ""}\n`))
+    .join("");
+}

@@ -1,0 +1,94 @@
+import { expect, test } from "bun:test";
+import type { Explained } from "../../../src/admin/answers.ts";
+import { explanationFrame } from "../../../src/cli/status/explanation-frame.ts";
+import { styleOf } from "../../../src/cli/terminal/glyphs.ts";
+import { NOW } from "../../support/status-documents.ts";
+
+process.env.TZ = "UTC";
+
+const account = (
+  alias: string,
+  tier: Explained["accounts"][number]["tier"],
+  why: string,
+  more: object = {},
+) => ({
+  alias,
+  id: `openai:${alias}`,
+  tier,
+  in_flight: 1,
+  score: 0.5,
+  terms: [
+    { window: "daily" as const, share: 0.93, known: true, weight: 0.6 },
+    { window: "weekly" as const, share: 0.3, known: false, weight: 0.4 },
+  ],
+  limit: undefined,
+  urgency: 0.98,
+  why,
+  ...more,
+});
+
+const EXPLAINED: Explained = {
+  mode: "usage_balanced",
+  session: undefined,
+  model: undefined,
+  bound_to: undefined,
+  held: false,
+  pinned: undefined,
+  chosen: "bob",
+  reason: "usage-stay",
+  back_at_ms: undefined,
+  accounts: [
+    account("bob", "ready", "it served last, and no other score is better by more than delta_percent"),
+    account("alice", "exhausted", "exhausted according to its figures; bob is not"),
+    account("carol", "out", "disabled: refresh-token-expired"),
+    account("dave", "out", "disabled: operator"),
+    account("erin", "resting", "cooling down after http-503, for 5 s more; bob is not"),
+    account("frank", "credits", "only credits are left; bob is not", {
+      terms: [{ window: "monthly", share: 0, known: true, weight: 1 }],
+    }),
+  ],
+};
+
+const frame = (columns: number, colour = false) => ({ columns, style: styleOf({ colour, utf8: true }) });
+const widest = (text: string) => Math.max(...text.split("\n").map((line) => Bun.stringWidth(line)));
+
+test.each([60, 80, 120, 200])("an explanation on %d columns", (columns) => {
+  const text = explanationFrame(EXPLAINED, frame(columns), NOW);
+  expect(text).toMatchSnapshot();
+  expect(widest(text)).toBeLessThanOrEqual(columns);
+  expect(Bun.stripANSI(explanationFrame(EXPLAINED, frame(columns, true), NOW))).toBe(text);
+});
+
+test("a session, a pin and limits of models are named", () => {
+  const accounts = EXPLAINED.accounts.map((one, index) => ({
+    ...one,
+    limit: index === 0 ? "Spark" : undefined,
+  }));
+  const text = explanationFrame(
+    {
+      ...EXPLAINED,
+      session: "s1",
+      model: "gpt-spark",
+      bound_to: "alice",
+      held: true,
+      pinned: "bob",
+      accounts,
+    },
+    frame(200),
+    NOW,
+  );
+  expect(text).toMatchSnapshot();
+});
+
+test("without an account for the turn, the explanation says when there is one", () => {
+  const { chosen: _, reason: __, ...nothing } = EXPLAINED;
+  const text = explanationFrame(
+    { ...nothing, chosen: undefined, reason: undefined, back_at_ms: NOW + 3 * 3_600_000 },
+    frame(120),
+    NOW,
+  );
+  expect(text).toStartWith(
+    "next turn of a new session: no account is available; the first account is available again in 3 h\n",
+  );
+  expect(explanationFrame({ ...EXPLAINED, accounts: [] }, frame(80), NOW)).toBe("no accounts\n");
+});
