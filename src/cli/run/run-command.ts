@@ -22,9 +22,10 @@ import { CODEX_USAGE, misplacedFlag } from "./misplaced-flag.ts";
 import { nativeHome } from "./native-home.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
 import { proxyForRun } from "./proxy-for-run.ts";
+import { type RunFlags, resumeLine } from "./resume-line.ts";
 import { type RunHome, runHomeOf } from "./run-home.ts";
 import { configSources, prepareRuntime } from "./runtime-home.ts";
-import { bypassReport, tagRun, trafficOf } from "./tagged-run.ts";
+import { bypassReport, isInteractive, tagRun, trafficOf } from "./tagged-run.ts";
 
 /** The flags of this command. All other arguments are for Codex. */
 const FLAGS = {
@@ -91,6 +92,7 @@ export default defineCommand({
         : runHomeOf(context, { codexHome: args["codex-home"], isolated: args["isolated-home"] }),
       prefix: config.commands.run,
       args: rawArgs,
+      flags: args,
     };
     const location = await locate(context, args);
     if (args.command) {
@@ -118,6 +120,7 @@ interface Job {
   readonly home: RunHome | undefined;
   readonly prefix: readonly string[];
   readonly args: readonly string[];
+  readonly flags: RunFlags;
 }
 
 /** The way to the proxy, and the home that was prepared for it. */
@@ -178,6 +181,9 @@ async function runAt(
       dotenv: proxyDotenv(home, privateHosts(codexAddresses(proxyUrl)), deps.env),
     });
   if (report !== undefined) deps.log.info(report);
+  const threads = process.stdout.isTTY && isInteractive(job.args) ? traffic?.threads : undefined;
+  const resume = threads === undefined ? undefined : resumeLine(home, threads, job.flags);
+  if (resume !== undefined) deps.log.info(`to continue this session in the pool, run: ${resume}`);
   return ended;
 }
 
