@@ -97,7 +97,7 @@ export default defineCommand({
     const location = await locate(context, args);
     if (args.command) {
       const proxyUrl = servingUrl(context, location);
-      return print(`${commandLine(commandOf(job, { proxyUrl, codexHome: job.home?.path }), deps.env)}\n`);
+      return print(`${commandLine(commandOf(job, { proxyUrl, home: job.home }), deps.env)}\n`);
     }
     const proxy = await proxyForRun(context, location, args["auto-start"]);
     try {
@@ -126,16 +126,17 @@ interface Job {
 /** The way to the proxy, and the home that was prepared for it. */
 interface ProxyRoute {
   readonly proxyUrl: string;
-  readonly codexHome: string | undefined;
+  readonly home: RunHome | undefined;
   readonly pathKey?: string | undefined;
   readonly tag?: RunTag | undefined;
 }
 
-function commandOf({ context, ...job }: Job, { proxyUrl, codexHome, pathKey, tag }: ProxyRoute) {
+function commandOf({ context, ...job }: Job, { proxyUrl, home, pathKey, tag }: ProxyRoute) {
   const run = tag === undefined ? "" : runPrefix(tag);
   return codexCommand({
     ...job,
-    codexHome,
+    codexHome: home?.path,
+    keepsIdToken: home?.own !== undefined,
     addresses: codexAddresses(proxyUrl, { pathKey, run }),
     keyed: pathKey !== undefined,
     proxyUrl: `${proxyUrl}${run}`,
@@ -157,7 +158,7 @@ async function runAt(
   const tag = await tagRun(door, account, deps);
   const command = commandOf(job, {
     proxyUrl,
-    codexHome: prepared?.home.path,
+    home: prepared?.home,
     pathKey: prepared?.pathKey,
     tag,
   });
