@@ -20,6 +20,7 @@ import { locate, servingUrl } from "../proxy/locate-proxy.ts";
 import { selfCommand } from "../self.ts";
 import { CODEX_USAGE, misplacedFlag } from "./misplaced-flag.ts";
 import { nativeHome } from "./native-home.ts";
+import { openThreadAdvice } from "./open-thread.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
 import { proxyForRun } from "./proxy-for-run.ts";
 import { type RunFlags, resumeLine } from "./resume-line.ts";
@@ -182,6 +183,8 @@ async function runAt(
       dotenv: proxyDotenv(home, privateHosts(codexAddresses(proxyUrl)), deps.env),
     });
   if (report !== undefined) deps.log.info(report);
+  const advice = openThreadAdvice(prepared?.home.own, job.args, ended);
+  if (advice !== undefined) deps.log.info(advice);
   const threads = process.stdout.isTTY && isInteractive(job.args) ? traffic?.threads : undefined;
   const resume = threads === undefined ? undefined : resumeLine(home, threads, job.flags);
   if (resume !== undefined) deps.log.info(`to continue this session in the pool, run: ${resume}`);
