@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { Access, Holder } from "../auth/access.ts";
 import { ROOT_GRANT } from "../auth/stub.ts";
 import { parseJson } from "../core/json.ts";
+import { keepsIdToken } from "../core/token-request.ts";
 import type { ProxyContext } from "../proxy/context.ts";
 import { boundedBody } from "./requests.ts";
 
@@ -20,7 +21,7 @@ export function isTokenPath(method: string, path: string): boolean {
 
 /**
  * `POST /oauth/token`: a Codex whose stub expires gets a new one for the refresh token of a stub that this proxy made,
- * unless the grant of that stub has ended. JSON (today's) and form bodies (older).
+ * unless the grant of that stub has ended. With `?id_token=keep` it keeps its id token. JSON (today's) and form bodies (older).
  */
 export function tokenRoutes({ access, pool }: RuntimeContext): Hono {
   const app = new Hono();
@@ -39,7 +40,8 @@ export function tokenRoutes({ access, pool }: RuntimeContext): Hono {
       );
     const { stub } = access.credentialsFor(grant, pool.usage().planType);
     const { access_token, id_token, refresh_token } = stub.tokens;
-    return c.json({ access_token, id_token, refresh_token, token_type: "Bearer" });
+    const tokens = { access_token, refresh_token, token_type: "Bearer" };
+    return c.json(keepsIdToken(c.req.query()) ? tokens : { ...tokens, id_token });
   });
   return app;
 }

@@ -1,5 +1,6 @@
 // The command that runs Codex through the proxy: its arguments, its environment, and both as one line of shell.
 
+import { KEEP_ID_TOKEN } from "../core/token-request.ts";
 import type { CodexAddresses } from "./addresses.ts";
 import { directHosts, namesProxy, noProxyWith } from "./direct-hosts.ts";
 
@@ -23,6 +24,8 @@ export interface CommandOptions {
   readonly proxyUrl: string;
   /** Undefined: the user's own home, with its own login and renewal. */
   readonly codexHome: string | undefined;
+  /** True if the id token of the stub names the owner of the user's threads, and must stay. Default false. */
+  readonly keepsIdToken?: boolean;
   /** `commands.run` of the settings. */
   readonly prefix: readonly string[];
   readonly args: readonly string[];
@@ -48,7 +51,7 @@ export function codexCommand(options: CommandOptions): CodexCommand {
         ? {}
         : {
             CODEX_HOME: options.codexHome,
-            CODEX_REFRESH_TOKEN_URL_OVERRIDE: addresses.token,
+            CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${addresses.token}${options.keepsIdToken ? KEEP_ID_TOKEN : ""}`,
             ...(env.OPENAI_API_KEY ? {} : { OPENAI_API_KEY: PLACEHOLDER_KEY }),
           }),
       OPENAI_BASE_URL: options.proxyUrl,

@@ -12,6 +12,8 @@ export interface RunSeen {
   readonly requests: number;
   /** Requests that carry turns; over WebSocket one for each socket. */
   readonly turns: number;
+  /** The threads of the last turns, the newest first: ids of Codex, at most 16. Undefined if there are none. */
+  readonly threads?: readonly string[] | undefined;
   /** Why the account that the run is pinned to cannot serve now; other accounts serve instead. */
   readonly absence?: Absence | undefined;
   /** The accounts that served turns in place of the one that the run is pinned to. */
@@ -28,6 +30,9 @@ export interface OtherAccount {
   /** Why the account of the run could not serve the last of these turns; undefined if it could again afterwards. */
   readonly absence?: Absence | undefined;
 }
+
+/** The form of the ids of Codex's threads. */
+export const THREAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The path behind a run's prefix that returns its `RunSeen`. */
 export const RUN_PATH = "/run";

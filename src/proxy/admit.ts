@@ -14,6 +14,7 @@ import type { PathGate } from "./path-gate.ts";
 import { errorResponse } from "./refusal.ts";
 import { headProblem, targetOf } from "./request-head.ts";
 import { createRuns } from "./runs.ts";
+import { sessionFromHeaders } from "./session.ts";
 
 /** Paths that this proxy answers itself. */
 export interface LocalPaths {
@@ -64,7 +65,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
         const served = pinnedId === undefined ? {} : { others };
         return answered(Response.json({ ...seen, absence, ...served } satisfies RunSeen));
       }
-      runs.note(run.id, isTurnPath(path));
+      runs.note(run.id, isTurnPath(path), sessionFromHeaders(request.headers));
     }
     if (local.handles(request.method, path)) {
       const asked =

@@ -24,6 +24,20 @@ test("the line can be pasted into a shell unchanged", () => {
   );
 });
 
+test("Codex keeps an id token that names the owner of the user's threads", () => {
+  const { env } = codexCommand({
+    binary: "codex",
+    addresses: codexAddresses("http://127.0.0.1:1"),
+    proxyUrl: "http://127.0.0.1:1",
+    codexHome: "/home",
+    keepsIdToken: true,
+    prefix: [],
+    args: [],
+    env: {},
+  });
+  expect(env.CODEX_REFRESH_TOKEN_URL_OVERRIDE).toBe("http://127.0.0.1:1/oauth/token?id_token=keep");
+});
+
 test("the user's own API key stays unchanged", () => {
   expect(make([], { OPENAI_API_KEY: "sk-mine" }).env.OPENAI_API_KEY).toBeUndefined();
   expect(make([], { OPENAI_API_KEY: "" }).env.OPENAI_API_KEY).toBe("codex-lb-local-key");

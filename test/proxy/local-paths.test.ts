@@ -99,6 +99,16 @@ describe("the proxy itself answers", () => {
       expect(tokens.id_token).toBe(tokens.access_token ?? "none");
       expect(tokens.refresh_token).toBe(stub.tokens.refresh_token);
     }
+    const kept = await fetch(`${pool.url}/oauth/token?id_token=keep`, {
+      method: "POST",
+      body: JSON.stringify(fields),
+      headers: { "content-type": "application/json" },
+    });
+    expect(Object.keys((await kept.json()) as object).sort()).toEqual([
+      "access_token",
+      "refresh_token",
+      "token_type",
+    ]);
     // The Go program's marker is public, so it does not work as a credential.
     for (const refresh_token of ["x", "codexlb-runtime-refresh", ""]) {
       const wrong = await fetch(`${pool.url}/oauth/token`, {

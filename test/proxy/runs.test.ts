@@ -96,3 +96,15 @@ test("runs that were silent for the longest are forgotten first", () => {
   expect(runs.seen(id(1)).requests).toBe(0);
   expect(runs.seen(id(4_999)).requests).toBe(1);
 });
+
+test("the threads of a run's turns are known, the newest first, and at most 16", () => {
+  const runs = createRuns();
+  const thread = (n: number) => `01a2223e-672e-7950-a46f-${String(n).padStart(12, "0")}`;
+  for (let n = 0; n < 20; n++) runs.note(ID, true, thread(n));
+  runs.note(ID, true, thread(10));
+  runs.note(ID, false, thread(30));
+  runs.note(ID, true, "../../etc/passwd");
+  const { threads = [] } = runs.seen(ID);
+  expect(threads.slice(0, 3)).toEqual([thread(10), thread(19), thread(18)]);
+  expect(threads).toHaveLength(16);
+});

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gated } from "../support/gated.ts";
+import { noPanes, openPane } from "../support/tmux.ts";
 import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
 import { type CodexResult, expectTurn, type Setup, startReal, threadOf } from "./setup.ts";
@@ -170,4 +171,44 @@ describe.each(VERSIONS)("codexlb run with the home of plain Codex %s", (version)
     expect(readdirSync(join(s.tool.root, "runtime"))).toContain("sessions");
     expect(readdirSync(s.tool.root)).not.toContain("codex-home");
   });
+
+  test.skipIf(noPanes() !== undefined)(
+    "ends with a line that continues its thread in the pool, after Codex's own",
+    async () => {
+      await using s = await startReal(recorder);
+      const home = ownHome(s, version);
+      using pane = await openPane({
+        columns: 240,
+        rows: 40,
+        cwd: s.work,
+        env: s.tool.env({
+          SHELL: "/bin/sh",
+          CODEXLB_CODEX_BIN: binaries.get(version) ?? "",
+          CODEXLB_PROXY_URL: s.url,
+          PATH: `${s.tool.directory}:${process.env.PATH}`,
+          HTTPS_PROXY: recorder.url,
+        }),
+      });
+      const code = pane.start("codexlb run");
+      await pane.shows("Ask Codex to do anything");
+      pane.press("hello");
+      await pane.shows("› hello");
+      pane.press("Enter");
+      await pane.shows("Hello from alice");
+      pane.press("/quit");
+      await pane.shows("› /quit");
+      pane.press("Enter");
+      expect(await code()).toBe(0);
+      const screen = pane.screen().join("\n");
+      const [, own] = /^ *codex resume (\S+)$/m.exec(screen) ?? [];
+      const [, pooled] = /^codexlb: .* run: codexlb run resume (\S+)$/m.exec(screen) ?? [];
+      expect([own, own]).toEqual([pooled, expect.stringMatching(/^[0-9a-f-]{36}$/)]);
+      for (const codex of [home.plain, home.pooled]) {
+        const resumed = await codex([...EXEC, "resume", pooled ?? "", "more"]);
+        expectTurn(resumed, "alice");
+        expect(threadOf(resumed)).toBe(pooled ?? "");
+      }
+    },
+    120_000,
+  );
 });

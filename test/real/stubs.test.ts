@@ -9,7 +9,7 @@ import { readClaims } from "../../src/auth/claims.ts";
 import { keyIdOf } from "../../src/auth/proof.ts";
 import { checkRuntimeAuth } from "../../src/auth/runtime-auth.ts";
 import { hashOf, readSecret } from "../../src/auth/secrets.ts";
-import { makeStub, pathKeyOf } from "../../src/auth/stub.ts";
+import { makeStub, ownerOfStub, pathKeyOf } from "../../src/auth/stub.ts";
 import { codexAddresses } from "../../src/codex/addresses.ts";
 import { codexCommand } from "../../src/codex/command-line.ts";
 import { prepareHome } from "../../src/codex/home.ts";
@@ -31,7 +31,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => recorder[Symbol.asyncDispose]());
 
-test("Codex renews an expired stub, and is refused once its key is removed", async () => {
+test("Codex renews an expired stub, keeps the owner of its threads, and is refused once its key is removed", async () => {
   await using s = await startReal(
     recorder,
     [{ alias: "alice" }],
@@ -45,7 +45,8 @@ test("Codex renews an expired stub, and is refused once its key is removed", asy
   mkdirSync(codexHome);
   const addresses = codexAddresses(s.url, { pathKey: pathKeyOf(signingKey, Date.now(), grant) });
   const stub = makeStub("pro", signingKey, Date.now() - 8 * DAY_MS, grant);
-  prepareHome({ codexHome, configSources: [], stub, chatgptBaseUrl: addresses.chatgpt });
+  const owner = { accountId: "acct-mine", userId: "user-mine" };
+  prepareHome({ codexHome, configSources: [], stub, owner, chatgptBaseUrl: addresses.chatgpt });
   const tokens = () =>
     JSON.parse(readFileSync(join(codexHome, "auth.json"), "utf8")).tokens as typeof stub.tokens;
   const codex = async (): Promise<CodexResult> => {
@@ -55,6 +56,7 @@ test("Codex renews an expired stub, and is refused once its key is removed", asy
       keyed: true,
       proxyUrl: s.url,
       codexHome,
+      keepsIdToken: true,
       prefix: [],
       args: ["exec", ...BYPASS, "hello"],
       env: {},
@@ -72,7 +74,8 @@ test("Codex renews an expired stub, and is refused once its key is removed", asy
   expectTurn(await codex(), "alice");
   expect(tokens().access_token).not.toBe(stub.tokens.access_token);
   expect((readClaims(tokens().access_token)?.exp ?? 0) * 1000).toBeGreaterThan(Date.now() + 5 * DAY_MS);
-  expect(checkRuntimeAuth(codexHome)).toMatchObject({ ok: true });
+  expect(checkRuntimeAuth(codexHome)).toMatchObject({ ok: true, account_id: "acct-mine" });
+  expect(ownerOfStub(tokens().id_token)).toEqual(owner);
   expectTurn(await codex(), "alice");
   const turns = s.points("message").length;
   await keys.remove("laptop");

@@ -20,12 +20,14 @@ import { locate, servingUrl } from "../proxy/locate-proxy.ts";
 import { selfCommand } from "../self.ts";
 import { CODEX_USAGE, misplacedFlag } from "./misplaced-flag.ts";
 import { nativeHome } from "./native-home.ts";
+import { openThreadAdvice } from "./open-thread.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
 import { proxyForRun } from "./proxy-for-run.ts";
 import { requireProxy } from "./require-proxy.ts";
+import { type RunFlags, resumeLine } from "./resume-line.ts";
 import { type RunHome, runHomeOf } from "./run-home.ts";
 import { configSources, prepareRuntime } from "./runtime-home.ts";
-import { bypassReport, isSilent, othersReport, tagRun, trafficOf } from "./tagged-run.ts";
+import { bypassReport, isInteractive, isSilent, othersReport, tagRun, trafficOf } from "./tagged-run.ts";
 
 /** The flags of this command. All other arguments are for Codex. */
 const FLAGS = {
@@ -93,11 +95,12 @@ export default defineCommand({
         : runHomeOf(context, { codexHome: args["codex-home"], isolated: args["isolated-home"] }),
       prefix: config.commands.run,
       args: rawArgs,
+      flags: args,
     };
     const location = await locate(context, args);
     if (args.command) {
       const proxyUrl = servingUrl(context, location);
-      return print(`${commandLine(commandOf(job, { proxyUrl, codexHome: job.home?.path }), deps.env)}\n`);
+      return print(`${commandLine(commandOf(job, { proxyUrl, home: job.home }), deps.env)}\n`);
     }
     const proxy = await proxyForRun(context, location, args["auto-start"]);
     try {
@@ -121,21 +124,23 @@ interface Job {
   readonly home: RunHome | undefined;
   readonly prefix: readonly string[];
   readonly args: readonly string[];
+  readonly flags: RunFlags;
 }
 
 /** The way to the proxy, and the home that was prepared for it. */
 interface ProxyRoute {
   readonly proxyUrl: string;
-  readonly codexHome: string | undefined;
+  readonly home: RunHome | undefined;
   readonly pathKey?: string | undefined;
   readonly tag?: RunTag | undefined;
 }
 
-function commandOf({ context, ...job }: Job, { proxyUrl, codexHome, pathKey, tag }: ProxyRoute) {
+function commandOf({ context, ...job }: Job, { proxyUrl, home, pathKey, tag }: ProxyRoute) {
   const run = tag === undefined ? "" : runPrefix(tag);
   return codexCommand({
     ...job,
-    codexHome,
+    codexHome: home?.path,
+    keepsIdToken: home?.own !== undefined,
     addresses: codexAddresses(proxyUrl, { pathKey, run }),
     keyed: pathKey !== undefined,
     proxyUrl: `${proxyUrl}${run}`,
@@ -157,7 +162,7 @@ async function runAt(
   const tag = await tagRun(door, account, deps);
   const command = commandOf(job, {
     proxyUrl,
-    codexHome: prepared?.home.path,
+    home: prepared?.home,
     pathKey: prepared?.pathKey,
     tag,
   });
@@ -183,6 +188,11 @@ async function runAt(
       dotenv: proxyDotenv(home, privateHosts(codexAddresses(proxyUrl)), deps.env),
     });
   if (report !== undefined) deps.log.info(report);
+  const advice = openThreadAdvice(prepared?.home.own, job.args, ended);
+  if (advice !== undefined) deps.log.info(advice);
+  const threads = process.stdout.isTTY && isInteractive(job.args) ? traffic?.threads : undefined;
+  const resume = threads === undefined ? undefined : resumeLine(home, threads, job.flags);
+  if (resume !== undefined) deps.log.info(`to continue this session in the pool, run: ${resume}`);
   return ended;
 }
 

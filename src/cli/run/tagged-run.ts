@@ -5,7 +5,7 @@ import { z } from "zod";
 import { type Door, textOf, through } from "../../admin/door.ts";
 import { dotenvProblem, type ProxyDotenv } from "../../codex/dotenv.ts";
 import { parseJson } from "../../core/json.ts";
-import { type Absence, type RunSeen, type RunTag, runPrefix } from "../../core/run-tag.ts";
+import { type Absence, type RunSeen, type RunTag, runPrefix, THREAD_ID } from "../../core/run-tag.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { KEY_NEXT } from "./runtime-home.ts";
@@ -46,6 +46,11 @@ export async function tagRun(
     : new CodexlbError("proxy_answer", `the proxy at ${door.url} cannot pin a single run`, {
         next: `leave --account out, or pin it for everything: codexlb account pin ${account}`,
       });
+}
+
+/** True if `args`, the arguments for Codex, start its terminal interface. */
+export function isInteractive(args: readonly string[]): boolean {
+  return !args.some((word) => EXEC.has(word) || SILENT_WORDS.has(word));
 }
 
 /** The traffic of the run at the proxy; undefined if the proxy does not answer. */
@@ -133,6 +138,7 @@ const KnownAbsence = z.enum(["exhausted", "limited", "resting", "out"]).optional
 const Traffic = z.object({
   requests: z.number(),
   turns: z.number(),
+  threads: z.array(z.string().regex(THREAD_ID)).optional().catch(undefined),
   absence: KnownAbsence,
   others: z.array(z.object({ alias: z.string(), turns: z.number(), absence: KnownAbsence })).optional(),
 });

@@ -63,8 +63,15 @@ describe("offered are", () => {
     [
       "run -",
       [
-        ...["--root", "--proxy-url", "--codex-bin", "--codex-home", "--isolated-home", "--native-home"],
-        "--account",
+        ...[
+          "--root",
+          "--proxy-url",
+          "--codex-bin",
+          "--codex-home",
+          "--isolated-home",
+          "--native-home",
+          "--account",
+        ],
         ...["--auto-start", "--command", "--help"],
       ],
     ],

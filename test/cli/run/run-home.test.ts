@@ -30,7 +30,7 @@ async function startBench(): Promise<Bench> {
   const temp: TempDirectory = tempDirectory();
   const pool = await startPool({ accounts: [{ alias: "alice" }] });
   const codex = join(temp.path, "codex");
-  writeFileSync(codex, '#!/bin/sh\necho "home $CODEX_HOME"\n', { mode: 0o755 });
+  writeFileSync(codex, '#!/bin/sh\necho "home $CODEX_HOME"\nexit $FAKE_CODE\n', { mode: 0o755 });
   const standard = join(temp.path, "home", ".codex");
   mkdirSync(standard, { recursive: true });
   return {
@@ -140,6 +140,19 @@ describe("the home of codexlb run", () => {
     writeFileSync(join(bench.standard, "config.toml"), 'model = "other"\n');
     expect((await bench.run()).err).toBe("");
     expect(settings(ran.home)).toMatchObject({ model: "other", mcp_servers: { added: { command: "a" } } });
+  });
+
+  test("can contain threads that the background server of the user's Codex has open", async () => {
+    await using bench = await startBench();
+    const advice = "end that server with: codex app-server daemon stop\n";
+    const failed = { FAKE_CODE: "1" };
+    expect((await bench.run(["resume", "ID"], failed)).err).not.toContain(advice);
+    mkdirSync(join(bench.standard, "app-server-control"));
+    writeFileSync(join(bench.standard, "app-server-control", "app-server-control.sock"), "");
+    expect((await bench.run(["resume", "ID"], failed)).err).toEndWith(advice);
+    expect((await bench.run(["exec"], failed)).err).not.toContain(advice);
+    expect((await bench.run(["resume", "ID"])).err).not.toContain(advice);
+    expect((await bench.run(["--isolated-home", "resume", "ID"], failed)).err).not.toContain(advice);
   });
 
   test("can be chosen only once", async () => {
