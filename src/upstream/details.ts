@@ -5,7 +5,7 @@ import { identityOf, workspacesToShow } from "../auth/identity.ts";
 import { candidateOf } from "../core/availability.ts";
 import { capacityOfQuota } from "../core/capacity.ts";
 import { healthAt } from "../core/health.ts";
-import { levelOf, logEventIn } from "../core/log-event.ts";
+import { isRepetition, levelOf, logEventIn } from "../core/log-event.ts";
 import type { PoolFacts } from "../core/pool-facts.ts";
 import type { QuotaView } from "../core/quota.ts";
 import { statusDocument } from "../core/status.ts";
@@ -92,5 +92,6 @@ function eventsOf(path: string, accountId: string): AccountDetails["events"] {
         ? [{ ...event, fields: { ...event.fields } }]
         : [];
     })
+    .filter((event, index, all) => !isRepetition(event, all[index - 1]))
     .slice(-LATEST_EVENTS);
 }

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { defineCommand } from "citty";
 import { remoteLogLines } from "../../admin/client.ts";
 import type { Door } from "../../admin/door.ts";
-import { LOG_LEVELS, logEventIn } from "../../core/log-event.ts";
+import { isRepetition, LOG_LEVELS, type LogEvent, logEventIn } from "../../core/log-event.ts";
 import { print, printJsonText } from "../../print.ts";
 import { readLogLines } from "../../state/log-parts.ts";
 import { REMOTE_FLAGS, type RemoteFlags, ROOT_FLAG } from "../common-flags.ts";
@@ -88,10 +88,14 @@ export default defineCommand({
     const paint = paintOf(wantsColour(env));
     const read = await readerOf(context, args, durationFlag(args.timeout, "timeout") || undefined);
     const isRaw = !forPeople && !isFiltered(args);
+    let previous: LogEvent | undefined;
     const shown = (text: string): string[] =>
       text.split("\n").flatMap((line) => {
         const event = logEventIn(line);
         if (event === undefined || !wanted(event)) return [];
+        const isRepeated = forPeople && !args.all && isRepetition(event, previous);
+        previous = event;
+        if (isRepeated) return [];
         return [forPeople ? logText(event, clock.now(), paint) : `${line}\n`];
       });
     if (offset < 0 && (tail <= 0 || isFiltered(args))) offset = 0;

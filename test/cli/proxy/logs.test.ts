@@ -47,6 +47,28 @@ test("a terminal gets the switches and failures, one line each", async () => {
   expect(eventsIn((await logs(["--json"], 100)).out).length).toBeGreaterThan(5);
 });
 
+test("the same switch, which several requests report, is one line", async () => {
+  const root = join(temp.path, "repeated");
+  const at = (account: string, number: number) => ({
+    ts: "2026-01-02T03:04:05Z",
+    event: "request.switched",
+    fields: { account_id: `openai:${account}`, req_id: number, switch_reason: "usage-fallback" },
+  });
+  const events = [at("alice", 1), at("alice", 2), at("bob", 3), at("bob", 4), at("alice", 5)];
+  await Bun.write(
+    join(root, "logs", "proxy.current.jsonl"),
+    events.map((event) => `${JSON.stringify(event)}\n`).join(""),
+  );
+  const { out } = await runCli(["proxy", "logs", "--root", root], { cwd: temp.path, terminal: 100 });
+  expect(
+    Bun.stripANSI(out)
+      .split("\n")
+      .map((line) => line.split(/ +/)[2]),
+  ).toEqual(["alice", "bob", "alice", undefined]);
+  const all = await runCli(["proxy", "logs", "--root", root, "--all"], { cwd: temp.path, terminal: 100 });
+  expect(all.out.trimEnd().split("\n")).toHaveLength(5);
+});
+
 test("a pipe gets the log as it is", async () => {
   const { out } = await logs(["--tail", "0"]);
   expect(eventsIn(out).map(({ event }) => event)).toEqual(
