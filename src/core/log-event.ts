@@ -25,7 +25,7 @@ export function levelOf({ event, fields }: Pick<LogEvent, "event" | "fields">): 
   // The operator's own change has no reason.
   if (event.endsWith(".disabled")) return fields.reason === undefined ? "info" : "error";
   if (event === "websocket.failed") return fields.error === "use_http" ? "debug" : "error";
-  return LEVELS.get(event) ?? "debug";
+  return LEVELS.get(event) ?? "info";
 }
 
 /**
@@ -44,6 +44,7 @@ const Line = z.object({
   fields: z.record(z.string(), z.unknown()).default({}),
 });
 
+/** Changes by the operator, and events of other versions, are `info`. */
 const LEVELS: ReadonlyMap<string, LogLevel> = new Map(
   Object.entries({
     error: ["request.failed", "proxy.error", "config.reload_failed", "account.auth_refresh_failed"],
@@ -52,11 +53,11 @@ const LEVELS: ReadonlyMap<string, LogLevel> = new Map(
       ...["request.switched", "request.transport_error", "request.account_unready", "request.retry_denied"],
       ...["websocket.moved", "websocket.handover", "connections.limited", "clock.set_back"],
     ],
-    info: [
-      ...["proxy.started", "proxy.stopping", "config.reloaded", "child_proxy.seen"],
-      ...["imported", "removed", "pinned", "unpinned", "enabled", "draining", "changed"].map(
-        (change) => `account.${change}`,
-      ),
+    debug: [
+      ...["request.received", "request.account_selected", "request.child_selected", "request.completed"],
+      ...["request.canceled", "request.refused", "websocket.account_selected", "websocket.completed"],
+      ...["account.auth_refreshed", "quota.refreshed", "catalogue.changed", "catalogue.failed"],
+      "config.reload_watcher_started",
     ],
   } as const).flatMap(([level, events]) => events.map((event) => [event, level as LogLevel] as const)),
 );

@@ -44,7 +44,7 @@ const BRUSHES: Readonly<Record<LogLevel, (paint: Paint) => (text: string) => str
 /** `13:40:36`, with the date before it if it is another day. */
 function timeOf(ts: string, nowMs: number): string {
   const at = new Date(ts);
-  if (Number.isNaN(at.getTime())) return ts;
+  if (Number.isNaN(at.getTime())) return shortLine(ts);
   const two = (value: number) => String(value).padStart(2, "0");
   const day = (date: Date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");

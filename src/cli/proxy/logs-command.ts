@@ -7,6 +7,7 @@ import { remoteLogLines } from "../../admin/client.ts";
 import type { Door } from "../../admin/door.ts";
 import { isRepetition, LOG_LEVELS, type LogEvent, logEventIn } from "../../core/log-event.ts";
 import { print, printJsonText } from "../../print.ts";
+import { shortLine } from "../../printable.ts";
 import { readLogLines } from "../../state/log-parts.ts";
 import { REMOTE_FLAGS, type RemoteFlags, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf } from "../context.ts";
@@ -88,11 +89,15 @@ export default defineCommand({
     const paint = paintOf(wantsColour(env));
     const read = await readerOf(context, args, durationFlag(args.timeout, "timeout") || undefined);
     const isRaw = !forPeople && !isFiltered(args);
+    const atOnce = isRaw || args.offset !== NO_OFFSET ? limit : Math.max(limit, SEARCHED);
     let previous: LogEvent | undefined;
     const shown = (text: string): string[] =>
       text.split("\n").flatMap((line) => {
         const event = logEventIn(line);
-        if (event === undefined || !wanted(event)) return [];
+        // A line that is no event, for example of another program, is shown as it is.
+        if (event === undefined)
+          return forPeople && line !== "" && !isFiltered(args) ? [`${shortLine(line)}\n`] : [];
+        if (!wanted(event)) return [];
         const isRepeated = forPeople && !args.all && isRepetition(event, previous);
         previous = event;
         if (isRepeated) return [];
@@ -102,8 +107,8 @@ export default defineCommand({
     // A filter selects among all lines, and the last ones of its selection are shown.
     let found: string[] | undefined = isRaw || args.offset !== NO_OFFSET ? undefined : [];
     for (;;) {
-      const query = { offset: offset < 0 ? undefined : offset, tail: isRaw ? tail : SEARCHED, limit };
-      const lines = await read({ ...query, limit: isRaw ? limit : Math.max(limit, SEARCHED) });
+      const query = { offset: offset < 0 ? undefined : offset, tail: isRaw ? tail : SEARCHED, limit: atOnce };
+      const lines = await read(query);
       offset = lines.nextOffset ?? offset;
       if (isRaw) {
         if (lines.text !== "") printJsonText(lines.text.endsWith("\n") ? lines.text : `${lines.text}\n`);

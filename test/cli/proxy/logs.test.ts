@@ -112,6 +112,6 @@ test("text that others wrote cannot control the terminal", async () => {
     terminal: 100,
   });
   expect(out).toMatch(
-    /^2026-01-0\d \d\d:\d\d:\d\d {2}- +a request was refused with status 500 \(a \[31mb c\)\n$/,
+    /^2026-01-0\d \d\d:\d\d:\d\d {2}- +a request was refused with status 500 \(a \[31mb c\)\nno event\n$/,
   );
 });
