@@ -14,7 +14,7 @@ export function logText(event: LogEvent, nowMs: number, paint: Paint): string {
   const reason = shown.includes("reason") ? event.fields.reason : event.fields.error;
   const why = typeof reason === "string" && reason !== "" ? ` (${reason})` : "";
   const brush = BRUSHES[levelOf(event)];
-  const details = why === "" && what === event.event ? `  ${rest.join(" ")}` : why;
+  const details = why === "" && what === event.event && rest.length > 0 ? `  ${rest.join(" ")}` : why;
   return `${paint.dim(timeOf(event.ts, nowMs))}  ${accountOf(event).padEnd(WIDTH)}  ${brush(paint)(shortLine(what))}${shortLine(details)}\n`;
 }
 
