@@ -130,6 +130,7 @@ function createAttempts<Reply>(
         ...upstream.named,
         attempt: count,
         req_id: requestId,
+        session: exchange.facts.session,
         switch_reason: choice.reason,
         switched: choice.switched,
       }),

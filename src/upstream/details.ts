@@ -5,7 +5,7 @@ import { identityOf, workspacesToShow } from "../auth/identity.ts";
 import { candidateOf } from "../core/availability.ts";
 import { capacityOfQuota } from "../core/capacity.ts";
 import { healthAt } from "../core/health.ts";
-import { parseJson } from "../core/json.ts";
+import { isRepetition, levelOf, logEventIn } from "../core/log-event.ts";
 import type { PoolFacts } from "../core/pool-facts.ts";
 import type { QuotaView } from "../core/quota.ts";
 import { statusDocument } from "../core/status.ts";
@@ -89,10 +89,12 @@ function eventsOf(path: string, accountId: string): AccountDetails["events"] {
     .flatMap((line) => {
       // Most lines concern other accounts and need no parsing.
       if (!line.includes(accountId)) return [];
-      const event = parseJson(line) as Partial<AccountDetails["events"][number]> | undefined;
-      const { ts, event: name, fields = {} } = event ?? {};
-      const isOwn = fields.account_id === accountId && ts !== undefined && name !== undefined;
-      return isOwn ? [{ ts, event: name, fields }] : [];
+      const event = logEventIn(line);
+      // Ordinary requests would displace the switches and failures.
+      return event?.fields.account_id === accountId && levelOf(event) !== "debug"
+        ? [{ ...event, fields: { ...event.fields } }]
+        : [];
     })
+    .filter((event, index, all) => !isRepetition(event, all[index - 1]))
     .slice(-LATEST_EVENTS);
 }

@@ -1,6 +1,7 @@
 // Records the results of requests: in the upstream's record, the counters, the session's binding and the event log.
 
 import type { Candidate } from "../core/availability.ts";
+import { durationText } from "../core/duration-text.ts";
 import { backoffMs, disabledText, type HealthEvent } from "../core/health.ts";
 import { chance } from "../core/jitter.ts";
 import { creditsRefused, exhaustedEvidence, limitNamed, refusedEvidence } from "../core/limit-evidence.ts";
@@ -105,6 +106,9 @@ export function createLedger(context: LedgerContext): Ledger {
     const { nowMs } = view();
     noteSwitch(record, how.reason);
     note(record, { kind: "cool", atMs: nowMs, ...how });
+    log.info(
+      `${upstream.kind} ${upstream.label} cools down for ${durationText((how.untilMs - nowMs) / 1000)}: ${how.reason}`,
+    );
     events.append(`${upstream.kind}.cooldown`, {
       ...fields,
       ...upstream.named,

@@ -273,7 +273,7 @@ describe("text from a backend", () => {
       "account list --json",
       "account show alice",
       "explain",
-      "proxy logs",
+      "proxy logs --all",
     ]) {
       const { out } = await runCli(words.split(" "), { compiled: true, cwd: temp.path, env, terminal: 300 });
       expect(out).toContain("alice");

@@ -116,6 +116,7 @@ describe("output", () => {
       .replace(/valid for \d+ min/g, "valid for N min")
       .replace(/clb_[\w-]{43}/g, "clb_KEY")
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
+      .replace(/^\d\d:\d\d:\d\d/gm, "TIME")
       .replace(/(_at|_ms|AtMs|asOfMs|sinceMs)": ?\d+/g, '$1": N')
       .replace(/"(score|age_seconds|urgency)": ?[\d.]+/g, '"$1": N')
       .replace(/usage_api \d+s/g, "usage_api Ns")

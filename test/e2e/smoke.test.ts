@@ -188,7 +188,8 @@ describe("the executable", () => {
     await Bun.write(join(tool.directory, ".env"), "CODEXLB_ROOT=/nowhere/at/all\n");
     await Bun.write(join(tool.directory, "bunfig.toml"), 'preload = ["./evil.ts"]\n');
     const ran = await tool.run(["account", "list"]);
-    expect(ran).toEqual({ code: 0, out: "no accounts\n", err: "" });
+    const err = `codexlb: warning: the root ${tool.root} does not exist\n`;
+    expect(ran).toEqual({ code: 0, out: "no accounts\n", err });
   });
 
   test("can replace a killed proxy immediately", async () => {

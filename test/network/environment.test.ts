@@ -75,6 +75,7 @@ describe("codexlb run", () => {
     const codex = codexIn(temp.path, 'echo "$NO_PROXY|$no_proxy"');
     const home = join(temp.path, "home-with-profile");
     mkdirSync(home);
+    mkdirSync(join(temp.path, "runs"));
     const run = async (env: Record<string, string>) =>
       runCli(
         [
@@ -104,6 +105,7 @@ describe("codexlb run", () => {
   test("reports after a failure that the .env of its home sets a proxy, and doctor warns about it", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const home = join(temp.path, "home-with-dotenv");
+    mkdirSync(join(temp.path, "runs-dotenv"));
     const root = ["--root", join(temp.path, "runs-dotenv"), "--codex-home", home];
     const codex = codexIn(temp.path, "exit 1");
     const run = () =>

@@ -63,6 +63,7 @@ async function run(
   };
   const log = { append: (event: string) => void events.push(event), flush: () => {} };
   const context = {
+    deps: { log: { info: () => {} } },
     pool: { pick },
     events: log,
     settings: () => ({ maxAttempts, cooldownMs: 1 }),

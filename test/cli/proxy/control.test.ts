@@ -1,16 +1,17 @@
 // `codexlb proxy start`, `stop`, `restart` and `status`, with and without a service.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { daemonAt } from "../../../src/admin/daemon.ts";
 import { systemDeps } from "../../../src/deps.ts";
 import { type MockBackend, startMock } from "../../../src/mock/backend.ts";
+import { createSseClient } from "../../../src/mock/client.ts";
 import { type Layout, layoutOf } from "../../../src/state/layout.ts";
 import { runCli } from "../../support/cli.ts";
 import { daemonAnswers } from "../../support/daemon-answers.ts";
 import { fakeManagers } from "../../support/fake-managers.ts";
-import { enrol } from "../../support/pool.ts";
+import { enrol, limitBody } from "../../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 
 let temp: TempDirectory;
@@ -18,7 +19,7 @@ let mock: MockBackend;
 let serial = 0;
 beforeAll(() => {
   temp = tempDirectory();
-  mock = startMock({ accounts: [{ alias: "alice" }], clock: systemDeps().clock });
+  mock = startMock({ accounts: [{ alias: "alice" }, { alias: "bob" }], clock: systemDeps().clock });
 });
 afterAll(async () => {
   await mock.stop();
@@ -81,6 +82,20 @@ describe("the proxy in the background", () => {
     });
     expect((await proxy(layout, ["restart"])).out).toStartWith("started the proxy edge on ");
     await proxy(layout, ["stop"]);
+  });
+
+  test("names failovers and dead logins on its console as they happen", async () => {
+    const layout = freshRoot();
+    enrol(layout, "bob", mock.authFile("bob"));
+    writeFileSync(layout.config, `${readFileSync(layout.config, "utf8")}[policy]\nmode = "sticky"\n`);
+    const url = /on (http:\S+)/.exec((await proxy(layout, ["start"])).out)?.[1] ?? "";
+    const answer = { status: 429, body: { error: limitBody(Math.floor(Date.now() / 1000) + 3 * 3_600) } };
+    mock.faults.add({ on: "turn", account: "alice", times: 1, answer });
+    expect(await createSseClient(url, "s1").turn("hi")).toBe("Hello from bob");
+    await proxy(layout, ["stop"]);
+    const console = readFileSync(join(layout.logs, "auto-start.log"), "utf8");
+    expect(console).toContain("codexlb: account alice cools down for 3 h: usage-limit\n");
+    expect(console).toContain("codexlb: bob took over a turn\n");
   });
 
   test("reports why it does not start", async () => {

@@ -1,44 +1,117 @@
-// How many lines `codexlb proxy logs` prints.
+// `codexlb proxy logs` for people and for scripts, with and without a running proxy.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createSseClient } from "../../../src/mock/client.ts";
 import { runCli } from "../../support/cli.ts";
+import { limitBody, startPool, type TestPool } from "../../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 
-/** More than the proxy and the command read at a time. */
-const LINES = 1_234;
-
 let temp: TempDirectory;
-beforeAll(() => {
+let pool: TestPool;
+beforeAll(async () => {
   temp = tempDirectory();
-  mkdirSync(join(temp.path, "logs"), { recursive: true });
-  const lines = Array.from(
-    { length: LINES },
-    (_, index) => `{"event":"line","fields":{"number":${index}}}\n`,
-  );
-  writeFileSync(join(temp.path, "logs", "proxy.current.jsonl"), lines.join(""));
+  pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+  await createSseClient(pool.url, "first").turn("hello");
+  const answer = { status: 429, body: { error: limitBody(Math.floor(Date.now() / 1000) + 3 * 3_600) } };
+  pool.mock.faults.add({ on: "turn", account: "alice", times: 1, answer });
+  await createSseClient(pool.url, "second").turn("hello");
+  await pool.accounts.serve("bob", "drain");
 });
-afterAll(() => temp[Symbol.dispose]());
-
-async function logs(...args: string[]) {
-  return runCli(["proxy", "logs", ...args], { cwd: temp.path, env: { CODEXLB_ROOT: temp.path } });
-}
-
-test.each([
-  [["--tail", "0"], LINES],
-  [["--tail", "0", "--limit", "7"], LINES],
-  [["--tail", "1000"], 1_000],
-  [[], 100],
-])("%p prints %d lines, the last of them the newest", async (args, count) => {
-  const lines = (await logs(...args)).out.trimEnd().split("\n");
-  expect(lines.length).toBe(count);
-  expect(lines.at(-1)).toContain(`"number":${LINES - 1}}`);
+afterAll(async () => {
+  await pool[Symbol.asyncDispose]();
+  temp[Symbol.dispose]();
 });
 
-test("a negative --tail is refused", async () => {
-  expect(await logs("--tail=-5")).toMatchObject({
-    code: 2,
-    err: "codexlb: --tail must not be negative\n  give a number of lines, or 0 for all\n",
+const logs = (args: readonly string[], terminal?: number) =>
+  runCli(["proxy", "logs", "--root", pool.layout.root, ...args], {
+    cwd: temp.path,
+    env: { NO_COLOR: "1" },
+    ...(terminal === undefined ? {} : { terminal }),
   });
+const eventsIn = (out: string) =>
+  out
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as { event: string; ts: string; fields: Record<string, unknown> });
+
+test("a terminal gets the switches and failures, one line each", async () => {
+  const { out } = await logs([], 100);
+  expect(out).toMatch(/^\d\d:\d\d:\d\d {2}alice {9}cooling down for 3 h \(usage-limit\)$/m);
+  expect(out).toMatch(/^\d\d:\d\d:\d\d {2}bob {11}serves now \(.+\)$/m);
+  expect(out).toMatch(/ {2}bob {11}account\.draining/);
+  expect(out).not.toContain("request.received");
+  expect((await logs(["--all"], 100)).out).toContain("request.received");
+  expect((await logs(["--tail", "1"], 100)).out.trimEnd().split("\n")).toHaveLength(1);
+  expect(eventsIn((await logs(["--json"], 100)).out).length).toBeGreaterThan(5);
+});
+
+test("the same switch, which several requests report, is one line", async () => {
+  const root = join(temp.path, "repeated");
+  const at = (account: string, number: number) => ({
+    ts: "2026-01-02T03:04:05Z",
+    event: "request.switched",
+    fields: { account_id: `openai:${account}`, req_id: number, switch_reason: "usage-fallback" },
+  });
+  const events = [at("alice", 1), at("alice", 2), at("bob", 3), at("bob", 4), at("alice", 5)];
+  await Bun.write(
+    join(root, "logs", "proxy.current.jsonl"),
+    events.map((event) => `${JSON.stringify(event)}\n`).join(""),
+  );
+  const { out } = await runCli(["proxy", "logs", "--root", root], { cwd: temp.path, terminal: 100 });
+  expect(
+    Bun.stripANSI(out)
+      .split("\n")
+      .map((line) => line.split(/ +/)[2]),
+  ).toEqual(["alice", "bob", "alice", undefined]);
+  const all = await runCli(["proxy", "logs", "--root", root, "--all"], { cwd: temp.path, terminal: 100 });
+  expect(all.out.trimEnd().split("\n")).toHaveLength(5);
+});
+
+test("a pipe gets the log as it is", async () => {
+  const { out } = await logs(["--tail", "0"]);
+  expect(eventsIn(out).map(({ event }) => event)).toEqual(
+    expect.arrayContaining(["proxy.started", "request.received", "account.cooldown"]),
+  );
+});
+
+test("events are selected by account, session, time and level", async () => {
+  const alice = eventsIn((await logs(["--account", "alice"])).out);
+  expect(alice.length).toBeGreaterThan(1);
+  expect(new Set(alice.map(({ fields }) => fields.account_id))).toEqual(new Set(["openai:alice"]));
+  const session = eventsIn((await logs(["--session", "second"])).out);
+  expect(session.map(({ event }) => event)).toEqual(
+    expect.arrayContaining(["request.account_selected", "account.cooldown", "request.completed"]),
+  );
+  expect(new Set(session.map(({ fields }) => fields.req_id)).size).toBe(1);
+  expect((await logs(["--session", "third"])).out).toBe("");
+  const warnings = eventsIn((await logs(["--level", "warn"])).out).map(({ event }) => event);
+  expect(warnings).toContain("account.cooldown");
+  expect(warnings).not.toContain("request.completed");
+  expect((await logs(["--since", "2999-01-01"])).out).toBe("");
+  expect(eventsIn((await logs(["--since", "1h", "--level", "warn"])).out).length).toBe(warnings.length);
+  expect(eventsIn((await logs(["--level", "warn", "--tail", "1"])).out)).toHaveLength(1);
+});
+
+test("wrong selections are refused", async () => {
+  expect((await logs(["--level", "loud"])).err).toBe(
+    'codexlb: flag --level: "loud" is not a level\n  levels: error, warn, info, debug\n',
+  );
+  expect((await logs(["--since", "yesterday"])).code).toBe(2);
+});
+
+test("text that others wrote cannot control the terminal", async () => {
+  const path = join(temp.path, "quiet", "logs", "proxy.current.jsonl");
+  const event = { ts: "2026-01-02T03:04:05Z", event: "request.failed", fields: { error: "a\u001b[31mb\nc" } };
+  await Bun.write(path, `${JSON.stringify(event)}\nno event\n`);
+  writeFileSync(join(temp.path, "quiet", "config.toml"), '[proxy]\nlisten = "127.0.0.1:1"\n');
+  const { out } = await runCli(["proxy", "logs", "--root", join(temp.path, "quiet")], {
+    cwd: temp.path,
+    env: { NO_COLOR: "1" },
+    terminal: 100,
+  });
+  expect(out).toMatch(
+    /^2026-01-0\d \d\d:\d\d:\d\d {2}- +a request was refused with status 500 \(a \[31mb c\)\nno event\n$/,
+  );
 });

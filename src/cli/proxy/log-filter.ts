@@ -1,0 +1,71 @@
+// Selects events of the event log for `codexlb proxy logs`.
+
+import { LOG_LEVELS, type LogEvent, type LogLevel, levelOf } from "../../core/log-event.ts";
+import { durationFlag, usage } from "../flags.ts";
+
+/** The flags that select events. */
+export interface FilterFlags {
+  readonly all?: boolean | undefined;
+  readonly account?: string | undefined;
+  readonly session?: string | undefined;
+  readonly since?: string | undefined;
+  readonly level?: string | undefined;
+}
+
+/** True for the events that are wanted. Call it for the events in the order of the log. */
+export type LogFilter = (event: LogEvent) => boolean;
+
+/**
+ * The filter of `flags`. Without `level` and `all`, it selects `byDefault` and what matters more. Throws `usage`.
+ */
+export function logFilter(flags: FilterFlags, byDefault: LogLevel, nowMs: number): LogFilter {
+  const least = LOG_LEVELS.indexOf(levelFlag(flags, byDefault));
+  const sinceMs = flags.since === undefined ? undefined : sinceFlag(flags.since, nowMs);
+  const account = flags.account?.trim();
+  const isOfSession = flags.session === undefined ? undefined : sessionFilter(flags.session.trim());
+  return (event) => {
+    // Always asked, because it remembers the requests of the session.
+    const inSession = isOfSession?.(event) ?? true;
+    if (!inSession || LOG_LEVELS.indexOf(levelOf(event)) > least) return false;
+    if (sinceMs !== undefined && Date.parse(event.ts) < sinceMs) return false;
+    const { account_id: id, account_alias: alias } = event.fields;
+    return account === undefined || [id, alias, withoutPrefix(id)].includes(account);
+  };
+}
+
+/** True if flags select only some events. */
+export function isFiltered({ account, session, since, level }: FilterFlags): boolean {
+  return [account, session, since, level].some((flag) => flag !== undefined);
+}
+
+// --- internal ---
+
+function levelFlag({ level, all, session }: FilterFlags, byDefault: LogLevel): LogLevel {
+  if (level !== undefined) {
+    const known = LOG_LEVELS.find((one) => one === level.trim());
+    if (known !== undefined) return known;
+    throw usage(`flag --level: ${JSON.stringify(level)} is not a level`, `levels: ${LOG_LEVELS.join(", ")}`);
+  }
+  // Most events of a session are ordinary ones.
+  return all || session !== undefined ? "debug" : byDefault;
+}
+
+/** `10m` is ten minutes ago; other values are times, such as 2026-11-28T13:00. */
+function sinceFlag(text: string, nowMs: number): number {
+  const at = Date.parse(text);
+  return /^\d{4}-/.test(text) && !Number.isNaN(at) ? at : nowMs - durationFlag(text, "since");
+}
+
+/** Selects the events of the requests of a session. Request numbers begin again when a proxy starts. */
+function sessionFilter(session: string): LogFilter {
+  const requests = new Set<unknown>();
+  return ({ event, fields }) => {
+    if (event === "proxy.started") requests.clear();
+    if (fields.session === session) requests.add(fields.req_id);
+    return fields.req_id !== undefined && requests.has(fields.req_id);
+  };
+}
+
+function withoutPrefix(id: unknown): unknown {
+  return typeof id === "string" ? id.replace(/^openai:/, "") : undefined;
+}
