@@ -121,7 +121,7 @@ test("a running proxy continues to serve, and upgrade prints how to restart it",
     expect((await fetch(`${url}/status`)).status).toBe(200);
     // The proxy can still load parts from the executable that was replaced.
     expect((await fetch(`${url}/backend-api/codex/responses`, { method: "POST", body: "{}" })).status).toBe(
-      503,
+      400,
     );
   } finally {
     await mock.stop();
