@@ -3,28 +3,19 @@
 import { cooldownLeftMs, isOpen } from "./availability.ts";
 import { distinct, pooledRemote } from "./child-report.ts";
 import type { AccountFacts, AccountSwitch, ChildFacts, PoolFacts, PoolOutline } from "./pool-facts.ts";
-import type { PooledLimit } from "./pooled-limits.ts";
-import { pooledLimit, pooledLimits } from "./pooled-limits.ts";
-import {
-  type LimitQuota,
-  newestFigureMs,
-  type Quota,
-  type QuotaView,
-  type QuotaWindow,
-  remaining,
-} from "./quota.ts";
-import type { QuotaSummary } from "./quota-summary.ts";
-import { unixSeconds } from "./quota-wire.ts";
+import { pooledLimits } from "./pooled-limits.ts";
+import { newestFigureMs, type QuotaView } from "./quota.ts";
 import type { ShortFacts } from "./short-status.ts";
-import type {
-  AccountStatus,
-  ChildStatus,
-  FigureStatus,
-  LimitStatus,
-  StatusDocument,
-  SwitchStatus,
-} from "./status-schema.ts";
-import { goSlots, presentOf, WINDOW_KINDS, type WindowKind } from "./windows.ts";
+import {
+  FIELD_NAMES,
+  figuresOf,
+  limitStatus,
+  newestSource,
+  ownLimitStatus,
+  spendingFields,
+  windowFields,
+} from "./status-quota.ts";
+import type { AccountStatus, ChildStatus, StatusDocument, SwitchStatus } from "./status-schema.ts";
 
 /** The status document. Accounts: the active one first, then by proxy and alias. */
 export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocument {
@@ -169,130 +160,6 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
   };
 }
 
-/** Names of the main limit's windows, as in the Go program's fields. */
-const FIELD_NAMES: Readonly<Record<WindowKind, string>> = {
-  short: "daily",
-  weekly: "weekly",
-  monthly: "monthly",
-};
-
-function windowFields(
-  { windows, completeAsOfMs }: LimitQuota,
-  { windows: summary }: Pick<QuotaSummary, "windows">,
-): Pick<
-  AccountStatus,
-  | "daily_left_pct"
-  | "weekly_left_pct"
-  | "daily_reset_at"
-  | "weekly_reset_at"
-  | "monthly_left_pct"
-  | "monthly_reset_at"
-  | "windows"
-> {
-  return {
-    daily_left_pct: leftPercent(summary.short?.left),
-    weekly_left_pct: leftPercent(summary.weekly?.left),
-    daily_reset_at: unixSeconds(windows.short?.resetAtMs),
-    weekly_reset_at: unixSeconds(windows.weekly?.resetAtMs),
-    ...(windows.monthly === undefined
-      ? {}
-      : {
-          monthly_left_pct: leftPercent(summary.monthly?.left),
-          monthly_reset_at: unixSeconds(windows.monthly.resetAtMs),
-        }),
-    ...(completeAsOfMs === 0
-      ? {}
-      : {
-          windows: WINDOW_KINDS.flatMap((kind) => (windows[kind] === undefined ? [] : [FIELD_NAMES[kind]])),
-        }),
-  };
-}
-
-function spendingFields({
-  quota: { spending },
-  candidate: { summary },
-}: AccountFacts): Pick<
-  AccountStatus,
-  "credits" | "individual_limit" | "spend_control_reached" | "limit_reached_type"
-> {
-  const credits = spending.credits?.value;
-  const individual = spending.individual?.value;
-  const type = spending.reachedType?.value;
-  return {
-    ...(credits === undefined
-      ? {}
-      : {
-          credits: {
-            has_credits: credits.hasCredits,
-            unlimited: credits.unlimited,
-            balance: credits.balance,
-            usable: summary.credits,
-          },
-        }),
-    ...(individual === undefined
-      ? {}
-      : {
-          individual_limit: {
-            left_pct: individual.remainingPercent,
-            reset_at: unixSeconds(individual.resetAtMs),
-          },
-        }),
-    ...(spending.spendControl?.value === true ? { spend_control_reached: true } : {}),
-    ...(type === undefined || !summary.exhausted ? {} : { limit_reached_type: type }),
-  };
-}
-
-function figuresOf({ main, additional }: Quota, view: QuotaView): FigureStatus[] {
-  const figure = (window: string, figure: QuotaWindow | undefined): FigureStatus[] =>
-    figure === undefined
-      ? []
-      : [
-          {
-            window,
-            used_percent: figure.usedPercent,
-            source: figure.source,
-            age_seconds: Math.max(0, Math.round((view.nowMs - figure.asOfMs) / 1000)),
-            outdated: remaining(figure, view) === undefined,
-          },
-        ];
-  return [
-    ...WINDOW_KINDS.flatMap((kind) => figure(FIELD_NAMES[kind], main.windows[kind])),
-    ...additional.flatMap(({ id, windows }) => {
-      const { primary, secondary } = goSlots(windows);
-      return [...figure(`${id} primary`, primary), ...figure(`${id} secondary`, secondary)];
-    }),
-  ];
-}
-
-function newestSource({ windows }: LimitQuota): string {
-  const newest = presentOf(windows).sort((a, b) => b.asOfMs - a.asOfMs)[0];
-  return newest?.source ?? "stored";
-}
-
-function ownLimitStatus(limit: LimitQuota, view: QuotaView): LimitStatus {
-  const cooldownMs = (limit.refusal?.untilMs ?? 0) - view.nowMs;
-  return {
-    ...limitStatus(pooledLimit(limit.id, [limit], view)),
-    ...(limit.completeAsOfMs === 0 ? {} : { complete: true }),
-    ...(cooldownMs > 0 ? { cooldown_seconds: Math.ceil(cooldownMs / 1000) } : {}),
-  };
-}
-
-function limitStatus(limit: PooledLimit): LimitStatus {
-  const { primary, secondary } = goSlots(limit.windows);
-  return {
-    limit_id: limit.id,
-    ...(limit.name === undefined ? {} : { limit_name: limit.name }),
-    primary_left_pct: leftPercent(primary?.left),
-    primary_reset_at: unixSeconds(primary?.resetAtMs),
-    primary_window_seconds: primary?.windowSeconds ?? 0,
-    secondary_left_pct: leftPercent(secondary?.left),
-    secondary_reset_at: unixSeconds(secondary?.resetAtMs),
-    secondary_window_seconds: secondary?.windowSeconds ?? 0,
-    ...(limit.model === undefined ? {} : { model: limit.model }),
-  };
-}
-
 function switchStatus({ atMs, from, to, reason, window }: AccountSwitch): SwitchStatus {
   return {
     at_ms: atMs,
@@ -301,10 +168,6 @@ function switchStatus({ atMs, from, to, reason, window }: AccountSwitch): Switch
     reason,
     ...(window === undefined ? {} : { window: FIELD_NAMES[window] }),
   };
-}
-
-function leftPercent(share: number | undefined): number {
-  return share === undefined ? -1 : share * 100;
 }
 
 function compare(a: string, b: string): number {
