@@ -274,7 +274,7 @@ describe("run", () => {
     expect(ran).toEqual({
       code: 0,
       err: "",
-      out: `CODEX_HOME=${root}/codex-home CODEX_REFRESH_TOKEN_URL_OVERRIDE=http://127.0.0.1:8765/oauth/token OPENAI_BASE_URL=http://127.0.0.1:8765 codex -c 'openai_base_url="http://127.0.0.1:8765/backend-api/codex"' -c 'chatgpt_base_url="http://localhost:8765/backend-api/"' exec --json 'a b'\n`,
+      out: `CODEX_HOME=${root}/codex-home CODEX_REFRESH_TOKEN_URL_OVERRIDE='http://127.0.0.1:8765/oauth/token?id_token=keep' OPENAI_BASE_URL=http://127.0.0.1:8765 codex -c 'openai_base_url="http://127.0.0.1:8765/backend-api/codex"' -c 'chatgpt_base_url="http://localhost:8765/backend-api/"' exec --json 'a b'\n`,
     });
   });
 

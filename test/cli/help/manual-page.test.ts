@@ -76,7 +76,7 @@ describe("the page", () => {
     ]);
     expect(out).toContain("codexlb - run Codex over several ChatGPT accounts");
     expect(out).toMatch(
-      /\n {3}codexlb account rm \[FLAGS\] ALIAS\n {7}Remove an account and its stored login\./,
+      /\n {3}codexlb account rm \[FLAGS\] ALIAS\.\.\.\n {7}Remove accounts and their stored logins\./,
     );
     expect(out).toMatch(/\n {7}--codex-home DIR\n {14}\S/);
     expect(out).toContain("~/.codex-lb/config.toml");
