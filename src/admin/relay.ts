@@ -16,7 +16,7 @@ import {
 } from "../core/hops.ts";
 import type { ChildAnswer } from "../core/status-schema.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, connectProblem } from "../errors.ts";
+import { CodexlbError } from "../errors.ts";
 import { egressProblem } from "../network/connect-problem.ts";
 import { fetchOptions } from "../network/egress.ts";
 import { downstreamHeaders } from "../proxy/headers.ts";
@@ -184,7 +184,7 @@ async function send(
       signal: gone.signal,
     });
   } catch (error) {
-    const why = egressProblem(error, child.link.url, egress) ?? connectProblem(error);
+    const why = egressProblem(error, child.link.url, egress);
     throw new CodexlbError("target_proxy_unavailable", `relaying the call to ${child.label}: ${why}`, {
       next: "see the state of all proxies with: codexlb status",
       cause: error,

@@ -7,7 +7,7 @@ import { type Answer, boundedFetch } from "../bounded-fetch.ts";
 import { parseJson } from "../core/json.ts";
 import { withoutTrailingSlash } from "../core/urls.ts";
 import type { Clock, Deps } from "../deps.ts";
-import { CodexlbError, connectProblem, messageOf } from "../errors.ts";
+import { CodexlbError, messageOf } from "../errors.ts";
 import { egressProblem } from "../network/connect-problem.ts";
 import { createOutbound, fetchOptions } from "../network/egress.ts";
 import { shortLine } from "../printable.ts";
@@ -225,7 +225,7 @@ async function post(
       { limitBytes: TOKEN_ANSWER_BYTES, timeoutMs: TIMEOUT_MS },
     );
   } catch (error) {
-    const why = egressProblem(error, url, egress) ?? connectProblem(error);
+    const why = egressProblem(error, url, egress);
     throw failed(`connecting to ${new URL(url).origin} failed: ${why}`);
   }
 }

@@ -190,7 +190,7 @@ async function postRefresh(
     );
     return answer.ok ? tokensOf(answer.text, tokenUrl) : refused(answer.status, answer.text);
   } catch (error) {
-    const why = egressProblem(error, tokenUrl, egress) ?? messageOf(error);
+    const why = egressProblem(error, tokenUrl, egress);
     return { kind: "failed", why: `contacting ${tokenUrl}: ${why}` };
   }
 }

@@ -1,13 +1,13 @@
-// Explains failed connections whose cause is a certificate or the outbound proxy.
+// Explains failed connections, also those whose cause is a certificate or the outbound proxy.
 
 import { connectProblem, messageOf, systemCodeOf } from "../errors.ts";
 import type { Egress } from "./egress.ts";
 
 /**
- * Explains why `thrown` ended a request to `url`. For an untrusted certificate, names the host and the remedy. If there
- * was an outbound proxy, names it without the password. Undefined for all other causes.
+ * Explains why `thrown` ended a request to `url`, in the system's words. For an untrusted certificate, names the host and
+ * the remedy. If there was an outbound proxy, names it without the password.
  */
-export function egressProblem(thrown: unknown, url: string, { proxy }: Egress): string | undefined {
+export function egressProblem(thrown: unknown, url: string, { proxy }: Egress): string {
   const code = systemCodeOf(thrown) ?? "";
   // Bun does not report whether the certificate was the host's or the proxy's.
   const hostname = [url, ...(proxy?.startsWith("https:") ? [proxy] : [])]
@@ -18,7 +18,7 @@ export function egressProblem(thrown: unknown, url: string, { proxy }: Egress): 
   if (code === "CERT_HAS_EXPIRED")
     return `the certificate of ${hostname} has expired; check this machine's clock`;
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `the certificate of ${hostname} is for another host`;
-  if (proxy === undefined) return undefined;
+  if (proxy === undefined) return connectProblem(thrown);
   const refusal = /\bProxy (?:refused|connection failed|authentication required)[^:]*: (\d{3}.*)$/i.exec(
     messageOf(thrown),
   )?.[1];

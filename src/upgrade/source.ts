@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { readBounded } from "../bounded-fetch.ts";
 import { withoutTrailingSlash } from "../core/urls.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, connectProblem, systemProblem } from "../errors.ts";
+import { CodexlbError, systemProblem } from "../errors.ts";
 import { egressProblem } from "../network/connect-problem.ts";
 import { createOutbound, fetchOptions } from "../network/egress.ts";
 import { withoutPassword } from "../network/outbound-proxy.ts";
@@ -120,7 +120,7 @@ function urlSource(
         } catch (error) {
           const why = idle.signal.aborted
             ? `the server sent nothing for ${idleMs / 1000} s`
-            : (egressProblem(error, url, egress) ?? connectProblem(error));
+            : egressProblem(error, url, egress);
           throw failed(withoutPassword(url), by, why, error);
         } finally {
           idle.stop();

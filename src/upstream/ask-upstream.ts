@@ -57,7 +57,7 @@ export async function askUpstream(
     // A child proxy renews the logins of its accounts itself.
     if (answer.status !== 401 || !mayRenew || upstream.kind !== "account") return answer;
   } catch (error) {
-    return egressProblem(error, url, egress) ?? messageOf(error);
+    return egressProblem(error, url, egress);
   }
   return afterRenewal(context, upstream, question, token);
 }

@@ -7,7 +7,6 @@ import { formatHops, HOPS_HEADER, type Hop } from "../core/hops.ts";
 import { parseJson } from "../core/json.ts";
 import { StatusAnswer } from "../core/status-schema.ts";
 import type { Deps } from "../deps.ts";
-import { connectProblem } from "../errors.ts";
 import { egressProblem, proxyRefusal } from "../network/connect-problem.ts";
 import { fetchOptions } from "../network/egress.ts";
 import type { Child, ChildObservation } from "./child.ts";
@@ -59,7 +58,7 @@ export async function askStatus(
     const timedOut = error instanceof Error && error.name === "TimeoutError";
     const why = timedOut
       ? `no response within ${timeoutMs / 1000} s`
-      : (egressProblem(error, link.url, egress) ?? connectProblem(error));
+      : egressProblem(error, link.url, egress);
     return lostChild(child, "unreachable", `unreachable: ${why}`, undefined);
   }
 }

@@ -7,7 +7,6 @@ import { boundedFetch } from "../bounded-fetch.ts";
 import { headerValue } from "../core/bounds.ts";
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
-import { messageOf } from "../errors.ts";
 import { egressProblem } from "../network/connect-problem.ts";
 import { type Egress, fetchOptions } from "../network/egress.ts";
 
@@ -55,7 +54,7 @@ export function createRouting({ clock, log }: Pick<Deps, "clock" | "log">): Rout
         entry.untilMs = clock.monotonic() + RETRY_MS;
         if (!(error instanceof EndpointMissing))
           log.warn(
-            `looking up the backend of account ${accountId}: ${egressProblem(error, baseUrl, egress) ?? messageOf(error)}`,
+            `looking up the backend of account ${accountId}: ${egressProblem(error, baseUrl, egress)}`,
           );
         return NO_ROUTE;
       });

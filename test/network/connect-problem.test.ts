@@ -25,7 +25,7 @@ test.each([
   expect(problem).not.toContain("secret");
 });
 
-test("a failure with another cause is not explained", () => {
+test("a failure of a direct connection is named in the words of the system", () => {
   const direct = { proxy: undefined, trust: undefined };
-  expect(egressProblem(failed("ECONNREFUSED"), "https://chatgpt.com", direct)).toBeUndefined();
+  expect(egressProblem(failed("ECONNREFUSED"), "https://chatgpt.com", direct)).toBe("connection refused");
 });

@@ -1,7 +1,6 @@
 // Checks whether the proxy's hosts can be reached: the backend and the token endpoint.
 
 import type { Clock } from "../../deps.ts";
-import { messageOf } from "../../errors.ts";
 import { egressProblem } from "../../network/connect-problem.ts";
 import { createOutbound, fetchOptions, type Outbound } from "../../network/egress.ts";
 import { readConfig } from "../../state/config-source.ts";
@@ -72,7 +71,7 @@ async function examineConnection(
     const finding: Finding = {
       check,
       status: "bad",
-      detail: `${url} cannot be reached: ${egressProblem(error, url, egress) ?? messageOf(error)}`,
+      detail: `${url} cannot be reached: ${egressProblem(error, url, egress)}`,
       remedy: "check the network, HTTPS_PROXY, proxy.outbound_proxy and proxy.upstream_base_url",
     };
     return { finding };

@@ -144,7 +144,7 @@ async function fetchOnce(
     // The proxy itself has run out of descriptors. No account is to blame, and another one would fail the same way.
     if (OUT_OF_DESCRIPTORS.has(code)) throw outOfDescriptors();
     if (code === "ECONNRESET") return { kind: "reset" };
-    return { kind: "broken", why: egressProblem(error, prepared.url, prepared.egress) ?? code };
+    return { kind: "broken", why: egressProblem(error, prepared.url, prepared.egress) };
   } finally {
     arrived();
   }

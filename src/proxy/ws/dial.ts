@@ -2,7 +2,6 @@
 
 import WebSocket, { type ClientOptions } from "ws";
 import type { Clock } from "../../deps.ts";
-import { messageOf } from "../../errors.ts";
 import { egressProblem } from "../../network/connect-problem.ts";
 import { type Egress, socketOptions } from "../../network/egress.ts";
 import { createUpstreamSocket, type UpstreamSocket } from "./upstream-socket.ts";
@@ -45,7 +44,7 @@ export function dial(
       socket = new WebSocket(url.replace(/^http/, "ws"), options);
     } catch (error) {
       // Bun cannot use this proxy.
-      return resolve({ kind: "broken", why: egressProblem(error, url, egress) ?? messageOf(error) });
+      return resolve({ kind: "broken", why: egressProblem(error, url, egress) });
     }
     let isDecided = false;
     let replyHeaders = new Headers();
@@ -81,9 +80,7 @@ export function dial(
     });
     const upstream = createUpstreamSocket(socket, clock);
     socket.on("open", () => decide({ kind: "open", socket: upstream, headers: replyHeaders }));
-    socket.on("error", (error) =>
-      decide({ kind: "broken", why: egressProblem(error, url, egress) ?? messageOf(error) }),
-    );
+    socket.on("error", (error) => decide({ kind: "broken", why: egressProblem(error, url, egress) }));
     socket.on("close", () => decide({ kind: "broken", why: "the connection closed during the handshake" }));
   });
 }
