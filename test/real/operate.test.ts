@@ -119,6 +119,7 @@ describe("codexlb run with real Codex, where clients must authenticate", () => {
     const url = /listening on (\S+)/.exec(proxy.firstLine)?.[1] ?? "";
     const key = (await s.tool.run(["key", "add", "laptop"])).out.trim();
     const elsewhere = { CODEXLB_ROOT: join(s.tool.directory, "elsewhere"), CODEXLB_CLIENT_KEY: key };
+    mkdirSync(elsewhere.CODEXLB_ROOT, { mode: 0o700 });
     for (const more of [{}, elsewhere]) {
       s.mock.requests.length = 0;
       const ran = await s.tool.run(["run", "--proxy-url", url, "exec", "--skip-git-repo-check", "hello"], {
