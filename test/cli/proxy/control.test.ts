@@ -119,35 +119,35 @@ describe("the proxy in the background", () => {
   });
 });
 
-test.skipIf(process.platform !== "linux")(
-  "the service of the root is started, and stops with it",
-  async () => {
-    const layout = freshRoot();
-    const managers = fakeManagers(temp.path);
-    const units = join(temp.path, "home", ".config", "systemd", "user");
-    mkdirSync(units, { recursive: true });
-    const unit = join(units, "codexlb-proxy.service");
-    writeFileSync(unit, `[Service]\nType=simple\nExecStart=/opt/codexlb proxy --root ${layout.root}\n`);
-    const env = { PATH: managers.path };
-    expect(await proxy(layout, ["start"], env)).toMatchObject({
-      code: 0,
-      out: "started the proxy as its service\n",
-    });
-    expect(managers.calls()).toContain("systemctl --user restart codexlb-proxy.service");
-    const flags = await proxy(layout, ["start", "--listen", "127.0.0.1:1"], env);
-    expect(flags).toMatchObject({ code: 2, out: "" });
-    expect(flags.err).toContain(`the service in ${unit} runs the proxy on this root`);
-    expect((await proxy(layout, ["start"])).code).toBe(0);
-    managers.setPid((await pidOn(layout)) ?? 0);
-    managers.calls();
-    expect((await proxy(layout, ["restart"], env)).out).toBe("restarted the proxy and its service\n");
-    const stopped = await proxy(layout, ["stop"], env);
-    expect(stopped.out).toMatch(/^stopped the proxy edge on .* and its service\n$/);
-    expect(stopped.err).toContain("to remove it: codexlb service uninstall\n");
-    expect(managers.calls()).toEqual([
-      "systemctl --user restart codexlb-proxy.service",
-      "systemctl --user stop codexlb-proxy.service",
-    ]);
-    await proxy(layout, ["stop"]);
-  },
-);
+const isLinux = process.platform === "linux";
+if (!isLinux) console.log("skipped: the service of a root (systemd is on Linux only)");
+
+test.skipIf(!isLinux)("the service of the root is started, and stops with it", async () => {
+  const layout = freshRoot();
+  const managers = fakeManagers(temp.path);
+  const units = join(temp.path, "home", ".config", "systemd", "user");
+  mkdirSync(units, { recursive: true });
+  const unit = join(units, "codexlb-proxy.service");
+  writeFileSync(unit, `[Service]\nType=simple\nExecStart=/opt/codexlb proxy --root ${layout.root}\n`);
+  const env = { PATH: managers.path };
+  expect(await proxy(layout, ["start"], env)).toMatchObject({
+    code: 0,
+    out: "started the proxy as its service\n",
+  });
+  expect(managers.calls()).toContain("systemctl --user restart codexlb-proxy.service");
+  const flags = await proxy(layout, ["start", "--listen", "127.0.0.1:1"], env);
+  expect(flags).toMatchObject({ code: 2, out: "" });
+  expect(flags.err).toContain(`the service in ${unit} runs the proxy on this root`);
+  expect((await proxy(layout, ["start"])).code).toBe(0);
+  managers.setPid((await pidOn(layout)) ?? 0);
+  managers.calls();
+  expect((await proxy(layout, ["restart"], env)).out).toBe("restarted the proxy and its service\n");
+  const stopped = await proxy(layout, ["stop"], env);
+  expect(stopped.out).toMatch(/^stopped the proxy edge on .* and its service\n$/);
+  expect(stopped.err).toContain("to remove it: codexlb service uninstall\n");
+  expect(managers.calls()).toEqual([
+    "systemctl --user restart codexlb-proxy.service",
+    "systemctl --user stop codexlb-proxy.service",
+  ]);
+  await proxy(layout, ["stop"]);
+});
