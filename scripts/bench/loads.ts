@@ -5,6 +5,8 @@ import type { MeasuredLoad } from "./measure.ts";
 import { LARGE_BYTES, PATHS } from "./protocol.ts";
 import type { Subject } from "./subjects.ts";
 
+const SHORT_TURNS = on({ kind: "requests", path: PATHS.turn, bodyBytes: 1_000, connections: 64 });
+
 /** The loads by name. A name consists of the row and of a word that distinguishes the row's loads. */
 export const LOADS: Readonly<Record<string, MeasuredLoad>> = {
   a: {
@@ -14,7 +16,7 @@ export const LOADS: Readonly<Record<string, MeasuredLoad>> = {
     figures: cpuAs("a.cpu", 10_000),
   },
   b: {
-    spec: on({ kind: "requests", path: PATHS.turn, bodyBytes: 1_000, connections: 64 }),
+    spec: SHORT_TURNS,
     operations: 6_000,
     warmUp: 10_000,
     figures: cpuAs("b.cpu", 10_000),
@@ -23,12 +25,14 @@ export const LOADS: Readonly<Record<string, MeasuredLoad>> = {
     spec: on({ kind: "streams", streams: 100, everyMs: 10 }),
     operations: 20_000,
     warmUp: 20_000,
+    precededBy: { spec: SHORT_TURNS, operations: 20_000 },
     figures: (cpuPer, load) => ({ "c.cpu": cpuPer(10_000), ...named("c", load) }),
   },
   d: {
     spec: on({ kind: "streams", streams: 1_000, everyMs: 100 }),
     operations: 20_000,
     warmUp: 5_000,
+    precededBy: { spec: SHORT_TURNS, operations: 20_000 },
     figures: (cpuPer, load) => ({ "d.cpu": cpuPer(10_000), ...named("d", load) }),
   },
   e: {

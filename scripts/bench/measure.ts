@@ -14,6 +14,11 @@ export interface MeasuredLoad {
   readonly operations: number;
   /** The number of operations before the first round, which do not count. */
   readonly warmUp: number;
+  /**
+   * A load that runs before the warm-up and does not count. For loads whose own warm-up has too few requests for the
+   * runtime to compile the code that handles a request.
+   */
+  readonly precededBy?: { readonly spec: MeasuredLoad["spec"]; readonly operations: number };
   /** The figures of a round. `cpuPer`: CPU seconds for a number of operations; NaN for a subject without processes. */
   readonly figures: (
     cpuPer: (operations: number) => number,
@@ -74,10 +79,14 @@ const SETTLE_MS = 300;
 async function warmedUp(
   { log }: Pick<Lab, "log">,
   subject: Subject,
-  { spec, warmUp }: MeasuredLoad,
+  { spec, warmUp, precededBy }: MeasuredLoad,
 ): Promise<LoadProcess | undefined> {
   let process: LoadProcess | undefined;
   try {
+    if (precededBy !== undefined) {
+      await using earlier = await startLoad(precededBy.spec(subject));
+      await earlier.run(precededBy.operations);
+    }
     process = await startLoad(spec(subject));
     await process.run(warmUp);
     return process;
