@@ -55,3 +55,6 @@ export interface RemoteFlags {
   readonly "proxy-name"?: string | undefined;
   readonly "admin-token"?: string | undefined;
 }
+
+/** All of these flags, as the manual page describes them once. */
+export const COMMON_FLAGS = { ...ROOT_FLAG, ...REMOTE_FLAGS, ...CODEX_BIN_FLAG } as const;

@@ -106,6 +106,17 @@ export async function everyCommand(root: Command): Promise<readonly CommandDescr
   return withAllBelow(await describe(root));
 }
 
+/** The flags among `args`. */
+export function flagsOf(args: ArgsDef): Flag[] {
+  return Object.entries(args)
+    .filter(([, definition]) => definition.type !== "positional")
+    .map(([name, definition]) => ({
+      name,
+      hint: definition.type === "boolean" ? undefined : hintOf(name, definition),
+      description: descriptionOf(definition),
+    }));
+}
+
 // --- internal ---
 
 /** The positional of commands that pass their arguments to another program. */
@@ -133,16 +144,6 @@ async function withAllBelow(described: CommandDescription): Promise<CommandDescr
   const subs = await subCommandsOf(described);
   const below = await Promise.all([...subs.values()].map(withAllBelow));
   return [described, ...below.flat()];
-}
-
-function flagsOf(args: ArgsDef): Flag[] {
-  return Object.entries(args)
-    .filter(([, definition]) => definition.type !== "positional")
-    .map(([name, definition]) => ({
-      name,
-      hint: definition.type === "boolean" ? undefined : hintOf(name, definition),
-      description: descriptionOf(definition),
-    }));
 }
 
 function positionalsOf(args: ArgsDef): Positional[] {

@@ -1,6 +1,7 @@
 // The help of a command, from its description. It is as wide as the terminal, and nothing is cut off.
 
 import type { CommandDescription, Flag, Positional } from "./command-description.ts";
+import { examplesOf } from "./examples.ts";
 
 /** How the help is shown. */
 export interface HelpStyle {
@@ -24,6 +25,7 @@ export function helpText(
     section(heading("Commands:"), commands, width),
     section(heading("Arguments:"), command.positionals.map(wordEntry), width),
     section(heading("Flags:"), command.flags.map(flagEntry), width),
+    examples(heading("Examples:"), command),
     ...(commands.length > 0 ? [`${command.name} COMMAND --help shows the flags of a command.`] : []),
   ];
   return `${sections.filter((text) => text !== "").join("\n\n")}\n`;
@@ -76,6 +78,12 @@ function section(heading: string, entries: readonly Entry[], width: number): str
     return [`  ${name.padEnd(longest)}  ${text[0]?.trimStart() ?? ""}`, ...text.slice(1)];
   });
   return [heading, ...lines].join("\n");
+}
+
+/** Each example on a line of its own, so that it can be copied, below what it does. */
+function examples(heading: string, { name }: CommandDescription): string {
+  const lines = examplesOf(name).flatMap(({ line, purpose }) => [`  # ${purpose}`, `  ${line}`]);
+  return lines.length === 0 ? "" : [heading, ...lines].join("\n");
 }
 
 function wrap(text: string, width: number, indent: string): string[] {

@@ -1,8 +1,10 @@
 // The manual page, from the descriptions of the commands and the tables of variables, files and exit codes.
 
 import { type Layout, layoutOf } from "../../state/layout.ts";
-import type { CommandDescription, Flag } from "./command-description.ts";
+import { COMMON_FLAGS, PROXY_URL_FLAG } from "../common-flags.ts";
+import { type CommandDescription, type Flag, flagsOf } from "./command-description.ts";
 import { ENVIRONMENT } from "./environment-variables.ts";
+import { EXAMPLES } from "./examples.ts";
 import { EXIT_STATUS } from "./exit-status.ts";
 import { usageWords } from "./help-text.ts";
 import { bold, definition, italic, line, paragraph, section, subSection, type Text, title } from "./roff.ts";
@@ -29,8 +31,12 @@ export function manualPage(
     section("DESCRIPTION"),
     line([description]),
     ...DESCRIPTION.map((text) => paragraph(text)),
+    section("COMMON FLAGS"),
+    line([COMMON_FLAGS_HEAD]),
+    ...COMMON.map(flagDefinition),
+    paragraph(...defaultAddress(commands)),
     section("COMMANDS"),
-    ...commands.flatMap(commandSection),
+    ...commands.flatMap((command) => commandSection(command, parentOf(command, commands))),
     section("ENVIRONMENT"),
     ...ENVIRONMENT.map((variable) => definition([bold(variable.name)], variable.description)),
     section("FILES"),
@@ -43,6 +49,8 @@ export function manualPage(
       bold(`${name} login-with`),
       ".",
     ),
+    section("EXAMPLES"),
+    ...EXAMPLES.map((example) => definition([`${example.purpose}:`], bold(example.line))),
     section("SEE ALSO"),
     line([bold("codex"), "(1)"]),
     paragraph(bold(`${name} COMMAND --help`), " shows the flags of a command."),
@@ -85,13 +93,74 @@ function filesOf(layout: Layout): string[] {
   return (Object.keys(FILES) as (keyof Layout)[]).map((key) => definition([italic(layout[key])], FILES[key]));
 }
 
-function commandSection(command: CommandDescription): string[] {
+const COMMON_FLAGS_HEAD =
+  "Many commands take some of these flags. The section of a command names those that it takes.";
+
+const COMMON = flagsOf(COMMON_FLAGS);
+
+/** The flag of commands that need a proxy. */
+const ADDRESS = flagsOf(PROXY_URL_FLAG).map(keyOf);
+
+/** The flags that the section of a command only names. */
+const DESCRIBED_ONCE: ReadonlySet<string> = new Set([...COMMON.map(keyOf), ...ADDRESS]);
+
+function defaultAddress(commands: readonly CommandDescription[]): Text[] {
+  const names = commands.filter(({ flags }) => flags.some((flag) => ADDRESS.includes(keyOf(flag))));
+  const words = names.map(({ path }) => bold(path.join(" ")));
+  return [
+    "If no address is given or set, the default is http://<proxy.listen> for ",
+    ...words.flatMap((word, index) => [separator(index, words.length), word]),
+    ", and the root itself for the other commands.",
+  ];
+}
+
+/** The text before the word at `index` in a list of `count` words. */
+function separator(index: number, count: number): string {
+  if (index === 0) return "";
+  return index === count - 1 ? " and " : ", ";
+}
+
+/**
+ * The section of `command`. It describes only the flags that are neither common nor flags of `parent`, and names the
+ * others.
+ */
+function commandSection(command: CommandDescription, parent: CommandDescription | undefined): string[] {
+  const inherited = new Set(parent?.runs === true ? parent.flags.map(keyOf) : []);
+  const shared = command.flags.filter((flag) => DESCRIBED_ONCE.has(keyOf(flag)));
+  const others = command.flags.filter((flag) => !shared.includes(flag));
+  const fromParent = others.filter((flag) => inherited.has(keyOf(flag)));
   return [
     subSection([command.name, ...usageWords(command)].join(" ")),
     line([sentence(command.description)]),
     ...command.positionals.map(({ hint, description }) => definition([italic(hint)], sentence(description))),
-    ...command.flags.map((flag) => definition(flagTerm(flag), sentence(flag.description))),
+    ...others.filter((flag) => !fromParent.includes(flag)).map(flagDefinition),
+    ...flagNames(`The same as for ${parent?.name ?? ""}: `, fromParent),
+    ...flagNames("Common flags: ", shared),
   ];
+}
+
+/** The command whose sub-command `command` is. */
+function parentOf(
+  { path }: CommandDescription,
+  commands: readonly CommandDescription[],
+): CommandDescription | undefined {
+  const parent = path.slice(0, -1).join(" ");
+  return commands.find((other) => other.path.join(" ") === parent);
+}
+
+/** A paragraph with the names of flags; nothing if there are none. */
+function flagNames(head: string, flags: readonly Flag[]): string[] {
+  if (flags.length === 0) return [];
+  const names = flags.flatMap(({ name }, index) => [index === 0 ? "" : ", ", bold(`--${name}`)]);
+  return [paragraph(head, ...names, ".")];
+}
+
+function flagDefinition(flag: Flag): string {
+  return definition(flagTerm(flag), sentence(flag.description));
+}
+
+function keyOf({ name, description }: Flag): string {
+  return `${name} ${description}`;
 }
 
 function flagTerm({ name, hint }: Flag): Text[] {

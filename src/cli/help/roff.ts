@@ -41,7 +41,7 @@ export function line(texts: readonly Text[]): string {
 }
 
 /** `term`, and its meaning indented below it. */
-export function definition(term: readonly Text[], meaning: string): string {
+export function definition(term: readonly Text[], meaning: Text): string {
   return `.TP\n${line(term)}\n${line([meaning])}`;
 }
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Glob } from "bun";
 import { defineCommand } from "citty";
 import { COMMANDS } from "../../../src/cli/command-tree.ts";
+import { COMMON_FLAGS } from "../../../src/cli/common-flags.ts";
 import { everyCommand } from "../../../src/cli/help/command-description.ts";
 import { ENVIRONMENT } from "../../../src/cli/help/environment-variables.ts";
 import { EXIT_STATUS } from "../../../src/cli/help/exit-status.ts";
@@ -68,10 +69,12 @@ describe("the page", () => {
       "NAME",
       "SYNOPSIS",
       "DESCRIPTION",
+      "COMMON FLAGS",
       "COMMANDS",
       "ENVIRONMENT",
       "FILES",
       "EXIT STATUS",
+      "EXAMPLES",
       "SEE ALSO",
     ]);
     expect(out).toContain("codexlb - run Codex over several ChatGPT accounts");
@@ -88,10 +91,24 @@ describe("the page", () => {
       const [, own = ""] =
         new RegExp(`\\n\\.SS "${name}(?: [^"a-z]*[^"]*)?"\\n([\\s\\S]*?)\\n\\.S[SH] `).exec(text) ?? [];
       expect([words, own !== ""]).toEqual([words, true]);
-      for (const flag of flags) expect([words, own.includes(`\n--${flag.name}`)]).toEqual([words, true]);
+      for (const flag of flags) expect([words, own.includes(`--${flag.name}`)]).toEqual([words, true]);
     }
     for (const { name } of ENVIRONMENT) expect(text).toContain(`\n.TP\n${name}\n`);
     for (const code of Object.keys(EXIT_STATUS)) expect(text).toContain(`\n.TP\n${code}\n`);
+  });
+
+  test("describes a common flag once, and a flag of a parent command only there", () => {
+    const text = page.replaceAll("\\-", "-").replaceAll(/\\f[BIR]|\\&/g, "");
+    const described = (flag: string) => text.match(new RegExp(`\\n\\.TP\\n--${flag}(?= |\\n)`, "g"))?.length;
+    for (const name of [...Object.keys(COMMON_FLAGS), "max-attempts"])
+      expect([name, described(name)]).toEqual([name, 1]);
+    expect(text).toContain(
+      "\nThe same as for codexlb proxy: --listen, --upstream, --max-attempts, --usage-timeout-ms,",
+    );
+    expect(text).toContain("\nCommon flags: --root, --proxy-url, --proxy-name, --admin-token.\n");
+    expect(text).toContain(
+      "the default is http://<proxy.listen> for run, setup, status, explain and doctor, and the root itself for",
+    );
   });
 
   test.skipIf(!hasMandoc)("shows every text unchanged", async () => {

@@ -1,0 +1,103 @@
+// The examples in the helps and in the manual page.
+
+/** A command line for a shell, and what it is for. */
+export interface Example {
+  /** The full name of the command that shows it, such as `codexlb account rm`. */
+  readonly command: string;
+  /** Without a full stop. Both texts fit a terminal of 80 columns. */
+  readonly purpose: string;
+  readonly line: string;
+}
+
+export const EXAMPLES: readonly Example[] = [
+  {
+    command: "codexlb account import",
+    purpose: "Enrol the account that Codex is logged in to",
+    line: "codexlb account import main",
+  },
+  {
+    command: "codexlb account login",
+    purpose: "Enrol a second account, in the browser",
+    line: "codexlb account login second",
+  },
+  {
+    command: "codexlb account login",
+    purpose: "The same on a machine without a browser",
+    line: "codexlb account login second --device-auth",
+  },
+  {
+    command: "codexlb run",
+    purpose: "Start Codex with all accounts",
+    line: "codexlb run",
+  },
+  {
+    command: "codexlb run",
+    purpose: "Run Codex in a script, with one account",
+    line: 'codexlb run --account second exec "explain this repository"',
+  },
+  {
+    command: "codexlb run",
+    purpose: "Continue a thread of Codex",
+    line: "codexlb run resume --last",
+  },
+  {
+    command: "codexlb proxy start",
+    purpose: "Keep a proxy running in the background",
+    line: "codexlb proxy start",
+  },
+  {
+    command: "codexlb proxy logs",
+    purpose: "Follow the switches and failures of one account",
+    line: "codexlb proxy logs --follow --account second",
+  },
+  {
+    command: "codexlb service install",
+    purpose: "Start the proxy whenever you log in",
+    line: "codexlb service install",
+  },
+  {
+    command: "codexlb status",
+    purpose: "Watch the limits of all accounts",
+    line: "codexlb status --watch",
+  },
+  {
+    command: "codexlb status",
+    purpose: "Show one line in the status bar of tmux",
+    line: "tmux set -g status-right '#(codexlb status --short)'",
+  },
+  {
+    command: "codexlb explain",
+    purpose: "Find out which account gets the next turn, and why",
+    line: "codexlb explain",
+  },
+  {
+    command: "codexlb account pin",
+    purpose: "Use one account for everything, until codexlb account unpin",
+    line: "codexlb account pin second",
+  },
+  {
+    command: "codexlb account drain",
+    purpose: "Start no new sessions on these accounts",
+    line: "codexlb account drain second third",
+  },
+  {
+    command: "codexlb key add",
+    purpose: "Create a key for a laptop",
+    line: "codexlb key add laptop",
+  },
+  {
+    command: "codexlb completions",
+    purpose: "Complete commands and accounts in bash",
+    line: "codexlb completions bash > ~/.local/share/bash-completion/completions/codexlb",
+  },
+  {
+    command: "codexlb doctor",
+    purpose: "Find out why something does not work",
+    line: "codexlb doctor",
+  },
+];
+
+/** The examples that the help of `command` shows. */
+export function examplesOf(command: string): readonly Example[] {
+  return EXAMPLES.filter((example) => example.command === command);
+}
