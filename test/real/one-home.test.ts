@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gated } from "../support/gated.ts";
-import { noPanes, openPane } from "../support/tmux.ts";
+import { noPanes, openPane, type Pane } from "../support/tmux.ts";
 import { CODEX_VERSIONS, codexBinary, whyNoCodex } from "./codex-binaries.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
 import { type CodexResult, expectTurn, type Setup, startReal, threadOf } from "./setup.ts";
@@ -56,7 +56,14 @@ function ownHome(s: Setup, version: string): OwnHome {
   const origin = new URL(s.mock.baseUrl);
   write(
     "config.toml",
-    `openai_base_url = "${s.mock.baseUrl}/codex"\nchatgpt_base_url = "http://localhost:${origin.port}/backend-api/"\n`,
+    [
+      `openai_base_url = "${s.mock.baseUrl}/codex"`,
+      `chatgpt_base_url = "http://localhost:${origin.port}/backend-api/"`,
+      "[tui.presets.1]",
+      'input = "Tidy the ninth drawer."',
+      'label = ""',
+      "",
+    ].join("\n"),
   );
   return {
     path,
@@ -82,6 +89,22 @@ function ownHome(s: Setup, version: string): OwnHome {
         ]),
       ),
   };
+}
+
+/** A terminal in which `codexlb` and Codex of `version` can run. */
+function openRun(s: Setup, version: string): Promise<Pane> {
+  return openPane({
+    columns: 240,
+    rows: 40,
+    cwd: s.work,
+    env: s.tool.env({
+      SHELL: "/bin/sh",
+      CODEXLB_CODEX_BIN: binaries.get(version) ?? "",
+      CODEXLB_PROXY_URL: s.url,
+      PATH: `${s.tool.directory}:${process.env.PATH}`,
+      HTTPS_PROXY: recorder.url,
+    }),
+  });
 }
 
 const asked = (s: Setup) => JSON.stringify(s.mock.requests.map(({ json }) => json));
@@ -172,23 +195,38 @@ describe.each(VERSIONS)("codexlb run with the home of plain Codex %s", (version)
     expect(readdirSync(s.tool.root)).not.toContain("codex-home");
   });
 
+  // Codex 0.169 and later offers no files in prompts. Their successors are settings.
+  test.skipIf(noPanes() !== undefined)(
+    "offers its presets",
+    async () => {
+      await using s = await startReal(recorder);
+      const home = ownHome(s, version);
+      const before = home.hashes();
+      using pane = await openRun(s, version);
+      const code = pane.start("codexlb run");
+      await pane.shows("Ask Codex to do anything");
+      pane.press("/presets");
+      await pane.shows("› /presets");
+      pane.press("Enter");
+      await pane.shows("1 · Tidy the ninth drawer.");
+      pane.press("1");
+      await pane.shows("Hello from alice");
+      expect(asked(s)).toContain("Tidy the ninth drawer.");
+      pane.press("/quit");
+      await pane.shows("› /quit");
+      pane.press("Enter");
+      expect(await code()).toBe(0);
+      expect(home.hashes()).toEqual(before);
+    },
+    120_000,
+  );
+
   test.skipIf(noPanes() !== undefined)(
     "ends with a line that continues its thread in the pool, after Codex's own",
     async () => {
       await using s = await startReal(recorder);
       const home = ownHome(s, version);
-      using pane = await openPane({
-        columns: 240,
-        rows: 40,
-        cwd: s.work,
-        env: s.tool.env({
-          SHELL: "/bin/sh",
-          CODEXLB_CODEX_BIN: binaries.get(version) ?? "",
-          CODEXLB_PROXY_URL: s.url,
-          PATH: `${s.tool.directory}:${process.env.PATH}`,
-          HTTPS_PROXY: recorder.url,
-        }),
-      });
+      using pane = await openRun(s, version);
       const code = pane.start("codexlb run");
       await pane.shows("Ask Codex to do anything");
       pane.press("hello");
