@@ -5,6 +5,7 @@ import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import { firstSegment, isAllowedPath, unsupportedEndpoint } from "./allowed-paths.ts";
+import { pageProblem } from "./own-pages.ts";
 
 /** Returns why a request must not be forwarded; undefined if it may be. */
 export type PathGate = (method: string, path: string) => CodexlbError | undefined;
@@ -56,6 +57,8 @@ export function createPathGate({ deps, events, allowedPaths }: PathGateContext):
     const segment = firstSegment(path);
     const isShown = segment !== undefined && SHOWN.test(segment);
     log(method, { segment: isShown ? segment : OTHER_SEGMENT });
+    const page = pageProblem(method, path);
+    if (page !== undefined) return new CodexlbError("path_refused", page.message, { next: page.next });
     const [what, them] = isShown ? [`paths below /${segment} are`, "them"] : ["this path is", "it"];
     const name = isShown ? JSON.stringify(segment) : "its first segment";
     return new CodexlbError(

@@ -239,6 +239,32 @@ describe("refusals", () => {
   });
 });
 
+describe("a page that the proxy does not have", () => {
+  const gate = createPathGate({
+    deps: { clock: fakeClock() },
+    events: { append: () => {}, flush: () => {} },
+    allowedPaths: () => [],
+  });
+  for (const [method, path, message, next] of [
+    ["GET", "/metrics", "codexlb has no page at this path below /metrics", "GET /status"],
+    ["GET", "/status/x", "codexlb has no page at this path below /status", "GET /status"],
+    ["GET", "/favicon.ico", "codexlb has no page at this path below /favicon.ico", "GET /healthz"],
+    ["POST", "/", "the proxy does not support POST /", "GET /healthz"],
+    ["GET", "/admin", "the admin API has no page at this path", "docs/admin-api.md"],
+    ["GET", "/oauth/token", "below /oauth the proxy supports only POST /oauth/token", "codexlb run"],
+  ] as const)
+    test(`${method} ${path} is refused without advice about proxy.allowed_paths`, () => {
+      const refused = gate(method, path);
+      expect(refused?.code).toBe("path_refused");
+      expect(refused?.message).toContain(message);
+      expect(refused?.next).toContain(next);
+      expect(refused?.next).not.toContain("allowed_paths");
+    });
+  test("is not assumed for a path of the backend", () => {
+    expect(gate("GET", "/backend-api/status")?.next).toContain('add "status" to proxy.allowed_paths');
+  });
+});
+
 describe("the running proxy", () => {
   const raw = (pool: TestPool, target: string, method = "GET") =>
     rawExchange(

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { parseJson } from "../../core/json.ts";
+import { isPageSegment, USE_PAGES } from "../../proxy/own-pages.ts";
 import { OTHER_SEGMENT, REFUSED_EVENT } from "../../proxy/path-gate.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { readLogLines } from "../../state/log-parts.ts";
@@ -21,23 +22,38 @@ export function examinePaths(context: CommandContext): Finding[] {
           'replace "*" with the paths that your client needs; the paths that Codex uses are always allowed',
       },
     ];
-  const refused = lastRefused(context);
-  if (refused.size === 0) return [];
-  const named = [...refused].find((segment) => segment !== OTHER_SEGMENT);
+  const refused = [...lastRefused(context)];
+  const pages = refused.filter(isPageSegment);
+  const paths = refused.filter((segment) => !isPageSegment(segment));
   return [
-    {
-      check,
-      status: "warning",
-      detail: `in the last 24 hours clients requested paths that the proxy does not forward: ${[...refused].join(", ")}`,
-      remedy:
-        named === undefined
-          ? "if one of your clients needs them, find out from it which paths it requests, and add their first segments to proxy.allowed_paths in config.toml"
-          : `if one of your clients needs them, add them to proxy.allowed_paths in config.toml, for example ["${named}"]`,
-    },
+    ...(pages.length === 0 ? [] : [missingPages(pages)]),
+    ...(paths.length === 0 ? [] : [refusedPaths(paths)]),
   ];
 }
 
 // --- internal ---
+
+function missingPages(pages: readonly string[]): Finding {
+  return {
+    check: "paths",
+    status: "warning",
+    detail: `in the last 24 hours clients requested pages that codexlb does not have: ${pages.map((page) => `/${page}`).join(", ")}`,
+    remedy: `in those clients, ${USE_PAGES}`,
+  };
+}
+
+function refusedPaths(refused: readonly string[]): Finding {
+  const named = refused.find((segment) => segment !== OTHER_SEGMENT);
+  return {
+    check: "paths",
+    status: "warning",
+    detail: `in the last 24 hours clients requested paths that the proxy does not forward: ${refused.join(", ")}`,
+    remedy:
+      named === undefined
+        ? "if one of your clients needs them, find out from it which paths it requests, and add their first segments to proxy.allowed_paths in config.toml"
+        : `if one of your clients needs them, add them to proxy.allowed_paths in config.toml, for example ["${named}"]`,
+  };
+}
 
 const DAY_MS = 24 * 3_600_000;
 /** The number of log lines that a proxy returns at most. */

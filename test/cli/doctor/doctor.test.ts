@@ -219,6 +219,20 @@ describe("codexlb doctor", () => {
       detail: "in the last 24 hours clients requested paths that the proxy does not forward: memories, me",
     },
     {
+      what: "requests for a page that codexlb does not have",
+      harm: (root) => {
+        mkdirSync(join(root, "logs"), { mode: 0o700 });
+        writeFileSync(
+          join(root, "logs", "proxy.current.jsonl"),
+          `${JSON.stringify({ ts: new Date().toISOString(), event: "request.refused", fields: { method: "GET", segment: "metrics" } })}\n`,
+          { mode: 0o600 },
+        );
+      },
+      check: "paths",
+      status: "warning",
+      detail: "in the last 24 hours clients requested pages that codexlb does not have: /metrics",
+    },
+    {
       what: "a refused path whose segment is not logged",
       harm: (root) => {
         mkdirSync(join(root, "logs"), { mode: 0o700 });
