@@ -21,6 +21,8 @@ export const ERROR_CODES = {
   unauthorized: { status: 401, exit: 1 },
   /** The key is known, but its role gives no access to this path. */
   key_role_refused: { status: 401, exit: 1 },
+  /** The key is known, but the admin API requires the admin token for this path. */
+  admin_role_required: { status: 403, exit: 1 },
   not_json: { status: 415, exit: 1 },
   target_proxy_not_found: { status: 404, exit: 1 },
   target_proxy_ambiguous: { status: 409, exit: 1 },

@@ -20,9 +20,7 @@ export function locked(access: Access, admission: Pick<Admission, "enter">): Mid
     const role = holder?.role;
     c.set("holder", holder);
     if (!opens(role, c.req.path, c.req.header(TARGET_HEADER) !== undefined))
-      throw new CodexlbError("unauthorized", refusalOf(c.req.header("authorization"), role), {
-        next: "set CODEXLB_ADMIN_TOKEN or --admin-token (the proxy's ROOT/admin.token has it), or run the command on the proxy's machine with its --root",
-      });
+      throw refusalOf(c.req.header("authorization"), role);
     await next();
     // A login can be watched for minutes; the response must end when the watcher's key is removed.
     if (role === "parent" && holder !== undefined) c.res = endingWith(admission, holder, c.res);
@@ -49,12 +47,24 @@ const CLIENT_PATH = "/admin/runtime-auth";
 /** The paths of calls that a proxy in front may relay (they name their target proxy). It cannot manage keys. */
 const PARENT_PATH = /^\/admin\/(?!key)|^\/logs$/;
 
-function refusalOf(shown: string | undefined, role: Role | undefined): string {
-  if (role !== undefined) return "this key cannot use the admin API, which requires the admin token";
-  return shown === undefined
-    ? "the admin API requires the admin token"
-    : "these credentials are neither this proxy's admin token nor one of its keys";
+function refusalOf(shown: string | undefined, role: Role | undefined): CodexlbError {
+  if (role !== undefined)
+    return new CodexlbError(
+      "admin_role_required",
+      `this key has the role ${role}, and this path of the admin API requires the admin token`,
+      { next: USE_TOKEN },
+    );
+  return new CodexlbError(
+    "unauthorized",
+    shown === undefined
+      ? "the admin API requires the admin token"
+      : "these credentials are neither this proxy's admin token nor one of its keys",
+    { next: USE_TOKEN },
+  );
 }
+
+const USE_TOKEN =
+  "set CODEXLB_ADMIN_TOKEN or --admin-token (the proxy's ROOT/admin.token has it), or run the command on the proxy's machine with its --root";
 
 function opens(role: Role | undefined, path: string, isRelayed: boolean): boolean {
   switch (role) {

@@ -83,11 +83,7 @@ export function createGuard(
           next: READ_NEXT,
         },
       );
-    return new CodexlbError("unauthorized", "this proxy requires a key", {
-      next: PARENT_PATHS.has(path)
-        ? `to read account status, ${READ_NEXT}`
-        : "run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; create a key with: codexlb key add NAME",
-    });
+    return noAccess(key !== undefined || request.headers.has("authorization"), PARENT_PATHS.has(path));
   };
 }
 
@@ -123,6 +119,18 @@ export function hasOwnLock(path: string): boolean {
 }
 
 // --- internal ---
+
+/** The refusal of a client without a key, or with a wrong one (`isShown`). `isStatus`: it wants account status. */
+function noAccess(isShown: boolean, isStatus: boolean): CodexlbError {
+  const message = isShown ? "this proxy does not know the key in this request" : "this proxy requires a key";
+  if (isStatus)
+    return new CodexlbError("unauthorized", message, { next: `to read account status, ${READ_NEXT}` });
+  return new CodexlbError("unauthorized", message, {
+    next: isShown
+      ? "compare it with the key that was created (it may have been removed, or belong to another proxy), or create a new one on the machine of the proxy with: codexlb key add NAME"
+      : "run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; create a key with: codexlb key add NAME",
+  });
+}
 
 const READ_NEXT =
   "use the admin token (CODEXLB_ADMIN_TOKEN), or a key with the parent role: codexlb key add --role parent NAME";

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { remoteStub } from "../../src/admin/client.ts";
+import { remoteKeys, remoteStub } from "../../src/admin/client.ts";
 import { socketDoor } from "../../src/admin/door.ts";
 import { startPool, type TestPool, until } from "../support/pool.ts";
 
@@ -529,10 +529,47 @@ describe("with client authentication", () => {
         });
         await answer.arrayBuffer();
         const open = RANKS.indexOf(rank) >= RANKS.indexOf(least);
-        expect([who, method, path, answer.status === 401]).toEqual([who, method, path, !open]);
+        // The admin API knows the key, but its role is not enough.
+        const refusal = rank !== "anyone" && /^\/(?:admin\/|logs)/.test(path) ? 403 : 401;
+        const refused = [401, 403].includes(answer.status) ? answer.status : undefined;
+        expect([who, method, path, refused]).toEqual([who, method, path, open ? undefined : refusal]);
       }
     // A client's key is not valid beyond this proxy.
     for (const { headers } of pool.mock.requests) expect(headers.authorization ?? "").not.toContain("clb_");
+  });
+
+  test("a refusal names the role that is missing, or distinguishes a wrong key from none", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }], config: CONFIG });
+    const keys = remoteKeys(socketDoor(pool.layout.adminSocket));
+    const key = await keys.add("laptop", "client");
+    const refusalOf = async (path: string, token?: string) => {
+      const headers = token === undefined ? undefined : { authorization: `Bearer ${token}` };
+      const answer = await fetch(pool.url + path, headers === undefined ? {} : { headers });
+      return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+    };
+    expect(await refusalOf("/admin/accounts", key)).toMatchObject({
+      status: 403,
+      body: {
+        code: "admin_role_required",
+        message: "this key has the role client, and this path of the admin API requires the admin token",
+        next: expect.stringContaining("set CODEXLB_ADMIN_TOKEN or --admin-token"),
+      },
+    });
+    const none = await refusalOf("/v1/models");
+    const wrong = await refusalOf("/v1/models", `clb_${"x".repeat(43)}`);
+    const inPath = await refusalOf("/~wrong/v1/models");
+    expect([none.status, wrong.status, inPath.status]).toEqual([401, 401, 401]);
+    expect(none.body).toMatchObject({
+      error: { code: "unauthorized", message: expect.stringContaining("this proxy requires a key") },
+    });
+    for (const { body } of [wrong, inPath])
+      expect(body).toMatchObject({
+        error: {
+          code: "unauthorized",
+          message: expect.stringContaining("this proxy does not know the key in this request"),
+          next: expect.stringContaining("compare it with the key that was created"),
+        },
+      });
   });
 
   test("Codex's requests without credentials are accepted with a key in the path, and only with that", async () => {

@@ -250,6 +250,6 @@ describe("a child that requires a key", () => {
     const keys = await fetch(`${child.url}/admin/keys`, {
       headers: { authorization: `Bearer ${key}`, "x-codexlb-target-proxy-name": "locked" },
     });
-    expect(keys.status).toBe(401);
+    expect(keys.status).toBe(403);
   });
 });

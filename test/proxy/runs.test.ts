@@ -79,8 +79,12 @@ test("the tag gives no access to protected paths", async () => {
   };
   for (const path of ["/run", "/status", "/backend-api/codex/models", "/admin/accounts", "/logs"])
     expect([path, await statusOf(path)]).toEqual([path, 401]);
-  for (const path of ["/status", "/admin/accounts", "/logs"])
-    expect([path, await statusOf(path, key)]).toEqual([path, 401]);
+  for (const [path, status] of [
+    ["/status", 401],
+    ["/admin/accounts", 403],
+    ["/logs", 403],
+  ] as const)
+    expect([path, await statusOf(path, key)]).toEqual([path, status]);
   expect(await statusOf("/run", key)).toBe(200);
   expect(await statusOf("/admin/accounts", pool.adminToken)).toBe(200);
 });

@@ -7,7 +7,8 @@ import { dotenvProblem, type ProxyDotenv } from "../../codex/dotenv.ts";
 import { parseJson } from "../../core/json.ts";
 import { type Absence, type RunSeen, type RunTag, runPrefix, THREAD_ID } from "../../core/run-tag.ts";
 import type { Deps } from "../../deps.ts";
-import { CodexlbError } from "../../errors.ts";
+import { CodexlbError, withoutNext } from "../../errors.ts";
+import { shortLine } from "../../printable.ts";
 import { KEY_NEXT } from "./runtime-home.ts";
 
 /**
@@ -26,15 +27,17 @@ export async function tagRun(
     log.warn(`${account} ${ABSENCES[traffic.absence]}; other accounts serve until it is available again`);
   if (traffic !== undefined) return tag;
   if (account === undefined) return undefined;
-  const code = errorCodeIn(body);
-  if (code === "account_not_found" && status === 404)
+  const refusal = Refused.safeParse(body).data?.error;
+  if (refusal?.code === "account_not_found" && status === 404)
     throw new CodexlbError(
       "account_not_found",
       `this proxy has no account ${JSON.stringify(account)} of its own`,
       { next: "list the accounts with: codexlb account list" },
     );
-  if (code === "unauthorized")
-    throw new CodexlbError("unauthorized", "this proxy requires a client key", { next: KEY_NEXT });
+  if (refusal?.code === "unauthorized") {
+    const { message, next = KEY_NEXT } = refusal;
+    throw new CodexlbError("unauthorized", withoutNext(message, next), { next });
+  }
   throw status === 0
     ? new CodexlbError(
         "proxy_unreachable",
@@ -150,13 +153,17 @@ const ABSENCES: Readonly<Record<Absence, string>> = {
   out: "is out of service",
 };
 
-/** The code of the error that the proxy returned; undefined if it is not an error of a codexlb proxy. */
-function errorCodeIn(body: unknown): string | undefined {
-  return Refused.safeParse(body).data?.error.code;
-}
-
+/** An error of a codexlb proxy. Older versions send no `next`. */
 const Refused = z.object({
-  error: z.object({ type: z.literal("codexlb_error"), code: z.string() }),
+  error: z.object({
+    type: z.literal("codexlb_error"),
+    code: z.string(),
+    message: z.string().transform((text) => shortLine(text)),
+    next: z
+      .string()
+      .transform((text) => shortLine(text))
+      .optional(),
+  }),
 });
 
 function whyElsewhere(args: readonly string[], provider: EndedRun["provider"]): string | undefined {
