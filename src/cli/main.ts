@@ -133,16 +133,28 @@ async function unknownCommand(word: string, at: CommandDescription): Promise<Cod
   const meant = (MEANT.get(word) ?? []).filter((name) => known.includes(name));
   if (meant.length > 0)
     return error(`did you mean ${meant.map((name) => `${at.name} ${name}`).join(", or ")}?`);
-  // Some people omit the words before it.
-  const elsewhere = (await everyCommand(COMMANDS)).filter(
-    ({ path }) =>
-      (path.length > 1 && [word, ...(MEANT.get(word) ?? [])].includes(path.at(-1) ?? "")) ||
-      (path.length === 1 && path[0]?.startsWith(`${word}-`)),
+  const similar = nearest(word, known);
+  const inGroup = at.path.length > 0;
+  if (inGroup && similar !== undefined) return error(`did you mean ${similar}?`);
+  const elsewhere = (await everyCommand(COMMANDS)).filter(({ path }) =>
+    inGroup ? path.length === 1 && path[0] === word : isShortFor(word, path),
   );
   if (elsewhere.length > 0) return error(`did you mean ${elsewhere.map(({ name }) => name).join(", or ")}?`);
-  const similar = nearest(word, known);
-  return error(similar === undefined ? `commands: ${known.join(", ")}` : `did you mean ${similar}?`);
+  if (similar !== undefined) return error(`did you mean ${similar}?`);
+  const hint = GROUP_HINTS.get(at.path.join(" "));
+  return error(`${hint === undefined ? "" : `${hint}; `}commands: ${known.join(", ")}`);
 }
+
+/** True if people could mean the command at `path` by `word`: some omit the words before it, or the end of its name. */
+function isShortFor(word: string, path: readonly string[]): boolean {
+  if (path.length > 1) return [word, ...(MEANT.get(word) ?? [])].includes(path.at(-1) ?? "");
+  return path[0]?.startsWith(`${word}-`) === true;
+}
+
+/** What to do in place of a sub-command that a group does not have. */
+const GROUP_HINTS: ReadonlyMap<string, string> = new Map([
+  ["config", "to change a setting, edit the file whose path this command prints: codexlb config path"],
+]);
 
 /** The names that codexlb has for commands that people know by another name. */
 const MEANT: ReadonlyMap<string, readonly string[]> = new Map(
