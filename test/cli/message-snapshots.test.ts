@@ -15,7 +15,7 @@ beforeAll(() => {
   writeFileSync(join(temp.path, "text"), "hello\n");
   for (const name of ["quiet", "wrong", "unknown"]) mkdirSync(join(temp.path, name), { mode: 0o700 });
   // No program can listen on this port.
-  const proxy = '[proxy]\nlisten = "127.0.0.1:1"\n';
+  const proxy = '[proxy]\nname = "quiet"\nlisten = "127.0.0.1:1"\n';
   writeFileSync(join(temp.path, "quiet", "config.toml"), proxy, { mode: 0o600 });
   writeFileSync(join(temp.path, "wrong", "config.toml"), `${proxy}[policy]\nmode = "best"\n`, {
     mode: 0o600,

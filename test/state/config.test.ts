@@ -299,9 +299,13 @@ describe("a proxy that starts", () => {
     const temp = tempDirectory();
     const layout = layoutOf(join(temp.path, "r"));
     const warnings: string[] = [];
+    const reports: string[] = [];
     const deps = {
       random: (bytes: number) => new Uint8Array(bytes).fill(0xab),
-      log: { info: () => {}, warn: (line: string) => void warnings.push(line) },
+      log: {
+        info: (line: string) => void reports.push(line),
+        warn: (line: string) => void warnings.push(line),
+      },
     };
     if (text !== undefined) {
       prepareConfigFile(layout, deps); // makes the directory
@@ -313,6 +317,7 @@ describe("a proxy that starts", () => {
       written: readFileSync(layout.config, "utf8"),
       layout,
       warnings,
+      reports,
       deps,
       [Symbol.dispose]: () => temp[Symbol.dispose](),
     };
@@ -336,12 +341,18 @@ describe("a proxy that starts", () => {
       '# mine\n[proxy] # here\nname = "proxy-abababab"\nlisten = "127.0.0.1:9"   # odd   spacing\n\n[mine]\nkept = 1\n',
     );
     expect(made.message).toBe(made.written);
+    const report = `wrote proxy.name = "proxy-abababab" into ${made.layout.config}, because a proxy needs a name; change it as you like`;
+    expect(made.reports).toEqual([report]);
+    // The file has a name now.
+    prepareConfigFile(made.layout, made.deps);
+    expect(made.reports).toEqual([report]);
   });
 
   test("does not change a file that has a name, is blank, or is not valid", () => {
     for (const text of [GO_CONFIG, "", " \n\t\n"]) {
       using made = prepare(text);
       expect(made.written).toBe(text);
+      expect(made.reports).toEqual([]);
       expect(made.warnings.length).toBe(text.trim() === "" ? 1 : 0);
     }
     using temp = tempDirectory();

@@ -73,7 +73,8 @@ const ROOT = "~/.codex-lb";
 /** What each path in the state directory contains. */
 const FILES: Readonly<Record<keyof Layout, string>> = {
   root: "The state directory, ROOT.",
-  config: "The settings. The file is yours: codexlb never rewrites your lines.",
+  config:
+    "The settings. The file is yours: codexlb keeps your lines, and only writes the name of the proxy if there is none.",
   store: "The accounts with their health and quota figures, and the pin.",
   accounts: "A Codex home with an auth.json for each account.",
   sessions: "The account of each session.",

@@ -3,6 +3,9 @@
 import { closeSync, fstatSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { makePrivateDirectory } from "../../state/atomic-file.ts";
+import { readConfigText } from "../../state/config.ts";
+import { nameNote, readConfig } from "../../state/config-source.ts";
+import type { Layout } from "../../state/layout.ts";
 import type { CommandContext } from "../context.ts";
 import { ROOT_LOCKED_EXIT } from "../run/root-locked.ts";
 import { selfCommand } from "../self.ts";
@@ -32,6 +35,7 @@ export async function startInBackground(
   // Several runs may start one at the same moment.
   const file = openSync(logPath, "a", 0o600);
   const before = fstatSync(file).size;
+  const isUnnamed = hasNoName(layout);
   try {
     const child = Bun.spawn([...selfCommand(), "proxy", "--root", layout.root, ...flags], {
       env: deps.env,
@@ -57,6 +61,7 @@ export async function startInBackground(
     }
     void reader.cancel();
     child.unref();
+    if (isUnnamed) deps.log.info(nameNote(layout.config, readConfig(layout).proxy.name));
     return undefined;
   } finally {
     closeSync(file);
@@ -64,6 +69,15 @@ export async function startInBackground(
 }
 
 // --- internal ---
+
+/** True if the proxy will add its name to an existing config.toml. It reports that in a file that few people read. */
+function hasNoName(layout: Layout): boolean {
+  try {
+    return (readConfigText(layout.config) ?? "").trim() !== "" && readConfig(layout).proxy.name === "";
+  } catch {
+    return false; // the proxy reports invalid settings
+  }
+}
 
 /** A larger file is removed before the next proxy starts. */
 const LOG_BYTES = 64 * 1024;

@@ -53,7 +53,7 @@ describe("the proxy in the background", () => {
     const layout = freshRoot();
     const started = await proxy(layout, ["start", "--max-attempts", "7"]);
     expect(started.out).toMatch(/^started the proxy edge on http:\/\/127\.0\.0\.1:\d+ \(process \d+\)\n$/);
-    expect(started.err).toContain("stop it with: codexlb proxy stop\n");
+    expect(started.err).toContain(`stop it with: codexlb proxy stop --root ${layout.root}\n`);
     const first = await pidOn(layout);
     expect((await proxy(layout, ["start"])).out).toMatch(/^the proxy edge on .* is already running\n$/);
     expect(await pidOn(layout)).toBe(first);
@@ -78,9 +78,21 @@ describe("the proxy in the background", () => {
     expect(await proxy(layout, ["status"])).toEqual({
       code: 1,
       out: "",
-      err: `codexlb: ${none}\n  start one with: codexlb proxy start\n`,
+      err: `codexlb: ${none}\n  start one with: codexlb proxy start --root ${layout.root}\n`,
     });
     expect((await proxy(layout, ["restart"])).out).toStartWith("started the proxy edge on ");
+    await proxy(layout, ["stop"]);
+  });
+
+  test("reports the name that a starting proxy writes into config.toml, once", async () => {
+    const layout = freshRoot();
+    writeFileSync(layout.config, readFileSync(layout.config, "utf8").replace('name = "edge"\n', ""));
+    const started = await proxy(layout, ["start"]);
+    expect(started.err).toMatch(
+      /^codexlb: wrote proxy\.name = "proxy-[0-9a-f]{8}" into .*config\.toml, because/,
+    );
+    await proxy(layout, ["stop"]);
+    expect((await proxy(layout, ["start"])).err).not.toContain("proxy.name");
     await proxy(layout, ["stop"]);
   });
 
