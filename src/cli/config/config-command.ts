@@ -1,18 +1,17 @@
 // `codexlb config ...`: shows and checks the settings.
 
 import { defineCommand } from "citty";
-import { remoteSettings } from "../../admin/client.ts";
-import { daemonAt } from "../../admin/daemon.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { readConfigText } from "../../state/config.ts";
-import { effectiveConfig, readConfigFile, shownSettings } from "../../state/config-source.ts";
+import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
 import { tomlValue } from "../../state/config-text.ts";
 import { EXPOSURE_NEXT, exposureProblem } from "../../state/settings.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, warnOfMissingRoot } from "../context.ts";
 import { table, widthOf } from "../terminal/table.ts";
 import { outputColumns } from "../terminal/terminal.ts";
+import { settingsInEffect } from "./root-config.ts";
 
 const path = defineCommand({
   meta: { name: "codexlb config path", description: "Print the path of config.toml" },
@@ -49,12 +48,8 @@ const show = defineCommand({
   run: async ({ args }) => {
     const context = contextOf(args.root);
     warnOfMissingRoot(context);
-    const { deps, layout } = context;
-    const daemon = await daemonAt(layout.adminSocket);
-    const running = daemon.kind === "answers";
-    const settings = running
-      ? await remoteSettings(daemon.door)
-      : shownSettings(effectiveConfig(readConfigFile(layout), {}, deps.env));
+    const { deps } = context;
+    const { running, settings } = await settingsInEffect(context);
     if (args.json) return printJson({ running, settings }, 2);
     const rows = settings.map(({ key, value, source }) => [key, tomlValue(value), source]);
     print(settingsTable(rows, outputColumns(deps.env)));

@@ -1,9 +1,17 @@
 // The settings of the root that a command works on.
 
 import { remoteSettings } from "../../admin/client.ts";
+import { daemonAt } from "../../admin/daemon.ts";
 import { socketDoor } from "../../admin/door.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
-import { configFrom, readConfig } from "../../state/config-source.ts";
+import {
+  configFrom,
+  effectiveConfig,
+  readConfig,
+  readConfigFile,
+  type ShownSetting,
+  shownSettings,
+} from "../../state/config-source.ts";
 import type { Config } from "../../state/settings.ts";
 import type { CommandContext } from "../context.ts";
 
@@ -15,6 +23,17 @@ export async function configOf(context: CommandContext): Promise<Config> {
   const known = read.get(context) ?? readSettings(context);
   read.set(context, known);
   return known;
+}
+
+/** The settings of the proxy that is running on the root, or those with which a proxy would start there. */
+export async function settingsInEffect({
+  deps,
+  layout,
+}: CommandContext): Promise<{ readonly running: boolean; readonly settings: readonly ShownSetting[] }> {
+  const daemon = await daemonAt(layout.adminSocket);
+  if (daemon.kind === "answers") return { running: true, settings: await remoteSettings(daemon.door) };
+  const effective = effectiveConfig(readConfigFile(layout), {}, deps.env);
+  return { running: false, settings: shownSettings(effective) };
 }
 
 // --- internal ---

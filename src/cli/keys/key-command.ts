@@ -2,15 +2,19 @@
 
 import { defineCommand } from "citty";
 import { KEY_ROLES, type KeyRole } from "../../auth/keys.ts";
+import { messageOf } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
+import { configFrom } from "../../state/config-source.ts";
 import { withKeys } from "../accounts/with-accounts.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
+import { settingsInEffect } from "../config/root-config.ts";
 import { contextOf, rootExists, warnOfMissingRoot } from "../context.ts";
 import { usage } from "../flags.ts";
 import { printOnce } from "../terminal/standard-output.ts";
 import { table } from "../terminal/table.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { keyTable } from "./key-table.ts";
+import { keyObstacles, keySteps } from "./key-usage.ts";
 
 const NAME = { type: "positional", description: "Name of the key", valueHint: "NAME" } as const;
 
@@ -39,11 +43,13 @@ const add = defineCommand({
         throw error;
       });
     });
-    context.deps.log.info(
-      role === "client"
-        ? "clients send it as Authorization: Bearer KEY; codexlb run takes it from CODEXLB_CLIENT_KEY"
-        : "add it to proxy.child_proxy_urls of the proxy in front: http://:KEY@host:8765",
-    );
+    const { log } = context.deps;
+    // The key exists, whatever is wrong with the settings.
+    const settings = await settingsInEffect(context).catch((error) => log.warn(messageOf(error)));
+    if (settings === undefined) return;
+    const { proxy } = configFrom(settings.settings);
+    for (const step of keySteps(role, proxy)) log.info(step);
+    for (const obstacle of keyObstacles(role, proxy, context.layout.config)) log.warn(obstacle);
   },
 });
 

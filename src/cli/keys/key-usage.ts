@@ -1,0 +1,42 @@
+// What a user has to do with a new key, and which settings still keep it from being used.
+
+import type { KeyRole } from "../../auth/keys.ts";
+import { isLoopback, isWildcard, parseListen } from "../../core/listen.ts";
+import type { Config } from "../../state/settings.ts";
+
+/** The parts of a proxy's settings that decide whether a key can be used. */
+export type KeySettings = Pick<Config["proxy"], "listen" | "client_auth">;
+
+/** The next steps for the holder of a key with `role`, one per line. `HOST` stands for the name of this machine. */
+export function keySteps(role: KeyRole, { listen }: KeySettings): string[] {
+  const { host, port } = parseListen(listen) ?? { host: "", port: DEFAULT_PORT };
+  const isOpen = !isLoopback(host) && !isWildcard(host);
+  const address = `${isOpen ? host : "HOST"}:${port === 0 ? "PORT" : port}`;
+  if (role === "parent")
+    return [`add it to proxy.child_proxy_urls of the proxy in front: http://:KEY@${address}`];
+  return [
+    `to run Codex on another machine, run there: CODEXLB_PROXY_URL=http://${address} CODEXLB_CLIENT_KEY=KEY codexlb run`,
+    "other clients send it as Authorization: Bearer KEY",
+  ];
+}
+
+/** The settings that keep a key with `role` from having an effect, each with its remedy. `path`: the config.toml. */
+export function keyObstacles(role: KeyRole, { listen, client_auth }: KeySettings, path: string): string[] {
+  const isLocal = isLoopback(parseListen(listen)?.host ?? "");
+  return [
+    ...(role === "client" && !client_auth
+      ? [
+          `the proxy accepts clients without a key as long as proxy.client_auth = false: set client_auth = true below [proxy] in ${path}`,
+        ]
+      : []),
+    ...(isLocal
+      ? [
+          `the proxy listens on ${listen}, which other machines cannot reach directly: set listen = "0.0.0.0:${parseListen(listen)?.port || DEFAULT_PORT}" below [proxy] in ${path}, and restart the proxy`,
+        ]
+      : []),
+  ];
+}
+
+// --- internal ---
+
+const DEFAULT_PORT = 8765;

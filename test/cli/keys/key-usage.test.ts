@@ -1,0 +1,26 @@
+import { expect, test } from "bun:test";
+import { keyObstacles, keySteps } from "../../../src/cli/keys/key-usage.ts";
+
+const DEFAULT = { listen: "127.0.0.1:8765", client_auth: false };
+const OPEN = { listen: "10.0.0.2:9000", client_auth: true };
+
+test("a client key comes with the command for the other machine", () => {
+  expect(keySteps("client", DEFAULT)).toEqual([
+    "to run Codex on another machine, run there: CODEXLB_PROXY_URL=http://HOST:8765 CODEXLB_CLIENT_KEY=KEY codexlb run",
+    "other clients send it as Authorization: Bearer KEY",
+  ]);
+  expect(keySteps("client", OPEN)[0]).toContain("CODEXLB_PROXY_URL=http://10.0.0.2:9000 ");
+  expect(keySteps("parent", OPEN)).toEqual([
+    "add it to proxy.child_proxy_urls of the proxy in front: http://:KEY@10.0.0.2:9000",
+  ]);
+});
+
+test("settings that keep a key from having an effect are named", () => {
+  expect(keyObstacles("client", OPEN, "/r/config.toml")).toEqual([]);
+  expect(keyObstacles("client", DEFAULT, "/r/config.toml")).toEqual([
+    "the proxy accepts clients without a key as long as proxy.client_auth = false: set client_auth = true below [proxy] in /r/config.toml",
+    'the proxy listens on 127.0.0.1:8765, which other machines cannot reach directly: set listen = "0.0.0.0:8765" below [proxy] in /r/config.toml, and restart the proxy',
+  ]);
+  // A proxy in front needs its key for the accounts of this one, with or without client_auth.
+  expect(keyObstacles("parent", { ...OPEN, client_auth: false }, "/r/config.toml")).toEqual([]);
+});
