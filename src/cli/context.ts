@@ -7,6 +7,7 @@ import { systemDeps } from "../deps.ts";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
 import { type Layout, layoutOf, namedRoot, rootFrom } from "../state/layout.ts";
+import { hint } from "./hints.ts";
 
 /** The root of a command and its means to work on it. */
 export interface CommandContext {
@@ -26,7 +27,7 @@ export function contextOf(
   root: string | undefined,
   { createsRoot = false }: { readonly createsRoot?: boolean } = {},
 ): CommandContext {
-  const deps = systemDeps();
+  const deps = withHints(systemDeps());
   const layout = layoutOf(rootFrom(root, deps.env));
   if (!mayBeDirectory(layout.root))
     throw new CodexlbError("file_unusable", `the root ${layout.root} is not a directory`, {
@@ -67,6 +68,15 @@ export function reportNewRoot({ deps, layout }: CommandContext): void {
 }
 
 // --- internal ---
+
+/** `deps` whose log completes the commands that a line advises. */
+function withHints(deps: Deps): Deps {
+  const { info, warn } = deps.log;
+  return {
+    ...deps,
+    log: { ...deps.log, info: (text) => info(hint(text)), warn: (text) => warn(hint(text)) },
+  };
+}
 
 function isMisnamed(context: CommandContext): boolean {
   return context.rootNamed && !context.createsRoot && !rootExists(context);

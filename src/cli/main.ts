@@ -17,6 +17,7 @@ import {
   subCommandsOf,
 } from "./help/command-description.ts";
 import { helpText } from "./help/help-text.ts";
+import { setHintFlags } from "./hints.ts";
 import { handleUncaughtErrors, report } from "./report-error.ts";
 import { flushOutput, watchOutput } from "./terminal/standard-output.ts";
 import { outputColumns, wantsColour } from "./terminal/terminal.ts";
@@ -74,6 +75,7 @@ async function dispatch(argv: readonly string[], { at, rest: words, next }: Name
 async function runCommand(at: CommandDescription, words: readonly string[]): Promise<void> {
   const { values, rest, help: wantsHelp } = parseFlags(at.args, words, at.foreignFlags);
   if (wantsHelp) return print(await help(at));
+  setHintFlags(values, process.env);
   const named = Object.fromEntries(
     at.positionals.flatMap(({ name }, index) => (rest[index] === undefined ? [] : [[name, rest[index]]])),
   );

@@ -129,10 +129,11 @@ describe("without a running proxy", () => {
       const home = join(temp.path, `home-${store}`);
       mkdirSync(home);
       writeFileSync(join(home, "config.toml"), `cli_auth_credentials_store = "${store}"\n`);
-      const ran = await codexlb(["account", "import", "--root", newRoot(), "--from", home]);
+      const root = newRoot();
+      const ran = await codexlb(["account", "import", "--root", root, "--from", home]);
       expect(ran).toMatchObject({ code: 1, out: "" });
       expect(ran.err).toBe(
-        `codexlb: ${home} keeps its login in the system keyring (cli_auth_credentials_store = "${store}"), which codexlb cannot read\n  log in again, into a file: codexlb account login ALIAS\n`,
+        `codexlb: ${home} keeps its login in the system keyring (cli_auth_credentials_store = "${store}"), which codexlb cannot read\n  log in again, into a file: codexlb account login --root ${root} ALIAS\n`,
       );
     },
   );

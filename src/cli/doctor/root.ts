@@ -26,7 +26,7 @@ export function examineRoot(context: CommandContext): Finding[] {
         check: "root",
         status: "warning",
         detail: `${layout.root} does not exist yet`,
-        remedy: "codexlb proxy and codexlb account login create it",
+        remedy: "create it with: codexlb account login ALIAS, or: codexlb proxy",
       },
     ];
   if (!statSync(layout.root).isDirectory())

@@ -2,14 +2,12 @@
 
 import { constants } from "node:os";
 import { defineCommand } from "citty";
-import { quote } from "../../codex/command-line.ts";
 import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
 import { createSupervisor } from "../../daemon/supervisor.ts";
 import { untilDrained } from "../../daemon/wait-for-drain.ts";
 import { CodexlbError } from "../../errors.ts";
 import { hideNoProxy } from "../../network/egress.ts";
 import { print } from "../../print.ts";
-import { rootFrom } from "../../state/layout.ts";
 import { contextOf, reportNewRoot, rootExists } from "../context.ts";
 import { integerFlag } from "../flags.ts";
 import { withRootLockedExit } from "../run/root-locked.ts";
@@ -63,7 +61,7 @@ export default defineCommand({
     deps.log.info(
       daemon.accountCount + daemon.childCount === 0
         ? "no accounts yet; add one with: codexlb account login ALIAS, or: codexlb account import"
-        : `${servedText(daemon)}; ${nextOf(daemon, layout.root === rootFrom(undefined, deps.env) ? undefined : layout.root)}`,
+        : `${servedText(daemon)}; ${nextOf(daemon)}`,
     );
     const status = `serves ${servedText(daemon)} on ${daemon.listensOn}`;
     supervisor.ready(status);
@@ -97,14 +95,11 @@ export default defineCommand({
 /** The time that closing idle connections and writing the state may take. */
 const SHORT_STOP_MS = 15_000;
 
-/**
- * How to start Codex; `root` is undefined for the default one. `codexlb run` needs two spellings of the address, and an
- * IPv6 address has only one.
- */
-function nextOf({ url }: Daemon, root: string | undefined): string {
+/** How to start Codex. `codexlb run` needs two spellings of the address, and an IPv6 address has only one. */
+function nextOf({ url }: Daemon): string {
   return url.includes("[")
     ? "codexlb run cannot use an IPv6 address: listen on 127.0.0.1 for it"
-    : `run Codex with: codexlb run${root ? ` --root ${quote(root)}` : ""}`;
+    : "run Codex with: codexlb run";
 }
 
 /** `2 accounts and 1 child proxy`. */

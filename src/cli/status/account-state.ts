@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { ListedAccount } from "../../auth/account-ops.ts";
 import type { AccountAnswer } from "../../core/status-schema.ts";
+import { commandHint } from "../hints.ts";
 import { backWords } from "../terminal/times.ts";
 import { isLimitCode, isLoginCode, reasonWords } from "./reason-words.ts";
 
@@ -89,7 +90,9 @@ function disabledState({ alias, proxyName, disabledReason: reason }: ServiceFact
   const words = reasonWords(reason);
   if (!isLoginCode(reason))
     return { level: "bad", canServe: false, wordings: [`disabled: ${words}`, "disabled"], isDead: true };
-  const command = `codexlb account login ${proxyName === undefined ? "" : `--proxy-name ${proxyName} `}${alias}`;
+  const command = commandHint(
+    `codexlb account login ${proxyName === undefined ? "" : `--proxy-name ${proxyName} `}${alias}`,
+  );
   return { level: "bad", canServe: false, wordings: [`${words}: ${command}`, words], command, isDead: true };
 }
 

@@ -131,7 +131,7 @@ test("commands report a proxy that is shutting down or suspended", async () => {
   await proxy.shows("finishing 1 request");
   expect(await run("status")).toMatchObject({
     code: 1,
-    err: `codexlb: the proxy on ${layout.root} is shutting down\n  start a new one, which waits until the old one exits: codexlb proxy, or codexlb run --auto-start\n`,
+    err: `codexlb: the proxy on ${layout.root} is shutting down\n  start a new one, which waits until the old one exits: codexlb proxy --root ${layout.root}, or codexlb run --root ${layout.root} --auto-start\n`,
   });
   expect((await run("doctor")).out).toContain("port: warning (the proxy is shutting down");
   proxy.kill("SIGTERM");

@@ -10,7 +10,7 @@ import {
   realpathSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import TOML from "@iarna/toml";
 import { readClaims } from "../../../src/auth/claims.ts";
 import { type CliRan, runCli } from "../../support/cli.ts";
@@ -134,7 +134,7 @@ describe("the home of codexlb run", () => {
     mkdirSync(join(isolated, "sessions"));
     const ran = await bench.run();
     expect(ran.err).toBe(
-      `codexlb: codexlb run now continues your own Codex home ${bench.standard}; threads of earlier runs are in ${isolated}: codexlb run --isolated-home resume\n`,
+      `codexlb: codexlb run now continues your own Codex home ${bench.standard}; threads of earlier runs are in ${isolated}: codexlb run --root ${dirname(isolated)} --isolated-home resume\n`,
     );
     expect(settings(ran.home)).toMatchObject({ model: "mine", mcp_servers: { added: { command: "a" } } });
     writeFileSync(join(bench.standard, "config.toml"), 'model = "other"\n');
