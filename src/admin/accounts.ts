@@ -16,8 +16,10 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
     ...(await done(`${past} account ${alias}`)),
     alias,
   });
-  const serve = async (service: Service, name: string) =>
-    changed(PAST[service], await ops.serve(name, service));
+  const serve = async (service: Service, name: string) => {
+    const { alias, endedCooldown } = await ops.serve(name, service);
+    return { ...(await changed(PAST[service], alias)), ended_cooldown: endedCooldown };
+  };
   return new Hono()
     .get("/admin/accounts", async (c) => c.json({ accounts: [...(await ops.list())] }))
     .get("/admin/account/show", async (c) => {
@@ -36,16 +38,17 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
       const total = await ops.import(alias, { auth: text, config, replace });
       return c.json({ ok: true, message: `imported account ${alias}`, total, alias });
     })
-    .post("/admin/account/rm", body("rm", AliasRequest), async (c) =>
-      c.json(await changed("removed", await ops.remove(c.req.valid("json").alias))),
-    )
+    .post("/admin/account/rm", body("rm", AliasRequest), async (c) => {
+      const { alias, wasPinned } = await ops.remove(c.req.valid("json").alias);
+      return c.json({ ...(await changed("removed", alias)), was_pinned: wasPinned });
+    })
     .post("/admin/account/pin", body("pin", AliasRequest), async (c) => {
       const { alias, listed } = await ops.pin(c.req.valid("json").alias);
       return c.json({ ...(await changed("pinned", alias)), account: listed });
     })
     .post("/admin/account/unpin", async (c) => {
-      await ops.unpin();
-      return c.json(await done("unpinned account selection"));
+      const wasPinned = await ops.unpin();
+      return c.json({ ...(await done("unpinned account selection")), was_pinned: wasPinned });
     })
     .post("/admin/account/enable", body("enable", AliasRequest), async (c) =>
       c.json(await serve("enable", c.req.valid("json").alias)),

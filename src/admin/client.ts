@@ -41,7 +41,10 @@ export function remoteAccounts(door: Door): AccountOps {
       };
       return (await answered(door, ChangeResponse, api.admin.account.import.$post({ json }))).total;
     },
-    remove: (name) => done(api.admin.account.rm.$post(named(name)), name),
+    remove: async (name) => {
+      const removed = await answered(door, ChangeResponse, api.admin.account.rm.$post(named(name)));
+      return { alias: aliasIn(removed, name), wasPinned: removed.was_pinned };
+    },
     pin: async (name) => {
       const pinned = await answered(door, PinResponse, api.admin.account.pin.$post(named(name)));
       const alias = aliasIn(pinned, name);
@@ -51,7 +54,7 @@ export function remoteAccounts(door: Door): AccountOps {
       return { alias, listed: accounts.find((account) => account.alias === alias) };
     },
     unpin: async () => {
-      await answered(door, ChangeResponse, api.admin.account.unpin.$post());
+      return (await answered(door, ChangeResponse, api.admin.account.unpin.$post())).was_pinned;
     },
     set: (name, { outboundProxy }) => {
       const json = { alias: name, outbound_proxy: outboundProxy ?? "" };
@@ -61,7 +64,10 @@ export function remoteAccounts(door: Door): AccountOps {
       const url = `${baseOf(door)}/admin/account/show?${new URLSearchParams({ alias: name })}`;
       return answered(door, AccountDetails, through(door)(url));
     },
-    serve: (name, service) => done(api.admin.account[service].$post(named(name)), name),
+    serve: async (name, service) => {
+      const served = await answered(door, ChangeResponse, api.admin.account[service].$post(named(name)));
+      return { alias: aliasIn(served, name), endedCooldown: served.ended_cooldown };
+    },
   };
 }
 

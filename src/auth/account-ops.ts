@@ -58,6 +58,20 @@ export interface PinnedAccount {
 /** `enable` ends `disable`, `drain`, a cooldown, and a disablement of any other kind. */
 export type Service = "enable" | "disable" | "drain";
 
+/** The result of a removal. */
+export interface RemovedAccount {
+  readonly alias: string;
+  /** True if the account was pinned, which ends the pin. Undefined: the proxy that removed it did not report that. */
+  readonly wasPinned: boolean | undefined;
+}
+
+/** The result of `serve`. */
+export interface ServiceChange {
+  readonly alias: string;
+  /** True if it ended a cooldown. Undefined: the proxy that did it did not report that. */
+  readonly endedCooldown: boolean | undefined;
+}
+
 /** The settings that `set` can change. */
 export interface AccountChanges {
   /** URL of the account's own HTTP proxy; undefined: use the configured one. */
@@ -68,12 +82,13 @@ export interface AccountOps {
   list(): Promise<readonly ListedAccount[]>;
   /** Returns the number of accounts afterwards. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`. */
   import(alias: string, files: ImportFiles): Promise<number>;
-  /** `name` is an alias or id, here and below. Returns the alias. Throws `account_not_found`. */
-  remove(name: string): Promise<string>;
+  /** `name` is an alias or id, here and below. Throws `account_not_found`. */
+  remove(name: string): Promise<RemovedAccount>;
   pin(name: string): Promise<PinnedAccount>;
-  unpin(): Promise<void>;
-  serve(name: string, service: Service): Promise<string>;
-  /** Throws `invalid_request` for an unusable proxy URL. */
+  /** Returns whether an account was pinned; undefined if the proxy did not report that. */
+  unpin(): Promise<boolean | undefined>;
+  serve(name: string, service: Service): Promise<ServiceChange>;
+  /** Returns the alias. Throws `invalid_request` for an unusable proxy URL. */
   set(name: string, changes: AccountChanges): Promise<string>;
   show(name: string): Promise<AccountDetails>;
 }
@@ -129,11 +144,12 @@ export function createAccountOps({
       return state.accounts.length;
     },
     remove: async (name) => {
+      const pinnedId = state.pinnedId;
       const { record, finish, undo } = removeAccount(state, layout, name);
       write(undo);
       changed("removed", record);
       finish();
-      return record.alias;
+      return { alias: record.alias, wasPinned: pinnedId === record.id };
     },
     pin: async (name) => {
       const record = findAccount(state, name);
@@ -152,14 +168,17 @@ export function createAccountOps({
         state.pinnedId = before;
       });
       changed("unpinned", undefined);
+      return before !== undefined;
     },
     serve: async (name, service) => {
       const record = findAccount(state, name);
       const before = { ...record };
+      const { health } = before;
       SERVICES[service](record, clock.now());
       write(() => restore(record, before));
       changed(CHANGES[service], record);
-      return record.alias;
+      const wasCooling = health.kind === "cooling" && health.untilMs > clock.now();
+      return { alias: record.alias, endedCooldown: wasCooling && record.health.kind === "healthy" };
     },
     set: async (name, { outboundProxy }) => {
       const problem = outboundProxy === undefined ? undefined : outboundProxyProblem(outboundProxy);

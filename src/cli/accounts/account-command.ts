@@ -14,6 +14,7 @@ import { REMOTE_FLAGS, type RemoteFlags, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf, rootExists } from "../context.ts";
 import { usage } from "../flags.ts";
 import { report } from "../report-error.ts";
+import { NO_ACCOUNTS, noAccountsText } from "../status/no-accounts.ts";
 import { accountState, emailOf } from "../status/status-text.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { accountView } from "./account-details.ts";
@@ -50,10 +51,10 @@ const list = defineCommand({
     const identities = accounts.map(identityOfListed);
     for (const problem of twinProblems(identities)) context.deps.log.warn(problem);
     if (args.json) return printJson({ accounts }, 2);
-    if (accounts.length === 0) return print("no accounts\n");
     const nowMs = context.deps.clock.now();
     const sorted = [...accounts].sort((a, b) => compare(a.alias, b.alias));
     const frame = terminalFrame(context.deps.env);
+    if (accounts.length === 0) return print(frame === undefined ? `${NO_ACCOUNTS}\n` : noAccountsText());
     if (frame !== undefined) return print(listedTable(sorted, frame, nowMs));
     for (const account of sorted)
       print(
@@ -75,9 +76,9 @@ async function listTree(context: CommandContext, place: Place, json: boolean): P
     (a, b) => compare(a.proxy_name, b.proxy_name) || compare(a.alias, b.alias),
   );
   if (json) return printJson({ accounts }, 2);
-  if (accounts.length === 0) return print("no accounts\n");
   const { env, clock } = context.deps;
   const frame = terminalFrame(env);
+  if (accounts.length === 0) return print(frame === undefined ? `${NO_ACCOUNTS}\n` : noAccountsText());
   if (frame !== undefined) return print(treeTable(accounts, status.proxy_name, frame, clock.now()));
   for (const account of accounts)
     print(
@@ -132,8 +133,10 @@ const show = defineCommand({
   },
 });
 
-const rm = onAccounts("rm", "Remove accounts and their stored logins", async (ops, name) => {
-  return `removed account ${await ops.remove(name)}`;
+const rm = onAccounts("rm", "Remove accounts and their stored logins", async (ops, name, { info }) => {
+  const { alias, wasPinned } = await ops.remove(name);
+  if (wasPinned) info(`${alias} was pinned; now the policy chooses the account again`);
+  return `removed account ${alias}`;
 });
 
 const pin = onAccount(
@@ -158,14 +161,21 @@ const unpin = defineCommand({
     const context = contextOf(args.root);
     const place = await placeOf(context, args);
     // Without a root, nothing is pinned.
-    if (place.kind === "remote" || rootExists(context))
-      await withAccounts(context, place, { write: true }, (ops) => ops.unpin());
-    print("unpinned account selection\n");
+    const wasPinned =
+      (place.kind === "remote" || rootExists(context)) &&
+      (await withAccounts(context, place, { write: true }, (ops) => ops.unpin()));
+    // Scripts get the same line whatever was pinned.
+    const isIdle = wasPinned === false && terminalFrame(context.deps.env) !== undefined;
+    print(isIdle ? "no account was pinned; nothing changed\n" : "unpinned account selection\n");
   },
 });
 
 const service = (kind: Service, description: string) =>
-  onAccounts(kind, description, async (ops, name) => `${PAST[kind]} account ${await ops.serve(name, kind)}`);
+  onAccounts(kind, description, async (ops, name, { info }) => {
+    const { alias, endedCooldown } = await ops.serve(name, kind);
+    if (endedCooldown) info(`this also ended the cooldown of ${alias}; it gets turns again now`);
+    return `${PAST[kind]} account ${alias}`;
+  });
 
 export default defineCommand({
   meta: { name: "codexlb account", description: "Enrol, list, pin, disable and remove accounts" },

@@ -5,12 +5,13 @@ import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
 import { until } from "../terminal/times.ts";
 import type { StateLevel } from "./account-state.ts";
 import { bindingText, termOf } from "./explanation-text.ts";
+import { noAccountsText } from "./no-accounts.ts";
 import { choiceWords, reasonWords, WINDOW_LIMITS } from "./reason-words.ts";
 import { stateBrush } from "./state-brush.ts";
 
 /** The decision, then one row for each account, the chosen one first. */
 export function explanationFrame(explained: Explained, frame: TableFrame, nowMs: number): string {
-  if (explained.accounts.length === 0) return "no accounts\n";
+  if (explained.accounts.length === 0) return noAccountsText();
   return `${headOf(explained, frame, nowMs)}\n${accountsOf(explained, frame)}`;
 }
 

@@ -10,6 +10,7 @@ import { table } from "../terminal/table.ts";
 import { ago, exactTimeOfDay } from "../terminal/times.ts";
 import { childWords, type TreeChild, treeOf } from "./child-proxies.ts";
 import { type FrameRows, frameRows } from "./frame-rows.ts";
+import { addAccountStep, NO_ACCOUNTS } from "./no-accounts.ts";
 import { choiceWords, switchWords } from "./reason-words.ts";
 import { layoutOf, type RowLayout } from "./row-layout.ts";
 import { age } from "./status-text.ts";
@@ -61,10 +62,15 @@ export function frameLines(known: StatusSnapshot, canvas: Canvas): string[] {
 
   const rowsOf = frameRows(status, nowMs);
   const layout = layoutOf(rowsOf, { columns, wide, nowMs, style });
+  const isEmpty = rowsOf.accounts.length === 0;
   const parts: Parts = {
-    caption: rowsOf.accounts.length === 0 ? "no accounts" : layout.caption,
-    entries: [...rowsOf.accounts, ...rowsOf.limits].map(layout.line),
-    pool: rowsOf.accounts.length === 0 ? [] : [layout.line(rowsOf.pool)],
+    caption: isEmpty ? NO_ACCOUNTS : layout.caption,
+    entries: isEmpty
+      ? Bun.wrapAnsi(addAccountStep(), columns - GAP.length, { hard: true })
+          .split("\n")
+          .map((line) => `${GAP}${line}`)
+      : [...rowsOf.accounts, ...rowsOf.limits].map(layout.line),
+    pool: isEmpty ? [] : [layout.line(rowsOf.pool)],
     rest: [
       ...section("to do", remedies(rowsOf, layout)),
       ...section("last switches", switchLines(status, style, nowMs)),

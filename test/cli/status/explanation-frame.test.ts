@@ -90,5 +90,7 @@ test("without an account for the turn, the explanation says when there is one", 
   expect(text).toStartWith(
     "next turn of a new session: no account is available; the first account is available again in 3 h\n",
   );
-  expect(explanationFrame({ ...EXPLAINED, accounts: [] }, frame(80), NOW)).toBe("no accounts\n");
+  expect(explanationFrame({ ...EXPLAINED, accounts: [] }, frame(80), NOW)).toBe(
+    "no accounts\n  add one with: codexlb account login ALIAS\n",
+  );
 });

@@ -113,9 +113,11 @@ test("a proxy that reports neither sessions nor switches has no such columns and
 
 test("no accounts, and a proxy that reports little about itself", () => {
   const status = StatusAnswer.parse({ accounts: null });
-  expect(picture(known(status), page(80))).toBe("http://127.0.0.1:8765\n\nno accounts\n");
+  expect(picture(known(status), page(80))).toBe(
+    "http://127.0.0.1:8765\n\nno accounts\n  add one with: codexlb account login ALIAS\n",
+  );
   expect(picture(known(status), screen(80, 24))).toBe(
-    "http://127.0.0.1:8765  answered 03:04:04\n\nno accounts\n",
+    "http://127.0.0.1:8765  answered 03:04:04\n\nno accounts\n  add one with: codexlb account login ALIAS\n",
   );
 });
 

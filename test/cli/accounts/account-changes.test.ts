@@ -1,0 +1,61 @@
+// Commands that change an account report what else they changed, through a proxy and on the files alike.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { createSseClient } from "../../../src/mock/client.ts";
+import { runCli } from "../../support/cli.ts";
+import { startPool } from "../../support/pool.ts";
+import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
+
+let temp: TempDirectory;
+beforeAll(() => {
+  temp = tempDirectory();
+});
+afterAll(() => temp[Symbol.dispose]());
+
+for (const where of ["a running proxy", "the files"])
+  test(`with ${where}, rm and unpin report whether an account was pinned`, async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+    if (where === "the files") await pool.stopAndReadEvents();
+    const env = { CODEXLB_ROOT: pool.layout.root };
+    const account = (words: string, terminal?: number) =>
+      runCli(["account", ...words.split(" ")], {
+        cwd: temp.path,
+        env,
+        ...(terminal === undefined ? {} : { terminal }),
+      });
+    const unpinned = "unpinned account selection\n";
+    await account("pin alice");
+    expect(await account("unpin")).toEqual({ code: 0, out: unpinned, err: "" });
+    // Scripts see no difference.
+    expect(await account("unpin")).toEqual({ code: 0, out: unpinned, err: "" });
+    expect((await account("unpin", 80)).out).toContain("no account was pinned; nothing changed");
+    await account("pin alice");
+    expect(await account("rm alice")).toEqual({
+      code: 0,
+      out: "removed account alice\n",
+      err: "codexlb: alice was pinned; now the policy chooses the account again\n",
+    });
+    expect((await account("rm bob")).err).toBe("");
+    expect((await account("list", 80)).out.replaceAll("\r", "")).toContain(
+      "no accounts\n  add one with: codexlb account login ALIAS\n",
+    );
+  });
+
+test("enable reports that it also ended a cooldown", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+  const error = { type: "usage_limit_reached", message: "limit", plan_type: "pro", resets_in_seconds: 9_000 };
+  for (const account of ["alice", "bob"])
+    pool.mock.faults.add({ on: "turn", account, times: 1, answer: { status: 429, body: { error } } });
+  await createSseClient(pool.url, "s1")
+    .turn("hi")
+    .catch(() => {});
+  const enable = () =>
+    runCli(["account", "enable", "alice", "bob"], {
+      cwd: temp.path,
+      env: { CODEXLB_ROOT: pool.layout.root },
+    });
+  const enabled = await enable();
+  expect(enabled.out).toBe("enabled account alice\nenabled account bob\n");
+  expect(enabled.err).toContain("codexlb: this also ended the cooldown of alice; it gets turns again now\n");
+  expect(await enable()).toMatchObject({ code: 0, err: "" });
+});
