@@ -37,7 +37,7 @@ export interface ChoiceContext extends RequestNeeds {
   readonly activeId: string | undefined;
 }
 
-/** `switched`: the policy chose another upstream than the active one. */
+/** `switched`: another upstream than the active one, or than the one that had the turn before. */
 export interface Choice {
   readonly id: string;
   readonly reason: ChoiceReason;
@@ -79,7 +79,10 @@ export function choose(candidates: readonly Candidate[], context: ChoiceContext)
   };
   if (serves(pinnedId)) return { id: pinnedId, reason: "pinned", switched: false };
   if (serves(boundId)) return { id: boundId, reason: "affinity", switched: false };
-  return byPolicy(candidates, isOpen, context);
+  const choice = byPolicy(candidates, isOpen, context);
+  // The session leaves its upstream, even if the policy stays with the one that served other sessions last.
+  const leaves = choice !== undefined && boundId !== undefined && choice.id !== boundId;
+  return leaves ? { ...choice, switched: true } : choice;
 }
 
 /**

@@ -86,8 +86,10 @@ export function createExchange(
     hasMoved: () => tried.size > 1,
     pick: () => {
       const lease = choose();
-      if (lease !== undefined) tried.add(lease.upstream.id);
-      return lease;
+      if (lease === undefined) return undefined;
+      const isMove = tried.size > 0 && !tried.has(lease.upstream.id);
+      tried.add(lease.upstream.id);
+      return isMove ? { ...lease, choice: { ...lease.choice, switched: true } } : lease;
     },
     outgoing: () => ({
       method: options.method,

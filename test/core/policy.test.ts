@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Candidate } from "../../src/core/availability.ts";
-import { type ChoiceContext, choose, urgency } from "../../src/core/policy.ts";
+import { type ChoiceContext, choose, type PolicyMode, urgency } from "../../src/core/policy.ts";
 import { type Quota, type QuotaWindow, UNKNOWN_QUOTA, unknownLimit } from "../../src/core/quota.ts";
 import { scoreOf, summaryOf, type WindowSummary } from "../../src/core/quota-summary.ts";
 import { byKind } from "../../src/core/windows.ts";
@@ -133,6 +133,15 @@ test("a session that only some accounts can decrypt goes to no other, not even t
     context("usage_balanced", { pinnedId: "b", boundId: "a", readers: new Set(readers) });
   expect(chosen(list, how("a"))).toBe("none");
   expect(chosen(list, how("a", "c"))).toBe("c usage-fallback switched");
+});
+
+test("a session that leaves its account has moved, even if the policy stays with the one that served last", () => {
+  const list = [candidate("a", { condition: "limited" }), candidate("b"), candidate("c", { score: 0.1 })];
+  const leaving = (mode: PolicyMode) => chosen(list, context(mode, { activeId: "b", boundId: "a" }));
+  expect(leaving("usage_balanced")).toBe("b usage-stay switched");
+  expect(leaving("sticky")).toBe("b sticky switched");
+  expect(leaving("least_in_flight")).toBe("b least-in-flight switched");
+  expect(leaving("reset_aware")).toContain(" switched");
 });
 
 describe("whatever the policy,", () => {

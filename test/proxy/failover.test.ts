@@ -296,6 +296,29 @@ test("the event log contains each step of a failover, and no content of the turn
   for (const secret of ["secret", "example.com", "Bearer", "eyJ"]) expect(text).not.toContain(secret);
 });
 
+test("the event log reports a switch when a session moves to the account that served last", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+  const first = createSseClient(pool.url, "s1");
+  await pool.accounts.pin("alice");
+  await first.turn("one");
+  await pool.accounts.pin("bob");
+  await createSseClient(pool.url, "s2").turn("one");
+  await pool.accounts.unpin();
+  pool.mock.faults.add({ on: "sse", account: "alice", answer: { status: 503, body: {} } });
+  expect(await first.turn("two")).toBe("Hello from bob");
+  const events = await pool.stopAndReadEvents();
+  const selected = events.filter(({ event }) => event === "request.account_selected").slice(-2);
+  expect(
+    selected.map(({ fields }) => [fields?.account_alias, fields?.switch_reason, fields?.switched]),
+  ).toEqual([
+    ["alice", "affinity", false],
+    ["bob", "sticky", true],
+  ]);
+  expect(events.findLast(({ event }) => event === "request.switched")?.fields).toMatchObject({
+    account_id: "openai:bob",
+  });
+});
+
 describe("no account cools down", () => {
   test("when the connections of all accounts break", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
