@@ -1,6 +1,7 @@
 // An explanation for a person, as `codexlb explain` prints it on a terminal.
 
 import type { Explained } from "../../admin/answers.ts";
+import { commandHint } from "../hints.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
 import { until } from "../terminal/times.ts";
 import type { StateLevel } from "./account-state.ts";
@@ -42,10 +43,38 @@ function headOf(explained: Explained, { columns, style: { paint } }: TableFrame,
     ...(pinned === undefined ? [] : [`${pinned} is pinned`]),
     ...(session === undefined ? [] : [bindingText(bound_to, held)]),
   ];
-  return [`next turn of ${turn}${model === undefined ? "" : ` for ${model}`}: ${choice}`, facts.join("; ")]
+  const next = `next turn of ${turn}${model === undefined ? "" : ` for ${model}`}: ${choice}`;
+  return [next, facts.join("; "), ...changeLine(explained)]
     .map((line) => `${Bun.wrapAnsi(line, columns, { hard: true })}\n`)
     .join("");
 }
+
+/** A line about what can change the answer before the next turn begins; none if nothing is known to. */
+function changeLine({ accounts, pinned }: Explained): string[] {
+  // A pin does not depend on load or figures.
+  if (pinned !== undefined) return [];
+  const inFlight = accounts.reduce((sum, account) => sum + account.in_flight, 0);
+  const old = accounts
+    .filter(({ tier, terms }) => tier !== "out" && terms.some(({ known }) => !known))
+    .map(({ alias }) => alias);
+  const causes = [
+    ...(inFlight === 0 ? [] : [`${inFlight} request${inFlight === 1 ? " is" : "s are"} in flight`]),
+    ...(old.length === 0
+      ? []
+      : [
+          `no current figures of ${namesOf(old)} (fetch them with: ${commandHint("codexlb status --refresh")})`,
+        ]),
+  ];
+  return causes.length === 0 ? [] : [`this can still change: ${causes.join("; ")}`];
+}
+
+/** At most three names. */
+function namesOf(names: readonly string[]): string {
+  const shown = names.slice(0, MOST_NAMES).join(", ");
+  return names.length > MOST_NAMES ? `${shown} and ${names.length - MOST_NAMES} more` : shown;
+}
+
+const MOST_NAMES = 3;
 
 function accountsOf({ accounts, chosen }: Explained, frame: TableFrame): string {
   const { paint } = frame.style;

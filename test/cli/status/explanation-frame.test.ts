@@ -80,6 +80,25 @@ test("a session, a pin and limits of models are named", () => {
   expect(text).toMatchSnapshot();
 });
 
+test("one line names what can still change the answer", () => {
+  const [bob] = EXPLAINED.accounts;
+  if (bob === undefined) throw new Error("there is no account");
+  const known = bob.terms.map((term) => ({ ...term, known: true }));
+  const lines = (...accounts: object[]) =>
+    explanationFrame(
+      { ...EXPLAINED, accounts: accounts.map((one) => ({ ...bob, ...one })) },
+      frame(200),
+      NOW,
+    ).split("\n");
+  expect(lines({ terms: known, in_flight: 0 })[2]).toBe("");
+  expect(lines({ terms: known }, { terms: known, alias: "alice" })[2]).toBe(
+    "this can still change: 2 requests are in flight",
+  );
+  expect(lines({ in_flight: 0 }, { alias: "alice", in_flight: 0, tier: "out" })[2]).toBe(
+    "this can still change: no current figures of bob (fetch them with: codexlb status --refresh)",
+  );
+});
+
 test("without an account for the turn, the explanation says when there is one", () => {
   const { chosen: _, reason: __, ...nothing } = EXPLAINED;
   const text = explanationFrame(
