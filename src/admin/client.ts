@@ -110,12 +110,12 @@ export async function remoteStub(door: Door): Promise<{ stub: StubAuth; pathKey:
   return { stub: auth, pathKey: path_key };
 }
 
-/** The status document of the proxy behind `door` as text. */
-export async function remoteStatusText(door: Door): Promise<string> {
+/** The status document of the proxy behind `door` as text. `refresh`: the proxy first fetches new figures. */
+export async function remoteStatusText(door: Door, refresh = false): Promise<string> {
   let response: Response;
   let text: string;
   try {
-    response = await through(door)(`${baseOf(door)}/status`);
+    response = await through(door)(`${baseOf(door)}/status${refresh ? "?refresh=1" : ""}`);
     text = await textOf(response);
   } catch (error) {
     throw unreachable(door, error);

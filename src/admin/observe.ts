@@ -39,10 +39,13 @@ export function observeRoutes(context: ObserveContext): Hono {
   app.all("/status", async (c) => {
     // In a circle of proxies, the refresh ends at the proxy where it began.
     const hops = parseHops(c.req.header(HOPS_HEADER) ?? null);
-    if (c.req.query("refresh") === "1" && !hops.some(({ id }) => id === self().id))
-      await Promise.all([refresher.refreshAll(), children.askAll(true, hops)]);
+    const isRefresh = c.req.query("refresh") === "1" && !hops.some(({ id }) => id === self().id);
+    const [failed] = isRefresh
+      ? await Promise.all([refresher.refreshAll(), children.askAll(true, hops)])
+      : [undefined];
     return c.json({
       ...statusDocument(pool.facts(), pool.view()),
+      ...(failed === undefined ? {} : { refresh_failed: failed }),
       runtime_auth: checkRuntimeAuth(runtimeHome()),
     });
   });

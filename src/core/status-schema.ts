@@ -182,6 +182,8 @@ const DOCUMENT = {
     .nullable()
     .transform((accounts) => accounts ?? []),
   additional_limits: z.array(Limit).nullish(),
+  /** In the answer to a refresh: the proxy's own accounts whose figures could not be refreshed. */
+  refresh_failed: z.array(z.looseObject({ alias: text, why: text })).optional(),
   /** The last ones since the start of the proxy, newest first. */
   switches: z.array(SwitchAnswer).optional(),
   child_proxies: z

@@ -23,16 +23,24 @@ export interface Refresher {
   start(): void;
   stop(): void;
   /**
-   * Polls every account, due or not, unless its figures are only seconds old. Resolves when all have responded or
-   * failed.
+   * Polls every account, due or not, unless its figures are only seconds old. Resolves to the failures when all have
+   * responded or failed, at the latest after 15 s; accounts that have not responded by then count as failed.
    */
-  refreshAll(): Promise<void>;
+  refreshAll(): Promise<readonly RefreshFailure[]>;
+}
+
+/** An account whose figures could not be refreshed. */
+export interface RefreshFailure {
+  readonly alias: string;
+  readonly why: string;
 }
 
 /** Time between two searches for due accounts. */
 const TICK_MS = 15_000;
 /** Every user of this machine can request fresh figures, so the backend is polled at most this often. */
 const FORCED_INTERVAL_MS = 10_000;
+/** The longest wait for all accounts. Requests that take longer continue in the background. */
+const FORCED_WAIT_MS = 15_000;
 /** Far more than a real response, which has one or two kilobytes. */
 const ANSWER_LIMIT_BYTES = 1024 * 1024;
 /** Accounts polled at the same time. */
@@ -51,20 +59,22 @@ export interface RefresherContext {
 export function createRefresher(context: RefresherContext): Refresher {
   const { store, settings } = context;
   const { clock, random } = context.deps;
-  const asking = new Map<string, Promise<void>>();
+  /** The polls in progress; each resolves to the problem, if there is one. */
+  const asking = new Map<string, Promise<string | undefined>>();
   /** How late each account is polled next: from 0 (on time) to 1 (as late as possible). */
   const late = new Map<string, number>();
   const failures = new Map<string, { count: number; untilMs: number }>();
   let cancel: (() => void) | undefined;
   let stopped = false;
 
-  const ask = (record: AccountRecord, force: boolean): Promise<void> => {
+  const ask = (record: AccountRecord, force: boolean): Promise<string | undefined> => {
     const running = asking.get(record.id);
     if (running !== undefined) return running;
     const asked = askUsage(context, record, force)
       .then((problem) => {
         if (problem === undefined) failures.delete(record.id);
         else backOff(record.id);
+        return problem;
       })
       .finally(() => {
         asking.delete(record.id);
@@ -100,17 +110,28 @@ export function createRefresher(context: RefresherContext): Refresher {
       stopped = true;
       cancel?.();
     },
-    refreshAll: () => {
+    refreshAll: async () => {
       const old = store.state.accounts.filter(
         (record) => clock.now() - record.quotaSyncMs >= FORCED_INTERVAL_MS,
       );
-      return inGroups(old, (record) => ask(record, true));
+      const failed = new Map(old.map(({ alias }) => [alias, NO_RESPONSE]));
+      const asked = inGroups(old, async (record) => {
+        const problem = await ask(record, true);
+        if (problem === undefined) failed.delete(record.alias);
+        else failed.set(record.alias, problem);
+      });
+      const waited = Promise.withResolvers<void>();
+      const cancelWait = clock.after(FORCED_WAIT_MS, waited.resolve);
+      await Promise.race([asked, waited.promise]);
+      cancelWait();
+      return [...failed].map(([alias, why]) => ({ alias, why }));
     },
   };
 }
 
 // --- internal ---
 
+const NO_RESPONSE = `no response within ${FORCED_WAIT_MS / 1_000} s`;
 const NOT_USAGE = "the response is not a usage object";
 
 /** When traffic or the usage endpoint last listed all windows of the account. */
@@ -120,7 +141,7 @@ function heardMs({ quota: { main }, quotaSyncMs }: AccountRecord): number {
 
 async function inGroups(
   records: readonly AccountRecord[],
-  run: (record: AccountRecord) => Promise<void>,
+  run: (record: AccountRecord) => Promise<unknown>,
 ): Promise<void> {
   for (let start = 0; start < records.length; start += AT_ONCE)
     await Promise.all(records.slice(start, start + AT_ONCE).map(run));

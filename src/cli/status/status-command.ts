@@ -19,6 +19,7 @@ import { hasUtf8 } from "../terminal/glyphs.ts";
 import { outputColumns, wantsColour } from "../terminal/terminal.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { frameLines } from "./frame.ts";
+import { ANSWER_TIMEOUT_MS, refreshedStatusText } from "./refresh.ts";
 import { statusTable } from "./status-table.ts";
 import { type StatusReply, watchStatus } from "./watch.ts";
 
@@ -30,9 +31,13 @@ export default defineCommand({
     ...ADMIN_TOKEN_FLAG,
     timeout: {
       type: "string",
-      description: "Longest wait for the answer",
-      default: "3s",
+      description: "Longest wait for the answer (default 3s; 30s with --refresh)",
       valueHint: "DURATION",
+    },
+    refresh: {
+      type: "boolean",
+      description:
+        "First fetch new figures of all accounts from the backend (those of the last 10 s count as new); warns about accounts for which that fails",
     },
     short: { type: "boolean", description: "Print one line, for status bars" },
     json: { type: "boolean", description: "Print the status as JSON" },
@@ -57,13 +62,17 @@ export default defineCommand({
     const context = contextOf(args.root);
     const { deps } = context;
     if (args.watch) refuseToWatch(args, deps.env);
-    const timeoutMs = durationFlag(args.timeout, "timeout") || undefined;
+    const givenMs = args.timeout === undefined ? undefined : durationFlag(args.timeout, "timeout");
+    // 0: no limit.
+    const timeoutMs = (givenMs ?? ANSWER_TIMEOUT_MS) || undefined;
     const find = async () => {
       const location = await locate(context, args, { clientKey: true });
       return { door: { ...doorOf(context, location), timeoutMs }, daemon: location.daemon };
     };
     const found = await find();
-    const text = await remoteStatusText(found.door);
+    const text = args.refresh
+      ? await refreshedStatusText(found.door, givenMs, deps)
+      : await remoteStatusText(found.door);
     if (args.json) return printJsonText(text.endsWith("\n") ? text : `${text}\n`);
     const url = await shownUrl(found.door, found.daemon);
     const status = statusOf(text, url);
