@@ -124,6 +124,9 @@ export async function beginDeviceLogin(deps: OAuthDeps, signal: AbortSignal): Pr
   return { url: `${issuer}/codex/device`, code: shortLine(user_code, LONGEST_CODE), auth };
 }
 
+/** The next step after a login that could not connect. */
+export const CHECK_NETWORK = "check the network with: codexlb doctor";
+
 // --- internal ---
 
 const seconds = z
@@ -226,7 +229,7 @@ async function post(
     );
   } catch (error) {
     const why = egressProblem(error, url, egress);
-    throw failed(`connecting to ${new URL(url).origin} failed: ${why}`);
+    throw failed(`connecting to ${new URL(url).origin} failed: ${why}`, CHECK_NETWORK);
   }
 }
 
@@ -295,6 +298,6 @@ function randomText({ random }: Pick<Deps, "random">, bytes: number): string {
   return Buffer.from(random(bytes)).toString("base64url");
 }
 
-function failed(why: string): CodexlbError {
-  return new CodexlbError("login_failed", `logging in: ${why}`, { next: "try again" });
+function failed(why: string, next = "try again"): CodexlbError {
+  return new CodexlbError("login_failed", `logging in: ${why}`, { next });
 }

@@ -7,7 +7,7 @@ import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, connectProblem } from "../errors.ts";
 import { ownerlessToken, withOwner } from "./auth-file.ts";
-import { issuerOf } from "./oauth.ts";
+import { CHECK_NETWORK, issuerOf } from "./oauth.ts";
 
 /**
  * Adds the owner of a personal access token to the text of an auth.json. Returns any other login unchanged. `name` is
@@ -61,7 +61,7 @@ async function fetchOwner(url: string, token: string): Promise<Answer> {
     throw new CodexlbError(
       "upstream_unreachable",
       `looking up the owner of the personal access token at ${url}: ${connectProblem(error)}`,
-      { next: "check the network, and try again", cause: error },
+      { next: CHECK_NETWORK, cause: error },
     );
   }
 }

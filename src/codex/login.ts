@@ -9,7 +9,7 @@ import { parseAuthFile } from "../auth/auth-file.ts";
 import { authFileOf, checkAlias } from "../auth/homes.ts";
 import { newLoginHome, sweepLogins } from "../auth/leftovers.ts";
 import type { LoginEnd, Logins } from "../auth/logins.ts";
-import { namesIssuer, type OAuthDeps } from "../auth/oauth.ts";
+import { CHECK_NETWORK, namesIssuer, type OAuthDeps } from "../auth/oauth.ts";
 import { withTokenOwner } from "../auth/token-owner.ts";
 import { REPORT_BUG } from "../core/project-pages.ts";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
@@ -214,7 +214,8 @@ async function runLogin({ binary, args, env, watch }: LoginOptions, home: string
 }
 
 function failed(exitCode: number, why: string): LoginEnd {
-  return { kind: "failed", exitCode, error: new CodexlbError("login_failed", why, { next: "try again" }) };
+  const next = `try again; if codex could not connect, ${CHECK_NETWORK}`;
+  return { kind: "failed", exitCode, error: new CodexlbError("login_failed", why, { next }) };
 }
 
 function internal(error: unknown): CodexlbError {

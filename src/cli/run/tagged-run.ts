@@ -24,7 +24,9 @@ export async function tagRun(
   const { status, body } = await ask(door, tag);
   const traffic = trafficIn(body);
   if (traffic?.absence !== undefined)
-    log.warn(`${account} ${ABSENCES[traffic.absence]}; other accounts serve until it is available again`);
+    log.warn(
+      `${account} ${ABSENCES[traffic.absence]}; other accounts serve until it is available again; for the reason, see: codexlb account show ${account}`,
+    );
   if (traffic !== undefined) return tag;
   if (account === undefined) return undefined;
   const refusal = Refused.safeParse(body).data?.error;

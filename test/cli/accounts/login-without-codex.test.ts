@@ -76,5 +76,7 @@ test("an invalid or unreachable sign-in is reported", async () => {
   });
   const dead = await login(["work", "--device-auth"], { CODEXLB_ISSUER: "http://127.0.0.1:1" });
   expect(dead.code).toBe(1);
-  expect(dead.err).toContain("connecting to http://127.0.0.1:1 failed: connection refused\n");
+  expect(dead.err).toContain(
+    "connecting to http://127.0.0.1:1 failed: connection refused\n  check the network with: codexlb doctor",
+  );
 });

@@ -286,7 +286,9 @@ describe("login", () => {
     const before = await Bun.file(join(root, "accounts", "work", "auth.json")).text();
     const ran = await run(["account", "login", "--codex-bin", codex.path, "work"], { CODEXLB_ROOT: root });
     expect(ran.code).toBe(1);
-    expect(ran.err).toEndWith("codexlb: codex login exited with code 9; nothing was changed\n  try again\n");
+    expect(ran.err).toEndWith(
+      "codexlb: codex login exited with code 9; nothing was changed\n  try again; if codex could not connect, check the network with: codexlb doctor\n",
+    );
     expect(await Bun.file(join(root, "accounts", "work", "auth.json")).text()).toBe(before);
   });
 

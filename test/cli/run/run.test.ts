@@ -65,10 +65,10 @@ describe("a proxy for the run", () => {
   test("starts if none is running, and ends with the run", async () => {
     const { root, env } = freshRoot();
     const ran = await run(["--auto-start", "exec", "hi"], { ...env, FAKE_CODE: "7" });
-    expect(ran).toMatchObject({
-      code: 7,
-      err: "codexlb: no proxy is running; starting one for this run (--auto-start=false: do not)\n",
-    });
+    expect(ran.code).toBe(7);
+    expect(ran.err).toMatch(
+      /^codexlb: no proxy is running; starting one for this run \(--auto-start=false: do not\)\ncodexlb: wrote proxy\.name = "proxy-[0-9a-f]{8}" into .*, because a proxy needs a name; change it as you like\n$/,
+    );
     expect(ran.out).toStartWith("Hello from alice\n");
     const { adminSocket, logs } = layoutOf(root);
     await until("the proxy has ended", async () => !(await daemonAnswers(adminSocket)), 20_000);
@@ -213,7 +213,7 @@ describe("a run", () => {
     const absent = await run([...at, "--account", "bob", "exec"], {});
     expect(absent.out).toStartWith("Hello from alice\n");
     expect(absent.err).toBe(
-      "codexlb: warning: bob is out of service; other accounts serve until it is available again\ncodexlb: alice served 1 turn of this run, because bob is out of service\n",
+      `codexlb: warning: bob is out of service; other accounts serve until it is available again; for the reason, see: codexlb account show --root ${pool.layout.root} bob\ncodexlb: alice served 1 turn of this run, because bob is out of service\n`,
     );
     await pool.accounts.serve("bob", "enable");
     pool.mock.faults.add({ on: "turn", account: "bob", times: 1, answer: LIMIT });
