@@ -8,8 +8,9 @@ import type { MockAccount } from "./accounts.ts";
 import { appsAnswer } from "./apps.ts";
 import { check, faultBefore } from "./check.ts";
 import type { MockContext } from "./context.ts";
+import { controlError } from "./control-error.ts";
 import { deviceRoutes, exchangeCode } from "./device.ts";
-import { Fault, type FaultPoint } from "./faults.ts";
+import { FAULT_FORM, Fault, type FaultPoint } from "./faults.ts";
 import { createSignIn, type SignIn } from "./sign-in.ts";
 import { eventStream } from "./streams.ts";
 import { inputProblem, readTurnRequest } from "./turns.ts";
@@ -27,7 +28,8 @@ export function mockApp(context: MockContext, models: unknown): Hono {
   app.post("/__mock/faults", async (c) => {
     const body = parseJson(await c.req.text());
     const faults = z.array(Fault).safeParse(Array.isArray(body) ? body : [body]);
-    if (!faults.success) return c.json({ error: z.prettifyError(faults.error) }, 400);
+    if (!faults.success)
+      return controlError(`the faults are not valid: ${z.prettifyError(faults.error)}`, `send ${FAULT_FORM}`);
     script.add(...faults.data);
     return c.json({ ok: true });
   });
@@ -43,7 +45,10 @@ export function mockApp(context: MockContext, models: unknown): Hono {
     const asked = OwnModels.safeParse(parseJson(await c.req.text()));
     const account = accounts.all.find(({ alias }) => alias === asked.data?.alias);
     if (!asked.success || account === undefined)
-      return c.json({ error: '"alias" must name an account, and "models" must be a list' }, 400);
+      return controlError(
+        '"alias" must name an account, and "models" must be a list',
+        'send {"alias": "NAME", "models": [{"slug": "gpt-6"}]}',
+      );
     account.models = { models: asked.data.models };
     return c.json({ ok: true });
   });
@@ -51,6 +56,12 @@ export function mockApp(context: MockContext, models: unknown): Hono {
   const signIn = createSignIn(context);
   app.route("/", deviceRoutes(context));
   app.route("/", signIn.routes);
+  app.all("/__mock/*", () =>
+    controlError(
+      "the simulated backend has no such control path",
+      "use /__mock/faults, /__mock/release, /__mock/models, /__mock/requests, /__mock/login or /__mock/sign-in",
+    ),
+  );
   app.post("/oauth/token", (c) => token(context, signIn, c.req.raw));
   app.post("/oauth/revoke", async (c) => {
     const json = parseJson(await c.req.text());

@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { MockAccount } from "./accounts.ts";
 import type { MockContext } from "./context.ts";
+import { controlError } from "./control-error.ts";
 import type { SignIn } from "./sign-in.ts";
 
 /** `POST /__mock/login {"alias": …}` chooses the account that logs in next. The default is the first account. */
@@ -13,7 +14,11 @@ export function deviceRoutes(context: MockContext): Hono {
   app.post("/__mock/login", async (c) => {
     const asked = z.object({ alias: z.string() }).safeParse(await c.req.json().catch(() => undefined));
     const known = context.accounts.all.some(({ alias }) => alias === asked.data?.alias);
-    if (!asked.success || !known) return c.json({ error: "alias of one of the accounts is required" }, 400);
+    if (!asked.success || !known)
+      return controlError(
+        '"alias" must name an account',
+        `send {"alias": "NAME"} with one of: ${context.accounts.all.map(({ alias }) => alias).join(", ")}`,
+      );
     next = asked.data.alias;
     return c.json({ ok: true });
   });

@@ -58,6 +58,14 @@ export const Fault = z.strictObject({
   /** Never responds. */
   hang: z.boolean().optional(),
 });
+/** The form of a list of faults, for help texts and errors. */
+export const FAULT_FORM = '[{"on": "turn", "account": "alice", "times": 1, "answer": {"status": 503}}]';
+
+/** The keys of a fault and the values of `on`, for help texts. */
+export const FAULT_KEYS = `on (${FAULT_POINTS.join(", ")}), ${Object.keys(Fault.shape)
+  .filter((key) => key !== "on")
+  .join(", ")}`;
+
 export type Fault = z.output<typeof Fault>;
 export type FaultInput = z.input<typeof Fault>;
 

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { totpCode } from "../login/totp.ts";
 import type { MockAccount } from "./accounts.ts";
 import type { MockContext } from "./context.ts";
+import { controlError } from "./control-error.ts";
 
 export const MOCK_PASSWORD = "mock-password";
 export const MOCK_TOTP_SECRET = "JBSWY3DPEHPK3PXP";
@@ -53,7 +54,11 @@ export function createSignIn({ accounts, clock }: MockContext): SignIn {
     const asked = z
       .object({ scenario: z.enum(SCENARIOS) })
       .safeParse(await c.req.json().catch(() => undefined));
-    if (!asked.success) return c.json({ error: `scenario must be one of ${SCENARIOS.join(", ")}` }, 400);
+    if (!asked.success)
+      return controlError(
+        "the scenario is not known",
+        `send {"scenario": "NAME"} with one of: ${SCENARIOS.join(", ")}`,
+      );
     scenario = asked.data.scenario;
     return c.json({ ok: true });
   });

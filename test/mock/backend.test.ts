@@ -210,3 +210,28 @@ test("an account can have its own catalogue, and its turns name that version", a
   for (const wrong of [{ alias: "dave", models: [] }, { alias: "bob" }, 1])
     expect((await change(wrong)).status).toBe(400);
 });
+
+test("errors of the control paths say what is wrong and what to send", async () => {
+  await using s = started();
+  const cases: [string, unknown, string, string][] = [
+    ["faults", [{ on: "nothing" }], "the faults are not valid", 'send [{"on": "turn"'],
+    ["faults", [{ on: "turn", tmes: 1 }], "tmes", 'send [{"on": "turn"'],
+    ["models", { alias: "carol", models: [] }, '"alias" must name an account', 'send {"alias"'],
+    ["login", { alias: "carol" }, '"alias" must name an account', "one of: alice, bob"],
+    ["sign-in", { scenario: "x" }, "the scenario is not known", "plain, slow"],
+    ["fault", {}, "no such control path", "/__mock/faults"],
+  ];
+  for (const [path, body, message, next] of cases) {
+    const answer = await fetch(`${s.mock.origin}/__mock/${path}`, {
+      method: "POST",
+      body: JSON.stringify(body),
+    });
+    expect([path, answer.status]).toEqual([path, 400]);
+    expect(await answer.json()).toMatchObject({
+      error: expect.any(String),
+      code: "invalid_request",
+      message: expect.stringContaining(message),
+      next: expect.stringContaining(next),
+    });
+  }
+});

@@ -95,6 +95,11 @@ export const EXAMPLES: readonly Example[] = [
     purpose: "Find out why something does not work",
     line: "codexlb doctor",
   },
+  {
+    command: "codexlb mock",
+    purpose: "Let one account fail, as described in a file of faults",
+    line: "codexlb mock --accounts alice,bob --faults faults.json",
+  },
 ];
 
 /** The examples that the help of `command` shows. */

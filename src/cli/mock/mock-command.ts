@@ -3,11 +3,12 @@
 import { join, resolve } from "node:path";
 import { defineCommand } from "citty";
 import { z } from "zod";
+import { docsPage } from "../../core/project-pages.ts";
 import { systemDeps } from "../../deps.ts";
 import { messageOf } from "../../errors.ts";
 import type { MockAccountOptions } from "../../mock/accounts.ts";
 import { startMock } from "../../mock/backend.ts";
-import { Fault } from "../../mock/faults.ts";
+import { FAULT_FORM, FAULT_KEYS, Fault } from "../../mock/faults.ts";
 import { print } from "../../print.ts";
 import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../../state/atomic-file.ts";
 import { integerFlag, usage } from "../flags.ts";
@@ -36,7 +37,11 @@ export default defineCommand({
       description: "Write a logged-in Codex home for each account below this directory",
       valueHint: "DIR",
     },
-    faults: { type: "string", description: "JSON file with a list of scripted faults", valueHint: "FILE" },
+    faults: {
+      type: "string",
+      description: `JSON file with a list of scripted faults, such as ${FAULT_FORM}; keys: ${FAULT_KEYS}. For their meaning, see ${docsPage("mock")}`,
+      valueHint: "FILE",
+    },
   },
   run: async ({ args }) => {
     const accounts = parseAccounts(args.accounts);
@@ -116,12 +121,12 @@ function withOption<Account extends MockAccountOptions>(account: Account, option
 function readFaults(path: string): z.input<typeof Fault>[] {
   const text = readTextIfPresent(path);
   if (text === undefined)
-    throw usage(`flag --faults: file not found: ${path}`, "name a JSON file with a list of faults");
+    throw usage(`flag --faults: file not found: ${path}`, `name a JSON file such as ${FAULT_FORM}`);
   try {
     return z.array(Fault).parse(JSON.parse(text));
   } catch (error) {
     const why = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error);
-    throw usage(`reading faults from ${path}: ${why}`, "correct the file");
+    throw usage(`reading faults from ${path}: ${why}`, `correct the file; its form is ${FAULT_FORM}`);
   }
 }
 
