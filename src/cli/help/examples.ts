@@ -33,7 +33,7 @@ export const EXAMPLES: readonly Example[] = [
   {
     command: "codexlb run",
     purpose: "Run Codex in a script, with one account",
-    line: 'codexlb run --account second exec "explain this repository"',
+    line: 'codexlb run --account second exec --skip-git-repo-check "say hello"',
   },
   {
     command: "codexlb run",
