@@ -29,7 +29,10 @@ export function pageProblem(method: string, path: string): PageProblem | undefin
         next: "start Codex with codexlb run, which gives Codex the address for this request",
       };
     default:
-      return { message: `codexlb has no page at this path below /${segment}`, next: USE_PAGES };
+      return {
+        message: `codexlb has no page ${path === `/${segment}` ? "" : "below "}/${segment}`,
+        next: USE_PAGES,
+      };
   }
 }
 

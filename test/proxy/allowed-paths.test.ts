@@ -246,9 +246,9 @@ describe("a page that the proxy does not have", () => {
     allowedPaths: () => [],
   });
   for (const [method, path, message, next] of [
-    ["GET", "/metrics", "codexlb has no page at this path below /metrics", "GET /status"],
-    ["GET", "/status/x", "codexlb has no page at this path below /status", "GET /status"],
-    ["GET", "/favicon.ico", "codexlb has no page at this path below /favicon.ico", "GET /healthz"],
+    ["GET", "/metrics", "codexlb has no page /metrics", "GET /status"],
+    ["GET", "/status/x", "codexlb has no page below /status", "GET /status"],
+    ["GET", "/favicon.ico", "codexlb has no page /favicon.ico", "GET /healthz"],
     ["POST", "/", "the proxy does not support POST /", "GET /healthz"],
     ["GET", "/admin", "the admin API has no page at this path", "docs/admin-api.md"],
     ["GET", "/oauth/token", "below /oauth the proxy supports only POST /oauth/token", "codexlb run"],
