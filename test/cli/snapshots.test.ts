@@ -154,6 +154,8 @@ describe("output", () => {
   for (const args of COMMANDS)
     test(`codexlb ${args.join(" ")}`, async () => {
       const env = { CODEXLB_ROOT: pool.layout.root };
+      // The four runs are simultaneous, so none of them may find the pin of an earlier command.
+      if (args[1] === "unpin") await pool.accounts.unpin();
       const words = args.map((word) => (word === "PROXY" ? pool.url : word));
       const { pipe, narrow, wide, plain } = await inEveryWay(words, env);
       for (const ran of [narrow, wide, plain]) expect(ran.code).toBe(pipe.code);
