@@ -14,6 +14,7 @@ export const COMMANDS: Command = defineCommand({
       "Run Codex over several ChatGPT accounts of your own. Without arguments, codexlb starts Codex (codexlb run).",
   },
   subCommands: {
+    init: lazy(() => import("./init/init-command.ts")),
     proxy: lazy(() => import("./proxy/proxy-command.ts")),
     account: lazy(() => import("./accounts/account-command.ts")),
     "login-with": lazy(() => import("./login-with/login-with-command.ts")),

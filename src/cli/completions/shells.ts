@@ -14,13 +14,8 @@ export interface Shell {
 }
 
 export const SHELLS: readonly Shell[] = [
-  shell("bash", 'add to ~/.bashrc: eval "$(codexlb completions bash)"', bash),
-  shell(
-    "zsh",
-    'add to ~/.zshrc, after compinit: eval "$(codexlb completions zsh)"',
-    zsh,
-    "#compdef codexlb\n",
-  ),
+  shell("bash", `add to ~/.bashrc: ${loadingLine("bash")}`, bash),
+  shell("zsh", `add to ~/.zshrc, after compinit: ${loadingLine("zsh")}`, zsh, "#compdef codexlb\n"),
   shell("fish", "run: codexlb completions fish > ~/.config/fish/completions/codexlb.fish", fish),
   shell(
     "powershell",
@@ -28,6 +23,11 @@ export const SHELLS: readonly Shell[] = [
     powershell,
   ),
 ];
+
+/** The line that loads the completions in a profile of bash or zsh. */
+export function loadingLine(name: "bash" | "zsh"): string {
+  return `eval "$(codexlb completions ${name})"`;
+}
 
 // --- internal ---
 

@@ -10,9 +10,9 @@ import { codexCommand } from "../../codex/command-line.ts";
 import { noProxyWith, privateHosts } from "../../codex/direct-hosts.ts";
 import { dotenvProblem, dotenvRemedy, proxyDotenv } from "../../codex/dotenv.ts";
 import { routingSettings, settingsIn } from "../../codex/home.ts";
+import { installedCodex, outputOf } from "../../codex/installed-codex.ts";
 import { codexBinary } from "../../codex/login.ts";
 import { childEnvironment, INSTALL_CODEX } from "../../codex/run.ts";
-import { runWatched } from "../../codex/watched.ts";
 import { messageOf } from "../../errors.ts";
 import { startMock } from "../../mock/backend.ts";
 import { writeFileAtomic } from "../../state/atomic-file.ts";
@@ -44,23 +44,22 @@ export async function examineCodex(
 
 // --- internal ---
 
-const VERSION_TIMEOUT_MS = 10_000;
 /** The first turn takes two or three seconds. */
 const TURN_TIMEOUT_MS = 20_000;
 
 async function examineBinary(context: CommandContext, flags: CodexFlags): Promise<Finding[]> {
   const { env } = context.deps;
   const binary = codexBinary(flags.codexBin, env);
-  if (Bun.which(binary) === null)
+  const codex = await installedCodex(binary, env);
+  if (codex === undefined)
     return [{ check: "codex", status: "bad", detail: `program not found: ${binary}`, remedy: INSTALL_CODEX }];
-  const output = await outputOf([binary, "--version"], childEnvironment(env), VERSION_TIMEOUT_MS);
-  const version = /codex\S*\s+(\d+\.\d+\.\d+\S*)/i.exec(output)?.[1];
+  const { version, output } = codex;
   if (version === undefined)
     return [
       {
         check: "codex",
         status: "bad",
-        detail: `${binary} --version prints ${JSON.stringify(output.trim().slice(0, 200))}`,
+        detail: `${binary} --version prints ${JSON.stringify(output)}`,
         remedy: INSTALL_CODEX,
       },
     ];
@@ -93,7 +92,11 @@ async function examineTraffic(context: CommandContext, binary: string, version: 
       ...command.env,
       ...noProxyWith(deps.env, command.directHosts),
     };
-    const text = await outputOf([command.binary, ...command.args], env, TURN_TIMEOUT_MS, directory);
+    const text = await outputOf([command.binary, ...command.args], {
+      env,
+      cwd: directory,
+      signal: AbortSignal.timeout(TURN_TIMEOUT_MS),
+    });
     const turn = backend.requests.find(({ point }) => point === "message" || point === "sse");
     if (turn !== undefined)
       return ok(
@@ -169,24 +172,4 @@ function examineRuntime(context: CommandContext, flags: CodexFlags, located: Pro
       },
     },
   ];
-}
-
-/** Runs a program and returns its output. After `timeoutMs` the program is ended. */
-async function outputOf(
-  argv: string[],
-  env: Record<string, string | undefined>,
-  timeoutMs: number,
-  cwd?: string,
-): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  await runWatched(argv, {
-    env,
-    ...(cwd === undefined ? {} : { cwd }),
-    output: (chunk) => {
-      text += decoder.decode(chunk, { stream: true });
-    },
-    signal: AbortSignal.timeout(timeoutMs),
-  });
-  return text;
 }

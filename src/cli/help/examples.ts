@@ -11,6 +11,16 @@ export interface Example {
 
 export const EXAMPLES: readonly Example[] = [
   {
+    command: "codexlb init",
+    purpose: "Set everything up, or continue an interrupted set-up",
+    line: "codexlb init",
+  },
+  {
+    command: "codexlb init",
+    purpose: "Set up a machine in a script, without a test turn",
+    line: "codexlb init --yes --service --no-turn",
+  },
+  {
     command: "codexlb account import",
     purpose: "Enrol the account that Codex is logged in to",
     line: "codexlb account import main",

@@ -97,9 +97,7 @@ async function show(directory: string, children: Subprocess[]): Promise<void> {
 
   say.start("Show the accounts: codexlb status");
   print(await command(["status", "--proxy-url", url], stage));
-  say.success(
-    "Six turns, two limits, and the client saw no error. To use your own accounts: codexlb account import, codexlb proxy, codexlb run",
-  );
+  say.success("Six turns, two limits, and the client saw no error. To use your own accounts: codexlb init");
 }
 
 /** A fault: the account's third turn starts normally, and then reports the usage limit. */

@@ -60,7 +60,7 @@ export default defineCommand({
     if (isNewRoot) reportNewRoot(context);
     deps.log.info(
       daemon.accountCount + daemon.childCount === 0
-        ? "no accounts yet; add one with: codexlb account login ALIAS, or: codexlb account import"
+        ? "no accounts yet; add one with: codexlb init, or: codexlb account login ALIAS"
         : `${servedText(daemon)}; ${nextOf(daemon)}`,
     );
     const status = `serves ${servedText(daemon)} on ${daemon.listensOn}`;

@@ -28,7 +28,7 @@ export async function requireAccounts(context: CommandContext): Promise<void> {
   const { state } = openLocalStore(context, true, proxy.upstream_base_url);
   if (state.accounts.length === 0 && proxy.child_proxy_urls.length === 0)
     throw new CodexlbError("no_accounts", "there are no accounts yet", {
-      next: "add one with: codexlb account login ALIAS, or: codexlb account import",
+      next: "add one with: codexlb init, or: codexlb account login ALIAS",
     });
 }
 

@@ -24,10 +24,10 @@ import { isNewer, VERSION } from "../../version.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
+import { catchInterruption, type Interruption } from "../interruption.ts";
 import { isCompiled } from "../self.ts";
 import { type FoundService, restartAdvice, runningServices } from "../service/running-services.ts";
 import { waitingFor } from "../terminal/terminal.ts";
-import { catchInterruption, type Interruption } from "./interruption.ts";
 
 export default defineCommand({
   meta: {

@@ -1,7 +1,7 @@
 // Lets a command undo its work when a signal interrupts it.
 
 import { constants } from "node:os";
-import { CodexlbError } from "../../errors.ts";
+import { CodexlbError } from "../errors.ts";
 
 export interface Interruption extends Disposable {
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP; the reason is the name of that signal. */

@@ -1,0 +1,146 @@
+// `codexlb init`: sets up codexlb on this machine step by step, and changes nothing without a yes.
+
+import { defineCommand } from "citty";
+import { codexBinary } from "../../codex/login.ts";
+import { CodexlbError } from "../../errors.ts";
+import { print } from "../../print.ts";
+import { CODEX_BIN_FLAG, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf } from "../context.ts";
+import { usage } from "../flags.ts";
+import { catchInterruption } from "../interruption.ts";
+import { listensAt, locate } from "../proxy/locate-proxy.ts";
+import { isCompiled } from "../self.ts";
+import { outputStyle } from "../terminal/glyphs.ts";
+import { openLineInput } from "../terminal/line-input.ts";
+import { outputColumns } from "../terminal/terminal.ts";
+import { accountsStep } from "./accounts-step.ts";
+import { codexStep } from "./codex-step.ts";
+import { completionsStep, onPath } from "./completions-step.ts";
+import { createDialog, type Dialog } from "./dialog.ts";
+import { proxyStep } from "./proxy-step.ts";
+import { rootStep } from "./root-step.ts";
+import { runSteps, type StepEnd } from "./run-steps.ts";
+import { commandRunner, continueWith, FINISHED_STAYS, type SetUp, stopped, typedCommand } from "./set-up.ts";
+import { turnStep } from "./turn-step.ts";
+
+export default defineCommand({
+  meta: {
+    name: "codexlb init",
+    description:
+      "Set up codexlb step by step: accounts, proxy, shell completions, a test turn. Run it again to continue",
+  },
+  args: {
+    ...ROOT_FLAG,
+    ...CODEX_BIN_FLAG,
+    yes: {
+      type: "boolean",
+      description:
+        "Ask nothing: create the root, import the login of your Codex home, start the proxy, run a test turn; edit no profile",
+    },
+    service: {
+      type: "boolean",
+      description: "Install the proxy as a service (with --yes; otherwise the suggested answer)",
+    },
+    "no-turn": { type: "boolean", description: "Run no test turn" },
+  },
+  run: async ({ args }) => {
+    const isAsked = !args.yes;
+    if (isAsked && !(process.stdin.isTTY && process.stdout.isTTY))
+      throw usage(
+        "codexlb init asks questions, so it needs a terminal",
+        "in scripts, use: codexlb init --yes",
+      );
+    const context = contextOf(args.root, { createsRoot: true });
+    await requireOwnProxy(context);
+    const rootFlags = args.root?.trim() ? ["--root", args.root] : [];
+    const codexFlags = args["codex-bin"]?.trim() ? ["--codex-bin", args["codex-bin"]] : [];
+    using interruption = catchInterruption();
+    const stopping = new AbortController();
+    interruption.signal.addEventListener("abort", () => {
+      stopping.abort(interruption.error(FINISHED_STAYS, continueWith(rootFlags)));
+    });
+    const { signal } = stopping;
+    using input = isAsked ? openLineInput() : undefined;
+    const dialog = createDialog({
+      columns: outputColumns(context.deps.env) || USUAL_COLUMNS,
+      style: outputStyle(context.deps.env),
+      print,
+      ask: isAsked
+        ? async (prompt) => {
+            const line = await input?.ask(prompt, signal);
+            if (line === undefined) throw stopped("the input ended", rootFlags);
+            return line;
+          }
+        : undefined,
+    });
+    const setUp: SetUp = {
+      context,
+      dialog,
+      binary: codexBinary(args["codex-bin"], context.deps.env),
+      rootFlags,
+      codexFlags,
+      signal,
+      codexlb: commandRunner(context, rootFlags, signal),
+    };
+    if (isAsked)
+      dialog.say(
+        "This sets up codexlb. Nothing changes without your yes; n skips a question. Ctrl-C stops: what is finished stays, and codexlb init continues.",
+      );
+    const executable = isCompiled() ? process.execPath : process.argv0;
+    const steps = [
+      codexStep(setUp),
+      rootStep(setUp),
+      accountsStep(setUp),
+      proxyStep(setUp, args.service ?? false),
+      completionsStep(context.deps.env, executable),
+      ...(args["no-turn"] ? [] : [turnStep(setUp)]),
+    ];
+    const ends = await runSteps(steps, dialog, { isAsked });
+    close(dialog, rootFlags, context, executable);
+    refuseUnfinished(ends, rootFlags, isAsked);
+  },
+});
+
+// --- internal ---
+
+/** The width of terminals that do not report theirs, and of pipes. */
+const USUAL_COLUMNS = 80;
+
+/** Throws `usage` if the commands on this machine use the proxy of another root, whose accounts are not set up here. */
+async function requireOwnProxy(context: CommandContext): Promise<void> {
+  const location = await locate(context, {});
+  if (location.kind !== "named" || listensAt(location.daemon, location.named.url)) return;
+  const { url, by } = location.named;
+  throw usage(
+    `codexlb init sets up accounts on this machine, but ${by} makes commands use the proxy at ${url}`,
+    `to use that proxy, run: codexlb run; to set up this machine, remove ${by} first`,
+  );
+}
+
+/** Ends with the commands to remember. */
+function close(
+  dialog: Dialog,
+  rootFlags: readonly string[],
+  { deps }: CommandContext,
+  executable: string,
+): void {
+  const commands = [
+    ["run", "starts Codex over your accounts; use it instead of codex"],
+    ["status", "shows the accounts, and what is left of their limits"],
+    ["doctor", "finds what is wrong, and says how to fix it"],
+  ].map(([name = "", what = ""]) => [typedCommand([name, ...rootFlags]), what] as const);
+  const width = Math.max(...commands.map(([command]) => command.length));
+  dialog.heading("Three commands to remember");
+  for (const [command, what] of commands) dialog.row(command.padEnd(width), what);
+  if (Bun.which("codexlb", { PATH: deps.env.PATH ?? "" }) === null)
+    dialog.say(`codexlb is not on the PATH: ${onPath(executable)}`, "warning");
+}
+
+/** Throws `unhealthy` if a step failed, or if with `--yes` a required step could not be done. */
+function refuseUnfinished(ends: readonly StepEnd[], rootFlags: readonly string[], isAsked: boolean): void {
+  const unfinished = ends.filter(({ kind }) => kind === "failed" || (kind === "unavailable" && !isAsked));
+  if (unfinished.length === 0) return;
+  throw new CodexlbError("unhealthy", `not finished: ${unfinished.map(({ title }) => title).join(", ")}`, {
+    next: `correct what the marked lines say, then ${continueWith(rootFlags)}`,
+  });
+}
