@@ -35,8 +35,8 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
           next: "send the content of the auth.json itself; this proxy does not read paths named in requests",
         });
       const text = `${JSON.stringify(auth, undefined, 2)}\n`;
-      const total = await ops.import(alias, { auth: text, config, replace });
-      return c.json({ ok: true, message: `imported account ${alias}`, total, alias });
+      const { total, change } = await ops.import(alias, { auth: text, config, replace });
+      return c.json({ ok: true, message: `imported account ${alias}`, total, alias, change });
     })
     .post("/admin/account/rm", body("rm", AliasRequest), async (c) => {
       const { alias, wasPinned } = await ops.remove(c.req.valid("json").alias);

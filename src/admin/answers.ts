@@ -27,6 +27,12 @@ export const ChangeResponse = z.looseObject({
   ended_cooldown: z.boolean().optional(),
 });
 
+/** `POST /admin/account/import`. */
+export const ImportResponse = ChangeResponse.extend({
+  /** What the import did. The Go program and older proxies do not send it. */
+  change: z.enum(["imported", "updated", "unchanged"]).default("imported"),
+});
+
 /** `POST /admin/account/pin`. */
 export const PinResponse = ChangeResponse.extend({
   /** The account, as in `GET /admin/accounts`. The Go program and older proxies do not send it. */

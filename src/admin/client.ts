@@ -11,6 +11,7 @@ import {
   AccountList,
   ChangeResponse,
   Explained,
+  ImportResponse,
   KeyList,
   NewKey,
   PinResponse,
@@ -39,7 +40,7 @@ export function remoteAccounts(door: Door): AccountOps {
         ...(config === undefined ? {} : { config }),
         ...(replace ? { replace } : {}),
       };
-      return (await answered(door, ChangeResponse, api.admin.account.import.$post({ json }))).total;
+      return answered(door, ImportResponse, api.admin.account.import.$post({ json }));
     },
     remove: async (name) => {
       const removed = await answered(door, ChangeResponse, api.admin.account.rm.$post(named(name)));

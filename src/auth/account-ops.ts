@@ -11,7 +11,7 @@ import { disableByOperator, drain, enable, restore, setOutboundProxy } from "../
 import type { Store } from "../state/store.ts";
 import { encodeAccount } from "../state/store-encode.ts";
 import type { AccountDetails } from "./account-details.ts";
-import { findAccount, installReversibly, removeAccount } from "./enrol.ts";
+import { type EnrolChange, findAccount, installReversibly, removeAccount } from "./enrol.ts";
 import type { Identity } from "./identity.ts";
 
 /**
@@ -44,8 +44,15 @@ export interface ImportFiles {
   readonly auth: string;
   /** The text of a config.toml. */
   readonly config: string | undefined;
-  /** Accept the login of another account, or an older login. */
+  /** Accept the login of another account, an older login, or one that another alias has. */
   readonly replace: boolean;
+}
+
+/** The result of an import. */
+export interface ImportResult {
+  /** The number of accounts afterwards. */
+  readonly total: number;
+  readonly change: EnrolChange;
 }
 
 /** The result of a pin. */
@@ -80,8 +87,8 @@ export interface AccountChanges {
 
 export interface AccountOps {
   list(): Promise<readonly ListedAccount[]>;
-  /** Returns the number of accounts afterwards. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`. */
-  import(alias: string, files: ImportFiles): Promise<number>;
+  /** Throws what `installReversibly` throws. */
+  import(alias: string, files: ImportFiles): Promise<ImportResult>;
   /** `name` is an alias or id, here and below. Throws `account_not_found`. */
   remove(name: string): Promise<RemovedAccount>;
   pin(name: string): Promise<PinnedAccount>;
@@ -138,10 +145,10 @@ export function createAccountOps({
   return {
     list: async () => state.accounts.map(listed),
     import: async (alias, files) => {
-      const { record, undo } = installReversibly(state, layout, alias, files);
+      const { record, change, undo } = installReversibly(state, layout, alias, files);
       write(undo);
       changed("imported", record);
-      return state.accounts.length;
+      return { total: state.accounts.length, change };
     },
     remove: async (name) => {
       const pinnedId = state.pinnedId;

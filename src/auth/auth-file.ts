@@ -95,6 +95,12 @@ export function newAuthFile(tokens: Required<NewTokens>, nowMs: number): string 
   return `${JSON.stringify(file, undefined, 2)}\n`;
 }
 
+/** True if two texts of an auth.json say the same, however they are formatted. */
+export function sameAuthFile(a: string, b: string): boolean {
+  const first = parseJson(a);
+  return first !== undefined && Bun.deepEquals(first, parseJson(b));
+}
+
 // --- internal ---
 
 function tokenCredentials(text: string, name: string): Credentials {

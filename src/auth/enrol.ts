@@ -10,12 +10,34 @@ import { unusable } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
 import { changeHealth, restore } from "../state/record-changes.ts";
 import { accountNamed, type StoreState } from "../state/store-state.ts";
-import { type Credentials, parseAuthFile } from "./auth-file.ts";
-import { checkAlias, exists, readCredentials } from "./homes.ts";
-import { adoptIdentity, identityOf, isAnonymous, isAnother, nameOf, personName } from "./identity.ts";
+import { type Credentials, parseAuthFile, sameAuthFile } from "./auth-file.ts";
+import { authFileOf, checkAlias, exists, readCredentials } from "./homes.ts";
+import {
+  adoptIdentity,
+  type Identity,
+  identityOf,
+  isAnonymous,
+  isAnother,
+  nameOf,
+  personName,
+  sameIdentity,
+} from "./identity.ts";
 import { REMOVED_PREFIX } from "./leftovers.ts";
 import { looksLikeStub } from "./stub.ts";
-import { refuseLink, writeHome } from "./write-home.ts";
+import { readableText, refuseLink, writeHome } from "./write-home.ts";
+
+/**
+ * What an enrolment did. `imported`: the alias is new or has another account now. `updated`: the alias has another login
+ * of the same account, other settings, or is in service again. `unchanged`: everything was the same before.
+ */
+export type EnrolChange = "imported" | "updated" | "unchanged";
+
+export interface Enrolment {
+  readonly record: AccountRecord;
+  readonly change: EnrolChange;
+  /** Restores the previous state. */
+  undo(): void;
+}
 
 type AccountFiles = { readonly auth: string; readonly config: string | undefined; readonly replace: boolean };
 
@@ -23,16 +45,16 @@ type AccountFiles = { readonly auth: string; readonly config: string | undefined
  * Installs `auth` (the text of an auth.json) and optionally `config` (of a config.toml) as the home of `alias`, and
  * returns its record. Everything is validated first: a bad import changes nothing, nor does one that cannot be written.
  * A known alias keeps its quota and loses a disablement that new credentials cure. A login of another account, or an
- * older login than the current one, is accepted only with `replace`, and then starts without the former quota. `undo`
- * restores the previous state. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`, `login_older`,
- * `file_unusable`.
+ * older login than the current one, is accepted only with `replace`, and then starts without the former quota. So is a
+ * login for a new alias that another alias has. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`,
+ * `already_enrolled`, `login_older`, `file_unusable`.
  */
 export function installReversibly(
   state: StoreState,
   layout: Layout,
   alias: string,
   files: AccountFiles,
-): { readonly record: AccountRecord; undo(): void } {
+): Enrolment {
   checkAlias(alias);
   const credentials = parseAuthFile(files.auth, `auth.json of ${alias}`);
   if (looksLikeStub(credentials.accessToken))
@@ -57,15 +79,20 @@ export function installReversibly(
     refuseOther(known, credentials, state.accounts);
     refuseOlder(known, credentials);
   }
+  if (known === undefined && !files.replace) refuseDuplicate(credentials, state.accounts.map(identityOf));
   const homeDir = join(layout.accounts, alias);
+  const isNew = known === undefined || isAnother(known, credentials);
+  const isSame = isInstalled(homeDir, files);
   const restoreHome = writeHome(homeDir, { "auth.json": files.auth, "config.toml": files.config });
   const record = known ?? newAccount(alias, homeDir);
   const before = { ...record };
   if (known === undefined) state.accounts.push(record);
   changeHealth(record, { kind: "renewed" });
   adoptIdentity(record, credentials);
+  const isUnchanged = isSame && record.health.kind === before.health.kind;
   return {
     record,
+    change: isNew ? "imported" : isUnchanged ? "unchanged" : "updated",
     undo: () => {
       if (known === undefined) state.accounts = state.accounts.filter((account) => account !== record);
       restore(record, before);
@@ -124,6 +151,21 @@ export function findAccount(state: StoreState, name: string): AccountRecord {
   });
 }
 
+/**
+ * Throws `already_enrolled` for a login that one of `accounts` has: each token refresh of one copy would invalidate the
+ * other one.
+ */
+export function refuseDuplicate(
+  credentials: Pick<Credentials, "accountId" | "userId">,
+  accounts: readonly Identity[],
+): void {
+  const [other] = sameIdentity(accounts, credentials);
+  if (other === undefined) return;
+  throw new CodexlbError("already_enrolled", `this login is already enrolled, as ${other}`, {
+    next: `to update it, use the alias ${other}; to enrol it a second time, add --replace`,
+  });
+}
+
 // --- internal ---
 
 const MOST_NAMED = 8;
@@ -170,6 +212,13 @@ function refuseOlder(record: AccountRecord, credentials: Credentials): void {
     `the enrolled login of ${record.alias} is newer: it was renewed after this copy was made, so the copy no longer works`,
     { next: "log in again with: codexlb account login ALIAS; or use --replace to import the older login" },
   );
+}
+
+/** True if `homeDir` already contains `files`. */
+function isInstalled(homeDir: string, { auth, config }: AccountFiles): boolean {
+  const textIn = (path: string): string => readableText(path) ?? "";
+  if (!sameAuthFile(textIn(authFileOf(homeDir)), auth)) return false;
+  return config === undefined || config === textIn(join(homeDir, "config.toml"));
 }
 
 /** Hides the home by one rename before it is deleted, because a partly deleted home could look like an account. */

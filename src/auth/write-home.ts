@@ -23,7 +23,7 @@ export function writeHome(homeDir: string, files: HomeFiles): () => void {
     for (const [name, text] of Object.entries(files)) {
       if (text === undefined) continue;
       const path = join(homeDir, name);
-      const before = textOf(path);
+      const before = readableText(path);
       writeFileAtomic(path, text);
       steps.push(() =>
         before === undefined ? rmSync(path, { force: true }) : writeFileAtomic(path, before),
@@ -45,6 +45,15 @@ export function refuseLink(homeDir: string): void {
     });
 }
 
+/** The text of a file; undefined if it is missing or unreadable. */
+export function readableText(path: string): string | undefined {
+  try {
+    return readTextIfPresent(path);
+  } catch {
+    return undefined;
+  }
+}
+
 // --- internal ---
 
 /** Returns true if the directory did not exist. */
@@ -53,14 +62,5 @@ function makeDirectory(path: string): boolean {
     return mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
   } catch (error) {
     throw unusable(`making the directory ${path}`, error);
-  }
-}
-
-/** The text of a file; undefined if it is missing or unreadable. */
-function textOf(path: string): string | undefined {
-  try {
-    return readTextIfPresent(path);
-  } catch {
-    return undefined;
   }
 }

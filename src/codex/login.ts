@@ -4,7 +4,7 @@
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import type { AccountOps } from "../auth/account-ops.ts";
+import type { AccountOps, ImportFiles, ImportResult } from "../auth/account-ops.ts";
 import { parseAuthFile } from "../auth/auth-file.ts";
 import { authFileOf, checkAlias } from "../auth/homes.ts";
 import { newLoginHome, sweepLogins } from "../auth/leftovers.ts";
@@ -20,6 +20,11 @@ import { loginWithoutCodex } from "./own-login.ts";
 import { childEnvironment, INSTALL_CODEX, onTerminal } from "./run.ts";
 import { runWatched } from "./watched.ts";
 
+/** Enrols the new login; part of `AccountOps`. */
+interface Enroller {
+  import(alias: string, files: ImportFiles): Promise<Pick<ImportResult, "total">>;
+}
+
 export interface LoginOptions {
   readonly layout: Layout;
   readonly binary: string;
@@ -28,7 +33,7 @@ export interface LoginOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly alias: string;
   readonly replace: boolean;
-  readonly ops: Pick<AccountOps, "import">;
+  readonly ops: Enroller;
   /** Gets the output of codex; undefined: codex uses the terminal. */
   readonly watch?: { readonly output: (chunk: Uint8Array) => void; readonly signal: AbortSignal };
 }
@@ -52,13 +57,21 @@ export async function loginAccount(options: LoginOptions): Promise<LoginEnd> {
     const auth = await withTokenOwner(found, "the new auth.json", options);
     parseAuthFile(auth, "the new auth.json");
     try {
-      const total = await options.ops.import(alias, { auth, config: undefined, replace: options.replace });
+      const { total } = await options.ops.import(alias, {
+        auth,
+        config: undefined,
+        replace: options.replace,
+      });
       return { kind: "registered", total };
     } catch (error) {
       keep = true;
       if (!(error instanceof CodexlbError)) throw error;
+      const from = `codexlb account import --from ${home}`;
       throw new CodexlbError(error.code, error.message, {
-        next: `the login is kept; enrol it with: codexlb account import --from ${home} OTHER_ALIAS (or --replace ${alias}), then delete that directory`,
+        next:
+          error.code === "already_enrolled"
+            ? `the login is kept; to update that account with it: ${from}; to enrol it a second time: ${from} --replace ${alias}; then delete that directory`
+            : `the login is kept; enrol it with: ${from} OTHER_ALIAS (or --replace ${alias}), then delete that directory`,
       });
     }
   } finally {
@@ -103,7 +116,8 @@ export function createServerLogins({ layout, deps, command, ops }: ServerLoginsO
         if (isOwnLogin(binary, env)) {
           const say = (text: string) => output(new TextEncoder().encode(text));
           const auth = await loginWithoutCodex(deps, [DEVICE_FLOW], say, watch.signal);
-          return { kind: "registered", total: await ops.import(alias, { auth, config: undefined, replace }) };
+          const { total } = await ops.import(alias, { auth, config: undefined, replace });
+          return { kind: "registered", total };
         }
         const end = await loginAccount({
           layout,

@@ -112,7 +112,7 @@ async function loginByCodex(
     env: { ...deps.env, BROWSER: "true" },
     alias,
     replace: true,
-    ops: { import: (_alias, { auth }) => take(auth) },
+    ops: { import: async (_alias, { auth }) => ({ total: await take(auth) }) },
     watch: {
       output: (chunk) => {
         output = (output + Bun.stripANSI(new TextDecoder().decode(chunk))).slice(-OUTPUT_CHARS);

@@ -19,9 +19,10 @@ interface Setup extends AsyncDisposable {
   ask(body: unknown, stream?: boolean): Promise<Response>;
 }
 
+/** `owner`: the ChatGPT account that codex logs in to. Default: that of bob, which is enrolled. */
 async function start(
   how: Parameters<typeof fakeCodex>[1] | "none" = {},
-  options: Partial<TestPoolOptions> = {},
+  { owner = "mock-bob", ...options }: Partial<TestPoolOptions> & { readonly owner?: string } = {},
 ): Promise<Setup> {
   let codex: FakeCodex | undefined;
   const pool = await startPool({
@@ -34,6 +35,7 @@ async function start(
       // This login is newer than all logins enrolled before.
       const auth = mock
         .authFile("bob")
+        .replace('"account_id": "mock-bob"', `"account_id": "${owner}"`)
         .replace(/"last_refresh": "[^"]*"/, '"last_refresh": "2100-01-01T00:00:00Z"');
       codex = fakeCodex(directory, { auth, ...how });
       return { CODEXLB_CODEX_BIN: codex.path };
@@ -54,6 +56,9 @@ async function start(
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
 }
+
+/** An account that is not enrolled. */
+const NEW = { owner: "mock-carol" };
 
 const door = (pool: TestPool) => ({
   url: pool.url,
@@ -77,7 +82,7 @@ const logins = (pool: TestPool) => (existsSync(pool.layout.logins) ? readdirSync
 
 describe("a login on the proxy's machine", () => {
   test("streams codex's output, uses the device flow, and takes effect immediately", async () => {
-    await using s = await start();
+    await using s = await start({}, NEW);
     const said = await login(s.pool, "carol");
     expect(said).toContain("enter ABCD-1234\n");
     expect(said).toContain("a warning\n");
@@ -98,10 +103,10 @@ describe("a login on the proxy's machine", () => {
   test("uses the arguments in the settings, and from clients only the allowed ones", async () => {
     await using s = await start(
       {},
-      { config: '[commands]\nlogin = ["login", "--device-auth", "--extra"]\n' },
+      { ...NEW, config: '[commands]\nlogin = ["login", "--device-auth", "--extra"]\n' },
     );
     await login(s.pool, "carol");
-    await login(s.pool, "bob", ["--device-auth"]);
+    await login(s.pool, "carol", ["--device-auth"]);
     expect(s.codex.starts().map(({ args }) => args)).toEqual([
       ["login", "--device-auth", "--extra"],
       ["login", "--device-auth", "--extra", "--device-auth"],
@@ -138,6 +143,13 @@ describe("a login on the proxy's machine", () => {
     expect(existsSync(join(s.pool.layout.logins, kept!, "auth.json"))).toBe(true);
     expect(await login(s.pool, "alice", [], true)).toEndWith("registered account alice (total=2)\n");
     expect(authOf(s.pool, "alice")).not.toBe(before);
+  });
+
+  test("that another alias has is refused, and kept", async () => {
+    await using s = await start();
+    await expect(login(s.pool, "carol")).rejects.toThrow("this login is already enrolled, as bob");
+    expect((await s.pool.accounts.list()).length).toBe(2);
+    expect(logins(s.pool).length).toBe(1);
   });
 
   test("ends when its client disconnects, together with the processes that codex started", async () => {
@@ -219,16 +231,16 @@ test("without codex on both machines the proxy itself logs in, with a code", asy
     accounts: [{ alias: "alice" }],
     env: (_layout, mock) => ({ PATH: "/nowhere", CODEXLB_ISSUER: mock.origin }),
   });
-  const said = await login(pool, "again");
+  const said = await login(pool, "alice");
   expect(said).toContain(
     `Open ${pool.mock.origin}/codex/device in any browser and enter the code MOCK-CODE\n`,
   );
-  expect(said).toEndWith("registered account again (total=2)\n");
+  expect(said).toEndWith("registered account alice (total=1)\n");
 });
 
 describe("for the Go program's client", () => {
   test("a stream is plain text that ends with the registration", async () => {
-    await using s = await start();
+    await using s = await start({}, NEW);
     const answer = await s.ask({ alias: "carol", codex_bin: "/bin/evil", login_args: null });
     expect(answer.headers.get("content-type")).toBe("text/plain; charset=utf-8");
     const text = await answer.text();
@@ -252,7 +264,7 @@ describe("for the Go program's client", () => {
   });
 
   test("without streaming there is one JSON response", async () => {
-    await using s = await start();
+    await using s = await start({}, NEW);
     expect(await (await s.ask({ alias: "carol" }, false)).json()).toEqual({
       ok: true,
       message: "registered account carol",

@@ -441,10 +441,31 @@ describe("what a killed process left behind", () => {
   });
 });
 
+test("an enrolment says whether it changed anything", () => {
+  using s = setup();
+  const enrol = (files: { readonly auth: string; readonly config?: string; readonly replace?: boolean }) =>
+    installReversibly(s.state, s.layout, "work", { config: undefined, replace: false, ...files }).change;
+  const { auth } = login("alice");
+  expect(enrol({ auth })).toBe("imported");
+  expect(enrol({ auth })).toBe("unchanged");
+  // The admin API sends the same login in another format.
+  expect(enrol({ auth: JSON.stringify(JSON.parse(auth)) })).toBe("unchanged");
+  expect(enrol({ auth, config: 'model = "x"\n' })).toBe("updated");
+  expect(enrol({ auth, config: 'model = "x"\n' })).toBe("unchanged");
+  expect(enrol({ auth: JSON.stringify({ ...JSON.parse(auth), note: 1 }) })).toBe("updated");
+  changeHealth(s.state.accounts[0]!, { kind: "disable", reason: "refresh-token-reused", atMs: 1 });
+  expect(enrol({ auth: JSON.stringify({ ...JSON.parse(auth), note: 1 }) })).toBe("updated");
+  expect(enrol({ auth: login("bob").auth, replace: true })).toBe("imported");
+});
+
 describe("the same login under two names", () => {
   test("is recognized by account and user, never by e-mail", () => {
     using s = setup();
-    for (const alias of ["work", "home"]) installAccount(s.state, s.layout, alias, login("alice"));
+    installAccount(s.state, s.layout, "work", login("alice"));
+    expect(() => installAccount(s.state, s.layout, "home", login("alice"))).toThrow(
+      "this login is already enrolled, as work",
+    );
+    installAccount(s.state, s.layout, "home", { ...login("alice"), replace: true });
     installAccount(s.state, s.layout, "bob", login("bob"));
     expect(twinProblems(s.state.accounts.map(identityOf))).toEqual([
       "work and home are the same ChatGPT account: keep only one, because each token refresh invalidates the other login",

@@ -75,7 +75,7 @@ describe("without a running proxy", () => {
     const add = (...words: string[]) => codexlb(["account", "import", "--root", root, ...words]);
     const [alice, bob] = [join(temp.path, "alice"), join(temp.path, "bob")];
     await add("--from", alice, "work");
-    expect((await add("--from", alice)).out).toBe("imported account work (total=1)\n");
+    expect((await add("--from", alice)).out).toBe("unchanged account work (total=1)\n");
     const refused = await add("--from", bob, "work");
     expect(refused.code).toBe(1);
     expect(refused.err).toContain(
@@ -87,7 +87,7 @@ describe("without a running proxy", () => {
       out: "",
       err: "codexlb: this login is already enrolled, as work\n  to update it, use the alias work; to enrol it a second time, add --replace\n",
     });
-    expect((await add("--from", bob)).out).toBe("imported account work (total=1)\n");
+    expect((await add("--from", bob)).out).toBe("unchanged account work (total=1)\n");
     const twin = await add("--from", bob, "--force", "home");
     expect(twin.out).toBe("imported account home (total=2)\n");
     expect(twin.err).toContain("home is the same ChatGPT account as work");
@@ -100,8 +100,8 @@ describe("without a running proxy", () => {
     expect((await add(join(temp.path, "alice"))).out).toBe("imported account alice (total=1)\n");
     expect((await add("./bob/auth.json", "work")).out).toBe("imported account work (total=2)\n");
     writeFileSync(join(temp.path, "mine.json"), mock.authFile("bob"));
-    expect((await add("--from", "mine.json", "work")).out).toBe("imported account work (total=2)\n");
-    expect((await add("mine.json")).out).toBe("imported account work (total=2)\n");
+    expect((await add("--from", "mine.json", "work")).out).toBe("updated account work (total=2)\n");
+    expect((await add("mine.json")).out).toBe("unchanged account work (total=2)\n");
     const missing = await add("./nowhere");
     expect(missing.err).toStartWith(
       `codexlb: reading ${join(temp.path, "nowhere", "auth.json")}: no such file\n`,

@@ -311,9 +311,12 @@ inBrowser.describe("login-with in a real browser", () => {
     expect(JSON.parse(stop.out)).toMatchObject({ ok: false, code: "login_captcha" });
   });
 
-  test("warns if the account is enrolled under another alias already", async () => {
+  test("refuses a login that another alias has; with --replace it warns", async () => {
     await scenario("plain");
-    const ran = await loginWith(["fourth", ...ALICE, "--no-host-home"]);
+    const refused = await loginWith(["fourth", ...ALICE, "--no-host-home"]);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain("this login is already enrolled, as ");
+    const ran = await loginWith(["fourth", ...ALICE, "--no-host-home", "--replace"]);
     expect(ran.code).toBe(0);
     expect(ran.err).toMatch(/fourth.*same ChatGPT account|same ChatGPT account.*fourth/s);
     await tool.run(["account", "rm", "fourth"]);

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { defineCommand } from "citty";
 import { type AccountOps, identityOfListed } from "../../auth/account-ops.ts";
 import { parseAuthFile } from "../../auth/auth-file.ts";
+import { refuseDuplicate } from "../../auth/enrol.ts";
 import { authFileOf, checkAlias } from "../../auth/homes.ts";
 import { personName, sameIdentity, sharesAddress } from "../../auth/identity.ts";
 import { networkSettings } from "../../auth/network-settings.ts";
@@ -161,15 +162,11 @@ async function importFrom(
   const taken = accounts.map((account) => account.alias);
   // Without an alias, a known login updates its own account.
   const alias = named ?? same[0] ?? inferAlias(from, credentials, taken, deps);
-  const [other] = same;
-  // The import of a login into the alias of another account is refused with a better message.
-  if (other !== undefined && !taken.includes(alias) && !replace)
-    throw new CodexlbError("identity_differs", `this login is already enrolled, as ${other}`, {
-      next: `to update it, use the alias ${other}; to enrol it a second time, add --replace`,
-    });
+  // The Go program accepts it.
+  if (!taken.includes(alias) && !replace) refuseDuplicate(credentials, identities);
   const config = path === authFileOf(from) ? settingsFrom(from, isElsewhere, deps.log) : undefined;
-  const total = await ops.import(alias, { auth, config, replace });
-  print(`imported account ${alias} (total=${total})\n`);
+  const { total, change } = await ops.import(alias, { auth, config, replace });
+  print(`${change} account ${alias} (total=${total})\n`);
   const others = identities.filter((one) => one.alias !== alias && sharesAddress(one, [credentials]));
   if (others.length > 0)
     deps.log.info(

@@ -30,7 +30,8 @@ export default defineCommand({
     ...CODEX_BIN_FLAG,
     replace: {
       type: "boolean",
-      description: "Replace the login even if the alias belongs to another account",
+      description:
+        "Replace the login even if the alias belongs to another account, and enrol it even if another alias has it",
     },
     alias: { type: "positional", description: "Name that you choose for the account", valueHint: "ALIAS" },
     arguments: {
@@ -115,7 +116,7 @@ async function loginOurselves({ context, alias, args, replace }: Login): Promise
     const login = loginWithoutCodex(context.deps, args, print, stopping.signal);
     const auth = await orAborted(login, stopping.signal);
     const place = await placeHere(context);
-    const total = await withAccounts(context, place, { write: true }, (ops) =>
+    const { total } = await withAccounts(context, place, { write: true }, (ops) =>
       ops.import(alias, { auth, config: undefined, replace }),
     );
     print(`registered account ${alias} (total=${total})\n`);

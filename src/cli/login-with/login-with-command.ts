@@ -203,7 +203,7 @@ async function takeOver({ context, input, progress }: Work, auth: string): Promi
     return 0;
   }
   const place = await placeHere(context);
-  const total = await withAccounts(context, place, { write: true }, (ops) =>
+  const { total } = await withAccounts(context, place, { write: true }, (ops) =>
     ops.import(alias, { auth, config: undefined, replace: flags.replace ?? false }),
   );
   const warning = await duplicateLoginWarning(context, place, alias);

@@ -237,13 +237,22 @@ describe("login", () => {
     expect(readdirSync(join(root, "accounts", "work"))).toEqual(["auth.json"]);
   });
 
-  test("warns of an account that is enrolled under another alias", async () => {
+  test("refuses a login that another alias has, and keeps it for the command that the error names", async () => {
     const codex = codexFor("carol");
-    const env = { CODEXLB_ROOT: ownRoot(), CODEXLB_CODEX_BIN: codex.path };
+    const root = ownRoot();
+    const env = { CODEXLB_ROOT: root, CODEXLB_CODEX_BIN: codex.path };
     await run(["account", "login", "work"], env);
-    expect((await run(["account", "login", "again"], env)).err).toContain(
-      "work and again are the same ChatGPT account",
+    const again = await run(["account", "login", "again"], env);
+    expect(again.code).toBe(1);
+    expect(again.err).toContain("codexlb: this login is already enrolled, as work\n");
+    expect(readdirSync(join(root, "accounts"))).toEqual(["work"]);
+    const home = /account import --from (\S+);/.exec(again.err)?.[1] ?? "";
+    expect((await run(["account", "import", "--from", home], env)).out).toBe(
+      "updated account work (total=1)\n",
     );
+    const forced = await run(["account", "login", "--replace", "again"], env);
+    expect(forced.code).toBe(0);
+    expect(forced.err).toContain("work and again are the same ChatGPT account");
   });
 
   for (const signal of ["SIGTERM", "SIGINT"] as const)
