@@ -7,6 +7,7 @@ import { performancePage } from "../scripts/bench/page.ts";
 import { configurationPage } from "../scripts/configuration-page.ts";
 import { policiesPage } from "../scripts/policies-page.ts";
 import { quickRoutes } from "../src/admin/app.ts";
+import { LOGIN_FORMATS } from "../src/auth/import/formats.ts";
 import { runCli } from "./support/cli.ts";
 import { startPool } from "./support/pool.ts";
 import { tempDirectory } from "./support/temp.ts";
@@ -50,6 +51,11 @@ test("docs/admin-api.md names every endpoint that exists, and no other", async (
     await answer.body?.cancel();
     expect([route, answer.status === 404]).toEqual([route, false]);
   }
+});
+
+test("docs/switching.md lists the files that account import reads", () => {
+  const page = read("docs/switching.md").replace(/ +/g, " ");
+  for (const { program, where } of LOGIN_FORMATS) expect(page).toContain(`| ${program} | ${where} |`);
 });
 
 test("docs/security.md names a test for every bound, and only tests that exist", () => {

@@ -80,17 +80,31 @@ export function withNewTokens(text: string, name: string, tokens: NewTokens, now
 /** The text of a new login's auth.json, as codex writes it. `nowMs` becomes `last_refresh`. */
 export function newAuthFile(tokens: Required<NewTokens>, nowMs: number): string {
   const claims = readClaims(tokens.accessToken) ?? readClaims(tokens.idToken ?? "");
-  const accountId = claims?.chatgptAccountId;
+  return authFileText({ ...tokens, accountId: claims?.chatgptAccountId, refreshedMs: nowMs });
+}
+
+/** What `authFileText` writes. */
+export interface AuthFileContent extends NewTokens {
+  readonly accountId: string | undefined;
+  /** Unix ms; undefined: when the access token was issued, if it says so. */
+  readonly refreshedMs: number | undefined;
+}
+
+/** The text of an auth.json with these tokens, as codex writes it. */
+export function authFileText(content: AuthFileContent): string {
+  const { accessToken, refreshToken, idToken, accountId, refreshedMs } = content;
+  const issued = readClaims(accessToken)?.iat;
+  const timeMs = refreshedMs ?? (issued === undefined ? undefined : issued * 1000);
   const file = {
     auth_mode: "chatgpt",
     OPENAI_API_KEY: null,
     tokens: {
-      id_token: tokens.idToken,
-      access_token: tokens.accessToken,
-      refresh_token: tokens.refreshToken,
+      id_token: idToken,
+      access_token: accessToken,
+      refresh_token: refreshToken,
       ...(accountId === undefined ? {} : { account_id: accountId }),
     },
-    last_refresh: new Date(nowMs).toISOString(),
+    ...(timeMs === undefined ? {} : { last_refresh: new Date(timeMs).toISOString() }),
   };
   return `${JSON.stringify(file, undefined, 2)}\n`;
 }

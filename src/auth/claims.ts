@@ -8,6 +8,10 @@ import { parseJson } from "../core/json.ts";
 export interface Claims {
   /** Unix seconds. */
   readonly exp: number | undefined;
+  /** When the token was issued, Unix seconds. */
+  readonly iat: number | undefined;
+  /** When the user signed in, Unix seconds. */
+  readonly authTime: number | undefined;
   readonly sub: string | undefined;
   readonly email: string | undefined;
   readonly chatgptAccountId: string | undefined;
@@ -25,6 +29,8 @@ export function readClaims(token: string): Claims | undefined {
   const auth = parsed.data[AUTH_CLAIM];
   return {
     exp: parsed.data.exp,
+    iat: parsed.data.iat,
+    authTime: parsed.data.auth_time,
     sub: parsed.data.sub,
     email: parsed.data[PROFILE_CLAIM]?.email ?? parsed.data.email,
     chatgptAccountId: auth?.chatgpt_account_id,
@@ -42,6 +48,9 @@ export const PROFILE_CLAIM = "https://api.openai.com/profile";
 /** Claims are displayed and stored; no real name, address or plan is longer. */
 const LONGEST_CLAIM = 320;
 
+/** Unix seconds that a date can represent. */
+const optionalTime = z.number().min(0).max(8.64e12).optional().catch(undefined);
+
 const optionalText = z
   .string()
   .optional()
@@ -50,6 +59,8 @@ const optionalText = z
 
 const Payload = z.looseObject({
   exp: z.number().optional().catch(undefined),
+  iat: optionalTime,
+  auth_time: optionalTime,
   sub: optionalText,
   email: optionalText,
   [AUTH_CLAIM]: z

@@ -8,20 +8,28 @@ import { parseToml } from "../state/toml.ts";
 
 const LONGEST = 64;
 
+/** Where an imported login comes from. */
+export interface LoginOrigin {
+  /** Its Codex home, or the directory of its file; undefined if other logins may be there too. */
+  readonly home?: string | undefined;
+  /** The e-mail address according to another program. */
+  readonly email?: string | undefined;
+}
+
 /**
  * Returns the first usable name of: `alias` or `profile` in the home's config.toml, the e-mail's local part, the
  * account id, the directory's name, `import-` and random digits. `-2`, `-3` … makes it unique among `taken`.
  */
 export function inferAlias(
-  codexHome: string,
-  credentials: Credentials,
+  { home, email }: LoginOrigin,
+  credentials: Pick<Credentials, "email" | "accountId">,
   taken: Iterable<string>,
   { random }: Pick<Deps, "random">,
 ): string {
-  const directory = basename(codexHome).replace(/^\.+|\.+$/g, "");
+  const directory = basename(home ?? "").replace(/^\.+|\.+$/g, "");
   const candidates = [
-    configHint(codexHome),
-    credentials.email?.split("@")[0],
+    home === undefined ? undefined : configHint(home),
+    (credentials.email ?? email)?.split("@")[0],
     credentials.accountId,
     directory.toLowerCase() === "codex" ? undefined : directory,
     `import-${Buffer.from(random(4)).toString("hex")}`,

@@ -25,6 +25,8 @@ describe("the home that run prepares", () => {
     expect(tokens.account_id).toBe("proxy-only");
     expect(readClaims(tokens.access_token)).toEqual({
       exp: 7 * 86_400,
+      iat: 0,
+      authTime: undefined,
       sub: "codexlb-proxy-only",
       email: "proxy-only@codexlb.internal",
       chatgptAccountId: "proxy-only",

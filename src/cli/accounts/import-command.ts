@@ -1,39 +1,44 @@
-// `codexlb account import`: enrols the account of the login in a Codex home on this machine.
+// `codexlb account import`: enrols the login of a Codex home on this machine, or the logins in the files of another
+// program.
 
 import { existsSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { defineCommand } from "citty";
-import { type AccountOps, identityOfListed } from "../../auth/account-ops.ts";
-import { parseAuthFile } from "../../auth/auth-file.ts";
-import { refuseDuplicate } from "../../auth/enrol.ts";
 import { authFileOf, checkAlias } from "../../auth/homes.ts";
-import { personName, sameIdentity, sharesAddress } from "../../auth/identity.ts";
-import { networkSettings } from "../../auth/network-settings.ts";
-import { withTokenOwner } from "../../auth/token-owner.ts";
-import { inferAlias } from "../../codex/alias.ts";
-import { textWithAbsolutePaths } from "../../codex/carried-settings.ts";
+import { findLogins, type SourceLogin } from "../../auth/import/find-logins.ts";
+import type { FoundLogin } from "../../auth/import/format.ts";
+import { LOGIN_FORMATS } from "../../auth/import/formats.ts";
 import { keyringOf, userHomes } from "../../codex/home.ts";
-import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
-import { print } from "../../print.ts";
+import { print, printJson } from "../../print.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
 import { REMOTE_FLAGS, type RemoteFlags, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
+import { openSecretLines } from "../login-with/secret-lines.ts";
+import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { type Place, placeHere, placeOf } from "./account-place.ts";
+import { type ImportTarget, importLogin, planLogin, readyLogin } from "./import-login.ts";
+import { type ImportOptions, importMany } from "./import-many.ts";
+import { importSummary, importTable, oneOwnerNotice, wasTaken } from "./import-report.ts";
 import { withAccounts } from "./with-accounts.ts";
+
+/** The other programs whose logins the command reads. */
+const PROGRAMS = [...new Set(LOGIN_FORMATS.map(({ program }) => program))]
+  .filter((program) => program !== "Codex")
+  .sort();
 
 export default defineCommand({
   meta: {
     name: "codexlb account import",
-    description: "Enrol the account that a Codex home is logged in to",
+    description: "Enrol the login of a Codex home, or all logins in the files of another program",
   },
   args: {
     ...ROOT_FLAG,
     from: {
       type: "string",
-      description: "Codex home with the login, or its auth.json (CODEX_HOME; default ~/.codex)",
-      valueHint: "CODEX_HOME",
+      description: `Codex home with the login, or its auth.json (CODEX_HOME; default ~/.codex). Also a file or directory with logins of ${PROGRAMS.join(", ")}, or with several auth.json files`,
+      valueHint: "PATH",
     },
     into: {
       type: "string",
@@ -48,6 +53,12 @@ export default defineCommand({
         "Enrol the login even if the alias belongs to another account or has a newer login, or if another alias has the same login",
     },
     force: { type: "boolean", description: "The same as --replace" },
+    "dry-run": { type: "boolean", description: "Show what would be imported, and change nothing" },
+    "passphrase-stdin": {
+      type: "boolean",
+      description: "Read the passphrase of an encrypted export from the first line of standard input",
+    },
+    json: { type: "boolean", description: "Print what happened to each login as JSON" },
     alias: {
       type: "positional",
       description: "Name that you choose for the account. A path before it counts as --from",
@@ -57,20 +68,25 @@ export default defineCommand({
   },
   run: async ({ args, rawArgs }) => {
     const { path, alias } = pathAndAlias(rawArgs, args.from);
-    const context = contextOf(args.root, { createsRoot: true });
+    const dryRun = args["dry-run"] ?? false;
+    const json = args.json ?? false;
+    const context = contextOf(args.root, { createsRoot: !dryRun });
+    const { deps } = context;
     const fallback = args["proxy-name"]?.trim() ? "proxy" : "local";
     const place = await placeFor(context, args.into?.trim().toLowerCase() || fallback, args);
     if (alias !== undefined) checkAlias(alias);
-    const source = sourceAt(resolve(path || (userHomes(context.deps.env)[0] ?? ".")));
-    await withAccounts(context, place, { write: true }, (ops) =>
-      importFrom(source, {
-        context,
-        ops,
-        named: alias,
-        replace: args.replace || args.force || false,
-        isElsewhere: place.kind === "remote",
-      }),
-    );
+    const from = resolve(path || (userHomes(deps.env)[0] ?? "."));
+    const passphrase = args["passphrase-stdin"] ? await readPassphrase() : undefined;
+    const logins = findLogins(from, { passphrase }) ?? [{ ...codexLogin(from), program: "Codex" }];
+    if (alias !== undefined) refuseCommonAlias(alias, logins, from);
+    const [only] = logins;
+    const isOne = logins.length === 1 && only?.kind === "login" && only.program === "Codex";
+    const replace = args.replace || args.force || false;
+    await withAccounts(context, place, { write: !dryRun }, async (ops) => {
+      const target = { deps, ops, replace, isElsewhere: place.kind === "remote" };
+      if (isOne && !dryRun && !json) return importOnly(codexLogin(only.path), alias, target);
+      await importAll(logins, from, { ...target, named: alias, dryRun, json });
+    });
   },
 });
 
@@ -113,70 +129,79 @@ async function placeFor(context: CommandContext, into: string, flags: RemoteFlag
   );
 }
 
-interface Import {
-  readonly context: CommandContext;
-  readonly ops: AccountOps;
-  readonly named: string | undefined;
-  readonly replace: boolean;
-  /** True if the proxy of another machine receives the account. */
-  readonly isElsewhere: boolean;
-}
-
-/** A login on this machine. */
-interface Source {
-  /** The Codex home, or the directory of a login file. */
-  readonly from: string;
-  /** The login file. */
-  readonly path: string;
-  readonly text: string;
-}
-
-/** Reads the login in `path`, a Codex home or a login file. Throws `invalid_auth_file`. */
-function sourceAt(given: string): Source {
+/** The only login in `given`, a Codex home or a login file. Throws `invalid_auth_file`. */
+function codexLogin(given: string): FoundLogin {
   const isFile = statSync(given, { throwIfNoEntry: false })?.isFile() === true;
-  const from = isFile ? dirname(given) : given;
+  const home = isFile ? dirname(given) : given;
   const path = isFile ? given : authFileOf(given);
-  const text = readTextIfPresent(path);
-  if (text === undefined) throw noLogin(from, path);
-  return { from, path, text };
+  const auth = readTextIfPresent(path);
+  if (auth === undefined) throw noLogin(home, path);
+  return { kind: "login", path, auth, home };
 }
 
-async function importFrom(
-  { from, path, text }: Source,
-  { context, ops, named, replace, isElsewhere }: Import,
+/** Throws `usage` if there are several logins that would get `alias`. */
+function refuseCommonAlias(alias: string, logins: readonly SourceLogin[], from: string): void {
+  const usable = logins.filter(({ kind }) => kind === "login").length;
+  if (usable <= 1) return;
+  throw usage(
+    `account import: ${from} contains ${usable} logins, so the alias ${alias} cannot name them`,
+    "leave the alias out, or name one file with --from",
+  );
+}
+
+async function readPassphrase(): Promise<string> {
+  const lines = openSecretLines();
+  try {
+    return await lines.next("Passphrase: ");
+  } finally {
+    lines.close();
+  }
+}
+
+/** Enrols the login of Codex, and prints one line. */
+async function importOnly(
+  login: FoundLogin,
+  named: string | undefined,
+  given: Omit<ImportTarget, "reserved">,
 ): Promise<void> {
-  const { deps } = context;
-  const auth = await withTokenOwner(text, path, deps);
-  const credentials = parseAuthFile(auth, path);
-  if (credentials.refreshToken === undefined)
-    deps.log.warn(
-      auth === text
+  const target = { ...given, reserved: [] };
+  const { log } = target.deps;
+  const ready = await readyLogin(login, target.deps);
+  if (ready.credentials.refreshToken === undefined)
+    log.warn(
+      ready.auth === login.auth
         ? "this login has no refresh token: it expires with its access token"
         : "this is a personal access token: it cannot be renewed and works until it expires or is revoked",
     );
-  if (credentials.accountId === undefined)
-    deps.log.warn("this login does not name its ChatGPT account, so the backend may refuse it");
-  const accounts = await ops.list();
-  const identities = accounts.map(identityOfListed);
-  const same = sameIdentity(identities, credentials);
-  const taken = accounts.map((account) => account.alias);
-  // Without an alias, a known login updates its own account.
-  const alias = named ?? same[0] ?? inferAlias(from, credentials, taken, deps);
-  // The Go program accepts it.
-  if (!taken.includes(alias) && !replace) refuseDuplicate(credentials, identities);
-  const config = path === authFileOf(from) ? settingsFrom(from, isElsewhere, deps.log) : undefined;
-  const { total, change } = await ops.import(alias, { auth, config, replace });
-  print(`${change} account ${alias} (total=${total})\n`);
-  const others = identities.filter((one) => one.alias !== alias && sharesAddress(one, [credentials]));
-  if (others.length > 0)
-    deps.log.info(
-      `${alias} is ${personName(credentials, others)}; ${others.map((one) => `${one.alias} is ${personName(one, [credentials, ...others])}`).join("; ")}`,
-    );
-  const duplicates = same.filter((one) => one !== alias);
-  if (duplicates.length > 0)
-    deps.log.warn(
-      `${alias} is the same ChatGPT account as ${duplicates.join(", ")}; keep only one, because each token refresh invalidates the other login`,
-    );
+  if (ready.credentials.accountId === undefined)
+    log.warn("this login does not name its ChatGPT account, so the backend may refuse it");
+  const planned = await planLogin(ready, named, target);
+  const { change, total } = await importLogin(planned, target);
+  print(`${change} account ${planned.alias} (total=${total})\n`);
+}
+
+/** Enrols all logins, and prints what happened to each one. Throws `invalid_auth_file` if none is enrolled afterwards. */
+async function importAll(
+  logins: readonly SourceLogin[],
+  from: string,
+  options: ImportOptions & { readonly json: boolean },
+): Promise<void> {
+  const { deps, dryRun, json } = options;
+  const outcomes = await importMany(logins, options);
+  const { length: total } = await options.ops.list();
+  if (json) printJson({ dry_run: dryRun, logins: outcomes, total }, 2);
+  else {
+    print(importTable(outcomes, dryRun, terminalFrame(deps.env)));
+    print(importSummary(outcomes, dryRun, total));
+  }
+  if (outcomes.some(wasTaken)) {
+    if (!dryRun) deps.log.info(oneOwnerNotice(outcomes, from));
+    return;
+  }
+  if (outcomes.every(({ result }) => result !== "skipped")) return;
+  throw new CodexlbError("invalid_auth_file", `${from} contains no login that could be imported`, {
+    next: "log in with: codexlb account login ALIAS",
+  });
 }
 
 /** The error for a home without auth.json. The login may be in the keyring instead. */
@@ -191,17 +216,4 @@ function noLogin(from: string, path: string): CodexlbError {
     `${from} keeps its login in the system keyring (cli_auth_credentials_store = ${JSON.stringify(store)}), which codexlb cannot read`,
     { next: "log in again, into a file: codexlb account login ALIAS" },
   );
-}
-
-/** The config.toml to send with the login. A proxy on another machine gets only the harmless settings. */
-function settingsFrom(from: string, isElsewhere: boolean, log: Log): string | undefined {
-  const own = readTextIfPresent(join(from, "config.toml"));
-  if (own === undefined) return undefined;
-  if (!isElsewhere) return textWithAbsolutePaths(own, from);
-  const { config, leftOut } = networkSettings(own);
-  if (leftOut.length > 0)
-    log.info(
-      `these settings were not sent, because they could start programs or redirect turns there: ${leftOut.join(", ")}`,
-    );
-  return config;
 }

@@ -70,7 +70,7 @@ function importOffer(
           label: "import it",
           apply: async () => {
             const taken = accounts.map(({ alias }) => alias);
-            const suggestion = inferAlias(home, credentials, taken, context.deps);
+            const suggestion = inferAlias({ home }, credentials, taken, context.deps);
             const alias = await dialog.text("Name for the account", suggestion, (text) =>
               aliasProblem(text, taken),
             );

@@ -54,7 +54,7 @@ describe("offered are", () => {
     ["status --root ", "directories"],
     ["status --root=", "directories"],
     ["status -root=x", "directories"],
-    ["account import --from ", "directories"],
+    ["account import --from ", "files"],
     ["doctor --codex-home ", "directories"],
     ["doctor --codex-bin ", "files"],
     ["mock --faults ", "files"],

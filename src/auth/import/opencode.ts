@@ -1,0 +1,34 @@
+// The auth.json of opencode. It has one login for each provider.
+
+import { z } from "zod";
+import type { LoginFormat } from "./format.ts";
+import { objectOf, peerLogin } from "./peer-login.ts";
+
+export const opencodeFormat: LoginFormat = {
+  program: "opencode",
+  where: "~/.local/share/opencode (auth.json)",
+  recognise: ({ json }) => {
+    const logins = Object.values(objectOf(json) ?? {});
+    return logins.length > 0 && logins.every((login) => KINDS.has(objectOf(login)?.type));
+  },
+  read: ({ path, json }) => {
+    const { openai } = objectOf(json) ?? {};
+    if (openai === undefined) return [{ kind: "unusable", path, reason: "no login of OpenAI" }];
+    const login = ChatGptLogin.safeParse(openai);
+    if (!login.success)
+      return [{ kind: "unusable", path, reason: "an API key of OpenAI, not a ChatGPT login" }];
+    const { access, refresh, accountId } = login.data;
+    return [peerLogin(path, { access, refresh, accountId })];
+  },
+};
+
+// --- internal ---
+
+const KINDS: ReadonlySet<unknown> = new Set(["oauth", "api", "wellknown"]);
+
+const ChatGptLogin = z.looseObject({
+  type: z.literal("oauth"),
+  access: z.string().optional(),
+  refresh: z.string().optional(),
+  accountId: z.string().optional(),
+});

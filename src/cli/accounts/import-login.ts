@@ -1,0 +1,109 @@
+// Enrols one login that `codexlb account import` has read.
+
+import { basename, join } from "node:path";
+import { type AccountOps, identityOfListed } from "../../auth/account-ops.ts";
+import { type Credentials, parseAuthFile } from "../../auth/auth-file.ts";
+import { type EnrolChange, refuseDuplicate } from "../../auth/enrol.ts";
+import { authFileOf } from "../../auth/homes.ts";
+import { type Identity, personName, sameIdentity, sharesAddress } from "../../auth/identity.ts";
+import type { FoundLogin } from "../../auth/import/format.ts";
+import { networkSettings } from "../../auth/network-settings.ts";
+import { withTokenOwner } from "../../auth/token-owner.ts";
+import { inferAlias } from "../../codex/alias.ts";
+import { textWithAbsolutePaths } from "../../codex/carried-settings.ts";
+import type { Deps, Log } from "../../deps.ts";
+import { readTextIfPresent } from "../../state/atomic-file.ts";
+
+/** Where logins are enrolled, and how. */
+export interface ImportTarget {
+  readonly deps: Deps;
+  readonly ops: AccountOps;
+  readonly replace: boolean;
+  /** True if the proxy of another machine receives the accounts. */
+  readonly isElsewhere: boolean;
+  /** Aliases that no other login may get, in addition to those of the enrolled accounts. */
+  readonly reserved: readonly string[];
+}
+
+/** A login with everything that its enrolment needs. */
+export interface ReadyLogin {
+  readonly login: FoundLogin;
+  /** The text of its auth.json, which names its owner. */
+  readonly auth: string;
+  readonly credentials: Credentials;
+}
+
+/** A login with its place among the enrolled accounts. */
+export interface PlannedLogin extends ReadyLogin {
+  readonly alias: string;
+  /** The enrolled accounts. */
+  readonly identities: readonly Identity[];
+  /** The aliases that have the same login. */
+  readonly same: readonly string[];
+}
+
+/** Reads a login. Throws `invalid_auth_file` and what `withTokenOwner` throws. */
+export async function readyLogin(login: FoundLogin, deps: Pick<Deps, "env">): Promise<ReadyLogin> {
+  const auth = await withTokenOwner(login.auth, login.path, deps);
+  return { login, auth, credentials: parseAuthFile(auth, login.path) };
+}
+
+/** Chooses the alias of a login, unless it is `named`. Throws `already_enrolled`. */
+export async function planLogin(
+  ready: ReadyLogin,
+  named: string | undefined,
+  { deps, ops, replace, reserved }: ImportTarget,
+): Promise<PlannedLogin> {
+  const { login, credentials } = ready;
+  const accounts = await ops.list();
+  const identities = accounts.map(identityOfListed);
+  const same = sameIdentity(identities, credentials);
+  const taken = accounts.map((account) => account.alias);
+  const used = [...taken, ...reserved];
+  const own = login.alias !== undefined && !isIn(login.alias, used) ? login.alias : undefined;
+  // Without an alias, a known login updates its own account.
+  const alias = named ?? same[0] ?? own ?? inferAlias(login, credentials, used, deps);
+  // The Go program accepts it.
+  if (!taken.includes(alias) && !replace) refuseDuplicate(credentials, identities);
+  return { ...ready, alias, identities, same };
+}
+
+/** Enrols the login, and reports accounts that it can be confused with. Throws what `AccountOps.import` throws. */
+export async function importLogin(
+  { login, auth, credentials, alias, identities, same }: PlannedLogin,
+  { deps, ops, replace, isElsewhere }: ImportTarget,
+): Promise<{ readonly change: EnrolChange; readonly total: number }> {
+  const hasSettings = login.home !== undefined && basename(login.path) === basename(authFileOf(""));
+  const config = hasSettings ? settingsFrom(login.home, isElsewhere, deps.log) : undefined;
+  const result = await ops.import(alias, { auth, config, replace });
+  const others = identities.filter((one) => one.alias !== alias && sharesAddress(one, [credentials]));
+  if (others.length > 0)
+    deps.log.info(
+      `${alias} is ${personName(credentials, others)}; ${others.map((one) => `${one.alias} is ${personName(one, [credentials, ...others])}`).join("; ")}`,
+    );
+  const duplicates = same.filter((one) => one !== alias);
+  if (duplicates.length > 0)
+    deps.log.warn(
+      `${alias} is the same ChatGPT account as ${duplicates.join(", ")}; keep only one, because each token refresh invalidates the other login`,
+    );
+  return result;
+}
+
+// --- internal ---
+
+function isIn(alias: string, aliases: readonly string[]): boolean {
+  return aliases.some((one) => one.toLowerCase() === alias.toLowerCase());
+}
+
+/** The config.toml to send with the login. A proxy on another machine gets only the harmless settings. */
+function settingsFrom(from: string, isElsewhere: boolean, log: Log): string | undefined {
+  const own = readTextIfPresent(join(from, "config.toml"));
+  if (own === undefined) return undefined;
+  if (!isElsewhere) return textWithAbsolutePaths(own, from);
+  const { config, leftOut } = networkSettings(own);
+  if (leftOut.length > 0)
+    log.info(
+      `these settings were not sent, because they could start programs or redirect turns there: ${leftOut.join(", ")}`,
+    );
+  return config;
+}
