@@ -109,6 +109,14 @@ export function authFileText(content: AuthFileContent): string {
   return `${JSON.stringify(file, undefined, 2)}\n`;
 }
 
+/** The keys of `text`, a valid auth.json, without the one that codexlb adds. */
+export function authFileWithoutOwner(
+  text: string,
+): Readonly<Record<string, unknown>> & { readonly tokens?: Readonly<Record<string, unknown>> } {
+  const { [OWNER_KEY]: _owner, ...file } = parseJson(text) as Record<string, unknown>;
+  return file;
+}
+
 /** True if two texts of an auth.json say the same, however they are formatted. */
 export function sameAuthFile(a: string, b: string): boolean {
   const first = parseJson(a);

@@ -106,6 +106,23 @@ describe("codexlb account login with real Codex", () => {
   });
 });
 
+test("codexlb account export writes a login that real Codex accepts", async () => {
+  await using s = start(today);
+  await s.tool.run(["account", "login", "work"], s.env);
+  const home = join(s.tool.directory, "exported");
+  mkdirSync(home);
+  expect((await s.tool.run(["account", "export", "work", "--to", home])).code).toBe(0);
+  for (const codex of [today, old]) {
+    const child = Bun.spawn([codex, "login", "status"], {
+      env: { HOME: s.tool.directory, PATH: process.env.PATH ?? "", CODEX_HOME: home },
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    expect(await child.stderr.text()).toContain("Logged in using ChatGPT");
+    expect(await child.exited).toBe(0);
+  }
+});
+
 describe("codexlb run with real Codex, where clients must authenticate", () => {
   test("every request of Codex is admitted, on the proxy's own root and on another", async () => {
     await using s = start(today);

@@ -20,6 +20,7 @@ import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { accountView } from "./account-details.ts";
 import { type Place, placeOf } from "./account-place.ts";
 import { listedTable, treeTable } from "./account-table.ts";
+import exportCommand from "./export-command.ts";
 import importCommand from "./import-command.ts";
 import { listedState } from "./listed-state.ts";
 import login from "./login-command.ts";
@@ -182,6 +183,7 @@ export default defineCommand({
   subCommands: {
     login,
     import: importCommand,
+    export: exportCommand,
     list,
     show,
     set,

@@ -26,6 +26,16 @@ export const EXAMPLES: readonly Example[] = [
     line: "codexlb account import main",
   },
   {
+    command: "codexlb account import",
+    purpose: "Show what would be enrolled from another program",
+    line: "codexlb account import --dry-run --from ~/.cli-proxy-api",
+  },
+  {
+    command: "codexlb account export",
+    purpose: "Give a login back to Codex, and take it out of codexlb",
+    line: "codexlb account export second --to ~/.codex && codexlb account rm second",
+  },
+  {
     command: "codexlb account login",
     purpose: "Enrol a second account, in the browser",
     line: "codexlb account login second",

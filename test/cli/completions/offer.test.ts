@@ -24,7 +24,20 @@ describe("offered are", () => {
   const TABLE: [string, string | string[]][] = [
     [
       "account ",
-      ["login", "import", "list", "show", "set", "rm", "pin", "unpin", "enable", "disable", "drain"],
+      [
+        "login",
+        "import",
+        "export",
+        "list",
+        "show",
+        "set",
+        "rm",
+        "pin",
+        "unpin",
+        "enable",
+        "disable",
+        "drain",
+      ],
     ],
     ["key ", ["add", "list", "rm"]],
     ["-", ["--help", "--version"]],
