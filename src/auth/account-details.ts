@@ -1,7 +1,7 @@
 // The details of one account, for `GET /admin/account/show` and `account show --json`.
 
 import { z } from "zod";
-import { AccountAnswer } from "../core/status-schema.ts";
+import { AccountAnswer, SwitchAnswer } from "../core/status-schema.ts";
 
 export type AccountDetails = z.output<typeof AccountDetails>;
 export const AccountDetails = z.looseObject({
@@ -12,6 +12,20 @@ export const AccountDetails = z.looseObject({
   chatgpt_account_id: z.string().optional(),
   /** URL of the account's own HTTP proxy, without the password. */
   outbound_proxy: z.string().optional(),
+  /** Its config.toml on the proxy's machine, if there is one. */
+  settings_file: z.string().optional(),
+  /** Unix ms; a time is absent if the login does not contain it. The object is absent if the login cannot be read. */
+  login: z
+    .looseObject({
+      signed_in_at_ms: z.number().optional(),
+      refreshed_at_ms: z.number().optional(),
+      expires_at_ms: z.number().optional(),
+      /** True if it has a refresh token. */
+      renewable: z.boolean(),
+    })
+    .optional(),
+  /** The last moves from and to the account since the proxy started, latest first. */
+  switches: z.array(SwitchAnswer).default([]),
   sessions: z.looseObject({
     /** The number of sessions that stay with the account. */
     count: z.number(),

@@ -119,7 +119,7 @@ const SWITCH = {
   window: text.optional(),
 };
 export type SwitchAnswer = z.output<typeof SwitchAnswer>;
-const SwitchAnswer = z.looseObject(SWITCH);
+export const SwitchAnswer = z.looseObject(SWITCH);
 
 /** A child proxy. */
 const CHILD = {

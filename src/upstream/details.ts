@@ -1,6 +1,10 @@
 // One account in full: its state, the sessions bound to it, and its latest events.
 
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { AccountDetails } from "../auth/account-details.ts";
+import { readClaims } from "../auth/claims.ts";
+import { readCredentials } from "../auth/homes.ts";
 import { identityOf, workspacesToShow } from "../auth/identity.ts";
 import { candidateOf } from "../core/availability.ts";
 import { capacityOfQuota } from "../core/capacity.ts";
@@ -39,14 +43,18 @@ export function detailsOf(
   const own = pool.accounts
     .filter(({ id }) => id === record.id)
     .map((account) => ({ ...account, sessions: sessions.length }));
-  const [status] = statusDocument({ ...pool, accounts: own, children: [] }, view()).accounts;
+  const { accounts, switches = [] } = statusDocument({ ...pool, accounts: own, children: [] }, view());
+  const settingsFile = join(record.homeDir, "config.toml");
   // The details include every event before the request.
   events?.flush();
   return {
-    status: AccountAnswer.parse(status),
+    status: AccountAnswer.parse(accounts[0]),
     home: record.homeDir,
     ...(record.chatgptAccountId === undefined ? {} : { chatgpt_account_id: record.chatgptAccountId }),
     ...(record.outboundProxy === undefined ? {} : { outbound_proxy: withoutPassword(record.outboundProxy) }),
+    ...(existsSync(settingsFile) ? { settings_file: settingsFile } : {}),
+    ...loginOf(record),
+    switches: switches.filter(({ from, to }) => [from, to].includes(record.alias)),
     sessions: { count: sessions.length, latest: sessions.slice(0, LATEST_SESSIONS) },
     events: eventsOf(layout.events, record.id),
   };
@@ -82,6 +90,24 @@ const LATEST_SESSIONS = 5;
 const LATEST_EVENTS = 10;
 /** How many of the last lines are searched for events. */
 const LINES = 2_000;
+
+/** The times of the login; nothing if it cannot be read. */
+function loginOf({ homeDir }: AccountRecord): Pick<AccountDetails, "login"> {
+  try {
+    const { idToken = "", refreshToken, refreshedMs, expiresMs } = readCredentials(homeDir);
+    const signedInS = readClaims(idToken)?.authTime;
+    return {
+      login: {
+        ...(signedInS === undefined ? {} : { signed_in_at_ms: signedInS * 1000 }),
+        ...(refreshedMs === undefined ? {} : { refreshed_at_ms: refreshedMs }),
+        ...(expiresMs === undefined ? {} : { expires_at_ms: expiresMs }),
+        renewable: refreshToken !== undefined,
+      },
+    };
+  } catch {
+    return {}; // its state says so
+  }
+}
 
 function eventsOf(path: string, accountId: string): AccountDetails["events"] {
   const lines = readLogLines(path, { tail: LINES, limit: LINES }).text.split("\n");

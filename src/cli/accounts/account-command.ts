@@ -16,8 +16,11 @@ import { usage } from "../flags.ts";
 import { report } from "../report-error.ts";
 import { NO_ACCOUNTS, noAccountsText } from "../status/no-accounts.ts";
 import { accountState, emailOf } from "../status/status-text.ts";
+import { hasUtf8 } from "../terminal/glyphs.ts";
+import { wantsColour } from "../terminal/terminal.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { accountView } from "./account-details.ts";
+import { accountLines } from "./account-lines.ts";
 import { type Place, placeOf } from "./account-place.ts";
 import { listedTable, treeTable } from "./account-table.ts";
 import exportCommand from "./export-command.ts";
@@ -126,11 +129,12 @@ const show = defineCommand({
     const context = contextOf(args.root);
     const place = await placeOf(context, args);
     const details = await withAccounts(context, place, { write: false, about }, (ops) => ops.show(about));
-    print(
-      args.json
-        ? `${JSON.stringify(details, undefined, 2)}\n`
-        : accountView(details, context.deps.clock.now()),
-    );
+    if (args.json) return print(`${JSON.stringify(details, undefined, 2)}\n`);
+    const { env, clock } = context.deps;
+    const frame = terminalFrame(env);
+    if (frame === undefined) return print(accountView(details, clock.now()));
+    const canvas = { columns: frame.columns, colour: wantsColour(env), utf8: hasUtf8(env) };
+    print(`${accountLines(details, { ...canvas, nowMs: clock.now() }).join("\n")}\n`);
   },
 });
 

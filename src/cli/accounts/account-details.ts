@@ -1,4 +1,4 @@
-// The details of one account as text, for `codexlb account show`.
+// The details of one account as text for scripts, for `codexlb account show` in a pipe.
 
 import type { AccountDetails } from "../../auth/account-details.ts";
 import { oneLine, shortLine } from "../../printable.ts";

@@ -25,34 +25,11 @@ export function accountOf({ fields }: Pick<LogEvent, "fields">): string {
   return shortLine(String(name)).replace(/^openai:/, "");
 }
 
-// --- internal ---
-
-/** The width of the column of accounts. */
-const WIDTH = 12;
-/** Fields that are shown elsewhere in the line. */
-const NAMES: ReadonlySet<string> = new Set([
-  ...["account_alias", "account_id", "proxy_name", "child_proxy_url", "error"],
-]);
-
-const BRUSHES: Readonly<Record<LogLevel, (paint: Paint) => (text: string) => string>> = {
-  error: ({ red }) => red,
-  warn: ({ yellow }) => yellow,
-  info: () => (text) => text,
-  debug: ({ dim }) => dim,
-};
-
-/** `13:40:36`, with the date before it if it is another day. */
-function timeOf(ts: string, nowMs: number): string {
-  const at = new Date(ts);
-  if (Number.isNaN(at.getTime())) return shortLine(ts);
-  const two = (value: number) => String(value).padStart(2, "0");
-  const day = (date: Date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
-  return day(at) === day(new Date(nowMs)) ? time : `${day(at)} ${time}`;
-}
-
-/** What happened, and the fields that these words contain. */
-function wordsOf({ event, fields }: LogEvent): { readonly what: string; readonly shown: readonly string[] } {
+/** What happened in words, and the fields that these words contain. An event without words keeps its name. */
+export function wordsOf({ event, fields }: LogEvent): {
+  readonly what: string;
+  readonly shown: readonly string[];
+} {
   const seconds = Number(fields.cooldown_seconds);
   switch (event) {
     case "account.cooldown":
@@ -85,4 +62,30 @@ function wordsOf({ event, fields }: LogEvent): { readonly what: string; readonly
     default:
       return { what: event, shown: [] };
   }
+}
+
+// --- internal ---
+
+/** The width of the column of accounts. */
+const WIDTH = 12;
+/** Fields that are shown elsewhere in the line. */
+const NAMES: ReadonlySet<string> = new Set([
+  ...["account_alias", "account_id", "proxy_name", "child_proxy_url", "error"],
+]);
+
+const BRUSHES: Readonly<Record<LogLevel, (paint: Paint) => (text: string) => string>> = {
+  error: ({ red }) => red,
+  warn: ({ yellow }) => yellow,
+  info: () => (text) => text,
+  debug: ({ dim }) => dim,
+};
+
+/** `13:40:36`, with the date before it if it is another day. */
+function timeOf(ts: string, nowMs: number): string {
+  const at = new Date(ts);
+  if (Number.isNaN(at.getTime())) return shortLine(ts);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = (date: Date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
+  return day(at) === day(new Date(nowMs)) ? time : `${day(at)} ${time}`;
 }

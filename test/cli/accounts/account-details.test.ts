@@ -36,7 +36,12 @@ describe("account show", () => {
     expect(read.out).toStartWith("alice @ proxy-");
     expect(read.out).toContain("  sessions  2: two, one\n");
     expect(read.out).toContain("\nrecent events\n");
+    expect(details.login).toMatchObject({ renewable: true, expires_at_ms: expect.any(Number) });
     expect((await show([...at, "--json", "bob"])).out).toContain('"count": 0');
+    const seen = await runCli(["account", "show", ...at, "alice"], { cwd: temp.path, terminal: 80 });
+    expect(seen.code).toBe(0);
+    expect(seen.out).toContain("pinned, so all turns use it while it is available");
+    expect(Bun.stripANSI(seen.out)).toMatch(/Login {6}tokens renewed a moment ago, access token expires in /);
     const far = await show(["--proxy-url", pool.url, "--admin-token", pool.adminToken, "--json", "alice"]);
     expect(JSON.parse(far.out).sessions).toEqual(details.sessions);
     await pool.stopAndReadEvents();
@@ -84,6 +89,7 @@ describe("account show", () => {
             figures: [{ window: "daily", source: "headers", age_seconds: 5, outdated: false }],
           }),
           home: "/root/accounts/work",
+          switches: [],
           sessions: { count: 7, latest: ["s7", "s6"] },
           events: [
             {

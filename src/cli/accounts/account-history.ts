@@ -1,0 +1,49 @@
+// The last switches, failures and changes of one account in words.
+
+import type { AccountDetails } from "../../auth/account-details.ts";
+import type { LogEvent } from "../../core/log-event.ts";
+import { shortLine } from "../../printable.ts";
+import { wordsOf } from "../proxy/log-text.ts";
+import { switchWords } from "../status/reason-words.ts";
+import type { TextStyle } from "../terminal/glyphs.ts";
+import { ago } from "../terminal/times.ts";
+
+/** A line for each event, latest first: `5 min ago     cooling down for 2 min (backend error 503)`. */
+export function historyLines(
+  { switches, events }: AccountDetails,
+  { glyphs }: TextStyle,
+  nowMs: number,
+): string[] {
+  const moves = switches.map((one) => ({
+    atMs: one.at_ms,
+    text: `${one.from}: ${switchWords(one)} ${glyphs.arrow} ${one.to}`,
+  }));
+  // The switches since the start of the proxy name both accounts; the events name one.
+  const since = Math.min(...moves.map(({ atMs }) => atMs), Number.POSITIVE_INFINITY);
+  const others = events
+    .map((event) => ({ atMs: Date.parse(event.ts), text: eventText(event), event: event.event }))
+    .filter(({ event, atMs }) => event !== "request.switched" || atMs < since);
+  return [...moves, ...others]
+    .filter(({ atMs }) => !Number.isNaN(atMs))
+    .sort((a, b) => b.atMs - a.atMs)
+    .slice(0, MOST)
+    .map(({ atMs, text }) => `${ago(atMs, nowMs).padEnd(TIME_WIDTH)}  ${shortLine(text)}`);
+}
+
+// --- internal ---
+
+const MOST = 10;
+const TIME_WIDTH = "a moment ago".length;
+
+function eventText(event: LogEvent): string {
+  const { what, shown } = wordsOf(event);
+  const { reason, error, switch_reason: cause } = event.fields;
+  if (event.event === "request.switched") return `took over (${reasonOf(cause)})`;
+  const words = what === event.event ? what.replace(/^account\./, "") : what;
+  const why = shown.includes("reason") ? reasonOf(reason) : typeof error === "string" ? error : "";
+  return why === "" ? words : `${words} (${why})`;
+}
+
+function reasonOf(code: unknown): string {
+  return typeof code === "string" ? switchWords({ at_ms: 0, from: "", to: "", reason: code }) : "";
+}

@@ -1,0 +1,72 @@
+// The limits of one account in words.
+
+import type { AccountAnswer } from "../../core/status-schema.ts";
+import { WINDOW_KINDS } from "../../core/windows.ts";
+import { shortLine } from "../../printable.ts";
+import { limitWindows, type ShownWindow } from "../status/limit-windows.ts";
+import { WINDOW_LIMITS } from "../status/reason-words.ts";
+import { creditsText } from "../status/status-text.ts";
+import { windowCell } from "../status/window-cell.ts";
+import type { TextStyle } from "../terminal/glyphs.ts";
+import { backWords } from "../terminal/times.ts";
+
+/** A line for each limit: `5h limit      42% left, resets 05:41 (in 4 h)`. */
+export function limitLines(account: AccountAnswer, style: TextStyle, nowMs: number): string[] {
+  const own = FIELDS.filter((name) => account.windows?.includes(name) ?? name !== "monthly").map(
+    (name): Limit => ({
+      name: WINDOW_LIMITS[name],
+      window: { leftPct: account[`${name}_left_pct`], resetAt: account[`${name}_reset_at`] },
+      isOld: account.figures.some((figure) => figure.window === name && figure.outdated),
+    }),
+  );
+  const others = (account.additional_limits ?? []).flatMap((limit) =>
+    WINDOW_KINDS.flatMap((kind, index): Limit[] => {
+      const window = limitWindows(limit)[kind];
+      if (window === undefined) return [];
+      const name = `${limit.limit_name || limit.limit_id} ${WINDOW_LIMITS[FIELDS[index] ?? "daily"]}`;
+      return [{ name: shortLine(name), window, isOld: false }];
+    }),
+  );
+  const { individual_limit: member, spend_control_reached: isSpent } = account;
+  const limits: readonly Limit[] = [
+    ...own,
+    ...others,
+    ...(member === undefined
+      ? []
+      : [
+          {
+            name: "Member limit",
+            window: { leftPct: member.left_pct, resetAt: member.reset_at },
+            isOld: false,
+          },
+        ]),
+  ];
+  const width = Math.max(0, ...limits.map(({ name }) => Bun.stringWidth(name)));
+  return [
+    ...limits.map(({ name, window, isOld }) => {
+      const gap = " ".repeat(width - Bun.stringWidth(name));
+      return `${name}${gap}  ${leftText(window, style, nowMs)}${isOld ? " (old figure)" : ""}`;
+    }),
+    ...(account.credits?.has_credits ? [`credits: ${creditsText(account)}`] : []),
+    ...(isSpent ? ["the workspace has reached the spend limit set by its owner"] : []),
+  ];
+}
+
+// --- internal ---
+
+interface Limit {
+  readonly name: string;
+  readonly window: ShownWindow;
+  /** True if the figure is too old to count. */
+  readonly isOld: boolean;
+}
+
+/** The windows in the order of `WINDOW_KINDS`, by the names of the status document. */
+const FIELDS = ["daily", "weekly", "monthly"] as const;
+
+function leftText(window: ShownWindow, style: TextStyle, nowMs: number): string {
+  if (window.leftPct < 0) return "unknown";
+  const left = `${windowCell(window, { bar: 0, reset: "none" }, style, nowMs)} left`;
+  if (window.resetAt <= 0) return left;
+  return `${left}, resets ${backWords(window.resetAt * 1000, nowMs)[0].replace(/^back (?:at )?/, "")}`;
+}

@@ -1,0 +1,139 @@
+// One account in words, for `codexlb account show` on a terminal. Pure.
+
+import type { AccountDetails } from "../../auth/account-details.ts";
+import { shortLine } from "../../printable.ts";
+import { type ShownState, shownState } from "../status/account-state.ts";
+import { stateBrush } from "../status/state-brush.ts";
+import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
+import { ago, until } from "../terminal/times.ts";
+import { historyLines } from "./account-history.ts";
+import { limitLines } from "./account-limits.ts";
+
+/** What the lines are drawn on. */
+export interface AccountCanvas {
+  readonly columns: number;
+  readonly colour: boolean;
+  /** True if the terminal shows UTF-8. */
+  readonly utf8: boolean;
+  readonly nowMs: number;
+}
+
+/** The lines for `details`, none wider than the canvas. Long texts continue on further lines. */
+export function accountLines(details: AccountDetails, canvas: AccountCanvas): string[] {
+  const { columns, nowMs } = canvas;
+  const style = styleOf(canvas);
+  const { status } = details;
+  // Details are those of the proxy that has the account.
+  const state = shownState(status, status.proxy_name, nowMs);
+  const sections: readonly (readonly [string, readonly string[]])[] = [
+    ["Account", ownerTexts(details)],
+    ["State", [stateText(details, state, style)]],
+    ["Next step", nextStep(status.alias, state)],
+    ["Limits", state.isDead ? [] : limitLines(status, style, nowMs)],
+    ["In use", [useText(details, nowMs)]],
+    ["Sessions", [sessionText(details)]],
+    ["Login", loginText(details, nowMs)],
+    ["Settings", settingTexts(details)],
+    ["Recent", historyLines(details, style, nowMs)],
+  ];
+  const proxy = status.proxy_name === "" ? "" : ` on ${status.proxy_name}`;
+  return [
+    ...wrapped(shortLine(`${status.alias}${proxy}`), columns).map(style.paint.bold),
+    ...sections.flatMap(([label, texts]) => sectionLines(label, texts, columns, style)),
+  ];
+}
+
+// --- internal ---
+
+const LABEL_WIDTH = "Next step".length;
+const MARGIN = "  ";
+const INDENT = " ".repeat(MARGIN.length + LABEL_WIDTH + MARGIN.length);
+/** On narrower terminals the texts are below their labels. */
+const NARROW_COLUMNS = 40;
+
+function ownerTexts({ status, chatgpt_account_id: workspace }: AccountDetails): string[] {
+  const plan = status.plan_type === undefined ? "plan unknown" : `${status.plan_type} plan`;
+  return [
+    `${status.email || "no e-mail address"}, ${plan}`,
+    ...(workspace === undefined ? [] : [`workspace ${shortLine(workspace)}`]),
+  ];
+}
+
+function stateText({ status }: AccountDetails, state: ShownState, { paint }: TextStyle): string {
+  const { wordings, command } = state;
+  // The command is the next step.
+  const words = command === undefined ? wordings[0] : (wordings[1] ?? wordings[0]);
+  const roles = [
+    ...(status.pinned ? ["pinned, so all turns use it while it is available"] : []),
+    ...(status.active ? ["served the last turn"] : []),
+  ];
+  return [stateBrush(state.level, paint)(words), ...roles].join("; ");
+}
+
+/** The command that changes the state, if the user can do anything about it. */
+function nextStep(alias: string, { level, command, canServe, isDead }: ShownState): string[] {
+  if (command !== undefined) return [command];
+  if (canServe) return [];
+  const enable = `codexlb account enable ${alias}`;
+  if (isDead) return [`when the cause is gone: ${enable}`];
+  if (level === "off") return [enable];
+  return level === "low" ? [`${enable} (ends it now)`] : ["none: other accounts serve until then"];
+}
+
+function useText({ status }: AccountDetails, nowMs: number): string {
+  const { in_flight: count } = status;
+  const requests = `${count === 0 ? "no" : count} ${count === 1 ? "request" : "requests"} in flight`;
+  const last =
+    status.last_used_at_ms === 0 ? "never used" : `last used ${ago(status.last_used_at_ms, nowMs)}`;
+  return `${requests}, ${last}`;
+}
+
+function sessionText({ sessions: { count, latest } }: AccountDetails): string {
+  if (count === 0) return "none";
+  return `${count} ${count === 1 ? "stays" : "stay"} with it; the latest: ${latest.map((one) => shortLine(one)).join(", ")}`;
+}
+
+function loginText({ login }: AccountDetails, nowMs: number): string[] {
+  if (login === undefined) return [];
+  const { signed_in_at_ms: signedIn, refreshed_at_ms: refreshed, expires_at_ms: expires } = login;
+  const parts = [
+    ...(signedIn === undefined ? [] : [`signed in ${ago(signedIn, nowMs)}`]),
+    ...(refreshed === undefined ? [] : [`tokens renewed ${ago(refreshed, nowMs)}`]),
+    ...(expires === undefined
+      ? []
+      : [expires <= nowMs ? "access token expired" : `access token expires ${until(expires, nowMs)}`]),
+    ...(login.renewable ? [] : ["cannot be renewed"]),
+  ];
+  return parts.length === 0 ? [] : [parts.join(", ")];
+}
+
+/** Where the files and the settings of the account are. */
+function settingTexts({ home, settings_file: file, outbound_proxy: proxy }: AccountDetails): string[] {
+  return [
+    `files in ${shortLine(home)}`,
+    ...(file === undefined ? [] : [`settings for Codex in ${shortLine(file)}`]),
+    proxy === undefined
+      ? "outbound proxy as for all accounts"
+      : `outbound proxy ${shortLine(proxy)} (from codexlb account set)`,
+  ];
+}
+
+function sectionLines(
+  label: string,
+  texts: readonly string[],
+  columns: number,
+  { paint }: TextStyle,
+): string[] {
+  if (texts.length === 0) return [];
+  const name = paint.dim(label.padEnd(LABEL_WIDTH));
+  const isNarrow = columns < NARROW_COLUMNS;
+  const indent = isNarrow ? MARGIN : INDENT;
+  const lines = texts.flatMap((text) => wrapped(text, columns - indent.length));
+  if (isNarrow) return [paint.dim(label), ...lines.map((line) => indent + line)];
+  return lines.map((line, index) => (index === 0 ? `${MARGIN}${name}${MARGIN}${line}` : indent + line));
+}
+
+/** The lines of `text`, none of which is wider than `columns`. */
+function wrapped(text: string, columns: number): string[] {
+  return Bun.wrapAnsi(text, Math.max(1, columns), { hard: true }).split("\n");
+}
