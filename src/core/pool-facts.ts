@@ -41,6 +41,8 @@ export interface AccountSwitch {
   readonly reason: string;
   /** The exhausted window of `from`, if that is the reason. */
   readonly window?: WindowKind;
+  /** The first session that moved; undefined for a request without one. */
+  readonly session?: string;
 }
 
 /** What may be shown of a child proxy. */

@@ -117,6 +117,8 @@ const SWITCH = {
   reason: text,
   /** `daily`, `weekly` or `monthly`: the exhausted window of `from`. */
   window: text.optional(),
+  /** The beginning of the id of the first session that moved. */
+  session: text.optional(),
 };
 export type SwitchAnswer = z.output<typeof SwitchAnswer>;
 export const SwitchAnswer = z.looseObject(SWITCH);

@@ -160,13 +160,20 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
   };
 }
 
-function switchStatus({ atMs, from, to, reason, window }: AccountSwitch): SwitchStatus {
+/**
+ * The status can be read without credentials, so a session is only named well enough to recognize it: this is the time
+ * in the thread ids of Codex.
+ */
+const SESSION_CHARS = 13;
+
+function switchStatus({ atMs, from, to, reason, window, session }: AccountSwitch): SwitchStatus {
   return {
     at_ms: atMs,
     from,
     to,
     reason,
     ...(window === undefined ? {} : { window: FIELD_NAMES[window] }),
+    ...(session === undefined ? {} : { session: session.slice(0, SESSION_CHARS) }),
   };
 }
 

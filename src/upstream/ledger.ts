@@ -143,6 +143,7 @@ export function createLedger(context: LedgerContext): Ledger {
         reason: use.reason,
         bound: binding !== undefined,
         model: use.model,
+        session: use.session,
       });
     if (isChoice && state.activeId !== record.id) {
       state.activeId = record.id;

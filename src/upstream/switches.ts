@@ -18,6 +18,7 @@ export interface MovedTurn {
   readonly bound: boolean;
   /** The requested model, if known. */
   readonly model: string | undefined;
+  readonly session: string | undefined;
 }
 
 export interface Switches {
@@ -42,7 +43,7 @@ const SAME_MS = 10 * 60_000;
 export function createSwitches({ nowMs, candidate, label }: SwitchesContext): Switches {
   let known: readonly AccountSwitch[] = [];
   return {
-    note: ({ fromId, toId, reason: chosen, bound, model }) => {
+    note: ({ fromId, toId, reason: chosen, bound, model, session }) => {
       const [from, to] = [label(fromId), label(toId)];
       const left = candidate(fromId, model);
       if (from === undefined || to === undefined || left === undefined) return;
@@ -53,7 +54,9 @@ export function createSwitches({ nowMs, candidate, label }: SwitchesContext): Sw
         (one) =>
           one.from === from && one.to === to && one.reason === cause.reason && atMs - one.atMs < SAME_MS,
       );
-      if (!isKnown) known = [{ atMs, from, to, ...cause }, ...known].slice(0, MOST_SWITCHES);
+      if (isKnown) return;
+      const named = session === undefined ? {} : { session };
+      known = [{ atMs, from, to, ...cause, ...named }, ...known].slice(0, MOST_SWITCHES);
     },
     latest: () => known,
   };

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { PolicyMode } from "../../src/core/policy.ts";
+import { statusDocument } from "../../src/core/status.ts";
 import { type FakeClock, fakeClock } from "../support/clock.ts";
 import { memoryPool } from "../support/memory-pool.ts";
 
@@ -28,7 +29,7 @@ test("a session that leaves an exhausted account is a switch with its reason", (
   s.pick("one").settle({ kind: "limit", untilMs: s.clock.now() + 10_000 });
   const to = s.serve("one");
   expect(s.switches()).toEqual([
-    { atMs: s.clock.now(), from: "a", to, reason: "usage-limit", window: "short" },
+    { atMs: s.clock.now(), from: "a", to, reason: "usage-limit", window: "short", session: "one" },
   ]);
 });
 
@@ -72,4 +73,14 @@ test("each account reports the number of its sessions", () => {
     ["b", 0],
     ["c", 0],
   ]);
+});
+
+test("the status names only the beginning of a session's id", () => {
+  const s = setup("sticky");
+  const session = "019ac3f2-1b2c-7d3e-8f90-a1b2c3d4e5f6";
+  s.serve(session);
+  s.pick(session).settle({ kind: "limit", untilMs: s.clock.now() + 10_000 });
+  s.serve(session);
+  const view = { nowMs: s.clock.now(), ttlMs: 60_000 };
+  expect(statusDocument(s.pool.facts(), view).switches?.map((one) => one.session)).toEqual(["019ac3f2-1b2c"]);
 });
