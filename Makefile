@@ -47,7 +47,7 @@ test-faults: node_modules/.ready ## Test every kind of failure, and write docs/f
 
 .PHONY: snapshots
 snapshots: node_modules/.ready ## Update the committed texts of help, tables and messages (review the diff)
-	$(BUN) scripts/test.ts test/cli/snapshots.test.ts test/cli/message-snapshots.test.ts test/cli/status test/cli/accounts/account-details.test.ts test/cli/accounts/account-table.test.ts test/cli/accounts/account-lines.test.ts test/cli/accounts/import-peers.test.ts --update-snapshots
+	$(BUN) scripts/test.ts test/cli/snapshots.test.ts test/cli/message-snapshots.test.ts test/cli/status test/cli/watch test/cli/accounts/account-details.test.ts test/cli/accounts/account-table.test.ts test/cli/accounts/account-lines.test.ts test/cli/accounts/import-peers.test.ts --update-snapshots
 
 .PHONY: check
 check: node_modules/.ready ## Check types, lint, format, unused code, known vulnerabilities, imports between layers, and wording

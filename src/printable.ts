@@ -68,8 +68,8 @@ const DEEPEST_SHOWN = 100;
 const ESC = "\u001b";
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 
-/** The colours of `cli/paint.ts` and of the help. */
-const COLOUR = new RegExp(`${ESC}\\[(?:0|1|2|22|31|32|33|39)m`, "g");
+/** The colours and styles of `cli/terminal/colours.ts` and of the help. */
+const COLOUR = new RegExp(`${ESC}\\[(?:0|1|2|7|22|27|31|32|33|39)m`, "g");
 const OURS = new RegExp(`^(?:[\\n\\t]|${COLOUR.source})$`);
 const UNPRINTABLE_OR_OURS = new RegExp(`${COLOUR.source}|${UNPRINTABLE.source}`, "gu");
 

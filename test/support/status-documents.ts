@@ -45,9 +45,16 @@ const UNKNOWN = { daily_left_pct: -1, weekly_left_pct: -1, daily_reset_at: 0, we
 const ERIN = account("erin", { enabled: false, disabled_reason: "refresh-token-expired", sessions: 0 });
 
 const SWITCHES = [
-  { at_ms: NOW - 130_000, from: "bob", to: "alice", reason: "usage-limit", window: "weekly" },
+  {
+    at_ms: NOW - 130_000,
+    from: "bob",
+    to: "alice",
+    reason: "usage-limit",
+    window: "weekly",
+    session: "019ac3f2-1b2c",
+  },
   { at_ms: NOW - 2 * HOUR * 1000, from: "erin", to: "bob", reason: "refresh-token-expired" },
-  { at_ms: NOW - 3 * HOUR * 1000, from: "carol", to: "erin", reason: "http-503" },
+  { at_ms: NOW - 3 * HOUR * 1000, from: "carol", to: "erin", reason: "http-503", session: "019ac3e0-77aa" },
   { at_ms: NOW - 4 * HOUR * 1000, from: "dave", to: "carol", reason: "pinned" },
 ];
 

@@ -120,10 +120,10 @@ describe.skipIf(why !== undefined)("status --watch", () => {
   test("Ctrl-Z does not stop it if no shell could continue it", async () => {
     using pane = await openShell(pool);
     pane.line(`exec ${WATCH}`);
-    await pane.shows(/^\* bob +P .*#/);
+    await pane.shows(/^\*[>›]bob +P .*#/);
     pane.press("C-z");
     pane.resize(40, 24);
-    await pane.shows(/^\* bob +P +ready +80% +\d+%$/);
+    await pane.shows(/^\*[>›]bob +P +ready +80% +\d+%$/);
     await until("it has the screen again", () => pane.state().alternate, 45_000);
   });
 });

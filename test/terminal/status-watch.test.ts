@@ -28,11 +28,11 @@ describe.skipIf(why !== undefined)("status --watch", () => {
       pane.line("echo what was here");
       await pane.shows(/^what was here$/);
       const code = pane.start(WATCH);
-      const lines = await pane.shows(/^\* bob +P .* 80% /);
+      const lines = await pane.shows(/^\*[>›]bob +P .* 80% /);
       expect(pane.state()).toEqual(TAKEN);
       expect(lines.join("\n")).toContain("policy usage_balanced");
       expect(lines.join("\n")).toMatch(/answered \d\d:\d\d:\d\d/);
-      expect(lines.find((line) => line.startsWith("* bob"))).toMatch(
+      expect(lines.find((line) => line.startsWith("*>bob"))).toMatch(
         / ready +80% #+-+ \S+.* {1,2}\d+% #+-* /,
       );
       expect(lines.find((line) => / carol /.test(line))).toContain("disabled by you");
@@ -42,7 +42,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
       // Narrow: still one line per account; nothing of the larger frame stays, and nothing wraps.
       pane.resize(60, 30);
       const narrow = await pane.shows((shown) =>
-        shown.some((line) => line.startsWith("* bob") && !line.includes("#")),
+        shown.some((line) => line.startsWith("*>bob") && !line.includes("#")),
       );
       expect(narrow.filter((line) => line.includes("%"))).toHaveLength(4);
       expect(narrow.filter((line) => line.includes("#"))).toEqual([]);
@@ -109,8 +109,8 @@ describe.skipIf(why !== undefined)("status --watch", () => {
 
   test("the bars are drawn with Unicode only where the locale has UTF-8", async () => {
     for (const [locale, bars] of [
-      ["LC_ALL=C.UTF-8", /^\* bob .*█+░/],
-      ["LC_ALL=C LANG=C.UTF-8", /^\* bob .*#+-/],
+      ["LC_ALL=C.UTF-8", /^\*[>›]bob .*█+░/],
+      ["LC_ALL=C LANG=C.UTF-8", /^\*[>›]bob .*#+-/],
     ] as const) {
       using pane = await openShell(pool);
       pane.line(`${locale} ${WATCH}`);
@@ -147,10 +147,11 @@ describe.skipIf(why !== undefined)("status --watch", () => {
       script,
       `import { openScreen } from ${JSON.stringify(screen)};
 let painted = 0;
-const screen = openScreen(() => {
+const paint = () => {
   if (painted++ > 0) throw new Error("no more paint");
   return ["one picture"];
-});
+};
+const screen = openScreen(paint, () => {});
 process.stdin.once("data", () => screen.redraw());
 try {
   await screen.ended;

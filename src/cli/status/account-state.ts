@@ -23,6 +23,8 @@ export interface ShownState {
   readonly command?: string;
   /** True if codexlb took it out of service, so its figures say nothing. */
   readonly isDead?: boolean;
+  /** When it probably serves again, Unix ms; absent if that is unknown or depends on the user. */
+  readonly backAtMs?: number;
 }
 
 /** The state of `account` as the proxy called `ownName` reports it. */
@@ -103,6 +105,7 @@ function coolingState(reason: string, untilMs: number, nowMs: number): ShownStat
     level: "low",
     canServe: false,
     wordings: [`cooling down${why}, ${back[0]}`, `cooling down, ${back[0]}`, ...back, "cooling"],
+    backAtMs: untilMs,
   };
 }
 
@@ -115,6 +118,7 @@ function limitState(what: string, untilMs: number, nowMs: number): ShownState {
     level: "bad",
     canServe: false,
     wordings: [`${what}, ${long}`, ...shorter.slice(0, 1).map((words) => `${what}, ${words}`), ...back],
+    backAtMs: untilMs,
   };
 }
 

@@ -2,35 +2,26 @@
 // it. Pure: equal arguments give equal lines.
 
 import type { StatusAnswer } from "../../core/status-schema.ts";
-import { withoutTrailingSlash } from "../../core/urls.ts";
-import { oneLine } from "../../printable.ts";
-import { fit } from "../terminal/fit.ts";
+import { fill, fit } from "../terminal/fit.ts";
 import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
 import { table } from "../terminal/table.ts";
-import { ago, exactTimeOfDay } from "../terminal/times.ts";
+import { ago } from "../terminal/times.ts";
 import { childWords, type TreeChild, treeOf } from "./child-proxies.ts";
+import { crop, type Viewport } from "./frame-crop.ts";
+import { alarmOf, answeredWords, headOf, type StatusSnapshot, wrap } from "./frame-head.ts";
 import { type FrameRows, frameRows } from "./frame-rows.ts";
 import { addAccountStep, NO_ACCOUNTS } from "./no-accounts.ts";
 import { choiceWords, switchWords } from "./reason-words.ts";
 import { layoutOf, type RowLayout } from "./row-layout.ts";
-import { age } from "./status-text.ts";
-
-/** The last status of a proxy, and whether newer requests failed. */
-export interface StatusSnapshot {
-  readonly status: StatusAnswer;
-  /** The address of the proxy. */
-  readonly url: string;
-  /** The time of the reply, in Unix ms. */
-  readonly answeredMs: number;
-  /** The reason why there is no newer reply; undefined while the proxy answers. */
-  readonly trouble: string | undefined;
-}
+import { historySection } from "./switch-history.ts";
 
 /** What the frame is drawn on. */
 export interface Canvas {
   readonly columns: number;
   /** `screen`: at most so many lines, and when the proxy answered. `page`: all lines, printed once. */
-  readonly height: { readonly kind: "screen"; readonly rows: number } | { readonly kind: "page" };
+  readonly height:
+    | { readonly kind: "screen"; readonly rows: number; readonly list?: FrameList }
+    | { readonly kind: "page" };
   readonly nowMs: number;
   readonly colour: boolean;
   /** True if the terminal shows UTF-8. */
@@ -39,11 +30,38 @@ export interface Canvas {
   readonly wide: boolean;
 }
 
-/**
- * The lines of the frame. On a screen none is wider than `columns`, and the last one counts the entries that do not
- * fit. On a page, `wide` and less than 60 columns may make them wider.
- */
+/** The rows that a screen shows, and which one is selected. */
+export interface FrameList {
+  /** The accounts to show: positions in the status, in the order of the rows. */
+  readonly order: readonly number[];
+  /** The position of the selected one in `order`; undefined if there is none. */
+  readonly selected: number | undefined;
+  /** The entries that the screen showed before. */
+  readonly viewport: Viewport;
+  /** Words for the head, such as the sort order. */
+  readonly notes: readonly string[];
+  /** What to show if `order` is empty. */
+  readonly empty: string;
+  /** Show the history of switches in place of the other sections. */
+  readonly history: boolean;
+}
+
+/** A frame, and the entries of its list that are visible. */
+export interface Frame {
+  readonly lines: string[];
+  readonly viewport: Viewport;
+}
+
+/** The lines of `frameOf`. */
 export function frameLines(known: StatusSnapshot, canvas: Canvas): string[] {
+  return frameOf(known, canvas).lines;
+}
+
+/**
+ * The frame. On a screen no line is wider than `columns`, and the last one counts the entries that do not fit. On a
+ * page, `wide` and less than 60 columns may make lines wider.
+ */
+export function frameOf(known: StatusSnapshot, canvas: Canvas): Frame {
   const { columns, height, nowMs, colour, utf8, wide } = canvas;
   const { status, trouble } = known;
   const isOld = trouble !== undefined;
@@ -57,115 +75,88 @@ export function frameLines(known: StatusSnapshot, canvas: Canvas): string[] {
   const finish = (line: string) => (isOld ? outer.paint.dim(cut(line)) : cut(line));
   const share = Math.floor(rows / HEAD_SHARE);
   const alarm = isOld ? wrap(alarmOf(known, trouble, nowMs), columns, Math.max(1, share), ellipsis) : [];
-  const head = headOf(known, canvas, style).slice(0, Math.max(isOld ? 0 : 1, share));
+  const list = (isPage ? undefined : height.list) ?? everyRow(status);
+  const notes = isPage ? [] : [...list.notes, answeredWords(known)];
+  const head = headOf(known, { columns, notes }, style).slice(0, Math.max(isOld ? 0 : 1, share));
   const top = [...head.map(finish), ...alarm.map(outer.paint.bold)];
 
   const rowsOf = frameRows(status, nowMs);
   const layout = layoutOf(rowsOf, { columns, wide, nowMs, style });
+  const shown = list.order.flatMap((index) => rowsOf.accounts[index] ?? []);
+  const entries = shown.map((row, index) => {
+    const isSelected = index === list.selected;
+    const line = finish(layout.line(row, isSelected));
+    return isSelected ? outer.paint.reverse(fill(Bun.stripANSI(line), columns, ellipsis)) : line;
+  });
   const isEmpty = rowsOf.accounts.length === 0;
-  const parts: Parts = {
-    caption: isEmpty ? NO_ACCOUNTS : layout.caption,
+  const limits = shown.length < rowsOf.accounts.length ? [] : rowsOf.limits;
+  const sections = list.history
+    ? historySection(status, { columns, nowMs, style })
+    : [
+        ...section("to do", remedies(rowsOf, layout)),
+        ...section("last switches", switchLines(status, style, nowMs)),
+        ...section("child proxies", childLines(status, columns, nowMs)),
+      ];
+  const parts = {
+    caption: finish(shown.length === 0 ? list.empty : layout.caption),
     entries: isEmpty
       ? Bun.wrapAnsi(addAccountStep(), columns - GAP.length, { hard: true })
           .split("\n")
-          .map((line) => `${GAP}${line}`)
-      : [...rowsOf.accounts, ...rowsOf.limits].map(layout.line),
-    pool: isEmpty ? [] : [layout.line(rowsOf.pool)],
-    rest: [
-      ...section("to do", remedies(rowsOf, layout)),
-      ...section("last switches", switchLines(status, style, nowMs)),
-      ...section("child proxies", childLines(status, columns, nowMs)),
-    ],
+          .map((line) => finish(`${GAP}${line}`))
+      : [...entries, ...limits.map((row) => finish(layout.line(row)))],
+    pool: isEmpty ? [] : [finish(layout.line(rowsOf.pool))],
+    rest: sections.map((lines) => lines.map(finish)),
   };
-  return [...top, ...crop(parts, rows - top.length).map(finish)].slice(0, rows);
+  const { selected } = list;
+  const isLast = selected === shown.length - 1;
+  const { lines, viewport } = crop(parts, {
+    rows: rows - top.length,
+    from: list.viewport.first,
+    // The limits below the last account cannot be selected, so the last account shows them.
+    needed: selected === undefined ? [] : [selected, ...(isLast ? [parts.entries.length - 1] : [])],
+    hidden: (above, below) => finish(hiddenWords(above, below)),
+    mostEntries: list.history
+      ? entriesBesideHistory(rows - top.length, sections.flat().length)
+      : Number.POSITIVE_INFINITY,
+  });
+  return { lines: [...top, ...lines].slice(0, rows), viewport };
 }
 
 // --- internal ---
 
 /** The head and the alarm each get at most a fourth of the screen. */
 const HEAD_SHARE = 4;
+/** The history of switches leaves room for this number of accounts. */
+const LEAST_ENTRIES = 3;
+/** The headings, the pool, and the line that counts what has no room. */
+const OTHER_LINES = 3;
 const GAP = "  ";
 /** Narrower screens do not show the addresses of children. */
 const CHILD_URL_COLUMNS = 80;
 /** More of them are in the event log. */
 const MOST_SWITCHES = 3;
 
-function headOf({ status, url, answeredMs }: StatusSnapshot, canvas: Canvas, { paint }: TextStyle): string[] {
-  const { policy, selection_reason: reason } = status;
-  const chosen = chosenOf(status);
-  const words = [
-    ...(status.proxy_name === "" ? [] : [paint.bold(status.proxy_name)]),
-    withoutTrailingSlash(url),
-    ...(policy.mode === "" ? [] : [`policy ${policy.mode}`]),
-    ...(chosen === undefined ? [] : [`next ${chosen}${reason ? ` (${choiceWords(reason)})` : ""}`]),
-    ...(canvas.height.kind === "page" ? [] : [`answered ${exactTimeOfDay(answeredMs)}`]),
-  ];
-  const lines: string[] = [];
-  for (const word of words) {
-    const last = lines.at(-1);
-    const joined = last === undefined ? word : `${last}${GAP}${word}`;
-    if (last !== undefined && Bun.stringWidth(joined) <= canvas.columns) lines[lines.length - 1] = joined;
-    else lines.push(word);
-  }
-  return lines;
+function hiddenWords(above: number, below: number): string {
+  if (above === 0) return `and ${below} more`;
+  return below === 0 ? `${above} above` : `${above} above, and ${below} more`;
 }
 
-/** The account or proxy for the next turn of a new session. If the proxy does not report it, the active account. */
-function chosenOf(status: StatusAnswer): string | undefined {
-  const { selected_account_id: id, accounts } = status;
-  const isOwn = (name: string) => name === "" || name === status.proxy_name;
-  const selected = accounts.find((account) => account.id === id && isOwn(account.proxy_name));
-  return (
-    selected?.alias ??
-    status.selected_proxy_name ??
-    status.selected_proxy_url ??
-    accounts.find(({ active }) => active)?.alias
-  );
+/** How many entries a screen with `rows` below its head shows if the history has `lines`: the history gets half. */
+function entriesBesideHistory(rows: number, lines: number): number {
+  const room = rows - OTHER_LINES;
+  return Math.max(LEAST_ENTRIES, room - Math.min(lines, Math.floor(room / 2)));
 }
 
-function alarmOf({ answeredMs }: StatusSnapshot, trouble: string, nowMs: number): string {
-  const seconds = Math.max(0, Math.round((nowMs - answeredMs) / 1000));
-  return `! ${age(seconds)} old: ${oneLine(trouble)}`;
-}
-
-/** Wraps `text` to at most `rows` lines; the last one is cut off. */
-function wrap(text: string, columns: number, rows: number, ellipsis: string): string[] {
-  const lines = Bun.wrapAnsi(text, columns, { hard: true }).split("\n");
-  if (lines.length <= rows) return lines;
-  return [...lines.slice(0, rows - 1), fit(lines.slice(rows - 1).join(" "), columns, ellipsis)];
-}
-
-/** The parts of a frame below its head. */
-interface Parts {
-  readonly caption: string;
-  /** One line for each account and each additional limit. */
-  readonly entries: readonly string[];
-  readonly pool: readonly string[];
-  /** The lines of the sections; the first entry of a section has its heading. */
-  readonly rest: readonly (readonly string[])[];
-}
-
-/** The lines of the parts that fit into `rows`, and the number of entries that do not. */
-function crop({ caption, entries, pool, rest }: Parts, rows: number): string[] {
-  const all = [caption, ...entries, ...pool, ...rest.flat()];
-  if (all.length < rows) return ["", ...all];
-  if (all.length <= rows) return all;
-  let room = rows - 1;
-  const take = (lines: readonly string[], leave: number): readonly string[] => {
-    if (lines.length + leave > room) return [];
-    room -= lines.length;
-    return lines;
+/** All accounts as they are listed, without a selection. */
+function everyRow({ accounts }: StatusAnswer): FrameList {
+  return {
+    order: [...accounts.keys()],
+    selected: undefined,
+    viewport: { first: 0, rows: 0 },
+    notes: [],
+    empty: NO_ACCOUNTS,
+    history: false,
   };
-  // The first account is more important than the pool, and the pool more than the caption.
-  const least = Math.min(1, entries.length);
-  const foot = take(pool, least);
-  const above = take([caption], least);
-  const shown = entries.slice(0, Math.max(0, room));
-  room -= shown.length;
-  const end = shown.length < entries.length ? 0 : rest.findIndex((lines) => take(lines, 0).length === 0);
-  const shownRest = end < 0 ? rest : rest.slice(0, end);
-  const hidden = entries.length + rest.length - shown.length - shownRest.length;
-  return [...above, ...shown, ...foot, ...shownRest.flat(), `and ${hidden} more`];
 }
 
 /** The entries of a section below the rows, with a blank line and a heading; nothing without entries. */

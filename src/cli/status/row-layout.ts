@@ -20,8 +20,11 @@ export interface LayoutOptions {
 export interface RowLayout {
   /** The headings. */
   readonly caption: string;
-  /** The line of a row. It is wider than `columns` only if that is less than about 50, or with `wide`. */
-  line(row: FrameRow): string;
+  /**
+   * The line of a row. It is wider than `columns` only if that is less than about 50, or with `wide`. A selected row
+   * has a mark before its name.
+   */
+  line(row: FrameRow, isSelected?: boolean): string;
   /** The wording that the line of a row shows of its state. */
   wording(state: ShownState): string;
 }
@@ -38,9 +41,10 @@ export function layoutOf(rows: FrameRows, options: LayoutOptions): RowLayout {
     { isActive, isPinned, windows, texts, ...row }: FrameRow,
     name: string,
     state: string,
+    isSelected: boolean,
     isOff = row.state?.level === "off",
   ): readonly (readonly [string, number])[] => [
-    [`${isActive ? "*" : " "} ${name}`, INDENT + plan.name],
+    [`${isActive ? "*" : " "}${isSelected ? glyphs.pointer : " "}${name}`, INDENT + plan.name],
     [isPinned ? "P" : "", PIN.length],
     [state, plan.state],
     ...rows.captions.map((_caption, index): [string, number] => [
@@ -65,12 +69,12 @@ export function layoutOf(rows: FrameRows, options: LayoutOptions): RowLayout {
         ...plan.texts,
       ]),
     ),
-    line: (row) => {
+    line: (row, isSelected = false) => {
       const name = fit(row.name, plan.name, glyphs.ellipsis);
       const { state } = row;
       const words = state === undefined ? "" : fit(wording(state), plan.state, glyphs.ellipsis);
       const drawn = state === undefined ? words : stateBrush(state.level, paint)(words);
-      return join(cells(row, row.isActive || row === rows.pool ? paint.bold(name) : name, drawn));
+      return join(cells(row, row.isActive || row === rows.pool ? paint.bold(name) : name, drawn, isSelected));
     },
     wording,
   };
@@ -79,7 +83,7 @@ export function layoutOf(rows: FrameRows, options: LayoutOptions): RowLayout {
 // --- internal ---
 
 const GAP = "  ";
-/** The mark of the active account and a space. */
+/** The marks of the active and of the selected account. */
 const INDENT = 2;
 const PIN = "PIN";
 const STATUS_WIDTH = "STATUS".length;

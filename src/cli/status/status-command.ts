@@ -1,15 +1,9 @@
-// `codexlb status`: shows the accounts of a proxy, once or live. Changes nothing.
+// `codexlb status`: shows the accounts of a proxy, once or live.
 
 import { defineCommand } from "citty";
-import { remoteInfo, remoteStatusText } from "../../admin/client.ts";
-import type { Daemon } from "../../admin/daemon.ts";
-import type { Door } from "../../admin/door.ts";
-import { parseProxyUrl } from "../../codex/addresses.ts";
-import { parseJson } from "../../core/json.ts";
+import { remoteStatusText } from "../../admin/client.ts";
 import { shortStatus } from "../../core/short-status.ts";
-import { StatusAnswer } from "../../core/status-schema.ts";
 import type { Deps } from "../../deps.ts";
-import { CodexlbError } from "../../errors.ts";
 import { print, printJsonText } from "../../print.ts";
 import { ADMIN_TOKEN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf } from "../context.ts";
@@ -18,10 +12,12 @@ import { doorOf, locate } from "../proxy/locate-proxy.ts";
 import { hasUtf8 } from "../terminal/glyphs.ts";
 import { outputColumns, wantsColour } from "../terminal/terminal.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
+import { watchStatus } from "../watch/watch.ts";
+import { watchedProxy } from "../watch/watched-proxy.ts";
 import { frameLines } from "./frame.ts";
 import { ANSWER_TIMEOUT_MS, refreshedStatusText } from "./refresh.ts";
+import { type StatusReply, shownUrl, statusIn } from "./status-reply.ts";
 import { statusTable } from "./status-table.ts";
-import { type StatusReply, watchStatus } from "./watch.ts";
 
 export default defineCommand({
   meta: { name: "codexlb status", description: "Show the accounts of a running proxy" },
@@ -65,37 +61,22 @@ export default defineCommand({
     const givenMs = args.timeout === undefined ? undefined : durationFlag(args.timeout, "timeout");
     // 0: no limit.
     const timeoutMs = (givenMs ?? ANSWER_TIMEOUT_MS) || undefined;
-    const find = async () => {
-      const location = await locate(context, args, { clientKey: true });
-      return { door: { ...doorOf(context, location), timeoutMs }, daemon: location.daemon };
-    };
-    const found = await find();
-    const text = args.refresh
-      ? await refreshedStatusText(found.door, givenMs, deps)
-      : await remoteStatusText(found.door);
-    if (args.json) return printJsonText(text.endsWith("\n") ? text : `${text}\n`);
-    const url = await shownUrl(found.door, found.daemon);
-    const status = statusOf(text, url);
-    if (args.short) return print(`${shortStatus(status)}\n`);
     const wide = args.wide ?? false;
-    if (!args.watch) return print(shownStatus({ status, url }, deps, wide));
-    let { door } = found;
-    process.exitCode = await watchStatus({
-      first: { status, url },
-      intervalMs,
-      wide,
-      deps,
-      ask: async () => {
-        try {
-          const shown = await shownUrl(door);
-          return { status: statusOf(await remoteStatusText(door), shown), url: shown };
-        } catch (error) {
-          // The root's proxy may have restarted on another address; use it for the next request.
-          ({ door } = await find().catch(() => ({ door })));
-          throw error;
-        }
-      },
-    });
+    if (args.watch) {
+      const proxy = watchedProxy(context, args, {
+        timeoutMs,
+        ...(args.refresh ? { firstText: (door) => refreshedStatusText(door, givenMs, deps) } : {}),
+      });
+      process.exitCode = await watchStatus({ proxy, intervalMs, wide, deps });
+      return;
+    }
+    const location = await locate(context, args, { clientKey: true });
+    const door = { ...doorOf(context, location), timeoutMs };
+    const text = args.refresh ? await refreshedStatusText(door, givenMs, deps) : await remoteStatusText(door);
+    if (args.json) return printJsonText(text.endsWith("\n") ? text : `${text}\n`);
+    const url = await shownUrl(door, location.daemon);
+    const status = statusIn(text, url);
+    print(args.short ? `${shortStatus(status)}\n` : shownStatus({ status, url }, deps, wide));
   },
 });
 
@@ -148,19 +129,4 @@ function refuseToWatch(
         : "status --watch requires a terminal",
       "run codexlb status without --watch; scripts can use --json",
     );
-}
-
-function statusOf(text: string, url: string): StatusAnswer {
-  const status = StatusAnswer.safeParse(parseJson(text));
-  if (status.success) return status.data;
-  throw new CodexlbError("proxy_answer", `${url} does not answer like a codexlb proxy`, {
-    next: "check --proxy-url",
-  });
-}
-
-/** The address of the proxy behind `door`, for display. `daemon` is the daemon of the root, if it was just asked. */
-async function shownUrl(door: Door, daemon?: Daemon): Promise<string> {
-  if (door.unix === undefined) return door.url;
-  const info = daemon?.kind === "answers" ? daemon.info() : await remoteInfo(door);
-  return parseProxyUrl(info.url).href;
 }

@@ -9,6 +9,8 @@ export interface Paint {
   readonly green: Brush;
   readonly yellow: Brush;
   readonly red: Brush;
+  /** Swaps foreground and background. */
+  readonly reverse: Brush;
 }
 
 /** Returns the brushes. If `colour` is false, they return the text unchanged. */
@@ -23,5 +25,6 @@ export function paintOf(colour: boolean): Paint {
     green: brush(32, 39),
     yellow: brush(33, 39),
     red: brush(31, 39),
+    reverse: brush(7, 27),
   };
 }

@@ -14,6 +14,11 @@ export interface Glyphs {
   readonly ok: string;
   readonly warning: string;
   readonly bad: string;
+  /** The mark of the selected row, one column wide. */
+  readonly pointer: string;
+  /** The keys that move up and down, and the Enter key. */
+  readonly upDown: string;
+  readonly enter: string;
 }
 
 /** How text for a person is drawn. */
@@ -48,6 +53,9 @@ const UNICODE: Glyphs = {
   ok: "✓",
   warning: "!",
   bad: "✗",
+  pointer: "›",
+  upDown: "↑↓",
+  enter: "↵",
 };
 const ASCII: Glyphs = {
   full: "#",
@@ -57,4 +65,7 @@ const ASCII: Glyphs = {
   ok: "ok",
   warning: " !",
   bad: " x",
+  pointer: ">",
+  upDown: "Up/Down",
+  enter: "Enter",
 };

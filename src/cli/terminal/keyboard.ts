@@ -1,7 +1,22 @@
-// Recognizes keys in the bytes that a terminal in raw mode sends.
+// Recognizes keys in the text that a terminal in raw mode sends.
 
-/** A key with a meaning. */
-export type Key = "quit" | "interrupt" | "suspend";
+/** A key that types no character. `erase-all` is Ctrl-U. */
+export type NamedKey =
+  | "up"
+  | "down"
+  | "page-up"
+  | "page-down"
+  | "home"
+  | "end"
+  | "enter"
+  | "escape"
+  | "backspace"
+  | "erase-all"
+  | "interrupt"
+  | "suspend";
+
+/** A key, or the character that it types. */
+export type Key = NamedKey | { readonly typed: string };
 
 /** Reads keys from the input. */
 export interface KeyReader {
@@ -14,7 +29,7 @@ export interface KeyReader {
 /** How long to wait for the rest of a key, in ms. An escape that nothing follows is the Escape key. */
 const ESCAPE_MS = 50;
 
-/** Calls `pressed` for keys with a meaning. Arrows, function keys and Alt with a letter have none. */
+/** Calls `pressed` for each key. Function keys, other control characters and Alt with a letter are ignored. */
 export function keyReader(pressed: (key: Key) => void): KeyReader {
   let incomplete = "";
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -31,7 +46,7 @@ export function keyReader(pressed: (key: Key) => void): KeyReader {
         timer = setTimeout(() => {
           const isEscape = incomplete === ESCAPE;
           stop();
-          if (isEscape) pressed("quit");
+          if (isEscape) pressed("escape");
         }, ESCAPE_MS);
       for (const key of keys) pressed(key);
     },
@@ -42,30 +57,50 @@ export function keyReader(pressed: (key: Key) => void): KeyReader {
 // --- internal ---
 
 const ESCAPE = "\u001b";
-const MEANINGS: ReadonlyMap<string, Key> = new Map([
-  ["q", "quit"],
-  ["Q", "quit"],
+const CONTROLS: ReadonlyMap<string, NamedKey> = new Map([
+  ["\r", "enter"],
+  ["\u0008", "backspace"],
+  ["\u007f", "backspace"],
+  ["\u0015", "erase-all"],
   ["\u0003", "interrupt"],
   ["\u001a", "suspend"],
 ]);
+/** By the text after the escape and its bracket, as xterm, VT220 and rxvt send it. */
+const SEQUENCES: ReadonlyMap<string, NamedKey> = new Map([
+  ["A", "up"],
+  ["B", "down"],
+  ["H", "home"],
+  ["F", "end"],
+  ["1~", "home"],
+  ["7~", "home"],
+  ["4~", "end"],
+  ["8~", "end"],
+  ["5~", "page-up"],
+  ["6~", "page-down"],
+]);
+const CONTROL = /\p{Cc}/u;
 
 /** The keys in `text`, and the possible start of another key. The sequences are CSI and SS3 of ECMA-48. */
 function keysOf(text: string): { readonly keys: readonly Key[]; readonly rest: string } {
   const keys: Key[] = [];
+  const add = (key: Key | undefined) => {
+    if (key !== undefined) keys.push(key);
+  };
   let at = 0;
   while (at < text.length) {
     const next = text[at + 1];
     if (text[at] !== ESCAPE) {
-      const key = MEANINGS.get(text[at] ?? "");
-      if (key !== undefined) keys.push(key);
-      at += 1;
+      const character = String.fromCodePoint(text.codePointAt(at) ?? 0);
+      add(CONTROL.test(character) ? CONTROLS.get(character) : { typed: character });
+      at += character.length;
     } else if (next === undefined) break;
     else if (next === ESCAPE) {
-      keys.push("quit");
+      add("escape");
       at += 1;
     } else if (next === "[" || next === "O") {
       const last = text.slice(at + 2).search(/[@-~]/);
       if (last < 0) break;
+      add(SEQUENCES.get(text.slice(at + 2, at + 2 + last + 1)));
       at += 2 + last + 1;
     } else at += 2;
   }

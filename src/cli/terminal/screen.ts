@@ -3,7 +3,7 @@
 import { constants } from "node:os";
 import { isatty } from "node:tty";
 import { printable } from "../../printable.ts";
-import { keyReader } from "./keyboard.ts";
+import { type Key, keyReader } from "./keyboard.ts";
 import { isForeground } from "./terminal.ts";
 
 /** The size of a terminal. */
@@ -17,19 +17,25 @@ export interface Screen {
   /** Draws the picture again. */
   redraw(): void;
   /**
-   * Resolves to the exit code when the user or a signal ends the screen: 0 for `q` and Esc, 128 plus the number of the
-   * signal for signals and Ctrl-C. Rejects with any uncaught error of the process.
+   * Resolves to the exit code when the screen ends: that of `end`, or 128 plus the number of the signal for signals and
+   * Ctrl-C. Rejects with any uncaught error of the process.
    */
   readonly ended: Promise<number>;
+  /** Ends the screen with an exit code. */
+  end(code: number): void;
   /** Restores the terminal. */
   close(): void;
 }
 
 /**
  * Opens the full screen and shows the lines of `paint` immediately, after each change of the size, and when the user
- * continues the process after Ctrl-Z. `paint` returns at most `rows` lines, none wider than `columns`.
+ * continues the process after Ctrl-Z. `paint` returns at most `rows` lines, none wider than `columns`. `pressed` gets the
+ * keys; Ctrl-C and Ctrl-Z do what they do everywhere.
  */
-export function openScreen(paint: (size: Size) => readonly string[]): Screen {
+export function openScreen(
+  paint: (size: Size) => readonly string[],
+  pressed: (key: Exclude<Key, "interrupt" | "suspend">) => void,
+): Screen {
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<number>();
   let isOpen = false;
   let isReading = false;
@@ -96,9 +102,12 @@ export function openScreen(paint: (size: Size) => readonly string[]): Screen {
   const hangUp = () => end(exitCodeOf("SIGHUP"));
   const keys = keyReader((key) => {
     if (key === "suspend") suspend(0);
-    else end(key === "quit" ? 0 : exitCodeOf("SIGINT"));
+    else if (key === "interrupt") end(exitCodeOf("SIGINT"));
+    else pressed(key);
   });
-  const typed = (bytes: Uint8Array) => keys.read(bytes.toString());
+  // A character may arrive in pieces.
+  const decoder = new TextDecoder();
+  const typed = (bytes: Uint8Array) => keys.read(decoder.decode(bytes, { stream: true }));
 
   const ends = ENDING.map((signal) => [signal, () => end(exitCodeOf(signal))] as const);
   const handleSignals = (enabled: boolean) => {
@@ -137,7 +146,7 @@ export function openScreen(paint: (size: Size) => readonly string[]): Screen {
     close();
     throw error;
   }
-  return { redraw, ended, close };
+  return { redraw, ended, end, close };
 }
 
 // --- internal ---

@@ -65,6 +65,11 @@ export function exactTimeOfDay(atMs: number): string {
   return `${timeOfDay(atMs)}:${twoDigits(new Date(atMs).getSeconds())}`;
 }
 
+/** A past time: `05:41:09` if it is less than a day ago, otherwise `18 Mar 05:41`. */
+export function pastTime(atMs: number, nowMs: number): string {
+  return nowMs - atMs < DAY_MS ? exactTimeOfDay(atMs) : `${dateOf(atMs, nowMs)} ${timeOfDay(atMs)}`;
+}
+
 // --- internal ---
 
 const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] as const;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { type Canvas, frameLines, type StatusSnapshot } from "../../../src/cli/status/frame.ts";
+import { type Canvas, frameLines } from "../../../src/cli/status/frame.ts";
+import type { StatusSnapshot } from "../../../src/cli/status/frame-head.ts";
 import { StatusAnswer } from "../../../src/core/status-schema.ts";
 import { ELEVEN, NOW, ONE, THREE } from "../../support/status-documents.ts";
 
@@ -53,6 +54,11 @@ for (const [name, status] of Object.entries(DOCUMENTS))
       expect(lines[pool + 1] ?? "").toBe("");
     });
   }
+
+test("colours on 80 columns", () => {
+  for (const [name, status] of Object.entries(DOCUMENTS))
+    expect(picture(known(status), page(80, { colour: true }))).toMatchSnapshot(name);
+});
 
 test("colours are those of the meaning, and change no text", () => {
   for (const status of Object.values(DOCUMENTS)) {

@@ -41,9 +41,9 @@ test("without a terminal it is refused", async () => {
   });
 });
 
-test("a missing proxy is reported as by status, without the full screen", async () => {
-  const { code, out } = await watch(["--proxy-url", "http://127.0.0.1:1"], 80);
-  const plain = await runCli(["status", "--proxy-url", "http://127.0.0.1:1"], { cwd: temp.path });
+test("an address that names no proxy is refused, without the full screen", async () => {
+  const { code, out } = await watch(["--proxy-url", "ftp://127.0.0.1:1"], 80);
+  const plain = await runCli(["status", "--proxy-url", "ftp://127.0.0.1:1"], { cwd: temp.path });
   expect({ code, err: out }).toEqual({ code: plain.code, err: plain.err });
-  expect(code).toBe(1);
+  expect(code).toBe(2);
 });

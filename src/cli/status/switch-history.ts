@@ -1,0 +1,31 @@
+// The history of switches: which session moved from which account to which, when and why. Pure.
+
+import type { StatusAnswer } from "../../core/status-schema.ts";
+import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
+import { pastTime } from "../terminal/times.ts";
+import { switchWords } from "./reason-words.ts";
+
+/** The section of the history, the newest switch first: the lines of each entry, the first with the headings. */
+export function historySection(
+  { switches = [] }: StatusAnswer,
+  { columns, style, nowMs }: TableFrame & { readonly nowMs: number },
+): string[][] {
+  if (switches.length === 0) return [["", `${INDENT}no switches since the proxy started`]];
+  const [headings = "", ...lines] = fittedTable(
+    [
+      { heading: "TIME", cells: switches.map(({ at_ms }) => pastTime(at_ms, nowMs)) },
+      { heading: "SESSION", cells: switches.map(({ session = "" }) => session), rank: 1 },
+      { heading: "SWITCH", cells: switches.map(({ from, to }) => `${from} ${style.glyphs.arrow} ${to}`) },
+      { heading: "REASON", cells: switches.map(switchWords) },
+    ],
+    { columns: Math.max(1, columns - INDENT.length), style },
+  )
+    .trimEnd()
+    .split("\n")
+    .map((line) => `${INDENT}${line}`);
+  return lines.map((line, index) => (index === 0 ? ["", headings, line] : [line]));
+}
+
+// --- internal ---
+
+const INDENT = "  ";

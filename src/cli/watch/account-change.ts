@@ -1,0 +1,117 @@
+// The changes of an account that a key of the live status makes: what it asks before, and what it says after. Pure.
+
+import type { AccountAnswer, StatusAnswer } from "../../core/status-schema.ts";
+import { shownState } from "../status/account-state.ts";
+import { reasonWords } from "../status/reason-words.ts";
+import { isPinned } from "../status/status-text.ts";
+import { type AccountName, nameOf } from "./account-name.ts";
+
+export type ChangeKind = "pin" | "unpin" | "drain" | "undrain" | "disable" | "enable";
+
+/** A change of one account. */
+export interface AccountChange {
+  readonly kind: ChangeKind;
+  readonly account: AccountName;
+  /** What it does, for the user to confirm: `pin bob: new turns go to bob only`. */
+  readonly question: string;
+  /** While it is carried out: `pinning bob`. */
+  readonly doing: string;
+  /** Afterwards: `pinned bob`. */
+  readonly done: string;
+}
+
+/** What the three keys would do to `account` now. */
+export function changeKinds(
+  account: AccountAnswer,
+  status: StatusAnswer,
+): { readonly pin: ChangeKind; readonly drain: ChangeKind; readonly enable: ChangeKind } {
+  return {
+    pin: isPinned(account, status) ? "unpin" : "pin",
+    drain: account.draining ? "undrain" : "drain",
+    enable: isDisabled(account) ? "enable" : "disable",
+  };
+}
+
+/** The change `kind` of `account`, or the reason why it makes no sense. `nowMs` is the time of the status. */
+export function changeOf(
+  kind: ChangeKind,
+  account: AccountAnswer,
+  status: StatusAnswer,
+  nowMs: number,
+): AccountChange | { readonly refusal: string } {
+  const name = nameOf(account, status);
+  const where = name.proxyName === undefined ? "" : ` on the proxy ${name.proxyName}`;
+  const { alias } = account;
+  const change = (question: string, doing: string, done: string): AccountChange => ({
+    kind,
+    account: name,
+    question,
+    doing: `${doing}${where}`,
+    done: `${done}${where}`,
+  });
+  switch (kind) {
+    case "pin": {
+      const { canServe, wordings } = shownState(account, status.proxy_name, nowMs);
+      const other = name.proxyName === undefined ? ownPinned(status) : undefined;
+      const instead = other === undefined ? "" : ` instead of ${other}`;
+      const once = canServe
+        ? ""
+        : `, once it is available (now: ${wordings.at(isDisabled(account) ? -1 : 0)})`;
+      return change(
+        `pin ${alias}${where}${instead}: new turns go to ${alias} only${once}`,
+        `pinning ${alias}`,
+        `pinned ${alias}`,
+      );
+    }
+    case "unpin":
+      return change(
+        `unpin ${alias}${where}: the policy chooses again`,
+        `unpinning ${alias}`,
+        `unpinned ${alias}`,
+      );
+    case "drain":
+      if (isDisabled(account)) return { refusal: `${alias} is disabled, so it has nothing to drain` };
+      return change(
+        `drain ${alias}${where}: it keeps its sessions and gets no new ones`,
+        `starting to drain ${alias}`,
+        `draining ${alias}`,
+      );
+    case "undrain":
+      return change(
+        `end the draining of ${alias}${where}: it gets new sessions again`,
+        `ending the draining of ${alias}`,
+        `ended the draining of ${alias}`,
+      );
+    case "disable":
+      return change(
+        `disable ${alias}${where}: it gets no turns until you enable it`,
+        `disabling ${alias}`,
+        `disabled ${alias}`,
+      );
+    case "enable": {
+      const { disabled_reason: reason } = account;
+      const why =
+        reason === "" || reason === "operator" ? "" : `, which was disabled (${reasonWords(reason)})`;
+      return change(
+        `enable ${alias}${where}${why}: it gets turns again`,
+        `enabling ${alias}`,
+        `enabled ${alias}`,
+      );
+    }
+    default:
+      return kind satisfies never;
+  }
+}
+
+// --- internal ---
+
+function isDisabled({ enabled, disabled_reason }: AccountAnswer): boolean {
+  return !enabled || disabled_reason !== "";
+}
+
+/** The alias of the pinned account of the proxy itself. */
+function ownPinned(status: StatusAnswer): string | undefined {
+  return status.accounts.find(
+    (account) => isPinned(account, status) && nameOf(account, status).proxyName === undefined,
+  )?.alias;
+}
