@@ -30,6 +30,8 @@ export async function watchStatus({ proxy, intervalMs, wide, deps }: WatchOption
   let state = INITIAL_STATE;
   let screen: Screen | undefined;
   const pause = createPause();
+  /** The accounts whose details are under way. */
+  const reading = new Set<string>();
 
   const dispatch = (event: WatchEvent): void => {
     const next = step(state, event, clock.now());
@@ -43,11 +45,16 @@ export async function watchStatus({ proxy, intervalMs, wide, deps }: WatchOption
         return screen?.end(0);
       case "request details": {
         const { account } = effect;
+        const name = JSON.stringify(account);
+        // A slow proxy is not asked twice.
+        if (reading.has(name)) return;
+        reading.add(name);
         const failed = (error: unknown) =>
           dispatch({ kind: "no details", account, problem: `opening ${account.alias}: ${problemOf(error)}` });
         return void proxy
           .details(account)
-          .then((text) => dispatch({ kind: "details", account, text }), failed);
+          .then((text) => dispatch({ kind: "details", account, text }), failed)
+          .finally(() => reading.delete(name));
       }
       case "change": {
         const { change } = effect;
