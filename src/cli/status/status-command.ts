@@ -41,7 +41,7 @@ export default defineCommand({
       type: "boolean",
       description: "Also show the proxy and the score of each account, and the source and age of its figures",
     },
-    watch: { type: "boolean", description: "Show the live status until you press q" },
+    watch: { type: "boolean", description: "Show the live status; ? shows its keys, q quits" },
     interval: {
       type: "string",
       description: "How often --watch updates, from 500ms to 1h",
