@@ -154,7 +154,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     await pane.shows(/>alice .*disabled by you/);
     expect((await accountNow("alice"))?.enabled).toBe(false);
     pane.press("d");
-    await pane.shows("alice is disabled, so it has nothing to drain");
+    await pane.shows("alice is disabled; e enables it");
     pane.press("e", "y");
     await pane.shows(/^enabled alice$/);
     expect((await accountNow("alice"))?.enabled).toBe(true);

@@ -40,6 +40,10 @@ export function crop(
   const everything = { first: 0, rows: entries.length };
   if (all.length < rows) return { lines: ["", ...all], viewport: everything };
   if (all.length <= rows) return { lines: all, viewport: everything };
+  const [selected] = needed;
+  const only = selected === undefined ? undefined : entries[selected];
+  if (rows === 1 && selected !== undefined && only !== undefined)
+    return { lines: [only], viewport: { first: selected, rows: 1 } };
   let room = rows - 1;
   const take = (lines: readonly string[], leave: number): readonly string[] => {
     if (lines.length + leave > room) return [];

@@ -20,25 +20,26 @@ export interface AccountChange {
   readonly done: string;
 }
 
-/** What the three keys would do to `account` now. */
+/** The changes that the three keys make of `account` now; undefined: none, because it is disabled. */
 export function changeKinds(
   account: AccountAnswer,
   status: StatusAnswer,
-): { readonly pin: ChangeKind; readonly drain: ChangeKind; readonly enable: ChangeKind } {
+): { readonly pin: ChangeKind; readonly drain: ChangeKind | undefined; readonly enable: ChangeKind } {
+  const isOff = isDisabled(account);
   return {
     pin: isPinned(account, status) ? "unpin" : "pin",
-    drain: account.draining ? "undrain" : "drain",
-    enable: isDisabled(account) ? "enable" : "disable",
+    drain: isOff ? undefined : account.draining ? "undrain" : "drain",
+    enable: isOff ? "enable" : "disable",
   };
 }
 
-/** The change `kind` of `account`, or the reason why it makes no sense. `nowMs` is the time of the status. */
+/** The change `kind` of `account`. `nowMs` is the time of the status. */
 export function changeOf(
   kind: ChangeKind,
   account: AccountAnswer,
   status: StatusAnswer,
   nowMs: number,
-): AccountChange | { readonly refusal: string } {
+): AccountChange {
   const name = nameOf(account, status);
   const where = name.proxyName === undefined ? "" : ` on the proxy ${name.proxyName}`;
   const { alias } = account;
@@ -70,7 +71,6 @@ export function changeOf(
         `unpinned ${alias}`,
       );
     case "drain":
-      if (isDisabled(account)) return { refusal: `${alias} is disabled, so it has nothing to drain` };
       return change(
         `drain ${alias}${where}: it keeps its sessions and gets no new ones`,
         `starting to drain ${alias}`,

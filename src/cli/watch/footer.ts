@@ -127,7 +127,7 @@ function listKeys(state: WatchState, { glyphs }: TextStyle): readonly KeyHint[] 
       : [
           { key: glyphs.enter, does: "open", rank: 5 },
           { key: "p", does: KEY_WORDS[kinds.pin], rank: 2 },
-          { key: "d", does: KEY_WORDS[kinds.drain], rank: 3 },
+          ...(kinds.drain === undefined ? [] : [{ key: "d", does: KEY_WORDS[kinds.drain], rank: 3 }]),
           { key: "e", does: KEY_WORDS[kinds.enable], rank: 4 },
         ]),
     ...(count > 1 ? [{ key: "s", does: "sort", rank: 8 }] : []),

@@ -135,8 +135,8 @@ function askFor(state: WatchState, key: "pin" | "drain" | "enable", nowMs: numbe
   if (obstacle !== undefined || account === undefined || known === undefined)
     return withNote(state, `cannot change an account: ${obstacle}`, nowMs);
   const kind = changeKinds(account, known.status)[key];
+  if (kind === undefined) return withNote(state, `${account.alias} is disabled; e enables it`, nowMs);
   const change = changeOf(kind, account, known.status, known.answeredMs);
-  if ("refusal" in change) return withNote(state, change.refusal, nowMs);
   return only({ ...state, mode: { kind: "confirm", change } });
 }
 

@@ -172,7 +172,7 @@ describe("a change", () => {
   });
 
   test("is not asked for if it makes no sense, or without a proxy", () => {
-    expect(three.and("end", "d").state.notice?.text).toBe("erin is disabled, so it has nothing to drain");
+    expect(three.and("end", "d").state.notice?.text).toBe("erin is disabled; e enables it");
     for (const name of ["p", "d", "e"])
       expect(three.and(FAILED, name).state).toMatchObject({
         mode: { kind: "list" },
