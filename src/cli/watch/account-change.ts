@@ -55,11 +55,11 @@ export function changeOf(
       const { canServe, wordings } = shownState(account, status.proxy_name, nowMs);
       const other = name.proxyName === undefined ? ownPinned(status) : undefined;
       const instead = other === undefined ? "" : ` instead of ${other}`;
-      const once = canServe
-        ? ""
-        : `, once it is available (now: ${wordings.at(isDisabled(account) ? -1 : 0)})`;
+      const now = wordings.at(isDisabled(account) ? -1 : 0);
+      const once = canServe ? "" : `, once it is available; now: ${now}`;
+      const turns = name.proxyName === undefined ? "new turns" : "new turns there";
       return change(
-        `pin ${alias}${where}${instead}: new turns go to ${alias} only${once}`,
+        `pin ${alias}${where}${instead}: ${turns} go to ${alias} only${once}`,
         `pinning ${alias}`,
         `pinned ${alias}`,
       );

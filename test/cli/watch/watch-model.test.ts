@@ -123,7 +123,7 @@ describe("a change", () => {
   test("is asked for with what it does", () => {
     expect(question(["p"])).toBe("unpin alice: the policy chooses again");
     expect(question(["j", "p"], THREE)).toStartWith(
-      "pin bob: new turns go to bob only, once it is available (now: limit reached, ",
+      "pin bob: new turns go to bob only, once it is available; now: limit reached, ",
     );
     expect(question(["p"], ONE)).toBe("pin alice: new turns go to alice only");
     expect(question(["/", ..."grace", "enter", "p"])).toBe(
@@ -135,6 +135,9 @@ describe("a change", () => {
     expect(question(["/", ..."frank", "enter", "e"])).toBe("enable frank: it gets turns again");
     expect(question(["/", ..."erin", "enter", "e"])).toBe(
       "enable erin, which was disabled (login expired): it gets turns again",
+    );
+    expect(question(["end", "p"])).toBe(
+      "pin 会社 on the proxy edge-b: new turns there go to 会社 only, once it is available; now: unavailable",
     );
     expect(question(["end", "d"])).toBe(
       "drain 会社 on the proxy edge-b: it keeps its sessions and gets no new ones",
