@@ -124,7 +124,7 @@ function openAccount(state: WatchState, nowMs: number): Step {
     return withNote(state, `cannot open the account: ${obstacle}`, nowMs);
   const name = nameOf(account, known.status);
   return {
-    state: { ...state, mode: { kind: "account", account: name, text: undefined, viewport: TOP } },
+    state: { ...state, mode: { kind: "account", account: name, details: undefined, viewport: TOP } },
     effects: [{ kind: "request details", account: name }],
   };
 }

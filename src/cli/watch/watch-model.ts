@@ -5,7 +5,7 @@ import type { Viewport } from "../status/frame-crop.ts";
 import { type AccountName, isNamed } from "./account-name.ts";
 import { withSelection } from "./selection.ts";
 import { stepOfKey } from "./watch-keys.ts";
-import { notice, type Step, type WatchEvent, type WatchState } from "./watch-state.ts";
+import { type DrawnDetails, notice, type Step, type WatchEvent, type WatchState } from "./watch-state.ts";
 
 /** The state after `event`, which happened at `nowMs` (Unix ms), and what is to be done. */
 export function step(state: WatchState, event: WatchEvent, nowMs: number): Step {
@@ -23,7 +23,7 @@ export function step(state: WatchState, event: WatchEvent, nowMs: number): Step 
       return only({ ...state, trouble, askedMs: undefined, expectedUrl: url ?? state.expectedUrl });
     }
     case "details":
-      return only(withDetails(state, event.account, event.text));
+      return only(withDetails(state, event.account, event.details));
     case "no details":
       if (!showsDetailsOf(state, event.account)) return only(state);
       return only({
@@ -76,14 +76,14 @@ function showsDetailsOf({ mode }: WatchState, account: AccountName): boolean {
 }
 
 function hasDetails({ mode }: WatchState): boolean {
-  return mode.kind === "account" && mode.text !== undefined;
+  return mode.kind === "account" && mode.details !== undefined;
 }
 
 /** Details that arrive after the user has left the page are dropped. */
-function withDetails(state: WatchState, account: AccountName, text: string): WatchState {
+function withDetails(state: WatchState, account: AccountName, details: DrawnDetails): WatchState {
   const { mode } = state;
   return mode.kind === "account" && showsDetailsOf(state, account)
-    ? { ...state, mode: { ...mode, text } }
+    ? { ...state, mode: { ...mode, details } }
     : state;
 }
 

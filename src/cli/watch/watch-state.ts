@@ -1,6 +1,7 @@
 // What `status --watch` knows and shows: the state, and the events and effects of its model.
 
 import { oneLine } from "../../printable.ts";
+import type { AccountCanvas } from "../accounts/account-lines.ts";
 import type { Viewport } from "../status/frame-crop.ts";
 import type { StatusReply } from "../status/status-reply.ts";
 import type { Key } from "../terminal/keyboard.ts";
@@ -25,6 +26,9 @@ export interface Notice {
   readonly atMs: number;
 }
 
+/** The lines of `account show` on a canvas. */
+export type DrawnDetails = (canvas: AccountCanvas) => readonly string[];
+
 /** What the keys act on. */
 export type Mode =
   | { readonly kind: "list" }
@@ -34,8 +38,8 @@ export type Mode =
   | {
       readonly kind: "account";
       readonly account: AccountName;
-      /** What `account show` prints; undefined until it has arrived. */
-      readonly text: string | undefined;
+      /** Undefined until they have arrived. */
+      readonly details: DrawnDetails | undefined;
       readonly viewport: Viewport;
     };
 
@@ -78,7 +82,7 @@ export type WatchEvent =
       readonly url: string | undefined;
     }
   /** The details of an account arrived, or the reason why they did not. */
-  | { readonly kind: "details"; readonly account: AccountName; readonly text: string }
+  | { readonly kind: "details"; readonly account: AccountName; readonly details: DrawnDetails }
   | { readonly kind: "no details"; readonly account: AccountName; readonly problem: string }
   | { readonly kind: "changed"; readonly change: AccountChange; readonly warnings: readonly string[] }
   | { readonly kind: "not changed"; readonly change: AccountChange; readonly problem: string }

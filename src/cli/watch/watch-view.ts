@@ -120,7 +120,7 @@ function pagePicture(
 ): Picture {
   const { columns, rows } = canvas;
   const style = styleOf(canvas);
-  const all = (mode.kind === "help" ? helpPage(style) : accountPage(mode, style)).flatMap((line) =>
+  const all = (mode.kind === "help" ? helpPage(style) : accountPage(mode, canvas)).flatMap((line) =>
     hanging(line, columns, style),
   );
   // The number of visible lines is in the footer, and depends on its height.
@@ -132,10 +132,11 @@ function pagePicture(
   return { lines: withFooter(shown, footer, rows), viewport: { first, rows: size } };
 }
 
-function accountPage({ account, text }: Extract<Mode, { kind: "account" }>, { paint }: TextStyle): string[] {
-  if (text === undefined) return [`reading ${account.alias} ...`];
-  const [head = "", ...rest] = text.trimEnd().split("\n");
-  return [paint.bold(head), ...rest];
+function accountPage(
+  { account, details }: Extract<Mode, { kind: "account" }>,
+  canvas: WatchCanvas,
+): readonly string[] {
+  return details === undefined ? [`reading ${account.alias} ...`] : details(canvas);
 }
 
 /** `line`, wrapped. Further lines begin below the second column of a table, or have the indentation of the line. */

@@ -54,7 +54,7 @@ export async function watchStatus({ proxy, intervalMs, wide, deps }: WatchOption
           dispatch({ kind: "no details", account, problem: `opening ${account.alias}: ${problemOf(error)}` });
         return void proxy
           .details(account)
-          .then((text) => dispatch({ kind: "details", account, text }), failed)
+          .then((details) => dispatch({ kind: "details", account, details }), failed)
           .finally(() => reading.delete(name));
       }
       case "change": {

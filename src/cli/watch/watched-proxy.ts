@@ -3,7 +3,7 @@
 import { remoteAccounts } from "../../admin/client.ts";
 import type { Door } from "../../admin/door.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
-import { accountView } from "../accounts/account-details.ts";
+import { accountLines } from "../accounts/account-lines.ts";
 import type { RemoteFlags } from "../common-flags.ts";
 import type { CommandContext } from "../context.ts";
 import { hint } from "../hints.ts";
@@ -11,12 +11,12 @@ import { doorOf, type Location, locate, urlOf } from "../proxy/locate-proxy.ts";
 import { type StatusReply, statusReply } from "../status/status-reply.ts";
 import type { AccountChange } from "./account-change.ts";
 import type { AccountName } from "./account-name.ts";
+import type { DrawnDetails } from "./watch-state.ts";
 
 export interface WatchedProxy {
   /** Reads the status. Throws a `ProxyFailure`. */
   status(): Promise<StatusReply>;
-  /** What `account show` prints. */
-  details(account: AccountName): Promise<string>;
+  details(account: AccountName): Promise<DrawnDetails>;
   /** Makes a change. Resolves to the warnings. */
   change(change: AccountChange): Promise<readonly string[]>;
 }
@@ -100,7 +100,8 @@ export function watchedProxy(
     details: (account) =>
       quietly(async (quiet) => {
         const ops = remoteAccounts(await adminDoor(quiet, account));
-        return accountView(await ops.show(account.alias), context.deps.clock.now());
+        const details = await ops.show(account.alias);
+        return (canvas) => accountLines(details, canvas);
       }),
     change: ({ kind, account }) =>
       quietly(async (quiet, warnings) => {

@@ -197,9 +197,9 @@ describe("an opened account", () => {
 
   test("shows its details; those of another account are dropped", () => {
     const details = (alias: string) =>
-      ({ kind: "details", account: { alias, proxyName: undefined }, text: `${alias} text` }) as const;
-    expect(open.and(details("bob")).state.mode).toMatchObject({ text: "bob text" });
-    expect(open.and(details("erin")).state.mode).toMatchObject({ text: undefined });
+      ({ kind: "details", account: { alias, proxyName: undefined }, details: () => [alias] }) as const;
+    expect(open.and(details("bob")).state.mode).toMatchObject({ details: expect.any(Function) });
+    expect(open.and(details("erin")).state.mode).toMatchObject({ details: undefined });
     expect(open.and("enter", details("bob")).state.mode.kind).toBe("list");
   });
 
@@ -207,7 +207,7 @@ describe("an opened account", () => {
     const account = { alias: "bob", proxyName: undefined };
     const failed = { kind: "no details", account, problem: "no rights" } as const;
     expect(open.and(failed).state).toMatchObject({ mode: { kind: "list" }, notice: { text: "no rights" } });
-    const shownBefore = open.and({ kind: "details", account, text: "bob" }, failed);
+    const shownBefore = open.and({ kind: "details", account, details: () => ["bob"] }, failed);
     expect(shownBefore.state).toMatchObject({ mode: { kind: "account" }, notice: { text: "no rights" } });
   });
 });

@@ -21,8 +21,11 @@ const widest = (lines: readonly string[]) => Math.max(...lines.map((line) => Bun
 const three = walk(answered(THREE));
 const eleven = walk(answered(ELEVEN));
 const bob = { alias: "bob", proxyName: undefined };
-const DETAILS = `bob @ laptop\n${Array.from({ length: 40 }, (_, index) => `  line ${index + 1} of the details`).join("\n")}\n`;
-const opened = three.and("j", "enter", { kind: "details", account: bob, text: DETAILS });
+const DETAILS = [
+  "bob on laptop",
+  ...Array.from({ length: 40 }, (_, at) => `  line ${at + 1} of the details`),
+];
+const opened = three.and("j", "enter", { kind: "details", account: bob, details: () => DETAILS });
 const asked = three.and("p", "y");
 const change = asked.effects.flatMap((effect) => (effect.kind === "change" ? [effect.change] : []))[0]!;
 
