@@ -1,11 +1,11 @@
 // `codexlb init` with real Codex: the test turn reaches the pool, and a no to every question leaves the home as it is.
 
 import { expect } from "bun:test";
-import { createHash } from "node:crypto";
-import { globSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
 import { startMock } from "../../src/mock/backend.ts";
+import { hashOfDirectory } from "../support/directory-hash.ts";
 import { executable } from "../support/executable.ts";
 import { gated } from "../support/gated.ts";
 import { noPanes, openPane } from "../support/tmux.ts";
@@ -50,17 +50,6 @@ function machineWith(version: string) {
   };
 }
 
-function hashOf(directory: string): string {
-  const hash = createHash("sha256");
-  for (const name of readdirSync(directory, { recursive: true }).map(String).sort()) {
-    const path = join(directory, name);
-    const stat = lstatSync(path);
-    hash.update(`${name} ${stat.mode} ${stat.mtimeMs}\n`);
-    if (stat.isFile()) hash.update(readFileSync(path));
-  }
-  return hash.digest("hex");
-}
-
 describe.each(VERSIONS)("init with Codex %s", (version) => {
   test("runs the test turn through the pool, and Codex saves no thread", async () => {
     await using machine = machineWith(version);
@@ -74,13 +63,13 @@ describe.each(VERSIONS)("init with Codex %s", (version) => {
   test.skipIf(noPanes() !== undefined)("a no to every question changes nothing", async () => {
     await using machine = machineWith(version);
     const { tool, home, env } = machine;
-    const before = hashOf(home);
+    const before = hashOfDirectory(home);
     using pane = await openPane({ columns: 100, rows: 60, cwd: tool.directory, env });
     const code = pane.start("clear; codexlb init");
     await pane.shows("Create it? [Y/n]");
     pane.line("n");
     expect(await code()).toBe(0);
     expect(pane.screen().join("\n")).toContain(`ok Codex ${version} (`);
-    expect(hashOf(home)).toBe(before);
+    expect(hashOfDirectory(home)).toBe(before);
   });
 });

@@ -2,11 +2,11 @@
 // and with a no to every question.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
+import { hashOfDirectory } from "../support/directory-hash.ts";
 import { type Executable, executable } from "../support/executable.ts";
 import { noPanes, openPane, type Pane } from "../support/tmux.ts";
 import { turnCodex } from "../support/turn-codex.ts";
@@ -61,19 +61,6 @@ const asks = (pane: Pane, question: string): Promise<string[]> =>
 async function answer(pane: Pane, question: string, text = ""): Promise<void> {
   await asks(pane, question);
   pane.line(text);
-}
-
-/** A hash of every file, directory and link below `directory`. */
-function hashOf(directory: string): string {
-  const hash = createHash("sha256");
-  for (const name of readdirSync(directory, { recursive: true }).map(String).sort()) {
-    const path = join(directory, name);
-    const stat = lstatSync(path);
-    hash.update(`${name} ${stat.mode} ${stat.mtimeMs}\n`);
-    if (stat.isFile()) hash.update(readFileSync(path));
-    if (stat.isSymbolicLink()) hash.update(readlinkSync(path));
-  }
-  return hash.digest("hex");
 }
 
 describe.skipIf(why !== undefined)("init", () => {
@@ -197,12 +184,12 @@ describe.skipIf(why !== undefined)("init", () => {
 
   test("a no to every question changes nothing in the home", async () => {
     using pane = await openShell();
-    const empty = hashOf(home);
+    const empty = hashOfDirectory(home);
     const first = pane.start("clear; codexlb init");
     await answer(pane, "Create it?", "n");
     await answer(pane, "[y/N]", "n");
     expect(await first()).toBe(0);
-    expect(hashOf(home)).toBe(empty);
+    expect(hashOfDirectory(home)).toBe(empty);
 
     // With a root and an account, the other questions are asked too.
     const root = { CODEXLB_ROOT: join(home, ".codex-lb") };
@@ -210,7 +197,7 @@ describe.skipIf(why !== undefined)("init", () => {
     mkdirSync(login);
     writeFileSync(join(login, "auth.json"), mock.authFile("bob"));
     expect((await tool.run(["account", "import", "--from", login, "bob"], root)).code).toBe(0);
-    const enrolled = hashOf(home);
+    const enrolled = hashOfDirectory(home);
     const second = pane.start("clear; codexlb init");
     await answer(pane, "Import it?", "n");
     await answer(pane, "Add another account?", "n");
@@ -218,7 +205,7 @@ describe.skipIf(why !== undefined)("init", () => {
     await answer(pane, "[y/N]", "n");
     await answer(pane, "Run it?", "n");
     expect(await second()).toBe(0);
-    expect(hashOf(home)).toBe(enrolled);
+    expect(hashOfDirectory(home)).toBe(enrolled);
     expect(pane.screen().filter((line) => line === "  skipped")).toHaveLength(3);
   });
 
