@@ -75,6 +75,13 @@ export function summaryOf(quota: Quota, limit: LimitQuota, view: QuotaView): Quo
   };
 }
 
+/** The exhausted window that is reset last; undefined if no window is known to be exhausted. */
+export function exhaustedWindow({ windows }: Pick<QuotaSummary, "windows">): WindowSummary | undefined {
+  const resetOf = ({ resetAtMs = 0 }: WindowSummary) => resetAtMs;
+  const exhausted = presentOf(windows).filter(({ left }) => left !== undefined && left <= 0);
+  return exhausted.sort((a, b) => resetOf(b) - resetOf(a))[0];
+}
+
 /**
  * The score of an account, 0..1: the weighted mean of what is left of its windows (an unknown one counts as 0.30); 1 if
  * it has no windows. Negative weights count as zero; without weights the score is 0.

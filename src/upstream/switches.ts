@@ -5,8 +5,7 @@ import type { Candidate } from "../core/availability.ts";
 import { isOpen } from "../core/availability.ts";
 import type { ChoiceReason } from "../core/policy.ts";
 import type { AccountSwitch } from "../core/pool-facts.ts";
-import type { WindowSummary } from "../core/quota-summary.ts";
-import { presentOf } from "../core/windows.ts";
+import { exhaustedWindow } from "../core/quota-summary.ts";
 
 /** A served turn of a session, or of a request without one, that another upstream served before. */
 export interface MovedTurn {
@@ -75,17 +74,10 @@ function causeOf(
 ): Pick<AccountSwitch, "reason" | "window"> | undefined {
   if (chosen === "pinned") return { reason: chosen };
   if (left.condition === "exhausted" || !isOpen(left.condition)) {
-    const window = exhaustedWindow(left);
+    const window = exhaustedWindow(left.summary)?.kind;
     return { reason: left.reason ?? left.condition, ...(window === undefined ? {} : { window }) };
   }
   if (left.draining) return { reason: "draining" };
   if (bound) return { reason: "request-failed" };
   return PREFERENCES.has(chosen) ? { reason: chosen } : undefined;
-}
-
-/** The exhausted window that is reset last. */
-function exhaustedWindow({ summary }: Candidate): AccountSwitch["window"] {
-  const resetOf = ({ resetAtMs = 0 }: WindowSummary) => resetAtMs;
-  const exhausted = presentOf(summary.windows).filter(({ left }) => left !== undefined && left <= 0);
-  return exhausted.sort((a, b) => resetOf(b) - resetOf(a))[0]?.kind;
 }

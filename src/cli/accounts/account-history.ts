@@ -2,11 +2,11 @@
 
 import type { AccountDetails } from "../../auth/account-details.ts";
 import type { LogEvent } from "../../core/log-event.ts";
+import { ago } from "../../core/time-words.ts";
 import { shortLine } from "../../printable.ts";
 import { wordsOf } from "../proxy/log-text.ts";
 import { switchWords } from "../status/reason-words.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
-import { ago } from "../terminal/times.ts";
 
 /** A line for each event, latest first: `5 min ago     cooling down for 2 min (backend error 503)`. */
 export function historyLines(

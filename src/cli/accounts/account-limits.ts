@@ -1,6 +1,7 @@
 // The limits of one account in words.
 
 import type { AccountAnswer } from "../../core/status-schema.ts";
+import { backWords } from "../../core/time-words.ts";
 import { WINDOW_KINDS } from "../../core/windows.ts";
 import { shortLine } from "../../printable.ts";
 import { limitWindows, type ShownWindow } from "../status/limit-windows.ts";
@@ -8,7 +9,6 @@ import { WINDOW_LIMITS } from "../status/reason-words.ts";
 import { creditsText } from "../status/status-text.ts";
 import { windowCell } from "../status/window-cell.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
-import { backWords } from "../terminal/times.ts";
 
 /** A line for each limit: `5h limit      42% left, resets 05:41 (in 4 h)`. */
 export function limitLines(account: AccountAnswer, style: TextStyle, nowMs: number): string[] {

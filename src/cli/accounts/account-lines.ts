@@ -1,11 +1,11 @@
 // One account in words, for `codexlb account show` on a terminal. Pure.
 
 import type { AccountDetails } from "../../auth/account-details.ts";
+import { ago, until } from "../../core/time-words.ts";
 import { shortLine } from "../../printable.ts";
 import { type ShownState, shownState } from "../status/account-state.ts";
 import { stateBrush } from "../status/state-brush.ts";
 import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
-import { ago, until } from "../terminal/times.ts";
 import { historyLines } from "./account-history.ts";
 import { limitLines } from "./account-limits.ts";
 

@@ -1,8 +1,8 @@
 // The keys for a person, as `codexlb key list` prints them on a terminal.
 
 import type { KeyInfo } from "../../auth/keys.ts";
+import { ago } from "../../core/time-words.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
-import { ago } from "../terminal/times.ts";
 
 /** One row for each key. */
 export function keyTable(keys: readonly KeyInfo[], frame: TableFrame, nowMs: number): string {

@@ -3,8 +3,8 @@
 import { z } from "zod";
 import type { ListedAccount } from "../../auth/account-ops.ts";
 import type { AccountAnswer } from "../../core/status-schema.ts";
+import { backWords } from "../../core/time-words.ts";
 import { commandHint } from "../hints.ts";
-import { backWords } from "../terminal/times.ts";
 import { isLimitCode, isLoginCode, reasonWords } from "./reason-words.ts";
 
 /**

@@ -1,8 +1,8 @@
 // The child proxies of a status document as text.
 
 import type { ChildAnswer } from "../../core/status-schema.ts";
+import { backWords } from "../../core/time-words.ts";
 import { table } from "../terminal/table.ts";
-import { backWords } from "../terminal/times.ts";
 import { reasonWords } from "./reason-words.ts";
 
 /** A child proxy and its depth in the chain. */

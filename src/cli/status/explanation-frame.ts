@@ -1,9 +1,9 @@
 // An explanation for a person, as `codexlb explain` prints it on a terminal.
 
 import type { Explained } from "../../admin/answers.ts";
+import { until } from "../../core/time-words.ts";
 import { commandHint } from "../hints.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
-import { until } from "../terminal/times.ts";
 import type { StateLevel } from "./account-state.ts";
 import { bindingText, termOf } from "./explanation-text.ts";
 import { noAccountsText } from "./no-accounts.ts";

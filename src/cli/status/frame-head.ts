@@ -1,11 +1,11 @@
 // The head of a status frame: which proxy this is, what it does next, and how old the figures are. Pure.
 
 import type { StatusAnswer } from "../../core/status-schema.ts";
+import { exactTimeOfDay } from "../../core/time-words.ts";
 import { withoutTrailingSlash } from "../../core/urls.ts";
 import { oneLine } from "../../printable.ts";
 import { fit } from "../terminal/fit.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
-import { exactTimeOfDay } from "../terminal/times.ts";
 import { choiceWords } from "./reason-words.ts";
 import { age } from "./status-text.ts";
 

@@ -2,10 +2,10 @@
 // it. Pure: equal arguments give equal lines.
 
 import type { StatusAnswer } from "../../core/status-schema.ts";
+import { ago } from "../../core/time-words.ts";
 import { fill, fit } from "../terminal/fit.ts";
 import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
 import { table } from "../terminal/table.ts";
-import { ago } from "../terminal/times.ts";
 import { childWords, type TreeChild, treeOf } from "./child-proxies.ts";
 import { crop, type Viewport } from "./frame-crop.ts";
 import { alarmOf, answeredWords, headOf, type StatusSnapshot, wrap } from "./frame-head.ts";

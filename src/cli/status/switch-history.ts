@@ -1,8 +1,8 @@
 // The history of switches: which session moved from which account to which, when and why. Pure.
 
 import type { StatusAnswer } from "../../core/status-schema.ts";
+import { pastTime } from "../../core/time-words.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
-import { pastTime } from "../terminal/times.ts";
 import { switchWords } from "./reason-words.ts";
 
 /** The section of the history, the newest switch first: the lines of each entry, the first with the headings. */

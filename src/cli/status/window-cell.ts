@@ -1,7 +1,7 @@
 // What is left of a quota window, in one cell: the percentage, then a bar, then the reset.
 
+import { shortUntil, until } from "../../core/time-words.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
-import { shortUntil, until } from "../terminal/times.ts";
 import type { ShownWindow } from "./limit-windows.ts";
 
 /** The size of the parts of all cells of a column. */

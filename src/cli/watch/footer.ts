@@ -1,9 +1,9 @@
 // The last lines of the live status: a question, a message, or the keys that work now. Pure.
 
+import { exactTimeOfDay } from "../../core/time-words.ts";
 import { wrap } from "../status/frame-head.ts";
 import { fit } from "../terminal/fit.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
-import { exactTimeOfDay } from "../terminal/times.ts";
 import { type ChangeKind, changeKinds } from "./account-change.ts";
 import { selectedIn, shownIn } from "./selection.ts";
 import type { Trouble, WatchState } from "./watch-state.ts";

@@ -1,12 +1,12 @@
 // The view of `status --watch`: the lines that show a state on a screen. Pure.
 
+import { exactTimeOfDay } from "../../core/time-words.ts";
 import { type FrameList, frameOf } from "../status/frame.ts";
 import { firstVisible, type Viewport } from "../status/frame-crop.ts";
 import { wrap } from "../status/frame-head.ts";
 import { NO_ACCOUNTS } from "../status/no-accounts.ts";
 import { fit } from "../terminal/fit.ts";
 import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
-import { exactTimeOfDay } from "../terminal/times.ts";
 import { footerLines } from "./footer.ts";
 import { helpPage } from "./help-page.ts";
 import { ORDER_WORDS } from "./row-order.ts";

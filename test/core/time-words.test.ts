@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { ago, backWords, shortUntil, until } from "../../../src/cli/terminal/times.ts";
+import { ago, backWords, shortUntil, until } from "../../src/core/time-words.ts";
 
 process.env.TZ = "UTC";
 
