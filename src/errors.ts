@@ -63,6 +63,7 @@ export const ERROR_CODES = {
   // As a shell reports Ctrl-C; other signals have other exit codes.
   interrupted: { status: 499, exit: 130 },
   unhealthy: { status: 500, exit: 1 },
+  notify_failed: { status: 502, exit: 1 },
   busy: { status: 503, exit: 1 },
   shutting_down: { status: 503, exit: 1 },
   too_many_connections: { status: 503, exit: 1 },

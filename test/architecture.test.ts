@@ -24,6 +24,7 @@ const LAYERS = [
   ["auth"],
   ["upstream"],
   ["proxy"],
+  ["notify"],
   ["admin"],
   ["codex"],
   ["login"],

@@ -69,6 +69,11 @@ export const Settings = z.looseObject({
   settings: z.array(z.looseObject({ key: z.string(), value: z.unknown(), source: z.string() })),
 });
 
+/** `POST /admin/notify/test`. */
+export const NotifyTest = z.looseObject({
+  ways: z.array(z.looseObject({ way: z.string(), error: z.string().optional() })),
+});
+
 /** `GET /admin/explain`. */
 export type Explained = z.output<typeof Explained>;
 export const Explained = z.looseObject({

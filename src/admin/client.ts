@@ -14,6 +14,7 @@ import {
   ImportResponse,
   KeyList,
   NewKey,
+  NotifyTest,
   PinResponse,
   ProxyAnswer,
   Settings,
@@ -98,6 +99,11 @@ export async function remoteExplanation(
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(about)) if (value !== undefined) query.set(name, value);
   return answered(door, Explained, through(door)(`${baseOf(door)}/admin/explain?${query}`));
+}
+
+/** Lets the proxy behind `door` send a test message in every way of its settings. */
+export async function remoteNotifyTest(door: Door): Promise<z.output<typeof NotifyTest>["ways"]> {
+  return (await answered(door, NotifyTest, apiOf(door).admin.notify.test.$post({ json: {} }))).ways;
 }
 
 /** Facts about the proxy behind `door`. */

@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { KEY_ROLES, type KeyInfo, type KeyOps } from "../auth/keys.ts";
+import type { WayTest } from "../notify/ways.ts";
 import type { ShownSetting } from "../state/config-source.ts";
 import type { EventLog } from "../state/events.ts";
 import { readLogLines } from "../state/log-parts.ts";
@@ -19,6 +20,8 @@ export interface OperateContext {
   /** The settings in effect. */
   readonly settings: () => readonly ShownSetting[];
   readonly about: () => ProxyInfo;
+  /** Sends a test message in every way of the settings. */
+  readonly testNotifications: () => Promise<readonly WayTest[]>;
   readonly presence: {
     /** Registers a client until the returned function is called. */
     enter(): () => void;
@@ -39,7 +42,7 @@ export interface ProxyInfo {
 }
 
 export function operateRoutes(context: OperateContext) {
-  const { pool, keys, events, eventsPath, settings, about, presence } = context;
+  const { pool, keys, events, eventsPath, settings, about, presence, testNotifications } = context;
   return new Hono()
     .get("/admin/version", (c) => c.json(versionBody(about())))
     .get("/admin/config", (c) => c.json({ settings: settings().map(shown) }))
@@ -55,6 +58,9 @@ export function operateRoutes(context: OperateContext) {
       await keys.remove(c.req.valid("json").name);
       return c.json({ ok: true });
     })
+    .post("/admin/notify/test", body("notify", Nothing), async (c) =>
+      c.json({ ways: (await testNotifications()).map(wayBody) }),
+    )
     .get("/admin/presence", (c) => {
       const leave = presence.enter();
       c.req.raw.signal.addEventListener("abort", leave, { once: true });
@@ -84,6 +90,7 @@ const DEFAULT_TAIL = 100;
 const DEFAULT_LIMIT = 500;
 const MOST_LINES = 2_000;
 
+const Nothing = z.strictObject({});
 const KeyName = z.strictObject({ name: requiredText("name") });
 const KeyRequest = KeyName.extend({ role: z.enum(KEY_ROLES).default("client") });
 
@@ -93,6 +100,10 @@ function versionBody({ startedMs, tokenUrl, ...info }: ProxyInfo) {
 
 function keyBody({ name, role, createdMs, lastUsedMs }: KeyInfo) {
   return { name, role, created_at_ms: createdMs, last_used_at_ms: lastUsedMs };
+}
+
+function wayBody({ way, error }: WayTest): { way: string; error: string | undefined } {
+  return { way, error };
 }
 
 /** A query parameter without surrounding spaces; undefined when it is empty. */

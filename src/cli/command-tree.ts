@@ -25,6 +25,7 @@ export const COMMANDS: Command = defineCommand({
     explain: lazy(() => import("./status/explain-command.ts")),
     config: lazy(() => import("./config/config-command.ts")),
     key: lazy(() => import("./keys/key-command.ts")),
+    notify: lazy(() => import("./notify/notify-command.ts")),
     service: lazy(() => import("./service/service-command.ts")),
     upgrade: lazy(() => import("./upgrade/upgrade-command.ts")),
     doctor: lazy(() => import("./doctor/doctor-command.ts")),

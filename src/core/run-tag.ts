@@ -34,7 +34,7 @@ export interface OtherAccount {
 /** The form of the ids of Codex's threads. */
 export const THREAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** The path behind a run's prefix that returns its `RunSeen`. */
+/** The path behind a run's prefix that returns its `RunSeen`. A POST also reports that Codex bypassed the proxy. */
 export const RUN_PATH = "/run";
 
 /** `/@ID`, or `/@ID:ACCOUNT`. */

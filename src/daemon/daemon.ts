@@ -7,6 +7,8 @@ import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { createOutbound } from "../network/egress.ts";
 import { trustOf } from "../network/trust.ts";
+import { createNotifier } from "../notify/notifier.ts";
+import { waysOf } from "../notify/ways.ts";
 import { createBodyBudget } from "../proxy/body-budget.ts";
 import { CONNECTION_LIMITS, type ConnectionLimits } from "../proxy/connections.ts";
 import type { ProxySettings } from "../proxy/context.ts";
@@ -123,8 +125,15 @@ async function run(
   const parts = poolParts(base);
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
+  const notifier = createNotifier({
+    ...base,
+    path: layout.notify,
+    settings: live.current,
+    ways: (config) => waysOf(config, { clock: deps.clock, env: deps.env, outbound }),
+    pool: parts.pool.watched,
+  });
   const presence = createPresence(deps.clock);
-  const admin = adminParts(base, parts, presence);
+  const admin = adminParts(base, parts, presence, notifier);
   const drainMs = () => live.current().proxy.drain_timeout_seconds * 1000;
   const server = orReport(events, () =>
     startServer(listen, {
@@ -137,6 +146,7 @@ async function run(
       bodies: createBodyBudget(deps.clock),
       catalogues: parts.catalogues,
       handovers: createHandovers(),
+      noteBypass: notifier.noteBypass,
       local: publicPaths(admin.context, admin.access, admin.admission),
       admission: admin.admission,
       guard: createGuard(listen, () => guardSettings(live.current()), admin.access, deps),
@@ -171,6 +181,7 @@ async function run(
   const unwatchClock = watchClock({ ...base, children: parts.children.list });
   parts.care.start();
   parts.refresher.start();
+  notifier.start();
 
   return {
     name: proxy.name,
@@ -193,7 +204,9 @@ async function run(
       parts.children.stop();
       parts.catalogues.stop();
       admin.context.logins.stop();
+      const notified = notifier.stop();
       await server.stop(deadlineOf(deps, drainMs(), hurry));
+      await notified;
       await adminServer.stop();
       parts.care.stop();
       parts.affinity.flush();

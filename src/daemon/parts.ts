@@ -15,6 +15,7 @@ import { shortStatus } from "../core/short-status.ts";
 import { shortFacts } from "../core/status.ts";
 import type { Deps } from "../deps.ts";
 import type { Outbound } from "../network/egress.ts";
+import type { Notifier } from "../notify/notifier.ts";
 import { createAdmission } from "../proxy/admission.ts";
 import { shownSettings } from "../state/config-source.ts";
 import type { LiveConfig } from "../state/config-watch.ts";
@@ -127,6 +128,7 @@ export function adminParts(
   { layout, live, deps, events, store, self }: Base,
   { pool, affinity, children, refresher }: ReturnType<typeof poolParts>,
   presence: Presence,
+  notifier: Notifier,
 ) {
   const accounts = createAccountOps({
     store,
@@ -178,6 +180,7 @@ export function adminParts(
     events,
     eventsPath: layout.events,
     presence,
+    testNotifications: notifier.test,
     shortStatus: () =>
       live.current().proxy.proxy_url === "" ? shortStatus(shortFacts(pool.outline())) : undefined,
     settings: () => shownSettings(live.effective()),

@@ -1,6 +1,6 @@
 // Reports changes of config.toml while the proxy runs, and applies those that need more than a new value.
 
-import { withoutSecrets } from "../state/config-source.ts";
+import { shownValue } from "../state/config-source.ts";
 import type { ConfigListeners } from "../state/config-watch.ts";
 import { settingOf } from "../state/settings.ts";
 import type { Children } from "../upstream/children.ts";
@@ -32,9 +32,7 @@ export function reloading(
       });
       store.touch();
       if (keys.includes(CHILDREN_KEY)) children.sync();
-      const shown = keys
-        .map((key) => `${key} = ${JSON.stringify(withoutSecrets(settingOf(after, key)))}`)
-        .join(", ");
+      const shown = keys.map((key) => `${key} = ${JSON.stringify(shownValue(after, key))}`).join(", ");
       log.info(`reloaded ${layout.config}: ${shown || "no effective setting changed"}`);
       for (const key of restart)
         log.info(

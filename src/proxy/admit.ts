@@ -27,6 +27,8 @@ export interface AdmitContext extends ProxyContext {
   readonly guard: Guard;
   readonly gate: PathGate;
   readonly admission: Admission;
+  /** Called when a run of Codex reports that it bypassed the proxy. */
+  readonly noteBypass: () => void;
 }
 
 export type AdmitResult =
@@ -40,7 +42,7 @@ export type Admit = (request: Request, connection: Connection) => Promise<AdmitR
 
 /** `refusal` returns why the proxy cannot take more requests now, if that is so. */
 export function createAdmit(context: AdmitContext, refusal: Connections["refusal"]): Admit {
-  const { guard, gate, admission, local, pool, events, self } = context;
+  const { guard, gate, admission, local, pool, events, self, noteBypass } = context;
   const runs = createRuns();
   let requests = 0;
   return async (request, connection) => {
@@ -59,6 +61,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
       if (run.account !== undefined && pinnedId === undefined)
         return answered(errorResponse(unknownAccount(run.account)));
       if (path === RUN_PATH) {
+        if (request.method === "POST") noteBypass();
         // Clients must not learn more about an account than this.
         const absence = pinnedId === undefined ? undefined : pool.absence(pinnedId);
         const { others, ...seen } = runs.seen(run.id);

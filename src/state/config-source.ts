@@ -9,6 +9,7 @@ import { makePrivateDirectory, writeFileAtomic } from "./atomic-file.ts";
 import { type ParsedConfig, parseConfig, readConfigText } from "./config.ts";
 import { newConfigText, withProxyName } from "./config-text.ts";
 import type { Layout } from "./layout.ts";
+import { maskedWebhook, WEBHOOK_KEY } from "./notify-settings.ts";
 import { cleanUrls } from "./setting-types.ts";
 import { type Config, checkSetting, SETTINGS, settingOf } from "./settings.ts";
 
@@ -107,9 +108,15 @@ export function effectiveConfig(
 export function shownSettings({ config, sources }: EffectiveConfig): ShownSetting[] {
   return SETTINGS.map(({ key }) => ({
     key,
-    value: withoutSecrets(settingOf(config, key)),
+    value: shownValue(config, key),
     source: sources.get(key) ?? "default",
   }));
+}
+
+/** The value of the setting `key` without keys, passwords and other secrets. */
+export function shownValue(config: Config, key: string): unknown {
+  const value = settingOf(config, key);
+  return key === WEBHOOK_KEY ? maskedWebhook(value) : withoutSecrets(value);
 }
 
 /** The settings from the result of `shownSettings`. Unknown ones are left out. */

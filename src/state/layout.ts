@@ -30,6 +30,8 @@ export interface Layout {
   readonly keys: string;
   /** The key that signs the stub credentials for Codex. */
   readonly signingKey: string;
+  /** What was already reported by notifications. The Go program does not know it. */
+  readonly notify: string;
 }
 
 /** The root of a command: `--root`, or else `CODEXLB_ROOT`, or else `~/.codex-lb`. An absolute path. */
@@ -75,5 +77,6 @@ export function layoutOf(root: string): Layout {
     adminToken: join(root, "admin.token"),
     keys: join(root, "keys.json"),
     signingKey: join(root, "signing.key"),
+    notify: join(root, "notify.json"),
   };
 }

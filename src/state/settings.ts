@@ -4,6 +4,7 @@ import { z } from "zod";
 import { isLoopback, parseListen } from "../core/listen.ts";
 import { POLICY_MODES } from "../core/policy.ts";
 import { NO_OUTBOUND_PROXY, outboundProxyProblem } from "../network/outbound-proxy.ts";
+import { NOTIFY } from "./notify-settings.ts";
 import {
   address,
   flag,
@@ -217,6 +218,7 @@ export const ConfigFile = z
     quota: z.object(QUOTA, { error: NOT_A_TABLE }).prefault({}),
     commands: z.object(COMMANDS, { error: NOT_A_TABLE }).prefault({}),
     run: z.object(RUN, { error: NOT_A_TABLE }).prefault({}),
+    notify: z.object(NOTIFY, { error: NOT_A_TABLE }).prefault({}),
   })
   .readonly();
 
@@ -240,6 +242,7 @@ const FIELDS: readonly Field[] = [
   ...fieldsOf("quota", QUOTA),
   ...fieldsOf("commands", COMMANDS),
   ...fieldsOf("run", RUN),
+  ...fieldsOf("notify", NOTIFY),
 ];
 
 /** Every setting, in the order of the file. */

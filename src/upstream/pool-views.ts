@@ -7,6 +7,7 @@ import type { CapacityView } from "../core/capacity.ts";
 import { explanationOf, type PoolExplanation } from "../core/explain.ts";
 import type { Hop } from "../core/hops.ts";
 import type { LimitName } from "../core/meters.ts";
+import type { WatchedChild, WatchedPool } from "../core/notify/trouble.ts";
 import type { PolicySettings } from "../core/policy.ts";
 import type { PoolFacts, PoolOutline } from "../core/pool-facts.ts";
 import { type PooledUsage, pooledUsage } from "../core/pooled.ts";
@@ -15,6 +16,7 @@ import type { Clock } from "../deps.ts";
 import type { StoreState } from "../state/store-state.ts";
 import { accountFacts } from "./account-facts.ts";
 import type { Affinity } from "./affinity.ts";
+import type { Child } from "./child.ts";
 import type { Members } from "./members.ts";
 import type { Placement } from "./placement.ts";
 import { type PooledMembers, pooledAccountOf, type Roster } from "./roster.ts";
@@ -26,6 +28,8 @@ export interface PoolViews {
   /** The pool without its accounts' state. */
   outline(): PoolOutline;
   facts(): PoolFacts;
+  /** The pool as the notifications see it. */
+  watched(): WatchedPool;
   /** The pool's figures as Codex gets them now. */
   usage(): PooledUsage;
   /** Explains which upstream would get the next turn (of `session`, for `model`). */
@@ -85,6 +89,18 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
     };
   };
 
+  const usageNow = (): PooledUsage => {
+    const mostAgeMs = Math.floor(members.all().length / ACCOUNTS_PER_MS_OF_AGE);
+    if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.value;
+    const now = capacityView(undefined);
+    const { accounts, version } = pooledMembers(now);
+    // The figures of an exhausted pool change with the time until its first reset.
+    const known = version !== undefined && usage?.version === version ? usage.value : undefined;
+    const value = known?.main.reached === false ? known : pooledUsage(accounts, now, now.useCredits);
+    usage = { value, version, atMs: clock.monotonic() };
+    return value;
+  };
+
   return {
     outline: () => outlineAt(capacityView(undefined)),
     facts: () => {
@@ -99,17 +115,22 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
       });
       return { ...outlineAt(now), accounts, switches: switches.latest() };
     },
-    usage: () => {
-      const mostAgeMs = Math.floor(members.all().length / ACCOUNTS_PER_MS_OF_AGE);
-      if (usage !== undefined && clock.monotonic() - usage.atMs < mostAgeMs) return usage.value;
+    watched: () => {
       const now = capacityView(undefined);
-      const { accounts, version } = pooledMembers(now);
-      // The figures of an exhausted pool change with the time until its first reset.
-      const known = version !== undefined && usage?.version === version ? usage.value : undefined;
-      const value = known?.main.reached === false ? known : pooledUsage(accounts, now, now.useCredits);
-      usage = { value, version, atMs: clock.monotonic() };
-      return value;
+      return {
+        accounts: members.accounts().flatMap(({ record }) => {
+          const candidate = roster.candidate(record.id, now);
+          return candidate === undefined ? [] : [{ alias: record.alias, candidate }];
+        }),
+        children: members.children().flatMap(({ record, upstream }) => {
+          const candidate = roster.candidate(record.id, now);
+          const presence = presenceOf(upstream, now);
+          return candidate === undefined ? [] : [{ name: upstream.label, candidate, presence }];
+        }),
+        main: usageNow().main,
+      };
     },
+    usage: usageNow,
     explain: (session, model) => {
       const now = capacityView(model);
       const explained = members.all().map((member) => ({
@@ -151,6 +172,12 @@ interface KnownUsage {
   readonly version: number | undefined;
   /** Monotonic ms. */
   readonly atMs: number;
+}
+
+function presenceOf(child: Child, view: CapacityView): WatchedChild["presence"] {
+  const { kind } = child.observation();
+  // While its last report is still valid, a child that did not answer may only be restarting.
+  return kind === "seen" && child.report(view) === undefined ? "unseen" : kind;
 }
 
 function nameOf(limit: LimitName | undefined): string | undefined {

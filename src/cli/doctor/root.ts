@@ -14,6 +14,7 @@ import { openStore } from "../../state/store.ts";
 import { decodeStore } from "../../state/store-decode.ts";
 import type { CommandContext } from "../context.ts";
 import { type Finding, ok } from "./finding.ts";
+import { examineNotifications } from "./notifications.ts";
 import { examinePaths } from "./paths.ts";
 
 /** Checks the root. */
@@ -45,6 +46,7 @@ export function examineRoot(context: CommandContext): Finding[] {
     examineStore(context),
     ...examineLeftovers(layout),
     ...examinePaths(context),
+    ...examineNotifications(context),
   ];
 }
 

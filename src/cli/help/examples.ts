@@ -106,6 +106,11 @@ export const EXAMPLES: readonly Example[] = [
     line: "codexlb key add laptop",
   },
   {
+    command: "codexlb notify test",
+    purpose: "Check that notifications arrive ([notify] in config.toml)",
+    line: "codexlb notify test",
+  },
+  {
     command: "codexlb completions",
     purpose: "Complete commands and accounts in bash",
     line: "codexlb completions bash > ~/.local/share/bash-completion/completions/codexlb",

@@ -27,7 +27,15 @@ import { requireProxy } from "./require-proxy.ts";
 import { type RunFlags, resumeLine } from "./resume-line.ts";
 import { type RunHome, runHomeOf } from "./run-home.ts";
 import { configSources, prepareRuntime } from "./runtime-home.ts";
-import { bypassReport, isInteractive, isSilent, othersReport, tagRun, trafficOf } from "./tagged-run.ts";
+import {
+  bypassReport,
+  isInteractive,
+  isSilent,
+  noteBypass,
+  othersReport,
+  tagRun,
+  trafficOf,
+} from "./tagged-run.ts";
 
 /** The flags of this command. All other arguments are for Codex. */
 const FLAGS = {
@@ -187,7 +195,8 @@ async function runAt(
       provider: providerOf(job.context, home),
       dotenv: proxyDotenv(home, privateHosts(codexAddresses(proxyUrl)), deps.env),
     });
-  if (report !== undefined) deps.log.info(report);
+  if (report !== undefined) deps.log.info(report.message);
+  if (tag !== undefined && report?.isUnexpected) await noteBypass(door, tag);
   const advice = openThreadAdvice(prepared?.home.own, job.args, ended);
   if (advice !== undefined) deps.log.info(advice);
   const threads = process.stdout.isTTY && isInteractive(job.args) ? traffic?.threads : undefined;

@@ -5,7 +5,14 @@ import { z } from "zod";
 import { type Door, textOf, through } from "../../admin/door.ts";
 import { dotenvProblem, type ProxyDotenv } from "../../codex/dotenv.ts";
 import { parseJson } from "../../core/json.ts";
-import { type Absence, type RunSeen, type RunTag, runPrefix, THREAD_ID } from "../../core/run-tag.ts";
+import {
+  type Absence,
+  RUN_PATH,
+  type RunSeen,
+  type RunTag,
+  runPrefix,
+  THREAD_ID,
+} from "../../core/run-tag.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError, withoutNext } from "../../errors.ts";
 import { shortLine } from "../../printable.ts";
@@ -63,6 +70,11 @@ export async function trafficOf(door: Door, tag: RunTag): Promise<RunSeen | unde
   return trafficIn((await ask(door, tag)).body);
 }
 
+/** Reports to the proxy that the run bypassed it, for its notifications. An error has no effect. */
+export async function noteBypass(door: Door, tag: RunTag): Promise<void> {
+  await ask(door, tag, "POST");
+}
+
 /** A run that has ended. */
 export interface EndedRun {
   readonly proxyUrl: string;
@@ -82,17 +94,32 @@ export function isSilent(args: readonly string[]): boolean {
   return args.some((word) => SILENT_WORDS.has(word));
 }
 
-/** A message about a run that bypassed the proxy; undefined if its requests arrived, or it needed none. */
-export function bypassReport(run: EndedRun): string | undefined {
+/** A run whose turns did not reach the proxy. */
+export interface BypassReport {
+  readonly message: string;
+  /** False if the user chose it on the command line, or Codex failed before it could send a turn. */
+  readonly isUnexpected: boolean;
+}
+
+/** A report about a run that bypassed the proxy; undefined if its requests arrived, or it needed none. */
+export function bypassReport(run: EndedRun): BypassReport | undefined {
   const { proxyUrl, args, traffic, failure, provider, dotenv } = run;
   if (traffic.turns > 0 || isSilent(args)) return undefined;
-  const report = (why: string) =>
-    `the proxy at ${proxyUrl} received no ${traffic.requests === 0 ? "request" : "turn"} from this run: ${why}`;
-  const why = whyElsewhere(args, provider);
-  if (why !== undefined) return report(why);
+  const report = (why: string, isUnexpected = true): BypassReport => ({
+    message: `the proxy at ${proxyUrl} received no ${traffic.requests === 0 ? "request" : "turn"} from this run: ${why}`,
+    isUnexpected,
+  });
+  const chosen = chosenElsewhere(args);
+  if (chosen !== undefined) return report(chosen, false);
+  if (provider !== undefined && provider.name !== "openai")
+    return report(
+      `model_provider = ${JSON.stringify(provider.name)} in ${provider.path} makes Codex use another provider`,
+    );
   if (dotenv !== undefined && failure !== undefined) return report(dotenvProblem(dotenv));
   if (traffic.requests === 0)
-    return report(failure === undefined ? UNKNOWN : `Codex ended ${failure} before it sent a request`);
+    return failure === undefined
+      ? report(UNKNOWN)
+      : report(`Codex ended ${failure} before it sent a request`, false);
   // Requests without a turn are normal for an interactive Codex in which the user typed nothing.
   return failure === undefined && args.some((word) => EXEC.has(word)) ? report(UNKNOWN) : undefined;
 }
@@ -124,9 +151,14 @@ const SILENT_WORDS: ReadonlySet<string> = new Set([
   ),
 ]);
 
-async function ask(door: Door, tag: RunTag): Promise<{ status: number; body: unknown }> {
+async function ask(
+  door: Door,
+  tag: RunTag,
+  method: "GET" | "POST" = "GET",
+): Promise<{ status: number; body: unknown }> {
   try {
-    const response = await through({ timeoutMs: ANSWER_MS, ...door })(`${door.url}${runPrefix(tag)}/run`);
+    const url = `${door.url}${runPrefix(tag)}${RUN_PATH}`;
+    const response = await through({ timeoutMs: ANSWER_MS, ...door })(url, { method });
     return { status: response.status, body: parseJson(await textOf(response)) };
   } catch {
     return { status: 0, body: undefined };
@@ -168,13 +200,11 @@ const Refused = z.object({
   }),
 });
 
-function whyElsewhere(args: readonly string[], provider: EndedRun["provider"]): string | undefined {
+/** The argument that makes Codex send its turns elsewhere, in words; undefined if there is none. */
+function chosenElsewhere(args: readonly string[]): string | undefined {
   if (args.includes("--oss")) return "--oss makes Codex use a local model";
   const given = args.find((word) => /^(?:--config=|-c)?model_provider\s*=/.test(word));
   if (given !== undefined) return `an argument makes Codex use another provider (${given})`;
   const url = args.find((word) => /^(?:--config=|-c)?(?:openai|chatgpt)_base_url\s*=/.test(word));
-  if (url !== undefined) return `an argument makes Codex use another address (${url})`;
-  if (provider !== undefined && provider.name !== "openai")
-    return `model_provider = ${JSON.stringify(provider.name)} in ${provider.path} makes Codex use another provider`;
-  return undefined;
+  return url === undefined ? undefined : `an argument makes Codex use another address (${url})`;
 }

@@ -390,6 +390,9 @@ describe("a run", () => {
     expect(killed.err).toContain(`${nothing}Codex ended by SIGKILL before it sent a request`);
     for (const args of [["nothing", "--help"], ["login", "nothing"], ["--version", "nothing"], ["exec"]])
       expect([args, await report(args)]).toEqual([args, ""]);
+    // Notifications report it once.
+    const bypasses = (await pool.stopAndReadEvents()).filter(({ event }) => event === "run.bypassed");
+    expect(bypasses).toHaveLength(1);
   });
 
   test("reports that its proxy has stopped", async () => {

@@ -1,0 +1,66 @@
+// `codexlb notify test`: sends a test message in every way of the settings.
+
+import { defineCommand } from "citty";
+import { remoteNotifyTest } from "../../admin/client.ts";
+import { daemonAt } from "../../admin/daemon.ts";
+import { docsPage } from "../../core/project-pages.ts";
+import { CodexlbError } from "../../errors.ts";
+import { createOutbound } from "../../network/egress.ts";
+import { testWays, waysOf } from "../../notify/ways.ts";
+import { print, printJson } from "../../print.ts";
+import { oneLine } from "../../printable.ts";
+import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
+import { ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf, requireRoot } from "../context.ts";
+import { waitingFor } from "../terminal/terminal.ts";
+
+const test = defineCommand({
+  meta: {
+    name: "codexlb notify test",
+    description: "Send a test message in every way of [notify], and show whether it worked",
+  },
+  args: { ...ROOT_FLAG, json: { type: "boolean", description: "Print JSON" } },
+  run: async ({ args }) => {
+    const context = contextOf(args.root);
+    requireRoot(context);
+    const ways = await waitingFor("sending a test message", tested(context));
+    if (ways.length === 0)
+      throw new CodexlbError("not_found", "no way of sending notifications is set", {
+        next: `set notify.command, notify.webhook or notify.desktop in ${context.layout.config}: ${docsPage("notifications")}`,
+      });
+    const failed = ways.filter(({ error }) => error !== undefined);
+    if (args.json) {
+      const shown = ways.map(({ way, error }) => ({ way, ok: error === undefined, error }));
+      printJson({ ok: failed.length === 0, ways: shown }, 2);
+    } else
+      for (const { way, error } of ways)
+        print(`${way}: ${error === undefined ? "sent" : `failed: ${oneLine(error)}`}\n`);
+    if (failed.length > 0)
+      throw new CodexlbError("notify_failed", `${failed.length} of ${ways.length} ways failed`, {
+        next: `correct [notify] in ${context.layout.config}: ${docsPage("notifications")}`,
+      });
+  },
+});
+
+export default defineCommand({
+  meta: { name: "codexlb notify", description: "Test the notifications" },
+  subCommands: { test },
+});
+
+// --- internal ---
+
+/** A running proxy sends the message itself, because its environment may differ from that of this command. */
+async function tested({
+  deps,
+  layout,
+}: CommandContext): Promise<readonly { readonly way: string; readonly error?: string | undefined }[]> {
+  const daemon = await daemonAt(layout.adminSocket);
+  if (daemon.kind === "answers") return remoteNotifyTest({ ...daemon.door, timeoutMs: ANSWER_MS });
+  const config = effectiveConfig(readConfigFile(layout), {}, deps.env).config;
+  const outbound = createOutbound({ env: deps.env, setting: () => config.proxy.outbound_proxy });
+  const context = { clock: deps.clock, env: deps.env, outbound };
+  return testWays(waysOf(config, context), config.proxy.name, deps.clock);
+}
+
+/** Longer than the longest run of a program. */
+const ANSWER_MS = 60_000;

@@ -1,0 +1,109 @@
+// Sends what is due in one way. A way that fails is tried again until it works: only the difference to what was last
+// reported is sent, so nothing piles up meanwhile.
+
+import { chance, prolonged } from "../core/jitter.ts";
+import { messageFor } from "../core/notify/message.ts";
+import { type Notice, type NoticeKind, noticeOf } from "../core/notify/notice.ts";
+import { dueTroubles, reportedAfter, type Standing } from "../core/notify/pending.ts";
+import type { Trouble } from "../core/notify/trouble.ts";
+import type { Deps } from "../deps.ts";
+import { messageOf } from "../errors.ts";
+import type { EventLog } from "../state/events.ts";
+import type { WayState } from "./notify-file.ts";
+import type { Way } from "./way.ts";
+
+/** The troubles of the pool now. */
+export interface Observation {
+  readonly troubles: readonly Trouble[];
+  readonly standings: ReadonlyMap<string, Standing>;
+}
+
+export interface Delivery {
+  /** Sends what is due, in the background, unless a message is being sent or the way has just failed. */
+  consider(observation: Observation): void;
+  /** Resolves when no message is being sent. */
+  idle(): Promise<void>;
+}
+
+export interface DeliveryContext {
+  readonly deps: Pick<Deps, "clock" | "random" | "log">;
+  readonly events: EventLog;
+  /** The way according to the current settings. */
+  readonly way: () => Way;
+  readonly state: () => WayState;
+  /** Stores the state durably. */
+  readonly save: (state: WayState) => void;
+  /** Whether notices of this kind are sent. */
+  readonly isWanted: (kind: NoticeKind) => boolean;
+  readonly proxyName: () => string;
+  /** Aborted when the proxy shuts down. */
+  readonly signal: AbortSignal;
+}
+
+/** The delay after the first failure; it doubles with each further one. */
+const FIRST_RETRY_MS = 2_000;
+const LONGEST_RETRY_MS = 10 * 60_000;
+
+export function createDelivery(context: DeliveryContext): Delivery {
+  const { deps, events, state, save, signal } = context;
+  const { clock, random, log } = deps;
+  let sending: Promise<void> | undefined;
+  let failures = 0;
+  let retryMs = 0;
+
+  const succeeded = (way: Way, observation: Observation, due: readonly Trouble[], notices: number): void => {
+    const { reported, failure } = state();
+    failures = 0;
+    // The message counts as sent only now, so a killed proxy may send it twice, but never loses it.
+    const view = { nowMs: clock.now(), isMessage: true };
+    save({ reported: reportedAfter(reported, due, observation.troubles, view), failure: undefined });
+    events.append("notify.sent", { way: way.name, notices });
+    if (failure !== undefined) log.info(`notifications by ${way.name} work again`);
+  };
+
+  const failed = (way: Way, error: string): void => {
+    const before = state();
+    retryMs = clock.monotonic() + retryDelayMs(failures, chance(random));
+    failures++;
+    if (before.failure !== undefined) return;
+    events.append("notify.failed", { way: way.name, error });
+    log.warn(`notifications by ${way.name} fail: ${error}; codexlb keeps trying, see: codexlb doctor`);
+    save({ ...before, failure: { sinceMs: clock.now(), error } });
+  };
+
+  const send = async (observation: Observation, due: readonly Trouble[], notices: readonly Notice[]) => {
+    const way = context.way();
+    const message = messageFor(notices, context.proxyName(), clock.now());
+    const error = await way.send(message, signal).catch(messageOf);
+    if (error === undefined) succeeded(way, observation, due, notices.length);
+    else if (!signal.aborted) failed(way, error);
+  };
+
+  return {
+    consider: (observation) => {
+      if (sending !== undefined || clock.monotonic() < retryMs) return;
+      const view = { nowMs: clock.now(), monotonicMs: clock.monotonic() };
+      const { reported, failure } = state();
+      const due = dueTroubles(observation.troubles, observation.standings, reported, view);
+      if (due.length === 0) return;
+      const notices = due
+        .map((trouble) => noticeOf(trouble, view.nowMs))
+        .filter((notice) => notice !== undefined && context.isWanted(notice.kind)) as Notice[];
+      if (notices.length > 0) {
+        sending = send(observation, due, notices).finally(() => {
+          sending = undefined;
+        });
+        return;
+      }
+      const silent = { nowMs: view.nowMs, isMessage: false };
+      save({ reported: reportedAfter(reported, due, observation.troubles, silent), failure });
+    },
+    idle: async () => sending,
+  };
+}
+
+// --- internal ---
+
+function retryDelayMs(failures: number, part: number): number {
+  return prolonged(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 20)), part);
+}

@@ -1,0 +1,164 @@
+// Watches the pool and sends notifications. It looks once a second, in the background and only while a way of sending
+// is set, so no request waits for it.
+
+import { type Standing, standingsAfter } from "../core/notify/pending.ts";
+import { troublesOf, type WatchedPool } from "../core/notify/trouble.ts";
+import { REPORT_BUG } from "../core/project-pages.ts";
+import type { Deps } from "../deps.ts";
+import { messageOf } from "../errors.ts";
+import type { EventLog } from "../state/events.ts";
+import type { RootOwner } from "../state/root-owner.ts";
+import type { Config } from "../state/settings.ts";
+import { createDelivery, type Delivery } from "./delivery.ts";
+import {
+  NEW_WAY,
+  type NotifyState,
+  readNotifyState,
+  type WayState,
+  writeNotifyState,
+} from "./notify-file.ts";
+import type { Way, WayName } from "./way.ts";
+import { testWays, type WayTest } from "./ways.ts";
+
+export interface Notifier {
+  start(): void;
+  /** Stops. Waits a moment for messages that are being sent. */
+  stop(): Promise<void>;
+  /** Notes that a run of Codex bypassed the proxy. */
+  noteBypass(): void;
+  /** Sends a test message once in every way of the current settings. */
+  test(): Promise<WayTest[]>;
+}
+
+export interface NotifierContext {
+  readonly deps: Pick<Deps, "clock" | "random" | "log">;
+  readonly events: EventLog;
+  /** Path of notify.json. */
+  readonly path: string;
+  /** Owns the root that contains the file. */
+  readonly owner: Pick<RootOwner, "isOurs">;
+  readonly settings: () => Config;
+  /** The ways that the settings name. */
+  readonly ways: (settings: Pick<Config, "notify">) => readonly Way[];
+  readonly pool: () => WatchedPool;
+}
+
+const LOOK_MS = 1_000;
+/** How long a shutdown waits for messages that are being sent. */
+const LAST_MS = 2_000;
+/** Bypasses within this time of the last one are not written again. */
+const SAME_BYPASS_MS = 60_000;
+
+export function createNotifier(context: NotifierContext): Notifier {
+  const { deps, events, path, owner, settings, pool } = context;
+  const { clock, log } = deps;
+  const stopping = new AbortController();
+  const deliveries = new Map<WayName, Delivery>();
+  let state: NotifyState = readNotifyState(path, log);
+  let standings: ReadonlyMap<string, Standing> = new Map();
+  let known: { readonly notify: Config["notify"]; readonly ways: readonly Way[] } | undefined;
+  let hasWarned = false;
+  let hasFailed = false;
+  let cancel = () => {};
+
+  const save = (next: NotifyState): void => {
+    state = next;
+    if (!owner.isOurs()) return;
+    try {
+      writeNotifyState(path, state);
+      hasWarned = false;
+    } catch (error) {
+      if (!hasWarned) log.warn(`${messageOf(error)}; a restart may repeat notifications`);
+      hasWarned = true;
+    }
+  };
+
+  const waysNow = (): readonly Way[] => {
+    const { notify } = settings();
+    if (known?.notify !== notify) known = { notify, ways: context.ways({ notify }) };
+    return known.ways;
+  };
+
+  const deliveryOf = ({ name }: Way): Delivery => {
+    const delivery =
+      deliveries.get(name) ??
+      createDelivery({
+        deps,
+        events,
+        way: () => waysNow().find((way) => way.name === name) ?? ABSENT,
+        state: () => state.ways.get(name) ?? NEW_WAY,
+        save: (way) => save({ ...state, ways: withWay(state, name, way) }),
+        isWanted: (kind) => {
+          const wanted = settings().notify.events;
+          return wanted.length === 0 || wanted.includes(kind);
+        },
+        proxyName: () => settings().proxy.name,
+        signal: stopping.signal,
+      });
+    deliveries.set(name, delivery);
+    return delivery;
+  };
+
+  /** A way that was removed begins without any reports if it is added again. */
+  const forgetRemoved = (ways: readonly Way[]): void => {
+    const isKept = (name: WayName) => ways.some((way) => way.name === name);
+    if ([...state.ways.keys()].every(isKept)) return;
+    save({ ...state, ways: new Map([...state.ways].filter(([name]) => isKept(name))) });
+  };
+
+  const look = (): void => {
+    cancel = clock.after(LOOK_MS, look);
+    try {
+      examine();
+    } catch (error) {
+      // A fault here must not end the proxy.
+      if (!hasFailed) log.warn(`notifications: ${messageOf(error)}; ${REPORT_BUG}`);
+      hasFailed = true;
+    }
+  };
+
+  const examine = (): void => {
+    const ways = waysNow();
+    forgetRemoved(ways);
+    if (ways.length === 0) {
+      standings = new Map();
+      return;
+    }
+    const troubles = troublesOf(pool(), {
+      nowMs: clock.now(),
+      poolBelowPercent: settings().notify.pool_below,
+      bypassedMs: state.bypassedMs,
+    });
+    standings = standingsAfter(standings, troubles, clock.monotonic());
+    for (const way of ways) deliveryOf(way).consider({ troubles, standings });
+  };
+
+  return {
+    start: () => {
+      cancel = clock.after(LOOK_MS, look);
+    },
+    stop: async () => {
+      cancel();
+      const idle = Promise.all([...deliveries.values()].map((delivery) => delivery.idle()));
+      await Promise.race([idle, new Promise<void>((resolve) => void clock.after(LAST_MS, resolve))]);
+      stopping.abort();
+      await idle;
+    },
+    noteBypass: () => {
+      const nowMs = clock.now();
+      if (state.bypassedMs !== undefined && Math.abs(nowMs - state.bypassedMs) < SAME_BYPASS_MS) return;
+      events.append("run.bypassed");
+      save({ ...state, bypassedMs: nowMs });
+    },
+    test: () => testWays(waysNow(), settings().proxy.name, clock),
+  };
+}
+
+// --- internal ---
+
+/** Stands in for a way that was removed from the settings while its message was prepared. */
+const ABSENT: Way = { name: "command", send: async () => "it was removed from the settings" };
+
+function withWay({ ways }: NotifyState, name: WayName, way: WayState): NotifyState["ways"] {
+  return new Map([...ways, [name, way]]);
+}
