@@ -32,8 +32,8 @@ name, and reports that.
 
 const tail = (): string => `
 Zero and empty strings mean the default; negative numbers are refused. Zero is a value for \`policy.delta_percent\`,
-\`policy.weights\` and \`proxy.retry_budget_percent\`. \`run.proxy_url\`, the older name of \`proxy.proxy_url\`, is read if
-\`proxy.proxy_url\` is missing.
+\`policy.weights\`, \`proxy.retry_budget_percent\` and \`notify.pool_below\`. \`run.proxy_url\`, the older name of
+\`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing. [notifications.md](notifications.md) explains \`[notify]\`.
 
 ## Which value wins
 

@@ -76,7 +76,7 @@ const ELSEWHERE = /\bthere\b|\bon (?:that|the) machine\b/;
 const PATTERN = /\.\.\.$/;
 
 /** Groups: their second word belongs to the name of the command. */
-const GROUPS: ReadonlySet<string> = new Set(["account", "config", "key", "service"]);
+const GROUPS: ReadonlySet<string> = new Set(["account", "config", "key", "notify", "service"]);
 /** `codexlb proxy` is a command too. */
 const BELOW_PROXY: ReadonlySet<string> = new Set(["start", "stop", "restart", "status", "logs"]);
 const WITHOUT_ROOT: ReadonlySet<string> = new Set(["completions", "man", "mock", "demo"]);

@@ -1,6 +1,7 @@
 // Runs a program that sends a notification: without a shell, with a small environment, and with bounds on time and
 // output.
 
+import { withoutEmails } from "../core/notify/notice.ts";
 import { systemCodeOf, systemProblem } from "../errors.ts";
 import { shortLine } from "../printable.ts";
 import { deadline, type WayContext } from "./way.ts";
@@ -100,5 +101,5 @@ async function firstOutput(stream: ReadableStream<Uint8Array>): Promise<string> 
     // What was read so far is enough.
   }
   const line = text.split("\n").find((candidate) => candidate.trim() !== "") ?? "";
-  return shortLine(line.trim(), LONGEST_LINE);
+  return withoutEmails(shortLine(line.trim(), LONGEST_LINE));
 }

@@ -8,7 +8,7 @@ import { flag, isHttpUrl, share, text, words } from "./setting-types.ts";
 export const NOTIFY = {
   command: words([]).meta({
     description:
-      'Program that sends a notification, with its arguments, such as ["/home/you/notify.sh"]. It gets JSON on standard input and the text in CODEXLB_NOTIFICATION; no shell is involved.',
+      'Program that sends a notification, with its arguments, such as ["/home/you/notify.sh"]. It gets JSON on standard input; no shell is involved.',
   }),
   webhook: text("")
     .refine((value) => value === "" || isReceiver(value), {

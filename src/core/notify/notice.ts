@@ -55,7 +55,12 @@ export function noticeOf(trouble: Trouble, nowMs: number): Notice | undefined {
 export function shownName(name: string): string {
   const line = oneLine(name).trim();
   const short = line.length > LONGEST_NAME ? `${line.slice(0, LONGEST_NAME).toWellFormed()}...` : line;
-  return short.replace(/([^\s@])[^\s@]*@[^\s@]+/g, "$1***@***");
+  return withoutEmails(short);
+}
+
+/** `text` with every e-mail address as `e***@***`. */
+export function withoutEmails(text: string): string {
+  return text.replace(/([^\s@])[^\s@]*@[^\s@]+/g, "$1***@***");
 }
 
 /** `, back at 05:41 (in 4 h)`; empty if the end is unknown or past. */
