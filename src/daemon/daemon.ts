@@ -7,8 +7,6 @@ import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { createOutbound } from "../network/egress.ts";
 import { trustOf } from "../network/trust.ts";
-import { createNotifier } from "../notify/notifier.ts";
-import { waysOf } from "../notify/ways.ts";
 import { createBodyBudget } from "../proxy/body-budget.ts";
 import { CONNECTION_LIMITS, type ConnectionLimits } from "../proxy/connections.ts";
 import type { ProxySettings } from "../proxy/context.ts";
@@ -28,6 +26,7 @@ import { ownRoot, type RootOwner } from "../state/root-owner.ts";
 import type { Config } from "../state/settings.ts";
 import { listenOnSocket } from "./admin-socket.ts";
 import { watchClock } from "./clock-watch.ts";
+import { notifierOf } from "./notifications.ts";
 import { adminParts, type Base, openState, poolParts } from "./parts.ts";
 import { createPresence } from "./presence.ts";
 import { reloading } from "./reload.ts";
@@ -125,13 +124,7 @@ async function run(
   const parts = poolParts(base);
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
-  const notifier = createNotifier({
-    ...base,
-    path: layout.notify,
-    settings: live.current,
-    ways: (config) => waysOf(config, { clock: deps.clock, env: deps.env, outbound }),
-    pool: parts.pool.watched,
-  });
+  const notifier = notifierOf(base, parts.pool);
   const presence = createPresence(deps.clock);
   const admin = adminParts(base, parts, presence, notifier);
   const drainMs = () => live.current().proxy.drain_timeout_seconds * 1000;

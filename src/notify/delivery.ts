@@ -3,7 +3,7 @@
 
 import { chance, prolonged } from "../core/jitter.ts";
 import { messageFor } from "../core/notify/message.ts";
-import { type Notice, type NoticeKind, noticeOf } from "../core/notify/notice.ts";
+import { type Notice, type NoticeKind, type NoticeView, noticeOf } from "../core/notify/notice.ts";
 import { dueTroubles, reportedAfter, type Standing } from "../core/notify/pending.ts";
 import type { Trouble } from "../core/notify/trouble.ts";
 import type { Deps } from "../deps.ts";
@@ -36,6 +36,7 @@ export interface DeliveryContext {
   /** Whether notices of this kind are sent. */
   readonly isWanted: (kind: NoticeKind) => boolean;
   readonly proxyName: () => string;
+  readonly rootFlag: NoticeView["rootFlag"];
   /** Aborted when the proxy shuts down. */
   readonly signal: AbortSignal;
 }
@@ -87,7 +88,7 @@ export function createDelivery(context: DeliveryContext): Delivery {
       const due = dueTroubles(observation.troubles, observation.standings, reported, view);
       if (due.length === 0) return;
       const notices = due
-        .map((trouble) => noticeOf(trouble, view.nowMs))
+        .map((trouble) => noticeOf(trouble, { nowMs: view.nowMs, rootFlag: context.rootFlag }))
         .filter((notice) => notice !== undefined && context.isWanted(notice.kind)) as Notice[];
       if (notices.length > 0) {
         sending = send(observation, due, notices).finally(() => {

@@ -41,6 +41,8 @@ export interface NotifierContext {
   /** The ways that the settings name. */
   readonly ways: (settings: Pick<Config, "notify">) => readonly Way[];
   readonly pool: () => WatchedPool;
+  /** As in `NoticeView`. */
+  readonly rootFlag: string;
 }
 
 const LOOK_MS = 1_000;
@@ -93,6 +95,7 @@ export function createNotifier(context: NotifierContext): Notifier {
           return wanted.length === 0 || wanted.includes(kind);
         },
         proxyName: () => settings().proxy.name,
+        rootFlag: context.rootFlag,
         signal: stopping.signal,
       });
     deliveries.set(name, delivery);

@@ -58,6 +58,7 @@ function world(notify = 'webhook = "https://x"') {
         ...(command.length === 0 ? [] : [way("command")]),
         ...(webhook === "" ? [] : [way("webhook")]),
       ],
+      rootFlag: "",
       pool: () => {
         looks++;
         return pool;

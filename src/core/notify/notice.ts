@@ -35,15 +35,21 @@ export interface Notice {
   readonly leftPercent: number | undefined;
 }
 
+export interface NoticeView {
+  readonly nowMs: number;
+  /** Follows each command in a text: ` --root DIR` if the root is not the default one, otherwise "". */
+  readonly rootFlag: string;
+}
+
 /** The notice about a trouble that has just become present or absent; undefined if its end is not worth one. */
-export function noticeOf(trouble: Trouble, nowMs: number): Notice | undefined {
+export function noticeOf(trouble: Trouble, view: NoticeView): Notice | undefined {
   const isOver = trouble.state === "absent";
   const kind = isOver ? ENDS[trouble.kind] : trouble.kind;
   if (kind === undefined) return undefined;
   const name = trouble.name === undefined ? undefined : shownName(trouble.name);
   return {
     kind,
-    text: TEXTS[kind](trouble, name ?? "", nowMs),
+    text: TEXTS[kind](trouble, name ?? "", view),
     name,
     backAtMs: isOver ? undefined : trouble.backAtMs,
     window: trouble.window,
@@ -89,27 +95,28 @@ const WINDOWS: Readonly<Record<WindowKind, string>> = {
   monthly: "monthly",
 };
 
-type Wording = (trouble: Trouble, name: string, nowMs: number) => string;
+type Wording = (trouble: Trouble, name: string, view: NoticeView) => string;
 
 const TEXTS: Readonly<Record<NoticeKind, Wording>> = {
-  account_exhausted: ({ window, backAtMs }, name, nowMs) =>
+  account_exhausted: ({ window, backAtMs }, name, { nowMs }) =>
     `${name}: ${window === undefined ? "usage" : WINDOWS[window]} limit reached${backText(backAtMs, nowMs, ", ")}`,
   account_back: (_, name) => `${name} is back: it can serve turns again`,
   pool_low: ({ leftPercent, window }) => `The pool has ${leftPercent} % of its ${windowWords(window)} left`,
   pool_recovered: ({ leftPercent, window }) =>
     `The pool has ${leftPercent} % of its ${windowWords(window)} left again`,
-  pool_exhausted: ({ counts, backAtMs }, _, nowMs) =>
-    `${shortageWords(counts)}${backText(backAtMs, nowMs, `; ${counts?.total === 1 ? "it" : "the first"} is `)}`,
+  pool_exhausted: ({ counts, backAtMs }, _, { nowMs, rootFlag }) =>
+    `${shortageWords(counts, rootFlag)}${backText(backAtMs, nowMs, `; ${counts?.total === 1 ? "it" : "the first"} is `)}`,
   pool_back: ({ counts }) => `The pool can serve turns again${readyWords(counts)}`,
-  login_required: ({ isOther }, name) =>
+  login_required: ({ isOther }, name, { rootFlag }) =>
     isOther
-      ? `${name} is out of service; see why: codexlb account show ${aliasFor(name)}`
-      : `${name} must log in again: codexlb account login ${aliasFor(name)}`,
+      ? `${name} is out of service; see why: codexlb account show${rootFlag} ${aliasFor(name)}`
+      : `${name} must log in again: codexlb account login${rootFlag} ${aliasFor(name)}`,
   login_restored: (_, name) => `${name}: the login works again`,
-  child_lost: (_, name) => `Child proxy ${name} is not reachable; check with: codexlb doctor`,
+  child_lost: (_, name, { rootFlag }) =>
+    `Child proxy ${name} is not reachable; check with: codexlb doctor${rootFlag}`,
   child_back: (_, name) => `Child proxy ${name} is reachable again`,
-  codex_bypassed: () =>
-    "A run of Codex bypassed the proxy, so its turns did not use the accounts; check with: codexlb doctor",
+  codex_bypassed: (_trouble, _name, { rootFlag }) =>
+    `A run of Codex bypassed the proxy, so its turns did not use the accounts; check with: codexlb doctor${rootFlag}`,
 };
 
 function windowWords(window: WindowKind | undefined): string {
@@ -120,14 +127,14 @@ function membersWords({ total, hasChildren }: PoolCounts): string {
   return hasChildren ? "accounts and child proxies" : total === 1 ? "account" : "accounts";
 }
 
-function shortageWords(counts: PoolCounts | undefined): string {
+function shortageWords(counts: PoolCounts | undefined, rootFlag: string): string {
   if (counts === undefined) return "No account can serve turns";
   const { total, exhausted, dead } = counts;
   if (dead === 0 && total === 1) return "The only account is at its limit";
   if (dead === 0) return `All ${total} ${membersWords(counts)} are at their limits`;
   const limits =
     exhausted === 0 ? "" : `${exhausted} ${exhausted === 1 ? "is at its limit" : "are at their limits"}, `;
-  return `No account can serve turns: ${limits}${dead} ${dead === 1 ? "needs" : "need"} attention (codexlb status)`;
+  return `No account can serve turns: ${limits}${dead} ${dead === 1 ? "needs" : "need"} attention (codexlb status${rootFlag})`;
 }
 
 function readyWords(counts: PoolCounts | undefined): string {

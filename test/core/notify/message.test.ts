@@ -18,7 +18,9 @@ const VIEW: TroubleView = { nowMs: NOW, poolBelowPercent: 20, bypassedMs: NOW };
 const present = (pool: Parameters<typeof troublesOf>[0]) =>
   troublesOf(pool, VIEW).filter(({ state }) => state === "present");
 const notices = (troubles: readonly Trouble[]) =>
-  troubles.map((trouble) => noticeOf(trouble, NOW)).filter((notice) => notice !== undefined) as Notice[];
+  troubles
+    .map((trouble) => noticeOf(trouble, { nowMs: NOW, rootFlag: "" }))
+    .filter((notice) => notice !== undefined) as Notice[];
 const textOf = (troubles: readonly Trouble[]) => messageFor(notices(troubles), "laptop", NOW).text;
 const over = (trouble: Trouble): Trouble => ({ ...trouble, state: "absent" });
 
@@ -145,6 +147,12 @@ test("a time that no date can express is left out", () => {
   const [notice] = notices(present(watchedPool([watchedAccount("r"), exhaustedAccount("a", 1e18)])));
   const message = messageFor(notice === undefined ? [] : [notice], "laptop", NOW);
   expect(message.json.notices[0]?.back_at).toBeUndefined();
+});
+
+test("commands name a root that is not the default one", () => {
+  const [login] = present(watchedPool([watchedAccount("r"), deadAccount("erin")]));
+  const notice = login && noticeOf(login, { nowMs: NOW, rootFlag: " --root /srv/lb" });
+  expect(notice?.text).toBe("erin must log in again: codexlb account login --root /srv/lb erin");
 });
 
 describe("names from others", () => {
