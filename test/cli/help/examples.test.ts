@@ -10,7 +10,7 @@ import { tempDirectory } from "../../support/temp.ts";
 
 describe.each(EXAMPLES)("the example of $command: $line", ({ command, purpose, line }) => {
   test("calls the command whose help shows it", async () => {
-    const [, words = ""] = /\bcodexlb ([^()>]*)/.exec(line) ?? [];
+    const [, words = ""] = /\bcodexlb ([^()>&]*)/.exec(line) ?? [];
     const { at, rest } = await commandAt(COMMANDS, words.trim().split(/\s+/));
     expect(at.name).toBe(command);
     const parsed = parseFlags(at.args, rest, at.foreignFlags);
