@@ -18,12 +18,14 @@ import { type OperateContext, operateRoutes } from "./operate.ts";
 import { type RelayContext, relayed } from "./relay.ts";
 import { jsonOnly, smallBodies } from "./requests.ts";
 import { isTokenPath, type RuntimeContext, runtimeRoutes, tokenRoutes } from "./runtime.ts";
+import { type UsageContext, usageRoutes } from "./usage.ts";
 
 export type AdminContext = ObserveContext &
   RuntimeContext &
   AccountContext &
   LoginContext &
   OperateContext &
+  UsageContext &
   RelayContext &
   ChallengeContext &
   QuickContext;
@@ -39,6 +41,7 @@ export function adminRoutes(context: AdminContext) {
     .route("/", accountRoutes(context))
     .route("/", loginRoutes(context))
     .route("/", operateRoutes(context))
+    .route("/", usageRoutes(context))
     .route("/", runtimeRoutes(context));
 }
 

@@ -7,6 +7,7 @@ import type { AccountOps } from "../auth/account-ops.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import type { StubAuth } from "../auth/stub.ts";
 import { StatusAnswer } from "../core/status-schema.ts";
+import { type UsageQuery, UsageReport } from "../core/usage-report.ts";
 import {
   AccountList,
   ChangeResponse,
@@ -104,6 +105,16 @@ export async function remoteExplanation(
 /** Lets the proxy behind `door` send a test message in every way of its settings. */
 export async function remoteNotifyTest(door: Door): Promise<z.output<typeof NotifyTest>["ways"]> {
   return (await answered(door, NotifyTest, apiOf(door).admin.notify.test.$post({ json: {} }))).ways;
+}
+
+/** What turns through the proxy behind `door` used. */
+export async function remoteUsage(
+  door: Door,
+  { sinceMs, untilMs, by, account }: UsageQuery,
+): Promise<UsageReport> {
+  const query = new URLSearchParams({ since: String(sinceMs), until: String(untilMs), by });
+  if (account !== undefined) query.set("account", account);
+  return answered(door, UsageReport, through(door)(`${baseOf(door)}/admin/usage?${query}`));
 }
 
 /** Facts about the proxy behind `door`. */

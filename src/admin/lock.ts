@@ -42,8 +42,8 @@ export const provenBody: MiddlewareHandler<LockEnv> = async (c, next) => {
 
 // --- internal ---
 
-/** The path for clients, because a client that can send requests can also get a stub. */
-const CLIENT_PATH = "/admin/runtime-auth";
+/** The paths for clients: a client that can send requests can also get a stub, and see what it used itself. */
+const CLIENT_PATHS: ReadonlySet<string> = new Set(["/admin/runtime-auth", "/admin/usage"]);
 /** The paths of calls that a proxy in front may relay (they name their target proxy). It cannot manage keys. */
 const PARENT_PATH = /^\/admin\/(?!key)|^\/logs$/;
 
@@ -71,9 +71,9 @@ function opens(role: Role | undefined, path: string, isRelayed: boolean): boolea
     case "admin":
       return true;
     case "parent":
-      return (isRelayed && PARENT_PATH.test(path)) || path === CLIENT_PATH;
+      return (isRelayed && PARENT_PATH.test(path)) || CLIENT_PATHS.has(path);
     case "client":
-      return path === CLIENT_PATH;
+      return CLIENT_PATHS.has(path);
     case undefined:
       return false;
     default:

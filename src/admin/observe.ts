@@ -9,6 +9,7 @@ import { statusDocument } from "../core/status.ts";
 import { usageBody } from "../core/usage-body.ts";
 import type { Deps } from "../deps.ts";
 import type { ProxyContext } from "../proxy/context.ts";
+import type { UsageStore } from "../state/usage/usage-store.ts";
 import type { Children } from "../upstream/children.ts";
 import { isAccountsCheckPath, isUsagePath } from "../upstream/paths.ts";
 import type { Refresher } from "../upstream/refresher.ts";
@@ -20,6 +21,7 @@ export interface ObserveContext {
   readonly children: Pick<Children, "askAll">;
   /** This proxy. */
   readonly self: () => Hop;
+  readonly usage: Pick<UsageStore, "health">;
   /** The CODEX_HOME that `codexlb run` uses. */
   readonly runtimeHome: () => string;
 }
@@ -32,7 +34,7 @@ export function isObservePath(method: string, path: string): boolean {
 }
 
 export function observeRoutes(context: ObserveContext): Hono {
-  const { deps, pool, refresher, children, self, runtimeHome } = context;
+  const { deps, pool, refresher, children, self, usage, runtimeHome } = context;
   const app = new Hono();
   app.all("/healthz", (c) => c.json({ ok: true }));
   app.get("/", (c) => c.json({ ok: true, service: "codexlb-proxy" }));
@@ -43,9 +45,11 @@ export function observeRoutes(context: ObserveContext): Hono {
     const [failed] = isRefresh
       ? await Promise.all([refresher.refreshAll(), children.askAll(true, hops)])
       : [undefined];
+    const health = usage.health();
     return c.json({
       ...statusDocument(pool.facts(), pool.view()),
       ...(failed === undefined ? {} : { refresh_failed: failed }),
+      ...(health.kind === "failing" ? { usage_problem: health.why } : {}),
       runtime_auth: checkRuntimeAuth(runtimeHome()),
     });
   });

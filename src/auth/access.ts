@@ -27,6 +27,8 @@ export interface Holder {
   readonly grant: Grant;
   /** True if it may learn which accounts exist: not for a client key and not for anything issued for one. */
   readonly readsAccounts: boolean;
+  /** The name of the key that the access is based on; undefined for the admin token and for the root itself. */
+  readonly name?: string;
   /** For a request with a proof instead of a secret: the hash that its body must have. */
   readonly bodySha256?: string;
 }
@@ -59,7 +61,7 @@ export function createAccess({ adminToken, signingKey, keys, challenges, clock }
   const withId = (id: string): Holder | undefined => {
     if (id === adminId) return { role: "admin", grant: adminId, readsAccounts: true };
     const key = keys.withId(id);
-    return key && { role: key.role, grant: key.id, readsAccounts: key.role !== "client" };
+    return key && { role: key.role, grant: key.id, readsAccounts: key.role !== "client", name: key.name };
   };
   /** Stubs and path keys give a client's rights, whatever they were issued for, and until their grant ends. */
   const asClient = (grant: Grant | undefined): Holder | undefined => {

@@ -32,6 +32,7 @@ export interface KeyOps {
 export interface KnownKey {
   /** Unique to this key: a later key with the same name has another id. */
   readonly id: string;
+  readonly name: string;
   readonly role: KeyRole;
   readonly sha256: string;
 }

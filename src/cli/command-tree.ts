@@ -22,6 +22,7 @@ export const COMMANDS: Command = defineCommand({
     setup: lazy(() => import("./setup/setup-command.ts")),
     unsetup: lazy(() => import("./setup/unsetup-command.ts")),
     status: lazy(() => import("./status/status-command.ts")),
+    usage: lazy(() => import("./usage/usage-command.ts")),
     explain: lazy(() => import("./status/explain-command.ts")),
     config: lazy(() => import("./config/config-command.ts")),
     key: lazy(() => import("./keys/key-command.ts")),

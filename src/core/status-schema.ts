@@ -186,6 +186,8 @@ const DOCUMENT = {
   additional_limits: z.array(Limit).nullish(),
   /** In the answer to a refresh: the proxy's own accounts whose figures could not be refreshed. */
   refresh_failed: z.array(z.looseObject({ alias: text, why: text })).optional(),
+  /** Why the proxy cannot record turns now. */
+  usage_problem: text.optional(),
   /** The last ones since the start of the proxy, newest first. */
   switches: z.array(SwitchAnswer).optional(),
   child_proxies: z

@@ -24,7 +24,7 @@ export function until(atMs: number, nowMs: number): string {
   if (left < MINUTE_MS) return "soon";
   if (left < HOUR_MS) return `in ${Math.round(left / MINUTE_MS)} min`;
   if (left < 2 * DAY_MS) return `in ${Math.round(left / HOUR_MS)} h`;
-  return left <= MOST_DAYS_MS ? `in ${Math.round(left / DAY_MS)} days` : `on ${dateOf(atMs, nowMs)}`;
+  return left <= MOST_DAYS_MS ? `in ${Math.round(left / DAY_MS)} days` : `on ${shortDate(atMs, nowMs)}`;
 }
 
 /** The time until `atMs` in four columns or fewer: `soon`, `5m`, `47h`, `3d`; `>60d` beyond that. */
@@ -48,10 +48,17 @@ export function backWords(atMs: number, nowMs: number): readonly [string, ...str
   if (left < DAY_MS) return [`back at ${time} (${when})`, `back at ${time}`, `back ${time}`];
   const day = WEEKDAYS[new Date(atMs).getDay()];
   if (left < 6 * DAY_MS) return [`back ${day} ${time} (${when})`, `back ${day} ${time}`, `back ${day}`];
-  const date = dateOf(atMs, nowMs);
+  const date = shortDate(atMs, nowMs);
   return left <= MOST_DAYS_MS
     ? [`back on ${date} (${when})`, `back ${date}`]
     : [`back on ${date}`, `back in ${new Date(atMs).getFullYear()}`];
+}
+
+/** The day of `atMs`: `18 Mar`, with the year if that is another one than now. */
+export function shortDate(atMs: number, nowMs: number): string {
+  const at = new Date(atMs);
+  const year = at.getFullYear() === new Date(nowMs).getFullYear() ? "" : ` ${at.getFullYear()}`;
+  return `${at.getDate()} ${MONTHS[at.getMonth()]}${year}`;
 }
 
 /** `05:41`. */
@@ -67,20 +74,13 @@ export function exactTimeOfDay(atMs: number): string {
 
 /** A past time: `05:41:09` if it is less than a day ago, otherwise `18 Mar 05:41`. */
 export function pastTime(atMs: number, nowMs: number): string {
-  return nowMs - atMs < DAY_MS ? exactTimeOfDay(atMs) : `${dateOf(atMs, nowMs)} ${timeOfDay(atMs)}`;
+  return nowMs - atMs < DAY_MS ? exactTimeOfDay(atMs) : `${shortDate(atMs, nowMs)} ${timeOfDay(atMs)}`;
 }
 
 // --- internal ---
 
 const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] as const;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
-
-/** `18 Mar`, with the year if that is another one than now. */
-function dateOf(atMs: number, nowMs: number): string {
-  const at = new Date(atMs);
-  const year = at.getFullYear() === new Date(nowMs).getFullYear() ? "" : ` ${at.getFullYear()}`;
-  return `${at.getDate()} ${MONTHS[at.getMonth()]}${year}`;
-}
 
 function twoDigits(value: number): string {
   return String(value).padStart(2, "0");

@@ -1,6 +1,7 @@
 // The composition root: the only file that constructs things. Starts the proxy on a root, and stops it in order.
 
 import { publicPaths, quickRoutes, trustedApp } from "../admin/app.ts";
+import { identityMarkOf } from "../auth/identity.ts";
 import type { Hop } from "../core/hops.ts";
 import { isWildcard, type ListenAddress, parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
@@ -24,6 +25,7 @@ import type { Layout } from "../state/layout.ts";
 import { makePrivate } from "../state/private-root.ts";
 import { ownRoot, type RootOwner } from "../state/root-owner.ts";
 import type { Config } from "../state/settings.ts";
+import { createUsageStore } from "../state/usage/usage-store.ts";
 import { listenOnSocket } from "./admin-socket.ts";
 import { watchClock } from "./clock-watch.ts";
 import { notifierOf } from "./notifications.ts";
@@ -120,7 +122,18 @@ async function run(
   const id = Buffer.from(deps.random(8)).toString("hex");
   const self = (): Hop => ({ name: live.current().proxy.name, id });
   const store = openState(layout, live, deps, owner);
-  const base: Base = { layout, live, deps, events, store, owner, outbound, self };
+  const usage = createUsageStore({
+    path: layout.usage,
+    deps,
+    events,
+    owner,
+    settings: () => usageSettings(live.current()),
+    identityOf: (id) => {
+      const record = store.state.accounts.find((account) => account.id === id);
+      return record && identityMarkOf(record);
+    },
+  });
+  const base: Base = { layout, live, deps, events, store, usage, owner, outbound, self };
   const parts = poolParts(base);
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
@@ -134,6 +147,7 @@ async function run(
       pool: parts.pool,
       events,
       self,
+      turns: () => (live.current().usage.enabled ? usage.add : undefined),
       settings: () => proxySettings(live.current()),
       retries: createRetryBudget(() => retrySettings(live.current()), parts.pool.inFlight),
       bodies: createBodyBudget(deps.clock),
@@ -207,6 +221,7 @@ async function run(
         admin.flush();
         base.store.flush();
       }
+      usage.stop();
       events.flush();
     },
   };
@@ -250,6 +265,10 @@ function retrySettings({ proxy }: Config): RetryBudgetSettings {
 
 function guardSettings({ proxy }: Config): GuardSettings {
   return { allowedHosts: proxy.allowed_hosts, clientAuth: proxy.client_auth };
+}
+
+function usageSettings({ usage }: Config): { enabled: boolean; keepDays: number } {
+  return { enabled: usage.enabled, keepDays: usage.keep_days };
 }
 
 function urlOf({ host }: ListenAddress, port: number): string {

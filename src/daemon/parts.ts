@@ -24,6 +24,7 @@ import { homeToCheck, type Layout } from "../state/layout.ts";
 import { makePlausible } from "../state/record-changes.ts";
 import type { RootOwner } from "../state/root-owner.ts";
 import { openStore, type Store } from "../state/store.ts";
+import type { UsageStore } from "../state/usage/usage-store.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
 import { createCatalogues } from "../upstream/catalogues.ts";
@@ -43,6 +44,7 @@ export interface Base {
   readonly deps: Deps;
   readonly events: EventLog;
   readonly store: Store;
+  readonly usage: UsageStore;
   readonly owner: RootOwner;
   readonly outbound: Outbound;
   /** This proxy as a hop. Every start generates a new id. */
@@ -125,7 +127,7 @@ export function poolParts({ layout, live, deps, events, store, self, owner, outb
 
 /** The context of the admin API: account operations, keys, access and logins. */
 export function adminParts(
-  { layout, live, deps, events, store, self }: Base,
+  { layout, live, deps, events, store, usage, self }: Base,
   { pool, affinity, children, refresher }: ReturnType<typeof poolParts>,
   presence: Presence,
   notifier: Notifier,
@@ -184,6 +186,11 @@ export function adminParts(
     shortStatus: () =>
       live.current().proxy.proxy_url === "" ? shortStatus(shortFacts(pool.outline())) : undefined,
     settings: () => shownSettings(live.effective()),
+    usage,
+    usageSettings: () => {
+      const { usage: settings, prices } = live.current();
+      return { keepDays: settings.keep_days, prices };
+    },
     about: () => ({
       name: live.current().proxy.name,
       root: layout.root,

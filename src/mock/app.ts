@@ -195,6 +195,7 @@ function turn(context: MockContext, account: MockAccount, json: unknown, request
   const events = context.turns.events(asked, account);
   return eventStream(
     events,
+    context.sends,
     "finish",
     {
       ...headers(),

@@ -9,6 +9,7 @@ import { mockApp } from "./app.ts";
 import { check } from "./check.ts";
 import type { MockContext, MockRequest } from "./context.ts";
 import { createFaultScript, type FaultScript } from "./faults.ts";
+import { createSentUsage, type SentUsage } from "./sent-usage.ts";
 import { MESSAGE_LIMIT_HEADERS, type MockSocket, socketHandlers } from "./socket.ts";
 import { mockAuthFile } from "./tokens.ts";
 import { createTurnMaker } from "./turns.ts";
@@ -35,6 +36,8 @@ export interface MockBackend {
   readonly faults: FaultScript;
   /** Every request in order of arrival; WebSocket messages count as requests. Bounded: the last 10,000. */
   readonly requests: MockRequest[];
+  /** The tokens that the backend has reported to its clients. */
+  sentUsage(): SentUsage;
   /** auth.json of a fresh login of `alias`; `expiresInSeconds` may be negative for an expired token. */
   authFile(alias: string, expiresInSeconds?: number): string;
   stop(): Promise<void>;
@@ -46,12 +49,14 @@ const LOG_LIMIT = 10_000;
 export function startMock(options: MockOptions): MockBackend {
   const { clock } = options;
   const requests: MockRequest[] = [];
+  const sent = createSentUsage();
   const context: MockContext = {
     clock,
     accounts: createMockAccounts(options.accounts, clock, options.tokenSeconds),
     faults: createFaultScript(),
     turns: createTurnMaker(),
     requests,
+    sends: sent.add,
     note: (request) => {
       requests.push(request);
       if (requests.length > LOG_LIMIT) requests.shift();
@@ -105,6 +110,7 @@ export function startMock(options: MockOptions): MockBackend {
     accounts: context.accounts,
     faults: context.faults,
     requests,
+    sentUsage: sent.sums,
     authFile: (alias, expiresInSeconds) => {
       const account = context.accounts.byAlias(alias);
       return mockAuthFile(account, context.accounts.issue(account, expiresInSeconds), clock.now());

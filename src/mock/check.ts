@@ -66,5 +66,5 @@ export async function faultBefore(
   const events = made.slice(0, fault.cutAfter ?? made.length);
   const { gateAfter } = fault;
   const gate = gateAfter === undefined ? undefined : { after: gateAfter, released: context.faults.released };
-  return eventStream(events, fault.end ?? "finish", {}, request.signal, gate);
+  return eventStream(events, context.sends, fault.end ?? "finish", {}, request.signal, gate);
 }

@@ -146,7 +146,7 @@ function createAnswer(): Answer {
       const { type, item, delta, response, error } = event.data;
       if (type === "response.output_text.delta") text += delta ?? "";
       if (type === "response.output_item.done" && item !== undefined) items.push(item);
-      if (type === "response.completed") {
+      if (type === "response.completed" || type === "response.incomplete") {
         done = true;
         responseId = response?.id;
       }

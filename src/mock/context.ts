@@ -25,4 +25,6 @@ export interface MockContext {
   /** Every request in order of arrival; bounded. */
   readonly requests: readonly MockRequest[];
   note(request: MockRequest): void;
+  /** Counts the tokens of an event that is sent. */
+  sends(event: Record<string, unknown>): void;
 }

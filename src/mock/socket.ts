@@ -33,7 +33,7 @@ export function socketHandlers(context: MockContext): WebSocketHandler<MockSocke
       context.note({ point: "message", method: "WS", path, account: account.alias, headers: {}, json });
       const asked = readTurnRequest(json);
       if (asked === undefined)
-        return error(socket, 400, "invalid_request_error", "the message is not a request");
+        return error(context, socket, 400, "invalid_request_error", "the message is not a request");
       const fault = context.faults.take(asked.generate ? ["message", "turn"] : ["warmup"], account.alias);
       if (fault?.delayMs !== undefined) await Bun.sleep(fault.delayMs);
       if (fault !== undefined && (await happen(fault, context, socket, asked))) return;
@@ -66,10 +66,10 @@ async function happen(
   const made = fault.events ?? context.turns.events(asked, socket.data.account);
   const events = made.slice(0, fault.cutAfter ?? made.length);
   if (fault.gateAfter !== undefined) {
-    send(socket, events.splice(0, fault.gateAfter));
+    send(context, socket, events.splice(0, fault.gateAfter));
     await context.faults.released(() => socket.readyState !== WebSocket.OPEN);
   }
-  send(socket, events);
+  send(context, socket, events);
   if (fault.end === "reset") socket.terminate();
   if (fault.end === "close") socket.close(fault.closeCode);
   return true;
@@ -91,18 +91,19 @@ function answer(context: MockContext, socket: Socket, asked: TurnRequest): void 
   const previous = asked.previous_response_id;
   if (previous && !responses.has(previous))
     return error(
+      context,
       socket,
       400,
       "previous_response_not_found",
       `Previous response with id '${previous}' not found.`,
     );
   const problem = inputProblem(asked, account);
-  if (problem !== undefined) return error(socket, 400, problem.code, problem.message);
+  if (problem !== undefined) return error(context, socket, 400, problem.code, problem.message);
   if (asked.generate) {
     const spent = context.accounts.spend(account, asked.model);
     if (spent.kind === "refused") {
       const refusal = refusalOf(spent, account, context.clock.now());
-      return send(socket, [{ type: "error", status: 429, ...refusal }]);
+      return send(context, socket, [{ type: "error", status: 429, ...refusal }]);
     }
   }
   const events = context.turns.events(asked, account);
@@ -113,11 +114,16 @@ function answer(context: MockContext, socket: Socket, asked: TurnRequest): void 
         { type: "codex.response.metadata", headers: { "x-models-etag": modelsEtag(account) } },
       ]
     : [];
-  send(socket, [...preamble, ...events]);
+  send(context, socket, [...preamble, ...events]);
 }
 
-function send(socket: Socket, events: readonly Record<string, unknown>[]): void {
+function send(
+  { sends }: Pick<MockContext, "sends">,
+  socket: Socket,
+  events: readonly Record<string, unknown>[],
+): void {
   for (const event of events) {
+    sends(event);
     const { response } = event;
     if (
       typeof response === "object" &&
@@ -130,8 +136,8 @@ function send(socket: Socket, events: readonly Record<string, unknown>[]): void 
   }
 }
 
-function error(socket: Socket, status: number, code: string, message: string): void {
-  send(socket, [
+function error(context: MockContext, socket: Socket, status: number, code: string, message: string): void {
+  send(context, socket, [
     { type: "error", status, error: { type: "invalid_request_error", code, message, param: null } },
   ]);
 }

@@ -9,9 +9,10 @@ export interface Gate {
   readonly released: (isGone: () => boolean) => Promise<void>;
 }
 
-/** Server-sent events, one chunk each. */
+/** Server-sent events, one chunk each. `sends` is called for each event that is sent. */
 export function eventStream(
   events: readonly Record<string, unknown>[],
+  sends: (event: Record<string, unknown>) => void,
   end: StreamEnd,
   headers: Record<string, string>,
   signal: AbortSignal,
@@ -25,6 +26,7 @@ export function eventStream(
       if (gate !== undefined && sent++ === gate.after) await gate.released(() => signal.aborted);
       const event = rest.shift();
       if (event !== undefined) {
+        sends(event);
         controller.enqueue(
           encoder.encode(`event: ${String(event.type)}\ndata: ${JSON.stringify(event)}\n\n`),
         );

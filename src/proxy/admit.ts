@@ -105,6 +105,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
       path,
       search: target.search,
       hops,
+      runId: run?.id,
       pinnedId,
       noteTurn: ({ id, label }) => {
         if (run !== undefined && pinnedId !== undefined && id !== pinnedId)

@@ -11,6 +11,7 @@ import type { EventLog } from "../state/events.ts";
 import type { Lease } from "../upstream/leases.ts";
 import type { Exchange } from "./exchange.ts";
 import type { RetryBudget } from "./retry-budget.ts";
+import { moveReasonOf } from "./turn/turn-recorder.ts";
 import { coolFor, type SendResult, type Transport, type UseResult, useUpstream } from "./use-upstream.ts";
 
 export type AttemptResult<Reply> =
@@ -114,6 +115,7 @@ function createAttempts<Reply>(
     if (last !== undefined) discard(last.reply);
     if (isFinal(verdict)) return { kind: "reply", lease, reply, verdict } as const;
     last = { verdict, reply };
+    exchange.recorder?.moves(moveReasonOf(verdict));
     if (verdict.kind === "foreign_ciphertext") exchange.search();
     if (verdict.kind === "elsewhere" && verdict.once) {
       if (isLastTry) return unserved();
@@ -144,12 +146,14 @@ function createAttempts<Reply>(
           return result;
         case "broken":
           broken.push(lease);
+          exchange.recorder?.moves("transport-error");
           brokenWhy = `${lease.upstream.where} could not be reached: ${result.why}`;
           events.append("request.transport_error", { ...about, error: result.why });
           return mayRetry(lease) ? "again" : unserved();
         case "unready":
           events.append("request.account_unready", { ...about, error: result.why });
           lease.settle(result.verdict, { fields: { attempt: count } });
+          exchange.recorder?.moves(moveReasonOf(result.verdict));
           return "again";
         case "reply":
           return replied(lease, result, count);

@@ -2,6 +2,7 @@
 
 import type { Holder } from "../auth/access.ts";
 import type { Hop } from "../core/hops.ts";
+import type { TurnRecord } from "../core/turn-record.ts";
 import type { Deps } from "../deps.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Catalogues } from "../upstream/catalogues.ts";
@@ -39,6 +40,8 @@ export interface ProxyContext {
   readonly catalogues: Catalogues;
   /** This proxy. */
   readonly self: () => Hop;
+  /** Takes the record of each turn; undefined if turns are not recorded. */
+  readonly turns: () => ((record: TurnRecord) => void) | undefined;
 }
 
 /** One request of a client: the facts that both transports need. */
@@ -61,6 +64,8 @@ export interface IncomingRequest {
   readonly search: string;
   /** The proxies of a chain that the request has passed; empty if it comes from a client. */
   readonly hops: readonly Hop[];
+  /** The `codexlb run` that sent the request. */
+  readonly runId: string | undefined;
   /** The account that the client has chosen for itself. */
   readonly pinnedId: string | undefined;
   /** Records that `upstream` served a turn of the request. */

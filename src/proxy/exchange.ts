@@ -7,6 +7,7 @@ import type { OutgoingRequest } from "../upstream/upstream.ts";
 import { type IncomingRequest, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { outgoingHeaders } from "./headers.ts";
 import type { RequestFacts } from "./session.ts";
+import type { TurnRecorder } from "./turn/turn-recorder.ts";
 
 /** The properties of the request. */
 export interface ExchangeOptions extends RequestFacts {
@@ -17,6 +18,8 @@ export interface ExchangeOptions extends RequestFacts {
   readonly isMessage: boolean;
   /** True if it may be sent to a second upstream after a passing failure. */
   readonly isReplayable: boolean;
+  /** Records the turn, if the request is one and turns are recorded. */
+  readonly recorder?: TurnRecorder | undefined;
   /** The upstream whose connection is open, which is tried first. */
   readonly home?: Home | undefined;
 }
@@ -34,6 +37,7 @@ export interface Exchange {
   readonly facts: RequestFacts;
   readonly isMessage: boolean;
   readonly isReplayable: boolean;
+  readonly recorder: TurnRecorder | undefined;
   /** How long an upstream cools down after its first broken connection, ms. */
   readonly cooldownMs: number;
   /** Passing failures so far. */
@@ -79,6 +83,7 @@ export function createExchange(
     facts: { session, model },
     isMessage: options.isMessage,
     isReplayable: options.isReplayable,
+    recorder: options.recorder,
     cooldownMs: context.settings().cooldownMs,
     get failures() {
       return failures;
@@ -87,6 +92,7 @@ export function createExchange(
     pick: () => {
       const lease = choose();
       if (lease === undefined) return undefined;
+      options.recorder?.picked(lease);
       const isMove = tried.size > 0 && !tried.has(lease.upstream.id);
       tried.add(lease.upstream.id);
       return isMove ? { ...lease, choice: { ...lease.choice, switched: true } } : lease;

@@ -5,7 +5,7 @@ import { nearest } from "../core/nearest.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { shortLine } from "../printable.ts";
 import { readTextIfPresent } from "./atomic-file.ts";
-import { type Config, ConfigFile, SETTINGS, valueAt } from "./settings.ts";
+import { type Config, ConfigFile, PRICES_TABLE, SETTINGS, valueAt } from "./settings.ts";
 import { parseToml, type TomlTable } from "./toml.ts";
 import { lineFinder, tomlPlaces } from "./toml-keys.ts";
 
@@ -125,7 +125,7 @@ function unknownPaths(raw: TomlTable, prefix = ""): string[] {
   return Object.entries(raw).flatMap(([name, value]) => {
     const path = `${prefix}${name}`;
     const lower = path.toLowerCase();
-    if (KEYS.has(lower)) return [];
+    if (KEYS.has(lower) || path === PRICES_TABLE) return [];
     if (TABLES.has(lower)) return isTable(value) ? unknownPaths(value, `${path}.`) : [];
     return [path];
   });

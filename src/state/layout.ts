@@ -10,6 +10,8 @@ export interface Layout {
   readonly config: string;
   /** The account of each session. */
   readonly sessions: string;
+  /** What turns used. The Go program does not know it. */
+  readonly usage: string;
   readonly accounts: string;
   /** The CODEX_HOME of `codexlb run`, with links into `~/.codex`. The Go program does not know it. */
   readonly linkedHome: string;
@@ -66,6 +68,7 @@ export function layoutOf(root: string): Layout {
     store: join(root, "store.json"),
     config: join(root, "config.toml"),
     sessions: join(root, "sessions.jsonl"),
+    usage: join(root, "usage.db"),
     accounts: join(root, "accounts"),
     linkedHome: join(root, "codex-home"),
     runtime: join(root, "runtime"),

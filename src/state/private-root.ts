@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import type { Log } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import type { Layout } from "./layout.ts";
+import { SIDE_FILES } from "./usage/side-files.ts";
 
 /** Permission bits of group and others. */
 const FOR_OTHERS = 0o077;
@@ -122,6 +123,7 @@ function privatePaths(layout: Layout): string[] {
     layout.store,
     layout.config,
     layout.sessions,
+    ...[layout.usage, ...SIDE_FILES.map((suffix) => `${layout.usage}${suffix}`)],
     layout.adminToken,
     layout.signingKey,
     layout.keys,

@@ -62,6 +62,15 @@ export const share = (fallback: number) =>
 /** A weight, which is not negative. */
 export const weight = (fallback: number) => unsigned().default(fallback);
 
+/** A price of a model, in USD per million tokens. Without `cached_input`, cached input costs as much as other input. */
+export const price = () =>
+  z
+    .strictObject(
+      { input: unsigned(), cached_input: unsigned().optional(), output: unsigned() },
+      { error: "must be a table with input, output and optionally cached_input" },
+    )
+    .transform(({ input, cached_input, output }) => ({ input, cachedInput: cached_input ?? input, output }));
+
 /** A listen address. */
 export const address = (fallback: string) =>
   text(fallback).refine((value) => parseListen(value) !== undefined, {

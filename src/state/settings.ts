@@ -13,6 +13,7 @@ import {
   NO_TEXT,
   notUrl,
   positive,
+  price,
   seconds,
   share,
   text,
@@ -197,6 +198,16 @@ const RUN = {
   }),
 };
 
+const USAGE = {
+  enabled: flag(true).meta({
+    description:
+      "Record what each turn used in ROOT/usage.db, for codexlb usage. Never the content of a turn.",
+  }),
+  keep_days: positive(90, 3_650).meta({
+    description: "How many days single turns are kept. The sums of each day are kept for ever.",
+  }),
+};
+
 const NOT_A_TABLE = "must be a table";
 
 /** config.toml as a whole. */
@@ -219,6 +230,8 @@ export const ConfigFile = z
     commands: z.object(COMMANDS, { error: NOT_A_TABLE }).prefault({}),
     run: z.object(RUN, { error: NOT_A_TABLE }).prefault({}),
     notify: z.object(NOTIFY, { error: NOT_A_TABLE }).prefault({}),
+    usage: z.object(USAGE, { error: NOT_A_TABLE }).prefault({}),
+    prices: z.record(z.string(), price(), { error: NOT_A_TABLE }).prefault({}),
   })
   .readonly();
 
@@ -243,10 +256,14 @@ const FIELDS: readonly Field[] = [
   ...fieldsOf("commands", COMMANDS),
   ...fieldsOf("run", RUN),
   ...fieldsOf("notify", NOTIFY),
+  ...fieldsOf("usage", USAGE),
 ];
 
-/** Every setting, in the order of the file. */
+/** Every setting, in the order of the file. The prices of models have names of the user's choice, and are not among them. */
 export const SETTINGS: readonly Setting[] = FIELDS;
+
+/** The table with the user's prices of models: `[prices."MODEL"]`. */
+export const PRICES_TABLE = "prices";
 
 /** The value of the setting `key`. */
 export function settingOf(config: Config, key: string): unknown {

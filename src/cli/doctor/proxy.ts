@@ -115,7 +115,11 @@ async function examineSurroundings(via: ConnectionDeps, door: Door, tokenUrl: st
   try {
     const settings = await remoteSettings(door);
     const backend = settings.find(({ key }) => key === "proxy.upstream_base_url")?.value;
-    return [...(await examineConnections(via, String(backend), tokenUrl)), ...(await examineChildren(door))];
+    return [
+      ...(await examineConnections(via, String(backend), tokenUrl)),
+      ...(await examineRecording(door)),
+      ...(await examineChildren(door)),
+    ];
   } catch (error) {
     const remedy = error instanceof CodexlbError ? error.next : undefined;
     return [
@@ -135,6 +139,20 @@ const ENDING: Finding = {
   detail: "the proxy is shutting down",
   remedy: "start it again: codexlb proxy",
 };
+
+/** Whether the proxy can record what turns use. */
+async function examineRecording(door: Door): Promise<Finding[]> {
+  const { usage_problem: problem } = await remoteStatus(door);
+  if (problem === undefined) return [];
+  return [
+    {
+      check: "usage",
+      status: "warning",
+      detail: `the proxy cannot record turns in ROOT/usage.db: ${problem}`,
+      remedy: "free disk space, or correct the permissions of the root; the proxy tries again by itself",
+    },
+  ];
+}
 
 /** The child proxies as the proxy reports them. */
 async function examineChildren(door: Door): Promise<Finding[]> {

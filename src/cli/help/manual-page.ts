@@ -78,6 +78,7 @@ const FILES: Readonly<Record<keyof Layout, string>> = {
   store: "The accounts with their health and quota figures, and the pin.",
   accounts: "A Codex home with an auth.json for each account.",
   sessions: "The account of each session.",
+  usage: "What each turn used.",
   keys: "The hashes of the keys of clients and of proxies in front.",
   linkedHome: "The CODEX_HOME of codexlb run, with links into ~/.codex.",
   runtime: "The CODEX_HOME of codexlb run --isolated-home.",

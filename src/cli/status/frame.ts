@@ -3,6 +3,7 @@
 
 import type { StatusAnswer } from "../../core/status-schema.ts";
 import { ago } from "../../core/time-words.ts";
+import { oneLine } from "../../printable.ts";
 import { fill, fit } from "../terminal/fit.ts";
 import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
 import { table } from "../terminal/table.ts";
@@ -93,7 +94,7 @@ export function frameOf(known: StatusSnapshot, canvas: Canvas): Frame {
   const sections = list.history
     ? historySection(status, { columns, nowMs, style })
     : [
-        ...section("to do", remedies(rowsOf, layout)),
+        ...section("to do", [...remedies(rowsOf, layout), ...usageRemedy(status)]),
         ...section("last switches", switchLines(status, style, nowMs)),
         ...section("child proxies", childLines(status, columns, nowMs)),
       ];
@@ -170,6 +171,10 @@ function remedies({ accounts }: FrameRows, layout: RowLayout): string[] {
     if (state?.command === undefined || layout.wording(state) === state.wordings[0]) return [];
     return [`${GAP}${name}: ${state.command}`];
   });
+}
+
+function usageRemedy({ usage_problem: problem }: StatusAnswer): string[] {
+  return problem === undefined ? [] : [`${GAP}turns are not recorded: ${oneLine(problem)}`];
 }
 
 /** `bob: Weekly limit -> carol, 2 min ago`. */

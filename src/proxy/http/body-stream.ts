@@ -19,6 +19,8 @@ export interface BodyEnds {
   readonly release: () => void;
   /** Called before `release` if the body broke off. */
   readonly broke: () => void;
+  /** Called before `release` if the client disconnected or stopped reading. */
+  readonly left: () => void;
 }
 
 /** The body `source`, without reading its content. `abort` ends the upstream's request. */
@@ -98,7 +100,7 @@ function bodyOf(
   context: BodyContext,
   next: () => Promise<Piece>,
   abort: () => void,
-  { patienceMs, release, broke }: BodyEnds,
+  { patienceMs, release, broke, left }: BodyEnds,
 ): Body {
   const { idleMs } = context.settings().timeouts;
   let isOver = false;
@@ -117,6 +119,7 @@ function bodyOf(
       // Aborting the request also ends a pending read.
       abort();
       if (unreadBy === undefined) return;
+      left();
       finish();
       unreadBy.close(new Error(`the client read nothing for ${idleMs / 1000} s`));
     },
@@ -159,6 +162,7 @@ function bodyOf(
     }
   };
   const cancel = (): void => {
+    if (!isOver) left();
     finish();
     abort();
   };

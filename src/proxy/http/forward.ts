@@ -1,6 +1,8 @@
 // HTTP and SSE: sends one request of a client through the attempt loop, and the reply back to the client.
 
 import { ATTEMPTS_HEADER } from "../../core/hops.ts";
+import { TURN_METADATA } from "../../core/turn-metadata.ts";
+import { CodexlbError } from "../../errors.ts";
 import type { Lease } from "../../upstream/leases.ts";
 import { isCompactPath, isTurnPath } from "../../upstream/paths.ts";
 import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.ts";
@@ -12,8 +14,9 @@ import { pathForLog } from "../guard.ts";
 import { downstreamHeaders } from "../headers.ts";
 import { poolHeaders } from "../pool-limits.ts";
 import { refusalFor, refusalResponse, retryAfterSeconds } from "../refusal.ts";
-import { appsSession, factsOfRequest } from "../session.ts";
+import { appsSession, factsOfRequest, type RequestFacts } from "../session.ts";
 import { answerRequest } from "../turn/final-answer.ts";
+import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts";
 import { type BodyEnds, passThrough, turnStream } from "./body-stream.ts";
 import { type HttpReply, sendHttp } from "./send-http.ts";
 
@@ -40,26 +43,45 @@ async function forwardBody(
   const { method } = request;
   const isTurn = isTurnPath(path);
   const facts = await factsOfRequest(request.headers, body.content, { path, turn: isTurn });
+  const isMessage = isTurn && method === "POST";
+  const recorder = isMessage ? recorderOf(context, incoming, facts) : undefined;
   const exchange = createExchange(context, incoming, {
     ...facts,
     method,
     spends: isTurn,
-    isMessage: isTurn && method === "POST",
+    isMessage,
     isReplayable: isTurn || method === "GET" || method === "HEAD",
+    recorder,
   });
-  const outcome = await attempt<HttpReply>(context, exchange, {
-    send: (prepared, lease) => sendHttp(context, exchange, { prepared, lease, body }),
-    discard: (reply) => reply.abort(),
-  });
+  let outcome: AttemptResult<HttpReply> | undefined;
   try {
+    outcome = await attempt<HttpReply>(context, exchange, {
+      send: (prepared, lease) => sendHttp(context, exchange, { prepared, lease, body }),
+      discard: (reply) => reply.abort(),
+    });
     return await respond(context, exchange, outcome);
   } catch (error) {
-    if (outcome.kind === "reply") {
+    recorder?.end("refused", errorCodeIn(error));
+    if (outcome?.kind === "reply") {
       outcome.lease.release();
       outcome.reply.abort();
     }
     throw error;
   }
+}
+
+function recorderOf(
+  context: ProxyContext,
+  incoming: IncomingRequest,
+  facts: RequestFacts,
+): TurnRecorder | undefined {
+  const metadata = incoming.request.headers.get(TURN_METADATA);
+  const kind = isCompactPath(incoming.path) ? "compaction" : "turn";
+  return createTurnRecorder(context, incoming, { ...facts, transport: "sse", kind, metadata });
+}
+
+function errorCodeIn(error: unknown): string {
+  return error instanceof CodexlbError ? error.code : "internal";
 }
 
 async function respond(
@@ -70,10 +92,11 @@ async function respond(
   const { incoming } = exchange;
   switch (outcome.kind) {
     case "aborted":
+      exchange.recorder?.end("aborted");
       incoming.ended();
       return new Response(null, { status: 499 }); // the client has disconnected
     case "reply":
-      return served(context, incoming, outcome);
+      return served(context, exchange, outcome);
     case "unserved": {
       const response = await unserved(context, exchange, outcome);
       // A proxy in front counts these attempts too.
@@ -86,11 +109,12 @@ async function respond(
   }
 }
 
-function served(
+async function served(
   context: ProxyContext,
-  incoming: IncomingRequest,
+  exchange: Exchange,
   { lease, reply, verdict }: AttemptResult<HttpReply> & { kind: "reply" },
-): Response {
+): Promise<Response> {
+  const { incoming, recorder } = exchange;
   const { requestId, path } = incoming;
   const { status } = reply.response;
   context.events.append("request.completed", {
@@ -102,7 +126,8 @@ function served(
   if (isCompactPath(path) && verdict.kind === "ok") lease.hold();
   const opened = appsSession(reply.response.headers);
   if (opened !== undefined) lease.bind(opened);
-  return toClient(context, incoming, reply, {
+  if (recorder !== undefined) await recordReply(recorder, reply);
+  return toClient(context, exchange, reply, {
     headers: servedHeaders(context, incoming, lease, reply.response),
     patienceMs: lease.upstream.patienceMs,
     release: () => {
@@ -126,13 +151,22 @@ function servedHeaders(
   return headers;
 }
 
-interface ClientResponseOptions extends BodyEnds {
+/** Records the end of a turn whose reply has arrived as a whole, or is a failure. */
+async function recordReply(recorder: TurnRecorder, { response, body }: HttpReply): Promise<void> {
+  const hasFailed = response.status >= 400 || (body.kind === "turn" && body.turn.failure !== undefined);
+  if (hasFailed)
+    return recorder.end("failed", body.kind === "stream" ? `http-${response.status}` : undefined);
+  if (body.kind !== "whole") return;
+  recorder.wholeResponse((await decodeBody(body.bytes, response.headers.get("content-encoding"))) ?? "");
+}
+
+interface ClientResponseOptions extends Omit<BodyEnds, "left"> {
   readonly headers: Headers;
 }
 
 function toClient(
   context: ProxyContext,
-  { connection }: IncomingRequest,
+  { incoming: { connection, signal }, recorder }: Exchange,
   { response, body, abort }: HttpReply,
   { headers, ...ends }: ClientResponseOptions,
 ): Response {
@@ -158,7 +192,14 @@ function toClient(
     const ended = connection.streams();
     return {
       ...ends,
+      broke: () => {
+        recorder?.end(signal.aborted ? "aborted" : "cut");
+        ends.broke();
+      },
+      left: () => recorder?.end("aborted"),
       release: () => {
+        // A stream whose last event was not read, because it has another format.
+        recorder?.end("completed");
         ends.release();
         ended();
       },
@@ -168,9 +209,10 @@ function toClient(
 
 async function unserved(
   context: ProxyContext,
-  { incoming, facts }: Exchange,
+  exchange: Exchange,
   { last, brokenWhy }: UnservedRequest<HttpReply>,
 ): Promise<Response> {
+  const { incoming, facts, recorder } = exchange;
   const { requestId, path, ended } = incoming;
   const { pool, events, deps } = context;
   const spends = isTurnPath(path);
@@ -183,11 +225,12 @@ async function unserved(
   };
   if (last !== undefined && answerRequest({ shortage, last: answered }, spends) === "as_received") {
     events.append("request.failed", { req_id: requestId, status: last.reply.response.status });
-    if (last.verdict.kind !== "cool") return asReceived(context, incoming, last.reply, undefined);
+    recorder?.end("failed");
+    if (last.verdict.kind !== "cool") return asReceived(context, exchange, last.reply, undefined);
     const waitSeconds = retryAfterSeconds(shortage, nowMs, last.verdict.isTimed);
     const { body } = last.reply;
     if (last.verdict.isTimed || body.kind !== "turn")
-      return asReceived(context, incoming, last.reply, waitSeconds);
+      return asReceived(context, exchange, last.reply, waitSeconds);
     last.reply.abort();
     ended();
     return overloaded(body.turn.failure, waitSeconds);
@@ -201,6 +244,7 @@ async function unserved(
     nowMs,
   );
   events.append("request.failed", { req_id: requestId, status: refusal.status, error: refusal.code });
+  recorder?.end("refused", refusal.code);
   return refusalResponse(refusal);
 }
 
@@ -210,16 +254,16 @@ async function unserved(
  */
 function asReceived(
   context: ProxyContext,
-  incoming: IncomingRequest,
+  exchange: Exchange,
   reply: HttpReply,
   waitSeconds: number | undefined,
 ): Response {
   const headers = downstreamHeaders(reply.response.headers);
   if (waitSeconds !== undefined) headers.set("retry-after", String(waitSeconds));
-  return toClient(context, incoming, reply, {
+  return toClient(context, exchange, reply, {
     headers,
     patienceMs: (configuredMs) => configuredMs,
-    release: incoming.ended,
+    release: exchange.incoming.ended,
     broke: () => {},
   });
 }

@@ -1,7 +1,7 @@
 // Sends one HTTP request to one upstream, and reads the reply until it can be judged.
 
 import { readBounded } from "../../bounded-fetch.ts";
-import { failureOfReply } from "../../core/failure.ts";
+import { type Failure, failureOfReply } from "../../core/failure.ts";
 import { ATTEMPTS_HEADER, parseAttempts } from "../../core/hops.ts";
 import { limitsOfHeaders } from "../../core/recent-limits.ts";
 import type { Scope, Verdict } from "../../core/verdict.ts";
@@ -10,7 +10,7 @@ import { egressProblem, proxyRefusal } from "../../network/connect-problem.ts";
 import { fetchOptions } from "../../network/egress.ts";
 import type { Lease } from "../../upstream/leases.ts";
 import { isStreamedTurnPath, isTurnPath } from "../../upstream/paths.ts";
-import type { PreparedRequest, Upstream } from "../../upstream/upstream.ts";
+import type { PreparedRequest } from "../../upstream/upstream.ts";
 import { bodyOf, decodeBody, type RequestBody, sizeOf } from "../bodies.ts";
 import type { IncomingRequest, ProxyContext } from "../context.ts";
 import type { Exchange } from "../exchange.ts";
@@ -170,7 +170,9 @@ async function judgeReply(
     return { kind: "reply", verdict: calm, evidence, reply: { response, body: { kind: "stream" }, abort } };
   const bytes = await readWhole(context, response, abort);
   if (typeof bytes === "string") return signal.aborted ? { kind: "aborted" } : { kind: "broken", why: bytes };
-  const verdict = matters ? await verdictOfReply(context, upstream, response, bytes, scope) : calm;
+  const failure = matters ? await failureIn(context, response, bytes) : undefined;
+  if (failure !== undefined) exchange.recorder?.failure(failure);
+  const verdict = failure === undefined ? calm : upstream.judge(failure, scope);
   const attempts = parseAttempts(response.headers.get(ATTEMPTS_HEADER));
   const reply: HttpReply = { response, body: { kind: "whole", bytes }, abort };
   return { kind: "reply", verdict, evidence, attempts, reply };
@@ -208,15 +210,13 @@ async function turnReply(
   }
 }
 
-async function verdictOfReply(
+async function failureIn(
   { deps }: ProxyContext,
-  upstream: Upstream,
   response: Response,
   bytes: Uint8Array<ArrayBuffer>,
-  scope: Scope,
-): Promise<Verdict> {
+): Promise<Failure> {
   const text = (await decodeBody(bytes, response.headers.get("content-encoding"))) ?? "";
-  return upstream.judge(failureOfReply(response.status, response.headers, text, deps.clock.now()), scope);
+  return failureOfReply(response.status, response.headers, text, deps.clock.now());
 }
 
 /**

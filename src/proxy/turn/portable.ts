@@ -4,6 +4,7 @@
 // large is parsed.
 
 import { elementsOf, memberOf, membersOf, type Span, textAt } from "../../core/json.ts";
+import { TURN_METADATA } from "../../core/turn-metadata.ts";
 
 /**
  * `text` (a Responses request as JSON) without encrypted reasoning and without turn state. Undefined if `text` contains
@@ -45,25 +46,34 @@ export interface TurnRequest {
   /** True if it only warms the connection up, without producing output. */
   readonly warmsUp: boolean;
   readonly model: string | undefined;
+  /** The metadata that Codex sends with the turn, as JSON. */
+  readonly metadata: string | undefined;
 }
 
 export function turnRequestOf(text: string): TurnRequest {
   let previous = "null";
   let generate = "true";
   let model: string | undefined;
+  let metadata: string | undefined;
   for (const { name, start, end } of membersOf(text)) {
     if (name === "previous_response_id") previous = text.slice(start, end);
     if (name === "generate") generate = text.slice(start, end);
     if (name === "model") model = textAt(text, { start, end }) || undefined;
+    if (name === "client_metadata") metadata = metadataAt(text, start);
   }
   const isSelfContained = previous === "null" || previous === '""';
-  return { isSelfContained, warmsUp: generate === "false", model };
+  return { isSelfContained, warmsUp: generate === "false", model, metadata };
 }
 
 /** Header (and metadata key) that ties the requests of one turn to the server that began it. */
 export const TURN_STATE = "x-codex-turn-state";
 
 // --- internal ---
+
+function metadataAt(text: string, start: number): string | undefined {
+  const metadata = memberOf(text, TURN_METADATA, start);
+  return metadata && textAt(text, metadata);
+}
 
 /** The type of an item that contains encrypted content; undefined for any other item. */
 function encryptedType(text: string, item: Span): string | undefined {

@@ -1,6 +1,6 @@
 // Reads the events of one turn, the same way for both transports. Returns the meaning of each event for the turn, and
 // the event that the client gets instead. Learns about limits, replaces the account's figures with the pool's, credits
-// the account for the first output, and recognises compactions.
+// the account for the first output, recognises compactions, and records what the turn used.
 //
 //   before the commit   hold                 hold the event back
 //                       output, over         commit to the turn
@@ -58,11 +58,14 @@ export function createTurnReader(context: ProxyContext, exchange: Exchange, leas
 
   const failed = ({ failure }: TurnSignal & { kind: "failed" }): EventMeaning => {
     const verdict = lease.upstream.judge(failure, "turn");
+    exchange.recorder?.failure(failure);
     if (!isCommitted) return { kind: "failed", failure, verdict, answer: undefined };
     // Another account cannot take over, because the client has seen output. The verdict helps the next request.
     lease.settle(verdict);
     if (verdict.kind !== "client") lease.broke();
-    return { kind: "failed", failure, verdict, answer: answerAfterOutput(verdict, lease.canLeave) };
+    const answer = answerAfterOutput(verdict, lease.canLeave);
+    exchange.recorder?.end(answer === "cut" ? "cut" : "failed");
+    return { kind: "failed", failure, verdict, answer };
   };
 
   return {
@@ -86,10 +89,12 @@ export function createTurnReader(context: ProxyContext, exchange: Exchange, leas
           if (signal.evidence !== undefined) lease.learn(signal.evidence);
           return { kind: "hold", changed: poolLimitsEvent(signal, pool.usage()) };
         case "output":
+          exchange.recorder?.output();
           if (isCompaction(text)) lease.hold();
           if (isCommitted) credit();
           return OUTPUT;
         case "completed":
+          exchange.recorder?.lastEvent(type, text);
           if (isCommitted) credit();
           return OVER;
         case "failed":

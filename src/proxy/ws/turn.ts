@@ -9,6 +9,7 @@ import { createExchange, type Exchange } from "../exchange.ts";
 import { eventWithAttempts, failureEvent, refusalEvent, refusalFor } from "../refusal.ts";
 import { answerHandOver, answerMessage, type LastAnswer } from "../turn/final-answer.ts";
 import { turnRequestOf } from "../turn/portable.ts";
+import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts";
 import { TOO_BIG } from "./begin-turn.ts";
 import { relayTurn } from "./relay-turn.ts";
 import type { TunnelContext, TunnelParts } from "./tunnel-parts.ts";
@@ -30,11 +31,19 @@ export async function serveTurn(
 ): Promise<TurnEnd> {
   const { pool } = context;
   const { incoming, session, upstream } = tunnel;
-  const { isSelfContained, warmsUp, model } = turnRequestOf(message);
+  const { isSelfContained, warmsUp, model, metadata } = turnRequestOf(message);
+  const kind = warmsUp ? "prewarm" : "turn";
+  const recorder = createTurnRecorder(context, incoming, {
+    session,
+    model,
+    transport: "websocket",
+    kind,
+    metadata,
+  });
   const homeId = upstream.current().upstreamId;
   const mustMove = pool.shouldMove(homeId, originOf(incoming, session, model), !warmsUp);
   if (mustMove && !isSelfContained)
-    return handOver(context, tunnel, pool.shortage(session, model), undefined);
+    return handOver(context, tunnel, recorder, pool.shortage(session, model), undefined);
   const exchange = createExchange(context, incoming, {
     session,
     model,
@@ -42,21 +51,28 @@ export async function serveTurn(
     spends: true,
     isMessage: !warmsUp,
     isReplayable: true,
+    recorder,
     home: mustMove ? undefined : homeOf(homeId, upstream.choice(), isSelfContained),
   });
   const transport = createTurnTransport(context, tunnel, exchange, { message, isSelfContained, homeId });
-  const outcome = await attempt(context, exchange, transport);
-  switch (outcome.kind) {
-    case "aborted":
-      return { kind: "closed" };
-    case "reply":
-      return deliver(context, tunnel, exchange, outcome);
-    case "unserved": {
-      if (isSelfContained) return refuse(context, tunnel, exchange, outcome);
-      return handOver(context, tunnel, pool.shortage(session, model), outcome.last?.reply);
+  try {
+    const outcome = await attempt(context, exchange, transport);
+    switch (outcome.kind) {
+      case "aborted":
+        recorder?.end("aborted");
+        return { kind: "closed" };
+      case "reply":
+        return await deliver(context, tunnel, exchange, outcome);
+      case "unserved": {
+        if (isSelfContained) return refuse(context, tunnel, exchange, outcome);
+        return handOver(context, tunnel, recorder, pool.shortage(session, model), outcome.last?.reply);
+      }
+      default:
+        return outcome satisfies never;
     }
-    default:
-      return outcome satisfies never;
+  } finally {
+    // Only a bug in this program leaves the record open.
+    recorder?.end("refused", "internal");
   }
 }
 
@@ -74,10 +90,18 @@ async function deliver(
   { lease, reply }: AttemptResult<TurnReply> & { kind: "reply" },
 ): Promise<TurnEnd> {
   const { client, upstream, session, signal } = tunnel;
+  const { recorder } = exchange;
   try {
-    if (signal.aborted) return { kind: "closed" };
-    if (reply.kind === "too_big") return { kind: "close", code: TOO_BIG, reason: reply.reason };
+    if (signal.aborted) {
+      recorder?.end("aborted");
+      return { kind: "closed" };
+    }
+    if (reply.kind === "too_big") {
+      recorder?.end("failed", "message_too_big");
+      return { kind: "close", code: TOO_BIG, reason: reply.reason };
+    }
     if (reply.kind !== "begun") {
+      recorder?.end("failed", statusCodeOf(reply));
       client.send(eventOf(reply));
       return { kind: "over" };
     }
@@ -86,6 +110,8 @@ async function deliver(
     for (const event of reply.held) client.queue(event);
     if (reply.isOver) return { kind: "over" };
     const end = await relayTurn(context, tunnel, lease, reply.reader);
+    // The reader has recorded the end of a turn that ended with an event.
+    recorder?.end(end.kind === "closed" ? "aborted" : "cut");
     return end.kind === "cut" ? reconnect(context, tunnel) : end;
   } finally {
     lease.release();
@@ -96,25 +122,25 @@ async function deliver(
 function refuse(
   { pool, deps }: TunnelContext,
   { client, incoming }: TunnelParts,
-  { facts, failures }: Exchange,
+  { facts, failures, recorder }: Exchange,
   { last, brokenWhy }: UnservedRequest<TurnReply>,
 ): TurnEnd {
   const shortage = pool.shortage(facts.session, facts.model);
   const reply = last && failureOf(last.reply);
   const answered = last && reply && { ...answerOf(reply), verdict: last.verdict };
   const limitBody = last?.verdict.kind === "limit" ? limitBodyOf(reply) : undefined;
-  const event =
-    reply !== undefined && answerMessage({ shortage, last: answered }) === "as_received"
-      ? eventOf(reply)
-      : refusalEvent(
-          refusalFor(
-            shortage,
-            { limitBody, usage: pool.usage(), brokenWhy, client: clientKindOf(incoming) },
-            deps.clock.now(),
-          ),
-        );
   // A proxy in front counts these attempts too.
-  client.send(incoming.attemptsLeft === undefined ? event : eventWithAttempts(event, failures));
+  const send = (event: string) =>
+    client.send(incoming.attemptsLeft === undefined ? event : eventWithAttempts(event, failures));
+  if (reply !== undefined && answerMessage({ shortage, last: answered }) === "as_received") {
+    recorder?.end("failed", statusCodeOf(reply));
+    send(eventOf(reply));
+    return { kind: "over" };
+  }
+  const about = { limitBody, usage: pool.usage(), brokenWhy, client: clientKindOf(incoming) };
+  const refusal = refusalFor(shortage, about, deps.clock.now());
+  recorder?.end("refused", refusal.code);
+  send(refusalEvent(refusal));
   return { kind: "over" };
 }
 
@@ -122,6 +148,7 @@ function refuse(
 function handOver(
   context: TunnelContext,
   tunnel: TunnelParts,
+  recorder: TurnRecorder | undefined,
   shortage: Shortage,
   lastReply: TurnReply | undefined,
 ): TurnEnd {
@@ -140,15 +167,20 @@ function handOver(
         brokenWhy: undefined,
         client: clientKindOf(tunnel.incoming),
       };
-      client.send(refusalEvent(refusalFor(shortage, about, deps.clock.now())));
+      const refusal = refusalFor(shortage, about, deps.clock.now());
+      recorder?.end("refused", refusal.code);
+      client.send(refusalEvent(refusal));
       return { kind: "over" };
     }
     case "as_received":
+      recorder?.end("failed", failure && statusCodeOf(failure));
       if (failure !== undefined) client.send(eventOf(failure));
       return { kind: "over" };
     case "cut":
+      recorder?.end("cut");
       return { kind: "close", code: 1006, reason: "" };
     case "reconnect":
+      recorder?.end("cut", "handover");
       return reconnect(context, tunnel);
     default:
       return answer satisfies never;
@@ -179,6 +211,11 @@ function answerOf(reply: FailedReply): Pick<LastAnswer, "status" | "form"> {
   return reply.kind === "failed"
     ? { status: reply.failure.status, form: "event" }
     : { status: reply.status, form: "response" };
+}
+
+/** The code of a refused handshake; undefined for a failure of the turn, which the reader has recorded. */
+function statusCodeOf(reply: FailedReply): string | undefined {
+  return reply.kind === "refused" ? `http-${reply.status}` : undefined;
 }
 
 /** The failure as an event for the client. */

@@ -1,0 +1,88 @@
+// `codexlb usage`: shows what turns used, from the running proxy or, if none is running on the root, from the file.
+// Changes nothing.
+
+import { defineCommand } from "citty";
+import { USAGE_GROUPINGS, type UsageGrouping } from "../../core/usage-report.ts";
+import { print, printJson } from "../../print.ts";
+import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
+import { contextOf } from "../context.ts";
+import { durationFlag, usage } from "../flags.ts";
+import { terminalFrame } from "../terminal/terminal-frame.ts";
+import { usageFrame } from "./usage-frame.ts";
+import { periodOf } from "./usage-period.ts";
+import { usageReport } from "./usage-source.ts";
+import { usageCsv, usageTsv } from "./usage-text.ts";
+
+export default defineCommand({
+  meta: {
+    name: "codexlb usage",
+    description: "Show what turns used: tokens, failures, and an estimate of their cost",
+  },
+  args: {
+    ...ROOT_FLAG,
+    ...REMOTE_FLAGS,
+    since: {
+      type: "string",
+      description: "Count turns since then: 7d (today and the six days before), 12h, or 2026-11-28",
+      default: "7d",
+      valueHint: "TIME",
+    },
+    until: {
+      type: "string",
+      description: "Count turns until then; a date includes its day (default: now)",
+      valueHint: "TIME",
+    },
+    by: {
+      type: "string",
+      description: "Show a line for each of these",
+      default: "day",
+      valueHint: USAGE_GROUPINGS.join("|"),
+    },
+    account: {
+      type: "string",
+      description: "Count only turns of this account, or of this child proxy",
+      valueHint: "ALIAS",
+    },
+    json: { type: "boolean", description: "Print JSON" },
+    csv: { type: "boolean", description: "Print comma-separated values" },
+    timeout: {
+      type: "string",
+      description: "Longest wait for an answer",
+      default: "10s",
+      valueHint: "DURATION",
+    },
+  },
+  run: async ({ args }) => {
+    if (args.json && args.csv)
+      throw usage("usage flags --json and --csv are mutually exclusive", "leave one of them out");
+    const by = groupingOf(args.by);
+    const context = contextOf(args.root);
+    const { deps } = context;
+    const query = {
+      ...periodOf(args.since, args.until, deps.clock.now()),
+      by,
+      account: args.account?.trim() || undefined,
+    };
+    const report = await usageReport(
+      context,
+      args,
+      query,
+      durationFlag(args.timeout, "timeout") || undefined,
+    );
+    if (args.json) return printJson(report, 2);
+    if (args.csv) return print(usageCsv(report));
+    const frame = terminalFrame(deps.env);
+    print(frame === undefined ? usageTsv(report) : usageFrame(report, frame, deps.clock.now()));
+  },
+});
+
+// --- internal ---
+
+function groupingOf(text: string): UsageGrouping {
+  const known = USAGE_GROUPINGS.find((grouping) => grouping === text.trim());
+  if (known !== undefined) return known;
+  throw usage(
+    `flag --by: ${JSON.stringify(text)} is not a grouping`,
+    `use one of: ${USAGE_GROUPINGS.join(", ")}`,
+  );
+}

@@ -1,0 +1,150 @@
+// A usage report for a person: a table with a bar for each line. Pure: equal arguments give equal text.
+
+import { dayOf, startOfDay } from "../../core/local-days.ts";
+import { shortDate } from "../../core/time-words.ts";
+import {
+  tokensOf,
+  type UsageGrouping,
+  type UsageLine,
+  type UsageReport,
+  usageLines,
+} from "../../core/usage-report.ts";
+import { fit } from "../terminal/fit.ts";
+import { fittedTable, type TableColumn, type TableFrame } from "../terminal/fitted-table.ts";
+
+import { compactNumber, costText, shareText, shortDuration } from "./usage-words.ts";
+
+/** The report as text. No line is wider than the terminal. */
+export function usageFrame(report: UsageReport, frame: TableFrame, nowMs: number): string {
+  const { columns, style } = frame;
+  const { paint, glyphs } = style;
+  const cut = (line: string) => `${fit(line, columns, glyphs.ellipsis)}\n`;
+  const head = cut(`${paint.bold("usage")}  ${periodText(report, nowMs)}  by ${report.by}`);
+  const lines = report.by === "day" ? withEmptyDays(report, nowMs) : report.lines;
+  if (report.total.turns === 0)
+    return `${head}${cut("no turns in this period")}${noteLines(report).map(cut).map(paint.dim).join("")}`;
+  const rows = [...lines, report.total];
+  return `${head}${fittedTable(columnsOf(rows, report, frame, nowMs), frame)}${noteLines(report)
+    .map((line) => paint.dim(cut(line)))
+    .join("")}`;
+}
+
+// --- internal ---
+
+const BAR_COLUMNS = 12;
+/** A longer period shows only the days with turns. */
+const MOST_EMPTY_DAYS = 62;
+
+function columnsOf(
+  rows: readonly UsageLine[],
+  { by }: UsageReport,
+  { style }: TableFrame,
+  nowMs: number,
+): TableColumn[] {
+  const { paint } = style;
+  const last = rows.length - 1;
+  const most = Math.max(1, ...rows.slice(0, last).map(tokensOf));
+  const bold = (text: string, row: number) => (row === last ? paint.bold(text) : text);
+  /** Numbers are aligned at their right end. */
+  const numbers = (heading: string, textFor: (line: UsageLine) => string, rank?: number): TableColumn => {
+    const texts = rows.map(textFor);
+    const width = Math.max(heading.length, ...texts.map((text) => text.length));
+    return {
+      heading: heading.padStart(width),
+      cells: texts.map((text) => text.padStart(width)),
+      brush: bold,
+      ...(rank === undefined ? {} : { rank }),
+    };
+  };
+  const tokens =
+    (key: "input_tokens" | "cached_input_tokens" | "output_tokens" | "reasoning_tokens") =>
+    ({ [key]: count }: UsageLine) =>
+      compactNumber(count);
+  return [
+    {
+      heading: by.toUpperCase(),
+      cells: rows.map((line, row) => (row === last ? ["total"] : namesOf(line.name, by, nowMs))),
+      brush: bold,
+    },
+    numbers("TURNS", ({ turns }) => String(turns)),
+    numbers("INPUT", tokens("input_tokens")),
+    numbers("CACHED", tokens("cached_input_tokens"), 5),
+    numbers("OUTPUT", tokens("output_tokens")),
+    numbers("REASONING", tokens("reasoning_tokens"), 6),
+    numbers("CACHE", (line) => shareText(line.cached_input_tokens, line.input_tokens), 2),
+    numbers("FAILED", ({ failed }) => String(failed), 1),
+    numbers("FIRST", ({ first_output_ms: ms }) => (ms === null ? "-" : shortDuration(ms)), 4),
+    numbers("EST. COST", costText),
+    {
+      heading: "",
+      cells: rows.map((line, row) => (row === last ? "" : bar(tokensOf(line) / most, style))),
+      rank: 3,
+    },
+  ];
+}
+
+function bar(share: number, { glyphs }: TableFrame["style"]): string {
+  // Every line with tokens has at least one step.
+  const steps = share <= 0 ? 0 : Math.max(1, Math.round(share * BAR_COLUMNS));
+  return glyphs.full.repeat(steps);
+}
+
+/** What a group is called, the longest wording first. */
+function namesOf(name: string, by: UsageGrouping, nowMs: number): string[] {
+  if (name === "") return [UNKNOWN[by]];
+  switch (by) {
+    case "day":
+      return [shortDate(new Date(`${name}T00:00`).getTime(), nowMs)];
+    case "project":
+      return [name, name.split("/").slice(-2).join("/"), name.split("/").at(-1) || name];
+    case "session":
+      return [name, name.slice(0, SHORT_SESSION)];
+    default:
+      return [name, name.slice(0, SHORT_NAME)];
+  }
+}
+
+const UNKNOWN: Readonly<Record<UsageGrouping, string>> = {
+  day: "unknown",
+  account: "none",
+  model: "unknown",
+  project: "unknown",
+  session: "none",
+  key: "no key",
+};
+const SHORT_SESSION = 13;
+const SHORT_NAME = 20;
+
+function periodText({ since_ms, until_ms }: UsageReport, nowMs: number): string {
+  const lastMs = Math.min(until_ms - 1, nowMs);
+  const [first, last] = [shortDate(since_ms, nowMs), shortDate(lastMs, nowMs)];
+  return first === last ? first : `${first} - ${last}`;
+}
+
+/** The lines of `report` with one for each day of a short period. */
+function withEmptyDays(report: UsageReport, nowMs: number): readonly UsageLine[] {
+  const known = new Map(report.lines.map((line) => [line.name, line]));
+  const empty = usageLines([], "day", {}).total;
+  const lines: UsageLine[] = [];
+  const untilMs = Math.min(report.until_ms, startOfDay(nowMs, 1));
+  for (let ms = startOfDay(report.since_ms); ms < untilMs; ms = startOfDay(ms, 1)) {
+    if (lines.length >= MOST_EMPTY_DAYS) return report.lines;
+    const name = dayOf(ms);
+    lines.push(known.get(name) ?? { ...empty, name });
+  }
+  return lines;
+}
+
+function noteLines({ total, prices_as_of, recording, by, keep_days }: UsageReport): string[] {
+  return [
+    ...(total.turns === 0 ? [] : [`Cost: an estimate, at OpenAI's API prices of ${prices_as_of}.`]),
+    ...(total.unpriced_turns === 0
+      ? []
+      : [`+ ${total.unpriced_turns} of the turns have no known price, and are not in the estimate.`]),
+    ...(by === "session" ? [`Sessions are known for the last ${keep_days} days.`] : []),
+    ...(recording === "off" ? ["The proxy does not record turns now (usage.enabled = false)."] : []),
+    ...(recording === "failing"
+      ? ["The proxy cannot write its usage database now: run codexlb doctor."]
+      : []),
+  ];
+}

@@ -1,0 +1,65 @@
+// Gets a usage report: from the proxy, or from the file while no proxy runs on the root.
+
+import { remoteUsage } from "../../admin/client.ts";
+import { type UsageQuery, type UsageReport, usageLines } from "../../core/usage-report.ts";
+import { CodexlbError, messageOf } from "../../errors.ts";
+import { readUsageFile } from "../../state/usage/usage-file.ts";
+import { sumUsage } from "../../state/usage/usage-query.ts";
+import type { RemoteFlags } from "../common-flags.ts";
+import { configOf } from "../config/root-config.ts";
+import type { CommandContext } from "../context.ts";
+import { doorOf, locate } from "../proxy/locate-proxy.ts";
+
+/** The report that `query` asks for. Throws what `locate` throws, `file_unusable`, and errors of the proxy. */
+export async function usageReport(
+  context: CommandContext,
+  flags: RemoteFlags,
+  query: UsageQuery,
+  timeoutMs: number | undefined,
+): Promise<UsageReport> {
+  const location = await locate(context, flags, { clientKey: true });
+  // The file belongs to the proxy of this root: a proxy with another name must be asked.
+  if (location.kind === "files" && location.daemon.kind !== "silent" && !flags["proxy-name"]?.trim())
+    return reportOfFile(context, query);
+  try {
+    return await remoteUsage({ ...doorOf(context, location), timeoutMs }, query);
+  } catch (error) {
+    if (!(error instanceof CodexlbError) || error.code !== "not_found") throw error;
+    throw new CodexlbError("proxy_answer", "this proxy cannot report usage, because it is an older version", {
+      next: "upgrade codexlb on the proxy's machine, and restart the proxy",
+      cause: error,
+    });
+  }
+}
+
+// --- internal ---
+
+async function reportOfFile(context: CommandContext, query: UsageQuery): Promise<UsageReport> {
+  const { deps, layout } = context;
+  const { usage, prices } = await configOf(context);
+  const about = {
+    since_ms: query.sinceMs,
+    until_ms: query.untilMs,
+    by: query.by,
+    recording: "unknown" as const,
+    keep_days: usage.keep_days,
+  };
+  try {
+    const database = readUsageFile(layout.usage);
+    if (database === undefined) {
+      deps.log.info(`no turns have been recorded in ${layout.usage} yet`);
+      return { ...about, ...usageLines([], query.by, prices) };
+    }
+    try {
+      const times = { nowMs: deps.clock.now(), keepDays: usage.keep_days };
+      return { ...about, ...usageLines(await sumUsage(database, query, times), query.by, prices) };
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    throw new CodexlbError("file_unusable", `reading ${layout.usage}: ${messageOf(error)}`, {
+      next: "start the proxy, which moves an unusable file aside, or delete the file",
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,52 @@
+// A usage report for scripts: tab-separated for a pipe, and comma-separated for `--csv`. The columns stay as they are;
+// new ones are appended.
+
+import type { UsageLine, UsageReport } from "../../core/usage-report.ts";
+import { oneLine } from "../../printable.ts";
+
+/** The lines of `report` and its total, with a heading. */
+export function usageTsv(report: UsageReport): string {
+  return textOf(report, "\t", oneLine);
+}
+
+/** The lines of `report` without its total, with a heading (RFC 4180). */
+export function usageCsv(report: UsageReport): string {
+  return textOf({ ...report, total: undefined }, ",", csvCell);
+}
+
+// --- internal ---
+
+/** The columns after the first, which has the name of the grouping. */
+const COLUMNS = [
+  "turns",
+  "input_tokens",
+  "cached_input_tokens",
+  "output_tokens",
+  "reasoning_tokens",
+  "failed",
+  "first_output_ms",
+  "estimated_cost_usd",
+  "unpriced_turns",
+] as const satisfies (keyof UsageLine)[];
+
+function textOf(
+  { by, lines, total }: Pick<UsageReport, "by" | "lines"> & { readonly total: UsageLine | undefined },
+  separator: string,
+  cell: (text: string) => string,
+): string {
+  const rows = [
+    [by, ...COLUMNS],
+    ...[...lines, ...(total === undefined ? [] : [total])].map((line) => [
+      line.name,
+      ...COLUMNS.map((name) => String(line[name] ?? "")),
+    ]),
+  ];
+  return rows.map((row) => `${row.map(cell).join(separator)}\n`).join("");
+}
+
+function csvCell(text: string): string {
+  const line = oneLine(text);
+  // A spreadsheet would run a cell that begins like a formula.
+  const inert = /^[=+\-@]/.test(line) && !/^-?\d/.test(line) ? `'${line}` : line;
+  return /[",]/.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert;
+}

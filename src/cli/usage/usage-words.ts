@@ -1,0 +1,41 @@
+// Numbers of a usage report, in few columns.
+
+import type { UsageLine } from "../../core/usage-report.ts";
+
+/** `950`, `12.3k`, `4.56M`: three digits at most, rounded. */
+export function compactNumber(value: number): string {
+  for (const [limit, unit] of UNITS)
+    if (value < limit * 999.5) {
+      const scaled = value / limit;
+      if (limit === 1) return String(Math.round(value));
+      return `${scaled < 9.995 ? scaled.toFixed(2) : scaled < 99.95 ? scaled.toFixed(1) : Math.round(scaled)}${unit}`;
+    }
+  return `${Math.round(value / 1e9)}G`;
+}
+
+/** `80%`; `-` if the whole is 0. */
+export function shareText(part: number, whole: number): string {
+  return whole === 0 ? "-" : `${Math.round((100 * part) / whole)}%`;
+}
+
+/** `850 ms`, `2.4 s`, `75 s`. */
+export function shortDuration(ms: number): string {
+  if (ms < 1_000) return `${ms} ms`;
+  return ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms / 1_000)} s`;
+}
+
+/** `$1.20`; `$1.20+` if some turns have no known price, and `-` if none has one. */
+export function costText({ estimated_cost_usd: usd, unpriced_turns: unpriced }: UsageLine): string {
+  if (usd === 0 && unpriced > 0) return "-";
+  const amount = usd > 0 && usd < 0.005 ? "<$0.01" : `$${usd < 1_000 ? usd.toFixed(2) : Math.round(usd)}`;
+  return `${amount}${unpriced > 0 ? "+" : ""}`;
+}
+
+// --- internal ---
+
+const UNITS = [
+  [1, ""],
+  [1e3, "k"],
+  [1e6, "M"],
+  [1e9, "G"],
+] as const;

@@ -1,0 +1,90 @@
+// The tables of usage.db, and the steps that bring an older file up to date.
+
+import type { Database } from "bun:sqlite";
+
+/** Marks the file as codexlb's: "clbu". */
+export const APPLICATION_ID = 0x63_6c_62_75;
+
+/**
+ * The steps in order. `PRAGMA user_version` counts those that a file has had, so a step is never changed once it has
+ * been released; a new one is appended.
+ *
+ * `turns` has one row for each turn. `days` has the sums of each day of the local calendar; its texts are "" where
+ * nothing is known, because they are its key. `reported` counts the turns whose tokens are known.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE turns (
+     id INTEGER PRIMARY KEY,
+     started_ms INTEGER NOT NULL,
+     kind TEXT NOT NULL,
+     transport TEXT NOT NULL,
+     outcome TEXT NOT NULL,
+     code TEXT,
+     account TEXT,
+     identity TEXT,
+     proxy TEXT,
+     choice TEXT,
+     session TEXT,
+     requested_model TEXT,
+     served_model TEXT,
+     input_tokens INTEGER,
+     cached_tokens INTEGER,
+     output_tokens INTEGER,
+     reasoning_tokens INTEGER,
+     first_output_ms INTEGER,
+     duration_ms INTEGER NOT NULL,
+     attempts INTEGER NOT NULL,
+     switches TEXT,
+     client TEXT,
+     run TEXT,
+     project TEXT
+   ) STRICT;
+   CREATE INDEX turns_started ON turns (started_ms);
+   CREATE TABLE days (
+     day TEXT NOT NULL,
+     account TEXT NOT NULL,
+     identity TEXT NOT NULL,
+     proxy TEXT NOT NULL,
+     model TEXT NOT NULL,
+     project TEXT NOT NULL,
+     client TEXT NOT NULL,
+     kind TEXT NOT NULL,
+     outcome TEXT NOT NULL,
+     turns INTEGER NOT NULL,
+     reported INTEGER NOT NULL,
+     input_tokens INTEGER NOT NULL,
+     cached_tokens INTEGER NOT NULL,
+     output_tokens INTEGER NOT NULL,
+     reasoning_tokens INTEGER NOT NULL,
+     first_outputs INTEGER NOT NULL,
+     first_output_ms INTEGER NOT NULL,
+     duration_ms INTEGER NOT NULL,
+     PRIMARY KEY (day, account, identity, proxy, model, project, client, kind, outcome)
+   ) STRICT, WITHOUT ROWID;`,
+];
+
+/** Brings `database` up to date. Throws `Error` if a newer version of codexlb has written it. */
+export function migrate(database: Database, migrations: readonly string[] = MIGRATIONS): void {
+  const version = numberOf(database, "user_version");
+  if (version > migrations.length) throw new NewerFileError(version);
+  for (const [index, step] of migrations.entries()) {
+    if (index < version) continue;
+    database.transaction(() => {
+      database.run(step);
+      database.run(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${index + 1}`);
+    })();
+  }
+}
+
+/** The value of a numeric pragma. */
+export function numberOf(database: Database, pragma: "user_version" | "application_id"): number {
+  const row = database.query<Record<string, number>, []>(`PRAGMA ${pragma}`).get();
+  return row?.[pragma] ?? 0;
+}
+
+/** A newer version of codexlb has written the file. */
+export class NewerFileError extends Error {
+  constructor(version: number) {
+    super(`a newer version of codexlb has written it (format ${version})`);
+  }
+}

@@ -1,0 +1,227 @@
+// Writes the records of turns to ROOT/usage.db, in the background. Turns are gathered, and written together a moment
+// later, so that no request waits for the disk, and a killed process loses at most that moment.
+//
+// The proxy writes on its main thread: a hundred turns take less than a millisecond, and a second thread would take
+// memory. Only a checkpoint waits for the disk. It is small, and the operating system writes the log before it begins, so
+// it takes about a millisecond.
+
+import type { Database } from "bun:sqlite";
+import { closeSync, existsSync, fdatasync, openSync } from "node:fs";
+import { promisify } from "node:util";
+import type { TurnRecord } from "../../core/turn-record.ts";
+import type { Deps } from "../../deps.ts";
+import { messageOf } from "../../errors.ts";
+import type { EventLog } from "../events.ts";
+import type { RootOwner } from "../root-owner.ts";
+import { createUsagePruner } from "./prune.ts";
+import { isUnusable, openUsageFile, setAside } from "./usage-file.ts";
+import { addToDays, type DayRow, type TurnRow, turnRow } from "./usage-rows.ts";
+import { createUsageWriter, type UsageWriter } from "./usage-writer.ts";
+
+/** Whether turns are recorded. `failing`: the file cannot be written, because of `why`. */
+export type UsageHealth =
+  | { readonly kind: "off" | "recording" }
+  | { readonly kind: "failing"; readonly why: string; readonly dropped: number };
+
+export interface UsageStore {
+  /** Records a turn. */
+  add(turn: TurnRecord): void;
+  /** Writes the turns in memory. */
+  flush(): void;
+  /** The database for queries, with all turns up to now; undefined if there is none. Throws `Error` if it cannot be read. */
+  reader(): Database | undefined;
+  health(): UsageHealth;
+  /** Writes the turns in memory, and closes the file. */
+  stop(): void;
+}
+
+export interface UsageStoreOptions {
+  readonly path: string;
+  readonly deps: Pick<Deps, "clock" | "log">;
+  readonly events: Pick<EventLog, "append">;
+  readonly owner: Pick<RootOwner, "isOurs">;
+  readonly settings: () => { readonly enabled: boolean; readonly keepDays: number };
+  /** The hash of the identity of the account with this id. */
+  readonly identityOf: (accountId: string) => string | undefined;
+}
+
+/** Creates the store. The file is opened when the first turn is written. */
+export function createUsageStore(options: UsageStoreOptions): UsageStore {
+  const { path, deps, events, owner, settings, identityOf } = options;
+  const { clock, log } = deps;
+  let waiting: TurnRecord[] = [];
+  let cancel: (() => void) | undefined;
+  let file: OpenFile | undefined;
+  let trouble: string | undefined;
+  let dropped = 0;
+  let isSyncing = false;
+  const prune = createUsagePruner(clock);
+
+  const opened = (): OpenFile => {
+    if (file !== undefined) return file;
+    const database = openUsageFile(path);
+    file = { database, writer: createUsageWriter(database) };
+    return file;
+  };
+  const close = (): void => {
+    try {
+      file?.writer.close();
+      file?.database.close();
+    } catch {
+      // A damaged file cannot always be closed in order, and is not used again.
+    }
+    file = undefined;
+  };
+  /** Runs `work`. If the file turns out to be unusable, sets it aside and runs `work` again with a new one. */
+  const withFile = <T>(work: (file: OpenFile) => T): T => {
+    try {
+      return work(opened());
+    } catch (error) {
+      if (!isUnusable(error)) throw error;
+      close();
+      const aside = setAside(path, clock.now());
+      log.warn(`${path} is damaged or not codexlb's; moved it to ${aside}, and started a new one`);
+      events.append("usage.file_set_aside", { path: aside });
+      return work(opened());
+    }
+  };
+  const failed = (error: unknown): void => {
+    const why = messageOf(error);
+    if (trouble === undefined) {
+      log.warn(
+        `writing ${path}: ${why}; turns are not recorded until codexlb can write it again (the proxy works as before)`,
+      );
+      events.append("usage.write_failed", { path, error: why });
+    }
+    trouble = why;
+  };
+  const worked = (): void => {
+    if (trouble === undefined) return;
+    log.info(`${path} can be written again; ${dropped} turns were not recorded`);
+    events.append("usage.write_resumed", { path, dropped });
+    trouble = undefined;
+    dropped = 0;
+  };
+
+  /** Writes at most `most` of the waiting turns. Returns false if that failed. */
+  const write = (most: number): boolean => {
+    const turns = waiting.slice(0, most);
+    const rows: TurnRow[] = [];
+    const days = new Map<string, DayRow>();
+    for (const turn of turns) {
+      const identity = turn.accountId === undefined ? undefined : identityOf(turn.accountId);
+      rows.push(turnRow(turn, identity));
+      addToDays(days, turn, identity);
+    }
+    try {
+      withFile(({ database, writer }) => {
+        writer.write(rows, [...days.values()]);
+        prune(database, settings().keepDays);
+      });
+    } catch (error) {
+      failed(error);
+      return false;
+    }
+    waiting = waiting.slice(turns.length);
+    worked();
+    return true;
+  };
+  const later = (ms: number): void => {
+    cancel ??= clock.after(ms, flushSome);
+  };
+  const flushSome = (): void => {
+    cancel = undefined;
+    if (waiting.length === 0) return;
+    if (!owner.isOurs()) {
+      waiting = [];
+      return;
+    }
+    if (!write(MOST_AT_ONCE)) return later(RETRY_MS);
+    // Other requests run between two batches.
+    if (waiting.length > 0) later(0);
+    void checkpoint();
+  };
+  const checkpoint = async (): Promise<void> => {
+    if (isSyncing || file === undefined || file.writer.pagesInLog() < CHECKPOINT_PAGES) return;
+    isSyncing = true;
+    try {
+      await syncLog(path);
+      file?.writer.checkpoint();
+    } catch (error) {
+      failed(error);
+    } finally {
+      isSyncing = false;
+    }
+  };
+  const flush = (): void => {
+    cancel?.();
+    cancel = undefined;
+    if (!owner.isOurs()) waiting = [];
+    while (waiting.length > 0 && write(MOST_AT_ONCE));
+    if (waiting.length > 0) later(RETRY_MS);
+  };
+
+  return {
+    add: (turn) => {
+      if (waiting.length >= MOST_WAITING) {
+        dropped++;
+        return;
+      }
+      waiting.push(turn);
+      later(trouble === undefined ? GATHER_MS : RETRY_MS);
+    },
+    flush,
+    reader: () => {
+      flush();
+      if (file === undefined && !existsSync(path)) return undefined;
+      return withFile(({ database }) => database);
+    },
+    health: () => {
+      if (!settings().enabled) return { kind: "off" };
+      return trouble === undefined ? { kind: "recording" } : { kind: "failing", why: trouble, dropped };
+    },
+    stop: () => {
+      flush();
+      cancel?.();
+      cancel = undefined;
+      if (owner.isOurs()) {
+        try {
+          file?.writer.checkpoint();
+        } catch (error) {
+          failed(error);
+        }
+      }
+      close();
+    },
+  };
+}
+
+// --- internal ---
+
+interface OpenFile {
+  readonly database: Database;
+  readonly writer: UsageWriter;
+}
+
+/** How long turns are gathered: the most that a killed process loses. */
+const GATHER_MS = 250;
+/** How long to wait after a write failed. */
+const RETRY_MS = 10_000;
+/** A batch, which takes about a millisecond. */
+const MOST_AT_ONCE = 200;
+/** Some 10 MB. Further turns are dropped while the file cannot be written. */
+const MOST_WAITING = 20_000;
+/** A checkpoint of one MiB takes about a millisecond. */
+const CHECKPOINT_PAGES = 256;
+
+const dataSync = promisify(fdatasync);
+
+/** Writes SQLite's log to the disk without blocking, so that the checkpoint need not wait for it. */
+async function syncLog(path: string): Promise<void> {
+  const log = openSync(`${path}-wal`, "r");
+  try {
+    await dataSync(log);
+  } finally {
+    closeSync(log);
+  }
+}

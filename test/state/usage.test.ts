@@ -1,0 +1,330 @@
+// Tests the file with the records of turns: sums, migrations, old and unusable files, and failed writes.
+
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { dayOf, startOfDay } from "../../src/core/local-days.ts";
+import type { TurnRecord } from "../../src/core/turn-record.ts";
+import { type UsageQuery, usageLines } from "../../src/core/usage-report.ts";
+import { createUsagePruner } from "../../src/state/usage/prune.ts";
+import { MIGRATIONS, migrate } from "../../src/state/usage/schema.ts";
+import { readUsageFile } from "../../src/state/usage/usage-file.ts";
+import { sumUsage } from "../../src/state/usage/usage-query.ts";
+import { createUsageStore, type UsageStore } from "../../src/state/usage/usage-store.ts";
+import { MOST_ROWS_OF_DAY } from "../../src/state/usage/usage-writer.ts";
+import { fakeClock } from "../support/clock.ts";
+import { recordedTurns } from "../support/recorded-turns.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+const DAY_MS = 86_400_000;
+const NOON = new Date(2026, 10, 28, 12).getTime();
+
+const turn = (more: Partial<TurnRecord> = {}): TurnRecord => ({
+  startedMs: NOON,
+  kind: "turn",
+  transport: "sse",
+  outcome: "completed",
+  code: undefined,
+  accountId: "openai:alice",
+  accountAlias: "alice",
+  proxy: "p",
+  choice: "affinity",
+  session: "s1",
+  requestedModel: "gpt-5",
+  servedModel: undefined,
+  tokens: { input: 1_000, cachedInput: 800, output: 50, reasoning: 10 },
+  firstOutputMs: 200,
+  durationMs: 1_000,
+  attempts: 1,
+  switches: [],
+  client: undefined,
+  run: undefined,
+  project: "/home/u/project",
+  ...more,
+});
+
+function open(settings = { enabled: true, keepDays: 90 }) {
+  const temp = tempDirectory();
+  const path = join(temp.path, "usage.db");
+  const clock = fakeClock(NOON);
+  const warnings: string[] = [];
+  const events: string[] = [];
+  const store = (): UsageStore =>
+    createUsageStore({
+      path,
+      deps: { clock, log: { info: () => {}, warn: (message) => void warnings.push(message) } },
+      events: { append: (event) => void events.push(event) },
+      owner: { isOurs: () => true },
+      settings: () => settings,
+      identityOf: (id) => `hash of ${id}`,
+    });
+  return { temp, path, clock, warnings, events, store, [Symbol.dispose]: () => temp[Symbol.dispose]() };
+}
+
+async function report(database: Database | undefined, query: Partial<UsageQuery> = {}) {
+  if (database === undefined) throw new Error("there is no database");
+  const asked = { sinceMs: startOfDay(NOON, -6), untilMs: startOfDay(NOON, 1), by: "day", ...query } as const;
+  const sums = await sumUsage(database, asked, { nowMs: NOON, keepDays: 90 });
+  return usageLines(sums, asked.by, {});
+}
+
+describe("the usage database", () => {
+  test("is written a moment later, and only its owner can read it", () => {
+    using usage = open();
+    const store = usage.store();
+    store.add(turn());
+    expect(existsSync(usage.path)).toBe(false);
+    usage.clock.advance(250);
+    expect(recordedTurns(usage.path)).toMatchObject([
+      { account: "alice", identity: "hash of openai:alice", input_tokens: 1_000 },
+    ]);
+    for (const name of readdirSync(usage.temp.path))
+      expect([name, statSync(join(usage.temp.path, name)).mode & 0o777]).toEqual([name, 0o600]);
+    store.stop();
+    expect(readdirSync(usage.temp.path)).toEqual(["usage.db"]);
+  });
+
+  test("can be read without a trace while no proxy runs", async () => {
+    using usage = open();
+    const store = usage.store();
+    store.add(turn());
+    store.stop();
+    const bytes = readFileSync(usage.path);
+    using database = readUsageFile(usage.path);
+    expect((await report(database)).total.turns).toBe(1);
+    expect(readdirSync(usage.temp.path)).toEqual(["usage.db"]);
+    expect(readFileSync(usage.path).equals(bytes)).toBe(true);
+  });
+
+  test("sums turns by every grouping", async () => {
+    using usage = open();
+    const store = usage.store();
+    store.add(turn());
+    store.add(turn({ startedMs: NOON - DAY_MS, accountAlias: "bob", servedModel: "gpt-5.5", client: "ci" }));
+    store.add(turn({ outcome: "failed", tokens: undefined, firstOutputMs: undefined, session: "s2" }));
+    store.add(turn({ kind: "prewarm", tokens: { input: 0, cachedInput: 0, output: 0, reasoning: 0 } }));
+    store.add(turn({ accountAlias: undefined, accountId: undefined, proxy: undefined, outcome: "refused" }));
+    const names = async (query: Partial<UsageQuery>) =>
+      (await report(store.reader(), query)).lines.map(({ name, turns, failed }) => [name, turns, failed]);
+    expect(await names({})).toEqual([
+      [dayOf(NOON - DAY_MS), 1, 0],
+      [dayOf(NOON), 3, 2],
+    ]);
+    expect((await names({ by: "account" })).sort()).toEqual([
+      ["", 1, 1],
+      ["alice", 2, 1],
+      ["bob", 1, 0],
+    ]);
+    expect((await names({ by: "model" })).sort()).toEqual([
+      ["gpt-5", 3, 2],
+      ["gpt-5.5", 1, 0],
+    ]);
+    expect((await names({ by: "session" })).sort()).toEqual([
+      ["s1", 3, 1],
+      ["s2", 1, 1],
+    ]);
+    expect((await names({ by: "key" })).sort()).toEqual([
+      ["", 3, 2],
+      ["ci", 1, 0],
+    ]);
+    expect(await names({ by: "project" })).toEqual([["/home/u/project", 4, 2]]);
+    expect(await names({ account: "bob" })).toEqual([[dayOf(NOON - DAY_MS), 1, 0]]);
+    expect(await names({ client: "ci", by: "key" })).toEqual([["ci", 1, 0]]);
+    // A part of a day comes from the single turns.
+    expect(await names({ sinceMs: NOON - DAY_MS + 1, untilMs: NOON + 1 })).toEqual([[dayOf(NOON), 3, 2]]);
+    expect(await names({ sinceMs: NOON + 1 })).toEqual([]);
+    const { total } = await report(store.reader());
+    expect(total).toMatchObject({
+      turns: 4,
+      failed: 2,
+      input_tokens: 3_000,
+      cached_input_tokens: 2_400,
+      output_tokens: 150,
+      reasoning_tokens: 30,
+      first_output_ms: 200,
+      unpriced_turns: 0,
+    });
+    // gpt-5 twice: 200 x 1.25 + 800 x 0.125 + 50 x 10, and gpt-5.5 once: 200 x 5 + 800 x 0.5 + 50 x 30, per million.
+    expect(total.estimated_cost_usd).toBeCloseTo((2 * 850 + 2_900) / 1e6, 9);
+    store.stop();
+  });
+
+  test("keeps the sums of days whose single turns are deleted", async () => {
+    using usage = open();
+    const store = usage.store();
+    const old = NOON - 91 * DAY_MS;
+    store.add(turn({ startedMs: old }));
+    store.add(turn());
+    usage.clock.advance(250);
+    usage.clock.advance(20_000);
+    store.add(turn());
+    usage.clock.advance(250);
+    const database = store.reader();
+    expect((await report(database, { sinceMs: 0 })).total.turns).toBe(3);
+    expect((await report(database, { sinceMs: 0, by: "session" })).total.turns).toBe(2);
+    // A part of a day without single turns counts as the whole day.
+    expect((await report(database, { sinceMs: old + 1, untilMs: old + 2 })).total.turns).toBe(1);
+    expect(recordedTurns(usage.path).map(({ started_ms }) => started_ms)).toEqual([NOON, NOON]);
+    store.stop();
+  });
+
+  test("deletes the oldest turns when it has too many", () => {
+    using usage = open();
+    const store = usage.store();
+    for (let index = 0; index < 30; index++) store.add(turn({ session: String(index) }));
+    const database = store.reader();
+    if (database === undefined) throw new Error("there is no database");
+    createUsagePruner(usage.clock, 10)(database, 90);
+    expect(recordedTurns(usage.path).map(({ session }) => session)).toEqual(
+      Array.from({ length: 10 }, (_, index) => String(index + 20)),
+    );
+    store.stop();
+  });
+
+  test("counts the combinations beyond a day's limit together", async () => {
+    using usage = open();
+    const store = usage.store();
+    const more = 50;
+    for (let index = 0; index < MOST_ROWS_OF_DAY + more; index++)
+      store.add(turn({ project: `/p/${index}`, requestedModel: `m${index}` }));
+    store.flush();
+    const { lines, total } = await report(store.reader(), { by: "model" });
+    expect(total.turns).toBe(MOST_ROWS_OF_DAY + more);
+    const rows = store.reader()?.query<{ count: number }, []>("SELECT count(*) AS count FROM days").get();
+    expect(rows?.count).toBe(MOST_ROWS_OF_DAY + 1);
+    // The report itself has a bound, too.
+    expect(lines.length).toBe(1_001);
+    expect(lines.at(-1)?.name).toBe("(others)");
+    store.stop();
+  });
+
+  test("drops turns when too many wait", () => {
+    using usage = open();
+    const store = usage.store();
+    for (let index = 0; index < 20_010; index++) store.add(turn());
+    expect(usage.warnings).toEqual([]);
+    expect(store.health()).toEqual({ kind: "recording" });
+    store.stop();
+    expect(recordedTurns(usage.path).length).toBe(20_000);
+  });
+});
+
+describe("a usage database that cannot be used", () => {
+  const set = (usage: ReturnType<typeof open>) =>
+    readdirSync(usage.temp.path).filter((name) => name.includes(".unusable-"));
+
+  test.each([
+    [
+      "a text file",
+      (path: string) => writeFileSync(path, "this is not a database, and it is long enough ".repeat(30)),
+    ],
+    [
+      "the database of another program",
+      (path: string) => {
+        using database = new Database(path);
+        database.run("CREATE TABLE turns (x)");
+      },
+    ],
+  ])("is set aside with one warning and one event: %s", (_name, write) => {
+    using usage = open();
+    write(usage.path);
+    const before = readFileSync(usage.path);
+    const store = usage.store();
+    store.add(turn());
+    usage.clock.advance(250);
+    store.add(turn());
+    usage.clock.advance(250);
+    store.stop();
+    expect(recordedTurns(usage.path).length).toBe(2);
+    const [aside = "", ...others] = set(usage);
+    expect(others).toEqual([]);
+    expect(readFileSync(join(usage.temp.path, aside)).equals(before)).toBe(true);
+    expect(usage.warnings.length).toBe(1);
+    expect(usage.events).toEqual(["usage.file_set_aside"]);
+  });
+
+  test("is set aside if it is damaged while the proxy runs", () => {
+    using usage = open();
+    const first = usage.store();
+    for (let index = 0; index < 500; index++) first.add(turn({ session: `session ${index}` }));
+    first.stop();
+    const bytes = readFileSync(usage.path);
+    bytes.fill(0x55, 4_096);
+    writeFileSync(usage.path, bytes);
+    const store = usage.store();
+    for (let round = 0; round < 3; round++) {
+      store.add(turn());
+      usage.clock.advance(10_000);
+    }
+    store.stop();
+    expect(set(usage).length).toBe(1);
+    expect(recordedTurns(usage.path).length).toBe(3);
+    expect(usage.events.filter((event) => event === "usage.file_set_aside").length).toBe(1);
+  });
+
+  test("stays as it is if a newer version wrote it, and turns are not recorded", () => {
+    using usage = open();
+    const first = usage.store();
+    first.add(turn());
+    first.stop();
+    {
+      using database = new Database(usage.path);
+      database.run("PRAGMA user_version = 99");
+    }
+    const store = usage.store();
+    store.add(turn());
+    usage.clock.advance(250);
+    expect(store.health()).toMatchObject({ kind: "failing", why: expect.stringContaining("newer version") });
+    usage.clock.advance(60_000);
+    store.stop();
+    expect(usage.warnings.length).toBe(1);
+    expect(recordedTurns(usage.path).length).toBe(1);
+    expect(set(usage)).toEqual([]);
+  });
+
+  test("is reported once, and written again when that is possible", () => {
+    using usage = open();
+    const store = usage.store();
+    store.add(turn());
+    usage.clock.advance(250);
+    using blocker = new Database(usage.path);
+    blocker.run("BEGIN IMMEDIATE");
+    for (let round = 0; round < 3; round++) {
+      store.add(turn());
+      usage.clock.advance(10_000);
+    }
+    expect(store.health()).toMatchObject({ kind: "failing" });
+    expect(usage.warnings.length).toBe(1);
+    blocker.run("ROLLBACK");
+    usage.clock.advance(10_000);
+    expect(store.health()).toEqual({ kind: "recording" });
+    expect(usage.events).toEqual(["usage.write_failed", "usage.write_resumed"]);
+    store.stop();
+    expect(recordedTurns(usage.path).length).toBe(4);
+  });
+});
+
+describe("migrations", () => {
+  test("apply the steps that a file has not had, once", () => {
+    using database = new Database(":memory:");
+    migrate(database);
+    database.run(
+      "INSERT INTO days SELECT '2026-01-01','','','','','','','turn','completed',1,1,1,1,1,1,1,1,1",
+    );
+    const steps = [...MIGRATIONS, "ALTER TABLE days ADD COLUMN more INTEGER NOT NULL DEFAULT 7"];
+    migrate(database, steps);
+    migrate(database, steps);
+    expect(database.query("SELECT turns, more FROM days").all()).toEqual([{ turns: 1, more: 7 }]);
+    expect(database.query("PRAGMA user_version").get()).toEqual({ user_version: steps.length });
+  });
+
+  test("change nothing if a step fails", () => {
+    using database = new Database(":memory:");
+    migrate(database);
+    const steps = [...MIGRATIONS, "CREATE TABLE more (x); SELECT * FROM missing"];
+    expect(() => migrate(database, steps)).toThrow("missing");
+    expect(database.query("SELECT name FROM sqlite_master WHERE name = 'more'").all()).toEqual([]);
+    expect(database.query("PRAGMA user_version").get()).toEqual({ user_version: MIGRATIONS.length });
+  });
+});
