@@ -35,6 +35,9 @@ Zero and empty strings mean the default; negative numbers are refused. Zero is a
 \`policy.weights\`, \`proxy.retry_budget_percent\` and \`notify.pool_below\`. \`run.proxy_url\`, the older name of
 \`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing. [notifications.md](notifications.md) explains \`[notify]\`.
 
+\`[prices."MODEL"]\` adds or replaces a price for the estimates of \`codexlb usage\`, in USD per million tokens: \`input\`,
+\`output\`, and \`cached_input\` (default: as \`input\`) ([usage.md](usage.md#the-cost-is-an-estimate)).
+
 ## Which value wins
 
 1. a flag of \`codexlb proxy\`

@@ -32,7 +32,7 @@ test("docs/admin-api.md names every endpoint that exists, and no other", async (
   const named = [...read("docs/admin-api.md").matchAll(/^\| `(GET|POST) (\/\S+)`/gm)].map(
     ([, method, path]) => `${method} ${path}`,
   );
-  const routed = ["accounts", "login", "operate", "runtime"].flatMap((file) =>
+  const routed = ["accounts", "login", "operate", "runtime", "usage"].flatMap((file) =>
     [...read(`src/admin/${file}.ts`).matchAll(/\.(get|post)\(\s*"(\/[^"]+)"/g)]
       .map(([, method, path]) => `${method?.toUpperCase()} ${path}`)
       .filter((route) => /admin|logs/.test(route)),

@@ -1,7 +1,7 @@
-// Reads the last event of a turn: the tokens that it used, and the model that served it. The event can contain the whole
-// output, so it is scanned and not parsed.
+// Reads the last event of a turn: the tokens that it used, and the model that served it. An event can contain the whole
+// output, so only a small one is parsed; in a larger one, the members that matter are found by a scan.
 
-import { type Member, memberOf, membersOf, textAt } from "./json.ts";
+import { memberOf, membersOf } from "./json.ts";
 import type { TokenCounts } from "./turn-record.ts";
 
 /** The facts in a response object. */
@@ -14,64 +14,84 @@ export interface TurnResult {
 
 /** Reads `event`, the JSON of a `response.completed` or `response.incomplete` event. */
 export function turnResultOf(event: string): TurnResult {
+  if (event.length <= SMALL) return resultIn(fieldsOf(parsed(event)).response);
   const response = memberOf(event, "response");
-  return responseResultOf(event, response?.start ?? event.length);
+  return resultIn(parsed(response === undefined ? "" : excerptOf(event, response.start)));
 }
 
-/** Reads the response object in `text` that begins at `start`. Default: the whole text. */
-export function responseResultOf(text: string, start = 0): TurnResult {
-  let model: string | undefined;
-  let tokens: TokenCounts | undefined;
-  let incompleteReason: string | undefined;
-  for (const member of membersOf(text, start)) {
-    if (member.name === "model") model = shortText(text, member);
-    else if (member.name === "usage") tokens = tokensAt(text, member.start);
-    else if (member.name === "incomplete_details") {
-      const reason = memberOf(text, "reason", member.start);
-      incompleteReason = reason && shortText(text, reason);
-    }
-  }
-  return { model, tokens, incompleteReason };
+/** Reads `text`, the JSON of a response object. */
+export function responseResultOf(text: string): TurnResult {
+  return resultIn(parsed(text.length <= SMALL ? text : excerptOf(text, 0)));
 }
 
 // --- internal ---
 
+/** Larger texts are not parsed. Parsing this much takes less time than the scan, and the depth is bounded, too. */
+const SMALL = 4_096;
 /** Longer names of models and reasons are not believed. */
 const LONGEST_NAME = 200;
 /** Far above the context of any model. Larger figures are not believed. */
 const MOST_TOKENS = 1e9;
 
-function shortText(text: string, member: Member): string | undefined {
-  return member.end - member.start > LONGEST_NAME ? undefined : textAt(text, member) || undefined;
+const WANTED: ReadonlySet<string> = new Set(["model", "usage", "incomplete_details"]);
+
+/** The response object at `start` of `text`, with only the members that matter. "" if they are too long. */
+function excerptOf(text: string, start: number): string {
+  const parts: string[] = [];
+  let length = 0;
+  for (const { name, nameStart, start: valueStart, end } of membersOf(text, start)) {
+    if (!WANTED.has(name)) continue;
+    length += end - valueStart;
+    if (length > SMALL) return "";
+    parts.push(text.slice(nameStart, end));
+  }
+  return `{${parts.join(",")}}`;
 }
 
-function tokensAt(text: string, start: number): TokenCounts | undefined {
-  let input: number | undefined;
-  let output: number | undefined;
-  let cachedInput = 0;
-  let reasoning = 0;
-  for (const member of membersOf(text, start)) {
-    if (member.name === "input_tokens") input = countAt(text, member);
-    else if (member.name === "output_tokens") output = countAt(text, member);
-    else if (member.name === "input_tokens_details")
-      cachedInput = countAt(text, memberOf(text, "cached_tokens", member.start)) ?? 0;
-    else if (member.name === "output_tokens_details")
-      reasoning = countAt(text, memberOf(text, "reasoning_tokens", member.start)) ?? 0;
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // a turn without a report
   }
-  if (input === undefined && output === undefined) return undefined;
+}
+
+function resultIn(response: unknown): TurnResult {
+  const { model, usage, incomplete_details } = fieldsOf(response);
   return {
-    input: input ?? 0,
-    cachedInput: Math.min(cachedInput, input ?? 0),
-    output: output ?? 0,
-    reasoning: Math.min(reasoning, output ?? 0),
+    model: nameIn(model),
+    tokens: tokensIn(fieldsOf(usage)),
+    incompleteReason: nameIn(fieldsOf(incomplete_details).reason),
   };
 }
 
-/** The number of tokens at this position; undefined if it is not a plausible whole number. */
-function countAt(text: string, member: Member | undefined): number | undefined {
-  if (member === undefined || member.end - member.start > 12) return undefined;
-  const digits = text.slice(member.start, member.end);
-  if (!/^\d+$/.test(digits)) return undefined;
-  const count = Number(digits);
-  return count <= MOST_TOKENS ? count : undefined;
+function tokensIn(usage: Fields): TokenCounts | undefined {
+  const [input, output] = [countIn(usage.input_tokens), countIn(usage.output_tokens)];
+  if (input === undefined && output === undefined) return undefined;
+  const cached = countIn(fieldsOf(usage.input_tokens_details).cached_tokens);
+  const reasoning = countIn(fieldsOf(usage.output_tokens_details).reasoning_tokens);
+  return {
+    input: input ?? 0,
+    cachedInput: Math.min(cached ?? 0, input ?? 0),
+    output: output ?? 0,
+    reasoning: Math.min(reasoning ?? 0, output ?? 0),
+  };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+const NONE: Fields = {};
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === "object" && value !== null ? (value as Fields) : NONE;
+}
+
+function nameIn(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" && value.length <= LONGEST_NAME ? value : undefined;
+}
+
+/** A plausible number of tokens. */
+function countIn(value: unknown): number | undefined {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MOST_TOKENS
+    ? (value as number)
+    : undefined;
 }

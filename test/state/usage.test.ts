@@ -169,16 +169,21 @@ describe("the usage database", () => {
     store.stop();
   });
 
-  test("deletes the oldest turns when it has too many", () => {
+  test("deletes the oldest turns, some at a time, when the file is too large", () => {
     using usage = open();
     const store = usage.store();
-    for (let index = 0; index < 30; index++) store.add(turn({ session: String(index) }));
+    const sessions = Array.from({ length: 1_200 }, (_, index) => String(index));
+    for (const [index, session] of sessions.entries()) store.add(turn({ session, startedMs: NOON + index }));
     const database = store.reader();
     if (database === undefined) throw new Error("there is no database");
-    createUsagePruner(usage.clock, 10)(database, 90);
-    expect(recordedTurns(usage.path).map(({ session }) => session)).toEqual(
-      Array.from({ length: 10 }, (_, index) => String(index + 20)),
-    );
+    const prune = createUsagePruner(usage.clock, 20);
+    const left = () => recordedTurns(usage.path).map(({ session }) => session);
+    prune(database, 90);
+    expect(left()).toEqual(sessions.slice(500));
+    for (let round = 0; round < 3; round++) prune(database, 90);
+    const kept = left();
+    expect(kept.length).toBeLessThan(700);
+    expect(kept).toEqual(sessions.slice(-kept.length));
     store.stop();
   });
 
@@ -202,7 +207,7 @@ describe("the usage database", () => {
   test("drops turns when too many wait", () => {
     using usage = open();
     const store = usage.store();
-    for (let index = 0; index < 20_010; index++) store.add(turn());
+    for (let index = 0; index < 20_010; index++) store.add(turn({ startedMs: NOON + index }));
     expect(usage.warnings).toEqual([]);
     expect(store.health()).toEqual({ kind: "recording" });
     store.stop();

@@ -86,6 +86,11 @@ export const EXAMPLES: readonly Example[] = [
     line: "tmux set -g status-right '#(codexlb status --short)'",
   },
   {
+    command: "codexlb usage",
+    purpose: "Find out what each project used this month, and an estimate of its cost",
+    line: "codexlb usage --by project --since 30d",
+  },
+  {
     command: "codexlb explain",
     purpose: "Find out which account gets the next turn, and why",
     line: "codexlb explain",

@@ -16,7 +16,7 @@ import { usageCsv, usageTsv } from "./usage-text.ts";
 export default defineCommand({
   meta: {
     name: "codexlb usage",
-    description: "Show what turns used: tokens, failures, and an estimate of their cost",
+    description: "Show the tokens, failures and estimated cost of your turns",
   },
   args: {
     ...ROOT_FLAG,

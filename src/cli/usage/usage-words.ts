@@ -24,9 +24,9 @@ export function shortDuration(ms: number): string {
   return ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms / 1_000)} s`;
 }
 
-/** `$1.20`; `$1.20+` if some turns have no known price, and `-` if none has one. */
-export function costText({ estimated_cost_usd: usd, unpriced_turns: unpriced }: UsageLine): string {
-  if (usd === 0 && unpriced > 0) return "-";
+/** `$1.20`; `$1.20+` if some turns have no known price, and `-` if there is nothing to estimate. */
+export function costText({ turns, estimated_cost_usd: usd, unpriced_turns: unpriced }: UsageLine): string {
+  if (usd === 0 && (turns === 0 || unpriced > 0)) return "-";
   const amount = usd > 0 && usd < 0.005 ? "<$0.01" : `$${usd < 1_000 ? usd.toFixed(2) : Math.round(usd)}`;
   return `${amount}${unpriced > 0 ? "+" : ""}`;
 }

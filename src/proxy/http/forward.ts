@@ -96,6 +96,10 @@ async function respond(
       incoming.ended();
       return new Response(null, { status: 499 }); // the client has disconnected
     case "reply":
+      if (exchange.recorder !== undefined) {
+        const recording = recordReply(exchange.recorder, outcome.reply);
+        if (recording !== undefined) await recording;
+      }
       return served(context, exchange, outcome);
     case "unserved": {
       const response = await unserved(context, exchange, outcome);
@@ -109,12 +113,12 @@ async function respond(
   }
 }
 
-async function served(
+function served(
   context: ProxyContext,
   exchange: Exchange,
   { lease, reply, verdict }: AttemptResult<HttpReply> & { kind: "reply" },
-): Promise<Response> {
-  const { incoming, recorder } = exchange;
+): Response {
+  const { incoming } = exchange;
   const { requestId, path } = incoming;
   const { status } = reply.response;
   context.events.append("request.completed", {
@@ -126,7 +130,6 @@ async function served(
   if (isCompactPath(path) && verdict.kind === "ok") lease.hold();
   const opened = appsSession(reply.response.headers);
   if (opened !== undefined) lease.bind(opened);
-  if (recorder !== undefined) await recordReply(recorder, reply);
   return toClient(context, exchange, reply, {
     headers: servedHeaders(context, incoming, lease, reply.response),
     patienceMs: lease.upstream.patienceMs,
@@ -152,12 +155,13 @@ function servedHeaders(
 }
 
 /** Records the end of a turn whose reply has arrived as a whole, or is a failure. */
-async function recordReply(recorder: TurnRecorder, { response, body }: HttpReply): Promise<void> {
+function recordReply(recorder: TurnRecorder, { response, body }: HttpReply): Promise<void> | undefined {
   const hasFailed = response.status >= 400 || (body.kind === "turn" && body.turn.failure !== undefined);
-  if (hasFailed)
-    return recorder.end("failed", body.kind === "stream" ? `http-${response.status}` : undefined);
-  if (body.kind !== "whole") return;
-  recorder.wholeResponse((await decodeBody(body.bytes, response.headers.get("content-encoding"))) ?? "");
+  if (hasFailed) recorder.end("failed", body.kind === "stream" ? `http-${response.status}` : undefined);
+  if (hasFailed || body.kind !== "whole") return undefined;
+  return decodeBody(body.bytes, response.headers.get("content-encoding")).then((text) =>
+    recorder.wholeResponse(text ?? ""),
+  );
 }
 
 interface ClientResponseOptions extends Omit<BodyEnds, "left"> {

@@ -3,39 +3,47 @@
 import type { Database } from "bun:sqlite";
 import { startOfDay } from "../../core/local-days.ts";
 import type { Clock } from "../../deps.ts";
+import { turnId } from "./schema.ts";
 
-/** The most turns in the file, some 300 MB. Older ones are deleted. */
-const MOST_TURNS = 1_000_000;
+/** The largest file, 400 MB: more than a million turns. Older ones are deleted. */
+const MOST_PAGES = 100_000;
 /** How many rows are deleted at a time, which takes a few milliseconds. */
 const MOST_DELETED = 500;
 /** How often the file is examined. */
 const LOOK_MS = 10_000;
 
 /**
- * Returns a function that deletes turns from before the last `keepDays` days, and turns beyond `mostTurns`, some at a
- * time. It does nothing if it was called less than ten seconds ago.
+ * Returns a function that deletes turns from before the last `keepDays` days, and the oldest turns of a file with more
+ * than `mostPages` used pages, some at a time. It does nothing if it was called less than ten seconds ago.
  */
 export function createUsagePruner(
   clock: Pick<Clock, "now" | "monotonic">,
-  mostTurns = MOST_TURNS,
+  mostPages = MOST_PAGES,
 ): (database: Database, keepDays: number) => void {
   let dueAt = 0;
   return (database, keepDays) => {
     const at = clock.monotonic();
     if (at < dueAt) return;
     dueAt = at + LOOK_MS;
-    const before = startOfDay(clock.now(), 1 - keepDays);
+    const isTooLarge = usedPages(database) > mostPages;
+    const before = isTooLarge ? Number.MAX_SAFE_INTEGER : turnId(startOfDay(clock.now(), 1 - keepDays));
     const { changes } = database.run(
       `DELETE FROM turns WHERE id IN
-         (SELECT id FROM turns WHERE started_ms < ?1 ORDER BY started_ms LIMIT ${MOST_DELETED})`,
+         (SELECT id FROM turns WHERE id < ? ORDER BY id LIMIT ${MOST_DELETED})`,
       [before],
     );
-    const beyond = database.run(
-      `DELETE FROM turns WHERE id <= (SELECT max(id) FROM turns) - ?1 AND id IN
-         (SELECT id FROM turns ORDER BY id LIMIT ${MOST_DELETED})`,
-      [mostTurns],
-    );
     // More may be left: delete them soon, and not all at once.
-    if (changes + beyond.changes >= MOST_DELETED) dueAt = at;
+    if (changes >= MOST_DELETED) dueAt = at;
   };
+}
+
+// --- internal ---
+
+function usedPages(database: Database): number {
+  const row = database
+    .query<{ pages: number }, []>(
+      "SELECT page_count - freelist_count AS pages FROM pragma_page_count, pragma_freelist_count",
+    )
+    .get();
+  return row?.pages ?? 0;
 }

@@ -4,6 +4,7 @@
 import type { Database } from "bun:sqlite";
 import { dayOf, startOfDay } from "../../core/local-days.ts";
 import type { UsageGrouping, UsageQuery, UsageSums } from "../../core/usage-report.ts";
+import { turnId } from "./schema.ts";
 
 /**
  * The sums of the turns that `query` selects, by group and model. `nowMs`: the current time. Single turns older than
@@ -70,7 +71,7 @@ const EARLIEST_MS = Date.UTC(2025, 11, 31);
 function* turnsOf(sinceMs: number, untilMs: number): Generator<Part> {
   for (let ms = sinceMs; ms < untilMs; ) {
     const nextMs = Math.min(startOfDay(ms, 1), untilMs);
-    yield { kind: "turns", values: { $since: ms, $until: nextMs, $day: dayOf(ms) } };
+    yield { kind: "turns", values: { $since: turnId(ms), $until: turnId(nextMs), $day: dayOf(ms) } };
     ms = nextMs;
   }
 }
@@ -86,7 +87,7 @@ const TURNS = `(
     coalesce(cached_tokens, 0) AS cached_tokens, coalesce(output_tokens, 0) AS output_tokens,
     coalesce(reasoning_tokens, 0) AS reasoning_tokens, first_output_ms IS NOT NULL AS first_outputs,
     coalesce(first_output_ms, 0) AS first_output_ms
-  FROM turns WHERE started_ms >= $since AND started_ms < $until)`;
+  FROM turns WHERE id >= $since AND id < $until)`;
 
 /** An account, or else the child proxy that served the turn. */
 const ACCOUNT = "CASE WHEN account = '' THEN proxy ELSE account END";

@@ -7,13 +7,13 @@ import { shortLine } from "../../printable.ts";
 /** A value of a column. */
 type Cell = string | number | null;
 
-/** The values of a row of `turns`, in the order of its columns without the id. */
-export type TurnRow = readonly Cell[];
+/** The values of a row of `turns`, in the order of its columns without the id. The first is when the turn began. */
+export type TurnRow = readonly [number, ...Cell[]];
 
-/** The sums of equal turns of a day. `key` has the texts of the key of `days`, `sums` the numbers, in order. */
+/** The sums of equal turns of a day. `key` has the texts of the key of `days`, in order. */
 export interface DayRow {
-  readonly key: string[];
-  readonly sums: number[];
+  readonly key: readonly string[];
+  readonly sums: Record<(typeof DAY_SUMS)[number], number>;
 }
 
 export const TURN_COLUMNS = [
@@ -71,27 +71,46 @@ export function turnRow(turn: TurnRecord, identity: string | undefined): TurnRow
 
 /** Adds `turn` to the sums of its day in `days`. */
 export function addToDays(days: Map<string, DayRow>, turn: TurnRecord, identity: string | undefined): void {
-  const key = [
-    dayOf(turn.startedMs),
-    ...[turn.accountAlias, identity, turn.proxy, turn.servedModel ?? turn.requestedModel],
-    ...[turn.project, turn.client, turn.kind, turn.outcome],
-  ].map((value) => text(value) ?? "");
-  const name = key.join("\0");
+  const { accountAlias, proxy, servedModel, requestedModel, project, client, kind, outcome } = turn;
+  const model = servedModel ?? requestedModel;
+  const day = dayOf(turn.startedMs);
+  const name = `${day}\0${accountAlias}\0${identity}\0${proxy}\0${model}\0${project}\0${client}\0${kind}\0${outcome}`;
   let row = days.get(name);
   if (row === undefined) {
-    row = { key, sums: DAY_SUMS.map(() => 0) };
+    const key = [day, accountAlias, identity, proxy, model, project, client, kind, outcome];
+    row = { key: key.map((value) => text(value) ?? ""), sums: { ...NOTHING } };
     days.set(name, row);
   }
   const { tokens, firstOutputMs } = turn;
-  const added = [
-    ...[1, tokens === undefined ? 0 : 1],
-    ...[tokens?.input ?? 0, tokens?.cachedInput ?? 0, tokens?.output ?? 0, tokens?.reasoning ?? 0],
-    ...[firstOutputMs === undefined ? 0 : 1, firstOutputMs ?? 0, turn.durationMs],
-  ];
-  for (const [index, value] of added.entries()) row.sums[index] = (row.sums[index] ?? 0) + value;
+  const { sums } = row;
+  sums.turns++;
+  sums.duration_ms += turn.durationMs;
+  if (tokens !== undefined) {
+    sums.reported++;
+    sums.input_tokens += tokens.input;
+    sums.cached_tokens += tokens.cachedInput;
+    sums.output_tokens += tokens.output;
+    sums.reasoning_tokens += tokens.reasoning;
+  }
+  if (firstOutputMs !== undefined) {
+    sums.first_outputs++;
+    sums.first_output_ms += firstOutputMs;
+  }
 }
 
 // --- internal ---
+
+const NOTHING: Readonly<DayRow["sums"]> = {
+  turns: 0,
+  reported: 0,
+  input_tokens: 0,
+  cached_tokens: 0,
+  output_tokens: 0,
+  reasoning_tokens: 0,
+  first_outputs: 0,
+  first_output_ms: 0,
+  duration_ms: 0,
+};
 
 /** The longest text in a column, in UTF-16 units: longer than the path of most projects. */
 const LONGEST_TEXT = 300;

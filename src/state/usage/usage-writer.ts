@@ -1,6 +1,8 @@
 // Writes batches of turns to an open usage.db. Pure SQL: when to write is decided by the store.
 
 import type { Database } from "bun:sqlite";
+import { randomInt } from "node:crypto";
+import { turnId } from "./schema.ts";
 import { DAY_KEY, DAY_SUMS, type DayRow, TURN_COLUMNS, type TurnRow } from "./usage-rows.ts";
 
 export interface UsageWriter {
@@ -21,7 +23,9 @@ export const OTHERS = "(others)";
 
 export function createUsageWriter(database: Database): UsageWriter {
   const insert = database.prepare(
-    `INSERT INTO turns (${TURN_COLUMNS.join(", ")}) VALUES (${TURN_COLUMNS.map(() => "?").join(", ")})`,
+    // Two turns have the same id only after the clock was set back, and then hardly ever.
+    `INSERT OR IGNORE INTO turns (id, ${TURN_COLUMNS.join(", ")})
+      VALUES (?, ${TURN_COLUMNS.map(() => "?").join(", ")})`,
   );
   const update = database.prepare(
     `UPDATE days SET ${DAY_SUMS.map((name) => `${name} = ${name} + ?`).join(", ")}
@@ -35,8 +39,11 @@ export function createUsageWriter(database: Database): UsageWriter {
     "SELECT count(*) AS count FROM days WHERE day = ?",
   );
   let pages = 0;
+  // Random: after the clock was set back, a turn may begin in the same millisecond as one of an earlier process.
+  let serial = randomInt(1_000_000);
 
-  const addDay = ({ key, sums }: DayRow): void => {
+  const addDay = ({ key, sums: named }: DayRow): void => {
+    const sums = DAY_SUMS.map((name) => named[name]);
     if (update.run(...sums, ...key).changes > 0) return;
     if ((rowsOf.get(key[0] ?? "")?.count ?? 0) < MOST_ROWS_OF_DAY) {
       create.run(...key, ...sums);
@@ -46,7 +53,7 @@ export function createUsageWriter(database: Database): UsageWriter {
     if (update.run(...sums, ...folded).changes === 0) create.run(...folded, ...sums);
   };
   const write = database.transaction((turns: readonly TurnRow[], days: readonly DayRow[]) => {
-    for (const row of turns) insert.run(...row);
+    for (const row of turns) insert.run(turnId(row[0], serial++), ...row);
     for (const row of days) addDay(row);
   });
 

@@ -1,0 +1,160 @@
+import { describe, expect, test } from "bun:test";
+import { styleOf } from "../../../src/cli/terminal/glyphs.ts";
+import { usageFrame } from "../../../src/cli/usage/usage-frame.ts";
+import { periodOf } from "../../../src/cli/usage/usage-period.ts";
+import { usageCsv, usageTsv } from "../../../src/cli/usage/usage-text.ts";
+import { compactNumber, shortDuration } from "../../../src/cli/usage/usage-words.ts";
+import { startOfDay } from "../../../src/core/local-days.ts";
+import {
+  type UsageGrouping,
+  type UsageReport,
+  type UsageSums,
+  usageLines,
+} from "../../../src/core/usage-report.ts";
+import { hostile, unprintableIn } from "../../support/hostile-text.ts";
+
+const NOW = new Date(2026, 10, 28, 12).getTime();
+
+const sums = (name: string, more: Partial<UsageSums> = {}): UsageSums => ({
+  name,
+  model: "gpt-6.2-sol",
+  turns: 12,
+  failed: 1,
+  reported: 11,
+  input: 1_234_567,
+  cachedInput: 987_654,
+  output: 45_678,
+  reasoning: 1_234,
+  firstOutputs: 11,
+  firstOutputMs: 26_400,
+  ...more,
+});
+
+function report(
+  by: UsageGrouping,
+  given: readonly UsageSums[],
+  more: Partial<UsageReport> = {},
+): UsageReport {
+  return {
+    since_ms: startOfDay(NOW, -2),
+    until_ms: startOfDay(NOW, 1),
+    by,
+    recording: "recording",
+    keep_days: 90,
+    ...usageLines(given, by, {}),
+    ...more,
+  };
+}
+
+const frame = (columns: number) => ({ columns, style: styleOf({ colour: false, utf8: true }) });
+const DAYS = [
+  sums("2026-11-26"),
+  sums("2026-11-28", { input: 617_000, cachedInput: 0 }),
+  sums("2026-11-28", { model: "unheard-of", turns: 3, reported: 3, firstOutputs: 0, firstOutputMs: 0 }),
+];
+
+describe("the report on a terminal", () => {
+  test("has a line for each day, also for those without turns, and a total", () => {
+    expect(usageFrame(report("day", DAYS), frame(110), NOW)).toBe(`\
+usage  26 Nov - 28 Nov  by day
+DAY     TURNS  INPUT  CACHED  OUTPUT  REASONING  CACHE  FAILED  FIRST  EST. COST
+26 Nov     12  1.23M    988k   45.7k      1.23k    80%       1  2.4 s      $1.05  ████████
+27 Nov      0      0       0       0          0      -       0      -          -
+28 Nov     15  1.85M    988k   91.4k      2.47k    53%       2  2.4 s     $1.69+  ████████████
+total      27  3.09M   1.98M    137k      3.70k    64%       3  2.4 s     $2.74+
+Cost: an estimate, at OpenAI's API prices of 2026-11-28.
++ 3 of the turns have no known price, and are not in the estimate.
+`);
+  });
+
+  test.each([60, 70, 80, 100, 140])("fits %i columns", (columns) => {
+    for (const by of ["day", "project", "session", "model", "key", "account"] as const) {
+      const names = by === "day" ? DAYS : [sums(""), sums("/home/ann/a-long-directory/with/a/project-name")];
+      const lines = usageFrame(report(by, names), frame(columns), NOW).trimEnd().split("\n");
+      for (const line of lines) expect(Bun.stringWidth(line)).toBeLessThanOrEqual(columns);
+      for (const heading of ["TURNS", "INPUT", "OUTPUT", "EST. COST"]) expect(lines[1]).toContain(heading);
+    }
+  });
+
+  test("shortens the directories of projects on a narrow terminal", () => {
+    const text = usageFrame(report("project", [sums("/home/ann/source-code/work/shop")]), frame(60), NOW);
+    expect(text.split("\n")[2]).toStartWith("work/shop ");
+  });
+
+  test("says that there are no turns, or why none are recorded", () => {
+    expect(usageFrame(report("day", []), frame(80), NOW)).toBe(
+      "usage  26 Nov - 28 Nov  by day\nno turns in this period\n",
+    );
+    expect(usageFrame(report("day", [], { recording: "off" }), frame(80), NOW)).toContain("usage.enabled");
+    expect(usageFrame(report("day", [], { recording: "failing" }), frame(80), NOW)).toContain("doctor");
+  });
+
+  test("is safe for names that control a terminal", () => {
+    const text = usageFrame(report("project", [sums(hostile("evil"))]), frame(100), NOW);
+    expect(unprintableIn(text.replaceAll("\n", ""))).toEqual([]);
+  });
+});
+
+describe("the report for scripts", () => {
+  test("is a table with tabs, and its total", () => {
+    expect(
+      usageTsv(report("account", [sums("alice"), sums("", { input: 0, firstOutputs: 0, model: "x" })])),
+    ).toBe(
+      [
+        "account\tturns\tinput_tokens\tcached_input_tokens\toutput_tokens\treasoning_tokens\tfailed\tfirst_output_ms\testimated_cost_usd\tunpriced_turns",
+        "alice\t12\t1234567\t987654\t45678\t1234\t1\t2400\t1.049371\t0",
+        "\t12\t0\t987654\t45678\t1234\t1\t\t0\t11",
+        "total\t24\t1234567\t1975308\t91356\t2468\t2\t4800\t1.049371\t11",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("is CSV without a total, in which no name is a formula or a second cell", () => {
+    const lines = usageCsv(report("project", [sums('=cmd|"x",1\n2')])).split("\n");
+    expect(lines.length).toBe(3);
+    expect(lines[1]).toStartWith(`"'=cmd|""x"",1 2",12,`);
+  });
+});
+
+describe("the period", () => {
+  const day = (date: number) => new Date(2026, 10, date).getTime();
+  test.each([
+    ["7d", undefined, day(22), day(29)],
+    ["1w", undefined, day(22), day(29)],
+    ["1d", undefined, day(28), day(29)],
+    ["12h", undefined, NOW - 12 * 3_600_000, day(29)],
+    ["2026-11-01", "2026-11-07", day(1), day(8)],
+    ["2026-11-01T13:00", "2026-11-02T01:00", day(1) + 13 * 3_600_000, day(2) + 3_600_000],
+  ])("from %s until %p", (since, until, sinceMs, untilMs) => {
+    expect(periodOf(since, until, NOW)).toEqual({ sinceMs, untilMs });
+  });
+
+  test.each([
+    ["2026-02-30", undefined],
+    ["yesterday", undefined],
+    ["2026-11-28", "2026-11-27"],
+    ["99999w", undefined],
+  ])("refuses %s until %p", (since, until) => {
+    expect(() => periodOf(since, until, NOW)).toThrow(expect.objectContaining({ code: "usage" }));
+  });
+});
+
+test.each([
+  [0, "0"],
+  [999, "999"],
+  [999.6, "1.00k"],
+  [12_345, "12.3k"],
+  [999_500, "1.00M"],
+  [1_999_999_999_999, "2000G"],
+])("%p tokens are %s", (value, text) => {
+  expect(compactNumber(value)).toBe(text);
+});
+
+test.each([
+  [850, "850 ms"],
+  [2_440, "2.4 s"],
+  [75_000, "75 s"],
+])("%p ms are %s", (ms, text) => {
+  expect(shortDuration(ms)).toBe(text);
+});
