@@ -53,6 +53,7 @@ const LEVELS: ReadonlyMap<string, LogLevel> = new Map(
       ...["request.switched", "request.transport_error", "request.account_unready", "request.retry_denied"],
       ...["websocket.moved", "websocket.handover", "connections.limited", "clock.set_back"],
       ...["notify.failed", "run.bypassed"],
+      ...["usage.write_failed", "usage.file_set_aside"],
     ],
     debug: [
       ...["request.received", "request.account_selected", "request.child_selected", "request.completed"],

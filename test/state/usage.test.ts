@@ -2,7 +2,15 @@
 
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { dayOf, startOfDay } from "../../src/core/local-days.ts";
 import type { TurnRecord } from "../../src/core/turn-record.ts";
@@ -308,6 +316,33 @@ describe("a usage database that cannot be used", () => {
     store.stop();
     expect(recordedTurns(usage.path).length).toBe(4);
   });
+});
+
+test("a store whose root was moved writes and deletes nothing", () => {
+  using usage = open();
+  let isOurs = true;
+  const store = createUsageStore({
+    path: usage.path,
+    deps: { clock: usage.clock, log: { info: () => {}, warn: () => {} } },
+    events: { append: () => {} },
+    owner: { isOurs: () => isOurs },
+    settings: () => ({ enabled: true, keepDays: 90 }),
+    identityOf: () => undefined,
+  });
+  store.add(turn());
+  store.flush();
+  const aside = join(usage.temp.path, "moved");
+  mkdirSync(aside);
+  for (const name of readdirSync(usage.temp.path))
+    if (name !== "moved") renameSync(join(usage.temp.path, name), join(aside, name));
+  writeFileSync(`${usage.path}-wal`, "another root's");
+  isOurs = false;
+  store.add(turn());
+  usage.clock.advance(250);
+  store.stop();
+  expect(readdirSync(usage.temp.path).sort()).toEqual(["moved", "usage.db-wal"]);
+  expect(readFileSync(`${usage.path}-wal`, "utf8")).toBe("another root's");
+  expect(recordedTurns(join(aside, "usage.db")).length).toBe(1);
 });
 
 describe("migrations", () => {

@@ -57,6 +57,12 @@ export function wordsOf({ event, fields }: LogEvent): {
       return { what: "token refresh failed", shown: [] };
     case "quota.refresh_failed":
       return { what: "quota could not be read", shown: [] };
+    case "usage.write_failed":
+      return { what: "turns are not recorded", shown: [] };
+    case "usage.write_resumed":
+      return { what: "turns are recorded again", shown: [] };
+    case "usage.file_set_aside":
+      return { what: `the record of turns was unusable, and is now ${fields.path}`, shown: [] };
     case "request.failed":
       return { what: `a request was refused with status ${fields.status ?? "500"}`, shown: [] };
     default:

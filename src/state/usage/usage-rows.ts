@@ -1,5 +1,6 @@
 // Turns as rows of usage.db. Texts of clients and upstreams are shortened, and contain no control characters.
 
+import { remembered } from "../../core/bounded-map.ts";
 import { dayOf } from "../../core/local-days.ts";
 import type { TurnRecord } from "../../core/turn-record.ts";
 import { shortLine } from "../../printable.ts";
@@ -117,5 +118,8 @@ const LONGEST_TEXT = 300;
 const LONGEST_SWITCHES = 4_000;
 
 function text(value: string | undefined): string | null {
-  return value === undefined || value === "" ? null : shortLine(value, LONGEST_TEXT);
+  return value === undefined || value === "" ? null : cleaned(value);
 }
+
+/** Remembered, because most turns have the same names as the ones before them. */
+const cleaned = remembered(1_024, (value) => shortLine(value, LONGEST_TEXT));

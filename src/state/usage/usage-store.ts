@@ -108,8 +108,13 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
     const turns = waiting.slice(0, most);
     const rows: TurnRow[] = [];
     const days = new Map<string, DayRow>();
+    // Each hash takes longer than everything else about a turn.
+    const identities = new Map<string, string | undefined>();
     for (const turn of turns) {
-      const identity = turn.accountId === undefined ? undefined : identityOf(turn.accountId);
+      const { accountId } = turn;
+      if (accountId !== undefined && !identities.has(accountId))
+        identities.set(accountId, identityOf(accountId));
+      const identity = accountId === undefined ? undefined : identities.get(accountId);
       rows.push(turnRow(turn, identity));
       addToDays(days, turn, identity);
     }
@@ -173,6 +178,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
     flush,
     reader: () => {
       flush();
+      if (!owner.isOurs()) return file?.database;
       if (file === undefined && !existsSync(path)) return undefined;
       return withFile(({ database }) => database);
     },
@@ -184,12 +190,12 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
       flush();
       cancel?.();
       cancel = undefined;
-      if (owner.isOurs()) {
-        try {
-          file?.writer.checkpoint();
-        } catch (error) {
-          failed(error);
-        }
+      // Closing deletes files by their paths, at which there may be those of another root now.
+      if (!owner.isOurs()) return;
+      try {
+        file?.writer.checkpoint();
+      } catch (error) {
+        failed(error);
       }
       close();
     },

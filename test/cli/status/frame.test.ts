@@ -60,6 +60,11 @@ test("colours on 80 columns", () => {
     expect(picture(known(status), page(80, { colour: true }))).toMatchSnapshot(name);
 });
 
+test("a proxy that cannot record turns says so below the table", () => {
+  const lines = frameLines(known({ ...THREE, usage_problem: "disk full" }), page(80));
+  expect(lines).toContain("  turns are not recorded: disk full");
+});
+
 test("colours are those of the meaning, and change no text", () => {
   for (const status of Object.values(DOCUMENTS)) {
     const coloured = frameLines(known(status), page(120, { colour: true }));
