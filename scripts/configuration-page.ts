@@ -26,8 +26,8 @@ mode = "reset_aware"
 \`\`\`
 
 The first start writes the file with a comment for every key. Every key is optional. The file is yours: codexlb never
-changes comments, order or unknown keys. Only if \`proxy.name\` is missing or empty, the next proxy that starts writes a
-name, and reports that.
+changes comments, order or unknown keys. The one thing it adds is \`proxy.name\`: if that is missing or empty, the next
+proxy that starts writes a name and reports it.
 `;
 
 const tail = (): string => `

@@ -20,7 +20,7 @@ export const AccountDetails = z.looseObject({
       signed_in_at_ms: z.number().optional(),
       refreshed_at_ms: z.number().optional(),
       expires_at_ms: z.number().optional(),
-      /** True if it has a refresh token. */
+      /** True if the login has a refresh token. */
       renewable: z.boolean(),
     })
     .optional(),

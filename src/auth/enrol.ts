@@ -28,7 +28,7 @@ import { readableText, refuseLink, writeHome } from "./write-home.ts";
 
 /**
  * What an enrolment did. `imported`: the alias is new or has another account now. `updated`: the alias has another login
- * of the same account, other settings, or is in service again. `unchanged`: everything was the same before.
+ * of the same account or other settings, or is in service again. `unchanged`: everything was the same before.
  */
 export type EnrolChange = "imported" | "updated" | "unchanged";
 
@@ -45,9 +45,9 @@ type AccountFiles = { readonly auth: string; readonly config: string | undefined
  * Installs `auth` (the text of an auth.json) and optionally `config` (of a config.toml) as the home of `alias`, and
  * returns its record. Everything is validated first: a bad import changes nothing, nor does one that cannot be written.
  * A known alias keeps its quota and loses a disablement that new credentials cure. A login of another account, or an
- * older login than the current one, is accepted only with `replace`, and then starts without the former quota. So is a
- * login for a new alias that another alias has. Throws `invalid_alias`, `invalid_auth_file`, `identity_differs`,
- * `already_enrolled`, `login_older`, `file_unusable`.
+ * older login than the current one, is accepted only with `replace`, and then starts without the former quota. A login
+ * for a new alias also needs `replace` if another alias already has it. Throws `invalid_alias`, `invalid_auth_file`,
+ * `identity_differs`, `already_enrolled`, `login_older`, `file_unusable`.
  */
 export function installReversibly(
   state: StoreState,

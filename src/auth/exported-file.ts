@@ -14,7 +14,7 @@ export function exportedAuthFile(text: string, name: string): string {
   if (tokens === undefined) return textOf(file);
   if (idToken.split(".").length !== JWT_PARTS)
     throw new CodexlbError("invalid_auth_file", `${name} has no id token, and Codex needs one`, {
-      next: "use the account once, so that codexlb renews its tokens, or log in with: codex login",
+      next: "run a turn on the account, so that codexlb renews its tokens, or log in with: codex login",
     });
   const { auth_mode: mode, OPENAI_API_KEY: key, ...more } = file;
   return textOf({

@@ -70,8 +70,8 @@ export async function loginAccount(options: LoginOptions): Promise<LoginEnd> {
       throw new CodexlbError(error.code, error.message, {
         next:
           error.code === "already_enrolled"
-            ? `the login is kept; to update that account with it: ${from}; to enrol it a second time: ${from} --replace ${alias}; then delete that directory`
-            : `the login is kept; enrol it with: ${from} OTHER_ALIAS (or --replace ${alias}), then delete that directory`,
+            ? `the login is kept; to update that account with it: ${from}; to enrol it a second time: ${from} --replace ${alias}; then delete ${home}`
+            : `the login is kept; enrol it with: ${from} OTHER_ALIAS (or --replace ${alias}), then delete ${home}`,
       });
     }
   } finally {

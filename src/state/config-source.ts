@@ -51,7 +51,8 @@ export function readConfig(layout: Layout): Config {
 
 /**
  * The text of config.toml for a proxy that starts. A missing file is created, with a comment for every setting. A file
- * without a name gets one, which is reported, and keeps every other byte. A blank file stays as it is, because an editor may be saving it. Throws `file_unusable`, `invalid_config`.
+ * without a name gets one, which is reported, and keeps every other byte. A blank file stays as it is, because an editor
+ * may be saving it. Throws `file_unusable`, `invalid_config`.
  */
 export function prepareConfigFile(layout: Layout, { random, log }: Pick<Deps, "random" | "log">): string {
   const newName = () => `proxy-${Buffer.from(random(4)).toString("hex")}`;
@@ -76,7 +77,7 @@ export function prepareConfigFile(layout: Layout, { random, log }: Pick<Deps, "r
 
 /** The report that a starting proxy has written its name into the user's config.toml at `path`. */
 export function nameNote(path: string, name: string): string {
-  return `wrote proxy.name = ${JSON.stringify(name)} into ${path}, because a proxy needs a name; change it as you like`;
+  return `wrote proxy.name = ${JSON.stringify(name)} into ${path}, because a proxy needs a name; you can change it`;
 }
 
 /**

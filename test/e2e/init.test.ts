@@ -40,7 +40,7 @@ function ownLogin(): void {
   writeFileSync(join(home, ".codex", "auth.json"), mock.authFile("alice"));
 }
 
-test("--yes enrols the own login, starts the proxy, runs a turn, and edits no profile", async () => {
+test("--yes enrols the user's login, starts the proxy, runs a turn, and edits no profile", async () => {
   turnCodex(tool.directory);
   ownLogin();
   const ran = await init(["--yes"]);
@@ -85,13 +85,13 @@ test("--service installs the service", async () => {
   expect(managers.calls().join("\n")).toMatch(/enable|bootstrap/);
 });
 
-test("what is missing is named, and the exit code is 1", async () => {
+test("a step that is not possible is named, and the exit code is 1", async () => {
   const ran = await init(["--yes"], { PATH: "/nowhere" });
   expect(ran.code).toBe(1);
   expect(ran.out).toContain("  ! Codex is not installed: program not found: codex\n");
   expect(ran.out).toContain("  No account is enrolled.\n");
   expect(ran.err).toBe(
-    "codexlb: not finished: Codex, Proxy, Test turn\n  correct what the marked lines say, then continue with: codexlb init\n",
+    "codexlb: not finished: Codex, Proxy, Test turn\n  fix the problems in the marked lines above, then continue with: codexlb init\n",
   );
 });
 

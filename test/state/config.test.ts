@@ -341,7 +341,7 @@ describe("a proxy that starts", () => {
       '# mine\n[proxy] # here\nname = "proxy-abababab"\nlisten = "127.0.0.1:9"   # odd   spacing\n\n[mine]\nkept = 1\n',
     );
     expect(made.message).toBe(made.written);
-    const report = `wrote proxy.name = "proxy-abababab" into ${made.layout.config}, because a proxy needs a name; change it as you like`;
+    const report = `wrote proxy.name = "proxy-abababab" into ${made.layout.config}, because a proxy needs a name; you can change it`;
     expect(made.reports).toEqual([report]);
     // The file has a name now.
     prepareConfigFile(made.layout, made.deps);

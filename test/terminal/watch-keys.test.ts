@@ -70,7 +70,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     using pane = await watch();
     const listed = rows(await pane.shows("sorted as listed"));
     pane.press("s");
-    expect(rows(await pane.shows("sorted by room left"))).toEqual(["alice", "bob", "carol"]);
+    expect(rows(await pane.shows("sorted by quota left"))).toEqual(["alice", "bob", "carol"]);
     pane.press("s", "s");
     expect(rows(await pane.shows("sorted by name"))).toEqual(["alice", "bob", "carol"]);
     pane.press("s");
@@ -116,7 +116,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     using pane = await watch();
     await select(pane, "alice");
     pane.press("p");
-    await pane.shows(/^pin alice instead of bob: new turns go to alice only\. y\/n$/);
+    await pane.shows(/^pin alice instead of bob: new turns go only to alice\. y\/n$/);
     pane.press("n");
     await pane.shows("nothing changed");
     expect((await accountNow("alice"))?.pinned).toBe(false);
@@ -146,7 +146,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     await pane.shows(/>alice .*draining/);
     expect((await accountNow("alice"))?.draining).toBe(true);
     pane.press("d", "y");
-    await pane.shows(/^ended the draining of alice$/);
+    await pane.shows(/^ended the drain of alice$/);
     expect((await accountNow("alice"))?.draining).toBe(false);
     pane.press("e");
     await pane.shows(/^disable alice: /);
@@ -160,7 +160,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     expect((await accountNow("alice"))?.enabled).toBe(true);
   });
 
-  test("without the rights, a change fails with the reason and the next step", async () => {
+  test("without the admin token, a change fails with the reason and the next step", async () => {
     using pane = await openShell(pool);
     const elsewhere = join(pool.tool.directory, "elsewhere");
     pane.line(`${WATCH} --root ${elsewhere} --proxy-url ${pool.proxy().url}`);

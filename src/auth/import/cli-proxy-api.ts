@@ -13,11 +13,12 @@ export const cliProxyApiFormat: LoginFormat = {
   },
   read: ({ path, json }) => {
     const file = AccountFile.safeParse(json);
-    if (!file.success) return [{ kind: "unusable", path, reason: "an account file with unknown content" }];
+    if (!file.success)
+      return [{ kind: "unusable", path, reason: "an account file with content that codexlb does not know" }];
     const { type, email, access_token, refresh_token, id_token, account_id, last_refresh } = file.data;
     // The program serves other providers too.
     if (type !== "codex")
-      return [{ kind: "unusable", path, email, reason: `a login of ${type}, not of ChatGPT` }];
+      return [{ kind: "unusable", path, email, reason: `a ${type} login, not a ChatGPT login` }];
     const tokens = {
       access: access_token,
       refresh: refresh_token,

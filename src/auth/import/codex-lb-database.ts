@@ -10,7 +10,7 @@ import { openFernet } from "./fernet.ts";
 import type { FoundLogin, LoginFormat, UnusableLogin } from "./format.ts";
 import { peerLogin } from "./peer-login.ts";
 
-/** The name of the database in the directory of the program, and of the key. */
+/** The names of the database and of the key in the directory of the program. */
 export const CODEX_LB_FILE = "store.db";
 const KEY_FILE = "encryption.key";
 
@@ -22,9 +22,10 @@ export const codexLbDatabaseFormat: LoginFormat = {
     const unusable = (reason: string): UnusableLogin[] => [{ kind: "unusable", path, reason }];
     try {
       const key = readTextIfPresent(join(dirname(path), KEY_FILE))?.trim();
-      if (key === undefined) return unusable(`there is no ${KEY_FILE} beside it, which decrypts its tokens`);
+      if (key === undefined)
+        return unusable(`its tokens are encrypted, and the directory has no ${KEY_FILE}`);
       const open = openFernet(key);
-      if (open === undefined) return unusable(`${KEY_FILE} beside it is not a key`);
+      if (open === undefined) return unusable(`${KEY_FILE} in its directory is not a valid key`);
       return rowsOf(path).map((row) => loginOf(path, row, open));
     } catch (error) {
       return unusable(`not a database of codex-lb, or it is in use: ${messageOf(error)}`);
@@ -63,7 +64,7 @@ function loginOf(
   open: (sealed: string) => string | undefined,
 ): FoundLogin | UnusableLogin {
   const { email } = row;
-  if (row.delete_requested_at) return { kind: "unusable", path, email, reason: "deleted there" };
+  if (row.delete_requested_at) return { kind: "unusable", path, email, reason: "deleted in codex-lb" };
   const token = (sealed: Uint8Array) => open(Buffer.from(sealed).toString());
   const access = token(row.access_token_encrypted);
   if (access === undefined)

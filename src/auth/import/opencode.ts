@@ -13,10 +13,9 @@ export const opencodeFormat: LoginFormat = {
   },
   read: ({ path, json }) => {
     const { openai } = objectOf(json) ?? {};
-    if (openai === undefined) return [{ kind: "unusable", path, reason: "no login of OpenAI" }];
+    if (openai === undefined) return [{ kind: "unusable", path, reason: "no OpenAI login" }];
     const login = ChatGptLogin.safeParse(openai);
-    if (!login.success)
-      return [{ kind: "unusable", path, reason: "an API key of OpenAI, not a ChatGPT login" }];
+    if (!login.success) return [{ kind: "unusable", path, reason: "an OpenAI API key, not a ChatGPT login" }];
     const { access, refresh, accountId } = login.data;
     return [peerLogin(path, { access, refresh, accountId })];
   },

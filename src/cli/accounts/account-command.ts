@@ -140,7 +140,7 @@ const show = defineCommand({
 
 const rm = onAccounts("rm", "Remove accounts and their stored logins", async (ops, name, { info }) => {
   const { alias, wasPinned } = await ops.remove(name);
-  if (wasPinned) info(`${alias} was pinned; now the policy chooses the account again`);
+  if (wasPinned) info(`${alias} was pinned; the policy now chooses the account for each turn`);
   return `removed account ${alias}`;
 });
 
@@ -169,7 +169,7 @@ const unpin = defineCommand({
     const wasPinned =
       (place.kind === "remote" || rootExists(context)) &&
       (await withAccounts(context, place, { write: true }, (ops) => ops.unpin()));
-    // Scripts get the same line whatever was pinned.
+    // Scripts always get the same line.
     const isIdle = wasPinned === false && terminalFrame(context.deps.env) !== undefined;
     print(isIdle ? "no account was pinned; nothing changed\n" : "unpinned account selection\n");
   },

@@ -30,7 +30,7 @@ export function accountLines(details: AccountDetails, canvas: AccountCanvas): st
     ["State", [stateText(details, state, style)]],
     ["Next step", nextStep(status.alias, state)],
     ["Limits", state.isDead ? [] : limitLines(status, style, nowMs)],
-    ["In use", [useText(details, nowMs)]],
+    ["Activity", [useText(details, nowMs)]],
     ["Sessions", [sessionText(details)]],
     ["Login", loginText(details, nowMs)],
     ["Settings", settingTexts(details)],
@@ -64,7 +64,7 @@ function stateText({ status }: AccountDetails, state: ShownState, { paint }: Tex
   // The command is the next step.
   const words = command === undefined ? wordings[0] : (wordings[1] ?? wordings[0]);
   const roles = [
-    ...(status.pinned ? ["pinned, so all turns use it while it is available"] : []),
+    ...(status.pinned ? ["pinned: all turns use it while it is available"] : []),
     ...(status.active ? ["served the last turn"] : []),
   ];
   return [stateBrush(state.level, paint)(words), ...roles].join("; ");
@@ -75,7 +75,7 @@ function nextStep(alias: string, { level, command, canServe, isDead }: ShownStat
   if (command !== undefined) return [command];
   if (canServe) return [];
   const enable = `codexlb account enable ${alias}`;
-  if (isDead) return [`when the cause is gone: ${enable}`];
+  if (isDead) return [`after you have fixed the cause: ${enable}`];
   if (level === "off") return [enable];
   return level === "low" ? [`${enable} (ends it now)`] : ["none: other accounts serve until then"];
 }
@@ -90,14 +90,14 @@ function useText({ status }: AccountDetails, nowMs: number): string {
 
 function sessionText({ sessions: { count, latest } }: AccountDetails): string {
   if (count === 0) return "none";
-  return `${count} ${count === 1 ? "stays" : "stay"} with it; the latest: ${latest.map((one) => shortLine(one)).join(", ")}`;
+  return `${count} on this account; latest: ${latest.map((one) => shortLine(one)).join(", ")}`;
 }
 
 function loginText({ login }: AccountDetails, nowMs: number): string[] {
   if (login === undefined) return [];
   const { signed_in_at_ms: signedIn, refreshed_at_ms: refreshed, expires_at_ms: expires } = login;
   const parts = [
-    ...(signedIn === undefined ? [] : [`signed in ${ago(signedIn, nowMs)}`]),
+    ...(signedIn === undefined ? [] : [`logged in ${ago(signedIn, nowMs)}`]),
     ...(refreshed === undefined ? [] : [`tokens renewed ${ago(refreshed, nowMs)}`]),
     ...(expires === undefined
       ? []
@@ -113,7 +113,7 @@ function settingTexts({ home, settings_file: file, outbound_proxy: proxy }: Acco
     `files in ${shortLine(home)}`,
     ...(file === undefined ? [] : [`settings for Codex in ${shortLine(file)}`]),
     proxy === undefined
-      ? "outbound proxy as for all accounts"
+      ? "no outbound proxy of its own"
       : `outbound proxy ${shortLine(proxy)} (from codexlb account set)`,
   ];
 }

@@ -19,7 +19,7 @@ import { withAccounts } from "./with-accounts.ts";
 export default defineCommand({
   meta: {
     name: "codexlb account export",
-    description: "Write the login of an account as an auth.json, as Codex does",
+    description: "Write the login of an account to an auth.json for Codex",
   },
   args: {
     ...ROOT_FLAG,
@@ -71,7 +71,7 @@ function refuseTerminal(force: boolean): void {
   if (process.stdout.isTTY !== true || force) return;
   throw usage(
     "account export: standard output is a terminal, and the login is a secret",
-    "name a file with --to, redirect the output, or add --force",
+    "name a file with --to, redirect the output, or add --force to print it anyway",
   );
 }
 

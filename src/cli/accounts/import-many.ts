@@ -14,8 +14,8 @@ import {
 } from "./import-login.ts";
 
 /**
- * `imported`, `updated`, `unchanged`: as the enrolment reports it. `enrolled`: the account has this login or a newer
- * one, so nothing was tried. `skipped`: the login cannot be used. In a dry run `imported` means that it would be.
+ * `imported`, `updated`, `unchanged`: as the enrolment reports it. `enrolled`: the account already has this login or a newer
+ * one, so nothing was changed. `skipped`: the login cannot be used. In a dry run `imported` means that it would be.
  */
 export type ImportResult = "imported" | "updated" | "unchanged" | "enrolled" | "skipped";
 

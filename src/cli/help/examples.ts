@@ -12,7 +12,7 @@ export interface Example {
 export const EXAMPLES: readonly Example[] = [
   {
     command: "codexlb init",
-    purpose: "Set everything up, or continue an interrupted set-up",
+    purpose: "Set everything up, or continue after an interruption",
     line: "codexlb init",
   },
   {
@@ -32,7 +32,7 @@ export const EXAMPLES: readonly Example[] = [
   },
   {
     command: "codexlb account export",
-    purpose: "Give a login back to Codex, and take it out of codexlb",
+    purpose: "Give a login back to Codex, and remove it from codexlb",
     line: "codexlb account export second --to ~/.codex && codexlb account rm second",
   },
   {
@@ -42,7 +42,7 @@ export const EXAMPLES: readonly Example[] = [
   },
   {
     command: "codexlb account login",
-    purpose: "The same on a machine without a browser",
+    purpose: "Enrol it on a machine without a browser",
     line: "codexlb account login second --device-auth",
   },
   {
@@ -127,7 +127,7 @@ export const EXAMPLES: readonly Example[] = [
   },
   {
     command: "codexlb mock",
-    purpose: "Let one account fail, as described in a file of faults",
+    purpose: "Simulate the failures that a JSON file describes",
     line: "codexlb mock --accounts alice,bob --faults faults.json",
   },
 ];

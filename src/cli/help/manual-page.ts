@@ -74,7 +74,7 @@ const ROOT = "~/.codex-lb";
 const FILES: Readonly<Record<keyof Layout, string>> = {
   root: "The state directory, ROOT.",
   config:
-    "The settings. The file is yours: codexlb keeps your lines, and only writes the name of the proxy if there is none.",
+    "The settings. The file is yours: codexlb keeps your lines, and adds only the name of the proxy if there is none.",
   store: "The accounts with their health and quota figures, and the pin.",
   accounts: "A Codex home with an auth.json for each account.",
   sessions: "The account of each session.",
@@ -97,7 +97,7 @@ function filesOf(layout: Layout): string[] {
 }
 
 const COMMON_FLAGS_HEAD =
-  "Many commands take some of these flags. The section of a command names those that it takes.";
+  "Many commands take some of these flags. The section of each command lists the ones that it takes.";
 
 const COMMON = flagsOf(COMMON_FLAGS);
 

@@ -58,7 +58,7 @@ function importOffer(
     kind: "open",
     details: [
       `${home} is logged in${person === undefined ? "" : ` as ${person}`}. The import copies this login to ${context.layout.accounts}, and leaves ${home} unchanged.`,
-      `From then on use "codexlb run", not "codex": a login works in one place only, and the first renewal in one place ends it in the other. To use plain codex as well, answer no, and log in to the account below instead.`,
+      `From then on use "codexlb run", not "codex": a login works in one place only, because a token refresh in one place invalidates the login in the other. To use plain codex as well, answer no, and log in to the same account below instead.`,
     ],
     offer: {
       question: "Import it?",
@@ -153,12 +153,14 @@ async function importPath(
   accounts: readonly ListedAccount[],
 ): Promise<StepResult> {
   const home = context.deps.env.HOME ?? "";
-  const given = await dialog.text("Codex home, or its auth.json", undefined, (text) =>
-    text !== "" && existsSync(pathOf(text, home)) ? undefined : `${text || "the empty path"} does not exist`,
+  const given = await dialog.text("Path of the Codex home, or of its auth.json", undefined, (text) =>
+    text === "" ? "enter a path" : existsSync(pathOf(text, home)) ? undefined : `${text} does not exist`,
   );
   const taken = accounts.map(({ alias }) => alias);
-  const alias = await dialog.text("Name for the account (Enter: from the login)", undefined, (text) =>
-    text === "" ? undefined : aliasProblem(text, taken),
+  const alias = await dialog.text(
+    "Name for the account (Enter: choose one from the login)",
+    undefined,
+    (text) => (text === "" ? undefined : aliasProblem(text, taken)),
   );
   const words = ["account", "import", ...rootFlags, "--from", pathOf(given, home)];
   return (await codexlb(alias === "" ? words : [...words, alias])) ? CHANGED : FAILED;

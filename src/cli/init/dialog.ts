@@ -85,7 +85,7 @@ export function createDialog({ columns, style, print, ask }: DialogOptions): Dia
   };
 }
 
-/** Shows an error of a step: what went wrong, and what to do. */
+/** Prints the error of a step: what went wrong, and what to do. */
 export function sayError(dialog: Dialog, error: unknown): void {
   if (!(error instanceof CodexlbError)) throw error;
   dialog.say(error.message, "warning");

@@ -1,4 +1,4 @@
-// `codexlb init`: sets up codexlb on this machine step by step, and changes nothing without a yes.
+// `codexlb init`: sets up codexlb on this machine step by step. Changes nothing until the user answers yes.
 
 import { defineCommand } from "citty";
 import { codexBinary } from "../../codex/login.ts";
@@ -39,9 +39,9 @@ export default defineCommand({
     },
     service: {
       type: "boolean",
-      description: "Install the proxy as a service (with --yes; otherwise the suggested answer)",
+      description: "Install the proxy as a service (without --yes: suggest that answer)",
     },
-    "no-turn": { type: "boolean", description: "Run no test turn" },
+    "no-turn": { type: "boolean", description: "Skip the test turn" },
   },
   run: async ({ args }) => {
     const isAsked = !args.yes;
@@ -84,7 +84,7 @@ export default defineCommand({
     };
     if (isAsked)
       dialog.say(
-        "This sets up codexlb. Nothing changes without your yes; n skips a question. Ctrl-C stops: what is finished stays, and codexlb init continues.",
+        "This sets up codexlb. Nothing changes until you answer yes, and n skips a question. Ctrl-C stops; run codexlb init again to continue.",
       );
     const executable = isCompiled() ? process.execPath : process.argv0;
     const steps = [
@@ -125,9 +125,9 @@ function close(
   executable: string,
 ): void {
   const commands = [
-    ["run", "starts Codex over your accounts; use it instead of codex"],
-    ["status", "shows the accounts, and what is left of their limits"],
-    ["doctor", "finds what is wrong, and says how to fix it"],
+    ["run", "starts Codex with your accounts; use it instead of codex"],
+    ["status", "shows your accounts and how much quota they have left"],
+    ["doctor", "finds problems, and says how to fix them"],
   ].map(([name = "", what = ""]) => [typedCommand([name, ...rootFlags]), what] as const);
   const width = Math.max(...commands.map(([command]) => command.length));
   dialog.heading("Three commands to remember");
@@ -141,6 +141,6 @@ function refuseUnfinished(ends: readonly StepEnd[], rootFlags: readonly string[]
   const unfinished = ends.filter(({ kind }) => kind === "failed" || (kind === "unavailable" && !isAsked));
   if (unfinished.length === 0) return;
   throw new CodexlbError("unhealthy", `not finished: ${unfinished.map(({ title }) => title).join(", ")}`, {
-    next: `correct what the marked lines say, then ${continueWith(rootFlags)}`,
+    next: `fix the problems in the marked lines above, then ${continueWith(rootFlags)}`,
   });
 }

@@ -28,7 +28,8 @@ export interface OfferedService {
   problem(): Promise<string | undefined>;
 }
 
-/** `prefersService`: the suggested and preset answer is the service. `offered`: default: that of this machine. */
+/** `prefersService`: the service is the suggested and the preset answer. `offered`: the service to install (default: that
+ * of this machine). */
 export function proxyStep(
   setUp: SetUp,
   prefersService: boolean,
@@ -67,7 +68,7 @@ function runningState(
     return {
       kind: "unavailable",
       detail: "a proxy is running and does not answer",
-      next: "check that process, or end it with kill -9",
+      next: "find its process with: pgrep -fl codexlb; if it hangs, end it with: kill -9 PID",
       isRequired: true,
     };
   const { url, pid, draining } = daemon.info();
@@ -77,7 +78,7 @@ function runningState(
     return {
       kind: "unavailable",
       detail: `a proxy that is not a service is running on ${url} (process ${pid})`,
-      next: "stop it, and run this again: codexlb proxy stop",
+      next: "stop it with: codexlb proxy stop, then run codexlb init --service again",
       isRequired: true,
     };
   return { kind: "done", detail: `running on ${url} (${isService ? "service, " : ""}process ${pid})` };
@@ -121,13 +122,13 @@ async function startOffer(
   return {
     kind: "open",
     details: [
-      "The proxy passes the requests of Codex on to your accounts. None is running.",
-      ...(problem === undefined ? [] : [`It cannot be installed as a service here: ${problem}`]),
+      "Codex sends its requests to the proxy, which passes them on to your accounts. No proxy is running.",
+      ...(problem === undefined ? [] : [`The proxy cannot be installed as a service here: ${problem}`]),
     ],
     offer: {
       question: "Start the proxy?",
       choices: problem === undefined ? [background, service] : [background],
-      decline: 'not now: "codexlb run" starts one when it needs it, and ends it afterwards',
+      decline: 'not now: "codexlb run" starts one when it needs it, and stops it afterwards',
       enter: prefersService ? "s" : "b",
       preset: prefersService ? "s" : "b",
     },

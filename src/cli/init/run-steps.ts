@@ -4,7 +4,7 @@ import { CodexlbError } from "../../errors.ts";
 import { type Dialog, sayError } from "./dialog.ts";
 import { FAILED, NO, type Offer, type Step, type StepResult, type StepState } from "./step.ts";
 
-/** How a step ended. `failed`: something was tried without success. `unavailable`: it is required, and was not possible. */
+/** How a step ended. `failed`: a choice did not succeed. `unavailable`: it is required, and was not possible. */
 export interface StepEnd {
   readonly title: string;
   readonly kind: "done" | "skipped" | "failed" | "unavailable";

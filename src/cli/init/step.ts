@@ -25,7 +25,7 @@ export type StepState =
     }
   | {
       readonly kind: "open";
-      /** What there is, and what each choice would change. One paragraph each. */
+      /** Paragraphs: what the step found, and what each choice would change. */
       readonly details: readonly string[];
       readonly offer: Offer;
       /** If nothing more is chosen, the step is done, and this is its result. Undefined: it is skipped. */
@@ -49,7 +49,7 @@ export interface Choice {
   /** A single letter. */
   readonly key: string;
   readonly label: string;
-  /** Does what the choice says. Throws `CodexlbError` if it fails, and `interrupted`. */
+  /** Carries out the choice. Throws `CodexlbError` if it fails, and `interrupted`. */
   apply(): Promise<StepResult>;
 }
 

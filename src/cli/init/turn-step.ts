@@ -32,9 +32,9 @@ export function turnStep(setUp: SetUp): Step {
       return {
         kind: "open",
         details: [
-          `This runs ${typedCommand(["run", ...setUp.rootFlags, "exec", PROMPT])} and shows which account answers. It costs one short turn of that account: some thousand tokens, nearly all of them Codex's own instructions. Codex saves no thread for it, and writes its usual state files to its home.`,
+          `This runs ${typedCommand(["run", ...setUp.rootFlags, "exec", PROMPT])} and shows which account answers. It costs one short turn of that account: a few thousand tokens, nearly all of them Codex's own instructions. Codex saves no thread for it, but writes its usual state files to its home.`,
           ...(kind === "none"
-            ? ["No proxy is running: one is started for this turn, and ends with it."]
+            ? ["No proxy is running, so codexlb starts one for this turn and stops it afterwards."]
             : []),
         ],
         offer: {
@@ -73,7 +73,7 @@ async function runTurn({ context, dialog, rootFlags, codexFlags, signal }: SetUp
     signal.throwIfAborted();
     const answer = readTextIfPresent(answerFile)?.trim();
     if (!answer) {
-      dialog.say("the turn failed. The last lines of Codex:", "warning");
+      dialog.say("the turn failed. The last lines that Codex printed:", "warning");
       for (const line of output.trim().split("\n").slice(-SHOWN_LINES)) dialog.say(line);
       dialog.say(`To find the reason: ${typedCommand(["doctor", ...rootFlags])}`);
       return FAILED;

@@ -13,10 +13,10 @@ export function keySteps(role: KeyRole, { listen }: KeySettings): string[] {
   const isOpen = !isLoopback(host) && !isWildcard(host);
   const address = `${isOpen ? host : "HOST"}:${port === 0 ? "PORT" : port}`;
   if (role === "parent")
-    return [`add it to proxy.child_proxy_urls of the proxy in front: http://:KEY@${address}`];
+    return [`add this proxy to proxy.child_proxy_urls of the proxy in front, as http://:KEY@${address}`];
   return [
     `to run Codex on another machine, run there: CODEXLB_PROXY_URL=http://${address} CODEXLB_CLIENT_KEY=KEY codexlb run`,
-    "other clients send it as Authorization: Bearer KEY",
+    "other clients send the key as Authorization: Bearer KEY",
   ];
 }
 

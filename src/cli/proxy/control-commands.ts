@@ -101,7 +101,7 @@ function runningOf(daemon: Daemon, { layout }: CommandContext): ProxyAnswer | un
     throw new CodexlbError(
       "proxy_unreachable",
       `the proxy on ${layout.root} is running but does not answer`,
-      { next: "check that process, or end it with kill -9" },
+      { next: "find its process with: pgrep -fl codexlb; if it hangs, end it with: kill -9 PID" },
     );
   return daemon.kind === "answers" ? daemon.info() : undefined;
 }

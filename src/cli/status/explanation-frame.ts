@@ -62,7 +62,7 @@ function changeLine({ accounts, pinned }: Explained): string[] {
     ...(old.length === 0
       ? []
       : [
-          `no current figures of ${namesOf(old)} (fetch them with: ${commandHint("codexlb status --refresh")})`,
+          `no current figures for ${namesOf(old)} (fetch them with: ${commandHint("codexlb status --refresh")})`,
         ]),
   ];
   return causes.length === 0 ? [] : [`this can still change: ${causes.join("; ")}`];

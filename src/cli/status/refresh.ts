@@ -33,7 +33,7 @@ export async function refreshedStatusText(
   } catch (error) {
     const cause = error instanceof CodexlbError ? error.cause : undefined;
     if (!(cause instanceof Error) || cause.name !== "TimeoutError") throw error;
-    log.warn(`the proxy did not fetch new figures within ${timeoutMs} ms; these are the figures that it had`);
+    log.warn(`the proxy did not fetch new figures within ${timeoutMs} ms; these are its last known figures`);
     return remoteStatusText({ ...door, timeoutMs: ANSWER_TIMEOUT_MS });
   }
 }
@@ -61,7 +61,7 @@ export function refreshWarnings(status: StatusAnswer, tookMs: number): string[] 
 
 /** The longest wait for new figures, ms. The proxy itself gives up after 15 s. */
 const REFRESH_TIMEOUT_MS = 30_000;
-/** A proxy does not fetch figures again that are at most 10 s old. */
+/** A proxy does not fetch figures again that are at most 10 s old. The rest is tolerance. */
 const FRESH_SECONDS = 15;
 
 /** The age of the account's newest figure, in s; 0 if it has none, because some accounts have no limits. */

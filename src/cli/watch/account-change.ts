@@ -12,7 +12,7 @@ export type ChangeKind = "pin" | "unpin" | "drain" | "undrain" | "disable" | "en
 export interface AccountChange {
   readonly kind: ChangeKind;
   readonly account: AccountName;
-  /** What it does, for the user to confirm: `pin bob: new turns go to bob only`. */
+  /** What it does, for the user to confirm: `pin bob: new turns go only to bob`. */
   readonly question: string;
   /** While it is carried out: `pinning bob`. */
   readonly doing: string;
@@ -59,7 +59,7 @@ export function changeOf(
       const once = canServe ? "" : `, once it is available; now: ${now}`;
       const turns = name.proxyName === undefined ? "new turns" : "new turns there";
       return change(
-        `pin ${alias}${where}${instead}: ${turns} go to ${alias} only${once}`,
+        `pin ${alias}${where}${instead}: ${turns} go only to ${alias}${once}`,
         `pinning ${alias}`,
         `pinned ${alias}`,
       );
@@ -78,9 +78,9 @@ export function changeOf(
       );
     case "undrain":
       return change(
-        `end the draining of ${alias}${where}: it gets new sessions again`,
-        `ending the draining of ${alias}`,
-        `ended the draining of ${alias}`,
+        `end the drain of ${alias}${where}: it gets new sessions again`,
+        `ending the drain of ${alias}`,
+        `ended the drain of ${alias}`,
       );
     case "disable":
       return change(

@@ -7,12 +7,12 @@ import { table } from "../terminal/table.ts";
 export function helpPage({ glyphs, paint }: TextStyle): string[] {
   const keys: [string, string][] = [
     [`${glyphs.upDown} j k`, "select another account, or scroll a page"],
-    ["PgUp PgDn Home End", "the same, further"],
-    [glyphs.enter, "show everything about the account"],
-    ["p", "pin: new turns go to the account only; again: unpin"],
-    ["d", "drain: the account keeps its sessions, no new ones; again: end it"],
-    ["e", "disable: the account gets no turns; again: enable"],
-    ["s", "sort: as listed, by room left, by status and reset, by name"],
+    ["PgUp PgDn Home End", "the same, by a page or to the end"],
+    [glyphs.enter, "show the account as codexlb account show does"],
+    ["p", "pin: new turns go only to the account; press again to unpin"],
+    ["d", "drain: no new sessions, existing ones stay; press again to end"],
+    ["e", "disable: the account gets no turns; press again to enable"],
+    ["s", "sort: as listed, by quota left, by status and reset, by name"],
     ["/", "filter by alias or e-mail address"],
     ["h", "show or hide which sessions moved, and why (newest first)"],
     ["Esc", "go back, remove the filter, close the history, or quit"],
@@ -27,7 +27,7 @@ export function helpPage({ glyphs, paint }: TextStyle): string[] {
   return [
     paint.bold("Keys"),
     ...linesOf(keys),
-    "p, d and e ask before they change anything, and need the admin token's rights.",
+    "p, d and e ask before they change anything. They need access to the proxy's root, or --admin-token.",
     "",
     paint.bold("Marks"),
     ...linesOf(marks),

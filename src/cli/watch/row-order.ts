@@ -3,7 +3,7 @@
 import type { AccountAnswer, StatusAnswer } from "../../core/status-schema.ts";
 import { type ShownState, shownState } from "../status/account-state.ts";
 
-/** `listed`: as the proxy lists them. `room`: most room first. `status`: ready first, then by the time they are back. */
+/** `listed`: as the proxy lists them. `room`: most quota left first. `status`: ready first, then by the time they are back. */
 export type SortOrder = "listed" | "room" | "status" | "name";
 
 /** The order after each one. */
@@ -17,7 +17,7 @@ export const NEXT_ORDER: Readonly<Record<SortOrder, SortOrder>> = {
 /** The orders in words, after "sorted". */
 export const ORDER_WORDS: Readonly<Record<SortOrder, string>> = {
   listed: "as listed",
-  room: "by room left",
+  room: "by quota left",
   status: "by status and reset",
   name: "by name",
 };

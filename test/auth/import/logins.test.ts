@@ -38,7 +38,7 @@ describe("the logins of", () => {
     write("cpa/claude-alice@example.com.json", { ...cliProxyApiFile("alice"), type: "claude" });
     write("cpa/codex-carol@example.com.json", { ...cliProxyApiFile("carol"), access_token: "" });
     expect(found("cpa")).toEqual([
-      ["CLIProxyAPI", "a login of claude, not of ChatGPT"],
+      ["CLIProxyAPI", "a claude login, not a ChatGPT login"],
       ["CLIProxyAPI", "alice@example.com", "acc-alice", "rt-alice"],
       ["CLIProxyAPI", "bob@example.com", "acc-bob", "rt-bob"],
       ["CLIProxyAPI", "no access token"],
@@ -76,9 +76,9 @@ describe("the logins of", () => {
     write("opencode/auth.json", opencodeFile("frank"));
     expect(found("opencode")).toEqual([["opencode", "frank@example.com", "acc-frank", "rt-frank"]]);
     write("key/auth.json", { openai: { type: "api", key: "sk-x" } });
-    expect(found("key")).toEqual([["opencode", "an API key of OpenAI, not a ChatGPT login"]]);
+    expect(found("key")).toEqual([["opencode", "an OpenAI API key, not a ChatGPT login"]]);
     write("other/auth.json", { anthropic: { type: "oauth", refresh: "r", access: "a", expires: 1 } });
-    expect(found("other")).toEqual([["opencode", "no login of OpenAI"]]);
+    expect(found("other")).toEqual([["opencode", "no OpenAI login"]]);
   });
 
   // Soju06/codex-lb app/modules/accounts/schemas.py (AccountAuthExportResponse).
@@ -139,7 +139,7 @@ describe("the logins of", () => {
     write("lb/encryption.key", Buffer.alloc(32).toString("base64url"));
     expect(found("lb")).toEqual(Array(2).fill(["codex-lb", "encryption.key does not decrypt its tokens"]));
     write("lb/encryption.key", "x");
-    expect(found("lb")).toEqual([["codex-lb", "encryption.key beside it is not a key"]]);
+    expect(found("lb")).toEqual([["codex-lb", "encryption.key in its directory is not a valid key"]]);
   });
 
   test("a directory with several auth.json files", () => {

@@ -33,7 +33,7 @@ for (const where of ["a running proxy", "the files"])
     expect(await account("rm alice")).toEqual({
       code: 0,
       out: "removed account alice\n",
-      err: "codexlb: alice was pinned; now the policy chooses the account again\n",
+      err: "codexlb: alice was pinned; the policy now chooses the account for each turn\n",
     });
     expect((await account("rm bob")).err).toBe("");
     expect((await account("list", 80)).out.replaceAll("\r", "")).toContain(

@@ -40,7 +40,7 @@ describe("account show", () => {
     expect((await show([...at, "--json", "bob"])).out).toContain('"count": 0');
     const seen = await runCli(["account", "show", ...at, "alice"], { cwd: temp.path, terminal: 80 });
     expect(seen.code).toBe(0);
-    expect(seen.out).toContain("pinned, so all turns use it while it is available");
+    expect(seen.out).toContain("pinned: all turns use it while it is available");
     expect(Bun.stripANSI(seen.out)).toMatch(/Login {6}tokens renewed a moment ago, access token expires in /);
     const far = await show(["--proxy-url", pool.url, "--admin-token", pool.adminToken, "--json", "alice"]);
     expect(JSON.parse(far.out).sessions).toEqual(details.sessions);

@@ -68,7 +68,7 @@ describe("importing the directory of another program", () => {
     write("key/auth.json", { openai: { type: "api", key: "sk-secret" } });
     const ran = await add("./key");
     expect(ran.code).toBe(1);
-    expect(ran.out).toContain("skipped: an API key of OpenAI, not a ChatGPT login\n");
+    expect(ran.out).toContain("skipped: an OpenAI API key, not a ChatGPT login\n");
     expect(ran.err).toContain("key contains no login that could be imported\n");
     expect(ran.out + ran.err).not.toContain("sk-secret");
   });

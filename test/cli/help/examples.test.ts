@@ -35,7 +35,7 @@ test("a help shows its examples at the end", async () => {
       "Examples:",
       "  # Enrol a second account, in the browser",
       "  codexlb account login second",
-      "  # The same on a machine without a browser",
+      "  # Enrol it on a machine without a browser",
       "  codexlb account login second --device-auth",
       "",
     ].join("\n"),

@@ -73,7 +73,7 @@ test("the login of ~/.codex is offered first, with a suggested name, and enrolle
   expect(again.talk.text()).not.toContain("Import it?");
 });
 
-test("a no to the import leads to the other ways, and changes nothing", async () => {
+test("after a no to the import, the other ways are offered and nothing has changed", async () => {
   const here = machine(["n", "n"]);
   logIn(join(here.home, ".codex"), mock.authFile("alice"));
   expect(await run(here)).toBe("skipped");
@@ -144,7 +144,7 @@ test("accounts are added one after the other: browser, code, path", async () => 
   expect(here.talk.text()).toContain("1 account: bob (bob@example.com).");
 });
 
-test("a name that cannot be used is asked for again", async () => {
+test("init asks again for a name that cannot be used", async () => {
   const here = machine(["y", "alice", "d", "no good", "ALICE", "", "n"]);
   logIn(join(here.home, ".codex"), mock.authFile("alice"));
   await run(here);

@@ -79,7 +79,7 @@ test("a machine without a service manager offers no service, and --service fails
   const here = enrolled();
   const { offer, details } = openOf(await proxyStep(here.setUp, false, BROKEN).detect());
   expect(offer.choices.map(({ key }) => key)).toEqual(["b"]);
-  expect(details).toContain("It cannot be installed as a service here: no systemd");
+  expect(details).toContain("The proxy cannot be installed as a service here: no systemd");
   expect(proxyStep(here.setUp, true, BROKEN).detect()).rejects.toThrow(
     "the service cannot be installed: no systemd",
   );

@@ -1,4 +1,4 @@
-// The run of steps: what is shown, asked and done, whatever a step finds.
+// The run of steps: what is shown, asked and done for each state of a step.
 
 import { expect, test } from "bun:test";
 import { runSteps } from "../../../src/cli/init/run-steps.ts";

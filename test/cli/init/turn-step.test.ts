@@ -127,7 +127,7 @@ test("a turn that fails shows the end of the output and where to look", async ()
   const { setUp, talk } = onPool(binary, ["y", "n"]);
   const [end] = await runSteps([turnStep(setUp)], setUp.dialog, { isAsked: true });
   expect(end?.kind).toBe("failed");
-  expect(talk.text()).toContain("! the turn failed. The last lines of Codex:\n");
+  expect(talk.text()).toContain("! the turn failed. The last lines that Codex printed:\n");
   expect(talk.text()).toContain("no model today\n");
   expect(talk.text()).toContain(`To find the reason: codexlb doctor --root ${pool.layout.root}\n`);
 });

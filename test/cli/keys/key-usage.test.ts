@@ -7,11 +7,11 @@ const OPEN = { listen: "10.0.0.2:9000", client_auth: true };
 test("a client key comes with the command for the other machine", () => {
   expect(keySteps("client", DEFAULT)).toEqual([
     "to run Codex on another machine, run there: CODEXLB_PROXY_URL=http://HOST:8765 CODEXLB_CLIENT_KEY=KEY codexlb run",
-    "other clients send it as Authorization: Bearer KEY",
+    "other clients send the key as Authorization: Bearer KEY",
   ]);
   expect(keySteps("client", OPEN)[0]).toContain("CODEXLB_PROXY_URL=http://10.0.0.2:9000 ");
   expect(keySteps("parent", OPEN)).toEqual([
-    "add it to proxy.child_proxy_urls of the proxy in front: http://:KEY@10.0.0.2:9000",
+    "add this proxy to proxy.child_proxy_urls of the proxy in front, as http://:KEY@10.0.0.2:9000",
   ]);
 });
 

@@ -67,7 +67,7 @@ describe("a proxy for the run", () => {
     const ran = await run(["--auto-start", "exec", "hi"], { ...env, FAKE_CODE: "7" });
     expect(ran.code).toBe(7);
     expect(ran.err).toMatch(
-      /^codexlb: no proxy is running; starting one for this run \(--auto-start=false: do not\)\ncodexlb: wrote proxy\.name = "proxy-[0-9a-f]{8}" into .*, because a proxy needs a name; change it as you like\n$/,
+      /^codexlb: no proxy is running; starting one for this run \(--auto-start=false: do not\)\ncodexlb: wrote proxy\.name = "proxy-[0-9a-f]{8}" into .*, because a proxy needs a name; you can change it\n$/,
     );
     expect(ran.out).toStartWith("Hello from alice\n");
     const { adminSocket, logs } = layoutOf(root);

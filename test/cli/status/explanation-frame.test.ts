@@ -95,7 +95,7 @@ test("one line names what can still change the answer", () => {
     "this can still change: 2 requests are in flight",
   );
   expect(lines({ in_flight: 0 }, { alias: "alice", in_flight: 0, tier: "out" })[2]).toBe(
-    "this can still change: no current figures of bob (fetch them with: codexlb status --refresh)",
+    "this can still change: no current figures for bob (fetch them with: codexlb status --refresh)",
   );
 });
 

@@ -1,4 +1,4 @@
-// `codexlb status --refresh` shows new figures, names the accounts without them, and does not wait for ever.
+// `codexlb status --refresh` shows new figures, names the accounts without them, and does not wait forever.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { refreshWarnings } from "../../../src/cli/status/refresh.ts";
@@ -14,7 +14,7 @@ beforeAll(() => {
 });
 afterAll(() => temp[Symbol.dispose]());
 
-test("fetches the figures of every account, and names those for which that fails", async () => {
+test("fetches the figures of every account, and warns about accounts for which that fails", async () => {
   const clock = fakeClock();
   await using pool = await startPool({ clock, accounts: [{ alias: "alice" }, { alias: "bob" }] });
   const polls = () => pool.mock.requests.filter(({ point }) => point === "usage");
@@ -57,7 +57,7 @@ test("shows the known figures if the proxy does not answer in time", async () =>
   expect(ran.code).toBe(0);
   expect(ran.out).toContain("alice");
   expect(ran.err).toBe(
-    "codexlb: warning: the proxy did not fetch new figures within 200 ms; these are the figures that it had\n",
+    "codexlb: warning: the proxy did not fetch new figures within 200 ms; these are its last known figures\n",
   );
 });
 

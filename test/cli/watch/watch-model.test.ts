@@ -58,7 +58,7 @@ describe("the selection", () => {
   });
 });
 
-test("s sorts as listed, by room left, by status and reset, and by name", () => {
+test("s sorts as listed, by quota left, by status and reset, and by name", () => {
   const orders = [0, 1, 2, 3, 4].map((count) => shown(eleven.and(...Array<string>(count).fill("s")).state));
   const listed = ELEVEN.accounts.map(({ alias }) => alias);
   expect(orders[0]).toEqual(listed);
@@ -98,13 +98,13 @@ describe("the filter", () => {
     expect(typed.and("escape").state).toMatchObject({ filter: "", mode: { kind: "list" } });
   });
 
-  test("takes letters that are keys elsewhere", () => {
+  test("accepts letters that are commands in the list", () => {
     const typed = eleven.and("/", ..."qpd");
     expect(typed.state.filter).toBe("qpd");
     expect(typed.effects).toEqual([]);
   });
 
-  test("without a match no account is selected, and the old one is again afterwards", () => {
+  test("without a match selects no account, and afterwards the previous one again", () => {
     const none = three.and("down", "/", ..."xyz");
     expect([shown(none.state), selected(none.state)]).toEqual([[], undefined]);
     expect(none.and("enter", "p").state.notice?.text).toBe(
@@ -120,31 +120,31 @@ describe("a change", () => {
     return mode.kind === "confirm" ? mode.change.question : undefined;
   };
 
-  test("is asked for with what it does", () => {
+  test("asks for confirmation and says what it does", () => {
     expect(question(["p"])).toBe("unpin alice: the policy chooses again");
     expect(question(["j", "p"], THREE)).toStartWith(
-      "pin bob: new turns go to bob only, once it is available; now: limit reached, ",
+      "pin bob: new turns go only to bob, once it is available; now: limit reached, ",
     );
-    expect(question(["p"], ONE)).toBe("pin alice: new turns go to alice only");
+    expect(question(["p"], ONE)).toBe("pin alice: new turns go only to alice");
     expect(question(["/", ..."grace", "enter", "p"])).toBe(
-      "pin grace instead of alice: new turns go to grace only",
+      "pin grace instead of alice: new turns go only to grace",
     );
     expect(question(["d"])).toBe("drain alice: it keeps its sessions and gets no new ones");
-    expect(question(["j", "j", "d"])).toBe("end the draining of carol: it gets new sessions again");
+    expect(question(["j", "j", "d"])).toBe("end the drain of carol: it gets new sessions again");
     expect(question(["e"])).toBe("disable alice: it gets no turns until you enable it");
     expect(question(["/", ..."frank", "enter", "e"])).toBe("enable frank: it gets turns again");
     expect(question(["/", ..."erin", "enter", "e"])).toBe(
       "enable erin, which was disabled (login expired): it gets turns again",
     );
     expect(question(["end", "p"])).toBe(
-      "pin 会社 on the proxy edge-b: new turns there go to 会社 only, once it is available; now: unavailable",
+      "pin 会社 on the proxy edge-b: new turns there go only to 会社, once it is available; now: unavailable",
     );
     expect(question(["end", "d"])).toBe(
       "drain 会社 on the proxy edge-b: it keeps its sessions and gets no new ones",
     );
   });
 
-  test("is made after y only", () => {
+  test("is made only after y", () => {
     const asked = three.and("p");
     for (const no of ["n", "q", "escape"]) {
       const refused = asked.and(no);
@@ -157,7 +157,7 @@ describe("a change", () => {
     expect(state.notice?.text).toBe("pinning alice ...");
   });
 
-  test("shows its outcome, and until then no other one is made", () => {
+  test("shows its outcome, and blocks other changes until then", () => {
     const under = three.and("p", "y");
     const [effect] = under.effects;
     if (effect?.kind !== "change") throw new Error("no change");
@@ -174,7 +174,7 @@ describe("a change", () => {
     expect(failed.and("down").state.notice).toBeUndefined();
   });
 
-  test("is not asked for if it makes no sense, or without a proxy", () => {
+  test("is not offered if it has no effect, or if the proxy does not answer", () => {
     expect(three.and("end", "d").state.notice?.text).toBe("erin is disabled; e enables it");
     for (const name of ["p", "d", "e"])
       expect(three.and(FAILED, name).state).toMatchObject({
@@ -187,7 +187,7 @@ describe("a change", () => {
 describe("an opened account", () => {
   const open = three.and("j", "enter");
 
-  test("is requested, and again with each reply", () => {
+  test("is requested again with each reply", () => {
     expect(open.effects).toEqual([
       { kind: "request details", account: { alias: "bob", proxyName: undefined } },
     ]);
@@ -203,7 +203,7 @@ describe("an opened account", () => {
     expect(open.and("enter", details("bob")).state.mode.kind).toBe("list");
   });
 
-  test("closes with the reason if there are no details, but keeps old ones", () => {
+  test("closes and shows the reason if no details arrive, but keeps old details", () => {
     const account = { alias: "bob", proxyName: undefined };
     const failed = { kind: "no details", account, problem: "no rights" } as const;
     expect(open.and(failed).state).toMatchObject({ mode: { kind: "list" }, notice: { text: "no rights" } });
@@ -212,7 +212,7 @@ describe("an opened account", () => {
   });
 });
 
-test("the proxy is away since the first failed request, and back with the next reply", () => {
+test("a failed request starts the outage, and the next reply ends it", () => {
   const away = three.and({ kind: "asked" }, FAILED, { kind: "asked" }, FAILED);
   expect(away.state.trouble).toMatchObject({ sinceMs: NOW - 1000 });
   expect(away.state.known?.status).toEqual(THREE);
