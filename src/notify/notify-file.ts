@@ -40,7 +40,7 @@ export function readNotifyState(path: string, log: Pick<Log, "warn">): NotifySta
   } catch (error) {
     problem = messageOf(error);
   }
-  log.warn(`${problem}; troubles that were already reported are reported again`);
+  log.warn(`${problem}; problems that were already reported are reported again`);
   return NOTHING;
 }
 

@@ -32,7 +32,8 @@ export const NOTIFY = {
       description: `Events that cause a notification; empty: all of ${NOTICE_KINDS.join(", ")}.`,
     }),
   pool_below: share(20).meta({
-    description: "pool_low: less than this percentage of one of the pool's windows is left. 0: never.",
+    description:
+      "Send pool_low when less than this percentage of one of the pool's windows is left. 0: never.",
   }),
 };
 

@@ -292,7 +292,7 @@ test("a damaged file costs a repetition, and a fault in the watch only a warning
   w.killAndRestart();
   await w.pass(LONG_MS);
   expect(w.sent()).toEqual([["account_exhausted alice"], ["account_exhausted alice"]]);
-  expect(w.lines).toEqual([`${w.path} is damaged; troubles that were already reported are reported again`]);
+  expect(w.lines).toEqual([`${w.path} is damaged; problems that were already reported are reported again`]);
   w.become({} as WatchedPool);
   await w.pass(LONG_MS);
   expect(w.lines).toHaveLength(2);

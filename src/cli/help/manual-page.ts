@@ -89,7 +89,7 @@ const FILES: Readonly<Record<keyof Layout, string>> = {
   adminSocket: "The admin API, for commands on this machine.",
   adminToken: "The token that opens the admin API over the network.",
   signingKey: "The key that signs the stub credentials for Codex.",
-  notify: "The troubles that notifications have already reported.",
+  notify: "The problems that notifications have already reported.",
 };
 
 function filesOf(layout: Layout): string[] {

@@ -17,7 +17,7 @@ import { waitingFor } from "../terminal/terminal.ts";
 const test = defineCommand({
   meta: {
     name: "codexlb notify test",
-    description: "Send a test message in every way of [notify], and show whether it worked",
+    description: "Send a test message in every way that [notify] sets, and show which ones work",
   },
   args: { ...ROOT_FLAG, json: { type: "boolean", description: "Print JSON" } },
   run: async ({ args }) => {
