@@ -124,6 +124,11 @@ export function sameAuthFile(a: string, b: string): boolean {
   return first !== undefined && Bun.deepEquals(first, parseJson(b));
 }
 
+/** The next step after an auth.json that is not a usable login. */
+export function logInNext(): string {
+  return `log in with: ${advised("account login", "ALIAS")}, or run \`codex login\` in a Codex home and import that home`;
+}
+
 // --- internal ---
 
 function tokenCredentials(text: string, name: string): Credentials {
@@ -274,6 +279,6 @@ function timeOf(text: string | null | undefined): number | undefined {
 
 function invalid(name: string, why: string): CodexlbError {
   return new CodexlbError("invalid_auth_file", `reading ${name}: it ${why}`, {
-    next: `log in with: ${advised("account login", "ALIAS")}, or run \`codex login\` in a Codex home and import that home`,
+    next: logInNext(),
   });
 }

@@ -148,7 +148,7 @@ export function findAccount(state: StoreState, name: string): AccountRecord {
   if (found !== undefined) return found;
   const aliases = state.accounts.map((account) => account.alias);
   throw new CodexlbError("account_not_found", `account not found: ${name}`, {
-    next: otherThan(name, aliases),
+    next: unknownAccountNext(name, aliases),
   });
 }
 
@@ -167,19 +167,31 @@ export function refuseDuplicate(
   });
 }
 
-// --- internal ---
-
-const MOST_NAMED = 8;
-
-/** The next step after a name that no account has. */
-function otherThan(name: string, aliases: readonly string[]): string {
+/**
+ * The next step after `name`, which no account has. `aliases` are those of the accounts, and `into` are the flags of an
+ * import to the same place (default: none).
+ */
+export function unknownAccountNext(
+  name: string,
+  aliases: readonly string[],
+  ...into: readonly string[]
+): string {
   if (aliases.length === 0)
-    return `run: ${advised("account login", "ALIAS")}, or: ${advised("account import")}`;
+    return `run: ${advised("account login", "ALIAS")}, or: ${advised("account import", ...into)}`;
   const similar = nearest(name.toLowerCase(), aliases);
   if (similar !== undefined) return `did you mean ${similar}?`;
   if (aliases.length > MOST_NAMED) return `see: ${advised("account list")} (there are ${aliases.length})`;
   return `known accounts: ${aliases.join(", ")}`;
 }
+
+/** The next step after an import of a login that is older than the enrolled one. */
+export function olderLoginNext(): string {
+  return `log in again with: ${advised("account login", "ALIAS")}; or use --replace to import the older login`;
+}
+
+// --- internal ---
+
+const MOST_NAMED = 8;
 
 /** Refuses a login of another account. A login that does not name its account could be one. */
 function refuseOther(
@@ -213,7 +225,7 @@ function refuseOlder(record: AccountRecord, credentials: Credentials): void {
     "login_older",
     `the enrolled login of ${record.alias} is newer: it was renewed after this copy was made, so the copy no longer works`,
     {
-      next: `log in again with: ${advised("account login", "ALIAS")}; or use --replace to import the older login`,
+      next: olderLoginNext(),
     },
   );
 }
