@@ -168,7 +168,7 @@ const logs = defineCommand({
     await printOutputOf(
       manager.logCommand({ lines, follow: args.follow ?? false, root: service.root }),
       deps.env,
-      `see the proxy's own event log: ${advised("proxy logs")}`,
+      `see the proxy's own event log: ${advised("proxy logs", "--root", service.root)}`,
     );
   },
 });
