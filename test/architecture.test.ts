@@ -10,6 +10,8 @@ const SOURCE = join(import.meta.dir, "..", "src");
 const LAYERS = [
   [
     "errors.ts",
+    "quote.ts",
+    "advice.ts",
     "printable.ts",
     "print.ts",
     "gathering-reader.ts",

@@ -2,6 +2,7 @@
 // and failed connections into errors.
 
 import { z } from "zod";
+import { advised } from "../advice.ts";
 import type { ProvenRequest } from "../auth/proof.ts";
 import { hashOf } from "../auth/secrets.ts";
 import { type BodySource, boundedText } from "../bounded-fetch.ts";
@@ -100,7 +101,7 @@ export function refusedWith(door: Door, status: number, text: string): CodexlbEr
   if (refused.success) {
     const { error, code, message = error, next } = refused.data;
     const known = errorCodeOf(code, status === 401 ? "unauthorized" : "proxy_answer");
-    return new CodexlbError(known, message, { next: next ?? SEE_LOG });
+    return new CodexlbError(known, message, { next: next ?? seeLog() });
   }
   // The data plane has errors in the shape that OpenAI's clients read.
   const plain = PlainRefusal.safeParse(parseJson(text));
@@ -108,7 +109,7 @@ export function refusedWith(door: Door, status: number, text: string): CodexlbEr
     const { code, message: whole, next } = plain.data.error;
     const message = next === undefined ? whole : withoutNext(whole, next);
     const known = errorCodeOf(code, status === 401 ? "unauthorized" : "proxy_answer");
-    if (known === code) return new CodexlbError(known, message, { next: next ?? SEE_LOG });
+    if (known === code) return new CodexlbError(known, message, { next: next ?? seeLog() });
     return new CodexlbError(known, `${baseOf(door)} answered ${status}: ${message}`, {
       next: IS_IT_A_PROXY,
     });
@@ -141,7 +142,7 @@ export function unreachable(door: Door, error: unknown): CodexlbError {
       : !isUnreachable(error)
         ? "find out which program listens there"
         : door.unix !== undefined || isHere(door)
-          ? "start it with: codexlb proxy"
+          ? `start it with: ${advised("proxy")}`
           : "check the address, and that the proxy is running there",
     cause: error,
   });
@@ -180,6 +181,11 @@ export async function answered<Schema extends z.ZodType>(
   throw await withVersions(door, error);
 }
 
+/** The next step of an error that came without one: from the Go program, or from an older version. */
+export function seeLog(): string {
+  return `for the cause, read the log of that proxy: ${advised("proxy logs")}`;
+}
+
 // --- internal ---
 
 /** Codes of errors that a proxy of another version can cause, because it does not know the request. */
@@ -190,7 +196,7 @@ async function withVersions(door: Door, error: CodexlbError): Promise<CodexlbErr
   if (door.unix === undefined || !OF_OTHER_VERSIONS.has(error.code)) return error;
   const version = await versionOf(door);
   if (version === undefined || version === VERSION) return error;
-  const note = `the proxy runs version ${version}, and this command is version ${VERSION}; ${isNewer(version) ? "upgrade this command" : "codexlb doctor says how to restart the proxy"}`;
+  const note = `the proxy runs version ${version}, and this command is version ${VERSION}; ${isNewer(version) ? "upgrade this command" : `${advised("doctor")} says how to restart the proxy`}`;
   return new CodexlbError(error.code, error.message, { next: note, cause: error });
 }
 
@@ -232,8 +238,6 @@ function isHere({ url }: Door): boolean {
 
 /** Enough for a page of the event log, or a status document with several thousand accounts. */
 const ANSWER_LIMIT_BYTES = 32 * 1024 * 1024;
-/** The next step of an error that came without one: from the Go program, or from an older version. */
-export const SEE_LOG = "for the cause, read the log of that proxy: codexlb proxy logs";
 const IS_IT_A_PROXY = "check that a codexlb proxy listens there";
 /** Longest part of an unexpected response in a message. */
 const SHOWN_CHARS = 200;

@@ -2,6 +2,7 @@
 // This way neither a wrong address nor another program on the proxy's port ever gets the secret.
 
 import { z } from "zod";
+import { advised } from "../advice.ts";
 import { keyIdOf, type Nonces, type ProvenRequest, proveRequest, proxyMac } from "../auth/proof.ts";
 import { equalSecrets, hashOf, newSecret } from "../auth/secrets.ts";
 import { readBounded } from "../bounded-fetch.ts";
@@ -134,7 +135,7 @@ function stranger(base: string, origin: Origin): "not at all" {
   if (origin === "spare") return "not at all";
   throw origin === "own"
     ? new CodexlbError("unauthorized", `the server at ${base} is not this root's proxy`, {
-        next: "find out which program listens there, or start the proxy on another address: codexlb proxy --listen ADDRESS; to use another root's proxy, give --proxy-url and --admin-token",
+        next: `find out which program listens there, or start the proxy on another address: ${advised("proxy", "--listen", "ADDRESS")}; to use another root's proxy, give --proxy-url and --admin-token`,
       })
     : new CodexlbError(
         "unauthorized",

@@ -2,6 +2,7 @@
 // of the children. Then the call goes to the one child that leads to that proxy, so it is executed once.
 
 import type { MiddlewareHandler } from "hono";
+import { advised } from "../advice.ts";
 import { plainView } from "../core/capacity.ts";
 import type { RemoteAccount } from "../core/child-report.ts";
 import {
@@ -186,7 +187,7 @@ async function send(
   } catch (error) {
     const why = egressProblem(error, child.link.url, egress);
     throw new CodexlbError("target_proxy_unavailable", `relaying the call to ${child.label}: ${why}`, {
-      next: "see the state of all proxies with: codexlb status",
+      next: `see the state of all proxies with: ${advised("status")}`,
       cause: error,
     });
   }

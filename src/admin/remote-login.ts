@@ -1,9 +1,10 @@
 // The client of a login on the proxy's machine: shows codex's output, and reads the result.
 
 import { z } from "zod";
+import { advised } from "../advice.ts";
 import { parseJson } from "../core/json.ts";
 import { CodexlbError, errorCodeOf } from "../errors.ts";
-import { baseOf, type Door, refusedWith, SEE_LOG, textOf, through, unreachable } from "./door.ts";
+import { baseOf, type Door, refusedWith, seeLog, textOf, through, unreachable } from "./door.ts";
 import { LOGIN_LINES_TYPE, LoginLine } from "./login.ts";
 
 export interface RemoteLogin {
@@ -70,7 +71,7 @@ async function readLines(body: ReadableStream<Uint8Array>, output: (text: string
     for (const text of lines) if (readLine(text, output) === "registered") return;
   }
   throw new CodexlbError("login_failed", "the connection to the proxy broke before the login finished", {
-    next: "see whether codexlb account list shows the account; if not, try again",
+    next: `see whether ${advised("account list")} shows the account; if not, try again`,
   });
 }
 
@@ -89,7 +90,7 @@ function readLine(text: string, output: (text: string) => void): "more" | "regis
   throw new CodexlbError(
     errorCodeOf(code, "login_failed"),
     message ?? `the remote login failed with exit code ${exit_code}`,
-    { next: next ?? SEE_LOG },
+    { next: next ?? seeLog() },
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { type Context, Hono } from "hono";
 import { z } from "zod";
+import { advised } from "../advice.ts";
 import type { Access, Holder } from "../auth/access.ts";
 import { ROOT_GRANT } from "../auth/stub.ts";
 import { parseJson } from "../core/json.ts";
@@ -35,7 +36,11 @@ export function tokenRoutes({ access, pool }: RuntimeContext): Hono {
     const grant = access.grantOfRefreshToken(asked.data.refresh_token ?? "");
     if (grant === undefined)
       return c.json(
-        oauthError("invalid_grant", "invalid runtime refresh token", "start Codex again with codexlb run"),
+        oauthError(
+          "invalid_grant",
+          "invalid runtime refresh token",
+          `start Codex again with ${advised("run")}`,
+        ),
         401,
       );
     const { stub } = access.credentialsFor(grant, pool.usage().planType);

@@ -1,6 +1,7 @@
 // Reads the credentials in an auth.json of Codex, and replaces its tokens. Unknown keys are kept.
 
 import { z } from "zod";
+import { advised } from "../advice.ts";
 import { headerValue } from "../core/bounds.ts";
 import { parseJson } from "../core/json.ts";
 import { CodexlbError } from "../errors.ts";
@@ -121,6 +122,11 @@ export function authFileWithoutOwner(
 export function sameAuthFile(a: string, b: string): boolean {
   const first = parseJson(a);
   return first !== undefined && Bun.deepEquals(first, parseJson(b));
+}
+
+/** The next step after an auth.json that is not a usable login. */
+export function logInNext(): string {
+  return `log in with: ${advised("account login", "ALIAS")}, or run \`codex login\` in a Codex home and import that home`;
 }
 
 // --- internal ---
@@ -273,6 +279,6 @@ function timeOf(text: string | null | undefined): number | undefined {
 
 function invalid(name: string, why: string): CodexlbError {
   return new CodexlbError("invalid_auth_file", `reading ${name}: it ${why}`, {
-    next: "log in with: codexlb account login ALIAS, or run `codex login` in a Codex home and import that home",
+    next: logInNext(),
   });
 }

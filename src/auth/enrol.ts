@@ -3,6 +3,7 @@
 
 import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { advised } from "../advice.ts";
 import { nearest } from "../core/nearest.ts";
 import { CodexlbError } from "../errors.ts";
 import { type AccountRecord, accountId, newAccount } from "../state/account-record.ts";
@@ -62,7 +63,7 @@ export function installReversibly(
       "invalid_auth_file",
       `auth.json of ${alias} is the stub written by codexlb run, not a real login`,
       {
-        next: "name a Codex home with a real login with --from, or log in with: codexlb account login ALIAS",
+        next: `name a Codex home with a real login with --from, or log in with: ${advised("account login", "ALIAS")}`,
       },
     );
   const clash = state.accounts.find((account) => account.id === accountId(alias) && account.alias !== alias);
@@ -147,7 +148,7 @@ export function findAccount(state: StoreState, name: string): AccountRecord {
   if (found !== undefined) return found;
   const aliases = state.accounts.map((account) => account.alias);
   throw new CodexlbError("account_not_found", `account not found: ${name}`, {
-    next: otherThan(name, aliases),
+    next: unknownAccountNext(name, aliases),
   });
 }
 
@@ -166,18 +167,31 @@ export function refuseDuplicate(
   });
 }
 
+/**
+ * The next step after `name`, which no account has. `aliases` are those of the accounts, and `into` are the flags of an
+ * import to the same place (default: none).
+ */
+export function unknownAccountNext(
+  name: string,
+  aliases: readonly string[],
+  ...into: readonly string[]
+): string {
+  if (aliases.length === 0)
+    return `run: ${advised("account login", "ALIAS")}, or: ${advised("account import", ...into)}`;
+  const similar = nearest(name.toLowerCase(), aliases);
+  if (similar !== undefined) return `did you mean ${similar}?`;
+  if (aliases.length > MOST_NAMED) return `see: ${advised("account list")} (there are ${aliases.length})`;
+  return `known accounts: ${aliases.join(", ")}`;
+}
+
+/** The next step after an import of a login that is older than the enrolled one. */
+export function olderLoginNext(): string {
+  return `log in again with: ${advised("account login", "ALIAS")}; or use --replace to import the older login`;
+}
+
 // --- internal ---
 
 const MOST_NAMED = 8;
-
-/** The next step after a name that no account has. */
-function otherThan(name: string, aliases: readonly string[]): string {
-  if (aliases.length === 0) return "run: codexlb account login ALIAS, or: codexlb account import";
-  const similar = nearest(name.toLowerCase(), aliases);
-  if (similar !== undefined) return `did you mean ${similar}?`;
-  if (aliases.length > MOST_NAMED) return `see: codexlb account list (there are ${aliases.length})`;
-  return `known accounts: ${aliases.join(", ")}`;
-}
 
 /** Refuses a login of another account. A login that does not name its account could be one. */
 function refuseOther(
@@ -210,7 +224,9 @@ function refuseOlder(record: AccountRecord, credentials: Credentials): void {
   throw new CodexlbError(
     "login_older",
     `the enrolled login of ${record.alias} is newer: it was renewed after this copy was made, so the copy no longer works`,
-    { next: "log in again with: codexlb account login ALIAS; or use --replace to import the older login" },
+    {
+      next: olderLoginNext(),
+    },
   );
 }
 

@@ -3,6 +3,7 @@
 
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { advised } from "../advice.ts";
 import { MISSING_AUTH } from "../core/health.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { type AccountRecord, accountId, keptOf, newAccount } from "../state/account-record.ts";
@@ -39,7 +40,7 @@ export function readCredentials(homeDir: string): Credentials {
   const text = readTextIfPresent(path);
   if (text === undefined)
     throw new CodexlbError("invalid_auth_file", `reading ${path}: no such file`, {
-      next: "log in with: codexlb account login ALIAS",
+      next: `log in with: ${advised("account login", "ALIAS")}`,
     });
   return parseAuthFile(text, path);
 }

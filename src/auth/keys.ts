@@ -2,6 +2,7 @@
 // hashes are stored; a key is shown once, when it is created.
 
 import { z } from "zod";
+import { advised } from "../advice.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
@@ -90,7 +91,7 @@ export function openKeys(path: string, { clock, random, log, removed }: KeysDeps
         });
       if (keys.some((key) => key.name === name))
         throw new CodexlbError("invalid_request", `the key ${name} exists already`, {
-          next: `choose another name, or remove it with: codexlb key rm ${name}`,
+          next: `choose another name, or remove it with: ${advised("key rm", name)}`,
         });
       const secret = `${PREFIX}${newSecret(random)}`;
       write([...keys, known({ name, role, created_ms: clock.now(), sha256: hashOf(secret) })]);
@@ -101,7 +102,7 @@ export function openKeys(path: string, { clock, random, log, removed }: KeysDeps
       if (removedKey === undefined) {
         const names = keys.map((key) => key.name).join(", ");
         throw new CodexlbError("not_found", `there is no key ${name}`, {
-          next: names === "" ? "create one with: codexlb key add NAME" : `known keys: ${names}`,
+          next: names === "" ? `create one with: ${advised("key add", "NAME")}` : `known keys: ${names}`,
         });
       }
       write(keys.filter((key) => key !== removedKey));
@@ -162,7 +163,7 @@ function readKeys(path: string): readonly KeptKey[] {
     return KeysFile.parse(JSON.parse(text)).keys;
   } catch (error) {
     throw new CodexlbError("file_unusable", `reading ${path}: the file is damaged`, {
-      next: "restore the file from a backup, or delete it and create new keys with: codexlb key add NAME",
+      next: `restore the file from a backup, or delete it and create new keys with: ${advised("key add", "NAME")}`,
       cause: error,
     });
   }

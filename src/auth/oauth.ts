@@ -3,6 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { advised } from "../advice.ts";
 import { type Answer, boundedFetch } from "../bounded-fetch.ts";
 import { parseJson } from "../core/json.ts";
 import { withoutTrailingSlash } from "../core/urls.ts";
@@ -125,7 +126,9 @@ export async function beginDeviceLogin(deps: OAuthDeps, signal: AbortSignal): Pr
 }
 
 /** The next step after a login that could not connect. */
-export const CHECK_NETWORK = "check the network with: codexlb doctor";
+export function checkNetwork(): string {
+  return `check the network with: ${advised("doctor")}`;
+}
 
 // --- internal ---
 
@@ -229,7 +232,7 @@ async function post(
     );
   } catch (error) {
     const why = egressProblem(error, url, egress);
-    throw failed(`connecting to ${new URL(url).origin} failed: ${why}`, CHECK_NETWORK);
+    throw failed(`connecting to ${new URL(url).origin} failed: ${why}`, checkNetwork());
   }
 }
 

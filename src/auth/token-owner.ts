@@ -2,12 +2,13 @@
 // sign-in service is asked, as Codex does at every start.
 
 import { z } from "zod";
+import { advised } from "../advice.ts";
 import { type Answer, boundedFetch } from "../bounded-fetch.ts";
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, connectProblem } from "../errors.ts";
 import { ownerlessToken, withOwner } from "./auth-file.ts";
-import { CHECK_NETWORK, issuerOf } from "./oauth.ts";
+import { checkNetwork, issuerOf } from "./oauth.ts";
 
 /**
  * Adds the owner of a personal access token to the text of an auth.json. Returns any other login unchanged. `name` is
@@ -61,7 +62,7 @@ async function fetchOwner(url: string, token: string): Promise<Answer> {
     throw new CodexlbError(
       "upstream_unreachable",
       `looking up the owner of the personal access token at ${url}: ${connectProblem(error)}`,
-      { next: CHECK_NETWORK, cause: error },
+      { next: checkNetwork(), cause: error },
     );
   }
 }
@@ -71,7 +72,7 @@ function refused(name: string, why: string): CodexlbError {
     "invalid_auth_file",
     `the personal access token in ${name} cannot be used: ${why}`,
     {
-      next: "log in with: codexlb account login ALIAS",
+      next: `log in with: ${advised("account login", "ALIAS")}`,
     },
   );
 }

@@ -1,13 +1,12 @@
 // What every command needs: the root, the clock, the environment, the log.
 
 import { existsSync, statSync } from "node:fs";
-import { quote } from "../codex/command-line.ts";
+import { advised } from "../advice.ts";
 import type { Deps } from "../deps.ts";
 import { systemDeps } from "../deps.ts";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
 import { type Layout, layoutOf, namedRoot, rootFrom } from "../state/layout.ts";
-import { hint } from "./hints.ts";
 
 /** The root of a command and its means to work on it. */
 export interface CommandContext {
@@ -27,7 +26,7 @@ export function contextOf(
   root: string | undefined,
   { createsRoot = false }: { readonly createsRoot?: boolean } = {},
 ): CommandContext {
-  const deps = withHints(systemDeps());
+  const deps = systemDeps();
   const layout = layoutOf(rootFrom(root, deps.env));
   if (!mayBeDirectory(layout.root))
     throw new CodexlbError("file_unusable", `the root ${layout.root} is not a directory`, {
@@ -51,7 +50,7 @@ export function requireRoot(context: CommandContext): void {
   const { root } = context.layout;
   if (isMisnamed(context))
     throw new CodexlbError("not_found", `the root ${root} does not exist`, {
-      next: `correct --root or CODEXLB_ROOT, or create it with: codexlb account import --root ${quote(root)}`,
+      next: `correct --root or CODEXLB_ROOT, or create it with: ${advised("account import")}`,
     });
 }
 
@@ -68,15 +67,6 @@ export function reportNewRoot({ deps, layout }: CommandContext): void {
 }
 
 // --- internal ---
-
-/** `deps` whose log completes the commands that a line advises. */
-function withHints(deps: Deps): Deps {
-  const { info, warn } = deps.log;
-  return {
-    ...deps,
-    log: { ...deps.log, info: (text) => info(hint(text)), warn: (text) => warn(hint(text)) },
-  };
-}
 
 function isMisnamed(context: CommandContext): boolean {
   return context.rootNamed && !context.createsRoot && !rootExists(context);

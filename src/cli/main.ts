@@ -2,11 +2,13 @@
 // Sub-commands are loaded only when they are called.
 
 import type { ParsedArgs } from "citty";
+import { setAdvisedFlags } from "../advice.ts";
 import { nearest } from "../core/nearest.ts";
 import { VERSION_WORDS } from "../core/version-words.ts";
 import { systemDeps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { print } from "../print.ts";
+import { flagsOfCommand } from "./advised-flags.ts";
 import { COMMANDS } from "./command-tree.ts";
 import { parseFlags, SEE_HELP, usage } from "./flags.ts";
 import {
@@ -17,7 +19,6 @@ import {
   subCommandsOf,
 } from "./help/command-description.ts";
 import { helpText } from "./help/help-text.ts";
-import { setHintFlags } from "./hints.ts";
 import { handleUncaughtErrors, report } from "./report-error.ts";
 import { flushOutput, watchOutput } from "./terminal/standard-output.ts";
 import { outputColumns, wantsColour } from "./terminal/terminal.ts";
@@ -75,7 +76,7 @@ async function dispatch(argv: readonly string[], { at, rest: words, next }: Name
 async function runCommand(at: CommandDescription, words: readonly string[]): Promise<void> {
   const { values, rest, help: wantsHelp } = parseFlags(at.args, words, at.foreignFlags);
   if (wantsHelp) return print(await help(at));
-  setHintFlags(values, process.env);
+  setAdvisedFlags(flagsOfCommand(values, process.env));
   const named = Object.fromEntries(
     at.positionals.flatMap(({ name }, index) => (rest[index] === undefined ? [] : [[name, rest[index]]])),
   );

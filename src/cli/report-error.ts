@@ -4,13 +4,12 @@ import { REPORT_BUG } from "../core/project-pages.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { printError } from "../print.ts";
 import { shortLine } from "../printable.ts";
-import { hint } from "./hints.ts";
 
 /** Prints `codexlb: <what failed and why>`, and the next step on the next line. Returns the exit code. */
 export function report(error: unknown): number {
   printError(`codexlb: ${shortLine(messageOf(error))}\n`);
   const known = error instanceof CodexlbError ? error : undefined;
-  const next = hint(known?.next ?? nextOf(error));
+  const next = known?.next ?? nextOf(error);
   printError(
     `  ${next
       .split("\n")

@@ -1,6 +1,7 @@
 // The command that runs Codex through the proxy: its arguments, its environment, and both as one line of shell.
 
 import { KEEP_ID_TOKEN } from "../core/token-request.ts";
+import { quote } from "../quote.ts";
 import type { CodexAddresses } from "./addresses.ts";
 import { directHosts, namesProxy, noProxyWith } from "./direct-hosts.ts";
 
@@ -73,12 +74,4 @@ export function commandLine(
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `${name}=${quote(value)}`);
   return [...settings, quote(binary), ...args.map(quote)].join(" ");
-}
-
-// --- internal ---
-
-/** Quotes `word` for a POSIX shell. */
-export function quote(word: string): string {
-  if (/^[A-Za-z0-9_\-./:@%+=,]+$/.test(word)) return word;
-  return `'${word.replaceAll("'", `'"'"'`)}'`;
 }

@@ -4,13 +4,14 @@ import { existsSync, lstatSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { advised } from "../advice.ts";
 import { looksLikeStub, type StubAuth, type ThreadOwner, withThreadOwner } from "../auth/stub.ts";
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
+import { quote } from "../quote.ts";
 import { makePrivateDirectory, readTextIfPresent, unusable } from "../state/atomic-file.ts";
 import { formatToml, type TomlTable } from "../state/toml.ts";
-import { quote } from "./command-line.ts";
 import { COPIED_SETTINGS, planSettingsCopy, readToml, writeIfDifferent } from "./copied-settings.ts";
 
 export interface HomeOptions {
@@ -102,9 +103,9 @@ function refuseForeign(codexHome: string, isKept: boolean): void {
   if (!hasLogin && (isOurs || !hasText(join(codexHome, "config.toml")))) return;
   const what = hasLogin ? "a login" : "settings";
   throw new CodexlbError("file_unusable", `${codexHome} contains ${what} that codexlb run would overwrite`, {
-    next: `use that home unchanged: CODEX_HOME=${quote(codexHome)} codexlb run --native-home; ${
+    next: `use that home unchanged: CODEX_HOME=${quote(codexHome)} ${advised("run", "--native-home")}; ${
       hasLogin
-        ? `or enrol the login, and move its auth.json elsewhere: codexlb account import --from ${quote(codexHome)} ALIAS`
+        ? `or enrol the login, and move its auth.json elsewhere: ${advised("account import", "--from", codexHome, "ALIAS")}`
         : "or name an empty or new directory with --codex-home"
     }`,
   });

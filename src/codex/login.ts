@@ -4,12 +4,13 @@
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { advised } from "../advice.ts";
 import type { AccountOps, ImportFiles, ImportResult } from "../auth/account-ops.ts";
 import { parseAuthFile } from "../auth/auth-file.ts";
 import { authFileOf, checkAlias } from "../auth/homes.ts";
 import { newLoginHome, sweepLogins } from "../auth/leftovers.ts";
 import type { LoginEnd, Logins } from "../auth/logins.ts";
-import { CHECK_NETWORK, namesIssuer, type OAuthDeps } from "../auth/oauth.ts";
+import { checkNetwork, namesIssuer, type OAuthDeps } from "../auth/oauth.ts";
 import { withTokenOwner } from "../auth/token-owner.ts";
 import { REPORT_BUG } from "../core/project-pages.ts";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
@@ -66,12 +67,12 @@ export async function loginAccount(options: LoginOptions): Promise<LoginEnd> {
     } catch (error) {
       keep = true;
       if (!(error instanceof CodexlbError)) throw error;
-      const from = `codexlb account import --from ${home}`;
+      const from = (...args: readonly string[]) => advised("account import", "--from", home, ...args);
       throw new CodexlbError(error.code, error.message, {
         next:
           error.code === "already_enrolled"
-            ? `the login is kept; to update that account with it: ${from}; to enrol it a second time: ${from} --replace ${alias}; then delete ${home}`
-            : `the login is kept; enrol it with: ${from} OTHER_ALIAS (or --replace ${alias}), then delete ${home}`,
+            ? `the login is kept; to update that account with it: ${from()}; to enrol it a second time: ${from("--replace", alias)}; then delete ${home}`
+            : `the login is kept; enrol it with: ${from("OTHER_ALIAS")} (or --replace ${alias}), then delete ${home}`,
       });
     }
   } finally {
@@ -228,7 +229,7 @@ async function runLogin({ binary, args, env, watch }: LoginOptions, home: string
 }
 
 function failed(exitCode: number, why: string): LoginEnd {
-  const next = `try again; if codex could not connect, ${CHECK_NETWORK}`;
+  const next = `try again; if codex could not connect, ${checkNetwork()}`;
   return { kind: "failed", exitCode, error: new CodexlbError("login_failed", why, { next }) };
 }
 

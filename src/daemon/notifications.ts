@@ -1,10 +1,10 @@
 // The notifications of a running proxy.
 
-import { quote } from "../codex/command-line.ts";
 import { withoutEmails } from "../core/notify/notice.ts";
 import type { Deps } from "../deps.ts";
 import { createNotifier, type Notifier } from "../notify/notifier.ts";
 import { waysOf } from "../notify/ways.ts";
+import { quote } from "../quote.ts";
 import { rootFrom } from "../state/layout.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Base } from "./parts.ts";

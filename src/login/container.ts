@@ -3,6 +3,7 @@
 // the container ends with the login.
 
 import { z } from "zod";
+import { advised } from "../advice.ts";
 import { childEnvironment } from "../codex/run.ts";
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
@@ -192,6 +193,6 @@ async function readLines(
 function errorOf(line: Extract<z.output<typeof Line>, { error: string }>): CodexlbError {
   const { error, code, message = error, next } = line;
   return new CodexlbError(errorCodeOf(code, "login_failed"), message, {
-    next: next ?? "run it again; if it fails again, do it by hand: codexlb account login ALIAS",
+    next: next ?? `run it again; if it fails again, do it by hand: ${advised("account login", "ALIAS")}`,
   });
 }

@@ -1,6 +1,7 @@
 // Sends what is due in one way. A way that fails is tried again until it works: only the difference to what was last
 // reported is sent, so nothing piles up meanwhile.
 
+import { advised } from "../advice.ts";
 import { chance, prolonged } from "../core/jitter.ts";
 import { messageFor } from "../core/notify/message.ts";
 import { type Notice, type NoticeKind, type NoticeView, noticeOf } from "../core/notify/notice.ts";
@@ -68,7 +69,7 @@ export function createDelivery(context: DeliveryContext): Delivery {
     failures++;
     if (before.failure !== undefined) return;
     events.append("notify.failed", { way: way.name, error });
-    log.warn(`notifications by ${way.name} fail: ${error}; codexlb keeps trying, see: codexlb doctor`);
+    log.warn(`notifications by ${way.name} fail: ${error}; codexlb keeps trying, see: ${advised("doctor")}`);
     save({ ...before, failure: { sinceMs: clock.now(), error } });
   };
 

@@ -1,6 +1,7 @@
 // Decides whether a request is let in: who may send it, and for which path. The whole request head is read here, once.
 // A request that passes becomes an `IncomingRequest`, which both transports use.
 
+import { advised } from "../advice.ts";
 import type { Holder } from "../auth/access.ts";
 import { ATTEMPTS_HEADER, HOPS_HEADER, loopProblem, parseAttempts, parseHops } from "../core/hops.ts";
 import { RUN_PATH, type RunSeen } from "../core/run-tag.ts";
@@ -55,7 +56,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
     const { key, run, path } = own;
     const holder = admission.holderOf(request, key);
     if (run?.account !== undefined && !admission.readsAccounts(holder))
-      return answered(errorResponse(NO_PIN));
+      return answered(errorResponse(noPin()));
     const pinnedId = run?.account === undefined ? undefined : pool.idOf(run.account);
     if (run !== undefined) {
       if (run.account !== undefined && pinnedId === undefined)
@@ -118,9 +119,11 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
 }
 
 /** The error for a client whose key was removed while its request was waiting. */
-export const KEY_REMOVED = new CodexlbError("unauthorized", "the key of this request has been removed", {
-  next: "create a new key with: codexlb key add NAME",
-});
+export function keyRemoved(): CodexlbError {
+  return new CodexlbError("unauthorized", "the key of this request has been removed", {
+    next: `create a new key with: ${advised("key add", "NAME")}`,
+  });
+}
 
 /** The error for a handshake that cannot become a WebSocket. */
 export const INCOMPLETE_HANDSHAKE = new CodexlbError(
@@ -132,9 +135,11 @@ export const INCOMPLETE_HANDSHAKE = new CodexlbError(
 // --- internal ---
 
 /** The same error for every name, so that a client key cannot be used to find out which accounts exist. */
-const NO_PIN = new CodexlbError("unauthorized", "this key cannot choose an account", {
-  next: "omit --account, or use a key with the parent role: codexlb key add --role parent NAME",
-});
+function noPin(): CodexlbError {
+  return new CodexlbError("unauthorized", "this key cannot choose an account", {
+    next: `omit --account, or use a key with the parent role: ${advised("key add", "--role", "parent", "NAME")}`,
+  });
+}
 
 function answered(response: Response): AdmitResult {
   return { kind: "answered", response };
@@ -197,6 +202,6 @@ function unknownAccount(name: string): CodexlbError {
   return new CodexlbError(
     "account_not_found",
     `this proxy has no account ${JSON.stringify(name)} of its own`,
-    { next: "list the accounts with: codexlb account list" },
+    { next: `list the accounts with: ${advised("account list")}` },
   );
 }

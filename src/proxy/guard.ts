@@ -4,6 +4,7 @@
 // (admin/lock.ts).
 
 import { hostname, networkInterfaces } from "node:os";
+import { advised } from "../advice.ts";
 import type { Access } from "../auth/access.ts";
 import { remembered } from "../core/bounded-map.ts";
 import { isLoopback, isWildcard, type ListenAddress } from "../core/listen.ts";
@@ -80,7 +81,7 @@ export function createGuard(
         // Older proxies in front recognise this error by "may send requests".
         "this key may send requests but cannot read account status",
         {
-          next: READ_NEXT,
+          next: readNext(),
         },
       );
     return noAccess(key !== undefined || request.headers.has("authorization"), PARENT_PATHS.has(path));
@@ -124,16 +125,18 @@ export function hasOwnLock(path: string): boolean {
 function noAccess(isShown: boolean, isStatus: boolean): CodexlbError {
   const message = isShown ? "this proxy does not know the key in this request" : "this proxy requires a key";
   if (isStatus)
-    return new CodexlbError("unauthorized", message, { next: `to read account status, ${READ_NEXT}` });
+    return new CodexlbError("unauthorized", message, { next: `to read account status, ${readNext()}` });
   return new CodexlbError("unauthorized", message, {
     next: isShown
-      ? "compare it with the key that was created (it may have been removed, or belong to another proxy), or create a new one on the machine of the proxy with: codexlb key add NAME"
-      : "run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; create a key with: codexlb key add NAME",
+      ? `compare it with the key that was created (it may have been removed, or belong to another proxy), or create a new one on the machine of the proxy with: ${advised("key add", "NAME")}`
+      : `run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; create a key with: ${advised("key add", "NAME")}`,
   });
 }
 
-const READ_NEXT =
-  "use the admin token (CODEXLB_ADMIN_TOKEN), or a key with the parent role: codexlb key add --role parent NAME";
+function readNext(): string {
+  return `use the admin token (CODEXLB_ADMIN_TOKEN), or a key with the parent role: ${advised("key add", "--role", "parent", "NAME")}`;
+}
+
 /** Logged in place of a path that may contain a key. */
 const WITH_KEY = "/~";
 /** The beginnings of a key (auth/keys.ts), and of a key for paths (auth/stub.ts). */

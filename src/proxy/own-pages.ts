@@ -1,6 +1,7 @@
 // Paths that clients request from the proxy itself, not from the backend, although the proxy has no such page: a
 // monitoring program asks for /metrics, a browser for /favicon.ico. proxy.allowed_paths would not help them.
 
+import { advised } from "../advice.ts";
 import { docsPage } from "../core/project-pages.ts";
 import { firstSegment } from "./allowed-paths.ts";
 
@@ -26,7 +27,7 @@ export function pageProblem(method: string, path: string): PageProblem | undefin
     case "oauth":
       return {
         message: "below /oauth the proxy supports only POST /oauth/token, with which Codex renews its stub",
-        next: "start Codex with codexlb run, which gives Codex the address for this request",
+        next: `start Codex with ${advised("run")}, which gives Codex the address for this request`,
       };
     default:
       return {

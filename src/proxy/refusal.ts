@@ -3,6 +3,7 @@
 // that belongs to the pool.
 
 import { z } from "zod";
+import { advised } from "../advice.ts";
 import { headerValue, LONGEST_NAME, shortText } from "../core/bounds.ts";
 import { ACTIVE_LIMIT, type Failure } from "../core/failure.ts";
 import { ATTEMPTS_HEADER } from "../core/hops.ts";
@@ -50,7 +51,7 @@ export function refusalFor(
         about.client,
         "no_accounts",
         "no account is enrolled",
-        "run: codexlb account login ALIAS, or: codexlb account import",
+        `run: ${advised("account login", "ALIAS")}, or: ${advised("account import")}`,
       );
     case "all_disabled":
       return refuseForGood(
@@ -58,8 +59,8 @@ export function refusalFor(
         "no_account_available",
         `no account ${withModel(shortage)}is in service: ${shortage.details.join(", ")}`,
         shortage.ofAccounts
-          ? "log in again with: codexlb account login ALIAS, or enable an account with: codexlb account enable ALIAS"
-          : "run: codexlb doctor",
+          ? `log in again with: ${advised("account login", "ALIAS")}, or enable an account with: ${advised("account enable", "ALIAS")}`
+          : `run: ${advised("doctor")}`,
       );
     case "all_tried":
       if (about.brokenWhy !== undefined)
@@ -74,7 +75,7 @@ export function refusalFor(
       return refuse(
         "no_account_available",
         `no account ${withModel(shortage)}could serve the request: ${shortage.details.join(", ")}`,
-        "run: codexlb status",
+        `run: ${advised("status")}`,
         retryAfterSeconds(shortage, nowMs),
       );
     default:
@@ -214,7 +215,7 @@ function usageLimit(
     type: "usage_limit_reached",
     message: "The usage limit has been reached",
     plan_type: usage.planType,
-    next: "wait for the reset, or add an account with: codexlb account login ALIAS",
+    next: `wait for the reset, or add an account with: ${advised("account login", "ALIAS")}`,
     ...(backend.success ? backend.data.error : {}),
     ...(untilMs === undefined || inSeconds === undefined
       ? {}

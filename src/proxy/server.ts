@@ -6,7 +6,7 @@ import type { ListenAddress } from "../core/listen.ts";
 import { REPORT_BUG } from "../core/project-pages.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import type { Descriptors } from "../state/descriptors.ts";
-import { type AdmitContext, createAdmit, INCOMPLETE_HANDSHAKE, KEY_REMOVED } from "./admit.ts";
+import { type AdmitContext, createAdmit, INCOMPLETE_HANDSHAKE, keyRemoved } from "./admit.ts";
 import { type ConnectionLimits, createConnections } from "./connections.ts";
 import type { IncomingRequest } from "./context.ts";
 import { forward } from "./http/forward.ts";
@@ -44,7 +44,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     try {
       if (incoming.isHandshake) return await tunnelFor(incoming, server);
       const response = await forward(context, incoming);
-      return incoming.isRevoked() ? errorResponse(KEY_REMOVED) : response;
+      return incoming.isRevoked() ? errorResponse(keyRemoved()) : response;
     } catch (error) {
       incoming.ended();
       return failure(context, incoming.request, error, incoming.requestId);
@@ -58,11 +58,12 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     const { request, connection, holder, signal } = incoming;
     await connection.received();
     const opened = await openTunnel(context, incoming).finally(incoming.ended);
-    if (opened.kind === "refused") return incoming.isRevoked() ? errorResponse(KEY_REMOVED) : opened.response;
+    if (opened.kind === "refused")
+      return incoming.isRevoked() ? errorResponse(keyRemoved()) : opened.response;
     const { tunnel } = opened;
     if (signal.aborted || !server.upgrade(request, { data: tunnel, headers: tunnel.headers })) {
       tunnel.closedByClient();
-      return errorResponse(signal.aborted ? KEY_REMOVED : INCOMPLETE_HANDSHAKE);
+      return errorResponse(signal.aborted ? keyRemoved() : INCOMPLETE_HANDSHAKE);
     }
     const closed = connection.upgrades();
     const leave = holder === undefined ? () => {} : context.admission.enter(holder, tunnel.revoke);

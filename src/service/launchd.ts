@@ -1,12 +1,13 @@
 // Runs the service in launchd, as an agent of the user.
 
 import { join } from "node:path";
+import { advised } from "../advice.ts";
 import { docsPage } from "../core/project-pages.ts";
 import { CodexlbError } from "../errors.ts";
 import { layoutOf } from "../state/layout.ts";
 import { LAUNCHD_LABEL, launchdLogs, launchdPlist, programArgumentsIn } from "./launchd-plist.ts";
 import { NOT_FOUND, type RunProgram, whyFailed } from "./run-program.ts";
-import { type ServiceManager, STOP_BREW_SERVICE } from "./service.ts";
+import { type ServiceManager, STOP_BREW_SERVICE, serviceCommand } from "./service.ts";
 
 export interface LaunchdOptions {
   /** The directory of the property list. */
@@ -33,7 +34,7 @@ export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceM
   return {
     name: "launchd",
     file,
-    command: (word) => `codexlb service ${word}`,
+    command: (word) => serviceCommand(word),
     others: [
       { file: join(directory, "codexlb.plist"), stop: `launchctl bootout ${domain}/codexlb` },
       { file: join(directory, "homebrew.mxcl.codexlb.plist"), stop: STOP_BREW_SERVICE },
@@ -68,7 +69,7 @@ export function createLaunchd({ directory, uid, run }: LaunchdOptions): ServiceM
         `connecting to launchd: ${isMissing ? "launchctl is not installed" : whyFailed(ran)}`,
         {
           next: isMissing
-            ? `on a system without launchd, start codexlb proxy from your init system: ${docsPage("service")}`
+            ? `on a system without launchd, start ${advised("proxy")} from your init system: ${docsPage("service")}`
             : "log in on this Mac's own screen: launchd has no session for agents over ssh alone",
         },
       );

@@ -1,5 +1,6 @@
 // The types that all service managers share: the options of a service, and the operations of a manager.
 
+import { advised } from "../advice.ts";
 import type { CodexlbError } from "../errors.ts";
 
 /** The options of the proxy that the service runs. Paths are absolute. */
@@ -86,6 +87,12 @@ export interface ServiceManager {
 
 /** Marks every service file that this program writes, in its first lines. */
 export const WRITTEN_BY = "Written by codexlb service install";
+
+/** The command `codexlb service WORD` for a message; `flags` choose the manager. */
+export function serviceCommand(word: string, ...flags: readonly string[]): string {
+  if (word === "install") return advised("service install", ...flags);
+  return ["codexlb service", word, ...flags].join(" ");
+}
 
 /** Stops the service that Homebrew creates from the formula. */
 export const STOP_BREW_SERVICE = "brew services stop codexlb";

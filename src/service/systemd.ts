@@ -1,11 +1,12 @@
 // Runs the service in systemd: in the user manager or system-wide.
 
 import { join } from "node:path";
+import { advised } from "../advice.ts";
 import { docsPage } from "../core/project-pages.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { NOT_FOUND, type RunProgram, whyFailed } from "./run-program.ts";
-import { type ServiceManager, STOP_BREW_SERVICE } from "./service.ts";
+import { type ServiceManager, STOP_BREW_SERVICE, serviceCommand } from "./service.ts";
 import { execStartIn, systemdUnit } from "./systemd-unit.ts";
 
 export interface SystemdOptions {
@@ -31,7 +32,7 @@ export function createSystemd({ directory, isSystem, env, run }: SystemdOptions)
   return {
     name: isSystem ? "systemd (system-wide)" : "systemd (user)",
     file: join(directory, UNIT),
-    command: (word) => `codexlb service ${word}${isSystem ? " --system" : ""}`,
+    command: (word) => serviceCommand(word, ...(isSystem ? ["--system"] : [])),
     others: [
       {
         file: join(directory, "codexlb.service"),
@@ -69,7 +70,7 @@ export function createSystemd({ directory, isSystem, env, run }: SystemdOptions)
       return new CodexlbError(
         "service_manager_unavailable",
         `connecting to ${isSystem ? "systemd" : "the user's systemd"}: ${why}`,
-        { next: isMissing ? WITHOUT_SYSTEMD : nextWithout(env, isSystem) },
+        { next: isMissing ? withoutSystemd() : nextWithout(env, isSystem) },
       );
     },
     state: async () => {
@@ -120,12 +121,14 @@ async function lingerHint({ USER: user }: Deps["env"], run: RunProgram): Promise
   return [`to keep it running while you are logged out: loginctl enable-linger${user ? ` ${user}` : ""}`];
 }
 
-const WITHOUT_SYSTEMD = `on a system without systemd, start codexlb proxy from your init system: ${docsPage("service")}`;
+function withoutSystemd(): string {
+  return `on a system without systemd, start ${advised("proxy")} from your init system: ${docsPage("service")}`;
+}
 
 function nextWithout(env: Deps["env"], isSystem: boolean): string {
   if (env.WSL_DISTRO_NAME)
     return "enable systemd: write systemd=true below [boot] in /etc/wsl.conf, then run wsl.exe --shutdown";
   return isSystem || env.XDG_RUNTIME_DIR
-    ? WITHOUT_SYSTEMD
-    : `log in as this user directly (not with su or sudo), or first run: loginctl enable-linger; ${WITHOUT_SYSTEMD}`;
+    ? withoutSystemd()
+    : `log in as this user directly (not with su or sudo), or first run: loginctl enable-linger; ${withoutSystemd()}`;
 }

@@ -7,14 +7,7 @@ import { CodexlbError, messageOf } from "../errors.ts";
 import { environmentProblem } from "../network/outbound-proxy.ts";
 import { type ParsedConfig, parseConfig, readConfigText } from "./config.ts";
 import { type ConfigOverrides, type EffectiveConfig, effectiveConfig } from "./config-source.ts";
-import {
-  type Config,
-  EXPOSURE_NEXT,
-  exposureProblem,
-  PRICES_TABLE,
-  SETTINGS,
-  settingOf,
-} from "./settings.ts";
+import { type Config, exposureNext, exposureProblem, PRICES_TABLE, SETTINGS, settingOf } from "./settings.ts";
 
 export interface LiveConfig {
   /** The settings in effect. */
@@ -164,7 +157,7 @@ function read({ deps, path, flags, fallbackName }: LiveConfigOptions, text: stri
 /** Throws `invalid_config` if the proxy cannot run with these settings in this environment. */
 function check(config: Config, env: Deps["env"]): void {
   const exposure = exposureProblem(config);
-  if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: EXPOSURE_NEXT });
+  if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: exposureNext() });
   const { outbound_proxy, upstream_base_url } = config.proxy;
   const problem = outbound_proxy === "" ? environmentProblem(upstream_base_url, env) : undefined;
   if (problem !== undefined) throw new CodexlbError("invalid_config", problem, { next: OUTBOUND_NEXT });

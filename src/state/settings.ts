@@ -1,6 +1,7 @@
 // The table of settings: names, types, defaults and descriptions.
 
 import { z } from "zod";
+import { advised } from "../advice.ts";
 import { isLoopback, parseListen } from "../core/listen.ts";
 import { POLICY_MODES } from "../core/policy.ts";
 import { NO_OUTBOUND_PROXY, outboundProxyProblem } from "../network/outbound-proxy.ts";
@@ -55,8 +56,9 @@ export function exposureProblem({ proxy }: Config): string | undefined {
 }
 
 /** The next step for an `exposureProblem`. */
-export const EXPOSURE_NEXT =
-  "listen on 127.0.0.1; or set proxy.client_auth = true in config.toml and give clients keys (codexlb key add NAME); or set proxy.allow_unauthenticated = true if you trust every machine on the network";
+export function exposureNext(): string {
+  return `listen on 127.0.0.1; or set proxy.client_auth = true in config.toml and give clients keys (${advised("key add", "NAME")}); or set proxy.allow_unauthenticated = true if you trust every machine on the network`;
+}
 
 const DEFAULT_WEIGHTS = { daily: 60, weekly: 40 };
 

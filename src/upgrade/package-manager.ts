@@ -1,7 +1,7 @@
 // Finds the package manager that owns an executable. codexlb must not replace such an executable itself.
 
-import { quote } from "../codex/command-line.ts";
 import { CodexlbError } from "../errors.ts";
+import { quote } from "../quote.ts";
 import type { RunProgram } from "../service/run-program.ts";
 
 export interface PackageOwner {

@@ -1,5 +1,6 @@
 // An enrolled ChatGPT account as an upstream: its credentials, its routes, its headers.
 
+import { advised } from "../advice.ts";
 import type { Credentials } from "../auth/auth-file.ts";
 import { readCredentials } from "../auth/homes.ts";
 import { rememberIdentity } from "../auth/identity.ts";
@@ -144,7 +145,7 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     noteVerdict: () => {},
     retire: (reason) => {
       retireLogin(record, reason);
-      return `log in again with: codexlb account login ${record.alias}`;
+      return `log in again with: ${advised("account login", record.alias)}`;
     },
     renew,
     renewAhead: async () => {

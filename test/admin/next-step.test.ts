@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
-import { refusedWith, SEE_LOG } from "../../src/admin/door.ts";
+import { refusedWith, seeLog } from "../../src/admin/door.ts";
 import { withErrors } from "../../src/admin/errors.ts";
 import { CodexlbError, ERROR_CODES, type ErrorCode } from "../../src/errors.ts";
 import { said } from "../../src/login/container.ts";
@@ -117,5 +117,5 @@ test.each([
   ["an older admin API", 404, { error: "no account", code: "account_not_found", message: "no account" }],
   ["an older data plane", 401, { error: { type: "codexlb_error", code: "unauthorized", message: "no key" } }],
 ] as const)("an error of %s, which has no next step, gets one", (_, status, body) => {
-  expect(refusedWith(DOOR, status, JSON.stringify(body)).next).toBe(SEE_LOG);
+  expect(refusedWith(DOOR, status, JSON.stringify(body)).next).toBe(seeLog());
 });

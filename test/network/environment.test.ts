@@ -257,7 +257,7 @@ describe("account set", () => {
     expect(empty).toEqual({
       code: 2,
       out: "",
-      err: "codexlb: account set: --outbound-proxy is empty\n  to clear the account's proxy: codexlb account set alice --outbound-proxy none\n",
+      err: `codexlb: account set: --outbound-proxy is empty\n  to clear the account's proxy: codexlb account set ${at.join(" ")} alice --outbound-proxy none\n`,
     });
     expect((await run("show", ...at, "alice")).out).toContain("outbound proxy  http://proxy.corp:3128");
     expect((await run("set", ...at, "alice", "--outbound-proxy", "none")).code).toBe(0);

@@ -181,6 +181,14 @@ describe("with systemd", () => {
     }
   });
 
+  test("logs that cannot be printed point to the event log of the service's root", async () => {
+    await install();
+    writeFileSync(join(managers.path, "journalctl"), "#!/bin/sh\nexit 3\n");
+    expect((await systemd("logs")).err).toEndWith(
+      `\n  see the proxy's own event log: codexlb proxy logs --root '${join(home, ".codex-lb")}'\n`,
+    );
+  });
+
   test("install reports a service that does not start, and points to its logs", async () => {
     managers.set("failing", true);
     expect(await install()).toEqual({

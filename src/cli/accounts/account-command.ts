@@ -4,6 +4,7 @@ import { defineCommand } from "citty";
 import { PAST } from "../../admin/accounts.ts";
 import { remoteStatus } from "../../admin/client.ts";
 import type { Door } from "../../admin/door.ts";
+import { advised } from "../../advice.ts";
 import { type AccountOps, identityOfListed, type Service } from "../../auth/account-ops.ts";
 import { personName, twinProblems } from "../../auth/identity.ts";
 import type { Log } from "../../deps.ts";
@@ -103,7 +104,7 @@ function treeDoor({ layout }: CommandContext, place: Place): Door {
   }
   if (place.daemon.kind === "answers") return place.daemon.door;
   throw new CodexlbError("proxy_unreachable", `no proxy is running on ${layout.root}`, {
-    next: "start one with: codexlb proxy, or name one with --proxy-url",
+    next: `start one with: ${advised("proxy")}, or name one with --proxy-url`,
   });
 }
 
@@ -151,7 +152,7 @@ const pin = onAccount(
     const { alias, listed } = await ops.pin(name);
     if (below !== undefined)
       info(
-        `pinned only on the proxy ${below}; proxies in front of it choose as before. Undo with: codexlb account unpin --proxy-name ${below}`,
+        `pinned only on the proxy ${below}; proxies in front of it choose as before. Undo with: ${advised("account unpin", "--proxy-name", below)}`,
       );
     if (listed !== undefined && !listed.enabled)
       warn(`${alias} is ${listedState(listed, 0)}; other accounts serve until it is available again`);

@@ -1,5 +1,6 @@
 // One account in words, for `codexlb account show` on a terminal. Pure.
 
+import { advised } from "../../advice.ts";
 import type { AccountDetails } from "../../auth/account-details.ts";
 import { ago, until } from "../../core/time-words.ts";
 import { shortLine } from "../../printable.ts";
@@ -74,7 +75,7 @@ function stateText({ status }: AccountDetails, state: ShownState, { paint }: Tex
 function nextStep(alias: string, { level, command, canServe, isDead }: ShownState): string[] {
   if (command !== undefined) return [command];
   if (canServe) return [];
-  const enable = `codexlb account enable ${alias}`;
+  const enable = advised("account enable", alias);
   if (isDead) return [`after you have fixed the cause: ${enable}`];
   if (level === "off") return [enable];
   return level === "low" ? [`${enable} (ends it now)`] : ["none: other accounts serve until then"];

@@ -3,9 +3,9 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import { defineCommand } from "citty";
+import { advised } from "../../advice.ts";
 import { exportedAuthFile } from "../../auth/exported-file.ts";
 import { authFileOf } from "../../auth/homes.ts";
-import { quote } from "../../codex/command-line.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { unusable, writeFileAtomic } from "../../state/atomic-file.ts";
@@ -50,7 +50,7 @@ export default defineCommand({
       print(`exported account ${status.alias} to ${path}\n`);
     }
     context.deps.log.warn(
-      `a login must be in one place: the first token refresh of one copy invalidates the other. Before you use the exported login, run: codexlb account rm ${status.alias} (or: codexlb account disable ${status.alias})`,
+      `a login must be in one place: the first token refresh of one copy invalidates the other. Before you use the exported login, run: ${advised("account rm", status.alias)} (or: ${advised("account disable", status.alias)})`,
     );
   },
 });
@@ -79,11 +79,11 @@ function refuseTerminal(force: boolean): void {
 function refuseTarget(path: string, root: string, force: boolean): void {
   if (path.startsWith(`${resolve(root)}${sep}`))
     throw new CodexlbError("invalid_request", `${path} is in the root of codexlb`, {
-      next: "name a file elsewhere with --to; to enrol the login again, use: codexlb account import",
+      next: `name a file elsewhere with --to; to enrol the login again, use: ${advised("account import")}`,
     });
   if (existsSync(path) && !force)
     throw new CodexlbError("invalid_request", `${path} exists`, {
-      next: `name another file with --to, or replace it with --force: codexlb account export --to ${quote(path)} --force ALIAS`,
+      next: `name another file with --to, or replace it with --force: ${advised("account export", "--to", path, "--force", "ALIAS")}`,
     });
 }
 

@@ -4,6 +4,7 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { defineCommand } from "citty";
+import { advised } from "../../advice.ts";
 import { authFileOf, checkAlias } from "../../auth/homes.ts";
 import { findLogins, type SourceLogin } from "../../auth/import/find-logins.ts";
 import type { FoundLogin } from "../../auth/import/format.ts";
@@ -200,7 +201,7 @@ async function importAll(
   }
   if (outcomes.every(({ result }) => result !== "skipped")) return;
   throw new CodexlbError("invalid_auth_file", `${from} contains no login that could be imported`, {
-    next: "log in with: codexlb account login ALIAS",
+    next: `log in with: ${advised("account login", "ALIAS")}`,
   });
 }
 
@@ -209,11 +210,11 @@ function noLogin(from: string, path: string): CodexlbError {
   const store = keyringOf(from);
   if (store === undefined)
     return new CodexlbError("invalid_auth_file", `reading ${path}: no such file`, {
-      next: "name the Codex home with --from, or log in with: codexlb account login ALIAS",
+      next: `name the Codex home with --from, or log in with: ${advised("account login", "ALIAS")}`,
     });
   return new CodexlbError(
     "invalid_auth_file",
     `${from} keeps its login in the system keyring (cli_auth_credentials_store = ${JSON.stringify(store)}), which codexlb cannot read`,
-    { next: "log in again, into a file: codexlb account login ALIAS" },
+    { next: `log in again, into a file: ${advised("account login", "ALIAS")}` },
   );
 }

@@ -3,6 +3,7 @@
 import { constants } from "node:os";
 import { defineCommand } from "citty";
 import { remoteLogin } from "../../admin/remote-login.ts";
+import { advised } from "../../advice.ts";
 import { checkAlias } from "../../auth/homes.ts";
 import { codexBinary, isOwnLogin, loginAccount, loginArguments } from "../../codex/login.ts";
 import { loginWithoutCodex } from "../../codex/own-login.ts";
@@ -43,7 +44,7 @@ export default defineCommand({
   run: async ({ args, rawArgs }) => {
     const [alias, ...rest] = rawArgs;
     if (alias === undefined)
-      throw usage("account login needs an alias", "for example: codexlb account login work");
+      throw usage("account login needs an alias", `for example: ${advised("account login", "work")}`);
     checkAlias(alias);
     const context = contextOf(args.root, { createsRoot: true });
     const login: Login = {

@@ -1,6 +1,7 @@
 // `codexlb account set`: changes the settings of an account.
 
 import { defineCommand } from "citty";
+import { advised } from "../../advice.ts";
 import { NO_OUTBOUND_PROXY, withoutPassword } from "../../network/outbound-proxy.ts";
 import { print } from "../../print.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
@@ -29,12 +30,12 @@ export default defineCommand({
     if (proxy === undefined)
       throw usage(
         "account set: nothing to set",
-        "pass a flag, as in: codexlb account set alice --outbound-proxy URL",
+        `pass a flag, as in: ${advised("account set", "alice", "--outbound-proxy", "URL")}`,
       );
     if (proxy === "")
       throw usage(
         "account set: --outbound-proxy is empty",
-        `to clear the account's proxy: codexlb account set ${alias} --outbound-proxy ${NO_OUTBOUND_PROXY}`,
+        `to clear the account's proxy: ${advised("account set", alias, "--outbound-proxy", NO_OUTBOUND_PROXY)}`,
       );
     const context = contextOf(args.root);
     const place = await placeOf(context, args);

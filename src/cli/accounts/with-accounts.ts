@@ -18,6 +18,7 @@ import { detailsOf, factsAtRest } from "../../upstream/details.ts";
 import { poolSettings } from "../../upstream/pool-settings.ts";
 import { type CommandContext, createRoot } from "../context.ts";
 import type { Place } from "./account-place.ts";
+import { withAdviceHere } from "./remote-advice.ts";
 
 /** Work on accounts. `below` is the name of the child proxy that has them, if it is not the proxy that was asked. */
 type AccountWork<T> = (ops: AccountOps, below?: string) => Promise<T>;
@@ -49,7 +50,7 @@ export async function withAccounts<T>(
   try {
     return await throughDoor(place.door, options.about, use);
   } catch (error) {
-    if (!place.fallback || !isElsewhere(error)) throw error;
+    if (!place.fallback || !isElsewhere(error)) throw await withAdviceHere(error, place.door, options.about);
     if (error instanceof CodexlbError && error.code === "unauthorized")
       context.deps.log.warn(
         `the proxy at ${place.door.url} rejected the admin token of ${context.layout.root}; working on that directory instead`,

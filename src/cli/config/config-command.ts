@@ -6,7 +6,7 @@ import { print, printJson } from "../../print.ts";
 import { readConfigText } from "../../state/config.ts";
 import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
 import { tomlValue } from "../../state/config-text.ts";
-import { EXPOSURE_NEXT, exposureProblem } from "../../state/settings.ts";
+import { exposureNext, exposureProblem } from "../../state/settings.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, warnOfMissingRoot } from "../context.ts";
 import { table, widthOf } from "../terminal/table.ts";
@@ -30,7 +30,7 @@ const check = defineCommand({
     const { config } = effectiveConfig(file, {}, deps.env);
     for (const remark of [...file.unknown, ...file.ignored]) print(`${layout.config}: ${remark}\n`);
     const exposure = exposureProblem(config);
-    if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: EXPOSURE_NEXT });
+    if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: exposureNext() });
     if (file.unknown.length > 0)
       throw new CodexlbError("invalid_config", `${layout.config} has unknown keys`, {
         next: "correct or remove them; the proxy ignores them",

@@ -1,5 +1,6 @@
 // Checks the enrolled accounts: is the login readable, can it be refreshed, is the account in service, is it unique.
 
+import { advised } from "../../advice.ts";
 import type { Credentials } from "../../auth/auth-file.ts";
 import { type HomeProblem, readCredentials, reconcile } from "../../auth/homes.ts";
 import { type Identity, identityOf, personName, sharesAddress, twinProblems } from "../../auth/identity.ts";
@@ -31,7 +32,7 @@ export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: stri
         check: "accounts",
         status: "warning",
         detail: "there are no accounts",
-        remedy: "run: codexlb account login ALIAS, or: codexlb account import",
+        remedy: `run: ${advised("account login", "ALIAS")}, or: ${advised("account import")}`,
       },
     ];
   const identities = accounts.map(identityOf);
@@ -52,7 +53,7 @@ export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: stri
             check: "accounts",
             status: "bad" as const,
             detail: "no account is in service, so the proxy refuses every turn",
-            remedy: "run: codexlb account enable ALIAS, or log in again",
+            remedy: `run: ${advised("account enable", "ALIAS")}, or log in again`,
           },
         ]),
     ...[...elsewhere.map(({ message }) => message), ...twinProblems(identities)].map(
@@ -65,7 +66,7 @@ export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: stri
 
 function examineAccount(record: AccountRecord, nowMs: number): Finding {
   const check = `account ${record.alias}`;
-  const login = `run: codexlb account login ${record.alias}`;
+  const login = `run: ${advised("account login", record.alias)}`;
   let credentials: Credentials;
   try {
     credentials = readCredentials(record.homeDir);
@@ -79,7 +80,7 @@ function examineAccount(record: AccountRecord, nowMs: number): Finding {
           check,
           status: "warning",
           detail: disabledText(reason),
-          remedy: `run: codexlb account enable ${record.alias}`,
+          remedy: `run: ${advised("account enable", record.alias)}`,
         }
       : { check, status: "bad", detail: disabledText(reason), remedy: login };
   }

@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { baseOf, through } from "../../admin/door.ts";
+import { advised } from "../../advice.ts";
 import { codexAddresses } from "../../codex/addresses.ts";
 import { BASE_URL_KEYS, type BaseUrls, baseUrlsIn, baseUrlsOf } from "../../codex/base-urls.ts";
 import { setupIn } from "../../codex/client-setup.ts";
@@ -35,7 +36,7 @@ export async function examineClients(
         check: CHECK,
         status: "warning",
         detail: `${path} has ${wrong.map((key) => `${key} = ${JSON.stringify(urls[key] ?? "")}`).join(" and ")}, but the proxy is at ${url}`,
-        remedy: "run: codexlb setup; to undo it, run: codexlb unsetup",
+        remedy: `run: ${advised("setup")}; to undo it, run: ${advised("unsetup")}`,
       },
     ];
   return [await examineProxyOf(path, url)];
@@ -71,14 +72,14 @@ async function examineProxyOf(path: string, url: string): Promise<Finding> {
       check: CHECK,
       status: "bad",
       detail: `${path} points them at ${url}, but the proxy there requires a client key, which they do not send`,
-      remedy: "run: codexlb unsetup; then start Codex with: codexlb run",
+      remedy: `run: ${advised("unsetup")}; then start Codex with: ${advised("run")}`,
     };
   } catch (error) {
     return {
       check: CHECK,
       status: "bad",
       detail: `${path} points them at ${url}, but ${isUnreachable(error) ? "no proxy is running there" : "the proxy there does not answer"}`,
-      remedy: "start the proxy: codexlb proxy; or undo the setup: codexlb unsetup",
+      remedy: `start the proxy: ${advised("proxy")}; or undo the setup: ${advised("unsetup")}`,
     };
   }
 }

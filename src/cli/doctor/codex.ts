@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { advised } from "../../advice.ts";
 import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
 import { type CodexAddresses, codexAddresses } from "../../codex/addresses.ts";
 import { codexCommand } from "../../codex/command-line.ts";
@@ -166,7 +167,7 @@ function examineRuntime(context: CommandContext, flags: CodexFlags, located: Pro
       // A home in which no Codex has run yet is not an error.
       status: checked.exists ? "bad" : "warning",
       detail: `${checked.path}: ${checked.issue}`,
-      remedy: "run: codexlb doctor --fix (codexlb run does this, too)",
+      remedy: `run: ${advised("doctor", "--fix")} (codexlb run does this, too)`,
       fix: async () => {
         await prepareRuntime(context, examined, await addressOf(context, await located));
       },

@@ -7,7 +7,6 @@ import { CodexlbError, messageOf } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { CODEX_BIN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf, rootExists } from "../context.ts";
-import { hint } from "../hints.ts";
 import { type Location, locate, urlOf } from "../proxy/locate-proxy.ts";
 import { homeToExamine } from "../run/run-home.ts";
 import { waitingFor } from "../terminal/terminal.ts";
@@ -105,13 +104,7 @@ async function orFinding(check: string, examination: () => Promise<Finding[]>): 
   }
 }
 
-async function settle({ fix, ...found }: Finding, applyFix: boolean): Promise<CheckResult> {
-  const { remedy } = found;
-  const finding = {
-    ...found,
-    detail: hint(found.detail),
-    ...(remedy === undefined ? {} : { remedy: hint(remedy) }),
-  };
+async function settle({ fix, ...finding }: Finding, applyFix: boolean): Promise<CheckResult> {
   if (!applyFix || fix === undefined) return { ...finding, fixed: false };
   try {
     await fix();

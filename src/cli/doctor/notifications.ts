@@ -1,5 +1,6 @@
 // Checks the notifications: whether each way of sending them works.
 
+import { advised } from "../../advice.ts";
 import { ago } from "../../core/time-words.ts";
 import { readNotifyState, type WayFailure } from "../../notify/notify-file.ts";
 import type { WayName } from "../../notify/way.ts";
@@ -22,7 +23,7 @@ export function examineNotifications(context: CommandContext): Finding[] {
     check,
     status: "warning",
     detail: `${name} failed ${ago(sinceMs, context.deps.clock.now())}: ${error}; codexlb keeps trying`,
-    remedy: "correct [notify] in config.toml, then run: codexlb notify test",
+    remedy: `correct [notify] in config.toml, then run: ${advised("notify test")}`,
   }));
 }
 

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { remoteSettings, remoteStatus } from "../../admin/client.ts";
 import type { Daemon, RunningDaemon } from "../../admin/daemon.ts";
 import { type Door, isProxy } from "../../admin/door.ts";
+import { advised } from "../../advice.ts";
 import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseListen } from "../../core/listen.ts";
 import { CodexlbError, connectProblem, messageOf } from "../../errors.ts";
@@ -106,7 +107,7 @@ async function examineDaemon(
             ? await upgradeAdvice(info.version, deps)
             : await restartAdvice(info.pid, deps),
         };
-  const port = info.draining ? ENDING : await examineAnswer(info.url);
+  const port = info.draining ? ending() : await examineAnswer(info.url);
   return [proxy, port, ...(await examineSurroundings(via, door, info.token_url))];
 }
 
@@ -133,12 +134,15 @@ async function examineSurroundings(via: ConnectionDeps, door: Door, tokenUrl: st
   }
 }
 
-const ENDING: Finding = {
-  check: "port",
-  status: "warning",
-  detail: "the proxy is shutting down",
-  remedy: "start it again: codexlb proxy",
-};
+/** The finding of a proxy that is shutting down. */
+function ending(): Finding {
+  return {
+    check: "port",
+    status: "warning",
+    detail: "the proxy is shutting down",
+    remedy: `start it again: ${advised("proxy")}`,
+  };
+}
 
 /** Whether the proxy can record what turns use. */
 async function examineRecording(door: Door): Promise<Finding[]> {
@@ -195,7 +199,7 @@ async function examineAnswer(url: string): Promise<Finding> {
       check: "port",
       status: "bad",
       detail: `${url} answers ${response.status}`,
-      remedy: "see: codexlb proxy logs",
+      remedy: `see: ${advised("proxy logs")}`,
     };
   } catch (error) {
     return {
@@ -215,10 +219,10 @@ async function examineAbsence({ layout }: CommandContext): Promise<Finding[]> {
         check: "proxy",
         status: "bad",
         detail: `a process owns ${layout.root}, but it does not answer on ${layout.adminSocket}`,
-        remedy: "stop it, and start codexlb proxy again",
+        remedy: `stop it, and start ${advised("proxy")} again`,
       },
     ];
-  const none = ok("proxy", "no proxy is running on this root; start one with: codexlb proxy");
+  const none = ok("proxy", `no proxy is running on this root; start one with: ${advised("proxy")}`);
   const listen = listenOf(layout);
   if (listen === undefined) return [none];
   const taken = await isTaken(listen);

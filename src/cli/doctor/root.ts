@@ -1,6 +1,7 @@
 // Checks the root on disk: does it exist, is it private, are settings and store readable, are there leftovers.
 
 import { lstatSync, statSync } from "node:fs";
+import { advised } from "../../advice.ts";
 import { brokenLogins, leftovers, sweepHomes, sweepLogins } from "../../auth/leftovers.ts";
 import { messageOf } from "../../errors.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
@@ -9,7 +10,7 @@ import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
 import type { Layout } from "../../state/layout.ts";
 import { tryLock } from "../../state/lock.ts";
 import { makePathPrivate, pathsForOthers, replaceableBy } from "../../state/private-root.ts";
-import { EXPOSURE_NEXT, exposureProblem } from "../../state/settings.ts";
+import { exposureNext, exposureProblem } from "../../state/settings.ts";
 import { openStore } from "../../state/store.ts";
 import { decodeStore } from "../../state/store-decode.ts";
 import type { CommandContext } from "../context.ts";
@@ -27,7 +28,7 @@ export function examineRoot(context: CommandContext): Finding[] {
         check: "root",
         status: "warning",
         detail: `${layout.root} does not exist yet`,
-        remedy: "create it with: codexlb account login ALIAS, or: codexlb proxy",
+        remedy: `create it with: ${advised("account login", "ALIAS")}, or: ${advised("proxy")}`,
       },
     ];
   if (!statSync(layout.root).isDirectory())
@@ -67,7 +68,7 @@ function examinePermissions(layout: Layout): Finding {
     check: "permissions",
     status: "bad",
     detail: `other users can access ${open.join(", ")}`,
-    remedy: `run: codexlb doctor --fix, or: chmod go= ${open[0]}`,
+    remedy: `run: ${advised("doctor", "--fix")}, or: chmod go= ${open[0]}`,
     fix: () => open.forEach(makePathPrivate),
   };
 }
@@ -87,7 +88,7 @@ function examineConfig({ deps, layout }: CommandContext): Finding[] {
       }),
     );
     if (exposure !== undefined)
-      return [...unknown, { check: "config", status: "bad", detail: exposure, remedy: EXPOSURE_NEXT }];
+      return [...unknown, { check: "config", status: "bad", detail: exposure, remedy: exposureNext() }];
     return unknown.length > 0 ? unknown : [ok("config", layout.config)];
   } catch (error) {
     return [{ check: "config", status: "bad", detail: messageOf(error), remedy: "correct the file" }];
@@ -118,8 +119,7 @@ function examineStore({ deps, layout }: CommandContext): Finding {
         check: "store",
         status: "bad",
         detail: `${layout.store} is damaged: ${decoded.why}`,
-        remedy:
-          "run: codexlb doctor --fix, which restores it from its backup or from accounts/ and keeps the damaged file",
+        remedy: `run: ${advised("doctor", "--fix")}, which restores it from its backup or from accounts/ and keeps the damaged file`,
         fix: () =>
           owning(layout, () => {
             const store = openStore(layout.store, () => "", deps);
@@ -143,7 +143,7 @@ function examineLeftovers(layout: Layout): Finding[] {
       check,
       status: "warning",
       detail: `a killed process left ${paths.join(", ")}`,
-      remedy: "run: codexlb doctor --fix",
+      remedy: `run: ${advised("doctor", "--fix")}`,
       fix: () => owning(layout, () => sweepHomes(layout)),
     });
   if (logins.length > kept.length)
@@ -151,7 +151,7 @@ function examineLeftovers(layout: Layout): Finding[] {
       check,
       status: "warning",
       detail: `homes left by interrupted logins in ${layout.logins}: ${logins.length - kept.length}`,
-      remedy: "run: codexlb doctor --fix",
+      remedy: `run: ${advised("doctor", "--fix")}`,
       fix: () => sweepLogins(layout),
     });
   if (kept.length > 0)
@@ -159,7 +159,7 @@ function examineLeftovers(layout: Layout): Finding[] {
       check,
       status: "warning",
       detail: `logins without an account: ${kept.join(", ")}`,
-      remedy: `run: codexlb account import --from ${kept[0]} ALIAS; then delete the directory`,
+      remedy: `run: ${advised("account import", "--from", kept[0] ?? "", "ALIAS")}; then delete the directory`,
     });
   return findings;
 }

@@ -1,6 +1,7 @@
 // `codexlb init`: sets up codexlb on this machine step by step. Changes nothing until the user answers yes.
 
 import { defineCommand } from "citty";
+import { advised } from "../../advice.ts";
 import { codexBinary } from "../../codex/login.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
@@ -48,7 +49,7 @@ export default defineCommand({
     if (isAsked && !(process.stdin.isTTY && process.stdout.isTTY))
       throw usage(
         "codexlb init asks questions, so it needs a terminal",
-        "in scripts, use: codexlb init --yes",
+        `in scripts, use: ${advised("init", "--yes")}`,
       );
     const context = contextOf(args.root, { createsRoot: true });
     await requireOwnProxy(context);
@@ -84,7 +85,7 @@ export default defineCommand({
     };
     if (isAsked)
       dialog.say(
-        "This sets up codexlb. Nothing changes until you answer yes, and n skips a question. Ctrl-C stops; run codexlb init again to continue.",
+        `This sets up codexlb. Nothing changes until you answer yes, and n skips a question. Ctrl-C stops; run ${advised("init")} again to continue.`,
       );
     const executable = isCompiled() ? process.execPath : process.argv0;
     const steps = [
@@ -113,7 +114,7 @@ async function requireOwnProxy(context: CommandContext): Promise<void> {
   const { url, by } = location.named;
   throw usage(
     `codexlb init sets up accounts on this machine, but ${by} makes commands use the proxy at ${url}`,
-    `to use that proxy, run: codexlb run; to set up this machine, remove ${by} first`,
+    `to use that proxy, run: ${advised("run")}; to set up this machine, remove ${by} first`,
   );
 }
 

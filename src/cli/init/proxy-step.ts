@@ -1,6 +1,7 @@
 // The step of `codexlb init` that starts the proxy: in the background, or as a service.
 
 import { type Daemon, daemonAt } from "../../admin/daemon.ts";
+import { advised } from "../../advice.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import { rootExists } from "../context.ts";
 import { isCompiled } from "../self.ts";
@@ -8,15 +9,7 @@ import { type FoundService, foundServices } from "../service/running-services.ts
 import { managerFor } from "../service/service-flags.ts";
 import { canServe } from "./pool-state.ts";
 import type { SetUp } from "./set-up.ts";
-import {
-  CHANGED,
-  type Choice,
-  FAILED,
-  NEEDS_ACCOUNT,
-  NEEDS_ROOT,
-  type Step,
-  type StepState,
-} from "./step.ts";
+import { CHANGED, type Choice, FAILED, NEEDS_ROOT, needsAccount, type Step, type StepState } from "./step.ts";
 
 /** The service that the step can install. */
 export interface OfferedService {
@@ -45,7 +38,7 @@ export function proxyStep(
       const service = services.find((one) => one.service.root === context.layout.root);
       const running = runningState(daemon, service, prefersService);
       if (running !== undefined) return running;
-      if (!(await canServe(context))) return NEEDS_ACCOUNT;
+      if (!(await canServe(context))) return needsAccount();
       if (service !== undefined) return installedOffer(setUp, service);
       return startOffer(setUp, prefersService, offered);
     },
@@ -78,7 +71,7 @@ function runningState(
     return {
       kind: "unavailable",
       detail: `a proxy that is not a service is running on ${url} (process ${pid})`,
-      next: "stop it with: codexlb proxy stop, then run codexlb init --service again",
+      next: `stop it with: ${advised("proxy stop")}, then run: ${advised("init", "--service")}`,
       isRequired: true,
     };
   return { kind: "done", detail: `running on ${url} (${isService ? "service, " : ""}process ${pid})` };

@@ -1,9 +1,9 @@
 // What the steps of `codexlb init` share: the root, the user's flags, and the commands that do the work.
 
-import { quote } from "../../codex/command-line.ts";
 import { onTerminal } from "../../codex/run.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
+import { quote } from "../../quote.ts";
 import type { CommandContext } from "../context.ts";
 import { selfCommand } from "../self.ts";
 import { paintOf } from "../terminal/colours.ts";

@@ -1,6 +1,8 @@
 // The interface of the steps of `codexlb init`: a step examines the machine, offers what is missing, and does what the
 // user chooses.
 
+import { advised } from "../../advice.ts";
+
 /** One step of the set-up. */
 export interface Step {
   /** Such as `Accounts`. */
@@ -70,10 +72,9 @@ export const NO = "n";
 
 /** The states of steps that need an earlier one. */
 export const NEEDS_ROOT = needs("the state directory", "it is created in the step above");
-export const NEEDS_ACCOUNT = needs(
-  "an account",
-  "add one in the step above, or with: codexlb account login ALIAS",
-);
+export function needsAccount(): StepState {
+  return needs("an account", `add one in the step above, or with: ${advised("account login", "ALIAS")}`);
+}
 export const NEEDS_CODEX = needs("Codex", "install it, as the first step says");
 
 // --- internal ---

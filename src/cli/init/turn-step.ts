@@ -13,14 +13,14 @@ import { waitingFor } from "../terminal/terminal.ts";
 import { usableCodex } from "./codex-step.ts";
 import { accountsOf, canServe, servedLast } from "./pool-state.ts";
 import { type SetUp, typedCommand } from "./set-up.ts";
-import { FAILED, NEEDS_ACCOUNT, NEEDS_CODEX, type Step, type StepResult } from "./step.ts";
+import { FAILED, NEEDS_CODEX, needsAccount, type Step, type StepResult } from "./step.ts";
 
 export function turnStep(setUp: SetUp): Step {
   const { context, binary, signal } = setUp;
   return {
     title: "Test turn",
     detect: async () => {
-      if (!rootExists(context) || !(await canServe(context))) return NEEDS_ACCOUNT;
+      if (!rootExists(context) || !(await canServe(context))) return needsAccount();
       const served = servedLast(await accountsOf(context));
       if (served !== undefined)
         return {

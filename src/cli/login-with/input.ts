@@ -1,5 +1,6 @@
 // The input of `login-with`: its flags, which are checked for contradictions, and the secrets from standard input.
 
+import { advised } from "../../advice.ts";
 import { checkAlias } from "../../auth/homes.ts";
 import type { Secrets } from "../../login/drive.ts";
 import { totpCode } from "../../login/totp.ts";
@@ -112,7 +113,7 @@ export async function inputOf(
   if (alias === undefined)
     throw usage(
       "login-with needs an alias",
-      "for example: codexlb login-with work --username you@example.com --password-stdin",
+      `for example: ${advised("login-with", "work", "--username", "you@example.com", "--password-stdin")}`,
     );
   checkAlias(alias);
   refuseContradictions(flags);

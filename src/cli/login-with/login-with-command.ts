@@ -2,6 +2,7 @@
 
 import { constants } from "node:os";
 import { defineCommand } from "citty";
+import { advised } from "../../advice.ts";
 import { namesIssuer } from "../../auth/oauth.ts";
 import { userHomes } from "../../codex/home.ts";
 import { codexBinary, isOwnLogin, requireCodex } from "../../codex/login.ts";
@@ -124,7 +125,7 @@ function endWithOutside(stopping: AbortController, lines: SecretLines | undefine
         "interrupted",
         "the program that requested the login has exited; nothing was changed",
         {
-          next: "run codexlb login-with again",
+          next: `run ${advised("login-with")} again`,
         },
       ),
     );
@@ -173,7 +174,7 @@ function withBrowser(work: Work): Promise<number> {
   const browser = findBrowser(flags.browser, deps.env, process.platform);
   if (browser === undefined)
     throw new CodexlbError("browser_not_found", "no Chromium-based browser was found on this machine", {
-      next: `install chromium or Google Chrome, name one with --browser PATH, use a container with --docker-image TAG, or use: codexlb account login ${alias} --device-auth`,
+      next: `install chromium or Google Chrome, name one with --browser PATH, use a container with --docker-image TAG, or use: ${advised("account login", alias, "--device-auth")}`,
     });
   const codex = codexBinary(flags["codex-bin"], deps.env);
   // A Codex from the environment ignores CODEXLB_ISSUER, so the password would go to the real sign-in.
@@ -246,8 +247,8 @@ function withHints(error: CodexlbError, work: Work | undefined): CodexlbError {
   if (work === undefined || work.input.flags.export) return error;
   const { alias } = work.input;
   const byHand = isContained(work)
-    ? `log in by hand: codexlb account login ${alias} --device-auth`
-    : `do that step by hand with --headed, or log in by hand: codexlb account login ${alias}`;
+    ? `log in by hand: ${advised("account login", alias, "--device-auth")}`
+    : `do that step by hand with --headed, or log in by hand: ${advised("account login", alias)}`;
   const next = [
     error.next,
     BY_HAND.has(error.code) ? byHand : undefined,

@@ -8,6 +8,7 @@ import type { Subprocess } from "bun";
 import { defineCommand } from "citty";
 import { createConsola } from "consola";
 import { runningProxy } from "../../admin/daemon.ts";
+import { advised } from "../../advice.ts";
 import { REPORT_BUG } from "../../core/project-pages.ts";
 import { CodexlbError } from "../../errors.ts";
 import { createSocketClient, createSseClient, type TurnClient } from "../../mock/client.ts";
@@ -97,7 +98,9 @@ async function show(directory: string, children: Subprocess[]): Promise<void> {
 
   say.start("Show the accounts: codexlb status");
   print(await command(["status", "--proxy-url", url], stage));
-  say.success("Six turns, two limits, and the client saw no error. To use your own accounts: codexlb init");
+  say.success(
+    `Six turns, two limits, and the client saw no error. To use your own accounts: ${advised("init")}`,
+  );
 }
 
 /** A fault: the account's third turn starts normally, and then reports the usage limit. */

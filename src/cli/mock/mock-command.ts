@@ -3,6 +3,7 @@
 import { join, resolve } from "node:path";
 import { defineCommand } from "citty";
 import { z } from "zod";
+import { advised } from "../../advice.ts";
 import { docsPage } from "../../core/project-pages.ts";
 import { systemDeps } from "../../deps.ts";
 import { messageOf } from "../../errors.ts";
@@ -57,10 +58,10 @@ export default defineCommand({
     print(
       `simulated backend on ${mock.baseUrl}\n` +
         `  accounts:  ${accounts.map(({ alias, turns }) => `${alias} (${turns} turns)`).join(", ")}\n` +
-        `  proxy:     CODEXLB_TOKEN_URL=${mock.tokenUrl} codexlb proxy --upstream ${mock.baseUrl}\n` +
+        `  proxy:     CODEXLB_TOKEN_URL=${mock.tokenUrl} ${advised("proxy", "--upstream", mock.baseUrl)}\n` +
         (args.homes === undefined
           ? ""
-          : `  import:    codexlb account import --from ${join(resolve(args.homes), accounts[0]?.alias ?? "")}\n`) +
+          : `  import:    ${advised("account import", "--from", join(resolve(args.homes), accounts[0]?.alias ?? ""))}\n`) +
         `  faults:    POST ${mock.origin}/__mock/faults, received requests: GET ${mock.origin}/__mock/requests\n`,
     );
     await new Promise<void>((stop) => {

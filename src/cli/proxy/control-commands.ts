@@ -5,7 +5,7 @@ import { defineCommand } from "citty";
 import type { ProxyAnswer } from "../../admin/answers.ts";
 import { remoteSettings } from "../../admin/client.ts";
 import { type Daemon, daemonAt, runningProxy } from "../../admin/daemon.ts";
-import { quote } from "../../codex/command-line.ts";
+import { advised } from "../../advice.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
@@ -83,7 +83,7 @@ export const status = defineCommand({
     if (args.json) printJson({ running: running !== undefined, ...running }, 2);
     if (running === undefined)
       throw new CodexlbError("proxy_unreachable", `no proxy is running on ${root}`, {
-        next: "start one with: codexlb proxy start",
+        next: `start one with: ${advised("proxy start")}`,
       });
     if (args.json) return;
     const since = `${new Date(running.started_at_ms).toISOString().slice(0, 16)}Z`;
@@ -143,11 +143,13 @@ async function startProxy(context: CommandContext, flags: readonly string[]): Pr
   const failure = await waitingFor("starting the proxy", startInBackground(context, flags));
   if (failure !== undefined)
     throw new CodexlbError("listen_failed", `starting the proxy: ${failure.why}`, {
-      next: `start it in the foreground for details: codexlb proxy --root ${quote(layout.root)}`,
+      next: `start it in the foreground for details: ${advised("proxy")}`,
     });
   const running = await runningProxy(layout.adminSocket);
   print(`started the proxy${running === undefined ? "" : ` ${nameOf(running)}`}\n`);
-  deps.log.info(`its output goes to ${join(layout.logs, BACKGROUND_LOG)}; stop it with: codexlb proxy stop`);
+  deps.log.info(
+    `its output goes to ${join(layout.logs, BACKGROUND_LOG)}; stop it with: ${advised("proxy stop")}`,
+  );
 }
 
 async function stopProxy(context: CommandContext, running: ProxyAnswer): Promise<void> {

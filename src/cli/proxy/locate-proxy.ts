@@ -2,6 +2,7 @@
 
 import { type Daemon, daemonAt, type RunningDaemon } from "../../admin/daemon.ts";
 import type { Door } from "../../admin/door.ts";
+import { advised } from "../../advice.ts";
 import { parseProxyUrl } from "../../codex/addresses.ts";
 import { withoutTrailingSlash } from "../../core/urls.ts";
 import { CodexlbError } from "../../errors.ts";
@@ -133,11 +134,11 @@ function requireServing({ layout }: CommandContext, { kind, daemon }: Location):
       "proxy_unreachable",
       `the proxy on ${layout.root} is running but does not answer`,
       {
-        next: "check that process, or stop it and start codexlb proxy again",
+        next: `check that process, or stop it and start ${advised("proxy")} again`,
       },
     );
   if (daemon.kind === "answers" && daemon.info().draining)
     throw new CodexlbError("shutting_down", `the proxy on ${layout.root} is shutting down`, {
-      next: "start a new one, which waits until the old one exits: codexlb proxy, or codexlb run --auto-start",
+      next: `start a new one, which waits until the old one exits: ${advised("proxy")}, or ${advised("run", "--auto-start")}`,
     });
 }

@@ -2,12 +2,14 @@
 
 import { constants } from "node:os";
 import { defineCommand } from "citty";
+import { advised, setAdvisedFlags } from "../../advice.ts";
 import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
 import { createSupervisor } from "../../daemon/supervisor.ts";
 import { untilDrained } from "../../daemon/wait-for-drain.ts";
 import { CodexlbError } from "../../errors.ts";
 import { hideNoProxy } from "../../network/egress.ts";
 import { print } from "../../print.ts";
+import { flagsOfProxy } from "../advised-flags.ts";
 import { contextOf, reportNewRoot, rootExists } from "../context.ts";
 import { integerFlag } from "../flags.ts";
 import { withRootLockedExit } from "../run/root-locked.ts";
@@ -35,6 +37,7 @@ export default defineCommand({
     const { deps, layout } = context;
     const isNewRoot = !rootExists(context);
     hideNoProxy();
+    setAdvisedFlags(flagsOfProxy(layout.root, deps.env));
     const early = await Promise.race([signals.stop, untilDrained(layout, deps)]);
     if (early !== undefined) return;
     const supervisor = createSupervisor(deps);
@@ -60,7 +63,7 @@ export default defineCommand({
     if (isNewRoot) reportNewRoot(context);
     deps.log.info(
       daemon.accountCount + daemon.childCount === 0
-        ? "no accounts yet; add one with: codexlb init, or: codexlb account login ALIAS"
+        ? `no accounts yet; add one with: ${advised("init")}, or: ${advised("account login", "ALIAS")}`
         : `${servedText(daemon)}; ${nextOf(daemon)}`,
     );
     const status = `serves ${servedText(daemon)} on ${daemon.listensOn}`;
@@ -99,7 +102,7 @@ const SHORT_STOP_MS = 15_000;
 function nextOf({ url }: Daemon): string {
   return url.includes("[")
     ? "codexlb run cannot use an IPv6 address: listen on 127.0.0.1 for it"
-    : "run Codex with: codexlb run";
+    : `run Codex with: ${advised("run")}`;
 }
 
 /** `2 accounts and 1 child proxy`. */

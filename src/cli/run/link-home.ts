@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { advised } from "../../advice.ts";
 import { copySettingsFiles } from "../../codex/copied-settings.ts";
 import type { Environment } from "../../codex/direct-hosts.ts";
 import { settingsIn } from "../../codex/home.ts";
@@ -51,6 +52,6 @@ function continueIsolated(layout: Layout, { path, own }: RunHome, log: CommandCo
   copySettingsFiles(layout.runtime, path);
   if (existsSync(join(layout.runtime, "sessions")))
     log.info(
-      `codexlb run now continues your own Codex home ${own}; threads of earlier runs are in ${layout.runtime}: codexlb run --isolated-home resume`,
+      `codexlb run now continues your own Codex home ${own}; threads of earlier runs are in ${layout.runtime}: ${advised("run", "--isolated-home", "resume")}`,
     );
 }

@@ -3,6 +3,7 @@
 
 import { type Daemon, daemonAt } from "../../admin/daemon.ts";
 import { socketDoor, through } from "../../admin/door.ts";
+import { advised } from "../../advice.ts";
 import { CodexlbError } from "../../errors.ts";
 import { configOf } from "../config/root-config.ts";
 import type { CommandContext } from "../context.ts";
@@ -79,7 +80,7 @@ async function start(context: CommandContext, daemon: Daemon): Promise<void> {
     if (isTaken(await daemonAt(layout.adminSocket))) return;
     if (!failure.isRootLocked || deps.clock.now() > deadlineMs)
       throw new CodexlbError("listen_failed", `starting a proxy for this run: ${failure.why}`, {
-        next: `start it yourself for details: codexlb proxy --root ${layout.root}`,
+        next: `start it yourself for details: ${advised("proxy")}`,
       });
     await Bun.sleep(RETRY_MS);
   }

@@ -1,6 +1,7 @@
 // Checks that a run can reach a proxy with accounts. Codex would spend half a minute on reconnects, and show no reason.
 
 import { isProxy, unreachable } from "../../admin/door.ts";
+import { advised } from "../../advice.ts";
 import { CodexlbError, isUnreachable } from "../../errors.ts";
 import { openLocalStore } from "../accounts/with-accounts.ts";
 import { configOf } from "../config/root-config.ts";
@@ -28,14 +29,14 @@ export async function requireAccounts(context: CommandContext): Promise<void> {
   const { state } = openLocalStore(context, true, proxy.upstream_base_url);
   if (state.accounts.length === 0 && proxy.child_proxy_urls.length === 0)
     throw new CodexlbError("no_accounts", "there are no accounts yet", {
-      next: "add one with: codexlb init, or: codexlb account login ALIAS",
+      next: `add one with: ${advised("init")}, or: ${advised("account login", "ALIAS")}`,
     });
 }
 
 /** The error for a run without a proxy. */
 export function noProxy({ layout }: CommandContext): CodexlbError {
   return new CodexlbError("proxy_unreachable", `no proxy is running on ${layout.root}`, {
-    next: "start one with: codexlb proxy start, or for this run: codexlb run --auto-start",
+    next: `start one with: ${advised("proxy start")}, or for this run: ${advised("run", "--auto-start")}`,
   });
 }
 

@@ -2,7 +2,7 @@
 // resume ID`, starts Codex without the pool.
 
 import { globSync } from "node:fs";
-import { quote } from "../../codex/command-line.ts";
+import { quote } from "../../quote.ts";
 
 /** The flags of `codexlb run` that the next run needs in order to find the same thread and the same proxy. */
 const KEPT_FLAGS = ["root", "proxy-url", "codex-bin", "codex-home", "isolated-home", "native-home"] as const;

@@ -3,6 +3,7 @@
 import { constants } from "node:os";
 import { join } from "node:path";
 import { defineCommand } from "citty";
+import { advised } from "../../advice.ts";
 import { codexAddresses } from "../../codex/addresses.ts";
 import { codexCommand, commandLine } from "../../codex/command-line.ts";
 import { privateHosts } from "../../codex/direct-hosts.ts";
@@ -81,10 +82,10 @@ export default defineCommand({
     if (args.command && args.account?.trim())
       throw usage(
         "run: --command and --account cannot be combined",
-        "leave one of them out, or pin all runs: codexlb account pin ALIAS",
+        `leave one of them out, or pin all runs: ${advised("account pin", "ALIAS")}`,
       );
     if (args.account?.trim() === "")
-      throw usage("run: --account is empty", "leave it out, or name an account: codexlb account list");
+      throw usage("run: --account is empty", `leave it out, or name an account: ${advised("account list")}`);
     const homes = ["native-home", "codex-home", "isolated-home"] as const;
     const [home, otherHome] = homes.filter(
       (name) => args[name] === true || `${args[name] ?? ""}`.trim() !== "",
@@ -182,7 +183,7 @@ async function runAt(
   }
   const traffic = tag === undefined ? undefined : await trafficOf(door, tag);
   if (tag !== undefined && traffic === undefined)
-    deps.log.info(`the proxy at ${proxyUrl} stopped during the run; see: codexlb proxy logs`);
+    deps.log.info(`the proxy at ${proxyUrl} stopped during the run; see: ${advised("proxy logs")}`);
   const others = account !== undefined && traffic && othersReport(account, traffic);
   if (others) deps.log.info(others);
   const report =

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { remoteStub } from "../../admin/client.ts";
 import { baseOf, type Door, isProxy, through, unreachable } from "../../admin/door.ts";
 import { createCredential } from "../../admin/proving.ts";
+import { advised } from "../../advice.ts";
 import { readCredentials } from "../../auth/homes.ts";
 import { newSecret, readSecret, secretFile } from "../../auth/secrets.ts";
 import { makeStub, pathKeyOf, type StubAuth } from "../../auth/stub.ts";
@@ -95,7 +96,7 @@ export async function requiresKey(context: CommandContext, proxyUrl: string): Pr
   } catch (error) {
     const { message, next } = unreachable(door, error);
     const own = `http://${(await configOf(context)).proxy.listen}`;
-    const start = proxyUrl === own ? ", or let run start one: codexlb run --auto-start" : "";
+    const start = proxyUrl === own ? `, or let run start one: ${advised("run", "--auto-start")}` : "";
     context.deps.log.warn(`${message}; ${next}${start}`);
     return false;
   }

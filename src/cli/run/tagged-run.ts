@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { type Door, textOf, through } from "../../admin/door.ts";
+import { advised } from "../../advice.ts";
 import { dotenvProblem, type ProxyDotenv } from "../../codex/dotenv.ts";
 import { parseJson } from "../../core/json.ts";
 import {
@@ -30,9 +31,9 @@ export async function tagRun(
   const tag = { id: Buffer.from(random(8)).toString("hex"), account };
   const { status, body } = await ask(door, tag);
   const traffic = trafficIn(body);
-  if (traffic?.absence !== undefined)
+  if (account !== undefined && traffic?.absence !== undefined)
     log.warn(
-      `${account} ${ABSENCES[traffic.absence]}; other accounts serve until it is available again; for the reason, see: codexlb account show ${account}`,
+      `${account} ${ABSENCES[traffic.absence]}; other accounts serve until it is available again; for the reason, see: ${advised("account show", account)}`,
     );
   if (traffic !== undefined) return tag;
   if (account === undefined) return undefined;
@@ -41,7 +42,7 @@ export async function tagRun(
     throw new CodexlbError(
       "account_not_found",
       `this proxy has no account ${JSON.stringify(account)} of its own`,
-      { next: "list the accounts with: codexlb account list" },
+      { next: `list the accounts with: ${advised("account list")}` },
     );
   if (refusal?.code === "unauthorized") {
     const { message, next = KEY_NEXT } = refusal;
@@ -52,11 +53,11 @@ export async function tagRun(
         "proxy_unreachable",
         `no proxy answers at ${door.url}, so the run cannot be pinned to ${account}`,
         {
-          next: "start it with: codexlb proxy",
+          next: `start it with: ${advised("proxy")}`,
         },
       )
     : new CodexlbError("proxy_answer", `the proxy at ${door.url} cannot pin a single run`, {
-        next: `leave --account out, or pin it for everything: codexlb account pin ${account}`,
+        next: `leave --account out, or pin it for everything: ${advised("account pin", account)}`,
       });
 }
 
@@ -118,10 +119,10 @@ export function bypassReport(run: EndedRun): BypassReport | undefined {
   if (dotenv !== undefined && failure !== undefined) return report(dotenvProblem(dotenv));
   if (traffic.requests === 0)
     return failure === undefined
-      ? report(UNKNOWN)
+      ? report(unknownCause())
       : report(`Codex ended ${failure} before it sent a request`, false);
   // Requests without a turn are normal for an interactive Codex in which the user typed nothing.
-  return failure === undefined && args.some((word) => EXEC.has(word)) ? report(UNKNOWN) : undefined;
+  return failure === undefined && args.some((word) => EXEC.has(word)) ? report(unknownCause()) : undefined;
 }
 
 /**
@@ -139,8 +140,6 @@ export function othersReport(account: string, { others = [] }: RunSeen): string 
 // --- internal ---
 
 const ANSWER_MS = 3_000;
-const UNKNOWN =
-  "Codex bypassed the proxy, or sent no request; codexlb doctor shows where Codex sends its turns";
 /** Sub-commands that send a turn, unless they fail. */
 const EXEC: ReadonlySet<string> = new Set(["exec", "e", "review"]);
 /** Sub-commands and flags of Codex that send no turn. */
@@ -150,6 +149,10 @@ const SILENT_WORDS: ReadonlySet<string> = new Set([
     " ",
   ),
 ]);
+
+function unknownCause(): string {
+  return `Codex bypassed the proxy, or sent no request; ${advised("doctor")} shows where Codex sends its turns`;
+}
 
 async function ask(
   door: Door,

@@ -2,6 +2,7 @@
 
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
+import { advised } from "../../advice.ts";
 import type { Deps } from "../../deps.ts";
 
 export interface ExecutablePlace {
@@ -29,7 +30,7 @@ export function lastingPath({ executable, startedAs }: ExecutablePlace, { PATH =
 /** A warning about an executable that will disappear from `path`; undefined if it will probably stay. */
 export function pathWarning(path: string): string | undefined {
   if (TEMPORARY.test(path))
-    return `${path} is in a cache that will be cleared; install codexlb permanently (npm install --global codexlb), then run codexlb service install again`;
+    return `${path} is in a cache that will be cleared; install codexlb permanently (npm install --global codexlb), then run ${advised("service install")} again`;
   if (VERSIONED.test(path))
     return `an upgrade removes ${path}; name a path without the version with --binary`;
   return undefined;

@@ -1,5 +1,6 @@
 // Finds the codexlb services on this machine.
 
+import { advised } from "../../advice.ts";
 import type { Deps } from "../../deps.ts";
 import { type InstalledService, installedService } from "../../service/installed.ts";
 import { pauseService, restartUnchecked } from "../../service/operations.ts";
@@ -48,5 +49,5 @@ export async function runningServices(deps: Pick<Deps, "env">): Promise<FoundSer
 export async function restartAdvice(pid: number, deps: Pick<Deps, "env">): Promise<string> {
   const services = await runningServices(deps);
   const service = services.find((one) => one.pid === pid);
-  return `restart it: ${service?.manager.command("restart") ?? `kill ${pid}, then start codexlb proxy again`}`;
+  return `restart it: ${service?.manager.command("restart") ?? `kill ${pid}, then start ${advised("proxy")} again`}`;
 }

@@ -1,11 +1,12 @@
 // `codexlb service ...`: runs the proxy as a systemd or launchd service.
 
 import { defineCommand } from "citty";
-import { quote } from "../../codex/command-line.ts";
+import { advised } from "../../advice.ts";
 import { docsPage } from "../../core/project-pages.ts";
 import { systemDeps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
+import { quote } from "../../quote.ts";
 import { installedService, otherServices } from "../../service/installed.ts";
 import {
   type InstallResult,
@@ -167,7 +168,7 @@ const logs = defineCommand({
     await printOutputOf(
       manager.logCommand({ lines, follow: args.follow ?? false, root: service.root }),
       deps.env,
-      "see the proxy's own event log: codexlb proxy logs",
+      `see the proxy's own event log: ${advised("proxy logs", "--root", service.root)}`,
     );
   },
 });

@@ -1,6 +1,7 @@
 // `codexlb setup`: points clients that start without `codexlb run` at the proxy, through the user's config.toml.
 
 import { defineCommand } from "citty";
+import { advised } from "../../advice.ts";
 import { codexAddresses } from "../../codex/addresses.ts";
 import { BASE_URL_KEYS, baseUrlsOf } from "../../codex/base-urls.ts";
 import { planSetup, type SetupPlan } from "../../codex/client-setup.ts";
@@ -38,13 +39,15 @@ export default defineCommand({
       throw new CodexlbError(
         "unauthorized",
         `the proxy at ${url} requires a client key, but clients configured by codexlb setup send their own login instead`,
-        { next: "start Codex with codexlb run, or point the clients at a proxy that listens on 127.0.0.1" },
+        {
+          next: `start Codex with ${advised("run")}, or point the clients at a proxy that listens on 127.0.0.1`,
+        },
       );
     plan.apply();
     print(
       plan.before === plan.after
         ? `${plan.path} already points at ${url}\n`
-        : `${plan.path} points at ${url} (undo: codexlb unsetup); restart running clients\n`,
+        : `${plan.path} points at ${url} (undo: ${advised("unsetup")}); restart running clients\n`,
     );
     await warn(context, home, plan.path, url);
   },
@@ -65,7 +68,7 @@ async function warn(context: CommandContext, home: string, path: string, url: st
   await warnOfSharedLogin(
     context,
     home,
-    "log in again for one of them: codex login, or codexlb account login ALIAS",
+    `log in again for one of them: codex login, or ${advised("account login", "ALIAS")}`,
   );
 }
 

@@ -1,10 +1,10 @@
 // The state of an account in words for a person. Scripts read `accountState` in status-text.ts.
 
 import { z } from "zod";
+import { advised } from "../../advice.ts";
 import type { ListedAccount } from "../../auth/account-ops.ts";
 import type { AccountAnswer } from "../../core/status-schema.ts";
 import { backWords } from "../../core/time-words.ts";
-import { commandHint } from "../hints.ts";
 import { isLimitCode, isLoginCode, reasonWords } from "./reason-words.ts";
 
 /**
@@ -92,9 +92,8 @@ function disabledState({ alias, proxyName, disabledReason: reason }: ServiceFact
   const words = reasonWords(reason);
   if (!isLoginCode(reason))
     return { level: "bad", canServe: false, wordings: [`disabled: ${words}`, "disabled"], isDead: true };
-  const command = commandHint(
-    `codexlb account login ${proxyName === undefined ? "" : `--proxy-name ${proxyName} `}${alias}`,
-  );
+  const target = proxyName === undefined ? [] : ["--proxy-name", proxyName];
+  const command = advised("account login", ...target, alias);
   return { level: "bad", canServe: false, wordings: [`${words}: ${command}`, words], command, isDead: true };
 }
 

@@ -1,8 +1,8 @@
 // An explanation for a person, as `codexlb explain` prints it on a terminal.
 
 import type { Explained } from "../../admin/answers.ts";
+import { advised } from "../../advice.ts";
 import { until } from "../../core/time-words.ts";
-import { commandHint } from "../hints.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
 import type { StateLevel } from "./account-state.ts";
 import { bindingText, termOf } from "./explanation-text.ts";
@@ -61,9 +61,7 @@ function changeLine({ accounts, pinned }: Explained): string[] {
     ...(inFlight === 0 ? [] : [`${inFlight} request${inFlight === 1 ? " is" : "s are"} in flight`]),
     ...(old.length === 0
       ? []
-      : [
-          `no current figures for ${namesOf(old)} (fetch them with: ${commandHint("codexlb status --refresh")})`,
-        ]),
+      : [`no current figures for ${namesOf(old)} (fetch them with: ${advised("status", "--refresh")})`]),
   ];
   return causes.length === 0 ? [] : [`this can still change: ${causes.join("; ")}`];
 }

@@ -1,13 +1,13 @@
 // What a terminal shows when a proxy or a root has no accounts. Pipes get `no accounts` alone.
 
-import { hint } from "../hints.ts";
+import { advised } from "../../advice.ts";
 
 /** The line that names the fact. */
 export const NO_ACCOUNTS = "no accounts";
 
 /** The line with the next step. */
 export function addAccountStep(): string {
-  return hint("add one with: codexlb account login ALIAS");
+  return `add one with: ${advised("account login", "ALIAS")}`;
 }
 
 /** Both lines, with line ends. */

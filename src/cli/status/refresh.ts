@@ -2,6 +2,7 @@
 
 import { remoteStatusText } from "../../admin/client.ts";
 import type { Door } from "../../admin/door.ts";
+import { advised } from "../../advice.ts";
 import { parseJson } from "../../core/json.ts";
 import { type AccountAnswer, StatusAnswer } from "../../core/status-schema.ts";
 import type { Deps } from "../../deps.ts";
@@ -54,7 +55,9 @@ export function refreshWarnings(status: StatusAnswer, tookMs: number): string[] 
         `the figures of ${account.alias}${isOwn(account) ? "" : ` on ${account.proxy_name}`} could not be refreshed: they are ${newestAge(account)} s old`,
     );
   const warnings = [...reported, ...silent];
-  return reported.length === 0 ? warnings : [...warnings, "for the causes, see: codexlb proxy logs --all"];
+  return reported.length === 0
+    ? warnings
+    : [...warnings, `for the causes, see: ${advised("proxy logs", "--all")}`];
 }
 
 // --- internal ---

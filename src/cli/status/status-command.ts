@@ -2,6 +2,7 @@
 
 import { defineCommand } from "citty";
 import { remoteStatusText } from "../../admin/client.ts";
+import { advised } from "../../advice.ts";
 import { shortStatus } from "../../core/short-status.ts";
 import type { Deps } from "../../deps.ts";
 import { print, printJsonText } from "../../print.ts";
@@ -127,6 +128,6 @@ function refuseToWatch(
       process.stdout.isTTY
         ? "status --watch cannot draw on this terminal (TERM=dumb)"
         : "status --watch requires a terminal",
-      "run codexlb status without --watch; scripts can use --json",
+      `run ${advised("status")} without --watch; scripts can use --json`,
     );
 }

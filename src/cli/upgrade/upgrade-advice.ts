@@ -1,6 +1,7 @@
 // Advises how to upgrade this executable.
 
 import { realpathSync } from "node:fs";
+import { advised } from "../../advice.ts";
 import type { Deps } from "../../deps.ts";
 import { programRunner } from "../../service/run-program.ts";
 import { packageOwner } from "../../upgrade/package-manager.ts";
@@ -11,5 +12,5 @@ export async function upgradeAdvice(version: string, { env }: Pick<Deps, "env">)
   if (!isCompiled()) return `update these sources to version ${version}`;
   const path = realpathSync(process.execPath);
   const owner = await packageOwner(path, version, programRunner(env));
-  return `upgrade this command (${path}) to version ${version}: ${owner?.command ?? "codexlb upgrade --from DIR|URL"}`;
+  return `upgrade this command (${path}) to version ${version}: ${owner?.command ?? `${advised("upgrade")} --from DIR|URL`}`;
 }

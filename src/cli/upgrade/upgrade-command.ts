@@ -3,6 +3,7 @@
 import { realpathSync } from "node:fs";
 import { defineCommand } from "citty";
 import { runningProxy } from "../../admin/daemon.ts";
+import { advised } from "../../advice.ts";
 import { NEWEST_RELEASE } from "../../core/project-pages.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
@@ -171,7 +172,9 @@ async function activateOrRestore(
   });
   if (activation.kind === "active") return;
   const next =
-    service === undefined ? "try again with: codexlb upgrade" : `see why: ${service.manager.command("logs")}`;
+    service === undefined
+      ? `try again with: ${advised("upgrade")}`
+      : `see why: ${service.manager.command("logs")}`;
   const { problem } = activation;
   if (activation.kind === "interrupted")
     throw problem === undefined

@@ -1,5 +1,6 @@
 // A usage report for a person: a table with a bar for each line. Pure: equal arguments give equal text.
 
+import { advised } from "../../advice.ts";
 import { dayOf, startOfDay } from "../../core/local-days.ts";
 import { shortDate } from "../../core/time-words.ts";
 import {
@@ -144,7 +145,7 @@ function noteLines({ total, prices_as_of, recording, by, keep_days }: UsageRepor
     ...(by === "session" ? [`Sessions are known for the last ${keep_days} days.`] : []),
     ...(recording === "off" ? ["The proxy does not record turns now (usage.enabled = false)."] : []),
     ...(recording === "failing"
-      ? ["The proxy cannot write its usage database now: run codexlb doctor."]
+      ? [`The proxy cannot write its usage database now: run ${advised("doctor")}.`]
       : []),
   ];
 }

@@ -2,7 +2,6 @@
 
 import type { Deps } from "../../deps.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
-import { hint } from "../hints.ts";
 import { hasUtf8 } from "../terminal/glyphs.ts";
 import { openScreen, type Screen } from "../terminal/screen.ts";
 import { wantsColour } from "../terminal/terminal.ts";
@@ -119,7 +118,7 @@ const RETRY_MS = 2_000;
 
 /** An error and its next step. */
 function problemOf(error: unknown): string {
-  return error instanceof CodexlbError ? `${error.message}; ${hint(error.next)}` : messageOf(error);
+  return error instanceof CodexlbError ? `${error.message}; ${error.next}` : messageOf(error);
 }
 
 /** A pause that can be ended early. */

@@ -6,7 +6,6 @@ import { CodexlbError, messageOf } from "../../errors.ts";
 import { accountLines } from "../accounts/account-lines.ts";
 import type { RemoteFlags } from "../common-flags.ts";
 import type { CommandContext } from "../context.ts";
-import { hint } from "../hints.ts";
 import { doorOf, type Location, locate, urlOf } from "../proxy/locate-proxy.ts";
 import { type StatusReply, statusReply } from "../status/status-reply.ts";
 import type { AccountChange } from "./account-change.ts";
@@ -36,7 +35,7 @@ export class ProxyFailure extends Error {
 
   /** What the user can do. */
   get next(): string | undefined {
-    return this.cause instanceof CodexlbError ? hint(this.cause.next) : undefined;
+    return this.cause instanceof CodexlbError ? this.cause.next : undefined;
   }
 
   /** True if the proxy may simply not be running at the moment. */
@@ -70,8 +69,8 @@ export function watchedProxy(
   ): Promise<T> => {
     const warnings: string[] = [];
     const log = {
-      info: (text: string) => void warnings.push(hint(text)),
-      warn: (text: string) => void warnings.push(hint(text)),
+      info: (text: string) => void warnings.push(text),
+      warn: (text: string) => void warnings.push(text),
     };
     return work({ ...context, deps: { ...context.deps, log } }, warnings);
   };

@@ -42,6 +42,8 @@ const run = (args: readonly string[], env: Record<string, string> = {}) =>
   runCli(args, { cwd: temp.path, env });
 const aliases = async (pool: TestPool) => (await pool.accounts.list()).map(({ alias }) => alias);
 
+const LONG_AGO = '"last_refresh": "2020-01-01T00:00:00Z"';
+
 describe("a proxy that --proxy-url names", () => {
   test("is used for every account command, with its admin token", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
@@ -64,6 +66,34 @@ describe("a proxy that --proxy-url names", () => {
     expect(await aliases(pool)).toEqual(["bob", "carol"]);
     // The command's own root is unchanged.
     expect(readdirSync(env.CODEXLB_ROOT)).toEqual([]);
+  });
+
+  test("advises commands that it carries out, and not those of its own machine", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const root = ownRoot();
+    const flags = ["--root", root, "--proxy-url", pool.url];
+    const at = `--root ${root} --proxy-url ${pool.url}`;
+    const nextOf = async (...args: readonly string[]) =>
+      (await run([...args, ...flags], { CODEXLB_ADMIN_TOKEN: pool.adminToken })).err.split("\n")[1]?.trim();
+
+    const older = join(temp.path, "older");
+    const replaced = pool.mock.authFile("alice").replace(/"last_refresh": "[^"]*"/, LONG_AGO);
+    mkdirSync(older);
+    writeFileSync(join(older, "auth.json"), replaced);
+    const importing = ["account", "import", "--into", "proxy", "--from", older, "alice"];
+    expect(await nextOf(...importing)).toBe(
+      `log in again with: codexlb account login ${at} ALIAS; or use --replace to import the older login`,
+    );
+
+    writeFileSync(join(older, "auth.json"), JSON.stringify(pool.daemon.name));
+    expect(await nextOf(...importing)).toStartWith(`log in with: codexlb account login ${at} ALIAS, or run`);
+
+    expect(await nextOf("account", "show", "alise")).toBe("did you mean alice?");
+    expect(await nextOf("account", "show", "zed")).toBe("known accounts: alice");
+    await pool.accounts.remove("alice");
+    expect(await nextOf("account", "show", "alice")).toBe(
+      `run: codexlb account login ${at} ALIAS, or: codexlb account import ${at} --into proxy`,
+    );
   });
 
   test("is not used by --into local, the default of import", async () => {

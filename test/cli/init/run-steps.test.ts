@@ -5,7 +5,7 @@ import { runSteps } from "../../../src/cli/init/run-steps.ts";
 import {
   CHANGED,
   FAILED,
-  NEEDS_ACCOUNT,
+  needsAccount,
   type Offer,
   type Step,
   type StepResult,
@@ -104,7 +104,7 @@ test("with --yes a choice that changes nothing is not repeated", async () => {
 test("a step that cannot be done says what to do; only a required one counts", async () => {
   const talk = scriptedDialog();
   const optional: StepState = { kind: "unavailable", detail: "no shell", next: "get one", isRequired: false };
-  const steps = [stepOf("Turn", async () => NEEDS_ACCOUNT), stepOf("Shell", async () => optional)];
+  const steps = [stepOf("Turn", async () => needsAccount()), stepOf("Shell", async () => optional)];
   const ends = await runSteps(steps, talk.dialog, { isAsked: true });
   expect(ends.map(({ kind }) => kind)).toEqual(["unavailable", "skipped"]);
   expect(talk.text()).toContain("  ! needs an account\n  add one in the step above");
