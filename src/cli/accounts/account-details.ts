@@ -1,10 +1,10 @@
 // The details of one account as text for scripts, for `codexlb account show` in a pipe.
 
 import type { AccountDetails } from "../../auth/account-details.ts";
+import { limitWindows } from "../../core/limit-windows.ts";
+import { accountState, creditsText, hasMonthly, relative } from "../../core/status-words.ts";
 import { ago } from "../../core/time-words.ts";
 import { oneLine, shortLine } from "../../printable.ts";
-import { limitWindows } from "../status/limit-windows.ts";
-import { accountState, creditsText, hasMonthly, relative } from "../status/status-text.ts";
 import { table } from "../terminal/table.ts";
 
 /** Returns a block of lines. The times of the events are UTC. */

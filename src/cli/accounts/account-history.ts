@@ -1,11 +1,10 @@
 // The last switches, failures and changes of one account in words.
 
 import type { AccountDetails } from "../../auth/account-details.ts";
-import type { LogEvent } from "../../core/log-event.ts";
+import { eventText } from "../../core/event-words.ts";
+import { switchWords } from "../../core/reason-words.ts";
 import { ago } from "../../core/time-words.ts";
 import { shortLine } from "../../printable.ts";
-import { wordsOf } from "../proxy/log-text.ts";
-import { switchWords } from "../status/reason-words.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
 
 /** A line for each event, latest first: `5 min ago     cooling down for 2 min (backend error 503)`. */
@@ -34,16 +33,3 @@ export function historyLines(
 
 const MOST = 10;
 const TIME_WIDTH = "a moment ago".length;
-
-function eventText(event: LogEvent): string {
-  const { what, shown } = wordsOf(event);
-  const { reason, error, switch_reason: cause } = event.fields;
-  if (event.event === "request.switched") return `took over (${reasonOf(cause)})`;
-  const words = what === event.event ? what.replace(/^account\./, "") : what;
-  const why = shown.includes("reason") ? reasonOf(reason) : typeof error === "string" ? error : "";
-  return why === "" ? words : `${words} (${why})`;
-}
-
-function reasonOf(code: unknown): string {
-  return typeof code === "string" ? switchWords({ at_ms: 0, from: "", to: "", reason: code }) : "";
-}

@@ -1,12 +1,12 @@
 // The limits of one account in words.
 
+import { limitWindows, type ShownWindow } from "../../core/limit-windows.ts";
+import { WINDOW_LIMITS } from "../../core/reason-words.ts";
 import type { AccountAnswer } from "../../core/status-schema.ts";
+import { creditsText } from "../../core/status-words.ts";
 import { backWords } from "../../core/time-words.ts";
 import { WINDOW_KINDS } from "../../core/windows.ts";
 import { shortLine } from "../../printable.ts";
-import { limitWindows, type ShownWindow } from "../status/limit-windows.ts";
-import { WINDOW_LIMITS } from "../status/reason-words.ts";
-import { creditsText } from "../status/status-text.ts";
 import { windowCell } from "../status/window-cell.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
 

@@ -2,9 +2,9 @@
 
 import { advised } from "../../advice.ts";
 import type { AccountDetails } from "../../auth/account-details.ts";
+import { type ShownState, shownState } from "../../core/account-state.ts";
 import { ago, until } from "../../core/time-words.ts";
 import { shortLine } from "../../printable.ts";
-import { type ShownState, shownState } from "../status/account-state.ts";
 import { stateBrush } from "../status/state-brush.ts";
 import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
 import { historyLines } from "./account-history.ts";

@@ -2,11 +2,12 @@
 
 import { identityOfListed, type ListedAccount } from "../../auth/account-ops.ts";
 import { personName } from "../../auth/identity.ts";
+import { type ShownState, shownState } from "../../core/account-state.ts";
 import type { StatusAnswer } from "../../core/status-schema.ts";
-import { listedWords, type ShownState, shownState } from "../status/account-state.ts";
+import { emailOf } from "../../core/status-words.ts";
 import { stateBrush } from "../status/state-brush.ts";
-import { emailOf } from "../status/status-text.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
+import { listedWords } from "./listed-words.ts";
 
 /** The table of the accounts of one proxy. */
 export function listedTable(accounts: readonly ListedAccount[], frame: TableFrame, nowMs: number): string {

@@ -1,83 +1,21 @@
 // One event of the event log as a line for people.
 
-import { durationText } from "../../core/duration-text.ts";
+import { accountOf, eventTime, eventWords } from "../../core/event-words.ts";
 import { type LogEvent, type LogLevel, levelOf } from "../../core/log-event.ts";
 import { shortLine } from "../../printable.ts";
 import type { Paint } from "../terminal/colours.ts";
 
 /** The line of `event`: time (local), account, what happened, and the reason. `nowMs` decides whether the day is shown. */
 export function logText(event: LogEvent, nowMs: number, paint: Paint): string {
-  const { what, shown } = wordsOf(event);
-  const rest = Object.entries(event.fields)
-    .filter(([name]) => !NAMES.has(name) && !shown.includes(name))
-    .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
-  const reason = shown.includes("reason") ? event.fields.reason : event.fields.error;
-  const why = typeof reason === "string" && reason !== "" ? ` (${reason})` : "";
+  const { what, details } = eventWords(event);
   const brush = BRUSHES[levelOf(event)];
-  const details = why === "" && what === event.event && rest.length > 0 ? `  ${rest.join(" ")}` : why;
-  return `${paint.dim(timeOf(event.ts, nowMs))}  ${accountOf(event).padEnd(WIDTH)}  ${brush(paint)(shortLine(what))}${shortLine(details)}\n`;
-}
-
-/** The account or child proxy of the event, as people name it; `-` if it concerns none. */
-export function accountOf({ fields }: Pick<LogEvent, "fields">): string {
-  const name =
-    fields.account_alias ?? fields.account_id ?? fields.proxy_name ?? fields.child_proxy_url ?? "-";
-  return shortLine(String(name)).replace(/^openai:/, "");
-}
-
-/** What happened in words, and the fields that these words contain. An event without words keeps its name. */
-export function wordsOf({ event, fields }: LogEvent): {
-  readonly what: string;
-  readonly shown: readonly string[];
-} {
-  const seconds = Number(fields.cooldown_seconds);
-  switch (event) {
-    case "account.cooldown":
-    case "child_proxy.cooldown":
-      return { what: `cooling down for ${durationText(seconds)}`, shown: ["reason"] };
-    case "account.disabled":
-    case "child_proxy.disabled":
-      return fields.reason === undefined
-        ? { what: "disabled by you", shown: [] }
-        : { what: "disabled", shown: ["reason"] };
-    case "request.switched":
-      return { what: `serves now (${fields.switch_reason})`, shown: [] };
-    case "websocket.moved":
-      return {
-        what: `took over a session from ${accountOf({ fields: { account_id: fields.from_account_id } })}`,
-        shown: [],
-      };
-    case "websocket.handover":
-      return { what: "asked the client to reconnect for another account", shown: ["reason"] };
-    case "request.transport_error":
-      return { what: "connection failed", shown: [] };
-    case "request.account_unready":
-      return { what: "could not be used", shown: [] };
-    case "account.auth_refresh_failed":
-      return { what: "token refresh failed", shown: [] };
-    case "quota.refresh_failed":
-      return { what: "quota could not be read", shown: [] };
-    case "usage.write_failed":
-      return { what: "turns are not recorded", shown: [] };
-    case "usage.write_resumed":
-      return { what: "turns are recorded again", shown: [] };
-    case "usage.file_set_aside":
-      return { what: `the record of turns was unusable, and is now ${fields.path}`, shown: [] };
-    case "request.failed":
-      return { what: `a request was refused with status ${fields.status ?? "500"}`, shown: [] };
-    default:
-      return { what: event, shown: [] };
-  }
+  return `${paint.dim(eventTime(event.ts, nowMs))}  ${accountOf(event).padEnd(WIDTH)}  ${brush(paint)(shortLine(what))}${shortLine(details)}\n`;
 }
 
 // --- internal ---
 
 /** The width of the column of accounts. */
 const WIDTH = 12;
-/** Fields that are shown elsewhere in the line. */
-const NAMES: ReadonlySet<string> = new Set([
-  ...["account_alias", "account_id", "proxy_name", "child_proxy_url", "error"],
-]);
 
 const BRUSHES: Readonly<Record<LogLevel, (paint: Paint) => (text: string) => string>> = {
   error: ({ red }) => red,
@@ -85,13 +23,3 @@ const BRUSHES: Readonly<Record<LogLevel, (paint: Paint) => (text: string) => str
   info: () => (text) => text,
   debug: ({ dim }) => dim,
 };
-
-/** `13:40:36`, with the date before it if it is another day. */
-function timeOf(ts: string, nowMs: number): string {
-  const at = new Date(ts);
-  if (Number.isNaN(at.getTime())) return shortLine(ts);
-  const two = (value: number) => String(value).padStart(2, "0");
-  const day = (date: Date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
-  return day(at) === day(new Date(nowMs)) ? time : `${day(at)} ${time}`;
-}

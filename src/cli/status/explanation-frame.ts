@@ -2,12 +2,11 @@
 
 import type { Explained } from "../../admin/answers.ts";
 import { advised } from "../../advice.ts";
+import { bindingText, termText, tierWords, whyWords } from "../../core/explanation-words.ts";
+import { choiceWords, WINDOW_LIMITS } from "../../core/reason-words.ts";
 import { until } from "../../core/time-words.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
-import type { StateLevel } from "./account-state.ts";
-import { bindingText, termOf } from "./explanation-text.ts";
 import { noAccountsText } from "./no-accounts.ts";
-import { choiceWords, reasonWords, WINDOW_LIMITS } from "./reason-words.ts";
 import { stateBrush } from "./state-brush.ts";
 
 /** The decision, then one row for each account, the chosen one first. */
@@ -19,16 +18,6 @@ export function explanationFrame(explained: Explained, frame: TableFrame, nowMs:
 // --- internal ---
 
 type ExplainedAccount = Explained["accounts"][number];
-
-/** The words for the tiers, which are in the JSON for compatibility, and their colours. */
-const TIERS: Readonly<Record<string, readonly [string, StateLevel]>> = {
-  ready: ["ready", "good"],
-  probing: ["recovering", "low"],
-  credits: ["only credits", "low"],
-  exhausted: ["limit reached", "bad"],
-  resting: ["cooling down", "low"],
-  out: ["out of service", "bad"],
-};
 
 function headOf(explained: Explained, { columns, style: { paint } }: TableFrame, nowMs: number): string {
   const { mode, session, model, bound_to, held, pinned, chosen, reason, back_at_ms: backMs } = explained;
@@ -90,8 +79,8 @@ function accountsOf({ accounts, chosen }: Explained, frame: TableFrame): string 
       },
       {
         heading: "STATUS",
-        cells: column(({ tier }) => TIERS[tier]?.[0] ?? tier),
-        brush: (text, row) => stateBrush(TIERS[accounts[row]?.tier ?? ""]?.[1] ?? "low", paint)(text),
+        cells: column(({ tier }) => tierWords(tier)[0]),
+        brush: (text, row) => stateBrush(tierWords(accounts[row]?.tier ?? "")[1], paint)(text),
       },
       { heading: "WHY", cells: column(({ why }) => whyWords(why)), wraps: true },
       { heading: "LIMIT", cells: column(({ limit }) => (ownLimits ? (limit ?? "main") : "")), rank: 1 },
@@ -99,18 +88,11 @@ function accountsOf({ accounts, chosen }: Explained, frame: TableFrame): string 
       { heading: "SCORE", cells: column(({ score }) => score.toFixed(3)), rank: 3 },
       ...windows.map((name) => ({
         heading: WINDOW_LIMITS[name],
-        cells: column((account) => termOf(account, name)),
+        cells: column((account) => termText(account, name)),
         rank: 4,
       })),
       { heading: "URGENCY", cells: column(({ urgency }) => urgency.toFixed(2)), rank: 5 },
     ],
     frame,
   );
-}
-
-/** The codes of a disablement and of a cooldown in words; everything else is in words already. */
-function whyWords(why: string): string {
-  return why
-    .replace(/^disabled: operator$/, "disabled by you")
-    .replace(/^(disabled: |cooling down after )([\w-]+)/, (_, what, code) => `${what}${reasonWords(code)}`);
 }

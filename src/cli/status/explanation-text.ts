@@ -1,27 +1,14 @@
 // An explanation as text for scripts, in the form that it always had.
 
 import type { Explained } from "../../admin/answers.ts";
+import { bindingText, termText } from "../../core/explanation-words.ts";
+import { relative } from "../../core/status-words.ts";
 import { table } from "../terminal/table.ts";
-import { relative } from "./status-text.ts";
 
 /** The explanation as text: the decision, then one line for each account (two if `columns` are too few). */
 export function explanationText(explained: Explained, columns: number | undefined, nowMs: number): string {
   if (explained.accounts.length === 0) return "no accounts\n";
   return `${headOf(explained, nowMs)}\n${accountsOf(explained, columns)}`;
-}
-
-/** What a window adds to the score: `0.60 x 0.42`; a question mark follows if the share is unknown. */
-export function termOf({ terms }: Explained["accounts"][number], window: string): string {
-  const term = terms.find((one) => one.window === window);
-  if (term === undefined) return "-";
-  return `${term.weight.toFixed(2)} x ${term.share.toFixed(2)}${term.known ? "" : "?"}`;
-}
-
-/** Which account the session belongs to. */
-export function bindingText(account: string | undefined, held: boolean): string {
-  if (account === undefined)
-    return "this proxy has served no turn of the session, so it is placed like a new one";
-  return `the session is on ${account}${held ? ", and only its workspace can decrypt the history" : ""}`;
 }
 
 // --- internal ---
@@ -52,7 +39,7 @@ function accountsOf({ accounts }: Explained, columns: number | undefined): strin
     String(account.in_flight),
     ...(ownLimits ? [account.limit ?? "main"] : []),
     account.score.toFixed(3),
-    ...windows.map((window) => termOf(account, window)),
+    ...windows.map((window) => termText(account, window)),
     account.urgency.toFixed(2),
   ]);
   const head = [

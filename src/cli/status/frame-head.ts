@@ -1,13 +1,13 @@
 // The head of a status frame: which proxy this is, what it does next, and how old the figures are. Pure.
 
+import { choiceWords } from "../../core/reason-words.ts";
 import type { StatusAnswer } from "../../core/status-schema.ts";
+import { age } from "../../core/status-words.ts";
 import { exactTimeOfDay } from "../../core/time-words.ts";
 import { withoutTrailingSlash } from "../../core/urls.ts";
 import { oneLine } from "../../printable.ts";
 import { fit } from "../terminal/fit.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
-import { choiceWords } from "./reason-words.ts";
-import { age } from "./status-text.ts";
 
 /** The last status of a proxy, and whether newer requests failed. */
 export interface StatusSnapshot {

@@ -1,18 +1,18 @@
 // The status of a proxy for a person: `codexlb status` on a terminal prints the frame once, and `--watch` keeps drawing
 // it. Pure: equal arguments give equal lines.
 
+import { childWords, type TreeChild, treeOf } from "../../core/child-words.ts";
+import { choiceWords, switchWords } from "../../core/reason-words.ts";
+import { type FrameRows, frameRows } from "../../core/status-rows.ts";
 import type { StatusAnswer } from "../../core/status-schema.ts";
 import { ago } from "../../core/time-words.ts";
 import { oneLine } from "../../printable.ts";
 import { fill, fit } from "../terminal/fit.ts";
 import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
 import { table } from "../terminal/table.ts";
-import { childWords, type TreeChild, treeOf } from "./child-proxies.ts";
 import { crop, type Viewport } from "./frame-crop.ts";
 import { alarmOf, answeredWords, headOf, type StatusSnapshot, wrap } from "./frame-head.ts";
-import { type FrameRows, frameRows } from "./frame-rows.ts";
 import { addAccountStep, NO_ACCOUNTS } from "./no-accounts.ts";
-import { choiceWords, switchWords } from "./reason-words.ts";
 import { layoutOf, type RowLayout } from "./row-layout.ts";
 import { historySection } from "./switch-history.ts";
 

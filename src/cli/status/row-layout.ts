@@ -1,10 +1,10 @@
 // Lays out the rows of the status frame: one line for each row at every width. The columns and their order are always
 // the same; what has no room is shortened or left out, text last.
 
+import type { ShownState } from "../../core/account-state.ts";
+import type { FrameRow, FrameRows, TextColumn } from "../../core/status-rows.ts";
 import { fill, fit } from "../terminal/fit.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
-import type { ShownState } from "./account-state.ts";
-import type { FrameRow, FrameRows, TextColumn } from "./frame-rows.ts";
 import { stateBrush } from "./state-brush.ts";
 import { type CellSize, cellWidth, windowCell } from "./window-cell.ts";
 

@@ -1,9 +1,8 @@
 // The status document as the Go program prints it, for scripts: a table, or a compact layout if COLUMNS asks for it.
 
+import { treeOf } from "../../core/child-words.ts";
+import { limitWindows, NO_WINDOW } from "../../core/limit-windows.ts";
 import type { AccountAnswer, StatusAnswer } from "../../core/status-schema.ts";
-import { table } from "../terminal/table.ts";
-import { compactChildren, treeOf, wideChildren } from "./child-proxies.ts";
-import { limitWindows, NO_WINDOW } from "./limit-windows.ts";
 import {
   accountState,
   creditsText,
@@ -17,7 +16,9 @@ import {
   percent,
   relative,
   showsMonthly,
-} from "./status-text.ts";
+} from "../../core/status-words.ts";
+import { table } from "../terminal/table.ts";
+import { compactChildren, wideChildren } from "./child-proxies.ts";
 
 /** Narrower output gets the compact layout. */
 const WIDE_COLUMNS = 140;

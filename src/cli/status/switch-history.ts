@@ -1,9 +1,9 @@
 // The history of switches: which session moved from which account to which, when and why. Pure.
 
+import { switchWords } from "../../core/reason-words.ts";
 import type { StatusAnswer } from "../../core/status-schema.ts";
 import { pastTime } from "../../core/time-words.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
-import { switchWords } from "./reason-words.ts";
 
 /** The section of the history, the newest switch first: the lines of each entry, the first with the headings. */
 export function historySection(

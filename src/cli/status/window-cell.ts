@@ -1,8 +1,9 @@
 // What is left of a quota window, in one cell: the percentage, then a bar, then the reset.
 
+import type { ShownWindow } from "../../core/limit-windows.ts";
+import { LITTLE_PCT, wholePercent } from "../../core/status-words.ts";
 import { shortUntil, until } from "../../core/time-words.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
-import type { ShownWindow } from "./limit-windows.ts";
 
 /** The size of the parts of all cells of a column. */
 export interface CellSize {
@@ -28,7 +29,7 @@ export function windowCell(
   const colour = leftPct <= 0 ? paint.red : leftPct < LITTLE_PCT ? paint.yellow : paint.green;
   const filled = leftPct < 0 ? 0 : Math.round((Math.min(100, leftPct) / 100) * bar);
   const rest = leftPct < 0 ? " ".repeat(bar) : paint.dim(glyphs.empty.repeat(bar - filled));
-  const percent = percentOf(leftPct).padStart(PERCENT_WIDTH);
+  const percent = wholePercent(leftPct).padStart(PERCENT_WIDTH);
   return [
     leftPct < 0 ? percent : colour(percent),
     ...(bar === 0 ? [] : [`${colour(glyphs.full.repeat(filled))}${rest}`]),
@@ -44,16 +45,6 @@ export function windowCell(
 
 // --- internal ---
 
-/** Below this percentage little is left. */
-const LITTLE_PCT = 20;
 const PERCENT_WIDTH = "100%".length;
 /** The widest texts of `shortUntil` and `until`. */
 const RESET_WIDTHS = { short: "soon".length, long: "28 Feb 2030".length } as const;
-
-/** Whole percents. Only 0 is shown as `0%`, and only 100 as `100%`. */
-function percentOf(leftPct: number): string {
-  if (leftPct < 0) return "-";
-  const rounded = Math.round(leftPct);
-  if (rounded === 0 && leftPct > 0) return "1%";
-  return rounded === 100 && leftPct < 100 ? "99%" : `${rounded}%`;
-}

@@ -1,9 +1,9 @@
 // The changes of an account that a key of the live status makes: what it asks before, and what it says after. Pure.
 
+import { shownState } from "../../core/account-state.ts";
+import { reasonWords } from "../../core/reason-words.ts";
 import type { AccountAnswer, StatusAnswer } from "../../core/status-schema.ts";
-import { shownState } from "../status/account-state.ts";
-import { reasonWords } from "../status/reason-words.ts";
-import { isPinned } from "../status/status-text.ts";
+import { isPinned } from "../../core/status-words.ts";
 import { type AccountName, nameOf } from "./account-name.ts";
 
 export type ChangeKind = "pin" | "unpin" | "drain" | "undrain" | "disable" | "enable";

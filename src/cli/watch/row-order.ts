@@ -1,7 +1,7 @@
 // Which accounts the live status shows, and in which order. Pure.
 
+import { type ShownState, shownState } from "../../core/account-state.ts";
 import type { AccountAnswer, StatusAnswer } from "../../core/status-schema.ts";
-import { type ShownState, shownState } from "../status/account-state.ts";
 
 /** `listed`: as the proxy lists them. `room`: most quota left first. `status`: ready first, then by the time they are back. */
 export type SortOrder = "listed" | "room" | "status" | "name";

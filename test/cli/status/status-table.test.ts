@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { statusTable } from "../../../src/cli/status/status-table.ts";
-import { accountState } from "../../../src/cli/status/status-text.ts";
 import { shortStatus } from "../../../src/core/short-status.ts";
 import { StatusAnswer } from "../../../src/core/status-schema.ts";
+import { accountState } from "../../../src/core/status-words.ts";
 
 const NOW = 1_700_000_000_000;
 const at = (seconds: number) => NOW / 1000 + seconds;

@@ -1,11 +1,11 @@
 // The rows of the status frame: what they say, without their layout. Pure.
 
-import type { AccountAnswer, StatusAnswer } from "../../core/status-schema.ts";
-import { WINDOW_KINDS } from "../../core/windows.ts";
 import { type ShownState, shownState } from "./account-state.ts";
 import { limitWindows, type ShownWindow } from "./limit-windows.ts";
 import { WINDOW_LIMITS } from "./reason-words.ts";
-import { emailOf, figuresText, isPinned, meanLeft, showsMonthly } from "./status-text.ts";
+import type { AccountAnswer, StatusAnswer } from "./status-schema.ts";
+import { emailOf, figuresText, isPinned, meanLeft, showsMonthly } from "./status-words.ts";
+import { WINDOW_KINDS } from "./windows.ts";
 
 /** An account, an additional limit, or the pool. */
 export interface FrameRow {

@@ -1,7 +1,7 @@
 // The codes with which the proxy explains itself, in words for a person. A code without words here is shown with spaces
 // in place of its hyphens.
 
-import type { SwitchAnswer } from "../../core/status-schema.ts";
+import type { SwitchAnswer } from "./status-schema.ts";
 
 /** Names of the quota windows, as Codex shows them. */
 export const WINDOW_LIMITS = {

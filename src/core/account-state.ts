@@ -1,11 +1,9 @@
-// The state of an account in words for a person. Scripts read `accountState` in status-text.ts.
+// The state of an account in words for a person. Scripts read `accountState` in status-words.ts.
 
-import { z } from "zod";
-import { advised } from "../../advice.ts";
-import type { ListedAccount } from "../../auth/account-ops.ts";
-import type { AccountAnswer } from "../../core/status-schema.ts";
-import { backWords } from "../../core/time-words.ts";
+import { advised } from "../advice.ts";
 import { isLimitCode, isLoginCode, reasonWords } from "./reason-words.ts";
+import type { AccountAnswer } from "./status-schema.ts";
+import { backWords } from "./time-words.ts";
 
 /**
  * `good`: it serves. `low`: it serves with restrictions, or soon again. `bad`: it cannot serve. `off`: the user took it
@@ -46,26 +44,8 @@ export function shownState(account: AccountAnswer, ownName: string, nowMs: numbe
   return restrictedState(account, nowMs) ?? openState(account.draining);
 }
 
-/** The state of an account as it is listed from store.json. */
-export function listedWords(account: ListedAccount, nowMs: number): ShownState {
-  const closed = closedState(
-    {
-      alias: account.alias,
-      proxyName: undefined,
-      enabled: account.enabled,
-      disabledReason: account.disabled_reason,
-      cooldownReason: account.codexlb.health?.reason,
-      cooldownUntilMs: account.cooldown_until_ms,
-    },
-    nowMs,
-  );
-  return closed ?? exhaustedState(listedResets(account, nowMs), nowMs) ?? openState(account.codexlb.draining);
-}
-
-// --- internal ---
-
 /** Why an account may be out of service. */
-interface ServiceFacts {
+export interface ServiceFacts {
   readonly alias: string;
   /** The child proxy that has the account; undefined: the proxy itself. */
   readonly proxyName: string | undefined;
@@ -77,7 +57,7 @@ interface ServiceFacts {
 }
 
 /** The state of an account that is disabled or cooling down; undefined for others. */
-function closedState(facts: ServiceFacts, nowMs: number): ShownState | undefined {
+export function closedState(facts: ServiceFacts, nowMs: number): ShownState | undefined {
   const { enabled, disabledReason, cooldownReason: reason = "", cooldownUntilMs: untilMs } = facts;
   if (!enabled || disabledReason !== "") return disabledState(facts);
   if (untilMs <= nowMs) return undefined;
@@ -85,6 +65,20 @@ function closedState(facts: ServiceFacts, nowMs: number): ShownState | undefined
     ? limitState("limit reached", untilMs, nowMs)
     : coolingState(reason, untilMs, nowMs);
 }
+
+/** `resets`: those of the exhausted windows, Unix ms; 0 if one is unknown. Without any the account has room. */
+export function exhaustedState(resets: readonly number[], nowMs: number): ShownState | undefined {
+  if (resets.length === 0) return undefined;
+  return limitState("limit reached", resets.includes(0) ? 0 : Math.max(...resets), nowMs);
+}
+
+/** The state of an account that can serve. */
+export function openState(draining: boolean): ShownState {
+  if (!draining) return { level: "good", canServe: true, wordings: ["ready"] };
+  return { level: "low", canServe: false, wordings: ["draining (no new sessions)", "draining"] };
+}
+
+// --- internal ---
 
 function disabledState({ alias, proxyName, disabledReason: reason }: ServiceFacts): ShownState {
   if (reason === "" || reason === "operator")
@@ -145,29 +139,4 @@ function restrictedState(account: AccountAnswer, nowMs: number): ShownState | un
   if (resets.length > 0 && credits?.usable === true)
     return { level: "low", canServe: true, wordings: ["spends credits", "credits"] };
   return exhaustedState(resets, nowMs);
-}
-
-/** `resets`: those of the exhausted windows, Unix ms; 0 if one is unknown. Without any the account has room. */
-function exhaustedState(resets: readonly number[], nowMs: number): ShownState | undefined {
-  if (resets.length === 0) return undefined;
-  return limitState("limit reached", resets.includes(0) ? 0 : Math.max(...resets), nowMs);
-}
-
-/** The main limit in store.json. The Go program does not write it. */
-const ListedWindow = z.object({ usedPercent: z.number(), resetAtMs: z.number() }).nullish().catch(undefined);
-const ListedLimit = z
-  .object({ short: ListedWindow, weekly: ListedWindow, monthly: ListedWindow })
-  .catch({ short: undefined, weekly: undefined, monthly: undefined });
-
-/** The resets of the exhausted windows. Use only grows until the reset, so the age of the figures does not matter. */
-function listedResets({ codexlb }: ListedAccount, nowMs: number): readonly number[] {
-  const { short, weekly, monthly } = ListedLimit.parse(codexlb.main);
-  return [short, weekly, monthly].flatMap((window) =>
-    window && window.usedPercent >= 100 && window.resetAtMs > nowMs ? [window.resetAtMs] : [],
-  );
-}
-
-function openState(draining: boolean): ShownState {
-  if (!draining) return { level: "good", canServe: true, wordings: ["ready"] };
-  return { level: "low", canServe: false, wordings: ["draining (no new sessions)", "draining"] };
 }

@@ -1,7 +1,7 @@
 // The words with which every view shows accounts: times, percentages, states.
 
-import type { AccountAnswer, StatusAnswer } from "../../core/status-schema.ts";
 import { limitWindows } from "./limit-windows.ts";
+import type { AccountAnswer, StatusAnswer } from "./status-schema.ts";
 
 type Account = AccountAnswer;
 
@@ -63,6 +63,17 @@ export function age(seconds: number): string {
 /** `80.0%`; `-` if it is unknown. */
 export function percent(value: number): string {
   return value < 0 ? "-" : `${value.toFixed(1)}%`;
+}
+
+/** Below this percentage little is left. */
+export const LITTLE_PCT = 20;
+
+/** Whole percents. Only 0 is shown as `0%`, and only 100 as `100%`. */
+export function wholePercent(leftPct: number): string {
+  if (leftPct < 0) return "-";
+  const rounded = Math.round(leftPct);
+  if (rounded === 0 && leftPct > 0) return "1%";
+  return rounded === 100 && leftPct < 100 ? "99%" : `${rounded}%`;
 }
 
 /** True if an account or a limit has a monthly window. */

@@ -1,7 +1,7 @@
 // The windows of a limit in the status document, which has two windows and their lengths.
 
-import type { StatusAnswer } from "../../core/status-schema.ts";
-import { type ByWindow, byKind } from "../../core/windows.ts";
+import type { StatusAnswer } from "./status-schema.ts";
+import { type ByWindow, byKind } from "./windows.ts";
 
 type Limit = NonNullable<StatusAnswer["additional_limits"]>[number];
 

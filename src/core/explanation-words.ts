@@ -1,0 +1,46 @@
+// The words with which an explanation of the next turn is shown.
+
+import type { StateLevel } from "./account-state.ts";
+import type { ScoreTerm } from "./explain.ts";
+import { reasonWords } from "./reason-words.ts";
+
+/** The words for a tier of an explanation, and how good it is. */
+export function tierWords(tier: string): readonly [string, StateLevel] {
+  return TIERS[tier] ?? [tier, "low"];
+}
+
+/** The codes of a disablement and of a cooldown in words; everything else is in words already. */
+export function whyWords(why: string): string {
+  return why
+    .replace(/^disabled: operator$/, "disabled by you")
+    .replace(/^(disabled: |cooling down after )([\w-]+)/, (_, what, code) => `${what}${reasonWords(code)}`);
+}
+
+/** What a window adds to the score: `0.60 x 0.42`; a question mark follows if the share is unknown. */
+export function termText({ terms }: { readonly terms: readonly WindowTerm[] }, window: string): string {
+  const term = terms.find((one) => one.window === window);
+  if (term === undefined) return "-";
+  return `${term.weight.toFixed(2)} x ${term.share.toFixed(2)}${term.known ? "" : "?"}`;
+}
+
+/** Which account the session belongs to. */
+export function bindingText(account: string | undefined, held: boolean): string {
+  if (account === undefined)
+    return "this proxy has served no turn of the session, so it is placed like a new one";
+  return `the session is on ${account}${held ? ", and only its workspace can decrypt the history" : ""}`;
+}
+
+// --- internal ---
+
+/** `ScoreTerm` as it is read: other versions may have other windows. */
+type WindowTerm = Omit<ScoreTerm, "window"> & { readonly window: string };
+
+/** The words for the tiers, which are in the JSON for compatibility, and how good they are. */
+const TIERS: Readonly<Record<string, readonly [string, StateLevel]>> = {
+  ready: ["ready", "good"],
+  probing: ["recovering", "low"],
+  credits: ["only credits", "low"],
+  exhausted: ["limit reached", "bad"],
+  resting: ["cooling down", "low"],
+  out: ["out of service", "bad"],
+};
