@@ -1,6 +1,7 @@
 // Builds a single executable from sources: codexlb itself, or a program that the benchmark compares it with.
 
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { buildPage } from "../src/dashboard/build-page.ts";
 import { PLAYWRIGHT_EXTERNALS, playwrightFiles } from "./playwright-files.ts";
 import { signAdHoc } from "./release/code-signature.ts";
 import { runtimeNameOf } from "./targets.ts";
@@ -20,6 +21,7 @@ export interface BuildOptions {
 
 /** Builds the executable. Resolves to the problems; to an empty list if the build succeeded. */
 export async function buildExecutable(options: BuildOptions): Promise<string[]> {
+  const page = await buildPage();
   const result = await Bun.build({
     entrypoints: [options.entry],
     target: "bun",
@@ -36,6 +38,8 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
       CODEXLB_COMMIT: JSON.stringify(options.commit),
       CODEXLB_TARGET: JSON.stringify(options.target),
       CODEXLB_DATE: JSON.stringify(options.date),
+      CODEXLB_PAGE_SCRIPT: JSON.stringify(page.script),
+      CODEXLB_PAGE_STYLE: JSON.stringify(page.style),
       // By default Bun inserts the build machine's NODE_ENV, which changes the behaviour of libraries.
       "process.env.NODE_ENV": JSON.stringify("production"),
     },

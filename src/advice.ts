@@ -41,6 +41,7 @@ export const ADVISED_COMMANDS = {
   unsetup: ON_ROOT,
   status: AT_PROXY,
   explain: AT_PROXY,
+  dashboard: AT_PROXY,
   usage: ON_ACCOUNTS,
   "config path": ON_ROOT,
   "config check": ON_ROOT,

@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   host_refused: { status: 421, exit: 1 },
   origin_refused: { status: 403, exit: 1 },
   method_refused: { status: 405, exit: 1 },
+  dashboard_off: { status: 403, exit: 1 },
   path_refused: { status: 403, exit: 1 },
   unsupported_endpoint: { status: 404, exit: 1 },
   use_http: { status: 426, exit: 1 },

@@ -28,6 +28,7 @@ const LAYERS = [
   ["proxy"],
   ["notify"],
   ["admin"],
+  ["dashboard"],
   ["codex"],
   ["login"],
   ["mock"],

@@ -64,6 +64,12 @@ export const NewKey = z.looseObject({ key: z.string() });
 /** `GET /admin/runtime-auth`. */
 export const Stub = z.looseObject({ auth: StubAuth, path_key: z.string().optional() });
 
+/** `POST /admin/dashboard/link`: the link's path on the proxy's address. */
+export const DashboardLinkAnswer = z.looseObject({
+  path: z.string().regex(/^\/_\/#[\w-]+$/),
+  expires_in_seconds: z.number(),
+});
+
 /** `GET /admin/config`. */
 export const Settings = z.looseObject({
   settings: z.array(z.looseObject({ key: z.string(), value: z.unknown(), source: z.string() })),

@@ -11,6 +11,7 @@ import { type UsageQuery, UsageReport } from "../core/usage-report.ts";
 import {
   AccountList,
   ChangeResponse,
+  DashboardLinkAnswer,
   Explained,
   ImportResponse,
   KeyList,
@@ -90,6 +91,11 @@ export function remoteKeys(door: Door): KeyOps {
 /** The settings in effect of the proxy behind `door`. */
 export async function remoteSettings(door: Door): Promise<z.output<typeof Settings>["settings"]> {
   return (await answered(door, Settings, apiOf(door).admin.config.$get())).settings;
+}
+
+/** A one-time link to the dashboard of the proxy behind `door`. Throws `dashboard_off`. */
+export async function remoteDashboardLink(door: Door): Promise<z.output<typeof DashboardLinkAnswer>> {
+  return answered(door, DashboardLinkAnswer, apiOf(door).admin.dashboard.link.$post({ json: {} }));
 }
 
 /** Explains which account behind `door` would get the next turn (of `session`, for `model`). */

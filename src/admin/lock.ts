@@ -44,8 +44,11 @@ export const provenBody: MiddlewareHandler<LockEnv> = async (c, next) => {
 
 /** The paths for clients: a client that can send requests can also get a stub, and see what it used itself. */
 const CLIENT_PATHS: ReadonlySet<string> = new Set(["/admin/runtime-auth", "/admin/usage"]);
-/** The paths of calls that a proxy in front may relay (they name their target proxy). It cannot manage keys. */
-const PARENT_PATH = /^\/admin\/(?!key)|^\/logs$/;
+/**
+ * The paths of calls that a proxy in front may relay (they name their target proxy). It can neither manage keys nor open
+ * the dashboard.
+ */
+const PARENT_PATH = /^\/admin\/(?!key|dashboard)|^\/logs$/;
 
 function refusalOf(shown: string | undefined, role: Role | undefined): CodexlbError {
   if (role !== undefined)

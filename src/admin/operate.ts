@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { KEY_ROLES, type KeyInfo, type KeyOps } from "../auth/keys.ts";
+import { DASHBOARD_PATH } from "../core/dashboard-path.ts";
 import type { WayTest } from "../notify/ways.ts";
 import type { ShownSetting } from "../state/config-source.ts";
 import type { EventLog } from "../state/events.ts";
@@ -22,10 +23,18 @@ export interface OperateContext {
   readonly about: () => ProxyInfo;
   /** Sends a test message in every way of the settings. */
   readonly testNotifications: () => Promise<readonly WayTest[]>;
+  /** Creates a link to the dashboard. Throws `dashboard_off`. */
+  readonly dashboardLink: () => DashboardLink;
   readonly presence: {
     /** Registers a client until the returned function is called. */
     enter(): () => void;
   };
+}
+
+export interface DashboardLink {
+  /** Works once. */
+  readonly token: string;
+  readonly lifetimeMs: number;
 }
 
 export interface ProxyInfo {
@@ -42,7 +51,8 @@ export interface ProxyInfo {
 }
 
 export function operateRoutes(context: OperateContext) {
-  const { pool, keys, events, eventsPath, settings, about, presence, testNotifications } = context;
+  const { pool, keys, events, eventsPath, settings, about, presence, testNotifications, dashboardLink } =
+    context;
   return new Hono()
     .get("/admin/version", (c) => c.json(versionBody(about())))
     .get("/admin/config", (c) => c.json({ settings: settings().map(shown) }))
@@ -61,6 +71,10 @@ export function operateRoutes(context: OperateContext) {
     .post("/admin/notify/test", body("notify", Nothing), async (c) =>
       c.json({ ways: (await testNotifications()).map(wayBody) }),
     )
+    .post("/admin/dashboard/link", body("dashboard link", Nothing), (c) => {
+      const { token, lifetimeMs } = dashboardLink();
+      return c.json({ path: `${DASHBOARD_PATH}#${token}`, expires_in_seconds: lifetimeMs / 1000 });
+    })
     .get("/admin/presence", (c) => {
       const leave = presence.enter();
       c.req.raw.signal.addEventListener("abort", leave, { once: true });

@@ -139,7 +139,7 @@ async function run(
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
   const notifier = notifierOf(base, parts.pool);
   const presence = createPresence(deps.clock);
-  const admin = adminParts(base, parts, presence, notifier);
+  const admin = adminParts(base, parts, presence, notifier, listen);
   const drainMs = () => live.current().proxy.drain_timeout_seconds * 1000;
   const server = orReport(events, () =>
     startServer(listen, {
@@ -155,6 +155,7 @@ async function run(
       handovers: createHandovers(),
       noteBypass: notifier.noteBypass,
       local: publicPaths(admin.context, admin.access, admin.admission),
+      dashboard: admin.dashboard,
       admission: admin.admission,
       guard: createGuard(listen, () => guardSettings(live.current()), admin.access, deps),
       gate: createPathGate({ deps, events, allowedPaths: () => live.current().proxy.allowed_paths }),
@@ -211,6 +212,7 @@ async function run(
       parts.children.stop();
       parts.catalogues.stop();
       admin.context.logins.stop();
+      admin.dashboard.close();
       const notified = notifier.stop();
       await server.stop(deadlineOf(deps, drainMs(), hurry));
       await notified;

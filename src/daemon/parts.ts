@@ -11,15 +11,19 @@ import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
 import { secretFile } from "../auth/secrets.ts";
 import { createServerLogins } from "../codex/login.ts";
 import type { Hop } from "../core/hops.ts";
+import type { ListenAddress } from "../core/listen.ts";
 import { shortStatus } from "../core/short-status.ts";
 import { shortFacts } from "../core/status.ts";
+import { createDashboard } from "../dashboard/app.ts";
+import { dashboardProblem } from "../dashboard/problem.ts";
+import { createSessions, LINK_LIFETIME_MS } from "../dashboard/sessions.ts";
 import type { Deps } from "../deps.ts";
 import type { Outbound } from "../network/egress.ts";
 import type { Notifier } from "../notify/notifier.ts";
 import { createAdmission } from "../proxy/admission.ts";
 import { shownSettings } from "../state/config-source.ts";
 import type { LiveConfig } from "../state/config-watch.ts";
-import type { EventLog } from "../state/events.ts";
+import type { WatchedEventLog } from "../state/events.ts";
 import { homeToCheck, type Layout } from "../state/layout.ts";
 import { makePlausible } from "../state/record-changes.ts";
 import type { RootOwner } from "../state/root-owner.ts";
@@ -42,7 +46,7 @@ export interface Base {
   readonly layout: Layout;
   readonly live: LiveConfig;
   readonly deps: Deps;
-  readonly events: EventLog;
+  readonly events: WatchedEventLog;
   readonly store: Store;
   readonly usage: UsageStore;
   readonly owner: RootOwner;
@@ -131,6 +135,7 @@ export function adminParts(
   { pool, affinity, children, refresher }: ReturnType<typeof poolParts>,
   presence: Presence,
   notifier: Notifier,
+  listen: ListenAddress,
 ) {
   const accounts = createAccountOps({
     store,
@@ -146,10 +151,11 @@ export function adminParts(
   });
   const adminToken = secretFile(layout.adminToken, deps.random);
   const keys = openKeys(layout.keys, { ...deps, removed: (id) => admission.end(id) });
+  const port = () => Number(new URL(url).port || 80);
   const challenges = createChallenges({
     ...deps,
     secretOf: secretsOf(adminToken, keys),
-    port: () => Number(new URL(url).port || 80),
+    port,
   });
   const access = createAccess({
     ...deps,
@@ -159,6 +165,8 @@ export function adminParts(
     challenges,
   });
   const admission = createAdmission(access, () => live.current().proxy.client_auth);
+  const sessions = createSessions(deps);
+  const problem = () => dashboardProblem(live.current().dashboard, listen);
   const startedMs = deps.clock.now();
   let url = "";
   let draining = false;
@@ -183,6 +191,11 @@ export function adminParts(
     eventsPath: layout.events,
     presence,
     testNotifications: notifier.test,
+    dashboardLink: () => {
+      const why = problem();
+      if (why !== undefined) throw why;
+      return { token: sessions.newLink(), lifetimeMs: LINK_LIFETIME_MS };
+    },
     shortStatus: () =>
       live.current().proxy.proxy_url === "" ? shortStatus(shortFacts(pool.outline())) : undefined,
     settings: () => shownSettings(live.effective()),
@@ -201,8 +214,10 @@ export function adminParts(
       tokenUrl: tokenUrlOf(deps),
     }),
   };
+  const dashboard = createDashboard({ ...context, events, pool, affinity, sessions, problem, port });
   return {
     context,
+    dashboard,
     access,
     admission,
     /** Writes all delayed changes to disk. */

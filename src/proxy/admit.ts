@@ -10,7 +10,7 @@ import { isTurnPath } from "../upstream/paths.ts";
 import type { Admission } from "./admission.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { IncomingRequest, ProxyContext } from "./context.ts";
-import { type Guard, METHODS, ownPath, pathForLog } from "./guard.ts";
+import { type Guard, isDashboardPath, METHODS, ownPath, pathForLog } from "./guard.ts";
 import type { PathGate } from "./path-gate.ts";
 import { errorResponse } from "./refusal.ts";
 import { headProblem, targetOf } from "./request-head.ts";
@@ -25,6 +25,8 @@ export interface LocalPaths {
 
 export interface AdmitContext extends ProxyContext {
   readonly local: LocalPaths;
+  /** Handles the paths of the dashboard. */
+  readonly dashboard: Pick<LocalPaths, "fetch">;
   readonly guard: Guard;
   readonly gate: PathGate;
   readonly admission: Admission;
@@ -43,7 +45,7 @@ export type Admit = (request: Request, connection: Connection) => Promise<AdmitR
 
 /** `refusal` returns why the proxy cannot take more requests now, if that is so. */
 export function createAdmit(context: AdmitContext, refusal: Connections["refusal"]): Admit {
-  const { guard, gate, admission, local, pool, events, self, noteBypass } = context;
+  const { guard, gate, admission, local, dashboard, pool, events, self, noteBypass } = context;
   const runs = createRuns();
   let requests = 0;
   return async (request, connection) => {
@@ -53,6 +55,11 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
     if (refused !== undefined) return answered(guardResponse(refused));
     const tooLarge = headProblem(request);
     if (tooLarge !== undefined) return answered(errorResponse(tooLarge));
+    if (isDashboardPath(own)) {
+      const response = await dashboard.fetch(request);
+      if (isEventStream(response)) connection.lasts();
+      return answered(response);
+    }
     const { key, run, path } = own;
     const holder = admission.holderOf(request, key);
     if (run?.account !== undefined && !admission.readsAccounts(holder))
@@ -139,6 +146,10 @@ function noPin(): CodexlbError {
   return new CodexlbError("unauthorized", "this key cannot choose an account", {
     next: `omit --account, or use a key with the parent role: ${advised("key add", "--role", "parent", "NAME")}`,
   });
+}
+
+function isEventStream({ headers }: Response): boolean {
+  return headers.get("content-type")?.startsWith("text/event-stream") === true;
 }
 
 function answered(response: Response): AdmitResult {

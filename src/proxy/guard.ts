@@ -1,12 +1,13 @@
 // Refuses requests before anything else looks at them. The Host header must name an address that this proxy listens on,
-// and no web page may have caused the request; this rules out cross-site requests and DNS rebinding. The method must be
-// one that clients use. If clients need a key, the request must carry one. The admin paths have their own lock
-// (admin/lock.ts).
+// and no web page may have caused the request; this rules out cross-site requests and DNS rebinding. Only the dashboard
+// accepts requests of a page, its own. The method must be one that clients use. If clients need a key, the request must
+// carry one. The admin paths and the dashboard have their own locks (admin/lock.ts, dashboard/door.ts).
 
 import { hostname, networkInterfaces } from "node:os";
 import { advised } from "../advice.ts";
 import type { Access } from "../auth/access.ts";
 import { remembered } from "../core/bounded-map.ts";
+import { DASHBOARD_PATH } from "../core/dashboard-path.ts";
 import { isLoopback, isWildcard, type ListenAddress } from "../core/listen.ts";
 import { type RunTag, withoutRun } from "../core/run-tag.ts";
 import type { Deps } from "../deps.ts";
@@ -51,7 +52,8 @@ export function createGuard(
     readMs = clock.monotonic();
     return isKnown(name);
   };
-  return (request, { key, path }) => {
+  return (request, target) => {
+    const { key, path } = target;
     const host = request.headers.get("host");
     const name = nameOf(host ?? "");
     if (host !== null && name === undefined)
@@ -62,7 +64,7 @@ export function createGuard(
       return new CodexlbError("host_refused", `${quoted(host ?? "")} is not a name of this proxy`, {
         next: "if clients should use this name, add it to proxy.allowed_hosts in config.toml",
       });
-    const page = pageMark(request.headers, host);
+    const page = pageMark(request.headers, host, isDashboardPath(target));
     if (page !== undefined)
       return new CodexlbError("origin_refused", "requests from web pages are refused", {
         next: `leave out the ${page} header; to open one of the proxy's pages, type its address into the browser`,
@@ -72,7 +74,7 @@ export function createGuard(
         next: `use one of ${[...METHODS].join(", ")}`,
       });
     if (!settings().clientAuth) return undefined;
-    if (OPEN_PATHS.has(path) || hasOwnLock(path)) return undefined;
+    if (OPEN_PATHS.has(path) || hasOwnLock(path) || isDashboardPath(target)) return undefined;
     const role = access.roleOf(request, key);
     if (role !== undefined && (role !== "client" || !PARENT_PATHS.has(path))) return undefined;
     if (role === "client")
@@ -117,6 +119,11 @@ export const pathForLog = remembered(MOST_REMEMBERED, (path) => {
 /** True for the paths that only the admin token opens. */
 export function hasOwnLock(path: string): boolean {
   return path.startsWith("/admin/") || path === "/logs";
+}
+
+/** True for the paths of the dashboard, which carry no key and no run. */
+export function isDashboardPath({ key, run, path }: OwnPath): boolean {
+  return key === undefined && run === undefined && path.startsWith(DASHBOARD_PATH);
 }
 
 // --- internal ---
@@ -172,16 +179,23 @@ function hostNames({ host }: ListenAddress): string[] {
 /**
  * The header that shows that a web page of another origin caused the request; Codex sends none of these headers. To
  * loopback, Chromium 147 sends Sec-Fetch-Site with every request except WebSocket handshakes, which have an Origin.
- * Over plain HTTP to other machines it sends a Referer instead, unless the page suppresses that.
+ * Over plain HTTP to other machines it sends a Referer instead, unless the page suppresses that. The dashboard's requests
+ * may have its own Origin.
  */
-function pageMark(headers: Headers, host: string): string | undefined {
-  if (headers.get("origin") !== null) return "Origin";
+function pageMark(headers: Headers, host: string, isDashboard: boolean): string | undefined {
+  const origin = headers.get("origin");
+  if (origin !== null && !(isDashboard && isOwnOrigin(origin, host))) return "Origin";
   const site = headers.get("sec-fetch-site");
   if (site !== null && !OWN_SITES.has(site)) return "Sec-Fetch-Site";
   const referer = headers.get("referer");
   // Compared with the port, because another port is another program.
   if (referer === null || URL.parse(referer)?.host === new URL(`http://${host}`).host) return undefined;
   return "Referer";
+}
+
+/** True if `origin` is the address in the Host header. `https`: a program in front of the proxy terminates TLS. */
+function isOwnOrigin(origin: string, host: string): boolean {
+  return ["http", "https"].some((scheme) => origin === `${scheme}://${host}`.toLowerCase());
 }
 
 /** The normalised name or address in a Host header; undefined if the header is not valid. */

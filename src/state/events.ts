@@ -23,6 +23,11 @@ export interface EventLog {
   flush(): void;
 }
 
+export interface WatchedEventLog extends EventLog {
+  /** Calls `listener` whenever events have been written, until the returned function is called. */
+  watch(listener: () => void): () => void;
+}
+
 export interface EventLogLimits {
   /** The size of a full file. */
   readonly fileBytes: number;
@@ -53,11 +58,12 @@ export function openEventLog(
   path: string,
   { clock, log }: Pick<Deps, "clock" | "log">,
   { limits = DEFAULT_LIMITS, owner }: EventLogOptions = {},
-): EventLog {
+): WatchedEventLog {
   makePrivateDirectory(dirname(path));
   let gathered: PendingEvent[] = [];
   let cancel: (() => void) | undefined;
   let warned = false;
+  const listeners = new Set<() => void>();
 
   const flush = () => {
     cancel?.();
@@ -79,6 +85,7 @@ export function openEventLog(
         );
       warned = true;
     }
+    for (const listener of listeners) listener();
   };
 
   return {
@@ -88,6 +95,10 @@ export function openEventLog(
       else cancel ??= clock.after(GATHER_MS, flush);
     },
     flush,
+    watch: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
   };
 }
 

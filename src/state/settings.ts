@@ -187,6 +187,15 @@ const QUOTA = {
   refresh_interval_messages: positive(10).meta({ description: "... or for this many of its turns." }),
   cache_ttl_minutes: positive(30).meta({ description: "Quota figures older than this count as unknown." }),
 };
+const DASHBOARD = {
+  enabled: flag(true).meta({
+    description: "Serve the dashboard, which codexlb dashboard opens.",
+  }),
+  remote: flag(false).meta({
+    description:
+      "Serve the dashboard also if proxy.listen is an address that other machines reach. Use it over TLS or a VPN.",
+  }),
+};
 const COMMANDS = {
   login: words(["login"]).meta({ description: "Arguments with which codexlb account login starts codex." }),
   run: words([]).meta({
@@ -229,6 +238,7 @@ export const ConfigFile = z
       )
       .prefault({}),
     quota: z.object(QUOTA, { error: NOT_A_TABLE }).prefault({}),
+    dashboard: z.object(DASHBOARD, { error: NOT_A_TABLE }).prefault({}),
     commands: z.object(COMMANDS, { error: NOT_A_TABLE }).prefault({}),
     run: z.object(RUN, { error: NOT_A_TABLE }).prefault({}),
     notify: z.object(NOTIFY, { error: NOT_A_TABLE }).prefault({}),
@@ -255,6 +265,7 @@ const FIELDS: readonly Field[] = [
   ...fieldsOf("policy", POLICY),
   ...fieldsOf("policy.weights", WEIGHTS),
   ...fieldsOf("quota", QUOTA),
+  ...fieldsOf("dashboard", DASHBOARD),
   ...fieldsOf("commands", COMMANDS),
   ...fieldsOf("run", RUN),
   ...fieldsOf("notify", NOTIFY),

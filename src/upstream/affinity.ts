@@ -20,11 +20,17 @@ export interface Binding {
   readonly held: boolean;
 }
 
+export interface BoundSession extends Binding {
+  readonly session: string;
+}
+
 export interface Affinity {
   get(session: string): Binding | undefined;
   bind(session: string, upstreamId: string, held?: boolean): void;
   /** The sessions of an upstream, the most recently used first. */
   sessionsOf(upstreamId: string): string[];
+  /** The `most` most recently used sessions, the latest first. */
+  latest(most: number): BoundSession[];
   /** The number of sessions of each upstream that has any. */
   sessionCounts(): ReadonlyMap<string, number>;
   /** Forgets every session of an upstream that was removed. */
@@ -80,6 +86,11 @@ export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affin
     sessionsOf: (upstreamId) =>
       [...owners]
         .flatMap(([session, binding]) => (binding.upstreamId === upstreamId ? [session] : []))
+        .reverse(),
+    latest: (most) =>
+      [...owners]
+        .slice(-most)
+        .map(([session, binding]) => ({ session, ...binding }))
         .reverse(),
     sessionCounts: () => {
       const counts = new Map<string, number>();

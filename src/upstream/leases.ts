@@ -52,11 +52,25 @@ export interface UseDetails {
   readonly fields?: EventFields;
 }
 
+/** A request that uses an upstream now. */
+export interface LiveUse {
+  readonly requestId: number;
+  readonly upstreamId: string;
+  /** Alias or name. */
+  readonly label: string;
+  readonly session: string | undefined;
+  readonly model: string | undefined;
+  /** Unix ms. */
+  readonly startedMs: number;
+}
+
 export interface Leases {
   /** Counts a use of `entry`, which was chosen for `request` because of `choice`. */
   give(entry: LedgerEntry, choice: Choice, request: PickRequest): Lease;
   /** How many leases have not been released yet. */
   count(): number;
+  /** The leases that have not been released yet, oldest first. */
+  live(): readonly LiveUse[];
 }
 
 export interface LeasesContext {
@@ -69,14 +83,17 @@ export interface LeasesContext {
 
 export function createLeases(context: LeasesContext): Leases {
   const { clock, affinity, detours, ledger, placement } = context;
-  let inFlight = 0;
+  const live = new Set<LiveUse>();
   return {
     give: (entry, choice, request) => {
       const { record, upstream } = entry;
       let isReleased = false;
       beginUse(record);
-      inFlight++;
       const startedMs = clock.now();
+      const { requestId, session, model } = request;
+      const { id: upstreamId, label } = upstream;
+      const use: LiveUse = { requestId, upstreamId, label, session, model, startedMs };
+      live.add(use);
       return {
         upstream,
         choice,
@@ -107,10 +124,11 @@ export function createLeases(context: LeasesContext): Leases {
           if (isReleased) return;
           isReleased = true;
           endUse(record);
-          inFlight--;
+          live.delete(use);
         },
       };
     },
-    count: () => inFlight,
+    count: () => live.size,
+    live: () => [...live],
   };
 }

@@ -17,7 +17,7 @@ import type { Affinity } from "./affinity.ts";
 import type { ServingMember } from "./catalogue-cells.ts";
 import type { Child } from "./child.ts";
 import { createDetours } from "./detours.ts";
-import { createLeases, type Lease, type PickRequest } from "./leases.ts";
+import { createLeases, type Lease, type LiveUse, type PickRequest } from "./leases.ts";
 import { createLedger } from "./ledger.ts";
 import { createMembers } from "./members.ts";
 import { createOffering } from "./offering.ts";
@@ -47,6 +47,8 @@ export interface Pool extends PoolViews, Pick<Placement, "shouldMove"> {
   use(upstreamId: string, request: PickRequest, placed: Choice | undefined): Lease | undefined;
   /** The number of requests in flight. */
   inFlight(): number;
+  /** The requests in flight, oldest first. */
+  live(): readonly LiveUse[];
   /** Adds and removes members according to the store's accounts and the child proxies. */
   sync(): void;
   /** The time and the settings with which figures are read now. */
@@ -162,6 +164,7 @@ export function createPool(context: PoolContext): Pool {
     },
     shouldMove: placement.shouldMove,
     inFlight: leases.count,
+    live: leases.live,
     sync,
     view,
     note: (id, event) => {

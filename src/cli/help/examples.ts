@@ -96,6 +96,16 @@ export const EXAMPLES: readonly Example[] = [
     line: "codexlb explain",
   },
   {
+    command: "codexlb dashboard",
+    purpose: "Open the dashboard in the browser",
+    line: "codexlb dashboard",
+  },
+  {
+    command: "codexlb dashboard",
+    purpose: "Print a link, for a browser at the other end of an SSH tunnel",
+    line: "codexlb dashboard --print",
+  },
+  {
     command: "codexlb account pin",
     purpose: "Use one account for everything, until codexlb account unpin",
     line: "codexlb account pin second",

@@ -1,0 +1,64 @@
+// What the proxy sends to the dashboard's page, in JSON.
+
+import type { LogEvent, LogLevel } from "../core/log-event.ts";
+import type { StatusAnswer } from "../core/status-schema.ts";
+
+/** The state of the proxy at one moment: the event `snapshot` of the stream. */
+export interface Snapshot {
+  /** Unix ms. */
+  readonly atMs: number;
+  readonly proxy: ProxyFacts;
+  readonly status: StatusAnswer;
+  /** The requests in flight, oldest first; at most `MOST_REQUESTS`. */
+  readonly requests: readonly LiveRequest[];
+  /** The most recently used sessions, the latest first. */
+  readonly sessions: readonly RecentSession[];
+}
+
+export interface ProxyFacts {
+  readonly name: string;
+  readonly version: string;
+  readonly root: string;
+  readonly pid: number;
+  /** Unix ms. */
+  readonly startedMs: number;
+}
+
+export interface LiveRequest {
+  readonly id: number;
+  /** Alias or name of the account or child proxy. */
+  readonly upstream: string;
+  readonly session?: string | undefined;
+  readonly model?: string | undefined;
+  /** Unix ms. */
+  readonly startedMs: number;
+}
+
+export interface RecentSession {
+  readonly session: string;
+  /** Alias or name of the account or child proxy that it stays with. */
+  readonly upstream: string;
+  /** True if only this one can decrypt the session's history. */
+  readonly held: boolean;
+}
+
+/** One event of the log: the event `log` of the stream has a list of these, and its id is the offset after them. */
+export interface ShownLogEvent extends LogEvent {
+  readonly level: LogLevel;
+}
+
+/** `POST /_/account`. `alias` is absent for `unpin`. */
+export interface AccountChange {
+  readonly action: AccountAction;
+  readonly alias?: string;
+}
+
+export const ACCOUNT_ACTIONS = ["pin", "unpin", "drain", "enable", "disable"] as const;
+export type AccountAction = (typeof ACCOUNT_ACTIONS)[number];
+
+/** The header with the session's second secret. */
+export const CSRF_HEADER = "x-codexlb-csrf";
+
+/** The most requests and sessions in a snapshot. */
+export const MOST_REQUESTS = 200;
+export const MOST_SESSIONS = 100;

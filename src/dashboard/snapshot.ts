@@ -1,0 +1,56 @@
+// Makes the snapshot of the proxy's state for the dashboard's page.
+
+import type { ProxyInfo } from "../admin/operate.ts";
+import { statusDocument } from "../core/status.ts";
+import { StatusAnswer } from "../core/status-schema.ts";
+import type { Deps } from "../deps.ts";
+import type { Affinity } from "../upstream/affinity.ts";
+import type { Pool } from "../upstream/pool.ts";
+import { VERSION } from "../version.ts";
+import { MOST_REQUESTS, MOST_SESSIONS, type Snapshot } from "./messages.ts";
+
+export interface SnapshotContext {
+  readonly deps: Pick<Deps, "clock">;
+  readonly pool: Pick<Pool, "facts" | "view" | "live">;
+  readonly affinity: Pick<Affinity, "latest">;
+  readonly about: () => ProxyInfo;
+}
+
+export function snapshotOf({ deps, pool, affinity, about }: SnapshotContext): Snapshot {
+  const facts = pool.facts();
+  const { name, root, pid, startedMs } = about();
+  const labels = new Map([
+    ...facts.accounts.map(({ id, alias }) => [id, alias] as const),
+    ...facts.children.map((child) => [child.id, child.name || child.url] as const),
+  ]);
+  return {
+    atMs: deps.clock.now(),
+    proxy: { name, version: VERSION, root, pid, startedMs },
+    status: StatusAnswer.parse(statusDocument(facts, pool.view())),
+    requests: pool
+      .live()
+      .slice(0, MOST_REQUESTS)
+      .map(({ requestId, label, session, model, startedMs: sinceMs }) => ({
+        id: requestId,
+        upstream: label,
+        session,
+        model,
+        startedMs: sinceMs,
+      })),
+    sessions: affinity.latest(MOST_SESSIONS).map(({ session, upstreamId, held }) => ({
+      session,
+      upstream: labels.get(upstreamId) ?? upstreamId,
+      held,
+    })),
+  };
+}
+
+/** A text that differs if two snapshots differ in more than the passing of time. */
+export function contentOf(snapshot: Snapshot): string {
+  return JSON.stringify(snapshot, (name, value) => (PASSING.has(name) ? undefined : value));
+}
+
+// --- internal ---
+
+/** Fields that change with time alone. */
+const PASSING: ReadonlySet<string> = new Set(["atMs", "generated_at", "cooldown_seconds", "age_seconds"]);
