@@ -51,7 +51,7 @@ function importsOf(text: string): string[] {
   return [...found].map((match) => match[1] ?? "");
 }
 
-const files = [...new Glob("**/*.ts").scanSync(SOURCE)].sort();
+const files = [...new Glob("**/*.{ts,tsx}").scanSync(SOURCE)].sort();
 
 describe("layers", () => {
   test("contain every source file", () => {
@@ -65,8 +65,8 @@ describe("layers", () => {
       for (const name of importsOf(await Bun.file(join(SOURCE, file)).text())) {
         if (!name.startsWith(".")) continue;
         const target = relative(SOURCE, join(SOURCE, dirname(file), name));
-        // Scripts for shells are imported as text, and tables of data as JSON.
-        if (!/\.(?:ts|bash|zsh|fish|ps1|json)$/.test(name))
+        // Scripts for shells are imported as text, tables of data as JSON, and the style sheet of the page by its script.
+        if (!/\.(?:tsx?|css|bash|zsh|fish|ps1|json)$/.test(name))
           wrong.push(`${file} imports ${name}: name the file`);
         else if (layerOf(target) > layerOf(file)) wrong.push(`${file} imports ${target}`);
       }

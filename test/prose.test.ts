@@ -12,7 +12,7 @@ const ROOT = join(import.meta.dir, "..");
 const FILES = [
   "*.md",
   "docs/**/*.md",
-  "{src,test,scripts,packaging}/**/*.{ts,mjs,md,sh}",
+  "{src,test,scripts,packaging}/**/*.{ts,tsx,css,mjs,md,sh}",
   "install.sh",
   "Makefile",
 ] as const;

@@ -47,6 +47,11 @@ export interface ShownLogEvent extends LogEvent {
   readonly level: LogLevel;
 }
 
+/** `GET /_/settings`. */
+export interface ShownSettings {
+  readonly settings: readonly { readonly key: string; readonly value: unknown; readonly source: string }[];
+}
+
 /** `POST /_/account`. `alias` is absent for `unpin`. */
 export interface AccountChange {
   readonly action: AccountAction;

@@ -1,6 +1,7 @@
 // Selects events of the event log for `codexlb proxy logs`.
 
-import { LOG_LEVELS, type LogEvent, type LogLevel, levelOf } from "../../core/log-event.ts";
+import { concernsAccount, type LogFilter, sessionFilter } from "../../core/event-filter.ts";
+import { LOG_LEVELS, type LogLevel, levelOf } from "../../core/log-event.ts";
 import { durationFlag, usage } from "../flags.ts";
 
 /** The flags that select events. */
@@ -11,9 +12,6 @@ export interface FilterFlags {
   readonly since?: string | undefined;
   readonly level?: string | undefined;
 }
-
-/** True for the events that are wanted. Call it for the events in the order of the log. */
-export type LogFilter = (event: LogEvent) => boolean;
 
 /**
  * The filter of `flags`. Without `level` and `all`, it selects `byDefault` and what matters more. Throws `usage`.
@@ -28,8 +26,7 @@ export function logFilter(flags: FilterFlags, byDefault: LogLevel, nowMs: number
     const inSession = isOfSession?.(event) ?? true;
     if (!inSession || LOG_LEVELS.indexOf(levelOf(event)) > least) return false;
     if (sinceMs !== undefined && Date.parse(event.ts) < sinceMs) return false;
-    const { account_id: id, account_alias: alias } = event.fields;
-    return account === undefined || [id, alias, withoutPrefix(id)].includes(account);
+    return account === undefined || concernsAccount(event, account);
   };
 }
 
@@ -54,18 +51,4 @@ function levelFlag({ level, all, session }: FilterFlags, byDefault: LogLevel): L
 function sinceFlag(text: string, nowMs: number): number {
   const at = Date.parse(text);
   return /^\d{4}-/.test(text) && !Number.isNaN(at) ? at : nowMs - durationFlag(text, "since");
-}
-
-/** Selects the events of the requests of a session. Request numbers begin again when a proxy starts. */
-function sessionFilter(session: string): LogFilter {
-  const requests = new Set<unknown>();
-  return ({ event, fields }) => {
-    if (event === "proxy.started") requests.clear();
-    if (fields.session === session) requests.add(fields.req_id);
-    return fields.req_id !== undefined && requests.has(fields.req_id);
-  };
-}
-
-function withoutPrefix(id: unknown): unknown {
-  return typeof id === "string" ? id.replace(/^openai:/, "") : undefined;
 }
