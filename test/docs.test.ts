@@ -88,7 +88,7 @@ test("docs/README.md lists every page once, with the readers it is for", () => {
   const listed = [...read("docs/README.md").matchAll(/^- \[([\w-]+\.md)\]\(\1\): for \S/gm)].map(
     ([, name = ""]) => name,
   );
-  const pages = readdirSync(join(ROOT, "docs")).filter((name) => name !== "README.md");
+  const pages = MARKDOWN.filter((name) => name !== "README.md");
   expect(listed.sort()).toEqual(pages.sort());
 });
 
@@ -136,12 +136,10 @@ test("docs/commands.md names every command, and README.md and docs/commands.md o
   }
 });
 
-const PAGES = [
-  "README.md",
-  "CONTRIBUTING.md",
-  "SECURITY.md",
-  ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`),
-];
+/** The pages in docs, where there are pictures too. */
+const MARKDOWN = readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
+
+const PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", ...MARKDOWN.map((name) => `docs/${name}`)];
 
 /** The names by which links lead to the sections of a page, as GitHub forms them from the headings. */
 function sectionsOf(page: string): string[] {

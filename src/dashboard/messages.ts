@@ -18,7 +18,6 @@ export interface Snapshot {
 export interface ProxyFacts {
   readonly name: string;
   readonly version: string;
-  readonly root: string;
   readonly pid: number;
   /** Unix ms. */
   readonly startedMs: number;

@@ -18,14 +18,14 @@ export interface SnapshotContext {
 
 export function snapshotOf({ deps, pool, affinity, about }: SnapshotContext): Snapshot {
   const facts = pool.facts();
-  const { name, root, pid, startedMs } = about();
+  const { name, pid, startedMs } = about();
   const labels = new Map([
     ...facts.accounts.map(({ id, alias }) => [id, alias] as const),
     ...facts.children.map((child) => [child.id, child.name || child.url] as const),
   ]);
   return {
     atMs: deps.clock.now(),
-    proxy: { name, version: VERSION, root, pid, startedMs },
+    proxy: { name, version: VERSION, pid, startedMs },
     status: StatusAnswer.parse(statusDocument(facts, pool.view())),
     requests: pool
       .live()

@@ -51,8 +51,10 @@ export function createStreams(context: StreamsContext): Streams {
 const MOST_STREAMS = 32;
 const FIRST_LINES = 500;
 const MOST_LINES = 500;
-/** Snapshots are sent at most this often. */
-const SNAPSHOT_GAP_MS = 1_000;
+/** Snapshots are sent at most this often: a page then shows a change within a second, with the time to draw it. */
+const SNAPSHOT_GAP_MS = 750;
+/** Not every change is an event, so the state is compared this often. */
+const LOOK_AGAIN_MS = 500;
 /** Without changes a snapshot is sent this often, so that ages stay right and both sides notice a lost connection. */
 const SNAPSHOT_REPEAT_MS = 15_000;
 
@@ -88,10 +90,11 @@ function streamOf(
     sent = { content, atMs: clock.monotonic() };
     return message("snapshot", current);
   };
-  /** Resolves when events were written, the stream ends, or the next snapshot is due. */
+  /** Resolves when events were written, the stream ends, or a snapshot may be due. */
   const change = (): Promise<void> =>
     new Promise((resolve) => {
-      const cancel = clock.after(SNAPSHOT_GAP_MS, resolve);
+      const dueInMs = sent.atMs + SNAPSHOT_GAP_MS - clock.monotonic();
+      const cancel = clock.after(dueInMs > 0 ? dueInMs : LOOK_AGAIN_MS, resolve);
       wake = () => {
         cancel();
         resolve();

@@ -73,7 +73,7 @@ export function App({ live }: { readonly live: Live }) {
       </main>
       {snapshot !== undefined && (
         <footer>
-          codexlb {snapshot.proxy.version}, process {snapshot.proxy.pid}, {snapshot.proxy.root}
+          codexlb {snapshot.proxy.version}, process {snapshot.proxy.pid}
         </footer>
       )}
       {planned !== undefined && <ChangeDialog change={planned} onClose={() => setPlanned(undefined)} />}

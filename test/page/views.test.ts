@@ -1,0 +1,131 @@
+// Every view of the dashboard in a real browser, by the executable, with few and with many accounts.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { createSseClient } from "../../src/mock/client.ts";
+import { violationsOn } from "./axe.ts";
+import {
+  type DashboardPool,
+  hasBrowser,
+  launchBrowser,
+  type OpenedPage,
+  openPage,
+  overflowOf,
+  startDashboardPool,
+} from "./open-dashboard.ts";
+
+const VIEWS = ["Accounts", "Activity", "Next turn", "Log", "Proxies", "Settings"] as const;
+const FEW = ["alice:40", "bob:2", "carol:30:weekly"];
+const MANY = Array.from({ length: 60 }, (_, index) => {
+  const option = index % 7 === 0 ? ":weekly" : index % 5 === 0 ? ":credits=5" : "";
+  return `account-${String(index + 1).padStart(2, "0")}:${index === 1 ? 2 : 5 + (index % 9)}${option}`;
+});
+const MOST_BYTES = 300 * 1024;
+/** Where the tests put pictures of the views; no pictures if it is not set. */
+const { CODEXLB_TEST_PICTURES: pictures } = process.env;
+
+for (const [name, accounts] of [
+  ["three accounts", FEW],
+  ["sixty accounts", MANY],
+] as const)
+  describe.skipIf(!hasBrowser())(`the dashboard with ${name}`, () => {
+    let pool: DashboardPool;
+    let browser: Browser;
+    const aliases = accounts.map((account) => account.split(":")[0] ?? "");
+    beforeAll(async () => {
+      [pool, browser] = await Promise.all([startDashboardPool(accounts), launchBrowser()]);
+      // The second account reaches its limit after two turns, and the next one moves on.
+      await pool.run("account", "pin", aliases[1] ?? "");
+      for (let turn = 0; turn < 3; turn++)
+        await createSseClient(pool.url(), `0199f0a2-7c1e-7d33-9f00-00000000000${turn}`).turn("hello");
+      await pool.run("account", "unpin");
+      await pool.run("account", "drain", aliases[2] ?? "");
+      // The pictures should show the figures of all accounts.
+      await fetch(`${pool.url()}/status?refresh=1`);
+    });
+    afterAll(async () => {
+      await browser.close();
+      await pool[Symbol.asyncDispose]();
+    });
+
+    for (const theme of ["dark", "light"] as const)
+      test(`shows every view in ${theme}, accessible, at every width`, async () => {
+        const context = await browser.newContext({ colorScheme: theme });
+        const opened = await openPage(context, await pool.link());
+        const { page, problems } = opened;
+        for (const view of VIEWS) {
+          await page.getByRole("link", { name: view, exact: true }).click();
+          await page.getByRole("heading", { name: view === "Activity" ? "Sessions" : view }).waitFor();
+          await page.getByText("Loading").waitFor({ state: "detached" });
+          expect([view, await violationsOn(page)]).toEqual([view, []]);
+          for (const width of [360, 1280, 2560]) {
+            await page.setViewportSize({ width, height: 900 });
+            expect([view, width, await overflowOf(page)]).toEqual([view, width, 0]);
+            await keepPicture(opened, `${accounts.length}-${view}-${width}-${theme}`);
+          }
+        }
+        expect(problems).toEqual([]);
+        await context.close();
+      });
+
+    test("loads less than 300 KB, from the proxy only", async () => {
+      const context = await browser.newContext();
+      const { requests } = await openPage(context, await pool.link());
+      const sizes = await Promise.all(requests.map(({ bytes }) => bytes()));
+      const total = sizes.reduce((sum, bytes) => sum + bytes, 0);
+      console.log(`the page: ${requests.length} requests, ${total} bytes`);
+      expect(requests.map(({ url }) => new URL(url).origin)).toEqual(requests.map(() => pool.url()));
+      expect(total).toBeLessThan(MOST_BYTES);
+      await context.close();
+    });
+
+    test("shows the words and the figures of codexlb status", async () => {
+      const context = await browser.newContext();
+      const { page } = await openPage(context, await pool.link());
+      const table = page.getByRole("table", { name: "Accounts" });
+      expect(await table.getByRole("row").count()).toBe(accounts.length + 1);
+      const rowOf = (index: number) => table.getByRole("row").filter({ hasText: aliases[index] ?? "" });
+      expect(await rowOf(2).textContent()).toContain("draining (no new sessions)");
+      expect(await rowOf(1).textContent()).toMatch(/limit reached, back at.*0%/);
+
+      await page.keyboard.press("2");
+      const switches = page.getByRole("table", { name: "Switches" });
+      expect(await switches.textContent()).toContain(aliases[1] ?? "");
+      expect(await page.getByRole("table", { name: "Sessions" }).textContent()).toContain("0199f0a2-7c1e");
+
+      await page.keyboard.press("3");
+      await page.getByText("The next turn goes to").waitFor();
+      await page.getByLabel("Session").fill("0199f0a2-7c1e-7d33-9f00-000000000002");
+      await page.getByText("the session is on").waitFor();
+
+      await page.getByRole("link", { name: "Log" }).click();
+      const events = page.getByRole("table", { name: "Events" });
+      await events.getByText("proxy.started").waitFor();
+      await page.getByRole("combobox", { name: "Account" }).selectOption(aliases[2] ?? "");
+      await page.getByText("account.draining").waitFor();
+      expect(await events.getByText("proxy.started").count()).toBe(0);
+      await page.getByRole("combobox", { name: "Account" }).selectOption("");
+      await page.getByLabel("Level").selectOption("debug");
+      await page.getByLabel("Session").fill("0199f0a2-7c1e-7d33-9f00-000000000001");
+      await page.getByText("request.completed").first().waitFor();
+      expect(await events.getByText("proxy.started").count()).toBe(0);
+      await page.getByLabel("Text").fill("no event contains this");
+      await page.getByText("No event matches.").waitFor();
+
+      await page.getByRole("link", { name: "Settings" }).click();
+      await page.getByRole("cell", { name: "policy.mode" }).waitFor();
+      await page.getByRole("link", { name: "Proxies" }).click();
+      await page.getByText(`started a moment ago, ${accounts.length} accounts`).waitFor();
+      await context.close();
+    });
+  });
+
+async function keepPicture({ page }: OpenedPage, name: string): Promise<void> {
+  if (pictures === undefined) return;
+  mkdirSync(pictures, { recursive: true });
+  await page
+    .locator("body")
+    .screenshot({ path: join(pictures, `${name.toLowerCase().replaceAll(" ", "-")}.png`) });
+}
