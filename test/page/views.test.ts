@@ -104,7 +104,7 @@ for (const [name, accounts] of [
       const events = page.getByRole("table", { name: "Events" });
       await events.getByText("proxy.started").waitFor();
       await page.getByRole("combobox", { name: "Account" }).selectOption(aliases[2] ?? "");
-      await page.getByText("account.draining").waitFor();
+      await events.getByText("draining", { exact: true }).waitFor();
       expect(await events.getByText("proxy.started").count()).toBe(0);
       await page.getByRole("combobox", { name: "Account" }).selectOption("");
       await page.getByLabel("Level").selectOption("debug");

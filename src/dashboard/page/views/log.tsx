@@ -2,7 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { concernsAccount, sessionFilter } from "../../../core/event-filter.ts";
-import { accountOf, eventTime, eventWords } from "../../../core/event-words.ts";
+import { accountOf, eventText, eventTime, eventWords } from "../../../core/event-words.ts";
 import type { LogLevel } from "../../../core/log-event.ts";
 import type { StatusAnswer } from "../../../core/status-schema.ts";
 import type { ShownLogEvent } from "../../messages.ts";
@@ -142,11 +142,13 @@ function selected(
 }
 
 function textOf(event: ShownLogEvent): string {
-  return `${event.event} ${eventWords(event).what} ${JSON.stringify(event.fields)}`.toLowerCase();
+  return `${event.event} ${eventText(event)} ${JSON.stringify(event.fields)}`.toLowerCase();
 }
 
 function cellsOf(event: ShownLogEvent, nowMs: number) {
-  const { what, details } = eventWords(event);
+  const { details } = eventWords(event);
+  // A reason in parentheses is in the text already.
+  const fields = details.startsWith("  ") ? details.trim() : "";
   return [
     <time key="time" dateTime={event.ts}>
       {eventTime(event.ts, nowMs)}
@@ -156,11 +158,11 @@ function cellsOf(event: ShownLogEvent, nowMs: number) {
     </span>,
     accountOf(event),
     <span key="event" title={event.event}>
-      {what}
+      {eventText(event)}
     </span>,
-    details !== "" && (
+    fields !== "" && (
       <span key="details" class="muted details">
-        {details.trim()}
+        {fields}
       </span>
     ),
   ];
