@@ -1,6 +1,6 @@
 // The dashboard: its page, and the paths below `/_/` that the page uses.
 
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { withErrors } from "../admin/errors.ts";
 import { body, boundedBody, jsonOnly, requiredText } from "../admin/requests.ts";
@@ -51,9 +51,11 @@ export function createDashboard(context: DashboardContext): Dashboard {
   app.get(path("icon.svg"), (c) => c.body(ICON_SVG, 200, { "content-type": "image/svg+xml" }));
   app.route("/", sessionRoute(context));
   for (const name of LOCKED) app.use(path(name), requireSession(context));
-  app.get(path("events"), (c) =>
-    c.body(streams.open(offsetIn(c.req.query("since"))), 200, { "content-type": "text/event-stream" }),
-  );
+  app.get(path("events"), (c) => {
+    // Its body would be a stream that is never read, and so never closed.
+    if (c.req.raw.method === "HEAD") throw methodRefused(c, "GET");
+    return c.body(streams.open(offsetIn(c.req.query("since"))), 200, { "content-type": "text/event-stream" });
+  });
   app.get(path("explain"), (c) =>
     c.json(
       pool.explain(c.req.query("session")?.trim() || undefined, c.req.query("model")?.trim() || undefined),
@@ -67,10 +69,7 @@ export function createDashboard(context: DashboardContext): Dashboard {
   for (const [method, names] of Object.entries(METHODS))
     for (const name of names)
       app.all(path(name), (c) => {
-        c.header("allow", method);
-        throw new CodexlbError("method_refused", `${c.req.path} does not support ${c.req.method}`, {
-          next: `use ${method}`,
-        });
+        throw methodRefused(c, method);
       });
   return { fetch: (request) => app.fetch(request), close: streams.close };
 }
@@ -93,6 +92,14 @@ async function apply(accounts: DashboardContext["accounts"], change: z.output<ty
   if (change.action === "unpin") await accounts.unpin();
   else if (change.action === "pin") await accounts.pin(change.alias);
   else await accounts.serve(change.alias, change.action);
+}
+
+/** `allowed`: the method that the path supports. */
+function methodRefused(c: Context, allowed: string): CodexlbError {
+  c.header("allow", allowed);
+  return new CodexlbError("method_refused", `${c.req.path} does not support ${c.req.raw.method}`, {
+    next: `use ${allowed}`,
+  });
 }
 
 function offsetIn(text: string | undefined): number | undefined {

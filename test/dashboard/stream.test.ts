@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import type { ShownLogEvent, Snapshot } from "../../src/dashboard/messages.ts";
 import { createSseClient } from "../../src/mock/client.ts";
-import { startPool, type TestPool } from "../support/pool.ts";
+import { startPool, type TestPool, until } from "../support/pool.ts";
 import { openSession, type PageSession } from "./browser.ts";
 
 interface Message {
@@ -129,11 +129,16 @@ test("ends when the proxy stops, which does not wait for it", async () => {
   while (last !== undefined) last = await stream.next();
 });
 
-test("is refused when too many pages are open", async () => {
+test("is refused when too many pages are open, until some of them are closed", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   const session = await openSession(pool);
   const streams = await Promise.all(Array.from({ length: 32 }, () => openStream(pool, session)));
   const response = await fetch(`${pool.url}/_/events`, { headers: { ...session } });
   expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([503, "busy"]);
   for (const stream of streams) await stream.close();
+  await until("the proxy noticed that the pages are closed", async () => {
+    const again = await fetch(`${pool.url}/_/events`, { headers: { ...session } });
+    await again.body?.cancel();
+    return again.status === 200;
+  });
 });

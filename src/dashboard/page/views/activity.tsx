@@ -44,7 +44,13 @@ export function ActivityView({ snapshot, nowMs }: { readonly snapshot: Snapshot;
         ) : (
           <Table
             caption="Switches"
-            columns={[{ heading: "When" }, { heading: "From" }, { heading: "To" }, { heading: "Reason" }]}
+            columns={[
+              { heading: "When" },
+              { heading: "From" },
+              { heading: "To" },
+              { heading: "Reason" },
+              { heading: "Session" },
+            ]}
             rows={switches.map((one, index) => ({
               key: `${one.at_ms} ${index}`,
               cells: [
@@ -54,6 +60,7 @@ export function ActivityView({ snapshot, nowMs }: { readonly snapshot: Snapshot;
                 one.from,
                 <strong key="to">{one.to}</strong>,
                 switchWords(one),
+                one.session !== undefined && <code key="session">{one.session}</code>,
               ],
             }))}
           />
