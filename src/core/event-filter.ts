@@ -1,4 +1,4 @@
-// Selects events of the event log by what they are about.
+// Selects events of the event log by what they are about, and recognizes repetitions.
 
 import type { LogEvent } from "./log-event.ts";
 
@@ -21,7 +21,19 @@ export function sessionFilter(session: string): LogFilter {
   };
 }
 
+/**
+ * True if `event` says the same as `previous`, about another request. Codex sends several requests at the same time, and
+ * each one reports the same switch or failure.
+ */
+export function isRepetition(event: LogEvent, previous: LogEvent | undefined): boolean {
+  return previous !== undefined && contentOf(event) === contentOf(previous);
+}
+
 // --- internal ---
+
+function contentOf({ event, fields: { req_id: _request, attempt: _attempt, ...fields } }: LogEvent): string {
+  return JSON.stringify([event, fields]);
+}
 
 function withoutPrefix(id: unknown): unknown {
   return typeof id === "string" ? id.replace(/^openai:/, "") : undefined;

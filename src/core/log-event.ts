@@ -28,14 +28,6 @@ export function levelOf({ event, fields }: Pick<LogEvent, "event" | "fields">): 
   return LEVELS.get(event) ?? "info";
 }
 
-/**
- * True if `event` says the same as `previous`, about another request. Codex sends several requests at the same time, and
- * each one reports the same switch or failure.
- */
-export function isRepetition(event: LogEvent, previous: LogEvent | undefined): boolean {
-  return previous !== undefined && contentOf(event) === contentOf(previous);
-}
-
 // --- internal ---
 
 const Line = z.object({
@@ -63,7 +55,3 @@ const LEVELS: ReadonlyMap<string, LogLevel> = new Map(
     ],
   } as const).flatMap(([level, events]) => events.map((event) => [event, level as LogLevel] as const)),
 );
-
-function contentOf({ event, fields: { req_id: _request, attempt: _attempt, ...fields } }: LogEvent): string {
-  return JSON.stringify([event, fields]);
-}

@@ -1,6 +1,7 @@
 // What `codexlb proxy logs` prints of the event log: the log's own lines, or lines for a person.
 
-import { isRepetition, type LogEvent, logEventIn } from "../../core/log-event.ts";
+import { isRepetition } from "../../core/event-filter.ts";
+import { type LogEvent, logEventIn } from "../../core/log-event.ts";
 import { print, printJsonText } from "../../print.ts";
 import { shortLine } from "../../printable.ts";
 import type { CommandContext } from "../context.ts";

@@ -1,7 +1,7 @@
 // The event log with filters, the newest event first.
 
 import { useMemo, useState } from "preact/hooks";
-import { concernsAccount, sessionFilter } from "../../../core/event-filter.ts";
+import { concernsAccount, isRepetition, sessionFilter } from "../../../core/event-filter.ts";
 import { accountOf, eventText, eventTime, eventWords } from "../../../core/event-words.ts";
 import type { LogLevel } from "../../../core/log-event.ts";
 import type { StatusAnswer } from "../../../core/status-schema.ts";
@@ -20,10 +20,11 @@ export function LogView({ events, status, nowMs }: LogProps) {
   const [level, setLevel] = useState<LogLevel>("info");
   const [text, setText] = useState("");
   const [most, setMost] = useState(PAGE);
-  const found = useMemo(
-    () => selected(events, { account, session: session.trim(), level, text: text.trim().toLowerCase() }),
-    [events, account, session, level, text],
-  );
+  const found = useMemo(() => {
+    const filter = { account, session: session.trim(), level, text: text.trim().toLowerCase() };
+    return grouped(selected(events, filter));
+  }, [events, account, session, level, text]);
+  const matches = found.reduce((sum, { times }) => sum + times, 0);
   return (
     <>
       <h2 class="hidden">Log</h2>
@@ -72,7 +73,7 @@ export function LogView({ events, status, nowMs }: LogProps) {
           />
         </label>
         <span class="muted count" role="status">
-          {found.length} of {events.length} events
+          {matches} of {events.length} events
         </span>
       </div>
       {found.length === 0 ? (
@@ -87,10 +88,10 @@ export function LogView({ events, status, nowMs }: LogProps) {
             { heading: "Event" },
             { heading: "Details" },
           ]}
-          rows={found.slice(0, most).map((event, index) => ({
+          rows={found.slice(0, most).map(({ event, times }, index) => ({
             key: `${event.ts} ${event.event} ${String(event.fields.req_id)} ${found.length - index}`,
             class: `event ${event.level}`,
-            cells: cellsOf(event, nowMs),
+            cells: cellsOf(event, times, nowMs),
           }))}
         />
       )}
@@ -131,21 +132,37 @@ function selected(
 ): ShownLogEvent[] {
   const inSession = session === "" ? () => true : sessionFilter(session);
   const least = LEVELS.indexOf(level);
-  return events
-    .filter((event) => {
-      // Always asked, because it remembers the requests of the session.
-      if (!inSession(event) || LEVELS.indexOf(event.level) > least) return false;
-      if (account !== "" && !concernsAccount(event, account)) return false;
-      return text === "" || textOf(event).includes(text);
-    })
-    .reverse();
+  return events.filter((event) => {
+    // Always asked, because it remembers the requests of the session.
+    if (!inSession(event) || LEVELS.indexOf(event.level) > least) return false;
+    if (account !== "" && !concernsAccount(event, account)) return false;
+    return text === "" || textOf(event).includes(text);
+  });
+}
+
+/** An event, and how often it happened in a row. */
+interface EventGroup {
+  readonly event: ShownLogEvent;
+  readonly times: number;
+}
+
+/** `events` with the repetitions of each one counted, the newest first. */
+function grouped(events: readonly ShownLogEvent[]): EventGroup[] {
+  const groups: EventGroup[] = [];
+  for (const event of events) {
+    const last = groups.at(-1);
+    if (last !== undefined && isRepetition(event, last.event))
+      groups[groups.length - 1] = { event, times: last.times + 1 };
+    else groups.push({ event, times: 1 });
+  }
+  return groups.reverse();
 }
 
 function textOf(event: ShownLogEvent): string {
   return `${event.event} ${eventText(event)} ${JSON.stringify(event.fields)}`.toLowerCase();
 }
 
-function cellsOf(event: ShownLogEvent, nowMs: number) {
+function cellsOf(event: ShownLogEvent, times: number, nowMs: number) {
   const { details } = eventWords(event);
   // A reason in parentheses is in the text already.
   const fields = details.startsWith("  ") ? details.trim() : "";
@@ -159,6 +176,7 @@ function cellsOf(event: ShownLogEvent, nowMs: number) {
     accountOf(event),
     <span key="event" title={event.event}>
       {eventText(event)}
+      {times > 1 && <span class="muted"> {times} times</span>}
     </span>,
     fields !== "" && (
       <span key="details" class="muted details">
