@@ -5,6 +5,7 @@ import { Hono, type MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import { body, boundedBody, jsonOnly, requiredText } from "../admin/requests.ts";
+import { advised } from "../advice.ts";
 import { DASHBOARD_PATH } from "../core/dashboard-path.ts";
 import { CodexlbError } from "../errors.ts";
 import { CSRF_HEADER } from "./messages.ts";
@@ -30,7 +31,7 @@ export function sessionRoute({ sessions, port }: DoorContext) {
           "unauthorized",
           "opening the dashboard: the link is expired or was used before",
           {
-            next: NEW_LINK,
+            next: newLink(),
           },
         );
       setCookie(c, cookieName(port()), started.cookie, {
@@ -64,7 +65,10 @@ export function requireSession({ sessions, port }: DoorContext): MiddlewareHandl
 /** A token has 43 bytes. */
 const TOKEN_LIMIT_BYTES = 4 * 1024;
 const TokenBody = z.strictObject({ token: requiredText("token") });
-const NEW_LINK = "run codexlb dashboard again for a new link";
+
+function newLink(): string {
+  return `for a new link, run: ${advised("dashboard")}`;
+}
 
 /** Cookies are shared by all ports of a host, so proxies on other ports need other names. */
 function cookieName(port: number): string {
@@ -72,5 +76,5 @@ function cookieName(port: number): string {
 }
 
 function noSession(why: string): CodexlbError {
-  return new CodexlbError("unauthorized", `reading the dashboard: ${why}`, { next: NEW_LINK });
+  return new CodexlbError("unauthorized", `reading the dashboard: ${why}`, { next: newLink() });
 }

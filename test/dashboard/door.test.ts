@@ -270,7 +270,7 @@ describe("the dashboard refuses", () => {
       headers: { ...foreign, cookie: `${name}=${secret}` },
     });
     expect(response.status).toBe(401);
-    expect(await response.json()).toMatchObject({ next: "run codexlb dashboard again for a new link" });
+    expect(await response.json()).toMatchObject({ next: "for a new link, run: codexlb dashboard" });
     expect((await postToken(pool.url, await newToken(other))).status).toBe(401);
   });
 });
