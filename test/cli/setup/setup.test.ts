@@ -49,7 +49,7 @@ describe("codexlb setup", () => {
     expect(readdirSync(user.home)).toEqual(["config.toml"]);
     expect(await user.run(["setup", ...at])).toEqual({
       code: 0,
-      out: `${user.path} points at ${pool.url} (undo: codexlb unsetup); restart running clients\n`,
+      out: `${user.path} points at ${pool.url} (undo: codexlb unsetup --root ${pool.layout.root}); restart running clients\n`,
       err: "",
     });
     expect(user.read()).toBe(`# mine\nmodel = 'm'\n${lines.join("\n")}\n`);
