@@ -176,6 +176,8 @@ export function adminErrorBody(error: CodexlbError): {
 // --- internal ---
 
 const SYSTEM_WORDS: Readonly<Record<string, string>> = {
+  EADDRNOTAVAIL: "this machine does not have the address",
+  EACCES: "permission denied",
   ENOENT: "no such file",
   ENOEXEC: "it is not an executable for this machine",
   ENOSPC: "no space left on the disk",

@@ -1,14 +1,19 @@
-// Finds out whether a program listens on an address of this machine.
+// Finds out whether a program can listen on an address of this machine.
 
 import { createServer } from "node:net";
 import type { ListenAddress } from "../core/listen.ts";
 import { systemCodeOf } from "../errors.ts";
 
-/** Whether another program listens on `address`. Port 0 is never taken. */
-export function isTaken({ host, port }: ListenAddress): Promise<boolean> {
+/** The system's error if a program listened on `address` now; undefined if it could. Port 0 is never taken. */
+export function listenError({ host, port }: ListenAddress): Promise<Error | undefined> {
   return new Promise((resolve) => {
     const probe = createServer();
-    probe.once("error", (error) => resolve(systemCodeOf(error) === "EADDRINUSE"));
-    probe.listen(port, host, () => probe.close(() => resolve(false)));
+    probe.once("error", resolve);
+    probe.listen(port, host, () => probe.close(() => resolve(undefined)));
   });
+}
+
+/** True if `error`, from `listenError`, says that another program listens on the address. */
+export function isTaken(error: Error | undefined): boolean {
+  return systemCodeOf(error) === "EADDRINUSE";
 }

@@ -86,7 +86,7 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
       next = read(options, text);
       // The listen address changes only at a restart.
       after = withListen(next.effective.config, before.proxy.listen);
-      check(after, options.deps.env);
+      requireUsable(after, options.deps.env);
     } catch (error) {
       failed(messageOf(error));
       return;
@@ -138,6 +138,15 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
   };
 }
 
+/** Throws `invalid_config` if a proxy cannot run with these settings in this environment. */
+export function requireUsable(config: Config, env: Deps["env"]): void {
+  const exposure = exposureProblem(config);
+  if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: exposureNext() });
+  const { outbound_proxy, upstream_base_url } = config.proxy;
+  const problem = outbound_proxy === "" ? environmentProblem(upstream_base_url, env) : undefined;
+  if (problem !== undefined) throw new CodexlbError("invalid_config", problem, { next: OUTBOUND_NEXT });
+}
+
 // --- internal ---
 
 interface Settings {
@@ -150,17 +159,8 @@ function read({ deps, path, flags, fallbackName }: LiveConfigOptions, text: stri
   const effective = effectiveConfig(parsed, flags, deps.env);
   const { proxy } = effective.config;
   const config = { ...effective.config, proxy: { ...proxy, name: proxy.name || fallbackName } };
-  check(config, deps.env);
+  requireUsable(config, deps.env);
   return { parsed, effective: { ...effective, config } };
-}
-
-/** Throws `invalid_config` if the proxy cannot run with these settings in this environment. */
-function check(config: Config, env: Deps["env"]): void {
-  const exposure = exposureProblem(config);
-  if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: exposureNext() });
-  const { outbound_proxy, upstream_base_url } = config.proxy;
-  const problem = outbound_proxy === "" ? environmentProblem(upstream_base_url, env) : undefined;
-  if (problem !== undefined) throw new CodexlbError("invalid_config", problem, { next: OUTBOUND_NEXT });
 }
 
 const OUTBOUND_NEXT =

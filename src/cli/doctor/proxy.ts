@@ -10,7 +10,7 @@ import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseListen } from "../../core/listen.ts";
 import { CodexlbError, connectProblem, messageOf } from "../../errors.ts";
 import { optionsToProxy } from "../../network/egress.ts";
-import { isTaken } from "../../network/port-probe.ts";
+import { isTaken, listenError } from "../../network/port-probe.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { isNewer, VERSION } from "../../version.ts";
@@ -225,8 +225,7 @@ async function examineAbsence({ layout }: CommandContext): Promise<Finding[]> {
   const none = ok("proxy", `no proxy is running on this root; start one with: ${advised("proxy")}`);
   const listen = listenOf(layout);
   if (listen === undefined) return [none];
-  const taken = await isTaken(listen);
-  if (!taken) return [none, ok("port", `${listen.host}:${listen.port} is free`)];
+  if (!isTaken(await listenError(listen))) return [none, ok("port", `${listen.host}:${listen.port} is free`)];
   return [
     none,
     {

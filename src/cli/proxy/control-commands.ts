@@ -8,12 +8,13 @@ import { type Daemon, daemonAt, runningProxy } from "../../admin/daemon.ts";
 import { advised } from "../../advice.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
+import { requireStartable, requireStartableProxy } from "../../service/start-check.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf, createRoot, warnOfMissingRoot } from "../context.ts";
 import { foundServices } from "../service/running-services.ts";
 import { waitingFor } from "../terminal/terminal.ts";
 import { BACKGROUND_LOG, startInBackground } from "./background.ts";
-import { PROXY_FLAGS } from "./proxy-flags.ts";
+import { type GivenProxyFlags, overlaid, overridesOf, PROXY_FLAGS, wordsOf } from "./proxy-flags.ts";
 import { stopProcess } from "./stop-process.ts";
 
 export const start = defineCommand({
@@ -27,7 +28,7 @@ export const start = defineCommand({
     const running = runningOf(await daemonAt(context.layout.adminSocket), context);
     if (running !== undefined && !running.draining)
       return print(`the proxy ${nameOf(running)} is already running\n`);
-    await startProxy(context, flagsOf(args));
+    await startProxy(context, wordsOf(args));
   },
 });
 
@@ -57,15 +58,23 @@ export const restart = defineCommand({
     const context = contextOf(args.root, { createsRoot: true });
     const daemon = await daemonAt(context.layout.adminSocket);
     const running = runningOf(daemon, context);
-    if (running === undefined) return startProxy(context, flagsOf(args));
+    if (running === undefined) return startProxy(context, wordsOf(args));
     const service = (await foundServices(context.deps)).find(({ pid }) => pid === running.pid);
     if (service !== undefined) {
+      await requireStartable(service.service);
       await waitingFor("restarting the service", service.restart());
       return print("restarted the proxy and its service\n");
     }
-    const before = await flagsOfRunning(daemon);
+    const { deps, layout } = context;
+    const flags = overlaid(await flagsOfRunning(daemon), args);
+    await requireStartableProxy({
+      what: "the new proxy",
+      layout,
+      flags: overridesOf(flags),
+      env: deps.env,
+    });
     await stopProxy(context, running);
-    await startProxy(context, [...before, ...flagsOf(args)]);
+    await startProxy(context, wordsOf(flags));
   },
 });
 
@@ -111,21 +120,15 @@ function nameOf({ name, url, pid }: ProxyAnswer): string {
   return `${name} on ${url} (process ${pid})`;
 }
 
-type GivenFlags = { readonly [Name in keyof typeof PROXY_FLAGS]?: string | undefined };
-
-/** The flags that the user gave, without the root. */
-function flagsOf(given: GivenFlags): string[] {
-  return Object.keys(PROXY_FLAGS).flatMap((name) => {
-    const value = given[name as keyof GivenFlags];
-    return name === "root" || value === undefined ? [] : [`--${name}`, value];
-  });
-}
-
 /** The flags that a running proxy was started with. */
-async function flagsOfRunning(daemon: Daemon): Promise<string[]> {
-  if (daemon.kind !== "answers") return [];
+async function flagsOfRunning(daemon: Daemon): Promise<GivenProxyFlags> {
+  if (daemon.kind !== "answers") return {};
   const settings = await remoteSettings(daemon.door);
-  return settings.flatMap(({ source, value }) => (source.startsWith("--") ? [source, String(value)] : []));
+  return Object.fromEntries(
+    settings.flatMap(({ source, value }) =>
+      source.startsWith("--") ? [[source.slice("--".length), String(value)]] : [],
+    ),
+  );
 }
 
 async function startProxy(context: CommandContext, flags: readonly string[]): Promise<void> {

@@ -11,12 +11,11 @@ import { hideNoProxy } from "../../network/egress.ts";
 import { print } from "../../print.ts";
 import { flagsOfProxy } from "../advised-flags.ts";
 import { contextOf, reportNewRoot, rootExists } from "../context.ts";
-import { integerFlag } from "../flags.ts";
 import { withRootLockedExit } from "../run/root-locked.ts";
 import { isCompiled } from "../self.ts";
 import { restart, start, status, stop } from "./control-commands.ts";
 import logs from "./logs-command.ts";
-import { PROXY_FLAGS } from "./proxy-flags.ts";
+import { overridesOf, PROXY_FLAGS } from "./proxy-flags.ts";
 import { listenForSignals } from "./proxy-signals.ts";
 
 export default defineCommand({
@@ -41,20 +40,7 @@ export default defineCommand({
     const early = await Promise.race([signals.stop, untilDrained(layout, deps)]);
     if (early !== undefined) return;
     const supervisor = createSupervisor(deps);
-    const daemon = await startDaemon(
-      layout,
-      {
-        listen: args.listen,
-        upstream: args.upstream,
-        maxAttempts: integerFlag(args["max-attempts"], "max-attempts"),
-        usageTimeoutMs: integerFlag(args["usage-timeout-ms"], "usage-timeout-ms"),
-        cooldownDefaultSeconds: integerFlag(args["cooldown-default-seconds"], "cooldown-default-seconds"),
-        quotaRefreshMinutes: integerFlag(args["quota-refresh-minutes"], "quota-refresh-minutes"),
-        quotaRefreshMessages: integerFlag(args["quota-refresh-messages"], "quota-refresh-messages"),
-        quotaCacheTtlMinutes: integerFlag(args["quota-cache-ttl-minutes"], "quota-cache-ttl-minutes"),
-      },
-      deps,
-    ).catch((error) => {
+    const daemon = await startDaemon(layout, overridesOf(args), deps).catch((error) => {
       throw args["until-deserted"] ? withRootLockedExit(error) : error;
     });
     print(

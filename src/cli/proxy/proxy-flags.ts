@@ -1,6 +1,8 @@
 // The flags of a proxy that starts.
 
+import type { ConfigOverrides } from "../../state/config-source.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
+import { integerFlag } from "../flags.ts";
 
 const number = (description: string) => ({ type: "string", description, valueHint: "N" }) as const;
 
@@ -24,3 +26,35 @@ export const PROXY_FLAGS = {
   "quota-refresh-messages": number("Fetch an account's quota figures after N turns without new ones"),
   "quota-cache-ttl-minutes": number("Treat quota figures older than N minutes as unknown"),
 } as const;
+
+/** The values of `PROXY_FLAGS` on a command line. */
+export type GivenProxyFlags = { readonly [Name in keyof typeof PROXY_FLAGS]?: string | undefined };
+
+/** The flags as settings. Throws `usage`. */
+export function overridesOf(given: GivenProxyFlags): ConfigOverrides {
+  const integer = (name: keyof GivenProxyFlags) => integerFlag(given[name], name);
+  return {
+    listen: given.listen,
+    upstream: given.upstream,
+    maxAttempts: integer("max-attempts"),
+    usageTimeoutMs: integer("usage-timeout-ms"),
+    cooldownDefaultSeconds: integer("cooldown-default-seconds"),
+    quotaRefreshMinutes: integer("quota-refresh-minutes"),
+    quotaRefreshMessages: integer("quota-refresh-messages"),
+    quotaCacheTtlMinutes: integer("quota-cache-ttl-minutes"),
+  };
+}
+
+/** The words of a command line that gives the flags, without the root. */
+export function wordsOf(given: GivenProxyFlags): string[] {
+  return Object.keys(PROXY_FLAGS).flatMap((name) => {
+    const value = given[name as keyof GivenProxyFlags];
+    return name === "root" || value === undefined ? [] : [`--${name}`, value];
+  });
+}
+
+/** The flags of `given`, and those of `before` that it does not have. */
+export function overlaid(before: GivenProxyFlags, given: GivenProxyFlags): GivenProxyFlags {
+  const names = Object.keys(PROXY_FLAGS) as (keyof GivenProxyFlags)[];
+  return Object.fromEntries(names.map((name) => [name, given[name] ?? before[name]]));
+}

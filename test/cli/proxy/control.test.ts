@@ -119,6 +119,43 @@ describe("the proxy in the background", () => {
     );
   });
 
+  test("keeps running if a restart with the new settings or flags could not start", async () => {
+    const layout = freshRoot();
+    await proxy(layout, ["start"]);
+    const valid = readFileSync(layout.config, "utf8");
+    const pid = await pidOn(layout);
+    const withListen = (listen: string) => valid.replace("127.0.0.1:0", listen);
+    for (const [text, flags, why] of [
+      ["[proxy\nlisten = 127", [], "not valid TOML: line 1"],
+      [withListen("nowhere"), [], "proxy.listen"],
+      [withListen("0.0.0.0:0"), [], "would let every machine that reaches it use your accounts"],
+      [
+        `${withListen("192.0.2.1:0")}allow_unauthenticated = true\n`,
+        [],
+        "listening on 192.0.2.1:0: this machine does not have the address",
+      ],
+      [valid, ["--listen", "nowhere"], "--listen: "],
+      [valid, ["--max-attempts", "many"], "flag --max-attempts: "],
+    ] as const) {
+      writeFileSync(layout.config, text);
+      const refused = await proxy(layout, ["restart", ...flags]);
+      expect([refused.code, refused.out, refused.err]).toEqual([
+        expect.any(Number),
+        "",
+        expect.stringContaining(why),
+      ]);
+      expect(refused.code).not.toBe(0);
+      expect(refused.err).not.toContain("warning");
+      if (!why.startsWith("flag"))
+        expect(refused.err).toMatch(
+          /^codexlb: the new proxy could not start: .*\n {2}.*; the running proxy was not stopped\n$/,
+        );
+      expect(await pidOn(layout)).toBe(pid);
+    }
+    writeFileSync(layout.config, valid);
+    await proxy(layout, ["stop"]);
+  });
+
   test("has commands that do nothing else", async () => {
     const layout = freshRoot();
     for (const word of ["stpo", "strat"]) {
