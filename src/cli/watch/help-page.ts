@@ -27,7 +27,7 @@ export function helpPage({ glyphs, paint }: TextStyle): string[] {
   return [
     paint.bold("Keys"),
     ...linesOf(keys),
-    "p, d and e ask before they change anything. They need access to the proxy's root, or --admin-token.",
+    "p, d and e ask before they change anything: y confirms, and any other key cancels. They need access to the proxy's root, or --admin-token.",
     "",
     paint.bold("Marks"),
     ...linesOf(marks),

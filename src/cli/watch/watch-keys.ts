@@ -152,7 +152,7 @@ function confirmStep(
       state: { ...state, mode: LIST, isChanging: true, notice: notice("note", `${change.doing} ...`, nowMs) },
       effects: [{ kind: "change", change }],
     };
-  if (answer !== "n" && answer !== "q" && answer !== "escape") return only(state);
+  // Text that was meant for another window must not leave the question open until it contains a y.
   return withNote({ ...state, mode: LIST }, "nothing changed", nowMs);
 }
 
