@@ -17,8 +17,8 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
     alias,
   });
   const serve = async (service: Service, name: string) => {
-    const { alias, endedCooldown } = await ops.serve(name, service);
-    return { ...(await changed(PAST[service], alias)), ended_cooldown: endedCooldown };
+    const { alias, endedCooldown, isPinned } = await ops.serve(name, service);
+    return { ...(await changed(PAST[service], alias)), ended_cooldown: endedCooldown, is_pinned: isPinned };
   };
   return new Hono()
     .get("/admin/accounts", async (c) => c.json({ accounts: [...(await ops.list())] }))

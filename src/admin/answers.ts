@@ -21,10 +21,12 @@ export const ChangeResponse = z.looseObject({
   total: z.number().default(0),
   /** The account that was changed. The Go program and older proxies name it only in `message`. */
   alias: z.string().optional(),
-  /** After `rm` and `unpin`: whether an account was pinned. Only new proxies send this and the next field. */
+  /** After `rm` and `unpin`: whether an account was pinned. Only new proxies send this and the next fields. */
   was_pinned: z.boolean().optional(),
   /** After `enable`: whether that ended a cooldown. */
   ended_cooldown: z.boolean().optional(),
+  /** After `enable`, `disable` and `drain`: whether the account is pinned. */
+  is_pinned: z.boolean().optional(),
 });
 
 /** `POST /admin/account/import`. */

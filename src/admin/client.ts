@@ -70,7 +70,11 @@ export function remoteAccounts(door: Door): AccountOps {
     },
     serve: async (name, service) => {
       const served = await answered(door, ChangeResponse, api.admin.account[service].$post(named(name)));
-      return { alias: aliasIn(served, name), endedCooldown: served.ended_cooldown };
+      return {
+        alias: aliasIn(served, name),
+        endedCooldown: served.ended_cooldown,
+        isPinned: served.is_pinned,
+      };
     },
   };
 }

@@ -77,6 +77,8 @@ export interface ServiceChange {
   readonly alias: string;
   /** True if it ended a cooldown. Undefined: the proxy that did it did not report that. */
   readonly endedCooldown: boolean | undefined;
+  /** True if the account is pinned. Undefined in the same case. */
+  readonly isPinned: boolean | undefined;
 }
 
 /** The settings that `set` can change. */
@@ -185,7 +187,11 @@ export function createAccountOps({
       write(() => restore(record, before));
       changed(CHANGES[service], record);
       const wasCooling = health.kind === "cooling" && health.untilMs > clock.now();
-      return { alias: record.alias, endedCooldown: wasCooling && record.health.kind === "healthy" };
+      return {
+        alias: record.alias,
+        endedCooldown: wasCooling && record.health.kind === "healthy",
+        isPinned: state.pinnedId === record.id,
+      };
     },
     set: async (name, { outboundProxy }) => {
       const problem = outboundProxy === undefined ? undefined : outboundProxyProblem(outboundProxy);

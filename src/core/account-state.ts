@@ -41,8 +41,20 @@ export function shownState(account: AccountAnswer, ownName: string, nowMs: numbe
   );
   if (closed !== undefined) return closed;
   if (!account.healthy) return { level: "bad", canServe: false, wordings: ["unavailable"] };
-  return restrictedState(account, nowMs) ?? openState(account.draining);
+  const restricted = restrictedState(account, nowMs);
+  if (restricted !== undefined) return restricted;
+  if (!account.draining) return READY;
+  return account.pinned
+    ? {
+        level: "low",
+        canServe: true,
+        wordings: ["draining, but pinned (gets all turns)", "draining, but pinned", "draining"],
+      }
+    : { level: "low", canServe: false, wordings: ["draining (no new sessions)", "draining"] };
 }
+
+/** The state of an account without restrictions. */
+export const READY: ShownState = { level: "good", canServe: true, wordings: ["ready"] };
 
 /** Why an account may be out of service. */
 export interface ServiceFacts {
@@ -70,12 +82,6 @@ export function closedState(facts: ServiceFacts, nowMs: number): ShownState | un
 export function exhaustedState(resets: readonly number[], nowMs: number): ShownState | undefined {
   if (resets.length === 0) return undefined;
   return limitState("limit reached", resets.includes(0) ? 0 : Math.max(...resets), nowMs);
-}
-
-/** The state of an account that can serve. */
-export function openState(draining: boolean): ShownState {
-  if (!draining) return { level: "good", canServe: true, wordings: ["ready"] };
-  return { level: "low", canServe: false, wordings: ["draining (no new sessions)", "draining"] };
 }
 
 // --- internal ---

@@ -218,6 +218,22 @@ describe("with a running proxy", () => {
     expect((await pool.status()).accounts.map(({ alias }) => alias)).toEqual(["alice"]);
   });
 
+  test("the drain of a pinned account reports that the pin wins, and a disablement that the pin stays", async () => {
+    await using pool = await startPool({ accounts: ["alice", "bob"].map((alias) => ({ alias })) });
+    const env = { CODEXLB_ROOT: pool.layout.root };
+    await codexlb(["account", "pin", "alice"], env);
+    expect(await codexlb(["account", "drain", "bob"], env)).toMatchObject({ code: 0, err: "" });
+    expect(await codexlb(["account", "drain", "alice"], env)).toEqual({
+      code: 0,
+      out: "draining account alice\n",
+      err: "codexlb: warning: alice is pinned, so it still gets all turns; end that with: codexlb account unpin\n",
+    });
+    expect((await codexlb(["account", "disable", "alice"], env)).err).toBe(
+      "codexlb: warning: alice is pinned, so it gets all turns again as soon as it is enabled; end that with: codexlb account unpin\n",
+    );
+    expect((await codexlb(["account", "enable", "alice"], env)).err).toBe("");
+  });
+
   test("status shows it in every form", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const env = { CODEXLB_PROXY_URL: pool.url, CODEXLB_ROOT: newRoot() };

@@ -177,8 +177,15 @@ const unpin = defineCommand({
 });
 
 const service = (kind: Service, description: string) =>
-  onAccounts(kind, description, async (ops, name, { info }) => {
-    const { alias, endedCooldown } = await ops.serve(name, kind);
+  onAccounts(kind, description, async (ops, name, { info, warn }, below) => {
+    const { alias, endedCooldown, isPinned } = await ops.serve(name, kind);
+    const unpin = advised("account unpin", ...(below === undefined ? [] : ["--proxy-name", below]));
+    if (isPinned && kind === "drain")
+      warn(`${alias} is pinned, so it still gets all turns; end that with: ${unpin}`);
+    if (isPinned && kind === "disable")
+      warn(
+        `${alias} is pinned, so it gets all turns again as soon as it is enabled; end that with: ${unpin}`,
+      );
     if (endedCooldown) info(`this also ended the cooldown of ${alias}; it gets turns again now`);
     return `${PAST[kind]} account ${alias}`;
   });

@@ -52,7 +52,8 @@ export function changeOf(
   });
   switch (kind) {
     case "pin": {
-      const { canServe, wordings } = shownState(account, status.proxy_name, nowMs);
+      // The state once the account is pinned, because a pinned account gets turns even while it is draining.
+      const { canServe, wordings } = shownState({ ...account, pinned: true }, status.proxy_name, nowMs);
       const other = name.proxyName === undefined ? ownPinned(status) : undefined;
       const instead = other === undefined ? "" : ` instead of ${other}`;
       const now = wordings.at(isDisabled(account) ? -1 : 0);
@@ -70,12 +71,12 @@ export function changeOf(
         `unpinning ${alias}`,
         `unpinned ${alias}`,
       );
-    case "drain":
-      return change(
-        `drain ${alias}${where}: it keeps its sessions and gets no new ones`,
-        `starting to drain ${alias}`,
-        `draining ${alias}`,
-      );
+    case "drain": {
+      const drained = isPinned(account, status)
+        ? "it is pinned, so it still gets all turns until you unpin it"
+        : "it keeps its sessions and gets no new ones";
+      return change(`drain ${alias}${where}: ${drained}`, `starting to drain ${alias}`, `draining ${alias}`);
+    }
     case "undrain":
       return change(
         `end the drain of ${alias}${where}: it gets new sessions again`,

@@ -57,6 +57,9 @@ describe("a proxy that --proxy-url names", () => {
     );
     expect((await run(["account", "pin", "bob"], env)).out).toBe("pinned account bob\n");
     expect((await pool.status()).state.pinned_account_id).toBe("openai:bob");
+    expect((await run(["account", "drain", "bob"], env)).err).toContain(
+      "bob is pinned, so it still gets all turns",
+    );
     expect((await run(["account", "unpin"], env)).out).toBe("unpinned account selection\n");
     expect((await run(["account", "drain", "openai:bob"], env)).out).toBe("draining account bob\n");
     expect((await run(["account", "import", "--into", "proxy", "--from", "carol"], env)).out).toBe(

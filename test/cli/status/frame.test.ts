@@ -88,6 +88,13 @@ test("the columns begin at the same place whether an account is pinned or not", 
   expect(heading(pinned)).toBe(heading(THREE));
 });
 
+test("a pinned account that is draining gets all turns, and its row says so", () => {
+  const accounts = ELEVEN.accounts.map((account) => ({ ...account, pinned: account.alias === "carol" }));
+  const lines = frameLines(known({ ...ELEVEN, accounts }), page(200));
+  expect(lines.find((line) => line.includes("carol"))).toContain("draining, but pinned (gets all turns)");
+  expect(lines.join("\n")).not.toContain("no new sessions");
+});
+
 test("no state is in seconds or in hundreds of days", () => {
   for (const columns of [60, 80, 120, 200])
     expect(picture(KNOWN, page(columns))).not.toMatch(/cooldown\(|\d{3,}\s?(?:s|days)\b/);

@@ -129,7 +129,11 @@ describe("a change", () => {
     expect(question(["/", ..."grace", "enter", "p"])).toBe(
       "pin grace instead of alice: new turns go only to grace",
     );
-    expect(question(["d"])).toBe("drain alice: it keeps its sessions and gets no new ones");
+    expect(question(["d"])).toBe("drain alice: it is pinned, so it still gets all turns until you unpin it");
+    expect(question(["d"], ONE)).toBe("drain alice: it keeps its sessions and gets no new ones");
+    expect(question(["/", ..."carol", "enter", "p"])).toBe(
+      "pin carol instead of alice: new turns go only to carol",
+    );
     expect(question(["j", "j", "d"])).toBe("end the drain of carol: it gets new sessions again");
     expect(question(["e"])).toBe("disable alice: it gets no turns until you enable it");
     expect(question(["/", ..."frank", "enter", "e"])).toBe("enable frank: it gets turns again");
