@@ -85,14 +85,34 @@ test("--service installs the service", async () => {
   expect(managers.calls().join("\n")).toMatch(/enable|bootstrap/);
 });
 
-test("a step that is not possible is named, and the exit code is 1", async () => {
-  const ran = await init(["--yes"], { PATH: "/nowhere" });
-  expect(ran.code).toBe(1);
-  expect(ran.out).toContain("  ! Codex is not installed: program not found: codex\n");
-  expect(ran.out).toContain("  No account is enrolled.\n");
+test("with --yes a step that is not possible is named, and nothing changes", async () => {
+  ownLogin();
+  const ran = await init(["--yes", "--codex-bin", "/nope", "--no-turn"]);
+  expect([ran.code, ran.out]).toEqual([1, ""]);
   expect(ran.err).toBe(
-    "codexlb: not finished: Codex, Proxy, Test turn\n  fix the problems in the marked lines above, then continue with: codexlb init\n",
+    "codexlb: nothing was changed, because the step Codex is not possible: Codex is not installed: program not found: /nope\n  install Codex with `npm install -g @openai/codex`, or name it with --codex-bin or CODEXLB_CODEX_BIN; then run: codexlb init --codex-bin /nope --yes --no-turn\n",
   );
+  expect(existsSync(tool.root)).toBe(false);
+});
+
+test("with --yes a login is required before anything changes", async () => {
+  turnCodex(tool.directory);
+  const ran = await init(["--yes"]);
+  expect([ran.code, ran.out]).toEqual([1, ""]);
+  expect(ran.err).toBe(
+    "codexlb: nothing was changed, because the step Accounts is not possible: no account is enrolled, and your Codex home has no login to import\n  add one with: codexlb account login ALIAS; then run: codexlb init --yes\n",
+  );
+  expect(existsSync(tool.root)).toBe(false);
+});
+
+test("with --yes a missing service manager is reported before anything changes", async () => {
+  turnCodex(tool.directory);
+  ownLogin();
+  const ran = await init(["--yes", "--service"], { PATH: tool.directory });
+  expect([ran.code, ran.out]).toEqual([1, ""]);
+  expect(ran.err).toContain("the step Proxy is not possible: the service cannot be installed: ");
+  expect(ran.err).toEndWith("then run: codexlb init --yes --service\n");
+  expect(existsSync(tool.root)).toBe(false);
 });
 
 test("without a terminal and --yes nothing happens", async () => {

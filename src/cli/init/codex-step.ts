@@ -5,7 +5,11 @@ import { INSTALL_CODEX } from "../../codex/run.ts";
 import type { SetUp } from "./set-up.ts";
 import type { Step } from "./step.ts";
 
-export function codexStep({ binary, context, signal }: Pick<SetUp, "binary" | "context" | "signal">): Step {
+/** `isAsked`: the user answers, and can continue without Codex. */
+export function codexStep(
+  { binary, context, signal }: Pick<SetUp, "binary" | "context" | "signal">,
+  isAsked: boolean,
+): Step {
   return {
     title: "Codex",
     detect: async () => {
@@ -15,7 +19,9 @@ export function codexStep({ binary, context, signal }: Pick<SetUp, "binary" | "c
       return {
         kind: "unavailable",
         detail: found,
-        next: `${INSTALL_CODEX}. The next steps work without Codex, except the test turn.`,
+        next: isAsked
+          ? `${INSTALL_CODEX}. The next steps work without Codex, except the test turn.`
+          : INSTALL_CODEX,
         isRequired: true,
       };
     },

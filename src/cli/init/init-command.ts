@@ -19,9 +19,10 @@ import { codexStep } from "./codex-step.ts";
 import { completionsStep, onPath } from "./completions-step.ts";
 import { createDialog, type Dialog } from "./dialog.ts";
 import { proxyStep } from "./proxy-step.ts";
+import { requirePossible } from "./requirements.ts";
 import { rootStep } from "./root-step.ts";
 import { runSteps, type StepEnd } from "./run-steps.ts";
-import { commandRunner, continueWith, FINISHED_STAYS, type SetUp, stopped, typedCommand } from "./set-up.ts";
+import { commandRunner, FINISHED_STAYS, type SetUp, stopped, typedCommand } from "./set-up.ts";
 import { turnStep } from "./turn-step.ts";
 
 export default defineCommand({
@@ -46,19 +47,27 @@ export default defineCommand({
   },
   run: async ({ args }) => {
     const isAsked = !args.yes;
+    const codexFlags = args["codex-bin"]?.trim() ? ["--codex-bin", args["codex-bin"]] : [];
+    const flags = [...(args.service ? ["--service"] : []), ...(args["no-turn"] ? ["--no-turn"] : [])];
     if (isAsked && !(process.stdin.isTTY && process.stdout.isTTY))
       throw usage(
         "codexlb init asks questions, so it needs a terminal",
-        `in scripts, use: ${advised("init", "--yes")}`,
+        `in scripts, use: ${advised("init", ...codexFlags, "--yes", ...flags)}`,
       );
     const context = contextOf(args.root, { createsRoot: true });
     await requireOwnProxy(context);
     const rootFlags = args.root?.trim() ? ["--root", args.root] : [];
-    const codexFlags = args["codex-bin"]?.trim() ? ["--codex-bin", args["codex-bin"]] : [];
+    const again = typedCommand([
+      "init",
+      ...rootFlags,
+      ...codexFlags,
+      ...(isAsked ? [] : ["--yes"]),
+      ...flags,
+    ]);
     using interruption = catchInterruption();
     const stopping = new AbortController();
     interruption.signal.addEventListener("abort", () => {
-      stopping.abort(interruption.error(FINISHED_STAYS, continueWith(rootFlags)));
+      stopping.abort(interruption.error(FINISHED_STAYS, `continue with: ${again}`));
     });
     const { signal } = stopping;
     using input = isAsked ? openLineInput() : undefined;
@@ -69,7 +78,7 @@ export default defineCommand({
       ask: isAsked
         ? async (prompt) => {
             const line = await input?.ask(prompt, signal);
-            if (line === undefined) throw stopped("the input ended", rootFlags);
+            if (line === undefined) throw stopped("the input ended", again);
             return line;
           }
         : undefined,
@@ -80,25 +89,27 @@ export default defineCommand({
       binary: codexBinary(args["codex-bin"], context.deps.env),
       rootFlags,
       codexFlags,
+      again,
       signal,
-      codexlb: commandRunner(context, rootFlags, signal),
+      codexlb: commandRunner(context, again, signal),
     };
     if (isAsked)
       dialog.say(
-        `This sets up codexlb. Nothing changes until you answer yes, and n skips a question. Ctrl-C stops; run ${advised("init")} again to continue.`,
+        `This sets up codexlb. Nothing changes until you answer yes, and n skips a question. Ctrl-C stops; to continue, run: ${again}.`,
       );
     const executable = isCompiled() ? process.execPath : process.argv0;
     const steps = [
-      codexStep(setUp),
+      codexStep(setUp, isAsked),
       rootStep(setUp),
       accountsStep(setUp),
       proxyStep(setUp, args.service ?? false),
       completionsStep(context.deps.env, executable),
       ...(args["no-turn"] ? [] : [turnStep(setUp)]),
     ];
+    if (!isAsked) await requirePossible(steps, setUp);
     const ends = await runSteps(steps, dialog, { isAsked });
     close(dialog, rootFlags, context, executable);
-    refuseUnfinished(ends, rootFlags, isAsked);
+    refuseUnfinished(ends, again, isAsked);
   },
 });
 
@@ -138,10 +149,10 @@ function close(
 }
 
 /** Throws `unhealthy` if a step failed, or if with `--yes` a required step could not be done. */
-function refuseUnfinished(ends: readonly StepEnd[], rootFlags: readonly string[], isAsked: boolean): void {
+function refuseUnfinished(ends: readonly StepEnd[], again: string, isAsked: boolean): void {
   const unfinished = ends.filter(({ kind }) => kind === "failed" || (kind === "unavailable" && !isAsked));
   if (unfinished.length === 0) return;
   throw new CodexlbError("unhealthy", `not finished: ${unfinished.map(({ title }) => title).join(", ")}`, {
-    next: `fix the problems in the marked lines above, then ${continueWith(rootFlags)}`,
+    next: `fix the problems in the marked lines above, then continue with: ${again}`,
   });
 }

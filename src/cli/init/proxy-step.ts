@@ -3,6 +3,7 @@
 import { type Daemon, daemonAt } from "../../admin/daemon.ts";
 import { advised } from "../../advice.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
+import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
 import { rootExists } from "../context.ts";
 import { isCompiled } from "../self.ts";
 import { type FoundService, foundServices } from "../service/running-services.ts";
@@ -32,11 +33,14 @@ export function proxyStep(
   return {
     title: "Proxy",
     detect: async () => {
-      if (!rootExists(context)) return NEEDS_ROOT;
+      if (!rootExists(context)) {
+        if (prefersService) await requireService(offered);
+        return NEEDS_ROOT;
+      }
       const daemon = await daemonAt(context.layout.adminSocket);
       const services = await foundServices(context.deps);
       const service = services.find((one) => one.service.root === context.layout.root);
-      const running = runningState(daemon, service, prefersService);
+      const running = runningState(daemon, service, prefersService, setUp.again);
       if (running !== undefined) return running;
       if (!(await canServe(context))) return needsAccount();
       if (service !== undefined) return installedOffer(setUp, service);
@@ -52,6 +56,7 @@ function runningState(
   daemon: Daemon,
   service: FoundService | undefined,
   prefersService: boolean,
+  again: string,
 ): StepState | undefined {
   if (daemon.kind === "none")
     return service?.running
@@ -71,7 +76,7 @@ function runningState(
     return {
       kind: "unavailable",
       detail: `a proxy that is not a service is running on ${url} (process ${pid})`,
-      next: `stop it with: ${advised("proxy stop")}, then run: ${advised("init", "--service")}`,
+      next: `stop it with: ${advised("proxy stop")}, then run: ${again}`,
       isRequired: true,
     };
   return { kind: "done", detail: `running on ${url} (${isService ? "service, " : ""}process ${pid})` };
@@ -92,15 +97,11 @@ function installedOffer({ rootFlags, codexlb }: SetUp, { manager }: FoundService
 }
 
 async function startOffer(
-  { rootFlags, codexlb }: SetUp,
+  { context, rootFlags, codexlb }: SetUp,
   prefersService: boolean,
   offered: OfferedService,
 ): Promise<StepState> {
-  const problem = await offered.problem();
-  if (prefersService && problem !== undefined)
-    throw new CodexlbError("service_manager_unavailable", `the service cannot be installed: ${problem}`, {
-      next: "leave --service out: the proxy then runs in the background",
-    });
+  const problem = prefersService ? await requireService(offered) : await offered.problem();
   const background = commandChoice(codexlb, "b", "start it now, until this machine restarts", [
     "proxy",
     "start",
@@ -116,6 +117,7 @@ async function startOffer(
     kind: "open",
     details: [
       "Codex sends its requests to the proxy, which passes them on to your accounts. No proxy is running.",
+      `The proxy will listen on ${listenAddress(context)}; to change that, set proxy.listen in ${context.layout.config}.`,
       ...(problem === undefined ? [] : [`The proxy cannot be installed as a service here: ${problem}`]),
     ],
     offer: {
@@ -126,6 +128,20 @@ async function startOffer(
       preset: prefersService ? "s" : "b",
     },
   };
+}
+
+/** Throws `service_manager_unavailable` if the service cannot be installed. */
+async function requireService(offered: OfferedService): Promise<undefined> {
+  const problem = await offered.problem();
+  if (problem !== undefined)
+    throw new CodexlbError("service_manager_unavailable", `the service cannot be installed: ${problem}`, {
+      next: "leave --service out: the proxy then runs in the background",
+    });
+}
+
+/** The address on which a proxy would listen. */
+function listenAddress({ deps, layout }: SetUp["context"]): string {
+  return effectiveConfig(readConfigFile(layout), {}, deps.env).config.proxy.listen;
 }
 
 function commandChoice(

@@ -20,6 +20,8 @@ export interface SetUp {
   readonly rootFlags: readonly string[];
   /** `--codex-bin` in the same way. */
   readonly codexFlags: readonly string[];
+  /** The command line that continues the set-up, with all flags that the user gave: `codexlb init --yes`. */
+  readonly again: string;
   /** Aborted by Ctrl-C, with the error to throw. */
   readonly signal: AbortSignal;
   /**
@@ -37,20 +39,17 @@ export function typedCommand(words: readonly string[]): string {
 /** What an interruption leaves. */
 export const FINISHED_STAYS = "everything that was finished stays";
 
-/** The next step after an interruption. */
-export function continueWith(rootFlags: readonly string[]): string {
-  return `continue with: ${typedCommand(["init", ...rootFlags])}`;
+/** The error if the work ended without a signal to this process. `why`: `the input ended`. `again`: see `SetUp`. */
+export function stopped(why: string, again: string): CodexlbError {
+  return new CodexlbError("interrupted", `${why}; ${FINISHED_STAYS}`, { next: `continue with: ${again}` });
 }
 
-/** The error if the work ended without a signal to this process. `why`: `the input ended`. */
-export function stopped(why: string, rootFlags: readonly string[]): CodexlbError {
-  return new CodexlbError("interrupted", `${why}; ${FINISHED_STAYS}`, { next: continueWith(rootFlags) });
-}
-
-/** Returns the function that runs codexlb commands. `signal` is aborted with the error to throw. */
+/**
+ * Returns the function that runs codexlb commands. `signal` is aborted with the error to throw. `again`: see `SetUp`.
+ */
 export function commandRunner(
   { deps }: Pick<CommandContext, "deps">,
-  rootFlags: readonly string[],
+  again: string,
   signal: AbortSignal,
 ): SetUp["codexlb"] {
   const { dim } = paintOf(wantsColour(deps.env));
@@ -59,7 +58,7 @@ export function commandRunner(
     await new Promise<void>((written) => print(`${dim(`  $ ${typedCommand(words)}`)}\n`, () => written()));
     const code = await onTerminal([...selfCommand(), ...words], { ...deps.env });
     signal.throwIfAborted();
-    if (code === INTERRUPTED) throw stopped("interrupted", rootFlags);
+    if (code === INTERRUPTED) throw stopped("interrupted", again);
     return code === 0;
   };
 }

@@ -24,6 +24,8 @@ export type StepState =
       readonly next: string;
       /** False if the set-up is complete without the step. */
       readonly isRequired: boolean;
+      /** True if an earlier step may make it possible. Default: false. */
+      readonly needsEarlierStep?: boolean;
     }
   | {
       readonly kind: "open";
@@ -80,5 +82,5 @@ export const NEEDS_CODEX = needs("Codex", "install it, as the first step says");
 // --- internal ---
 
 function needs(what: string, next: string): StepState {
-  return { kind: "unavailable", detail: `needs ${what}`, next, isRequired: true };
+  return { kind: "unavailable", detail: `needs ${what}`, next, isRequired: true, needsEarlierStep: true };
 }

@@ -85,6 +85,15 @@ test("a machine without a service manager offers no service, and --service fails
   );
 });
 
+test("the address is shown before the question", async () => {
+  const here = enrolled();
+  writeFileSync(join(here.root, "config.toml"), '[proxy]\nlisten = "127.0.0.1:8899"\n');
+  const { details } = openOf(await proxyStep(here.setUp, false, WORKING).detect());
+  expect(details).toContain(
+    `The proxy will listen on 127.0.0.1:8899; to change that, set proxy.listen in ${join(here.root, "config.toml")}.`,
+  );
+});
+
 test("a running proxy is shown; --service asks to stop it first", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   const { setUp } = machineIn(temp.path);

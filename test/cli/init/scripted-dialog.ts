@@ -87,6 +87,7 @@ export function machineIn(directory: string, { answers, env = {}, run }: Machine
       binary: env.CODEXLB_CODEX_BIN ?? "codex",
       rootFlags: ["--root", root],
       codexFlags: [],
+      again: `codexlb init --root ${root}`,
       signal: new AbortController().signal,
       codexlb: async (words) => {
         commands.push(words.join(" "));

@@ -47,12 +47,15 @@ function onPool(binary: string, answers: readonly string[] = []) {
 test("Codex is shown with its version and its path", async () => {
   const binary = turnCodex(temp.path);
   const { setUp } = machineIn(temp.path, { env: { PATH, CODEXLB_CODEX_BIN: binary } });
-  expect(await codexStep(setUp).detect()).toEqual({ kind: "done", detail: `Codex 0.171.0 (${binary})` });
+  expect(await codexStep(setUp, true).detect()).toEqual({
+    kind: "done",
+    detail: `Codex 0.171.0 (${binary})`,
+  });
 });
 
 test("a missing Codex says how to install it, and so does a program that is not Codex", async () => {
   const { setUp } = machineIn(temp.path, { env: { PATH: "/nowhere" } });
-  expect(await codexStep(setUp).detect()).toMatchObject({
+  expect(await codexStep(setUp, true).detect()).toMatchObject({
     kind: "unavailable",
     detail: "Codex is not installed: program not found: codex",
     next: expect.stringContaining("npm install -g @openai/codex"),
@@ -60,7 +63,7 @@ test("a missing Codex says how to install it, and so does a program that is not 
   });
   const other = join(temp.path, "other");
   writeFileSync(other, "#!/bin/sh\necho hello\n", { mode: 0o755 });
-  expect(await codexStep({ ...setUp, binary: other }).detect()).toMatchObject({
+  expect(await codexStep({ ...setUp, binary: other }, true).detect()).toMatchObject({
     detail: `${other} is not Codex: with --version it prints "hello"`,
   });
 });
@@ -71,7 +74,7 @@ test("the search for Codex leaves the user's Codex home alone, to which Codex wr
   writeFileSync(binary, `#!/bin/sh\n${script}\necho codex-cli 0.171.0\n`, { mode: 0o755 });
   const { setUp, home } = machineIn(temp.path, { env: { PATH, CODEXLB_CODEX_BIN: binary } });
   mkdirSync(join(home, ".codex"));
-  expect((await codexStep(setUp).detect()).kind).toBe("done");
+  expect((await codexStep(setUp, true).detect()).kind).toBe("done");
   expect(readdirSync(join(home, ".codex"))).toEqual([]);
 });
 
@@ -80,7 +83,7 @@ test("the search for Codex ends with an interruption", async () => {
   writeFileSync(slow, "#!/bin/sh\nexec sleep 600\n", { mode: 0o755 });
   const { setUp } = machineIn(temp.path, { env: { PATH } });
   const stopping = new AbortController();
-  const found = codexStep({ ...setUp, binary: slow, signal: stopping.signal }).detect();
+  const found = codexStep({ ...setUp, binary: slow, signal: stopping.signal }, true).detect();
   const error = new CodexlbError("interrupted", "interrupted", { next: "again" });
   stopping.abort(error);
   expect(found).rejects.toBe(error);
