@@ -115,6 +115,22 @@ test("with --yes a missing service manager is reported before anything changes",
   expect(existsSync(tool.root)).toBe(false);
 });
 
+test("an imported login that no longer works is shown at the end, with the next step", async () => {
+  const dead = startMock({ accounts: [{ alias: "zed" }], clock: systemDeps().clock });
+  turnCodex(tool.directory);
+  mkdirSync(join(home, ".codex"));
+  writeFileSync(join(home, ".codex", "auth.json"), dead.authFile("zed"));
+  dead.accounts.revoke(dead.accounts.byAlias("zed"));
+  const ran = await init(["--yes", "--no-turn"], {
+    CODEXLB_UPSTREAM: dead.baseUrl,
+    CODEXLB_TOKEN_URL: dead.tokenUrl,
+  });
+  expect(ran.out).toMatch(
+    /\n {2}! zed cannot serve: .+\n {2}next step: codexlb account login zed\n\nThree commands to remember\n/,
+  );
+  await dead.stop();
+});
+
 test("without a terminal and --yes nothing happens", async () => {
   const ran = await init([]);
   expect(ran).toEqual({

@@ -1,10 +1,10 @@
 // One account in words, for `codexlb account show` on a terminal. Pure.
 
-import { advised } from "../../advice.ts";
 import type { AccountDetails } from "../../auth/account-details.ts";
 import { type ShownState, shownState } from "../../core/account-state.ts";
 import { ago, until } from "../../core/time-words.ts";
 import { shortLine } from "../../printable.ts";
+import { nextStepOf } from "../status/next-step.ts";
 import { stateBrush } from "../status/state-brush.ts";
 import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
 import { historyLines } from "./account-history.ts";
@@ -29,7 +29,7 @@ export function accountLines(details: AccountDetails, canvas: AccountCanvas): st
   const sections: readonly (readonly [string, readonly string[]])[] = [
     ["Account", ownerTexts(details)],
     ["State", [stateText(details, state, style)]],
-    ["Next step", nextStep(status.alias, state)],
+    ["Next step", nextStepOf(status.alias, state)],
     ["Limits", state.isDead ? [] : limitLines(status, style, nowMs)],
     ["Activity", [useText(details, nowMs)]],
     ["Sessions", [sessionText(details)]],
@@ -69,16 +69,6 @@ function stateText({ status }: AccountDetails, state: ShownState, { paint }: Tex
     ...(status.active ? ["served the last turn"] : []),
   ];
   return [stateBrush(state.level, paint)(words), ...roles].join("; ");
-}
-
-/** The command that changes the state, if the user can do anything about it. */
-function nextStep(alias: string, { level, command, canServe, isDead }: ShownState): string[] {
-  if (command !== undefined) return [command];
-  if (canServe) return [];
-  const enable = advised("account enable", alias);
-  if (isDead) return [`after you have fixed the cause: ${enable}`];
-  if (level === "off") return [enable];
-  return level === "low" ? [`${enable} (ends it now)`] : ["none: other accounts serve until then"];
 }
 
 function useText({ status }: AccountDetails, nowMs: number): string {

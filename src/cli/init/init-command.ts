@@ -24,6 +24,7 @@ import { rootStep } from "./root-step.ts";
 import { runSteps, type StepEnd } from "./run-steps.ts";
 import { commandRunner, FINISHED_STAYS, type SetUp, stopped, typedCommand } from "./set-up.ts";
 import { turnStep } from "./turn-step.ts";
+import { showUnusable } from "./unusable-accounts.ts";
 
 export default defineCommand({
   meta: {
@@ -108,6 +109,7 @@ export default defineCommand({
     ];
     if (!isAsked) await requirePossible(steps, setUp);
     const ends = await runSteps(steps, dialog, { isAsked });
+    await showUnusable(setUp);
     close(dialog, rootFlags, context, executable);
     refuseUnfinished(ends, again, isAsked);
   },
