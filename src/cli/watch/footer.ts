@@ -95,11 +95,12 @@ function troubleWords({ message, sinceMs }: Trouble): string {
   return `no answer since ${exactTimeOfDay(sinceMs)}: ${message}`;
 }
 
-/** A key and what it does. Keys with a higher rank are left out first. */
+/** A key and what it does. Keys with a higher rank are left out first, or replaced by `shorter`. */
 interface KeyHint {
   readonly key: string;
   readonly does: string;
   readonly rank: number;
+  readonly shorter?: KeyHint;
 }
 
 const HELP: KeyHint = { key: "?", does: "help", rank: 1 };
@@ -140,11 +141,17 @@ function listKeys(state: WatchState, { glyphs }: TextStyle): readonly KeyHint[] 
 
 function pageKeys(range: string, { glyphs }: TextStyle): readonly KeyHint[] {
   return [
-    ...(range === "" ? [] : [{ key: glyphs.upDown, does: "scroll", rank: 3 }]),
+    ...(range === "" ? [] : [{ key: glyphs.upDown, does: "scroll", rank: 4 }]),
     { key: "Esc", does: "back", rank: 1 },
-    QUIT,
-    ...(range === "" ? [] : [{ key: "", does: range, rank: 2 }]),
+    { ...QUIT, rank: 2 },
+    // On a narrow screen, too, it must be visible that there are more lines.
+    ...(range === "" ? [] : [{ key: "", does: `lines ${range}`, rank: 3, shorter: shortRange(range) }]),
   ];
+}
+
+/** `1-20/45` for `1-20 of 45`. */
+function shortRange(range: string): KeyHint {
+  return { key: "", does: range.replace(" of ", "/"), rank: 0 };
 }
 
 /** The hints that fit on one line. */
@@ -154,7 +161,7 @@ function keyLine(hints: readonly KeyHint[], columns: number, { paint, glyphs }: 
   let shown = hints;
   while (shown.length > 1 && widthOf(shown) > columns) {
     const highest = Math.max(...shown.map(({ rank }) => rank));
-    shown = shown.filter(({ rank }) => rank !== highest);
+    shown = shown.flatMap((hint) => (hint.rank !== highest ? [hint] : (hint.shorter ?? [])));
   }
   const line = shown.map(({ key, does }) =>
     key === "" ? paint.dim(does) : `${paint.bold(key)} ${paint.dim(does)}`,

@@ -127,7 +127,7 @@ function pagePicture(
   const size = Math.max(0, rows - footerLines(state, canvas, style, "").length);
   const first = firstVisible({ count: all.length, size, from: mode.viewport.first, needed: [] });
   const shown = all.slice(first, first + size);
-  const range = all.length <= size ? "" : `lines ${first + 1}-${first + shown.length} of ${all.length}`;
+  const range = all.length <= size ? "" : `${first + 1}-${first + shown.length} of ${all.length}`;
   const footer = footerLines(state, canvas, style, range);
   return { lines: withFooter(shown, footer, rows), viewport: { first, rows: size } };
 }

@@ -136,6 +136,9 @@ test("a reply that takes long is reported", () => {
 
 test("a page scrolls to its end and no further", () => {
   const last = text(opened.and("end").state);
+  const small = (state: WatchState) =>
+    screenOf(state, { columns: 20, rows: 5 }).map((line) => line.trimEnd());
+  expect(small(opened.state).at(-1)).toBe("Esc back  1-4/81");
   expect(last).toContain("line 40 of the details");
   expect(text(opened.and("end", "page-down", "down").state)).toBe(last);
   expect(text(opened.and("end", "up").state)).not.toBe(last);
