@@ -6,12 +6,12 @@ import { printable, printableJson } from "./printable.ts";
 
 /** Prints `text` to standard output, keeping line breaks, tabs and our colours; `done` is called with the result. */
 export function print(text: string, done?: (error?: Error | null) => void): void {
-  process.stdout.write(printable(text), done);
+  aboveProgress(() => process.stdout.write(printable(text), done));
 }
 
 /** Like `print`, but to standard error. */
 export function printError(text: string): void {
-  process.stderr.write(printable(text));
+  aboveProgress(() => process.stderr.write(printable(text)));
 }
 
 /** Prints `value` as JSON. Unprintable characters are escaped, so a parser gets the same value. */
@@ -24,9 +24,34 @@ export function printJsonText(text: string): void {
   process.stdout.write(printableJson(text));
 }
 
-/** Shows `what` on the terminal's current line (standard error) until the returned function erases it. */
+/**
+ * Shows `what` on the terminal's current line (standard error) until the returned function erases it. Text that is
+ * printed meanwhile appears above it.
+ */
 export function showMeanwhile(what: string): () => void {
   const line = printable(what);
+  progress = line;
   process.stderr.write(line);
-  return () => void process.stderr.write(`\r${" ".repeat(Bun.stringWidth(line))}\r`);
+  return () => {
+    progress = undefined;
+    erase(line);
+  };
+}
+
+// --- internal ---
+
+/** The line of `showMeanwhile`; undefined if there is none. */
+let progress: string | undefined;
+
+function erase(line: string): void {
+  process.stderr.write(`\r${" ".repeat(Bun.stringWidth(line))}\r`);
+}
+
+/** Writes with `write`, and moves the line of `showMeanwhile` below the text. */
+function aboveProgress(write: () => void): void {
+  const line = progress;
+  if (line === undefined) return write();
+  erase(line);
+  write();
+  process.stderr.write(line);
 }

@@ -56,6 +56,18 @@ describe.skipIf(why !== undefined)("the proxy in a terminal", () => {
     expect(await code()).toBe(0);
   });
 
+  test("in the background reports its new name on a line of its own", async () => {
+    const unnamed = layoutOf(join(tool.directory, "unnamed"));
+    enrol(unnamed, "alice", mock.authFile("alice"));
+    writeFileSync(unnamed.config, '[proxy]\nlisten = "127.0.0.1:0"\n');
+    using pane = await open({ CODEXLB_ROOT: unnamed.root });
+    expect(await pane.run("clear; ./codexlb proxy start")).toBe(0);
+    const lines = pane.screen();
+    expect(lines.find((line) => line.includes("wrote proxy.name"))).toMatch(/^codexlb: wrote proxy\.name = /);
+    expect(lines.join("\n")).not.toContain("starting the proxy ...");
+    expect(await pane.run("./codexlb proxy stop")).toBe(0);
+  });
+
   test("ends if the terminal is closed", async () => {
     const pane = await open();
     pane.line("./codexlb proxy");
