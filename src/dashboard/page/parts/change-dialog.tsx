@@ -14,7 +14,10 @@ export interface PlannedChange {
 export const ACTIONS: Readonly<Record<AccountAction, { readonly word: string; readonly effect: string }>> = {
   pin: { word: "Pin", effect: "Every turn goes to this account while it can serve." },
   unpin: { word: "Unpin", effect: "The policy chooses the account of each turn again." },
-  drain: { word: "Drain", effect: "The account keeps its sessions and gets no new ones." },
+  drain: {
+    word: "Drain",
+    effect: "The account keeps its sessions and gets no new ones, unless it is pinned.",
+  },
   enable: { word: "Enable", effect: "This ends a drain, a disablement or a cooldown of the account." },
   disable: { word: "Disable", effect: "The account serves nothing until it is enabled." },
 };
