@@ -132,6 +132,19 @@ test("--json lists every login, also the only one of a Codex home", async () => 
   });
 });
 
+test("a name that can be an alias or a path here is refused", async () => {
+  write("many/auth.json", codexFile("victor"));
+  const home = join(temp.path, "home", ".codex");
+  const ran = await add("many");
+  expect(ran).toMatchObject({ code: 2, out: "" });
+  expect(ran.err).toBe(
+    `codexlb: account import: "many" is a directory here, and could also be an alias\n` +
+      `  to import from it, run: codexlb account import --root ${root} --from many (or write ./many); to use the name as an alias, run: codexlb account import --root ${root} --from ${home} many\n`,
+  );
+  expect(existsSync(root)).toBe(false);
+  expect((await add("--from", "many", "many")).out).toBe("imported account many (total=1)\n");
+});
+
 test("an alias names a single login only", async () => {
   write("two/openai-codex-accounts.json", multiAuthFile(["niaj", "olivia"]));
   const ran = await add("./two", "work");
