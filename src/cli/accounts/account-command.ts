@@ -104,7 +104,7 @@ function treeDoor({ layout }: CommandContext, place: Place): Door {
   }
   if (place.daemon.kind === "answers") return place.daemon.door;
   throw new CodexlbError("proxy_unreachable", `no proxy is running on ${layout.root}`, {
-    next: `start one with: ${advised("proxy")}, or name one with --proxy-url`,
+    next: `start one with: ${advised("proxy start")}, or name one with --proxy-url`,
   });
 }
 

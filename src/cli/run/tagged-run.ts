@@ -53,7 +53,7 @@ export async function tagRun(
         "proxy_unreachable",
         `no proxy answers at ${door.url}, so the run cannot be pinned to ${account}`,
         {
-          next: `start it with: ${advised("proxy")}`,
+          next: `start it with: ${advised("proxy start")}`,
         },
       )
     : new CodexlbError("proxy_answer", `the proxy at ${door.url} cannot pin a single run`, {

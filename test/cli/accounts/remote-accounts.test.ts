@@ -452,7 +452,7 @@ describe("codexlb run on another machine", () => {
     expect(ran).toEqual({
       code: 1,
       out: "",
-      err: "codexlb: contacting the proxy at http://127.0.0.1:1: connection refused\n  start it with: codexlb proxy --listen 127.0.0.1:1\n",
+      err: "codexlb: contacting the proxy at http://127.0.0.1:1: connection refused\n  start it with: codexlb proxy start --listen 127.0.0.1:1\n",
     });
   });
 });
