@@ -2,15 +2,15 @@
 // program.
 
 import { existsSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
 import { authFileOf, checkAlias } from "../../auth/homes.ts";
-import { findLogins, type SourceLogin } from "../../auth/import/find-logins.ts";
+import { findLogins, ignoredLogins, type SourceLogin } from "../../auth/import/find-logins.ts";
 import type { FoundLogin } from "../../auth/import/format.ts";
 import { LOGIN_FORMATS } from "../../auth/import/formats.ts";
 import { keyringOf, userHomes } from "../../codex/home.ts";
-import { systemDeps } from "../../deps.ts";
+import { type Log, systemDeps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
@@ -82,6 +82,7 @@ export default defineCommand({
     const passphrase = args["passphrase-stdin"] ? await readPassphrase() : undefined;
     const logins = findLogins(from, { passphrase }) ?? [{ ...codexLogin(from), program: "Codex" }];
     if (alias !== undefined) refuseCommonAlias(alias, logins, from);
+    reportIgnored(from, deps.log);
     const [only] = logins;
     const isOne = logins.length === 1 && only?.kind === "login" && only.program === "Codex";
     const replace = args.replace || args.force || false;
@@ -167,6 +168,16 @@ function refuseCommonAlias(alias: string, logins: readonly SourceLogin[], from: 
   );
 }
 
+/** Reports logins in a Codex home that are not read, because the home has its own login. */
+function reportIgnored(from: string, log: Log): void {
+  const [first, ...others] = ignoredLogins(from);
+  if (first === undefined) return;
+  const files = [first, ...others].map((file) => relative(from, file));
+  log.info(
+    `only ${authFileOf(from)} is read; other logins there: ${files.join(", ")} (to import one, run: ${advised("account import", "--from", first)})`,
+  );
+}
+
 async function readPassphrase(): Promise<string> {
   const lines = openSecretLines();
   try {
@@ -217,6 +228,13 @@ async function importAll(
     return;
   }
   if (outcomes.every(({ result }) => result !== "skipped")) return;
+  const enrolled = outcomes.filter(({ result }) => result !== "skipped").length;
+  if (enrolled > 0)
+    throw new CodexlbError(
+      "invalid_auth_file",
+      `${from} contains no new login: ${enrolled} of ${outcomes.length} are enrolled already, and the others cannot be used`,
+      { next: "the table above gives the reasons; the enrolled accounts work as before" },
+    );
   throw new CodexlbError("invalid_auth_file", `${from} contains no login that could be imported`, {
     next: `log in with: ${advised("account login", "ALIAS")}`,
   });
