@@ -39,11 +39,9 @@ export async function tagRun(
   if (account === undefined) return undefined;
   const refusal = Refused.safeParse(body).data?.error;
   if (refusal?.code === "account_not_found" && status === 404)
-    throw new CodexlbError(
-      "account_not_found",
-      `this proxy has no account ${JSON.stringify(account)} of its own`,
-      { next: `list the accounts with: ${advised("account list")}` },
-    );
+    throw new CodexlbError("account_not_found", `this proxy has no account ${JSON.stringify(account)}`, {
+      next: `list the accounts with: ${advised("account list")}`,
+    });
   if (refusal?.code === "unauthorized") {
     const { message, next = KEY_NEXT } = refusal;
     throw new CodexlbError("unauthorized", withoutNext(message, next), { next });

@@ -224,10 +224,10 @@ describe("a run", () => {
     );
     const wrong = await run([...at, "--account", "carol", "exec"], {});
     expect(wrong).toMatchObject({ code: 1, out: "" });
-    expect(wrong.err).toContain('this proxy has no account "carol" of its own');
+    expect(wrong.err).toContain('this proxy has no account "carol"');
     const odd = await run([...at, "--account", "carol; bob", "exec"], {});
     expect(odd.err).toBe(
-      `codexlb: this proxy has no account "carol; bob" of its own\n  list the accounts with: codexlb account list --root ${pool.layout.root}\n`,
+      `codexlb: this proxy has no account "carol; bob"\n  list the accounts with: codexlb account list --root ${pool.layout.root}\n`,
     );
     const unreachable = await run(["--proxy-url", "http://127.0.0.1:1", "--account", "bob", "exec"], {});
     expect(unreachable).toMatchObject({ code: 1, out: "" });
