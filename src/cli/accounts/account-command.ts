@@ -7,6 +7,7 @@ import type { Door } from "../../admin/door.ts";
 import { advised } from "../../advice.ts";
 import { type AccountOps, identityOfListed, type Service } from "../../auth/account-ops.ts";
 import { personName, twinProblems } from "../../auth/identity.ts";
+import { OPERATOR_REASON } from "../../core/health.ts";
 import { accountState, emailOf } from "../../core/status-words.ts";
 import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
@@ -27,6 +28,7 @@ import { listedTable, treeTable } from "./account-table.ts";
 import exportCommand from "./export-command.ts";
 import importCommand from "./import-command.ts";
 import { listedState } from "./listed-state.ts";
+import { listedWords } from "./listed-words.ts";
 import login from "./login-command.ts";
 import set from "./set-command.ts";
 import { withAccounts } from "./with-accounts.ts";
@@ -155,7 +157,9 @@ const pin = onAccount(
         `pinned only on the proxy ${below}; proxies in front of it choose as before. Undo with: ${advised("account unpin", "--proxy-name", below)}`,
       );
     if (listed !== undefined && !listed.enabled)
-      warn(`${alias} is ${listedState(listed, 0)}; other accounts serve until it is available again`);
+      warn(
+        `${alias} cannot serve (${listedWords(listed, 0).wordings[0]}); other accounts serve until it is available again`,
+      );
     return `pinned account ${alias}`;
   },
 );
@@ -178,8 +182,11 @@ const unpin = defineCommand({
 
 const service = (kind: Service, description: string) =>
   onAccounts(kind, description, async (ops, name, { info }) => {
+    const isRepeated = kind !== "enable" && (await isAlready(kind, ops, name));
     const { alias, endedCooldown } = await ops.serve(name, kind);
     if (endedCooldown) info(`this also ended the cooldown of ${alias}; it gets turns again now`);
+    if (isRepeated)
+      info(`${alias} was ${kind === "drain" ? "draining" : "disabled by you"} already; nothing changed`);
     return `${PAST[kind]} account ${alias}`;
   });
 
@@ -202,6 +209,13 @@ export default defineCommand({
 });
 
 // --- internal ---
+
+/** True if the account is in the state already to which `kind` would bring it. */
+async function isAlready(kind: "disable" | "drain", ops: AccountOps, name: string): Promise<boolean> {
+  const account = (await ops.list()).find(({ alias, id }) => alias === name || id === name);
+  if (account === undefined) return false;
+  return kind === "drain" ? account.codexlb.draining : account.disabled_reason === OPERATOR_REASON;
+}
 
 function onlyAlias(command: string, words: readonly string[]): string {
   const [alias, ...surplus] = words;
