@@ -118,7 +118,7 @@ export function bypassReport(run: EndedRun): BypassReport | undefined {
   if (traffic.requests === 0)
     return failure === undefined
       ? report(unknownCause())
-      : report(`Codex ended ${failure} before it sent a request`, false);
+      : report(`Codex ended ${failure} before it sent a request${SEE_CODEX}`, false);
   // Requests without a turn are normal for an interactive Codex in which the user typed nothing.
   return failure === undefined && args.some((word) => EXEC.has(word)) ? report(unknownCause()) : undefined;
 }
@@ -138,6 +138,7 @@ export function othersReport(account: string, { others = [] }: RunSeen): string 
 // --- internal ---
 
 const ANSWER_MS = 3_000;
+const SEE_CODEX = ", for a reason that its own output names";
 /** Sub-commands that send a turn, unless they fail. */
 const EXEC: ReadonlySet<string> = new Set(["exec", "e", "review"]);
 /** Sub-commands and flags of Codex that send no turn. */

@@ -369,7 +369,7 @@ describe("a run", () => {
     const nothing = `the proxy at ${pool.url} received no request from this run: `;
     expect(await report(["exec", "nothing"])).toStartWith(`${nothing}Codex bypassed the proxy`);
     expect(await report(["exec", "nothing"], { FAKE_CODE: "3" })).toBe(
-      `${nothing}Codex ended with code 3 before it sent a request`,
+      `${nothing}Codex ended with code 3 before it sent a request, for a reason that its own output names`,
     );
     expect(await report(["-c", "model_provider=ollama", "exec", "nothing"])).toBe(
       `${nothing}an argument makes Codex use another provider (model_provider=ollama)`,
