@@ -142,7 +142,7 @@ export function unreachable(door: Door, error: unknown): CodexlbError {
       : !isUnreachable(error)
         ? "find out which program listens there"
         : door.unix !== undefined || isHere(door)
-          ? `start it with: ${advised("proxy")}`
+          ? `start it with: ${advised("proxy start")}`
           : "check the address, and that the proxy is running there",
     cause: error,
   });

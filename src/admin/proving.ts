@@ -139,7 +139,7 @@ function stranger(base: string, origin: Origin): "not at all" {
       })
     : new CodexlbError(
         "unauthorized",
-        `the server at ${base} could not prove that it knows this token or key, so the secret was not sent`,
+        `the server at ${base} does not know this token or key, so the secret was not sent`,
         {
           next: "check the address and the token or key; that proxy's token is in its ROOT/admin.token, and codexlb key add NAME makes a key there",
         },

@@ -10,7 +10,7 @@ import { CodexlbError } from "../errors.ts";
 import { print } from "../print.ts";
 import { flagsOfCommand } from "./advised-flags.ts";
 import { COMMANDS } from "./command-tree.ts";
-import { parseFlags, SEE_HELP, usage } from "./flags.ts";
+import { flagIn, parseFlags, SEE_HELP, usage } from "./flags.ts";
 import {
   type CommandDescription,
   commandAt,
@@ -63,6 +63,12 @@ async function dispatch(argv: readonly string[], { at, rest: words, next }: Name
     }
     if (word === "help") return helpOn([...at.path, ...words.slice(words.indexOf(word) + 1)]);
     if (word === "-h" || word === "--help" || word === "-help") return print(await help(at));
+    const open = next === undefined ? await openFlag(words, at) : undefined;
+    if (open !== undefined)
+      throw usage(
+        `flag --${open} needs a value`,
+        `then name a command: ${[...at.subCommands.keys()].join(", ")}`,
+      );
     throw await unknownCommand(word, at);
   }
   if (word === "help" && words.length === 1) return print(await help(at));
@@ -125,6 +131,14 @@ async function helpOn(path: readonly string[]): Promise<void> {
 async function help(command: CommandDescription): Promise<string> {
   const style = { columns: outputColumns(process.env), colour: wantsColour(process.env) };
   return helpText(command, await subCommandsOf(command), style);
+}
+
+/** The flag of a command below `at` that ends `words` without its value; undefined if there is none. */
+async function openFlag(words: readonly string[], at: CommandDescription): Promise<string | undefined> {
+  const { name, value } = flagIn(words.at(-1) ?? "");
+  const flags = (await everyCommand(at.command)).flatMap((command) => command.flags);
+  const takesValue = flags.some((flag) => flag.name === name && flag.hint !== undefined);
+  return takesValue && value === undefined ? name : undefined;
 }
 
 async function unknownCommand(word: string, at: CommandDescription): Promise<CodexlbError> {

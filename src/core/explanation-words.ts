@@ -4,15 +4,26 @@ import type { StateLevel } from "./account-state.ts";
 import type { ScoreTerm } from "./explain.ts";
 import { reasonWords } from "./reason-words.ts";
 
-/** The words for a tier of an explanation, and how good it is. */
-export function tierWords(tier: string): readonly [string, StateLevel] {
-  return TIERS[tier] ?? [tier, "low"];
+/**
+ * The words for the tier of an explained account, and how good it is. A limit that the backend enforces has the tier of
+ * disabled accounts.
+ */
+export function tierWords({
+  tier,
+  why,
+}: {
+  readonly tier: string;
+  readonly why: string;
+}): readonly [string, StateLevel] {
+  const shown = tier === "out" && why.startsWith("its limit is exhausted") ? "exhausted" : tier;
+  return TIERS[shown] ?? [tier, "low"];
 }
 
-/** The codes of a disablement and of a cooldown in words; everything else is in words already. */
+/** Codes and names of settings in words, as the status has them; everything else is in words already. */
 export function whyWords(why: string): string {
   return why
-    .replace(/^disabled: operator$/, "disabled by you")
+    .replace(/^disabled: operator$|^disabled by the operator$/, "disabled by you")
+    .replace(/ by more than delta_percent/, " by enough to switch")
     .replace(/^(disabled: |cooling down after )([\w-]+)/, (_, what, code) => `${what}${reasonWords(code)}`);
 }
 

@@ -210,9 +210,7 @@ function loopDetected(loop: string): CodexlbError {
 }
 
 function unknownAccount(name: string): CodexlbError {
-  return new CodexlbError(
-    "account_not_found",
-    `this proxy has no account ${JSON.stringify(name)} of its own`,
-    { next: `list the accounts with: ${advised("account list")}` },
-  );
+  return new CodexlbError("account_not_found", `this proxy has no account ${JSON.stringify(name)}`, {
+    next: `list the accounts with: ${advised("account list")}`,
+  });
 }

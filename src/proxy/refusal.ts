@@ -58,9 +58,7 @@ export function refusalFor(
         about.client,
         "no_account_available",
         `no account ${withModel(shortage)}is in service: ${shortage.details.join(", ")}`,
-        shortage.ofAccounts
-          ? `log in again with: ${advised("account login", "ALIAS")}, or enable an account with: ${advised("account enable", "ALIAS")}`
-          : `run: ${advised("doctor")}`,
+        nextForDisabled(shortage),
       );
     case "all_tried":
       if (about.brokenWhy !== undefined)
@@ -180,6 +178,17 @@ const LONGEST_MESSAGE = 4_096;
 
 function messageFields(body: string): Readonly<Record<string, unknown>> {
   return body === "" ? {} : { error: { message: shortText(body, LONGEST_MESSAGE) } };
+}
+
+/** What to do if all upstreams are out of service: first what a person can undo. */
+function nextForDisabled({ ofAccounts, disabledByOperator, details }: Shortage): string {
+  if (!ofAccounts) return `run: ${advised("doctor")}`;
+  const [first] = disabledByOperator;
+  const login = `log in again with: ${advised("account login", "ALIAS")}`;
+  if (first === undefined)
+    return `${login}, or enable an account with: ${advised("account enable", "ALIAS")}`;
+  const enable = `enable an account with: ${advised("account enable", first)}`;
+  return disabledByOperator.length === details.length ? enable : `${enable}, or ${login}`;
 }
 
 /** Names the model, if only some accounts have it. */

@@ -45,10 +45,13 @@ export function parseConfig(text: string, path: string): ParsedConfig {
   if (!parsed.success)
     throw invalid(
       path,
-      listed(
-        parsed.error.issues.map((issue) => () => problemAt(lineOf, issue)),
-        "problems",
-      ).join("; "),
+      [
+        ...listed(
+          parsed.error.issues.map((issue) => () => problemAt(lineOf, issue)),
+          "problems",
+        ),
+        ...unknownKeys(raw, lineOf),
+      ].join("; "),
     );
   const ignored: string[] = [];
   const lines = SETTINGS.flatMap(({ key }): [string, number][] => {

@@ -1,7 +1,7 @@
 // Explains why no upstream can take a request, and when one can.
 
 import { type Candidate, shortageGroupOf } from "../core/availability.ts";
-import { disabledText } from "../core/health.ts";
+import { disabledText, OPERATOR_REASON } from "../core/health.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface Shortage {
@@ -14,6 +14,8 @@ export interface Shortage {
   readonly disabled: number;
   /** True if accounts of this proxy are among them. */
   readonly ofAccounts: boolean;
+  /** The accounts of this proxy that a person disabled, by alias. */
+  readonly disabledByOperator: readonly string[];
   /** `alias (reason)` of each. */
   readonly details: readonly string[];
   /** The limit that counts for the model, unless it is the main one. */
@@ -45,6 +47,11 @@ export function shortageOf(all: readonly ShortUpstream[], nowMs: number): Shorta
     coolingUntilMs: cooling.length === 0 ? undefined : Math.max(nowMs, Math.min(...cooling)),
     disabled,
     ofAccounts: all.some(({ kind }) => kind === "account"),
+    disabledByOperator: all.flatMap(({ kind, label, candidate }) =>
+      kind === "account" && groupOf(candidate) === "disabled" && candidate.reason === OPERATOR_REASON
+        ? [label]
+        : [],
+    ),
     details: all.map((one) => `${one.label} (${describe(one.candidate, nowMs)})`),
   };
 }

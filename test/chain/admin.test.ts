@@ -255,6 +255,6 @@ describe("a login on the machine of a grandchild", () => {
       "bob",
     ]);
     expect(ran.code).toBe(1);
-    expect(ran.err).toContain("could not prove that it knows this token or key, so the secret was not sent");
+    expect(ran.err).toContain("does not know this token or key, so the secret was not sent");
   });
 });

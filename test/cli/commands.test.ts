@@ -421,6 +421,8 @@ describe("wrong input", () => {
   const CASES: [string[], number, string][] = [
     [["stauts"], 2, "codexlb: unknown command: stauts\n  did you mean status?\n"],
     [["--root", "x"], 2, "codexlb: unknown command: --root\n"],
+    [["--root"], 2, "codexlb: flag --root needs a value\n  then name a command: "],
+    [["account", "--proxy-name"], 2, "codexlb: flag --proxy-name needs a value\n"],
     [
       ["exec", "hi"],
       2,

@@ -51,7 +51,7 @@ test("an answer to a pin that names the account only in its message is understoo
   expect(await proxy.cli("account", "pin", "openai:bob")).toEqual({
     code: 0,
     out: "pinned account bob\n",
-    err: "codexlb: warning: bob is disabled(token expired); other accounts serve until it is available again\n",
+    err: "codexlb: warning: bob cannot serve (disabled: token expired); other accounts serve until it is available again\n",
   });
 });
 

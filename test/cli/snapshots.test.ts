@@ -154,8 +154,10 @@ describe("output", () => {
   for (const args of COMMANDS)
     test(`codexlb ${args.join(" ")}`, async () => {
       const env = { CODEXLB_ROOT: pool.layout.root };
-      // The four runs are simultaneous, so none of them may find the pin of an earlier command.
-      if (args[1] === "unpin") await pool.accounts.unpin();
+      // The four runs are simultaneous, so all of them must find what the first one would change.
+      const [, change] = args;
+      if (change === "unpin") await pool.accounts.unpin();
+      if (change === "drain" || change === "disable") await pool.accounts.serve("alice", change);
       const words = args.map((word) => (word === "PROXY" ? pool.url : word));
       const { pipe, narrow, wide, plain } = await inEveryWay(words, env);
       for (const ran of [narrow, wide, plain]) expect(ran.code).toBe(pipe.code);

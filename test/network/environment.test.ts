@@ -112,7 +112,7 @@ describe("codexlb run", () => {
       runCli(["run", ...root, "--proxy-url", pool.url, "--codex-bin", codex, "exec", "hi"], {
         cwd: temp.path,
       });
-    expect((await run()).err).toEndWith("before it sent a request\n");
+    expect((await run()).err).toEndWith("before it sent a request, for a reason that its own output names\n");
     writeFileSync(
       join(home, ".env"),
       "# mine\nexport HTTP_PROXY=http://me:secret@proxy\nNO_PROXY = foo\nOTHER=1\n",
@@ -127,7 +127,7 @@ describe("codexlb run", () => {
     );
     // Follow the advice in the warning.
     writeFileSync(join(home, ".env"), "HTTP_PROXY=http://proxy\nNO_PROXY=foo,127.0.0.1,localhost\n");
-    expect((await run()).err).toEndWith("before it sent a request\n");
+    expect((await run()).err).toEndWith("before it sent a request, for a reason that its own output names\n");
     const again = await runCli(["doctor", ...root, "--codex-bin", "/nowhere/codex"], { cwd: temp.path });
     expect(again.out).not.toContain("proxy variables");
   });

@@ -388,6 +388,13 @@ describe("credentials", () => {
     expect(pool.warnings.join()).toContain("account alice: reading");
   });
 
+  test("while all accounts are disabled by a person, cause an error that names one to enable", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+    for (const alias of ["alice", "bob"]) await pool.accounts.serve(alias, "disable");
+    const text = await (await post(pool, "s1", { originator: "codex_exec" })).text();
+    expect(text).toEndWith("; enable an account with: codexlb account enable alice");
+  });
+
   test("that no account has cause an error that says what to do, never a 401", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     pool.mock.accounts.revoke(pool.mock.accounts.byAlias("alice"));

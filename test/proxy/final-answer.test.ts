@@ -16,6 +16,7 @@ const shortage = (kind: Shortage["kind"], more: Partial<Shortage> = {}): Shortag
   coolingUntilMs: undefined,
   disabled: 0,
   ofAccounts: true,
+  disabledByOperator: [],
   details: [],
   ...more,
 });

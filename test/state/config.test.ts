@@ -149,6 +149,12 @@ describe("config.toml", () => {
       expect(() => parse(text)).toThrow("reading /r/config.toml");
     });
 
+  test("an error about a value also names the keys that are not settings", () => {
+    expect(() => parse('[policy]\nmode = "usage_balance"\n[proxy]\nlisen = 3')).toThrow(
+      /line 2: policy\.mode: .*; line 4: proxy\.lisen is not a setting and has no effect; did you mean proxy\.listen\?$/,
+    );
+  });
+
   test.each([
     ["[proxy]\nmax_attempts = -3", "line 2: proxy.max_attempts: must not be negative"],
     ["[proxy]\nretry_budget_percent = -1", "line 2: proxy.retry_budget_percent: must not be negative"],

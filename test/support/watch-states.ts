@@ -21,7 +21,7 @@ export const answered = (status: StatusAnswer): WatchEvent => ({
 export const FAILED: WatchEvent = {
   kind: "failed",
   message: "contacting the proxy at http://127.0.0.1:8765: connection refused",
-  next: "start it with: codexlb proxy",
+  next: "start it with: codexlb proxy start",
   url: "http://127.0.0.1:8765",
 };
 

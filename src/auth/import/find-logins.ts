@@ -29,6 +29,21 @@ export function findLogins(path: string, options: ReadOptions): readonly SourceL
   return logins.some(({ program }) => program !== undefined) ? logins : undefined;
 }
 
+/**
+ * The files with logins that `findLogins` does not read, because `directory` has its own auth.json. It is empty for a
+ * file, and for a directory without auth.json. Files that cannot be read are left out.
+ */
+export function ignoredLogins(directory: string): readonly string[] {
+  const own = join(directory, AUTH_FILE);
+  if (!isFile(own)) return [];
+  const files = [...accountFiles(directory), ...ownFiles(directory), ...filesInside(directory)];
+  const others = new Set(files.map(({ file }) => file));
+  others.delete(own);
+  return [...others].filter((file) =>
+    loginsOrReason(file, { passphrase: undefined }).some(({ kind }) => kind === "login"),
+  );
+}
+
 // --- internal ---
 
 const AUTH_FILE = "auth.json";
@@ -45,12 +60,20 @@ function filesIn(directory: string): readonly CandidateFile[] {
   // A home with a login may contain copies that the user keeps for other purposes.
   const login = join(directory, AUTH_FILE);
   if (isFile(login)) return [{ file: login }];
-  const accounts = subdirectories(join(directory, "accounts")).flatMap((alias) => {
+  const own = [...accountFiles(directory), ...ownFiles(directory)];
+  return own.length > 0 ? own : filesInside(directory);
+}
+
+/** The logins of the accounts in a root. */
+function accountFiles(directory: string): CandidateFile[] {
+  return subdirectories(join(directory, "accounts")).flatMap((alias) => {
     const file = join(directory, "accounts", alias, AUTH_FILE);
     return isFile(file) && isAlias(alias) ? [{ file, alias }] : [];
   });
-  const own = [...accounts, ...ownFiles(directory)];
-  if (own.length > 0) return own;
+}
+
+/** All .json files in a directory, and the programs' own files in its subdirectories. */
+function filesInside(directory: string): CandidateFile[] {
   const inside = names(directory)
     .filter((name) => name.endsWith(".json"))
     .map((name) => ({ file: join(directory, name) }))
@@ -66,7 +89,7 @@ function ownFiles(directory: string): CandidateFile[] {
 function loginsOrReason(path: string, options: ReadOptions): readonly SourceLogin[] {
   const unusable = (reason: string) => [{ kind: "unusable", path, reason, program: undefined } as const];
   try {
-    return loginsIn(path, options) ?? unusable("unknown format");
+    return loginsIn(path, options) ?? unusable(isJson(path) ? "unknown format" : "is not JSON");
   } catch (error) {
     return unusable(messageOf(error));
   }
@@ -78,6 +101,10 @@ function loginsIn(path: string, options: ReadOptions): readonly SourceLogin[] | 
   const file = { path, text, json: text === undefined ? undefined : parseJson(text) };
   const format: LoginFormat | undefined = formatOf(file);
   return format?.read(file, options).map((login) => ({ ...login, program: format.program }));
+}
+
+function isJson(path: string): boolean {
+  return isDatabase(path) || parseJson(readTextIfPresent(path) ?? "") !== undefined;
 }
 
 function isDatabase(path: string): boolean {

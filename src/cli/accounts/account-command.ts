@@ -1,21 +1,18 @@
 // `codexlb account ...`: enrols, lists, pins, disables and removes accounts.
 
 import { defineCommand } from "citty";
-import { PAST } from "../../admin/accounts.ts";
 import { remoteStatus } from "../../admin/client.ts";
 import type { Door } from "../../admin/door.ts";
 import { advised } from "../../advice.ts";
-import { type AccountOps, identityOfListed, type Service } from "../../auth/account-ops.ts";
+import { identityOfListed } from "../../auth/account-ops.ts";
 import { personName, twinProblems } from "../../auth/identity.ts";
 import { accountState, emailOf } from "../../core/status-words.ts";
-import type { Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { shortLine } from "../../printable.ts";
-import { REMOTE_FLAGS, type RemoteFlags, ROOT_FLAG } from "../common-flags.ts";
-import { type CommandContext, contextOf, rootExists } from "../context.ts";
+import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
+import { type CommandContext, contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
-import { report } from "../report-error.ts";
 import { NO_ACCOUNTS, noAccountsText } from "../status/no-accounts.ts";
 import { hasUtf8 } from "../terminal/glyphs.ts";
 import { wantsColour } from "../terminal/terminal.ts";
@@ -24,18 +21,14 @@ import { accountView } from "./account-details.ts";
 import { accountLines } from "./account-lines.ts";
 import { type Place, placeOf } from "./account-place.ts";
 import { listedTable, treeTable } from "./account-table.ts";
+import { ALIAS, onlyAlias } from "./alias-argument.ts";
+import { disable, drain, enable, pin, rm, unpin } from "./change-commands.ts";
 import exportCommand from "./export-command.ts";
 import importCommand from "./import-command.ts";
 import { listedState } from "./listed-state.ts";
 import login from "./login-command.ts";
 import set from "./set-command.ts";
 import { withAccounts } from "./with-accounts.ts";
-
-const ALIAS = {
-  type: "positional",
-  description: "Alias or id of the account",
-  valueHint: "ALIAS",
-} as const;
 
 const list = defineCommand({
   meta: { name: "codexlb account list", description: "List the enrolled accounts" },
@@ -104,7 +97,7 @@ function treeDoor({ layout }: CommandContext, place: Place): Door {
   }
   if (place.daemon.kind === "answers") return place.daemon.door;
   throw new CodexlbError("proxy_unreachable", `no proxy is running on ${layout.root}`, {
-    next: `start one with: ${advised("proxy")}, or name one with --proxy-url`,
+    next: `start one with: ${advised("proxy start")}, or name one with --proxy-url`,
   });
 }
 
@@ -139,57 +132,6 @@ const show = defineCommand({
   },
 });
 
-const rm = onAccounts("rm", "Remove accounts and their stored logins", async (ops, name, { info }) => {
-  const { alias, wasPinned } = await ops.remove(name);
-  if (wasPinned) info(`${alias} was pinned; the policy now chooses the account for each turn`);
-  return `removed account ${alias}`;
-});
-
-const pin = onAccount(
-  "pin",
-  "Send all turns to this account while it is available",
-  async (ops, name, { warn, info }, below) => {
-    const { alias, listed } = await ops.pin(name);
-    if (below !== undefined)
-      info(
-        `pinned only on the proxy ${below}; proxies in front of it choose as before. Undo with: ${advised("account unpin", "--proxy-name", below)}`,
-      );
-    if (listed !== undefined && !listed.enabled)
-      warn(`${alias} is ${listedState(listed, 0)}; other accounts serve until it is available again`);
-    return `pinned account ${alias}`;
-  },
-);
-
-const unpin = defineCommand({
-  meta: { name: "codexlb account unpin", description: "Remove the pin, so that the policy chooses again" },
-  args: { ...ROOT_FLAG, ...REMOTE_FLAGS },
-  run: async ({ args }) => {
-    const context = contextOf(args.root);
-    const place = await placeOf(context, args);
-    // Without a root, nothing is pinned.
-    const wasPinned =
-      (place.kind === "remote" || rootExists(context)) &&
-      (await withAccounts(context, place, { write: true }, (ops) => ops.unpin()));
-    // Scripts always get the same line.
-    const isIdle = wasPinned === false && terminalFrame(context.deps.env) !== undefined;
-    print(isIdle ? "no account was pinned; nothing changed\n" : "unpinned account selection\n");
-  },
-});
-
-const service = (kind: Service, description: string) =>
-  onAccounts(kind, description, async (ops, name, { info, warn }, below) => {
-    const { alias, endedCooldown, isPinned } = await ops.serve(name, kind);
-    const unpin = advised("account unpin", ...(below === undefined ? [] : ["--proxy-name", below]));
-    if (isPinned && kind === "drain")
-      warn(`${alias} is pinned, so it still gets all turns; end that with: ${unpin}`);
-    if (isPinned && kind === "disable")
-      warn(
-        `${alias} is pinned, so it gets all turns again as soon as it is enabled; end that with: ${unpin}`,
-      );
-    if (endedCooldown) info(`this also ended the cooldown of ${alias}; it gets turns again now`);
-    return `${PAST[kind]} account ${alias}`;
-  });
-
 export default defineCommand({
   meta: { name: "codexlb account", description: "Enrol, list, pin, disable and remove accounts" },
   subCommands: {
@@ -202,69 +144,8 @@ export default defineCommand({
     rm,
     pin,
     unpin,
-    enable: service("enable", "Put accounts back into service, even if codexlb disabled them"),
-    disable: service("disable", "Take accounts out of service until they are enabled again"),
-    drain: service("drain", "Keep the sessions of accounts on them, but start no new ones there"),
+    enable,
+    disable,
+    drain,
   },
 });
-
-// --- internal ---
-
-function onlyAlias(command: string, words: readonly string[]): string {
-  const [alias, ...surplus] = words;
-  if (!alias?.trim() || surplus.length > 0) throw usage(`account ${command} takes one alias`);
-  return alias;
-}
-
-/** Does one thing to one account, named by alias or id. Returns the line to print. */
-type AccountChange = (ops: AccountOps, account: string, log: Log, below?: string) => Promise<string>;
-
-/** A command that changes one account. */
-function onAccount(name: string, description: string, change: AccountChange) {
-  return defineCommand({
-    meta: { name: `codexlb account ${name}`, description },
-    args: { ...ROOT_FLAG, ...REMOTE_FLAGS, alias: ALIAS },
-    run: async ({ args, rawArgs }) => changeAccounts(args, [onlyAlias(name, rawArgs)], change),
-  });
-}
-
-/** A command that changes one or several accounts. */
-function onAccounts(name: string, description: string, change: AccountChange) {
-  return defineCommand({
-    meta: { name: `codexlb account ${name}`, description },
-    args: {
-      ...ROOT_FLAG,
-      ...REMOTE_FLAGS,
-      alias: { ...ALIAS, description: "Aliases or ids of the accounts", valueHint: "ALIAS..." },
-    },
-    run: async ({ args, rawArgs }) => {
-      const names = [...new Set(rawArgs)];
-      if (names.length === 0 || names.some((one) => one.trim() === ""))
-        throw usage(`account ${name} takes one or more aliases`);
-      await changeAccounts(args, names, change);
-    },
-  });
-}
-
-/** Changes the accounts `names`, each one even if another one fails. Throws the last error, and reports the others. */
-async function changeAccounts(
-  flags: RemoteFlags & { readonly root?: string | undefined },
-  names: readonly string[],
-  change: AccountChange,
-): Promise<void> {
-  const context = contextOf(flags.root);
-  const place = await placeOf(context, flags);
-  let failure: unknown;
-  for (const about of names) {
-    try {
-      const line = await withAccounts(context, place, { write: rootExists(context), about }, (ops, below) =>
-        change(ops, about, context.deps.log, below),
-      );
-      print(`${line}\n`);
-    } catch (error) {
-      if (failure !== undefined) report(failure);
-      failure = error;
-    }
-  }
-  if (failure !== undefined) throw failure;
-}

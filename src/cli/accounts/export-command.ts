@@ -6,6 +6,7 @@ import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
 import { exportedAuthFile } from "../../auth/exported-file.ts";
 import { authFileOf } from "../../auth/homes.ts";
+import { isLoginCode, reasonWords } from "../../core/reason-words.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { unusable, writeFileAtomic } from "../../state/atomic-file.ts";
@@ -39,16 +40,20 @@ export default defineCommand({
     requireRoot(context);
     const path = targetOf(args.to?.trim() || ".");
     if (path === undefined) refuseTerminal(force);
-    else refuseTarget(path, context.layout.root, force);
     const { status, home } = await withAccounts(context, await placeHere(context), { write: false }, (ops) =>
       ops.show(name),
     );
+    if (path !== undefined) refuseTarget(path, context.layout.root, status.alias, force);
     const text = exportedAuthFile(readLogin(home), authFileOf(home));
     if (path === undefined) await printOnce(text);
     else {
       writeFileAtomic(path, text);
       print(`exported account ${status.alias} to ${path}\n`);
     }
+    if (isLoginCode(status.disabled_reason))
+      context.deps.log.warn(
+        `the exported login no longer works (${reasonWords(status.disabled_reason)}); log in again with: ${advised("account login", status.alias)}`,
+      );
     context.deps.log.warn(
       `a login must be in one place: the first token refresh of one copy invalidates the other. Before you use the exported login, run: ${advised("account rm", status.alias)} (or: ${advised("account disable", status.alias)})`,
     );
@@ -76,14 +81,14 @@ function refuseTerminal(force: boolean): void {
 }
 
 /** Throws `invalid_request` for a file of codexlb, and for an existing file without `force`. */
-function refuseTarget(path: string, root: string, force: boolean): void {
+function refuseTarget(path: string, root: string, alias: string, force: boolean): void {
   if (path.startsWith(`${resolve(root)}${sep}`))
     throw new CodexlbError("invalid_request", `${path} is in the root of codexlb`, {
       next: `name a file elsewhere with --to; to enrol the login again, use: ${advised("account import")}`,
     });
   if (existsSync(path) && !force)
     throw new CodexlbError("invalid_request", `${path} exists`, {
-      next: `name another file with --to, or replace it with --force: ${advised("account export", "--to", path, "--force", "ALIAS")}`,
+      next: `name another file with --to, or replace it with --force: ${advised("account export", "--to", path, "--force", alias)}`,
     });
 }
 

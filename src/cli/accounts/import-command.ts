@@ -2,14 +2,15 @@
 // program.
 
 import { existsSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
 import { authFileOf, checkAlias } from "../../auth/homes.ts";
-import { findLogins, type SourceLogin } from "../../auth/import/find-logins.ts";
+import { findLogins, ignoredLogins, type SourceLogin } from "../../auth/import/find-logins.ts";
 import type { FoundLogin } from "../../auth/import/format.ts";
 import { LOGIN_FORMATS } from "../../auth/import/formats.ts";
 import { keyringOf, userHomes } from "../../codex/home.ts";
+import { type Log, systemDeps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
@@ -68,7 +69,8 @@ export default defineCommand({
     },
   },
   run: async ({ args, rawArgs }) => {
-    const { path, alias } = pathAndAlias(rawArgs, args.from);
+    const home = userHomes(systemDeps().env)[0] ?? ".";
+    const { path, alias } = pathAndAlias(rawArgs, args.from, home);
     const dryRun = args["dry-run"] ?? false;
     const json = args.json ?? false;
     const context = contextOf(args.root, { createsRoot: !dryRun });
@@ -76,10 +78,11 @@ export default defineCommand({
     const fallback = args["proxy-name"]?.trim() ? "proxy" : "local";
     const place = await placeFor(context, args.into?.trim().toLowerCase() || fallback, args);
     if (alias !== undefined) checkAlias(alias);
-    const from = resolve(path || (userHomes(deps.env)[0] ?? "."));
+    const from = resolve(path || home);
     const passphrase = args["passphrase-stdin"] ? await readPassphrase() : undefined;
     const logins = findLogins(from, { passphrase }) ?? [{ ...codexLogin(from), program: "Codex" }];
     if (alias !== undefined) refuseCommonAlias(alias, logins, from);
+    reportIgnored(from, deps.log);
     const [only] = logins;
     const isOne = logins.length === 1 && only?.kind === "login" && only.program === "Codex";
     const replace = args.replace || args.force || false;
@@ -93,22 +96,37 @@ export default defineCommand({
 
 // --- internal ---
 
-/** The path of the login and the alias in `words`. A path in the place of the alias is recognized. Throws `usage`. */
+/**
+ * The path of the login and the alias in `words`. A path in the place of the alias is recognized. `home`: the Codex home
+ * that is read by default. Throws `usage`.
+ */
 function pathAndAlias(
   words: readonly string[],
   from: string | undefined,
+  home: string,
 ): { readonly path: string | undefined; readonly alias: string | undefined } {
   const given = from?.trim() || undefined;
   const [first, second, ...surplus] = words;
   const isFirstPath = given === undefined && first !== undefined && isPath(first);
   if (surplus.length > 0 || (second !== undefined && !isFirstPath))
     throw usage("account import takes one alias at most");
+  if (given === undefined && !isFirstPath && first !== undefined) refuseFileName(first, home);
   return isFirstPath ? { path: first, alias: second } : { path: given, alias: first };
 }
 
 /** True if a word cannot be an alias, or is the name of a login file. */
 function isPath(word: string): boolean {
   return /[/\\]|^\.\.?$/.test(word) || (word.endsWith(".json") && existsSync(word));
+}
+
+/** Throws `usage` for an alias that is also the name of a file or directory here, because it can mean either. */
+function refuseFileName(word: string, home: string): void {
+  const stats = statSync(word, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  throw usage(
+    `account import: ${JSON.stringify(word)} is a ${stats.isDirectory() ? "directory" : "file"} here, and could also be an alias`,
+    `to import from it, run: ${advised("account import", "--from", word)} (or write ./${word}); to use the name as an alias, run: ${advised("account import", "--from", home, word)}`,
+  );
 }
 
 async function placeFor(context: CommandContext, into: string, flags: RemoteFlags): Promise<Place> {
@@ -147,6 +165,16 @@ function refuseCommonAlias(alias: string, logins: readonly SourceLogin[], from: 
   throw usage(
     `account import: ${from} contains ${usable} logins, so the alias ${alias} cannot name them`,
     "leave the alias out, or name one file with --from",
+  );
+}
+
+/** Reports logins in a Codex home that are not read, because the home has its own login. */
+function reportIgnored(from: string, log: Log): void {
+  const [first, ...others] = ignoredLogins(from);
+  if (first === undefined) return;
+  const files = [first, ...others].map((file) => relative(from, file));
+  log.info(
+    `only ${authFileOf(from)} is read; other logins there: ${files.join(", ")} (to import one, run: ${advised("account import", "--from", first)})`,
   );
 }
 
@@ -200,6 +228,13 @@ async function importAll(
     return;
   }
   if (outcomes.every(({ result }) => result !== "skipped")) return;
+  const enrolled = outcomes.filter(({ result }) => result !== "skipped").length;
+  if (enrolled > 0)
+    throw new CodexlbError(
+      "invalid_auth_file",
+      `${from} contains no new login: ${enrolled} of ${outcomes.length} are enrolled already, and the others cannot be used`,
+      { next: "the table above gives the reasons; the enrolled accounts work as before" },
+    );
   throw new CodexlbError("invalid_auth_file", `${from} contains no login that could be imported`, {
     next: `log in with: ${advised("account login", "ALIAS")}`,
   });

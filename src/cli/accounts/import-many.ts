@@ -31,6 +31,8 @@ export interface ImportOutcome {
   readonly workspace?: string | undefined;
   readonly plan?: string | undefined;
   readonly result: ImportResult;
+  /** The file with the same login that was used instead. */
+  readonly copy_of?: string | undefined;
   /** Why the login was not enrolled. */
   readonly reason?: string | undefined;
 }
@@ -60,12 +62,16 @@ export async function importMany(
     if (!("credentials" in one)) return one;
     const own = outcomes.get(one);
     if (own !== undefined) return own;
-    const newest = outcomes.get(newestCopy(one, ready));
+    const newest = newestCopy(one, ready);
+    const used = outcomes.get(newest);
+    const file = newest.login.path;
+    const isOlder = (one.credentials.refreshedMs ?? 0) < (newest.credentials.refreshedMs ?? 0);
     return {
       ...describe(one),
-      alias: newest?.alias,
-      result: "enrolled",
-      reason: `${newest?.file} has a newer copy of this login`,
+      alias: used?.alias,
+      result: used?.result === "skipped" ? "skipped" : "enrolled",
+      copy_of: file,
+      reason: isOlder ? `${file} has a newer copy of this login` : `${file} has the same login`,
     };
   });
 }

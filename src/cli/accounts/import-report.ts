@@ -15,9 +15,9 @@ export function importTable(
     { heading: "ALIAS", cells: outcomes.map(({ alias }) => alias ?? "-") },
     // Without an address, the file identifies the login.
     { heading: "EMAIL", cells: outcomes.map(({ email, file }) => email ?? `(${shortPath(file)})`) },
-    { heading: "WORKSPACE", cells: outcomes.map(({ workspace }) => workspace ?? "-"), rank: 2 },
-    { heading: "PLAN", cells: outcomes.map(({ plan }) => plan ?? "-"), rank: 1 },
-    { heading: "FILE", cells: outcomes.map(({ file }) => shortPath(file)), rank: 3 },
+    { heading: "WORKSPACE", cells: outcomes.map(({ workspace }) => workspace ?? "-"), rank: 3 },
+    { heading: "PLAN", cells: outcomes.map(({ plan }) => plan ?? "-"), rank: 2 },
+    { heading: "FILE", cells: outcomes.map(({ file }) => shortPath(file)), rank: 1 },
     { heading: "RESULT", cells: outcomes.map((outcome) => resultText(outcome, dryRun)), wraps: true },
   ];
   if (frame !== undefined) return fittedTable(columns, frame);
@@ -29,8 +29,8 @@ export function importTable(
 
 /** One line: how many logins had which result. `total`: the number of accounts afterwards. */
 export function importSummary(outcomes: readonly ImportOutcome[], dryRun: boolean, total: number): string {
-  const count = (...results: ImportResult[]) =>
-    outcomes.filter(({ result }) => results.includes(result)).length;
+  const shown = outcomes.map((outcome) => shownResult(outcome, dryRun));
+  const count = (...results: ImportResult[]) => shown.filter((result) => results.includes(result)).length;
   const parts = [
     `${count("imported")} ${dryRun ? "to import" : "imported"}`,
     ...(count("updated") > 0 ? [`${count("updated")} updated`] : []),
@@ -56,8 +56,16 @@ export function oneOwnerNotice(outcomes: readonly ImportOutcome[], path: string)
 
 // --- internal ---
 
-function resultText({ result, reason }: ImportOutcome, dryRun: boolean): string {
-  const words = dryRun && result === "imported" ? "would be imported" : RESULTS[result];
+/** The result for a person. A copy of a login that a dry run would import is not enrolled yet. */
+function shownResult({ result, copy_of }: ImportOutcome, dryRun: boolean): ImportResult {
+  return dryRun && copy_of !== undefined ? "skipped" : result;
+}
+
+function resultText(outcome: ImportOutcome, dryRun: boolean): string {
+  const { reason } = outcome;
+  const result = shownResult(outcome, dryRun);
+  const words =
+    dryRun && (result === "imported" || result === "skipped") ? `would be ${result}` : RESULTS[result];
   return reason === undefined ? words : `${words}: ${reason}`;
 }
 

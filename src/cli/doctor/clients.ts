@@ -79,7 +79,7 @@ async function examineProxyOf(path: string, url: string): Promise<Finding> {
       check: CHECK,
       status: "bad",
       detail: `${path} points them at ${url}, but ${isUnreachable(error) ? "no proxy is running there" : "the proxy there does not answer"}`,
-      remedy: `start the proxy: ${advised("proxy")}; or undo the setup: ${advised("unsetup")}`,
+      remedy: `start the proxy: ${advised("proxy start")}; or undo the setup: ${advised("unsetup")}`,
     };
   }
 }

@@ -140,7 +140,7 @@ function ending(): Finding {
     check: "port",
     status: "warning",
     detail: "the proxy is shutting down",
-    remedy: `start it again: ${advised("proxy")}`,
+    remedy: `start it again: ${advised("proxy start")}`,
   };
 }
 
@@ -222,7 +222,7 @@ async function examineAbsence({ layout }: CommandContext): Promise<Finding[]> {
         remedy: `stop it, and start ${advised("proxy")} again`,
       },
     ];
-  const none = ok("proxy", `no proxy is running on this root; start one with: ${advised("proxy")}`);
+  const none = ok("proxy", `no proxy is running on this root; start one with: ${advised("proxy start")}`);
   const listen = listenOf(layout);
   if (listen === undefined) return [none];
   if (!isTaken(await listenError(listen))) return [none, ok("port", `${listen.host}:${listen.port} is free`)];

@@ -28,7 +28,7 @@ export function examineRoot(context: CommandContext): Finding[] {
         check: "root",
         status: "warning",
         detail: `${layout.root} does not exist yet`,
-        remedy: `create it with: ${advised("account login", "ALIAS")}, or: ${advised("proxy")}`,
+        remedy: `create it with: ${advised("account login", "ALIAS")}, or: ${advised("proxy start")}`,
       },
     ];
   if (!statSync(layout.root).isDirectory())

@@ -1,4 +1,4 @@
-// `codexlb man`: prints the manual page.
+// `codexlb man`: shows the manual page on a terminal with man, and prints it in a pipe.
 
 import { defineCommand } from "citty";
 import { systemDeps } from "../../deps.ts";
@@ -10,10 +10,28 @@ import { manualPage } from "./manual-page.ts";
 /** The command that prints the manual page of `commands`, the program with all its sub-commands. */
 export function manCommand(commands: Command) {
   return defineCommand({
-    meta: { name: "codexlb man", description: "Print the manual page in roff format" },
+    meta: {
+      name: "codexlb man",
+      description: "Show the manual page on a terminal, or print it in roff format",
+    },
     run: async () => {
       const date = BUILT ?? new Date(systemDeps().clock.now()).toISOString().slice(0, 10);
-      print(manualPage(await everyCommand(commands), { version: VERSION, date }));
+      const page = manualPage(await everyCommand(commands), { version: VERSION, date });
+      if (process.stdout.isTTY !== true || !(await showPage(page))) print(page);
     },
   });
+}
+
+// --- internal ---
+
+/** Shows `page` with man and its pager. Returns false if man is not installed or cannot show it. */
+async function showPage(page: string): Promise<boolean> {
+  const man = Bun.which("man");
+  if (man === null) return false;
+  const child = Bun.spawn([man, "-l", "-"], {
+    stdin: new Blob([page]),
+    stdout: "inherit",
+    stderr: "inherit",
+  });
+  return (await child.exited) === 0;
 }

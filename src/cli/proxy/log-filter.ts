@@ -2,7 +2,7 @@
 
 import { concernsAccount, type LogFilter, sessionFilter } from "../../core/event-filter.ts";
 import { LOG_LEVELS, type LogLevel, levelOf } from "../../core/log-event.ts";
-import { durationFlag, usage } from "../flags.ts";
+import { durationOf, usage } from "../flags.ts";
 
 /** The flags that select events. */
 export interface FilterFlags {
@@ -50,5 +50,11 @@ function levelFlag({ level, all, session }: FilterFlags, byDefault: LogLevel): L
 /** `10m` is ten minutes ago; other values are times, such as 2026-11-28T13:00. */
 function sinceFlag(text: string, nowMs: number): number {
   const at = Date.parse(text);
-  return /^\d{4}-/.test(text) && !Number.isNaN(at) ? at : nowMs - durationFlag(text, "since");
+  if (/^\d{4}-/.test(text) && !Number.isNaN(at)) return at;
+  const ms = durationOf(text);
+  if (ms !== undefined) return nowMs - ms;
+  throw usage(
+    `flag --since: ${JSON.stringify(text)} is neither a duration nor a time`,
+    "write a duration as 3s, 10m or 1h30m, or a time as 2026-11-28T13:00",
+  );
 }

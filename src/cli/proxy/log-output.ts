@@ -11,6 +11,8 @@ import { type FilterFlags, isFiltered, logFilter } from "./log-filter.ts";
 import { logText } from "./log-text.ts";
 
 export interface LogOutput {
+  /** A terminal gets lines for a person. */
+  readonly isForPeople: boolean;
   /** The log is printed as it is. */
   readonly isRaw: boolean;
   /** Flags select only some events. */
@@ -45,6 +47,7 @@ export function logOutput(
   const isRaw = !forPeople && !isSelective;
   const asReceived = (text: string) => (text === "" ? [] : [text.endsWith("\n") ? text : `${text}\n`]);
   return {
+    isForPeople: forPeople,
     isRaw,
     isFiltered: isSelective,
     lines: isRaw ? asReceived : (text) => text.split("\n").flatMap(lineFor),

@@ -8,6 +8,7 @@ import { contextOf } from "../context.ts";
 import { durationFlag, integerFlag, usage } from "../flags.ts";
 import { type LogOutput, logOutput } from "./log-output.ts";
 import { DEFAULT_LIMIT, logReader, readPages, type Start } from "./log-reader.ts";
+import { reportNoEvents } from "./no-events.ts";
 
 export default defineCommand({
   meta: {
@@ -70,12 +71,19 @@ export default defineCommand({
     const start = startOf(args, output);
     const read = await logReader(context, args, durationFlag(args.timeout, "timeout") || undefined);
     let last: string[] = [];
+    let printed = 0;
+    const show = (lines: readonly string[]) => {
+      printed += lines.length;
+      output.print(lines);
+    };
     let offset = await readPages(read, start, (text) => {
       const lines = output.lines(text);
-      if (start.shown === undefined) output.print(lines);
+      if (start.shown === undefined) show(lines);
       else last = [...last, ...lines].slice(-start.shown);
     });
-    output.print(last);
+    show(last);
+    if (printed === 0 && output.isForPeople && !args.follow)
+      await reportNoEvents(context, args, start.toEnd ? 0 : start.tail);
     while (args.follow) {
       const page = await read({ ...start, offset });
       output.print(output.lines(page.text));

@@ -39,11 +39,9 @@ export async function tagRun(
   if (account === undefined) return undefined;
   const refusal = Refused.safeParse(body).data?.error;
   if (refusal?.code === "account_not_found" && status === 404)
-    throw new CodexlbError(
-      "account_not_found",
-      `this proxy has no account ${JSON.stringify(account)} of its own`,
-      { next: `list the accounts with: ${advised("account list")}` },
-    );
+    throw new CodexlbError("account_not_found", `this proxy has no account ${JSON.stringify(account)}`, {
+      next: `list the accounts with: ${advised("account list")}`,
+    });
   if (refusal?.code === "unauthorized") {
     const { message, next = KEY_NEXT } = refusal;
     throw new CodexlbError("unauthorized", withoutNext(message, next), { next });
@@ -53,7 +51,7 @@ export async function tagRun(
         "proxy_unreachable",
         `no proxy answers at ${door.url}, so the run cannot be pinned to ${account}`,
         {
-          next: `start it with: ${advised("proxy")}`,
+          next: `start it with: ${advised("proxy start")}`,
         },
       )
     : new CodexlbError("proxy_answer", `the proxy at ${door.url} cannot pin a single run`, {
@@ -120,7 +118,7 @@ export function bypassReport(run: EndedRun): BypassReport | undefined {
   if (traffic.requests === 0)
     return failure === undefined
       ? report(unknownCause())
-      : report(`Codex ended ${failure} before it sent a request`, false);
+      : report(`Codex ended ${failure} before it sent a request${SEE_CODEX}`, false);
   // Requests without a turn are normal for an interactive Codex in which the user typed nothing.
   return failure === undefined && args.some((word) => EXEC.has(word)) ? report(unknownCause()) : undefined;
 }
@@ -140,6 +138,7 @@ export function othersReport(account: string, { others = [] }: RunSeen): string 
 // --- internal ---
 
 const ANSWER_MS = 3_000;
+const SEE_CODEX = ", for a reason that its own output names";
 /** Sub-commands that send a turn, unless they fail. */
 const EXEC: ReadonlySet<string> = new Set(["exec", "e", "review"]);
 /** Sub-commands and flags of Codex that send no turn. */

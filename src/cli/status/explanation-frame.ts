@@ -30,7 +30,9 @@ function headOf(explained: Explained, { columns, style: { paint } }: TableFrame,
   const facts = [
     `policy ${mode}`,
     ...(pinned === undefined ? [] : [`${pinned} is pinned`]),
-    ...(session === undefined ? [] : [bindingText(bound_to, held)]),
+    ...(session === undefined
+      ? []
+      : [bound_to === undefined ? UNKNOWN_SESSION : bindingText(bound_to, held)]),
   ];
   const next = `next turn of ${turn}${model === undefined ? "" : ` for ${model}`}: ${choice}`;
   return [next, facts.join("; "), ...changeLine(explained)]
@@ -63,6 +65,9 @@ function namesOf(names: readonly string[]): string {
 
 const MOST_NAMES = 3;
 
+const UNKNOWN_SESSION =
+  "the session is unknown: this proxy has served no turn of it, so it is placed like a new one";
+
 function accountsOf({ accounts, chosen }: Explained, frame: TableFrame): string {
   const { paint } = frame.style;
   const isMonthly = accounts.some(({ terms }) => terms.some(({ window }) => window === "monthly"));
@@ -79,8 +84,11 @@ function accountsOf({ accounts, chosen }: Explained, frame: TableFrame): string 
       },
       {
         heading: "STATUS",
-        cells: column(({ tier }) => tierWords(tier)[0]),
-        brush: (text, row) => stateBrush(tierWords(accounts[row]?.tier ?? "")[1], paint)(text),
+        cells: column((account) => tierWords(account)[0]),
+        brush: (text, row) => {
+          const account = accounts[row];
+          return account === undefined ? text : stateBrush(tierWords(account)[1], paint)(text);
+        },
       },
       { heading: "WHY", cells: column(({ why }) => whyWords(why)), wraps: true },
       { heading: "LIMIT", cells: column(({ limit }) => (ownLimits ? (limit ?? "main") : "")), rank: 1 },

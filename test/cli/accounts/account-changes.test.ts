@@ -1,7 +1,10 @@
 // Commands that change an account report what else they changed, through a proxy and on the files alike.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { createSseClient } from "../../../src/mock/client.ts";
+import { codexFile } from "../../auth/import/login-files.ts";
 import { runCli } from "../../support/cli.ts";
 import { startPool } from "../../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
@@ -40,6 +43,40 @@ for (const where of ["a running proxy", "the files"])
       "no accounts\n  add one with: codexlb account login ALIAS\n",
     );
   });
+
+async function repeatChanges(root: string): Promise<void> {
+  const account = (words: string) =>
+    runCli(["account", ...words.split(" "), "--root", root], { cwd: temp.path });
+  expect((await account("drain bob")).err).toBe("");
+  expect(await account("drain bob")).toEqual({
+    code: 0,
+    out: "draining account bob\n",
+    err: "codexlb: bob was draining already; nothing changed\n",
+  });
+  expect((await account("disable alice")).err).toBe("");
+  expect((await account("disable openai:alice")).err).toBe(
+    "codexlb: alice was disabled by you already; nothing changed\n",
+  );
+  expect((await account("pin alice")).err).toBe(
+    "codexlb: warning: alice cannot serve (disabled by you); other accounts serve until it is available again\n",
+  );
+}
+
+test("a running proxy reports a repeated drain or disable, and a pin names the state in words", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+  await repeatChanges(pool.layout.root);
+});
+
+test("without a proxy, a repeated drain or disable is reported, and a pin names the state in words", async () => {
+  const root = join(temp.path, "files");
+  for (const alias of ["alice", "bob"]) {
+    const file = join(temp.path, `${alias}.json`);
+    writeFileSync(file, JSON.stringify(codexFile(alias)));
+    const args = ["account", "import", "--root", root, "--from", file, alias];
+    expect((await runCli(args, { cwd: temp.path })).code).toBe(0);
+  }
+  await repeatChanges(root);
+});
 
 test("enable reports that it also ended a cooldown", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });

@@ -44,6 +44,11 @@ test("writes auth.json into a directory, and replaces no file without --force", 
   const again = await account("export", "--to", home, "work");
   expect(again).toMatchObject({ code: 2, out: "" });
   expect(again.err).toContain(`codexlb: ${join(home, "auth.json")} exists\n`);
+  expect(again.err).toContain(
+    `codexlb account export --root ${root} --to ${join(home, "auth.json")} --force work\n`,
+  );
+  const unknown = await account("export", "--to", home, "carol");
+  expect(unknown.err).toStartWith("codexlb: account not found: carol\n");
   expect((await account("export", "--to", home, "openai:work", "--force")).code).toBe(0);
 });
 
@@ -71,6 +76,24 @@ test("refuses unknown accounts, a missing root and files of the root", async () 
   expect(missing.err).toContain("the root /nowhere does not exist\n");
   expect((await account("export")).code).toBe(2);
   expect(existsSync(join(temp.path, "auth.json"))).toBe(false);
+});
+
+test("warns about a login that no longer works", async () => {
+  const copy = join(temp.path, "expired");
+  const enrol = ["account", "import", "--root", copy, "--from", "alice", "work"];
+  await runCli(enrol, { cwd: temp.path });
+  const path = join(copy, "store.json");
+  const store = JSON.parse(readFileSync(path, "utf8"));
+  const health = { kind: "disabled", reason: "refresh-token-invalidated", sinceMs: 0 };
+  store.accounts[0].codexlb.health = health;
+  writeFileSync(path, JSON.stringify(store));
+  const ran = await runCli(["account", "export", "--root", copy, "--to", "expired.json", "work"], {
+    cwd: temp.path,
+  });
+  expect(ran.code).toBe(0);
+  expect(ran.err).toStartWith(
+    `codexlb: warning: the exported login no longer works (login expired); log in again with: codexlb account login --root ${copy} work\n`,
+  );
 });
 
 test("reads the login while a proxy runs", async () => {

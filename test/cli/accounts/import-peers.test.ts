@@ -54,6 +54,10 @@ describe("importing the directory of another program", () => {
     const again = await add("--from", "cpa");
     expect(again.code).toBe(1);
     expect(again.out).toContain("0 imported, 2 enrolled already, 4 skipped (total=2)\n");
+    expect(again.err).toContain(
+      "cpa contains no new login: 2 of 6 are enrolled already, and the others cannot be used\n",
+    );
+    expect(again.err).not.toContain("log in with");
   });
 
   test("with all logins enrolled already succeeds", async () => {
@@ -98,6 +102,43 @@ describe("importing the directory of another program", () => {
   });
 });
 
+test("identical copies are named as such, and a dry run does not call them enrolled", async () => {
+  write("equal/auth1.json", codexFile("wendy"));
+  write("equal/auth2.json", codexFile("wendy"));
+  const first = join(temp.path, "equal", "auth1.json");
+  const dry = await add("--dry-run", "./equal");
+  expect(dry.out).toContain(`would be skipped: ${first} has the same login\n`);
+  expect(dry.out).toEndWith("1 to import, 1 to skip (total=0)\n");
+  const ran = await add("./equal");
+  expect(ran.out).toContain(`enrolled already: ${first} has the same login\n`);
+});
+
+test("a file that is not JSON is named as such, in a directory and alone", async () => {
+  write("broken/good.json", codexFile("xavier"));
+  writeFileSync(join(temp.path, "broken", "bad.json"), "{");
+  expect((await add("./broken")).out).toMatch(/bad\.json +skipped: is not JSON$/m);
+  expect((await add("./broken/bad.json")).err).toContain("bad.json: it is not JSON\n");
+});
+
+test("a Codex home with other logins names those that are not read", async () => {
+  write("own/auth.json", codexFile("yves"));
+  write("own/second.json", codexFile("zoe"));
+  write("own/settings.json", { a: 1 });
+  const ran = await add("./own");
+  expect(ran.out).toBe("imported account yves (total=1)\n");
+  expect(ran.err).toContain(
+    `codexlb: only ${join(temp.path, "own", "auth.json")} is read; other logins there: second.json (to import one, run: codexlb account import --root ${root} --from ${join(temp.path, "own", "second.json")})\n`,
+  );
+});
+
+test("the table on a narrow terminal names the files", async () => {
+  write("narrow/a/auth.json", codexFile("abe"));
+  write("narrow/b/auth.json", codexFile("ben"));
+  const args = ["account", "import", "--root", root, "--dry-run", "./narrow"];
+  const ran = await runCli(args, { cwd: temp.path, terminal: 80 });
+  expect(ran.out).toContain("a/auth.json");
+});
+
 test("--dry-run changes nothing, and gives the aliases that an import would give", async () => {
   write("same/a/auth.json", codexFile("judy"));
   const other = codexFile("judy");
@@ -130,6 +171,19 @@ test("--json lists every login, also the only one of a Codex home", async () => 
     ],
     total: 1,
   });
+});
+
+test("a name that can be an alias or a path here is refused", async () => {
+  write("many/auth.json", codexFile("victor"));
+  const home = join(temp.path, "home", ".codex");
+  const ran = await add("many");
+  expect(ran).toMatchObject({ code: 2, out: "" });
+  expect(ran.err).toBe(
+    `codexlb: account import: "many" is a directory here, and could also be an alias\n` +
+      `  to import from it, run: codexlb account import --root ${root} --from many (or write ./many); to use the name as an alias, run: codexlb account import --root ${root} --from ${home} many\n`,
+  );
+  expect(existsSync(root)).toBe(false);
+  expect((await add("--from", "many", "many")).out).toBe("imported account many (total=1)\n");
 });
 
 test("an alias names a single login only", async () => {

@@ -119,7 +119,7 @@ describe("a proxy that --proxy-url names", () => {
     const refused = await run(args, env);
     expect(refused.code).toBe(1);
     expect(refused.err).toContain(
-      `codexlb: the server at ${pool.url} could not prove that it knows this token or key, so the secret was not sent\n  check the address`,
+      `codexlb: the server at ${pool.url} does not know this token or key, so the secret was not sent\n  check the address`,
     );
     expect((await run(args, { CODEXLB_ROOT: env.CODEXLB_ROOT })).err).toStartWith(
       "codexlb: the admin API requires the admin token\n",
@@ -434,10 +434,7 @@ describe("codexlb run on another machine", () => {
     // Without a key, Codex does not start, because it would ask the user to log in again.
     for (const [env, why] of [
       [{}, ""],
-      [
-        { CODEXLB_CLIENT_KEY: `${key}x` },
-        "could not prove that it knows this token or key, so the secret was not sent",
-      ],
+      [{ CODEXLB_CLIENT_KEY: `${key}x` }, "does not know this token or key, so the secret was not sent"],
     ] as [Record<string, string>, string][]) {
       const ran = await run(args, { CODEXLB_ROOT: ownRoot(), ...env });
       expect(ran).toMatchObject({ code: 1, out: "" });
@@ -455,7 +452,7 @@ describe("codexlb run on another machine", () => {
     expect(ran).toEqual({
       code: 1,
       out: "",
-      err: "codexlb: contacting the proxy at http://127.0.0.1:1: connection refused\n  start it with: codexlb proxy --listen 127.0.0.1:1\n",
+      err: "codexlb: contacting the proxy at http://127.0.0.1:1: connection refused\n  start it with: codexlb proxy start --listen 127.0.0.1:1\n",
     });
   });
 });

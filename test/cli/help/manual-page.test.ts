@@ -163,3 +163,16 @@ describe("the tables have", () => {
     expect([...new Set(named)].sort()).toEqual(ours.sort());
   });
 });
+
+test("a terminal gets the page as man shows it, or the page itself without man", async () => {
+  using temp = tempDirectory();
+  const man = join(temp.path, "man");
+  const shown = async () =>
+    (await runCli(["man"], { cwd: temp.path, env: { PATH: `${temp.path}:/bin` }, terminal: 80 })).out;
+  writeFileSync(man, '#!/bin/sh\necho "shown by man $*"\nread -r line\necho "first line: $line"\n', {
+    mode: 0o755,
+  });
+  expect(await shown()).toMatch(/^shown by man -l -\r?\nfirst line: .+\r?\n$/);
+  writeFileSync(man, "#!/bin/sh\nexit 1\n");
+  expect(await shown()).toContain(".TH");
+});

@@ -98,7 +98,32 @@ test("wrong selections are refused", async () => {
   expect((await logs(["--level", "loud"])).err).toBe(
     'codexlb: flag --level: "loud" is not a level\n  levels: error, warn, info, debug\n',
   );
-  expect((await logs(["--since", "yesterday"])).code).toBe(2);
+  expect(await logs(["--since", "yesterday"])).toMatchObject({
+    code: 2,
+    err: 'codexlb: flag --since: "yesterday" is neither a duration nor a time\n  write a duration as 3s, 10m or 1h30m, or a time as 2026-11-28T13:00\n',
+  });
+});
+
+test("a terminal reports why there is nothing to show, and a pipe gets nothing", async () => {
+  const zed = await logs(["--account", "zed", "--level", "info"], 120);
+  expect(zed).toMatchObject({
+    code: 0,
+    out: 'codexlb: no event in the log matches --account zed --level info\ncodexlb: no account is called "zed"; accounts: alice, bob\n',
+  });
+  expect((await logs(["--account", "alice", "--since", "2999-01-01"], 120)).out).toBe(
+    "codexlb: no event in the log matches --account alice --since 2999-01-01\n",
+  );
+  expect(await logs(["--account", "zed"])).toEqual({ code: 0, out: "", err: "" });
+});
+
+test("--tail counts the selected events, not the lines of the log", async () => {
+  const root = join(temp.path, "busy");
+  const line = (event: string, account: string) =>
+    `${JSON.stringify({ ts: "2026-01-02T03:04:05Z", event, fields: { account_id: `openai:${account}`, req_id: 1, switch_reason: "usage-fallback" } })}\n`;
+  const log = line("request.switched", "alice") + line("request.completed", "bob").repeat(300);
+  await Bun.write(join(root, "logs", "proxy.current.jsonl"), log);
+  const ran = await runCli(["proxy", "logs", "--root", root, "--account", "alice"], { cwd: temp.path });
+  expect(eventsIn(ran.out)).toHaveLength(1);
 });
 
 test("text that others wrote cannot control the terminal", async () => {

@@ -224,10 +224,10 @@ describe("a run", () => {
     );
     const wrong = await run([...at, "--account", "carol", "exec"], {});
     expect(wrong).toMatchObject({ code: 1, out: "" });
-    expect(wrong.err).toContain('this proxy has no account "carol" of its own');
+    expect(wrong.err).toContain('this proxy has no account "carol"');
     const odd = await run([...at, "--account", "carol; bob", "exec"], {});
     expect(odd.err).toBe(
-      `codexlb: this proxy has no account "carol; bob" of its own\n  list the accounts with: codexlb account list --root ${pool.layout.root}\n`,
+      `codexlb: this proxy has no account "carol; bob"\n  list the accounts with: codexlb account list --root ${pool.layout.root}\n`,
     );
     const unreachable = await run(["--proxy-url", "http://127.0.0.1:1", "--account", "bob", "exec"], {});
     expect(unreachable).toMatchObject({ code: 1, out: "" });
@@ -369,7 +369,7 @@ describe("a run", () => {
     const nothing = `the proxy at ${pool.url} received no request from this run: `;
     expect(await report(["exec", "nothing"])).toStartWith(`${nothing}Codex bypassed the proxy`);
     expect(await report(["exec", "nothing"], { FAKE_CODE: "3" })).toBe(
-      `${nothing}Codex ended with code 3 before it sent a request`,
+      `${nothing}Codex ended with code 3 before it sent a request, for a reason that its own output names`,
     );
     expect(await report(["-c", "model_provider=ollama", "exec", "nothing"])).toBe(
       `${nothing}an argument makes Codex use another provider (model_provider=ollama)`,

@@ -113,3 +113,18 @@ test("without an account for the turn, the explanation says when there is one", 
     "no accounts\n  add one with: codexlb account login ALIAS\n",
   );
 });
+
+test("uses the words of the status for limits and disablements", () => {
+  const accounts = [
+    account("bob", "out", "its limit is exhausted, for 3 h more"),
+    account("dave", "out", "disabled by the operator"),
+  ];
+  const text = explanationFrame({ ...EXPLAINED, chosen: undefined, accounts }, frame(160), NOW);
+  expect(text).toMatch(/bob +limit reached +its limit is exhausted/);
+  expect(text).toMatch(/dave +out of service +disabled by you/);
+});
+
+test("an unknown session is named as such", () => {
+  const text = explanationFrame({ ...EXPLAINED, session: "nonsense" }, frame(200), NOW);
+  expect(text).toContain("the session is unknown: this proxy has served no turn of it");
+});

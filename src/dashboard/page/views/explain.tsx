@@ -106,7 +106,7 @@ function Explanation({ explained, nowMs }: { readonly explained: PoolExplanation
           { heading: "Urgency", kind: "number" },
         ]}
         rows={accounts.map((account) => {
-          const [words, level] = tierWords(account.tier);
+          const [words, level] = tierWords(account);
           return {
             key: account.id,
             class: account.alias === chosen ? "active" : "",
