@@ -100,7 +100,7 @@ function wordsOf({ event, fields }: ShownEvent): {
         shown: [],
       };
     case "websocket.handover":
-      return { what: "asked the client to reconnect for another account", shown: ["reason"] };
+      return { what: "asked the client to reconnect and send its whole history", shown: ["reason"] };
     case "request.transport_error":
       return { what: "connection failed", shown: [] };
     case "request.account_unready":
