@@ -29,6 +29,14 @@ export function isRepetition(event: LogEvent, previous: LogEvent | undefined): b
   return previous !== undefined && contentOf(event) === contentOf(previous);
 }
 
+/**
+ * True if another event reports the same for people. A socket moves to each account that a turn tries, and
+ * `request.switched` names the one that served the turn.
+ */
+export function isTransportDetail({ event }: Pick<LogEvent, "event">): boolean {
+  return event === "websocket.moved";
+}
+
 // --- internal ---
 
 function contentOf({ event, fields: { req_id: _request, attempt: _attempt, ...fields } }: LogEvent): string {

@@ -3,7 +3,7 @@
 import { shortLine } from "../printable.ts";
 import { durationText } from "./duration-text.ts";
 import type { LogEvent } from "./log-event.ts";
-import { switchWords } from "./reason-words.ts";
+import { reasonWords, type SwitchSummary, switchText, switchWords } from "./reason-words.ts";
 
 export type ShownEvent = Pick<LogEvent, "event" | "fields">;
 
@@ -21,11 +21,14 @@ export function eventWords(event: ShownEvent): { readonly what: string; readonly
   };
 }
 
-/** What happened and why, without the codes of the log: `took over (Weekly limit)`. */
-export function eventText(event: ShownEvent): string {
+/**
+ * What happened and why, without the codes of the log: `cooling down for 2 min (backend error 503)`. `arrow` stands
+ * between the accounts of a switch.
+ */
+export function eventText(event: ShownEvent, arrow: string): string {
+  if (event.event === "request.switched") return switchText(switchOf(event), arrow);
   const { what, shown } = wordsOf(event);
-  const { reason, error, switch_reason: cause } = event.fields;
-  if (event.event === "request.switched") return `took over (${reasonOf(cause)})`;
+  const { reason, error } = event.fields;
   const words = what === event.event ? what.replace(/^account\./, "") : what;
   const why = shown.includes("reason") ? reasonOf(reason) : typeof error === "string" ? error : "";
   return why === "" ? words : `${words} (${why})`;
@@ -51,7 +54,22 @@ export function eventTime(ts: string, nowMs: number): string {
 // --- internal ---
 
 function reasonOf(code: unknown): string {
-  return typeof code === "string" ? switchWords({ at_ms: 0, from: "", to: "", reason: code }) : "";
+  return typeof code === "string" ? reasonWords(code) : "";
+}
+
+/** The switch that a `request.switched` reports. */
+function switchOf({ fields }: Pick<LogEvent, "fields">): SwitchSummary {
+  const { from, to, reason, switch_reason: chosen, window } = fields;
+  return {
+    from: typeof from === "string" ? from : "another account",
+    to: typeof to === "string" ? to : accountOf({ fields }),
+    reason: String(reason ?? chosen),
+    ...(typeof window === "string" ? { window } : {}),
+  };
+}
+
+function switchLine(one: SwitchSummary): string {
+  return `took over from ${one.from} (${switchWords(one)})`;
 }
 
 /** Fields that are shown elsewhere in the line. */
@@ -75,14 +93,14 @@ function wordsOf({ event, fields }: ShownEvent): {
         ? { what: "disabled by you", shown: [] }
         : { what: "disabled", shown: ["reason"] };
     case "request.switched":
-      return { what: `serves now (${fields.switch_reason})`, shown: [] };
+      return { what: switchLine(switchOf({ fields })), shown: [] };
     case "websocket.moved":
       return {
-        what: `took over a session from ${accountOf({ fields: { account_id: fields.from_account_id } })}`,
+        what: `opened a connection in place of that of ${accountOf({ fields: { account_id: fields.from_account_id } })}`,
         shown: [],
       };
     case "websocket.handover":
-      return { what: "asked the client to reconnect for another account", shown: ["reason"] };
+      return { what: "asked the client to reconnect and send its whole history", shown: ["reason"] };
     case "request.transport_error":
       return { what: "connection failed", shown: [] };
     case "request.account_unready":

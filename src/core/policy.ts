@@ -37,11 +37,13 @@ export interface ChoiceContext extends RequestNeeds {
   readonly activeId: string | undefined;
 }
 
-/** `switched`: another upstream than the active one, or than the one that had the turn before. */
 export interface Choice {
   readonly id: string;
   readonly reason: ChoiceReason;
+  /** True if it is another upstream than the active one, or than the one that had the turn before. */
   readonly switched: boolean;
+  /** The first upstream that failed the request, if one did. */
+  readonly failedId?: string | undefined;
 }
 
 export type ChoiceReason =

@@ -27,16 +27,19 @@ export interface AccountFacts {
   readonly sessions: number;
 }
 
-/** A move of turns from one account or child proxy to another. */
+/** A turn that moved from one account or child proxy to another. */
 export interface AccountSwitch {
   /** Unix ms. */
   readonly atMs: number;
-  /** Alias or name. */
+  /**
+   * Alias or name of the upstream that served the session's previous turn; for a turn without a previous one, of the
+   * first upstream that failed it.
+   */
   readonly from: string;
   readonly to: string;
   /**
    * Why `from` did not serve: the reason of its cooldown or disablement, `exhausted`, `draining`, or `request-failed`;
-   * or why the policy chose `to`.
+   * or why `to` was chosen (a `ChoiceReason`).
    */
   readonly reason: string;
   /** The exhausted window of `from`, if that is the reason. */

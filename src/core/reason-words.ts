@@ -1,7 +1,13 @@
 // The codes with which the proxy explains itself, in words for a person. A code without words here is shown with spaces
 // in place of its hyphens.
 
-import type { SwitchAnswer } from "./status-schema.ts";
+/** The accounts of a switch and its reason, with the names and codes of `SwitchAnswer`. */
+export interface SwitchSummary {
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  readonly window?: string | undefined;
+}
 
 /** Names of the quota windows, as Codex shows them. */
 export const WINDOW_LIMITS = {
@@ -23,11 +29,23 @@ export function choiceWords(code: string): string {
   return CHOICES[code] ?? plain(code);
 }
 
-/** Why turns moved to another account: `Weekly limit`, `pinned`, `backend error 500`. */
-export function switchWords({ reason, window }: SwitchAnswer): string {
+/** Why a turn moved to another account: `Weekly limit`, `carol is pinned`, `backend error 500`. */
+export function switchWords({ to, reason, window }: SwitchSummary): string {
   if (window !== undefined && isLimitCode(reason))
     return WINDOW_LIMITS[window as keyof typeof WINDOW_LIMITS] ?? window;
+  if (reason === "pinned") return `${to} is pinned`;
+  if (reason === "affinity") return "back to its account";
   return CHOICES[reason] ?? reasonWords(reason);
+}
+
+/**
+ * A switch in one line: `bob: Weekly limit → carol` if the reason is about the account that the turn left, and
+ * `bob → carol: carol is pinned` if it is about the one that served it.
+ */
+export function switchText(one: SwitchSummary, arrow: string): string {
+  return Object.hasOwn(CHOICES, one.reason)
+    ? `${one.from} ${arrow} ${one.to}: ${switchWords(one)}`
+    : `${one.from}: ${switchWords(one)} ${arrow} ${one.to}`;
 }
 
 /** True if the code means that the quota is exhausted. */

@@ -134,7 +134,8 @@ function createAttempts<Reply>(
         req_id: requestId,
         session: exchange.facts.session,
         switch_reason: choice.reason,
-        switched: choice.switched,
+        // A request that is no turn moves nothing.
+        switched: exchange.isMessage && choice.switched,
       }),
     /** Settles one use. Returns the outcome of the request, or "again" for another upstream. */
     judge: (lease: Lease, result: UseResult<Reply>, count: number): AttemptResult<Reply> | "again" => {

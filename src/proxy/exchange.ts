@@ -62,7 +62,7 @@ export function createExchange(
   incoming: IncomingRequest,
   options: ExchangeOptions,
 ): Exchange {
-  const { pool, events, deps } = context;
+  const { pool } = context;
   const { session, model, home } = options;
   const { requestId, path, search } = incoming;
   const tried = new Set<string>();
@@ -116,13 +116,6 @@ export function createExchange(
     served: (lease) => {
       lease.settle({ kind: "ok" }, { turn: options.isMessage, held: isSearching });
       if (options.isMessage) incoming.noteTurn(lease.upstream);
-      if (options.isMessage && tried.size > 1) deps.log.info(`${lease.upstream.label} took over a turn`);
-      if (lease.choice.switched)
-        events.append("request.switched", {
-          req_id: requestId,
-          ...lease.upstream.named,
-          switch_reason: lease.choice.reason,
-        });
     },
   };
 }

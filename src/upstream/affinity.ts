@@ -18,6 +18,8 @@ export interface Binding {
   readonly upstreamId: string;
   /** True if only this upstream can decrypt the session's history, so no other one can serve it. */
   readonly held: boolean;
+  /** The upstream that served the session's last turn; undefined if unknown, for example after a restart. */
+  readonly servedId?: string;
 }
 
 export interface BoundSession extends Binding {
@@ -27,6 +29,8 @@ export interface BoundSession extends Binding {
 export interface Affinity {
   get(session: string): Binding | undefined;
   bind(session: string, upstreamId: string, held?: boolean): void;
+  /** Remembers that `upstreamId` served the last turn of a bound session. Does not move the session. */
+  noteServed(session: string, upstreamId: string): void;
   /** The sessions of an upstream, the most recently used first. */
   sessionsOf(upstreamId: string): string[];
   /** The `most` most recently used sessions, the latest first. */
@@ -79,9 +83,15 @@ export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affin
     bind: (key, upstreamId, held = false) => {
       const session = short(key);
       const before = owners.get(session);
-      const binding = { upstreamId, held };
+      const servedId = before?.servedId ?? before?.upstreamId;
+      const binding = { upstreamId, held, ...(servedId === undefined ? {} : { servedId }) };
       put(session, binding);
       if (before?.upstreamId !== upstreamId || before.held !== held) journal?.note(session, binding);
+    },
+    noteServed: (key, servedId) => {
+      const session = short(key);
+      const binding = owners.get(session);
+      if (binding !== undefined) put(session, { ...binding, servedId });
     },
     sessionsOf: (upstreamId) =>
       [...owners]

@@ -8,7 +8,7 @@ import { readCredentials } from "../auth/homes.ts";
 import { identityOf, workspacesToShow } from "../auth/identity.ts";
 import { candidateOf } from "../core/availability.ts";
 import { capacityOfQuota } from "../core/capacity.ts";
-import { isRepetition } from "../core/event-filter.ts";
+import { isRepetition, isTransportDetail } from "../core/event-filter.ts";
 import { healthAt } from "../core/health.ts";
 import { levelOf, logEventIn } from "../core/log-event.ts";
 import type { PoolFacts } from "../core/pool-facts.ts";
@@ -118,7 +118,7 @@ function eventsOf(path: string, accountId: string): AccountDetails["events"] {
       if (!line.includes(accountId)) return [];
       const event = logEventIn(line);
       // Ordinary requests would displace the switches and failures.
-      return event?.fields.account_id === accountId && levelOf(event) !== "debug"
+      return event?.fields.account_id === accountId && levelOf(event) !== "debug" && !isTransportDetail(event)
         ? [{ ...event, fields: { ...event.fields } }]
         : [];
     })

@@ -90,13 +90,14 @@ export function createLeases(context: LeasesContext): Leases {
       let isReleased = false;
       beginUse(record);
       const startedMs = clock.now();
+      const [failedId = choice.failedId] = request.tried;
       const { requestId, session, model } = request;
       const { id: upstreamId, label } = upstream;
       const use: LiveUse = { requestId, upstreamId, label, session, model, startedMs };
       live.add(use);
       return {
         upstream,
-        choice,
+        choice: { ...choice, failedId },
         startedMs,
         settle: (verdict, about = {}) => {
           const { turn = false, held = false, fields = {} } = about;
@@ -105,6 +106,7 @@ export function createLeases(context: LeasesContext): Leases {
             model: request.model,
             pinned: request.pinnedId !== undefined,
             reason: choice.reason,
+            failedId,
             startedMs: about.startedMs ?? startedMs,
             turn,
             held,

@@ -17,6 +17,7 @@ import {
   type Refusal,
 } from "../core/quota.ts";
 import { hasSpendableCredits } from "../core/spending.ts";
+import { FIELD_NAMES } from "../core/status-quota.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import type { UpstreamRecord } from "../state/account-record.ts";
@@ -50,6 +51,8 @@ export interface UpstreamUse {
   readonly pinned: boolean;
   /** Why this upstream was chosen. */
   readonly reason: ChoiceReason;
+  /** The first upstream that failed the request, if one did. */
+  readonly failedId: string | undefined;
   /** Unix ms. */
   readonly startedMs: number;
   /** True for a turn, which counts as a message. */
@@ -124,7 +127,7 @@ export function createLedger(context: LedgerContext): Ledger {
     events.append(`${upstream.kind}.disabled`, { ...fields, ...upstream.named, reason });
   };
 
-  const served = (record: UpstreamRecord, use: UpstreamUse): void => {
+  const served = ({ record, upstream }: LedgerEntry, use: UpstreamUse): void => {
     const { nowMs } = view();
     countServed(record, nowMs, use.reason);
     store.touch();
@@ -135,16 +138,23 @@ export function createLedger(context: LedgerContext): Ledger {
     // A use because of affinity, as a last resort or because of a client's pin does not make the account active.
     const isChoice = use.reason !== "affinity" && use.reason !== "least-bad" && !use.pinned;
     const binding = use.session === undefined ? undefined : affinity.get(use.session);
-    const fromId = binding?.upstreamId ?? (isChoice ? state.activeId : undefined);
-    if (fromId !== undefined && fromId !== record.id && !use.pinned)
-      switches.note({
-        fromId,
-        toId: record.id,
-        reason: use.reason,
-        bound: binding !== undefined,
-        model: use.model,
-        session: use.session,
+    const moved = switches.note({
+      ...use,
+      id: record.id,
+      servedId: binding?.servedId ?? binding?.upstreamId,
+    });
+    if (moved !== undefined) {
+      log.info(`${upstream.label} took over a turn`);
+      events.append("request.switched", {
+        ...use.fields,
+        ...upstream.named,
+        switch_reason: use.reason,
+        from: moved.from,
+        to: moved.to,
+        reason: moved.reason,
+        ...(moved.window === undefined ? {} : { window: FIELD_NAMES[moved.window] }),
       });
+    }
     if (isChoice && state.activeId !== record.id) {
       state.activeId = record.id;
       state.lastRotationMs = nowMs;
@@ -154,6 +164,7 @@ export function createLedger(context: LedgerContext): Ledger {
     const held = use.held || (binding?.held === true && binding.upstreamId === record.id);
     if (held || mayBind(binding?.upstreamId, record.id, use.model))
       affinity.bind(use.session, record.id, held);
+    affinity.noteServed(use.session, record.id);
   };
 
   /** Whether the session may be bound to `id`. A detour around a cooling account does not move it; other causes do. */
@@ -208,7 +219,7 @@ export function createLedger(context: LedgerContext): Ledger {
       const { record } = entry;
       switch (verdict.kind) {
         case "ok":
-          served(record, use);
+          served(entry, use);
           break;
         case "limit":
           limited(entry, verdict, use);

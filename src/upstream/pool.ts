@@ -122,6 +122,7 @@ export function createPool(context: PoolContext): Pool {
     nowMs: () => clock.now(),
     candidate,
     label: (id) => members.byId(id)?.upstream.label,
+    keepsSessions: () => policy().affinity,
   });
   const ledger = createLedger({
     ...context,

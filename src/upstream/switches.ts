@@ -7,21 +7,27 @@ import type { ChoiceReason } from "../core/policy.ts";
 import type { AccountSwitch } from "../core/pool-facts.ts";
 import { exhaustedWindow } from "../core/quota-summary.ts";
 
-/** A served turn of a session, or of a request without one, that another upstream served before. */
-export interface MovedTurn {
-  readonly fromId: string;
-  readonly toId: string;
-  /** Why the policy chose the new upstream. */
+/** A turn that an upstream has served. */
+export interface ServedTurn {
+  /** The upstream. */
+  readonly id: string;
+  /** Why it was chosen. */
   readonly reason: ChoiceReason;
-  /** True if the turn belongs to a session that stays with its account if it can. */
-  readonly bound: boolean;
+  /** The upstream that served the session's previous turn, if there was one. */
+  readonly servedId: string | undefined;
+  /** The first upstream that failed this turn, if one did. */
+  readonly failedId: string | undefined;
   /** The requested model, if known. */
   readonly model: string | undefined;
   readonly session: string | undefined;
 }
 
 export interface Switches {
-  note(turn: MovedTurn): void;
+  /**
+   * Remembers the switch that the turn is. Undefined if it is none, because it was served by the upstream of the
+   * session's previous turn, or because it is the first turn and no upstream failed it.
+   */
+  note(turn: ServedTurn): AccountSwitch | undefined;
   /** The newest first. */
   latest(): readonly AccountSwitch[];
 }
@@ -32,30 +38,34 @@ export interface SwitchesContext {
   readonly candidate: (id: string, model: string | undefined) => Candidate | undefined;
   /** The alias or the name; undefined if the upstream is gone. */
   readonly label: (id: string) => string | undefined;
+  /** True if sessions stay with their account (policy.affinity). */
+  readonly keepsSessions: () => boolean;
 }
 
 /** How many are remembered. */
 const MOST_SWITCHES = 20;
-/** When an account fails, all of its sessions move; within this time that is one switch, ms. */
+/** When an account fails, all of its sessions move; within this time the history has one switch for them, ms. */
 const SAME_MS = 10 * 60_000;
 
-export function createSwitches({ nowMs, candidate, label }: SwitchesContext): Switches {
+export function createSwitches({ nowMs, candidate, label, keepsSessions }: SwitchesContext): Switches {
   let known: readonly AccountSwitch[] = [];
   return {
-    note: ({ fromId, toId, reason: chosen, bound, model, session }) => {
-      const [from, to] = [label(fromId), label(toId)];
-      const left = candidate(fromId, model);
-      if (from === undefined || to === undefined || left === undefined) return;
-      const cause = causeOf(left, chosen, bound);
-      if (cause === undefined) return;
+    note: (turn) => {
+      const { id, session } = turn;
+      const fromId = turn.servedId ?? turn.failedId;
+      if (fromId === undefined || fromId === id) return undefined;
+      const [from, to] = [label(fromId), label(id)];
+      const left = candidate(fromId, turn.model);
+      if (from === undefined || to === undefined || left === undefined) return undefined;
       const atMs = nowMs();
+      const named = session === undefined ? {} : { session };
+      const found: AccountSwitch = { atMs, from, to, ...causeOf(left, turn, keepsSessions()), ...named };
       const isKnown = known.some(
         (one) =>
-          one.from === from && one.to === to && one.reason === cause.reason && atMs - one.atMs < SAME_MS,
+          one.from === from && one.to === to && one.reason === found.reason && atMs - one.atMs < SAME_MS,
       );
-      if (isKnown) return;
-      const named = session === undefined ? {} : { session };
-      known = [{ atMs, from, to, ...cause, ...named }, ...known].slice(0, MOST_SWITCHES);
+      if (!isKnown) known = [found, ...known].slice(0, MOST_SWITCHES);
+      return found;
     },
     latest: () => known,
   };
@@ -63,21 +73,18 @@ export function createSwitches({ nowMs, candidate, label }: SwitchesContext): Sw
 
 // --- internal ---
 
-/** The reasons for which a policy moves new sessions from an account that could serve them. Others only balance. */
-const PREFERENCES: ReadonlySet<ChoiceReason> = new Set(["usage-hysteresis", "reset-aware"]);
-
-/** Why the turn left its account; undefined if the policy only balances the load. */
+/** Why the turn left its account. `keepsSessions`: it would have stayed if it could. */
 function causeOf(
   left: Candidate,
-  chosen: ChoiceReason,
-  bound: boolean,
-): Pick<AccountSwitch, "reason" | "window"> | undefined {
+  { reason: chosen, failedId }: ServedTurn,
+  keepsSessions: boolean,
+): Pick<AccountSwitch, "reason" | "window"> {
   if (chosen === "pinned") return { reason: chosen };
   if (left.condition === "exhausted" || !isOpen(left.condition)) {
     const window = exhaustedWindow(left.summary)?.kind;
     return { reason: left.reason ?? left.condition, ...(window === undefined ? {} : { window }) };
   }
   if (left.draining) return { reason: "draining" };
-  if (bound) return { reason: "request-failed" };
-  return PREFERENCES.has(chosen) ? { reason: chosen } : undefined;
+  if (failedId === left.id) return { reason: "request-failed" };
+  return { reason: keepsSessions && chosen !== "affinity" ? "request-failed" : chosen };
 }

@@ -127,7 +127,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     pane.press("h");
     await pane.shows("no switches since the proxy started");
     await createSseClient(pool.proxy().url, "s").turn("again");
-    await pane.shows(/^ {2}\d\d:\d\d:\d\d +s +bob -> alice +pinned$/);
+    await pane.shows(/^ {2}\d\d:\d\d:\d\d +s +bob -> alice +alice is pinned$/);
     pane.press("p");
     await pane.shows(/^unpin alice: the policy chooses again\. y\/n$/);
     pane.press("y");

@@ -4,9 +4,9 @@ import { statusDocument } from "../../src/core/status.ts";
 import { type FakeClock, fakeClock } from "../support/clock.ts";
 import { memoryPool } from "../support/memory-pool.ts";
 
-function setup(mode: PolicyMode = "usage_balanced") {
+function setup(mode: PolicyMode = "usage_balanced", affinity = true) {
   const clock: FakeClock = fakeClock();
-  const { pool, store } = memoryPool({ aliases: ["a", "b", "c"], clock, mode, quotaTtlMs: 60_000 });
+  const { pool, store } = memoryPool({ aliases: ["a", "b", "c"], clock, mode, affinity, quotaTtlMs: 60_000 });
   const pick = (session?: string) => {
     const lease = pool.pick({ session, hops: [], tried: new Set(), spends: true, requestId: 1 });
     if (lease === undefined) throw new Error("no account was picked");
@@ -54,9 +54,42 @@ test("a cooldown, a pin and a drain are reasons", () => {
   s.store.state.pinnedId = "openai:c";
   expect(s.serve("one")).toBe("c");
   expect(s.switches().map(({ from, to, reason }) => [from, to, reason])).toEqual([
-    ["a", "c", "pinned"],
+    ["b", "c", "pinned"],
     ["a", "b", "http-500"],
   ]);
+});
+
+test("a session that returns to its account after a cooldown is a switch", () => {
+  const s = setup("sticky");
+  s.serve("one");
+  const failed = s.pick("one");
+  failed.settle({ kind: "cool", reason: "http-500", forMs: 2000, isTimed: true });
+  failed.release();
+  for (const _turn of [1, 2]) expect(s.serve("one")).toBe("b");
+  s.clock.advance(2000);
+  for (const _turn of [1, 2]) expect(s.serve("one")).toBe("a");
+  expect(s.switches().map(({ from, to, reason }) => [from, to, reason])).toEqual([
+    ["b", "a", "affinity"],
+    ["a", "b", "http-500"],
+  ]);
+});
+
+test("the first turn of a session is no switch, whichever account served other sessions last", () => {
+  const s = setup("sticky");
+  s.serve("one");
+  s.store.state.pinnedId = "openai:b";
+  expect(s.serve("two")).toBe("b");
+  s.store.state.pinnedId = undefined;
+  s.pick("one").settle({ kind: "limit", untilMs: s.clock.now() + 10_000 });
+  s.pick("two").settle({ kind: "limit", untilMs: s.clock.now() + 10_000 });
+  expect(s.serve("three")).toBe("c");
+  expect(s.switches()).toEqual([]);
+});
+
+test("sessions that the settings do not keep on their account name the policy as the reason", () => {
+  const s = setup("round_robin", false);
+  for (const to of ["a", "b"]) expect(s.serve("one")).toBe(to);
+  expect(s.switches().map(({ from, to, reason }) => [from, to, reason])).toEqual([["a", "b", "rr"]]);
 });
 
 test("balancing new sessions over accounts that can all serve is no switch", () => {

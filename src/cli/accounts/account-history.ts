@@ -2,7 +2,7 @@
 
 import type { AccountDetails } from "../../auth/account-details.ts";
 import { eventText } from "../../core/event-words.ts";
-import { switchWords } from "../../core/reason-words.ts";
+import { switchText } from "../../core/reason-words.ts";
 import { ago } from "../../core/time-words.ts";
 import { shortLine } from "../../printable.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
@@ -15,12 +15,16 @@ export function historyLines(
 ): string[] {
   const moves = switches.map((one) => ({
     atMs: one.at_ms,
-    text: `${one.from}: ${switchWords(one)} ${glyphs.arrow} ${one.to}`,
+    text: switchText(one, glyphs.arrow),
   }));
-  // The switches since the start of the proxy name both accounts; the events name one.
+  // The proxy knows the switches since its start, and the events contain them too.
   const since = Math.min(...moves.map(({ atMs }) => atMs), Number.POSITIVE_INFINITY);
   const others = events
-    .map((event) => ({ atMs: Date.parse(event.ts), text: eventText(event), event: event.event }))
+    .map((event) => ({
+      atMs: Date.parse(event.ts),
+      text: eventText(event, glyphs.arrow),
+      event: event.event,
+    }))
     .filter(({ event, atMs }) => event !== "request.switched" || atMs < since);
   return [...moves, ...others]
     .filter(({ atMs }) => !Number.isNaN(atMs))

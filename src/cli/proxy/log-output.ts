@@ -1,6 +1,6 @@
 // What `codexlb proxy logs` prints of the event log: the log's own lines, or lines for a person.
 
-import { isRepetition } from "../../core/event-filter.ts";
+import { isRepetition, isTransportDetail } from "../../core/event-filter.ts";
 import { type LogEvent, logEventIn } from "../../core/log-event.ts";
 import { print, printJsonText } from "../../print.ts";
 import { shortLine } from "../../printable.ts";
@@ -38,9 +38,10 @@ export function logOutput(
     // A line that is no event, for example of another program, is shown as it is.
     if (event === undefined) return forPeople && line !== "" && !isSelective ? [`${shortLine(line)}\n`] : [];
     if (!wanted(event)) return [];
-    const isRepeated = forPeople && !flags.all && isRepetition(event, previous);
-    previous = event;
-    if (isRepeated) return [];
+    if (forPeople && !flags.all) {
+      if (isTransportDetail(event) || isRepetition(event, previous)) return [];
+      previous = event;
+    }
     return [forPeople ? logText(event, clock.now(), paint) : `${line}\n`];
   };
 

@@ -2,7 +2,7 @@
 // it. Pure: equal arguments give equal lines.
 
 import { childWords, type TreeChild, treeOf } from "../../core/child-words.ts";
-import { choiceWords, switchWords } from "../../core/reason-words.ts";
+import { choiceWords, switchText } from "../../core/reason-words.ts";
 import { type FrameRows, frameRows } from "../../core/status-rows.ts";
 import type { StatusAnswer } from "../../core/status-schema.ts";
 import { ago } from "../../core/time-words.ts";
@@ -177,13 +177,11 @@ function usageRemedy({ usage_problem: problem }: StatusAnswer): string[] {
   return problem === undefined ? [] : [`${GAP}turns are not recorded: ${oneLine(problem)}`];
 }
 
-/** `bob: Weekly limit -> carol, 2 min ago`. */
+/** `bob: Weekly limit → carol, 2 min ago`. */
 function switchLines({ switches = [] }: StatusAnswer, { glyphs }: TextStyle, nowMs: number): string[] {
   return switches
     .slice(0, MOST_SWITCHES)
-    .map(
-      (one) => `${GAP}${one.from}: ${switchWords(one)} ${glyphs.arrow} ${one.to}, ${ago(one.at_ms, nowMs)}`,
-    );
+    .map((one) => `${GAP}${switchText(one, glyphs.arrow)}, ${ago(one.at_ms, nowMs)}`);
 }
 
 /** The line of each child proxy, a child of a child below it and indented. */

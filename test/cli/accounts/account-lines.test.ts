@@ -28,7 +28,7 @@ function details(status: Record<string, unknown>, more: Record<string, unknown> 
         event: "account.cooldown",
         fields: { account_alias: "alice", cooldown_seconds: 120, reason: "http-503" },
       },
-      { ts: ago(90), event: "request.switched", fields: { switch_reason: "pinned" } },
+      { ts: ago(90), event: "request.switched", fields: { from: "bob", to: "alice", reason: "pinned" } },
     ],
     ...more,
   });
@@ -99,7 +99,7 @@ describe("on a terminal", () => {
 
   test("without UTF-8 there are no other characters", () => {
     const moved = details({}, { switches: [{ at_ms: NOW, from: "alice", to: "bob", reason: "pinned" }] });
-    expect(draw(moved, 80, false)).toContain("alice: pinned -> bob");
+    expect(draw(moved, 80, false)).toContain("alice -> bob: bob is pinned");
     expect(draw(moved, 80, false)).toMatch(/^[\n -~]*$/);
   });
 

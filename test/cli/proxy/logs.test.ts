@@ -39,7 +39,7 @@ const eventsIn = (out: string) =>
 test("a terminal gets the switches and failures, one line each", async () => {
   const { out } = await logs([], 100);
   expect(out).toMatch(/^\d\d:\d\d:\d\d {2}alice {9}cooling down for 3 h \(usage-limit\)$/m);
-  expect(out).toMatch(/^\d\d:\d\d:\d\d {2}bob {11}serves now \(.+\)$/m);
+  expect(out).toMatch(/^\d\d:\d\d:\d\d {2}bob {11}took over from alice \(5h limit\)$/m);
   expect(out).toMatch(/ {2}bob {11}account\.draining/);
   expect(out).not.toContain("request.received");
   expect((await logs(["--all"], 100)).out).toContain("request.received");
@@ -67,6 +67,49 @@ test("the same switch, which several requests report, is one line", async () => 
   ).toEqual(["alice", "bob", "alice", undefined]);
   const all = await runCli(["proxy", "logs", "--root", root, "--all"], { cwd: temp.path, terminal: 100 });
   expect(all.out.trimEnd().split("\n")).toHaveLength(5);
+});
+
+test("a terminal names the account that served the turn, not those to which its socket moved before", async () => {
+  const root = join(temp.path, "moved");
+  const moved = (from: string, to: string) => ({
+    event: "websocket.moved",
+    fields: { account_id: `openai:${to}`, from_account_id: `openai:${from}`, req_id: 1 },
+  });
+  const switched = (to: string, fields: object) => ({
+    event: "request.switched",
+    fields: { account_id: `openai:${to}`, req_id: 1, to, ...fields },
+  });
+  const events = [
+    moved("carol", "alice"),
+    moved("alice", "bob"),
+    switched("bob", {
+      switch_reason: "usage-fallback",
+      from: "carol",
+      reason: "usage-limit",
+      window: "daily",
+    }),
+    switched("carol", { switch_reason: "pinned", from: "bob", reason: "pinned" }),
+  ];
+  await Bun.write(
+    join(root, "logs", "proxy.current.jsonl"),
+    events.map((event) => `${JSON.stringify({ ts: "2026-01-02T03:04:05Z", ...event })}\n`).join(""),
+  );
+  const linesOf = async (args: readonly string[]) => {
+    const how = { cwd: temp.path, env: { NO_COLOR: "1" }, terminal: 100 };
+    const { out } = await runCli(["proxy", "logs", "--root", root, ...args], how);
+    return out
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split(/ {2,}/).slice(1).join("  "));
+  };
+  expect(await linesOf([])).toEqual([
+    "bob  took over from carol (5h limit)",
+    "carol  took over from bob (carol is pinned)",
+  ]);
+  expect((await linesOf(["--all"])).slice(0, 2)).toEqual([
+    "alice  opened a connection in place of that of carol",
+    "bob  opened a connection in place of that of alice",
+  ]);
 });
 
 test("a pipe gets the log as it is", async () => {

@@ -1,7 +1,12 @@
 // The event log with filters, the newest event first.
 
 import { useMemo, useState } from "preact/hooks";
-import { concernsAccount, isRepetition, sessionFilter } from "../../../core/event-filter.ts";
+import {
+  concernsAccount,
+  isRepetition,
+  isTransportDetail,
+  sessionFilter,
+} from "../../../core/event-filter.ts";
 import { accountOf, eventText, eventTime, eventWords } from "../../../core/event-words.ts";
 import type { LogLevel } from "../../../core/log-event.ts";
 import type { StatusAnswer } from "../../../core/status-schema.ts";
@@ -135,6 +140,7 @@ function selected(
   return events.filter((event) => {
     // Always asked, because it remembers the requests of the session.
     if (!inSession(event) || LEVELS.indexOf(event.level) > least) return false;
+    if (level !== "debug" && isTransportDetail(event)) return false;
     if (account !== "" && !concernsAccount(event, account)) return false;
     return text === "" || textOf(event).includes(text);
   });
@@ -159,7 +165,7 @@ function grouped(events: readonly ShownLogEvent[]): EventGroup[] {
 }
 
 function textOf(event: ShownLogEvent): string {
-  return `${event.event} ${eventText(event)} ${JSON.stringify(event.fields)}`.toLowerCase();
+  return `${event.event} ${eventText(event, "→")} ${JSON.stringify(event.fields)}`.toLowerCase();
 }
 
 function cellsOf(event: ShownLogEvent, times: number, nowMs: number) {
@@ -175,7 +181,7 @@ function cellsOf(event: ShownLogEvent, times: number, nowMs: number) {
     </span>,
     accountOf(event),
     <span key="event" title={event.event}>
-      {eventText(event)}
+      {eventText(event, "→")}
       {times > 1 && <span class="muted"> {times} times</span>}
     </span>,
     fields !== "" && (
