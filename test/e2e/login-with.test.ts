@@ -30,7 +30,10 @@ const seen = new Set<string>();
 beforeAll(() => {
   tool = executable();
   mkdirSync(join(tool.directory, "tmp"));
-  mock = startMock({ accounts: [{ alias: "alice" }, { alias: "bob" }], clock: systemDeps().clock });
+  mock = startMock({
+    accounts: [{ alias: "alice" }, { alias: "bob" }, { alias: "carol" }],
+    clock: systemDeps().clock,
+  });
 });
 afterAll(async () => {
   await mock.stop();
@@ -186,6 +189,7 @@ async function loginWith(
 const scenario = (name: string) =>
   fetch(`${mock.origin}/__mock/sign-in`, { method: "POST", body: JSON.stringify({ scenario: name }) });
 const ALICE = ["--username", "alice@example.com", "--password-stdin"];
+const CAROL = ["--username", "carol@example.com", "--password-stdin"];
 const hostAuth = () => JSON.parse(readFileSync(join(tool.directory, "home", ".codex", "auth.json"), "utf8"));
 
 inBrowser.describe("login-with in a real browser", () => {
@@ -237,7 +241,7 @@ inBrowser.describe("login-with in a real browser", () => {
       ["proxy", "--listen", "127.0.0.1:0", "--upstream", mock.baseUrl],
       env(),
     );
-    const ran = await loginWith(["third", ...ALICE, "--totp-stdin", "--quiet"], {
+    const ran = await loginWith(["third", ...CAROL, "--totp-stdin", "--quiet"], {
       stdin: `${MOCK_PASSWORD}\n${MOCK_TOTP_SECRET}\n`,
     });
     expect(ran).toMatchObject({ code: 0, err: "" });
