@@ -36,10 +36,10 @@ for (const [name, accounts] of [
     const aliases = accounts.map((account) => account.split(":")[0] ?? "");
     beforeAll(async () => {
       [pool, browser] = await Promise.all([startDashboardPool(accounts), launchBrowser()]);
-      // The second account reaches its limit after two turns, and the next one moves on.
+      // The second account reaches its limit after two turns, and the session of the third turn moves on.
       await pool.run("account", "pin", aliases[1] ?? "");
-      for (let turn = 0; turn < 3; turn++)
-        await createSseClient(pool.url(), `0199f0a2-7c1e-7d33-9f00-00000000000${turn}`).turn("hello");
+      for (const session of [2, 1, 2])
+        await createSseClient(pool.url(), `0199f0a2-7c1e-7d33-9f00-00000000000${session}`).turn("hello");
       await pool.run("account", "unpin");
       await pool.run("account", "drain", aliases[2] ?? "");
       // The pictures should show the figures of all accounts.
