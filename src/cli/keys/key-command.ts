@@ -44,7 +44,7 @@ const add = defineCommand({
       });
     });
     const { log } = context.deps;
-    // The key exists, whatever is wrong with the settings.
+    // The key exists even if the settings are invalid.
     const settings = await settingsInEffect(context).catch((error) => log.warn(messageOf(error)));
     if (settings === undefined) return;
     const { proxy } = configFrom(settings.settings);
