@@ -26,6 +26,20 @@ export function parseJson(text: string, bounds: JsonBounds = JSON_BOUNDS): unkno
   }
 }
 
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** `value` if it is an object that is not an array. */
+export function objectOf(value: unknown): Fields | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+}
+
+/** The members of a parsed value; none if it is not an object. */
+export function fieldsOf(value: unknown): Fields {
+  return objectOf(value) ?? NONE;
+}
+
+const NONE: Fields = {};
+
 /** The position of a value in a text: its first character, and the one after its last. */
 export interface Span {
   readonly start: number;
@@ -49,8 +63,8 @@ export function* membersOf(text: string, start = 0): Generator<Member> {
   while (text.charCodeAt(at) === QUOTE) {
     const nameStart = at;
     const nameEnd = stringEnd(text, at);
-    const name = textAt(text, { start: nameStart, end: nameEnd });
-    if (nameEnd < 0 || name === undefined) return;
+    const name = nameEnd < 0 ? undefined : nameAt(text, { start: nameStart, end: nameEnd });
+    if (name === undefined) return;
     at = skipSpace(text, nameEnd);
     if (text.charCodeAt(at) !== COLON) return;
     const valueStart = skipSpace(text, at + 1);
@@ -104,13 +118,14 @@ export function stringFields<Name extends string>(
   return found;
 }
 
-/** The string at this position; undefined if the value there is not a string. */
+/**
+ * The string at this position; undefined if the value there is not a string. It is a copy: a slice would keep the whole
+ * document in memory for as long as the string.
+ */
 export function textAt(text: string, { start, end }: Span): string | undefined {
   if (text.charCodeAt(start) !== QUOTE) return undefined;
-  const raw = text.slice(start, end);
-  if (!raw.includes("\\")) return raw.slice(1, -1);
   try {
-    const value: unknown = JSON.parse(raw);
+    const value: unknown = JSON.parse(text.slice(start, end));
     return typeof value === "string" ? value : undefined;
   } catch {
     return undefined; // an invalid escape
@@ -130,6 +145,12 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
+
+/** Like `textAt`, but quicker, and only for as long as `text` is needed anyway: it may be a slice of it. */
+function nameAt(text: string, { start, end }: Span): string | undefined {
+  const name = text.slice(start + 1, end - 1);
+  return name.includes("\\") ? textAt(text, { start, end }) : name;
+}
 
 function fits(text: string, { chars, depth: deepest, values: most }: JsonBounds): boolean {
   if (text.length > chars) return false;

@@ -1,7 +1,7 @@
 // Reads the last event of a turn: the tokens that it used, and the model that served it. An event can contain the whole
 // output, so only a small one is parsed; in a larger one, the members that matter are found by a scan.
 
-import { memberOf, membersOf } from "./json.ts";
+import { type Fields, fieldsOf, memberOf, membersOf } from "./json.ts";
 import type { TokenCounts } from "./turn-record.ts";
 
 /** The facts in a response object. */
@@ -76,13 +76,6 @@ function tokensIn(usage: Fields): TokenCounts | undefined {
     output: output ?? 0,
     reasoning: Math.min(reasoning ?? 0, output ?? 0),
   };
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-const NONE: Fields = {};
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : NONE;
 }
 
 function nameIn(value: unknown): string | undefined {

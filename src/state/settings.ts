@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { advised } from "../advice.ts";
+import { objectOf } from "../core/json.ts";
 import { isLoopback, parseListen } from "../core/listen.ts";
 import { POLICY_MODES } from "../core/policy.ts";
 import { NO_OUTBOUND_PROXY, outboundProxyProblem } from "../network/outbound-proxy.ts";
@@ -285,11 +286,5 @@ export function settingOf(config: Config, key: string): unknown {
 
 /** The value at `path` in nested tables; undefined if there is none. */
 export function valueAt(value: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>(
-    (inner, name) =>
-      typeof inner === "object" && inner !== null && !Array.isArray(inner)
-        ? (inner as Record<string, unknown>)[name]
-        : undefined,
-    value,
-  );
+  return path.reduce<unknown>((inner, name) => objectOf(inner)?.[name], value);
 }

@@ -1,3 +1,4 @@
+import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { elementsOf, JSON_BOUNDS, membersOf, parseJson, stringFields, textAt } from "../../src/core/json.ts";
@@ -105,4 +106,17 @@ describe("the scanner", () => {
       expect(performance.now() - startedMs).toBeLessThan(5_000);
     }
   });
+});
+
+test("a field does not keep its document in memory", () => {
+  const document = (id: number) =>
+    JSON.stringify({ session: `session ${id}`, filler: "x".repeat(1_000_000) });
+  const measure = () => {
+    Bun.gc(true);
+    return heapStats().extraMemorySize;
+  };
+  const before = measure();
+  const kept = Array.from({ length: 50 }, (_, id) => stringFields(document(id), ["session"]).session);
+  expect(measure() - before).toBeLessThan(10_000_000);
+  expect(kept[49]).toBe("session 49");
 });

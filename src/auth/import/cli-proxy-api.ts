@@ -1,8 +1,9 @@
 // The account files of CLIProxyAPI, one for each account.
 
 import { z } from "zod";
+import { objectOf } from "../../core/json.ts";
 import type { LoginFormat } from "./format.ts";
-import { objectOf, peerLogin } from "./peer-login.ts";
+import { peerLogin } from "./peer-login.ts";
 
 export const cliProxyApiFormat: LoginFormat = {
   program: "CLIProxyAPI",

@@ -2,9 +2,9 @@
 
 import { createDecipheriv, scryptSync } from "node:crypto";
 import { z } from "zod";
-import { parseJson } from "../../core/json.ts";
+import { objectOf, parseJson } from "../../core/json.ts";
 import type { LoginFormat } from "./format.ts";
-import { objectOf, peerLogin } from "./peer-login.ts";
+import { peerLogin } from "./peer-login.ts";
 
 export const codexLbBundleFormat: LoginFormat = {
   program: "codex-lb",

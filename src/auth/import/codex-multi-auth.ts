@@ -2,8 +2,9 @@
 // oc-chatgpt-multi-auth), and what their exports contain.
 
 import { z } from "zod";
+import { objectOf } from "../../core/json.ts";
 import type { LoginFormat } from "./format.ts";
-import { objectOf, peerLogin } from "./peer-login.ts";
+import { peerLogin } from "./peer-login.ts";
 
 /** The name of the list in the directory of the program. */
 export const MULTI_AUTH_FILE = "openai-codex-accounts.json";

@@ -1,8 +1,8 @@
 // The auth.json of Codex.
 
 import { basename, dirname } from "node:path";
+import { objectOf } from "../../core/json.ts";
 import type { LoginFormat } from "./format.ts";
-import { objectOf } from "./peer-login.ts";
 
 export const codexFormat: LoginFormat = {
   program: "Codex",

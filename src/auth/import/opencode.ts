@@ -1,8 +1,9 @@
 // The auth.json of opencode. It has one login for each provider.
 
 import { z } from "zod";
+import { objectOf } from "../../core/json.ts";
 import type { LoginFormat } from "./format.ts";
-import { objectOf, peerLogin } from "./peer-login.ts";
+import { peerLogin } from "./peer-login.ts";
 
 export const opencodeFormat: LoginFormat = {
   program: "opencode",

@@ -31,13 +31,6 @@ export function peerLogin(
   return { kind: "login", path, auth, email };
 }
 
-/** `value` if it is an object that is not an array. */
-export function objectOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
-}
-
 // --- internal ---
 
 function msOf(time: string | number | undefined): number | undefined {
