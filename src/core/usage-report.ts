@@ -75,7 +75,8 @@ export const UsageReport = z.looseObject({
 
 /** The most lines of a report. The turns of further groups count in the line `(others)`. */
 export const MOST_LINES = 1_000;
-const OTHERS = "(others)";
+/** The name of what is counted together, because it is beyond a limit. */
+export const OTHERS = "(others)";
 
 /** The lines and the total of `sums`: days in order, other groups by their tokens, the most first. */
 export function usageLines(

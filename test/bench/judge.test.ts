@@ -61,7 +61,7 @@ describe("a figure", () => {
 });
 
 test("every row has figures with unique names", () => {
-  expect([...new Set(FIGURES.map(({ row }) => row))].join("")).toBe("abcdefghijk");
+  expect([...new Set(FIGURES.map(({ row }) => row))].join("")).toBe("abcdefghijkl");
   expect(new Set(FIGURES.map(({ id }) => id)).size).toBe(FIGURES.length);
 });
 
@@ -88,5 +88,7 @@ test("the bounds have their agreed values", () => {
     "j.version": "<= 1.3 x reference",
     "j.status": "<= 1.3 x reference",
     "k.failoverP50": "<= 2",
+    "l.sse": "<= 1.05 x reference",
+    "l.websocket": "<= 1.05 x reference",
   });
 });

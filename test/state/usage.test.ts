@@ -13,7 +13,6 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { dayOf, startOfDay } from "../../src/core/local-days.ts";
-import type { TurnRecord } from "../../src/core/turn-record.ts";
 import { type UsageQuery, usageLines } from "../../src/core/usage-report.ts";
 import { createUsagePruner } from "../../src/state/usage/prune.ts";
 import { MIGRATIONS, migrate } from "../../src/state/usage/schema.ts";
@@ -24,33 +23,9 @@ import { MOST_ROWS_OF_DAY } from "../../src/state/usage/usage-writer.ts";
 import { fakeClock } from "../support/clock.ts";
 import { recordedTurns } from "../support/recorded-turns.ts";
 import { tempDirectory } from "../support/temp.ts";
+import { NOON, turnRecord as turn } from "../support/turn-record.ts";
 
 const DAY_MS = 86_400_000;
-const NOON = new Date(2026, 10, 28, 12).getTime();
-
-const turn = (more: Partial<TurnRecord> = {}): TurnRecord => ({
-  startedMs: NOON,
-  kind: "turn",
-  transport: "sse",
-  outcome: "completed",
-  code: undefined,
-  accountId: "openai:alice",
-  accountAlias: "alice",
-  proxy: "p",
-  choice: "affinity",
-  session: "s1",
-  requestedModel: "gpt-5",
-  servedModel: undefined,
-  tokens: { input: 1_000, cachedInput: 800, output: 50, reasoning: 10 },
-  firstOutputMs: 200,
-  durationMs: 1_000,
-  attempts: 1,
-  switches: [],
-  client: undefined,
-  run: undefined,
-  project: "/home/u/project",
-  ...more,
-});
 
 function open(settings = { enabled: true, keepDays: 90 }) {
   const temp = tempDirectory();
@@ -184,7 +159,7 @@ describe("the usage database", () => {
     for (const [index, session] of sessions.entries()) store.add(turn({ session, startedMs: NOON + index }));
     const database = store.reader();
     if (database === undefined) throw new Error("there is no database");
-    const prune = createUsagePruner(usage.clock, 20);
+    const prune = createUsagePruner(usage.clock, 10);
     const left = () => recordedTurns(usage.path).map(({ session }) => session);
     prune(database, 90);
     expect(left()).toEqual(sessions.slice(500));

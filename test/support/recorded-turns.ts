@@ -2,9 +2,23 @@
 
 import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
-import type { TURN_COLUMNS } from "../../src/state/usage/usage-rows.ts";
+import type { LABELS } from "../../src/state/usage/label-sets.ts";
 
-export type RecordedTurn = Readonly<Record<(typeof TURN_COLUMNS)[number], string | number | null>>;
+type Column =
+  | (typeof LABELS)[number]
+  | "started_ms"
+  | "session"
+  | "input_tokens"
+  | "cached_tokens"
+  | "output_tokens"
+  | "reasoning_tokens"
+  | "first_output_ms"
+  | "duration_ms"
+  | "attempts"
+  | "switches"
+  | "run";
+
+export type RecordedTurn = Readonly<Record<Column, string | number | null>>;
 
 /** The rows of the file at `path`, in the order in which the turns began. No file means no turns. */
 export function recordedTurns(path: string): RecordedTurn[] {

@@ -5,8 +5,8 @@ import { startOfDay } from "../../core/local-days.ts";
 import type { Clock } from "../../deps.ts";
 import { turnId } from "./schema.ts";
 
-/** The largest file, 400 MB: more than a million turns. Older ones are deleted. */
-const MOST_PAGES = 100_000;
+/** The largest file, 160 MB: more than a million turns. Older ones are deleted. */
+const MOST_PAGES = 40_000;
 /** How many rows are deleted at a time, which takes a few milliseconds. */
 const MOST_DELETED = 500;
 /** How often the file is examined. */
@@ -28,8 +28,8 @@ export function createUsagePruner(
     const isTooLarge = usedPages(database) > mostPages;
     const before = isTooLarge ? Number.MAX_SAFE_INTEGER : turnId(startOfDay(clock.now(), 1 - keepDays));
     const { changes } = database.run(
-      `DELETE FROM turns WHERE id IN
-         (SELECT id FROM turns WHERE id < ? ORDER BY id LIMIT ${MOST_DELETED})`,
+      `DELETE FROM turn_rows WHERE id IN
+         (SELECT id FROM turn_rows WHERE id < ? ORDER BY id LIMIT ${MOST_DELETED})`,
       [before],
     );
     // More may be left: delete them soon, and not all at once.

@@ -15,7 +15,6 @@ import type { EventLog } from "../events.ts";
 import type { RootOwner } from "../root-owner.ts";
 import { createUsagePruner } from "./prune.ts";
 import { isUnusable, openUsageFile, setAside } from "./usage-file.ts";
-import { addToDays, type DayRow, type TurnRow, turnRow } from "./usage-rows.ts";
 import { createUsageWriter, type UsageWriter } from "./usage-writer.ts";
 
 /** Whether turns are recorded. `failing`: the file cannot be written, because of `why`. */
@@ -106,21 +105,15 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
   /** Writes at most `most` of the waiting turns. Returns false if that failed. */
   const write = (most: number): boolean => {
     const turns = waiting.slice(0, most);
-    const rows: TurnRow[] = [];
-    const days = new Map<string, DayRow>();
     // Each hash takes longer than everything else about a turn.
     const identities = new Map<string, string | undefined>();
-    for (const turn of turns) {
-      const { accountId } = turn;
-      if (accountId !== undefined && !identities.has(accountId))
-        identities.set(accountId, identityOf(accountId));
-      const identity = accountId === undefined ? undefined : identities.get(accountId);
-      rows.push(turnRow(turn, identity));
-      addToDays(days, turn, identity);
-    }
+    const knownIdentityOf = (accountId: string) => {
+      if (!identities.has(accountId)) identities.set(accountId, identityOf(accountId));
+      return identities.get(accountId);
+    };
     try {
       withFile(({ database, writer }) => {
-        writer.write(rows, [...days.values()]);
+        writer.write(turns, knownIdentityOf);
         prune(database, settings().keepDays);
       });
     } catch (error) {
@@ -214,7 +207,7 @@ const GATHER_MS = 250;
 /** How long to wait after a write failed. */
 const RETRY_MS = 10_000;
 /** A batch, which takes about a millisecond. */
-const MOST_AT_ONCE = 200;
+const MOST_AT_ONCE = 500;
 /** Some 10 MB. Further turns are dropped while the file cannot be written. */
 const MOST_WAITING = 20_000;
 /** A checkpoint of one MiB takes about a millisecond. */

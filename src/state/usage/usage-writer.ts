@@ -2,12 +2,20 @@
 
 import type { Database } from "bun:sqlite";
 import { randomInt } from "node:crypto";
+import type { TurnRecord } from "../../core/turn-record.ts";
+import { OTHERS } from "../../core/usage-report.ts";
+import { shortLine } from "../../printable.ts";
+import { createDaySummer, DAY_KEY, DAY_SUMS, type DayRow } from "./day-sums.ts";
+import { cleaned, createLabelSets } from "./label-sets.ts";
+import { createLabelTable } from "./label-table.ts";
 import { turnId } from "./schema.ts";
-import { DAY_KEY, DAY_SUMS, type DayRow, TURN_COLUMNS, type TurnRow } from "./usage-rows.ts";
 
 export interface UsageWriter {
-  /** Writes the rows of turns, and adds to the sums of days, in one transaction. Throws `SQLiteError`. */
-  write(turns: readonly TurnRow[], days: readonly DayRow[]): void;
+  /**
+   * Writes turns, and adds them to the sums of days, in one transaction. `identityOf`: the hash of the identity of the
+   * account with this id. Throws `SQLiteError`.
+   */
+  write(turns: readonly TurnRecord[], identityOf: (accountId: string) => string | undefined): void;
   /** An estimate of the pages in SQLite's log since the last checkpoint. */
   pagesInLog(): number;
   /** Moves the log into the database. Throws `SQLiteError`. */
@@ -18,14 +26,13 @@ export interface UsageWriter {
 
 /** A day has at most this many combinations. Further ones count under `OTHERS`, so that the file stays small. */
 export const MOST_ROWS_OF_DAY = 2_000;
-/** The model and the project of combinations beyond the limit. */
-export const OTHERS = "(others)";
 
 export function createUsageWriter(database: Database): UsageWriter {
   const insert = database.prepare(
     // Two turns have the same id only after the clock was set back, and then hardly ever.
-    `INSERT OR IGNORE INTO turns (id, ${TURN_COLUMNS.join(", ")})
-      VALUES (?, ${TURN_COLUMNS.map(() => "?").join(", ")})`,
+    `INSERT OR IGNORE INTO turn_rows (id, labels, session, input_tokens, cached_tokens, output_tokens,
+      reasoning_tokens, first_output_ms, duration_ms, attempts, switches, run)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const update = database.prepare(
     `UPDATE days SET ${DAY_SUMS.map((name) => `${name} = ${name} + ?`).join(", ")}
@@ -38,6 +45,8 @@ export function createUsageWriter(database: Database): UsageWriter {
   const rowsOf = database.prepare<{ count: number }, [string]>(
     "SELECT count(*) AS count FROM days WHERE day = ?",
   );
+  const sets = createLabelSets();
+  const labels = createLabelTable(database, { forget: sets.clear });
   let pages = 0;
   // Random: after the clock was set back, a turn may begin in the same millisecond as one of an earlier process.
   let serial = randomInt(1_000_000);
@@ -52,15 +61,42 @@ export function createUsageWriter(database: Database): UsageWriter {
     const folded = key.map((value, index) => (FOLDED.has(DAY_KEY[index] ?? "") ? OTHERS : value));
     if (update.run(...sums, ...folded).changes === 0) create.run(...folded, ...sums);
   };
-  const write = database.transaction((turns: readonly TurnRow[], days: readonly DayRow[]) => {
-    for (const row of turns) insert.run(turnId(row[0], serial++), ...row);
-    for (const row of days) addDay(row);
+  const write = database.transaction((turns: readonly TurnRecord[], identityOf: IdentityOf): number => {
+    const days = createDaySummer();
+    for (const turn of turns) {
+      const { accountId, tokens, switches } = turn;
+      const set = sets.of(turn, accountId === undefined ? undefined : identityOf(accountId));
+      days.add(turn, set);
+      insert.run(
+        turnId(turn.startedMs, serial++),
+        labels.idOf(set),
+        cellOf(turn.session),
+        tokens?.input ?? null,
+        tokens?.cachedInput ?? null,
+        tokens?.output ?? null,
+        tokens?.reasoning ?? null,
+        turn.firstOutputMs ?? null,
+        turn.durationMs,
+        turn.attempts,
+        switches.length === 0 ? null : shortLine(JSON.stringify(switches), LONGEST_SWITCHES),
+        cellOf(turn.run),
+      );
+    }
+    const rows = days.rows();
+    for (const row of rows) addDay(row);
+    return rows.length;
   });
 
   return {
-    write: (turns, days) => {
-      write(turns, days);
-      pages += PAGES_OF_COMMIT + Math.ceil((turns.length + days.length) / ROWS_OF_PAGE);
+    write: (turns, identityOf) => {
+      try {
+        const days = write(turns, identityOf);
+        pages += PAGES_OF_COMMIT + days + Math.ceil(turns.length / ROWS_OF_PAGE);
+      } catch (error) {
+        // The labels that the transaction created do not exist.
+        sets.clear();
+        throw error;
+      }
     },
     pagesInLog: () => pages,
     checkpoint: () => {
@@ -68,17 +104,25 @@ export function createUsageWriter(database: Database): UsageWriter {
       pages = 0;
     },
     close: () => {
-      for (const statement of [insert, update, create, rowsOf]) statement.finalize();
+      for (const statement of [insert, update, create, rowsOf, labels]) statement.finalize();
     },
   };
 }
 
 // --- internal ---
 
+type IdentityOf = (accountId: string) => string | undefined;
+
 /** The parts of a day's key that clients can choose freely. */
 const FOLDED: ReadonlySet<string> = new Set(["model", "project"]);
 
 /** The pages that every commit changes: the ends of the tables and of the index. */
 const PAGES_OF_COMMIT = 4;
-/** A row of `turns` has about 300 bytes, and a page 4 KiB. */
-const ROWS_OF_PAGE = 10;
+/** A row of `turn_rows` has about 80 bytes, and a page 4 KiB. */
+const ROWS_OF_PAGE = 45;
+
+const LONGEST_SWITCHES = 4_000;
+
+function cellOf(text: string | undefined): string | null {
+  return text === undefined || text === "" ? null : cleaned(text);
+}
