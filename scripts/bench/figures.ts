@@ -14,7 +14,7 @@ export type SubjectName =
   /** The subject that the figure's title names: fewer accounts, one hop, or a program that only prints a line. */
   | "reference";
 
-export type RowName = "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "i" | "j" | "k";
+export type RowName = "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "i" | "j" | "k" | "l";
 
 /** An upper bound, inclusive. */
 export type Bound =
@@ -106,6 +106,12 @@ export const FIGURES: readonly Figure[] = [
   ms("j.answer", "from the start of the proxy to its first response"),
   ms("k.failoverP50", "from an account's 429 to the first byte from the next, p50", { must: most(2) }),
   ms("k.failoverP99", "from an account's 429 to the first byte from the next, p99"),
+  cpu("l.sse", "10,000 short SSE turns (reference: without the record of turns)", {
+    must: times(1.05, "reference"),
+  }),
+  cpu("l.websocket", "10,000 WebSocket turns of 13 messages (reference: without the record of turns)", {
+    must: times(1.05, "reference"),
+  }),
 ];
 
 // --- internal ---

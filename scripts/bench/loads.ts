@@ -67,6 +67,13 @@ export const LOADS: Readonly<Record<string, MeasuredLoad>> = {
   },
 };
 
+/** The load with this name. Throws `Error`. */
+export function loadNamed(name: string): MeasuredLoad {
+  const load = LOADS[name];
+  if (load === undefined) throw new Error(`${name} is not a load`);
+  return load;
+}
+
 // --- internal ---
 
 /** `Omit` for each member of a union. */

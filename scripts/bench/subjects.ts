@@ -25,6 +25,8 @@ export interface ProxyOptions {
   readonly accounts?: number;
   /** The origin of a child proxy. */
   readonly child?: string;
+  /** More of config.toml. Default: nothing. */
+  readonly config?: string;
 }
 
 /** The backend without a proxy. */
@@ -56,12 +58,12 @@ export function proxyRoot({ directory }: Pick<Lab, "directory">, port: number): 
 /** The arguments of a proxy on `port`, whose root they create. */
 export function proxyArgs(
   lab: Lab,
-  { accounts = 2, child }: Pick<ProxyOptions, "accounts" | "child">,
+  { accounts = 2, child, config = "" }: Pick<ProxyOptions, "accounts" | "child" | "config">,
   port: number,
 ): string[] {
   const root = proxyRoot(lab, port);
   mkdirSync(join(root, "accounts"), { recursive: true, mode: 0o700 });
-  writeFileSync(join(root, "config.toml"), '[proxy]\nname = "bench"\n');
+  writeFileSync(join(root, "config.toml"), `[proxy]\nname = "bench"\n${config}`);
   for (let index = 0; child === undefined && index < accounts; index++) {
     const home = join(root, "accounts", accountName(index));
     mkdirSync(home, { mode: 0o700 });

@@ -8,6 +8,7 @@ import { failover } from "./failover.ts";
 import { hops } from "./hops.ts";
 import { memory } from "./memory.ts";
 import { start } from "./start.ts";
+import { usageRecord } from "./usage-record.ts";
 import { usualRow } from "./usual.ts";
 
 /** Measures a row, and adds its figures to the samples. */
@@ -25,4 +26,5 @@ export const ROWS: Readonly<Record<RowName, Row>> = {
   i: hops,
   j: start,
   k: failover,
+  l: usageRecord,
 };

@@ -1,7 +1,7 @@
 // Rows (a) to (f): loads that run on every subject.
 
 import type { Lab } from "../lab.ts";
-import { LOADS } from "../loads.ts";
+import { loadNamed } from "../loads.ts";
 import { measure } from "../measure.ts";
 import type { Samples } from "../samples.ts";
 import { direct, startSubjects } from "../subjects.ts";
@@ -13,9 +13,7 @@ export function usualRow(...names: readonly string[]): (lab: Lab, samples: Sampl
     const subjects = await startSubjects(lab);
     for (const subject of subjects) started.use(subject);
     for (const name of names) {
-      const load = LOADS[name];
-      if (load === undefined) throw new Error(`${name} is not a load`);
-      await measure(lab, samples, [...subjects, direct(lab)], load);
+      await measure(lab, samples, [...subjects, direct(lab)], loadNamed(name));
     }
   };
 }
