@@ -4,7 +4,8 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { startOfDay } from "../../src/core/local-days.ts";
-import { type UsageGrouping, usageLines } from "../../src/core/usage-report.ts";
+import { usageLines } from "../../src/core/usage-lines.ts";
+import type { UsageGrouping } from "../../src/core/usage-report.ts";
 import { readUsageFile } from "../../src/state/usage/usage-file.ts";
 import { sumUsage } from "../../src/state/usage/usage-query.ts";
 import { createUsageStore } from "../../src/state/usage/usage-store.ts";
