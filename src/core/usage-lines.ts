@@ -29,10 +29,11 @@ export function usageLines(
   }
   // A group may have only requests that prepare a connection.
   const used = [...groups.values()].filter(({ line }) => line.turns > 0 || tokensOf(line) > 0);
+  const byName = (a: LineBuilder, b: LineBuilder) => (a.line.name < b.line.name ? -1 : 1);
   const sorted = used.sort(
     by === "day"
-      ? (a, b) => (a.line.name < b.line.name ? -1 : 1)
-      : (a, b) => tokensOf(b.line) - tokensOf(a.line) || b.line.turns - a.line.turns,
+      ? byName
+      : (a, b) => tokensOf(b.line) - tokensOf(a.line) || b.line.turns - a.line.turns || byName(a, b),
   );
   const lines = sorted.slice(0, MOST_LINES).map(finishedLine);
   if (sorted.length > MOST_LINES) lines.push(finishedLine(merged(sorted.slice(MOST_LINES))));

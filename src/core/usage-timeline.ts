@@ -2,15 +2,25 @@
 
 import { dayOf, hourOf, nextHour, startOfDay } from "./local-days.ts";
 import { type PriceTable, priceOf } from "./prices.ts";
-import { addSums, finishedLine, type LineBuilder, newBuilder, OTHERS } from "./usage-lines.ts";
+import { addSums, finishedLine, newBuilder, OTHERS } from "./usage-lines.ts";
 import type { UsageLine, UsageQuery, UsageSums } from "./usage-report.ts";
 
 /** The figures of one group over time. */
 export interface UsageSeries {
   /** As in the lines of the report; `(others)` for the groups beyond the largest ones. */
   readonly name: string;
+  /** The sums of the whole period. */
+  readonly total: UsageLine;
   /** One for each part of the period; its name is the beginning of the part. */
   readonly parts: readonly UsageLine[];
+}
+
+/** The figures of a period over time. */
+export interface UsageTimeline {
+  /** The largest groups first. */
+  readonly series: readonly UsageSeries[];
+  /** The sums of all turns in each part. */
+  readonly totals: readonly UsageLine[];
 }
 
 /** The most series of a timeline, without `(others)`. */
@@ -32,22 +42,34 @@ export function partStarts(
   return [...starts];
 }
 
-/** The series of `sums` in the parts that begin at `starts`; `lines`: the lines of the same sums, the largest first. */
+/** The figures of `sums` in the parts that begin at `starts`; `lines`: the lines of the same sums, the largest first. */
 export function usageTimeline(
   sums: Iterable<UsageSums>,
   starts: readonly string[],
   lines: readonly UsageLine[],
   prices: PriceTable,
-): UsageSeries[] {
+): UsageTimeline {
   const names = lines.slice(0, MOST_SERIES).map(({ name }) => name);
   if (lines.length > names.length) names.push(OTHERS);
-  const series = new Map<string, LineBuilder[]>(names.map((name) => [name, starts.map(newBuilder)]));
+  const series = new Map(
+    names.map((name) => [name, { total: newBuilder(name), parts: starts.map(newBuilder) }]),
+  );
+  const totals = starts.map(newBuilder);
   for (const one of sums) {
-    const parts = series.get(one.name) ?? series.get(OTHERS);
-    const part = parts?.[indexOf(starts, one.time)];
-    if (part !== undefined) addSums(part, one, priceOf(one.model, prices));
+    const index = indexOf(starts, one.time);
+    const price = priceOf(one.model, prices);
+    const own = series.get(one.name) ?? series.get(OTHERS);
+    for (const builder of [own?.total, own?.parts[index], totals[index]])
+      if (builder !== undefined) addSums(builder, one, price);
   }
-  return [...series].map(([name, parts]) => ({ name, parts: parts.map(finishedLine) }));
+  return {
+    series: [...series].map(([name, { total, parts }]) => ({
+      name,
+      total: finishedLine(total),
+      parts: parts.map(finishedLine),
+    })),
+    totals: totals.map(finishedLine),
+  };
 }
 
 // --- internal ---

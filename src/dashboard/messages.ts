@@ -4,7 +4,7 @@ import type { LogEvent, LogLevel } from "../core/log-event.ts";
 import type { StatusAnswer } from "../core/status-schema.ts";
 import type { TurnSwitch } from "../core/turn-record.ts";
 import type { UsageReport } from "../core/usage-report.ts";
-import type { UsageSeries } from "../core/usage-timeline.ts";
+import type { UsageTimeline } from "../core/usage-timeline.ts";
 
 /** The state of the proxy at one moment: the event `snapshot` of the stream. */
 export interface Snapshot {
@@ -65,16 +65,14 @@ export const USAGE_VIEWS = ["account", "model", "project", "key"] as const;
 export type UsageView = (typeof USAGE_VIEWS)[number];
 
 /** `GET /_/usage?since=PERIOD&by=VIEW`. */
-export interface UsageAnswer {
+export interface UsageAnswer extends UsageTimeline {
   /** The same as `codexlb usage --json` prints. */
   readonly report: UsageReport;
   /**
-   * When the parts of the period begin: hours as `2026-11-28T14:00`, or days as `2026-11-28`, in the time zone of the
+   * When the parts of the timeline begin: hours as `2026-11-28T14:00`, or days as `2026-11-28`, in the time zone of the
    * proxy. The last part ends now.
    */
   readonly starts: readonly string[];
-  /** The largest groups, and the others together, in these parts. */
-  readonly series: readonly UsageSeries[];
   /** The changes of the account within turns, the most frequent first; at most `MOST_SWITCHES`. */
   readonly switches: readonly (TurnSwitch & { readonly times: number })[];
   /** Why turns cannot be recorded now, and how many were lost. */

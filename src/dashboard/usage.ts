@@ -34,7 +34,7 @@ export async function usageAnswer(
   return {
     report,
     starts,
-    series: usageTimeline(sums, starts, report.lines, context.usageSettings().prices),
+    ...usageTimeline(sums, starts, report.lines, context.usageSettings().prices),
     switches: switches.slice(0, MOST_SWITCHES),
     failure: health.kind === "failing" ? { why: health.why, dropped: health.dropped } : undefined,
   };

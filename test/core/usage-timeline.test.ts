@@ -24,7 +24,7 @@ const sums = (name: string, time: string, more: Partial<UsageSums> = {}): UsageS
 
 function timeline(given: readonly UsageSums[], starts: readonly string[]) {
   const { lines, total } = usageLines(given, "account", {});
-  return { lines, total, series: usageTimeline(given, starts, lines, {}) };
+  return { lines, total, ...usageTimeline(given, starts, lines, {}) };
 }
 
 describe("the parts of a period", () => {
@@ -45,7 +45,7 @@ describe("the parts of a period", () => {
 
 describe("the series", () => {
   test("have the figures of each part, and nothing is lost", () => {
-    const { series, total } = timeline(
+    const { series, total, totals } = timeline(
       [
         sums("alice", "2026-11-22"),
         sums("alice", "2026-11-27", { model: "unheard-of" }),
@@ -60,6 +60,11 @@ describe("the series", () => {
       ["bob", 1, 1],
     ]);
     expect(series[0]?.parts[1]).toMatchObject({ name: "2026-11-22", input_tokens: 2_000, unpriced_turns: 1 });
+    expect(series.map((one) => one.total.turns)).toEqual([2, 2]);
+    expect(totals.map(({ name, turns, failed }) => [name, turns, failed])).toEqual([
+      ["2026-11-15", 1, 0],
+      ["2026-11-22", 3, 1],
+    ]);
     const parts = series.flatMap((one) => one.parts);
     const sum = (key: "turns" | "failed" | "estimated_cost_usd") =>
       parts.reduce((all, part) => all + part[key], 0);
